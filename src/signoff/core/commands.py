@@ -1,0 +1,124 @@
+"""What may be asked of an intent: imperatives, one class each. ``visit`` 0 means whatever step is open now."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from signoff.core.model import Fault, Requester
+from signoff.core.plan import DEFAULT_LEASE, Plan
+
+
+class Submit(msgspec.Struct, frozen=True, kw_only=True):
+    """Create the intent ``id`` with a checked plan and start its first step."""
+
+    id: str
+    workspace: str
+    type: str
+    requester: Requester
+    plan: Plan
+    plan_digest: str
+    payload_digest: str
+    to_agent: str = ""
+    reply_to: str = ""
+    correlation_id: str = ""
+    scenario_id: str = ""
+    retry_of: str = ""
+    deadline_at: datetime | None = None
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """Take the ready delivery under a lease."""
+
+    holder: str
+    lease: timedelta = DEFAULT_LEASE
+
+
+class Renew(msgspec.Struct, frozen=True):
+    visit: int
+    token: int
+    lease: timedelta = DEFAULT_LEASE
+
+
+class Release(msgspec.Struct, frozen=True):
+    """Give a claimed delivery back unstarted: it does not count as an attempt."""
+
+    visit: int
+    token: int
+
+
+class Report(msgspec.Struct, frozen=True):
+    """An agent's result (``fault`` None) or failure. Without a token only an unclaimed delivery can be reported."""
+
+    visit: int = 0
+    token: int = 0
+    result: dict[str, Any] = {}
+    fault: Fault | None = None
+
+
+class Accept(msgspec.Struct, frozen=True):
+    """The pushed delivery was taken (2xx)."""
+
+    visit: int
+    attempt: int
+
+
+class Miss(msgspec.Struct, frozen=True):
+    """The pushed delivery could not be handed over."""
+
+    visit: int
+    attempt: int
+    reason: str
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """One person's answer. ``revision`` and ``digest`` name what was shown; None from clients that cannot say."""
+
+    outcome: str
+    visit: int = 0
+    comment: str = ""
+    data: dict[str, Any] = {}
+    revision: int | None = None
+    digest: str | None = None
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """AXP's control resume outside a human wait: note that work goes on, end nothing."""
+
+    reason: str = ""
+
+
+class Resolve(msgspec.Struct, frozen=True):
+    """End the intent from outside: COMPLETED with a result, or FAILED with ``fault``."""
+
+    result: dict[str, Any] = {}
+    fault: Fault | None = None
+
+
+class Cancel(msgspec.Struct, frozen=True):
+    reason: str = "canceled"
+
+
+class PatchTarget(StrEnum):
+    CONTROLS = "controls"
+    POLICY = "policy"
+
+
+class Patch(msgspec.Struct, frozen=True):
+    """Change the intent's AXP control or policy maps, if ``expected`` is still the generation."""
+
+    target: PatchTarget
+    controls: dict[str, Any] = {}
+    grants: dict[str, Any] = {}
+    envelope: dict[str, Any] = {}
+    expected: int | None = None
+
+
+class Tick(msgspec.Struct, frozen=True):
+    """Let time act: whatever is due by now happens, once."""
+
+
+Command = (
+    Submit | Claim | Renew | Release | Report | Accept | Miss | Answer | Progress | Resolve | Cancel | Patch | Tick
+)

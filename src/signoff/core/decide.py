@@ -1,0 +1,292 @@
+"""The rules. ``ALLOWED`` says which command is possible in which status; one short function per command says
+what it brings about or why not. Nothing else in the product judges these questions.
+
+Everything here is pure: the moment is the ledger's ``now``, the actor was let in by ``access.may`` before, and a
+refusal (``Refused``) leaves no fact behind. Final is final: only a late tick is accepted, and it does nothing.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from signoff.core import commands as c
+from signoff.core import events as e
+from signoff.core import steps
+from signoff.core.errors import Conflict, Invalid
+from signoff.core.ledger import Ledger
+from signoff.core.model import FINAL, Delivery, Fault, Hold, Intent, Status, Task
+from signoff.core.plan import AgentStep, HumanStep
+from signoff.core.tasks import ENDING_OF, Ending, Sign, TaskSpec, check_answer, tally
+from signoff.core.ticking import lapse, tick
+from signoff.core.wake import spec_of
+
+_ANY: Final = frozenset({c.Resolve, c.Cancel, c.Patch, c.Tick})
+_AGENT: Final = frozenset({c.Claim, c.Renew, c.Release, c.Report, c.Accept, c.Miss, c.Progress})
+
+ALLOWED: Final[dict[Status, frozenset[type]]] = {
+    Status.CREATED: _ANY,
+    Status.SUBMITTED: _ANY,
+    Status.DELIVERED: _ANY | _AGENT | {c.Answer},
+    Status.ACKNOWLEDGED: _ANY | _AGENT,
+    Status.IN_PROGRESS: _ANY | _AGENT | {c.Answer},
+    Status.WAITING: _ANY | _AGENT | {c.Answer},
+    Status.COMPLETED: frozenset({c.Tick}),
+    Status.FAILED: frozenset({c.Tick}),
+    Status.CANCELED: frozenset({c.Tick}),
+    Status.TIMED_OUT: frozenset({c.Tick}),
+}
+
+
+def decide(book: Ledger, command: c.Command) -> None:
+    """Write into the book what follows from the command; raises Refused when it may not happen now."""
+    if isinstance(command, c.Submit):
+        submit(book, command)
+        return
+    intent = book.intent
+    if type(command) not in ALLOWED[intent.status]:
+        raise _refusal(intent, command)
+    _RULES[type(command)](book, command)
+
+
+def _refusal(intent: Intent, command: c.Command) -> Conflict:
+    if isinstance(command, c.Answer) and intent.ending is not None:
+        return already_decided(intent)
+    if intent.status in FINAL:
+        return Conflict(
+            "intent_terminal",
+            f"The intent is {intent.status.value} and final.",
+            details={"status": intent.status.value},
+            hint="Send a new one; signoff intents retry does.",
+        )
+    return Conflict("not_now", f"{type(command).__name__} is not possible while {intent.status.value}.")
+
+
+def already_decided(intent: Intent) -> Conflict:
+    """The answer to everybody who comes after the decision: what it was, who made it, when, through what."""
+    last: dict[str, Any] = next(
+        (r for r in reversed(list(intent.results.values())) if isinstance(r, dict) and "ending" in r), {}
+    )
+    keys = ("outcome", "ending", "decided_by", "decided_at", "via")
+    details = {key: last[key] for key in keys if key in last}
+    return Conflict("already_decided", f"This was already decided: {intent.outcome}.", details=details)
+
+
+def submit(book: Ledger, command: c.Submit) -> None:
+    if command.deadline_at is not None and command.deadline_at <= book.now:
+        raise Invalid("deadline_passed", "deadline_at lies in the past.", field="deadline_at")
+    book.create(
+        command.id,
+        e.Created(
+            workspace=command.workspace,
+            intent_type=command.type,
+            requester=command.requester,
+            payload_digest=command.payload_digest,
+            plan_digest=command.plan_digest,
+            to_agent=command.to_agent,
+            reply_to=command.reply_to,
+            correlation_id=command.correlation_id,
+            scenario_id=command.scenario_id,
+            retry_of=command.retry_of,
+            deadline_at=command.deadline_at,
+        ),
+        command.plan,
+    )
+    steps.start(book, command.plan.entry or command.plan.steps[0].id)
+
+
+# -- agents
+
+
+def _delivery(book: Ledger, visit: int) -> tuple[Delivery, AgentStep]:
+    """The open delivery that a command speaks of; Conflict when the intent is elsewhere by now."""
+    held = book.intent.open
+    if isinstance(held, Task) and visit in (0, held.visit):
+        raise Conflict(
+            "awaiting_decision",
+            "The intent waits for a person's decision; an agent's result is not one.",
+            hint="A person answers the task.",
+        )
+    if not isinstance(held, Delivery) or visit not in (0, held.visit):
+        raise Conflict("step_finished", "This step is over; its result was recorded before or it was given up.")
+    step = book.intent.plan.by_id[held.step]
+    if not isinstance(step, AgentStep):
+        raise TypeError(f"step {held.step!r} is not an agent step")
+    return held, step
+
+
+def _holding(book: Ledger, visit: int, token: int) -> Delivery:
+    held, _ = _delivery(book, visit)
+    if held.hold is not Hold.LEASED or held.token != token:
+        raise Conflict(
+            "stale_delivery",
+            "This delivery is no longer yours: its lease ran out, or it was handed to another worker.",
+            hint="Drop the work; the current holder reports it.",
+        )
+    return held
+
+
+def claim(book: Ledger, command: c.Claim) -> None:
+    held, _ = _delivery(book, 0)
+    if held.hold is not Hold.READY or held.push:
+        raise Conflict("not_ready", "There is nothing to take here now.")
+    token = book.next_seq
+    book.add(e.Claimed(held.visit, held.attempt, token, command.holder, book.now + command.lease))
+
+
+def renew(book: Ledger, command: c.Renew) -> None:
+    _holding(book, command.visit, command.token)
+    book.add(e.Renewed(book.now + command.lease))
+
+
+def release(book: Ledger, command: c.Release) -> None:
+    held = _holding(book, command.visit, command.token)
+    book.add(e.Released(held.visit, held.token))
+
+
+def report(book: Ledger, command: c.Report) -> None:
+    held, step = _delivery(book, command.visit)
+    if held.hold is Hold.LEASED or command.token:
+        _holding(book, command.visit, command.token)
+    fault = command.fault
+    if fault is None:
+        book.add(e.Reported(held.visit, held.step, command.result))
+        steps.succeed(book, step)
+    elif fault.retryable and held.failures < step.max_retries:
+        book.add(e.Reported(held.visit, held.step, command.result, fault, book.now + step.retry_delay))
+    else:
+        book.add(e.Reported(held.visit, held.step, command.result, fault))
+        steps.fail(book, step, fault)
+
+
+def accept(book: Ledger, command: c.Accept) -> None:
+    if _pushed(book, command.visit, command.attempt):
+        book.add(e.Accepted(command.visit, command.attempt))
+
+
+def miss(book: Ledger, command: c.Miss) -> None:
+    if _pushed(book, command.visit, command.attempt):
+        lapse(book, command.reason)
+
+
+def _pushed(book: Ledger, visit: int, attempt: int) -> bool:
+    """Whether the courier's news is about the present attempt; old news changes nothing."""
+    held = book.intent.open
+    return isinstance(held, Delivery) and (held.visit, held.attempt, held.hold) == (visit, attempt, Hold.READY)
+
+
+def progress(book: Ledger, command: c.Progress) -> None:
+    if isinstance(book.intent.open, Task):
+        raise Conflict("awaiting_decision", "The intent waits for a person's decision.", hint="Answer its task.")
+    book.add(e.Progressed(command.reason))
+
+
+# -- people
+
+
+def answer(book: Ledger, command: c.Answer) -> None:
+    intent = book.intent
+    task = intent.open
+    if isinstance(task, Delivery) and intent.plan.direct and command.visit in (0, task.visit):
+        _operate(book, task, command)
+        return
+    if not isinstance(task, Task) or command.visit not in (0, task.visit):
+        raise already_decided(intent) if intent.ending else Conflict("no_open_task", "No task is open here.")
+    if command.revision not in (None, task.revision) or command.digest not in (None, task.digest):
+        raise Conflict(
+            "stale_revision",
+            "What you were shown is not what would be decided now.",
+            details={"revision": task.revision, "digest": task.digest},
+            hint="Read the task again, then answer.",
+        )
+    spec = spec_of(intent, task)
+    outcome, sign = check_answer(spec, command.outcome, command.comment, command.data)
+    book.add(
+        e.Answered(
+            visit=task.visit,
+            outcome=outcome,
+            sign=sign,
+            stage=task.stage,
+            sent=command.outcome if command.outcome != outcome else "",
+            revision=task.revision,
+            digest=task.digest,
+            unseen=command.digest is None,
+            data=command.data,
+        ),
+        comment=command.comment,
+    )
+    _count(book, spec)
+
+
+def _count(book: Ledger, spec: TaskSpec) -> None:
+    task = book.intent.open
+    if not isinstance(task, Task):
+        raise TypeError("no task is open")
+    vote = tally(spec.stages[task.stage], task.stage, task.votes)
+    step = book.intent.plan.by_id[task.step]
+    if vote is None or not isinstance(step, HumanStep):
+        return
+    steps.decided(book, step, vote.outcome, ENDING_OF[vote.sign], vote.sign)
+
+
+def _operate(book: Ledger, held: Delivery, command: c.Answer) -> None:
+    """A person ends a direct intent in its agent's place (AXP: ``tasks approve`` on an intent without a task)."""
+    outcome, sign = check_answer(TaskSpec(), command.outcome, command.comment, command.data)
+    result = {**command.data, "outcome": outcome}
+    step = book.intent.plan.by_id[held.step]
+    if sign is Sign.POSITIVE:
+        book.add(e.Reported(held.visit, held.step, result), comment=command.comment)
+        steps.succeed(book, step)
+    else:
+        fault = Fault("human_rejected", f"A person decided: {outcome}.")
+        book.add(e.Reported(held.visit, held.step, result, fault), comment=command.comment)
+        steps.fail(book, step, fault)
+
+
+# -- from outside
+
+
+def resolve(book: Ledger, command: c.Resolve) -> None:
+    _withdraw(book)
+    if command.fault is not None:
+        book.add(e.Failed(command.fault))
+        return
+    if book.intent.status is not Status.IN_PROGRESS:
+        book.add(e.Progressed("resolved"))
+    book.add(e.Completed(command.result))
+
+
+def cancel(book: Ledger, command: c.Cancel) -> None:
+    _withdraw(book)
+    book.add(e.Canceled(command.reason))
+
+
+def _withdraw(book: Ledger) -> None:
+    task = book.intent.open
+    if isinstance(task, Task):
+        book.add(e.Decided(task.visit, task.step, Ending.WITHDRAWN.value, Ending.WITHDRAWN, Sign.NEGATIVE))
+
+
+def patch(book: Ledger, command: c.Patch) -> None:
+    generation = book.intent.generation
+    if command.expected not in (None, generation):
+        raise Conflict(
+            "stale_policy_generation",
+            f"The generation is {generation}, not {command.expected}.",
+            details={"policy_generation": generation},
+        )
+    book.add(e.Patched(generation + 1, command.controls, command.grants, command.envelope))
+
+
+_RULES: Final[dict[type, Callable[[Ledger, Any], None]]] = {
+    c.Claim: claim,
+    c.Renew: renew,
+    c.Release: release,
+    c.Report: report,
+    c.Accept: accept,
+    c.Miss: miss,
+    c.Answer: answer,
+    c.Progress: progress,
+    c.Resolve: resolve,
+    c.Cancel: cancel,
+    c.Patch: patch,
+    c.Tick: lambda book, _: tick(book),
+}

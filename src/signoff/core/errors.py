@@ -1,0 +1,98 @@
+"""Every refusal the product can give, as one tree.
+
+    Refused ─┬─ Malformed 400        ├─ NotFound 404       ├─ TooLarge 413
+             ├─ Unauthenticated 401  ├─ Conflict 409       ├─ Invalid 422
+             └─ Forbidden 403        └─ Gone 410           └─ Busy 503
+
+A refusal carries a stable ``code``, a sentence for a person, the field at fault, and what to do next.
+Raising one never leaves anything half-done: the transaction it happened in is not written.
+"""
+
+from typing import Any, ClassVar
+
+
+class Refused(Exception):
+    """The request is understood and answered with no.
+
+    code: stable machine word; field: dotted path of the offending field, or None;
+    hint: the next step for the caller, or None; details: JSON-able extras.
+    """
+
+    status: ClassVar[int] = 400
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        field: str | None = None,
+        hint: str | None = None,
+        details: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.field = field
+        self.hint = hint
+        self.details = details or {}
+
+    def __str__(self) -> str:
+        return f"{self.message} [{self.code}]"
+
+
+class Malformed(Refused):
+    """The bytes are not a request: not JSON, duplicate keys, NaN, too deep."""
+
+    status = 400
+
+
+class Unauthenticated(Refused):
+    """No key, or a key that is unknown, expired or revoked."""
+
+    status = 401
+
+
+class Forbidden(Refused):
+    """The caller may see this, but may not do that."""
+
+    status = 403
+
+
+class NotFound(Refused):
+    """Unknown, or not for this caller's eyes: the two look the same."""
+
+    status = 404
+
+
+class Conflict(Refused):
+    """The state has moved on: already decided, final, a stale token, another body under the same key."""
+
+    status = 409
+
+
+class Gone(Refused):
+    """It was here and is not any more: a used or expired link."""
+
+    status = 410
+
+
+class TooLarge(Refused):
+    """More bytes than the limit allows."""
+
+    status = 413
+
+
+class Invalid(Refused):
+    """Well-formed, but not something that can be asked."""
+
+    status = 422
+
+
+class Busy(Refused):
+    """Not now: a full queue or an unreachable database. Nothing was written; try again."""
+
+    status = 503
+
+    def __init__(self, code: str, message: str, *, retry_after: int = 1) -> None:
+        super().__init__(code, message, hint=f"Try again in {retry_after} s.")
+        self.retry_after = retry_after

@@ -1,0 +1,211 @@
+"""What can have happened to an intent: past participles, one class each, and the record around them.
+
+A ``Fact`` is an event with its place and its author; the bytes of its body are encoded once, hashed, and kept
+exactly so. Personal text (comments) travels in ``note``, apart from the body, which holds only its digest: it
+can be erased without breaking the chain.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+import msgspec
+
+from signoff.core.model import ActorRef, Fault, Requester
+from signoff.core.tasks import Ending, Sign
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type"):
+    """Base of all events. One that is not ``kept`` moves the row but is no fact of history (a lease renewal)."""
+
+    kept: ClassVar[bool] = True
+
+
+class Created(Event, frozen=True, tag="created", kw_only=True):
+    workspace: str
+    intent_type: str
+    requester: Requester
+    payload_digest: str
+    plan_digest: str
+    to_agent: str = ""
+    reply_to: str = ""
+    correlation_id: str = ""
+    scenario_id: str = ""
+    retry_of: str = ""
+    deadline_at: datetime | None = None
+
+
+class Delivered(Event, frozen=True, tag="delivered"):
+    """An agent step is up for taking: its first attempt, or the next one."""
+
+    visit: int
+    step: str
+    agent: str
+    attempt: int = 1
+    deadline_at: datetime | None = None
+    push: bool = False
+
+
+class Claimed(Event, frozen=True, tag="claimed"):
+    visit: int
+    attempt: int
+    token: int
+    holder: str
+    lease_until: datetime
+
+
+class Renewed(Event, frozen=True, tag="renewed"):
+    kept: ClassVar[bool] = False
+    lease_until: datetime
+
+
+class Released(Event, frozen=True, tag="released"):
+    visit: int
+    token: int
+
+
+class Accepted(Event, frozen=True, tag="accepted"):
+    visit: int
+    attempt: int
+
+
+class Lapsed(Event, frozen=True, tag="lapsed"):
+    """A delivery attempt came to nothing; ``retry_at`` None when it was the last."""
+
+    visit: int
+    attempt: int
+    reason: str
+    retry_at: datetime | None = None
+
+
+class Reported(Event, frozen=True, tag="reported"):
+    """The agent's result or failure; ``retry_at`` when the failure will be tried again."""
+
+    visit: int
+    step: str
+    result: dict[str, Any] = {}
+    fault: Fault | None = None
+    retry_at: datetime | None = None
+
+
+class TaskOpened(Event, frozen=True, tag="task_opened", kw_only=True):
+    visit: int
+    step: str
+    digest: str
+    revision: int = 1
+    title: str = ""
+    deadline_at: datetime | None = None
+
+
+class Reminded(Event, frozen=True, tag="reminded"):
+    visit: int
+    number: int
+
+
+class Escalated(Event, frozen=True, tag="escalated"):
+    visit: int
+    level: int
+    to: tuple[str, ...]
+
+
+class Answered(Event, frozen=True, tag="answered", kw_only=True):
+    """One vote. ``sent`` is the outcome as the caller spelled it, where that differs."""
+
+    visit: int
+    outcome: str
+    sign: Sign
+    stage: int = 0
+    sent: str = ""
+    revision: int = 1
+    digest: str = ""
+    unseen: bool = False
+    data: dict[str, Any] = {}
+
+
+class Decided(Event, frozen=True, tag="decided"):
+    """The task is closed: by votes, by time, by withdrawal."""
+
+    visit: int
+    step: str
+    outcome: str
+    ending: Ending
+    sign: Sign
+
+
+class Delayed(Event, frozen=True, tag="delayed"):
+    visit: int
+    step: str
+    until: datetime
+
+
+class Elapsed(Event, frozen=True, tag="elapsed"):
+    visit: int
+    step: str
+
+
+class Notified(Event, frozen=True, tag="notified"):
+    visit: int
+    step: str
+    to: tuple[str, ...] = ()
+    message: str = ""
+
+
+class StepTimedOut(Event, frozen=True, tag="step_timed_out"):
+    visit: int
+    step: str
+    after: timedelta | None = None
+
+
+class Progressed(Event, frozen=True, tag="progressed"):
+    reason: str = ""
+
+
+class Patched(Event, frozen=True, tag="patched"):
+    generation: int
+    controls: dict[str, Any] = {}
+    grants: dict[str, Any] = {}
+    envelope: dict[str, Any] = {}
+
+
+class Completed(Event, frozen=True, tag="completed"):
+    """Done. ``result`` only where it was given from outside; else it follows from the steps' results."""
+
+    result: dict[str, Any] | None = None
+
+
+class Failed(Event, frozen=True, tag="failed"):
+    fault: Fault
+
+
+class Canceled(Event, frozen=True, tag="canceled"):
+    reason: str = ""
+
+
+class TimedOut(Event, frozen=True, tag="timed_out"):
+    pass
+
+
+AnyEvent = (
+    Created | Delivered | Claimed | Renewed | Released | Accepted | Lapsed | Reported | TaskOpened | Reminded
+    | Escalated | Answered | Decided | Delayed | Elapsed | Notified | StepTimedOut | Progressed | Patched
+    | Completed | Failed | Canceled | TimedOut
+)  # fmt: skip
+
+
+class Note(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Personal text of a fact, salted so that its digest tells nothing once the text is erased."""
+
+    comment: str
+    salt: str
+
+
+class Fact(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """An event, where it stands in the intent's history, when, by whom and through which channel."""
+
+    intent: str
+    seq: int
+    at: datetime
+    actor: ActorRef
+    via: str
+    event: AnyEvent
+    note_digest: str = ""
+    note: Note | None = None

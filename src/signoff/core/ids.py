@@ -1,0 +1,43 @@
+"""Identifiers as text. An intent's id is a UUIDv7 whose last sixteen bits are zero; the same id with those
+bits set names one step visit of that intent. So a task, a delivery and an AXP step intent need no table:
+the id of each says which intent and which visit it belongs to.
+"""
+
+import re
+
+from signoff.core.errors import NotFound
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+MAX_VISITS = 0xFFFF
+
+
+def uuid7(millis: int, entropy: bytes) -> str:
+    """A UUIDv7 (RFC 9562) from Unix milliseconds and at least ten random bytes."""
+    bits = (millis & 0xFFFF_FFFF_FFFF) << 80 | int.from_bytes(entropy[:10], "big")
+    bits = bits & ~(0xF << 76) | 0x7 << 76
+    bits = bits & ~(0x3 << 62) | 0x2 << 62
+    text = f"{bits:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def new_intent_id(millis: int, entropy: bytes) -> str:
+    """A fresh intent id: a UUIDv7 with room for the visit number (58 random bits remain)."""
+    return uuid7(millis, entropy)[:-4] + "0000"
+
+
+def visit_ref(intent_id: str, visit: int) -> str:
+    """The id of one step visit (a task, a delivery); visit 0 is the intent itself."""
+    return f"{intent_id[:-4]}{visit:04x}"
+
+
+def split_ref(ref: str) -> tuple[str, int]:
+    """(intent id, visit) of any id of ours; NotFound for text that cannot be one."""
+    ref = ref.lower()
+    if not _UUID.fullmatch(ref):
+        raise NotFound("not_found", f"There is nothing with the id {ref[:64]!r}.", hint="Ids are UUIDs.")
+    return f"{ref[:-4]}0000", int(ref[-4:], 16)
+
+
+def shard(intent_id: str) -> int:
+    """0..255 from random bits of the id: the distribution key of every hot table."""
+    return int(intent_id[24:26], 16)

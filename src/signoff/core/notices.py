@@ -1,0 +1,107 @@
+"""Who must hear of what. A notice is what a fact implies for somebody outside; it is stored with the fact and
+rendered when it is sent. What happened and who is told can so be read, tested and changed apart.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from signoff.core import events as e
+from signoff.core.model import Delivery, Intent, Task
+from signoff.core.wake import spec_of
+
+
+class NoticeKind(StrEnum):
+    TASK_OPENED = "task.opened"
+    REMINDER = "task.reminder"
+    ESCALATED = "task.escalated"
+    DECIDED = "task.decided"
+    MESSAGE = "message"
+    FINISHED = "intent.finished"
+    PUSH = "push"
+
+
+class Notice(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Something somebody must hear. ``to``: names of people (empty: whoever may decide), or the agent for a push."""
+
+    kind: NoticeKind
+    intent: str
+    workspace: str
+    seq: int
+    at: datetime
+    intent_type: str
+    to: tuple[str, ...] = ()
+    visit: int = 0
+    step: str = ""
+    attempt: int = 0
+    number: int = 0
+    title: str = ""
+    text: str = ""
+    outcome: str = ""
+    ending: str = ""
+    by: str = ""
+    via: str = ""
+    status: str = ""
+    deadline_at: datetime | None = None
+
+
+def notices(before: Intent | None, fact: e.Fact, after: Intent) -> list[Notice]:
+    """The notices that one fact implies; ``before`` and ``after`` are the intent around it."""
+    fields = _fields(before, fact, after)
+    if fields is None:
+        return []
+    return [
+        Notice(
+            intent=after.id,
+            workspace=after.workspace,
+            seq=fact.seq,
+            at=fact.at,
+            intent_type=after.type,
+            by=fact.actor.id,
+            via=fact.via,
+            **fields,
+        )
+    ]
+
+
+def _fields(before: Intent | None, fact: e.Fact, after: Intent) -> dict[str, Any] | None:
+    match fact.event:
+        case e.TaskOpened() as event:
+            return _asked(NoticeKind.TASK_OPENED, after) | {"deadline_at": event.deadline_at}
+        case e.Reminded() as event:
+            return _asked(NoticeKind.REMINDER, after) | {"number": event.number}
+        case e.Escalated() as event:
+            return _asked(NoticeKind.ESCALATED, after) | {"to": event.to, "number": event.level}
+        case e.Decided() as event:
+            asked = _asked(NoticeKind.DECIDED, before) if before and isinstance(before.open, Task) else {}
+            return asked | {"kind": NoticeKind.DECIDED, "outcome": event.outcome, "ending": event.ending.value}
+        case e.Notified() as event:
+            return {
+                "kind": NoticeKind.MESSAGE, "to": event.to, "text": event.message, "visit": event.visit,
+                "step": event.step,
+            }  # fmt: skip
+        case e.Delivered(push=True) as event if isinstance(after.open, Delivery):
+            return {
+                "kind": NoticeKind.PUSH, "to": (event.agent,), "visit": event.visit, "step": event.step,
+                "attempt": event.attempt,
+            }  # fmt: skip
+        case e.Completed() | e.Failed() | e.Canceled() | e.TimedOut():
+            return {"kind": NoticeKind.FINISHED, "status": after.status.value, "outcome": after.outcome}
+    return None
+
+
+def _asked(kind: NoticeKind, intent: Intent) -> dict[str, Any]:
+    task = intent.open
+    if not isinstance(task, Task):
+        raise TypeError("no task is open")
+    step = intent.plan.by_id[task.step]
+    spec = spec_of(intent, task)
+    to = (*spec.stages[task.stage].approvers, *spec.notify)
+    return {
+        "kind": kind, "to": to, "visit": task.visit, "step": step.id, "title": spec.title,
+        "deadline_at": task.deadline_at,
+    }  # fmt: skip
+
+

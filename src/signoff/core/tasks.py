@@ -1,0 +1,187 @@
+"""The eight kinds of human task: which outcomes each has, which of them say yes, and how an answer is checked.
+
+Anything that is not clearly a yes is not a yes: routes and callers fail closed.
+"""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+from signoff.core.errors import Invalid
+from signoff.core.timing import Reminders
+
+
+class TaskType(StrEnum):
+    APPROVAL = "approval"
+    REVIEW = "review"
+    CONFIRMATION = "confirmation"
+    FORM = "form"
+    CLARIFICATION = "clarification"
+    ASSIGNMENT = "assignment"
+    MANUAL_ACTION = "manual_action"
+    OVERRIDE = "override"
+
+
+class Sign(StrEnum):
+    """What an outcome means for the route."""
+
+    POSITIVE = "positive"
+    CHANGES = "changes"
+    NEGATIVE = "negative"
+
+
+class Ending(StrEnum):
+    """How a task ended. Six different facts, never confused; silence (expired) is never consent."""
+
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+    SUPERSEDED = "superseded"
+    UNDELIVERABLE = "undeliverable"
+
+
+ENDING_OF: Final = {
+    Sign.POSITIVE: Ending.APPROVED,
+    Sign.CHANGES: Ending.SUPERSEDED,
+    Sign.NEGATIVE: Ending.REJECTED,
+}
+
+OUTCOMES: Final[dict[TaskType, tuple[str, ...]]] = {
+    TaskType.APPROVAL: ("approved", "rejected"),
+    TaskType.REVIEW: ("approved", "changes_requested", "rejected"),
+    TaskType.CONFIRMATION: ("confirmed", "denied"),
+    TaskType.FORM: ("submitted",),
+    TaskType.CLARIFICATION: ("provided", "declined"),
+    TaskType.ASSIGNMENT: ("assigned", "declined"),
+    TaskType.MANUAL_ACTION: ("completed", "failed"),
+    TaskType.OVERRIDE: ("override_approved", "rejected"),
+}
+
+POSITIVE: Final = frozenset(
+    {"approved", "confirmed", "assigned", "submitted", "provided", "completed", "override_approved"}
+)
+
+# AXP's published schema names six more types; each behaves as one of ours.
+TYPE_ALIASES: Final = {
+    "provide_data": TaskType.FORM,
+    "attach_file": TaskType.FORM,
+    "validate_real_world": TaskType.CONFIRMATION,
+    "validate_output": TaskType.REVIEW,
+    "delegation": TaskType.ASSIGNMENT,
+    "reroute": TaskType.ASSIGNMENT,
+    "escalate": TaskType.APPROVAL,
+}
+
+COMMENT_NEEDED: Final = frozenset({TaskType.CLARIFICATION, TaskType.OVERRIDE})
+EVIDENCE_NEEDED: Final = frozenset({TaskType.MANUAL_ACTION})
+
+
+class Stage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who may decide at this stage, and how many distinct persons it takes.
+
+    approvers: person ids, e-mail addresses or ``role:NAME``; empty means every person who may approve.
+    """
+
+    approvers: tuple[str, ...] = ()
+    need: int = 1
+    reject_after: int = 1
+
+
+class Escalation(msgspec.Struct, frozen=True, omit_defaults=True):
+    """After ``after`` without a decision, ``to`` may decide too and is told."""
+
+    after: timedelta
+    to: tuple[str, ...]
+
+
+class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What people are asked, frozen with the plan."""
+
+    type: TaskType = TaskType.APPROVAL
+    title: str = "Approval required"
+    description: str = ""
+    outcomes: tuple[str, ...] = OUTCOMES[TaskType.APPROVAL]
+    comment_required: bool = False
+    evidence_required: bool = False
+    form: dict[str, Any] | None = None
+    stages: tuple[Stage, ...] = (Stage(),)
+    notify: tuple[str, ...] = ()
+    remind: Reminders | None = None
+    escalate: tuple[Escalation, ...] = ()
+    holder: str = ""
+
+
+class Vote(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One person's answer: ``person`` is the actor's id, ``via`` the channel it came by."""
+
+    person: str
+    outcome: str
+    sign: Sign
+    at_stage: int = 0
+    data: dict[str, Any] | None = None
+    comment: str | None = None
+
+
+def sign_of(outcome: str, data: dict[str, Any]) -> Sign:
+    """The meaning of an outcome. A form that says approved: false is a no, whatever the outcome is called."""
+    if outcome == "changes_requested":
+        return Sign.CHANGES
+    if outcome in POSITIVE and data.get("approved") is not False and data.get("acknowledged") is not False:
+        return Sign.POSITIVE
+    return Sign.NEGATIVE
+
+
+def canonical_outcome(spec: TaskSpec, outcome: str) -> str:
+    """The outcome the task knows for what was sent: ``approved``/``rejected`` stand for its yes and its no."""
+    allowed = spec.outcomes
+    if outcome in allowed:
+        return outcome
+    if outcome == "approved":
+        match = next((o for o in allowed if o in POSITIVE), None)
+    elif outcome == "rejected":
+        match = next((o for o in allowed if sign_of(o, {}) is Sign.NEGATIVE), None)
+    else:
+        match = None
+    if match is None:
+        raise Invalid(
+            "outcome_not_allowed",
+            f"{outcome!r} is not an outcome of this {spec.type} task.",
+            field="outcome",
+            hint="Allowed: " + ", ".join(allowed) + ".",
+            details={"allowed_outcomes": list(allowed)},
+        )
+    return match
+
+
+def check_answer(spec: TaskSpec, outcome: str, comment: str, data: dict[str, Any]) -> tuple[str, Sign]:
+    """(canonical outcome, its sign); raises Invalid where the task demands more than was given."""
+    outcome = canonical_outcome(spec, outcome)
+    sign = sign_of(outcome, data)
+    if spec.comment_required and not comment.strip():
+        raise Invalid("comment_required", "This task asks for a comment.", field="comment", hint="Say why.")
+    if spec.evidence_required and sign is Sign.POSITIVE and not data.get("evidence"):
+        raise Invalid(
+            "evidence_required",
+            "This task asks for evidence.",
+            field="data.evidence",
+            hint="Give text or links that show it was done.",
+        )
+    return outcome, sign
+
+
+def tally(stage: Stage, at_stage: int, votes: tuple[Vote, ...]) -> Vote | None:
+    """The vote that decides this stage, or None while it is open. Each person counts once."""
+    yes: set[str] = set()
+    no: set[str] = set()
+    for vote in votes:
+        if vote.at_stage != at_stage:
+            continue
+        if vote.sign is Sign.CHANGES:
+            return vote
+        (yes if vote.sign is Sign.POSITIVE else no).add(vote.person)
+        if len(no) >= stage.reject_after or len(yes) >= stage.need:
+            return vote
+    return None

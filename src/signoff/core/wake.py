@@ -1,0 +1,49 @@
+"""When time alone can change an intent: the arithmetic behind the one ``wake_at`` column."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from signoff.core.model import Delay, Delivery, Intent, Task
+from signoff.core.plan import HumanStep
+from signoff.core.tasks import TaskSpec
+
+
+def spec_of(intent: Intent, task: Task) -> TaskSpec:
+    """What the open task asks, from the frozen plan."""
+    step = intent.plan.by_id[task.step]
+    if not isinstance(step, HumanStep):
+        raise TypeError(f"step {task.step!r} is not a human step")
+    return step.task
+
+
+def reminder_at(intent: Intent, task: Task) -> datetime | None:
+    remind = spec_of(intent, task).remind
+    return remind.next_at(task.opened_at, task.reminded, task.reminded_at) if remind else None
+
+
+def escalation_at(intent: Intent, task: Task) -> datetime | None:
+    ladder = spec_of(intent, task).escalate
+    return task.opened_at + ladder[task.escalated].after if task.escalated < len(ladder) else None
+
+
+def deadlines(intent: Intent) -> Iterator[datetime]:
+    """Every future moment that matters to this intent as it stands."""
+    if intent.final:
+        return
+    match intent.open:
+        case Delivery() as delivery:
+            moments = (delivery.lease_until, delivery.retry_at, delivery.deadline_at)
+        case Task() as task:
+            moments = (reminder_at(intent, task), escalation_at(intent, task), task.deadline_at)
+        case Delay() as delay:
+            moments = (delay.until, None, None)
+        case None:
+            moments = (None, None, None)
+    for moment in (*moments, intent.deadline_at):
+        if moment is not None:
+            yield moment
+
+
+def wake_at(intent: Intent) -> datetime | None:
+    """The next moment at which time alone can change this intent; None when only somebody's act can."""
+    return min(deadlines(intent), default=None)

@@ -24,7 +24,9 @@ class NoticeKind(StrEnum):
 
 
 class Notice(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Something somebody must hear. ``to``: names of people (empty: whoever may decide), or the agent for a push."""
+    """Something somebody must hear. ``to``: names of people (empty: whoever may decide), or the agent for a push;
+    ``ref``: the id under which that agent knows the delivery.
+    """
 
     kind: NoticeKind
     intent: str
@@ -33,6 +35,7 @@ class Notice(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     at: datetime
     intent_type: str
     to: tuple[str, ...] = ()
+    ref: str = ""
     visit: int = 0
     step: str = ""
     attempt: int = 0
@@ -84,8 +87,8 @@ def _fields(before: Intent | None, fact: e.Fact, after: Intent) -> dict[str, Any
             }  # fmt: skip
         case e.Delivered(push=True) as event if isinstance(after.open, Delivery):
             return {
-                "kind": NoticeKind.PUSH, "to": (event.agent,), "visit": event.visit, "step": event.step,
-                "attempt": event.attempt,
+                "kind": NoticeKind.PUSH, "to": (event.agent,), "ref": after.ref(event.visit), "visit": event.visit,
+                "step": event.step, "attempt": event.attempt,
             }  # fmt: skip
         case e.Completed() | e.Failed() | e.Canceled() | e.TimedOut():
             return {"kind": NoticeKind.FINISHED, "status": after.status.value, "outcome": after.outcome}

@@ -1,0 +1,68 @@
+# Each target installs what it needs into .venv first: Python 3.11+ and make are all the machine must have.
+# ARGS are passed on: make test ARGS="tests/core -x"
+
+VENV  := .venv
+PY    := $(VENV)/bin/python
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format bench docs lock clean
+
+help: ## show this help
+	@echo "Signoff: durable execution with human approval built in."
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo 'Pass arguments with ARGS, choose an interpreter with PYTHON: make test ARGS="tests/core -x" PYTHON=python3.12'
+
+setup: $(READY) ## install everything into .venv (the other targets do so by themselves)
+
+demo: $(READY) ## a migration that waits for your yes; ARGS=--auto answers by itself
+	@$(VENV)/bin/signoff demo $(ARGS)
+
+test: $(READY) ## run the tests
+	@$(PY) -m pytest $(ARGS)
+
+check: $(READY) ## lint, formatting, types, layers
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@$(VENV)/bin/lint-imports --no-logo
+
+format: $(READY) ## sort imports and format all Python files
+	@$(PY) -m ruff check --fix --select I .
+	@$(PY) -m ruff format .
+
+bench: $(READY) ## measure this machine
+	@$(PY) -m bench $(ARGS)
+
+docs: $(READY) ## regenerate the reference pages
+	@$(PY) docs/generate.py $(ARGS)
+
+lock: $(READY) ## renew requirements.lock from pyproject.toml
+	@$(PY) -m uv pip compile -q pyproject.toml --extra server --group dev --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" \
+		--upgrade --output-file requirements.lock
+
+clean: ## remove .venv, caches and build products
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .hypothesis .pytest_cache .import_linter_cache
+
+# The newest interpreter that really starts: a name on the PATH proves nothing (version managers leave stubs).
+FIT := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for name in python3.14 python3.13 python3.12 python3.11 python3; do \
+	$$name -c '$(FIT)' >/dev/null 2>&1 && echo $$name && break; done)
+
+# requirements.lock names every package with its hashes; the stamp makes installing happen once per change of it.
+# uv (itself from the lock) is a tenth of pip's time; pip stands in where only pip knows the way to a package index.
+QUIET_PIP = $(PY) -m pip install -q --disable-pip-version-check
+$(READY): pyproject.toml requirements.lock
+	@$(or $(PYTHON),false) -c '$(FIT)' 2>/dev/null || { echo "Signoff needs Python 3.11 or newer with its venv" \
+		"module: '$(PYTHON)' is not that. Name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PY) -c '' 2>/dev/null || { rm -rf $(VENV) && $(PYTHON) -m venv $(VENV); }
+	@echo "Installing into $(VENV) with $$($(PY) --version) ..."
+	@awk '/^uv==/ { found = 1 } found { print } found && !/\\$$/ { exit }' requirements.lock > $(VENV)/uv.lock
+	@$(QUIET_PIP) --require-hashes -r $(VENV)/uv.lock
+	@$(PY) -m uv pip install -q --python $(PY) --require-hashes -r requirements.lock \
+		|| $(QUIET_PIP) --require-hashes -r requirements.lock
+	@$(QUIET_PIP) --no-deps --no-build-isolation --editable .
+	@touch $@

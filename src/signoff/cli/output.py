@@ -1,0 +1,219 @@
+"""What a command prints: data on stdout, everything else on stderr.
+
+One record or many, as a table for people or as json, jsonl or ids for programs. JSON keys are the API's. Colour
+only on a terminal that wants it, and never alone: the word stands there too.
+"""
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, TextIO
+
+from signoff.cli.failures import Code, Stop
+from signoff.cli.visible import clip, safe_json, visible, visible_lines, width
+
+Format = Literal["table", "json", "jsonl", "id"]
+FORMATS: Final[tuple[Format, ...]] = ("table", "json", "jsonl", "id")
+Fields = Sequence[str]
+
+_COLOURS: Final = {"good": "32", "bad": "31", "wait": "33", "dim": "2", "bold": "1"}
+_MOOD: Final = {
+    "COMPLETED": "good", "approved": "good", "confirmed": "good", "ok": "good", "active": "good",
+    "FAILED": "bad", "TIMED_OUT": "bad", "rejected": "bad", "problem": "bad", "revoked": "bad",
+    "WAITING": "wait", "open": "wait", "warning": "wait", "CANCELED": "dim", "closed": "dim",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table. read: the cell's value, of a record; a datetime is shown relative on a terminal."""
+
+    title: str
+    read: Callable[[Mapping[str, Any]], object]
+
+
+def column(title: str, name: str = "") -> Column:
+    """The column that shows the key ``name`` (by default the title in lower case)."""
+    key = name or title.lower().replace(" ", "_")
+    return Column(title, lambda record: record.get(key))
+
+
+def moment(title: str, name: str) -> Column:
+    """The column that shows the RFC 3339 time under the key ``name``."""
+    return Column(title, lambda record: as_moment(record.get(name)))
+
+
+def as_moment(value: object) -> datetime | None:
+    """An aware datetime from RFC 3339 text; None for anything else."""
+    try:
+        at = datetime.fromisoformat(str(value)) if value else None
+    except ValueError:
+        return None
+    return at.replace(tzinfo=UTC) if at and at.tzinfo is None else at
+
+
+def relative(at: datetime, now: datetime) -> str:
+    """``3 min ago``, ``in 2 h``: how a person says it."""
+    seconds = (at - now).total_seconds()
+    size = abs(seconds)
+    if size < 1:
+        return "now"
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        if size >= length:
+            text = f"{int(size // length)} {unit}"
+            return f"in {text}" if seconds > 0 else f"{text} ago"
+    return "now"
+
+
+@dataclass
+class Output:
+    """Where and how one command prints.
+
+    fields: which keys of a record json and jsonl hold, empty for all; now: for relative times, None where times
+    are absolute because nobody is watching.
+    """
+
+    format: Format = "table"
+    fields: Fields = ()
+    colour: bool = False
+    quiet: bool = False
+    stream: TextIO = field(default_factory=lambda: sys.stdout)
+    now: datetime | None = None
+
+    @property
+    def for_people(self) -> bool:
+        return self.format == "table"
+
+    def many(self, records: Iterable[Mapping[str, Any]], columns: Sequence[Column], key: str, empty: str) -> None:
+        """A list. key: the name of each record's id; empty: the sentence for people when there is none."""
+        rows = [plain(record) for record in records]
+        if self.format == "table":
+            self._table(rows, columns, empty)
+        elif self.format == "json":
+            self._write(safe_json([self._picked(row) for row in rows], indent=2))
+        else:
+            for row in rows:
+                self.each(row, key)
+
+    def each(self, record: Mapping[str, Any], key: str) -> None:
+        """One line of a list that grows while somebody reads it (json lines or ids)."""
+        row = plain(record)
+        self._write(visible(row.get(key, "")) if self.format == "id" else safe_json(self._picked(row)))
+
+    def one(self, record: Mapping[str, Any], key: str, lines: Iterable[str]) -> None:
+        """A single record. lines: how people see it; they must have been through ``visible`` already."""
+        row = plain(record)
+        if self.format == "table":
+            for line in lines:
+                self._write(line)
+        elif self.format == "json":
+            self._write(safe_json(self._picked(row), indent=2))
+        else:
+            self.each(row, key)
+
+    def note(self, text: str) -> None:
+        """A remark for the person, on stderr; silent with --quiet."""
+        if not self.quiet:
+            print(visible(text), file=sys.stderr)
+
+    def paint(self, text: str) -> str:
+        """The text in the colour of what it says, where colours are wanted."""
+        mood = _MOOD.get(text.split(" ")[0])
+        return self.tint(text, mood) if mood else text
+
+    def tint(self, text: str, mood: str) -> str:
+        return f"\x1b[{_COLOURS[mood]}m{text}\x1b[0m" if self.colour else text
+
+    def cell(self, value: object) -> str:
+        """One value as a single harmless line."""
+        if value is None or value == "":
+            return "-"
+        if isinstance(value, datetime):
+            return relative(value, self.now) if self.now else utc(value)
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        if isinstance(value, list | tuple):
+            return visible(", ".join(str(item) for item in value)) or "-"
+        return visible(safe_json(value) if isinstance(value, dict) else value)
+
+    def _picked(self, row: dict[str, Any]) -> dict[str, Any]:
+        unknown = [name for name in self.fields if name not in row]
+        return row if not self.fields else {name: row.get(name) for name in self.fields if name not in unknown}
+
+    def _table(self, rows: list[dict[str, Any]], columns: Sequence[Column], empty: str) -> None:
+        if not rows:
+            self.note(empty)
+            return
+        cells = [[self.cell(item.read(row)) for item in columns] for row in rows]
+        widths = [max(width(line[i]) for line in [[c.title for c in columns], *cells]) for i in range(len(columns))]
+        if self.now is not None:
+            widths = fitted(widths, shutil.get_terminal_size().columns)
+        self._write(self.tint(_line([item.title for item in columns], widths, str), "bold"))
+        for line in cells:
+            self._write(_line(line, widths, self.paint))
+
+    def _write(self, line: str) -> None:
+        print(line, file=self.stream)
+
+
+def fitted(widths: list[int], columns: int) -> list[int]:
+    """Column widths that fit a terminal: the widest gives way first, none falls under eight."""
+    widths = list(widths)
+    while sum(widths) + 2 * (len(widths) - 1) > columns and max(widths) > 8:
+        widest = widths.index(max(widths))
+        widths[widest] -= 1
+    return widths
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], paint: Callable[[str], str]) -> str:
+    shown = [clip(cell, columns) for cell, columns in zip(cells, widths, strict=True)]
+    padded = [paint(text) + " " * (columns - width(text)) for text, columns in zip(shown, widths, strict=True)]
+    return "  ".join(padded).rstrip()
+
+
+def plain(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON object behind a record, without the envelope's ``ok``."""
+    return {name: value for name, value in record.items() if name != "ok"}
+
+
+def utc(at: datetime) -> str:
+    """RFC 3339 in UTC, to the second."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def block(label: str, value: object) -> list[str]:
+    """``label  value`` on one line, or the label and the value indented below where it has several lines."""
+    if isinstance(value, dict | list):
+        value = safe_json(value, indent=2) if value else ""
+    lines = visible_lines(value) if value not in (None, "") else []
+    if not lines:
+        return []
+    return [f"{label:<12} {lines[0]}"] if len(lines) == 1 else [label, *(f"    {line}" for line in lines)]
+
+
+def wants_colour(choice: str, stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether to colour: the flag, then NO_COLOR, then CLICOLOR_FORCE or FORCE_COLOR, then the terminal."""
+    if choice != "auto":
+        return choice == "always"
+    if environ.get("NO_COLOR"):
+        return False
+    if any(environ.get(name, "0") not in ("", "0") for name in ("CLICOLOR_FORCE", "FORCE_COLOR")):
+        return True
+    return stream.isatty() and environ.get("TERM") != "dumb" and environ.get("CLICOLOR") != "0"
+
+
+def check_fields(fields: Fields, known: Iterable[str]) -> None:
+    """Stops a command that was asked for a field which its records do not have, naming those they have."""
+    names = sorted(set(known))
+    wrong = [name for name in fields if name not in names]
+    if wrong:
+        raise Stop(Code.USAGE, f"There is no field {wrong[0]!r}.", hint="Fields: " + ", ".join(names))
+
+
+def local_now() -> datetime:
+    """This machine's clock, for telling a person how long ago something was; nothing is decided by it."""
+    return datetime.fromtimestamp(time.time(), UTC)

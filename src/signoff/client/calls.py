@@ -1,0 +1,279 @@
+"""Every API call as a value: method, path, query, body, how to read the answer, whether it is safe to repeat.
+
+Nothing here does I/O. A write carries an Idempotency-Key, made once per call, so that repeating it after a lost
+answer does it once; calls that are harmless when repeated say ``repeatable``.
+"""
+
+import json
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+from signoff.client.records import Json
+from signoff.client.types import (
+    Account,
+    AppliedScenario,
+    AppliedWorkflow,
+    AuditTrail,
+    Delivery,
+    Event,
+    Health,
+    Intent,
+    Key,
+    Me,
+    Result,
+    ScenarioCheck,
+    Task,
+    Workflow,
+)
+
+T = TypeVar("T")
+Query = Mapping[str, str | int | bool | None]
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """One request and the reading of its answer.
+
+    key: its Idempotency-Key, or None; repeatable: harmless to send twice even without a key;
+    wait: seconds the server may hold the answer back (a long poll), on top of the usual timeout.
+    """
+
+    method: str
+    path: str
+    read: Callable[[Json], T] = field(repr=False)
+    query: Query = field(default_factory=dict)
+    body: Json | None = field(default=None, repr=False)
+    key: str | None = None
+    repeatable: bool = False
+    wait: float = 0.0
+
+    @property
+    def safe(self) -> bool:
+        """Whether it may be sent again when its answer was lost."""
+        return self.repeatable or self.method == "GET" or self.key is not None
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The query as text, without what is None."""
+        return {
+            name: str(value).lower() if isinstance(value, bool) else str(value)
+            for name, value in self.query.items()
+            if value is not None
+        }
+
+    @property
+    def content(self) -> bytes | None:
+        """The body as bytes; raises TypeError or ValueError for what JSON cannot say."""
+        if self.body is None:
+            return None
+        return json.dumps(self.body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """One page of a list; ``next_cursor`` is None on the last."""
+
+    items: list[T]
+    next_cursor: str | None = None
+
+
+# A list is read by asking, with (how many at most, the cursor so far), for one page after the other.
+Pages = Callable[[int, str | None], Call[Page[T]]]
+
+
+def send_intent(intent: Mapping[str, Any], idempotency_key: str | None = None) -> Call[str]:
+    return Call("POST", "/v1/intents", _intent_id, body=dict(intent), key=idempotency_key or _fresh_key())
+
+
+def get_intent(intent_id: str) -> Call[Intent]:
+    return Call("GET", f"/v1/intents/{_one(intent_id)}", _intent)
+
+
+def get_result(intent_id: str) -> Call[Result]:
+    return Call("GET", f"/v1/intents/{_one(intent_id)}", lambda answer: Result.read(_inner(answer, "intent")))
+
+
+def list_intents(status: str | None) -> Pages[Intent]:
+    return _pages("/v1/intents", {"status": status}, "intents", Intent.read)
+
+
+def events(intent_id: str, since: int = 0) -> Call[list[Event]]:
+    path = f"/v1/intents/{_one(intent_id)}/events"
+    return Call("GET", path, lambda answer: _list(answer, "events", Event.read), query={"since": since})
+
+
+def event_stream(intent_id: str, since: int, wait_seconds: int) -> Call[None]:
+    path = f"/v1/intents/{_one(intent_id)}/events/stream"
+    return Call("GET", path, lambda _: None, query={"since": since, "wait_seconds": wait_seconds})
+
+
+def cancel(intent_id: str, reason: str) -> Call[Intent]:
+    body = {"status": "CANCELED", "reason": reason}
+    return Call("POST", f"/v1/intents/{_one(intent_id)}/resolve", _intent, body=body, key=_fresh_key())
+
+
+def retry(intent_id: str, idempotency_key: str | None = None) -> Call[str]:
+    path = f"/v1/intents/{_one(intent_id)}/retry"
+    return Call("POST", path, _intent_id, body={}, key=idempotency_key or _fresh_key())
+
+
+def audit(intent_id: str) -> Call[AuditTrail]:
+    return Call("GET", f"/v1/intents/{_one(intent_id)}/audit", AuditTrail.read)
+
+
+def apply_scenario(bundle: Mapping[str, Any], idempotency_key: str | None = None) -> Call[AppliedScenario]:
+    key = idempotency_key or bundle.get("idempotency_key") or _fresh_key()
+    return Call("POST", "/v1/scenarios/apply", AppliedScenario.read, body=dict(bundle), key=str(key))
+
+
+def validate_scenario(bundle: Mapping[str, Any]) -> Call[ScenarioCheck]:
+    return Call("POST", "/v1/scenarios/validate", ScenarioCheck.read, body=dict(bundle), repeatable=True)
+
+
+def apply_workflow(template: Mapping[str, Any], dry_run: bool) -> Call[AppliedWorkflow]:
+    # Repeatable without a key: the second time the same template is in force already.
+    query = {"dry_run": True if dry_run else None}
+    body = dict(template)
+    return Call("POST", "/v1/workflows", AppliedWorkflow.read, query=query, body=body, repeatable=True)
+
+
+def workflows() -> Call[list[Workflow]]:
+    return Call("GET", "/v1/workflows", lambda answer: _list(answer, "workflows", Workflow.read))
+
+
+def tasks(mine: bool, state: str) -> Pages[Task]:
+    return _pages("/v1/tasks", {"mine": True if mine else None, "state": state}, "tasks", Task.read)
+
+
+def task(task_id: str) -> Call[Task]:
+    return Call("GET", f"/v1/tasks/{_one(task_id)}", _task)
+
+
+def answer(task_id: str, given: Mapping[str, Any], idempotency_key: str | None = None) -> Call[Task]:
+    """given: outcome, and of comment, data, revision, digest those that are not None."""
+    body = {name: value for name, value in given.items() if value is not None}
+    path = f"/v1/tasks/{_one(task_id)}/answer"
+    return Call("POST", path, _task, body=body, key=idempotency_key or _fresh_key())
+
+
+def agents() -> Call[list[Account]]:
+    return Call("GET", "/v1/agents", lambda answer: _list(answer, "agents", Account.read))
+
+
+def create_key(
+    agent: str | None,
+    service: str | None,
+    person: str | None,
+    name: str | None,
+    roles: Sequence[str] | None,
+    expires_in: float | None,
+) -> Call[Key]:
+    if sum(holder is not None for holder in (agent, service, person)) != 1:
+        raise TypeError("create_key() takes exactly one of agent=, service= and person=")
+    given = {
+        "agent": agent,
+        "service": service,
+        "person": person,
+        "name": name,
+        "roles": roles and list(roles),
+    }
+    body = {name: value for name, value in given.items() if value is not None}
+    if expires_in is not None:
+        body["expires_in_seconds"] = expires_in
+    # Never repeated: the server cannot say a secret twice that it keeps only as a hash.
+    return Call("POST", "/v1/keys", Key.read, body=body)
+
+
+def revoke_key(key_id: str) -> Call[None]:
+    return Call("POST", f"/v1/keys/{_one(key_id)}/revoke", lambda _: None, body={}, repeatable=True)
+
+
+def me() -> Call[Me]:
+    return Call("GET", "/v1/me", Me.read)
+
+
+def health() -> Call[Health]:
+    return Call("GET", "/health", Health.read)
+
+
+def claim(address: str, limit: int, lease: float, holder: str, wait: int) -> Call[list[Delivery]]:
+    body = {"limit": limit, "lease_seconds": lease, "holder": holder, "wait_seconds": wait}
+    path = f"/v1/agents/{_address(address)}/deliveries/claim"
+    return Call("POST", path, lambda answer: _list(answer, "deliveries", Delivery.read), body=body, wait=wait)
+
+
+def renew(delivery: Delivery, lease: float) -> Call[None]:
+    return _of_delivery(delivery, "renew", {"lease_seconds": lease})
+
+
+def release(delivery: Delivery) -> Call[None]:
+    return _of_delivery(delivery, "release", {})
+
+
+def report_result(delivery: Delivery, result: Json) -> Call[None]:
+    return _of_delivery(delivery, "report", {"result": result})
+
+
+def report_fault(delivery: Delivery, code: str, message: str, retryable: bool) -> Call[None]:
+    error = {"code": code, "message": message, "retryable": retryable}
+    return _of_delivery(delivery, "report", {"error": error})
+
+
+def _of_delivery(delivery: Delivery, verb: str, body: Json) -> Call[None]:
+    # The token is what makes these repeatable: the second one finds the step closed and changes nothing.
+    path = f"/v1/deliveries/{_one(delivery.delivery_id)}/{verb}"
+    return Call("POST", path, lambda _: None, body={"token": delivery.token, **body}, repeatable=True)
+
+
+def _pages(path: str, query: Query, name: str, read: Callable[[object], T]) -> Pages[T]:
+    def page(answer: Json) -> Page[T]:
+        cursor = answer.get("next_cursor")
+        return Page(_list(answer, name, read), str(cursor) if cursor else None)
+
+    return lambda limit, cursor: Call("GET", path, page, query={**query, "limit": limit, "cursor": cursor})
+
+
+def _fresh_key() -> str:
+    return str(uuid.uuid4())
+
+
+def _one(identifier: str) -> str:
+    """An id as one path segment."""
+    if not isinstance(identifier, str) or not identifier.strip(". "):
+        raise TypeError(f"an id is a non-empty string, not {identifier!r}")
+    return quote(identifier, safe="")
+
+
+def _address(address: str) -> str:
+    """An agent's address as the one to three path segments the server routes by."""
+    bare = address.strip().removeprefix("agent://")
+    if not bare:
+        raise TypeError("an agent's name or address must not be empty")
+    return quote(bare, safe="/")
+
+
+def _list(answer: Json, name: str, read: Callable[[object], T]) -> list[T]:
+    found = answer.get(name)
+    return (
+        [read(item) for item in found] if isinstance(found, Sequence) and not isinstance(found, str) else []
+    )
+
+
+def _inner(answer: Json, name: str) -> Json:
+    found = answer.get(name)
+    return found if isinstance(found, dict) else answer
+
+
+def _intent(answer: Json) -> Intent:
+    return Intent.read(_inner(answer, "intent"))
+
+
+def _task(answer: Json) -> Task:
+    return Task.read(_inner(answer, "task"))
+
+
+def _intent_id(answer: Json) -> str:
+    return str(answer.get("intent_id") or _inner(answer, "intent")["intent_id"])

@@ -1,0 +1,261 @@
+"""Every error the SDK raises, one tree. Nothing else escapes from a call but a wrong argument's TypeError.
+
+SignoffError ─┬─ NotConfigured                        no server or key was found
+              ├─ ConnectionFailed                     no answer: refused, cut off, too slow
+              ├─ WaitTimeout                          the intent was not final in time
+              ├─ RequestRefused ─┬─ AuthenticationFailed 401 ├─ Conflict 409 ─┬─ AlreadyDecided
+              │                  ├─ PermissionDenied 403     │                └─ StaleRevision
+              │                  ├─ NotFound 404             ├─ Invalid 400, 413, 422
+              │                  └─ RateLimited 429          └─ ServerFailed 5xx ── ServerBusy 503
+              ├─ IntentFailed ─┬─ IntentRejected      raised by Result.raise_for_status()
+              │                ├─ IntentCanceled
+              │                └─ IntentTimedOut
+              └─ StepFailed                           raised by an agent's function, to fail its step
+"""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from signoff.client.types import Result
+
+_SHOWN = 200
+
+
+class SignoffError(Exception):
+    """Base of all errors of the SDK."""
+
+
+class NotConfigured(SignoffError):
+    """No server, or no key for it, was found; the message lists the places looked at and the next command."""
+
+
+class ConnectionFailed(SignoffError):
+    """The server gave no answer.
+
+    unsent: True when the request certainly did not reach the server, so that any call may be tried again.
+    """
+
+    def __init__(self, message: str, *, unsent: bool = False) -> None:
+        super().__init__(message)
+        self.unsent = unsent
+
+
+class WaitTimeout(SignoffError, TimeoutError):
+    """The intent did not become final within the timeout. It goes on; waiting again is safe.
+
+    status: the last status seen, or "" when nothing was heard; since: the last event's sequence number.
+    """
+
+    def __init__(self, message: str, *, intent_id: str, status: str = "", since: int = 0) -> None:
+        super().__init__(message)
+        self.intent_id = intent_id
+        self.status = status
+        self.since = since
+
+
+class RequestRefused(SignoffError):
+    """The server answered with an error.
+
+    code: stable machine word; status: HTTP status; message: a sentence; hint: what to do next, or None;
+    field: the offending field, or None; details: extras; request_id: for the server's log, or None;
+    retry_after: seconds the server asked to wait, or None;
+    genuine: False when the answer is not in Signoff's shape (a proxy in between, another program).
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        status: int,
+        error: Mapping[str, Any] | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        details = (error or {}).get("details")
+        self.code = code
+        self.status = status
+        self.message = message
+        self.hint: str | None = (error or {}).get("hint")
+        self.field: str | None = (error or {}).get("field")
+        self.details: dict[str, Any] = details if isinstance(details, dict) else {}
+        self.request_id = request_id
+        self.retry_after = retry_after
+        self.genuine = error is not None
+
+    def __str__(self) -> str:
+        text = f"{self.message} [{self.code}]"
+        if self.hint:
+            text += f" {self.hint}"
+        return f"{text} (request {self.request_id})" if self.request_id else text
+
+
+class AuthenticationFailed(RequestRefused):
+    """401: no key, or one that is unknown, expired or revoked."""
+
+
+class PermissionDenied(RequestRefused):
+    """403: this key may see it, but may not do that."""
+
+
+class NotFound(RequestRefused):
+    """404: unknown, or not for this key's eyes: the two look the same."""
+
+
+class Conflict(RequestRefused):
+    """409: the state has moved on; ``code`` says how."""
+
+
+class AlreadyDecided(Conflict):
+    """409: somebody else answered first; ``details`` says what, who, when and through which channel."""
+
+    @property
+    def outcome(self) -> str:
+        return str(self.details.get("outcome", ""))
+
+
+class StaleRevision(Conflict):
+    """409: what was to be decided has changed since it was shown. Look again, then answer."""
+
+
+class Invalid(RequestRefused):
+    """400, 413, 422: the request is malformed, too large, or asks for something impossible."""
+
+
+class RateLimited(RequestRefused):
+    """429: too many requests."""
+
+
+class ServerFailed(RequestRefused):
+    """5xx: the server, or something in front of it, failed."""
+
+
+class ServerBusy(ServerFailed):
+    """503: not now; nothing was written."""
+
+
+class IntentFailed(SignoffError):
+    """The intent ended without being completed; ``result`` has all there is to know."""
+
+    def __init__(self, message: str, result: "Result") -> None:
+        super().__init__(message)
+        self.result = result
+
+
+class IntentRejected(IntentFailed):
+    """A person said no."""
+
+
+class IntentCanceled(IntentFailed):
+    """The intent was canceled."""
+
+
+class IntentTimedOut(IntentFailed):
+    """The intent's deadline passed."""
+
+
+class StepFailed(SignoffError):
+    """Raise it in an agent's function to fail the step on purpose.
+
+    code: a stable machine word (``table_locked``); retryable: whether the plan's retries may try again.
+    """
+
+    def __init__(self, code: str, message: str, retryable: bool = False) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.retryable = retryable
+
+
+_BY_CODE: dict[str, type[RequestRefused]] = {
+    "already_decided": AlreadyDecided,
+    "stale_revision": StaleRevision,
+}
+_BY_STATUS: dict[int, type[RequestRefused]] = {
+    400: Invalid,
+    401: AuthenticationFailed,
+    403: PermissionDenied,
+    404: NotFound,
+    409: Conflict,
+    413: Invalid,
+    422: Invalid,
+    429: RateLimited,
+    503: ServerBusy,
+}
+
+
+def refusal(status: int, headers: Mapping[str, str], body: bytes) -> RequestRefused:
+    """The error that an answer outside 2xx stands for; ``headers`` by lower-case name."""
+    error = _error_object(body)
+    if error is None:
+        return _strange(status, headers, body)
+    code = str(error.get("code") or f"http_{status}")
+    return _class_of(status, code)(
+        code,
+        str(error.get("message") or f"The server answered with HTTP {status}."),
+        status=status,
+        error=error,
+        request_id=headers.get("x-request-id"),
+        retry_after=_seconds(headers.get("retry-after")),
+    )
+
+
+def not_signoff(status: int, body: bytes) -> ServerFailed:
+    """The error for a success that no Signoff server would give: another program listens there."""
+    shown = body[:_SHOWN].decode("utf-8", "replace").strip()
+    return ServerFailed("not_signoff", f"What answered is not a Signoff server: {shown!r}.", status=status)
+
+
+def may_repeat(failure: SignoffError) -> bool:
+    """Whether the same request may well succeed a moment later: no answer, 429, 502, 503, 504."""
+    if isinstance(failure, RequestRefused):
+        return failure.status in (429, 502, 503, 504)
+    return isinstance(failure, ConnectionFailed)
+
+
+def may_pass(failure: SignoffError) -> bool:
+    """The same for somebody who has days: any 5xx, and what a proxy says while the server behind it is away."""
+    if isinstance(failure, RequestRefused):
+        stray = not failure.genuine and failure.status in (200, 404, 408)
+        return may_repeat(failure) or failure.status >= 500 or stray
+    return isinstance(failure, ConnectionFailed)
+
+
+def _class_of(status: int, code: str) -> type[RequestRefused]:
+    if status == 409 and code in _BY_CODE:
+        return _BY_CODE[code]
+    return _BY_STATUS.get(status, ServerFailed if status >= 500 else RequestRefused)
+
+
+def _error_object(body: bytes) -> dict[str, Any] | None:
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return None
+    error = answer.get("error") if isinstance(answer, dict) else None
+    return error if isinstance(error, dict) else None
+
+
+def _strange(status: int, headers: Mapping[str, str], body: bytes) -> RequestRefused:
+    shown = body[:_SHOWN].decode("utf-8", "replace").strip()
+    message = f"Something that is not a Signoff server answered with HTTP {status}"
+    if 300 <= status < 400:
+        message += f" and points to {headers.get('location', 'nowhere')!r}; use that address"
+    return _class_of(status, "")(
+        f"http_{status}",
+        f"{message}: {shown!r}." if shown else f"{message}.",
+        status=status,
+        request_id=headers.get("x-request-id"),
+        retry_after=_seconds(headers.get("retry-after")),
+    )
+
+
+def _seconds(text: str | None) -> float | None:
+    """Retry-After as seconds; its other form, a date, is left alone: it would need a trusted clock."""
+    try:
+        return max(0.0, float(text)) if text else None
+    except ValueError:
+        return None

@@ -1,0 +1,210 @@
+"""What the client does, written once and without I/O: a flow is a generator that yields effects and gets answers.
+
+A driver (session.py has two, one per colour) performs the effects: it sends requests, reads streams, pauses.
+A lost connection is thrown into the flow as ConnectionFailed; every other decision is the flow's own.
+"""
+
+import json
+import math
+import random
+import time
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Generic, TypeVar, cast
+
+from signoff.client.calls import Call, Pages
+from signoff.client.errors import RequestRefused as Refused
+from signoff.client.errors import SignoffError, may_pass, may_repeat, not_signoff, refusal
+from signoff.client.types import Event
+
+T = TypeVar("T")
+FIRST_PAUSE: Final = 0.1
+LONGEST_PAUSE: Final = 5.0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The server's answer; ``headers`` by lower-case name; ``body`` is empty for an opened stream."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """Send a request, get its whole Reply. timeout: seconds for each of connecting, sending, waiting to hear."""
+
+    call: Call[Any]
+    timeout: float
+
+
+@dataclass(frozen=True)
+class Open:
+    """Send a request whose answer is a stream; get its Reply (with the body unless the status is 200)."""
+
+    call: Call[Any]
+    timeout: float
+
+
+@dataclass(frozen=True)
+class Read:
+    """Get the next bytes of the open stream; b"" at its end."""
+
+
+@dataclass(frozen=True)
+class Close:
+    """Close the open stream, if there is one."""
+
+
+@dataclass(frozen=True)
+class Pause:
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Emit:
+    """Hand an event to whoever is listening."""
+
+    event: Event
+
+
+Effect = Exchange | Open | Read | Close | Pause | Emit
+Flow = Generator[Effect, Any, T]
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait for what.
+
+    timeout: seconds for one request; retry_for: seconds during which a safe call is tried again;
+    clock: monotonic seconds; chance: a random number in [0, 1).
+    """
+
+    timeout: float = 15.0
+    retry_for: float = 30.0
+    clock: Callable[[], float] = time.monotonic
+    chance: Callable[[], float] = random.random
+
+
+class Backoff:
+    """Pauses with full jitter: anything between nothing and a bound that doubles, but what the server asks for."""
+
+    def __init__(self, chance: Callable[[], float]) -> None:
+        self._chance = chance
+        self._bound = FIRST_PAUSE
+
+    def after(self, failure: SignoffError) -> float:
+        """Seconds to pause after this failure."""
+        asked = (failure.retry_after if isinstance(failure, Refused) else None) or 0.0
+        pause = asked + self._chance() * self._bound
+        self._bound = min(self._bound * 2, LONGEST_PAUSE)
+        return pause
+
+    def reset(self) -> None:
+        """Something worked: the next failure is a first one."""
+        self._bound = FIRST_PAUSE
+
+
+class Deadline:
+    """A moment by the monotonic clock; never, when seconds is None."""
+
+    def __init__(self, seconds: float | None, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._at = math.inf if seconds is None else clock() + seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds left; not positive when it has passed; infinite when it never will."""
+        return self._at - self._clock()
+
+
+def perform(
+    call: Call[T],
+    patience: Patience,
+    *,
+    retry_for: float | None = None,
+    passing: Callable[[SignoffError], bool] = may_repeat,
+) -> Flow[T]:
+    """Send a call until it is answered, as long as that is safe; then read the answer.
+
+    retry_for: seconds, instead of the patience's own; passing: which failures are worth another try.
+    """
+    end = Deadline(patience.retry_for if retry_for is None else retry_for, patience.clock)
+    backoff = Backoff(patience.chance)
+    while True:
+        try:
+            reply = yield from exchange(Exchange(call, patience.timeout + call.wait))
+            return read_answer(call, reply)
+        except SignoffError as failure:
+            pause = backoff.after(failure)
+            safe = call.safe or getattr(failure, "unsent", False)
+            if not (safe and passing(failure)) or pause >= end.left:
+                raise
+        yield Pause(pause)
+
+
+def persist(call: Call[T], patience: Patience, end: Deadline) -> Flow[T]:
+    """Perform a safe call, whatever happens to the server meanwhile, until the deadline."""
+    patience = replace(patience, timeout=max(0.001, min(patience.timeout, end.left)))
+    result = yield from perform(call, patience, retry_for=end.left, passing=may_pass)
+    return result
+
+
+def gather(pages: Pages[T], limit: int, patience: Patience) -> Flow[list[T]]:
+    """The first ``limit`` items of a list, over as many pages as it takes."""
+    found: list[T] = []
+    cursor: str | None = None
+    while len(found) < limit:
+        page = yield from perform(pages(limit - len(found), cursor), patience)
+        found += page.items
+        if page.next_cursor is None or page.next_cursor == cursor:
+            break
+        cursor = page.next_cursor
+    return found[:limit]
+
+
+def exchange(effect: Exchange | Open) -> Flow[Reply]:
+    reply = yield effect
+    return cast(Reply, reply)
+
+
+def read_answer(call: Call[T], reply: Reply) -> T:
+    """The call's reading of a 2xx answer; raises the RequestRefused that any other stands for."""
+    if not 200 <= reply.status < 300:
+        raise refusal(reply.status, reply.headers, reply.body)
+    try:
+        answer = json.loads(reply.body)
+        if isinstance(answer, dict):
+            return call.read(answer)
+    except (ValueError, LookupError):
+        pass
+    raise not_signoff(reply.status, reply.body)
+
+
+class Stepper(Generic[T]):
+    """A flow being driven: what it wants next, and in the end its result."""
+
+    def __init__(self, flow: Flow[T]) -> None:
+        self._flow = flow
+        self.result: T
+        self.effect: Effect | None = None
+        self.give(None)
+
+    def give(self, answer: object) -> None:
+        """Answer the current effect."""
+        self._advance(lambda: self._flow.send(answer))
+
+    def fail(self, error: SignoffError) -> None:
+        """Fail the current effect."""
+        self._advance(lambda: self._flow.throw(error))
+
+    def close(self) -> None:
+        self._flow.close()
+
+    def _advance(self, step: Callable[[], Effect]) -> None:
+        try:
+            self.effect = step()
+        except StopIteration as stop:
+            self.effect = None
+            self.result = stop.value

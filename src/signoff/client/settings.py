@@ -1,0 +1,166 @@
+"""Where the server is and which key to show it: the first of arguments, environment, credentials files.
+
+A key found in a file is only ever sent to the address that stands in the same file.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from signoff.client.errors import NotConfigured
+
+FILE_NAME: Final = "credentials.json"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """url: without a trailing slash; source: where the address was found, for messages."""
+
+    url: str
+    api_key: str = field(repr=False)
+    source: str = "arguments"
+    organization: str = ""
+    workspace: str = ""
+    person: str = ""
+
+    @property
+    def loopback(self) -> bool:
+        """Whether the server runs on this machine."""
+        return urlsplit(self.url).hostname in ("localhost", "127.0.0.1", "::1")
+
+
+def find_settings(
+    url: str | None = None,
+    api_key: str | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> Settings:
+    """The settings to use; raises NotConfigured naming every place looked at.
+
+    environ and folder stand for the process's own environment and working directory.
+    """
+    environ = os.environ if environ is None else environ
+    key = api_key or _key_from(environ)
+    named = url or environ.get("SIGNOFF_URL")
+    address = _checked_url(named, "the argument url" if url else "SIGNOFF_URL") if named else None
+    looked: list[str] = []
+    if address and key:
+        return Settings(address, _checked_key(key), "arguments" if url else "SIGNOFF_URL")
+    for path, walked in _places(environ, folder):
+        stored = _stored(path, walked, looked)
+        if stored is None or (address and not _same_server(address, stored.url)):
+            continue
+        return Settings(
+            stored.url,
+            _checked_key(key) if key else stored.api_key,
+            stored.source,
+            stored.organization,
+            stored.workspace,
+            stored.person,
+        )
+    raise NotConfigured(_explain(address, bool(key), looked))
+
+
+def _key_from(environ: Mapping[str, str]) -> str | None:
+    if environ.get("SIGNOFF_API_KEY"):
+        return environ["SIGNOFF_API_KEY"]
+    path = environ.get("SIGNOFF_API_KEY_FILE")
+    if not path:
+        return None
+    try:
+        return Path(path).read_text("utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise NotConfigured(f"SIGNOFF_API_KEY_FILE names {path!r}, which cannot be read: {error}.") from None
+
+
+def _places(environ: Mapping[str, str], folder: Path | None) -> Iterator[tuple[Path, bool]]:
+    """(file, whether it was met by walking up); the nearest first."""
+    if environ.get("SIGNOFF_DATA"):
+        yield Path(environ["SIGNOFF_DATA"]) / FILE_NAME, False
+    here = (folder or Path.cwd()).absolute()
+    for parent in (here, *here.parents):
+        yield parent / ".signoff" / FILE_NAME, True
+    config = environ.get("XDG_CONFIG_HOME")
+    home = environ.get("HOME") or environ.get("USERPROFILE")
+    if config or home:
+        base = Path(config) if config else Path(str(home)) / ".config"
+        yield base / "signoff" / FILE_NAME, False
+
+
+def _stored(path: Path, walked: bool, looked: list[str]) -> Settings | None:
+    """What a credentials file says; None, with a line in ``looked``, when it is not there or not to be trusted."""
+    try:
+        owner = path.stat().st_uid
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        looked.append(f"{path}: not there")
+        return None
+    except (OSError, ValueError) as error:
+        looked.append(f"{path}: cannot be read ({error.__class__.__name__})")
+        return None
+    # A file that somebody else left in a shared parent folder must not choose where our payloads go.
+    if walked and hasattr(os, "geteuid") and owner not in (os.geteuid(), 0):
+        looked.append(f"{path}: belongs to another user, ignored")
+        return None
+    return _parsed(path, text)
+
+
+def _parsed(path: Path, text: str) -> Settings:
+    try:
+        found: Any = json.loads(text)
+        url, key = found["url"], found["api_key"]
+    except (ValueError, KeyError, TypeError):
+        raise NotConfigured(
+            f"{path} is not a credentials file: it must be a JSON object with url and api_key. "
+            "Delete it and run `signoff up` again, or set SIGNOFF_URL and SIGNOFF_API_KEY."
+        ) from None
+    names = {name: str(found.get(name) or "") for name in ("organization", "workspace", "person")}
+    return Settings(_checked_url(str(url), str(path)), _checked_key(str(key)), str(path), **names)
+
+
+def _checked_url(url: str, source: str) -> str:
+    url = url.strip().rstrip("/")
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound:
+        raise NotConfigured(f"{url!r} ({source}) is not an address such as http://127.0.0.1:8100.")
+    return url
+
+
+def _checked_key(key: str) -> str:
+    key = key.strip()
+    if not key.isascii() or not key.isprintable() or " " in key or not key:
+        raise NotConfigured("The API key holds characters that no key has; copy it again.")
+    return key
+
+
+def _same_server(left: str, right: str) -> bool:
+    return _origin(left) == _origin(right)
+
+
+def _origin(url: str) -> tuple[str, str, int, str]:
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    host = parts.hostname or ""
+    return parts.scheme, "127.0.0.1" if host == "localhost" else host, port, parts.path
+
+
+def _explain(address: str | None, has_key: bool, looked: list[str]) -> str:
+    if address:
+        first = f"There is no API key for {address}."
+        wanted = "the argument api_key, SIGNOFF_API_KEY, SIGNOFF_API_KEY_FILE"
+        remedy = "Pass api_key=..., or set SIGNOFF_API_KEY; `signoff keys create` on the server makes one."
+    else:
+        first = "No Signoff server was found" + ("." if not has_key else ", though there is an API key.")
+        wanted = "the argument url, SIGNOFF_URL"
+        remedy = "Start one with `signoff up` in this folder, or set SIGNOFF_URL and SIGNOFF_API_KEY."
+    places = "\n".join(f"  - {line}" for line in [f"{wanted}: not set", *looked])
+    return f"{first} Looked at:\n{places}\n{remedy}"

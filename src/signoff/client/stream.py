@@ -1,0 +1,209 @@
+"""Following an intent: every event once, in order, over lost connections and restarts of the server.
+
+The place in the history is the last event's ``seq``; a new connection asks for what stands after it. An event
+cut off in the middle is not an event yet: it comes again, whole, on the next connection.
+"""
+
+import json
+import logging
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from signoff.client import calls
+from signoff.client.errors import SignoffError, WaitTimeout, may_pass, not_signoff, refusal
+from signoff.client.flow import (
+    FIRST_PAUSE,
+    Backoff,
+    Close,
+    Deadline,
+    Emit,
+    Flow,
+    Open,
+    Patience,
+    Pause,
+    Read,
+    exchange,
+    persist,
+)
+from signoff.client.types import Event, Result
+
+log = logging.getLogger("signoff")
+HOLD: Final = 30
+LARGEST_EVENT: Final = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One server-sent event."""
+
+    event: str
+    data: str
+    id: str
+
+
+class SseParser:
+    """Bytes in, frames out (WHATWG server-sent events): any chunking, any line end, comments dropped."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._after_cr = False
+        self._size = 0
+        self._start()
+
+    def feed(self, chunk: bytes) -> list[Frame]:
+        """The frames completed by this chunk; ValueError when one grows beyond 4 MiB."""
+        # A CR LF may be cut between two chunks: its CR has ended the line already.
+        start = 1 if self._after_cr and chunk.startswith(b"\n") else 0
+        self._after_cr = chunk.endswith(b"\r")
+        lines = (self._rest + chunk[start:]).replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        self._rest = lines.pop()
+        if self._size + len(self._rest) > LARGEST_EVENT:
+            raise ValueError("an event in the stream is too large")
+        return [frame for line in lines if (frame := self._line(line.decode("utf-8", "replace"))) is not None]
+
+    def _start(self) -> None:
+        self._event, self._id, self._data, self._size = "", "", list[str](), 0
+
+    def _line(self, line: str) -> Frame | None:
+        if not line:
+            frame = Frame(self._event, "\n".join(self._data), self._id) if self._data else None
+            self._start()
+            return frame
+        name, _, value = line.removeprefix("\ufeff").partition(":")
+        value = value.removeprefix(" ")
+        if name == "data":
+            self._data.append(value)
+            self._size += len(value)
+        elif name == "event":
+            self._event = value
+        elif name == "id":
+            self._id = value
+        return None
+
+
+class Follower:
+    """One intent being followed. ``since`` is the last event's seq, ``status`` the last one seen."""
+
+    def __init__(self, intent_id: str, since: int, timeout: float | None, patience: Patience) -> None:
+        self.intent_id = intent_id
+        self.since = since
+        self.status = ""
+        self.end = Deadline(timeout, patience.clock)
+        self._patience = patience
+        self._backoff = Backoff(patience.chance)
+        self._trouble: SignoffError | None = None
+
+    def follow(self) -> Flow[None]:
+        """Emit every event after ``since``, up to a final one; WaitTimeout when the time is up."""
+        late = self.since if self.since > 0 else None
+        while True:
+            pause = 0.0
+            try:
+                over = yield from self._connection()
+            except SignoffError as failure:
+                if not may_pass(failure):
+                    raise
+                over = False
+                pause = self._suffer(failure)
+            yield Close()
+            if not over and pause == 0.0 and self.since == late:
+                over = yield from self._rest()
+            if over:
+                return
+            self._check()
+            if pause:
+                yield Pause(min(pause, self.end.left))
+                self._check()
+
+    def result(self) -> Flow[Result]:
+        """Follow to the end and read how it ended. Without any time to wait, just look."""
+        if self.end.left > 0:
+            yield from self.follow()
+        while True:
+            # What is over can be read even when the time to wait for it has just passed.
+            end = Deadline(max(self.end.left, 1.0), self._patience.clock)
+            result = yield from persist(calls.get_result(self.intent_id), self._patience, end)
+            self.status = result.status
+            if result.final:
+                return result
+            self._check()
+            yield Pause(min(FIRST_PAUSE, self.end.left))
+
+    def _connection(self) -> Flow[bool]:
+        """One connection, to its end; whether the final event came."""
+        hold = max(1, math.ceil(min(self.end.left, HOLD)))
+        timeout = min(max(self.end.left, 0.001), hold + self._patience.timeout)
+        reply = yield from exchange(Open(calls.event_stream(self.intent_id, self.since, hold), timeout))
+        if reply.status != 200:
+            raise refusal(reply.status, reply.headers, reply.body)
+        if not reply.headers.get("content-type", "").startswith("text/event-stream"):
+            raise not_signoff(reply.status, reply.body)
+        parser, useful = SseParser(), False
+        while chunk := (yield Read()):
+            for frame in self._frames(parser, chunk):
+                useful = useful or frame.event == "stream.timeout"
+                event = self._event(frame)
+                if event is None or event.seq <= self.since:
+                    continue
+                useful = True
+                self._progress(event)
+                yield Emit(event)
+                if event.final:
+                    return True
+            self._check()
+        if not useful:
+            raise not_signoff(reply.status, b"a stream that ends without a word")
+        return False
+
+    def _rest(self) -> Flow[bool]:
+        """Whether it was over when we began: somebody who starts late may wait for an event that he has."""
+        if not (yield from persist(calls.get_intent(self.intent_id), self._patience, self.end)).final:
+            return False
+        for event in (yield from persist(calls.events(self.intent_id, self.since), self._patience, self.end)):
+            self._progress(event)
+            yield Emit(event)
+        return True
+
+    def _frames(self, parser: SseParser, chunk: bytes) -> list[Frame]:
+        try:
+            return parser.feed(chunk)
+        except ValueError:
+            raise not_signoff(200, b"an event without an end") from None
+
+    def _event(self, frame: Frame) -> Event | None:
+        if not frame.event.startswith("intent."):
+            return None
+        try:
+            event = Event.read(json.loads(frame.data))
+        except ValueError:
+            event = Event()
+        if not event.seq:
+            raise not_signoff(200, frame.data.encode())
+        return event
+
+    def _progress(self, event: Event) -> None:
+        if self._trouble is not None:
+            log.info("following intent %s again", self.intent_id)
+        self._trouble = None
+        self._backoff.reset()
+        self.since = event.seq
+        self.status = event.status or self.status
+
+    def _suffer(self, failure: SignoffError) -> float:
+        if self._trouble is None:
+            log.warning("lost the stream of intent %s, will go on from there: %s", self.intent_id, failure)
+        self._trouble = failure
+        return self._backoff.after(failure)
+
+    def _check(self) -> None:
+        if self.end.left > 0:
+            return
+        seen = f"it was {self.status} when last heard of" if self.status else "nothing was heard of it"
+        why = f" The server could not be followed: {self._trouble}" if self._trouble is not None else ""
+        raise WaitTimeout(
+            f"Intent {self.intent_id} is not final yet: {seen}. It goes on; wait for it again.{why}",
+            intent_id=self.intent_id,
+            status=self.status,
+            since=self.since,
+        ) from self._trouble

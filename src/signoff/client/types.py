@@ -1,0 +1,345 @@
+"""What the SDK reads from the server's answers: frozen records, tolerant of fields they do not know.
+
+Each record reads like a mapping of the JSON it came from (``task["title"]``), has typed attributes for what
+the documentation names, and keeps everything in ``raw``. A missing or misshapen field becomes its default.
+"""
+
+import threading
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Self
+
+from signoff.client.errors import IntentCanceled, IntentFailed, IntentRejected, IntentTimedOut
+from signoff.client.records import Json, Record
+
+FINAL: Final = frozenset({"COMPLETED", "FAILED", "CANCELED", "TIMED_OUT"})
+_SAYS_YES: Final = frozenset(
+    {"approved", "confirmed", "assigned", "submitted", "provided", "completed", "override_approved"}
+)
+_DECISION: Final = ("outcome", "ending", "decided_by", "decided_at")
+
+
+@dataclass(frozen=True, eq=False)
+class Actor(Record):
+    """Who did or asked something: ``kind`` is person, agent, service or system."""
+
+    kind: str = ""
+    id: str = ""
+    address: str = ""
+    name: str = ""
+    email: str = ""
+    roles: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, raw: object) -> Self:
+        return cls(id=raw) if isinstance(raw, str) else super().read(raw)
+
+
+@dataclass(frozen=True, eq=False)
+class Fault(Record):
+    """Why an intent failed."""
+
+    code: str = ""
+    message: str = ""
+    retryable: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Event(Record):
+    """A fact in an intent's history. ``seq`` grows, with gaps."""
+
+    intent_id: str = ""
+    seq: int = 0
+    event_type: str = ""
+    status: str = ""
+    at: datetime | None = None
+    waiting_reason: str = ""
+    actor: str = ""
+    handler: str = ""
+    pending_with: Json = field(default_factory=dict)
+    human_task: Json = field(default_factory=dict, repr=False)
+    details: Json = field(default_factory=dict, repr=False)
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing can follow it."""
+        return self.status in FINAL
+
+
+@dataclass(frozen=True, eq=False)
+class Intent(Record):
+    """A durable request and its state."""
+
+    intent_id: str = ""
+    intent_type: str = ""
+    status: str = ""
+    waiting_reason: str = ""
+    from_agent: str = ""
+    to_agent: str = ""
+    correlation_id: str = ""
+    payload: Json = field(default_factory=dict, repr=False)
+    result: Json = field(default_factory=dict, repr=False)
+    error: Fault | None = None
+    outcome: str = ""
+    ending: str = ""
+    decided_by: str = ""
+    decided_at: datetime | None = None
+    via: str = ""
+    comment: str = field(default="", repr=False)
+    pending_with: Json = field(default_factory=dict)
+    human_task: Json = field(default_factory=dict, repr=False)
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    deadline_at: datetime | None = None
+
+    @classmethod
+    def read(cls, raw: object) -> Self:
+        if not isinstance(raw, dict):
+            return cls()
+        told = raw.get("result")
+        # The decision stands in the intent; a server that does not put it there has it inside the result.
+        decision = {name: told[name] for name in _DECISION if name in told} if isinstance(told, dict) else {}
+        record = super().read({**decision, **raw})
+        object.__setattr__(record, "raw", raw)
+        return record
+
+    @property
+    def final(self) -> bool:
+        """Whether it has ended, one way or another."""
+        return self.status in FINAL
+
+    @property
+    def completed(self) -> bool:
+        """Whether every step that had to succeed did."""
+        return self.status == "COMPLETED"
+
+    @property
+    def approved(self) -> bool:
+        """Whether it is completed and a person's yes was the last decision. Silence is never a yes."""
+        yes = self.ending == "approved" if self.ending else self.outcome in _SAYS_YES
+        return self.completed and yes
+
+
+@dataclass(frozen=True, eq=False)
+class Result(Intent):
+    """A final intent: what ``wait_for`` returns for every way in which an intent can end."""
+
+    def raise_for_status(self) -> Self:
+        """Itself when completed; else raises IntentRejected, IntentCanceled, IntentTimedOut or IntentFailed."""
+        if self.completed:
+            return self
+        why = self.error.message if self.error is not None else ""
+        message = f"Intent {self.intent_id} ended {self.status}" + (f": {why}" if why else ".")
+        if self.status == "CANCELED":
+            raise IntentCanceled(message, self)
+        if self.status == "TIMED_OUT":
+            raise IntentTimedOut(message, self)
+        if self.ending == "rejected" or (self.error is not None and self.error.code == "human_rejected"):
+            raise IntentRejected(message, self)
+        raise IntentFailed(message, self)
+
+
+@dataclass(frozen=True, eq=False)
+class Vote(Record):
+    """One person's answer to a task."""
+
+    person: str = ""
+    name: str = ""
+    outcome: str = ""
+    comment: str = ""
+    at: datetime | None = None
+    via: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Task(Record):
+    """A human step opened for people. ``revision`` and ``digest`` name what is being decided."""
+
+    task_id: str = ""
+    intent_id: str = ""
+    intent_type: str = ""
+    step_id: str = ""
+    state: str = ""
+    task_type: str = ""
+    title: str = ""
+    description: str = field(default="", repr=False)
+    allowed_outcomes: tuple[str, ...] = ()
+    form_schema: Json = field(default_factory=dict, repr=False)
+    comment_required: bool = False
+    evidence_required: bool = False
+    payload: Json = field(default_factory=dict, repr=False)
+    previous_results: Json = field(default_factory=dict, repr=False)
+    requester: Actor = field(default_factory=Actor)
+    approvers: tuple[str, ...] = ()
+    opened_at: datetime | None = None
+    due_at: datetime | None = None
+    next_reminder_at: datetime | None = None
+    escalation_at: datetime | None = None
+    reminders_sent: int = 0
+    revision: int = 0
+    digest: str = field(default="", repr=False)
+    votes: tuple[Vote, ...] = ()
+    outcome: str = ""
+    ending: str = ""
+    decided_at: datetime | None = None
+    decided_by: str = ""
+    via: str = ""
+    on_silence: str = field(default="", repr=False)
+
+    @property
+    def open(self) -> bool:
+        return self.state == "open"
+
+
+@dataclass(frozen=True, eq=False)
+class Delivery(Record):
+    """An agent step in this process's hands: what a function of an Agent gets.
+
+    idempotency_key: the same on every attempt; pass it on to whatever the function calls.
+    lease_lost: set once another process may have been given the step: what is done after it may be done twice.
+    """
+
+    delivery_id: str = ""
+    intent_id: str = ""
+    intent_type: str = ""
+    step_id: str = ""
+    attempt: int = 1
+    token: int = 0
+    lease_until: datetime | None = None
+    lease_seconds: float = 0.0
+    payload: Json = field(default_factory=dict, repr=False)
+    input: Json = field(default_factory=dict, repr=False)
+    previous_results: Json = field(default_factory=dict, repr=False)
+    idempotency_key: str = ""
+    requester: Actor = field(default_factory=Actor)
+    correlation_id: str = ""
+    created_at: datetime | None = None
+    deadline_at: datetime | None = None
+    lease_lost: threading.Event = field(default_factory=threading.Event, repr=False, metadata={"wire": False})
+
+    @property
+    def id(self) -> str:
+        """The intent's id."""
+        return self.intent_id
+
+    @property
+    def type(self) -> str:
+        """The intent's type."""
+        return self.intent_type
+
+
+@dataclass(frozen=True, eq=False)
+class Workflow(Record):
+    """A named, versioned template of a plan, chosen by intent type."""
+
+    name: str = ""
+    intent_type: str = ""
+    version: int = 0
+    steps: tuple[Json, ...] = field(default=(), repr=False)
+    source: Json = field(default_factory=dict, repr=False)
+    applied_by: str = ""
+    applied_at: datetime | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class AppliedWorkflow(Record):
+    """``changed`` is False when the same template was in force already."""
+
+    changed: bool = False
+    workflow: Workflow = field(default_factory=Workflow)
+
+
+@dataclass(frozen=True, eq=False)
+class AppliedScenario(Record):
+    """A scenario bundle in motion."""
+
+    intent_id: str = ""
+    scenario_id: str = ""
+    status: str = ""
+    agents: tuple[Json, ...] = field(default=(), repr=False)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class ScenarioCheck(Record):
+    """What ``validate_scenario`` found; nothing was created."""
+
+    valid: bool = False
+    errors: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Account(Record):
+    """A registered agent."""
+
+    service_account_id: str = ""
+    address: str = ""
+    name: str = ""
+    display_name: str = ""
+    description: str = ""
+    status: str = ""
+    delivery_mode: str = ""
+    callback_url: str = ""
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Key(Record):
+    """A key; ``api_key`` is its secret, given once, when it is created."""
+
+    kind: str = ""
+    address: str = ""
+    key_id: str = ""
+    api_key: str = field(default="", repr=False)
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class AuditEvent(Record):
+    """One link of an intent's history; ``body`` is the text that was hashed, ``private`` may be erased."""
+
+    seq: int = 0
+    at: datetime | None = None
+    type: str = ""
+    actor: Actor = field(default_factory=Actor)
+    via: str = ""
+    summary: str = ""
+    comment: str = field(default="", repr=False)
+    event: Json = field(default_factory=dict, repr=False)
+    body: str = field(default="", repr=False)
+    private: str = field(default="", repr=False)
+    hash: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class AuditTrail(Record):
+    """An intent's whole history with its hash chain; ``verified`` is the server's own check of it."""
+
+    intent_id: str = ""
+    seq: int = 0
+    head: str = ""
+    verified: bool = False
+    problem: str = ""
+    events: tuple[AuditEvent, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Me(Record):
+    """Whom the key stands for, and where."""
+
+    actor: Actor = field(default_factory=Actor)
+    organization: str = ""
+    workspace: str = ""
+    self_approval: bool = False
+    server: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Health(Record):
+    """That the server answers."""
+
+    ok: bool = False
+    service: str = ""
+    version: str = ""

@@ -1,0 +1,338 @@
+"""The settings of a server: one row each, with name, type, default and help; at most twenty.
+
+From the row come parsing, the flags of ``signoff up``, ``config show``, the docs table and the errors.
+A flag beats ``SIGNOFF_<NAME>``, which beats ``SIGNOFF_<NAME>_FILE`` of a secret, which beats the default.
+Imports nothing of the server's libraries: a remote command line shows and explains settings too.
+"""
+
+import difflib
+import ipaddress
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+from signoff.core.errors import Invalid
+
+T = TypeVar("T")
+PREFIX: Final = "SIGNOFF_"
+MASK: Final = "********"
+FOLDER: Final = Path(".signoff")
+HOUR: Final = timedelta(hours=1)
+
+# What the command line and the SDK read from the environment: no settings of a server, but known.
+CLIENT_VARIABLES: Final = ("SIGNOFF_URL", "SIGNOFF_API_KEY", "SIGNOFF_API_KEY_FILE", "SIGNOFF_DEBUG")
+
+
+def _row(
+    default: T,
+    text: str,
+    *,
+    shown: str = "",
+    choices: tuple[str, ...] = (),
+    least: Any = None,
+    hide: Callable[[str], str] | None = None,
+    environment: tuple[str, ...] = (),
+) -> T:
+    """One setting. shown: the default in words, where it is derived; least: the smallest value allowed;
+    hide: what ``config show`` prints instead of the value; environment: further variables it is read from.
+    """
+    extra = {"text": text, "shown": shown, "choices": choices, "least": least, "hide": hide}
+    # What may hold a secret stays out of repr, and so out of logs and tracebacks.
+    return field(default=default, repr=hide is None, metadata={**extra, "environment": environment})
+
+
+def _hide_all(value: str) -> str:
+    return MASK if value else ""
+
+
+def _hide_password(url: str) -> str:
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")
+    user, colon, _ = host[0].partition(":")
+    netloc = f"{user}:{MASK}@{host[2]}" if colon else parts.netloc
+    query = re.sub(r"(?i)((?:pass|secret|token|key)\w*=)[^&]*", rf"\g<1>{MASK}", parts.query)
+    # urlunsplit would drop the empty authority that makes sqlite:///path what it is.
+    return urlunsplit(parts._replace(netloc=netloc, query=query)) if netloc else url
+
+
+def _hide_path(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/{MASK}" if url else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Everything a server can be told. Left empty, ``database``, ``base_url`` and ``allow_private_callbacks``
+    are derived; with port 0 ``base_url`` stays empty until the server knows the port it was given.
+    """
+
+    host: str = _row("127.0.0.1", "Address to listen on.")
+    port: int = _row(8100, "Port to listen on; 0 takes a free one.", least=0)
+    data: Path = _row(FOLDER, "Folder of the database and the credentials.")  # noqa: RUF009
+    database: str = _row(
+        "",
+        "Where everything is kept: sqlite:///PATH or postgresql://...",
+        shown="sqlite:///<data>/signoff.db",
+        hide=_hide_password,
+        environment=("DATABASE_URL",),
+    )
+    base_url: str = _row(
+        "", "Address people reach the server at, used in links.", shown="http://<host>:<port>"
+    )
+    listen: bool = _row(True, "Use PostgreSQL's LISTEN and NOTIFY; off behind a connection pooler.")
+    lanes: int = _row(1, "How many commits run beside each other on PostgreSQL.", least=1)
+    queue_limit: int = _row(
+        4096, "Commands that may wait for a commit; beyond it the answer is 503.", least=1
+    )
+    max_body: int = _row(131072, "Largest request body in bytes.", least=1024)
+    retention: timedelta = _row(90 * 24 * HOUR, "How long finished intents are kept.", least=HOUR)  # noqa: RUF009
+    idempotency: timedelta = _row(48 * HOUR, "How long an Idempotency-Key is remembered.", least=24 * HOUR)  # noqa: RUF009
+    webhook_url: str = _row("", "Where notices are posted, signed.", hide=_hide_path)
+    webhook_secret: str = _row("", "Secret that signs posted notices.", hide=_hide_all)
+    notify: str = _row(
+        "console", "Who tells people when nothing else is set up.", choices=("console", "none")
+    )
+    log_level: str = _row("info", "The least that is logged.", choices=("debug", "info", "warning", "error"))
+    log_format: str = _row("text", "How log lines look.", choices=("text", "json"))
+    allow_private_callbacks: bool | None = _row(
+        None, "Let agents' callback URLs point at private addresses.", shown="on when <host> is loopback"
+    )
+
+    def __post_init__(self) -> None:
+        for row in ROWS:
+            row.check(getattr(self, row.name))
+        self._derive("data", self.data.expanduser())
+        if not self.database:
+            self._derive("database", f"sqlite:///{self.data / 'signoff.db'}")
+        if not self.base_url and self.port:
+            self._derive("base_url", f"http://{_reachable(self.host)}:{self.port}")
+        self._derive("base_url", self.base_url.rstrip("/"))
+        if self.allow_private_callbacks is None:
+            self._derive("allow_private_callbacks", is_loopback(self.host))
+
+    def _derive(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+
+def is_loopback(host: str) -> bool:
+    """True for addresses that only this machine can reach."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _reachable(host: str) -> str:
+    """The host part of a link to a server that listens on ``host``."""
+    if host in {"", "0.0.0.0", "::"}:  # noqa: S104 (compared, not bound)
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
+@dataclass(frozen=True)
+class Row:
+    """One setting as data. kind: str, int, bool, Path or timedelta."""
+
+    name: str
+    kind: type
+    default: Any
+    text: str
+    shown: str
+    choices: tuple[str, ...]
+    least: Any
+    hide: Callable[[str], str] | None
+    environment: tuple[str, ...]
+
+    @property
+    def secret(self) -> bool:
+        """Whether nothing of the value may be shown; such a setting has a ``_FILE`` variable too."""
+        return self.hide is _hide_all
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables that set it, first one first."""
+        return tuple(PREFIX + name for name in (self.name.upper(), *self.environment))
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The variables that name a file holding the value: for whatever may contain a secret."""
+        return tuple(f"{name}_FILE" for name in self.variables) if self.hide else ()
+
+    def parse(self, text: str) -> Any:
+        """The value that ``text`` stands for; Invalid with the setting's name as field."""
+        if self.kind is timedelta:
+            return parse_duration(text, self.name)
+        if self.kind is bool:
+            return _parse_bool(text, self.name)
+        if self.kind is int:
+            if not re.fullmatch(r"\d{1,12}", text.strip()):
+                raise self.wrong(text, "a whole number")
+            return int(text)
+        return Path(text) if self.kind is Path else text.strip()
+
+    def check(self, value: Any) -> None:
+        """Raises Invalid for a value out of range or not among the choices."""
+        if self.choices and value not in self.choices:
+            raise self.wrong(value, "one of " + ", ".join(self.choices))
+        if self.least is not None and value < self.least:
+            raise self.wrong(self.show(value), f"at least {self.show(self.least)}")
+        if self.name == "port" and value > 65535:
+            raise self.wrong(value, "at most 65535")
+
+    def wrong(self, value: object, needed: str) -> Invalid:
+        return Invalid(
+            "invalid_setting", f"{self.name}: {value!r} is not {needed}.", field=self.name, hint=self.text
+        )
+
+    def show(self, value: Any) -> str:
+        """The value as a person writes it, secrets masked."""
+        if isinstance(value, timedelta):
+            text = show_duration(value)
+        elif isinstance(value, bool):
+            text = "on" if value else "off"
+        else:
+            text = "" if value is None else str(value)
+        return self.hide(text) if self.hide else text
+
+
+def _rows() -> Iterator[Row]:
+    for item in fields(Config):
+        default: Any = item.default
+        kind = bool if default is None else Path if isinstance(default, Path) else type(default)
+        yield Row(item.name, kind, default, **item.metadata)
+
+
+ROWS: Final[tuple[Row, ...]] = tuple(_rows())
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A configuration, where each value came from (by setting), and what was odd about the environment."""
+
+    config: Config
+    origins: dict[str, str]
+    warnings: tuple[str, ...]
+
+
+def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Loaded:
+    """Settings from flags (None: not given; text is parsed) and the environment; raises Invalid."""
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for row in ROWS:
+        found = _from_environment(row, environ)
+        given = flags.get(row.name)
+        if given is not None:
+            values[row.name] = row.parse(given) if isinstance(given, str) else given
+            origins[row.name] = f"flag {row.flag}"
+        elif found is not None:
+            origins[row.name], text = found
+            values[row.name] = row.parse(text)
+        else:
+            origins[row.name] = "default"
+    return Loaded(Config(**values), origins, tuple(_unknown(environ)))
+
+
+def _from_environment(row: Row, environ: Mapping[str, str]) -> tuple[str, str] | None:
+    """(variable, text) of the one variable that sets the row. Set but empty counts as not set."""
+    named = [name for name in (*row.variables, *row.files) if environ.get(name, "").strip()]
+    if len(named) > 1:
+        raise Invalid(
+            "ambiguous_setting",
+            f"{row.name} is set by {' and by '.join(named)}.",
+            field=row.name,
+            hint="Keep one.",
+        )
+    if not named:
+        return None
+    name = named[0]
+    return name, read_secret(name, environ[name]) if name in row.files else environ[name]
+
+
+def read_secret(variable: str, path: str) -> str:
+    """The text of the file that ``variable`` names, without the line end; raises Invalid if unreadable."""
+    try:
+        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise Invalid(
+            "unreadable_secret", f"{variable}: {path} cannot be read: {reason}.", field=variable
+        ) from None
+
+
+def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
+    """A sentence for each variable that looks like a setting and is none."""
+    known = {name for row in ROWS for name in (*row.variables, *row.files)} | set(CLIENT_VARIABLES)
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in known:
+            close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            yield f"{name} is not a setting.{hint}"
+
+
+def settings_table() -> str:
+    """The reference table of all settings, as Markdown."""
+    lines = ["| setting | flag | environment | default | what it does |", "|---|---|---|---|---|"]
+    for row in ROWS:
+        variables = ", ".join(f"`{name}`" for name in (*row.variables, *row.files))
+        default = row.shown or row.show(row.default)
+        text = f"{row.text} One of: {', '.join(row.choices)}." if row.choices else row.text
+        flag = "" if row.secret else f"`{row.flag}`"
+        lines.append(
+            f"| `{row.name}` | {flag} | {variables} | {f'`{default}`' if default else ''} | {text} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _parse_bool(text: str, name: str) -> bool:
+    word = text.strip().lower()
+    if word in {"on", "true", "yes", "1"}:
+        return True
+    if word in {"off", "false", "no", "0"}:
+        return False
+    raise Invalid("invalid_setting", f"{name}: {text!r} is neither on nor off.", field=name)
+
+
+_UNITS: Final = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
+_SHORT: Final = re.compile("".join(rf"(?:(\d+(?:\.\d+)?){unit})?" for unit in _UNITS))
+_ISO: Final = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
+
+
+def parse_duration(text: str, name: str) -> timedelta:
+    """A duration as people write it on a command line: ``90``, ``90s``, ``1h30m``, ``90d``, ``P1DT2H``.
+
+    The grammar that core.timing reads from requests, without its libraries; raises Invalid naming ``name``.
+    """
+    word = text.strip()
+    match = _ISO.fullmatch(word) or _SHORT.fullmatch(word.lower().replace(" ", ""))
+    if re.fullmatch(r"\d+(\.\d+)?", word):
+        seconds = float(word)
+    elif match and any(match.groups()):
+        seconds = sum(float(n) * unit for n, unit in zip(match.groups(), _UNITS.values(), strict=True) if n)
+    else:
+        seconds = 0.0
+    if not 0 < seconds <= 10 * 366 * 86400:
+        raise Invalid(
+            "invalid_duration",
+            f"{name}: {text!r} is not a duration.",
+            field=name,
+            hint="Write 90s, 5m or 2d.",
+        )
+    return timedelta(seconds=seconds)
+
+
+def show_duration(value: timedelta) -> str:
+    """``90d``, ``1h 30m``: the largest units first."""
+    seconds, parts = int(value.total_seconds()), []
+    for unit in "dhms":
+        count, seconds = divmod(seconds, _UNITS[unit])
+        if count:
+            parts.append(f"{count}{unit}")
+    return " ".join(parts[:2]) or "0s"

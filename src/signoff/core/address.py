@@ -1,0 +1,99 @@
+"""How agents are named. ``agent://organization/workspace/name`` is the one canonical spelling; AXP's clients
+also write ``organization/workspace/name``, a bare name, or an alias of one or two parts. What names a person or
+another scheme is left as it is: an unknown address is stored, never refused; a malformed one is never stored.
+"""
+
+import re
+import unicodedata
+from typing import Final
+
+from signoff.core.errors import Invalid
+
+SCHEME: Final = "agent://"
+INTERNAL: Final = "agent://agent_core"
+_INTERNAL_NAME: Final = "agent_core"
+_LONGEST: Final = 383
+_LONGEST_NAME: Final = 63
+_FORBIDDEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_FORBIDDEN_IN_PATH: Final = re.compile(r"[\s?#%]")
+_OTHER_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://.+")
+_UNFIT: Final = re.compile(r"[^a-z0-9._\-]+")
+
+
+def written(text: object, field: str = "to_agent") -> str:
+    """The address as it was spelled, trimmed, a collapsed ``agent:/`` repaired; Invalid if malformed."""
+    if not isinstance(text, str):
+        raise _malformed(field, "is not text")
+    address = text.strip()
+    if address.startswith("agent:"):
+        address = SCHEME + address.removeprefix("agent:").removeprefix("/").removeprefix("/")
+    if not 1 <= len(address) <= _LONGEST:
+        raise _malformed(field, f"has {len(address)} characters; 1 to {_LONGEST} are allowed")
+    if _FORBIDDEN.search(address):
+        raise _malformed(field, "holds control characters")
+    parts = parts_of(address)
+    if len(parts) > 3 or not all(part.strip() for part in parts):
+        raise _malformed(field, "has an empty part, or more than three")
+    if (len(parts) > 1 or address.startswith(SCHEME)) and _FORBIDDEN_IN_PATH.search(address):
+        raise _malformed(field, "holds a space or one of ? # %")
+    return address
+
+
+def parts_of(address: str) -> tuple[str, ...]:
+    """(organization, workspace, name), (anything, name) or (name,); empty for persons and other schemes."""
+    if is_person(address) or (_OTHER_SCHEME.fullmatch(address) and not address.startswith(SCHEME)):
+        return ()
+    return tuple(address.removeprefix(SCHEME).split("/"))
+
+
+def canonical(text: object, organization: str = "", workspace: str = "", *, field: str = "to_agent") -> str:
+    """The one spelling of an address, seen from a workspace; Invalid("invalid_agent_address") if malformed.
+
+    Three parts are complete. A bare name belongs to the given organization and workspace. The internal runtime
+    is ``agent://agent_core`` however it is written. An alias of two parts, a person and other schemes stay
+    themselves.
+    """
+    address = written(text, field)
+    if is_internal(address):
+        return INTERNAL
+    parts = parts_of(address)
+    if not parts:
+        return address
+    if len(parts) == 1:
+        name = slug(parts[0], field)
+        return f"{SCHEME}{organization}/{workspace}/{name}" if organization and workspace else SCHEME + name
+    return SCHEME + "/".join(parts)
+
+
+def slug(name: str, field: str = "name") -> str:
+    """The name part of an address made from any name: ``Demo Runner`` -> ``demo-runner``; of an address, its
+    last part. Lower case letters, digits, ``.`` ``_`` ``-``, at most 63. Invalid where nothing fit is left, or
+    where the name is the internal runtime's.
+    """
+    last = name.removeprefix(SCHEME).rsplit("/", 1)[-1]
+    plain = unicodedata.normalize("NFKD", last).encode("ascii", "ignore").decode().lower()
+    fit = _UNFIT.sub("-", plain).strip("-._")
+    if not 1 <= len(fit) <= _LONGEST_NAME:
+        raise _malformed(field, f"must leave 1 to {_LONGEST_NAME} letters and digits for an address")
+    if fit == _INTERNAL_NAME:
+        raise _malformed(field, f"{_INTERNAL_NAME} is the name of the internal runtime")
+    return fit
+
+
+def is_internal(address: str) -> bool:
+    """Whether this is the internal runtime: ``agent_core`` alone, or as the last part."""
+    return parts_of(address)[-1:] == (_INTERNAL_NAME,)
+
+
+def is_person(address: str) -> bool:
+    """Whether this names a human being: an e-mail address, a nick, or AXP's literal ``human``."""
+    return address in ("human", "agent://human") or ("@" in address and "/" not in address)
+
+
+def _malformed(field: str, problem: str) -> Invalid:
+    return Invalid(
+        "invalid_agent_address",
+        f"{field}: {problem}.",
+        field=field,
+        hint="Write agent://organization/workspace/name, or a bare name.",
+    )

@@ -1,0 +1,256 @@
+"""A direct AXP intent: the fields of ``POST /v1/intents``, and the plan it implies where no workflow has one.
+
+AXP's published clients send unknown fields, camelCase names, numbers as text and no payload at all; all of that
+is read, and what was not used is a warning, never a refusal. A value of the wrong kind is refused by name.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from signoff.core import address, taskspec
+from signoff.core.access import DECIDING
+from signoff.core.fields import Fields, document
+from signoff.core.plan import AgentStep, HumanStep, Plan, Step, check_plan
+from signoff.core.tasks import TYPE_ALIASES, Escalation, Stage, TaskSpec, TaskType
+from signoff.core.timing import Reminders
+
+AGENT_STEP: Final = "agent"
+HUMAN_STEP: Final = "human"
+MAX_ATTEMPTS: Final = 1000
+_ASK: Final = (
+    "title", "description", "task_type", "allowed_outcomes", "required_comment", "evidence_required", "assignees",
+    "notify_email", "form_schema",
+)  # fmt: skip
+TIMING: Final = ("remind_after_seconds", "remind_interval_seconds", "max_reminders", "escalate_to")
+_KNOWN: Final = (
+    "intent_type", "correlation_id", "to_agent", "from_agent", "reply_to", "payload", "deadline_at",
+    "max_delivery_attempts", "human_task", *TIMING,
+)  # fmt: skip
+_INTENT_TYPE: Final = re.compile(r"[A-Za-z0-9_.\-]{1,255}")
+_PUBLISHED_TYPE: Final = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+\.v[0-9]+")
+_NOTHING_SET: Final = timedelta(hours=1)
+
+
+class Human(msgspec.Struct, frozen=True):
+    """A role alias of a bundle's ``humans``: who stands behind it, where the bundle says so."""
+
+    role: str
+    contact: str = ""
+    display_name: str = ""
+
+    @property
+    def label(self) -> str:
+        return self.display_name or self.role
+
+
+class Direct(msgspec.Struct, frozen=True, kw_only=True):
+    """A direct intent as it was asked. Addresses stand as written; ``plan`` serves where no workflow does.
+
+    claimed_from: what the client called itself; deadline_at: aware UTC, perhaps past already.
+    """
+
+    intent_type: str
+    payload: dict[str, Any]
+    plan: Plan
+    to_agent: str = ""
+    reply_to: str = ""
+    correlation_id: str = ""
+    claimed_from: str = ""
+    deadline_at: datetime | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def compile_direct(body: object) -> Direct:
+    """Read the body of ``POST /v1/intents``; raises Invalid naming the field.
+
+    The plan: ``human_task`` on an intent addressed to nobody, to the internal runtime or to a human is one
+    human step; a human's address alone is the same, with the default question. Together with an agent's address
+    it is the agent's step first and then the human's: work, then the gate. An agent's address alone is one agent
+    step, ``direct``: the agent gets the intent itself. With neither, that step is addressed to the internal
+    runtime, which means that it waits for a control resume.
+    """
+    request = _renamed(document(body, lenient=True))
+    intent_type = read_intent_type(request, "intent_type")
+    payload = request.data("payload")
+    if payload is None and "payload" not in request.value:
+        payload = {name: value for name, value in request.value.items() if name not in _KNOWN}
+    else:
+        request.known(*_KNOWN)
+    to_agent = request.text("to_agent", longest=383)
+    if to_agent:
+        to_agent = address.written(to_agent, "to_agent")
+    return Direct(
+        intent_type=intent_type,
+        payload=payload or {},
+        plan=_plan(request, to_agent),
+        to_agent=to_agent,
+        reply_to=request.text("reply_to", longest=383),
+        correlation_id=request.text("correlation_id"),
+        claimed_from=request.text("from_agent", longest=383),
+        deadline_at=request.moment("deadline_at"),
+        warnings=tuple(request.warnings),
+    )
+
+
+def read_intent_type(fields: Fields, name: str) -> str:
+    """The type of an intent: letters, digits, ``_ . -``; one outside AXP's published pattern is a warning."""
+    intent_type = fields.need(name)
+    if not _INTENT_TYPE.fullmatch(intent_type):
+        raise fields.invalid(name, "holds more than letters, digits, '_', '.' and '-'")
+    if fields.lenient and not _PUBLISHED_TYPE.fullmatch(intent_type):
+        fields.warn(name, f"{intent_type!r} is not of the form intent.area.name.v1")
+    return intent_type
+
+
+def _renamed(request: Fields) -> Fields:
+    """The request with its camelCase names in snake_case, where that name is one of ours and still free."""
+    camel = {re.sub("_([a-z])", lambda hit: hit[1].upper(), name): name for name in _KNOWN}
+    renamed: dict[str, Any] = {}
+    for name, value in request.value.items():
+        ours = camel.get(name, name)
+        renamed[name if ours in request.value else ours] = value
+    return Fields(renamed, lenient=True, warnings=request.warnings)
+
+
+def _plan(request: Fields, to_agent: str) -> Plan:
+    attempts = request.count("max_delivery_attempts", 1, MAX_ATTEMPTS)
+    ask = request.inner("human_task")
+    person = bool(to_agent) and address.is_person(to_agent)
+    agent = "" if person or not to_agent or address.is_internal(to_agent) else to_agent
+    steps: list[Step] = []
+    if agent or (ask is None and not person):
+        steps.append(agent_step(AGENT_STEP, agent or address.INTERNAL, attempts))
+    if ask is not None or person:
+        asked = ask or Fields({}, "human_task", lenient=True, warnings=request.warnings)
+        spec = task_spec(asked, [request], None, {}, to_agent if person else "")
+        steps.append(HumanStep(id=HUMAN_STEP, task=spec))
+    direct = len(steps) == 1 and isinstance(steps[0], AgentStep)
+    return check_plan(Plan(steps=tuple(steps), direct=direct))
+
+
+def agent_step(step_id: str, agent: str, attempts: int | None) -> AgentStep:
+    """An agent step with nothing but an address and AXP's ``max_delivery_attempts`` (None: the default)."""
+    if attempts is None:
+        return AgentStep(id=step_id, agent=agent)
+    return AgentStep(id=step_id, agent=agent, max_attempts=attempts)
+
+
+def task_spec(
+    ask: Fields,
+    levels: Sequence[Fields],
+    deadline: timedelta | None,
+    humans: Mapping[str, Human],
+    assigned: str,
+) -> TaskSpec:
+    """What people are asked, from AXP's ``human_task``.
+
+    levels: where reminders and escalation may stand, the nearest first (step, macro parameters, intent);
+    deadline: of the step; humans: the bundle's role aliases; assigned: the step's assignee, or "".
+    """
+    ask.known(*_ASK)
+    kind = _kind(ask)
+    allowed = taskspec.outcomes(ask, "allowed_outcomes", kind)
+    if not taskspec.can_say_yes(allowed):
+        ask.warn("allowed_outcomes", "none of these is a yes, so every answer ends the step as a no")
+    remind = _reminders(levels)
+    approvers, holder = _approvers(ask, humans, assigned)
+    return TaskSpec(
+        type=kind,
+        title=ask.text("title") or taskspec.TITLES[kind],
+        description=ask.prose("description"),
+        outcomes=allowed,
+        comment_required=taskspec.comment_required(ask.flag("required_comment"), kind),
+        evidence_required=taskspec.evidence_required(ask.flag("evidence_required"), kind),
+        form=taskspec.form(ask, "form_schema"),
+        stages=(Stage(approvers=approvers),),
+        notify=ask.texts("notify_email"),
+        remind=remind,
+        escalate=_escalation(levels, remind, deadline, humans),
+        holder=holder,
+    )
+
+
+def _kind(ask: Fields) -> TaskType:
+    word = ask.text("task_type")
+    if not word:
+        return TaskType.APPROVAL
+    known = {**TYPE_ALIASES, **{kind.value: kind for kind in TaskType}}
+    if word not in known:
+        ask.warn("task_type", f"{word!r} is not a known task type; it is treated as an approval")
+    return known.get(word, TaskType.APPROVAL)
+
+
+def _approvers(ask: Fields, humans: Mapping[str, Human], assigned: str) -> tuple[tuple[str, ...], str]:
+    """(who may answer, the holder's name): the task's assignees, else the step's assignee.
+
+    A name behind which nobody is known only labels the task: it stays open to everyone with an approving role.
+    """
+    names = ask.texts("assignees") or ((assigned,) if assigned and not _is_anybody(assigned) else ())
+    found = dict.fromkeys(who for name in names if (who := person_behind(name, humans)))
+    first = humans.get(assigned) or (humans.get(names[0]) if names else None)
+    if names and not found and any(name not in humans for name in names):
+        ask.warn("assignees", f"nobody known stands behind {names[0]!r}; everyone who may approve can answer")
+    return tuple(found), first.label if first else (names[0] if names else "")
+
+
+def _is_anybody(name: str) -> bool:
+    return name in ("human", "agent://human") or address.is_internal(name)
+
+
+def person_behind(name: str, humans: Mapping[str, Human]) -> str:
+    """A name as our directory may know it: a contact, an e-mail address, ``per_...``, ``role:...``; else ""."""
+    human = humans.get(name)
+    if human is not None and human.contact:
+        return mailbox(human.contact)
+    if name in DECIDING and human is None:
+        return f"role:{name}"
+    if name.startswith(("per_", "role:")):
+        return name
+    return mailbox(name) if "@" in name[1:-1] and "/" not in name else ""
+
+
+def mailbox(name: str) -> str:
+    """An e-mail address in lower case, which is how people are looked up; anything else unchanged."""
+    return name.lower() if "@" in name else name
+
+
+def _reminders(levels: Sequence[Fields]) -> Reminders | None:
+    """Reminders, from the nearest level that says when the first is due.
+
+    An interval of a farther level does not apply to a nearer first reminder; without one it is the same span.
+    """
+    counts = [level.count("max_reminders", 0, taskspec.MAX_REMINDERS) for level in levels]
+    most = next((count for count in counts if count is not None), 3)
+    every: timedelta | None = None
+    for level in levels:
+        every = every or level.duration("remind_interval_seconds")
+        after = level.duration("remind_after_seconds")
+        if after:
+            return Reminders(after=after, every=every or after, at_most=most) if most else None
+    return None
+
+
+def _escalation(
+    levels: Sequence[Fields], remind: Reminders | None, deadline: timedelta | None, humans: Mapping[str, Human]
+) -> tuple[Escalation, ...]:
+    """AXP's ``escalate_to``: one interval after the last reminder would have been sent.
+
+    Without reminders there is nothing to count from: then after half of the step's deadline, or after an hour
+    where the step has none.
+    """
+    for level in levels:
+        names = level.texts("escalate_to", longest=383)
+        if not names:
+            continue
+        if remind:
+            after = remind.after + remind.every * remind.at_most
+        else:
+            after = deadline / 2 if deadline else _NOTHING_SET
+        if deadline and after >= deadline:
+            level.warn("escalate_to", "would come after the step's deadline, so it never happens")
+        return (Escalation(after=after, to=tuple(person_behind(name, humans) or name for name in names)),)
+    return ()

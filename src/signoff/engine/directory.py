@@ -1,0 +1,110 @@
+"""Who and what a workspace knows: its people, agents, services and workflows, as one snapshot held in memory.
+
+A snapshot is reloaded when somebody changed the directory (the feed says so) and every few seconds anyway.
+Addresses are resolved here, in the order of the wire contract's section 2.3.
+"""
+
+import asyncio
+from typing import Final
+
+import msgspec
+
+from signoff.core.address import canonical, is_internal
+from signoff.core.errors import NotFound
+from signoff.engine.feed import Feed, directory_word
+from signoff.store.directory import Account, Person, Workflow, Workspace
+from signoff.store.store import Store
+
+_FRESH_FOR: Final = 5.0
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """One workspace's address book at one moment."""
+
+    workspace: Workspace
+    by_address: dict[str, Account]
+    by_name: dict[str, Account]
+    people: dict[str, Person]
+    workflows: dict[str, Workflow]
+
+    def resolve(self, address: str) -> str:
+        """The canonical address that ``address`` means here; an unknown one is kept as an alias of its own.
+
+        Raises Invalid(``invalid_agent_address``) for text that cannot be an address.
+        """
+        full = canonical(address, self.workspace.organization, self.workspace.name)
+        if full in self.by_address or is_internal(full):
+            return full
+        short = full.rpartition("/")[2]
+        own = f"agent://{self.workspace.organization}/{self.workspace.name}/"
+        known = self.by_name.get(address) or (self.by_name.get(short) if full.startswith(own) else None)
+        return known.address if known else full
+
+    def account(self, address: str) -> Account | None:
+        return self.by_address.get(self.resolve(address))
+
+    def names_of(self, person: Person) -> frozenset[str]:
+        """What a task may call this person."""
+        return frozenset({person.id, person.email.lower(), *(f"role:{role}" for role in person.roles)})
+
+    def display(self, actor_id: str) -> str:
+        """A name for a person to read; the id itself where nothing better is known."""
+        person = self.people.get(actor_id)
+        if person:
+            return person.name or person.email
+        account = next((a for a in self.by_address.values() if a.id == actor_id), None)
+        return (account.display_name or account.name) if account else actor_id
+
+
+class Directory:
+    """Snapshots of workspaces; ``store.directory`` holds the rows."""
+
+    def __init__(self, store: Store, feed: Feed) -> None:
+        self._store = store
+        self._feed = feed
+        self._held: dict[str, tuple[float, Snapshot]] = {}
+        self._loading: dict[str, asyncio.Task[Snapshot]] = {}
+        feed.watch(self._heard)
+
+    def _heard(self, word: str) -> None:
+        if word == "":
+            self._held.clear()
+        elif word.startswith("directory:"):
+            self._held.pop(word.partition(":")[2], None)
+
+    def changed(self, workspace: str) -> None:
+        """Tell everybody, here and in other replicas, that this workspace's directory is another now."""
+        self._feed.publish([directory_word(workspace)])
+
+    async def of(self, workspace: str) -> Snapshot:
+        """The snapshot of a workspace, at most a few seconds old; NotFound when there is no such workspace."""
+        held = self._held.get(workspace)
+        now = asyncio.get_running_loop().time()
+        if held is not None and now - held[0] < _FRESH_FOR:
+            return held[1]
+        loading = self._loading.get(workspace)
+        if loading is None:
+            loading = self._loading[workspace] = asyncio.create_task(self._load(workspace))
+            loading.add_done_callback(lambda _: self._loading.pop(workspace, None))
+        return await asyncio.shield(loading)
+
+    async def _load(self, workspace: str) -> Snapshot:
+        now = asyncio.get_running_loop().time()
+        rows = self._store.directory
+        found = await rows.workspace(workspace)
+        if found is None:
+            raise NotFound("workspace_not_found", f"There is no workspace {workspace}.")
+        accounts = [a for a in await rows.accounts(workspace, None) if a.status != "revoked"]
+        by_name: dict[str, Account] = {}
+        for account in accounts:
+            for name in (account.name, account.slug, account.address.rpartition("/")[2]):
+                by_name.setdefault(name, account)
+        snapshot = Snapshot(
+            workspace=found,
+            by_address={a.address: a for a in accounts},
+            by_name=by_name,
+            people={p.id: p for p in await rows.people(workspace)},
+            workflows={w.intent_type: w for w in await rows.workflows(workspace)},
+        )
+        self._held[workspace] = (now, snapshot)
+        return snapshot

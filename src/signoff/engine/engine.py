@@ -1,0 +1,72 @@
+"""The one way in for everything that changes an intent: build the command, give it to the committer."""
+
+import os
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from signoff.core.advance import Change
+from signoff.core.commands import Command, Submit
+from signoff.core.errors import Forbidden, Invalid
+from signoff.core.ids import new_intent_id, split_ref
+from signoff.core.model import Actor, ActorKind, Requester
+from signoff.engine.clock import Clock
+from signoff.engine.committer import Committer
+from signoff.engine.jobs import ClaimJob, CommandJob, Done, DueJob, Once, SubmitJob
+from signoff.engine.planning import Submission
+from signoff.store.rows import plan_digest
+
+LONGEST_LEASE = timedelta(hours=1)
+SHORTEST_LEASE = timedelta(seconds=1)
+
+
+class Engine:
+    """Writes. Reads are in ``view``; the rules are in ``core``."""
+
+    def __init__(self, committer: Committer, clock: Clock) -> None:
+        self._committer = committer
+        self._clock = clock
+
+    async def submit(self, actor: Actor, submission: Submission, once: Once | None = None) -> Done:
+        """Create an intent and start its first step: one commit. Raises Refused; Busy when the queue is full."""
+        millis = int(self._clock.now().timestamp() * 1000)
+        command = Submit(
+            id=new_intent_id(millis, os.urandom(10)),
+            workspace=actor.workspace,
+            type=submission.type,
+            requester=Requester(actor.kind, actor.id, actor.address, submission.claimed_from, actor.sponsors),
+            plan=submission.plan,
+            plan_digest=plan_digest(submission.plan),
+            payload_digest=submission.payload_digest,
+            to_agent=submission.to_agent,
+            reply_to=submission.reply_to,
+            correlation_id=submission.correlation_id,
+            scenario_id=submission.scenario_id,
+            retry_of=submission.retry_of,
+            deadline_at=submission.deadline_at,
+        )
+        done: Done = await self._committer.do(SubmitJob(actor, command, submission.payload, once))
+        return done
+
+    async def handle(self, actor: Actor, ref: str, command: Command, once: Once | None = None) -> Done:
+        """Apply one command to the intent that ``ref`` names; a task's or delivery's id names the visit too."""
+        intent_id, visit = split_ref(ref)
+        if visit and "visit" in command.__struct_fields__ and not getattr(command, "visit", 0):
+            command = msgspec.structs.replace(command, visit=visit)
+        done: Done = await self._committer.do(CommandJob(actor, intent_id, command, once))
+        return done
+
+    async def claim(self, actor: Actor, agent: str, limit: int, lease: timedelta, holder: str) -> list[Change]:
+        """Take up to ``limit`` ready deliveries of ``agent`` (a canonical address) under a lease."""
+        if actor.kind is ActorKind.AGENT and actor.address != agent:
+            raise Forbidden("not_your_address", "An agent's key takes only that agent's deliveries.")
+        if not SHORTEST_LEASE <= lease <= LONGEST_LEASE:
+            raise Invalid("invalid_lease", "A lease lasts 1 to 3600 seconds.", field="lease_seconds")
+        taken: list[Change] = await self._committer.do(ClaimJob(actor, agent, limit, lease, holder))
+        return taken
+
+    async def tick(self, limit: int) -> int:
+        """Let time act on what is due; how many intents there were."""
+        count: Any = await self._committer.do(DueJob(limit))
+        return int(count)

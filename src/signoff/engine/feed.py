@@ -1,0 +1,135 @@
+"""Commits wake those who wait. A wake-up is a hint and the table is the truth: register, read, then wait.
+
+Words name what may have changed: an intent's id, ``agent:<workspace>:<address>`` for new deliveries,
+``tasks:<workspace>``, ``directory:<workspace>``. Other replicas hear the same words a few milliseconds later, at
+most one announcement per ``_PAUSE``; never inside a write transaction, where it would serialise all commits.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from types import TracebackType
+from typing import Any, Final
+
+from signoff.core.errors import Busy
+
+log = logging.getLogger("signoff.feed")
+
+_PAUSE: Final = 0.010
+_BACKLOG: Final = 10_000
+Announce = Callable[[Sequence[str]], Coroutine[Any, Any, None]]
+
+
+def agent_word(workspace: str, address: str) -> str:
+    return f"agent:{workspace}:{address}"
+
+
+def tasks_word(workspace: str) -> str:
+    return f"tasks:{workspace}"
+
+
+def directory_word(workspace: str) -> str:
+    return f"directory:{workspace}"
+
+
+class Waiter:
+    """Registered for some words; set once any of them is spoken. Use as a context manager."""
+
+    def __init__(self, feed: "Feed", words: tuple[str, ...]) -> None:
+        self._feed = feed
+        self.words = words
+        self._woken = asyncio.Event()
+
+    def __enter__(self) -> "Waiter":
+        for word in self.words:
+            self._feed.waiters.setdefault(word, set()).add(self)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        for word in self.words:
+            waiting = self._feed.waiters.get(word)
+            if waiting is not None:
+                waiting.discard(self)
+                if not waiting:
+                    del self._feed.waiters[word]
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    async def wait(self, timeout: float) -> bool:
+        """True when woken within ``timeout`` seconds; then waits anew from the next call on."""
+        if not self._woken.is_set():
+            timer = asyncio.get_running_loop().call_later(max(timeout, 0), self._expire)
+            self._expired = False
+            try:
+                await self._woken.wait()
+            finally:
+                timer.cancel()
+            woken = not self._expired
+        else:
+            woken = True
+        self._woken.clear()
+        return woken
+
+    def _expire(self) -> None:
+        if not self._woken.is_set():
+            self._expired = True
+            self._woken.set()
+
+
+class Feed:
+    """The in-process map word -> waiters, and the announcements to other replicas."""
+
+    def __init__(self, announce: Announce | None = None, reread: float = 20.0) -> None:
+        self.waiters: dict[str, set[Waiter]] = {}
+        self.reread = reread
+        self._announce = announce
+        self._unsaid: set[str] = set()
+        self._news = asyncio.Event()
+        self._watchers: list[Callable[[str], None]] = []
+
+    def waiting(self, *words: str) -> Waiter:
+        return Waiter(self, words)
+
+    def watch(self, heard: Callable[[str], None]) -> None:
+        """Call ``heard`` with every word (directory caches)."""
+        self._watchers.append(heard)
+
+    def publish(self, words: Iterable[str]) -> None:
+        """Wake local waiters now and tell the other replicas soon."""
+        words = list(words)
+        self.hear(words)
+        if self._announce is not None and len(self._unsaid) < _BACKLOG:
+            self._unsaid.update(words)
+            self._news.set()
+
+    def hear(self, words: Iterable[str]) -> None:
+        """Wake whoever waits for these words; the empty word means that anything may have changed."""
+        for word in words:
+            if word == "":
+                self._wake_all()
+                continue
+            for waiter in tuple(self.waiters.get(word, ())):
+                waiter.wake()
+            for heard in self._watchers:
+                heard(word)
+
+    def _wake_all(self) -> None:
+        for waiting in tuple(self.waiters.values()):
+            for waiter in tuple(waiting):
+                waiter.wake()
+        for heard in self._watchers:
+            heard("")
+
+    async def run(self) -> None:
+        """Announce what was published, until cancelled. A lost announcement costs time, never truth."""
+        if self._announce is None:
+            return
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            words, self._unsaid = self._unsaid, set()
+            with contextlib.suppress(Busy):
+                await self._announce(sorted(words))
+            await asyncio.sleep(_PAUSE)

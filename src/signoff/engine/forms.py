@@ -1,0 +1,83 @@
+"""A form's answer against its JSON Schema: values coerced to the declared type first (AXP's command line sends
+strings), then validated offline: a remote ``$ref`` is never fetched.
+"""
+
+import contextlib
+from functools import lru_cache
+from typing import Any, Final
+
+import jsonschema_rs
+import msgspec
+
+from signoff.core.commands import Answer
+from signoff.core.errors import Invalid
+from signoff.core.model import Intent, Task
+from signoff.core.tasks import POSITIVE, canonical_outcome
+from signoff.core.wake import spec_of
+
+_BOOLEANS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def checked_form(intent: Intent, command: Answer) -> Answer:
+    """The answer with its data coerced; raises Invalid(``form_invalid``) listing every fault."""
+    task = intent.open
+    if not isinstance(task, Task):
+        return command
+    spec = spec_of(intent, task)
+    schema = spec.form
+    if schema is None or canonical_outcome(spec, command.outcome) not in POSITIVE:
+        return command
+    properties: dict[str, Any] = schema.get("properties", {})
+    data = {name: _coerced(value, properties.get(name, {})) for name, value in command.data.items()}
+    whole = dict(data)
+    for name in ("approved", "acknowledged"):
+        if name in properties and name not in whole:
+            whole[name] = data[name] = True
+    if "outcome" in properties:
+        whole["outcome"] = command.outcome
+    if "comment" in properties and command.comment:
+        whole["comment"] = command.comment
+    evidence = whole.pop("evidence", None) if "evidence" not in properties else None
+    faults = [f"{_path(fault)}: {fault.message}" for fault in _validator(msgspec.json.encode(schema)).iter_errors(whole)]
+    if evidence is not None:
+        data["evidence"] = evidence
+    if faults:
+        raise Invalid(
+            "form_invalid",
+            "The form is not filled in right: " + "; ".join(faults[:5]),
+            field="data",
+            details={"errors": faults[:20]},
+            hint="Correct these fields and answer again; nothing was recorded.",
+        )
+    return msgspec.structs.replace(command, data=data)
+
+
+def check_schema(schema: dict[str, Any]) -> None:
+    """Raise Invalid(``form_schema_invalid``) when this is not a JSON Schema that can be used."""
+    try:
+        jsonschema_rs.validator_for(schema, offline=True)
+    except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
+        raise Invalid("form_schema_invalid", f"The form's schema cannot be used: {error}", field="form") from error
+
+
+@lru_cache(maxsize=256)
+def _validator(schema: bytes) -> Any:
+    return jsonschema_rs.validator_for(msgspec.json.decode(schema), offline=True)
+
+
+def _path(fault: Any) -> str:
+    return ".".join(str(part) for part in fault.instance_path) or "form"
+
+
+def _coerced(value: Any, schema: Any) -> Any:
+    if not isinstance(value, str) or not isinstance(schema, dict):
+        return value
+    kind = schema.get("type")
+    if kind == "boolean":
+        return _BOOLEANS.get(value.strip().lower(), value)
+    with contextlib.suppress(ValueError):
+        if kind == "integer":
+            return int(value)
+        if kind == "number":
+            return float(value)
+    return value

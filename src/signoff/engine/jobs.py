@@ -1,0 +1,161 @@
+"""The jobs a committer can be given: submit, one command on one intent, claim deliveries, let time act."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+import msgspec
+
+from signoff.core.advance import Change
+from signoff.core.commands import Answer, Claim, Command, Submit, Tick
+from signoff.core.errors import Conflict
+from signoff.core.ids import shard
+from signoff.core.model import Actor, Intent, system
+from signoff.engine.batch import Batch
+from signoff.engine.forms import checked_form
+from signoff.store.work import OnceKey, Ready
+
+
+class Once(msgspec.Struct, frozen=True):
+    """A caller's Idempotency-Key: its scope, the request's fingerprint, and how the answer is written.
+
+    ``render`` runs inside the commit; its bytes are stored and given again to whoever repeats the request.
+    """
+
+    route: str
+    key: str
+    fingerprint: str
+    render: Callable[[Change], bytes]
+
+
+class Done(msgspec.Struct, frozen=True):
+    """Exactly one is set: what the command brought about, or the stored answer of its first call."""
+
+    change: Change | None = None
+    replay: bytes | None = None
+
+
+class OneIntent:
+    """Base of the jobs that concern one intent and may carry an Idempotency-Key."""
+
+    def __init__(self, actor: Actor, intent_id: str, once: Once | None) -> None:
+        self.actor = actor
+        self.intent_id = intent_id
+        self._once = once
+        self._key = OnceKey(actor.workspace, actor.id, once.route, once.key) if once else None
+
+    def lane_key(self) -> int:
+        return shard(self.intent_id)
+
+    def once(self) -> OnceKey | None:
+        return self._key
+
+    def ready(self) -> Ready | None:
+        return None
+
+    def due(self) -> int:
+        return 0
+
+    def apply(self, batch: Batch) -> Done:
+        if self._once is None or self._key is None:
+            return Done(self.act(batch))
+        body = batch.replay(self._key, self._once.fingerprint)
+        if body is not None:
+            return Done(replay=body)
+        change = self.act(batch)
+        batch.remember(self._key, self._once.fingerprint, self._once.render(change))
+        return Done(change)
+
+    def act(self, batch: Batch) -> Change:
+        raise NotImplementedError
+
+
+class SubmitJob(OneIntent):
+    def __init__(self, actor: Actor, command: Submit, payload: bytes, once: Once | None) -> None:
+        super().__init__(actor, command.id, once)
+        self._command = command
+        self._payload = payload
+
+    def lane_key(self) -> int:
+        # the same key must always meet the same lane, or two first calls could both be new
+        return hash(self._key) if self._key else shard(self.intent_id)
+
+    def ids(self) -> Sequence[str]:
+        return ()
+
+    def act(self, batch: Batch) -> Change:
+        return batch.create(self.actor, self._command, self._payload)
+
+
+class CommandJob(OneIntent):
+    def __init__(self, actor: Actor, intent_id: str, command: Command, once: Once | None) -> None:
+        super().__init__(actor, intent_id, once)
+        self._command = command
+
+    def ids(self) -> Sequence[str]:
+        return (self.intent_id,)
+
+    def act(self, batch: Batch) -> Change:
+        intent = batch.intent(self.intent_id)
+        command = self._command
+        if isinstance(command, Answer):
+            command = checked_form(intent, command)
+        return batch.change(self.actor, intent, command)
+
+
+class _Scan:
+    """Base of the jobs that take what the database offers."""
+
+    def lane_key(self) -> int:
+        return 0
+
+    def ids(self) -> Sequence[str]:
+        return ()
+
+    def once(self) -> OnceKey | None:
+        return None
+
+    def ready(self) -> Ready | None:
+        return None
+
+    def due(self) -> int:
+        return 0
+
+
+class ClaimJob(_Scan):
+    """Take up to ``limit`` ready deliveries of one agent under a lease."""
+
+    def __init__(self, actor: Actor, agent: str, limit: int, lease: timedelta, holder: str) -> None:
+        self._actor = actor
+        self._ready = Ready(actor.workspace, agent, limit)
+        self._command = Claim(holder, lease)
+
+    def ready(self) -> Ready | None:
+        return self._ready
+
+    def apply(self, batch: Batch) -> list[Change]:
+        taken: list[Change] = []
+        for intent_id in batch.found.ready:
+            intent = batch.intent(intent_id)
+            try:
+                taken.append(batch.change(self._actor, intent, self._command))
+            except Conflict:  # another job of this batch got there first
+                continue
+        return taken
+
+
+class DueJob(_Scan):
+    """Let time act on up to ``limit`` intents that are due; returns how many there were."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+
+    def due(self) -> int:
+        return self._limit
+
+    def apply(self, batch: Batch) -> int:
+        for intent_id in batch.found.due:
+            intent: Intent = batch.intent(intent_id)
+            batch.change(system(intent.workspace), intent, Tick())
+        return len(batch.found.due)
+
+

@@ -1,0 +1,161 @@
+"""API keys: ``sgn_<kind>_<key id>_<secret><checksum>``, stored as hashes, each bound to one actor.
+
+The checksum lets secret scanners and typing errors be told from a real key without asking the database. What a
+key means is cached for a few seconds and forgotten at once when the directory changes (revocation included).
+"""
+
+import asyncio
+import hashlib
+import secrets
+import string
+import zlib
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from signoff.core.errors import NotFound, Unauthenticated
+from signoff.core.model import Actor, ActorKind
+from signoff.engine.clock import Clock
+from signoff.engine.directory import Directory
+from signoff.store.directory import ApiKey
+from signoff.store.store import Store
+
+_ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_FRESH_FOR: Final = 5.0
+_CHECKSUM: Final = 6
+_CACHED: Final = 10_000
+
+
+class NewKey(msgspec.Struct, frozen=True):
+    """A key that was just made; ``secret`` is shown once and kept nowhere."""
+
+    key: ApiKey
+    secret: str
+
+
+class Keys:
+    def __init__(self, store: Store, directory: Directory, clock: Clock) -> None:
+        self._store = store
+        self._directory = directory
+        self._clock = clock
+        self._cache: dict[tuple[str, str], tuple[float, datetime | None, Actor]] = {}
+
+    def forget(self) -> None:
+        """Drop what is cached; the next use of each key asks the database."""
+        self._cache.clear()
+
+    async def authenticate(self, secret: str, via: str) -> Actor:
+        """Who holds this key; raises Unauthenticated. ``via``: the channel the request came by."""
+        digest = _digest(secret)
+        cached = self._cache.get((digest, via))
+        now = asyncio.get_running_loop().time()
+        if cached is None or now - cached[0] > _FRESH_FOR:
+            key_id = _key_id(secret)
+            if key_id is None:
+                raise _unknown()
+            key = await self._store.directory.key(key_id)
+            if key is None or not secrets.compare_digest(key.hash, digest):
+                raise _unknown()
+            if key.revoked_at is not None:
+                raise Unauthenticated("key_revoked", "This key was revoked.", hint="Ask for a new one.")
+            actor = await self._actor(key, via)
+            if len(self._cache) >= _CACHED:
+                self._cache.clear()
+            cached = self._cache[(digest, via)] = (now, key.expires_at, actor)
+        if cached[1] is not None and cached[1] <= self._clock.now():
+            raise Unauthenticated("key_expired", "This key has expired.", hint="Ask for a new one.")
+        return cached[2]
+
+    async def _actor(self, key: ApiKey, via: str) -> Actor:
+        snapshot = await self._directory.of(key.workspace)
+        kind = ActorKind(key.actor_kind)
+        if kind is ActorKind.PERSON:
+            person = snapshot.people.get(key.actor_id)
+            if person is None:
+                raise _unknown()
+            actor = Actor(
+                kind, person.id, key.workspace, names=snapshot.names_of(person), roles=frozenset(person.roles),
+                sponsors=(person.id,),
+            )  # fmt: skip
+        else:
+            account = next((a for a in snapshot.by_address.values() if a.id == key.actor_id), None)
+            if account is None or account.status != "active":
+                raise Unauthenticated("key_revoked", "The account of this key is not active.")
+            sponsors = tuple(filter(None, {key.created_by, account.created_by}))
+            actor = Actor(kind, account.id, key.workspace, address=account.address, sponsors=sponsors)
+        return replace(actor, via=via, self_approval=snapshot.workspace.self_approval)
+
+    async def create(
+        self, workspace: str, kind: ActorKind, actor_id: str, created_by: str = "", life: timedelta | None = None
+    ) -> NewKey:
+        """A new key for an existing actor."""
+        now = self._clock.now()
+        key_id = _random(12)
+        body = f"sgn_{kind.value}_{key_id}_{_random(43)}"
+        secret = body + _checksum(body)
+        key = ApiKey(
+            id=f"sak_{key_id}",
+            workspace=workspace,
+            actor_kind=kind.value,
+            actor_id=actor_id,
+            hash=_digest(secret),
+            hint=f"sgn_{kind.value}_{key_id}_…{secret[-4:]}",
+            created_by=created_by,
+            created_at=now,
+            expires_at=now + life if life else None,
+            revoked_at=None,
+        )
+        await self._store.directory.add_key(key)
+        return NewKey(key, secret)
+
+    async def revoke(self, workspace: str, key_id: str) -> ApiKey:
+        """Revoke a key of this workspace; revoking twice changes nothing. NotFound for any other id."""
+        key = await self._store.directory.key(key_id)
+        if key is None or key.workspace != workspace:
+            raise NotFound("key_not_found", f"There is no key {key_id}.")
+        if key.revoked_at is None:
+            now = self._clock.now()
+            await self._store.directory.revoke_key(key_id, now)
+            key = replace(key, revoked_at=now)
+            self.forget()
+            self._directory.changed(workspace)
+        return key
+
+    def heard(self, word: str) -> None:
+        """The directory changed somewhere: cached keys may mean something else now."""
+        if word == "" or word.startswith("directory:"):
+            self.forget()
+
+
+def _unknown() -> Unauthenticated:
+    return Unauthenticated(
+        "invalid_platform_api_key", "This API key is not known here.", hint="Check SIGNOFF_API_KEY and the address."
+    )
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _random(length: int) -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+def _checksum(body: str) -> str:
+    number = zlib.crc32(body.encode())
+    digits = ""
+    for _ in range(_CHECKSUM):
+        number, digit = divmod(number, 62)
+        digits = _ALPHABET[digit] + digits
+    return digits
+
+
+def _key_id(secret: str) -> str | None:
+    """The row id of a well-formed key; None for text that cannot be one."""
+    parts = secret.split("_")
+    if len(parts) != 4 or parts[0] != "sgn" or not secret.isascii():
+        return None
+    body, checksum = secret[:-_CHECKSUM], secret[-_CHECKSUM:]
+    return f"sak_{parts[2]}" if _checksum(body) == checksum else None

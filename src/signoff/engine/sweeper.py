@@ -1,0 +1,24 @@
+"""Forget what the policy says: old answers to Idempotency-Keys, and final intents past their retention."""
+
+from datetime import timedelta
+from typing import Final
+
+from signoff.engine.clock import Clock
+from signoff.store.store import Store
+
+_AT_ONCE: Final = 1000
+_PAUSE: Final = 60.0
+
+
+class Sweeper:
+    def __init__(self, store: Store, clock: Clock, retention: timedelta | None) -> None:
+        self._store = store
+        self._clock = clock
+        self._retention = retention
+
+    async def once(self) -> float:
+        """One bounded sweep; seconds until the next."""
+        gone = await self._store.forget_replies(_AT_ONCE)
+        if self._retention is not None:
+            gone = max(gone, await self._store.intents.forget(self._clock.now() - self._retention, _AT_ONCE))
+        return 0.1 if gone >= _AT_ONCE else _PAUSE

@@ -1,0 +1,88 @@
+"""What an actor may see: every read goes through here and is narrowed to the actor's workspace and role.
+
+Unknown and forbidden look the same: NotFound.
+"""
+
+import msgspec
+from msgspec.structs import replace
+
+from signoff.core.access import eligible, may_see
+from signoff.core.chain import Sealed, unseal
+from signoff.core.errors import Forbidden, NotFound
+from signoff.core.ids import split_ref
+from signoff.core.model import Actor, ActorKind, Task
+from signoff.store.store import Store
+from signoff.store.work import EventRow, Filter, Stored
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """An intent as found, and the visit that was asked for (0: the intent itself)."""
+
+    stored: Stored
+    visit: int
+
+
+class View:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def intent(self, actor: Actor, ref: str) -> Seen:
+        """The intent (or the step visit of one) that ``ref`` names."""
+        intent_id, visit = split_ref(ref)
+        stored = await self._store.intents.get(intent_id)
+        if stored is None or not may_see(actor, stored.intent) or visit > stored.intent.visits:
+            raise NotFound("intent_not_found", f"There is no intent {ref[:64]}.")
+        return Seen(stored, visit)
+
+    async def rows(self, actor: Actor, ref: str, after: int = 0, limit: int = 1000) -> list[EventRow]:
+        """The stored history after a sequence number, byte for byte."""
+        seen = await self.intent(actor, ref)
+        return await self._store.intents.history(seen.stored.intent.id, after, limit)
+
+    async def history(self, actor: Actor, ref: str, after: int = 0, limit: int = 1000) -> list[Sealed]:
+        """The facts after a sequence number."""
+        return facts(await self.rows(actor, ref, after, limit))
+
+    async def page(self, actor: Actor, wanted: Filter) -> list[Stored]:
+        """A page of the actor's intents; an agent sees its own only."""
+        wanted = replace(wanted, workspace=actor.workspace)
+        if actor.kind is ActorKind.AGENT:
+            own = await self._store.intents.page(replace(wanted, party=actor.id))
+            to_it = await self._store.intents.page(replace(wanted, party=actor.address))
+            both = {s.intent.id: s for s in (*own, *to_it)}
+            return sorted(both.values(), key=lambda s: s.intent.id, reverse=True)[: wanted.limit]
+        return await self._store.intents.page(wanted)
+
+    async def tasks(self, actor: Actor, mine: bool = False, after: str = "", limit: int = 200) -> list[Stored]:
+        """Intents with an open task, oldest first; ``mine``: those that this person may answer now."""
+        if actor.kind is ActorKind.AGENT:
+            raise Forbidden("person_required", "An agent's key has no tasks.")
+        found = await self._store.intents.open_tasks(actor.workspace, after, limit)
+        if not mine:
+            return found
+        return [s for s in found if isinstance(s.intent.open, Task) and eligible(actor, s.intent, s.intent.open)]
+
+    async def deliveries(self, actor: Actor, agent: str, after: int, limit: int) -> list[tuple[int, Stored]]:
+        """What is up for taking by ``agent`` (canonical) after a cursor."""
+        self.own_address(actor, agent)
+        return await self._store.intents.deliveries(actor.workspace, agent, after, limit)
+
+    async def redeliver(self, actor: Actor, agent: str, ids: list[str]) -> None:
+        """Give deliveries that were shown but never looked at a new place in their agent's stream."""
+        self.own_address(actor, agent)
+        await self._store.intents.redeliver(actor.workspace, agent, ids)
+
+    def own_address(self, actor: Actor, agent: str) -> None:
+        """Raise Forbidden when an agent's key asks for another agent's deliveries."""
+        if actor.kind is ActorKind.AGENT and actor.address != agent:
+            raise Forbidden("not_your_address", "An agent's key sees only that agent's deliveries.")
+
+    async def inbox(self, actor: Actor, owner: str, limit: int = 100) -> list[Stored]:
+        """Intents addressed to ``owner`` or answering to it."""
+        if actor.kind is ActorKind.AGENT and owner not in (actor.address, actor.id):
+            raise Forbidden("not_your_address", "An agent's key reads only its own inbox.")
+        return await self._store.intents.inbox(actor.workspace, owner, limit)
+
+
+def facts(rows: list[EventRow]) -> list[Sealed]:
+    return [Sealed(unseal(r.body, r.private), r.body, r.private, r.hash) for r in rows]

@@ -1,0 +1,41 @@
+"""What a channel is: it sends one message to one target, or says why not and whether trying again could help."""
+
+from typing import Protocol
+
+import msgspec
+
+from signoff.core.notices import Notice
+
+
+class Message(msgspec.Struct, frozen=True):
+    """A notice rendered: ``id`` is stable over all attempts, so receivers can drop what they have seen."""
+
+    id: str
+    notice: Notice
+    title: str
+    text: str
+    link: str
+
+
+class Target(msgspec.Struct, frozen=True):
+    """Where a channel sends to; ``secret`` signs, and never appears in an error."""
+
+    url: str = ""
+    secret: str = ""
+
+
+class NotSent(Exception):
+    """The message did not arrive. ``permanent``: it never will, so it is not tried again."""
+
+    def __init__(self, reason: str, *, permanent: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.permanent = permanent
+
+
+class Channel(Protocol):
+    async def send(self, message: Message, target: Target) -> None:
+        """Send, or raise NotSent."""
+        ...
+
+    async def close(self) -> None: ...

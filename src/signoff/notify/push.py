@@ -1,0 +1,49 @@
+"""AXP's HTTP delivery: the intent's id posted to the agent's callback URL, signed over the raw body with HMAC-SHA256.
+
+A 2xx accepts the delivery; the agent then reads the intent and resumes it. Header names are AXP's
+(wire contract section 6).
+"""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from datetime import datetime
+
+import msgspec
+
+from signoff.notify.channel import Message, Target
+from signoff.notify.http import Poster
+
+
+class Push:
+    def __init__(self, poster: Poster, now: Callable[[], datetime]) -> None:
+        self._poster = poster
+        self._now = now
+
+    async def send(self, message: Message, target: Target) -> None:
+        notice = message.notice
+        body = msgspec.json.encode(
+            {
+                "intent_id": notice.ref,
+                "intent_type": notice.intent_type,
+                "event_type": "intent.delivered",
+                "status": "DELIVERED",
+                "step_id": notice.step,
+                "to_agent": notice.to[0] if notice.to else "",
+                "delivery_attempt": notice.attempt,
+                "at": notice.at,
+            }
+        )
+        headers = {
+            "content-type": "application/json",
+            "x-axme-delivery-id": message.id,
+            "x-axme-timestamp": str(int(self._now().timestamp())),
+            "x-axme-attempt": str(notice.attempt),
+        }
+        if target.secret:
+            digest = hmac.new(target.secret.encode(), body, hashlib.sha256).hexdigest()
+            headers["x-axme-signature"] = f"sha256={digest}"
+        await self._poster.post(target.url, body, headers)
+
+    async def close(self) -> None:
+        await self._poster.close()

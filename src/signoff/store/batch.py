@@ -1,0 +1,81 @@
+"""One transaction's writes as rows of each table, ready to be sent set-wise.
+
+Cursors: an agent's numbers are handed out by one counter row, updated in the writing transaction and so locked
+until its commit. Whoever reads "cursor > the last one I saw" can therefore never step over a late committer.
+"""
+
+from collections import Counter
+
+from msgspec import Struct, field
+
+from signoff.core.ids import shard
+from signoff.core.model import Intent
+from signoff.core.plan import Plan
+from signoff.store.rows import (
+    Plans,
+    Row,
+    changed_row,
+    encode_plan,
+    fact_row,
+    intent_row,
+    outgoing_row,
+    ready_agent,
+    reply_row,
+)
+from signoff.store.work import Changed, NewIntent, Writes
+
+STEP = 2  # cursors are even on the wire: odd numbers stay free for what AXP puts between two events
+Agent = tuple[str, str]
+
+
+class Batch(Struct):
+    """Rows in the column order of ``sql``; ``plans`` are those that may not be in the database yet."""
+
+    intents: list[Row] = field(default_factory=list)
+    changes: list[Row] = field(default_factory=list)
+    plans: list[Row] = field(default_factory=list)
+    submissions: list[Row] = field(default_factory=list)
+    events: list[Row] = field(default_factory=list)
+    replies: list[Row] = field(default_factory=list)
+    outbox: list[Row] = field(default_factory=list)
+    learnt: dict[str, Plan] = field(default_factory=dict)
+
+
+def cursor_demand(writes: Writes) -> list[tuple[str, str, int]]:
+    """(workspace, agent, by how much its counter grows) for every agent with fresh deliveries, in lock order."""
+    counts: Counter[Agent] = Counter()
+    for item in (*writes.new, *writes.changed):
+        agent = ready_agent(item.intent) if item.fresh else None
+        if agent is not None:
+            counts[item.intent.workspace, agent] += STEP
+    return [(*key, grows) for key, grows in sorted(counts.items())]
+
+
+def build(writes: Writes, plans: Plans, starts: dict[Agent, int]) -> Batch:
+    """All rows of ``writes``; the first fresh delivery of an agent gets ``starts[agent] + 2``, and so on."""
+    batch = Batch()
+    for new in writes.new:
+        intent = new.intent
+        if intent.plan_digest not in batch.learnt and plans.get(intent.plan_digest) is None:
+            batch.learnt[intent.plan_digest] = intent.plan
+            batch.plans.append((intent.plan_digest, encode_plan(intent.plan)))
+        batch.intents.append(intent_row(intent, new.wake_at, _cursor(new, intent, starts)))
+        batch.submissions.append((intent.id, shard(intent.id), new.payload))
+    for changed in writes.changed:
+        intent = changed.intent
+        batch.changes.append(changed_row(intent, changed.wake_at, _cursor(changed, intent, starts)))
+    batch.events = [fact_row(sealed) for sealed in writes.facts]
+    batch.replies = [reply_row(reply) for reply in writes.replies]
+    batch.outbox = [outgoing_row(out) for out in writes.outbox]
+    # One order for every writer: rows that are not locked yet are met in the same sequence, so nobody deadlocks.
+    batch.plans.sort()
+    batch.replies.sort()
+    return batch
+
+
+def _cursor(item: NewIntent | Changed, intent: Intent, starts: dict[Agent, int]) -> int | None:
+    agent = ready_agent(intent) if item.fresh else None
+    if agent is None:
+        return None
+    starts[intent.workspace, agent] += STEP
+    return starts[intent.workspace, agent]

@@ -1,0 +1,40 @@
+"""How the one SQL text becomes each database's own: parameters, lists, row locks, set-wise inserts."""
+
+import re
+from functools import lru_cache
+
+from signoff.store.sql import Table
+
+_LOCK = re.compile(r"\s*\bfor update( skip locked)?")
+_LIST = re.compile(r"\bin :([a-z_]+)")
+_NAME = re.compile(r"(?<!:):([a-z_]+)")
+
+
+@lru_cache(maxsize=512)
+def for_sqlite(sql: str) -> str:
+    """Row locks left out (there is one writer); a list is passed as a JSON array."""
+    return _LIST.sub(r"in (select value from json_each(:\1))", _LOCK.sub("", sql))
+
+
+@lru_cache(maxsize=512)
+def for_postgres(sql: str) -> tuple[str, tuple[str, ...]]:
+    """The statement with ``$n``, and the names whose values it takes in that order."""
+    sql = _LIST.sub(r"= any(:\1)", sql)
+    names = tuple(dict.fromkeys(_NAME.findall(sql)))
+    return _NAME.sub(lambda match: f"${names.index(match[1]) + 1}", sql), names
+
+
+def insert_row(table: Table, conflict: str = "") -> str:
+    """SQLite: one row of values, for executemany."""
+    marks = ", ".join("?" * len(table.columns))
+    return f"insert into {table.name} ({', '.join(table.columns)}) values ({marks}) {conflict}"  # noqa: S608
+
+
+def insert_rows(table: Table, conflict: str = "") -> str:
+    """PostgreSQL: all rows at once, each column an array called ``<table>_<column>``."""
+    return f"insert into {table.name} ({', '.join(table.columns)}) select * from {unnest(table)} {conflict}"  # noqa: S608
+
+
+def unnest(table: Table) -> str:
+    """The rows of a table's arrays, as a relation."""
+    return "unnest(" + ", ".join(f":{table.name}_{c}::{kind}[]" for c, kind in table.columns.items()) + ")"

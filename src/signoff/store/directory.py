@@ -1,0 +1,154 @@
+"""The address book: workspaces, people, accounts, keys, workflows. Plain rows, plain SQL; the last write wins.
+
+``add_…`` answers False where the same thing is there already: two servers may start at once on one database.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from signoff.core.errors import Conflict
+from signoff.core.plan import Plan
+from signoff.store.database import Database, Statement
+from signoff.store.entries import Account, ApiKey, Entry, Person, Workflow, Workspace, entry, insert, select, values_of
+from signoff.store.rows import encode_plan, micros, plan_digest
+from signoff.store.sql import (
+    LATEST_VERSION,
+    PLAN,
+    PUT_PLAN,
+    REVOKE_KEY,
+    UPDATE_ACCOUNT,
+    UPDATE_PERSON,
+    UPDATE_WORKSPACE,
+)
+
+
+class Directory:
+    """Who and what there is. Lists are in the order people read them in."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def add_workspace(self, workspace: Workspace) -> bool:
+        return await self._add(workspace)
+
+    async def workspace(self, id: str) -> Workspace | None:
+        return await self._one(Workspace, "id = :id", id=id)
+
+    async def workspaces(self) -> list[Workspace]:
+        return await self._all(Workspace, "1 = 1 order by organization, name")
+
+    async def update_workspace(self, workspace: Workspace) -> None:
+        await self._db.write((UPDATE_WORKSPACE, values_of(workspace)))
+
+    async def add_person(self, person: Person) -> bool:
+        """False when the workspace has a person with that address already."""
+        return await self._add(person)
+
+    async def person(self, id: str) -> Person | None:
+        return await self._one(Person, "id = :id", id=id)
+
+    async def person_by_email(self, workspace: str, email: str) -> Person | None:
+        return await self._one(Person, "workspace = :workspace and email = :email", workspace=workspace, email=email)
+
+    async def people(self, workspace: str) -> list[Person]:
+        return await self._all(Person, "workspace = :workspace order by email", workspace=workspace)
+
+    async def update_person(self, person: Person) -> None:
+        await self._db.write((UPDATE_PERSON, values_of(person)))
+
+    async def add_account(self, account: Account) -> bool:
+        """False when that name or address is taken in the workspace."""
+        return await self._add(account)
+
+    async def account(self, id: str) -> Account | None:
+        return await self._one(Account, "id = :id", id=id)
+
+    async def account_by_address(self, workspace: str, address: str) -> Account | None:
+        where = "workspace = :workspace and address = :address and address <> ''"
+        return await self._one(Account, where, workspace=workspace, address=address)
+
+    async def account_by_name(self, workspace: str, kind: str, name: str) -> Account | None:
+        where = "workspace = :workspace and kind = :kind and name = :name"
+        return await self._one(Account, where, workspace=workspace, kind=kind, name=name)
+
+    async def accounts(self, workspace: str, kind: str | None = None) -> list[Account]:
+        if kind is None:
+            return await self._all(Account, "workspace = :workspace order by kind, name", workspace=workspace)
+        where = "workspace = :workspace and kind = :kind order by name"
+        return await self._all(Account, where, workspace=workspace, kind=kind)
+
+    async def update_account(self, account: Account) -> None:
+        """Everything but who and where it is: name, kind and address stay."""
+        await self._db.write((UPDATE_ACCOUNT, values_of(account)))
+
+    async def add_key(self, key: ApiKey) -> bool:
+        return await self._add(key)
+
+    async def key(self, id: str) -> ApiKey | None:
+        return await self._one(ApiKey, "id = :id", id=id)
+
+    async def keys(self, workspace: str, actor_id: str | None = None) -> list[ApiKey]:
+        """Oldest first, revoked ones too."""
+        if actor_id is None:
+            return await self._all(ApiKey, "workspace = :workspace order by created_at, id", workspace=workspace)
+        where = "workspace = :workspace and actor_id = :actor_id order by created_at, id"
+        return await self._all(ApiKey, where, workspace=workspace, actor_id=actor_id)
+
+    async def revoke_key(self, id: str, at: datetime) -> None:
+        """From ``at`` on; the first revocation stands."""
+        await self._db.write((REVOKE_KEY, {"id": id, "at": micros(at)}))
+
+    async def add_workflow(self, workflow: Workflow, plan: Plan) -> None:
+        """A new version; raises Conflict when that version is there already."""
+        _, rows = await self._db.write(_put_plan(plan), (insert(Workflow), values_of(workflow)))
+        if not rows:
+            raise Conflict(
+                "workflow_version_exists",
+                f"Version {workflow.version} of the workflow for {workflow.intent_type} was applied already.",
+                hint="Read the latest version and apply again.",
+            )
+
+    async def workflow(self, workspace: str, intent_type: str) -> Workflow | None:
+        """The latest version."""
+        where = f"workspace = :workspace and intent_type = :intent_type and {LATEST_VERSION}"
+        return await self._one(Workflow, where, workspace=workspace, intent_type=intent_type)
+
+    async def workflows(self, workspace: str) -> list[Workflow]:
+        """The latest version of each."""
+        where = f"workspace = :workspace and {LATEST_VERSION} order by intent_type"
+        return await self._all(Workflow, where, workspace=workspace)
+
+    async def workflow_versions(self, workspace: str, intent_type: str) -> list[Workflow]:
+        """Newest first."""
+        where = "workspace = :workspace and intent_type = :intent_type order by version desc"
+        return await self._all(Workflow, where, workspace=workspace, intent_type=intent_type)
+
+    async def get_plan(self, digest: str) -> Plan | None:
+        plan = self._db.plans.get(digest)
+        if plan is None:
+            plan = self._db.plans.learn(await self._db.read(PLAN, digests=[digest])).get(digest)
+        return plan
+
+    async def put_plan(self, plan: Plan) -> str:
+        """Keep a plan; its digest."""
+        digest = plan_digest(plan)
+        if self._db.plans.get(digest) is None:
+            await self._db.write(_put_plan(plan))
+            self._db.plans.put(digest, plan)
+        return digest
+
+    async def _add(self, item: Struct) -> bool:
+        [rows] = await self._db.write((insert(type(item)), values_of(item)))
+        return bool(rows)
+
+    async def _all(self, kind: type[Entry], where: str, **values: Any) -> list[Entry]:
+        return [entry(kind, row) for row in await self._db.read(select(kind, where), **values)]
+
+    async def _one(self, kind: type[Entry], where: str, **values: Any) -> Entry | None:
+        return next(iter(await self._all(kind, where, **values)), None)
+
+
+def _put_plan(plan: Plan) -> Statement:
+    return PUT_PLAN, {"digest": plan_digest(plan), "body": encode_plan(plan)}

@@ -1,0 +1,94 @@
+"""Reading intents: always a committed state, on connections of their own, never in a writer's way."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from signoff.store import sql
+from signoff.store.database import Database, plans_of
+from signoff.store.rows import Row, event_row, maybe_moment, micros, stored
+from signoff.store.work import EventRow, Filter, Stored
+
+
+class Intents:
+    """Reads of intents and their histories. Lists are bounded by their ``limit``."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def get(self, id: str) -> Stored | None:
+        return (await self.get_many([id])).get(id)
+
+    async def get_many(self, ids: Sequence[str]) -> dict[str, Stored]:
+        """Those of ``ids`` that exist."""
+        found = await self._stored(sql.STORED, ids=list(ids))
+        return {item.intent.id: item for item in found}
+
+    async def history(self, id: str, after: int = 0, limit: int = 1000) -> list[EventRow]:
+        """The facts of one intent with a seq above ``after``, in order."""
+        return [event_row(row) for row in await self._db.read(sql.HISTORY, id=id, after=after, limit=limit)]
+
+    async def page(self, wanted: Filter) -> list[Stored]:
+        """Newest first; the next page starts ``before`` the last id of this one."""
+        values: dict[str, Any] = {
+            name: value
+            for name in sql.PAGE_WHERE
+            if (value := getattr(wanted, name)) not in ("", (), None)
+        }
+        where = " and ".join(sql.PAGE_WHERE[name] for name in values)
+        if wanted.older_than is not None:
+            values["older_than"] = micros(wanted.older_than)
+        ids = sql.PAGE_IDS.format(where=where)
+        if wanted.party:
+            # Two halves, so that each is answered from its own index and stops at the limit.
+            values["party"] = wanted.party
+            halves = (sql.PAGE_IDS.format(where=f"{where} and {party}") for party in sql.PAGE_PARTIES)
+            ids = " union ".join(f"select id from ({half}) half" for half in halves)
+        return await self._stored(sql.PAGE.format(ids=ids), limit=wanted.limit, **values)
+
+    async def open_tasks(self, workspace: str, after: str = "", limit: int = 200) -> list[Stored]:
+        """Intents that wait for a person, oldest first, with an id above ``after``."""
+        return await self._stored(sql.OPEN_TASKS, workspace=workspace, after=after, limit=limit)
+
+    async def deliveries(self, workspace: str, agent: str, after: int, limit: int) -> list[tuple[int, Stored]]:
+        """(cursor, intent) of the agent's claimable deliveries with a cursor above ``after``, in commit order."""
+        rows = await self._db.read(sql.DELIVERIES, workspace=workspace, agent=agent, after=after, limit=limit)
+        plans = await plans_of(self._db, rows)
+        return [(row[4], stored(row, plans[row[1]])) for row in rows]
+
+    async def redeliver(self, workspace: str, agent: str, ids: Sequence[str]) -> None:
+        """Give those of ``ids`` that are still up for taking a new cursor, so that streams see them again."""
+        values: dict[str, Any] = {"workspace": workspace, "agent": agent, "ids": list(ids)}
+        await self._db.write(
+            (sql.REDELIVER_LOCK, values), (sql.REDELIVER_COUNT, values), (sql.REDELIVER, values)
+        )
+
+    async def inbox(self, workspace: str, owner: str, limit: int) -> list[Stored]:
+        """Intents addressed to ``owner``, or whose answer goes to it, newest first."""
+        return await self._stored(sql.INBOX, workspace=workspace, owner=owner, limit=limit)
+
+    async def ids(self, after: str = "", limit: int = 1000) -> list[str]:
+        """All ids of all workspaces above ``after``, in order: for the doctor and the auditor."""
+        return [row[0] for row in await self._db.read(sql.IDS, after=after, limit=limit)]
+
+    async def counts(self, workspace: str) -> dict[str, int]:
+        """How many intents rest in each status. Reads every row of the workspace."""
+        return {status: count for status, count in await self._db.read(sql.COUNTS, workspace=workspace)}
+
+    async def forget(self, final_before: datetime, limit: int) -> int:
+        """Delete up to ``limit`` intents that became final before the moment, with all that is theirs; how many."""
+        rows = await self._db.read(sql.FORGETTABLE, before=micros(final_before), limit=limit)
+        if not rows:
+            return 0
+        ids = [row[0] for row in rows]
+        deleted = await self._db.write(*((statement, {"ids": ids}) for statement in sql.FORGET))
+        return len(deleted[-1])
+
+    async def next_wake(self) -> datetime | None:
+        """The next moment at which time alone can change any intent."""
+        return maybe_moment((await self._db.read(sql.NEXT_WAKE))[0][0])
+
+    async def _stored(self, statement: str, **values: Any) -> list[Stored]:
+        rows: list[Row] = await self._db.read(statement, **values)
+        plans = await plans_of(self._db, rows)
+        return [stored(row, plans[row[1]]) for row in rows]

@@ -1,0 +1,117 @@
+"""Threads that each own one SQLite connection. One lane of one thread writes, another of a few threads reads.
+
+A job is a plain function of the connection; its result comes back to the event loop that asked for it. What
+SQLite raises leaves here as one of our refusals.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Any, Final, TypeVar
+
+import apsw
+
+from signoff.core.errors import Busy, Conflict
+
+T = TypeVar("T")
+Open = Callable[[], apsw.Connection]
+_Job = tuple[Callable[[apsw.Connection], Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
+IDLE: Final = 1.0  # seconds without a job after which ``idle`` is called
+
+
+class Lane:
+    """A queue of jobs and the threads that run them, in order when there is one thread."""
+
+    def __init__(self, name: str, connect: Open, *, threads: int = 1, idle: Callable[[apsw.Connection], None] | None = None) -> None:
+        self._name = name
+        self._connect = connect
+        self._count = threads
+        self._idle = idle
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+
+    async def open(self) -> None:
+        """Start the threads; raises what connecting raises."""
+        for number in range(self._count):
+            db = await asyncio.to_thread(_translated, self._connect)
+            thread = threading.Thread(target=self._work, args=(db,), name=f"{self._name}-{number}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    async def close(self) -> None:
+        """Finish what is queued, then let the connections go."""
+        threads, self._threads = self._threads, []
+        for _ in threads:
+            self._jobs.put(None)
+        for thread in threads:
+            await asyncio.to_thread(thread.join)
+
+    async def run(self, job: Callable[[apsw.Connection], T]) -> T:
+        """The job's result; raises Busy when the lane is closed."""
+        if not self._threads:
+            raise Busy("database_unavailable", "The database is closed.")
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[T] = loop.create_future()
+        self._jobs.put((job, loop, answer))
+        return await answer
+
+    def _work(self, db: apsw.Connection) -> None:
+        worked = False
+        while True:
+            try:
+                job = self._jobs.get(timeout=IDLE if worked and self._idle else None)
+            except Empty:
+                worked = False
+                self._rest(db)
+                continue
+            if job is None:
+                break
+            worked = True
+            _answer(db, *job)
+        self._rest(db)
+        db.close()
+
+    def _rest(self, db: apsw.Connection) -> None:
+        if self._idle is not None:
+            self._idle(db)
+
+
+def _answer(
+    db: apsw.Connection,
+    job: Callable[[apsw.Connection], T],
+    loop: asyncio.AbstractEventLoop,
+    answer: "asyncio.Future[T]",
+) -> None:
+    result: T | None = None
+    error: BaseException | None = None
+    try:
+        result = _translated(job, db)
+    except BaseException as raised:
+        error = raised
+
+    def settle() -> None:
+        if answer.done():
+            return
+        if error is not None:
+            answer.set_exception(error)
+        else:
+            answer.set_result(result)  # type: ignore[arg-type]
+
+    try:
+        loop.call_soon_threadsafe(settle)
+    except RuntimeError:
+        return  # the loop is gone, and with it everybody who waited
+
+
+def _translated(call: Callable[..., T], *args: Any) -> T:
+    try:
+        return call(*args)
+    except apsw.ConstraintError as error:
+        raise Conflict("write_conflict", f"The database refused a row: {error}.") from error
+    except (apsw.FullError, apsw.ReadOnlyError) as error:
+        raise Busy("storage_full", f"The database cannot grow or be written: {error}.", retry_after=10) from error
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        raise Busy("database_damaged", f"The database file is damaged: {error}.", retry_after=60) from error
+    except (apsw.BusyError, apsw.LockedError, apsw.IOError, apsw.CantOpenError, apsw.PermissionsError) as error:
+        raise Busy("database_unavailable", f"The database cannot be used right now: {error}.") from error

@@ -1,0 +1,44 @@
+"""Notices on their way. A row is taken for a while, sent, and only then done: so each goes out at least once."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from signoff.store import sql
+from signoff.store.database import Database
+from signoff.store.rows import micros, outgoing
+from signoff.store.work import Outgoing
+
+
+class Outbox:
+    """The queue of notices; rows enter it only in the transaction that made them necessary."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def due(self, limit: int, hold: timedelta) -> list[Outgoing]:
+        """Take up to ``limit`` due rows for ``hold``: nobody else gets them until then. Counts as an attempt."""
+        now = await self._db.now()
+        values = {"now": micros(now), "until": micros(now + hold), "limit": limit}
+        [rows] = await self._db.write((sql.OUTBOX_TAKE, values))
+        return sorted((outgoing(row) for row in rows), key=lambda out: (out.intent, out.seq, out.id))
+
+    async def done(self, ids: Sequence[str]) -> None:
+        """Sent: forget them."""
+        await self._db.write((sql.OUTBOX_DONE, {"ids": list(ids)}))
+
+    async def again(self, id: str, due_at: datetime, error: str) -> None:
+        """Not sent: try once more at ``due_at``."""
+        await self._db.write((sql.OUTBOX_AGAIN, {"id": id, "due_at": micros(due_at), "error": error}))
+
+    async def dead(self, id: str, error: str) -> None:
+        """Never to be sent: kept to be seen, not tried again."""
+        await self._db.write((sql.OUTBOX_DEAD, {"id": id, "error": error}))
+
+    async def counts(self) -> dict[str, int]:
+        """How many are ``waiting`` and how many ``dead``."""
+        found = dict(await self._db.read(sql.OUTBOX_COUNTS))
+        return {"waiting": found.get(0, 0), "dead": found.get(1, 0)}
+
+    async def listing(self, workspace: str, limit: int) -> list[Outgoing]:
+        """Newest first."""
+        return [outgoing(row) for row in await self._db.read(sql.OUTBOX_LISTING, workspace=workspace, limit=limit)]

@@ -1,0 +1,180 @@
+"""Rows to values and back: the only file that knows what a column holds.
+
+An intent's ``state`` is its JSON without the plan: plans are shared by many intents, so each is stored once under
+its digest, and a decoded one is kept in memory.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from typing import Any, Final
+
+import msgspec
+
+from signoff.core.chain import Sealed
+from signoff.core.ids import shard
+from signoff.core.model import Delivery, Hold, Intent
+from signoff.core.plan import NO_PLAN, Plan
+from signoff.store.work import EventRow, NewReply, Outgoing, Stored
+
+Row = Sequence[Any]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICRO: Final = timedelta(microseconds=1)
+_STATE = msgspec.json.Encoder()
+_INTENT = msgspec.json.Decoder(Intent)
+_PLAN_OUT = msgspec.json.Encoder(order="sorted")
+_PLAN_IN = msgspec.json.Decoder(Plan)
+_replace = msgspec.structs.replace
+
+
+def micros(at: datetime) -> int:
+    """A moment as the databases keep it: microseconds since 1970 UTC."""
+    return (at - _EPOCH) // _MICRO
+
+
+def moment(value: int) -> datetime:
+    """The aware UTC datetime of ``micros``."""
+    return _EPOCH + timedelta(microseconds=value)
+
+
+def maybe_micros(at: datetime | None) -> int | None:
+    return None if at is None else micros(at)
+
+
+def maybe_moment(value: int | None) -> datetime | None:
+    return None if value is None else moment(value)
+
+
+def encode_plan(plan: Plan) -> bytes:
+    """The one encoding of a plan: what its digest is taken of."""
+    return _PLAN_OUT.encode(plan)
+
+
+def plan_digest(plan: Plan) -> str:
+    """SHA-256 of ``encode_plan``, 64 hex digits."""
+    return hashlib.sha256(encode_plan(plan)).hexdigest()
+
+
+class Plans:
+    """Decoded plans by digest, the least recently used forgotten first. A plan in here is in the database too."""
+
+    def __init__(self, limit: int = 1024) -> None:
+        self._limit = limit
+        self._plans: dict[str, Plan] = {}
+        self._lock = Lock()
+
+    def get(self, digest: str) -> Plan | None:
+        with self._lock:
+            plan = self._plans.pop(digest, None)
+            if plan is not None:
+                self._plans[digest] = plan
+            return plan
+
+    def put(self, digest: str, plan: Plan) -> None:
+        with self._lock:
+            self._plans[digest] = plan
+            if len(self._plans) > self._limit:
+                del self._plans[next(iter(self._plans))]
+
+    def known(self, digests: set[str]) -> dict[str, Plan]:
+        """Those of ``digests`` that are in here."""
+        plans = {digest: self.get(digest) for digest in digests}
+        return {digest: plan for digest, plan in plans.items() if plan is not None}
+
+    def learn(self, rows: Sequence[Row]) -> dict[str, Plan]:
+        """Take in rows (digest, body)."""
+        plans = {digest: _PLAN_IN.decode(body) for digest, body in rows}
+        for digest, plan in plans.items():
+            self.put(digest, plan)
+        return plans
+
+
+def intent_of(state: bytes, plan: Plan) -> Intent:
+    return _replace(_INTENT.decode(state), plan=plan)
+
+
+def ready_agent(intent: Intent) -> str | None:
+    """The agent for which this intent's open delivery is up for taking; None when there is none, or it is pushed."""
+    step = intent.open
+    return step.agent if isinstance(step, Delivery) and step.hold is Hold.READY and not step.push else None
+
+
+def changed_row(intent: Intent, wake_at: datetime | None, cursor: int | None) -> tuple[Any, ...]:
+    """In the order of ``sql.CHANGES``."""
+    return (
+        intent.id,
+        intent.status.value,
+        None if intent.waiting is None else intent.waiting.value,
+        intent.workspace,
+        ready_agent(intent),
+        cursor,
+        micros(intent.updated_at),
+        None if wake_at is None else micros(wake_at),
+        intent.seq,
+        intent.head,
+        _STATE.encode(_replace(intent, plan=NO_PLAN)),
+    )
+
+
+def intent_row(intent: Intent, wake_at: datetime | None, cursor: int | None) -> tuple[Any, ...]:
+    """In the order of ``sql.INTENTS``."""
+    return (
+        *changed_row(intent, wake_at, cursor),
+        shard(intent.id),
+        intent.type,
+        intent.requester.id,
+        intent.to_agent or None,
+        intent.reply_to or None,
+        micros(intent.created_at),
+        intent.plan_digest,
+    )
+
+
+def fact_row(sealed: Sealed) -> tuple[Any, ...]:
+    """In the order of ``sql.EVENTS``."""
+    fact = sealed.fact
+    return fact.intent, fact.seq, shard(fact.intent), sealed.body, sealed.private, sealed.hash
+
+
+def reply_row(reply: NewReply) -> tuple[Any, ...]:
+    """In the order of ``sql.REPLIES``."""
+    key = reply.key
+    expires_at = micros(reply.expires_at)
+    return key.workspace, key.actor, key.route, key.key, reply.fingerprint, reply.body, expires_at
+
+
+def outgoing_row(out: Outgoing) -> tuple[Any, ...]:
+    """In the order of ``sql.OUTBOX``."""
+    return (
+        out.id,
+        shard(out.intent),
+        out.workspace,
+        out.intent,
+        out.seq,
+        out.channel,
+        out.target,
+        out.notice,
+        micros(out.due_at),
+        out.attempts,
+        out.last_error,
+        int(out.dead),
+    )
+
+
+def outgoing(row: Row) -> Outgoing:
+    """From ``sql.OUTBOX_COLUMNS``."""
+    id, workspace, intent, seq, channel, target, notice, due_at, attempts, error, dead = row
+    at = moment(due_at)
+    return Outgoing(id, workspace, intent, seq, channel, target, notice, at, attempts, error, bool(dead))
+
+
+def stored(row: Row, plan: Plan) -> Stored:
+    """From (id, plan, state, payload, ...)."""
+    return Stored(intent_of(row[2], plan), row[3])
+
+
+def event_row(row: Row) -> EventRow:
+    """From ``sql.HISTORY``."""
+    return EventRow(*row)

@@ -1,0 +1,228 @@
+"""Every statement the store sends, named, one line of purpose each; what the dialects do differently is in ``dialect``.
+
+Written once, for both databases: ``:name`` is a parameter, ``in :name`` takes a list, ``for update`` is left out
+where one writer makes it needless. The hot tables state their columns and types here, and only here.
+"""
+
+from typing import Final, NamedTuple
+
+
+class Table(NamedTuple):
+    """A hot table: its columns in the order its rows are written, with PostgreSQL's type of each."""
+
+    name: str
+    columns: dict[str, str]
+
+
+INTENTS: Final = Table(
+    "intents",
+    {
+        "id": "text",
+        "status": "text",
+        "waiting": "text",
+        "workspace": "text",
+        "agent": "text",
+        "cursor": "bigint",
+        "updated_at": "bigint",
+        "wake_at": "bigint",
+        "seq": "bigint",
+        "head": "text",
+        "state": "bytea",
+        "shard": "smallint",
+        "type": "text",
+        "requester": "text",
+        "to_agent": "text",
+        "reply_to": "text",
+        "created_at": "bigint",
+        "plan": "text",
+    },
+)
+# The first eleven columns are what a transition changes (id and workspace only find the row and its cursor).
+CHANGES: Final = Table("intents", dict(list(INTENTS.columns.items())[:11]))
+PLANS: Final = Table("plans", {"digest": "text", "body": "bytea"})
+SUBMISSIONS: Final = Table("submissions", {"intent_id": "text", "shard": "smallint", "payload": "bytea"})
+EVENTS: Final = Table(
+    "events",
+    {
+        "intent_id": "text",
+        "seq": "bigint",
+        "shard": "smallint",
+        "body": "bytea",
+        "private": "bytea",
+        "hash": "text",
+    },
+)
+CURSORS: Final = Table("cursors", {"workspace": "text", "agent": "text", "seq": "bigint"})
+REPLIES: Final = Table(
+    "replies",
+    {
+        "workspace": "text",
+        "actor": "text",
+        "route": "text",
+        "key": "text",
+        "fingerprint": "text",
+        "body": "bytea",
+        "expires_at": "bigint",
+    },
+)
+OUTBOX: Final = Table(
+    "outbox",
+    {
+        "id": "text",
+        "shard": "smallint",
+        "workspace": "text",
+        "intent_id": "text",
+        "seq": "bigint",
+        "channel": "text",
+        "target": "text",
+        "notice": "bytea",
+        "due_at": "bigint",
+        "attempts": "integer",
+        "last_error": "text",
+        "dead": "smallint",
+    },
+)
+
+KEEP_PLAN: Final = "on conflict (digest) do nothing"
+NEXT_CURSORS: Final = (
+    "on conflict (workspace, agent) do update set seq = cursors.seq + excluded.seq returning workspace, agent, seq"
+)
+# A live reply under the same key makes the insert fail on its null body: another transaction answered first.
+REPLACE_EXPIRED: Final = """
+on conflict (workspace, actor, route, key) do update set
+    fingerprint = excluded.fingerprint,
+    body = case when replies.expires_at <= :now then excluded.body end,
+    expires_at = excluded.expires_at
+"""
+
+# ---- reading and locking
+
+LOCK: Final = "select id, plan, state from intents where id in :ids order by id for update"
+LOCK_READY: Final = """
+select id, plan, state from intents
+where workspace = :workspace and agent = :agent and cursor is not null
+order by cursor limit :limit for update skip locked
+"""
+LOCK_DUE: Final = """
+select id, plan, state from intents where wake_at <= :now order by wake_at limit :limit for update skip locked
+"""
+REPLY: Final = """
+select fingerprint, body from replies
+where workspace = :workspace and actor = :actor and route = :route and key = :key and expires_at > :now
+"""
+PLAN: Final = "select digest, body from plans where digest in :digests"
+
+STORED: Final = """
+select i.id, i.plan, i.state, s.payload from intents i join submissions s on s.intent_id = i.id
+where i.id in :ids order by i.id
+"""
+HISTORY: Final = """
+select seq, body, private, hash from events where intent_id = :id and seq > :after order by seq limit :limit
+"""
+OPEN_TASKS: Final = """
+select i.id, i.plan, i.state, s.payload from intents i join submissions s on s.intent_id = i.id
+where i.workspace = :workspace and i.waiting = 'WAITING_FOR_HUMAN' and i.id > :after order by i.id limit :limit
+"""
+DELIVERIES: Final = """
+select i.id, i.plan, i.state, s.payload, i.cursor from intents i join submissions s on s.intent_id = i.id
+where i.workspace = :workspace and i.agent = :agent and i.cursor > :after order by i.cursor limit :limit
+"""
+INBOX: Final = """
+select i.id, i.plan, i.state, s.payload from intents i join submissions s on s.intent_id = i.id where i.id in (
+    select id from (select id from intents where workspace = :workspace and reply_to = :owner order by id desc limit :limit) r
+    union
+    select id from (select id from intents where workspace = :workspace and to_agent = :owner order by id desc limit :limit) a
+) order by i.id desc limit :limit
+"""
+IDS: Final = "select id from intents where id > :after order by id limit :limit"
+COUNTS: Final = "select status, count(*) from intents where workspace = :workspace group by status"
+NEXT_WAKE: Final = "select min(wake_at) from intents where wake_at is not null"
+
+# ---- a page of intents: the only statement put together from pieces
+
+PAGE: Final = """
+select i.id, i.plan, i.state, s.payload from intents i join submissions s on s.intent_id = i.id
+where i.id in ({ids}) order by i.id desc limit :limit
+"""
+PAGE_IDS: Final = "select id from intents where {where} order by id desc limit :limit"
+PAGE_WHERE: Final = {
+    "workspace": "workspace = :workspace",
+    "statuses": "status in :statuses",
+    "type": "type = :type",
+    "requester": "requester = :requester",
+    "before": "id < :before",
+    "older_than": "updated_at < :older_than",
+}
+PAGE_PARTIES: Final = ("requester = :party", "to_agent = :party")
+
+# ---- giving READY deliveries a new place in their agent's stream
+
+REDELIVER_LOCK: Final = """
+select id from intents where id in :ids and workspace = :workspace and agent = :agent order by id for update
+"""
+REDELIVER_COUNT: Final = """
+insert into cursors (workspace, agent, seq)
+select workspace, agent, 2 * count(*) from intents
+where id in :ids and workspace = :workspace and agent = :agent group by workspace, agent
+on conflict (workspace, agent) do update set seq = cursors.seq + excluded.seq
+"""
+REDELIVER: Final = """
+update intents set cursor = (
+    select c.seq - 2 * count(later.id) from cursors c
+    left join intents later on later.id in :ids and later.agent = c.agent and later.workspace = c.workspace
+        and later.cursor > intents.cursor
+    where c.workspace = :workspace and c.agent = :agent group by c.seq
+) where id in :ids and workspace = :workspace and agent = :agent
+"""
+
+# ---- forgetting
+
+FORGETTABLE: Final = """
+select id from intents where status in ('COMPLETED', 'FAILED', 'CANCELED', 'TIMED_OUT') and updated_at < :before
+order by updated_at limit :limit
+"""
+FORGET: Final = (
+    "delete from events where intent_id in :ids",
+    "delete from submissions where intent_id in :ids",
+    "delete from outbox where intent_id in :ids",
+    "delete from intents where id in :ids returning id",
+)
+FORGET_REPLIES: Final = """
+delete from replies where (workspace, actor, route, key) in (
+    select workspace, actor, route, key from replies where expires_at <= :now
+    order by expires_at limit :limit for update skip locked
+) returning key
+"""
+
+# ---- the outbox
+
+OUTBOX_COLUMNS: Final = ", ".join(name for name in OUTBOX.columns if name != "shard")
+OUTBOX_TAKE: Final = f"""
+update outbox set due_at = :until, attempts = attempts + 1 where id in (
+    select id from outbox where dead = 0 and due_at <= :now order by due_at limit :limit for update skip locked
+) returning {OUTBOX_COLUMNS}
+"""  # noqa: S608
+OUTBOX_DONE: Final = "delete from outbox where id in :ids"
+OUTBOX_AGAIN: Final = "update outbox set due_at = :due_at, last_error = :error where id = :id and dead = 0"
+OUTBOX_DEAD: Final = "update outbox set dead = 1, last_error = :error where id = :id"
+OUTBOX_COUNTS: Final = "select dead, count(*) from outbox group by dead"
+OUTBOX_LISTING: Final = f"""
+select {OUTBOX_COLUMNS} from outbox where workspace = :workspace order by id desc limit :limit
+"""  # noqa: S608
+
+# ---- the directory: what is not a plain select or insert of ``entries``
+
+LATEST_VERSION: Final = """version = (
+    select max(v.version) from workflows v where v.workspace = w.workspace and v.intent_type = w.intent_type
+)"""
+PUT_PLAN: Final = "insert into plans (digest, body) values (:digest, :body) on conflict (digest) do nothing"
+UPDATE_WORKSPACE: Final = "update workspaces set self_approval = :self_approval where id = :id"
+UPDATE_PERSON: Final = "update people set email = :email, name = :name, roles = :roles where id = :id"
+UPDATE_ACCOUNT: Final = """
+update accounts set display_name = :display_name, description = :description, delivery_mode = :delivery_mode,
+    callback_url = :callback_url, webhook_secret = :webhook_secret, status = :status, updated_at = :updated_at
+where id = :id
+"""
+REVOKE_KEY: Final = "update keys set revoked_at = coalesce(revoked_at, :at) where id = :id"
+
+PING: Final = "select 1"

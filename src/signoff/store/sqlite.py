@@ -1,0 +1,252 @@
+"""The store on SQLite: one thread writes, group by group; a few others read. What is acknowledged is fsynced.
+
+WAL with ``synchronous=FULL``; ``begin immediate`` always, so that no transaction reads first and fails to write
+later. A second server on the same file is refused by a lock file, itself a database held in an exclusive lock.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import apsw
+import msgspec
+
+from signoff.core.errors import Refused
+from signoff.core.plan import Plan
+from signoff.store import sql
+from signoff.store.batch import Agent, build, cursor_demand
+from signoff.store.database import Statement
+from signoff.store.dialect import for_sqlite, insert_row
+from signoff.store.lanes import Lane
+from signoff.store.migrate import APPLIED, RECORD, VERSION_TABLE, pending
+from signoff.store.rows import Row, intent_of, micros
+from signoff.store.store import Clock, Store, Work
+from signoff.store.work import Found, OnceKey, Reply, Want, Writes
+
+OLDEST: Final = (3, 51, 3)  # before it, a checkpoint racing a reset of the WAL can corrupt the file
+READERS: Final = 3
+
+_INSERT_INTENT: Final = insert_row(sql.INTENTS)
+_UPDATE_INTENT: Final = """
+update intents set status = ?2, waiting = ?3, agent = ?5, cursor = iif(?5 is null, null, coalesce(?6, cursor)),
+    updated_at = ?7, wake_at = ?8, seq = ?9, head = ?10, state = ?11 where id = ?1 and workspace = ?4
+"""
+_INSERT_PLAN: Final = insert_row(sql.PLANS, sql.KEEP_PLAN)
+_INSERT_SUBMISSION: Final = insert_row(sql.SUBMISSIONS)
+_INSERT_EVENT: Final = insert_row(sql.EVENTS)
+_INSERT_REPLY: Final = insert_row(sql.REPLIES, sql.REPLACE_EXPIRED)
+_INSERT_OUTGOING: Final = insert_row(sql.OUTBOX)
+_NEXT_CURSOR: Final = insert_row(sql.CURSORS, sql.NEXT_CURSORS)
+
+
+class SqliteStore(Store):
+    """wall: the system clock; read inside the transaction, once the write lock is held."""
+
+    def __init__(self, path: Path, *, wall: Callable[[], datetime], clock: Clock) -> None:
+        super().__init__(clock)
+        self.path = path
+        self._wall = wall
+        self._writer = Lane("signoff-writer", self._connect_writer, idle=_checkpoint)
+        self._readers = Lane("signoff-reader", self._connect_reader, threads=READERS)
+        self._held: apsw.Connection | None = None
+
+    async def open(self) -> None:
+        _check_version()
+        await asyncio.to_thread(self._prepare_file)
+        try:
+            await self._writer.open()
+            await self._writer.run(self._migrate)
+            await self._readers.open()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        await self._readers.close()
+        await self._writer.close()
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+
+    async def transact(self, want: Want, work: Work) -> None:
+        await self._writer.run(lambda db: self._transact(db, want, work))
+
+    async def read(self, sql: str, **values: Any) -> list[Row]:
+        return await self._readers.run(lambda db: _rows(db, (sql, values)))
+
+    async def write(self, *statements: Statement) -> list[list[Row]]:
+        def job(db: apsw.Connection) -> list[list[Row]]:
+            with _transaction(db):
+                return [_rows(db, statement) for statement in statements]
+
+        return await self._writer.run(job)
+
+    async def now(self) -> datetime:
+        return self.clock(self._wall())
+
+    async def ping(self) -> None:
+        await self.read(sql.PING)
+        await self._writer.run(lambda db: _rows(db, (sql.PING, {})))
+
+    async def announce(self, words: Sequence[str]) -> None:
+        """Nothing: there is no other server on this file."""
+
+    async def listen(self, heard: Callable[[list[str]], None]) -> None:
+        """Nothing to hear: there is no other server on this file."""
+
+    async def backup(self, target: Path) -> None:
+        if target.exists():
+            raise Refused("backup_exists", f"{target} exists already.", field="target", hint="Name a new file.")
+        os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o600))
+        await self._readers.run(lambda db: _rows(db, ("vacuum into :target", {"target": str(target)})))
+
+    def _prepare_file(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        for path in (self.path, self._lock_path):
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        held = apsw.Connection(str(self._lock_path))
+        try:
+            held.execute("begin exclusive")
+        except apsw.BusyError as error:
+            held.close()
+            raise Refused(
+                "database_in_use",
+                f"Another server is using {self.path}.",
+                field="database",
+                hint="Stop it, use its address, or give this one another file. Several servers need PostgreSQL.",
+            ) from error
+        self._held = held
+
+    @property
+    def _lock_path(self) -> Path:
+        return self.path.with_name(self.path.name + ".lock")
+
+    def _connect_writer(self) -> apsw.Connection:
+        db = apsw.Connection(str(self.path))
+        db.set_busy_timeout(5000)
+        for pragma in (
+            "journal_mode = wal",
+            "synchronous = full",
+            "foreign_keys = on",
+            "journal_size_limit = 67108864",
+            "cache_size = -32768",
+        ):
+            db.execute(f"pragma {pragma}")
+        return db
+
+    def _connect_reader(self) -> apsw.Connection:
+        db = apsw.Connection(str(self.path))
+        db.set_busy_timeout(5000)
+        db.execute("pragma query_only = on")
+        return db
+
+    def _migrate(self, db: apsw.Connection) -> None:
+        with _transaction(db):
+            db.execute(VERSION_TABLE)
+            [[applied]] = _rows(db, (APPLIED, {}))
+            for step in pending("sqlite", applied):
+                db.execute(step.script)
+                at = micros(self._wall())
+                _rows(db, (RECORD, {"version": step.version, "name": step.name, "applied_at": at}))
+
+    def _transact(self, db: apsw.Connection, want: Want, work: Work) -> None:
+        with _transaction(db):
+            now = self.clock(self._wall())
+            writes = work(self._find(db, want, now))
+            learnt = self._save(db, writes, now)
+        for digest, plan in learnt.items():
+            self.plans.put(digest, plan)
+
+    def _find(self, db: apsw.Connection, want: Want, now: datetime) -> Found:
+        found = Found(now, {}, {}, [], [])
+        if want.ids:
+            self._take(db, found, (sql.LOCK, {"ids": want.ids}))
+        if want.ready is not None:
+            found.ready = self._take(db, found, (sql.LOCK_READY, msgspec.structs.asdict(want.ready)))
+        if want.due:
+            found.due = self._take(db, found, (sql.LOCK_DUE, {"now": micros(now), "limit": want.due}))
+        for key in want.once:
+            for fingerprint, body in _rows(db, (sql.REPLY, _once(key, now))):
+                found.replies[key] = Reply(fingerprint, body)
+        return found
+
+    def _take(self, db: apsw.Connection, found: Found, statement: Statement) -> list[str]:
+        rows = _rows(db, statement)
+        wanted = {row[1] for row in rows}
+        plans = self.plans.known(wanted)
+        missing = wanted - plans.keys()
+        if missing:
+            plans |= self.plans.learn(_rows(db, (sql.PLAN, {"digests": list(missing)})))
+        for id, digest, state in rows:
+            found.intents[id] = intent_of(state, plans[digest])
+        return [row[0] for row in rows]
+
+    def _save(self, db: apsw.Connection, writes: Writes, now: datetime) -> dict[str, Plan]:
+        starts: dict[Agent, int] = {}
+        for workspace, agent, grows in cursor_demand(writes):
+            [(_, _, end)] = db.execute(_NEXT_CURSOR, (workspace, agent, grows))
+            starts[workspace, agent] = end - grows
+        batch = build(writes, self.plans, starts)
+        for statement, rows in (
+            (_INSERT_PLAN, batch.plans),
+            (_INSERT_INTENT, batch.intents),
+            (_INSERT_SUBMISSION, batch.submissions),
+            (_UPDATE_INTENT, batch.changes),
+            (_INSERT_EVENT, batch.events),
+            (_INSERT_OUTGOING, batch.outbox),
+        ):
+            if rows:
+                db.executemany(statement, rows)
+        if batch.replies:
+            at = micros(now)
+            db.executemany(_INSERT_REPLY, [(*row, at) for row in batch.replies])
+        return batch.learnt
+
+
+def _once(key: OnceKey, now: datetime) -> dict[str, Any]:
+    return {**msgspec.structs.asdict(key), "now": micros(now)}
+
+
+def _rows(db: apsw.Connection, statement: Statement) -> list[Row]:
+    text, values = statement
+    bound = {
+        name: msgspec.json.encode(value).decode() if isinstance(value, list | tuple) else value
+        for name, value in values.items()
+    }
+    return list(db.execute(for_sqlite(text), bound))
+
+
+@contextmanager
+def _transaction(db: apsw.Connection) -> Iterator[None]:
+    db.execute("begin immediate")
+    try:
+        yield
+        db.execute("commit")
+    except BaseException:
+        # A full disk may have rolled back already.
+        if db.in_transaction:
+            db.execute("rollback")
+        raise
+
+
+def _checkpoint(db: apsw.Connection) -> None:
+    """Bring the log into the file and empty it, unless a reader is in the way: then the next rest will do."""
+    db.set_busy_timeout(0)
+    with suppress(apsw.Error):
+        db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    db.set_busy_timeout(5000)
+
+
+def _check_version() -> None:
+    have = apsw.sqlite_lib_version()
+    if tuple(int(part) for part in have.split(".")[:3]) < OLDEST:
+        oldest = ".".join(str(part) for part in OLDEST)
+        raise Refused(
+            "sqlite_too_old",
+            f"SQLite {have} can damage a database in use; at least {oldest} is needed.",
+            hint="Upgrade the package apsw, which brings its own SQLite.",
+        )

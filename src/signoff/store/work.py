@@ -1,0 +1,140 @@
+"""What a transaction asks of the store, what it finds, and what it leaves: values only.
+
+A transaction is always the same: lock and read a ``Want``, hand the ``Found`` to one synchronous callback, write
+the ``Writes`` that it returned, commit. So one shape serves both databases, and nothing can be half-done.
+"""
+
+from datetime import datetime
+
+from msgspec import Struct, field
+
+from signoff.core.chain import Sealed
+from signoff.core.model import Intent
+
+
+class OnceKey(Struct, frozen=True):
+    """The scope of an Idempotency-Key: the same key of another actor or route is another key."""
+
+    workspace: str
+    actor: str
+    route: str
+    key: str
+
+
+class Reply(Struct, frozen=True):
+    """The stored answer to an earlier call, and the fingerprint of the request that it answered."""
+
+    fingerprint: str
+    body: bytes
+
+
+class Ready(Struct, frozen=True):
+    """Up to ``limit`` claimable deliveries of one agent, the longest waiting first."""
+
+    workspace: str
+    agent: str
+    limit: int
+
+
+class Want(Struct, frozen=True):
+    """What to lock and read. ``due``: how many intents whose moment has come."""
+
+    ids: tuple[str, ...] = ()
+    once: tuple[OnceKey, ...] = ()
+    ready: Ready | None = None
+    due: int = 0
+
+
+class Found(Struct):
+    """``now`` was read after every lock was held. Ids of ``ready`` and ``due`` are locked and stand in ``intents``."""
+
+    now: datetime
+    intents: dict[str, Intent]
+    replies: dict[OnceKey, Reply]
+    ready: list[str]
+    due: list[str]
+
+
+class NewIntent(Struct):
+    """An intent's first state. ``fresh``: its open delivery is up for taking and gets a cursor."""
+
+    intent: Intent
+    payload: bytes
+    wake_at: datetime | None = None
+    fresh: bool = False
+
+
+class Changed(Struct):
+    """An intent's next state. ``fresh``: its open delivery is up for taking anew and gets a new cursor."""
+
+    intent: Intent
+    wake_at: datetime | None = None
+    fresh: bool = False
+
+
+class Outgoing(Struct):
+    """One notice to one target over one channel, kept until it is sent or ``dead``."""
+
+    id: str
+    workspace: str
+    intent: str
+    seq: int
+    channel: str
+    target: str
+    notice: bytes
+    due_at: datetime
+    attempts: int = 0
+    last_error: str = ""
+    dead: bool = False
+
+
+class NewReply(Struct):
+    """The answer to keep under a key until ``expires_at``."""
+
+    key: OnceKey
+    fingerprint: str
+    body: bytes
+    expires_at: datetime
+
+
+class Writes(Struct):
+    """Everything one transaction leaves. Each intent at most once in ``new`` and ``changed`` together."""
+
+    new: list[NewIntent] = field(default_factory=list)
+    changed: list[Changed] = field(default_factory=list)
+    facts: list[Sealed] = field(default_factory=list)
+    outbox: list[Outgoing] = field(default_factory=list)
+    replies: list[NewReply] = field(default_factory=list)
+
+
+class Stored(Struct, frozen=True):
+    """An intent as read, its plan filled in, with the payload it was submitted with."""
+
+    intent: Intent
+    payload: bytes
+
+
+class EventRow(Struct, frozen=True):
+    """One fact as stored: the bytes that were hashed, the erasable text apart from them, the chain's link."""
+
+    seq: int
+    body: bytes
+    private: bytes | None
+    hash: str
+
+
+class Filter(Struct, frozen=True, kw_only=True):
+    """Which intents of a workspace to list, newest first.
+
+    party: requester or addressee (an actor id or an address); before: list only ids below this one;
+    older_than: last updated before this moment.
+    """
+
+    workspace: str
+    statuses: tuple[str, ...] = ()
+    type: str = ""
+    requester: str = ""
+    party: str = ""
+    before: str = ""
+    older_than: datetime | None = None
+    limit: int = 50

@@ -1,0 +1,1 @@
+"""Core values to wire JSON: the only package that knows wire names."""

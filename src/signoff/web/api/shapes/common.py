@@ -1,0 +1,54 @@
+"""What every answer shares: ``ok``, JSON passed through as stored, who somebody is, one page of a list."""
+
+from typing import Annotated, Any, Final, TypeAlias
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+JsonObject: TypeAlias = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object"})]
+"""Stored JSON that goes out byte for byte."""
+
+Text: TypeAlias = str | UnsetType
+"""A member that is left out when there is nothing to say: AXP's clients stumble over null."""
+
+EMPTY: Final = msgspec.Raw(b"{}")
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+class Ok(Struct, kw_only=True):
+    """Base of every answer."""
+
+    ok: bool = True
+
+
+class Nothing(Ok, kw_only=True):
+    """Done; there is nothing more to say."""
+
+
+class Who(Struct, kw_only=True):
+    """An actor as others see it."""
+
+    kind: str
+    id: str
+    address: Text = UNSET
+    name: Text = UNSET
+
+
+class Page(Ok, kw_only=True):
+    """One page of a list; ``next_cursor`` (when there is more) goes into ``?cursor=``."""
+
+    next_cursor: Text = UNSET
+
+
+def encode(answer: Struct) -> bytes:
+    return _ENCODER.encode(answer)
+
+
+def raw(value: Any) -> msgspec.Raw:
+    """A JSON value, encoded now."""
+    return msgspec.Raw(_ENCODER.encode(value))
+
+
+def maybe(text: str | None) -> Text:
+    """The text, or nothing at all."""
+    return text or UNSET

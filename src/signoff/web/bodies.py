@@ -1,0 +1,111 @@
+"""Request bodies to structs. Ours refuse what they do not know, by name; AXP's take what they know and say
+what they left out, because its own published programs send fields its schemas forbid.
+"""
+
+import difflib
+import re
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, TypeVar, get_args
+
+import msgspec
+
+from signoff.core.errors import Invalid
+from signoff.web import strict
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+_PLACE: Final = re.compile(r"^(?P<text>.*?) - at `\$(?P<path>.*)`$", re.DOTALL)
+_UNKNOWN: Final = re.compile(r"unknown field `(?P<name>.*?)`", re.DOTALL)
+_CAMEL: Final = re.compile(r"_([a-z0-9])")
+
+
+class Lenient(NamedTuple):
+    """A vendor request: what was understood, the members that were not, and whether the body was ``plain``."""
+
+    value: Any
+    rest: dict[str, Any]
+    plain: bool
+
+
+def ours(kind: type[S], raw: bytes) -> S:
+    """The struct of a request to one of our own endpoints; raises Malformed or Invalid naming the field."""
+    return convert(kind, strict.parse_object(raw).value)
+
+
+def convert(kind: type[S], value: Any) -> S:
+    """A JSON value as ``kind``; raises Invalid naming the field that does not fit."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as problem:
+        raise _invalid(kind, str(problem)) from None
+
+
+def vendor(kind: type[S], parsed: strict.Parsed) -> tuple[S, dict[str, Any]]:
+    """The struct of an AXP request and the members it does not know. A null counts as absent; camelCase is
+    read.
+    """
+    names = _names(kind)
+    known: dict[str, Any] = {}
+    rest: dict[str, Any] = {}
+    for name, value in parsed.value.items():
+        field = names.get(name)
+        if field is None:
+            rest[name] = value
+        elif value is not None and (field not in known or field == name):
+            known[field] = value
+    return convert(kind, known), rest
+
+
+@lru_cache(maxsize=256)
+def _names(kind: type[msgspec.Struct]) -> dict[str, str]:
+    """Every spelling of a field that is understood: as it is, and in camelCase."""
+    fields = kind.__struct_fields__
+    camel = {_CAMEL.sub(lambda m: m.group(1).upper(), name): name for name in fields}
+    return camel | {name: name for name in fields}
+
+
+def _invalid(kind: type[msgspec.Struct], problem: str) -> Invalid:
+    match = _PLACE.match(problem)
+    text, path = (match["text"], match["path"]) if match else (problem, "")
+    field = path.lstrip(".")[:200]
+    unknown = _UNKNOWN.search(text)
+    if unknown:
+        name = unknown["name"][:64]
+        known = _all_fields(kind)
+        near = difflib.get_close_matches(name, known, n=1)
+        return Invalid(
+            "unknown_field",
+            f"There is no field {name!r} here.",
+            field=f"{field}.{name}" if field else name,
+            hint=f"Did you mean {near[0]!r}?" if near else "Known fields: " + ", ".join(known) + ".",
+        )
+    missing = re.search(r"missing required field `(\w+)`", text)
+    if missing:
+        field = f"{field}.{missing[1]}" if field else missing[1]
+    text = text[:300]
+    return Invalid(
+        "validation_error",
+        f"{field}: {text}." if field else f"{text}.",
+        field=field or None,
+        details={"errors": [{"field": field, "message": text}]},
+    )
+
+
+@lru_cache(maxsize=256)
+def _all_fields(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    """The fields of a struct and of the structs inside it, sorted."""
+    found: set[str] = set()
+    queue: list[Any] = [kind]
+    seen: set[Any] = set()
+    while queue:
+        top = queue.pop()
+        if top in seen:
+            continue
+        seen.add(top)
+        if isinstance(top, type) and issubclass(top, msgspec.Struct):
+            for info in msgspec.structs.fields(top):
+                found.add(info.encode_name)
+                queue.append(info.type)
+        else:
+            queue.extend(arg for arg in get_args(top) if not isinstance(arg, str))
+    return tuple(sorted(found))

@@ -1,0 +1,160 @@
+"""One HTTP request as an endpoint function sees it, and what the function may answer.
+
+An endpoint is one row of ``api/routes.py``. Its function gets a ``Call`` and gives a struct (encoded as
+JSON), bytes (JSON already), a ``Page``, or a ``Stream``; it refuses by raising from ``core.errors``.
+"""
+
+from collections.abc import Awaitable, Callable, Coroutine
+from enum import Enum
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from signoff.core.advance import Change
+from signoff.core.errors import Invalid, Malformed
+from signoff.core.model import Actor
+from signoff.engine.jobs import Once
+from signoff.web import strict
+from signoff.web.parts import Parts
+
+BODY_LIMIT: Final = 128 * 1024
+MAX_KEY: Final = 255
+
+Scope = dict[str, Any]
+Write = Callable[[bytes], Coroutine[Any, Any, None]]
+Stream = Callable[[Write], Coroutine[Any, Any, None]]
+"""Writes server-sent events until it has said everything; the edge opens and always closes the response."""
+
+
+class Page(msgspec.Struct, frozen=True):
+    """An answer that is not plain JSON 200."""
+
+    body: bytes
+    media: str = "application/json"
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+Answer = msgspec.Struct | bytes | Page | Stream
+
+
+class Access(Enum):
+    """Who may call: anybody, or whoever shows a live key (what the key may do is judged behind the edge)."""
+
+    OPEN = "open"
+    KEY = "key"
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the table. ``strict``: unknown fields are refused by name (ours), else ignored (AXP's).
+
+    query: names of query parameters with one line each; limit: the largest body in bytes.
+    """
+
+    method: str
+    path: str
+    run: Callable[["Call"], Awaitable[Answer]]
+    summary: str
+    tag: str
+    request: type | None = None
+    response: type | None = None
+    query: tuple[tuple[str, str], ...] = ()
+    access: Access = Access.KEY
+    strict: bool = False
+    limit: int = BODY_LIMIT
+    media: str = "application/json"
+
+
+class Call:
+    """One request: who asks, for what, with what body."""
+
+    __slots__ = (
+        "_actor",
+        "_query",
+        "body",
+        "client",
+        "headers",
+        "method",
+        "params",
+        "parts",
+        "path",
+        "query_string",
+        "request_id",
+    )
+
+    def __init__(self, parts: Parts, scope: Scope, request_id: str) -> None:
+        self.parts = parts
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.params: dict[str, str] = scope.get("path_params", {})
+        self.query_string: bytes = scope["query_string"]
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.request_id = request_id
+        self.client = self.header(b"x-signoff-client") or self.header(b"x-axme-client")
+        self.body = b""
+        self._actor: Actor | None = None
+        self._query: dict[str, str] | None = None
+
+    @property
+    def actor(self) -> Actor:
+        if self._actor is None:
+            raise TypeError("an open endpoint has no actor")
+        return self._actor
+
+    @actor.setter
+    def actor(self, actor: Actor) -> None:
+        self._actor = actor
+
+    def header(self, name: bytes) -> str:
+        """A header's text, "" when absent; ``name`` in lower case."""
+        return self.headers.get(name, b"").decode("latin-1")
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query parameters; of a repeated one the last."""
+        if self._query is None:
+            try:
+                pairs = parse_qsl(
+                    self.query_string.decode("latin-1"), keep_blank_values=True, max_num_fields=100
+                )
+            except ValueError:
+                raise Malformed("invalid_query", "The query string cannot be read.") from None
+            self._query = dict(pairs)
+        return self._query
+
+    def flag(self, name: str) -> bool:
+        """Whether the query says ``name=true`` (or 1, yes, or nothing after the name)."""
+        value = self.query.get(name)
+        return value is not None and value.strip().lower() in {"", "true", "1", "yes"}
+
+    def number(self, name: str, default: int, lowest: int, highest: int) -> int:
+        """An integer query parameter, clamped; text that is no number counts as absent (AXP clients send
+        such).
+        """
+        try:
+            value = int(float(self.query.get(name, default)))
+        except (ValueError, OverflowError):
+            value = default
+        return max(lowest, min(highest, value))
+
+    def once(self, body: Any, render: Callable[[Change], bytes], *, plain: bool = False) -> Once | None:
+        """The request's Idempotency-Key with the fingerprint of its body (any JSON value); None without a
+        key.
+        """
+        key = self.header(b"idempotency-key")
+        if not key:
+            return None
+        return once(self, key, body, render, plain=plain)
+
+
+def once(call: Call, key: str, body: Any, render: Callable[[Change], bytes], *, plain: bool) -> Once:
+    """As ``Call.once``, with a key that came another way (a scenario's body); raises Invalid for a bad one."""
+    if len(key) > MAX_KEY or not key.isprintable():
+        raise Invalid(
+            "invalid_idempotency_key",
+            f"An Idempotency-Key is 1 to {MAX_KEY} printable characters.",
+            field="Idempotency-Key",
+        )
+    fingerprint = strict.digest(strict.canonical(body, plain=plain))
+    return Once(route=f"{call.method} {call.path}", key=key, fingerprint=fingerprint, render=render)

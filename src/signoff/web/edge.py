@@ -1,0 +1,243 @@
+"""The door of every endpoint, as raw ASGI: request id, key, body under its limit, one shape for every error.
+
+Nothing an outsider sends may come out as anything but an answer or that one shape; what was not foreseen is
+logged with the request id and told as ``internal_error``. Secrets stand in no message and no log line.
+"""
+
+import logging
+import re
+import secrets
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, ClassVar, Final
+
+import msgspec
+
+from signoff.core.errors import Busy, NotFound, Refused, TooLarge, Unauthenticated
+from signoff.core.model import Actor
+from signoff.web.call import Access, Call, Endpoint, Page, Scope
+from signoff.web.parts import Parts
+
+log = logging.getLogger("signoff.web")
+
+Receive = Callable[[], Coroutine[Any, Any, dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Coroutine[Any, Any, None]]
+
+_ENCODER: Final = msgspec.json.Encoder()
+_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
+_JSON: Final = (b"content-type", b"application/json")
+_SAFE: Final = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
+_STREAM: Final = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+    (b"x-content-type-options", b"nosniff"),
+]
+_FROM_CLI: Final = ("signoff-cli/", "axme-cli/")
+_MAX_SECRET: Final = 512
+
+
+class WrongMethod(Refused):
+    """The path exists, but not with this method."""
+
+    status: ClassVar[int] = 405
+
+
+class _GoneAwayError(Exception):
+    """The client hung up before its request was whole: nobody is left to answer."""
+
+
+class Door:
+    """One path: its endpoints by method."""
+
+    def __init__(self, parts: Parts, endpoints: Mapping[str, Endpoint]) -> None:
+        self._parts = parts
+        self._endpoints = dict(endpoints)
+        if "GET" in endpoints and endpoints["GET"].media != "text/event-stream":
+            self._endpoints.setdefault("HEAD", endpoints["GET"])
+        self._allow = ", ".join(sorted(self._endpoints))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        call = Call(self._parts, scope, "")
+        reply = Reply(call, send)
+        try:
+            endpoint = self._endpoints.get(call.method)
+            if endpoint is None:
+                raise WrongMethod(
+                    "method_not_allowed", f"{call.method[:16]} is not possible here.", hint=self._allow
+                )
+            if endpoint.access is Access.KEY:
+                call.actor = await identify(call)
+            if call.method != "GET":
+                call.body = await _read(call, receive, endpoint.limit)
+            answer = await endpoint.run(call)
+            if isinstance(answer, bytes):
+                await reply.json(200, answer)
+            elif isinstance(answer, Page):
+                await reply.page(answer)
+            elif isinstance(answer, msgspec.Struct):
+                await reply.json(200, _ENCODER.encode(answer))
+            else:
+                await reply.stream(answer)
+        except _GoneAwayError:
+            return
+        except Refused as refusal:
+            await reply.refuse(refusal, self._allow)
+        except Exception:
+            log.exception("request %s failed", call.request_id)
+            await reply.broken()
+
+
+class Nowhere:
+    """Every path that the table does not name."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000})
+            return
+        reply = Reply(Call(self._parts, scope, ""), send)
+        await reply.refuse(
+            NotFound("not_found", "There is nothing at this path.", hint="GET /docs lists what there is.")
+        )
+
+
+async def identify(call: Call) -> Actor:
+    """Who shows which key. ``x-api-key`` is the identity; a bearer token counts only without one."""
+    via = "cli" if call.client.startswith(_FROM_CLI) else "api"
+    key = call.header(b"x-api-key").strip()
+    scheme, _, bearer = call.header(b"authorization").strip().partition(" ")
+    bearer = bearer.strip() if scheme.lower() == "bearer" else ""
+    secret = key or bearer
+    if not secret:
+        raise Unauthenticated(
+            "missing_platform_api_key",
+            "This needs an API key.",
+            hint="Send it in the header x-api-key. signoff keys create makes one.",
+        )
+    if len(secret) > _MAX_SECRET or not secret.isascii() or not secret.isprintable():
+        raise Unauthenticated("invalid_platform_api_key", "This is not an API key.")
+    return await call.parts.keys.authenticate(secret, via)
+
+
+async def _read(call: Call, receive: Receive, limit: int) -> bytes:
+    declared = call.header(b"content-length")
+    if declared.isdigit() and len(declared) < 20 and int(declared) > limit:
+        raise _too_large(limit)
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _GoneAwayError
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        chunks.append(chunk)
+        if not message.get("more_body"):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(
+        "payload_too_large",
+        f"The body is larger than {limit} bytes.",
+        hint="Keep large data elsewhere; send a link.",
+    )
+
+
+class Reply:
+    """The one way out. Every response names its request, and its trace where the caller gave one."""
+
+    def __init__(self, call: Call, send: Send) -> None:
+        given = call.header(b"x-request-id")
+        call.request_id = given if _ID.fullmatch(given) else secrets.token_hex(16)
+        self._call = call
+        self._send = send
+        self._started = False
+        self._headers = [(b"x-request-id", call.request_id.encode())]
+        trace = call.header(b"x-trace-id")
+        if trace and _ID.fullmatch(trace):
+            self._headers.append((b"x-trace-id", trace.encode()))
+
+    async def json(self, status: int, body: bytes, extra: list[tuple[bytes, bytes]] | None = None) -> None:
+        await self._whole(status, body, [_JSON, *_SAFE, *(extra or ())])
+
+    async def page(self, page: Page) -> None:
+        headers = [(b"content-type", page.media.encode()), (b"x-content-type-options", b"nosniff")]
+        headers += [(name.encode(), value.encode()) for name, value in page.headers]
+        await self._whole(page.status, page.body, headers)
+
+    async def stream(self, stream: Callable[..., Coroutine[Any, Any, None]]) -> None:
+        """Run a stream. Its response is always ended properly: a torn one would kill the agents that listen."""
+        await self._start(200, _STREAM)
+
+        async def write(chunk: bytes) -> None:
+            await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+        try:
+            await stream(write)
+        except Exception:
+            log.exception("stream %s failed", self._call.request_id)
+        await self._send({"type": "http.response.body", "body": b""})
+
+    async def refuse(self, refusal: Refused, allow: str = "") -> None:
+        extra: list[tuple[bytes, bytes]] = []
+        if isinstance(refusal, Busy):
+            extra.append((b"retry-after", str(refusal.retry_after).encode()))
+        if isinstance(refusal, Unauthenticated):
+            extra.append((b"www-authenticate", b"Bearer"))
+        if isinstance(refusal, WrongMethod):
+            extra.append((b"allow", allow.encode()))
+        if isinstance(refusal, TooLarge):
+            extra.append((b"connection", b"close"))
+        await self.json(refusal.status, error_body(refusal, self._call.request_id), extra)
+
+    async def broken(self) -> None:
+        if not self._started:
+            text = "Something went wrong on our side; the log has it under this request id."
+            await self.json(500, error_body(Refused("internal_error", text), self._call.request_id))
+
+    async def _whole(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+        await self._start(status, [*headers, (b"content-length", str(len(body)).encode())])
+        await self._send({"type": "http.response.body", "body": b"" if self._call.method == "HEAD" else body})
+
+    async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        self._started = True
+        await self._send(
+            {"type": "http.response.start", "status": status, "headers": headers + self._headers}
+        )
+
+
+class ErrorDetail(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """code: stable machine word; field: dotted path of the field at fault; hint: what to do next."""
+
+    code: str
+    message: str
+    field: str | None = None
+    hint: str | None = None
+    details: dict[str, Any]
+
+
+class ErrorBody(msgspec.Struct, kw_only=True):
+    """The one shape of every refusal; ``message`` and ``detail`` repeat the text for clients that look there."""
+
+    ok: bool = False
+    error: ErrorDetail
+    message: str
+    detail: str
+    request_id: str
+
+
+def error_body(refusal: Refused, request_id: str) -> bytes:
+    detail = ErrorDetail(
+        code=refusal.code,
+        message=refusal.message,
+        field=refusal.field,
+        hint=refusal.hint,
+        details=refusal.details,
+    )
+    message = refusal.message
+    return _ENCODER.encode(ErrorBody(error=detail, message=message, detail=message, request_id=request_id))

@@ -1,0 +1,52 @@
+"""What the web layer is given by ``server.py``: the engine's parts and a few facts about this process."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from signoff.engine.directory import Directory
+from signoff.engine.engine import Engine
+from signoff.engine.feed import Feed
+from signoff.engine.keys import Keys
+from signoff.engine.view import View
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """version: of the product; database: ``sqlite`` or ``postgresql``; base_url: the public address, no
+    slash.
+    """
+
+    version: str
+    database: str
+    base_url: str
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """Whether this process can do its work; ``details`` say per part why not."""
+
+    ready: bool
+    details: dict[str, Any] = {}
+
+
+async def _ready() -> Readiness:
+    return Readiness(True)
+
+
+class Parts(msgspec.Struct, kw_only=True):
+    """``stopping`` is set when the server shuts down; streams and long polls end then, in good order."""
+
+    engine: Engine
+    view: View
+    keys: Keys
+    directory: Directory
+    feed: Feed
+    settings: Settings
+    stopping: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
+    readiness: Callable[[], Awaitable[Readiness]] = _ready
+
+    def stop(self) -> None:
+        """End every open stream and long poll now."""
+        self.stopping.set()
+        self.feed.hear([""])

@@ -1,0 +1,62 @@
+"""The history proves itself, and shows where it does not."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signoff.core import commands as c
+from signoff.core.chain import unseal, verify
+from signoff.core.evolve import fold
+from tests.builders import ANN, Story
+
+
+def finished() -> Story:
+    story = Story().validated()
+    story.do(c.Answer("approved", comment="fine by me"), ANN)
+    return story
+
+
+STORY = finished()
+
+
+def check(rows: list[tuple[int, bytes, bytes | None, str]]) -> int | None:
+    broken = verify(rows, STORY.intent.seq, STORY.intent.head, STORY.intent.id)
+    return broken.seq if broken else None
+
+
+def test_a_whole_history_verifies_and_folds_to_the_row() -> None:
+    from msgspec.structs import replace
+
+    assert check(STORY.rows) is None
+    folded = fold((unseal(body, private) for _, body, private, _ in STORY.rows), STORY.plan)
+    assert replace(folded, head=STORY.intent.head) == STORY.intent
+
+
+@given(st.data())
+def test_one_changed_byte_names_its_event(data: st.DataObject) -> None:
+    rows = STORY.rows
+    index = data.draw(st.integers(0, len(rows) - 1))
+    seq, body, private, link = rows[index]
+    place = data.draw(st.integers(0, len(body) - 1))
+    changed = bytes([body[place] ^ data.draw(st.integers(1, 255))])
+    rows[index] = (seq, body[:place] + changed + body[place + 1 :], private, link)
+    assert check(rows) == seq
+
+
+def test_missing_added_and_swapped_events_show() -> None:
+    rows = STORY.rows
+    assert check(rows[:2] + rows[3:]) == 3
+    assert check(rows[:-1]) == len(rows)
+    assert check([*rows, rows[-1]]) == len(rows) + 1
+    assert check([rows[0], rows[2], rows[1], *rows[3:]]) == 2
+
+
+def test_an_erased_comment_leaves_the_chain_whole_and_a_changed_one_shows() -> None:
+    index = next(i for i, row in enumerate(STORY.rows) if row[2])
+    rows = STORY.rows
+    seq, body, private, link = rows[index]
+    assert private is not None
+    assert b"fine by me" not in body
+    rows[index] = (seq, body, None, link)
+    assert check(rows) is None
+    rows[index] = (seq, body, private.replace(b"fine", b"nope"), link)
+    assert check(rows) == seq

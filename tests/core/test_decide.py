@@ -1,0 +1,307 @@
+"""The rules, by given / when / then: no database, no clock."""
+
+import itertools
+from datetime import timedelta
+
+import pytest
+
+from signoff.core import commands as c
+from signoff.core.decide import ALLOWED
+from signoff.core.errors import Conflict, Forbidden, Invalid, NotFound, Refused
+from signoff.core.model import FINAL, Delivery, Fault, Hold, Status, Waiting
+from signoff.core.notices import NoticeKind
+from signoff.core.plan import DelayStep, NotifyStep
+from signoff.core.tasks import Ending, TaskSpec, TaskType
+from signoff.core.view import result_of
+from tests.builders import (
+    AGENT, ANN, AUDITOR, OTHER_AGENT, OTTO, RITA, SAM, SERVICE, START, SYSTEM, Story, approve, gate, happened,
+    minutes, person, validate,
+)  # fmt: skip
+
+
+def test_the_whole_story() -> None:
+    story = Story()
+    assert story.intent.status is Status.DELIVERED
+    claimed = story.do(c.Claim("worker-1"))
+    assert happened(claimed) == ["Claimed"]
+    held = story.intent.open
+    assert isinstance(held, Delivery)
+    reported = story.do(c.Report(held.visit, held.token, {"passed": True}))
+    assert happened(reported) == ["Reported", "TaskOpened"]
+    assert (story.intent.status, story.intent.waiting) == (Status.WAITING, Waiting.HUMAN)
+    decided = story.do(c.Answer("approved", comment="looks right"), ANN)
+    assert happened(decided) == ["Answered", "Decided", "Completed"]
+    result = result_of(story.intent)
+    assert result["outcome"] == "approved"
+    assert result["comment"] == "looks right"
+    assert result["steps"]["validate"] == {"passed": True}
+    assert [n.kind for n in story.notices] == [NoticeKind.TASK_OPENED, NoticeKind.DECIDED, NoticeKind.FINISHED]
+
+
+def test_a_rejection_fails_the_intent_and_says_so() -> None:
+    story = Story().validated()
+    story.do(c.Answer("rejected"), ANN)
+    assert story.intent.status is Status.FAILED
+    assert story.intent.fault is not None
+    assert story.intent.fault.code == "human_rejected"
+    assert story.intent.ending is Ending.REJECTED
+
+
+def test_reminders_missed_during_an_outage_become_one() -> None:
+    story = Story().validated()
+    late = story.tick(minutes(29))
+    assert happened(late) == ["Reminded"]
+    assert story.task.reminded == 1
+
+
+def test_reminders_then_escalation_then_expiry() -> None:
+    story = Story().validated()
+    seen = [happened(story.tick(minutes(5))) for _ in range(6)]
+    assert seen == [["Reminded"], ["Reminded"], ["Reminded"], [], [], ["Escalated"]]
+    gone = story.tick(minutes(480))
+    assert happened(gone) == ["Decided", "Failed"]
+    assert story.intent.ending is Ending.EXPIRED
+    assert story.intent.fault is not None
+    assert story.intent.fault.code == "step_timeout"
+    assert story.tick(minutes(9999)).facts == []
+
+
+def test_silence_is_never_consent_even_where_a_timeout_leads_on() -> None:
+    plan = gate(validate(), approve(on_timeout="tell"), NotifyStep(id="tell", message="nobody answered"))
+    story = Story(plan).validated()
+    gone = story.tick(minutes(500))
+    assert happened(gone) == ["Decided", "Notified", "Completed"]
+    assert story.intent.ending is Ending.EXPIRED
+
+
+def test_escalation_lets_the_next_person_decide() -> None:
+    task = Story().validated().intent.plan.by_id["approve"].task  # type: ignore[union-attr]
+    from msgspec.structs import replace
+
+    asked = replace(task, stages=(replace(task.stages[0], approvers=("per_ann",)),))
+    story = Story(gate(validate(), approve(task=asked))).validated()
+    with pytest.raises(Forbidden, match="not among those"):
+        story.do(c.Answer("approved"), OTTO)
+    story.tick(minutes(31))
+    story.do(c.Answer("approved"), OTTO)
+    assert story.intent.status is Status.COMPLETED
+
+
+def test_a_lapsed_lease_is_delivered_again_and_the_late_report_refused() -> None:
+    story = Story()
+    story.do(c.Claim("worker-1", minutes(1)))
+    stale = story.intent.open
+    assert isinstance(stale, Delivery)
+    assert happened(story.tick(minutes(1))) == ["Lapsed"]
+    assert story.intent.waiting is Waiting.AGENT
+    assert happened(story.tick(timedelta(seconds=1))) == ["Delivered"]
+    again = story.intent.open
+    assert isinstance(again, Delivery)
+    assert (again.attempt, again.hold) == (2, Hold.READY)
+    story.do(c.Claim("worker-2", minutes(1)))
+    with pytest.raises(Conflict) as refusal:
+        story.do(c.Report(stale.visit, stale.token, {"late": True}))
+    assert refusal.value.code == "stale_delivery"
+
+
+def test_attempts_run_out() -> None:
+    story = Story()
+    for _ in range(3):
+        story.do(c.Claim("worker", minutes(1)))
+        story.tick(minutes(1))
+        story.tick(minutes(10))
+    assert story.intent.status is Status.FAILED
+    assert story.intent.fault is not None
+    assert story.intent.fault.code == "delivery_failed"
+
+
+def test_a_released_delivery_does_not_count_as_an_attempt() -> None:
+    story = Story()
+    for _ in range(5):
+        story.do(c.Claim("worker", minutes(1)))
+        held = story.intent.open
+        assert isinstance(held, Delivery)
+        assert story.do(c.Release(held.visit, held.token)).fresh
+    held = story.intent.open
+    assert isinstance(held, Delivery)
+    assert held.attempt == 1
+
+
+def test_a_renewed_lease_moves_the_wake_up_and_leaves_no_fact() -> None:
+    story = Story()
+    story.do(c.Claim("worker", minutes(1)))
+    held = story.intent.open
+    assert isinstance(held, Delivery)
+    renewed = story.do(c.Renew(held.visit, held.token, minutes(1)), after=minutes(0.5))
+    assert renewed.facts == []
+    assert renewed.wake_at == START + minutes(1.5)
+
+
+def test_a_failure_is_retried_as_often_as_the_step_says() -> None:
+    story = Story(gate(validate(max_retries=1, retry_delay=minutes(2)), approve()))
+    oops = Fault("agent_error", "boom", retryable=True)
+    assert happened(story.do(c.Report(fault=oops))) == ["Reported"]
+    assert happened(story.tick(minutes(2))) == ["Delivered"]
+    assert happened(story.do(c.Report(fault=oops))) == ["Reported", "Failed"]
+    assert story.intent.fault == oops
+
+
+def test_failure_and_timeout_follow_their_routes() -> None:
+    plan = gate(validate(on_failure="approve"), NotifyStep(id="tell"), approve())
+    assert happened(Story(plan).do(c.Report(fault=Fault("x", "y")))) == ["Reported", "TaskOpened"]
+    plan = gate(validate(deadline=minutes(1), on_timeout="approve"), NotifyStep(id="tell"), approve())
+    assert happened(Story(plan).tick(minutes(1))) == ["StepTimedOut", "TaskOpened"]
+
+
+def test_changes_go_back_to_the_agent_and_are_bounded() -> None:
+    review = TaskSpec(type=TaskType.REVIEW, outcomes=("approved", "changes_requested", "rejected"))
+    story = Story(gate(validate(), approve(task=review), max_revisions=2))
+    for revision in (2, 3):
+        story.validated()
+        back = story.do(c.Answer("changes_requested", comment="smaller"), ANN)
+        assert happened(back) == ["Answered", "Decided", "Delivered"]
+        assert story.intent.revision == revision
+    story.validated()
+    assert happened(story.do(c.Answer("changes_requested"), ANN)) == ["Answered", "Decided", "Failed"]
+
+
+def test_delay_and_notify_steps() -> None:
+    plan = gate(DelayStep(id="pause", lasts=minutes(10)), NotifyStep(id="tell", to=("ops",), message="soon"), approve())
+    story = Story(plan)
+    assert story.intent.waiting is Waiting.TIME
+    assert story.tick(minutes(9)).facts == []
+    assert happened(story.tick(minutes(1))) == ["Elapsed", "Notified", "TaskOpened"]
+
+
+def test_the_intents_own_deadline_ends_it_from_any_step() -> None:
+    story = Story(deadline_at=START + minutes(60)).validated()
+    assert happened(story.tick(minutes(60)))[-2:] == ["Decided", "TimedOut"]
+    assert story.intent.status is Status.TIMED_OUT
+    with pytest.raises(Invalid, match="past"):
+        Story(deadline_at=START)
+
+
+def test_everybody_after_the_decision_learns_who_when_and_what() -> None:
+    story = Story().validated()
+    visit = story.task.visit
+    story.do(c.Answer("approved", visit), ANN)
+    with pytest.raises(Conflict) as refusal:
+        story.do(c.Answer("rejected", visit), OTTO)
+    assert refusal.value.code == "already_decided"
+    assert refusal.value.details["decided_by"] == "per_ann"
+    assert refusal.value.details["outcome"] == "approved"
+
+
+def test_an_answer_to_what_was_not_shown_is_stale() -> None:
+    story = Story().validated()
+    with pytest.raises(Conflict) as refusal:
+        story.do(c.Answer("approved", digest="0" * 64), ANN)
+    assert refusal.value.code == "stale_revision"
+    story.do(c.Answer("approved", digest=story.task.digest, revision=story.task.revision), ANN)
+    assert story.intent.status is Status.COMPLETED
+
+
+def test_nobody_but_an_eligible_person_answers() -> None:
+    story = Story().validated()
+    for actor in (AGENT, SERVICE, OTHER_AGENT):
+        with pytest.raises((Forbidden, NotFound)):
+            story.do(c.Answer("approved"), actor)
+    with pytest.raises(Forbidden):
+        story.do(c.Answer("approved"), AUDITOR)
+    with pytest.raises(NotFound):
+        story.do(c.Answer("approved"), SAM)
+    with pytest.raises(Forbidden, match="requester's side"):
+        story.do(c.Answer("approved"), person("rita", "approver"))
+    story.do(c.Answer("approved"), person("rita", "approver", self_approval=True))
+    assert story.intent.status is Status.COMPLETED
+
+
+def test_an_agents_result_is_no_decision() -> None:
+    story = Story().validated()
+    for command in (c.Report(result={"approved": True}), c.Progress()):
+        with pytest.raises(Conflict) as refusal:
+            story.do(command)
+        assert refusal.value.code == "awaiting_decision"
+    with pytest.raises(Forbidden, match="people's decision"):
+        story.do(c.Resolve({"done": True}), SERVICE)
+
+
+def test_another_agent_sees_nothing_and_reports_nothing() -> None:
+    with pytest.raises(NotFound):
+        Story().do(c.Report(result={}), OTHER_AGENT)
+
+
+def test_withdrawing_is_not_rejecting() -> None:
+    story = Story(by=RITA).validated()
+    with pytest.raises(Forbidden):
+        story.do(c.Cancel("mine"), ANN)
+    story.do(c.Cancel("changed my mind"), RITA)
+    assert story.intent.status is Status.CANCELED
+    assert story.intent.ending is Ending.WITHDRAWN
+
+
+def test_a_direct_intent_can_be_resolved_or_operated() -> None:
+    direct = gate(validate(), direct=True)
+    story = Story(direct)
+    assert happened(story.do(c.Resolve({"ok": 1}), SERVICE)) == ["Progressed", "Completed"]
+    assert result_of(story.intent) == {"ok": 1}
+    story = Story(direct)
+    assert happened(story.do(c.Answer("approved"), ANN)) == ["Reported", "Completed"]
+    story = Story(direct)
+    assert happened(story.do(c.Answer("rejected"), ANN)) == ["Reported", "Failed"]
+
+
+def test_patches_are_guarded_by_the_generation() -> None:
+    story = Story()
+    story.do(c.Patch(c.PatchTarget.CONTROLS, controls={"a": 1}, expected=0), SERVICE)
+    with pytest.raises(Conflict) as refusal:
+        story.do(c.Patch(c.PatchTarget.CONTROLS, controls={"a": 2}, expected=0), SERVICE)
+    assert refusal.value.code == "stale_policy_generation"
+    assert story.intent.controls == {"a": 1}
+
+
+def test_a_push_is_accepted_or_missed_and_old_news_changes_nothing() -> None:
+    story = Story(gate(validate(push=True), approve()))
+    assert [n.kind for n in story.notices] == [NoticeKind.PUSH]
+    missed = story.do(c.Miss(1, 1, "503"), SYSTEM)
+    assert happened(missed) == ["Lapsed"]
+    assert story.do(c.Miss(1, 1, "503 again"), SYSTEM).facts == []
+    story.tick(timedelta(seconds=30))
+    assert happened(story.do(c.Accept(1, 2), SYSTEM)) == ["Accepted"]
+    assert happened(story.do(c.Report(result={}))) == ["Reported", "TaskOpened"]
+
+
+COMMANDS: list[c.Command] = [
+    c.Claim("w"), c.Renew(1, 1), c.Release(1, 1), c.Report(), c.Accept(1, 1), c.Miss(1, 1, "x"), c.Answer("approved"),
+    c.Progress(), c.Resolve(), c.Cancel(), c.Patch(c.PatchTarget.POLICY),
+]  # fmt: skip
+
+
+def _final(status: Status) -> Story:
+    if status is Status.TIMED_OUT:
+        story = Story(deadline_at=START + minutes(1))
+        story.tick(minutes(1))
+    elif status is Status.CANCELED:
+        story = Story()
+        story.do(c.Cancel(), SERVICE)
+    else:
+        story = Story(gate(validate(), direct=True))
+        story.do(c.Resolve(fault=None if status is Status.COMPLETED else Fault("x", "y")), SERVICE)
+    assert story.intent.status is status
+    return story
+
+
+@pytest.mark.parametrize(("status", "command"), list(itertools.product(sorted(FINAL), COMMANDS)))
+def test_final_is_final(status: Status, command: c.Command) -> None:
+    story = _final(status)
+    before = story.intent
+    actor = SYSTEM if isinstance(command, c.Accept | c.Miss) else ANN if isinstance(command, c.Answer) else SERVICE
+    with pytest.raises(Refused):
+        story.do(command, actor)
+    assert story.intent == before
+    assert story.tick(minutes(10_000)).facts == []
+
+
+def test_the_table_names_every_status_and_final_ones_take_only_ticks() -> None:
+    assert set(ALLOWED) == set(Status)
+    assert all(ALLOWED[status] == {c.Tick} for status in FINAL)

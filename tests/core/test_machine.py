@@ -1,0 +1,163 @@
+"""Any sequence of commands and times keeps the promises: what must always hold, found by search."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import hypothesis.strategies as st
+from hypothesis import settings
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from msgspec.structs import replace
+
+from signoff.core import commands as c
+from signoff.core.chain import unseal, verify
+from signoff.core.errors import Refused
+from signoff.core.events import Delivered, Lapsed, TaskOpened
+from signoff.core.evolve import fold
+from signoff.core.model import Actor, Delivery, Fault, Task, system
+from signoff.core.plan import DelayStep, NotifyStep, Plan
+from signoff.core.tasks import TaskSpec, TaskType
+from tests.builders import (
+    AGENT, ANN, OTHER_AGENT, OTTO, RITA, SAM, SERVICE, WORKSPACE, Story, approve, gate, minutes, validate,
+)  # fmt: skip
+
+REVIEW = TaskSpec(type=TaskType.REVIEW, outcomes=("approved", "changes_requested", "rejected"))
+PLANS: list[Plan] = [
+    gate(),
+    gate(validate(), direct=True),
+    gate(validate(max_retries=2, deadline=minutes(90)), approve(task=REVIEW), max_revisions=1),
+    gate(
+        validate(push=True, on_failure="ask"), DelayStep(id="pause", lasts=minutes(3)), NotifyStep(id="tell"),
+        approve(id="ask", on_timeout="validate", on_failure="tell"),
+    ),
+]  # fmt: skip
+ACTORS = [AGENT, OTHER_AGENT, SERVICE, ANN, OTTO, RITA, SAM, system(WORKSPACE)]
+
+
+class Life(RuleBasedStateMachine):
+    story: Story | None = None
+    final_row: Any = None
+    tokens: list[tuple[int, int]]
+
+    @rule(plan=st.sampled_from(PLANS), deadline=st.none() | st.integers(1, 600))
+    def submit(self, plan: Plan, deadline: int | None) -> None:
+        if self.story is None:
+            from tests.builders import START
+
+            at: datetime | None = START + minutes(deadline) if deadline else None
+            self.story = Story(plan, deadline_at=at)
+            self.tokens = []
+
+    def attempt(self, command: c.Command, actor: Actor) -> None:
+        if self.story is None:
+            return
+        before, count = self.story.intent, len(self.story.facts)
+        try:
+            change = self.story.do(command, actor)
+        except Refused:
+            assert self.story.intent is before
+            assert len(self.story.facts) == count
+            return
+        for sealed in change.facts:
+            assert sealed.fact.at >= before.updated_at
+
+    @rule(actor=st.sampled_from(ACTORS), lease=st.integers(1, 30))
+    def claim(self, actor: Actor, lease: int) -> None:
+        self.attempt(c.Claim("worker", minutes(lease)), actor)
+        held = self.story.intent.open if self.story else None
+        if isinstance(held, Delivery) and held.token:
+            self.tokens.append((held.visit, held.token))
+
+    @rule(data=st.data(), actor=st.sampled_from(ACTORS), fails=st.booleans(), retryable=st.booleans())
+    def report(self, data: st.DataObject, actor: Actor, fails: bool, retryable: bool) -> None:
+        if self.story is None:
+            return
+        visit, token = data.draw(st.sampled_from([(0, 0), *self.tokens]))
+        fault = Fault("boom", "it broke", retryable) if fails else None
+        held = self.story.intent.open
+        current = isinstance(held, Delivery) and held.token == token and held.lease_until is not None
+        count = len(self.story.facts)
+        self.attempt(c.Report(visit, token, {"n": count}, fault), actor)
+        if token and not current:
+            assert len(self.story.facts) == count, "a stale token was accepted"
+
+    @rule(data=st.data(), release=st.booleans())
+    def renew_or_release(self, data: st.DataObject, release: bool) -> None:
+        if self.story is None:
+            return
+        visit, token = data.draw(st.sampled_from([(0, 0), *self.tokens]))
+        self.attempt(c.Release(visit, token) if release else c.Renew(visit, token, minutes(5)), AGENT)
+
+    @rule(accepted=st.booleans(), visit=st.integers(1, 3), attempt=st.integers(1, 3))
+    def pushed(self, accepted: bool, visit: int, attempt: int) -> None:
+        self.attempt(c.Accept(visit, attempt) if accepted else c.Miss(visit, attempt, "no answer"), system(WORKSPACE))
+
+    @rule(
+        outcome=st.sampled_from(["approved", "rejected", "changes_requested", "maybe"]), actor=st.sampled_from(ACTORS)
+    )
+    def answer(self, outcome: str, actor: Actor) -> None:
+        self.attempt(c.Answer(outcome), actor)
+
+    @rule(actor=st.sampled_from(ACTORS), what=st.sampled_from([c.Cancel(), c.Resolve({"x": 1}), c.Progress()]))
+    def from_outside(self, actor: Actor, what: c.Command) -> None:
+        self.attempt(what, actor)
+
+    @rule(seconds=st.integers(0, 40_000))
+    def time_passes(self, seconds: int) -> None:
+        if self.story is None:
+            return
+        change = self.story.tick(timedelta(seconds=seconds))
+        assert change.wake_at is None or change.wake_at > self.story.now, "a wake-up stayed in the past"
+
+    @invariant()
+    def final_is_final(self) -> None:
+        if self.story is None:
+            return
+        if self.final_row is not None:
+            assert self.story.intent == self.final_row
+        elif self.story.intent.final:
+            self.final_row = self.story.intent
+            assert self.story.intent.open is None
+            assert self.story.intent.waiting is None
+
+    @invariant()
+    def the_fold_is_the_row_and_the_chain_holds(self) -> None:
+        if self.story is None:
+            return
+        row = self.story.intent
+        assert verify(self.story.rows, row.seq, row.head, row.id) is None
+        folded = fold((unseal(body, private) for _, body, private, _ in self.story.rows), self.story.plan)
+        assert _without_lease(replace(folded, head=row.head)) == _without_lease(row)
+
+    @invariant()
+    def attempts_are_neither_lost_nor_doubled(self) -> None:
+        if self.story is None:
+            return
+        tried: dict[int, list[int]] = {}
+        for sealed in self.story.facts:
+            event = sealed.fact.event
+            if isinstance(event, Delivered):
+                tried.setdefault(event.visit, []).append(event.attempt)
+            if isinstance(event, Lapsed):
+                assert tried[event.visit][-1] == event.attempt
+        for attempts in tried.values():
+            assert attempts == list(range(1, len(attempts) + 1))
+
+    @invariant()
+    def one_task_at_a_time_each_visit_once(self) -> None:
+        if self.story is None:
+            return
+        opened = [s.fact.event.visit for s in self.story.facts if isinstance(s.fact.event, TaskOpened)]
+        assert len(opened) == len(set(opened))
+        if isinstance(self.story.intent.open, Task):
+            assert opened[-1] == self.story.intent.open.visit
+
+
+def _without_lease(intent: Any) -> Any:
+    """A lease is a clock, not a fact: its renewals are not kept, so its end may differ from the fold's."""
+    if isinstance(intent.open, Delivery) and intent.open.lease_until:
+        return replace(intent, open=replace(intent.open, lease_until=intent.updated_at))
+    return intent
+
+
+TestLife = Life.TestCase
+TestLife.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

@@ -1,0 +1,124 @@
+"""Strict JSON: what is refused, and that the fast canonical bytes are the library's."""
+
+import json
+from typing import Any
+
+import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signoff.core.errors import Malformed
+from signoff.web import strict
+
+SAFE = st.integers(-(2**53) + 1, 2**53 - 1)
+TEXT = st.text(alphabet=st.characters(exclude_categories=("Cs",)), max_size=12)
+SCALARS = st.none() | st.booleans() | SAFE | TEXT
+VALUES = st.recursive(
+    SCALARS | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(VALUES, st.booleans(), st.sampled_from([None, 1]))
+def test_canonical_bytes_are_the_librarys(value: Any, ascii_only: bool, indent: int | None) -> None:
+    parsed = strict.parse(json.dumps(value, ensure_ascii=ascii_only, indent=indent).encode())
+    assert strict.canonical(parsed.value, plain=parsed.plain) == rfc8785.dumps(value)
+
+
+@given(VALUES)
+def test_strict_reads_what_any_reader_reads(value: Any) -> None:
+    text = json.dumps(value)
+    assert strict.parse(text.encode()).value == json.loads(text)
+
+
+def _dump_pairs(pairs: list[tuple[str, Any]], ascii_only: bool) -> str:
+    return "{" + ", ".join(f"{json.dumps(k, ensure_ascii=ascii_only)}: {v}" for k, v in pairs) + "}"
+
+
+@given(
+    st.lists(st.tuples(TEXT, SCALARS), min_size=1, max_size=5),
+    st.integers(0, 4),
+    st.booleans(),
+    st.booleans(),
+)
+def test_a_key_that_stands_twice_is_always_found(
+    pairs: list[tuple[str, Any]], which: int, ascii_only: bool, nested: bool
+) -> None:
+    unique = list(dict(pairs).items())
+    repeated = unique[which % len(unique)]
+    members = [(k, json.dumps(v, ensure_ascii=ascii_only)) for k, v in [*unique, repeated]]
+    text = _dump_pairs(members, ascii_only)
+    if nested:
+        text = f'[{{"a": {text}}}, 1]'
+    with pytest.raises(Malformed) as refused:
+        strict.parse(text.encode())
+    assert refused.value.code == "duplicate_key"
+
+
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [
+        (b'{"a": 1, "a": 2}', "duplicate_key"),
+        (b'{"a:": 1, "\\u0061:": 2}', "duplicate_key"),
+        (b'{"x": {"a": "\\u003a", "a": 2}}', "duplicate_key"),
+        (b"NaN", "not_a_number"),
+        (b'{"a": -Infinity}', "not_a_number"),
+        (b'{"a": "\\ud800"}', "lone_surrogate"),
+        (b'{"a": "x\\udc00y"}', "lone_surrogate"),
+        (b'{"\\ud800": 1}', "lone_surrogate"),
+        (b'{"a": "\\ud800\\ud800"}', "lone_surrogate"),
+        (b'"\xff"', "invalid_utf8"),
+        (b'{"\xff": 1}', "invalid_utf8"),
+        (b'"\xed\xa0\x80"', "invalid_utf8"),
+        (b'{"a": 9007199254740992}', "integer_out_of_range"),
+        (b'{"a": [{"b": -9007199254740992}]}', "integer_out_of_range"),
+        (b"1" * 400, "integer_out_of_range"),
+        (b"1" * 5000, "integer_out_of_range"),
+        (b'{"a": ' + b"1" * 400 + b', "a": 1}', "duplicate_key"),
+        (b"1e400", "number_out_of_range"),
+        (b"[" * 33 + b"]" * 33, "too_deep"),
+        (b'{"a":' * 33 + b"1" + b"}" * 33, "too_deep"),
+        (b"[" * 10_000, "too_deep"),
+        (b"[" * 10_000 + b"]" * 10_000, "too_deep"),
+        (b'{"a": 1', "invalid_json"),
+        (b"{'a': 1}", "invalid_json"),
+        (b"\xef\xbb\xbf{}", "invalid_json"),
+        (b"{} {}", "invalid_json"),
+        (b"\x00", "invalid_json"),
+    ],
+)
+def test_refused(raw: bytes, code: str) -> None:
+    with pytest.raises(Malformed) as refused:
+        strict.parse(raw)
+    assert refused.value.code == code
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"[" * 32 + b"]" * 32,
+        b'{"a": 9007199254740991, "b": -9007199254740991, "c": "99999999999999999999"}',
+        b'{"a": "\\ud83d\\ude00", "b": "\\\\ud800", "c": ":::{{{[[[", "d": "NaN"}',
+        b"[" + b",".join([b"[]"] * 100) + b"]",
+    ],
+)
+def test_accepted(raw: bytes) -> None:
+    assert strict.parse(raw).value == json.loads(raw)
+
+
+def test_a_body_is_an_object_and_an_empty_one_is_an_empty_object() -> None:
+    assert strict.parse_object(b"").value == {}
+    assert strict.parse_object(b"  \n").value == {}
+    with pytest.raises(Malformed) as refused:
+        strict.parse_object(b"[1]")
+    assert refused.value.code == "not_an_object"
+
+
+def test_the_digest_is_of_the_canonical_bytes() -> None:
+    one = strict.parse(b'{"b": 1.0, "a": "\\u00e9"}')
+    two = strict.parse('{"a":"é","b":1}'.encode())
+    assert strict.digest(strict.canonical(*one[:1], plain=one.plain)) == strict.digest(
+        strict.canonical(two.value, plain=two.plain)
+    )

@@ -1,7 +1,7 @@
 """What a command prints: data on stdout, everything else on stderr.
 
-One record or many, as a table for people or as json, jsonl or ids for programs. JSON keys are the API's. Colour
-only on a terminal that wants it, and never alone: the word stands there too.
+One record or many, as a table for people or as json, jsonl or ids for programs. JSON keys are the API's.
+Colour only on a terminal that wants it, and never alone: the word stands there too.
 """
 
 import os
@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TextIO
 
-from signoff.cli.failures import Code, Stop
 from signoff.cli.visible import clip, safe_json, visible, visible_lines, width
 
 Format = Literal["table", "json", "jsonl", "id"]
@@ -30,7 +29,7 @@ _MOOD: Final = {
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table. read: the cell's value, of a record; a datetime is shown relative on a terminal."""
+    """One column of a table. read: a record's value for it; a datetime is shown relative on a terminal."""
 
     title: str
     read: Callable[[Mapping[str, Any]], object]
@@ -73,8 +72,8 @@ def relative(at: datetime, now: datetime) -> str:
 class Output:
     """Where and how one command prints.
 
-    fields: which keys of a record json and jsonl hold, empty for all; now: for relative times, None where times
-    are absolute because nobody is watching.
+    fields: which keys of a record json and jsonl hold, empty for all;
+    now: for relative times, None where times are absolute because nobody is watching.
     """
 
     format: Format = "table"
@@ -88,13 +87,15 @@ class Output:
     def for_people(self) -> bool:
         return self.format == "table"
 
-    def many(self, records: Iterable[Mapping[str, Any]], columns: Sequence[Column], key: str, empty: str) -> None:
+    def many(
+        self, records: Iterable[Mapping[str, Any]], columns: Sequence[Column], key: str, empty: str
+    ) -> None:
         """A list. key: the name of each record's id; empty: the sentence for people when there is none."""
         rows = [plain(record) for record in records]
         if self.format == "table":
             self._table(rows, columns, empty)
         elif self.format == "json":
-            self._write(safe_json([self._picked(row) for row in rows], indent=2))
+            self.line(safe_json([self._picked(row) for row in rows], indent=2))
         else:
             for row in rows:
                 self.each(row, key)
@@ -102,18 +103,22 @@ class Output:
     def each(self, record: Mapping[str, Any], key: str) -> None:
         """One line of a list that grows while somebody reads it (json lines or ids)."""
         row = plain(record)
-        self._write(visible(row.get(key, "")) if self.format == "id" else safe_json(self._picked(row)))
+        self.line(visible(row.get(key, "")) if self.format == "id" else safe_json(self._picked(row)))
 
     def one(self, record: Mapping[str, Any], key: str, lines: Iterable[str]) -> None:
         """A single record. lines: how people see it; they must have been through ``visible`` already."""
         row = plain(record)
         if self.format == "table":
             for line in lines:
-                self._write(line)
+                self.line(line)
         elif self.format == "json":
-            self._write(safe_json(self._picked(row), indent=2))
+            self.line(safe_json(self._picked(row), indent=2))
         else:
             self.each(row, key)
+
+    def line(self, line: str) -> None:
+        """One line of stdout as it is; at once, for somebody may be reading along."""
+        print(line, file=self.stream, flush=True)
 
     def note(self, text: str) -> None:
         """A remark for the person, on stderr; silent with --quiet."""
@@ -142,22 +147,23 @@ class Output:
 
     def _picked(self, row: dict[str, Any]) -> dict[str, Any]:
         unknown = [name for name in self.fields if name not in row]
-        return row if not self.fields else {name: row.get(name) for name in self.fields if name not in unknown}
+        return (
+            row if not self.fields else {name: row.get(name) for name in self.fields if name not in unknown}
+        )
 
     def _table(self, rows: list[dict[str, Any]], columns: Sequence[Column], empty: str) -> None:
         if not rows:
             self.note(empty)
             return
         cells = [[self.cell(item.read(row)) for item in columns] for row in rows]
-        widths = [max(width(line[i]) for line in [[c.title for c in columns], *cells]) for i in range(len(columns))]
+        widths = [
+            max(width(line[i]) for line in [[c.title for c in columns], *cells]) for i in range(len(columns))
+        ]
         if self.now is not None:
             widths = fitted(widths, shutil.get_terminal_size().columns)
-        self._write(self.tint(_line([item.title for item in columns], widths, str), "bold"))
+        self.line(self.tint(_line([item.title for item in columns], widths, str), "bold"))
         for line in cells:
-            self._write(_line(line, widths, self.paint))
-
-    def _write(self, line: str) -> None:
-        print(line, file=self.stream)
+            self.line(_line(line, widths, self.paint))
 
 
 def fitted(widths: list[int], columns: int) -> list[int]:
@@ -171,7 +177,9 @@ def fitted(widths: list[int], columns: int) -> list[int]:
 
 def _line(cells: Sequence[str], widths: Sequence[int], paint: Callable[[str], str]) -> str:
     shown = [clip(cell, columns) for cell, columns in zip(cells, widths, strict=True)]
-    padded = [paint(text) + " " * (columns - width(text)) for text, columns in zip(shown, widths, strict=True)]
+    padded = [
+        paint(text) + " " * (columns - width(text)) for text, columns in zip(shown, widths, strict=True)
+    ]
     return "  ".join(padded).rstrip()
 
 
@@ -204,14 +212,6 @@ def wants_colour(choice: str, stream: TextIO, environ: Mapping[str, str] = os.en
     if any(environ.get(name, "0") not in ("", "0") for name in ("CLICOLOR_FORCE", "FORCE_COLOR")):
         return True
     return stream.isatty() and environ.get("TERM") != "dumb" and environ.get("CLICOLOR") != "0"
-
-
-def check_fields(fields: Fields, known: Iterable[str]) -> None:
-    """Stops a command that was asked for a field which its records do not have, naming those they have."""
-    names = sorted(set(known))
-    wrong = [name for name in fields if name not in names]
-    if wrong:
-        raise Stop(Code.USAGE, f"There is no field {wrong[0]!r}.", hint="Fields: " + ", ".join(names))
 
 
 def local_now() -> datetime:

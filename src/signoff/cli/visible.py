@@ -10,7 +10,7 @@ import unicodedata
 from functools import cache
 from typing import Any
 
-# Control, format (direction marks, zero width, tags), surrogate and private-use characters; separators of lines.
+# Control, format (direction marks, zero width, tags), surrogate, private use, line and paragraph separators.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 # Letters and symbols by category, yet drawn as nothing.
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")

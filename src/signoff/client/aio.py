@@ -1,6 +1,6 @@
 """The client for asyncio. Each method is one line: a call or a flow, run; what it does is said in sync.py."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -8,7 +8,7 @@ import httpx2
 
 from signoff.client import calls
 from signoff.client.flow import Patience, gather, perform
-from signoff.client.session import AsyncSession
+from signoff.client.session import PROGRAM, AsyncSession
 from signoff.client.settings import find_settings
 from signoff.client.stream import Follower
 from signoff.client.types import (
@@ -43,11 +43,12 @@ class AsyncClient:
         *,
         timeout: float = 15.0,
         retry_for: float = 30.0,
+        program: str = PROGRAM,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         self.settings = find_settings(url, api_key)
-        self._patience = Patience(timeout, retry_for)
-        self._session = AsyncSession(self.settings, transport)
+        self.patience = Patience(timeout, retry_for)
+        self.session = AsyncSession(self.settings, program, transport)
 
     async def __aenter__(self) -> Self:
         return self
@@ -58,27 +59,27 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        await self._session.close()
+        await self.session.close()
 
     async def call(self, call: calls.Call[T]) -> T:
-        return await self._session.run(perform(call, self._patience))
+        return await self.session.run(perform(call, self.patience))
 
     async def send_intent(self, intent: Mapping[str, Any], *, idempotency_key: str | None = None) -> str:
         return await self.call(calls.send_intent(intent, idempotency_key))
 
     async def wait_for(self, intent_id: str, *, timeout: float | None = None) -> Result:
-        return await self._session.run(Follower(intent_id, 0, timeout, self._patience).result())
+        return await self.session.run(Follower(intent_id, 0, timeout, self.patience).result())
 
     def observe(
         self, intent_id: str, since: int = 0, *, timeout: float | None = None
-    ) -> AsyncIterator[Event]:
-        return self._session.events(Follower(intent_id, since, timeout, self._patience).follow())
+    ) -> AsyncGenerator[Event]:
+        return self.session.events(Follower(intent_id, since, timeout, self.patience).follow())
 
     async def get_intent(self, intent_id: str) -> Intent:
         return await self.call(calls.get_intent(intent_id))
 
     async def list_intents(self, *, status: str | None = None, limit: int = 50) -> list[Intent]:
-        return await self._session.run(gather(calls.list_intents(status), limit, self._patience))
+        return await self.session.run(gather(calls.list_intents(status), limit, self.patience))
 
     async def events(self, intent_id: str, since: int = 0) -> list[Event]:
         return await self.call(calls.events(intent_id, since))
@@ -107,7 +108,7 @@ class AsyncClient:
         return await self.call(calls.workflows())
 
     async def tasks(self, mine: bool = False, *, state: str = "open", limit: int = 200) -> list[Task]:
-        return await self._session.run(gather(calls.tasks(mine, state), limit, self._patience))
+        return await self.session.run(gather(calls.tasks(mine, state), limit, self.patience))
 
     async def task(self, task_id: str) -> Task:
         return await self.call(calls.task(task_id))

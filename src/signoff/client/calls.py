@@ -1,7 +1,7 @@
 """Every API call as a value: method, path, query, body, how to read the answer, whether it is safe to repeat.
 
-Nothing here does I/O. A write carries an Idempotency-Key, made once per call, so that repeating it after a lost
-answer does it once; calls that are harmless when repeated say ``repeatable``.
+Nothing here does I/O. A write carries an Idempotency-Key, made once per call, so that repeating it after a
+lost answer does it once; calls that are harmless when repeated say ``repeatable``.
 """
 
 import json
@@ -180,7 +180,7 @@ def create_key(
         "name": name,
         "roles": roles and list(roles),
     }
-    body = {name: value for name, value in given.items() if value is not None}
+    body: Json = {name: value for name, value in given.items() if value is not None}
     if expires_in is not None:
         body["expires_in_seconds"] = expires_in
     # Never repeated: the server cannot say a secret twice that it keeps only as a hash.

@@ -217,7 +217,7 @@ def may_repeat(failure: SignoffError) -> bool:
 
 
 def may_pass(failure: SignoffError) -> bool:
-    """The same for somebody who has days: any 5xx, and what a proxy says while the server behind it is away."""
+    """The same for somebody who has days: any 5xx, and what a proxy says while its server is away."""
     if isinstance(failure, RequestRefused):
         stray = not failure.genuine and failure.status in (200, 404, 408)
         return may_repeat(failure) or failure.status >= 500 or stray

@@ -1,4 +1,4 @@
-"""What the client does, written once and without I/O: a flow is a generator that yields effects and gets answers.
+"""What the client does, written once, without I/O: a flow is a generator that yields effects, gets answers.
 
 A driver (session.py has two, one per colour) performs the effects: it sends requests, reads streams, pauses.
 A lost connection is thrown into the flow as ConnectionFailed; every other decision is the flow's own.
@@ -33,7 +33,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Exchange:
-    """Send a request, get its whole Reply. timeout: seconds for each of connecting, sending, waiting to hear."""
+    """Send a request, get its whole Reply. timeout: seconds for each of sending and waiting to hear."""
 
     call: Call[Any]
     timeout: float
@@ -88,7 +88,7 @@ class Patience:
 
 
 class Backoff:
-    """Pauses with full jitter: anything between nothing and a bound that doubles, but what the server asks for."""
+    """Pauses with full jitter: up to a bound that doubles, on top of what the server asked for."""
 
     def __init__(self, chance: Callable[[], float]) -> None:
         self._chance = chance

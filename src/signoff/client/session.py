@@ -4,7 +4,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import httpx2
 
@@ -15,15 +15,18 @@ from signoff.client.settings import Settings
 from signoff.client.types import Event
 
 T = TypeVar("T")
-CONNECT_TIMEOUT = 10.0
+PROGRAM: Final = "signoff-python"
+CONNECT_TIMEOUT: Final = 10.0
 
 
 class Session:
     """Runs flows by blocking. Safe to share between threads: each run has its own stream."""
 
-    def __init__(self, settings: Settings, transport: httpx2.BaseTransport | None = None) -> None:
+    def __init__(
+        self, settings: Settings, program: str = PROGRAM, transport: httpx2.BaseTransport | None = None
+    ) -> None:
         self._settings = settings
-        self._http = httpx2.Client(transport=transport, **_options(settings))
+        self._http = httpx2.Client(transport=transport, **_options(settings, program))
 
     def run(self, flow: Flow[T]) -> T:
         """The flow's result; the events it emits go nowhere."""
@@ -61,9 +64,11 @@ class Session:
 class AsyncSession:
     """Runs flows on the running event loop; belongs to that loop."""
 
-    def __init__(self, settings: Settings, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self, settings: Settings, program: str = PROGRAM, transport: httpx2.AsyncBaseTransport | None = None
+    ) -> None:
         self._settings = settings
-        self._http = httpx2.AsyncClient(transport=transport, **_options(settings))
+        self._http = httpx2.AsyncClient(transport=transport, **_options(settings, program))
 
     async def run(self, flow: Flow[T]) -> T:
         """The flow's result; the events it emits go nowhere."""
@@ -178,12 +183,12 @@ class _AsyncWire:
         return _reply(stream, b"")
 
 
-def _options(settings: Settings) -> dict[str, Any]:
+def _options(settings: Settings, program: str) -> dict[str, Any]:
     # Loading the certificate store takes 0.2 s. Plain http needs none, and an empty one fails closed.
     plain = settings.url.startswith("http://")
     return {
         "base_url": settings.url,
-        "headers": {"x-api-key": settings.api_key, "user-agent": f"signoff-python/{__version__}"},
+        "headers": {"x-api-key": settings.api_key, "user-agent": f"{program}/{__version__}"},
         "verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if plain else True,
         # A proxy from the environment cannot reach this machine's loopback.
         "trust_env": not settings.loopback,

@@ -93,7 +93,7 @@ def _places(environ: Mapping[str, str], folder: Path | None) -> Iterator[tuple[P
 
 
 def _stored(path: Path, walked: bool, looked: list[str]) -> Settings | None:
-    """What a credentials file says; None, with a line in ``looked``, when it is not there or not to be trusted."""
+    """What a credentials file says; None, with a line in ``looked``, when absent or not to be trusted."""
     try:
         owner = path.stat().st_uid
         text = path.read_text("utf-8")

@@ -1,6 +1,6 @@
 """The blocking client. Each method is one line: a call or a flow, run."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -8,7 +8,7 @@ import httpx2
 
 from signoff.client import calls
 from signoff.client.flow import Patience, gather, perform
-from signoff.client.session import Session
+from signoff.client.session import PROGRAM, Session
 from signoff.client.settings import find_settings
 from signoff.client.stream import Follower
 from signoff.client.types import (
@@ -34,7 +34,8 @@ class Client:
     """A Signoff server, spoken to by blocking calls; may be shared between threads.
 
     url, api_key: as given, else SIGNOFF_URL and SIGNOFF_API_KEY, else the nearest .signoff/credentials.json;
-    timeout: seconds for one request; retry_for: seconds during which a call that is safe to repeat is repeated.
+    timeout: seconds for one request; retry_for: seconds during which a call that may be repeated is repeated.
+    program: how this program names itself to the server; transport: another way to reach it, for tests.
     Raises NotConfigured when no server is found, and from every method the errors of signoff.client.errors.
     """
 
@@ -45,11 +46,12 @@ class Client:
         *,
         timeout: float = 15.0,
         retry_for: float = 30.0,
+        program: str = PROGRAM,
         transport: httpx2.BaseTransport | None = None,
     ) -> None:
         self.settings = find_settings(url, api_key)
-        self._patience = Patience(timeout, retry_for)
-        self._session = Session(self.settings, transport)
+        self.patience = Patience(timeout, retry_for)
+        self.session = Session(self.settings, program, transport)
 
     def __enter__(self) -> Self:
         return self
@@ -61,14 +63,14 @@ class Client:
 
     def close(self) -> None:
         """Close the connections."""
-        self._session.close()
+        self.session.close()
 
     def call(self, call: calls.Call[T]) -> T:
         """Make a call from signoff.client.calls."""
-        return self._session.run(perform(call, self._patience))
+        return self.session.run(perform(call, self.patience))
 
     def send_intent(self, intent: Mapping[str, Any], *, idempotency_key: str | None = None) -> str:
-        """Submit an intent; its id. It is durable when this returns, and created once however often it is sent."""
+        """Submit an intent; its id. Durable when this returns, and created once, also over lost answers."""
         return self.call(calls.send_intent(intent, idempotency_key))
 
     def wait_for(self, intent_id: str, *, timeout: float | None = None) -> Result:
@@ -76,14 +78,14 @@ class Client:
 
         timeout: seconds, forever when None; then WaitTimeout.
         """
-        return self._session.run(Follower(intent_id, 0, timeout, self._patience).result())
+        return self.session.run(Follower(intent_id, 0, timeout, self.patience).result())
 
-    def observe(self, intent_id: str, since: int = 0, *, timeout: float | None = None) -> Iterator[Event]:
+    def observe(self, intent_id: str, since: int = 0, *, timeout: float | None = None) -> Generator[Event]:
         """The intent's events after ``since``, each once, as they happen, up to the final one.
 
         timeout: seconds in all, forever when None; then WaitTimeout.
         """
-        return self._session.events(Follower(intent_id, since, timeout, self._patience).follow())
+        return self.session.events(Follower(intent_id, since, timeout, self.patience).follow())
 
     def get_intent(self, intent_id: str) -> Intent:
         """The intent as it is now."""
@@ -91,7 +93,7 @@ class Client:
 
     def list_intents(self, *, status: str | None = None, limit: int = 50) -> list[Intent]:
         """The newest intents; status: one, several with commas between, or ``pending``."""
-        return self._session.run(gather(calls.list_intents(status), limit, self._patience))
+        return self.session.run(gather(calls.list_intents(status), limit, self.patience))
 
     def events(self, intent_id: str, since: int = 0) -> list[Event]:
         """The intent's events after ``since`` so far."""
@@ -120,7 +122,7 @@ class Client:
         return self.call(calls.validate_scenario(bundle))
 
     def apply_workflow(self, template: Mapping[str, Any], dry_run: bool = False) -> AppliedWorkflow:
-        """Put a workflow in force for its intent type; with dry_run, only check it and say whether it differs."""
+        """Put a workflow in force for its intent type; dry_run: only check it and say whether it differs."""
         return self.call(calls.apply_workflow(template, dry_run))
 
     def workflows(self) -> list[Workflow]:
@@ -129,7 +131,7 @@ class Client:
 
     def tasks(self, mine: bool = False, *, state: str = "open", limit: int = 200) -> list[Task]:
         """Tasks, oldest first; mine: only those that this key's person may answer; state: open or closed."""
-        return self._session.run(gather(calls.tasks(mine, state), limit, self._patience))
+        return self.session.run(gather(calls.tasks(mine, state), limit, self.patience))
 
     def task(self, task_id: str) -> Task:
         """One task."""
@@ -144,9 +146,9 @@ class Client:
         revision: int | None = None,
         digest: str | None = None,
     ) -> Task:
-        """Answer a task; the task after it. AlreadyDecided when somebody was first, StaleRevision when it changed.
+        """Answer a task; the task after it. AlreadyDecided when late, StaleRevision when it has changed.
 
-        revision and digest: what you were shown, from the task; without them the answer is for what is current.
+        revision and digest: what you were shown, from the task; without them you answer what is current.
         """
         given = {"outcome": outcome, "comment": comment, "data": data, "revision": revision, "digest": digest}
         return self.call(calls.answer(task_id, given))
@@ -187,7 +189,7 @@ class Client:
         roles: Sequence[str] | None = None,
         expires_in: float | None = None,
     ) -> Key:
-        """A new key for an agent (name or address), a service (name) or a person (e-mail); expires_in: seconds."""
+        """A new key of an agent (name, address), a service (name), a person (e-mail); expires_in: seconds."""
         return self.call(calls.create_key(agent, service, person, name, roles, expires_in))
 
     def revoke_key(self, key_id: str) -> None:

@@ -13,10 +13,6 @@ from signoff.client.errors import IntentCanceled, IntentFailed, IntentRejected, 
 from signoff.client.records import Json, Record
 
 FINAL: Final = frozenset({"COMPLETED", "FAILED", "CANCELED", "TIMED_OUT"})
-_SAYS_YES: Final = frozenset(
-    {"approved", "confirmed", "assigned", "submitted", "provided", "completed", "override_approved"}
-)
-_DECISION: Final = ("outcome", "ending", "decided_by", "decided_at")
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,17 +88,6 @@ class Intent(Record):
     updated_at: datetime | None = None
     deadline_at: datetime | None = None
 
-    @classmethod
-    def read(cls, raw: object) -> Self:
-        if not isinstance(raw, dict):
-            return cls()
-        told = raw.get("result")
-        # The decision stands in the intent; a server that does not put it there has it inside the result.
-        decision = {name: told[name] for name in _DECISION if name in told} if isinstance(told, dict) else {}
-        record = super().read({**decision, **raw})
-        object.__setattr__(record, "raw", raw)
-        return record
-
     @property
     def final(self) -> bool:
         """Whether it has ended, one way or another."""
@@ -115,9 +100,11 @@ class Intent(Record):
 
     @property
     def approved(self) -> bool:
-        """Whether it is completed and a person's yes was the last decision. Silence is never a yes."""
-        yes = self.ending == "approved" if self.ending else self.outcome in _SAYS_YES
-        return self.completed and yes
+        """Whether it is completed and the last decision was a person's yes.
+
+        Silence is none, and neither is an agent's result that calls itself approved.
+        """
+        return self.completed and self.ending == "approved"
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +112,7 @@ class Result(Intent):
     """A final intent: what ``wait_for`` returns for every way in which an intent can end."""
 
     def raise_for_status(self) -> Self:
-        """Itself when completed; else raises IntentRejected, IntentCanceled, IntentTimedOut or IntentFailed."""
+        """Itself when completed; else raises IntentRejected, -Canceled, -TimedOut, or IntentFailed."""
         if self.completed:
             return self
         why = self.error.message if self.error is not None else ""
@@ -196,7 +183,7 @@ class Delivery(Record):
     """An agent step in this process's hands: what a function of an Agent gets.
 
     idempotency_key: the same on every attempt; pass it on to whatever the function calls.
-    lease_lost: set once another process may have been given the step: what is done after it may be done twice.
+    lease_lost: set once another process may have the step too: what is done after it may be done twice.
     """
 
     delivery_id: str = ""

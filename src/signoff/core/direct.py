@@ -1,7 +1,7 @@
 """A direct AXP intent: the fields of ``POST /v1/intents``, and the plan it implies where no workflow has one.
 
-AXP's published clients send unknown fields, camelCase names, numbers as text and no payload at all; all of that
-is read, and what was not used is a warning, never a refusal. A value of the wrong kind is refused by name.
+AXP's published clients send unknown fields, camelCase names, numbers as text and no payload at all; all of
+that is read, and what was not used is a warning, never a refusal. A value of the wrong kind is refused by name.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from signoff.core import address, taskspec
-from signoff.core.access import DECIDING
+from signoff.core.cast import Human, is_anybody, person_behind
 from signoff.core.fields import Fields, document
 from signoff.core.plan import AgentStep, HumanStep, Plan, Step, check_plan
 from signoff.core.tasks import TYPE_ALIASES, Escalation, Stage, TaskSpec, TaskType
@@ -22,8 +22,8 @@ AGENT_STEP: Final = "agent"
 HUMAN_STEP: Final = "human"
 MAX_ATTEMPTS: Final = 1000
 _ASK: Final = (
-    "title", "description", "task_type", "allowed_outcomes", "required_comment", "evidence_required", "assignees",
-    "notify_email", "form_schema",
+    "title", "description", "task_type", "allowed_outcomes", "required_comment", "evidence_required",
+    "assignees", "notify_email", "form_schema",
 )  # fmt: skip
 TIMING: Final = ("remind_after_seconds", "remind_interval_seconds", "max_reminders", "escalate_to")
 _KNOWN: Final = (
@@ -33,18 +33,6 @@ _KNOWN: Final = (
 _INTENT_TYPE: Final = re.compile(r"[A-Za-z0-9_.\-]{1,255}")
 _PUBLISHED_TYPE: Final = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+\.v[0-9]+")
 _NOTHING_SET: Final = timedelta(hours=1)
-
-
-class Human(msgspec.Struct, frozen=True):
-    """A role alias of a bundle's ``humans``: who stands behind it, where the bundle says so."""
-
-    role: str
-    contact: str = ""
-    display_name: str = ""
-
-    @property
-    def label(self) -> str:
-        return self.display_name or self.role
 
 
 class Direct(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,10 +56,10 @@ def compile_direct(body: object) -> Direct:
     """Read the body of ``POST /v1/intents``; raises Invalid naming the field.
 
     The plan: ``human_task`` on an intent addressed to nobody, to the internal runtime or to a human is one
-    human step; a human's address alone is the same, with the default question. Together with an agent's address
-    it is the agent's step first and then the human's: work, then the gate. An agent's address alone is one agent
-    step, ``direct``: the agent gets the intent itself. With neither, that step is addressed to the internal
-    runtime, which means that it waits for a control resume.
+    human step; a human's address alone is the same, with the default question. Together with an agent's
+    address it is the agent's step first and then the human's: work, then the gate. An agent's address alone
+    is one agent step, ``direct``: the agent gets the intent itself. With neither, that step is addressed to
+    the internal runtime, which means that it waits for a control resume.
     """
     request = _renamed(document(body, lenient=True))
     intent_type = read_intent_type(request, "intent_type")
@@ -187,35 +175,14 @@ def _kind(ask: Fields) -> TaskType:
 def _approvers(ask: Fields, humans: Mapping[str, Human], assigned: str) -> tuple[tuple[str, ...], str]:
     """(who may answer, the holder's name): the task's assignees, else the step's assignee.
 
-    A name behind which nobody is known only labels the task: it stays open to everyone with an approving role.
+    A name behind which nobody is known only labels the task: it stays open to all with an approving role.
     """
-    names = ask.texts("assignees") or ((assigned,) if assigned and not _is_anybody(assigned) else ())
+    names = ask.texts("assignees") or (() if is_anybody(assigned) else (assigned,))
     found = dict.fromkeys(who for name in names if (who := person_behind(name, humans)))
     first = humans.get(assigned) or (humans.get(names[0]) if names else None)
     if names and not found and any(name not in humans for name in names):
         ask.warn("assignees", f"nobody known stands behind {names[0]!r}; everyone who may approve can answer")
     return tuple(found), first.label if first else (names[0] if names else "")
-
-
-def _is_anybody(name: str) -> bool:
-    return name in ("human", "agent://human") or address.is_internal(name)
-
-
-def person_behind(name: str, humans: Mapping[str, Human]) -> str:
-    """A name as our directory may know it: a contact, an e-mail address, ``per_...``, ``role:...``; else ""."""
-    human = humans.get(name)
-    if human is not None and human.contact:
-        return mailbox(human.contact)
-    if name in DECIDING and human is None:
-        return f"role:{name}"
-    if name.startswith(("per_", "role:")):
-        return name
-    return mailbox(name) if "@" in name[1:-1] and "/" not in name else ""
-
-
-def mailbox(name: str) -> str:
-    """An e-mail address in lower case, which is how people are looked up; anything else unchanged."""
-    return name.lower() if "@" in name else name
 
 
 def _reminders(levels: Sequence[Fields]) -> Reminders | None:
@@ -235,7 +202,10 @@ def _reminders(levels: Sequence[Fields]) -> Reminders | None:
 
 
 def _escalation(
-    levels: Sequence[Fields], remind: Reminders | None, deadline: timedelta | None, humans: Mapping[str, Human]
+    levels: Sequence[Fields],
+    remind: Reminders | None,
+    deadline: timedelta | None,
+    humans: Mapping[str, Human],
 ) -> tuple[Escalation, ...]:
     """AXP's ``escalate_to``: one interval after the last reminder would have been sent.
 

@@ -1,21 +1,22 @@
 """Reading documents that somebody else wrote: every reader names the dotted path of what it refuses.
 
-A strict document (our own templates) refuses what it does not know; a lenient one (AXP's forms) keeps a warning.
+A strict document (our own templates) refuses what it does not know; a lenient one (AXP's forms) warns.
 The document is proven to be plain JSON once, by ``document``; the readers rely on that.
 """
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from signoff.core.errors import Invalid
 from signoff.core.timing import parse_duration
 
+T = TypeVar("T")
 MAX_DEPTH: Final = 32
 _MAX_INTEGER: Final = 2**53 - 1
 _MAX_NOTED: Final = 10
@@ -34,7 +35,7 @@ _KINDS: Final[dict[type, str]] = {
 
 
 def document(value: object, *, lenient: bool = False) -> "Fields":
-    """The fields of a whole document; raises Invalid unless it is an object of plain JSON, at most 32 deep."""
+    """The fields of a whole document; raises Invalid unless it is plain JSON, at most 32 deep."""
     flaw = _flaw(value, 1)
     if flaw:
         path, problem = flaw
@@ -46,11 +47,17 @@ def document(value: object, *, lenient: bool = False) -> "Fields":
 def _flaw(value: object, depth: int) -> tuple[str, str] | None:
     """(path, what is wrong) of the first value that is not plain JSON; the path grows only on the way out."""
     if isinstance(value, str):
-        return ("", "holds half of a surrogate pair") if not value.isascii() and _SURROGATE.search(value) else None
+        return (
+            ("", "holds half of a surrogate pair")
+            if not value.isascii() and _SURROGATE.search(value)
+            else None
+        )
     if value is None or isinstance(value, bool):
         return None
     if isinstance(value, int):
-        return ("", "is a number too large to be exact; write it as text") if abs(value) > _MAX_INTEGER else None
+        return (
+            ("", "is a number too large to be exact; write it as text") if abs(value) > _MAX_INTEGER else None
+        )
     if isinstance(value, float):
         return None if math.isfinite(value) else ("", "is not a finite number")
     if not isinstance(value, dict | list):
@@ -103,7 +110,9 @@ class Fields:
     ) -> None:
         if not isinstance(value, dict):
             place = path or "The document"
-            raise Invalid("invalid_field", f"{place}: must be an object, not {kind_of(value)}.", field=path or None)
+            raise Invalid(
+                "invalid_field", f"{place}: must be an object, not {kind_of(value)}.", field=path or None
+            )
         self.value: Mapping[str, Any] = value
         self.path = path
         self.lenient = lenient
@@ -116,7 +125,9 @@ class Fields:
     def has(self, name: str) -> bool:
         return self.value.get(name) is not None
 
-    def invalid(self, name: str, problem: str, *, hint: str | None = None, code: str = "invalid_field") -> Invalid:
+    def invalid(
+        self, name: str, problem: str, *, hint: str | None = None, code: str = "invalid_field"
+    ) -> Invalid:
         """A refusal of one field, to be raised."""
         path = self.at(name)
         return Invalid(code, f"{path}: {problem}.", field=path, hint=hint)
@@ -134,7 +145,9 @@ class Fields:
             close = suggestion(name, names)
             self.warn(name, f"unknown field, ignored ({close})" if close else "unknown field, ignored")
         if len(rest) > _MAX_NOTED:
-            self.warn(rest[_MAX_NOTED], f"and {len(rest) - _MAX_NOTED} unknown fields in all are ignored here")
+            self.warn(
+                rest[_MAX_NOTED], f"and {len(rest) - _MAX_NOTED} unknown fields in all are ignored here"
+            )
 
     def text(self, name: str, *, longest: int = 255) -> str:
         """One line, trimmed; "" when absent."""
@@ -204,6 +217,13 @@ class Fields:
         lasts = parse_duration(value, self.at(name))
         if not lasts:
             raise self.invalid(name, "is shorter than a microsecond", code="invalid_duration")
+        return lasts
+
+    def need_duration(self, name: str) -> timedelta:
+        """A timedelta that must be there."""
+        lasts = self.duration(name)
+        if lasts is None:
+            raise self.invalid(name, "is required", code="missing_field")
         return lasts
 
     def moment(self, name: str) -> datetime | None:
@@ -276,3 +296,25 @@ class Fields:
         if self.lenient and isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
             return float(value)
         return value
+
+
+class Problems(list[Invalid]):
+    """What is wrong with a document so far; reading goes on after a problem, to find the others."""
+
+    def attempt(self, read: Callable[[], T]) -> T | None:
+        """What ``read`` gives; None when it found a problem."""
+        try:
+            return read()
+        except Invalid as problem:
+            self.append(problem)
+            return None
+
+    def collect(self, fields: Fields, name: str, most: int, read: Callable[[Fields], T]) -> list[T]:
+        """What ``read`` makes of each object of a list, at most one problem an entry."""
+        found = []
+        for index, entry in enumerate(self.attempt(lambda: fields.each(name, most=most)) or []):
+            try:
+                found.append(read(fields.item(name, index, entry)))
+            except Invalid as problem:
+                self.append(problem)
+        return found

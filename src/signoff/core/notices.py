@@ -4,7 +4,7 @@ rendered when it is sent. What happened and who is told can so be read, tested a
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -50,8 +50,16 @@ class Notice(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     deadline_at: datetime | None = None
 
 
+_TELLING: Final = frozenset(
+    {e.TaskOpened, e.Reminded, e.Escalated, e.Decided, e.Notified, e.Delivered, e.Completed, e.Failed, e.Canceled,
+     e.TimedOut}
+)  # fmt: skip
+
+
 def notices(before: Intent | None, fact: e.Fact, after: Intent) -> list[Notice]:
     """The notices that one fact implies; ``before`` and ``after`` are the intent around it."""
+    if type(fact.event) not in _TELLING:
+        return []
     fields = _fields(before, fact, after)
     if fields is None:
         return []

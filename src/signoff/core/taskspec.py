@@ -1,4 +1,4 @@
-"""What every way of asking people has in common, whoever wrote it down: titles, outcomes, demands, the form."""
+"""What every way of asking people has in common, whoever wrote it: titles, outcomes, demands, the form."""
 
 from typing import Any, Final
 
@@ -44,10 +44,10 @@ def evidence_required(given: bool | None, kind: TaskType) -> bool:
 
 
 def form(fields: Fields, name: str) -> dict[str, Any] | None:
-    """The JSON Schema of an answer, or None; raises Invalid unless it is one closed, small schema of an object.
+    """The JSON Schema of an answer, or None; raises Invalid unless it is one small schema of an object.
 
-    At most 16 KiB and 8 deep, and no reference to anything outside itself: a schema must never be a reason to
-    open a connection.
+    At most 16 KiB and 8 deep, and no reference to anything outside itself: a schema must never be a reason
+    to open a connection.
     """
     schema = fields.data(name)
     if schema is None or (fields.lenient and not schema):
@@ -74,7 +74,9 @@ def _check_within(fields: Fields, path: str, value: object, depth: int) -> None:
     for key, item in entries:
         if key in _REFERENCES and isinstance(item, str) and not item.startswith("#"):
             raise _bad_form(fields, f"{path}.{key}", "points outside the schema; a reference starts with '#'")
-        _check_within(fields, f"{path}.{key}" if isinstance(value, dict) else f"{path}[{key}]", item, depth + 1)
+        _check_within(
+            fields, f"{path}.{key}" if isinstance(value, dict) else f"{path}[{key}]", item, depth + 1
+        )
 
 
 def _bad_form(fields: Fields, path: str, problem: str) -> Invalid:

@@ -46,4 +46,8 @@ def deadlines(intent: Intent) -> Iterator[datetime]:
 
 def wake_at(intent: Intent) -> datetime | None:
     """The next moment at which time alone can change this intent; None when only somebody's act can."""
-    return min(deadlines(intent), default=None)
+    soonest: datetime | None = None
+    for moment in deadlines(intent):
+        if soonest is None or moment < soonest:
+            soonest = moment
+    return soonest

@@ -1,5 +1,5 @@
-"""Our own workflow template, compiled into a plan. A template decides what runs and who must say yes, so nothing
-in it is guessed: an unknown, misplaced or ineffective field is refused by name.
+"""Our own workflow template, compiled into a plan. A template decides what runs and who must say yes, so
+nothing in it is guessed: an unknown, misplaced or ineffective field is refused by name.
 """
 
 import re
@@ -22,7 +22,7 @@ from signoff.core.plan import (
     Step,
     check_plan,
 )
-from signoff.core.tasks import Escalation, Stage, TaskSpec, TaskType
+from signoff.core.tasks import OUTCOMES, Escalation, Stage, TaskSpec, TaskType
 from signoff.core.timing import Reminders, show_duration
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,99}")
@@ -30,7 +30,17 @@ _INTENT_TYPE: Final = re.compile(r"[A-Za-z0-9_.\-]{1,255}")
 _MAILBOX: Final = re.compile(r"[^@\s]+@[^@\s]+")
 _ROLE: Final = re.compile(r"role:[a-z][a-z0-9_\-]*")
 _PERSON: Final = re.compile(r"per_[A-Za-z0-9_\-]+")
-_LATER: Final = ("stages", "approve", "policy", "policies", "reject_after", "self_approval", "hours", "strength", "risk")
+_LATER: Final = (
+    "stages",
+    "approve",
+    "policy",
+    "policies",
+    "reject_after",
+    "self_approval",
+    "hours",
+    "strength",
+    "risk",
+)
 
 # What a step may carry beside its id and its kind; elsewhere the field would be without effect.
 _ROUTES: Final = ("on_success", "on_failure", "on_timeout", "on_changes")
@@ -41,13 +51,13 @@ _FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "notify": ("on_success",),
 }
 _HUMAN: Final = (
-    "type", "title", "description", "approvers", "need", "outcomes", "comment_required", "evidence_required", "form",
-    "notify", "remind", "escalate",
+    "type", "title", "description", "approvers", "need", "outcomes", "comment_required", "evidence_required",
+    "form", "notify", "remind", "escalate",
 )  # fmt: skip
 
 
 class WorkflowTemplate(msgspec.Struct, frozen=True):
-    """A compiled template. Agents' addresses stand as written; they are resolved when an intent is submitted."""
+    """A compiled template. Agents' addresses stand as written; submitting resolves them."""
 
     name: str
     intent_type: str
@@ -102,9 +112,7 @@ def _step(step: Fields) -> Step:
         deadline = step.duration("deadline")
         return HumanStep(**base, deadline=deadline, task=_task(step.need_inner("human"), deadline))
     if kinds[0] == "delay":
-        lasts = step.duration("delay")
-        assert lasts is not None
-        return DelayStep(**base, lasts=lasts)
+        return DelayStep(**base, lasts=step.need_duration("delay"))
     return _notify(step.need_inner("notify"), base)
 
 
@@ -113,7 +121,9 @@ def _refuse_misplaced(step: Fields, kind: str) -> None:
         homes = [other for other, names in _FIELDS.items() if name in names]
         if homes and kind not in homes:
             hint = f"It goes with {' and '.join(homes)} steps."
-            raise step.invalid(name, f"has no effect on a step of kind {kind}", hint=hint, code="unknown_field")
+            raise step.invalid(
+                name, f"has no effect on a step of kind {kind}", hint=hint, code="unknown_field"
+            )
     step.known("id", kind, *_FIELDS[kind])
 
 
@@ -156,7 +166,7 @@ def _task(human: Fields, deadline: timedelta | None) -> TaskSpec:
     kind = _kind(human)
     allowed = taskspec.outcomes(human, "outcomes", kind)
     if not taskspec.can_say_yes(allowed):
-        hint = f"For example: {', '.join(taskspec.OUTCOMES[kind])}."
+        hint = f"For example: {', '.join(OUTCOMES[kind])}."
         raise human.invalid("outcomes", "none of these is a yes, so nothing could ever pass", hint=hint)
     return TaskSpec(
         type=kind,
@@ -189,7 +199,12 @@ def _people(fields: Fields, name: str) -> tuple[str, ...]:
         person = written.removeprefix("person:")
         if person.startswith("team:"):
             hint = "Name people, or a role: role:approver."
-            raise fields.invalid(name, f"{person!r}: teams are not yet supported in a workflow", hint=hint, code="not_supported")
+            raise fields.invalid(
+                name,
+                f"{person!r}: teams are not yet supported in a workflow",
+                hint=hint,
+                code="not_supported",
+            )
         if _MAILBOX.fullmatch(person):
             person = person.lower()
         elif not (_ROLE.fullmatch(person) or _PERSON.fullmatch(person)):
@@ -206,9 +221,7 @@ def _remind(human: Fields, deadline: timedelta | None) -> Reminders | None:
     else:
         remind = human.need_inner("remind")
         remind.known("after", "every", "at_most")
-        after = remind.duration("after")
-        if after is None:
-            raise remind.invalid("after", "is required", code="missing_field")
+        after = remind.need_duration("after")
         every = remind.duration("every")
         most, where = remind.count("at_most", 1, taskspec.MAX_REMINDERS), remind.at("after")
     if after is None:
@@ -219,15 +232,17 @@ def _remind(human: Fields, deadline: timedelta | None) -> Reminders | None:
 
 def _escalate(human: Fields, deadline: timedelta | None) -> tuple[Escalation, ...]:
     single = isinstance(human.value.get("escalate"), dict)
-    rungs = [human.need_inner("escalate")] if single else [
-        human.item("escalate", index, rung) for index, rung in enumerate(human.each("escalate", most=20))
-    ]
+    rungs = (
+        [human.need_inner("escalate")]
+        if single
+        else [
+            human.item("escalate", index, rung) for index, rung in enumerate(human.each("escalate", most=20))
+        ]
+    )
     compiled: list[Escalation] = []
     for rung in rungs:
         rung.known("after", "to")
-        after = rung.duration("after")
-        if after is None:
-            raise rung.invalid("after", "is required", code="missing_field")
+        after = rung.need_duration("after")
         if compiled and after <= compiled[-1].after:
             raise rung.invalid("after", "must be later than the one before")
         _refuse_too_late(rung.at("after"), after, deadline)

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from signoff.core.advance import Change, advance
-from signoff.core.commands import Command
+from signoff.core.commands import Answer, Command
 from signoff.core.errors import Conflict, NotFound
 from signoff.core.events import Decided, TaskOpened
 from signoff.core.ids import uuid7
@@ -65,7 +65,7 @@ class Batch:
         return intent
 
     def create(self, actor: Actor, command: Command, payload: bytes) -> Change:
-        change = advance(actor, None, command, self.now, os.urandom(16))
+        change = advance(actor, None, command, self.now, b"")
         after = change.after
         self._new[after.id] = NewIntent(after, payload, change.wake_at, change.fresh)
         self._note(change)
@@ -73,9 +73,10 @@ class Batch:
 
     def change(self, actor: Actor, intent: Intent, command: Command) -> Change:
         """Advance one intent; a command that brings nothing about writes nothing."""
-        change = advance(actor, intent, command, self.now, os.urandom(16))
+        salt = os.urandom(16) if isinstance(command, Answer) else b""  # only an answer carries personal text
+        change = advance(actor, intent, command, self.now, salt)
         after = change.after
-        if after is intent or after == intent:
+        if not change.facts and after == intent:
             return change
         if after.id in self._new:
             known = self._new[after.id]

@@ -12,7 +12,7 @@ import msgspec
 from signoff.core.address import canonical, is_internal
 from signoff.core.errors import NotFound
 from signoff.engine.feed import Feed, directory_word
-from signoff.store.directory import Account, Person, Workflow, Workspace
+from signoff.store.entries import Account, Person, Workflow, Workspace
 from signoff.store.store import Store
 
 _FRESH_FOR: Final = 5.0

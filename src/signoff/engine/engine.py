@@ -15,7 +15,6 @@ from signoff.engine.clock import Clock
 from signoff.engine.committer import Committer
 from signoff.engine.jobs import ClaimJob, CommandJob, Done, DueJob, Once, SubmitJob
 from signoff.engine.planning import Submission
-from signoff.store.rows import plan_digest
 
 LONGEST_LEASE = timedelta(hours=1)
 SHORTEST_LEASE = timedelta(seconds=1)
@@ -37,7 +36,7 @@ class Engine:
             type=submission.type,
             requester=Requester(actor.kind, actor.id, actor.address, submission.claimed_from, actor.sponsors),
             plan=submission.plan,
-            plan_digest=plan_digest(submission.plan),
+            plan_digest=submission.plan_digest,
             payload_digest=submission.payload_digest,
             to_agent=submission.to_agent,
             reply_to=submission.reply_to,

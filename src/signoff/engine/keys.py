@@ -19,7 +19,7 @@ from signoff.core.errors import NotFound, Unauthenticated
 from signoff.core.model import Actor, ActorKind
 from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory
-from signoff.store.directory import ApiKey
+from signoff.store.entries import ApiKey
 from signoff.store.store import Store
 
 _ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase

@@ -3,20 +3,23 @@ its own human task, its agent. The plan is frozen here: addresses resolved, peop
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
 
 from signoff.core.access import DECIDING
-from signoff.core.direct import DirectIntent, compile_direct
+from signoff.core.direct import Direct
 from signoff.core.errors import Invalid
 from signoff.core.plan import AgentStep, HumanStep, Plan, Step, check_plan
 from signoff.core.scenario import Scenario
 from signoff.core.tasks import Stage
 from signoff.engine.directory import Directory, Snapshot
 from signoff.engine.forms import check_schema
+from signoff.store.rows import plan_digest
 from signoff.store.store import Store
+
+_KEPT: Final = 256
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +29,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     payload: bytes
     payload_digest: str
     plan: Plan
+    plan_digest: str
     to_agent: str = ""
     reply_to: str = ""
     correlation_id: str = ""
@@ -42,26 +46,39 @@ class Planner:
     def __init__(self, store: Store, directory: Directory) -> None:
         self._store = store
         self._directory = directory
+        self._kept: dict[int, tuple[Plan, Snapshot, tuple[Plan, str, tuple[str, ...]]]] = {}
 
-    async def direct(self, workspace: str, request: DirectIntent, payload: bytes, digest: str) -> Submission:
+    def _frozen(self, plan: Plan, book: Snapshot) -> tuple[Plan, str, tuple[str, ...]]:
+        """``freeze`` with the digest; remembered while the plan is the same object and the directory unchanged."""
+        held = self._kept.get(id(plan))
+        if held is not None and held[0] is plan and held[1] is book:
+            return held[2]
+        frozen, warnings = freeze(plan, book)
+        made = (frozen, plan_digest(frozen), warnings)
+        if len(self._kept) >= _KEPT:
+            self._kept.clear()
+        self._kept[id(plan)] = (plan, book, made)
+        return made
+
+    async def direct(self, workspace: str, request: Direct, payload: bytes, digest: str) -> Submission:
         """A single intent: by its type's workflow, else by what it says itself."""
         book = await self._directory.of(workspace)
-        workflow = book.workflows.get(request.type)
+        workflow = book.workflows.get(request.intent_type)
+        plan, warnings = request.plan, request.warnings
         if workflow is not None:
-            plan = await self._store.directory.get_plan(workflow.plan_digest)
-            if plan is None:
+            stored = await self._store.directory.get_plan(workflow.plan_digest)
+            if stored is None:
                 raise Invalid("workflow_broken", f"The plan of workflow {workflow.name!r} is not stored.")
-            warnings: tuple[str, ...] = ()
-            if request.human_task:
-                warnings = (f"human_task was ignored: workflow {workflow.name!r} governs {request.type}",)
-        else:
-            plan, warnings = compile_direct(request)
-        frozen, more = freeze(plan, book)
+            if request.plan.has_gate:
+                warnings = (*warnings, f"human_task is ignored: workflow {workflow.name!r} governs this type")
+            plan = stored
+        frozen, digest_of_plan, more = self._frozen(plan, book)
         return Submission(
-            type=request.type,
+            type=request.intent_type,
             payload=payload,
             payload_digest=digest,
             plan=frozen,
+            plan_digest=digest_of_plan,
             to_agent=book.resolve(request.to_agent) if request.to_agent else "",
             reply_to=request.reply_to,
             correlation_id=request.correlation_id,
@@ -73,13 +90,14 @@ class Planner:
     async def scenario(self, workspace: str, scenario: Scenario, payload: bytes, digest: str) -> Submission:
         """A scenario bundle's intent, by the bundle's own steps."""
         book = await self._directory.of(workspace)
-        frozen, more = freeze(scenario.plan, book)
+        frozen, digest_of_plan, more = self._frozen(scenario.plan, book)
         first = next((s.agent for s in frozen.steps if isinstance(s, AgentStep)), "")
         return Submission(
             type=scenario.intent_type,
             payload=payload,
             payload_digest=digest,
             plan=frozen,
+            plan_digest=digest_of_plan,
             to_agent=first,
             reply_to=scenario.reply_to,
             deadline_at=scenario.deadline_at,

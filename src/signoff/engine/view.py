@@ -11,6 +11,7 @@ from signoff.core.chain import Sealed, unseal
 from signoff.core.errors import Forbidden, NotFound
 from signoff.core.ids import split_ref
 from signoff.core.model import Actor, ActorKind, Task
+from signoff.engine.examine import Finding, examine_one, whole_history
 from signoff.store.store import Store
 from signoff.store.work import EventRow, Filter, Stored
 
@@ -20,6 +21,14 @@ class Seen(msgspec.Struct, frozen=True):
 
     stored: Stored
     visit: int
+
+
+class Audit(msgspec.Struct, frozen=True):
+    """An intent's whole history; ``finding`` is None when it verifies and folds to the row."""
+
+    stored: Stored
+    rows: list[EventRow]
+    finding: Finding | None
 
 
 class View:
@@ -42,6 +51,14 @@ class View:
     async def history(self, actor: Actor, ref: str, after: int = 0, limit: int = 1000) -> list[Sealed]:
         """The facts after a sequence number."""
         return facts(await self.rows(actor, ref, after, limit))
+
+    async def audit(self, actor: Actor, ref: str) -> "Audit":
+        """The whole history with its bytes, and whether it proves itself."""
+        seen = await self.intent(actor, ref)
+        intent_id = seen.stored.intent.id
+        finding = await examine_one(self._store, intent_id)
+        rows = await whole_history(self._store, intent_id)
+        return Audit((await self.intent(actor, ref)).stored, rows, finding)
 
     async def page(self, actor: Actor, wanted: Filter) -> list[Stored]:
         """A page of the actor's intents; an agent sees its own only."""

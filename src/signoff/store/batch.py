@@ -1,10 +1,11 @@
 """One transaction's writes as rows of each table, ready to be sent set-wise.
 
-Cursors: an agent's numbers are handed out by one counter row, updated in the writing transaction and so locked
-until its commit. Whoever reads "cursor > the last one I saw" can therefore never step over a late committer.
+Cursors: an agent's numbers are handed out by one counter row, updated in the writing transaction and so
+locked until its commit. Whoever reads "cursor > the last one I saw" can never step over a late committer.
 """
 
 from collections import Counter
+from operator import itemgetter
 
 from msgspec import Struct, field
 
@@ -42,12 +43,14 @@ class Batch(Struct):
 
 
 def cursor_demand(writes: Writes) -> list[tuple[str, str, int]]:
-    """(workspace, agent, by how much its counter grows) for every agent with fresh deliveries, in lock order."""
+    """(workspace, agent, growth of its counter) for every agent with fresh deliveries, in lock order."""
     counts: Counter[Agent] = Counter()
-    for item in (*writes.new, *writes.changed):
-        agent = ready_agent(item.intent) if item.fresh else None
+    fresh = [new.intent for new in writes.new if new.fresh]
+    fresh += [changed.intent for changed in writes.changed if changed.fresh]
+    for intent in fresh:
+        agent = ready_agent(intent)
         if agent is not None:
-            counts[item.intent.workspace, agent] += STEP
+            counts[intent.workspace, agent] += STEP
     return [(*key, grows) for key, grows in sorted(counts.items())]
 
 
@@ -67,9 +70,9 @@ def build(writes: Writes, plans: Plans, starts: dict[Agent, int]) -> Batch:
     batch.events = [fact_row(sealed) for sealed in writes.facts]
     batch.replies = [reply_row(reply) for reply in writes.replies]
     batch.outbox = [outgoing_row(out) for out in writes.outbox]
-    # One order for every writer: rows that are not locked yet are met in the same sequence, so nobody deadlocks.
-    batch.plans.sort()
-    batch.replies.sort()
+    # Every writer meets rows that it has not locked yet in the same order, so that no two wait for each other.
+    batch.plans.sort(key=itemgetter(0))
+    batch.replies.sort(key=itemgetter(0, 1, 2, 3))
     return batch
 
 

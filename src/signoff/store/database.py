@@ -1,4 +1,4 @@
-"""What reading and plain writing need of a database: the seam under ``Intents``, ``Directory`` and ``Outbox``."""
+"""What ``Intents``, ``Directory`` and ``Outbox`` need of a database: to read, and to write plain rows."""
 
 from collections.abc import Sequence
 from datetime import datetime

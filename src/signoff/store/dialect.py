@@ -27,14 +27,14 @@ def for_postgres(sql: str) -> tuple[str, tuple[str, ...]]:
 def insert_row(table: Table, conflict: str = "") -> str:
     """SQLite: one row of values, for executemany."""
     marks = ", ".join("?" * len(table.columns))
-    return f"insert into {table.name} ({', '.join(table.columns)}) values ({marks}) {conflict}"  # noqa: S608
+    return f"insert into {table.name} ({', '.join(table.columns)}) values ({marks}) {conflict}"
 
 
-def insert_rows(table: Table, conflict: str = "") -> str:
-    """PostgreSQL: all rows at once, each column an array called ``<table>_<column>``."""
-    return f"insert into {table.name} ({', '.join(table.columns)}) select * from {unnest(table)} {conflict}"  # noqa: S608
+def insert_rows(table: Table, prefix: str, conflict: str = "") -> str:
+    """PostgreSQL: all rows at once."""
+    return f"insert into {table.name} ({', '.join(table.columns)}) select * from {unnest(table, prefix)} {conflict}"
 
 
-def unnest(table: Table) -> str:
-    """The rows of a table's arrays, as a relation."""
-    return "unnest(" + ", ".join(f":{table.name}_{c}::{kind}[]" for c, kind in table.columns.items()) + ")"
+def unnest(table: Table, prefix: str) -> str:
+    """PostgreSQL: rows given as one array for each column, called ``<prefix>_<column>``."""
+    return "unnest(" + ", ".join(f":{prefix}_{c}::{kind}[]" for c, kind in table.columns.items()) + ")"

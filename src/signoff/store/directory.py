@@ -1,4 +1,4 @@
-"""The address book: workspaces, people, accounts, keys, workflows. Plain rows, plain SQL; the last write wins.
+"""The address book: workspaces, people, accounts, keys, workflows. Plain rows and plain SQL.
 
 ``add_…`` answers False where the same thing is there already: two servers may start at once on one database.
 """
@@ -11,7 +11,18 @@ from msgspec import Struct
 from signoff.core.errors import Conflict
 from signoff.core.plan import Plan
 from signoff.store.database import Database, Statement
-from signoff.store.entries import Account, ApiKey, Entry, Person, Workflow, Workspace, entry, insert, select, values_of
+from signoff.store.entries import (
+    Account,
+    ApiKey,
+    Entry,
+    Person,
+    Workflow,
+    Workspace,
+    entry,
+    insert,
+    select,
+    values_of,
+)
 from signoff.store.rows import encode_plan, micros, plan_digest
 from signoff.store.sql import (
     LATEST_VERSION,
@@ -50,7 +61,8 @@ class Directory:
         return await self._one(Person, "id = :id", id=id)
 
     async def person_by_email(self, workspace: str, email: str) -> Person | None:
-        return await self._one(Person, "workspace = :workspace and email = :email", workspace=workspace, email=email)
+        where = "workspace = :workspace and email = :email"
+        return await self._one(Person, where, workspace=workspace, email=email)
 
     async def people(self, workspace: str) -> list[Person]:
         return await self._all(Person, "workspace = :workspace order by email", workspace=workspace)
@@ -70,14 +82,14 @@ class Directory:
         return await self._one(Account, where, workspace=workspace, address=address)
 
     async def account_by_name(self, workspace: str, kind: str, name: str) -> Account | None:
-        where = "workspace = :workspace and kind = :kind and name = :name"
-        return await self._one(Account, where, workspace=workspace, kind=kind, name=name)
+        where = "workspace = :workspace and kind = :account_kind and name = :name"
+        return await self._one(Account, where, workspace=workspace, account_kind=kind, name=name)
 
     async def accounts(self, workspace: str, kind: str | None = None) -> list[Account]:
         if kind is None:
             return await self._all(Account, "workspace = :workspace order by kind, name", workspace=workspace)
-        where = "workspace = :workspace and kind = :kind order by name"
-        return await self._all(Account, where, workspace=workspace, kind=kind)
+        where = "workspace = :workspace and kind = :account_kind order by name"
+        return await self._all(Account, where, workspace=workspace, account_kind=kind)
 
     async def update_account(self, account: Account) -> None:
         """Everything but who and where it is: name, kind and address stay."""
@@ -92,7 +104,8 @@ class Directory:
     async def keys(self, workspace: str, actor_id: str | None = None) -> list[ApiKey]:
         """Oldest first, revoked ones too."""
         if actor_id is None:
-            return await self._all(ApiKey, "workspace = :workspace order by created_at, id", workspace=workspace)
+            where = "workspace = :workspace order by created_at, id"
+            return await self._all(ApiKey, where, workspace=workspace)
         where = "workspace = :workspace and actor_id = :actor_id order by created_at, id"
         return await self._all(ApiKey, where, workspace=workspace, actor_id=actor_id)
 

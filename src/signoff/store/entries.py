@@ -91,14 +91,14 @@ _MOMENTS = frozenset({"created_at", "updated_at", "expires_at", "revoked_at", "a
 
 def select(kind: type[Struct], where: str) -> str:
     """Entries of one kind; ``w`` names the row."""
-    return f"select {', '.join(kind.__struct_fields__)} from {_TABLES[kind]} w where {where}"  # noqa: S608
+    return f"select {', '.join(kind.__struct_fields__)} from {_TABLES[kind]} w where {where}"
 
 
 def insert(kind: type[Struct]) -> str:
     """Add one entry; returns a row only if it was not there."""
     fields = kind.__struct_fields__
     return (
-        f"insert into {_TABLES[kind]} ({', '.join(fields)}) values ({', '.join(':' + name for name in fields)})"  # noqa: S608
+        f"insert into {_TABLES[kind]} ({', '.join(fields)}) values ({', '.join(':' + name for name in fields)})"
         f" on conflict do nothing returning {fields[0]}"
     )
 

@@ -30,11 +30,7 @@ class Intents:
 
     async def page(self, wanted: Filter) -> list[Stored]:
         """Newest first; the next page starts ``before`` the last id of this one."""
-        values: dict[str, Any] = {
-            name: value
-            for name in sql.PAGE_WHERE
-            if (value := getattr(wanted, name)) not in ("", (), None)
-        }
+        values = {name: value for name in sql.PAGE_WHERE if (value := getattr(wanted, name))}
         where = " and ".join(sql.PAGE_WHERE[name] for name in values)
         if wanted.older_than is not None:
             values["older_than"] = micros(wanted.older_than)
@@ -50,8 +46,10 @@ class Intents:
         """Intents that wait for a person, oldest first, with an id above ``after``."""
         return await self._stored(sql.OPEN_TASKS, workspace=workspace, after=after, limit=limit)
 
-    async def deliveries(self, workspace: str, agent: str, after: int, limit: int) -> list[tuple[int, Stored]]:
-        """(cursor, intent) of the agent's claimable deliveries with a cursor above ``after``, in commit order."""
+    async def deliveries(
+        self, workspace: str, agent: str, after: int, limit: int
+    ) -> list[tuple[int, Stored]]:
+        """(cursor, intent) of the agent's claimable deliveries above the cursor ``after``, in commit order."""
         rows = await self._db.read(sql.DELIVERIES, workspace=workspace, agent=agent, after=after, limit=limit)
         plans = await plans_of(self._db, rows)
         return [(row[4], stored(row, plans[row[1]])) for row in rows]
@@ -73,10 +71,10 @@ class Intents:
 
     async def counts(self, workspace: str) -> dict[str, int]:
         """How many intents rest in each status. Reads every row of the workspace."""
-        return {status: count for status, count in await self._db.read(sql.COUNTS, workspace=workspace)}
+        return {row[0]: row[1] for row in await self._db.read(sql.COUNTS, workspace=workspace)}
 
     async def forget(self, final_before: datetime, limit: int) -> int:
-        """Delete up to ``limit`` intents that became final before the moment, with all that is theirs; how many."""
+        """Delete up to ``limit`` intents that became final before then, with all that is theirs; how many."""
         rows = await self._db.read(sql.FORGETTABLE, before=micros(final_before), limit=limit)
         if not rows:
             return 0

@@ -17,13 +17,27 @@ from signoff.core.errors import Busy, Conflict
 T = TypeVar("T")
 Open = Callable[[], apsw.Connection]
 _Job = tuple[Callable[[apsw.Connection], Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
+_UNAVAILABLE: Final = (
+    apsw.BusyError,
+    apsw.LockedError,
+    apsw.IOError,
+    apsw.CantOpenError,
+    apsw.PermissionsError,
+)
 IDLE: Final = 1.0  # seconds without a job after which ``idle`` is called
 
 
 class Lane:
     """A queue of jobs and the threads that run them, in order when there is one thread."""
 
-    def __init__(self, name: str, connect: Open, *, threads: int = 1, idle: Callable[[apsw.Connection], None] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        connect: Open,
+        *,
+        threads: int = 1,
+        idle: Callable[[apsw.Connection], None] | None = None,
+    ) -> None:
         self._name = name
         self._connect = connect
         self._count = threads
@@ -35,7 +49,9 @@ class Lane:
         """Start the threads; raises what connecting raises."""
         for number in range(self._count):
             db = await asyncio.to_thread(_translated, self._connect)
-            thread = threading.Thread(target=self._work, args=(db,), name=f"{self._name}-{number}", daemon=True)
+            thread = threading.Thread(
+                target=self._work, args=(db,), name=f"{self._name}-{number}", daemon=True
+            )
             thread.start()
             self._threads.append(thread)
 
@@ -110,8 +126,8 @@ def _translated(call: Callable[..., T], *args: Any) -> T:
     except apsw.ConstraintError as error:
         raise Conflict("write_conflict", f"The database refused a row: {error}.") from error
     except (apsw.FullError, apsw.ReadOnlyError) as error:
-        raise Busy("storage_full", f"The database cannot grow or be written: {error}.", retry_after=10) from error
+        raise Busy("storage_full", f"The database cannot grow: {error}.", retry_after=10) from error
     except (apsw.CorruptError, apsw.NotADBError) as error:
         raise Busy("database_damaged", f"The database file is damaged: {error}.", retry_after=60) from error
-    except (apsw.BusyError, apsw.LockedError, apsw.IOError, apsw.CantOpenError, apsw.PermissionsError) as error:
+    except _UNAVAILABLE as error:
         raise Busy("database_unavailable", f"The database cannot be used right now: {error}.") from error

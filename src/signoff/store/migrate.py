@@ -40,7 +40,7 @@ def migrations(dialect: str) -> list[Migration]:
 
 
 def pending(dialect: str, applied: int | None) -> list[Migration]:
-    """What is to be done from version ``applied`` (None: an empty database); raises Refused for a newer one."""
+    """What is to do from version ``applied`` (None: an empty database); raises Refused for a newer one."""
     known = migrations(dialect)
     newest = known[-1].version
     if applied is not None and applied > newest:

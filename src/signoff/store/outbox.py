@@ -1,4 +1,4 @@
-"""Notices on their way. A row is taken for a while, sent, and only then done: so each goes out at least once."""
+"""Notices on their way. A row is taken for a while, sent, and only then done: each goes out at least once."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -36,9 +36,10 @@ class Outbox:
 
     async def counts(self) -> dict[str, int]:
         """How many are ``waiting`` and how many ``dead``."""
-        found = dict(await self._db.read(sql.OUTBOX_COUNTS))
+        found: dict[int, int] = {dead: count for dead, count in await self._db.read(sql.OUTBOX_COUNTS)}
         return {"waiting": found.get(0, 0), "dead": found.get(1, 0)}
 
     async def listing(self, workspace: str, limit: int) -> list[Outgoing]:
         """Newest first."""
-        return [outgoing(row) for row in await self._db.read(sql.OUTBOX_LISTING, workspace=workspace, limit=limit)]
+        rows = await self._db.read(sql.OUTBOX_LISTING, workspace=workspace, limit=limit)
+        return [outgoing(row) for row in rows]

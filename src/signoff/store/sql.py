@@ -84,9 +84,9 @@ OUTBOX: Final = Table(
 )
 
 KEEP_PLAN: Final = "on conflict (digest) do nothing"
-NEXT_CURSORS: Final = (
-    "on conflict (workspace, agent) do update set seq = cursors.seq + excluded.seq returning workspace, agent, seq"
-)
+NEXT_CURSORS: Final = """
+on conflict (workspace, agent) do update set seq = cursors.seq + excluded.seq returning workspace, agent, seq
+"""
 # A live reply under the same key makes the insert fail on its null body: another transaction answered first.
 REPLACE_EXPIRED: Final = """
 on conflict (workspace, actor, route, key) do update set
@@ -201,14 +201,14 @@ OUTBOX_TAKE: Final = f"""
 update outbox set due_at = :until, attempts = attempts + 1 where id in (
     select id from outbox where dead = 0 and due_at <= :now order by due_at limit :limit for update skip locked
 ) returning {OUTBOX_COLUMNS}
-"""  # noqa: S608
+"""
 OUTBOX_DONE: Final = "delete from outbox where id in :ids"
 OUTBOX_AGAIN: Final = "update outbox set due_at = :due_at, last_error = :error where id = :id and dead = 0"
 OUTBOX_DEAD: Final = "update outbox set dead = 1, last_error = :error where id = :id"
 OUTBOX_COUNTS: Final = "select dead, count(*) from outbox group by dead"
 OUTBOX_LISTING: Final = f"""
 select {OUTBOX_COLUMNS} from outbox where workspace = :workspace order by id desc limit :limit
-"""  # noqa: S608
+"""
 
 # ---- the directory: what is not a plain select or insert of ``entries``
 

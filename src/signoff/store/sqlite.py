@@ -1,7 +1,7 @@
-"""The store on SQLite: one thread writes, group by group; a few others read. What is acknowledged is fsynced.
+"""The store on SQLite: one thread writes, a few others read. What is acknowledged is on disk.
 
-WAL with ``synchronous=FULL``; ``begin immediate`` always, so that no transaction reads first and fails to write
-later. A second server on the same file is refused by a lock file, itself a database held in an exclusive lock.
+WAL with ``synchronous=FULL``; ``begin immediate`` always, so that no transaction reads first and fails to
+write later. A second server on the same file is refused by a lock file, itself a database locked for good.
 """
 
 import asyncio
@@ -32,8 +32,8 @@ READERS: Final = 3
 
 _INSERT_INTENT: Final = insert_row(sql.INTENTS)
 _UPDATE_INTENT: Final = """
-update intents set status = ?2, waiting = ?3, agent = ?5, cursor = iif(?5 is null, null, coalesce(?6, cursor)),
-    updated_at = ?7, wake_at = ?8, seq = ?9, head = ?10, state = ?11 where id = ?1 and workspace = ?4
+update intents set status = ?2, waiting = ?3, agent = ?5,
+    cursor = iif(?5 is null, null, coalesce(?6, cursor)), updated_at = ?7, wake_at = ?8, seq = ?9, head = ?10, state = ?11 where id = ?1 and workspace = ?4
 """
 _INSERT_PLAN: Final = insert_row(sql.PLANS, sql.KEEP_PLAN)
 _INSERT_SUBMISSION: Final = insert_row(sql.SUBMISSIONS)
@@ -99,9 +99,12 @@ class SqliteStore(Store):
         """Nothing to hear: there is no other server on this file."""
 
     async def backup(self, target: Path) -> None:
-        if target.exists():
-            raise Refused("backup_exists", f"{target} exists already.", field="target", hint="Name a new file.")
-        os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o600))
+        try:
+            os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        except FileExistsError as error:
+            raise Refused("backup_exists", f"{target} exists already.", hint="Name a new file.") from error
+        except OSError as error:
+            raise Refused("backup_refused", f"{target} cannot be written: {error.strerror}.") from error
         await self._readers.run(lambda db: _rows(db, ("vacuum into :target", {"target": str(target)})))
 
     def _prepare_file(self) -> None:
@@ -117,7 +120,7 @@ class SqliteStore(Store):
                 "database_in_use",
                 f"Another server is using {self.path}.",
                 field="database",
-                hint="Stop it, use its address, or give this one another file. Several servers need PostgreSQL.",
+                hint="Stop it, use its address, or name another file. Several servers need PostgreSQL.",
             ) from error
         self._held = held
 

@@ -1,7 +1,7 @@
 """The store: where everything durable is. ``SqliteStore`` and ``PostgresStore`` state only their differences.
 
-Writing intents has one door, ``transact``. An unreachable database raises Busy("database_unavailable") from every
-call, a full disk Busy("storage_full"); a driver's own exception never gets out.
+Writing intents has one door, ``transact``. An unreachable database raises Busy("database_unavailable") from
+every call, a full disk Busy("storage_full"); a driver's own exception never gets out.
 """
 
 from abc import ABC, abstractmethod
@@ -40,7 +40,7 @@ class Store(ABC):
 
     @abstractmethod
     async def open(self) -> None:
-        """Connect and bring the schema up to date; raises Refused ("schema_newer", "database_in_use") or Busy."""
+        """Connect and bring the schema up to date; raises Refused (schema_newer, database_in_use) or Busy."""
 
     @abstractmethod
     async def close(self) -> None:
@@ -50,7 +50,7 @@ class Store(ABC):
     async def transact(self, want: Want, work: Work) -> None:
         """Lock and read ``want``, call ``work``, write what it returns, commit.
 
-        What ``work`` raises goes to the caller and nothing is written. ``work`` may be called again from scratch.
+        What ``work`` raises goes to the caller, and nothing is written. ``work`` may be called again, afresh.
         """
 
     @abstractmethod
@@ -88,9 +88,7 @@ class Store(ABC):
         return len(rows)
 
 
-def open_store(
-    url: str, *, wall: Callable[[], datetime], clock: Clock = same, listen: bool = True
-) -> Store:
+def open_store(url: str, *, wall: Callable[[], datetime], clock: Clock = same, listen: bool = True) -> Store:
     """The store at ``sqlite:///path`` or ``postgresql://…``; still closed.
 
     wall: the system clock, which is SQLite's database time (PostgreSQL has its own);

@@ -1,7 +1,7 @@
 """What a transaction asks of the store, what it finds, and what it leaves: values only.
 
-A transaction is always the same: lock and read a ``Want``, hand the ``Found`` to one synchronous callback, write
-the ``Writes`` that it returned, commit. So one shape serves both databases, and nothing can be half-done.
+A transaction is always the same: lock and read a ``Want``, hand the ``Found`` to one synchronous callback,
+write the ``Writes`` that it returned, commit. One shape for both databases, and nothing can be half-done.
 """
 
 from datetime import datetime
@@ -46,7 +46,7 @@ class Want(Struct, frozen=True):
 
 
 class Found(Struct):
-    """``now`` was read after every lock was held. Ids of ``ready`` and ``due`` are locked and stand in ``intents``."""
+    """``now`` was read when every lock was held; the intents of ``ready`` and ``due`` are in ``intents``."""
 
     now: datetime
     intents: dict[str, Intent]

@@ -14,7 +14,7 @@ import msgspec
 from signoff.core.advance import Change
 from signoff.core.errors import Invalid, Malformed
 from signoff.core.model import Actor
-from signoff.engine.jobs import Once
+from signoff.engine.jobs import Done, Once
 from signoff.web import strict
 from signoff.web.parts import Parts
 
@@ -22,6 +22,7 @@ BODY_LIMIT: Final = 128 * 1024
 MAX_KEY: Final = 255
 
 Scope = dict[str, Any]
+Receive = Callable[[], Coroutine[Any, Any, dict[str, Any]]]
 Write = Callable[[bytes], Coroutine[Any, Any, None]]
 Stream = Callable[[Write], Coroutine[Any, Any, None]]
 """Writes server-sent events until it has said everything; the edge opens and always closes the response."""
@@ -80,6 +81,7 @@ class Call:
         "parts",
         "path",
         "query_string",
+        "receive",
         "request_id",
     )
 
@@ -91,8 +93,9 @@ class Call:
         self.query_string: bytes = scope["query_string"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.request_id = request_id
-        self.client = self.header(b"x-signoff-client") or self.header(b"x-axme-client")
+        self.client = self.header(b"x-axme-client") or self.header(b"user-agent")
         self.body = b""
+        self.receive: Receive | None = None
         self._actor: Actor | None = None
         self._query: dict[str, str] | None = None
 
@@ -138,23 +141,50 @@ class Call:
             value = default
         return max(lowest, min(highest, value))
 
-    def once(self, body: Any, render: Callable[[Change], bytes], *, plain: bool = False) -> Once | None:
-        """The request's Idempotency-Key with the fingerprint of its body (any JSON value); None without a
-        key.
-        """
-        key = self.header(b"idempotency-key")
+    def said(self, body: Any, render: Callable[[Change], bytes], *, plain: bool = False) -> "Said":
+        """The answer to a write, given once per Idempotency-Key; ``body``: the request's JSON value."""
+        return Said(self, self.header(b"idempotency-key"), body, render, plain)
+
+    async def hung_up(self) -> None:
+        """Returns once the client is gone. Only after the body was read."""
+        while self.receive is not None:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                return
+
+
+class Said:
+    """The answer to a write, rendered once per change. With an Idempotency-Key it is kept, and given again to
+    whoever repeats the request; the fingerprint of the body tells a repetition from another request.
+    """
+
+    def __init__(
+        self, call: Call, key: str, body: Any, render: Callable[[Change], bytes], plain: bool = False
+    ) -> None:
+        self._render = render
+        self._change: Change | None = None
+        self._bytes = b""
+        self.once: Once | None = None
         if not key:
-            return None
-        return once(self, key, body, render, plain=plain)
+            return
+        if len(key) > MAX_KEY or not key.isprintable():
+            raise Invalid(
+                "invalid_idempotency_key",
+                f"An Idempotency-Key is 1 to {MAX_KEY} printable characters.",
+                field="Idempotency-Key",
+            )
+        fingerprint = strict.digest(strict.canonical(body, plain=plain))
+        self.once = Once(f"{call.method} {call.path}", key, fingerprint, self._of)
 
+    def of(self, done: Done) -> bytes:
+        """The bytes to answer with."""
+        if done.replay is not None:
+            return done.replay
+        if done.change is None:
+            raise TypeError("a write came back with neither a change nor a stored answer")
+        return self._of(done.change)
 
-def once(call: Call, key: str, body: Any, render: Callable[[Change], bytes], *, plain: bool) -> Once:
-    """As ``Call.once``, with a key that came another way (a scenario's body); raises Invalid for a bad one."""
-    if len(key) > MAX_KEY or not key.isprintable():
-        raise Invalid(
-            "invalid_idempotency_key",
-            f"An Idempotency-Key is 1 to {MAX_KEY} printable characters.",
-            field="Idempotency-Key",
-        )
-    fingerprint = strict.digest(strict.canonical(body, plain=plain))
-    return Once(route=f"{call.method} {call.path}", key=key, fingerprint=fingerprint, render=render)
+    def _of(self, change: Change) -> bytes:
+        if change is not self._change:
+            self._change, self._bytes = change, self._render(change)
+        return self._bytes

@@ -14,12 +14,11 @@ import msgspec
 
 from signoff.core.errors import Busy, NotFound, Refused, TooLarge, Unauthenticated
 from signoff.core.model import Actor
-from signoff.web.call import Access, Call, Endpoint, Page, Scope
+from signoff.web.call import Access, Call, Endpoint, Page, Receive, Scope
 from signoff.web.parts import Parts
 
 log = logging.getLogger("signoff.web")
 
-Receive = Callable[[], Coroutine[Any, Any, dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Coroutine[Any, Any, None]]
 
 _ENCODER: Final = msgspec.json.Encoder()
@@ -69,6 +68,7 @@ class Door:
                 call.actor = await identify(call)
             if call.method != "GET":
                 call.body = await _read(call, receive, endpoint.limit)
+            call.receive = receive
             answer = await endpoint.run(call)
             if isinstance(answer, bytes):
                 await reply.json(200, answer)

@@ -1,0 +1,87 @@
+"""Arguments as people write them: durations, shortened ids, ``name=value`` pairs for a form."""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+import click
+
+from signoff.cli.failures import Code, Stop
+from signoff.core.errors import Invalid
+
+_FULL: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_SHORTEST: Final = 4
+
+
+def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """Callback of an option that takes a duration: ``90``, ``90s``, ``5m``, ``2h``, ``P1D``."""
+    from signoff.config import parse_duration
+
+    try:
+        return parse_duration(value, str(param.name)).total_seconds() if value is not None else None
+    except Invalid as error:
+        raise click.BadParameter(f"{value!r} is not a duration. {error.hint}", ctx, param) from None
+
+
+def find_id(text: str, kind: str, candidates: Callable[[], Iterable[str]]) -> str:
+    """The full id that ``text`` means: itself, or the one recent id that begins or ends with it.
+
+    kind: ``intent`` or ``task``, for messages; candidates: asked only when the text is no full id. UUIDs made
+    in one hour begin alike, so endings are what tells them apart; the zeros that end every intent's id may be
+    left out.
+    """
+    wanted = text.strip().lower()
+    if _FULL.fullmatch(wanted):
+        return wanted
+    bare = wanted.replace("-", "").removeprefix("…")
+    if len(bare) < _SHORTEST or not re.fullmatch(r"[0-9a-f]+", bare):
+        raise Stop(
+            Code.USAGE,
+            f"{text!r} is not an id.",
+            hint=f"Give the whole id, or at least {_SHORTEST} characters of its beginning or end.",
+        )
+    found = sorted({full for full in candidates() if _matches(full, bare)})
+    if len(found) > 1:
+        listed = "\n".join(f"  {full}" for full in found[:10])
+        raise Stop(Code.USAGE, f"{text!r} fits {len(found)} {kind}s:\n{listed}", hint="Give more of the id.")
+    if not found:
+        raise Stop(
+            Code.NOT_FOUND,
+            f"No recent {kind} has an id like {text!r}.",
+            hint=f"See them: signoff {kind}s list",
+        )
+    return found[0]
+
+
+def _matches(full: str, bare: str) -> bool:
+    digits = full.replace("-", "")
+    return digits.startswith(bare) or digits.endswith((bare, bare + "0000"))
+
+
+def short_id(full: object) -> str:
+    """The end of an id, enough to name it on this screen and to be understood by ``find_id``."""
+    return str(full or "")[-12:]
+
+
+def form_data(pairs: Sequence[str], schema: dict[str, Any]) -> dict[str, Any]:
+    """``name=value`` pairs as the form's JSON: each value read as the type the schema gives its field."""
+    properties = schema.get("properties")
+    known = properties if isinstance(properties, dict) else {}
+    data: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            raise Stop(Code.USAGE, f"--field {pair!r} is not NAME=VALUE.")
+        field = known.get(name)
+        data[name] = _typed(name, text, field if isinstance(field, dict) else {})
+    return data
+
+
+def _typed(name: str, text: str, schema: dict[str, Any]) -> Any:
+    if schema.get("type", "string") == "string":
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise Stop(Code.USAGE, f"--field {name}: {text!r} is not of type {schema['type']}.") from None

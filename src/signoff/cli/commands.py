@@ -1,0 +1,110 @@
+"""Commands that print data: all of them take the same options and mean the same by them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, cast
+
+import click
+
+from signoff.cli.failures import Code, Stop
+from signoff.cli.output import FORMATS, Format, Output, local_now, wants_colour
+from signoff.cli.session import Remote, Session
+
+_META: Final = "signoff.cli"
+
+
+def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    ctx.meta.setdefault(_META, {})[param.name] = value
+
+
+def _option(*names: str, **attributes: Any) -> click.Option:
+    return click.Option(names, expose_value=False, callback=_keep, **attributes)
+
+
+class DataCommand(click.Command):
+    """A command that prints records: it takes the output options, and its context carries a Session.
+
+    fields: the keys of its records, from which ``--json id,title`` picks.
+    """
+
+    def __init__(self, *args: Any, fields: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields = fields
+        self.params += self.common()
+
+    def common(self) -> list[click.Parameter]:
+        """The options that every command of this kind has."""
+        return [
+            _option("-o", "--output", type=click.Choice(FORMATS), help="How to print; default: table."),
+            _option("--json", "json", metavar="[FIELDS]", help="Print JSON; with names, only those fields."),
+            _option(
+                "--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Use colours."
+            ),
+            _option("-q", "--quiet", is_flag=True, help="No remarks on stderr."),
+        ]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        rest = super().parse_args(ctx, self._with_fields(list(args)))
+        ctx.obj = Session(output(ctx.meta.get(_META, {}), self.fields), ctx)
+        return rest
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_epilog(ctx, formatter)
+        if self.fields:
+            with formatter.section("Fields for --json"):
+                formatter.write_text(", ".join(self.fields))
+
+    def _with_fields(self, args: list[str]) -> list[str]:
+        """Give ``--json`` its value: the next word if it can only be a list of fields, else none."""
+        for at, word in enumerate(args):
+            if word == "--":
+                break
+            if word == "--json":
+                following = args[at + 1] if at + 1 < len(args) else "-"
+                if "," in following or following in self.fields:
+                    args[at : at + 2] = [f"--json={following}"]
+                else:
+                    args[at] = "--json="
+        return args
+
+
+class RemoteCommand(DataCommand):
+    """A command that talks to a server, found as the SDK finds it unless told."""
+
+    def common(self) -> list[click.Parameter]:
+        return [
+            *super().common(),
+            _option(
+                "--url",
+                metavar="URL",
+                help="The server; default: SIGNOFF_URL, else the nearest .signoff folder.",
+            ),
+            _option(
+                "--key-file", metavar="FILE", help="File that holds the API key; default: SIGNOFF_API_KEY."
+            ),
+        ]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        rest = super().parse_args(ctx, args)
+        given = ctx.meta.get(_META, {})
+        ctx.obj = Remote(ctx.obj.out, ctx, given.get("url"), given.get("key_file"))
+        return rest
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with ctx.obj.explained():
+            return super().invoke(ctx)
+
+
+def output(given: Mapping[str, Any], fields: Sequence[str]) -> Output:
+    """The Output that the common options ask for; stops the command when they contradict each other."""
+    wanted, listed = given.get("output"), given.get("json")
+    if listed is not None and wanted in ("table", "id"):
+        raise Stop(Code.USAGE, f"--json and --output {wanted} exclude each other.")
+    picked = [name.strip() for name in (listed or "").split(",") if name.strip()]
+    wrong = [name for name in picked if name not in fields]
+    if wrong:
+        raise Stop(Code.USAGE, f"There is no field {wrong[0]!r}.", hint="Fields: " + ", ".join(fields))
+    out = Output(cast("Format", wanted or ("json" if listed is not None else "table")), tuple(picked))
+    out.colour = wants_colour(given.get("color") or "auto", out.stream)
+    out.quiet = bool(given.get("quiet"))
+    out.now = local_now() if out.stream.isatty() else None
+    return out

@@ -1,0 +1,149 @@
+"""How a command ends: its exit code, and for people what failed, why, and the next command to run."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from signoff.cli.visible import visible, visible_lines
+from signoff.core.errors import Refused
+
+if TYPE_CHECKING:
+    from signoff.client.errors import SignoffError
+
+
+class Code(IntEnum):
+    """Exit codes. From 10 on they tell how a watched intent ended; CANCELED ends a watch with USAGE's 2."""
+
+    OK = 0
+    FAILURE = 1
+    USAGE = 2
+    UNAUTHENTICATED = 4
+    NOT_FOUND = 5
+    CONFLICT = 6
+    TIMEOUT = 7
+    REJECTED = 10
+    EXPIRED = 11
+    INTERRUPTED = 130
+
+
+@dataclass
+class Stop(Exception):
+    """Ends the command. what: a sentence; hint: the next step; request_id: for the server's log."""
+
+    code: Code
+    what: str
+    hint: str = ""
+    request_id: str = ""
+
+    def lines(self) -> list[str]:
+        """What stderr shows, made safe: servers and files speak here."""
+        first, *rest = visible_lines(self.what)
+        lines = [f"error: {first}", *(f"  {line}" for line in rest)]
+        if self.hint:
+            lines += [f"  {line}" for line in visible_lines(self.hint)]
+        if self.request_id:
+            lines.append(f"  request: {visible(self.request_id)}")
+        return lines
+
+
+def stopped(error: BaseException) -> Stop | None:
+    """The end that an exception stands for; None for a bug."""
+    if isinstance(error, Stop):
+        return error
+    if isinstance(error, Refused):
+        hint = error.hint or ""
+        return Stop(_REFUSED.get(error.status, Code.FAILURE), error.message, hint)
+    if isinstance(error, click.UsageError):
+        return Stop(Code.USAGE, error.format_message(), _usage(error))
+    if isinstance(error, click.ClickException):
+        return Stop(Code.FAILURE, error.format_message())
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        return Stop(Code.INTERRUPTED, "Interrupted.")
+    if isinstance(error, OSError) and error.filename is not None:
+        return Stop(Code.FAILURE, f"{error.filename}: {error.strerror}.")
+    from signoff.client.errors import SignoffError
+
+    return _from_client(error) if isinstance(error, SignoffError) else None
+
+
+def unexpected(error: BaseException, environ: Mapping[str, str] = os.environ) -> list[str]:
+    """What stderr shows for a bug: one sentence, or the traceback with SIGNOFF_DEBUG."""
+    if environ.get("SIGNOFF_DEBUG"):
+        import traceback
+
+        return "".join(traceback.format_exception(error)).splitlines()
+    return [
+        f"error: {type(error).__name__}: {visible(error)}",
+        "  This is a bug in signoff. SIGNOFF_DEBUG=1 shows where; please report it.",
+    ]
+
+
+_REFUSED: Final = {
+    400: Code.USAGE,
+    401: Code.UNAUTHENTICATED,
+    404: Code.NOT_FOUND,
+    409: Code.CONFLICT,
+    422: Code.USAGE,
+}
+
+
+def _usage(error: click.UsageError) -> str:
+    return f"See: {error.ctx.command_path} --help" if error.ctx else "See: signoff --help"
+
+
+def _from_client(error: "SignoffError") -> Stop:
+    from signoff.client import errors as e
+
+    if isinstance(error, e.NotConfigured):
+        return Stop(Code.UNAUTHENTICATED, str(error))
+    if isinstance(error, e.WaitTimeout):
+        return Stop(Code.TIMEOUT, str(error), f"Look again: signoff intents watch {error.intent_id}")
+    if isinstance(error, e.RequestRefused):
+        return Stop(_code(error), _sentence(error), _next(error), error.request_id or "")
+    return Stop(Code.FAILURE, str(error))
+
+
+def _code(error: "SignoffError") -> Code:
+    from signoff.client import errors as e
+
+    by_class = {
+        e.AuthenticationFailed: Code.UNAUTHENTICATED,
+        e.NotFound: Code.NOT_FOUND,
+        e.Conflict: Code.CONFLICT,
+        e.Invalid: Code.USAGE,
+    }
+    return next((code for kind, code in by_class.items() if isinstance(error, kind)), Code.FAILURE)
+
+
+def _sentence(error: Exception) -> str:
+    from signoff.client import errors as e
+
+    if isinstance(error, e.AlreadyDecided) and error.outcome:
+        who, via = error.details.get("decided_by", "somebody"), error.details.get("via", "")
+        who = who.get("name") or who.get("email") or who.get("id") if isinstance(who, dict) else who
+        at = error.details.get("decided_at", "")
+        when = (f" at {at}" if at else "") + (f" via {via}" if via else "")
+        return f"Already decided: {error.outcome} by {who}{when}."
+    if isinstance(error, e.RequestRefused):
+        return (
+            f"{error.field}: {error.message}"
+            if error.field and error.field not in error.message
+            else error.message
+        )
+    return str(error)
+
+
+def _next(error: Exception) -> str:
+    from signoff.client import errors as e
+
+    if isinstance(error, e.RequestRefused) and error.hint:
+        return error.hint
+    if isinstance(error, e.StaleRevision):
+        return "It has changed since you were shown it. Look again, then answer."
+    if isinstance(error, e.AuthenticationFailed):
+        return "Set SIGNOFF_API_KEY to a valid key; on the server, `signoff keys create` makes one."
+    return ""

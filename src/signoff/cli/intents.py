@@ -1,0 +1,177 @@
+"""``signoff intents``: durable requests, from sending one to knowing how it ended."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from signoff.cli.arguments import seconds, short_id
+from signoff.cli.commands import RemoteCommand
+from signoff.cli.documents import Document, read_document, read_inline
+from signoff.cli.failures import Code, Stop
+from signoff.cli.output import Column, as_moment, block, column, moment
+from signoff.cli.session import Remote
+from signoff.cli.tree import Group
+from signoff.cli.watching import watch_intent
+
+FIELDS = (
+    "intent_id", "intent_type", "status", "waiting_reason", "from_agent", "to_agent", "reply_to", "correlation_id",
+    "payload", "result", "error", "outcome", "ending", "decided_by", "decided_at", "via", "comment", "pending_with",
+    "human_task", "created_at", "updated_at", "deadline_at", "steps", "scenario_id", "retry_of",
+)  # fmt: skip
+
+
+@click.group(cls=Group)
+def intents() -> None:
+    """Send, watch, cancel and retry intents."""
+
+
+@intents.command("send", cls=RemoteCommand, fields=("intent_id",))
+@click.argument("file", required=False)
+@click.option("--data", metavar="JSON", help="The whole intent as JSON, or @FILE.")
+@click.option(
+    "--type", "intent_type", metavar="TYPE", help="Its type, such as intent.infra.change_approval.v1."
+)
+@click.option(
+    "--to", "to_agent", metavar="AGENT", help="The agent it is for: a name or agent://org/workspace/name."
+)
+@click.option("--payload", metavar="JSON", help="Its payload as JSON, or @FILE.")
+@click.option("--idempotency-key", metavar="KEY", help="Sent twice with one key, it is created once.")
+@click.option("--watch", is_flag=True, help="Follow it to its end; the exit code tells how it ended.")
+@click.option("--timeout", callback=seconds, metavar="DURATION", help="With --watch: how long to follow it.")
+@click.pass_obj
+def send(
+    session: Remote,
+    file: str | None,
+    data: str | None,
+    idempotency_key: str | None,
+    watch: bool,
+    timeout: float | None,
+    **parts: str | None,
+) -> int:
+    """Send an intent: from FILE (JSON or YAML, - is standard input), from --data, or from --type, --to, --payload.
+
+    Prints its id. Flags win over what stands in FILE.
+    """
+    intent = _intent(file, data, parts)
+    intent_id = session.client.send_intent(intent, idempotency_key=idempotency_key)
+    session.out.one({"intent_id": intent_id}, "intent_id", [intent_id])
+    return watch_intent(session, intent_id, timeout) if watch else Code.OK
+
+
+def _intent(file: str | None, data: str | None, parts: Mapping[str, str | None]) -> Document:
+    if file and data:
+        raise Stop(Code.USAGE, "FILE and --data exclude each other.")
+    intent = read_document(file) if file else read_inline(data, "--data") if data else {}
+    for name in ("intent_type", "to_agent"):
+        if parts.get(name):
+            intent[name] = parts[name]
+    payload = parts.get("payload")
+    if payload:
+        intent["payload"] = read_inline(payload, "--payload")
+    if not intent.get("intent_type"):
+        raise Stop(
+            Code.USAGE,
+            "An intent needs a type.",
+            hint="Pass --type intent.infra.change_approval.v1, or a FILE.",
+        )
+    return intent
+
+
+@intents.command("list", cls=RemoteCommand, fields=FIELDS)
+@click.option("--status", metavar="STATUS", help="One status, several with commas, or pending.")
+@click.option(
+    "--limit", type=click.IntRange(1), default=50, show_default=True, help="How many, newest first."
+)
+@click.pass_obj
+def list_intents(session: Remote, status: str | None, limit: int) -> None:
+    """List intents, newest first."""
+    found = session.client.list_intents(status=status, limit=limit)
+    session.out.many(found, _COLUMNS, "intent_id", "There are no intents here.")
+
+
+@intents.command("get", cls=RemoteCommand, fields=FIELDS)
+@click.argument("intent")
+@click.pass_obj
+def get(session: Remote, intent: str) -> None:
+    """Show one intent. INTENT is its id, or a unique beginning or end of it."""
+    found = session.client.get_intent(session.intent_id(intent))
+    session.out.one(found, "intent_id", _lines(session, found))
+
+
+@intents.command(
+    "watch", cls=RemoteCommand, fields=("seq", "at", "event_type", "status", "waiting_reason", "actor")
+)
+@click.argument("intent")
+@click.option(
+    "--timeout", callback=seconds, metavar="DURATION", help="How long to follow it; for ever by default."
+)
+@click.pass_obj
+def watch(session: Remote, intent: str, timeout: float | None) -> int:
+    """Follow an intent's events to its end.
+
+    Exit code: 0 completed, 10 rejected, 11 expired or timed out, 2 canceled, 1 failed; 7 when --timeout is over.
+    """
+    return watch_intent(session, session.intent_id(intent), timeout)
+
+
+@intents.command("cancel", cls=RemoteCommand, fields=FIELDS)
+@click.argument("intent")
+@click.option("--reason", default="canceled", show_default=True, help="Why; it stands in the history.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def cancel(session: Remote, intent: str, reason: str, yes: bool) -> None:
+    """End an intent as CANCELED."""
+    found = session.client.get_intent(session.intent_id(intent))
+    session.confirm(f"Cancel {found.intent_type} {found.intent_id}?", yes)
+    after = session.client.cancel(found.intent_id, reason)
+    session.out.one(after, "intent_id", [f"{session.out.paint('CANCELED')} {found.intent_id}"])
+
+
+@intents.command("retry", cls=RemoteCommand, fields=("intent_id",))
+@click.argument("intent")
+@click.pass_obj
+def retry(session: Remote, intent: str) -> None:
+    """Submit a finished intent again, as a new one. Prints the new id."""
+    new = session.client.retry(session.intent_id(intent))
+    session.out.one({"intent_id": new}, "intent_id", [new])
+
+
+def state(intent: Mapping[str, Any]) -> str:
+    """``WAITING for human``, ``FAILED (rejected)``: status and what it means."""
+    status = str(intent.get("status", ""))
+    reason = str(intent.get("waiting_reason") or "").removeprefix("WAITING_FOR_").lower()
+    if status == "WAITING" and reason:
+        return f"{status} for {reason}"
+    ending = intent.get("ending") or intent.get("outcome")
+    return f"{status} ({ending})" if ending and status != "WAITING" else status
+
+
+def _lines(session: Remote, intent: Mapping[str, Any]) -> list[str]:
+    out = session.out
+    lines = [
+        *block("intent", intent.get("intent_id")),
+        *block("type", intent.get("intent_type")),
+        f"{'status':<12} {out.paint(out.cell(state(intent)))}",
+        *block("from", intent.get("from_agent")),
+        *block("to", intent.get("to_agent")),
+    ]
+    for label in ("created_at", "updated_at", "deadline_at"):
+        at = as_moment(intent.get(label))
+        lines += block(label.removesuffix("_at"), out.cell(at)) if at else []
+    pending = intent.get("pending_with")
+    if isinstance(pending, Mapping):
+        lines += block("waits for", pending.get("name") or pending.get("ref"))
+    for label in ("decided_by", "via", "comment", "payload", "result", "error"):
+        lines += block(label.replace("_", " "), intent.get(label))
+    return lines
+
+
+_COLUMNS = (
+    Column("ID", lambda intent: short_id(intent.get("intent_id"))),
+    Column("STATUS", state),
+    column("TYPE", "intent_type"),
+    column("TO", "to_agent"),
+    moment("CREATED", "created_at"),
+    moment("CHANGED", "updated_at"),
+)

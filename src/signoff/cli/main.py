@@ -1,0 +1,94 @@
+"""The command ``signoff``: the tree of its commands by name, and how every one of them ends.
+
+The modules of the commands are imported when they are called: neither the SDK nor the server comes in here.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, Final, NoReturn
+
+import click
+
+from signoff.cli.failures import Code, stopped, unexpected
+from signoff.cli.tree import Lazy
+
+SECTIONS: Final = {
+    "Server": {
+        "up": ("signoff.cli.up:up", "Run the server until Ctrl-C."),
+        "demo": ("signoff.cli.demo:demo", "See a migration wait for your yes, from start to end."),
+        "doctor": ("signoff.cli.doctor:doctor", "Check that everything is as it should be."),
+        "config": ("signoff.cli.settings:config", "Show the settings and where they come from."),
+        "db": ("signoff.cli.database:db", "Migrate or back up the database."),
+    },
+    "Work": {
+        "intents": ("signoff.cli.intents:intents", "Send, watch, cancel and retry intents."),
+        "tasks": ("signoff.cli.tasks:tasks", "See and answer what waits for a person."),
+        "scenarios": ("signoff.cli.scenarios:scenarios", "Validate and apply scenario bundles."),
+        "workflows": ("signoff.cli.workflows:workflows", "Put workflows in force."),
+        "audit": ("signoff.cli.audit:audit", "Show and verify an intent's history."),
+    },
+    "Access": {
+        "agents": ("signoff.cli.agents:agents", "See the registered agents."),
+        "keys": ("signoff.cli.keys:keys", "Create, list and revoke API keys."),
+    },
+    "This program": {
+        "version": ("signoff.cli.version:version", "Say which version this is, and the server's."),
+        "completion": ("signoff.cli.completion:completion", "Print the completion script of a shell."),
+    },
+}
+
+
+class Root(Lazy):
+    """The whole command line: whatever a command raises becomes an exit code and words on stderr."""
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:
+        extra.update(standalone_mode=False, prog_name="signoff")
+        try:
+            result = super().main(args, *rest, **extra)
+            sys.stdout.flush()
+            code = result if isinstance(result, int) else Code.OK
+        except BrokenPipeError:
+            # The reader has gone, as with `| head`; what is still buffered must not complain at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = Code.FAILURE
+        except (Exception, KeyboardInterrupt) as error:
+            code = _report(error)
+        sys.exit(int(code))
+
+
+def _report(error: BaseException) -> Code:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        print(error.format_message(), file=sys.stderr)
+        return Code.USAGE
+    stop = stopped(error)
+    for line in stop.lines() if stop else unexpected(error):
+        print(line, file=sys.stderr)
+    return stop.code if stop else Code.FAILURE
+
+
+def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        from signoff import __version__
+
+        click.echo(f"signoff {__version__}")
+        ctx.exit()
+
+
+main = Root(
+    name="signoff",
+    sections=SECTIONS,
+    help="Durable execution with human approval built in.",
+    epilog="Start with: signoff demo. Every command has --help, and every one that prints data has --json.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    params=[
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_version,
+            help="Show the version.",
+        )
+    ],
+)

@@ -1,0 +1,97 @@
+"""What a running command has in hand: its output, the person at the terminal, and the server it talks to."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from signoff.cli.arguments import find_id
+from signoff.cli.failures import Code, Stop
+from signoff.cli.output import Output
+from signoff.cli.visible import visible
+
+if TYPE_CHECKING:
+    from signoff.client import Client
+
+# How far back a shortened id is looked for.
+RECENT = 500
+
+
+@dataclass
+class Session:
+    """A command's surroundings without a server."""
+
+    out: Output
+    ctx: click.Context
+
+    @property
+    def interactive(self) -> bool:
+        """Whether a person can be asked: never in a pipe."""
+        return sys.stdin.isatty() and sys.stderr.isatty()
+
+    def ask(self, question: str) -> str:
+        """A line from the person at the terminal, "" for just Enter."""
+        sys.stderr.write(visible(question) + " ")
+        sys.stderr.flush()
+        line = sys.stdin.readline()
+        if not line:
+            raise Stop(Code.USAGE, "Cancelled: no answer.")
+        return line.strip()
+
+    def confirm(self, question: str, yes: bool) -> None:
+        """Goes on only after a yes; stops the command otherwise. yes: the flag --yes was given."""
+        if yes:
+            return
+        if not self.interactive:
+            raise Stop(Code.USAGE, "This needs a yes, and nobody can be asked here.", hint="Pass --yes.")
+        if self.ask(f"{question} [y/N]").lower() not in ("y", "yes"):
+            raise Stop(Code.USAGE, "Cancelled: nothing was changed.")
+
+
+@dataclass
+class Remote(Session):
+    """A command's surroundings with a server."""
+
+    url: str | None = None
+    key_file: str | None = None
+
+    @cached_property
+    def client(self) -> "Client":
+        """The SDK, closed when the command ends. It does not retry: a person sees the failure and decides."""
+        from signoff.client import Client
+
+        client = Client(self.url, self._key(), retry_for=0.0)
+        self.ctx.call_on_close(client.close)
+        return client
+
+    def intent_id(self, text: str) -> str:
+        """The full id of the intent that ``text`` means."""
+        return find_id(text, "intent", lambda: [i.intent_id for i in self.client.list_intents(limit=RECENT)])
+
+    def task_id(self, text: str) -> str:
+        """The full id of the task that ``text`` means, open ones first."""
+        client = self.client
+        return find_id(text, "task", lambda: [t.task_id for t in client.tasks(state="open", limit=RECENT)])
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Says in plain words that nothing listens where the server was expected."""
+        from signoff.client.errors import ConnectionFailed
+
+        try:
+            yield
+        except ConnectionFailed as error:
+            settings = self.client.settings
+            if not (error.unsent and settings.loopback):
+                raise
+            raise Stop(
+                Code.FAILURE, f"Nothing is listening at {settings.url}.", hint="Start it with: signoff up"
+            ) from error
+
+    def _key(self) -> str | None:
+        return Path(self.key_file).read_text(encoding="utf-8").strip() if self.key_file else None

@@ -1,0 +1,58 @@
+"""The groups of the command tree: they load their commands late and answer a mistyped one with the nearest.
+
+``signoff --help`` imports this, click and nothing else of weight: neither output, nor SDK, nor server.
+"""
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any, NoReturn, cast
+
+import click
+
+
+class Group(click.Group):
+    """A group that answers a mistyped command with the nearest one."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if not name.startswith("-") and self.get_command(ctx, name) is None and not ctx.resilient_parsing:
+            _no_such(ctx, name, self.list_commands(ctx))
+        return super().resolve_command(ctx, args)
+
+
+def _no_such(ctx: click.Context, name: str, names: Sequence[str]) -> NoReturn:
+    import difflib
+
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(names)}."
+    raise click.UsageError(f"There is no command {name!r}. {hint}", ctx)
+
+
+class Lazy(Group):
+    """A group that knows its commands by name, module, attribute and one line of help.
+
+    sections: title -> name -> (``module:attribute``, help).
+    """
+
+    def __init__(
+        self, *args: Any, sections: Mapping[str, Mapping[str, tuple[str, str]]], **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.sections = sections
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for section in self.sections.values() for name in section]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        for section in self.sections.values():
+            if cmd_name in section:
+                module, _, attribute = section[cmd_name][0].partition(":")
+                return cast("click.Command", getattr(import_module(module), attribute))
+        return None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, section in self.sections.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, text) for name, (_, text) in section.items()])

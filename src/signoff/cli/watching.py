@@ -1,0 +1,62 @@
+"""Following an intent on a terminal or in a script, and what its end means as an exit code."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from signoff.cli.failures import Code
+from signoff.cli.output import as_moment, utc
+from signoff.cli.session import Remote
+from signoff.cli.visible import visible
+
+_EXPIRED: Final = frozenset({"step_timeout", "intent_timeout", "task_expired", "expired"})
+
+
+def watch_intent(session: Remote, intent_id: str, timeout: float | None) -> Code:
+    """Print each event until the final one; the exit code that tells how it ended."""
+    client = session.client
+    # Following outlives a server's restarts; that there is one to begin with is asked first.
+    client.get_intent(intent_id)
+    for event in client.observe(intent_id, timeout=timeout):
+        if session.out.for_people:
+            session.out.line(_line(session, event))
+        else:
+            session.out.each(event, "event_type")
+    intent = client.get_intent(intent_id)
+    code = ending(intent)
+    if code is not Code.OK:
+        why = intent.error.message if intent.error else intent.ending or intent.status
+        session.out.note(f"The intent ended {intent.status}: {why}")
+    return code
+
+
+def ending(intent: Mapping[str, Any]) -> Code:
+    """The exit code of a final intent. A person's no is told apart from a failure, silence from both."""
+    status, error = intent.get("status"), intent.get("error")
+    code = str(error.get("code", "")) if isinstance(error, Mapping) else ""
+    if status == "COMPLETED":
+        return Code.OK
+    if status == "CANCELED":
+        return Code.USAGE
+    if status == "TIMED_OUT" or code in _EXPIRED:
+        return Code.EXPIRED
+    if code == "human_rejected":
+        return Code.REJECTED
+    if not code and intent.get("ending") in ("rejected", "expired"):
+        return Code.REJECTED if intent["ending"] == "rejected" else Code.EXPIRED
+    return Code.FAILURE
+
+
+def _line(session: Remote, event: Mapping[str, Any]) -> str:
+    at = as_moment(event.get("at"))
+    stamp = at.astimezone().strftime("%H:%M:%S") if at and session.out.now else utc(at) if at else "-"
+    status = visible(event.get("status") or "")
+    kind = visible(str(event.get("event_type") or "").removeprefix("intent."))
+    parts = [session.out.tint(stamp, "dim"), session.out.paint(status) + " " * (12 - len(status)), kind]
+    waits = event.get("pending_with")
+    if event.get("status") == "WAITING" and isinstance(waits, Mapping):
+        parts.append(
+            "waits for " + visible(waits.get("name") or waits.get("ref") or waits.get("type") or "somebody")
+        )
+    elif event.get("actor"):
+        parts.append("by " + visible(event["actor"]))
+    return "  ".join(parts).rstrip()

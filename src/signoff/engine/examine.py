@@ -1,0 +1,68 @@
+"""Does the database tell one truth? Every intent's history is verified, folded, and compared with its row."""
+
+from collections.abc import AsyncIterator
+
+import msgspec
+from msgspec.structs import replace
+
+from signoff.core.chain import unseal, verify
+from signoff.core.evolve import fold
+from signoff.core.model import Delivery, Intent
+from signoff.store.store import Store
+from signoff.store.work import EventRow
+
+_PAGE = 500
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """Something that is not as it should be: which intent, which event (0: the row), what."""
+
+    intent: str
+    seq: int
+    problem: str
+
+
+async def examine(store: Store) -> AsyncIterator[Finding]:
+    """Everything wrong with the stored intents."""
+    after = ""
+    while ids := await store.intents.ids(after, _PAGE):
+        for intent_id in ids:
+            finding = await examine_one(store, intent_id)
+            if finding is not None:
+                yield finding
+        after = ids[-1]
+
+
+async def examine_one(store: Store, intent_id: str) -> Finding | None:
+    """The first thing wrong with one intent, or None. Row and history are two reads: a live one may move between."""
+    finding = await _examine(store, intent_id)
+    return finding and await _examine(store, intent_id)
+
+
+async def _examine(store: Store, intent_id: str) -> Finding | None:
+    stored = await store.intents.get(intent_id)
+    if stored is None:
+        return None
+    rows = await whole_history(store, intent_id)
+    intent = stored.intent
+    broken = verify([(r.seq, r.body, r.private, r.hash) for r in rows], intent.seq, intent.head, intent.id)
+    if broken is not None:
+        return Finding(intent.id, broken.seq, broken.problem)
+    folded = fold((unseal(r.body, r.private) for r in rows), intent.plan)
+    if _comparable(replace(folded, head=intent.head)) != _comparable(intent):
+        return Finding(intent.id, 0, "the row is not what its events add up to")
+    return None
+
+
+async def whole_history(store: Store, intent_id: str) -> list[EventRow]:
+    rows: list[EventRow] = []
+    while page := await store.intents.history(intent_id, rows[-1].seq if rows else 0, 1000):
+        rows.extend(page)
+    return rows
+
+
+def _comparable(intent: Intent) -> Intent:
+    """A lease's end is moved by renewals, which are no facts; comments may have been erased from history."""
+    if isinstance(intent.open, Delivery) and intent.open.lease_until:
+        return replace(intent, open=replace(intent.open, lease_until=intent.updated_at))
+    return intent

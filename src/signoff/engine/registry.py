@@ -1,0 +1,234 @@
+"""Changing who and what a workspace knows: agents, services, people, keys, workflows. The directory reads; this writes.
+
+Owners and admins may do all of it. A service (AXP's workspace key) may register agents and make their keys, and
+nothing that would let it decide: no people, no people's keys, no workflows.
+"""
+
+import secrets
+from datetime import timedelta
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from signoff.core.access import ROLES, RUNNING
+from signoff.core.address import canonical, slug
+from signoff.core.errors import Forbidden, Invalid, NotFound
+from signoff.core.ids import uuid7
+from signoff.core.model import Actor, ActorKind
+from signoff.core.workflow import WorkflowTemplate
+from signoff.engine.clock import Clock
+from signoff.engine.directory import Directory
+from signoff.engine.keys import Keys, NewKey
+from signoff.engine.planning import freeze
+from signoff.store.entries import Account, ApiKey, Person, Workflow
+from signoff.store.rows import plan_digest
+from signoff.store.store import Store
+
+DELIVERY_MODES: Final = ("stream", "poll", "http", "inbox")
+_LONGEST_NAME: Final = 255
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """A workflow as it stands after an apply; ``changed`` is False when it stood so before."""
+
+    workflow: Workflow
+    changed: bool
+
+
+class Registry:
+    def __init__(self, store: Store, directory: Directory, keys: Keys, clock: Clock) -> None:
+        self._rows = store.directory
+        self._directory = directory
+        self._keys = keys
+        self._clock = clock
+
+    def _fresh_id(self, prefix: str) -> str:
+        millis = int(self._clock.now().timestamp() * 1000)
+        return f"{prefix}_{uuid7(millis, secrets.token_bytes(10)).replace('-', '')}"
+
+    # -- agents and services
+
+    async def add_account(self, actor: Actor, kind: ActorKind, name: str, **fields: Any) -> tuple[Account, bool]:
+        """(account, created): an existing one of that name is returned as it is.
+
+        fields: display_name, description, delivery_mode, callback_url. ``name`` may be a full address.
+        """
+        _may_register(actor, kind)
+        name = name.strip()
+        if not name or len(name) > _LONGEST_NAME or not name.isprintable():
+            raise Invalid("invalid_name", "A name has 1 to 255 printable characters.", field="name")
+        known = await self._rows.account_by_name(actor.workspace, kind.value, name)
+        if known is not None and known.status != "revoked":
+            return known, False
+        book = await self._directory.of(actor.workspace)
+        address = canonical(name, book.workspace.organization, book.workspace.name, field="name")
+        taken = book.by_address.get(address)
+        if taken is not None and taken.kind == kind.value:
+            return taken, False
+        if taken is not None:
+            raise Invalid("address_taken", f"{address} belongs to a {taken.kind}.", field="name", hint="Choose another.")
+        now = self._clock.now()
+        account = _checked(
+            Account(
+                id=self._fresh_id("sa"),
+                workspace=actor.workspace,
+                kind=kind.value,
+                name=name,
+                slug=slug(name),
+                address=address,
+                display_name=fields.get("display_name") or "",
+                description=fields.get("description") or "",
+                delivery_mode=fields.get("delivery_mode") or "stream",
+                callback_url=fields.get("callback_url") or "",
+                webhook_secret=secrets.token_urlsafe(32),
+                status="active",
+                created_by=_sponsor(actor),
+                created_at=now,
+                updated_at=now,
+            )
+        )
+        if not await self._rows.add_account(account):
+            known = await self._rows.account_by_name(actor.workspace, kind.value, name)
+            if known is None:
+                raise Invalid("address_taken", f"{address} is taken.", field="name", hint="Choose another name.")
+            return known, False
+        self._directory.changed(actor.workspace)
+        return account, True
+
+    async def account(self, actor: Actor, account_id: str) -> Account:
+        """An account of the actor's workspace; NotFound for any other id."""
+        account = await self._rows.account(account_id)
+        if account is None or account.workspace != actor.workspace or account.status == "revoked":
+            raise NotFound("account_not_found", f"There is no account {account_id[:64]}.")
+        return account
+
+    async def accounts(self, actor: Actor, kind: ActorKind | None = None) -> list[Account]:
+        found = await self._rows.accounts(actor.workspace, kind.value if kind else None)
+        return [account for account in found if account.status != "revoked"]
+
+    async def update_account(self, actor: Actor, account_id: str, **fields: Any) -> Account:
+        """Change display_name, description, delivery_mode, callback_url or webhook_secret; None leaves as is."""
+        account = await self.account(actor, account_id)
+        _may_register(actor, ActorKind(account.kind))
+        given = {name: value for name, value in fields.items() if value is not None}
+        account = _checked(replace(account, updated_at=self._clock.now(), **given))
+        await self._rows.update_account(account)
+        self._directory.changed(actor.workspace)
+        return account
+
+    async def remove_account(self, actor: Actor, account_id: str) -> Account:
+        """Revoke an account and all its keys."""
+        account = await self.account(actor, account_id)
+        _may_register(actor, ActorKind(account.kind))
+        for key in await self._rows.keys(actor.workspace, account.id):
+            await self._keys.revoke(actor.workspace, key.id)
+        account = replace(account, status="revoked", updated_at=self._clock.now())
+        await self._rows.update_account(account)
+        self._directory.changed(actor.workspace)
+        return account
+
+    # -- people
+
+    async def add_person(self, actor: Actor, email: str, name: str, roles: tuple[str, ...]) -> tuple[Person, bool]:
+        """(person, created); an existing one is returned as it is."""
+        _may_run(actor)
+        email = email.strip().lower()
+        if "@" not in email[1:-1] or len(email) > _LONGEST_NAME or not email.isprintable() or " " in email:
+            raise Invalid("invalid_email", f"{email!r} is not an e-mail address.", field="person")
+        unknown = [role for role in roles if role not in ROLES]
+        if unknown:
+            raise Invalid("unknown_role", f"There is no role {unknown[0]!r}.", field="roles", hint=", ".join(ROLES))
+        if "owner" in roles and "owner" not in actor.roles:
+            raise Forbidden("owner_required", "Only an owner can make another owner.")
+        known = await self._rows.person_by_email(actor.workspace, email)
+        if known is not None:
+            return known, False
+        person = Person(self._fresh_id("per"), actor.workspace, email, name, roles, self._clock.now())
+        await self._rows.add_person(person)
+        self._directory.changed(actor.workspace)
+        return person, True
+
+    # -- keys
+
+    async def add_key(self, actor: Actor, holder: Account | Person, life: timedelta | None = None) -> NewKey:
+        """A new key for an account or a person."""
+        kind = ActorKind.PERSON if isinstance(holder, Person) else ActorKind(holder.kind)
+        if kind is ActorKind.PERSON:
+            _may_run(actor)
+        else:
+            _may_register(actor, kind)
+        return await self._keys.create(actor.workspace, kind, holder.id, _sponsor(actor), life)
+
+    async def keys(self, actor: Actor, holder: str | None = None) -> list[ApiKey]:
+        """Keys of the workspace (of one holder), without any secret."""
+        if actor.kind is ActorKind.AGENT:
+            raise Forbidden("not_allowed", "An agent's key cannot list keys.")
+        return await self._rows.keys(actor.workspace, holder)
+
+    async def revoke_key(self, actor: Actor, key_id: str) -> ApiKey:
+        key = await self._rows.key(key_id)
+        if key is None or key.workspace != actor.workspace:
+            raise NotFound("key_not_found", f"There is no key {key_id[:64]}.")
+        if key.actor_id != actor.id:
+            if key.actor_kind == ActorKind.PERSON.value:
+                _may_run(actor)
+            else:
+                _may_register(actor, ActorKind(key.actor_kind))
+        return await self._keys.revoke(actor.workspace, key_id)
+
+    # -- workflows
+
+    async def apply_workflow(
+        self, actor: Actor, template: WorkflowTemplate, source: bytes, dry_run: bool = False
+    ) -> Applied:
+        """Make this the workflow of its intent type, as a new version unless it is the present one already."""
+        _may_run(actor)
+        book = await self._directory.of(actor.workspace)
+        freeze(template.plan, book)
+        digest = plan_digest(template.plan)
+        present = await self._rows.workflow(actor.workspace, template.intent_type)
+        if present is not None and (present.plan_digest, present.name) == (digest, template.name):
+            return Applied(present, False)
+        workflow = Workflow(
+            workspace=actor.workspace,
+            name=template.name,
+            intent_type=template.intent_type,
+            version=present.version + 1 if present else 1,
+            plan_digest=digest,
+            source=source,
+            applied_by=actor.id,
+            applied_at=self._clock.now(),
+        )
+        if not dry_run:
+            await self._rows.add_workflow(workflow, template.plan)
+            self._directory.changed(actor.workspace)
+        return Applied(workflow, True)
+
+
+def _sponsor(actor: Actor) -> str:
+    return actor.sponsors[0] if actor.sponsors else ""
+
+
+def _may_run(actor: Actor) -> None:
+    if not (actor.kind is ActorKind.SYSTEM or actor.roles & RUNNING):
+        raise Forbidden("admin_required", "Only an owner or an admin may do this.", hint="Use a person's key.")
+
+
+def _may_register(actor: Actor, kind: ActorKind) -> None:
+    if actor.kind is ActorKind.SERVICE and kind is ActorKind.AGENT:
+        return
+    _may_run(actor)
+
+
+def _checked(account: Account) -> Account:
+    if account.delivery_mode not in DELIVERY_MODES:
+        raise Invalid(
+            "invalid_delivery_mode", f"{account.delivery_mode!r} is not a delivery mode.", field="delivery_mode",
+            hint=", ".join(DELIVERY_MODES),
+        )  # fmt: skip
+    if account.callback_url and not account.callback_url.startswith(("http://", "https://")):
+        raise Invalid("invalid_callback_url", "A callback URL begins with http:// or https://.", field="callback_url")
+    if account.delivery_mode == "http" and not account.callback_url:
+        raise Invalid("callback_url_required", "Delivery by http needs a callback_url.", field="callback_url")
+    return account

@@ -1,0 +1,153 @@
+"""PostgreSQL connections: the address people paste, a few connections kept open, and errors as our refusals.
+
+A broken connection is thrown away and the next call makes a new one, so a database that went away and came back
+needs no restart of ours.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import asyncpg
+
+from signoff.core.errors import Busy, Conflict
+
+# Words of libpq that asyncpg would send to the server as settings, which the server then refuses.
+_LIBPQ_ONLY: Final = frozenset(
+    "channel_binding client_encoding connect_timeout fallback_application_name gssdelegation gssencmode keepalives"
+    " keepalives_count keepalives_idle keepalives_interval load_balance_hosts replication require_auth requirepeer"
+    " requiressl sslcertmode sslcompression sslcrldir sslkeylogfile sslsni tcp_user_timeout".split()
+)
+_SETTINGS: Final = {
+    "application_name": "signoff",
+    "synchronous_commit": "on",
+    "default_transaction_isolation": "read committed",
+    "idle_in_transaction_session_timeout": "60000",
+    # Every statement of ours is answered from an index; a plan made while a table was empty must stay right.
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_mergejoin": "off",
+    "max_parallel_workers_per_gather": "0",
+    "jit": "off",
+}
+_CONNECT_SECONDS: Final = 5.0
+_COMMAND_SECONDS: Final = 30.0
+
+_CLASSES: Final = {
+    "08": "database_unavailable",
+    "25": "database_unavailable",
+    "28": "database_unavailable",
+    "3D": "database_unavailable",
+    "40": "database_unavailable",
+    "53": "database_unavailable",
+    "55": "database_unavailable",
+    "57": "database_unavailable",
+    "58": "database_unavailable",
+    "XX": "database_damaged",
+}
+_DISK_FULL: Final = "53100"
+
+
+class Address:
+    """A PostgreSQL URL as asyncpg takes it. ``pooled``: ``?pgbouncer=true`` was in it."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        self.pooled = query.pop("pgbouncer", "") == "true"
+        self.timeout = float(query.get("connect_timeout") or _CONNECT_SECONDS) or _CONNECT_SECONDS
+        name = query.pop("application_name", query.get("fallback_application_name", ""))
+        kept = {key: value for key, value in query.items() if key not in _LIBPQ_ONLY}
+        self.dsn = urlunsplit(parts._replace(scheme="postgresql", query=urlencode(kept)))
+        # A pooler hands each transaction to any session, and refuses settings that it does not know.
+        settings = {"application_name": _SETTINGS["application_name"]} if self.pooled else dict(_SETTINGS)
+        self.settings = settings | ({"application_name": name} if name else {})
+
+    async def connect(self) -> Any:
+        """A new connection; raises Busy when there is none to be had."""
+        with translated():
+            return await asyncpg.connect(
+                self.dsn,
+                timeout=self.timeout,
+                command_timeout=_COMMAND_SECONDS,
+                server_settings=self.settings,
+                statement_cache_size=0 if self.pooled else 512,
+                max_cached_statement_lifetime=0,
+                max_cacheable_statement_size=0,
+            )
+
+
+class Connections:
+    """At most ``size`` connections; the one used last is used next."""
+
+    def __init__(self, address: Address, size: int) -> None:
+        self.address = address
+        self._room = asyncio.Semaphore(size)
+        self._idle: list[Any] = []
+        self._closed = False
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[Any]:
+        """A connection for one call; what PostgreSQL raises meanwhile leaves as one of our refusals."""
+        async with self._room:
+            db = await self._take()
+            try:
+                with translated():
+                    yield db
+            except asyncio.CancelledError:
+                db.terminate()
+                raise
+            finally:
+                self._give_back(db)
+
+    async def close(self) -> None:
+        self._closed = True
+        idle, self._idle = self._idle, []
+        for db in idle:
+            await close(db)
+
+    async def _take(self) -> Any:
+        if self._closed:
+            raise Busy("database_unavailable", "The database is closed.")
+        while self._idle:
+            db = self._idle.pop()
+            if not db.is_closed():
+                return db
+        return await self.address.connect()
+
+    def _give_back(self, db: Any) -> None:
+        if db.is_closed():
+            return
+        if self._closed or db.is_in_transaction():
+            db.terminate()
+        else:
+            self._idle.append(db)
+
+
+async def close(db: Any) -> None:
+    """Say goodbye, but do not wait for a server that does not answer."""
+    try:
+        await db.close(timeout=1)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncio.TimeoutError):
+        db.terminate()
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn what asyncpg raises into Busy or Conflict; a mistake of ours stays as it is."""
+    try:
+        yield
+    except asyncpg.IntegrityConstraintViolationError as error:
+        raise Conflict("write_conflict", f"The database refused a row: {error}.") from error
+    except asyncpg.PostgresError as error:
+        state = str(error.sqlstate or "")
+        if state == _DISK_FULL:
+            raise Busy("storage_full", f"The database cannot grow: {error}.", retry_after=10) from error
+        if state[:2] not in _CLASSES:
+            raise
+        raise Busy(_CLASSES[state[:2]], f"The database cannot be used right now: {error}.") from error
+    except (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncio.TimeoutError) as error:
+        reason = str(error) or type(error).__name__
+        raise Busy("database_unavailable", f"The database cannot be reached: {reason}.") from error

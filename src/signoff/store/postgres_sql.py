@@ -1,0 +1,111 @@
+"""What only PostgreSQL can: all that a transaction reads in one statement, and all that it writes in another.
+
+Each is put together from the parts that have something to do, so a server sends few distinct texts, each prepared
+once per connection. A round trip costs more than the work in it.
+"""
+
+from functools import lru_cache
+from typing import Any, Final
+
+from signoff.store import sql
+from signoff.store.batch import Batch
+from signoff.store.dialect import for_postgres, insert_rows, unnest
+from signoff.store.rows import Row
+
+NOW: Final = "(extract(epoch from clock_timestamp()) * 1000000)::bigint"
+BEGIN: Final = "begin"
+BEGIN_POOLED: Final = "begin; set local synchronous_commit = on"
+
+# ---- reading: rows (part, id, text, bytes, number), in the order of the parts
+
+LOCKED, READY, DUE, REPLIED, TIME = range(5)
+_FIND: Final = {
+    LOCKED: f"select {LOCKED}, id, plan, state, 0::bigint from ({sql.LOCK}) found",
+    READY: f"select {READY}, id, plan, state, 0::bigint from ({sql.LOCK_READY}) found",
+    DUE: f"select {DUE}, id, plan, state, 0::bigint from ({sql.LOCK_DUE.replace(':limit', ':due')}) found",
+    REPLIED: f"""
+        select {REPLIED}, o.place::text, r.fingerprint, r.body, r.expires_at
+        from unnest(:once_workspace::text[], :once_actor::text[], :once_route::text[], :once_key::text[])
+            with ordinality as o (workspace, actor, route, key, place)
+        join replies r on r.workspace = o.workspace and r.actor = o.actor and r.route = o.route and r.key = o.key
+    """,
+    # Read last, when every lock is held: so time never runs backwards within an intent.
+    TIME: f"select {TIME}, '', '', ''::bytea, {NOW}",
+}
+
+
+@lru_cache(maxsize=64)
+def find(parts: tuple[int, ...]) -> tuple[str, tuple[str, ...]]:
+    """The statement that reads these parts and then the time."""
+    return for_postgres(" union all ".join(f"({_FIND[part]})" for part in (*parts, TIME)))
+
+
+# ---- writing
+
+_GIVEN: Final = "left join given on given.workspace = n.workspace and given.agent = n.agent and n.cursor is not null"
+
+
+def _insert_intents(given: bool) -> str:
+    columns = {name: f"n.{name}" for name in sql.INTENTS.columns}
+    if given:
+        columns["cursor"] = "given.seq + n.cursor"
+    return (
+        f"insert into intents ({', '.join(columns)}) select {', '.join(columns.values())}"
+        f" from {unnest(sql.INTENTS, 'intents')} as n ({', '.join(columns)}) {_GIVEN if given else ''}"
+    )
+
+
+def _update_intents(given: bool) -> str:
+    columns = {name: f"n.{name}" for name in sql.CHANGES.columns if name not in ("id", "workspace")}
+    fresh = "given.seq + n.cursor" if given else "n.cursor"
+    columns["cursor"] = f"case when n.agent is null then null else coalesce({fresh}, intents.cursor) end"
+    return (
+        f"update intents set {', '.join(f'{name} = {value}' for name, value in columns.items())}"
+        f" from {unnest(sql.CHANGES, 'changes')} as n ({', '.join(sql.CHANGES.columns)}) {_GIVEN if given else ''}"
+        " where intents.id = n.id"
+    )
+
+
+# In the order in which rows are met that others may want too: counters, plans, replies.
+_SAVE: Final = {
+    "given": insert_rows(sql.CURSORS, "given", sql.NEXT_CURSORS),
+    "plans": insert_rows(sql.PLANS, "plans", sql.KEEP_PLAN),
+    "replies": insert_rows(sql.REPLIES, "replies", sql.REPLACE_EXPIRED),
+    "intents": _insert_intents(False),
+    "changes": _update_intents(False),
+    "submissions": insert_rows(sql.SUBMISSIONS, "submissions"),
+    "events": insert_rows(sql.EVENTS, "events"),
+    "outbox": insert_rows(sql.OUTBOX, "outbox"),
+}
+_SAVE_GIVEN: Final = _SAVE | {"intents": _insert_intents(True), "changes": _update_intents(True)}
+_COLUMNS: Final[dict[str, tuple[str, ...]]] = {
+    "given": tuple(sql.CURSORS.columns),
+    "plans": tuple(sql.PLANS.columns),
+    "replies": tuple(sql.REPLIES.columns),
+    "intents": tuple(sql.INTENTS.columns),
+    "changes": tuple(sql.CHANGES.columns),
+    "submissions": tuple(sql.SUBMISSIONS.columns),
+    "events": tuple(sql.EVENTS.columns),
+    "outbox": tuple(sql.OUTBOX.columns),
+}
+
+
+@lru_cache(maxsize=256)
+def _statement(parts: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    texts = _SAVE_GIVEN if "given" in parts else _SAVE
+    written = ", ".join(f"{part if part == 'given' else 'w_' + part} as ({texts[part]})" for part in parts)
+    return for_postgres(f"with {written} select 1")
+
+
+def save(batch: Batch, demand: list[Row], now: int) -> tuple[str, list[Any]] | None:
+    """The one statement that writes a batch, and its arguments; None when there is nothing to write."""
+    rows = {"given": demand} | {part: getattr(batch, part) for part in _COLUMNS if part != "given"}
+    parts = tuple(part for part in _SAVE if rows[part])
+    if not parts:
+        return None
+    text, names = _statement(parts)
+    values: dict[str, Any] = {"now": now}
+    for part in parts:
+        for column, array in zip(_COLUMNS[part], zip(*rows[part], strict=True), strict=True):
+            values[f"{part}_{column}"] = array
+    return text, [values[name] for name in names]

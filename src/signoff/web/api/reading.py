@@ -1,0 +1,72 @@
+"""Reads that several endpoints share: an intent or step by its id, all its facts, the address in a path."""
+
+from typing import Any
+
+import msgspec
+
+from signoff.core.events import Fact
+from signoff.core.ids import visit_ref
+from signoff.core.model import Actor, ActorKind, Delivery, Intent, Status
+from signoff.engine.directory import Snapshot
+from signoff.engine.view import Seen
+from signoff.web.api.shapes.events import StepTrail
+from signoff.web.api.shapes.intents import IntentOut, intent_out, step_out
+from signoff.web.call import Call
+
+_CHUNK = 1000
+
+
+async def visible(call: Call, ref: str) -> Seen:
+    """What an id names, if this caller may see it; raises NotFound otherwise."""
+    return await call.parts.view.intent(call.actor, ref)
+
+
+async def all_facts(call: Call, ref: str, after: int = 0) -> list[Fact]:
+    """Every fact of the intent behind an id with a sequence number above ``after``, in order."""
+    facts: list[Fact] = []
+    while True:
+        sealed = await call.parts.view.history(call.actor, ref, facts[-1].seq if facts else after, _CHUNK)
+        facts += [one.fact for one in sealed]
+        if len(sealed) < _CHUNK:
+            return facts
+
+
+async def shown(call: Call, ref: str, seen: Seen) -> IntentOut:
+    """The intent, or the one step of it that the id names."""
+    if not seen.visit:
+        return intent_out(seen.stored.intent, seen.stored.payload)
+    trail = StepTrail(seen.stored.intent, seen.visit)
+    for fact in await all_facts(call, ref):
+        trail.show(fact)
+    status = trail.status if trail.over or trail.status is Status.WAITING else Status.DELIVERED
+    return step_out(seen.stored, seen.visit, status, trail.result, trail.step)
+
+
+async def book_of(call: Call) -> Snapshot:
+    return await call.parts.directory.of(call.actor.workspace)
+
+
+async def address_of(call: Call) -> str:
+    """The canonical address of the agent that the path names."""
+    return (await book_of(call)).resolve(call.params["address"])
+
+
+def agent_ref(intent: Intent) -> str:
+    """The id under which the agent of the open step knows it: a direct intent's own, else the step visit's."""
+    return intent.ref(intent.open.visit) if isinstance(intent.open, Delivery) else intent.id
+
+
+def note_read(call: Call, actor: Actor, intent: Intent) -> None:
+    """An agent looked at what it was shown."""
+    if actor.kind is ActorKind.AGENT:
+        call.parts.shown.read(actor.workspace, actor.address, intent.id)
+    elif isinstance(intent.open, Delivery):
+        call.parts.shown.read(actor.workspace, intent.open.agent, intent.id)
+
+
+def decoded(payload: bytes) -> Any:
+    return msgspec.json.decode(payload)
+
+
+def task_ref(intent: Intent, visit: int) -> str:
+    return visit_ref(intent.id, visit)

@@ -1,0 +1,276 @@
+"""A task on the wire: what is asked, of whom, until when, who answered what, and what silence will lead to.
+
+An open task is a value in the intent's row; a closed one is told by its facts. ``Story`` is either, folded.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from signoff.core import events as e
+from signoff.core.access import ADMIN, APPROVER, OWNER
+from signoff.core.ids import visit_ref
+from signoff.core.model import Intent, Task
+from signoff.core.plan import END, HumanStep
+from signoff.core.wake import escalation_at, reminder_at
+from signoff.web.api.shapes.common import JsonObject, Ok, Page, Text, Who, maybe
+from signoff.web.api.shapes.intents import HumanTask, IntentOut, human_task, sender
+
+Display = Callable[[str], str]
+"""An actor's id to a name for people."""
+
+_ANYBODY = tuple(f"role:{role}" for role in (OWNER, ADMIN, APPROVER))
+
+
+class VoteOut(Struct, kw_only=True):
+    """One person's answer."""
+
+    person: str
+    name: str
+    outcome: str
+    comment: Text = UNSET
+    at: datetime
+    via: str
+
+
+class TaskOut(Struct, kw_only=True):
+    """A human step opened for people. ``revision`` and ``digest`` name exactly what is decided."""
+
+    task_id: str
+    intent_id: str
+    intent_type: str
+    step_id: str
+    state: str
+    task_type: str
+    title: str
+    description: str
+    allowed_outcomes: tuple[str, ...]
+    form_schema: dict[str, Any] | UnsetType = UNSET
+    comment_required: bool
+    evidence_required: bool
+    payload: JsonObject
+    previous_results: dict[str, Any]
+    requester: Who
+    approvers: tuple[str, ...]
+    opened_at: datetime
+    due_at: datetime | UnsetType = UNSET
+    next_reminder_at: datetime | UnsetType = UNSET
+    escalation_at: datetime | UnsetType = UNSET
+    reminders_sent: int
+    revision: int
+    digest: str
+    votes: tuple[VoteOut, ...]
+    outcome: Text = UNSET
+    ending: Text = UNSET
+    decided_at: datetime | UnsetType = UNSET
+    decided_by: Text = UNSET
+    decided_by_name: Text = UNSET
+    via: Text = UNSET
+    on_silence: str
+
+
+class TaskAnswer(Ok, kw_only=True):
+    """One task."""
+
+    task: TaskOut
+
+
+class Tasks(Page, kw_only=True):
+    """Tasks, oldest first."""
+
+    tasks: list[TaskOut]
+
+
+class Answered(Ok, kw_only=True):
+    """The answer was counted: the task and the intent as they are now."""
+
+    task: TaskOut
+    intent: IntentOut
+
+
+class MyTask(Struct, kw_only=True):
+    """A task as AXP lists it."""
+
+    intent_id: str
+    intent_type: str
+    status: str
+    from_agent: str
+    assigned_at: datetime
+    due_at: datetime | UnsetType = UNSET
+    human_task: HumanTask
+
+
+class MyTasks(Ok, kw_only=True):
+    """Open tasks, as AXP lists them."""
+
+    tasks: list[MyTask]
+
+
+class Story(Struct, kw_only=True):
+    """What happened to one task so far; ``votes`` are the facts that hold them, each person's last."""
+
+    visit: int
+    step: str
+    opened_at: datetime
+    digest: str
+    revision: int
+    deadline_at: datetime | None
+    reminded: int = 0
+    escalated: int = 0
+    votes: dict[str, e.Fact] = {}
+    decided: e.Fact | None = None
+
+
+def story_of(task: Task) -> Story:
+    """The story of an open task that nobody has answered yet."""
+    return Story(
+        visit=task.visit,
+        step=task.step,
+        opened_at=task.opened_at,
+        digest=task.digest,
+        revision=task.revision,
+        deadline_at=task.deadline_at,
+        reminded=task.reminded,
+        escalated=task.escalated,
+    )
+
+
+def tell(facts: Iterable[e.Fact], visit: int) -> Story | None:
+    """The story of a visit out of the intent's facts; None when that visit was no task."""
+    story: Story | None = None
+    for fact in facts:
+        event = fact.event
+        if getattr(event, "visit", 0) != visit:
+            continue
+        match event:
+            case e.TaskOpened():
+                story = Story(
+                    visit=visit,
+                    step=event.step,
+                    opened_at=fact.at,
+                    digest=event.digest,
+                    revision=event.revision,
+                    deadline_at=event.deadline_at,
+                )
+            case e.Reminded() if story:
+                story.reminded = event.number
+            case e.Escalated() if story:
+                story.escalated = event.level
+            case e.Answered() if story:
+                story.votes = {**story.votes, fact.actor.id: fact}
+            case e.Decided() if story:
+                story.decided = fact
+    return story
+
+
+def task_out(intent: Intent, payload: bytes, story: Story, display: Display) -> TaskOut:
+    """The task of a story; ``display`` names people."""
+    step = intent.plan.by_id[story.step]
+    if not isinstance(step, HumanStep):
+        raise TypeError(f"step {story.step!r} is not a human step")
+    spec = step.task
+    requester = intent.requester
+    out = TaskOut(
+        task_id=visit_ref(intent.id, story.visit),
+        intent_id=intent.id,
+        intent_type=intent.type,
+        step_id=step.id,
+        state="closed",
+        task_type=spec.type.value,
+        title=spec.title,
+        description=spec.description,
+        allowed_outcomes=spec.outcomes,
+        form_schema=spec.form if spec.form is not None else UNSET,
+        comment_required=spec.comment_required,
+        evidence_required=spec.evidence_required,
+        payload=msgspec.Raw(payload),
+        previous_results={name: result for name, result in intent.results.items() if name != step.id},
+        requester=Who(
+            kind=requester.kind.value,
+            id=requester.id,
+            address=maybe(requester.address),
+            name=display(requester.id),
+        ),
+        approvers=_asked(step, story),
+        opened_at=story.opened_at,
+        due_at=story.deadline_at or UNSET,
+        reminders_sent=story.reminded,
+        revision=story.revision,
+        digest=story.digest,
+        votes=tuple(_vote(fact, display) for fact in story.votes.values()),
+        on_silence=on_silence(step, story.deadline_at, intent.deadline_at),
+    )
+    _show_state(out, intent, story, display)
+    return out
+
+
+def _show_state(out: TaskOut, intent: Intent, story: Story, display: Display) -> None:
+    held = intent.open
+    if isinstance(held, Task) and held.visit == story.visit:
+        out.state = "open"
+        out.next_reminder_at = reminder_at(intent, held) or UNSET
+        out.escalation_at = escalation_at(intent, held) or UNSET
+    elif story.decided is not None and isinstance(story.decided.event, e.Decided):
+        fact, event = story.decided, story.decided.event
+        out.outcome = event.outcome
+        out.ending = event.ending.value
+        out.decided_at = fact.at
+        out.decided_by = fact.actor.id
+        out.decided_by_name = display(fact.actor.id)
+        out.via = fact.via
+
+
+def _asked(step: HumanStep, story: Story) -> tuple[str, ...]:
+    names = [name for stage in step.task.stages for name in stage.approvers or _ANYBODY]
+    names += [name for rung in step.task.escalate[: story.escalated] for name in rung.to]
+    return tuple(dict.fromkeys(names))
+
+
+def _vote(fact: e.Fact, display: Display) -> VoteOut:
+    event = fact.event
+    return VoteOut(
+        person=fact.actor.id,
+        name=display(fact.actor.id),
+        outcome=event.outcome if isinstance(event, e.Answered) else "",
+        comment=maybe(fact.note.comment if fact.note else None),
+        at=fact.at,
+        via=fact.via,
+    )
+
+
+def on_silence(step: HumanStep, due_at: datetime | None, intent_due_at: datetime | None) -> str:
+    """What happens if nobody answers, as a sentence. Silence is never consent."""
+    ends = intent_due_at is not None and (due_at is None or intent_due_at <= due_at)
+    if ends and intent_due_at is not None:
+        return f"If nobody answers by {_minute(intent_due_at)}, the request times out; nothing is approved."
+    if due_at is None:
+        return "Without an answer nothing happens: the task stays open."
+    if step.on_timeout is None:
+        then = "the request fails"
+    elif step.on_timeout == END:
+        then = "the request ends without a decision"
+    else:
+        then = f"the request goes on with step {step.on_timeout!r}"
+    return f"If nobody answers by {_minute(due_at)}, the task expires and {then}; nothing is approved."
+
+
+def _minute(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M UTC")
+
+
+def my_task(intent: Intent, task: Task) -> MyTask:
+    step = intent.plan.by_id[task.step]
+    if not isinstance(step, HumanStep):
+        raise TypeError(f"step {task.step!r} is not a human step")
+    return MyTask(
+        intent_id=intent.id,
+        intent_type=intent.type,
+        status="WAITING",
+        from_agent=sender(intent.requester),
+        assigned_at=task.opened_at,
+        due_at=task.deadline_at or UNSET,
+        human_task=human_task(step.task, visit_ref(intent.id, task.visit)),
+    )

@@ -1,0 +1,153 @@
+"""Server-sent events, as AXP's clients need them (contract 3.7, 3.8).
+
+A backlog is written at once and the stream ends soon after, because some clients read the whole body before they
+look at it. With nothing new the stream is held for ``wait_seconds``, because closing at once makes clients spin.
+Clients known to read line by line keep theirs until an intent is final. A stopping server ends every stream in
+good order. No line is longer than 60,000 bytes. Comparison with ``since`` is exclusive.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+import msgspec
+
+from signoff.core import events as e
+from signoff.engine.feed import agent_word
+from signoff.web.api.reading import address_of, all_facts, visible
+from signoff.web.api.shapes.agents import shown_delivery
+from signoff.web.api.shapes.events import STEP, EventOut, Trail, trail_of
+from signoff.web.call import Call, Stream, Write
+
+_ENCODER: Final = msgspec.json.Encoder()
+LONGEST_LINE: Final = 59_000
+LINGER: Final = 0.05
+KEEP_ALIVE: Final = 15.0
+_BATCH: Final = 100
+_INCREMENTAL: Final = ("axme-sdk-python/", "signoff-")
+_WAIT: Final = (15, 1, 60)  # default, least, most seconds
+
+
+class TimeUp(msgspec.Struct):
+    """What a stream says last: where to go on."""
+
+    ok: bool
+    next_seq: int
+
+
+class Source(Protocol):
+    """Where a stream's frames come from."""
+
+    last: int
+    over: bool
+
+    async def read(self) -> Sequence[bytes]:
+        """What is new since the last call, as frames."""
+        ...
+
+
+def frame(name: str, cursor: int, data: bytes) -> bytes:
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (cursor, name.encode(), data)
+
+
+async def events(call: Call) -> Stream:
+    """GET /v1/intents/{id}/events/stream"""
+    ref = call.params["intent_id"]
+    seen = await visible(call, ref)
+    source = _Life(call, ref, trail_of(seen.stored.intent, seen.visit), call.number("since", 0, 0, 2**53))
+    return _stream(call, source, (seen.stored.intent.id,), call.client.startswith(_INCREMENTAL))
+
+
+async def deliveries(call: Call) -> Stream:
+    """GET /v1/agents/{address}/intents/stream"""
+    agent = await address_of(call)
+    call.parts.view.own_address(call.actor, agent)
+    workspace = call.actor.workspace
+    since = call.number("since", 0, 0, 2**53)
+    unread = call.parts.shown.unread(workspace, agent, since, asyncio.get_running_loop().time())
+    if unread:
+        await call.parts.view.redeliver(call.actor, agent, unread)
+    return _stream(call, _Post(call, agent, since), (agent_word(workspace, agent),), False)
+
+
+def _stream(call: Call, source: Source, words: tuple[str, ...], held_open: bool) -> Stream:
+    parts = call.parts
+    wait_seconds = call.number("wait_seconds", *_WAIT)
+
+    async def run(write: Write) -> None:
+        clock = asyncio.get_running_loop().time
+        until = clock() + wait_seconds
+        with parts.feed.waiting(*words) as waiter:
+            while not parts.stopping.is_set():
+                frames = await source.read()
+                if frames:
+                    await write(b"".join(frames))
+                    if not held_open:
+                        until = min(until, clock() + LINGER)
+                left = until - clock()
+                if source.over or left <= 0:
+                    break
+                if not await waiter.wait(min(left, KEEP_ALIVE)) and left > KEEP_ALIVE:
+                    await write(b": \n\n")
+        await write(b"event: stream.timeout\ndata: %s\n\n" % _ENCODER.encode(TimeUp(True, source.last + 1)))
+
+    return run
+
+
+class _Life:
+    """One intent's (or step's) events."""
+
+    def __init__(self, call: Call, ref: str, trail: Trail, since: int) -> None:
+        self._call = call
+        self._ref = ref
+        self._trail = trail
+        self._since = since
+        self._walked = 0
+        self.last = since
+        self.over = False
+
+    async def read(self) -> Sequence[bytes]:
+        facts = await all_facts(self._call, self._ref, self._walked)
+        if not facts:
+            return ()
+        if any(isinstance(fact.event, e.Completed) for fact in facts):
+            # read after the facts: only a final intent knows its result
+            self._trail.intent = (await visible(self._call, self._ref)).stored.intent
+        self._walked = facts[-1].seq
+        shown = [self._trail.show(fact) for fact in facts]
+        self.over = self._trail.over
+        self.last = max(self.last, facts[-1].seq * STEP)
+        return [line(event) for event in shown if event is not None and event.seq > self._since]
+
+
+def line(event: EventOut) -> bytes:
+    """An event as one frame; what is too long for one line stays behind, to be fetched."""
+    data = _ENCODER.encode(event)
+    if len(data) > LONGEST_LINE:
+        slim = msgspec.structs.replace(
+            event, result=msgspec.UNSET, human_task=msgspec.UNSET, details={"truncated": True}
+        )
+        data = _ENCODER.encode(slim)
+    return frame(event.event_type, event.seq, data)
+
+
+class _Post:
+    """One agent's deliveries. Several readers may follow one address; each sees every delivery."""
+
+    def __init__(self, call: Call, agent: str, since: int) -> None:
+        self._call = call
+        self._agent = agent
+        self.last = since
+        self.over = False
+
+    async def read(self) -> Sequence[bytes]:
+        call = self._call
+        found = await call.parts.view.deliveries(call.actor, self._agent, self.last, _BATCH)
+        now = asyncio.get_running_loop().time()
+        frames = []
+        for cursor, stored in found:
+            delivery = shown_delivery(stored.intent, cursor)
+            call.parts.shown.show(call.actor.workspace, self._agent, stored.intent.id, cursor, now)
+            frames.append(frame(delivery.event_type, cursor, _ENCODER.encode(delivery)))
+            self.last = cursor
+        return frames

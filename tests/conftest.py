@@ -1,14 +1,32 @@
 """What every test may ask for: an event loop, a moved clock, a store on each of the two databases."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from databases import create_database, drop_database, postgres
 from signoff.store.store import Store, open_store
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+# Children before their parents.
+TABLES = [
+    "workflows",
+    "keys",
+    "accounts",
+    "people",
+    "workspaces",
+    "outbox",
+    "replies",
+    "cursors",
+    "events",
+    "submissions",
+    "intents",
+    "plans",
+]
 
 
 class FixedClock:
@@ -18,9 +36,11 @@ class FixedClock:
         self.at = at
 
     def wall(self) -> datetime:
+        """SQLite's system clock."""
         return self.at
 
     def map(self, now: datetime) -> datetime:
+        """The store's clock: whatever the database says, it is this late."""
         return self.at
 
     def move(self, by: timedelta) -> datetime:
@@ -38,9 +58,38 @@ def clock() -> FixedClock:
     return FixedClock()
 
 
-@pytest.fixture(params=["sqlite"])
-async def store(request: pytest.FixtureRequest, clock: FixedClock, tmp_path: Path) -> AsyncIterator[Store]:
-    store = open_store(f"sqlite:///{tmp_path}/signoff.db", wall=clock.wall, clock=clock.map)
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a server on which databases may be made."""
+    with postgres() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """The URL of the one database that tests share; ``store`` empties it before each."""
+    name = f"signoff_test_{os.getpid()}"
+    yield asyncio.run(create_database(postgres_server, name))
+    asyncio.run(drop_database(postgres_server, name))
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a database for one test: the whole conformance suite runs on both kinds."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/signoff.db"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture
+async def store(store_url: str, clock: FixedClock) -> AsyncIterator[Store]:
+    """An open, empty store whose time is ``clock``'s."""
+    store = open_store(store_url, wall=clock.wall, clock=clock.map)
     await store.open()
-    yield store
-    await store.close()
+    try:
+        if store_url.startswith("postgresql"):
+            await store.write(*((f"delete from {table}", {}) for table in TABLES))
+        yield store
+    finally:
+        await store.close()

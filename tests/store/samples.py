@@ -9,7 +9,18 @@ from msgspec.structs import replace
 from signoff.core.chain import Sealed, seal
 from signoff.core.events import Created, Fact, Progressed
 from signoff.core.ids import new_intent_id
-from signoff.core.model import ActorKind, ActorRef, Delay, Delivery, Hold, Intent, Requester, Status, Task, Waiting
+from signoff.core.model import (
+    ActorKind,
+    ActorRef,
+    Delay,
+    Delivery,
+    Hold,
+    Intent,
+    Requester,
+    Status,
+    Task,
+    Waiting,
+)
 from signoff.core.plan import AgentStep, Plan
 from signoff.store.rows import plan_digest
 from signoff.store.work import Changed, Found, NewIntent, Writes
@@ -61,7 +72,9 @@ def _created(of: Intent) -> Created:
 
 def ready(at: datetime, agent: str = AGENT, **fields: Any) -> Intent:
     """An intent with a delivery that is up for taking."""
-    return intent(at, status=Status.DELIVERED, waiting=Waiting.AGENT, open=Delivery(1, "validate", agent), **fields)
+    return intent(
+        at, status=Status.DELIVERED, waiting=Waiting.AGENT, open=Delivery(1, "validate", agent), **fields
+    )
 
 
 def leased(of: Intent) -> Intent:
@@ -71,7 +84,9 @@ def leased(of: Intent) -> Intent:
 
 def waiting(at: datetime, **fields: Any) -> Intent:
     """An intent that waits for a person."""
-    return intent(at, status=Status.WAITING, waiting=Waiting.HUMAN, open=Task(1, "approve", at, "digest"), **fields)
+    return intent(
+        at, status=Status.WAITING, waiting=Waiting.HUMAN, open=Task(1, "approve", at, "digest"), **fields
+    )
 
 
 def sleeping(at: datetime, until: datetime, **fields: Any) -> Intent:
@@ -91,7 +106,9 @@ def submission(of: Intent, *, wake_at: datetime | None = None, payload: bytes = 
 
 def both(*parts: Writes) -> Writes:
     """Several writes as one."""
-    return Writes(*(sum((list(getattr(part, name)) for part in parts), []) for name in Writes.__struct_fields__))
+    return Writes(
+        *(sum((list(getattr(part, name)) for part in parts), []) for name in Writes.__struct_fields__)
+    )
 
 
 def step(of: Intent, at: datetime, *, wake_at: datetime | None = None, fresh: bool = False) -> Writes:

@@ -1,7 +1,9 @@
-from signoff.store.store import Store
-from signoff.store.work import Want, Ready
 from samples import *
+
 from conftest import NOON
+from signoff.store.store import Store
+from signoff.store.work import *
+
 
 async def test_smoke(store: Store) -> None:
     a, b = ready(NOON), waiting(NOON)
@@ -10,10 +12,16 @@ async def test_smoke(store: Store) -> None:
     assert got.intent.plan == PLAN
     assert len(await store.intents.history(a.id)) == 1
     seen = []
+
     def work(found):
         seen.append(found)
         return step(leased(found.intents[a.id]), NOON)
+
     await store.transact(Want(ids=(a.id, b.id), ready=Ready(WS, AGENT, 5), due=5), work)
     assert seen[0].ready == [a.id]
     assert set(seen[0].intents) == {a.id, b.id}
-    print(await store.intents.counts(WS), await store.intents.open_tasks(WS), await store.intents.inbox(WS, "x", 5))
+    print(
+        await store.intents.counts(WS),
+        len(await store.intents.open_tasks(WS)),
+        await store.intents.inbox(WS, "x", 5),
+    )

@@ -13,11 +13,12 @@ from signoff.cli.failures import Code, Stop
 Document = dict[str, Any]
 
 
-def read_document(source: str) -> Document:
-    """The object in a .json, .yaml or .yml file; ``-`` is standard input."""
+def read_document(source: str | Path) -> Document:
+    """The object in a .json, .yaml or .yml file; ``-`` is standard input, which holds JSON."""
     if source == "-":
         return parse(sys.stdin.read(), "standard input", yaml=False)
-    return parse(_text(Path(source)), source, yaml=Path(source).suffix.lower() in (".yaml", ".yml"))
+    path = Path(source)
+    return parse(_text(path), str(path), yaml=path.suffix.lower() in (".yaml", ".yml"))
 
 
 def read_inline(text: str, option: str) -> Document:

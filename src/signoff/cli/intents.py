@@ -1,7 +1,7 @@
 """``signoff intents``: durable requests, from sending one to knowing how it ended."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -14,11 +14,22 @@ from signoff.cli.session import Remote
 from signoff.cli.tree import Group
 from signoff.cli.watching import watch_intent
 
-FIELDS = (
-    "intent_id", "intent_type", "status", "waiting_reason", "from_agent", "to_agent", "reply_to", "correlation_id",
-    "payload", "result", "error", "outcome", "ending", "decided_by", "decided_at", "via", "comment", "pending_with",
-    "human_task", "created_at", "updated_at", "deadline_at", "steps", "scenario_id", "retry_of",
+FIELDS: Final = (
+    "intent_id", "intent_type", "status", "waiting_reason", "from_agent", "to_agent", "reply_to",
+    "correlation_id", "payload", "result", "error", "outcome", "ending", "decided_by", "decided_at", "via",
+    "comment", "pending_with", "human_task", "created_at", "updated_at", "deadline_at", "steps",
+    "scenario_id", "retry_of",
 )  # fmt: skip
+_EVENT_FIELDS: Final = (
+    "intent_id",
+    "seq",
+    "at",
+    "event_type",
+    "status",
+    "waiting_reason",
+    "actor",
+    "details",
+)
 
 
 @click.group(cls=Group)
@@ -42,6 +53,7 @@ def intents() -> None:
 @click.pass_obj
 def send(
     session: Remote,
+    /,
     file: str | None,
     data: str | None,
     idempotency_key: str | None,
@@ -49,9 +61,10 @@ def send(
     timeout: float | None,
     **parts: str | None,
 ) -> int:
-    """Send an intent: from FILE (JSON or YAML, - is standard input), from --data, or from --type, --to, --payload.
+    """Send an intent and print its id.
 
-    Prints its id. Flags win over what stands in FILE.
+    It is read from FILE (JSON or YAML; - is standard input) or from --data, or made of --type, --to and
+    --payload, which win over what stands in FILE.
     """
     intent = _intent(file, data, parts)
     intent_id = session.client.send_intent(intent, idempotency_key=idempotency_key)
@@ -99,9 +112,7 @@ def get(session: Remote, intent: str) -> None:
     session.out.one(found, "intent_id", _lines(session, found))
 
 
-@intents.command(
-    "watch", cls=RemoteCommand, fields=("seq", "at", "event_type", "status", "waiting_reason", "actor")
-)
+@intents.command("watch", cls=RemoteCommand, fields=_EVENT_FIELDS)
 @click.argument("intent")
 @click.option(
     "--timeout", callback=seconds, metavar="DURATION", help="How long to follow it; for ever by default."
@@ -110,7 +121,8 @@ def get(session: Remote, intent: str) -> None:
 def watch(session: Remote, intent: str, timeout: float | None) -> int:
     """Follow an intent's events to its end.
 
-    Exit code: 0 completed, 10 rejected, 11 expired or timed out, 2 canceled, 1 failed; 7 when --timeout is over.
+    Exit code: 0 completed, 10 rejected, 11 expired or timed out, 2 canceled, 1 failed; 7 when --timeout
+    is over first.
     """
     return watch_intent(session, session.intent_id(intent), timeout)
 

@@ -1,7 +1,7 @@
 """A direct AXP intent: the fields of ``POST /v1/intents``, and the plan it implies where no workflow has one.
 
 AXP's published clients send unknown fields, camelCase names, numbers as text and no payload at all; all of
-that is read, and what was not used is a warning, never a refusal. A value of the wrong kind is refused by name.
+that is read, and what was not used is a warning, never a refusal. A value of the wrong kind is refused.
 """
 
 import re
@@ -16,7 +16,7 @@ from signoff.core.cast import Human, is_anybody, person_behind
 from signoff.core.fields import Fields, document
 from signoff.core.plan import AgentStep, HumanStep, Plan, Step, check_plan
 from signoff.core.tasks import TYPE_ALIASES, Escalation, Stage, TaskSpec, TaskType
-from signoff.core.timing import Reminders
+from signoff.core.timing import LONGEST, Reminders
 
 AGENT_STEP: Final = "agent"
 HUMAN_STEP: Final = "human"
@@ -178,11 +178,14 @@ def _approvers(ask: Fields, humans: Mapping[str, Human], assigned: str) -> tuple
     A name behind which nobody is known only labels the task: it stays open to all with an approving role.
     """
     names = ask.texts("assignees") or (() if is_anybody(assigned) else (assigned,))
-    found = dict.fromkeys(who for name in names if (who := person_behind(name, humans)))
-    first = humans.get(assigned) or (humans.get(names[0]) if names else None)
-    if names and not found and any(name not in humans for name in names):
-        ask.warn("assignees", f"nobody known stands behind {names[0]!r}; everyone who may approve can answer")
-    return tuple(found), first.label if first else (names[0] if names else "")
+    behind = {name: person_behind(name, humans) for name in names}
+    found = tuple(dict.fromkeys(person for person in behind.values() if person))
+    for name in names:
+        if not behind[name] and name not in humans:
+            effect = "is left out" if found else "only labels the task: everyone who may approve can answer"
+            ask.warn("assignees", f"{name!r} is nobody known and {effect}")
+    first = humans.get(assigned) or humans.get(names[0] if names else "")
+    return found, first.label if first else (names[0] if names else "")
 
 
 def _reminders(levels: Sequence[Fields]) -> Reminders | None:
@@ -222,5 +225,6 @@ def _escalation(
             after = deadline / 2 if deadline else _NOTHING_SET
         if deadline and after >= deadline:
             level.warn("escalate_to", "would come after the step's deadline, so it never happens")
+        after = min(after, LONGEST)
         return (Escalation(after=after, to=tuple(person_behind(name, humans) or name for name in names)),)
     return ()

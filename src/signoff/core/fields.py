@@ -197,12 +197,14 @@ class Fields:
         raise self.invalid(name, f"must be true or false, not {kind_of(value)}")
 
     def count(self, name: str, least: int, most: int) -> int | None:
-        """A whole number between the two, or None when absent."""
+        """A whole number between the two, or None when absent (or a lenient document's needless zero)."""
         value = self._plain(self.value.get(name))
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
             raise self.invalid(name, f"must be a whole number, not {kind_of(self.value[name])}")
+        if self.lenient and value == 0 < least:
+            return None
         if not least <= value <= most:
             raise self.invalid(name, f"must be between {least} and {most}")
         return int(value)

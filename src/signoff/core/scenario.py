@@ -117,9 +117,9 @@ def _read(bundle: object) -> tuple[Scenario | None, Problems, list[str]]:
         hint = "Put the steps under workflow.steps."
         problems.append(top.invalid("workflow_steps", "is not a field of a bundle", hint=hint))
     cast = read_cast(top, problems)
-    intent = problems.attempt(lambda: top.need_inner("intent")) or _nothing(top, "intent")
-    plan = _plan(top, cast, intent, problems)
-    scenario = problems.attempt(lambda: _scenario(top, cast, intent, plan)) if top.has("intent") else None
+    intent = problems.attempt(lambda: top.need_inner("intent"))
+    plan = _plan(top, cast, intent or _nothing(top, "intent"), problems)
+    scenario = _scenario(top, cast, intent, plan, problems) if intent else None
     return scenario, problems, top.warnings
 
 
@@ -127,23 +127,24 @@ def _nothing(top: Fields, path: str) -> Fields:
     return Fields({}, path, lenient=True, warnings=top.warnings)
 
 
-def _scenario(top: Fields, cast: Cast, intent: Fields, plan: Plan) -> Scenario:
+def _scenario(top: Fields, cast: Cast, intent: Fields, plan: Plan, problems: Problems) -> Scenario:
     intent.known(*_INTENT)
-    scenario_id = top.text("scenario_id")
-    if not scenario_id:
-        body = msgspec.json.encode(top.value, order="sorted")
-        scenario_id = f"scenario_{hashlib.sha256(body).hexdigest()[:16]}"
+    read = problems.attempt
     return Scenario(
-        scenario_id=scenario_id,
+        scenario_id=read(lambda: top.text("scenario_id")) or _named_by_content(top),
         plan=plan,
-        intent_type=read_intent_type(intent, "type"),
-        payload=intent.data("payload") or {},
+        intent_type=read(lambda: read_intent_type(intent, "type")) or "",
+        payload=read(lambda: intent.data("payload") or {}) or {},
         agents=tuple(cast.agents.values()),
-        deadline_at=intent.moment("deadline_at"),
-        reply_to=intent.text("reply_to", longest=383),
-        idempotency_key=top.text("idempotency_key"),
+        deadline_at=read(lambda: intent.moment("deadline_at")),
+        reply_to=read(lambda: intent.text("reply_to", longest=383)) or "",
+        idempotency_key=read(lambda: top.text("idempotency_key")) or "",
         warnings=tuple(top.warnings),
     )
+
+
+def _named_by_content(top: Fields) -> str:
+    return f"scenario_{hashlib.sha256(msgspec.json.encode(top.value, order='sorted')).hexdigest()[:16]}"
 
 
 def _plan(top: Fields, cast: Cast, intent: Fields, problems: Problems) -> Plan:
@@ -252,6 +253,9 @@ def _kind(step: Fields, cast: Cast, assigned: str) -> _Kind:
     if agent or (len(address.parts_of(assigned)) > 1 and not is_anybody(assigned)):
         if named is _Kind.HUMAN:
             raise step.invalid("assigned_to", f"a human's sign-off cannot be given by the agent {assigned!r}")
+        if step.has("human_task"):
+            hint = "Set requires_approval to true, or give the human_task a step of its own."
+            raise step.invalid("human_task", f"the agent {assigned!r} cannot be asked this", hint=hint)
         if named is not _Kind.AGENT and step.has("tool_id"):
             step.warn("tool_id", f"{step.text('tool_id')!r} is handed to the agent {assigned!r} as its task")
         return _Kind.AGENT
@@ -269,6 +273,8 @@ def _named_kind(step: Fields) -> _Kind | None:
     runtime, tool = step.text("runtime_type"), step.text("tool_id")
     if runtime in _RUNTIMES:
         return _RUNTIMES[runtime]
+    if runtime:
+        step.warn("runtime_type", f"{runtime!r} is not known")
     if tool == _OWNER_TOOL and step.flag("requires_approval") is False:
         return _Kind.NOTIFY
     return _TOOLS.get(tool)
@@ -353,7 +359,7 @@ def _notify_step(step: Fields, bundle: _Bundle, assigned: str, base: dict[str, A
         for name in ("subject", "message", "body")
     ]
     message = "\n\n".join(line for line in lines if line)
+    ask = step.inner("human_task") or step
+    message = message or ask.prose("description") or ask.text("title") or step.text("step_id")
     to = dict.fromkeys(person_behind(name, humans) or name for name in names)
-    return NotifyStep(
-        **base, to=tuple(to), message=message or step.prose("description") or step.text("title")
-    )
+    return NotifyStep(**base, to=tuple(to), message=message)

@@ -10,7 +10,7 @@ from signoff.core.tasks import COMMENT_NEEDED, EVIDENCE_NEEDED, OUTCOMES, POSITI
 
 MAX_FORM_BYTES: Final = 16 * 1024
 MAX_FORM_DEPTH: Final = 8
-MAX_REMINDERS: Final = 100
+MAX_REMINDERS: Final = 1000
 _REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
 
 TITLES: Final[dict[TaskType, str]] = {

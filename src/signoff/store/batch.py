@@ -42,7 +42,7 @@ class Batch(Struct):
     learnt: dict[str, Plan] = field(default_factory=dict)
 
 
-def cursor_demand(writes: Writes) -> list[tuple[str, str, int]]:
+def cursor_demand(writes: Writes) -> list[Row]:
     """(workspace, agent, growth of its counter) for every agent with fresh deliveries, in lock order."""
     counts: Counter[Agent] = Counter()
     fresh = [new.intent for new in writes.new if new.fresh]
@@ -70,7 +70,7 @@ def build(writes: Writes, plans: Plans, starts: dict[Agent, int]) -> Batch:
     batch.events = [fact_row(sealed) for sealed in writes.facts]
     batch.replies = [reply_row(reply) for reply in writes.replies]
     batch.outbox = [outgoing_row(out) for out in writes.outbox]
-    # Every writer meets rows that it has not locked yet in the same order, so that no two wait for each other.
+    # Every writer meets rows that it has not locked yet in one order, so that no two wait for each other.
     batch.plans.sort(key=itemgetter(0))
     batch.replies.sort(key=itemgetter(0, 1, 2, 3))
     return batch

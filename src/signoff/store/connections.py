@@ -1,10 +1,11 @@
 """PostgreSQL connections: the address people paste, a few connections kept open, and errors as our refusals.
 
-A broken connection is thrown away and the next call makes a new one, so a database that went away and came back
-needs no restart of ours.
+A broken connection is thrown away and the next call makes a new one, so a database that went away and came
+back needs no restart of ours.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
@@ -16,9 +17,15 @@ from signoff.core.errors import Busy, Conflict
 
 # Words of libpq that asyncpg would send to the server as settings, which the server then refuses.
 _LIBPQ_ONLY: Final = frozenset(
-    "channel_binding client_encoding connect_timeout fallback_application_name gssdelegation gssencmode keepalives"
-    " keepalives_count keepalives_idle keepalives_interval load_balance_hosts replication require_auth requirepeer"
-    " requiressl sslcertmode sslcompression sslcrldir sslkeylogfile sslsni tcp_user_timeout".split()
+    re.findall(
+        r"\w+",
+        """
+        channel_binding client_encoding connect_timeout fallback_application_name gssdelegation gssencmode
+        keepalives keepalives_count keepalives_idle keepalives_interval load_balance_hosts replication
+        require_auth requirepeer requiressl sslcertmode sslcompression sslcrldir sslkeylogfile sslsni
+        tcp_user_timeout
+        """,
+    )
 )
 _SETTINGS: Final = {
     "application_name": "signoff",
@@ -40,7 +47,6 @@ _CLASSES: Final = {
     "25": "database_unavailable",
     "28": "database_unavailable",
     "3D": "database_unavailable",
-    "40": "database_unavailable",
     "53": "database_unavailable",
     "55": "database_unavailable",
     "57": "database_unavailable",
@@ -48,6 +54,10 @@ _CLASSES: Final = {
     "XX": "database_damaged",
 }
 _DISK_FULL: Final = "53100"
+
+
+class Afresh(Busy):
+    """Another transaction was first; the same work may succeed now."""
 
 
 class Address:
@@ -130,7 +140,7 @@ async def close(db: Any) -> None:
     """Say goodbye, but do not wait for a server that does not answer."""
     try:
         await db.close(timeout=1)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncio.TimeoutError):
+    except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
         db.terminate()
 
 
@@ -139,7 +149,11 @@ def translated() -> Iterator[None]:
     """Turn what asyncpg raises into Busy or Conflict; a mistake of ours stays as it is."""
     try:
         yield
+    except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as error:
+        raise Afresh("database_contended", f"Another transaction was first: {error}.") from error
     except asyncpg.IntegrityConstraintViolationError as error:
+        if isinstance(error, asyncpg.NotNullViolationError) and error.table_name == "replies":
+            raise Afresh("database_contended", "The same key was answered just now.") from error
         raise Conflict("write_conflict", f"The database refused a row: {error}.") from error
     except asyncpg.PostgresError as error:
         state = str(error.sqlstate or "")
@@ -148,6 +162,21 @@ def translated() -> Iterator[None]:
         if state[:2] not in _CLASSES:
             raise
         raise Busy(_CLASSES[state[:2]], f"The database cannot be used right now: {error}.") from error
-    except (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncio.TimeoutError) as error:
+    except (TimeoutError, OSError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         reason = str(error) or type(error).__name__
         raise Busy("database_unavailable", f"The database cannot be reached: {reason}.") from error
+
+
+@contextmanager
+def committing() -> Iterator[None]:
+    """Around what makes a transaction durable: a connection lost in here leaves open whether it did."""
+    try:
+        with translated():
+            yield
+    except Busy as error:
+        if error.code != "database_unavailable":
+            raise
+        raise Busy(
+            "commit_unknown",
+            f"The connection was lost while writing; it may or may not be written. {error.message}",
+        ) from error

@@ -32,7 +32,8 @@ def insert_row(table: Table, conflict: str = "") -> str:
 
 def insert_rows(table: Table, prefix: str, conflict: str = "") -> str:
     """PostgreSQL: all rows at once."""
-    return f"insert into {table.name} ({', '.join(table.columns)}) select * from {unnest(table, prefix)} {conflict}"
+    columns = ", ".join(table.columns)
+    return f"insert into {table.name} ({columns}) select * from {unnest(table, prefix)} {conflict}"
 
 
 def unnest(table: Table, prefix: str) -> str:

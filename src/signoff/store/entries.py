@@ -97,10 +97,10 @@ def select(kind: type[Struct], where: str) -> str:
 def insert(kind: type[Struct]) -> str:
     """Add one entry; returns a row only if it was not there."""
     fields = kind.__struct_fields__
-    return (
-        f"insert into {_TABLES[kind]} ({', '.join(fields)}) values ({', '.join(':' + name for name in fields)})"
-        f" on conflict do nothing returning {fields[0]}"
-    )
+    values = ", ".join(":" + name for name in fields)
+    columns = ", ".join(fields)
+    into = f"insert into {_TABLES[kind]} ({columns}) values ({values})"
+    return f"{into} on conflict do nothing returning {fields[0]}"
 
 
 def values_of(entry: Struct) -> dict[str, Any]:

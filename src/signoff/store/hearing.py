@@ -14,6 +14,7 @@ from signoff.core.errors import Busy
 from signoff.store.connections import Address, close, translated
 
 CHANNEL: Final = "signoff"
+NOTIFY: Final = "select pg_notify($1, payload) from unnest($2::text[]) as payload"
 LONGEST: Final = 7900  # bytes of one notification; PostgreSQL allows 7999
 _SILENCE: Final = 20.0  # seconds after which the listening connection is tried
 _PAUSES: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
@@ -38,9 +39,7 @@ class Hearing:
                 self._mouth = await self._address.connect()
                 self._mouth_pid = self._mouth.get_server_pid()
             with translated():
-                await self._mouth.execute(
-                    "select pg_notify($1, payload) from unnest($2::text[]) as payload", CHANNEL, list(payloads(words))
-                )
+                await self._mouth.execute(NOTIFY, CHANNEL, list(payloads(words)))
 
     async def listen(self, heard: Heard) -> None:
         """Start listening; keeps at it, through every loss of the connection, until ``close``."""
@@ -103,7 +102,7 @@ async def _until_lost(ear: Any) -> None:
 
 
 def payloads(words: Sequence[str]) -> Iterator[str]:
-    """Words joined by line ends, as few notifications as they fit in; "" stands for one too long to be said."""
+    """Words joined by line ends, in as few notifications as hold them; "" stands for one too long to say."""
     said = [word if len(word.encode()) <= LONGEST else "" for word in dict.fromkeys(words)]
     start, size = 0, 0
     for end, word in enumerate(said):

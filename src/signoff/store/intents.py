@@ -30,17 +30,14 @@ class Intents:
 
     async def page(self, wanted: Filter) -> list[Stored]:
         """Newest first; the next page starts ``before`` the last id of this one."""
-        values = {name: value for name in sql.PAGE_WHERE if (value := getattr(wanted, name))}
-        where = " and ".join(sql.PAGE_WHERE[name] for name in values)
+        values = {name: value for name in sql.LISTED_WHERE if (value := getattr(wanted, name))}
+        where = " and ".join(sql.LISTED_WHERE[name] for name in values)
         if wanted.older_than is not None:
             values["older_than"] = micros(wanted.older_than)
-        ids = sql.PAGE_IDS.format(where=where)
-        if wanted.party:
-            # Two halves, so that each is answered from its own index and stops at the limit.
-            values["party"] = wanted.party
-            halves = (sql.PAGE_IDS.format(where=f"{where} and {party}") for party in sql.PAGE_PARTIES)
-            ids = " union ".join(f"select id from ({half}) half" for half in halves)
-        return await self._stored(sql.PAGE.format(ids=ids), limit=wanted.limit, **values)
+        if not wanted.party:
+            ids = sql.LISTED_IDS.format(where=where)
+            return await self._stored(sql.LISTED.format(ids=ids), limit=wanted.limit, **values)
+        return await self._either(where, sql.PARTY, limit=wanted.limit, party=wanted.party, **values)
 
     async def open_tasks(self, workspace: str, after: str = "", limit: int = 200) -> list[Stored]:
         """Intents that wait for a person, oldest first, with an id above ``after``."""
@@ -49,7 +46,7 @@ class Intents:
     async def deliveries(
         self, workspace: str, agent: str, after: int, limit: int
     ) -> list[tuple[int, Stored]]:
-        """(cursor, intent) of the agent's claimable deliveries above the cursor ``after``, in commit order."""
+        """(cursor, intent) of the agent's claimable deliveries above ``after``, in commit order."""
         rows = await self._db.read(sql.DELIVERIES, workspace=workspace, agent=agent, after=after, limit=limit)
         plans = await plans_of(self._db, rows)
         return [(row[4], stored(row, plans[row[1]])) for row in rows]
@@ -63,7 +60,8 @@ class Intents:
 
     async def inbox(self, workspace: str, owner: str, limit: int) -> list[Stored]:
         """Intents addressed to ``owner``, or whose answer goes to it, newest first."""
-        return await self._stored(sql.INBOX, workspace=workspace, owner=owner, limit=limit)
+        where = sql.LISTED_WHERE["workspace"]
+        return await self._either(where, sql.OWNER, workspace=workspace, owner=owner, limit=limit)
 
     async def ids(self, after: str = "", limit: int = 1000) -> list[str]:
         """All ids of all workspaces above ``after``, in order: for the doctor and the auditor."""
@@ -85,6 +83,12 @@ class Intents:
     async def next_wake(self) -> datetime | None:
         """The next moment at which time alone can change any intent."""
         return maybe_moment((await self._db.read(sql.NEXT_WAKE))[0][0])
+
+    async def _either(self, where: str, halves: Sequence[str], **values: Any) -> list[Stored]:
+        # Two halves instead of an "or": each is answered from its own index and stops at the limit.
+        parts = (sql.LISTED_IDS.format(where=f"{where} and {half}") for half in halves)
+        ids = " union ".join(f"select id from ({part}) half" for part in parts)
+        return await self._stored(sql.LISTED.format(ids=ids), **values)
 
     async def _stored(self, statement: str, **values: Any) -> list[Stored]:
         rows: list[Row] = await self._db.read(statement, **values)

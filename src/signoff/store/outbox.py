@@ -16,7 +16,7 @@ class Outbox:
         self._db = database
 
     async def due(self, limit: int, hold: timedelta) -> list[Outgoing]:
-        """Take up to ``limit`` due rows for ``hold``: nobody else gets them until then. Counts as an attempt."""
+        """Take up to ``limit`` due rows; nobody else gets them for ``hold``. Counts as an attempt."""
         now = await self._db.now()
         values = {"now": micros(now), "until": micros(now + hold), "limit": limit}
         [rows] = await self._db.write((sql.OUTBOX_TAKE, values))
@@ -36,7 +36,7 @@ class Outbox:
 
     async def counts(self) -> dict[str, int]:
         """How many are ``waiting`` and how many ``dead``."""
-        found: dict[int, int] = {dead: count for dead, count in await self._db.read(sql.OUTBOX_COUNTS)}
+        found: dict[int, int] = {row[0]: row[1] for row in await self._db.read(sql.OUTBOX_COUNTS)}
         return {"waiting": found.get(0, 0), "dead": found.get(1, 0)}
 
     async def listing(self, workspace: str, limit: int) -> list[Outgoing]:

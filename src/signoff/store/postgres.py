@@ -1,35 +1,33 @@
 """The store on PostgreSQL: any number of servers beside each other, the row lock decides who acts.
 
-READ COMMITTED, ``synchronous_commit=on``, rows locked in id order. What a transaction reads is one statement and
-what it writes another; without a lock to hold, the write is its own transaction. 40001 and 40P01 start afresh.
+READ COMMITTED, ``synchronous_commit=on``, rows locked in id order. What a transaction reads is one statement
+and what it writes another; without a lock to hold, the write is its own transaction. 40001 and 40P01 start
+afresh.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-import asyncpg
-
-from signoff.core.errors import Busy, Refused
+from signoff.core.errors import Refused
 from signoff.core.plan import Plan
 from signoff.store import postgres_sql as own
 from signoff.store import sql
 from signoff.store.batch import build, cursor_demand
-from signoff.store.connections import Address, Connections
+from signoff.store.connections import Address, Afresh, Connections, committing
 from signoff.store.database import Statement
 from signoff.store.dialect import for_postgres
 from signoff.store.hearing import Hearing
 from signoff.store.migrate import APPLIED, RECORD, VERSION_TABLE, pending
 from signoff.store.rows import Row, intent_of, micros, moment
 from signoff.store.store import Clock, Store, Work
-from signoff.store.work import Found, Reply, Want
+from signoff.store.work import Found, Reply, Want, Writes
 
 CONNECTIONS: Final = 8
 TRIES: Final = 3
-# Another transaction was first: a deadlock, a serialisation failure, or a reply that appeared since we looked.
-_AFRESH: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.NotNullViolationError)
+T = TypeVar("T")
 
 
 class PostgresStore(Store):
@@ -53,13 +51,7 @@ class PostgresStore(Store):
         await self._connections.close()
 
     async def transact(self, want: Want, work: Work) -> None:
-        for _ in range(TRIES):
-            async with self._connections.one() as db:
-                try:
-                    return await self._once(db, want, work)
-                except _AFRESH:
-                    continue
-        raise Busy("database_contended", "Other servers were first, each time. Nothing was written.")
+        await _afresh(lambda: self._transact(want, work))
 
     async def read(self, sql: str, **values: Any) -> list[Row]:
         if self._pooled:
@@ -68,13 +60,11 @@ class PostgresStore(Store):
             return await _rows(db, sql, values)
 
     async def write(self, *statements: Statement) -> list[list[Row]]:
-        for _ in range(TRIES):
-            try:
-                async with self._transaction() as db:
-                    return [await _rows(db, text, values) for text, values in statements]
-            except _AFRESH:
-                continue
-        raise Busy("database_contended", "Other servers were first, each time. Nothing was written.")
+        async def once() -> list[list[Row]]:
+            async with self._transaction() as db:
+                return [await _rows(db, text, values) for text, values in statements]
+
+        return await _afresh(once)
 
     async def now(self) -> datetime:
         [[now]] = await self.read(f"select {own.NOW}")
@@ -97,3 +87,94 @@ class PostgresStore(Store):
             "A PostgreSQL database is backed up with PostgreSQL's own tools.",
             hint=f"Run: pg_dump --format=custom --file={target} with the database's address.",
         )
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Any]:
+        async with self._connections.one() as db:
+            await db.execute(self._begin)
+            try:
+                yield db
+            except Exception:
+                if not db.is_closed():
+                    await db.execute("rollback")
+                raise
+            with committing():
+                await db.execute("commit")
+
+    async def _migrate(self, db: Any) -> None:
+        # Two servers may start on one empty database: the second waits here for the first.
+        await db.execute("select pg_catalog.set_config('lock_timeout', '60s', true)")
+        await db.execute(VERSION_TABLE)
+        await db.execute("lock table schema_version in access exclusive mode")
+        [[applied]] = await _rows(db, APPLIED, {})
+        [[now]] = await _rows(db, f"select {own.NOW}", {})
+        for step in pending("postgres", applied):
+            await db.execute(step.script)
+            await _rows(db, RECORD, {"version": step.version, "name": step.name, "applied_at": now})
+
+    async def _transact(self, want: Want, work: Work) -> None:
+        if want.ids or want.ready or want.due or self._pooled:
+            async with self._transaction() as db:
+                found = await self._find(db, want)
+                learnt = await self._save(db, found, work(found))
+        else:
+            async with self._connections.one() as db:
+                found = await self._find(db, want)
+                writes = work(found)
+                with committing():
+                    learnt = await self._save(db, found, writes)
+        for digest, plan in learnt.items():
+            self.plans.put(digest, plan)
+
+    async def _find(self, db: Any, want: Want) -> Found:
+        parts, values = own.wanted(want)
+        if want.due:
+            [[now]] = await _rows(db, f"select {own.NOW}", {})
+            values["now"] = micros(self.clock(moment(now)))
+        text, names = own.find(parts)
+        rows = await db.fetch(text, *(values[name] for name in names))
+        now = self.clock(moment(rows[-1][4]))
+        plans = await self._plans(db, {row[2] for row in rows if row[0] <= own.DUE})
+        found = Found(now, {}, {}, [], [])
+        for part, id, digest, data, number in rows:
+            if part <= own.DUE:
+                found.intents[id] = intent_of(data, plans[digest])
+            if part == own.READY:
+                found.ready.append(id)
+            elif part == own.DUE:
+                found.due.append(id)
+            elif part == own.REPLIED and moment(number) > now:
+                found.replies[want.once[int(id) - 1]] = Reply(digest, data)
+        return found
+
+    async def _plans(self, db: Any, digests: set[str]) -> dict[str, Plan]:
+        plans = self.plans.known(digests)
+        missing = digests - plans.keys()
+        if missing:
+            plans |= self.plans.learn(await _rows(db, sql.PLAN, {"digests": list(missing)}))
+        return plans
+
+    async def _save(self, db: Any, found: Found, writes: Writes) -> dict[str, Plan]:
+        demand = cursor_demand(writes)
+        # The counters are known only to the statement itself: cursors are counted down from their ends to 0.
+        batch = build(writes, self.plans, {(workspace, agent): -grows for workspace, agent, grows in demand})
+        statement = own.save(batch, demand, micros(found.now))
+        if statement is not None:
+            text, values = statement
+            await db.fetch(text, *values)
+        return batch.learnt
+
+
+async def _afresh(call: Callable[[], Awaitable[T]]) -> T:
+    for _ in range(TRIES - 1):
+        try:
+            return await call()
+        except Afresh:
+            continue
+    return await call()
+
+
+async def _rows(db: Any, sql: str, values: dict[str, Any]) -> list[Row]:
+    text, names = for_postgres(sql)
+    rows: list[Row] = await db.fetch(text, *(values[name] for name in names))
+    return rows

@@ -1,16 +1,19 @@
 """What only PostgreSQL can: all that a transaction reads in one statement, and all that it writes in another.
 
-Each is put together from the parts that have something to do, so a server sends few distinct texts, each prepared
-once per connection. A round trip costs more than the work in it.
+Each is put together from the parts that have something to do: few distinct texts, each prepared once for each
+connection. A round trip costs more than the work in it.
 """
 
 from functools import lru_cache
 from typing import Any, Final
 
+from msgspec.structs import asdict
+
 from signoff.store import sql
 from signoff.store.batch import Batch
 from signoff.store.dialect import for_postgres, insert_rows, unnest
 from signoff.store.rows import Row
+from signoff.store.work import Want
 
 NOW: Final = "(extract(epoch from clock_timestamp()) * 1000000)::bigint"
 BEGIN: Final = "begin"
@@ -27,7 +30,7 @@ _FIND: Final = {
         select {REPLIED}, o.place::text, r.fingerprint, r.body, r.expires_at
         from unnest(:once_workspace::text[], :once_actor::text[], :once_route::text[], :once_key::text[])
             with ordinality as o (workspace, actor, route, key, place)
-        join replies r on r.workspace = o.workspace and r.actor = o.actor and r.route = o.route and r.key = o.key
+        join replies r using (workspace, actor, route, key)
     """,
     # Read last, when every lock is held: so time never runs backwards within an intent.
     TIME: f"select {TIME}, '', '', ''::bytea, {NOW}",
@@ -40,9 +43,33 @@ def find(parts: tuple[int, ...]) -> tuple[str, tuple[str, ...]]:
     return for_postgres(" union all ".join(f"({_FIND[part]})" for part in (*parts, TIME)))
 
 
+def wanted(want: Want) -> tuple[tuple[int, ...], dict[str, Any]]:
+    """The parts to read for a want, and their values; ``now`` comes from the caller."""
+    parts: list[int] = []
+    values: dict[str, Any] = {}
+    if want.ids:
+        parts.append(LOCKED)
+        values["ids"] = want.ids
+    if want.ready is not None:
+        parts.append(READY)
+        values |= asdict(want.ready)
+    if want.due:
+        parts.append(DUE)
+        values["due"] = want.due
+    if want.once:
+        parts.append(REPLIED)
+        values["once_workspace"] = [key.workspace for key in want.once]
+        values["once_actor"] = [key.actor for key in want.once]
+        values["once_route"] = [key.route for key in want.once]
+        values["once_key"] = [key.key for key in want.once]
+    return tuple(parts), values
+
+
 # ---- writing
 
-_GIVEN: Final = "left join given on given.workspace = n.workspace and given.agent = n.agent and n.cursor is not null"
+_GIVEN: Final = """
+left join given on given.workspace = n.workspace and given.agent = n.agent and n.cursor is not null
+"""
 
 
 def _insert_intents(given: bool) -> str:
@@ -59,10 +86,11 @@ def _update_intents(given: bool) -> str:
     columns = {name: f"n.{name}" for name in sql.CHANGES.columns if name not in ("id", "workspace")}
     fresh = "given.seq + n.cursor" if given else "n.cursor"
     columns["cursor"] = f"case when n.agent is null then null else coalesce({fresh}, intents.cursor) end"
+    changes = ", ".join(f"{name} = {value}" for name, value in columns.items())
+    given_too = _GIVEN if given else ""
     return (
-        f"update intents set {', '.join(f'{name} = {value}' for name, value in columns.items())}"
-        f" from {unnest(sql.CHANGES, 'changes')} as n ({', '.join(sql.CHANGES.columns)}) {_GIVEN if given else ''}"
-        " where intents.id = n.id"
+        f"update intents set {changes} from {unnest(sql.CHANGES, 'changes')} as n"
+        f" ({', '.join(sql.CHANGES.columns)}) {given_too} where intents.id = n.id"
     )
 
 

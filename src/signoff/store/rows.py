@@ -1,7 +1,7 @@
 """Rows to values and back: the only file that knows what a column holds.
 
-An intent's ``state`` is its JSON without the plan: plans are shared by many intents, so each is stored once under
-its digest, and a decoded one is kept in memory.
+An intent's ``state`` is its JSON without the plan: plans are shared by many intents, so each is stored once
+under its digest, and a decoded one is kept in memory.
 """
 
 import hashlib
@@ -58,7 +58,7 @@ def plan_digest(plan: Plan) -> str:
 
 
 class Plans:
-    """Decoded plans by digest, the least recently used forgotten first. A plan in here is in the database too."""
+    """Decoded plans by digest, the least recently used dropped first. What is in here is in the database."""
 
     def __init__(self, limit: int = 1024) -> None:
         self._limit = limit
@@ -96,7 +96,7 @@ def intent_of(state: bytes, plan: Plan) -> Intent:
 
 
 def ready_agent(intent: Intent) -> str | None:
-    """The agent for which this intent's open delivery is up for taking; None when there is none, or it is pushed."""
+    """The agent that may take this intent's open delivery; None when there is none, or when it is pushed."""
     step = intent.open
     return step.agent if isinstance(step, Delivery) and step.hold is Hold.READY and not step.push else None
 

@@ -1,7 +1,7 @@
-"""Every statement the store sends, named, one line of purpose each; what the dialects do differently is in ``dialect``.
+"""Every statement the store sends, named and visible as SQL; ``dialect`` turns it into each database's own.
 
-Written once, for both databases: ``:name`` is a parameter, ``in :name`` takes a list, ``for update`` is left out
-where one writer makes it needless. The hot tables state their columns and types here, and only here.
+Written once for both: ``:name`` is a parameter, ``in :name`` takes a list, ``for update`` is left out where
+one writer makes it needless. The hot tables state their columns and types here, and only here.
 """
 
 from typing import Final, NamedTuple
@@ -112,40 +112,30 @@ where workspace = :workspace and actor = :actor and route = :route and key = :ke
 """
 PLAN: Final = "select digest, body from plans where digest in :digests"
 
-STORED: Final = """
-select i.id, i.plan, i.state, s.payload from intents i join submissions s on s.intent_id = i.id
-where i.id in :ids order by i.id
-"""
-HISTORY: Final = """
-select seq, body, private, hash from events where intent_id = :id and seq > :after order by seq limit :limit
-"""
-OPEN_TASKS: Final = """
-select i.id, i.plan, i.state, s.payload from intents i join submissions s on s.intent_id = i.id
-where i.workspace = :workspace and i.waiting = 'WAITING_FOR_HUMAN' and i.id > :after order by i.id limit :limit
+_STORED: Final = (
+    "select i.id, i.plan, i.state, s.payload from intents i join submissions s on s.intent_id = i.id"
+)
+STORED: Final = f"{_STORED} where i.id in :ids order by i.id"
+OPEN_TASKS: Final = f"""
+{_STORED} where i.workspace = :workspace and i.waiting = 'WAITING_FOR_HUMAN' and i.id > :after
+order by i.id limit :limit
 """
 DELIVERIES: Final = """
 select i.id, i.plan, i.state, s.payload, i.cursor from intents i join submissions s on s.intent_id = i.id
 where i.workspace = :workspace and i.agent = :agent and i.cursor > :after order by i.cursor limit :limit
 """
-INBOX: Final = """
-select i.id, i.plan, i.state, s.payload from intents i join submissions s on s.intent_id = i.id where i.id in (
-    select id from (select id from intents where workspace = :workspace and reply_to = :owner order by id desc limit :limit) r
-    union
-    select id from (select id from intents where workspace = :workspace and to_agent = :owner order by id desc limit :limit) a
-) order by i.id desc limit :limit
+HISTORY: Final = """
+select seq, body, private, hash from events where intent_id = :id and seq > :after order by seq limit :limit
 """
 IDS: Final = "select id from intents where id > :after order by id limit :limit"
 COUNTS: Final = "select status, count(*) from intents where workspace = :workspace group by status"
 NEXT_WAKE: Final = "select min(wake_at) from intents where wake_at is not null"
 
-# ---- a page of intents: the only statement put together from pieces
+# ---- lists of intents, newest first: the only statements put together from pieces
 
-PAGE: Final = """
-select i.id, i.plan, i.state, s.payload from intents i join submissions s on s.intent_id = i.id
-where i.id in ({ids}) order by i.id desc limit :limit
-"""
-PAGE_IDS: Final = "select id from intents where {where} order by id desc limit :limit"
-PAGE_WHERE: Final = {
+LISTED: Final = f"{_STORED} where i.id in ({{ids}}) order by i.id desc limit :limit"
+LISTED_IDS: Final = "select id from intents where {where} order by id desc limit :limit"
+LISTED_WHERE: Final = {
     "workspace": "workspace = :workspace",
     "statuses": "status in :statuses",
     "type": "type = :type",
@@ -153,7 +143,8 @@ PAGE_WHERE: Final = {
     "before": "id < :before",
     "older_than": "updated_at < :older_than",
 }
-PAGE_PARTIES: Final = ("requester = :party", "to_agent = :party")
+PARTY: Final = ("requester = :party", "to_agent = :party")
+OWNER: Final = ("reply_to = :owner", "to_agent = :owner")
 
 # ---- giving READY deliveries a new place in their agent's stream
 
@@ -178,7 +169,8 @@ update intents set cursor = (
 # ---- forgetting
 
 FORGETTABLE: Final = """
-select id from intents where status in ('COMPLETED', 'FAILED', 'CANCELED', 'TIMED_OUT') and updated_at < :before
+select id from intents
+where status in ('COMPLETED', 'FAILED', 'CANCELED', 'TIMED_OUT') and updated_at < :before
 order by updated_at limit :limit
 """
 FORGET: Final = (
@@ -199,7 +191,8 @@ delete from replies where (workspace, actor, route, key) in (
 OUTBOX_COLUMNS: Final = ", ".join(name for name in OUTBOX.columns if name != "shard")
 OUTBOX_TAKE: Final = f"""
 update outbox set due_at = :until, attempts = attempts + 1 where id in (
-    select id from outbox where dead = 0 and due_at <= :now order by due_at limit :limit for update skip locked
+    select id from outbox where dead = 0 and due_at <= :now order by due_at limit :limit
+    for update skip locked
 ) returning {OUTBOX_COLUMNS}
 """
 OUTBOX_DONE: Final = "delete from outbox where id in :ids"

@@ -32,8 +32,10 @@ READERS: Final = 3
 
 _INSERT_INTENT: Final = insert_row(sql.INTENTS)
 _UPDATE_INTENT: Final = """
-update intents set status = ?2, waiting = ?3, agent = ?5,
-    cursor = iif(?5 is null, null, coalesce(?6, cursor)), updated_at = ?7, wake_at = ?8, seq = ?9, head = ?10, state = ?11 where id = ?1 and workspace = ?4
+update intents set
+    status = ?2, waiting = ?3, agent = ?5, cursor = iif(?5 is null, null, coalesce(?6, cursor)),
+    updated_at = ?7, wake_at = ?8, seq = ?9, head = ?10, state = ?11
+where id = ?1 and workspace = ?4
 """
 _INSERT_PLAN: Final = insert_row(sql.PLANS, sql.KEEP_PLAN)
 _INSERT_SUBMISSION: Final = insert_row(sql.SUBMISSIONS)

@@ -12,7 +12,6 @@ from signoff.engine.engine import Engine
 from signoff.engine.feed import Feed
 from signoff.engine.keys import Keys
 from signoff.engine.planning import Planner
-from signoff.engine.planning import Planner
 from signoff.engine.registry import Registry
 from signoff.engine.view import View
 from signoff.web.shown import Shown
@@ -43,15 +42,14 @@ class Parts(msgspec.Struct, kw_only=True):
     """``stopping`` is set when the server shuts down; streams and long polls end then, in good order."""
 
     engine: Engine
-    planner: Planner
     view: View
     keys: Keys
     directory: Directory
     planner: Planner
     registry: Registry
     feed: Feed
-    clock: Clock
     settings: Settings
+    clock: Clock = msgspec.field(default_factory=Clock)
     shown: Shown = msgspec.field(default_factory=Shown)
     stopping: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
     readiness: Callable[[], Awaitable[Readiness]] = _ready

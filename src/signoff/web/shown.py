@@ -1,8 +1,9 @@
-"""Which deliveries an agent was shown on its stream but never looked at: they are shown again when it reconnects.
+"""Which deliveries an agent was shown on its stream but never looked at: they are shown again when it
+reconnects.
 
-Some published agents drain their stream at start and discard what they see, which can swallow a fresh intent. A
-reconnect means that the client is done with its previous batch, so a busy agent gets no duplicates. The memory
-is this process's own; after a restart an agent begins at cursor 0 and sees everything anyway.
+Some published agents drain their stream at start and discard what they see, which can swallow a fresh intent.
+A reconnect means that the client is done with its previous batch, so a busy agent gets no duplicates. The
+memory is this process's own; after a restart an agent begins at cursor 0 and sees everything anyway.
 """
 
 from collections import OrderedDict
@@ -15,7 +16,9 @@ _Agent = tuple[str, str]
 
 
 class Shown:
-    """Per agent: intent id -> (cursor, when it was shown). Moments are monotonic seconds, given by the caller."""
+    """Per agent: intent id -> (cursor, when it was shown). Moments are monotonic seconds, given by the
+    caller.
+    """
 
     def __init__(self) -> None:
         self._agents: OrderedDict[_Agent, dict[str, tuple[int, float]]] = OrderedDict()
@@ -39,7 +42,9 @@ class Shown:
                 del self._agents[workspace, agent]
 
     def unread(self, workspace: str, agent: str, since: int, now: float) -> list[str]:
-        """Intents shown up to cursor ``since``, long enough ago and never read; forgotten here with this call."""
+        """Intents shown up to cursor ``since``, long enough ago and never read; forgotten here with this
+        call.
+        """
         held = self._agents.get((workspace, agent), {})
         found = [i for i, (cursor, at) in held.items() if cursor <= since and now - at >= SETTLING]
         for intent_id in found:

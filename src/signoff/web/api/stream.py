@@ -1,9 +1,9 @@
 """Server-sent events, as AXP's clients need them (contract 3.7, 3.8).
 
-A backlog is written at once and the stream ends soon after, because some clients read the whole body before they
-look at it. With nothing new the stream is held for ``wait_seconds``, because closing at once makes clients spin.
-Clients known to read line by line keep theirs until an intent is final. A stopping server ends every stream in
-good order. No line is longer than 60,000 bytes. Comparison with ``since`` is exclusive.
+A backlog is written at once and the stream ends soon after, because some clients read the whole body before
+they look at it. With nothing new the stream is held for ``wait_seconds``, because closing at once makes
+clients spin. Clients known to read line by line keep theirs until an intent is final. A stopping server ends
+every stream in good order. No line is longer than 60,000 bytes. Comparison with ``since`` is exclusive.
 """
 
 import asyncio

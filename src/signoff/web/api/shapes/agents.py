@@ -40,7 +40,9 @@ class Deliveries(Struct, kw_only=True):
 
 
 class DeliveryOut(Struct, kw_only=True):
-    """An agent step in one worker's hands. ``token`` proves it; ``idempotency_key`` is the same on every attempt."""
+    """An agent step in one worker's hands. ``token`` proves it; ``idempotency_key`` is the same on every
+    attempt.
+    """
 
     delivery_id: str
     intent_id: str

@@ -10,13 +10,14 @@ from typing import Any, Final
 from msgspec import UNSET, Struct, UnsetType
 
 from signoff.core import events as e
+from signoff.core.advance import Change
 from signoff.core.ids import visit_ref
 from signoff.core.model import FINAL, Fault, Intent, Status, Waiting
 from signoff.core.plan import HumanStep
 from signoff.core.tasks import Sign, TaskSpec
 from signoff.core.view import result_of
 from signoff.web.api.shapes.common import Text
-from signoff.web.api.shapes.intents import HumanTask, PendingWith, asked_people, human_task
+from signoff.web.api.shapes.intents import HumanTask, PendingWith, asked_people, human_task, pending
 
 STEP: Final = 2  # wire sequence numbers per fact
 
@@ -213,6 +214,15 @@ def walk(trail: Trail, facts: Iterable[e.Fact], after: int = 0, *, result: bool 
     """The events of these facts with a wire sequence number above ``after``; the facts before are walked too."""
     events = (trail.show(fact, result=result) for fact in facts)
     return [event for event in events if event is not None and event.seq > after]
+
+
+def events_of(change: Change) -> list[EventOut]:
+    """What one command brought about, as events; without a result at their top."""
+    trail = Trail(change.after)
+    if change.before is not None:
+        trail.status, trail.waiting = change.before.status, change.before.waiting
+        trail.pending = pending(change.before)
+    return walk(trail, [sealed.fact for sealed in change.facts], result=False)
 
 
 def details(fact: e.Fact, intent: Intent) -> dict[str, Any]:

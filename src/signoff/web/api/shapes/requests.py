@@ -1,4 +1,6 @@
-"""Bodies of requests about intents, tasks and deliveries. AXP's are read leniently, ours (``Strict``) are not."""
+"""Bodies of requests about intents, tasks and deliveries. AXP's are read leniently, ours (``Strict``) are
+not.
+"""
 
 from datetime import datetime
 from typing import Annotated, Any, TypeAlias

@@ -1,0 +1,36 @@
+"""``signoff agents``: who takes deliveries in this workspace."""
+
+from typing import Final
+
+import click
+
+from signoff.cli.commands import RemoteCommand
+from signoff.cli.output import column, moment
+from signoff.cli.session import Remote
+from signoff.cli.tree import Group
+
+FIELDS: Final = (
+    "service_account_id", "address", "name", "display_name", "description", "status", "delivery_mode",
+    "callback_url", "created_at", "updated_at",
+)  # fmt: skip
+
+
+@click.group(cls=Group)
+def agents() -> None:
+    """See the registered agents."""
+
+
+@agents.command("list", cls=RemoteCommand, fields=FIELDS)
+@click.pass_obj
+def list_agents(session: Remote) -> None:
+    """List the registered agents."""
+    session.out.many(session.client.agents(), _COLUMNS, "address", "There are no agents here.")
+
+
+_COLUMNS: Final = (
+    column("ADDRESS"),
+    column("STATUS"),
+    column("DELIVERY", "delivery_mode"),
+    column("DESCRIPTION"),
+    moment("CREATED", "created_at"),
+)

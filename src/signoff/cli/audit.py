@@ -1,0 +1,114 @@
+"""``signoff audit``: an intent's history, and the proof that it is whole.
+
+``verify`` does not take the server's word: it hashes the stored bytes again on this machine, link by link.
+The rule is RFC 6962's domain separation: SHA-256("signoff/event/v1" || 0 || previous hash || body).
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+import click
+
+from signoff.cli.commands import RemoteCommand
+from signoff.cli.failures import Code, Stop
+from signoff.cli.output import Column, column, moment
+from signoff.cli.session import Remote
+from signoff.cli.tree import Group
+
+FIELDS: Final = (
+    "seq",
+    "at",
+    "type",
+    "actor",
+    "via",
+    "summary",
+    "comment",
+    "event",
+    "body",
+    "private",
+    "hash",
+)
+_PREFIX: Final = b"signoff/event/v1\0"
+
+
+@click.group(cls=Group)
+def audit() -> None:
+    """Show and verify an intent's history."""
+
+
+@audit.command("show", cls=RemoteCommand, fields=FIELDS)
+@click.argument("intent")
+@click.pass_obj
+def show(session: Remote, intent: str) -> None:
+    """Show who did what, when and through which channel."""
+    trail = session.client.audit(session.intent_id(intent))
+    session.out.many(trail.events, _COLUMNS, "hash", "This intent has no history.")
+
+
+@audit.command("verify", cls=RemoteCommand, fields=("intent_id", "events", "head", "verified", "problem"))
+@click.argument("intent")
+@click.pass_obj
+def verify(session: Remote, intent: str) -> Code:
+    """Hash the history again here and compare. Exit code 1 when it does not prove itself."""
+    trail = session.client.audit(session.intent_id(intent))
+    problem = broken(trail) or (
+        "" if trail.verified else f"the server says: {trail.problem or 'not verified'}"
+    )
+    found = {
+        "intent_id": trail.intent_id,
+        "events": len(trail.events),
+        "head": trail.head,
+        "verified": not problem,
+        "problem": problem,
+    }
+    if problem and session.out.for_people:
+        raise Stop(Code.FAILURE, f"The history of {trail.intent_id} does not prove itself: {problem}.")
+    session.out.one(found, "head", [f"verified: {len(trail.events)} events, head {trail.head}"])
+    return Code.FAILURE if problem else Code.OK
+
+
+def broken(trail: Mapping[str, Any]) -> str:
+    """What is wrong with an audit trail as the server sent it; "" when every link holds."""
+    previous = ""
+    for number, event in enumerate(trail.get("events") or (), start=1):
+        body, private = str(event.get("body", "")).encode(), event.get("private")
+        if hashlib.sha256(_PREFIX + bytes.fromhex(previous) + body).hexdigest() != event.get("hash"):
+            return f"event {number}: its bytes are not the bytes that were hashed"
+        fact = _fact(body)
+        if fact.get("seq") != number or fact.get("intent") != trail.get("intent_id"):
+            return f"event {number}: its body names another place"
+        if private and hashlib.sha256(str(private).encode()).hexdigest() != fact.get("note_digest"):
+            return f"event {number}: its private text is not the text that was hashed"
+        previous = str(event["hash"])
+    if previous != trail.get("head"):
+        return "the head in the intent's row is not the last event's hash"
+    return "" if previous else "it has no events"
+
+
+def _fact(body: bytes) -> Mapping[str, Any]:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _actor(event: Mapping[str, Any]) -> str:
+    actor = event.get("actor")
+    if not isinstance(actor, Mapping):
+        return str(actor or "")
+    return str(actor.get("name") or actor.get("email") or actor.get("id") or actor.get("kind") or "")
+
+
+_COLUMNS: Final = (
+    column("SEQ"),
+    moment("AT", "at"),
+    column("EVENT", "type"),
+    Column("BY", _actor),
+    column("VIA"),
+    column("SUMMARY"),
+    column("COMMENT"),
+    Column("HASH", lambda event: str(event.get("hash", ""))[:12]),
+)

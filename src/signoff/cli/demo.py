@@ -1,0 +1,209 @@
+"""``signoff demo``: the main job in one command, from the files of examples/database-migration.
+
+Server, agent and initiator are the real ones: the agent is its own process with its own key, and everything goes
+over HTTP. Ctrl-C leaves the intent durable.
+"""
+
+import asyncio
+import json
+import os
+import runpy
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import click
+
+from signoff.client import AsyncClient
+from signoff.client.types import AuditTrail, Event, Result
+from signoff.cli.documents import read_document
+from signoff.cli.visible import visible
+
+_STORY: Final = "database-migration"
+_ANSWERS: Final = {
+    "a": "approved",
+    "approve": "approved",
+    "y": "approved",
+    "r": "rejected",
+    "reject": "rejected",
+}
+
+
+@click.command()
+@click.option(
+    "--auto", is_flag=True, help="Answer as the owner, through the HTTP API, once the validator is done."
+)
+@click.option(
+    "--port", type=int, default=None, help="Port of the server; default 8100, or a free one if taken."
+)
+@click.option(
+    "--data", type=click.Path(path_type=Path), default=Path(".signoff"), help="Folder of the database."
+)
+def demo(auto: bool, port: int | None, data: Path) -> int:
+    """A migration is checked by an agent, held for a person, approved, and completed; then its audit trail."""
+    from signoff.server import run
+
+    return int(run(_demo(auto, port, data)))
+
+
+def example() -> Path:
+    """The folder with the story's files: beside the sources, or as installed."""
+    package = Path(__file__).parents[1]
+    for folder in (package.parents[1] / "examples" / _STORY, package / "examples" / _STORY):
+        if (folder / "workflow.yaml").is_file():
+            return folder
+    raise click.ClickException("The example's files are missing from this installation.")
+
+
+async def _demo(auto: bool, port: int | None, data: Path) -> int:
+    from signoff.config import Config
+    from signoff.core.errors import Refused
+    from signoff.server import running
+
+    config = Config(port=8100 if port is None else port, data=data, notify="none")
+    try:
+        context = running(config)
+        server = await context.__aenter__()
+    except Refused as refusal:
+        if port is not None or refusal.code != "address_in_use":
+            raise
+        context = running(Config(port=0, data=data, notify="none"))
+        server = await context.__aenter__()
+    try:
+        story = asyncio.create_task(_tell(server.base_url, auto, data))
+        stopped = asyncio.create_task(server.until_stopped())
+        await asyncio.wait({story, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if story.done():
+            return story.result()
+        story.cancel()
+        await asyncio.gather(story, return_exceptions=True)
+        say("")
+        say("Stopped. Nothing is lost: the intent is in the database and goes on when the server does:")
+        say(f"  signoff up --data {data}        then: signoff tasks list, signoff tasks approve TASK")
+        return 130
+    finally:
+        await context.__aexit__(None, None, None)
+
+
+async def _tell(url: str, auto: bool, data: Path) -> int:
+    """The story itself, as a client of the server: exit code 0 only if the intent is COMPLETED."""
+    folder = example()
+    owner = json.loads((data / "credentials.json").read_text(encoding="utf-8"))["api_key"]
+    say(f"Server    {url}   database {data / 'signoff.db'}")
+    async with AsyncClient(url, owner) as person:
+        await person.apply_workflow(read_document(str(folder / "workflow.yaml")))
+        say("Workflow  database-migration: validate (agent), then approve (a person)")
+        request = runpy.run_path(str(folder / "request.py"))["INTENT"]
+        agent = await person.create_key(agent=request["to_agent"])
+        service = await person.create_key(service="demo-initiator")
+        async with (
+            _validator(folder / "agent.py", url, agent.api_key),
+            AsyncClient(url, service.api_key) as initiator,
+        ):
+            intent_id = await initiator.send_intent(request)
+            say(f"Intent    {intent_id}")
+            say("")
+            result = await _follow(initiator, person, intent_id, auto)
+            say("")
+            say(f"Result    {visible(result.status)}  outcome {visible(result.outcome or 'none')}")
+            return show_audit(await person.audit(intent_id), result)
+
+
+@asynccontextmanager
+async def _validator(script: Path, url: str, key: str) -> AsyncIterator[None]:
+    """The agent as a process of its own, stopped by its pid at the end."""
+    environment = os.environ | {"SIGNOFF_URL": url, "SIGNOFF_API_KEY": key}
+    process = await asyncio.create_subprocess_exec(sys.executable, str(script), env=environment)
+    say(f"Agent     infra-validator, process {process.pid}")
+    try:
+        yield
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), 10)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+
+async def _follow(initiator: AsyncClient, person: AsyncClient, intent_id: str, auto: bool) -> Result:
+    """Print the lifecycle as it happens; ask, or answer, when a person is needed."""
+    asking: asyncio.Task[None] | None = None
+    try:
+        async for event in initiator.observe(intent_id):
+            say(_line(event))
+            if event.event_type == "intent.human_task_assigned":
+                asking = asyncio.create_task(_decide(person, intent_id, auto))
+        return await initiator.wait_for(intent_id)
+    finally:
+        if asking is not None:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+
+
+def _line(event: Event) -> str:
+    at = f"{event.at:%H:%M:%S}Z" if event.at else ""
+    what = event.event_type.removeprefix("intent.").replace("_", " ")
+    return f"{at}  {visible(what):<21} {visible(event.status):<13} by {visible(event.actor)}"
+
+
+async def _decide(person: AsyncClient, intent_id: str, auto: bool) -> None:
+    task = next((t for t in await person.tasks() if t.intent_id == intent_id), None)
+    if task is None:
+        return
+    say("")
+    say(f"  {visible(task.title)}")
+    for name, value in {**task.payload, **(task.previous_results.get("validate") or {})}.items():
+        say(f"    {visible(name):<14} {visible(value)}")
+    say(f"  {visible(task.on_silence)}")
+    say("")
+    outcome = "approved"
+    if not auto:
+        say(f"  Decide here, or in another terminal: signoff tasks approve {task.task_id}")
+        chosen = await _ask()
+        if chosen is None:
+            return
+        outcome = chosen
+    comment = "Approved by signoff demo --auto." if auto else None
+    await person.answer(task.task_id, outcome, comment, None, task.revision, task.digest)
+
+
+async def _ask() -> str | None:
+    """The outcome a person types; None where nobody can: then the decision comes from elsewhere."""
+    if not sys.stdin.isatty():
+        return None
+    loop = asyncio.get_running_loop()
+    while True:
+        sys.stdout.write("  approve or reject? [a/r] ")
+        sys.stdout.flush()
+        ready = asyncio.Event()
+        loop.add_reader(sys.stdin.fileno(), ready.set)
+        try:
+            await ready.wait()
+        finally:
+            loop.remove_reader(sys.stdin.fileno())
+        line = sys.stdin.readline()
+        if not line:
+            return None
+        if (outcome := _ANSWERS.get(line.strip().lower())) is not None:
+            return outcome
+
+
+def show_audit(trail: AuditTrail, result: Result) -> int:
+    """Who did what, when, through which channel, and the head of the chain that proves it."""
+    say("")
+    say("Audit trail")
+    for event in trail.events:
+        at = f"{event.at:%Y-%m-%d %H:%M:%S.%f}"[:-3] + "Z" if event.at else ""
+        who = f"{event.actor.kind} {event.actor.name or event.actor.id}"
+        say(f"  {event.seq:>2}  {at}  {visible(who)} via {visible(event.via)}: {visible(event.summary)}")
+    say(f"  head {trail.head}")
+    say(f"  {'verified: every event is what was hashed' if trail.verified else 'NOT VERIFIED: ' + trail.problem}")
+    return 0 if result.completed and trail.verified else 1
+
+
+def say(line: str) -> None:
+    print(line, flush=True)

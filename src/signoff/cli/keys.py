@@ -1,0 +1,80 @@
+"""``signoff keys``: API keys. A key's secret is shown once, when it is created; only its hash is stored."""
+
+from typing import Final
+
+import click
+
+from signoff.cli.arguments import seconds
+from signoff.cli.commands import RemoteCommand
+from signoff.cli.failures import Code, Stop
+from signoff.cli.output import column, moment
+from signoff.cli.session import Remote
+from signoff.cli.tree import Group
+from signoff.cli.visible import visible
+
+FIELDS: Final = ("key_id", "kind", "address", "name", "hint", "created_at", "expires_at", "revoked_at")
+
+
+@click.group(cls=Group)
+def keys() -> None:
+    """Create, list and revoke API keys."""
+
+
+@keys.command("create", cls=RemoteCommand, fields=("address", "key_id", "api_key", "kind", "expires_at"))
+@click.option("--agent", metavar="ADDRESS", help="For an agent: its name or agent://org/workspace/name.")
+@click.option("--service", metavar="NAME", help="For a service: it may submit and observe.")
+@click.option("--person", metavar="EMAIL", help="For a person: it may decide as that person.")
+@click.option("--name", metavar="NAME", help="With --person: the person's name.")
+@click.option(
+    "--role", "roles", multiple=True, metavar="ROLE", help="With --person: a role; repeat it for several."
+)
+@click.option("--expires-in", callback=seconds, metavar="DURATION", help="How long it is good for.")
+@click.pass_obj
+def create(
+    session: Remote, /, expires_in: float | None, roles: tuple[str, ...], **holder: str | None
+) -> None:
+    """Create a key for exactly one of --agent, --service and --person; prints it once."""
+    if sum(bool(holder[name]) for name in ("agent", "service", "person")) != 1:
+        raise Stop(Code.USAGE, "Name exactly one of --agent, --service and --person.")
+    key = session.client.create_key(
+        agent=holder["agent"],
+        service=holder["service"],
+        person=holder["person"],
+        name=holder["name"],
+        roles=roles or None,
+        expires_in=expires_in,
+    )
+    session.out.one(key, "api_key", [key.api_key])
+    if session.out.for_people:
+        session.out.note(f"{visible(key.kind)} key {key.key_id} of {key.address}. It is shown only now.")
+
+
+@keys.command("list", cls=RemoteCommand, fields=FIELDS)
+@click.pass_obj
+def list_keys(session: Remote) -> None:
+    """List the keys, without their secrets."""
+    from signoff.client.calls import Call
+
+    found = session.client.call(Call("GET", "/v1/keys", lambda answer: list(answer.get("keys") or ())))
+    session.out.many(found, _COLUMNS, "key_id", "There are no keys here.")
+
+
+@keys.command("revoke", cls=RemoteCommand, fields=("key_id",))
+@click.argument("key_id")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def revoke(session: Remote, key_id: str, yes: bool) -> None:
+    """Make a key worthless, at once."""
+    session.confirm(f"Revoke the key {key_id}? Whoever uses it is locked out.", yes)
+    session.client.revoke_key(key_id)
+    session.out.one({"key_id": key_id}, "key_id", [f"revoked: {visible(key_id)}"])
+
+
+_COLUMNS: Final = (
+    column("KEY", "key_id"),
+    column("KIND"),
+    column("OF", "address"),
+    moment("CREATED", "created_at"),
+    moment("EXPIRES", "expires_at"),
+    moment("REVOKED", "revoked_at"),
+)

@@ -1,0 +1,48 @@
+"""``signoff scenarios``: AXP scenario bundles, checked and started."""
+
+import click
+
+from signoff.cli.arguments import seconds
+from signoff.cli.commands import RemoteCommand
+from signoff.cli.documents import read_document
+from signoff.cli.failures import Code
+from signoff.cli.output import block
+from signoff.cli.session import Remote
+from signoff.cli.tree import Group
+from signoff.cli.watching import watch_intent
+
+
+@click.group(cls=Group)
+def scenarios() -> None:
+    """Validate and apply scenario bundles."""
+
+
+@scenarios.command("validate", cls=RemoteCommand, fields=("valid", "errors", "warnings"))
+@click.argument("file")
+@click.pass_obj
+def validate(session: Remote, file: str) -> Code:
+    """Check a bundle (JSON or YAML, - is standard input); creates nothing. Exit code 1 when it is not valid."""
+    found = session.client.validate_scenario(read_document(file))
+    lines = [line for text in found.errors for line in block("error", text)]
+    lines += [line for text in found.warnings for line in block("warning", text)]
+    session.out.one(found, "valid", lines or ["The bundle is valid."])
+    return Code.OK if found.valid else Code.FAILURE
+
+
+@scenarios.command(
+    "apply", cls=RemoteCommand, fields=("intent_id", "scenario_id", "status", "agents", "warnings")
+)
+@click.argument("file")
+@click.option("--idempotency-key", metavar="KEY", help="Applied twice with one key, it is started once.")
+@click.option("--watch", is_flag=True, help="Follow it to its end; the exit code tells how it ended.")
+@click.option("--timeout", callback=seconds, metavar="DURATION", help="With --watch: how long to follow it.")
+@click.pass_obj
+def apply(
+    session: Remote, file: str, idempotency_key: str | None, watch: bool, timeout: float | None
+) -> Code:
+    """Start a bundle (JSON or YAML, - is standard input): its agents, plan and intent. Prints the intent's id."""
+    applied = session.client.apply_scenario(read_document(file), idempotency_key=idempotency_key)
+    for warning in applied.warnings:
+        session.out.note(f"warning: {warning}")
+    session.out.one(applied, "intent_id", [applied.intent_id])
+    return watch_intent(session, applied.intent_id, timeout) if watch else Code.OK

@@ -1,0 +1,64 @@
+"""``signoff config``: which settings are in force and where each comes from. Secrets are masked."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from signoff.cli.commands import DataCommand
+from signoff.cli.output import Column, column
+from signoff.cli.session import Session
+from signoff.cli.tree import Group
+from signoff.cli.up import flags
+from signoff.config import MASK, ROWS, Loaded, load
+
+
+@click.group(cls=Group)
+def config() -> None:
+    """Show the settings and where they come from."""
+
+
+@click.pass_obj
+def _show(session: Session, /, origin: bool, **given: Any) -> None:
+    """Show the settings a server started here would have, and the server that the other commands talk to."""
+    loaded = load(given, os.environ)
+    for warning in loaded.warnings:
+        session.out.note(f"warning: {warning}")
+    columns = [column("SETTING", "name"), Column("VALUE", lambda row: row["value"])]
+    if origin:
+        columns.append(column("ORIGIN"))
+    session.out.many([*_server(loaded), *_client()], columns, "name", "")
+
+
+def _server(loaded: Loaded) -> Iterator[dict[str, str]]:
+    for row in ROWS:
+        value = row.show(getattr(loaded.config, row.name))
+        origin = loaded.origins[row.name]
+        derived = origin == "default" and row.shown
+        yield {"name": row.name, "value": value, "origin": f"default, {row.shown}" if derived else origin}
+
+
+def _client() -> Iterator[dict[str, str]]:
+    """What the SDK would talk to; nothing where it would find no server."""
+    from signoff.client.errors import NotConfigured
+    from signoff.client.settings import find_settings
+
+    try:
+        found = find_settings()
+    except NotConfigured:
+        return
+    key = "SIGNOFF_API_KEY" if os.environ.get("SIGNOFF_API_KEY") else found.source
+    yield {"name": "url", "value": found.url, "origin": found.source}
+    yield {"name": "api_key", "value": MASK, "origin": key}
+
+
+config.add_command(
+    DataCommand(
+        "show",
+        callback=_show,
+        help=_show.__doc__,
+        params=[*flags(), click.Option(["--origin"], is_flag=True, help="Say where each value comes from.")],
+        fields=("name", "value", "origin"),
+    )
+)

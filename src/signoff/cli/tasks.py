@@ -1,0 +1,205 @@
+"""``signoff tasks``: what waits for a person. An answer names the revision and digest that were shown."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from signoff.cli.arguments import form_data, short_id
+from signoff.cli.commands import RemoteCommand
+from signoff.cli.documents import Document, read_inline
+from signoff.cli.failures import Code, Stop
+from signoff.cli.output import Column, Output, as_moment, block, column, moment, utc
+from signoff.cli.session import Remote
+from signoff.cli.tree import Group
+from signoff.cli.visible import visible
+
+if TYPE_CHECKING:
+    from signoff.client import Task
+
+FIELDS: Final = (
+    "task_id", "intent_id", "intent_type", "step_id", "state", "task_type", "title", "description",
+    "allowed_outcomes", "form_schema", "comment_required", "evidence_required", "payload", "previous_results",
+    "requester", "approvers", "opened_at", "due_at", "next_reminder_at", "escalation_at", "reminders_sent",
+    "revision", "digest", "votes", "outcome", "ending", "decided_at", "decided_by", "decided_by_name", "via",
+    "on_silence",
+)  # fmt: skip
+
+
+@click.group(cls=Group)
+def tasks() -> None:
+    """See and answer what waits for a person."""
+
+
+@tasks.command("list", cls=RemoteCommand, fields=FIELDS)
+@click.option("--mine", is_flag=True, help="Only those that you may answer.")
+@click.option(
+    "--state", type=click.Choice(["open", "closed"]), default="open", show_default=True, help="Which."
+)
+@click.option(
+    "--limit", type=click.IntRange(1), default=200, show_default=True, help="How many, oldest first."
+)
+@click.pass_obj
+def list_tasks(session: Remote, mine: bool, state: str, limit: int) -> None:
+    """List tasks, oldest first."""
+    found = session.client.tasks(mine, state=state, limit=limit)
+    session.out.many(found, _COLUMNS, "task_id", f"There are no {state} tasks{' for you' if mine else ''}.")
+
+
+@tasks.command("get", cls=RemoteCommand, fields=FIELDS)
+@click.argument("task")
+@click.pass_obj
+def get(session: Remote, task: str) -> None:
+    """Show one task. TASK is its id or the intent's, or a unique beginning or end of it."""
+    found = session.client.task(session.task_id(task))
+    session.out.one(found, "task_id", task_lines(found, session.out))
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the person said on the command line. data: of a form, ``None`` to be read from fields."""
+
+    outcome: str
+    comment: str | None
+    digest: str | None
+    yes: bool
+    evidence: str | None = None
+    data: Document | None = None
+    fields: Sequence[str] = ()
+
+
+def _answer_options(command: Any) -> Any:
+    """What every command that answers a task takes."""
+    for decorate in (
+        click.argument("task"),
+        click.option("--comment", "-m", metavar="TEXT", help="Why; it stands in the history."),
+        click.option("--digest", metavar="DIGEST", help="Refuse unless this is what is being decided."),
+        click.option("--yes", "-y", is_flag=True, help="Do not ask; needed where there is no terminal."),
+        click.pass_obj,
+    )[::-1]:
+        command = decorate(command)
+    return command
+
+
+@tasks.command("approve", cls=RemoteCommand, fields=FIELDS)
+@click.option("--evidence", metavar="TEXT", help="Text or link that shows it was done.")
+@_answer_options
+def approve(session: Remote, /, task: str, evidence: str | None, **said: Any) -> None:
+    """Answer with the task's yes, after showing what is decided."""
+    _answer(session, task, Given("approved", evidence=evidence, **said))
+
+
+@tasks.command("reject", cls=RemoteCommand, fields=FIELDS)
+@_answer_options
+def reject(session: Remote, /, task: str, **said: Any) -> None:
+    """Answer with the task's no, after showing what is decided."""
+    _answer(session, task, Given("rejected", **said))
+
+
+@tasks.command("submit", cls=RemoteCommand, fields=FIELDS)
+@click.option("--outcome", metavar="OUTCOME", help="One of the task's outcomes; needed where it has several.")
+@click.option(
+    "--field", "-f", "pairs", multiple=True, metavar="NAME=VALUE", help="One field of the form; repeat it."
+)
+@click.option("--data", metavar="JSON", help="All fields of the form as JSON, or @FILE.")
+@_answer_options
+def submit(session: Remote, /, task: str, outcome: str | None, pairs: tuple[str, ...], **said: Any) -> None:
+    """Answer with any of the task's outcomes, and with a form's fields."""
+    data = said.pop("data")
+    given = read_inline(data, "--data") if data else None
+    _answer(session, task, Given(outcome or "", data=given, fields=pairs, **said))
+
+
+def _answer(session: Remote, text: str, given: Given) -> None:
+    task = session.client.task(session.task_id(text))
+    if not task.open:
+        raise Stop(Code.CONFLICT, f"Already decided: {_decision(task)}.")
+    if given.digest and not task.digest.startswith(given.digest.lower()):
+        raise Stop(
+            Code.CONFLICT,
+            f"What is being decided has the digest {task.digest}, not {given.digest}.",
+            hint=f"Look again: signoff tasks get {task.task_id}",
+        )
+    outcome = given.outcome or _only_outcome(task)
+    for line in task_lines(task, session.out):
+        session.out.note(line)
+    comment = given.comment
+    if comment is None and task.comment_required:
+        comment = _ask_comment(session)
+    session.confirm(f"Answer {outcome!r}?", given.yes)
+    data = _data(task, given)
+    after = session.client.answer(task.task_id, outcome, comment, data or None, task.revision, task.digest)
+    said = f"{_decision(after)}" if not after.open else f"{outcome}: counted, the task is still open"
+    session.out.one(after, "task_id", [f"{visible(after.title)}: {visible(said)}"])
+
+
+def _only_outcome(task: "Task") -> str:
+    if len(task.allowed_outcomes) == 1:
+        return task.allowed_outcomes[0]
+    allowed = ", ".join(task.allowed_outcomes)
+    raise Stop(Code.USAGE, "This task has several outcomes.", hint=f"Pass --outcome with one of: {allowed}")
+
+
+def _ask_comment(session: Remote) -> str:
+    if not session.interactive:
+        raise Stop(Code.USAGE, "This task asks for a comment.", hint="Pass --comment TEXT.")
+    return session.ask("Comment:")
+
+
+def _data(task: "Task", given: Given) -> Document:
+    data = {**(given.data or {}), **form_data(given.fields, task.form_schema)}
+    return {**data, "evidence": given.evidence} if given.evidence else data
+
+
+def _decision(task: Mapping[str, Any]) -> str:
+    """``approved by Ann at 2026-03-01T12:00:00Z via web``."""
+    who = task.get("decided_by_name") or task.get("decided_by")
+    who = who.get("name") or who.get("id") if isinstance(who, Mapping) else who
+    at = as_moment(task.get("decided_at"))
+    parts = [str(task.get("outcome") or task.get("ending") or "closed")]
+    parts += [f"by {who}"] if who else []
+    parts += [f"at {utc(at)}"] if at else []
+    parts += [f"via {task['via']}"] if task.get("via") else []
+    return " ".join(parts)
+
+
+def task_lines(task: Mapping[str, Any], out: Output) -> list[str]:
+    """A task as a person reads it before deciding: harmless text, each value beside or under its name."""
+    lines = block("title", task.get("title"))
+    lines += block("asked by", _requester(task.get("requester")))
+    lines += block("task", f"{task.get('task_id')} ({task.get('task_type')}, {task.get('state')})")
+    lines += block("intent", f"{task.get('intent_id')} ({task.get('intent_type')})")
+    for name in ("description", "payload", "previous_results", "form_schema"):
+        lines += block(name.replace("_", " "), task.get(name))
+    lines += block("outcomes", ", ".join(map(str, task.get("allowed_outcomes") or ())))
+    needs = [name for name in ("comment", "evidence") if task.get(f"{name}_required")]
+    lines += block("needs", " and ".join(needs))
+    lines += block("approvers", ", ".join(map(str, task.get("approvers") or ())))
+    due = as_moment(task.get("due_at"))
+    lines += block("due", out.cell(due)) if due else []
+    for vote in task.get("votes") or ():
+        lines += block("vote", f"{vote.get('outcome')} by {vote.get('name') or vote.get('person')}")
+        lines += block("", vote.get("comment"))
+    lines += block("revision", task.get("revision"))
+    lines += block("digest", task.get("digest"))
+    lines += block("decision", _decision(task)) if task.get("state") == "closed" else []
+    return lines + (block("silence", task.get("on_silence")) if task.get("state") == "open" else [])
+
+
+def _requester(requester: object) -> str:
+    if not isinstance(requester, Mapping):
+        return str(requester or "")
+    name, address = requester.get("name"), requester.get("address") or requester.get("id")
+    return f"{name} ({address})" if name and address and name != address else str(name or address or "")
+
+
+_COLUMNS: Final = (
+    Column("ID", lambda task: short_id(task.get("task_id"))),
+    column("STATE"),
+    column("TYPE", "task_type"),
+    column("TITLE"),
+    Column("ASKED BY", lambda task: _requester(task.get("requester"))),
+    moment("OPENED", "opened_at"),
+    moment("DUE", "due_at"),
+)

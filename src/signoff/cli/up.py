@@ -1,0 +1,94 @@
+"""``signoff up``: the server, until Ctrl-C. Every setting but the secrets is a flag, made from its row."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from signoff.cli.extra import server_part
+from signoff.cli.output import Output
+from signoff.cli.visible import visible
+from signoff.config import ROWS, Config, Row, load
+
+if TYPE_CHECKING:
+    from signoff.server import Server
+
+# The settings that somebody starting a server by hand reaches for; the others stand below them in the help.
+_FIRST: Final = ("host", "port", "data", "database", "base_url")
+
+
+def flag(row: Row) -> click.Option:
+    """The option of a setting. Its text is parsed by the row, so that flag and environment mean the same."""
+    shown = row.shown or row.show(row.default)
+    text = f"{row.text} Default: {shown}." if shown else row.text
+    if row.kind is bool:
+        off = row.flag.replace("--", "--no-", 1)
+        return click.Option([f"{row.flag}/{off}", row.name], default=None, help=text)
+    if row.choices:
+        return click.Option([row.flag, row.name], type=click.Choice(row.choices), help=text)
+    metavar = {int: "NUMBER", Path: "FOLDER"}.get(
+        row.kind, "DURATION" if "timedelta" in str(row.kind) else "TEXT"
+    )
+    return click.Option([row.flag, row.name], metavar=metavar, help=text)
+
+
+def flags(*names: str) -> list[click.Parameter]:
+    """The options of these settings, of all that may be flags when none is named."""
+    rows = [row for row in ROWS if not row.secret and (not names or row.name in names)]
+    return [flag(row) for row in sorted(rows, key=lambda row: row.name not in _FIRST)]
+
+
+def configured(given: Mapping[str, Any]) -> Config:
+    """The settings in force, with a remark on stderr for each variable that looks like one and is none."""
+    loaded = load(given, os.environ)
+    for warning in loaded.warnings:
+        Output().note(f"warning: {warning}")
+    return loaded.config
+
+
+@click.pass_context
+def _up(ctx: click.Context, /, open_browser: bool, **given: Any) -> None:
+    """Run the server until Ctrl-C.
+
+    On its first start it creates a workspace, its owner and the owner's key, and writes the key to
+    credentials.json in the data folder, where the other commands find it.
+    """
+    config = configured(given)
+    with server_part("signoff up"):
+        from signoff.server import serve
+
+    def announce(server: "Server") -> None:
+        click.echo(banner(config, server.base_url))
+        if open_browser:
+            click.launch(server.base_url)
+
+    ctx.exit(serve(config, announce, click.echo))
+
+
+def banner(config: Config, url: str) -> str:
+    """What ``up`` prints once the server answers."""
+    database = next(row for row in ROWS if row.name == "database").show(config.database)
+    lines = [
+        "Signoff is running.",
+        "",
+        f"  Address   {url}",
+        f"  Inbox     {url}/",
+        f"  Database  {database}",
+        f"  Key       {config.data / 'credentials.json'}",
+        "",
+        "Stop it with Ctrl-C.",
+    ]
+    return "\n".join(visible(line) for line in lines)
+
+
+up = click.Command(
+    "up",
+    callback=_up,
+    help=_up.__doc__,
+    params=[
+        *flags(),
+        click.Option(["--open", "open_browser"], is_flag=True, help="Open the inbox in a browser."),
+    ],
+)

@@ -1,0 +1,56 @@
+"""``signoff workflows``: templates kept as files in the user's repository, and put in force from there."""
+
+from typing import Final
+
+import click
+
+from signoff.cli.commands import RemoteCommand
+from signoff.cli.documents import read_document
+from signoff.cli.output import Column, column, moment
+from signoff.cli.session import Remote
+from signoff.cli.tree import Group
+from signoff.cli.visible import visible
+
+FIELDS: Final = ("name", "intent_type", "version", "steps", "source", "applied_by", "applied_at")
+
+
+@click.group(cls=Group)
+def workflows() -> None:
+    """Put workflows in force."""
+
+
+@workflows.command("apply", cls=RemoteCommand, fields=("file", "changed", "workflow"))
+@click.argument("files", nargs=-1, required=True)
+@click.option("--dry-run", is_flag=True, help="Only check, and say whether it differs from what is in force.")
+@click.pass_obj
+def apply(session: Remote, files: tuple[str, ...], dry_run: bool) -> None:
+    """Put the workflows in FILES (JSON or YAML, - is standard input) in force for their intent types."""
+    # Every file is read before the first is applied: a typing error in the last one changes nothing.
+    templates = [(file, read_document(file)) for file in files]
+    for file, template in templates:
+        applied = session.client.apply_workflow(template, dry_run)
+        flow = applied.workflow
+        word = ("would change" if dry_run else "in force") if applied.changed else "unchanged"
+        line = f"{word}: {flow.name} for {flow.intent_type}, version {flow.version}"
+        if session.out.for_people:
+            session.out.line(visible(line))
+        else:
+            session.out.each({"file": file, **applied.raw}, "file")
+
+
+@workflows.command("list", cls=RemoteCommand, fields=FIELDS)
+@click.pass_obj
+def list_workflows(session: Remote) -> None:
+    """List the workflows in force."""
+    found = session.client.workflows()
+    session.out.many(found, _COLUMNS, "intent_type", "There are no workflows here.")
+
+
+_COLUMNS: Final = (
+    column("NAME"),
+    column("INTENT TYPE"),
+    column("VERSION"),
+    Column("STEPS", lambda flow: [step.get("step_id") or step.get("id") for step in flow.get("steps") or ()]),
+    column("APPLIED BY"),
+    moment("APPLIED", "applied_at"),
+)

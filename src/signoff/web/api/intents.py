@@ -1,0 +1,275 @@
+"""Intents: submit, read, act on, end. The lifecycle's rules are not here; JSON becomes a command, a change JSON."""
+
+import asyncio
+import uuid
+from datetime import timedelta
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from signoff.core.advance import Change
+from signoff.core.commands import Cancel, Command, Patch, PatchTarget, Report, Resolve
+from signoff.core.direct import compile_direct
+from signoff.core.errors import Conflict, Invalid, Refused
+from signoff.core.ids import split_ref
+from signoff.core.model import FINAL, Fault, Status
+from signoff.engine.planning import Submission, freeze
+from signoff.store.rows import plan_digest
+from signoff.store.work import Filter
+from signoff.web import bodies, strict
+from signoff.web.api.reading import all_facts, book_of, note_read, shown, visible
+from signoff.web.api.resume import meaning
+from signoff.web.api.shapes import requests as r
+from signoff.web.api.shapes.answers import (
+    BulkCanceled,
+    Events,
+    GotIntent,
+    Intents,
+    Retried,
+    acted,
+    created_out,
+    got_intent,
+    not_applied,
+)
+from signoff.web.api.shapes.common import encode, maybe
+from signoff.web.api.shapes.events import trail_of, walk
+from signoff.web.api.shapes.intents import intent_out
+from signoff.web.call import Call, Said
+
+_RUNNING: Final = tuple(status.value for status in Status if status not in FINAL)
+_STALE: Final = "stale_policy_generation"
+
+
+async def create(call: Call) -> bytes:
+    """POST /v1/intents"""
+    body = strict.parse_object(call.body)
+    request = compile_direct(body.value)
+    payload = strict.canonical(request.payload, plain=body.plain)
+    planner = call.parts.planner
+    submission = await planner.direct(call.actor.workspace, request, payload, strict.digest(payload))
+    return await submit(call, submission, body)
+
+
+async def submit(call: Call, submission: Submission, body: strict.Parsed) -> bytes:
+    """Submit what was planned; the answer as bytes. ``body``: the request, for its Idempotency-Key."""
+    if not submission.correlation_id:
+        submission = replace(submission, correlation_id=str(uuid.uuid4()))
+
+    def render(change: Change) -> bytes:
+        return encode(created_out(change.after, submission.payload, submission.warnings))
+
+    said = call.said(body.value, render, plain=body.plain)
+    return said.of(await call.parts.engine.submit(call.actor, submission, said.once))
+
+
+async def get(call: Call) -> GotIntent:
+    """GET /v1/intents/{intent_id}"""
+    ref = call.params["intent_id"]
+    seen = await visible(call, ref)
+    note_read(call, call.actor, seen.stored.intent)
+    return got_intent(await shown(call, ref, seen))
+
+
+async def page(call: Call) -> Intents:
+    """GET /v1/intents"""
+    limit = call.number("limit", 50, 1, 200)
+    query = call.query
+    cursor = split_ref(query["cursor"])[0] if query.get("cursor") else ""
+    wanted = Filter(
+        workspace=call.actor.workspace,
+        statuses=_statuses(query.get("status", "").split(",")),
+        type=query.get("intent_type", ""),
+        before=cursor,
+        limit=limit,
+    )
+    found = await call.parts.view.page(call.actor, wanted)
+    more = found[-1].intent.id if len(found) == limit else None
+    return Intents(intents=[intent_out(s.intent, s.payload) for s in found], next_cursor=maybe(more))
+
+
+def _statuses(words: list[str]) -> tuple[str, ...]:
+    """Statuses in any case; ``pending`` is every one that is not final; none at all is all."""
+    found: dict[str, None] = {}
+    for word in (word.strip().upper() for word in words):
+        if word == "PENDING":
+            found |= dict.fromkeys(_RUNNING)
+        elif word in Status.__members__:
+            found[word] = None
+        elif word:
+            hint = "Known: " + ", ".join(Status.__members__) + ", pending."
+            raise Invalid("validation_error", f"{word[:32]!r} is not a status.", field="status", hint=hint)
+    return tuple(found)
+
+
+async def events(call: Call) -> Events:
+    """GET /v1/intents/{intent_id}/events"""
+    ref = call.params["intent_id"]
+    facts = await all_facts(call, ref)
+    # read after the facts: what they speak of is then known
+    seen = await visible(call, ref)
+    since = call.number("since", 0, 0, 2**53)
+    return Events(events=walk(trail_of(seen.stored.intent, seen.visit), facts, since))
+
+
+async def resume(call: Call) -> bytes:
+    """POST /v1/intents/{intent_id}/resume"""
+    body = strict.parse_object(call.body)
+    seen = await visible(call, call.params["intent_id"])
+    intent = seen.stored.intent
+    expected = body.value.get("expected_policy_generation")
+    if isinstance(expected, int) and not isinstance(expected, bool) and expected != intent.generation:
+        return encode(not_applied(intent, seen.stored.payload))
+    note_read(call, call.actor, intent)
+    return await _act(call, meaning(body.value, intent, seen.visit), body, seen.stored.payload)
+
+
+async def resolve(call: Call) -> bytes:
+    """POST /v1/intents/{intent_id}/resolve"""
+    body = strict.parse_object(call.body)
+    request, _ = bodies.vendor(r.Resolve, body)
+    seen = await visible(call, call.params["intent_id"])
+    expected = request.expected_policy_generation
+    if expected is not None and expected != seen.stored.intent.generation:
+        return encode(not_applied(seen.stored.intent, seen.stored.payload))
+    return await _act(call, _ending(request, seen.visit), body, seen.stored.payload)
+
+
+def _ending(request: r.Resolve, visit: int) -> Command:
+    """How to end what the id names: the intent itself, or only the step that an agent holds (its own intent)."""
+    match request.status.strip().upper():
+        case "COMPLETED":
+            return Report(visit=visit, result=request.result) if visit else Resolve(result=request.result)
+        case "FAILED":
+            fault = _fault(request.error, request.reason)
+            if visit:
+                return Report(visit=visit, result=request.result, fault=fault)
+            return Resolve(result=request.result, fault=fault)
+        case "CANCELED" | "CANCELLED":
+            reason = request.reason or "canceled"
+            return Report(visit=visit, fault=Fault("canceled", reason)) if visit else Cancel(reason)
+    raise Invalid(
+        "validation_error",
+        f"{request.status[:32]!r} is not a status to end with.",
+        field="status",
+        hint="COMPLETED, FAILED or CANCELED.",
+    )
+
+
+def _fault(error: dict[str, Any], reason: str) -> Fault:
+    code, message = error.get("code"), error.get("message")
+    return Fault(
+        code if isinstance(code, str) and 0 < len(code) <= 128 else "failed",
+        (message if isinstance(message, str) and message else reason or "It failed.")[:2000],
+        error.get("retryable") is True,
+    )
+
+
+async def controls(call: Call) -> bytes:
+    """POST /v1/intents/{intent_id}/controls"""
+    body = strict.parse_object(call.body)
+    request, _ = bodies.vendor(r.Controls, body)
+    expected = request.expected_policy_generation
+    patch = Patch(PatchTarget.CONTROLS, controls=request.controls_patch, expected=expected)
+    return await _patch(call, patch, body)
+
+
+async def policy(call: Call) -> bytes:
+    """POST /v1/intents/{intent_id}/policy"""
+    body = strict.parse_object(call.body)
+    request, _ = bodies.vendor(r.Policy, body)
+    patch = Patch(
+        PatchTarget.POLICY,
+        grants=request.grants_patch,
+        envelope=request.envelope_patch,
+        expected=request.expected_policy_generation,
+    )
+    return await _patch(call, patch, body)
+
+
+async def _patch(call: Call, patch: Patch, body: strict.Parsed) -> bytes:
+    seen = await visible(call, call.params["intent_id"])
+    try:
+        return await _act(call, patch, body, seen.stored.payload)
+    except Conflict as conflict:
+        if conflict.code != _STALE:
+            raise
+        seen = await visible(call, call.params["intent_id"])
+        return encode(not_applied(seen.stored.intent, seen.stored.payload))
+
+
+async def _act(call: Call, command: Command, body: strict.Parsed, payload: bytes) -> bytes:
+    """Give the command to the engine; AXP's answer about what it brought about."""
+
+    def render(change: Change) -> bytes:
+        return encode(acted(change, payload))
+
+    said = call.said(body.value, render, plain=body.plain)
+    done = await call.parts.engine.handle(call.actor, call.params["intent_id"], command, said.once)
+    return said.of(done)
+
+
+async def bulk_cancel(call: Call) -> BulkCanceled:
+    """POST /v1/intents/bulk-cancel"""
+    request, _ = bodies.vendor(r.BulkCancel, strict.parse_object(call.body))
+    wanted = Filter(
+        workspace=call.actor.workspace,
+        statuses=_statuses(request.status_filter) or _RUNNING,
+        older_than=call.parts.clock.now() - timedelta(hours=request.older_than_hours),
+        limit=request.limit,
+    )
+    found = [stored.intent.id for stored in await call.parts.view.page(call.actor, wanted)]
+    if request.dry_run:
+        return BulkCanceled(dry_run=True, would_cancel=len(found), canceled=0, intent_ids=found)
+    done = await asyncio.gather(*(_cancel(call, intent_id, request.reason) for intent_id in found))
+    gone = [intent_id for intent_id, canceled in zip(found, done, strict=True) if canceled]
+    return BulkCanceled(dry_run=False, would_cancel=len(found), canceled=len(gone), intent_ids=gone)
+
+
+async def _cancel(call: Call, intent_id: str, reason: str) -> bool:
+    try:
+        await call.parts.engine.handle(call.actor, intent_id, Cancel(reason))
+    except Refused:  # it moved on, or is not this caller's to cancel
+        return False
+    return True
+
+
+async def retry(call: Call) -> bytes:
+    """POST /v1/intents/{intent_id}/retry"""
+    body = strict.parse_object(call.body)
+    bodies.convert(r.Retry, body.value)
+    seen = await visible(call, call.params["intent_id"])
+    old, payload = seen.stored.intent, seen.stored.payload
+    if old.status not in FINAL or old.status is Status.COMPLETED:
+        raise Conflict(
+            "not_retryable",
+            f"The intent is {old.status.value}; only one that failed, timed out or was canceled can be repeated.",
+            details={"status": old.status.value},
+        )
+    plan, warnings = freeze(old.plan, await book_of(call))
+    lasted = old.deadline_at - old.created_at if old.deadline_at else None
+    submission = Submission(
+        type=old.type,
+        payload=payload,
+        payload_digest=old.payload_digest,
+        plan=plan,
+        plan_digest=plan_digest(plan),
+        to_agent=old.to_agent,
+        reply_to=old.reply_to,
+        correlation_id=str(uuid.uuid4()),
+        claimed_from=old.requester.claimed,
+        deadline_at=call.parts.clock.now() + lasted if lasted else None,
+        scenario_id=old.scenario_id,
+        retry_of=old.id,
+        warnings=warnings,
+    )
+
+    def render(change: Change) -> bytes:
+        after = change.after
+        return encode(
+            Retried(intent_id=after.id, status=after.status.value, retry_of=old.id, warnings=warnings)
+        )
+
+    said: Said = call.said(body.value, render, plain=body.plain)
+    return said.of(await call.parts.engine.submit(call.actor, submission, said.once))
+
+

@@ -1,0 +1,80 @@
+"""AXP's scenario bundles: check one, or set one in motion (its agents provisioned, its plan its own)."""
+
+import uuid
+
+from msgspec.structs import replace
+
+from signoff.core.advance import Change
+from signoff.core.errors import Forbidden
+from signoff.core.model import ActorKind
+from signoff.core.scenario import BundleAgent, Scenario, compile_scenario, validate_scenario
+from signoff.web import strict
+from signoff.web.api.reading import book_of
+from signoff.web.api.shapes.answers import Provisioned, ScenarioCheck, scenario_applied
+from signoff.web.api.shapes.common import encode
+from signoff.web.call import Call, Said
+
+
+async def validate(call: Call) -> ScenarioCheck:
+    """POST /v1/scenarios/validate"""
+    errors, warnings = validate_scenario(strict.parse_object(call.body).value)
+    return ScenarioCheck(valid=not errors, errors=errors, warnings=warnings)
+
+
+async def apply(call: Call) -> bytes:
+    """POST /v1/scenarios/apply"""
+    body = strict.parse_object(call.body)
+    scenario = compile_scenario(body.value)
+    payload = strict.canonical(scenario.payload, plain=body.plain)
+    agents = await _provision(call, scenario)
+    planner = call.parts.planner
+    submission = await planner.scenario(call.actor.workspace, scenario, payload, strict.digest(payload))
+    submission = replace(submission, correlation_id=str(uuid.uuid4()))
+
+    def render(change: Change) -> bytes:
+        return encode(scenario_applied(change.after, agents, submission.warnings))
+
+    key = scenario.idempotency_key or call.header(b"idempotency-key")
+    said = Said(call, key, body.value, render, body.plain)
+    return said.of(await call.parts.engine.submit(call.actor, submission, said.once))
+
+
+async def _provision(call: Call, scenario: Scenario) -> list[Provisioned]:
+    """The bundle's agents, those that are missing created where the bundle asks for it and the caller may."""
+    found = []
+    for agent in scenario.agents:
+        account_id, address, created = await _account(call, agent)
+        found.append(
+            Provisioned(
+                role=agent.role,
+                address=address,
+                agent_address=address,
+                service_account_id=account_id,
+                sa_id=account_id,
+                created=created,
+            )
+        )
+    return found
+
+
+async def _account(call: Call, agent: BundleAgent) -> tuple[str, str, bool]:
+    """(account id, address, created); an agent that nobody registered is known by its address alone."""
+    book = await book_of(call)
+    known = book.account(agent.address)
+    if known is not None:
+        return known.id, known.address, False
+    address = book.resolve(agent.address)
+    if not agent.create_if_missing:
+        return "", address, False
+    try:
+        account, created = await call.parts.registry.add_account(
+            call.actor,
+            ActorKind.AGENT,
+            agent.address,
+            display_name=agent.display_name,
+            delivery_mode=agent.delivery_mode,
+            callback_url=agent.callback_url,
+        )
+    except Forbidden:  # the submission's warnings say that nobody is registered there
+        return "", address, False
+    return account.id, account.address, created

@@ -1,0 +1,269 @@
+"""Who and what a workspace knows, on the wire: agents and services (AXP's service accounts), keys, workflows."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from signoff.engine.keys import NewKey
+from signoff.store.entries import Account, ApiKey, Workflow, Workspace
+from signoff.web.api.shapes.common import JsonObject, Ok, Text, maybe
+from signoff.web.api.shapes.requests import Strict
+
+# AXP's schema demands both addresses, both names and both ids; different clients read different ones.
+
+
+class AccountOut(Struct, kw_only=True):
+    """An agent or a service."""
+
+    service_account_id: str
+    id: str
+    kind: str
+    name: str
+    service_account_name: str
+    display_name: str
+    description: str
+    org_id: str
+    workspace_id: str
+    status: str
+    agent_address: str
+    address: str
+    address_id: str
+    delivery_mode: str
+    callback_url: Text = UNSET
+    created_by_actor_id: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class AccountAnswer(Ok, kw_only=True):
+    """One account; its ids and address stand at the top too. ``webhook_secret``: only when it was just made."""
+
+    service_account: AccountOut
+    service_account_id: str
+    id: str
+    address: str
+    agent_address: str
+    webhook_secret: Text = UNSET
+
+
+class Accounts(Ok, kw_only=True):
+    """All accounts of the workspace."""
+
+    service_accounts: list[AccountOut]
+
+
+class AgentAnswer(Ok, kw_only=True):
+    """One agent."""
+
+    agent: AccountOut
+
+
+class Agents(Ok, kw_only=True):
+    """All agents of the workspace."""
+
+    agents: list[AccountOut]
+
+
+class CreateAccount(Struct, kw_only=True):
+    """A new agent. ``name`` may be a plain name or a whole address."""
+
+    name: str
+    display_name: str = ""
+    description: Annotated[str, Meta(max_length=2000)] = ""
+    delivery_mode: str = "stream"
+    callback_url: str = ""
+
+
+class ChangeAccount(Struct, kw_only=True):
+    """What may be changed of an account; what is left out stays. ``rotate_webhook_secret``: make a new one."""
+
+    display_name: str | None = None
+    description: Annotated[str, Meta(max_length=2000)] | None = None
+    delivery_mode: str | None = None
+    callback_url: str | None = None
+    rotate_webhook_secret: bool = False
+
+
+class Removed(Ok, kw_only=True):
+    """The account and its keys are revoked."""
+
+    service_account_id: str
+    status: str = "revoked"
+
+
+class CreateAccountKey(Struct, kw_only=True):
+    """A key for the account in the path."""
+
+    expires_at: datetime | None = None
+
+
+class KeyOut(Struct, kw_only=True):
+    """A key, without its secret; ``token`` is the secret, shown once when the key is made."""
+
+    key_id: str
+    service_account_id: Text = UNSET
+    kind: str
+    holder_id: str
+    key_hint: str
+    status: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | UnsetType = UNSET
+    token: Text = UNSET
+
+
+class AccountKey(Ok, kw_only=True):
+    """A new key of an account."""
+
+    key: KeyOut
+    api_key: str
+
+
+class KeyAnswer(Ok, kw_only=True):
+    """One key."""
+
+    key: KeyOut
+
+
+class Keys(Ok, kw_only=True):
+    """Keys, oldest first, revoked ones too; no secrets."""
+
+    keys: list[KeyOut]
+
+
+class CreateKey(Strict, kw_only=True):
+    """A key for exactly one of an agent, a service and a person; who does not exist yet is created.
+
+    name, roles: of a new person; roles default to ``approver``.
+    """
+
+    agent: str | None = None
+    service: str | None = None
+    person: str | None = None
+    name: Annotated[str, Meta(max_length=255)] = ""
+    roles: list[str] = []
+    expires_in_seconds: Annotated[float, Meta(gt=0, le=315_360_000)] | None = None
+
+
+class NewKeyOut(Ok, kw_only=True):
+    """A new key. ``api_key`` is the secret: shown once, kept nowhere."""
+
+    kind: str
+    address: str
+    key_id: str
+    api_key: str
+    expires_at: datetime | UnsetType = UNSET
+
+
+class StepOut(Struct, kw_only=True):
+    """A step of a workflow."""
+
+    id: str
+    kind: str
+
+
+class WorkflowOut(Struct, kw_only=True):
+    """A named, versioned template of a plan, chosen by intent type."""
+
+    name: str
+    intent_type: str
+    version: int
+    steps: list[StepOut]
+    source: JsonObject
+    applied_by: str
+    applied_at: datetime
+
+
+class WorkflowAnswer(Ok, kw_only=True):
+    """One workflow."""
+
+    workflow: WorkflowOut
+
+
+class AppliedOut(Ok, kw_only=True):
+    """``changed`` is False when the same template was in force already."""
+
+    changed: bool
+    dry_run: bool
+    workflow: WorkflowOut
+
+
+class Workflows(Ok, kw_only=True):
+    """The workflow in force for each intent type."""
+
+    workflows: list[WorkflowOut]
+
+
+def account_out(account: Account, workspace: Workspace) -> AccountOut:
+    return AccountOut(
+        service_account_id=account.id,
+        id=account.id,
+        kind=account.kind,
+        name=account.name,
+        service_account_name=account.name,
+        display_name=account.display_name or account.name,
+        description=account.description,
+        org_id=workspace.organization,
+        workspace_id=workspace.id,
+        status=account.status,
+        agent_address=account.address,
+        address=account.address,
+        address_id="addr_" + account.id.removeprefix("sa_"),
+        delivery_mode=account.delivery_mode,
+        callback_url=maybe(account.callback_url),
+        created_by_actor_id=account.created_by or account.id,
+        created_at=account.created_at,
+        updated_at=account.updated_at,
+    )
+
+
+def account_answer(account: Account, workspace: Workspace, secret: str = "") -> AccountAnswer:
+    """``secret``: the webhook secret, when it was just made."""
+    return AccountAnswer(
+        service_account=account_out(account, workspace),
+        service_account_id=account.id,
+        id=account.id,
+        address=account.address,
+        agent_address=account.address,
+        webhook_secret=maybe(secret),
+    )
+
+
+def key_out(key: ApiKey, now: datetime, secret: str = "") -> KeyOut:
+    expired = key.expires_at is not None and key.expires_at <= now
+    return KeyOut(
+        key_id=key.id,
+        service_account_id=UNSET if key.actor_kind == "person" else key.actor_id,
+        kind=key.actor_kind,
+        holder_id=key.actor_id,
+        key_hint=key.hint,
+        status="revoked" if key.revoked_at else "expired" if expired else "active",
+        created_at=key.created_at,
+        expires_at=key.expires_at,
+        revoked_at=key.revoked_at or UNSET,
+        token=maybe(secret),
+    )
+
+
+def new_key_out(made: NewKey, address: str) -> NewKeyOut:
+    return NewKeyOut(
+        kind=made.key.actor_kind,
+        address=address,
+        key_id=made.key.id,
+        api_key=made.secret,
+        expires_at=made.key.expires_at or UNSET,
+    )
+
+
+def workflow_out(workflow: Workflow, steps: list[dict[str, Any]], by: str) -> WorkflowOut:
+    """``steps``: id and kind of each; ``by``: the name of who applied it."""
+    return WorkflowOut(
+        name=workflow.name,
+        intent_type=workflow.intent_type,
+        version=workflow.version,
+        steps=[StepOut(id=step["id"], kind=step["kind"]) for step in steps],
+        source=Raw(workflow.source),
+        applied_by=by,
+        applied_at=workflow.applied_at,
+    )

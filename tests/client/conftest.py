@@ -1,0 +1,22 @@
+"""What the client's tests may ask for: a stub on loopback, and clients of it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from signoff import Client
+from tests.client.stub import Stub, stub_server
+
+KEY = "sgn_person_test_secret"
+
+
+@pytest.fixture
+def stub() -> Iterator[Stub]:
+    with stub_server() as stub:
+        yield stub
+
+
+@pytest.fixture
+def client(stub: Stub) -> Iterator[Client]:
+    with Client(stub.url, KEY) as client:
+        yield client

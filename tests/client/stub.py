@@ -1,0 +1,217 @@
+"""A small HTTP server on loopback that speaks just enough of the seam: a script, and a record of what was asked.
+
+It stands in where a real server cannot be made to misbehave on demand: cut streams, lost answers, Retry-After.
+"""
+
+import json
+import threading
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+LIMIT = 10.0
+
+
+@dataclass
+class Asked:
+    """One request as it arrived."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: Any
+
+
+@dataclass
+class Answer:
+    """What the stub says: JSON (or raw bytes), a stream of chunks, or nothing at all (``hangs_up``)."""
+
+    body: Any = field(default_factory=dict)
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    chunks: list[bytes] | None = None
+    hangs_up: bool = False
+
+
+Script = Callable[[Asked], Answer]
+
+
+class Stub:
+    """``on`` queues answers for a path, the last one repeating; ``asked`` holds every request."""
+
+    def __init__(self) -> None:
+        self.asked: list[Asked] = []
+        self._answers: dict[tuple[str, str], deque[Answer | Script]] = defaultdict(deque)
+        self._heard = threading.Condition()
+        self._server: ThreadingHTTPServer | None = None
+        self._thread: threading.Thread | None = None
+        self.port = 0
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def on(self, method: str, path: str, *answers: Answer | Script) -> None:
+        self._answers[method, path].extend(answers)
+
+    def start(self) -> None:
+        """Listen, on the port of the last time."""
+        self._server = _Server(("127.0.0.1", self.port), self)
+        self.port = self._server.server_port
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop listening, and cut every connection there is."""
+        if self._server is not None and self._thread is not None:
+            self._server.shutdown()
+            self._server.cut()
+            self._server.server_close()
+            self._thread.join()
+            self._server = None
+
+    def answer(self, asked: Asked) -> Answer:
+        with self._heard:
+            self.asked.append(asked)
+            self._heard.notify_all()
+            queue = self._answers.get((asked.method, asked.path))
+            if not queue:
+                error = {"code": "not_found", "message": "There is nothing here.", "details": {}}
+                return Answer({"ok": False, "error": error}, 404)
+            answer = queue.popleft() if len(queue) > 1 else queue[0]
+        return answer if isinstance(answer, Answer) else answer(asked)
+
+    def seen(self, method: str, path: str) -> list[Asked]:
+        with self._heard:
+            return [a for a in self.asked if (a.method, a.path) == (method, path)]
+
+    def until(self, method: str, path: str, count: int = 1) -> list[Asked]:
+        """Wait until that was asked ``count`` times."""
+        with self._heard:
+            there = lambda: [a for a in self.asked if (a.method, a.path) == (method, path)]  # noqa: E731
+            assert self._heard.wait_for(lambda: len(there()) >= count, LIMIT), self.asked
+            return there()
+
+
+class _Server(ThreadingHTTPServer):
+    # A restart must get its port back at once; http.server allows that.
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], stub: Stub) -> None:
+        self.stub = stub
+        self.open: set[Any] = set()
+        super().__init__(address, _Request)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self.open.discard(request)
+        super().shutdown_request(request)
+
+    def cut(self) -> None:
+        import socket
+
+        for request in list(self.open):
+            try:
+                request.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Connections that a test cut are no news."""
+
+
+class _Request(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def do_GET(self) -> None:
+        length = int(self.headers.get("content-length", 0))
+        body = self.rfile.read(length)
+        target = urlsplit(self.path)
+        asked = Asked(
+            self.command,
+            target.path,
+            dict(parse_qsl(target.query)),
+            {name.lower(): value for name, value in self.headers.items()},
+            json.loads(body) if body else None,
+        )
+        answer = self.server.stub.answer(asked)
+        if answer.hangs_up:
+            self.close_connection = True
+            return
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        if answer.chunks is None:
+            self._whole(answer.body)
+        else:
+            self._stream(answer.chunks)
+
+    do_POST = do_GET
+
+    def _whole(self, body: Any) -> None:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _stream(self, chunks: list[bytes]) -> None:
+        """Each chunk on its own; the chunk b"CUT" ends the connection in the middle of everything."""
+        self.send_header("content-type", "text/event-stream; charset=utf-8")
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        for chunk in chunks:
+            if chunk == b"CUT":
+                self.close_connection = True
+                return
+            self.wfile.write(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
+        self.wfile.write(b"0\r\n\r\n")
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Silent."""
+
+
+@contextmanager
+def stub_server() -> Iterator[Stub]:
+    stub = Stub()
+    try:
+        yield stub
+    finally:
+        stub.stop()
+
+
+def refused(status: int, code: str, headers: dict[str, str] | None = None, **error: Any) -> Answer:
+    """A refusal in the one shape."""
+    body = {"ok": False, "error": {"code": code, "message": f"No: {code}.", "details": {}, **error}}
+    return Answer(body, status, headers or {})
+
+
+INTENT = "0198c0de-0000-7000-8000-000000000000"
+
+
+def event(seq: int, status: str, kind: str = "in_progress") -> bytes:
+    """One event as it stands on the wire."""
+    data = {"intent_id": INTENT, "seq": seq, "event_type": f"intent.{kind}", "status": status, "at": AT}
+    return f"id: {seq}\nevent: intent.{kind}\ndata: {json.dumps(data)}\n\n".encode()
+
+
+def idle(seq: int) -> bytes:
+    """How the server ends a stream that nothing more happened on."""
+    return f'event: stream.timeout\ndata: {{"ok": true, "next_seq": {seq + 1}}}\n\n'.encode()
+
+
+AT = "2026-03-02T09:00:00Z"
+
+
+def intent(status: str, **more: Any) -> Answer:
+    return Answer({"ok": True, "intent": {"intent_id": INTENT, "status": status, "payload": {}, **more}})

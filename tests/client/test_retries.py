@@ -1,0 +1,176 @@
+"""What is sent again, when, and what never: a write happens once however often its answer is lost."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from signoff import (
+    AlreadyDecided,
+    AsyncClient,
+    AuthenticationFailed,
+    Client,
+    Conflict,
+    ConnectionFailed,
+    Invalid,
+    NotFound,
+    PermissionDenied,
+    RateLimited,
+    RequestRefused,
+    ServerBusy,
+    ServerFailed,
+    StaleRevision,
+)
+from signoff.client import calls
+from signoff.client.calls import Call
+from signoff.client.flow import Deadline, Reply, perform, persist
+from tests.client.conftest import KEY
+from tests.client.driving import Driving
+from tests.client.stub import INTENT, Answer, Stub, refused
+
+GOT = Reply(200, {}, json.dumps({"intent_id": INTENT}).encode())
+LOST = ConnectionFailed("cut in the middle")
+UNHEARD = ConnectionFailed("nothing listens", unsent=True)
+UNSAFE: Call[None] = Call("POST", "/v1/x", lambda _: None, body={})
+
+
+def said(status: int, retry_after: str | None = None) -> Reply:
+    headers = {"retry-after": retry_after} if retry_after else {}
+    return Reply(status, headers, b'{"error": {"code": "busy", "message": "Not now."}}')
+
+
+def send() -> Call[str]:
+    return calls.send_intent({"intent_type": "intent.test.v1"})
+
+
+def test_pauses_grow_up_to_five_seconds_and_end_after_the_time_for_retries() -> None:
+    world = Driving()
+    with pytest.raises(ConnectionFailed):
+        world.run(perform(send(), world.patience), *[LOST] * 12)
+    assert world.pauses == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0, 5.0]
+    assert world.now <= 30
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_what_the_server_asks_to_wait_is_waited_and_the_jitter_comes_on_top(status: int) -> None:
+    world = Driving()
+    assert world.run(perform(send(), world.patience), said(status, "7"), GOT) == INTENT
+    assert world.pauses == [7.1]
+
+
+def test_a_wait_longer_than_the_time_for_retries_is_left_to_the_caller() -> None:
+    world = Driving()
+    with pytest.raises(ServerBusy) as caught:
+        world.run(perform(send(), world.patience), said(503, "60"))
+    assert (caught.value.retry_after, world.pauses) == (60.0, [])
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 422, 500, 501])
+def test_a_no_is_a_no(status: int) -> None:
+    world = Driving()
+    with pytest.raises(RequestRefused):
+        world.run(perform(send(), world.patience), said(status))
+
+
+def test_a_call_without_a_key_is_not_repeated_once_it_may_have_arrived() -> None:
+    world = Driving()
+    with pytest.raises(ConnectionFailed):
+        world.run(perform(UNSAFE, world.patience), UNHEARD, UNHEARD, LOST)
+    with pytest.raises(ServerBusy):
+        world.run(perform(UNSAFE, world.patience), said(503))
+
+
+def test_a_client_that_does_not_retry_fails_at_once() -> None:
+    world = Driving()
+    with pytest.raises(ConnectionFailed):
+        world.run(perform(send(), world.patience, retry_for=0.0), UNHEARD)
+
+
+def test_who_has_days_is_stopped_by_a_deadline_only() -> None:
+    world = Driving()
+    got = world.run(
+        persist(calls.get_intent(INTENT), world.patience, Deadline(None, world.patience.clock)),
+        *[LOST, said(500), Reply(404, {}, b"no route")] * 20,
+        Reply(200, {}, b'{"intent": {"status": "WAITING"}}'),
+    )
+    assert got.status == "WAITING"
+    assert world.now > 200
+
+
+def test_sending_over_a_lost_answer_uses_one_idempotency_key(stub: Stub, client: Client) -> None:
+    stub.on("POST", "/v1/intents", Answer(hangs_up=True), refused(503, "busy", {"retry-after": "0"}))
+    stub.on("POST", "/v1/intents", Answer({"ok": True, "intent_id": INTENT}))
+    assert client.send_intent({"intent_type": "intent.test.v1", "payload": {"n": 1}}) == INTENT
+    assert client.send_intent({"intent_type": "intent.test.v1"}, idempotency_key="mine") == INTENT
+    keys = [asked.headers["idempotency-key"] for asked in stub.seen("POST", "/v1/intents")]
+    assert len(keys) == 4
+    assert keys[0] == keys[1] == keys[2] != keys[3]
+    assert keys[3] == "mine"
+    assert stub.asked[0].body == {"intent_type": "intent.test.v1", "payload": {"n": 1}}
+
+
+def test_sending_survives_a_server_that_is_not_there_yet(stub: Stub, client: Client) -> None:
+    stub.on("POST", "/v1/intents", Answer({"ok": True, "intent_id": INTENT}))
+    stub.stop()
+
+    async def go() -> str:
+        async with AsyncClient(stub.url, KEY) as patient:
+            sending = asyncio.create_task(patient.send_intent({"intent_type": "intent.test.v1"}))
+            await asyncio.sleep(0)
+            stub.start()
+            return await sending
+
+    assert asyncio.run(go()) == INTENT
+
+
+def test_nothing_listening_says_what_to_do(stub: Stub) -> None:
+    stub.stop()
+    with Client(stub.url, KEY, retry_for=0) as client, pytest.raises(ConnectionFailed, match="signoff up") as caught:
+        client.me()
+    assert caught.value.unsent
+    assert KEY not in str(caught.value)
+
+
+CREATED: Any = [
+    (401, "invalid_platform_api_key", AuthenticationFailed),
+    (403, "role_required", PermissionDenied),
+    (404, "not_found", NotFound),
+    (409, "intent_terminal", Conflict),
+    (409, "already_decided", AlreadyDecided),
+    (409, "stale_revision", StaleRevision),
+    (413, "too_large", Invalid),
+    (422, "outcome_not_allowed", Invalid),
+    (429, "rate_limit_exceeded", RateLimited),
+    (500, "internal_error", ServerFailed),
+]
+
+
+@pytest.mark.parametrize(("status", "code", "kind"), CREATED)
+def test_each_refusal_has_its_class(stub: Stub, status: int, code: str, kind: type[RequestRefused]) -> None:
+    answer = refused(status, code, {"x-request-id": "req-1"}, field="outcome", hint="Look.", details={"outcome": "approved"})
+    stub.on("GET", "/v1/me", answer)
+    with Client(stub.url, KEY, retry_for=0) as client, pytest.raises(kind) as caught:
+        client.me()
+    error = caught.value
+    assert type(error) is kind
+    assert (error.code, error.status, error.field, error.hint, error.request_id) == (code, status, "outcome", "Look.", "req-1")
+    assert str(error) == f"No: {code}. [{code}] Look. (request req-1)"
+    assert error.details == {"outcome": "approved"}
+
+
+def test_another_program_on_the_port_is_named_as_such(stub: Stub, client: Client) -> None:
+    stub.on("GET", "/v1/me", Answer(b"<html>hello"))
+    with pytest.raises(ServerFailed, match="not a Signoff server") as caught:
+        client.me()
+    assert not caught.value.genuine
+    stub.on("GET", "/health", Answer(b"", 308, {"location": "https://elsewhere.example/"}))
+    with pytest.raises(RequestRefused, match="elsewhere"):
+        client.health()
+
+
+def test_what_json_cannot_say_is_the_callers_mistake(client: Client) -> None:
+    with pytest.raises(TypeError):
+        client.send_intent({"payload": {"at": object()}})
+    with pytest.raises(ValueError, match="JSON"):
+        client.send_intent({"payload": {"n": float("nan")}})

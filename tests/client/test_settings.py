@@ -1,0 +1,123 @@
+"""The search for a server: nearest first, and a key never goes to an address it was not made for."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from signoff import NotConfigured
+from signoff.client.settings import find_settings
+
+HERE = "http://127.0.0.1:8100"
+
+
+def write(path: Path, **more: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"url": HERE, "api_key": "sgn_stored", "workspace": "default", **more}))
+    return path
+
+
+def test_arguments_come_before_everything(tmp_path: Path) -> None:
+    write(tmp_path / ".signoff" / "credentials.json")
+    environ = {"SIGNOFF_URL": "http://other:1", "SIGNOFF_API_KEY": "other"}
+    found = find_settings("https://a.example/", "mine", environ=environ, folder=tmp_path)
+    assert (found.url, found.api_key, found.source) == ("https://a.example", "mine", "arguments")
+
+
+def test_the_environment_comes_before_files(tmp_path: Path) -> None:
+    write(tmp_path / ".signoff" / "credentials.json")
+    environ = {"SIGNOFF_URL": "https://a.example", "SIGNOFF_API_KEY": "theirs"}
+    found = find_settings(environ=environ, folder=tmp_path)
+    assert (found.url, found.api_key, found.source) == ("https://a.example", "theirs", "SIGNOFF_URL")
+
+
+def test_the_nearest_folder_wins(tmp_path: Path) -> None:
+    write(tmp_path / ".signoff" / "credentials.json", url="http://far:1")
+    near = write(tmp_path / "a" / ".signoff" / "credentials.json")
+    deep = tmp_path / "a" / "b" / "c"
+    deep.mkdir(parents=True)
+    found = find_settings(environ={}, folder=deep)
+    assert (found.url, found.api_key, found.workspace, found.source) == (HERE, "sgn_stored", "default", str(near))
+    assert found.loopback
+
+
+def test_the_users_configuration_comes_last(tmp_path: Path) -> None:
+    write(tmp_path / "xdg" / "signoff" / "credentials.json", url="http://xdg:1")
+    write(tmp_path / "home" / ".config" / "signoff" / "credentials.json", url="http://home:1")
+    (tmp_path / "work").mkdir()
+    home = {"HOME": str(tmp_path / "home")}
+    assert find_settings(environ=home, folder=tmp_path / "work").url == "http://home:1"
+    both = {**home, "XDG_CONFIG_HOME": str(tmp_path / "xdg")}
+    assert find_settings(environ=both, folder=tmp_path / "work").url == "http://xdg:1"
+
+
+def test_the_servers_data_folder_is_looked_at_when_the_environment_names_it(tmp_path: Path) -> None:
+    write(tmp_path / "data" / "credentials.json")
+    assert find_settings(environ={"SIGNOFF_DATA": str(tmp_path / "data")}, folder=tmp_path).url == HERE
+
+
+def test_an_agents_own_key_goes_to_the_server_in_the_file(tmp_path: Path) -> None:
+    write(tmp_path / ".signoff" / "credentials.json")
+    found = find_settings(environ={"SIGNOFF_API_KEY": "agents-own"}, folder=tmp_path)
+    assert (found.url, found.api_key) == (HERE, "agents-own")
+
+
+def test_a_stored_key_goes_to_its_own_server_only(tmp_path: Path) -> None:
+    write(tmp_path / ".signoff" / "credentials.json")
+    assert find_settings("http://localhost:8100", environ={}, folder=tmp_path).api_key == "sgn_stored"
+    for other in ("http://127.0.0.1:8101", "https://127.0.0.1:8100", "http://evil.example:8100"):
+        with pytest.raises(NotConfigured, match="no API key for"):
+            find_settings(other, environ={}, folder=tmp_path)
+
+
+def test_a_key_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("sgn_secret\n")
+    environ = {"SIGNOFF_URL": HERE, "SIGNOFF_API_KEY_FILE": str(tmp_path / "key")}
+    assert find_settings(environ=environ, folder=tmp_path).api_key == "sgn_secret"
+    with pytest.raises(NotConfigured, match="cannot be read"):
+        find_settings(environ={"SIGNOFF_API_KEY_FILE": str(tmp_path / "absent")}, folder=tmp_path)
+
+
+def test_finding_nothing_names_all_places_and_the_next_command(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    with pytest.raises(NotConfigured) as caught:
+        find_settings(environ={"HOME": str(tmp_path / "home")}, folder=tmp_path)
+    text = str(caught.value)
+    for part in ("SIGNOFF_URL", str(tmp_path / ".signoff"), str(tmp_path / "home" / ".config"), "`signoff up`"):
+        assert part in text
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"url": "http://a"}', "\xff"])
+def test_a_broken_file_is_named_not_passed_over(tmp_path: Path, content: str) -> None:
+    path = write(tmp_path / ".signoff" / "credentials.json")
+    path.write_text(content)
+    with pytest.raises(NotConfigured, match=r"credentials\.json is not a credentials file"):
+        find_settings(environ={}, folder=tmp_path)
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8100", "ftp://a", "http://", "http://a:x", "file:///etc"])
+def test_an_address_that_is_none_is_refused(url: str, tmp_path: Path) -> None:
+    with pytest.raises(NotConfigured, match="is not an address"):
+        find_settings(url, "key", environ={}, folder=tmp_path)
+
+
+@pytest.mark.parametrize("key", ["a b", "ä", "a\nx-evil: 1", "a\x00"])
+def test_a_key_that_is_none_is_refused_and_not_repeated(key: str, tmp_path: Path) -> None:
+    with pytest.raises(NotConfigured) as caught:
+        find_settings(HERE, key, environ={}, folder=tmp_path)
+    assert key not in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read_is_passed_over_with_a_word(tmp_path: Path) -> None:
+    (tmp_path / ".signoff" / "credentials.json").mkdir(parents=True)
+    with pytest.raises(NotConfigured, match="cannot be read"):
+        find_settings(environ={}, folder=tmp_path)
+
+
+if os.name == "posix" and os.geteuid() == 0:  # only root can give a file away
+
+    def test_a_file_left_by_another_user_in_a_parent_folder_is_ignored(tmp_path: Path) -> None:
+        os.chown(write(tmp_path / ".signoff" / "credentials.json"), 4321, 4321)
+        with pytest.raises(NotConfigured, match="belongs to another user"):
+            find_settings(environ={}, folder=tmp_path)

@@ -1,0 +1,228 @@
+"""Following an intent: no event lost, none twice, whatever happens to the connection."""
+
+import asyncio
+import json
+import threading
+from contextlib import aclosing, closing
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signoff import AsyncClient, Client, ConnectionFailed, NotFound, WaitTimeout
+from signoff.client.flow import Reply
+from signoff.client.stream import LARGEST_EVENT, Follower, Frame, SseParser
+from tests.client.conftest import KEY
+from tests.client.driving import SSE, Driving
+from tests.client.stub import INTENT, Answer, Stub, event, idle, intent, refused
+
+EVENTS = f"/v1/intents/{INTENT}/events"
+STREAM = f"{EVENTS}/stream"
+GET = f"/v1/intents/{INTENT}"
+OPENED = Reply(200, SSE)
+LOST = ConnectionFailed("cut")
+
+
+def parse(*chunks: bytes) -> list[Frame]:
+    parser = SseParser()
+    return [frame for chunk in chunks for frame in parser.feed(chunk)]
+
+
+WIRE = "id: 4\nevent: intent.waiting\ndata: {\"a\": \"é\"}\n\n: ping\n\ndata:one\ndata: two\nretry: 5\n\nid: 9\n\n"
+FRAMES = [Frame("intent.waiting", '{"a": "é"}', "4"), Frame("", "one\ntwo", "")]
+
+
+@given(
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.lists(st.integers(0, len(WIRE.encode()) + 20), max_size=8).map(sorted),
+)
+def test_frames_do_not_depend_on_how_the_bytes_were_cut(end: str, cuts: list[int]) -> None:
+    wire = WIRE.replace("\n", end).encode()
+    edges = [0, *cuts, len(wire)]
+    chunks = [wire[a:b] for a, b in zip(edges, edges[1:], strict=False) if wire[a:b]]
+    assert parse(*chunks) == FRAMES
+
+
+def test_an_event_cut_off_in_the_middle_is_not_an_event() -> None:
+    assert parse(event(2, "WAITING")[:-1]) == []
+
+
+def test_an_event_without_an_end_does_not_fill_the_memory() -> None:
+    parser = SseParser()
+    with pytest.raises(ValueError, match="too large"):
+        parser.feed(b"data: " + b"x" * LARGEST_EVENT)
+
+
+def test_pings_do_not_count_towards_an_events_size() -> None:
+    parser = SseParser()
+    for _ in range(3):
+        parser.feed(b": " + b"x" * (LARGEST_EVENT // 2) + b"\n")
+
+
+def test_it_goes_on_after_the_last_whole_event_when_the_connection_is_cut() -> None:
+    world = Driving()
+    half = event(6, "WAITING")[:30]
+    world.run(
+        Follower(INTENT, 0, None, world.patience).follow(),
+        OPENED, event(2, "CREATED") + event(4, "DELIVERED") + half, LOST,
+        LOST,
+        OPENED, event(4, "DELIVERED") + event(6, "WAITING"), b"",
+        OPENED, event(8, "COMPLETED", "completed"),
+    )  # fmt: skip
+    assert [e.seq for e in world.emitted] == [2, 4, 6, 8]
+    assert [q["since"] for q in world.opened] == ["0", "4", "4", "6"]
+    assert world.pauses == [0.1, 0.2]
+
+
+def test_an_orderly_end_is_no_reason_to_pause() -> None:
+    world = Driving()
+    world.run(
+        Follower(INTENT, 0, None, world.patience).follow(),
+        OPENED, event(2, "CREATED") + idle(2), b"",
+        OPENED, idle(2), b"",
+        OPENED, event(4, "FAILED", "failed"),
+    )  # fmt: skip
+    assert world.pauses == []
+
+
+def test_a_stream_that_ends_without_a_word_is_not_asked_again_at_once() -> None:
+    world = Driving()
+    world.run(
+        Follower(INTENT, 0, None, world.patience).follow(),
+        OPENED, b"",
+        OPENED, b": hello\n\n", b"",
+        OPENED, event(2, "COMPLETED", "completed"),
+    )  # fmt: skip
+    assert world.pauses == [0.1, 0.2]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Reply(500, {}, b"boom"),
+        Reply(503, {"retry-after": "1"}, b'{"error": {"code": "busy", "message": "Busy."}}'),
+        Reply(404, {}, b"404 page not found"),
+        Reply(200, {"content-type": "text/html"}, b"<html>"),
+        Reply(429, {}, b"slow down"),
+    ],
+)
+def test_what_a_proxy_says_while_the_server_restarts_ends_no_wait(answer: Reply) -> None:
+    world = Driving()
+    world.run(
+        Follower(INTENT, 0, None, world.patience).follow(),
+        answer,
+        OPENED, event(2, "COMPLETED", "completed"),
+    )  # fmt: skip
+    assert len(world.pauses) == 1
+
+
+def test_the_server_saying_that_there_is_no_such_intent_ends_the_wait() -> None:
+    world = Driving()
+    with pytest.raises(NotFound):
+        world.run(
+            Follower(INTENT, 0, None, world.patience).follow(),
+            Reply(404, {}, b'{"error": {"code": "not_found", "message": "No."}}'),
+        )
+
+
+def test_waiting_stops_at_its_deadline_and_says_what_it_knows() -> None:
+    world = Driving()
+    with pytest.raises(WaitTimeout) as caught:
+        world.run(
+            Follower(INTENT, 0, 40, world.patience).follow(),
+            OPENED, event(2, "WAITING"), 30, idle(2), b"",
+            OPENED, 10, LOST,
+        )  # fmt: skip
+    assert (caught.value.status, caught.value.since) == ("WAITING", 2)
+    assert isinstance(caught.value.__cause__, ConnectionFailed)
+    assert isinstance(caught.value, TimeoutError)
+    assert [q["wait_seconds"] for q in world.opened] == ["30", "10"]
+
+
+def test_a_chatty_stream_cannot_hold_a_wait_beyond_its_deadline() -> None:
+    world = Driving()
+    with pytest.raises(WaitTimeout):
+        world.run(Follower(INTENT, 0, 5, world.patience).follow(), OPENED, 3, b": ping\n\n", 3, b": ping\n\n")
+
+
+def test_without_time_to_wait_it_just_looks() -> None:
+    world = Driving()
+    final = Reply(200, {}, json.dumps(intent("COMPLETED").body).encode())
+    assert world.run(Follower(INTENT, 0, 0, world.patience).result(), final).completed
+    waiting = Reply(200, {}, json.dumps(intent("WAITING").body).encode())
+    with pytest.raises(WaitTimeout) as caught:
+        world.run(Follower(INTENT, 0, 0, world.patience).result(), waiting)
+    assert caught.value.status == "WAITING"
+
+
+def test_observing_from_behind_the_end_ends() -> None:
+    """Somebody who resumes with the last event's seq must not wait for an event that he has."""
+    world = Driving()
+    over = Reply(200, {}, json.dumps(intent("COMPLETED").body).encode())
+    missed = {"events": [{"seq": 10, "event_type": "intent.completed", "status": "COMPLETED"}]}
+    world.run(
+        Follower(INTENT, 8, None, world.patience).follow(),
+        OPENED, idle(8), b"",
+        over,
+        Reply(200, {}, json.dumps(missed).encode()),
+    )  # fmt: skip
+    assert [e.seq for e in world.emitted] == [10]
+
+
+def test_wait_for_reads_the_result_after_the_final_event(stub: Stub, client: Client) -> None:
+    stub.on("GET", STREAM, Answer(chunks=[event(2, "WAITING"), b"CUT"]))
+    stub.on("GET", STREAM, Answer(chunks=[event(4, "FAILED", "failed")]))
+    stub.on("GET", GET, intent("FAILED", outcome="rejected", ending="rejected", result={"outcome": "rejected"}))
+    result = client.wait_for(INTENT, timeout=10)
+    assert (result.status, result["status"], result.outcome) == ("FAILED", "FAILED", "rejected")
+    assert [a.query["since"] for a in stub.seen("GET", STREAM)] == ["0", "2"]
+    assert stub.asked[0].headers["x-api-key"] == KEY
+
+
+def test_the_async_client_follows_alike(stub: Stub) -> None:
+    stub.on("GET", STREAM, Answer(chunks=[event(2, "WAITING"), b"CUT"]))
+    stub.on("GET", STREAM, Answer(chunks=[event(4, "COMPLETED", "completed")]))
+    stub.on("GET", GET, intent("COMPLETED", result={"rows": 3}))
+
+    async def go() -> None:
+        async with AsyncClient(stub.url, KEY) as client:
+            result = await client.wait_for(INTENT, timeout=10)
+            assert result.result == {"rows": 3}
+            async with aclosing(client.observe(INTENT, since=2, timeout=10)) as events:
+                assert [e.seq async for e in events] == [4]
+
+    asyncio.run(go())
+
+
+def test_observing_survives_a_restart_of_the_server(stub: Stub, client: Client) -> None:
+    stub.on("GET", STREAM, Answer(chunks=[event(2, "CREATED"), event(4, "WAITING"), b"CUT"]), refused(503, "busy"))
+    stub.on("GET", STREAM, Answer(chunks=[event(6, "COMPLETED", "completed")]))
+    seen = []
+    restarting = threading.Thread(target=lambda: (stub.stop(), stub.start()))
+    for e in client.observe(INTENT, timeout=10):
+        seen.append(e.seq)
+        if e.seq == 4:
+            restarting.start()
+    restarting.join()
+    assert seen == [2, 4, 6]
+
+
+def test_an_iterator_given_up_closes_its_connection(stub: Stub, client: Client) -> None:
+    stub.on("GET", STREAM, Answer(chunks=[event(2, "CREATED"), event(4, "WAITING"), idle(4)]))
+    with closing(client.observe(INTENT)) as events:
+        assert next(events).seq == 2
+    with closing(client.observe(INTENT)) as events:
+        assert [next(events).seq, next(events).seq] == [2, 4]
+
+
+def test_a_silent_server_cannot_hold_a_wait(stub: Stub, client: Client) -> None:
+    release = threading.Event()
+
+    def silent(_: object) -> Answer:
+        release.wait(5)
+        return Answer(chunks=[])
+
+    stub.on("GET", STREAM, silent)
+    with pytest.raises(WaitTimeout):
+        client.wait_for(INTENT, timeout=0.2)
+    release.set()

@@ -1,0 +1,127 @@
+"""Records read whatever a server, older or newer, may answer."""
+
+import dataclasses
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import signoff
+from signoff import (
+    Actor,
+    Delivery,
+    Intent,
+    IntentCanceled,
+    IntentFailed,
+    IntentRejected,
+    IntentTimedOut,
+    Result,
+    Task,
+)
+from signoff.client.records import Record
+
+RECORDS = [
+    getattr(signoff, name)
+    for name in signoff.__all__
+    if isinstance(getattr(signoff, name), type) and issubclass(getattr(signoff, name), Record)
+]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.data())
+def test_no_answer_is_too_strange_to_read(data: st.DataObject) -> None:
+    kind = data.draw(st.sampled_from(RECORDS))
+    names = [field.name for field in dataclasses.fields(kind)]
+    raw = data.draw(JSON | st.dictionaries(st.sampled_from(names), JSON))
+    record = kind.read(raw)
+    assert record.raw == (raw if isinstance(raw, dict) else {}) or raw != raw
+    for field in dataclasses.fields(kind):
+        default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+        if isinstance(default, str | bool | int | dict | tuple):
+            assert isinstance(getattr(record, field.name), type(default))
+
+
+def test_a_record_reads_like_its_json_and_keeps_what_it_does_not_know() -> None:
+    task = Task.read({"task_id": "t", "title": "Migrate?", "revision": 2, "brand_new": {"x": 1}})
+    assert (task.title, task["title"], task["brand_new"]["x"], task.get("absent")) == ("Migrate?", "Migrate?", 1, None)
+    assert "brand_new" in task
+    assert dict(task) == task.raw
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        task.title = "No"  # type: ignore[misc]
+
+
+def test_times_are_aware_and_nested_records_are_read() -> None:
+    task = Task.read(
+        {
+            "opened_at": "2026-03-02T09:00:00.5Z",
+            "due_at": "soon",
+            "requester": {"kind": "agent", "id": "sa_1", "address": "agent://acme/prod/bot"},
+            "votes": [{"person": "per_ann", "outcome": "approved"}, None],
+            "decided_by": {"kind": "person", "id": "per_ann", "name": "Ann"},
+            "allowed_outcomes": ["approved", "rejected"],
+        }
+    )
+    assert task.opened_at == datetime(2026, 3, 2, 9, 0, 0, 500000, UTC)
+    assert task.due_at is None
+    assert task.requester.address == "agent://acme/prod/bot"
+    assert task.votes[0].outcome == "approved"
+    assert task.decided_by == "Ann"
+    assert task.allowed_outcomes == ("approved", "rejected")
+
+
+def test_an_actor_may_be_just_an_id() -> None:
+    assert Actor.read("per_ann").id == "per_ann"
+
+
+def result(status: str, **more: Any) -> Result:
+    return Result.read({"intent_id": "i", "status": status, **more})
+
+
+def test_approved_means_a_persons_yes_and_everything_after_it_done() -> None:
+    assert result("COMPLETED", outcome="approved", ending="approved").approved
+    assert not result("COMPLETED").approved
+    assert not result("FAILED", outcome="approved", ending="approved").approved
+    assert not result("COMPLETED", outcome="rejected", ending="rejected").approved
+
+
+def test_silence_is_never_consent() -> None:
+    assert not result("COMPLETED", outcome="approved", ending="expired").approved
+
+
+def test_an_agent_cannot_approve_by_saying_so_in_its_result() -> None:
+    forged = result("COMPLETED", result={"outcome": "approved", "ending": "approved"}, outcome="approved")
+    assert not forged.approved
+
+
+@pytest.mark.parametrize(
+    ("ended", "kind"),
+    [
+        (result("CANCELED"), IntentCanceled),
+        (result("TIMED_OUT"), IntentTimedOut),
+        (result("FAILED", ending="rejected"), IntentRejected),
+        (result("FAILED", error={"code": "human_rejected", "message": "Ann said no"}), IntentRejected),
+        (result("FAILED", error={"code": "agent_error", "message": "boom"}), IntentFailed),
+    ],
+)
+def test_raise_for_status_names_the_ending(ended: Result, kind: type[IntentFailed]) -> None:
+    with pytest.raises(IntentFailed) as caught:
+        ended.raise_for_status()
+    assert type(caught.value) is kind
+    assert caught.value.result is ended
+
+
+def test_raise_for_status_passes_a_completed_result_on() -> None:
+    done = result("COMPLETED", result={"rows": 1})
+    assert done.raise_for_status() is done
+
+
+def test_a_payload_is_not_in_a_repr() -> None:
+    secret = {"card": "4111"}
+    for record in (Intent.read({"payload": secret}), Delivery.read({"payload": secret, "input": secret})):
+        assert "4111" not in repr(record)

@@ -1,0 +1,279 @@
+"""Direct AXP intents: what the published clients send becomes the plan that its author meant."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signoff.core.address import INTERNAL
+from signoff.core.direct import Direct, compile_direct
+from signoff.core.errors import Invalid
+from signoff.core.plan import AgentStep, HumanStep, Plan, check_plan
+from signoff.core.tasks import OUTCOMES, TaskSpec, TaskType
+from signoff.core.timing import LONGEST, Reminders
+from tests.core.documents import anything, json_objects
+
+VALIDATOR = "agent://acme/prod/validator"
+
+
+def compiled(**fields: Any) -> Direct:
+    return compile_direct({"intent_type": "intent.change.v1", "payload": {}, **fields})
+
+
+def asked(direct: Direct) -> TaskSpec:
+    step = direct.plan.steps[-1]
+    assert isinstance(step, HumanStep)
+    return step.task
+
+
+def refused(**fields: Any) -> Invalid:
+    with pytest.raises(Invalid) as refusal:
+        compiled(**fields)
+    return refusal.value
+
+
+# -- which plan
+
+
+def test_an_agents_address_alone_is_one_direct_step() -> None:
+    direct = compiled(to_agent=VALIDATOR, max_delivery_attempts=5)
+    assert direct.plan == Plan(steps=(AgentStep(id="agent", agent=VALIDATOR, max_attempts=5),), direct=True)
+    assert direct.to_agent == VALIDATOR
+
+
+def test_nothing_at_all_waits_for_a_control_resume() -> None:
+    direct = compiled()
+    assert direct.plan == Plan(steps=(AgentStep(id="agent", agent=INTERNAL),), direct=True)
+
+
+@pytest.mark.parametrize("to_agent", [None, "", "agent://agent_core", "agent://acme/prod/agent_core", "human"])
+def test_a_human_task_addressed_to_no_agent_is_one_human_step(to_agent: str | None) -> None:
+    direct = compiled(to_agent=to_agent, human_task={"title": "Ship it?"})
+    (step,) = direct.plan.steps
+    assert isinstance(step, HumanStep)
+    assert step.task.title == "Ship it?"
+    assert step.task.stages[0].approvers == ()
+    assert not direct.plan.direct
+
+
+def test_with_an_agent_the_work_comes_before_the_gate() -> None:
+    direct = compiled(to_agent=VALIDATOR, human_task={"title": "Ship it?"})
+    assert [type(step) for step in direct.plan.steps] == [AgentStep, HumanStep]
+    assert not direct.plan.direct
+
+
+@pytest.mark.parametrize(("to_agent", "approvers"), [("human", ()), ("Ann@acme.example", ("ann@acme.example",))])
+def test_an_intent_to_a_person_asks_that_person(to_agent: str, approvers: tuple[str, ...]) -> None:
+    task = asked(compiled(to_agent=to_agent))
+    assert task.title == "Approval required"
+    assert task.stages[0].approvers == approvers
+
+
+# -- the request
+
+
+def test_the_fields_of_a_request_are_read() -> None:
+    direct = compiled(
+        to_agent="validator",
+        reply_to="initiator://inbox",
+        from_agent="agent://acme/prod/me",
+        correlation_id="c-1",
+        deadline_at="2030-01-31T20:00:00.123456789+02:00",
+        payload={"amount": "12.50 EUR"},
+    )
+    assert direct.reply_to == "initiator://inbox"
+    assert direct.claimed_from == "agent://acme/prod/me"
+    assert direct.correlation_id == "c-1"
+    assert direct.deadline_at == datetime(2030, 1, 31, 18, 0, 0, 123457, tzinfo=UTC)
+    assert direct.payload == {"amount": "12.50 EUR"}
+    assert direct.warnings == ()
+
+
+def test_camel_case_names_are_understood() -> None:
+    direct = compile_direct({"intentType": "intent.change.v1", "toAgent": VALIDATOR, "payload": {"keptAsIs": 1}})
+    assert (direct.intent_type, direct.to_agent, direct.payload) == (
+        "intent.change.v1", VALIDATOR, {"keptAsIs": 1},
+    )  # fmt: skip
+
+
+def test_the_snake_case_name_wins_over_its_alias() -> None:
+    direct = compiled(to_agent=VALIDATOR, toAgent="other")
+    assert direct.to_agent == VALIDATOR
+    assert any("toAgent" in warning for warning in direct.warnings)
+
+
+def test_without_a_payload_the_unknown_fields_are_the_payload() -> None:
+    direct = compile_direct({"intent_type": "intent.change.v1", "change": "x", "to_agent": VALIDATOR})
+    assert direct.payload == {"change": "x"}
+    assert direct.warnings == ()
+
+
+def test_beside_a_payload_unknown_fields_are_warnings() -> None:
+    direct = compiled(to_agnet="x", payload={"a": 1})
+    assert direct.payload == {"a": 1}
+    assert direct.warnings == ("to_agnet: unknown field, ignored (Did you mean 'to_agent'?).",)
+
+
+@pytest.mark.parametrize("intent_type", ["human_approval.v1", "test.v1", "Task-1"])
+def test_types_outside_the_published_pattern_pass_and_some_warn(intent_type: str) -> None:
+    assert compiled(intent_type=intent_type).intent_type == intent_type
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"intent_type": ""}, "intent_type"),
+        ({"intent_type": "a b"}, "intent_type"),
+        ({"intent_type": 7}, "intent_type"),
+        ({"to_agent": "a/b/c/d"}, "to_agent"),
+        ({"payload": []}, "payload"),
+        ({"payload": {"n": 2**60}}, "payload.n"),
+        ({"deadline_at": "tomorrow"}, "deadline_at"),
+        ({"deadline_at": "2030-01-31T20:00:00"}, "deadline_at"),
+        ({"deadline_at": "0001-01-01T00:00:00+10:00"}, "deadline_at"),
+        ({"max_delivery_attempts": 1.5}, "max_delivery_attempts"),
+        ({"max_delivery_attempts": -1}, "max_delivery_attempts"),
+        ({"human_task": "approve it"}, "human_task"),
+        ({"human_task": {"title": "x" * 256}}, "human_task.title"),
+        ({"human_task": {"title": "a\x1b[2Jb"}}, "human_task.title"),
+        ({"human_task": {"description": "x" * 2001}}, "human_task.description"),
+        ({"human_task": {"allowed_outcomes": ["x"] * 21}}, "human_task.allowed_outcomes"),
+        ({"human_task": {"allowed_outcomes": ["x" * 65]}}, "human_task.allowed_outcomes[0]"),
+        ({"human_task": {"required_comment": 1}}, "human_task.required_comment"),
+        ({"human_task": {"form_schema": {"type": "string"}}}, "human_task.form_schema"),
+        ({"human_task": {}, "remind_after_seconds": "soon"}, "remind_after_seconds"),
+        ({"human_task": {}, "remind_after_seconds": {"a": 1}}, "remind_after_seconds"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused_by_name(fields: dict[str, Any], field: str) -> None:
+    refusal = refused(**fields)
+    assert refusal.field == field
+    assert field in refusal.message
+
+
+# -- the human task
+
+
+def test_a_task_is_filled_in_from_its_type() -> None:
+    task = asked(compiled(human_task={"task_type": "manual_action"}))
+    assert task.type is TaskType.MANUAL_ACTION
+    assert task.title == "Manual action required"
+    assert task.outcomes == OUTCOMES[TaskType.MANUAL_ACTION]
+    assert task.evidence_required
+    assert not task.comment_required
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [("provide_data", TaskType.FORM), ("reroute", TaskType.ASSIGNMENT), ("escalate", TaskType.APPROVAL)],
+)
+def test_published_type_names_have_their_equivalents(word: str, kind: TaskType) -> None:
+    assert asked(compiled(human_task={"task_type": word})).type is kind
+
+
+def test_an_unknown_type_is_an_approval_with_a_warning() -> None:
+    direct = compiled(human_task={"task_type": "vibe_check"})
+    assert asked(direct).type is TaskType.APPROVAL
+    assert "vibe_check" in direct.warnings[0]
+
+
+def test_a_comment_is_demanded_by_type_unless_said_otherwise() -> None:
+    assert asked(compiled(human_task={"task_type": "override"})).comment_required
+    assert not asked(compiled(human_task={"task_type": "override", "required_comment": False})).comment_required
+    assert asked(compiled(human_task={"required_comment": "true"})).comment_required
+
+
+def test_outcomes_without_a_yes_are_a_warning() -> None:
+    direct = compiled(human_task={"allowed_outcomes": ["ship", "hold"]})
+    assert asked(direct).outcomes == ("ship", "hold")
+    assert any("none of these is a yes" in warning for warning in direct.warnings)
+
+
+def test_assignees_that_are_known_may_answer_and_labels_only_label() -> None:
+    task = asked(compiled(human_task={"assignees": ["Ann@acme.example", "per_7", "approver", "role:admin"]}))
+    assert task.stages[0].approvers == ("ann@acme.example", "per_7", "role:approver", "role:admin")
+    labelled = compiled(human_task={"assignees": ["sre_oncall"]})
+    assert asked(labelled).stages[0].approvers == ()
+    assert asked(labelled).holder == "sre_oncall"
+    assert "everyone who may approve" in labelled.warnings[0]
+
+
+def test_notify_email_is_told_but_does_not_restrict_who_may_answer() -> None:
+    task = asked(compiled(human_task={"notify_email": "boss@acme.example"}))
+    assert task.notify == ("boss@acme.example",)
+    assert task.stages[0].approvers == ()
+
+
+def test_an_object_schema_without_a_type_is_completed() -> None:
+    form = asked(compiled(human_task={"form_schema": {"properties": {"n": {"type": "integer"}}}})).form
+    assert form == {"type": "object", "properties": {"n": {"type": "integer"}}}
+
+
+# -- reminders and escalation
+
+
+def seconds(count: float) -> timedelta:
+    return timedelta(seconds=count)
+
+
+def test_reminders_default_their_interval_and_number() -> None:
+    task = asked(compiled(human_task={}, remind_after_seconds=300))
+    assert task.remind == Reminders(after=seconds(300), every=seconds(300), at_most=3)
+
+
+def test_zero_means_not_set() -> None:
+    assert asked(compiled(human_task={}, remind_after_seconds=0)).remind is None
+    assert asked(compiled(human_task={}, remind_after_seconds=60, max_reminders=0)).remind is None
+
+
+def test_escalation_comes_one_interval_after_the_last_reminder() -> None:
+    timing = {"remind_after_seconds": 60, "remind_interval_seconds": 30, "max_reminders": 4}
+    (rung,) = asked(compiled(human_task={}, escalate_to="bob@acme.example", **timing)).escalate
+    assert rung.after == seconds(60 + 30 * 3 + 30)
+    assert rung.to == ("bob@acme.example",)
+
+
+def test_escalation_without_reminders_comes_after_an_hour() -> None:
+    (rung,) = asked(compiled(human_task={}, escalate_to="user://ops-lead")).escalate
+    assert (rung.after, rung.to) == (timedelta(hours=1), ("user://ops-lead",))
+
+
+def test_an_escalation_never_leaves_the_calendar() -> None:
+    timing = {"remind_after_seconds": LONGEST.total_seconds(), "max_reminders": 1000}
+    (rung,) = asked(compiled(human_task={}, escalate_to="owner", **timing)).escalate
+    assert (rung.after, rung.to) == (LONGEST, ("role:owner",))
+
+
+# -- properties
+
+
+@given(anything)
+def test_any_body_compiles_or_is_refused(body: Any) -> None:
+    try:
+        direct = compile_direct(body)
+    except Invalid as refusal:
+        assert refusal.message
+        return
+    check_plan(direct.plan)
+
+
+@given(
+    json_objects(
+        {
+            "intent_type": st.just("intent.a.v1"),
+            "to_agent": st.sampled_from(["x", "human", "agent_core", "a@b", ""]),
+            "human_task": json_objects({"task_type": st.sampled_from(list(TaskType)), "title": st.text(max_size=9)}),
+            "remind_after_seconds": st.one_of(st.integers(0, 9**9), st.text("0123456789ms", max_size=5)),
+            "escalate_to": st.sampled_from(["owner", "bob"]),
+        }
+    )
+)
+def test_a_plan_survives_its_encoding(body: dict[str, Any]) -> None:
+    try:
+        plan = compile_direct(body).plan
+    except Invalid:
+        return
+    assert msgspec.json.decode(msgspec.json.encode(plan), type=Plan) == plan

@@ -1,0 +1,108 @@
+"""A real server in a process of its own, to be talked to, killed and started again. Stopped by its pid."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+PATIENCE = 20.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Live:
+    """``signoff up`` on a folder and a database. ``restart`` keeps the port, as a supervisor would."""
+
+    def __init__(self, data: Path, database: str = "", port: int = 0, **settings: str) -> None:
+        self.data = data
+        self.database = database
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = data.with_name(data.name + ".log")
+        self._settings = {f"SIGNOFF_{name.upper()}": value for name, value in settings.items()}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> "Live":
+        """Start the process and return once it answers."""
+        command = [sys.executable, "-m", "signoff.cli", "up", "--port", str(self.port), "--data", str(self.data)]
+        if self.database:
+            command += ["--database", self.database]
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("SIGNOFF_")}
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, env=clean | self._settings, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        deadline = time.monotonic() + PATIENCE
+        while not self._answers():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise AssertionError(f"the server did not start:\n{self.log.read_text()}")
+            time.sleep(0.02)
+        return self
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/health", timeout=1) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def kill(self) -> None:
+        """kill -9: nothing is finished, nothing is said."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """SIGTERM, as a supervisor stops it."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, how: signal.Signals) -> None:
+        process, self.process = self.process, None
+        if process is None:
+            return
+        if process.poll() is None:
+            process.send_signal(how)
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise AssertionError(f"the server did not stop:\n{self.log.read_text()}") from None
+
+    def restart(self) -> None:
+        self.kill()
+        self.start()
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        found: dict[str, str] = json.loads((self.data / "credentials.json").read_text())
+        return found
+
+    @property
+    def owner_key(self) -> str:
+        return self.credentials["api_key"]
+
+    def call(self, method: str, path: str, body: Any = None, key: str | None = None) -> tuple[int, Any]:
+        """(status, JSON) of one plain HTTP request."""
+        request = urllib.request.Request(
+            self.url + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"content-type": "application/json", "x-api-key": key or self.owner_key},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+                return answer.status, json.loads(answer.read() or b"null")
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read() or b"null")

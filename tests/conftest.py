@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from databases import create_database, drop_database, postgres
 from signoff.store.store import Store, open_store
+from tests.databases import create_database, drop_database, postgres
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 # Children before their parents.

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
+from signoff.core.durations import parse_duration, show_duration
 from signoff.core.errors import Invalid
 
 T = TypeVar("T")
@@ -298,41 +299,3 @@ def _parse_bool(text: str, name: str) -> bool:
     if word in {"off", "false", "no", "0"}:
         return False
     raise Invalid("invalid_setting", f"{name}: {text!r} is neither on nor off.", field=name)
-
-
-_UNITS: Final = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
-_SHORT: Final = re.compile("".join(rf"(?:(\d+(?:\.\d+)?){unit})?" for unit in _UNITS))
-_ISO: Final = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
-
-
-def parse_duration(text: str, name: str) -> timedelta:
-    """A duration as people write it on a command line: ``90``, ``90s``, ``1h30m``, ``90d``, ``P1DT2H``.
-
-    The grammar that core.timing reads from requests, without its libraries; raises Invalid naming ``name``.
-    """
-    word = text.strip()
-    match = _ISO.fullmatch(word) or _SHORT.fullmatch(word.lower().replace(" ", ""))
-    if re.fullmatch(r"\d+(\.\d+)?", word):
-        seconds = float(word)
-    elif match and any(match.groups()):
-        seconds = sum(float(n) * unit for n, unit in zip(match.groups(), _UNITS.values(), strict=True) if n)
-    else:
-        seconds = 0.0
-    if not 0 < seconds <= 10 * 366 * 86400:
-        raise Invalid(
-            "invalid_duration",
-            f"{name}: {text!r} is not a duration.",
-            field=name,
-            hint="Write 90s, 5m or 2d.",
-        )
-    return timedelta(seconds=seconds)
-
-
-def show_duration(value: timedelta) -> str:
-    """``90d``, ``1h 30m``: the largest units first."""
-    seconds, parts = int(value.total_seconds()), []
-    for unit in "dhms":
-        count, seconds = divmod(seconds, _UNITS[unit])
-        if count:
-            parts.append(f"{count}{unit}")
-    return " ".join(parts[:2]) or "0s"

@@ -4,7 +4,19 @@ from collections.abc import Callable
 from typing import Any
 
 from signoff.client.errors import SignoffError
-from signoff.client.flow import Close, Effect, Emit, Exchange, Flow, Open, Patience, Pause, Read, Reply, Stepper
+from signoff.client.flow import (
+    Close,
+    Effect,
+    Emit,
+    Exchange,
+    Flow,
+    Open,
+    Patience,
+    Pause,
+    Read,
+    Reply,
+    Stepper,
+)
 from signoff.client.types import Event
 
 SSE = {"content-type": "text/event-stream"}

@@ -52,7 +52,9 @@ REQUESTS: list[tuple[Ask, str, str, dict[str, str], Any]] = [
 
 
 @pytest.mark.parametrize(("ask", "method", "path", "query", "body"), REQUESTS)
-def test_both_clients_ask_alike(stub: Stub, ask: Ask, method: str, path: str, query: dict[str, str], body: Any) -> None:
+def test_both_clients_ask_alike(
+    stub: Stub, ask: Ask, method: str, path: str, query: dict[str, str], body: Any
+) -> None:
     stub.on(method, path, Answer({"ok": True}))
 
     async def awaited() -> None:
@@ -114,13 +116,17 @@ def test_an_id_stays_one_path_segment(stub: Stub, client: Client) -> None:
 
 
 def test_retrying_gives_the_new_intents_id(stub: Stub, client: Client) -> None:
-    stub.on("POST", f"/v1/intents/{INTENT}/retry", Answer({"ok": True, "intent_id": "new", "status": "CREATED"}))
+    stub.on(
+        "POST", f"/v1/intents/{INTENT}/retry", Answer({"ok": True, "intent_id": "new", "status": "CREATED"})
+    )
     assert client.retry(INTENT) == "new"
 
 
 def test_events_are_read_whole(stub: Stub, client: Client) -> None:
     wire = event(2, "CREATED", "created").decode().split("data: ")[1]
-    stub.on("GET", f"/v1/intents/{INTENT}/events", Answer(('{"ok": true, "events": [' + wire + "]}").encode()))
+    stub.on(
+        "GET", f"/v1/intents/{INTENT}/events", Answer(('{"ok": true, "events": [' + wire + "]}").encode())
+    )
     (first,) = client.events(INTENT)
     assert (first.seq, first.event_type, first.status, first.final) == (2, "intent.created", "CREATED", False)
 

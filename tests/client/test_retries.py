@@ -126,7 +126,10 @@ def test_sending_survives_a_server_that_is_not_there_yet(stub: Stub, client: Cli
 
 def test_nothing_listening_says_what_to_do(stub: Stub) -> None:
     stub.stop()
-    with Client(stub.url, KEY, retry_for=0) as client, pytest.raises(ConnectionFailed, match="signoff up") as caught:
+    with (
+        Client(stub.url, KEY, retry_for=0) as client,
+        pytest.raises(ConnectionFailed, match="signoff up") as caught,
+    ):
         client.me()
     assert caught.value.unsent
     assert KEY not in str(caught.value)
@@ -148,13 +151,26 @@ CREATED: Any = [
 
 @pytest.mark.parametrize(("status", "code", "kind"), CREATED)
 def test_each_refusal_has_its_class(stub: Stub, status: int, code: str, kind: type[RequestRefused]) -> None:
-    answer = refused(status, code, {"x-request-id": "req-1"}, field="outcome", hint="Look.", details={"outcome": "approved"})
+    answer = refused(
+        status,
+        code,
+        {"x-request-id": "req-1"},
+        field="outcome",
+        hint="Look.",
+        details={"outcome": "approved"},
+    )
     stub.on("GET", "/v1/me", answer)
     with Client(stub.url, KEY, retry_for=0) as client, pytest.raises(kind) as caught:
         client.me()
     error = caught.value
     assert type(error) is kind
-    assert (error.code, error.status, error.field, error.hint, error.request_id) == (code, status, "outcome", "Look.", "req-1")
+    assert (error.code, error.status, error.field, error.hint, error.request_id) == (
+        code,
+        status,
+        "outcome",
+        "Look.",
+        "req-1",
+    )
     assert str(error) == f"No: {code}. [{code}] Look. (request req-1)"
     assert error.details == {"outcome": "approved"}
 

@@ -1,13 +1,12 @@
 """The search for a server: nearest first, and a key never goes to an address it was not made for."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
 
 from signoff import NotConfigured
-from signoff.client.settings import find_settings
+from signoff.client.settings import find_settings, is_trusted
 
 HERE = "http://127.0.0.1:8100"
 
@@ -38,7 +37,12 @@ def test_the_nearest_folder_wins(tmp_path: Path) -> None:
     deep = tmp_path / "a" / "b" / "c"
     deep.mkdir(parents=True)
     found = find_settings(environ={}, folder=deep)
-    assert (found.url, found.api_key, found.workspace, found.source) == (HERE, "sgn_stored", "default", str(near))
+    assert (found.url, found.api_key, found.workspace, found.source) == (
+        HERE,
+        "sgn_stored",
+        "default",
+        str(near),
+    )
     assert found.loopback
 
 
@@ -84,7 +88,12 @@ def test_finding_nothing_names_all_places_and_the_next_command(tmp_path: Path) -
     with pytest.raises(NotConfigured) as caught:
         find_settings(environ={"HOME": str(tmp_path / "home")}, folder=tmp_path)
     text = str(caught.value)
-    for part in ("SIGNOFF_URL", str(tmp_path / ".signoff"), str(tmp_path / "home" / ".config"), "`signoff up`"):
+    for part in (
+        "SIGNOFF_URL",
+        str(tmp_path / ".signoff"),
+        str(tmp_path / "home" / ".config"),
+        "`signoff up`",
+    ):
         assert part in text
 
 
@@ -115,9 +124,8 @@ def test_a_file_that_cannot_be_read_is_passed_over_with_a_word(tmp_path: Path) -
         find_settings(environ={}, folder=tmp_path)
 
 
-if os.name == "posix" and os.geteuid() == 0:  # only root can give a file away
-
-    def test_a_file_left_by_another_user_in_a_parent_folder_is_ignored(tmp_path: Path) -> None:
-        os.chown(write(tmp_path / ".signoff" / "credentials.json"), 4321, 4321)
-        with pytest.raises(NotConfigured, match="belongs to another user"):
-            find_settings(environ={}, folder=tmp_path)
+def test_a_file_left_by_somebody_else_in_a_shared_folder_is_not_trusted() -> None:
+    assert is_trusted(owner=1000, user=1000)
+    assert is_trusted(owner=0, user=1000)
+    assert not is_trusted(owner=1001, user=1000)
+    assert not is_trusted(owner=1001, user=0)

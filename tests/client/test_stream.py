@@ -28,7 +28,9 @@ def parse(*chunks: bytes) -> list[Frame]:
     return [frame for chunk in chunks for frame in parser.feed(chunk)]
 
 
-WIRE = "id: 4\nevent: intent.waiting\ndata: {\"a\": \"é\"}\n\n: ping\n\ndata:one\ndata: two\nretry: 5\n\nid: 9\n\n"
+WIRE = (
+    'id: 4\nevent: intent.waiting\ndata: {"a": "é"}\n\n: ping\n\ndata:one\ndata: two\nretry: 5\n\nid: 9\n\n'
+)
 FRAMES = [Frame("intent.waiting", '{"a": "é"}', "4"), Frame("", "one\ntwo", "")]
 
 
@@ -172,7 +174,9 @@ def test_observing_from_behind_the_end_ends() -> None:
 def test_wait_for_reads_the_result_after_the_final_event(stub: Stub, client: Client) -> None:
     stub.on("GET", STREAM, Answer(chunks=[event(2, "WAITING"), b"CUT"]))
     stub.on("GET", STREAM, Answer(chunks=[event(4, "FAILED", "failed")]))
-    stub.on("GET", GET, intent("FAILED", outcome="rejected", ending="rejected", result={"outcome": "rejected"}))
+    stub.on(
+        "GET", GET, intent("FAILED", outcome="rejected", ending="rejected", result={"outcome": "rejected"})
+    )
     result = client.wait_for(INTENT, timeout=10)
     assert (result.status, result["status"], result.outcome) == ("FAILED", "FAILED", "rejected")
     assert [a.query["since"] for a in stub.seen("GET", STREAM)] == ["0", "2"]
@@ -195,7 +199,9 @@ def test_the_async_client_follows_alike(stub: Stub) -> None:
 
 
 def test_observing_survives_a_restart_of_the_server(stub: Stub, client: Client) -> None:
-    stub.on("GET", STREAM, Answer(chunks=[event(2, "CREATED"), event(4, "WAITING"), b"CUT"]), refused(503, "busy"))
+    stub.on(
+        "GET", STREAM, Answer(chunks=[event(2, "CREATED"), event(4, "WAITING"), b"CUT"]), refused(503, "busy")
+    )
     stub.on("GET", STREAM, Answer(chunks=[event(6, "COMPLETED", "completed")]))
     seen = []
     restarting = threading.Thread(target=lambda: (stub.stop(), stub.start()))

@@ -49,7 +49,12 @@ def test_no_answer_is_too_strange_to_read(data: st.DataObject) -> None:
 
 def test_a_record_reads_like_its_json_and_keeps_what_it_does_not_know() -> None:
     task = Task.read({"task_id": "t", "title": "Migrate?", "revision": 2, "brand_new": {"x": 1}})
-    assert (task.title, task["title"], task["brand_new"]["x"], task.get("absent")) == ("Migrate?", "Migrate?", 1, None)
+    assert (task.title, task["title"], task["brand_new"]["x"], task.get("absent")) == (
+        "Migrate?",
+        "Migrate?",
+        1,
+        None,
+    )
     assert "brand_new" in task
     assert dict(task) == task.raw
     with pytest.raises(dataclasses.FrozenInstanceError):

@@ -1,8 +1,13 @@
 """Documents as strangers write them: strategies for any JSON, and for objects that are almost right."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from hypothesis import strategies as st
+
+from signoff.core.errors import Invalid
+
+T = TypeVar("T")
 
 scalars = st.one_of(
     st.none(),
@@ -14,7 +19,9 @@ scalars = st.one_of(
 )
 anything: st.SearchStrategy[Any] = st.recursive(
     scalars,
-    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=8), inner, max_size=4)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 
@@ -27,3 +34,11 @@ def sometimes(likely: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 def json_objects(fields: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:
     """Objects with some of these fields, each of them sometimes wrong."""
     return st.fixed_dictionaries({}, optional={name: sometimes(value) for name, value in fields.items()})
+
+
+def tried(read: Callable[[], T]) -> tuple[T | None, Invalid | None]:
+    """(what was read, None) or (None, the refusal)."""
+    try:
+        return read(), None
+    except Invalid as refusal:
+        return None, refusal

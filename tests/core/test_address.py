@@ -1,4 +1,4 @@
-"""Addresses: one spelling for each agent, nothing refused that a published client sends, nothing malformed kept."""
+"""Addresses: one spelling for each agent, nothing refused that clients send, nothing malformed kept."""
 
 import string
 
@@ -42,8 +42,8 @@ def test_a_bare_name_without_a_home_stays_an_alias() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "  ", "agent://", "agent:///x", "a/b/c/d", "a//b", "a/b/", "x" * 384, "bad\nname", "a b/c/d", "a/b/c?d",
-     "agent://a/b/c#d", "a/b/%2e", "half \ud800", 7, None, ["a"], "agent://???", "---"],
+    ["", "  ", "agent://", "agent:///x", "a/b/c/d", "a//b", "a/b/", "x" * 384, "bad\nname", "a b/c/d",
+     "a/b/c?d", "agent://a/b/c#d", "a/b/%2e", "half \ud800", 7, None, ["a"], "agent://???", "---"],
 )  # fmt: skip
 def test_a_malformed_address_is_refused_by_name(text: object) -> None:
     with pytest.raises(Invalid) as refusal:

@@ -14,8 +14,23 @@ from signoff.core.plan import DelayStep, NotifyStep
 from signoff.core.tasks import Ending, TaskSpec, TaskType
 from signoff.core.view import result_of
 from tests.builders import (
-    AGENT, ANN, AUDITOR, OTHER_AGENT, OTTO, RITA, SAM, SERVICE, START, SYSTEM, Story, approve, gate, happened,
-    minutes, person, validate,
+    AGENT,
+    ANN,
+    AUDITOR,
+    OTHER_AGENT,
+    OTTO,
+    RITA,
+    SAM,
+    SERVICE,
+    START,
+    SYSTEM,
+    Story,
+    approve,
+    gate,
+    happened,
+    minutes,
+    person,
+    validate,
 )  # fmt: skip
 
 

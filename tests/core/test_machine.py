@@ -17,7 +17,19 @@ from signoff.core.model import Actor, Delivery, Fault, Task, system
 from signoff.core.plan import DelayStep, NotifyStep, Plan
 from signoff.core.tasks import TaskSpec, TaskType
 from tests.builders import (
-    AGENT, ANN, OTHER_AGENT, OTTO, RITA, SAM, SERVICE, WORKSPACE, Story, approve, gate, minutes, validate,
+    AGENT,
+    ANN,
+    OTHER_AGENT,
+    OTTO,
+    RITA,
+    SAM,
+    SERVICE,
+    WORKSPACE,
+    Story,
+    approve,
+    gate,
+    minutes,
+    validate,
 )  # fmt: skip
 
 REVIEW = TaskSpec(type=TaskType.REVIEW, outcomes=("approved", "changes_requested", "rejected"))

@@ -1,8 +1,7 @@
-from samples import *
-
-from conftest import NOON
 from signoff.store.store import Store
 from signoff.store.work import *
+from tests.conftest import NOON
+from tests.store.samples import *
 
 
 async def test_smoke(store: Store) -> None:

@@ -16,10 +16,10 @@ from typing import Final
 
 import click
 
-from signoff.client import AsyncClient
-from signoff.client.types import AuditTrail, Event, Result
 from signoff.cli.documents import read_document
 from signoff.cli.visible import visible
+from signoff.client import AsyncClient
+from signoff.client.types import AuditTrail, Event, Result
 
 _STORY: Final = "database-migration"
 _ANSWERS: Final = {

@@ -21,7 +21,7 @@ def scenarios() -> None:
 @click.argument("file")
 @click.pass_obj
 def validate(session: Remote, file: str) -> Code:
-    """Check a bundle (JSON or YAML, - is standard input); creates nothing. Exit code 1 when it is not valid."""
+    """Check a bundle (JSON or YAML) and create nothing. Exit code 1 when it is not valid."""
     found = session.client.validate_scenario(read_document(file))
     lines = [line for text in found.errors for line in block("error", text)]
     lines += [line for text in found.warnings for line in block("warning", text)]
@@ -40,7 +40,7 @@ def validate(session: Remote, file: str) -> Code:
 def apply(
     session: Remote, file: str, idempotency_key: str | None, watch: bool, timeout: float | None
 ) -> Code:
-    """Start a bundle (JSON or YAML, - is standard input): its agents, plan and intent. Prints the intent's id."""
+    """Start a bundle (JSON or YAML): its agents, plan and intent. Prints the intent's id."""
     applied = session.client.apply_scenario(read_document(file), idempotency_key=idempotency_key)
     for warning in applied.warnings:
         session.out.note(f"warning: {warning}")

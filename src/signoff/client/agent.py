@@ -54,8 +54,8 @@ class Agent:
             name,
             f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}",
             concurrency,
-            _seconds(lease),
-            _seconds(grace),
+            _seconds(lease, "lease"),
+            _seconds(grace, "grace"),
         )
         self._client = client
         self._named = url, api_key
@@ -150,8 +150,8 @@ def _signals(stop: Callable[[], None]) -> Iterator[None]:
             signal.signal(number, disposition if disposition is not None else signal.SIG_DFL)
 
 
-def _seconds(duration: timedelta | float) -> float:
+def _seconds(duration: timedelta | float, name: str) -> float:
     seconds = duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
-    if seconds < 0:
-        raise ValueError(f"a duration must not be negative: {duration!r}")
+    if seconds < 0 or (name == "lease" and seconds == 0):
+        raise ValueError(f"the {name} must be a positive duration, not {duration!r}")
     return seconds

@@ -103,11 +103,18 @@ def _stored(path: Path, walked: bool, looked: list[str]) -> Settings | None:
     except (OSError, ValueError) as error:
         looked.append(f"{path}: cannot be read ({error.__class__.__name__})")
         return None
-    # A file that somebody else left in a shared parent folder must not choose where our payloads go.
-    if walked and hasattr(os, "geteuid") and owner not in (os.geteuid(), 0):
+    if walked and hasattr(os, "geteuid") and not is_trusted(owner, os.geteuid()):
         looked.append(f"{path}: belongs to another user, ignored")
         return None
     return _parsed(path, text)
+
+
+def is_trusted(owner: int, user: int) -> bool:
+    """Whether a file met in a parent folder may choose where payloads go: ours or root's, nobody else's.
+
+    Otherwise anybody could leave one in a folder that many write to, such as /tmp.
+    """
+    return owner in (user, 0)
 
 
 def _parsed(path: Path, text: str) -> Settings:

@@ -2,11 +2,12 @@
 
 from collections.abc import Generator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import httpx2
 
 from signoff.client import calls
+from signoff.client.calls import T
 from signoff.client.flow import Patience, gather, perform
 from signoff.client.session import PROGRAM, Session
 from signoff.client.settings import find_settings
@@ -26,8 +27,6 @@ from signoff.client.types import (
     Task,
     Workflow,
 )
-
-T = TypeVar("T")
 
 
 class Client:

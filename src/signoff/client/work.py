@@ -33,6 +33,8 @@ T = TypeVar("T")
 Given = Mapping[str, Any] | None
 Function = Callable[[Delivery], Given | Awaitable[Given]]
 LONG_POLL: Final = 25
+# How long a stopping agent waits for the claim under way: dropping an answer costs a whole lease.
+LINGER: Final = 0.5
 REPORT_FOR: Final = 600.0
 LONGEST_MESSAGE: Final = 2000
 
@@ -110,7 +112,8 @@ class Shift:
         terms = self._terms
         call = calls.claim(terms.address, limit, terms.lease, terms.holder, LONG_POLL)
         began = self._patience.clock()
-        got = await self._or_stop(self._session.run(perform(call, self._patience, retry_for=0.0)))
+        asking = self._session.run(perform(call, self._patience, retry_for=0.0))
+        got = await self._or_stop(asking, linger=LINGER)
         for delivery in got or []:
             if self._stopping.is_set():
                 await self._release(delivery)
@@ -122,12 +125,14 @@ class Shift:
             # An empty answer before the long poll's time: a server about to stop. Do not hammer it.
             await self._or_stop(asyncio.sleep(self._patience.chance()))
 
-    async def _or_stop(self, work: Coroutine[Any, Any, T]) -> T | None:
-        """The work's result; None when the shift was stopped before."""
+    async def _or_stop(self, work: Coroutine[Any, Any, T], linger: float = 0.0) -> T | None:
+        """The work's result; None when the shift was stopped before, and ``linger`` seconds had passed."""
         doing = asyncio.ensure_future(work)
         stop = asyncio.ensure_future(self._stopping.wait())
         try:
             await asyncio.wait({doing, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if linger and not doing.done():
+                await asyncio.wait({doing}, timeout=linger)
             return doing.result() if doing.done() else None
         finally:
             doing.cancel()

@@ -13,10 +13,11 @@ import msgspec
 
 from signoff.core import address, taskspec
 from signoff.core.cast import Human, is_anybody, person_behind
+from signoff.core.durations import LONGEST
 from signoff.core.fields import Fields, document
 from signoff.core.plan import AgentStep, HumanStep, Plan, Step, check_plan
 from signoff.core.tasks import TYPE_ALIASES, Escalation, Stage, TaskSpec, TaskType
-from signoff.core.timing import LONGEST, Reminders
+from signoff.core.timing import Reminders
 
 AGENT_STEP: Final = "agent"
 HUMAN_STEP: Final = "human"

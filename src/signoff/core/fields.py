@@ -13,8 +13,8 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from signoff.core.durations import parse_duration
 from signoff.core.errors import Invalid
-from signoff.core.timing import parse_duration
 
 T = TypeVar("T")
 MAX_DEPTH: Final = 32

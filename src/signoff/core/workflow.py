@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from signoff.core import address, taskspec
+from signoff.core.durations import show_duration
 from signoff.core.errors import Invalid
 from signoff.core.fields import Fields, document, shown, suggestion
 from signoff.core.plan import (
@@ -23,7 +24,7 @@ from signoff.core.plan import (
     check_plan,
 )
 from signoff.core.tasks import OUTCOMES, Escalation, Stage, TaskSpec, TaskType
-from signoff.core.timing import Reminders, show_duration
+from signoff.core.timing import Reminders
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,99}")
 _INTENT_TYPE: Final = re.compile(r"[A-Za-z0-9_.\-]{1,255}")

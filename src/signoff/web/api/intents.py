@@ -1,4 +1,6 @@
-"""Intents: submit, read, act on, end. The lifecycle's rules are not here; JSON becomes a command, a change JSON."""
+"""Intents: submit, read, act on, end. The lifecycle's rules are not here; JSON becomes a command, a change
+JSON.
+"""
 
 import asyncio
 import uuid
@@ -242,7 +244,7 @@ async def retry(call: Call) -> bytes:
     if old.status not in FINAL or old.status is Status.COMPLETED:
         raise Conflict(
             "not_retryable",
-            f"The intent is {old.status.value}; only one that failed, timed out or was canceled can be repeated.",
+            f"The intent is {old.status.value}; only what failed, timed out or was canceled is repeated.",
             details={"status": old.status.value},
         )
     plan, warnings = freeze(old.plan, await book_of(call))
@@ -271,5 +273,3 @@ async def retry(call: Call) -> bytes:
 
     said: Said = call.said(body.value, render, plain=body.plain)
     return said.of(await call.parts.engine.submit(call.actor, submission, said.once))
-
-

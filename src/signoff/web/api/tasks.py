@@ -1,22 +1,28 @@
-"""Tasks: what waits for people, and their answers. Every answer is the same command, whichever endpoint takes it."""
+"""Tasks: what waits for people, and their answers. Every answer is the same command, whichever endpoint takes
+it.
+"""
 
+from typing import Final
+
+from signoff.core.access import eligible
 from signoff.core.advance import Change
 from signoff.core.commands import Answer
-from signoff.core.errors import Invalid, NotFound
+from signoff.core.errors import Forbidden, Invalid, NotFound
+from signoff.core.events import Decided, Fact, TaskOpened
 from signoff.core.ids import split_ref
-from signoff.core.model import Intent, Task
+from signoff.core.model import ActorKind, Task
 from signoff.engine.view import Seen
 from signoff.store.work import Filter, Stored
 from signoff.web import bodies, strict
 from signoff.web.api.reading import all_facts, book_of, visible
 from signoff.web.api.shapes import requests as r
+from signoff.web.api.shapes.answers import ApprovalAnswer, ApprovalOut
 from signoff.web.api.shapes.common import encode, maybe
 from signoff.web.api.shapes.intents import intent_out
 from signoff.web.api.shapes.tasks import (
     Answered,
     Display,
     MyTasks,
-    Story,
     TaskAnswer,
     TaskOut,
     Tasks,
@@ -27,38 +33,170 @@ from signoff.web.api.shapes.tasks import (
 )
 from signoff.web.call import Call
 
+_DECISIONS: Final = {
+    "approve": "approved",
+    "approved": "approved",
+    "reject": "rejected",
+    "rejected": "rejected",
+}
+
 
 async def page(call: Call) -> Tasks:
     """GET /v1/tasks"""
     limit = call.number("limit", 50, 1, 200)
     cursor = split_ref(call.query["cursor"])[0] if call.query.get("cursor") else ""
+    display = (await book_of(call)).display
     match call.query.get("state", "open"):
         case "open":
-            found = await call.parts.view.tasks(call.actor, call.flag("mine"), cursor, limit)
+            found = await call.parts.view.tasks(call.actor, after=cursor, limit=limit)
+            tasks = [await _open(call, stored, display) for stored in found if _wanted(call, stored)]
         case "closed":
+            _no_agent(call)
             wanted = Filter(workspace=call.actor.workspace, before=cursor, limit=limit)
             found = await call.parts.view.page(call.actor, wanted)
+            closed = [await _closed(call, stored, display) for stored in found if stored.intent.ending]
+            tasks = [task for task in closed if task is not None]
         case other:
-            raise Invalid("validation_error", f"{other[:32]!r} is not a state.", field="state", hint="open or closed.")
-    return Tasks(tasks=await _listed(call, found), next_cursor=maybe(_after(call, found, limit)))
+            hint = "open or closed."
+            raise Invalid("validation_error", f"{other[:32]!r} is not a state.", field="state", hint=hint)
+    more = found[-1].intent.id if len(found) == limit else None
+    return Tasks(tasks=tasks, next_cursor=maybe(more))
 
 
-def _after(call: Call, found: list[Stored], limit: int) -> str | None:
-    """Where the next page starts. A page narrowed to one's own tasks may be short of its limit and still go on."""
-    return found[-1].intent.id if found and len(found) >= limit else None
+def _wanted(call: Call, stored: Stored) -> bool:
+    task = stored.intent.open
+    return isinstance(task, Task) and (not call.flag("mine") or eligible(call.actor, stored.intent, task))
 
 
-async def _listed(call: Call, found: list[Stored]) -> list[TaskOut]:
+def _no_agent(call: Call) -> None:
+    if call.actor.kind is ActorKind.AGENT:
+        raise Forbidden("person_required", "An agent's key has no tasks.")
+
+
+async def _open(call: Call, stored: Stored, display: Display) -> TaskOut:
+    task = stored.intent.open
+    if not isinstance(task, Task):
+        raise TypeError("no task is open")
+    story = story_of(task)
+    if task.votes:
+        story = tell(await all_facts(call, stored.intent.id), task.visit) or story
+    return task_out(stored.intent, stored.payload, story, display)
+
+
+async def _closed(call: Call, stored: Stored, display: Display) -> TaskOut | None:
+    """The last task of the intent that is decided."""
+    facts = await all_facts(call, stored.intent.id)
+    visits = [fact.event.visit for fact in facts if isinstance(fact.event, Decided)]
+    story = tell(facts, visits[-1]) if visits else None
+    return task_out(stored.intent, stored.payload, story, display) if story else None
+
+
+async def get(call: Call) -> TaskAnswer:
+    """GET /v1/tasks/{task_id}"""
+    _no_agent(call)
+    seen, facts, visit = await _found(call, call.params["task_id"])
+    story = tell(facts, visit)
+    if story is None:
+        raise _no_task(call.params["task_id"])
     display = (await book_of(call)).display
-    tasks = []
-    for stored in found:
-        intent = stored.intent
-        if isinstance(intent.open, Task):
-            story = await _open_story(call, intent, intent.open)
-        elif intent.ending is not None:
-            story = _last(intent, await _stories(call, intent))
-        else:
-            continue
-        if story is not None:
-            tasks.append(task_out(intent, stored.payload, story, display))
-    return tasks
+    return TaskAnswer(task=task_out(seen.stored.intent, seen.stored.payload, story, display))
+
+
+async def _found(call: Call, ref: str) -> tuple[Seen, list[Fact], int]:
+    """What a task's id names. An intent's own id names its open task, else its last one."""
+    facts = await all_facts(call, ref)
+    seen = await visible(call, ref)
+    if seen.visit:
+        return seen, facts, seen.visit
+    task = seen.stored.intent.open
+    visits = [fact.event.visit for fact in facts if isinstance(fact.event, TaskOpened)]
+    if not visits:
+        raise _no_task(ref)
+    return seen, facts, task.visit if isinstance(task, Task) else visits[-1]
+
+
+def _no_task(ref: str) -> NotFound:
+    return NotFound("task_not_found", f"There is no task {ref[:64]}.")
+
+
+async def answer(call: Call) -> bytes:
+    """POST /v1/tasks/{task_id}/answer"""
+    body = strict.parse_object(call.body)
+    given = bodies.convert(r.Answer, body.value)
+    # read before the form is looked at: who may not see the task learns nothing about it
+    seen, facts, visit = await _found(call, call.params["task_id"])
+    if tell(facts, visit) is None:
+        raise _no_task(call.params["task_id"])
+    command = Answer(
+        outcome=given.outcome,
+        visit=visit,
+        comment=given.comment,
+        data=given.data,
+        revision=given.revision,
+        digest=given.digest,
+    )
+    display = (await book_of(call)).display
+
+    def render(change: Change) -> bytes:
+        known = facts[-1].seq
+        told = tell([*facts, *(s.fact for s in change.facts if s.fact.seq > known)], visit)
+        if told is None:
+            raise TypeError("an answered task has a story")
+        payload = seen.stored.payload
+        task = task_out(change.after, payload, told, display)
+        return encode(Answered(task=task, intent=intent_out(change.after, payload)))
+
+    said = call.said(body.value, render, plain=body.plain)
+    return said.of(await call.parts.engine.handle(call.actor, seen.stored.intent.id, command, said.once))
+
+
+async def mine(call: Call) -> MyTasks:
+    """GET /v1/me/tasks"""
+    found = await call.parts.view.tasks(call.actor, limit=200)
+    person = call.actor.kind is ActorKind.PERSON
+    return MyTasks(
+        tasks=[
+            my_task(stored.intent, task)
+            for stored in found
+            if isinstance(task := stored.intent.open, Task)
+            and (not person or eligible(call.actor, stored.intent, task))
+        ]
+    )
+
+
+async def decide(call: Call) -> bytes:
+    """POST /v1/approvals/{approval_id}/decision"""
+    body = strict.parse_object(call.body)
+    given, _ = bodies.vendor(r.Decision, body)
+    ref = call.params["approval_id"]
+    seen = await visible(call, ref)
+    outcome = _DECISIONS.get(given.decision.strip().lower())
+    if outcome is None:
+        hint = "approve or reject."
+        raise Invalid(
+            "validation_error", f"{given.decision[:32]!r} is no decision.", field="decision", hint=hint
+        )
+    comment = given.comment or given.reason
+    command = Answer(outcome=outcome, visit=seen.visit, comment=comment)
+
+    def render(change: Change) -> bytes:
+        after = change.after
+        approval = ApprovalOut(
+            approval_id=ref,
+            decision="approve" if outcome == "approved" else "reject",
+            comment=comment or None,
+            decided_at=after.updated_at,
+        )
+        out = intent_out(after, seen.stored.payload)
+        return encode(
+            ApprovalAnswer(
+                approval=approval,
+                approval_id=ref,
+                status=outcome,
+                decided_at=after.updated_at,
+                intent=out,
+            )
+        )
+
+    said = call.said(body.value, render, plain=body.plain)
+    return said.of(await call.parts.engine.handle(call.actor, ref, command, said.once))

@@ -47,6 +47,25 @@ class AccountAnswer(Ok, kw_only=True):
     webhook_secret: Text = UNSET
 
 
+class ExistsError(Struct, kw_only=True):
+    """As the ``error`` of every refusal."""
+
+    code: str
+    message: str
+    details: dict[str, Any]
+
+
+class AccountExists(Struct, kw_only=True):
+    """409 with the account that is there already."""
+
+    ok: bool = False
+    service_account: AccountOut
+    error: ExistsError
+    message: str
+    detail: str
+    request_id: str
+
+
 class Accounts(Ok, kw_only=True):
     """All accounts of the workspace."""
 

@@ -1,0 +1,164 @@
+"""Agents, services and their keys, as AXP's clients manage them, and our own way to make a key in one call."""
+
+import secrets
+from datetime import timedelta
+
+from signoff.core.errors import Conflict, Invalid, NotFound
+from signoff.core.model import ActorKind
+from signoff.engine.registry import Registry
+from signoff.store.entries import Account, Person
+from signoff.web import bodies, strict
+from signoff.web.api.reading import address_of, book_of
+from signoff.web.api.shapes import directory as d
+from signoff.web.api.shapes.common import encode
+from signoff.web.call import Call, Page
+
+_DEFAULT_ROLES = ("approver",)
+
+
+async def page(call: Call) -> d.Accounts:
+    """GET /v1/service-accounts"""
+    workspace = (await book_of(call)).workspace
+    found = await call.parts.registry.accounts(call.actor)
+    return d.Accounts(service_accounts=[d.account_out(account, workspace) for account in found])
+
+
+async def get(call: Call) -> d.AccountAnswer:
+    """GET /v1/service-accounts/{account_id}"""
+    account = await call.parts.registry.account(call.actor, call.params["account_id"])
+    return d.account_answer(account, (await book_of(call)).workspace)
+
+
+async def create(call: Call) -> d.AccountAnswer | Page:
+    """POST /v1/service-accounts"""
+    wanted, _ = bodies.vendor(d.CreateAccount, strict.parse_object(call.body))
+    account, created = await call.parts.registry.add_account(
+        call.actor,
+        ActorKind.AGENT,
+        wanted.name,
+        display_name=wanted.display_name,
+        description=wanted.description,
+        delivery_mode=wanted.delivery_mode,
+        callback_url=wanted.callback_url,
+    )
+    workspace = (await book_of(call)).workspace
+    if created:
+        return d.account_answer(account, workspace, account.webhook_secret)
+    # AXP's command line goes on after this 409 only if the account stands beside the error.
+    refusal = Conflict("service_account_exists", f"There is an account {account.name!r} already.")
+    body = d.AccountExists(
+        service_account=d.account_out(account, workspace),
+        error=d.ExistsError(code=refusal.code, message=refusal.message, details={}),
+        message=refusal.message,
+        detail=refusal.message,
+        request_id=call.request_id,
+    )
+    return Page(encode(body), status=refusal.status)
+
+
+async def change(call: Call) -> d.AccountAnswer:
+    """PATCH /v1/service-accounts/{account_id}"""
+    wanted, _ = bodies.vendor(d.ChangeAccount, strict.parse_object(call.body))
+    secret = secrets.token_urlsafe(32) if wanted.rotate_webhook_secret else None
+    account = await call.parts.registry.update_account(
+        call.actor,
+        call.params["account_id"],
+        display_name=wanted.display_name,
+        description=wanted.description,
+        delivery_mode=wanted.delivery_mode,
+        callback_url=wanted.callback_url,
+        webhook_secret=secret,
+    )
+    return d.account_answer(account, (await book_of(call)).workspace, secret or "")
+
+
+async def remove(call: Call) -> d.Removed:
+    """DELETE /v1/service-accounts/{account_id}"""
+    account = await call.parts.registry.remove_account(call.actor, call.params["account_id"])
+    return d.Removed(service_account_id=account.id)
+
+
+async def create_account_key(call: Call) -> d.AccountKey:
+    """POST /v1/service-accounts/{account_id}/keys"""
+    wanted, _ = bodies.vendor(d.CreateAccountKey, strict.parse_object(call.body))
+    registry = call.parts.registry
+    account = await registry.account(call.actor, call.params["account_id"])
+    now = call.parts.clock.now()
+    life = wanted.expires_at - now if wanted.expires_at else None
+    if life is not None and life <= timedelta(0):
+        raise Invalid("validation_error", "expires_at lies in the past.", field="expires_at")
+    made = await registry.add_key(call.actor, account, life)
+    return d.AccountKey(key=d.key_out(made.key, now, made.secret), api_key=made.secret)
+
+
+async def revoke_account_key(call: Call) -> d.KeyAnswer:
+    """POST /v1/service-accounts/{account_id}/keys/{key_id}/revoke"""
+    account = await call.parts.registry.account(call.actor, call.params["account_id"])
+    keys = await call.parts.registry.keys(call.actor, account.id)
+    if call.params["key_id"] not in {key.id for key in keys}:
+        raise NotFound("key_not_found", f"There is no key {call.params['key_id'][:64]}.")
+    return await revoke_key(call)
+
+
+async def agents(call: Call) -> d.Agents:
+    """GET /v1/agents"""
+    workspace = (await book_of(call)).workspace
+    found = await call.parts.registry.accounts(call.actor, ActorKind.AGENT)
+    limit = call.number("limit", 1000, 1, 1000)
+    return d.Agents(agents=[d.account_out(account, workspace) for account in found[:limit]])
+
+
+async def agent(call: Call) -> d.AgentAnswer:
+    """GET /v1/agents/{address}"""
+    book = await book_of(call)
+    address = await address_of(call)
+    account = book.by_address.get(address)
+    if account is None or account.kind != ActorKind.AGENT.value:
+        raise NotFound("agent_not_found", f"There is no agent {address[:128]}.")
+    return d.AgentAnswer(agent=d.account_out(account, book.workspace))
+
+
+# -- keys, ours
+
+
+async def create_key(call: Call) -> d.NewKeyOut:
+    """POST /v1/keys"""
+    wanted = bodies.ours(d.CreateKey, call.body)
+    given = [holder for holder in (wanted.agent, wanted.service, wanted.person) if holder is not None]
+    if len(given) != 1:
+        raise Invalid(
+            "validation_error",
+            "A key is for exactly one of agent, service and person.",
+            field="agent",
+            hint='Send one of them, such as {"agent": "infra-validator"}.',
+        )
+    holder = await _holder(call, call.parts.registry, wanted)
+    seconds = wanted.expires_in_seconds
+    life = timedelta(seconds=seconds) if seconds is not None else None
+    made = await call.parts.registry.add_key(call.actor, holder, life)
+    return d.new_key_out(made, holder.email if isinstance(holder, Person) else holder.address)
+
+
+async def _holder(call: Call, registry: Registry, wanted: d.CreateKey) -> Account | Person:
+    """Who the key is for; created if missing."""
+    if wanted.person is not None:
+        roles = tuple(wanted.roles) or _DEFAULT_ROLES
+        return (await registry.add_person(call.actor, wanted.person, wanted.name, roles))[0]
+    if wanted.agent is not None:
+        known = (await book_of(call)).account(wanted.agent)
+        if known is not None and known.kind == ActorKind.AGENT.value:
+            return known
+        return (await registry.add_account(call.actor, ActorKind.AGENT, wanted.agent))[0]
+    return (await registry.add_account(call.actor, ActorKind.SERVICE, wanted.service or ""))[0]
+
+
+async def keys(call: Call) -> d.Keys:
+    """GET /v1/keys"""
+    now = call.parts.clock.now()
+    return d.Keys(keys=[d.key_out(key, now) for key in await call.parts.registry.keys(call.actor)])
+
+
+async def revoke_key(call: Call) -> d.KeyAnswer:
+    """POST /v1/keys/{key_id}/revoke"""
+    key = await call.parts.registry.revoke_key(call.actor, call.params["key_id"])
+    return d.KeyAnswer(key=d.key_out(key, call.parts.clock.now()))

@@ -1,0 +1,120 @@
+"""An intent's history for those who must trust it: every stored byte, and whether the hash chain holds."""
+
+from signoff.core import events as e
+from signoff.core.chain import unseal, verify
+from signoff.core.durations import show_duration
+from signoff.engine.directory import Snapshot
+from signoff.store.work import EventRow
+from signoff.web.api.reading import book_of, visible
+from signoff.web.api.shapes.answers import Audit, AuditEvent
+from signoff.web.api.shapes.common import Who, maybe, raw
+from signoff.web.call import Call
+
+_CHUNK = 1000
+
+
+async def trail(call: Call) -> Audit:
+    """GET /v1/intents/{intent_id}/audit"""
+    seen = await visible(call, call.params["intent_id"])
+    intent = seen.stored.intent
+    rows: list[EventRow] = []
+    while len(rows) < intent.seq:
+        page = await call.parts.view.rows(call.actor, intent.id, rows[-1].seq if rows else 0, _CHUNK)
+        if not page:
+            break
+        rows += page
+    # the row was read first: what was written since then is not yet part of what it vouches for
+    rows = [row for row in rows if row.seq <= intent.seq]
+    links = [(row.seq, row.body, row.private, row.hash) for row in rows]
+    broken = verify(links, intent.seq, intent.head, intent.id)
+    book = await book_of(call)
+    return Audit(
+        intent_id=intent.id,
+        seq=intent.seq,
+        head=intent.head,
+        verified=broken is None,
+        problem=maybe(f"event {broken.seq}: {broken.problem}" if broken else None),
+        events=[_event(row, book) for row in rows],
+    )
+
+
+def _event(row: EventRow, book: Snapshot) -> AuditEvent:
+    fact = unseal(row.body, row.private)
+    name = book.display(fact.actor.id)
+    return AuditEvent(
+        seq=fact.seq,
+        at=fact.at,
+        type=str(fact.event.__struct_config__.tag),
+        actor=Who(kind=fact.actor.kind.value, id=fact.actor.id, name=name),
+        via=fact.via,
+        summary=summary(fact, book),
+        comment=maybe(fact.note.comment if fact.note else None),
+        event=raw(fact.event),
+        body=row.body.decode(),
+        private=maybe(row.private.decode() if row.private else None),
+        hash=row.hash,
+    )
+
+
+def summary(fact: e.Fact, book: Snapshot) -> str:
+    """One line for a person: who did what."""
+    who = book.display(fact.actor.id)
+    match fact.event:
+        case e.Created(intent_type=kind):
+            return f"{who} asked for {kind}"
+        case e.Delivered(agent=agent, step=step, attempt=attempt):
+            again = f", attempt {attempt}" if attempt > 1 else ""
+            return f"step {step!r} is up for {agent}{again}"
+        case e.Claimed(holder=holder):
+            return f"{who} took the step ({holder})"
+        case e.Released():
+            return f"{who} gave the step back"
+        case e.Accepted():
+            return "the agent accepted the call"
+        case e.Lapsed(attempt=attempt, reason=reason):
+            return f"attempt {attempt} came to nothing: {reason}"
+        case e.Reported(step=step, fault=fault):
+            return (
+                f"{who} failed step {step!r}: {fault.message}" if fault else f"{who} finished step {step!r}"
+            )
+    return _of_people(fact, who, book)
+
+
+def _of_people(fact: e.Fact, who: str, book: Snapshot) -> str:
+    match fact.event:
+        case e.TaskOpened(title=title):
+            return f"people are asked: {title}"
+        case e.Reminded(number=number):
+            return f"reminder {number} was sent"
+        case e.Escalated(to=to):
+            return "escalated to " + ", ".join(book.display(name) for name in to)
+        case e.Answered(outcome=outcome, unseen=unseen):
+            return f"{who} answered {outcome!r}" + (" (without naming what was shown)" if unseen else "")
+        case e.Decided(outcome=outcome, ending=ending):
+            return f"the task ended {ending.value}" + (f": {outcome}" if outcome != ending.value else "")
+    return _of_time(fact, who)
+
+
+def _of_time(fact: e.Fact, who: str) -> str:
+    match fact.event:
+        case e.Delayed(until=until):
+            return f"waiting until {until:%Y-%m-%d %H:%M:%S} UTC"
+        case e.Elapsed(step=step):
+            return f"the wait {step!r} is over"
+        case e.Notified(to=to):
+            return "told " + (", ".join(to) or "whoever may decide")
+        case e.StepTimedOut(step=step, after=after):
+            return f"step {step!r} passed its deadline" + (f" of {show_duration(after)}" if after else "")
+        case e.Progressed(reason=reason):
+            return f"{who} let it go on" + (f": {reason}" if reason else "")
+        case e.Patched(generation=generation):
+            return f"{who} changed its controls (generation {generation})"
+        case e.Completed():
+            return "completed"
+        case e.Failed(fault=fault):
+            return f"failed: {fault.message}"
+        case e.Canceled(reason=reason):
+            return f"{who} canceled it" + (f": {reason}" if reason else "")
+        case e.TimedOut():
+            return "its deadline passed"
+    return type(fact.event).__name__

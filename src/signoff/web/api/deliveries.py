@@ -1,0 +1,112 @@
+"""Deliveries: taking work under a lease, holding it, reporting it, giving it back (ours); AXP's poll list."""
+
+import asyncio
+from datetime import timedelta
+from typing import Final
+
+from signoff.core.advance import Change
+from signoff.core.commands import Command, Release, Renew, Report
+from signoff.core.errors import Invalid, NotFound
+from signoff.core.ids import split_ref
+from signoff.core.model import Delivery, Fault
+from signoff.engine.feed import agent_word
+from signoff.web import bodies, strict
+from signoff.web.api.reading import address_of, book_of, note_read, visible
+from signoff.web.api.shapes import agents as shapes
+from signoff.web.api.shapes import requests as r
+from signoff.web.api.shapes.common import Nothing, encode
+from signoff.web.api.shapes.intents import intent_out
+from signoff.web.call import Call
+
+_POLL_LIMIT: Final = 100
+
+
+async def poll(call: Call) -> shapes.Deliveries:
+    """GET /v1/agents/{address}/intents"""
+    agent = await address_of(call)
+    since = call.number("since", 0, 0, 2**53)
+    found = await call.parts.view.deliveries(call.actor, agent, since, _POLL_LIMIT)
+    return shapes.Deliveries(
+        intents=[shapes.shown_delivery(stored.intent, cursor) for cursor, stored in found],
+        next_cursor=found[-1][0] if found else since,
+    )
+
+
+async def claim(call: Call) -> shapes.Claimed:
+    """POST /v1/agents/{address}/deliveries/claim"""
+    wanted = bodies.ours(r.Claim, call.body)
+    agent = await address_of(call)
+    lease = timedelta(seconds=wanted.lease_seconds)
+    holder = wanted.holder or call.actor.id
+    clock = asyncio.get_running_loop().time
+    until = clock() + wanted.wait_seconds
+    parts = call.parts
+    with parts.feed.waiting(agent_word(call.actor.workspace, agent)) as waiter:
+        changes = await parts.engine.claim(call.actor, agent, wanted.limit, lease, holder)
+        if not changes and wanted.wait_seconds:
+            gone = asyncio.create_task(call.hung_up())
+            gone.add_done_callback(lambda _: waiter.wake())
+            try:
+                while not changes and not gone.done() and not parts.stopping.is_set() and clock() < until:
+                    await waiter.wait(min(until - clock(), parts.feed.reread))
+                    # nobody is left to do the work of a delivery that a caller who hung up would take
+                    if not gone.done():
+                        changes = await parts.engine.claim(call.actor, agent, wanted.limit, lease, holder)
+            finally:
+                gone.cancel()
+    display = (await book_of(call)).display
+    out = []
+    for change in changes:
+        stored = (await visible(call, change.after.id)).stored
+        note_read(call, call.actor, change.after)
+        out.append(shapes.delivery_out(change.after, stored.payload, lease, display))
+    return shapes.Claimed(deliveries=out)
+
+
+async def renew(call: Call) -> shapes.Renewed:
+    """POST /v1/deliveries/{delivery_id}/renew"""
+    wanted = bodies.ours(r.Renew, call.body)
+    ref, visit = _delivery(call)
+    command = Renew(visit, wanted.token, timedelta(seconds=wanted.lease_seconds))
+    done = await call.parts.engine.handle(call.actor, ref, command)
+    held = done.change.after.open if done.change else None
+    if not isinstance(held, Delivery) or held.lease_until is None:
+        raise TypeError("a renewed delivery has a lease")
+    return shapes.Renewed(lease_until=held.lease_until)
+
+
+async def release(call: Call) -> Nothing:
+    """POST /v1/deliveries/{delivery_id}/release"""
+    wanted = bodies.ours(r.Release, call.body)
+    ref, visit = _delivery(call)
+    await call.parts.engine.handle(call.actor, ref, Release(visit, wanted.token))
+    return Nothing()
+
+
+async def report(call: Call) -> bytes:
+    """POST /v1/deliveries/{delivery_id}/report"""
+    body = strict.parse_object(call.body)
+    wanted = bodies.convert(r.Report, body.value)
+    ref, visit = _delivery(call)
+    if (wanted.result is None) == (wanted.error is None):
+        raise Invalid("validation_error", "A report holds either a result or an error.", field="result")
+    fault = None
+    if wanted.error is not None:
+        message = wanted.error.message or "The agent gave up."
+        fault = Fault(wanted.error.code, message, wanted.error.retryable)
+    command: Command = Report(visit, wanted.token, wanted.result or {}, fault)
+    seen = await visible(call, ref)
+
+    def render(change: Change) -> bytes:
+        return encode(shapes.Reported(intent=intent_out(change.after, seen.stored.payload)))
+
+    said = call.said(body.value, render, plain=body.plain)
+    return said.of(await call.parts.engine.handle(call.actor, ref, command, said.once))
+
+
+def _delivery(call: Call) -> tuple[str, int]:
+    ref = call.params["delivery_id"]
+    visit = split_ref(ref)[1]
+    if not visit:
+        raise NotFound("delivery_not_found", f"There is no delivery {ref[:64]}.")
+    return ref, visit

@@ -1,0 +1,88 @@
+"""About the server itself: whether it lives, whether it can work, who is asking."""
+
+from typing import Any
+
+from msgspec import UNSET, Struct
+
+from signoff.core.model import ActorKind
+from signoff.web.api.reading import book_of
+from signoff.web.api.shapes.common import Ok, Text, encode
+from signoff.web.call import Call, Page
+
+
+class Health(Ok, kw_only=True):
+    """The process answers."""
+
+    service: str = "signoff"
+    version: str
+
+
+class Ready(Struct, kw_only=True):
+    """Whether the process can work; per loop and part, why not."""
+
+    ok: bool
+    ready: bool
+    details: dict[str, Any]
+
+
+class Self(Struct, kw_only=True):
+    """Whom the key stands for."""
+
+    kind: str
+    id: str
+    address: Text = UNSET
+    name: Text = UNSET
+    email: Text = UNSET
+    roles: list[str]
+
+
+class ServerOut(Struct, kw_only=True):
+    version: str
+    database: str
+
+
+class Me(Ok, kw_only=True):
+    """Whom the key stands for, and where."""
+
+    actor: Self
+    workspace: str
+    workspace_id: str
+    organization: str
+    self_approval: bool
+    server: ServerOut
+
+
+async def health(call: Call) -> Health:
+    """GET /health"""
+    return Health(version=call.parts.settings.version)
+
+
+async def ready(call: Call) -> Page:
+    """GET /ready"""
+    found = await call.parts.readiness()
+    stopping = call.parts.stopping.is_set()
+    able = found.ready and not stopping
+    body = Ready(ok=able, ready=able, details=found.details | ({"stopping": True} if stopping else {}))
+    return Page(encode(body), status=200 if able else 503)
+
+
+async def me(call: Call) -> Me:
+    """GET /v1/me"""
+    book = await book_of(call)
+    actor = call.actor
+    person = book.people.get(actor.id) if actor.kind is ActorKind.PERSON else None
+    return Me(
+        actor=Self(
+            kind=actor.kind.value,
+            id=actor.id,
+            address=actor.address or UNSET,
+            name=book.display(actor.id),
+            email=person.email if person else UNSET,
+            roles=sorted(actor.roles),
+        ),
+        workspace=book.workspace.name,
+        workspace_id=book.workspace.id,
+        organization=book.workspace.organization,
+        self_approval=book.workspace.self_approval,
+        server=ServerOut(version=call.parts.settings.version, database=call.parts.settings.database),
+    )

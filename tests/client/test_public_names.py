@@ -1,0 +1,40 @@
+"""The public surface is one list. What is not on it may change."""
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import signoff
+from signoff import client
+
+NAMES = ["Account", "Actor", "Agent", "AlreadyDecided", "AppliedScenario", "AppliedWorkflow", "AsyncClient", "AuditEvent", "AuditTrail", "AuthenticationFailed", "Client", "Conflict", "ConnectionFailed", "Delivery", "Event", "Fault", "Health", "Intent", "IntentCanceled", "IntentFailed", "IntentRejected", "IntentTimedOut", "Invalid", "Key", "Me", "NotConfigured", "NotFound", "PermissionDenied", "RateLimited", "RequestRefused", "Result", "ScenarioCheck", "ServerBusy", "ServerFailed", "SignoffError", "StaleRevision", "StepFailed", "Task", "Vote", "WaitTimeout", "Workflow"]
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_public_names_are_these() -> None:
+    assert sorted(signoff.__all__) == sorted([*NAMES, "__version__"])
+    assert sorted(client.__all__) == sorted(NAMES)
+    assert set(NAMES) <= set(dir(signoff))
+
+
+def test_every_name_can_be_had_and_no_other() -> None:
+    for name in NAMES:
+        assert getattr(signoff, name) is getattr(client, name)
+    assert not hasattr(signoff, "Manager")
+
+
+def test_the_version_is_the_distributions() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert signoff.__version__ == project["version"]
+
+
+def test_importing_the_package_loads_no_http_client_and_the_client_no_server() -> None:
+    script = (
+        "import sys, signoff; assert 'httpx2' not in sys.modules;"
+        "signoff.Client; assert 'httpx2' in sys.modules;"
+        "assert not {'msgspec', 'starlette', 'apsw', 'asyncpg', 'signoff.core'} & set(sys.modules)"
+    )
+    subprocess.run(
+        [sys.executable, "-c", script], check=True, cwd=ROOT, env={"PYTHONPATH": str(ROOT / "src")}
+    )

@@ -1,0 +1,256 @@
+"""Scenario bundles: what a whole bundle means, what is wrong with it, and no gate lost on the way."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signoff.core.errors import Invalid
+from signoff.core.plan import AgentStep, HumanStep, Plan, check_plan
+from signoff.core.scenario import BundleAgent, Scenario, compile_scenario, validate_scenario
+from signoff.core.tasks import Stage, TaskSpec, TaskType
+from signoff.core.timing import Reminders
+from tests.core.bundles import (
+    CHECK,
+    CHECKER,
+    LEAD,
+    SIGN,
+    bundle,
+    compiled,
+    errors_of,
+    intent,
+    only,
+    seconds,
+    task_of,
+    warnings_of,
+)
+from tests.core.documents import anything, json_objects, tried
+
+# -- the usual bundle
+
+
+def test_an_agent_and_then_a_gate() -> None:
+    scenario = compiled(
+        {**CHECK, "step_deadline_seconds": 120},
+        {
+            **SIGN, "requires_approval": True, "step_deadline_seconds": 3600, "remind_after_seconds": 300,
+            "human_task": {"title": "Ship it?", "description": "All checks passed."},
+        },
+        intent=intent(payload={"target": "db"}, max_delivery_attempts=5, deadline_at="2030-01-01T00:00:00Z",
+                      reply_to="initiator://me"),
+        title="Change approval", description="Demo", idempotency_key="k-1",
+    )  # fmt: skip
+    assert scenario == Scenario(
+        scenario_id="change-approval.demo.v1",
+        intent_type="intent.change.v1",
+        payload={"target": "db"},
+        agents=(BundleAgent(role="checker", address="change-checker", create_if_missing=True),),
+        deadline_at=datetime(2030, 1, 1, tzinfo=UTC),
+        reply_to="initiator://me",
+        idempotency_key="k-1",
+        plan=Plan(
+            source="scenario",
+            steps=(
+                AgentStep(id="check", agent="change-checker", deadline=seconds(120), max_attempts=5),
+                HumanStep(
+                    id="sign",
+                    deadline=seconds(3600),
+                    task=TaskSpec(
+                        title="Ship it?",
+                        description="All checks passed.",
+                        remind=Reminders(seconds(300), seconds(300), 3),
+                        holder="On-call engineer",
+                    ),
+                ),
+            ),
+        ),
+    )
+
+
+def test_an_omitted_on_success_is_the_next_step() -> None:
+    plan = compiled(CHECK, SIGN).plan
+    assert [plan.after_success(step) for step in plan.steps] == ["sign", "end"]
+
+
+def test_routes_and_entry() -> None:
+    check, sign = {**CHECK, "on_success": "end", "on_failure": "sign"}, {**SIGN, "on_success": "check"}
+    plan = compile_scenario(bundle() | {"workflow": {"entry_step": "sign", "steps": [check, sign]}}).plan
+    assert plan.entry == "sign"
+    assert plan.steps[0].on_failure == "sign"
+    assert plan.steps[0].on_timeout == "sign", "passing the deadline is one way to fail"
+    assert plan.steps[1].on_success == "check"
+
+
+def test_a_missing_scenario_id_is_made_from_the_content() -> None:
+    first, again = compiled(CHECK, scenario_id=None), compiled(CHECK, scenario_id="")
+    assert first.scenario_id.startswith("scenario_")
+    assert first.scenario_id == compiled(CHECK, scenario_id=None).scenario_id != again.scenario_id
+
+
+def test_a_retry_and_a_pushed_agent() -> None:
+    hook = {
+        "role": "hook",
+        "address": "hook",
+        "delivery_mode": "http",
+        "callback_url": "https://x.example/intent",
+    }
+    step = {"step_id": "s", "assigned_to": "hook", "tool_id": "tool.agent.task.v1", "input": {"a": 1},
+            "retry": {"max_retries": "2", "retry_delay_seconds": 5}}  # fmt: skip
+    assert only(step, agents=[hook]) == AgentStep(
+        id="s", agent="hook", input={"a": 1}, max_retries=2, retry_delay=seconds(5), push=True
+    )
+
+
+# -- without a workflow
+
+
+def test_without_a_workflow_the_first_agent_is_called_with_the_intent_itself() -> None:
+    other = {"address": "other"}
+    made = compiled(agents=[CHECKER, other], humans=[], intent=intent(max_delivery_attempts=2))
+    assert made.plan == Plan(
+        source="scenario", direct=True, steps=(AgentStep(id="agent", agent="change-checker", max_attempts=2),)
+    )
+    assert made.agents[1].role == "other"
+    assert made.payload == {}
+    assert made.warnings == ("agents: without a workflow only 'checker' is called.",)
+
+
+def test_without_a_workflow_the_intents_human_task_follows_the_agent() -> None:
+    made = compiled(intent=intent(human_task={"task_type": "review"}), humans=[LEAD])
+    agent, human = made.plan.steps
+    assert isinstance(agent, AgentStep)
+    assert isinstance(human, HumanStep)
+    assert human.task.type is TaskType.REVIEW
+    assert human.task.stages == (Stage(("lea@acme.example",)),)
+    assert not made.plan.direct
+    assert isinstance(only(agents=[], intent=intent(human_task={})), HumanStep)
+
+
+def test_humans_that_nobody_asks_are_a_warning() -> None:
+    assert any("nobody is asked" in warning for warning in warnings_of())
+
+
+def test_nothing_to_do_is_an_error() -> None:
+    (error,) = errors_of(agents=[])
+    assert error.startswith("workflow: there is none")
+
+
+def test_a_gate_is_never_dropped_silently() -> None:
+    (error,) = errors_of(CHECK, intent=intent(human_task={"title": "Sure?"}))
+    assert error.startswith("intent.human_task: ")
+    assert task_of(SIGN, intent=intent(human_task={"title": "Sure?"})).title == "Sure?"
+    (error,) = errors_of(workflow_steps=[SIGN])
+    assert error.startswith("workflow_steps: ")
+
+
+# -- errors and warnings
+
+
+def test_all_problems_are_collected_one_a_step() -> None:
+    errors = errors_of(
+        {"step_id": ""},
+        {**CHECK, "input": [], "retry": 7},
+        {"step_id": "x", "tool_id": "t"},
+        agents=[CHECKER, CHECKER, {"address": "a//b"}, {"address": "h", "callback_url": "ftp://x"}],
+        humans=[{"contact": "x"}],
+        intent={"payload": [], "deadline_at": "soon", "max_delivery_attempts": "many"},
+    )
+    assert [error.split(": ")[0] for error in errors] == [
+        "agents[1].role", "agents[2].address", "agents[3].callback_url", "humans[0].role",
+        "intent.max_delivery_attempts", "workflow.steps[0].step_id", "steps.check.retry", "steps.x.tool_id",
+        "intent.type", "intent.payload", "intent.deadline_at",
+    ]  # fmt: skip
+
+
+def test_compiling_raises_the_first_problem() -> None:
+    with pytest.raises(Invalid) as refusal:
+        compiled(CHECK, intent={})
+    assert refusal.value.field == "intent.type"
+
+
+def test_unknown_fields_are_warnings_with_a_suggestion() -> None:
+    warnings = warnings_of({**SIGN, "require_approval": True}, model="A", intent=intent(paylod={}))
+    assert (
+        "steps.sign.require_approval: unknown field, ignored (Did you mean 'requires_approval'?)." in warnings
+    )
+    assert "model: unknown field, ignored." in warnings
+    assert any("'payload'" in warning for warning in warnings)
+    assert len(warnings_of(SIGN, **{f"x{n}": 1 for n in range(500)})) == 11
+
+
+def test_a_delivery_mode_out_of_the_list_is_stream() -> None:
+    made = compiled(CHECK, agents=[{**CHECKER, "delivery_mode": "pigeon"}])
+    assert made.agents[0].delivery_mode == "stream"
+    assert "pigeon" in made.warnings[0]
+
+
+# -- properties
+
+words = st.sampled_from(["a", "b", "checker", "oncall", "end", "agent_core", "human", "agent://x/y/z"])
+kinds = {
+    "tool_id": st.sampled_from(
+        ["tool.agent.task.v1", "tool.approval.human_signoff", "tool.internal.delay", "t"]
+    ),
+    "runtime_type": st.sampled_from(["delay", "notification", "human_approval"]),
+}
+numbers = st.one_of(st.integers(0, 10**9), st.sampled_from(["300", "5m", 0.5]))
+human_tasks = json_objects(
+    {
+        "title": st.text(max_size=9),
+        "assignees": st.lists(words, max_size=3),
+        "form_schema": st.just({"type": "object"}),
+    }
+)
+bundle_steps = json_objects(
+    {
+        "step_id": words, "assigned_to": words, "requires_approval": st.booleans(), "human_task": human_tasks,
+        "step_deadline_seconds": numbers, "remind_after_seconds": numbers, "max_reminders": st.integers(0, 9),
+        "escalate_to": words, "on_success": words, "on_failure": words,
+        "config": json_objects({"seconds": numbers}), **kinds,
+    }
+)  # fmt: skip
+bundles = json_objects(
+    {
+        "agents": st.lists(json_objects({"role": words, "address": words}), max_size=3),
+        "humans": st.lists(json_objects({"role": words, "contact": words}), max_size=3),
+        "workflow": json_objects({"steps": st.lists(bundle_steps, max_size=3), "entry_step": words}),
+        "intent": json_objects(
+            {"type": st.just("intent.a.v1"), "human_task": human_tasks, "payload": st.just({})}
+        ),
+    }
+)
+
+
+@given(st.one_of(anything, bundles))
+def test_validating_never_raises_and_agrees_with_compiling(source: Any) -> None:
+    errors, warnings = validate_scenario(source)
+    msgspec.json.encode([errors, warnings])
+    scenario, refusal = tried(lambda: compile_scenario(source))
+    if scenario is None:
+        assert refusal is not None
+        assert refusal.message in errors[0]
+        return
+    assert errors == []
+    plan = check_plan(scenario.plan)
+    assert msgspec.json.decode(msgspec.json.encode(plan), type=Plan) == plan
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {"assigned_to": words, "requires_approval": st.booleans()},
+            optional={**kinds, "human_task": st.just({})},
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_every_approval_that_was_written_down_is_a_gate(steps: list[dict[str, Any]]) -> None:
+    numbered = [{"step_id": f"s{n}", "step_deadline_seconds": 9, **step} for n, step in enumerate(steps)]
+    scenario, _ = tried(lambda: compiled(*numbered))
+    for written, made in zip(numbered, scenario.plan.steps, strict=True) if scenario else ():
+        if written["requires_approval"]:
+            assert isinstance(made, HumanStep)

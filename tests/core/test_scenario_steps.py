@@ -1,0 +1,187 @@
+"""The steps of a scenario bundle: who is asked, which kind a step is, when people are reminded."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from signoff.core.plan import AgentStep, DelayStep, HumanStep, NotifyStep
+from signoff.core.scenario import compile_scenario
+from signoff.core.tasks import Escalation, Stage
+from signoff.core.timing import Reminders
+from tests.core.bundles import (
+    LEAD,
+    ONCALL,
+    SIGN,
+    bundle,
+    errors_of,
+    intent,
+    only,
+    seconds,
+    task_of,
+    warnings_of,
+)
+
+OWNER_TOOL = "tool.notification.notify_owner"
+
+# -- who is asked
+
+
+def test_a_humans_contact_is_the_approver_and_a_bare_role_is_anybody_who_may_approve() -> None:
+    assert task_of({**SIGN, "assigned_to": "lead"}).stages == (Stage(("lea@acme.example",)),)
+    assert task_of({**SIGN, "assigned_to": "lead"}).holder == "Lea"
+    assert task_of(SIGN).stages == (Stage(),)
+    assert task_of(SIGN, humans=[{"role": "oncall", "contact": ""}]).holder == "oncall"
+
+
+def test_assignees_name_roles_of_the_bundle_too() -> None:
+    task = task_of({**SIGN, "human_task": {"assignees": ["lead", "bob@acme.example"]}})
+    assert task.stages == (Stage(("lea@acme.example", "bob@acme.example")),)
+    assert task.holder == "On-call engineer"
+
+
+def test_the_only_human_is_asked_where_nobody_is_assigned() -> None:
+    step = {"step_id": "s", "runtime_type": "human_approval"}
+    assert task_of(step, humans=[LEAD]).stages == (Stage(("lea@acme.example",)),)
+    assert task_of(step, humans=[LEAD, ONCALL]).stages == (Stage(),)
+
+
+def test_an_unknown_assignee_of_a_sign_off_only_labels_it() -> None:
+    step = {**SIGN, "assigned_to": "user://ops-lead"}
+    assert task_of(step).holder == "user://ops-lead"
+    assert "everyone who may approve" in warnings_of(step)[0]
+
+
+# -- which kind of step
+
+
+@pytest.mark.parametrize(
+    ("step", "kind"),
+    [
+        ({"assigned_to": "oncall"}, HumanStep),
+        ({"assigned_to": "oncall", "tool_id": "tool.agent.task.v1"}, HumanStep),
+        ({"assigned_to": "oncall", "tool_id": "tool.new.v9"}, HumanStep),
+        ({"assigned_to": "oncall", "tool_id": OWNER_TOOL}, HumanStep),
+        ({"assigned_to": "oncall", "runtime_type": "notification"}, HumanStep),
+        ({"assigned_to": "someone@acme.example"}, HumanStep),
+        ({"assigned_to": "human"}, HumanStep),
+        ({"requires_approval": True}, HumanStep),
+        ({"requires_approval": "true", "assigned_to": "checker"}, HumanStep),
+        ({"human_task": {"title": "Sure?"}, "tool_id": "tool.agent.task.v1"}, HumanStep),
+        ({"tool_id": "tool.human.approval.v1"}, HumanStep),
+        ({"assigned_to": "oncall", "tool_id": SIGN["tool_id"], "requires_approval": False}, HumanStep),
+        ({"assigned_to": "checker"}, AgentStep),
+        ({"assigned_to": "agent://change-checker"}, AgentStep),
+        ({"assigned_to": "checker", "tool_id": "tool.new.v9"}, AgentStep),
+        ({"assigned_to": "checker", "tool_id": "tool.internal.delay"}, AgentStep),
+        ({"assigned_to": "agent://other/ws/agent"}, AgentStep),
+        ({"assigned_to": "unknown-bot"}, AgentStep),
+        ({"tool_id": "tool.approval.check_window"}, AgentStep),
+        ({"runtime_type": "delay", "config": {"seconds": 10}}, DelayStep),
+        ({"assigned_to": "agent_core", "tool_id": "tool.internal.delay", "input": {"delay": 9}}, DelayStep),
+        ({"runtime_type": "timeout", "step_deadline_seconds": 9}, DelayStep),
+        ({"runtime_type": "notification"}, NotifyStep),
+        ({"tool_id": "tool.internal.escalation", "escalate_to": "lead"}, NotifyStep),
+        ({"assigned_to": "oncall", "runtime_type": "notification", "requires_approval": False}, NotifyStep),
+        ({"assigned_to": "oncall", "tool_id": OWNER_TOOL, "requires_approval": False}, NotifyStep),
+    ],
+)  # fmt: skip
+def test_the_assignee_decides_before_the_tool(step: dict[str, Any], kind: type) -> None:
+    assert type(only({"step_id": "s", **step})) is kind
+
+
+@pytest.mark.parametrize(
+    ("step", "error"),
+    [
+        ({"tool_id": "tool.new.v9"}, "unknown tool_id: tool.new.v9"),
+        ({"tool_id": "tool.agent.task.v2"}, "Did you mean 'tool.agent.task.v1'?"),
+        ({"runtime_type": "dely"}, "Did you mean 'delay'?"),
+        ({}, "steps.s.tool_id: nothing says what this step does"),
+        (
+            {"assigned_to": "checker", "tool_id": "tool.approval.human_signoff"},
+            "cannot be given by the agent",
+        ),
+        ({"assigned_to": "checker", "human_task": {}, "requires_approval": False}, "steps.s.human_task"),
+        ({"runtime_type": "delay"}, "runtime_config.delay_seconds: is required"),
+        ({"assigned_to": "a/b/c/d"}, "steps.s.assigned_to: has an empty part, or more than three"),
+        ({"assigned_to": "oncall", "on_success": "nowhere"}, "'nowhere', which does not exist"),
+        ({"assigned_to": "oncall", "human_task": {"form_schema": {"$ref": "http://x"}}}, "form_schema"),
+    ],
+)
+def test_a_step_that_says_nothing_usable_is_an_error(step: dict[str, Any], error: str) -> None:
+    (message,) = errors_of({"step_id": "s", **step})
+    assert error in message
+
+
+def test_a_task_for_an_agent_needs_to_say_which() -> None:
+    assert "says which agent" in errors_of({"step_id": "s", "tool_id": "tool.agent.task.v1"}, agents=[])[0]
+
+
+def test_a_delay_reads_its_duration_under_any_of_its_names() -> None:
+    for settings in ("runtime_config", "config", "input"):
+        for name, value in (
+            ("delay_seconds", 10),
+            ("duration_seconds", "10"),
+            ("seconds", 10.0),
+            ("delay", "10s"),
+        ):
+            assert only({"step_id": "s", "runtime_type": "delay", settings: {name: value}}) == DelayStep(
+                id="s", lasts=seconds(10)
+            )
+
+
+def test_a_notification_says_what_and_whom() -> None:
+    config = {"to": ["lead", "#ops"], "subject": "Done", "body": "Rolled out.", "channels": ["email"]}
+    step = {"step_id": "s", "runtime_type": "notification", "config": config}
+    assert only(step) == NotifyStep(id="s", to=("lea@acme.example", "#ops"), message="Done\n\nRolled out.")
+    del config["to"]
+    assert only(step) == NotifyStep(id="s", to=("lea@acme.example",), message="Done\n\nRolled out.")
+    assert "nobody is told" in warnings_of(step, humans=[])[0]
+
+
+# -- reminders, escalation, macro parameters
+
+
+def test_the_nearest_level_that_reminds_wins() -> None:
+    far = intent(remind_after_seconds=600, remind_interval_seconds=60, max_reminders=5, escalate_to="lead")
+    near = task_of({**SIGN, "remind_after_seconds": 30}, intent=far)
+    assert near.remind == Reminders(seconds(30), seconds(30), 5)
+    assert near.escalate == (Escalation(seconds(30 + 30 * 5), ("lea@acme.example",)),)
+    assert task_of(SIGN, intent=far).remind == Reminders(seconds(600), seconds(60), 5)
+    assert task_of({**SIGN, "max_reminders": 1}, intent=far).remind == Reminders(seconds(600), seconds(60), 1)
+
+
+def test_macro_parameters_may_be_texts() -> None:
+    parameters = {
+        "step_deadline_seconds": "300",
+        "remind_after_seconds": "60",
+        "max_reminders": "2",
+        "escalate_to": "lead",
+    }
+    made = compile_scenario(
+        bundle() | {"workflow": {"macro_id": "macro.approval.v1", "parameters": parameters, "steps": [SIGN]}}
+    )  # fmt: skip
+    (step,) = made.plan.steps
+    assert isinstance(step, HumanStep)
+    assert step.deadline == seconds(300)
+    assert step.task.remind == Reminders(seconds(60), seconds(60), 2)
+    assert step.task.escalate == (Escalation(seconds(180), ("lea@acme.example",)),)
+    assert any("macro_id" in warning for warning in made.warnings)
+
+
+def test_escalation_without_reminders_comes_at_half_of_the_deadline() -> None:
+    step = {**SIGN, "escalate_to": "oncall"}
+    assert task_of({**step, "step_deadline_seconds": 600}).escalate == (
+        Escalation(seconds(300), ("oncall",)),
+    )
+    assert task_of(step).escalate == (Escalation(timedelta(hours=1), ("oncall",)),)
+
+
+def test_an_escalation_after_the_deadline_is_a_warning() -> None:
+    step = {**SIGN, "escalate_to": "lead", "remind_after_seconds": 60, "step_deadline_seconds": 120}
+    assert "never happens" in warnings_of(step)[0]
+
+
+def test_a_macro_without_steps_is_an_error_not_a_guess() -> None:
+    (error,) = errors_of(workflow={"macro_id": "macro.approval.v1"})
+    assert "unknown macro 'macro.approval.v1'" in error

@@ -273,8 +273,11 @@ def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
     known = {name for row in ROWS for name in (*row.variables, *row.files)} | set(CLIENT_VARIABLES)
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in known:
-            close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-            hint = f" Did you mean {close[0]}?" if close else ""
+            # Without the prefix, which all share and which would make strangers look alike.
+            close = difflib.get_close_matches(
+                name[len(PREFIX) :], [word[len(PREFIX) :] for word in known], n=1
+            )
+            hint = f" Did you mean {PREFIX}{close[0]}?" if close else ""
             yield f"{name} is not a setting.{hint}"
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import importlib.metadata
 import logging
 import signal
 import socket
@@ -15,6 +14,7 @@ from typing import Any, Final
 import uvicorn
 from uvicorn.server import HANDLED_SIGNALS
 
+from signoff import __version__
 from signoff.bootstrap import bootstrap, update_url
 from signoff.config import Config
 from signoff.core.errors import Busy, Refused
@@ -43,7 +43,6 @@ from signoff.web.parts import Parts, Readiness, Settings
 
 log = logging.getLogger("signoff")
 
-VERSION: Final = importlib.metadata.version("signoff")
 _REREAD_LISTENING: Final = 20.0
 _REREAD_DEAF: Final = 0.5
 Line = Callable[[str], None]
@@ -97,7 +96,7 @@ class Server:
             registry=self.registry,
             feed=self.feed,
             settings=Settings(
-                version=VERSION, database="postgresql" if remote else "sqlite", base_url=config.base_url
+                version=__version__, database="postgresql" if remote else "sqlite", base_url=config.base_url
             ),
             readiness=self.readiness,
         )

@@ -40,7 +40,7 @@ class Driving:
         return [effect.call.parameters for effect in self.effects if isinstance(effect, Open)]
 
     def run(self, flow: Flow[Any], *script: Reply | bytes | SignoffError | float) -> Any:
-        """The flow's result. Each step of the script answers one request or read; a number lets time pass first."""
+        """The flow's result. Each step of the script answers a request or a read; a number lets time pass."""
         answers = list(script)
         stepper = Stepper(flow)
         while (effect := stepper.effect) is not None:

@@ -1,9 +1,10 @@
-"""A small HTTP server on loopback that speaks just enough of the seam: a script, and a record of what was asked.
+"""A small HTTP server on loopback that answers from a script and keeps what it was asked.
 
-It stands in where a real server cannot be made to misbehave on demand: cut streams, lost answers, Retry-After.
+It stands in where a real server cannot be made to misbehave on demand: cut streams, lost answers.
 """
 
 import json
+import socket
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
@@ -48,7 +49,7 @@ class Stub:
         self.asked: list[Asked] = []
         self._answers: dict[tuple[str, str], deque[Answer | Script]] = defaultdict(deque)
         self._heard = threading.Condition()
-        self._server: ThreadingHTTPServer | None = None
+        self._server: _Server | None = None
         self._thread: threading.Thread | None = None
         self.port = 0
         self.start()
@@ -108,17 +109,16 @@ class _Server(ThreadingHTTPServer):
         self.open: set[Any] = set()
         super().__init__(address, _Request)
 
-    def process_request(self, request: Any, client_address: Any) -> None:
+    def get_request(self) -> tuple[socket.socket, Any]:
+        request, address = super().get_request()
         self.open.add(request)
-        super().process_request(request, client_address)
+        return request, address
 
-    def shutdown_request(self, request: Any) -> None:
+    def shutdown_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
         self.open.discard(request)
         super().shutdown_request(request)
 
     def cut(self) -> None:
-        import socket
-
         for request in list(self.open):
             try:
                 request.shutdown(socket.SHUT_RDWR)

@@ -21,13 +21,19 @@ REQUESTS: list[tuple[Ask, str, str, dict[str, str], Any]] = [
         "POST", f"/v1/intents/{INTENT}/resolve", {}, {"status": "CANCELED", "reason": "no longer needed"},
     ),
     (lambda c: c.audit(INTENT), "GET", f"/v1/intents/{INTENT}/audit", {}, None),
-    (lambda c: c.list_intents(status="pending", limit=3), "GET", "/v1/intents", {"status": "pending", "limit": "3"}, None),
-    (lambda c: c.apply_scenario({"scenario_id": "s"}), "POST", "/v1/scenarios/apply", {}, {"scenario_id": "s"}),
+    (
+        lambda c: c.list_intents(status="pending", limit=3),
+        "GET", "/v1/intents", {"status": "pending", "limit": "3"}, None,
+    ),
+    (lambda c: c.apply_scenario({"title": "t"}), "POST", "/v1/scenarios/apply", {}, {"title": "t"}),
     (lambda c: c.validate_scenario({"a": 1}), "POST", "/v1/scenarios/validate", {}, {"a": 1}),
-    (lambda c: c.apply_workflow({"workflow": "w"}, True), "POST", "/v1/workflows", {"dry_run": "true"}, {"workflow": "w"}),
-    (lambda c: c.apply_workflow({"workflow": "w"}), "POST", "/v1/workflows", {}, {"workflow": "w"}),
+    (lambda c: c.apply_workflow({"a": 1}, True), "POST", "/v1/workflows", {"dry_run": "true"}, {"a": 1}),
+    (lambda c: c.apply_workflow({"a": 1}), "POST", "/v1/workflows", {}, {"a": 1}),
     (lambda c: c.workflows(), "GET", "/v1/workflows", {}, None),
-    (lambda c: c.tasks(mine=True), "GET", "/v1/tasks", {"mine": "true", "state": "open", "limit": "200"}, None),
+    (
+        lambda c: c.tasks(mine=True),
+        "GET", "/v1/tasks", {"mine": "true", "state": "open", "limit": "200"}, None,
+    ),
     (lambda c: c.task(TASK), "GET", f"/v1/tasks/{TASK}", {}, None),
     (
         lambda c: c.answer(TASK, "submitted", "ok", {"n": 1}, 2, "d"),
@@ -37,7 +43,8 @@ REQUESTS: list[tuple[Ask, str, str, dict[str, str], Any]] = [
     (lambda c: c.approve(TASK), "POST", f"/v1/tasks/{TASK}/answer", {}, {"outcome": "approved"}),
     (
         lambda c: c.reject(TASK, "too risky", revision=1),
-        "POST", f"/v1/tasks/{TASK}/answer", {}, {"outcome": "rejected", "comment": "too risky", "revision": 1},
+        "POST", f"/v1/tasks/{TASK}/answer", {},
+        {"outcome": "rejected", "comment": "too risky", "revision": 1},
     ),
     (lambda c: c.agents(), "GET", "/v1/agents", {}, None),
     (

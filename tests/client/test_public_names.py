@@ -8,14 +8,22 @@ from pathlib import Path
 import signoff
 from signoff import client
 
-NAMES = ["Account", "Actor", "Agent", "AlreadyDecided", "AppliedScenario", "AppliedWorkflow", "AsyncClient", "AuditEvent", "AuditTrail", "AuthenticationFailed", "Client", "Conflict", "ConnectionFailed", "Delivery", "Event", "Fault", "Health", "Intent", "IntentCanceled", "IntentFailed", "IntentRejected", "IntentTimedOut", "Invalid", "Key", "Me", "NotConfigured", "NotFound", "PermissionDenied", "RateLimited", "RequestRefused", "Result", "ScenarioCheck", "ServerBusy", "ServerFailed", "SignoffError", "StaleRevision", "StepFailed", "Task", "Vote", "WaitTimeout", "Workflow"]
+NAMES = {
+    "Account", "Actor", "Agent", "AlreadyDecided", "AppliedScenario", "AppliedWorkflow", "AsyncClient",
+    "AuditEvent", "AuditTrail", "AuthenticationFailed", "Client", "Conflict", "ConnectionFailed",
+    "Delivery", "Event", "Fault", "Health", "Intent", "IntentCanceled", "IntentFailed",
+    "IntentRejected", "IntentTimedOut", "Invalid", "Key", "Me", "NotConfigured", "NotFound",
+    "PermissionDenied", "RateLimited", "RequestRefused", "Result", "ScenarioCheck", "ServerBusy",
+    "ServerFailed", "SignoffError", "StaleRevision", "StepFailed", "Task", "Vote", "WaitTimeout",
+    "Workflow",
+}  # fmt: skip
 ROOT = Path(__file__).parents[2]
 
 
 def test_the_public_names_are_these() -> None:
     assert sorted(signoff.__all__) == sorted([*NAMES, "__version__"])
     assert sorted(client.__all__) == sorted(NAMES)
-    assert set(NAMES) <= set(dir(signoff))
+    assert set(dir(signoff)) >= NAMES
 
 
 def test_every_name_can_be_had_and_no_other() -> None:

@@ -89,9 +89,10 @@ def test_a_client_that_does_not_retry_fails_at_once() -> None:
 
 def test_who_has_days_is_stopped_by_a_deadline_only() -> None:
     world = Driving()
+    outage: list[Reply | ConnectionFailed] = [LOST, said(500), Reply(404, {}, b"no route")]
     got = world.run(
         persist(calls.get_intent(INTENT), world.patience, Deadline(None, world.patience.clock)),
-        *[LOST, said(500), Reply(404, {}, b"no route")] * 20,
+        *outage * 20,
         Reply(200, {}, b'{"intent": {"status": "WAITING"}}'),
     )
     assert got.status == "WAITING"

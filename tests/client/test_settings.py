@@ -105,10 +105,18 @@ def test_a_broken_file_is_named_not_passed_over(tmp_path: Path, content: str) ->
         find_settings(environ={}, folder=tmp_path)
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8100", "ftp://a", "http://", "http://a:x", "file:///etc"])
+@pytest.mark.parametrize(
+    "url", ["127.0.0.1:8100", "ftp://a", "http://", "http://a:x", "file:///etc", "http://a b", "http://a?x=1"]
+)
 def test_an_address_that_is_none_is_refused(url: str, tmp_path: Path) -> None:
     with pytest.raises(NotConfigured, match="is not an address"):
         find_settings(url, "key", environ={}, folder=tmp_path)
+
+
+def test_a_password_in_the_address_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    with pytest.raises(NotConfigured, match="user name") as caught:
+        find_settings("https://ann:hunter2@signoff.example", "key", environ={}, folder=tmp_path)
+    assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize("key", ["a b", "ä", "a\nx-evil: 1", "a\x00"])

@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from contextlib import aclosing, closing
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -41,7 +42,7 @@ FRAMES = [Frame("intent.waiting", '{"a": "é"}', "4"), Frame("", "one\ntwo", "")
 def test_frames_do_not_depend_on_how_the_bytes_were_cut(end: str, cuts: list[int]) -> None:
     wire = WIRE.replace("\n", end).encode()
     edges = [0, *cuts, len(wire)]
-    chunks = [wire[a:b] for a, b in zip(edges, edges[1:], strict=False) if wire[a:b]]
+    chunks = [wire[a:b] for a, b in pairwise(edges) if wire[a:b]]
     assert parse(*chunks) == FRAMES
 
 
@@ -81,18 +82,18 @@ def test_an_orderly_end_is_no_reason_to_pause() -> None:
     world.run(
         Follower(INTENT, 0, None, world.patience).follow(),
         OPENED, event(2, "CREATED") + idle(2), b"",
-        OPENED, idle(2), b"",
+        OPENED, 30, idle(2), b"",
         OPENED, event(4, "FAILED", "failed"),
     )  # fmt: skip
     assert world.pauses == []
 
 
-def test_a_stream_that_ends_without_a_word_is_not_asked_again_at_once() -> None:
+def test_a_stream_that_ends_at_once_with_nothing_new_is_not_asked_again_at_once() -> None:
     world = Driving()
     world.run(
         Follower(INTENT, 0, None, world.patience).follow(),
         OPENED, b"",
-        OPENED, b": hello\n\n", b"",
+        OPENED, b": hello\n\n", idle(0), b"",
         OPENED, event(2, "COMPLETED", "completed"),
     )  # fmt: skip
     assert world.pauses == [0.1, 0.2]
@@ -157,6 +158,17 @@ def test_without_time_to_wait_it_just_looks() -> None:
     assert caught.value.status == "WAITING"
 
 
+def test_a_server_that_goes_away_before_the_result_is_read_is_a_timeout_too() -> None:
+    world = Driving()
+    with pytest.raises(WaitTimeout) as caught:
+        world.run(
+            Follower(INTENT, 0, 5, world.patience).result(),
+            OPENED, event(2, "COMPLETED", "completed"), LOST, 4, LOST, LOST,
+        )  # fmt: skip
+    assert caught.value.status == "COMPLETED"
+    assert isinstance(caught.value.__cause__, ConnectionFailed)
+
+
 def test_observing_from_behind_the_end_ends() -> None:
     """Somebody who resumes with the last event's seq must not wait for an event that he has."""
     world = Driving()
@@ -204,7 +216,12 @@ def test_observing_survives_a_restart_of_the_server(stub: Stub, client: Client) 
     )
     stub.on("GET", STREAM, Answer(chunks=[event(6, "COMPLETED", "completed")]))
     seen = []
-    restarting = threading.Thread(target=lambda: (stub.stop(), stub.start()))
+
+    def restart() -> None:
+        stub.stop()
+        stub.start()
+
+    restarting = threading.Thread(target=restart)
     for e in client.observe(INTENT, timeout=10):
         seen.append(e.seq)
         if e.seq == 4:

@@ -45,6 +45,10 @@ def test_an_agents_address_alone_is_one_direct_step() -> None:
     assert direct.to_agent == VALIDATOR
 
 
+def test_intents_to_one_agent_share_one_plan() -> None:
+    assert compiled(to_agent=VALIDATOR).plan is compiled(to_agent=VALIDATOR, payload={"n": 1}).plan
+
+
 def test_nothing_at_all_waits_for_a_control_resume() -> None:
     direct = compiled()
     assert direct.plan == Plan(steps=(AgentStep(id="agent", agent=INTERNAL),), direct=True)
@@ -235,6 +239,7 @@ def test_reminders_default_their_interval_and_number() -> None:
 
 def test_zero_means_not_set() -> None:
     assert asked(compiled(human_task={}, remind_after_seconds=0)).remind is None
+    assert compiled(max_delivery_attempts=0) == compiled()
     assert asked(compiled(human_task={}, remind_after_seconds=60, max_reminders=0)).remind is None
 
 

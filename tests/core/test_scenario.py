@@ -17,6 +17,7 @@ from tests.core.bundles import (
     CHECK,
     CHECKER,
     LEAD,
+    ONCALL,
     SIGN,
     bundle,
     compiled,
@@ -185,6 +186,27 @@ def test_a_delivery_mode_out_of_the_list_is_stream() -> None:
     made = compiled(CHECK, agents=[{**CHECKER, "delivery_mode": "pigeon"}])
     assert made.agents[0].delivery_mode == "stream"
     assert "pigeon" in made.warnings[0]
+
+
+def test_a_pushed_agent_without_an_address_to_push_to_is_a_warning() -> None:
+    (warning,) = warnings_of(SIGN, agents=[{**CHECKER, "delivery_mode": "http"}])
+    assert warning.startswith("agents[0].callback_url: is missing")
+
+
+def test_a_role_means_one_human() -> None:
+    assert "two humans have the role 'oncall'" in errors_of(SIGN, humans=[ONCALL, ONCALL])[0]
+    both = [{**ONCALL, "role": "checker"}]
+    assert "ask the human" in warnings_of({"step_id": "s", "assigned_to": "checker"}, humans=both)[0]
+
+
+@pytest.mark.parametrize("levels", [40, 100_000])
+def test_a_bottomless_document_is_refused_not_followed(levels: int) -> None:
+    payload: dict[str, Any] = {}
+    for _ in range(levels):
+        payload = {"a": payload}
+    assert errors_of(SIGN, intent=intent(payload=payload)) == [
+        f"intent.payload{'.a' * 30}: is nested more than 32 deep."
+    ]
 
 
 # -- properties

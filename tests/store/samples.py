@@ -1,5 +1,6 @@
 """Intents, facts and agents as the store sees them: values with made-up histories, but true chains."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
@@ -23,33 +24,64 @@ from signoff.core.model import (
 )
 from signoff.core.plan import AgentStep, Plan
 from signoff.store.rows import plan_digest
-from signoff.store.work import Changed, Found, NewIntent, Writes
+from signoff.store.store import Store
+from signoff.store.work import Changed, Found, NewIntent, OnceKey, Outgoing, Want, Writes
+from tests.conftest import NOON
 
 WS = "wsp_1"
 AGENT = "agent://local/default/validator"
 PLAN = Plan(steps=(AgentStep(id="validate", agent=AGENT),))
 WHO = ActorRef(ActorKind.SERVICE, "sa_1")
+SECOND = timedelta(seconds=1)
+NOTHING = Want()
 _serial = count(1)
 
+Work = Callable[[Found], Writes]
 
-def intent(at: datetime, **fields: Any) -> Intent:
-    """A submitted intent with one event, waiting for nothing in particular."""
+
+def intent(at: datetime = NOON, *, plan: Plan = PLAN, **fields: Any) -> Intent:
+    """A submitted intent with no event yet; ids rise in the order in which they are made."""
     number = next(_serial)
-    plan = fields.pop("plan", PLAN)
-    return Intent(
-        **{
-            "id": new_intent_id(1_770_000_000_000 + number, number.to_bytes(10, "big")),
-            "workspace": WS,
-            "type": "intent.test.v1",
-            "requester": Requester(ActorKind.SERVICE, "sa_1"),
-            "payload_digest": "d",
-            "plan_digest": plan_digest(plan),
-            "plan": plan,
-            "created_at": at,
-            "updated_at": at,
-            **fields,
-        }
-    )
+    given = {
+        "id": new_intent_id(1_770_000_000_000 + number, number.to_bytes(10, "big")),
+        "workspace": WS,
+        "type": "intent.test.v1",
+        "requester": Requester(ActorKind.SERVICE, "sa_1"),
+        "payload_digest": "d",
+        "plan_digest": plan_digest(plan),
+        "plan": plan,
+        "created_at": at,
+        "updated_at": at,
+    }
+    return Intent(**given | fields)
+
+
+def ready(at: datetime = NOON, *, agent: str = AGENT, **fields: Any) -> Intent:
+    """With a delivery that is up for taking."""
+    step = Delivery(1, "validate", agent)
+    return intent(at, status=Status.DELIVERED, waiting=Waiting.AGENT, open=step, **fields)
+
+
+def leased(of: Intent) -> Intent:
+    """The same, taken by a worker."""
+    assert isinstance(of.open, Delivery)
+    return replace(of, open=replace(of.open, hold=Hold.LEASED, token=1))
+
+
+def waiting(at: datetime = NOON, **fields: Any) -> Intent:
+    """Waits for a person."""
+    task = Task(1, "approve", at, "digest")
+    return intent(at, status=Status.WAITING, waiting=Waiting.HUMAN, open=task, **fields)
+
+
+def sleeping(until: datetime, at: datetime = NOON, **fields: Any) -> Intent:
+    """Waits for a moment."""
+    return intent(at, status=Status.WAITING, waiting=Waiting.TIME, open=Delay(1, "pause", until), **fields)
+
+
+def final(of: Intent) -> Intent:
+    """The same, completed."""
+    return replace(of, status=Status.COMPLETED, waiting=None, open=None)
 
 
 def sealed(of: Intent, at: datetime) -> tuple[Intent, Sealed]:
@@ -70,61 +102,55 @@ def _created(of: Intent) -> Created:
     )
 
 
-def ready(at: datetime, agent: str = AGENT, **fields: Any) -> Intent:
-    """An intent with a delivery that is up for taking."""
-    return intent(
-        at, status=Status.DELIVERED, waiting=Waiting.AGENT, open=Delivery(1, "validate", agent), **fields
-    )
-
-
-def leased(of: Intent) -> Intent:
-    assert isinstance(of.open, Delivery)
-    return replace(of, open=replace(of.open, hold=Hold.LEASED, token=1))
-
-
-def waiting(at: datetime, **fields: Any) -> Intent:
-    """An intent that waits for a person."""
-    return intent(
-        at, status=Status.WAITING, waiting=Waiting.HUMAN, open=Task(1, "approve", at, "digest"), **fields
-    )
-
-
-def sleeping(at: datetime, until: datetime, **fields: Any) -> Intent:
-    return intent(at, status=Status.WAITING, waiting=Waiting.TIME, open=Delay(1, "pause", until), **fields)
-
-
-def final(at: datetime, **fields: Any) -> Intent:
-    return intent(at, status=Status.COMPLETED, **fields)
-
-
 def submission(of: Intent, *, wake_at: datetime | None = None, payload: bytes = b"{}") -> Writes:
     """What a submit of one intent leaves: its row and its first event."""
     after, fact = sealed(of, of.created_at)
-    fresh = isinstance(of.open, Delivery)
-    return Writes(new=[NewIntent(after, payload, wake_at, fresh)], facts=[fact])
+    return Writes(new=[NewIntent(after, payload, wake_at, isinstance(of.open, Delivery))], facts=[fact])
 
 
-def both(*parts: Writes) -> Writes:
-    """Several writes as one."""
-    return Writes(
-        *(sum((list(getattr(part, name)) for part in parts), []) for name in Writes.__struct_fields__)
-    )
-
-
-def step(of: Intent, at: datetime, *, wake_at: datetime | None = None, fresh: bool = False) -> Writes:
+def move(of: Intent, at: datetime = NOON, *, wake_at: datetime | None = None, fresh: bool = False) -> Writes:
     """What one more event of an intent leaves."""
     after, fact = sealed(of, at)
     return Writes(changed=[Changed(after, wake_at, fresh)], facts=[fact])
 
 
-def leave(writes: Writes):  # type: ignore[no-untyped-def]
+def together(*parts: Writes) -> Writes:
+    """Several writes as one."""
+    whole = Writes()
+    for part in parts:
+        for name in Writes.__struct_fields__:
+            getattr(whole, name).extend(getattr(part, name))
+    return whole
+
+
+def leave(*parts: Writes) -> Work:
     """Work that writes this, whatever was found."""
+    return lambda found: together(*parts)
+
+
+async def submit(store: Store, *intents: Intent, wake_at: datetime | None = None) -> list[Intent]:
+    """Store the intents in one transaction; as they then are."""
+    writes = together(*(submission(one, wake_at=wake_at) for one in intents))
+    await store.transact(NOTHING, leave(writes))
+    return [new.intent for new in writes.new]
+
+
+async def look(store: Store, want: Want) -> Found:
+    """What a transaction finds that writes nothing."""
+    seen: list[Found] = []
 
     def work(found: Found) -> Writes:
-        return writes
+        seen.append(found)
+        return Writes()
 
-    return work
+    await store.transact(want, work)
+    return seen[-1]
 
 
-def soon(at: datetime) -> datetime:
-    return at + timedelta(seconds=30)
+def outgoing(of: Intent, id: str, due_at: datetime = NOON, **fields: Any) -> Outgoing:
+    return Outgoing(id, of.workspace, of.id, 1, "email", "ann@acme.example", b'{"n": 1}', due_at, **fields)
+
+
+def once(key: str = "k", **fields: str) -> OnceKey:
+    scope = {"workspace": WS, "actor": "sa_1", "route": "submit", "key": key}
+    return OnceKey(**scope | fields)

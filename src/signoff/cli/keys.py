@@ -12,7 +12,10 @@ from signoff.cli.session import Remote
 from signoff.cli.tree import Group
 from signoff.cli.visible import visible
 
-FIELDS: Final = ("key_id", "kind", "address", "name", "hint", "created_at", "expires_at", "revoked_at")
+FIELDS: Final = (
+    "key_id", "kind", "holder_id", "service_account_id", "key_hint", "status", "created_at", "expires_at",
+    "revoked_at",
+)  # fmt: skip
 
 
 @click.group(cls=Group)
@@ -73,8 +76,9 @@ def revoke(session: Remote, key_id: str, yes: bool) -> None:
 _COLUMNS: Final = (
     column("KEY", "key_id"),
     column("KIND"),
-    column("OF", "address"),
+    column("STATUS"),
+    column("OF", "holder_id"),
+    column("HINT", "key_hint"),
     moment("CREATED", "created_at"),
     moment("EXPIRES", "expires_at"),
-    moment("REVOKED", "revoked_at"),
 )

@@ -146,10 +146,7 @@ class Output:
         return visible(safe_json(value) if isinstance(value, dict) else value)
 
     def _picked(self, row: dict[str, Any]) -> dict[str, Any]:
-        unknown = [name for name in self.fields if name not in row]
-        return (
-            row if not self.fields else {name: row.get(name) for name in self.fields if name not in unknown}
-        )
+        return {name: row.get(name) for name in self.fields} if self.fields else row
 
     def _table(self, rows: list[dict[str, Any]], columns: Sequence[Column], empty: str) -> None:
         if not rows:

@@ -94,8 +94,8 @@ class Backoff:
         self._chance = chance
         self._bound = FIRST_PAUSE
 
-    def after(self, failure: SignoffError) -> float:
-        """Seconds to pause after this failure."""
+    def after(self, failure: SignoffError | None) -> float:
+        """Seconds to pause after this failure, or after nothing came (None)."""
         asked = (failure.retry_after if isinstance(failure, Refused) else None) or 0.0
         pause = asked + self._chance() * self._bound
         self._bound = min(self._bound * 2, LONGEST_PAUSE)

@@ -193,7 +193,8 @@ def _options(settings: Settings, program: str) -> dict[str, Any]:
         # A proxy from the environment cannot reach this machine's loopback.
         "trust_env": not settings.loopback,
         # No limit: each waiting thread holds a connection, and none may wait for another's.
-        "limits": httpx2.Limits(max_connections=None, max_keepalive_connections=20),
+        # Resting ones are dropped before a server would: a request must not meet its hanging up.
+        "limits": httpx2.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=3.0),
     }
 
 

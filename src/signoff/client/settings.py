@@ -135,8 +135,13 @@ def _checked_url(url: str, source: str) -> str:
     try:
         parts = urlsplit(url)
         sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        sound = sound and url.isprintable() and not {" ", "?", "#"} & set(url)
     except ValueError:
         sound = False
+    if sound and parts.username is not None:
+        raise NotConfigured(
+            f"The address in {source} holds a user name, and is shown in messages: leave it out."
+        )
     if not sound:
         raise NotConfigured(f"{url!r} ({source}) is not an address such as http://127.0.0.1:8100.")
     return url

@@ -8,7 +8,7 @@ import json
 import logging
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from signoff.client import calls
 from signoff.client.errors import SignoffError, WaitTimeout, may_pass, not_signoff, refusal
@@ -29,7 +29,9 @@ from signoff.client.flow import (
 from signoff.client.types import Event, Result
 
 log = logging.getLogger("signoff")
+T = TypeVar("T")
 HOLD: Final = 30
+SHORTEST_HOLD: Final = 1.0
 LARGEST_EVENT: Final = 4 * 1024 * 1024
 
 
@@ -98,16 +100,16 @@ class Follower:
         """Emit every event after ``since``, up to a final one; WaitTimeout when the time is up."""
         late = self.since if self.since > 0 else None
         while True:
-            pause = 0.0
+            before, began = self.since, self._patience.clock()
             try:
                 over = yield from self._connection()
+                pause = self._rested(before, began)
             except SignoffError as failure:
                 if not may_pass(failure):
                     raise
-                over = False
-                pause = self._suffer(failure)
+                over, pause = False, self._suffer(failure)
             yield Close()
-            if not over and pause == 0.0 and self.since == late:
+            if not over and self._trouble is None and self.since == late:
                 over = yield from self._rest()
             if over:
                 return
@@ -123,7 +125,7 @@ class Follower:
         while True:
             # What is over can be read even when the time to wait for it has just passed.
             end = Deadline(max(self.end.left, 1.0), self._patience.clock)
-            result = yield from persist(calls.get_result(self.intent_id), self._patience, end)
+            result = yield from self._fetch(calls.get_result(self.intent_id), end)
             self.status = result.status
             if result.final:
                 return result
@@ -139,31 +141,39 @@ class Follower:
             raise refusal(reply.status, reply.headers, reply.body)
         if not reply.headers.get("content-type", "").startswith("text/event-stream"):
             raise not_signoff(reply.status, reply.body)
-        parser, useful = SseParser(), False
+        if self._trouble is not None:
+            log.info("following intent %s again", self.intent_id)
+        self._trouble = None
+        parser = SseParser()
         while chunk := (yield Read()):
             for frame in self._frames(parser, chunk):
-                useful = useful or frame.event == "stream.timeout"
                 event = self._event(frame)
                 if event is None or event.seq <= self.since:
                     continue
-                useful = True
                 self._progress(event)
                 yield Emit(event)
                 if event.final:
                     return True
             self._check()
-        if not useful:
-            raise not_signoff(reply.status, b"a stream that ends without a word")
         return False
 
     def _rest(self) -> Flow[bool]:
         """Whether it was over when we began: somebody who starts late may wait for an event that he has."""
-        if not (yield from persist(calls.get_intent(self.intent_id), self._patience, self.end)).final:
+        if not (yield from self._fetch(calls.get_intent(self.intent_id), self.end)).final:
             return False
-        for event in (yield from persist(calls.events(self.intent_id, self.since), self._patience, self.end)):
+        for event in (yield from self._fetch(calls.events(self.intent_id, self.since), self.end)):
             self._progress(event)
             yield Emit(event)
         return True
+
+    def _fetch(self, call: calls.Call[T], end: Deadline) -> Flow[T]:
+        try:
+            return (yield from persist(call, self._patience, end))
+        except SignoffError as failure:
+            if not may_pass(failure):
+                raise
+            self._trouble = failure
+            raise self._late() from failure
 
     def _frames(self, parser: SseParser, chunk: bytes) -> list[Frame]:
         try:
@@ -183,12 +193,16 @@ class Follower:
         return event
 
     def _progress(self, event: Event) -> None:
-        if self._trouble is not None:
-            log.info("following intent %s again", self.intent_id)
-        self._trouble = None
         self._backoff.reset()
         self.since = event.seq
         self.status = event.status or self.status
+
+    def _rested(self, before: int, began: float) -> float:
+        """How long to pause after an orderly end: not at all, unless it came at once and with nothing new."""
+        if self.since == before and self._patience.clock() - began < SHORTEST_HOLD:
+            return self._backoff.after(None)
+        self._backoff.reset()
+        return 0.0
 
     def _suffer(self, failure: SignoffError) -> float:
         if self._trouble is None:
@@ -197,13 +211,15 @@ class Follower:
         return self._backoff.after(failure)
 
     def _check(self) -> None:
-        if self.end.left > 0:
-            return
+        if self.end.left <= 0:
+            raise self._late() from self._trouble
+
+    def _late(self) -> WaitTimeout:
         seen = f"it was {self.status} when last heard of" if self.status else "nothing was heard of it"
         why = f" The server could not be followed: {self._trouble}" if self._trouble is not None else ""
-        raise WaitTimeout(
+        return WaitTimeout(
             f"Intent {self.intent_id} is not final yet: {seen}. It goes on; wait for it again.{why}",
             intent_id=self.intent_id,
             status=self.status,
             since=self.since,
-        ) from self._trouble
+        )

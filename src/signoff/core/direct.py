@@ -7,6 +7,7 @@ that is read, and what was not used is a warning, never a refusal. A value of th
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -15,8 +16,8 @@ from signoff.core import address, taskspec
 from signoff.core.cast import Human, is_anybody, person_behind
 from signoff.core.durations import LONGEST
 from signoff.core.fields import Fields, document
-from signoff.core.plan import AgentStep, HumanStep, Plan, Step, check_plan
-from signoff.core.tasks import TYPE_ALIASES, Escalation, Stage, TaskSpec, TaskType
+from signoff.core.plan import AgentStep, HumanStep, Plan
+from signoff.core.tasks import TYPE_ALIASES, Escalation, TaskSpec, TaskType
 from signoff.core.timing import Reminders
 
 AGENT_STEP: Final = "agent"
@@ -31,6 +32,7 @@ _KNOWN: Final = (
     "intent_type", "correlation_id", "to_agent", "from_agent", "reply_to", "payload", "deadline_at",
     "max_delivery_attempts", "human_task", *TIMING,
 )  # fmt: skip
+_CAMEL: Final = {re.sub("_([a-z])", lambda hit: hit[1].upper(), name): name for name in _KNOWN if "_" in name}
 _INTENT_TYPE: Final = re.compile(r"[A-Za-z0-9_.\-]{1,255}")
 _PUBLISHED_TYPE: Final = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+\.v[0-9]+")
 _NOTHING_SET: Final = timedelta(hours=1)
@@ -97,10 +99,11 @@ def read_intent_type(fields: Fields, name: str) -> str:
 
 def _renamed(request: Fields) -> Fields:
     """The request with its camelCase names in snake_case, where that name is one of ours and still free."""
-    camel = {re.sub("_([a-z])", lambda hit: hit[1].upper(), name): name for name in _KNOWN}
+    if _CAMEL.keys().isdisjoint(request.value):
+        return request
     renamed: dict[str, Any] = {}
     for name, value in request.value.items():
-        ours = camel.get(name, name)
+        ours = _CAMEL.get(name, name)
         renamed[name if ours in request.value else ours] = value
     return Fields(renamed, lenient=True, warnings=request.warnings)
 
@@ -110,15 +113,18 @@ def _plan(request: Fields, to_agent: str) -> Plan:
     ask = request.inner("human_task")
     person = bool(to_agent) and address.is_person(to_agent)
     agent = "" if person or not to_agent or address.is_internal(to_agent) else to_agent
-    steps: list[Step] = []
-    if agent or (ask is None and not person):
-        steps.append(agent_step(AGENT_STEP, agent or address.INTERNAL, attempts))
-    if ask is not None or person:
-        asked = ask or Fields({}, "human_task", lenient=True, warnings=request.warnings)
-        spec = task_spec(asked, [request], None, {}, to_agent if person else "")
-        steps.append(HumanStep(id=HUMAN_STEP, task=spec))
-    direct = len(steps) == 1 and isinstance(steps[0], AgentStep)
-    return check_plan(Plan(steps=tuple(steps), direct=direct))
+    if ask is None and not person:
+        return _agent_plan(agent or address.INTERNAL, attempts)
+    asked = ask or Fields({}, "human_task", lenient=True, warnings=request.warnings)
+    spec = task_spec(asked, [request], None, {}, to_agent if person else "")
+    gate = HumanStep(id=HUMAN_STEP, task=spec)
+    return Plan(steps=(agent_step(AGENT_STEP, agent, attempts), gate) if agent else (gate,))
+
+
+@lru_cache(maxsize=1024)
+def _agent_plan(agent: str, attempts: int | None) -> Plan:
+    """Remembered, so that the many intents to one agent share one plan, and with it all that is derived."""
+    return Plan(steps=(agent_step(AGENT_STEP, agent, attempts),), direct=True)
 
 
 def agent_step(step_id: str, agent: str, attempts: int | None) -> AgentStep:
@@ -155,7 +161,7 @@ def task_spec(
         comment_required=taskspec.comment_required(ask.flag("required_comment"), kind),
         evidence_required=taskspec.evidence_required(ask.flag("evidence_required"), kind),
         form=taskspec.form(ask, "form_schema"),
-        stages=(Stage(approvers=approvers),),
+        stages=taskspec.one_decision(approvers),
         notify=ask.texts("notify_email"),
         remind=remind,
         escalate=_escalation(levels, remind, deadline, humans),

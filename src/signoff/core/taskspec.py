@@ -6,11 +6,12 @@ import msgspec
 
 from signoff.core.errors import Invalid
 from signoff.core.fields import Fields
-from signoff.core.tasks import COMMENT_NEEDED, EVIDENCE_NEEDED, OUTCOMES, POSITIVE, TaskType
+from signoff.core.tasks import COMMENT_NEEDED, EVIDENCE_NEEDED, OUTCOMES, POSITIVE, Stage, TaskSpec, TaskType
 
 MAX_FORM_BYTES: Final = 16 * 1024
 MAX_FORM_DEPTH: Final = 8
 MAX_REMINDERS: Final = 1000
+_ANYBODY: Final = TaskSpec().stages
 _REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
 
 TITLES: Final[dict[TaskType, str]] = {
@@ -23,6 +24,11 @@ TITLES: Final[dict[TaskType, str]] = {
     TaskType.MANUAL_ACTION: "Manual action required",
     TaskType.OVERRIDE: "Override requested",
 }
+
+
+def one_decision(approvers: tuple[str, ...]) -> tuple[Stage, ...]:
+    """One stage, decided by one of these people; by anyone who may approve where none is named."""
+    return (Stage(approvers),) if approvers else _ANYBODY
 
 
 def outcomes(fields: Fields, name: str, kind: TaskType) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from signoff.core.plan import (
     Step,
     check_plan,
 )
-from signoff.core.tasks import OUTCOMES, Escalation, Stage, TaskSpec, TaskType
+from signoff.core.tasks import OUTCOMES, Escalation, TaskSpec, TaskType
 from signoff.core.timing import Reminders
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,99}")
@@ -177,7 +177,7 @@ def _task(human: Fields, deadline: timedelta | None) -> TaskSpec:
         comment_required=taskspec.comment_required(human.flag("comment_required"), kind),
         evidence_required=taskspec.evidence_required(human.flag("evidence_required"), kind),
         form=taskspec.form(human, "form"),
-        stages=(Stage(approvers=_people(human, "approvers")),),
+        stages=taskspec.one_decision(_people(human, "approvers")),
         notify=human.texts("notify", longest=383),
         remind=_remind(human, deadline),
         escalate=_escalate(human, deadline),

@@ -110,9 +110,9 @@ class Committer:
     async def _commit(self, jobs: list[_Queued], again: bool = True) -> None:
         try:
             batch = await self._transact(jobs)
-        except Refused as refusal:
+        except Busy as busy:
             for queued in jobs:
-                _fail(queued, refusal)
+                _fail(queued, busy)
         except Exception as error:
             if len(jobs) == 1 and again:  # another replica may have stored the same key meanwhile: look once more
                 await self._commit(jobs, again=False)

@@ -23,7 +23,7 @@ from signoff.store.rows import (
     ready_agent,
     reply_row,
 )
-from signoff.store.work import Changed, NewIntent, Writes
+from signoff.store.work import Changed, Found, NewIntent, Writes
 
 STEP = 2  # cursors are even on the wire: odd numbers stay free for what AXP puts between two events
 Agent = tuple[str, str]
@@ -40,6 +40,14 @@ class Batch(Struct):
     replies: list[Row] = field(default_factory=list)
     outbox: list[Row] = field(default_factory=list)
     learnt: dict[str, Plan] = field(default_factory=dict)
+
+
+def only_locked(found: Found, writes: Writes) -> Writes:
+    """The writes themselves; ValueError where they change an intent that this transaction did not lock."""
+    for changed in writes.changed:
+        if changed.intent.id not in found.intents:
+            raise ValueError(f"intent {changed.intent.id} was changed without being locked")
+    return writes
 
 
 def cursor_demand(writes: Writes) -> list[Row]:

@@ -15,7 +15,7 @@ from signoff.core.errors import Refused
 from signoff.core.plan import Plan
 from signoff.store import postgres_sql as own
 from signoff.store import sql
-from signoff.store.batch import build, cursor_demand
+from signoff.store.batch import build, cursor_demand, only_locked
 from signoff.store.connections import Address, Afresh, Connections, committing
 from signoff.store.database import Statement
 from signoff.store.dialect import for_postgres
@@ -27,6 +27,7 @@ from signoff.store.work import Found, Reply, Want, Writes
 
 CONNECTIONS: Final = 8
 TRIES: Final = 3
+_NEVER: Final = moment(0)
 T = TypeVar("T")
 
 
@@ -116,26 +117,41 @@ class PostgresStore(Store):
         if want.ids or want.ready or want.due or self._pooled:
             async with self._transaction() as db:
                 found = await self._find(db, want)
-                learnt = await self._save(db, found, work(found))
+                learnt = await self._save(db, found, only_locked(found, work(found)))
         else:
             async with self._connections.one() as db:
                 found = await self._find(db, want)
-                writes = work(found)
+                writes = only_locked(found, work(found))
                 with committing():
                     learnt = await self._save(db, found, writes)
         for digest, plan in learnt.items():
             self.plans.put(digest, plan)
 
     async def _find(self, db: Any, want: Want) -> Found:
-        parts, values = own.wanted(want)
+        found = Found(_NEVER, {}, {}, [], [])
+        locking, values = own.locking(want)
         if want.due:
             [[now]] = await _rows(db, f"select {own.NOW}", {})
             values["now"] = micros(self.clock(moment(now)))
-        text, names = own.find(parts)
+        if locking or not want.once:
+            await self._take(db, own.find(locking), values, found, want)
+        if want.once:
+            # In a statement of its own: one that waits for a lock does not see what was committed meanwhile.
+            await self._take(db, own.find((own.REPLIED,)), own.once(want), found, want)
+        return found
+
+    async def _take(
+        self,
+        db: Any,
+        statement: tuple[str, tuple[str, ...]],
+        values: dict[str, Any],
+        found: Found,
+        want: Want,
+    ) -> None:
+        text, names = statement
         rows = await db.fetch(text, *(values[name] for name in names))
-        now = self.clock(moment(rows[-1][4]))
+        found.now = self.clock(moment(rows[-1][4]))
         plans = await self._plans(db, {row[2] for row in rows if row[0] <= own.DUE})
-        found = Found(now, {}, {}, [], [])
         for part, id, digest, data, number in rows:
             if part <= own.DUE:
                 found.intents[id] = intent_of(data, plans[digest])
@@ -143,9 +159,8 @@ class PostgresStore(Store):
                 found.ready.append(id)
             elif part == own.DUE:
                 found.due.append(id)
-            elif part == own.REPLIED and moment(number) > now:
+            elif part == own.REPLIED and moment(number) > found.now:
                 found.replies[want.once[int(id) - 1]] = Reply(digest, data)
-        return found
 
     async def _plans(self, db: Any, digests: set[str]) -> dict[str, Plan]:
         plans = self.plans.known(digests)

@@ -43,26 +43,28 @@ def find(parts: tuple[int, ...]) -> tuple[str, tuple[str, ...]]:
     return for_postgres(" union all ".join(f"({_FIND[part]})" for part in (*parts, TIME)))
 
 
-def wanted(want: Want) -> tuple[tuple[int, ...], dict[str, Any]]:
-    """The parts to read for a want, and their values; ``now`` comes from the caller."""
+def locking(want: Want) -> tuple[tuple[int, ...], dict[str, Any]]:
+    """The parts that lock rows for a want, and their values; ``now`` comes from the caller."""
     parts: list[int] = []
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {"ids": want.ids, "due": want.due}
     if want.ids:
         parts.append(LOCKED)
-        values["ids"] = want.ids
     if want.ready is not None:
         parts.append(READY)
         values |= asdict(want.ready)
     if want.due:
         parts.append(DUE)
-        values["due"] = want.due
-    if want.once:
-        parts.append(REPLIED)
-        values["once_workspace"] = [key.workspace for key in want.once]
-        values["once_actor"] = [key.actor for key in want.once]
-        values["once_route"] = [key.route for key in want.once]
-        values["once_key"] = [key.key for key in want.once]
     return tuple(parts), values
+
+
+def once(want: Want) -> dict[str, Any]:
+    """The values of the part REPLIED."""
+    return {
+        "once_workspace": [key.workspace for key in want.once],
+        "once_actor": [key.actor for key in want.once],
+        "once_route": [key.route for key in want.once],
+        "once_key": [key.key for key in want.once],
+    }
 
 
 # ---- writing

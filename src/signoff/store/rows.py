@@ -21,7 +21,6 @@ from signoff.store.work import EventRow, NewReply, Outgoing, Stored
 Row = Sequence[Any]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICRO: Final = timedelta(microseconds=1)
 _STATE = msgspec.json.Encoder()
 _INTENT = msgspec.json.Decoder(Intent)
 _PLAN_OUT = msgspec.json.Encoder(order="sorted")
@@ -31,7 +30,8 @@ _replace = msgspec.structs.replace
 
 def micros(at: datetime) -> int:
     """A moment as the databases keep it: microseconds since 1970 UTC."""
-    return (at - _EPOCH) // _MICRO
+    since = at - _EPOCH
+    return (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def moment(value: int) -> datetime:
@@ -105,8 +105,8 @@ def changed_row(intent: Intent, wake_at: datetime | None, cursor: int | None) ->
     """In the order of ``sql.CHANGES``."""
     return (
         intent.id,
-        intent.status.value,
-        None if intent.waiting is None else intent.waiting.value,
+        intent.status,
+        intent.waiting,
         intent.workspace,
         ready_agent(intent),
         cursor,

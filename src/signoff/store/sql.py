@@ -161,7 +161,7 @@ REDELIVER: Final = """
 update intents set cursor = (
     select c.seq - 2 * count(later.id) from cursors c
     left join intents later on later.id in :ids and later.agent = c.agent and later.workspace = c.workspace
-        and later.cursor > intents.cursor
+        and later.id > intents.id
     where c.workspace = :workspace and c.agent = :agent group by c.seq
 ) where id in :ids and workspace = :workspace and agent = :agent
 """

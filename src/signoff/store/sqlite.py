@@ -18,7 +18,7 @@ import msgspec
 from signoff.core.errors import Refused
 from signoff.core.plan import Plan
 from signoff.store import sql
-from signoff.store.batch import Agent, build, cursor_demand
+from signoff.store.batch import Agent, build, cursor_demand, only_locked
 from signoff.store.database import Statement
 from signoff.store.dialect import for_sqlite, insert_row
 from signoff.store.lanes import Lane
@@ -161,8 +161,8 @@ class SqliteStore(Store):
     def _transact(self, db: apsw.Connection, want: Want, work: Work) -> None:
         with _transaction(db):
             now = self.clock(self._wall())
-            writes = work(self._find(db, want, now))
-            learnt = self._save(db, writes, now)
+            found = self._find(db, want, now)
+            learnt = self._save(db, only_locked(found, work(found)), now)
         for digest, plan in learnt.items():
             self.plans.put(digest, plan)
 

@@ -5,7 +5,7 @@ what they left out, because its own published programs send fields its schemas f
 import difflib
 import re
 from functools import lru_cache
-from typing import Any, Final, NamedTuple, TypeVar, get_args
+from typing import Any, Final, TypeVar, get_args
 
 import msgspec
 
@@ -17,14 +17,6 @@ S = TypeVar("S", bound=msgspec.Struct)
 _PLACE: Final = re.compile(r"^(?P<text>.*?) - at `\$(?P<path>.*)`$", re.DOTALL)
 _UNKNOWN: Final = re.compile(r"unknown field `(?P<name>.*?)`", re.DOTALL)
 _CAMEL: Final = re.compile(r"_([a-z0-9])")
-
-
-class Lenient(NamedTuple):
-    """A vendor request: what was understood, the members that were not, and whether the body was ``plain``."""
-
-    value: Any
-    rest: dict[str, Any]
-    plain: bool
 
 
 def ours(kind: type[S], raw: bytes) -> S:

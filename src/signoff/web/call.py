@@ -10,6 +10,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import msgspec
+from starlette.types import Receive, Scope
 
 from signoff.core.advance import Change
 from signoff.core.errors import Invalid, Malformed
@@ -21,8 +22,6 @@ from signoff.web.parts import Parts
 BODY_LIMIT: Final = 128 * 1024
 MAX_KEY: Final = 255
 
-Scope = dict[str, Any]
-Receive = Callable[[], Coroutine[Any, Any, dict[str, Any]]]
 Write = Callable[[bytes], Coroutine[Any, Any, None]]
 Stream = Callable[[Write], Coroutine[Any, Any, None]]
 """Writes server-sent events until it has said everything; the edge opens and always closes the response."""
@@ -47,22 +46,21 @@ class Access(Enum):
     KEY = "key"
 
 
-class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the table. ``strict``: unknown fields are refused by name (ours), else ignored (AXP's).
+class Endpoint(msgspec.Struct, frozen=True):
+    """One row of the table.
 
-    query: names of query parameters with one line each; limit: the largest body in bytes.
+    query: names of query parameters with one line each; limit: of the body in bytes; media: of the answer.
     """
 
     method: str
     path: str
+    tag: str
     run: Callable[["Call"], Awaitable[Answer]]
     summary: str
-    tag: str
     request: type | None = None
     response: type | None = None
     query: tuple[tuple[str, str], ...] = ()
     access: Access = Access.KEY
-    strict: bool = False
     limit: int = BODY_LIMIT
     media: str = "application/json"
 

@@ -11,15 +11,14 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, ClassVar, Final
 
 import msgspec
+from starlette.types import Receive, Scope, Send
 
 from signoff.core.errors import Busy, NotFound, Refused, TooLarge, Unauthenticated
 from signoff.core.model import Actor
-from signoff.web.call import Access, Call, Endpoint, Page, Receive, Scope
+from signoff.web.call import Access, Call, Endpoint, Page
 from signoff.web.parts import Parts
 
 log = logging.getLogger("signoff.web")
-
-Send = Callable[[dict[str, Any]], Coroutine[Any, Any, None]]
 
 _ENCODER: Final = msgspec.json.Encoder()
 _ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
@@ -171,7 +170,7 @@ class Reply:
         await self._whole(page.status, page.body, headers)
 
     async def stream(self, stream: Callable[..., Coroutine[Any, Any, None]]) -> None:
-        """Run a stream. Its response is always ended properly: a torn one would kill the agents that listen."""
+        """Run a stream. Its response always ends properly: a torn one would kill the agents that listen."""
         await self._start(200, _STREAM)
 
         async def write(chunk: bytes) -> None:
@@ -222,7 +221,7 @@ class ErrorDetail(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 class ErrorBody(msgspec.Struct, kw_only=True):
-    """The one shape of every refusal; ``message`` and ``detail`` repeat the text for clients that look there."""
+    """The one shape of every refusal; ``message`` and ``detail`` repeat it for clients that look there."""
 
     ok: bool = False
     error: ErrorDetail

@@ -1,4 +1,4 @@
-"""Agents, services and their keys, as AXP's clients manage them, and our own way to make a key in one call."""
+"""Agents, services and their keys, as AXP's clients manage them; and our own way to a key in one call."""
 
 import secrets
 from datetime import timedelta

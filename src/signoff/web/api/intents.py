@@ -137,7 +137,7 @@ async def resolve(call: Call) -> bytes:
 
 
 def _ending(request: r.Resolve, visit: int) -> Command:
-    """How to end what the id names: the intent itself, or only the step that an agent holds (its own intent)."""
+    """How to end what the id names: the intent itself, or only one step of it (an intent to its agent)."""
     match request.status.strip().upper():
         case "COMPLETED":
             return Report(visit=visit, result=request.result) if visit else Resolve(result=request.result)

@@ -5,7 +5,6 @@ from typing import Any
 import msgspec
 
 from signoff.core.events import Fact
-from signoff.core.ids import visit_ref
 from signoff.core.model import Actor, ActorKind, Delivery, Intent, Status
 from signoff.engine.directory import Snapshot
 from signoff.engine.view import Seen
@@ -51,11 +50,6 @@ async def address_of(call: Call) -> str:
     return (await book_of(call)).resolve(call.params["address"])
 
 
-def agent_ref(intent: Intent) -> str:
-    """The id under which the agent of the open step knows it: a direct intent's own, else the step visit's."""
-    return intent.ref(intent.open.visit) if isinstance(intent.open, Delivery) else intent.id
-
-
 def note_read(call: Call, actor: Actor, intent: Intent) -> None:
     """An agent looked at what it was shown."""
     if actor.kind is ActorKind.AGENT:
@@ -66,7 +60,3 @@ def note_read(call: Call, actor: Actor, intent: Intent) -> None:
 
 def decoded(payload: bytes) -> Any:
     return msgspec.json.decode(payload)
-
-
-def task_ref(intent: Intent, visit: int) -> str:
-    return visit_ref(intent.id, visit)

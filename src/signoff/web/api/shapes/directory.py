@@ -1,4 +1,4 @@
-"""Who and what a workspace knows, on the wire: agents and services (AXP's service accounts), keys, workflows."""
+"""What a workspace knows, on the wire: agents and services (AXP's service accounts), keys, workflows."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -37,7 +37,7 @@ class AccountOut(Struct, kw_only=True):
 
 
 class AccountAnswer(Ok, kw_only=True):
-    """One account; its ids and address stand at the top too. ``webhook_secret``: only when it was just made."""
+    """One account; ids and address stand at the top too. ``webhook_secret``: only when just made."""
 
     service_account: AccountOut
     service_account_id: str
@@ -95,7 +95,7 @@ class CreateAccount(Struct, kw_only=True):
 
 
 class ChangeAccount(Struct, kw_only=True):
-    """What may be changed of an account; what is left out stays. ``rotate_webhook_secret``: make a new one."""
+    """What may be changed; what is left out stays. ``rotate_webhook_secret``: make a new one."""
 
     display_name: str | None = None
     description: Annotated[str, Meta(max_length=2000)] | None = None

@@ -211,7 +211,7 @@ def trail_of(intent: Intent, visit: int) -> Trail:
 
 
 def walk(trail: Trail, facts: Iterable[e.Fact], after: int = 0, *, result: bool = True) -> list[EventOut]:
-    """The events of these facts with a wire sequence number above ``after``; the facts before are walked too."""
+    """The events of these facts with a wire seq above ``after``; the facts before are walked too."""
     events = (trail.show(fact, result=result) for fact in facts)
     return [event for event in events if event is not None and event.seq > after]
 

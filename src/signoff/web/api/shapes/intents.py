@@ -1,4 +1,4 @@
-"""An intent on the wire (AXP 3.4): the whole one, or one step of it as that step's agent sees it (AXP 5.7)."""
+"""An intent on the wire (AXP 3.4): the whole, or one step of it as that step's agent sees it (5.7)."""
 
 from datetime import datetime
 from typing import Any
@@ -246,7 +246,7 @@ def asked_people(spec: TaskSpec, level: int) -> PendingWith:
 def step_out(
     stored: Stored, visit: int, status: Status, result: dict[str, Any] | None, step_id: str
 ) -> IntentOut:
-    """One step as an intent of its own. ``status`` is the step's; ``result`` what it came to, if it is over."""
+    """One step as an intent of its own. ``status``: the step's; ``result``: what it came to, if over."""
     intent = stored.intent
     out = intent_out(intent, b"{}")
     step = intent.plan.by_id[step_id]

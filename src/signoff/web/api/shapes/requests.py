@@ -88,7 +88,7 @@ class Retry(Strict, kw_only=True):
 
 
 class Answer(Strict, kw_only=True):
-    """One person's answer. ``revision`` and ``digest`` as the task showed them: a mismatch is refused (409)."""
+    """One person's answer. ``revision``, ``digest``: as the task showed them; a mismatch is a 409."""
 
     outcome: Annotated[str, Meta(min_length=1, max_length=64)]
     comment: Comment = ""
@@ -141,3 +141,25 @@ class Report(Strict, kw_only=True):
     token: int
     result: Object | None = None
     error: AgentError | None = None
+
+
+class Bundle(Struct, kw_only=True):
+    """An AXP ScenarioBundle."""
+
+    scenario_id: str = ""
+    title: str = ""
+    description: str = ""
+    idempotency_key: str = ""
+    agents: list[Object] = []
+    humans: list[Object] = []
+    workflow: Object | None = None
+    intent: Object
+
+
+class WorkflowSource(Strict, kw_only=True):
+    """A workflow as it stands in its file."""
+
+    workflow: str
+    intent_type: str
+    steps: list[Object]
+    max_revisions: int = 5

@@ -1,0 +1,128 @@
+"""What is measured on, and how much of it each process used. Linux only: read from /proc."""
+
+import os
+import platform
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def describe(folder: Path) -> list[str]:
+    """The lines that say what these figures were measured on."""
+    model = next((line.partition(": ")[2] for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "?")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    p50, p99 = _disk(folder)
+    return [
+        f"machine  {model}, {os.cpu_count()} cores, {memory:.0f} GiB, Linux {platform.release()},"
+        f" Python {platform.python_version()}",
+        f"disk     {_filesystem(folder)}; fdatasync of 8 KiB: p50 {p50:.2f} ms, p99 {p99:.2f} ms",
+    ]
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines()
+
+
+def _filesystem(folder: Path) -> str:
+    mounts = [line.split()[1:3] for line in _lines("/proc/mounts")]
+    place = str(folder.resolve())
+    over = [(mount, kind) for mount, kind in mounts if place == mount or place.startswith(mount.rstrip("/") + "/")]
+    kind = max(over, default=("", "?"))[1]
+    return f"{kind} (memory: nothing here is durable)" if kind in {"tmpfs", "ramfs"} else kind
+
+
+def _disk(folder: Path, times: int = 200) -> tuple[float, float]:
+    """p50 and p99 in milliseconds of writing 8 KiB to the end of a file and syncing it."""
+    path = folder / "fdatasync"
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY)
+    taken = []
+    try:
+        os.write(descriptor, bytes(8192 * times))
+        os.fsync(descriptor)
+        for turn in range(times):
+            begun = time.perf_counter()
+            os.pwrite(descriptor, bytes(8192), 8192 * turn)
+            os.fdatasync(descriptor)
+            taken.append((time.perf_counter() - begun) * 1000)
+    finally:
+        os.close(descriptor)
+        path.unlink()
+    taken.sort()
+    return taken[times // 2], taken[times * 99 // 100]
+
+
+def resident(pid: int) -> int:
+    """Resident memory of a process in bytes."""
+    line = next(line for line in _lines(f"/proc/{pid}/status") if line.startswith("VmRSS"))
+    return int(line.split()[1]) * 1024
+
+
+def cpu_seconds(pids: list[int]) -> float:
+    """CPU time that these processes used so far; those that are gone count nothing."""
+    total = 0
+    for pid in pids:
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        total += int(fields[11]) + int(fields[12])
+    return total / _TICKS
+
+
+def children(pid: int) -> list[int]:
+    """The processes that ``pid`` started."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[1]) == pid:
+                found.append(int(entry.name))
+    return found
+
+
+def _busy() -> float:
+    """CPU seconds that the whole machine was busy since it started."""
+    fields = [int(field) for field in _lines("/proc/stat")[0].split()[1:]]
+    return (sum(fields[:8]) - fields[3] - fields[4]) / _TICKS
+
+
+class Reading(NamedTuple):
+    """CPU seconds up to a moment, by who used them."""
+
+    at: float
+    server: float
+    database: float
+    load: float
+    busy: float
+
+    @classmethod
+    def now(cls, servers: list[int], database: list[int]) -> "Reading":
+        load = time.process_time()
+        return cls(time.perf_counter(), cpu_seconds(servers), cpu_seconds(database), load, _busy())
+
+
+class Usage(NamedTuple):
+    """What a measured stretch cost: microseconds of CPU per operation, and the cores that others kept busy."""
+
+    server: float
+    database: float
+    load: float
+    others: float
+
+    @classmethod
+    def between(cls, begun: Reading, ended: Reading, operations: int) -> "Usage":
+        spent = [after - before for before, after in zip(begun, ended, strict=True)]
+        each = 1e6 / max(operations, 1)
+        others = max(0.0, spent[4] - spent[1] - spent[2] - spent[3]) / spent[0]
+        return cls(spent[1] * each, spent[2] * each, spent[3] * each, others)
+
+    def __str__(self) -> str:
+        parts = [f"server {self.server:.0f}"]
+        if self.database:
+            parts.append(f"database {self.database:.0f}")
+        return f"CPU us each: {', '.join(parts)}, load {self.load:.0f}; others {self.others:.2f} cores"

@@ -1,0 +1,14 @@
+"""How long and how often to measure."""
+
+from typing import NamedTuple
+
+
+class Options(NamedTuple):
+    """seconds: of each repeat; gates: how many wait in the second measurement of growth."""
+
+    seconds: float = 2.0
+    repeats: int = 3
+    gates: int = 100_000
+
+
+QUICK = Options(seconds=1.0, repeats=1, gates=30_000)

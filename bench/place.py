@@ -1,0 +1,154 @@
+"""A server on a database of its own, with the people, keys and workflows that the load needs. Nothing outlives it."""
+
+import asyncio
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+
+from bench.goals import POSTGRES
+from bench.machine import Reading, children
+from tests.databases import Cluster, create_database, drop_database
+from tests.live import Live
+
+APPROVAL: Final = "intent.bench.approval.v1"
+QUEUED: Final = "intent.bench.queued.v1"  # its agent never comes: creates only
+GATE: Final = "intent.bench.gate.v1"
+REMINDED: Final = "intent.bench.reminded.v1"
+REMIND_AFTER: Final = 4.0
+AGENT: Final = "bench-validator"
+PERSON: Final = "ann@acme.example"
+
+
+def _workflow(intent_type: str, *steps: dict[str, Any]) -> dict[str, Any]:
+    return {"workflow": intent_type.split(".")[2], "intent_type": intent_type, "steps": list(steps)}
+
+
+def _work(agent: str) -> dict[str, Any]:
+    return {"id": "validate", "agent": agent, "deadline": "5m"}
+
+
+def _gate(after: str) -> dict[str, Any]:
+    remind = {"after": after, "every": "30m", "at_most": 5}
+    escalate = [{"after": "1h", "to": ["role:owner"]}]
+    human = {"title": "Migrate prod-postgres-main", "approvers": [PERSON], "remind": remind, "escalate": escalate}
+    return {"id": "approve", "human": human, "deadline": "8h"}
+
+
+_WORKFLOWS: Final = (
+    _workflow(APPROVAL, _work(AGENT), _gate("5m")),
+    _workflow(QUEUED, _work("bench-nobody"), _gate("5m")),
+    _workflow(GATE, _gate("5m")),
+    _workflow(REMINDED, _gate(f"{REMIND_AFTER:.0f}s")),
+)
+
+
+class Place:
+    """Where to measure: ``live`` is the server, ``keys`` those of a service, an agent and a person."""
+
+    def __init__(self, folder: Path, database: str, cluster: Cluster | None) -> None:
+        self.database = database
+        self.folder = folder
+        self.cluster = cluster
+        self._number = 0
+        self.url = asyncio.run(create_database(cluster.url(), "bench")) if cluster else ""
+        self.lives: list[Live] = []
+        self.live = self.server()
+        self.keys: dict[str, str] = {}
+
+    def server(self) -> Live:
+        """One more server on the database; the caller starts it."""
+        self._number += 1
+        live = Live(self.folder / f"server-{self._number}", self.url)
+        self.lives.append(live)
+        return live
+
+    def provision(self) -> None:
+        """Make the keys and apply the workflows."""
+        for name, wish in (
+            ("service", {"service": "bench"}),
+            ("agent", {"agent": AGENT}),
+            ("person", {"person": PERSON, "name": "Ann", "roles": ["approver"]}),
+        ):
+            self.keys[name] = self._say("/v1/keys", wish)["api_key"]
+        for workflow in _WORKFLOWS:
+            self._say("/v1/workflows", workflow)
+
+    def _say(self, path: str, body: dict[str, Any]) -> Any:
+        status, answer = self.live.call("POST", path, body)
+        if status != 200:
+            raise RuntimeError(f"POST {path} was answered {status}: {answer}")
+        return answer
+
+    def reading(self) -> Reading:
+        """What everybody used of the processor so far."""
+        servers = [live.process.pid for live in self.lives if live.process]
+        postmaster = self.postmaster
+        return Reading.now(servers, [postmaster, *children(postmaster)] if postmaster else [])
+
+    @property
+    def postmaster(self) -> int:
+        if self.cluster is None:
+            return 0
+        return int((self.cluster.folder / "data" / "postmaster.pid").read_text().split()[0])
+
+    def close(self) -> None:
+        for live in self.lives:
+            live.stop()
+        if self.cluster:
+            asyncio.run(drop_database(self.cluster.url(), "bench"))
+
+
+@contextmanager
+def place(database: str, cluster: Cluster | None) -> Iterator[Place]:
+    """A server that answers, provisioned; gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="signoff-bench-"))
+    made: Place | None = None
+    try:
+        made = Place(folder, database, cluster)
+        made.live.start()
+        made.provision()
+        yield made
+    finally:
+        if made is not None:
+            made.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def clusters(databases: list[str]) -> Iterator[Cluster | None]:
+    """A PostgreSQL with fsync on, as it installs itself, if it is wanted."""
+    if POSTGRES not in databases:
+        yield None
+        return
+    cluster = Cluster(durable=True)
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.remove()
+
+
+async def version(cluster: Cluster) -> str:
+    connection = await asyncpg.connect(cluster.url())
+    try:
+        rows = await connection.fetch(
+            "select name, setting from pg_settings where name in ('fsync', 'synchronous_commit', 'server_version')"
+            " order by name desc"
+        )
+    finally:
+        await connection.close()
+    said = {row["name"]: row["setting"] for row in rows}
+    return "PostgreSQL {server_version} (fsync={fsync}, synchronous_commit={synchronous_commit})".format(**said)
+
+
+def first_answer(live: Live) -> float:
+    """Seconds from starting the process to its first answer."""
+    begun = time.perf_counter()
+    live.start()
+    return time.perf_counter() - begun

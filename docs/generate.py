@@ -1,0 +1,104 @@
+"""The reference pages, made from the code: ``make docs`` writes them, ``--check`` (and a test) compares them."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import msgspec
+
+from signoff import config
+from signoff.cli.main import SECTIONS, main
+from signoff.core import commands, events
+from signoff.core.decide import ALLOWED
+from signoff.core.model import Status
+from signoff.core.tasks import OUTCOMES, sign_of
+from signoff.web.api import openapi
+
+HERE = Path(__file__).parent
+NOTE = "<!-- Made by `make docs`; do not edit. -->\n\n"
+
+
+def settings() -> str:
+    lines = ["# Settings", "", "A flag of `signoff up` beats the environment, which beats the default.", ""]
+    lines += ["| flag | environment | default | meaning |", "|---|---|---|---|"]
+    for row in config.ROWS:
+        variables = ", ".join(f"`{name}`" for name in (*row.variables, *row.files))
+        default = row.shown or row.show(row.default) or "none"
+        choices = f" One of {', '.join(row.choices)}." if row.choices else ""
+        lines.append(f"| `{row.flag}` | {variables} | {default} | {row.text}{choices} |")
+    return "\n".join(lines) + "\n"
+
+
+def states() -> str:
+    names = [kind for kind in msgspec.inspect.type_info(commands.Command).types]  # type: ignore[attr-defined]
+    columns = [kind.cls.__name__ for kind in names if kind.cls is not commands.Submit]
+    lines = ["# Statuses and commands", "", "Which command is possible in which status (`core/decide.py`, `ALLOWED`).", ""]
+    lines += ["| status | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for status in Status:
+        allowed = {kind.__name__ for kind in ALLOWED[status]}
+        lines.append(f"| {status.value} | " + " | ".join("yes" if name in allowed else "" for name in columns) + " |")
+    lines += ["", "A final status takes only a late tick, which does nothing. `Submit` creates the intent.", ""]
+    lines += ["## Task types and outcomes", "", "| type | outcomes | says yes |", "|---|---|---|"]
+    for kind, outcomes in OUTCOMES.items():
+        yes = ", ".join(outcome for outcome in outcomes if sign_of(outcome, {}) == "positive")
+        lines.append(f"| `{kind.value}` | {', '.join(outcomes)} | {yes} |")
+    return "\n".join(lines) + "\n"
+
+
+def history() -> str:
+    lines = ["# Events", "", "The facts of an intent's history, as stored and hashed. All but `renewed` are kept.", ""]
+    for kind in msgspec.inspect.type_info(events.AnyEvent).types:  # type: ignore[attr-defined]
+        info = kind.cls
+        doc = (info.__doc__ or "").strip().split("\n\n")[0].replace("\n    ", " ")
+        fields = ", ".join(f"`{field.encode_name}`" for field in msgspec.structs.fields(info)) or "nothing more"
+        lines += [f"## {info.__struct_config__.tag}", "", *([doc, ""] if doc else []), f"Carries {fields}.", ""]
+    return "\n".join(lines)
+
+
+def command_line() -> str:
+    lines = ["# Command line", ""]
+    for title, section in SECTIONS.items():
+        lines += [f"## {title}", ""]
+        for name in section:
+            for path, command in _commands((name,)):
+                context = click.Context(command, info_name="signoff " + " ".join(path), max_content_width=100)
+                lines += ["```text", command.get_help(context), "```", ""]
+    return "\n".join(lines)
+
+
+def _commands(path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    command: click.Command = main
+    for name in path:
+        assert isinstance(command, click.Group)
+        found = command.get_command(click.Context(command), name)
+        assert found is not None
+        command = found
+    yield path, command
+    if isinstance(command, click.Group):
+        for name in command.list_commands(click.Context(command)):
+            yield from _commands((*path, name))
+
+
+def pages() -> dict[Path, str]:
+    """Every generated file and what belongs in it."""
+    made = {"settings": settings(), "states": states(), "events": history(), "cli": command_line()}
+    files = {HERE / "reference" / f"{name}.md": NOTE + text.rstrip() + "\n" for name, text in made.items()}
+    return files | {HERE / "openapi.json": openapi.document_text()}
+
+
+def stale() -> list[Path]:
+    """The files that are not what the code says."""
+    return [path for path, text in pages().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+
+
+if __name__ == "__main__":
+    if "--check" in sys.argv:
+        old = stale()
+        for path in old:
+            print(f"{path.relative_to(HERE.parent)} is stale: run make docs", file=sys.stderr)
+        sys.exit(1 if old else 0)
+    for path, text in pages().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    print("reference pages written")

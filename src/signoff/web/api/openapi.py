@@ -1,0 +1,133 @@
+"""The API as an OpenAPI 3.1 document, made of the table of endpoints and their structs.
+
+``python -m signoff.web.api.openapi`` prints it; a test compares the file checked in as docs/openapi.json.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from signoff.web.api.routes import ENDPOINTS
+from signoff.web.call import Access, Endpoint
+from signoff.web.edge import ErrorBody
+
+_PARAMETER: Final = re.compile(r"\{(\w+)(?::path)?\}")
+_REF: Final = "#/components/schemas/{name}"
+_SSE: Final = "text/event-stream"
+_KEYED: Final = ("POST", "PATCH")
+_INFO: Final = {
+    "title": "Signoff",
+    "version": "1",
+    "description": "Durable execution with human approval built in. Times are RFC 3339 in UTC, durations "
+    "seconds, lists are paged by next_cursor. Every error has one shape; its code is stable.",
+    "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+}
+_PARAMETERS: Final = {
+    "address": "agent://organization/workspace/name, the same without agent://, or a bare name",
+    "intent_id": "the intent's id, or the id of one of its steps",
+    "task_id": "the task's id; an intent's id names its open task",
+    "approval_id": "the task's or the intent's id",
+}
+
+
+def document(endpoints: Sequence[Endpoint] = ENDPOINTS) -> dict[str, Any]:
+    """The whole document as a JSON-able dict."""
+    kinds = {kind for row in endpoints for kind in (row.request, row.response) if kind is not None}
+    ordered = sorted(kinds | {ErrorBody}, key=lambda kind: (kind.__name__, kind.__module__))
+    refs, components = msgspec.json.schema_components(ordered, ref_template=_REF)
+    schemas = dict(zip(ordered, refs, strict=True))
+    paths: dict[str, dict[str, Any]] = {}
+    names: set[str] = set()
+    for row in endpoints:
+        operation = _operation(row, schemas, _name(row, names))
+        paths.setdefault(_PARAMETER.sub(r"{\1}", row.path), {})[row.method.lower()] = operation
+    return {
+        "openapi": "3.1.0",
+        "info": _INFO,
+        "security": [{"key": []}, {"bearer": []}],
+        "tags": [{"name": name} for name in dict.fromkeys(row.tag for row in endpoints)],
+        "paths": paths,
+        "components": {
+            "schemas": dict(sorted(components.items())),
+            "responses": {"Refused": _content("What went wrong, and what to do", schemas[ErrorBody])},
+            "securitySchemes": {
+                "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+                "bearer": {"type": "http", "scheme": "bearer"},
+            },
+        },
+    }
+
+
+def _name(row: Endpoint, taken: set[str]) -> str:
+    """A stable, unique operation id: module and function, and for an alias what sets it apart."""
+    base = f"{row.run.__module__.rpartition('.')[2]}_{row.run.__name__}"
+    last = row.path.rpartition("/")[2]
+    for name in (base, f"{base}_{row.method.lower()}" if last in base else f"{base}_{last}", f"{base}_v1"):
+        if name not in taken:
+            taken.add(name)
+            return name
+    raise ValueError(f"no unique operation id for {row.method} {row.path}")
+
+
+def _operation(row: Endpoint, schemas: dict[type, Any], name: str) -> dict[str, Any]:
+    operation: dict[str, Any] = {"operationId": name, "summary": row.summary, "tags": [row.tag]}
+    parameters = [_in_path(parameter) for parameter in _PARAMETER.findall(row.path)]
+    parameters += [_in_query(parameter, text) for parameter, text in row.query]
+    if row.method in _KEYED:
+        parameters.append(_idempotency_key())
+    if parameters:
+        operation["parameters"] = parameters
+    if row.request is not None:
+        content = {"application/json": {"schema": schemas[row.request]}}
+        operation["requestBody"] = {"required": row.method != "DELETE", "content": content}
+    operation["responses"] = {
+        "200": _answer(row, schemas),
+        "default": {"$ref": "#/components/responses/Refused"},
+    }
+    if row.access is Access.OPEN:
+        operation["security"] = []
+    return operation
+
+
+def _in_path(name: str) -> dict[str, Any]:
+    parameter: dict[str, Any] = {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+    if name in _PARAMETERS:
+        parameter["description"] = _PARAMETERS[name]
+    return parameter
+
+
+def _in_query(name: str, text: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "description": text, "schema": {"type": "string"}}
+
+
+def _idempotency_key() -> dict[str, Any]:
+    return {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "the same key with the same request gives the first answer again",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    }
+
+
+def _answer(row: Endpoint, schemas: dict[type, Any]) -> dict[str, Any]:
+    if row.media == _SSE:
+        text = "Server-sent events: one JSON object per data line; the last event is stream.timeout"
+        return {"description": text, "content": {_SSE: {"schema": {"type": "string"}}}}
+    if row.response is None:
+        return {"description": "Done", "content": {row.media: {}}}
+    return _content("Done", schemas[row.response])
+
+
+def _content(text: str, schema: Any) -> dict[str, Any]:
+    return {"description": text, "content": {"application/json": {"schema": schema}}}
+
+
+def text() -> str:
+    """The document as it is checked in."""
+    return msgspec.json.format(msgspec.json.encode(document()), indent=2).decode() + "\n"
+
+
+if __name__ == "__main__":
+    print(text(), end="")

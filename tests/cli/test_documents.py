@@ -1,0 +1,96 @@
+"""What is read from files and flags: JSON and YAML, one object, nothing chosen in silence."""
+
+from pathlib import Path
+
+import pytest
+
+from signoff.cli.arguments import find_id, form_data, short_id
+from signoff.cli.documents import parse, read_document, read_inline
+from signoff.cli.failures import Code, Stop
+
+
+def test_json_and_yaml_say_the_same(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"on": "2026-01-01", "steps": [{"id": "x", "n": 1.5}], "yes": null}')
+    (tmp_path / "a.yaml").write_text("on: 2026-01-01\nsteps:\n  - {id: x, n: 1.5}\nyes:\n")
+    assert read_document(tmp_path / "a.yaml") == read_document(str(tmp_path / "a.json"))
+
+
+@pytest.mark.parametrize(
+    ("text", "yaml", "complaint"),
+    [
+        ("[1]", False, "no object"),
+        ('{"a": 1, "a": 2}', False, "'a' stands twice"),
+        ('{"a": NaN}', False, "NaN"),
+        ('{"a": }', False, "line 1, column 7"),
+        ("", False, "not JSON"),
+        ("a: 1\na: 2\n", True, "duplicate"),
+        ("a: [", True, "not YAML"),
+        ("a: .nan\n", True, "JSON cannot"),
+        ("1: one\n'1': uno\n", True, "twice"),
+        ("a: !!python/object/apply:os.system [id]\n", True, "not YAML"),
+        ("- a\n", True, "no object"),
+    ],
+)
+def test_what_is_not_one_clear_object_is_refused(text: str, yaml: bool, complaint: str) -> None:
+    with pytest.raises(Stop, match=complaint) as stopped:
+        parse(text, "the file", yaml=yaml)
+    assert stopped.value.code is Code.USAGE
+
+
+def test_an_option_holds_json_or_names_a_file(tmp_path: Path) -> None:
+    (tmp_path / "p.json").write_text('{"a": 1}')
+    assert read_inline('{"a": 1}', "--payload") == read_inline(f"@{tmp_path / 'p.json'}", "--payload")
+
+
+NEW = "0198c0de-aaaa-7000-8000-a1b2c3d40000"
+OLD = "0198c0de-bbbb-7000-8000-99b2c3d40000"
+TASK = "0198c0de-aaaa-7000-8000-a1b2c3d40002"
+
+
+def found(text: str, *ids: str) -> str:
+    return find_id(text, "intent", lambda: ids)
+
+
+def test_a_full_id_is_taken_as_it_is_and_nothing_is_asked() -> None:
+    assert find_id(NEW.upper(), "intent", lambda: pytest.fail("asked")) == NEW
+
+
+@pytest.mark.parametrize("text", ["a1b2c3d40000", "a1b2c3d4", "A1B2C3D4", "0198c0de-aaaa", "0198c0deaaaa70"])
+def test_a_unique_beginning_or_end_is_enough(text: str) -> None:
+    assert found(text, NEW, OLD) == NEW
+
+
+def test_what_a_table_shows_can_be_typed_back() -> None:
+    assert found(short_id(TASK), NEW, OLD, TASK) == TASK
+
+
+def test_an_ambiguous_id_lists_what_it_fits() -> None:
+    with pytest.raises(Stop, match=f"(?s){NEW}.*{OLD}") as stopped:
+        found("0198c0de", NEW, OLD)
+    assert stopped.value.code is Code.USAGE
+
+
+def test_an_unknown_id_is_not_found_and_nonsense_is_usage() -> None:
+    with pytest.raises(Stop) as missing:
+        found("ffff", NEW)
+    assert missing.value.code is Code.NOT_FOUND
+    for text in ("x", "123", "zzzzzz", ""):
+        with pytest.raises(Stop) as wrong:
+            found(text, NEW)
+        assert wrong.value.code is Code.USAGE
+
+
+def test_form_fields_have_the_types_of_the_form() -> None:
+    schema = {
+        "properties": {
+            "n": {"type": "integer"},
+            "yes": {"type": "boolean"},
+            "tags": {"type": "array"},
+            "s": {},
+        }
+    }
+    given = form_data(["n=5", "yes=true", 'tags=["a"]', "s=007", "new=1=2"], schema)
+    assert given == {"n": 5, "yes": True, "tags": ["a"], "s": "007", "new": "1=2"}
+    for wrong in ("n", "=5", "n=five"):
+        with pytest.raises(Stop):
+            form_data([wrong], schema)

@@ -1,0 +1,76 @@
+"""Commands that need no server: settings, the banner of ``up``, the flags made from the table."""
+
+import json
+from pathlib import Path
+
+import click
+
+from signoff.cli.database import db
+from signoff.cli.failures import Code
+from signoff.cli.up import banner, flags, up
+from signoff.config import MASK, ROWS, Config
+from tests.cli.conftest import Run
+
+
+def test_config_show_masks_secrets_and_says_where_values_come_from(run: Run) -> None:
+    result = run(
+        "config", "show", "--origin", "--json", "--port", "9000",
+        SIGNOFF_WEBHOOK_SECRET="hunter2", SIGNOFF_DATABASE_URL="postgresql://ann:hunter2@db/gate",
+    )  # fmt: skip
+    assert "hunter2" not in result.output
+    shown = {row["name"]: row for row in json.loads(result.stdout)}
+    assert set(shown) == {row.name for row in ROWS} | {"url", "api_key"}
+    assert shown["port"] == {"name": "port", "value": "9000", "origin": "flag --port"}
+    assert shown["webhook_secret"] == {
+        "name": "webhook_secret",
+        "value": MASK,
+        "origin": "SIGNOFF_WEBHOOK_SECRET",
+    }
+    assert shown["lanes"]["origin"] == "default"
+    assert shown["api_key"] == {"name": "api_key", "value": MASK, "origin": "SIGNOFF_API_KEY"}
+
+
+def test_an_unknown_setting_in_the_environment_is_a_warning(run: Run) -> None:
+    result = run("config", "show", SIGNOFF_PROT="1")
+    assert result.exit_code == 0
+    assert result.stderr == "warning: SIGNOFF_PROT is not a setting. Did you mean SIGNOFF_PORT?\n"
+    assert "SIGNOFF_PROT" not in result.stdout
+
+
+def test_a_table_for_people_has_an_origin_only_when_asked_for(run: Run) -> None:
+    assert run("config", "show").stdout.splitlines()[0].split() == ["SETTING", "VALUE"]
+    assert run("config", "show", "--origin").stdout.splitlines()[0].split() == ["SETTING", "VALUE", "ORIGIN"]
+
+
+def test_every_setting_but_the_secret_is_a_flag_of_up() -> None:
+    named = {option.name for option in up.params if isinstance(option, click.Option)}
+    assert named == {row.name for row in ROWS if not row.secret} | {"open_browser"}
+    assert [option.name for option in flags("database", "data")] == ["data", "database"]
+
+
+def test_the_banner_tells_address_inbox_database_and_how_to_stop() -> None:
+    text = banner(Config(database="postgresql://ann:hunter2@db/gate"), "http://127.0.0.1:8100")
+    assert "hunter2" not in text
+    for part in (
+        "http://127.0.0.1:8100/\n",
+        f"postgresql://ann:{MASK}@db/gate",
+        "credentials.json",
+        "Ctrl-C",
+    ):
+        assert part in text
+
+
+def test_a_backup_never_overwrites(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "copy.db").write_text("precious")
+    result = run("db", "backup", "copy.db")
+    assert result.exit_code == Code.CONFLICT
+    assert (tmp_path / "copy.db").read_text() == "precious"
+    assert set(db.commands) == {"migrate", "backup"}
+
+
+def test_migrate_then_backup_of_a_new_folder(run: Run, tmp_path: Path) -> None:
+    migrated = run("db", "migrate", "--data", "gate", "-o", "id")
+    assert (migrated.exit_code, migrated.stdout) == (0, "sqlite:///gate/signoff.db\n")
+    copied = run("db", "backup", "--data", "gate", "copy.db")
+    assert (copied.exit_code, copied.stdout) == (0, "copy.db\n")
+    assert (tmp_path / "copy.db").stat().st_size > 0

@@ -1,0 +1,197 @@
+"""The tree of commands: help, mistakes, how failures end, and what starting costs."""
+
+import os
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+
+from signoff.cli.failures import Code, Stop, stopped, unexpected
+from signoff.cli.main import SECTIONS, main
+from signoff.core.errors import Conflict, Invalid
+from tests.cli.conftest import Run
+from tests.client.stub import Answer, Stub, refused
+
+SRC = Path(__file__).parents[2] / "src"
+NAMES = [(name, target) for section in SECTIONS.values() for name, (target, _) in section.items()]
+
+
+def python(*code: str) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, "PYTHONPATH": str(SRC)}
+    return subprocess.run([sys.executable, *code], env=environ, capture_output=True, text=True, timeout=60)
+
+
+def test_help_names_every_command(run: Run) -> None:
+    result = run("--help")
+    assert result.exit_code == 0
+    for name, _ in NAMES:
+        assert f"  {name} " in result.stdout
+
+
+@pytest.mark.parametrize(("name", "target"), NAMES)
+def test_every_command_is_there_and_explains_itself(run: Run, name: str, target: str) -> None:
+    module, _, attribute = target.partition(":")
+    command = getattr(import_module(module), attribute)
+    assert isinstance(command, click.Command)
+    result = run(name, "-h")
+    assert (result.exit_code, result.stderr) == (0, "")
+    for inner in getattr(command, "commands", {}):
+        text = run(name, inner, "--help").stdout
+        assert "Usage: signoff" in text
+        if inner != "completion":
+            assert "--json" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["taks"], "Did you mean 'tasks'?"),
+        (["tasks", "aprove"], "Did you mean 'approve'?"),
+        (["xyzzy"], "There are: up, demo"),
+        (["tasks", "list", "--limt", "3"], "--limit"),
+        (["tasks", "list", "--limit", "x"], "signoff tasks list --help"),
+        (["up", "--port", "http"], "port: 'http' is not a whole number"),
+        (["tasks", "list", "--json", "id,title"], "There is no field 'id'"),
+        (["tasks", "list", "--json", "-o", "id"], "exclude each other"),
+        (["intents", "watch", "a1b2", "--timeout", "soon"], "not a duration"),
+        (["keys", "create"], "exactly one of --agent"),
+        (["keys", "create", "--agent", "a", "--person", "b"], "exactly one of --agent"),
+        (["intents", "send"], "Pass --type"),
+    ],
+)
+def test_a_mistake_ends_with_2_and_says_what_to_do(run: Run, words: list[str], hint: str) -> None:
+    result = run(*words)
+    assert (result.exit_code, result.stdout) == (Code.USAGE, "")
+    assert hint in result.stderr
+    assert result.stderr.startswith("error: ")
+
+
+def test_without_a_command_the_help_goes_to_stderr(run: Run) -> None:
+    result = run()
+    assert (result.exit_code, result.stdout) == (Code.USAGE, "")
+    assert result.stderr.startswith("Usage: signoff")
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (refused(401, "invalid_platform_api_key"), Code.UNAUTHENTICATED),
+        (refused(403, "role_required"), Code.FAILURE),
+        (refused(404, "not_found"), Code.NOT_FOUND),
+        (refused(409, "intent_terminal"), Code.CONFLICT),
+        (refused(422, "validation_error"), Code.USAGE),
+        (refused(500, "internal_error"), Code.FAILURE),
+        (Answer(b"<html>", 502), Code.FAILURE),
+    ],
+)
+def test_a_refusal_has_its_exit_code(run: Run, stub: Stub, answer: Answer, code: Code) -> None:
+    stub.on("GET", "/v1/workflows", answer)
+    result = run("workflows", "list")
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert result.stderr.startswith("error: ")
+
+
+def test_a_refusal_shows_the_hint_and_the_request(run: Run, stub: Stub) -> None:
+    stub.on(
+        "GET",
+        "/v1/workflows",
+        refused(403, "x", {"x-request-id": "req_7"}, message="No\x1b[2J.", hint="Ask Ann."),
+    )
+    assert run("workflows", "list").stderr == "error: No\\x1b[2J.\n  Ask Ann.\n  request: req_7\n"
+
+
+def test_nothing_listening_names_the_address_and_the_next_command(run: Run, stub: Stub) -> None:
+    stub.stop()
+    result = run("tasks", "list")
+    assert result.exit_code == Code.FAILURE
+    assert result.stderr == f"error: Nothing is listening at {stub.url}.\n  Start it with: signoff up\n"
+
+
+def test_without_server_or_key_it_says_where_it_looked(run: Run) -> None:
+    result = run("tasks", "list", SIGNOFF_URL=None, SIGNOFF_API_KEY=None)
+    assert result.exit_code == Code.UNAUTHENTICATED
+    assert "signoff up" in result.stderr
+
+
+def test_a_key_may_come_from_a_file(run: Run, stub: Stub, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("sgn_service_other\n")
+    stub.on("GET", "/v1/workflows", Answer({"workflows": []}))
+    assert run("workflows", "list", "--key-file", "key").exit_code == 0
+    assert stub.asked[0].headers["x-api-key"] == "sgn_service_other"
+    missing = run("workflows", "list", "--key-file", "nowhere")
+    assert (missing.exit_code, missing.stderr) == (
+        Code.FAILURE,
+        "error: nowhere: No such file or directory.\n",
+    )
+
+
+def test_our_own_refusals_keep_their_hint() -> None:
+    stop = stopped(Invalid("invalid_setting", "port: 'x' is not a number.", hint="Write 8100."))
+    assert stop is not None
+    assert (stop.code, stop.what, stop.hint) == (
+        Code.USAGE,
+        "port: 'x' is not a number.",
+        "Write 8100.",
+    )
+    late = stopped(Conflict("schema_newer", "The database is newer."))
+    assert late is not None
+    assert late.code is Code.CONFLICT
+
+
+def test_ctrl_c_is_130() -> None:
+    stop = stopped(KeyboardInterrupt())
+    assert stop is not None
+    assert stop.code is Code.INTERRUPTED
+
+
+def test_a_bug_is_one_sentence_and_a_traceback_only_when_asked_for() -> None:
+    bug = ZeroDivisionError("by \x1b zero")
+    assert stopped(bug) is None
+    assert unexpected(bug, {})[0] == "error: ZeroDivisionError: by \\x1b zero"
+    assert unexpected(bug, {"SIGNOFF_DEBUG": "1"})[-1].startswith("ZeroDivisionError")
+
+
+def test_what_a_server_says_cannot_forge_lines() -> None:
+    lines = Stop(Code.FAILURE, "first\nerror: forged", "hint\nmore", "r\nq").lines()
+    assert lines == ["error: first", "  error: forged", "  hint", "  more", "  request: r\\nq"]
+
+
+def test_version_is_one_line(run: Run) -> None:
+    assert re.fullmatch(r"signoff \d+\.\d+\.\d+\n", run("--version").stdout)
+
+
+def test_help_starts_without_the_sdk_and_the_server() -> None:
+    code = "import sys\nfrom signoff.cli.main import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+    loaded = python("-c", code + "print(*sorted(sys.modules), file=sys.stderr)").stderr.split()
+    assert "click" in loaded
+    heavy = {"httpx2", "msgspec", "starlette", "apsw", "asyncio", "ssl", "signoff.client", "signoff.config"}
+    assert heavy & set(loaded) == set()
+
+
+def test_a_missing_server_part_says_exactly_what_to_install() -> None:
+    without = "import sys\nsys.modules['uvicorn'] = None\nfrom signoff.cli.main import main\nmain(['up'])\n"
+    ended = python("-c", without)
+    assert ended.returncode == Code.FAILURE
+    assert ended.stderr == (
+        "error: signoff up needs the server part, and uvicorn is not installed.\n"
+        '  Install it with pip install "signoff[server]"\n'
+    )
+
+
+def test_a_reader_that_goes_away_is_no_traceback() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "signoff.cli", "config", "show"]
+    environ = {**os.environ, "PYTHONPATH": str(SRC)}
+    ended = subprocess.run(command, env=environ, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (Code.FAILURE, "")
+
+
+def test_the_command_is_the_program() -> None:
+    assert main.name == "signoff"
+    assert python("-m", "signoff.cli", "completion", "zsh").stdout.startswith("#compdef signoff")

@@ -1,0 +1,259 @@
+"""Commands that talk to a server: what they ask of it, what they print, which exit codes they end with."""
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+
+from signoff.cli.audit import broken
+from signoff.cli.failures import Code
+from signoff.cli.watching import ending
+from tests.cli.conftest import Run
+from tests.client.stub import INTENT, Answer, Stub, event, idle, intent, refused
+
+TASK = "0198c0de-0000-7000-8000-000000000002"
+
+
+def test_send_from_flags_prints_only_the_id(run: Run, stub: Stub) -> None:
+    stub.on("POST", "/v1/intents", Answer({"ok": True, "intent_id": INTENT}))
+    result = run(
+        "intents",
+        "send",
+        "--type",
+        "a.b.v1",
+        "--to",
+        "bot",
+        "--payload",
+        '{"n": 1}',
+        "--idempotency-key",
+        "k",
+    )
+    assert (result.exit_code, result.stdout) == (0, INTENT + "\n")
+    [asked] = stub.asked
+    assert asked.body == {"intent_type": "a.b.v1", "to_agent": "bot", "payload": {"n": 1}}
+    assert asked.headers["idempotency-key"] == "k"
+
+
+def test_send_from_standard_input_with_a_flag_on_top(run: Run, stub: Stub) -> None:
+    stub.on("POST", "/v1/intents", Answer({"ok": True, "intent_id": INTENT}))
+    text = '{"intent_type": "a.b.v1", "to_agent": "bot"}'
+    result = run("intents", "send", "-", "--to", "other", "--json", input=text)
+    assert json.loads(result.stdout) == {"intent_id": INTENT}
+    assert stub.asked[0].body["to_agent"] == "other"
+
+
+def test_list_prints_a_table_and_picks_fields(run: Run, stub: Stub) -> None:
+    found = {
+        "intent_id": INTENT,
+        "status": "WAITING",
+        "waiting_reason": "WAITING_FOR_HUMAN",
+        "intent_type": "a.b.v1",
+    }
+    stub.on("GET", "/v1/intents", Answer({"ok": True, "intents": [found]}))
+    assert "WAITING for human" in run("intents", "list", "--status", "pending").stdout
+    assert stub.asked[0].query["status"] == "pending"
+    picked = run("intents", "list", "--json", "intent_id,status").stdout
+    assert json.loads(picked) == [{"intent_id": INTENT, "status": "WAITING"}]
+    assert run("intents", "list", "-o", "id").stdout == INTENT + "\n"
+
+
+def test_json_before_an_id_does_not_swallow_it(run: Run, stub: Stub) -> None:
+    stub.on("GET", f"/v1/intents/{INTENT}", intent("COMPLETED"))
+    result = run("intents", "get", "--json", INTENT)
+    assert json.loads(result.stdout)["status"] == "COMPLETED"
+    assert json.loads(run("intents", "get", "--json", "status", INTENT).stdout) == {"status": "COMPLETED"}
+
+
+def test_a_shortened_id_is_looked_up(run: Run, stub: Stub) -> None:
+    stub.on("GET", "/v1/intents", Answer({"ok": True, "intents": [{"intent_id": INTENT}]}))
+    stub.on("GET", f"/v1/intents/{INTENT}", intent("COMPLETED"))
+    assert run("intents", "get", "0198c0de").exit_code == 0
+    assert run("intents", "get", "beef").exit_code == Code.NOT_FOUND
+
+
+def test_get_shows_hostile_payloads_harmlessly(run: Run, stub: Stub) -> None:
+    stub.on(
+        "GET",
+        f"/v1/intents/{INTENT}",
+        intent("COMPLETED", payload={"x": "\x1b[2J\u202e"}, intent_type="a\x07b"),
+    )
+    text = run("intents", "get", INTENT).stdout
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "a\\x07b" in text
+
+
+@pytest.mark.parametrize(
+    ("status", "more", "code"),
+    [
+        ("COMPLETED", {}, Code.OK),
+        (
+            "FAILED",
+            {"error": {"code": "human_rejected", "message": "No."}, "ending": "rejected"},
+            Code.REJECTED,
+        ),
+        ("FAILED", {"error": {"code": "step_timeout", "message": "Late."}}, Code.EXPIRED),
+        ("FAILED", {"error": {"code": "delivery_failed", "message": "Gone."}}, Code.FAILURE),
+        ("FAILED", {"error": {"code": "boom", "message": "x"}, "ending": "rejected"}, Code.FAILURE),
+        ("FAILED", {"ending": "rejected"}, Code.REJECTED),
+        ("FAILED", {"ending": "expired"}, Code.EXPIRED),
+        ("FAILED", {}, Code.FAILURE),
+        ("TIMED_OUT", {}, Code.EXPIRED),
+        ("CANCELED", {}, Code.USAGE),
+    ],
+)
+def test_a_watch_ends_as_the_intent_ends(
+    run: Run, stub: Stub, status: str, more: dict[str, Any], code: Code
+) -> None:
+    stub.on("GET", f"/v1/intents/{INTENT}", intent(status, **more))
+    final = event(4, status, status.lower())
+    stub.on("GET", f"/v1/intents/{INTENT}/events/stream", Answer(chunks=[event(2, "DELIVERED"), final]))
+    result = run("intents", "watch", INTENT, "-o", "jsonl")
+    assert [json.loads(line)["seq"] for line in result.stdout.splitlines()] == [2, 4]
+    assert result.exit_code == code
+    assert ending({"status": status, **more}) is code
+
+
+def test_a_watch_that_takes_too_long_is_7_and_the_intent_goes_on(run: Run, stub: Stub) -> None:
+    stub.on("GET", f"/v1/intents/{INTENT}", intent("WAITING"))
+    stub.on("GET", f"/v1/intents/{INTENT}/events", Answer({"events": []}))
+    stub.on("GET", f"/v1/intents/{INTENT}/events/stream", Answer(chunks=[idle(0)]))
+    result = run("intents", "watch", INTENT, "--timeout", "0.05s")
+    assert result.exit_code == Code.TIMEOUT
+    assert f"signoff intents watch {INTENT}" in result.stderr
+
+
+def test_cancel_needs_a_yes_where_nobody_can_be_asked(run: Run, stub: Stub) -> None:
+    stub.on("GET", f"/v1/intents/{INTENT}", intent("WAITING"))
+    stub.on("POST", f"/v1/intents/{INTENT}/resolve", intent("CANCELED"))
+    assert run("intents", "cancel", INTENT, input="y\n").exit_code == Code.USAGE
+    assert stub.seen("POST", f"/v1/intents/{INTENT}/resolve") == []
+    assert run("intents", "cancel", INTENT, "--yes", "--reason", "late").exit_code == 0
+    assert stub.asked[-1].body == {"status": "CANCELED", "reason": "late"}
+
+
+def test_retry_prints_the_new_id(run: Run, stub: Stub) -> None:
+    stub.on("POST", f"/v1/intents/{INTENT}/retry", Answer({"ok": True, "intent_id": TASK}))
+    assert run("intents", "retry", INTENT).stdout == TASK + "\n"
+
+
+def test_keys_create_prints_the_key_and_nothing_else(run: Run, stub: Stub) -> None:
+    made = {
+        "kind": "agent",
+        "address": "agent://local/default/bot",
+        "key_id": "sak_1",
+        "api_key": "sgn_agent_x",
+    }
+    stub.on("POST", "/v1/keys", Answer({"ok": True, **made}))
+    assert run("keys", "create", "--agent", "bot").stdout == "sgn_agent_x\n"
+    assert stub.asked[0].body == {"agent": "bot"}
+    assert json.loads(run("keys", "create", "--agent", "bot", "--json").stdout) == made
+
+
+def test_keys_list_and_revoke(run: Run, stub: Stub) -> None:
+    stub.on("GET", "/v1/keys", Answer({"ok": True, "keys": [{"key_id": "sak_1", "kind": "agent"}]}))
+    stub.on("POST", "/v1/keys/sak_1/revoke", Answer({"ok": True}))
+    assert run("keys", "list", "-o", "id").stdout == "sak_1\n"
+    assert run("keys", "revoke", "sak_1").exit_code == Code.USAGE
+    assert run("keys", "revoke", "sak_1", "--yes").stdout == "revoked: sak_1\n"
+
+
+def test_scenarios_validate_fails_for_a_bundle_that_is_not_valid(run: Run, stub: Stub) -> None:
+    told = {"ok": True, "valid": False, "errors": ["unknown tool_id: x"], "warnings": ["w"]}
+    stub.on("POST", "/v1/scenarios/validate", Answer(told), Answer({"ok": True, "valid": True}))
+    result = run("scenarios", "validate", "-", input="{}")
+    assert result.exit_code == Code.FAILURE
+    assert "unknown tool_id: x" in result.stdout
+    assert run("scenarios", "validate", "-", input="{}").exit_code == 0
+
+
+def test_scenarios_apply_prints_the_intent(run: Run, stub: Stub) -> None:
+    stub.on("POST", "/v1/scenarios/apply", Answer({"ok": True, "intent_id": INTENT, "warnings": ["odd"]}))
+    result = run("scenarios", "apply", "-", input='{"scenario_id": "s"}')
+    assert (result.stdout, result.stderr) == (INTENT + "\n", "warning: odd\n")
+
+
+def test_workflows_are_all_read_before_the_first_is_applied(run: Run, stub: Stub) -> None:
+    result = run("workflows", "apply", "-", "missing.json", input='{"workflow": "w"}')
+    assert (result.exit_code, stub.asked) == (Code.FAILURE, [])
+    flow = {"name": "w", "intent_type": "a.b.v1", "version": 2}
+    stub.on("POST", "/v1/workflows", Answer({"ok": True, "changed": True, "workflow": flow}))
+    result = run("workflows", "apply", "-", "--dry-run", input='{"workflow": "w"}')
+    assert result.stdout == "would change: w for a.b.v1, version 2\n"
+    assert stub.asked[0].query == {"dry_run": "true"}
+
+
+def test_agents_are_listed(run: Run, stub: Stub) -> None:
+    stub.on(
+        "GET",
+        "/v1/agents",
+        Answer({"ok": True, "agents": [{"address": "agent://o/w/bot", "status": "active"}]}),
+    )
+    assert run("agents", "list", "-o", "id").stdout == "agent://o/w/bot\n"
+
+
+def test_version_tells_the_servers_and_warns_when_they_do_not_fit(run: Run, stub: Stub) -> None:
+    stub.on("GET", "/health", Answer({"ok": True, "service": "signoff", "version": "9.0.0"}))
+    result = run("version")
+    assert f"server 9.0.0 at {stub.url}" in result.stdout
+    assert "different versions" in result.stderr
+    stub.stop()
+    assert json.loads(run("version", "--json").stdout)["server"] == ""
+
+
+def test_doctor_says_what_is_wrong_and_what_is_allowed(run: Run, stub: Stub) -> None:
+    me = {"ok": True, "actor": {"kind": "person", "name": "Ann"}, "workspace": "w", "organization": "o"}
+    stub.on("GET", "/ready", Answer({"ok": True}))
+    stub.on("GET", "/v1/me", Answer({**me, "self_approval": True}), refused(401, "key_revoked"))
+    result = run("doctor", "--json")
+    assert result.exit_code == 0
+    assert [(c["level"], c["subject"]) for c in json.loads(result.stdout)] == [
+        ("ok", "server"),
+        ("ok", "key"),
+        ("warning", "self-approval"),
+    ]
+    assert run("doctor").exit_code == Code.FAILURE
+
+
+def sealed(*bodies: dict[str, Any]) -> dict[str, Any]:
+    previous, events = "", []
+    for seq, body in enumerate(bodies, start=1):
+        text = json.dumps({"intent": INTENT, "seq": seq, **body})
+        previous = hashlib.sha256(b"signoff/event/v1\0" + bytes.fromhex(previous) + text.encode()).hexdigest()
+        events.append({"seq": seq, "body": text, "hash": previous, "type": "created", "via": "api"})
+    return {
+        "ok": True,
+        "intent_id": INTENT,
+        "seq": len(events),
+        "head": previous,
+        "verified": True,
+        "events": events,
+    }
+
+
+def test_verify_hashes_the_history_again(run: Run, stub: Stub) -> None:
+    trail = sealed({"event": {"type": "created"}}, {"event": {"type": "completed"}})
+    stub.on("GET", f"/v1/intents/{INTENT}/audit", Answer(trail))
+    result = run("audit", "verify", INTENT)
+    assert (result.exit_code, result.stdout) == (0, f"verified: 2 events, head {trail['head']}\n")
+    assert "created" in run("audit", "show", INTENT).stdout
+
+
+def test_verify_does_not_take_the_servers_word() -> None:
+    trail = sealed({"event": {"type": "created"}}, {"event": {"type": "completed"}})
+    assert broken(trail) == ""
+    changed = json.loads(json.dumps(trail))
+    changed["events"][0]["body"] = changed["events"][0]["body"].replace("created", "invented")
+    assert broken(changed).startswith("event 1: its bytes")
+    assert broken({**trail, "events": trail["events"][:1]}).startswith("the head")
+    assert broken({**trail, "events": trail["events"][1:]}).startswith("event 1")
+    assert broken({**trail, "intent_id": TASK}).startswith("event 1: its body names another place")
+    assert broken({"events": [], "head": ""}) == "it has no events"
+
+
+def test_a_history_that_does_not_prove_itself_ends_with_1(run: Run, stub: Stub) -> None:
+    stub.on("GET", f"/v1/intents/{INTENT}/audit", Answer({**sealed({"event": {}}), "head": "00"}))
+    assert run("audit", "verify", INTENT).exit_code == Code.FAILURE
+    told = run("audit", "verify", INTENT, "--json")
+    assert (told.exit_code, json.loads(told.stdout)["verified"]) == (Code.FAILURE, False)

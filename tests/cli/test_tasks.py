@@ -1,0 +1,209 @@
+"""Answering a task: what was shown is what is sent, a yes is asked for, and being late is told."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from signoff.cli.failures import Code
+from signoff.cli.tasks import FIELDS
+from tests.cli.conftest import Run
+from tests.client.stub import INTENT, Answer, Stub, refused
+
+TASK = "0198c0de-0000-7000-8000-000000000002"
+PATH = f"/v1/tasks/{TASK}"
+DIGEST = "ab" * 32
+SRC = Path(__file__).parents[2] / "src"
+
+
+def task(state: str = "open", **more: Any) -> Answer:
+    told = {
+        "task_id": TASK,
+        "intent_id": INTENT,
+        "intent_type": "intent.infra.change_approval.v1",
+        "state": state,
+        "task_type": "approval",
+        "title": "Run the migration\x1b[2J?",
+        "description": "Adds an index.\ndigest       0000",
+        "allowed_outcomes": ["approved", "rejected"],
+        "payload": {"migration": "add_index"},
+        "requester": {"kind": "service", "id": "sa_1", "name": "ci"},
+        "revision": 3,
+        "digest": DIGEST,
+        "on_silence": "Without an answer nothing happens.",
+    }
+    return Answer({"ok": True, "task": {**told, **more}})
+
+
+DECIDED = {
+    "outcome": "approved",
+    "decided_by_name": "Ann",
+    "decided_at": "2026-03-01T12:00:00Z",
+    "via": "api",
+}
+
+
+def test_approve_sends_the_revision_and_digest_that_it_showed(run: Run, stub: Stub) -> None:
+    stub.on("GET", PATH, task())
+    stub.on("POST", f"{PATH}/answer", task("closed", **DECIDED))
+    result = run("tasks", "approve", TASK, "--yes", "--comment", "fine")
+    assert result.exit_code == 0
+    sent = stub.asked[-1].body
+    assert sent == {"outcome": "approved", "comment": "fine", "revision": 3, "digest": DIGEST}
+    for shown in (
+        "ci (sa_1)",
+        '"migration": "add_index"',
+        DIGEST,
+        "Run the migration\\x1b[2J?",
+        "\n    digest  ",
+    ):
+        assert shown in result.stderr
+    assert result.stdout == "Run the migration\\x1b[2J?: approved by Ann at 2026-03-01T12:00:00Z via api\n"
+
+
+def test_without_a_terminal_nothing_is_decided_without_yes(run: Run, stub: Stub) -> None:
+    stub.on("GET", PATH, task())
+    result = run("tasks", "approve", TASK, input="y\n")
+    assert result.exit_code == Code.USAGE
+    assert "Pass --yes." in result.stderr
+    assert stub.seen("POST", f"{PATH}/answer") == []
+
+
+def test_reject_and_its_comment(run: Run, stub: Stub) -> None:
+    stub.on("GET", PATH, task())
+    stub.on("POST", f"{PATH}/answer", task("closed", outcome="rejected"))
+    assert run("tasks", "reject", TASK, "-y", "-m", "not now").exit_code == 0
+    assert stub.asked[-1].body["outcome"] == "rejected"
+
+
+def test_a_decided_task_is_6_and_says_who(run: Run, stub: Stub) -> None:
+    stub.on("GET", PATH, task("closed", **DECIDED))
+    result = run("tasks", "approve", TASK, "--yes")
+    assert result.exit_code == Code.CONFLICT
+    assert "Already decided: approved by Ann at 2026-03-01T12:00:00Z via api." in result.stderr
+
+
+def test_being_second_by_a_moment_is_6_too(run: Run, stub: Stub) -> None:
+    details = {
+        "outcome": "rejected",
+        "decided_by": "Otto",
+        "decided_at": "2026-03-01T12:00:00Z",
+        "via": "web",
+    }
+    stub.on("GET", PATH, task())
+    stub.on(
+        "POST",
+        f"{PATH}/answer",
+        refused(409, "already_decided", details=details),
+        refused(409, "stale_revision"),
+    )
+    late = run("tasks", "approve", TASK, "--yes")
+    assert late.exit_code == Code.CONFLICT
+    assert "Already decided: rejected by Otto at 2026-03-01T12:00:00Z via web." in late.stderr
+    stale = run("tasks", "approve", TASK, "--yes")
+    assert stale.exit_code == Code.CONFLICT
+    assert "Look again" in stale.stderr
+
+
+def test_a_pinned_digest_must_be_the_one(run: Run, stub: Stub) -> None:
+    stub.on("GET", PATH, task())
+    stub.on("POST", f"{PATH}/answer", task("closed"))
+    assert run("tasks", "approve", TASK, "--yes", "--digest", "cd" * 32).exit_code == Code.CONFLICT
+    assert stub.seen("POST", f"{PATH}/answer") == []
+    assert run("tasks", "approve", TASK, "--yes", "--digest", DIGEST).exit_code == 0
+
+
+def test_a_comment_that_is_required_is_asked_for_by_its_flag(run: Run, stub: Stub) -> None:
+    stub.on("GET", PATH, task(comment_required=True))
+    result = run("tasks", "approve", TASK, "--yes")
+    assert result.exit_code == Code.USAGE
+    assert "--comment TEXT" in result.stderr
+
+
+def test_submit_sends_a_form_in_its_types(run: Run, stub: Stub) -> None:
+    schema = {"properties": {"amount": {"type": "integer"}}}
+    stub.on("GET", PATH, task(task_type="form", allowed_outcomes=["submitted"], form_schema=schema))
+    stub.on("POST", f"{PATH}/answer", task("closed", outcome="submitted"))
+    result = run("tasks", "submit", TASK, "--yes", "-f", "amount=5", "--data", '{"why": "x"}')
+    assert result.exit_code == 0
+    sent = stub.asked[-1].body
+    assert (sent["outcome"], sent["data"]) == ("submitted", {"why": "x", "amount": 5})
+
+
+def test_submit_wants_an_outcome_where_there_are_several(run: Run, stub: Stub) -> None:
+    stub.on("GET", PATH, task())
+    result = run("tasks", "submit", TASK, "--yes")
+    assert result.exit_code == Code.USAGE
+    assert "approved, rejected" in result.stderr
+
+
+def test_evidence_goes_where_the_server_looks_for_it(run: Run, stub: Stub) -> None:
+    stub.on("GET", PATH, task(evidence_required=True))
+    stub.on("POST", f"{PATH}/answer", task("closed"))
+    assert run("tasks", "approve", TASK, "-y", "--evidence", "ticket 7").exit_code == 0
+    assert stub.asked[-1].body["data"] == {"evidence": "ticket 7"}
+
+
+def test_list_shows_a_task_in_one_harmless_line(run: Run, stub: Stub) -> None:
+    answer = task()
+    stub.on("GET", "/v1/tasks", Answer({"ok": True, "tasks": [answer.body["task"]]}))
+    result = run("tasks", "list", "--mine")
+    assert len(result.stdout.splitlines()) == 2
+    assert "Run the migration\\x1b[2J?" in result.stdout
+    assert stub.asked[0].query["mine"] == "true"
+    assert json.loads(run("tasks", "list", "--json", "task_id").stdout) == [{"task_id": TASK}]
+    assert run("tasks", "get", "000000000002", "--json").exit_code == Code.NOT_FOUND
+    assert set(answer.body["task"]) <= set(FIELDS)
+
+
+def at_a_terminal(stub: Stub, keys: bytes) -> tuple[int, str]:
+    """(exit code, everything on the screen) of ``signoff tasks approve`` with somebody at the keyboard."""
+    mine, theirs = pty.openpty()
+    environ = {
+        **os.environ,
+        "PYTHONPATH": str(SRC),
+        "SIGNOFF_URL": stub.url,
+        "SIGNOFF_API_KEY": "sgn_x",
+        "TERM": "dumb",
+    }
+    command = [sys.executable, "-m", "signoff.cli", "tasks", "approve", TASK]
+    process = subprocess.Popen(
+        command, env=environ, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    )
+    os.close(theirs)
+    screen = b""
+    while chunk := _read(mine):
+        screen += chunk
+        if keys and b"[y/N]" in screen:
+            os.write(mine, keys)
+            keys = b""
+    os.close(mine)
+    return process.wait(30), screen.decode()
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # the other side is closed
+        return b""
+
+
+def test_at_a_terminal_a_yes_is_asked_for(stub: Stub) -> None:
+    stub.on("GET", PATH, task())
+    stub.on("POST", f"{PATH}/answer", task("closed", **DECIDED))
+    code, screen = at_a_terminal(stub, b"y\n")
+    assert code == 0
+    assert screen.index(DIGEST) < screen.index("Answer 'approved'? [y/N]") < screen.index("approved by Ann")
+    assert len(stub.seen("POST", f"{PATH}/answer")) == 1
+
+
+def test_at_a_terminal_anything_but_yes_is_no(stub: Stub) -> None:
+    stub.on("GET", PATH, task())
+    for keys in (b"\n", b"n\n", b"yep\n"):
+        code, screen = at_a_terminal(stub, keys)
+        assert code == Code.USAGE
+        assert "Cancelled: nothing was changed." in screen
+    assert stub.seen("POST", f"{PATH}/answer") == []

@@ -1,0 +1,166 @@
+"""Settings: where a value comes from, what is refused, what is never shown."""
+
+from dataclasses import fields
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from signoff.config import (
+    MASK,
+    ROWS,
+    Config,
+    is_loopback,
+    load,
+    parse_duration,
+    settings_table,
+    show_duration,
+)
+from signoff.core.errors import Invalid
+
+BY_NAME = {row.name: row for row in ROWS}
+
+
+def test_a_flag_beats_the_environment_which_beats_the_default() -> None:
+    environ = {"SIGNOFF_PORT": "9000", "SIGNOFF_HOST": "0.0.0.0"}
+    loaded = load({"port": "9001", "data": None}, environ)
+    assert (loaded.config.port, loaded.config.host, loaded.config.data) == (9001, "0.0.0.0", Path(".signoff"))
+    assert loaded.origins["port"] == "flag --port"
+    assert loaded.origins["host"] == "SIGNOFF_HOST"
+    assert loaded.origins["data"] == "default"
+
+
+def test_a_variable_that_is_set_but_empty_counts_as_not_set() -> None:
+    assert load({}, {"SIGNOFF_PORT": "", "SIGNOFF_WEBHOOK_URL": " "}).config == Config()
+
+
+def test_the_database_lies_in_the_data_folder_unless_said_otherwise() -> None:
+    assert load({"data": "/srv/gate"}, {}).config.database == "sqlite:////srv/gate/signoff.db"
+    named = load({"data": "/srv/gate"}, {"SIGNOFF_DATABASE_URL": "postgresql://db/gate"})
+    assert named.config.database == "postgresql://db/gate"
+    assert named.origins["database"] == "SIGNOFF_DATABASE_URL"
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ({}, "http://127.0.0.1:8100"),
+        ({"host": "0.0.0.0", "port": "80"}, "http://127.0.0.1:80"),
+        ({"host": "::1"}, "http://[::1]:8100"),
+        ({"base_url": "https://gate.example/"}, "https://gate.example"),
+        ({"port": "0"}, ""),
+    ],
+)
+def test_links_point_where_people_reach_the_server(given: dict[str, str], address: str) -> None:
+    assert load(given, {}).config.base_url == address
+
+
+def test_callbacks_into_private_networks_are_allowed_only_on_this_machine_or_when_asked_for() -> None:
+    assert Config().allow_private_callbacks is True
+    assert Config(host="0.0.0.0").allow_private_callbacks is False
+    assert Config(host="0.0.0.0", allow_private_callbacks=True).allow_private_callbacks is True
+    assert Config(allow_private_callbacks=False).allow_private_callbacks is False
+
+
+def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("whsec_abc\n")
+    loaded = load({}, {"SIGNOFF_WEBHOOK_SECRET_FILE": str(secret)})
+    assert loaded.config.webhook_secret == "whsec_abc"
+    assert loaded.origins["webhook_secret"] == "SIGNOFF_WEBHOOK_SECRET_FILE"
+
+
+def test_a_secret_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="SIGNOFF_WEBHOOK_SECRET_FILE"):
+        load({}, {"SIGNOFF_WEBHOOK_SECRET_FILE": str(tmp_path / "missing")})
+
+
+def test_two_variables_for_one_setting_are_refused_not_chosen_from() -> None:
+    with pytest.raises(Invalid, match="SIGNOFF_DATABASE and by SIGNOFF_DATABASE_URL"):
+        load({}, {"SIGNOFF_DATABASE": "sqlite:///a", "SIGNOFF_DATABASE_URL": "sqlite:///b"})
+
+
+def test_an_unknown_variable_gets_the_nearest_name() -> None:
+    loaded = load({}, {"SIGNOFF_PROT": "1", "SIGNOFF_XYZZY": "1", "SIGNOFF_URL": "http://x", "HOME": "/"})
+    assert loaded.warnings == (
+        "SIGNOFF_PROT is not a setting. Did you mean SIGNOFF_PORT?",
+        "SIGNOFF_XYZZY is not a setting.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("port", "http"),
+        ("port", "70000"),
+        ("port", "-1"),
+        ("lanes", "0"),
+        ("listen", "maybe"),
+        ("idempotency", "1h"),
+        ("retention", "soon"),
+        ("notify", "pigeon"),
+        ("log_level", "loud"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(name: str, text: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        load({}, {f"SIGNOFF_{name.upper()}": text})
+    assert refused.value.field == name
+    assert name in refused.value.message
+
+
+def test_secrets_are_neither_shown_nor_in_the_repr() -> None:
+    config = Config(
+        database="postgresql://ann:hunter2@db/gate?sslpassword=hunter2",
+        webhook_secret="hunter2",
+        webhook_url="https://hooks.example/hunter2",
+    )
+    assert "hunter2" not in repr(config)
+    shown = {row.name: row.show(getattr(config, row.name)) for row in ROWS}
+    assert "hunter2" not in str(shown)
+    assert shown["database"] == f"postgresql://ann:{MASK}@db/gate?sslpassword={MASK}"
+    assert shown["webhook_secret"] == MASK
+    assert shown["webhook_url"] == f"https://hooks.example/{MASK}"
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:///.signoff/signoff.db", "sqlite:////srv/x.db", "postgresql:///db?host=/run"]
+)
+def test_a_database_without_a_password_is_shown_as_it_is(url: str) -> None:
+    assert BY_NAME["database"].show(url) == url
+
+
+def test_there_are_at_most_twenty_settings_and_the_table_has_each() -> None:
+    assert len(ROWS) == len(fields(Config)) <= 20
+    table = settings_table()
+    for row in ROWS:
+        assert f"| `{row.name}` |" in table
+        assert f"`{row.variables[0]}`" in table
+    assert "--webhook-secret" not in table
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 90), ("90s", 90), ("1h30m", 5400), ("2d", 172800), ("P1DT2H", 93600), ("0.5s", 0.5)],
+)
+def test_durations_are_written_as_people_write_them(text: str, seconds: float) -> None:
+    assert parse_duration(text, "x") == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["", "0", "-5", "soon", "P", "5x", "11y", "99999d"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(Invalid):
+        parse_duration(text, "x")
+
+
+def test_a_duration_shown_is_a_duration_read() -> None:
+    for row in ROWS:
+        if row.kind is timedelta:
+            assert parse_duration(show_duration(row.default), row.name) == row.default
+
+
+@pytest.mark.parametrize(
+    ("host", "local"), [("localhost", True), ("127.0.0.9", True), ("[::1]", True), ("10.0.0.1", False)]
+)
+def test_loopback_is_this_machine_only(host: str, local: bool) -> None:
+    assert is_loopback(host) is local

@@ -1,0 +1,283 @@
+"""The commit path: what shares a transaction, what shares a fate, and what a caller may rely on."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from signoff.core import commands as c
+from signoff.core.errors import Busy, Conflict, Invalid, Refused
+from signoff.core.ids import new_intent_id
+from signoff.core.model import Requester, Status
+from signoff.engine.batch import Batch
+from signoff.engine.clock import FixedClock
+from signoff.engine.jobs import ClaimJob, SubmitJob
+from signoff.store.rows import plan_digest
+from signoff.store.work import OnceKey, Ready
+from tests.builders import AGENT, ANN, OTTO, SERVICE, START, WORKSPACE, gate, minutes
+from tests.engine.works import PAYLOAD, Works, once, open_works, submission
+
+
+class Look:
+    """A job that writes nothing and remembers the batch it was in."""
+
+    def __init__(self) -> None:
+        self.batch: Batch | None = None
+
+    def lane_key(self) -> int:
+        return 0
+
+    def ids(self) -> Sequence[str]:
+        return ()
+
+    def once(self) -> OnceKey | None:
+        return None
+
+    def ready(self) -> Ready | None:
+        return None
+
+    def due(self) -> int:
+        return 0
+
+    def apply(self, batch: Batch) -> str:
+        self.batch = batch
+        return "seen"
+
+
+class Hold(Look):
+    """Keeps its commit in flight until it is let go (SQLite only: it blocks the writer's thread)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.under_way = threading.Event()
+        self.let_go = threading.Event()
+
+    def apply(self, batch: Batch) -> str:
+        self.under_way.set()
+        assert self.let_go.wait(10)
+        return super().apply(batch)
+
+
+class Poison(Look):
+    """A job with a bug: it brings its whole transaction down."""
+
+    def apply(self, batch: Batch) -> str:
+        raise ZeroDivisionError("poison")
+
+
+@pytest.fixture
+async def sqlite(tmp_path: Path) -> Any:
+    works = await open_works(f"sqlite:///{tmp_path}/own.db", FixedClock(START))
+    async with works.running():
+        yield works
+    await works.store.close()
+
+
+def together(works: Works, jobs: Sequence[Any]) -> Any:
+    return asyncio.gather(*(works.committer.do(job) for job in jobs), return_exceptions=True)
+
+
+def submit_job(works: Works, intent_id: str) -> SubmitJob:
+    plan = gate()
+    command = c.Submit(
+        id=intent_id,
+        workspace=WORKSPACE,
+        type="intent.infra.change.v1",
+        requester=Requester(SERVICE.kind, SERVICE.id),
+        plan=plan,
+        plan_digest=plan_digest(plan),
+        payload_digest="d" * 64,
+    )
+    return SubmitJob(SERVICE, command, PAYLOAD, None)
+
+
+async def test_what_queues_up_behind_a_commit_goes_into_the_next_one(sqlite: Works) -> None:
+    hold, looks = Hold(), [Look() for _ in range(10)]
+    first = asyncio.create_task(sqlite.committer.do(hold))
+    assert await asyncio.to_thread(hold.under_way.wait, 10)
+    others = together(sqlite, looks)
+    await asyncio.sleep(0)
+    assert sqlite.committer.queued == 11
+    hold.let_go.set()
+    assert await first == "seen"
+    assert await others == ["seen"] * 10
+    assert len({id(look.batch) for look in looks}) == 1
+    assert looks[0].batch is not hold.batch
+    assert sqlite.committer.queued == 0
+
+
+async def test_a_batch_has_at_most_256_jobs_in_order(works: Works) -> None:
+    looks = [Look() for _ in range(600)]
+    assert await together(works, looks) == ["seen"] * 600
+    batches = [id(look.batch) for look in looks]
+    assert [batches.count(batch) for batch in dict.fromkeys(batches)] == [256, 256, 88]
+
+
+async def test_two_claims_never_share_a_batch_nor_a_delivery(works: Works) -> None:
+    for _ in range(3):
+        await works.submit()
+    claims = [ClaimJob(AGENT, AGENT.address, 2, minutes(1), f"w{n}") for n in range(3)]
+    taken = await together(works, claims)
+    assert [len(changes) for changes in taken] == [2, 1, 0]
+    assert len({change.after.id for changes in taken for change in changes}) == 3
+
+
+async def test_a_refused_job_refuses_only_its_caller(works: Works) -> None:
+    plans = [works.engine.submit(SERVICE, submission(gate(), deadline_at=START)) for _ in range(1)]
+    good = [works.engine.submit(SERVICE, submission(gate())) for _ in range(4)]
+    refused, *done = await asyncio.gather(*plans, *good, return_exceptions=True)
+    assert isinstance(refused, Invalid)
+    assert refused.code == "deadline_passed"
+    for one in done:
+        assert not isinstance(one, BaseException)
+        assert one.change is not None
+        assert (await works.intent(one.change.after.id)).status is Status.DELIVERED
+
+
+async def test_a_poisoned_job_fails_alone_and_its_neighbours_commit(works: Works) -> None:
+    ids = [new_intent_id(n, b"0123456789") for n in range(20)]
+    jobs: list[Any] = [submit_job(works, intent_id) for intent_id in ids]
+    jobs.insert(7, Poison())
+    jobs.insert(15, Poison())
+    results = await together(works, jobs)
+    assert [n for n, result in enumerate(results) if isinstance(result, ZeroDivisionError)] == [7, 15]
+    assert sum(isinstance(result, BaseException) for result in results) == 2
+    assert await works.store.intents.ids() == sorted(ids)
+    assert await works.findings() == []
+
+
+async def test_a_row_that_the_database_refuses_fails_alone_too(works: Works) -> None:
+    taken, *fresh = (new_intent_id(n, b"0123456789") for n in range(9))
+    await works.committer.do(submit_job(works, taken))
+    results = await together(works, [submit_job(works, intent_id) for intent_id in (*fresh[:4], taken, *fresh[4:])])
+    assert [type(result).__name__ for result in results] == ["Done"] * 4 + ["Conflict"] + ["Done"] * 4
+    assert len(await works.store.intents.ids()) == 9
+
+
+async def test_a_full_queue_says_busy_at_once_and_loses_nothing(tmp_path: Path) -> None:
+    works = await open_works(f"sqlite:///{tmp_path}/own.db", FixedClock(START), limit=3)
+    waiting = [asyncio.create_task(works.submit()) for _ in range(3)]
+    await asyncio.sleep(0)
+    with pytest.raises(Busy) as refusal:
+        await works.submit()
+    assert (refusal.value.code, refusal.value.retry_after) == ("queue_full", 1)
+    async with works.running():
+        assert len({intent.id for intent in await asyncio.gather(*waiting)}) == 3
+        await works.submit()
+    assert len(await works.store.intents.ids()) == 4
+    assert works.committer.queued == 0
+    await works.store.close()
+
+
+async def test_commands_on_one_intent_in_one_batch_are_folded_in_order(works: Works) -> None:
+    intent = await works.submit()
+    patches = [c.Patch(c.PatchTarget.CONTROLS, controls={f"n{n}": n}, expected=n) for n in range(5)]
+    results = await asyncio.gather(*(works.do(intent.id, patch, SERVICE) for patch in patches))
+    assert [len(change.facts) for change in results] == [1] * 5
+    stored = await works.intent(intent.id)
+    assert (stored.generation, stored.seq) == (5, intent.seq + 5)
+    assert stored.controls == {f"n{n}": n for n in range(5)}
+    assert await works.findings() == []
+
+
+async def test_a_whole_approval_fits_into_one_batch(works: Works) -> None:
+    intent = await works.submit()
+    steps = [(c.Report(result={"passed": True}), AGENT), (c.Answer("approved"), ANN), (c.Answer("rejected"), OTTO)]
+    told = await asyncio.gather(*(works.do(intent.id, *step) for step in steps), return_exceptions=True)
+    late = told[2]
+    assert isinstance(late, Conflict)
+    assert (late.code, late.details["decided_by"]) == ("already_decided", ANN.id)
+    assert await works.happened(intent.id) == [
+        "Created", "Delivered", "Reported", "TaskOpened", "Answered", "Decided", "Completed",
+    ]  # fmt: skip
+    assert await works.findings() == []
+
+
+async def test_given_back_and_finished_in_one_batch_is_not_up_for_taking(works: Works) -> None:
+    intent = await works.submit()
+    [claimed] = await works.claim()
+    token = claimed.after.open.token  # type: ignore[union-attr]
+    await asyncio.gather(
+        works.do(intent.id, c.Release(1, token)), works.do(intent.id, c.Report(result={"passed": True}))
+    )
+    assert await works.claim() == []
+    assert (await works.intent(intent.id)).status is Status.WAITING
+    assert await works.findings() == []
+
+
+async def test_one_key_makes_one_intent_within_a_batch_and_over_batches(works: Works) -> None:
+    sent = [works.engine.submit(SERVICE, submission(gate()), once("k")) for _ in range(20)]
+    done = await asyncio.gather(*sent)
+    first = [one.change.after.id for one in done if one.change is not None]
+    assert len(first) == 1
+    assert {one.replay for one in done if one.change is None} == {first[0].encode()}
+    again = await works.engine.submit(SERVICE, submission(gate()), once("k"))
+    assert again.replay == first[0].encode()
+    assert await works.store.intents.ids() == first
+
+
+async def test_a_key_belongs_to_its_actor_its_route_and_its_request(works: Works) -> None:
+    await works.submit(once=once("k"))
+    await works.submit(by=ANN, once=once("k"))
+    await works.submit(once=once("k", route="POST /v1/scenarios/apply"))
+    with pytest.raises(Conflict) as refusal:
+        await works.submit(once=once("k", fingerprint="another request"))
+    assert refusal.value.code == "idempotency_conflict"
+    assert len(await works.store.intents.ids()) == 3
+
+
+async def test_a_refused_request_leaves_its_key_unused(works: Works) -> None:
+    with pytest.raises(Invalid):
+        await works.submit(once=once("k"), deadline_at=START)
+    assert (await works.submit(once=once("k"))).status is Status.DELIVERED
+
+
+async def test_a_key_is_free_again_when_its_time_is_over(works: Works, clock: FixedClock) -> None:
+    intent = await works.submit(once=once("k"))
+    clock.move(timedelta(hours=48))
+    assert (await works.submit(once=once("k"))).id != intent.id
+
+
+async def test_a_caller_who_gives_up_loses_nothing_and_delays_nobody(sqlite: Works) -> None:
+    hold = Hold()
+    first = asyncio.create_task(sqlite.committer.do(hold))
+    assert await asyncio.to_thread(hold.under_way.wait, 10)
+    tasks = [asyncio.create_task(sqlite.submit()) for _ in range(3)]
+    await asyncio.sleep(0)
+    first.cancel()
+    tasks[1].cancel()
+    hold.let_go.set()
+    results = await asyncio.gather(first, *tasks, return_exceptions=True)
+    assert [isinstance(result, asyncio.CancelledError) for result in results] == [True, False, True, False]
+    await sqlite.committer.do(Look())
+    assert len(await sqlite.store.intents.ids()) == 3  # it was asked for, and nobody can take that back
+    assert sqlite.committer.queued == 0
+
+
+async def test_what_is_in_flight_or_queued_at_the_end_is_still_committed(tmp_path: Path) -> None:
+    works = await open_works(f"sqlite:///{tmp_path}/own.db", FixedClock(START))
+    hold = Hold()
+    lane = asyncio.create_task(works.committer.run())
+    first = asyncio.create_task(works.committer.do(hold))
+    assert await asyncio.to_thread(hold.under_way.wait, 10)
+    queued = asyncio.create_task(works.submit())
+    await asyncio.sleep(0)
+    lane.cancel()
+    await asyncio.gather(lane, return_exceptions=True)
+    hold.let_go.set()
+    await works.committer.drain()
+    assert await first == "seen"
+    assert (await works.intent((await queued).id)).status is Status.DELIVERED
+    await works.store.close()
+
+
+async def test_an_unreachable_database_refuses_everybody_in_the_batch(sqlite: Works) -> None:
+    await sqlite.store.close()
+    results = await asyncio.gather(*(sqlite.submit() for _ in range(5)), return_exceptions=True)
+    assert {getattr(result, "code", result) for result in results} == {"database_unavailable"}
+    assert all(isinstance(result, Refused) and result.status == 503 for result in results)
+    assert sqlite.committer.queued == 0

@@ -1,0 +1,157 @@
+"""The engine put together over a real store: a clock that the test moves, loops that it steps, nothing faked."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+from signoff.core.advance import Change
+from signoff.core.chain import unseal
+from signoff.core.commands import Command
+from signoff.core.model import Actor, ActorKind, Intent
+from signoff.core.plan import Plan
+from signoff.engine.clock import Clock
+from signoff.engine.committer import Committer
+from signoff.engine.courier import Channels, Courier
+from signoff.engine.directory import Directory
+from signoff.engine.engine import Engine
+from signoff.engine.examine import Finding, examine
+from signoff.engine.feed import Feed
+from signoff.engine.jobs import Once
+from signoff.engine.keys import Keys
+from signoff.engine.planning import Planner, Submission
+from signoff.engine.registry import Registry
+from signoff.engine.timekeeper import Timekeeper
+from signoff.store.entries import Person, Workspace
+from signoff.store.rows import plan_digest
+from signoff.store.store import Store, open_store
+from tests.builders import AGENT, ANN, SERVICE, WORKSPACE, gate
+
+PAYLOAD = b'{"change":"add_index"}'
+
+
+class Works:
+    """One server's engine. Several of them on one database are replicas."""
+
+    def __init__(
+        self, store: Store, clock: Clock, channels: Channels | None = None, *, lanes: int = 1, limit: int = 4096
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self.channels = channels or Channels({})
+        self.feed = Feed(store.announce)
+        self.committer = Committer(store, self.channels.route, self.feed.publish, lanes=lanes, limit=limit)
+        self.engine = Engine(self.committer, clock)
+        self.directory = Directory(store, self.feed)
+        self.keys = Keys(store, self.directory, clock)
+        self.feed.watch(self.keys.heard)
+        self.registry = Registry(store, self.directory, self.keys, clock)
+        self.planner = Planner(store, self.directory)
+        self.timekeeper = Timekeeper(self.engine, store, clock)
+        self.courier = Courier(
+            self.engine, store, self.directory, clock, self.channels, lambda: "http://signoff.test"
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Works"]:
+        """With the committer's lanes at work; the other loops are stepped by the test."""
+        tasks = [asyncio.create_task(self.committer.run(lane)) for lane in range(self.committer.lanes)]
+        try:
+            yield self
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for channel in self.channels.by_name.values():
+                await channel.close()
+
+    # -- doing
+
+    async def submit(self, plan: Plan | None = None, by: Actor = SERVICE, once: Once | None = None, **fields: Any) -> Intent:
+        """A new intent; the validator and the gate, when no plan is given."""
+        done = await self.engine.submit(by, submission(plan or gate(), **fields), once)
+        assert done.change is not None
+        return done.change.after
+
+    async def do(self, ref: str, command: Command, by: Actor = AGENT) -> Change:
+        done = await self.engine.handle(by, ref, command)
+        assert done.change is not None
+        return done.change
+
+    async def claim(self, agent: Actor = AGENT, limit: int = 1, lease: timedelta = timedelta(seconds=60)) -> list[Change]:
+        return await self.engine.claim(agent, agent.address, limit, lease, "worker")
+
+    async def pass_time(self, by: timedelta) -> None:
+        """Move the clock, and let the timekeeper do what has come due."""
+        self.clock.move(by)
+        await self.keep_time()
+
+    async def keep_time(self) -> int:
+        """Step the timekeeper until nothing is due; how many turns it took."""
+        for turn in range(1, 200):
+            now = self.clock.now()
+            next_wake = await self.store.intents.next_wake()
+            if next_wake is None or next_wake > now:
+                return turn
+            await self.timekeeper.once()
+        raise AssertionError("something stays due")
+
+    async def carry(self) -> int:
+        """Step the courier until nothing is due; how many rounds had something to send."""
+        for rounds in range(50):
+            if await self.courier.once() > 0:
+                return rounds
+        raise AssertionError("the outbox is never empty")
+
+    # -- looking
+
+    async def intent(self, intent_id: str) -> Intent:
+        stored = await self.store.intents.get(intent_id)
+        assert stored is not None
+        return stored.intent
+
+    async def happened(self, intent_id: str) -> list[str]:
+        """The events of an intent by name."""
+        rows = await self.store.intents.history(intent_id)
+        return [type(unseal(row.body, row.private).event).__name__ for row in rows]
+
+    async def findings(self) -> list[Finding]:
+        return [finding async for finding in examine(self.store)]
+
+
+def submission(plan: Plan, payload: bytes = PAYLOAD, **fields: Any) -> Submission:
+    return Submission(
+        type="intent.infra.change.v1",
+        payload=payload,
+        payload_digest=hashlib.sha256(payload).hexdigest(),
+        plan=plan,
+        plan_digest=plan_digest(plan),
+        **fields,
+    )
+
+
+def once(key: str, fingerprint: str = "f", route: str = "POST /v1/intents") -> Once:
+    """An Idempotency-Key whose answer is the intent's id."""
+    return Once(route, key, fingerprint, lambda change: change.after.id.encode())
+
+
+async def open_works(url: str, clock: Clock, channels: Channels | None = None, **options: Any) -> Works:
+    """A replica of its own: own store, own engine."""
+    store = open_store(url, wall=clock.wall, clock=clock.of)
+    await store.open()
+    return Works(store, clock, channels, **options)
+
+
+async def settle(works: Works, name: str = "acme", id: str = WORKSPACE, people: Sequence[Actor] = (ANN,)) -> None:
+    """A workspace ``acme/prod`` with some people, so that directory, keys and planner have something to know."""
+    at = works.clock.now()
+    assert await works.store.directory.add_workspace(Workspace(id, name, "prod", False, at))
+    for actor in people:
+        email = next(n for n in actor.names if "@" in n)
+        person = Person(actor.id, id, email, "", tuple(sorted(actor.roles)), at)
+        assert await works.store.directory.add_person(person)
+
+
+ROOT = Actor(ActorKind.PERSON, "per_root", WORKSPACE, roles=frozenset({"owner"}), sponsors=("per_root",))

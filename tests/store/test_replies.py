@@ -1,0 +1,70 @@
+"""Idempotency: the answer kept under a key is the answer of the first call, whoever else comes at the same time."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from signoff.store.store import Store
+from signoff.store.work import Found, NewReply, OnceKey, Reply, Want, Writes
+from tests.conftest import NOON, FixedClock
+from tests.store.samples import NOTHING, SECOND, leave, look, once, submission, together, waiting
+
+DAY = timedelta(days=1)
+
+
+def answering(key: OnceKey, body: bytes = b"answer", lasts: timedelta = DAY) -> Writes:
+    return Writes(replies=[NewReply(key, "print", body, NOON + lasts)])
+
+
+async def test_an_answer_is_found_under_its_own_key_only(store: Store) -> None:
+    await store.transact(NOTHING, leave(answering(once())))
+    others = (once("other"), once(workspace="wsp_2"), once(actor="sa_2"), once(route="answer"))
+    found = await look(store, Want(once=(*others, once())))
+    assert found.replies == {once(): Reply("print", b"answer")}
+
+
+async def test_an_answer_whose_time_is_over_is_gone_and_the_key_free(store: Store, clock: FixedClock) -> None:
+    await store.transact(NOTHING, leave(answering(once(), lasts=SECOND)))
+    clock.move(SECOND)
+    assert (await look(store, Want(once=(once(),)))).replies == {}
+    await store.transact(Want(once=(once(),)), leave(answering(once(), b"anew")))
+    assert (await look(store, Want(once=(once(),)))).replies[once()].body == b"anew"
+
+
+@pytest.mark.parametrize("locking", [False, True])
+async def test_of_many_calls_with_one_key_one_acts_and_all_get_its_answer(
+    store: Store, locking: bool
+) -> None:
+    """With and without an intent to lock: the two take different ways through PostgreSQL."""
+    shared = waiting()
+    await store.transact(NOTHING, leave(submission(shared)))
+    answers: list[bytes] = []
+
+    async def call(number: int) -> None:
+        got: list[bytes] = []
+
+        def work(found: Found) -> Writes:
+            got.clear()
+            if once() in found.replies:
+                got.append(found.replies[once()].body)
+                return Writes()
+            got.append(b"%d" % number)
+            return together(submission(waiting()), answering(once(), got[0]))
+
+        await store.transact(Want(ids=(shared.id,) if locking else (), once=(once(),)), work)
+        answers.extend(got)
+
+    await asyncio.gather(*(call(number) for number in range(6)))
+    assert len(answers) == 6
+    assert len(set(answers)) == 1
+    assert len(await store.intents.ids()) == 2
+
+
+async def test_old_answers_are_forgotten_in_portions(store: Store, clock: FixedClock) -> None:
+    short = [answering(once(str(n)), lasts=SECOND) for n in range(3)]
+    await store.transact(NOTHING, leave(*short, answering(once("long"))))
+    assert await store.forget_replies(10) == 0
+    clock.move(SECOND)
+    assert [await store.forget_replies(2), await store.forget_replies(2)] == [2, 1]
+    assert (await look(store, Want(once=(once("long"),)))).replies != {}

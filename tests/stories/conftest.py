@@ -1,0 +1,36 @@
+"""Servers that stories share: one on each of the two databases, started once for all of them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.live import Live
+from tests.stories.servers import KINDS, serving
+from tests.stories.world import World
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A server on a database of its own; stories keep apart by names of their own."""
+    with serving(request, tmp_path_factory.mktemp("live") / ".signoff", request.param) as live:
+        yield live
+
+
+@pytest.fixture
+def sqlite_live(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Live]:
+    """A server for one story alone."""
+    with serving(request, tmp_path / ".signoff") as live:
+        yield live
+
+
+@pytest.fixture
+def world(live: Live) -> Iterator[World]:
+    with World(live) as world:
+        yield world
+
+
+@pytest.fixture
+def sqlite_world(sqlite_live: Live) -> Iterator[World]:
+    with World(sqlite_live) as world:
+        yield world

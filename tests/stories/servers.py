@@ -1,0 +1,41 @@
+"""Real servers for stories: started on a fresh database, always stopped by their pid, the database dropped."""
+
+import asyncio
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from tests.databases import create_database, drop_database
+from tests.live import PATIENCE, Live
+
+T = TypeVar("T")
+KINDS = ("sqlite", "postgres")
+
+
+@contextmanager
+def serving(request: pytest.FixtureRequest, folder: Path, kind: str = "sqlite", **settings: str) -> Iterator[Live]:
+    """A server that answers, with its data in ``folder`` and its database of this kind empty before."""
+    server: str = request.getfixturevalue("postgres_server") if kind == "postgres" else ""
+    name = f"signoff_live_{os.getpid()}_{secrets.token_hex(4)}"
+    live = Live(folder, asyncio.run(create_database(server, name)) if server else "", **settings)
+    try:
+        yield live.start()
+    finally:
+        live.stop()
+        if server:
+            asyncio.run(drop_database(server, name))
+
+
+def until(look: Callable[[], T], patience: float = PATIENCE) -> T:
+    """The first true thing that ``look`` gives. What other processes do cannot be awaited, only looked for."""
+    give_up = time.monotonic() + patience
+    while not (found := look()):
+        assert time.monotonic() < give_up, "it did not happen in time"
+        time.sleep(0.02)
+    return found

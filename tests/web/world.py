@@ -1,0 +1,165 @@
+"""The whole web layer in process, over a real store and engine: personas with keys, a clock that the test moves."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+
+from signoff.core.model import ActorKind
+from signoff.engine.clock import Clock
+from signoff.engine.view import View
+from signoff.store.entries import Person, Workspace
+from signoff.store.store import Store
+from signoff.web.app import build_app
+from signoff.web.parts import Parts, Settings
+from tests.engine.works import Works
+
+HOME = "00000000-0000-7000-8000-0000000000a1"
+ELSEWHERE = "00000000-0000-7000-8000-0000000000a2"
+VALIDATOR = "agent://acme/prod/validator"
+TYPE = "intent.infra.change_approval.v1"
+PAYLOAD = {"change_type": "database_migration", "target": "prod-postgres-main"}
+WORKFLOW = {
+    "workflow": "database-migration",
+    "intent_type": TYPE,
+    "steps": [
+        {"id": "validate", "agent": "validator", "deadline": "5m"},
+        {
+            "id": "approve",
+            "human": {
+                "type": "approval",
+                "title": "Run the migration?",
+                "approvers": ["ann@acme.example", "otto@acme.example"],
+                "remind": {"after": "5m", "every": "30m", "at_most": 3},
+                "escalate": [{"after": "2h", "to": ["oscar@acme.example"]}],
+            },
+            "deadline": "8h",
+        },
+    ],
+}
+# Rita requests, Ann and Otto approve, Oscar owns it all, Aud only reads; Sam owns another workspace.
+PEOPLE = {
+    "oscar": (HOME, ("owner",)),
+    "rita": (HOME, ("member",)),
+    "ann": (HOME, ("approver",)),
+    "otto": (HOME, ("approver",)),
+    "aud": (HOME, ("auditor",)),
+    "sam": (ELSEWHERE, ("owner",)),
+}
+
+
+class Answer:
+    """What came back: status, headers, and the JSON (``answer["intent_id"]``)."""
+
+    def __init__(self, response: httpx2.Response) -> None:
+        self.status = response.status_code
+        self.headers = response.headers
+        self.text = response.text
+        self.json: Any = response.json() if response.headers.get("content-type") == "application/json" else None
+
+    def __getitem__(self, name: str) -> Any:
+        return self.json[name]
+
+    @property
+    def code(self) -> str:
+        """The error's code; "" for a success."""
+        return self.json["error"]["code"] if self.status >= 400 else ""
+
+
+class World:
+    """A server without its sockets. ``keys`` holds one key per persona, agent and service."""
+
+    def __init__(self, works: Works) -> None:
+        self.works = works
+        self.clock = works.clock
+        self.parts = Parts(
+            engine=works.engine,
+            view=View(works.store),
+            keys=works.keys,
+            directory=works.directory,
+            planner=works.planner,
+            registry=works.registry,
+            feed=works.feed,
+            settings=Settings(version="0.0.test", database="sqlite", base_url="http://signoff.test"),
+            clock=works.clock,
+        )
+        self.app = build_app(self.parts)
+        self.keys: dict[str, str] = {}
+        self.http = httpx2.AsyncClient(transport=httpx2.ASGITransport(self.app), base_url="http://signoff.test")
+
+    async def furnish(self) -> None:
+        """Two workspaces, their people, one agent and one service, each with a key."""
+        rows, now = self.works.store.directory, self.clock.now()
+        await rows.add_workspace(Workspace(HOME, "acme", "prod", False, now))
+        await rows.add_workspace(Workspace(ELSEWHERE, "other", "prod", False, now))
+        for name, (workspace, roles) in PEOPLE.items():
+            person = Person(f"per_{name}", workspace, f"{name}@acme.example", name.title(), roles, now)
+            await rows.add_person(person)
+            made = await self.works.keys.create(workspace, ActorKind.PERSON, person.id, person.id)
+            self.keys[name] = made.secret
+        self.keys["agent"] = (await self.post("/v1/keys", {"agent": "validator"}, who="oscar"))["api_key"]
+        self.keys["stranger"] = (await self.post("/v1/keys", {"agent": "stranger"}, who="oscar"))["api_key"]
+        self.keys["ci"] = (await self.post("/v1/keys", {"service": "ci"}, who="oscar"))["api_key"]
+
+    async def call(self, method: str, path: str, body: Any = None, who: str = "ci", **headers: str) -> Answer:
+        """One request as a persona ("" for nobody). ``body``: a value to be encoded, or bytes as they are."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if who:
+            sent["x-api-key"] = self.keys[who]
+        if body is None or isinstance(body, bytes):
+            return Answer(await self.http.request(method, path, content=body, headers=sent))
+        return Answer(await self.http.request(method, path, json=body, headers=sent))
+
+    async def get(self, path: str, who: str = "ci", **headers: str) -> Answer:
+        return await self.call("GET", path, None, who, **headers)
+
+    async def post(self, path: str, body: Any = None, who: str = "ci", **headers: str) -> Answer:
+        return await self.call("POST", path, {} if body is None else body, who, **headers)
+
+    # -- bringing an intent somewhere, by requests only
+
+    async def send(self, who: str = "ci", **fields: Any) -> str:
+        """A new intent's id."""
+        answer = await self.post("/v1/intents", {"intent_type": TYPE, "payload": PAYLOAD, **fields}, who)
+        assert answer.status == 200, answer.text
+        return str(answer["intent_id"])
+
+    async def apply_workflow(self, **changes: Any) -> None:
+        answer = await self.post("/v1/workflows", {**WORKFLOW, **changes}, "oscar")
+        assert answer.status == 200, answer.text
+
+    async def ask(self, **human_task: Any) -> tuple[str, str]:
+        """(intent id, task id) of an intent that waits for a person."""
+        intent_id = await self.send(human_task={"title": "May we?", **human_task})
+        return intent_id, intent_id[:-4] + "0001"
+
+    async def at_gate(self) -> tuple[str, str]:
+        """(intent id, task id) of the workflow's intent once the agent has validated it."""
+        await self.apply_workflow()
+        intent_id = await self.send()
+        step = intent_id[:-4] + "0001"
+        answer = await self.post(f"/v1/intents/{step}/resume", {"action": "complete", "passed": True}, "agent")
+        assert answer.status == 200, answer.text
+        return intent_id, intent_id[:-4] + "0002"
+
+    async def answer(self, task_id: str, outcome: str = "approved", who: str = "ann", **fields: Any) -> Answer:
+        return await self.post(f"/v1/tasks/{task_id}/answer", {"outcome": outcome, **fields}, who)
+
+    async def status(self, intent_id: str) -> str:
+        return str((await self.get(f"/v1/intents/{intent_id}"))["status"])
+
+
+@asynccontextmanager
+async def world(store: Store, clock: Clock) -> AsyncIterator[World]:
+    works = Works(store, clock)
+    async with works.running():
+        made = World(works)
+        await made.furnish()
+        try:
+            yield made
+        finally:
+            made.parts.stop()
+            await made.http.aclose()
+            await asyncio.sleep(0)

@@ -21,7 +21,9 @@ class Goal(NamedTuple):
             return ""
         if self._reaches(value, self.goal):
             return "ok"
-        return "BELOW FLOOR" if self.floor is not None and not self._reaches(value, self.floor) else "below goal"
+        return (
+            "BELOW FLOOR" if self.floor is not None and not self._reaches(value, self.floor) else "below goal"
+        )
 
     def _reaches(self, value: float, mark: float) -> bool:
         return value >= mark if self.more else value <= mark

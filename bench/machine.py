@@ -11,7 +11,9 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 def describe(folder: Path) -> list[str]:
     """The lines that say what these figures were measured on."""
-    model = next((line.partition(": ")[2] for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "?")
+    model = next(
+        (line.partition(": ")[2] for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "?"
+    )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     p50, p99 = _disk(folder)
     return [
@@ -28,7 +30,9 @@ def _lines(path: str) -> list[str]:
 def _filesystem(folder: Path) -> str:
     mounts = [line.split()[1:3] for line in _lines("/proc/mounts")]
     place = str(folder.resolve())
-    over = [(mount, kind) for mount, kind in mounts if place == mount or place.startswith(mount.rstrip("/") + "/")]
+    over = [
+        (mount, kind) for mount, kind in mounts if place == mount or place.startswith(mount.rstrip("/") + "/")
+    ]
     kind = max(over, default=("", "?"))[1]
     return f"{kind} (memory: nothing here is durable)" if kind in {"tmpfs", "ramfs"} else kind
 

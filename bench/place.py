@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
+from tests.databases import Cluster, create_database, drop_database
+from tests.live import Live
 
 from bench.goals import POSTGRES
 from bench.machine import Reading, children
-from tests.databases import Cluster, create_database, drop_database
-from tests.live import Live
 
 APPROVAL: Final = "intent.bench.approval.v1"
 QUEUED: Final = "intent.bench.queued.v1"  # its agent never comes: creates only
@@ -36,7 +36,12 @@ def _work(agent: str) -> dict[str, Any]:
 def _gate(after: str) -> dict[str, Any]:
     remind = {"after": after, "every": "30m", "at_most": 5}
     escalate = [{"after": "1h", "to": ["role:owner"]}]
-    human = {"title": "Migrate prod-postgres-main", "approvers": [PERSON], "remind": remind, "escalate": escalate}
+    human = {
+        "title": "Migrate prod-postgres-main",
+        "approvers": [PERSON],
+        "remind": remind,
+        "escalate": escalate,
+    }
     return {"id": "approve", "human": human, "deadline": "8h"}
 
 
@@ -144,7 +149,9 @@ async def version(cluster: Cluster) -> str:
     finally:
         await connection.close()
     said = {row["name"]: row["setting"] for row in rows}
-    return "PostgreSQL {server_version} (fsync={fsync}, synchronous_commit={synchronous_commit})".format(**said)
+    return "PostgreSQL {server_version} (fsync={fsync}, synchronous_commit={synchronous_commit})".format(
+        **said
+    )
 
 
 def first_answer(live: Live) -> float:

@@ -10,7 +10,9 @@ worst: list[str] = []  # every verdict printed so far
 
 
 def heading(text: str) -> None:
-    print(f"\n{text:<{_WIDTH}} {'figure':>10} {'(lowest - highest)':>21} {'goal':>9} {'floor':>9}", flush=True)
+    print(
+        f"\n{text:<{_WIDTH}} {'figure':>10} {'(lowest - highest)':>21} {'goal':>9} {'floor':>9}", flush=True
+    )
 
 
 def show(goal: Goal, values: Sequence[float], note: object = "") -> float:

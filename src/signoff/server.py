@@ -7,9 +7,9 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import uvicorn
 from uvicorn.server import HANDLED_SIGNALS
@@ -46,6 +46,7 @@ log = logging.getLogger("signoff")
 _REREAD_LISTENING: Final = 20.0
 _REREAD_DEAF: Final = 0.5
 Line = Callable[[str], None]
+T = TypeVar("T")
 
 
 class Server:
@@ -182,7 +183,7 @@ def serve(config: Config, announce: Callable[[Server], None], line: Line = print
     return run(_serve(config, announce, line))
 
 
-def run(main: Any) -> Any:
+def run(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine on the event loop that the server is made for."""
     # The writer thread and the event loop share the interpreter: hand it over sooner than every 5 ms.
     sys.setswitchinterval(0.0005)

@@ -163,7 +163,7 @@ def test_a_server_that_goes_away_before_the_result_is_read_is_a_timeout_too() ->
     with pytest.raises(WaitTimeout) as caught:
         world.run(
             Follower(INTENT, 0, 5, world.patience).result(),
-            OPENED, event(2, "COMPLETED", "completed"), LOST, 4, LOST, LOST,
+            OPENED, event(2, "COMPLETED", "completed"), LOST, 4.8, LOST,
         )  # fmt: skip
     assert caught.value.status == "COMPLETED"
     assert isinstance(caught.value.__cause__, ConnectionFailed)

@@ -320,3 +320,13 @@ def test_final_is_final(status: Status, command: c.Command) -> None:
 def test_the_table_names_every_status_and_final_ones_take_only_ticks() -> None:
     assert set(ALLOWED) == set(Status)
     assert all(ALLOWED[status] == {c.Tick} for status in FINAL)
+
+
+def test_escalation_reaches_people_beyond_the_approving_roles() -> None:
+    story = Story(gate(validate(), approve())).validated()
+    otto = person("otto", "member")
+    with pytest.raises(Forbidden):
+        story.do(c.Answer("approved"), otto)
+    story.tick(minutes(31))
+    story.do(c.Answer("approved"), otto)
+    assert story.intent.status is Status.COMPLETED

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import httpx2
 
-from signoff.core.model import ActorKind
+from signoff.core.model import Actor, ActorKind
 from signoff.engine.clock import Clock
 from signoff.engine.view import View
 from signoff.store.entries import Person, Workspace
@@ -20,6 +21,7 @@ HOME = "00000000-0000-7000-8000-0000000000a1"
 ELSEWHERE = "00000000-0000-7000-8000-0000000000a2"
 VALIDATOR = "agent://acme/prod/validator"
 TYPE = "intent.infra.change_approval.v1"
+PLAIN = "intent.without.workflow.v1"
 PAYLOAD = {"change_type": "database_migration", "target": "prod-postgres-main"}
 WORKFLOW = {
     "workflow": "database-migration",
@@ -122,6 +124,7 @@ class World:
 
     async def send(self, who: str = "ci", **fields: Any) -> str:
         """A new intent's id."""
+        self.clock.move(timedelta(milliseconds=1))  # ids of one millisecond have no order
         answer = await self.post("/v1/intents", {"intent_type": TYPE, "payload": PAYLOAD, **fields}, who)
         assert answer.status == 200, answer.text
         return str(answer["intent_id"])
@@ -132,7 +135,7 @@ class World:
 
     async def ask(self, **human_task: Any) -> tuple[str, str]:
         """(intent id, task id) of an intent that waits for a person."""
-        intent_id = await self.send(human_task={"title": "May we?", **human_task})
+        intent_id = await self.send(intent_type=PLAIN, human_task={"title": "May we?", **human_task})
         return intent_id, intent_id[:-4] + "0001"
 
     async def at_gate(self) -> tuple[str, str]:
@@ -146,6 +149,10 @@ class World:
 
     async def answer(self, task_id: str, outcome: str = "approved", who: str = "ann", **fields: Any) -> Answer:
         return await self.post(f"/v1/tasks/{task_id}/answer", {"outcome": outcome, **fields}, who)
+
+    async def actor(self, who: str) -> Actor:
+        """The persona as the engine knows it."""
+        return await self.works.keys.authenticate(self.keys[who], "api")
 
     async def status(self, intent_id: str) -> str:
         return str((await self.get(f"/v1/intents/{intent_id}"))["status"])

@@ -218,7 +218,7 @@ class Follower:
         seen = f"it was {self.status} when last heard of" if self.status else "nothing was heard of it"
         why = f" The server could not be followed: {self._trouble}" if self._trouble is not None else ""
         return WaitTimeout(
-            f"Intent {self.intent_id} is not final yet: {seen}. It goes on; wait for it again.{why}",
+            f"No result of intent {self.intent_id} in time: {seen}. It goes on; wait for it again.{why}",
             intent_id=self.intent_id,
             status=self.status,
             since=self.since,

@@ -87,11 +87,9 @@ def eligible(actor: Actor, intent: Intent, task: Task) -> bool:
     if actor.kind is not ActorKind.PERSON:
         return False
     spec = spec_of(intent, task)
-    asked = spec.stages[task.stage].approvers
-    if not asked:
-        return bool(actor.roles & DECIDING)
-    reached = {name for step in spec.escalate[: task.escalated] for name in step.to}
-    return bool(actor.names & (set(asked) | reached))
+    asked = set(spec.stages[task.stage].approvers)
+    reached = {name for rung in spec.escalate[: task.escalated] for name in rung.to}
+    return bool(actor.names & (asked | reached)) or (not asked and bool(actor.roles & DECIDING))
 
 
 def _may_act_as_agent(actor: Actor, intent: Intent) -> None:

@@ -17,7 +17,7 @@ def parse_duration(value: object, field: str) -> timedelta:
     """A timedelta from ``90``, ``"90s"``, ``"1h30m"``, ``"2d"`` or ``"P1DT2H"``; raises Invalid naming the field."""
     seconds: float | None = None
     if isinstance(value, int | float) and not isinstance(value, bool):
-        seconds = float(value)
+        seconds = min(value, LONGEST.total_seconds() + 1)
     elif isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
         seconds = float(value)
     elif isinstance(value, str) and value.strip():
@@ -25,7 +25,7 @@ def parse_duration(value: object, field: str) -> timedelta:
         match = _ISO.fullmatch(text) if text.startswith("P") else _HUMAN.fullmatch(text.lower().replace(" ", ""))
         if match and any(match.groups()):
             seconds = sum(float(n) * f for n, f in zip(match.groups(), _UNITS.values(), strict=True) if n)
-    if seconds is None or not 0 < seconds <= LONGEST.total_seconds():
+    if seconds is None or not 1e-6 <= seconds <= LONGEST.total_seconds():
         raise Invalid(
             "invalid_duration",
             f"{field}: {value!r} is not a duration.",

@@ -1,0 +1,82 @@
+"""``python -m bench``: measure, and show each figure beside its goal and its floor."""
+
+import argparse
+import asyncio
+import importlib.metadata
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import apsw
+from tests.databases import Cluster
+
+from bench.creates import creates
+from bench.flows import flows, latency
+from bench.goals import POSTGRES, SQLITE
+from bench.growth import growth
+from bench.machine import describe
+from bench.options import QUICK, Options
+from bench.place import Place, clusters, place, version
+from bench.report import heading, worst
+from bench.start import listeners, start
+
+# Each group of figures has a server and a database of its own.
+GROUPS: Final[dict[str, Callable[[Place, Options], None]]] = {
+    "creates": creates,
+    "flows": flows,
+    "latency": latency,
+    "listeners": listeners,
+    "start": start,
+    "growth": growth,
+}
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one short repeat of each; for a first look")
+    parser.add_argument(
+        "--only", action="append", choices=GROUPS, help="only this group of figures; repeatable"
+    )
+    parser.add_argument("--database", choices=(SQLITE, POSTGRES), help="only on this database")
+    parser.add_argument("--million", action="store_true", help="growth to 1,000,000 waiting gates (minutes)")
+    parser.add_argument("--floors", action="store_true", help="exit with 1 if a figure is below its floor")
+    return parser.parse_args()
+
+
+def main() -> int:
+    asked = arguments()
+    options = QUICK if asked.quick else Options()
+    if asked.million:
+        options = options._replace(gates=1_000_000)
+    databases = [asked.database] if asked.database else [SQLITE, POSTGRES]
+    begun = time.monotonic()
+    with clusters(databases) as cluster:
+        _introduce(options, cluster)
+        for database in databases:
+            heading(database)
+            for name in asked.only or GROUPS:
+                with place(database, cluster if database == POSTGRES else None) as found:
+                    GROUPS[name](found, options)
+    print(f"\ntook {time.monotonic() - begun:.0f} s")
+    return int(asked.floors and "BELOW FLOOR" in worst)
+
+
+def _introduce(options: Options, cluster: Cluster | None) -> None:
+    databases = [f"SQLite {apsw.sqlite_lib_version()} (WAL, synchronous=FULL)"]
+    databases += [asyncio.run(version(cluster))] if cluster else []
+    print(f"Signoff {importlib.metadata.version('signoff')}")
+    print("\n".join(describe(Path(tempfile.gettempdir()))))
+    print(f"store    {'; '.join(databases)}")
+    print(f"load     {os.getloadavg()[0]:.2f} over the last minute, before the start")
+    print(
+        f"method   one server process with its default settings, default lanes; load generator, server and database"
+        f" share the cores over loopback; median of {options.repeats} x {options.seconds:g} s after a warm-up"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

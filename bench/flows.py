@@ -1,0 +1,189 @@
+"""The whole approval, from outside: create, delivered to the agent, its result opens the gate, a person's key
+decides, completed, and the requester, who follows the intent's events, has seen the end. Only then it counts.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from typing import Final
+
+from tests.live import Live
+
+from bench.agents import Claiming, Problems, Streaming, Worker, worker
+from bench.creates import body
+from bench.goals import goal
+from bench.machine import Usage
+from bench.options import Options
+from bench.place import APPROVAL, Place
+from bench.report import percentile, show
+from bench.wire import Pool, request
+
+IN_FLIGHT: Final = 64
+RATE: Final = 200  # flows a second, in the open loop
+WARM_UP: Final = 1.0
+_ASSIGNED: Final = b"event: intent.human_task_assigned"
+_COMPLETED: Final = b"event: intent.completed"
+_OTHER_ENDS: Final = (b"event: intent.failed", b"event: intent.timed_out", b"event: intent.canceled")
+_INTENT_ID: Final = b'"intent_id":"'
+_TASK_ID: Final = b'"task_id":"'
+_IDS: Final = 36
+
+
+class Load:
+    """Everybody around the server: requester, agent, person. ``ended`` is called with each flow's decision time."""
+
+    def __init__(self, place: Place, ended: Callable[[float], None]) -> None:
+        self._keys = place.keys
+        self.ended = ended
+        self.problems = Problems()
+        self._create = request("POST", "/v1/intents", place.keys["service"], body(APPROVAL))
+        self._answer = json.dumps({"outcome": "approved"}).encode()
+        self.running = 0
+
+    async def open(self, asks: Live, follows: Live, agent: type[Streaming] | type[Claiming]) -> None:
+        """Connect: everything is asked of one server, events are followed on the other (or the same)."""
+        self.asks = await Pool(asks.url).open(2 * IN_FLIGHT)
+        self.follows = await Pool(follows.url).open(4 * IN_FLIGHT)
+        self.worker: Worker = await worker(agent, self.asks, self._keys["agent"], self.problems)
+
+    def flow(self) -> None:
+        """Start one."""
+        self.running += 1
+        self.asks.ask(self._create, self._created)
+
+    def _created(self, status: int, answer: bytes) -> None:
+        if status != 200:
+            self.problems.note("a create", status, answer)
+            return
+        at = answer.index(_INTENT_ID) + len(_INTENT_ID)
+        Followed(self, answer[at : at + _IDS].decode()).start()
+
+    def decide(self, task_id: str) -> None:
+        def heard(status: int, answer: bytes) -> None:
+            if status != 200:
+                self.problems.note("a decision", status, answer)
+
+        path = f"/v1/tasks/{task_id}/answer"
+        self.asks.ask(request("POST", path, self._keys["person"], self._answer), heard)
+
+    def follow(
+        self, intent_id: str, told: Callable[[bytes], None], ended: Callable[[int, bytes], None]
+    ) -> None:
+        path = f"/v1/intents/{intent_id}/events/stream?wait_seconds=60"
+        said = request("GET", path, self._keys["service"], x_axme_client="signoff-bench/1")
+        self.follows.ask(said, ended, told)
+
+    def close(self) -> None:
+        self.worker.close()
+        self.asks.close()
+        self.follows.close()
+
+    def check(self) -> None:
+        if self.problems.first:
+            raise RuntimeError(self.problems.first)
+
+
+class Followed:
+    """One intent as its requester sees it, and the moment at which it was decided."""
+
+    def __init__(self, load: Load, intent_id: str) -> None:
+        self._load = load
+        self._intent_id = intent_id
+        self._decided_at = 0.0
+        self._took = -1.0
+
+    def start(self) -> None:
+        self._load.follow(self._intent_id, self._told, self._ended)
+
+    def _told(self, chunk: bytes) -> None:
+        if not self._decided_at and (at := chunk.find(_ASSIGNED)) >= 0:
+            begins = chunk.index(_TASK_ID, at) + len(_TASK_ID)
+            self._decided_at = time.perf_counter()
+            self._load.decide(chunk[begins : begins + _IDS].decode())
+        if _COMPLETED in chunk:
+            self._took = time.perf_counter() - self._decided_at
+        elif any(end in chunk for end in _OTHER_ENDS):
+            self._load.problems.note("a flow", 200, chunk)
+
+    def _ended(self, status: int, answer: bytes) -> None:
+        if status != 200 or self._took < 0:
+            self._load.problems.note("an event stream", status, answer or b"it ended before the intent did")
+        self._load.running -= 1
+        self._load.ended(self._took)
+
+
+async def _closed(
+    place: Place, agent: type[Streaming] | type[Claiming], seconds: float
+) -> tuple[float, Usage]:
+    """Flows a second with IN_FLIGHT of them running all the time."""
+    done, stopping, quiet = 0, False, asyncio.Event()
+
+    def ended(_: float) -> None:
+        nonlocal done
+        done += 1
+        if not stopping and not load.problems.first:
+            load.flow()
+        elif not load.running:
+            quiet.set()
+
+    load = Load(place, ended)
+    await load.open(place.live, place.live, agent)
+    for _ in range(IN_FLIGHT):
+        load.flow()
+    await asyncio.sleep(WARM_UP)
+    before, begun = done, place.reading()
+    await asyncio.sleep(seconds)
+    finished, stop = done - before, place.reading()
+    stopping = True
+    load.check()
+    await asyncio.wait_for(quiet.wait(), 30)
+    load.close()
+    return finished / (stop.at - begun.at), Usage.between(begun, stop, finished)
+
+
+async def _open(place: Place, follows: Live, seconds: float) -> tuple[list[float], Usage]:
+    """Decision -> waiter in milliseconds, at RATE flows a second whatever the server does."""
+    took: list[float] = []
+    load = Load(place, lambda seconds: took.append(seconds * 1000))
+    await load.open(place.live, follows, Streaming)
+    loop = asyncio.get_running_loop()
+    first = loop.time()
+    warm = 0
+    begun = place.reading()
+    for number in range(int(RATE * (seconds + WARM_UP))):
+        await asyncio.sleep(max(0.0, first + number / RATE - loop.time()))
+        load.check()
+        load.flow()
+        if not warm and loop.time() - first > WARM_UP:
+            warm, begun = len(took), place.reading()
+    stop = place.reading()
+    give_up = loop.time() + 30
+    while load.running and loop.time() < give_up:
+        await asyncio.sleep(0.05)
+        load.check()
+    load.close()
+    return took[warm:], Usage.between(begun, stop, len(took) - warm)
+
+
+def flows(place: Place, options: Options) -> None:
+    """Closed loop, in both ways in which an agent can get its work."""
+    for name, agent in (("flows_stream", Streaming), ("flows_claim", Claiming)):
+        runs = [asyncio.run(_closed(place, agent, options.seconds)) for _ in range(options.repeats)]
+        show(goal(name, place.database), [rate for rate, _ in runs], runs[-1][1])
+
+
+def latency(place: Place, options: Options) -> None:
+    """Open loop; on PostgreSQL also with the waiter on another server."""
+    _latency("decision", place, place.live, options)
+    if place.cluster is not None:
+        other = place.server()
+        other.start()
+        _latency("replica", place, other, options)
+        other.stop()
+
+
+def _latency(name: str, place: Place, follows: Live, options: Options) -> None:
+    runs = [asyncio.run(_open(place, follows, 1.5 * options.seconds)) for _ in range(options.repeats)]
+    show(goal(f"{name}_p50", place.database), [percentile(took, 0.5) for took, _ in runs], runs[-1][1])
+    show(goal(f"{name}_p99", place.database), [percentile(took, 0.99) for took, _ in runs])

@@ -1,0 +1,31 @@
+"""Durations, as people write them and as they read them."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signoff.core.durations import parse_duration, show_duration
+from signoff.core.errors import Invalid
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [(90, 90), ("90", 90), ("90s", 90), ("5m", 300), ("1h30m", 5400), ("2d", 172800), ("P1DT2H", 93600), ("1.5h", 5400)],
+)
+def test_the_ways_to_write_one(text: object, seconds: int) -> None:
+    assert parse_duration(text, "x") == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["soon", "5 parsecs", -1, 0, True, None, float("nan"), 10**400, "-5m", "P", ""])
+def test_what_is_none_is_refused_by_name(text: object) -> None:
+    with pytest.raises(Invalid) as refusal:
+        parse_duration(text, "steps.approve.deadline")
+    assert refusal.value.field == "steps.approve.deadline"
+
+
+@given(st.integers(1, 86400 * 3000))
+def test_what_is_shown_whole_can_be_read_again(seconds: int) -> None:
+    shown = show_duration(timedelta(seconds=seconds))
+    assert abs(parse_duration(shown, "x").total_seconds() - seconds) < 3600

@@ -1,0 +1,124 @@
+"""The address book: rows come back as they went in, and the same thing is not added twice."""
+
+import pytest
+from msgspec.structs import replace
+
+from signoff.core.errors import Conflict
+from signoff.core.plan import AgentStep, Plan
+from signoff.store.entries import Account, ApiKey, Person, Workflow, Workspace
+from signoff.store.rows import plan_digest
+from signoff.store.store import Store
+from tests.conftest import NOON
+from tests.store.samples import AGENT, PLAN, SECOND
+
+SPACE = Workspace("wsp_1", "local", "default", True, NOON)
+ANN = Person("per_ann", "wsp_1", "ann@acme.example", "Ann", ("owner", "approver"), NOON)
+BOT = Account(
+    id="sa_bot",
+    workspace="wsp_1",
+    kind="agent",
+    name="Validator Bot",
+    slug="validator-bot",
+    address=AGENT,
+    display_name="Validator",
+    description="",
+    delivery_mode="stream",
+    callback_url="",
+    webhook_secret="",
+    status="active",
+    created_by="per_ann",
+    created_at=NOON,
+    updated_at=NOON,
+)
+CI = replace(BOT, id="sa_ci", kind="service", name="ci", slug="ci", address="", delivery_mode="poll")
+KEY = ApiKey("sak_1", "wsp_1", "agent", "sa_bot", "h" * 64, "sgn_…abcd", "per_ann", NOON)
+
+
+def workflow(version: int, plan: Plan = PLAN, type: str = "intent.a.v1") -> Workflow:
+    return Workflow("wsp_1", "change", type, version, plan_digest(plan), b"{}", "per_ann", NOON)
+
+
+@pytest.fixture
+async def book(store: Store) -> Store:
+    assert await store.directory.add_workspace(SPACE)
+    return store
+
+
+async def test_a_workspace(book: Store) -> None:
+    there = book.directory
+    assert not await there.add_workspace(replace(SPACE, id="wsp_9"))
+    assert await there.workspace("wsp_1") == SPACE
+    assert await there.workspace("wsp_9") is None
+    await there.update_workspace(replace(SPACE, self_approval=False))
+    assert await there.workspaces() == [replace(SPACE, self_approval=False)]
+
+
+async def test_a_person(book: Store) -> None:
+    there = book.directory
+    assert await there.add_person(ANN)
+    assert not await there.add_person(replace(ANN, id="per_2"))
+    assert await there.person("per_ann") == ANN
+    assert await there.person_by_email("wsp_1", ANN.email) == ANN
+    assert await there.person_by_email("wsp_2", ANN.email) is None
+    changed = replace(ANN, name="Ann B.", roles=())
+    await there.update_person(changed)
+    assert await there.people("wsp_1") == [changed]
+    assert await there.people("wsp_2") == []
+
+
+async def test_accounts(book: Store) -> None:
+    there = book.directory
+    assert await there.add_account(BOT)
+    assert await there.add_account(CI)
+    assert not await there.add_account(replace(BOT, id="sa_2", address="agent://local/default/two"))
+    assert not await there.add_account(replace(BOT, id="sa_2", name="validator bot"))
+    assert await there.add_account(replace(CI, id="sa_3", name="cd"))  # services have no address to clash
+    assert await there.account("sa_bot") == BOT
+    assert await there.account_by_address("wsp_1", AGENT) == BOT
+    assert await there.account_by_address("wsp_1", "") is None
+    assert await there.account_by_name("wsp_1", "agent", "Validator Bot") == BOT
+    assert await there.account_by_name("wsp_1", "service", "Validator Bot") is None
+    assert [it.name for it in await there.accounts("wsp_1")] == ["Validator Bot", "cd", "ci"]
+    assert await there.accounts("wsp_1", "agent") == [BOT]
+    changed = replace(
+        BOT, status="suspended", delivery_mode="http", callback_url="https://x", updated_at=NOON + SECOND
+    )
+    await there.update_account(changed)
+    assert await there.account("sa_bot") == changed
+
+
+async def test_a_key_is_revoked_once_and_for_good(book: Store) -> None:
+    there = book.directory
+    later = replace(KEY, id="sak_2", actor_id="per_ann", expires_at=NOON + SECOND, created_at=NOON + SECOND)
+    assert await there.add_key(KEY)
+    assert await there.add_key(later)
+    assert not await there.add_key(KEY)
+    assert await there.keys("wsp_1") == [KEY, later]
+    assert await there.keys("wsp_1", "per_ann") == [later]
+    await there.revoke_key("sak_1", NOON)
+    await there.revoke_key("sak_1", NOON + SECOND)
+    assert await there.key("sak_1") == replace(KEY, revoked_at=NOON)
+    assert await there.key("sak_9") is None
+
+
+async def test_workflow_versions_are_kept_and_the_latest_counts(book: Store) -> None:
+    there = book.directory
+    other = Plan(steps=(AgentStep(id="other", agent=AGENT),))
+    await there.add_workflow(workflow(1), PLAN)
+    await there.add_workflow(workflow(2, other), other)
+    await there.add_workflow(workflow(1, type="intent.b.v1"), PLAN)
+    with pytest.raises(Conflict) as refused:
+        await there.add_workflow(workflow(2), PLAN)
+    assert refused.value.code == "workflow_version_exists"
+    assert await there.workflow("wsp_1", "intent.a.v1") == workflow(2, other)
+    assert await there.workflow("wsp_2", "intent.a.v1") is None
+    assert await there.workflows("wsp_1") == [workflow(2, other), workflow(1, type="intent.b.v1")]
+    assert await there.workflow_versions("wsp_1", "intent.a.v1") == [workflow(2, other), workflow(1)]
+    assert await there.get_plan(plan_digest(other)) == other
+
+
+async def test_a_plan_is_kept_under_its_digest(store: Store) -> None:
+    digest = await store.directory.put_plan(PLAN)
+    assert await store.directory.put_plan(PLAN) == digest == plan_digest(PLAN)
+    assert await store.directory.get_plan(digest) == PLAN
+    assert await store.directory.get_plan("0" * 64) is None

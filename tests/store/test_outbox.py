@@ -1,0 +1,91 @@
+"""The outbox: a notice goes out at least once, and to one courier at a time."""
+
+import asyncio
+from datetime import timedelta
+
+from signoff.store.store import Store, open_store
+from signoff.store.work import Outgoing, Writes
+from tests.conftest import NOON, FixedClock
+from tests.store.samples import NOTHING, SECOND, WS, intent, leave, outgoing
+
+HOLD = timedelta(minutes=1)
+
+
+async def put(store: Store, *notices: Outgoing) -> None:
+    await store.transact(NOTHING, leave(Writes(outbox=list(notices))))
+
+
+def ids(found: list[Outgoing]) -> list[str]:
+    return [out.id for out in found]
+
+
+async def test_a_due_notice_is_taken_whole_and_held(store: Store, clock: FixedClock) -> None:
+    one = intent()
+    await put(store, outgoing(one, "a"), outgoing(one, "later", NOON + SECOND))
+    [taken] = await store.outbox.due(10, HOLD)
+    expected = outgoing(one, "a", NOON + HOLD, attempts=1)
+    assert taken == expected
+    assert await store.outbox.due(10, HOLD) == []
+    clock.move(SECOND)
+    assert ids(await store.outbox.due(10, HOLD)) == ["later"]
+
+
+async def test_a_courier_that_died_loses_its_hold(store: Store, clock: FixedClock) -> None:
+    await put(store, outgoing(intent(), "a"))
+    await store.outbox.due(10, HOLD)
+    clock.move(HOLD)
+    [again] = await store.outbox.due(10, HOLD)
+    assert (again.id, again.attempts) == ("a", 2)
+
+
+async def test_what_is_done_is_gone(store: Store, clock: FixedClock) -> None:
+    await put(store, outgoing(intent(), "a"), outgoing(intent(), "b"))
+    await store.outbox.done(["a"])
+    clock.move(HOLD)
+    assert ids(await store.outbox.due(10, HOLD)) == ["b"]
+
+
+async def test_what_failed_comes_again_at_its_time_with_its_error(store: Store, clock: FixedClock) -> None:
+    await put(store, outgoing(intent(), "a"))
+    await store.outbox.due(10, HOLD)
+    await store.outbox.again("a", NOON + SECOND, "no answer")
+    assert await store.outbox.due(10, HOLD) == []
+    clock.move(SECOND)
+    [again] = await store.outbox.due(10, HOLD)
+    assert (again.attempts, again.last_error) == (2, "no answer")
+
+
+async def test_what_is_dead_is_seen_but_not_sent(store: Store, clock: FixedClock) -> None:
+    await put(store, outgoing(intent(), "a"), outgoing(intent(), "b"))
+    await store.outbox.dead("a", "no such address")
+    await store.outbox.again("a", NOON, "too late")
+    clock.move(HOLD)
+    assert ids(await store.outbox.due(10, HOLD)) == ["b"]
+    assert await store.outbox.counts() == {"waiting": 1, "dead": 1}
+    newest, oldest = await store.outbox.listing(WS, 10)
+    assert (oldest.id, oldest.dead, oldest.last_error) == ("a", True, "no such address")
+    assert (newest.id, newest.dead) == ("b", False)
+    assert await store.outbox.listing("wsp_2", 10) == []
+
+
+async def test_notices_of_one_intent_come_in_its_order(store: Store) -> None:
+    one, two = intent(), intent()
+    await put(store, *(outgoing(of, f"{n}{of.id}", NOON - n * SECOND) for of in (two, one) for n in range(3)))
+    taken = await store.outbox.due(10, HOLD)
+    assert [out.intent for out in taken] == [one.id] * 3 + [two.id] * 3
+    assert len(await store.outbox.due(10, HOLD)) == 0
+
+
+async def test_two_couriers_never_take_the_same_notice(
+    store: Store, store_url: str, clock: FixedClock
+) -> None:
+    second = store
+    if store_url.startswith("postgresql"):
+        second = open_store(store_url, wall=clock.wall, clock=clock.map)
+        await second.open()
+    await put(store, *(outgoing(intent(), f"{n:02}") for n in range(40)))
+    taken = await asyncio.gather(*((store, second)[n % 2].outbox.due(5, HOLD) for n in range(8)))
+    rest = await store.outbox.due(40, HOLD)  # rows locked at that moment were left for the next look
+    assert sorted(ids([*sum(taken, []), *rest])) == [f"{n:02}" for n in range(40)]
+    if second is not store:
+        await second.close()

@@ -1,0 +1,144 @@
+"""Reads: committed states only, bounded lists, stable pages."""
+
+from msgspec.structs import replace
+
+from signoff.core.model import ActorKind, Intent, Requester, Status
+from signoff.store.store import Store
+from signoff.store.work import Filter, Stored, Want
+from tests.conftest import NOON
+from tests.store.samples import (
+    AGENT,
+    NOTHING,
+    SECOND,
+    WS,
+    final,
+    intent,
+    leave,
+    move,
+    ready,
+    submission,
+    submit,
+    together,
+    waiting,
+)
+
+ASKER = "agent://local/default/asker"
+
+
+def ids(found: list[Stored]) -> list[str]:
+    return [stored.intent.id for stored in found]
+
+
+def by(requester: str) -> Requester:
+    return Requester(ActorKind.SERVICE, requester)
+
+
+async def test_many_are_got_at_once_and_the_unknown_left_out(store: Store) -> None:
+    one, two = await submit(store, waiting(), ready())
+    assert set(await store.intents.get_many([one.id, intent().id, two.id])) == {one.id, two.id}
+    assert await store.intents.get_many([]) == {}
+
+
+async def test_history_comes_in_order_and_goes_on_after_a_seq(store: Store) -> None:
+    [one] = await submit(store, waiting())
+    for _ in range(4):
+        stored = await store.intents.get(one.id)
+        assert stored is not None
+        await store.transact(Want(ids=(one.id,)), leave(move(stored.intent)))
+    assert [event.seq for event in await store.intents.history(one.id)] == [1, 2, 3, 4, 5]
+    assert [event.seq for event in await store.intents.history(one.id, after=2, limit=2)] == [3, 4]
+    assert await store.intents.history(one.id, after=5) == []
+
+
+async def test_pages_are_newest_first_and_meet_without_gap_or_overlap(store: Store) -> None:
+    ones = await submit(store, *(ready() for _ in range(7)))
+    await submit(store, ready(workspace="wsp_2"))
+    newest = [one.id for one in reversed(ones)]
+    first = ids(await store.intents.page(Filter(workspace=WS, limit=3)))
+    await submit(store, ready())  # comes in between: it belongs to no later page
+    second = ids(await store.intents.page(Filter(workspace=WS, before=first[-1], limit=3)))
+    third = ids(await store.intents.page(Filter(workspace=WS, before=second[-1], limit=3)))
+    assert first + second + third == newest
+
+
+async def test_a_page_shows_only_what_was_asked_for(store: Store) -> None:
+    a = ready(type="intent.a.v1", requester=by("sa_a"), to_agent=AGENT)
+    b = waiting(type="intent.b.v1", requester=by("sa_b"))
+    c = waiting(NOON + SECOND, type="intent.a.v1", requester=by("sa_b"), to_agent=ASKER)
+    await submit(store, a, b, c)
+
+    async def shown(**fields: object) -> list[str]:
+        wanted = Filter(workspace=WS, **fields)  # type: ignore[arg-type]
+        return ids(await store.intents.page(wanted))
+
+    assert await shown() == [c.id, b.id, a.id]
+    assert await shown(statuses=("WAITING",)) == [c.id, b.id]
+    assert await shown(statuses=("WAITING", "DELIVERED")) == [c.id, b.id, a.id]
+    assert await shown(type="intent.a.v1") == [c.id, a.id]
+    assert await shown(requester="sa_b") == [c.id, b.id]
+    assert await shown(party="sa_b") == [c.id, b.id]
+    assert await shown(party=AGENT) == [a.id]
+    assert await shown(party=ASKER, statuses=("DELIVERED",)) == []
+    assert await shown(older_than=NOON + SECOND) == [b.id, a.id]
+    assert await shown(party="sa_b", before=c.id, limit=1, type="intent.b.v1", older_than=NOON + SECOND) == [
+        b.id
+    ]
+
+
+async def test_an_intent_that_a_party_sent_to_itself_is_listed_once(store: Store) -> None:
+    [one] = await submit(store, ready(requester=by(AGENT), to_agent=AGENT))
+    assert ids(await store.intents.page(Filter(workspace=WS, party=AGENT))) == [one.id]
+
+
+async def test_an_inbox_holds_what_is_addressed_to_its_owner_or_answered_to_it(store: Store) -> None:
+    asked, told, other = await submit(
+        store, ready(reply_to=ASKER), ready(to_agent=ASKER), ready(to_agent=AGENT)
+    )
+    await submit(store, ready(reply_to=ASKER, workspace="wsp_2"))
+    assert ids(await store.intents.inbox(WS, ASKER, 10)) == [told.id, asked.id]
+    assert ids(await store.intents.inbox(WS, ASKER, 1)) == [told.id]
+    assert ids(await store.intents.inbox(WS, AGENT, 10)) == [other.id]
+
+
+async def test_open_tasks_are_what_waits_for_people_oldest_first(store: Store) -> None:
+    one, two, _, three = await submit(store, waiting(), waiting(), ready(), waiting())
+    await submit(store, waiting(workspace="wsp_2"))
+    assert ids(await store.intents.open_tasks(WS)) == [one.id, two.id, three.id]
+    assert ids(await store.intents.open_tasks(WS, after=one.id, limit=1)) == [two.id]
+    await store.transact(Want(ids=(one.id,)), leave(move(final(one))))
+    assert ids(await store.intents.open_tasks(WS)) == [two.id, three.id]
+
+
+async def test_all_ids_can_be_walked_in_order(store: Store) -> None:
+    ones = await submit(store, waiting(), waiting(workspace="wsp_2"), waiting())
+    assert await store.intents.ids(limit=2) == [one.id for one in ones[:2]]
+    assert await store.intents.ids(after=ones[1].id) == [ones[2].id]
+
+
+async def test_counts_are_by_status_within_the_workspace(store: Store) -> None:
+    await submit(store, waiting(), waiting(), ready(), waiting(workspace="wsp_2"))
+    assert await store.intents.counts(WS) == {Status.WAITING: 2, Status.DELIVERED: 1}
+    assert await store.intents.next_wake() is None
+
+
+async def test_only_what_was_final_before_the_moment_is_forgotten_with_all_that_is_its(store: Store) -> None:
+    old, older, open_still, young = (
+        _final(NOON),
+        _final(NOON - SECOND),
+        waiting(NOON - SECOND),
+        _final(NOON + SECOND),
+    )
+    every = (old, older, open_still, young)
+    await store.transact(NOTHING, leave(together(*(submission(one) for one in every))))
+    assert await store.intents.forget(NOON + SECOND, 1) == 1
+    assert await store.intents.get(older.id) is None
+    assert await store.intents.forget(NOON + SECOND, 10) == 1
+    assert await store.intents.forget(NOON + SECOND, 10) == 0
+    assert await store.intents.ids() == sorted([open_still.id, young.id])
+    for table in ("events", "submissions"):
+        rows = await store.read(f"select intent_id from {table} order by 1")
+        assert [row[0] for row in rows] == sorted([open_still.id, young.id])
+
+
+def _final(at: object) -> Intent:
+    return replace(final(waiting(at)), updated_at=at)  # type: ignore[arg-type]

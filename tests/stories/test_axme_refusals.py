@@ -1,0 +1,219 @@
+"""What the server will not do, told to the published AXP client in the error classes it knows."""
+
+import http.client
+import uuid
+from typing import Any
+
+import pytest
+from axme import AxmeAuthError, AxmeClient, AxmeHttpError, AxmeValidationError
+
+from tests.stories.servers import until
+from tests.stories.world import World, work
+
+TASK = {"intent_type": "task.v1", "payload": {}}
+
+
+def told(error: AxmeHttpError) -> str:
+    """The error's code; it has one shape in which every client finds its words."""
+    body = error.body
+    assert isinstance(body, dict)
+    assert body["ok"] is False
+    assert body["error"]["message"] == body["message"] == body["detail"] == error.message
+    assert body["request_id"] == error.request_id
+    code = body["error"]["code"]
+    assert isinstance(code, str)
+    return code
+
+
+def test_an_unknown_key_is_401(world: World) -> None:
+    stranger = world.client("axme_sa_demo.secret")
+    assert stranger.health()["ok"] is True
+    for call in (lambda: stranger.send_intent(TASK), lambda: next(stranger.listen("anybody"))):
+        with pytest.raises(AxmeAuthError) as caught:
+            call()
+        assert (caught.value.status_code, told(caught.value)) == (401, "invalid_platform_api_key")
+    assert world.live.call("GET", "/v1/intents", key="\t")[1]["error"]["code"] == "missing_platform_api_key"
+
+
+def test_another_agents_deliveries_are_403_and_its_intents_404(world: World) -> None:
+    mine, other = world.name("mine"), world.name("other")
+    agent = world.agent(mine)
+    world.agent(other)
+    with pytest.raises(AxmeAuthError) as caught:
+        next(agent.listen(other, wait_seconds=1))
+    assert (caught.value.status_code, told(caught.value)) == (403, "not_your_address")
+    intent_id = world.owner.send_intent({**TASK, "to_agent": other})
+    unknown = str(uuid.uuid4())
+    for ref in (intent_id, unknown):
+        for call in (
+            lambda ref=ref: agent.get_intent(ref),
+            lambda ref=ref: agent.resume_intent(ref, {"action": "complete"}),
+            lambda ref=ref: agent.list_intent_events(ref),
+        ):
+            with pytest.raises(AxmeHttpError) as hidden:
+                call()
+            assert type(hidden.value) is AxmeHttpError
+            assert (hidden.value.status_code, told(hidden.value)) == (404, "intent_not_found")
+
+
+def test_what_is_over_is_409(world: World) -> None:
+    intent_id = world.owner.send_intent(TASK)
+    world.owner.resolve_intent(intent_id, {"status": "COMPLETED", "result": {"a": 1}})
+    for call in (
+        lambda: world.owner.resolve_intent(intent_id, {"status": "CANCELED", "reason": "late"}),
+        lambda: world.owner.resume_intent(intent_id, {"action": "complete"}),
+    ):
+        with pytest.raises(AxmeValidationError) as caught:
+            call()
+        assert (caught.value.status_code, told(caught.value)) == (409, "intent_terminal")
+
+
+def test_a_step_is_reported_once(world: World) -> None:
+    name = world.name("runner")
+    agent = world.agent(name)
+    steps = [{"id": "one", "agent": name}, {"id": "two", "agent": "somebody-else"}]
+    kind = f"intent.{name.replace('-', '_')}.v1"
+    assert world.call("POST", "/v1/workflows", {"workflow": name, "intent_type": kind, "steps": steps})[0] == 200
+    world.owner.send_intent({"intent_type": kind, "payload": {}})
+    step = work(agent, name, {"n": 1})
+    with pytest.raises(AxmeValidationError) as caught:
+        agent.resume_intent(step["intent_id"], {"action": "complete", "n": 2})
+    assert (caught.value.status_code, told(caught.value)) == (409, "step_finished")
+
+
+def test_what_makes_no_sense_is_422_and_what_is_too_large_413(world: World) -> None:
+    created = world.owner.create_intent(
+        {**TASK, "human_task": {"allowed_outcomes": ["approved", "rejected"]}}, correlation_id=str(uuid.uuid4())
+    )
+    for call in (
+        lambda: world.owner.send_intent({"intent_type": "not a type!", "payload": {}}),
+        lambda: world.owner.send_intent({"payload": {}}),
+        lambda: world.owner.send_intent({**TASK, "to_agent": "agent://a//b"}),
+        lambda: world.owner.resolve_intent(created["intent_id"], {"status": "DONE"}),
+        lambda: world.owner.resume_intent(created["intent_id"], {"task_result": {"outcome": "perhaps"}}),
+        lambda: world.owner.apply_scenario({"scenario_id": "empty", "intent": {"type": "intent.x.v1"}}),
+    ):
+        with pytest.raises(AxmeValidationError) as caught:
+            call()
+        assert caught.value.status_code == 422
+        assert told(caught.value)
+    with pytest.raises(AxmeValidationError) as large:
+        world.owner.send_intent({"intent_type": "task.v1", "payload": {"text": "x" * 140_000}})
+    assert (large.value.status_code, told(large.value)) == (413, "payload_too_large")
+    assert world.owner.get_intent(created["intent_id"])["status"] == "WAITING"
+
+
+def test_a_form_that_does_not_fit_consumes_nothing(world: World) -> None:
+    form = {"type": "object", "required": ["rows"], "properties": {"rows": {"type": "integer", "minimum": 1}}}
+    ask = {"task_type": "form", "form_schema": form}
+    intent_id = world.owner.send_intent({**TASK, "human_task": ask})
+    for rows in ("none", 0, None):
+        with pytest.raises(AxmeValidationError) as caught:
+            world.owner.resume_intent(intent_id, {"task_result": {"outcome": "submitted", "rows": rows}})
+        assert caught.value.status_code == 422
+    assert world.owner.get_intent(intent_id)["status"] == "WAITING"
+    world.owner.resume_intent(intent_id, {"task_result": {"outcome": "submitted", "rows": 1}})
+    assert world.owner.get_intent(intent_id)["result"]["rows"] == 1
+
+
+def test_an_idempotency_key_means_one_intent(world: World) -> None:
+    key = world.name("once")
+    first = world.owner.send_intent(TASK | {"payload": {"n": 1, "m": 2}}, idempotency_key=key)
+    # A program that was started again does not know the correlation id it sent before.
+    assert world.owner.send_intent(TASK | {"payload": {"m": 2, "n": 1}}, idempotency_key=key) == first
+    with pytest.raises(AxmeValidationError) as caught:
+        world.owner.send_intent(TASK | {"payload": {"n": 2}}, idempotency_key=key)
+    assert caught.value.status_code == 409
+    assert "idempotency" in told(caught.value)
+    assert world.service().send_intent(TASK, idempotency_key=key) != first
+    done = world.owner.resolve_intent(first, {"status": "COMPLETED"}, idempotency_key="done")
+    assert world.owner.resolve_intent(first, {"status": "COMPLETED"}, idempotency_key="done") == done
+    same = str(uuid.uuid4())
+    assert world.owner.send_intent(TASK, correlation_id=same) != world.owner.send_intent(TASK, correlation_id=same)
+
+
+def test_a_scenario_with_a_key_starts_once(world: World) -> None:
+    bundle = {
+        "scenario_id": "one-step", "agents": [{"role": "r", "address": world.name("runner"), "create_if_missing": True}],
+        "intent": {"type": "intent.demo.once.v1", "payload": {}},
+    }  # fmt: skip
+    key = world.name("apply")
+    first = world.owner.apply_scenario(bundle, idempotency_key=key)["intent_id"]
+    assert world.owner.apply_scenario(bundle, idempotency_key=key)["intent_id"] == first
+    assert world.owner.apply_scenario(bundle)["intent_id"] != first
+
+
+@pytest.fixture
+def gated(world: World) -> tuple[AxmeClient, str]:
+    """(an agent that has done its step, the intent that now waits for a person)."""
+    name = world.name("selfish")
+    agent = world.agent(name)
+    intent_id = world.owner.send_intent({**TASK, "to_agent": name, "human_task": {"title": "Really?"}})
+    work(agent, name, {"passed": True})
+    until(lambda: world.owner.get_intent(intent_id)["status"] == "WAITING")
+    return agent, intent_id
+
+
+def attempts(agent: AxmeClient, intent_id: str, task_id: str) -> list[tuple[Any, ...]]:
+    """Everything by which the published client could decide, on each of the two ids."""
+    tries: list[tuple[Any, ...]] = [(agent.resolve_intent, intent_id, {"status": "COMPLETED", "result": {"ok": True}})]
+    tries.append((agent.resolve_intent, intent_id, {"status": "FAILED", "error": {}}))
+    tries.append((agent.resolve_intent, intent_id, {"status": "CANCELED"}))
+    for ref in (intent_id, task_id):
+        for body in (
+            {"task_result": {"outcome": "approved"}},
+            {"outcome": "approved", "task_result": {"approved": True}},
+            {"approve_current_step": True, "reason": "I am sure"},
+            {"outcome": "approved"},
+        ):
+            tries.append((agent.resume_intent, ref, body))
+        tries.append((lambda ref, decision: agent.decide_approval(ref, decision=decision), ref, "approve"))
+    return tries
+
+
+def test_an_agents_key_never_decides(world: World, gated: tuple[AxmeClient, str]) -> None:
+    agent, intent_id = gated
+    (task,) = [t for t in world.call("GET", "/v1/tasks")[1]["tasks"] if t["intent_id"] == intent_id]
+    before = world.owner.list_intent_events(intent_id)
+    for attempt, ref, body in attempts(agent, intent_id, task["task_id"]):
+        with pytest.raises(AxmeAuthError) as caught:
+            attempt(ref, body)
+        assert caught.value.status_code == 403, body
+        assert told(caught.value)
+    key = agent._config.api_key
+    for ref in (intent_id, task["task_id"]):
+        status, _ = world.call("POST", f"/v1/tasks/{ref}/answer", {"outcome": "approved"}, key)
+        assert status == 403
+    # These are no decisions at all: a result, and "go on".
+    for ref in (intent_id, task["task_id"]):
+        for body in ({"action": "complete", "approved": True}, {"action": "fail"}, {"passed": True}, {}):
+            with pytest.raises(AxmeValidationError) as refused:
+                agent.resume_intent(ref, body)
+            assert (refused.value.status_code, told(refused.value)) == (409, "awaiting_decision")
+    assert world.call("GET", "/v1/me/tasks", key=key)[0] == 403
+    assert world.owner.list_intent_events(intent_id) == before
+    world.owner.resume_intent(intent_id, {"task_result": {"outcome": "approved"}})
+    assert world.owner.get_intent(intent_id)["status"] == "COMPLETED"
+
+
+def test_a_services_key_does_not_decide_either(world: World, gated: tuple[AxmeClient, str]) -> None:
+    _, intent_id = gated
+    service = world.service()
+    for body in ({"task_result": {"outcome": "approved"}}, {"approve_current_step": True}):
+        with pytest.raises(AxmeAuthError) as caught:
+            service.resume_intent(intent_id, body)
+        assert (caught.value.status_code, told(caught.value)) == (403, "person_required")
+    with pytest.raises(AxmeAuthError) as resolved:
+        service.resolve_intent(intent_id, {"status": "COMPLETED"})
+    assert told(resolved.value) == "gate_not_passed"
+    assert world.owner.get_intent(intent_id)["status"] == "WAITING"
+
+
+def test_a_key_as_bearer_token_is_enough(world: World) -> None:
+    for scheme, expected in (("Bearer", 200), ("bearer", 200), ("Basic", 401)):
+        connection = http.client.HTTPConnection("127.0.0.1", world.live.port, timeout=9)
+        connection.request("GET", "/v1/me", headers={"Authorization": f"{scheme} {world.live.owner_key}"})
+        answer = connection.getresponse()
+        answer.read()
+        connection.close()
+        assert answer.status == expected

@@ -1,0 +1,205 @@
+"""Tasks over HTTP: what is shown, how it is answered, what everybody after the first is told."""
+
+from datetime import timedelta
+
+import pytest
+
+from signoff.core.plan import HumanStep
+from signoff.core.tasks import Stage, TaskSpec
+from tests.builders import gate
+from tests.web.world import PAYLOAD, World
+
+
+async def test_a_task_shows_all_that_a_decision_needs(web: World) -> None:
+    intent_id, task_id = await web.at_gate()
+    task = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
+    assert task["state"] == "open"
+    assert task["intent_id"] == intent_id
+    assert task["title"] == "Run the migration?"
+    assert task["payload"] == PAYLOAD
+    assert task["previous_results"] == {"validate": {"passed": True}}
+    assert task["requester"]["kind"] == "service"
+    assert task["requester"]["name"] == "ci"
+    assert task["approvers"] == ["ann@acme.example", "otto@acme.example"]
+    assert task["due_at"] == "2026-03-02T17:00:00Z"
+    assert task["next_reminder_at"] == "2026-03-02T09:05:00Z"
+    assert task["escalation_at"] == "2026-03-02T11:00:00Z"
+    assert task["on_silence"] == (
+        "If nobody answers by 2026-03-02 17:00 UTC, the task expires and the request fails; nothing is approved."
+    )
+    assert len(task["digest"]) == 64
+
+
+async def test_an_answer_completes_the_intent(web: World) -> None:
+    intent_id, task_id = await web.at_gate()
+    shown = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
+    done = await web.answer(task_id, comment="fine", revision=shown["revision"], digest=shown["digest"])
+    assert done.status == 200
+    assert done["intent"]["status"] == "COMPLETED"
+    task = done["task"]
+    assert (task["state"], task["outcome"], task["ending"]) == ("closed", "approved", "approved")
+    assert (task["decided_by"], task["decided_by_name"], task["via"]) == ("per_ann", "Ann", "api")
+    [vote] = task["votes"]
+    assert (vote["person"], vote["name"], vote["outcome"], vote["comment"]) == ("per_ann", "Ann", "approved", "fine")
+    assert (await web.get(f"/v1/tasks/{task_id}", "otto"))["task"] == task
+    read = await web.get(f"/v1/intents/{intent_id}")
+    assert (read["result"]["outcome"], read["intent"]["ending"]) == ("approved", "approved")
+
+
+async def test_a_rejection_fails_the_intent_and_keeps_its_outcome(web: World) -> None:
+    intent_id, task_id = await web.at_gate()
+    await web.answer(task_id, "rejected", comment="not today")
+    read = await web.get(f"/v1/intents/{intent_id}")
+    assert read["status"] == "FAILED"
+    assert read["intent"]["error"]["code"] == "human_rejected"
+    assert read["result"]["outcome"] == "rejected"
+
+
+async def test_whoever_comes_second_learns_who_decided(web: World) -> None:
+    intent_id, task_id = await web.at_gate()
+    await web.answer(task_id)
+    for who, path, body in [
+        ("otto", f"/v1/tasks/{task_id}/answer", {"outcome": "rejected"}),
+        ("otto", f"/v1/intents/{intent_id}/resume", {"task_result": {"outcome": "rejected"}}),
+        ("otto", f"/v1/approvals/{task_id}/decision", {"decision": "reject"}),
+    ]:
+        late = await web.post(path, body, who)
+        assert (late.status, late.code) == (409, "already_decided"), path
+        details = late["error"]["details"]
+        assert (details["outcome"], details["decided_by"], details["via"]) == ("approved", "per_ann", "api")
+
+
+async def test_an_answer_to_something_else_than_was_shown_is_refused(web: World) -> None:
+    _, task_id = await web.at_gate()
+    for stale in ({"revision": 7}, {"digest": "0" * 64}):
+        answer = await web.answer(task_id, **stale)
+        assert (answer.status, answer.code) == (409, "stale_revision")
+    assert (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]["votes"] == []
+
+
+async def test_a_repeated_answer_is_the_first_one(web: World) -> None:
+    _, task_id = await web.at_gate()
+    path = f"/v1/tasks/{task_id}/answer"
+    first = await web.post(path, {"outcome": "approved"}, "ann", idempotency_key="a")
+    again = await web.post(path, {"outcome": "approved"}, "ann", idempotency_key="a")
+    assert (again.status, again.json) == (200, first.json)
+
+
+@pytest.mark.parametrize("who", ["rita", "aud", "oscar", "ci", "agent"])
+async def test_only_those_who_were_asked_may_answer(web: World, who: str) -> None:
+    _, task_id = await web.at_gate()
+    answer = await web.answer(task_id, who=who)
+    assert answer.status == 403
+    assert (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]["state"] == "open"
+
+
+async def test_escalation_lets_somebody_else_decide(web: World) -> None:
+    intent_id, task_id = await web.at_gate()
+    await web.works.pass_time(timedelta(hours=3))
+    task = (await web.get(f"/v1/tasks/{task_id}", "oscar"))["task"]
+    assert task["approvers"][-1] == "oscar@acme.example"
+    assert task["reminders_sent"] >= 1
+    assert (await web.answer(task_id, who="oscar")).status == 200
+    events = (await web.get(f"/v1/intents/{intent_id}/events"))["events"]
+    [escalated] = [e for e in events if e["event_type"] == "intent.escalated"]
+    assert escalated["details"]["escalated_to"] == "oscar@acme.example"
+    assert escalated["pending_with"]["name"] == "oscar@acme.example"
+    assert (escalated["status"], escalated["waiting_reason"]) == ("WAITING", "WAITING_FOR_HUMAN")
+
+
+async def test_an_expired_task_says_so(web: World) -> None:
+    intent_id, task_id = await web.at_gate()
+    await web.works.pass_time(timedelta(hours=9))
+    task = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
+    assert (task["state"], task["ending"]) == ("closed", "expired")
+    assert (await web.get(f"/v1/intents/{intent_id}"))["intent"]["error"]["code"] == "step_timeout"
+    assert (await web.answer(task_id)).code == "already_decided"
+
+
+async def test_own_open_and_closed_tasks_are_listed(web: World) -> None:
+    _, gate = await web.at_gate()
+    _, open_to_all = await web.ask()
+    for who, expected in [("ann", [gate, open_to_all]), ("oscar", [open_to_all]), ("rita", [])]:
+        answer = await web.get("/v1/tasks?mine=true", who)
+        assert [t["task_id"] for t in answer["tasks"]] == expected, who
+    assert len((await web.get("/v1/tasks", "rita"))["tasks"]) == 2
+    await web.answer(gate)
+    assert [t["task_id"] for t in (await web.get("/v1/tasks"))["tasks"]] == [open_to_all]
+    closed = (await web.get("/v1/tasks?state=closed"))["tasks"]
+    assert [(t["task_id"], t["outcome"]) for t in closed] == [(gate, "approved")]
+    assert (await web.get("/v1/tasks?state=any")).status == 422
+    assert (await web.get("/v1/tasks", "agent")).status == 403
+
+
+async def test_lists_of_tasks_are_paged(web: World) -> None:
+    tasks = [(await web.ask())[1] for _ in range(3)]
+    first = await web.get("/v1/tasks?limit=2")
+    second = await web.get(f"/v1/tasks?limit=2&cursor={first['next_cursor']}")
+    assert [t["task_id"] for t in (*first["tasks"], *second["tasks"])] == tasks
+
+
+async def test_tasks_as_axp_lists_them(web: World) -> None:
+    intent_id, _ = await web.at_gate()
+    [task] = (await web.get("/v1/me/tasks", "ann"))["tasks"]
+    assert (task["intent_id"], task["status"]) == (intent_id, "WAITING")
+    assert task["human_task"]["title"] == "Run the migration?"
+    assert task["human_task"]["allowed_outcomes"] == ["approved", "rejected"]
+    assert (await web.get("/v1/me/tasks", "rita"))["tasks"] == []
+    assert len((await web.get("/v1/me/tasks", "ci"))["tasks"]) == 1
+
+
+async def test_an_intents_id_names_its_task(web: World) -> None:
+    intent_id, task_id = await web.at_gate()
+    assert (await web.get(f"/v1/tasks/{intent_id}", "ann"))["task"]["task_id"] == task_id
+    assert (await web.answer(intent_id))["task"]["task_id"] == task_id
+
+
+async def test_what_is_no_task_is_not_found(web: World) -> None:
+    intent_id, _ = await web.at_gate()
+    for ref in (intent_id[:-4] + "0001", intent_id[:-4] + "0009", "nonsense"):
+        assert (await web.get(f"/v1/tasks/{ref}", "ann")).status == 404
+        assert (await web.answer(ref)).status == 404
+
+
+async def test_our_endpoint_refuses_what_it_does_not_know(web: World) -> None:
+    _, task_id = await web.at_gate()
+    answer = await web.post(f"/v1/tasks/{task_id}/answer", {"outcom": "approved"}, "ann")
+    assert (answer.status, answer.code) == (422, "unknown_field")
+    assert answer["error"]["hint"] == "Did you mean 'outcome'?"
+
+
+async def test_a_form_is_checked_and_its_values_coerced(web: World) -> None:
+    schema = {"type": "object", "required": ["amount"], "properties": {"amount": {"type": "integer", "minimum": 1}}}
+    intent_id, task_id = await web.ask(task_type="form", form_schema=schema)
+    wrong = await web.answer(task_id, "submitted", data={"amount": "none"})
+    assert (wrong.status, wrong.code) == (422, "form_invalid")
+    right = await web.post(
+        f"/v1/intents/{intent_id}/resume", {"task_result": {"outcome": "approved", "amount": "5"}}, "ann"
+    )
+    assert right["intent"]["result"]["amount"] == 5
+    assert right["intent"]["result"]["outcome"] == "submitted"
+
+
+async def test_a_decision_as_axps_approvals_make_it(web: World) -> None:
+    _, task_id = await web.at_gate()
+    done = await web.post(f"/v1/approvals/{task_id}/decision", {"decision": "approved", "reason": "ok"}, "ann")
+    assert (done["status"], done["approval"]["decision"], done["approval"]["comment"]) == ("approved", "approve", "ok")
+    assert done["intent"]["status"] == "COMPLETED"
+    unknown = await web.post(
+        "/v1/approvals/0190a7de-1111-7222-8333-444455556666/decision", {"decision": "approve"}, "ann"
+    )
+    assert unknown.status == 404
+    assert (await web.post(f"/v1/approvals/{task_id}/decision", {"decision": "maybe"}, "ann")).status == 422
+
+
+async def test_a_second_approver_sees_the_first_vote(web: World) -> None:
+    both = HumanStep(id="approve", task=TaskSpec(stages=(Stage(need=2),)))
+    intent = await web.works.submit(gate(both), await web.actor("ci"))
+    task_id = intent.id[:-4] + "0001"
+    first = await web.answer(task_id)
+    assert (first["task"]["state"], len(first["task"]["votes"])) == ("open", 1)
+    [listed] = (await web.get("/v1/tasks", "otto"))["tasks"]
+    assert [v["person"] for v in listed["votes"]] == ["per_ann"]
+    second = await web.answer(task_id, who="otto")
+    assert [v["person"] for v in second["task"]["votes"]] == ["per_ann", "per_otto"]
+    assert second["intent"]["status"] == "COMPLETED"

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import importlib.metadata
 import os
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from bench.options import QUICK, Options
 from bench.place import Place, clusters, place, version
 from bench.report import heading, worst
 from bench.start import listeners, start
+from signoff import __version__
 
 # Each group of figures has a server and a database of its own.
 GROUPS: Final[dict[str, Callable[[Place, Options], None]]] = {
@@ -68,13 +68,13 @@ def main() -> int:
 def _introduce(options: Options, cluster: Cluster | None) -> None:
     databases = [f"SQLite {apsw.sqlite_lib_version()} (WAL, synchronous=FULL)"]
     databases += [asyncio.run(version(cluster))] if cluster else []
-    print(f"Signoff {importlib.metadata.version('signoff')}")
+    print(f"Signoff {__version__}")
     print("\n".join(describe(Path(tempfile.gettempdir()))))
     print(f"store    {'; '.join(databases)}")
     print(f"load     {os.getloadavg()[0]:.2f} over the last minute, before the start")
     print(
-        f"method   one server process with its default settings, default lanes; load generator, server and database"
-        f" share the cores over loopback; median of {options.repeats} x {options.seconds:g} s after a warm-up"
+        "method   one server process, default settings; load generator, server and database share the cores;"
+        f" loopback; median of {options.repeats} x {options.seconds:g} s after a warm-up"
     )
 
 

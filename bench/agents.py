@@ -1,4 +1,4 @@
-"""The agent's side of a flow: it takes every delivery and reports at once, in one of the two ways there are."""
+"""The agent's side of a flow: it takes every delivery and reports at once, by stream or by claim."""
 
 import asyncio
 import json

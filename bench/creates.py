@@ -6,6 +6,7 @@ from itertools import count
 from typing import Final
 
 from bench.goals import goal
+from bench.loop import run
 from bench.machine import Usage
 from bench.options import Options
 from bench.place import QUEUED, Place
@@ -91,5 +92,5 @@ async def _rate(place: Place, keyed: bool, seconds: float) -> tuple[float, Usage
 
 def creates(place: Place, options: Options) -> None:
     for name, keyed in (("creates", False), ("creates_keyed", True)):
-        runs = [asyncio.run(_rate(place, keyed, options.seconds)) for _ in range(options.repeats)]
+        runs = [run(_rate(place, keyed, options.seconds)) for _ in range(options.repeats)]
         show(goal(name, place.database), [rate for rate, _ in runs], runs[-1][1])

@@ -13,6 +13,7 @@ from tests.live import Live
 from bench.agents import Claiming, Problems, Streaming, Worker, worker
 from bench.creates import body
 from bench.goals import goal
+from bench.loop import run
 from bench.machine import Usage
 from bench.options import Options
 from bench.place import APPROVAL, Place
@@ -31,7 +32,10 @@ _IDS: Final = 36
 
 
 class Load:
-    """Everybody around the server: requester, agent, person. ``ended`` is called with each flow's decision time."""
+    """Everybody around the server: requester, agent, person.
+
+    ``ended`` is called for each flow with the seconds from its decision to its end as the requester saw it.
+    """
 
     def __init__(self, place: Place, ended: Callable[[float], None]) -> None:
         self._keys = place.keys
@@ -169,7 +173,7 @@ async def _open(place: Place, follows: Live, seconds: float) -> tuple[list[float
 def flows(place: Place, options: Options) -> None:
     """Closed loop, in both ways in which an agent can get its work."""
     for name, agent in (("flows_stream", Streaming), ("flows_claim", Claiming)):
-        runs = [asyncio.run(_closed(place, agent, options.seconds)) for _ in range(options.repeats)]
+        runs = [run(_closed(place, agent, options.seconds)) for _ in range(options.repeats)]
         show(goal(name, place.database), [rate for rate, _ in runs], runs[-1][1])
 
 
@@ -184,6 +188,6 @@ def latency(place: Place, options: Options) -> None:
 
 
 def _latency(name: str, place: Place, follows: Live, options: Options) -> None:
-    runs = [asyncio.run(_open(place, follows, 1.5 * options.seconds)) for _ in range(options.repeats)]
+    runs = [run(_open(place, follows, 1.5 * options.seconds)) for _ in range(options.repeats)]
     show(goal(f"{name}_p50", place.database), [percentile(took, 0.5) for took, _ in runs], runs[-1][1])
     show(goal(f"{name}_p99", place.database), [percentile(took, 0.99) for took, _ in runs])

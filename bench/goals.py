@@ -1,4 +1,4 @@
-"""What the project promises of each figure: the goal, and the floor under which a change must not bring it."""
+"""What the project promises of each figure: its goal, and the floor that no change may bring it under."""
 
 from typing import Final, NamedTuple
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from bench.creates import body
 from bench.goals import goal
+from bench.loop import run
 from bench.options import Options
 from bench.place import GATE, REMIND_AFTER, REMINDED, Place
 from bench.report import percentile, show
@@ -26,14 +27,14 @@ _GIB: Final = 2**30
 
 def growth(place: Place, options: Options) -> None:
     """First among FEW gates, then among ``options.gates``."""
-    template = asyncio.run(_gate(place))
+    template = run(_gate(place))
     few = _grown(place, template, FEW)
-    base = asyncio.run(_decisions(place, few))
+    base = run(_decisions(place, few))
     before = size(place)
     many = _grown(place, template, options.gates - FEW)
     each = (size(place) - before) / len(many)
     idle = _idle(place)
-    alone, busy = asyncio.run(_decisions(place, many))
+    alone, busy = run(_decisions(place, many))
     print(f"with {options.gates:,} waiting gates:")
     show(goal("one", place.database), [alone])
     show(goal("one_growth", place.database), [alone / base[0]], f"{base[0]:.2f} ms among {FEW:,}")
@@ -41,7 +42,7 @@ def growth(place: Place, options: Options) -> None:
     show(goal("busy_growth", place.database), [busy / base[1]], f"{base[1]:.2f} ms among {FEW:,}")
     show(goal("idle", place.database), [idle])
     show(goal("gates", place.database), [_GIB / each], f"{each:,.0f} bytes each")
-    lags = asyncio.run(_reminders(place))
+    lags = run(_reminders(place))
     show(goal("reminders", place.database), [percentile(lags, 0.99)], f"p50 {percentile(lags, 0.5):.3f} s")
 
 
@@ -89,7 +90,7 @@ async def _decisions(place: Place, gates: list[str]) -> tuple[float, float]:
 
 
 async def _reminders(place: Place) -> list[float]:
-    """Seconds by which each of REMINDERS first reminders came late; their moments are spread over one second."""
+    """Seconds by which REMINDERS first reminders came late; they are due within one second."""
     pool = await Pool(place.live.url).open(AT_ONCE)
     create = request("POST", "/v1/intents", place.keys["service"], body(REMINDED))
     loop = asyncio.get_running_loop()

@@ -111,7 +111,7 @@ class Reading(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """What a measured stretch cost: microseconds of CPU per operation, and the cores that others kept busy."""
+    """What a stretch cost: microseconds of CPU for each operation, and the cores that others kept busy."""
 
     server: float
     database: float

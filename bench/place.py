@@ -1,4 +1,4 @@
-"""A server on a database of its own, with the people, keys and workflows that the load needs. Nothing outlives it."""
+"""A server on a database of its own, with the keys and workflows that the load needs; nothing outlives it."""
 
 import asyncio
 import shutil
@@ -143,8 +143,8 @@ async def version(cluster: Cluster) -> str:
     connection = await asyncpg.connect(cluster.url())
     try:
         rows = await connection.fetch(
-            "select name, setting from pg_settings where name in ('fsync', 'synchronous_commit', 'server_version')"
-            " order by name desc"
+            "select name, setting from pg_settings"
+            " where name in ('fsync', 'synchronous_commit', 'server_version')"
         )
     finally:
         await connection.close()

@@ -1,5 +1,5 @@
-"""Very many waiting gates at once: one real gate, made through the API, copied under new ids straight into the
-tables while the server is stopped. Each copy is as large as a real one; only its chain would not verify.
+"""Very many waiting gates at once: one real gate, made through the API, copied into the tables under new ids
+while the server is stopped. Each copy is as large as a real one; only its chain would not verify.
 """
 
 import asyncio

@@ -9,6 +9,7 @@ from tests.databases import create_database
 
 from bench.creates import body
 from bench.goals import goal
+from bench.loop import run
 from bench.machine import resident
 from bench.options import Options
 from bench.place import GATE, Place, first_answer
@@ -26,7 +27,7 @@ def start(place: Place, options: Options) -> None:
     place.live.stop()
     for _ in range(options.repeats):
         if place.cluster is not None:
-            asyncio.run(create_database(place.cluster.url(), "bench"))
+            run(create_database(place.cluster.url(), "bench"))
         server = place.server()
         seconds.append(first_answer(server))
         time.sleep(_SETTLE)
@@ -43,7 +44,7 @@ def listeners(place: Place, options: Options) -> None:
         raise RuntimeError(
             f"{LISTENERS} listeners need that many open files; the limit is {soft} (ulimit -n {hard})"
         )
-    show(goal("listener", place.database), [asyncio.run(_listener(place))])
+    show(goal("listener", place.database), [run(_listener(place))])
 
 
 async def _listener(place: Place) -> float:

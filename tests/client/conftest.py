@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from signoff import Client
+from signoff import Agent, Client
+from tests.client.field import Field
 from tests.client.stub import Stub, stub_server
 
 KEY = "sgn_person_test_secret"
@@ -20,3 +21,13 @@ def stub() -> Iterator[Stub]:
 def client(stub: Stub) -> Iterator[Client]:
     with Client(stub.url, KEY) as client:
         yield client
+
+
+@pytest.fixture
+def field(stub: Stub) -> Field:
+    return Field(stub)
+
+
+@pytest.fixture
+def agent(stub: Stub) -> Agent:
+    return Agent("agent://validator", url=stub.url, api_key=KEY, concurrency=2)

@@ -1,4 +1,4 @@
-"""Idempotency: the answer kept under a key is the answer of the first call, whoever else comes at the same time."""
+"""Idempotency: what is kept under a key is the answer of the first call, whoever comes at the same time."""
 
 import asyncio
 from datetime import timedelta

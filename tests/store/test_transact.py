@@ -1,4 +1,4 @@
-"""A transaction: all of it or nothing of it, one at a time for each intent, and what it read is what stands."""
+"""A transaction: all of it or nothing, one at a time for each intent, and what it read is what stands."""
 
 import asyncio
 
@@ -201,7 +201,7 @@ async def test_the_schema_refuses_a_final_intent_that_still_waits_for_time(store
 
 
 async def _second_server(store: Store, url: str, clock: FixedClock, *, afresh: bool = False) -> Store:
-    """Another server on the same PostgreSQL; on SQLite, where there is none, the same one (or its successor)."""
+    """Another server on the same PostgreSQL; on SQLite, which has one only, itself or its successor."""
     if url.startswith("sqlite"):
         if not afresh:
             return store

@@ -39,3 +39,11 @@ def until(look: Callable[[], T], patience: float = PATIENCE) -> T:
         assert time.monotonic() < give_up, "it did not happen in time"
         time.sleep(0.02)
     return found
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """What a child process gets: nothing that points at another server, and imports that work in any folder."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SIGNOFF_")}
+    if kept.get("PYTHONPATH"):
+        kept["PYTHONPATH"] = os.pathsep.join(str(Path(p).resolve()) for p in kept["PYTHONPATH"].split(os.pathsep))
+    return kept | variables

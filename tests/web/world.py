@@ -35,18 +35,20 @@ WORKFLOW = {
                 "title": "Run the migration?",
                 "approvers": ["ann@acme.example", "otto@acme.example"],
                 "remind": {"after": "5m", "every": "30m", "at_most": 3},
-                "escalate": [{"after": "2h", "to": ["oscar@acme.example"]}],
+                "escalate": [{"after": "2h", "to": ["emma@acme.example"]}],
             },
             "deadline": "8h",
         },
     ],
 }
-# Rita requests, Ann and Otto approve, Oscar owns it all, Aud only reads; Sam owns another workspace.
+# Rita requests, Ann and Otto approve, Emma stands in; Oscar owns it all (and made the keys, so he stands on the
+# requester's side); Aud only reads; Sam owns another workspace.
 PEOPLE = {
     "oscar": (HOME, ("owner",)),
     "rita": (HOME, ("member",)),
     "ann": (HOME, ("approver",)),
     "otto": (HOME, ("approver",)),
+    "emma": (HOME, ("approver",)),
     "aud": (HOME, ("auditor",)),
     "sam": (ELSEWHERE, ("owner",)),
 }

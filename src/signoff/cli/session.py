@@ -65,7 +65,7 @@ class Remote(Session):
         """The SDK, closed when the command ends. It does not retry: a person sees the failure and decides."""
         from signoff.client import Client
 
-        client = Client(self.url, self._key(), retry_for=0.0)
+        client = Client(self.url, self._key(), retry_for=0.0, program="signoff-cli")
         self.ctx.call_on_close(client.close)
         return client
 

@@ -11,10 +11,18 @@ from signoff.core import commands as c
 from signoff.core.errors import Forbidden, NotFound
 from signoff.core.model import Actor, ActorKind, Delivery, Intent, Task
 from signoff.core.plan import AgentStep
+from signoff.core.standing import (
+    ADMIN,
+    APPROVER,
+    MEMBER,
+    OWNER,
+    on_requesters_side,
+    self_approval,
+    standing,
+)
+from signoff.core.tasks import Strength
 from signoff.core.wake import spec_of
 
-OWNER, ADMIN, APPROVER, MEMBER, AUDITOR = ROLES = ("owner", "admin", "approver", "member", "auditor")
-DECIDING: Final = frozenset({OWNER, ADMIN, APPROVER})
 RUNNING: Final = frozenset({OWNER, ADMIN})
 
 
@@ -38,7 +46,7 @@ def may(actor: Actor, command: c.Command, intent: Intent | None) -> None:
     """Let the command pass, or raise Forbidden / NotFound. ``intent`` is None for a Submit."""
     if actor.kind is ActorKind.SYSTEM:
         return
-    if isinstance(command, c.Tick | c.Accept | c.Miss):
+    if isinstance(command, c.Tick | c.Accept | c.Miss | c.Unreachable):
         raise Forbidden("system_only", "Only the server itself does this.")
     if intent is None:
         _may_submit(actor)
@@ -46,15 +54,15 @@ def may(actor: Actor, command: c.Command, intent: Intent | None) -> None:
     if not may_see(actor, intent):
         raise NotFound("intent_not_found", f"There is no intent {intent.id}.")
     match command:
-        case c.Answer():
-            _may_answer(actor, intent)
+        case c.Answer() | c.Delegate() | c.Reassign() | c.Take() | c.Remark() | c.Revise():
+            _may_answer(actor, command, intent)
         case c.Claim() | c.Renew() | c.Release() | c.Report() | c.Progress():
-            _may_act_as_agent(actor, intent)
+            _may_act_as_agent(actor, getattr(command, "visit", 0), intent)
         case c.Resolve():
             _may_resolve(actor, command, intent)
         case c.Cancel() | c.Patch():
             _may_steer(actor, intent)
-        case c.Submit() | c.Tick() | c.Accept() | c.Miss():
+        case c.Submit() | c.Tick() | c.Accept() | c.Miss() | c.Unreachable():
             raise Forbidden("not_allowed", "This cannot be asked of an intent that exists.")
 
 
@@ -63,39 +71,54 @@ def _may_submit(actor: Actor) -> None:
         raise Forbidden("role_required", "Your role may read, not submit.", hint="Ask an admin for the role member.")
 
 
-def _may_answer(actor: Actor, intent: Intent) -> None:
+def _may_answer(actor: Actor, command: c.Command, intent: Intent) -> None:
     if actor.kind is not ActorKind.PERSON:
         raise Forbidden(
             "person_required",
             f"Only a person can decide; this key belongs to {'an agent' if actor.kind is ActorKind.AGENT else 'a service'}.",
             hint="Use a person's key: signoff keys create --person EMAIL.",
         )
-    if not isinstance(intent.open, Task):
+    task = intent.open
+    if not isinstance(task, Task):
         return  # decide says what the state is
-    if not actor.self_approval and set(actor.sponsors) & set(intent.requester.persons):
+    if isinstance(command, c.Reassign):
+        if not actor.roles & RUNNING:
+            raise Forbidden("admin_required", "Only an owner or an admin may ask other people.")
+        return
+    if isinstance(command, c.Remark) and may_see(actor, intent):
+        return
+    if on_requesters_side(actor, intent) and not self_approval(actor, intent, task):
         raise Forbidden(
             "self_approval",
             "You stand on the requester's side of this intent, so your answer cannot count.",
             hint="Somebody else has to decide.",
         )
-    if not eligible(actor, intent, intent.open):
+    if standing(actor, intent, task) is None:
         raise Forbidden("not_an_approver", "You are not among those who were asked.", hint="See the task's approvers.")
+    if isinstance(command, c.Answer):
+        _strong_enough(actor, command, intent, task)
 
 
-def eligible(actor: Actor, intent: Intent, task: Task) -> bool:
-    """Whether this person is among those asked at the task's present stage, escalations included."""
-    if actor.kind is not ActorKind.PERSON:
-        return False
-    spec = spec_of(intent, task)
-    asked = set(spec.stages[task.stage].approvers)
-    reached = {name for rung in spec.escalate[: task.escalated] for name in rung.to}
-    return bool(actor.names & (asked | reached)) or (not asked and bool(actor.roles & DECIDING))
+_LEVELS: Final = {Strength.LINK: 1, Strength.SESSION: 2, Strength.STEP_UP: 3}
 
 
-def _may_act_as_agent(actor: Actor, intent: Intent) -> None:
+def _strong_enough(actor: Actor, command: c.Answer, intent: Intent, task: Task) -> None:
+    """An answer that names no digest was given without seeing: it counts as a link's, however good the key."""
+    wanted = spec_of(intent, task).strength
+    given = actor.strength if command.digest is not None else Strength.LINK
+    if _LEVELS[given] < _LEVELS[wanted]:
+        raise Forbidden(
+            "stronger_sign_in_required",
+            f"This decision needs {wanted.value}; your answer came with {given.value}.",
+            hint="Decide on the task's page, or name the digest you were shown.",
+        )
+
+
+def _may_act_as_agent(actor: Actor, visit: int, intent: Intent) -> None:
+    """A visit that is over is nobody's any more: whoever still reports it is told so by ``decide``, not here."""
     if actor.kind is ActorKind.AGENT:
-        agent = intent.open.agent if isinstance(intent.open, Delivery) else None
-        if agent is not None and agent != actor.address:
+        held = intent.open
+        if isinstance(held, Delivery) and visit in (0, held.visit) and held.agent != actor.address:
             raise Forbidden("not_your_delivery", "This step is with another agent.")
     elif actor.kind is ActorKind.PERSON and not actor.roles & {OWNER, ADMIN, MEMBER, APPROVER}:
         raise Forbidden("role_required", "Your role may read, not act for an agent.")

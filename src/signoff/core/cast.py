@@ -6,8 +6,8 @@ from typing import Final
 import msgspec
 
 from signoff.core import address
-from signoff.core.access import DECIDING
 from signoff.core.fields import Fields, Problems
+from signoff.core.standing import DECIDING
 
 _AGENT: Final = (
     "role",

@@ -81,6 +81,53 @@ class Answer(msgspec.Struct, frozen=True):
     data: dict[str, Any] = {}
     revision: int | None = None
     digest: str | None = None
+    standing: dict[str, frozenset[str]] | None = None
+
+
+class Delegate(msgspec.Struct, frozen=True):
+    """Hand one's own say in the task over to another person (``to``: a person's id)."""
+
+    to: str
+    visit: int = 0
+    comment: str = ""
+
+
+class Reassign(msgspec.Struct, frozen=True):
+    """Ask other people at this stage (an admin's act). ``to``: parties, as a policy names them."""
+
+    to: tuple[str, ...]
+    visit: int = 0
+    comment: str = ""
+
+
+class Take(msgspec.Struct, frozen=True):
+    """Say that one is looking at the task (``free``: that one is not any more). Others see it; nothing is locked."""
+
+    visit: int = 0
+    free: bool = False
+
+
+class Remark(msgspec.Struct, frozen=True):
+    """Say something about the task without answering it."""
+
+    comment: str
+    visit: int = 0
+
+
+class Revise(msgspec.Struct, frozen=True):
+    """Change what is being decided (approve-with-changes): earlier votes are void, the editor joins the requester."""
+
+    payload_digest: str
+    visit: int = 0
+    comment: str = ""
+    digest: str | None = None
+
+
+class Unreachable(msgspec.Struct, frozen=True):
+    """Nobody who was to be told of the task could be reached."""
+
+    visit: int
+    reason: str
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -121,4 +168,5 @@ class Tick(msgspec.Struct, frozen=True):
 
 Command = (
     Submit | Claim | Renew | Release | Report | Accept | Miss | Answer | Progress | Resolve | Cancel | Patch | Tick
+    | Delegate | Reassign | Take | Remark | Revise | Unreachable
 )

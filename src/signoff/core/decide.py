@@ -8,27 +8,27 @@ refusal (``Refused``) leaves no fact behind. Final is final: only a late tick is
 from collections.abc import Callable
 from typing import Any, Final
 
+from signoff.core import answering, steps
 from signoff.core import commands as c
 from signoff.core import events as e
-from signoff.core import steps
 from signoff.core.errors import Conflict, Invalid
 from signoff.core.ledger import Ledger
 from signoff.core.model import FINAL, Delivery, Fault, Hold, Intent, Status, Task
-from signoff.core.plan import AgentStep, HumanStep
-from signoff.core.tasks import ENDING_OF, Ending, Sign, TaskSpec, check_answer, tally
+from signoff.core.plan import AgentStep
+from signoff.core.tasks import Ending, Sign, TaskSpec, check_answer
 from signoff.core.ticking import lapse, tick
-from signoff.core.wake import spec_of
 
 _ANY: Final = frozenset({c.Resolve, c.Cancel, c.Patch, c.Tick})
+_PERSON: Final = frozenset({c.Answer, c.Delegate, c.Reassign, c.Take, c.Remark, c.Revise, c.Unreachable})
 _AGENT: Final = frozenset({c.Claim, c.Renew, c.Release, c.Report, c.Accept, c.Miss, c.Progress})
 
 ALLOWED: Final[dict[Status, frozenset[type]]] = {
     Status.CREATED: _ANY,
     Status.SUBMITTED: _ANY,
-    Status.DELIVERED: _ANY | _AGENT | {c.Answer},
+    Status.DELIVERED: _ANY | _AGENT | _PERSON,
     Status.ACKNOWLEDGED: _ANY | _AGENT,
-    Status.IN_PROGRESS: _ANY | _AGENT | {c.Answer},
-    Status.WAITING: _ANY | _AGENT | {c.Answer},
+    Status.IN_PROGRESS: _ANY | _AGENT | _PERSON,
+    Status.WAITING: _ANY | _AGENT | _PERSON,
     Status.COMPLETED: frozenset({c.Tick}),
     Status.FAILED: frozenset({c.Tick}),
     Status.CANCELED: frozenset({c.Tick}),
@@ -48,8 +48,8 @@ def decide(book: Ledger, command: c.Command) -> None:
 
 
 def _refusal(intent: Intent, command: c.Command) -> Conflict:
-    if isinstance(command, c.Answer) and intent.ending is not None:
-        return already_decided(intent)
+    if type(command) in _PERSON and intent.ending is not None:
+        return answering.already_decided(intent)
     if intent.status in FINAL:
         return Conflict(
             "intent_terminal",
@@ -58,16 +58,6 @@ def _refusal(intent: Intent, command: c.Command) -> Conflict:
             hint="Send a new one; signoff intents retry does.",
         )
     return Conflict("not_now", f"{type(command).__name__} is not possible while {intent.status.value}.")
-
-
-def already_decided(intent: Intent) -> Conflict:
-    """The answer to everybody who comes after the decision: what it was, who made it, when, through what."""
-    last: dict[str, Any] = next(
-        (r for r in reversed(list(intent.results.values())) if isinstance(r, dict) and "ending" in r), {}
-    )
-    keys = ("outcome", "ending", "decided_by", "decided_at", "via")
-    details = {key: last[key] for key in keys if key in last}
-    return Conflict("already_decided", f"This was already decided: {intent.outcome}.", details=details)
 
 
 def submit(book: Ledger, command: c.Submit) -> None:
@@ -183,48 +173,11 @@ def progress(book: Ledger, command: c.Progress) -> None:
 
 
 def answer(book: Ledger, command: c.Answer) -> None:
-    intent = book.intent
-    task = intent.open
-    if isinstance(task, Delivery) and intent.plan.direct and command.visit in (0, task.visit):
-        _operate(book, task, command)
-        return
-    if not isinstance(task, Task) or command.visit not in (0, task.visit):
-        raise already_decided(intent) if intent.ending else Conflict("no_open_task", "No task is open here.")
-    if command.revision not in (None, task.revision) or command.digest not in (None, task.digest):
-        raise Conflict(
-            "stale_revision",
-            "What you were shown is not what would be decided now.",
-            details={"revision": task.revision, "digest": task.digest},
-            hint="Read the task again, then answer.",
-        )
-    spec = spec_of(intent, task)
-    outcome, sign = check_answer(spec, command.outcome, command.comment, command.data)
-    book.add(
-        e.Answered(
-            visit=task.visit,
-            outcome=outcome,
-            sign=sign,
-            stage=task.stage,
-            sent=command.outcome if command.outcome != outcome else "",
-            revision=task.revision,
-            digest=task.digest,
-            unseen=command.digest is None,
-            data=command.data,
-        ),
-        comment=command.comment,
-    )
-    _count(book, spec)
-
-
-def _count(book: Ledger, spec: TaskSpec) -> None:
-    task = book.intent.open
-    if not isinstance(task, Task):
-        raise TypeError("no task is open")
-    vote = tally(spec.stages[task.stage], task.stage, task.votes)
-    step = book.intent.plan.by_id[task.step]
-    if vote is None or not isinstance(step, HumanStep):
-        return
-    steps.decided(book, step, vote.outcome, ENDING_OF[vote.sign], vote.sign)
+    held = book.intent.open
+    if isinstance(held, Delivery) and book.intent.plan.direct and command.visit in (0, held.visit):
+        _operate(book, held, command)
+    else:
+        answering.answer(book, command)
 
 
 def _operate(book: Ledger, held: Delivery, command: c.Answer) -> None:
@@ -284,6 +237,12 @@ _RULES: Final[dict[type, Callable[[Ledger, Any], None]]] = {
     c.Accept: accept,
     c.Miss: miss,
     c.Answer: answer,
+    c.Delegate: answering.delegate,
+    c.Reassign: answering.reassign,
+    c.Take: answering.take,
+    c.Remark: answering.remark,
+    c.Revise: answering.revise,
+    c.Unreachable: answering.unreachable,
     c.Progress: progress,
     c.Resolve: resolve,
     c.Cancel: cancel,

@@ -119,6 +119,56 @@ class Answered(Event, frozen=True, tag="answered", kw_only=True):
     digest: str = ""
     unseen: bool = False
     data: dict[str, Any] = {}
+    principal: str = ""
+    for_names: frozenset[str] = frozenset()
+
+
+class StagePassed(Event, frozen=True, tag="stage_passed"):
+    """A stage's quorum is complete; ``stage`` is the one that begins."""
+
+    visit: int
+    stage: int
+
+
+class Delegated(Event, frozen=True, tag="delegated"):
+    visit: int
+    giver: str
+    taker: str
+    names: frozenset[str] = frozenset()
+
+
+class Reassigned(Event, frozen=True, tag="reassigned"):
+    visit: int
+    to: tuple[str, ...]
+
+
+class Taken(Event, frozen=True, tag="taken"):
+    """Who looks at the task now; ``person`` empty when nobody does any more."""
+
+    visit: int
+    person: str = ""
+
+
+class Remarked(Event, frozen=True, tag="remarked"):
+    """Somebody said something about the task; the words are in the note."""
+
+    visit: int
+
+
+class Revised(Event, frozen=True, tag="revised"):
+    """What is decided was changed: a new revision and digest, all earlier votes void."""
+
+    visit: int
+    revision: int
+    payload_digest: str
+    digest: str
+
+
+class Undelivered(Event, frozen=True, tag="undelivered"):
+    """Nobody who was to be told could be reached."""
+
+    visit: int
+    reason: str
 
 
 class Decided(Event, frozen=True, tag="decided"):
@@ -187,7 +237,8 @@ class TimedOut(Event, frozen=True, tag="timed_out"):
 AnyEvent = (
     Created | Delivered | Claimed | Renewed | Released | Accepted | Lapsed | Reported | TaskOpened | Reminded
     | Escalated | Answered | Decided | Delayed | Elapsed | Notified | StepTimedOut | Progressed | Patched
-    | Completed | Failed | Canceled | TimedOut
+    | Completed | Failed | Canceled | TimedOut | StagePassed | Delegated | Reassigned | Taken | Remarked | Revised
+    | Undelivered
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from signoff.core import events as e
-from signoff.core.model import Delay, Delivery, Hold, Intent, Status, Task, Waiting
+from signoff.core.model import Delay, Delivery, HandOver, Hold, Intent, Status, Task, Waiting
 from signoff.core.plan import Plan
 from signoff.core.tasks import Vote
 
@@ -192,9 +192,57 @@ def _answered(event: e.Answered, intent: Intent, fact: e.Fact) -> Changes:
         at_stage=event.stage,
         data=event.data or None,
         comment=fact.note.comment if fact.note else None,
+        principal=event.principal,
+        for_names=event.for_names,
     )
     kept = tuple(v for v in task.votes if (v.person, v.at_stage) != (vote.person, vote.at_stage))
     return {"open": replace(task, votes=(*kept, vote))}
+
+
+def _to_task(intent: Intent, **changes: Any) -> Changes:
+    return {"open": replace(_task(intent), **changes)}
+
+
+@_on(e.StagePassed)
+def _stage_passed(event: e.StagePassed, intent: Intent, fact: e.Fact) -> Changes:
+    return _to_task(
+        intent, stage=event.stage, stage_at=fact.at, assigned=(), handed_over=(), taken_by="", reminded=0,
+        reminded_at=None, escalated=0,
+    )  # fmt: skip
+
+
+@_on(e.Delegated)
+def _delegated(event: e.Delegated, intent: Intent, fact: e.Fact) -> Changes:
+    given = HandOver(event.giver, event.taker, event.names)
+    before = tuple(h for h in _task(intent).handed_over if h.giver != event.giver)
+    return _to_task(intent, handed_over=(*before, given))
+
+
+@_on(e.Reassigned)
+def _reassigned(event: e.Reassigned, intent: Intent, fact: e.Fact) -> Changes:
+    return _to_task(intent, assigned=event.to, handed_over=(), taken_by="")
+
+
+@_on(e.Taken)
+def _taken(event: e.Taken, intent: Intent, fact: e.Fact) -> Changes:
+    return _to_task(intent, taken_by=event.person)
+
+
+@_on(e.Remarked)
+def _remarked(event: e.Remarked, intent: Intent, fact: e.Fact) -> Changes:
+    return {}
+
+
+@_on(e.Undelivered)
+def _undelivered(event: e.Undelivered, intent: Intent, fact: e.Fact) -> Changes:
+    return {}
+
+
+@_on(e.Revised)
+def _revised(event: e.Revised, intent: Intent, fact: e.Fact) -> Changes:
+    task = replace(_task(intent), revision=event.revision, digest=event.digest, votes=(), stage=0, taken_by="")
+    editors = intent.editors if fact.actor.id in intent.editors else (*intent.editors, fact.actor.id)
+    return {"open": task, "revision": event.revision, "payload_digest": event.payload_digest, "editors": editors}
 
 
 @_on(e.Decided)

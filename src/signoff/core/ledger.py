@@ -17,6 +17,7 @@ class Ledger:
     def __init__(self, actor: Actor, now: datetime, salt: str, intent: Intent | None) -> None:
         self._intent = intent
         self._by: tuple[ActorRef, str] = (actor.ref, actor.via)
+        self.actor = actor
         self._salt = salt
         self.now = now
         self.trail: list[tuple[Intent | None, Fact, Intent]] = []

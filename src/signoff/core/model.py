@@ -8,7 +8,7 @@ import msgspec
 
 from signoff.core.ids import visit_ref
 from signoff.core.plan import NO_PLAN, Plan
-from signoff.core.tasks import Ending, Vote
+from signoff.core.tasks import Ending, Strength, Vote
 
 
 class Status(StrEnum):
@@ -50,13 +50,21 @@ class ActorRef(msgspec.Struct, frozen=True, omit_defaults=True):
     id: str
 
 
+class StandIn(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Somebody absent whom an actor stands in for, with what that person is called."""
+
+    person: str
+    names: frozenset[str]
+
+
 class Actor(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who is asking, as the keys and the directory know them now.
 
     address: ``agent://org/workspace/name`` of an agent, else "";
     names: what a task may call a person (id, e-mail address, ``role:NAME``);
     sponsors: person ids that stand behind this actor (itself, or who made its key);
-    via: the channel the request came by (``api``, ``web``, ``cli``, ``system`` ...).
+    via: the channel the request came by (``api``, ``web``, ``cli``, ``system`` ...);
+    strength: how surely this is them; stand_ins: whom they may answer for now.
     """
 
     kind: ActorKind
@@ -68,6 +76,8 @@ class Actor(msgspec.Struct, frozen=True, omit_defaults=True):
     sponsors: tuple[str, ...] = ()
     via: str = "api"
     self_approval: bool = False
+    strength: Strength = Strength.SESSION
+    stand_ins: tuple[StandIn, ...] = ()
 
     @property
     def ref(self) -> ActorRef:
@@ -123,6 +133,14 @@ class Delivery(msgspec.Struct, frozen=True, omit_defaults=True, tag="agent"):
     push: bool = False
 
 
+class HandOver(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One person gave their say in a task to another, for the parties ``names``."""
+
+    giver: str
+    taker: str
+    names: frozenset[str] = frozenset()
+
+
 class Task(msgspec.Struct, frozen=True, omit_defaults=True, tag="human"):
     """An open human step: the spec stands in the plan, here is what happened to it so far."""
 
@@ -133,6 +151,10 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True, tag="human"):
     revision: int = 1
     deadline_at: datetime | None = None
     stage: int = 0
+    stage_at: datetime | None = None
+    assigned: tuple[str, ...] = ()
+    handed_over: tuple[HandOver, ...] = ()
+    taken_by: str = ""
     votes: tuple[Vote, ...] = ()
     reminded: int = 0
     reminded_at: datetime | None = None
@@ -174,6 +196,7 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     visits: int = 0
     revision: int = 1
     revisions: int = 0
+    editors: tuple[str, ...] = ()
     results: dict[str, Any] = {}
     last_step: str = ""
     resolved: dict[str, Any] | None = None

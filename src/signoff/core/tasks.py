@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from signoff.core.errors import Invalid
+from signoff.core.hours import Hours
 from signoff.core.timing import Reminders
 
 
@@ -82,12 +83,37 @@ EVIDENCE_NEEDED: Final = frozenset({TaskType.MANUAL_ACTION})
 class Stage(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who may decide at this stage, and how many distinct persons it takes.
 
-    approvers: person ids, e-mail addresses or ``role:NAME``; empty means every person who may approve.
+    approvers: parties: person ids, e-mail addresses, ``team:NAME`` or ``role:NAME``; empty means every person
+    who may approve. every: each party has to say yes, by a person of its own; else ``need`` persons of any of them.
     """
 
     approvers: tuple[str, ...] = ()
     need: int = 1
     reject_after: int = 1
+    every: bool = False
+
+
+class Strength(StrEnum):
+    """How surely it is known who answered. Weakest first; ``chat`` counts as a link, a named answer by key as a session."""
+
+    LINK = "link"
+    SESSION = "session"
+    STEP_UP = "step_up"
+
+
+class Risk(StrEnum):
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+class Fallback(StrEnum):
+    """What follows when the deadline passes in silence. Whatever it is, the task is recorded as expired."""
+
+    EXPIRE = "expire"
+    REJECT = "reject"
+    OUTCOME = "outcome"
 
 
 class Escalation(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -112,10 +138,20 @@ class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     remind: Reminders | None = None
     escalate: tuple[Escalation, ...] = ()
     holder: str = ""
+    policy: str = ""
+    self_approval: bool | None = None
+    hours: Hours | None = None
+    deadline_in_hours: bool = False
+    fallback: Fallback = Fallback.EXPIRE
+    fallback_outcome: str = ""
+    strength: Strength = Strength.LINK
+    risk: Risk = Risk.MEDIUM
 
 
 class Vote(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One person's answer: ``person`` is the actor's id, ``via`` the channel it came by."""
+    """One person's answer. ``person`` is who answered; ``principal`` in whose stead, where that is another;
+    ``for_names`` the parties of the stage that the answer stands for.
+    """
 
     person: str
     outcome: str
@@ -123,6 +159,8 @@ class Vote(msgspec.Struct, frozen=True, omit_defaults=True):
     at_stage: int = 0
     data: dict[str, Any] | None = None
     comment: str | None = None
+    principal: str = ""
+    for_names: frozenset[str] = frozenset()
 
 
 def sign_of(outcome: str, data: dict[str, Any]) -> Sign:
@@ -170,18 +208,3 @@ def check_answer(spec: TaskSpec, outcome: str, comment: str, data: dict[str, Any
             hint="Give text or links that show it was done.",
         )
     return outcome, sign
-
-
-def tally(stage: Stage, at_stage: int, votes: tuple[Vote, ...]) -> Vote | None:
-    """The vote that decides this stage, or None while it is open. Each person counts once."""
-    yes: set[str] = set()
-    no: set[str] = set()
-    for vote in votes:
-        if vote.at_stage != at_stage:
-            continue
-        if vote.sign is Sign.CHANGES:
-            return vote
-        (yes if vote.sign is Sign.POSITIVE else no).add(vote.person)
-        if len(no) >= stage.reject_after or len(yes) >= stage.need:
-            return vote
-    return None

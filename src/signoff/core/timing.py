@@ -1,6 +1,6 @@
 """Schedules as pure arithmetic: when the next reminder or the next attempt is due."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 
@@ -11,15 +11,6 @@ class Reminders(msgspec.Struct, frozen=True, omit_defaults=True):
     after: timedelta
     every: timedelta
     at_most: int = 3
-
-    def next_at(self, opened_at: datetime, sent: int, last_at: datetime | None) -> datetime | None:
-        """When the next reminder is due; None when all were sent.
-
-        Counted from the last one really sent, so that reminders missed in an outage become one.
-        """
-        if sent >= self.at_most:
-            return None
-        return opened_at + self.after if last_at is None else last_at + self.every
 
 
 class Backoff(msgspec.Struct, frozen=True, omit_defaults=True):

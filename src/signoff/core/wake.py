@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from signoff.core.hours import later
 from signoff.core.model import Delay, Delivery, Intent, Task
 from signoff.core.plan import HumanStep
 from signoff.core.tasks import TaskSpec
@@ -17,13 +18,25 @@ def spec_of(intent: Intent, task: Task) -> TaskSpec:
 
 
 def reminder_at(intent: Intent, task: Task) -> datetime | None:
-    remind = spec_of(intent, task).remind
-    return remind.next_at(task.opened_at, task.reminded, task.reminded_at) if remind else None
+    spec = spec_of(intent, task)
+    if spec.remind is None or task.reminded >= spec.remind.at_most:
+        return None
+    if task.reminded_at is None:
+        return later(spec.hours, began_at(task), spec.remind.after)
+    # Counted from the last one really sent, so that reminders missed in an outage become one.
+    return later(spec.hours, task.reminded_at, spec.remind.every)
+
+
+def began_at(task: Task) -> datetime:
+    """When the present stage began: reminders and escalations of each stage count from there."""
+    return task.stage_at or task.opened_at
 
 
 def escalation_at(intent: Intent, task: Task) -> datetime | None:
-    ladder = spec_of(intent, task).escalate
-    return task.opened_at + ladder[task.escalated].after if task.escalated < len(ladder) else None
+    spec = spec_of(intent, task)
+    if task.escalated >= len(spec.escalate):
+        return None
+    return later(spec.hours, began_at(task), spec.escalate[task.escalated].after)
 
 
 def deadlines(intent: Intent) -> Iterator[datetime]:

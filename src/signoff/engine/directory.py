@@ -63,14 +63,17 @@ class Directory:
         self._store = store
         self._feed = feed
         self._held: dict[str, tuple[float, Snapshot]] = {}
-        self._loading: dict[str, asyncio.Task[Snapshot]] = {}
+        self._loading: dict[str, asyncio.Task[tuple[float, Snapshot]]] = {}
         feed.watch(self._heard)
 
     def _heard(self, word: str) -> None:
         if word == "":
             self._held.clear()
+            self._loading.clear()
         elif word.startswith("directory:"):
-            self._held.pop(word.partition(":")[2], None)
+            workspace = word.partition(":")[2]
+            self._held.pop(workspace, None)
+            self._loading.pop(workspace, None)  # what is being loaded may be from before the change
 
     def changed(self, workspace: str) -> None:
         """Tell everybody, here and in other replicas, that this workspace's directory is another now."""
@@ -85,10 +88,16 @@ class Directory:
         loading = self._loading.get(workspace)
         if loading is None:
             loading = self._loading[workspace] = asyncio.create_task(self._load(workspace))
-            loading.add_done_callback(lambda _: self._loading.pop(workspace, None))
-        return await asyncio.shield(loading)
+            loading.add_done_callback(lambda task: self._loaded(workspace, task))
+        return (await asyncio.shield(loading))[1]
 
-    async def _load(self, workspace: str) -> Snapshot:
+    def _loaded(self, workspace: str, task: "asyncio.Task[tuple[float, Snapshot]]") -> None:
+        if self._loading.get(workspace) is task:
+            del self._loading[workspace]
+            if not task.cancelled() and task.exception() is None:
+                self._held[workspace] = task.result()
+
+    async def _load(self, workspace: str) -> tuple[float, Snapshot]:
         now = asyncio.get_running_loop().time()
         rows = self._store.directory
         found = await rows.workspace(workspace)
@@ -106,5 +115,4 @@ class Directory:
             people={p.id: p for p in await rows.people(workspace)},
             workflows={w.intent_type: w for w in await rows.workflows(workspace)},
         )
-        self._held[workspace] = (now, snapshot)
-        return snapshot
+        return now, snapshot

@@ -6,7 +6,6 @@ most one announcement per ``_PAUSE``; never inside a write transaction, where it
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from types import TracebackType
@@ -130,6 +129,10 @@ class Feed:
             await self._news.wait()
             self._news.clear()
             words, self._unsaid = self._unsaid, set()
-            with contextlib.suppress(Busy):
+            try:
                 await self._announce(sorted(words))
+            except Busy as busy:
+                log.info("%d announcements were lost: %s", len(words), busy)
+            except Exception:
+                log.exception("announcing failed")
             await asyncio.sleep(_PAUSE)

@@ -41,10 +41,12 @@ class Keys:
         self._directory = directory
         self._clock = clock
         self._cache: dict[tuple[str, str], tuple[float, datetime | None, Actor]] = {}
+        self._forgotten = 0
 
     def forget(self) -> None:
         """Drop what is cached; the next use of each key asks the database."""
         self._cache.clear()
+        self._forgotten += 1
 
     async def authenticate(self, secret: str, via: str) -> Actor:
         """Who holds this key; raises Unauthenticated. ``via``: the channel the request came by."""
@@ -55,15 +57,18 @@ class Keys:
             key_id = _key_id(secret)
             if key_id is None:
                 raise _unknown()
+            forgotten = self._forgotten
             key = await self._store.directory.key(key_id)
             if key is None or not secrets.compare_digest(key.hash, digest):
                 raise _unknown()
             if key.revoked_at is not None:
                 raise Unauthenticated("key_revoked", "This key was revoked.", hint="Ask for a new one.")
             actor = await self._actor(key, via)
+            cached = (now, key.expires_at, actor)
             if len(self._cache) >= _CACHED:
                 self._cache.clear()
-            cached = self._cache[(digest, via)] = (now, key.expires_at, actor)
+            if forgotten == self._forgotten:  # else it may have been revoked since it was read
+                self._cache[(digest, via)] = cached
         if cached[1] is not None and cached[1] <= self._clock.now():
             raise Unauthenticated("key_expired", "This key has expired.", hint="Ask for a new one.")
         return cached[2]

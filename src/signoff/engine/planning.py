@@ -8,11 +8,11 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from signoff.core.access import DECIDING
 from signoff.core.direct import Direct
 from signoff.core.errors import Invalid
 from signoff.core.plan import AgentStep, HumanStep, Plan, Step, check_plan
 from signoff.core.scenario import Scenario
+from signoff.core.standing import DECIDING
 from signoff.core.tasks import Stage
 from signoff.engine.directory import Directory, Snapshot
 from signoff.engine.forms import check_schema

@@ -11,11 +11,12 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from signoff.core.access import ROLES, RUNNING
+from signoff.core.access import RUNNING
 from signoff.core.address import canonical, slug
 from signoff.core.errors import Forbidden, Invalid, NotFound
 from signoff.core.ids import uuid7
 from signoff.core.model import Actor, ActorKind
+from signoff.core.standing import ROLES
 from signoff.core.workflow import WorkflowTemplate
 from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory

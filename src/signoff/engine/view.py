@@ -6,11 +6,12 @@ Unknown and forbidden look the same: NotFound.
 import msgspec
 from msgspec.structs import replace
 
-from signoff.core.access import eligible, may_see
+from signoff.core.access import may_see
 from signoff.core.chain import Sealed, unseal
 from signoff.core.errors import Forbidden, NotFound
 from signoff.core.ids import split_ref
 from signoff.core.model import Actor, ActorKind, Task
+from signoff.core.standing import eligible
 from signoff.engine.examine import Finding, examine_one, whole_history
 from signoff.store.store import Store
 from signoff.store.work import EventRow, Filter, Stored

@@ -42,22 +42,18 @@ _SETTINGS: Final = {
 _CONNECT_SECONDS: Final = 5.0
 _COMMAND_SECONDS: Final = 30.0
 
-_CLASSES: Final = {
-    "08": "database_unavailable",
-    "25": "database_unavailable",
-    "28": "database_unavailable",
-    "3D": "database_unavailable",
-    "53": "database_unavailable",
-    "55": "database_unavailable",
-    "57": "database_unavailable",
-    "58": "database_unavailable",
-    "XX": "database_damaged",
-}
+_LOST: Final = ("08", "57P")
+_NOT_NOW: Final = ("25", "28", "3D", "53", "55", "57", "58")
+_DAMAGED: Final = "XX"
 _DISK_FULL: Final = "53100"
 
 
 class Afresh(Busy):
     """Another transaction was first; the same work may succeed now."""
+
+
+class Lost(Busy):
+    """The connection is gone; what was under way in the server may or may not have happened."""
 
 
 class Address:
@@ -156,15 +152,25 @@ def translated() -> Iterator[None]:
             raise Afresh("database_contended", "The same key was answered just now.") from error
         raise Conflict("write_conflict", f"The database refused a row: {error}.") from error
     except asyncpg.PostgresError as error:
-        state = str(error.sqlstate or "")
-        if state == _DISK_FULL:
-            raise Busy("storage_full", f"The database cannot grow: {error}.", retry_after=10) from error
-        if state[:2] not in _CLASSES:
+        refusal = _refusal(error, str(error.sqlstate or ""))
+        if refusal is None:
             raise
-        raise Busy(_CLASSES[state[:2]], f"The database cannot be used right now: {error}.") from error
+        raise refusal from error
     except (TimeoutError, OSError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         reason = str(error) or type(error).__name__
-        raise Busy("database_unavailable", f"The database cannot be reached: {reason}.") from error
+        raise Lost("database_unavailable", f"The database cannot be reached: {reason}.") from error
+
+
+def _refusal(error: Exception, state: str) -> Busy | None:
+    if state == _DISK_FULL:
+        return Busy("storage_full", f"The database cannot grow: {error}.", retry_after=10)
+    if state.startswith(_LOST):
+        return Lost("database_unavailable", f"The database went away: {error}.")
+    if state.startswith(_NOT_NOW):
+        return Busy("database_unavailable", f"The database cannot be used right now: {error}.")
+    if state.startswith(_DAMAGED):
+        return Busy("database_damaged", f"The database is damaged: {error}.", retry_after=60)
+    return None
 
 
 @contextmanager
@@ -173,9 +179,7 @@ def committing() -> Iterator[None]:
     try:
         with translated():
             yield
-    except Busy as error:
-        if error.code != "database_unavailable":
-            raise
+    except Lost as error:
         raise Busy(
             "commit_unknown",
             f"The connection was lost while writing; it may or may not be written. {error.message}",

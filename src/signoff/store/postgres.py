@@ -6,12 +6,12 @@ afresh.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from signoff.core.errors import Refused
+from signoff.core.errors import Conflict, Refused
 from signoff.core.plan import Plan
 from signoff.store import postgres_sql as own
 from signoff.store import sql
@@ -27,6 +27,7 @@ from signoff.store.work import Found, Reply, Want, Writes
 
 CONNECTIONS: Final = 8
 TRIES: Final = 3
+MIGRATION_SECONDS: Final = 3600.0
 _NEVER: Final = moment(0)
 T = TypeVar("T")
 
@@ -43,6 +44,8 @@ class PostgresStore(Store):
         self._hearing = Hearing(address) if listen and not address.pooled else None
 
     async def open(self) -> None:
+        with suppress(Conflict):  # another server made the table at the same moment
+            await self.write((VERSION_TABLE, {}))
         async with self._transaction() as db:
             await self._migrate(db)
 
@@ -104,13 +107,11 @@ class PostgresStore(Store):
 
     async def _migrate(self, db: Any) -> None:
         # Two servers may start on one empty database: the second waits here for the first.
-        await db.execute("select pg_catalog.set_config('lock_timeout', '60s', true)")
-        await db.execute(VERSION_TABLE)
-        await db.execute("lock table schema_version in access exclusive mode")
+        await db.execute("lock table schema_version in access exclusive mode", timeout=MIGRATION_SECONDS)
         [[applied]] = await _rows(db, APPLIED, {})
         [[now]] = await _rows(db, f"select {own.NOW}", {})
         for step in pending("postgres", applied):
-            await db.execute(step.script)
+            await db.execute(step.script, timeout=MIGRATION_SECONDS)
             await _rows(db, RECORD, {"version": step.version, "name": step.name, "applied_at": now})
 
     async def _transact(self, want: Want, work: Work) -> None:

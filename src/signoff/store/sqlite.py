@@ -57,7 +57,7 @@ class SqliteStore(Store):
         self._held: apsw.Connection | None = None
 
     async def open(self) -> None:
-        _check_version()
+        refuse_old(apsw.sqlite_lib_version())
         await asyncio.to_thread(self._prepare_file)
         try:
             await self._writer.open()
@@ -107,7 +107,14 @@ class SqliteStore(Store):
             raise Refused("backup_exists", f"{target} exists already.", hint="Name a new file.") from error
         except OSError as error:
             raise Refused("backup_refused", f"{target} cannot be written: {error.strerror}.") from error
-        await self._readers.run(lambda db: _rows(db, ("vacuum into :target", {"target": str(target)})))
+        await self._readers.run(lambda _: self._copy(target))
+
+    def _copy(self, target: Path) -> None:
+        db = apsw.Connection(str(self.path))
+        try:
+            _rows(db, ("vacuum into :target", {"target": str(target)}))
+        finally:
+            db.close()
 
     def _prepare_file(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -246,12 +253,12 @@ def _checkpoint(db: apsw.Connection) -> None:
     db.set_busy_timeout(5000)
 
 
-def _check_version() -> None:
-    have = apsw.sqlite_lib_version()
-    if tuple(int(part) for part in have.split(".")[:3]) < OLDEST:
+def refuse_old(version: str) -> None:
+    """Raises Refused for a SQLite that can lose what it acknowledged."""
+    if tuple(int(part) for part in version.split(".")[:3]) < OLDEST:
         oldest = ".".join(str(part) for part in OLDEST)
         raise Refused(
             "sqlite_too_old",
-            f"SQLite {have} can damage a database in use; at least {oldest} is needed.",
+            f"SQLite {version} can damage a database in use; at least {oldest} is needed.",
             hint="Upgrade the package apsw, which brings its own SQLite.",
         )

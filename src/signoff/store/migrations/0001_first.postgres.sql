@@ -32,7 +32,7 @@ create table intents (
 );
 create index intents_due on intents (wake_at) where wake_at is not null;
 create unique index intents_ready on intents (workspace, agent, cursor) where cursor is not null;
-create index intents_tasks on intents (workspace, id) where waiting = 'WAITING_FOR_HUMAN';
+create index intents_tasks on intents (workspace, waiting, id) where waiting = 'WAITING_FOR_HUMAN';
 create index intents_listed on intents (workspace, id);
 create index intents_replied on intents (workspace, reply_to, id) where reply_to is not null;
 create index intents_addressed on intents (workspace, to_agent, id) where to_agent is not null;

@@ -1,5 +1,7 @@
 """An intent's history for those who must trust it: every stored byte, and whether the hash chain holds."""
 
+import msgspec
+
 from signoff.core import events as e
 from signoff.core.chain import unseal, verify
 from signoff.core.durations import show_duration
@@ -7,7 +9,7 @@ from signoff.engine.directory import Snapshot
 from signoff.store.work import EventRow
 from signoff.web.api.reading import book_of, visible
 from signoff.web.api.shapes.answers import Audit, AuditEvent
-from signoff.web.api.shapes.common import Who, maybe, raw
+from signoff.web.api.shapes.common import EMPTY, Who, maybe, raw
 from signoff.web.call import Call
 
 _CHUNK = 1000
@@ -39,7 +41,10 @@ async def trail(call: Call) -> Audit:
 
 
 def _event(row: EventRow, book: Snapshot) -> AuditEvent:
-    fact = unseal(row.body, row.private)
+    try:
+        fact = unseal(row.body, row.private)
+    except (msgspec.DecodeError, ValueError):
+        return _unreadable(row)
     name = book.display(fact.actor.id)
     return AuditEvent(
         seq=fact.seq,
@@ -52,6 +57,21 @@ def _event(row: EventRow, book: Snapshot) -> AuditEvent:
         event=raw(fact.event),
         body=row.body.decode(),
         private=maybe(row.private.decode() if row.private else None),
+        hash=row.hash,
+    )
+
+
+def _unreadable(row: EventRow) -> AuditEvent:
+    """Bytes that are no event any more: somebody changed them, and whoever verifies must be shown them."""
+    return AuditEvent(
+        seq=row.seq,
+        type="unreadable",
+        actor=Who(kind="", id=""),
+        via="",
+        summary="the stored bytes cannot be read as an event",
+        event=EMPTY,
+        body=row.body.decode(errors="replace"),
+        private=maybe(row.private.decode(errors="replace") if row.private else None),
         hash=row.hash,
     )
 

@@ -40,6 +40,7 @@ from signoff.web.call import Call, Said
 
 _RUNNING: Final = tuple(status.value for status in Status if status not in FINAL)
 _STALE: Final = "stale_policy_generation"
+_MADE_UP: Final = ("correlation_id", "correlationId")
 
 
 async def create(call: Call) -> bytes:
@@ -60,7 +61,9 @@ async def submit(call: Call, submission: Submission, body: strict.Parsed) -> byt
     def render(change: Change) -> bytes:
         return encode(created_out(change.after, submission.payload, submission.warnings))
 
-    said = call.said(body.value, render, plain=body.plain)
+    # AXP's clients make up a new correlation id for each call, also when a restarted program repeats one
+    asked = {name: value for name, value in body.value.items() if name not in _MADE_UP}
+    said = call.said(asked, render, plain=body.plain)
     return said.of(await call.parts.engine.submit(call.actor, submission, said.once))
 
 

@@ -4,13 +4,13 @@ it.
 
 from typing import Final
 
-from signoff.core.access import eligible
 from signoff.core.advance import Change
 from signoff.core.commands import Answer
 from signoff.core.errors import Forbidden, Invalid, NotFound
 from signoff.core.events import Decided, Fact, TaskOpened
 from signoff.core.ids import split_ref
 from signoff.core.model import ActorKind, Task
+from signoff.core.standing import eligible
 from signoff.engine.view import Seen
 from signoff.store.work import Filter, Stored
 from signoff.web import bodies, strict

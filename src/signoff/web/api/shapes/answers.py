@@ -144,11 +144,11 @@ class ApprovalAnswer(Ok, kw_only=True):
 
 class AuditEvent(Struct, kw_only=True):
     """One link of the chain. ``body`` is the text that was hashed; ``private`` the erasable text apart from
-    it.
+    it. One whose bytes are no event any more has the type ``unreadable`` and no moment.
     """
 
     seq: int
-    at: datetime
+    at: datetime | UnsetType = UNSET
     type: str
     actor: Who
     via: str

@@ -11,10 +11,10 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from signoff.core import events as e
-from signoff.core.access import ADMIN, APPROVER, OWNER
 from signoff.core.ids import visit_ref
 from signoff.core.model import Intent, Task
 from signoff.core.plan import END, HumanStep
+from signoff.core.standing import ADMIN, APPROVER, OWNER
 from signoff.core.wake import escalation_at, reminder_at
 from signoff.web.api.shapes.common import JsonObject, Ok, Page, Text, Who, maybe
 from signoff.web.api.shapes.intents import HumanTask, IntentOut, human_task, sender

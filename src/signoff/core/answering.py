@@ -1,0 +1,154 @@
+"""What people do with an open task: answer it, hand it over, take it, talk about it, change what is decided.
+
+Every answer is one vote for what was shown; the quorum of each stage decides (``core.quorum``), counted anew with
+what its voters are called at that moment.
+"""
+
+from signoff.core import commands as c
+from signoff.core import events as e
+from signoff.core import steps
+from signoff.core.envelope import envelope_digest
+from signoff.core.errors import Conflict, Forbidden, Invalid
+from signoff.core.ledger import Ledger
+from signoff.core.model import Intent, Task
+from signoff.core.plan import HumanStep
+from signoff.core.quorum import tally
+from signoff.core.standing import Standing, standing
+from signoff.core.tasks import ENDING_OF, Ending, Sign, check_answer
+from signoff.core.wake import spec_of
+
+
+def already_decided(intent: Intent) -> Conflict:
+    """The answer to everybody who comes after the decision: what it was, who made it, when, through what."""
+    decisions = [r for r in intent.results.values() if isinstance(r, dict) and "ending" in r]
+    last = decisions[-1] if decisions else {}
+    keys = ("outcome", "ending", "decided_by", "decided_at", "via")
+    details = {key: last[key] for key in keys if key in last}
+    return Conflict("already_decided", f"This was already decided: {intent.outcome}.", details=details)
+
+
+def open_task(book: Ledger, visit: int) -> tuple[Task, HumanStep]:
+    """The open task that a command speaks of; Conflict when it was decided, or none is open."""
+    intent = book.intent
+    task = intent.open
+    if not isinstance(task, Task) or visit not in (0, task.visit):
+        raise already_decided(intent) if intent.ending else Conflict("no_open_task", "No task is open here.")
+    step = intent.plan.by_id[task.step]
+    if not isinstance(step, HumanStep):
+        raise TypeError(f"step {task.step!r} is not a human step")
+    return task, step
+
+
+def answer(book: Ledger, command: c.Answer) -> None:
+    task, step = open_task(book, command.visit)
+    if command.revision not in (None, task.revision) or command.digest not in (None, task.digest):
+        raise _stale(task)
+    outcome, sign = check_answer(step.task, command.outcome, command.comment, command.data)
+    ground = _ground(book, task)
+    book.add(
+        e.Answered(
+            visit=task.visit,
+            outcome=outcome,
+            sign=sign,
+            stage=task.stage,
+            sent=command.outcome if command.outcome != outcome else "",
+            revision=task.revision,
+            digest=task.digest,
+            unseen=command.digest is None,
+            data=command.data,
+            principal="" if ground.principal == book.actor.id else ground.principal,
+            for_names=ground.names,
+        ),
+        comment=command.comment,
+    )
+    _count(book, step, command.standing)
+
+
+def _stale(task: Task) -> Conflict:
+    return Conflict(
+        "stale_revision",
+        "What you were shown is not what would be decided now.",
+        details={"revision": task.revision, "digest": task.digest},
+        hint="Read the task again, then answer.",
+    )
+
+
+def _ground(book: Ledger, task: Task) -> Standing:
+    ground = standing(book.actor, book.intent, task)
+    if ground is None:  # access.may has looked already; a rule that relies on another file asks again
+        raise Forbidden("not_an_approver", "You are not among those who were asked.")
+    return ground
+
+
+def _count(book: Ledger, step: HumanStep, names: dict[str, frozenset[str]] | None) -> None:
+    task, _ = open_task(book, 0)
+    stages = step.task.stages
+    stage = stages[task.stage]
+    if task.assigned:
+        stage = type(stage)(task.assigned, stage.need, stage.reject_after, stage.every)
+    vote = tally(stage, task.stage, task.votes, names)
+    if vote is None:
+        return
+    if vote.sign is Sign.POSITIVE and task.stage + 1 < len(stages):
+        book.add(e.StagePassed(task.visit, task.stage + 1))
+        return
+    steps.decided(book, step, vote.outcome, ENDING_OF[vote.sign], vote.sign)
+
+
+def delegate(book: Ledger, command: c.Delegate) -> None:
+    task, _ = open_task(book, command.visit)
+    ground = _ground(book, task)
+    if command.to in (book.actor.id, ground.principal):
+        raise Invalid("delegate_to_oneself", "Hand it over to somebody else.", field="to")
+    if command.to in task.assigned or any(given.giver == command.to for given in task.handed_over):
+        raise Invalid("delegate_in_a_circle", "That person has handed this task over.", field="to")
+    book.add(e.Delegated(task.visit, ground.principal, command.to, ground.names), comment=command.comment)
+
+
+def reassign(book: Ledger, command: c.Reassign) -> None:
+    task, _ = open_task(book, command.visit)
+    if not command.to:
+        raise Invalid("nobody_named", "Name at least one person, team or role.", field="to")
+    book.add(e.Reassigned(task.visit, command.to), comment=command.comment)
+
+
+def take(book: Ledger, command: c.Take) -> None:
+    task, _ = open_task(book, command.visit)
+    person = "" if command.free else book.actor.id
+    if task.taken_by != person:
+        book.add(e.Taken(task.visit, person))
+
+
+def remark(book: Ledger, command: c.Remark) -> None:
+    task, _ = open_task(book, command.visit)
+    if not command.comment.strip():
+        raise Invalid("comment_required", "There is nothing in the comment.", field="comment")
+    book.add(e.Remarked(task.visit), comment=command.comment)
+
+
+def revise(book: Ledger, command: c.Revise) -> None:
+    task, step = open_task(book, command.visit)
+    if command.digest not in (None, task.digest):
+        raise _stale(task)
+    intent = book.intent
+    if command.payload_digest == intent.payload_digest:
+        raise Invalid("nothing_changed", "The revision is the same as what is there.", field="payload")
+    digest = envelope_digest(intent, step.id, intent.revision + 1, command.payload_digest)
+    book.add(
+        e.Revised(task.visit, intent.revision + 1, command.payload_digest, digest),
+        comment=command.comment,
+    )
+
+
+def unreachable(book: Ledger, command: c.Unreachable) -> None:
+    """Nobody could be told: the ladder moves on at once; at its end the task is undeliverable."""
+    task = book.intent.open
+    if not isinstance(task, Task) or task.visit != command.visit:
+        return
+    spec = spec_of(book.intent, task)
+    book.add(e.Undelivered(task.visit, command.reason))
+    if task.escalated < len(spec.escalate):
+        book.add(e.Escalated(task.visit, task.escalated + 1, spec.escalate[task.escalated].to))
+        return
+    _, step = open_task(book, 0)
+    steps.decided(book, step, Ending.UNDELIVERABLE.value, Ending.UNDELIVERABLE, Sign.NEGATIVE)

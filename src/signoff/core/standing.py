@@ -1,0 +1,71 @@
+"""On what ground may a person answer a task: which of its parties they are, or in whose stead they stand.
+
+Nobody on the requester's side counts: not the requester, not who made its key, not who edited the revision, and not
+through a delegate or a stand-in of theirs. A workspace or a policy may allow it; then it is written in the trail.
+"""
+
+from typing import Final
+
+import msgspec
+
+from signoff.core.model import Actor, ActorKind, Intent, Task
+from signoff.core.wake import spec_of
+
+OWNER, ADMIN, APPROVER, MEMBER, AUDITOR = ROLES = ("owner", "admin", "approver", "member", "auditor")
+DECIDING: Final = frozenset({OWNER, ADMIN, APPROVER})
+_DECIDING_PARTIES: Final = frozenset(f"role:{role}" for role in DECIDING)
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """``principal`` is the person whose say it is; ``names`` the parties of the stage it stands for."""
+
+    principal: str
+    names: frozenset[str]
+
+
+def asked(intent: Intent, task: Task) -> frozenset[str]:
+    """The parties asked now: the stage's (or those it was reassigned to) and the escalations reached."""
+    spec = spec_of(intent, task)
+    stage = task.assigned or spec.stages[task.stage].approvers
+    reached = frozenset(name for rung in spec.escalate[: task.escalated] for name in rung.to)
+    return (frozenset(stage) or _DECIDING_PARTIES) | reached
+
+
+def requesters_side(intent: Intent) -> frozenset[str]:
+    """The natural persons behind the request."""
+    return frozenset(intent.requester.persons) | frozenset(intent.editors)
+
+
+def self_approval(actor: Actor, intent: Intent, task: Task) -> bool:
+    """Whether the requester's side may decide: as the policy says, else as the workspace does."""
+    allowed = spec_of(intent, task).self_approval
+    return actor.self_approval if allowed is None else allowed
+
+
+def on_requesters_side(actor: Actor, intent: Intent) -> bool:
+    return bool(requesters_side(intent) & {actor.id, *actor.sponsors})
+
+
+def standing(actor: Actor, intent: Intent, task: Task) -> Standing | None:
+    """The ground on which this person may answer, or None. Their own say comes before anybody else's."""
+    if actor.kind is not ActorKind.PERSON:
+        return None
+    parties = asked(intent, task)
+    barred = frozenset() if self_approval(actor, intent, task) else requesters_side(intent)
+    if actor.id in barred:
+        return None
+    own = actor.names & parties
+    if own and all(given.giver != actor.id for given in task.handed_over):
+        return Standing(actor.id, own)
+    for given in task.handed_over:
+        if given.taker == actor.id and given.giver not in barred:
+            return Standing(given.giver, given.names)
+    for absent in actor.stand_ins:
+        names = absent.names & parties
+        if names and absent.person not in barred:
+            return Standing(absent.person, names)
+    return None
+
+
+def eligible(actor: Actor, intent: Intent, task: Task) -> bool:
+    return standing(actor, intent, task) is not None

@@ -1,0 +1,395 @@
+"""Our client and our agents against the real server, which is killed while they wait for it."""
+
+import asyncio
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from signoff import (
+    Agent,
+    AlreadyDecided,
+    AsyncClient,
+    Client,
+    Conflict,
+    Delivery,
+    IntentRejected,
+    PermissionDenied,
+    Result,
+    StepFailed,
+    Task,
+    WaitTimeout,
+)
+from tests.live import PATIENCE, Live
+from tests.stories.servers import KINDS, environment, serving, until
+
+T = TypeVar("T")
+PAYLOAD = {"target": "prod-postgres-main", "migration": "add_index_users_email"}
+WAITING_AGENT = """
+import sys
+from signoff import Agent
+agent = Agent(sys.argv[1], lease=float(sys.argv[2]), concurrency=1)
+@agent.on("*")
+def work(delivery):
+    print(delivery.delivery_id, delivery.token, flush=True)
+    sys.stdin.readline()
+    return {"by": "the process"}
+agent.run()
+"""
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    with serving(request, tmp_path_factory.mktemp("live") / ".signoff", request.param) as live:
+        yield live
+
+
+@pytest.fixture
+def client(live: Live) -> Iterator[Client]:
+    """The owner of the workspace."""
+    with Client(live.url, live.owner_key) as client:
+        yield client
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(4) as pool:
+        yield pool
+
+
+class Step:
+    """A workflow of one agent, with a gate behind it where asked, under names of its own."""
+
+    def __init__(self, client: Client, *, gate: bool = False, **step: Any) -> None:
+        self.client = client
+        self.agent = f"validator-{secrets.token_hex(4)}"
+        self.type = f"intent.{self.agent.replace('-', '_')}.v1"
+        steps = [{"id": "validate", "agent": self.agent, **step}]
+        if gate:
+            steps.append({"id": "approve", "human": {"type": "approval", "title": "Run it?"}, "deadline": "8h"})
+        client.apply_workflow({"workflow": self.agent, "intent_type": self.type, "steps": steps})
+        self.key = client.create_key(agent=self.agent).api_key
+
+    def request(self, **payload: Any) -> dict[str, Any]:
+        return {"intent_type": self.type, "payload": payload or PAYLOAD}
+
+    def send(self, **payload: Any) -> str:
+        return self.client.send_intent(self.request(**payload))
+
+    def worker(self, live: Live, result: Mapping[str, Any] | None = None, **terms: Any) -> Agent:
+        agent = Agent(self.agent, url=live.url, api_key=self.key, **terms)
+        if result is not None:
+            agent.on("*")(lambda delivery: result)
+        return agent
+
+    def process(self, live: Live, lease: float) -> "subprocess.Popen[str]":
+        """An agent in a process of its own that says what it took and waits for a line before it goes on."""
+        return subprocess.Popen(
+            [sys.executable, "-c", WAITING_AGENT, self.agent, str(lease)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env=environment(SIGNOFF_URL=live.url, SIGNOFF_API_KEY=self.key),
+        )  # fmt: skip
+
+    def asked(self, intent_id: str) -> Task:
+        """The intent's task, once it is open."""
+        return until(lambda: next((task for task in self.client.tasks() if task.intent_id == intent_id), None))
+
+    def history(self, intent_id: str, kind: str) -> int:
+        return [event.type for event in self.client.audit(intent_id).events].count(kind)
+
+
+@contextmanager
+def working(agent: Agent) -> Iterator[None]:
+    """The agent at work in a thread; stopped in good order at the end."""
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(agent.run)
+        try:
+            yield
+        finally:
+            agent.stop()
+            running.result(PATIENCE)
+
+
+@contextmanager
+def ended(process: "subprocess.Popen[str]") -> Iterator["subprocess.Popen[str]"]:
+    """A process that is gone afterwards, whatever happened."""
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def first_line(process: "subprocess.Popen[str]") -> list[str]:
+    assert process.stdout is not None
+    return process.stdout.readline().split()
+
+
+def end_of(waiting: "Future[T]") -> T:
+    return waiting.result(PATIENCE)
+
+
+def test_four_lines(live: Live, client: Client, pool: ThreadPoolExecutor) -> None:
+    step = Step(client, gate=True)
+    with working(step.worker(live, {"risk": "low"})):
+        initiator = Client(live.url, client.create_key(service="initiator").api_key)
+        intent_id = initiator.send_intent(step.request())
+        waiting = pool.submit(initiator.wait_for, intent_id)
+        task = step.asked(intent_id)
+        assert (task.payload, task.previous_results) == (PAYLOAD, {"validate": {"risk": "low"}})
+        decided = client.approve(task.task_id, "go", revision=task.revision, digest=task.digest)
+        assert (decided.state, decided.outcome) == ("closed", "approved")
+        result = end_of(waiting)
+        initiator.close()
+    assert (result.status, result.outcome, result.approved) == ("COMPLETED", "approved", True)
+    assert result.result["steps"]["validate"] == {"risk": "low"}
+    assert result.raise_for_status() is result
+    trail = client.audit(intent_id)
+    assert (trail.verified, trail.events[-1].hash) == (True, trail.head)
+    with pytest.raises(AlreadyDecided) as late:
+        client.reject(task.task_id)
+    assert (late.value.outcome, late.value.details["via"]) == ("approved", "api")
+
+
+async def test_four_lines_awaited(live: Live, client: Client) -> None:
+    step = Step(client, gate=True)
+    agent = step.worker(live, {"risk": "high"})
+    async with AsyncClient(live.url, live.owner_key) as owner:
+        serving = asyncio.create_task(agent.serve())
+        intent_id = await owner.send_intent(step.request())
+        waiting = asyncio.create_task(owner.wait_for(intent_id, timeout=PATIENCE))
+        events = [event async for event in owner.observe(intent_id) if await _rejects(owner, event.event_type)]
+        result = await waiting
+        agent.stop()
+        await asyncio.wait_for(serving, PATIENCE)
+        assert [event.seq for event in events] == [event.seq for event in await owner.events(intent_id)]
+    assert (result.status, result.outcome, result.approved) == ("FAILED", "rejected", False)
+    with pytest.raises(IntentRejected):
+        result.raise_for_status()
+
+
+async def _rejects(owner: AsyncClient, event_type: str) -> bool:
+    if event_type == "intent.human_task_assigned":
+        (task,) = [task for task in await owner.tasks() if task.payload == PAYLOAD]
+        await owner.reject(task.task_id, "not on a Friday")
+    return True
+
+
+def test_waiting_and_observing_survive_a_server_that_is_killed(
+    live: Live, client: Client, pool: ThreadPoolExecutor
+) -> None:
+    step = Step(client, gate=True)
+    intent_id = step.send()
+    seen: list[int] = []
+    started = threading.Event()
+
+    def observe() -> None:
+        for event in client.observe(intent_id):
+            seen.append(event.seq)
+            started.set()
+
+    async def await_it() -> Result:
+        async with AsyncClient(live.url, live.owner_key) as other:
+            return await other.wait_for(intent_id)
+
+    observing, waiting = pool.submit(observe), pool.submit(client.wait_for, intent_id)
+    awaiting = pool.submit(asyncio.run, await_it())
+    assert started.wait(PATIENCE)
+    live.restart()
+    with working(step.worker(live, {})):
+        task = step.asked(intent_id)
+        live.restart()
+        client.approve(task.task_id)
+    end_of(observing)
+    assert seen == [event.seq for event in client.events(intent_id)]
+    assert seen == sorted(set(seen))
+    assert end_of(waiting).approved
+    assert end_of(awaiting).approved
+
+
+def test_an_agent_goes_on_when_its_server_was_killed_under_it(live: Live, client: Client) -> None:
+    step = Step(client)
+    took, back = threading.Event(), threading.Event()
+    agent = step.worker(live)
+
+    @agent.on("*")
+    def work(delivery: Delivery) -> dict[str, Any]:
+        took.set()
+        assert back.wait(PATIENCE)
+        return {"attempt": delivery.attempt}
+
+    with working(agent):
+        first = step.send()
+        assert took.wait(PATIENCE)
+        live.restart()
+        back.set()
+        assert client.wait_for(first, timeout=PATIENCE).result["attempt"] == 1
+        assert client.wait_for(step.send(), timeout=PATIENCE).completed
+    assert step.history(first, "claimed") == step.history(first, "reported") == 1
+
+
+def test_sending_with_a_key_is_once_over_a_restart_and_waits_for_the_server(
+    live: Live, client: Client, pool: ThreadPoolExecutor
+) -> None:
+    step = Step(client)
+    first = client.send_intent(step.request(), idempotency_key=step.agent)
+    live.kill()
+    again = pool.submit(client.send_intent, step.request(), idempotency_key=step.agent)
+    other = pool.submit(step.send)
+    live.start()
+    assert end_of(again) == first
+    sent = {first, end_of(other)}
+    assert len(sent) == 2
+    assert {intent.intent_id for intent in client.list_intents() if intent.intent_type == step.type} == sent
+    with pytest.raises(Conflict):
+        client.send_intent(step.request(n=2), idempotency_key=step.agent)
+
+
+def test_a_function_that_raises_fails_its_step_or_is_tried_again(live: Live, client: Client) -> None:
+    step = Step(client, retry={"max": 1, "delay": "0.2s"})
+    agent = step.worker(live)
+
+    @agent.on(step.type)
+    def work(delivery: Delivery) -> dict[str, Any]:
+        if delivery.payload.get("final"):
+            raise StepFailed("table_locked", "Somebody holds it.")
+        if delivery.attempt == 1 or delivery.payload.get("always"):
+            raise KeyError("surprise")
+        return {"attempt": delivery.attempt}
+
+    with working(agent):
+        once, always, final = step.send(n=1), step.send(always=True), step.send(final=True)
+        assert client.wait_for(once, timeout=PATIENCE).result["attempt"] == 2
+        failed = client.wait_for(always, timeout=PATIENCE)
+        told = client.wait_for(final, timeout=PATIENCE)
+    assert failed.error is not None
+    assert (failed.status, failed.error.code) == ("FAILED", "agent_error")
+    assert "KeyError: 'surprise'" in failed.error.message
+    assert step.history(always, "reported") == 2
+    assert told.error is not None
+    assert (told.error.code, step.history(final, "reported")) == ("table_locked", 1)
+
+
+def test_what_a_killed_agent_held_is_handed_out_again_and_its_late_report_refused(
+    live: Live, client: Client
+) -> None:
+    step = Step(client)
+    intent_id = step.send()
+    with ended(step.process(live, 1)) as process:
+        delivery_id, token = first_line(process)
+        process.kill()
+        process.wait(PATIENCE)
+    late = {"token": int(token), "result": {"by": "the dead"}}
+    held, go = threading.Event(), threading.Event()
+    agent = step.worker(live)
+
+    @agent.on("*")
+    def work(delivery: Delivery) -> dict[str, Any]:
+        assert (delivery.delivery_id, delivery.attempt) == (delivery_id, 2)
+        assert delivery.token > int(token)
+        held.set()
+        assert go.wait(PATIENCE)
+        return {"by": "the second"}
+
+    with working(agent):
+        assert held.wait(PATIENCE)
+        path = f"/v1/deliveries/{delivery_id}/report"
+        status, refused = live.call("POST", path, late, step.key)
+        assert (status, refused["error"]["code"]) == (409, "stale_delivery")
+        go.set()
+        assert client.wait_for(intent_id, timeout=PATIENCE).result["by"] == "the second"
+    assert live.call("POST", path, late, step.key)[0] == 409
+    assert client.get_intent(intent_id).result["by"] == "the second"
+    assert (step.history(intent_id, "claimed"), step.history(intent_id, "lapsed")) == (2, 1)
+
+
+def test_a_lease_is_renewed_for_as_long_as_the_function_runs(live: Live, client: Client) -> None:
+    step = Step(client)
+    agent = step.worker(live, lease=1)
+
+    @agent.on("*")
+    def work(delivery: Delivery) -> dict[str, Any]:
+        assert delivery.lease_until is not None
+        well_past = delivery.lease_until.timestamp() + 0.7
+        until(lambda: time.time() > well_past)
+        return {"attempt": delivery.attempt, "lost": delivery.lease_lost.is_set()}
+
+    intent_id = step.send()
+    with working(agent):
+        assert client.wait_for(intent_id, timeout=PATIENCE).result == {
+            "attempt": 1, "lost": False, "steps": {"validate": {"attempt": 1, "lost": False}},
+        }  # fmt: skip
+    assert (step.history(intent_id, "claimed"), step.history(intent_id, "lapsed")) == (1, 0)
+
+
+def test_no_more_functions_run_at_a_time_than_agreed(live: Live, client: Client) -> None:
+    step = Step(client)
+    running, most, full, go = 0, 0, threading.Semaphore(0), threading.Event()
+    count = threading.Lock()
+    agent = step.worker(live, concurrency=2)
+
+    @agent.on("*")
+    def work(delivery: Delivery) -> None:
+        nonlocal running, most
+        with count:
+            running += 1
+            most = max(most, running)
+        full.release()
+        assert go.wait(PATIENCE)
+        with count:
+            running -= 1
+
+    sent = [step.send(n=n) for n in range(5)]
+    with working(agent):
+        assert full.acquire(timeout=PATIENCE)
+        assert full.acquire(timeout=PATIENCE)
+        taken = [client.get_intent(intent_id).status for intent_id in sent]
+        assert sorted(taken) == ["ACKNOWLEDGED"] * 2 + ["DELIVERED"] * 3
+        go.set()
+        assert all(client.wait_for(intent_id, timeout=PATIENCE).completed for intent_id in sent)
+    assert most == 2
+
+
+def test_a_process_that_is_told_to_stop_finishes_what_it_runs_and_takes_no_more(
+    live: Live, client: Client
+) -> None:
+    step = Step(client)
+    intent_id = step.send()
+    with ended(step.process(live, 30)) as process:
+        first_line(process)
+        process.send_signal(signal.SIGTERM)
+        later = step.send()
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert process.wait(PATIENCE) == 0
+    assert client.get_intent(intent_id).result["by"] == "the process"
+    assert client.get_intent(later).status == "DELIVERED"
+
+
+def test_an_agent_with_another_agents_key_says_so_and_ends(live: Live, client: Client) -> None:
+    step, other = Step(client), Step(client)
+    agent = Agent(step.agent, url=live.url, api_key=other.key)
+    agent.on("*")(lambda delivery: None)
+    with pytest.raises(PermissionDenied, match="not_your_address"):
+        agent.run()
+
+
+def test_waiting_ends_when_its_time_is_up_and_can_begin_again(live: Live, client: Client) -> None:
+    step = Step(client)
+    intent_id = step.send()
+    with pytest.raises(WaitTimeout) as caught:
+        client.wait_for(intent_id, timeout=0.3)
+    assert (caught.value.status, caught.value.since) == ("DELIVERED", 4)
+    client.cancel(intent_id, "enough")
+    assert client.wait_for(intent_id).status == "CANCELED"
+    assert client.get_intent(client.retry(intent_id)).status == "DELIVERED"

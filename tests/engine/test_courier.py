@@ -1,0 +1,277 @@
+"""The outbox -> real HTTP sinks on loopback: signed, tried again at growing intervals, at least once, no further."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from standardwebhooks.webhooks import Webhook as Verifier
+from standardwebhooks.webhooks import WebhookVerificationError
+
+from signoff.core import commands as c
+from signoff.core.model import ActorKind, Delivery, Hold, Status
+from signoff.engine.clock import Clock, FixedClock
+from signoff.engine.courier import Channels
+from signoff.notify.channel import Target
+from signoff.notify.http import Poster
+from signoff.notify.push import Push
+from signoff.notify.webhook import Webhook
+from signoff.store.store import Store
+from tests.builders import AGENT, ANN, WORKSPACE, approve, gate, minutes, validate
+from tests.engine.sink import DRIP, FLOOD, HANG, Sink, sink
+from tests.engine.works import ROOT, Works, settle
+
+SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef01234567").decode()
+PATIENCE = 0.3
+Start = Callable[..., AbstractAsyncContextManager[Works]]
+
+
+@pytest.fixture
+def start(store: Store, clock: FixedClock) -> Start:
+    """An engine whose notices go to a URL; each call is another server process on the same database."""
+
+    @asynccontextmanager
+    async def starting(url: str = "", private: bool = True) -> AsyncIterator[Works]:
+        poster = Poster(private, PATIENCE)
+        by_name = {"push": Push(poster, clock.now), "webhook": Webhook(poster, clock.now)}
+        channels = Channels(by_name, Target(f"{url}/hook", SECRET) if url else Target())
+        async with Works(store, clock, channels).running() as works:
+            yield works
+
+    return starting
+
+
+async def pushed_agent(works: Works, url: str) -> Any:
+    """An agent that is called by HTTP, and a plan that calls it."""
+    await settle(works)
+    fields = {"delivery_mode": "http", "callback_url": f"{url}/deliver"}
+    account, _ = await works.registry.add_account(ROOT, ActorKind.AGENT, "caller", **fields)
+    return account, gate(validate(agent=account.address, push=True, max_attempts=3), approve())
+
+
+async def test_a_webhook_is_verified_by_the_published_library_and_a_changed_one_is_not(store: Store) -> None:
+    clock = Clock()  # the library compares the stamp with the machine's time
+    async with sink() as hook:
+        channels = Channels({"webhook": Webhook(Poster(True), clock.now)}, Target(f"{hook.url}/hook", SECRET))
+        async with Works(store, FixedClock(clock.now()), channels).running() as works:
+            intent = await works.submit(gate(approve()))
+            await works.carry()
+    [posted] = hook.got
+    assert Verifier(SECRET).verify(posted.body, posted.headers) == json.loads(posted.body)
+    for body, changed in (
+        (posted.body.replace(b"task.opened", b"task.closed"), {}),
+        (posted.body, {"webhook-id": "another"}),
+        (posted.body, {"webhook-timestamp": "1700000000"}),
+    ):
+        with pytest.raises(WebhookVerificationError):
+            Verifier(SECRET).verify(body, posted.headers | changed)
+    said = json.loads(posted.body)
+    assert (posted.path, said["type"], said["data"]["intent"]) == ("/hook", "task.opened", intent.id)
+    assert SECRET.encode() not in posted.body
+    assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
+
+
+async def test_everything_people_must_hear_of_is_posted_in_order(start: Start) -> None:
+    async with sink() as hook, start(hook.url) as works:
+        intent = await works.submit(gate(approve()))
+        await works.carry()
+        await works.pass_time(minutes(5))
+        await works.carry()
+        await works.do(intent.id, c.Answer("approved"), ANN)
+        await works.carry()
+    kinds = [json.loads(posted.body)["type"] for posted in hook.got]
+    assert kinds[:2] == ["task.opened", "task.reminder"]
+    assert sorted(kinds[2:]) == ["intent.finished", "task.decided"]
+    assert len({posted.headers["webhook-id"] for posted in hook.got}) == 4
+
+
+async def test_a_failing_hook_is_tried_again_with_growing_pauses_and_one_id(start: Start, store: Store) -> None:
+    async with sink(500, 503, 200) as hook, start(hook.url) as works:
+        await works.submit(gate(approve(task=approve().task)))
+        assert await works.carry() == 1
+        for pause in (5, 30):
+            tried = len(hook.got)
+            works.clock.move(timedelta(seconds=pause - 1))
+            assert await works.carry() == 0
+            [waiting] = await store.outbox.listing(WORKSPACE, 10)
+            assert (waiting.attempts, waiting.dead) == (tried, False)
+            assert "answered 50" in waiting.last_error
+            works.clock.move(timedelta(seconds=1))
+            await works.carry()
+            assert len(hook.got) == tried + 1
+    assert len({posted.headers["webhook-id"] for posted in hook.got}) == 1
+    assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
+
+
+async def test_after_the_last_attempt_it_is_kept_to_be_seen_and_left_alone(start: Start, store: Store) -> None:
+    async with sink(500) as hook, start(hook.url) as works:
+        await works.submit(gate(approve()))
+        for _ in range(12):
+            await works.carry()
+            works.clock.move(timedelta(hours=7))
+    assert len(hook.got) == 8
+    assert await store.outbox.counts() == {"waiting": 0, "dead": 1}
+
+
+async def test_gone_is_for_good(start: Start, store: Store) -> None:
+    async with sink(410) as hook, start(hook.url) as works:
+        await works.submit(gate(approve()))
+        for _ in range(3):
+            await works.carry()
+            works.clock.move(timedelta(days=1))
+    assert len(hook.got) == 1
+    [dead] = await store.outbox.listing(WORKSPACE, 10)
+    assert (dead.dead, dead.last_error) == (True, "127.0.0.1 answered 410")
+
+
+async def test_a_redirect_is_a_failure_and_is_not_followed(start: Start, store: Store) -> None:
+    async with sink(302) as hook, start(hook.url) as works:
+        await works.submit(gate(approve()))
+        await works.carry()
+    assert [posted.path for posted in hook.got] == ["/hook"]
+    assert await store.outbox.counts() == {"waiting": 1, "dead": 0}
+
+
+@pytest.mark.parametrize("trouble", [HANG, DRIP])
+async def test_a_sink_that_never_comes_to_an_end_costs_a_bounded_time(
+    trouble: int, start: Start, store: Store
+) -> None:
+    async with sink(trouble) as hook, start(hook.url) as works:
+        await works.submit(gate(approve()))
+        await asyncio.wait_for(works.carry(), PATIENCE + 5)
+    [waiting] = await store.outbox.listing(WORKSPACE, 10)
+    assert (waiting.attempts, waiting.dead, len(hook.got)) == (1, False, 1)
+    assert "no answer from 127.0.0.1" in waiting.last_error
+
+
+async def test_an_answer_without_end_is_not_read(start: Start, store: Store) -> None:
+    async with sink(FLOOD) as hook, start(hook.url) as works:
+        await works.submit(gate(approve()))
+        await asyncio.wait_for(works.carry(), PATIENCE + 5)
+    assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
+
+
+async def test_nobody_listening_is_tried_again(start: Start, store: Store) -> None:
+    async with sink() as hook:
+        pass
+    async with start(hook.url) as works:
+        await works.submit(gate(approve()))
+        await works.carry()
+    [waiting] = await store.outbox.listing(WORKSPACE, 10)
+    assert "ConnectError: no answer from 127.0.0.1" in waiting.last_error
+
+
+async def test_a_private_address_is_not_called_where_that_is_not_allowed(start: Start, store: Store) -> None:
+    async with sink() as hook, start(hook.url, private=False) as works:
+        await works.submit(gate(approve()))
+        await works.carry()
+    assert hook.got == []
+    assert await store.outbox.counts() == {"waiting": 0, "dead": 1}
+
+
+async def test_a_push_is_signed_with_the_agents_secret_and_a_2xx_takes_it(start: Start) -> None:
+    async with sink(202) as agent, start() as works:
+        account, plan = await pushed_agent(works, agent.url)
+        intent = await works.submit(plan)
+        await works.carry()
+        held = (await works.intent(intent.id)).open
+        assert isinstance(held, Delivery)
+        assert held.hold is Hold.ACCEPTED
+    [posted] = agent.got
+    digest = hmac.new(account.webhook_secret.encode(), posted.body, hashlib.sha256).hexdigest()
+    assert posted.headers["x-axme-signature"] == f"sha256={digest}"
+    said = json.loads(posted.body)
+    assert (posted.path, said["to_agent"], said["delivery_attempt"]) == ("/deliver", account.address, 1)
+
+
+async def test_a_push_that_fails_is_tried_again_by_the_intents_own_rules_and_then_given_up(start: Start) -> None:
+    async with sink(500) as agent, start() as works:
+        _, plan = await pushed_agent(works, agent.url)
+        intent = await works.submit(plan)
+        await works.carry()
+        for pause in (30, 120):
+            tried = len(agent.got)
+            await works.pass_time(timedelta(seconds=pause - 1))
+            assert await works.carry() == 0
+            await works.pass_time(timedelta(seconds=1))
+            await works.carry()
+            assert len(agent.got) == tried + 1
+        ended = await works.intent(intent.id)
+        assert ended.status is Status.FAILED
+        assert ended.fault is not None
+        assert ended.fault.code == "delivery_failed"
+        assert [json.loads(posted.body)["delivery_attempt"] for posted in agent.got] == [1, 2, 3]
+        assert await works.findings() == []
+        assert await works.store.outbox.counts() == {"waiting": 0, "dead": 0}
+
+
+async def test_an_agent_that_lost_its_address_misses_its_push(start: Start) -> None:
+    async with sink() as agent, start() as works:
+        account, plan = await pushed_agent(works, agent.url)
+        await works.registry.remove_account(ROOT, account.id)
+        intent = await works.submit(plan)
+        await works.carry()
+        assert agent.got == []
+        assert (await works.happened(intent.id))[-1] == "Lapsed"
+
+
+async def test_news_of_a_push_that_comes_after_the_end_changes_nothing(start: Start) -> None:
+    async with sink() as agent, start() as works:
+        _, plan = await pushed_agent(works, agent.url)
+        intent = await works.submit(plan)
+        await works.do(intent.id, c.Cancel(), ROOT)
+        before = await works.happened(intent.id)
+        await works.carry()
+        assert await works.happened(intent.id) == before
+        assert await works.store.outbox.counts() == {"waiting": 0, "dead": 0}
+
+
+async def died_while_sending(works: Works, target: Sink) -> None:
+    """The courier's process ends after the message arrived and before that was noted."""
+    carrying = asyncio.create_task(works.courier.once())
+    await asyncio.wait_for(target.arrived.wait(), 10)
+    carrying.cancel()
+    await asyncio.gather(carrying, return_exceptions=True)
+
+
+async def test_a_crash_between_sent_and_noted_sends_the_same_message_again(start: Start, store: Store) -> None:
+    async with sink(HANG, 200) as hook:
+        async with start(hook.url) as works:
+            await works.submit(gate(approve()))
+            await died_while_sending(works, hook)
+        async with start(hook.url) as works:
+            works.clock.move(timedelta(seconds=59))
+            assert await works.carry() == 0  # it may be another server's
+            works.clock.move(timedelta(seconds=1))
+            assert await works.carry() == 1
+    first, second = hook.got
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    assert first.body == second.body
+    assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
+
+
+async def test_a_crash_between_pushed_and_noted_is_one_attempt_seen_twice(start: Start) -> None:
+    async with sink(HANG, 200) as agent, start() as works:
+        _, plan = await pushed_agent(works, agent.url)
+        intent = await works.submit(plan)
+        await died_while_sending(works, agent)
+        works.clock.move(timedelta(seconds=60))
+        await works.carry()
+        assert [json.loads(posted.body)["delivery_attempt"] for posted in agent.got] == [1, 1]
+        assert len({posted.headers["x-axme-delivery-id"] for posted in agent.got}) == 1
+        assert (await works.happened(intent.id)).count("Accepted") == 1
+
+
+async def test_two_servers_never_send_one_message_at_the_same_time(start: Start) -> None:
+    async with sink() as hook, start(hook.url) as one, start(hook.url) as two:
+        await asyncio.gather(*(one.submit(gate(approve())) for _ in range(60)))
+        await asyncio.gather(one.courier.once(), two.courier.once(), one.courier.once())
+        await one.carry()
+    assert len(hook.got) == 60
+    assert len({posted.headers["webhook-id"] for posted in hook.got}) == 60

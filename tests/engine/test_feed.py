@@ -1,0 +1,191 @@
+"""Wake-ups: whoever waits for a word hears it, here at once and in other replicas; losing one costs only time."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from signoff.core import commands as c
+from signoff.core.errors import Busy
+from signoff.engine.clock import FixedClock
+from signoff.engine.feed import Feed, agent_word, tasks_word
+from tests.builders import AGENT, ANN, START, VALIDATOR, WORKSPACE
+from tests.engine.works import Works, open_works
+
+SOON = 5.0
+
+
+class Said:
+    """Where announcements go: kept, or refused for a while."""
+
+    def __init__(self, failures: Sequence[Exception] = ()) -> None:
+        self.times: list[list[str]] = []
+        self._failures = list(failures)
+
+    async def announce(self, words: Sequence[str]) -> None:
+        if self._failures:
+            raise self._failures.pop(0)
+        self.times.append(list(words))
+
+
+async def turns(count: int = 5) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def test_a_word_wakes_who_waits_for_it_and_nobody_else() -> None:
+    feed = Feed()
+    with feed.waiting("a", "b") as ours, feed.waiting("c") as theirs:
+        feed.publish(["b"])
+        assert await ours.wait(SOON)
+        assert not await theirs.wait(0)
+        assert not await ours.wait(0)
+    assert feed.waiters == {}
+
+
+async def test_what_was_said_between_registering_and_waiting_is_not_missed() -> None:
+    feed = Feed()
+    with feed.waiting("a") as waiter:
+        feed.hear(["a"])
+        feed.hear(["a"])
+        assert await waiter.wait(SOON)
+        assert not await waiter.wait(0.01)
+
+
+async def test_the_empty_word_wakes_everybody() -> None:
+    feed, heard = Feed(), list[str]()
+    feed.watch(heard.append)
+    with feed.waiting("a") as one, feed.waiting("b") as two:
+        feed.hear([""])
+        assert await one.wait(SOON)
+        assert await two.wait(SOON)
+    assert heard == [""]
+
+
+async def test_a_wait_that_is_cancelled_leaves_nothing_behind() -> None:
+    feed = Feed()
+
+    async def wait() -> None:
+        with feed.waiting("a") as waiter:
+            await waiter.wait(60)
+
+    waiting = asyncio.create_task(wait())
+    await turns()
+    assert list(feed.waiters) == ["a"]
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert feed.waiters == {}
+
+
+async def test_a_burst_is_announced_in_few_announcements_each_word_once() -> None:
+    said = Said()
+    feed = Feed(said.announce)
+    running = asyncio.create_task(feed.run())
+    feed.publish([f"w{n}" for n in range(50)])
+    await turns()
+    for n in range(200):
+        feed.publish([f"w{n % 50}", "again"])
+        await turns(1)
+    deadline = asyncio.get_running_loop().time() + SOON
+    while len(said.times) < 2:
+        assert asyncio.get_running_loop().time() < deadline
+        await asyncio.sleep(0.005)
+    running.cancel()
+    assert [len(words) for words in said.times] == [50, 51]
+    assert said.times[1] == sorted(set(said.times[1]))
+
+
+@pytest.mark.parametrize("failure", [Busy("database_unavailable", "gone"), ValueError("a bug")])
+async def test_an_announcement_that_fails_is_not_the_last_one(failure: Exception) -> None:
+    said = Said([failure])
+    feed = Feed(said.announce)
+    running = asyncio.create_task(feed.run())
+    feed.publish(["lost"])
+    await turns()
+    feed.publish(["heard"])
+    deadline = asyncio.get_running_loop().time() + SOON
+    while not said.times and not running.done():
+        assert asyncio.get_running_loop().time() < deadline
+        await asyncio.sleep(0.005)
+    assert not running.done()
+    running.cancel()
+    assert said.times == [["heard"]]
+
+
+async def test_each_commit_says_what_it_changed_and_nothing_before_it_is_committed(works: Works) -> None:
+    heard: list[str] = []
+    works.feed.watch(heard.append)
+    intent = await works.submit()
+    assert heard == [intent.id, agent_word(WORKSPACE, VALIDATOR)]
+    heard.clear()
+    await works.do(intent.id, c.Report(result={"passed": True}))
+    assert heard == [intent.id, tasks_word(WORKSPACE)]
+    heard.clear()
+    with pytest.raises(Exception, match="outcome"):
+        await works.do(intent.id, c.Answer("perhaps"), ANN)
+    assert heard == []
+    await works.do(intent.id, c.Answer("approved"), ANN)
+    assert heard == [intent.id, tasks_word(WORKSPACE)]
+
+
+async def test_a_lease_given_back_is_said_to_the_agent_and_a_taken_one_is_not(works: Works) -> None:
+    heard: list[str] = []
+    await works.submit()
+    works.feed.watch(heard.append)
+    [claimed] = await works.claim()
+    assert agent_word(WORKSPACE, AGENT.address) not in heard
+    held = claimed.after.open
+    await works.do(claimed.after.id, c.Release(1, getattr(held, "token", 0)))
+    assert heard.count(agent_word(WORKSPACE, AGENT.address)) == 1
+
+
+async def test_another_replica_hears_and_our_own_words_do_not_come_back(postgres_url: str) -> None:
+    here, there = [await open_works(postgres_url, FixedClock(START)) for _ in range(2)]
+    echoes: list[str] = []
+    try:
+        await there.store.listen(there.feed.hear)
+        await here.store.listen(echoes.extend)
+        async with here.running(), there.running():
+            running = asyncio.create_task(here.feed.run())
+            with there.feed.waiting(agent_word(WORKSPACE, VALIDATOR)) as waiter:
+                await here.submit()
+                assert await waiter.wait(SOON)
+            running.cancel()
+        assert echoes == []
+    finally:
+        await here.store.close()
+        await there.store.close()
+
+
+async def test_a_listener_that_was_cut_off_says_that_anything_may_have_changed(postgres_url: str) -> None:
+    here, there = [await open_works(postgres_url, FixedClock(START)) for _ in range(2)]
+    try:
+        await there.store.listen(there.feed.hear)
+        with there.feed.waiting("whatever") as waiter:
+            cut = "select pg_terminate_backend(pid) from pg_stat_activity where query like 'LISTEN%' and pid <> pg_backend_pid()"
+            assert await here.store.read(cut)
+            assert await waiter.wait(SOON)
+        with there.feed.waiting("news") as waiter:
+            await here.store.announce(["news"])
+            assert await waiter.wait(SOON)
+    finally:
+        await here.store.close()
+        await there.store.close()
+
+
+async def test_a_caller_in_one_replica_is_woken_by_time_in_another(postgres_url: str) -> None:
+    clock = FixedClock(START)
+    here, there = [await open_works(postgres_url, clock) for _ in range(2)]
+    try:
+        await there.store.listen(there.feed.hear)
+        async with here.running(), there.running():
+            running = asyncio.create_task(here.feed.run())
+            intent = await there.submit(deadline_at=START + timedelta(hours=1))
+            with there.feed.waiting(intent.id) as waiter:
+                await here.pass_time(timedelta(hours=1))
+                assert await waiter.wait(SOON)
+            running.cancel()
+    finally:
+        await here.store.close()
+        await there.store.close()

@@ -1,0 +1,169 @@
+"""Keys: whose they are, what ends them, and what an outsider can learn from one that is not good: nothing."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from signoff.core.errors import Forbidden, NotFound, Unauthenticated
+from signoff.core.model import Actor, ActorKind
+from signoff.engine.clock import FixedClock
+from signoff.engine.keys import NewKey, _checksum
+from tests.builders import ANN, OTTO, WORKSPACE
+from tests.conftest import TABLES
+from tests.engine.works import ROOT, Works, open_works, settle
+
+HOUR = timedelta(hours=1)
+
+
+async def refusal(works: Works, secret: str) -> str:
+    """The code with which this secret is refused."""
+    with pytest.raises(Unauthenticated) as refused:
+        await works.keys.authenticate(secret, "api")
+    assert secret not in str(refused.value) or not secret
+    return refused.value.code
+
+
+async def anns(works: Works, life: timedelta | None = None) -> NewKey:
+    return await works.keys.create(WORKSPACE, ActorKind.PERSON, ANN.id, ANN.id, life)
+
+
+async def test_a_key_stands_for_its_person_with_roles_and_names(works: Works) -> None:
+    await settle(works)
+    actor = await works.keys.authenticate((await anns(works)).secret, "cli")
+    assert (actor.kind, actor.id, actor.via, actor.roles) == (ActorKind.PERSON, ANN.id, "cli", ANN.roles)
+    assert {"ann@acme.example", "role:approver", ANN.id} <= actor.names
+    assert actor.sponsors == (ANN.id,)
+
+
+async def test_an_agents_key_stands_for_its_address_and_names_who_made_it(works: Works) -> None:
+    await settle(works)
+    account, _ = await works.registry.add_account(ROOT, ActorKind.AGENT, "checker")
+    actor = await works.keys.authenticate((await works.registry.add_key(ROOT, account)).secret, "api")
+    assert (actor.kind, actor.address) == (ActorKind.AGENT, "agent://acme/prod/checker")
+    assert actor.sponsors == (ROOT.id,)
+    assert actor.roles == frozenset()
+
+
+async def test_only_a_hash_is_kept(works: Works) -> None:
+    await settle(works)
+    made = await anns(works)
+    stored = await works.store.directory.key(made.key.id)
+    assert stored is not None
+    secret_part = made.secret.split("_")[3]
+    assert not any(secret_part in str(value) for value in (stored.id, stored.hash, stored.hint))
+
+
+async def test_what_is_no_key_is_refused_without_asking_the_database(works: Works) -> None:
+    await settle(works)
+    good = (await anns(works)).secret
+    await works.store.close()  # an answer that needs the database would now be a Busy
+    body, last = good[:-1], good[-1]
+    for secret in (
+        "", "sgn", "sgn_person", good[4:], good + "x", body, body + ("a" if last != "a" else "b"),
+        good.replace("sgn_", "axk_"), good.replace("person", "persom"), good.upper(), good + "\x00", "ä" * 80,
+        "\ud800" + good, "_" * 100, "sgn_person_" + "A" * 500,
+    ):  # fmt: skip
+        assert await refusal(works, secret) == "invalid_platform_api_key"
+
+
+async def test_a_well_formed_key_that_nobody_made_is_unknown(works: Works) -> None:
+    await settle(works)
+    made = await anns(works)
+    stranger = "sgn_person_" + "A" * 12 + "_" + "B" * 43
+    borrowed = made.secret[:-49] + "C" * 43  # the id of a real key, another secret
+    for body in (stranger, borrowed):
+        assert await refusal(works, body + _checksum(body)) == "invalid_platform_api_key"
+    assert (await works.keys.authenticate(made.secret, "api")).id == ANN.id
+
+
+async def test_a_key_expires_at_its_moment_even_while_it_is_in_use(works: Works, clock: FixedClock) -> None:
+    await settle(works)
+    secret = (await anns(works, HOUR)).secret
+    await works.keys.authenticate(secret, "api")
+    clock.move(HOUR - timedelta(seconds=1))
+    await works.keys.authenticate(secret, "api")
+    clock.move(timedelta(seconds=1))
+    assert await refusal(works, secret) == "key_expired"
+
+
+async def test_a_revoked_key_ends_at_once_and_revoking_again_changes_nothing(works: Works) -> None:
+    await settle(works)
+    made, other = await anns(works), await anns(works)
+    await works.keys.authenticate(made.secret, "api")
+    first = await works.keys.revoke(WORKSPACE, made.key.id)
+    assert await refusal(works, made.secret) == "key_revoked"
+    works.clock.move(HOUR)
+    assert (await works.keys.revoke(WORKSPACE, made.key.id)).revoked_at == first.revoked_at
+    assert (await works.keys.authenticate(other.secret, "api")).id == ANN.id
+
+
+async def test_a_key_revoked_while_it_is_looked_up_is_not_remembered_as_good(works: Works) -> None:
+    await settle(works)
+    made = await anns(works)
+    for _ in range(20):
+        works.keys.forget()
+        using = asyncio.create_task(works.keys.authenticate(made.secret, "api"))
+        await asyncio.gather(using, works.keys.revoke(WORKSPACE, made.key.id), return_exceptions=True)
+        assert await refusal(works, made.secret) == "key_revoked"
+        await works.store.write(("update keys set revoked_at = null", {}))
+
+
+async def test_the_keys_of_an_account_end_with_it(works: Works) -> None:
+    await settle(works)
+    account, _ = await works.registry.add_account(ROOT, ActorKind.AGENT, "checker")
+    removed = await works.registry.add_key(ROOT, account)
+    await works.keys.authenticate(removed.secret, "api")
+    await works.registry.remove_account(ROOT, account.id)
+    assert await refusal(works, removed.secret) == "key_revoked"
+    idle, _ = await works.registry.add_account(ROOT, ActorKind.AGENT, "idle")
+    made = await works.registry.add_key(ROOT, idle)
+    await works.store.directory.update_account(replace(idle, status="suspended"))
+    works.directory.changed(WORKSPACE)
+    assert await refusal(works, made.secret) == "key_revoked"
+
+
+async def test_another_workspaces_keys_cannot_be_revoked_or_seen(works: Works) -> None:
+    await settle(works)
+    await settle(works, "globex", "ws_2", (OTTO,))
+    made = await works.keys.create("ws_2", ActorKind.PERSON, OTTO.id, OTTO.id)
+    for attempt in (works.keys.revoke(WORKSPACE, made.key.id), works.registry.revoke_key(ROOT, made.key.id)):
+        with pytest.raises(NotFound):
+            await attempt
+    assert (await works.keys.authenticate(made.secret, "api")).workspace == "ws_2"
+    assert await works.registry.keys(ROOT) == []
+
+
+async def test_a_service_makes_agents_keys_and_none_that_could_decide(works: Works) -> None:
+    await settle(works)
+    service = Actor(ActorKind.SERVICE, "sa_ci", WORKSPACE)
+    account, _ = await works.registry.add_account(service, ActorKind.AGENT, "checker")
+    assert (await works.registry.add_key(service, account)).secret.startswith("sgn_agent_")
+    person = (await works.store.directory.people(WORKSPACE))[0]
+    for attempt in (
+        works.registry.add_key(service, person),
+        works.registry.add_person(service, "eve@acme.example", "Eve", ("owner",)),
+        works.registry.add_account(service, ActorKind.SERVICE, "another"),
+    ):
+        with pytest.raises(Forbidden):
+            await attempt
+
+
+async def test_a_revocation_reaches_the_other_replicas(postgres_url: str, clock: FixedClock) -> None:
+    here, there = [await open_works(postgres_url, clock) for _ in range(2)]
+    try:
+        await here.store.write(*((f"delete from {table}", {}) for table in TABLES))
+        await settle(here)
+        await there.store.listen(there.feed.hear)
+        made = await anns(here)
+        await there.keys.authenticate(made.secret, "api")
+        announcing = asyncio.create_task(here.feed.run())
+        with there.feed.waiting(f"directory:{WORKSPACE}") as waiter:
+            await here.keys.revoke(WORKSPACE, made.key.id)
+            assert await waiter.wait(5)
+        announcing.cancel()
+        assert await refusal(there, made.secret) == "key_revoked"
+    finally:
+        await here.store.close()
+        await there.store.close()

@@ -1,0 +1,185 @@
+"""How a request gets its plan in a workspace: whose workflow it is, which agents and people it means, what is refused."""
+
+import json
+from typing import Any
+
+import pytest
+
+from signoff.core.direct import compile_direct
+from signoff.core.errors import Forbidden, Invalid
+from signoff.core.model import ActorKind
+from signoff.core.plan import AgentStep, HumanStep
+from signoff.core.scenario import compile_scenario
+from signoff.core.workflow import compile_workflow
+from signoff.engine.planning import Submission
+from tests.builders import ANN, OTTO, SERVICE, WORKSPACE, person
+from tests.engine.works import ROOT, Works, settle
+
+CHANGE = "intent.infra.change.v1"
+VALIDATE = {"id": "validate", "agent": "validator"}
+APPROVE: dict[str, Any] = {"id": "approve", "human": {"type": "approval"}}
+
+
+def workflow(*steps: dict[str, Any], name: str = "change", intent_type: str = CHANGE) -> dict[str, Any]:
+    return {"workflow": name, "intent_type": intent_type, "steps": list(steps)}
+
+
+async def apply(works: Works, source: dict[str, Any], **options: Any) -> Any:
+    return await works.registry.apply_workflow(ROOT, compile_workflow(source), json.dumps(source).encode(), **options)
+
+
+async def direct(works: Works, **body: Any) -> Submission:
+    request = compile_direct({"intent_type": CHANGE, **body})
+    return await works.planner.direct(WORKSPACE, request, b"{}", "d" * 64)
+
+
+def step(submission: Submission, kind: type[Any]) -> Any:
+    return next(step for step in submission.plan.steps if isinstance(step, kind))
+
+
+async def code_of(attempt: Any) -> tuple[str, str | None]:
+    with pytest.raises(Invalid) as refusal:
+        await attempt
+    assert refusal.value.message
+    return refusal.value.code, refusal.value.field
+
+
+async def test_the_types_workflow_governs_whatever_the_request_says(works: Works) -> None:
+    await settle(works)
+    await apply(works, workflow(VALIDATE, APPROVE))
+    submission = await direct(works, to_agent="agent://else/where/agent", human_task={"title": "mine"})
+    assert [step.id for step in submission.plan.steps] == ["validate", "approve"]
+    assert step(submission, AgentStep).agent == "agent://acme/prod/validator"
+    assert any("human_task is ignored" in warning for warning in submission.warnings)
+    other = compile_direct({"intent_type": "intent.other.v1", "human_task": {"title": "mine"}})
+    assert (await works.planner.direct(WORKSPACE, other, b"{}", "d" * 64)).plan.source != submission.plan.source
+
+
+async def test_a_workflow_under_way_keeps_its_plan_when_a_new_version_is_applied(works: Works) -> None:
+    await settle(works)
+    assert (await apply(works, workflow(VALIDATE, APPROVE))).workflow.version == 1
+    before = await direct(works)
+    done = await works.engine.submit(SERVICE, before)
+    assert (await apply(works, workflow(APPROVE))).workflow.version == 2
+    assert [step.id for step in (await direct(works)).plan.steps] == ["approve"]
+    assert done.change is not None
+    stored = await works.intent(done.change.after.id)
+    assert [step.id for step in stored.plan.steps] == ["validate", "approve"]
+
+
+async def test_applying_the_same_again_or_trying_it_out_changes_nothing(works: Works) -> None:
+    await settle(works)
+    assert (await apply(works, workflow(APPROVE), dry_run=True)).changed
+    assert await works.store.directory.workflows(WORKSPACE) == []
+    assert (await apply(works, workflow(APPROVE))).changed
+    again = await apply(works, workflow(APPROVE))
+    assert (again.changed, again.workflow.version) == (False, 1)
+
+
+async def test_only_owners_and_admins_apply_workflows(works: Works) -> None:
+    await settle(works)
+    for actor in (ANN, SERVICE, person("max", "member"), person("aud", "auditor")):
+        with pytest.raises(Forbidden):
+            await works.registry.apply_workflow(actor, compile_workflow(workflow(APPROVE)), b"{}")
+
+
+async def test_where_nobody_could_decide_the_request_is_refused_with_the_step_and_the_remedy(works: Works) -> None:
+    await settle(works, people=(person("aud", "auditor"),))
+    assert await code_of(apply(works, workflow(APPROVE))) == ("nobody_eligible", "steps.approve.human.approvers")
+    assert (await code_of(direct(works, human_task={})))[0] == "nobody_eligible"
+    bob = {"id": "approve", "human": {"type": "approval", "approvers": ["bob@acme.example"]}}
+    with pytest.raises(Invalid, match="bob@acme.example") as refusal:
+        await apply(works, workflow(bob))
+    assert "signoff keys create --person" in str(refusal.value.hint)
+
+
+async def test_an_approver_who_left_is_noticed_at_the_next_submission(works: Works) -> None:
+    await settle(works, people=(ANN, OTTO))
+    named = {"id": "approve", "human": {"type": "approval", "approvers": ["ann@acme.example"]}}
+    await apply(works, workflow(named))
+    assert step(await direct(works), HumanStep).task.stages[0].approvers == ("ann@acme.example",)
+    await works.store.write(("delete from people where email = 'ann@acme.example'", {}))
+    works.directory.changed(WORKSPACE)
+    assert (await code_of(direct(works)))[0] == "nobody_eligible"
+
+
+async def test_a_name_nobody_here_has_falls_to_the_admins_in_axp_requests_with_a_warning(works: Works) -> None:
+    await settle(works, people=(person("olga", "owner"),))
+    submission = await direct(works, human_task={"assignees": ["zoe@else.example"]})
+    assert step(submission, HumanStep).task.stages[0].approvers[-2:] == ("role:owner", "role:admin")
+    assert any("zoe@else.example" in warning for warning in submission.warnings)
+
+
+async def test_an_unknown_agent_is_a_warning_and_its_delivery_waits_for_it(works: Works) -> None:
+    await settle(works)
+    submission = await direct(works, to_agent="newcomer")
+    assert any("agent://acme/prod/newcomer" in warning for warning in submission.warnings)
+    done = await works.engine.submit(SERVICE, submission)
+    account, _ = await works.registry.add_account(ROOT, ActorKind.AGENT, "newcomer")
+    assert done.change is not None
+    found = await works.store.intents.deliveries(WORKSPACE, account.address, 0, 10)
+    assert [stored.intent.id for _, stored in found] == [done.change.after.id]
+    assert (await direct(works, to_agent="newcomer")).warnings == ()
+
+
+@pytest.mark.parametrize("address", ["agent://", "agent://a/b", "agent://a/b/c/d", "a/b", "agent://a/b/c d", "x" * 400])
+async def test_what_cannot_be_an_address_is_refused(works: Works, address: str) -> None:
+    await settle(works)
+    code, field = await code_of(direct(works, to_agent=address))
+    assert (code, field) == ("invalid_agent_address", "to_agent") or field == "to_agent"
+
+
+async def test_a_step_that_points_nowhere_is_refused_by_name(works: Works) -> None:
+    await settle(works)
+    lost = {**APPROVE, "on_failure": "rollbck"}
+    with pytest.raises(Invalid) as refusal:
+        await apply(works, workflow(VALIDATE, lost, {"id": "rollback", "agent": "validator"}))
+    assert (refusal.value.code, refusal.value.field) == ("unknown_step", "steps.approve.on_failure")
+    assert "rollback" in str(refusal.value.hint)
+    assert await works.store.directory.workflows(WORKSPACE) == []
+
+
+async def test_a_cycle_without_exit_is_refused_and_one_with_an_exit_is_not(works: Works) -> None:
+    await settle(works)
+    ring = workflow({**VALIDATE, "on_success": "approve"}, {**APPROVE, "on_success": "validate"})
+    assert await code_of(apply(works, ring)) == ("cycle_without_exit", "steps.validate")
+    own = workflow({**APPROVE, "on_success": "approve"})
+    assert await code_of(apply(works, own)) == ("cycle_without_exit", "steps.approve")
+    way_out = workflow({**VALIDATE, "on_success": "approve"}, {**APPROVE, "on_success": "validate", "on_failure": "end"})
+    assert (await apply(works, way_out)).changed
+
+
+async def test_a_form_that_is_no_schema_is_refused_and_no_reference_is_fetched(works: Works) -> None:
+    await settle(works)
+    for form in ({"type": "nonsense"}, {"$ref": "http://127.0.0.1:9/schema.json"}):
+        ask = {"id": "ask", "human": {"type": "form", "form": form}}
+        assert (await code_of(apply(works, workflow(ask))))[0] == "form_schema_invalid"
+
+
+async def test_a_scenario_brings_its_own_plan(works: Works) -> None:
+    await settle(works, people=(person("olga", "owner"),))
+    await apply(works, workflow(VALIDATE))
+    bundle = {
+        "scenario_id": "s1",
+        "agents": [{"role": "checker", "address": "agent://acme/prod/checker"}],
+        "workflow": {
+            "steps": [
+                {"step_id": "check", "tool_id": "tool.agent.task.v1", "assigned_to": "checker"},
+                {"step_id": "ok", "tool_id": "tool.approval.human_signoff", "requires_approval": True},
+            ]
+        },
+        "intent": {"type": CHANGE, "payload": {}},
+    }
+    submission = await works.planner.scenario(WORKSPACE, compile_scenario(bundle), b"{}", "d" * 64)
+    assert [step.id for step in submission.plan.steps] == ["check", "ok"]
+    assert submission.to_agent == "agent://acme/prod/checker"
+
+
+async def test_an_agent_that_became_a_pushed_one_is_pushed_from_the_next_intent_on(works: Works) -> None:
+    await settle(works)
+    account, _ = await works.registry.add_account(ROOT, ActorKind.AGENT, "validator")
+    await apply(works, workflow(VALIDATE, APPROVE))
+    assert step(await direct(works), AgentStep).push is False
+    fields = {"delivery_mode": "http", "callback_url": "http://127.0.0.1:9/"}
+    await works.registry.update_account(ROOT, account.id, **fields)
+    assert step(await direct(works), AgentStep).push is True

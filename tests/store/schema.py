@@ -1,0 +1,61 @@
+"""The schema as the database itself tells it, to be compared with the dump that was reviewed.
+
+``python -m tests.store.schema`` writes the dumps anew.
+"""
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+from signoff.store.sqlite import SqliteStore
+from signoff.store.store import Store, open_store
+from tests.conftest import FixedClock
+from tests.databases import create_database, postgres
+
+_SQLITE = "select type, name, sql from sqlite_schema where sql is not null order by type desc, name"
+_COLUMNS = """
+select table_name, column_name, data_type, coalesce(collation_name, ''), is_nullable
+from information_schema.columns where table_schema = current_schema() order by table_name, ordinal_position
+"""
+_INDEXES = "select indexdef from pg_indexes where schemaname = current_schema() order by indexdef"
+_CONSTRAINTS = """
+select conrelid::regclass::text, conname, pg_get_constraintdef(oid) from pg_constraint
+where connamespace = current_schema()::regnamespace and contype <> 'n' order by 1, 2
+"""
+
+
+async def dump(store: Store) -> str:
+    """Tables, columns, indexes and constraints, one a line."""
+    if isinstance(store, SqliteStore):
+        rows = await store.read(_SQLITE)
+        return "".join(f"{row[2]};\n" for row in rows)
+    parts = [await store.read(_COLUMNS), await store.read(_INDEXES), await store.read(_CONSTRAINTS)]
+    return "\n".join("".join(" | ".join(row) + "\n" for row in part) for part in parts)
+
+
+def stored_dump(store: Store) -> str:
+    return _file(store).read_text(encoding="utf-8")
+
+
+def _file(store: Store) -> Path:
+    kind = "sqlite" if isinstance(store, SqliteStore) else "postgres"
+    return Path(__file__).with_name(f"schema.{kind}.txt")
+
+
+async def _write(url: str) -> None:
+    clock = FixedClock()
+    store = open_store(url, wall=clock.wall)
+    await store.open()
+    _file(store).write_text(await dump(store), encoding="utf-8")
+    await store.close()
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(_write(f"sqlite:///{folder}/schema.db"))
+    with postgres() as server:
+        asyncio.run(_write(asyncio.run(create_database(server, "signoff_schema"))))
+
+
+if __name__ == "__main__":
+    main()

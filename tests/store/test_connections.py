@@ -1,0 +1,70 @@
+"""PostgreSQL addresses as people paste them, and the settings that our promises rest on."""
+
+import pytest
+
+from signoff.store.connections import Address
+from signoff.store.store import open_store
+from signoff.store.work import Want
+from tests.conftest import FixedClock
+from tests.store.samples import look, once, ready, submit
+
+
+@pytest.mark.parametrize(
+    ("given", "dsn"),
+    [
+        ("postgres://u:p%40@h:5433/d", "postgresql://u:p%40@h:5433/d"),
+        ("postgresql://u@h/d?channel_binding=prefer&sslmode=require", "postgresql://u@h/d?sslmode=require"),
+        ("postgresql://u@h/d?connect_timeout=7&gssencmode=disable", "postgresql://u@h/d"),
+        ("postgresql://u@h/d?pgbouncer=true&application_name=x", "postgresql://u@h/d"),
+        (
+            "postgresql://u@h/d?target_session_attrs=read-write",
+            "postgresql://u@h/d?target_session_attrs=read-write",
+        ),
+        ("postgresql://u@/d?host=/run/pg", "postgresql://u@/d?host=%2Frun%2Fpg"),
+    ],
+)
+def test_words_of_libpq_that_the_server_would_refuse_are_left_out(given: str, dsn: str) -> None:
+    assert Address(given).dsn == dsn
+
+
+def test_what_an_address_says_besides_is_heard() -> None:
+    plain = Address("postgresql://u@h/d")
+    assert (plain.pooled, plain.timeout, plain.settings["application_name"]) == (False, 5.0, "signoff")
+    named = Address("postgresql://u@h/d?pgbouncer=true&connect_timeout=7&application_name=mine")
+    assert (named.pooled, named.timeout) == (True, 7.0)
+    assert named.settings == {"application_name": "mine"}
+
+
+async def test_a_pasted_address_connects(postgres_url: str, clock: FixedClock) -> None:
+    pasted = f"{postgres_url}&channel_binding=prefer&connect_timeout=5&keepalives=1&application_name=pasted"
+    store = open_store(pasted.replace("postgresql:", "postgres:"), wall=clock.wall)
+    await store.open()
+    assert await store.read("select current_setting('application_name')") == [("pasted",)]
+    await store.close()
+
+
+async def test_an_acknowledged_write_is_on_disk_whatever_the_server_prefers(
+    postgres_url: str, clock: FixedClock
+) -> None:
+    store = open_store(postgres_url, wall=clock.wall)
+    await store.open()
+    settings = ("synchronous_commit", "transaction_isolation")
+    rows = [await store.read(f"select current_setting('{name}')") for name in settings]
+    assert [row[0][0] for row in rows] == ["on", "read committed"]
+    await store.close()
+
+
+async def test_behind_a_transaction_pooler_every_call_works_without_sessions(
+    empty_postgres_url: str, clock: FixedClock
+) -> None:
+    store = open_store(f"{empty_postgres_url}&pgbouncer=true", wall=clock.wall, clock=clock.map)
+    await store.open()
+    [one] = await submit(store, ready())
+    found = await look(store, Want(ids=(one.id,), once=(once(),), due=1))
+    assert found.intents == {one.id: one}
+    assert await store.intents.get(one.id) is not None
+    [[on]] = await store.read("select current_setting('synchronous_commit')")
+    assert on == "on"
+    await store.listen(lambda words: None)
+    await store.announce(["word"])
+    await store.close()

@@ -1,0 +1,115 @@
+"""Opening a database: the schema is made once, a newer one is refused, and a SQLite file has one server."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from signoff.core.errors import Refused
+from signoff.store.migrate import migrations
+from signoff.store.sqlite import refuse_old
+from signoff.store.store import Store, open_store
+from tests.conftest import FixedClock
+from tests.store.samples import submit, waiting
+from tests.store.schema import dump, stored_dump
+
+
+def server(url: str) -> Store:
+    clock = FixedClock()
+    return open_store(url, wall=clock.wall, clock=clock.map)
+
+
+@pytest.fixture
+def own_url(request: pytest.FixtureRequest, store_url: str) -> str:
+    """A database of the test's own on either kind, without a schema."""
+    if store_url.startswith("sqlite"):
+        return store_url
+    url: str = request.getfixturevalue("empty_postgres_url")
+    return url
+
+
+async def test_what_was_stored_is_there_after_opening_again(own_url: str) -> None:
+    first = server(own_url)
+    await first.open()
+    [one] = await submit(first, waiting())
+    await first.close()
+    second = server(own_url)
+    await second.open()
+    assert await second.intents.ids() == [one.id]
+    assert len(await second.read("select version from schema_version")) == len(migrations("sqlite"))
+    await second.close()
+
+
+async def test_both_databases_know_the_same_schema_versions() -> None:
+    known = [[(it.version, it.name) for it in migrations(dialect)] for dialect in ("sqlite", "postgres")]
+    assert known[0] == known[1]
+    assert [version for version, _ in known[0]] == list(range(1, len(known[0]) + 1))
+
+
+async def test_a_newer_schema_is_refused(own_url: str) -> None:
+    first = server(own_url)
+    await first.open()
+    newer = {"version": 99, "name": "from_tomorrow", "at": 0}
+    statement = "insert into schema_version (version, name, applied_at) values (:version, :name, :at)"
+    await first.write((statement, newer))
+    await first.close()
+    second = server(own_url)
+    with pytest.raises(Refused) as refused:
+        await second.open()
+    assert refused.value.code == "schema_newer"
+    assert "99" in refused.value.message
+    await second.close()
+
+
+async def test_the_schema_is_the_one_that_was_reviewed(own_url: str) -> None:
+    """When this fails on purpose: python -m tests.store.schema writes the dumps anew."""
+    store = server(own_url)
+    await store.open()
+    assert await dump(store) == stored_dump(store)
+    await store.close()
+
+
+async def test_servers_that_start_at_once_on_an_empty_database_agree(empty_postgres_url: str) -> None:
+    servers = [server(empty_postgres_url) for _ in range(4)]
+    await asyncio.gather(*(one.open() for one in servers))
+    await submit(servers[0], waiting())
+    assert len(await servers[3].intents.ids()) == 1
+    await asyncio.gather(*(one.close() for one in servers))
+
+
+async def test_a_second_server_on_one_sqlite_file_is_refused(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/new/folder/signoff.db"
+    first, second = server(url), server(url)
+    await first.open()
+    with pytest.raises(Refused) as refused:
+        await second.open()
+    assert refused.value.code == "database_in_use"
+    await submit(first, waiting())
+    await first.close()
+    await second.open()
+    assert len(await second.intents.ids()) == 1
+    await second.close()
+
+
+async def test_a_sqlite_database_is_its_owners_only(tmp_path: Path) -> None:
+    store = server(f"sqlite:///{tmp_path}/signoff.db")
+    await store.open()
+    await submit(store, waiting())
+    assert {path.stat().st_mode & 0o077 for path in tmp_path.iterdir()} == {0}
+    await store.close()
+    assert not (tmp_path / "signoff.db-wal").exists()
+
+
+@pytest.mark.parametrize("url", ["mysql://localhost/x", "sqlite:relative.db", "sqlite:///", "signoff.db", ""])
+def test_an_address_of_no_known_database_is_refused(url: str) -> None:
+    with pytest.raises(Refused) as refused:
+        server(url)
+    assert refused.value.code == "invalid_database_url"
+
+
+def test_a_sqlite_with_the_corruption_bug_is_refused() -> None:
+    refuse_old("3.51.3")
+    refuse_old("3.60.0")
+    with pytest.raises(Refused) as refused:
+        refuse_old("3.40.1")
+    assert refused.value.code == "sqlite_too_old"

@@ -1,0 +1,68 @@
+"""Every scan that grows with the number of intents is answered from the index made for it."""
+
+import pytest
+
+from signoff.store import sql
+from signoff.store.dialect import for_postgres, for_sqlite
+from signoff.store.sqlite import SqliteStore
+from signoff.store.store import Store
+from tests.store.samples import AGENT, WS
+
+_LISTED = sql.LISTED_IDS.format(where="workspace = :workspace and id < :before")
+_PARTY = [sql.LISTED_IDS.format(where=f"workspace = :workspace and {party}") for party in sql.PARTY]
+_OWNER = sql.LISTED_IDS.format(where=f"workspace = :workspace and {sql.OWNER[0]}")
+VALUES = {
+    "ids": ["a", "b"],
+    "workspace": WS,
+    "agent": AGENT,
+    "after": 0,
+    "limit": 10,
+    "now": 1,
+    "before": "x",
+    "party": "p",
+    "owner": "o",
+}
+
+
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [
+        (sql.LOCK, "intents_pkey"),
+        (sql.LOCK_READY, "intents_ready"),
+        (sql.LOCK_DUE, "intents_due"),
+        (sql.NEXT_WAKE, "intents_due"),
+        (sql.DELIVERIES, "intents_ready"),
+        (sql.OPEN_TASKS, "intents_tasks"),
+        (_LISTED, "intents_listed"),
+        (_PARTY[0], "intents_requested"),
+        (_PARTY[1], "intents_addressed"),
+        (_OWNER, "intents_replied"),
+        (sql.FORGETTABLE, "intents_final"),
+        (sql.HISTORY, "events_pkey"),
+        (sql.OUTBOX_TAKE, "outbox_due"),
+        (sql.FORGET_REPLIES, "replies_expired"),
+    ],
+)
+async def test_a_scan_is_answered_from_its_index(store: Store, statement: str, index: str) -> None:
+    values = {**VALUES, "id": "x", "until": 2}
+    if statement == sql.OPEN_TASKS:
+        values["after"] = ""
+    if statement == sql.FORGETTABLE:
+        values["before"] = 1
+    plan = await _plan(store, statement, values)
+    primary = {"intents_pkey": "sqlite_autoindex_intents_1", "events_pkey": "sqlite_autoindex_events_1"}
+    wanted = primary.get(index, index) if isinstance(store, SqliteStore) else index
+    assert wanted in plan, plan
+    assert "SCAN intents\n" not in plan
+    assert "Seq Scan" not in plan
+
+
+async def _plan(store: Store, statement: str, values: dict[str, object]) -> str:
+    if isinstance(store, SqliteStore):
+        names = for_postgres(statement)[1]
+        rows = await store.read(
+            f"explain query plan {for_sqlite(statement)}", **{n: values[n] for n in names}
+        )
+        return "".join(f"{row[3]}\n" for row in rows)
+    rows = await store.read(f"explain {statement}", **values)
+    return "".join(f"{row[0]}\n" for row in rows)

@@ -1,0 +1,173 @@
+"""Streams and cursors as the published clients of five languages need them (contract 3.7 and 3.8)."""
+
+import http.client
+import time
+
+import pytest
+
+from tests.live import Live
+from tests.stories.servers import until
+from tests.stories.world import Listening, Streamed, World, read_stream, take
+
+TASK = {"intent_type": "task.v1", "payload": {}}
+INCREMENTAL = "axme-sdk-python/0.2.0"
+
+
+def events_path(intent_id: str, since: int = 0, wait_seconds: int = 15) -> str:
+    return f"/v1/intents/{intent_id}/events/stream?since={since}&wait_seconds={wait_seconds}"
+
+
+def post_path(address: str, since: int = 0, wait_seconds: int = 15, more: str = "") -> str:
+    return f"/v1/agents/{address}/intents/stream?since={since}&wait_seconds={wait_seconds}{more}"
+
+
+def test_a_backlog_is_written_and_the_stream_ends_soon_after(world: World) -> None:
+    # The clients that read the whole body before they look at it would get each event 15 seconds late.
+    intent_id = world.owner.send_intent(TASK)
+    began = time.monotonic()
+    streamed = read_stream(world.live, events_path(intent_id))
+    assert time.monotonic() - began < 5
+    assert streamed.names == ["intent.created", "intent.delivered"]
+    assert streamed.seqs == [2, 4]
+    assert streamed.last == {"ok": True, "next_seq": 5}
+
+
+def test_with_nothing_new_the_stream_is_held_for_as_long_as_asked(world: World) -> None:
+    # A client that is sent away at once comes back at once, for ever.
+    intent_id = world.owner.send_intent(TASK)
+    began = time.monotonic()
+    streamed = read_stream(world.live, events_path(intent_id, since=4, wait_seconds=1))
+    assert 0.9 < time.monotonic() - began < 5
+    assert (streamed.events, streamed.last) == ([], {"ok": True, "next_seq": 5})
+
+
+def test_what_happens_while_a_stream_is_held_comes_at_once(world: World) -> None:
+    name = world.name("runner")
+    intent_id = world.owner.send_intent({**TASK, "to_agent": name})
+    began = time.monotonic()
+    watching = Listening(world.live, events_path(intent_id, since=4))
+    listening = Listening(world.live, post_path(name, since=2))
+    world.owner.resolve_intent(intent_id, {"status": "COMPLETED"})
+    world.owner.send_intent({**TASK, "to_agent": name})
+    assert Streamed(watching.rest()).names == ["intent.in_progress", "intent.completed"]
+    assert Streamed(listening.rest()).seqs == [4]
+    assert time.monotonic() - began < 5
+
+
+def test_a_client_that_reads_as_it_comes_keeps_its_stream_until_the_end(world: World) -> None:
+    intent_id = world.owner.send_intent(TASK)
+    watching = Listening(world.live, events_path(intent_id), client=INCREMENTAL)
+    assert [watching.event(), watching.event()] == ["intent.created", "intent.delivered"]
+    world.owner.resume_intent(intent_id, {"approve_current_step": True})
+    assert watching.event() == "intent.in_progress"
+    began = time.monotonic()
+    world.owner.resolve_intent(intent_id, {"status": "FAILED", "error": {"code": "x", "message": "no"}})
+    assert Streamed(watching.rest()).names == ["intent.failed"]
+    assert time.monotonic() - began < 5
+
+
+def test_cursors_are_even_so_that_the_last_and_the_next_mean_the_same(world: World) -> None:
+    name = world.name("runner")
+    intent_id = world.owner.send_intent({**TASK, "to_agent": name})
+    world.owner.send_intent({**TASK, "to_agent": name})
+    world.owner.resolve_intent(intent_id, {"status": "COMPLETED"})
+    for since, seqs in ((0, [2, 4, 6, 8]), (1, [2, 4, 6, 8]), (2, [4, 6, 8]), (3, [4, 6, 8]), (7, [8]), (8, [])):
+        listed = world.owner.list_intent_events(intent_id, since=since)["events"]
+        assert [event["seq"] for event in listed] == seqs
+        assert read_stream(world.live, events_path(intent_id, since, 1)).events == listed
+    for since, seqs in ((0, [4]), (1, [4]), (2, [4]), (3, [4])):
+        assert read_stream(world.live, post_path(name, since, 1)).seqs == seqs
+    assert world.owner.list_intent_events(intent_id)["events"] == world.owner.list_intent_events(
+        intent_id, since=0
+    )["events"]  # fmt: skip
+
+
+def test_watching_as_the_published_cli_does_skips_nothing(world: World) -> None:
+    # It asks for the last number plus one, and gets one event a connection at worst.
+    intent_id = world.owner.send_intent(TASK)
+    seen, since = [], 1
+    for act in (
+        lambda: None,
+        lambda: world.owner.resume_intent(intent_id, {"approve_current_step": True}),
+        lambda: world.owner.resolve_intent(intent_id, {"status": "COMPLETED"}),
+    ):
+        act()
+        streamed = read_stream(world.live, events_path(intent_id, since, 1))
+        seen += streamed.names
+        since = streamed.seqs[-1] + 1
+        assert streamed.last["next_seq"] == since
+    assert seen == ["intent.created", "intent.delivered", "intent.in_progress", "intent.completed"]
+
+
+def test_an_agents_stream_shows_what_is_open_in_its_own_numbers(world: World) -> None:
+    name = world.name("runner")
+    agent = world.agent(name)
+    sent = [world.owner.send_intent({**TASK, "to_agent": name}) for _ in range(3)]
+    first = take(agent, name, 3)
+    assert [(d["intent_id"], d["seq"]) for d in first] == list(zip(sent, (2, 4, 6), strict=True))
+    assert {d["status"] for d in first} == {"DELIVERED"}
+    assert all("payload" not in d for d in first)
+    agent.resume_intent(sent[1], {"action": "complete"})
+    # An agent that was started again asks from the beginning and gets what is still to be done.
+    assert [d["intent_id"] for d in take(agent, name, 2)] == [sent[0], sent[2]]
+    assert [d["intent_id"] for d in take(agent, name, 1, since=4)] == [sent[2]]
+    _, polled = world.call("GET", f"/v1/agents/{name}/intents?since=2")
+    assert ([d["intent_id"] for d in polled["intents"]], polled["next_cursor"]) == ([sent[2]], 6)
+
+
+def test_every_listener_of_an_address_sees_every_delivery_and_one_wins(world: World) -> None:
+    name = world.name("runner")
+    agent = world.agent(name)
+    listening = [Listening(world.live, post_path(name)) for _ in range(3)]
+    intent_id = world.owner.send_intent({**TASK, "to_agent": name})
+    for one in listening:
+        assert [event["intent_id"] for event in Streamed(one.rest()).events] == [intent_id]
+    assert agent.resume_intent(intent_id, {"winner": 1})["applied"] is True
+    status, late = world.call("POST", f"/v1/intents/{intent_id}/resume", {"winner": 2}, agent._config.api_key)
+    assert (status, late["error"]["code"]) == (409, "intent_terminal")
+    assert world.owner.get_intent(intent_id)["result"] == {"winner": 1}
+
+
+@pytest.mark.parametrize("wait_seconds", ["0", "-5", "1e9", "soon", ""])
+def test_strange_waiting_times_are_clamped_not_refused(world: World, wait_seconds: str) -> None:
+    intent_id = world.owner.send_intent(TASK)
+    path = f"/v1/intents/{intent_id}/events/stream?since=0&wait_seconds={wait_seconds}"
+    assert read_stream(world.live, path).seqs == [2, 4]
+
+
+def test_a_result_too_long_for_one_line_is_left_out_of_the_stream_and_can_be_fetched(world: World) -> None:
+    intent_id = world.owner.send_intent(TASK)
+    result = {"log": "x" * 70_000}
+    world.owner.resolve_intent(intent_id, {"status": "COMPLETED", "result": result})
+    streamed = read_stream(world.live, events_path(intent_id))
+    assert streamed.events[-1]["details"] == {"truncated": True}
+    assert world.owner.get_intent(intent_id)["result"] == result
+
+
+def test_a_delivery_that_was_shown_but_never_looked_at_is_shown_again(sqlite_world: World) -> None:
+    # The published example agents first drain their stream and throw away what they see.
+    world, name = sqlite_world, "drainer"
+    agent = world.agent(name)
+    lost = world.owner.send_intent({**TASK, "to_agent": name})
+    kept = world.owner.send_intent({**TASK, "to_agent": name})
+    last = [d["seq"] for d in take(agent, name, 2)][-1]
+    agent.get_intent(kept)
+    assert read_stream(world.live, post_path(name, last, 1)).events == []
+    again = until(lambda: read_stream(world.live, post_path(name, last, 1)).events)
+    assert [event["intent_id"] for event in again] == [lost]
+    assert again[0]["seq"] > last
+    assert again[0]["delivery_attempt"] == 1
+
+
+def test_a_stopping_server_ends_its_streams_in_good_order(sqlite_live: Live) -> None:
+    # A stream torn off is an exception in the published client's loop, and the agent's death.
+    _, sent = sqlite_live.call("POST", "/v1/intents", TASK)
+    watching = Listening(sqlite_live, events_path(sent["intent_id"], since=4, wait_seconds=60))
+    listening = Listening(sqlite_live, post_path("anybody", wait_seconds=60))
+    began = time.monotonic()
+    sqlite_live.stop()
+    assert Streamed(watching.rest()).last == {"ok": True, "next_seq": 5}
+    assert Streamed(listening.rest()).last == {"ok": True, "next_seq": 1}
+    assert time.monotonic() - began < 5
+    with pytest.raises(ConnectionError):
+        http.client.HTTPConnection("127.0.0.1", sqlite_live.port, timeout=1).connect()

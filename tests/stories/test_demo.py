@@ -1,0 +1,152 @@
+"""``signoff demo`` as a stranger runs it, and what becomes of its intent when somebody pulls the plug."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+import pytest
+
+from tests.live import PATIENCE, Live
+from tests.stories.servers import environment
+
+Done = subprocess.CompletedProcess[str]
+
+
+def signoff(folder: Path, *arguments: str) -> Done:
+    """A command in a folder of the user's; what it said."""
+    return subprocess.run(
+        [sys.executable, "-m", "signoff.cli", *arguments],
+        cwd=folder, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+
+@contextmanager
+def server(folder: Path) -> Iterator[Live]:
+    """``signoff up`` on the folder that a demo has left behind."""
+    live = Live(folder / ".signoff")
+    try:
+        yield live.start()
+    finally:
+        live.stop()
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
+    """(the folder, what was said) of a demo that answers by itself."""
+    folder = tmp_path_factory.mktemp("demo")
+    return folder, signoff(folder, "demo", "--auto", "--port", "0")
+
+
+def intent_of(text: str) -> str:
+    found = re.search(r"Intent +([0-9a-f-]{36})", text)
+    assert found is not None, text
+    return found[1]
+
+
+def test_the_demo_tells_the_whole_story_and_proves_it(told: tuple[Path, Done]) -> None:
+    _, done = told
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r"Result +COMPLETED +outcome approved", done.stdout)
+    trail = done.stdout.split("Audit trail")[1]
+    (answered,) = [line for line in trail.splitlines() if "answered 'approved'" in line]
+    # who, through which channel, when
+    assert re.match(r" +\d+ +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}Z +person Owner via api: ", answered)
+    assert re.search(r"head [0-9a-f]{64}\n", trail)
+    assert "verified: every event is what was hashed" in trail
+
+
+def test_its_history_is_proved_again_on_this_machine(told: tuple[Path, Done]) -> None:
+    folder, done = told
+    intent_id = intent_of(done.stdout)
+    with server(folder):
+        proved = signoff(folder, "audit", "verify", intent_id)
+    assert proved.returncode == 0, proved.stderr
+    head = re.search(r"head ([0-9a-f]{64})", done.stdout)
+    assert head is not None
+    assert head[1] in proved.stdout
+
+
+@pytest.mark.parametrize(("seq", "byte"), [(6, "letter"), (3, "first"), (8, "last")])
+def test_one_changed_byte_of_one_event_is_found_and_named(
+    told: tuple[Path, Done], tmp_path: Path, seq: int, byte: str
+) -> None:
+    folder, done = told
+    intent_id = intent_of(done.stdout)
+    copy_database(folder / ".signoff" / "signoff.db", tmp_path / ".signoff" / "signoff.db")
+    (tmp_path / ".signoff" / "credentials.json").write_bytes((folder / ".signoff" / "credentials.json").read_bytes())
+    change(tmp_path / ".signoff" / "signoff.db", intent_id, seq, byte)
+    with server(tmp_path):
+        refused = signoff(tmp_path, "audit", "verify", intent_id)
+        shown = signoff(tmp_path, "audit", "show", intent_id, "--json", "seq,summary")
+    assert refused.returncode == 1
+    assert "does not prove itself" in refused.stderr
+    assert f"event {seq}:" in refused.stderr
+    assert shown.returncode == 0, shown.stderr
+    examined = signoff(tmp_path, "doctor")
+    assert examined.returncode == 1
+    assert re.search(rf"problem +history +.*{intent_id}, event {seq}: ", examined.stdout)
+
+
+def copy_database(source: Path, target: Path) -> None:
+    target.parent.mkdir()
+    connection = apsw.Connection(str(source))
+    connection.execute("vacuum into ?", (str(target),))
+    connection.close()
+
+
+def change(database: Path, intent_id: str, seq: int, which: str) -> None:
+    """Change one byte of a stored event, as somebody would who wants history to have been another."""
+    connection = apsw.Connection(str(database))
+    where = "where intent_id = ? and seq = ?"
+    ((body,),) = connection.execute(f"select body from events {where}", (intent_id, seq))
+    assert isinstance(body, bytes)
+    at = {"first": 0, "last": len(body) - 1, "letter": body.find(b"approved")}[which]
+    changed = body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
+    connection.execute(f"update events set body = ? {where}", (changed, intent_id, seq))
+    connection.close()
+
+
+def test_ctrl_c_leaves_an_intent_that_a_later_server_finishes(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "signoff.cli", "demo", "--port", "0"],
+        cwd=tmp_path, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, start_new_session=True,
+    )  # fmt: skip
+    with process:
+        try:
+            assert process.stdout is not None
+            said = []
+            for line in process.stdout:
+                said.append(line)
+                if "signoff tasks approve" in line:
+                    break
+            # Ctrl-C reaches everything in the terminal, the agent's process too.
+            os.killpg(process.pid, signal.SIGINT)
+            rest, trouble = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+    assert process.returncode == 130
+    assert "Nothing is lost" in rest
+    assert "Traceback" not in trouble
+    intent_id, task = intent_of("".join(said)), said[-1].split()[-1]
+    with server(tmp_path):
+        waiting = signoff(tmp_path, "intents", "get", intent_id, "--json", "status,waiting_reason")
+        assert '"WAITING_FOR_HUMAN"' in waiting.stdout
+        approved = signoff(tmp_path, "tasks", "approve", task, "--yes")
+        assert approved.returncode == 0, approved.stderr
+        watched = signoff(tmp_path, "intents", "watch", intent_id, "--timeout", "10s")
+        assert watched.returncode == 0, watched.stderr
+        assert signoff(tmp_path, "audit", "verify", intent_id).returncode == 0
+
+
+def test_a_second_demo_in_the_same_folder_works_too(told: tuple[Path, Done]) -> None:
+    folder, first = told
+    again = signoff(folder, "demo", "--auto", "--port", "0")
+    assert (again.returncode, again.stderr) == (0, "")
+    assert intent_of(again.stdout) != intent_of(first.stdout)

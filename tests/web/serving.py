@@ -1,0 +1,29 @@
+"""The in-process world behind a real uvicorn on an ephemeral port: what streams need."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import uvicorn
+
+from tests.web.world import World
+
+
+@asynccontextmanager
+async def serving(world: World) -> AsyncIterator[str]:
+    """The address at which the world answers while the block runs."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(128)
+        config = uvicorn.Config(world.app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5)
+        server = uvicorn.Server(config)
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        while not server.started:
+            await asyncio.sleep(0.001)
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            world.parts.stop()
+            server.should_exit = True
+            await task

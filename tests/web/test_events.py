@@ -1,0 +1,158 @@
+"""Facts as AXP events: on every way through the machine the events' statuses are the intent's own."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from signoff.core import commands as c
+from signoff.core.errors import Refused
+from signoff.core.evolve import created, evolve
+from signoff.core.model import Delivery, Fault, Hold, Intent
+from signoff.core.plan import DelayStep, NotifyStep, Plan
+from signoff.web.api.shapes.events import EVENT_TYPES, StepTrail, Trail, events_of, walk
+from tests.builders import AGENT, ANN, RITA, SERVICE, Story, approve, gate, minutes, validate
+from tests.web.world import World
+
+LONG = gate(
+    validate(max_retries=1, on_failure="tell"),
+    approve(on_failure="tell"),
+    DelayStep(id="pause", lasts=minutes(10)),
+    NotifyStep(id="tell", to=("ops",), message="done"),
+)
+
+ACTS: list[tuple[Any, Any]] = [
+    (AGENT, c.Report(result={"passed": True})),
+    (AGENT, c.Report(fault=Fault("flaky", "Try again.", True))),
+    (AGENT, c.Claim("worker")),
+    (ANN, c.Answer("approved", comment="go")),
+    (ANN, c.Answer("rejected")),
+    (SERVICE, c.Progress("on")),
+    (SERVICE, c.Patch(c.PatchTarget.CONTROLS, controls={"a": 1})),
+    (RITA, c.Cancel("never mind")),
+    (SERVICE, c.Resolve(result={"a": 1})),
+    (SERVICE, c.Resolve(fault=Fault("boom", "It broke."))),
+]
+STEPS = st.one_of(st.sampled_from(ACTS), st.integers(1, 600))
+
+
+def play(plan: Plan, steps: list[Any]) -> Story:
+    """Whatever of these acts and pauses (minutes) is possible, in this order."""
+    story = Story(plan, deadline_at=None)
+    for step in steps:
+        try:
+            if isinstance(step, int):
+                story.tick(minutes(step))
+            else:
+                actor, command = step
+                held = story.intent.open
+                if isinstance(held, Delivery) and held.hold is Hold.LEASED and isinstance(command, c.Report):
+                    command = c.Report(held.visit, held.token, command.result, command.fault)
+                story.do(command, actor)
+        except Refused:
+            continue
+    return story
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(STEPS, max_size=14), st.sampled_from([gate(), LONG, gate(validate()), gate(approve())]))
+def test_every_event_carries_the_status_the_intent_had_then(steps: list[Any], plan: Plan) -> None:
+    story = play(plan, steps)
+    trail = Trail(story.intent)
+    intent: Intent | None = None
+    last = 0
+    for sealed in story.facts:
+        fact = sealed.fact
+        intent = created(fact, plan) if intent is None else evolve(intent, fact)
+        event = trail.show(fact)
+        assert event is not None
+        assert event.status == intent.status.value, event.event_type
+        waiting = intent.waiting.value if intent.waiting else None
+        assert (trail.waiting.value if trail.waiting else None) == waiting, event.event_type
+        assert event.seq == fact.seq * 2 > last
+        assert re.fullmatch(r"intent\.[a-z_]+", event.event_type)
+        last = event.seq
+    assert trail.over == story.intent.final
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(STEPS, max_size=14))
+def test_a_step_seen_as_an_intent_ends_once_and_then_says_nothing(steps: list[Any]) -> None:
+    story = play(LONG, steps)
+    facts = [sealed.fact for sealed in story.facts]
+    for visit in range(1, story.intent.visits + 1):
+        trail = StepTrail(story.intent, visit)
+        events = walk(trail, facts)
+        finals = [e for e in events if e.status in ("COMPLETED", "FAILED", "CANCELED", "TIMED_OUT")]
+        assert len(finals) <= 1
+        assert events[-1:] == finals[-1:] or not finals
+        still = story.intent.open is not None and story.intent.open.visit == visit
+        assert trail.over == (not still)
+        assert {e.intent_id for e in events} == {trail.intent_id}
+
+
+@pytest.mark.parametrize("after", [0, 1, 2, 3, 4, 5, 6])
+def test_a_cursor_may_be_counted_in_either_way(after: int) -> None:
+    story = Story().validated()
+    facts = [sealed.fact for sealed in story.facts]
+    seqs = [event.seq for event in walk(Trail(story.intent), facts, after)]
+    assert seqs == [seq for seq in (2, 4, 6, 8) if seq > after]
+    if after % 2 == 0:
+        assert seqs == [event.seq for event in walk(Trail(story.intent), facts, after + 1)]
+
+
+def test_the_events_of_one_command_go_on_from_the_state_before() -> None:
+    story = Story().validated()
+    before = story.intent
+    change = story.do(c.Patch(c.PatchTarget.CONTROLS), SERVICE)
+    [event] = events_of(change)
+    assert (event.event_type, event.status, event.waiting_reason) == ("intent.updated", "WAITING", "WAITING_FOR_HUMAN")
+    assert event.pending_with
+    assert before.status.value == event.status
+
+
+async def test_all_of_an_approvals_events(web: World) -> None:
+    intent_id, task_id = await web.at_gate()
+    await web.works.pass_time(timedelta(minutes=6))
+    await web.answer(task_id, comment="go")
+    events = (await web.get(f"/v1/intents/{intent_id}/events"))["events"]
+    assert [(e["event_type"], e["status"]) for e in events] == [
+        ("intent.created", "CREATED"),
+        ("intent.delivered", "DELIVERED"),
+        ("intent.in_progress", "IN_PROGRESS"),
+        ("intent.human_task_assigned", "WAITING"),
+        ("intent.reminder", "WAITING"),
+        ("intent.answered", "WAITING"),
+        ("intent.in_progress", "IN_PROGRESS"),
+        ("intent.completed", "COMPLETED"),
+    ]
+    assigned, answered, decided, completed = events[3], events[5], events[6], events[7]
+    assert assigned["human_task"]["title"] == "Run the migration?"
+    assert assigned["human_task"]["task_id"] == task_id
+    assert (answered["details"]["outcome"], answered["details"]["comment"]) == ("approved", "go")
+    assert decided["details"]["ending"] == "approved"
+    assert completed["result"] == completed["details"]["result"]
+    assert completed["result"]["outcome"] == "approved"
+    assert {e["event_type"] for e in events} <= set(EVENT_TYPES)
+
+
+async def test_a_steps_agent_sees_an_intent_of_its_own(web: World) -> None:
+    await web.apply_workflow()
+    intent_id = await web.send()
+    step = intent_id[:-4] + "0001"
+    read = await web.get(f"/v1/intents/{step}", "agent")
+    assert (read["status"], read["intent"]["parent_intent_id"]) == ("DELIVERED", intent_id)
+    assert read["intent"]["step_id"] == "validate"
+    payload = read["payload"]
+    assert payload["target"] == payload["parent_payload"]["target"] == "prod-postgres-main"
+    assert payload["previous_results"] == {}
+    await web.post(f"/v1/intents/{step}/resume", {"action": "complete", "passed": True}, "agent")
+    read = await web.get(f"/v1/intents/{step}", "agent")
+    assert (read["status"], read["result"]) == ("COMPLETED", {"passed": True})
+    events = (await web.get(f"/v1/intents/{step}/events", "agent"))["events"]
+    assert [e["event_type"] for e in events] == ["intent.delivered", "intent.completed"]
+    again = await web.post(f"/v1/intents/{step}/resume", {"action": "complete"}, "agent")
+    assert (again.status, again.code) == (409, "step_finished")

@@ -1,0 +1,205 @@
+"""Hostile input: whatever comes, one error shape, never a 500, and nothing secret in it."""
+
+import logging
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from signoff.web.api.routes import ENDPOINTS
+from tests.web.world import TYPE, Answer, World
+
+DEEP = b'{"intent_type": "a.b.v1", "payload": ' + b'{"a":' * 10_000 + b"1" + b"}" * 10_000 + b"}"
+BODIES = {
+    "nothing": b"",
+    "no JSON": b"{",
+    "null": b"null",
+    "a list": b"[]",
+    "a number": b"7",
+    "text": b'"text"',
+    "NaN": b'{"payload": NaN}',
+    "twice": b'{"intent_type": "a.b.v1", "intent_type": "c.d.v1"}',
+    "deep": DEEP,
+    "not UTF-8": b'{"payload": "\xff\xfe"}',
+    "half a character": b'{"payload": {"a": "\\ud800"}}',
+    "nul": b"\x00" * 10,
+    "huge number": b'{"payload": {"a": ' + b"9" * 5000 + b"}}",
+    "control characters": b'{"intent_type": "a\\u0000b"}',
+}
+
+
+def check_shape(answer: Answer, name: str = "") -> None:
+    """A refusal has the one shape, whatever was refused."""
+    assert answer.status < 500, (name, answer.text)
+    if answer.status < 400:
+        return
+    body = answer.json
+    assert isinstance(body, dict), (name, answer.text)
+    assert body["ok"] is False
+    assert body["message"] == body["detail"] == body["error"]["message"] != ""
+    assert isinstance(body["error"]["code"], str)
+    assert isinstance(body["error"]["details"], dict)
+    assert body["request_id"] == answer.headers["x-request-id"]
+    assert set(body["error"]) <= {"code", "message", "field", "hint", "details"}
+
+
+def paths(intent_id: str) -> list[tuple[str, str]]:
+    """Every endpoint that takes a body, its parameters filled in."""
+    found = []
+    for row in ENDPOINTS:
+        if row.method == "GET":
+            continue
+        path = row.path.replace("{address:path}", "validator")
+        for name in ("intent_id", "task_id", "approval_id", "delivery_id", "account_id", "key_id"):
+            path = path.replace("{" + name + "}", intent_id)
+        found.append((row.method, path))
+    return found
+
+
+@pytest.mark.parametrize("name", BODIES)
+async def test_no_body_breaks_any_endpoint(web: World, name: str) -> None:
+    intent_id, _ = await web.at_gate()
+    for method, path in paths(intent_id):
+        for who in ("oscar", "agent"):
+            check_shape(await web.call(method, path, BODIES[name], who), f"{method} {path}")
+
+
+@pytest.mark.parametrize("name", [n for n in BODIES if n != "nothing"])
+async def test_creating_refuses_what_is_not_strict_json(web: World, name: str) -> None:
+    answer = await web.call("POST", "/v1/intents", BODIES[name])
+    check_shape(answer)
+    assert answer.status in (400, 422)
+
+
+WRONG: list[Any] = [None, True, 0, -1, 1.5, 2**53 - 1, "", "x" * 5000, "a\x00b", "é😀", [], [1], {}, {"a": {"b": []}}]
+
+
+async def test_wrong_types_everywhere(web: World) -> None:
+    intent_id, _ = await web.at_gate()
+    rows = {(row.method, row.path): row for row in ENDPOINTS if row.request is not None}
+    for row in rows.values():
+        fields = row.request.__struct_fields__  # type: ignore[union-attr]
+        path = row.path.replace("{address:path}", "validator")
+        for name in ("intent_id", "task_id", "approval_id", "delivery_id", "account_id", "key_id"):
+            path = path.replace("{" + name + "}", intent_id)
+        if path.endswith(("/resolve", "/bulk-cancel")):
+            path = path.replace(intent_id, "0190a7de-1111-7222-8333-444455550000")
+        for field in fields:
+            for value in WRONG:
+                answer = await web.call(row.method, path, {field: value, "intent_type": TYPE} | {field: value}, "oscar")
+                check_shape(answer, f"{row.method} {path} {field}={value!r}"[:200])
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    max_leaves=8,
+)
+KEYS = ("intent_type", "payload", "to_agent", "human_task", "title", "task_type", "allowed_outcomes", "form_schema")
+MEMBERS = st.dictionaries(
+    st.sampled_from(KEYS), JSON | st.dictionaries(st.sampled_from(KEYS), JSON, max_size=4), max_size=6
+)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=MEMBERS)
+async def test_any_submission_is_taken_or_refused_in_shape(web: World, body: dict[str, Any]) -> None:
+    check_shape(await web.post("/v1/intents", body))
+
+
+async def test_a_body_over_the_limit_is_refused_before_it_is_read(web: World) -> None:
+    big = b'{"intent_type": "a.b.v1", "payload": {"a": "' + b"x" * 1_000_000 + b'"}}'
+    answer = await web.call("POST", "/v1/intents", big)
+    check_shape(answer)
+    assert (answer.status, answer.code) == (413, "payload_too_large")
+
+    async def chunks() -> Any:
+        for _ in range(40):
+            yield b" " * 10_000
+
+    sent = await web.http.post("/v1/intents", content=chunks(), headers={"x-api-key": web.keys["ci"]})
+    assert Answer(sent).code == "payload_too_large"
+
+
+@pytest.mark.parametrize("length", ["-1", "abc", "9" * 400, "1e9"])
+async def test_a_strange_content_length_changes_nothing(web: World, length: str) -> None:
+    answer = await web.call("POST", "/v1/intents", b'{"intent_type": "a.b.v1"}', content_length=length)
+    check_shape(answer)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x_request_id": "r" * 100_000},
+        {"x_request_id": "a b\tc"},
+        {"x_trace_id": "t" * 100_000},
+        {"idempotency_key": "k" * 100_000},
+        {"x_axme_client": "c" * 100_000},
+        {"authorization": "Bearer " + "b" * 100_000},
+        {"x_owner_agent": "o" * 100_000},
+        {"cookie": "c" * 1_000_000},
+    ],
+)
+async def test_a_huge_header_breaks_nothing(web: World, headers: dict[str, str]) -> None:
+    answer = await web.post("/v1/intents", {"intent_type": "a.b.v1"}, **headers)
+    check_shape(answer)
+    assert len(answer.headers["x-request-id"]) <= 128
+    check_shape(await web.get("/v1/inbox", **headers))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/v1",
+        "/v1/nothing",
+        "/v1/intents/",
+        "/v1/intents/../../etc/passwd",
+        "/v1/intents/%00",
+        "/v1/intents/%ff%fe",
+        "/v1/intents/" + "x" * 5000,
+        "/v1/tasks/{}",
+        "/v1/agents//intents",
+        "/v1/agents/a/b/c/d/e",
+        "/v1/agents/%20",
+        "/v1/workflows/none",
+        "/v1/inbox?owner_agent=" + "x" * 5000,
+        "/v1/inbox?owner_agent=a/b/c/d",
+        "/v1/intents?cursor=nonsense",
+        "/v1/intents?" + "a=b&" * 200,
+        "/v1/intents?limit=" + "9" * 500,
+        "/v1/intents?limit=inf",
+        "/v1/tasks?state=%00",
+        "/v1/service-accounts/'; drop table intents; --",
+    ],
+)
+async def test_a_strange_path_or_query_is_refused_in_shape(web: World, path: str) -> None:
+    check_shape(await web.get(path), path)
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS", "TRACE", "BREW" * 100])
+async def test_a_method_that_is_not_there_is_refused_in_shape(web: World, method: str) -> None:
+    answer = await web.call(method, "/v1/intents")
+    check_shape(answer)
+    assert (answer.status, answer.code) == (405, "method_not_allowed")
+    assert answer.headers["allow"] == "GET, HEAD, POST"
+
+
+async def test_two_owners_at_once_are_refused(web: World) -> None:
+    answer = await web.get("/v1/inbox?owner_agent=agent://a/b/c", x_owner_agent="agent://a/b/d")
+    assert (answer.status, answer.code) == (400, "owner_conflict")
+
+
+async def test_what_was_not_foreseen_is_told_without_its_cause(web: World, caplog: pytest.LogCaptureFixture) -> None:
+    async def broken() -> Any:
+        raise RuntimeError("secret inside")
+
+    web.parts.readiness = broken
+    with caplog.at_level(logging.ERROR, "signoff.web"):
+        answer = await web.get("/ready", "ci", x_request_id="abc-1")
+    assert (answer.status, answer.code) == (500, "internal_error")
+    assert "secret" not in answer.text
+    assert answer["request_id"] == "abc-1"
+    assert "abc-1" in caplog.text
+    assert not any(key in caplog.text for key in web.keys.values())

@@ -1,0 +1,153 @@
+"""The four meanings of AXP's resume endpoint: first the pure reading, then over HTTP."""
+
+from typing import Any
+
+import pytest
+
+from signoff.core.commands import Answer, Progress, Report
+from signoff.core.errors import Invalid
+from signoff.core.model import Fault
+from signoff.web.api.resume import meaning
+from tests.builders import Story
+from tests.web.world import World
+
+RUNNING = Story().intent
+ASKING = Story().validated().intent
+
+
+@pytest.mark.parametrize("intent", [RUNNING, ASKING])
+@pytest.mark.parametrize(
+    ("body", "command"),
+    [
+        ({"task_result": {"outcome": "approved"}}, Answer("approved")),
+        (
+            {"task_result": {"outcome": "rejected", "comment": "no", "ticket": "7"}},
+            Answer("rejected", comment="no", data={"ticket": "7"}),
+        ),
+        (
+            {"task_result": {"outcome": "submitted", "data": {"a": 1}, "evidence": "url"}},
+            Answer("submitted", data={"evidence": "url", "a": 1}),
+        ),
+        (
+            {"outcome": "approved", "task_result": {"approved": False}},
+            Answer("approved", data={"approved": False}),
+        ),
+        ({"task_result": {"approved": False}}, Answer("rejected", data={"approved": False})),
+        ({"task_result": {"approved": True}, "action": "complete"}, Answer("approved", data={"approved": True})),
+        ({"action": "complete", "passed": True}, Report(result={"passed": True})),
+        (
+            {"action": "fail", "reason": "broken"},
+            Report(result={"reason": "broken"}, fault=Fault("agent_failed", "broken")),
+        ),
+        ({"action": "fail"}, Report(fault=Fault("agent_failed", "The agent gave up."))),
+        ({"action": "other"}, Report(result={"action": "other"})),
+        ({"passed": True}, Report(result={"passed": True})),
+        ({"outcome": "success", "result": {}}, Report(result={"outcome": "success", "result": {}})),
+        ({"expected_policy_generation": 3, "n": 1}, Report(result={"n": 1})),
+        ({}, Progress()),
+        ({"expected_policy_generation": 0}, Progress()),
+    ],
+)
+def test_the_shape_of_the_body_decides(intent: Any, body: dict[str, Any], command: object) -> None:
+    assert meaning(body, intent) == command
+
+
+@pytest.mark.parametrize(("flag", "outcome"), [(True, "approved"), (False, "rejected")])
+def test_a_control_resume_decides_only_while_a_person_is_waited_for(flag: bool, outcome: str) -> None:
+    body = {"approve_current_step": flag, "reason": "why", "actor": "x", "approved_by": "Ann"}
+    assert meaning(body, ASKING) == Answer(outcome, comment="why", data={"approved_by": "Ann"})
+    assert meaning(body, RUNNING) == Progress("why")
+
+
+def test_a_lone_outcome_decides_only_if_the_open_task_knows_it() -> None:
+    assert meaning({"outcome": "approved", "comment": "ok"}, ASKING) == Answer("approved", comment="ok")
+    assert meaning({"outcome": "approved"}, RUNNING) == Report(result={"outcome": "approved"})
+    assert meaning({"outcome": "success"}, ASKING) == Report(result={"outcome": "success"})
+
+
+def test_an_id_of_another_step_is_not_read_as_the_open_task() -> None:
+    assert meaning({"outcome": "approved"}, ASKING, 1) == Report(visit=1, result={"outcome": "approved"})
+    assert meaning({"approve_current_step": True}, ASKING, 1) == Progress()
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"task_result": "approved"}, "task_result"),
+        ({"task_result": None}, "task_result.outcome"),
+        ({"task_result": {}}, "task_result.outcome"),
+        ({"task_result": {"outcome": 7}}, "task_result.outcome"),
+        ({"task_result": {"outcome": "approved", "comment": ["x"]}}, "task_result.comment"),
+        ({"task_result": {"outcome": "approved", "comment": "x" * 5001}}, "task_result.comment"),
+        ({"approve_current_step": "yes"}, "approve_current_step"),
+        ({"approve_current_step": True, "reason": {}}, "reason"),
+    ],
+)
+def test_a_decision_of_the_wrong_kind_is_refused_by_name(body: dict[str, Any], field: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        meaning(body, ASKING)
+    assert refused.value.field == field
+
+
+@pytest.mark.parametrize("body", [{"action": "complete"}, {"passed": True}, {}, {"outcome": "success"}])
+async def test_nothing_but_a_decision_passes_a_gate(web: World, body: dict[str, Any]) -> None:
+    intent_id, _ = await web.at_gate()
+    for who in ("ann", "ci", "agent"):
+        answer = await web.post(f"/v1/intents/{intent_id}/resume", body, who)
+        assert (answer.status, answer.code) == (409, "awaiting_decision"), who
+    assert await web.status(intent_id) == "WAITING"
+
+
+async def test_an_agents_result_completes_a_direct_intent_after_progress(web: World) -> None:
+    intent_id = await web.send(to_agent="validator")
+    path = f"/v1/intents/{intent_id}/resume?owner_agent=validator"
+    done = await web.post(path, {"action": "complete", "n": 1}, "agent")
+    assert (done["applied"], done["intent"]["status"]) == (True, "COMPLETED")
+    assert done["intent"]["result"] == {"n": 1}
+    assert done["event"]["event_type"] == "intent.completed"
+    events = (await web.get(f"/v1/intents/{intent_id}/events"))["events"]
+    assert [e["status"] for e in events] == ["CREATED", "DELIVERED", "IN_PROGRESS", "COMPLETED"]
+    again = await web.post(path, {"action": "complete"}, "agent")
+    assert (again.status, again.code) == (409, "intent_terminal")
+
+
+async def test_a_failing_agent_fails_the_intent_with_its_reason(web: World) -> None:
+    intent_id = await web.send(to_agent="validator")
+    done = await web.post(f"/v1/intents/{intent_id}/resume", {"action": "fail", "reason": "no disk"}, "agent")
+    assert done["intent"]["status"] == "FAILED"
+    assert done["intent"]["error"]["message"] == "no disk"
+
+
+async def test_the_whole_job_as_axps_programs_do_it(web: World) -> None:
+    intent_id, _ = await web.at_gate()
+    done = await web.post(
+        f"/v1/intents/{intent_id}/resume", {"task_result": {"outcome": "approved", "comment": "go"}}, "otto"
+    )
+    assert done["intent"]["status"] == "COMPLETED"
+    assert done["intent"]["result"]["outcome"] == "approved"
+    assert done["intent"]["result"]["steps"]["validate"] == {"passed": True}
+
+
+async def test_a_control_resume_goes_on_without_ending(web: World) -> None:
+    intent_id = await web.send()
+    done = await web.post(f"/v1/intents/{intent_id}/resume", {"approve_current_step": True}, "ci")
+    assert (done["applied"], done["intent"]["status"]) == (True, "IN_PROGRESS")
+    resolved = await web.post(f"/v1/intents/{intent_id}/resolve", {"status": "COMPLETED", "result": {}}, "ci")
+    assert resolved["intent"]["status"] == "COMPLETED"
+
+
+async def test_a_stale_generation_is_not_applied(web: World) -> None:
+    intent_id = await web.send(to_agent="validator")
+    await web.post(f"/v1/intents/{intent_id}/controls", {"controls_patch": {}})
+    body = {"action": "complete", "expected_policy_generation": 0}
+    answer = await web.post(f"/v1/intents/{intent_id}/resume", body, "agent")
+    assert (answer.status, answer["applied"], answer["policy_generation"]) == (200, False, 1)
+    assert await web.status(intent_id) == "DELIVERED"
+
+
+async def test_a_person_ends_a_direct_intent_in_its_agents_place(web: World) -> None:
+    intent_id = await web.send(to_agent="agent://acme/prod/cab-reviewer")
+    body = {"task_result": {"outcome": "rejected", "comment": "no"}}
+    assert (await web.post(f"/v1/intents/{intent_id}/resume", body, "agent")).status == 404
+    done = await web.post(f"/v1/intents/{intent_id}/resume", body, "ann")
+    assert (done["intent"]["status"], done["intent"]["error"]["code"]) == ("FAILED", "human_rejected")

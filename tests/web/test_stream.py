@@ -1,0 +1,230 @@
+"""Streams over a real socket: framing, cursors, when they close, and that a stopping server ends them properly."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.web.serving import serving
+from tests.web.world import VALIDATOR, World
+
+PYTHON = {"x-axme-client": "axme-sdk-python/0.2.0"}
+
+
+class Reader:
+    """Reads streams whole, or event by event."""
+
+    def __init__(self, world: World, url: str) -> None:
+        self.world = world
+        self.http = httpx2.AsyncClient(base_url=url, timeout=30)
+
+    async def whole(self, path: str, who: str = "ci", **headers: str) -> list[tuple[str, dict[str, Any]]]:
+        """(event name, data) of a stream, read to its end."""
+        key = {"x-api-key": self.world.keys[who]}
+        response = await self.http.get(path, headers=key | headers)
+        assert response.status_code == 200, response.text
+        assert response.headers["content-type"].startswith("text/event-stream")
+        return list(parse(response.text))
+
+    async def open(self, path: str, who: str = "ci", **headers: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        """Events as they come."""
+        key = {"x-api-key": self.world.keys[who]}
+        text = ""
+        async with self.http.stream("GET", path, headers=key | headers) as response:
+            async for chunk in response.aiter_text():
+                text += chunk
+                while "\n\n" in text:
+                    block, _, text = text.partition("\n\n")
+                    for event in parse(block + "\n\n"):
+                        yield event
+        assert text == "", "the stream was torn"
+
+
+def parse(text: str) -> list[tuple[str, dict[str, Any]]]:
+    """As the strictest of AXP's readers does: one space after the colon, one line of data, a blank line after each."""
+    events = []
+    assert text.endswith("\n\n") or not text
+    for block in text.split("\n\n")[:-1]:
+        lines = [line for line in block.split("\n") if line and not line.startswith(":")]
+        if not lines:
+            continue
+        fields = dict(line.split(": ", 1) for line in lines)
+        assert len(fields["data"]) < 60_000
+        data = json.loads(fields["data"])
+        if "id" in fields:
+            assert int(fields["id"]) == data["seq"]
+        events.append((fields["event"], data))
+    return events
+
+
+@pytest.fixture
+async def reader(web: World) -> AsyncIterator[Reader]:
+    async with serving(web) as url:
+        made = Reader(web, url)
+        yield made
+        await made.http.aclose()
+
+
+async def waiting_for(web: World) -> None:
+    """Until somebody listens."""
+    while not web.parts.feed.waiters:
+        await asyncio.sleep(0.001)
+
+
+async def test_a_backlog_is_written_at_once_and_the_stream_ends(reader: Reader) -> None:
+    intent_id = await reader.world.send(to_agent="validator")
+    clock = asyncio.get_running_loop().time
+    begun = clock()
+    events = await reader.whole(f"/v1/intents/{intent_id}/events/stream?since=0&wait_seconds=15")
+    assert clock() - begun < 5
+    assert [name for name, _ in events] == ["intent.created", "intent.delivered", "stream.timeout"]
+    assert events[-1][1] == {"ok": True, "next_seq": 5}
+
+
+@pytest.mark.parametrize(("since", "seqs"), [(0, [2, 4]), (1, [2, 4]), (2, [4]), (3, [4]), (4, []), (5, [])])
+async def test_cursors_compare_exclusively(reader: Reader, since: int, seqs: list[int]) -> None:
+    intent_id = await reader.world.send(to_agent="validator")
+    events = await reader.whole(f"/v1/intents/{intent_id}/events/stream?since={since}&wait_seconds=1")
+    assert [data["seq"] for _, data in events[:-1]] == seqs
+
+
+async def test_an_idle_stream_is_held_and_woken(reader: Reader) -> None:
+    web = reader.world
+    intent_id, task_id = await web.ask()
+    path = f"/v1/intents/{intent_id}/events/stream?since=4&wait_seconds=60"
+    reading = asyncio.create_task(reader.whole(path))
+    await waiting_for(web)
+    await web.answer(task_id)
+    events = await asyncio.wait_for(reading, 10)
+    assert [name for name, _ in events] == [
+        "intent.answered",
+        "intent.in_progress",
+        "intent.completed",
+        "stream.timeout",
+    ]
+    assert events[2][1]["result"]["outcome"] == "approved"
+    assert not web.parts.feed.waiters
+
+
+async def test_a_client_that_reads_line_by_line_keeps_its_stream_until_the_end(reader: Reader) -> None:
+    web = reader.world
+    intent_id, task_id = await web.ask()
+    names = []
+    async for name, _ in reader.open(f"/v1/intents/{intent_id}/events/stream?wait_seconds=60", **PYTHON):
+        names.append(name)
+        if name == "intent.human_task_assigned":
+            await web.answer(task_id)
+    assert names[:2] == ["intent.created", "intent.human_task_assigned"]
+    assert names[-2:] == ["intent.completed", "stream.timeout"]
+
+
+async def test_the_stream_of_a_final_intent_ends_at_once(reader: Reader) -> None:
+    web = reader.world
+    intent_id = await web.send(to_agent="validator")
+    await web.post(f"/v1/intents/{intent_id}/resolve", {"status": "CANCELED"})
+    path = f"/v1/intents/{intent_id}/events/stream?wait_seconds=60&since=100"
+    events = await asyncio.wait_for(reader.whole(path, **PYTHON), 5)
+    assert events == [("stream.timeout", {"ok": True, "next_seq": 101})]
+
+
+@pytest.mark.parametrize("wait", ["0", "-5", "nonsense", "0.2"])
+async def test_a_strange_wait_is_clamped(reader: Reader, wait: str) -> None:
+    intent_id = await reader.world.send(to_agent="validator")
+    path = f"/v1/intents/{intent_id}/events/stream?since=4&wait_seconds={wait}"
+    if wait == "nonsense":
+        path += "&wait_seconds=1"
+    assert [name for name, _ in await reader.whole(path)] == ["stream.timeout"]
+
+
+async def test_an_agents_stream_shows_what_it_may_work_on(reader: Reader) -> None:
+    web = reader.world
+    await web.apply_workflow()
+    intent_id = await web.send()
+    direct = await web.send(to_agent="validator", intent_type="a.direct.v1")
+    events = await reader.whole("/v1/agents/validator/intents/stream?since=0&wait_seconds=1", "agent")
+    shown = [data for name, data in events if name == "intent.delivered"]
+    assert [data["intent_id"] for data in shown] == [intent_id[:-4] + "0001", direct]
+    assert {data["status"] for data in shown} == {"DELIVERED"}
+    assert (shown[0]["step_id"], shown[0]["parent_intent_id"]) == ("validate", intent_id)
+    assert "parent_intent_id" not in shown[1]
+    assert shown[0]["to_agent"] == VALIDATOR
+    assert shown[0]["seq"] < shown[1]["seq"]
+    rest = await reader.whole(
+        f"/v1/agents/validator/intents/stream?since={shown[0]['seq']}&wait_seconds=1", "agent"
+    )
+    assert [data["intent_id"] for _, data in rest[:-1]] == [direct]
+
+
+async def test_a_restarted_agent_sees_what_is_still_open(reader: Reader) -> None:
+    web = reader.world
+    first = await web.send(to_agent="validator")
+    second = await web.send(to_agent="validator")
+    await web.post(f"/v1/intents/{first}/resume", {"action": "complete"}, "agent")
+    events = await reader.whole("/v1/agents/validator/intents/stream?since=0&wait_seconds=1", "agent")
+    assert [data["intent_id"] for _, data in events[:-1]] == [second]
+
+
+async def test_a_waiting_agent_is_woken(reader: Reader) -> None:
+    web = reader.world
+    reading = asyncio.create_task(
+        reader.whole("/v1/agents/acme/prod/validator/intents/stream?since=0&wait_seconds=60", "agent")
+    )
+    await waiting_for(web)
+    intent_id = await web.send(to_agent="validator")
+    [(name, data), last] = await asyncio.wait_for(reading, 10)
+    assert (name, data["intent_id"], last[0]) == ("intent.delivered", intent_id, "stream.timeout")
+    assert last[1]["next_seq"] == data["seq"] + 1
+
+
+async def test_a_delivery_nobody_looked_at_is_shown_again(reader: Reader) -> None:
+    web = reader.world
+    read, unread = [await web.send(to_agent="validator") for _ in range(2)]
+    path = "/v1/agents/validator/intents/stream?wait_seconds=1&since="
+    first = await reader.whole(path + "0", "agent")
+    cursor = first[-2][1]["seq"]
+    await web.get(f"/v1/intents/{read}", "agent")
+    again = await reader.whole(path + str(cursor), "agent")
+    assert [name for name, _ in again] == ["stream.timeout"], "too soon"
+    for held in web.parts.shown._agents.values():
+        for intent_id, (at, when) in list(held.items()):
+            held[intent_id] = (at, when - 10)
+    again = await reader.whole(path + str(cursor), "agent")
+    assert [data["intent_id"] for _, data in again[:-1]] == [unread]
+    assert again[0][1]["seq"] > cursor
+
+
+async def test_a_stopping_server_ends_every_stream_in_good_order(web: World) -> None:
+    intent_id, _ = await web.ask()
+    async with serving(web) as url:
+        reader = Reader(web, url)
+        paths = [f"/v1/intents/{intent_id}/events/stream?since=4&wait_seconds=60"] * 3
+        paths += ["/v1/agents/validator/intents/stream?wait_seconds=60"] * 3
+        reading = [asyncio.create_task(reader.whole(path)) for path in paths]
+        while sum(map(len, web.parts.feed.waiters.values())) < 6:
+            await asyncio.sleep(0.001)
+    # the server is down now, within its five seconds of grace
+    for events in await asyncio.gather(*reading):
+        assert [name for name, _ in events] == ["stream.timeout"]
+    await reader.http.aclose()
+
+
+async def test_a_large_result_stays_behind(reader: Reader) -> None:
+    web = reader.world
+    intent_id = await web.send(to_agent="validator")
+    body = {"action": "complete", "log": "x" * 100_000}
+    assert (await web.post(f"/v1/intents/{intent_id}/resume", body, "agent")).status == 200
+    events = await reader.whole(f"/v1/intents/{intent_id}/events/stream")
+    completed = next(data for name, data in events if name == "intent.completed")
+    assert completed["details"] == {"truncated": True}
+    assert len((await web.get(f"/v1/intents/{intent_id}"))["result"]["log"]) == 100_000
+
+
+async def test_errors_come_before_a_stream_begins(reader: Reader) -> None:
+    answer = await reader.http.get("/v1/agents/validator/intents/stream")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "missing_platform_api_key")
+    key = {"x-api-key": reader.world.keys["ci"]}
+    answer = await reader.http.get("/v1/intents/none/events/stream", headers=key)
+    assert answer.status_code == 404

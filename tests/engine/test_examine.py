@@ -2,60 +2,146 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from signoff.core import commands as c
 from signoff.core.model import Delivery
-from signoff.engine.clock import FixedClock
-from signoff.store.store import Store, open_store
+from signoff.store.rows import Plans
 from tests.builders import ANN, RITA, approve, gate, minutes, validate
 from tests.engine.works import Works
 
 
+class Patients:
+    """Intents in many states of life: decided with a comment, leased and renewed, waiting for a person."""
+
+    decided: str
+    leased: str
+    waiting: str
+
+
 @pytest.fixture
-async def ids(works: Works) -> list[str]:
-    """Intents in many states of life; the first was decided with a comment."""
-    decided, leased, waiting, _, canceled = [await works.submit(by=RITA) for _ in range(5)]
-    await works.claim(lease=minutes(1))
-    for intent in (decided, waiting):
-        held = (await works.intent(intent.id)).open
-        token = held.token if isinstance(held, Delivery) else 0
-        await works.do(intent.id, c.Report(1, token, {"passed": True}))
+async def patients(works: Works) -> Patients:
+    patients = Patients()
+    decided, waiting, leased, _, canceled = [await works.submit(by=RITA) for _ in range(5)]
+    patients.decided, patients.waiting, patients.leased = decided.id, waiting.id, leased.id
+    for change in await works.claim(limit=2, lease=minutes(1)):
+        assert isinstance(change.after.open, Delivery)
+        await works.do(change.after.id, c.Report(1, change.after.open.token, {"passed": True}))
     await works.do(decided.id, c.Answer("approved", comment="looks fine"), ANN)
-    [claimed] = await works.claim()
-    assert claimed.after.id == leased.id
-    await works.do(leased.id, c.Renew(1, getattr(claimed.after.open, "token", 0), minutes(5)))
+    [held] = await works.claim(lease=minutes(1))
+    assert held.after.id == leased.id
+    assert isinstance(held.after.open, Delivery)
+    await works.do(leased.id, c.Renew(1, held.after.open.token, minutes(30)))
     await works.do(canceled.id, c.Cancel("no more"), RITA)
     await works.submit(gate(validate(push=True), approve()))
-    await works.pass_time(timedelta(minutes=5))
-    return [decided.id, leased.id, waiting.id]
+    await works.pass_time(timedelta(minutes=6))
+    return patients
 
 
-async def found(works: Works) -> list[tuple[str, int, str]]:
-    """What a doctor who knows nothing beforehand finds."""
-    doctor = await fresh(works.store)
-    try:
-        return [(f.intent, f.seq, f.problem) for f in await Works(doctor, works.clock).findings()]
-    finally:
-        await doctor.close()
+async def damage(works: Works, statement: str, **values: object) -> list[tuple[str, int, str]]:
+    """Change what is stored behind the product's back; what a doctor finds who has nothing in memory."""
+    await works.store.write((statement, dict(values)))
+    works.store.plans = Plans()
+    return [(finding.intent, finding.seq, finding.problem) for finding in await works.findings()]
 
 
-async def fresh(store: Store) -> Any:
-    """The same database, read by a process with nothing in memory."""
-    from signoff.store.postgres import PostgresStore
-    from signoff.store.sqlite import SqliteStore
-
-    if isinstance(store, SqliteStore):
-        return _Borrowed(store)
-    assert isinstance(store, PostgresStore)
-    return _Borrowed(store)
+async def bytes_of(works: Works, table: str, column: str, where: str, **values: object) -> bytes:
+    [[found]] = await works.store.read(f"select {column} from {table} where {where}", **values)
+    assert isinstance(found, bytes)
+    return found
 
 
-class _Borrowed:
-    pass
-
-
-async def test_nothing_is_found_where_nothing_is_wrong(works: Works, ids: list[str]) -> None:
+async def test_nothing_is_found_where_nothing_is_wrong(works: Works, patients: Patients) -> None:
+    works.store.plans = Plans()
+    assert len(await works.store.intents.ids()) == 6
     assert await works.findings() == []
+
+
+async def test_any_one_changed_byte_of_any_event_is_found_at_its_place(works: Works, patients: Patients) -> None:
+    rows = await works.store.intents.history(patients.decided)
+    put = "update events set body = :body where intent_id = :id and seq = :seq"
+    for row in rows:
+        for at in {0, len(row.body) // 3, len(row.body) - 1}:
+            body = row.body[:at] + bytes([row.body[at] ^ 1]) + row.body[at + 1 :]
+            found = await damage(works, put, body=body, id=patients.decided, seq=row.seq)
+            assert found == [(patients.decided, row.seq, "its bytes are not the bytes that were hashed")]
+        assert await damage(works, put, body=row.body, id=patients.decided, seq=row.seq) == []
+
+
+async def test_a_changed_comment_is_found_and_an_erased_one_is_not_a_fault(works: Works, patients: Patients) -> None:
+    where = "intent_id = :id and private is not null"
+    comment = await bytes_of(works, "events", "private", where, id=patients.decided)
+    changed = comment.replace(b"looks fine", b"looks grim")
+    put = f"update events set private = :private where {where}"
+    [(_, seq, problem)] = await damage(works, put, private=changed, id=patients.decided)
+    assert "private text" in problem
+    assert seq == 5
+    erase = "update events set private = null where intent_id = :id"
+    assert await damage(works, erase, id=patients.decided) == []
+
+
+async def test_a_missing_event_is_found_wherever_it_was(works: Works, patients: Patients) -> None:
+    drop = "delete from events where intent_id = :id and seq = :seq"
+    [(_, seq, problem)] = await damage(works, drop, id=patients.decided, seq=3)
+    assert (seq, problem) == (3, "event 3 is missing")
+    last = (await works.intent(patients.waiting)).seq
+    found = await damage(works, drop, id=patients.waiting, seq=last)
+    assert (patients.waiting, last, f"the row counts {last} events, the history holds {last - 1}") in found
+
+
+async def test_two_events_that_changed_places_are_found(works: Works, patients: Patients) -> None:
+    for old, new in ((2, 99), (3, 2), (99, 3)):
+        move = "update events set seq = :new where intent_id = :id and seq = :old"
+        found = await damage(works, move, id=patients.decided, old=old, new=new)
+    assert [(intent, seq) for intent, seq, _ in found] == [(patients.decided, 2)]
+
+
+async def test_a_row_that_says_something_else_than_its_events_is_found(works: Works, patients: Patients) -> None:
+    state = await bytes_of(works, "intents", "state", "id = :id", id=patients.decided)
+    forged = state.replace(b'"outcome":"approved"', b'"outcome":"rejected"')
+    assert forged != state
+    put = "update intents set state = :state where id = :id"
+    found = await damage(works, put, state=forged, id=patients.decided)
+    assert found == [(patients.decided, 0, "the row is not what its events add up to")]
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("wake_at", "null"), ("wake_at", "wake_at + 60000000"), ("status", "'DELIVERED'"), ("waiting", "null"),
+     ("type", "'intent.other.v1'"), ("requester", "'per_eve'"), ("workspace", "'ws_other'")],
+)  # fmt: skip
+async def test_a_column_that_does_not_match_the_state_is_found(
+    works: Works, patients: Patients, column: str, value: str
+) -> None:
+    found = await damage(works, f"update intents set {column} = {value} where id = :id", id=patients.waiting)
+    assert found == [(patients.waiting, 0, f"its columns do not match its state: {column}")]
+
+
+async def test_another_payload_than_the_submitted_one_is_found(works: Works, patients: Patients) -> None:
+    put = "update submissions set payload = :payload where intent_id = :id"
+    found = await damage(works, put, payload=b'{"change":"drop_table"}', id=patients.waiting)
+    assert found == [(patients.waiting, 1, "the payload is not the one that was submitted")]
+
+
+async def test_a_changed_plan_is_found_in_every_intent_that_follows_it(works: Works, patients: Patients) -> None:
+    digest = (await works.intent(patients.waiting)).plan_digest
+    body = await bytes_of(works, "plans", "body", "digest = :digest", digest=digest)
+    put = "update plans set body = :body where digest = :digest"
+    found = await damage(works, put, body=body.replace(b"Run the migration?", b"Run it?"), digest=digest)
+    assert {problem for *_, problem in found} == {"the plan is not the one that it was submitted with"}
+    assert len(found) == 5
+
+
+async def test_an_intent_that_moves_while_it_is_examined_is_not_suspected(works: Works) -> None:
+    intents = [await works.submit() for _ in range(30)]
+
+    async def live() -> None:
+        for intent in intents:
+            await works.do(intent.id, c.Report(result={"passed": True}))
+            await works.do(intent.id, c.Answer("approved"), ANN)
+
+    moving = asyncio.create_task(live())
+    while not moving.done():
+        assert await works.findings() == []
+    await moving

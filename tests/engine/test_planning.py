@@ -122,11 +122,11 @@ async def test_an_unknown_agent_is_a_warning_and_its_delivery_waits_for_it(works
     assert (await direct(works, to_agent="newcomer")).warnings == ()
 
 
-@pytest.mark.parametrize("address", ["agent://", "agent://a/b", "agent://a/b/c/d", "a/b", "agent://a/b/c d", "x" * 400])
+@pytest.mark.parametrize("address", ["agent://", "agent:///b/c", "agent://a/b/c/d", "a//b", "agent://a/b/c d", "a\nb", "x" * 400])
 async def test_what_cannot_be_an_address_is_refused(works: Works, address: str) -> None:
     await settle(works)
-    code, field = await code_of(direct(works, to_agent=address))
-    assert (code, field) == ("invalid_agent_address", "to_agent") or field == "to_agent"
+    _, field = await code_of(direct(works, to_agent=address))
+    assert field == "to_agent"
 
 
 async def test_a_step_that_points_nowhere_is_refused_by_name(works: Works) -> None:
@@ -153,7 +153,7 @@ async def test_a_form_that_is_no_schema_is_refused_and_no_reference_is_fetched(w
     await settle(works)
     for form in ({"type": "nonsense"}, {"$ref": "http://127.0.0.1:9/schema.json"}):
         ask = {"id": "ask", "human": {"type": "form", "form": form}}
-        assert (await code_of(apply(works, workflow(ask))))[0] == "form_schema_invalid"
+        assert (await code_of(apply(works, workflow(ask))))[0] == "invalid_form_schema"
 
 
 async def test_a_scenario_brings_its_own_plan(works: Works) -> None:

@@ -1,6 +1,10 @@
-"""Does the database tell one truth? Every intent's history is verified, folded, and compared with its row."""
+"""Does the database tell one truth? Every intent's history is verified, folded, and compared with its row: the state
+and every column, above all the ones by which it is found when it is due. Payload and plan must be the submitted ones.
+"""
 
+import hashlib
 from collections.abc import AsyncIterator
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -8,10 +12,15 @@ from msgspec.structs import replace
 from signoff.core.chain import unseal, verify
 from signoff.core.evolve import fold
 from signoff.core.model import Delivery, Intent
+from signoff.core.wake import wake_at
+from signoff.store import sql
+from signoff.store.rows import Row, intent_row, plan_digest
 from signoff.store.store import Store
 from signoff.store.work import EventRow
 
-_PAGE = 500
+_PAGE: Final = 500
+_COLUMNS: Final = tuple(sql.INTENTS.columns)
+_CURSOR: Final = _COLUMNS.index("cursor")
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -44,6 +53,7 @@ async def _examine(store: Store, intent_id: str) -> Finding | None:
     if stored is None:
         return None
     rows = await whole_history(store, intent_id)
+    row = await store.intents.row(intent_id)
     intent = stored.intent
     broken = verify([(r.seq, r.body, r.private, r.hash) for r in rows], intent.seq, intent.head, intent.id)
     if broken is not None:
@@ -51,7 +61,19 @@ async def _examine(store: Store, intent_id: str) -> Finding | None:
     folded = fold((unseal(r.body, r.private) for r in rows), intent.plan)
     if _comparable(replace(folded, head=intent.head)) != _comparable(intent):
         return Finding(intent.id, 0, "the row is not what its events add up to")
-    return None
+    if hashlib.sha256(stored.payload).hexdigest() != intent.payload_digest:
+        return Finding(intent.id, 1, "the payload is not the one that was submitted")
+    if plan_digest(intent.plan) != intent.plan_digest:
+        return Finding(intent.id, 1, "the plan is not the one that it was submitted with")
+    wrong = _wrong_columns(intent, row) if row is not None else ()
+    return Finding(intent.id, 0, f"its columns do not match its state: {', '.join(wrong)}") if wrong else None
+
+
+def _wrong_columns(intent: Intent, row: Row) -> tuple[str, ...]:
+    """Where an intent's row says in its columns what its state does not say. A cursor is the agent's own count."""
+    right = intent_row(intent, wake_at(intent), row[_CURSOR])
+    pairs = zip(_COLUMNS, right, row, strict=True)
+    return tuple(name for name, wanted, found in pairs if wanted != found and name != "state")
 
 
 async def whole_history(store: Store, intent_id: str) -> list[EventRow]:

@@ -53,11 +53,11 @@ def checked_form(intent: Intent, command: Answer) -> Answer:
 
 
 def check_schema(schema: dict[str, Any]) -> None:
-    """Raise Invalid(``form_schema_invalid``) when this is not a JSON Schema that can be used."""
+    """Raise Invalid(``invalid_form_schema``) when this is not a JSON Schema that can be used."""
     try:
         jsonschema_rs.validator_for(schema, offline=True)
     except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
-        raise Invalid("form_schema_invalid", f"The form's schema cannot be used: {error}", field="form") from error
+        raise Invalid("invalid_form_schema", f"The form's schema cannot be used: {error}", field="form") from error
 
 
 @lru_cache(maxsize=256)

@@ -127,6 +127,7 @@ where i.workspace = :workspace and i.agent = :agent and i.cursor > :after order 
 HISTORY: Final = """
 select seq, body, private, hash from events where intent_id = :id and seq > :after order by seq limit :limit
 """
+ROW: Final = f"select {', '.join(INTENTS.columns)} from intents where id = :id"
 IDS: Final = "select id from intents where id > :after order by id limit :limit"
 COUNTS: Final = "select status, count(*) from intents where workspace = :workspace group by status"
 NEXT_WAKE: Final = "select min(wake_at) from intents where wake_at is not null"
@@ -134,7 +135,8 @@ NEXT_WAKE: Final = "select min(wake_at) from intents where wake_at is not null"
 # ---- lists of intents, newest first: the only statements put together from pieces
 
 LISTED: Final = f"{_STORED} where i.id in ({{ids}}) order by i.id desc limit :limit"
-LISTED_IDS: Final = "select id from intents where {where} order by id desc limit :limit"
+LISTED_ROW: Final = f"select {', '.join(INTENTS.columns)} from intents where id = :id"
+IDS: Final = "select id from intents where {where} order by id desc limit :limit"
 LISTED_WHERE: Final = {
     "workspace": "workspace = :workspace",
     "statuses": "status in :statuses",

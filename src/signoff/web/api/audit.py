@@ -112,6 +112,25 @@ def _of_people(fact: e.Fact, who: str, book: Snapshot) -> str:
             return f"{who} answered {outcome!r}" + (" (without naming what was shown)" if unseen else "")
         case e.Decided(outcome=outcome, ending=ending):
             return f"the task ended {ending.value}" + (f": {outcome}" if outcome != ending.value else "")
+    return _of_handling(fact, who, book)
+
+
+def _of_handling(fact: e.Fact, who: str, book: Snapshot) -> str:
+    match fact.event:
+        case e.StagePassed(stage=stage):
+            return f"enough people said yes; stage {stage + 1} begins"
+        case e.Delegated(taker=taker):
+            return f"{who} handed the task over to {book.display(taker)}"
+        case e.Reassigned(to=to):
+            return f"{who} asked other people: " + ", ".join(book.display(name) for name in to)
+        case e.Taken(person=person):
+            return f"{who} is looking at it" if person else f"{who} is not looking at it any more"
+        case e.Remarked():
+            return f"{who} commented"
+        case e.Revised(revision=revision):
+            return f"{who} changed what is decided: revision {revision}, earlier answers are void"
+        case e.Undelivered(reason=reason):
+            return f"nobody could be told: {reason}"
     return _of_time(fact, who)
 
 

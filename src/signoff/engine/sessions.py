@@ -1,0 +1,157 @@
+"""Signing in on the pages: sessions and links are random tokens, stored as SHA-256, so they can be taken back.
+
+Looking at a link changes nothing; using one does. A session lasts ``IDLE`` from the last thing that its person did
+(reading is not doing: a GET writes nothing), and ends with the key that opened it.
+"""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from signoff.core.errors import Forbidden, Gone, Unauthenticated
+from signoff.core.model import Actor, ActorKind
+from signoff.core.tasks import Strength
+from signoff.engine.clock import Clock
+from signoff.engine.directory import Directory
+from signoff.engine.keys import Keys
+from signoff.store.entries import Link, Session
+from signoff.store.store import Store
+
+IDLE: Final = timedelta(hours=12)
+LOGIN_LINK: Final = timedelta(hours=1)
+TASK_LINK: Final = timedelta(days=30)
+_SAVED_EVERY: Final = timedelta(minutes=10)
+_LONGEST_TOKEN: Final = 128
+
+
+class SignedIn(msgspec.Struct, frozen=True):
+    """A fresh session; ``token`` goes into the cookie and is kept nowhere."""
+
+    token: str
+    actor: Actor
+    expires_at: datetime
+
+
+class Sessions:
+    def __init__(self, store: Store, directory: Directory, keys: Keys, clock: Clock) -> None:
+        self._store = store
+        self._rows = store.sessions
+        self._directory = directory
+        self._keys = keys
+        self._clock = clock
+
+    # -- sessions
+
+    async def open_by_key(self, secret: str) -> SignedIn:
+        """Sign in with a person's key; raises Unauthenticated, or Forbidden for the key of an agent or a service."""
+        actor = await self._keys.authenticate(secret.strip(), "web")
+        if actor.kind is not ActorKind.PERSON:
+            raise Forbidden(
+                "person_required",
+                f"This key belongs to {'an agent' if actor.kind is ActorKind.AGENT else 'a service'}; only people sign in.",
+                hint="Use a person's key: signoff keys create --person EMAIL.",
+            )
+        return await self._open(actor, f"sak_{secret.strip().split('_')[2]}")
+
+    async def open_by_link(self, token: str) -> SignedIn:
+        """Use a sign-in link up; raises Gone when it was used before, is over, or never was."""
+        link = await self.link(token, "login")
+        actor = await self._person(link.workspace, link.person)
+        if actor is None or not await self._rows.use_link(link.id, self._clock.now()):
+            raise _gone()
+        return await self._open(actor, "")
+
+    async def _open(self, actor: Actor, key_id: str) -> SignedIn:
+        now = self._clock.now()
+        token = secrets.token_urlsafe(32)
+        await self._rows.add(Session(_digest(token), actor.workspace, actor.id, key_id, now, now + IDLE))
+        return SignedIn(token, actor, now + IDLE)
+
+    async def actor(self, token: str) -> Actor:
+        """Who holds this session; raises Unauthenticated. Writes nothing."""
+        session = await self._rows.get(_digest(token)) if 0 < len(token) <= _LONGEST_TOKEN else None
+        if session is None or session.expires_at <= self._clock.now() or not await self._key_lives(session.key_id):
+            raise _signed_out()
+        actor = await self._person(session.workspace, session.person)
+        if actor is None:
+            raise _signed_out()
+        return actor
+
+    async def renew(self, token: str) -> None:
+        """The person did something: the session lasts ``IDLE`` from now."""
+        session = await self._rows.get(_digest(token))
+        until = self._clock.now() + IDLE
+        if session is not None and until - session.expires_at > _SAVED_EVERY:
+            await self._rows.extend(session.id, until)
+
+    async def close(self, token: str) -> None:
+        await self._rows.end(_digest(token))
+
+    async def _key_lives(self, key_id: str) -> bool:
+        if not key_id:
+            return True
+        key = await self._store.directory.key(key_id)
+        if key is None or key.revoked_at is not None:
+            return False
+        return key.expires_at is None or key.expires_at > self._clock.now()
+
+    async def _person(self, workspace: str, person_id: str) -> Actor | None:
+        book = await self._directory.of(workspace)
+        person = book.people.get(person_id)
+        return replace(book.actor_of(person), via="web") if person is not None else None
+
+    # -- links
+
+    async def login_link(self, workspace: str, person: str, life: timedelta = LOGIN_LINK) -> str:
+        """The token of a new link that signs this person in, once."""
+        return await self._make(workspace, person, "login", life=life)
+
+    async def task_link(
+        self, workspace: str, person: str, intent_id: str, visit: int, digest: str, life: timedelta = TASK_LINK
+    ) -> str:
+        """The token of a new link by which this person answers this one task, as it is now, and nothing else."""
+        return await self._make(workspace, person, "task", intent_id, visit, digest, life=life)
+
+    async def _make(
+        self, workspace: str, person: str, purpose: str, intent_id: str = "", visit: int = 0, digest: str = "",
+        *, life: timedelta,
+    ) -> str:  # fmt: skip
+        now = self._clock.now()
+        token = secrets.token_urlsafe(32)
+        link = Link(_digest(token), workspace, person, purpose, intent_id, visit, digest, now, now + life)
+        await self._rows.add_link(link)
+        return token
+
+    async def link(self, token: str, purpose: str) -> Link:
+        """What this token opens; raises Gone for every other token. Changes nothing."""
+        link = await self._rows.link(_digest(token)) if 0 < len(token) <= _LONGEST_TOKEN else None
+        over = link is None or link.purpose != purpose or link.used_at is not None
+        if link is None or over or link.expires_at <= self._clock.now():
+            raise _gone()
+        return link
+
+    async def holder(self, link: Link) -> Actor:
+        """The person a link was made for, known only by having it."""
+        actor = await self._person(link.workspace, link.person)
+        if actor is None:
+            raise _gone()
+        return replace(actor, via="link", strength=Strength.LINK)
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _signed_out() -> Unauthenticated:
+    return Unauthenticated("signed_out", "You are not signed in.", hint="Sign in with your key or a sign-in link.")
+
+
+def _gone() -> Gone:
+    return Gone(
+        "link_over", "This link does not work any more.",
+        hint="It was used, it expired, or what it led to is over. Sign in to see what is waiting.",
+    )  # fmt: skip

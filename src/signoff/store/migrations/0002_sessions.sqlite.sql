@@ -1,0 +1,26 @@
+-- People signed in on the pages, and the links that sign them in or open one task. Only hashes of tokens are kept.
+
+create table sessions (
+    id text primary key,
+    workspace text not null references workspaces (id),
+    person text not null,
+    key_id text not null,
+    created_at integer not null,
+    expires_at integer not null
+) strict;
+create index sessions_expired on sessions (expires_at);
+create index sessions_of_person on sessions (workspace, person);
+
+create table links (
+    id text primary key,
+    workspace text not null references workspaces (id),
+    person text not null,
+    purpose text not null check (purpose in ('login', 'task')),
+    intent_id text not null,
+    visit integer not null,
+    digest text not null,
+    created_at integer not null,
+    expires_at integer not null,
+    used_at integer
+) strict;
+create index links_expired on links (expires_at);

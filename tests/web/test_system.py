@@ -1,0 +1,204 @@
+"""The server about itself, histories and inboxes; the page and the document about the API; the cost of routing."""
+
+import hashlib
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from signoff.core.chain import link
+from signoff.web.api import openapi
+from signoff.web.api.routes import ENDPOINTS
+from signoff.web.app import api_routes
+from signoff.web.parts import Readiness
+from tests.web.world import HOME, TYPE, World
+
+ROOT = Path(__file__).parents[2]
+
+
+async def test_health_needs_no_key(web: World) -> None:
+    for path in ("/health", "/v1/health"):
+        answer = await web.get(path, "")
+        assert answer.json == {"ok": True, "service": "signoff", "version": "0.0.test"}
+    head = await web.call("HEAD", "/health", None, "")
+    assert (head.status, head.text) == (200, "")
+
+
+async def test_ready_says_what_is_not(web: World) -> None:
+    assert (await web.get("/ready", "")).status == 200
+
+    async def broken() -> Readiness:
+        return Readiness(False, {"timekeeper": "failing"})
+
+    web.parts.readiness = broken
+    answer = await web.get("/ready", "")
+    assert (answer.status, answer.json) == (503, {"ok": False, "ready": False, "details": {"timekeeper": "failing"}})
+
+
+async def test_a_stopping_server_is_not_ready(web: World) -> None:
+    web.parts.stop()
+    answer = await web.get("/ready", "")
+    assert (answer.status, answer["details"]) == (503, {"stopping": True})
+
+
+async def test_me_tells_whom_a_key_stands_for(web: World) -> None:
+    me = await web.get("/v1/me", "ann")
+    assert me["actor"] == {
+        "kind": "person", "id": "per_ann", "name": "Ann", "email": "ann@acme.example", "roles": ["approver"],
+    }  # fmt: skip
+    assert (me["organization"], me["workspace"], me["self_approval"]) == ("acme", "prod", False)
+    assert me["server"] == {"version": "0.0.test", "database": "sqlite"}
+
+
+async def test_the_portal_context_axps_command_line_reads(web: World) -> None:
+    found = await web.get("/v1/portal/personal/context", "ann")
+    assert found["context"] == {"org_id": "acme", "workspace_id": HOME}
+    assert found["account"]["email"] == "ann@acme.example"
+    assert found["workspaces"][0]["org_name"] == "acme"
+
+
+async def test_a_request_id_and_a_trace_id_come_back(web: World) -> None:
+    answer = await web.get("/health", "", x_request_id="r-1", x_trace_id="t-1")
+    assert (answer.headers["x-request-id"], answer.headers["x-trace-id"]) == ("r-1", "t-1")
+    other = await web.get("/health", "", x_request_id="two words")
+    assert re.fullmatch("[0-9a-f]{32}", other.headers["x-request-id"])
+    assert "x-trace-id" not in other.headers
+
+
+async def test_nothing_may_be_cached(web: World) -> None:
+    assert (await web.get("/v1/me")).headers["cache-control"] == "no-store"
+
+
+async def test_a_full_queue_says_when_to_try_again(web: World) -> None:
+    web.works.committer._limit = 0
+    answer = await web.post("/v1/intents", {"intent_type": TYPE})
+    assert (answer.status, answer.code, answer.headers["retry-after"]) == (503, "queue_full", "1")
+
+
+async def test_a_history_can_be_verified_by_whoever_reads_it(web: World) -> None:
+    intent_id, task_id = await web.at_gate()
+    await web.answer(task_id, comment="looks right")
+    audit = await web.get(f"/v1/intents/{intent_id}/audit", "aud")
+    assert (audit["verified"], audit["seq"]) == (True, len(audit["events"]))
+    assert "problem" not in audit.json
+    previous = ""
+    for event in audit["events"]:
+        assert link(previous, event["body"].encode()) == event["hash"]
+        previous = event["hash"]
+    assert previous == audit["head"]
+    summaries = [event["summary"] for event in audit["events"]]
+    assert summaries == [
+        f"ci asked for {TYPE}",
+        "step 'validate' is up for agent://acme/prod/validator",
+        "validator finished step 'validate'",
+        "people are asked: Run the migration?",
+        "Ann answered 'approved' (without naming what was shown)",
+        "the task ended approved",
+        "completed",
+    ]
+    [answered] = [event for event in audit["events"] if event["type"] == "answered"]
+    assert answered["comment"] == "looks right"
+    assert "looks right" not in answered["body"]
+    assert hashlib.sha256(answered["private"].encode()).hexdigest() in answered["body"]
+    assert (answered["actor"]["kind"], answered["actor"]["name"]) == ("person", "Ann")
+
+
+async def test_a_changed_history_is_found_out(web: World) -> None:
+    intent_id = await web.send(to_agent="validator")
+    change = "update events set body = replace(body, 'validator', 'attacker') where intent_id = :id and seq = 2"
+    await web.works.store.write((change, {"id": intent_id}))
+    audit = await web.get(f"/v1/intents/{intent_id}/audit", "aud")
+    assert audit["verified"] is False
+    assert audit["problem"].startswith("event 2:")
+
+
+async def test_an_inbox_holds_what_is_addressed_and_what_is_answered(web: World) -> None:
+    owner = "agent://conformance/owner"
+    addressed = await web.send(to_agent=owner)
+    answering = await web.send(to_agent="validator", reply_to=owner)
+    await web.send(to_agent="validator")
+    await web.post(f"/v1/intents/{answering}/resume", {"action": "complete", "n": 1}, "agent")
+    threads = (await web.get(f"/v1/inbox?owner_agent={owner}"))["threads"]
+    assert [(t["thread_id"], t["status"]) for t in threads] == [(answering, "done"), (addressed, "pending")]
+    assert all(t["timeline"] for t in threads)
+    assert (await web.get("/v1/inbox?status=done", x_owner_agent=owner))["threads"] == threads[:1]
+    one = await web.get(f"/v1/inbox/{answering}?owner_agent={owner}")
+    assert one["thread"] == threads[0]
+    assert one["messages"][-1] == {"role": "assistant", "content": {"n": 1}}
+    own = await web.get("/v1/inbox", "agent")
+    assert len(own["threads"]) == 2
+
+
+async def test_the_page_loads_nothing_from_elsewhere(web: World) -> None:
+    page = await web.get("/docs", "")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    links = re.findall(r'(?:href|src)="([^"]+)"', page.text)
+    assert all(link.startswith(("#", "/docs/", "/openapi.json")) for link in links)
+    assert "<script" not in page.text
+    assert "style=" not in page.text
+    for row in ENDPOINTS:
+        assert row.path.replace(":path", "") in page.text
+    style = await web.get("/docs/style.css", "")
+    assert style.headers["content-type"] == "text/css; charset=utf-8"
+    assert "light-dark(" in style.text
+
+
+async def test_the_document_is_served_as_it_is_checked_in(web: World) -> None:
+    served = await web.get("/openapi.json", "")
+    assert served.text == openapi.text()
+    checked_in = (ROOT / "docs" / "openapi.json").read_text("utf-8")
+    assert served.text == checked_in, "run: python -m signoff.web.api.openapi > docs/openapi.json"
+
+
+def test_the_document_names_every_endpoint_and_nothing_that_is_not_there() -> None:
+    document = openapi.document()
+    named = {(method.upper(), path) for path, row in document["paths"].items() for method in row}
+    assert named == {(row.method, row.path.replace(":path", "")) for row in ENDPOINTS}
+    ids = [operation["operationId"] for row in document["paths"].values() for operation in row.values()]
+    assert len(ids) == len(set(ids))
+    text = msgspec.json.encode(document).decode()
+    for name in set(re.findall(r"#/components/schemas/([^\"]+)", text)):
+        assert name in document["components"]["schemas"]
+
+
+def test_no_endpoint_is_shadowed_by_one_above_it() -> None:
+    routes = api_routes(_no_parts())
+    for row in ENDPOINTS:
+        path = re.sub(r"\{address:path\}", "acme/prod/validator", row.path)
+        path = re.sub(r"\{\w+\}", "0190a7de-1111-7222-8333-444455550000", path)
+        first = next(route for route in routes if route.path_regex.match(path))
+        assert first.path == row.path
+
+
+@pytest.mark.parametrize("index", [0, 1, 2, 3, 4, 12])
+def test_routing_a_hot_request_costs_under_ten_microseconds(index: int) -> None:
+    hot = [
+        "/v1/intents",
+        "/v1/intents/0190a7de-1111-7222-8333-444455550000/events/stream",
+        "/v1/intents/0190a7de-1111-7222-8333-444455550000/events",
+        "/v1/intents/0190a7de-1111-7222-8333-444455550000/resume",
+        "/v1/tasks/0190a7de-1111-7222-8333-444455550000/answer",
+        "/v1/agents/acme/prod/validator/deliveries/claim",
+    ]
+    path = hot[min(index, 5)]
+    routes = api_routes(_no_parts())
+    scope = {"type": "http", "method": "POST", "path": path, "root_path": "", "headers": []}
+
+    def once() -> float:
+        begun = time.perf_counter()
+        for _ in range(200):
+            for route in routes:
+                if route.matches(scope)[0].value:
+                    break
+        return (time.perf_counter() - begun) / 200
+
+    # the best of many: what the machine does beside is not the router's cost
+    assert min(once() for _ in range(20)) < 10e-6 * 3
+
+
+def _no_parts() -> Any:
+    return None

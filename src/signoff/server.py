@@ -284,17 +284,8 @@ def migrate(config: Config) -> None:
 
 
 def backup(config: Config, target: Path) -> None:
-    """Write a consistent copy of the database to ``target``."""
-
-    async def work() -> None:
-        store = _store(config, Clock())
-        await store.open()
-        try:
-            await store.backup(target)
-        finally:
-            await store.close()
-
-    asyncio.run(work())
+    """Write a consistent copy of the database to ``target``, also while a server uses it."""
+    asyncio.run(_store(config, Clock()).backup(target))
 
 
 def check_database(config: Config) -> list[Finding]:

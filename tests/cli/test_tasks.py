@@ -207,3 +207,10 @@ def test_at_a_terminal_anything_but_yes_is_no(stub: Stub) -> None:
         assert code == Code.USAGE
         assert "Cancelled: nothing was changed." in screen
     assert stub.seen("POST", f"{PATH}/answer") == []
+
+
+def test_the_end_of_an_intents_id_stands_for_the_task_it_waits_for(run: Run, stub: Stub) -> None:
+    stub.on("GET", "/v1/tasks", Answer({"ok": True, "tasks": [task().body["task"]]}))
+    stub.on("GET", PATH, task())
+    assert run("tasks", "get", "800000000000", "-o", "id").stdout == TASK + "\n"
+    assert run("tasks", "get", "0198c0de", "-o", "id").stdout == TASK + "\n"

@@ -1,4 +1,4 @@
-"""An HTTP server on loopback that notes what is posted to it and answers as it is told: well, badly or never."""
+"""An HTTP server on loopback that notes what is posted to it and answers as told: well, badly or never."""
 
 import asyncio
 from collections.abc import AsyncIterator

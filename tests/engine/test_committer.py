@@ -1,6 +1,7 @@
 """The commit path: what shares a transaction, what shares a fate, and what a caller may rely on."""
 
 import asyncio
+import hashlib
 import threading
 from collections.abc import Sequence
 from datetime import timedelta
@@ -90,7 +91,7 @@ def submit_job(works: Works, intent_id: str) -> SubmitJob:
         requester=Requester(SERVICE.kind, SERVICE.id),
         plan=plan,
         plan_digest=plan_digest(plan),
-        payload_digest="d" * 64,
+        payload_digest=hashlib.sha256(PAYLOAD).hexdigest(),
     )
     return SubmitJob(SERVICE, command, PAYLOAD, None)
 
@@ -153,7 +154,9 @@ async def test_a_poisoned_job_fails_alone_and_its_neighbours_commit(works: Works
 async def test_a_row_that_the_database_refuses_fails_alone_too(works: Works) -> None:
     taken, *fresh = (new_intent_id(n, b"0123456789") for n in range(9))
     await works.committer.do(submit_job(works, taken))
-    results = await together(works, [submit_job(works, intent_id) for intent_id in (*fresh[:4], taken, *fresh[4:])])
+    results = await together(
+        works, [submit_job(works, intent_id) for intent_id in (*fresh[:4], taken, *fresh[4:])]
+    )
     assert [type(result).__name__ for result in results] == ["Done"] * 4 + ["Conflict"] + ["Done"] * 4
     assert len(await works.store.intents.ids()) == 9
 
@@ -186,7 +189,11 @@ async def test_commands_on_one_intent_in_one_batch_are_folded_in_order(works: Wo
 
 async def test_a_whole_approval_fits_into_one_batch(works: Works) -> None:
     intent = await works.submit()
-    steps = [(c.Report(result={"passed": True}), AGENT), (c.Answer("approved"), ANN), (c.Answer("rejected"), OTTO)]
+    steps = [
+        (c.Report(result={"passed": True}), AGENT),
+        (c.Answer("approved"), ANN),
+        (c.Answer("rejected"), OTTO),
+    ]
     told = await asyncio.gather(*(works.do(intent.id, *step) for step in steps), return_exceptions=True)
     late = told[2]
     assert isinstance(late, Conflict)

@@ -1,4 +1,4 @@
-"""The doctor: every single change to what is stored is found and named, and nothing is found where nothing is wrong."""
+"""The doctor: every single change to what is stored is found and named; where all is right, nothing is."""
 
 import asyncio
 from datetime import timedelta
@@ -58,7 +58,9 @@ async def test_nothing_is_found_where_nothing_is_wrong(works: Works, patients: P
     assert await works.findings() == []
 
 
-async def test_any_one_changed_byte_of_any_event_is_found_at_its_place(works: Works, patients: Patients) -> None:
+async def test_any_one_changed_byte_of_any_event_is_found_at_its_place(
+    works: Works, patients: Patients
+) -> None:
     rows = await works.store.intents.history(patients.decided)
     put = "update events set body = :body where intent_id = :id and seq = :seq"
     for row in rows:
@@ -69,16 +71,14 @@ async def test_any_one_changed_byte_of_any_event_is_found_at_its_place(works: Wo
         assert await damage(works, put, body=row.body, id=patients.decided, seq=row.seq) == []
 
 
-async def test_a_changed_comment_is_found_and_an_erased_one_is_not_a_fault(works: Works, patients: Patients) -> None:
+async def test_a_changed_comment_is_found_too(works: Works, patients: Patients) -> None:
     where = "intent_id = :id and private is not null"
     comment = await bytes_of(works, "events", "private", where, id=patients.decided)
     changed = comment.replace(b"looks fine", b"looks grim")
     put = f"update events set private = :private where {where}"
     [(_, seq, problem)] = await damage(works, put, private=changed, id=patients.decided)
     assert "private text" in problem
-    assert seq == 5
-    erase = "update events set private = null where intent_id = :id"
-    assert await damage(works, erase, id=patients.decided) == []
+    assert seq == 6  # created, delivered, claimed, reported, opened, answered
 
 
 async def test_a_missing_event_is_found_wherever_it_was(works: Works, patients: Patients) -> None:
@@ -97,7 +97,9 @@ async def test_two_events_that_changed_places_are_found(works: Works, patients: 
     assert [(intent, seq) for intent, seq, _ in found] == [(patients.decided, 2)]
 
 
-async def test_a_row_that_says_something_else_than_its_events_is_found(works: Works, patients: Patients) -> None:
+async def test_a_row_that_says_something_else_than_its_events_is_found(
+    works: Works, patients: Patients
+) -> None:
     state = await bytes_of(works, "intents", "state", "id = :id", id=patients.decided)
     forged = state.replace(b'"outcome":"approved"', b'"outcome":"rejected"')
     assert forged != state
@@ -124,7 +126,9 @@ async def test_another_payload_than_the_submitted_one_is_found(works: Works, pat
     assert found == [(patients.waiting, 1, "the payload is not the one that was submitted")]
 
 
-async def test_a_changed_plan_is_found_in_every_intent_that_follows_it(works: Works, patients: Patients) -> None:
+async def test_a_changed_plan_is_found_in_every_intent_that_follows_it(
+    works: Works, patients: Patients
+) -> None:
     digest = (await works.intent(patients.waiting)).plan_digest
     body = await bytes_of(works, "plans", "body", "digest = :digest", digest=digest)
     put = "update plans set body = :body where digest = :digest"

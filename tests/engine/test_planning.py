@@ -1,4 +1,4 @@
-"""How a request gets its plan in a workspace: whose workflow it is, which agents and people it means, what is refused."""
+"""How a request gets its plan in a workspace: whose workflow, which agents and people; what is refused."""
 
 import json
 from typing import Any
@@ -25,7 +25,9 @@ def workflow(*steps: dict[str, Any], name: str = "change", intent_type: str = CH
 
 
 async def apply(works: Works, source: dict[str, Any], **options: Any) -> Any:
-    return await works.registry.apply_workflow(ROOT, compile_workflow(source), json.dumps(source).encode(), **options)
+    return await works.registry.apply_workflow(
+        ROOT, compile_workflow(source), json.dumps(source).encode(), **options
+    )
 
 
 async def direct(works: Works, **body: Any) -> Submission:
@@ -52,7 +54,9 @@ async def test_the_types_workflow_governs_whatever_the_request_says(works: Works
     assert step(submission, AgentStep).agent == "agent://acme/prod/validator"
     assert any("human_task is ignored" in warning for warning in submission.warnings)
     other = compile_direct({"intent_type": "intent.other.v1", "human_task": {"title": "mine"}})
-    assert (await works.planner.direct(WORKSPACE, other, b"{}", "d" * 64)).plan.source != submission.plan.source
+    assert (
+        await works.planner.direct(WORKSPACE, other, b"{}", "d" * 64)
+    ).plan.source != submission.plan.source
 
 
 async def test_a_workflow_under_way_keeps_its_plan_when_a_new_version_is_applied(works: Works) -> None:
@@ -83,12 +87,17 @@ async def test_only_owners_and_admins_apply_workflows(works: Works) -> None:
             await works.registry.apply_workflow(actor, compile_workflow(workflow(APPROVE)), b"{}")
 
 
-async def test_where_nobody_could_decide_the_request_is_refused_with_the_step_and_the_remedy(works: Works) -> None:
+async def test_where_nobody_could_decide_the_request_is_refused_with_the_step_and_the_remedy(
+    works: Works,
+) -> None:
     await settle(works, people=(person("aud", "auditor"),))
-    assert await code_of(apply(works, workflow(APPROVE))) == ("nobody_eligible", "steps.approve.human.approvers")
+    assert await code_of(apply(works, workflow(APPROVE))) == (
+        "nobody_eligible",
+        "steps.approve.human.approvers",
+    )
     assert (await code_of(direct(works, human_task={})))[0] == "nobody_eligible"
     bob = {"id": "approve", "human": {"type": "approval", "approvers": ["bob@acme.example"]}}
-    with pytest.raises(Invalid, match="bob@acme.example") as refusal:
+    with pytest.raises(Invalid, match=r"bob@acme\.example") as refusal:
         await apply(works, workflow(bob))
     assert "signoff keys create --person" in str(refusal.value.hint)
 
@@ -103,7 +112,9 @@ async def test_an_approver_who_left_is_noticed_at_the_next_submission(works: Wor
     assert (await code_of(direct(works)))[0] == "nobody_eligible"
 
 
-async def test_a_name_nobody_here_has_falls_to_the_admins_in_axp_requests_with_a_warning(works: Works) -> None:
+async def test_a_name_nobody_here_has_falls_to_the_admins_in_axp_requests_with_a_warning(
+    works: Works,
+) -> None:
     await settle(works, people=(person("olga", "owner"),))
     submission = await direct(works, human_task={"assignees": ["zoe@else.example"]})
     assert step(submission, HumanStep).task.stages[0].approvers[-2:] == ("role:owner", "role:admin")
@@ -122,7 +133,9 @@ async def test_an_unknown_agent_is_a_warning_and_its_delivery_waits_for_it(works
     assert (await direct(works, to_agent="newcomer")).warnings == ()
 
 
-@pytest.mark.parametrize("address", ["agent://", "agent:///b/c", "agent://a/b/c/d", "a//b", "agent://a/b/c d", "a\nb", "x" * 400])
+@pytest.mark.parametrize(
+    "address", ["agent://", "agent:///b/c", "agent://a/b/c/d", "a//b", "agent://a/b/c d", "a\nb", "x" * 400]
+)
 async def test_what_cannot_be_an_address_is_refused(works: Works, address: str) -> None:
     await settle(works)
     _, field = await code_of(direct(works, to_agent=address))
@@ -145,7 +158,9 @@ async def test_a_cycle_without_exit_is_refused_and_one_with_an_exit_is_not(works
     assert await code_of(apply(works, ring)) == ("cycle_without_exit", "steps.validate")
     own = workflow({**APPROVE, "on_success": "approve"})
     assert await code_of(apply(works, own)) == ("cycle_without_exit", "steps.approve")
-    way_out = workflow({**VALIDATE, "on_success": "approve"}, {**APPROVE, "on_success": "validate", "on_failure": "end"})
+    way_out = workflow(
+        {**VALIDATE, "on_success": "approve"}, {**APPROVE, "on_success": "validate", "on_failure": "end"}
+    )
     assert (await apply(works, way_out)).changed
 
 

@@ -1,4 +1,4 @@
-"""What is forgotten, and when: used keys after their time, final intents after their retention, nothing else."""
+"""What is forgotten, and when: used keys after their time, final intents after their retention; no more."""
 
 import asyncio
 from datetime import timedelta
@@ -34,7 +34,9 @@ async def test_without_a_retention_nothing_is_forgotten(works: Works) -> None:
     assert await works.store.intents.ids() == [intent.id]
 
 
-async def test_an_answer_is_forgotten_when_its_time_is_over_and_not_before(works: Works, clock: FixedClock) -> None:
+async def test_an_answer_is_forgotten_when_its_time_is_over_and_not_before(
+    works: Works, clock: FixedClock
+) -> None:
     await works.submit(once=once("old"))
     clock.move(timedelta(hours=47))
     await works.submit(by=ANN, once=once("new"))

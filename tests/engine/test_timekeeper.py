@@ -1,4 +1,4 @@
-"""What time does, once the clock is moved: everything that is due, each thing once, for however many intents."""
+"""What time does, once the clock is moved: everything that is due, each thing once, for many intents too."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -124,7 +124,11 @@ async def test_a_failed_step_is_tried_again_after_its_delay(works: Works) -> Non
 
 
 async def test_a_delay_passes_and_what_follows_it_runs_through(works: Works) -> None:
-    steps = (DelayStep(id="pause", lasts=minutes(10)), NotifyStep(id="tell", to=("ops",), message="go"), approve())
+    steps = (
+        DelayStep(id="pause", lasts=minutes(10)),
+        NotifyStep(id="tell", to=("ops",), message="go"),
+        approve(),
+    )
     intent = await works.submit(gate(*steps))
     await works.pass_time(minutes(10) - SECOND)
     assert isinstance((await works.intent(intent.id)).open, Task) is False
@@ -175,4 +179,3 @@ async def test_a_tick_that_comes_too_early_or_too_late_does_nothing(works: Works
     await works.pass_time(minutes(10_000))
     await works.do(intent.id, c.Tick(), SYSTEM)
     assert await works.happened(intent.id) == ended
-

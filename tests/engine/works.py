@@ -1,4 +1,4 @@
-"""The engine put together over a real store: a clock that the test moves, loops that it steps, nothing faked."""
+"""The engine put together over a real store: a clock that the test moves, loops that it steps, no fakes."""
 
 import asyncio
 import hashlib
@@ -36,7 +36,13 @@ class Works:
     """One server's engine. Several of them on one database are replicas."""
 
     def __init__(
-        self, store: Store, clock: Clock, channels: Channels | None = None, *, lanes: int = 1, limit: int = 4096
+        self,
+        store: Store,
+        clock: Clock,
+        channels: Channels | None = None,
+        *,
+        lanes: int = 1,
+        limit: int = 4096,
     ) -> None:
         self.store = store
         self.clock = clock
@@ -69,7 +75,9 @@ class Works:
 
     # -- doing
 
-    async def submit(self, plan: Plan | None = None, by: Actor = SERVICE, once: Once | None = None, **fields: Any) -> Intent:
+    async def submit(
+        self, plan: Plan | None = None, by: Actor = SERVICE, once: Once | None = None, **fields: Any
+    ) -> Intent:
         """A new intent; the validator and the gate, when no plan is given."""
         done = await self.engine.submit(by, submission(plan or gate(), **fields), once)
         assert done.change is not None
@@ -80,7 +88,9 @@ class Works:
         assert done.change is not None
         return done.change
 
-    async def claim(self, agent: Actor = AGENT, limit: int = 1, lease: timedelta = timedelta(seconds=60)) -> list[Change]:
+    async def claim(
+        self, agent: Actor = AGENT, limit: int = 1, lease: timedelta = timedelta(seconds=60)
+    ) -> list[Change]:
         return await self.engine.claim(agent, agent.address, limit, lease, "worker")
 
     async def pass_time(self, by: timedelta) -> None:
@@ -144,8 +154,10 @@ async def open_works(url: str, clock: Clock, channels: Channels | None = None, *
     return Works(store, clock, channels, **options)
 
 
-async def settle(works: Works, name: str = "acme", id: str = WORKSPACE, people: Sequence[Actor] = (ANN,)) -> None:
-    """A workspace ``acme/prod`` with some people, so that directory, keys and planner have something to know."""
+async def settle(
+    works: Works, name: str = "acme", id: str = WORKSPACE, people: Sequence[Actor] = (ANN,)
+) -> None:
+    """A workspace ``acme/prod`` with some people: directory, keys and planner then have something to know."""
     at = works.clock.now()
     assert await works.store.directory.add_workspace(Workspace(id, name, "prod", False, at))
     for actor in people:

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import secrets
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +22,10 @@ KINDS = ("sqlite", "postgres")
 
 @contextmanager
 def serving(request: pytest.FixtureRequest, folder: Path, kind: str = "sqlite", **settings: str) -> Iterator[Live]:
-    """A server that answers, with its data in ``folder`` and its database of this kind empty before."""
+    """A server that answers, with its data in ``folder`` and its database of this kind empty before.
+
+    Whatever a story did to it, nothing may have surprised it: a traceback in its log fails the story.
+    """
     server: str = request.getfixturevalue("postgres_server") if kind == "postgres" else ""
     name = f"signoff_live_{os.getpid()}_{secrets.token_hex(4)}"
     live = Live(folder, asyncio.run(create_database(server, name)) if server else "", **settings)
@@ -30,6 +35,7 @@ def serving(request: pytest.FixtureRequest, folder: Path, kind: str = "sqlite", 
         live.stop()
         if server:
             asyncio.run(drop_database(server, name))
+    assert "Traceback" not in live.log.read_text(), live.log.read_text()
 
 
 def until(look: Callable[[], T], patience: float = PATIENCE) -> T:
@@ -47,3 +53,11 @@ def environment(**variables: str) -> dict[str, str]:
     if kept.get("PYTHONPATH"):
         kept["PYTHONPATH"] = os.pathsep.join(str(Path(p).resolve()) for p in kept["PYTHONPATH"].split(os.pathsep))
     return kept | variables
+
+
+def signoff(folder: Path, *arguments: str, input: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+    """One command of the command line, as typed in a folder by nobody at a terminal; what it said."""
+    return subprocess.run(
+        [sys.executable, "-m", "signoff.cli", *arguments],
+        cwd=folder, env=environment(**variables), input=input, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip

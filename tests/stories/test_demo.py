@@ -13,17 +13,9 @@ import apsw
 import pytest
 
 from tests.live import PATIENCE, Live
-from tests.stories.servers import environment
+from tests.stories.servers import environment, signoff
 
 Done = subprocess.CompletedProcess[str]
-
-
-def signoff(folder: Path, *arguments: str) -> Done:
-    """A command in a folder of the user's; what it said."""
-    return subprocess.run(
-        [sys.executable, "-m", "signoff.cli", *arguments],
-        cwd=folder, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
 
 
 @contextmanager

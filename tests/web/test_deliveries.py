@@ -87,7 +87,8 @@ async def test_after_its_lease_a_worker_is_too_late(web: World) -> None:
     await web.works.pass_time(timedelta(minutes=1))
     [second] = await claim(web)
     assert (second["attempt"], second["idempotency_key"]) == (2, first["idempotency_key"])
-    for verb, body in [("report", {"result": {}}), ("renew", {}), ("release", {})]:
+    bodies: dict[str, Any] = {"report": {"result": {}}, "renew": {}, "release": {}}
+    for verb, body in bodies.items():
         path = f"/v1/deliveries/{first['delivery_id']}/{verb}"
         late = await web.post(path, {"token": first["token"], **body}, "agent")
         assert (late.status, late.code) == (409, "stale_delivery"), verb
@@ -135,7 +136,8 @@ async def test_a_report_holds_a_result_or_an_error(web: World) -> None:
     await web.send(to_agent="validator")
     [delivery] = await claim(web)
     path = f"/v1/deliveries/{delivery['delivery_id']}/report"
-    for body in ({}, {"result": {}, "error": {}}):
+    wrong: list[dict[str, Any]] = [{}, {"result": {}, "error": {}}]
+    for body in wrong:
         assert (await web.post(path, {"token": delivery["token"], **body}, "agent")).status == 422
     assert (await web.post(path, {"result": {}}, "agent"))["error"]["field"] == "token"
 
@@ -172,7 +174,10 @@ async def test_a_claim_that_was_hung_up_takes_nothing(web: World) -> None:
     async def send(_message: Any) -> None:
         return None
 
-    waiting = asyncio.create_task(web.app(scope, messages.get, send))
+    async def serve() -> None:
+        await web.app(scope, messages.get, send)
+
+    waiting = asyncio.create_task(serve())
     while not web.parts.feed.waiters:
         await asyncio.sleep(0)
     messages.put_nowait({"type": "http.disconnect"})
@@ -185,12 +190,16 @@ async def test_the_poll_list_goes_on_from_its_cursor(web: World) -> None:
     first = await web.send(to_agent="validator")
     page = await web.get("/v1/agents/validator/intents", "agent")
     [shown] = page["intents"]
-    assert (shown["intent_id"], shown["status"], shown["event_type"]) == (first, "DELIVERED", "intent.delivered")
+    assert (shown["intent_id"], shown["status"], shown["event_type"]) == (
+        first,
+        "DELIVERED",
+        "intent.delivered",
+    )
     second = await web.send(to_agent="validator")
     rest = await web.get(f"/v1/agents/validator/intents?since={page['next_cursor']}", "agent")
     assert [i["intent_id"] for i in rest["intents"]] == [second]
     assert rest["next_cursor"] > page["next_cursor"]
-    assert TYPE == shown["intent_type"]
+    assert shown["intent_type"] == TYPE
 
 
 def test_what_was_shown_and_not_read_is_shown_again_once() -> None:

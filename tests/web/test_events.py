@@ -109,7 +109,11 @@ def test_the_events_of_one_command_go_on_from_the_state_before() -> None:
     before = story.intent
     change = story.do(c.Patch(c.PatchTarget.CONTROLS), SERVICE)
     [event] = events_of(change)
-    assert (event.event_type, event.status, event.waiting_reason) == ("intent.updated", "WAITING", "WAITING_FOR_HUMAN")
+    assert (event.event_type, event.status, event.waiting_reason) == (
+        "intent.updated",
+        "WAITING",
+        "WAITING_FOR_HUMAN",
+    )
     assert event.pending_with
     assert before.status.value == event.status
 

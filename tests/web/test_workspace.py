@@ -14,7 +14,9 @@ async def test_an_agent_is_registered_as_axps_command_line_does(web: World) -> N
     assert made.status == 200
     account = made["service_account"]
     assert account["name"] == "Demo Runner"
-    assert account["address"] == account["agent_address"] == made["address"] == "agent://acme/prod/demo-runner"
+    assert (
+        account["address"] == account["agent_address"] == made["address"] == "agent://acme/prod/demo-runner"
+    )
     assert account["service_account_id"] == made["service_account_id"] == made["id"]
     assert len(made["webhook_secret"]) > 30
     again = await web.post("/v1/service-accounts", body, "ci")
@@ -68,7 +70,13 @@ async def test_keys_are_made_in_one_call(web: World) -> None:
     assert (me["actor"]["email"], me["actor"]["roles"]) == ("eve@acme.example", ["approver"])
     listed = (await web.get("/v1/keys", "oscar"))["keys"]
     assert {agent["key_id"], person["key_id"]} <= {k["key_id"] for k in listed}
-    for body in ({}, {"agent": "a", "service": "b"}, {"agnt": "a"}, {"person": "no-address"}, {"agent": "a", "roles": 1}):
+    for body in (
+        {},
+        {"agent": "a", "service": "b"},
+        {"agnt": "a"},
+        {"person": "no-address"},
+        {"agent": "a", "roles": 1},
+    ):
         assert (await web.post("/v1/keys", body, "oscar")).status == 422, body
 
 
@@ -92,8 +100,15 @@ async def test_a_workflow_is_applied_once(web: World) -> None:
     assert (dry["changed"], dry["dry_run"], dry["workflow"]["version"]) == (True, True, 1)
     assert (await web.get("/v1/workflows"))["workflows"] == []
     first = await web.post("/v1/workflows", WORKFLOW, "oscar")
-    assert (first["changed"], first["workflow"]["version"], first["workflow"]["applied_by"]) == (True, 1, "Oscar")
-    assert first["workflow"]["steps"] == [{"id": "validate", "kind": "agent"}, {"id": "approve", "kind": "human"}]
+    assert (first["changed"], first["workflow"]["version"], first["workflow"]["applied_by"]) == (
+        True,
+        1,
+        "Oscar",
+    )
+    assert first["workflow"]["steps"] == [
+        {"id": "validate", "kind": "agent"},
+        {"id": "approve", "kind": "human"},
+    ]
     assert first["workflow"]["source"] == WORKFLOW
     again = await web.post("/v1/workflows", WORKFLOW, "oscar")
     assert (again["changed"], again["workflow"]["version"]) == (False, 1)

@@ -1,4 +1,4 @@
-"""The whole web layer in process, over a real store and engine: personas with keys, a clock that the test moves."""
+"""The whole web layer in process, over a real store and engine: personas with keys, a clock to be moved."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -41,8 +41,8 @@ WORKFLOW = {
         },
     ],
 }
-# Rita requests, Ann and Otto approve, Emma stands in; Oscar owns it all (and made the keys, so he stands on the
-# requester's side); Aud only reads; Sam owns another workspace.
+# Rita requests, Ann and Otto approve, Emma stands in, Aud only reads, Sam owns another workspace. Oscar owns
+# this one; he made the keys, so he stands on the requester's side.
 PEOPLE = {
     "oscar": (HOME, ("owner",)),
     "rita": (HOME, ("member",)),
@@ -61,7 +61,8 @@ class Answer:
         self.status = response.status_code
         self.headers = response.headers
         self.text = response.text
-        self.json: Any = response.json() if response.headers.get("content-type") == "application/json" else None
+        is_json = response.headers.get("content-type") == "application/json" and bool(response.content)
+        self.json: Any = response.json() if is_json else None
 
     def __getitem__(self, name: str) -> Any:
         return self.json[name]
@@ -91,7 +92,9 @@ class World:
         )
         self.app = build_app(self.parts)
         self.keys: dict[str, str] = {}
-        self.http = httpx2.AsyncClient(transport=httpx2.ASGITransport(self.app), base_url="http://signoff.test")
+        self.http = httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(self.app), base_url="http://signoff.test"
+        )
 
     async def furnish(self) -> None:
         """Two workspaces, their people, one agent and one service, each with a key."""
@@ -145,11 +148,15 @@ class World:
         await self.apply_workflow()
         intent_id = await self.send()
         step = intent_id[:-4] + "0001"
-        answer = await self.post(f"/v1/intents/{step}/resume", {"action": "complete", "passed": True}, "agent")
+        answer = await self.post(
+            f"/v1/intents/{step}/resume", {"action": "complete", "passed": True}, "agent"
+        )
         assert answer.status == 200, answer.text
         return intent_id, intent_id[:-4] + "0002"
 
-    async def answer(self, task_id: str, outcome: str = "approved", who: str = "ann", **fields: Any) -> Answer:
+    async def answer(
+        self, task_id: str, outcome: str = "approved", who: str = "ann", **fields: Any
+    ) -> Answer:
         return await self.post(f"/v1/tasks/{task_id}/answer", {"outcome": outcome, **fields}, who)
 
     async def actor(self, who: str) -> Actor:

@@ -37,7 +37,7 @@ def _migrate(session: Session, /, **given: Any) -> None:
 
 @click.pass_obj
 def _backup(session: Session, /, target: Path, **given: Any) -> None:
-    """Write a consistent copy of a SQLite database to TARGET, while the server runs or not."""
+    """Write a consistent copy of a SQLite database to TARGET, a new file, while the server runs or not."""
     config = configured(given)
     if target.exists():
         raise Stop(Code.CONFLICT, f"{target} exists already.", hint="Name a file that does not.")

@@ -71,12 +71,18 @@ class Remote(Session):
 
     def intent_id(self, text: str) -> str:
         """The full id of the intent that ``text`` means."""
-        return find_id(text, "intent", lambda: [i.intent_id for i in self.client.list_intents(limit=RECENT)])
+        return find_id(text, "intent", self._recent_intents)
 
     def task_id(self, text: str) -> str:
-        """The full id of the task that ``text`` means, open ones first."""
-        client = self.client
-        return find_id(text, "task", lambda: [t.task_id for t in client.tasks(state="open", limit=RECENT)])
+        """The full id of the task that ``text`` means; an intent's id stands for its open task."""
+        return find_id(text, "task", self._open_tasks)
+
+    def _recent_intents(self) -> dict[str, str]:
+        return {intent.intent_id: intent.intent_id for intent in self.client.list_intents(limit=RECENT)}
+
+    def _open_tasks(self) -> dict[str, str]:
+        tasks = self.client.tasks(state="open", limit=RECENT)
+        return {known: task.task_id for task in tasks for known in (task.task_id, task.intent_id)}
 
     @contextmanager
     def explained(self) -> Iterator[None]:

@@ -8,6 +8,9 @@ from signoff.cli.output import as_moment, utc
 from signoff.cli.session import Remote
 from signoff.cli.visible import visible
 
+# As wide as the longest of them: ACKNOWLEDGED and human_task_assigned.
+_STATUS_WIDTH: Final = 12
+_KIND_WIDTH: Final = 19
 _EXPIRED: Final = frozenset({"step_timeout", "intent_timeout", "task_expired", "expired"})
 
 
@@ -24,8 +27,8 @@ def watch_intent(session: Remote, intent_id: str, timeout: float | None) -> Code
     intent = client.get_intent(intent_id)
     code = ending(intent)
     if code is not Code.OK:
-        why = intent.error.message if intent.error else intent.ending or intent.status
-        session.out.note(f"The intent ended {intent.status}: {why}")
+        why = intent.error.message if intent.error else intent.ending
+        session.out.note(f"The intent ended {intent.status}{f': {why}' if why else '.'}")
     return code
 
 
@@ -51,12 +54,15 @@ def _line(session: Remote, event: Mapping[str, Any]) -> str:
     stamp = at.astimezone().strftime("%H:%M:%S") if at and session.out.now else utc(at) if at else "-"
     status = visible(event.get("status") or "")
     kind = visible(str(event.get("event_type") or "").removeprefix("intent."))
-    parts = [session.out.tint(stamp, "dim"), session.out.paint(status) + " " * (12 - len(status)), kind]
+    parts = [
+        session.out.tint(stamp, "dim"),
+        session.out.paint(status) + " " * (_STATUS_WIDTH - len(status)),
+        f"{kind:<{_KIND_WIDTH}}",
+    ]
     waits = event.get("pending_with")
     if event.get("status") == "WAITING" and isinstance(waits, Mapping):
-        parts.append(
-            "waits for " + visible(waits.get("name") or waits.get("ref") or waits.get("type") or "somebody")
-        )
+        holder = waits.get("name") or waits.get("ref") or waits.get("type")
+        parts.append(f"waits for {visible(holder or 'somebody')}")
     elif event.get("actor"):
         parts.append("by " + visible(event["actor"]))
     return "  ".join(parts).rstrip()

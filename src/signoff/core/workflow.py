@@ -9,9 +9,9 @@ from typing import Any, Final
 import msgspec
 
 from signoff.core import address, taskspec
-from signoff.core.durations import show_duration
 from signoff.core.errors import Invalid
 from signoff.core.fields import Fields, document, shown, suggestion
+from signoff.core.parties import parties
 from signoff.core.plan import (
     END,
     MAX_STEPS,
@@ -23,25 +23,16 @@ from signoff.core.plan import (
     Step,
     check_plan,
 )
-from signoff.core.tasks import OUTCOMES, Escalation, TaskSpec, TaskType
-from signoff.core.timing import Reminders
+from signoff.core.policy import applied, ladder, read_policy, reminders
+from signoff.core.tasks import OUTCOMES, Stage, TaskSpec, TaskType
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,99}")
 _INTENT_TYPE: Final = re.compile(r"[A-Za-z0-9_.\-]{1,255}")
-_MAILBOX: Final = re.compile(r"[^@\s]+@[^@\s]+")
-_ROLE: Final = re.compile(r"role:[a-z][a-z0-9_\-]*")
-_PERSON: Final = re.compile(r"per_[A-Za-z0-9_\-]+")
-_LATER: Final = (
-    "stages",
-    "approve",
-    "policy",
-    "policies",
-    "reject_after",
-    "self_approval",
-    "hours",
-    "strength",
-    "risk",
-)
+# What a policy says, and where it is said: beside one it would be said twice, without one only the first four.
+_SIMPLE: Final = ("approvers", "need", "remind", "escalate")
+_POLICY: Final = (
+    "approve", "stages", "reject_after", "self_approval", "on_timeout", "hours", "strength", "risk", "policies",
+)  # fmt: skip
 
 # What a step may carry beside its id and its kind; elsewhere the field would be without effect.
 _ROUTES: Final = ("on_success", "on_failure", "on_timeout", "on_changes")
@@ -53,7 +44,7 @@ _FIELDS: Final[dict[str, tuple[str, ...]]] = {
 }
 _HUMAN: Final = (
     "type", "title", "description", "approvers", "need", "outcomes", "comment_required", "evidence_required",
-    "form", "notify", "remind", "escalate",
+    "form", "notify", "remind", "escalate", "policy",
 )  # fmt: skip
 
 
@@ -68,7 +59,6 @@ class WorkflowTemplate(msgspec.Struct, frozen=True):
 def compile_workflow(source: object) -> WorkflowTemplate:
     """Compile a template (a JSON-able dict); raises Invalid naming the field, with a hint."""
     top = document(source)
-    _refuse_later(top)
     top.known("workflow", "intent_type", "max_revisions", "steps")
     name = top.need("workflow", longest=100)
     if not _NAME.fullmatch(name):
@@ -83,13 +73,6 @@ def compile_workflow(source: object) -> WorkflowTemplate:
     revisions = top.count("max_revisions", 0, 100)
     plan = Plan(steps=compiled, source="workflow", max_revisions=5 if revisions is None else revisions)
     return WorkflowTemplate(name, intent_type, check_plan(plan))
-
-
-def _refuse_later(fields: Fields) -> None:
-    for name in _LATER:
-        if name in fields.value:
-            hint = "For now a human step takes one decision by one of its approvers."
-            raise fields.invalid(name, "is not yet supported in a workflow", hint=hint, code="not_supported")
 
 
 def _step(step: Fields) -> Step:
@@ -110,8 +93,7 @@ def _step(step: Fields) -> Step:
     if kinds[0] == "agent":
         return _agent(step, base)
     if kinds[0] == "human":
-        deadline = step.duration("deadline")
-        return HumanStep(**base, deadline=deadline, task=_task(step.need_inner("human"), deadline))
+        return _human(step, base)
     if kinds[0] == "delay":
         return DelayStep(**base, lasts=step.need_duration("delay"))
     return _notify(step.need_inner("notify"), base)
@@ -158,12 +140,18 @@ def _notify(notify: Fields, base: dict[str, Any]) -> NotifyStep:
     return NotifyStep(**base, to=to, message=message)
 
 
+def _human(step: Fields, base: dict[str, Any]) -> HumanStep:
+    human = step.need_inner("human")
+    deadline = step.duration("deadline")
+    made = HumanStep(**base, deadline=deadline, task=_task(human, deadline))
+    if not isinstance(human.value.get("policy"), dict):
+        return made
+    return applied(made, read_policy(human.need_inner("policy")), "", human.at("policy"))
+
+
 def _task(human: Fields, deadline: timedelta | None) -> TaskSpec:
-    _refuse_later(human)
+    _refuse_outside_policy(human)
     human.known(*_HUMAN)
-    if (human.count("need", 1, 100) or 1) > 1:
-        problem = "more than one decision is not yet supported in a workflow"
-        raise human.invalid("need", problem, hint="Leave it out, or set it to 1.", code="not_supported")
     kind = _kind(human)
     allowed = taskspec.outcomes(human, "outcomes", kind)
     if not taskspec.can_say_yes(allowed):
@@ -177,11 +165,32 @@ def _task(human: Fields, deadline: timedelta | None) -> TaskSpec:
         comment_required=taskspec.comment_required(human.flag("comment_required"), kind),
         evidence_required=taskspec.evidence_required(human.flag("evidence_required"), kind),
         form=taskspec.form(human, "form"),
-        stages=taskspec.one_decision(_people(human, "approvers")),
+        stages=(Stage(parties(human, "approvers"), human.count("need", 1, 100) or 1),),
         notify=human.texts("notify", longest=383),
-        remind=_remind(human, deadline),
-        escalate=_escalate(human, deadline),
+        remind=reminders(human, deadline),
+        escalate=ladder(human, deadline),
+        policy=_policy_name(human),
     )
+
+
+def _policy_name(human: Fields) -> str:
+    """The policy that the step names; its own (an object) is applied to the step at once."""
+    if isinstance(human.value.get("policy"), dict):
+        return ""
+    name = human.text("policy", longest=100)
+    if name and not _NAME.fullmatch(name):
+        raise human.invalid("policy", f"{name!r} is not a name", hint="Letters, digits, '.', '_' and '-'.")
+    return name
+
+
+def _refuse_outside_policy(human: Fields) -> None:
+    for name in human.value:
+        if name in _SIMPLE and human.has(name) and human.has("policy"):
+            hint = "Say it in the policy, or take the policy away."
+            raise human.invalid(name, "stands beside a policy, which says it", hint=hint, code="beside_policy")
+        if name in _POLICY:
+            hint = "Write policy: {approve: [...], ...}, or policy: NAME of one that was applied."
+            raise human.invalid(name, "is said in a policy", hint=hint, code="unknown_field")
 
 
 def _kind(human: Fields) -> TaskType:
@@ -191,70 +200,3 @@ def _kind(human: Fields) -> TaskType:
         hint = suggestion(word, known) or "Known: " + ", ".join(known) + "."
         raise human.invalid("type", f"{shown(word)!r} is not a type of task", hint=hint)
     return TaskType(word)
-
-
-def _people(fields: Fields, name: str) -> tuple[str, ...]:
-    """Names of people: e-mail addresses (in lower case), person ids, ``role:NAME``."""
-    people = []
-    for written in fields.texts(name):
-        person = written.removeprefix("person:")
-        if person.startswith("team:"):
-            hint = "Name people, or a role: role:approver."
-            raise fields.invalid(
-                name,
-                f"{person!r}: teams are not yet supported in a workflow",
-                hint=hint,
-                code="not_supported",
-            )
-        if _MAILBOX.fullmatch(person):
-            person = person.lower()
-        elif not (_ROLE.fullmatch(person) or _PERSON.fullmatch(person)):
-            hint = "Write an e-mail address, or a role such as role:approver."
-            raise fields.invalid(name, f"{person!r} names nobody", hint=hint)
-        people.append(person)
-    return tuple(dict.fromkeys(people))
-
-
-def _remind(human: Fields, deadline: timedelta | None) -> Reminders | None:
-    if not isinstance(human.value.get("remind"), dict):
-        after = human.duration("remind")
-        every, most, where = after, None, human.at("remind")
-    else:
-        remind = human.need_inner("remind")
-        remind.known("after", "every", "at_most")
-        after = remind.need_duration("after")
-        every = remind.duration("every")
-        most, where = remind.count("at_most", 1, taskspec.MAX_REMINDERS), remind.at("after")
-    if after is None:
-        return None
-    _refuse_too_late(where, after, deadline)
-    return Reminders(after=after, every=every or after, at_most=most or 3)
-
-
-def _escalate(human: Fields, deadline: timedelta | None) -> tuple[Escalation, ...]:
-    single = isinstance(human.value.get("escalate"), dict)
-    rungs = (
-        [human.need_inner("escalate")]
-        if single
-        else [
-            human.item("escalate", index, rung) for index, rung in enumerate(human.each("escalate", most=20))
-        ]
-    )
-    compiled: list[Escalation] = []
-    for rung in rungs:
-        rung.known("after", "to")
-        after = rung.need_duration("after")
-        if compiled and after <= compiled[-1].after:
-            raise rung.invalid("after", "must be later than the one before")
-        _refuse_too_late(rung.at("after"), after, deadline)
-        to = _people(rung, "to")
-        if not to:
-            raise rung.invalid("to", "is required", code="missing_field")
-        compiled.append(Escalation(after=after, to=to))
-    return tuple(compiled)
-
-
-def _refuse_too_late(path: str, after: timedelta, deadline: timedelta | None) -> None:
-    if deadline is not None and after >= deadline:
-        message = f"{path}: never happens, because the step's deadline is {show_duration(deadline)}."
-        raise Invalid("never_happens", message, field=path, hint="Make it shorter, or the deadline longer.")

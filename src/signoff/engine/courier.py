@@ -70,10 +70,14 @@ class Courier:
         rows = await self._store.outbox.due(_AT_ONCE, _HOLD)
         if not rows:
             return _PAUSE
-        await asyncio.gather(*(self._carry(row) for row in rows))
+        carried = await asyncio.gather(*(self._carry(row) for row in rows))
+        done = [row.id for row, over in zip(rows, carried, strict=True) if over]
+        if done:  # together: a commit for each would take the disk from those who wait for theirs
+            await self._store.outbox.done(done)
         return 0.0
 
-    async def _carry(self, row: Outgoing) -> None:
+    async def _carry(self, row: Outgoing) -> bool:
+        """Whether this row is done with."""
         notice = _NOTICE.decode(row.notice)
         channel = self._channels.by_name.get(row.channel)
         try:
@@ -81,26 +85,25 @@ class Courier:
                 raise NotSent(f"the channel {row.channel!r} is not set up", permanent=True)
             await channel.send(render(row.id, notice, self._base_url()), await self._target(row))
         except NotSent as failure:
-            await self._failed(row, notice, failure)
-            return
+            return await self._failed(row, notice, failure)
         except Exception:
             log.exception("channel %s broke", row.channel)
-            await self._failed(row, notice, NotSent("the channel broke; see the server's log"))
-            return
+            return await self._failed(row, notice, NotSent("the channel broke; see the server's log"))
         if notice.kind is NoticeKind.PUSH:
             await self._tell(row, notice, Accept(notice.visit, notice.attempt))
-        await self._store.outbox.done([row.id])
+        return True
 
-    async def _failed(self, row: Outgoing, notice: Notice, failure: NotSent) -> None:
+    async def _failed(self, row: Outgoing, notice: Notice, failure: NotSent) -> bool:
         log.warning("%s to %s: attempt %d failed: %s", row.channel, row.target, row.attempts, failure.reason)
         if notice.kind is NoticeKind.PUSH:
             await self._tell(row, notice, Miss(notice.visit, notice.attempt, failure.reason))
-            await self._store.outbox.done([row.id])
-        elif failure.permanent or row.attempts >= _ATTEMPTS:
+            return True
+        if failure.permanent or row.attempts >= _ATTEMPTS:
             await self._store.outbox.dead(row.id, failure.reason)
         else:
             due_at = self._clock.now() + _BACKOFF.after(row.attempts)
             await self._store.outbox.again(row.id, due_at, failure.reason)
+        return False
 
     async def _tell(self, row: Outgoing, notice: Notice, command: Command) -> None:
         try:

@@ -43,17 +43,19 @@ async def examine(store: Store) -> AsyncIterator[Finding]:
 
 
 async def examine_one(store: Store, intent_id: str) -> Finding | None:
-    """The first thing wrong with one intent, or None. Row and history are two reads: a live one may move between."""
-    finding = await _examine(store, intent_id)
-    return finding and await _examine(store, intent_id)
+    """The first thing wrong with one intent, or None. It is several reads: one that moved meanwhile is read again."""
+    while True:
+        row = await store.intents.row(intent_id)
+        finding = await _examine(store, intent_id, row)
+        if finding is None or await store.intents.row(intent_id) == row:
+            return finding
 
 
-async def _examine(store: Store, intent_id: str) -> Finding | None:
+async def _examine(store: Store, intent_id: str, row: Row | None) -> Finding | None:
     stored = await store.intents.get(intent_id)
-    if stored is None:
+    if stored is None or row is None:
         return None
     rows = await whole_history(store, intent_id)
-    row = await store.intents.row(intent_id)
     intent = stored.intent
     broken = verify([(r.seq, r.body, r.private, r.hash) for r in rows], intent.seq, intent.head, intent.id)
     if broken is not None:
@@ -65,7 +67,7 @@ async def _examine(store: Store, intent_id: str) -> Finding | None:
         return Finding(intent.id, 1, "the payload is not the one that was submitted")
     if plan_digest(intent.plan) != intent.plan_digest:
         return Finding(intent.id, 1, "the plan is not the one that it was submitted with")
-    wrong = _wrong_columns(intent, row) if row is not None else ()
+    wrong = _wrong_columns(intent, row)
     return Finding(intent.id, 0, f"its columns do not match its state: {', '.join(wrong)}") if wrong else None
 
 

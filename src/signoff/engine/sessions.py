@@ -16,7 +16,6 @@ from signoff.core.errors import Forbidden, Gone, Unauthenticated
 from signoff.core.model import Actor, ActorKind
 from signoff.core.tasks import Strength
 from signoff.engine.clock import Clock
-from signoff.engine.directory import Directory
 from signoff.engine.keys import Keys
 from signoff.store.entries import Link, Session
 from signoff.store.store import Store
@@ -37,10 +36,9 @@ class SignedIn(msgspec.Struct, frozen=True):
 
 
 class Sessions:
-    def __init__(self, store: Store, directory: Directory, keys: Keys, clock: Clock) -> None:
+    def __init__(self, store: Store, keys: Keys, clock: Clock) -> None:
         self._store = store
         self._rows = store.sessions
-        self._directory = directory
         self._keys = keys
         self._clock = clock
 
@@ -100,9 +98,7 @@ class Sessions:
         return key.expires_at is None or key.expires_at > self._clock.now()
 
     async def _person(self, workspace: str, person_id: str) -> Actor | None:
-        book = await self._directory.of(workspace)
-        person = book.people.get(person_id)
-        return replace(book.actor_of(person), via="web") if person is not None else None
+        return await self._keys.person(workspace, person_id, "web")
 
     # -- links
 

@@ -35,6 +35,8 @@ _SETTINGS: Final = {
     # Every statement of ours is answered from an index; a plan made while a table was empty must stay right.
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_sort": "off",
     "enable_mergejoin": "off",
     "max_parallel_workers_per_gather": "0",
     "jit": "off",

@@ -49,7 +49,7 @@ class Intents:
         """(cursor, intent) of the agent's claimable deliveries above ``after``, in commit order."""
         rows = await self._db.read(sql.DELIVERIES, workspace=workspace, agent=agent, after=after, limit=limit)
         plans = await plans_of(self._db, rows)
-        return [(row[4], stored(row, plans[row[1]])) for row in rows]
+        return [(row[4], stored(row, plans)) for row in rows]
 
     async def redeliver(self, workspace: str, agent: str, ids: Sequence[str]) -> None:
         """Give those of ``ids`` that are still up for taking a new cursor, so that streams see them again."""
@@ -69,7 +69,7 @@ class Intents:
 
     async def row(self, id: str) -> Row | None:
         """The row as it stands, in the order of ``sql.INTENTS``: for the doctor, who trusts no column."""
-        return next(iter(await self._db.read(sql.ROW, id=id)), None)
+        return next((tuple(row) for row in await self._db.read(sql.ROW, id=id)), None)
 
     async def counts(self, workspace: str) -> dict[str, int]:
         """How many intents rest in each status. Reads every row of the workspace."""
@@ -97,4 +97,4 @@ class Intents:
     async def _stored(self, statement: str, **values: Any) -> list[Stored]:
         rows: list[Row] = await self._db.read(statement, **values)
         plans = await plans_of(self._db, rows)
-        return [stored(row, plans[row[1]]) for row in rows]
+        return [stored(row, plans) for row in rows]

@@ -1,12 +1,14 @@
 """Threads that each own one SQLite connection. One lane of one thread writes, another of a few threads reads.
 
 A job is a plain function of the connection; its result comes back to the event loop that asked for it. What
-SQLite raises leaves here as one of our refusals.
+SQLite raises leaves here as one of our refusals. Waking a thread, and then the loop, costs more than a small
+read: what is asked for in one turn of the loop goes there and comes back together.
 """
 
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 
@@ -16,7 +18,7 @@ from signoff.core.errors import Busy, Conflict
 
 T = TypeVar("T")
 Open = Callable[[], apsw.Connection]
-_Job = tuple[Callable[[apsw.Connection], Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
+_Job = tuple[Callable[[apsw.Connection], Any], "asyncio.Future[Any]"]
 _UNAVAILABLE: Final = (
     apsw.BusyError,
     apsw.LockedError,
@@ -42,13 +44,14 @@ class Lane:
         self._connect = connect
         self._count = threads
         self._idle = idle
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._gathered: list[_Job] = []
+        self._jobs: SimpleQueue[tuple[list[_Job], asyncio.AbstractEventLoop] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
 
     async def open(self) -> None:
         """Start the threads; raises what connecting raises."""
         for number in range(self._count):
-            db = await asyncio.to_thread(_translated, self._connect)
+            db = await asyncio.to_thread(translated, self._connect)
             thread = threading.Thread(
                 target=self._work, args=(db,), name=f"{self._name}-{number}", daemon=True
             )
@@ -58,6 +61,7 @@ class Lane:
     async def close(self) -> None:
         """Finish what is queued, then let the connections go."""
         threads, self._threads = self._threads, []
+        self._hand_over(asyncio.get_running_loop())
         for _ in threads:
             self._jobs.put(None)
         for thread in threads:
@@ -69,22 +73,32 @@ class Lane:
             raise Busy("database_unavailable", "The database is closed.")
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[T] = loop.create_future()
-        self._jobs.put((job, loop, answer))
+        self._gathered.append((job, answer))
+        if len(self._gathered) == 1:
+            loop.call_soon(self._hand_over, loop)
         return await answer
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._gathered:
+            jobs, self._gathered = self._gathered, []
+            self._jobs.put((jobs, loop))
 
     def _work(self, db: apsw.Connection) -> None:
         worked = False
         while True:
             try:
-                job = self._jobs.get(timeout=IDLE if worked and self._idle else None)
+                handed = self._jobs.get(timeout=IDLE if worked and self._idle else None)
             except Empty:
                 worked = False
                 self._rest(db)
                 continue
-            if job is None:
+            if handed is None:
                 break
             worked = True
-            _answer(db, *job)
+            jobs, loop = handed
+            done = [(answer, *_outcome(db, job)) for job, answer in jobs]
+            with suppress(RuntimeError):  # the loop is gone, and with it everybody who waited
+                loop.call_soon_threadsafe(_settle, done)
         self._rest(db)
         db.close()
 
@@ -93,34 +107,25 @@ class Lane:
             self._idle(db)
 
 
-def _answer(
-    db: apsw.Connection,
-    job: Callable[[apsw.Connection], T],
-    loop: asyncio.AbstractEventLoop,
-    answer: "asyncio.Future[T]",
-) -> None:
-    result: T | None = None
-    error: BaseException | None = None
+def _outcome(db: apsw.Connection, job: Callable[[apsw.Connection], Any]) -> tuple[Any, BaseException | None]:
     try:
-        result = _translated(job, db)
-    except BaseException as raised:
-        error = raised
+        return translated(job, db), None
+    except BaseException as error:
+        return None, error
 
-    def settle() -> None:
+
+def _settle(done: "list[tuple[asyncio.Future[Any], Any, BaseException | None]]") -> None:
+    for answer, result, error in done:
         if answer.done():
-            return
+            continue
         if error is not None:
             answer.set_exception(error)
         else:
-            answer.set_result(result)  # type: ignore[arg-type]
-
-    try:
-        loop.call_soon_threadsafe(settle)
-    except RuntimeError:
-        return  # the loop is gone, and with it everybody who waited
+            answer.set_result(result)
 
 
-def _translated(call: Callable[..., T], *args: Any) -> T:
+def translated(call: Callable[..., T], *args: Any) -> T:
+    """The call's result; what SQLite raises becomes Busy or Conflict."""
     try:
         return call(*args)
     except apsw.ConstraintError as error:

@@ -155,7 +155,7 @@ class PostgresStore(Store):
         plans = await self._plans(db, {row[2] for row in rows if row[0] <= own.DUE})
         for part, id, digest, data, number in rows:
             if part <= own.DUE:
-                found.intents[id] = intent_of(data, plans[digest])
+                found.intents[id] = intent_of((id, digest, data), plans)
             if part == own.READY:
                 found.ready.append(id)
             elif part == own.DUE:

@@ -1,7 +1,7 @@
 """Rows to values and back: the only file that knows what a column holds.
 
-An intent's ``state`` is its JSON without the plan: plans are shared by many intents, so each is stored once
-under its digest, and a decoded one is kept in memory.
+An intent's ``state`` is its JSON without what stands beside it: its id, its plan and that plan's digest.
+Plans are shared by many intents: each is stored once under its digest, and a decoded one is kept in memory.
 """
 
 import hashlib
@@ -91,8 +91,10 @@ class Plans:
         return plans
 
 
-def intent_of(state: bytes, plan: Plan) -> Intent:
-    return _replace(_INTENT.decode(state), plan=plan)
+def intent_of(row: Row, plans: dict[str, Plan]) -> Intent:
+    """From (id, plan, state, ...)."""
+    id, digest, state = row[0], row[1], row[2]
+    return _replace(_INTENT.decode(state), id=id, plan=plans[digest], plan_digest=digest)
 
 
 def ready_agent(intent: Intent) -> str | None:
@@ -114,7 +116,7 @@ def changed_row(intent: Intent, wake_at: datetime | None, cursor: int | None) ->
         None if wake_at is None else micros(wake_at),
         intent.seq,
         intent.head,
-        _STATE.encode(_replace(intent, plan=NO_PLAN)),
+        _STATE.encode(_replace(intent, id="", plan=NO_PLAN, plan_digest="")),
     )
 
 
@@ -170,9 +172,9 @@ def outgoing(row: Row) -> Outgoing:
     return Outgoing(id, workspace, intent, seq, channel, target, notice, at, attempts, error, bool(dead))
 
 
-def stored(row: Row, plan: Plan) -> Stored:
+def stored(row: Row, plans: dict[str, Plan]) -> Stored:
     """From (id, plan, state, payload, ...)."""
-    return Stored(intent_of(row[2], plan), row[3])
+    return Stored(intent_of(row, plans), row[3])
 
 
 def event_row(row: Row) -> EventRow:

@@ -135,8 +135,7 @@ NEXT_WAKE: Final = "select min(wake_at) from intents where wake_at is not null"
 # ---- lists of intents, newest first: the only statements put together from pieces
 
 LISTED: Final = f"{_STORED} where i.id in ({{ids}}) order by i.id desc limit :limit"
-LISTED_ROW: Final = f"select {', '.join(INTENTS.columns)} from intents where id = :id"
-IDS: Final = "select id from intents where {where} order by id desc limit :limit"
+LISTED_IDS: Final = "select id from intents where {where} order by id desc limit :limit"
 LISTED_WHERE: Final = {
     "workspace": "workspace = :workspace",
     "statuses": "status in :statuses",
@@ -182,20 +181,22 @@ FORGET: Final = (
     "delete from intents where id in :ids returning id",
 )
 FORGET_REPLIES: Final = """
-delete from replies where (workspace, actor, route, key) in (
+with over as materialized (
     select workspace, actor, route, key from replies where expires_at <= :now
     order by expires_at limit :limit for update skip locked
-) returning key
+) delete from replies where (workspace, actor, route, key) in (select workspace, actor, route, key from over)
+returning key
 """
 
 # ---- the outbox
 
 OUTBOX_COLUMNS: Final = ", ".join(name for name in OUTBOX.columns if name != "shard")
 OUTBOX_TAKE: Final = f"""
-update outbox set due_at = :until, attempts = attempts + 1 where id in (
-    select id from outbox where dead = 0 and due_at <= :now order by due_at limit :limit
-    for update skip locked
-) returning {OUTBOX_COLUMNS}
+with taken as materialized (
+    select id from outbox where dead = 0 and due_at <= :now
+    order by due_at limit :limit for update skip locked
+) update outbox set due_at = :until, attempts = attempts + 1 where id in (select id from taken)
+returning {OUTBOX_COLUMNS}
 """
 OUTBOX_DONE: Final = "delete from outbox where id in :ids"
 OUTBOX_AGAIN: Final = "update outbox set due_at = :due_at, last_error = :error where id = :id and dead = 0"
@@ -221,3 +222,6 @@ where id = :id
 REVOKE_KEY: Final = "update keys set revoked_at = coalesce(revoked_at, :at) where id = :id"
 
 PING: Final = "select 1"
+
+# Answered by few rows under a key: where reading is a function call, it is not worth another thread.
+QUICK: Final = frozenset({STORED, HISTORY, DELIVERIES, PLAN, NEXT_WAKE})

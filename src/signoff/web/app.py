@@ -1,8 +1,11 @@
-"""The ASGI application: the table of endpoints behind Starlette's router. ``server.py`` starts it."""
+"""The ASGI application: the table of endpoints behind Starlette's routers, one for each family of paths, so
+that no request is compared with paths of another family. ``server.py`` starts and stops it.
+"""
 
 from collections.abc import Sequence
 
 from starlette.routing import BaseRoute, Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from signoff.web.api.docs import PAGES
 from signoff.web.api.routes import ENDPOINTS
@@ -11,9 +14,9 @@ from signoff.web.edge import Door, Nowhere
 from signoff.web.parts import Parts
 
 
-def build_app(parts: Parts, more: Sequence[BaseRoute] = ()) -> Router:
+def build_app(parts: Parts, more: Sequence[BaseRoute] = ()) -> ASGIApp:
     """The whole web layer over these parts; ``more``: routes beside the API, such as the inbox's pages."""
-    return Router([*api_routes(parts), *more], redirect_slashes=False, default=Nowhere(parts))
+    return Families(api_routes(parts), more, Nowhere(parts))
 
 
 def api_routes(parts: Parts) -> list[Route]:
@@ -22,3 +25,29 @@ def api_routes(parts: Parts) -> list[Route]:
     for row in (*ENDPOINTS, *PAGES):
         paths.setdefault(row.path, {})[row.method] = row
     return [Route(path, Door(parts, methods)) for path, methods in paths.items()]
+
+
+class Families:
+    """Routers by family: ``/v1/intents/…`` is one, ``/v1/tasks/…`` another; all other paths share one."""
+
+    def __init__(self, routes: Sequence[Route], more: Sequence[BaseRoute], nowhere: ASGIApp) -> None:
+        found: dict[str, list[BaseRoute]] = {}
+        for route in routes:
+            found.setdefault(family(route.path), []).append(route)
+        found.setdefault("", []).extend(more)
+        self._routers = {
+            name: Router(members, redirect_slashes=False, default=nowhere) for name, members in found.items()
+        }
+        self._rest = self._routers[""]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.router(scope["path"])(scope, receive, send)
+
+    def router(self, path: str) -> Router:
+        """Where a path is looked up."""
+        return self._routers.get(family(path), self._rest)
+
+
+def family(path: str) -> str:
+    """The word after ``/v1/``; "" for every other path."""
+    return path[4:].partition("/")[0] if path.startswith("/v1/") else ""

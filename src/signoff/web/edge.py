@@ -40,7 +40,7 @@ class WrongMethod(Refused):
     status: ClassVar[int] = 405
 
 
-class _GoneAwayError(Exception):
+class GoneAwayError(Exception):
     """The client hung up before its request was whole: nobody is left to answer."""
 
 
@@ -66,7 +66,7 @@ class Door:
             if endpoint.access is Access.KEY:
                 call.actor = await identify(call)
             if call.method != "GET":
-                call.body = await _read(call, receive, endpoint.limit)
+                call.body = await read_body(call, receive, endpoint.limit)
             call.receive = receive
             answer = await endpoint.run(call)
             if isinstance(answer, bytes):
@@ -77,7 +77,7 @@ class Door:
                 await reply.json(200, _ENCODER.encode(answer))
             else:
                 await reply.stream(answer)
-        except _GoneAwayError:
+        except GoneAwayError:
             return
         except Refused as refusal:
             await reply.refuse(refusal, self._allow)
@@ -120,7 +120,7 @@ async def identify(call: Call) -> Actor:
     return await call.parts.keys.authenticate(secret, via)
 
 
-async def _read(call: Call, receive: Receive, limit: int) -> bytes:
+async def read_body(call: Call, receive: Receive, limit: int) -> bytes:
     declared = call.header(b"content-length")
     if declared.isdigit() and len(declared) < 20 and int(declared) > limit:
         raise _too_large(limit)
@@ -129,7 +129,7 @@ async def _read(call: Call, receive: Receive, limit: int) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise _GoneAwayError
+            raise GoneAwayError
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > limit:

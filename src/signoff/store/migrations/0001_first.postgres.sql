@@ -155,3 +155,8 @@ create table workflows (
     applied_at bigint not null,
     primary key (workspace, intent_type, version)
 );
+
+-- A hot table must not wait until a fifth of it is dead rows.
+alter table intents set (autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
+alter table outbox set (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);
+alter table replies set (autovacuum_vacuum_scale_factor = 0.05);

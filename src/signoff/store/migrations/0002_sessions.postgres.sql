@@ -1,10 +1,10 @@
 -- People signed in on the pages, and the links that sign them in or open one task. Only hashes of tokens are kept.
 
 create table sessions (
-    id text primary key,
-    workspace text not null references workspaces (id),
-    person text not null,
-    key_id text not null,
+    id text collate "C" primary key,
+    workspace text collate "C" not null references workspaces (id),
+    person text collate "C" not null,
+    key_id text collate "C" not null,
     created_at bigint not null,
     expires_at bigint not null
 );
@@ -12,13 +12,13 @@ create index sessions_expired on sessions (expires_at);
 create index sessions_of_person on sessions (workspace, person);
 
 create table links (
-    id text primary key,
-    workspace text not null references workspaces (id),
-    person text not null,
-    purpose text not null check (purpose in ('login', 'task')),
-    intent_id text not null,
+    id text collate "C" primary key,
+    workspace text collate "C" not null references workspaces (id),
+    person text collate "C" not null,
+    purpose text collate "C" not null check (purpose in ('login', 'task')),
+    intent_id text collate "C" not null,
     visit integer not null,
-    digest text not null,
+    digest text collate "C" not null,
     created_at bigint not null,
     expires_at bigint not null,
     used_at bigint

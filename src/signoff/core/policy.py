@@ -1,0 +1,279 @@
+"""A policy: who decides and how, apart from what is decided. Named in the workspace, or written into a workflow's step.
+
+Nothing in it is guessed: an unknown field is refused by name, and so is whatever could never have an effect.
+"""
+
+import re
+from datetime import time, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec.structs import replace
+
+from signoff.core import taskspec
+from signoff.core.durations import show_duration
+from signoff.core.errors import Invalid
+from signoff.core.fields import Fields, document, shown, suggestion
+from signoff.core.hours import Hours
+from signoff.core.parties import parties
+from signoff.core.plan import HumanStep
+from signoff.core.tasks import Escalation, Fallback, Risk, Sign, Stage, Strength, sign_of
+from signoff.core.timing import Reminders
+
+MAX_STAGES: Final = 10
+MAX_RUNGS: Final = 20
+DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_CLOCK: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
+_FIELDS: Final = (
+    "approve", "self_approval", "remind", "escalate", "deadline", "on_timeout", "hours", "strength", "risk",
+)  # fmt: skip
+_LEAST: Final = {Risk.LOW: Strength.LINK, Risk.MEDIUM: Strength.LINK}
+
+
+class Policy(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A compiled policy. ``goto``: the step to go on with after silence, in a workflow that has it."""
+
+    stages: tuple[Stage, ...] = (Stage(),)
+    self_approval: bool | None = None
+    remind: Reminders | None = None
+    escalate: tuple[Escalation, ...] = ()
+    deadline: timedelta | None = None
+    deadline_in_hours: bool = False
+    fallback: Fallback = Fallback.EXPIRE
+    fallback_outcome: str = ""
+    goto: str = ""
+    hours: Hours | None = None
+    strength: Strength = Strength.LINK
+    risk: Risk = Risk.MEDIUM
+
+
+def compile_policy(source: object, path: str = "") -> Policy:
+    """Compile a policy (a JSON-able dict) that stands at ``path``; raises Invalid naming the field, with a hint."""
+    return read_policy(document(source).moved(path))
+
+
+def read_policy(fields: Fields) -> Policy:
+    """The policy that an object of a document holds."""
+    fields.known(*_FIELDS)
+    deadline = fields.duration("deadline")
+    risk = Risk(_word(fields, "risk", [risk.value for risk in Risk]) or Risk.MEDIUM)
+    fallback, outcome, goto = _on_timeout(fields, deadline, risk)
+    working = fields.inner("hours")
+    return Policy(
+        stages=_stages(fields),
+        self_approval=fields.flag("self_approval"),
+        remind=reminders(fields, deadline),
+        escalate=ladder(fields, deadline),
+        deadline=deadline,
+        deadline_in_hours=bool(working and working.flag("deadline")),
+        fallback=fallback,
+        fallback_outcome=outcome,
+        goto=goto,
+        hours=hours(working, "deadline") if working else None,
+        strength=_strength(fields, risk),
+        risk=risk,
+    )
+
+
+def applied(step: HumanStep, policy: Policy, name: str, path: str) -> HumanStep:
+    """The step under the policy; ``name`` is kept with it. The step's own deadline and route stand, where it says them."""
+    if step.on_timeout is not None and policy.fallback is not Fallback.EXPIRE:
+        raise Invalid(
+            "two_fallbacks", f"{path}: both the step and its policy say what follows silence.", field=path,
+            hint="Take on_timeout out of one of them.",
+        )  # fmt: skip
+    if policy.fallback is Fallback.OUTCOME and policy.fallback_outcome not in step.task.outcomes:
+        allowed = ", ".join(step.task.outcomes)
+        raise Invalid(
+            "outcome_not_allowed", f"{path}: on_timeout: {policy.fallback_outcome!r} is no outcome of this task.",
+            field=path, hint=f"Allowed: {allowed}.",
+        )  # fmt: skip
+    task = replace(
+        step.task,
+        policy=name,
+        stages=policy.stages,
+        self_approval=policy.self_approval,
+        remind=policy.remind,
+        escalate=policy.escalate,
+        hours=policy.hours,
+        deadline_in_hours=policy.deadline_in_hours,
+        fallback=policy.fallback,
+        fallback_outcome=policy.fallback_outcome,
+        strength=policy.strength,
+        risk=policy.risk,
+    )
+    return replace(step, task=task, deadline=step.deadline or policy.deadline, on_timeout=step.on_timeout or policy.goto or None)
+
+
+def names_in(policy: Policy) -> tuple[str, ...]:
+    """Every party that the policy names, each once."""
+    names = [name for stage in policy.stages for name in stage.approvers]
+    return tuple(dict.fromkeys([*names, *(name for rung in policy.escalate for name in rung.to)]))
+
+
+def _stages(fields: Fields) -> tuple[Stage, ...]:
+    if not fields.has("approve"):
+        return (Stage(),)
+    single = isinstance(fields.value["approve"], dict)
+    listed = [fields.value["approve"]] if single else fields.each("approve", most=MAX_STAGES)
+    if not listed:
+        raise fields.invalid("approve", "names no stage", hint="For example: approve: [{any: [team:dba]}].")
+    return tuple(
+        _stage(fields.need_inner("approve") if single else fields.item("approve", index, stage))
+        for index, stage in enumerate(listed)
+    )
+
+
+def _stage(stage: Fields) -> Stage:
+    stage.known("any", "all", "need", "reject_after")
+    if stage.has("any") and stage.has("all"):
+        raise stage.invalid("all", "stands beside any", hint="One of them: any of these, or each of these.")
+    every = stage.has("all")
+    named = "all" if every else "any"
+    approvers = parties(stage, named)
+    if stage.has(named) and not approvers:
+        raise stage.invalid(named, "names nobody")
+    if every and stage.has("need"):
+        raise stage.invalid("need", "has no effect beside all, which takes one person of each")
+    return Stage(approvers, stage.count("need", 1, 100) or 1, stage.count("reject_after", 1, 100) or 1, every)
+
+
+def reminders(fields: Fields, deadline: timedelta | None) -> Reminders | None:
+    """``remind: 5m`` or ``remind: {after, every, at_most}``."""
+    if not isinstance(fields.value.get("remind"), dict):
+        after = fields.duration("remind")
+        every, most, where = after, None, fields.at("remind")
+    else:
+        remind = fields.need_inner("remind")
+        remind.known("after", "every", "at_most")
+        after = remind.need_duration("after")
+        every = remind.duration("every")
+        most, where = remind.count("at_most", 1, taskspec.MAX_REMINDERS), remind.at("after")
+    if after is None:
+        return None
+    _refuse_too_late(where, after, deadline)
+    return Reminders(after=after, every=every or after, at_most=most or 3)
+
+
+def ladder(fields: Fields, deadline: timedelta | None) -> tuple[Escalation, ...]:
+    """``escalate: [{after, to}, ...]``, each rung later than the one before."""
+    if isinstance(fields.value.get("escalate"), dict):
+        rungs = [fields.need_inner("escalate")]
+    else:
+        listed = fields.each("escalate", most=MAX_RUNGS)
+        rungs = [fields.item("escalate", index, rung) for index, rung in enumerate(listed)]
+    compiled: list[Escalation] = []
+    for rung in rungs:
+        rung.known("after", "to")
+        after = rung.need_duration("after")
+        if compiled and after <= compiled[-1].after:
+            raise rung.invalid("after", "must be later than the one before")
+        _refuse_too_late(rung.at("after"), after, deadline)
+        to = parties(rung, "to")
+        if not to:
+            raise rung.invalid("to", "is required", code="missing_field")
+        compiled.append(Escalation(after=after, to=to))
+    return tuple(compiled)
+
+
+def _refuse_too_late(path: str, after: timedelta, deadline: timedelta | None) -> None:
+    if deadline is not None and after >= deadline:
+        message = f"{path}: never happens, because the step's deadline is {show_duration(deadline)}."
+        raise Invalid("never_happens", message, field=path, hint="Make it shorter, or the deadline longer.")
+
+
+def _on_timeout(fields: Fields, deadline: timedelta | None, risk: Risk) -> tuple[Fallback, str, str]:
+    """(fallback, its outcome, the step it goes to)."""
+    word = fields.text("on_timeout", longest=200)
+    if word and deadline is None and word != "expire":
+        raise fields.invalid("on_timeout", "never happens, because there is no deadline", hint="Add deadline: 8h.")
+    kind, _, target = (part.strip() for part in word.partition(":"))
+    if word in ("", "expire", "reject"):
+        return Fallback(word or "expire"), "", ""
+    if kind == "goto" and target:
+        return Fallback.EXPIRE, "", target
+    if kind != "outcome" or not target:
+        hint = suggestion(word, ("expire", "reject")) or "Known: expire, reject, goto:STEP, outcome:OUTCOME."
+        raise fields.invalid("on_timeout", f"{shown(word)!r} is no fallback", hint=hint)
+    sign = sign_of(target, {})
+    if sign is Sign.CHANGES:
+        raise fields.invalid("on_timeout", "silence cannot ask for changes", hint="Use expire, reject or goto:STEP.")
+    if sign is Sign.POSITIVE and risk is not Risk.LOW:
+        hint = "Use expire or reject; or say risk: low, where the workspace allows it."
+        raise fields.invalid("on_timeout", "a yes may follow from silence only where the risk is low", hint=hint)
+    return Fallback.OUTCOME, target, ""
+
+
+def _strength(fields: Fields, risk: Risk) -> Strength:
+    least = _LEAST.get(risk, Strength.SESSION)
+    word = _word(fields, "strength", [strength.value for strength in Strength])
+    if word == Strength.STEP_UP:
+        hint = "Use session: the strongest there is until people can register a second factor."
+        raise fields.invalid("strength", "there is no second factor yet, so nobody could decide", hint=hint, code="not_supported")
+    if word == Strength.LINK and least is not Strength.LINK:
+        raise fields.invalid("strength", f"a link is too weak where the risk is {risk.value}", hint="Use session.")
+    return Strength(word) if word else least
+
+
+def _word(fields: Fields, name: str, known: list[str]) -> str:
+    word = fields.text(name, longest=64)
+    if word and word not in known:
+        hint = suggestion(word, known) or "Known: " + ", ".join(known) + "."
+        raise fields.invalid(name, f"{shown(word)!r} is unknown here", hint=hint)
+    return word
+
+
+def hours(fields: Fields, *more: str) -> Hours:
+    """Working hours: zone, days, from, to (and the fields ``more``, read elsewhere)."""
+    fields.known("zone", "days", "from", "to", *more)
+    named: dict[str, Any] = {"start": clock(fields, "from"), "end": clock(fields, "to")}
+    days = _days(fields)
+    given = {name: value for name, value in named.items() if value is not None}
+    return Hours(zone(fields, "zone", needed=True), **given, **({"days": days} if days else {}))
+
+
+def zone(fields: Fields, name: str, *, needed: bool = False) -> str:
+    """An IANA time zone's name, "" when absent."""
+    word = fields.need(name, longest=64) if needed else fields.text(name, longest=64)
+    try:
+        if word:
+            ZoneInfo(word)
+    except (ValueError, OSError) as unknown:  # ZoneInfoNotFoundError is a KeyError below
+        raise _no_zone(fields, name, word) from unknown
+    except KeyError as unknown:
+        raise _no_zone(fields, name, word) from unknown
+    return word
+
+
+def _no_zone(fields: Fields, name: str, word: str) -> Invalid:
+    return fields.invalid(name, f"{shown(word)!r} is no time zone", hint="Write an IANA name such as Europe/Berlin.")
+
+
+def clock(fields: Fields, name: str) -> time | None:
+    """A time of day, ``08:00``; None when absent. ``24:00`` is midnight."""
+    word = fields.text(name, longest=16)
+    if word == "24:00":
+        return time(0)
+    match = _CLOCK.fullmatch(word)
+    if word and not match:
+        raise fields.invalid(name, f"{shown(word)!r} is no time of day", hint='Write it as "08:00", in quotes.')
+    return time(int(match[1]), int(match[2])) if match else None
+
+
+def weekday(fields: Fields, name: str, word: str) -> int:
+    """0 for ``mon`` or ``monday``, and so on."""
+    day = word.strip().lower()[:3]
+    if day not in DAYS:
+        raise fields.invalid(name, f"{shown(word)!r} is no day", hint="Known: " + ", ".join(DAYS) + ".")
+    return DAYS.index(day)
+
+
+def _days(fields: Fields) -> tuple[int, ...]:
+    found: set[int] = set()
+    for written in fields.texts("days"):
+        for part in written.split(","):
+            first, _, last = part.partition("-")
+            start, end = weekday(fields, "days", first), weekday(fields, "days", last or first)
+            found.update((start + step) % 7 for step in range((end - start) % 7 + 1))
+    return tuple(sorted(found))

@@ -1,0 +1,311 @@
+"""What the decision card shows: a pure function of the intent, its history, the directory and the reader.
+
+Eleven parts, top to bottom: the question; who asks; why you; what changes; what it touches; what was checked; the
+requester's own words; what silence means; who else; the choices; and afterwards the receipt. Words of agents stand
+only where they are marked as theirs: never in the question and never on a button.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from signoff.core import events as e
+from signoff.core.access import may
+from signoff.core.commands import Answer
+from signoff.core.errors import Refused
+from signoff.core.ids import visit_ref
+from signoff.core.model import ActorKind, Intent, Task
+from signoff.core.plan import HumanStep, Plan
+from signoff.core.standing import on_requesters_side
+from signoff.core.tasks import Risk, TaskType
+from signoff.web.api.shapes.tasks import on_silence
+from signoff.web.inbox.changes import Group, Leaf, changed_leaves, group
+from signoff.web.inbox.choices import Choice, choices
+from signoff.web.inbox.evidence import Check, Fact, checks, own_words, touched
+from signoff.web.inbox.known import Known
+from signoff.web.inbox.parties import Others, others, reasons
+
+_QUESTION: Final[dict[TaskType, str]] = {
+    TaskType.APPROVAL: "Approve or reject",
+    TaskType.REVIEW: "Review",
+    TaskType.CONFIRMATION: "Confirm or deny",
+    TaskType.FORM: "Fill in a form",
+    TaskType.CLARIFICATION: "Answer a question",
+    TaskType.ASSIGNMENT: "Assign",
+    TaskType.MANUAL_ACTION: "Do, then confirm",
+    TaskType.OVERRIDE: "Allow or refuse an exception",
+}
+_SUBJECT_LEAVES: Final = 4
+_SUBJECT_LENGTH: Final = 60
+
+
+class Asker(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks, and for whom; ``claimed`` is what the client called itself, which nobody checked."""
+
+    kind: str
+    name: str
+    address: str
+    claimed: str
+    persons: tuple[str, ...]
+    earlier: int
+    endings: tuple[tuple[str, int], ...]
+
+
+class Given(msgspec.Struct, frozen=True):
+    """One answer, as the receipt and the list of votes show it."""
+
+    name: str
+    stead: str
+    outcome: str
+    comment: str
+    data: Group
+    at: datetime
+    via: str
+    seq: int
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of it. ``mine``: the reader's own answer decided it."""
+
+    ending: str
+    outcome: str
+    by: str
+    via: str
+    at: datetime
+    seq: int
+    mine: bool
+    status: str
+    after: tuple[str, ...]
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything on the page, in its order. ``needs_opening``: a yes waits until what is folded was opened."""
+
+    task_id: str
+    intent: Intent
+    type: TaskType
+    question: str
+    subject: tuple[str, ...]
+    said: str
+    described: str
+    trusted: bool
+    risk: str
+    risk_from: str
+    due_at: datetime | None
+    opened_at: datetime
+    revision: int
+    digest: str
+    asker: Asker
+    why: tuple[str, ...]
+    changes: Group
+    moved: tuple[Leaf, ...]
+    touches: tuple[Fact, ...]
+    undo: tuple[Fact, ...]
+    checks: tuple[Check, ...]
+    words: tuple[Leaf, ...]
+    silence: str
+    silence_at: datetime | None
+    others: Others
+    votes: tuple[Given, ...]
+    choices: tuple[Choice, ...]
+    barred: str
+    self_approval: bool
+    folded: bool
+    needs_opening: bool
+    opened: bool
+    receipt: Receipt | None
+    form: dict[str, Any] | None
+    comment_required: bool
+    evidence_required: bool
+
+    @property
+    def open(self) -> bool:
+        return self.receipt is None
+
+    @property
+    def may_answer(self) -> bool:
+        return self.open and not self.barred
+
+
+def question(plan: Plan, step: HumanStep, intent_type: str) -> str:
+    """The question in words of ours: the workflow's title where an admin wrote it, never a requester's."""
+    return step.task.title if from_workflow(plan) else f"{_QUESTION[step.task.type]}: {kind_words(intent_type)}"
+
+
+def from_workflow(plan: Plan) -> bool:
+    """Whether the plan was written by an admin of the workspace; all others came with the request."""
+    return plan.source.startswith("workflow")
+
+
+def kind_words(intent_type: str) -> str:
+    """``intent.infra.change_approval.v1`` as words: infra, change approval."""
+    parts = [part for part in intent_type.split(".") if part and part != "intent"]
+    if len(parts) > 1 and parts[-1][:1] == "v" and parts[-1][1:].isdigit():
+        parts.pop()
+    return ", ".join(part.replace("_", " ").replace("-", " ") for part in parts)[:120] or intent_type[:120]
+
+
+def card(known: Known) -> Card:
+    """The card of one task for one reader."""
+    intent, story, book = known.intent, known.story, known.book
+    step = intent.plan.by_id[story.step]
+    if not isinstance(step, HumanStep):
+        raise TypeError(f"step {story.step!r} is not a human step")
+    spec, trusted = step.task, from_workflow(intent.plan)
+    payload, words = own_words(known.payload, known.opened)
+    results = {name: value for name, value in results_before(known.facts, story.visit).items() if name != step.id}
+    shown = group(payload, known.opened)
+    verdicts = checks(intent.plan, results, known.facts, book, known.opened)
+    touches, undo = touched(known.payload, results)
+    rated, rated_by = _risk(spec.risk, results)
+    folded = shown.folded or any(leaf.hidden for leaf in words) or any(check.leaves.folded for check in verdicts)
+    barred = _barred(known)
+    return Card(
+        task_id=visit_ref(intent.id, story.visit), intent=intent, type=spec.type,
+        question=question(intent.plan, step, intent.type), subject=_subject(known.payload),
+        said="" if trusted else spec.title, described=spec.description, trusted=trusted,
+        risk=rated.value, risk_from=rated_by, due_at=_due(intent, story), opened_at=story.opened_at,
+        revision=story.revision, digest=story.digest, asker=_asker(known), why=reasons(known, step),
+        changes=shown, moved=_moved(known, step.id), touches=touches, undo=undo, checks=verdicts, words=words,
+        silence=on_silence(step, story.deadline_at, intent.deadline_at), silence_at=_due(intent, story),
+        others=others(known, step), votes=_votes(known),
+        choices=choices(intent, step, _task(known)), barred=barred,
+        self_approval=not barred and on_requesters_side(known.reader, intent), folded=folded,
+        needs_opening=folded and rated is not Risk.LOW, opened=known.opened, receipt=_receipt(known),
+        form=spec.form, comment_required=spec.comment_required, evidence_required=spec.evidence_required,
+    )  # fmt: skip
+
+
+def _task(known: Known) -> Task | None:
+    """The task while it is open."""
+    held = known.intent.open
+    return held if isinstance(held, Task) and held.visit == known.story.visit else None
+
+
+def _barred(known: Known) -> str:
+    """Why this reader cannot answer; "" when they can. The rule itself is asked, not a copy of it."""
+    task = _task(known)
+    if task is None:
+        return "This task is closed."
+    try:
+        may(known.reader, Answer(outcome="", visit=task.visit, revision=task.revision, digest=task.digest), known.intent)
+    except Refused as refusal:
+        return refusal.message + (f" {refusal.hint}" if refusal.hint else "")
+    return ""
+
+
+def _due(intent: Intent, story: Story) -> datetime | None:
+    return min((at for at in (story.deadline_at, intent.deadline_at) if at is not None), default=None)
+
+
+def _subject(payload: dict[str, Any]) -> tuple[str, ...]:
+    """The first short values of the payload, as they are: what this one is about, at a glance."""
+    short = [
+        value
+        for value in payload.values()
+        if isinstance(value, str) and 0 < len(value) <= _SUBJECT_LENGTH and "\n" not in value
+    ]
+    return tuple(short[:_SUBJECT_LEAVES])
+
+
+_ORDER: Final = (Risk.LOW, Risk.MEDIUM, Risk.HIGH, Risk.CRITICAL)
+
+
+def _risk(policy: Risk, results: dict[str, Any]) -> tuple[Risk, str]:
+    """(risk, who says so): the policy's, or a check's where that is higher. Nobody can lower the policy's."""
+    worst, by = policy, "by the workspace's policy"
+    for step, result in results.items():
+        said = str(result.get("risk", "")).lower() if isinstance(result, dict) else ""
+        if said in _ORDER and _ORDER.index(Risk(said)) > _ORDER.index(worst):
+            worst, by = Risk(said), f"by the check in step {step}"
+    return worst, by
+
+
+def _asker(known: Known) -> Asker:
+    requester, book = known.intent.requester, known.book
+    endings: dict[str, int] = {}
+    for intent in known.earlier:
+        word = intent.ending.value if intent.ending else intent.status.value.lower()
+        endings[word] = endings.get(word, 0) + 1
+    return Asker(
+        kind=requester.kind.value,
+        name=book.display(requester.id),
+        address=requester.address,
+        claimed=requester.claimed if requester.claimed != requester.address else "",
+        persons=tuple(book.display(person) for person in requester.persons if person != requester.id),
+        earlier=len(known.earlier),
+        endings=tuple(endings.items()),
+    )
+
+
+def results_before(facts: Sequence[e.Fact], visit: int) -> dict[str, Any]:
+    """The steps' results as they stood when this visit's task was opened: what its digest was taken of."""
+    results: dict[str, Any] = {}
+    for fact in facts:
+        match fact.event:
+            case e.TaskOpened(visit=opened) if opened == visit:
+                return results
+            case e.Reported(step=step, result=result, fault=fault, retry_at=None):
+                results[step] = {"error": fault.message, "code": fault.code} if fault else result
+            case e.Decided(step=step, outcome=outcome, ending=ending):
+                results[step] = {"outcome": outcome, "ending": ending.value}
+    return results
+
+
+def _moved(known: Known, step: str) -> tuple[Leaf, ...]:
+    """What is different from the last time this step was asked."""
+    before = [
+        fact.event.visit
+        for fact in known.facts
+        if isinstance(fact.event, e.TaskOpened) and fact.event.step == step and fact.event.visit < known.story.visit
+    ]
+    if not before:
+        return ()
+    old, new = results_before(known.facts, before[-1]), results_before(known.facts, known.story.visit)
+    return changed_leaves(
+        {k: v for k, v in old.items() if k != step}, {k: v for k, v in new.items() if k != step}
+    )
+
+
+def _votes(known: Known) -> tuple[Given, ...]:
+    return tuple(_given(fact, known) for fact in known.story.votes.values() if isinstance(fact.event, e.Answered))
+
+
+def _given(fact: e.Fact, known: Known) -> Given:
+    event = fact.event
+    if not isinstance(event, e.Answered):
+        raise TypeError("a vote is an answer")
+    stead = event.principal if event.principal not in ("", fact.actor.id) else ""
+    return Given(
+        name=known.book.display(fact.actor.id),
+        stead=known.book.display(stead) if stead else "",
+        outcome=event.outcome,
+        comment=fact.note.comment if fact.note else "",
+        data=group(event.data, True) if event.data else Group(),
+        at=fact.at,
+        via=fact.via,
+        seq=fact.seq,
+    )
+
+
+def _receipt(known: Known) -> Receipt | None:
+    fact = known.story.decided
+    if fact is None or not isinstance(fact.event, e.Decided):
+        return None
+    event, intent = fact.event, known.intent
+    later = [f.event for f in known.facts if f.seq > fact.seq]
+    after = [f"step {x.step} finished" if not x.fault else f"step {x.step} failed" for x in later if isinstance(x, e.Reported)]
+    system = fact.actor.kind is ActorKind.SYSTEM
+    return Receipt(
+        ending=event.ending.value,
+        outcome=event.outcome,
+        by="the clock" if system else known.book.display(fact.actor.id),
+        via=fact.via,
+        at=fact.at,
+        seq=fact.seq,
+        mine=fact.actor.id == known.reader.id,
+        status=intent.status.value,
+        after=tuple(after),
+    )

@@ -1,0 +1,153 @@
+"""JSON as a person checks it: every leaf with its path, before and after where both are given, nothing cut unseen.
+
+Pure. What is too long for one look is folded, and counted: whoever shows it must offer to open it.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+
+LONGEST: Final = 600
+MOST_LINES: Final = 12
+MOST_LEAVES: Final = 40
+_DIFF_LINES: Final = 4000
+_PAIRS: Final = (("before", "after"), ("from", "to"), ("old", "new"), ("current", "proposed"))
+_PLAIN = msgspec.json.Encoder()
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One line of a difference. ``sign``: ``+``, ``-`` or a space."""
+
+    sign: str
+    text: str
+
+
+class Leaf(msgspec.Struct, frozen=True, kw_only=True):
+    """One value. ``hidden``: how many characters of it are folded away; ``lines``: a difference line by line."""
+
+    path: str
+    text: str
+    kind: str = "text"
+    before: str | None = None
+    lines: tuple[Line, ...] = ()
+    hidden: int = 0
+
+
+class Group(msgspec.Struct, frozen=True):
+    """Leaves that belong together. ``rest``: how many more are folded away."""
+
+    leaves: tuple[Leaf, ...] = ()
+    rest: int = 0
+
+    @property
+    def folded(self) -> bool:
+        return self.rest > 0 or any(leaf.hidden for leaf in self.leaves)
+
+
+def group(value: Any, opened: bool) -> Group:
+    """The leaves of a JSON value; all of them whole when ``opened``."""
+    found = list(leaves(value))
+    if opened:
+        return Group(tuple(found))
+    return Group(tuple(_cut(leaf) for leaf in found[:MOST_LEAVES]), max(0, len(found) - MOST_LEAVES))
+
+
+def leaves(value: Any, path: str = "") -> Iterator[Leaf]:
+    """Every leaf, in the order given. An empty object or list is a leaf too."""
+    if isinstance(value, Mapping) and value:
+        pair = next((p for p in _PAIRS if set(value) == set(p)), None)
+        if pair is not None:
+            yield from _changed(value[pair[0]], value[pair[1]], path)
+            return
+        for key, item in value.items():
+            yield from leaves(item, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list) and value:
+        for index, item in enumerate(value):
+            yield from leaves(item, f"{path}[{index}]")
+    else:
+        yield Leaf(path=path, text=show(value), kind=_kind(value))
+
+
+def _changed(before: Any, after: Any, path: str) -> Iterator[Leaf]:
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for key in dict.fromkeys((*before, *after)):
+            at = f"{path}.{key}" if path else str(key)
+            if key not in before:
+                yield Leaf(path=at, text=show(after[key]), before="(not there)")
+            elif key not in after:
+                yield Leaf(path=at, text="(taken away)", before=show(before[key]))
+            elif before[key] == after[key]:
+                yield from leaves(after[key], at)
+            else:
+                yield from _changed(before[key], after[key], at)
+        return
+    old, new = show(before), show(after)
+    lines = tuple(difference(old, new)) if "\n" in old or "\n" in new else ()
+    yield Leaf(path=path, text=new, kind=_kind(after), before=old, lines=lines)
+
+
+def difference(old: str, new: str) -> Iterator[Line]:
+    """Line by line. By characters it would never finish on one long line."""
+    was, now = old.split("\n"), new.split("\n")
+    if len(was) + len(now) > _DIFF_LINES:
+        yield from (Line("-", line) for line in was)
+        yield from (Line("+", line) for line in now)
+        return
+    for tag, a, b, c, d in difflib.SequenceMatcher(None, was, now).get_opcodes():
+        if tag == "equal":
+            yield from (Line(" ", line) for line in was[a:b])
+        else:
+            yield from (Line("-", line) for line in was[a:b])
+            yield from (Line("+", line) for line in now[c:d])
+
+
+def show(value: Any) -> str:
+    """A value as text: strings as they are, everything else as JSON."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping | list) and value:
+        return msgspec.json.format(_PLAIN.encode(value), indent=2).decode()
+    return _PLAIN.encode(value).decode()
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, bool):
+        return "bool"
+    if value is None:
+        return "null"
+    if isinstance(value, int | float):
+        return "number"
+    return "block" if isinstance(value, str) and ("\n" in value or len(value) > 80) else "text"
+
+
+def _cut(leaf: Leaf) -> Leaf:
+    """The beginning of a long leaf, and how much of it is missing."""
+    lines = leaf.lines[:MOST_LINES]
+    text, before = clip(leaf.text), leaf.before and clip(leaf.before)
+    missing = len(leaf.text) - len(text) + (len(leaf.before or "") - len(before or ""))
+    if leaf.lines:
+        missing = max(missing, sum(len(line.text) + 1 for line in leaf.lines[MOST_LINES:]))
+        if any(len(line.text) > LONGEST for line in lines):
+            lines = tuple(Line(line.sign, line.text[:LONGEST]) for line in lines)
+            missing = max(missing, 1)
+    return msgspec.structs.replace(leaf, text=text, before=before, lines=lines, hidden=missing)
+
+
+def clip(text: str) -> str:
+    """The beginning that fits one look."""
+    return "\n".join(text[:LONGEST].split("\n")[:MOST_LINES])
+
+
+def changed_leaves(old: Any, new: Any) -> tuple[Leaf, ...]:
+    """What differs between two JSON values, leaf by leaf."""
+    was = {leaf.path: leaf.text for leaf in leaves(old)}
+    now = {leaf.path: leaf.text for leaf in leaves(new)}
+    found = []
+    for path in dict.fromkeys((*was, *now)):
+        if was.get(path) != now.get(path):
+            found.append(
+                Leaf(path=path, text=now.get(path, "(taken away)"), before=was.get(path, "(not there)"))
+            )
+    return tuple(found)

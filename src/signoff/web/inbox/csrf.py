@@ -1,0 +1,46 @@
+"""Whether a request that changes something came from a page of ours. Cookies alone prove nothing.
+
+Browsers say it in Sec-Fetch-Site; where they do not (plain http on a LAN name), Origin has to be our Host. Our own
+no-referrer policy makes such browsers send ``Origin: null``: then the form's own token has to fit the cookie.
+"""
+
+import hashlib
+import hmac
+from urllib.parse import urlsplit
+
+from signoff.core.errors import Forbidden
+from signoff.web.call import Call
+
+
+def form_token(cookie: str) -> str:
+    """What a form carries for the holder of this cookie; worthless without it."""
+    return hashlib.sha256(b"signoff/form/v1\0" + cookie.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def check_origin(call: Call, cookie: str, given: str) -> None:
+    """Raise Forbidden unless the request came from our own page. ``given``: the form's token, or ""."""
+    site = call.header(b"sec-fetch-site")
+    if site:
+        if site == "same-origin":
+            return
+        raise _foreign()
+    origin = call.header(b"origin")
+    if origin and origin != "null":
+        if urlsplit(origin).netloc.lower() in _own_hosts(call):
+            return
+        raise _foreign()
+    if not cookie or not hmac.compare_digest(form_token(cookie), given):
+        raise _foreign()
+
+
+def _own_hosts(call: Call) -> set[str]:
+    configured = urlsplit(call.parts.settings.base_url).netloc
+    return {host.lower() for host in (call.header(b"host"), configured) if host}
+
+
+def _foreign() -> Forbidden:
+    return Forbidden(
+        "foreign_form",
+        "This did not come from a page of this server, so nothing was done.",
+        hint="Open the page here and press the button again.",
+    )

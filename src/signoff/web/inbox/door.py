@@ -1,0 +1,194 @@
+"""The door of every page, as raw ASGI: who is signed in, whether a form is ours, one shape for every refusal.
+
+A GET or HEAD reaches only functions that read. What is private is never cached, framed or sent along as a referrer.
+"""
+
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+from urllib.parse import parse_qsl, quote
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from signoff.core.errors import Malformed, Refused, Unauthenticated
+from signoff.core.model import Actor
+from signoff.web.call import Call, Page, Stream
+from signoff.web.edge import GoneAwayError, Reply, WrongMethod, read_body
+from signoff.web.inbox import sessions
+from signoff.web.inbox.csrf import check_origin, form_token
+from signoff.web.inbox.render import render
+from signoff.web.parts import Parts
+
+log = logging.getLogger("signoff.web")
+
+_FORM_LIMIT: Final = 256 * 1024
+_MAX_FIELDS: Final = 500
+_HTML: Final = "text/html; charset=utf-8"
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+_PRIVATE: Final = (
+    ("content-security-policy", POLICY),
+    ("referrer-policy", "no-referrer"),
+    ("cache-control", "no-store"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("x-frame-options", "DENY"),
+    ("x-robots-tag", "noindex, nofollow"),
+)
+_HSTS: Final = ("strict-transport-security", "max-age=31536000")
+
+
+class Visit:
+    """One request to a page. ``person`` is whoever is signed in, None for nobody; ``form`` what was posted."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.parts = call.parts
+        self.query = call.query
+        self.params = call.params
+        self.token = sessions.session_of(call)
+        self.person: Actor | None = None
+        self.form: list[tuple[str, str]] = []
+        self.cookies: list[tuple[str, str]] = []
+        self._binding = sessions.binding_of(call)
+
+    @property
+    def actor(self) -> Actor:
+        """Who is signed in, on pages that need it."""
+        if self.person is None:
+            raise TypeError("an open page has no person")
+        return self.person
+
+    @property
+    def binding(self) -> str:
+        """What ties this browser's forms to it; made, and set as a cookie, where there was none."""
+        if not self._binding:
+            self._binding = secrets.token_urlsafe(24)
+            self.cookies.append(sessions.bound(self.call, self._binding))
+        return self._binding
+
+    def field(self, name: str, default: str = "") -> str:
+        """A posted field's last value."""
+        return next((value for key, value in reversed(self.form) if key == name), default)
+
+    async def page(self, template: str, status: int = 200, **values: Any) -> Page:
+        """A rendered page with everything that the frame around it needs."""
+        shown: dict[str, Any] = {"person": None, "book": None}
+        if self.person is not None:
+            book = await self.parts.directory.of(self.person.workspace)
+            shown = {"person": book.people.get(self.person.id), "book": book}
+        body = render(
+            template, actor=self.person, path=self.call.path, now=self.parts.clock.now(),
+            form_token=form_token(self.binding), **shown, **values,
+        )  # fmt: skip
+        return self._private(Page(body, _HTML, status))
+
+    def to(self, where: str) -> Page:
+        """Go on elsewhere, with a GET."""
+        return self._private(Page(b"", _HTML, 303, (("location", where),)))
+
+    def _private(self, page: Page) -> Page:
+        safe = (*_PRIVATE, _HSTS) if self.parts.settings.base_url.startswith("https://") else _PRIVATE
+        return msgspec.structs.replace(page, headers=(*page.headers, *safe, *self.cookies))
+
+
+Run = Callable[[Visit], Awaitable[Page | Stream]]
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One row of the table of pages. ``open``: nobody has to be signed in."""
+
+    method: str
+    path: str
+    run: Run
+    open: bool = False
+
+
+class PageDoor:
+    """One path: its pages by method."""
+
+    def __init__(self, parts: Parts, rows: Mapping[str, Row]) -> None:
+        self._parts = parts
+        self._rows = dict(rows)
+        if "GET" in rows:
+            self._rows["HEAD"] = rows["GET"]
+        self._allow = ", ".join(sorted(self._rows))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        call = Call(self._parts, scope, "")
+        reply = Reply(call, send)
+        try:
+            answer = await self._answer(call, receive)
+        except GoneAwayError:
+            return
+        if isinstance(answer, Page):
+            await reply.page(answer)
+        else:
+            await reply.stream(answer)
+
+    async def _answer(self, call: Call, receive: Receive) -> "Page | Stream":
+        visit = Visit(call)
+        try:
+            row = self._rows.get(call.method)
+            if row is None:
+                raise WrongMethod("method_not_allowed", f"{call.method[:16]} is not possible here.", hint=self._allow)
+            if call.method not in ("GET", "HEAD"):
+                await self._read(visit, receive)
+            call.receive = receive
+            await self._identify(visit, row)
+            return await row.run(visit)
+        except Unauthenticated as refusal:
+            return await self._sign_in(visit, refusal)
+        except Refused as refusal:
+            return await error_page(visit, refusal)
+        except GoneAwayError:
+            raise
+        except Exception:
+            log.exception("page %s failed", call.request_id)
+            broken = Refused("internal_error", "Something went wrong on the server. Nothing was recorded by this page.")
+            return await error_page(visit, broken, 500)
+
+    async def _read(self, visit: Visit, receive: Receive) -> None:
+        """The posted form; refused unless it came from a page of ours."""
+        body = await read_body(visit.call, receive, _FORM_LIMIT)
+        if visit.call.header(b"content-type").partition(";")[0].strip() != "application/x-www-form-urlencoded":
+            raise Malformed("not_a_form", "This takes a posted form.")
+        try:
+            visit.form = parse_qsl(
+                body.decode("utf-8"), keep_blank_values=True, max_num_fields=_MAX_FIELDS, errors="strict"
+            )
+        except ValueError:
+            raise Malformed("not_a_form", "The posted form cannot be read.") from None
+        check_origin(visit.call, sessions.binding_of(visit.call), visit.field("form_token"))
+
+    async def _identify(self, visit: Visit, row: Row) -> None:
+        if not visit.token:
+            if not row.open:
+                raise Unauthenticated("signed_out", "You are not signed in.")
+            return
+        try:
+            visit.person = await self._parts.sessions.actor(visit.token)
+        except Unauthenticated:
+            if not row.open:
+                raise
+            return
+        if visit.call.method == "POST":
+            await self._parts.sessions.renew(visit.token)
+
+    async def _sign_in(self, visit: Visit, refusal: Unauthenticated) -> Page:
+        call = visit.call
+        if call.method != "POST":
+            path = call.path + ("?" + call.query_string.decode("latin-1") if call.query_string else "")
+            return visit.to("/login" + ("?next=" + quote(path, safe="") if path != "/" else ""))
+        said = "You were signed out in the meantime; nothing was recorded. Sign in and do it again."
+        return await visit.page("login.html", 401, next="/", problem=said, hint=refusal.hint)
+
+
+async def error_page(visit: Visit, refusal: Refused, status: int = 0) -> Page:
+    """A refusal as a page: what is wrong and what to do next, in the words of the refusal."""
+    return await visit.page(
+        "error.html", status or refusal.status, refusal=refusal, request_id=visit.call.request_id
+    )

@@ -1,0 +1,102 @@
+"""What is known about the effect: what it touches, whether it can be undone, what machines checked, what is only said.
+
+Every fact names its source. Nobody's silence is taken for good news. Pure.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from signoff.core import events as e
+from signoff.core.plan import AgentStep, HumanStep, Plan
+from signoff.engine.directory import Snapshot
+from signoff.web.inbox.changes import Group, Leaf, clip, group, leaves
+
+_TOUCH: Final = frozenset(
+    "target targets environment env cluster database db region host hosts namespace tenant tenants scope table tables "
+    "count rows rows_affected affected records customers users recipients amount currency cost price total "
+    "locks_table downtime blast_radius".split()
+)
+_UNDO: Final = frozenset("reversible irreversible can_undo undo rollback rollback_step rollback_plan revert".split())
+_WORDS: Final = frozenset(
+    "reason reasoning why justification rationale explanation summary note notes message narrative doubt doubts "
+    "confidence concern concerns comment".split()
+)
+_YES: Final = ("passed", "valid", "ok", "success", "safe")
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """One thing said about the effect, and by whom."""
+
+    label: str
+    text: str
+    source: str
+
+
+class Check(msgspec.Struct, frozen=True):
+    """A machine's step before the question. ``verdict``: passed, failed, or reported (it gave no verdict)."""
+
+    step: str
+    by: str
+    address: str
+    verdict: str
+    leaves: Group
+
+
+def own_words(payload: dict[str, Any], opened: bool) -> tuple[dict[str, Any], tuple[Leaf, ...]]:
+    """(the payload without what the requester says about it, those words). Nothing is in neither."""
+    words = {name: text for name, text in payload.items() if name.lower() in _WORDS and isinstance(text, str) and text}
+    rest = {name: value for name, value in payload.items() if name not in words}
+    return rest, tuple(_words(name, text, opened) for name, text in words.items())
+
+
+def _words(name: str, text: str, opened: bool) -> Leaf:
+    shown = text if opened else clip(text)
+    return Leaf(path=name, text=shown, kind="block", hidden=len(text) - len(shown))
+
+
+def touched(payload: dict[str, Any], results: Mapping[str, Any]) -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:
+    """(what it touches, what is said about undoing it)"""
+    touches: list[Fact] = []
+    undo: list[Fact] = []
+    sources = [("the request", payload), *((f"check {step}", result) for step, result in results.items())]
+    for source, value in sources:
+        for leaf in leaves(value):
+            name = leaf.path.rpartition(".")[2].partition("[")[0].lower()
+            if len(leaf.text) > 200:
+                continue
+            if name in _TOUCH:
+                touches.append(Fact(leaf.path, leaf.text, source))
+            elif name in _UNDO:
+                undo.append(Fact(leaf.path, leaf.text, source))
+    return tuple(touches[:12]), tuple(undo[:6])
+
+
+def checks(
+    plan: Plan, results: Mapping[str, Any], facts: Sequence[e.Fact], book: Snapshot, opened: bool
+) -> tuple[Check, ...]:
+    """The results of the agent steps that ran before, in the plan's order."""
+    found = []
+    for step in plan.steps:
+        if step.id not in results or isinstance(step, HumanStep):
+            continue
+        result = results[step.id]
+        reporter = next(
+            (f.actor.id for f in reversed(facts) if isinstance(f.event, e.Reported) and f.event.step == step.id), ""
+        )
+        address = step.agent if isinstance(step, AgentStep) else ""
+        by = book.display(reporter) if reporter else address
+        found.append(Check(step.id, by, address, _verdict(result), group(result, opened)))
+    return tuple(found)
+
+
+def _verdict(result: Any) -> str:
+    if not isinstance(result, Mapping):
+        return "reported"
+    if result.get("error"):
+        return "failed"
+    said = [result[name] for name in _YES if isinstance(result.get(name), bool)]
+    if not said:
+        return "reported"
+    return "passed" if all(said) else "failed"

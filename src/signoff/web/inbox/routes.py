@@ -1,0 +1,59 @@
+"""The table of pages: every address once. What is ``open`` needs nobody signed in."""
+
+from typing import Final
+
+from starlette.routing import Route
+
+from signoff.core.errors import NotFound
+from signoff.web.call import Page
+from signoff.web.inbox import admin, history, listing, live, signin, tasks
+from signoff.web.inbox.door import PageDoor, Row, Visit
+from signoff.web.inbox.render import static_files
+from signoff.web.parts import Parts
+
+_FOREVER: Final = (("cache-control", "public, max-age=31536000, immutable"),)
+
+
+async def static(visit: Visit) -> Page:
+    """GET /static/{name}"""
+    found = static_files().get(visit.params["name"])
+    if found is None:
+        raise NotFound("not_found", "There is no such file.")
+    return Page(found[0], found[1], headers=_FOREVER)
+
+
+ROWS: Final[tuple[Row, ...]] = (
+    Row("GET", "/", listing.inbox),
+    Row("GET", "/tasks/{task_id}", tasks.show),
+    Row("POST", "/tasks/{task_id}", tasks.decide),
+    Row("GET", "/t/{token}", tasks.show_by_link, open=True),
+    Row("POST", "/t/{token}", tasks.decide_by_link, open=True),
+    Row("GET", "/intents", listing.intents),
+    Row("GET", "/intents/{intent_id}", history.intent),
+    Row("POST", "/intents/{intent_id}/cancel", history.cancel),
+    Row("GET", "/audit/{intent_id}", history.audit),
+    Row("GET", "/live", live.inbox),
+    Row("GET", "/live/{intent_id}", live.intent),
+    Row("GET", "/workflows", admin.workflows),
+    Row("GET", "/agents", admin.agents),
+    Row("GET", "/people", admin.people),
+    Row("POST", "/people", admin.add_person),
+    Row("GET", "/keys", admin.keys),
+    Row("POST", "/keys", admin.add_key),
+    Row("POST", "/keys/{key_id}/revoke", admin.revoke_key),
+    Row("GET", "/login", signin.ask, open=True),
+    Row("POST", "/login", signin.by_key, open=True),
+    Row("GET", "/login/{token}", signin.look, open=True),
+    Row("POST", "/login/{token}", signin.by_link, open=True),
+    Row("GET", "/logout", signin.leave, open=True),
+    Row("POST", "/logout", signin.left, open=True),
+    Row("GET", "/static/{name}", static, open=True),
+)
+
+
+def inbox_routes(parts: Parts) -> list[Route]:
+    """One route per path, in the table's order; the methods of a path share a door."""
+    paths: dict[str, dict[str, Row]] = {}
+    for row in ROWS:
+        paths.setdefault(row.path, {})[row.method] = row
+    return [Route(path, PageDoor(parts, methods)) for path, methods in paths.items()]

@@ -1,0 +1,59 @@
+"""The cookies of the pages: the session, and before there is one a random value that only binds forms to a browser."""
+
+from http.cookies import CookieError, SimpleCookie
+from typing import Final
+
+from signoff.engine.sessions import IDLE
+from signoff.web.call import Call
+
+_SESSION: Final = "signoff_session"
+_FORM: Final = "signoff_form"
+Header = tuple[str, str]
+
+
+def _secure(call: Call) -> bool:
+    return call.parts.settings.base_url.startswith("https://")
+
+
+def _name(call: Call, name: str) -> str:
+    # __Host- ties a cookie to this very host; browsers take it only over https.
+    return f"__Host-{name}" if _secure(call) else name
+
+
+def _read(call: Call, name: str) -> str:
+    jar: SimpleCookie = SimpleCookie()
+    try:
+        jar.load(call.header(b"cookie"))
+    except CookieError:
+        return ""
+    morsel = jar.get(_name(call, name))
+    return morsel.value[:128] if morsel else ""
+
+
+def session_of(call: Call) -> str:
+    """The session's token, "" without one."""
+    return _read(call, _SESSION)
+
+
+def binding_of(call: Call) -> str:
+    """What binds a form to this browser: the session, else the form cookie, else ""."""
+    return session_of(call) or _read(call, _FORM)
+
+
+def signed_in(call: Call, token: str) -> Header:
+    """The header that sets the session. It ends on the server; the age here only lets phones keep it."""
+    return _set(call, _SESSION, token, int(IDLE.total_seconds()) * 14)
+
+
+def signed_out(call: Call) -> Header:
+    return _set(call, _SESSION, "", 0)
+
+
+def bound(call: Call, value: str) -> Header:
+    """The header that sets the form cookie."""
+    return _set(call, _FORM, value, int(IDLE.total_seconds()))
+
+
+def _set(call: Call, name: str, value: str, age: int) -> Header:
+    secure = "; Secure" if _secure(call) else ""
+    return "set-cookie", f"{_name(call, name)}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}"

@@ -1,0 +1,71 @@
+"""Signing in and out. Opening a link shows one button and changes nothing: mail scanners open links too."""
+
+from urllib.parse import urlsplit
+
+from signoff.core.errors import Refused
+from signoff.engine.sessions import SignedIn
+from signoff.web.call import Page
+from signoff.web.inbox import sessions
+from signoff.web.inbox.door import Visit
+
+
+def local(path: str) -> str:
+    """The path, if it leads to a page of this server; else the inbox."""
+    parts = urlsplit(path)
+    own = not parts.scheme and not parts.netloc and path.startswith("/") and not path.startswith(("//", "/\\"))
+    return path if own and path.isprintable() and path.isascii() and len(path) <= 500 else "/"
+
+
+async def ask(visit: Visit) -> Page:
+    """GET /login"""
+    onward = local(visit.query.get("next", "/"))
+    if visit.person is not None:
+        return visit.to(onward)
+    return await visit.page("login.html", next=onward, problem="", hint="")
+
+
+async def by_key(visit: Visit) -> Page:
+    """POST /login: a person's key."""
+    onward = local(visit.field("next", "/"))
+    try:
+        made = await visit.parts.sessions.open_by_key(visit.field("key"))
+    except Refused as refusal:
+        if refusal.status >= 500:
+            raise
+        return await visit.page(
+            "login.html", refusal.status, next=onward, problem=refusal.message, hint=refusal.hint
+        )
+    return _enter(visit, made, onward)
+
+
+async def look(visit: Visit) -> Page:
+    """GET /login/{token}: one button."""
+    link = await visit.parts.sessions.link(visit.params["token"], "login")
+    book = await visit.parts.directory.of(link.workspace)
+    return await visit.page(
+        "login_link.html", name=book.display(link.person), next=local(visit.query.get("next", "/"))
+    )
+
+
+async def by_link(visit: Visit) -> Page:
+    """POST /login/{token}: the link is used up."""
+    made = await visit.parts.sessions.open_by_link(visit.params["token"])
+    return _enter(visit, made, local(visit.field("next", "/")))
+
+
+def _enter(visit: Visit, made: SignedIn, onward: str) -> Page:
+    visit.cookies.append(sessions.signed_in(visit.call, made.token))
+    return visit.to(onward)
+
+
+async def leave(visit: Visit) -> Page:
+    """GET /logout: one button."""
+    return await visit.page("logout.html")
+
+
+async def left(visit: Visit) -> Page:
+    """POST /logout"""
+    if visit.token:
+        await visit.parts.sessions.close(visit.token)
+    visit.cookies.append(sessions.signed_out(visit.call))
+    return visit.to("/login")

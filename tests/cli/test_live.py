@@ -1,0 +1,252 @@
+"""The command line as scripts use it: real processes, a real server, credentials found in the folder, exit codes."""
+
+import json
+import re
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from signoff import Client
+from tests.live import PATIENCE, Live, free_port
+from tests.stories.servers import environment, serving, signoff
+
+WORKFLOW = """
+workflow: expense
+intent_type: intent.office.expense.v1
+steps:
+  - id: approve
+    human: {type: approval, title: Pay this?, approvers: ["role:owner"]}
+    deadline: 2d
+"""
+BUNDLE = {
+    "scenario_id": "two-steps.demo.v1",
+    "agents": [{"role": "checker", "address": "checker", "create_if_missing": True}],
+    "humans": [{"role": "operator"}],
+    "workflow": {
+        "steps": [
+            {"step_id": "check", "tool_id": "tool.agent.task.v1", "assigned_to": "checker"},
+            {"step_id": "ask", "tool_id": "tool.approval.human_signoff", "assigned_to": "operator"},
+        ]
+    },
+    "intent": {"type": "intent.demo.two_steps.v1", "payload": {"n": 1}},
+}
+
+
+class Shell:
+    """A folder in which a server keeps its data; commands are typed there."""
+
+    def __init__(self, live: Live) -> None:
+        self.live = live
+        self.folder = live.data.parent
+
+    def __call__(self, *arguments: str, code: int = 0, input: str = "", **variables: str) -> str:
+        """What the command wrote to stdout, after it ended with this exit code."""
+        done = signoff(self.folder, *arguments, input=input, **variables)
+        assert done.returncode == code, f"{arguments} ended {done.returncode}: {done.stdout}{done.stderr}"
+        assert "Traceback" not in done.stderr
+        self.remarks = done.stderr
+        return done.stdout.strip()
+
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        return json.loads(self(*arguments, "--json", code=code))
+
+    def asked(self, **task: Any) -> str:
+        """An intent that waits for a person; its id."""
+        intent = {
+            "intent_type": "intent.cli.ask.v1",
+            "payload": {"n": 1},
+            "human_task": {"title": "Yes?"} | task,
+        }
+        return self("intents", "send", "--data", json.dumps(intent))
+
+
+@pytest.fixture(scope="module")
+def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    with serving(request, tmp_path_factory.mktemp("shell") / ".signoff") as live:
+        yield live
+
+
+@pytest.fixture
+def sh(live: Live) -> Shell:
+    return Shell(live)
+
+
+def test_up_says_where_it_is_and_writes_credentials_for_the_owner_alone(live: Live) -> None:
+    said = live.log.read_text()
+    assert re.search(rf"Address +{live.url}\n", said)
+    assert re.search(rf"Inbox +{live.url}/", said)
+    assert re.search(r"Database +sqlite:///", said)
+    assert "Ctrl-C" in said
+    credentials = live.data / "credentials.json"
+    assert stat.S_IMODE(credentials.stat().st_mode) == 0o600
+    assert set(live.credentials) == {"url", "api_key", "organization", "workspace", "person"}
+    assert live.owner_key not in said
+
+
+def test_up_refuses_a_folder_and_a_port_that_are_taken(sh: Shell, tmp_path: Path) -> None:
+    folder = signoff(sh.folder, "up", "--port", "0")
+    port = signoff(tmp_path, "up", "--port", str(sh.live.port))
+    for refused, why in ((folder, "Another server is using"), (port, f"127.0.0.1:{sh.live.port}")):
+        assert refused.returncode not in (0, 130)
+        assert refused.stderr.startswith("error: ")
+        assert why in refused.stderr
+
+
+def test_up_ends_well_on_ctrl_c(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "signoff.cli", "up", "--port", "0"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert any(line.startswith("Stop it with") for line in process.stdout)
+            process.send_signal(signal.SIGINT)
+            _, trouble = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+    assert (process.returncode, trouble) == (0, "")
+    assert (tmp_path / ".signoff" / "signoff.db").is_file()
+    assert not (tmp_path / ".signoff" / "signoff.db-wal").exists()
+
+
+def test_keys_are_made_for_one_holder_and_end_with_their_revocation(sh: Shell) -> None:
+    for option, holder, address in (
+        ("--agent", "cli-agent", "agent://local/default/cli-agent"),
+        ("--person", "ann@acme.example", "ann@acme.example"),
+        ("--service", "ci", None),
+    ):
+        made = sh.json("keys", "create", option, holder)
+        assert {"address", "key_id", "api_key"} <= set(made)
+        assert made["address"] == address or address is None
+    assert sh("intents", "list", "-o", "id", SIGNOFF_API_KEY=made["api_key"]) == ""
+    sh("keys", "revoke", made["key_id"], "--yes")
+    sh("intents", "list", code=4, SIGNOFF_API_KEY=made["api_key"])
+    assert made["key_id"] in sh("keys", "list")
+    sh("keys", "create", "--agent", "a", "--service", "b", code=2)
+
+
+def test_intents_are_sent_found_followed_canceled_and_repeated(sh: Shell) -> None:
+    parts = ("--type", "intent.cli.one.v1", "--to", "cli-runner", "--payload", '{"n": 1}')
+    intent_id = sh("intents", "send", *parts)
+    found = sh.json("intents", "get", intent_id[-12:-4])
+    assert (found["intent_id"], found["status"], found["payload"]) == (intent_id, "DELIVERED", {"n": 1})
+    assert intent_id in sh("intents", "list", "--status", "pending", "-o", "id").splitlines()
+    assert "cli-runner" in sh("intents", "list")
+    sh("intents", "watch", intent_id, "--timeout", "0.2s", code=7)
+    sh("intents", "cancel", intent_id, code=2)
+    assert sh.json("intents", "get", intent_id)["status"] == "DELIVERED"
+    assert "CANCELED" in sh("intents", "cancel", intent_id, "--yes", "--reason", "typed wrong")
+    sh("intents", "cancel", intent_id, "--yes", code=6)
+    watched = sh("intents", "watch", intent_id, "-o", "jsonl", code=2)
+    assert [json.loads(line)["event_type"] for line in watched.splitlines()][-1] == "intent.canceled"
+    again = sh("intents", "retry", intent_id)
+    assert sh.json("intents", "get", again)["retry_of"] == intent_id
+    sh("intents", "get", "00000000-0000-7000-8000-000000000000", code=5)
+    sh("intents", "send", "--type", "not a type", code=2)
+
+
+def test_a_task_is_read_approved_and_proved_through_the_channel_cli(sh: Shell) -> None:
+    intent_id = sh.asked(title="Pay \u202e 9 euros?")
+    task = next(task for task in sh.json("tasks", "list", "--mine") if task["intent_id"] == intent_id)
+    shown = sh("tasks", "get", task["task_id"])
+    assert r"Pay \u202e 9 euros?" in shown
+    sh("tasks", "approve", task["task_id"], code=2)
+    sh("tasks", "approve", task["task_id"], "--yes", "--digest", "0" * 64, code=6)
+    assert sh.json("tasks", "get", task["task_id"])["state"] == "open"
+    sh("tasks", "approve", intent_id, "--yes", "-m", "paid", "--digest", task["digest"])
+    closed = sh.json("tasks", "get", task["task_id"])
+    assert (closed["state"], closed["outcome"], closed["via"]) == ("closed", "approved", "cli")
+    assert closed["votes"][0]["comment"] == "paid"
+    sh("tasks", "approve", task["task_id"], "--yes", code=6)
+    assert "approved by" in sh.remarks
+    sh("intents", "watch", intent_id)
+    assert re.search(r"Owner +cli ", sh("audit", "show", intent_id))
+    proved = sh.json("audit", "verify", intent_id)
+    assert (proved["verified"], proved["problem"], len(proved["head"])) == (True, "", 64)
+
+
+def test_a_no_and_silence_end_a_watch_with_codes_of_their_own(sh: Shell) -> None:
+    intent_id = sh.asked()
+    sh("tasks", "reject", intent_id, "--yes", "-m", "no")
+    sh("intents", "watch", intent_id, code=10)
+    step = {"id": "ask", "human": {"title": "Anybody?"}, "deadline": "0.3s"}
+    with Client(sh.live.url, sh.live.owner_key) as client:
+        client.apply_workflow({"workflow": "soon", "intent_type": "intent.cli.soon.v1", "steps": [step]})
+    sh("intents", "send", "--type", "intent.cli.soon.v1", "--watch", "--timeout", "20s", code=11)
+
+
+def test_a_form_is_filled_in_field_by_field(sh: Shell) -> None:
+    form = {"type": "object", "required": ["rows"], "properties": {"rows": {"type": "integer"}}}
+    intent_id = sh.asked(task_type="form", form_schema=form)
+    sh("tasks", "submit", intent_id, "--yes", "-f", "rows=many", code=2)
+    sh("tasks", "submit", intent_id, "--yes", "-f", "rows=7")
+    assert sh.json("intents", "get", intent_id)["result"]["rows"] == 7
+
+
+def test_scenarios_are_validated_and_applied(sh: Shell) -> None:
+    (sh.folder / "bundle.json").write_text(json.dumps(BUNDLE))
+    (sh.folder / "wrong.json").write_text(json.dumps(BUNDLE | {"intent": {}}))
+    assert sh.json("scenarios", "validate", "bundle.json")["valid"] is True
+    assert sh.json("scenarios", "validate", "wrong.json", code=1)["errors"]
+    sh("scenarios", "apply", "bundle.json", "--watch", "--timeout", "0.3s", code=7)
+    assert "agent://local/default/checker" in sh("agents", "list")
+    sh("scenarios", "apply", "wrong.json", code=2)
+
+
+def test_workflows_are_applied_from_files(sh: Shell) -> None:
+    (sh.folder / "expense.yaml").write_text(WORKFLOW)
+    assert sh("workflows", "apply", "expense.yaml", "--dry-run").startswith("would change")
+    assert sh("workflows", "list", "-o", "id").split().count("intent.office.expense.v1") == 0
+    assert sh("workflows", "apply", "expense.yaml").startswith("in force")
+    assert sh("workflows", "apply", "expense.yaml").startswith("unchanged")
+    listed = sh.json("workflows", "list")
+    assert [flow["version"] for flow in listed if flow["name"] == "expense"] == [1]
+    sh("workflows", "apply", "-", input=json.dumps({"workflow": "x", "steps": []}), code=2)
+
+
+def test_doctor_config_version_and_completion(sh: Shell) -> None:
+    checks = sh.json("doctor")
+    found = {check["subject"]: check["level"] for check in checks}
+    # The database is the running server's: that it cannot be examined now is no fault.
+    assert found == {"server": "ok", "key": "ok", "self-approval": "warning", "database": "note"}
+    shown = sh("config", "show", "--origin")
+    assert re.search(rf"url +{sh.live.url} ", shown)
+    assert sh.live.owner_key not in shown
+    version = sh.json("version")
+    assert version["version"] == version["server"]
+    for shell in ("bash", "zsh", "fish"):
+        assert "_SIGNOFF_COMPLETE" in sh("completion", shell)
+
+
+def test_a_database_is_migrated_backed_up_and_examined(sh: Shell, tmp_path: Path) -> None:
+    sh("db", "migrate", "--data", str(tmp_path))
+    assert (tmp_path / "signoff.db").is_file()
+    intent_id = sh.asked()
+    target = tmp_path / "copy" / "signoff.db"
+    target.parent.mkdir()
+    sh("db", "backup", str(target))
+    sh("db", "backup", str(target), code=6)
+    checks = sh.json("doctor", "--data", str(target.parent))
+    assert [check["level"] for check in checks if check["subject"] == "database"] == ["ok"]
+    copy = Live(target.parent)
+    (target.parent / "credentials.json").write_bytes((sh.live.data / "credentials.json").read_bytes())
+    try:
+        copy.start()
+        assert copy.call("GET", f"/v1/intents/{intent_id}")[0] == 200
+    finally:
+        copy.stop()
+
+
+def test_without_a_server_or_a_key_the_next_step_is_said(sh: Shell, tmp_path: Path) -> None:
+    nowhere = signoff(tmp_path, "intents", "list", HOME=str(tmp_path), XDG_CONFIG_HOME=str(tmp_path))
+    assert nowhere.returncode == 4
+    assert "signoff up" in nowhere.stderr
+    sh("tasks", "list", code=4, SIGNOFF_API_KEY="sgn_person_wrong")
+    sh("tasks", "list", code=1, SIGNOFF_URL=f"http://127.0.0.1:{free_port()}", SIGNOFF_API_KEY="sgn_person_x")
+    assert "signoff up" in sh.remarks

@@ -1,0 +1,166 @@
+"""The published AXP client for Python, unchanged, against our server: only its base URL points here."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable
+from typing import Any, TypeVar
+
+import pytest
+from axme import AxmeAuthError, AxmeClient, AxmeClientConfig, AxmeValidationError
+
+from tests.web.serving import serving
+from tests.web.test_workspace import bundle
+from tests.web.world import PAYLOAD, PLAIN, TYPE, World
+
+T = TypeVar("T")
+DEMO_REACTS_TO = ("DELIVERED", "CREATED", "IN_PROGRESS")
+
+
+class Published:
+    """Clients of several personas; each call runs in a thread, as it does in the programs it was made for."""
+
+    def __init__(self, world: World, url: str) -> None:
+        self.world = world
+        self._url = url
+        self._made: list[AxmeClient] = []
+
+    def client(self, who: str) -> AxmeClient:
+        made = AxmeClient(
+            AxmeClientConfig(base_url=self._url, api_key=self.world.keys.get(who, who), max_retries=0)
+        )
+        self._made.append(made)
+        return made
+
+    def close(self) -> None:
+        for made in self._made:
+            made.close()
+
+
+async def run(work: Callable[[], T]) -> T:
+    return await asyncio.wait_for(asyncio.to_thread(work), 30)
+
+
+@pytest.fixture
+async def published(web: World) -> AsyncIterator[Published]:
+    async with serving(web) as url:
+        made = Published(web, url)
+        yield made
+        made.close()
+
+
+def demo_agent(client: AxmeClient, address: str, result: dict[str, Any]) -> str:
+    """As every published demo agent does it: listen, fetch, resume."""
+    for event in client.listen(address, wait_seconds=5, timeout_seconds=20):
+        if event.get("status") not in DEMO_REACTS_TO:
+            continue
+        intent_id = str(event["intent_id"])
+        intent = client.get_intent(intent_id)
+        payload = intent.get("intent", intent).get("payload", {})
+        payload = payload.get("parent_payload", payload)
+        assert payload == PAYLOAD
+        client.resume_intent(intent_id, {"action": "complete", **result}, owner_agent=address)
+        return intent_id
+    raise AssertionError("nothing came")
+
+
+async def test_the_main_job(published: Published) -> None:
+    web = published.world
+    await web.apply_workflow()
+    agent, service, person = (published.client(who) for who in ("agent", "ci", "ann"))
+    working = asyncio.create_task(run(lambda: demo_agent(agent, "validator", {"passed": True})))
+    intent_id = await run(lambda: service.send_intent({"intent_type": TYPE, "payload": PAYLOAD}))
+    waiting = asyncio.create_task(run(lambda: service.wait_for(intent_id, timeout_seconds=20)))
+    assert await working == intent_id[:-4] + "0001"
+    answer = {"outcome": "approved", "task_result": {"approved": True, "comment": "go"}}
+    resumed = await run(lambda: person.resume_intent(intent_id, answer))
+    assert resumed["applied"] is True
+    terminal = await waiting
+    assert (terminal["event_type"], terminal["status"]) == ("intent.completed", "COMPLETED")
+    result = (await run(lambda: service.get_intent(intent_id)))["intent"]["result"]
+    assert (result["outcome"], result["steps"]["validate"]) == ("approved", {"passed": True})
+
+
+async def test_a_direct_intent_to_an_agent_nobody_registered(published: Published) -> None:
+    service = published.client("ci")
+    sent = {"intent_type": "test.v1", "to_agent": "agent://conformance/receiver", "payload": PAYLOAD}
+    intent_id = await run(lambda: service.send_intent(sent))
+    assert await run(lambda: demo_agent(service, "conformance/receiver", {"n": 1})) == intent_id
+    terminal = await run(lambda: service.wait_for(intent_id, timeout_seconds=10))
+    assert terminal["result"] == {"n": 1}
+    observed = await run(lambda: [e["status"] for e in service.observe(intent_id, timeout_seconds=10)])
+    assert observed == ["CREATED", "DELIVERED", "IN_PROGRESS", "COMPLETED"]
+
+
+async def test_create_resume_resolve_as_the_older_examples_do_it(published: Published) -> None:
+    service = published.client("ci")
+    body = {
+        "intent_type": "intent.demo.v1",
+        "from_agent": "agent://examples/requester",
+        "to_agent": "agent://examples/approver",
+        "payload": PAYLOAD,
+    }
+    correlation = "0190a7de-1111-7222-8333-444455556666"
+    made = await run(lambda: service.create_intent(body, correlation_id=correlation, idempotency_key="k"))
+    again = await run(lambda: service.create_intent(body, correlation_id=correlation, idempotency_key="k"))
+    assert again == made
+    intent_id = made["intent_id"]
+    resumed = await run(
+        lambda: service.resume_intent(
+            intent_id,
+            {"approve_current_step": True, "reason": "fine"},
+            owner_agent="agent://examples/requester",
+        )
+    )
+    assert (resumed["applied"], resumed["policy_generation"]) == (True, 0)
+    resolved = await run(
+        lambda: service.resolve_intent(intent_id, {"status": "COMPLETED", "result": {"ok": True}})
+    )
+    assert resolved["event"]["status"] == "COMPLETED"
+    with pytest.raises(AxmeValidationError) as refused:
+        await run(lambda: service.resolve_intent(intent_id, {"status": "COMPLETED", "result": {}}))
+    assert refused.value.status_code == 409
+    assert "final" in str(refused.value)
+
+
+async def test_a_scenario_bundle(published: Published) -> None:
+    service = published.client("ci")
+    assert (await run(lambda: service.validate_scenario(bundle())))["valid"] is True
+    applied = await run(lambda: service.apply_scenario(bundle()))
+    assert applied["intent_id"]
+    assert applied["agents_provisioned"][0]["address"] == "agent://acme/prod/fresh-checker"
+
+
+async def test_reading_and_keys(published: Published) -> None:
+    admin = published.client("oscar")
+    assert (await run(admin.health))["ok"] is True
+    account = (await run(lambda: admin.create_service_account({"name": "sdk-made"})))["service_account"]
+    key = await run(lambda: admin.create_service_account_key(account["service_account_id"], {}))
+    fresh = published.client(key["key"]["token"])
+    own = "agent://acme/prod/sdk-made"
+    assert (await run(lambda: fresh.get_agent(own)))["agent"]["address"] == own
+    events = await run(lambda: list(itertools.islice(_until_time(fresh, own), 1)))
+    assert events == []
+    with pytest.raises(AxmeAuthError):
+        await run(lambda: next(_until_time(fresh, "validator")))
+    with pytest.raises(AxmeAuthError):
+        await run(lambda: published.client("nonsense").list_inbox())
+    assert (await run(fresh.list_inbox))["threads"] == []
+
+
+def _until_time(client: AxmeClient, address: str) -> Any:
+    try:
+        yield from client.listen(address, wait_seconds=1, timeout_seconds=1)
+    except TimeoutError:
+        return
+
+
+async def test_controls_and_an_approval(published: Published) -> None:
+    service, person = published.client("ci"), published.client("ann")
+    sent = {"intent_type": PLAIN, "human_task": {"title": "Sure?"}, "payload": PAYLOAD}
+    intent_id = await run(lambda: service.send_intent(sent))
+    patched = await run(lambda: service.update_intent_controls(intent_id, {"controls_patch": {"a": 1}}))
+    assert patched["policy_generation"] == 1
+    decided = await run(lambda: person.decide_approval(intent_id, decision="approve"))
+    assert decided["approval"]["decision"] == "approve"
+    terminal = await run(lambda: service.wait_for(intent_id, timeout_seconds=10))
+    assert terminal["status"] == "COMPLETED"

@@ -1,4 +1,4 @@
-"""The command line as scripts use it: real processes, a real server, credentials found in the folder, exit codes."""
+"""The command line as scripts use it: real processes, a real server, credentials found, exit codes."""
 
 import json
 import re

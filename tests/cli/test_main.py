@@ -12,7 +12,7 @@ import pytest
 
 from signoff.cli.failures import Code, Stop, stopped, unexpected
 from signoff.cli.main import SECTIONS, main
-from signoff.core.errors import Conflict, Invalid
+from signoff.core.errors import Conflict, Invalid, Refused
 from tests.cli.conftest import Run
 from tests.client.stub import Answer, Stub, refused
 
@@ -111,6 +111,14 @@ def test_nothing_listening_names_the_address_and_the_next_command(run: Run, stub
     assert result.stderr == f"error: Nothing is listening at {stub.url}.\n  Start it with: signoff up\n"
 
 
+def test_that_nothing_listens_comes_before_the_missing_key(run: Run, stub: Stub) -> None:
+    stub.stop()
+    result = run("tasks", "list", SIGNOFF_API_KEY=None)
+    assert (result.exit_code, "Nothing is listening" in result.stderr) == (Code.FAILURE, True)
+    stub.start()
+    assert run("tasks", "list", SIGNOFF_API_KEY=None).exit_code == Code.UNAUTHENTICATED
+
+
 def test_without_server_or_key_it_says_where_it_looked(run: Run) -> None:
     result = run("tasks", "list", SIGNOFF_URL=None, SIGNOFF_API_KEY=None)
     assert result.exit_code == Code.UNAUTHENTICATED
@@ -140,6 +148,8 @@ def test_our_own_refusals_keep_their_hint() -> None:
     late = stopped(Conflict("schema_newer", "The database is newer."))
     assert late is not None
     assert late.code is Code.CONFLICT
+    taken = [stopped(Refused(code, "No.")) for code in ("database_in_use", "address_in_use")]
+    assert [stop and stop.code for stop in taken] == [Code.CONFLICT, Code.FAILURE]
 
 
 def test_ctrl_c_is_130() -> None:

@@ -1,17 +1,12 @@
 """Our client and our agents against the real server, which is killed while they wait for it."""
 
 import asyncio
-import secrets
 import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -26,25 +21,11 @@ from signoff import (
     PermissionDenied,
     Result,
     StepFailed,
-    Task,
     WaitTimeout,
 )
+from tests.client.steps import PAYLOAD, Step, end_of, ended, first_line, working
 from tests.live import PATIENCE, Live
-from tests.stories.servers import KINDS, environment, serving, until
-
-T = TypeVar("T")
-PAYLOAD = {"target": "prod-postgres-main", "migration": "add_index_users_email"}
-WAITING_AGENT = """
-import sys
-from signoff import Agent
-agent = Agent(sys.argv[1], lease=float(sys.argv[2]), concurrency=1)
-@agent.on("*")
-def work(delivery):
-    print(delivery.delivery_id, delivery.token, flush=True)
-    sys.stdin.readline()
-    return {"by": "the process"}
-agent.run()
-"""
+from tests.stories.servers import KINDS, serving, until
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -64,78 +45,6 @@ def client(live: Live) -> Iterator[Client]:
 def pool() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(4) as pool:
         yield pool
-
-
-class Step:
-    """A workflow of one agent, with a gate behind it where asked, under names of its own."""
-
-    def __init__(self, client: Client, *, gate: bool = False, **step: Any) -> None:
-        self.client = client
-        self.agent = f"validator-{secrets.token_hex(4)}"
-        self.type = f"intent.{self.agent.replace('-', '_')}.v1"
-        steps = [{"id": "validate", "agent": self.agent, **step}]
-        if gate:
-            steps.append({"id": "approve", "human": {"type": "approval", "title": "Run it?"}, "deadline": "8h"})
-        client.apply_workflow({"workflow": self.agent, "intent_type": self.type, "steps": steps})
-        self.key = client.create_key(agent=self.agent).api_key
-
-    def request(self, **payload: Any) -> dict[str, Any]:
-        return {"intent_type": self.type, "payload": payload or PAYLOAD}
-
-    def send(self, **payload: Any) -> str:
-        return self.client.send_intent(self.request(**payload))
-
-    def worker(self, live: Live, result: Mapping[str, Any] | None = None, **terms: Any) -> Agent:
-        agent = Agent(self.agent, url=live.url, api_key=self.key, **terms)
-        if result is not None:
-            agent.on("*")(lambda delivery: result)
-        return agent
-
-    def process(self, live: Live, lease: float) -> "subprocess.Popen[str]":
-        """An agent in a process of its own that says what it took and waits for a line before it goes on."""
-        return subprocess.Popen(
-            [sys.executable, "-c", WAITING_AGENT, self.agent, str(lease)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env=environment(SIGNOFF_URL=live.url, SIGNOFF_API_KEY=self.key),
-        )  # fmt: skip
-
-    def asked(self, intent_id: str) -> Task:
-        """The intent's task, once it is open."""
-        return until(lambda: next((task for task in self.client.tasks() if task.intent_id == intent_id), None))
-
-    def history(self, intent_id: str, kind: str) -> int:
-        return [event.type for event in self.client.audit(intent_id).events].count(kind)
-
-
-@contextmanager
-def working(agent: Agent) -> Iterator[None]:
-    """The agent at work in a thread; stopped in good order at the end."""
-    with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(agent.run)
-        try:
-            yield
-        finally:
-            agent.stop()
-            running.result(PATIENCE)
-
-
-@contextmanager
-def ended(process: "subprocess.Popen[str]") -> Iterator["subprocess.Popen[str]"]:
-    """A process that is gone afterwards, whatever happened."""
-    with process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def first_line(process: "subprocess.Popen[str]") -> list[str]:
-    assert process.stdout is not None
-    return process.stdout.readline().split()
-
-
-def end_of(waiting: "Future[T]") -> T:
-    return waiting.result(PATIENCE)
 
 
 def test_four_lines(live: Live, client: Client, pool: ThreadPoolExecutor) -> None:
@@ -167,7 +76,9 @@ async def test_four_lines_awaited(live: Live, client: Client) -> None:
         serving = asyncio.create_task(agent.serve())
         intent_id = await owner.send_intent(step.request())
         waiting = asyncio.create_task(owner.wait_for(intent_id, timeout=PATIENCE))
-        events = [event async for event in owner.observe(intent_id) if await _rejects(owner, event.event_type)]
+        events = [
+            event async for event in owner.observe(intent_id) if await _rejects(owner, event.event_type)
+        ]
         result = await waiting
         agent.stop()
         await asyncio.wait_for(serving, PATIENCE)

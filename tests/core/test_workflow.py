@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from signoff.core.errors import Invalid
 from signoff.core.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Plan, check_plan
-from signoff.core.tasks import OUTCOMES, Escalation, Stage, TaskSpec, TaskType
+from signoff.core.tasks import OUTCOMES, Escalation, Stage, Strength, TaskSpec, TaskType
 from signoff.core.timing import Reminders
 from signoff.core.workflow import WorkflowTemplate, compile_workflow
 from tests.core.documents import anything, json_objects, tried
@@ -240,19 +240,36 @@ def test_what_cannot_run_is_refused_by_name(source: Any, field: str | None) -> N
 @pytest.mark.parametrize(
     ("source", "field"),
     [
-        (human(need=2), "steps.one.human.need"),
         (human(stages=[]), "steps.one.human.stages"),
-        (human(policy="prod-change"), "steps.one.human.policy"),
         (human(self_approval=False), "steps.one.human.self_approval"),
-        (human(approvers="team:sre"), "steps.one.human.approvers"),
+        (human(risk="low"), "steps.one.human.risk"),
         ({**step(human={}), "policies": {}}, "policies"),
     ],
 )
-def test_what_is_still_to_come_is_refused_with_the_reason(source: Any, field: str) -> None:
+def test_what_a_policy_says_is_refused_outside_one(source: Any, field: str) -> None:
     refusal = refused(source)
-    assert (refusal.code, refusal.field) == ("not_supported", field)
-    assert "not yet supported" in refusal.message
+    assert (refusal.code, refusal.field) == ("unknown_field", field)
     assert refusal.hint
+
+
+@pytest.mark.parametrize("beside", [{"approvers": "a@b"}, {"need": 2}, {"remind": "5m"}, {"escalate": []}])
+def test_what_stands_beside_a_policy_is_refused(beside: dict[str, Any]) -> None:
+    refusal = refused(human(policy="prod-change", **beside))
+    assert (refusal.code, refusal.field) == ("beside_policy", f"steps.one.human.{next(iter(beside))}")
+
+
+def test_a_policy_is_named_or_written_into_the_step() -> None:
+    assert task_of(human(policy="prod-change")) == TaskSpec(policy="prod-change")
+    inline = task_of(human(policy={"approve": [{"any": ["team:dba"], "need": 2}], "risk": "high"}))
+    assert inline.stages == (Stage(("team:dba",), 2),)
+    assert inline.strength is Strength.SESSION
+    assert refused(human(policy={"aprove": []})).field == "steps.one.human.policy.aprove"
+
+
+def test_several_people_may_be_needed_and_teams_named() -> None:
+    assert task_of(human(approvers=["team:sre", "person:Ann@Acme.Example"], need=2)).stages == (
+        Stage(("team:sre", "ann@acme.example"), 2),
+    )
 
 
 def test_need_of_one_is_what_there_is() -> None:

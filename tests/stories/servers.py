@@ -1,4 +1,4 @@
-"""Real servers for stories: started on a fresh database, always stopped by their pid, the database dropped."""
+"""Real servers for stories: on a fresh database, always stopped by their pid, the database dropped."""
 
 import asyncio
 import os
@@ -21,14 +21,16 @@ KINDS = ("sqlite", "postgres")
 
 
 @contextmanager
-def serving(request: pytest.FixtureRequest, folder: Path, kind: str = "sqlite", **settings: str) -> Iterator[Live]:
+def serving(
+    request: pytest.FixtureRequest, folder: Path, kind: str = "sqlite", **settings: str
+) -> Iterator[Live]:
     """A server that answers, with its data in ``folder`` and its database of this kind empty before.
 
     Whatever a story did to it, nothing may have surprised it: a traceback in its log fails the story.
     """
     server: str = request.getfixturevalue("postgres_server") if kind == "postgres" else ""
     name = f"signoff_live_{os.getpid()}_{secrets.token_hex(4)}"
-    live = Live(folder, asyncio.run(create_database(server, name)) if server else "", **settings)
+    live = Live(folder, asyncio.run(create_database(server, name)) if server else "", 0, **settings)
     try:
         yield live.start()
     finally:
@@ -38,8 +40,8 @@ def serving(request: pytest.FixtureRequest, folder: Path, kind: str = "sqlite", 
     assert "Traceback" not in live.log.read_text(), live.log.read_text()
 
 
-def until(look: Callable[[], T], patience: float = PATIENCE) -> T:
-    """The first true thing that ``look`` gives. What other processes do cannot be awaited, only looked for."""
+def until(look: Callable[[], T | None], patience: float = PATIENCE) -> T:
+    """The first true thing that ``look`` gives. What other processes do cannot be awaited, only seen."""
     give_up = time.monotonic() + patience
     while not (found := look()):
         assert time.monotonic() < give_up, "it did not happen in time"
@@ -48,14 +50,18 @@ def until(look: Callable[[], T], patience: float = PATIENCE) -> T:
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """What a child process gets: nothing that points at another server, and imports that work in any folder."""
+    """What a child process gets: nothing of another server, and imports that work in any folder."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SIGNOFF_")}
     if kept.get("PYTHONPATH"):
-        kept["PYTHONPATH"] = os.pathsep.join(str(Path(p).resolve()) for p in kept["PYTHONPATH"].split(os.pathsep))
+        kept["PYTHONPATH"] = os.pathsep.join(
+            str(Path(p).resolve()) for p in kept["PYTHONPATH"].split(os.pathsep)
+        )
     return kept | variables
 
 
-def signoff(folder: Path, *arguments: str, input: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+def signoff(
+    folder: Path, *arguments: str, input: str = "", **variables: str
+) -> subprocess.CompletedProcess[str]:
     """One command of the command line, as typed in a folder by nobody at a terminal; what it said."""
     return subprocess.run(
         [sys.executable, "-m", "signoff.cli", *arguments],

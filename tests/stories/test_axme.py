@@ -1,4 +1,4 @@
-"""The published AXP client, unmodified, against the real server on both databases: what its users' programs do."""
+"""The published AXP client, unmodified, against the real server: what its users' programs do."""
 
 import hashlib
 import hmac
@@ -80,7 +80,9 @@ def test_a_persons_no_ends_it_failed_and_says_so(world: World) -> None:
     agent, initiator = world.agent(name), world.service()
     intent_id = initiator.send_intent({"intent_type": gate(world, name), "payload": CHANGE})
     work(agent, name, {"passed": True})
-    world.owner.resume_intent(intent_id, {"task_result": {"outcome": "rejected", "comment": "not on a Friday"}})
+    world.owner.resume_intent(
+        intent_id, {"task_result": {"outcome": "rejected", "comment": "not on a Friday"}}
+    )
     done = initiator.wait_for(intent_id, timeout_seconds=20)
     assert (done["event_type"], done["status"]) == ("intent.failed", "FAILED")
     intent = initiator.get_intent(intent_id)["intent"]
@@ -98,7 +100,9 @@ def test_an_agent_that_fails_its_step_ends_the_intent_before_any_person_is_asked
 
 
 @pytest.mark.parametrize("spelling", ["{name}", "agent://local/default/{name}", "local/default/{name}"])
-def test_a_direct_intent_reaches_its_agent_however_the_address_is_spelled(world: World, spelling: str) -> None:
+def test_a_direct_intent_reaches_its_agent_however_the_address_is_spelled(
+    world: World, spelling: str
+) -> None:
     name = world.name("runner")
     agent, initiator = world.agent(name), world.service()
     listening = world.meanwhile(take, agent, spelling.format(name=name))
@@ -149,7 +153,9 @@ def test_a_scenario_is_checked_then_applied_then_decided_on_the_parent(world: Wo
     step = work(world.client(key), name, {"risk": "low"})
     assert (step["payload"]["parent_payload"], step["payload"]["step_id"]) == (CHANGE, "check")
     world.waiting(applied["intent_id"])
-    world.owner.resume_intent(applied["intent_id"], {"outcome": "approved", "task_result": {"approved": True}})
+    world.owner.resume_intent(
+        applied["intent_id"], {"outcome": "approved", "task_result": {"approved": True}}
+    )
     done = initiator.wait_for(applied["intent_id"], timeout_seconds=20)
     assert done["status"] == "COMPLETED"
     assert done["result"]["steps"]["check"]["risk"] == "low"
@@ -185,7 +191,7 @@ def accounts(world: World) -> list[dict[str, Any]]:
         ),
         (
             {"task_type": "manual_action"},
-            {"task_result": {"outcome": "completed", "data": {"evidence": "ticket 9"}}}, "COMPLETED", "completed",
+            {"task_result": {"outcome": "completed", "data": {"evidence": "#9"}}}, "COMPLETED", "completed",
         ),
     ],
 )  # fmt: skip
@@ -193,7 +199,12 @@ def test_a_human_task_is_decided_by_every_shape_its_clients_send(
     world: World, ask: dict[str, Any], answer: dict[str, Any], status: str, outcome: str
 ) -> None:
     created = world.service().create_intent(
-        {"intent_type": "human_approval.v1", "to_agent": "agent://agent_core", "payload": {}, "human_task": ask},
+        {
+            "intent_type": "human_approval.v1",
+            "to_agent": "agent://agent_core",
+            "payload": {},
+            "human_task": ask,
+        },
         correlation_id="0f8fad5b-d9cb-469f-a165-70867728950e",
     )
     assert created["status"] == "WAITING"
@@ -208,7 +219,9 @@ def test_pushed_deliveries_are_signed_and_acknowledged(world: World) -> None:
             {"name": name, "delivery_mode": "http", "callback_url": callback.url}
         )
         key = world.owner.create_service_account_key(account["service_account_id"], {})["key"]["token"]
-        intent_id = world.service().send_intent({"intent_type": "task.v1", "to_agent": name, "payload": CHANGE})
+        intent_id = world.service().send_intent(
+            {"intent_type": "task.v1", "to_agent": name, "payload": CHANGE}
+        )
         until(lambda: callback.posted)
         headers, body = callback.posted[0]
         expected = hmac.new(account["webhook_secret"].encode(), body, hashlib.sha256).hexdigest()
@@ -225,7 +238,9 @@ def test_pushed_deliveries_are_signed_and_acknowledged(world: World) -> None:
 def test_the_answer_lies_in_the_inbox_that_was_named(world: World) -> None:
     owner = f"initiator://{world.name('forget')}"
     intent_id = world.owner.send_intent({"intent_type": "task.v1", "payload": {"q": 1}, "reply_to": owner})
-    assert [thread["status"] for thread in world.owner.list_inbox(owner_agent=owner)["threads"]] == ["pending"]
+    assert [thread["status"] for thread in world.owner.list_inbox(owner_agent=owner)["threads"]] == [
+        "pending"
+    ]
     resolved = world.owner.resolve_intent(intent_id, {"status": "COMPLETED", "result": {"a": 2}})
     assert resolved["completion_delivery"]["thread_id"] == intent_id
     (thread,) = world.owner.list_inbox(owner_agent=owner)["threads"]
@@ -256,7 +271,9 @@ def test_accounts_and_keys_are_made_listed_and_revoked(world: World) -> None:
     name = world.name("Demo Runner")
     made = world.owner.create_service_account({"name": name, "display_name": "Runner"})["service_account"]
     assert made["name"] == name
-    assert made["address"] == made["agent_address"] == f"agent://local/default/{name.lower().replace(' ', '-')}"
+    assert (
+        made["address"] == made["agent_address"] == f"agent://local/default/{name.lower().replace(' ', '-')}"
+    )
     account_id = made["service_account_id"]
     assert account_id in {account["service_account_id"] for account in accounts(world)}
     assert world.owner.get_service_account(account_id)["service_account"]["display_name"] == "Runner"

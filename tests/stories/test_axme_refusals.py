@@ -2,6 +2,8 @@
 
 import http.client
 import uuid
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from axme import AxmeAuthError, AxmeClient, AxmeHttpError, AxmeValidationError
 from tests.stories.servers import until
 from tests.stories.world import World, work
 
+Calls = list[Callable[[], object]]
 TASK = {"intent_type": "task.v1", "payload": {}}
 
 
@@ -28,7 +31,8 @@ def told(error: AxmeHttpError) -> str:
 def test_an_unknown_key_is_401(world: World) -> None:
     stranger = world.client("axme_sa_demo.secret")
     assert stranger.health()["ok"] is True
-    for call in (lambda: stranger.send_intent(TASK), lambda: next(stranger.listen("anybody"))):
+    calls: Calls = [lambda: stranger.send_intent(TASK), lambda: next(stranger.listen("anybody"))]
+    for call in calls:
         with pytest.raises(AxmeAuthError) as caught:
             call()
         assert (caught.value.status_code, told(caught.value)) == (401, "invalid_platform_api_key")
@@ -46,12 +50,13 @@ def test_another_agents_deliveries_are_403_and_its_intents_404(world: World) -> 
     unknown = str(uuid.uuid4())
     for ref in (intent_id, unknown):
         for call in (
-            lambda ref=ref: agent.get_intent(ref),
-            lambda ref=ref: agent.resume_intent(ref, {"action": "complete"}),
-            lambda ref=ref: agent.list_intent_events(ref),
+            agent.get_intent,
+            agent.list_intent_events,
+            partial(agent.resume_intent, payload={"action": "complete"}),
+            partial(agent.resolve_intent, payload={"status": "CANCELED"}),
         ):
             with pytest.raises(AxmeHttpError) as hidden:
-                call()
+                call(ref)
             assert type(hidden.value) is AxmeHttpError
             assert (hidden.value.status_code, told(hidden.value)) == (404, "intent_not_found")
 
@@ -59,10 +64,11 @@ def test_another_agents_deliveries_are_403_and_its_intents_404(world: World) -> 
 def test_what_is_over_is_409(world: World) -> None:
     intent_id = world.owner.send_intent(TASK)
     world.owner.resolve_intent(intent_id, {"status": "COMPLETED", "result": {"a": 1}})
-    for call in (
+    calls: Calls = [
         lambda: world.owner.resolve_intent(intent_id, {"status": "CANCELED", "reason": "late"}),
         lambda: world.owner.resume_intent(intent_id, {"action": "complete"}),
-    ):
+    ]
+    for call in calls:
         with pytest.raises(AxmeValidationError) as caught:
             call()
         assert (caught.value.status_code, told(caught.value)) == (409, "intent_terminal")
@@ -73,7 +79,9 @@ def test_a_step_is_reported_once(world: World) -> None:
     agent = world.agent(name)
     steps = [{"id": "one", "agent": name}, {"id": "two", "agent": "somebody-else"}]
     kind = f"intent.{name.replace('-', '_')}.v1"
-    assert world.call("POST", "/v1/workflows", {"workflow": name, "intent_type": kind, "steps": steps})[0] == 200
+    assert (
+        world.call("POST", "/v1/workflows", {"workflow": name, "intent_type": kind, "steps": steps})[0] == 200
+    )
     world.owner.send_intent({"intent_type": kind, "payload": {}})
     step = work(agent, name, {"n": 1})
     with pytest.raises(AxmeValidationError) as caught:
@@ -83,16 +91,18 @@ def test_a_step_is_reported_once(world: World) -> None:
 
 def test_what_makes_no_sense_is_422_and_what_is_too_large_413(world: World) -> None:
     created = world.owner.create_intent(
-        {**TASK, "human_task": {"allowed_outcomes": ["approved", "rejected"]}}, correlation_id=str(uuid.uuid4())
+        {**TASK, "human_task": {"allowed_outcomes": ["approved", "rejected"]}},
+        correlation_id=str(uuid.uuid4()),
     )
-    for call in (
+    calls: Calls = [
         lambda: world.owner.send_intent({"intent_type": "not a type!", "payload": {}}),
         lambda: world.owner.send_intent({"payload": {}}),
         lambda: world.owner.send_intent({**TASK, "to_agent": "agent://a//b"}),
         lambda: world.owner.resolve_intent(created["intent_id"], {"status": "DONE"}),
         lambda: world.owner.resume_intent(created["intent_id"], {"task_result": {"outcome": "perhaps"}}),
         lambda: world.owner.apply_scenario({"scenario_id": "empty", "intent": {"type": "intent.x.v1"}}),
-    ):
+    ]
+    for call in calls:
         with pytest.raises(AxmeValidationError) as caught:
             call()
         assert caught.value.status_code == 422
@@ -129,14 +139,17 @@ def test_an_idempotency_key_means_one_intent(world: World) -> None:
     done = world.owner.resolve_intent(first, {"status": "COMPLETED"}, idempotency_key="done")
     assert world.owner.resolve_intent(first, {"status": "COMPLETED"}, idempotency_key="done") == done
     same = str(uuid.uuid4())
-    assert world.owner.send_intent(TASK, correlation_id=same) != world.owner.send_intent(TASK, correlation_id=same)
+    assert world.owner.send_intent(TASK, correlation_id=same) != world.owner.send_intent(
+        TASK, correlation_id=same
+    )
 
 
 def test_a_scenario_with_a_key_starts_once(world: World) -> None:
     bundle = {
-        "scenario_id": "one-step", "agents": [{"role": "r", "address": world.name("runner"), "create_if_missing": True}],
+        "scenario_id": "one-step",
+        "agents": [{"role": "r", "address": world.name("runner"), "create_if_missing": True}],
         "intent": {"type": "intent.demo.once.v1", "payload": {}},
-    }  # fmt: skip
+    }
     key = world.name("apply")
     first = world.owner.apply_scenario(bundle, idempotency_key=key)["intent_id"]
     assert world.owner.apply_scenario(bundle, idempotency_key=key)["intent_id"] == first
@@ -154,42 +167,52 @@ def gated(world: World) -> tuple[AxmeClient, str]:
     return agent, intent_id
 
 
-def attempts(agent: AxmeClient, intent_id: str, task_id: str) -> list[tuple[Any, ...]]:
+def attempts(agent: AxmeClient, intent_id: str, task_id: str) -> Calls:
     """Everything by which the published client could decide, on each of the two ids."""
-    tries: list[tuple[Any, ...]] = [(agent.resolve_intent, intent_id, {"status": "COMPLETED", "result": {"ok": True}})]
-    tries.append((agent.resolve_intent, intent_id, {"status": "FAILED", "error": {}}))
-    tries.append((agent.resolve_intent, intent_id, {"status": "CANCELED"}))
-    for ref in (intent_id, task_id):
-        for body in (
-            {"task_result": {"outcome": "approved"}},
-            {"outcome": "approved", "task_result": {"approved": True}},
-            {"approve_current_step": True, "reason": "I am sure"},
-            {"outcome": "approved"},
-        ):
-            tries.append((agent.resume_intent, ref, body))
-        tries.append((lambda ref, decision: agent.decide_approval(ref, decision=decision), ref, "approve"))
-    return tries
+    decisions: list[dict[str, Any]] = [
+        {"task_result": {"outcome": "approved"}},
+        {"outcome": "approved", "task_result": {"approved": True}},
+        {"approve_current_step": True, "reason": "I am sure"},
+        {"outcome": "approved"},
+    ]
+    endings: list[dict[str, Any]] = [
+        {"status": "COMPLETED", "result": {"ok": True}},
+        {"status": "FAILED", "error": {}},
+        {"status": "CANCELED"},
+    ]
+    refs = (intent_id, task_id)
+    return [
+        *(partial(agent.resolve_intent, intent_id, body) for body in endings),
+        *(partial(agent.resume_intent, ref, body) for ref in refs for body in decisions),
+        *(partial(agent.decide_approval, ref, decision="approve") for ref in refs),
+    ]
 
 
 def test_an_agents_key_never_decides(world: World, gated: tuple[AxmeClient, str]) -> None:
     agent, intent_id = gated
     (task,) = [t for t in world.call("GET", "/v1/tasks")[1]["tasks"] if t["intent_id"] == intent_id]
     before = world.owner.list_intent_events(intent_id)
-    for attempt, ref, body in attempts(agent, intent_id, task["task_id"]):
+    for attempt in attempts(agent, intent_id, task["task_id"]):
         with pytest.raises(AxmeAuthError) as caught:
-            attempt(ref, body)
-        assert caught.value.status_code == 403, body
-        assert told(caught.value)
-    key = agent._config.api_key
-    for ref in (intent_id, task["task_id"]):
+            attempt()
+        assert (caught.value.status_code, bool(told(caught.value))) == (403, True), attempt
+    key, refs = agent._config.api_key, (intent_id, task["task_id"])
+    for ref in refs:
         status, _ = world.call("POST", f"/v1/tasks/{ref}/answer", {"outcome": "approved"}, key)
         assert status == 403
-    # These are no decisions at all: a result, and "go on".
-    for ref in (intent_id, task["task_id"]):
-        for body in ({"action": "complete", "approved": True}, {"action": "fail"}, {"passed": True}, {}):
-            with pytest.raises(AxmeValidationError) as refused:
-                agent.resume_intent(ref, body)
-            assert (refused.value.status_code, told(refused.value)) == (409, "awaiting_decision")
+    # These are no decisions at all: a result, "go on", an end of the step.
+    results: list[dict[str, Any]] = [
+        {"action": "complete", "approved": True},
+        {"action": "fail"},
+        {"ok": True},
+        {},
+    ]
+    late: Calls = [partial(agent.resume_intent, ref, body) for ref in refs for body in results]
+    late += [partial(agent.resolve_intent, task["task_id"], {"status": s}) for s in ("COMPLETED", "FAILED")]
+    for attempt in late:
+        with pytest.raises(AxmeValidationError) as refused:
+            attempt()
+        assert (refused.value.status_code, told(refused.value)) == (409, "awaiting_decision"), attempt
     assert world.call("GET", "/v1/me/tasks", key=key)[0] == 403
     assert world.owner.list_intent_events(intent_id) == before
     world.owner.resume_intent(intent_id, {"task_result": {"outcome": "approved"}})

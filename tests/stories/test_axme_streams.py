@@ -71,7 +71,14 @@ def test_cursors_are_even_so_that_the_last_and_the_next_mean_the_same(world: Wor
     intent_id = world.owner.send_intent({**TASK, "to_agent": name})
     world.owner.send_intent({**TASK, "to_agent": name})
     world.owner.resolve_intent(intent_id, {"status": "COMPLETED"})
-    for since, seqs in ((0, [2, 4, 6, 8]), (1, [2, 4, 6, 8]), (2, [4, 6, 8]), (3, [4, 6, 8]), (7, [8]), (8, [])):
+    for since, seqs in (
+        (0, [2, 4, 6, 8]),
+        (1, [2, 4, 6, 8]),
+        (2, [4, 6, 8]),
+        (3, [4, 6, 8]),
+        (7, [8]),
+        (8, []),
+    ):
         listed = world.owner.list_intent_events(intent_id, since=since)["events"]
         assert [event["seq"] for event in listed] == seqs
         assert read_stream(world.live, events_path(intent_id, since, 1)).events == listed

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -70,8 +71,7 @@ def test_one_changed_byte_of_one_event_is_found_and_named(
 ) -> None:
     folder, done = told
     intent_id = intent_of(done.stdout)
-    copy_database(folder / ".signoff" / "signoff.db", tmp_path / ".signoff" / "signoff.db")
-    (tmp_path / ".signoff" / "credentials.json").write_bytes((folder / ".signoff" / "credentials.json").read_bytes())
+    shutil.copytree(folder / ".signoff", tmp_path / ".signoff")
     change(tmp_path / ".signoff" / "signoff.db", intent_id, seq, byte)
     with server(tmp_path):
         refused = signoff(tmp_path, "audit", "verify", intent_id)
@@ -83,13 +83,6 @@ def test_one_changed_byte_of_one_event_is_found_and_named(
     examined = signoff(tmp_path, "doctor")
     assert examined.returncode == 1
     assert re.search(rf"problem +history +.*{intent_id}, event {seq}: ", examined.stdout)
-
-
-def copy_database(source: Path, target: Path) -> None:
-    target.parent.mkdir()
-    connection = apsw.Connection(str(source))
-    connection.execute("vacuum into ?", (str(target),))
-    connection.close()
 
 
 def change(database: Path, intent_id: str, seq: int, which: str) -> None:
@@ -107,8 +100,8 @@ def change(database: Path, intent_id: str, seq: int, which: str) -> None:
 def test_ctrl_c_leaves_an_intent_that_a_later_server_finishes(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "signoff.cli", "demo", "--port", "0"],
-        cwd=tmp_path, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, start_new_session=True,
+        cwd=tmp_path, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     with process:
         try:

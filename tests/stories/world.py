@@ -1,4 +1,4 @@
-"""Everybody who talks to one server through the published AXP client, which knows nothing of us but the address."""
+"""Everybody who talks to one server by the published AXP client, which knows of us but the address."""
 
 import http.client
 import json

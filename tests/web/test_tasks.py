@@ -1,11 +1,14 @@
 """Tasks over HTTP: what is shown, how it is answered, what everybody after the first is told."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from signoff.core.commands import Take
 from signoff.core.plan import HumanStep
-from signoff.core.tasks import Stage, TaskSpec
+from signoff.core.tasks import Fallback, Stage, TaskSpec
+from signoff.web.api.shapes.tasks import on_silence
 from tests.builders import gate
 from tests.web.world import PAYLOAD, World
 
@@ -219,3 +222,59 @@ async def test_a_second_approver_sees_the_first_vote(web: World) -> None:
     second = await web.answer(task_id, who="otto")
     assert [v["person"] for v in second["task"]["votes"]] == ["per_ann", "per_otto"]
     assert second["intent"]["status"] == "COMPLETED"
+
+
+DUE = datetime(2026, 3, 2, 17, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("step", "due", "end", "sentence"),
+    [
+        ({}, None, None, "Without an answer nothing happens: the task stays open."),
+        ({}, DUE, None, "the task expires and the request fails; nothing is approved."),
+        ({"on_timeout": "tell"}, DUE, None, "the request goes on with step 'tell'; nothing is approved."),
+        ({"on_timeout": "end"}, DUE, None, "the request ends without a decision; nothing is approved."),
+        (
+            {},
+            None,
+            DUE,
+            "If nobody answers by 2026-03-02 17:00 UTC, the request times out; nothing is approved.",
+        ),
+        (
+            {"task": TaskSpec(fallback=Fallback.REJECT), "on_failure": "undo"},
+            DUE,
+            None,
+            "the request goes on with step 'undo'; nothing is approved.",
+        ),
+        (
+            {"task": TaskSpec(fallback=Fallback.OUTCOME, fallback_outcome="approved")},
+            DUE,
+            None,
+            "the request goes on as 'approved', because its policy says so.",
+        ),
+    ],
+)
+def test_what_silence_leads_to_is_said_in_words(step: Any, due: Any, end: Any, sentence: str) -> None:
+    spec = {"id": "approve", "task": TaskSpec()} | step
+    assert on_silence(HumanStep(**spec), due, end).endswith(sentence)
+
+
+async def test_the_story_of_a_task_is_the_same_open_and_folded(web: World) -> None:
+    stages = (Stage(("per_ann",)), Stage(("per_otto", "per_emma")))
+    intent = await web.works.submit(
+        gate(HumanStep(id="approve", task=TaskSpec(stages=stages))), await web.actor("ci")
+    )
+    task_id = intent.id[:-4] + "0001"
+    await web.works.do(task_id, Take(), await web.actor("ann"))
+    first = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
+    assert (first["stage"], first["stages"], first["approvers"], first["taken_by"]) == (
+        1,
+        2,
+        ["per_ann"],
+        "per_ann",
+    )
+    assert (await web.get("/v1/tasks", "ann"))["tasks"] == [first]
+    after = (await web.answer(task_id))["task"]
+    assert (after["stage"], after["approvers"], after["state"]) == (2, ["per_otto", "per_emma"], "open")
+    assert "taken_by" not in after
+    assert (await web.get("/v1/tasks", "ann"))["tasks"] == [after]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from signoff.cli.visible import visible, visible_lines
-from signoff.core.errors import Refused
+from signoff.core.errors import Conflict, Invalid, Malformed, NotFound, Refused, Unauthenticated
 
 if TYPE_CHECKING:
     from signoff.client.errors import SignoffError
@@ -56,7 +56,7 @@ def stopped(error: BaseException) -> Stop | None:
         return error
     if isinstance(error, Refused):
         hint = error.hint or ""
-        return Stop(_REFUSED.get(error.status, Code.FAILURE), error.message, hint)
+        return Stop(_refused(error), error.message, hint)
     if isinstance(error, click.UsageError):
         return Stop(Code.USAGE, error.format_message(), _usage(error))
     if isinstance(error, click.ClickException):
@@ -82,13 +82,21 @@ def unexpected(error: BaseException, environ: Mapping[str, str] = os.environ) ->
     ]
 
 
-_REFUSED: Final = {
-    400: Code.USAGE,
-    401: Code.UNAUTHENTICATED,
-    404: Code.NOT_FOUND,
-    409: Code.CONFLICT,
-    422: Code.USAGE,
-}
+_REFUSED: Final = (
+    (Malformed, Code.USAGE),
+    (Invalid, Code.USAGE),
+    (Unauthenticated, Code.UNAUTHENTICATED),
+    (NotFound, Code.NOT_FOUND),
+    (Conflict, Code.CONFLICT),
+)
+# Refusals that are no answer to a request: a server, or a command beside it, cannot work on this database.
+_TAKEN: Final = frozenset({"database_in_use", "schema_newer", "backup_exists"})
+
+
+def _refused(error: Refused) -> Code:
+    if error.code in _TAKEN:
+        return Code.CONFLICT
+    return next((code for kind, code in _REFUSED if isinstance(error, kind)), Code.FAILURE)
 
 
 def _usage(error: click.UsageError) -> str:

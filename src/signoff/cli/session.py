@@ -1,5 +1,7 @@
 """What a running command has in hand: its output, the person at the terminal, and the server it talks to."""
 
+import os
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
@@ -86,18 +89,42 @@ class Remote(Session):
 
     @contextmanager
     def explained(self) -> Iterator[None]:
-        """Says in plain words that nothing listens where the server was expected."""
-        from signoff.client.errors import ConnectionFailed
+        """Says in plain words that nothing listens where the server was expected.
+
+        It comes before a missing key: where no server is, none was made.
+        """
+        from signoff.client.errors import ConnectionFailed, NotConfigured
 
         try:
             yield
+        except NotConfigured as error:
+            url = self.url or os.environ.get("SIGNOFF_URL", "")
+            if not _deserted(url):
+                raise
+            raise _nothing_at(url) from error
         except ConnectionFailed as error:
             settings = self.client.settings
             if not (error.unsent and settings.loopback):
                 raise
-            raise Stop(
-                Code.FAILURE, f"Nothing is listening at {settings.url}.", hint="Start it with: signoff up"
-            ) from error
+            raise _nothing_at(settings.url) from error
 
     def _key(self) -> str | None:
         return Path(self.key_file).read_text(encoding="utf-8").strip() if self.key_file else None
+
+
+def _nothing_at(url: str) -> Stop:
+    return Stop(Code.FAILURE, f"Nothing is listening at {url}.", hint="Start it with: signoff up")
+
+
+def _deserted(url: str) -> bool:
+    """Whether ``url`` is an address of this machine on which nothing listens."""
+    try:
+        parts = urlsplit(url)
+        if parts.hostname not in ("localhost", "127.0.0.1", "::1") or not parts.port:
+            return False
+        socket.create_connection((parts.hostname, parts.port), 1).close()
+    except ConnectionRefusedError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return False

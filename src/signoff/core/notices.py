@@ -10,6 +10,7 @@ import msgspec
 
 from signoff.core import events as e
 from signoff.core.model import Delivery, Intent, Task
+from signoff.core.tasks import TaskSpec
 from signoff.core.wake import spec_of
 
 
@@ -51,8 +52,8 @@ class Notice(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 _TELLING: Final = frozenset(
-    {e.TaskOpened, e.Reminded, e.Escalated, e.Decided, e.Notified, e.Delivered, e.Completed, e.Failed, e.Canceled,
-     e.TimedOut}
+    {e.TaskOpened, e.StagePassed, e.Delegated, e.Reassigned, e.Reminded, e.Escalated, e.Decided, e.Notified,
+     e.Delivered, e.Completed, e.Failed, e.Canceled, e.TimedOut}
 )  # fmt: skip
 
 
@@ -81,6 +82,12 @@ def _fields(before: Intent | None, fact: e.Fact, after: Intent) -> dict[str, Any
     match fact.event:
         case e.TaskOpened() as event:
             return _asked(NoticeKind.TASK_OPENED, after) | {"deadline_at": event.deadline_at}
+        case e.StagePassed():
+            return _asked(NoticeKind.TASK_OPENED, after)
+        case e.Delegated() as event:
+            return _asked(NoticeKind.TASK_OPENED, after) | {"to": (event.taker,)}
+        case e.Reassigned() as event:
+            return _asked(NoticeKind.TASK_OPENED, after) | {"to": event.to}
         case e.Reminded() as event:
             return _asked(NoticeKind.REMINDER, after) | {"number": event.number}
         case e.Escalated() as event:
@@ -109,10 +116,13 @@ def _asked(kind: NoticeKind, intent: Intent) -> dict[str, Any]:
         raise TypeError("no task is open")
     step = intent.plan.by_id[task.step]
     spec = spec_of(intent, task)
-    to = (*spec.stages[task.stage].approvers, *spec.notify)
     return {
-        "kind": kind, "to": to, "visit": task.visit, "step": step.id, "title": spec.title,
+        "kind": kind, "to": told(spec, task), "visit": task.visit, "step": step.id, "title": spec.title,
         "deadline_at": task.deadline_at,
     }  # fmt: skip
 
 
+def told(spec: TaskSpec, task: Task) -> tuple[str, ...]:
+    """Who hears of a task at its present stage: those asked, those it was handed to, whoever wanted to know."""
+    takers = (given.taker for given in task.handed_over)
+    return tuple(dict.fromkeys((*(task.assigned or spec.stages[task.stage].approvers), *takers, *spec.notify)))

@@ -239,15 +239,10 @@ def zone(fields: Fields, name: str, *, needed: bool = False) -> str:
     try:
         if word:
             ZoneInfo(word)
-    except (ValueError, OSError) as unknown:  # ZoneInfoNotFoundError is a KeyError below
-        raise _no_zone(fields, name, word) from unknown
-    except KeyError as unknown:
-        raise _no_zone(fields, name, word) from unknown
+    except (KeyError, ValueError, OSError) as unknown:
+        hint = "Write an IANA name such as Europe/Berlin."
+        raise fields.invalid(name, f"{shown(word)!r} is no time zone", hint=hint) from unknown
     return word
-
-
-def _no_zone(fields: Fields, name: str, word: str) -> Invalid:
-    return fields.invalid(name, f"{shown(word)!r} is no time zone", hint="Write an IANA name such as Europe/Berlin.")
 
 
 def clock(fields: Fields, name: str) -> time | None:

@@ -1,7 +1,8 @@
 """When have enough people said yes? A stage asks for N distinct natural persons, of any of its parties or of each.
 
 A party is a name: a person's id or address, ``team:NAME``, ``role:NAME``. Each person counts once, for what they
-are called at the moment of counting: who has left a team meanwhile does not count for it any more.
+are called at the moment of counting: who has left a team meanwhile does not count for it any more. Somebody absent
+and whoever stands in for them are two people on one seat: the later answer of the two is the seat's.
 """
 
 from collections.abc import Mapping
@@ -13,22 +14,28 @@ Names = Mapping[str, frozenset[str]]
 
 def counts(vote: Vote, names: Names | None) -> bool:
     """Whether a vote still counts; ``names`` None means that nothing is known to have changed."""
-    return names is None or bool(vote.for_names & names.get(vote.principal or vote.person, frozenset()))
+    if names is None:
+        return True
+    return vote.person in names and bool(vote.for_names & names.get(seat(vote), frozenset()))
+
+
+def seat(vote: Vote) -> str:
+    """Whose say a vote is: the voter's own, or that of the person whom the voter stands in for."""
+    return vote.principal or vote.person
 
 
 def tally(stage: Stage, at_stage: int, votes: tuple[Vote, ...], names: Names | None = None) -> Vote | None:
     """The vote that decides this stage, or None while it is open."""
     yes: dict[str, Vote] = {}
-    no: set[str] = set()
+    no: dict[str, Vote] = {}
     for vote in votes:
         if vote.at_stage != at_stage or not counts(vote, names):
             continue
         if vote.sign is Sign.CHANGES:
             return vote
-        if vote.sign is Sign.POSITIVE:
-            yes[vote.person] = vote
-        else:
-            no.add(vote.person)
+        for held in (yes, no):
+            held.pop(seat(vote), None)
+        (yes if vote.sign is Sign.POSITIVE else no)[seat(vote)] = vote
         if len(no) >= stage.reject_after or _enough(stage, list(yes.values())):
             return vote
     return None
@@ -36,7 +43,7 @@ def tally(stage: Stage, at_stage: int, votes: tuple[Vote, ...], names: Names | N
 
 def missing(stage: Stage, at_stage: int, votes: tuple[Vote, ...]) -> int:
     """How many more persons this stage needs at least."""
-    yes = {vote.person for vote in votes if vote.at_stage == at_stage and vote.sign is Sign.POSITIVE}
+    yes = {seat(vote) for vote in votes if vote.at_stage == at_stage and vote.sign is Sign.POSITIVE}
     return max(0, needed(stage) - len(yes))
 
 

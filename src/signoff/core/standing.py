@@ -54,17 +54,23 @@ def standing(actor: Actor, intent: Intent, task: Task) -> Standing | None:
     barred = frozenset() if self_approval(actor, intent, task) else requesters_side(intent)
     if actor.id in barred:
         return None
-    own = actor.names & parties
+    own = _pinned(actor.id, actor.names & parties, intent, task)
     if own and all(given.giver != actor.id for given in task.handed_over):
         return Standing(actor.id, own)
     for given in task.handed_over:
         if given.taker == actor.id and given.giver not in barred:
             return Standing(given.giver, given.names)
     for absent in actor.stand_ins:
-        names = absent.names & parties
+        names = _pinned(absent.person, absent.names & parties, intent, task)
         if names and absent.person not in barred:
             return Standing(absent.person, names)
     return None
+
+
+def _pinned(person: str, names: frozenset[str], intent: Intent, task: Task) -> frozenset[str]:
+    """Those of ``names`` that were the person's already when the plan was frozen; rules never loosen on the way."""
+    roster = spec_of(intent, task).roster
+    return frozenset(name for name in names if name not in roster or person in roster[name])
 
 
 def eligible(actor: Actor, intent: Intent, task: Task) -> bool:

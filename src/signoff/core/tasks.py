@@ -124,7 +124,9 @@ class Escalation(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What people are asked, frozen with the plan."""
+    """What people are asked, frozen with the plan. ``policy``: its name and version (``prod-change@3``), if it has one;
+    ``roster``: who was in each team and role at that time: whoever joins later may not decide, who leaves neither.
+    """
 
     type: TaskType = TaskType.APPROVAL
     title: str = "Approval required"
@@ -146,6 +148,7 @@ class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     fallback_outcome: str = ""
     strength: Strength = Strength.LINK
     risk: Risk = Risk.MEDIUM
+    roster: dict[str, tuple[str, ...]] = {}
 
 
 class Vote(msgspec.Struct, frozen=True, omit_defaults=True):

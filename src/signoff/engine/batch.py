@@ -34,6 +34,7 @@ class Batch:
         self._changed: dict[str, Changed] = {}
         self._writes = Writes(new=[], changed=[], facts=[], outbox=[], replies=[])
         self._words: dict[str, None] = {}
+        self.changes: list[Change] = []
 
     @property
     def now(self) -> datetime:
@@ -89,6 +90,7 @@ class Batch:
         return change
 
     def _note(self, change: Change) -> None:
+        self.changes.append(change)
         after = change.after
         self._intents[after.id] = after
         self._writes.facts.extend(change.facts)

@@ -1,4 +1,5 @@
 """Commits wake those who wait. A wake-up is a hint and the table is the truth: register, read, then wait.
+Who waits for an intent is handed what this process committed to it, and asks the table only where some is missing.
 
 Words name what may have changed: an intent's id, ``agent:<workspace>:<address>`` for new deliveries,
 ``tasks:<workspace>``, ``directory:<workspace>``. Other replicas hear the same words a few milliseconds later, at
@@ -11,12 +12,14 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Final
 
+from signoff.core.advance import Change
 from signoff.core.errors import Busy
 
 log = logging.getLogger("signoff.feed")
 
 _PAUSE: Final = 0.010
 _BACKLOG: Final = 10_000
+_UNHEARD: Final = 100
 Announce = Callable[[Sequence[str]], Coroutine[Any, Any, None]]
 
 
@@ -35,10 +38,14 @@ def directory_word(workspace: str) -> str:
 class Waiter:
     """Registered for some words; set once any of them is spoken. Use as a context manager."""
 
+    __slots__ = ("_expired", "_feed", "_told", "_woken", "words")
+
     def __init__(self, feed: "Feed", words: tuple[str, ...]) -> None:
         self._feed = feed
         self.words = words
         self._woken = asyncio.Event()
+        self._expired = False
+        self._told: list[Change] = []
 
     def __enter__(self) -> "Waiter":
         for word in self.words:
@@ -55,6 +62,16 @@ class Waiter:
 
     def wake(self) -> None:
         self._woken.set()
+
+    def tell(self, change: Change) -> None:
+        """Hand over a committed change; the wake-up follows."""
+        if len(self._told) < _UNHEARD:
+            self._told.append(change)
+
+    def told(self) -> list[Change]:
+        """The changes handed over since the last call, in the order of their commits; some may be missing."""
+        told, self._told = self._told, []
+        return told
 
     async def wait(self, timeout: float) -> bool:
         """True when woken within ``timeout`` seconds; then waits anew from the next call on."""
@@ -95,9 +112,12 @@ class Feed:
         """Call ``heard`` with every word (directory caches)."""
         self._watchers.append(heard)
 
-    def publish(self, words: Iterable[str]) -> None:
-        """Wake local waiters now and tell the other replicas soon."""
+    def publish(self, words: Iterable[str], changes: Iterable[Change] = ()) -> None:
+        """Wake local waiters now and hand them these committed changes; tell the other replicas soon."""
         words = list(words)
+        for change in changes:
+            for waiter in self.waiters.get(change.after.id, ()):
+                waiter.tell(change)
         self.hear(words)
         if self._announce is not None and len(self._unsaid) < _BACKLOG:
             self._unsaid.update(words)

@@ -49,9 +49,9 @@ class View:
         seen = await self.intent(actor, ref)
         return await self._store.intents.history(seen.stored.intent.id, after, limit)
 
-    async def history(self, actor: Actor, ref: str, after: int = 0, limit: int = 1000) -> list[Sealed]:
-        """The facts after a sequence number."""
-        return facts(await self.rows(actor, ref, after, limit))
+    async def history(self, seen: Seen, after: int = 0, limit: int = 1000) -> list[Sealed]:
+        """The facts after a sequence number. Whoever has seen an intent may always see what happens to it."""
+        return facts(await self._store.intents.history(seen.stored.intent.id, after, limit))
 
     async def audit(self, actor: Actor, ref: str) -> "Audit":
         """The whole history with its bytes, and whether it proves itself."""

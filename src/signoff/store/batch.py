@@ -36,6 +36,8 @@ class Batch(Struct):
     changes: list[Row] = field(default_factory=list)
     plans: list[Row] = field(default_factory=list)
     submissions: list[Row] = field(default_factory=list)
+    revisions: list[Row] = field(default_factory=list)
+    resubmissions: list[Row] = field(default_factory=list)
     events: list[Row] = field(default_factory=list)
     replies: list[Row] = field(default_factory=list)
     outbox: list[Row] = field(default_factory=list)
@@ -75,6 +77,8 @@ def build(writes: Writes, plans: Plans, starts: dict[Agent, int]) -> Batch:
     for changed in writes.changed:
         intent = changed.intent
         batch.changes.append(changed_row(intent, changed.wake_at, _cursor(changed, intent, starts)))
+    batch.revisions = [(r.intent, r.revision, shard(r.intent), r.before) for r in writes.revisions]
+    batch.resubmissions = [(r.intent, r.payload) for r in writes.revisions]
     batch.events = [fact_row(sealed) for sealed in writes.facts]
     batch.replies = [reply_row(reply) for reply in writes.replies]
     batch.outbox = [outgoing_row(out) for out in writes.outbox]

@@ -1,4 +1,4 @@
-"""Entries of the address book, and their rows: moments as microseconds, roles as JSON, booleans as 0 or 1."""
+"""Entries of the address book, and their rows: moments as microseconds, lists and objects as JSON, booleans as 0 or 1."""
 
 from datetime import datetime
 from typing import Any, TypeVar
@@ -6,21 +6,26 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
+from signoff.core.hours import Hours
+from signoff.core.people import Absence, Rotation
 from signoff.store.rows import Row, micros, moment
 
 
 class Workspace(Struct, frozen=True):
-    """Where intents live. ``self_approval``: the requester's own people may decide."""
+    """Where intents live. ``self_approval``: the requester's own people may decide; ``positive_fallback``: silence may
+    end in a yes where the risk is low.
+    """
 
     id: str
     organization: str
     name: str
     self_approval: bool
     created_at: datetime
+    positive_fallback: bool = False
 
 
 class Person(Struct, frozen=True):
-    """A natural person of a workspace; ``per_…``."""
+    """A natural person of a workspace; ``per_…``. ``addresses`` by channel; who is not ``active`` may do nothing."""
 
     id: str
     workspace: str
@@ -28,6 +33,48 @@ class Person(Struct, frozen=True):
     name: str
     roles: tuple[str, ...]
     created_at: datetime
+    active: bool = True
+    addresses: dict[str, str] = {}
+    zone: str = ""
+    hours: Hours | None = None
+    absences: tuple[Absence, ...] = ()
+    preferences: dict[str, Any] = {}
+
+
+class TeamRow(Struct, frozen=True):
+    """A team of a workspace; members are person ids."""
+
+    workspace: str
+    name: str
+    members: tuple[str, ...]
+    rotation: Rotation | None
+    updated_at: datetime
+
+
+class PolicyRow(Struct, frozen=True):
+    """One version of a named policy; ``source`` as it was applied."""
+
+    workspace: str
+    name: str
+    version: int
+    source: bytes
+    applied_by: str
+    applied_at: datetime
+
+
+class DirectoryChange(Struct, frozen=True):
+    """Who changed what in the directory: ``before`` and ``after`` are JSON, "" where there was or is nothing."""
+
+    id: str
+    workspace: str
+    at: datetime
+    actor_kind: str
+    actor_id: str
+    via: str
+    kind: str
+    name: str
+    before: str
+    after: str
 
 
 class Account(Struct, frozen=True):
@@ -78,20 +125,44 @@ class Workflow(Struct, frozen=True):
     applied_at: datetime
 
 
-Entry = TypeVar("Entry", Workspace, Person, Account, ApiKey, Workflow)
+Entry = TypeVar("Entry", Workspace, Person, TeamRow, PolicyRow, DirectoryChange, Account, ApiKey, Workflow)
 _TABLES: dict[type[Struct], str] = {
     Workspace: "workspaces",
     Person: "people",
+    TeamRow: "teams",
+    PolicyRow: "policies",
+    DirectoryChange: "changes",
     Account: "accounts",
     ApiKey: "keys",
     Workflow: "workflows",
 }
-_MOMENTS = frozenset({"created_at", "updated_at", "expires_at", "revoked_at", "applied_at"})
+_MOMENTS = frozenset({"created_at", "updated_at", "expires_at", "revoked_at", "applied_at", "at"})
+_FLAGS = frozenset({"self_approval", "positive_fallback", "active"})
+_JSON: dict[str, Any] = {
+    name: msgspec.json.Decoder(kind)
+    for name, kind in {
+        "roles": tuple[str, ...],
+        "members": tuple[str, ...],
+        "addresses": dict[str, str],
+        "hours": Hours | None,
+        "absences": tuple[Absence, ...],
+        "preferences": dict[str, Any],
+        "rotation": Rotation | None,
+    }.items()
+}
 
 
 def select(kind: type[Struct], where: str) -> str:
     """Entries of one kind; ``w`` names the row."""
     return f"select {', '.join(kind.__struct_fields__)} from {_TABLES[kind]} w where {where}"
+
+
+def put(kind: type[Struct], *keys: str) -> str:
+    """Add one entry, or replace the one with the same keys; without keys one that is there already is an error."""
+    fields = kind.__struct_fields__
+    into = f"insert into {_TABLES[kind]} ({', '.join(fields)}) values ({', '.join(':' + name for name in fields)})"
+    changes = ", ".join(f"{name} = excluded.{name}" for name in fields if name not in keys)
+    return f"{into} on conflict ({', '.join(keys)}) do update set {changes}" if keys else into
 
 
 def insert(kind: type[Struct]) -> str:
@@ -109,7 +180,7 @@ def values_of(entry: Struct) -> dict[str, Any]:
     for name, value in values.items():
         if isinstance(value, datetime):
             values[name] = micros(value)
-        elif isinstance(value, tuple):
+        elif name in _JSON:
             values[name] = msgspec.json.encode(value).decode()
         elif isinstance(value, bool):
             values[name] = int(value)
@@ -122,8 +193,8 @@ def entry(kind: type[Entry], row: Row) -> Entry:
     for name, value in values.items():
         if name in _MOMENTS and value is not None:
             values[name] = moment(value)
-        elif name == "roles":
-            values[name] = tuple(msgspec.json.decode(value))
-        elif name == "self_approval":
+        elif name in _JSON:
+            values[name] = _JSON[name].decode(value)
+        elif name in _FLAGS:
             values[name] = bool(value)
     return kind(**values)

@@ -63,8 +63,12 @@ class Hearing:
             if pid != self._mouth_pid:  # our own words were acted on when they were written
                 heard(payload.split("\n"))
 
-        with translated():
-            await ear.add_listener(CHANNEL, told)
+        try:
+            with translated():
+                await ear.add_listener(CHANNEL, told)
+        except BaseException:
+            ear.terminate()
+            raise
         return ear
 
     async def _keep(self, ear: Any, heard: Heard) -> None:

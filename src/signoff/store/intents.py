@@ -17,7 +17,7 @@ class Intents:
         self._db = database
 
     async def get(self, id: str) -> Stored | None:
-        return (await self.get_many([id])).get(id)
+        return next(iter(await self._stored(sql.STORED_ONE, id=id)), None)
 
     async def get_many(self, ids: Sequence[str]) -> dict[str, Stored]:
         """Those of ``ids`` that exist."""
@@ -27,6 +27,10 @@ class Intents:
     async def history(self, id: str, after: int = 0, limit: int = 1000) -> list[EventRow]:
         """The facts of one intent with a seq above ``after``, in order."""
         return [event_row(row) for row in await self._db.read(sql.HISTORY, id=id, after=after, limit=limit)]
+
+    async def old_payloads(self, id: str) -> dict[int, bytes]:
+        """Payloads that were revised, by the last revision that each was decided on under."""
+        return {row[0]: row[1] for row in await self._db.read(sql.OLD_PAYLOADS, id=id)}
 
     async def page(self, wanted: Filter) -> list[Stored]:
         """Newest first; the next page starts ``before`` the last id of this one."""

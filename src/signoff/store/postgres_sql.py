@@ -96,6 +96,11 @@ def _update_intents(given: bool) -> str:
     )
 
 
+_RESUBMIT: Final = f"""
+update submissions set payload = n.payload
+from {unnest(sql.RESUBMISSIONS, "resubmissions")} as n (intent_id, payload) where submissions.intent_id = n.intent_id
+"""
+
 # In the order in which rows are met that others may want too: counters, plans, replies.
 _SAVE: Final = {
     "given": insert_rows(sql.CURSORS, "given", sql.NEXT_CURSORS),
@@ -104,6 +109,8 @@ _SAVE: Final = {
     "intents": _insert_intents(False),
     "changes": _update_intents(False),
     "submissions": insert_rows(sql.SUBMISSIONS, "submissions"),
+    "revisions": insert_rows(sql.REVISIONS, "revisions"),
+    "resubmissions": _RESUBMIT,
     "events": insert_rows(sql.EVENTS, "events"),
     "outbox": insert_rows(sql.OUTBOX, "outbox"),
 }
@@ -115,6 +122,8 @@ _COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "intents": tuple(sql.INTENTS.columns),
     "changes": tuple(sql.CHANGES.columns),
     "submissions": tuple(sql.SUBMISSIONS.columns),
+    "revisions": tuple(sql.REVISIONS.columns),
+    "resubmissions": tuple(sql.RESUBMISSIONS.columns),
     "events": tuple(sql.EVENTS.columns),
     "outbox": tuple(sql.OUTBOX.columns),
 }

@@ -41,6 +41,10 @@ INTENTS: Final = Table(
 CHANGES: Final = Table("intents", dict(list(INTENTS.columns.items())[:11]))
 PLANS: Final = Table("plans", {"digest": "text", "body": "bytea"})
 SUBMISSIONS: Final = Table("submissions", {"intent_id": "text", "shard": "smallint", "payload": "bytea"})
+REVISIONS: Final = Table(
+    "revisions", {"intent_id": "text", "revision": "integer", "shard": "smallint", "payload": "bytea"}
+)
+RESUBMISSIONS: Final = Table("submissions", {"intent_id": "text", "payload": "bytea"})
 EVENTS: Final = Table(
     "events",
     {
@@ -116,6 +120,7 @@ _STORED: Final = (
     "select i.id, i.plan, i.state, s.payload from intents i join submissions s on s.intent_id = i.id"
 )
 STORED: Final = f"{_STORED} where i.id in :ids order by i.id"
+STORED_ONE: Final = f"{_STORED} where i.id = :id"
 OPEN_TASKS: Final = f"""
 {_STORED} where i.workspace = :workspace and i.waiting = 'WAITING_FOR_HUMAN' and i.id > :after
 order by i.id limit :limit
@@ -177,6 +182,7 @@ order by updated_at limit :limit
 FORGET: Final = (
     "delete from events where intent_id in :ids",
     "delete from submissions where intent_id in :ids",
+    "delete from revisions where intent_id in :ids",
     "delete from outbox where intent_id in :ids",
     "delete from intents where id in :ids returning id",
 )
@@ -212,8 +218,18 @@ LATEST_VERSION: Final = """version = (
     select max(v.version) from workflows v where v.workspace = w.workspace and v.intent_type = w.intent_type
 )"""
 PUT_PLAN: Final = "insert into plans (digest, body) values (:digest, :body) on conflict (digest) do nothing"
-UPDATE_WORKSPACE: Final = "update workspaces set self_approval = :self_approval where id = :id"
-UPDATE_PERSON: Final = "update people set email = :email, name = :name, roles = :roles where id = :id"
+UPDATE_WORKSPACE: Final = """
+update workspaces set self_approval = :self_approval, positive_fallback = :positive_fallback where id = :id
+"""
+UPDATE_PERSON: Final = """
+update people set email = :email, name = :name, roles = :roles, active = :active, addresses = :addresses, zone = :zone,
+    hours = :hours, absences = :absences, preferences = :preferences
+where id = :id
+"""
+LATEST_POLICY: Final = """version = (
+    select max(v.version) from policies v where v.workspace = w.workspace and v.name = w.name
+)"""
+OLD_PAYLOADS: Final = "select revision, payload from revisions where intent_id = :id order by revision"
 UPDATE_ACCOUNT: Final = """
 update accounts set display_name = :display_name, description = :description, delivery_mode = :delivery_mode,
     callback_url = :callback_url, webhook_secret = :webhook_secret, status = :status, updated_at = :updated_at
@@ -224,4 +240,4 @@ REVOKE_KEY: Final = "update keys set revoked_at = coalesce(revoked_at, :at) wher
 PING: Final = "select 1"
 
 # Answered by few rows under a key: where reading is a function call, it is not worth another thread.
-QUICK: Final = frozenset({STORED, HISTORY, DELIVERIES, PLAN, NEXT_WAKE})
+QUICK: Final = frozenset({STORED, STORED_ONE, HISTORY, DELIVERIES, PLAN, NEXT_WAKE})

@@ -40,6 +40,8 @@ where id = ?1 and workspace = ?4
 """
 _INSERT_PLAN: Final = insert_row(sql.PLANS, sql.KEEP_PLAN)
 _INSERT_SUBMISSION: Final = insert_row(sql.SUBMISSIONS)
+_INSERT_REVISION: Final = insert_row(sql.REVISIONS)
+_RESUBMIT: Final = "update submissions set payload = ? where intent_id = ?"
 _INSERT_EVENT: Final = insert_row(sql.EVENTS)
 _INSERT_REPLY: Final = insert_row(sql.REPLIES, sql.REPLACE_EXPIRED)
 _INSERT_OUTGOING: Final = insert_row(sql.OUTBOX)
@@ -220,6 +222,8 @@ class SqliteStore(Store):
             (_INSERT_INTENT, batch.intents),
             (_INSERT_SUBMISSION, batch.submissions),
             (_UPDATE_INTENT, batch.changes),
+            (_INSERT_REVISION, batch.revisions),
+            (_RESUBMIT, [(payload, intent) for intent, payload in batch.resubmissions]),
             (_INSERT_EVENT, batch.events),
             (_INSERT_OUTGOING, batch.outbox),
         ):

@@ -16,6 +16,7 @@ from signoff.store.database import Statement
 from signoff.store.directory import Directory
 from signoff.store.intents import Intents
 from signoff.store.outbox import Outbox
+from signoff.store.people import People
 from signoff.store.rows import Plans, Row, micros
 from signoff.store.work import Found, Want, Writes
 
@@ -37,6 +38,7 @@ class Store(ABC):
         self.intents = Intents(self)
         self.directory = Directory(self)
         self.outbox = Outbox(self)
+        self.people = People(self)
 
     @abstractmethod
     async def open(self) -> None:

@@ -72,6 +72,15 @@ class Changed(Struct):
     fresh: bool = False
 
 
+class Resubmitted(Struct):
+    """A revision: ``before`` was the payload up to revision ``revision`` and stays readable; ``payload`` is the new one."""
+
+    intent: str
+    revision: int
+    before: bytes
+    payload: bytes
+
+
 class Outgoing(Struct):
     """One notice to one target over one channel, kept until it is sent or ``dead``."""
 
@@ -105,6 +114,7 @@ class Writes(Struct):
     facts: list[Sealed] = field(default_factory=list)
     outbox: list[Outgoing] = field(default_factory=list)
     replies: list[NewReply] = field(default_factory=list)
+    revisions: list[Resubmitted] = field(default_factory=list)
 
 
 class Stored(Struct, frozen=True):

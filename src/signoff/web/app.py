@@ -4,7 +4,7 @@ that no request is compared with paths of another family. ``server.py`` starts a
 
 from collections.abc import Sequence
 
-from starlette.routing import BaseRoute, Route, Router
+from starlette.routing import BaseRoute, Match, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from signoff.web.api.docs import PAGES
@@ -28,24 +28,24 @@ def api_routes(parts: Parts) -> list[Route]:
 
 
 class Families:
-    """Routers by family: ``/v1/intents/…`` is one, ``/v1/tasks/…`` another; all other paths share one."""
+    """Routes by family: ``/v1/intents/…`` is one, ``/v1/tasks/…`` another; all other paths share one router."""
 
     def __init__(self, routes: Sequence[Route], more: Sequence[BaseRoute], nowhere: ASGIApp) -> None:
-        found: dict[str, list[BaseRoute]] = {}
+        self.routes: dict[str, list[Route]] = {}
         for route in routes:
-            found.setdefault(family(route.path), []).append(route)
-        found.setdefault("", []).extend(more)
-        self._routers = {
-            name: Router(members, redirect_slashes=False, default=nowhere) for name, members in found.items()
-        }
-        self._rest = self._routers[""]
+            self.routes.setdefault(family(route.path), []).append(route)
+        rest = [*self.routes.pop("", []), *more]
+        self._rest = Router(rest, redirect_slashes=False, default=nowhere)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.router(scope["path"])(scope, receive, send)
-
-    def router(self, path: str) -> Router:
-        """Where a path is looked up."""
-        return self._routers.get(family(path), self._rest)
+        # Straight to the door: each frame on the way would be held by every open stream.
+        for route in self.routes.get(family(scope["path"]), ()):
+            match, child = route.matches(scope)
+            if match is Match.FULL:
+                scope.update(child)
+                await route.app(scope, receive, send)
+                return
+        await self._rest(scope, receive, send)
 
 
 def family(path: str) -> str:

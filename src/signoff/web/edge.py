@@ -150,6 +150,8 @@ def _too_large(limit: int) -> TooLarge:
 class Reply:
     """The one way out. Every response names its request, and its trace where the caller gave one."""
 
+    __slots__ = ("_call", "_headers", "_send", "_started")
+
     def __init__(self, call: Call, send: Send) -> None:
         given = call.header(b"x-request-id")
         call.request_id = given if _ID.fullmatch(given) else secrets.token_hex(16)

@@ -69,10 +69,9 @@ async def submit(call: Call, submission: Submission, body: strict.Parsed) -> byt
 
 async def get(call: Call) -> GotIntent:
     """GET /v1/intents/{intent_id}"""
-    ref = call.params["intent_id"]
-    seen = await visible(call, ref)
+    seen = await visible(call, call.params["intent_id"])
     note_read(call, call.actor, seen.stored.intent)
-    return got_intent(await shown(call, ref, seen))
+    return got_intent(await shown(call, seen))
 
 
 async def page(call: Call) -> Intents:
@@ -108,12 +107,10 @@ def _statuses(words: list[str]) -> tuple[str, ...]:
 
 async def events(call: Call) -> Events:
     """GET /v1/intents/{intent_id}/events"""
-    ref = call.params["intent_id"]
-    facts = await all_facts(call, ref)
-    # read after the facts: what they speak of is then known
-    seen = await visible(call, ref)
+    seen = await visible(call, call.params["intent_id"])
     since = call.number("since", 0, 0, 2**53)
-    return Events(events=walk(trail_of(seen.stored.intent, seen.visit), facts, since))
+    trail = trail_of(seen.stored.intent, seen.visit)
+    return Events(events=walk(trail, await all_facts(call, seen), since))
 
 
 async def resume(call: Call) -> bytes:

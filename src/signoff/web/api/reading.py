@@ -20,22 +20,28 @@ async def visible(call: Call, ref: str) -> Seen:
     return await call.parts.view.intent(call.actor, ref)
 
 
-async def all_facts(call: Call, ref: str, after: int = 0) -> list[Fact]:
-    """Every fact of the intent behind an id with a sequence number above ``after``, in order."""
+async def all_facts(call: Call, seen: Seen) -> list[Fact]:
+    """Every fact that made the intent what was seen, in order; what happened since is left out."""
+    last = seen.stored.intent.seq
+    return [fact for fact in await facts_after(call, seen, 0) if fact.seq <= last]
+
+
+async def facts_after(call: Call, seen: Seen, after: int) -> list[Fact]:
+    """Every fact of the intent by now with a sequence number above ``after``, in order."""
     facts: list[Fact] = []
     while True:
-        sealed = await call.parts.view.history(call.actor, ref, facts[-1].seq if facts else after, _CHUNK)
+        sealed = await call.parts.view.history(seen, facts[-1].seq if facts else after, _CHUNK)
         facts += [one.fact for one in sealed]
         if len(sealed) < _CHUNK:
             return facts
 
 
-async def shown(call: Call, ref: str, seen: Seen) -> IntentOut:
+async def shown(call: Call, seen: Seen) -> IntentOut:
     """The intent, or the one step of it that the id names."""
     if not seen.visit:
         return intent_out(seen.stored.intent, seen.stored.payload)
     trail = StepTrail(seen.stored.intent, seen.visit)
-    for fact in await all_facts(call, ref):
+    for fact in await all_facts(call, seen):
         trail.show(fact)
     status = trail.status if trail.over or trail.status is Status.WAITING else Status.DELIVERED
     return step_out(seen.stored, seen.visit, status, trail.result, trail.step)

@@ -13,10 +13,12 @@ from typing import Final, Protocol
 import msgspec
 
 from signoff.core import events as e
+from signoff.core.advance import Change
 from signoff.engine.feed import agent_word
-from signoff.web.api.reading import address_of, all_facts, visible
+from signoff.engine.view import Seen
+from signoff.web.api.reading import address_of, facts_after, visible
 from signoff.web.api.shapes.agents import shown_delivery
-from signoff.web.api.shapes.events import STEP, EventOut, Trail, trail_of
+from signoff.web.api.shapes.events import STEP, EventOut, trail_of
 from signoff.web.call import Call, Stream, Write
 
 _ENCODER: Final = msgspec.json.Encoder()
@@ -41,8 +43,8 @@ class Source(Protocol):
     last: int
     over: bool
 
-    async def read(self) -> Sequence[bytes]:
-        """What is new since the last call, as frames."""
+    async def read(self, told: Sequence[Change]) -> Sequence[bytes]:
+        """What is new since the last call, as frames; ``told``: changes that this process made meanwhile."""
         ...
 
 
@@ -52,9 +54,8 @@ def frame(name: str, cursor: int, data: bytes) -> bytes:
 
 async def events(call: Call) -> Stream:
     """GET /v1/intents/{id}/events/stream"""
-    ref = call.params["intent_id"]
-    seen = await visible(call, ref)
-    source = _Life(call, ref, trail_of(seen.stored.intent, seen.visit), call.number("since", 0, 0, 2**53))
+    seen = await visible(call, call.params["intent_id"])
+    source = _Life(call, seen, call.number("since", 0, 0, 2**53))
     return _stream(call, source, (seen.stored.intent.id,), call.client.startswith(_INCREMENTAL))
 
 
@@ -79,7 +80,7 @@ def _stream(call: Call, source: Source, words: tuple[str, ...], held_open: bool)
         until = clock() + wait_seconds
         with parts.feed.waiting(*words) as waiter:
             while not parts.stopping.is_set():
-                frames = await source.read()
+                frames = await source.read(waiter.told())
                 if frames:
                     await write(b"".join(frames))
                     if not held_open:
@@ -97,27 +98,40 @@ def _stream(call: Call, source: Source, words: tuple[str, ...], held_open: bool)
 class _Life:
     """One intent's (or step's) events."""
 
-    def __init__(self, call: Call, ref: str, trail: Trail, since: int) -> None:
+    def __init__(self, call: Call, seen: Seen, since: int) -> None:
         self._call = call
-        self._ref = ref
-        self._trail = trail
+        self._seen = seen
+        self._trail = trail_of(seen.stored.intent, seen.visit)
         self._since = since
         self._walked = 0
         self.last = since
         self.over = False
 
-    async def read(self) -> Sequence[bytes]:
-        facts = await all_facts(self._call, self._ref, self._walked)
+    async def read(self, told: Sequence[Change]) -> Sequence[bytes]:
+        facts = self._following(told) or await self._stored()
         if not facts:
             return ()
-        if any(isinstance(fact.event, e.Completed) for fact in facts):
-            # read after the facts: only a final intent knows its result
-            self._trail.intent = (await visible(self._call, self._ref)).stored.intent
         self._walked = facts[-1].seq
         shown = [self._trail.show(fact) for fact in facts]
         self.over = self._trail.over
         self.last = max(self.last, facts[-1].seq * STEP)
         return [line(event) for event in shown if event is not None and event.seq > self._since]
+
+    def _following(self, told: Sequence[Change]) -> list[e.Fact]:
+        """The facts of these changes, if they are exactly what comes next; else the table has to be asked."""
+        facts = [sealed.fact for change in told for sealed in change.facts]
+        if [fact.seq for fact in facts] != list(range(self._walked + 1, self._walked + 1 + len(facts))):
+            return []
+        if told:
+            self._trail.intent = told[-1].after
+        return facts
+
+    async def _stored(self) -> list[e.Fact]:
+        facts = await facts_after(self._call, self._seen, self._walked)
+        if any(isinstance(fact.event, e.Completed) for fact in facts):
+            # read after the facts: only a final intent knows its result
+            self._trail.intent = (await visible(self._call, self._seen.stored.intent.id)).stored.intent
+        return facts
 
 
 def line(event: EventOut) -> bytes:
@@ -140,7 +154,7 @@ class _Post:
         self.last = since
         self.over = False
 
-    async def read(self) -> Sequence[bytes]:
+    async def read(self, told: Sequence[Change]) -> Sequence[bytes]:
         call = self._call
         found = await call.parts.view.deliveries(call.actor, self._agent, self.last, _BATCH)
         now = asyncio.get_running_loop().time()

@@ -17,11 +17,10 @@ from signoff.web import bodies, strict
 from signoff.web.api.reading import all_facts, book_of, visible
 from signoff.web.api.shapes import requests as r
 from signoff.web.api.shapes.answers import ApprovalAnswer, ApprovalOut
-from signoff.web.api.shapes.common import encode, maybe
+from signoff.web.api.shapes.common import Display, encode, maybe
 from signoff.web.api.shapes.intents import intent_out
 from signoff.web.api.shapes.tasks import (
     Answered,
-    Display,
     MyTasks,
     TaskAnswer,
     TaskOut,
@@ -79,13 +78,13 @@ async def _open(call: Call, stored: Stored, display: Display) -> TaskOut:
         raise TypeError("no task is open")
     story = story_of(task)
     if task.votes:
-        story = tell(await all_facts(call, stored.intent.id), task.visit) or story
+        story = tell(await all_facts(call, Seen(stored, 0)), task.visit) or story
     return task_out(stored.intent, stored.payload, story, display)
 
 
 async def _closed(call: Call, stored: Stored, display: Display) -> TaskOut | None:
     """The last task of the intent that is decided."""
-    facts = await all_facts(call, stored.intent.id)
+    facts = await all_facts(call, Seen(stored, 0))
     visits = [fact.event.visit for fact in facts if isinstance(fact.event, Decided)]
     story = tell(facts, visits[-1]) if visits else None
     return task_out(stored.intent, stored.payload, story, display) if story else None
@@ -104,8 +103,8 @@ async def get(call: Call) -> TaskAnswer:
 
 async def _found(call: Call, ref: str) -> tuple[Seen, list[Fact], int]:
     """What a task's id names. An intent's own id names its open task, else its last one."""
-    facts = await all_facts(call, ref)
     seen = await visible(call, ref)
+    facts = await all_facts(call, seen)
     if seen.visit:
         return seen, facts, seen.visit
     task = seen.stored.intent.open

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, quote
 import msgspec
 from starlette.types import Receive, Scope, Send
 
+from signoff.core.access import RUNNING
 from signoff.core.errors import Malformed, Refused, Unauthenticated
 from signoff.core.model import Actor
 from signoff.web.call import Call, Page, Stream
@@ -76,10 +77,11 @@ class Visit:
 
     async def page(self, template: str, status: int = 200, **values: Any) -> Page:
         """A rendered page with everything that the frame around it needs."""
-        shown: dict[str, Any] = {"person": None, "book": None}
+        shown: dict[str, Any] = {"person": None, "book": None, "admin": False}
         if self.person is not None:
             book = await self.parts.directory.of(self.person.workspace)
-            shown = {"person": book.people.get(self.person.id), "book": book}
+            admin = bool(self.person.roles & RUNNING)
+            shown = {"person": book.people.get(self.person.id), "book": book, "admin": admin}
         body = render(
             template, actor=self.person, path=self.call.path, now=self.parts.clock.now(),
             form_token=form_token(self.binding), **shown, **values,

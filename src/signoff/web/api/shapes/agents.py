@@ -9,9 +9,8 @@ from msgspec import UNSET, Struct, UnsetType
 from signoff.core.ids import visit_ref
 from signoff.core.model import Delivery, Intent
 from signoff.core.plan import AgentStep
-from signoff.web.api.shapes.common import JsonObject, Ok, Text, Who, maybe
+from signoff.web.api.shapes.common import Display, JsonObject, Ok, Text, Who, whom
 from signoff.web.api.shapes.intents import IntentOut, sender
-from signoff.web.api.shapes.tasks import Display
 
 
 class ShownDelivery(Struct, kw_only=True):
@@ -103,7 +102,6 @@ def delivery_out(intent: Intent, payload: bytes, lease: timedelta, display: Disp
     """The delivery that was just claimed."""
     held = _held(intent)
     step = intent.plan.by_id[held.step]
-    requester = intent.requester
     ref = visit_ref(intent.id, held.visit)
     return DeliveryOut(
         delivery_id=ref,
@@ -118,12 +116,7 @@ def delivery_out(intent: Intent, payload: bytes, lease: timedelta, display: Disp
         input=(step.input or {}) if isinstance(step, AgentStep) else {},
         previous_results=intent.results,
         idempotency_key=ref,
-        requester=Who(
-            kind=requester.kind.value,
-            id=requester.id,
-            address=maybe(requester.address),
-            name=display(requester.id),
-        ),
+        requester=whom(intent.requester, display),
         correlation_id=intent.correlation_id or intent.id,
         created_at=intent.created_at,
         deadline_at=held.deadline_at or intent.deadline_at or UNSET,

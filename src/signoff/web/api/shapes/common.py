@@ -1,9 +1,12 @@
 """What every answer shares: ``ok``, JSON passed through as stored, who somebody is, one page of a list."""
 
+from collections.abc import Callable
 from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
+
+from signoff.core.model import Requester
 
 JsonObject: TypeAlias = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object"})]
 """Stored JSON that goes out byte for byte."""
@@ -32,6 +35,20 @@ class Who(Struct, kw_only=True):
     id: str
     address: Text = UNSET
     name: Text = UNSET
+
+
+Display: TypeAlias = Callable[[str], str]
+"""An actor's id to a name for people."""
+
+
+def whom(requester: Requester, display: Display) -> Who:
+    """The requester, named for people."""
+    return Who(
+        kind=requester.kind.value,
+        id=requester.id,
+        address=maybe(requester.address),
+        name=display(requester.id),
+    )
 
 
 class Page(Ok, kw_only=True):

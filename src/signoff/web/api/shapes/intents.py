@@ -235,10 +235,8 @@ def _core() -> PendingWith:
 
 def asked_people(spec: TaskSpec, level: int) -> PendingWith:
     """Those who are asked at this rung of the escalation ladder (0: those first asked)."""
-    if level:
-        names = spec.escalate[level - 1].to
-    else:
-        names = (spec.holder,) if spec.holder else spec.stages[0].approvers
+    first = (spec.holder,) if spec.holder else spec.stages[0].approvers
+    names = spec.escalate[level - 1].to if level else first
     text = ", ".join(names) or "approvers"
     return PendingWith(type="human", ref=text, name=text)
 

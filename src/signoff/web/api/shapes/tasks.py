@@ -3,7 +3,7 @@
 An open task is a value in the intent's row; a closed one is told by its facts. ``Story`` is either, folded.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -15,21 +15,20 @@ from signoff.core.ids import visit_ref
 from signoff.core.model import Intent, Task
 from signoff.core.plan import END, HumanStep
 from signoff.core.standing import ADMIN, APPROVER, OWNER
+from signoff.core.tasks import Fallback, Sign, sign_of
 from signoff.core.wake import escalation_at, reminder_at
-from signoff.web.api.shapes.common import JsonObject, Ok, Page, Text, Who, maybe
+from signoff.web.api.shapes.common import Display, JsonObject, Ok, Page, Text, Who, maybe, whom
 from signoff.web.api.shapes.intents import HumanTask, IntentOut, human_task, sender
-
-Display = Callable[[str], str]
-"""An actor's id to a name for people."""
 
 _ANYBODY = tuple(f"role:{role}" for role in (OWNER, ADMIN, APPROVER))
 
 
 class VoteOut(Struct, kw_only=True):
-    """One person's answer."""
+    """One person's answer; ``in_stead_of``: whose say it was, where that is another person."""
 
     person: str
     name: str
+    in_stead_of: Text = UNSET
     outcome: str
     comment: Text = UNSET
     at: datetime
@@ -37,7 +36,10 @@ class VoteOut(Struct, kw_only=True):
 
 
 class TaskOut(Struct, kw_only=True):
-    """A human step opened for people. ``revision`` and ``digest`` name exactly what is decided."""
+    """A human step opened for people. ``revision`` and ``digest`` name exactly what is decided.
+
+    approvers: the parties asked now; stage: the present one of ``stages``, from 1; taken_by: who looks at it.
+    """
 
     task_id: str
     intent_id: str
@@ -55,6 +57,9 @@ class TaskOut(Struct, kw_only=True):
     previous_results: dict[str, Any]
     requester: Who
     approvers: tuple[str, ...]
+    stage: int
+    stages: int
+    taken_by: Text = UNSET
     opened_at: datetime
     due_at: datetime | UnsetType = UNSET
     next_reminder_at: datetime | UnsetType = UNSET
@@ -118,6 +123,9 @@ class Story(Struct, kw_only=True):
     digest: str
     revision: int
     deadline_at: datetime | None
+    stage: int = 0
+    assigned: tuple[str, ...] = ()
+    taken_by: str = ""
     reminded: int = 0
     escalated: int = 0
     votes: dict[str, e.Fact] = {}
@@ -133,6 +141,9 @@ def story_of(task: Task) -> Story:
         digest=task.digest,
         revision=task.revision,
         deadline_at=task.deadline_at,
+        stage=task.stage,
+        assigned=task.assigned,
+        taken_by=task.taken_by,
         reminded=task.reminded,
         escalated=task.escalated,
     )
@@ -155,15 +166,32 @@ def tell(facts: Iterable[e.Fact], visit: int) -> Story | None:
                     revision=event.revision,
                     deadline_at=event.deadline_at,
                 )
-            case e.Reminded() if story:
-                story.reminded = event.number
-            case e.Escalated() if story:
-                story.escalated = event.level
-            case e.Answered() if story:
-                story.votes = {**story.votes, fact.actor.id: fact}
-            case e.Decided() if story:
-                story.decided = fact
+            case _ if story is not None:
+                _go_on(story, fact)
     return story
+
+
+def _go_on(story: Story, fact: e.Fact) -> None:
+    """The next thing that happened to an open task."""
+    match fact.event:
+        case e.Reminded(number=number):
+            story.reminded = number
+        case e.Escalated(level=level):
+            story.escalated = level
+        case e.Answered():
+            story.votes = {**story.votes, fact.actor.id: fact}
+        case e.StagePassed(stage=stage):
+            story.stage, story.assigned, story.taken_by = stage, (), ""
+            story.reminded = story.escalated = 0
+        case e.Reassigned(to=to):
+            story.assigned = to
+        case e.Taken(person=person):
+            story.taken_by = person
+        case e.Revised(revision=revision, digest=digest):
+            story.revision, story.digest, story.votes = revision, digest, {}
+            story.stage, story.taken_by = 0, ""
+        case e.Decided():
+            story.decided = fact
 
 
 def task_out(intent: Intent, payload: bytes, story: Story, display: Display) -> TaskOut:
@@ -172,7 +200,6 @@ def task_out(intent: Intent, payload: bytes, story: Story, display: Display) -> 
     if not isinstance(step, HumanStep):
         raise TypeError(f"step {story.step!r} is not a human step")
     spec = step.task
-    requester = intent.requester
     out = TaskOut(
         task_id=visit_ref(intent.id, story.visit),
         intent_id=intent.id,
@@ -188,13 +215,10 @@ def task_out(intent: Intent, payload: bytes, story: Story, display: Display) -> 
         evidence_required=spec.evidence_required,
         payload=msgspec.Raw(payload),
         previous_results={name: result for name, result in intent.results.items() if name != step.id},
-        requester=Who(
-            kind=requester.kind.value,
-            id=requester.id,
-            address=maybe(requester.address),
-            name=display(requester.id),
-        ),
+        requester=whom(intent.requester, display),
         approvers=_asked(step, story),
+        stage=story.stage + 1,
+        stages=len(spec.stages),
         opened_at=story.opened_at,
         due_at=story.deadline_at or UNSET,
         reminders_sent=story.reminded,
@@ -211,6 +235,7 @@ def _show_state(out: TaskOut, intent: Intent, story: Story, display: Display) ->
     held = intent.open
     if isinstance(held, Task) and held.visit == story.visit:
         out.state = "open"
+        out.taken_by = maybe(story.taken_by)
         out.next_reminder_at = reminder_at(intent, held) or UNSET
         out.escalation_at = escalation_at(intent, held) or UNSET
     elif story.decided is not None and isinstance(story.decided.event, e.Decided):
@@ -224,17 +249,20 @@ def _show_state(out: TaskOut, intent: Intent, story: Story, display: Display) ->
 
 
 def _asked(step: HumanStep, story: Story) -> tuple[str, ...]:
-    names = [name for stage in step.task.stages for name in stage.approvers or _ANYBODY]
+    names = [*(story.assigned or step.task.stages[story.stage].approvers or _ANYBODY)]
     names += [name for rung in step.task.escalate[: story.escalated] for name in rung.to]
     return tuple(dict.fromkeys(names))
 
 
 def _vote(fact: e.Fact, display: Display) -> VoteOut:
     event = fact.event
+    if not isinstance(event, e.Answered):
+        raise TypeError("a vote is an Answered fact")
     return VoteOut(
         person=fact.actor.id,
         name=display(fact.actor.id),
-        outcome=event.outcome if isinstance(event, e.Answered) else "",
+        in_stead_of=maybe(event.principal if event.principal != fact.actor.id else None),
+        outcome=event.outcome,
         comment=maybe(fact.note.comment if fact.note else None),
         at=fact.at,
         via=fact.via,
@@ -248,13 +276,24 @@ def on_silence(step: HumanStep, due_at: datetime | None, intent_due_at: datetime
         return f"If nobody answers by {_minute(intent_due_at)}, the request times out; nothing is approved."
     if due_at is None:
         return "Without an answer nothing happens: the task stays open."
-    if step.on_timeout is None:
-        then = "the request fails"
-    elif step.on_timeout == END:
-        then = "the request ends without a decision"
-    else:
-        then = f"the request goes on with step {step.on_timeout!r}"
-    return f"If nobody answers by {_minute(due_at)}, the task expires and {then}; nothing is approved."
+    return f"If nobody answers by {_minute(due_at)}, the task expires and {_after_silence(step)}."
+
+
+def _after_silence(step: HumanStep) -> str:
+    spec = step.task
+    if spec.fallback is Fallback.OUTCOME and sign_of(spec.fallback_outcome, {}) is Sign.POSITIVE:
+        goes_on = _route(step.on_success, "the request goes on")
+        return f"{goes_on} as {spec.fallback_outcome!r}, because its policy says so"
+    routed = step.on_timeout if spec.fallback is Fallback.EXPIRE else step.on_failure
+    return _route(routed, "the request fails") + "; nothing is approved"
+
+
+def _route(target: str | None, otherwise: str) -> str:
+    if target is None:
+        return otherwise
+    if target == END:
+        return "the request ends without a decision"
+    return f"the request goes on with step {target!r}"
 
 
 def _minute(at: datetime) -> str:

@@ -1,0 +1,59 @@
+"""What time will still do to an open task if nobody answers: every reminder and escalation with its moment, in order.
+
+Told by the same functions that ``ticking`` acts on, so what is foretold is what happens.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from signoff.core.model import Intent, Task
+from signoff.core.notices import told
+from signoff.core.wake import escalation_at, reminder_at, spec_of
+
+MOST: Final = 1100  # more than a policy can hold: 1000 reminders and 20 escalations
+
+
+class ContactKind(StrEnum):
+    REMINDER = "reminder"
+    ESCALATION = "escalation"
+    DEADLINE = "deadline"
+
+
+class Contact(msgspec.Struct, frozen=True):
+    """``to``: parties, as the policy names them (empty: whoever may decide); ``number``: of the reminder or rung."""
+
+    kind: ContactKind
+    at: datetime
+    number: int
+    to: tuple[str, ...]
+
+
+def ends_at(intent: Intent, task: Task) -> datetime | None:
+    """When silence ends the task."""
+    return min((at for at in (task.deadline_at, intent.deadline_at) if at is not None), default=None)
+
+
+def outlook(intent: Intent, task: Task) -> list[Contact]:
+    """The contacts still to come while the present stage stays open, the deadline last."""
+    ends, spec = ends_at(intent, task), spec_of(intent, task)
+    found: list[Contact] = []
+    while len(found) < MOST:
+        rung, reminder = escalation_at(intent, task), reminder_at(intent, task)
+        at = min((moment for moment in (rung, reminder) if moment is not None), default=None)
+        if at is None or (ends is not None and at >= ends):
+            break
+        if at == rung:
+            level = task.escalated + 1
+            found.append(Contact(ContactKind.ESCALATION, at, level, spec.escalate[level - 1].to))
+            task = replace(task, escalated=level)
+        else:
+            number = task.reminded + 1
+            found.append(Contact(ContactKind.REMINDER, at, number, told(spec, task)))
+            task = replace(task, reminded=number, reminded_at=at)
+    if ends is not None:
+        found.append(Contact(ContactKind.DEADLINE, ends, 1, told(spec, task)))
+    return found

@@ -1,0 +1,72 @@
+"""Teams, policies and the record of who changed what. What one apply changes is written in one transaction, or not at all."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from signoff.core.plan import Plan
+from signoff.store.database import Database, Statement
+from signoff.store.entries import (
+    DirectoryChange,
+    Person,
+    PolicyRow,
+    TeamRow,
+    Workflow,
+    Workspace,
+    entry,
+    put,
+    select,
+    values_of,
+)
+from signoff.store.rows import encode_plan, plan_digest
+from signoff.store.sql import LATEST_POLICY, PUT_PLAN, UPDATE_WORKSPACE
+
+# Of what has versions each is added once: two who apply at the same moment do not both get version 2.
+_PUT: Final = {
+    Workspace: UPDATE_WORKSPACE,
+    Person: put(Person, "id"),
+    TeamRow: put(TeamRow, "workspace", "name"),
+    PolicyRow: put(PolicyRow),
+    Workflow: put(Workflow),
+    DirectoryChange: put(DirectoryChange),
+}
+
+
+class People:
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def teams(self, workspace: str) -> list[TeamRow]:
+        rows = await self._db.read(
+            select(TeamRow, "workspace = :workspace order by name"), workspace=workspace
+        )
+        return [entry(TeamRow, row) for row in rows]
+
+    async def policies(self, workspace: str) -> list[PolicyRow]:
+        """The latest version of each."""
+        where = f"workspace = :workspace and {LATEST_POLICY} order by name"
+        return [
+            entry(PolicyRow, row)
+            for row in await self._db.read(select(PolicyRow, where), workspace=workspace)
+        ]
+
+    async def changes(self, workspace: str, before: str, limit: int) -> list[DirectoryChange]:
+        """Newest first, with ids below ``before`` ("": all)."""
+        where = (
+            "workspace = :workspace"
+            + (" and id < :before" if before else "")
+            + " order by id desc limit :limit"
+        )
+        values = {"before": before} if before else {}
+        rows = await self._db.read(select(DirectoryChange, where), workspace=workspace, limit=limit, **values)
+        return [entry(DirectoryChange, row) for row in rows]
+
+    async def save(self, entries: Sequence[Struct], plans: Sequence[Plan] = ()) -> None:
+        """Add or replace all of these, or none; raises Conflict when a version or an address was taken meanwhile."""
+        statements: list[Statement] = [
+            (PUT_PLAN, {"digest": plan_digest(plan), "body": encode_plan(plan)}) for plan in plans
+        ]
+        statements += [(_PUT[type(item)], values_of(item)) for item in entries]
+        if statements:
+            await self._db.write(*statements)

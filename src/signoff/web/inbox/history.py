@@ -1,0 +1,155 @@
+"""The page of an intent: where it stands, what it holds, what happened so far; and its audit trail with its proof."""
+
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from signoff.core import events as e
+from signoff.core.chain import unseal
+from signoff.core.commands import Cancel
+from signoff.core.ids import visit_ref
+from signoff.core.model import ActorKind, Intent, Task
+from signoff.core.plan import AgentStep, DelayStep, HumanStep, Step
+from signoff.engine.directory import Snapshot
+from signoff.web.api.audit import summary
+from signoff.web.call import Page
+from signoff.web.inbox.card import kind_words
+from signoff.web.inbox.changes import Group, group
+from signoff.web.inbox.door import Visit
+
+_CHUNK: Final = 1000
+
+
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """One event on the timeline. ``sign``: what it means at a glance: good, bad, waiting, plain."""
+
+    seq: int
+    at: datetime
+    what: str
+    text: str
+    who: str
+    via: str
+    comment: str
+    sign: str
+    body: str
+    hash: str
+
+
+class Stop(msgspec.Struct, frozen=True):
+    """One step of the plan. ``state``: done, failed, open or ahead."""
+
+    id: str
+    kind: str
+    with_: str
+    state: str
+    result: Group | None
+
+
+async def intent(visit: Visit) -> Page:
+    """GET /intents/{intent_id}"""
+    return await _page(visit)
+
+
+async def _page(visit: Visit, problem: str = "", status: int = 200) -> Page:
+    ref = visit.params["intent_id"]
+    seen = await visit.parts.view.intent(visit.actor, ref)
+    found = seen.stored.intent
+    book = await visit.parts.directory.of(visit.actor.workspace)
+    opened = "open" in visit.query
+    payload = group(msgspec.json.decode(seen.stored.payload), opened)
+    stops = [_stop(step, found, opened) for step in found.plan.steps]
+    return await visit.page(
+        "intent.html", status, intent=found, words=kind_words(found.type), asker=book.display(found.requester.id),
+        moments=await _moments(visit, found, book), payload=payload, stops=stops, opened=opened,
+        folded=payload.folded or any(stop.result is not None and stop.result.folded for stop in stops),
+        task=visit_ref(found.id, found.open.visit) if isinstance(found.open, Task) else "",
+        may_cancel=not found.final and _steers(visit, found), problem=problem,
+    )  # fmt: skip
+
+
+def _steers(visit: Visit, intent: Intent) -> bool:
+    from signoff.core.access import may
+    from signoff.core.errors import Refused
+
+    try:
+        may(visit.actor, Cancel(), intent)
+    except Refused:
+        return False
+    return True
+
+
+async def cancel(visit: Visit) -> Page:
+    """POST /intents/{intent_id}/cancel"""
+    ref = visit.params["intent_id"]
+    seen = await visit.parts.view.intent(visit.actor, ref)
+    reason = visit.field("reason").strip()[:500]
+    await visit.parts.engine.handle(visit.actor, seen.stored.intent.id, Cancel(reason or "canceled"))
+    return visit.to(f"/intents/{seen.stored.intent.id}")
+
+
+def _stop(step: Step, intent: Intent, opened: bool) -> Stop:
+    kind = {AgentStep: "agent", HumanStep: "people", DelayStep: "wait"}.get(type(step), "message")
+    with_ = step.agent if isinstance(step, AgentStep) else ""
+    result = intent.results.get(step.id)
+    open_now = intent.open is not None and intent.open.step == step.id
+    state = "open" if open_now else "ahead"
+    if result is not None and not open_now:
+        bad = isinstance(result, dict) and (result.get("error") or result.get("ending") in ("rejected", "expired"))
+        state = "failed" if bad else "done"
+    return Stop(step.id, kind, with_, state, group(result, opened) if result is not None else None)
+
+
+async def _moments(visit: Visit, intent: Intent, book: Snapshot) -> list[Moment]:
+    rows: list[Any] = []
+    while len(rows) < intent.seq:
+        page = await visit.parts.view.rows(visit.actor, intent.id, rows[-1].seq if rows else 0, _CHUNK)
+        if not page:
+            break
+        rows += page
+    return [moment(row, book) for row in rows if row.seq <= intent.seq]
+
+
+def moment(row: Any, book: Snapshot) -> Moment:
+    """A stored row as a line for people, with the bytes that prove it."""
+    fact = unseal(row.body, row.private)
+    system = fact.actor.kind is ActorKind.SYSTEM
+    return Moment(
+        seq=fact.seq,
+        at=fact.at,
+        what=str(fact.event.__struct_config__.tag).replace("_", " "),
+        text=summary(fact, book),
+        who="the clock" if system else book.display(fact.actor.id),
+        via=fact.via,
+        comment=fact.note.comment if fact.note else "",
+        sign=_sign(fact.event),
+        body=row.body.decode("utf-8", "replace"),
+        hash=row.hash,
+    )
+
+
+def _sign(event: e.Event) -> str:
+    match event:
+        case e.Decided(ending=ending):
+            return {"approved": "good", "superseded": "waiting"}.get(ending.value, "bad")
+        case e.Completed():
+            return "good"
+        case e.Failed() | e.Canceled() | e.TimedOut() | e.StepTimedOut():
+            return "bad"
+        case e.Reported(fault=fault):
+            return "bad" if fault else "plain"
+        case e.TaskOpened() | e.Reminded() | e.Escalated():
+            return "waiting"
+    return "plain"
+
+
+async def audit(visit: Visit) -> Page:
+    """GET /audit/{intent_id}"""
+    proof = await visit.parts.view.audit(visit.actor, visit.params["intent_id"])
+    book = await visit.parts.directory.of(visit.actor.workspace)
+    finding = proof.finding
+    return await visit.page(
+        "audit.html", intent=proof.stored.intent, words=kind_words(proof.stored.intent.type),
+        moments=[moment(row, book) for row in proof.rows],
+        problem=f"event {finding.seq}: {finding.problem}" if finding is not None else "",
+    )  # fmt: skip

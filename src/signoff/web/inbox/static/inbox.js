@@ -1,0 +1,93 @@
+// Comfort only: local times, keys, and pages that stay current. Everything works without this file.
+(() => {
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+  const local = (root) => {
+    const form = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", timeZoneName: "short" };
+    const year = new Date().getFullYear();
+    for (const time of all("time[datetime]", root)) {
+      const at = new Date(time.dateTime);
+      if (isNaN(at)) continue;
+      time.title = time.dateTime;
+      time.textContent = at.toLocaleString([], at.getFullYear() === year ? form : { ...form, year: "numeric" });
+    }
+  };
+  local(document);
+
+  // j, k: next, previous row. Not while typing, not with a modifier.
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select")) return;
+    const step = { j: 1, k: -1 }[event.key];
+    const rows = all("[data-row]");
+    if (!step || !rows.length) return;
+    const here = rows.indexOf(document.activeElement);
+    rows[here < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.min(rows.length - 1, Math.max(0, here + step))].focus();
+    event.preventDefault();
+  });
+
+  // A second press of a button is not a second answer.
+  document.addEventListener("submit", (event) => {
+    if (event.target.method !== "post") return;
+    if (event.target.dataset.sent) event.preventDefault();
+    event.target.dataset.sent = "1";
+    setTimeout(() => delete event.target.dataset.sent, 5000);
+  });
+
+  const problem = document.getElementById("problem");
+  if (problem) problem.focus();
+
+  // Staying current: something changed, so read this page again and replace the parts that differ.
+  const live = document.body.dataset.live;
+  if (!live) return;
+  const watched = document.body.dataset.watch;
+
+  const stale = (now) => {
+    if (document.getElementById("stale")) return;
+    const note = document.createElement("div");
+    note.id = "stale";
+    note.className = "note";
+    note.setAttribute("role", "status");
+    const link = document.createElement("a");
+    link.href = location.pathname + location.search;
+    link.textContent = "Show it as it is now";
+    note.append(now.startsWith("open") ? "Somebody answered meanwhile, or something changed. " : "This was decided meanwhile. ", link);
+    document.querySelector(".decide, main").prepend(note);
+  };
+
+  const refresh = async () => {
+    const answer = await fetch(location.href, { headers: { accept: "text/html" }, redirect: "error" });
+    if (!answer.ok) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (watched) {
+      const [was, now] = [document, fresh].map((page) => page.getElementById(watched)?.dataset.state ?? "");
+      if (was !== now) stale(now);
+      return;
+    }
+    const focus = document.activeElement?.id;
+    for (const part of all("[data-part]")) {
+      if (part.contains(document.activeElement) && document.activeElement.matches("input, textarea, select")) continue;
+      const next = fresh.getElementById(part.id);
+      if (!next) { part.remove(); continue; }
+      local(next);
+      if (next.innerHTML !== part.innerHTML) part.replaceChildren(...next.childNodes);
+    }
+    document.title = fresh.title;
+    if (focus && document.activeElement?.id !== focus) document.getElementById(focus)?.focus({ preventScroll: true });
+  };
+
+  let stream, due;
+  const soon = () => { clearTimeout(due); due = setTimeout(() => refresh().catch(() => {}), 150); };
+  const open = () => {
+    stream = new EventSource(live);
+    stream.addEventListener("changed", soon);
+    stream.addEventListener("over", () => { stream.close(); location.reload(); });
+  };
+  const close = () => { stream?.close(); stream = undefined; };
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) close();
+    else { open(); soon(); }
+  });
+  addEventListener("pagehide", close);
+  if (!document.hidden) open();
+  setInterval(() => { if (!document.hidden) soon(); }, 60000);
+})();

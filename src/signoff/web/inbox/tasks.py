@@ -1,0 +1,254 @@
+"""The page of one task: the decision card, the answer, and afterwards the receipt. By session, or by a link to it.
+
+Every answer is the one command through the one engine. It names the revision and the digest that the page showed;
+what is folded on the page must have been opened before a yes is taken, unless the risk is low.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from signoff.core.commands import Answer
+from signoff.core.errors import Conflict, Gone, Invalid, NotFound, Refused
+from signoff.core.events import Answered, Fact, TaskOpened
+from signoff.core.ids import visit_ref
+from signoff.core.model import Actor, Intent, Task
+from signoff.core.plan import HumanStep
+from signoff.core.tasks import TaskType
+from signoff.engine.view import Seen
+from signoff.store.entries import Link
+from signoff.store.work import Filter
+from signoff.web.api.shapes.tasks import Story, tell
+from signoff.web.call import Page
+from signoff.web.inbox.card import Card, card, results_before
+from signoff.web.inbox.changes import changed_leaves
+from signoff.web.inbox.door import Visit
+from signoff.web.inbox.forms import data_of, fields_of
+from signoff.web.inbox.known import Known
+
+_CHUNK: Final = 1000
+_EARLIER: Final = 20
+_CORRECTABLE: Final = (400, 403, 409, 413, 422, 503)
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A task as a reader may see it."""
+
+    seen: Seen
+    facts: Sequence[Fact]
+    story: Story
+
+
+async def find(visit: Visit, reader: Actor, ref: str) -> Found:
+    """The task that an id names; an intent's own id names its open task, else its last. NotFound otherwise."""
+    view = visit.parts.view
+    facts: list[Fact] = []
+    while True:
+        sealed = await view.history(reader, ref, facts[-1].seq if facts else 0, _CHUNK)
+        facts += [one.fact for one in sealed]
+        if len(sealed) < _CHUNK:
+            break
+    seen = await view.intent(reader, ref)
+    number = seen.visit
+    if not number:
+        visits = [fact.event.visit for fact in facts if isinstance(fact.event, TaskOpened)]
+        held = seen.stored.intent.open
+        number = held.visit if isinstance(held, Task) else visits[-1] if visits else 0
+    story = tell(facts, number) if number else None
+    if story is None:
+        raise NotFound("task_not_found", f"There is no task {ref[:64]}.")
+    return Found(seen, facts, story)
+
+
+async def known_of(visit: Visit, reader: Actor, found: Found, opened: bool) -> Known:
+    intent = found.seen.stored.intent
+    wanted = Filter(
+        workspace=intent.workspace, type=intent.type, requester=intent.requester.id, before=intent.id, limit=_EARLIER
+    )
+    return Known(
+        intent=intent,
+        payload=msgspec.json.decode(found.seen.stored.payload),
+        facts=found.facts,
+        story=found.story,
+        book=await visit.parts.directory.of(intent.workspace),
+        reader=reader,
+        earlier=[stored.intent for stored in await visit.parts.view.page(reader, wanted)],
+        opened=opened,
+    )
+
+
+# -- by session
+
+
+async def show(visit: Visit) -> Page:
+    """GET /tasks/{task_id}"""
+    found = await find(visit, visit.actor, visit.params["task_id"])
+    return await _page(visit, visit.actor, found, here=f"/tasks/{_ref(found)}")
+
+
+async def decide(visit: Visit) -> Page:
+    """POST /tasks/{task_id}"""
+    found = await find(visit, visit.actor, visit.params["task_id"])
+    here = f"/tasks/{_ref(found)}"
+    refusal = await _answer(visit, visit.actor, found)
+    if refusal is None:
+        return visit.to(here)
+    again = await find(visit, visit.actor, visit.params["task_id"])
+    return await _page(visit, visit.actor, again, here=here, refusal=refusal)
+
+
+# -- by a link to this one task
+
+
+async def show_by_link(visit: Visit) -> Page:
+    """GET /t/{token}: the same card; looking uses nothing up."""
+    link, reader = await _holder(visit)
+    found = await find(visit, reader, visit_ref(link.intent_id, link.visit))
+    _alive(link, found)
+    return await _page(visit, reader, found, here=visit.call.path)
+
+
+async def decide_by_link(visit: Visit) -> Page:
+    """POST /t/{token}"""
+    link, reader = await _holder(visit)
+    ref = visit_ref(link.intent_id, link.visit)
+    found = await find(visit, reader, ref)
+    _alive(link, found)
+    refusal = await _answer(visit, reader, found)
+    again = await find(visit, reader, ref)
+    if refusal is None:
+        # the link may have died with its task: this answer is the only one that still shows the receipt
+        return await _page(visit, reader, again, here=visit.call.path)
+    return await _page(visit, reader, again, here=visit.call.path, refusal=refusal)
+
+
+async def _holder(visit: Visit) -> tuple[Link, Actor]:
+    link = await visit.parts.sessions.link(visit.params["token"], "task")
+    return link, await visit.parts.sessions.holder(link)
+
+
+def _alive(link: Link, found: Found) -> None:
+    """A link dies with its task, and with the revision that it was made for."""
+    task = found.seen.stored.intent.open
+    if isinstance(task, Task) and (task.visit, task.digest) == (link.visit, link.digest):
+        return
+    said = "This task is over."
+    if found.story.decided is not None:
+        said = f"This was already decided: {getattr(found.story.decided.event, 'outcome', 'closed')}."
+    elif isinstance(task, Task) and task.visit == link.visit:
+        said = "What this link showed has been changed since. It cannot be decided by this link."
+    raise Gone("link_over", said, hint="Sign in to see it, and whatever else is waiting for you.")
+
+
+# -- answering
+
+
+def _ref(found: Found) -> str:
+    return visit_ref(found.seen.stored.intent.id, found.story.visit)
+
+
+def _step(intent: Intent, story: Story) -> HumanStep:
+    step = intent.plan.by_id[story.step]
+    if not isinstance(step, HumanStep):
+        raise TypeError(f"step {story.step!r} is not a human step")
+    return step
+
+
+async def _answer(visit: Visit, reader: Actor, found: Found) -> Refused | None:
+    """Give the engine what was posted; the refusal, where the person can do something about it."""
+    intent, story = found.seen.stored.intent, found.story
+    try:
+        command = _command(visit, intent, story)
+        shown = card(await known_of(visit, reader, found, False))
+        positive = next((c.tone == "yes" for c in shown.choices if c.outcome == command.outcome), False)
+        if positive and shown.needs_opening and visit.field("opened") != command.digest:
+            raise Conflict(
+                "not_opened",
+                "Parts of this request were folded away and not opened. Nothing was recorded.",
+                hint="Show everything first; then decide.",
+            )
+        await visit.parts.engine.handle(reader, intent.id, command)
+    except Refused as refusal:
+        if refusal.status not in _CORRECTABLE:
+            raise
+        return refusal
+    return None
+
+
+def _command(visit: Visit, intent: Intent, story: Story) -> Answer:
+    spec = _step(intent, story).task
+    outcome, digest = visit.field("outcome"), visit.field("digest")
+    revision = visit.field("revision")
+    if not (outcome and digest and revision.isdigit() and len(revision) < 9):
+        raise Invalid("incomplete_form", "The page did not say what it showed, so nothing was recorded.", field="digest")
+    data: dict[str, Any] = data_of(spec.form, visit.form)
+    for name in ("evidence", "assignee"):
+        text = visit.field(f"x.{name}").strip()
+        if text and name not in data:
+            data[name] = text.replace("\r\n", "\n")
+    if spec.type is TaskType.ASSIGNMENT and outcome == "assigned" and not data:
+        raise Invalid("assignee_required", "Say to whom it is assigned.", field="assignee")
+    return Answer(
+        outcome=outcome,
+        visit=story.visit,
+        comment=visit.field("comment").strip().replace("\r\n", "\n"),
+        data=data,
+        revision=int(revision),
+        digest=digest,
+    )
+
+
+# -- the page
+
+
+async def _page(visit: Visit, reader: Actor, found: Found, *, here: str, refusal: Refused | None = None) -> Page:
+    intent = found.seen.stored.intent
+    stale = refusal is not None and refusal.code == "stale_revision"
+    # What was opened stays open while a form is corrected, but never across a change of what is decided.
+    opened = "open" in visit.query or (bool(visit.field("opened")) and not stale)
+    known = await known_of(visit, reader, found, opened)
+    shown = card(known)
+    posted = visit.form if refusal is not None else []
+    by_link = visit.call.path.startswith("/t/")
+    status = refusal.status if refusal is not None else 200
+    return await visit.page(
+        "task.html",
+        status,
+        card=shown,
+        fields=fields_of(shown.form, posted),
+        comment=visit.field("comment") if posted else "",
+        evidence=visit.field("x.evidence") if posted else "",
+        assignee=visit.field("x.assignee") if posted else "",
+        refusal=refusal,
+        stale=_difference(found, visit.field("digest")) if stale else (),
+        here=here,
+        by_link=by_link,
+        self_approval_here=known.book.workspace.self_approval,
+        people=sorted(p.email for p in known.book.people.values()) if shown.type is TaskType.ASSIGNMENT else (),
+        newer=_newer(intent, found, shown),
+        mine=_own_answer(found, reader),
+    )
+
+
+def _difference(found: Found, digest: str) -> tuple[Any, ...]:
+    """What changed between the page that was shown (by its digest) and now; empty where that is not known."""
+    opened = next((f.event for f in found.facts if isinstance(f.event, TaskOpened) and f.event.digest == digest), None)
+    if opened is None:
+        return ()
+    old = results_before(found.facts, opened.visit)
+    return changed_leaves(old, results_before(found.facts, found.story.visit))
+
+
+def _newer(intent: Intent, found: Found, shown: Card) -> str:
+    """The id of the task that is open now in place of this closed one, or ""."""
+    task = intent.open
+    if shown.open or not isinstance(task, Task) or task.visit <= found.story.visit:
+        return ""
+    return visit_ref(intent.id, task.visit)
+
+
+def _own_answer(found: Found, reader: Actor) -> str:
+    """What this reader answered already, or ""."""
+    fact = found.story.votes.get(reader.id)
+    return fact.event.outcome if fact is not None and isinstance(fact.event, Answered) else ""

@@ -1,0 +1,293 @@
+"""Everything is killed with kill -9 at every point of the main job; it ends exactly as if nothing had happened."""
+
+import json
+import random
+import threading
+import urllib.error
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from signoff.core import events as e
+from signoff.core.events import Fact
+from signoff.core.model import Intent, Status
+from tests.live import Live
+from tests.stories.crash import (
+    WORKFLOW, Answer, Looked, Process, ask, database_of, fresh_database, look, noted, stopped_at_the_end,
+)  # fmt: skip
+from tests.stories.programs import KIND
+from tests.stories.servers import KINDS, until
+
+LONG = 60.0
+COUNT = 5
+
+
+@pytest.fixture(params=KINDS)
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Live]:
+    """A server for one story alone, on each of the databases."""
+    with fresh_database(request, request.param) as url:
+        with stopped_at_the_end(Live(tmp_path / ".signoff", url, notify="none")) as live:
+            yield live
+
+
+class Storm:
+    """One agent, a few waiting clients, a person who decides; and a seeded hand that kills any of them."""
+
+    def __init__(self, live: Live, folder: Path, seed: int) -> None:
+        self.live = live
+        self.folder = folder
+        self.chance = random.Random(seed)
+        self.agent = Process("agent", folder / "agent", live)
+        self.clients = [Process("client", folder / str(number), live) for number in range(COUNT)]
+        self.agent_killed = 0
+        self.decided: dict[str, str] = {}
+
+    def end(self) -> None:
+        for process in (self.agent, *self.clients):
+            process.kill()
+
+    def strike(self, *always: str) -> None:
+        """Kill some of them, ``always`` among them, in any order; start them again in any order."""
+        victims = [
+            who for who in ("server", "agent", "clients") if who in always or self.chance.random() < 0.5
+        ]
+        self.chance.shuffle(victims)
+        for who in victims:
+            self._kill(who)
+        self.chance.shuffle(victims)
+        for who in victims:
+            self._start(who)
+
+    def _kill(self, who: str) -> None:
+        if who == "server":
+            self.live.kill()
+        elif who == "agent":
+            self.agent.kill()
+            self.agent_killed += 1
+        else:
+            self._struck = [client for client in self.clients if self.chance.random() < 0.6]
+            for client in self._struck:
+                client.kill()
+
+    def _start(self, who: str) -> None:
+        if who == "server":
+            self.live.start()
+        elif who == "agent":
+            self.agent.start()
+        else:
+            for client in self._struck:
+                client.start()
+
+    # -- what can be seen from outside
+
+    def ids(self) -> list[str]:
+        """The intents whose clients know that they were sent."""
+        sent = [noted(self.folder / str(number) / "sent") for number in range(COUNT)]
+        return [lines[0]["intent"] for lines in sent if lines]
+
+    def runs(self) -> list[dict[str, Any]]:
+        return noted(self.folder / "agent" / "runs")
+
+    def go(self, count: int) -> None:
+        """Let the agent finish the first ``count`` intents; by a rename, so that it never reads half of it."""
+        draft = self.folder / "agent" / "go.draft"
+        draft.write_text(str(count))
+        draft.rename(self.folder / "agent" / "go")
+
+    def waiting(self) -> list[dict[str, Any]]:
+        tasks: list[dict[str, Any]] = ask(self.live, "GET", "/v1/tasks?limit=200").json["tasks"]
+        return tasks
+
+    def reach(self, look: Callable[[], int], count: int) -> None:
+        """Until so many have come so far."""
+        try:
+            until(lambda: look() >= count, LONG)
+        except AssertionError:
+            raise AssertionError(f"{look()} of {count}; agent: {self.agent.said[-2000:]}") from None
+
+    def decide(self, task: dict[str, Any], outcome: str) -> None:
+        """Answer until there is an answer; a decision that was made but not acknowledged is found to be ours."""
+
+        def attempt() -> bool:
+            try:
+                status, said = self.live.call(
+                    "POST", f"/v1/tasks/{task['task_id']}/answer", {"outcome": outcome}
+                )
+            except (OSError, json.JSONDecodeError, urllib.error.URLError):
+                return False  # the server is being killed
+            if status == 409:
+                assert said["error"]["code"] == "already_decided", said
+                assert said["error"]["details"]["outcome"] == outcome
+                return True
+            assert status in (200, 503), said
+            return status == 200
+
+        until(attempt, LONG)
+        self.decided[task["intent_id"]] = outcome
+
+    def results(self) -> list[dict[str, Any]]:
+        found = [noted(self.folder / str(number) / "result") for number in range(COUNT)]
+        return [lines[0] for lines in found if lines]
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_killed_at_every_point_the_main_job_ends_as_if_nothing_had_happened(
+    server: Live, tmp_path: Path, seed: int
+) -> None:
+    assert ask(server, "POST", "/v1/workflows", WORKFLOW).status == 200
+    storm = Storm(server, tmp_path, seed)
+    try:
+        live_through(storm)
+    finally:
+        storm.end()
+    server.stop()
+    judge(storm, look(database_of(server)))
+
+
+def live_through(storm: Storm) -> None:
+    half = COUNT // 2
+    # before and while they are sent; nobody listens yet
+    storm.live.kill()
+    for client in storm.clients:
+        client.start()
+    storm.live.start()
+    storm.reach(lambda: len(storm.ids()), storm.chance.randint(1, half))
+    storm.strike("server")
+    storm.reach(lambda: len(storm.ids()), COUNT)
+    # while deliveries are taken, and while the work is being done
+    storm.agent.start()
+    storm.reach(lambda: len({run["intent"] for run in storm.runs()}), storm.chance.randint(1, half))
+    storm.strike("agent")
+    storm.reach(lambda: len({run["intent"] for run in storm.runs()}), COUNT)
+    # while results are reported, each opening its gate
+    storm.go(storm.chance.randint(1, COUNT - 1))
+    storm.reach(lambda: len(storm.waiting()), 1)
+    storm.strike()
+    storm.go(COUNT)
+    storm.reach(lambda: len(storm.waiting()), COUNT)
+    # all gates are open
+    storm.strike("clients")
+    # while they are decided and completed
+    tasks = storm.waiting()
+    storm.chance.shuffle(tasks)
+    with ThreadPoolExecutor(COUNT) as people:
+        outcomes = [storm.chance.choice(["approved", "approved", "rejected"]) for _ in tasks]
+        deciding = [
+            people.submit(storm.decide, task, outcome) for task, outcome in zip(tasks, outcomes, strict=True)
+        ]
+        until(lambda: storm.decided or all(one.done() for one in deciding), LONG)
+        storm.strike("server", "clients")
+        for one in deciding:
+            one.result(LONG)
+    storm.strike()
+    storm.reach(lambda: len(storm.results()), COUNT)
+
+
+def judge(storm: Storm, looked: Looked) -> None:
+    assert looked.findings == []
+    assert sorted(looked.intents) == sorted(storm.ids())
+    assert {result["intent"]: result for result in storm.results()}.keys() == looked.intents.keys()
+    for result in storm.results():
+        ended = looked.intents[result["intent"]]
+        outcome = storm.decided[ended.id]
+        assert (result["status"], result["outcome"]) == (ended.status.value, outcome)
+        assert ended.status is (Status.COMPLETED if outcome == "approved" else Status.FAILED)
+        judge_history(storm, ended, looked.histories[ended.id])
+
+
+def judge_history(storm: Storm, ended: Intent, facts: list[Fact]) -> None:
+    """Decided once, one result, and delivered again only where a lease ran out."""
+    kinds = Counter(type(fact.event) for fact in facts)
+    for once in (e.Created, e.Reported, e.TaskOpened, e.Answered, e.Decided):
+        assert kinds[once] == 1, (once, facts)
+    assert kinds[e.Delivered] == 1 + kinds[e.Lapsed]
+    assert kinds[e.Lapsed] <= 3, "more lapses than there were strikes while it was out"
+    claims: list[tuple[Fact, e.Claimed]] = []
+    for fact in facts:
+        if isinstance(fact.event, e.Claimed):
+            claims.append((fact, fact.event))
+        if isinstance(fact.event, e.Lapsed):
+            assert fact.event.reason == "lease_expired"
+            assert fact.at >= claims[-1][1].lease_until
+    runs = [run for run in storm.runs() if run["intent"] == ended.id]
+    tokens = [claim.token for _, claim in claims]
+    assert {run["token"] for run in runs} <= set(tokens), "work was done that nobody was given"
+    assert len(runs) == len({run["token"] for run in runs}), "one delivery was worked on twice"
+    assert len({run["key"] for run in runs}) == 1
+    assert len(tokens) == len(set(tokens)) == kinds[e.Delivered] + kinds[e.Released]
+
+
+class Flood:
+    """Callers who never stop: each submits a gate and decides it, and remembers what it was promised."""
+
+    def __init__(self, live: Live) -> None:
+        self.live = live
+        self.enough = threading.Event()
+        self.submitted: dict[str, str] = {}
+        self.decided: dict[str, str] = {}
+        self.unsure = 0
+
+    def ask(self, path: str, body: Any, key: str) -> Any:
+        """One request, repeated with its Idempotency-Key until it is answered; the answer."""
+
+        def attempt() -> Answer | None:
+            try:
+                answer = ask(self.live, "POST", path, body, idempotency_key=key)
+            except OSError:
+                self.unsure += 1
+                return None
+            return None if answer.status == 503 else answer
+
+        answer = until(attempt, LONG)
+        assert answer.status == 200, answer
+        return answer.json
+
+    def caller(self, number: int) -> None:
+        turn = 0
+        while not self.enough.is_set():
+            turn += 1
+            key = f"{number}-{turn}"
+            body = {"intent_type": KIND, "human_task": {"title": key}, "payload": {"key": key}}
+            status, said = self.call("/v1/intents", body, key)
+            assert status == 200, said
+            self.submitted[key] = said["intent_id"]
+            outcome = ("approved", "rejected")[turn % 2]
+            status, said = self.call(
+                f"/v1/tasks/{said['intent_id']}/answer", {"outcome": outcome}, f"{key}-answer"
+            )
+            assert status == 200, said
+            self.decided[self.submitted[key]] = outcome
+
+
+def test_what_was_acknowledged_outlives_every_kill(server: Live) -> None:
+    flood = Flood(server)
+    chance = random.Random(3)
+    with ThreadPoolExecutor(4) as callers:
+        calling = [callers.submit(flood.caller, number) for number in range(4)]
+        try:
+            for kill in range(5):
+                goal = len(flood.decided) + chance.randint(5, 40)
+                until(
+                    lambda goal=goal: len(flood.decided) >= goal or any(one.done() for one in calling), LONG
+                )
+                server.restart()
+        finally:
+            flood.enough.set()
+        for one in calling:
+            one.result(LONG)
+    server.stop()
+    looked = look(database_of(server))
+    assert looked.findings == []
+    assert sorted(flood.submitted.values()) == sorted(looked.intents), (
+        "an intent is lost, or one was made twice"
+    )
+    assert len(set(flood.submitted.values())) == len(flood.submitted)
+    for intent_id, outcome in flood.decided.items():
+        assert looked.intents[intent_id].outcome == outcome
+        assert sum(isinstance(fact.event, e.Decided) for fact in looked.histories[intent_id]) == 1
+    assert flood.unsure > 0, "no request was ever cut off: this run has shown nothing"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import uvicorn
+from msgspec.structs import replace
 from uvicorn.server import HANDLED_SIGNALS
 
 from signoff import __version__
@@ -88,7 +89,11 @@ class Server:
             Loop("sweeper", self.sweeper.once),
         ]
         self.feed.watch(self._nudge)
-        self.parts = Parts(
+        self.parts = self._make_parts("postgresql" if remote else "sqlite")
+        self.app = build_app(self.parts)
+
+    def _make_parts(self, database: str) -> Parts:
+        return Parts(
             engine=self.engine,
             view=View(self.store),
             keys=self.keys,
@@ -97,11 +102,10 @@ class Server:
             registry=self.registry,
             feed=self.feed,
             settings=Settings(
-                version=__version__, database="postgresql" if remote else "sqlite", base_url=config.base_url
+                version=__version__, database=database, base_url=self.base_url
             ),
             readiness=self.readiness,
         )
-        self.app = build_app(self.parts)
 
     def _make_channels(self) -> Channels:
         config = self.config
@@ -110,6 +114,11 @@ class Server:
         if config.notify == "console":
             by_name["console"] = Console(self._line)
         return Channels(by_name, Target(config.webhook_url, config.webhook_secret))
+
+    def known_as(self, base_url: str) -> None:
+        """The address that people reach this server by, known for sure once it listens."""
+        self.base_url = base_url
+        self.parts.settings = replace(self.parts.settings, base_url=base_url)
 
     def _nudge(self, word: str) -> None:
         if word == "outbox":
@@ -213,7 +222,7 @@ async def running(config: Config, line: Line = print, clock: Clock | None = None
         raise
     port = listener.getsockname()[1]
     address = f"http://{_host(config.host)}:{port}"
-    server.base_url = config.base_url or address
+    server.known_as(config.base_url or address)
     await _first_start(server, address)
     http = _Uvicorn(
         uvicorn.Config(

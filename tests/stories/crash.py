@@ -81,7 +81,10 @@ def ask(live: Live, method: str, path: str, body: Any = None, key: str = "", **h
     connection = http.client.HTTPConnection("127.0.0.1", live.port, timeout=PATIENCE)
     try:
         connection.request(
-            method, path, content, {"content-type": "application/json", "x-api-key": key or live.owner_key} | named
+            method,
+            path,
+            content,
+            {"content-type": "application/json", "x-api-key": key or live.owner_key} | named,
         )
         came = connection.getresponse()
         text = came.read()

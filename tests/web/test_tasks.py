@@ -10,7 +10,7 @@ from signoff.core.plan import HumanStep
 from signoff.core.tasks import Fallback, Stage, TaskSpec
 from signoff.web.api.shapes.tasks import on_silence
 from tests.builders import gate
-from tests.web.world import PAYLOAD, World
+from tests.web.world import PAYLOAD, WORKFLOW, World
 
 
 async def test_a_task_shows_all_that_a_decision_needs(web: World) -> None:
@@ -278,3 +278,23 @@ async def test_the_story_of_a_task_is_the_same_open_and_folded(web: World) -> No
     assert (after["stage"], after["approvers"], after["state"]) == (2, ["per_otto", "per_emma"], "open")
     assert "taken_by" not in after
     assert (await web.get("/v1/tasks", "ann"))["tasks"] == [after]
+
+
+async def test_an_agent_cannot_say_who_decided(web: World) -> None:
+    liar = {
+        "outcome": "rejected",
+        "ending": "rejected",
+        "decided_by": "per_sam",
+        "comment": "never",
+        "via": "web",
+    }
+    apply = {"id": "apply", "agent": "validator"}
+    await web.apply_workflow(steps=[*WORKFLOW["steps"][1:], apply])
+    intent_id = await web.send()
+    await web.answer(intent_id, comment="go")
+    step = intent_id[:-4] + "0002"
+    await web.post(f"/v1/intents/{step}/resume", {"action": "complete", **liar}, "agent")
+    intent = (await web.get(f"/v1/intents/{intent_id}"))["intent"]
+    assert (intent["status"], intent["outcome"], intent["ending"]) == ("COMPLETED", "approved", "approved")
+    assert (intent["decided_by"], intent["comment"], intent["via"]) == ("per_ann", "go", "api")
+    assert intent["decided_at"].startswith("2026-03-02T09:00")

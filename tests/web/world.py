@@ -23,7 +23,7 @@ VALIDATOR = "agent://acme/prod/validator"
 TYPE = "intent.infra.change_approval.v1"
 PLAIN = "intent.without.workflow.v1"
 PAYLOAD = {"change_type": "database_migration", "target": "prod-postgres-main"}
-WORKFLOW = {
+WORKFLOW: dict[str, Any] = {
     "workflow": "database-migration",
     "intent_type": TYPE,
     "steps": [

@@ -5,20 +5,38 @@ Addresses are resolved here, in the order of the wire contract's section 2.3.
 """
 
 import asyncio
+from datetime import datetime
+from functools import cached_property
 from typing import Final
 
 import msgspec
 
 from signoff.core.address import canonical, is_internal
 from signoff.core.errors import NotFound
+from signoff.core.model import StandIn
+from signoff.core.people import Team, absence_at
+from signoff.core.policy import Policy, compile_policy
+from signoff.core.standing import DECIDING
 from signoff.engine.feed import Feed, directory_word
-from signoff.store.entries import Account, Person, Workflow, Workspace
+from signoff.store.entries import Account, Person, PolicyRow, Workflow, Workspace
 from signoff.store.store import Store
 
 _FRESH_FOR: Final = 5.0
 
 
-class Snapshot(msgspec.Struct, frozen=True):
+class NamedPolicy(msgspec.Struct, frozen=True):
+    """A policy of the workspace as it stands now."""
+
+    row: PolicyRow
+    policy: Policy
+
+    @property
+    def name(self) -> str:
+        """Its name and version, as a frozen plan keeps it."""
+        return f"{self.row.name}@{self.row.version}"
+
+
+class Snapshot(msgspec.Struct, frozen=True, dict=True):
     """One workspace's address book at one moment."""
 
     workspace: Workspace
@@ -26,6 +44,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     by_name: dict[str, Account]
     people: dict[str, Person]
     workflows: dict[str, Workflow]
+    teams: dict[str, Team] = {}
+    policies: dict[str, NamedPolicy] = {}
 
     def resolve(self, address: str) -> str:
         """The canonical address that ``address`` means here; an unknown one is kept as an alias of its own.
@@ -44,8 +64,48 @@ class Snapshot(msgspec.Struct, frozen=True):
         return self.by_address.get(self.resolve(address))
 
     def names_of(self, person: Person) -> frozenset[str]:
-        """What a task may call this person."""
-        return frozenset({person.id, person.email.lower(), *(f"role:{role}" for role in person.roles)})
+        """What a task may call this person; nothing, once they are not active any more."""
+        return self.standing.get(person.id, frozenset())
+
+    @cached_property
+    def standing(self) -> dict[str, frozenset[str]]:
+        """What each active person may be called, by id."""
+        teams: dict[str, list[str]] = {}
+        for team in self.teams.values():
+            for member in team.members:
+                teams.setdefault(member, []).append(f"team:{team.name}")
+        return {
+            p.id: frozenset({p.id, p.email.lower(), *(f"role:{role}" for role in p.roles), *teams.get(p.id, ())})
+            for p in self.people.values()
+            if p.active
+        }
+
+    @cached_property
+    def _givers(self) -> dict[str, list[Person]]:
+        """Who has named a delegate for some absence, by the delegate."""
+        givers: dict[str, list[Person]] = {}
+        for person in self.people.values():
+            for delegate in {absence.delegate for absence in person.absences if absence.delegate}:
+                givers.setdefault(delegate, []).append(person)
+        return givers
+
+    def stand_ins(self, person_id: str, at: datetime) -> tuple[StandIn, ...]:
+        """Whom this person stands in for at ``at``: only who could decide on their own account may do so for others."""
+        person = self.people.get(person_id)
+        if person is None or not person.active or DECIDING.isdisjoint(person.roles):
+            return ()
+        away = [(giver, absence_at(giver.absences, at)) for giver in self._givers.get(person_id, ())]
+        return tuple(
+            StandIn(giver.id, self.names_of(giver))
+            for giver, absence in away
+            if giver.active and absence is not None and absence.delegate == person_id
+        )
+
+    def person(self, name: str) -> Person | None:
+        """The active person of that id or address."""
+        name = name.strip().removeprefix("person:")
+        found = self.people.get(name) or next((p for p in self.people.values() if p.email == name.lower()), None)
+        return found if found is not None and found.active else None
 
     def display(self, actor_id: str) -> str:
         """A name for a person to read; the id itself where nothing better is known."""
@@ -114,5 +174,11 @@ class Directory:
             by_name=by_name,
             people={p.id: p for p in await rows.people(workspace)},
             workflows={w.intent_type: w for w in await rows.workflows(workspace)},
+            teams={t.name: Team(t.name, t.members, t.rotation) for t in await self._store.people.teams(workspace)},
+            policies={p.name: _compiled(p) for p in await self._store.people.policies(workspace)},
         )
         return now, snapshot
+
+
+def _compiled(row: PolicyRow) -> NamedPolicy:
+    return NamedPolicy(row, compile_policy(msgspec.json.decode(row.source), f"policies.{row.name}"))

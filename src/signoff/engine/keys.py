@@ -71,7 +71,27 @@ class Keys:
                 self._cache[(digest, via)] = cached
         if cached[1] is not None and cached[1] <= self._clock.now():
             raise Unauthenticated("key_expired", "This key has expired.", hint="Ask for a new one.")
-        return cached[2]
+        return await self._standing_in(cached[2])
+
+    async def _standing_in(self, actor: Actor) -> Actor:
+        """The actor with those whom it stands in for at this moment: an absence ends when it ends, cached or not."""
+        if actor.kind is not ActorKind.PERSON:
+            return actor
+        book = await self._directory.of(actor.workspace)
+        stand_ins = book.stand_ins(actor.id, self._clock.now())
+        return replace(actor, stand_ins=stand_ins) if stand_ins else actor
+
+    async def person(self, workspace: str, person_id: str, via: str) -> Actor | None:
+        """The person as an actor, known by other means than a key; None when there is no such active person."""
+        book = await self._directory.of(workspace)
+        person = book.people.get(person_id)
+        if person is None or not person.active:
+            return None
+        actor = Actor(
+            ActorKind.PERSON, person.id, workspace, names=book.names_of(person), roles=frozenset(person.roles),
+            sponsors=(person.id,), via=via, self_approval=book.workspace.self_approval,
+        )  # fmt: skip
+        return await self._standing_in(actor)
 
     async def _actor(self, key: ApiKey, via: str) -> Actor:
         snapshot = await self._directory.of(key.workspace)
@@ -80,6 +100,8 @@ class Keys:
             person = snapshot.people.get(key.actor_id)
             if person is None:
                 raise _unknown()
+            if not person.active:
+                raise Unauthenticated("key_revoked", "The person of this key is not active any more.")
             actor = Actor(
                 kind, person.id, key.workspace, names=snapshot.names_of(person), roles=frozenset(person.roles),
                 sponsors=(person.id,),

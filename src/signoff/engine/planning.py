@@ -1,5 +1,6 @@
 """How an intent gets its plan, first match wins: the scenario it came with, the workflow registered for its type,
-its own human task, its agent. The plan is frozen here: addresses resolved, people found, schemas checked.
+its own human task, its agent. The plan is frozen here: addresses resolved, policies applied, people found, schemas
+checked. What is frozen stays: a policy or a team that changes later does not change what is under way.
 """
 
 from datetime import datetime
@@ -10,16 +11,20 @@ from msgspec.structs import replace
 
 from signoff.core.direct import Direct
 from signoff.core.errors import Invalid
+from signoff.core.fields import suggestion
 from signoff.core.plan import AgentStep, HumanStep, Plan, Step, check_plan
+from signoff.core.policy import applied
 from signoff.core.scenario import Scenario
-from signoff.core.standing import DECIDING
-from signoff.core.tasks import Stage
+from signoff.core.tasks import Fallback, Risk, Sign, Stage, sign_of
 from signoff.engine.directory import Directory, Snapshot
 from signoff.engine.forms import check_schema
+from signoff.engine.staffing import barred_from, decidable, nobody, refuse_unknown_teams, roster, spelled
 from signoff.store.rows import plan_digest
 from signoff.store.store import Store
 
 _KEPT: Final = 256
+Side = tuple[str, ...]
+"""The natural persons behind a request."""
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,22 +51,24 @@ class Planner:
     def __init__(self, store: Store, directory: Directory) -> None:
         self._store = store
         self._directory = directory
-        self._kept: dict[int, tuple[Plan, Snapshot, tuple[Plan, str, tuple[str, ...]]]] = {}
+        self._kept: dict[tuple[int, Side], tuple[Plan, Snapshot, tuple[Plan, str, tuple[str, ...]]]] = {}
 
-    def _frozen(self, plan: Plan, book: Snapshot) -> tuple[Plan, str, tuple[str, ...]]:
+    def _frozen(self, plan: Plan, book: Snapshot, side: Side) -> tuple[Plan, str, tuple[str, ...]]:
         """``freeze`` with the digest; remembered while the plan is the same object and the directory unchanged."""
-        held = self._kept.get(id(plan))
+        held = self._kept.get((id(plan), side))
         if held is not None and held[0] is plan and held[1] is book:
             return held[2]
-        frozen, warnings = freeze(plan, book)
+        frozen, warnings = freeze(plan, book, side)
         made = (frozen, plan_digest(frozen), warnings)
         if len(self._kept) >= _KEPT:
             self._kept.clear()
-        self._kept[id(plan)] = (plan, book, made)
+        self._kept[id(plan), side] = (plan, book, made)
         return made
 
-    async def direct(self, workspace: str, request: Direct, payload: bytes, digest: str) -> Submission:
-        """A single intent: by its type's workflow, else by what it says itself."""
+    async def direct(
+        self, workspace: str, request: Direct, payload: bytes, digest: str, side: Side = ()
+    ) -> Submission:
+        """A single intent: by its type's workflow, else by what it says itself. ``side``: who stands behind it."""
         book = await self._directory.of(workspace)
         workflow = book.workflows.get(request.intent_type)
         plan, warnings = request.plan, request.warnings
@@ -72,7 +79,7 @@ class Planner:
             if request.plan.has_gate:
                 warnings = (*warnings, f"human_task is ignored: workflow {workflow.name!r} governs this type")
             plan = stored
-        frozen, digest_of_plan, more = self._frozen(plan, book)
+        frozen, digest_of_plan, more = self._frozen(plan, book, side)
         return Submission(
             type=request.intent_type,
             payload=payload,
@@ -87,10 +94,12 @@ class Planner:
             warnings=(*warnings, *more),
         )
 
-    async def scenario(self, workspace: str, scenario: Scenario, payload: bytes, digest: str) -> Submission:
+    async def scenario(
+        self, workspace: str, scenario: Scenario, payload: bytes, digest: str, side: Side = ()
+    ) -> Submission:
         """A scenario bundle's intent, by the bundle's own steps."""
         book = await self._directory.of(workspace)
-        frozen, digest_of_plan, more = self._frozen(scenario.plan, book)
+        frozen, digest_of_plan, more = self._frozen(scenario.plan, book, side)
         first = next((s.agent for s in frozen.steps if isinstance(s, AgentStep)), "")
         return Submission(
             type=scenario.intent_type,
@@ -106,49 +115,87 @@ class Planner:
         )
 
 
-def freeze(plan: Plan, book: Snapshot) -> tuple[Plan, tuple[str, ...]]:
-    """The plan as it will run in this workspace, and what the caller should know about it."""
+def freeze(plan: Plan, book: Snapshot, side: Side = ()) -> tuple[Plan, tuple[str, ...]]:
+    """The plan as it will run in this workspace, asked for by ``side``, and what the caller should know about it."""
     warnings: list[str] = []
-    steps = tuple(_frozen(step, plan, book, warnings) for step in plan.steps)
-    return check_plan(replace(plan, steps=steps)), tuple(warnings)
+    steps = []
+    for step in plan.steps:
+        if isinstance(step, AgentStep):
+            steps.append(_addressed(step, book, warnings))
+        elif isinstance(step, HumanStep):
+            steps.append(_asking(step, plan, book, side, warnings))
+        else:
+            steps.append(step)
+    return check_plan(replace(plan, steps=tuple(steps))), tuple(warnings)
 
 
-def _frozen(step: Step, plan: Plan, book: Snapshot, warnings: list[str]) -> Step:
-    if isinstance(step, AgentStep):
-        address = book.resolve(step.agent)
-        account = book.by_address.get(address)
-        if account is None and not address.endswith("agent_core"):
-            warnings.append(f"step {step.id!r}: no agent is registered as {address}; it waits until one listens")
-        push = account is not None and account.delivery_mode == "http" and bool(account.callback_url)
-        return replace(step, agent=address, push=push)
-    if isinstance(step, HumanStep):
-        if step.task.form is not None:
-            check_schema(step.task.form)
-        stages = tuple(_staffed(stage, step, plan, book, warnings) for stage in step.task.stages)
-        return replace(step, task=replace(step.task, stages=stages))
-    return step
+def _addressed(step: AgentStep, book: Snapshot, warnings: list[str]) -> Step:
+    address = book.resolve(step.agent)
+    account = book.by_address.get(address)
+    if account is None and not address.endswith("agent_core"):
+        warnings.append(f"step {step.id!r}: no agent is registered as {address}; it waits until one listens")
+    push = account is not None and account.delivery_mode == "http" and bool(account.callback_url)
+    return replace(step, agent=address, push=push)
 
 
-def _staffed(stage: Stage, step: HumanStep, plan: Plan, book: Snapshot, warnings: list[str]) -> Stage:
-    """The stage, if somebody can decide it. Refused otherwise; AXP's free-form names fall back to the admins."""
-    wanted = tuple(name.lower() if "@" in name else name for name in stage.approvers)
-    able = [
-        person
-        for person in book.people.values()
-        if (book.names_of(person) & set(wanted) if wanted else set(person.roles) & DECIDING)
-    ]
-    if len(able) >= stage.need:
-        return replace(stage, approvers=wanted)
-    if plan.source.startswith("workflow") or not wanted:
-        whom = ", ".join(wanted) or "a person with an approving role"
+def _asking(step: HumanStep, plan: Plan, book: Snapshot, side: Side, warnings: list[str]) -> Step:
+    if step.task.form is not None:
+        check_schema(step.task.form)
+    step = _under_policy(step, book)
+    task = step.task
+    _check_fallback(step, book)
+    barred = barred_from(task, book, side)
+    strict = plan.source.startswith("workflow")
+    stages = tuple(_staffed(stage, step.id, book, barred, None if strict else warnings) for stage in task.stages)
+    rungs = tuple(replace(rung, to=spelled(rung.to)) for rung in task.escalate)
+    if strict:
+        for rung in rungs:
+            refuse_unknown_teams(rung.to, book, f"steps.{step.id}.human.escalate")
+    task = replace(task, stages=stages, escalate=rungs)
+    return replace(step, task=replace(task, roster=roster(task, book)))
+
+
+def _under_policy(step: HumanStep, book: Snapshot) -> HumanStep:
+    """The step under the policy that it names, as that stands now."""
+    name = step.task.policy.partition("@")[0]
+    if not name:
+        return step
+    field = f"steps.{step.id}.human.policy"
+    found = book.policies.get(name)
+    if found is None:
+        hint = suggestion(name, list(book.policies)) or "Apply it first: signoff apply -f FILE."
+        raise Invalid("unknown_policy", f"{field}: there is no policy {name!r}.", field=field, hint=hint)
+    return applied(step, found.policy, found.name, field)
+
+
+def _check_fallback(step: HumanStep, book: Snapshot) -> None:
+    task = step.task
+    if task.fallback is not Fallback.OUTCOME or sign_of(task.fallback_outcome, {}) is not Sign.POSITIVE:
+        return
+    if task.risk is not Risk.LOW or not book.workspace.positive_fallback:
         raise Invalid(
-            "nobody_eligible",
-            f"Step {step.id!r}: nobody in this workspace could decide it ({whom}).",
-            field=f"steps.{step.id}.human.approvers",
-            hint="Add the person first: signoff keys create --person EMAIL.",
+            "positive_fallback",
+            f"Step {step.id!r}: after silence a yes may follow only where the risk is low and the workspace allows it.",
+            field=f"steps.{step.id}.human.policy",
+            hint="Use on_timeout: expire; or apply workspace: {positive_fallback: true}.",
         )
-    warnings.append(f"step {step.id!r}: nobody here is called {', '.join(wanted)}; owners and admins may decide")
-    return replace(stage, approvers=(*wanted, "role:owner", "role:admin"))
+
+
+def _staffed(
+    stage: Stage, step: str, book: Snapshot, barred: frozenset[str], warnings: list[str] | None
+) -> Stage:
+    """The stage, if enough people can decide it; refused otherwise. In AXP's requests (``warnings``) names that nobody
+    here has fall back to owners and admins.
+    """
+    stage = replace(stage, approvers=spelled(stage.approvers))
+    if warnings is None:
+        refuse_unknown_teams(stage.approvers, book, f"steps.{step}.human.approvers")
+    elif stage.approvers and not decidable(stage, book):
+        warnings.append(f"step {step!r}: nobody here is called {', '.join(stage.approvers)}; owners and admins may decide")
+        stage = replace(stage, approvers=(*stage.approvers, "role:owner", "role:admin"))
+    if not decidable(stage, book, barred):
+        raise nobody(step, stage, barred)
+    return stage
 
 
 def plan_summary(plan: Plan) -> list[dict[str, Any]]:

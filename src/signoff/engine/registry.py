@@ -68,9 +68,24 @@ class Registry:
         if taken is not None and taken.kind == kind.value:
             return taken, False
         if taken is not None:
-            raise Invalid("address_taken", f"{address} belongs to a {taken.kind}.", field="name", hint="Choose another.")
+            raise _taken(address)
+        account = self._new_account(actor, kind, name, address, fields)
+        if known is not None:  # removed before: it comes back as the same account, with nothing of the old
+            account = replace(account, id=known.id)
+            await self._rows.update_account(account)
+        elif not await self._rows.add_account(account):  # somebody was faster
+            known = await self._rows.account_by_name(actor.workspace, kind.value, name)
+            if known is None:
+                raise _taken(address)
+            return known, False
+        self._directory.changed(actor.workspace)
+        return account, True
+
+    def _new_account(
+        self, actor: Actor, kind: ActorKind, name: str, address: str, fields: dict[str, Any]
+    ) -> Account:
         now = self._clock.now()
-        account = _checked(
+        return _checked(
             Account(
                 id=self._fresh_id("sa"),
                 workspace=actor.workspace,
@@ -89,13 +104,6 @@ class Registry:
                 updated_at=now,
             )
         )
-        if not await self._rows.add_account(account):
-            known = await self._rows.account_by_name(actor.workspace, kind.value, name)
-            if known is None:
-                raise Invalid("address_taken", f"{address} is taken.", field="name", hint="Choose another name.")
-            return known, False
-        self._directory.changed(actor.workspace)
-        return account, True
 
     async def account(self, actor: Actor, account_id: str) -> Account:
         """An account of the actor's workspace; NotFound for any other id."""
@@ -205,6 +213,10 @@ class Registry:
             await self._rows.add_workflow(workflow, template.plan)
             self._directory.changed(actor.workspace)
         return Applied(workflow, True)
+
+
+def _taken(address: str) -> Invalid:
+    return Invalid("address_taken", f"{address} is taken.", field="name", hint="Choose another name.")
 
 
 def _sponsor(actor: Actor) -> str:

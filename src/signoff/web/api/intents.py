@@ -49,7 +49,9 @@ async def create(call: Call) -> bytes:
     request = compile_direct(body.value)
     payload = strict.canonical(request.payload, plain=body.plain)
     planner = call.parts.planner
-    submission = await planner.direct(call.actor.workspace, request, payload, strict.digest(payload))
+    submission = await planner.direct(
+        call.actor.workspace, request, payload, strict.digest(payload), call.actor.sponsors
+    )
     return await submit(call, submission, body)
 
 
@@ -247,7 +249,7 @@ async def retry(call: Call) -> bytes:
             f"The intent is {old.status.value}; only what failed, timed out or was canceled is repeated.",
             details={"status": old.status.value},
         )
-    plan, warnings = freeze(old.plan, await book_of(call))
+    plan, warnings = freeze(old.plan, await book_of(call), call.actor.sponsors)
     lasted = old.deadline_at - old.created_at if old.deadline_at else None
     submission = Submission(
         type=old.type,

@@ -28,7 +28,9 @@ async def apply(call: Call) -> bytes:
     payload = strict.canonical(scenario.payload, plain=body.plain)
     agents = await _provision(call, scenario)
     planner = call.parts.planner
-    submission = await planner.scenario(call.actor.workspace, scenario, payload, strict.digest(payload))
+    submission = await planner.scenario(
+        call.actor.workspace, scenario, payload, strict.digest(payload), call.actor.sponsors
+    )
     submission = replace(submission, correlation_id=str(uuid.uuid4()))
 
     def render(change: Change) -> bytes:

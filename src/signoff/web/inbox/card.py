@@ -20,7 +20,7 @@ from signoff.core.model import ActorKind, Intent, Task
 from signoff.core.plan import HumanStep, Plan
 from signoff.core.standing import on_requesters_side
 from signoff.core.tasks import Risk, TaskType
-from signoff.web.api.shapes.tasks import on_silence
+from signoff.web.api.shapes.tasks import Story, on_silence
 from signoff.web.inbox.changes import Group, Leaf, changed_leaves, group
 from signoff.web.inbox.choices import Choice, choices
 from signoff.web.inbox.evidence import Check, Fact, checks, own_words, touched

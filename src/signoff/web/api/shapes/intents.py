@@ -86,6 +86,10 @@ class IntentOut(Struct, kw_only=True):
     error: Problem | UnsetType = UNSET
     outcome: Text = UNSET
     ending: Text = UNSET
+    decided_by: Text = UNSET
+    decided_at: Text = UNSET
+    via: Text = UNSET
+    comment: Text = UNSET
     deadline_at: datetime | UnsetType = UNSET
     due_at: datetime | UnsetType = UNSET
     remind_after_seconds: float | UnsetType = UNSET
@@ -142,8 +146,21 @@ def intent_out(intent: Intent, payload: bytes) -> IntentOut:
         if intent.fault is not None:
             fault = intent.fault
             out.error = Problem(code=fault.code, message=fault.message, retryable=fault.retryable)
+    if intent.ending is not None:
+        _show_decision(out, intent)
     _show_open(out, intent)
     return out
+
+
+def _show_decision(out: IntentOut, intent: Intent) -> None:
+    """Who decided, when and through what: from the human steps' results only, as agents may report anything."""
+    for step_id, result in reversed(intent.results.items()):
+        if isinstance(intent.plan.by_id.get(step_id), HumanStep) and result.get("outcome") == intent.outcome:
+            out.decided_by = maybe(result.get("decided_by"))
+            out.decided_at = maybe(result.get("decided_at"))
+            out.via = maybe(result.get("via"))
+            out.comment = maybe(result.get("comment"))
+            return
 
 
 def _show_open(out: IntentOut, intent: Intent) -> None:

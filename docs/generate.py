@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import click
 import msgspec
@@ -31,8 +32,7 @@ def settings() -> str:
 
 
 def states() -> str:
-    names = [kind for kind in msgspec.inspect.type_info(commands.Command).types]  # type: ignore[attr-defined]
-    columns = [kind.cls.__name__ for kind in names if kind.cls is not commands.Submit]
+    columns = [kind.__name__ for kind in get_args(commands.Command) if kind is not commands.Submit]
     lines = ["# Statuses and commands", "", "Which command is possible in which status (`core/decide.py`, `ALLOWED`).", ""]
     lines += ["| status | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for status in Status:
@@ -48,8 +48,7 @@ def states() -> str:
 
 def history() -> str:
     lines = ["# Events", "", "The facts of an intent's history, as stored and hashed. All but `renewed` are kept.", ""]
-    for kind in msgspec.inspect.type_info(events.AnyEvent).types:  # type: ignore[attr-defined]
-        info = kind.cls
+    for info in get_args(events.AnyEvent):
         doc = (info.__doc__ or "").strip().split("\n\n")[0].replace("\n    ", " ")
         fields = ", ".join(f"`{field.encode_name}`" for field in msgspec.structs.fields(info)) or "nothing more"
         lines += [f"## {info.__struct_config__.tag}", "", *([doc, ""] if doc else []), f"Carries {fields}.", ""]
@@ -84,7 +83,7 @@ def pages() -> dict[Path, str]:
     """Every generated file and what belongs in it."""
     made = {"settings": settings(), "states": states(), "events": history(), "cli": command_line()}
     files = {HERE / "reference" / f"{name}.md": NOTE + text.rstrip() + "\n" for name, text in made.items()}
-    return files | {HERE / "openapi.json": openapi.document_text()}
+    return files | {HERE / "openapi.json": openapi.text()}
 
 
 def stale() -> list[Path]:

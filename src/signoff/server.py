@@ -30,6 +30,7 @@ from signoff.engine.keys import Keys
 from signoff.engine.loop import Loop
 from signoff.engine.planning import Planner
 from signoff.engine.registry import Registry
+from signoff.engine.sessions import Sessions
 from signoff.engine.sweeper import Sweeper
 from signoff.engine.timekeeper import Timekeeper
 from signoff.engine.view import View
@@ -73,11 +74,13 @@ class Server:
             limit=config.queue_limit,
             reply_life=config.idempotency,
         )
-        self.engine = Engine(self.committer, self.clock)
         self.directory = Directory(self.store, self.feed)
+        self.engine = Engine(self.committer, self.clock, self.directory)
         self.keys = Keys(self.store, self.directory, self.clock)
         self.feed.watch(self.keys.heard)
         self.registry = Registry(self.store, self.directory, self.keys, self.clock)
+        self.sessions = Sessions(self.store, self.keys, self.clock)
+        self.login_url = ""
         self.timekeeper = Timekeeper(self.engine, self.store, self.clock)
         self.courier = Courier(
             self.engine, self.store, self.directory, self.clock, self._channels, lambda: self.base_url
@@ -100,6 +103,7 @@ class Server:
             directory=self.directory,
             planner=Planner(self.store, self.directory),
             registry=self.registry,
+            sessions=self.sessions,
             feed=self.feed,
             settings=Settings(
                 version=__version__, database=database, base_url=self.base_url
@@ -224,6 +228,7 @@ async def running(config: Config, line: Line = print, clock: Clock | None = None
     address = f"http://{_host(config.host)}:{port}"
     server.known_as(config.base_url or address)
     await _first_start(server, address)
+    server.login_url = await _login_url(server)
     http = _Uvicorn(
         uvicorn.Config(
             server.app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5, backlog=2048,
@@ -248,6 +253,18 @@ async def _first_start(server: Server, address: str) -> None:
     written = await bootstrap(server.store, server.keys, server.clock, config.data, address)
     if written is None:
         update_url(config.data, address)
+
+
+async def _login_url(server: Server) -> str:
+    """The inbox, and in a workspace of one's own on this machine a link that signs its owner in, once."""
+    rows = server.store.directory
+    spaces = await rows.workspaces()
+    if len(spaces) == 1 and spaces[0].self_approval:
+        owner = next((p for p in await rows.people(spaces[0].id) if "owner" in p.roles), None)
+        if owner is not None:
+            token = await server.sessions.login_link(spaces[0].id, owner.id)
+            return f"{server.base_url}/login/{token}"
+    return f"{server.base_url}/"
 
 
 def _host(host: str) -> str:

@@ -195,7 +195,8 @@ def test_an_agents_key_never_decides(world: World, gated: tuple[AxmeClient, str]
     for attempt in attempts(agent, intent_id, task["task_id"]):
         with pytest.raises(AxmeAuthError) as caught:
             attempt()
-        assert (caught.value.status_code, bool(told(caught.value))) == (403, True), attempt
+        assert caught.value.status_code == 403, attempt
+        assert told(caught.value) in ("person_required", "gate_not_passed", "not_yours"), attempt
     key, refs = agent._config.api_key, (intent_id, task["task_id"])
     for ref in refs:
         status, _ = world.call("POST", f"/v1/tasks/{ref}/answer", {"outcome": "approved"}, key)

@@ -5,8 +5,9 @@ import random
 import threading
 import urllib.error
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,16 @@ from signoff.core.events import Fact
 from signoff.core.model import Intent, Status
 from tests.live import Live
 from tests.stories.crash import (
-    WORKFLOW, Answer, Looked, Process, ask, database_of, fresh_database, look, noted, stopped_at_the_end,
+    WORKFLOW,
+    Answer,
+    Looked,
+    Process,
+    ask,
+    database_of,
+    fresh_database,
+    look,
+    noted,
+    stopped_at_the_end,
 )  # fmt: skip
 from tests.stories.programs import KIND
 from tests.stories.servers import KINDS, until
@@ -29,9 +39,11 @@ COUNT = 5
 @pytest.fixture(params=KINDS)
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Live]:
     """A server for one story alone, on each of the databases."""
-    with fresh_database(request, request.param) as url:
-        with stopped_at_the_end(Live(tmp_path / ".signoff", url, notify="none")) as live:
-            yield live
+    with (
+        fresh_database(request, request.param) as url,
+        stopped_at_the_end(Live(tmp_path / ".signoff", url, notify="none")) as live,
+    ):
+        yield live
 
 
 class Storm:
@@ -253,15 +265,14 @@ class Flood:
             turn += 1
             key = f"{number}-{turn}"
             body = {"intent_type": KIND, "human_task": {"title": key}, "payload": {"key": key}}
-            status, said = self.call("/v1/intents", body, key)
-            assert status == 200, said
-            self.submitted[key] = said["intent_id"]
+            intent_id = self.submitted[key] = self.ask("/v1/intents", body, key)["intent_id"]
             outcome = ("approved", "rejected")[turn % 2]
-            status, said = self.call(
-                f"/v1/tasks/{said['intent_id']}/answer", {"outcome": outcome}, f"{key}-answer"
-            )
-            assert status == 200, said
-            self.decided[self.submitted[key]] = outcome
+            self.ask(f"/v1/tasks/{intent_id}/answer", {"outcome": outcome}, f"{key}-answer")
+            self.decided[intent_id] = outcome
+
+    def reached(self, goal: int, calling: Sequence[Future[None]]) -> bool:
+        """Whether so many were decided, or a caller gave up."""
+        return len(self.decided) >= goal or any(one.done() for one in calling)
 
 
 def test_what_was_acknowledged_outlives_every_kill(server: Live) -> None:
@@ -270,11 +281,9 @@ def test_what_was_acknowledged_outlives_every_kill(server: Live) -> None:
     with ThreadPoolExecutor(4) as callers:
         calling = [callers.submit(flood.caller, number) for number in range(4)]
         try:
-            for kill in range(5):
+            for _ in range(5):
                 goal = len(flood.decided) + chance.randint(5, 40)
-                until(
-                    lambda goal=goal: len(flood.decided) >= goal or any(one.done() for one in calling), LONG
-                )
+                until(partial(flood.reached, goal, calling), LONG)
                 server.restart()
         finally:
             flood.enough.set()
@@ -283,9 +292,7 @@ def test_what_was_acknowledged_outlives_every_kill(server: Live) -> None:
     server.stop()
     looked = look(database_of(server))
     assert looked.findings == []
-    assert sorted(flood.submitted.values()) == sorted(looked.intents), (
-        "an intent is lost, or one was made twice"
-    )
+    assert sorted(flood.submitted.values()) == sorted(looked.intents), "one is lost, or was made twice"
     assert len(set(flood.submitted.values())) == len(flood.submitted)
     for intent_id, outcome in flood.decided.items():
         assert looked.intents[intent_id].outcome == outcome

@@ -1,5 +1,9 @@
-"""The web layer over SQLite; the store's own suite runs on both databases."""
+"""The web layer over SQLite, each test on a copy of one furnished file; the store's own suite runs on both
+databases.
+"""
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,6 +14,30 @@ from signoff.store.store import Store, open_store
 from tests.builders import START
 from tests.web.world import World, world
 
+Furnished = tuple[Path, dict[str, str]]
+
+
+def _store(file: Path, clock: FixedClock) -> Store:
+    return open_store(f"sqlite:///{file}", wall=clock.wall, clock=clock.of)
+
+
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Furnished:
+    """A database with everybody in it, and their keys."""
+    file = tmp_path_factory.mktemp("web") / "furnished.db"
+
+    async def furnish() -> dict[str, str]:
+        clock = FixedClock(START)
+        store = _store(file, clock)
+        await store.open()
+        try:
+            async with world(store, clock) as made:
+                return made.keys
+        finally:
+            await store.close()
+
+    return file, asyncio.run(furnish())
+
 
 @pytest.fixture
 def clock() -> FixedClock:
@@ -17,8 +45,10 @@ def clock() -> FixedClock:
 
 
 @pytest.fixture
-async def store(clock: FixedClock, tmp_path: Path) -> AsyncIterator[Store]:
-    store = open_store(f"sqlite:///{tmp_path}/signoff.db", wall=clock.wall, clock=clock.of)
+async def store(furnished: Furnished, clock: FixedClock, tmp_path: Path) -> AsyncIterator[Store]:
+    file = tmp_path / "signoff.db"
+    shutil.copyfile(furnished[0], file)
+    store = _store(file, clock)
     await store.open()
     try:
         yield store
@@ -27,6 +57,6 @@ async def store(clock: FixedClock, tmp_path: Path) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-async def web(store: Store, clock: FixedClock) -> AsyncIterator[World]:
-    async with world(store, clock) as made:
+async def web(furnished: Furnished, store: Store, clock: FixedClock) -> AsyncIterator[World]:
+    async with world(store, clock, furnished[1]) as made:
         yield made

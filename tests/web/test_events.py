@@ -57,7 +57,7 @@ def play(plan: Plan, steps: list[Any]) -> Story:
     return story
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(STEPS, max_size=14), st.sampled_from([gate(), LONG, gate(validate()), gate(approve())]))
 def test_every_event_carries_the_status_the_intent_had_then(steps: list[Any], plan: Plan) -> None:
     story = play(plan, steps)
@@ -78,7 +78,7 @@ def test_every_event_carries_the_status_the_intent_had_then(steps: list[Any], pl
     assert trail.over == story.intent.final
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(STEPS, max_size=14))
 def test_a_step_seen_as_an_intent_ends_once_and_then_says_nothing(steps: list[Any]) -> None:
     story = play(LONG, steps)

@@ -72,22 +72,7 @@ async def test_creating_refuses_what_is_not_strict_json(web: World, name: str) -
     assert answer.status in (400, 422)
 
 
-WRONG: list[Any] = [
-    None,
-    True,
-    0,
-    -1,
-    1.5,
-    2**53 - 1,
-    "",
-    "x" * 5000,
-    "a\x00b",
-    "é😀",
-    [],
-    [1],
-    {},
-    {"a": {"b": []}},
-]
+WRONG: list[Any] = [None, True, -1, 1.5, "x" * 5000, "a\x00é😀", [1], {}, {"a": {"b": []}}]
 
 
 async def test_wrong_types_everywhere(web: World) -> None:
@@ -132,7 +117,7 @@ MEMBERS = st.dictionaries(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=MEMBERS)
 async def test_any_submission_is_taken_or_refused_in_shape(web: World, body: dict[str, Any]) -> None:
     check_shape(await web.post("/v1/intents", body))

@@ -10,6 +10,7 @@ import httpx2
 
 from signoff.core.model import Actor, ActorKind
 from signoff.engine.clock import Clock
+from signoff.engine.sessions import Sessions
 from signoff.engine.view import View
 from signoff.store.entries import Person, Workspace
 from signoff.store.store import Store
@@ -86,6 +87,7 @@ class World:
             directory=works.directory,
             planner=works.planner,
             registry=works.registry,
+            sessions=Sessions(works.store, works.keys, works.clock),
             feed=works.feed,
             settings=Settings(version="0.0.test", database="sqlite", base_url="http://signoff.test"),
             clock=works.clock,
@@ -168,11 +170,15 @@ class World:
 
 
 @asynccontextmanager
-async def world(store: Store, clock: Clock) -> AsyncIterator[World]:
+async def world(store: Store, clock: Clock, keys: dict[str, str] | None = None) -> AsyncIterator[World]:
+    """The world over an open store: furnished here, or before, when ``keys`` are given."""
     works = Works(store, clock)
     async with works.running():
         made = World(works)
-        await made.furnish()
+        if keys is None:
+            await made.furnish()
+        else:
+            made.keys = dict(keys)
         try:
             yield made
         finally:

@@ -133,8 +133,12 @@ async def _follow(initiator: AsyncClient, person: AsyncClient, intent_id: str, a
     """Print the lifecycle as it happens; ask, or answer, when a person is needed."""
     asking: asyncio.Task[None] | None = None
     try:
+        names: dict[str, str] = {}
         async for event in initiator.observe(intent_id):
-            say(_line(event))
+            if event.actor not in names:
+                trail = await person.audit(intent_id)
+                names |= {e.actor.id: e.actor.name.rpartition("/")[2] for e in trail.events}
+            say(_line(event, names.get(event.actor, event.actor)))
             if event.event_type == "intent.human_task_assigned":
                 asking = asyncio.create_task(_decide(person, intent_id, auto))
         return await initiator.wait_for(intent_id)
@@ -144,10 +148,10 @@ async def _follow(initiator: AsyncClient, person: AsyncClient, intent_id: str, a
             await asyncio.gather(asking, return_exceptions=True)
 
 
-def _line(event: Event) -> str:
+def _line(event: Event, who: str) -> str:
     at = f"{event.at:%H:%M:%S}Z" if event.at else ""
     what = event.event_type.removeprefix("intent.").replace("_", " ")
-    return f"{at}  {visible(what):<21} {visible(event.status):<13} by {visible(event.actor)}"
+    return f"{at}  {visible(what):<21} {visible(event.status):<13} by {visible(who)}"
 
 
 async def _decide(person: AsyncClient, intent_id: str, auto: bool) -> None:
@@ -198,8 +202,7 @@ def show_audit(trail: AuditTrail, result: Result) -> int:
     say("Audit trail")
     for event in trail.events:
         at = f"{event.at:%Y-%m-%d %H:%M:%S.%f}"[:-3] + "Z" if event.at else ""
-        who = f"{event.actor.kind} {event.actor.name or event.actor.id}"
-        say(f"  {event.seq:>2}  {at}  {visible(who)} via {visible(event.via)}: {visible(event.summary)}")
+        say(f"  {event.seq:>2}  {at}  {visible(event.summary)}  ({visible(event.actor.kind)}, via {visible(event.via)})")
     say(f"  head {trail.head}")
     say(f"  {'verified: every event is what was hashed' if trail.verified else 'NOT VERIFIED: ' + trail.problem}")
     return 0 if result.completed and trail.verified else 1

@@ -60,21 +60,21 @@ def _up(ctx: click.Context, /, open_browser: bool, **given: Any) -> None:
         from signoff.server import serve
 
     def announce(server: "Server") -> None:
-        click.echo(banner(config, server.base_url))
+        click.echo(banner(config, server.base_url, server.login_url))
         if open_browser:
-            click.launch(server.base_url)
+            click.launch(server.login_url)
 
     ctx.exit(serve(config, announce, click.echo))
 
 
-def banner(config: Config, url: str) -> str:
+def banner(config: Config, url: str, inbox: str = "") -> str:
     """What ``up`` prints once the server answers."""
     database = next(row for row in ROWS if row.name == "database").show(config.database)
     lines = [
         "Signoff is running.",
         "",
         f"  Address   {url}",
-        f"  Inbox     {url}/",
+        f"  Inbox     {inbox or url + '/'}" + ("   signs you in, once" if "/login/" in inbox else ""),
         f"  Database  {database}",
         f"  Key       {config.data / 'credentials.json'}",
         "",

@@ -144,4 +144,5 @@ def _may_steer(actor: Actor, intent: Intent) -> None:
 def _steers(actor: Actor, intent: Intent) -> bool:
     if actor.kind is ActorKind.SERVICE:
         return True
-    return actor.id == intent.requester.id or bool(actor.roles & RUNNING)
+    own = actor.id == intent.requester.id or actor.id in intent.requester.persons
+    return own or bool(actor.roles & RUNNING)

@@ -8,15 +8,17 @@ from typing import Final
 import msgspec
 
 from signoff.core.advance import Change, advance
-from signoff.core.commands import Answer, Command
+from signoff.core.commands import Command
 from signoff.core.errors import Conflict, NotFound
-from signoff.core.events import Decided, TaskOpened
+from signoff.core.events import Decided, Delegated, Escalated, Reassigned, Revised, StagePassed, TaskOpened
 from signoff.core.ids import uuid7
 from signoff.core.model import Actor, Delivery, Hold, Intent
 from signoff.core.notices import Notice
 from signoff.engine.feed import agent_word, tasks_word
-from signoff.store.work import Changed, Found, NewIntent, NewReply, OnceKey, Outgoing, Reply, Writes
+from signoff.store.work import Changed, Found, NewIntent, NewReply, OnceKey, Outgoing, Reply, Resubmitted, Writes
 
+# After these a list of tasks is not what it was.
+_TASK_EVENTS: Final = (TaskOpened, StagePassed, Delegated, Reassigned, Escalated, Revised, Decided)
 _NOTICE: Final = msgspec.json.Encoder()
 
 
@@ -74,7 +76,7 @@ class Batch:
 
     def change(self, actor: Actor, intent: Intent, command: Command) -> Change:
         """Advance one intent; a command that brings nothing about writes nothing."""
-        salt = os.urandom(16) if isinstance(command, Answer) else b""  # only an answer carries personal text
+        salt = os.urandom(16) if getattr(command, "comment", "") else b""  # personal text is salted
         change = advance(actor, intent, command, self.now, salt)
         after = change.after
         if not change.facts and after == intent:
@@ -89,6 +91,10 @@ class Batch:
         self._note(change)
         return change
 
+    def resubmit(self, revision: Resubmitted) -> None:
+        """Store a revision's payload with the change that it belongs to."""
+        self._writes.revisions.append(revision)
+
     def _note(self, change: Change) -> None:
         self.changes.append(change)
         after = change.after
@@ -97,7 +103,7 @@ class Batch:
         self._words[after.id] = None
         if change.fresh and isinstance(after.open, Delivery):
             self._words[agent_word(after.workspace, after.open.agent)] = None
-        if any(isinstance(sealed.fact.event, TaskOpened | Decided) for sealed in change.facts):
+        if any(isinstance(sealed.fact.event, _TASK_EVENTS) for sealed in change.facts):
             self._words[tasks_word(after.workspace)] = None
         for notice in change.notices:
             self._post(notice)

@@ -7,25 +7,28 @@ from typing import Any
 import msgspec
 
 from signoff.core.advance import Change
-from signoff.core.commands import Command, Submit
+from signoff.core.commands import Answer, Command, Delegate, Reassign, Revise, Submit
 from signoff.core.errors import Forbidden, Invalid
 from signoff.core.ids import new_intent_id, split_ref
 from signoff.core.model import Actor, ActorKind, Requester
 from signoff.engine.clock import Clock
 from signoff.engine.committer import Committer
-from signoff.engine.jobs import ClaimJob, CommandJob, Done, DueJob, Once, SubmitJob
+from signoff.engine.directory import Directory
+from signoff.engine.jobs import ClaimJob, CommandJob, Done, DueJob, Once, ReviseJob, SubmitJob
 from signoff.engine.planning import Submission
 
 LONGEST_LEASE = timedelta(hours=1)
 SHORTEST_LEASE = timedelta(seconds=1)
+_ASKING = (Answer, Delegate, Reassign, Revise)  # what the directory has a say in
 
 
 class Engine:
     """Writes. Reads are in ``view``; the rules are in ``core``."""
 
-    def __init__(self, committer: Committer, clock: Clock) -> None:
+    def __init__(self, committer: Committer, clock: Clock, directory: Directory) -> None:
         self._committer = committer
         self._clock = clock
+        self._directory = directory
 
     async def submit(self, actor: Actor, submission: Submission, once: Once | None = None) -> Done:
         """Create an intent and start its first step: one commit. Raises Refused; Busy when the queue is full."""
@@ -50,11 +53,24 @@ class Engine:
 
     async def handle(self, actor: Actor, ref: str, command: Command, once: Once | None = None) -> Done:
         """Apply one command to the intent that ``ref`` names; a task's or delivery's id names the visit too."""
+        done: Done = await self._committer.do(await self._job(actor, ref, command, once))
+        return done
+
+    async def revise(
+        self, actor: Actor, ref: str, command: Revise, before: bytes, payload: bytes, once: Once | None = None
+    ) -> Done:
+        """Change what is being decided. ``before``: the payload that is revised; both in canonical bytes."""
+        job = await self._job(actor, ref, command, once)
+        done: Done = await self._committer.do(ReviseJob(job, before, payload))
+        return done
+
+    async def _job(self, actor: Actor, ref: str, command: Command, once: Once | None) -> CommandJob:
         intent_id, visit = split_ref(ref)
         if visit and "visit" in command.__struct_fields__ and not getattr(command, "visit", 0):
             command = msgspec.structs.replace(command, visit=visit)
-        done: Done = await self._committer.do(CommandJob(actor, intent_id, command, once))
-        return done
+        # read before it is queued: what the directory says now is what counts when the command's turn comes
+        known = await self._directory.of(actor.workspace) if isinstance(command, _ASKING) else None
+        return CommandJob(actor, intent_id, command, once, known)
 
     async def claim(self, actor: Actor, agent: str, limit: int, lease: timedelta, holder: str) -> list[Change]:
         """Take up to ``limit`` ready deliveries of ``agent`` (a canonical address) under a lease."""

@@ -5,14 +5,16 @@ from datetime import timedelta
 
 import msgspec
 
+from signoff.core.access import may_see
 from signoff.core.advance import Change
-from signoff.core.commands import Answer, Claim, Command, Submit, Tick
+from signoff.core.commands import Claim, Command, Submit, Tick
 from signoff.core.errors import Conflict
 from signoff.core.ids import shard
 from signoff.core.model import Actor, Intent, system
 from signoff.engine.batch import Batch
-from signoff.engine.forms import checked_form
-from signoff.store.work import OnceKey, Ready
+from signoff.engine.directory import Snapshot
+from signoff.engine.prepared import check_before, prepared
+from signoff.store.work import OnceKey, Ready, Resubmitted
 
 
 class Once(msgspec.Struct, frozen=True):
@@ -87,9 +89,14 @@ class SubmitJob(OneIntent):
 
 
 class CommandJob(OneIntent):
-    def __init__(self, actor: Actor, intent_id: str, command: Command, once: Once | None) -> None:
+    """One command; ``book``: the directory, for the commands that need it."""
+
+    def __init__(
+        self, actor: Actor, intent_id: str, command: Command, once: Once | None, book: Snapshot | None = None
+    ) -> None:
         super().__init__(actor, intent_id, once)
         self._command = command
+        self._book = book
 
     def ids(self) -> Sequence[str]:
         return (self.intent_id,)
@@ -97,9 +104,25 @@ class CommandJob(OneIntent):
     def act(self, batch: Batch) -> Change:
         intent = batch.intent(self.intent_id)
         command = self._command
-        if isinstance(command, Answer):
-            command = checked_form(intent, command)
+        if self._book is not None and may_see(self.actor, intent):
+            command = prepared(self.actor, intent, command, self._book)
         return batch.change(self.actor, intent, command)
+
+
+class ReviseJob(CommandJob):
+    """A revision with its payload: ``before`` is what it replaces, kept so that the difference can be shown."""
+
+    def __init__(self, job: CommandJob, before: bytes, payload: bytes) -> None:
+        super().__init__(job.actor, job.intent_id, job._command, job._once, job._book)
+        self._before = before
+        self._payload = payload
+
+    def act(self, batch: Batch) -> Change:
+        intent = batch.intent(self.intent_id)
+        check_before(intent, self._before)
+        change = super().act(batch)
+        batch.resubmit(Resubmitted(intent.id, intent.revision, self._before, self._payload))
+        return change
 
 
 class _Scan:

@@ -12,10 +12,11 @@ import msgspec
 from msgspec.structs import replace
 
 from signoff.core.access import RUNNING
-from signoff.core.address import canonical, slug
+from signoff.core.address import canonical, is_internal, slug
 from signoff.core.errors import Forbidden, Invalid, NotFound
 from signoff.core.ids import uuid7
 from signoff.core.model import Actor, ActorKind
+from signoff.core.plan import AgentStep
 from signoff.core.standing import ROLES
 from signoff.core.workflow import WorkflowTemplate
 from signoff.engine.clock import Clock
@@ -210,9 +211,17 @@ class Registry:
             applied_at=self._clock.now(),
         )
         if not dry_run:
+            await self._register_agents(actor, template)
             await self._rows.add_workflow(workflow, template.plan)
             self._directory.changed(actor.workspace)
         return Applied(workflow, True)
+
+    async def _register_agents(self, actor: Actor, template: WorkflowTemplate) -> None:
+        """Agents that the workflow names exist from now on (without a key), so that their bare names mean them."""
+        book = await self._directory.of(actor.workspace)
+        for step in template.plan.steps:
+            if isinstance(step, AgentStep) and not is_internal(step.agent) and book.account(step.agent) is None:
+                await self.add_account(actor, ActorKind.AGENT, step.agent)
 
 
 def _taken(address: str) -> Invalid:

@@ -19,6 +19,7 @@ class Sweeper:
     async def once(self) -> float:
         """One bounded sweep; seconds until the next."""
         gone = await self._store.forget_replies(_AT_ONCE)
+        gone = max(gone, await self._store.sessions.forget(self._clock.now(), _AT_ONCE))
         if self._retention is not None:
             gone = max(gone, await self._store.intents.forget(self._clock.now() - self._retention, _AT_ONCE))
         return 0.1 if gone >= _AT_ONCE else _PAUSE

@@ -125,7 +125,33 @@ class Workflow(Struct, frozen=True):
     applied_at: datetime
 
 
-Entry = TypeVar("Entry", Workspace, Person, TeamRow, PolicyRow, DirectoryChange, Account, ApiKey, Workflow)
+class Session(Struct, frozen=True):
+    """Somebody signed in on the pages. ``id``: SHA-256 of the cookie's token; ``key_id``: the key it ends with, or ""."""
+
+    id: str
+    workspace: str
+    person: str
+    key_id: str
+    created_at: datetime
+    expires_at: datetime
+
+
+class Link(Struct, frozen=True):
+    """A link that went out to one person: to sign in (once), or to one task as it was (``visit``, ``digest``)."""
+
+    id: str
+    workspace: str
+    person: str
+    purpose: str
+    intent_id: str
+    visit: int
+    digest: str
+    created_at: datetime
+    expires_at: datetime
+    used_at: datetime | None = None
+
+
+Entry = TypeVar("Entry", Workspace, Person, TeamRow, PolicyRow, DirectoryChange, Account, ApiKey, Workflow, Session, Link)
 _TABLES: dict[type[Struct], str] = {
     Workspace: "workspaces",
     Person: "people",
@@ -135,8 +161,10 @@ _TABLES: dict[type[Struct], str] = {
     Account: "accounts",
     ApiKey: "keys",
     Workflow: "workflows",
+    Session: "sessions",
+    Link: "links",
 }
-_MOMENTS = frozenset({"created_at", "updated_at", "expires_at", "revoked_at", "applied_at", "at"})
+_MOMENTS = frozenset({"created_at", "updated_at", "expires_at", "revoked_at", "applied_at", "at", "used_at"})
 _FLAGS = frozenset({"self_approval", "positive_fallback", "active"})
 _JSON: dict[str, Any] = {
     name: msgspec.json.Decoder(kind)

@@ -18,6 +18,7 @@ from signoff.store.intents import Intents
 from signoff.store.outbox import Outbox
 from signoff.store.people import People
 from signoff.store.rows import Plans, Row, micros
+from signoff.store.sessions import Sessions
 from signoff.store.work import Found, Want, Writes
 
 Clock = Callable[[datetime], datetime]
@@ -38,6 +39,7 @@ class Store(ABC):
         self.intents = Intents(self)
         self.directory = Directory(self)
         self.outbox = Outbox(self)
+        self.sessions = Sessions(self)
         self.people = People(self)
 
     @abstractmethod

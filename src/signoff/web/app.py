@@ -11,12 +11,13 @@ from signoff.web.api.docs import PAGES
 from signoff.web.api.routes import ENDPOINTS
 from signoff.web.call import Endpoint
 from signoff.web.edge import Door, Nowhere
+from signoff.web.inbox.routes import inbox_routes
 from signoff.web.parts import Parts
 
 
 def build_app(parts: Parts, more: Sequence[BaseRoute] = ()) -> ASGIApp:
-    """The whole web layer over these parts; ``more``: routes beside the API, such as the inbox's pages."""
-    return Families(api_routes(parts), more, Nowhere(parts))
+    """The whole web layer over these parts; the API, the inbox's pages, and ``more`` routes."""
+    return Families(api_routes(parts), [*inbox_routes(parts), *more], Nowhere(parts))
 
 
 def api_routes(parts: Parts) -> list[Route]:

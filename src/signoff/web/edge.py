@@ -121,6 +121,7 @@ async def identify(call: Call) -> Actor:
 
 
 async def read_body(call: Call, receive: Receive, limit: int) -> bytes:
+    """The body, up to ``limit`` bytes; raises TooLarge, or GoneAwayError when the client hung up."""
     declared = call.header(b"content-length")
     if declared.isdigit() and len(declared) < 20 and int(declared) > limit:
         raise _too_large(limit)

@@ -13,6 +13,7 @@ from signoff.engine.feed import Feed
 from signoff.engine.keys import Keys
 from signoff.engine.planning import Planner
 from signoff.engine.registry import Registry
+from signoff.engine.sessions import Sessions
 from signoff.engine.view import View
 from signoff.web.shown import Shown
 
@@ -47,6 +48,7 @@ class Parts(msgspec.Struct, kw_only=True):
     directory: Directory
     planner: Planner
     registry: Registry
+    sessions: Sessions
     feed: Feed
     settings: Settings
     clock: Clock = msgspec.field(default_factory=Clock)

@@ -21,9 +21,9 @@ from signoff.core.plan import HumanStep, Plan
 from signoff.core.standing import on_requesters_side
 from signoff.core.tasks import Risk, TaskType
 from signoff.web.api.shapes.tasks import Story, on_silence
-from signoff.web.inbox.changes import Group, Leaf, changed_leaves, group
+from signoff.web.inbox.changes import Group, Leaf, changed_leaves, group, leaves
 from signoff.web.inbox.choices import Choice, choices
-from signoff.web.inbox.evidence import Check, Fact, checks, own_words, touched
+from signoff.web.inbox.evidence import Check, Fact, checks, doubts, own_words, touched
 from signoff.web.inbox.known import Known
 from signoff.web.inbox.parties import Others, others, reasons
 
@@ -80,6 +80,14 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     after: tuple[str, ...]
 
 
+class Silence(msgspec.Struct, frozen=True):
+    """What happens if nobody answers: a sentence around its moment."""
+
+    before: str
+    at: datetime | None = None
+    after: str = ""
+
+
 class Card(msgspec.Struct, frozen=True, kw_only=True):
     """Everything on the page, in its order. ``needs_opening``: a yes waits until what is folded was opened."""
 
@@ -105,8 +113,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     undo: tuple[Fact, ...]
     checks: tuple[Check, ...]
     words: tuple[Leaf, ...]
-    silence: str
-    silence_at: datetime | None
+    silence: Silence
+    cautions: tuple[str, ...]
     others: Others
     votes: tuple[Given, ...]
     choices: tuple[Choice, ...]
@@ -169,7 +177,7 @@ def card(known: Known) -> Card:
         risk=rated.value, risk_from=rated_by, due_at=_due(intent, story), opened_at=story.opened_at,
         revision=story.revision, digest=story.digest, asker=_asker(known), why=reasons(known, step),
         changes=shown, moved=_moved(known, step.id), touches=touches, undo=undo, checks=verdicts, words=words,
-        silence=on_silence(step, story.deadline_at, intent.deadline_at), silence_at=_due(intent, story),
+        silence=_silence(intent, story, step), cautions=doubts(undo, verdicts, _everything(known, spec.description)),
         others=others(known, step), votes=_votes(known),
         choices=choices(intent, step, _task(known)), barred=barred,
         self_approval=not barred and on_requesters_side(known.reader, intent), folded=folded,
@@ -208,6 +216,19 @@ def _subject(payload: dict[str, Any]) -> tuple[str, ...]:
         if isinstance(value, str) and 0 < len(value) <= _SUBJECT_LENGTH and "\n" not in value
     ]
     return tuple(short[:_SUBJECT_LEAVES])
+
+
+def _silence(intent: Intent, story: Story, step: HumanStep) -> Silence:
+    sentence = on_silence(step, story.deadline_at, intent.deadline_at)
+    at = _due(intent, story)
+    before, said, after = sentence.partition(f"{at:%Y-%m-%d %H:%M} UTC") if at is not None else (sentence, "", "")
+    return Silence(before, at, after) if said else Silence(sentence)
+
+
+def _everything(known: Known, described: str) -> str:
+    """All text that the request brought, for a look at what hides in it."""
+    spec_texts = [known.intent.requester.claimed, described]
+    return " ".join([*spec_texts, *(f"{leaf.path} {leaf.text}" for leaf in leaves(known.payload))])
 
 
 _ORDER: Final = (Risk.LOW, Risk.MEDIUM, Risk.HIGH, Risk.CRITICAL)

@@ -12,6 +12,7 @@ from signoff.core import events as e
 from signoff.core.plan import AgentStep, HumanStep, Plan
 from signoff.engine.directory import Snapshot
 from signoff.web.inbox.changes import Group, Leaf, clip, group, leaves
+from signoff.web.inbox.text import pieces
 
 _TOUCH: Final = frozenset(
     "target targets environment env cluster database db region host hosts namespace tenant tenants scope table tables "
@@ -70,7 +71,37 @@ def touched(payload: dict[str, Any], results: Mapping[str, Any]) -> tuple[tuple[
                 touches.append(Fact(leaf.path, leaf.text, source))
             elif name in _UNDO:
                 undo.append(Fact(leaf.path, leaf.text, source))
-    return tuple(touches[:12]), tuple(undo[:6])
+    return _merged(touches), _merged(undo)
+
+
+def _merged(facts: list[Fact]) -> tuple[Fact, ...]:
+    """The same thing said by several is one line that names them all."""
+    said: dict[tuple[str, str], list[str]] = {}
+    for fact in facts:
+        said.setdefault((fact.label, fact.text), []).append(fact.source)
+    return tuple(Fact(label, text, " and ".join(sources)) for (label, text), sources in said.items())
+
+
+def doubts(undo: Sequence[Fact], verdicts: Sequence[Check], shown: str) -> tuple[str, ...]:
+    """What speaks against a quick yes. ``shown``: all text of the request, looked through for what hides."""
+    found = [f"The check {check.step} failed." for check in verdicts if check.verdict == "failed"]
+    if not verdicts:
+        found.append("No machine has checked this.")
+    if not undo:
+        found.append("Nobody said whether it can be undone.")
+    elif any(_irreversible(fact) for fact in undo):
+        found.append("It cannot be undone.")
+    marks = {piece.mark for piece in pieces(shown)}
+    if "hidden" in marks:
+        found.append("The request holds characters that cannot be seen; each is shown as its code point.")
+    if "mixed" in marks:
+        found.append("The request holds words of look-alike letters; they are marked.")
+    return tuple(found)
+
+
+def _irreversible(fact: Fact) -> bool:
+    name = fact.label.rpartition(".")[2].lower()
+    return fact.text == ("true" if name == "irreversible" else "false")
 
 
 def checks(

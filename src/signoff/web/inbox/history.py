@@ -6,8 +6,10 @@ from typing import Any, Final
 import msgspec
 
 from signoff.core import events as e
+from signoff.core.access import may
 from signoff.core.chain import unseal
 from signoff.core.commands import Cancel
+from signoff.core.errors import Refused
 from signoff.core.ids import visit_ref
 from signoff.core.model import ActorKind, Intent, Task
 from signoff.core.plan import AgentStep, DelayStep, HumanStep, Step
@@ -58,7 +60,7 @@ async def _page(visit: Visit, problem: str = "", status: int = 200) -> Page:
     book = await visit.parts.directory.of(visit.actor.workspace)
     opened = "open" in visit.query
     payload = group(msgspec.json.decode(seen.stored.payload), opened)
-    stops = [_stop(step, found, opened) for step in found.plan.steps]
+    stops = [_stop(step, found, book, opened) for step in found.plan.steps]
     return await visit.page(
         "intent.html", status, intent=found, words=kind_words(found.type), asker=book.display(found.requester.id),
         moments=await _moments(visit, found, book), payload=payload, stops=stops, opened=opened,
@@ -69,9 +71,6 @@ async def _page(visit: Visit, problem: str = "", status: int = 200) -> Page:
 
 
 def _steers(visit: Visit, intent: Intent) -> bool:
-    from signoff.core.access import may
-    from signoff.core.errors import Refused
-
     try:
         may(visit.actor, Cancel(), intent)
     except Refused:
@@ -88,10 +87,12 @@ async def cancel(visit: Visit) -> Page:
     return visit.to(f"/intents/{seen.stored.intent.id}")
 
 
-def _stop(step: Step, intent: Intent, opened: bool) -> Stop:
+def _stop(step: Step, intent: Intent, book: Snapshot, opened: bool) -> Stop:
     kind = {AgentStep: "agent", HumanStep: "people", DelayStep: "wait"}.get(type(step), "message")
     with_ = step.agent if isinstance(step, AgentStep) else ""
     result = intent.results.get(step.id)
+    if isinstance(step, HumanStep) and isinstance(result, dict) and "decided_by" in result:
+        result = result | {"decided_by": book.display(str(result["decided_by"]))}
     open_now = intent.open is not None and intent.open.step == step.id
     state = "open" if open_now else "ahead"
     if result is not None and not open_now:

@@ -200,7 +200,7 @@ async def intents(visit: Visit) -> Page:
     )
     found = await visit.parts.view.page(visit.actor, wanted)
     return await visit.page(
-        "intents.html", status=status, kind=kind, kinds=_kinds(book, found), lines=[_line(s.intent, book) for s in found],
+        "intents.html", chosen=status, kind=kind, kinds=_kinds(book, found), lines=[_line(s.intent, book) for s in found],
         more=found[-1].intent.id if len(found) == _PAGE else "",
     )  # fmt: skip
 

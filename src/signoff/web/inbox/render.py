@@ -54,13 +54,13 @@ def safe_line(value: object) -> "Markup":
     return safe(one_line(str(value)))
 
 
-def moment(at: datetime) -> "Markup":
+def moment(at: datetime, seconds: bool = False) -> "Markup":
     """A moment: UTC for everybody, in the reader's own zone where scripts run."""
     from markupsafe import Markup
 
-    return Markup('<time datetime="{}">{}</time>').format(
-        at.strftime("%Y-%m-%dT%H:%M:%SZ"), at.strftime("%d %b %Y, %H:%M UTC").lstrip("0")
-    )
+    text = at.strftime("%d %b %Y, %H:%M:%S UTC" if seconds else "%d %b %Y, %H:%M UTC").lstrip("0")
+    marked = Markup(" data-seconds") if seconds else ""
+    return Markup('<time datetime="{}"{}>{}</time>').format(at.strftime("%Y-%m-%dT%H:%M:%SZ"), marked, text)
 
 
 def span(length: timedelta) -> str:

@@ -19,6 +19,7 @@ from signoff.core.tasks import TaskType
 from signoff.engine.view import Seen
 from signoff.store.entries import Link
 from signoff.store.work import Filter
+from signoff.web.api.reading import all_facts
 from signoff.web.api.shapes.tasks import Story, tell
 from signoff.web.call import Page
 from signoff.web.inbox.card import Card, card, results_before
@@ -27,7 +28,6 @@ from signoff.web.inbox.door import Visit
 from signoff.web.inbox.forms import data_of, fields_of
 from signoff.web.inbox.known import Known
 
-_CHUNK: Final = 1000
 _EARLIER: Final = 20
 _CORRECTABLE: Final = (400, 403, 409, 413, 422, 503)
 
@@ -42,14 +42,8 @@ class Found(msgspec.Struct, frozen=True):
 
 async def find(visit: Visit, reader: Actor, ref: str) -> Found:
     """The task that an id names; an intent's own id names its open task, else its last. NotFound otherwise."""
-    view = visit.parts.view
-    facts: list[Fact] = []
-    while True:
-        sealed = await view.history(reader, ref, facts[-1].seq if facts else 0, _CHUNK)
-        facts += [one.fact for one in sealed]
-        if len(sealed) < _CHUNK:
-            break
-    seen = await view.intent(reader, ref)
+    seen = await visit.parts.view.intent(reader, ref)
+    facts = await all_facts(visit.call, seen)
     number = seen.visit
     if not number:
         visits = [fact.event.visit for fact in facts if isinstance(fact.event, TaskOpened)]

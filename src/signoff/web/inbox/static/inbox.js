@@ -9,7 +9,9 @@
       const at = new Date(time.dateTime);
       if (isNaN(at)) continue;
       time.title = time.dateTime;
-      time.textContent = at.toLocaleString([], at.getFullYear() === year ? form : { ...form, year: "numeric" });
+      const more = "seconds" in time.dataset ? { second: "2-digit" } : {};
+      if (at.getFullYear() !== year) more.year = "numeric";
+      time.textContent = at.toLocaleString([], { ...form, ...more });
     }
   };
   local(document);

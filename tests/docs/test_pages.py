@@ -1,0 +1,122 @@
+"""What a person reads is true: snippets run, templates compile, commands exist, made pages are what the code says."""
+
+import re
+import shlex
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import click
+import pytest
+from ruamel.yaml import YAML
+
+from docs import generate
+from signoff.cli.main import main
+from signoff.core.workflow import compile_workflow
+from tests.live import Live
+
+ROOT = Path(__file__).parents[2]
+PAGES = [
+    ROOT / "README.md",
+    *sorted(p for p in (ROOT / "docs").rglob("*.md") if p.parent.name != "reference"),
+    *sorted((ROOT / "examples").rglob("*.md")),
+]
+BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The fenced blocks of one language, without their indentation."""
+    found = BLOCK.findall(page.read_text(encoding="utf-8"))
+    return [re.sub(rf"^{indent}", "", body, flags=re.MULTILINE) for indent, name, body in found if name == language]
+
+
+def test_the_made_pages_are_what_the_code_says() -> None:
+    assert [str(path.relative_to(ROOT)) for path in generate.stale()] == [], "run make docs"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_every_workflow_compiles(page: Path) -> None:
+    for text in blocks(page, "yaml"):
+        template = YAML(typ="safe", pure=True).load(text)
+        if "workflow" in template:
+            assert compile_workflow(template).plan.steps
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_every_command_exists_with_its_options(page: Path) -> None:
+    for text in blocks(page, "sh"):
+        for line in text.splitlines():
+            words = shlex.split(line, comments=True)
+            if words[:1] == ["signoff"]:
+                _check(words[1:])
+            elif words[:1] == ["make"]:
+                assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE), line
+
+
+def _check(words: list[str]) -> None:
+    command: click.Command = main
+    while isinstance(command, click.Group) and words:
+        found = command.get_command(click.Context(command), words[0])
+        assert found is not None, f"there is no command {words[0]!r}"
+        command, words = found, words[1:]
+    options = {name for param in command.params for name in (*param.opts, *param.secondary_opts)}
+    assert {word for word in words if word.startswith("--")} <= options, words
+
+
+def test_the_links_lead_somewhere() -> None:
+    for page in [*PAGES, ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_architecture_names_files_that_exist() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    for name in re.findall(r"`((?:core|store|notify|engine|web|client|cli)/[\w/]+\.py)`", text):
+        assert (ROOT / "src" / "signoff" / name).exists(), name
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
+def test_the_story_of_a_page_runs(page: str, tmp_path: Path) -> None:
+    """Its workflow is applied, its agent and its four lines run as they stand, and a person's yes ends the wait."""
+    live = Live(tmp_path / ".signoff").start()
+    agent: subprocess.Popen[bytes] | None = None
+    try:
+        for text in blocks(ROOT / page, "yaml")[:1]:
+            (tmp_path / "workflow.yaml").write_text(text)
+        snippets = blocks(ROOT / page, "python")
+        (request,) = [s for s in snippets if "wait_for" in s]
+        (worker,) = [s for s in snippets if "agent.run()" in s]
+        _run(tmp_path, "-m", "signoff.cli", "workflows", "apply", "workflow.yaml")
+        agent = subprocess.Popen([sys.executable, "-c", worker], cwd=tmp_path)
+        ended: list[str] = []
+        waiter = threading.Thread(
+            target=lambda: ended.append(_run(tmp_path, "-c", request + "\nprint(result['status'])"))
+        )
+        waiter.start()
+        task = _first_task(live)
+        _run(tmp_path, "-m", "signoff.cli", "tasks", "approve", task, "--yes")
+        waiter.join(30)
+        assert ended
+        assert "COMPLETED" in ended[0]
+    finally:
+        if agent is not None:
+            agent.terminate()
+            agent.wait(20)
+        live.stop()
+
+
+def _first_task(live: Live) -> str:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        _, body = live.call("GET", "/v1/tasks")
+        if body["tasks"]:
+            return str(body["tasks"][0]["task_id"])
+    raise AssertionError("no task was opened")
+
+
+def _run(folder: Path, *words: str) -> str:
+    done = subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

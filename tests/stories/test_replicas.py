@@ -1,0 +1,221 @@
+"""Two servers on one PostgreSQL need no coordination: what one commits the other knows, and nothing happens twice."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from signoff import Client
+from signoff.core import events as e
+from signoff.core.model import Status
+from tests.live import PATIENCE, Live
+from tests.stories.crash import (
+    WORKFLOW,
+    Answer,
+    ask,
+    database_of,
+    fresh_database,
+    look,
+    stopped_at_the_end,
+)
+from tests.stories.programs import KIND
+from tests.stories.servers import until
+
+SOON = 6.0  # far less than the 20 s after which a waiter looks by itself, even on a busy machine
+
+
+class Pair:
+    """Two servers on one database, and the key of its owner, who is known to both."""
+
+    def __init__(self, first: Live, second: Live) -> None:
+        self.first = first
+        self.second = second
+        self.both = (first, second)
+        self.key = first.owner_key
+
+    def ask(self, live: Live, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+        return ask(live, method, path, body, self.key, **headers)
+
+    def done(self, live: Live, method: str, path: str, body: Any = None) -> Any:
+        """The answer to a request that has to succeed."""
+        answer = self.ask(live, method, path, body)
+        assert answer.status == 200, answer
+        return answer.json
+
+    def gate(self, live: Live, **human: Any) -> str:
+        """The id of a fresh intent that waits for a person."""
+        found: str = self.done(
+            live, "POST", "/v1/intents", {"intent_type": "intent.gate.v1", "human_task": human}
+        )["intent_id"]
+        return found
+
+
+@pytest.fixture(params=["listening", "deaf"])
+def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pair]:
+    listen = "on" if request.param == "listening" else "off"
+    with ExitStack() as stack:
+        url = stack.enter_context(fresh_database(request, "postgres"))
+        servers = [Live(tmp_path / name, url, listen=listen, notify="none") for name in ("one", "two")]
+        yield Pair(*(stack.enter_context(stopped_at_the_end(server)) for server in servers))
+
+
+def at_once(count: int, work: Callable[[int], Any]) -> list[Any]:
+    """Do it ``count`` times at the same time."""
+    with ThreadPoolExecutor(count) as threads:
+        return list(threads.map(work, range(count)))
+
+
+def timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    began = time.monotonic()
+    return work(), time.monotonic() - began
+
+
+def test_one_job_over_both_each_side_woken_by_the_other(pair: Pair) -> None:
+    pair.done(pair.first, "POST", "/v1/workflows", WORKFLOW)
+    asked = {"limit": 1, "lease_seconds": 30, "holder": "w", "wait_seconds": 50}
+    claim = "/v1/agents/validator/deliveries/claim"
+    with ThreadPoolExecutor(2) as threads:
+        # somebody waits for work on the second server before there is any
+        claiming = threads.submit(lambda: pair.ask(pair.second, "POST", claim, asked))
+        until(lambda: _waits(pair.second))
+        body = {"intent_type": KIND, "payload": {"number": 1}}
+        intent_id = pair.done(pair.first, "POST", "/v1/intents", body)["intent_id"]
+        claimed, waited = timed(lambda: claiming.result(PATIENCE))
+        assert waited < SOON
+        [delivery] = claimed.json["deliveries"]
+        assert delivery["intent_id"] == intent_id
+        # and for its end, on the second too
+        with Client(pair.second.url, pair.key) as client:
+            ending = threads.submit(client.wait_for, intent_id, timeout=PATIENCE)
+            report = {"token": delivery["token"], "result": {"ok": 1}}
+            pair.done(pair.second, "POST", f"/v1/deliveries/{delivery['delivery_id']}/report", report)
+            [task] = pair.done(pair.first, "GET", "/v1/tasks")["tasks"]
+            pair.done(pair.first, "POST", f"/v1/tasks/{task['task_id']}/answer", {"outcome": "approved"})
+            result, waited = timed(lambda: ending.result(PATIENCE))
+            assert waited < SOON
+    assert (result.status, result.outcome) == ("COMPLETED", "approved")
+    for live in pair.both:
+        assert pair.done(live, "GET", f"/v1/intents/{intent_id}")["status"] == "COMPLETED"
+
+
+def _waits(live: Live) -> bool:
+    """Nothing tells from outside that a long poll has begun but that the server is at rest again."""
+    return bool(ask(live, "GET", "/health", key="none").status == 200)
+
+
+def test_of_fifty_opposite_answers_on_both_one_counts_and_the_others_learn_who_when_and_what(
+    pair: Pair,
+) -> None:
+    for _ in range(3):
+        task = pair.gate(pair.first, title="Run it?")
+
+        def answer(number: int, task: str = task) -> Answer:
+            outcome = ("approved", "rejected")[number // 2 % 2]
+            live = pair.both[number % 2]
+            return pair.ask(live, "POST", f"/v1/tasks/{task}/answer", {"outcome": outcome})
+
+        answers = at_once(50, answer)
+        assert Counter(one.status for one in answers) == {200: 1, 409: 49}
+        won = next(one for one in answers if one.status == 200).json["task"]
+        for late in (one for one in answers if one.status == 409):
+            assert late.code == "already_decided"
+            details = late.json["error"]["details"]
+            assert details["outcome"] == won["outcome"]
+            assert details["decided_at"] == won["decided_at"]
+            assert details["via"] == "api"
+            assert details["decided_by"]
+    looked = look(database_of(pair.first))
+    assert looked.findings == []
+    for facts in looked.histories.values():
+        kinds = Counter(type(fact.event) for fact in facts)
+        assert (kinds[e.Answered], kinds[e.Decided]) == (1, 1)
+
+
+def test_one_key_sent_to_both_at_once_makes_one_intent(pair: Pair) -> None:
+    for turn in range(5):
+        body = {
+            "intent_type": "intent.gate.v1",
+            "human_task": {"title": "Run it?"},
+            "payload": {"turn": turn},
+        }
+
+        def send(number: int, turn: int = turn, body: Any = body) -> Answer:
+            return pair.ask(
+                pair.both[number % 2], "POST", "/v1/intents", body, idempotency_key=f"same-{turn}"
+            )
+
+        answers = at_once(16, send)
+        assert {one.status for one in answers} == {200}, answers
+        assert len({one.json["intent_id"] for one in answers}) == 1
+        assert all(one.json == answers[0].json for one in answers)
+    assert len(look(database_of(pair.first)).intents) == 5
+
+
+def test_deliveries_go_to_one_worker_each_whichever_server_it_asks(pair: Pair) -> None:
+    pair.done(pair.first, "POST", "/v1/workflows", WORKFLOW)
+    lives = cycle(pair.both)
+    for number in range(40):
+        pair.done(next(lives), "POST", "/v1/intents", {"intent_type": KIND, "payload": {"number": number}})
+    asked = {"limit": 3, "lease_seconds": 60, "holder": "w"}
+
+    def work(number: int) -> list[str]:
+        taken: list[str] = []
+        while True:
+            path = "/v1/agents/validator/deliveries/claim"
+            found = pair.done(pair.both[number % 2], "POST", path, asked)["deliveries"]
+            if not found:
+                return taken
+            taken += [one["delivery_id"] for one in found]
+
+    taken = [one for worker in at_once(8, work) for one in worker]
+    assert len(taken) == len(set(taken)) == 40
+
+
+def test_two_servers_never_remind_twice(pair: Pair) -> None:
+    human = {"type": "approval", "remind": {"after": "1s", "every": "1s", "at_most": 2}}
+    steps = [{"id": "approve", "human": human, "deadline": "3s"}]
+    source = {"workflow": "w", "intent_type": "intent.gate.v1", "steps": steps}
+    pair.done(pair.first, "POST", "/v1/workflows", source)
+    for number in range(40):
+        pair.done(
+            pair.both[number % 2], "POST", "/v1/intents", {"intent_type": "intent.gate.v1", "payload": {}}
+        )
+    until(lambda: pair.done(pair.first, "GET", "/v1/tasks")["tasks"] == [])
+    looked = look(database_of(pair.first))
+    assert looked.findings == []
+    assert len(looked.histories) == 40
+    for intent in looked.intents.values():
+        assert intent.status is Status.FAILED
+        facts = looked.histories[intent.id]
+        reminded = [fact for fact in facts if isinstance(fact.event, e.Reminded)]
+        opened = next(fact for fact in facts if isinstance(fact.event, e.TaskOpened))
+        assert [getattr(fact.event, "number", 0) for fact in reminded] == [1, 2][: len(reminded)]
+        assert reminded, "no reminder at all in three seconds"
+        assert all((fact.at - opened.at).total_seconds() >= 1 for fact in reminded), "a timer fired early"
+        assert sum(isinstance(fact.event, e.Decided) for fact in facts) == 1
+
+
+def test_a_key_revoked_on_one_is_refused_by_the_other(pair: Pair) -> None:
+    made = pair.done(pair.first, "POST", "/v1/keys", {"person": "ann@acme.example", "roles": ["approver"]})
+    for live in pair.both:
+        assert ask(live, "GET", "/v1/me", key=made["api_key"]).status == 200
+    pair.done(pair.first, "POST", f"/v1/keys/{made['key_id']}/revoke", {})
+    assert ask(pair.first, "GET", "/v1/me", key=made["api_key"]).code == "key_revoked"
+    until(lambda: ask(pair.second, "GET", "/v1/me", key=made["api_key"]).code == "key_revoked", SOON + 5)
+
+
+def test_one_server_is_killed_and_the_other_goes_on(pair: Pair) -> None:
+    task = pair.gate(pair.first, title="Run it?")
+    with ThreadPoolExecutor(1) as threads, Client(pair.second.url, pair.key) as client:
+        ending = threads.submit(client.wait_for, task, timeout=PATIENCE)
+        pair.first.kill()
+        pair.done(pair.second, "POST", f"/v1/tasks/{task}/answer", {"outcome": "approved"})
+        assert ending.result(PATIENCE).status == "COMPLETED"
+    pair.first.start()
+    assert pair.done(pair.first, "GET", f"/v1/intents/{task}")["status"] == "COMPLETED"

@@ -227,10 +227,9 @@ def _word(fields: Fields, name: str, known: list[str]) -> str:
 def hours(fields: Fields, *more: str) -> Hours:
     """Working hours: zone, days, from, to (and the fields ``more``, read elsewhere)."""
     fields.known("zone", "days", "from", "to", *more)
-    named: dict[str, Any] = {"start": clock(fields, "from"), "end": clock(fields, "to")}
-    days = _days(fields)
+    named: dict[str, Any] = {"start": clock(fields, "from"), "end": clock(fields, "to"), "days": _days(fields) or None}
     given = {name: value for name, value in named.items() if value is not None}
-    return Hours(zone(fields, "zone", needed=True), **given, **({"days": days} if days else {}))
+    return Hours(zone(fields, "zone", needed=True), **given)
 
 
 def zone(fields: Fields, name: str, *, needed: bool = False) -> str:

@@ -15,14 +15,11 @@ from signoff.web.inbox.changes import Group, Leaf, clip, group, leaves
 from signoff.web.inbox.text import pieces
 
 _TOUCH: Final = frozenset(
-    "target targets environment env cluster database db region host hosts namespace tenant tenants scope table tables "
-    "count rows rows_affected affected records customers users recipients amount currency cost price total "
-    "locks_table downtime blast_radius".split()
+    ["target", "targets", "environment", "env", "cluster", "database", "db", "region", "host", "hosts", "namespace", "tenant", "tenants", "scope", "table", "tables", "count", "rows", "rows_affected", "affected", "records", "customers", "users", "recipients", "amount", "currency", "cost", "price", "total", "locks_table", "downtime", "blast_radius"]
 )
-_UNDO: Final = frozenset("reversible irreversible can_undo undo rollback rollback_step rollback_plan revert".split())
+_UNDO: Final = frozenset(["reversible", "irreversible", "can_undo", "undo", "rollback", "rollback_step", "rollback_plan", "revert"])
 _WORDS: Final = frozenset(
-    "reason reasoning why justification rationale explanation summary note notes message narrative doubt doubts "
-    "confidence concern concerns comment".split()
+    ["reason", "reasoning", "why", "justification", "rationale", "explanation", "summary", "note", "notes", "message", "narrative", "doubt", "doubts", "confidence", "concern", "concerns", "comment"]
 )
 _YES: Final = ("passed", "valid", "ok", "success", "safe")
 

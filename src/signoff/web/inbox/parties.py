@@ -4,12 +4,12 @@ from datetime import datetime
 
 import msgspec
 
+from signoff.core.hours import later
 from signoff.core.model import Actor, Task
 from signoff.core.plan import HumanStep
 from signoff.core.quorum import missing, needed
 from signoff.core.standing import asked, standing
 from signoff.core.wake import began_at, escalation_at, reminder_at
-from signoff.core.hours import later
 from signoff.engine.directory import Snapshot
 from signoff.web.inbox.known import Known
 

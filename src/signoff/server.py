@@ -104,6 +104,7 @@ class Server:
             planner=Planner(self.store, self.directory),
             registry=self.registry,
             sessions=self.sessions,
+            clock=self.clock,
             feed=self.feed,
             settings=Settings(
                 version=__version__, database=database, base_url=self.base_url

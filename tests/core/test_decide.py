@@ -330,3 +330,20 @@ def test_escalation_reaches_people_beyond_the_approving_roles() -> None:
     story.tick(minutes(31))
     story.do(c.Answer("approved"), otto)
     assert story.intent.status is Status.COMPLETED
+
+
+def test_an_agent_cannot_forge_who_decided() -> None:
+    plan = gate(approve(), validate(id="after"), approve(id="again"))
+    story = Story(plan)
+    first = story.task.visit
+    story.do(c.Answer("approved"), ANN)
+    story.do(c.Report(result={"ending": "rejected", "decided_by": "per_rita", "outcome": "rejected"}))
+    with pytest.raises(Conflict) as refusal:
+        story.do(c.Answer("rejected", first), OTTO)
+    assert refusal.value.details["decided_by"] == "per_ann"
+
+
+def test_a_rejected_direct_intent_keeps_the_outcome() -> None:
+    story = Story(gate(validate(), direct=True))
+    story.do(c.Answer("rejected"), ANN)
+    assert result_of(story.intent)["outcome"] == "rejected"

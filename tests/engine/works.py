@@ -27,7 +27,7 @@ from signoff.engine.timekeeper import Timekeeper
 from signoff.store.entries import Person, Workspace
 from signoff.store.rows import plan_digest
 from signoff.store.store import Store, open_store
-from tests.builders import AGENT, ANN, SERVICE, WORKSPACE, gate
+from tests.builders import AGENT, ANN, OTTO, RITA, SERVICE, WORKSPACE, gate
 
 PAYLOAD = b'{"change":"add_index"}'
 
@@ -78,7 +78,9 @@ class Works:
     async def submit(
         self, plan: Plan | None = None, by: Actor = SERVICE, once: Once | None = None, **fields: Any
     ) -> Intent:
-        """A new intent; the validator and the gate, when no plan is given."""
+        """A new intent; the validator and the gate, when no plan is given. Somebody is there to decide it."""
+        if await self.store.directory.workspace(WORKSPACE) is None:
+            await settle(self, people=(ANN, OTTO, RITA))
         done = await self.engine.submit(by, submission(plan or gate(), **fields), once)
         assert done.change is not None
         return done.change.after

@@ -5,8 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from itertools import cycle
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +16,7 @@ from tests.live import PATIENCE, Live
 from tests.stories.crash import (
     WORKFLOW,
     Answer,
+    Looked,
     ask,
     database_of,
     fresh_database,
@@ -27,6 +26,7 @@ from tests.stories.crash import (
 from tests.stories.programs import KIND
 from tests.stories.servers import until
 
+DECIDED, REMINDED = "intent.decided.v1", "intent.reminded.v1"
 SOON = 6.0  # far less than the 20 s after which a waiter looks by itself, even on a busy machine
 
 
@@ -48,20 +48,28 @@ class Pair:
         assert answer.status == 200, answer
         return answer.json
 
-    def gate(self, live: Live, **human: Any) -> str:
+    def gate(self, kind: str) -> str:
         """The id of a fresh intent that waits for a person."""
-        found: str = self.done(
-            live, "POST", "/v1/intents", {"intent_type": "intent.gate.v1", "human_task": human}
-        )["intent_id"]
+        body = {"intent_type": kind, "human_task": {"title": "Run it?"}}
+        found: str = self.done(self.first, "POST", "/v1/intents", body)["intent_id"]
         return found
 
+    def look(self, kind: str) -> Looked:
+        """What the database holds of one intent type, and whatever is wrong with any."""
+        looked = look(database_of(self.first))
+        assert looked.findings == []
+        intents = {id: intent for id, intent in looked.intents.items() if intent.type == kind}
+        return Looked(intents, {id: looked.histories[id] for id in intents}, [])
 
-@pytest.fixture(params=["listening", "deaf"])
-def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pair]:
+
+@pytest.fixture(scope="module", params=["listening", "deaf"])
+def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    """Shared by the stories, each with an intent type of its own; with LISTEN, and without."""
     listen = "on" if request.param == "listening" else "off"
+    folder = tmp_path_factory.mktemp("pair")
     with ExitStack() as stack:
         url = stack.enter_context(fresh_database(request, "postgres"))
-        servers = [Live(tmp_path / name, url, listen=listen, notify="none") for name in ("one", "two")]
+        servers = [Live(folder / name, url, listen=listen, notify="none") for name in ("one", "two")]
         yield Pair(*(stack.enter_context(stopped_at_the_end(server)) for server in servers))
 
 
@@ -83,7 +91,7 @@ def test_one_job_over_both_each_side_woken_by_the_other(pair: Pair) -> None:
     with ThreadPoolExecutor(2) as threads:
         # somebody waits for work on the second server before there is any
         claiming = threads.submit(lambda: pair.ask(pair.second, "POST", claim, asked))
-        until(lambda: _waits(pair.second))
+        pair.done(pair.second, "GET", "/v1/me")
         body = {"intent_type": KIND, "payload": {"number": 1}}
         intent_id = pair.done(pair.first, "POST", "/v1/intents", body)["intent_id"]
         claimed, waited = timed(lambda: claiming.result(PATIENCE))
@@ -95,7 +103,8 @@ def test_one_job_over_both_each_side_woken_by_the_other(pair: Pair) -> None:
             ending = threads.submit(client.wait_for, intent_id, timeout=PATIENCE)
             report = {"token": delivery["token"], "result": {"ok": 1}}
             pair.done(pair.second, "POST", f"/v1/deliveries/{delivery['delivery_id']}/report", report)
-            [task] = pair.done(pair.first, "GET", "/v1/tasks")["tasks"]
+            found = pair.done(pair.first, "GET", "/v1/tasks?limit=200")["tasks"]
+            [task] = [one for one in found if one["intent_id"] == intent_id]
             pair.done(pair.first, "POST", f"/v1/tasks/{task['task_id']}/answer", {"outcome": "approved"})
             result, waited = timed(lambda: ending.result(PATIENCE))
             assert waited < SOON
@@ -104,16 +113,11 @@ def test_one_job_over_both_each_side_woken_by_the_other(pair: Pair) -> None:
         assert pair.done(live, "GET", f"/v1/intents/{intent_id}")["status"] == "COMPLETED"
 
 
-def _waits(live: Live) -> bool:
-    """Nothing tells from outside that a long poll has begun but that the server is at rest again."""
-    return bool(ask(live, "GET", "/health", key="none").status == 200)
-
-
 def test_of_fifty_opposite_answers_on_both_one_counts_and_the_others_learn_who_when_and_what(
     pair: Pair,
 ) -> None:
     for _ in range(3):
-        task = pair.gate(pair.first, title="Run it?")
+        task = pair.gate(DECIDED)
 
         def answer(number: int, task: str = task) -> Answer:
             outcome = ("approved", "rejected")[number // 2 % 2]
@@ -130,9 +134,9 @@ def test_of_fifty_opposite_answers_on_both_one_counts_and_the_others_learn_who_w
             assert details["decided_at"] == won["decided_at"]
             assert details["via"] == "api"
             assert details["decided_by"]
-    looked = look(database_of(pair.first))
-    assert looked.findings == []
-    for facts in looked.histories.values():
+    histories = pair.look(DECIDED).histories
+    assert len(histories) == 3
+    for facts in histories.values():
         kinds = Counter(type(fact.event) for fact in facts)
         assert (kinds[e.Answered], kinds[e.Decided]) == (1, 1)
 
@@ -140,7 +144,7 @@ def test_of_fifty_opposite_answers_on_both_one_counts_and_the_others_learn_who_w
 def test_one_key_sent_to_both_at_once_makes_one_intent(pair: Pair) -> None:
     for turn in range(5):
         body = {
-            "intent_type": "intent.gate.v1",
+            "intent_type": REMINDED,
             "human_task": {"title": "Run it?"},
             "payload": {"turn": turn},
         }
@@ -154,20 +158,19 @@ def test_one_key_sent_to_both_at_once_makes_one_intent(pair: Pair) -> None:
         assert {one.status for one in answers} == {200}, answers
         assert len({one.json["intent_id"] for one in answers}) == 1
         assert all(one.json == answers[0].json for one in answers)
-    assert len(look(database_of(pair.first)).intents) == 5
+    assert len(pair.look("intent.once.v1").intents) == 5
 
 
 def test_deliveries_go_to_one_worker_each_whichever_server_it_asks(pair: Pair) -> None:
-    pair.done(pair.first, "POST", "/v1/workflows", WORKFLOW)
-    lives = cycle(pair.both)
+    body = {"intent_type": "intent.picked.v1", "to_agent": "picker"}
     for number in range(40):
-        pair.done(next(lives), "POST", "/v1/intents", {"intent_type": KIND, "payload": {"number": number}})
+        pair.done(pair.both[number % 2], "POST", "/v1/intents", body)
     asked = {"limit": 3, "lease_seconds": 60, "holder": "w"}
 
     def work(number: int) -> list[str]:
         taken: list[str] = []
         while True:
-            path = "/v1/agents/validator/deliveries/claim"
+            path = "/v1/agents/picker/deliveries/claim"
             found = pair.done(pair.both[number % 2], "POST", path, asked)["deliveries"]
             if not found:
                 return taken
@@ -180,15 +183,13 @@ def test_deliveries_go_to_one_worker_each_whichever_server_it_asks(pair: Pair) -
 def test_two_servers_never_remind_twice(pair: Pair) -> None:
     human = {"type": "approval", "remind": {"after": "1s", "every": "1s", "at_most": 2}}
     steps = [{"id": "approve", "human": human, "deadline": "3s"}]
-    source = {"workflow": "w", "intent_type": "intent.gate.v1", "steps": steps}
+    source = {"workflow": "w", "intent_type": REMINDED, "steps": steps}
     pair.done(pair.first, "POST", "/v1/workflows", source)
     for number in range(40):
-        pair.done(
-            pair.both[number % 2], "POST", "/v1/intents", {"intent_type": "intent.gate.v1", "payload": {}}
-        )
-    until(lambda: pair.done(pair.first, "GET", "/v1/tasks")["tasks"] == [])
-    looked = look(database_of(pair.first))
-    assert looked.findings == []
+        pair.done(pair.both[number % 2], "POST", "/v1/intents", {"intent_type": REMINDED, "payload": {}})
+    listed = f"/v1/intents?intent_type={REMINDED}&status=pending"
+    until(lambda: pair.done(pair.first, "GET", listed)["intents"] == [])
+    looked = pair.look(REMINDED)
     assert len(looked.histories) == 40
     for intent in looked.intents.values():
         assert intent.status is Status.FAILED
@@ -211,7 +212,7 @@ def test_a_key_revoked_on_one_is_refused_by_the_other(pair: Pair) -> None:
 
 
 def test_one_server_is_killed_and_the_other_goes_on(pair: Pair) -> None:
-    task = pair.gate(pair.first, title="Run it?")
+    task = pair.gate("intent.outlives.v1")
     with ThreadPoolExecutor(1) as threads, Client(pair.second.url, pair.key) as client:
         ending = threads.submit(client.wait_for, task, timeout=PATIENCE)
         pair.first.kill()

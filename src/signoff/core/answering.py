@@ -20,8 +20,10 @@ from signoff.core.wake import spec_of
 
 def already_decided(intent: Intent) -> Conflict:
     """The answer to everybody who comes after the decision: what it was, who made it, when, through what."""
-    decisions = [r for r in intent.results.values() if isinstance(r, dict) and "ending" in r]
-    last = decisions[-1] if decisions else {}
+    # Only human steps: an agent may call its result what it likes.
+    asked = [step.id for step in intent.plan.steps if isinstance(step, HumanStep)]
+    decisions = [intent.results[step] for step in asked if step in intent.results]
+    last = max(decisions, key=lambda decision: str(decision.get("decided_at", "")), default={})
     keys = ("outcome", "ending", "decided_by", "decided_at", "via")
     details = {key: last[key] for key in keys if key in last}
     return Conflict("already_decided", f"This was already decided: {intent.outcome}.", details=details)

@@ -154,7 +154,8 @@ def _reported(event: e.Reported, intent: Intent, fact: e.Fact) -> Changes:
     if event.fault is None:
         changes["results"] = {**intent.results, event.step: event.result}
     else:
-        changes["results"] = {**intent.results, event.step: {"error": event.fault.message, "code": event.fault.code}}
+        told = {**event.result, "error": event.fault.message, "code": event.fault.code}
+        changes["results"] = {**intent.results, event.step: told}
     return changes
 
 

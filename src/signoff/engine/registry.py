@@ -164,8 +164,10 @@ class Registry:
     async def add_key(self, actor: Actor, holder: Account | Person, life: timedelta | None = None) -> NewKey:
         """A new key for an account or a person."""
         kind = ActorKind.PERSON if isinstance(holder, Person) else ActorKind(holder.kind)
-        if kind is ActorKind.PERSON:
+        if isinstance(holder, Person):
             _may_run(actor)
+            if "owner" in holder.roles and "owner" not in actor.roles:
+                raise Forbidden("owner_required", "Only an owner can make an owner's key.")
         else:
             _may_register(actor, kind)
         return await self._keys.create(actor.workspace, kind, holder.id, _sponsor(actor), life)

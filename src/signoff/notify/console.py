@@ -25,4 +25,6 @@ class Console:
 
 def plain(text: str) -> str:
     """Text that can do nothing to a terminal: control and format characters shown as their code points."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)

@@ -77,19 +77,24 @@ def _stream(call: Call, source: Source, words: tuple[str, ...], held_open: bool)
 
     async def run(write: Write) -> None:
         clock = asyncio.get_running_loop().time
-        until = clock() + wait_seconds
+        spoken = clock()
+        until = spoken + wait_seconds
         with parts.feed.waiting(*words) as waiter:
             while not parts.stopping.is_set():
                 frames = await source.read(waiter.told())
                 if frames:
                     await write(b"".join(frames))
+                    spoken = clock()
                     if not held_open:
-                        until = min(until, clock() + LINGER)
+                        until = min(until, spoken + LINGER)
+                elif clock() - spoken >= KEEP_ALIVE:
+                    await write(b": \n\n")
+                    spoken = clock()
                 left = until - clock()
                 if source.over or left <= 0:
                     break
-                if not await waiter.wait(min(left, KEEP_ALIVE)) and left > KEEP_ALIVE:
-                    await write(b": \n\n")
+                # a wake-up may never come, where nobody listens for other servers' words
+                await waiter.wait(min(left, parts.feed.reread, spoken + KEEP_ALIVE - clock()))
         await write(b"event: stream.timeout\ndata: %s\n\n" % _ENCODER.encode(TimeUp(True, source.last + 1)))
 
     return run

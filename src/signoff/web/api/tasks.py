@@ -7,7 +7,7 @@ from typing import Final
 from signoff.core.advance import Change
 from signoff.core.commands import Answer
 from signoff.core.errors import Forbidden, Invalid, NotFound
-from signoff.core.events import Decided, Fact, TaskOpened
+from signoff.core.events import Decided, TaskOpened
 from signoff.core.ids import split_ref
 from signoff.core.model import ActorKind, Task
 from signoff.core.standing import eligible
@@ -22,6 +22,7 @@ from signoff.web.api.shapes.intents import intent_out
 from signoff.web.api.shapes.tasks import (
     Answered,
     MyTasks,
+    Story,
     TaskAnswer,
     TaskOut,
     Tasks,
@@ -93,25 +94,24 @@ async def _closed(call: Call, stored: Stored, display: Display) -> TaskOut | Non
 async def get(call: Call) -> TaskAnswer:
     """GET /v1/tasks/{task_id}"""
     _no_agent(call)
-    seen, facts, visit = await _found(call, call.params["task_id"])
-    story = tell(facts, visit)
-    if story is None:
-        raise _no_task(call.params["task_id"])
+    seen, story = await _found(call, call.params["task_id"])
     display = (await book_of(call)).display
     return TaskAnswer(task=task_out(seen.stored.intent, seen.stored.payload, story, display))
 
 
-async def _found(call: Call, ref: str) -> tuple[Seen, list[Fact], int]:
+async def _found(call: Call, ref: str) -> tuple[Seen, Story]:
     """What a task's id names. An intent's own id names its open task, else its last one."""
     seen = await visible(call, ref)
-    facts = await all_facts(call, seen)
-    if seen.visit:
-        return seen, facts, seen.visit
     task = seen.stored.intent.open
+    if isinstance(task, Task) and seen.visit in (0, task.visit) and not task.votes:
+        return seen, story_of(task)
+    facts = await all_facts(call, seen)
     visits = [fact.event.visit for fact in facts if isinstance(fact.event, TaskOpened)]
-    if not visits:
+    visit = seen.visit or (task.visit if isinstance(task, Task) else (visits or [0])[-1])
+    story = tell(facts, visit)
+    if story is None:
         raise _no_task(ref)
-    return seen, facts, task.visit if isinstance(task, Task) else visits[-1]
+    return seen, story
 
 
 def _no_task(ref: str) -> NotFound:
@@ -123,12 +123,10 @@ async def answer(call: Call) -> bytes:
     body = strict.parse_object(call.body)
     given = bodies.convert(r.Answer, body.value)
     # read before the form is looked at: who may not see the task learns nothing about it
-    seen, facts, visit = await _found(call, call.params["task_id"])
-    if tell(facts, visit) is None:
-        raise _no_task(call.params["task_id"])
+    seen, story = await _found(call, call.params["task_id"])
     command = Answer(
         outcome=given.outcome,
-        visit=visit,
+        visit=story.visit,
         comment=given.comment,
         data=given.data,
         revision=given.revision,
@@ -137,12 +135,10 @@ async def answer(call: Call) -> bytes:
     display = (await book_of(call)).display
 
     def render(change: Change) -> bytes:
-        known = facts[-1].seq
-        told = tell([*facts, *(s.fact for s in change.facts if s.fact.seq > known)], visit)
-        if told is None:
-            raise TypeError("an answered task has a story")
+        known = seen.stored.intent.seq
+        told = tell((s.fact for s in change.facts if s.fact.seq > known), story.visit, story)
         payload = seen.stored.payload
-        task = task_out(change.after, payload, told, display)
+        task = task_out(change.after, payload, told or story, display)
         return encode(Answered(task=task, intent=intent_out(change.after, payload)))
 
     said = call.said(body.value, render, plain=body.plain)

@@ -5,6 +5,7 @@ in two ways (contract 3.7) and only even numbers serve both.
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from msgspec import UNSET, Struct, UnsetType
@@ -232,13 +233,19 @@ def events_of(change: Change) -> list[EventOut]:
     return walk(trail, [sealed.fact for sealed in change.facts], result=False)
 
 
+@lru_cache(maxsize=64)
+def _told(kind: type[e.Event]) -> tuple[str, ...]:
+    """Those of ``_TOLD`` that events of this kind have."""
+    return tuple(name for name in _TOLD if name in kind.__struct_fields__)
+
+
 def details(fact: e.Fact, intent: Intent) -> dict[str, Any]:
     """What AXP's clients look for in ``details``, and what else the event says. Never personal text but a
     comment.
     """
     event = fact.event
     told: dict[str, Any] = {
-        name: value for name in _TOLD if (value := getattr(event, name, None)) not in (None, "")
+        name: value for name in _told(type(event)) if (value := getattr(event, name)) not in (None, "")
     }
     match event:
         case e.Completed():

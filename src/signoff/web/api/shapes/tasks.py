@@ -149,9 +149,9 @@ def story_of(task: Task) -> Story:
     )
 
 
-def tell(facts: Iterable[e.Fact], visit: int) -> Story | None:
-    """The story of a visit out of the intent's facts; None when that visit was no task."""
-    story: Story | None = None
+def tell(facts: Iterable[e.Fact], visit: int, story: Story | None = None) -> Story | None:
+    """The story of a visit out of the intent's facts; None when that visit was no task. ``story``: how it began."""
+    story = msgspec.structs.replace(story) if story else None
     for fact in facts:
         event = fact.event
         if getattr(event, "visit", 0) != visit:

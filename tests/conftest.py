@@ -14,6 +14,9 @@ from tests.databases import create_database, drop_database, postgres
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 # Children before their parents.
 TABLES = [
+    "chat_codes",
+    "chat_people",
+    "messages",
     "links",
     "sessions",
     "changes",

@@ -94,6 +94,15 @@ class Config:
     idempotency: timedelta = _row(48 * HOUR, "How long an Idempotency-Key is remembered.", least=24 * HOUR)  # noqa: RUF009
     webhook_url: str = _row("", "Where notices are posted, signed.", hide=_hide_path)
     webhook_secret: str = _row("", "Secret that signs posted notices.", hide=_hide_all)
+    smtp_url: str = _row(
+        "", "Mail server: smtp://USER:PASSWORD@HOST:587?from=ADDRESS; smtps:// for port 465.", hide=_hide_password
+    )
+    slack_tokens: str = _row(
+        "", "Slack's bot token with its signing secret or app token, separated by spaces.", hide=_hide_all
+    )
+    apprise_urls: str = _row(
+        "", "Apprise URLs that hear of everything people are told, separated by spaces.", hide=_hide_all
+    )
     notify: str = _row(
         "console", "Who tells people when nothing else is set up.", choices=("console", "none")
     )

@@ -17,28 +17,25 @@ from uvicorn.server import HANDLED_SIGNALS
 
 from signoff import __version__
 from signoff.bootstrap import bootstrap, update_url
+from signoff.channels import make_channels
 from signoff.config import Config
 from signoff.core.errors import Busy, Refused
 from signoff.engine.clock import Clock
 from signoff.engine.committer import Committer
-from signoff.engine.courier import Channels, Courier
+from signoff.engine.courier import Courier
 from signoff.engine.directory import Directory
 from signoff.engine.engine import Engine
 from signoff.engine.examine import Finding, examine
 from signoff.engine.feed import Feed
 from signoff.engine.keys import Keys
 from signoff.engine.loop import Loop
+from signoff.engine.messenger import Messenger
 from signoff.engine.planning import Planner
 from signoff.engine.registry import Registry
 from signoff.engine.sessions import Sessions
 from signoff.engine.sweeper import Sweeper
 from signoff.engine.timekeeper import Timekeeper
 from signoff.engine.view import View
-from signoff.notify.channel import Channel, Target
-from signoff.notify.console import Console
-from signoff.notify.http import Poster
-from signoff.notify.push import Push
-from signoff.notify.webhook import Webhook
 from signoff.store.store import Store, open_store
 from signoff.web.app import build_app
 from signoff.web.parts import Parts, Readiness, Settings
@@ -65,7 +62,7 @@ class Server:
         remote = not config.database.startswith("sqlite")
         heard = remote and config.listen
         self.feed = Feed(self.store.announce if heard else None, _REREAD_DEAF if remote and not heard else _REREAD_LISTENING)
-        self._channels = self._make_channels()
+        self._channels = make_channels(config, self.clock, line)
         self.committer = Committer(
             self.store,
             self._channels.route,
@@ -82,9 +79,14 @@ class Server:
         self.sessions = Sessions(self.store, self.keys, self.clock)
         self.login_url = ""
         self.timekeeper = Timekeeper(self.engine, self.store, self.clock)
+        self.messenger = Messenger(
+            self.engine, self.store, self.directory, self.sessions, self.clock, self._channels.personal,
+            lambda: self.base_url,
+        )  # fmt: skip
         self.courier = Courier(
-            self.engine, self.store, self.directory, self.clock, self._channels, lambda: self.base_url
-        )
+            self.engine, self.store, self.directory, self.clock, self._channels, lambda: self.base_url,
+            self.messenger,
+        )  # fmt: skip
         self.sweeper = Sweeper(self.store, self.clock, config.retention)
         self._loops = [
             Loop("timekeeper", self.timekeeper.once),
@@ -112,14 +114,6 @@ class Server:
             readiness=self.readiness,
         )
 
-    def _make_channels(self) -> Channels:
-        config = self.config
-        poster = Poster(bool(config.allow_private_callbacks))
-        by_name: dict[str, Channel] = {"push": Push(poster, self.clock.now), "webhook": Webhook(poster, self.clock.now)}
-        if config.notify == "console":
-            by_name["console"] = Console(self._line)
-        return Channels(by_name, Target(config.webhook_url, config.webhook_secret))
-
     def known_as(self, base_url: str) -> None:
         """The address that people reach this server by, known for sure once it listens."""
         self.base_url = base_url
@@ -145,7 +139,7 @@ class Server:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for channel in self._channels.by_name.values():
+        for channel in (*self._channels.by_name.values(), *self._channels.personal.values()):
             await channel.close()
         await self.store.close()
 

@@ -28,6 +28,10 @@ from tests.live import PATIENCE, Live
 from tests.stories.servers import KINDS, serving, until
 
 
+# For what the client alone decides.
+ONE_DATABASE = pytest.mark.parametrize("live", ["sqlite"], indirect=True)
+
+
 @pytest.fixture(scope="module", params=KINDS)
 def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     with serving(request, tmp_path_factory.mktemp("live") / ".signoff", request.param) as live:
@@ -165,6 +169,7 @@ def test_sending_with_a_key_is_once_over_a_restart_and_waits_for_the_server(
         client.send_intent(step.request(n=2), idempotency_key=step.agent)
 
 
+@ONE_DATABASE
 def test_a_function_that_raises_fails_its_step_or_is_tried_again(live: Live, client: Client) -> None:
     step = Step(client, retry={"max": 1, "delay": "0.2s"})
     agent = step.worker(live)
@@ -223,6 +228,7 @@ def test_what_a_killed_agent_held_is_handed_out_again_and_its_late_report_refuse
     assert (step.history(intent_id, "claimed"), step.history(intent_id, "lapsed")) == (2, 1)
 
 
+@ONE_DATABASE
 def test_a_lease_is_renewed_for_as_long_as_the_function_runs(live: Live, client: Client) -> None:
     step = Step(client)
     agent = step.worker(live, lease=1)
@@ -242,6 +248,7 @@ def test_a_lease_is_renewed_for_as_long_as_the_function_runs(live: Live, client:
     assert (step.history(intent_id, "claimed"), step.history(intent_id, "lapsed")) == (1, 0)
 
 
+@ONE_DATABASE
 def test_no_more_functions_run_at_a_time_than_agreed(live: Live, client: Client) -> None:
     step = Step(client)
     running, most, full, go = 0, 0, threading.Semaphore(0), threading.Event()
@@ -270,6 +277,7 @@ def test_no_more_functions_run_at_a_time_than_agreed(live: Live, client: Client)
     assert most == 2
 
 
+@ONE_DATABASE
 def test_a_process_that_is_told_to_stop_finishes_what_it_runs_and_takes_no_more(
     live: Live, client: Client
 ) -> None:
@@ -287,6 +295,7 @@ def test_a_process_that_is_told_to_stop_finishes_what_it_runs_and_takes_no_more(
     assert client.get_intent(later).status == "DELIVERED"
 
 
+@ONE_DATABASE
 def test_an_agent_with_another_agents_key_says_so_and_ends(live: Live, client: Client) -> None:
     step, other = Step(client), Step(client)
     agent = Agent(step.agent, url=live.url, api_key=other.key)
@@ -295,6 +304,7 @@ def test_an_agent_with_another_agents_key_says_so_and_ends(live: Live, client: C
         agent.run()
 
 
+@ONE_DATABASE
 def test_waiting_ends_when_its_time_is_up_and_can_begin_again(live: Live, client: Client) -> None:
     step = Step(client)
     intent_id = step.send()

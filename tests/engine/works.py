@@ -46,6 +46,7 @@ class Works:
     ) -> None:
         self.store = store
         self.clock = clock
+        self._settling = asyncio.Lock()
         self.channels = channels or Channels({})
         self.feed = Feed(store.announce)
         self.committer = Committer(store, self.channels.route, self.feed.publish, lanes=lanes, limit=limit)
@@ -78,14 +79,16 @@ class Works:
     async def submit(
         self, plan: Plan | None = None, by: Actor = SERVICE, once: Once | None = None, **fields: Any
     ) -> Intent:
-        """A new intent; the validator and the gate, when no plan is given. Somebody is there to decide it."""
-        if await self.store.directory.workspace(WORKSPACE) is None:
-            await settle(self, people=(ANN, OTTO, RITA))
+        """A new intent; the validator and the gate, when no plan is given."""
         done = await self.engine.submit(by, submission(plan or gate(), **fields), once)
         assert done.change is not None
         return done.change.after
 
     async def do(self, ref: str, command: Command, by: Actor = AGENT) -> Change:
+        """Apply a command; where no workspace was made yet, one with some people stands there first."""
+        async with self._settling:
+            if await self.store.directory.workspace(WORKSPACE) is None:
+                await settle(self, people=(ANN, OTTO, RITA))
         done = await self.engine.handle(by, ref, command)
         assert done.change is not None
         return done.change

@@ -48,8 +48,9 @@ def test_the_demo_tells_the_whole_story_and_proves_it(told: tuple[Path, Done]) -
     assert re.search(r"Result +COMPLETED +outcome approved", done.stdout)
     trail = done.stdout.split("Audit trail")[1]
     (answered,) = [line for line in trail.splitlines() if "answered 'approved'" in line]
-    # who, through which channel, when
-    assert re.match(r" +\d+ +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}Z +person Owner via api: ", answered)
+    # when, who, through which channel
+    assert re.match(r" +\d+ +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}Z +.*\bOwner\b", answered)
+    assert re.search(r"\bperson\b.*\bvia api\b", answered)
     assert re.search(r"head [0-9a-f]{64}\n", trail)
     assert "verified: every event is what was hashed" in trail
 
@@ -75,11 +76,9 @@ def test_one_changed_byte_of_one_event_is_found_and_named(
     change(tmp_path / ".signoff" / "signoff.db", intent_id, seq, byte)
     with server(tmp_path):
         refused = signoff(tmp_path, "audit", "verify", intent_id)
-        shown = signoff(tmp_path, "audit", "show", intent_id, "--json", "seq,summary")
     assert refused.returncode == 1
     assert "does not prove itself" in refused.stderr
     assert f"event {seq}:" in refused.stderr
-    assert shown.returncode == 0, shown.stderr
     examined = signoff(tmp_path, "doctor")
     assert examined.returncode == 1
     assert re.search(rf"problem +history +.*{intent_id}, event {seq}: ", examined.stdout)

@@ -18,6 +18,7 @@ class NoticeKind(StrEnum):
     TASK_OPENED = "task.opened"
     REMINDER = "task.reminder"
     ESCALATED = "task.escalated"
+    REVISED = "task.revised"
     DECIDED = "task.decided"
     MESSAGE = "message"
     FINISHED = "intent.finished"
@@ -26,7 +27,7 @@ class NoticeKind(StrEnum):
 
 class Notice(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Something somebody must hear. ``to``: names of people (empty: whoever may decide), or the agent for a push;
-    ``ref``: the id under which that agent knows the delivery.
+    ``ref``: the id under which that agent knows the delivery; ``stage`` and ``revision``: of the task, at that moment.
     """
 
     kind: NoticeKind
@@ -41,6 +42,8 @@ class Notice(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     step: str = ""
     attempt: int = 0
     number: int = 0
+    stage: int = 0
+    revision: int = 1
     title: str = ""
     text: str = ""
     outcome: str = ""
@@ -52,8 +55,8 @@ class Notice(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 _TELLING: Final = frozenset(
-    {e.TaskOpened, e.StagePassed, e.Delegated, e.Reassigned, e.Reminded, e.Escalated, e.Decided, e.Notified,
-     e.Delivered, e.Completed, e.Failed, e.Canceled, e.TimedOut}
+    {e.TaskOpened, e.StagePassed, e.Delegated, e.Reassigned, e.Reminded, e.Escalated, e.Revised, e.Decided,
+     e.Notified, e.Delivered, e.Completed, e.Failed, e.Canceled, e.TimedOut}
 )  # fmt: skip
 
 
@@ -92,6 +95,8 @@ def _fields(before: Intent | None, fact: e.Fact, after: Intent) -> dict[str, Any
             return _asked(NoticeKind.REMINDER, after) | {"number": event.number}
         case e.Escalated() as event:
             return _asked(NoticeKind.ESCALATED, after) | {"to": event.to, "number": event.level}
+        case e.Revised():
+            return _asked(NoticeKind.REVISED, after)
         case e.Decided() as event:
             asked = _asked(NoticeKind.DECIDED, before) if before and isinstance(before.open, Task) else {}
             return asked | {"kind": NoticeKind.DECIDED, "outcome": event.outcome, "ending": event.ending.value}
@@ -118,7 +123,7 @@ def _asked(kind: NoticeKind, intent: Intent) -> dict[str, Any]:
     spec = spec_of(intent, task)
     return {
         "kind": kind, "to": told(spec, task), "visit": task.visit, "step": step.id, "title": spec.title,
-        "deadline_at": task.deadline_at,
+        "deadline_at": task.deadline_at, "stage": task.stage, "revision": task.revision,
     }  # fmt: skip
 
 

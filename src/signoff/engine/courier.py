@@ -20,8 +20,10 @@ from signoff.core.timing import Backoff
 from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory
 from signoff.engine.engine import Engine
-from signoff.notify.channel import Channel, NotSent, Target
+from signoff.engine.messenger import NOBODY, PEOPLE, Messenger
+from signoff.notify.channel import Channel, NotSent, Personal, Target
 from signoff.notify.message import render
+from signoff.store.messages import Result
 from signoff.store.store import Store
 from signoff.store.work import Outgoing
 
@@ -36,10 +38,11 @@ _NOTICE = msgspec.json.Decoder(Notice)
 
 
 class Channels(msgspec.Struct, frozen=True):
-    """The registry: channel name -> channel; and where webhooks go."""
+    """The registry: channel name -> channel; where webhooks go; the channels that reach one person at a time."""
 
     by_name: dict[str, Channel]
     webhook: Target = Target()
+    personal: dict[str, Personal] = {}
 
     def route(self, notice: Notice) -> Sequence[tuple[str, str]]:
         """Which channels carry this notice, and to what target."""
@@ -50,13 +53,17 @@ class Channels(msgspec.Struct, frozen=True):
             ways.append(("console", ""))
         if self.webhook.url:
             ways.append(("webhook", "default"))
+        if "apprise" in self.by_name and notice.kind is not NoticeKind.FINISHED:
+            ways.append(("apprise", ""))
+        if self.personal and notice.kind is not NoticeKind.FINISHED:
+            ways.append((PEOPLE, ""))
         return ways
 
 
 class Courier:
     def __init__(
         self, engine: Engine, store: Store, directory: Directory, clock: Clock, channels: Channels,
-        base_url: Callable[[], str],
+        base_url: Callable[[], str], messenger: Messenger | None = None,
     ) -> None:  # fmt: skip
         self._engine = engine
         self._store = store
@@ -64,20 +71,30 @@ class Courier:
         self._clock = clock
         self._channels = channels
         self._base_url = base_url
+        self._messenger = messenger
 
     async def once(self) -> float:
         """Send what is due; seconds until it is worth looking again."""
         rows = await self._store.outbox.due(_AT_ONCE, _HOLD)
         if not rows:
             return _PAUSE
-        carried = await asyncio.gather(*(self._carry(row) for row in rows))
-        done = [row.id for row, over in zip(rows, carried, strict=True) if over]
-        if done:  # together: a commit for each would take the disk from those who wait for theirs
-            await self._store.outbox.done(done)
+        people = [row for row in rows if row.channel == PEOPLE]
+        others = [row for row in rows if row.channel != PEOPLE]
+        expanded = self._messenger.expand(people) if self._messenger and people else asyncio.sleep(0)
+        *carried, _ = await asyncio.gather(*(self._carry(row) for row in others), expanded)
+        done = [row.id for row, over in zip(others, carried, strict=True) if over is True]
+        ended = [over for over in carried if isinstance(over, Result)]
+        if done or ended:  # together: a commit for each would take the disk from those who wait for theirs
+            await self._store.messages.end(ended, done)
         return 0.0
 
-    async def _carry(self, row: Outgoing) -> bool:
-        """Whether this row is done with."""
+    async def _carry(self, row: Outgoing) -> bool | Result:
+        """Whether this row is done with; of a message to one person how it ended."""
+        if self._messenger is not None and row.channel == NOBODY:
+            await self._messenger.give_up(row)
+            return True
+        if self._messenger is not None and row.target.startswith("per_"):
+            return await self._messenger.carry(row) or False
         notice = _NOTICE.decode(row.notice)
         channel = self._channels.by_name.get(row.channel)
         try:
@@ -101,7 +118,8 @@ class Courier:
         if failure.permanent or row.attempts >= _ATTEMPTS:
             await self._store.outbox.dead(row.id, failure.reason)
         else:
-            due_at = self._clock.now() + _BACKOFF.after(row.attempts)
+            pause = max(_BACKOFF.after(row.attempts), timedelta(seconds=failure.wait))
+            due_at = self._clock.now() + pause
             await self._store.outbox.again(row.id, due_at, failure.reason)
         return False
 

@@ -50,7 +50,7 @@ class Sessions:
         if actor.kind is not ActorKind.PERSON:
             raise Forbidden(
                 "person_required",
-                f"This key belongs to {'an agent' if actor.kind is ActorKind.AGENT else 'a service'}; only people sign in.",
+                f"This is {'an agent' if actor.kind is ActorKind.AGENT else 'a service'}'s key; only people sign in.",
                 hint="Use a person's key: signoff keys create --person EMAIL.",
             )
         return await self._open(actor, f"sak_{secret.strip().split('_')[2]}")

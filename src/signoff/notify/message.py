@@ -5,11 +5,13 @@ from typing import Final
 from signoff.core.ids import visit_ref
 from signoff.core.notices import Notice, NoticeKind
 from signoff.notify.channel import Message
+from signoff.notify.letter import ASKING
 
 _TITLES: Final = {
     NoticeKind.TASK_OPENED: "Decision needed: {title}",
     NoticeKind.REMINDER: "Reminder {number}, still waiting: {title}",
     NoticeKind.ESCALATED: "Escalated to {to}: {title}",
+    NoticeKind.REVISED: "Changed, to be decided anew: {title}",
     NoticeKind.DECIDED: "Decided ({outcome}): {title}",
     NoticeKind.MESSAGE: "{text}",
     NoticeKind.FINISHED: "Finished: {type} is {status}",
@@ -33,7 +35,7 @@ def render(message_id: str, notice: Notice, base_url: str) -> Message:
         lines.append(f"Without a decision by {notice.deadline_at:%Y-%m-%d %H:%M} UTC it expires; silence is not a yes.")
     if notice.kind is NoticeKind.DECIDED:
         lines.append(f"By {notice.by} through {notice.via}: {notice.ending}.")
-    asks = notice.kind in (NoticeKind.TASK_OPENED, NoticeKind.REMINDER, NoticeKind.ESCALATED)
+    asks = notice.kind in ASKING
     link = f"{base_url}/v1/tasks/{visit_ref(notice.intent, notice.visit)}" if asks else ""
     return Message(message_id, notice, title, "\n".join(lines), link)
 

@@ -26,6 +26,8 @@ _UNAVAILABLE: Final = (
     apsw.CantOpenError,
     apsw.PermissionsError,
 )
+# Only a full disk is told apart by SQLite; a quota, a size limit or a full disk under the -shm file come as these.
+_NO_ROOM: Final = (apsw.SQLITE_IOERR_WRITE, apsw.SQLITE_IOERR_SHMSIZE)
 IDLE: Final = 1.0  # seconds without a job after which ``idle`` is called
 
 
@@ -135,4 +137,6 @@ def translated(call: Callable[..., T], *args: Any) -> T:
     except (apsw.CorruptError, apsw.NotADBError) as error:
         raise Busy("database_damaged", f"The database file is damaged: {error}.", retry_after=60) from error
     except _UNAVAILABLE as error:
+        if error.extendedresult in _NO_ROOM:
+            raise Busy("storage_full", f"The database cannot grow: {error}.", retry_after=10) from error
         raise Busy("database_unavailable", f"The database cannot be used right now: {error}.") from error

@@ -184,6 +184,7 @@ FORGET: Final = (
     "delete from submissions where intent_id in :ids",
     "delete from revisions where intent_id in :ids",
     "delete from outbox where intent_id in :ids",
+    "delete from messages where intent_id in :ids",
     "delete from intents where id in :ids returning id",
 )
 FORGET_REPLIES: Final = """

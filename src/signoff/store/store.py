@@ -12,9 +12,11 @@ from typing import Any
 
 from signoff.core.errors import Refused
 from signoff.store import sql
+from signoff.store.chats import Chats
 from signoff.store.database import Statement
 from signoff.store.directory import Directory
 from signoff.store.intents import Intents
+from signoff.store.messages import Messages
 from signoff.store.outbox import Outbox
 from signoff.store.people import People
 from signoff.store.rows import Plans, Row, micros
@@ -39,6 +41,8 @@ class Store(ABC):
         self.intents = Intents(self)
         self.directory = Directory(self)
         self.outbox = Outbox(self)
+        self.messages = Messages(self)
+        self.chats = Chats(self)
         self.sessions = Sessions(self)
         self.people = People(self)
 

@@ -91,11 +91,12 @@ async def keys(visit: Visit) -> Page:
 async def _keys(visit: Visit, refusal: Refused | None = None, secret: str = "", whose: str = "") -> Page:
     _admin(visit)
     book = await visit.parts.directory.of(visit.actor.workspace)
+    found = await visit.parts.registry.keys(visit.actor)
+    found.sort(key=lambda key: (key.revoked_at is not None, -key.created_at.timestamp()))
     rows = [
         {"key": key, "holder": book.display(key.actor_id), "by": book.display(key.created_by) if key.created_by else ""}
-        for key in await visit.parts.registry.keys(visit.actor)
+        for key in found
     ]
-    rows.sort(key=lambda row: (row["key"].revoked_at is not None, -row["key"].created_at.timestamp()))
     return await visit.page(
         "keys.html", refusal.status if refusal is not None else 200, rows=rows, refusal=refusal, secret=secret,
         whose=whose, people=sorted(p.email for p in book.people.values()),
@@ -124,7 +125,8 @@ async def _holder(visit: Visit) -> Account | Person:
     if kind == ActorKind.PERSON.value:
         person = next((p for p in book.people.values() if p.email == name.lower()), None)
         if person is None:
-            raise Invalid("person_not_found", f"There is nobody with the address {name[:100]!r}.", field="name", hint="Add the person first.")
+            said = f"There is nobody with the address {name[:100]!r}."
+            raise Invalid("person_not_found", said, field="name", hint="Add the person first.")
         return person
     if kind not in (ActorKind.AGENT.value, ActorKind.SERVICE.value):
         raise Invalid("validation_error", "Choose for whom the key is.", field="kind")

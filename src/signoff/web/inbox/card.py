@@ -16,7 +16,7 @@ from signoff.core.access import may
 from signoff.core.commands import Answer
 from signoff.core.errors import Refused
 from signoff.core.ids import visit_ref
-from signoff.core.model import ActorKind, Intent, Task
+from signoff.core.model import ActorKind, Intent
 from signoff.core.plan import HumanStep, Plan
 from signoff.core.standing import on_requesters_side
 from signoff.core.tasks import Risk, TaskType
@@ -179,26 +179,21 @@ def card(known: Known) -> Card:
         changes=shown, moved=_moved(known, step.id), touches=touches, undo=undo, checks=verdicts, words=words,
         silence=_silence(intent, story, step), cautions=doubts(undo, verdicts, _everything(known, spec.description)),
         others=others(known, step), votes=_votes(known),
-        choices=choices(intent, step, _task(known)), barred=barred,
+        choices=choices(intent, step, known.task), barred=barred,
         self_approval=not barred and on_requesters_side(known.reader, intent), folded=folded,
         needs_opening=folded and rated is not Risk.LOW, opened=known.opened, receipt=_receipt(known),
         form=spec.form, comment_required=spec.comment_required, evidence_required=spec.evidence_required,
     )  # fmt: skip
 
 
-def _task(known: Known) -> Task | None:
-    """The task while it is open."""
-    held = known.intent.open
-    return held if isinstance(held, Task) and held.visit == known.story.visit else None
-
-
 def _barred(known: Known) -> str:
     """Why this reader cannot answer; "" when they can. The rule itself is asked, not a copy of it."""
-    task = _task(known)
+    task = known.task
     if task is None:
         return "This task is closed."
+    attempt = Answer(outcome="", visit=task.visit, revision=task.revision, digest=task.digest)
     try:
-        may(known.reader, Answer(outcome="", visit=task.visit, revision=task.revision, digest=task.digest), known.intent)
+        may(known.reader, attempt, known.intent)
     except Refused as refusal:
         return refusal.message + (f" {refusal.hint}" if refusal.hint else "")
     return ""
@@ -317,7 +312,8 @@ def _receipt(known: Known) -> Receipt | None:
         return None
     event, intent = fact.event, known.intent
     later = [f.event for f in known.facts if f.seq > fact.seq]
-    after = [f"step {x.step} finished" if not x.fault else f"step {x.step} failed" for x in later if isinstance(x, e.Reported)]
+    reports = [event for event in later if isinstance(event, e.Reported)]
+    after = [f"step {report.step} {'failed' if report.fault else 'finished'}" for report in reports]
     system = fact.actor.kind is ActorKind.SYSTEM
     return Receipt(
         ending=event.ending.value,

@@ -144,10 +144,8 @@ def changed_leaves(old: Any, new: Any) -> tuple[Leaf, ...]:
     """What differs between two JSON values, leaf by leaf."""
     was = {leaf.path: leaf.text for leaf in leaves(old)}
     now = {leaf.path: leaf.text for leaf in leaves(new)}
-    found = []
-    for path in dict.fromkeys((*was, *now)):
-        if was.get(path) != now.get(path):
-            found.append(
-                Leaf(path=path, text=now.get(path, "(taken away)"), before=was.get(path, "(not there)"))
-            )
-    return tuple(found)
+    return tuple(
+        Leaf(path=path, text=now.get(path, "(taken away)"), before=was.get(path, "(not there)"))
+        for path in dict.fromkeys((*was, *now))
+        if was.get(path) != now.get(path)
+    )

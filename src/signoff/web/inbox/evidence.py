@@ -14,13 +14,20 @@ from signoff.engine.directory import Snapshot
 from signoff.web.inbox.changes import Group, Leaf, clip, group, leaves
 from signoff.web.inbox.text import pieces
 
-_TOUCH: Final = frozenset(
-    ["target", "targets", "environment", "env", "cluster", "database", "db", "region", "host", "hosts", "namespace", "tenant", "tenants", "scope", "table", "tables", "count", "rows", "rows_affected", "affected", "records", "customers", "users", "recipients", "amount", "currency", "cost", "price", "total", "locks_table", "downtime", "blast_radius"]
-)
-_UNDO: Final = frozenset(["reversible", "irreversible", "can_undo", "undo", "rollback", "rollback_step", "rollback_plan", "revert"])
-_WORDS: Final = frozenset(
-    ["reason", "reasoning", "why", "justification", "rationale", "explanation", "summary", "note", "notes", "message", "narrative", "doubt", "doubts", "confidence", "concern", "concerns", "comment"]
-)
+_TOUCH: Final = frozenset({
+    "target", "targets", "environment", "env", "cluster", "database", "db", "region", "host", "hosts",
+    "namespace", "tenant", "tenants", "scope", "table", "tables", "count", "rows", "rows_affected",
+    "affected", "records", "customers", "users", "recipients", "amount", "currency", "cost", "price",
+    "total", "locks_table", "downtime", "blast_radius",
+})  # fmt: skip
+_UNDO: Final = frozenset({
+    "reversible", "irreversible", "can_undo", "undo", "rollback", "rollback_step", "rollback_plan",
+    "revert",
+})  # fmt: skip
+_WORDS: Final = frozenset({
+    "reason", "reasoning", "why", "justification", "rationale", "explanation", "summary", "note", "notes",
+    "message", "narrative", "doubt", "doubts", "confidence", "concern", "concerns", "comment",
+})  # fmt: skip
 _YES: Final = ("passed", "valid", "ok", "success", "safe")
 
 
@@ -87,7 +94,7 @@ def doubts(undo: Sequence[Fact], verdicts: Sequence[Check], shown: str) -> tuple
     if not undo:
         found.append("Nobody said whether it can be undone.")
     elif any(_irreversible(fact) for fact in undo):
-        found.append("It cannot be undone.")
+        found.append("It is said that it cannot be undone.")
     marks = {piece.mark for piece in pieces(shown)}
     if "hidden" in marks:
         found.append("The request holds characters that cannot be seen; each is shown as its code point.")

@@ -128,9 +128,9 @@ def _options(rule: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _limits(rule: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for theirs, ours in (("minimum", "min"), ("maximum", "max"), ("minLength", "minlength"), ("maxLength", "maxlength")):
+    for theirs, ours in (("minLength", "minlength"), ("maxLength", "maxlength")):
         value = rule.get(theirs)
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if isinstance(value, int) and not isinstance(value, bool):
             yield ours, str(value)
 
 
@@ -149,7 +149,8 @@ def _text(rule: Mapping[str, Any], name: str) -> str:
 
 def _shown(value: Any, control: str) -> Any:
     if control == "many":
-        return tuple(v if isinstance(v, str) else msgspec.json.encode(v).decode() for v in value) if isinstance(value, list) else ()
+        chosen = value if isinstance(value, list) else []
+        return tuple(v if isinstance(v, str) else msgspec.json.encode(v).decode() for v in chosen)
     if control == "check":
         return value is True
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from signoff.core.access import may
 from signoff.core.commands import Answer
@@ -37,10 +38,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     asker: str
     risk: str
     at: datetime
-    due_at: datetime | None
-    votes: int
-    ending: str
-    mine: bool
+    due_at: datetime | None = None
+    votes: int = 0
+    ending: str = ""
+    mine: bool = False
 
 
 async def inbox(visit: Visit) -> Page:
@@ -111,7 +112,10 @@ def _entry(stored: Stored, actor: Actor, book: Snapshot) -> Entry | None:
         return None
     due = min((at for at in (task.deadline_at, intent.deadline_at) if at is not None), default=None)
     mine = _mine(actor, intent, task)
-    return _row(stored, step, book, visit=task.visit, at=task.opened_at, due=due, votes=len(task.votes), mine=mine)
+    return replace(
+        _row(stored, step, book), ref=visit_ref(intent.id, task.visit), at=task.opened_at, due_at=due,
+        votes=len(task.votes), mine=mine,
+    )  # fmt: skip
 
 
 def _mine(actor: Actor, intent: Intent, task: Task) -> bool:
@@ -131,16 +135,13 @@ def _closed(stored: Stored, book: Snapshot) -> Entry | None:
     gates = [step for step in intent.plan.steps if isinstance(step, HumanStep) and step.id in intent.results]
     if intent.ending is None or not gates:
         return None
-    return _row(stored, gates[-1], book, visit=0, at=intent.updated_at, ending=intent.ending.value)
+    return replace(_row(stored, gates[-1], book), ending=intent.ending.value)
 
 
-def _row(
-    stored: Stored, step: HumanStep, book: Snapshot, *, visit: int, at: datetime, due: datetime | None = None,
-    votes: int = 0, mine: bool = False, ending: str = "",
-) -> Entry:  # fmt: skip
+def _row(stored: Stored, step: HumanStep, book: Snapshot) -> Entry:
     intent = stored.intent
     return Entry(
-        ref=visit_ref(intent.id, visit),
+        ref=intent.id,
         question=question(intent.plan, step, intent.type),
         said="" if from_workflow(intent.plan) else step.task.title,
         subject=_subject(stored.payload),
@@ -148,11 +149,7 @@ def _row(
         kind=intent.type,
         asker=book.display(intent.requester.id),
         risk=step.task.risk.value,
-        at=at,
-        due_at=due,
-        votes=votes,
-        ending=ending,
-        mine=mine,
+        at=intent.updated_at,
     )
 
 
@@ -200,8 +197,8 @@ async def intents(visit: Visit) -> Page:
     )
     found = await visit.parts.view.page(visit.actor, wanted)
     return await visit.page(
-        "intents.html", chosen=status, kind=kind, kinds=_kinds(book, found), lines=[_line(s.intent, book) for s in found],
-        more=found[-1].intent.id if len(found) == _PAGE else "",
+        "intents.html", chosen=status, kind=kind, kinds=_kinds(book, found),
+        lines=[_line(s.intent, book) for s in found], more=found[-1].intent.id if len(found) == _PAGE else "",
     )  # fmt: skip
 
 

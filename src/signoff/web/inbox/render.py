@@ -70,7 +70,7 @@ def span(length: timedelta) -> str:
     while len(parts) > 1 and parts[0][0] == 0:
         parts.pop(0)
     said = [f"{count} {unit}" for count, unit in parts[:2] if count]
-    return " ".join(said) or ("less than a minute" if seconds else "now")
+    return " ".join(said) or ("a moment" if seconds else "now")
 
 
 def until(at: datetime, now: datetime) -> str:

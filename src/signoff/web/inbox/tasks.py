@@ -175,7 +175,8 @@ def _command(visit: Visit, intent: Intent, story: Story) -> Answer:
     outcome, digest = visit.field("outcome"), visit.field("digest")
     revision = visit.field("revision")
     if not (outcome and digest and revision.isdigit() and len(revision) < 9):
-        raise Invalid("incomplete_form", "The page did not say what it showed, so nothing was recorded.", field="digest")
+        said = "The page did not say what it showed, so nothing was recorded."
+        raise Invalid("incomplete_form", said, field="digest")
     data: dict[str, Any] = data_of(spec.form, visit.form)
     for name in ("evidence", "assignee"):
         text = visit.field(f"x.{name}").strip()

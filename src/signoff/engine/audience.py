@@ -1,0 +1,90 @@
+"""Who hears of a notice, and over which channels in which order. Pure: the same notice, intent and address book give the
+same people. Parties become persons in ``staffing``; here it is left out who has answered, and added who asked.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from msgspec import Struct
+
+from signoff.core.model import Intent, Task
+from signoff.core.notices import Notice, NoticeKind
+from signoff.core.standing import requesters_side
+from signoff.engine.directory import Snapshot
+from signoff.engine.staffing import recipients
+from signoff.notify.letter import ASKING
+from signoff.store.entries import Person
+
+EMAIL: Final = "email"
+SLACK: Final = "slack"
+CHANNELS: Final = (SLACK, EMAIL)  # what is tried first where a person has no preference
+
+
+class Recipient(Struct, frozen=True):
+    """``ways``: the channels to try, the next one when one has failed for good; ``bound``: there is no other way."""
+
+    person: str
+    ways: tuple[str, ...]
+    bound: bool = False
+
+
+Told = Collection[tuple[str, str]]  # (person, channel) of what was sent about the task, or is on its way
+
+
+def audience(
+    notice: Notice, intent: Intent, told: Told, book: Snapshot, reach: Mapping[str, Mapping[str, str]], at: datetime
+) -> list[Recipient]:
+    """``reach``: for each channel that is set up, the addresses by person; ``at``: now."""
+
+    def asked(people: Collection[str]) -> list[Recipient]:
+        return [Recipient(person, ways(book.people[person], reach)) for person in people if person in book.standing]
+
+    if notice.kind in ASKING:
+        answered = _answered(intent, notice)
+        return asked([person for person in recipients(book, notice.to, at) if person not in answered])
+    if notice.kind is NoticeKind.MESSAGE:
+        return asked(recipients(book, notice.to, at) if notice.to else sorted(requesters_side(intent)))
+    if notice.kind is not NoticeKind.DECIDED:
+        return []
+    before = [
+        Recipient(person, (channel,), bound=True)
+        for person, channel in dict.fromkeys(told)
+        if person in book.standing and person in reach.get(channel, {})
+    ]
+    known = {recipient.person for recipient in before}
+    return before + asked([person for person in sorted(requesters_side(intent)) if person not in known])
+
+
+def _answered(intent: Intent, notice: Notice) -> set[str]:
+    """Who has answered the stage that the notice speaks of, for themselves or in somebody's stead."""
+    task = intent.open
+    if not isinstance(task, Task) or task.visit != notice.visit:
+        return set()
+    votes = [vote for vote in task.votes if vote.at_stage == task.stage]
+    return {vote.person for vote in votes} | {vote.principal for vote in votes if vote.principal}
+
+
+def current(notice: Notice, intent: Intent, person: str) -> bool:
+    """Whether a question is still a question for this person."""
+    task = intent.open
+    if not isinstance(task, Task) or (task.visit, task.stage) != (notice.visit, notice.stage):
+        return False
+    return task.revision == notice.revision and person not in _answered(intent, notice)
+
+
+def ways(person: Person, reach: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
+    """The channels that reach a person, in the person's order; an order that leads nowhere is as good as none."""
+    possible = [channel for channel in CHANNELS if person.id in reach.get(channel, {})]
+    wanted = [channel for channel in preferred(person.preferences) if channel in possible]
+    return tuple(dict.fromkeys(wanted or possible))
+
+
+def preferred(preferences: Mapping[str, Any]) -> Sequence[str]:
+    """``{"channels": ["slack", "email"]}``; whatever else stands there says nothing."""
+    channels = preferences.get("channels", ())
+    return [name for name in channels if isinstance(name, str)] if isinstance(channels, list | tuple) else []
+
+
+def email_of(person: Person) -> str:
+    return person.addresses.get(EMAIL, "") or person.email

@@ -1,0 +1,301 @@
+"""Applying a charter: people, teams, policies, workflows of one workspace. Compared first, then written all or nothing,
+each change with who made it and what was there before. Whoever only looks is shown the same comparison.
+"""
+
+import secrets
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec.structs import replace
+
+from signoff.core.access import RUNNING
+from signoff.core.charter import Charter, PersonWish, PolicyWish, TeamWish, WorkflowWish, begins, ends
+from signoff.core.errors import Forbidden, Invalid
+from signoff.core.fields import suggestion
+from signoff.core.ids import uuid7
+from signoff.core.model import Actor, ActorKind
+from signoff.core.people import Absence, Rotation, Team
+from signoff.core.plan import Plan
+from signoff.core.policy import Policy, names_in
+from signoff.engine.clock import Clock
+from signoff.engine.directory import Directory, NamedPolicy, Snapshot
+from signoff.engine.planning import freeze
+from signoff.engine.prepared import deciding_person
+from signoff.engine.staffing import refuse_unknown_teams
+from signoff.store.entries import DirectoryChange, Person, PolicyRow, TeamRow, Workflow
+from signoff.store.rows import plan_digest
+from signoff.store.store import Store
+
+_SORTED: Final = msgspec.json.Encoder(order="sorted")
+_OWN: Final = frozenset({"who", "zone", "hours", "absences", "preferences"})
+CREATE, CHANGE, UNCHANGED = "create", "change", "unchanged"
+
+
+class Planned(msgspec.Struct, frozen=True):
+    """What an apply does to one thing; ``before`` and ``after`` as JSON values, None where there is nothing."""
+
+    action: str
+    kind: str
+    name: str
+    before: Any
+    after: Any
+
+
+class Draft:
+    """The workspace as it will be, while a charter is gone through; nothing is written yet."""
+
+    def __init__(self, actor: Actor, book: Snapshot, now: datetime) -> None:
+        self.actor = actor
+        self.now = now
+        self.book = book
+        self.planned: list[Planned] = []
+        self.entries: list[msgspec.Struct] = []
+        self.plans: list[Plan] = []
+
+    def note(self, kind: str, name: str, before: Any, after: Any, entry: msgspec.Struct) -> None:
+        """Take up one thing; the entry is written only if it is another than before."""
+        if before == after:
+            self.planned.append(Planned(UNCHANGED, kind, name, before, after))
+            return
+        self.planned.append(Planned(CREATE if before is None else CHANGE, kind, name, before, after))
+        self.entries.append(entry)
+
+    def fresh_id(self, prefix: str) -> str:
+        return prefix + uuid7(int(self.now.timestamp() * 1000), secrets.token_bytes(10)).replace("-", "")
+
+    def changes(self) -> list[DirectoryChange]:
+        """The record of it."""
+        return [
+            DirectoryChange(
+                id=uuid7(int(self.now.timestamp() * 1000), number.to_bytes(2, "big") + secrets.token_bytes(8)),
+                workspace=self.actor.workspace,
+                at=self.now,
+                actor_kind=self.actor.kind.value,
+                actor_id=self.actor.id,
+                via=self.actor.via,
+                kind=planned.kind,
+                name=planned.name,
+                before="" if planned.before is None else _SORTED.encode(planned.before).decode(),
+                after=_SORTED.encode(planned.after).decode(),
+            )
+            for number, planned in enumerate(p for p in self.planned if p.action != UNCHANGED)
+        ]
+
+
+class Charters:
+    """Looks at and applies charters."""
+
+    def __init__(self, store: Store, directory: Directory, clock: Clock) -> None:
+        self._store = store
+        self._directory = directory
+        self._clock = clock
+
+    async def apply(self, actor: Actor, charter: Charter, dry_run: bool = False) -> list[Planned]:
+        """What it changes, in order; applied unless ``dry_run``. Raises Refused, and then nothing is changed."""
+        _may(actor, charter)
+        draft = Draft(actor, await self._directory.of(actor.workspace), self._clock.now())
+        _settings(draft, charter)
+        for wish in charter.people:
+            _person(draft, wish)
+        for wish in charter.people:  # delegates may be people of the same charter
+            _absences(draft, wish)
+        _keep_an_owner(draft)
+        for team in charter.teams:
+            _team(draft, team)
+        for policy in charter.policies:
+            _policy(draft, policy)
+        for flow in charter.workflows:
+            await self._workflow(draft, flow)
+        if not dry_run and draft.entries:
+            await self._store.people.save([*_last(draft.entries), *draft.changes()], draft.plans)
+            self._directory.changed(actor.workspace)
+        return draft.planned
+
+    async def changes(self, actor: Actor, before: str, limit: int) -> list[DirectoryChange]:
+        """Who changed what, newest first."""
+        if actor.kind is ActorKind.AGENT:
+            raise Forbidden("not_allowed", "An agent's key cannot read the directory's history.")
+        return await self._store.people.changes(actor.workspace, before, limit)
+
+    async def _workflow(self, draft: Draft, wish: WorkflowWish) -> None:
+        template = wish.template
+        freeze(template.plan, draft.book)
+        digest = plan_digest(template.plan)
+        present = draft.book.workflows.get(template.intent_type)
+        before = _flow(present) if present else None
+        version = present.version if present else 0
+        if present is None or (present.plan_digest, present.name) != (digest, template.name):
+            version += 1
+        flow = Workflow(
+            draft.actor.workspace, template.name, template.intent_type, version, digest, _SORTED.encode(wish.source),
+            draft.actor.id, draft.now,
+        )  # fmt: skip
+        if version > (present.version if present else 0):
+            draft.plans.append(template.plan)
+        draft.note("workflow", template.intent_type, before, _flow(flow), flow)
+        draft.book = replace(draft.book, workflows={**draft.book.workflows, template.intent_type: flow})
+
+
+def _flow(flow: Workflow) -> dict[str, Any]:
+    return {"name": flow.name, "version": flow.version, "plan": flow.plan_digest}
+
+
+def _last(entries: list[msgspec.Struct]) -> list[msgspec.Struct]:
+    """Of each person the last entry only: a wish may have been taken up in two steps."""
+    people = {entry.id: entry for entry in entries if isinstance(entry, Person)}
+    return [*people.values(), *(entry for entry in entries if not isinstance(entry, Person))]
+
+
+def _may(actor: Actor, charter: Charter) -> None:
+    if actor.kind is ActorKind.SYSTEM or actor.roles & RUNNING:
+        return
+    own = charter.people and not (charter.teams or charter.policies or charter.workflows)
+    if own and charter.positive_fallback is None and all(_is_own(actor, wish) for wish in charter.people):
+        return
+    raise Forbidden("admin_required", "Only an owner or an admin may do this.", hint="Use a person's key.")
+
+
+def _is_own(actor: Actor, wish: PersonWish) -> bool:
+    said = {name for name in wish.__struct_fields__ if getattr(wish, name) is not None}
+    return wish.who in actor.names and said <= _OWN
+
+
+def _settings(draft: Draft, charter: Charter) -> None:
+    if charter.positive_fallback is None:
+        return
+    space = draft.book.workspace
+    after = replace(space, positive_fallback=charter.positive_fallback)
+    said = [{"positive_fallback": one.positive_fallback} for one in (space, after)]
+    draft.note("workspace", space.name, said[0], said[1], after)
+    draft.book = replace(draft.book, workspace=after)
+
+
+def shown_person(person: Person) -> dict[str, Any]:
+    """A person as the record keeps them, without when they came."""
+    built: dict[str, Any] = msgspec.to_builtins(person)
+    return {name: value for name, value in built.items() if name not in ("workspace", "created_at")}
+
+
+def _person(draft: Draft, wish: PersonWish) -> None:
+    known = _found(draft, wish.who)
+    if known is None:
+        email = wish.who.strip().lower()
+        if "@" not in email[1:-1] or len(email) > 255 or not email.isprintable() or " " in email:
+            raise Invalid("invalid_email", f"{wish.who[:128]!r} is not an e-mail address.", field="people")
+        known = Person(draft.fresh_id("per_"), draft.actor.workspace, email, "", ("approver",), draft.now)
+        before = None
+    else:
+        before = shown_person(known)
+    given = {name: value for name in ("name", "roles", "active", "addresses", "zone", "preferences")
+             if (value := getattr(wish, name)) is not None}  # fmt: skip
+    if wish.hours is not None:
+        given["hours"] = wish.hours or None
+    after = replace(known, **given)
+    touched = "owner" in (set(known.roles) ^ set(after.roles)) or ("owner" in known.roles and not after.active)
+    if touched and "owner" not in draft.actor.roles and draft.actor.kind is not ActorKind.SYSTEM:
+        raise Forbidden("owner_required", "Only an owner can make another owner, or unmake one.")
+    draft.note("person", after.email, before, shown_person(after), after)
+    draft.book = replace(draft.book, people={**draft.book.people, after.id: after})
+
+
+def _found(draft: Draft, who: str) -> Person | None:
+    """The person of that address or id, active or not."""
+    key = who.strip().removeprefix("person:")
+    by_email = (p for p in draft.book.people.values() if p.email == key.lower())
+    return draft.book.people.get(key) or next(by_email, None)
+
+
+def _absences(draft: Draft, wish: PersonWish) -> None:
+    if wish.absences is None:
+        return
+    person = _found(draft, wish.who)
+    if person is None:
+        raise TypeError("a wished person was not taken up")
+    absences = []
+    for index, away in enumerate(wish.absences):
+        start, end = begins(away.start, person.zone), ends(away.end, person.zone)
+        field = f"absences[{index}]"
+        if end <= start:
+            raise Invalid("invalid_absence", f"{field}: it ends before it begins.", field=f"{field}.until")
+        delegate = deciding_person(draft.book, away.delegate, f"{field}.delegate").id if away.delegate else ""
+        if delegate == person.id:
+            raise Invalid("delegate_to_oneself", "Name somebody else as the delegate.", field=f"{field}.delegate")
+        absences.append(Absence(start, end, delegate))
+    after = replace(person, absences=tuple(absences))
+    draft.book = replace(draft.book, people={**draft.book.people, after.id: after})
+    if after == person:
+        return
+    # what was noted of the person is one change with this
+    [noted] = [p for p in draft.planned if (p.kind, p.name) == ("person", person.email)]
+    draft.planned.remove(noted)
+    draft.note("person", person.email, noted.before, shown_person(after), after)
+
+
+def _keep_an_owner(draft: Draft) -> None:
+    if any(isinstance(entry, Person) for entry in draft.entries) and draft.book.people:
+        if not any(p.active and "owner" in p.roles for p in draft.book.people.values()):
+            raise Invalid("last_owner", "The workspace would have no owner any more.", field="people")
+
+
+def _member(draft: Draft, name: str, field: str) -> str:
+    person = draft.book.person(name)
+    if person is None:
+        emails = [p.email for p in draft.book.people.values() if p.active]
+        hint = suggestion(name, emails) or "Add the person first: signoff people add EMAIL."
+        raise Invalid("unknown_person", f"{field}: nobody here is called {name[:128]!r}.", field=field, hint=hint)
+    return person.id
+
+
+def _team(draft: Draft, wish: TeamWish) -> None:
+    field = f"teams.{wish.name}"
+    members = tuple(_member(draft, name, f"{field}.members") for name in wish.members)
+    known = draft.book.teams.get(wish.name)
+    rotation = _turns(draft, wish, members, known)
+    team = Team(wish.name, members, rotation)
+    row = TeamRow(draft.actor.workspace, wish.name, members, rotation, draft.now)
+    before = None if known is None else msgspec.to_builtins(known)
+    draft.note("team", wish.name, before, msgspec.to_builtins(team), row)
+    draft.book = replace(draft.book, teams={**draft.book.teams, wish.name: team})
+
+
+def _turns(draft: Draft, wish: TeamWish, members: tuple[str, ...], known: Team | None) -> Rotation | None:
+    turns, field = wish.rotation, f"teams.{wish.name}.rotation.order"
+    if turns is None:
+        return None
+    order = tuple(_member(draft, name, field) for name in turns.order) or members
+    if stranger := next((name for name, person in zip(turns.order, order, strict=False) if person not in members), ""):
+        raise Invalid("not_a_member", f"{field}: {stranger!r} is not a member of the team.", field=field)
+    anchor = turns.anchor or draft.now.astimezone(ZoneInfo(turns.zone)).date()
+    rotation = Rotation(order, anchor, turns.weekday, turns.at, turns.zone)
+    if turns.anchor is None:
+        rotation = replace(rotation, anchor=rotation.began_on(draft.now))
+        held = known.rotation if known else None
+        if held is not None and replace(held, anchor=anchor) == replace(rotation, anchor=anchor):
+            return held  # said again without an anchor: it goes on as it does
+    return rotation
+
+
+def _policy(draft: Draft, wish: PolicyWish) -> None:
+    field = f"policies.{wish.name}"
+    refuse_unknown_names(draft.book, wish.policy, field)
+    known = draft.book.policies.get(wish.name)
+    same = known is not None and known.policy == wish.policy
+    version = (known.row.version if known else 0) + (not same)
+    source = known.row.source if known and same else _SORTED.encode(wish.source)
+    row = PolicyRow(draft.actor.workspace, wish.name, version, source, draft.actor.id, draft.now)
+    before = None if known is None else {"version": known.row.version, "source": msgspec.json.decode(known.row.source)}
+    draft.note("policy", wish.name, before, {"version": version, "source": msgspec.json.decode(source)}, row)
+    draft.book = replace(draft.book, policies={**draft.book.policies, wish.name: NamedPolicy(row, wish.policy)})
+
+
+def refuse_unknown_names(book: Snapshot, policy: Policy, field: str) -> None:
+    """Raise Invalid when a policy names a team or a person that is not there: a typing error would stay unseen for long."""
+    names = names_in(policy)
+    refuse_unknown_teams(names, book, field)
+    for name in names:
+        if ("@" in name or name.startswith("per_")) and book.person(name) is None:
+            hint = suggestion(name, [p.email for p in book.people.values() if p.active])
+            hint = hint or "Add the person first: signoff people add EMAIL."
+            raise Invalid("unknown_person", f"{field}: nobody here is called {name!r}.", field=field, hint=hint)

@@ -1,0 +1,251 @@
+"""Notices for people. One row a notice is expanded once into one row for each person and channel; each is sent, tried again
+with growing pauses, and handed to the person's next channel when one has failed for good. Who cannot be told by any
+channel is not waited for: when nobody can, the task's ladder moves on.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from signoff.core.commands import Unreachable
+from signoff.core.errors import NotFound, Refused
+from signoff.core.ids import visit_ref
+from signoff.core.model import Task, system
+from signoff.core.notices import Notice, NoticeKind
+from signoff.core.timing import Backoff
+from signoff.engine.audience import EMAIL, Recipient, Told, audience, current, email_of, ways
+from signoff.engine.clock import Clock
+from signoff.engine.directory import Directory, Snapshot
+from signoff.engine.engine import Engine
+from signoff.engine.jobs import Once
+from signoff.engine.letters import Writer
+from signoff.engine.sessions import TASK_LINK, Sessions
+from signoff.notify.channel import NotSent, Personal
+from signoff.notify.letter import ASKING
+from signoff.store.messages import FAILED, SENT, SKIPPED, WAITING, Expansion, Message, Result
+from signoff.store.store import Store
+from signoff.store.work import Outgoing, Stored
+
+log = logging.getLogger("signoff.messenger")
+
+PEOPLE: Final = "people"
+NOBODY: Final = "nobody"
+_BACKOFF: Final = Backoff(
+    tuple(timedelta(seconds=s) for s in (5, 30, 120, 600, 1800, 3600, 2 * 3600, 4 * 3600))
+)
+_ATTEMPTS: Final = 16  # about two days: a mail server may be down over a weekend's day
+_PATIENCE: Final = 5  # attempts, where the person has another channel: a quarter of an hour
+_MOMENT: Final = timedelta(seconds=1)
+_NOTICE = msgspec.json.Decoder(Notice)
+
+Reach = Mapping[str, Mapping[str, str]]
+
+
+class NotYetError(Exception):
+    """What came before is still on its way: news of its end must not overtake it."""
+
+
+class Messenger:
+    """``channels``: those that reach one person at a time, by name."""
+
+    def __init__(
+        self, engine: Engine, store: Store, directory: Directory, sessions: Sessions, clock: Clock,
+        channels: Mapping[str, Personal], base_url: Callable[[], str],
+    ) -> None:  # fmt: skip
+        self._engine = engine
+        self._store = store
+        self._directory = directory
+        self._sessions = sessions
+        self._clock = clock
+        self.channels = channels
+        self._base_url = base_url
+
+    # -- who hears of it
+
+    async def expand(self, rows: Sequence[Outgoing]) -> None:
+        """One row for each person and channel in the place of each of these, all in one transaction."""
+        reach: dict[str, Reach] = {}
+        expansions = []
+        for row in rows:
+            notice = _NOTICE.decode(row.notice)
+            stored = await self._store.intents.get(row.intent)
+            if stored is None:  # forgotten meanwhile
+                expansions.append(Expansion(row.id, (), ()))
+                continue
+            book = await self._directory.of(row.workspace)
+            if row.workspace not in reach:
+                reach[row.workspace] = await self._reach(book)
+            told = await self._told(notice) if notice.kind is NoticeKind.DECIDED else []
+            people = audience(notice, stored.intent, told, book, reach[row.workspace], self._clock.now())
+            expansions.append(self._expansion(row, notice, people))
+        await self._store.messages.expand(expansions)
+
+    def _expansion(self, row: Outgoing, notice: Notice, people: Sequence[Recipient]) -> Expansion:
+        now = self._clock.now()
+        reachable = [one for one in people if one.ways]
+        rows = [_row_to(row, one.person, one.ways[0], now) for one in reachable]
+        messages = [_message(out, notice, now) for out in rows]
+        if not reachable and people:
+            log.warning("nobody has an address for a channel that is set up: %s", notice.intent)
+        for one in people:
+            if not one.ways:
+                lost = _message(_row_to(row, one.person, "none", now), notice, now)
+                messages.append(replace(lost, state=FAILED, error="no address for any channel that is set up"))
+        return Expansion(row.id, rows, messages)
+
+    async def _reach(self, book: Snapshot) -> Reach:
+        """The addresses of the people of a workspace, by channel."""
+        reach: dict[str, Mapping[str, str]] = {}
+        for channel in self.channels:
+            if channel == EMAIL:
+                reach[channel] = {p.id: address for p in book.people.values() if (address := email_of(p))}
+            else:
+                linked = await self._store.chats.people(channel, book.workspace.id)
+                reach[channel] = {person: link.account for person, link in linked.items()}
+        return reach
+
+    async def _address(self, book: Snapshot, channel: str, person: str) -> str:
+        if channel == EMAIL:
+            return email_of(book.people[person])
+        link = (await self._store.chats.people(channel, book.workspace.id)).get(person)
+        return link.account if link else ""
+
+    async def _told(self, notice: Notice) -> Told:
+        """Who was asked, or is about to be, and by what channel."""
+        sent = await self._store.messages.of_task(notice.intent, notice.visit)
+        asking = {kind.value for kind in ASKING}
+        return [(m.person, m.channel) for m in sent if m.kind in asking and m.state in (SENT, WAITING)]
+
+    # -- one message
+
+    async def carry(self, row: Outgoing) -> Result | None:
+        """Send one row; how it ended, or None when it is to be tried again or was handed on."""
+        notice = _NOTICE.decode(row.notice)
+        try:
+            reference = await self._deliver(row, notice)
+        except NotYetError:
+            pause = _MOMENT if row.attempts <= _ATTEMPTS else _BACKOFF.after(row.attempts - _ATTEMPTS)
+            await self._store.outbox.again(row.id, self._clock.now() + pause, "an earlier message is on its way")
+            return None
+        except NotSent as failure:
+            await self._failed(row, notice, failure)
+            return None
+        except Exception:
+            log.exception("channel %s broke", row.channel)
+            await self._failed(row, notice, NotSent("the channel broke; see the server's log"))
+            return None
+        state = SKIPPED if reference is None else SENT
+        return Result(row.id, state, row.attempts, self._clock.now(), reference or "")
+
+    async def _deliver(self, row: Outgoing, notice: Notice) -> str | None:
+        """What the provider calls the message; None when there is nothing to say any more."""
+        channel = self.channels.get(row.channel)
+        if channel is None:
+            raise NotSent(f"the channel {row.channel!r} is not set up", permanent=True)
+        stored = await self._store.intents.get(row.intent)
+        book = await self._directory.of(row.workspace)
+        if stored is None or row.target not in book.standing:
+            return None
+        earlier = await self._earlier(row, notice)
+        if earlier is None or (notice.kind in ASKING and not current(notice, stored.intent, row.target)):
+            return None
+        to = await self._address(book, row.channel, row.target)
+        if not to:
+            raise NotSent(f"there is no {row.channel} address any more", permanent=True)
+        link = await self._link(row, notice, stored)
+        writer = Writer(row, notice, stored, book, self._base_url())
+        return await channel.deliver(writer.letter(row.target, to, link, earlier, self._clock.now()))
+
+    async def _earlier(self, row: Outgoing, notice: Notice) -> tuple[str, ...] | None:
+        """References of the person's former messages in this channel; None when news is for who was never asked."""
+        if notice.kind is not NoticeKind.DECIDED:
+            return ()
+        sent = await self._store.messages.of_task(notice.intent, notice.visit)
+        asking = {kind.value for kind in ASKING}
+        mine = [m for m in sent if m.person == row.target and m.kind in asking]
+        here = [m for m in mine if m.channel == row.channel]
+        if any(m.state == WAITING for m in here):
+            raise NotYetError
+        references = tuple(dict.fromkeys(m.reference for m in here if m.state == SENT))
+        return None if mine and not references else references
+
+    async def _link(self, row: Outgoing, notice: Notice, stored: Stored) -> str:
+        """A link of this person's own to the task as it is now; "" where there is nothing to answer."""
+        task = stored.intent.open
+        if notice.kind not in ASKING or not isinstance(task, Task):
+            return ""
+        ends = min((at for at in (task.deadline_at, stored.intent.deadline_at) if at is not None), default=None)
+        life = TASK_LINK if ends is None else min(TASK_LINK, ends - self._clock.now())
+        token = await self._sessions.task_link(
+            row.workspace, row.target, row.intent, task.visit, task.digest, max(life, timedelta(0))
+        )
+        return f"{self._base_url()}/t/{token}"
+
+    # -- what did not arrive
+
+    async def _failed(self, row: Outgoing, notice: Notice, failure: NotSent) -> None:
+        log.warning("%s to %s: attempt %d failed: %s", row.channel, row.target, row.attempts, failure.reason)
+        now = self._clock.now()
+        other = await self._other_way(row, notice)
+        if not failure.permanent and row.attempts < (_PATIENCE if other else _ATTEMPTS):
+            pause = max(_BACKOFF.after(row.attempts), timedelta(seconds=failure.wait))
+            await self._store.messages.tried(row.id, row.attempts, failure.reason, now)
+            await self._store.outbox.again(row.id, now + pause, failure.reason)
+            return
+        rows = [_row_to(row, row.target, other, now)] if other else []
+        instead = Expansion(row.id, rows, [_message(out, notice, now) for out in rows])
+        nobody = _nobody(row, now) if notice.kind in ASKING and not other else None
+        result = Result(row.id, FAILED, row.attempts, now, error=failure.reason)
+        await self._store.messages.fail(result, instead, nobody, notice.visit)
+
+    async def _other_way(self, row: Outgoing, notice: Notice) -> str:
+        """The person's next channel after this one; "" when there is none, or what was sent here can only be told here."""
+        try:
+            book = await self._directory.of(row.workspace)
+        except NotFound:
+            return ""
+        person = book.people.get(row.target)
+        if person is None:
+            return ""
+        if notice.kind is NoticeKind.DECIDED and (row.target, row.channel) in await self._told(notice):
+            return ""
+        chain = ways(person, await self._reach(book))
+        return next(iter(chain[chain.index(row.channel) + 1 :]), "") if row.channel in chain else ""
+
+    async def give_up(self, row: Outgoing) -> None:
+        """Nobody heard of it: the ladder moves on, once, however often this is asked."""
+        notice = _NOTICE.decode(row.notice)
+        command = Unreachable(notice.visit, "No message about it could be delivered to anybody.")
+        once = Once("courier", row.id, row.id, lambda change: b"{}")
+        try:
+            await self._engine.handle(system(row.workspace), visit_ref(notice.intent, notice.visit), command, once)
+        except Refused as refusal:  # the intent moved on meanwhile
+            log.info("unreachable %s: %s", notice.intent, refusal)
+
+
+def _id(*parts: object) -> str:
+    """The same parts, the same id: what is expanded again after a crash is the same row."""
+    digest = hashlib.sha256("\0".join(str(part) for part in parts).encode()).hexdigest()
+    return f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}"
+
+
+def _row_to(row: Outgoing, person: str, channel: str, now: datetime) -> Outgoing:
+    id = _id(row.intent, row.seq, person, channel)
+    return Outgoing(id, row.workspace, row.intent, row.seq, channel, person, row.notice, now)
+
+
+def _nobody(row: Outgoing, now: datetime) -> Outgoing:
+    id = _id(row.intent, row.seq, NOBODY)
+    return Outgoing(id, row.workspace, row.intent, row.seq, NOBODY, "", row.notice, now)
+
+
+def _message(row: Outgoing, notice: Notice, now: datetime) -> Message:
+    return Message(
+        id=row.id, workspace=row.workspace, intent_id=row.intent, visit=notice.visit, seq=row.seq,
+        kind=notice.kind.value, person=row.target, channel=row.channel, at=now,
+    )  # fmt: skip

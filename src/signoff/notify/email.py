@@ -1,0 +1,212 @@
+"""Mail over SMTP: text and HTML from one letter, one thread for each task and person, nothing to fetch, nothing that acts.
+
+The Message-ID is the same over all attempts, so a mail that went out twice is one mail to whoever reads it. A subject is
+made of our words and an admin's title; nobody else's text gets into a header.
+"""
+
+import asyncio
+import ssl
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from msgspec import Struct
+
+from signoff.core.errors import Invalid
+from signoff.notify.channel import NotSent
+from signoff.notify.letter import Letter
+from signoff.notify.plain import one_line, pieces, visible
+
+if TYPE_CHECKING:
+    from aiosmtplib import SMTP as Connection
+    from jinja2 import Environment
+
+_TIMEOUT: Final = 20.0
+_ALTOGETHER: Final = 45.0  # less than the courier holds a row for
+_CONNECTIONS: Final = 4
+_IDLE: Final = 20.0
+_LONGEST_SUBJECT: Final = 150
+
+
+class Smtp(Struct, frozen=True):
+    """Where mail goes. ``implicit``: TLS from the first byte; ``starttls``: refuse to go on without it."""
+
+    host: str
+    port: int
+    sender: str
+    user: str = ""
+    password: str = ""
+    implicit: bool = False
+    starttls: bool = True
+    ca: str = ""
+
+    @property
+    def domain(self) -> str:
+        return self.sender.rpartition("@")[2]
+
+
+def parse_smtp(url: str) -> Smtp:
+    """From ``smtp://user:password@host:587?from=signoff@acme.example``; raises Invalid without repeating the password."""
+    parts = urlsplit(url)
+    asked = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    known = parts.scheme in ("smtp", "smtps") and parts.hostname and port != 0 and not asked.keys() - {"from", "starttls", "ca"}
+    sender = asked.get("from", unquote(parts.username or ""))
+    if not known or not _mailbox(sender) or asked.get("starttls", "on") not in ("on", "off"):
+        raise Invalid(
+            "invalid_setting",
+            "smtp_url is not the address of a mail server.",
+            field="smtp_url",
+            hint="Write smtp://USER:PASSWORD@HOST:587?from=signoff@your.domain (smtps:// for port 465; &starttls=off; &ca=FILE).",
+        )
+    implicit = parts.scheme == "smtps"
+    return Smtp(
+        host=parts.hostname or "", port=port or (465 if implicit else 587), sender=sender,
+        user=unquote(parts.username or ""), password=unquote(parts.password or ""), implicit=implicit,
+        starttls=asked.get("starttls", "on") == "on", ca=asked.get("ca", ""),
+    )  # fmt: skip
+
+
+def _mailbox(text: str) -> bool:
+    name, _, domain = text.rpartition("@")
+    return bool(name and domain) and text.isascii() and text.isprintable() and not set(text) & set(" ,;<>\"()[]\\")
+
+
+class Email:
+    """Keeps a few connections open while there is much to send."""
+
+    def __init__(self, smtp: Smtp) -> None:
+        self._smtp = smtp
+        self._free: list[tuple[float, Connection]] = []
+        self._slots = asyncio.Semaphore(_CONNECTIONS)
+
+    async def deliver(self, letter: Letter) -> str:
+        """The Message-ID."""
+        import aiosmtplib
+
+        mail = compose(letter, self._smtp)
+        try:
+            async with asyncio.timeout(_ALTOGETHER), self._slots:
+                await self._send(mail)
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            code = error.recipients[0].code
+            raise NotSent(f"{self._smtp.host} refused the address: {code}", permanent=500 <= code < 600) from error
+        except aiosmtplib.SMTPDataError as error:
+            permanent = 500 <= error.code < 600
+            raise NotSent(f"{self._smtp.host} refused the mail: {error.code}", permanent=permanent) from error
+        except aiosmtplib.SMTPResponseException as error:
+            raise NotSent(f"{self._smtp.host} answered {error.code} ({type(error).__name__})") from error
+        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+            raise NotSent(f"{type(error).__name__}: no mail could be given to {self._smtp.host}") from error
+        return str(mail["Message-ID"])
+
+    async def _send(self, mail: EmailMessage) -> None:
+        connection = await self._connection()
+        try:
+            await connection.send_message(mail, sender=self._smtp.sender, recipients=[mail["To"].addresses[0].addr_spec])
+        except BaseException:
+            connection.close()
+            raise
+        self._free.append((asyncio.get_running_loop().time(), connection))
+
+    async def _connection(self) -> "Connection":
+        """An open one that still answers, else a new one."""
+        import aiosmtplib
+
+        while self._free:
+            since, connection = self._free.pop()
+            if asyncio.get_running_loop().time() - since < _IDLE:
+                try:
+                    await connection.noop()
+                except (aiosmtplib.SMTPException, OSError):
+                    connection.close()
+                else:
+                    return connection
+            else:
+                connection.close()
+        smtp = self._smtp
+        made = aiosmtplib.SMTP(
+            hostname=smtp.host, port=smtp.port, username=smtp.user if smtp.password else None,
+            password=smtp.password or None, use_tls=smtp.implicit, start_tls=smtp.starttls and not smtp.implicit,
+            tls_context=_tls(smtp.ca), timeout=_TIMEOUT,
+        )  # fmt: skip
+        try:
+            await made.connect()
+        except BaseException:
+            made.close()
+            raise
+        return made
+
+    async def close(self) -> None:
+        import aiosmtplib
+
+        free, self._free = self._free, []
+        for _, connection in free:
+            try:
+                await connection.quit()
+            except (aiosmtplib.SMTPException, OSError):
+                connection.close()
+
+
+@lru_cache(maxsize=2)
+def _tls(ca: str) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=ca or None)
+
+
+def compose(letter: Letter, smtp: Smtp) -> EmailMessage:
+    """The mail; NotSent for good when the address is none."""
+    if not _mailbox(letter.to):
+        raise NotSent("there is no valid e-mail address", permanent=True)
+    mail = EmailMessage(policy=SMTP)
+    mail["From"] = Address("Signoff", addr_spec=smtp.sender)
+    mail["To"] = Address(addr_spec=letter.to)
+    mail["Subject"] = one_line(f"{letter.headline}: {letter.question}", _LONGEST_SUBJECT)
+    mail["Date"] = format_datetime(letter.at)
+    mail["Message-ID"] = f"<{letter.id}@{smtp.domain}>"
+    # A root that was never sent itself: all mails of a task to one person name it, whichever arrived first.
+    mail["In-Reply-To"] = mail["References"] = f"<{letter.thread}@{smtp.domain}>"
+    mail["Auto-Submitted"] = "auto-generated"
+    mail["X-Auto-Response-Suppress"] = "All"
+    mail.set_content(as_text(letter), cte="quoted-printable")
+    mail.add_alternative(as_html(letter), subtype="html", cte="quoted-printable")
+    return mail
+
+
+def as_text(letter: Letter) -> str:
+    return _environment().get_template("mail.txt").render(letter=letter)
+
+
+def as_html(letter: Letter) -> str:
+    return _environment().get_template("mail.html").render(letter=letter)
+
+
+@lru_cache(maxsize=1)
+def _environment() -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    made = Environment(
+        loader=PackageLoader("signoff.notify"), autoescape=lambda name: name != "mail.txt",
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    made.filters |= {"plain": visible, "shown": _marked, "indent_all": _indented}
+    return made
+
+
+def _marked(text: str) -> Any:
+    """Somebody else's text as HTML: escaped, what is hidden in it named and set apart."""
+    from markupsafe import Markup, escape
+
+    mark = Markup('<span style="background:#fde2e2;color:#9b1c1c;border-radius:3px">{}</span>')
+    found = (mark.format(piece) if named else escape(piece) for piece, named in pieces(text))
+    return Markup("").join(found).replace("\n", Markup("<br>"))
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  | {line}" for line in visible(text).split("\n"))

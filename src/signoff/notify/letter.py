@@ -1,0 +1,72 @@
+"""What one person is told, in parts, before any channel gives it a form. Whose words each part is stays visible:
+``headline``, ``question``, ``facts`` and ``closing`` are ours or an admin's; ``said`` and ``leaves`` are somebody else's.
+"""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from signoff.core.notices import NoticeKind
+
+
+class Leaf(Struct, frozen=True):
+    """One value of what is asked: where it stands and what it says; ``hidden``: characters that did not fit."""
+
+    path: str
+    text: str
+    hidden: int = 0
+
+
+class Choice(Struct, frozen=True):
+    """An answer that may be given in the message itself."""
+
+    outcome: str
+    label: str
+    danger: bool = False
+
+
+class Letter(Struct, frozen=True, kw_only=True):
+    """``id`` is the same over all attempts; letters with one ``thread`` belong together.
+
+    task, digest, revision: what a choice answers; link: the one page to go to; rest: how many values did not fit;
+    earlier: what the provider called the person's former messages of this thread.
+    """
+
+    id: str
+    kind: NoticeKind
+    at: datetime
+    to: str
+    thread: str
+    headline: str
+    question: str
+    facts: tuple[tuple[str, str], ...] = ()
+    closing: str = ""
+    asker: str = ""
+    said: str = ""
+    leaves: tuple[Leaf, ...] = ()
+    rest: int = 0
+    link: str = ""
+    link_label: str = ""
+    choices: tuple[Choice, ...] = ()
+    task: str = ""
+    digest: str = ""
+    revision: int = 1
+    earlier: tuple[str, ...] = ()
+
+    @property
+    def asks(self) -> bool:
+        return self.kind in ASKING
+
+    @property
+    def missing(self) -> str:
+        """What is not shown, in words; "" when everything is."""
+        cut = sum(leaf.hidden for leaf in self.leaves)
+        parts = []
+        if self.rest:
+            parts.append(f"{self.rest:,} more value{'s' if self.rest > 1 else ''}")
+        if cut:
+            parts.append(f"{cut:,} more character{'s' if cut > 1 else ''} of the values above")
+        return f"Not shown here: {' and '.join(parts)}. The page has all of it." if parts else ""
+
+
+ASKING = frozenset({NoticeKind.TASK_OPENED, NoticeKind.REMINDER, NoticeKind.ESCALATED, NoticeKind.REVISED})

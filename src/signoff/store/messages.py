@@ -1,0 +1,144 @@
+"""What each person was sent, over which channel, and what became of it. A message's id is that of its outbox row.
+
+A message begins as ``waiting`` in the transaction that puts it on its way, and ends as ``sent``, ``skipped`` (there was
+nothing to say any more) or ``failed`` in the one that takes it off. So nothing is sent that is not on record.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from signoff.core.ids import shard
+from signoff.store.database import Database, Statement
+from signoff.store.rows import Row, micros, moment, outgoing_row
+from signoff.store.sql import OUTBOX, OUTBOX_DONE
+from signoff.store.work import Outgoing
+
+WAITING, SENT, SKIPPED, FAILED = "waiting", "sent", "skipped", "failed"
+
+
+class Message(Struct, frozen=True, kw_only=True):
+    """One notice for one person over one channel. ``reference``: what the provider calls it; ``at``: of its last change."""
+
+    id: str
+    workspace: str
+    intent_id: str
+    visit: int
+    seq: int
+    kind: str
+    person: str
+    channel: str
+    state: str = WAITING
+    reference: str = ""
+    attempts: int = 0
+    error: str = ""
+    at: datetime
+
+
+class Result(Struct, frozen=True):
+    """How a message ended."""
+
+    id: str
+    state: str
+    attempts: int
+    at: datetime
+    reference: str = ""
+    error: str = ""
+
+
+class Expansion(Struct, frozen=True):
+    """What takes the place of one outbox row ``id``: rows on their way, and the messages they are recorded as."""
+
+    id: str
+    rows: Sequence[Outgoing]
+    messages: Sequence[Message]
+
+
+_FIELDS: Final = ", ".join(Message.__struct_fields__)
+_COLUMNS: Final = ", ".join(OUTBOX.columns)
+_VALUES: Final = ", ".join(f":{name}" for name in OUTBOX.columns)
+# A written lock: of two who expand one row, the second waits, and then finds it gone.
+_LOCK: Final = "update outbox set attempts = attempts where id = :parent"
+_PUT: Final = f"""
+insert into outbox ({_COLUMNS}) select {_VALUES} where exists (select 1 from outbox where id = :parent)
+on conflict (id) do nothing
+"""
+_RECORD: Final = f"""
+insert into messages (shard, {_FIELDS})
+select :shard, {", ".join(f":{name}" for name in Message.__struct_fields__)}
+where exists (select 1 from outbox where id = :parent) on conflict (id) do nothing
+"""
+_END: Final = """
+update messages set state = :state, reference = :reference, attempts = :attempts, error = :error, at = :at where id = :id
+"""
+_TRIED: Final = "update messages set attempts = :attempts, error = :error, at = :at where id = :id"
+_SIBLINGS: Final = "select id from outbox where intent_id = :intent_id and seq = :seq order by id for update"
+# Nobody has heard of it, nobody will, and nobody has heard anything since.
+_NOBODY: Final = f"""
+insert into outbox ({_COLUMNS}) select {_VALUES} where not exists (
+    select 1 from messages where intent_id = :intent_id and visit = :visit and seq >= :seq and state <> 'failed'
+) on conflict (id) do nothing
+"""
+_OF_TASK: Final = f"select {_FIELDS} from messages where intent_id = :intent_id and visit = :visit order by seq, id"
+
+
+class Messages:
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def of_task(self, intent_id: str, visit: int) -> list[Message]:
+        """In the order in which they were called for."""
+        return [_message(row) for row in await self._db.read(_OF_TASK, intent_id=intent_id, visit=visit)]
+
+    async def expand(self, expansions: Sequence[Expansion]) -> None:
+        """Put other rows in the place of each row, in one transaction; a row that is gone is left alone."""
+        statements: list[Statement] = []
+        for one in sorted(expansions, key=lambda expansion: expansion.id):
+            statements.append((_LOCK, {"parent": one.id}))
+            statements += [(_PUT, _outbox_values(row) | {"parent": one.id}) for row in one.rows]
+            statements += [(_RECORD, _values(message) | {"parent": one.id}) for message in one.messages]
+            statements.append((OUTBOX_DONE, {"ids": [one.id]}))
+        if statements:
+            await self._db.write(*statements)
+
+    async def end(self, results: Sequence[Result], done: Sequence[str] = ()) -> None:
+        """Take these messages, and the other rows ``done``, off the outbox."""
+        statements: list[Statement] = [(_END, asdict(r) | {"at": micros(r.at)}) for r in results]
+        statements.append((OUTBOX_DONE, {"ids": [*(r.id for r in results), *done]}))
+        await self._db.write(*statements)
+
+    async def tried(self, id: str, attempts: int, error: str, at: datetime) -> None:
+        """An attempt came to nothing; another follows."""
+        await self._db.write((_TRIED, {"id": id, "attempts": attempts, "error": error, "at": micros(at)}))
+
+    async def fail(self, result: Result, instead: Expansion, nobody: Outgoing | None, visit: int) -> None:
+        """The message has failed for good. ``instead``: the same by the person's next channel, if there is one;
+        ``nobody``: what goes out where this was the last hope to tell anybody.
+        """
+        row = instead.rows[0] if instead.rows else nobody
+        statements: list[Statement] = []
+        if row is not None:
+            statements.append((_SIBLINGS, {"intent_id": row.intent, "seq": row.seq}))
+        statements += [(_PUT, _outbox_values(row) | {"parent": result.id}) for row in instead.rows]
+        statements += [(_RECORD, _values(message) | {"parent": result.id}) for message in instead.messages]
+        statements.append((_END, asdict(result) | {"at": micros(result.at)}))
+        statements.append((OUTBOX_DONE, {"ids": [result.id]}))
+        if nobody is not None:
+            statements.append((_NOBODY, _outbox_values(nobody) | {"visit": visit}))
+        await self._db.write(*statements)
+
+
+def _message(row: Row) -> Message:
+    values: dict[str, Any] = dict(zip(Message.__struct_fields__, row, strict=True))
+    return Message(**values | {"at": moment(values["at"])})
+
+
+def _values(message: Message) -> dict[str, Any]:
+    return asdict(message) | {"at": micros(message.at), "shard": shard(message.intent_id)}
+
+
+def _outbox_values(row: Outgoing) -> dict[str, Any]:
+    return dict(zip(OUTBOX.columns, outgoing_row(row), strict=True))

@@ -1,0 +1,1 @@
+"""The pages, asked over HTTP by readers with cookies and forms, and by a real browser."""

@@ -1,0 +1,137 @@
+"""A person at the pages without a browser: keeps cookies, reads forms, presses buttons as a browser would."""
+
+from html.parser import HTMLParser
+from typing import Any
+
+import httpx2
+
+from tests.web.world import World
+
+SAME = {"sec-fetch-site": "same-origin"}
+
+
+class _Forms(HTMLParser):
+    """Every form of a page: its action, its fields as they would be posted, its buttons; and every tag."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.forms: list[dict[str, Any]] = []
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.texts: list[str] = []
+        self.title = ""
+        self.heading = ""
+        self._in = ""
+        self._select: tuple[str, list[str]] | None = None
+        self._area = ""
+
+    def handle_starttag(self, tag: str, given: list[tuple[str, str | None]]) -> None:
+        attrs = {name: value or "" for name, value in given}
+        self.tags.append((tag, attrs))
+        self._in = tag if tag in ("title", "h1", "button", "textarea") else self._in
+        if tag == "form":
+            self.forms.append({"action": attrs.get("action", ""), "fields": [], "buttons": []})
+        elif not self.forms:
+            return
+        form = self.forms[-1]
+        if tag == "input" and attrs.get("name") and (attrs.get("type") != "checkbox" or "checked" in attrs):
+            form["fields"].append((attrs["name"], attrs.get("value", "")))
+        elif tag == "button":
+            form["buttons"].append(attrs.get("value", ""))
+        elif tag == "textarea":
+            self._area = attrs.get("name", "")
+            form["fields"].append((self._area, ""))
+        elif tag == "select":
+            self._select = (attrs.get("name", ""), [])
+        elif tag == "option" and self._select is not None:
+            self._select[1].append(attrs.get("value", ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == self._in:
+            self._in = ""
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+        if self._in == "title":
+            self.title += data
+        elif self._in == "h1":
+            self.heading += data
+        elif self._in == "textarea" and self._area:
+            form = self.forms[-1]
+            form["fields"][-1] = (self._area, (form["fields"][-1][1] + data).removeprefix("\n"))
+
+
+class Shown:
+    """A page as it came back."""
+
+    def __init__(self, response: httpx2.Response) -> None:
+        self.status = response.status_code
+        self.headers = response.headers
+        self.body = response.content
+        self.html = response.text
+        self.where = response.headers.get("location", "")
+        page = _Forms()
+        page.feed(self.html)
+        self.forms, self.tags = page.forms, page.tags
+        self.title, self.heading = page.title, page.heading
+        self.text = " ".join(" ".join(page.texts).split())
+
+    def form(self, action: str = "") -> dict[str, Any]:
+        """The form that posts there; the last one of the page when no action is named."""
+        found = [form for form in self.forms if form["action"] == action] if action else self.forms
+        assert found, f"no form for {action!r} in {self.text[:400]}"
+        chosen: dict[str, Any] = found[-1]
+        return chosen
+
+
+class Reader:
+    """One browser without scripts. ``cookies`` are kept between its requests."""
+
+    def __init__(self, world: World, who: str = "") -> None:
+        self.world = world
+        self.who = who
+        self.http = httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(world.app), base_url="http://signoff.test"
+        )
+
+    async def sign_in(self) -> "Reader":
+        answer = await self.post("/login", key=self.world.keys[self.who])
+        assert answer.status == 303, answer.text
+        return self
+
+    async def get(self, path: str, **headers: str) -> Shown:
+        return Shown(await self.http.get(path, headers=headers))
+
+    async def send(self, method: str, path: str) -> Shown:
+        return Shown(await self.http.request(method, path))
+
+    async def post(self, path: str, fields: Any = None, headers: dict[str, str] | None = None, **more: str) -> Shown:
+        """A form as our own page would post it; ``fields``: pairs, for names that repeat."""
+        pairs = [*(fields or []), *more.items()]
+        body = str(httpx2.QueryParams(pairs))
+        sent = {"content-type": "application/x-www-form-urlencoded", **(SAME if headers is None else headers)}
+        return Shown(await self.http.post(path, content=body.encode(), headers=sent))
+
+    async def press(self, page: Shown, action: str, outcome: str, **changed: str) -> Shown:
+        """Fill in the page's form and press the button of an outcome."""
+        form = page.form(action)
+        assert outcome in form["buttons"], f"{outcome} is not offered: {form['buttons']}"
+        fields = [(name, changed.pop(name, value)) for name, value in form["fields"]]
+        return await self.post(action, [*fields, *changed.items(), ("outcome", outcome)])
+
+    async def decide(self, task_id: str, outcome: str, query: str = "", **changed: str) -> Shown:
+        """Open a task's page, fill its form in and press the button."""
+        page = await self.get(f"/tasks/{task_id}{query}")
+        assert page.status == 200, page.text
+        return await self.press(page, f"/tasks/{task_id}", outcome, **changed)
+
+
+async def reader(world: World, who: str) -> Reader:
+    """A persona, signed in."""
+    return await Reader(world, who).sign_in()
+
+
+async def everything(world: World) -> dict[str, list[Any]]:
+    """The whole database, table by table."""
+    store = world.works.store
+    tables = [row[0] for row in await store.read("select name from sqlite_schema where type = 'table' order by name")]
+    return {table: sorted(map(repr, await store.read(f"select * from {table}"))) for table in tables}

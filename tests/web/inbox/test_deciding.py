@@ -1,0 +1,282 @@
+"""Deciding on the page: each kind of task, what is refused and why, the receipt, and links to one task."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from tests.web.inbox.reading import Reader, everything, reader
+from tests.web.world import HOME, World
+
+ANN = ["ann@acme.example"]
+REVIEW: dict[str, Any] = {
+    "workflow": "mail",
+    "intent_type": "intent.mail.v1",
+    "steps": [
+        {"id": "draft", "agent": "validator"},
+        {"id": "review", "human": {"type": "review", "title": "Send this mail?", "approvers": ANN}},
+    ],
+}
+
+
+async def task(web: World, **human_task: Any) -> str:
+    """A task for Ann."""
+    return (await web.ask(assignees=ANN, **human_task))[1]
+
+
+async def votes(web: World, task_id: str) -> Any:
+    return (await web.get(f"/v1/tasks/{task_id}"))["task"]
+
+
+# -- the eight kinds
+
+FORM = {"type": "object", "required": ["count"], "properties": {"count": {"type": "integer"}, "tags": {"type": "array", "items": {"enum": ["a", "b"]}}}}  # fmt: skip
+KINDS: list[tuple[str, str, dict[str, Any], dict[str, str], str]] = [
+    ("approval", "approved", {}, {"comment": "Fine."}, "approved"),
+    ("approval", "rejected", {}, {}, "rejected"),
+    ("review", "approved", {}, {}, "approved"),
+    ("review", "rejected", {}, {"comment": "No."}, "rejected"),
+    ("confirmation", "confirmed", {}, {}, "approved"),
+    ("confirmation", "denied", {}, {}, "rejected"),
+    ("form", "submitted", {"form_schema": FORM}, {"f.count": "3"}, "approved"),
+    ("clarification", "provided", {}, {"comment": "The second account."}, "approved"),
+    ("clarification", "declined", {}, {"comment": "I do not know."}, "rejected"),
+    ("assignment", "assigned", {}, {"x.assignee": "otto@acme.example"}, "approved"),
+    ("assignment", "declined", {}, {}, "rejected"),
+    ("manual_action", "completed", {}, {"x.evidence": "ticket 4711"}, "approved"),
+    ("manual_action", "failed", {}, {}, "rejected"),
+    ("override", "override_approved", {}, {"comment": "The house burns."}, "approved"),
+    ("override", "rejected", {}, {"comment": "It does not."}, "rejected"),
+]
+
+
+@pytest.mark.parametrize(("kind", "outcome", "asked", "filled", "ending"), KINDS)
+async def test_every_kind_is_decided_and_turns_into_its_receipt(
+    web: World, kind: str, outcome: str, asked: dict[str, Any], filled: dict[str, str], ending: str
+) -> None:
+    task_id = await task(web, task_type=kind, **asked)
+    ann = await reader(web, "ann")
+    answer = await ann.decide(task_id, outcome, **filled)
+    assert (answer.status, answer.where) == (303, f"/tasks/{task_id}")
+    found = await votes(web, task_id)
+    assert (found["state"], found["outcome"], found["ending"], found["via"]) == ("closed", outcome, ending, "web")
+    receipt = await ann.get(answer.where)
+    assert "You decided" in receipt.text and ending.title() in receipt.text
+    assert found["digest"] in receipt.text
+    assert not [form for form in receipt.forms if outcome in form["buttons"]]
+
+
+async def test_a_form_comes_back_as_typed_data(web: World) -> None:
+    task_id = await task(web, task_type="form", form_schema=FORM)
+    ann = await reader(web, "ann")
+    page = await ann.get(f"/tasks/{task_id}")
+    fields = [(n, "7" if n == "f.count" else v) for n, v in page.form(f"/tasks/{task_id}")["fields"]]
+    await ann.post(f"/tasks/{task_id}", [*fields, ("f.tags", "a"), ("f.tags", "b"), ("outcome", "submitted")])
+    result = (await web.get(f"/v1/intents/{task_id[:-4]}0000"))["intent"]["result"]
+    assert (result["count"], result["tags"]) == (7, ["a", "b"])
+
+
+async def test_a_form_filled_in_wrong_comes_back_with_what_was_typed(web: World) -> None:
+    task_id = await task(web, task_type="form", form_schema=FORM)
+    ann = await reader(web, "ann")
+    page = await ann.decide(task_id, "submitted", **{"f.count": "many", "comment": "See <there>"})
+    assert page.status == 422
+    assert "The form is not filled in right" in page.text and "count" in page.text
+    kept = dict(page.form(f"/tasks/{task_id}")["fields"])
+    assert (kept["f.count"], kept["comment"]) == ("many", "See <there>")
+    assert (await votes(web, task_id))["state"] == "open"
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome", "said"),
+    [
+        ("clarification", "provided", "asks for a comment"),
+        ("override", "override_approved", "asks for a comment"),
+        ("manual_action", "completed", "asks for evidence"),
+        ("assignment", "assigned", "to whom"),
+    ],
+)
+async def test_what_is_missing_is_said_and_nothing_is_recorded(web: World, kind: str, outcome: str, said: str) -> None:
+    task_id = await task(web, task_type=kind)
+    page = await (await reader(web, "ann")).decide(task_id, outcome)
+    assert page.status == 422
+    assert said in page.text
+    assert (await votes(web, task_id))["votes"] == []
+
+
+# -- what is refused
+
+
+async def test_who_was_not_asked_sees_why_there_is_no_button(web: World) -> None:
+    task_id = await task(web)
+    page = await (await reader(web, "otto")).get(f"/tasks/{task_id}")
+    assert "You are not among those who were asked." in page.text
+    assert page.forms == []
+    answer = await (await reader(web, "otto")).post(
+        f"/tasks/{task_id}", outcome="approved", revision="1", digest=(await votes(web, task_id))["digest"]
+    )
+    assert answer.status == 403
+    assert (await votes(web, task_id))["state"] == "open"
+
+
+async def test_the_requesters_side_cannot_decide(web: World) -> None:
+    await web.apply_workflow(steps=[{"id": "a", "human": {"type": "approval", "approvers": ["oscar@acme.example", *ANN]}}])
+    intent_id = await web.send("ci")
+    page = await (await reader(web, "oscar")).get(f"/tasks/{intent_id}")
+    assert "You stand on the requester's side" in page.text
+    assert not any("approved" in form["buttons"] for form in page.forms)
+
+
+async def test_a_workspace_of_ones_own_says_that_one_decides_alone(web: World) -> None:
+    rows = web.works.store.directory
+    home = next(space for space in await rows.workspaces() if space.id == HOME)
+    await rows.update_workspace(replace(home, self_approval=True))
+    web.works.directory.changed(HOME)
+    await web.apply_workflow(steps=[{"id": "a", "human": {"type": "approval", "approvers": ["oscar@acme.example"]}}])
+    intent_id = await web.send("ci")
+    oscar = await reader(web, "oscar")
+    page = await oscar.get(f"/tasks/{intent_id[:-4]}0001")
+    assert "You stand behind this request yourself." in page.text
+    assert "Self-approval is on here" in page.text
+    assert (await oscar.decide(f"{intent_id[:-4]}0001", "approved")).status == 303
+
+
+async def test_strangers_learn_nothing(web: World) -> None:
+    task_id = await task(web)
+    page = await (await reader(web, "sam")).get(f"/tasks/{task_id}")
+    other = await (await reader(web, "sam")).get(f"/tasks/{task_id[:-6]}ff0001")
+    assert page.status == other.status == 404
+    assert "May we?" not in page.text
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"digest": "0" * 64}, {"digest": ""}, {"revision": "9"}, {"revision": ""}, {"revision": "x"}, {"digest": "UPPER"}],
+)
+async def test_an_answer_names_exactly_what_was_shown(web: World, changed: dict[str, str]) -> None:
+    task_id = await task(web)
+    page = await (await reader(web, "ann")).decide(task_id, "approved", **changed)
+    assert page.status in (409, 422)
+    assert (await votes(web, task_id))["state"] == "open"
+    again = page.form(f"/tasks/{task_id}")
+    assert dict(again["fields"])["digest"] == (await votes(web, task_id))["digest"], "it asks again, for what is now"
+
+
+async def test_two_who_decide_at_once_hear_of_each_other(web: World) -> None:
+    _, task_id = await web.at_gate()
+    ann, otto = await reader(web, "ann"), await reader(web, "otto")
+    late = await otto.get(f"/tasks/{task_id}")
+    assert (await ann.decide(task_id, "rejected", comment="No.")).status == 303
+    page = await otto.press(late, f"/tasks/{task_id}", "approved")
+    assert page.status == 409
+    assert "This was already decided: rejected." in page.text
+    assert "Ann decided" in page.text and "No." in page.text
+
+
+async def test_changes_lead_to_a_new_revision_that_shows_what_moved(web: World) -> None:
+    assert (await web.post("/v1/workflows", REVIEW, "oscar")).status == 200
+    intent_id = await web.send(intent_type="intent.mail.v1")
+    first = intent_id[:-4]
+
+    async def draft(visit: str, text: str) -> None:
+        answer = await web.post(f"/v1/intents/{first}{visit}/resume", {"action": "complete", "subject": text}, "agent")
+        assert answer.status == 200, answer.text
+
+    await draft("0001", "Hello")
+    ann = await reader(web, "ann")
+    old = await ann.get(f"/tasks/{first}0002")
+    assert (await ann.press(old, f"/tasks/{first}0002", "changes_requested", comment="Kinder.")).status == 303
+    await draft("0003", "Good morning")
+    page = await ann.get(f"/tasks/{first}0004")
+    assert "revision 2" in page.text and "What changed since the last time" in page.text
+    assert "Hello" in page.text and "Good morning" in page.text
+    late = await ann.press(old, f"/tasks/{first}0002", "approved")
+    assert late.status == 409
+    assert f"/tasks/{first}0004" in late.html, "the old page leads to what is open now"
+    assert (await ann.decide(f"{first}0004", "approved")).status == 303
+
+
+async def test_what_is_folded_is_opened_before_a_yes(web: World) -> None:
+    hidden = "\n".join(f"echo {n}" for n in range(500)) + "\nDROP TABLE users;"
+    intent_id = await web.send(
+        intent_type="intent.other.v1", payload={"script": hidden}, human_task={"title": "Run it", "assignees": ANN}
+    )
+    task_id = intent_id[:-4] + "0001"
+    ann = await reader(web, "ann")
+    page = await ann.get(f"/tasks/{task_id}")
+    assert "DROP TABLE" not in page.text and "characters are folded away" in page.text
+    assert page.form(f"/tasks/{task_id}")["buttons"] == ["rejected"]
+    forced = dict(page.form(f"/tasks/{task_id}")["fields"])
+    refused = await ann.post(f"/tasks/{task_id}", outcome="approved", **forced)
+    assert refused.status == 409 and "not opened" in refused.text
+    opened = await ann.get(f"/tasks/{task_id}?open=1")
+    assert "DROP TABLE users;" in opened.text
+    assert (await ann.decide(task_id, "approved", "?open=1")).status == 303
+
+
+# -- links to one task
+
+
+async def link(web: World, task_id: str, who: str = "ann", life: timedelta = timedelta(days=1)) -> str:
+    found = await votes(web, task_id)
+    return await web.parts.sessions.task_link(HOME, f"per_{who}", found["intent_id"], 1, found["digest"], life)
+
+
+async def test_a_link_shows_the_card_and_takes_the_answer(web: World) -> None:
+    task_id = await task(web)
+    token = await link(web, task_id)
+    phone = Reader(web)
+    before = await everything(web)
+    page = await phone.get(f"/t/{token}")
+    assert page.status == 200 and page.form(f"/t/{token}")["buttons"] == ["approved", "rejected"]
+    await phone.send("HEAD", f"/t/{token}")
+    assert await everything(web) == before
+    receipt = await phone.press(page, f"/t/{token}", "approved", comment="From the train.")
+    assert receipt.status == 200 and "You decided" in receipt.text
+    assert (await votes(web, task_id))["via"] == "link"
+    assert (await phone.get("/")).status == 303, "a link to a task is no session"
+
+
+async def test_a_link_dies_with_its_task(web: World) -> None:
+    task_id = await task(web)
+    token = await link(web, task_id)
+    await web.answer(task_id, "rejected")
+    for answer in (await Reader(web).get(f"/t/{token}"), await Reader(web).post(f"/t/{token}", outcome="approved")):
+        assert answer.status == 410
+        assert "already decided: rejected" in answer.text
+        assert "May we?" not in answer.text
+
+
+async def test_a_link_answers_for_one_person_and_one_task(web: World) -> None:
+    task_id, other = await task(web), await task(web)
+    otto = await link(web, task_id, "otto")
+    page = await Reader(web).get(f"/t/{otto}")
+    assert "You are not among those who were asked." in page.text
+    token = await link(web, task_id)
+    fields = {"outcome": "approved", "revision": "1", "digest": (await votes(web, other))["digest"]}
+    assert (await Reader(web).post(f"/t/{token}", **fields)).status == 409
+    assert (await votes(web, other))["state"] == "open"
+    assert (await Reader(web).get(f"/t/{'x' * 43}")).status == 410
+
+
+async def test_a_link_expires_and_a_removed_revision_kills_it(web: World) -> None:
+    task_id = await task(web)
+    token = await link(web, task_id, life=timedelta(hours=1))
+    web.clock.move(timedelta(hours=2))
+    assert (await Reader(web).get(f"/t/{token}")).status == 410
+    stale = await web.parts.sessions.task_link(HOME, "per_ann", task_id[:-4] + "0000", 1, "0" * 64)
+    assert (await Reader(web).get(f"/t/{stale}")).status == 410
+
+
+async def test_a_link_is_not_enough_where_a_session_is_wanted(web: World) -> None:
+    policy = {"workflow": "w", "intent_type": "intent.strong.v1", "steps": [
+        {"id": "a", "human": {"type": "approval", "policy": {
+            "approve": [{"any": ["person:ann@acme.example"], "need": 1}], "strength": "session"}}}]}  # fmt: skip
+    applied = await web.post("/v1/workflows", policy, "oscar")
+    assert applied.status == 200, applied.text
+    intent_id = await web.send(intent_type="intent.strong.v1")
+    task_id = intent_id[:-4] + "0001"
+    page = await Reader(web).get(f"/t/{await link(web, task_id)}")
+    assert "needs session" in page.text and page.forms == []
+    assert (await (await reader(web, "ann")).decide(task_id, "approved")).status == 303

@@ -1,0 +1,137 @@
+"""Whatever an agent writes is data: shown as it is, never markup, never the question, never a button, never hidden."""
+
+import unicodedata
+
+import pytest
+
+from signoff.web.inbox.text import hidden, pieces
+from tests.web.inbox.reading import Shown, reader
+from tests.web.world import World
+
+ANN = ["ann@acme.example"]
+
+CORPUS = {
+    "script": "<script>alert(1)</script>",
+    "image": '<img src="https://evil.test/x.png" onerror="alert(1)">',
+    "svg": "<svg/onload=alert(1)>",
+    "form": '</form><form action="https://evil.test"><button>Approve</button>',
+    "base": '<base href="https://evil.test/">',
+    "meta": '<meta http-equiv="refresh" content="0;url=https://evil.test">',
+    "attribute": '" autofocus onfocus="alert(1)" x="',
+    "comment": "--><b>Approved by security</b><!--",
+    "closing": "</title></h1></textarea></option></select></blockquote><h1>Safe</h1>",
+    "template": "{{ 7 * 7 }} {% include 'login.html' %} ${7*7} #{7*7} {{ config }}",
+    "markdown": "![x](https://evil.test/p.png) [Approve](https://evil.test)",
+    "mention": "<!channel> <@U1> <https://evil.test|Open ticket>",
+    "entity": "&lt;b&gt; &#x202e; &amp;",
+    "bidi": "file\u202egpj.exe\u2066x\u2069",
+    "zero width": "prod\u200b-db\u200d\ufeff",
+    "ansi": "\x1b[2J\x1b[1;31mdone\x07\x9b31m",
+    "lookalike": "https://p\u0430ypal.test",
+    "crlf": "Title\r\nBcc: all@acme.example",
+    "tags": "\U000e0041\U000e0042",
+    "fillers": "\u3164\u115f\u2800\u034f\ufe0f",
+    "zalgo": "a" + "\u0301" * 40,
+    "javascript": "javascript:alert(1)",
+    "long line": "x" * 5000,
+}
+
+
+async def shown(web: World, text: str) -> list[Shown]:
+    """Every page that shows a request in which this text stands wherever text may stand."""
+    payload = {"a": text, "reason": text, f"k{text}"[:60]: "v", "pair": {"before": text, "after": text + "!"}, "list": [text]}
+    line = " ".join(text.split())[:200] or "x"
+    schema = {"type": "object", "properties": {"f": {"type": "string", "title": text[:200], "description": text[:300], "default": text[:300]},
+              "e": {"enum": [text[:100], "b"]}}}  # fmt: skip
+    made = await web.post(
+        "/v1/intents",
+        {
+            "intent_type": "intent.hostile.v1",
+            "payload": payload,
+            "from_agent": line,
+            "human_task": {"task_type": "approval", "title": line, "description": text[:1900], "assignees": ANN, "form_schema": schema},
+        },
+    )
+    if made.status == 422 and "human_task" in made.text:  # a title with controls is refused at the door
+        made = await web.post(
+            "/v1/intents", {"intent_type": "intent.hostile.v1", "payload": payload, "human_task": {"assignees": ANN}}
+        )
+    assert made.status == 200, made.text
+    intent_id = made["intent_id"]
+    task_id = intent_id[:-4] + "0001"
+    ann = await reader(web, "ann")
+    paths = ["/", "/?view=all", f"/tasks/{task_id}", f"/tasks/{task_id}?open=1", "/intents", f"/intents/{intent_id}", f"/audit/{intent_id}"]
+    pages = [await ann.get(path) for path in paths]
+    assert (await ann.decide(task_id, "rejected", "?open=1", comment=text[:2000])).status == 303
+    return [*pages, await ann.get(f"/tasks/{task_id}"), await ann.get("/?view=done"), await ann.get(f"/audit/{intent_id}")]
+
+
+@pytest.mark.parametrize("name", CORPUS)
+async def test_text_of_agents_is_only_text(web: World, name: str) -> None:
+    plain = [tags_of(page) for page in await shown(web, "harmless")]
+    for page, known in zip(await shown(web, CORPUS[name]), plain, strict=True):
+        assert page.status == 200, page.text[:500]
+        assert tags_of(page) <= known | {"span", "p", "a", "textarea"}, "no tag comes from the text"
+        for tag, attrs in page.tags:
+            assert not [a for a in attrs if a.startswith("on")], (tag, attrs)
+            for link in ("href", "src", "action"):
+                assert attrs.get(link, "/").startswith(("/", "#")), (tag, attrs)
+        assert not [c for c in page.html if c not in "\n" and hidden(c)], "everything hidden is named"
+
+
+def tags_of(page: Shown) -> set[str]:
+    return {tag for tag, _ in page.tags}
+
+
+@pytest.mark.parametrize("title", ["Pre-approved, press Approve", "<b>Safe</b>", "Everything is fine {{ 1 }}"])
+async def test_a_requesters_title_is_never_the_question_nor_on_a_button(web: World, title: str) -> None:
+    _, task_id = await web.ask(title=title, assignees=ANN)
+    page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
+    assert title not in page.title and title not in page.heading
+    assert page.heading == "Approve or reject: without workflow"
+    assert "In the requester's words" in page.text and title in page.text
+
+
+async def test_the_title_of_a_workflow_is_the_question(web: World) -> None:
+    _, task_id = await web.at_gate()
+    page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
+    assert page.heading == "Run the migration?"
+
+
+async def test_the_dangerous_last_line_of_200_kilobytes_is_there_once_opened(web: World) -> None:
+    text = "\n".join(f"-- migration line {n:05d}" for n in range(4500)) + "\nDROP TABLE customers;"
+    made = await web.post(
+        "/v1/intents", {"intent_type": "intent.big.v1", "payload": {"sql": text[:120_000] + "\nDROP TABLE customers;"}, "human_task": {"assignees": ANN}}
+    )
+    assert made.status == 200, made.text
+    task_id = made["intent_id"][:-4] + "0001"
+    ann = await reader(web, "ann")
+    folded = await ann.get(f"/tasks/{task_id}")
+    assert "DROP TABLE" not in folded.html and "more characters are folded away" in folded.text
+    assert "DROP TABLE customers;" in (await ann.get(f"/tasks/{task_id}?open=1")).html
+
+
+# -- code points
+
+
+def every_hidden() -> list[str]:
+    codes = [*range(0x00, 0x20), *range(0x7F, 0xA1), 0xAD, 0x34F, 0x61C, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810),
+             *range(0x200B, 0x2010), *range(0x2028, 0x2030), *range(0x2060, 0x2070), 0x2800, 0x3164, *range(0xFE00, 0xFE10),
+             0xFEFF, 0xFFA0, *range(0xFFF0, 0xFFFC), *range(0x1D173, 0x1D17B), *range(0xE0000, 0xE0080), 0xE0100, 0xE01EF]  # fmt: skip
+    return [chr(code) for code in codes if chr(code) not in "\n\t"]
+
+
+@pytest.mark.parametrize("character", every_hidden(), ids=lambda c: f"U+{ord(c):04X}")
+def test_what_cannot_be_seen_is_named(character: str) -> None:
+    found = pieces(f"a{character}b")
+    assert [piece for piece in found if piece.mark == "hidden" and piece.text == f"U+{ord(character):04X}"]
+    assert character not in "".join(piece.text for piece in found)
+
+
+def test_ordinary_text_of_any_language_stays_as_it_is() -> None:
+    for text in ("Grüße aus Köln", "Привет", "日本語テキスト", "مرحبا", "naïve café", "🙂 ok", "a\nb"):
+        assert [(p.text, p.mark) for p in pieces(unicodedata.normalize("NFC", text))] == [(text, "")]
+
+
+def test_words_of_two_alphabets_are_marked() -> None:
+    assert [p.text for p in pieces("see p\u0430ypal now") if p.mark == "mixed"] == ["p\u0430ypal"]

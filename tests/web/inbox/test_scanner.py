@@ -1,0 +1,69 @@
+"""A mail scanner opens everything: it looks at every address there is, in every harmless way, and nothing changes."""
+
+import re
+
+import pytest
+
+from signoff.web.inbox.routes import ROWS
+from tests.web.inbox.reading import Reader, everything, reader
+from tests.web.world import HOME, World
+
+PREFETCH = {"sec-purpose": "prefetch", "purpose": "prefetch", "user-agent": "Mozilla/5.0 Chrome/140.0 Safari/537.36"}
+
+
+async def addresses(web: World) -> list[str]:
+    """Every path of the table, with ids and tokens that are alive."""
+    intent_id, task_id = await web.ask(assignees=["ann@acme.example"])
+    digest = (await web.get(f"/v1/tasks/{task_id}"))["task"]["digest"]
+    key = (await web.works.store.directory.keys(HOME))[0].id
+    filled = {
+        "task_id": task_id,
+        "intent_id": intent_id,
+        "key_id": key,
+        "name": "inbox.css",
+    }
+    found = []
+    for path in dict.fromkeys(row.path for row in ROWS if not row.path.startswith("/live")):
+        login = await web.parts.sessions.login_link(HOME, "per_ann")
+        task = await web.parts.sessions.task_link(HOME, "per_ann", intent_id, 1, digest)
+        values = filled | {"token": task if path.startswith("/t/") else login}
+        found.append(re.sub(r"\{(\w+)\}", lambda match: values[match[1]], path))
+    return found
+
+
+@pytest.mark.parametrize("signed_in", [False, True])
+async def test_looking_changes_nothing(web: World, signed_in: bool) -> None:
+    paths = await addresses(web)
+    scanner = await reader(web, "oscar") if signed_in else Reader(web)
+    before = await everything(web)
+    for path in paths:
+        for method in ("GET", "HEAD", "OPTIONS", "GET"):
+            await scanner.send(method, path)
+        await scanner.get(path + "?outcome=approved&open=1", **PREFETCH)
+    assert await everything(web) == before
+
+
+async def test_no_address_says_an_outcome(web: World) -> None:
+    paths = await addresses(web)
+    ann = await reader(web, "ann")
+    for path in paths:
+        page = await ann.get(path)
+        links = [attrs.get("href", "") for tag, attrs in page.tags if tag == "a"]
+        assert not [link for link in links if re.search(r"approve|reject|outcome=", link)], path
+
+
+async def test_every_page_keeps_to_itself(web: World) -> None:
+    paths = await addresses(web)
+    for who in (Reader(web), await reader(web, "oscar")):
+        for path in paths:
+            page = await who.get(path)
+            if path.startswith("/static"):
+                continue
+            assert page.headers["cache-control"] == "no-store", path
+            assert page.headers["referrer-policy"] == "no-referrer"
+            assert page.headers["x-content-type-options"] == "nosniff"
+            policy = page.headers["content-security-policy"]
+            for rule in ("default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"):
+                assert rule in policy
+            assert "unsafe" not in policy and "*" not in policy
+            assert "<script>" not in page.html and " style=" not in page.html

@@ -1,0 +1,193 @@
+"""Signing in: by a person's key, by a link that is used up by its button, never by looking."""
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from signoff.core.model import ActorKind
+from signoff.web.inbox.csrf import form_token
+from signoff.web.inbox.signin import local
+from tests.web.inbox.reading import SAME, Reader, everything, reader
+from tests.web.world import HOME, World
+
+
+async def test_a_person_signs_in_with_their_key(web: World) -> None:
+    ann = await reader(web, "ann")
+    page = await ann.get("/")
+    assert page.status == 200
+    assert "Nothing waits for you." in page.text
+    assert "Ann" in page.text
+
+
+async def test_the_cookie_is_for_this_server_only(web: World) -> None:
+    ann = Reader(web, "ann")
+    answer = await ann.post("/login", key=web.keys["ann"])
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie and "SameSite=Lax" in cookie and "Path=/" in cookie
+    assert "Secure" not in cookie
+    web.parts.settings = msgspec.structs.replace(web.parts.settings, base_url="https://signoff.test")
+    answer = await ann.post("/login", key=web.keys["ann"])
+    assert answer.headers["set-cookie"].startswith("__Host-") and "; Secure" in answer.headers["set-cookie"]
+    assert "strict-transport-security" in answer.headers
+
+
+async def test_the_database_holds_no_token(web: World) -> None:
+    ann = await reader(web, "ann")
+    token = await web.parts.sessions.login_link(HOME, "per_ann")
+    held = repr(await everything(web))
+    assert token not in held
+    assert all(value not in held for value in dict(ann.http.cookies).values())
+
+
+@pytest.mark.parametrize(("who", "status"), [("agent", 403), ("ci", 403)])
+async def test_no_machine_signs_in(web: World, who: str, status: int) -> None:
+    page = await Reader(web, who).post("/login", key=web.keys[who])
+    assert page.status == status
+    assert "only people sign in" in page.text
+
+
+@pytest.mark.parametrize("key", ["", "nonsense", "sgn_person_x_y", "sgn_person_" + "a" * 5000, "sgn_person_é_1"])
+async def test_what_is_no_key_is_told_so(web: World, key: str) -> None:
+    page = await Reader(web).post("/login", key=key)
+    assert page.status == 401
+    assert "set-cookie" not in page.headers or "signoff_session" not in page.headers["set-cookie"]
+
+
+async def test_without_a_session_every_page_leads_to_the_sign_in(web: World) -> None:
+    page = await Reader(web).get("/intents?status=running")
+    assert (page.status, page.where) == (303, "/login?next=%2Fintents%3Fstatus%3Drunning")
+    page = await Reader(web).get("/")
+    assert page.where == "/login"
+
+
+async def test_looking_at_a_link_uses_nothing_up(web: World) -> None:
+    token = await web.parts.sessions.login_link(HOME, "per_ann")
+    before = await everything(web)
+    for method in ("GET", "HEAD", "OPTIONS", "GET"):
+        await Reader(web).send(method, f"/login/{token}")
+    assert await everything(web) == before
+    ann = Reader(web)
+    page = await ann.get(f"/login/{token}")
+    assert page.heading == "Sign in as Ann"
+    assert (await ann.post(f"/login/{token}")).status == 303
+    assert (await ann.get("/")).status == 200
+
+
+async def test_a_link_signs_in_once(web: World) -> None:
+    token = await web.parts.sessions.login_link(HOME, "per_ann")
+    assert (await Reader(web).post(f"/login/{token}")).status == 303
+    again = await Reader(web).post(f"/login/{token}")
+    assert again.status == 410
+    assert "does not work any more" in again.text
+    assert (await Reader(web).get(f"/login/{token}")).status == 410
+
+
+async def test_a_link_expires(web: World) -> None:
+    token = await web.parts.sessions.login_link(HOME, "per_ann")
+    web.clock.move(timedelta(minutes=61))
+    assert (await Reader(web).post(f"/login/{token}")).status == 410
+
+
+async def test_a_task_link_signs_nobody_in(web: World) -> None:
+    intent_id, task_id = await web.ask()
+    token = await web.parts.sessions.task_link(HOME, "per_ann", intent_id, 1, "d" * 64)
+    assert (await Reader(web).post(f"/login/{token}")).status == 410
+
+
+async def test_a_session_lasts_twelve_hours_from_the_last_deed(web: World) -> None:
+    ann = await reader(web, "ann")
+    web.clock.move(timedelta(hours=11))
+    before = await everything(web)
+    assert (await ann.get("/")).status == 200
+    assert await everything(web) == before, "reading writes nothing, not even that it happened"
+    _, task_id = await web.ask(assignees=["ann@acme.example"])
+    assert (await ann.decide(task_id, "approved")).status == 303
+    web.clock.move(timedelta(hours=11))
+    assert (await ann.get("/")).status == 200
+    web.clock.move(timedelta(hours=2))
+    assert (await ann.get("/")).status == 303
+
+
+async def test_a_session_ends_with_its_key(web: World) -> None:
+    made = await web.works.keys.create(HOME, ActorKind.PERSON, "per_ann", "per_ann")
+    web.keys["ann"] = made.secret
+    ann = await reader(web, "ann")
+    await web.works.keys.revoke(HOME, made.key.id)
+    assert (await ann.get("/")).status == 303
+
+
+async def test_signing_out_ends_the_session_itself(web: World) -> None:
+    ann = await reader(web, "ann")
+    held = dict(ann.http.cookies)
+    assert (await ann.get("/logout")).status == 200
+    assert (await ann.get("/")).status == 200, "looking at the page signs nobody out"
+    assert (await ann.post("/logout")).where == "/login"
+    thief = Reader(web)
+    thief.http.cookies.update(held)
+    assert (await thief.get("/")).status == 303
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["https://evil.test/", "//evil.test", "/\\evil.test", "javascript:alert(1)", "", "evil", "/\r\nx: y", "/\té", "/" + "a" * 600],
+)
+def test_nobody_is_sent_elsewhere(path: str) -> None:
+    assert local(path) == "/"
+
+
+def test_one_is_sent_back_to_where_one_came_from() -> None:
+    assert local("/tasks/123?open=1") == "/tasks/123?open=1"
+
+
+# -- forms of strangers
+
+FOREIGN = [
+    {"sec-fetch-site": "cross-site"},
+    {"sec-fetch-site": "same-site"},
+    {"sec-fetch-site": "none"},
+    {"origin": "https://evil.test"},
+    {"origin": "http://signoff.test.evil.test"},
+    {"origin": "null"},
+    {},
+]
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+async def test_a_form_of_a_stranger_does_nothing(web: World, headers: dict[str, str]) -> None:
+    ann = await reader(web, "ann")
+    before = await everything(web)
+    page = await ann.post("/logout", headers=headers)
+    assert page.status == 403
+    assert "not come from a page of this server" in page.text
+    assert await everything(web) == before
+
+
+async def test_browsers_that_say_little_are_understood(web: World) -> None:
+    ann = await reader(web, "ann")
+    assert (await ann.post("/login", headers={"origin": "http://signoff.test"}, key="x")).status == 401
+    page = await ann.get("/logout")
+    token = dict(page.form("/logout")["fields"])["form_token"]
+    assert (await ann.post("/logout", headers={"origin": "null"}, form_token=token)).status == 303
+
+
+async def test_a_form_token_of_another_session_does_not_fit(web: World) -> None:
+    ann = await reader(web, "ann")
+    assert (await ann.post("/logout", headers={}, form_token=form_token("another"))).status == 403
+
+
+async def test_the_sign_in_form_is_bound_to_its_browser(web: World) -> None:
+    ann = Reader(web, "ann")
+    token = dict((await ann.get("/login")).form("/login")["fields"])["form_token"]
+    assert (await Reader(web).post("/login", headers={}, key=web.keys["ann"], form_token=token)).status == 403
+    assert (await ann.post("/login", headers={}, key=web.keys["ann"], form_token=token)).status == 303
+
+
+async def test_only_forms_are_taken(web: World) -> None:
+    ann = await reader(web, "ann")
+    page = await ann.post("/logout", headers={**SAME, "content-type": "text/plain"})
+    assert page.status == 400
+
+
+async def test_a_method_that_is_not_there(web: World) -> None:
+    assert (await (await reader(web, "ann")).send("DELETE", "/logout")).status == 405

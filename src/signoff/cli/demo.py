@@ -6,6 +6,7 @@ over HTTP. Ctrl-C leaves the intent durable.
 
 import asyncio
 import json
+import logging
 import os
 import runpy
 import sys
@@ -62,6 +63,8 @@ async def _demo(auto: bool, port: int | None, data: Path) -> int:
     from signoff.core.errors import Refused
     from signoff.server import running
 
+    # The client's warnings about a server that is stopping are no news here.
+    logging.getLogger("signoff").addHandler(logging.NullHandler())
     config = Config(port=8100 if port is None else port, data=data, notify="none")
     try:
         context = running(config)
@@ -72,7 +75,7 @@ async def _demo(auto: bool, port: int | None, data: Path) -> int:
         context = running(Config(port=0, data=data, notify="none"))
         server = await context.__aenter__()
     try:
-        story = asyncio.create_task(_tell(server.base_url, auto, data))
+        story = asyncio.create_task(_tell(server.base_url, server.login_url, auto, data))
         stopped = asyncio.create_task(server.until_stopped())
         await asyncio.wait({story, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if story.done():
@@ -87,11 +90,13 @@ async def _demo(auto: bool, port: int | None, data: Path) -> int:
         await context.__aexit__(None, None, None)
 
 
-async def _tell(url: str, auto: bool, data: Path) -> int:
+async def _tell(url: str, login: str, auto: bool, data: Path) -> int:
     """The story itself, as a client of the server: exit code 0 only if the intent is COMPLETED."""
     folder = example()
     owner = json.loads((data / "credentials.json").read_text(encoding="utf-8"))["api_key"]
     say(f"Server    {url}   database {data / 'signoff.db'}")
+    if not auto:
+        say(f"Inbox     {login}   signs you in, once")
     async with AsyncClient(url, owner) as person:
         await person.apply_workflow(read_document(str(folder / "workflow.yaml")))
         say("Workflow  database-migration: validate (agent), then approve (a person)")
@@ -166,7 +171,10 @@ async def _decide(person: AsyncClient, intent_id: str, auto: bool) -> None:
     say("")
     outcome = "approved"
     if not auto:
-        say(f"  Decide here, or in another terminal: signoff tasks approve {task.task_id}")
+        say(f"  Decide on the page: {person.settings.url}/tasks/{task.task_id}")
+        say(f"  in another terminal: signoff tasks approve {task.task_id}")
+        if sys.stdin.isatty():
+            say("  or here:")
         chosen = await _ask()
         if chosen is None:
             return

@@ -4,6 +4,8 @@ Every answer is one vote for what was shown; the quorum of each stage decides (`
 what its voters are called at that moment.
 """
 
+from typing import Any
+
 from signoff.core import commands as c
 from signoff.core import events as e
 from signoff.core import steps
@@ -23,7 +25,7 @@ def already_decided(intent: Intent) -> Conflict:
     # Only human steps: an agent may call its result what it likes.
     asked = [step.id for step in intent.plan.steps if isinstance(step, HumanStep)]
     decisions = [intent.results[step] for step in asked if step in intent.results]
-    last = max(decisions, key=lambda decision: str(decision.get("decided_at", "")), default={})
+    last: dict[str, Any] = max(decisions, key=lambda decision: str(decision.get("decided_at", "")), default={})
     keys = ("outcome", "ending", "decided_by", "decided_at", "via")
     details = {key: last[key] for key in keys if key in last}
     return Conflict("already_decided", f"This was already decided: {intent.outcome}.", details=details)

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 
-from signoff.core.errors import Busy, Conflict
+from signoff.core.errors import Busy, Conflict, Invalid
 
 # Words of libpq that asyncpg would send to the server as settings, which the server then refuses.
 _LIBPQ_ONLY: Final = frozenset(
@@ -144,7 +144,7 @@ async def close(db: Any) -> None:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn what asyncpg raises into Busy or Conflict; a mistake of ours stays as it is."""
+    """Turn what asyncpg raises into Busy, Conflict or Invalid; a mistake of ours stays as it is."""
     try:
         yield
     except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as error:

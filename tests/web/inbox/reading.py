@@ -1,5 +1,6 @@
 """A person at the pages without a browser: keeps cookies, reads forms, presses buttons as a browser would."""
 
+import re
 from html.parser import HTMLParser
 from typing import Any
 
@@ -73,7 +74,7 @@ class Shown:
         page.feed(self.html)
         self.forms, self.tags = page.forms, page.tags
         self.title, self.heading = page.title, page.heading
-        self.text = " ".join(" ".join(page.texts).split())
+        self.text = " ".join(re.split("[ \n]+", " ".join(page.texts))).strip()
 
     def form(self, action: str = "") -> dict[str, Any]:
         """The form that posts there; the last one of the page when no action is named."""

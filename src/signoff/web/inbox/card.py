@@ -148,11 +148,11 @@ def from_workflow(plan: Plan) -> bool:
 
 
 def kind_words(intent_type: str) -> str:
-    """``intent.infra.change_approval.v1`` as words: infra, change approval."""
+    """``intent.infra.change_approval.v1`` as words: infra change approval."""
     parts = [part for part in intent_type.split(".") if part and part != "intent"]
     if len(parts) > 1 and parts[-1][:1] == "v" and parts[-1][1:].isdigit():
         parts.pop()
-    return ", ".join(part.replace("_", " ").replace("-", " ") for part in parts)[:120] or intent_type[:120]
+    return " ".join(part.replace("_", " ").replace("-", " ") for part in parts)[:120] or intent_type[:120]
 
 
 def card(known: Known) -> Card:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from signoff.core.errors import Invalid
+from signoff.web.inbox.text import pieces
 
 _INPUTS: Final = {
     "date": "date",
@@ -28,7 +29,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     """One input. ``control``: text, area, number, check, one, many, json, fixed; ``name``: what is posted.
 
     path: where the value stands in the data; options: (posted text, shown text); secret: it asks for what nobody
-    should type here.
+    should type here; withheld: a default that cannot be seen for what it is, so it is shown and not filled in.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     options: tuple[tuple[str, str], ...] = ()
     limits: tuple[tuple[str, str], ...] = ()
     secret: bool = False
+    withheld: str = ""
     group: str = ""
 
 
@@ -78,7 +80,8 @@ def _field(rule: Mapping[str, Any], path: tuple[str, ...], required: bool, group
     label = _text(rule, "title") or path[-1]
     control, kind, options = _control(rule)
     about = _text(rule, "description")
-    value = rule.get("const", rule.get("default", ""))
+    value = _shown(rule.get("const", rule.get("default", "")), control)
+    clear = control == "fixed" or not isinstance(value, str) or not any(p.mark for p in pieces(value))
     return Field(
         name=PREFIX + ".".join(path),
         path=path,
@@ -87,7 +90,8 @@ def _field(rule: Mapping[str, Any], path: tuple[str, ...], required: bool, group
         input=kind,
         about=about,
         required=required,
-        value=_shown(value, control),
+        value=value if clear else "",
+        withheld="" if clear else str(value),
         options=options,
         limits=tuple(_limits(rule)),
         secret=bool(_SECRET.search(f"{path[-1]} {label} {about} {rule.get('format', '')}")),

@@ -3,54 +3,105 @@
 They are loaded when first used: the server lives in this package too, and needs no HTTP client to start.
 """
 
-from typing import TYPE_CHECKING, Any
+import importlib
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from signoff.client import (
-        Account,
-        Actor,
-        Agent,
+    from signoff.client.agent import Agent
+    from signoff.client.aio import AsyncClient
+    from signoff.client.errors import (
         AlreadyDecided,
-        AppliedScenario,
-        AppliedWorkflow,
-        AsyncClient,
-        AuditEvent,
-        AuditTrail,
         AuthenticationFailed,
-        Client,
         Conflict,
         ConnectionFailed,
-        Delivery,
-        Event,
-        Fault,
-        Health,
-        Intent,
         IntentCanceled,
         IntentFailed,
         IntentRejected,
         IntentTimedOut,
         Invalid,
-        Key,
-        Me,
         NotConfigured,
         NotFound,
         PermissionDenied,
         RateLimited,
         RequestRefused,
-        Result,
-        ScenarioCheck,
         ServerBusy,
         ServerFailed,
         SignoffError,
         StaleRevision,
         StepFailed,
+        WaitTimeout,
+    )
+    from signoff.client.sync import Client
+    from signoff.client.types import (
+        Account,
+        Actor,
+        AppliedScenario,
+        AppliedWorkflow,
+        AuditEvent,
+        AuditTrail,
+        Delivery,
+        Event,
+        Fault,
+        Health,
+        Intent,
+        Key,
+        Me,
+        Result,
+        ScenarioCheck,
         Task,
         Vote,
-        WaitTimeout,
         Workflow,
     )
 
 __version__ = "0.1.0"
+_HOMES: Final = {
+    "agent": ("Agent",),
+    "aio": ("AsyncClient",),
+    "errors": (
+        "AlreadyDecided",
+        "AuthenticationFailed",
+        "Conflict",
+        "ConnectionFailed",
+        "IntentCanceled",
+        "IntentFailed",
+        "IntentRejected",
+        "IntentTimedOut",
+        "Invalid",
+        "NotConfigured",
+        "NotFound",
+        "PermissionDenied",
+        "RateLimited",
+        "RequestRefused",
+        "ServerBusy",
+        "ServerFailed",
+        "SignoffError",
+        "StaleRevision",
+        "StepFailed",
+        "WaitTimeout",
+    ),
+    "sync": ("Client",),
+    "types": (
+        "Account",
+        "Actor",
+        "AppliedScenario",
+        "AppliedWorkflow",
+        "AuditEvent",
+        "AuditTrail",
+        "Delivery",
+        "Event",
+        "Fault",
+        "Health",
+        "Intent",
+        "Key",
+        "Me",
+        "Result",
+        "ScenarioCheck",
+        "Task",
+        "Vote",
+        "Workflow",
+    ),
+}
+_HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "Account",
     "Actor",
@@ -98,11 +149,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    home = _HOME_OF.get(name)
+    if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from signoff import client
-
-    value = getattr(client, name)
+    value = getattr(importlib.import_module(f"signoff.client.{home}"), name)
     globals()[name] = value
     return value
 

@@ -27,7 +27,6 @@ from tests.client.steps import PAYLOAD, Step, end_of, ended, first_line, working
 from tests.live import PATIENCE, Live
 from tests.stories.servers import KINDS, serving, until
 
-
 # For what the client alone decides.
 ONE_DATABASE = pytest.mark.parametrize("live", ["sqlite"], indirect=True)
 

@@ -19,7 +19,7 @@ import click
 
 from signoff.cli.documents import read_document
 from signoff.cli.visible import visible
-from signoff.client import AsyncClient
+from signoff.client.aio import AsyncClient
 from signoff.client.types import AuditTrail, Event, Result
 
 _STORY: Final = "database-migration"

@@ -26,7 +26,13 @@ SECTIONS: Final = {
         "tasks": ("signoff.cli.tasks:tasks", "See and answer what waits for a person."),
         "scenarios": ("signoff.cli.scenarios:scenarios", "Validate and apply scenario bundles."),
         "workflows": ("signoff.cli.workflows:workflows", "Put workflows in force."),
+        "apply": ("signoff.cli.apply:apply", "Apply people, teams, policies and workflows from a file."),
         "audit": ("signoff.cli.audit:audit", "Show and verify an intent's history."),
+    },
+    "Who decides": {
+        "people": ("signoff.cli.people:people", "See and change people, and when they are away."),
+        "teams": ("signoff.cli.teams:teams", "See and change teams, and who is on call."),
+        "policies": ("signoff.cli.policies:policies", "See policies, and what they will lead to."),
     },
     "Access": {
         "agents": ("signoff.cli.agents:agents", "See the registered agents."),

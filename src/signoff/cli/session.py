@@ -19,7 +19,7 @@ from signoff.cli.output import Output
 from signoff.cli.visible import visible
 
 if TYPE_CHECKING:
-    from signoff.client import Client
+    from signoff.client.sync import Client
 
 # How far back a shortened id is looked for.
 RECENT = 500
@@ -66,7 +66,7 @@ class Remote(Session):
     @cached_property
     def client(self) -> "Client":
         """The SDK, closed when the command ends. It does not retry: a person sees the failure and decides."""
-        from signoff.client import Client
+        from signoff.client.sync import Client
 
         client = Client(self.url, self._key(), retry_for=0.0, program="signoff-cli")
         self.ctx.call_on_close(client.close)

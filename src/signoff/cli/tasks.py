@@ -16,7 +16,7 @@ from signoff.cli.tree import Group
 from signoff.cli.visible import visible
 
 if TYPE_CHECKING:
-    from signoff.client import Task
+    from signoff.client.types import Task
 
 FIELDS: Final = (
     "task_id", "intent_id", "intent_type", "step_id", "state", "task_type", "title", "description",

@@ -9,6 +9,7 @@ import httpx2
 from signoff.client import calls
 from signoff.client.calls import T
 from signoff.client.flow import Patience, gather, perform
+from signoff.client.groups import AsyncDesk, AsyncDirectory
 from signoff.client.session import PROGRAM, AsyncSession
 from signoff.client.settings import find_settings
 from signoff.client.stream import Follower
@@ -48,6 +49,8 @@ class AsyncClient:
         self.settings = find_settings(url, api_key)
         self.patience = Patience(timeout, retry_for)
         self.session = AsyncSession(self.settings, program, transport)
+        self.directory = AsyncDirectory(self.call)
+        self.desk = AsyncDesk(self.call)
 
     async def __aenter__(self) -> Self:
         return self

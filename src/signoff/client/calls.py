@@ -85,15 +85,15 @@ Pages = Callable[[int, str | None], Call[Page[T]]]
 
 
 def send_intent(intent: Mapping[str, Any], idempotency_key: str | None = None) -> Call[str]:
-    return Call("POST", "/v1/intents", _intent_id, body=dict(intent), key=idempotency_key or _fresh_key())
+    return Call("POST", "/v1/intents", _intent_id, body=dict(intent), key=idempotency_key or fresh_key())
 
 
 def get_intent(intent_id: str) -> Call[Intent]:
-    return Call("GET", f"/v1/intents/{_one(intent_id)}", _intent)
+    return Call("GET", f"/v1/intents/{one_segment(intent_id)}", _intent)
 
 
 def get_result(intent_id: str) -> Call[Result]:
-    return Call("GET", f"/v1/intents/{_one(intent_id)}", lambda answer: Result.read(_inner(answer, "intent")))
+    return Call("GET", f"/v1/intents/{one_segment(intent_id)}", lambda answer: Result.read(_inner(answer, "intent")))
 
 
 def list_intents(status: str | None) -> Pages[Intent]:
@@ -101,31 +101,31 @@ def list_intents(status: str | None) -> Pages[Intent]:
 
 
 def events(intent_id: str, since: int = 0) -> Call[list[Event]]:
-    path = f"/v1/intents/{_one(intent_id)}/events"
-    return Call("GET", path, lambda answer: _list(answer, "events", Event.read), query={"since": since})
+    path = f"/v1/intents/{one_segment(intent_id)}/events"
+    return Call("GET", path, lambda answer: list_of(answer, "events", Event.read), query={"since": since})
 
 
 def event_stream(intent_id: str, since: int, wait_seconds: int) -> Call[None]:
-    path = f"/v1/intents/{_one(intent_id)}/events/stream"
+    path = f"/v1/intents/{one_segment(intent_id)}/events/stream"
     return Call("GET", path, lambda _: None, query={"since": since, "wait_seconds": wait_seconds})
 
 
 def cancel(intent_id: str, reason: str) -> Call[Intent]:
     body = {"status": "CANCELED", "reason": reason}
-    return Call("POST", f"/v1/intents/{_one(intent_id)}/resolve", _intent, body=body, key=_fresh_key())
+    return Call("POST", f"/v1/intents/{one_segment(intent_id)}/resolve", _intent, body=body, key=fresh_key())
 
 
 def retry(intent_id: str, idempotency_key: str | None = None) -> Call[str]:
-    path = f"/v1/intents/{_one(intent_id)}/retry"
-    return Call("POST", path, _intent_id, body={}, key=idempotency_key or _fresh_key())
+    path = f"/v1/intents/{one_segment(intent_id)}/retry"
+    return Call("POST", path, _intent_id, body={}, key=idempotency_key or fresh_key())
 
 
 def audit(intent_id: str) -> Call[AuditTrail]:
-    return Call("GET", f"/v1/intents/{_one(intent_id)}/audit", AuditTrail.read)
+    return Call("GET", f"/v1/intents/{one_segment(intent_id)}/audit", AuditTrail.read)
 
 
 def apply_scenario(bundle: Mapping[str, Any], idempotency_key: str | None = None) -> Call[AppliedScenario]:
-    key = idempotency_key or bundle.get("idempotency_key") or _fresh_key()
+    key = idempotency_key or bundle.get("idempotency_key") or fresh_key()
     return Call("POST", "/v1/scenarios/apply", AppliedScenario.read, body=dict(bundle), key=str(key))
 
 
@@ -141,7 +141,7 @@ def apply_workflow(template: Mapping[str, Any], dry_run: bool) -> Call[AppliedWo
 
 
 def workflows() -> Call[list[Workflow]]:
-    return Call("GET", "/v1/workflows", lambda answer: _list(answer, "workflows", Workflow.read))
+    return Call("GET", "/v1/workflows", lambda answer: list_of(answer, "workflows", Workflow.read))
 
 
 def tasks(mine: bool, state: str) -> Pages[Task]:
@@ -149,18 +149,18 @@ def tasks(mine: bool, state: str) -> Pages[Task]:
 
 
 def task(task_id: str) -> Call[Task]:
-    return Call("GET", f"/v1/tasks/{_one(task_id)}", _task)
+    return Call("GET", f"/v1/tasks/{one_segment(task_id)}", _task)
 
 
 def answer(task_id: str, given: Mapping[str, Any], idempotency_key: str | None = None) -> Call[Task]:
     """given: outcome, and of comment, data, revision, digest those that are not None."""
     body = {name: value for name, value in given.items() if value is not None}
-    path = f"/v1/tasks/{_one(task_id)}/answer"
-    return Call("POST", path, _task, body=body, key=idempotency_key or _fresh_key())
+    path = f"/v1/tasks/{one_segment(task_id)}/answer"
+    return Call("POST", path, _task, body=body, key=idempotency_key or fresh_key())
 
 
 def agents() -> Call[list[Account]]:
-    return Call("GET", "/v1/agents", lambda answer: _list(answer, "agents", Account.read))
+    return Call("GET", "/v1/agents", lambda answer: list_of(answer, "agents", Account.read))
 
 
 def create_key(
@@ -188,7 +188,7 @@ def create_key(
 
 
 def revoke_key(key_id: str) -> Call[None]:
-    return Call("POST", f"/v1/keys/{_one(key_id)}/revoke", lambda _: None, body={}, repeatable=True)
+    return Call("POST", f"/v1/keys/{one_segment(key_id)}/revoke", lambda _: None, body={}, repeatable=True)
 
 
 def me() -> Call[Me]:
@@ -202,7 +202,7 @@ def health() -> Call[Health]:
 def claim(address: str, limit: int, lease: float, holder: str, wait: int) -> Call[list[Delivery]]:
     body = {"limit": limit, "lease_seconds": lease, "holder": holder, "wait_seconds": wait}
     path = f"/v1/agents/{_address(address)}/deliveries/claim"
-    return Call("POST", path, lambda answer: _list(answer, "deliveries", Delivery.read), body=body, wait=wait)
+    return Call("POST", path, lambda answer: list_of(answer, "deliveries", Delivery.read), body=body, wait=wait)
 
 
 def renew(delivery: Delivery, lease: float) -> Call[None]:
@@ -224,23 +224,23 @@ def report_fault(delivery: Delivery, code: str, message: str, retryable: bool) -
 
 def _of_delivery(delivery: Delivery, verb: str, body: Json) -> Call[None]:
     # The token is what makes these repeatable: the second one finds the step closed and changes nothing.
-    path = f"/v1/deliveries/{_one(delivery.delivery_id)}/{verb}"
+    path = f"/v1/deliveries/{one_segment(delivery.delivery_id)}/{verb}"
     return Call("POST", path, lambda _: None, body={"token": delivery.token, **body}, repeatable=True)
 
 
 def _pages(path: str, query: Query, name: str, read: Callable[[object], T]) -> Pages[T]:
     def page(answer: Json) -> Page[T]:
         cursor = answer.get("next_cursor")
-        return Page(_list(answer, name, read), str(cursor) if cursor else None)
+        return Page(list_of(answer, name, read), str(cursor) if cursor else None)
 
     return lambda limit, cursor: Call("GET", path, page, query={**query, "limit": limit, "cursor": cursor})
 
 
-def _fresh_key() -> str:
+def fresh_key() -> str:
     return str(uuid.uuid4())
 
 
-def _one(identifier: str) -> str:
+def one_segment(identifier: str) -> str:
     """An id as one path segment."""
     if not isinstance(identifier, str) or not identifier.strip(". "):
         raise TypeError(f"an id is a non-empty string, not {identifier!r}")
@@ -255,7 +255,7 @@ def _address(address: str) -> str:
     return quote(bare, safe="/")
 
 
-def _list(answer: Json, name: str, read: Callable[[object], T]) -> list[T]:
+def list_of(answer: Json, name: str, read: Callable[[object], T]) -> list[T]:
     found = answer.get(name)
     return (
         [read(item) for item in found] if isinstance(found, Sequence) and not isinstance(found, str) else []

@@ -9,6 +9,7 @@ import httpx2
 from signoff.client import calls
 from signoff.client.calls import T
 from signoff.client.flow import Patience, gather, perform
+from signoff.client.groups import Desk, Directory
 from signoff.client.session import PROGRAM, Session
 from signoff.client.settings import find_settings
 from signoff.client.stream import Follower
@@ -35,6 +36,7 @@ class Client:
     url, api_key: as given, else SIGNOFF_URL and SIGNOFF_API_KEY, else the nearest .signoff/credentials.json;
     timeout: seconds for one request; retry_for: seconds during which a call that may be repeated is repeated.
     program: how this program names itself to the server; transport: another way to reach it, for tests.
+    directory: people, teams and policies; desk: what people do with a task beside answering it.
     Raises NotConfigured when no server is found, and from every method the errors of signoff.client.errors.
     """
 
@@ -51,6 +53,8 @@ class Client:
         self.settings = find_settings(url, api_key)
         self.patience = Patience(timeout, retry_for)
         self.session = Session(self.settings, program, transport)
+        self.directory = Directory(self.call)
+        self.desk = Desk(self.call)
 
     def __enter__(self) -> Self:
         return self

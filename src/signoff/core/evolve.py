@@ -76,7 +76,7 @@ Changes = dict[str, Any]
 
 def moment(at: datetime) -> str:
     """A moment as it stands inside results: RFC 3339, UTC."""
-    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.isoformat(timespec="microseconds")[:26] + "Z"
 
 
 @singledispatch

@@ -36,12 +36,27 @@ _KINDS: Final[dict[type, str]] = {
 
 def document(value: object, *, lenient: bool = False) -> "Fields":
     """The fields of a whole document; raises Invalid unless it is plain JSON, at most 32 deep."""
-    flaw = _flaw(value, 1)
+    flaw = None if _plain(value, 1) else _flaw(value, 1)
     if flaw:
         path, problem = flaw
         path = path.lstrip(".")
         raise Invalid("invalid_json", f"{path or 'The document'}: {problem}.", field=path or None)
     return Fields(value, lenient=lenient)
+
+
+def _plain(value: Any, depth: int) -> bool:
+    """Whether a value is seen at a glance to be without flaw; False only means that ``_flaw`` has to look."""
+    kind = type(value)
+    if kind is str:
+        return bool(value.isascii())
+    if kind is dict and depth <= MAX_DEPTH:
+        for key, item in value.items():
+            if type(key) is not str or not key.isascii() or not _plain(item, depth + 1):
+                return False
+        return True
+    if kind is list and depth <= MAX_DEPTH:
+        return all(_plain(item, depth + 1) for item in value)
+    return value is None or kind is bool or (kind is int and -_MAX_INTEGER <= value <= _MAX_INTEGER)
 
 
 def _flaw(value: object, depth: int) -> tuple[str, str] | None:

@@ -67,21 +67,24 @@ class Draft:
 
     def changes(self) -> list[DirectoryChange]:
         """The record of it."""
-        return [
-            DirectoryChange(
-                id=uuid7(int(self.now.timestamp() * 1000), number.to_bytes(2, "big") + secrets.token_bytes(8)),
-                workspace=self.actor.workspace,
-                at=self.now,
-                actor_kind=self.actor.kind.value,
-                actor_id=self.actor.id,
-                via=self.actor.via,
-                kind=planned.kind,
-                name=planned.name,
-                before="" if planned.before is None else _SORTED.encode(planned.before).decode(),
-                after=_SORTED.encode(planned.after).decode(),
-            )
-            for number, planned in enumerate(p for p in self.planned if p.action != UNCHANGED)
-        ]
+        done = [planned for planned in self.planned if planned.action != UNCHANGED]
+        return [record(self.actor, self.now, planned, number) for number, planned in enumerate(done)]
+
+
+def record(actor: Actor, now: datetime, planned: Planned, number: int = 0) -> DirectoryChange:
+    """Who changed what, as it is kept; ``number`` puts those of one moment in order."""
+    return DirectoryChange(
+        id=uuid7(int(now.timestamp() * 1000), number.to_bytes(2, "big") + secrets.token_bytes(8)),
+        workspace=actor.workspace,
+        at=now,
+        actor_kind=actor.kind.value,
+        actor_id=actor.id,
+        via=actor.via,
+        kind=planned.kind,
+        name=planned.name,
+        before="" if planned.before is None else _SORTED.encode(planned.before).decode(),
+        after=_SORTED.encode(planned.after).decode(),
+    )
 
 
 class Charters:
@@ -124,7 +127,7 @@ class Charters:
         freeze(template.plan, draft.book)
         digest = plan_digest(template.plan)
         present = draft.book.workflows.get(template.intent_type)
-        before = _flow(present) if present else None
+        before = shown_flow(present) if present else None
         version = present.version if present else 0
         if present is None or (present.plan_digest, present.name) != (digest, template.name):
             version += 1
@@ -134,11 +137,11 @@ class Charters:
         )  # fmt: skip
         if version > (present.version if present else 0):
             draft.plans.append(template.plan)
-        draft.note("workflow", template.intent_type, before, _flow(flow), flow)
+        draft.note("workflow", template.intent_type, before, shown_flow(flow), flow)
         draft.book = replace(draft.book, workflows={**draft.book.workflows, template.intent_type: flow})
 
 
-def _flow(flow: Workflow) -> dict[str, Any]:
+def shown_flow(flow: Workflow) -> dict[str, Any]:
     return {"name": flow.name, "version": flow.version, "plan": flow.plan_digest}
 
 

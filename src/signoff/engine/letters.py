@@ -179,7 +179,7 @@ class Writer:
             facts.append(("Revision", f"{task.revision}; earlier answers are void"))
         return {
             "headline": self._headline(), "facts": tuple(facts), "closing": silence(spec, due_at, zone),
-            "said": said, "leaves": kept, "rest": rest, "link_label": "Look at it and decide",
+            "said": said, "said_by": self._said_by(), "leaves": kept, "rest": rest, "link_label": "Look at it and decide",
             "choices": choices(self._intent, task, spec) if whole else (), "digest": task.digest,
             "revision": task.revision,
         }  # fmt: skip
@@ -198,6 +198,11 @@ class Writer:
         """The requester's own title and description; an admin's description is not theirs, but shown as plainly."""
         parts = (spec.description,) if from_workflow(self._intent) else (spec.title, spec.description)
         return cut("\n".join(part for part in parts if part), _LONGEST_SAID)
+
+    def _said_by(self) -> str:
+        if from_workflow(self._intent):
+            return "From the workflow"
+        return "In the requester's words, which nobody has checked"
 
     def _asker(self) -> str:
         requester = self._intent.requester
@@ -221,5 +226,6 @@ class Writer:
         facts = (("Requested by", self._asker()), ("When", moment(notice.at, zone)))
         return {
             "headline": "For your information", "facts": facts, "said": cut(notice.text, _LONGEST_SAID),
+            "said_by": self._said_by(),
             "link_label": "See what happened",
         }  # fmt: skip

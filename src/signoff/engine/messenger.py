@@ -129,7 +129,8 @@ class Messenger:
         try:
             reference = await self._deliver(row, notice)
         except NotYetError:
-            pause = _MOMENT if row.attempts <= _ATTEMPTS else _BACKOFF.after(row.attempts - _ATTEMPTS)
+            # at once at first: what was on its way in this same turn is not any more
+            pause = _MOMENT * (row.attempts > 2) if row.attempts <= _ATTEMPTS else _BACKOFF.after(row.attempts - _ATTEMPTS)
             await self._store.outbox.again(row.id, self._clock.now() + pause, "an earlier message is on its way")
             return None
         except NotSent as failure:

@@ -19,6 +19,7 @@ from signoff.core.model import Actor, ActorKind
 from signoff.core.plan import AgentStep
 from signoff.core.standing import ROLES
 from signoff.core.workflow import WorkflowTemplate
+from signoff.engine.charter import CHANGE, CREATE, Charters, Planned, record, shown_flow, shown_person
 from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory
 from signoff.engine.keys import Keys, NewKey
@@ -41,6 +42,8 @@ class Applied(msgspec.Struct, frozen=True):
 class Registry:
     def __init__(self, store: Store, directory: Directory, keys: Keys, clock: Clock) -> None:
         self._rows = store.directory
+        self._people = store.people
+        self.charters = Charters(store, directory, clock)
         self._directory = directory
         self._keys = keys
         self._clock = clock
@@ -155,7 +158,8 @@ class Registry:
         if known is not None:
             return known, False
         person = Person(self._fresh_id("per"), actor.workspace, email, name, roles, self._clock.now())
-        await self._rows.add_person(person)
+        planned = Planned(CREATE, "person", email, None, shown_person(person))
+        await self._people.save([person, record(actor, person.created_at, planned)])
         self._directory.changed(actor.workspace)
         return person, True
 
@@ -214,7 +218,9 @@ class Registry:
         )
         if not dry_run:
             await self._register_agents(actor, template)
-            await self._rows.add_workflow(workflow, template.plan)
+            before = shown_flow(present) if present else None
+            planned = Planned(CHANGE if present else CREATE, "workflow", template.intent_type, before, shown_flow(workflow))
+            await self._people.save([workflow, record(actor, workflow.applied_at, planned)], [template.plan])
             self._directory.changed(actor.workspace)
         return Applied(workflow, True)
 

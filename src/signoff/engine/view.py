@@ -61,6 +61,11 @@ class View:
         rows = await whole_history(self._store, intent_id)
         return Audit((await self.intent(actor, ref)).stored, rows, finding)
 
+    async def old_payloads(self, actor: Actor, ref: str) -> dict[int, bytes]:
+        """Payloads that were revised, by the last revision that each was decided on under."""
+        seen = await self.intent(actor, ref)
+        return await self._store.intents.old_payloads(seen.stored.intent.id)
+
     async def page(self, actor: Actor, wanted: Filter) -> list[Stored]:
         """A page of the actor's intents; an agent sees its own only."""
         wanted = replace(wanted, workspace=actor.workspace)

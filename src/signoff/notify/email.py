@@ -195,16 +195,17 @@ def _environment() -> "Environment":
         loader=PackageLoader("signoff.notify"), autoescape=lambda name: name != "mail.txt",
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    made.filters |= {"plain": visible, "shown": _marked, "indent_all": _indented}
+    made.filters |= {"plain": visible, "line": one_line, "indent_all": _indented}
+    made.filters |= {"shown": _marked, "shown_line": lambda text: _marked(text, lines=False)}
     return made
 
 
-def _marked(text: str) -> Any:
+def _marked(text: str, lines: bool = True) -> Any:
     """Somebody else's text as HTML: escaped, what is hidden in it named and set apart."""
     from markupsafe import Markup, escape
 
     mark = Markup('<span style="background:#fde2e2;color:#9b1c1c;border-radius:3px">{}</span>')
-    found = (mark.format(piece) if named else escape(piece) for piece, named in pieces(text))
+    found = (mark.format(piece) if named else escape(piece) for piece, named in pieces(text, lines))
     return Markup("").join(found).replace("\n", Markup("<br>"))
 
 

@@ -43,6 +43,7 @@ class Letter(Struct, frozen=True, kw_only=True):
     closing: str = ""
     asker: str = ""
     said: str = ""
+    said_by: str = ""
     leaves: tuple[Leaf, ...] = ()
     rest: int = 0
     link: str = ""

@@ -13,13 +13,15 @@ _BLANK_RANGES: Final = ((0x180B, 0x180F), (0xFE00, 0xFE0F), (0xE0000, 0xE0FFF))
 _MARKS_IN_A_ROW: Final = 2
 
 
-def pieces(text: str) -> Iterator[tuple[str, bool]]:
-    """(text, whether it is the name of something hidden), in order. Line ends stay; a tab is four spaces."""
-    text = text.replace("\r\n", "\n").replace("\t", "    ")
+def pieces(text: str, lines: bool = True) -> Iterator[tuple[str, bool]]:
+    """(text, whether it is the name of something hidden), in order. A tab is four spaces; line ends stay as they are,
+    or without ``lines`` are named too.
+    """
+    text = (text.replace("\r\n", "\n") if lines else text).replace("\t", "    ")
     start = marks = 0
     for place, character in enumerate(text):
         marks = marks + 1 if not character.isascii() and unicodedata.combining(character) else 0
-        if hidden(character) or marks > _MARKS_IN_A_ROW:
+        if hidden(character) or marks > _MARKS_IN_A_ROW or (character == "\n" and not lines):
             if start < place:
                 yield text[start:place], False
             yield f"[U+{ord(character):04X}]", True
@@ -34,8 +36,8 @@ def visible(text: str) -> str:
 
 
 def one_line(text: str, longest: int = 0) -> str:
-    """The same on one line; cut, and said to be, where it is longer than ``longest`` characters (0: never)."""
-    line = visible(text.replace("\r\n", "\u240d\u240a").replace("\n", "\u240a").replace("\r", "\u240d"))
+    """All of it visible on one line; cut, and seen to be, where it is longer than ``longest`` (0: never)."""
+    line = "".join(piece for piece, _ in pieces(text, lines=False))
     return line if not longest or len(line) <= longest else line[: longest - 1] + "\u2026"
 
 

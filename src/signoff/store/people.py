@@ -1,4 +1,4 @@
-"""Teams, policies and the record of who changed what. What one apply changes is written in one transaction, or not at all."""
+"""Teams, policies and the record of who changed what. One apply is one transaction: all of it is written, or nothing."""
 
 from collections.abc import Sequence
 from typing import Final

@@ -73,7 +73,7 @@ class Changed(Struct):
 
 
 class Resubmitted(Struct):
-    """A revision: ``before`` was the payload up to revision ``revision`` and stays readable; ``payload`` is the new one."""
+    """A revision: ``before``, the payload up to revision ``revision``, stays readable; ``payload`` is the new one."""
 
     intent: str
     revision: int

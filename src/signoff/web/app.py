@@ -4,7 +4,7 @@ that no request is compared with paths of another family. ``server.py`` starts a
 
 from collections.abc import Sequence
 
-from starlette.routing import BaseRoute, Match, Route, Router
+from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from signoff.web.api.docs import PAGES
@@ -39,11 +39,12 @@ class Families:
         self._rest = Router(rest, redirect_slashes=False, default=nowhere)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # Straight to the door: each frame on the way would be held by every open stream.
-        for route in self.routes.get(family(scope["path"]), ()):
-            match, child = route.matches(scope)
-            if match is Match.FULL:
-                scope.update(child)
+        # Straight to the door: each frame on the way would be held by every open stream. Parameters are plain text.
+        path = scope["path"]
+        for route in self.routes.get(family(path), ()):
+            found = route.path_regex.match(path)
+            if found is not None:
+                scope["path_params"] = found.groupdict()
                 await route.app(scope, receive, send)
                 return
         await self._rest(scope, receive, send)

@@ -94,12 +94,12 @@ async def _closed(call: Call, stored: Stored, display: Display) -> TaskOut | Non
 async def get(call: Call) -> TaskAnswer:
     """GET /v1/tasks/{task_id}"""
     _no_agent(call)
-    seen, story = await _found(call, call.params["task_id"])
+    seen, story = await found_task(call, call.params["task_id"])
     display = (await book_of(call)).display
     return TaskAnswer(task=task_out(seen.stored.intent, seen.stored.payload, story, display))
 
 
-async def _found(call: Call, ref: str) -> tuple[Seen, Story]:
+async def found_task(call: Call, ref: str) -> tuple[Seen, Story]:
     """What a task's id names. An intent's own id names its open task, else its last one."""
     seen = await visible(call, ref)
     task = seen.stored.intent.open
@@ -110,11 +110,11 @@ async def _found(call: Call, ref: str) -> tuple[Seen, Story]:
     visit = seen.visit or (task.visit if isinstance(task, Task) else (visits or [0])[-1])
     story = tell(facts, visit)
     if story is None:
-        raise _no_task(ref)
+        raise no_task(ref)
     return seen, story
 
 
-def _no_task(ref: str) -> NotFound:
+def no_task(ref: str) -> NotFound:
     return NotFound("task_not_found", f"There is no task {ref[:64]}.")
 
 
@@ -123,7 +123,7 @@ async def answer(call: Call) -> bytes:
     body = strict.parse_object(call.body)
     given = bodies.convert(r.Answer, body.value)
     # read before the form is looked at: who may not see the task learns nothing about it
-    seen, story = await _found(call, call.params["task_id"])
+    seen, story = await found_task(call, call.params["task_id"])
     command = Answer(
         outcome=given.outcome,
         visit=story.visit,

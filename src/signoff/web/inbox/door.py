@@ -35,11 +35,14 @@ _PRIVATE: Final = (
     ("content-security-policy", POLICY),
     ("referrer-policy", "no-referrer"),
     ("cache-control", "no-store"),
-    ("cross-origin-opener-policy", "same-origin"),
     ("x-frame-options", "DENY"),
     ("x-robots-tag", "noindex, nofollow"),
 )
-_HSTS: Final = ("strict-transport-security", "max-age=31536000")
+# Browsers take these over https only, and complain of the second elsewhere.
+_OVER_TLS: Final = (
+    ("strict-transport-security", "max-age=31536000"),
+    ("cross-origin-opener-policy", "same-origin"),
+)
 
 
 class Visit:
@@ -93,7 +96,7 @@ class Visit:
         return self._private(Page(b"", _HTML, 303, (("location", where),)))
 
     def _private(self, page: Page) -> Page:
-        safe = (*_PRIVATE, _HSTS) if self.parts.settings.base_url.startswith("https://") else _PRIVATE
+        safe = (*_PRIVATE, *_OVER_TLS) if self.parts.settings.base_url.startswith("https://") else _PRIVATE
         return msgspec.structs.replace(page, headers=(*page.headers, *safe, *self.cookies))
 
 

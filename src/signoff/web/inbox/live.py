@@ -35,7 +35,8 @@ def _stream(visit: Visit, word: str) -> Stream:
         gone = asyncio.create_task(visit.call.hung_up())
         try:
             with parts.feed.waiting(word) as waiter:
-                await write(b"retry: 3000\n\n")
+                # the page was read before this stream listened: let it read once more, so that nothing is missed
+                await write(b"retry: 3000\nevent: changed\ndata:\n\n")
                 while not parts.stopping.is_set() and not gone.done() and clock() < until:
                     changed = await waiter.wait(_BEAT)
                     if not await _still_in(visit):

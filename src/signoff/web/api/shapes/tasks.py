@@ -297,7 +297,7 @@ def _route(target: str | None, otherwise: str) -> str:
 
 
 def _minute(at: datetime) -> str:
-    return at.strftime("%Y-%m-%d %H:%M UTC")
+    return at.isoformat(" ", "minutes")[:16] + " UTC"
 
 
 def my_task(intent: Intent, task: Task) -> MyTask:

@@ -1,0 +1,45 @@
+"""``signoff apply -f``: one file says who decides and what runs; the difference is shown, and applied after a yes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from signoff.cli.commands import RemoteCommand
+from signoff.cli.documents import read_document
+from signoff.cli.output import Output
+from signoff.cli.session import Remote
+from signoff.cli.visible import visible
+
+_SIGNS = {"create": "+", "change": "~", "unchanged": " "}
+
+
+@click.command("apply", cls=RemoteCommand, fields=("dry_run", "changed", "changes"))
+@click.option("--file", "-f", "file", required=True, metavar="FILE", help="JSON or YAML; - is standard input.")
+@click.option("--dry-run", is_flag=True, help="Only show what would change.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask; needed where there is no terminal.")
+@click.pass_obj
+def apply(session: Remote, file: str, dry_run: bool, yes: bool) -> None:
+    """Apply people, teams, policies and workflows from a file: all of it, or nothing."""
+    document = read_document(file)
+    directory = session.client.directory
+    planned = directory.apply(document, dry_run=True)
+    if dry_run or not planned.get("changed"):
+        session.out.one(planned, "changed", _lines(planned, session.out))
+        return
+    for line in _lines(planned, session.out):
+        session.out.note(line)
+    session.confirm("Apply this?", yes)
+    applied = directory.apply(document)
+    count = sum(change["action"] != "unchanged" for change in applied.get("changes") or ())
+    session.out.one(applied, "changed", [f"applied: {count} changed"])
+
+
+def _lines(planned: Mapping[str, Any], out: Output) -> list[str]:
+    """What an apply does, one line a thing."""
+    lines = []
+    for change in planned.get("changes") or ():
+        fields = f" ({', '.join(change['fields'])})" if change["action"] == "change" and change["fields"] else ""
+        text = f"{_SIGNS.get(change['action'], '?')} {change['action']} {change['kind']} {change['name']}{fields}"
+        lines.append(visible(text))
+    return lines if planned.get("changed") else [*lines, "Nothing would change."]

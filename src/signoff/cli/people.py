@@ -1,0 +1,119 @@
+"""``signoff people``: who there is, and when they are away."""
+
+from typing import Any, Final
+
+import click
+
+from signoff.cli.commands import RemoteCommand
+from signoff.cli.failures import Code, Stop
+from signoff.cli.output import Column, column
+from signoff.cli.session import Remote
+from signoff.cli.tree import Group
+from signoff.cli.visible import visible
+
+FIELDS: Final = (
+    "id", "email", "name", "roles", "active", "teams", "addresses", "zone", "hours", "absences", "preferences",
+    "created_at",
+)  # fmt: skip
+
+
+@click.group(cls=Group)
+def people() -> None:
+    """See and change people, and when they are away."""
+
+
+@people.command("list", cls=RemoteCommand, fields=FIELDS)
+@click.pass_obj
+def list_people(session: Remote) -> None:
+    """List everybody of the workspace."""
+    session.out.many(session.client.directory.people(), _COLUMNS, "id", "There is nobody here.")
+
+
+def _about(command: Any) -> Any:
+    """What can be said of a person."""
+    for decorate in (
+        click.option("--name", metavar="NAME", help="The person's name."),
+        click.option("--role", "roles", multiple=True, metavar="ROLE", help="A role; repeat it for several."),
+        click.option("--zone", metavar="ZONE", help="Time zone, such as Europe/Berlin."),
+        click.option("--address", "addresses", multiple=True, metavar="CHANNEL=ADDRESS", help="Repeat for several."),
+        click.pass_obj,
+    )[::-1]:
+        command = decorate(command)
+    return command
+
+
+def _said(given: dict[str, Any]) -> dict[str, Any]:
+    said = {name: value for name in ("name", "zone") if (value := given[name]) is not None}
+    if given["roles"]:
+        said["roles"] = list(given["roles"])
+    if given["addresses"]:
+        pairs = [text.partition("=") for text in given["addresses"]]
+        if any(not name or not address for name, _, address in pairs):
+            raise Stop(Code.USAGE, "An address is CHANNEL=ADDRESS, such as slack=U024BE7LH.")
+        said["addresses"] = {name: address for name, _, address in pairs}
+    return said
+
+
+@people.command("add", cls=RemoteCommand, fields=FIELDS)
+@click.argument("email")
+@_about
+def add(session: Remote, /, email: str, **given: Any) -> None:
+    """Add a person; without --role one who may approve."""
+    _show(session, session.client.directory.add_person(email, **_said(given)), "added")
+
+
+@people.command("set", cls=RemoteCommand, fields=FIELDS)
+@click.argument("who")
+@click.option("--active/--inactive", default=None, help="Whether the person may do anything here.")
+@_about
+def change(session: Remote, /, who: str, active: bool | None, **given: Any) -> None:
+    """Change a person (address or id); what is not said stays."""
+    said = _said(given) | ({} if active is None else {"active": active})
+    if not said:
+        raise Stop(Code.USAGE, "Nothing was said to change.", hint="See: signoff people set --help")
+    _show(session, session.client.directory.change_person(who, **said), "changed")
+
+
+@people.command("absent", cls=RemoteCommand, fields=FIELDS)
+@click.argument("who")
+@click.option("--from", "start", metavar="WHEN", help="A day (2026-03-02) or a moment; from its beginning.")
+@click.option("--until", metavar="WHEN", help="The last day away, or a moment.")
+@click.option("--delegate", metavar="EMAIL", help="Who answers meanwhile.")
+@click.option("--clear", is_flag=True, help="Not away at all: forget all absences.")
+@click.pass_obj
+def absent(session: Remote, /, who: str, clear: bool, **away: str | None) -> None:
+    """Say that a person is away; others that were said before stay."""
+    directory = session.client.directory
+    if clear:
+        _show(session, directory.change_person(who, absences=[]), "not away")
+        return
+    if not (away["start"] and away["until"]):
+        raise Stop(Code.USAGE, "Say --from and --until, or --clear.")
+    found = [one for one in directory.people() if who.lower() in (one.get("id"), one.get("email"))]
+    if not found:
+        raise Stop(Code.NOT_FOUND, f"There is no person {who}.", hint="See: signoff people list")
+    said = {"from": away["start"], "until": away["until"], "delegate": away["delegate"]}
+    absences = [*found[0].get("absences", ()), {name: value for name, value in said.items() if value}]
+    _show(session, directory.change_person(str(found[0]["id"]), absences=absences), "away")
+
+
+def _show(session: Remote, person: dict[str, Any], word: str) -> None:
+    line = f"{word}: {person.get('email')} ({', '.join(person.get('roles') or ()) or 'no role'})"
+    session.out.one(person, "id", [visible(line)])
+
+
+def _away(person: Any) -> str:
+    """When the person is away, shortest form."""
+    absences = person.get("absences") or ()
+    return ", ".join(f"{str(one['from'])[:10]} to {str(one['until'])[:10]}" for one in absences)
+
+
+_COLUMNS: Final = (
+    column("EMAIL"),
+    column("NAME"),
+    column("ROLES"),
+    column("TEAMS"),
+    column("ZONE"),
+    column("ACTIVE"),
+    Column("AWAY", _away),
+)

@@ -1,0 +1,90 @@
+"""``signoff policies``: who decides and how, and what that will lead to before it happens."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import click
+
+from signoff.cli.commands import RemoteCommand
+from signoff.cli.failures import Code, Stop
+from signoff.cli.output import block, column, moment
+from signoff.cli.session import Remote
+from signoff.cli.tree import Group
+from signoff.cli.visible import visible
+
+FIELDS: Final = ("name", "version", "source", "applied_by", "applied_at")
+EXPLAINED: Final = (
+    "policy", "task_id", "opened_at", "due_at", "strength", "risk", "self_approval", "may_decide",
+    "requesters_side", "asked", "stages", "contacts", "on_silence",
+)  # fmt: skip
+_TASK: Final = re.compile(r"[0-9a-f-]{6,36}", re.IGNORECASE)
+
+
+@click.group(cls=Group)
+def policies() -> None:
+    """See policies, and what they will lead to."""
+
+
+@policies.command("list", cls=RemoteCommand, fields=FIELDS)
+@click.pass_obj
+def list_policies(session: Remote) -> None:
+    """List the policies."""
+    session.out.many(session.client.directory.policies(), _COLUMNS, "name", "There are no policies here.")
+
+
+@policies.command("show", cls=RemoteCommand, fields=FIELDS)
+@click.argument("name")
+@click.pass_obj
+def show(session: Remote, name: str) -> None:
+    """Show a policy as it was applied."""
+    found = _named(session, name)
+    if found is None:
+        raise Stop(Code.NOT_FOUND, f"There is no policy {name}.", hint="See: signoff policies list")
+    lines = block("policy", f"{name}, version {found.get('version')}") + block("source", found.get("source"))
+    session.out.one(found, "name", lines)
+
+
+@policies.command("explain", cls=RemoteCommand, fields=EXPLAINED)
+@click.argument("task_or_name")
+@click.option("--at", metavar="WHEN", help="Of a policy: as if a task opened at this moment (RFC 3339).")
+@click.pass_obj
+def explain(session: Remote, task_or_name: str, at: str | None) -> None:
+    """Say who may decide, and every contact to come with its moment: of an open task, or of a policy's next."""
+    if _named(session, task_or_name) is not None:
+        made = session.client.directory.explain_policy(task_or_name, at)
+    elif at or not _TASK.fullmatch(task_or_name):
+        raise Stop(Code.NOT_FOUND, f"There is no policy {task_or_name}.", hint="See: signoff policies list")
+    else:
+        made = session.client.desk.explain(session.task_id(task_or_name))
+    session.out.one(made, "task_id", explained(made))
+
+
+def _named(session: Remote, name: str) -> dict[str, Any] | None:
+    return next((found for found in session.client.directory.policies() if found.get("name") == name), None)
+
+
+def explained(made: Mapping[str, Any]) -> list[str]:
+    """An explanation as a person reads it."""
+    lines = block("policy", made.get("policy"))
+    for stage in made.get("stages") or ():
+        of = ("each of " if stage["every"] else "any of ") + ", ".join(stage["of"])
+        lines += block(f"stage {stage['number']}", f"{stage['state']}: {stage['need']} of {of}; {stage['missing']} missing")
+    for one in made.get("may_decide") or ():
+        instead = f" for {one['instead_of']}" if one.get("instead_of") else ""
+        voted = f", answered {one['voted']}" if one.get("voted") else ""
+        lines += block("may decide", f"{one['person']}{instead} ({one['why']}{voted})")
+    lines += block("may not", ", ".join(made.get("requesters_side") or ()) + " (requester's side)") if made.get("requesters_side") else []
+    lines += block("asked", ", ".join(made.get("asked") or ()))
+    for contact in made.get("contacts") or ():
+        whom = ", ".join(contact["people"])
+        lines.append(visible(f"{contact['local']:<26} {contact['kind']} {contact['number']}: {whom}"))
+    return lines + block("silence", made.get("on_silence"))
+
+
+_COLUMNS: Final = (
+    column("NAME"),
+    column("VERSION"),
+    column("APPLIED BY"),
+    moment("APPLIED", "applied_at"),
+)

@@ -1,0 +1,56 @@
+"""``signoff teams``: who belongs together, and who of them is on call."""
+
+from typing import Any, Final
+
+import click
+
+from signoff.cli.commands import RemoteCommand
+from signoff.cli.failures import Code, Stop
+from signoff.cli.output import Column, as_moment, column
+from signoff.cli.session import Remote
+from signoff.cli.tree import Group
+from signoff.cli.visible import visible
+
+FIELDS: Final = ("name", "members", "rotation")
+
+
+@click.group(cls=Group)
+def teams() -> None:
+    """See and change teams, and who is on call."""
+
+
+@teams.command("list", cls=RemoteCommand, fields=FIELDS)
+@click.pass_obj
+def list_teams(session: Remote) -> None:
+    """List the teams."""
+    session.out.many(session.client.directory.teams(), _COLUMNS, "name", "There are no teams here.")
+
+
+@teams.command("set", cls=RemoteCommand, fields=FIELDS)
+@click.argument("name")
+@click.option("--member", "-m", "members", multiple=True, required=True, metavar="EMAIL", help="Repeat for each.")
+@click.option("--handover", metavar="WHEN", help='With --zone: a weekly rotation, such as "mon 09:00".')
+@click.option("--zone", metavar="ZONE", help="Time zone of the handover.")
+@click.option("--anchor", metavar="DAY", help="A day of the week in which the first member is on call.")
+@click.pass_obj
+def set_team(session: Remote, name: str, members: tuple[str, ...], **turns: str | None) -> None:
+    """Make or replace a team. With a rotation only who is on call is told; all of them may decide."""
+    rotation = {key: value for key, value in turns.items() if value}
+    if rotation and not (turns["handover"] and turns["zone"]):
+        raise Stop(Code.USAGE, "A rotation needs both --handover and --zone.")
+    team = session.client.directory.set_team(name, members, rotation or None)
+    call = _on_call(team)
+    line = f"team {team.get('name')}: {', '.join(team.get('members') or ())}" + (f"; on call: {call}" if call else "")
+    session.out.one(team, "name", [visible(line)])
+
+
+def _on_call(team: Any) -> str:
+    return str((team.get("rotation") or {}).get("on_call") or "")
+
+
+_COLUMNS: Final = (
+    column("NAME"),
+    column("MEMBERS"),
+    Column("ON CALL", _on_call),
+    Column("HANDOVER", lambda team: as_moment((team.get("rotation") or {}).get("next_handover_at"))),
+)

@@ -1,0 +1,101 @@
+"""A letter as a Slack message. Whatever we did not write is a plain-text object: no mention, no mark-up, no link label.
+
+A press answers what the card shows: its value names the task, the revision and the digest. A card that cannot show
+all of it has no buttons.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from signoff.notify.letter import Choice, Letter
+from signoff.notify.plain import one_line, visible
+
+ANSWER: Final = "answer"
+_SECTION: Final = 2900  # of Slack's 3000 characters
+_SECTIONS: Final = 3
+_TITLE: Final = 500
+
+
+class Press(msgspec.Struct, frozen=True):
+    """What a button stands for."""
+
+    task: str
+    outcome: str
+    digest: str
+    revision: int
+
+
+def message(letter: Letter) -> dict[str, Any]:
+    """``text`` is what notifications show; ``blocks`` what the card shows."""
+    question = one_line(letter.question, _TITLE)
+    leaves, cut = _sections(_leaves(letter))
+    said, said_cut = _sections(visible(letter.said))
+    blocks = [_plain(f"{letter.headline}\n{question}"), _plain(_facts(letter))]
+    if letter.leaves or letter.rest:
+        blocks += [_quiet(f"What is asked for, as {one_line(letter.asker, 200)} sent it"), *leaves]
+    if cut or letter.missing:
+        blocks.append(_plain(letter.missing or "Not all of it is shown here. The page has all of it."))
+    if letter.said:
+        blocks += [_quiet(letter.said_by), *said]
+    if letter.closing:
+        blocks.append(_quiet(letter.closing))
+    buttons = [] if cut or said_cut else [_button(letter, choice) for choice in letter.choices]
+    if letter.link:
+        buttons.insert(0, _link(letter))
+    if buttons:
+        blocks.append({"type": "actions", "elements": buttons})
+    return {"text": escape(f"{letter.headline}: {question}"), "blocks": blocks}
+
+
+def escape(text: str) -> str:
+    """Text in which Slack finds no mention, no link and no control sequence."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _facts(letter: Letter) -> str:
+    return "\n".join(f"{label}: {one_line(value, 300)}" for label, value in letter.facts) or letter.headline
+
+
+def _leaves(letter: Letter) -> str:
+    lines = []
+    for leaf in letter.leaves:
+        text = visible(leaf.text).replace("\n", "\n      ") or "(empty)"
+        lines.append(f"{one_line(leaf.path) or 'value'}: {text}{' …' if leaf.hidden else ''}")
+    return "\n".join(lines)
+
+
+def _sections(text: str) -> tuple[list[dict[str, Any]], bool]:
+    """The text in as many sections as it needs, and whether it needs more than there is room for."""
+    parts = [text[start : start + _SECTION] for start in range(0, len(text), _SECTION)]
+    return [_plain(part) for part in parts[:_SECTIONS]], len(parts) > _SECTIONS
+
+
+def _text(text: str) -> dict[str, Any]:
+    return {"type": "plain_text", "text": text if text.strip() else "(empty)", "emoji": False}
+
+
+def _plain(text: str) -> dict[str, Any]:
+    return {"type": "section", "text": _text(text)}
+
+
+def _quiet(text: str) -> dict[str, Any]:
+    return {"type": "context", "elements": [_text(text)]}
+
+
+def _link(letter: Letter) -> dict[str, Any]:
+    return {"type": "button", "action_id": "open", "text": _text(letter.link_label), "url": letter.link}
+
+
+def _button(letter: Letter, choice: Choice) -> dict[str, Any]:
+    value = msgspec.json.encode(Press(letter.task, choice.outcome, letter.digest, letter.revision)).decode()
+    sure = {
+        "title": _text(f"{choice.label}?"),
+        "text": _text(f"{one_line(letter.question, 200)} (revision {letter.revision})"),
+        "confirm": _text(choice.label),
+        "deny": _text("Not yet"),
+    }
+    return {
+        "type": "button", "action_id": f"{ANSWER}:{choice.outcome}", "text": _text(choice.label), "value": value,
+        "style": "danger" if choice.danger else "primary", "confirm": sure,
+    }  # fmt: skip

@@ -1,0 +1,122 @@
+"""What people do with a task beside answering it: hand it over, ask others, take it, talk, revise, withdraw; and what it
+will lead to. Every act is one command through the same door as an answer.
+"""
+
+import msgspec
+
+from signoff.core.advance import Change
+from signoff.core.commands import Cancel, Command, Delegate, Reassign, Remark, Revise, Take
+from signoff.core.errors import Conflict, Forbidden
+from signoff.core.ids import visit_ref
+from signoff.core.model import ActorKind, Task
+from signoff.engine.explain import explain as explained
+from signoff.web import bodies, strict
+from signoff.web.api.reading import book_of, visible
+from signoff.web.api.shapes import people as p
+from signoff.web.api.shapes.answers import acted
+from signoff.web.api.shapes.common import encode
+from signoff.web.api.shapes.intents import intent_out
+from signoff.web.api.shapes.tasks import Answered, task_out, tell
+from signoff.web.api.tasks import found_task
+from signoff.web.call import Call, Said
+
+
+async def delegate(call: Call) -> bytes:
+    """POST /v1/tasks/{task_id}/delegate"""
+    body = strict.parse_object(call.body)
+    said = bodies.convert(p.Hand, body.value)
+    return await _act(call, Delegate(said.to, comment=said.comment), body)
+
+
+async def reassign(call: Call) -> bytes:
+    """POST /v1/tasks/{task_id}/reassign"""
+    body = strict.parse_object(call.body)
+    said = bodies.convert(p.Reask, body.value)
+    return await _act(call, Reassign(tuple(said.to), comment=said.comment), body)
+
+
+async def take(call: Call) -> bytes:
+    """POST /v1/tasks/{task_id}/take"""
+    body = strict.parse_object(call.body)
+    bodies.convert(p.Say, body.value)
+    return await _act(call, Take(), body)
+
+
+async def release(call: Call) -> bytes:
+    """POST /v1/tasks/{task_id}/release"""
+    body = strict.parse_object(call.body)
+    bodies.convert(p.Say, body.value)
+    return await _act(call, Take(free=True), body)
+
+
+async def comment(call: Call) -> bytes:
+    """POST /v1/tasks/{task_id}/comment"""
+    body = strict.parse_object(call.body)
+    return await _act(call, Remark(bodies.convert(p.Say, body.value).comment), body)
+
+
+async def revise(call: Call) -> bytes:
+    """POST /v1/tasks/{task_id}/revise"""
+    body = strict.parse_object(call.body)
+    said = bodies.convert(p.Revision, body.value)
+    payload = strict.canonical(said.payload, plain=body.plain)
+    command = Revise(strict.digest(payload), comment=said.comment, digest=said.digest)
+    return await _act(call, command, body, payload)
+
+
+async def _act(call: Call, command: Command, body: strict.Parsed, payload: bytes | None = None) -> bytes:
+    """Give the command to the engine; the task and the intent as they are then. ``payload``: of a revision."""
+    seen, story = await found_task(call, call.params["task_id"])
+    intent_id, before = seen.stored.intent.id, seen.stored.payload
+    ref = visit_ref(intent_id, story.visit)
+    display = (await book_of(call)).display
+
+    def render(change: Change) -> bytes:
+        told = tell((s.fact for s in change.facts), story.visit, story) or story
+        shown = before if payload is None else payload
+        task = task_out(change.after, shown, told, display)
+        return encode(Answered(task=task, intent=intent_out(change.after, shown)))
+
+    said: Said = call.said(body.value, render, plain=body.plain)
+    engine = call.parts.engine
+    if isinstance(command, Revise) and payload is not None:
+        return said.of(await engine.revise(call.actor, ref, command, before, payload, said.once))
+    return said.of(await engine.handle(call.actor, ref, command, said.once))
+
+
+async def withdraw(call: Call) -> bytes:
+    """POST /v1/tasks/{task_id}/withdraw"""
+    body = strict.parse_object(call.body)
+    said = bodies.convert(p.Say, body.value)
+    seen, story = await found_task(call, call.params["task_id"])
+    intent, payload = seen.stored.intent, seen.stored.payload
+    if not isinstance(intent.open, Task) or intent.open.visit != story.visit:
+        raise Conflict("no_open_task", "This task is not open any more, so it cannot be withdrawn.")
+
+    def render(change: Change) -> bytes:
+        return encode(acted(change, payload))
+
+    given = call.said(body.value, render, plain=body.plain)
+    return given.of(await call.parts.engine.handle(call.actor, intent.id, Cancel(said.comment or "withdrawn"), given.once))
+
+
+async def explain(call: Call) -> p.ExplainOut:
+    """GET /v1/tasks/{task_id}/explain"""
+    if call.actor.kind is ActorKind.AGENT:
+        raise Forbidden("person_required", "An agent's key has no tasks.")
+    seen, story = await found_task(call, call.params["task_id"])
+    intent = seen.stored.intent
+    if not isinstance(intent.open, Task) or intent.open.visit != story.visit:
+        raise Conflict("no_open_task", "This task is closed; nothing more will come of it.")
+    book = await book_of(call)
+    made = explained(intent, intent.open, book, call.parts.clock.now())
+    return p.explain_out(made, book, visit_ref(intent.id, story.visit))
+
+
+async def revisions(call: Call) -> p.Revisions:
+    """GET /v1/intents/{intent_id}/revisions"""
+    seen = await visible(call, call.params["intent_id"])
+    intent = seen.stored.intent
+    payloads = await call.parts.view.old_payloads(call.actor, intent.id) | {intent.revision: seen.stored.payload}
+    found = [p.PayloadOut(revision=number, payload=msgspec.Raw(body)) for number, body in sorted(payloads.items())]
+    return p.Revisions(intent_id=intent.id, revisions=found)

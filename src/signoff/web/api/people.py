@@ -1,0 +1,162 @@
+"""People, teams, policies, and the one document that says all of it. Each change goes through the same comparison, is
+written whole or not at all, and is recorded with who made it.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from signoff.core.charter import Charter, compile_charter, policy_wish, read_person, read_team
+from signoff.core.errors import Conflict, Forbidden, Invalid, NotFound
+from signoff.core.fields import document
+from signoff.core.model import ActorKind
+from signoff.engine.charter import UNCHANGED
+from signoff.engine.explain import hypothetical
+from signoff.web import bodies
+from signoff.web.api.reading import book_of
+from signoff.web.api.shapes import people as p
+from signoff.web.api.shapes.common import maybe
+from signoff.web.call import Call
+
+
+def _no_agent(call: Call) -> None:
+    if call.actor.kind is ActorKind.AGENT:
+        raise Forbidden("person_required", "An agent's key does not read who decides.")
+
+
+def _said(body: msgspec.Struct, *without: str) -> dict[str, Any]:
+    """What a body says, without what it leaves out."""
+    given = msgspec.structs.asdict(body)
+    return {name: value for name, value in given.items() if value is not None and name not in without}
+
+
+# -- people
+
+
+async def people(call: Call) -> p.People:
+    """GET /v1/people"""
+    _no_agent(call)
+    book = await book_of(call)
+    return p.People(people=[p.person_out(person, book) for person in book.people.values()])
+
+
+async def add_person(call: Call) -> p.PersonAnswer:
+    """POST /v1/people"""
+    said = bodies.ours(p.CreatePerson, call.body)
+    book = await book_of(call)
+    if any(person.email == said.email.strip().lower() for person in book.people.values()):
+        raise Conflict("person_exists", f"{said.email[:255]} is here already.", hint="Change it: PATCH /v1/people/{id}.")
+    return await _put_person(call, said.email, _said(said, "email"))
+
+
+async def change_person(call: Call) -> p.PersonAnswer:
+    """PATCH /v1/people/{person_id}"""
+    said = bodies.ours(p.ChangePerson, call.body)
+    book = await book_of(call)
+    who = call.params["person_id"].strip().lower()
+    found = next((one for one in book.people.values() if who in (one.id, one.email)), None)
+    if found is None:
+        raise NotFound("person_not_found", f"There is no person {who[:128]}.")
+    return await _put_person(call, found.id, _said(said))
+
+
+async def _put_person(call: Call, who: str, said: dict[str, Any]) -> p.PersonAnswer:
+    wish = read_person(who, document(said))
+    await call.parts.registry.charters.apply(call.actor, Charter(people=(wish,)))
+    book = await book_of(call)
+    found = next(one for one in book.people.values() if who.strip().lower() in (one.id, one.email))
+    return p.PersonAnswer(person=p.person_out(found, book))
+
+
+# -- teams
+
+
+async def teams(call: Call) -> p.Teams:
+    """GET /v1/teams"""
+    _no_agent(call)
+    book, now = await book_of(call), call.parts.clock.now()
+    return p.Teams(teams=[p.team_out(team, book, now) for team in book.teams.values()])
+
+
+async def team(call: Call) -> p.TeamAnswer:
+    """GET /v1/teams/{name}"""
+    _no_agent(call)
+    book = await book_of(call)
+    found = book.teams.get(call.params["name"])
+    if found is None:
+        raise NotFound("team_not_found", f"There is no team {call.params['name'][:128]!r}.")
+    return p.TeamAnswer(team=p.team_out(found, book, call.parts.clock.now()))
+
+
+async def put_team(call: Call) -> p.TeamAnswer:
+    """PUT /v1/teams/{name}"""
+    said = bodies.ours(p.PutTeam, call.body)
+    wish = read_team(call.params["name"], document(_said(said)))
+    await call.parts.registry.charters.apply(call.actor, Charter(teams=(wish,)))
+    return await team(call)
+
+
+# -- policies
+
+
+async def policies(call: Call) -> p.Policies:
+    """GET /v1/policies"""
+    _no_agent(call)
+    book = await book_of(call)
+    return p.Policies(policies=[p.policy_out(found, book) for found in book.policies.values()])
+
+
+async def put_policy(call: Call) -> p.PolicyAnswer:
+    """POST /v1/policies"""
+    said = bodies.ours(p.PutPolicy, call.body)
+    wish = policy_wish(said.name, document(said.policy).moved("policy"))
+    [planned] = await call.parts.registry.charters.apply(call.actor, Charter(policies=(wish,)))
+    book = await book_of(call)
+    return p.PolicyAnswer(policy=p.policy_out(book.policies[said.name], book), changed=planned.action != UNCHANGED)
+
+
+async def explain_policy(call: Call) -> p.ExplainOut:
+    """GET /v1/policies/{name}/explain"""
+    _no_agent(call)
+    book = await book_of(call)
+    found = book.policies.get(call.params["name"])
+    if found is None:
+        raise NotFound("policy_not_found", f"There is no policy {call.params['name'][:128]!r}.")
+    return p.explain_out(hypothetical(found, book, _at(call), call.actor.workspace), book)
+
+
+def _at(call: Call) -> datetime:
+    word = call.query.get("at", "")
+    if not word:
+        return call.parts.clock.now()
+    try:
+        at = msgspec.convert(word.replace(" ", "+"), datetime)  # a plus in a query is a space
+    except msgspec.ValidationError:
+        at = None
+    if at is None or at.tzinfo is None:
+        hint = "Write it as 2030-01-31T18:00:00Z."
+        raise Invalid("validation_error", f"at: {word[:64]!r} is not a moment.", field="at", hint=hint)
+    return at.astimezone(UTC)
+
+
+# -- all of it
+
+
+async def apply(call: Call) -> p.AppliedCharter:
+    """POST /v1/apply"""
+    said = bodies.ours(p.CharterSource, call.body)
+    charter = compile_charter({name: value for name, value in _said(said).items() if value})
+    dry_run = call.flag("dry_run")
+    planned = await call.parts.registry.charters.apply(call.actor, charter, dry_run)
+    changed = any(one.action != UNCHANGED for one in planned)
+    return p.AppliedCharter(dry_run=dry_run, changed=changed, changes=[p.change_out(one) for one in planned])
+
+
+async def changes(call: Call) -> p.Changes:
+    """GET /v1/changes"""
+    limit = call.number("limit", 50, 1, 200)
+    found = await call.parts.registry.charters.changes(call.actor, call.query.get("cursor", ""), limit)
+    display = (await book_of(call)).display
+    more = found[-1].id if len(found) == limit else None
+    return p.Changes(changes=[p.recorded_out(change, display) for change in found], next_cursor=maybe(more))

@@ -1,0 +1,438 @@
+"""Who decides, on the wire: people, teams, policies, what an apply changes, and what an explanation says."""
+
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from signoff.core.people import Team
+from signoff.core.policy import DAYS
+from signoff.engine.charter import Planned
+from signoff.engine.directory import NamedPolicy, Snapshot
+from signoff.engine.explain import Explanation, Foretold, Reach
+from signoff.store.entries import DirectoryChange, Person
+from signoff.web.api.shapes.common import JsonObject, Ok, Page, Text, Who, maybe
+from signoff.web.api.shapes.requests import Comment, Object, Strict
+from signoff.web.api.shapes.tasks import on_silence
+
+
+class AbsenceOut(Struct, kw_only=True):
+    """Away from ``from`` until ``until``, exclusive; whoever is the delegate may answer meanwhile."""
+
+    begins: datetime = msgspec.field(name="from")
+    until: datetime
+    delegate: Text = UNSET
+
+
+class HoursOut(Struct, kw_only=True):
+    """Working hours; ``until`` is in the zone's local time, like ``from``."""
+
+    zone: str
+    days: list[str]
+    begins: str = msgspec.field(name="from")
+    ends: str = msgspec.field(name="to")
+
+
+class PersonOut(Struct, kw_only=True):
+    """A person. ``teams``: where they are a member."""
+
+    id: str
+    email: str
+    name: str
+    roles: tuple[str, ...]
+    active: bool
+    teams: list[str]
+    addresses: dict[str, str]
+    zone: str
+    hours: HoursOut | UnsetType = UNSET
+    absences: list[AbsenceOut]
+    preferences: dict[str, Any]
+    created_at: datetime
+
+
+class PersonAnswer(Ok, kw_only=True):
+    """One person."""
+
+    person: PersonOut
+
+
+class People(Ok, kw_only=True):
+    """Everybody of the workspace, by address."""
+
+    people: list[PersonOut]
+
+
+class RotationOut(Struct, kw_only=True):
+    """Who is on call when: ``handover`` is a weekday and a local time."""
+
+    order: list[str]
+    handover: str
+    zone: str
+    anchor: date
+    on_call: str
+    next_handover_at: datetime
+
+
+class TeamOut(Struct, kw_only=True):
+    """A team; people by address."""
+
+    name: str
+    members: list[str]
+    rotation: RotationOut | UnsetType = UNSET
+
+
+class TeamAnswer(Ok, kw_only=True):
+    """One team."""
+
+    team: TeamOut
+
+
+class Teams(Ok, kw_only=True):
+    """All teams, by name."""
+
+    teams: list[TeamOut]
+
+
+class PolicyOut(Struct, kw_only=True):
+    """A named policy as it stands; ``source`` as it was applied."""
+
+    name: str
+    version: int
+    source: JsonObject
+    applied_by: str
+    applied_at: datetime
+
+
+class PolicyAnswer(Ok, kw_only=True):
+    """One policy; ``changed`` is False when it stood so before."""
+
+    policy: PolicyOut
+    changed: bool
+
+
+class Policies(Ok, kw_only=True):
+    """All policies, by name."""
+
+    policies: list[PolicyOut]
+
+
+class ChangeOut(Struct, kw_only=True):
+    """What an apply does to one thing: create, change or unchanged; ``fields``: what differs."""
+
+    action: str
+    kind: str
+    name: str
+    fields: list[str]
+    before: dict[str, Any] | UnsetType = UNSET
+    after: dict[str, Any] | UnsetType = UNSET
+
+
+class AppliedCharter(Ok, kw_only=True):
+    """What was, or (dry run) would be, changed, in order."""
+
+    dry_run: bool
+    changed: bool
+    changes: list[ChangeOut]
+
+
+class RecordedChange(ChangeOut, kw_only=True):
+    """A change of the directory that was made, with who made it."""
+
+    id: str
+    at: datetime
+    actor: Who
+    via: str
+
+
+class Changes(Page, kw_only=True):
+    """Who changed what, newest first."""
+
+    changes: list[RecordedChange]
+
+
+class CharterSource(Strict, kw_only=True):
+    """One document with people (by address), teams and policies (by name), workflows, settings of the workspace."""
+
+    people: Object = {}
+    teams: Object = {}
+    policies: Object = {}
+    workflows: list[Object] = []
+    workspace: Object = {}
+
+
+class CreatePerson(Strict, kw_only=True):
+    """A new person; roles default to ``approver``."""
+
+    email: str
+    name: str = ""
+    roles: list[str] | None = None
+    active: bool | None = None
+    addresses: Object | None = None
+    zone: str | None = None
+    hours: Object | bool | None = None
+    absences: list[Object] | None = None
+    preferences: Object | None = None
+
+
+class ChangePerson(Strict, kw_only=True):
+    """What changes; the rest stays. People may change their own zone, hours, absences and preferences."""
+
+    name: str | None = None
+    roles: list[str] | None = None
+    active: bool | None = None
+    addresses: Object | None = None
+    zone: str | None = None
+    hours: Object | bool | None = None
+    absences: list[Object] | None = None
+    preferences: Object | None = None
+
+
+class PutTeam(Strict, kw_only=True):
+    """A team as it should be. rotation: order, handover (``mon 09:00``), zone, anchor (a day)."""
+
+    members: list[str]
+    rotation: Object | None = None
+
+
+class PutPolicy(Strict, kw_only=True):
+    """A policy as it stands in a file, under ``policy``."""
+
+    name: str
+    policy: Object
+
+
+class Hand(Strict, kw_only=True):
+    """To whom: a person's address or id."""
+
+    to: str
+    comment: Comment = ""
+
+
+class Reask(Strict, kw_only=True):
+    """Whom to ask instead: people, teams, roles."""
+
+    to: Annotated[list[str], Meta(min_length=1, max_length=50)]
+    comment: Comment = ""
+
+
+class Say(Strict, kw_only=True):
+    """Words about the task."""
+
+    comment: Comment = ""
+
+
+class Revision(Strict, kw_only=True):
+    """What to decide instead. ``digest``: of what was shown; a mismatch is a 409."""
+
+    payload: Object
+    comment: Comment = ""
+    digest: str | None = None
+
+
+class PayloadOut(Struct, kw_only=True):
+    """A payload, and the last revision that it was decided on under."""
+
+    revision: int
+    payload: JsonObject
+
+
+class Revisions(Ok, kw_only=True):
+    """Every payload that the intent has had, oldest first; the last is the present one."""
+
+    intent_id: str
+    revisions: list[PayloadOut]
+
+
+class DeciderOut(Struct, kw_only=True):
+    """Somebody who may decide now, and why."""
+
+    person: str
+    name: str
+    instead_of: Text = UNSET
+    why: str
+    voted: Text = UNSET
+
+
+class StageOut(Struct, kw_only=True):
+    """A stage. state: done, open or next; ``every``: one person of each of ``of``, else ``need`` of any of them."""
+
+    number: int
+    state: str
+    of: tuple[str, ...]
+    every: bool
+    need: int
+    missing: int
+    reject_after: int
+
+
+class ContactOut(Struct, kw_only=True):
+    """A contact to come: at what moment (``local``: in ``zone``), and whom it will reach as things stand."""
+
+    kind: str
+    number: int
+    at: datetime
+    local: str
+    zone: str
+    to: tuple[str, ...]
+    people: list[str]
+
+
+class ExplainOut(Ok, kw_only=True):
+    """What a task will lead to if nobody answers, and who can."""
+
+    policy: Text = UNSET
+    task_id: Text = UNSET
+    opened_at: datetime
+    due_at: datetime | UnsetType = UNSET
+    strength: str
+    risk: str
+    self_approval: bool
+    may_decide: list[DeciderOut]
+    requesters_side: list[str]
+    asked: list[str]
+    stages: list[StageOut]
+    contacts: list[ContactOut]
+    on_silence: str
+
+
+Display = Callable[[str], str]
+
+
+def person_out(person: Person, book: Snapshot) -> PersonOut:
+    out = PersonOut(
+        id=person.id,
+        email=person.email,
+        name=person.name,
+        roles=person.roles,
+        active=person.active,
+        teams=[team.name for team in book.teams.values() if person.id in team.members],
+        addresses=person.addresses,
+        zone=person.zone,
+        absences=[
+            AbsenceOut(begins=away.start, until=away.end, delegate=maybe(_email(book, away.delegate)))
+            for away in person.absences
+        ],
+        preferences=person.preferences,
+        created_at=person.created_at,
+    )
+    if person.hours is not None:
+        work = person.hours
+        out.hours = HoursOut(
+            zone=work.zone, days=[DAYS[day] for day in work.days], begins=f"{work.start:%H:%M}", ends=f"{work.end:%H:%M}"
+        )
+    return out
+
+
+def _email(book: Snapshot, person_id: str) -> str:
+    person = book.people.get(person_id)
+    return person.email if person else person_id
+
+
+def team_out(team: Team, book: Snapshot, now: datetime) -> TeamOut:
+    out = TeamOut(name=team.name, members=[_email(book, member) for member in team.members])
+    turns = team.rotation
+    if turns is not None:
+        out.rotation = RotationOut(
+            order=[_email(book, person) for person in turns.order],
+            handover=f"{DAYS[turns.weekday]} {turns.at:%H:%M}",
+            zone=turns.zone,
+            anchor=turns.anchor,
+            on_call=_email(book, turns.on_call(now)),
+            next_handover_at=turns.handover_after(now),
+        )
+    return out
+
+
+def policy_out(found: NamedPolicy, book: Snapshot) -> PolicyOut:
+    row = found.row
+    return PolicyOut(
+        name=row.name,
+        version=row.version,
+        source=msgspec.Raw(row.source),
+        applied_by=book.display(row.applied_by),
+        applied_at=row.applied_at,
+    )
+
+
+def _differing(before: Any, after: Any) -> list[str]:
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        return []
+    return [name for name in {**before, **after} if before.get(name) != after.get(name)]
+
+
+def change_out(planned: Planned) -> ChangeOut:
+    return ChangeOut(
+        action=planned.action,
+        kind=planned.kind,
+        name=planned.name,
+        fields=_differing(planned.before, planned.after),
+        before=UNSET if planned.before is None else planned.before,
+        after=planned.after,
+    )
+
+
+def recorded_out(change: DirectoryChange, display: Display) -> RecordedChange:
+    before = msgspec.json.decode(change.before) if change.before else None
+    after = msgspec.json.decode(change.after)
+    return RecordedChange(
+        id=change.id,
+        at=change.at,
+        actor=Who(kind=change.actor_kind, id=change.actor_id, name=display(change.actor_id)),
+        via=change.via,
+        action="change" if before is not None else "create",
+        kind=change.kind,
+        name=change.name,
+        fields=_differing(before, after),
+        before=UNSET if before is None else before,
+        after=after,
+    )
+
+
+def explain_out(made: Explanation, book: Snapshot, task_id: str = "") -> ExplainOut:
+    allowed = book.workspace.self_approval if made.spec.self_approval is None else made.spec.self_approval
+    return ExplainOut(
+        policy=maybe(made.spec.policy),
+        task_id=maybe(task_id),
+        opened_at=made.task.opened_at,
+        due_at=made.task.deadline_at or UNSET,
+        strength=made.spec.strength.value,
+        risk=made.spec.risk.value,
+        self_approval=allowed,
+        may_decide=[_decider(reach, book) for reach in made.may_decide],
+        requesters_side=[_email(book, person) for person in made.barred],
+        asked=[_email(book, person) for person in made.asked],
+        stages=[
+            StageOut(
+                number=view.number, state=view.state, of=view.stage.approvers, every=view.stage.every, need=view.needed,
+                missing=view.missing, reject_after=view.stage.reject_after,
+            )
+            for view in made.stages
+        ],
+        contacts=[_contact(foretold, made, book) for foretold in made.contacts],
+        on_silence=on_silence(made.step, made.task.deadline_at, made.intent.deadline_at),
+    )  # fmt: skip
+
+
+def _decider(reach: Reach, book: Snapshot) -> DeciderOut:
+    return DeciderOut(
+        person=_email(book, reach.person),
+        name=book.display(reach.person),
+        instead_of=maybe(_email(book, reach.instead_of) if reach.instead_of else ""),
+        why=reach.why,
+        voted=maybe(reach.voted),
+    )
+
+
+def _contact(foretold: Foretold, made: Explanation, book: Snapshot) -> ContactOut:
+    contact = foretold.contact
+    return ContactOut(
+        kind=contact.kind.value,
+        number=contact.number,
+        at=contact.at,
+        local=f"{contact.at.astimezone(made.where):%a %Y-%m-%d %H:%M %Z}",
+        zone=made.zone,
+        to=contact.to,
+        people=[_email(book, person) for person in foretold.people],
+    )

@@ -1,0 +1,56 @@
+"""Slack's requests to us, and the codes by which people link their accounts."""
+
+from typing import Any
+from urllib.parse import parse_qsl
+from datetime import datetime
+
+import msgspec
+
+from signoff.core.errors import Malformed, NotFound, Unauthenticated
+from signoff.engine.slackdesk import SlackDesk
+from signoff.web.api.shapes.common import Ok
+from signoff.web.call import Call, Page
+
+
+class ChatCode(Ok, kw_only=True):
+    """``say``: what to type in Slack; the code works once, until ``expires_at``."""
+
+    code: str
+    say: str
+    expires_at: datetime
+
+
+def _desk(call: Call) -> SlackDesk:
+    if call.parts.slack is None:
+        raise NotFound("slack_not_set_up", "Slack is not set up here.", hint="Set slack_tokens.")
+    return call.parts.slack
+
+
+async def actions(call: Call) -> Page:
+    """POST /v1/slack/actions: button presses and commands, signed by Slack over the raw body."""
+    desk = _desk(call)
+    if desk.signatures is None:
+        raise NotFound("slack_not_set_up", "Slack does not call this server.", hint="Add the signing secret to slack_tokens.")
+    stamp, signature = call.header(b"x-slack-request-timestamp"), call.header(b"x-slack-signature")
+    if not desk.signatures.genuine(call.body, stamp, signature):
+        raise Unauthenticated("invalid_signature", "Slack did not sign this.")
+    desk.take(_payload(call.body))
+    return Page(b"", "text/plain")
+
+
+def _payload(body: bytes) -> dict[str, Any]:
+    """An interaction's JSON, or a command's fields."""
+    try:
+        fields = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=100))
+        payload = msgspec.json.decode(fields["payload"]) if "payload" in fields else fields
+    except ValueError:
+        payload = None
+    if not isinstance(payload, dict):
+        raise Malformed("invalid_payload", "This is nothing that Slack sends.")
+    return payload
+
+
+async def code(call: Call) -> ChatCode:
+    """POST /v1/me/slack/code"""
+    made = await _desk(call).chat.code(call.actor)
+    return ChatCode(code=made.text, say=f"/signoff link {made.text}", expires_at=made.expires_at)

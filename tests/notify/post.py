@@ -1,0 +1,102 @@
+"""A real mail server on loopback that keeps what it is given and refuses whom it is told to."""
+
+import ssl
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import asyncio
+
+from aiosmtpd.smtp import SMTP, AuthResult
+
+
+@dataclass
+class Post:
+    """``refused``: address -> the SMTP answer to it; ``down``: every connection is closed at once."""
+
+    refused: dict[str, str] = field(default_factory=dict)
+    mails: list[EmailMessage] = field(default_factory=list)
+    raw: list[bytes] = field(default_factory=list)
+    secure: list[bool] = field(default_factory=list)
+    sessions: int = 0
+    down: bool = False
+    port: int = 0
+    hold: asyncio.Event | None = None
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def url(self) -> str:
+        return f"smtp://127.0.0.1:{self.port}?from=signoff@acme.example&starttls=off"
+
+    def to(self, address: str) -> list[EmailMessage]:
+        return [mail for mail in self.mails if mail["To"] == address]
+
+    # what aiosmtpd calls
+
+    async def handle_EHLO(self, server: Any, session: Any, envelope: Any, hostname: str, responses: list[str]) -> list[str]:  # noqa: N802
+        self.sessions += 1
+        session.host_name = hostname
+        return responses
+
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
+        if address in self.refused:
+            return self.refused[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        mail = message_from_bytes(envelope.content, policy=policy.default)
+        assert isinstance(mail, EmailMessage)
+        self.mails.append(mail)
+        self.raw.append(envelope.content)
+        self.secure.append(session.ssl is not None)
+        self.arrived.set()
+        if self.hold is not None:
+            await self.hold.wait()
+        return "250 kept"
+
+
+def allow(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+    return AuthResult(success=(data.login, data.password) == (b"mailer", b"s3cret&?"))
+
+
+@asynccontextmanager
+async def post(port: int = 0, tls: ssl.SSLContext | None = None, **refused: str) -> AsyncIterator[Post]:
+    """With ``tls`` it takes nothing before STARTTLS, and a login."""
+    it = Post()
+    options: dict[str, Any] = {}
+    if tls is not None:
+        options = {
+            "tls_context": tls, "require_starttls": True, "authenticator": allow, "auth_required": True,
+        }  # fmt: skip
+
+    def connected() -> SMTP:
+        return SMTP(it, hostname="mail.acme.example", enable_SMTPUTF8=False, **options)
+
+    server = await asyncio.get_running_loop().create_server(connected, "127.0.0.1", port)
+    it.port = server.sockets[0].getsockname()[1]
+    try:
+        yield it
+    finally:
+        server.close()
+        if it.hold is not None:
+            it.hold.set()
+
+
+def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
+    """A server's TLS context and the certificate to trust it by."""
+    key, cert = folder / "key.pem", folder / "cert.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-keyout", str(key), "-out", str(cert), "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(cert, key)
+    return context, cert

@@ -1,0 +1,225 @@
+"""Mail to a real server on loopback: who gets it, what it says, and what happens when it cannot be given."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from signoff.core import commands as c
+from signoff.core.errors import Invalid
+from signoff.engine.clock import FixedClock
+from signoff.notify.email import parse_smtp
+from signoff.store.store import Store
+from tests.builders import ANN, OTTO, WORKSPACE
+from tests.notify.post import certificate, post
+from tests.notify.town import BASE, Escalation, Reminders, asked, email, minutes, town
+
+
+async def test_who_is_asked_gets_one_mail_with_one_link_and_the_end_in_the_same_thread(
+    store: Store, clock: FixedClock
+) -> None:
+    async with post() as server, town(store, clock, email(server.url)) as it:
+        intent = await it.submit(asked("per_ann", "per_otto"))
+        await it.carry()
+        assert sorted(mail["To"] for mail in server.mails) == ["ann@acme.example", "otto@acme.example"]
+        [mail] = server.to("ann@acme.example")
+        assert mail["Subject"] == "A decision is needed: Run the migration on prod?"
+        assert mail["From"] == "Signoff <signoff@acme.example>"
+        assert (mail["Auto-Submitted"], mail.get_content_type()) == ("auto-generated", "multipart/alternative")
+        text, page = (part.get_content() for part in mail.iter_parts())
+        links = [word for word in text.split() if word.startswith("http")]
+        assert len(links) == 1
+        assert links[0].startswith(f"{BASE}/t/")
+        assert page.count("href=") == page.count(f'href="{links[0]}"') == 1
+        assert links[0] not in server.to("otto@acme.example")[0].get_body(("plain",)).get_content()
+        held = (await it.intent(intent.id)).open
+        link = await it.sessions.link(links[0].rpartition("/")[2], "task")
+        assert (link.person, link.intent_id, link.digest) == ("per_ann", intent.id, held.digest)
+        await it.do(intent.id, c.Answer("approved"), ANN)
+        await it.carry()
+        [first, last] = server.to("ann@acme.example")
+        assert last["Subject"] == "Approved: Run the migration on prod?"
+        assert first["References"] == last["References"] == last["In-Reply-To"]
+        assert first["Message-ID"] != last["Message-ID"]
+        assert last["References"] != server.to("otto@acme.example")[0]["References"]
+        [told] = server.to("rita@acme.example")  # she asked for it, through her service
+        assert told["Subject"] == "Approved: Run the migration on prod?"
+        assert {m.state for m in await it.messages(intent.id)} == {"sent"}
+        assert len(server.mails) == 5
+        assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
+
+
+async def test_who_has_answered_is_not_reminded_and_nobody_is_asked_what_is_over(store: Store, clock: FixedClock) -> None:
+    plan = asked("per_ann", "per_otto", need=2, remind=Reminders(minutes(5), minutes(5), 3))
+    async with post() as server, town(store, clock, email(server.url)) as it:
+        intent = await it.submit(plan)
+        await it.carry()
+        await it.do(intent.id, c.Answer("approved"), ANN)
+        await it.pass_time(minutes(5))
+        await it.carry()
+        assert (len(server.to("ann@acme.example")), len(server.to("otto@acme.example"))) == (1, 2)
+        await it.pass_time(minutes(5))  # due, and not sent before the end
+        await it.do(intent.id, c.Answer("approved"), OTTO)
+        await it.carry()
+    subjects = [mail["Subject"].partition(":")[0] for mail in server.to("otto@acme.example")]
+    assert subjects[:2] == ["A decision is needed", "Reminder 1"]
+    assert subjects[2:] == ["Approved"]
+
+
+@pytest.mark.parametrize(
+    ("end", "subject"), [("cancel", "Withdrawn"), ("silence", "Expired"), ("no", "Rejected")]
+)
+async def test_every_end_is_told_to_whoever_was_asked_and_to_who_asked(
+    end: str, subject: str, store: Store, clock: FixedClock
+) -> None:
+    async with post() as server, town(store, clock, email(server.url)) as it:
+        intent = await it.submit(asked())
+        await it.carry()
+        if end == "cancel":
+            await it.do(intent.id, c.Cancel(), it_service())
+        elif end == "no":
+            await it.do(intent.id, c.Answer("rejected"), ANN)
+        else:
+            await it.pass_time(timedelta(hours=9))
+        await it.carry()
+    told = {mail["To"]: mail["Subject"] for mail in server.mails[1:]}
+    said = f"{subject}: Run the migration on prod?"
+    assert told == {"ann@acme.example": said, "rita@acme.example": said}
+    if end == "silence":
+        assert "Silence is not consent" in server.mails[-1].get_body(("plain",)).get_content()
+
+
+def it_service():  # type: ignore[no-untyped-def]
+    from tests.builders import SERVICE
+
+    return SERVICE
+
+
+async def test_a_server_that_is_down_for_a_day_costs_no_contact_and_doubles_none(store: Store, clock: FixedClock) -> None:
+    async with post() as server:
+        pass
+    plan = asked(remind=Reminders(timedelta(hours=6), timedelta(hours=6), 2))
+    plan = type(plan)((type(plan.steps[0])(**{**_fields(plan.steps[0]), "deadline": timedelta(days=3)}),), source=plan.source)
+    async with town(store, clock, email(server.url)) as it:
+        intent = await it.submit(plan)
+        await it.for_days(1)
+        assert {m.state for m in await it.messages(intent.id)} == {"waiting"}
+        async with post(server.port) as server:
+            await it.for_days(0.5)
+            assert [m["Subject"].partition(":")[0] for m in server.mails] == ["A decision is needed", "Reminder 1", "Reminder 2"] or sorted(
+                m["Subject"].partition(":")[0] for m in server.mails
+            ) == ["A decision is needed", "Reminder 1", "Reminder 2"]
+            assert len({m["Message-ID"] for m in server.mails}) == 3
+            assert "Undelivered" not in await it.happened(intent.id)
+
+
+def _fields(step: object) -> dict[str, object]:
+    return {name: getattr(step, name) for name in step.__struct_fields__}  # type: ignore[attr-defined]
+
+
+async def test_an_address_that_is_refused_for_good_moves_the_ladder_at_once_and_at_its_end_ends_it(
+    store: Store, clock: FixedClock
+) -> None:
+    plan = asked(escalate=(Escalation(timedelta(hours=2), ("per_otto",)),))
+    async with post() as server, town(store, clock, email(server.url)) as it:
+        server.refused = {"ann@acme.example": "550 5.1.1 no such mailbox"}
+        intent = await it.submit(plan)
+        await it.carry()
+        events = await it.happened(intent.id)
+        assert events[-2:] == ["Undelivered", "Escalated"]
+        assert [mail["To"] for mail in server.mails] == ["otto@acme.example"]
+        [failed, sent] = sorted(await it.messages(intent.id), key=lambda m: m.state)
+        assert (failed.state, failed.error) == ("failed", "127.0.0.1 refused the address: 550")
+        assert (sent.person, sent.kind) == ("per_otto", "task.escalated")
+        server.refused |= {"otto@acme.example": "550 5.1.1 gone too"}
+        other = await it.submit(plan)
+        await it.carry()
+        assert (await it.happened(other.id)).count("Undelivered") == 2
+        assert (await it.intent(other.id)).ending == "undeliverable"
+        assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
+
+
+async def test_one_refused_of_two_moves_nothing(store: Store, clock: FixedClock) -> None:
+    async with post() as server, town(store, clock, email(server.url)) as it:
+        server.refused = {"ann@acme.example": "550 no"}
+        intent = await it.submit(asked("per_ann", "per_otto"))
+        await it.carry()
+        assert "Undelivered" not in await it.happened(intent.id)
+
+
+async def test_starttls_and_a_login_and_no_mail_without_them(store: Store, clock: FixedClock, tmp_path: Path) -> None:
+    context, trusted = certificate(tmp_path)
+    async with post(tls=context) as server, post() as plain:
+        login = f"smtp://mailer:s3cret%26%3F@localhost:{server.port}?from=signoff@acme.example&ca={trusted}"
+        async with town(store, clock, email(login.replace("localhost", "127.0.0.1"))) as it:
+            await it.submit(asked())
+            await it.carry()
+            assert (len(server.mails), server.secure) == (1, [True])
+        no_tls = f"smtp://127.0.0.1:{plain.port}?from=signoff@acme.example"
+        wrong = login.replace("localhost", "127.0.0.1").replace("s3cret", "guess")
+        unknown = login.replace("localhost", "127.0.0.1").replace(f"&ca={trusted}", "")
+        for url in (no_tls, wrong, unknown):
+            async with town(store, clock, email(url)) as it:
+                await it.submit(asked())
+                await it.carry()
+                [waiting] = await store.outbox.listing(WORKSPACE, 1)
+                assert waiting.last_error
+                assert "s3cret" not in waiting.last_error
+                assert "guess" not in waiting.last_error
+    assert (len(server.mails), plain.mails) == (1, [])
+
+
+async def test_a_crash_between_given_and_noted_sends_the_same_message_id_again_and_nothing_else_twice(
+    store: Store, clock: FixedClock
+) -> None:
+    async with post() as server:
+        server.hold = asyncio.Event()
+        async with town(store, clock, email(server.url)) as it:
+            intent = await it.submit(asked("per_ann", "per_otto"))
+            await it.courier.once()  # expanded
+            server.refused = {"otto@acme.example": "451 later"}
+            sending = asyncio.create_task(it.courier.once())
+            await asyncio.wait_for(server.arrived.wait(), 10)
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+        server.hold.set()
+        server.hold, server.refused = None, {}
+        async with town(store, clock, email(server.url)) as it:
+            assert await it.carry() == 0
+            clock.move(timedelta(seconds=61))
+            await it.carry()
+            clock.move(timedelta(seconds=61))
+            await it.carry()
+            assert {m.state for m in await it.messages(intent.id)} == {"sent"}
+    ids = [(mail["To"], mail["Message-ID"]) for mail in server.mails]
+    assert len(set(ids)) == 2
+    assert len(server.to("otto@acme.example")) == 1
+
+
+async def test_two_couriers_expand_one_notice_once(store: Store, clock: FixedClock) -> None:
+    async with post() as server, town(store, clock, email(server.url)) as it:
+        await it.submit(asked("per_ann", "per_otto"))
+        rows = await store.outbox.due(10, timedelta(seconds=60))
+        await asyncio.gather(*(it.messenger.expand(rows) for _ in range(4)))
+        await it.carry()
+        await it.messenger.expand(rows)
+        await it.carry()
+    assert len(server.mails) == 2
+
+
+async def test_many_mails_need_few_connections(store: Store, clock: FixedClock) -> None:
+    async with post() as server, town(store, clock, email(server.url)) as it:
+        await asyncio.gather(*(it.submit(asked()) for _ in range(60)))
+        await it.carry()
+        assert len(server.mails) == 60
+        assert server.sessions <= 4
+
+
+@pytest.mark.parametrize(
+    "url", ["http://x?from=a@b.c", "smtp://host", "smtp://host:abc?from=a@b.c", "smtp://h?from=a@b.c&x=1", "smtp://h?from=a@b%0d.c"]
+)
+def test_what_is_no_mail_server_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(Invalid) as refusal:
+        parse_smtp(url.replace("://", "://me:s3cret@"))
+    assert "s3cret" not in str(refusal.value)

@@ -1,0 +1,89 @@
+"""A workspace of people who are told of things, and a server's engine that tells them."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+from msgspec.structs import replace
+
+from signoff.core.plan import Plan
+from signoff.core.tasks import Escalation, Risk, Stage, TaskSpec
+from signoff.core.timing import Reminders
+from signoff.engine.clock import Clock
+from signoff.engine.courier import Channels, Courier
+from signoff.engine.messenger import Messenger
+from signoff.engine.sessions import Sessions
+from signoff.notify.channel import Personal
+from signoff.notify.email import Email, parse_smtp
+from signoff.store.messages import Message
+from signoff.store.store import Store
+from tests.builders import ANN, OTTO, RITA, WORKSPACE, approve, gate, minutes
+from tests.engine.works import Works, settle
+
+BASE = "https://signoff.acme.example"
+
+
+class Town(Works):
+    """An engine whose courier knows people."""
+
+    def __init__(self, store: Store, clock: Clock, personal: Mapping[str, Personal], **by_name: Any) -> None:
+        self.personal = dict(personal)
+        super().__init__(store, clock, Channels(by_name, personal=self.personal))
+        self.sessions = Sessions(store, self.keys, clock)
+        self.messenger = Messenger(
+            self.engine, store, self.directory, self.sessions, clock, self.personal, lambda: BASE
+        )
+        self.courier = Courier(
+            self.engine, store, self.directory, clock, self.channels, lambda: BASE, self.messenger
+        )
+
+    async def messages(self, intent_id: str, visit: int = 1) -> list[Message]:
+        return await self.store.messages.of_task(intent_id, visit)
+
+    async def states(self, intent_id: str, visit: int = 1) -> list[tuple[str, str, str, str]]:
+        """(kind, person, channel, state) of every message, in order."""
+        found = await self.messages(intent_id, visit)
+        return sorted((m.kind, m.person, m.channel, m.state) for m in found)
+
+    async def people_are(self, **changes: Mapping[str, Any]) -> None:
+        """Change what is known of people, by the name before the address."""
+        for person in await self.store.directory.people(WORKSPACE):
+            fields = changes.get(person.email.partition("@")[0])
+            if fields:
+                await self.store.people.save([replace(person, **fields)])
+        self.directory.changed(WORKSPACE)
+
+    async def for_days(self, days: float, step: timedelta = timedelta(minutes=10)) -> None:
+        """Let time pass in small steps, the loops turning."""
+        for _ in range(int(timedelta(days=days) / step)):
+            await self.pass_time(step)
+            await self.carry()
+
+
+@asynccontextmanager
+async def town(store: Store, clock: Clock, personal: Mapping[str, Personal], **by_name: Any) -> AsyncIterator[Town]:
+    it = Town(store, clock, personal, **by_name)
+    async with it.running():
+        if not await store.directory.workspaces():
+            await settle(it, people=(ANN, OTTO, RITA))
+        try:
+            yield it
+        finally:
+            for channel in personal.values():
+                await channel.close()
+
+
+def email(url: str) -> dict[str, Personal]:
+    return {"email": Email(parse_smtp(url))}
+
+
+def asked(*names: str, need: int = 1, **fields: Any) -> Plan:
+    """A workflow's gate for these people, quiet unless told otherwise."""
+    spec = TaskSpec(
+        **{"title": "Run the migration on prod?", "stages": (Stage(names or ("per_ann",), need),), **fields}
+    )
+    return gate(approve(task=spec), source="workflow:migration@1")
+
+
+__all__ = ["BASE", "Escalation", "Reminders", "Risk", "Town", "asked", "email", "minutes", "town"]

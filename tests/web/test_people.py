@@ -1,0 +1,259 @@
+"""Who decides, over HTTP: people, teams, policies, the one document, and what people do with a task beside answering it."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.web.world import World
+
+TYPE = "intent.guarded.v1"
+CHARTER: dict[str, Any] = {
+    "people": {
+        "bob@acme.example": {"name": "Bob", "zone": "Europe/Berlin"},
+        "ann@acme.example": {"zone": "America/New_York", "addresses": {"slack": "U1"}},
+    },
+    "teams": {
+        "sre": {
+            "members": ["ann@acme.example", "bob@acme.example"],
+            "rotation": {"handover": "mon 09:00", "zone": "Europe/Berlin", "anchor": "2026-03-02"},
+        }
+    },
+    "policies": {
+        "guarded": {
+            "approve": [{"any": ["team:sre"]}, {"any": ["person:otto@acme.example", "role:owner"]}],
+            "remind": {"after": "5m", "every": "30m", "at_most": 2},
+            "escalate": [{"after": "1h", "to": ["emma@acme.example"]}],
+            "deadline": "8h",
+            "risk": "high",
+        }
+    },
+    "workflows": [
+        {"workflow": "guarded", "intent_type": TYPE, "steps": [{"id": "ok", "human": {"policy": "guarded"}}]}
+    ],
+}
+
+
+async def charter(web: World, **changes: Any) -> None:
+    answer = await web.post("/v1/apply", {**CHARTER, **changes}, "oscar")
+    assert answer.status == 200, answer.text
+
+
+async def gate(web: World) -> str:
+    """A task under the policy ``guarded``."""
+    await charter(web)
+    return (await web.send(intent_type=TYPE))[:-4] + "0001"
+
+
+async def shown(web: World, task_id: str) -> dict[str, Any]:
+    task: dict[str, Any] = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
+    return task
+
+
+async def decide(web: World, task_id: str, who: str, outcome: str = "approved") -> Any:
+    task = await shown(web, task_id)
+    return await web.answer(task_id, outcome, who, revision=task["revision"], digest=task["digest"])
+
+
+async def test_one_document_is_planned_then_applied_and_the_second_time_changes_nothing(web: World) -> None:
+    dry = await web.post("/v1/apply?dry_run=true", CHARTER, "oscar")
+    wanted = [
+        ("create", "person", "bob@acme.example"), ("change", "person", "ann@acme.example"), ("create", "team", "sre"),
+        ("create", "policy", "guarded"), ("create", "workflow", TYPE),
+    ]  # fmt: skip
+    assert [(c["action"], c["kind"], c["name"]) for c in dry["changes"]] == wanted
+    assert (await web.get("/v1/teams", "ann"))["teams"] == []
+    await charter(web)
+    again = await web.post("/v1/apply", CHARTER, "oscar")
+    assert (again["changed"], {c["action"] for c in again["changes"]}) == (False, {"unchanged"})
+    recorded = (await web.get("/v1/changes", "oscar"))["changes"]
+    assert [(c["kind"], c["name"]) for c in reversed(recorded[:5])] == [(kind, name) for _, kind, name in wanted]
+    assert recorded[0]["actor"]["id"] == "per_oscar"
+    [ann] = [c for c in recorded if c["name"] == "ann@acme.example"]
+    assert (ann["fields"], ann["before"]["zone"], ann["after"]["zone"]) == (["addresses", "zone"], "", "America/New_York")
+
+
+async def test_a_mistake_anywhere_in_the_document_changes_nothing(web: World) -> None:
+    wrong = {**CHARTER, "policies": {"guarded": {"approve": [{"any": ["team:sr"]}]}}}
+    answer = await web.post("/v1/apply", wrong, "oscar")
+    assert (answer.status, answer.code) == (422, "unknown_team")
+    assert "sre" in answer["error"]["hint"]
+    assert (await web.get("/v1/teams", "ann"))["teams"] == []
+    assert (await web.get("/v1/policies", "ann"))["policies"] == []
+
+
+async def test_only_admins_apply_and_people_change_only_what_is_their_own(web: World) -> None:
+    assert (await web.post("/v1/apply", CHARTER, "ann")).code == "admin_required"
+    assert (await web.post("/v1/apply", CHARTER, "ci")).code == "admin_required"
+    own = {"absences": [{"from": "2026-03-02", "until": "2026-03-06", "delegate": "otto@acme.example"}]}
+    changed = await web.call("PATCH", "/v1/people/per_ann", own, "ann")
+    assert changed["person"]["absences"] == [
+        {"from": "2026-03-02T00:00:00Z", "until": "2026-03-07T00:00:00Z", "delegate": "otto@acme.example"}
+    ]
+    for body in ({"roles": ["owner"]}, {"active": True}, {"addresses": {"email": "x@y.example"}}):
+        assert (await web.call("PATCH", "/v1/people/per_ann", body, "ann")).code == "admin_required"
+    assert (await web.call("PATCH", "/v1/people/per_otto", own, "ann")).code == "admin_required"
+    assert (await web.call("PATCH", "/v1/people/per_oscar", {"active": False}, "oscar")).code == "last_owner"
+
+
+async def test_two_stages_each_by_its_own_people_and_then_it_goes_on(web: World) -> None:
+    task_id = await gate(web)
+    early = await decide(web, task_id, "otto")
+    assert (early.status, early.code) == (403, "not_an_approver")
+    first = await decide(web, task_id, "ann")
+    assert first["task"]["state"] == "open"
+    done = await decide(web, task_id, "otto")
+    assert (done["intent"]["status"], done["task"]["ending"]) == ("COMPLETED", "approved")
+
+
+async def test_a_policy_that_asks_for_more_refuses_an_answer_without_a_digest(web: World) -> None:
+    task_id = await gate(web)
+    assert (await web.answer(task_id, who="ann")).code == "stronger_sign_in_required"
+
+
+async def test_a_pending_task_keeps_the_people_and_the_policy_it_started_with(web: World) -> None:
+    task_id = await gate(web)
+    looser = {**CHARTER["policies"]["guarded"], "approve": [{"any": ["role:member", "role:approver"]}]}
+    team = {**CHARTER["teams"]["sre"], "members": ["bob@acme.example", "emma@acme.example"]}
+    await charter(web, policies={"guarded": looser}, teams={"sre": team})
+    assert (await decide(web, task_id, "rita")).code in {"not_an_approver", "self_approval"}
+    assert (await decide(web, task_id, "emma")).code == "not_an_approver"  # joined after it was asked
+    assert (await decide(web, task_id, "ann")).code == "not_an_approver"  # left meanwhile
+    assert (await web.get(f"/v1/tasks/{task_id}/explain", "ann"))["policy"] == "guarded@1"
+
+
+async def test_a_gate_that_only_the_requesters_side_could_pass_is_refused(web: World) -> None:
+    flow = {"workflow": "own", "intent_type": "own.v1", "steps": [{"id": "ok", "human": {"approvers": ["role:owner"]}}]}
+    await charter(web, workflows=[flow])
+    refused = await web.post("/v1/intents", {"intent_type": "own.v1", "payload": {}}, "ci")  # its key is oscar's
+    assert (refused.status, refused.code) == (422, "nobody_eligible")
+
+
+async def test_while_somebody_is_away_their_delegate_answers_for_them_and_not_a_second_longer(web: World) -> None:
+    task_id = await gate(web)
+    away = {"from": "2026-03-02T08:00:00Z", "until": "2026-03-02T10:00:00Z", "delegate": "emma@acme.example"}
+    assert (await web.call("PATCH", "/v1/people/per_ann", {"absences": [away]}, "ann")).status == 200
+    explained = await web.get(f"/v1/tasks/{task_id}/explain", "otto")
+    assert {(d["person"], d.get("instead_of")) for d in explained["may_decide"]} >= {("emma@acme.example", "ann@acme.example")}
+    assert explained["asked"] == ["emma@acme.example"]
+    web.clock.move(timedelta(hours=1))
+    assert (await decide(web, task_id, "emma")).code == "not_an_approver"
+    web.clock.move(timedelta(minutes=-1))
+    voted = await decide(web, task_id, "emma")
+    assert voted.status == 200
+    trail = (await web.get(f"/v1/intents/{task_id}/audit", "ann"))["events"]
+    [answered] = [e["event"] for e in trail if e["type"] == "answered"]
+    assert answered["principal"] == "per_ann"
+
+
+async def test_a_task_is_handed_over_once_and_not_on_and_not_to_the_requesters_side(web: World) -> None:
+    task_id = await gate(web)
+    path = f"/v1/tasks/{task_id}/delegate"
+    assert (await web.post(path, {"to": "oscar@acme.example"}, "ann")).code == "self_approval"
+    assert (await web.post(path, {"to": "aud@acme.example"}, "ann")).code == "not_an_approver"
+    assert (await web.post(path, {"to": "oto@acme.example"}, "ann")).code == "unknown_person"
+    assert (await web.post(path, {"to": "emma@acme.example", "comment": "please"}, "ann")).status == 200
+    assert (await web.post(path, {"to": "otto@acme.example"}, "emma")).code == "not_transitive"
+    assert (await decide(web, task_id, "ann")).code == "not_an_approver"
+    assert (await decide(web, task_id, "emma")).status == 200
+
+
+async def test_an_admin_asks_others_and_only_an_admin(web: World) -> None:
+    task_id = await gate(web)
+    path = f"/v1/tasks/{task_id}/reassign"
+    assert (await web.post(path, {"to": ["emma@acme.example"]}, "ann")).code == "admin_required"
+    assert (await web.post(path, {"to": ["team:nope"]}, "oscar")).code == "unknown_team"
+    assert (await web.post(path, {"to": ["person:Emma@acme.example"]}, "oscar")).status == 200
+    assert (await decide(web, task_id, "ann")).code == "not_an_approver"
+    assert (await decide(web, task_id, "emma")).status == 200
+
+
+async def test_taking_talking_and_taking_the_request_back(web: World) -> None:
+    task_id = await gate(web)
+    assert (await web.post(f"/v1/tasks/{task_id}/take", {}, "ann"))["task"]["taken_by"] == "per_ann"
+    assert "taken_by" not in (await web.post(f"/v1/tasks/{task_id}/release", {}, "ann"))["task"]
+    assert (await web.post(f"/v1/tasks/{task_id}/comment", {"comment": "why now?"}, "aud")).status == 200
+    assert (await web.post(f"/v1/tasks/{task_id}/comment", {"comment": " "}, "ann")).code == "comment_required"
+    assert (await web.post(f"/v1/tasks/{task_id}/withdraw", {}, "ann")).code == "not_yours"
+    gone = await web.post(f"/v1/tasks/{task_id}/withdraw", {"comment": "not needed"}, "ci")
+    assert (gone["intent"]["status"], gone["intent"]["ending"]) == ("CANCELED", "withdrawn")
+    assert (await web.post(f"/v1/tasks/{task_id}/withdraw", {}, "ci")).code == "no_open_task"
+
+
+async def test_a_revision_is_what_is_decided_from_then_on_and_its_editor_is_on_the_requesters_side(web: World) -> None:
+    task_id = await gate(web)
+    old = await shown(web, task_id)
+    path = f"/v1/tasks/{task_id}/revise"
+    assert (await web.post(path, {"payload": old["payload"]}, "ann")).code == "nothing_changed"
+    assert (await web.post(path, {"payload": {"a": 1}, "digest": "0" * 64}, "ann")).code == "stale_revision"
+    revised = await web.post(path, {"payload": {"a": 1}, "comment": "smaller", "digest": old["digest"]}, "ann")
+    assert (revised["task"]["revision"], revised["task"]["payload"]) == (2, {"a": 1})
+    stale = await web.answer(task_id, "approved", "bob" if "bob" in web.keys else "ann", digest=old["digest"])
+    assert stale.code in {"stale_revision", "self_approval"}
+    assert (await decide(web, task_id, "ann")).code == "self_approval"
+    assert (await web.get(f"/v1/intents/{task_id[:-4]}0000", "ann"))["payload"] == {"a": 1}
+    kept = await web.get(f"/v1/intents/{task_id[:-4]}0000/revisions", "otto")
+    assert [(r["revision"], r["payload"]) for r in kept["revisions"]] == [(1, old["payload"]), (2, {"a": 1})]
+    assert (await web.get(f"/v1/intents/{task_id[:-4]}0000/audit", "ann"))["verified"] is True
+
+
+async def test_what_is_explained_names_who_may_decide_and_every_contact_to_come(web: World) -> None:
+    task_id = await gate(web)
+    explained = await web.get(f"/v1/tasks/{task_id}/explain", "ann")
+    assert [(s["number"], s["state"], s["missing"]) for s in explained["stages"]] == [(1, "open", 1), (2, "next", 1)]
+    contacts = [(c["kind"], c["at"][11:16], c["people"]) for c in explained["contacts"]]
+    assert contacts == [
+        ("reminder", "09:05", ["ann@acme.example"]),
+        ("reminder", "09:35", ["ann@acme.example"]),
+        ("escalation", "10:00", ["emma@acme.example"]),
+        ("deadline", "17:00", ["ann@acme.example"]),
+    ]
+    later = await web.get("/v1/policies/guarded/explain?at=2026-03-09T09:00:00%2B01:00", "ann")
+    assert later["asked"] == ["bob@acme.example"]
+    assert [c["people"] for c in later["contacts"]][0] == ["bob@acme.example"]
+    assert (await web.get("/v1/policies/nope/explain", "ann")).code == "policy_not_found"
+    assert (await web.get("/v1/policies/guarded/explain?at=soon", "ann")).code == "validation_error"
+
+
+@pytest.mark.parametrize(
+    ("policy", "field"),
+    [
+        ({"aprove": []}, "policy.aprove"),
+        ({"approve": [{"any": ["x"]}]}, "policy.approve[0].any"),
+        ({"strength": "step_up"}, "policy.strength"),
+        ({"strength": "link", "risk": "high"}, "policy.strength"),
+        ({"deadline": "1h", "on_timeout": "outcome:approved"}, "policy.on_timeout"),
+        ({"on_timeout": "reject"}, "policy.on_timeout"),
+        ({"hours": {"zone": "Berlin"}}, "policy.hours.zone"),
+        ({"remind": "2h", "deadline": "1h"}, "policy.remind"),
+    ],
+)
+async def test_a_policy_is_refused_by_the_field_that_is_wrong(web: World, policy: Any, field: str) -> None:
+    refused = await web.post("/v1/policies", {"name": "p", "policy": policy}, "oscar")
+    assert (refused.status, refused["error"]["field"]) == (422, field)
+    assert refused["error"]["hint"]
+
+
+async def test_silence_ends_in_a_yes_only_where_risk_is_low_and_the_workspace_allows_it(web: World) -> None:
+    lenient = {"deadline": "1h", "risk": "low", "on_timeout": "outcome:approved"}
+    flow = {"workflow": "x", "intent_type": "x.v1", "steps": [{"id": "ok", "human": {"policy": "lenient"}}]}
+    charters = {"policies": {"lenient": lenient}, "workflows": [flow]}
+    assert (await web.post("/v1/apply", charters, "oscar")).code == "positive_fallback"
+    allowed = {**charters, "workspace": {"positive_fallback": True}}
+    assert (await web.post("/v1/apply", allowed, "oscar")).status == 200
+    intent_id = await web.send(intent_type="x.v1")
+    await web.works.pass_time(timedelta(hours=1))
+    intent = (await web.get(f"/v1/intents/{intent_id}"))["intent"]
+    assert (intent["status"], intent["ending"]) == ("COMPLETED", "expired")
+
+
+async def test_who_is_not_active_any_more_may_do_nothing_and_an_earlier_vote_does_not_count(web: World) -> None:
+    two = {"approve": [{"any": ["ann@acme.example", "otto@acme.example", "emma@acme.example"], "need": 2}]}
+    flow = {"workflow": "two", "intent_type": "two.v1", "steps": [{"id": "ok", "human": {"policy": two}}]}
+    await charter(web, workflows=[flow])
+    task_id = (await web.send(intent_type="two.v1"))[:-4] + "0001"
+    assert (await decide(web, task_id, "otto")).status == 200
+    assert (await web.call("PATCH", "/v1/people/otto@acme.example", {"active": False}, "oscar")).status == 200
+    assert (await web.get("/v1/me", "otto")).status == 401
+    assert (await decide(web, task_id, "ann"))["task"]["state"] == "open"
+    assert (await decide(web, task_id, "emma"))["intent"]["status"] == "COMPLETED"

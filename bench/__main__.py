@@ -17,7 +17,7 @@ from bench.creates import creates
 from bench.flows import flows, latency
 from bench.goals import POSTGRES, SQLITE
 from bench.growth import growth
-from bench.machine import describe
+from bench.machine import describe, pace
 from bench.options import QUICK, Options
 from bench.place import Place, clusters, place, version
 from bench.report import heading, worst
@@ -71,7 +71,10 @@ def _introduce(options: Options, cluster: Cluster | None) -> None:
     print(f"Signoff {__version__}")
     print("\n".join(describe(Path(tempfile.gettempdir()))))
     print(f"store    {'; '.join(databases)}")
-    print(f"load     {os.getloadavg()[0]:.2f} over the last minute, before the start")
+    print(
+        f"pace     1,000 additions in {pace():.0f} us; load {os.getloadavg()[0]:.2f} over the last minute"
+        " (the goals were set at 30 us and no load)"
+    )
     print(
         "method   one server process, default settings; load generator, server and database share the cores;"
         f" loopback; median of {options.repeats} x {options.seconds:g} s after a warm-up"

@@ -89,10 +89,22 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def _busy() -> float:
-    """CPU seconds that the whole machine was busy since it started."""
-    fields = [int(field) for field in _lines("/proc/stat")[0].split()[1:]]
-    return (sum(fields[:8]) - fields[3] - fields[4]) / _TICKS
+def _busy() -> tuple[float, float]:
+    """CPU seconds since the machine started: those it was busy, and those its host took away from it."""
+    user, nice, system, _, _, irq, soft, stolen = map(int, _lines("/proc/stat")[0].split()[1:9])
+    return (user + nice + system + irq + soft) / _TICKS, stolen / _TICKS
+
+
+def pace() -> float:
+    """Microseconds for a thousand additions, on average: how fast this machine is at this moment."""
+    begun = time.perf_counter()
+    turns = 0
+    while time.perf_counter() - begun < 0.5:
+        turns += 1
+        total = 0
+        for number in range(1000):
+            total += number
+    return (time.perf_counter() - begun) / turns * 1e6
 
 
 class Reading(NamedTuple):
@@ -103,30 +115,35 @@ class Reading(NamedTuple):
     database: float
     load: float
     busy: float
+    stolen: float
 
     @classmethod
     def now(cls, servers: list[int], database: list[int]) -> "Reading":
         load = time.process_time()
-        return cls(time.perf_counter(), cpu_seconds(servers), cpu_seconds(database), load, _busy())
+        return cls(time.perf_counter(), cpu_seconds(servers), cpu_seconds(database), load, *_busy())
 
 
 class Usage(NamedTuple):
-    """What a stretch cost: microseconds of CPU for each operation, and the cores that others kept busy."""
+    """What a stretch cost: microseconds of CPU for each operation, and the cores that others had meanwhile:
+    other processes of this machine, and other machines of its host.
+    """
 
     server: float
     database: float
     load: float
     others: float
+    stolen: float
 
     @classmethod
     def between(cls, begun: Reading, ended: Reading, operations: int) -> "Usage":
         spent = [after - before for before, after in zip(begun, ended, strict=True)]
         each = 1e6 / max(operations, 1)
         others = max(0.0, spent[4] - spent[1] - spent[2] - spent[3]) / spent[0]
-        return cls(spent[1] * each, spent[2] * each, spent[3] * each, others)
+        return cls(spent[1] * each, spent[2] * each, spent[3] * each, others, spent[5] / spent[0])
 
     def __str__(self) -> str:
         parts = [f"server {self.server:.0f}"]
         if self.database:
             parts.append(f"database {self.database:.0f}")
-        return f"CPU us each: {', '.join(parts)}, load {self.load:.0f}; others {self.others:.2f} cores"
+        taken = f"others {self.others:.2f} cores, host {self.stolen:.2f}"
+        return f"CPU us each: {', '.join(parts)}, load {self.load:.0f}; {taken}"

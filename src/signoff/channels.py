@@ -2,15 +2,23 @@
 
 from collections.abc import Callable
 
+from msgspec import Struct
+
 from signoff.config import Config
-from signoff.engine.audience import EMAIL
+from signoff.engine.audience import EMAIL, SLACK
+from signoff.engine.chat import Chat
 from signoff.engine.clock import Clock
 from signoff.engine.courier import Channels
+from signoff.engine.slackdesk import SlackDesk
+from signoff.notify.apprise import Apprise, parse_urls
 from signoff.notify.channel import Channel, Personal, Target
 from signoff.notify.console import Console
 from signoff.notify.email import Email, parse_smtp
 from signoff.notify.http import Poster
 from signoff.notify.push import Push
+from signoff.notify.slack import Slack, SlackTokens, parse_tokens
+from signoff.notify.slacksocket import SlackSocket
+from signoff.notify.slackwire import Signatures
 from signoff.notify.webhook import Webhook
 
 
@@ -20,7 +28,29 @@ def make_channels(config: Config, clock: Clock, line: Callable[[str], None]) -> 
     by_name: dict[str, Channel] = {"push": Push(poster, clock.now), "webhook": Webhook(poster, clock.now)}
     if config.notify == "console":
         by_name["console"] = Console(line)
+    if config.apprise_urls:
+        by_name["apprise"] = Apprise(parse_urls(config.apprise_urls), bool(config.allow_private_callbacks))
     personal: dict[str, Personal] = {}
     if config.smtp_url:
         personal[EMAIL] = Email(parse_smtp(config.smtp_url))
+    if config.slack_tokens:
+        personal[SLACK] = Slack(parse_tokens(config.slack_tokens).bot)
     return Channels(by_name, Target(config.webhook_url, config.webhook_secret), personal)
+
+
+class SlackParts(Struct):
+    """``socket``: None where Slack calls this server by HTTP."""
+
+    desk: SlackDesk
+    socket: SlackSocket | None = None
+
+
+def make_slack(config: Config, channels: Channels, chat: Chat, clock: Clock) -> SlackParts | None:
+    """Slack's way in; None where Slack is not set up."""
+    slack = channels.personal.get(SLACK)
+    if not isinstance(slack, Slack):
+        return None
+    tokens: SlackTokens = parse_tokens(config.slack_tokens)
+    signatures = Signatures(tokens.signing, lambda: clock.now().timestamp()) if tokens.signing else None
+    desk = SlackDesk(slack, chat, signatures)
+    return SlackParts(desk, SlackSocket(tokens.app, desk.take) if tokens.app else None)

@@ -18,9 +18,11 @@ from uvicorn.server import HANDLED_SIGNALS
 
 from signoff import __version__
 from signoff.bootstrap import bootstrap, update_url
-from signoff.channels import make_channels
+from signoff.channels import make_channels, make_slack
 from signoff.config import Config
 from signoff.core.errors import Busy, Refused
+from signoff.engine.audience import SLACK
+from signoff.engine.chat import Chat
 from signoff.engine.clock import Clock
 from signoff.engine.committer import Committer
 from signoff.engine.courier import Courier
@@ -52,6 +54,8 @@ T = TypeVar("T")
 class Server:
     """One server process: its store, its loops, its ASGI ``app``. ``start`` and ``stop`` may each be called once."""
 
+    login_url: str = ""
+
     def __init__(self, config: Config, line: Line = print, clock: Clock | None = None) -> None:
         self.config = config
         self.clock = clock or Clock()
@@ -77,8 +81,6 @@ class Server:
         self.keys = Keys(self.store, self.directory, self.clock)
         self.feed.watch(self.keys.heard)
         self.registry = Registry(self.store, self.directory, self.keys, self.clock)
-        self.sessions = Sessions(self.store, self.keys, self.clock)
-        self.login_url = ""
         self.timekeeper = Timekeeper(self.engine, self.store, self.clock)
         self.messenger = Messenger(
             self.engine, self.store, self.directory, self.sessions, self.clock, self._channels.personal,
@@ -88,10 +90,12 @@ class Server:
             self.engine, self.store, self.directory, self.clock, self._channels, lambda: self.base_url,
             self.messenger,
         )  # fmt: skip
+        chat = Chat(SLACK, self.engine, self.store, self.keys, self.directory, self.clock)
+        self.slack = make_slack(config, self._channels, chat, self.clock)
         self.sweeper = Sweeper(self.store, self.clock, config.retention)
         self._loops = [
             Loop("timekeeper", self.timekeeper.once),
-            Loop("courier", self.courier.once),
+            Loop("courier", self.courier.once, rest=0.02),
             Loop("sweeper", self.sweeper.once),
         ]
         self.feed.watch(self._nudge)
@@ -106,7 +110,8 @@ class Server:
             directory=self.directory,
             planner=Planner(self.store, self.directory),
             registry=self.registry,
-            sessions=self.sessions,
+            sessions=Sessions(self.store, self.keys, self.clock),
+            slack=self.slack.desk if self.slack else None,
             clock=self.clock,
             feed=self.feed,
             settings=Settings(
@@ -131,6 +136,8 @@ class Server:
         self._tasks = [asyncio.create_task(self.committer.run(lane)) for lane in range(self.committer.lanes)]
         self._tasks += [asyncio.create_task(loop.run()) for loop in self._loops]
         self._tasks.append(asyncio.create_task(self.feed.run()))
+        if self.slack is not None and self.slack.socket is not None:
+            self._tasks.append(asyncio.create_task(self.slack.socket.run()))
 
     async def stop(self) -> None:
         """Finish what is queued, then let go of everything."""
@@ -264,7 +271,7 @@ async def _login_url(server: Server) -> str:
     if len(spaces) == 1 and spaces[0].self_approval:
         owner = next((p for p in await rows.people(spaces[0].id) if "owner" in p.roles), None)
         if owner is not None:
-            token = await server.sessions.login_link(spaces[0].id, owner.id)
+            token = await server.parts.sessions.login_link(spaces[0].id, owner.id)
             return f"{server.base_url}/login/{token}"
     return f"{server.base_url}/"
 

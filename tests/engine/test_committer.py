@@ -13,7 +13,7 @@ import pytest
 from signoff.core import commands as c
 from signoff.core.errors import Busy, Conflict, Invalid, Refused
 from signoff.core.ids import new_intent_id
-from signoff.core.model import Requester, Status
+from signoff.core.model import Actor, Requester, Status
 from signoff.engine.batch import Batch
 from signoff.engine.clock import FixedClock
 from signoff.engine.jobs import ClaimJob, SubmitJob
@@ -189,7 +189,7 @@ async def test_commands_on_one_intent_in_one_batch_are_folded_in_order(works: Wo
 
 async def test_a_whole_approval_fits_into_one_batch(works: Works) -> None:
     intent = await works.submit()
-    steps = [
+    steps: list[tuple[c.Command, Actor]] = [
         (c.Report(result={"passed": True}), AGENT),
         (c.Answer("approved"), ANN),
         (c.Answer("rejected"), OTTO),

@@ -18,7 +18,7 @@ from signoff.core import commands as c
 from signoff.core.model import ActorKind, Delivery, Hold, Status
 from signoff.engine.clock import Clock, FixedClock
 from signoff.engine.courier import Channels
-from signoff.notify.channel import Target
+from signoff.notify.channel import Channel, Target
 from signoff.notify.http import Poster
 from signoff.notify.push import Push
 from signoff.notify.webhook import Webhook
@@ -39,7 +39,7 @@ def start(store: Store, clock: FixedClock) -> Start:
     @asynccontextmanager
     async def starting(url: str = "", private: bool = True, patience: float = LONG) -> AsyncIterator[Works]:
         poster = Poster(private, patience)
-        by_name = {"push": Push(poster, clock.now), "webhook": Webhook(poster, clock.now)}
+        by_name: dict[str, Channel] = {"push": Push(poster, clock.now), "webhook": Webhook(poster, clock.now)}
         channels = Channels(by_name, Target(f"{url}/hook", SECRET) if url else Target())
         async with Works(store, clock, channels).running() as works:
             yield works

@@ -1,4 +1,4 @@
-"""Who decides, over HTTP: people, teams, policies, the one document, and what people do with a task beside answering it."""
+"""Who decides, over HTTP: people, teams, policies, the one document, and acts on a task beside answering it."""
 
 from datetime import timedelta
 from typing import Any
@@ -67,10 +67,16 @@ async def test_one_document_is_planned_then_applied_and_the_second_time_changes_
     again = await web.post("/v1/apply", CHARTER, "oscar")
     assert (again["changed"], {c["action"] for c in again["changes"]}) == (False, {"unchanged"})
     recorded = (await web.get("/v1/changes", "oscar"))["changes"]
-    assert [(c["kind"], c["name"]) for c in reversed(recorded[:5])] == [(kind, name) for _, kind, name in wanted]
+    assert [(c["kind"], c["name"]) for c in reversed(recorded[:5])] == [
+        (kind, name) for _, kind, name in wanted
+    ]
     assert recorded[0]["actor"]["id"] == "per_oscar"
     [ann] = [c for c in recorded if c["name"] == "ann@acme.example"]
-    assert (ann["fields"], ann["before"]["zone"], ann["after"]["zone"]) == (["addresses", "zone"], "", "America/New_York")
+    assert (ann["fields"], ann["before"]["zone"], ann["after"]["zone"]) == (
+        ["addresses", "zone"],
+        "",
+        "America/New_York",
+    )
 
 
 async def test_a_mistake_anywhere_in_the_document_changes_nothing(web: World) -> None:
@@ -123,18 +129,28 @@ async def test_a_pending_task_keeps_the_people_and_the_policy_it_started_with(we
 
 
 async def test_a_gate_that_only_the_requesters_side_could_pass_is_refused(web: World) -> None:
-    flow = {"workflow": "own", "intent_type": "own.v1", "steps": [{"id": "ok", "human": {"approvers": ["role:owner"]}}]}
+    flow = {
+        "workflow": "own",
+        "intent_type": "own.v1",
+        "steps": [{"id": "ok", "human": {"approvers": ["role:owner"]}}],
+    }
     await charter(web, workflows=[flow])
-    refused = await web.post("/v1/intents", {"intent_type": "own.v1", "payload": {}}, "ci")  # its key is oscar's
+    refused = await web.post(
+        "/v1/intents", {"intent_type": "own.v1", "payload": {}}, "ci"
+    )  # its key is oscar's
     assert (refused.status, refused.code) == (422, "nobody_eligible")
 
 
-async def test_while_somebody_is_away_their_delegate_answers_for_them_and_not_a_second_longer(web: World) -> None:
+async def test_while_somebody_is_away_their_delegate_answers_for_them_and_not_a_second_longer(
+    web: World,
+) -> None:
     task_id = await gate(web)
     away = {"from": "2026-03-02T08:00:00Z", "until": "2026-03-02T10:00:00Z", "delegate": "emma@acme.example"}
     assert (await web.call("PATCH", "/v1/people/per_ann", {"absences": [away]}, "ann")).status == 200
     explained = await web.get(f"/v1/tasks/{task_id}/explain", "otto")
-    assert {(d["person"], d.get("instead_of")) for d in explained["may_decide"]} >= {("emma@acme.example", "ann@acme.example")}
+    assert {(d["person"], d.get("instead_of")) for d in explained["may_decide"]} >= {
+        ("emma@acme.example", "ann@acme.example")
+    }
     assert explained["asked"] == ["emma@acme.example"]
     web.clock.move(timedelta(hours=1))
     assert (await decide(web, task_id, "emma")).code == "not_an_approver"
@@ -173,22 +189,28 @@ async def test_taking_talking_and_taking_the_request_back(web: World) -> None:
     assert (await web.post(f"/v1/tasks/{task_id}/take", {}, "ann"))["task"]["taken_by"] == "per_ann"
     assert "taken_by" not in (await web.post(f"/v1/tasks/{task_id}/release", {}, "ann"))["task"]
     assert (await web.post(f"/v1/tasks/{task_id}/comment", {"comment": "why now?"}, "aud")).status == 200
-    assert (await web.post(f"/v1/tasks/{task_id}/comment", {"comment": " "}, "ann")).code == "comment_required"
+    assert (
+        await web.post(f"/v1/tasks/{task_id}/comment", {"comment": " "}, "ann")
+    ).code == "comment_required"
     assert (await web.post(f"/v1/tasks/{task_id}/withdraw", {}, "ann")).code == "not_yours"
     gone = await web.post(f"/v1/tasks/{task_id}/withdraw", {"comment": "not needed"}, "ci")
     assert (gone["intent"]["status"], gone["intent"]["ending"]) == ("CANCELED", "withdrawn")
     assert (await web.post(f"/v1/tasks/{task_id}/withdraw", {}, "ci")).code == "no_open_task"
 
 
-async def test_a_revision_is_what_is_decided_from_then_on_and_its_editor_is_on_the_requesters_side(web: World) -> None:
+async def test_a_revision_is_what_is_decided_from_then_on_and_its_editor_is_on_the_requesters_side(
+    web: World,
+) -> None:
     task_id = await gate(web)
     old = await shown(web, task_id)
     path = f"/v1/tasks/{task_id}/revise"
     assert (await web.post(path, {"payload": old["payload"]}, "ann")).code == "nothing_changed"
     assert (await web.post(path, {"payload": {"a": 1}, "digest": "0" * 64}, "ann")).code == "stale_revision"
-    revised = await web.post(path, {"payload": {"a": 1}, "comment": "smaller", "digest": old["digest"]}, "ann")
+    revised = await web.post(
+        path, {"payload": {"a": 1}, "comment": "smaller", "digest": old["digest"]}, "ann"
+    )
     assert (revised["task"]["revision"], revised["task"]["payload"]) == (2, {"a": 1})
-    stale = await web.answer(task_id, "approved", "bob" if "bob" in web.keys else "ann", digest=old["digest"])
+    stale = await web.answer(task_id, "approved", "ann", digest=old["digest"])
     assert stale.code in {"stale_revision", "self_approval"}
     assert (await decide(web, task_id, "ann")).code == "self_approval"
     assert (await web.get(f"/v1/intents/{task_id[:-4]}0000", "ann"))["payload"] == {"a": 1}
@@ -200,7 +222,10 @@ async def test_a_revision_is_what_is_decided_from_then_on_and_its_editor_is_on_t
 async def test_what_is_explained_names_who_may_decide_and_every_contact_to_come(web: World) -> None:
     task_id = await gate(web)
     explained = await web.get(f"/v1/tasks/{task_id}/explain", "ann")
-    assert [(s["number"], s["state"], s["missing"]) for s in explained["stages"]] == [(1, "open", 1), (2, "next", 1)]
+    assert [(s["number"], s["state"], s["missing"]) for s in explained["stages"]] == [
+        (1, "open", 1),
+        (2, "next", 1),
+    ]
     contacts = [(c["kind"], c["at"][11:16], c["people"]) for c in explained["contacts"]]
     assert contacts == [
         ("reminder", "09:05", ["ann@acme.example"]),
@@ -210,7 +235,7 @@ async def test_what_is_explained_names_who_may_decide_and_every_contact_to_come(
     ]
     later = await web.get("/v1/policies/guarded/explain?at=2026-03-09T09:00:00%2B01:00", "ann")
     assert later["asked"] == ["bob@acme.example"]
-    assert [c["people"] for c in later["contacts"]][0] == ["bob@acme.example"]
+    assert later["contacts"][0]["people"] == ["bob@acme.example"]
     assert (await web.get("/v1/policies/nope/explain", "ann")).code == "policy_not_found"
     assert (await web.get("/v1/policies/guarded/explain?at=soon", "ann")).code == "validation_error"
 
@@ -247,7 +272,9 @@ async def test_silence_ends_in_a_yes_only_where_risk_is_low_and_the_workspace_al
     assert (intent["status"], intent["ending"]) == ("COMPLETED", "expired")
 
 
-async def test_who_is_not_active_any_more_may_do_nothing_and_an_earlier_vote_does_not_count(web: World) -> None:
+async def test_who_is_not_active_any_more_may_do_nothing_and_an_earlier_vote_does_not_count(
+    web: World,
+) -> None:
     two = {"approve": [{"any": ["ann@acme.example", "otto@acme.example", "emma@acme.example"], "need": 2}]}
     flow = {"workflow": "two", "intent_type": "two.v1", "steps": [{"id": "ok", "human": {"policy": two}}]}
     await charter(web, workflows=[flow])

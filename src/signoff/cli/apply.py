@@ -15,7 +15,9 @@ _SIGNS = {"create": "+", "change": "~", "unchanged": " "}
 
 
 @click.command("apply", cls=RemoteCommand, fields=("dry_run", "changed", "changes"))
-@click.option("--file", "-f", "file", required=True, metavar="FILE", help="JSON or YAML; - is standard input.")
+@click.option(
+    "--file", "-f", "file", required=True, metavar="FILE", help="JSON or YAML; - is standard input."
+)
 @click.option("--dry-run", is_flag=True, help="Only show what would change.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask; needed where there is no terminal.")
 @click.pass_obj
@@ -39,7 +41,9 @@ def _lines(planned: Mapping[str, Any], out: Output) -> list[str]:
     """What an apply does, one line a thing."""
     lines = []
     for change in planned.get("changes") or ():
-        fields = f" ({', '.join(change['fields'])})" if change["action"] == "change" and change["fields"] else ""
+        fields = (
+            f" ({', '.join(change['fields'])})" if change["action"] == "change" and change["fields"] else ""
+        )
         text = f"{_SIGNS.get(change['action'], '?')} {change['action']} {change['kind']} {change['name']}{fields}"
         lines.append(visible(text))
     return lines if planned.get("changed") else [*lines, "Nothing would change."]

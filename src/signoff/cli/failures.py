@@ -27,6 +27,9 @@ class Code(IntEnum):
     TIMEOUT = 7
     REJECTED = 10
     EXPIRED = 11
+    WITHDRAWN = 12
+    SUPERSEDED = 13
+    UNDELIVERABLE = 14
     INTERRUPTED = 130
 
 

@@ -35,7 +35,9 @@ def _about(command: Any) -> Any:
         click.option("--name", metavar="NAME", help="The person's name."),
         click.option("--role", "roles", multiple=True, metavar="ROLE", help="A role; repeat it for several."),
         click.option("--zone", metavar="ZONE", help="Time zone, such as Europe/Berlin."),
-        click.option("--address", "addresses", multiple=True, metavar="CHANNEL=ADDRESS", help="Repeat for several."),
+        click.option(
+            "--address", "addresses", multiple=True, metavar="CHANNEL=ADDRESS", help="Repeat for several."
+        ),
         click.pass_obj,
     )[::-1]:
         command = decorate(command)

@@ -69,12 +69,15 @@ def explained(made: Mapping[str, Any]) -> list[str]:
     lines = block("policy", made.get("policy"))
     for stage in made.get("stages") or ():
         of = ("each of " if stage["every"] else "any of ") + ", ".join(stage["of"])
-        lines += block(f"stage {stage['number']}", f"{stage['state']}: {stage['need']} of {of}; {stage['missing']} missing")
+        lines += block(
+            f"stage {stage['number']}",
+            f"{stage['state']}: {stage['need']} of {of}; {stage['missing']} missing",
+        )
     for one in made.get("may_decide") or ():
         instead = f" for {one['instead_of']}" if one.get("instead_of") else ""
         voted = f", answered {one['voted']}" if one.get("voted") else ""
         lines += block("may decide", f"{one['person']}{instead} ({one['why']}{voted})")
-    lines += block("may not", ", ".join(made.get("requesters_side") or ()) + " (requester's side)") if made.get("requesters_side") else []
+    lines += block("may not", ", ".join(made.get("requesters_side") or ()))
     lines += block("asked", ", ".join(made.get("asked") or ()))
     for contact in made.get("contacts") or ():
         whom = ", ".join(contact["people"])

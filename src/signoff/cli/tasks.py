@@ -8,6 +8,7 @@ import click
 
 from signoff.cli.arguments import form_data, short_id
 from signoff.cli.commands import RemoteCommand
+from signoff.cli.desk import comment, delegate, reassign, watch, withdraw
 from signoff.cli.documents import Document, read_inline
 from signoff.cli.failures import Code, Stop
 from signoff.cli.output import Column, Output, as_moment, block, column, moment, utc
@@ -30,6 +31,10 @@ FIELDS: Final = (
 @click.group(cls=Group)
 def tasks() -> None:
     """See and answer what waits for a person."""
+
+
+for _act in (delegate, reassign, comment, withdraw, watch):
+    tasks.add_command(_act)
 
 
 @tasks.command("list", cls=RemoteCommand, fields=FIELDS)

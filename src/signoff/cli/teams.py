@@ -28,19 +28,23 @@ def list_teams(session: Remote) -> None:
 
 @teams.command("set", cls=RemoteCommand, fields=FIELDS)
 @click.argument("name")
-@click.option("--member", "-m", "members", multiple=True, required=True, metavar="EMAIL", help="Repeat for each.")
+@click.option(
+    "--member", "-m", "members", multiple=True, required=True, metavar="EMAIL", help="Repeat for each."
+)
 @click.option("--handover", metavar="WHEN", help='With --zone: a weekly rotation, such as "mon 09:00".')
 @click.option("--zone", metavar="ZONE", help="Time zone of the handover.")
 @click.option("--anchor", metavar="DAY", help="A day of the week in which the first member is on call.")
 @click.pass_obj
-def set_team(session: Remote, name: str, members: tuple[str, ...], **turns: str | None) -> None:
+def set_team(session: Remote, /, name: str, members: tuple[str, ...], **turns: str | None) -> None:
     """Make or replace a team. With a rotation only who is on call is told; all of them may decide."""
     rotation = {key: value for key, value in turns.items() if value}
     if rotation and not (turns["handover"] and turns["zone"]):
         raise Stop(Code.USAGE, "A rotation needs both --handover and --zone.")
     team = session.client.directory.set_team(name, members, rotation or None)
     call = _on_call(team)
-    line = f"team {team.get('name')}: {', '.join(team.get('members') or ())}" + (f"; on call: {call}" if call else "")
+    line = f"team {team.get('name')}: {', '.join(team.get('members') or ())}" + (
+        f"; on call: {call}" if call else ""
+    )
     session.out.one(team, "name", [visible(line)])
 
 

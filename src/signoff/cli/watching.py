@@ -11,6 +11,7 @@ from signoff.cli.visible import visible
 # As wide as the longest of them: ACKNOWLEDGED and human_task_assigned.
 _STATUS_WIDTH: Final = 12
 _KIND_WIDTH: Final = 19
+_BY_FAULT: Final = {"undeliverable": Code.UNDELIVERABLE, "changes_requested": Code.SUPERSEDED}
 _EXPIRED: Final = frozenset({"step_timeout", "intent_timeout", "task_expired", "expired"})
 
 
@@ -39,7 +40,9 @@ def ending(intent: Mapping[str, Any]) -> Code:
     if status == "COMPLETED":
         return Code.OK
     if status == "CANCELED":
-        return Code.USAGE
+        return Code.WITHDRAWN if intent.get("ending") == "withdrawn" else Code.USAGE
+    if code in _BY_FAULT:
+        return _BY_FAULT[code]
     if status == "TIMED_OUT" or code in _EXPIRED:
         return Code.EXPIRED
     if code == "human_rejected":

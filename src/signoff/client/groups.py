@@ -13,7 +13,9 @@ def _bare(raw: object) -> Json:
     return raw if isinstance(raw, dict) else {}
 
 
-def _many(path: str, name: str, query: Mapping[str, str | int | bool | None] | None = None) -> Call[list[Json]]:
+def _many(
+    path: str, name: str, query: Mapping[str, str | int | bool | None] | None = None
+) -> Call[list[Json]]:
     return Call("GET", path, lambda answer: list_of(answer, name, _bare), query=query or {})
 
 
@@ -159,9 +161,13 @@ class Desk:
         """Say something without answering."""
         return self._run(act(task_id, "comment", {"comment": text}))
 
-    def revise(self, task_id: str, payload: Mapping[str, Any], comment: str | None = None, digest: str | None = None) -> Json:
+    def revise(
+        self, task_id: str, payload: Mapping[str, Any], comment: str | None = None, digest: str | None = None
+    ) -> Json:
         """Change what is decided; earlier votes are void. digest: of what was shown."""
-        return self._run(act(task_id, "revise", {"payload": dict(payload), "comment": comment, "digest": digest}))
+        return self._run(
+            act(task_id, "revise", {"payload": dict(payload), "comment": comment, "digest": digest})
+        )
 
     def withdraw(self, task_id: str, reason: str | None = None) -> Json:
         """Take the request back; the intent after it."""
@@ -186,7 +192,9 @@ class AsyncDirectory:
     async def teams(self) -> list[Json]:
         return list(await self._run(teams()))
 
-    async def set_team(self, name: str, members: Sequence[str], rotation: Mapping[str, Any] | None = None) -> Json:
+    async def set_team(
+        self, name: str, members: Sequence[str], rotation: Mapping[str, Any] | None = None
+    ) -> Json:
         return _bare(await self._run(set_team(name, members, rotation)))
 
     async def policies(self) -> list[Json]:

@@ -128,7 +128,9 @@ def read_person(who: str, fields: Fields) -> PersonWish:
     roles = fields.texts("roles") if fields.has("roles") else None
     unknown = [role for role in roles or () if role not in ROLES]
     if unknown:
-        raise fields.invalid("roles", f"there is no role {unknown[0]!r}", hint="Known: " + ", ".join(ROLES) + ".")
+        raise fields.invalid(
+            "roles", f"there is no role {unknown[0]!r}", hint="Known: " + ", ".join(ROLES) + "."
+        )
     preferences = fields.data("preferences")
     if preferences is not None and len(msgspec.json.encode(preferences)) > 4096:
         raise fields.invalid("preferences", "is longer than 4096 bytes")
@@ -190,7 +192,11 @@ def day(fields: Fields, name: str) -> date:
 
 def begins(start: datetime | date, where: str) -> datetime:
     """When an absence begins; a day begins at midnight in the zone ``where`` ("" is UTC)."""
-    return start if isinstance(start, datetime) else datetime.combine(start, time(0), ZoneInfo(where or "UTC")).astimezone(UTC)
+    return (
+        start
+        if isinstance(start, datetime)
+        else datetime.combine(start, time(0), ZoneInfo(where or "UTC")).astimezone(UTC)
+    )
 
 
 def ends(end: datetime | date, where: str) -> datetime:
@@ -215,7 +221,11 @@ def _rotation(fields: Fields) -> RotationWish:
     first, _, hour = written.partition(" ")
     at = clock(Fields({"handover": hour.strip()}, fields.path), "handover")
     if at is None:
-        raise fields.invalid("handover", f"{written!r} is no weekday and time", hint='Write it as "mon 09:00".')
+        raise fields.invalid(
+            "handover", f"{written!r} is no weekday and time", hint='Write it as "mon 09:00".'
+        )
     anchor = day(fields, "anchor") if fields.has("anchor") else None
     where = zone(fields, "zone", needed=True)
-    return RotationWish(fields.texts("order", most=500), weekday(fields, "handover", first), at, where, anchor)
+    return RotationWish(
+        fields.texts("order", most=500), weekday(fields, "handover", first), at, where, anchor
+    )

@@ -103,7 +103,12 @@ def applied(step: HumanStep, policy: Policy, name: str, path: str) -> HumanStep:
         strength=policy.strength,
         risk=policy.risk,
     )
-    return replace(step, task=task, deadline=step.deadline or policy.deadline, on_timeout=step.on_timeout or policy.goto or None)
+    return replace(
+        step,
+        task=task,
+        deadline=step.deadline or policy.deadline,
+        on_timeout=step.on_timeout or policy.goto or None,
+    )
 
 
 def names_in(policy: Policy) -> tuple[str, ...]:
@@ -187,7 +192,9 @@ def _on_timeout(fields: Fields, deadline: timedelta | None, risk: Risk) -> tuple
     """(fallback, its outcome, the step it goes to)."""
     word = fields.text("on_timeout", longest=200)
     if word and deadline is None and word != "expire":
-        raise fields.invalid("on_timeout", "never happens, because there is no deadline", hint="Add deadline: 8h.")
+        raise fields.invalid(
+            "on_timeout", "never happens, because there is no deadline", hint="Add deadline: 8h."
+        )
     kind, _, target = (part.strip() for part in word.partition(":"))
     if word in ("", "expire", "reject"):
         return Fallback(word or "expire"), "", ""
@@ -198,10 +205,14 @@ def _on_timeout(fields: Fields, deadline: timedelta | None, risk: Risk) -> tuple
         raise fields.invalid("on_timeout", f"{shown(word)!r} is no fallback", hint=hint)
     sign = sign_of(target, {})
     if sign is Sign.CHANGES:
-        raise fields.invalid("on_timeout", "silence cannot ask for changes", hint="Use expire, reject or goto:STEP.")
+        raise fields.invalid(
+            "on_timeout", "silence cannot ask for changes", hint="Use expire, reject or goto:STEP."
+        )
     if sign is Sign.POSITIVE and risk is not Risk.LOW:
         hint = "Use expire or reject; or say risk: low, where the workspace allows it."
-        raise fields.invalid("on_timeout", "a yes may follow from silence only where the risk is low", hint=hint)
+        raise fields.invalid(
+            "on_timeout", "a yes may follow from silence only where the risk is low", hint=hint
+        )
     return Fallback.OUTCOME, target, ""
 
 
@@ -210,9 +221,16 @@ def _strength(fields: Fields, risk: Risk) -> Strength:
     word = _word(fields, "strength", [strength.value for strength in Strength])
     if word == Strength.STEP_UP:
         hint = "Use session: the strongest there is until people can register a second factor."
-        raise fields.invalid("strength", "there is no second factor yet, so nobody could decide", hint=hint, code="not_supported")
+        raise fields.invalid(
+            "strength",
+            "there is no second factor yet, so nobody could decide",
+            hint=hint,
+            code="not_supported",
+        )
     if word == Strength.LINK and least is not Strength.LINK:
-        raise fields.invalid("strength", f"a link is too weak where the risk is {risk.value}", hint="Use session.")
+        raise fields.invalid(
+            "strength", f"a link is too weak where the risk is {risk.value}", hint="Use session."
+        )
     return Strength(word) if word else least
 
 
@@ -227,7 +245,11 @@ def _word(fields: Fields, name: str, known: list[str]) -> str:
 def hours(fields: Fields, *more: str) -> Hours:
     """Working hours: zone, days, from, to (and the fields ``more``, read elsewhere)."""
     fields.known("zone", "days", "from", "to", *more)
-    named: dict[str, Any] = {"start": clock(fields, "from"), "end": clock(fields, "to"), "days": _days(fields) or None}
+    named: dict[str, Any] = {
+        "start": clock(fields, "from"),
+        "end": clock(fields, "to"),
+        "days": _days(fields) or None,
+    }
     given = {name: value for name, value in named.items() if value is not None}
     return Hours(zone(fields, "zone", needed=True), **given)
 
@@ -251,7 +273,9 @@ def clock(fields: Fields, name: str) -> time | None:
         return time(0)
     match = _CLOCK.fullmatch(word)
     if word and not match:
-        raise fields.invalid(name, f"{shown(word)!r} is no time of day", hint='Write it as "08:00", in quotes.')
+        raise fields.invalid(
+            name, f"{shown(word)!r} is no time of day", hint='Write it as "08:00", in quotes.'
+        )
     return time(int(match[1]), int(match[2])) if match else None
 
 

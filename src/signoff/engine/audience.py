@@ -3,7 +3,6 @@ same people. Parties become persons in ``staffing``; here it is left out who has
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final
 
 from msgspec import Struct
@@ -33,9 +32,10 @@ Told = Collection[tuple[str, str]]  # (person, channel) of what was sent about t
 
 
 def audience(
-    notice: Notice, intent: Intent, told: Told, book: Snapshot, reach: Mapping[str, Mapping[str, str]], at: datetime
+    notice: Notice, intent: Intent, told: Told, book: Snapshot, reach: Mapping[str, Mapping[str, str]]
 ) -> list[Recipient]:
-    """``reach``: for each channel that is set up, the addresses by person; ``at``: now."""
+    """``reach``: for each channel that is set up, the addresses by person. On call is who was when it happened."""
+    at = notice.at
 
     def asked(people: Collection[str]) -> list[Recipient]:
         return [Recipient(person, ways(book.people[person], reach)) for person in people if person in book.standing]

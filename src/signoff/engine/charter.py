@@ -196,7 +196,9 @@ def _person(draft: Draft, wish: PersonWish) -> None:
     if wish.hours is not None:
         given["hours"] = wish.hours or None
     after = replace(known, **given)
-    touched = "owner" in (set(known.roles) ^ set(after.roles)) or ("owner" in known.roles and not after.active)
+    touched = "owner" in (set(known.roles) ^ set(after.roles)) or (
+        "owner" in known.roles and not after.active
+    )
     if touched and "owner" not in draft.actor.roles and draft.actor.kind is not ActorKind.SYSTEM:
         raise Forbidden("owner_required", "Only an owner can make another owner, or unmake one.")
     draft.note("person", after.email, before, shown_person(after), after)
@@ -224,7 +226,9 @@ def _absences(draft: Draft, wish: PersonWish) -> None:
             raise Invalid("invalid_absence", f"{field}: it ends before it begins.", field=f"{field}.until")
         delegate = deciding_person(draft.book, away.delegate, f"{field}.delegate").id if away.delegate else ""
         if delegate == person.id:
-            raise Invalid("delegate_to_oneself", "Name somebody else as the delegate.", field=f"{field}.delegate")
+            raise Invalid(
+                "delegate_to_oneself", "Name somebody else as the delegate.", field=f"{field}.delegate"
+            )
         absences.append(Absence(start, end, delegate))
     after = replace(person, absences=tuple(absences))
     draft.book = replace(draft.book, people={**draft.book.people, after.id: after})
@@ -247,7 +251,9 @@ def _member(draft: Draft, name: str, field: str) -> str:
     if person is None:
         emails = [p.email for p in draft.book.people.values() if p.active]
         hint = suggestion(name, emails) or "Add the person first: signoff people add EMAIL."
-        raise Invalid("unknown_person", f"{field}: nobody here is called {name[:128]!r}.", field=field, hint=hint)
+        raise Invalid(
+            "unknown_person", f"{field}: nobody here is called {name[:128]!r}.", field=field, hint=hint
+        )
     return person.id
 
 
@@ -268,7 +274,9 @@ def _turns(draft: Draft, wish: TeamWish, members: tuple[str, ...], known: Team |
     if turns is None:
         return None
     order = tuple(_member(draft, name, field) for name in turns.order) or members
-    if stranger := next((name for name, person in zip(turns.order, order, strict=False) if person not in members), ""):
+    if stranger := next(
+        (name for name, person in zip(turns.order, order, strict=False) if person not in members), ""
+    ):
         raise Invalid("not_a_member", f"{field}: {stranger!r} is not a member of the team.", field=field)
     anchor = turns.anchor or draft.now.astimezone(ZoneInfo(turns.zone)).date()
     rotation = Rotation(order, anchor, turns.weekday, turns.at, turns.zone)
@@ -288,9 +296,15 @@ def _policy(draft: Draft, wish: PolicyWish) -> None:
     version = (known.row.version if known else 0) + (not same)
     source = known.row.source if known and same else _SORTED.encode(wish.source)
     row = PolicyRow(draft.actor.workspace, wish.name, version, source, draft.actor.id, draft.now)
-    before = None if known is None else {"version": known.row.version, "source": msgspec.json.decode(known.row.source)}
+    before = (
+        None
+        if known is None
+        else {"version": known.row.version, "source": msgspec.json.decode(known.row.source)}
+    )
     draft.note("policy", wish.name, before, {"version": version, "source": msgspec.json.decode(source)}, row)
-    draft.book = replace(draft.book, policies={**draft.book.policies, wish.name: NamedPolicy(row, wish.policy)})
+    draft.book = replace(
+        draft.book, policies={**draft.book.policies, wish.name: NamedPolicy(row, wish.policy)}
+    )
 
 
 def refuse_unknown_names(book: Snapshot, policy: Policy, field: str) -> None:
@@ -301,4 +315,6 @@ def refuse_unknown_names(book: Snapshot, policy: Policy, field: str) -> None:
         if ("@" in name or name.startswith("per_")) and book.person(name) is None:
             hint = suggestion(name, [p.email for p in book.people.values() if p.active])
             hint = hint or "Add the person first: signoff people add EMAIL."
-            raise Invalid("unknown_person", f"{field}: nobody here is called {name!r}.", field=field, hint=hint)
+            raise Invalid(
+                "unknown_person", f"{field}: nobody here is called {name!r}.", field=field, hint=hint
+            )

@@ -75,7 +75,9 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
             for member in team.members:
                 teams.setdefault(member, []).append(f"team:{team.name}")
         return {
-            p.id: frozenset({p.id, p.email.lower(), *(f"role:{role}" for role in p.roles), *teams.get(p.id, ())})
+            p.id: frozenset(
+                {p.id, p.email.lower(), *(f"role:{role}" for role in p.roles), *teams.get(p.id, ())}
+            )
             for p in self.people.values()
             if p.active
         }
@@ -104,7 +106,9 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
     def person(self, name: str) -> Person | None:
         """The active person of that id or address."""
         name = name.strip().removeprefix("person:")
-        found = self.people.get(name) or next((p for p in self.people.values() if p.email == name.lower()), None)
+        found = self.people.get(name) or next(
+            (p for p in self.people.values() if p.email == name.lower()), None
+        )
         return found if found is not None and found.active else None
 
     def display(self, actor_id: str) -> str:
@@ -174,7 +178,9 @@ class Directory:
             by_name=by_name,
             people={p.id: p for p in await rows.people(workspace)},
             workflows={w.intent_type: w for w in await rows.workflows(workspace)},
-            teams={t.name: Team(t.name, t.members, t.rotation) for t in await self._store.people.teams(workspace)},
+            teams={
+                t.name: Team(t.name, t.members, t.rotation) for t in await self._store.people.teams(workspace)
+            },
             policies={p.name: _compiled(p) for p in await self._store.people.policies(workspace)},
         )
         return now, snapshot

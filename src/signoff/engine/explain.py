@@ -77,7 +77,9 @@ def explain(intent: Intent, task: Task, book: Snapshot, now: datetime) -> Explan
     if not isinstance(step, HumanStep):
         raise TypeError(f"step {task.step!r} is not a human step")
     barred = barred_from(spec, book, requesters_side(intent))
-    contacts = [Foretold(contact, recipients(book, contact.to, contact.at)) for contact in outlook(intent, task)]
+    contacts = [
+        Foretold(contact, recipients(book, contact.to, contact.at)) for contact in outlook(intent, task)
+    ]
     return Explanation(
         spec=spec,
         step=step,
@@ -94,7 +96,9 @@ def explain(intent: Intent, task: Task, book: Snapshot, now: datetime) -> Explan
 
 def hypothetical(found: NamedPolicy, book: Snapshot, at: datetime, workspace: str) -> Explanation:
     """The explanation of a task that this policy would open at ``at``, asked for by nobody in particular."""
-    bare = HumanStep(id=STEP, task=TaskSpec(outcomes=(*TaskSpec().outcomes, found.policy.fallback_outcome or "approved")))
+    bare = HumanStep(
+        id=STEP, task=TaskSpec(outcomes=(*TaskSpec().outcomes, found.policy.fallback_outcome or "approved"))
+    )
     step = applied(bare, found.policy, found.name, "policy")
     step = replace(step, task=replace(step.task, roster=roster(step.task, book)), on_timeout=None)
     hours = step.task.hours if step.task.deadline_in_hours else None
@@ -107,7 +111,9 @@ def hypothetical(found: NamedPolicy, book: Snapshot, at: datetime, workspace: st
     return replace(made, step=replace(step, on_timeout=found.policy.goto or None))
 
 
-def _reaches(intent: Intent, task: Task, book: Snapshot, barred: frozenset[str], now: datetime) -> list[Reach]:
+def _reaches(
+    intent: Intent, task: Task, book: Snapshot, barred: frozenset[str], now: datetime
+) -> list[Reach]:
     """Everybody who may answer now, their own seat or another's."""
     parties = asked(intent, task)
     spec = spec_of(intent, task)
@@ -115,7 +121,9 @@ def _reaches(intent: Intent, task: Task, book: Snapshot, barred: frozenset[str],
     handed = {given.giver: given for given in task.handed_over}
     voted = {(v.person, seat(v)): v.outcome for v in task.votes if v.at_stage == task.stage}
     for person_id, known in book.standing.items():
-        names = tuple(sorted(n for n in known & parties if n not in spec.roster or person_id in spec.roster[n]))
+        names = tuple(
+            sorted(n for n in known & parties if n not in spec.roster or person_id in spec.roster[n])
+        )
         if not names or person_id in barred:
             continue
         if person_id in handed:

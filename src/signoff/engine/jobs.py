@@ -180,5 +180,3 @@ class DueJob(_Scan):
             intent: Intent = batch.intent(intent_id)
             batch.change(system(intent.workspace), intent, Tick())
         return len(batch.found.due)
-
-

@@ -115,7 +115,12 @@ class Keys:
         return replace(actor, via=via, self_approval=snapshot.workspace.self_approval)
 
     async def create(
-        self, workspace: str, kind: ActorKind, actor_id: str, created_by: str = "", life: timedelta | None = None
+        self,
+        workspace: str,
+        kind: ActorKind,
+        actor_id: str,
+        created_by: str = "",
+        life: timedelta | None = None,
     ) -> NewKey:
         """A new key for an existing actor."""
         now = self._clock.now()
@@ -158,7 +163,9 @@ class Keys:
 
 def _unknown() -> Unauthenticated:
     return Unauthenticated(
-        "invalid_platform_api_key", "This API key is not known here.", hint="Check SIGNOFF_API_KEY and the address."
+        "invalid_platform_api_key",
+        "This API key is not known here.",
+        hint="Check SIGNOFF_API_KEY and the address.",
     )
 
 

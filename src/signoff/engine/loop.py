@@ -13,11 +13,15 @@ _LONGEST_PAUSE = 30.0
 
 
 class Loop:
-    """``once`` returns how many seconds to pause before the next turn (0: at once)."""
+    """``once`` returns how many seconds to pause before the next turn (0: at once).
 
-    def __init__(self, name: str, once: Callable[[], Awaitable[float]]) -> None:
+    rest: seconds of a pause that no nudge ends, so that many nudges close together are one turn.
+    """
+
+    def __init__(self, name: str, once: Callable[[], Awaitable[float]], rest: float = 0.0) -> None:
         self.name = name
         self._once = once
+        self._rest = rest
         self._nudge = asyncio.Event()
         self.beat_at = time.monotonic()
         self.failures = 0
@@ -45,6 +49,7 @@ class Loop:
                 log.exception("%s failed", self.name)
             self.beat_at = time.monotonic()
             if pause > 0:
+                await asyncio.sleep(self._rest)
                 try:
                     await asyncio.wait_for(self._nudge.wait(), pause)
                 except TimeoutError:

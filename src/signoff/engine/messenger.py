@@ -81,7 +81,7 @@ class Messenger:
             if row.workspace not in reach:
                 reach[row.workspace] = await self._reach(book)
             told = await self._told(notice) if notice.kind is NoticeKind.DECIDED else []
-            people = audience(notice, stored.intent, told, book, reach[row.workspace], self._clock.now())
+            people = audience(notice, stored.intent, told, book, reach[row.workspace])
             expansions.append(self._expansion(row, notice, people))
         await self._store.messages.expand(expansions)
 

@@ -146,7 +146,9 @@ def _asking(step: HumanStep, plan: Plan, book: Snapshot, side: Side, warnings: l
     _check_fallback(step, book)
     barred = barred_from(task, book, side)
     strict = plan.source.startswith("workflow")
-    stages = tuple(_staffed(stage, step.id, book, barred, None if strict else warnings) for stage in task.stages)
+    stages = tuple(
+        _staffed(stage, step.id, book, barred, None if strict else warnings) for stage in task.stages
+    )
     rungs = tuple(replace(rung, to=spelled(rung.to)) for rung in task.escalate)
     if strict:
         for rung in rungs:
@@ -191,7 +193,9 @@ def _staffed(
     if warnings is None:
         refuse_unknown_teams(stage.approvers, book, f"steps.{step}.human.approvers")
     elif stage.approvers and not decidable(stage, book):
-        warnings.append(f"step {step!r}: nobody here is called {', '.join(stage.approvers)}; owners and admins may decide")
+        warnings.append(
+            f"step {step!r}: nobody here is called {', '.join(stage.approvers)}; owners and admins may decide"
+        )
         stage = replace(stage, approvers=(*stage.approvers, "role:owner", "role:admin"))
     if not decidable(stage, book, barred):
         raise nobody(step, stage, barred)

@@ -40,7 +40,9 @@ def _answer(command: c.Answer, actor: Actor, intent: Intent, book: Snapshot) -> 
 def _delegate(command: c.Delegate, actor: Actor, intent: Intent, book: Snapshot) -> c.Command:
     taker = deciding_person(book, command.to, "to")
     task = intent.open
-    if isinstance(task, Task) and taker.id in barred_from(spec_of(intent, task), book, requesters_side(intent)):
+    if isinstance(task, Task) and taker.id in barred_from(
+        spec_of(intent, task), book, requesters_side(intent)
+    ):
         raise Invalid(
             "self_approval", f"{taker.name or taker.email} stands on the requester's side.", field="to",
             hint="Hand it over to somebody else.",
@@ -80,7 +82,9 @@ def deciding_person(book: Snapshot, name: str, field: str) -> Person:
     person = book.person(name)
     if person is None:
         hint = suggestion(name, [p.email for p in book.people.values() if p.active])
-        raise Invalid("unknown_person", f"{field}: nobody here is called {name[:128]!r}.", field=field, hint=hint)
+        raise Invalid(
+            "unknown_person", f"{field}: nobody here is called {name[:128]!r}.", field=field, hint=hint
+        )
     if DECIDING.isdisjoint(person.roles):
         raise Invalid(
             "not_an_approver", f"{field}: {person.email} has no approving role.", field=field,

@@ -219,7 +219,8 @@ class Registry:
         if not dry_run:
             await self._register_agents(actor, template)
             before = shown_flow(present) if present else None
-            planned = Planned(CHANGE if present else CREATE, "workflow", template.intent_type, before, shown_flow(workflow))
+            action = CHANGE if present else CREATE
+            planned = Planned(action, "workflow", template.intent_type, before, shown_flow(workflow))
             await self._people.save([workflow, record(actor, workflow.applied_at, planned)], [template.plan])
             self._directory.changed(actor.workspace)
         return Applied(workflow, True)

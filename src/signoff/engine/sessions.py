@@ -72,7 +72,11 @@ class Sessions:
     async def actor(self, token: str) -> Actor:
         """Who holds this session; raises Unauthenticated. Writes nothing."""
         session = await self._rows.get(_digest(token)) if 0 < len(token) <= _LONGEST_TOKEN else None
-        if session is None or session.expires_at <= self._clock.now() or not await self._key_lives(session.key_id):
+        if (
+            session is None
+            or session.expires_at <= self._clock.now()
+            or not await self._key_lives(session.key_id)
+        ):
             raise _signed_out()
         actor = await self._person(session.workspace, session.person)
         if actor is None:
@@ -107,7 +111,13 @@ class Sessions:
         return await self._make(workspace, person, "login", life=life)
 
     async def task_link(
-        self, workspace: str, person: str, intent_id: str, visit: int, digest: str, life: timedelta = TASK_LINK
+        self,
+        workspace: str,
+        person: str,
+        intent_id: str,
+        visit: int,
+        digest: str,
+        life: timedelta = TASK_LINK,
     ) -> str:
         """The token of a new link by which this person answers this one task, as it is now, and nothing else."""
         return await self._make(workspace, person, "task", intent_id, visit, digest, life=life)
@@ -143,7 +153,9 @@ def _digest(token: str) -> str:
 
 
 def _signed_out() -> Unauthenticated:
-    return Unauthenticated("signed_out", "You are not signed in.", hint="Sign in with your key or a sign-in link.")
+    return Unauthenticated(
+        "signed_out", "You are not signed in.", hint="Sign in with your key or a sign-in link."
+    )
 
 
 def _gone() -> Gone:

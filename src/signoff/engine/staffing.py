@@ -1,4 +1,6 @@
-"""Who could decide, and who is told: parties become persons here. A gate that nobody could pass is refused, not left hanging."""
+"""Who could decide, and who is told: parties become persons here. A gate that nobody could pass is refused, and not
+left hanging.
+"""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -48,7 +50,11 @@ def nobody(step: str, stage: Stage, barred: Collection[str]) -> Invalid:
     """The refusal of a stage that could never be passed."""
     whom = ", ".join(stage.approvers) or "a person with an approving role"
     count = needed(stage)
-    many = f"{count} people are needed, and there are not so many" if count > 1 else "nobody in this workspace could decide it"
+    many = (
+        f"{count} people are needed, and there are not so many"
+        if count > 1
+        else "nobody in this workspace could decide it"
+    )
     apart = " beside the requester's own side" if barred else ""
     return Invalid(
         "nobody_eligible",
@@ -62,7 +68,9 @@ def refuse_unknown_teams(names: Collection[str], book: Snapshot, field: str) -> 
     for name in names:
         if name.startswith(TEAM) and name.removeprefix(TEAM) not in book.teams:
             team = name.removeprefix(TEAM)
-            hint = suggestion(team, list(book.teams)) or "Make it first: signoff teams set NAME --member EMAIL."
+            hint = (
+                suggestion(team, list(book.teams)) or "Make it first: signoff teams set NAME --member EMAIL."
+            )
             raise Invalid("unknown_team", f"{field}: there is no team {team!r}.", field=field, hint=hint)
 
 

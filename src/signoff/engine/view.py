@@ -13,6 +13,7 @@ from signoff.core.ids import split_ref
 from signoff.core.model import Actor, ActorKind, Task
 from signoff.core.standing import eligible
 from signoff.engine.examine import Finding, examine_one, whole_history
+from signoff.store.messages import Message
 from signoff.store.store import Store
 from signoff.store.work import EventRow, Filter, Stored
 
@@ -65,6 +66,13 @@ class View:
         """Payloads that were revised, by the last revision that each was decided on under."""
         seen = await self.intent(actor, ref)
         return await self._store.intents.old_payloads(seen.stored.intent.id)
+
+    async def messages(self, actor: Actor, intent_id: str, visit: int) -> list[Message]:
+        """What people were told of one task."""
+        if actor.kind is ActorKind.AGENT:
+            raise Forbidden("person_required", "An agent's key has no tasks.")
+        await self.intent(actor, intent_id)
+        return await self._store.messages.of_task(intent_id, visit)
 
     async def page(self, actor: Actor, wanted: Filter) -> list[Stored]:
         """A page of the actor's intents; an agent sees its own only."""

@@ -46,7 +46,7 @@ def parse_tokens(text: str) -> SlackTokens:
     return SlackTokens(**given)
 
 
-class Refusal(Exception):  # noqa: N818  an answer of Slack's, not a failure of ours
+class Refusal(Exception):
     """Slack understood, and said no: its own word for why."""
 
     def __init__(self, error: str) -> None:

@@ -1,4 +1,4 @@
-"""Entries of the address book, and their rows: moments as microseconds, lists and objects as JSON, booleans as 0 or 1."""
+"""Entries of the address book, and their rows: moments as microseconds, structures as JSON, booleans as 0 or 1."""
 
 from datetime import datetime
 from typing import Any, TypeVar
@@ -126,7 +126,7 @@ class Workflow(Struct, frozen=True):
 
 
 class Session(Struct, frozen=True):
-    """Somebody signed in on the pages. ``id``: SHA-256 of the cookie's token; ``key_id``: the key it ends with, or ""."""
+    """Somebody signed in on the pages. ``id``: SHA-256 of the cookie's token; ``key_id``: the key it ends with."""
 
     id: str
     workspace: str
@@ -151,7 +151,9 @@ class Link(Struct, frozen=True):
     used_at: datetime | None = None
 
 
-Entry = TypeVar("Entry", Workspace, Person, TeamRow, PolicyRow, DirectoryChange, Account, ApiKey, Workflow, Session, Link)
+Entry = TypeVar(
+    "Entry", Workspace, Person, TeamRow, PolicyRow, DirectoryChange, Account, ApiKey, Workflow, Session, Link
+)
 _TABLES: dict[type[Struct], str] = {
     Workspace: "workspaces",
     Person: "people",

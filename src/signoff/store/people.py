@@ -1,4 +1,4 @@
-"""Teams, policies and the record of who changed what. One apply is one transaction: all of it is written, or nothing."""
+"""Teams, policies and the record of who changed what. One apply is one transaction: all of it, or nothing."""
 
 from collections.abc import Sequence
 from typing import Final

@@ -65,6 +65,10 @@ class PostgresStore(Store):
 
     async def write(self, *statements: Statement) -> list[list[Row]]:
         async def once() -> list[list[Row]]:
+            if len(statements) == 1 and not self._pooled:  # a transaction by itself
+                async with self._connections.one() as db:
+                    with committing():
+                        return [await _rows(db, *statements[0])]
             async with self._transaction() as db:
                 return [await _rows(db, text, values) for text, values in statements]
 

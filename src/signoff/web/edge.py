@@ -31,6 +31,7 @@ _STREAM: Final = [
     (b"x-content-type-options", b"nosniff"),
 ]
 _FROM_CLI: Final = ("signoff-cli/", "axme-cli/")
+_HEARD_OUT: Final = 8 * 1024 * 1024
 _MAX_SECRET: Final = 512
 
 
@@ -121,9 +122,12 @@ async def identify(call: Call) -> Actor:
 
 
 async def read_body(call: Call, receive: Receive, limit: int) -> bytes:
-    """The body, up to ``limit`` bytes; raises TooLarge, or GoneAwayError when the client hung up."""
+    """The body, up to ``limit`` bytes; raises TooLarge, or GoneAwayError when the client hung up.
+
+    What is too large, but not absurd, is heard out: a client that is cut off while it sends sees no refusal.
+    """
     declared = call.header(b"content-length")
-    if declared.isdigit() and len(declared) < 20 and int(declared) > limit:
+    if declared.isdigit() and (len(declared) > 20 or int(declared) > limit + _HEARD_OUT):
         raise _too_large(limit)
     chunks: list[bytes] = []
     size = 0
@@ -133,11 +137,15 @@ async def read_body(call: Call, receive: Receive, limit: int) -> bytes:
             raise GoneAwayError
         chunk = message.get("body", b"")
         size += len(chunk)
-        if size > limit:
-            raise _too_large(limit)
-        chunks.append(chunk)
+        if size <= limit:
+            chunks.append(chunk)
+        elif size > limit + _HEARD_OUT:
+            break
         if not message.get("more_body"):
-            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            break
+    if size > limit:
+        raise _too_large(limit)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def _too_large(limit: int) -> TooLarge:

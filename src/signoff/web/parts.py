@@ -14,6 +14,7 @@ from signoff.engine.keys import Keys
 from signoff.engine.planning import Planner
 from signoff.engine.registry import Registry
 from signoff.engine.sessions import Sessions
+from signoff.engine.slackdesk import SlackDesk
 from signoff.engine.view import View
 from signoff.web.shown import Shown
 
@@ -51,6 +52,7 @@ class Parts(msgspec.Struct, kw_only=True):
     sessions: Sessions
     feed: Feed
     settings: Settings
+    slack: SlackDesk | None = None
     clock: Clock = msgspec.field(default_factory=Clock)
     shown: Shown = msgspec.field(default_factory=Shown)
     stopping: asyncio.Event = msgspec.field(default_factory=asyncio.Event)

@@ -105,7 +105,9 @@ class Reader:
     async def send(self, method: str, path: str) -> Shown:
         return Shown(await self.http.request(method, path))
 
-    async def post(self, path: str, fields: Any = None, headers: dict[str, str] | None = None, **more: str) -> Shown:
+    async def post(
+        self, path: str, fields: Any = None, headers: dict[str, str] | None = None, **more: str
+    ) -> Shown:
         """A form as our own page would post it; ``fields``: pairs, for names that repeat."""
         pairs = [*(fields or []), *more.items()]
         body = str(httpx2.QueryParams(pairs))
@@ -134,5 +136,8 @@ async def reader(world: World, who: str) -> Reader:
 async def everything(world: World) -> dict[str, list[Any]]:
     """The whole database, table by table."""
     store = world.works.store
-    tables = [row[0] for row in await store.read("select name from sqlite_schema where type = 'table' order by name")]
+    tables = [
+        row[0]
+        for row in await store.read("select name from sqlite_schema where type = 'table' order by name")
+    ]
     return {table: sorted(map(repr, await store.read(f"select * from {table}"))) for table in tables}

@@ -14,10 +14,15 @@ pytestmark = pytest.mark.browser
 
 ANN = ["ann@acme.example"]
 FORM = {
-    "type": "object", "required": ["count", "how"],
-    "properties": {"count": {"type": "integer", "title": "How many"}, "how": {"enum": ["fast", "safe"], "title": "How"},
-                   "tell": {"type": "array", "title": "Tell", "items": {"enum": ["ops", "finance"]}}, "sure": {"type": "boolean", "title": "I am sure"}},
-}  # fmt: skip
+    "type": "object",
+    "required": ["count", "how"],
+    "properties": {
+        "count": {"type": "integer", "title": "How many"},
+        "how": {"enum": ["fast", "safe"], "title": "How"},
+        "tell": {"type": "array", "title": "Tell", "items": {"enum": ["ops", "finance"]}},
+        "sure": {"type": "boolean", "title": "I am sure"},
+    },
+}
 KINDS: list[tuple[str, dict[str, Any], dict[str, str], str]] = [
     ("approval", {}, {}, "Approve"),
     ("review", {}, {"Comment": "Fine."}, "Approve"),
@@ -31,12 +36,19 @@ KINDS: list[tuple[str, dict[str, Any], dict[str, str], str]] = [
 SETTINGS = [
     pytest.param({"viewport": DESKTOP, "color_scheme": "light"}, id="desktop light"),
     pytest.param({"viewport": PHONE, "color_scheme": "dark"}, id="phone dark"),
-    pytest.param({"viewport": DESKTOP, "color_scheme": "dark", "java_script_enabled": False}, id="desktop dark no script"),
-    pytest.param({"viewport": PHONE, "color_scheme": "light", "java_script_enabled": False}, id="phone light no script"),
+    pytest.param(
+        {"viewport": DESKTOP, "color_scheme": "dark", "java_script_enabled": False},
+        id="desktop dark no script",
+    ),
+    pytest.param(
+        {"viewport": PHONE, "color_scheme": "light", "java_script_enabled": False}, id="phone light no script"
+    ),
 ]
 
 
-async def decide(web: World, ann: Window, kind: tuple[str, dict[str, Any], dict[str, str], str], checked: bool) -> None:
+async def decide(
+    web: World, ann: Window, kind: tuple[str, dict[str, Any], dict[str, str], str], checked: bool
+) -> None:
     word, asked, filled, button = kind
     intent_id, task_id = await web.ask(task_type=word, assignees=ANN, **asked)
     await ann.open("/")
@@ -44,7 +56,9 @@ async def decide(web: World, ann: Window, kind: tuple[str, dict[str, Any], dict[
     if checked:
         await ann.check()
     for label, text in filled.items():
-        await ann.page.locator(f"label:has-text('{label}') ~ input, label:has-text('{label}') ~ textarea").fill(text)
+        await ann.page.locator(
+            f"label:has-text('{label}') ~ input, label:has-text('{label}') ~ textarea"
+        ).fill(text)
     if word == "form":
         await ann.page.get_by_label("How needed").select_option("safe")
         await ann.page.get_by_label("finance").check()
@@ -68,17 +82,46 @@ async def test_a_person_decides_every_kind_of_task(web: World, setting: dict[str
 async def test_axe_finds_nothing_on_any_page(web: World, setting: dict[str, Any]) -> None:
     intent_id, task_id = await web.at_gate()
     payload = {"change": {"before": "a\nb", "after": "a\nc"}, "script": "x\n" * 500, "odd": "a\u202eb"}
-    made = await web.post("/v1/intents", {"intent_type": "intent.big.v1", "payload": payload, "human_task": {"assignees": ["oscar@acme.example"]}})  # fmt: skip
+    made = await web.post(
+        "/v1/intents",
+        {
+            "intent_type": "intent.big.v1",
+            "payload": payload,
+            "human_task": {"assignees": ["oscar@acme.example"]},
+        },
+        "rita",
+    )
     assert made.status == 200, made.text
     other = made["intent_id"][:-4] + "0001"
-    link = await web.parts.sessions.task_link(HOME, "per_ann", intent_id, 2, (await web.get(f"/v1/tasks/{task_id}"))["task"]["digest"])
+    link = await web.parts.sessions.task_link(
+        HOME, "per_ann", intent_id, 2, (await web.get(f"/v1/tasks/{task_id}"))["task"]["digest"]
+    )
     async with serving(web) as url, chromium() as browser, window(browser, url, **setting) as oscar:
-        for path in ("/login", f"/login/{await web.parts.sessions.login_link(HOME, 'per_ann')}", f"/t/{link}"):
+        for path in (
+            "/login",
+            f"/login/{await web.parts.sessions.login_link(HOME, 'per_ann')}",
+            f"/t/{link}",
+        ):
             await oscar.open(path)
             await oscar.check()
         await oscar.sign_in(await web.parts.sessions.login_link(HOME, "per_oscar"))
-        paths = ["/", "/?view=all", "/?view=done", "/?q=nothing", f"/tasks/{task_id}", f"/tasks/{other}", f"/tasks/{other}?open=1", "/intents",
-                 f"/intents/{intent_id}", f"/audit/{intent_id}", "/workflows", "/agents", "/people", "/keys", "/logout"]  # fmt: skip
+        paths = [
+            "/",
+            "/?view=all",
+            "/?view=done",
+            "/?q=nothing",
+            f"/tasks/{task_id}",
+            f"/tasks/{other}",
+            f"/tasks/{other}?open=1",
+            "/intents",
+            f"/intents/{intent_id}",
+            f"/audit/{intent_id}",
+            "/workflows",
+            "/agents",
+            "/people",
+            "/keys",
+            "/logout",
+        ]
         for path in paths:
             await oscar.open(path)
             await oscar.check()
@@ -156,13 +199,16 @@ async def test_a_scanner_with_a_real_browser_changes_nothing(web: World) -> None
     intent_id, task_id = await web.ask(assignees=ANN)
     digest = (await web.get(f"/v1/tasks/{task_id}"))["task"]["digest"]
     sessions = web.parts.sessions
-    links = [f"/t/{await sessions.task_link(HOME, 'per_ann', intent_id, 1, digest)}", f"/login/{await sessions.login_link(HOME, 'per_ann')}"]
+    links = [
+        f"/t/{await sessions.task_link(HOME, 'per_ann', intent_id, 1, digest)}",
+        f"/login/{await sessions.login_link(HOME, 'per_ann')}",
+    ]
     before = await everything(web)
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=DESKTOP) as scanner:
         for path in [*links, f"/tasks/{task_id}", "/", "/logout", *links]:
             await scanner.open(path)
             await scanner.page.evaluate(
-                "() => { for (const name of ['load', 'focus', 'blur', 'visibilitychange', 'pagehide', 'pageshow', 'beforeunload'])"
+                "() => { for (const name of ['load', 'focus', 'blur', 'visibilitychange', 'pagehide', 'pageshow'])"
                 " dispatchEvent(new Event(name)); scrollTo(0, document.body.scrollHeight); }"
             )
             await scanner.page.mouse.move(200, 300)
@@ -173,11 +219,23 @@ async def test_a_scanner_with_a_real_browser_changes_nothing(web: World) -> None
 
 async def test_hostile_text_runs_nothing(web: World) -> None:
     text = '<script>document.title="owned"</script><img src=x onerror="document.title=\'owned\'"><form action="https://evil.test"><button>Approve'
-    made = await web.post("/v1/intents", {"intent_type": "intent.x.v1", "payload": {"a": text, "reason": text, text[:50]: 1}, "human_task": {"title": text, "description": text, "assignees": ANN}})  # fmt: skip
+    made = await web.post(
+        "/v1/intents",
+        {
+            "intent_type": "intent.x.v1",
+            "payload": {"a": text, "reason": text, text[:50]: 1},
+            "human_task": {"title": text, "description": text, "assignees": ANN},
+        },
+    )
     task_id = made["intent_id"][:-4] + "0001"
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=PHONE) as ann:
         await ann.sign_in(await web.parts.sessions.login_link(HOME, "per_ann"))
-        for path in ("/", f"/tasks/{task_id}", f"/intents/{made['intent_id']}", f"/audit/{made['intent_id']}"):
+        for path in (
+            "/",
+            f"/tasks/{task_id}",
+            f"/intents/{made['intent_id']}",
+            f"/audit/{made['intent_id']}",
+        ):
             await ann.open(path)
             assert "owned" not in await ann.page.title()
             assert await ann.page.locator("img, form[action^=http]").count() == 0

@@ -39,31 +39,62 @@ CORPUS = {
 
 async def shown(web: World, text: str) -> list[Shown]:
     """Every page that shows a request in which this text stands wherever text may stand."""
-    payload = {"a": text, "reason": text, f"k{text}"[:60]: "v", "pair": {"before": text, "after": text + "!"}, "list": [text]}
+    payload = {
+        "a": text,
+        "reason": text,
+        f"k{text}"[:60]: "v",
+        "pair": {"before": text, "after": text + "!"},
+        "list": [text],
+    }
     line = " ".join(text.split())[:200] or "x"
-    schema = {"type": "object", "properties": {"f": {"type": "string", "title": text[:200], "description": text[:300], "default": text[:300]},
-              "e": {"enum": [text[:100], "b"]}}}  # fmt: skip
+    schema = {
+        "type": "object",
+        "properties": {
+            "f": {"type": "string", "title": text[:200], "description": text[:300], "default": text[:300]},
+            "e": {"enum": [text[:100], "b"]},
+        },
+    }
     made = await web.post(
         "/v1/intents",
         {
             "intent_type": "intent.hostile.v1",
             "payload": payload,
             "from_agent": line,
-            "human_task": {"task_type": "approval", "title": line, "description": text[:1900], "assignees": ANN, "form_schema": schema},
+            "human_task": {
+                "task_type": "approval",
+                "title": line,
+                "description": text[:1900],
+                "assignees": ANN,
+                "form_schema": schema,
+            },
         },
     )
     if made.status == 422 and "human_task" in made.text:  # a title with controls is refused at the door
         made = await web.post(
-            "/v1/intents", {"intent_type": "intent.hostile.v1", "payload": payload, "human_task": {"assignees": ANN}}
+            "/v1/intents",
+            {"intent_type": "intent.hostile.v1", "payload": payload, "human_task": {"assignees": ANN}},
         )
     assert made.status == 200, made.text
     intent_id = made["intent_id"]
     task_id = intent_id[:-4] + "0001"
     ann = await reader(web, "ann")
-    paths = ["/", "/?view=all", f"/tasks/{task_id}", f"/tasks/{task_id}?open=1", "/intents", f"/intents/{intent_id}", f"/audit/{intent_id}"]
+    paths = [
+        "/",
+        "/?view=all",
+        f"/tasks/{task_id}",
+        f"/tasks/{task_id}?open=1",
+        "/intents",
+        f"/intents/{intent_id}",
+        f"/audit/{intent_id}",
+    ]
     pages = [await ann.get(path) for path in paths]
     assert (await ann.decide(task_id, "rejected", "?open=1", comment=text[:2000])).status == 303
-    return [*pages, await ann.get(f"/tasks/{task_id}"), await ann.get("/?view=done"), await ann.get(f"/audit/{intent_id}")]
+    return [
+        *pages,
+        await ann.get(f"/tasks/{task_id}"),
+        await ann.get("/?view=done"),
+        await ann.get(f"/audit/{intent_id}"),
+    ]
 
 
 @pytest.mark.parametrize("name", CORPUS)
@@ -83,13 +114,17 @@ def tags_of(page: Shown) -> set[str]:
     return {tag for tag, _ in page.tags}
 
 
-@pytest.mark.parametrize("title", ["Pre-approved, press Approve", "<b>Safe</b>", "Everything is fine {{ 1 }}"])
+@pytest.mark.parametrize(
+    "title", ["Pre-approved, press Approve", "<b>Safe</b>", "Everything is fine {{ 1 }}"]
+)
 async def test_a_requesters_title_is_never_the_question_nor_on_a_button(web: World, title: str) -> None:
     _, task_id = await web.ask(title=title, assignees=ANN)
     page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
-    assert title not in page.title and title not in page.heading
+    assert title not in page.title
+    assert title not in page.heading
     assert page.heading == "Approve or reject: without workflow"
-    assert "In the requester's words" in page.text and title in page.text
+    assert "In the requester's words" in page.text
+    assert title in page.text
 
 
 async def test_the_title_of_a_workflow_is_the_question(web: World) -> None:
@@ -101,13 +136,19 @@ async def test_the_title_of_a_workflow_is_the_question(web: World) -> None:
 async def test_the_dangerous_last_line_of_200_kilobytes_is_there_once_opened(web: World) -> None:
     text = "\n".join(f"-- migration line {n:05d}" for n in range(4500)) + "\nDROP TABLE customers;"
     made = await web.post(
-        "/v1/intents", {"intent_type": "intent.big.v1", "payload": {"sql": text[:120_000] + "\nDROP TABLE customers;"}, "human_task": {"assignees": ANN}}
+        "/v1/intents",
+        {
+            "intent_type": "intent.big.v1",
+            "payload": {"sql": text[:120_000] + "\nDROP TABLE customers;"},
+            "human_task": {"assignees": ANN},
+        },
     )
     assert made.status == 200, made.text
     task_id = made["intent_id"][:-4] + "0001"
     ann = await reader(web, "ann")
     folded = await ann.get(f"/tasks/{task_id}")
-    assert "DROP TABLE" not in folded.html and "more characters are folded away" in folded.text
+    assert "DROP TABLE" not in folded.html
+    assert "more characters are folded away" in folded.text
     assert "DROP TABLE customers;" in (await ann.get(f"/tasks/{task_id}?open=1")).html
 
 
@@ -115,9 +156,31 @@ async def test_the_dangerous_last_line_of_200_kilobytes_is_there_once_opened(web
 
 
 def every_hidden() -> list[str]:
-    codes = [*range(0x00, 0x20), *range(0x7F, 0xA1), 0xAD, 0x34F, 0x61C, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810),
-             *range(0x200B, 0x2010), *range(0x2028, 0x2030), *range(0x2060, 0x2070), 0x2800, 0x3164, *range(0xFE00, 0xFE10),
-             0xFEFF, 0xFFA0, *range(0xFFF0, 0xFFFC), *range(0x1D173, 0x1D17B), *range(0xE0000, 0xE0080), 0xE0100, 0xE01EF]  # fmt: skip
+    codes = [
+        *range(0x00, 0x20),
+        *range(0x7F, 0xA1),
+        0xAD,
+        0x34F,
+        0x61C,
+        0x115F,
+        0x1160,
+        0x17B4,
+        0x17B5,
+        *range(0x180B, 0x1810),
+        *range(0x200B, 0x2010),
+        *range(0x2028, 0x2030),
+        *range(0x2060, 0x2070),
+        0x2800,
+        0x3164,
+        *range(0xFE00, 0xFE10),
+        0xFEFF,
+        0xFFA0,
+        *range(0xFFF0, 0xFFFC),
+        *range(0x1D173, 0x1D17B),
+        *range(0xE0000, 0xE0080),
+        0xE0100,
+        0xE01EF,
+    ]
     return [chr(code) for code in codes if chr(code) not in "\n\t"]
 
 

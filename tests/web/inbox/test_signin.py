@@ -24,11 +24,14 @@ async def test_the_cookie_is_for_this_server_only(web: World) -> None:
     ann = Reader(web, "ann")
     answer = await ann.post("/login", key=web.keys["ann"])
     cookie = answer.headers["set-cookie"]
-    assert "HttpOnly" in cookie and "SameSite=Lax" in cookie and "Path=/" in cookie
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    assert "Path=/" in cookie
     assert "Secure" not in cookie
     web.parts.settings = msgspec.structs.replace(web.parts.settings, base_url="https://signoff.test")
     answer = await ann.post("/login", key=web.keys["ann"])
-    assert answer.headers["set-cookie"].startswith("__Host-") and "; Secure" in answer.headers["set-cookie"]
+    assert answer.headers["set-cookie"].startswith("__Host-")
+    assert "; Secure" in answer.headers["set-cookie"]
     assert "strict-transport-security" in answer.headers
 
 
@@ -47,7 +50,9 @@ async def test_no_machine_signs_in(web: World, who: str, status: int) -> None:
     assert "only people sign in" in page.text
 
 
-@pytest.mark.parametrize("key", ["", "nonsense", "sgn_person_x_y", "sgn_person_" + "a" * 5000, "sgn_person_é_1"])
+@pytest.mark.parametrize(
+    "key", ["", "nonsense", "sgn_person_x_y", "sgn_person_" + "a" * 5000, "sgn_person_é_1"]
+)
 async def test_what_is_no_key_is_told_so(web: World, key: str) -> None:
     page = await Reader(web).post("/login", key=key)
     assert page.status == 401
@@ -90,7 +95,7 @@ async def test_a_link_expires(web: World) -> None:
 
 
 async def test_a_task_link_signs_nobody_in(web: World) -> None:
-    intent_id, task_id = await web.ask()
+    intent_id, _ = await web.ask()
     token = await web.parts.sessions.task_link(HOME, "per_ann", intent_id, 1, "d" * 64)
     assert (await Reader(web).post(f"/login/{token}")).status == 410
 
@@ -130,7 +135,17 @@ async def test_signing_out_ends_the_session_itself(web: World) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["https://evil.test/", "//evil.test", "/\\evil.test", "javascript:alert(1)", "", "evil", "/\r\nx: y", "/\té", "/" + "a" * 600],
+    [
+        "https://evil.test/",
+        "//evil.test",
+        "/\\evil.test",
+        "javascript:alert(1)",
+        "",
+        "evil",
+        "/\r\nx: y",
+        "/\té",
+        "/" + "a" * 600,
+    ],
 )
 def test_nobody_is_sent_elsewhere(path: str) -> None:
     assert local(path) == "/"

@@ -1,5 +1,5 @@
-"""What people do with a task beside answering it: hand it over, ask others, take it, talk, revise, withdraw; and what it
-will lead to. Every act is one command through the same door as an answer.
+"""What people do with a task beside answering it: hand it over, ask others, take it, talk, revise,
+withdraw; and what it will lead to. Every act is one command through the same door as an answer.
 """
 
 import msgspec
@@ -97,7 +97,9 @@ async def withdraw(call: Call) -> bytes:
         return encode(acted(change, payload))
 
     given = call.said(body.value, render, plain=body.plain)
-    return given.of(await call.parts.engine.handle(call.actor, intent.id, Cancel(said.comment or "withdrawn"), given.once))
+    return given.of(
+        await call.parts.engine.handle(call.actor, intent.id, Cancel(said.comment or "withdrawn"), given.once)
+    )
 
 
 async def explain(call: Call) -> p.ExplainOut:
@@ -117,6 +119,10 @@ async def revisions(call: Call) -> p.Revisions:
     """GET /v1/intents/{intent_id}/revisions"""
     seen = await visible(call, call.params["intent_id"])
     intent = seen.stored.intent
-    payloads = await call.parts.view.old_payloads(call.actor, intent.id) | {intent.revision: seen.stored.payload}
-    found = [p.PayloadOut(revision=number, payload=msgspec.Raw(body)) for number, body in sorted(payloads.items())]
+    payloads = await call.parts.view.old_payloads(call.actor, intent.id) | {
+        intent.revision: seen.stored.payload
+    }
+    found = [
+        p.PayloadOut(revision=number, payload=msgspec.Raw(body)) for number, body in sorted(payloads.items())
+    ]
     return p.Revisions(intent_id=intent.id, revisions=found)

@@ -46,7 +46,9 @@ async def add_person(call: Call) -> p.PersonAnswer:
     said = bodies.ours(p.CreatePerson, call.body)
     book = await book_of(call)
     if any(person.email == said.email.strip().lower() for person in book.people.values()):
-        raise Conflict("person_exists", f"{said.email[:255]} is here already.", hint="Change it: PATCH /v1/people/{id}.")
+        raise Conflict(
+            "person_exists", f"{said.email[:255]} is here already.", hint="Change it: PATCH /v1/people/{id}."
+        )
     return await _put_person(call, said.email, _said(said, "email"))
 
 
@@ -113,7 +115,9 @@ async def put_policy(call: Call) -> p.PolicyAnswer:
     wish = policy_wish(said.name, document(said.policy).moved("policy"))
     [planned] = await call.parts.registry.charters.apply(call.actor, Charter(policies=(wish,)))
     book = await book_of(call)
-    return p.PolicyAnswer(policy=p.policy_out(book.policies[said.name], book), changed=planned.action != UNCHANGED)
+    return p.PolicyAnswer(
+        policy=p.policy_out(book.policies[said.name], book), changed=planned.action != UNCHANGED
+    )
 
 
 async def explain_policy(call: Call) -> p.ExplainOut:

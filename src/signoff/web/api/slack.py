@@ -1,8 +1,8 @@
 """Slack's requests to us, and the codes by which people link their accounts."""
 
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
-from datetime import datetime
 
 import msgspec
 

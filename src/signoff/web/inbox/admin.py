@@ -43,7 +43,9 @@ async def agents(visit: Visit) -> Page:
 def _admin(visit: Visit) -> None:
     if not visit.actor.roles & RUNNING:
         raise Forbidden(
-            "admin_required", "Only an owner or an admin may see this.", hint="Ask one of them; your inbox is yours."
+            "admin_required",
+            "Only an owner or an admin may see this.",
+            hint="Ask one of them; your inbox is yours.",
         )
 
 
@@ -94,7 +96,11 @@ async def _keys(visit: Visit, refusal: Refused | None = None, secret: str = "", 
     found = await visit.parts.registry.keys(visit.actor)
     found.sort(key=lambda key: (key.revoked_at is not None, -key.created_at.timestamp()))
     rows = [
-        {"key": key, "holder": book.display(key.actor_id), "by": book.display(key.created_by) if key.created_by else ""}
+        {
+            "key": key,
+            "holder": book.display(key.actor_id),
+            "by": book.display(key.created_by) if key.created_by else "",
+        }
         for key in found
     ]
     return await visit.page(

@@ -24,7 +24,7 @@ from signoff.web.api.shapes.tasks import Story, on_silence
 from signoff.web.inbox.changes import Group, Leaf, changed_leaves, group, leaves
 from signoff.web.inbox.choices import Choice, choices
 from signoff.web.inbox.evidence import Check, Fact, checks, doubts, own_words, touched
-from signoff.web.inbox.known import Known
+from signoff.web.inbox.known import Known, payload_at
 from signoff.web.inbox.parties import Others, others, reasons
 
 _QUESTION: Final[dict[TaskType, str]] = {
@@ -64,6 +64,15 @@ class Given(msgspec.Struct, frozen=True):
     at: datetime
     via: str
     seq: int
+
+
+class Said(msgspec.Struct, frozen=True):
+    """Something said about the task without answering it, or a hand-over with its words."""
+
+    name: str
+    at: datetime
+    what: str
+    comment: str
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,6 +126,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     cautions: tuple[str, ...]
     others: Others
     votes: tuple[Given, ...]
+    remarks: tuple[Said, ...]
     choices: tuple[Choice, ...]
     barred: str
     self_approval: bool
@@ -139,7 +149,9 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
 def question(plan: Plan, step: HumanStep, intent_type: str) -> str:
     """The question in words of ours: the workflow's title where an admin wrote it, never a requester's."""
-    return step.task.title if from_workflow(plan) else f"{_QUESTION[step.task.type]}: {kind_words(intent_type)}"
+    return (
+        step.task.title if from_workflow(plan) else f"{_QUESTION[step.task.type]}: {kind_words(intent_type)}"
+    )
 
 
 def from_workflow(plan: Plan) -> bool:
@@ -163,12 +175,16 @@ def card(known: Known) -> Card:
         raise TypeError(f"step {story.step!r} is not a human step")
     spec, trusted = step.task, from_workflow(intent.plan)
     payload, words = own_words(known.payload, known.opened)
-    results = {name: value for name, value in results_before(known.facts, story.visit).items() if name != step.id}
+    results = {
+        name: value for name, value in results_before(known.facts, story.visit).items() if name != step.id
+    }
     shown = group(payload, known.opened)
     verdicts = checks(intent.plan, results, known.facts, book, known.opened)
     touches, undo = touched(known.payload, results)
-    rated, rated_by = _risk(spec.risk, results)
-    folded = shown.folded or any(leaf.hidden for leaf in words) or any(check.leaves.folded for check in verdicts)
+    rated, rated_by = worst_risk(spec.risk, results)
+    folded = (
+        shown.folded or any(leaf.hidden for leaf in words) or any(check.leaves.folded for check in verdicts)
+    )
     barred = _barred(known)
     return Card(
         task_id=visit_ref(intent.id, story.visit), intent=intent, type=spec.type,
@@ -176,9 +192,9 @@ def card(known: Known) -> Card:
         said="" if trusted else spec.title, described=spec.description, trusted=trusted,
         risk=rated.value, risk_from=rated_by, due_at=_due(intent, story), opened_at=story.opened_at,
         revision=story.revision, digest=story.digest, asker=_asker(known), why=reasons(known, step),
-        changes=shown, moved=_moved(known, step.id), touches=touches, undo=undo, checks=verdicts, words=words,
+        changes=shown, moved=_moved(known), touches=touches, undo=undo, checks=verdicts, words=words,
         silence=_silence(intent, story, step), cautions=doubts(undo, verdicts, _everything(known, spec.description)),
-        others=others(known, step), votes=_votes(known),
+        others=others(known, step), votes=_votes(known), remarks=_remarks(known),
         choices=choices(intent, step, known.task), barred=barred,
         self_approval=not barred and on_requesters_side(known.reader, intent), folded=folded,
         needs_opening=folded and rated is not Risk.LOW, opened=known.opened, receipt=_receipt(known),
@@ -216,7 +232,9 @@ def _subject(payload: dict[str, Any]) -> tuple[str, ...]:
 def _silence(intent: Intent, story: Story, step: HumanStep) -> Silence:
     sentence = on_silence(step, story.deadline_at, intent.deadline_at)
     at = _due(intent, story)
-    before, said, after = sentence.partition(f"{at:%Y-%m-%d %H:%M} UTC") if at is not None else (sentence, "", "")
+    before, said, after = (
+        sentence.partition(f"{at:%Y-%m-%d %H:%M} UTC") if at is not None else (sentence, "", "")
+    )
     return Silence(before, at, after) if said else Silence(sentence)
 
 
@@ -229,7 +247,7 @@ def _everything(known: Known, described: str) -> str:
 _ORDER: Final = (Risk.LOW, Risk.MEDIUM, Risk.HIGH, Risk.CRITICAL)
 
 
-def _risk(policy: Risk, results: dict[str, Any]) -> tuple[Risk, str]:
+def worst_risk(policy: Risk, results: dict[str, Any]) -> tuple[Risk, str]:
     """(risk, who says so): the policy's, or a check's where that is higher. Nobody can lower the policy's."""
     worst, by = policy, "by the workspace's policy"
     for step, result in results.items():
@@ -270,23 +288,53 @@ def results_before(facts: Sequence[e.Fact], visit: int) -> dict[str, Any]:
     return results
 
 
-def _moved(known: Known, step: str) -> tuple[Leaf, ...]:
+def _moved(known: Known) -> tuple[Leaf, ...]:
     """What is different from the last time this step was asked."""
-    before = [
-        fact.event.visit
-        for fact in known.facts
-        if isinstance(fact.event, e.TaskOpened) and fact.event.step == step and fact.event.visit < known.story.visit
-    ]
-    if not before:
+    asked = known.asked()
+    place = next((i for i, (digest, _, _) in enumerate(asked) if digest == known.story.digest), 0)
+    return difference_since(known, asked[place - 1][0]) if place else ()
+
+
+def difference_since(known: Known, digest: str) -> tuple[Leaf, ...]:
+    """What is different between what was shown under a digest and what is asked now; () where that is not known."""
+    shown = next((one for one in known.asked() if one[0] == digest), None)
+    if shown is None:
         return ()
-    old, new = results_before(known.facts, before[-1]), results_before(known.facts, known.story.visit)
-    return changed_leaves(
-        {k: v for k, v in old.items() if k != step}, {k: v for k, v in new.items() if k != step}
+    _, revision, visit = shown
+    old, new = results_before(known.facts, visit), results_before(known.facts, known.story.visit)
+    step = known.story.step
+    return (
+        *changed_leaves(payload_at(revision, known.payload, known.old), known.payload),
+        *changed_leaves(
+            {k: v for k, v in old.items() if k != step}, {k: v for k, v in new.items() if k != step}
+        ),
     )
 
 
 def _votes(known: Known) -> tuple[Given, ...]:
-    return tuple(_given(fact, known) for fact in known.story.votes.values() if isinstance(fact.event, e.Answered))
+    return tuple(
+        _given(fact, known) for fact in known.story.votes.values() if isinstance(fact.event, e.Answered)
+    )
+
+
+def _remarks(known: Known) -> tuple[Said, ...]:
+    found = []
+    for fact in known.facts:
+        event = fact.event
+        if getattr(event, "visit", 0) != known.story.visit:
+            continue
+        match event:
+            case e.Remarked():
+                what = "said"
+            case e.Delegated(taker=taker):
+                what = f"handed it over to {known.book.display(taker)}"
+            case e.Revised(revision=revision):
+                what = f"changed what is asked: revision {revision}, earlier answers are void"
+            case _:
+                continue
+        comment = fact.note.comment if fact.note else ""
+        found.append(Said(known.book.display(fact.actor.id), fact.at, what, comment))
+    return tuple(found)
 
 
 def _given(fact: e.Fact, known: Known) -> Given:

@@ -139,7 +139,9 @@ class PageDoor:
         try:
             row = self._rows.get(call.method)
             if row is None:
-                raise WrongMethod("method_not_allowed", f"{call.method[:16]} is not possible here.", hint=self._allow)
+                raise WrongMethod(
+                    "method_not_allowed", f"{call.method[:16]} is not possible here.", hint=self._allow
+                )
             if call.method not in ("GET", "HEAD"):
                 await self._read(visit, receive)
             call.receive = receive
@@ -153,13 +155,18 @@ class PageDoor:
             raise
         except Exception:
             log.exception("page %s failed", call.request_id)
-            broken = Refused("internal_error", "Something went wrong on the server. Nothing was recorded by this page.")
+            broken = Refused(
+                "internal_error", "Something went wrong on the server. Nothing was recorded by this page."
+            )
             return await error_page(visit, broken, 500)
 
     async def _read(self, visit: Visit, receive: Receive) -> None:
         """The posted form; refused unless it came from a page of ours."""
         body = await read_body(visit.call, receive, _FORM_LIMIT)
-        if visit.call.header(b"content-type").partition(";")[0].strip() != "application/x-www-form-urlencoded":
+        if (
+            visit.call.header(b"content-type").partition(";")[0].strip()
+            != "application/x-www-form-urlencoded"
+        ):
             raise Malformed("not_a_form", "This takes a posted form.")
         try:
             visit.form = parse_qsl(

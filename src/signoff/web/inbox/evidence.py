@@ -51,7 +51,11 @@ class Check(msgspec.Struct, frozen=True):
 
 def own_words(payload: dict[str, Any], opened: bool) -> tuple[dict[str, Any], tuple[Leaf, ...]]:
     """(the payload without what the requester says about it, those words). Nothing is in neither."""
-    words = {name: text for name, text in payload.items() if name.lower() in _WORDS and isinstance(text, str) and text}
+    words = {
+        name: text
+        for name, text in payload.items()
+        if name.lower() in _WORDS and isinstance(text, str) and text
+    }
     rest = {name: value for name, value in payload.items() if name not in words}
     return rest, tuple(_words(name, text, opened) for name, text in words.items())
 
@@ -118,15 +122,21 @@ def checks(
             continue
         result = results[step.id]
         reporter = next(
-            (f.actor.id for f in reversed(facts) if isinstance(f.event, e.Reported) and f.event.step == step.id), ""
+            (
+                f.actor.id
+                for f in reversed(facts)
+                if isinstance(f.event, e.Reported) and f.event.step == step.id
+            ),
+            "",
         )
         address = step.agent if isinstance(step, AgentStep) else ""
         by = book.display(reporter) if reporter else address
-        found.append(Check(step.id, by, address, _verdict(result), group(result, opened)))
+        found.append(Check(step.id, by, address, verdict_of(result), group(result, opened)))
     return tuple(found)
 
 
-def _verdict(result: Any) -> str:
+def verdict_of(result: Any) -> str:
+    """What a check's result says: passed, failed, or only reported."""
     if not isinstance(result, Mapping):
         return "reported"
     if result.get("error"):

@@ -104,7 +104,9 @@ def _control(rule: Mapping[str, Any]) -> tuple[str, str, tuple[tuple[str, str], 
     if "const" in rule:
         return "fixed", "", ()
     kind = _kind(rule)
-    if isinstance(rule.get("enum"), list) and all(isinstance(o, str | int | float | bool) for o in rule["enum"]):
+    if isinstance(rule.get("enum"), list) and all(
+        isinstance(o, str | int | float | bool) for o in rule["enum"]
+    ):
         return "one", "", _options(rule)
     if kind == "array":
         items = rule.get("items")
@@ -236,5 +238,7 @@ def _json(field: Field, text: str) -> Any:
         return msgspec.json.decode(text)
     except msgspec.DecodeError as problem:
         raise Invalid(
-            "form_invalid", f"{field.label[:64]}: this is not JSON ({problem}).", field=f"data.{'.'.join(field.path)}"
+            "form_invalid",
+            f"{field.label[:64]}: this is not JSON ({problem}).",
+            field=f"data.{'.'.join(field.path)}",
         ) from None

@@ -96,7 +96,9 @@ def _stop(step: Step, intent: Intent, book: Snapshot, opened: bool) -> Stop:
     open_now = intent.open is not None and intent.open.step == step.id
     state = "open" if open_now else "ahead"
     if result is not None and not open_now:
-        bad = isinstance(result, dict) and (result.get("error") or result.get("ending") in ("rejected", "expired"))
+        bad = isinstance(result, dict) and (
+            result.get("error") or result.get("ending") in ("rejected", "expired")
+        )
         state = "failed" if bad else "done"
     return Stop(step.id, kind, with_, state, group(result, opened) if result is not None else None)
 

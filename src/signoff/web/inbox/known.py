@@ -12,7 +12,9 @@ from signoff.web.api.shapes.tasks import Story
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """earlier: the requester's former intents of this type; opened: nothing is to be folded."""
+    """payload: as it stood for the task of the story; old: payloads that were revised, by the last revision of each;
+    earlier: the requester's former intents of this type; opened: nothing is to be folded.
+    """
 
     intent: Intent
     payload: dict[str, Any]
@@ -22,9 +24,31 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     reader: Actor
     earlier: Sequence[Intent] = ()
     opened: bool = False
+    old: dict[int, dict[str, Any]] = {}
 
     @property
     def task(self) -> Task | None:
         """The task while it is open."""
         held = self.intent.open
         return held if isinstance(held, Task) and held.visit == self.story.visit else None
+
+    def asked(self) -> list[tuple[str, int, int]]:
+        """Everything that this step was asked about so far, in order: (digest, revision, visit)."""
+        found: list[tuple[str, int, int]] = []
+        visits: set[int] = set()
+        for fact in self.facts:
+            match fact.event:
+                case e.TaskOpened(step=step, digest=digest, revision=revision, visit=visit) if (
+                    step == self.story.step
+                ):
+                    visits.add(visit)
+                    found.append((digest, revision, visit))
+                case e.Revised(digest=digest, revision=revision, visit=visit) if visit in visits:
+                    found.append((digest, revision, visit))
+        return found
+
+
+def payload_at(revision: int, present: dict[str, Any], old: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    """The payload that was decided on under a revision."""
+    later = [last for last in old if last >= revision]
+    return old[min(later)] if later else present

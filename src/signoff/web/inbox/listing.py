@@ -16,8 +16,9 @@ from signoff.core.plan import HumanStep
 from signoff.engine.directory import Snapshot
 from signoff.store.work import Filter, Stored
 from signoff.web.call import Page
-from signoff.web.inbox.card import from_workflow, kind_words, question
+from signoff.web.inbox.card import from_workflow, kind_words, question, worst_risk
 from signoff.web.inbox.door import Visit
+from signoff.web.inbox.evidence import verdict_of
 
 _PAGE: Final = 100
 _READ: Final = 200
@@ -37,6 +38,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     asker: str
     risk: str
+    failed: bool
     at: datetime
     due_at: datetime | None = None
     votes: int = 0
@@ -140,6 +142,7 @@ def _closed(stored: Stored, book: Snapshot) -> Entry | None:
 
 def _row(stored: Stored, step: HumanStep, book: Snapshot) -> Entry:
     intent = stored.intent
+    others = {name: result for name, result in intent.results.items() if name != step.id}
     return Entry(
         ref=intent.id,
         question=question(intent.plan, step, intent.type),
@@ -148,7 +151,8 @@ def _row(stored: Stored, step: HumanStep, book: Snapshot) -> Entry:
         type=step.task.type.value,
         kind=intent.type,
         asker=book.display(intent.requester.id),
-        risk=step.task.risk.value,
+        risk=worst_risk(step.task.risk, others)[0].value,
+        failed=any(verdict_of(result) == "failed" for result in others.values()),
         at=intent.updated_at,
     )
 

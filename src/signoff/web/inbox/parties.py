@@ -84,9 +84,13 @@ def _part(reader: Actor, known: Known, task: Task) -> str:
 def _quorum(step: HumanStep, task: Task) -> str:
     stage = step.task.stages[task.stage]
     need = needed(stage)
-    place = f"This is stage {task.stage + 1} of {len(step.task.stages)}. " if len(step.task.stages) > 1 else ""
+    place = (
+        f"This is stage {task.stage + 1} of {len(step.task.stages)}. " if len(step.task.stages) > 1 else ""
+    )
     if need == 1:
-        return place + "One yes decides." if place or len(stage.approvers) != 1 else "Your answer alone decides."
+        return (
+            place + "One yes decides." if place or len(stage.approvers) != 1 else "Your answer alone decides."
+        )
     left = missing(stage, task.stage, task.votes)
     return f"{place}{need} different people have to say yes; {left} still {'is' if left == 1 else 'are'} missing."
 

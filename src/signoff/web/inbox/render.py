@@ -43,7 +43,9 @@ def safe(value: object) -> "Markup":
     from markupsafe import Markup, escape
 
     shown = [
-        f'<span class="cp {p.mark}" title="{escape(p.about)}">{escape(p.text)}</span>' if p.mark else escape(p.text)
+        f'<span class="cp {p.mark}" title="{escape(p.about)}">{escape(p.text)}</span>'
+        if p.mark
+        else escape(p.text)
         for p in pieces(str(value))
     ]
     return Markup("").join(Markup(part) for part in shown)

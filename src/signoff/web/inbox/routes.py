@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from signoff.core.errors import NotFound
 from signoff.web.call import Page
-from signoff.web.inbox import admin, history, listing, live, signin, tasks
+from signoff.web.inbox import acts, admin, history, listing, live, signin, tasks
 from signoff.web.inbox.door import PageDoor, Row, Visit
 from signoff.web.inbox.render import static_files
 from signoff.web.parts import Parts
@@ -26,6 +26,7 @@ ROWS: Final[tuple[Row, ...]] = (
     Row("GET", "/", listing.inbox),
     Row("GET", "/tasks/{task_id}", tasks.show),
     Row("POST", "/tasks/{task_id}", tasks.decide),
+    Row("POST", "/tasks/{task_id}/{act}", acts.act),
     Row("GET", "/t/{token}", tasks.show_by_link, open=True),
     Row("POST", "/t/{token}", tasks.decide_by_link, open=True),
     Row("GET", "/intents", listing.intents),

@@ -12,7 +12,9 @@ from signoff.web.inbox.door import Visit
 def local(path: str) -> str:
     """The path, if it leads to a page of this server; else the inbox."""
     parts = urlsplit(path)
-    own = not parts.scheme and not parts.netloc and path.startswith("/") and not path.startswith(("//", "/\\"))
+    own = (
+        not parts.scheme and not parts.netloc and path.startswith("/") and not path.startswith(("//", "/\\"))
+    )
     return path if own and path.isprintable() and path.isascii() and len(path) <= 500 else "/"
 
 

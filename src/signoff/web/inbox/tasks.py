@@ -15,6 +15,7 @@ from signoff.core.events import Answered, Fact, TaskOpened
 from signoff.core.ids import visit_ref
 from signoff.core.model import Actor, Intent, Task
 from signoff.core.plan import HumanStep
+from signoff.core.standing import DECIDING
 from signoff.core.tasks import TaskType
 from signoff.engine.view import Seen
 from signoff.store.entries import Link
@@ -22,14 +23,13 @@ from signoff.store.work import Filter
 from signoff.web.api.reading import all_facts
 from signoff.web.api.shapes.tasks import Story, tell
 from signoff.web.call import Page
-from signoff.web.inbox.card import Card, card, results_before
-from signoff.web.inbox.changes import changed_leaves
+from signoff.web.inbox.card import Card, card, difference_since
 from signoff.web.inbox.door import Visit
 from signoff.web.inbox.forms import data_of, fields_of
-from signoff.web.inbox.known import Known
+from signoff.web.inbox.known import Known, payload_at
 
 _EARLIER: Final = 20
-_CORRECTABLE: Final = (400, 403, 409, 413, 422, 503)
+CORRECTABLE: Final = (400, 403, 409, 413, 422, 503)
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -58,11 +58,20 @@ async def find(visit: Visit, reader: Actor, ref: str) -> Found:
 async def known_of(visit: Visit, reader: Actor, found: Found, opened: bool) -> Known:
     intent = found.seen.stored.intent
     wanted = Filter(
-        workspace=intent.workspace, type=intent.type, requester=intent.requester.id, before=intent.id, limit=_EARLIER
+        workspace=intent.workspace,
+        type=intent.type,
+        requester=intent.requester.id,
+        before=intent.id,
+        limit=_EARLIER,
     )
+    old = {}
+    if intent.revision > 1:
+        kept = await visit.parts.view.old_payloads(reader, intent.id)
+        old = {revision: msgspec.json.decode(payload) for revision, payload in kept.items()}
     return Known(
         intent=intent,
-        payload=msgspec.json.decode(found.seen.stored.payload),
+        payload=payload_at(found.story.revision, msgspec.json.decode(found.seen.stored.payload), old),
+        old=old,
         facts=found.facts,
         story=found.story,
         book=await visit.parts.directory.of(intent.workspace),
@@ -78,7 +87,7 @@ async def known_of(visit: Visit, reader: Actor, found: Found, opened: bool) -> K
 async def show(visit: Visit) -> Page:
     """GET /tasks/{task_id}"""
     found = await find(visit, visit.actor, visit.params["task_id"])
-    return await _page(visit, visit.actor, found, here=f"/tasks/{_ref(found)}")
+    return await task_page(visit, visit.actor, found, here=f"/tasks/{_ref(found)}")
 
 
 async def decide(visit: Visit) -> Page:
@@ -89,7 +98,7 @@ async def decide(visit: Visit) -> Page:
     if refusal is None:
         return visit.to(here)
     again = await find(visit, visit.actor, visit.params["task_id"])
-    return await _page(visit, visit.actor, again, here=here, refusal=refusal)
+    return await task_page(visit, visit.actor, again, here=here, refusal=refusal)
 
 
 # -- by a link to this one task
@@ -100,7 +109,7 @@ async def show_by_link(visit: Visit) -> Page:
     link, reader = await _holder(visit)
     found = await find(visit, reader, visit_ref(link.intent_id, link.visit))
     _alive(link, found)
-    return await _page(visit, reader, found, here=visit.call.path)
+    return await task_page(visit, reader, found, here=visit.call.path)
 
 
 async def decide_by_link(visit: Visit) -> Page:
@@ -113,8 +122,8 @@ async def decide_by_link(visit: Visit) -> Page:
     again = await find(visit, reader, ref)
     if refusal is None:
         # the link may have died with its task: this answer is the only one that still shows the receipt
-        return await _page(visit, reader, again, here=visit.call.path)
-    return await _page(visit, reader, again, here=visit.call.path, refusal=refusal)
+        return await task_page(visit, reader, again, here=visit.call.path)
+    return await task_page(visit, reader, again, here=visit.call.path, refusal=refusal)
 
 
 async def _holder(visit: Visit) -> tuple[Link, Actor]:
@@ -164,7 +173,7 @@ async def _answer(visit: Visit, reader: Actor, found: Found) -> Refused | None:
             )
         await visit.parts.engine.handle(reader, intent.id, command)
     except Refused as refusal:
-        if refusal.status not in _CORRECTABLE:
+        if refusal.status not in CORRECTABLE:
             raise
         return refusal
     return None
@@ -197,7 +206,9 @@ def _command(visit: Visit, intent: Intent, story: Story) -> Answer:
 # -- the page
 
 
-async def _page(visit: Visit, reader: Actor, found: Found, *, here: str, refusal: Refused | None = None) -> Page:
+async def task_page(
+    visit: Visit, reader: Actor, found: Found, *, here: str, refusal: Refused | None = None
+) -> Page:
     intent = found.seen.stored.intent
     stale = refusal is not None and refusal.code == "stale_revision"
     # What was opened stays open while a form is corrected, but never across a change of what is decided.
@@ -216,23 +227,36 @@ async def _page(visit: Visit, reader: Actor, found: Found, *, here: str, refusal
         evidence=visit.field("x.evidence") if posted else "",
         assignee=visit.field("x.assignee") if posted else "",
         refusal=refusal,
-        stale=_difference(found, visit.field("digest")) if stale else (),
+        stale=difference_since(known, visit.field("digest")) if stale else (),
         here=here,
         by_link=by_link,
         self_approval_here=known.book.workspace.self_approval,
-        people=sorted(p.email for p in known.book.people.values()) if shown.type is TaskType.ASSIGNMENT else (),
+        people=sorted(p.email for p in known.book.people.values())
+        if shown.type is TaskType.ASSIGNMENT
+        else (),
+        draft=_draft(visit, found, shown, refusal),
+        deciders=_deciders(known) if shown.may_answer and not by_link else (),
         newer=_newer(intent, found, shown),
         mine=_own_answer(found, reader),
     )
 
 
-def _difference(found: Found, digest: str) -> tuple[Any, ...]:
-    """What changed between the page that was shown (by its digest) and now; empty where that is not known."""
-    opened = next((f.event for f in found.facts if isinstance(f.event, TaskOpened) and f.event.digest == digest), None)
-    if opened is None:
-        return ()
-    old = results_before(found.facts, opened.visit)
-    return changed_leaves(old, results_before(found.facts, found.story.visit))
+def _draft(visit: Visit, found: Found, shown: Card, refusal: Refused | None) -> str:
+    """What is asked, to be changed: only where all of it is on the page. "" where it is not."""
+    if not shown.may_answer or (shown.folded and not shown.opened):
+        return ""
+    typed = visit.field("payload") if refusal is not None else ""
+    return typed or msgspec.json.format(found.seen.stored.payload, indent=2).decode()
+
+
+def _deciders(known: Known) -> tuple[tuple[str, str], ...]:
+    """(address, name) of those to whom the reader may hand this over."""
+    able = [
+        p
+        for p in known.book.people.values()
+        if p.active and p.id != known.reader.id and set(p.roles) & DECIDING
+    ]
+    return tuple(sorted(((p.email, p.name or p.email) for p in able), key=lambda one: one[1].lower()))
 
 
 def _newer(intent: Intent, found: Found, shown: Card) -> str:

@@ -320,7 +320,10 @@ def person_out(person: Person, book: Snapshot) -> PersonOut:
     if person.hours is not None:
         work = person.hours
         out.hours = HoursOut(
-            zone=work.zone, days=[DAYS[day] for day in work.days], begins=f"{work.start:%H:%M}", ends=f"{work.end:%H:%M}"
+            zone=work.zone,
+            days=[DAYS[day] for day in work.days],
+            begins=f"{work.start:%H:%M}",
+            ends=f"{work.end:%H:%M}",
         )
     return out
 

@@ -1,0 +1,106 @@
+"""``signoff tasks`` beside answering: hand over, ask others, talk, take the request back, and watch the inbox live."""
+
+import threading
+from collections.abc import Mapping
+from typing import Any, Final
+
+import click
+
+from signoff.cli.arguments import short_id
+from signoff.cli.commands import RemoteCommand
+from signoff.cli.output import as_moment
+from signoff.cli.session import Remote
+from signoff.cli.visible import visible
+
+_STATE: Final = ("state", "outcome", "revision", "stage", "reminders_sent", "taken_by", "votes")
+
+
+@click.command("delegate", cls=RemoteCommand, fields=())
+@click.argument("task")
+@click.argument("to")
+@click.option("--comment", "-m", metavar="TEXT", help="Why; it stands in the history.")
+@click.pass_obj
+def delegate(session: Remote, task: str, to: str, comment: str | None) -> None:
+    """Hand your say over to the person TO (address or id)."""
+    after = session.client.desk.delegate(session.task_id(task), to, comment)
+    session.out.one(after, "task_id", [visible(f"handed over to {to}: {after.get('title')}")])
+
+
+@click.command("reassign", cls=RemoteCommand, fields=())
+@click.argument("task")
+@click.argument("to", nargs=-1, required=True)
+@click.option("--comment", "-m", metavar="TEXT", help="Why; it stands in the history.")
+@click.pass_obj
+def reassign(session: Remote, task: str, to: tuple[str, ...], comment: str | None) -> None:
+    """Ask others instead: people, team:NAME, role:NAME. Only owners and admins may."""
+    after = session.client.desk.reassign(session.task_id(task), to, comment)
+    session.out.one(after, "task_id", [visible(f"asked {', '.join(to)}: {after.get('title')}")])
+
+
+@click.command("comment", cls=RemoteCommand, fields=())
+@click.argument("task")
+@click.argument("text")
+@click.pass_obj
+def comment(session: Remote, task: str, text: str) -> None:
+    """Say something about a task without answering it."""
+    after = session.client.desk.comment(session.task_id(task), text)
+    session.out.one(after, "task_id", [visible(f"said: {after.get('title')}")])
+
+
+@click.command("withdraw", cls=RemoteCommand, fields=())
+@click.argument("task")
+@click.option("--reason", "-m", metavar="TEXT", help="Why; it stands in the history.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask; needed where there is no terminal.")
+@click.pass_obj
+def withdraw(session: Remote, task: str, reason: str | None, yes: bool) -> None:
+    """Take your request back: nobody has to decide it any more."""
+    task_id = session.task_id(task)
+    session.confirm(f"Withdraw {task_id}?", yes)
+    after = session.client.desk.withdraw(task_id, reason)
+    session.out.one(after, "intent_id", [visible(f"{after.get('ending')}: {after.get('intent_id')}")])
+
+
+@click.command("watch", cls=RemoteCommand, fields=())
+@click.option("--mine", is_flag=True, help="Only those that you may answer.")
+@click.option(
+    "--every", type=click.FloatRange(0.2, 60), default=2.0, show_default=True, help="Seconds between looks."
+)
+@click.option("--looks", type=click.IntRange(1), hidden=True, help="Stop after so many looks.")
+@click.pass_obj
+def watch(session: Remote, mine: bool, every: float, looks: int | None) -> None:
+    """Show the inbox live: a line for each task that opens, moves on or closes, until Ctrl-C."""
+    known: dict[str, Mapping[str, Any]] = {}
+    pause = threading.Event()
+    while True:
+        found = {task.task_id: task for task in session.client.tasks(mine)}
+        for task_id in known.keys() - found.keys():
+            _tell(session, session.client.task(task_id), "-")
+        for task_id, task in found.items():
+            if task_id not in known:
+                _tell(session, task, "+")
+            elif _state(task) != _state(known[task_id]):
+                _tell(session, task, "~")
+        known = dict(found)
+        looks = looks - 1 if looks else None
+        if looks == 0:
+            return
+        pause.wait(every)
+
+
+def _state(task: Mapping[str, Any]) -> list[object]:
+    return [task.get(name) for name in _STATE]
+
+
+def _tell(session: Remote, task: Mapping[str, Any], sign: str) -> None:
+    if not session.out.for_people:
+        session.out.each(task, "task_id")
+        return
+    is_open, due = task.get("state") == "open", as_moment(task.get("due_at"))
+    gone = "not yours any more" if sign == "-" else "open"
+    said = [gone if is_open else str(task.get("ending") or task.get("outcome"))]
+    said += [f"{len(task['votes'])} answered"] if task.get("votes") and is_open else []
+    said += [f"reminded {task['reminders_sent']}x"] if task.get("reminders_sent") else []
+    said += [f"due {session.out.cell(due)}"] if due and is_open else []
+    session.out.line(
+        visible(f"{sign} {short_id(task.get('task_id'))}  {task.get('title')}  ({', '.join(said)})")
+    )

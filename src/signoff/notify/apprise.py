@@ -1,0 +1,89 @@
+"""Everything else, by Apprise: addresses that an admin has configured, each of a service on the list. Apprise could also
+write files, run programs and call any host; what is not on the list is refused when the server starts.
+"""
+
+import asyncio
+import ipaddress
+import logging
+import socket
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from signoff.core.errors import Invalid
+from signoff.notify.channel import Message, NotSent, Target
+from signoff.notify.plain import one_line, visible
+
+log = logging.getLogger("signoff.apprise")
+
+# Services whose address is theirs.
+_SERVICES: Final = frozenset(
+    {"discord", "slack", "tgram", "msteams", "workflow", "workflows", "gchat", "pover", "pbul", "wxteams", "zulip",
+     "pagerduty", "opsgenie", "twilio", "sns", "ses", "mailgun", "sendgrid", "line", "victorops", "splunk", "prowl",
+     "join", "flock", "guilded", "signl4", "spike", "mailersend", "resend", "postmark", "simplepush", "pushy"}
+)  # fmt: skip
+# Services that somebody runs at a host of the URL.
+_HOSTED: Final = frozenset(
+    {"ntfy", "ntfys", "gotify", "gotifys", "mmost", "mmosts", "rocket", "rockets", "matrix", "matrixs", "ncloud",
+     "nclouds", "nctalk", "nctalks"}
+)  # fmt: skip
+_TIMEOUT: Final = 45.0
+
+
+def parse_urls(text: str) -> tuple[str, ...]:
+    """The URLs of the setting; raises Invalid for a service that is not on the list, without the rest of its URL."""
+    urls = tuple(text.split())
+    for url in urls:
+        scheme = url.partition("://")[0].lower()
+        if "://" not in url or scheme not in _SERVICES | _HOSTED:
+            raise Invalid(
+                "invalid_setting",
+                f"apprise_urls: {scheme[:20]!r} is not a service that may be called.",
+                field="apprise_urls",
+                hint="Allowed: " + ", ".join(sorted(_SERVICES | _HOSTED)) + ".",
+            )
+    return urls
+
+
+class Apprise:
+    def __init__(self, urls: tuple[str, ...], allow_private: bool) -> None:
+        self._urls = urls
+        self._allow_private = allow_private
+
+    async def send(self, message: Message, target: Target) -> None:
+        """To all of them; NotSent when one did not take it (those that did may hear it again)."""
+        text = visible(message.text)
+        body = f"{text}\n{message.link}" if message.link else text
+        for url in self._urls:
+            await self._reachable(url)
+        try:
+            async with asyncio.timeout(_TIMEOUT):
+                sent = await asyncio.to_thread(self._notify, one_line(message.title, 200), body)
+        except TimeoutError as error:
+            raise NotSent("Apprise: no answer in time") from error
+        if not sent:
+            raise NotSent("Apprise: a service did not take it")
+
+    def _notify(self, title: str, body: str) -> bool:
+        import apprise  # half a second and 20 MB: when it is first needed
+
+        asset = apprise.AppriseAsset(app_id="Signoff", app_url="", plugin_paths=[], interpret_escapes=False)
+        sender: Any = apprise.Apprise(asset=asset)
+        for url in self._urls:
+            if not sender.add(url):
+                log.warning("Apprise does not understand a %s:// address", url.partition("://")[0])
+                return False
+        return bool(sender.notify(body=body, title=title, body_format=apprise.NotifyFormat.TEXT))
+
+    async def _reachable(self, url: str) -> None:
+        parts = urlsplit(url)
+        if self._allow_private or parts.scheme.lower() not in _HOSTED or not parts.hostname:
+            return
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(parts.hostname, parts.port or 443, type=socket.SOCK_STREAM)
+        except OSError:
+            return  # no host but a topic: the service's own address is used
+        if any(not ipaddress.ip_address(info[4][0]).is_global for info in found):
+            raise NotSent(f"{parts.hostname} is in a private network, which this server does not call", permanent=True)
+
+    async def close(self) -> None:
+        """Nothing to close."""

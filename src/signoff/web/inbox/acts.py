@@ -1,0 +1,74 @@
+"""What a person can do with a task beside answering it: hand it over, say something, take it, change what is asked."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from signoff.core.commands import Command, Delegate, Remark, Revise, Take
+from signoff.core.errors import Invalid, NotFound, Refused
+from signoff.core.ids import visit_ref
+from signoff.web import strict
+from signoff.web.call import Page
+from signoff.web.inbox.door import Visit
+from signoff.web.inbox.tasks import CORRECTABLE, Found, find, task_page
+
+
+async def act(visit: Visit) -> Page:
+    """POST /tasks/{task_id}/{act}"""
+    run = _ACTS.get(visit.params["act"])
+    if run is None:
+        raise NotFound("not_found", "There is nothing to do by this name.")
+    found = await find(visit, visit.actor, visit.params["task_id"])
+    here = f"/tasks/{visit_ref(found.seen.stored.intent.id, found.story.visit)}"
+    try:
+        await run(visit, found)
+    except Refused as refusal:
+        if refusal.status not in CORRECTABLE:
+            raise
+        again = await find(visit, visit.actor, visit.params["task_id"])
+        return await task_page(visit, visit.actor, again, here=here, refusal=refusal)
+    return visit.to(here)
+
+
+async def _do(visit: Visit, found: Found, command: Command) -> None:
+    await visit.parts.engine.handle(visit.actor, found.seen.stored.intent.id, command)
+
+
+def _words(visit: Visit) -> str:
+    return visit.field("words").strip().replace("\r\n", "\n")
+
+
+async def _hand_over(visit: Visit, found: Found) -> None:
+    await _do(visit, found, Delegate(visit.field("to"), found.story.visit, _words(visit)))
+
+
+async def _remark(visit: Visit, found: Found) -> None:
+    if not _words(visit):
+        raise Invalid("comment_required", "There is nothing said yet.", field="words")
+    await _do(visit, found, Remark(_words(visit), found.story.visit))
+
+
+async def _take(visit: Visit, found: Found) -> None:
+    await _do(visit, found, Take(found.story.visit, free=visit.field("free") == "1"))
+
+
+async def _revise(visit: Visit, found: Found) -> None:
+    parsed = strict.parse_object(visit.field("payload").encode())
+    payload = strict.canonical(parsed.value, plain=parsed.plain)
+    stored = found.seen.stored
+    if payload == stored.payload:
+        raise Invalid(
+            "nothing_changed", "This is what is asked already; nothing was recorded.", field="payload"
+        )
+    command = Revise(
+        strict.digest(payload), found.story.visit, comment=_words(visit), digest=visit.field("digest") or "-"
+    )
+    ref = visit_ref(stored.intent.id, found.story.visit)
+    await visit.parts.engine.revise(visit.actor, ref, command, stored.payload, payload)
+
+
+_ACTS: Final[dict[str, Callable[[Visit, Found], Awaitable[None]]]] = {
+    "hand-over": _hand_over,
+    "remark": _remark,
+    "take": _take,
+    "revise": _revise,
+}

@@ -1,0 +1,186 @@
+"""Slack on loopback: it checks tokens, shapes and sizes, limits rates, keeps the cards as people see them, and signs what
+people press.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlencode
+
+TOKEN = "xoxb-loopback"
+SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
+TEAM = "T0ACME"
+
+
+@dataclass
+class Card:
+    account: str
+    body: dict[str, Any]
+    edits: int = 0
+
+    @property
+    def text(self) -> str:
+        """Everything that can be read on it."""
+        return "\n".join(_texts(self.body["blocks"]))
+
+    @property
+    def buttons(self) -> list[dict[str, Any]]:
+        return [b for block in self.body["blocks"] if block["type"] == "actions" for b in block["elements"]]
+
+    def press(self, outcome: str) -> dict[str, Any]:
+        """The button that says so."""
+        return next(b for b in self.buttons if b["action_id"] == f"answer:{outcome}")
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        own = [value["text"]] if isinstance(value.get("text"), str) else []
+        return own + [text for item in value.values() for text in _texts(item)]
+    return [text for item in value for text in _texts(item)] if isinstance(value, list) else []
+
+
+def faults(body: dict[str, Any]) -> list[str]:
+    """What the real one refuses as invalid_blocks, and what must never be in a card of ours."""
+    found = [] if len(body["blocks"]) <= 50 else ["too many blocks"]
+    for block in body["blocks"]:
+        if block["type"] not in ("section", "context", "actions"):
+            found.append(f"{block['type']} block")
+        for limit, texts in ((3000, _texts(block)),):
+            found += [f"text of {len(text)}" for text in texts if not 1 <= len(text) <= limit]
+    for button in Card("", body).buttons:
+        found += ["button text"] * (len(button["text"]["text"]) > 75) + ["value"] * (len(button.get("value", "")) > 2000)
+    return found + ["mrkdwn"] * ('"mrkdwn"' in json.dumps(body["blocks"]))
+
+
+@dataclass
+class FakeSlack:
+    """``limited``: how many of the next posts are told to wait; ``members``: account -> what users.info adds."""
+
+    cards: dict[str, Card] = field(default_factory=dict)
+    whispers: list[tuple[str, str]] = field(default_factory=list)
+    members: dict[str, dict[str, Any]] = field(default_factory=dict)
+    limited: int = 0
+    error: str = ""
+    calls: list[str] = field(default_factory=list)
+    url: str = ""
+    hold: asyncio.Event | None = None
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def api(self) -> str:
+        return f"{self.url}/api"
+
+    @property
+    def hooks(self) -> str:
+        return f"{self.url}/hooks/"
+
+    def cards_of(self, account: str) -> list[Card]:
+        return [card for card in self.cards.values() if card.account == account]
+
+    async def answer(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], Any]:
+        if path.startswith("/hooks/"):
+            self.whispers.append((path.removeprefix("/hooks/"), json.loads(body)["text"]))
+            return 200, {}, {"ok": True}
+        method = path.removeprefix("/api/")
+        self.calls.append(method)
+        if headers.get("authorization") != f"Bearer {TOKEN}":
+            return 200, {}, {"ok": False, "error": "invalid_auth"}
+        if self.limited:
+            self.limited -= 1
+            return 429, {"retry-after": "40"}, {"ok": False, "error": "ratelimited"}
+        if self.error:
+            return 200, {}, {"ok": False, "error": self.error}
+        if method == "users.info":
+            account = parse_qs(body.decode())["user"][0]
+            if account not in self.members:
+                return 200, {}, {"ok": False, "error": "user_not_found"}
+            return 200, {}, {"ok": True, "user": {"id": account, "team_id": TEAM, **self.members[account]}}
+        said = json.loads(body)
+        if faults(said):
+            return 200, {}, {"ok": False, "error": "invalid_blocks", "faults": faults(said)}
+        return 200, {}, await self._card(method, said)
+
+    async def _card(self, method: str, said: dict[str, Any]) -> dict[str, Any]:
+        if method == "chat.update":
+            card = self.cards.get(f"{said['channel']}:{said['ts']}")
+            if card is None:
+                return {"ok": False, "error": "message_not_found"}
+            card.body, card.edits = said, card.edits + 1
+            return {"ok": True, "channel": said["channel"], "ts": said["ts"]}
+        if said["channel"] not in self.members:
+            return {"ok": False, "error": "channel_not_found"}
+        channel, ts = f"D{said['channel']}", f"1700000000.{len(self.cards):06}"
+        self.cards[f"{channel}:{ts}"] = Card(said["channel"], said)
+        self.arrived.set()
+        if self.hold is not None:
+            await self.hold.wait()
+        return {"ok": True, "channel": channel, "ts": ts}
+
+    # -- what Slack sends when somebody presses or types
+
+    def pressed(self, button: dict[str, Any], account: str, team: str = TEAM, user_team: str = TEAM) -> bytes:
+        payload = {
+            "type": "block_actions", "team": {"id": team, "domain": "acme"},
+            "user": {"id": account, "username": "ann", "name": "ann@acme.example", "team_id": user_team},
+            "response_url": f"{self.hooks}{account}", "actions": [button],
+        }  # fmt: skip
+        return urlencode({"payload": json.dumps(payload)}).encode()
+
+    def typed(self, text: str, account: str, team: str = TEAM) -> bytes:
+        return urlencode(
+            {"command": "/signoff", "text": text, "team_id": team, "user_id": account,
+             "response_url": f"{self.hooks}{account}"}
+        ).encode()  # fmt: skip
+
+
+def signed(body: bytes, at: float, secret: str = SECRET) -> dict[str, str]:
+    """The headers of a request that Slack signs."""
+    stamp = str(int(at))
+    digest = hmac.new(secret.encode(), f"v0:{stamp}:".encode() + body, hashlib.sha256).hexdigest()
+    return {
+        "x-slack-request-timestamp": stamp, "x-slack-signature": f"v0={digest}",
+        "content-type": "application/x-www-form-urlencoded",
+    }  # fmt: skip
+
+
+@asynccontextmanager
+async def fake_slack() -> AsyncIterator[FakeSlack]:
+    it = FakeSlack()
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                first, *lines = head.strip().split("\r\n")
+                headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+                body = await reader.readexactly(int(headers.get("content-length", 0)))
+                status, more, said = await it.answer(first.split()[1], headers, body)
+                out = json.dumps(said).encode()
+                extra = "".join(f"{name}: {value}\r\n" for name, value in more.items())
+                writer.write(f"HTTP/1.1 {status} Said\r\n{extra}content-length: {len(out)}\r\n\r\n".encode() + out)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return
+        finally:
+            writer.close()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.ensure_future(serve(reader, writer))
+        tasks.add(task)
+        await asyncio.gather(task, return_exceptions=True)
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    it.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield it
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from bench.goals import Goal
 
-_WIDTH = 50
+_WIDTH = 54
 worst: list[str] = []  # every verdict printed so far
 
 

@@ -81,6 +81,7 @@ class Server:
         self.keys = Keys(self.store, self.directory, self.clock)
         self.feed.watch(self.keys.heard)
         self.registry = Registry(self.store, self.directory, self.keys, self.clock)
+        self.sessions = Sessions(self.store, self.keys, self.clock)
         self.timekeeper = Timekeeper(self.engine, self.store, self.clock)
         self.messenger = Messenger(
             self.engine, self.store, self.directory, self.sessions, self.clock, self._channels.personal,
@@ -110,7 +111,7 @@ class Server:
             directory=self.directory,
             planner=Planner(self.store, self.directory),
             registry=self.registry,
-            sessions=Sessions(self.store, self.keys, self.clock),
+            sessions=self.sessions,
             slack=self.slack.desk if self.slack else None,
             clock=self.clock,
             feed=self.feed,

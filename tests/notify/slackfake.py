@@ -48,10 +48,10 @@ def faults(body: dict[str, Any]) -> list[str]:
     """What the real one refuses as invalid_blocks, and what must never be in a card of ours."""
     found = [] if len(body["blocks"]) <= 50 else ["too many blocks"]
     for block in body["blocks"]:
-        if block["type"] not in ("section", "context", "actions"):
+        if block["type"] not in ("header", "section", "context", "actions"):
             found.append(f"{block['type']} block")
-        for limit, texts in ((3000, _texts(block)),):
-            found += [f"text of {len(text)}" for text in texts if not 1 <= len(text) <= limit]
+        limit = 150 if block["type"] == "header" else 3000
+        found += [f"text of {len(text)}" for text in _texts(block) if not 1 <= len(text) <= limit]
     for button in Card("", body).buttons:
         found += ["button text"] * (len(button["text"]["text"]) > 75) + ["value"] * (len(button.get("value", "")) > 2000)
     return found + ["mrkdwn"] * ('"mrkdwn"' in json.dumps(body["blocks"]))

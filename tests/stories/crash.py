@@ -25,6 +25,7 @@ from tests.databases import create_database, drop_database
 from tests.live import PATIENCE, Live
 from tests.stories.programs import KIND
 
+GATE = {"intent_type": "intent.gate.v1", "human_task": {"title": "Run it?"}}
 WORKFLOW = {
     "workflow": "crash",
     "intent_type": KIND,
@@ -94,6 +95,26 @@ def ask(live: Live, method: str, path: str, body: Any = None, key: str = "", **h
         raise ConnectionError(f"cut off: {error!r}") from error
     finally:
         connection.close()
+
+
+@contextmanager
+def alone(folder: Path, **settings: str) -> Iterator[Live]:
+    """A server for one story, with its SQLite file or the database that the settings name."""
+    with stopped_at_the_end(Live(folder / ".signoff", "", 0, notify="none", **settings)) as live:
+        yield live
+
+
+def sent(live: Live, **fields: Any) -> str:
+    """The id of a new intent that waits for a person."""
+    answer = ask(live, "POST", "/v1/intents", GATE | fields)
+    assert answer.status == 200, answer
+    found: str = answer.json["intent_id"]
+    return found
+
+
+def count(live: Live) -> int:
+    """How many intents there are, as far as a page shows."""
+    return len(ask(live, "GET", "/v1/intents?limit=200").json["intents"])
 
 
 class Process:

@@ -25,7 +25,7 @@ MAX_STAGES: Final = 10
 MAX_RUNGS: Final = 20
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _CLOCK: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
-_FIELDS: Final = (
+FIELDS: Final = (
     "approve", "self_approval", "remind", "escalate", "deadline", "on_timeout", "hours", "strength", "risk",
 )  # fmt: skip
 _LEAST: Final = {Risk.LOW: Strength.LINK, Risk.MEDIUM: Strength.LINK}
@@ -55,7 +55,7 @@ def compile_policy(source: object, path: str = "") -> Policy:
 
 def read_policy(fields: Fields) -> Policy:
     """The policy that an object of a document holds."""
-    fields.known(*_FIELDS)
+    fields.known(*FIELDS)
     deadline = fields.duration("deadline")
     risk = Risk(_word(fields, "risk", [risk.value for risk in Risk]) or Risk.MEDIUM)
     fallback, outcome, goto = _on_timeout(fields, deadline, risk)

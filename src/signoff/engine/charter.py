@@ -49,7 +49,7 @@ class Draft:
     def __init__(self, actor: Actor, book: Snapshot, now: datetime) -> None:
         self.actor = actor
         self.now = now
-        self.book = book
+        self.before = self.book = book
         self.planned: list[Planned] = []
         self.entries: list[msgspec.Struct] = []
         self.plans: list[Plan] = []
@@ -241,9 +241,13 @@ def _absences(draft: Draft, wish: PersonWish) -> None:
 
 
 def _keep_an_owner(draft: Draft) -> None:
-    if any(isinstance(entry, Person) for entry in draft.entries) and draft.book.people:
-        if not any(p.active and "owner" in p.roles for p in draft.book.people.values()):
-            raise Invalid("last_owner", "The workspace would have no owner any more.", field="people")
+    """Refuse a charter that takes the last owner away."""
+    if _owned(draft.before) and not _owned(draft.book):
+        raise Invalid("last_owner", "The workspace would have no owner any more.", field="people")
+
+
+def _owned(book: Snapshot) -> bool:
+    return any(person.active and "owner" in person.roles for person in book.people.values())
 
 
 def _member(draft: Draft, name: str, field: str) -> str:

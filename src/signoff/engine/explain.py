@@ -132,7 +132,8 @@ def _reaches(
             found.append(Reach(person_id, "", names, _why(names), voted.get((person_id, person_id), "")))
             absence = absence_at(book.people[person_id].absences, now)
             taker, why = (absence.delegate if absence else ""), "stands in while absent"
-        able = taker in book.standing and taker not in barred
+        own = book.standing.get(taker, frozenset()) & parties  # their own say comes before anybody else's
+        able = taker in book.standing and taker not in barred and (not own or taker in handed)
         if able and (person_id in handed or any(s.person == person_id for s in book.stand_ins(taker, now))):
             found.append(Reach(taker, person_id, names, why, voted.get((taker, person_id), "")))
     return found

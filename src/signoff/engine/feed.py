@@ -38,13 +38,13 @@ def directory_word(workspace: str) -> str:
 class Waiter:
     """Registered for some words; set once any of them is spoken. Use as a context manager."""
 
-    __slots__ = ("_expired", "_feed", "_told", "_woken", "words")
+    __slots__ = ("_asleep", "_feed", "_told", "_woken", "words")
 
     def __init__(self, feed: "Feed", words: tuple[str, ...]) -> None:
         self._feed = feed
         self.words = words
-        self._woken = asyncio.Event()
-        self._expired = False
+        self._woken = False
+        self._asleep: asyncio.Future[None] | None = None  # an Event would take as much memory as all the rest
         self._told: list[Change] = []
 
     def __enter__(self) -> "Waiter":
@@ -61,7 +61,8 @@ class Waiter:
                     del self._feed.waiters[word]
 
     def wake(self) -> None:
-        self._woken.set()
+        self._woken = True
+        self._rise()
 
     def tell(self, change: Change) -> None:
         """Hand over a committed change; the wake-up follows."""
@@ -75,23 +76,21 @@ class Waiter:
 
     async def wait(self, timeout: float) -> bool:
         """True when woken within ``timeout`` seconds; then waits anew from the next call on."""
-        if not self._woken.is_set():
-            timer = asyncio.get_running_loop().call_later(max(timeout, 0), self._expire)
-            self._expired = False
+        if not self._woken:
+            loop = asyncio.get_running_loop()
+            self._asleep = loop.create_future()
+            timer = loop.call_later(max(timeout, 0), self._rise)
             try:
-                await self._woken.wait()
+                await self._asleep
             finally:
                 timer.cancel()
-            woken = not self._expired
-        else:
-            woken = True
-        self._woken.clear()
+                self._asleep = None
+        woken, self._woken = self._woken, False
         return woken
 
-    def _expire(self) -> None:
-        if not self._woken.is_set():
-            self._expired = True
-            self._woken.set()
+    def _rise(self) -> None:
+        if self._asleep is not None and not self._asleep.done():
+            self._asleep.set_result(None)
 
 
 class Feed:

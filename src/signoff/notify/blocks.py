@@ -15,6 +15,7 @@ ANSWER: Final = "answer"
 _SECTION: Final = 2900  # of Slack's 3000 characters
 _SECTIONS: Final = 3
 _TITLE: Final = 500
+_HEADING: Final = 150  # Slack's limit
 
 
 class Press(msgspec.Struct, frozen=True):
@@ -31,7 +32,7 @@ def message(letter: Letter) -> dict[str, Any]:
     question = one_line(letter.question, _TITLE)
     leaves, cut = _sections(_leaves(letter))
     said, said_cut = _sections(visible(letter.said))
-    blocks = [_plain(f"{letter.headline}\n{question}"), _plain(_facts(letter))]
+    blocks = [_quiet(letter.headline), _heading(question), _plain(_facts(letter))]
     if letter.leaves or letter.rest:
         blocks += [_quiet(f"What is asked for, as {one_line(letter.asker, 200)} sent it"), *leaves]
     if cut or letter.missing:
@@ -77,6 +78,10 @@ def _text(text: str) -> dict[str, Any]:
 
 def _plain(text: str) -> dict[str, Any]:
     return {"type": "section", "text": _text(text)}
+
+
+def _heading(text: str) -> dict[str, Any]:
+    return {"type": "header", "text": _text(text)} if len(text) <= _HEADING else _plain(text)
 
 
 def _quiet(text: str) -> dict[str, Any]:

@@ -153,6 +153,8 @@ def translated() -> Iterator[None]:
         if isinstance(error, asyncpg.NotNullViolationError) and error.table_name == "replies":
             raise Afresh("database_contended", "The same key was answered just now.") from error
         raise Conflict("write_conflict", f"The database refused a row: {error}.") from error
+    except (asyncpg.DuplicateTableError, asyncpg.DuplicateObjectError) as error:
+        raise Conflict("write_conflict", f"Another server made it at the same moment: {error}.") from error
     except asyncpg.CharacterNotInRepertoireError as error:
         raise Invalid("invalid_text", "A text holds the character U+0000, which cannot be kept.") from error
     except asyncpg.PostgresError as error:

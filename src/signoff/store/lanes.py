@@ -137,6 +137,6 @@ def translated(call: Callable[..., T], *args: Any) -> T:
     except (apsw.CorruptError, apsw.NotADBError) as error:
         raise Busy("database_damaged", f"The database file is damaged: {error}.", retry_after=60) from error
     except _UNAVAILABLE as error:
-        if error.extendedresult in _NO_ROOM:
+        if getattr(error, "extendedresult", 0) in _NO_ROOM:
             raise Busy("storage_full", f"The database cannot grow: {error}.", retry_after=10) from error
         raise Busy("database_unavailable", f"The database cannot be used right now: {error}.") from error

@@ -1,10 +1,11 @@
 """Whatever an agent writes is data: shown as it is, never markup, never the question, never a button, never hidden."""
 
+import json
 import unicodedata
 
 import pytest
 
-from signoff.web.inbox.text import hidden, pieces
+from signoff.web.inbox.text import hidden, pieces, plain_json
 from tests.web.inbox.reading import Shown, reader
 from tests.web.world import World
 
@@ -189,6 +190,13 @@ def test_what_cannot_be_seen_is_named(character: str) -> None:
     found = pieces(f"a{character}b")
     assert [piece for piece in found if piece.mark == "hidden" and piece.text == f"U+{ord(character):04X}"]
     assert character not in "".join(piece.text for piece in found)
+
+
+def test_json_keeps_its_meaning_when_what_hides_is_escaped() -> None:
+    value = {"a": "".join(every_hidden()), "k\u202e": "\U000e0041é"}
+    text = plain_json(json.dumps(value, ensure_ascii=False))
+    assert json.loads(text) == value
+    assert not [c for c in text if hidden(c)]
 
 
 def test_ordinary_text_of_any_language_stays_as_it_is() -> None:

@@ -24,6 +24,7 @@ async def addresses(web: World) -> list[str]:
         "task_id": task_id,
         "intent_id": intent_id,
         "key_id": key,
+        "act": "remark",
         "name": "inbox.css",
     }
     found = []

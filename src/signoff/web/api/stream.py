@@ -16,6 +16,7 @@ from signoff.core import events as e
 from signoff.core.advance import Change
 from signoff.engine.feed import agent_word
 from signoff.engine.view import Seen
+from signoff.store.work import Stored
 from signoff.web.api.reading import address_of, facts_after, visible
 from signoff.web.api.shapes.agents import shown_delivery
 from signoff.web.api.shapes.events import STEP, EventOut, trail_of
@@ -84,6 +85,7 @@ def _stream(call: Call, source: Source, words: tuple[str, ...], held_open: bool)
                 frames = await source.read(waiter.told())
                 if frames:
                     await write(b"".join(frames))
+                    frames = ()  # thousands of idle streams would hold what they last said
                     spoken = clock()
                     if not held_open:
                         until = min(until, spoken + LINGER)
@@ -105,7 +107,7 @@ class _Life:
 
     def __init__(self, call: Call, seen: Seen, since: int) -> None:
         self._call = call
-        self._seen = seen
+        self._seen = Seen(Stored(seen.stored.intent, b""), seen.visit)
         self._trail = trail_of(seen.stored.intent, seen.visit)
         self._since = since
         self._walked = 0

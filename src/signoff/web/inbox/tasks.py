@@ -27,6 +27,7 @@ from signoff.web.inbox.card import Card, card, difference_since
 from signoff.web.inbox.door import Visit
 from signoff.web.inbox.forms import data_of, fields_of
 from signoff.web.inbox.known import Known, payload_at
+from signoff.web.inbox.text import plain_json
 
 _EARLIER: Final = 20
 CORRECTABLE: Final = (400, 403, 409, 413, 422, 503)
@@ -246,7 +247,7 @@ def _draft(visit: Visit, found: Found, shown: Card, refusal: Refused | None) -> 
     if not shown.may_answer or (shown.folded and not shown.opened):
         return ""
     typed = visit.field("payload") if refusal is not None else ""
-    return typed or msgspec.json.format(found.seen.stored.payload, indent=2).decode()
+    return typed or plain_json(msgspec.json.format(found.seen.stored.payload, indent=2).decode())
 
 
 def _deciders(known: Known) -> tuple[tuple[str, str], ...]:

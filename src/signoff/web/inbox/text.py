@@ -114,6 +114,18 @@ def _scripts(word: str) -> list[str]:
     return [script.title() for script in _SCRIPTS if script in names]
 
 
+def plain_json(text: str) -> str:
+    """JSON text that means the same, with everything hidden in its strings written as an escape."""
+    return _SUSPECT.sub(lambda run: "".join(map(_escape, run.group())), text)
+
+
+def _escape(character: str) -> str:
+    if not hidden(character):
+        return character
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
+
+
 def one_line(text: str) -> str:
     """The text on one line, for places that have only one: line ends become their code point's name."""
     return text.replace("\r\n", "\u240d\u240a").replace("\n", "\u240a")

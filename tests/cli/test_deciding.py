@@ -1,0 +1,73 @@
+"""Who decides, as scripts say it: one file applied, people away, policies explained, tasks handed over and taken back."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from signoff.cli.failures import Code
+from tests.cli.test_live import Shell
+from tests.stories.servers import serving
+
+CHARTER = """
+people:
+  ann@acme.example: {name: Ann, zone: Europe/Berlin}
+  bob@acme.example: {name: Bob}
+teams:
+  sre:
+    members: [ann@acme.example, bob@acme.example]
+    rotation: {handover: "mon 09:00", zone: Europe/Berlin, anchor: 2026-03-02}
+policies:
+  prod: {approve: [{any: [team:sre, role:owner]}], remind: 5m, deadline: 8h}
+workflows:
+  - {workflow: mig, intent_type: intent.mig.v1, steps: [{id: ok, human: {title: Migrate?, policy: prod}}]}
+"""
+
+
+@pytest.fixture(scope="module")
+def sh(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    folder: Path = tmp_path_factory.mktemp("deciding")
+    with serving(request, folder / ".signoff") as live:
+        shell = Shell(live)
+        (shell.folder / "who.yaml").write_text(CHARTER, encoding="utf-8")
+        yield shell
+
+
+def test_a_file_is_shown_then_applied_after_a_yes_and_the_second_time_nothing_changes(sh: Shell) -> None:
+    assert "+ create policy prod" in sh("apply", "-f", "who.yaml", "--dry-run")
+    sh("apply", "-f", "who.yaml", code=Code.USAGE)  # nobody can be asked here
+    assert sh("apply", "-f", "who.yaml", "--yes") == "applied: 5 changed"
+    assert sh("apply", "-f", "who.yaml").endswith("Nothing would change.")
+    assert [p["name"] for p in sh.json("policies", "list")] == ["prod"]
+    assert sh.json("teams", "list")[0]["rotation"]["on_call"]
+
+
+def test_people_are_added_changed_and_away(sh: Shell) -> None:
+    assert "added: cem@acme.example" in sh("people", "add", "cem@acme.example", "--name", "Cem", "--role", "member")
+    sh("people", "set", "cem@acme.example", "--zone", "Mars/Olympus", code=Code.USAGE)
+    sh("people", "set", "cem@acme.example", "--inactive", "--address", "slack=U1")
+    away = ["--from", "2026-03-02", "--until", "2026-03-06", "--delegate", "bob@acme.example"]
+    sh("people", "absent", "ann@acme.example", *away)
+    found = {p["email"]: p for p in sh.json("people", "list")}
+    assert (found["cem@acme.example"]["active"], found["cem@acme.example"]["addresses"]) == (False, {"slack": "U1"})
+    assert found["ann@acme.example"]["absences"][0]["from"] == "2026-03-01T23:00:00Z"
+    sh("people", "absent", "ann@acme.example", "--clear")
+    sh("people", "absent", "zoe@acme.example", *away, code=Code.NOT_FOUND)
+
+
+def test_a_task_is_explained_handed_over_talked_about_watched_and_taken_back(sh: Shell) -> None:
+    intent_id = sh("intents", "send", "--type", "intent.mig.v1", "--payload", "{}", "-o", "id")
+    explained = sh("policies", "explain", intent_id)
+    assert "reminder 1" in explained and "deadline 1" in explained
+    assert [c["kind"] for c in sh.json("policies", "explain", "prod", "--at", "2026-03-09T09:00:00Z")["contacts"]] == (
+        ["reminder"] * 3 + ["deadline"]
+    )
+    sh("policies", "explain", "nope!", code=Code.NOT_FOUND)
+    sh("tasks", "delegate", intent_id, "bob@acme.example")
+    sh("tasks", "comment", intent_id, "why now?")
+    sh("tasks", "reassign", intent_id, "team:sre")
+    assert "Migrate?" in sh("tasks", "watch", "--looks", "1")
+    assert json.loads(sh("tasks", "watch", "--looks", "1", "-o", "jsonl"))["title"] == "Migrate?"
+    assert "withdrawn" in sh("tasks", "withdraw", intent_id, "--yes")
+    sh("intents", "watch", intent_id, code=Code.WITHDRAWN)

@@ -1,0 +1,196 @@
+"""A simulated weekend: what was explained on Friday is what happens, moment by moment and person by person, no more and
+no fewer, although the server is replaced in the middle. No waiting: the clock is moved, the loop is stepped.
+"""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from signoff.core import commands as c
+from signoff.core import events as e
+from signoff.core.chain import unseal
+from signoff.core.charter import compile_charter
+from signoff.core.direct import compile_direct
+from signoff.core.model import Actor, ActorKind, Task
+from signoff.core.notices import Notice, NoticeKind, notices
+from signoff.engine.explain import explain
+from signoff.engine.staffing import recipients
+from tests.builders import SERVICE, WORKSPACE
+from tests.engine.works import ROOT, Works, settle
+
+BERLIN, NEW_YORK = "Europe/Berlin", "America/New_York"
+FRIDAY = datetime(2026, 3, 6, 13, 30, tzinfo=UTC)  # 14:30 in Berlin, 08:30 in New York
+STEP = timedelta(minutes=5)
+Contact = tuple[str, datetime, tuple[str, ...]]
+
+
+def email(name: str) -> str:
+    return f"{name}@acme.example"
+
+
+def policy(zone: str) -> dict[str, Any]:
+    return {
+        "approve": [{"any": ["team:sre"]}, {"any": [email("dora")]}],
+        "remind": {"after": "1h", "every": "4h", "at_most": 3},
+        "escalate": [{"after": "6h", "to": [email("fay")]}, {"after": "12h", "to": ["team:platform"]}],
+        "deadline": "6d",
+        "hours": {"zone": zone, "days": "mon-fri", "from": "08:00", "to": "18:00"},
+    }
+
+
+CHARTER: dict[str, Any] = {
+    "people": {email(name): {} for name in ("ann", "bob", "dora", "emil", "fay", "gus")}
+    | {
+        email("dora"): {
+            "zone": BERLIN,
+            "absences": [{"from": "2026-03-06", "until": "2026-03-09", "delegate": email("emil")}],
+        }
+    },
+    "teams": {
+        "sre": {
+            "members": [email("ann"), email("bob")],
+            "rotation": {"handover": "mon 10:00", "zone": BERLIN, "anchor": "2026-03-02"},
+        },
+        "platform": {"members": [email("gus"), email("fay")]},
+    },
+    "policies": {"east": policy(BERLIN), "west": policy(NEW_YORK)},
+    "workflows": [
+        {"workflow": name, "intent_type": f"{name}.v1", "steps": [{"id": "ok", "human": {"policy": name}}]}
+        for name in ("east", "west")
+    ],
+}
+
+
+async def submitted(works: Works, name: str) -> str:
+    request = compile_direct({"intent_type": f"{name}.v1", "payload": {"where": name}})
+    payload = b'{"where":"' + name.encode() + b'"}'
+    submission = await works.planner.direct(WORKSPACE, request, payload, hashlib.sha256(payload).hexdigest(), SERVICE.sponsors)
+    done = await works.engine.submit(SERVICE, submission)
+    assert done.change is not None
+    return done.change.after.id
+
+
+async def explained(works: Works, intent_id: str, until: datetime) -> list[Contact]:
+    """What is foretold now, up to a moment."""
+    intent = await works.intent(intent_id)
+    assert isinstance(intent.open, Task)
+    book = await works.directory.of(WORKSPACE)
+    made = explain(intent, intent.open, book, works.clock.now())
+    found = [(one.contact.kind.value, one.contact.at, one.people) for one in made.contacts]
+    return [contact for contact in found if contact[1] < until]
+
+
+async def happened(works: Works, intent_id: str) -> list[Contact]:
+    """What time did: each notice with its moment and whom it reaches."""
+    intent = await works.intent(intent_id)
+    book = await works.directory.of(WORKSPACE)
+    kinds = {e.Reminded: "reminder", e.Escalated: "escalation", e.Decided: "deadline"}
+    rows = await works.store.intents.history(intent_id)
+    facts = [unseal(row.body, row.private) for row in rows]
+    return [
+        (kinds[type(fact.event)], fact.at, recipients(book, told(fact, intent), fact.at))
+        for fact in facts
+        if type(fact.event) in kinds and fact.actor.kind is ActorKind.SYSTEM
+    ]
+
+
+def told(fact: e.Fact, intent: Any) -> tuple[str, ...]:
+    """Whom the fact's notice is for, as stored in the outbox; a decision tells those of its stage."""
+    if isinstance(fact.event, e.Escalated):
+        return fact.event.to
+    spec = intent.plan.by_id["ok"].task
+    return tuple(spec.stages[0 if fact.at < MONDAY_NOON else 1].approvers)
+
+
+MONDAY_NOON = datetime(2026, 3, 9, 12, 0, tzinfo=ZoneInfo(BERLIN)).astimezone(UTC)
+
+
+async def pass_until(works: Works, moment: datetime) -> None:
+    while works.clock.now() < moment:
+        await works.pass_time(min(STEP, moment - works.clock.now()))
+
+
+async def person(works: Works, name: str) -> Actor:
+    book = await works.directory.of(WORKSPACE)
+    found = book.person(email(name))
+    assert found is not None
+    actor = await works.keys.person(WORKSPACE, found.id, "test")
+    assert actor is not None
+    return actor
+
+
+async def test_the_weekend_goes_exactly_as_explained(works: Works) -> None:
+    await settle(works)
+    works.clock.move(FRIDAY - works.clock.now())
+    await works.registry.charters.apply(ROOT, compile_charter(CHARTER))
+    gates = [await submitted(works, name) for name in ("east", "west")]
+    foretold = {gate: await explained(works, gate, MONDAY_NOON) for gate in gates}
+    await pass_until(works, datetime(2026, 3, 8, 3, tzinfo=UTC))
+
+    # The server is gone in the night to Sunday; another one goes on from the database alone.
+    again = Works(works.store, works.clock)
+    async with again.running():
+        await pass_until(again, MONDAY_NOON)
+        for gate in gates:
+            assert await happened(again, gate) == foretold[gate]
+        await again.do(gates[0], c.Answer("approved"), await person(again, "bob"))
+        second = await explained(again, gates[0], datetime.max.replace(tzinfo=UTC))
+        rest = await explained(again, gates[1], datetime.max.replace(tzinfo=UTC))
+        await pass_until(again, FRIDAY + timedelta(days=6, hours=1))
+        assert await happened(again, gates[0]) == foretold[gates[0]] + second
+        assert [one[:2] for one in await happened(again, gates[1])] == [
+            one[:2] for one in foretold[gates[1]] + rest
+        ]
+        for gate in gates:
+            intent = await again.intent(gate)
+            assert (intent.status.value, intent.ending and intent.ending.value) == ("FAILED", "expired")
+        assert await again.findings() == []
+
+
+async def test_the_moments_are_the_ones_a_person_would_work_out(works: Works) -> None:
+    await settle(works)
+    works.clock.move(FRIDAY - works.clock.now())
+    await works.registry.charters.apply(ROOT, compile_charter(CHARTER))
+    east, west = [await explained(works, await submitted(works, name), MONDAY_NOON) for name in ("east", "west")]
+    names = {p.id: p.email.partition("@")[0] for p in (await works.directory.of(WORKSPACE)).people.values()}
+
+    def said(contacts: list[Contact], zone: str) -> list[tuple[str, str, list[str]]]:
+        return [
+            (kind, at.astimezone(ZoneInfo(zone)).strftime("%a %H:%M"), [names[one] for one in to]) for kind, at, to in contacts
+        ]
+
+    # Ann is on call until Monday 10:00, then Bob; six working hours after Friday 14:30 are Monday 10:30.
+    assert said(east, BERLIN) == [
+        ("reminder", "Fri 15:30", ["ann"]),
+        ("reminder", "Mon 09:30", ["ann"]),
+        ("escalation", "Mon 10:30", ["fay"]),
+    ]
+    # In New York it is 08:30: nearly a whole working day is left, and on the 8th the clocks go forward.
+    assert said(west, NEW_YORK) == [
+        ("reminder", "Fri 09:30", ["ann"]),
+        ("reminder", "Fri 13:30", ["ann"]),
+        ("escalation", "Fri 14:30", ["fay"]),
+        ("reminder", "Fri 17:30", ["ann"]),
+    ]
+
+
+async def test_a_stage_that_begins_tells_its_people_and_an_absent_one_is_reached_through_the_delegate(works: Works) -> None:
+    await settle(works)
+    works.clock.move(FRIDAY - works.clock.now())
+    await works.registry.charters.apply(ROOT, compile_charter(CHARTER))
+    gate = await submitted(works, "east")
+    change = await works.do(gate, c.Answer("approved"), await person(works, "ann"))
+    [passed] = [s.fact for s in change.facts if isinstance(s.fact.event, e.StagePassed)]
+    notice: Notice
+    [notice] = notices(change.before, passed, change.after)
+    assert (notice.kind, notice.to) == (NoticeKind.TASK_OPENED, (email("dora"),))
+    book = await works.directory.of(WORKSPACE)
+    emil, dora = book.person(email("emil")), book.person(email("dora"))
+    assert emil and dora
+    assert recipients(book, notice.to, works.clock.now()) == (emil.id,)
+    assert recipients(book, notice.to, datetime(2026, 3, 9, 23, tzinfo=UTC)) == (dora.id,)
+    change = await works.do(gate, c.Answer("approved"), await person(works, "emil"))
+    [answered] = [s.fact.event for s in change.facts if isinstance(s.fact.event, e.Answered)]
+    assert answered.principal == dora.id
+    assert change.after.status.value == "COMPLETED"

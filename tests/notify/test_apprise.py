@@ -1,0 +1,52 @@
+"""Everything else by Apprise: a service of the list on loopback, and what is not on it."""
+
+import json
+
+import pytest
+
+from signoff.core import commands as c
+from signoff.core.errors import Invalid
+from signoff.engine.clock import FixedClock
+from signoff.notify.apprise import Apprise, parse_urls
+from signoff.store.store import Store
+from tests.builders import ANN
+from tests.engine.sink import sink
+from tests.notify.town import asked, town
+
+
+async def test_a_service_hears_of_the_question_and_of_its_end(store: Store, clock: FixedClock) -> None:
+    async with sink() as service:
+        urls = parse_urls(service.url.replace("http://", "ntfy://") + "/decisions")
+        async with town(store, clock, {}, apprise=Apprise(urls, True)) as it:
+            intent = await it.submit(asked())
+            await it.carry()
+            await it.do(intent.id, c.Answer("approved"), ANN)
+            await it.carry()
+    said = [json.loads(posted.body) for posted in service.got]
+    assert [one["title"] for one in said] == [
+        "Decision needed: Run the migration on prod?", "Decided (approved): Run the migration on prod?",
+    ]  # fmt: skip
+    assert "/v1/tasks/" not in said[1]["message"]
+
+
+async def test_a_failing_service_is_tried_again_and_a_private_one_never(store: Store, clock: FixedClock) -> None:
+    async with sink(500) as service:
+        url = service.url.replace("http://", "ntfy://") + "/decisions"
+        async with town(store, clock, {}, apprise=Apprise((url,), True)) as it:
+            await it.submit(asked())
+            await it.carry()
+            assert await store.outbox.counts() == {"waiting": 1, "dead": 0}
+        tried = len(service.got)
+        async with town(store, clock, {}, apprise=Apprise((url,), False)) as it:
+            await it.submit(asked())
+            await it.carry()
+            assert await store.outbox.counts() == {"waiting": 1, "dead": 1}
+        assert len(service.got) == tried
+
+
+@pytest.mark.parametrize("url", ["json://127.0.0.1/s3cret", "syslog://", "file:///etc/s3cret", "dbus://", "s3cret", "macosx://"])
+def test_what_is_not_on_the_list_is_refused(url: str) -> None:
+    with pytest.raises(Invalid) as refusal:
+        parse_urls(f"ntfy://ntfy.example/topic {url}")
+    assert "127.0.0.1" not in str(refusal.value)
+    assert "/s3cret" not in str(refusal.value)

@@ -1,0 +1,114 @@
+"""Socket Mode against a websocket of our own: acknowledged at once, and dealt with like what comes by HTTP."""
+
+import asyncio
+import base64
+import hashlib
+import json
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import parse_qs
+
+from signoff.engine.clock import FixedClock
+from signoff.notify.slacksocket import SlackSocket
+from signoff.store.store import Store
+from tests.notify.test_slack import office
+from tests.notify.town import asked
+
+APP_TOKEN = "xapp-1-loopback"
+
+
+class Gate:
+    """The websocket end of Slack, for one client."""
+
+    def __init__(self) -> None:
+        self.acks: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.open: asyncio.Future[asyncio.StreamWriter] = asyncio.get_running_loop().create_future()
+        self.tokens: list[str] = []
+        self.url = ""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        first, *lines = head.strip().split("\r\n")
+        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+        if first.startswith("POST"):
+            await reader.readexactly(int(headers.get("content-length", 0)))
+            self.tokens.append(headers.get("authorization", ""))
+            out = json.dumps({"ok": True, "url": self.url.replace("http", "ws") + "/link"}).encode()
+            writer.write(
+                b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n"
+                + f"content-length: {len(out)}\r\n\r\n".encode() + out
+            )  # fmt: skip
+            await writer.drain()
+            writer.close()
+            return
+        key = headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
+        writer.write(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            + f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
+        )
+        self.send(writer, {"type": "hello"})
+        self.open.set_result(writer)
+        await self._hear(reader)
+
+    def send(self, writer: asyncio.StreamWriter, value: dict[str, Any]) -> None:
+        body = json.dumps(value).encode()
+        size = bytes([len(body)]) if len(body) < 126 else b"\x7e" + struct.pack("!H", len(body))
+        writer.write(b"\x81" + size + body)
+
+    async def _hear(self, reader: asyncio.StreamReader) -> None:
+        while True:
+            kind, size = await reader.readexactly(2)
+            length = size & 0x7F
+            if length == 126:
+                [length] = struct.unpack("!H", await reader.readexactly(2))
+            mask = await reader.readexactly(4)
+            body = bytes(b ^ mask[i % 4] for i, b in enumerate(await reader.readexactly(length)))
+            if kind & 0x0F == 1:
+                await self.acks.put(json.loads(body))
+
+
+@asynccontextmanager
+async def gate() -> AsyncIterator[Gate]:
+    it = Gate()
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.ensure_future(it.serve(reader, writer))
+        tasks.add(task)
+        await asyncio.gather(task, return_exceptions=True)
+        writer.close()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    it.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield it
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_press_over_the_socket_is_acknowledged_and_answers(store: Store, clock: FixedClock) -> None:
+    async with gate() as slack, office(store, clock) as desk:
+        intent = await desk.it.submit(asked())
+        await desk.it.carry()
+        body = desk.fake.pressed(desk.card("U0ANN").press("approved"), "U0ANN").decode()
+        payload = json.loads(parse_qs(body)["payload"][0])
+        running = asyncio.create_task(SlackSocket(APP_TOKEN, desk.desk.take, slack.url).run())
+        try:
+            writer = await asyncio.wait_for(slack.open, 20)
+            slack.send(writer, {"envelope_id": "e-1", "type": "interactive", "payload": payload})
+            assert (await asyncio.wait_for(slack.acks.get(), 20))["envelope_id"] == "e-1"
+            slack.send(writer, {"envelope_id": "e-2", "type": "slash_commands", "payload": {"command": "/signoff", "team_id": "T0ACME", "user_id": "U0ANN", "text": "help", "response_url": f"{desk.fake.hooks}U0ANN"}})
+            assert (await asyncio.wait_for(slack.acks.get(), 20))["envelope_id"] == "e-2"
+            await desk.desk.settle()
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        assert slack.tokens == [f"Bearer {APP_TOKEN}"]
+        assert (await desk.it.intent(intent.id)).ending == "approved"
+        assert sorted(said.split()[0] for _, said in desk.fake.whispers[-2:]) == ["Recorded:", "Type:"]

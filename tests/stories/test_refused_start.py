@@ -1,0 +1,136 @@
+"""Where a server cannot start it says why, with a code and without a traceback, and leaves everything as it was."""
+
+import asyncio
+import ctypes
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import apsw
+import asyncpg
+import pytest
+
+from tests.live import Live
+from tests.stories.crash import (
+    alone,
+    ask,
+    fresh_database,
+    sent,
+    stopped_at_the_end,
+)
+from tests.stories.servers import KINDS
+
+LONG = 40.0
+
+
+def refused_start(*arguments: str, drop_privileges: bool = False, **variables: str) -> str:
+    """What ``signoff up`` says when it cannot; it ends soon, with a code and without a traceback."""
+    keep = {name: value for name, value in os.environ.items() if not name.startswith("SIGNOFF_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "signoff.cli", "up", "--port", "0", *arguments],
+        env=keep | variables,
+        capture_output=True,
+        text=True,
+        timeout=LONG,
+        preexec_fn=_obey_permissions if drop_privileges else None,
+    )
+    assert done.returncode in (1, 2, 6), done
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: "), done.stderr
+    return done.stderr
+
+
+def _obey_permissions() -> None:
+    """Root passes over file permissions by two capabilities: start the program without them."""
+    if os.geteuid() == 0:
+        for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+            assert ctypes.CDLL(None, use_errno=True).prctl(24, capability, 0, 0, 0) == 0  # PR_CAPBSET_DROP
+
+
+def test_an_unreachable_database_at_the_start(tmp_path: Path) -> None:
+    for url in (
+        "postgresql://u@127.0.0.1:1/x",
+        f"postgresql:///x?host={tmp_path}",
+        "postgresql://u@no.invalid/x",
+    ):
+        assert "cannot be reached" in refused_start("--data", str(tmp_path / "d"), "--database", url)
+    assert "mysql" in refused_start("--data", str(tmp_path / "d"), "--database", "mysql://u@h/x")
+
+
+def test_a_password_is_in_no_error(tmp_path: Path) -> None:
+    url = "postgresql://user:hunter2hunter2@127.0.0.1:1/x"
+    said = refused_start("--data", str(tmp_path / "d"), SIGNOFF_DATABASE_URL=url)
+    assert "hunter2" not in said
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_database_of_a_newer_release_is_left_alone(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    newer = "insert into schema_version (version, name, applied_at) values (99, 'later', 0)"
+    with fresh_database(request, kind) as url:
+        live = Live(tmp_path / ".signoff", url, notify="none")
+
+        def execute(statement: str) -> None:
+            if url:
+                asyncio.run(_execute(url, statement))
+            else:
+                apsw.Connection(str(live.data / "signoff.db")).execute(statement)
+
+        with stopped_at_the_end(live):
+            gate = sent(live)
+        execute(newer)
+        arguments = ["--data", str(live.data)] + (["--database", url] if url else [])
+        said = refused_start(*arguments)
+        assert "schema 99" in said
+        assert "newer release" in said
+        execute("delete from schema_version where version = 99")
+        with stopped_at_the_end(live):
+            assert ask(live, "GET", f"/v1/intents/{gate}").json["status"] == "WAITING"
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(statement)
+    await connection.close()
+
+
+def test_two_servers_never_share_a_file(tmp_path: Path) -> None:
+    with alone(tmp_path) as live:
+        gate = sent(live)
+        said = refused_start("--data", str(live.data))
+        assert "Another server is using" in said
+        assert "PostgreSQL" in said
+        other = refused_start(
+            "--data", str(tmp_path / "other"), "--database", f"sqlite:///{live.data}/signoff.db"
+        )
+        assert "Another server is using" in other
+        assert ask(live, "POST", f"/v1/tasks/{gate}/answer", {"outcome": "approved"}).status == 200
+        live.restart()  # a killed server leaves nothing behind that would keep the next one out
+        assert ask(live, "GET", f"/v1/intents/{gate}").json["status"] == "COMPLETED"
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    folder = tmp_path / "sealed"
+    folder.mkdir(mode=0o555)
+    assert "Permission denied" in refused_start("--data", str(folder), drop_privileges=True)
+    assert "Permission denied" in refused_start("--data", str(folder / "inner"), drop_privileges=True)
+    assert list(folder.iterdir()) == []
+    (tmp_path / "file").write_text("not a folder")
+    assert str(tmp_path / "file") in refused_start("--data", str(tmp_path / "file"))
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    (tmp_path / "signoff.db").write_bytes(b"these are my holiday pictures" * 500)
+    assert "not a database" in refused_start("--data", str(tmp_path))
+    assert (tmp_path / "signoff.db").read_bytes().startswith(b"these are my holiday pictures")
+
+
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    with alone(tmp_path) as live:
+        said = refused_start("--data", str(tmp_path / "other"), "--port", str(live.port))
+        assert f"127.0.0.1:{live.port}" in said
+        assert "--port 0" in said
+        assert not (tmp_path / "other" / "signoff.db").exists()

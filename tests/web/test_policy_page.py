@@ -1,0 +1,35 @@
+"""The examples of docs/policies.md are applied as they stand there, each to a workspace of its own."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from signoff.cli.documents import parse
+from signoff.core.policy import FIELDS
+from tests.web.world import World
+
+PAGE = (Path(__file__).parents[2] / "docs" / "policies.md").read_text("utf-8")
+EXAMPLES: list[dict[str, Any]] = [
+    parse(text, "docs/policies.md", yaml=True) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+]
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+async def test_each_example_is_applied_and_the_second_time_changes_nothing(web: World, example: dict[str, Any]) -> None:
+    answer = await web.post("/v1/apply", example, "oscar")
+    assert answer.status == 200, answer.text
+    assert answer["changed"]
+    again = await web.post("/v1/apply", example, "oscar")
+    assert not again["changed"]
+    for name in example.get("policies", {}):
+        explained = await web.get(f"/v1/policies/{name}/explain", "ann")
+        assert explained["contacts"], explained
+    for flow in example.get("workflows", []):
+        sent = await web.post("/v1/intents", {"intent_type": flow["intent_type"], "payload": {}}, "ci")
+        assert sent.status == 200, sent.text
+
+
+def test_the_page_names_every_field_of_a_policy() -> None:
+    assert [field for field in FIELDS if f"| `{field}`" not in PAGE and f"`{field}`," not in PAGE] == []

@@ -64,8 +64,8 @@ async def _plan(store: Store, statement: str, values: dict[str, object]) -> str:
             f"explain query plan {for_sqlite(statement)}", **{n: values[n] for n in names}
         )
         return "".join(f"{row[3]}\n" for row in rows)
-    # Estimates for an empty table are a guess and may tie: with rows that no partial index holds they cannot.
-    await submit(store, *[final(ready()) for _ in range(200)])
+    # Estimates for an empty table are a guess and may tie: with many workspaces they cannot.
+    await submit(store, *[final(ready(workspace=f"wsp_{n}")) for n in range(200)])
     await store.write(("analyze intents", {}))
     rows = await store.read(f"explain {statement}", **values)
     return "".join(f"{row[0]}\n" for row in rows)

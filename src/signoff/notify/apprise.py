@@ -10,6 +10,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from signoff.core.errors import Invalid
+from signoff.core.notices import NoticeKind
 from signoff.notify.channel import Message, NotSent, Target
 from signoff.notify.plain import one_line, visible
 
@@ -27,6 +28,14 @@ _HOSTED: Final = frozenset(
      "nclouds", "nctalk", "nctalks"}
 )  # fmt: skip
 _TIMEOUT: Final = 45.0
+# Who asks has a say in what the question is called, so that stands in no title.
+_TITLES: Final = {
+    NoticeKind.TASK_OPENED: "A decision is needed",
+    NoticeKind.REMINDER: "A decision is still needed",
+    NoticeKind.ESCALATED: "Escalated: a decision is needed",
+    NoticeKind.REVISED: "Changed: a decision is needed anew",
+    NoticeKind.DECIDED: "Decided",
+}
 
 
 def parse_urls(text: str) -> tuple[str, ...]:
@@ -51,13 +60,15 @@ class Apprise:
 
     async def send(self, message: Message, target: Target) -> None:
         """To all of them; NotSent when one did not take it (those that did may hear it again)."""
-        text = visible(message.text)
-        body = f"{text}\n{message.link}" if message.link else text
+        notice = message.notice
+        lines = [*([f"Called: {one_line(notice.title, 300)}"] if notice.title else []), visible(message.text)]
+        body = "\n".join([*lines, *([message.link] if message.link else [])])
+        title = _TITLES.get(notice.kind, "Signoff has a message")
         for url in self._urls:
             await self._reachable(url)
         try:
             async with asyncio.timeout(_TIMEOUT):
-                sent = await asyncio.to_thread(self._notify, one_line(message.title, 200), body)
+                sent = await asyncio.to_thread(self._notify, title, body)
         except TimeoutError as error:
             raise NotSent("Apprise: no answer in time") from error
         if not sent:

@@ -36,7 +36,7 @@ def render(message_id: str, notice: Notice, base_url: str) -> Message:
     if notice.kind is NoticeKind.DECIDED:
         lines.append(f"By {notice.by} through {notice.via}: {notice.ending}.")
     asks = notice.kind in ASKING
-    link = f"{base_url}/v1/tasks/{visit_ref(notice.intent, notice.visit)}" if asks else ""
+    link = f"{base_url}/tasks/{visit_ref(notice.intent, notice.visit)}" if asks else ""
     return Message(message_id, notice, title, "\n".join(lines), link)
 
 

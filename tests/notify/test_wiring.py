@@ -1,0 +1,82 @@
+"""The settings of a real server: what is set up is there, and what cannot be understood stops the start."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from signoff.channels import make_channels
+from signoff.config import Config
+from signoff.core.errors import Invalid
+from signoff.engine.clock import Clock
+from signoff.server import running
+from tests.notify.post import post
+
+TOKENS = "xoxb-1 8f742231b10e8888abcd99yyyzzz85a5"
+
+
+async def test_a_server_with_a_mail_server_asks_by_mail_and_the_link_opens_the_page(tmp_path: Path) -> None:
+    async with post() as server:
+        config = Config(port=0, data=tmp_path, smtp_url=server.url, slack_tokens=TOKENS, notify="none")
+        async with running(config, line=lambda line: None) as it, httpx2.AsyncClient(base_url=it.base_url) as http:
+            rows = it.store.directory
+            [workspace] = await rows.workspaces()
+            [owner] = await rows.people(workspace.id)
+            key = await _key(it, workspace.id, owner.id)
+            body = {"intent_type": "intent.test.v1", "payload": {"a": 1}, "human_task": {"type": "approval", "title": "Evil"}}
+            created = (await http.post("/v1/intents", json=body, headers={"x-api-key": key})).json()
+            await _arrived(server, 1)
+            assert server.mails[0]["Subject"] == "A decision is needed: Approve or reject: test"
+            text = server.mails[0].get_body(("plain",)).get_content()
+            [link] = re.findall(rf"{it.base_url}(/t/\S+)", text)
+            assert (await http.get(link)).status_code == 200
+            answered = {"outcome": "approved"}
+            task = created["intent_id"][:-4] + "0001"
+            await http.post(f"/v1/tasks/{task}/answer", json=answered, headers={"x-api-key": key})
+            await _arrived(server, 2)
+            assert server.mails[1]["Subject"].startswith("Approved")
+            assert (await http.get(link)).status_code == 410
+            told = (await http.get(f"/v1/tasks/{task}/messages", headers={"x-api-key": key})).json()
+            assert {m["state"] for m in told["messages"]} <= {"sent", "waiting"}
+            assert (await http.post("/v1/slack/actions", content=b"x")).status_code == 401
+
+
+async def _key(it: object, workspace: str, person: str) -> str:
+    from signoff.core.model import ActorKind
+
+    made = await it.keys.create(workspace, ActorKind.PERSON, person, person)  # type: ignore[attr-defined]
+    secret: str = made.secret
+    return secret
+
+
+async def _arrived(server: object, count: int) -> None:
+    import asyncio
+
+    async with asyncio.timeout(20):
+        while len(server.mails) < count:  # type: ignore[attr-defined]
+            server.arrived.clear()  # type: ignore[attr-defined]
+            await server.arrived.wait()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "setting", [{"smtp_url": "http://me:s3cret@host"}, {"slack_tokens": "s3cret"}, {"apprise_urls": "json://s3cret"}]
+)
+def test_a_setting_that_makes_no_sense_stops_the_start_and_is_not_repeated(setting: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(Invalid) as refusal:
+        make_channels(Config(data=tmp_path, **setting), Clock(), print)
+    assert "s3cret" not in str(refusal.value)
+    assert "s3cret" not in repr(Config(data=tmp_path, **setting))
+
+
+def test_what_a_channel_needs_is_not_imported_before_it_sends() -> None:
+    program = (
+        "import sys, signoff.server\n"
+        "from signoff.channels import make_channels; from signoff.config import Config; from signoff.engine.clock import Clock\n"
+        f"make_channels(Config(smtp_url='smtp://h?from=a@b.example', slack_tokens={TOKENS!r}, apprise_urls='ntfy://t'), Clock(), print)\n"
+        "print([m for m in ('aiosmtplib', 'slack_sdk', 'apprise', 'jinja2', 'httpx2') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,4 +1,4 @@
-"""The settings -> the channels. What is not set up is not there; what a channel needs is imported when it first sends."""
+"""The settings -> the channels. What is not set up is not there; what a channel needs is imported when it sends."""
 
 from collections.abc import Callable
 

@@ -95,7 +95,9 @@ class Config:
     webhook_url: str = _row("", "Where notices are posted, signed.", hide=_hide_path)
     webhook_secret: str = _row("", "Secret that signs posted notices.", hide=_hide_all)
     smtp_url: str = _row(
-        "", "Mail server: smtp://USER:PASSWORD@HOST:587?from=ADDRESS; smtps:// for port 465.", hide=_hide_password
+        "",
+        "Mail server: smtp://USER:PASSWORD@HOST:587?from=ADDRESS; smtps:// for port 465.",
+        hide=_hide_password,
     )
     slack_tokens: str = _row(
         "", "Slack's bot token with its signing secret or app token, separated by spaces.", hide=_hide_all

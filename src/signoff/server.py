@@ -83,6 +83,19 @@ class Server:
         self.registry = Registry(self.store, self.directory, self.keys, self.clock)
         self.sessions = Sessions(self.store, self.keys, self.clock)
         self.timekeeper = Timekeeper(self.engine, self.store, self.clock)
+        self._make_messages(config)
+        self.sweeper = Sweeper(self.store, self.clock, config.retention)
+        self._loops = [
+            Loop("timekeeper", self.timekeeper.once),
+            Loop("courier", self.courier.once, rest=0.02),
+            Loop("sweeper", self.sweeper.once),
+        ]
+        self.feed.watch(self._nudge)
+        self.parts = self._make_parts("postgresql" if remote else "sqlite")
+        self.app = build_app(self.parts)
+
+    def _make_messages(self, config: Config) -> None:
+        """Everything that carries a notice to somebody outside."""
         self.messenger = Messenger(
             self.engine, self.store, self.directory, self.sessions, self.clock, self._channels.personal,
             lambda: self.base_url,
@@ -93,15 +106,6 @@ class Server:
         )  # fmt: skip
         chat = Chat(SLACK, self.engine, self.store, self.keys, self.directory, self.clock)
         self.slack = make_slack(config, self._channels, chat, self.clock)
-        self.sweeper = Sweeper(self.store, self.clock, config.retention)
-        self._loops = [
-            Loop("timekeeper", self.timekeeper.once),
-            Loop("courier", self.courier.once, rest=0.02),
-            Loop("sweeper", self.sweeper.once),
-        ]
-        self.feed.watch(self._nudge)
-        self.parts = self._make_parts("postgresql" if remote else "sqlite")
-        self.app = build_app(self.parts)
 
     def _make_parts(self, database: str) -> Parts:
         return Parts(

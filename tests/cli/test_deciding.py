@@ -44,13 +44,18 @@ def test_a_file_is_shown_then_applied_after_a_yes_and_the_second_time_nothing_ch
 
 
 def test_people_are_added_changed_and_away(sh: Shell) -> None:
-    assert "added: cem@acme.example" in sh("people", "add", "cem@acme.example", "--name", "Cem", "--role", "member")
+    assert "added: cem@acme.example" in sh(
+        "people", "add", "cem@acme.example", "--name", "Cem", "--role", "member"
+    )
     sh("people", "set", "cem@acme.example", "--zone", "Mars/Olympus", code=Code.USAGE)
     sh("people", "set", "cem@acme.example", "--inactive", "--address", "slack=U1")
     away = ["--from", "2026-03-02", "--until", "2026-03-06", "--delegate", "bob@acme.example"]
     sh("people", "absent", "ann@acme.example", *away)
     found = {p["email"]: p for p in sh.json("people", "list")}
-    assert (found["cem@acme.example"]["active"], found["cem@acme.example"]["addresses"]) == (False, {"slack": "U1"})
+    assert (found["cem@acme.example"]["active"], found["cem@acme.example"]["addresses"]) == (
+        False,
+        {"slack": "U1"},
+    )
     assert found["ann@acme.example"]["absences"][0]["from"] == "2026-03-01T23:00:00Z"
     sh("people", "absent", "ann@acme.example", "--clear")
     sh("people", "absent", "zoe@acme.example", *away, code=Code.NOT_FOUND)
@@ -60,9 +65,9 @@ def test_a_task_is_explained_handed_over_talked_about_watched_and_taken_back(sh:
     intent_id = sh("intents", "send", "--type", "intent.mig.v1", "--payload", "{}", "-o", "id")
     explained = sh("policies", "explain", intent_id)
     assert "reminder 1" in explained and "deadline 1" in explained
-    assert [c["kind"] for c in sh.json("policies", "explain", "prod", "--at", "2026-03-09T09:00:00Z")["contacts"]] == (
-        ["reminder"] * 3 + ["deadline"]
-    )
+    assert [
+        c["kind"] for c in sh.json("policies", "explain", "prod", "--at", "2026-03-09T09:00:00Z")["contacts"]
+    ] == (["reminder"] * 3 + ["deadline"])
     sh("policies", "explain", "nope!", code=Code.NOT_FOUND)
     sh("tasks", "delegate", intent_id, "bob@acme.example")
     sh("tasks", "comment", intent_id, "why now?")

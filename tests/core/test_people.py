@@ -50,7 +50,10 @@ def test_an_anchor_in_the_middle_of_a_week_means_that_week() -> None:
 
 def test_an_absence_ends_when_it_ends_and_the_longest_one_counts() -> None:
     start = datetime(2026, 3, 2, tzinfo=UTC)
-    short, long = Absence(start, start + timedelta(hours=2), "bob"), Absence(start, start + timedelta(days=1), "cem")
+    short, long = (
+        Absence(start, start + timedelta(hours=2), "bob"),
+        Absence(start, start + timedelta(days=1), "cem"),
+    )
     assert absence_at((short, long), start) == long
     assert absence_at((short,), start + timedelta(hours=2)) is None
     assert absence_at((short,), start - timedelta(microseconds=1)) is None
@@ -79,13 +82,25 @@ def test_hours_past_midnight_belong_to_the_day_on_which_they_begin() -> None:
 def test_a_policy_says_all_that_the_design_says() -> None:
     policy = compile_policy(
         {
-            "approve": [{"any": ["team:sre"], "need": 1}, {"all": ["person:DBA@acme.example", "team:dba"], "reject_after": 2}],
+            "approve": [
+                {"any": ["team:sre"], "need": 1},
+                {"all": ["person:DBA@acme.example", "team:dba"], "reject_after": 2},
+            ],
             "self_approval": False,
             "remind": {"after": "5m", "every": "30m", "at_most": 5},
-            "escalate": [{"after": "30m", "to": ["person:bob@acme.example"]}, {"after": "2h", "to": ["team:platform"]}],
+            "escalate": [
+                {"after": "30m", "to": ["person:bob@acme.example"]},
+                {"after": "2h", "to": ["team:platform"]},
+            ],
             "deadline": "8h",
             "on_timeout": "goto:tell",
-            "hours": {"zone": "Europe/Berlin", "days": "mon-fri", "from": "08:00", "to": "18:00", "deadline": True},
+            "hours": {
+                "zone": "Europe/Berlin",
+                "days": "mon-fri",
+                "from": "08:00",
+                "to": "18:00",
+                "deadline": True,
+            },
             "strength": "session",
             "risk": "high",
         }
@@ -130,7 +145,10 @@ def test_a_charter_refuses_what_it_does_not_know_by_its_path() -> None:
         ({"people": {"a@b": {"rolls": []}}}, "people.a@b.rolls"),
         ({"people": {"a@b": {"absences": [{"from": "2026-03-02"}]}}}, "people.a@b.absences[0].until"),
         ({"teams": {"t": {"members": []}}}, "teams.t.members"),
-        ({"teams": {"t": {"members": ["a@b"], "rotation": {"zone": "UTC", "handover": "moonday 9"}}}}, "teams.t.rotation.handover"),
+        (
+            {"teams": {"t": {"members": ["a@b"], "rotation": {"zone": "UTC", "handover": "moonday 9"}}}},
+            "teams.t.rotation.handover",
+        ),
         ({"policies": {"p": {"aprove": 1}}}, "policies.p.aprove"),
     ):
         with pytest.raises(Invalid) as refusal:

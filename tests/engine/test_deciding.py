@@ -56,9 +56,7 @@ class Office:
     def __init__(self, teams: dict[str, tuple[str, ...]], owners: tuple[str, ...]) -> None:
         self.now = START
         roles = {p: ("owner", "approver") if p in owners else ("approver",) for p in PEOPLE}
-        self.people = {
-            p: Person(p, WORKSPACE, f"{p[4:]}@acme.example", "", roles[p], START) for p in PEOPLE
-        }
+        self.people = {p: Person(p, WORKSPACE, f"{p[4:]}@acme.example", "", roles[p], START) for p in PEOPLE}
         self.teams = {name: Team(name, who) for name, who in teams.items()}
         self.facts: list[tuple[e.Fact, Snapshot]] = []
         self.intent: Intent | None = None
@@ -73,7 +71,13 @@ class Office:
         names = book.standing.get(who, frozenset())
         roles = frozenset(self.people[who].roles) if names else frozenset()
         return Actor(
-            ActorKind.PERSON, who, WORKSPACE, names=names, roles=roles, sponsors=(who,), stand_ins=book.stand_ins(who, self.now)
+            ActorKind.PERSON,
+            who,
+            WORKSPACE,
+            names=names,
+            roles=roles,
+            sponsors=(who,),
+            stand_ins=book.stand_ins(who, self.now),
         )
 
     def submit(self, spec: TaskSpec, side: tuple[str, ...]) -> None:

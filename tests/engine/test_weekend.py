@@ -65,7 +65,9 @@ CHARTER: dict[str, Any] = {
 async def submitted(works: Works, name: str) -> str:
     request = compile_direct({"intent_type": f"{name}.v1", "payload": {"where": name}})
     payload = b'{"where":"' + name.encode() + b'"}'
-    submission = await works.planner.direct(WORKSPACE, request, payload, hashlib.sha256(payload).hexdigest(), SERVICE.sponsors)
+    submission = await works.planner.direct(
+        WORKSPACE, request, payload, hashlib.sha256(payload).hexdigest(), SERVICE.sponsors
+    )
     done = await works.engine.submit(SERVICE, submission)
     assert done.change is not None
     return done.change.after.id
@@ -152,12 +154,15 @@ async def test_the_moments_are_the_ones_a_person_would_work_out(works: Works) ->
     await settle(works)
     works.clock.move(FRIDAY - works.clock.now())
     await works.registry.charters.apply(ROOT, compile_charter(CHARTER))
-    east, west = [await explained(works, await submitted(works, name), MONDAY_NOON) for name in ("east", "west")]
+    east, west = [
+        await explained(works, await submitted(works, name), MONDAY_NOON) for name in ("east", "west")
+    ]
     names = {p.id: p.email.partition("@")[0] for p in (await works.directory.of(WORKSPACE)).people.values()}
 
     def said(contacts: list[Contact], zone: str) -> list[tuple[str, str, list[str]]]:
         return [
-            (kind, at.astimezone(ZoneInfo(zone)).strftime("%a %H:%M"), [names[one] for one in to]) for kind, at, to in contacts
+            (kind, at.astimezone(ZoneInfo(zone)).strftime("%a %H:%M"), [names[one] for one in to])
+            for kind, at, to in contacts
         ]
 
     # Ann is on call until Monday 10:00, then Bob; six working hours after Friday 14:30 are Monday 10:30.
@@ -175,7 +180,9 @@ async def test_the_moments_are_the_ones_a_person_would_work_out(works: Works) ->
     ]
 
 
-async def test_a_stage_that_begins_tells_its_people_and_an_absent_one_is_reached_through_the_delegate(works: Works) -> None:
+async def test_a_stage_that_begins_tells_its_people_and_an_absent_one_is_reached_through_the_delegate(
+    works: Works,
+) -> None:
     await settle(works)
     works.clock.move(FRIDAY - works.clock.now())
     await works.registry.charters.apply(ROOT, compile_charter(CHARTER))

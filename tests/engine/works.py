@@ -87,7 +87,7 @@ class Works:
     async def do(self, ref: str, command: Command, by: Actor = AGENT) -> Change:
         """Apply a command; where no workspace was made yet, one with some people stands there first."""
         async with self._settling:
-            if await self.store.directory.workspace(WORKSPACE) is None:
+            if by.workspace == WORKSPACE and await self.store.directory.workspace(WORKSPACE) is None:
                 await settle(self, people=(ANN, OTTO, RITA))
         done = await self.engine.handle(by, ref, command)
         assert done.change is not None

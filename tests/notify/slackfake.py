@@ -1,5 +1,5 @@
-"""Slack on loopback: it checks tokens, shapes and sizes, limits rates, keeps the cards as people see them, and signs what
-people press.
+"""Slack on loopback: it checks tokens, shapes and sizes, limits rates, keeps the cards as people see them, and signs
+what people press.
 """
 
 import asyncio
@@ -53,7 +53,9 @@ def faults(body: dict[str, Any]) -> list[str]:
         limit = 150 if block["type"] == "header" else 3000
         found += [f"text of {len(text)}" for text in _texts(block) if not 1 <= len(text) <= limit]
     for button in Card("", body).buttons:
-        found += ["button text"] * (len(button["text"]["text"]) > 75) + ["value"] * (len(button.get("value", "")) > 2000)
+        found += ["button text"] * (len(button["text"]["text"]) > 75) + ["value"] * (
+            len(button.get("value", "")) > 2000
+        )
     return found + ["mrkdwn"] * ('"mrkdwn"' in json.dumps(body["blocks"]))
 
 
@@ -82,7 +84,9 @@ class FakeSlack:
     def cards_of(self, account: str) -> list[Card]:
         return [card for card in self.cards.values() if card.account == account]
 
-    async def answer(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], Any]:
+    async def answer(
+        self, path: str, headers: dict[str, str], body: bytes
+    ) -> tuple[int, dict[str, str], Any]:
         if path.startswith("/hooks/"):
             self.whispers.append((path.removeprefix("/hooks/"), json.loads(body)["text"]))
             return 200, {}, {"ok": True}
@@ -163,7 +167,9 @@ async def fake_slack() -> AsyncIterator[FakeSlack]:
                 status, more, said = await it.answer(first.split()[1], headers, body)
                 out = json.dumps(said).encode()
                 extra = "".join(f"{name}: {value}\r\n" for name, value in more.items())
-                writer.write(f"HTTP/1.1 {status} Said\r\n{extra}content-length: {len(out)}\r\n\r\n".encode() + out)
+                writer.write(
+                    f"HTTP/1.1 {status} Said\r\n{extra}content-length: {len(out)}\r\n\r\n".encode() + out
+                )
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             return

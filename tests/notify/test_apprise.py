@@ -32,7 +32,9 @@ async def test_a_service_hears_of_the_question_and_of_its_end(store: Store, cloc
     assert "Decided" not in said[0]["message"]
 
 
-async def test_a_failing_service_is_tried_again_and_a_private_one_never(store: Store, clock: FixedClock) -> None:
+async def test_a_failing_service_is_tried_again_and_a_private_one_never(
+    store: Store, clock: FixedClock
+) -> None:
     async with sink(500) as service:
         url = service.url.replace("http://", "ntfy://") + "/decisions"
         async with town(store, clock, {}, apprise=Apprise((url,), True)) as it:
@@ -47,7 +49,9 @@ async def test_a_failing_service_is_tried_again_and_a_private_one_never(store: S
         assert len(service.got) == tried
 
 
-@pytest.mark.parametrize("url", ["json://127.0.0.1/s3cret", "syslog://", "file:///etc/s3cret", "dbus://", "s3cret", "macosx://"])
+@pytest.mark.parametrize(
+    "url", ["json://127.0.0.1/s3cret", "syslog://", "file:///etc/s3cret", "dbus://", "s3cret", "macosx://"]
+)
 def test_what_is_not_on_the_list_is_refused(url: str) -> None:
     with pytest.raises(Invalid) as refusal:
         parse_urls(f"ntfy://ntfy.example/topic {url}")

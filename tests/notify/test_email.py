@@ -1,10 +1,13 @@
 """Mail to a real server on loopback: who gets it, what it says, and what happens when it cannot be given."""
 
 import asyncio
+import json
+import re
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from signoff.core import commands as c
 from signoff.core.errors import Invalid
@@ -26,7 +29,10 @@ async def test_who_is_asked_gets_one_mail_with_one_link_and_the_end_in_the_same_
         [mail] = server.to("ann@acme.example")
         assert mail["Subject"] == "A decision is needed: Run the migration on prod?"
         assert mail["From"] == "Signoff <signoff@acme.example>"
-        assert (mail["Auto-Submitted"], mail.get_content_type()) == ("auto-generated", "multipart/alternative")
+        assert (mail["Auto-Submitted"], mail.get_content_type()) == (
+            "auto-generated",
+            "multipart/alternative",
+        )
         text, page = (part.get_content() for part in mail.iter_parts())
         links = [word for word in text.split() if word.startswith("http")]
         assert len(links) == 1
@@ -50,7 +56,9 @@ async def test_who_is_asked_gets_one_mail_with_one_link_and_the_end_in_the_same_
         assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
 
 
-async def test_who_has_answered_is_not_reminded_and_nobody_is_asked_what_is_over(store: Store, clock: FixedClock) -> None:
+async def test_who_has_answered_is_not_reminded_and_nobody_is_asked_what_is_over(
+    store: Store, clock: FixedClock
+) -> None:
     plan = asked("per_ann", "per_otto", need=2, remind=Reminders(minutes(5), minutes(5), 3))
     async with post() as server, town(store, clock, email(server.url)) as it:
         intent = await it.submit(plan)
@@ -96,20 +104,31 @@ def it_service():  # type: ignore[no-untyped-def]
     return SERVICE
 
 
-async def test_a_server_that_is_down_for_a_day_costs_no_contact_and_doubles_none(store: Store, clock: FixedClock) -> None:
+async def test_a_server_that_is_down_for_a_day_costs_no_contact_and_doubles_none(
+    store: Store, clock: FixedClock
+) -> None:
     async with post() as server:
         pass
     plan = asked(remind=Reminders(timedelta(hours=6), timedelta(hours=6), 2))
-    plan = type(plan)((type(plan.steps[0])(**{**_fields(plan.steps[0]), "deadline": timedelta(days=3)}),), source=plan.source)
+    plan = type(plan)(
+        (type(plan.steps[0])(**{**_fields(plan.steps[0]), "deadline": timedelta(days=3)}),),
+        source=plan.source,
+    )
     async with town(store, clock, email(server.url)) as it:
         intent = await it.submit(plan)
         await it.for_days(1)
         assert {m.state for m in await it.messages(intent.id)} == {"waiting"}
         async with post(server.port) as server:
             await it.for_days(0.5)
-            assert [m["Subject"].partition(":")[0] for m in server.mails] == ["A decision is needed", "Reminder 1", "Reminder 2"] or sorted(
-                m["Subject"].partition(":")[0] for m in server.mails
-            ) == ["A decision is needed", "Reminder 1", "Reminder 2"]
+            assert [m["Subject"].partition(":")[0] for m in server.mails] == [
+                "A decision is needed",
+                "Reminder 1",
+                "Reminder 2",
+            ] or sorted(m["Subject"].partition(":")[0] for m in server.mails) == [
+                "A decision is needed",
+                "Reminder 1",
+                "Reminder 2",
+            ]
             assert len({m["Message-ID"] for m in server.mails}) == 3
             assert "Undelivered" not in await it.happened(intent.id)
 
@@ -148,7 +167,9 @@ async def test_one_refused_of_two_moves_nothing(store: Store, clock: FixedClock)
         assert "Undelivered" not in await it.happened(intent.id)
 
 
-async def test_starttls_and_a_login_and_no_mail_without_them(store: Store, clock: FixedClock, tmp_path: Path) -> None:
+async def test_starttls_and_a_login_and_no_mail_without_them(
+    store: Store, clock: FixedClock, tmp_path: Path
+) -> None:
     context, trusted = certificate(tmp_path)
     async with post(tls=context) as server, post() as plain:
         login = f"smtp://mailer:s3cret%26%3F@localhost:{server.port}?from=signoff@acme.example&ca={trusted}"
@@ -217,9 +238,66 @@ async def test_many_mails_need_few_connections(store: Store, clock: FixedClock) 
 
 
 @pytest.mark.parametrize(
-    "url", ["http://x?from=a@b.c", "smtp://host", "smtp://host:abc?from=a@b.c", "smtp://h?from=a@b.c&x=1", "smtp://h?from=a@b%0d.c"]
+    "url",
+    [
+        "http://x?from=a@b.c",
+        "smtp://host",
+        "smtp://host:abc?from=a@b.c",
+        "smtp://h?from=a@b.c&x=1",
+        "smtp://h?from=a@b%0d.c",
+    ],
 )
 def test_what_is_no_mail_server_is_refused_without_its_password(url: str) -> None:
     with pytest.raises(Invalid) as refusal:
         parse_smtp(url.replace("://", "://me:s3cret@"))
     assert "s3cret" not in str(refusal.value)
+
+
+async def test_hostile_text_suppresses_no_mail_and_gets_into_no_header(store: Store, clock: FixedClock) -> None:
+    title = "Run it\r\nBcc: evil@x.example\x00\u202e" + "T" * 10_000
+    evil = {
+        "html": "<script>alert(1)</script><img src=https://evil.example/x.png>", "jinja": "{{ 7*7 }}{% raw %}",
+        "bidi": "abc\u202edcba\u2066", "zero": "pay\u200bpal", "ansi": "\x1b[2J", "crlf": "x\r\n.\r\nBcc: evil@x.example",
+        "look": "https://signoff.acme.examp1e/approve", "last": "a" * 200_000 + "DROP TABLE",
+    }  # fmt: skip
+    plan = asked(description="read-only report, please approve")
+    step = replace(plan.steps[0], task=replace(plan.steps[0].task, title=title))  # type: ignore[union-attr]
+    trusted, foreign = (replace(plan, steps=(step,), source=source) for source in ("workflow:x@1", "scenario"))
+    async with post() as server, town(store, clock, email(server.url)) as it:
+        for one in (trusted, foreign):
+            await it.submit(one, payload=json.dumps(evil).encode(), claimed_from="root\r\nRisk: none")
+            await it.carry()
+    assert len(server.mails) == 2
+    for mail, raw in zip(server.mails, server.raw, strict=True):
+        text, page = (part.get_content() for part in mail.iter_parts())
+        assert (mail["Bcc"], len(mail.get_all("To"))) == (None, 1)
+        assert b"\nBcc:" not in raw.partition(b"\r\n\r\n")[0]
+        assert len(mail["Subject"]) <= 150
+        for shown in (text, page):
+            assert "{{ 7*7 }}" in shown
+            assert not set("\u202e\u2066\u200b\x1b\x00") & set(shown)
+            assert all(name in shown for name in ("U+202E", "U+200B", "U+001B"))
+            assert "The page has all of it." in shown
+        assert "<script>" not in page
+        assert "<img" not in page
+        assert page.count("href=") == 1
+        assert "\nRisk: none" not in text
+        assert "\nBcc:" not in text
+    assert "Run it[U+000D][U+000A]Bcc: evil@x.example[U+0000]" in server.mails[0]["Subject"]
+    assert server.mails[1]["Subject"] == "A decision is needed: Approve or reject: infra, change"
+
+
+async def test_a_change_of_what_is_decided_asks_anew_and_the_old_link_is_dead(store: Store, clock: FixedClock) -> None:
+    async with post() as server, town(store, clock, email(server.url)) as it:
+        intent = await it.submit(asked("per_ann", "per_otto"))
+        await it.carry()
+        await it.do(intent.id, c.Revise("e" * 64), OTTO)
+        await it.carry()
+        [first, second] = server.to("ann@acme.example")
+        assert second["Subject"].startswith("Changed: a decision is needed anew")
+        assert second["References"] == first["References"]
+        text = second.get_body(("plain",)).get_content()
+        assert "Revision: 2; earlier answers are void" in text
+        [token] = re.findall(rf"{BASE}/t/(\S+)", text)
+        held = (await it.intent(intent.id)).open
+        assert (await it.sessions.link(token, "task")).digest == held.digest

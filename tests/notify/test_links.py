@@ -8,16 +8,23 @@ from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
 from tests.builders import ANN
 from tests.conftest import TABLES
+from tests.notify.office import Office, office
 from tests.notify.post import post
-from tests.notify.test_slack import Office, office
 from tests.notify.town import BASE, asked, email
 from tests.web.inbox.chromium import chromium
 
-PREFETCH = {"sec-purpose": "prefetch", "purpose": "prefetch", "user-agent": "Mozilla/5.0 Chrome/140.0 Safari/537.36"}
+PREFETCH = {
+    "sec-purpose": "prefetch",
+    "purpose": "prefetch",
+    "user-agent": "Mozilla/5.0 Chrome/140.0 Safari/537.36",
+}
 
 
 async def everything(store: Store) -> dict[str, list[str]]:
-    return {table: sorted(map(repr, await store.read(f"select * from {table}"))) for table in (*TABLES, "sessions", "links")}
+    return {
+        table: sorted(map(repr, await store.read(f"select * from {table}")))
+        for table in (*TABLES, "sessions", "links")
+    }
 
 
 async def told(desk: Office, server: object) -> list[str]:
@@ -40,7 +47,9 @@ async def told(desk: Office, server: object) -> list[str]:
 async def test_a_scanner_changes_nothing_and_finds_no_outcome(store: Store, clock: FixedClock) -> None:
     async with post() as server, office(store, clock, **email(server.url)) as desk:
         links = await told(desk, server)
-        assert len([link for link in links if "/t/" in link]) == 3  # of Ann's two cards one is decided, and has none any more
+        assert (
+            len([link for link in links if "/t/" in link]) == 3
+        )  # of Ann's two cards one is decided, and has none any more
         assert all(link.startswith(BASE) for link in links)
         assert not [link for link in links if re.search(r"approve|reject|outcome|\?", link)]
         before = await everything(store)
@@ -53,7 +62,9 @@ async def test_a_scanner_changes_nothing_and_finds_no_outcome(store: Store, cloc
         assert await everything(store) == before
 
 
-async def test_a_browser_that_only_looks_decides_nothing_and_a_press_does(store: Store, clock: FixedClock) -> None:
+async def test_a_browser_that_only_looks_decides_nothing_and_a_press_does(
+    store: Store, clock: FixedClock
+) -> None:
     from tests.web.serving import serving
 
     async with post() as server, office(store, clock, **email(server.url)) as desk, chromium() as browser:

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 from signoff.engine.clock import FixedClock
 from signoff.notify.slacksocket import SlackSocket
 from signoff.store.store import Store
-from tests.notify.test_slack import office
+from tests.notify.office import office
 from tests.notify.town import asked
 
 APP_TOKEN = "xapp-1-loopback"
@@ -103,7 +103,20 @@ async def test_a_press_over_the_socket_is_acknowledged_and_answers(store: Store,
             writer = await asyncio.wait_for(slack.open, 20)
             slack.send(writer, {"envelope_id": "e-1", "type": "interactive", "payload": payload})
             assert (await asyncio.wait_for(slack.acks.get(), 20))["envelope_id"] == "e-1"
-            slack.send(writer, {"envelope_id": "e-2", "type": "slash_commands", "payload": {"command": "/signoff", "team_id": "T0ACME", "user_id": "U0ANN", "text": "help", "response_url": f"{desk.fake.hooks}U0ANN"}})
+            slack.send(
+                writer,
+                {
+                    "envelope_id": "e-2",
+                    "type": "slash_commands",
+                    "payload": {
+                        "command": "/signoff",
+                        "team_id": "T0ACME",
+                        "user_id": "U0ANN",
+                        "text": "help",
+                        "response_url": f"{desk.fake.hooks}U0ANN",
+                    },
+                },
+            )
             assert (await asyncio.wait_for(slack.acks.get(), 20))["envelope_id"] == "e-2"
             await desk.desk.settle()
         finally:

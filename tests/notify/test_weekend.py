@@ -1,4 +1,4 @@
-"""A simulated weekend with everything that goes wrong: exactly the contacts that were foretold, no more and none twice."""
+"""A simulated weekend with everything that goes wrong: exactly the contacts that were foretold, none twice."""
 
 import asyncio
 import json
@@ -38,7 +38,10 @@ def two_stages(hours: Hours) -> Plan:
         title="Move the customers?",
         stages=(Stage(("team:oncall",)), Stage(("per_dina",))),
         remind=Reminders(timedelta(hours=1), timedelta(hours=2), 3),
-        escalate=(Escalation(timedelta(hours=4), ("per_bob",)), Escalation(timedelta(hours=6), ("role:owner",))),
+        escalate=(
+            Escalation(timedelta(hours=4), ("per_bob",)),
+            Escalation(timedelta(hours=6), ("role:owner",)),
+        ),
         hours=hours,
     )
     return gate(approve(task=task, deadline=timedelta(days=6)), source="workflow:move@1")
@@ -97,7 +100,9 @@ async def killed_while_sending(it: Town, server: Post) -> None:
     for _ in range(2000):
         await it.pass_time(STEP)
         sending = asyncio.create_task(it.courier.once())
-        done, _ = await asyncio.wait({sending, asyncio.create_task(server.arrived.wait())}, return_when="FIRST_COMPLETED")
+        await asyncio.wait(
+            {sending, asyncio.create_task(server.arrived.wait())}, return_when="FIRST_COMPLETED"
+        )
         if server.arrived.is_set():
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
@@ -120,7 +125,9 @@ async def test_exactly_the_contacts_that_were_foretold(where: str, store: Store,
         await it.carry()
         await killed_while_sending(it, server)
         port = server.port
-    async with town(store, clock, email(server.url)) as it:  # another process; the mail server is down for a day
+    async with town(
+        store, clock, email(server.url)
+    ) as it:  # another process; the mail server is down for a day
         await until(it, clock.now() + timedelta(days=1))
         earlier = server
         async with post(port) as server:
@@ -129,7 +136,9 @@ async def test_exactly_the_contacts_that_were_foretold(where: str, store: Store,
             assert arrived(server) == expected
             assert "Undelivered" not in await it.happened(intent.id)
             twice = Counter(mail["Message-ID"] for mail in server.mails)
-            assert sum(twice.values()) - len(twice) == 1  # the one that was under way when the process was killed
+            assert (
+                sum(twice.values()) - len(twice) == 1
+            )  # the one that was under way when the process was killed
             server.mails = []
             await it.do(intent.id, c.Answer("approved"), BOB)
             second = await foretold(it, intent.id)

@@ -21,12 +21,19 @@ TOKENS = "xoxb-1 8f742231b10e8888abcd99yyyzzz85a5"
 async def test_a_server_with_a_mail_server_asks_by_mail_and_the_link_opens_the_page(tmp_path: Path) -> None:
     async with post() as server:
         config = Config(port=0, data=tmp_path, smtp_url=server.url, slack_tokens=TOKENS, notify="none")
-        async with running(config, line=lambda line: None) as it, httpx2.AsyncClient(base_url=it.base_url) as http:
+        async with (
+            running(config, line=lambda line: None) as it,
+            httpx2.AsyncClient(base_url=it.base_url) as http,
+        ):
             rows = it.store.directory
             [workspace] = await rows.workspaces()
             [owner] = await rows.people(workspace.id)
             key = await _key(it, workspace.id, owner.id)
-            body = {"intent_type": "intent.test.v1", "payload": {"a": 1}, "human_task": {"type": "approval", "title": "Evil"}}
+            body = {
+                "intent_type": "intent.test.v1",
+                "payload": {"a": 1},
+                "human_task": {"type": "approval", "title": "Evil"},
+            }
             created = (await http.post("/v1/intents", json=body, headers={"x-api-key": key})).json()
             await _arrived(server, 1)
             assert server.mails[0]["Subject"] == "A decision is needed: Approve or reject: test"
@@ -62,9 +69,12 @@ async def _arrived(server: object, count: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "setting", [{"smtp_url": "http://me:s3cret@host"}, {"slack_tokens": "s3cret"}, {"apprise_urls": "json://s3cret"}]
+    "setting",
+    [{"smtp_url": "http://me:s3cret@host"}, {"slack_tokens": "s3cret"}, {"apprise_urls": "json://s3cret"}],
 )
-def test_a_setting_that_makes_no_sense_stops_the_start_and_is_not_repeated(setting: dict[str, str], tmp_path: Path) -> None:
+def test_a_setting_that_makes_no_sense_stops_the_start_and_is_not_repeated(
+    setting: dict[str, str], tmp_path: Path
+) -> None:
     with pytest.raises(Invalid) as refusal:
         make_channels(Config(data=tmp_path, **setting), Clock(), print)
     assert "s3cret" not in str(refusal.value)
@@ -74,8 +84,12 @@ def test_a_setting_that_makes_no_sense_stops_the_start_and_is_not_repeated(setti
 def test_what_a_channel_needs_is_not_imported_before_it_sends() -> None:
     program = (
         "import sys, signoff.server\n"
-        "from signoff.channels import make_channels; from signoff.config import Config; from signoff.engine.clock import Clock\n"
-        f"make_channels(Config(smtp_url='smtp://h?from=a@b.example', slack_tokens={TOKENS!r}, apprise_urls='ntfy://t'), Clock(), print)\n"
+        "from signoff.channels import make_channels\n"
+        "from signoff.config import Config\n"
+        "from signoff.engine.clock import Clock\n"
+        f"slack, mail = {TOKENS!r}, 'smtp://h?from=a@b.example'\n"
+        "config = Config(smtp_url=mail, slack_tokens=slack, apprise_urls='ntfy://t')\n"
+        "make_channels(config, Clock(), print)\n"
         "print([m for m in ('aiosmtplib', 'slack_sdk', 'apprise', 'jinja2', 'httpx2') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -62,7 +62,9 @@ class Town(Works):
 
 
 @asynccontextmanager
-async def town(store: Store, clock: Clock, personal: Mapping[str, Personal], **by_name: Any) -> AsyncIterator[Town]:
+async def town(
+    store: Store, clock: Clock, personal: Mapping[str, Personal], **by_name: Any
+) -> AsyncIterator[Town]:
     it = Town(store, clock, personal, **by_name)
     async with it.running():
         if not await store.directory.workspaces():

@@ -17,7 +17,9 @@ EXAMPLES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-async def test_each_example_is_applied_and_the_second_time_changes_nothing(web: World, example: dict[str, Any]) -> None:
+async def test_each_example_is_applied_and_the_second_time_changes_nothing(
+    web: World, example: dict[str, Any]
+) -> None:
     answer = await web.post("/v1/apply", example, "oscar")
     assert answer.status == 200, answer.text
     assert answer["changed"]

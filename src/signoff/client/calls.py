@@ -93,7 +93,9 @@ def get_intent(intent_id: str) -> Call[Intent]:
 
 
 def get_result(intent_id: str) -> Call[Result]:
-    return Call("GET", f"/v1/intents/{one_segment(intent_id)}", lambda answer: Result.read(_inner(answer, "intent")))
+    return Call(
+        "GET", f"/v1/intents/{one_segment(intent_id)}", lambda answer: Result.read(_inner(answer, "intent"))
+    )
 
 
 def list_intents(status: str | None) -> Pages[Intent]:
@@ -202,7 +204,9 @@ def health() -> Call[Health]:
 def claim(address: str, limit: int, lease: float, holder: str, wait: int) -> Call[list[Delivery]]:
     body = {"limit": limit, "lease_seconds": lease, "holder": holder, "wait_seconds": wait}
     path = f"/v1/agents/{_address(address)}/deliveries/claim"
-    return Call("POST", path, lambda answer: list_of(answer, "deliveries", Delivery.read), body=body, wait=wait)
+    return Call(
+        "POST", path, lambda answer: list_of(answer, "deliveries", Delivery.read), body=body, wait=wait
+    )
 
 
 def renew(delivery: Delivery, lease: float) -> Call[None]:

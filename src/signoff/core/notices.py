@@ -99,7 +99,11 @@ def _fields(before: Intent | None, fact: e.Fact, after: Intent) -> dict[str, Any
             return _asked(NoticeKind.REVISED, after)
         case e.Decided() as event:
             asked = _asked(NoticeKind.DECIDED, before) if before and isinstance(before.open, Task) else {}
-            return asked | {"kind": NoticeKind.DECIDED, "outcome": event.outcome, "ending": event.ending.value}
+            return asked | {
+                "kind": NoticeKind.DECIDED,
+                "outcome": event.outcome,
+                "ending": event.ending.value,
+            }
         case e.Notified() as event:
             return {
                 "kind": NoticeKind.MESSAGE, "to": event.to, "text": event.message, "visit": event.visit,
@@ -130,4 +134,6 @@ def _asked(kind: NoticeKind, intent: Intent) -> dict[str, Any]:
 def told(spec: TaskSpec, task: Task) -> tuple[str, ...]:
     """Who hears of a task at its present stage: those asked, those it was handed to, whoever wanted to know."""
     takers = (given.taker for given in task.handed_over)
-    return tuple(dict.fromkeys((*(task.assigned or spec.stages[task.stage].approvers), *takers, *spec.notify)))
+    return tuple(
+        dict.fromkeys((*(task.assigned or spec.stages[task.stage].approvers), *takers, *spec.notify))
+    )

@@ -1,5 +1,5 @@
-"""Who hears of a notice, and over which channels in which order. Pure: the same notice, intent and address book give the
-same people. Parties become persons in ``staffing``; here it is left out who has answered, and added who asked.
+"""Who hears of a notice, and over which channels in which order. Pure: the same notice, intent and address book
+give the same people. Parties become persons in ``staffing``; here it is left out who has answered, and added who asked.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -38,7 +38,11 @@ def audience(
     at = notice.at
 
     def asked(people: Collection[str]) -> list[Recipient]:
-        return [Recipient(person, ways(book.people[person], reach)) for person in people if person in book.standing]
+        return [
+            Recipient(person, ways(book.people[person], reach))
+            for person in people
+            if person in book.standing
+        ]
 
     if notice.kind in ASKING:
         answered = _answered(intent, notice)

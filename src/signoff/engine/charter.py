@@ -312,7 +312,7 @@ def _policy(draft: Draft, wish: PolicyWish) -> None:
 
 
 def refuse_unknown_names(book: Snapshot, policy: Policy, field: str) -> None:
-    """Raise Invalid when a policy names a team or a person that is not there: a typing error would stay unseen for long."""
+    """Raise Invalid when a policy names a team or a person that is not there: a typing error must not stay unseen."""
     names = names_in(policy)
     refuse_unknown_teams(names, book, field)
     for name in names:

@@ -1,5 +1,6 @@
-"""Answers from a chat. An account counts as a person only after that person linked it, by a code asked for while signed in;
-the channel an account sits in, its name and its address say nothing. The answer is the one command, through the one engine.
+"""Answers from a chat. An account counts as a person only after that person linked it, by a code asked for while
+signed in; the channel an account sits in, its name and its address say nothing. The answer is the one command, through
+the one engine.
 """
 
 import hashlib
@@ -29,7 +30,8 @@ _CODE_LIFE: Final = timedelta(minutes=10)
 _ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # nothing that looks like something else
 _LENGTH: Final = 12
 _UNKNOWN: Final = (
-    "Signoff does not know who you are here. Ask for a code while signed in to Signoff, then type: /signoff link CODE"
+    "Signoff does not know who you are here. Ask for a code while signed in to Signoff, "
+    "then type: /signoff link CODE"
 )
 
 
@@ -84,7 +86,7 @@ class Chat:
         return "You are nobody here from now on." if gone else "You were not linked."
 
     async def answer(self, team: str, account: str, answer: Answer, ref: str) -> str:
-        """Answer a task as the person whose account it is; what to tell who pressed. Raises nothing that is theirs to know."""
+        """Answer a task as the person whose account it is; what to tell who pressed."""
         link = await self._store.chats.person(self._channel, team, account)
         actor = await self._keys.person(link.workspace, link.person, self._channel) if link else None
         if actor is None:
@@ -113,7 +115,9 @@ class Chat:
         if held.stage != getattr(task, "stage", 0):
             return f"Recorded: {answer.outcome}. The next stage begins."
         more = missing(spec_of(after, held).stages[held.stage], held.stage, held.votes)
-        return f"Recorded: {answer.outcome}." + (f" {more} more needed." if more else " It is not decided yet.")
+        return f"Recorded: {answer.outcome}." + (
+            f" {more} more needed." if more else " It is not decided yet."
+        )
 
     async def _told(self, workspace: str, refusal: Refused) -> str:
         if refusal.code != "already_decided" or "decided_by" not in refusal.details:

@@ -72,7 +72,9 @@ class Engine:
         known = await self._directory.of(actor.workspace) if isinstance(command, _ASKING) else None
         return CommandJob(actor, intent_id, command, once, known)
 
-    async def claim(self, actor: Actor, agent: str, limit: int, lease: timedelta, holder: str) -> list[Change]:
+    async def claim(
+        self, actor: Actor, agent: str, limit: int, lease: timedelta, holder: str
+    ) -> list[Change]:
         """Take up to ``limit`` ready deliveries of ``agent`` (a canonical address) under a lease."""
         if actor.kind is ActorKind.AGENT and actor.address != agent:
             raise Forbidden("not_your_address", "An agent's key takes only that agent's deliveries.")

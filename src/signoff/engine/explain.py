@@ -1,5 +1,5 @@
-"""What an open task, or one that a policy would open now, will lead to: who may decide and why, who was asked, has voted
-and is next, whom time will contact when, and what follows silence. Told before it happens, by the rules that do it.
+"""What an open task, or one that a policy would open now, will lead to: who may decide and why, who was asked, has
+voted and is next, whom time will contact when, and what follows silence. Told before it happens, by the rules that do it.
 """
 
 from datetime import datetime
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from signoff.core.hours import later
 from signoff.core.model import ActorKind, Intent, Requester, Task
-from signoff.core.outlook import Contact, outlook
+from signoff.core.outlook import Contact, ContactKind, outlook
 from signoff.core.people import absence_at
 from signoff.core.plan import HumanStep, Plan
 from signoff.core.policy import applied
@@ -77,9 +77,7 @@ def explain(intent: Intent, task: Task, book: Snapshot, now: datetime) -> Explan
     if not isinstance(step, HumanStep):
         raise TypeError(f"step {task.step!r} is not a human step")
     barred = barred_from(spec, book, requesters_side(intent))
-    contacts = [
-        Foretold(contact, recipients(book, contact.to, contact.at)) for contact in outlook(intent, task)
-    ]
+    contacts = [Foretold(contact, _reached(contact, task, book)) for contact in outlook(intent, task)]
     return Explanation(
         spec=spec,
         step=step,
@@ -92,6 +90,16 @@ def explain(intent: Intent, task: Task, book: Snapshot, now: datetime) -> Explan
         stages=[_stage(number, stage, task, book) for number, stage in enumerate(spec.stages)],
         contacts=contacts,
     )
+
+
+def _reached(contact: Contact, task: Task, book: Snapshot) -> tuple[str, ...]:
+    """Who hears of it: nobody is asked again who has answered this stage, or for whom somebody has."""
+    people = recipients(book, contact.to, contact.at)
+    if contact.kind is ContactKind.DEADLINE:
+        return people
+    votes = [vote for vote in task.votes if vote.at_stage == task.stage]
+    answered = {vote.person for vote in votes} | {seat(vote) for vote in votes}
+    return tuple(person for person in people if person not in answered)
 
 
 def hypothetical(found: NamedPolicy, book: Snapshot, at: datetime, workspace: str) -> Explanation:

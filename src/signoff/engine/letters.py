@@ -1,4 +1,4 @@
-"""A notice for one person -> a letter. Our words, an admin's and the requester's are kept apart; nothing is cut unsaid."""
+"""A notice for one person -> a letter. Our words, an admin's and the requester's stay apart; nothing is cut unsaid."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -77,7 +77,9 @@ def choices(intent: Intent, task: Task, spec: TaskSpec) -> tuple[Choice, ...]:
     simple = not (spec.comment_required or spec.evidence_required or spec.form is not None)
     if not simple or spec.risk not in (Risk.LOW, Risk.MEDIUM) or spec.strength is not Strength.LINK:
         return ()
-    if spec.type not in (TaskType.APPROVAL, TaskType.CONFIRMATION) or any(o not in _PRESSED for o in spec.outcomes):
+    if spec.type not in (TaskType.APPROVAL, TaskType.CONFIRMATION) or any(
+        o not in _PRESSED for o in spec.outcomes
+    ):
         return ()
     return tuple(_PRESSED[outcome] for outcome in spec.outcomes)
 
@@ -140,7 +142,7 @@ def cut(text: str, longest: int) -> str:
 
 
 class Writer:
-    """Writes the letters about one notice. ``link``: where its reader may answer, "" where there is nothing to answer."""
+    """Writes the letters about one notice."""
 
     def __init__(self, row: Outgoing, notice: Notice, stored: Stored, book: Snapshot, base_url: str) -> None:
         self._row = row
@@ -168,18 +170,25 @@ class Writer:
         return Letter(**common, link=f"{self._base_url}/intents/{notice.intent}", **self._message(zone))
 
     def _asking(self, task: Task, spec: TaskSpec, zone: str) -> dict[str, Any]:
-        due_at = min((at for at in (task.deadline_at, self._intent.deadline_at) if at is not None), default=None)
+        due_at = min(
+            (at for at in (task.deadline_at, self._intent.deadline_at) if at is not None), default=None
+        )
         kept, rest = shown(self._payload)
         said = self._said(spec)
         whole = not (rest or any(leaf.hidden for leaf in kept) or len(said) > _LONGEST_SAID)
-        facts = [("Requested by", self._asker()), ("Risk", spec.risk.value), ("Waiting since", moment(task.opened_at, zone))]
+        facts = [
+            ("Requested by", self._asker()),
+            ("Risk", spec.risk.value),
+            ("Waiting since", moment(task.opened_at, zone)),
+        ]
         if self._intent.requester.claimed:
             facts.insert(1, ("Says it is", f"{self._intent.requester.claimed} (nobody checked this)"))
         if task.revision > 1:
             facts.append(("Revision", f"{task.revision}; earlier answers are void"))
         return {
             "headline": self._headline(), "facts": tuple(facts), "closing": silence(spec, due_at, zone),
-            "said": said, "said_by": self._said_by(), "leaves": kept, "rest": rest, "link_label": "Look at it and decide",
+            "said": said, "said_by": self._said_by(), "leaves": kept, "rest": rest,
+            "link_label": "Look at it and decide",
             "choices": choices(self._intent, task, spec) if whole else (), "digest": task.digest,
             "revision": task.revision,
         }  # fmt: skip

@@ -9,7 +9,7 @@ from signoff.core.errors import Busy
 
 log = logging.getLogger("signoff.loop")
 
-_LONGEST_PAUSE = 30.0
+_LONGEST_PAUSE = 5.0
 
 
 class Loop:

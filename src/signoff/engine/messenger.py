@@ -1,6 +1,6 @@
-"""Notices for people. One row a notice is expanded once into one row for each person and channel; each is sent, tried again
-with growing pauses, and handed to the person's next channel when one has failed for good. Who cannot be told by any
-channel is not waited for: when nobody can, the task's ladder moves on.
+"""Notices for people. One row a notice is expanded once into one row for each person and channel; each is sent, tried
+again with growing pauses, and handed to the person's next channel when one has failed for good. When nobody can be told
+by any channel, the task's ladder moves on.
 """
 
 import hashlib
@@ -95,7 +95,9 @@ class Messenger:
         for one in people:
             if not one.ways:
                 lost = _message(_row_to(row, one.person, "none", now), notice, now)
-                messages.append(replace(lost, state=FAILED, error="no address for any channel that is set up"))
+                messages.append(
+                    replace(lost, state=FAILED, error="no address for any channel that is set up")
+                )
         return Expansion(row.id, rows, messages)
 
     async def _reach(self, book: Snapshot) -> Reach:
@@ -130,8 +132,14 @@ class Messenger:
             reference = await self._deliver(row, notice)
         except NotYetError:
             # at once at first: what was on its way in this same turn is not any more
-            pause = _MOMENT * (row.attempts > 2) if row.attempts <= _ATTEMPTS else _BACKOFF.after(row.attempts - _ATTEMPTS)
-            await self._store.outbox.again(row.id, self._clock.now() + pause, "an earlier message is on its way")
+            pause = (
+                _MOMENT * (row.attempts > 2)
+                if row.attempts <= _ATTEMPTS
+                else _BACKOFF.after(row.attempts - _ATTEMPTS)
+            )
+            await self._store.outbox.again(
+                row.id, self._clock.now() + pause, "an earlier message is on its way"
+            )
             return None
         except NotSent as failure:
             await self._failed(row, notice, failure)
@@ -180,7 +188,9 @@ class Messenger:
         task = stored.intent.open
         if notice.kind not in ASKING or not isinstance(task, Task):
             return ""
-        ends = min((at for at in (task.deadline_at, stored.intent.deadline_at) if at is not None), default=None)
+        ends = min(
+            (at for at in (task.deadline_at, stored.intent.deadline_at) if at is not None), default=None
+        )
         life = TASK_LINK if ends is None else min(TASK_LINK, ends - self._clock.now())
         token = await self._sessions.task_link(
             row.workspace, row.target, row.intent, task.visit, task.digest, max(life, timedelta(0))
@@ -205,7 +215,7 @@ class Messenger:
         await self._store.messages.fail(result, instead, nobody, notice.visit)
 
     async def _other_way(self, row: Outgoing, notice: Notice) -> str:
-        """The person's next channel after this one; "" when there is none, or what was sent here can only be told here."""
+        """The person's next channel after this one; "" when there is none, or news must follow what was sent here."""
         try:
             book = await self._directory.of(row.workspace)
         except NotFound:
@@ -224,7 +234,9 @@ class Messenger:
         command = Unreachable(notice.visit, "No message about it could be delivered to anybody.")
         once = Once("courier", row.id, row.id, lambda change: b"{}")
         try:
-            await self._engine.handle(system(row.workspace), visit_ref(notice.intent, notice.visit), command, once)
+            await self._engine.handle(
+                system(row.workspace), visit_ref(notice.intent, notice.visit), command, once
+            )
         except Refused as refusal:  # the intent moved on meanwhile
             log.info("unreachable %s: %s", notice.intent, refusal)
 

@@ -54,7 +54,9 @@ class Registry:
 
     # -- agents and services
 
-    async def add_account(self, actor: Actor, kind: ActorKind, name: str, **fields: Any) -> tuple[Account, bool]:
+    async def add_account(
+        self, actor: Actor, kind: ActorKind, name: str, **fields: Any
+    ) -> tuple[Account, bool]:
         """(account, created): an existing one of that name is returned as it is.
 
         fields: display_name, description, delivery_mode, callback_url. ``name`` may be a full address.
@@ -143,7 +145,9 @@ class Registry:
 
     # -- people
 
-    async def add_person(self, actor: Actor, email: str, name: str, roles: tuple[str, ...]) -> tuple[Person, bool]:
+    async def add_person(
+        self, actor: Actor, email: str, name: str, roles: tuple[str, ...]
+    ) -> tuple[Person, bool]:
         """(person, created); an existing one is returned as it is."""
         _may_run(actor)
         email = email.strip().lower()
@@ -151,7 +155,9 @@ class Registry:
             raise Invalid("invalid_email", f"{email!r} is not an e-mail address.", field="person")
         unknown = [role for role in roles if role not in ROLES]
         if unknown:
-            raise Invalid("unknown_role", f"There is no role {unknown[0]!r}.", field="roles", hint=", ".join(ROLES))
+            raise Invalid(
+                "unknown_role", f"There is no role {unknown[0]!r}.", field="roles", hint=", ".join(ROLES)
+            )
         if "owner" in roles and "owner" not in actor.roles:
             raise Forbidden("owner_required", "Only an owner can make another owner.")
         known = await self._rows.person_by_email(actor.workspace, email)
@@ -229,7 +235,11 @@ class Registry:
         """Agents that the workflow names exist from now on (without a key), so that their bare names mean them."""
         book = await self._directory.of(actor.workspace)
         for step in template.plan.steps:
-            if isinstance(step, AgentStep) and not is_internal(step.agent) and book.account(step.agent) is None:
+            if (
+                isinstance(step, AgentStep)
+                and not is_internal(step.agent)
+                and book.account(step.agent) is None
+            ):
                 await self.add_account(actor, ActorKind.AGENT, step.agent)
 
 
@@ -243,7 +253,9 @@ def _sponsor(actor: Actor) -> str:
 
 def _may_run(actor: Actor) -> None:
     if not (actor.kind is ActorKind.SYSTEM or actor.roles & RUNNING):
-        raise Forbidden("admin_required", "Only an owner or an admin may do this.", hint="Use a person's key.")
+        raise Forbidden(
+            "admin_required", "Only an owner or an admin may do this.", hint="Use a person's key."
+        )
 
 
 def _may_register(actor: Actor, kind: ActorKind) -> None:
@@ -259,7 +271,9 @@ def _checked(account: Account) -> Account:
             hint=", ".join(DELIVERY_MODES),
         )  # fmt: skip
     if account.callback_url and not account.callback_url.startswith(("http://", "https://")):
-        raise Invalid("invalid_callback_url", "A callback URL begins with http:// or https://.", field="callback_url")
+        raise Invalid(
+            "invalid_callback_url", "A callback URL begins with http:// or https://.", field="callback_url"
+        )
     if account.delivery_mode == "http" and not account.callback_url:
         raise Invalid("callback_url_required", "Delivery by http needs a callback_url.", field="callback_url")
     return account

@@ -16,7 +16,9 @@ from signoff.notify.slackwire import Pressed, Signatures, Typed, understood
 
 log = logging.getLogger("signoff.slack")
 
-_HELP: Final = "Type: /signoff link CODE, with a code that you asked for while signed in to Signoff; or /signoff unlink"
+_HELP: Final = (
+    "Type: /signoff link CODE, with a code that you asked for while signed in to Signoff; or /signoff unlink"
+)
 _GUEST: Final = "Guests and people of other organisations cannot answer here."
 _MOST_AT_ONCE: Final = 100
 

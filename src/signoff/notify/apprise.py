@@ -1,5 +1,5 @@
-"""Everything else, by Apprise: addresses that an admin has configured, each of a service on the list. Apprise could also
-write files, run programs and call any host; what is not on the list is refused when the server starts.
+"""Everything else, by Apprise: addresses that an admin has configured, each of a service on the list. Apprise could
+also write files, run programs and call any host; what is not on the list is refused when the server starts.
 """
 
 import asyncio
@@ -90,11 +90,15 @@ class Apprise:
         if self._allow_private or parts.scheme.lower() not in _HOSTED or not parts.hostname:
             return
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(parts.hostname, parts.port or 443, type=socket.SOCK_STREAM)
+            found = await asyncio.get_running_loop().getaddrinfo(
+                parts.hostname, parts.port or 443, type=socket.SOCK_STREAM
+            )
         except OSError:
             return  # no host but a topic: the service's own address is used
         if any(not ipaddress.ip_address(info[4][0]).is_global for info in found):
-            raise NotSent(f"{parts.hostname} is in a private network, which this server does not call", permanent=True)
+            raise NotSent(
+                f"{parts.hostname} is in a private network, which this server does not call", permanent=True
+            )
 
     async def close(self) -> None:
         """Nothing to close."""

@@ -1,7 +1,7 @@
-"""Mail over SMTP: text and HTML from one letter, one thread for each task and person, nothing to fetch, nothing that acts.
+"""Mail over SMTP: text and HTML from one letter, one thread for each task and person, nothing to fetch or to set off.
 
-The Message-ID is the same over all attempts, so a mail that went out twice is one mail to whoever reads it. A subject is
-made of our words and an admin's title; nobody else's text gets into a header.
+The Message-ID is the same over all attempts, so a mail that went out twice is one mail to whoever reads it. A subject
+is made of our words and an admin's title; nobody else's text gets into a header.
 """
 
 import asyncio
@@ -50,21 +50,26 @@ class Smtp(Struct, frozen=True):
 
 
 def parse_smtp(url: str) -> Smtp:
-    """From ``smtp://user:password@host:587?from=signoff@acme.example``; raises Invalid without repeating the password."""
+    """From ``smtp://user:password@host:587?from=signoff@acme.example``; raises Invalid without its password."""
     parts = urlsplit(url)
     asked = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     try:
         port = parts.port
     except ValueError:
         port = 0
-    known = parts.scheme in ("smtp", "smtps") and parts.hostname and port != 0 and not asked.keys() - {"from", "starttls", "ca"}
+    known = (
+        parts.scheme in ("smtp", "smtps")
+        and parts.hostname
+        and port != 0
+        and not asked.keys() - {"from", "starttls", "ca"}
+    )
     sender = asked.get("from", unquote(parts.username or ""))
     if not known or not _mailbox(sender) or asked.get("starttls", "on") not in ("on", "off"):
         raise Invalid(
             "invalid_setting",
             "smtp_url is not the address of a mail server.",
             field="smtp_url",
-            hint="Write smtp://USER:PASSWORD@HOST:587?from=signoff@your.domain (smtps:// for port 465; &starttls=off; &ca=FILE).",
+            hint="Write smtp://USER:PASSWORD@HOST:587?from=signoff@your.domain; smtps:// for port 465.",
         )
     implicit = parts.scheme == "smtps"
     return Smtp(
@@ -76,7 +81,12 @@ def parse_smtp(url: str) -> Smtp:
 
 def _mailbox(text: str) -> bool:
     name, _, domain = text.rpartition("@")
-    return bool(name and domain) and text.isascii() and text.isprintable() and not set(text) & set(" ,;<>\"()[]\\")
+    return (
+        bool(name and domain)
+        and text.isascii()
+        and text.isprintable()
+        and not set(text) & set(' ,;<>"()[]\\')
+    )
 
 
 class Email:
@@ -97,7 +107,9 @@ class Email:
                 await self._send(mail)
         except aiosmtplib.SMTPRecipientsRefused as error:
             code = error.recipients[0].code
-            raise NotSent(f"{self._smtp.host} refused the address: {code}", permanent=500 <= code < 600) from error
+            raise NotSent(
+                f"{self._smtp.host} refused the address: {code}", permanent=500 <= code < 600
+            ) from error
         except aiosmtplib.SMTPDataError as error:
             permanent = 500 <= error.code < 600
             raise NotSent(f"{self._smtp.host} refused the mail: {error.code}", permanent=permanent) from error
@@ -110,7 +122,9 @@ class Email:
     async def _send(self, mail: EmailMessage) -> None:
         connection = await self._connection()
         try:
-            await connection.send_message(mail, sender=self._smtp.sender, recipients=[mail["To"].addresses[0].addr_spec])
+            await connection.send_message(
+                mail, sender=self._smtp.sender, recipients=[mail["To"].addresses[0].addr_spec]
+            )
         except BaseException:
             connection.close()
             raise

@@ -51,7 +51,9 @@ class Poster:
     async def _reachable(self, url: str) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise NotSent(f"{parts.scheme or 'no'} scheme: only http and https URLs are called", permanent=True)
+            raise NotSent(
+                f"{parts.scheme or 'no'} scheme: only http and https URLs are called", permanent=True
+            )
         if self._allow_private:
             return
         loop = asyncio.get_running_loop()
@@ -60,7 +62,9 @@ class Poster:
         except OSError as error:
             raise NotSent(f"{parts.hostname} cannot be resolved") from error
         if any(not ipaddress.ip_address(info[4][0]).is_global for info in found):
-            raise NotSent(f"{parts.hostname} is in a private network, which this server does not call", permanent=True)
+            raise NotSent(
+                f"{parts.hostname} is in a private network, which this server does not call", permanent=True
+            )
 
     async def close(self) -> None:
         if self._client is not None:

@@ -1,5 +1,5 @@
 """What one person is told, in parts, before any channel gives it a form. Whose words each part is stays visible:
-``headline``, ``question``, ``facts`` and ``closing`` are ours or an admin's; ``said`` and ``leaves`` are somebody else's.
+``headline``, ``question``, ``facts`` and ``closing`` are ours or an admin's; ``said`` and ``leaves`` somebody else's.
 """
 
 from datetime import datetime

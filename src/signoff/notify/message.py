@@ -32,7 +32,9 @@ def render(message_id: str, notice: Notice, base_url: str) -> Message:
     )
     lines = [f"Intent {notice.intent} ({notice.intent_type})."]
     if notice.deadline_at is not None and notice.kind is not NoticeKind.DECIDED:
-        lines.append(f"Without a decision by {notice.deadline_at:%Y-%m-%d %H:%M} UTC it expires; silence is not a yes.")
+        lines.append(
+            f"Without a decision by {notice.deadline_at:%Y-%m-%d %H:%M} UTC it expires; silence is not a yes."
+        )
     if notice.kind is NoticeKind.DECIDED:
         lines.append(f"By {notice.by} through {notice.via}: {notice.ending}.")
     asks = notice.kind in ASKING

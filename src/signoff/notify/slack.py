@@ -17,7 +17,14 @@ HOOKS: Final = "https://hooks.slack.com/"
 _TIMEOUT: Final = 10.0
 _MOST_WAIT: Final = 3600.0
 _NOBODY: Final = frozenset(
-    {"channel_not_found", "user_not_found", "user_disabled", "is_archived", "cannot_dm_bot", "account_inactive"}
+    {
+        "channel_not_found",
+        "user_not_found",
+        "user_disabled",
+        "is_archived",
+        "cannot_dm_bot",
+        "account_inactive",
+    }
 )
 _CARD_GONE: Final = frozenset({"message_not_found", "channel_not_found", "is_inactive"})
 _CARD_FIXED: Final = frozenset({"cant_update_message", "edit_window_closed"})
@@ -88,7 +95,9 @@ class Slack:
         """The reference; "" when this card can only be followed up by another."""
         channel, _, ts = reference.partition(":")
         try:
-            await self._call("chat.update", {**card, "channel": channel, "ts": ts, "parse": "none", "link_names": False})
+            await self._call(
+                "chat.update", {**card, "channel": channel, "ts": ts, "parse": "none", "link_names": False}
+            )
         except Refusal as refusal:
             if refusal.error in _CARD_FIXED:
                 return ""
@@ -113,7 +122,9 @@ class Slack:
 
     async def _call(self, method: str, body: Mapping[str, Any], form: bool = False) -> dict[str, Any]:
         content = {"data": body} if form else {"json": body}
-        answer = await self._send(f"{self._api}/{method}", content, {"authorization": f"Bearer {self._token}"})
+        answer = await self._send(
+            f"{self._api}/{method}", content, {"authorization": f"Bearer {self._token}"}
+        )
         try:
             said = answer.json()
         except ValueError:

@@ -38,7 +38,9 @@ class SlackSocket:
                     await asyncio.to_thread(client.connect)
                     break
                 except Exception as error:  # whatever the library raises, the way is to try again
-                    log.warning("Slack's Socket Mode: %s; trying again in %.0f s", type(error).__name__, pause)
+                    log.warning(
+                        "Slack's Socket Mode: %s; trying again in %.0f s", type(error).__name__, pause
+                    )
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, _LONGEST_PAUSE)
             await asyncio.Event().wait()  # from here on the library reconnects by itself

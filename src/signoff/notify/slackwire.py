@@ -1,4 +1,4 @@
-"""What Slack sends: that it was Slack who sent it, and what somebody pressed or typed. Nothing here is believed beyond that."""
+"""What Slack sends: that it was Slack who sent it, and what somebody pressed or typed. No more is believed."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final

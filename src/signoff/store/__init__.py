@@ -1,0 +1,1 @@
+"""Where everything durable is: one contract, kept by SQLite and by PostgreSQL."""

@@ -21,7 +21,7 @@ WAITING, SENT, SKIPPED, FAILED = "waiting", "sent", "skipped", "failed"
 
 
 class Message(Struct, frozen=True, kw_only=True):
-    """One notice for one person over one channel. ``reference``: what the provider calls it; ``at``: of its last change."""
+    """One notice for one person over one channel. ``reference``: the provider's name of it; ``at``: its last change."""
 
     id: str
     workspace: str
@@ -72,7 +72,8 @@ select :shard, {", ".join(f":{name}" for name in Message.__struct_fields__)}
 where exists (select 1 from outbox where id = :parent) on conflict (id) do nothing
 """
 _END: Final = """
-update messages set state = :state, reference = :reference, attempts = :attempts, error = :error, at = :at where id = :id
+update messages set state = :state, reference = :reference, attempts = :attempts, error = :error, at = :at
+where id = :id
 """
 _TRIED: Final = "update messages set attempts = :attempts, error = :error, at = :at where id = :id"
 _SIBLINGS: Final = "select id from outbox where intent_id = :intent_id and seq = :seq order by id for update"
@@ -82,7 +83,9 @@ insert into outbox ({_COLUMNS}) select {_VALUES} where not exists (
     select 1 from messages where intent_id = :intent_id and visit = :visit and seq >= :seq and state <> 'failed'
 ) on conflict (id) do nothing
 """
-_OF_TASK: Final = f"select {_FIELDS} from messages where intent_id = :intent_id and visit = :visit order by seq, id"
+_OF_TASK: Final = (
+    f"select {_FIELDS} from messages where intent_id = :intent_id and visit = :visit order by seq, id"
+)
 
 
 class Messages:

@@ -12,7 +12,7 @@ from signoff.core.model import ActorKind, Task
 from signoff.engine.explain import explain as explained
 from signoff.web import bodies, strict
 from signoff.web.api.reading import book_of, visible
-from signoff.web.api.shapes import people as p
+from signoff.web.api.shapes import desk as p
 from signoff.web.api.shapes.answers import acted
 from signoff.web.api.shapes.common import encode
 from signoff.web.api.shapes.intents import intent_out

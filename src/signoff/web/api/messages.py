@@ -4,11 +4,11 @@ from datetime import datetime
 
 from msgspec import UNSET, Struct
 
+from signoff.core.events import TaskOpened
 from signoff.core.model import Task
 from signoff.store.messages import Message
 from signoff.web.api.reading import all_facts, book_of, visible
 from signoff.web.api.shapes.common import Display, Ok, Text, maybe
-from signoff.core.events import TaskOpened
 from signoff.web.call import Call
 
 

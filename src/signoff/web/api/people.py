@@ -17,6 +17,7 @@ from signoff.web import bodies
 from signoff.web.api.reading import book_of
 from signoff.web.api.shapes import people as p
 from signoff.web.api.shapes.common import maybe
+from signoff.web.api.shapes.desk import ExplainOut, explain_out
 from signoff.web.call import Call
 
 
@@ -120,14 +121,14 @@ async def put_policy(call: Call) -> p.PolicyAnswer:
     )
 
 
-async def explain_policy(call: Call) -> p.ExplainOut:
+async def explain_policy(call: Call) -> ExplainOut:
     """GET /v1/policies/{name}/explain"""
     _no_agent(call)
     book = await book_of(call)
     found = book.policies.get(call.params["name"])
     if found is None:
         raise NotFound("policy_not_found", f"There is no policy {call.params['name'][:128]!r}.")
-    return p.explain_out(hypothetical(found, book, _at(call), call.actor.workspace), book)
+    return explain_out(hypothetical(found, book, _at(call), call.actor.workspace), book)
 
 
 def _at(call: Call) -> datetime:

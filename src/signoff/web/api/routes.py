@@ -24,6 +24,7 @@ from signoff.web.api import (
 )
 from signoff.web.api.shapes import agents as ag
 from signoff.web.api.shapes import answers as an
+from signoff.web.api.shapes import desk
 from signoff.web.api.shapes import directory as d
 from signoff.web.api.shapes import people as p
 from signoff.web.api.shapes import requests as r
@@ -83,27 +84,27 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("POST", "/v1/intents/{intent_id}/retry", "intents",
         intents.retry, "Submit a failed intent again, as a new one", request=r.Retry, response=an.Retried),
     Endpoint("GET", "/v1/intents/{intent_id}/revisions", "intents",
-        acts.revisions, "Every payload it has had", response=p.Revisions),
+        acts.revisions, "Every payload it has had", response=desk.Revisions),
     Endpoint("GET", "/v1/intents/{intent_id}/audit", "audit",
         audit.trail, "Its whole history with its hash chain", response=an.Audit),
     Endpoint("POST", "/v1/tasks/{task_id}/answer", "tasks",
         tasks.answer, "Answer a task", request=r.Answer, response=t.Answered),
     Endpoint("POST", "/v1/tasks/{task_id}/delegate", "tasks",
-        acts.delegate, "Hand one's say over to another person", request=p.Hand, response=t.Answered),
+        acts.delegate, "Hand one's say over to another person", request=desk.Hand, response=t.Answered),
     Endpoint("POST", "/v1/tasks/{task_id}/reassign", "tasks",
-        acts.reassign, "Ask other people", request=p.Reask, response=t.Answered),
+        acts.reassign, "Ask other people", request=desk.Reask, response=t.Answered),
     Endpoint("POST", "/v1/tasks/{task_id}/take", "tasks",
-        acts.take, "Say that one is looking at it", request=p.Say, response=t.Answered),
+        acts.take, "Say that one is looking at it", request=desk.Say, response=t.Answered),
     Endpoint("POST", "/v1/tasks/{task_id}/release", "tasks",
-        acts.release, "Say that one is not looking at it any more", request=p.Say, response=t.Answered),
+        acts.release, "Say that one is not looking at it any more", request=desk.Say, response=t.Answered),
     Endpoint("POST", "/v1/tasks/{task_id}/comment", "tasks",
-        acts.comment, "Say something without answering", request=p.Say, response=t.Answered),
+        acts.comment, "Say something without answering", request=desk.Say, response=t.Answered),
     Endpoint("POST", "/v1/tasks/{task_id}/revise", "tasks",
-        acts.revise, "Change what is decided; votes are void", request=p.Revision, response=t.Answered),
+        acts.revise, "Change what is decided; votes are void", request=desk.Revision, response=t.Answered),
     Endpoint("POST", "/v1/tasks/{task_id}/withdraw", "tasks",
-        acts.withdraw, "Take the request back", request=p.Say, response=an.Acted),
+        acts.withdraw, "Take the request back", request=desk.Say, response=an.Acted),
     Endpoint("GET", "/v1/tasks/{task_id}/explain", "tasks",
-        acts.explain, "Who may decide, and what silence will bring when", response=p.ExplainOut),
+        acts.explain, "Who may decide, and what silence will bring when", response=desk.ExplainOut),
     Endpoint("GET", "/v1/tasks/{task_id}/messages", "tasks",
         messages.page, "What people were told of a task", response=messages.MessagesAnswer),
     Endpoint("GET", "/v1/tasks/{task_id}", "tasks", tasks.get, "Read a task", response=t.TaskAnswer),
@@ -156,7 +157,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         people.put_policy, "Make or change a policy", request=p.PutPolicy, response=p.PolicyAnswer),
     Endpoint("GET", "/v1/policies/{name}/explain", "people",
         people.explain_policy, "What a task under this policy would lead to",
-        response=p.ExplainOut, query=(("at", "when it would open; default: now"),)),
+        response=desk.ExplainOut, query=(("at", "when it would open; default: now"),)),
     Endpoint("POST", "/v1/apply", "people",
         people.apply, "Apply people, teams, policies and workflows, all or nothing",
         request=p.CharterSource, response=p.AppliedCharter, query=_DRY_RUN, limit=_BUNDLE_LIMIT),

@@ -30,7 +30,11 @@ async def actions(call: Call) -> Page:
     """POST /v1/slack/actions: button presses and commands, signed by Slack over the raw body."""
     desk = _desk(call)
     if desk.signatures is None:
-        raise NotFound("slack_not_set_up", "Slack does not call this server.", hint="Add the signing secret to slack_tokens.")
+        raise NotFound(
+            "slack_not_set_up",
+            "Slack does not call this server.",
+            hint="Add the signing secret to slack_tokens.",
+        )
     stamp, signature = call.header(b"x-slack-request-timestamp"), call.header(b"x-slack-signature")
     if not desk.signatures.genuine(call.body, stamp, signature):
         raise Unauthenticated("invalid_signature", "Slack did not sign this.")

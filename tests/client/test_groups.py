@@ -1,0 +1,53 @@
+"""The SDK's two groups against a real server: who decides, and what people do with a task beside answering it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from signoff import AsyncClient, Client, NotFound
+from tests.live import Live
+from tests.stories.servers import serving
+
+POLICY = {"approve": [{"any": ["team:sre", "role:owner"]}], "remind": "5m", "deadline": "8h"}
+FLOW = {
+    "workflow": "mig",
+    "intent_type": "intent.groups.v1",
+    "steps": [{"id": "ok", "human": {"title": "Migrate?", "policy": "prod"}}],
+}
+
+
+@pytest.fixture(scope="module")
+def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    with serving(request, tmp_path_factory.mktemp("groups") / ".signoff") as live:
+        yield live
+
+
+def test_the_directory_is_changed_and_read(live: Live) -> None:
+    with Client(live.url, live.owner_key) as client:
+        people = client.directory
+        assert people.add_person("ann@groups.example", name="Ann")["roles"] == ["approver"]
+        assert people.change_person("ann@groups.example", zone="Europe/Berlin")["zone"] == "Europe/Berlin"
+        assert people.set_team("sre", ["ann@groups.example"])["members"] == ["ann@groups.example"]
+        assert people.set_policy("prod", POLICY)["version"] == 1
+        assert not people.apply({"policies": {"prod": POLICY}}, dry_run=True)["changed"]
+        assert [change["kind"] for change in people.changes(3)] == ["policy", "team", "person"]
+        assert "ann@groups.example" in [person["email"] for person in people.people()]
+        assert [team["name"] for team in people.teams()] == ["sre"]
+        assert people.explain_policy("prod")["stages"][0]["need"] == 1
+        with pytest.raises(NotFound):
+            people.explain_policy("nope")
+
+
+async def test_a_task_is_handed_over_revised_and_taken_back_also_asynchronously(live: Live) -> None:
+    async with AsyncClient(live.url, live.owner_key) as client:
+        await client.apply_workflow(FLOW)
+        intent_id = await client.send_intent({"intent_type": "intent.groups.v1", "payload": {"n": 1}})
+        desk = client.desk
+        assert (await desk.explain(intent_id))["asked"]
+        assert (await desk.take(intent_id))["taken_by"]
+        assert "taken_by" not in await desk.take(intent_id, free=True)
+        await desk.comment(intent_id, "why now?")
+        assert (await desk.revise(intent_id, {"n": 2}, "less"))["revision"] == 2
+        assert (await client.get_intent(intent_id)).payload == {"n": 2}
+        assert (await desk.reassign(intent_id, ["team:sre"]))["state"] == "open"
+        assert (await desk.withdraw(intent_id, "not needed"))["ending"] == "withdrawn"

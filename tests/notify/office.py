@@ -1,0 +1,74 @@
+"""A town that uses Slack, and the web layer that Slack calls."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+from signoff.engine.chat import Chat
+from signoff.engine.clock import FixedClock
+from signoff.engine.slackdesk import SlackDesk
+from signoff.notify.slack import Slack
+from signoff.notify.slackwire import Signatures
+from signoff.store.store import Store
+from tests.builders import ANN, OTTO
+from tests.notify.slackfake import SECRET, TOKEN, Card, FakeSlack, fake_slack, signed
+from tests.notify.town import Town, town
+from tests.web.world import World
+
+ACCOUNTS = {"per_ann": "U0ANN", "per_otto": "U0OTTO"}
+
+
+class Office:
+    """A town that uses Slack, and the web layer that Slack calls."""
+
+    def __init__(self, it: Town, fake: FakeSlack) -> None:
+        self.it = it
+        self.fake = fake
+        slack = it.personal["slack"]
+        assert isinstance(slack, Slack)
+        chat = Chat("slack", it.engine, it.store, it.keys, it.directory, it.clock)
+        self.desk = SlackDesk(slack, chat, Signatures(SECRET, lambda: it.clock.now().timestamp()))
+        self.world = World(it)
+        self.world.parts.slack = self.desk
+
+    async def slack_sends(self, body: bytes, **changes: str) -> int:
+        """Post what Slack signs; the status, once it is dealt with."""
+        headers = signed(body, self.it.clock.now().timestamp()) | {
+            k.replace("_", "-"): v for k, v in changes.items()
+        }
+        self.it.clock.move(timedelta(seconds=1))
+        answer = await self.world.http.post("/v1/slack/actions", content=body, headers=headers)
+        await self.desk.settle()
+        return int(answer.status_code)
+
+    async def link(self, person: Any, account: str, **fields: Any) -> str:
+        """The whole ceremony; what Slack whispers at its end."""
+        self.fake.members.setdefault(account, fields)
+        code = await self.desk.chat.code(person)
+        assert await self.slack_sends(self.fake.typed(f"link {code.text}", account)) == 200
+        return self.fake.whispers[-1][1]
+
+    async def press(self, button: dict[str, Any], account: str, **fields: Any) -> str:
+        """Press; what Slack whispers to whoever pressed."""
+        assert await self.slack_sends(self.fake.pressed(button, account, **fields)) == 200
+        whom, said = self.fake.whispers[-1]
+        assert whom == account
+        return said
+
+    def card(self, account: str) -> Card:
+        [card] = self.fake.cards_of(account)
+        return card
+
+
+@asynccontextmanager
+async def office(store: Store, clock: FixedClock, linked: bool = True, **more: Any) -> AsyncIterator[Office]:
+    async with fake_slack() as fake:
+        personal = {"slack": Slack(TOKEN, fake.api, fake.hooks), **more}
+        async with town(store, clock, personal) as it:
+            desk = Office(it, fake)
+            if linked:
+                for person in (ANN, OTTO):
+                    assert "from now on" in await desk.link(person, ACCOUNTS[person.id])
+            yield desk
+            await desk.world.http.aclose()

@@ -194,7 +194,8 @@ async def test_a_stage_that_begins_tells_its_people_and_an_absent_one_is_reached
     assert (notice.kind, notice.to) == (NoticeKind.TASK_OPENED, (email("dora"),))
     book = await works.directory.of(WORKSPACE)
     emil, dora = book.person(email("emil")), book.person(email("dora"))
-    assert emil and dora
+    assert emil
+    assert dora
     assert recipients(book, notice.to, works.clock.now()) == (emil.id,)
     assert recipients(book, notice.to, datetime(2026, 3, 9, 23, tzinfo=UTC)) == (dora.id,)
     change = await works.do(gate, c.Answer("approved"), await person(works, "emil"))

@@ -253,16 +253,21 @@ def test_what_is_no_mail_server_is_refused_without_its_password(url: str) -> Non
     assert "s3cret" not in str(refusal.value)
 
 
-async def test_hostile_text_suppresses_no_mail_and_gets_into_no_header(store: Store, clock: FixedClock) -> None:
+async def test_hostile_text_suppresses_no_mail_and_gets_into_no_header(
+    store: Store, clock: FixedClock
+) -> None:
     title = "Run it\r\nBcc: evil@x.example\x00\u202e" + "T" * 10_000
     evil = {
         "html": "<script>alert(1)</script><img src=https://evil.example/x.png>", "jinja": "{{ 7*7 }}{% raw %}",
-        "bidi": "abc\u202edcba\u2066", "zero": "pay\u200bpal", "ansi": "\x1b[2J", "crlf": "x\r\n.\r\nBcc: evil@x.example",
+        "bidi": "abc\u202edcba\u2066", "zero": "pay\u200bpal", "ansi": "\x1b[2J",
+        "crlf": "x\r\n.\r\nBcc: evil@x.example",
         "look": "https://signoff.acme.examp1e/approve", "last": "a" * 200_000 + "DROP TABLE",
     }  # fmt: skip
     plan = asked(description="read-only report, please approve")
     step = replace(plan.steps[0], task=replace(plan.steps[0].task, title=title))  # type: ignore[union-attr]
-    trusted, foreign = (replace(plan, steps=(step,), source=source) for source in ("workflow:x@1", "scenario"))
+    trusted, foreign = (
+        replace(plan, steps=(step,), source=source) for source in ("workflow:x@1", "scenario")
+    )
     async with post() as server, town(store, clock, email(server.url)) as it:
         for one in (trusted, foreign):
             await it.submit(one, payload=json.dumps(evil).encode(), claimed_from="root\r\nRisk: none")
@@ -287,7 +292,9 @@ async def test_hostile_text_suppresses_no_mail_and_gets_into_no_header(store: St
     assert server.mails[1]["Subject"] == "A decision is needed: Approve or reject: infra, change"
 
 
-async def test_a_change_of_what_is_decided_asks_anew_and_the_old_link_is_dead(store: Store, clock: FixedClock) -> None:
+async def test_a_change_of_what_is_decided_asks_anew_and_the_old_link_is_dead(
+    store: Store, clock: FixedClock
+) -> None:
     async with post() as server, town(store, clock, email(server.url)) as it:
         intent = await it.submit(asked("per_ann", "per_otto"))
         await it.carry()

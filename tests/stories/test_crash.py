@@ -31,7 +31,7 @@ from tests.stories.programs import KIND
 from tests.stories.servers import KINDS, until
 
 LONG = 60.0
-COUNT = 5
+COUNT = 4
 
 
 @pytest.fixture(params=KINDS)
@@ -212,7 +212,7 @@ def judge_history(storm: Storm, ended: Intent, facts: list[Fact]) -> None:
     for once in (e.Created, e.Reported, e.TaskOpened, e.Answered, e.Decided):
         assert kinds[once] == 1, (once, facts)
     assert kinds[e.Delivered] == 1 + kinds[e.Lapsed]
-    assert kinds[e.Lapsed] <= 3, "more lapses than there were strikes while it was out"
+    assert kinds[e.Lapsed] <= 5, "more lapses than strikes can explain"
     claims: list[tuple[Fact, e.Claimed]] = []
     for fact in facts:
         if isinstance(fact.event, e.Claimed):

@@ -25,7 +25,9 @@ def already_decided(intent: Intent) -> Conflict:
     # Only human steps: an agent may call its result what it likes.
     asked = [step.id for step in intent.plan.steps if isinstance(step, HumanStep)]
     decisions = [intent.results[step] for step in asked if step in intent.results]
-    last: dict[str, Any] = max(decisions, key=lambda decision: str(decision.get("decided_at", "")), default={})
+    last: dict[str, Any] = max(
+        decisions, key=lambda decision: str(decision.get("decided_at", "")), default={}
+    )
     keys = ("outcome", "ending", "decided_by", "decided_at", "via")
     details = {key: last[key] for key in keys if key in last}
     return Conflict("already_decided", f"This was already decided: {intent.outcome}.", details=details)
@@ -105,7 +107,11 @@ def delegate(book: Ledger, command: c.Delegate) -> None:
     if command.to in (book.actor.id, ground.principal):
         raise Invalid("delegate_to_oneself", "Hand it over to somebody else.", field="to")
     if ground.principal != book.actor.id:
-        raise Forbidden("not_transitive", "It was handed to you; you cannot hand it on.", hint="Give it back, or answer it.")
+        raise Forbidden(
+            "not_transitive",
+            "It was handed to you; you cannot hand it on.",
+            hint="Give it back, or answer it.",
+        )
     if command.to in task.assigned or any(given.giver == command.to for given in task.handed_over):
         raise Invalid("delegate_in_a_circle", "That person has handed this task over.", field="to")
     book.add(e.Delegated(task.visit, ground.principal, command.to, ground.names), comment=command.comment)

@@ -1,6 +1,6 @@
-"""One document that says who decides: people, teams, policies, workflows. Read here; compared and applied by the engine.
+"""One document that says who decides: people, teams, policies, workflows. Read here; the engine applies it.
 
-What is left out of a person stays as it is; a team and a policy are said whole. Nothing is ever removed by leaving it out.
+What is left out of a person stays as it is; a team and a policy are said whole. Leaving something out removes nothing.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Names of who may decide, as people write them: an address, ``person:ADDRESS``, a person's id, ``team:NAME``, ``role:NAME``."""
+"""Names of who may decide, as people write them: an address, a person's id, ``team:NAME``, ``role:NAME``."""
 
 import re
 from typing import Final

@@ -1,4 +1,4 @@
-"""Who is there: teams with a weekly rotation, and absences with a delegate. A delegate stands in; nothing is passed on twice.
+"""Who is there: teams with a weekly rotation, absences with a delegate. A delegate passes nothing on.
 
 Handover is local to a zone: 09:00 on Monday stays 09:00 on Monday, however long the week before was.
 """

@@ -77,7 +77,7 @@ def read_policy(fields: Fields) -> Policy:
 
 
 def applied(step: HumanStep, policy: Policy, name: str, path: str) -> HumanStep:
-    """The step under the policy; ``name`` is kept with it. The step's own deadline and route stand, where it says them."""
+    """The step under the policy; ``name`` is kept with it. Its own deadline and route stand, where it says them."""
     if step.on_timeout is not None and policy.fallback is not Fallback.EXPIRE:
         raise Invalid(
             "two_fallbacks", f"{path}: both the step and its policy say what follows silence.", field=path,

@@ -187,7 +187,9 @@ def _refuse_outside_policy(human: Fields) -> None:
     for name in human.value:
         if name in _SIMPLE and human.has(name) and human.has("policy"):
             hint = "Say it in the policy, or take the policy away."
-            raise human.invalid(name, "stands beside a policy, which says it", hint=hint, code="beside_policy")
+            raise human.invalid(
+                name, "stands beside a policy, which says it", hint=hint, code="beside_policy"
+            )
         if name in _POLICY:
             hint = "Write policy: {approve: [...], ...}, or policy: NAME of one that was applied."
             raise human.invalid(name, "is said in a policy", hint=hint, code="unknown_field")

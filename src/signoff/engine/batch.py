@@ -15,7 +15,17 @@ from signoff.core.ids import uuid7
 from signoff.core.model import Actor, Delivery, Hold, Intent
 from signoff.core.notices import Notice
 from signoff.engine.feed import agent_word, tasks_word
-from signoff.store.work import Changed, Found, NewIntent, NewReply, OnceKey, Outgoing, Reply, Resubmitted, Writes
+from signoff.store.work import (
+    Changed,
+    Found,
+    NewIntent,
+    NewReply,
+    OnceKey,
+    Outgoing,
+    Reply,
+    Resubmitted,
+    Writes,
+)
 
 # After these a list of tasks is not what it was.
 _TASK_EVENTS: Final = (TaskOpened, StagePassed, Delegated, Reassigned, Escalated, Revised, Decided)

@@ -1,5 +1,5 @@
 """What an open task, or one that a policy would open now, will lead to: who may decide and why, who was asked, has
-voted and is next, whom time will contact when, and what follows silence. Told before it happens, by the rules that do it.
+voted and is next, whom time will contact when, what follows silence. Told by the rules that then do it.
 """
 
 from datetime import datetime

@@ -85,8 +85,8 @@ def roster(spec: TaskSpec, book: Snapshot) -> dict[str, tuple[str, ...]]:
 
 
 def recipients(book: Snapshot, names: Collection[str], at: datetime) -> tuple[str, ...]:
-    """Ids of the people who are told at ``at``: of a team with a rotation who is on call, else everybody meant; instead of
-    who is absent their delegate. Somebody is always told: where all are absent without a delegate, all are.
+    """Ids of who is told at ``at``: of a team with a rotation who is on call, else all who are meant; a delegate
+    instead of who is absent. Somebody is always told: where all are absent without a delegate, all are.
     """
     found: list[str] = []
     for name in names or DECIDING_ROLES:

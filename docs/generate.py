@@ -33,12 +33,23 @@ def settings() -> str:
 
 def states() -> str:
     columns = [kind.__name__ for kind in get_args(commands.Command) if kind is not commands.Submit]
-    lines = ["# Statuses and commands", "", "Which command is possible in which status (`core/decide.py`, `ALLOWED`).", ""]
+    lines = [
+        "# Statuses and commands",
+        "",
+        "Which command is possible in which status (`core/decide.py`, `ALLOWED`).",
+        "",
+    ]
     lines += ["| status | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for status in Status:
         allowed = {kind.__name__ for kind in ALLOWED[status]}
-        lines.append(f"| {status.value} | " + " | ".join("yes" if name in allowed else "" for name in columns) + " |")
-    lines += ["", "A final status takes only a late tick, which does nothing. `Submit` creates the intent.", ""]
+        lines.append(
+            f"| {status.value} | " + " | ".join("yes" if name in allowed else "" for name in columns) + " |"
+        )
+    lines += [
+        "",
+        "A final status takes only a late tick, which does nothing. `Submit` creates the intent.",
+        "",
+    ]
     lines += ["## Task types and outcomes", "", "| type | outcomes | says yes |", "|---|---|---|"]
     for kind, outcomes in OUTCOMES.items():
         yes = ", ".join(outcome for outcome in outcomes if sign_of(outcome, {}) == "positive")
@@ -47,11 +58,24 @@ def states() -> str:
 
 
 def history() -> str:
-    lines = ["# Events", "", "The facts of an intent's history, as stored and hashed. All but `renewed` are kept.", ""]
+    lines = [
+        "# Events",
+        "",
+        "The facts of an intent's history, as stored and hashed. All but `renewed` are kept.",
+        "",
+    ]
     for info in get_args(events.AnyEvent):
         doc = (info.__doc__ or "").strip().split("\n\n")[0].replace("\n    ", " ")
-        fields = ", ".join(f"`{field.encode_name}`" for field in msgspec.structs.fields(info)) or "nothing more"
-        lines += [f"## {info.__struct_config__.tag}", "", *([doc, ""] if doc else []), f"Carries {fields}.", ""]
+        fields = (
+            ", ".join(f"`{field.encode_name}`" for field in msgspec.structs.fields(info)) or "nothing more"
+        )
+        lines += [
+            f"## {info.__struct_config__.tag}",
+            "",
+            *([doc, ""] if doc else []),
+            f"Carries {fields}.",
+            "",
+        ]
     return "\n".join(lines)
 
 
@@ -88,7 +112,11 @@ def pages() -> dict[Path, str]:
 
 def stale() -> list[Path]:
     """The files that are not what the code says."""
-    return [path for path, text in pages().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    return [
+        path
+        for path, text in pages().items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
 
 
 if __name__ == "__main__":

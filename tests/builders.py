@@ -61,7 +61,9 @@ def gate(*steps: object, **fields: object) -> Plan:
 class Story:
     """One intent and everything that happens to it."""
 
-    def __init__(self, plan: Plan | None = None, by: Actor = SERVICE, deadline_at: datetime | None = None) -> None:
+    def __init__(
+        self, plan: Plan | None = None, by: Actor = SERVICE, deadline_at: datetime | None = None
+    ) -> None:
         self.now = START
         self.facts: list[Sealed] = []
         self.notices: list[Notice] = []

@@ -36,7 +36,16 @@ class Live:
 
     def start(self) -> "Live":
         """Start the process and return once it answers."""
-        command = [sys.executable, "-m", "signoff.cli", "up", "--port", str(self.port), "--data", str(self.data)]
+        command = [
+            sys.executable,
+            "-m",
+            "signoff.cli",
+            "up",
+            "--port",
+            str(self.port),
+            "--data",
+            str(self.data),
+        ]
         if self.database:
             command += ["--database", self.database]
         clean = {k: v for k, v in os.environ.items() if not k.startswith("SIGNOFF_")}

@@ -40,7 +40,13 @@ async def bootstrap(store: Store, keys: Keys, clock: Clock, folder: Path, url: s
     made = await keys.create(workspace.id, ActorKind.PERSON, person.id, person.id)
     return write_credentials(
         folder,
-        {"url": url, "api_key": made.secret, "organization": ORGANIZATION, "workspace": WORKSPACE, "person": OWNER},
+        {
+            "url": url,
+            "api_key": made.secret,
+            "organization": ORGANIZATION,
+            "workspace": WORKSPACE,
+            "person": OWNER,
+        },
     )
 
 

@@ -50,7 +50,11 @@ def test_the_whole_story() -> None:
     assert result["outcome"] == "approved"
     assert result["comment"] == "looks right"
     assert result["steps"]["validate"] == {"passed": True}
-    assert [n.kind for n in story.notices] == [NoticeKind.TASK_OPENED, NoticeKind.DECIDED, NoticeKind.FINISHED]
+    assert [n.kind for n in story.notices] == [
+        NoticeKind.TASK_OPENED,
+        NoticeKind.DECIDED,
+        NoticeKind.FINISHED,
+    ]
 
 
 def test_a_rejection_fails_the_intent_and_says_so() -> None:
@@ -181,7 +185,11 @@ def test_changes_go_back_to_the_agent_and_are_bounded() -> None:
 
 
 def test_delay_and_notify_steps() -> None:
-    plan = gate(DelayStep(id="pause", lasts=minutes(10)), NotifyStep(id="tell", to=("ops",), message="soon"), approve())
+    plan = gate(
+        DelayStep(id="pause", lasts=minutes(10)),
+        NotifyStep(id="tell", to=("ops",), message="soon"),
+        approve(),
+    )
     story = Story(plan)
     assert story.intent.waiting is Waiting.TIME
     assert story.tick(minutes(9)).facts == []
@@ -310,7 +318,13 @@ def _final(status: Status) -> Story:
 def test_final_is_final(status: Status, command: c.Command) -> None:
     story = _final(status)
     before = story.intent
-    actor = SYSTEM if isinstance(command, c.Accept | c.Miss) else ANN if isinstance(command, c.Answer) else SERVICE
+    actor = (
+        SYSTEM
+        if isinstance(command, c.Accept | c.Miss)
+        else ANN
+        if isinstance(command, c.Answer)
+        else SERVICE
+    )
     with pytest.raises(Refused):
         story.do(command, actor)
     assert story.intent == before

@@ -12,13 +12,24 @@ from signoff.core.errors import Invalid
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [(90, 90), ("90", 90), ("90s", 90), ("5m", 300), ("1h30m", 5400), ("2d", 172800), ("P1DT2H", 93600), ("1.5h", 5400)],
+    [
+        (90, 90),
+        ("90", 90),
+        ("90s", 90),
+        ("5m", 300),
+        ("1h30m", 5400),
+        ("2d", 172800),
+        ("P1DT2H", 93600),
+        ("1.5h", 5400),
+    ],
 )
 def test_the_ways_to_write_one(text: object, seconds: int) -> None:
     assert parse_duration(text, "x") == timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize("text", ["soon", "5 parsecs", -1, 0, True, None, float("nan"), 10**400, "-5m", "P", ""])
+@pytest.mark.parametrize(
+    "text", ["soon", "5 parsecs", -1, 0, True, None, float("nan"), 10**400, "-5m", "P", ""]
+)
 def test_what_is_none_is_refused_by_name(text: object) -> None:
     with pytest.raises(Invalid) as refusal:
         parse_duration(text, "steps.approve.deadline")

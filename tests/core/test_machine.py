@@ -101,15 +101,20 @@ class Life(RuleBasedStateMachine):
 
     @rule(accepted=st.booleans(), visit=st.integers(1, 3), attempt=st.integers(1, 3))
     def pushed(self, accepted: bool, visit: int, attempt: int) -> None:
-        self.attempt(c.Accept(visit, attempt) if accepted else c.Miss(visit, attempt, "no answer"), system(WORKSPACE))
+        self.attempt(
+            c.Accept(visit, attempt) if accepted else c.Miss(visit, attempt, "no answer"), system(WORKSPACE)
+        )
 
     @rule(
-        outcome=st.sampled_from(["approved", "rejected", "changes_requested", "maybe"]), actor=st.sampled_from(ACTORS)
+        outcome=st.sampled_from(["approved", "rejected", "changes_requested", "maybe"]),
+        actor=st.sampled_from(ACTORS),
     )
     def answer(self, outcome: str, actor: Actor) -> None:
         self.attempt(c.Answer(outcome), actor)
 
-    @rule(actor=st.sampled_from(ACTORS), what=st.sampled_from([c.Cancel(), c.Resolve({"x": 1}), c.Progress()]))
+    @rule(
+        actor=st.sampled_from(ACTORS), what=st.sampled_from([c.Cancel(), c.Resolve({"x": 1}), c.Progress()])
+    )
     def from_outside(self, actor: Actor, what: c.Command) -> None:
         self.attempt(what, actor)
 

@@ -29,7 +29,11 @@ BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 def blocks(page: Path, language: str) -> list[str]:
     """The fenced blocks of one language, without their indentation."""
     found = BLOCK.findall(page.read_text(encoding="utf-8"))
-    return [re.sub(rf"^{indent}", "", body, flags=re.MULTILINE) for indent, name, body in found if name == language]
+    return [
+        re.sub(rf"^{indent}", "", body, flags=re.MULTILINE)
+        for indent, name, body in found
+        if name == language
+    ]
 
 
 def test_the_made_pages_are_what_the_code_says() -> None:

@@ -12,7 +12,7 @@ from signoff.channels import make_channels
 from signoff.config import Config
 from signoff.core.errors import Invalid
 from signoff.engine.clock import Clock
-from signoff.server import running
+from signoff.serving import running
 from tests.notify.post import post
 
 TOKENS = "xoxb-1 8f742231b10e8888abcd99yyyzzz85a5"
@@ -83,7 +83,7 @@ def test_a_setting_that_makes_no_sense_stops_the_start_and_is_not_repeated(
 
 def test_what_a_channel_needs_is_not_imported_before_it_sends() -> None:
     program = (
-        "import sys, signoff.server\n"
+        "import sys, signoff.serving\n"
         "from signoff.channels import make_channels\n"
         "from signoff.config import Config\n"
         "from signoff.engine.clock import Clock\n"

@@ -29,7 +29,7 @@ def _migrate(session: Session, /, **given: Any) -> None:
     """Bring the database's tables up to date, as `signoff up` does when it starts."""
     config = configured(given)
     with server_part("signoff db migrate"):
-        from signoff.server import migrate
+        from signoff.maintenance import migrate
     migrate(config)
     shown = _shown(config)
     session.out.one({"database": shown, "migrated": True}, "database", [f"up to date: {shown}"])
@@ -42,7 +42,7 @@ def _backup(session: Session, /, target: Path, **given: Any) -> None:
     if target.exists():
         raise Stop(Code.CONFLICT, f"{target} exists already.", hint="Name a file that does not.")
     with server_part("signoff db backup"):
-        from signoff.server import backup
+        from signoff.maintenance import backup
     backup(config, target)
     session.out.one({"database": _shown(config), "backup": str(target)}, "backup", [visible(target)])
 

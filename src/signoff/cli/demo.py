@@ -44,7 +44,7 @@ _ANSWERS: Final = {
 )
 def demo(auto: bool, port: int | None, data: Path) -> int:
     """A migration is checked by an agent, held for a person, approved, and completed; then its audit trail."""
-    from signoff.server import run
+    from signoff.serving import run
 
     return int(run(_demo(auto, port, data)))
 
@@ -61,7 +61,7 @@ def example() -> Path:
 async def _demo(auto: bool, port: int | None, data: Path) -> int:
     from signoff.config import Config
     from signoff.core.errors import Refused
-    from signoff.server import running
+    from signoff.serving import running
 
     # The client's warnings about a server that is stopping are no news here.
     logging.getLogger("signoff").addHandler(logging.NullHandler())
@@ -210,9 +210,13 @@ def show_audit(trail: AuditTrail, result: Result) -> int:
     say("Audit trail")
     for event in trail.events:
         at = f"{event.at:%Y-%m-%d %H:%M:%S.%f}"[:-3] + "Z" if event.at else ""
-        say(f"  {event.seq:>2}  {at}  {visible(event.summary)}  ({visible(event.actor.kind)}, via {visible(event.via)})")
+        say(
+            f"  {event.seq:>2}  {at}  {visible(event.summary)}  ({visible(event.actor.kind)}, via {visible(event.via)})"
+        )
     say(f"  head {trail.head}")
-    say(f"  {'verified: every event is what was hashed' if trail.verified else 'NOT VERIFIED: ' + trail.problem}")
+    say(
+        f"  {'verified: every event is what was hashed' if trail.verified else 'NOT VERIFIED: ' + trail.problem}"
+    )
     return 0 if result.completed and trail.verified else 1
 
 

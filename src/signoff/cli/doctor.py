@@ -82,7 +82,7 @@ def _files(config: Config) -> Iterator[Check]:
 def _histories(config: Config) -> Iterator[Check]:
     """Whether every history proves itself and agrees with its row."""
     with server_part("signoff doctor"):
-        from signoff.server import check_database
+        from signoff.maintenance import check_database
     findings = check_database(config)
     for finding in findings:
         place = f"event {finding.seq}" if finding.seq else "its row"

@@ -57,7 +57,7 @@ def _up(ctx: click.Context, /, open_browser: bool, **given: Any) -> None:
     """
     config = configured(given)
     with server_part("signoff up"):
-        from signoff.server import serve
+        from signoff.serving import serve
 
     def announce(server: "Server") -> None:
         click.echo(banner(config, server.base_url, server.login_url))

@@ -68,14 +68,17 @@ def may(actor: Actor, command: c.Command, intent: Intent | None) -> None:
 
 def _may_submit(actor: Actor) -> None:
     if actor.kind is ActorKind.PERSON and not actor.roles & {OWNER, ADMIN, APPROVER, MEMBER}:
-        raise Forbidden("role_required", "Your role may read, not submit.", hint="Ask an admin for the role member.")
+        raise Forbidden(
+            "role_required", "Your role may read, not submit.", hint="Ask an admin for the role member."
+        )
 
 
 def _may_answer(actor: Actor, command: c.Command, intent: Intent) -> None:
     if actor.kind is not ActorKind.PERSON:
+        holder = "an agent" if actor.kind is ActorKind.AGENT else "a service"
         raise Forbidden(
             "person_required",
-            f"Only a person can decide; this key belongs to {'an agent' if actor.kind is ActorKind.AGENT else 'a service'}.",
+            f"Only a person can decide; this key belongs to {holder}.",
             hint="Use a person's key: signoff keys create --person EMAIL.",
         )
     task = intent.open
@@ -94,7 +97,9 @@ def _may_answer(actor: Actor, command: c.Command, intent: Intent) -> None:
             hint="Somebody else has to decide.",
         )
     if standing(actor, intent, task) is None:
-        raise Forbidden("not_an_approver", "You are not among those who were asked.", hint="See the task's approvers.")
+        raise Forbidden(
+            "not_an_approver", "You are not among those who were asked.", hint="See the task's approvers."
+        )
     if isinstance(command, c.Answer):
         _strong_enough(actor, command, intent, task)
 

@@ -53,7 +53,12 @@ def advance(actor: Actor, intent: Intent | None, command: Command, now: datetime
             told.extend(notices(before, fact, following))
     after = replace(book.intent, head=head)
     return Change(
-        before=intent, after=after, facts=sealed, wake_at=wake_at(after), notices=told, fresh=_fresh(sealed, after)
+        before=intent,
+        after=after,
+        facts=sealed,
+        wake_at=wake_at(after),
+        notices=told,
+        fresh=_fresh(sealed, after),
     )
 
 

@@ -56,7 +56,9 @@ class Broken(msgspec.Struct, frozen=True):
     problem: str
 
 
-def verify(rows: list[tuple[int, bytes, bytes | None, str]], seq: int, head: str, intent_id: str) -> Broken | None:
+def verify(
+    rows: list[tuple[int, bytes, bytes | None, str]], seq: int, head: str, intent_id: str
+) -> Broken | None:
     """Check the stored rows (seq, body, private, hash) of one intent against its row's ``seq`` and ``head``.
 
     Returns None when the history is whole, else the first broken event.

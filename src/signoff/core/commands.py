@@ -167,6 +167,23 @@ class Tick(msgspec.Struct, frozen=True):
 
 
 Command = (
-    Submit | Claim | Renew | Release | Report | Accept | Miss | Answer | Progress | Resolve | Cancel | Patch | Tick
-    | Delegate | Reassign | Take | Remark | Revise | Unreachable
+    Submit
+    | Claim
+    | Renew
+    | Release
+    | Report
+    | Accept
+    | Miss
+    | Answer
+    | Progress
+    | Resolve
+    | Cancel
+    | Patch
+    | Tick
+    | Delegate
+    | Reassign
+    | Take
+    | Remark
+    | Revise
+    | Unreachable
 )

@@ -96,7 +96,9 @@ def _delivery(book: Ledger, visit: int) -> tuple[Delivery, AgentStep]:
             hint="A person answers the task.",
         )
     if not isinstance(held, Delivery) or visit not in (0, held.visit):
-        raise Conflict("step_finished", "This step is over; its result was recorded before or it was given up.")
+        raise Conflict(
+            "step_finished", "This step is over; its result was recorded before or it was given up."
+        )
     step = book.intent.plan.by_id[held.step]
     if not isinstance(step, AgentStep):
         raise TypeError(f"step {held.step!r} is not an agent step")
@@ -160,12 +162,18 @@ def miss(book: Ledger, command: c.Miss) -> None:
 def _pushed(book: Ledger, visit: int, attempt: int) -> bool:
     """Whether the courier's news is about the present attempt; old news changes nothing."""
     held = book.intent.open
-    return isinstance(held, Delivery) and (held.visit, held.attempt, held.hold) == (visit, attempt, Hold.READY)
+    return isinstance(held, Delivery) and (held.visit, held.attempt, held.hold) == (
+        visit,
+        attempt,
+        Hold.READY,
+    )
 
 
 def progress(book: Ledger, command: c.Progress) -> None:
     if isinstance(book.intent.open, Task):
-        raise Conflict("awaiting_decision", "The intent waits for a person's decision.", hint="Answer its task.")
+        raise Conflict(
+            "awaiting_decision", "The intent waits for a person's decision.", hint="Answer its task."
+        )
     book.add(e.Progressed(command.reason))
 
 

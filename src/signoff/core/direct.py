@@ -226,10 +226,8 @@ def _escalation(
         names = level.texts("escalate_to", longest=383)
         if not names:
             continue
-        if remind:
-            after = remind.after + remind.every * remind.at_most
-        else:
-            after = deadline / 2 if deadline else _NOTHING_SET
+        unasked = deadline / 2 if deadline else _NOTHING_SET
+        after = remind.after + remind.every * remind.at_most if remind else unasked
         if deadline and after >= deadline:
             level.warn("escalate_to", "would come after the step's deadline, so it never happens")
         after = min(after, LONGEST)

@@ -22,7 +22,9 @@ def parse_duration(value: object, field: str) -> timedelta:
         seconds = float(value)
     elif isinstance(value, str) and value.strip():
         text = value.strip()
-        match = _ISO.fullmatch(text) if text.startswith("P") else _HUMAN.fullmatch(text.lower().replace(" ", ""))
+        match = (
+            _ISO.fullmatch(text) if text.startswith("P") else _HUMAN.fullmatch(text.lower().replace(" ", ""))
+        )
         if match and any(match.groups()):
             seconds = sum(float(n) * f for n, f in zip(match.groups(), _UNITS.values(), strict=True) if n)
     if seconds is None or not 1e-6 <= seconds <= LONGEST.total_seconds():

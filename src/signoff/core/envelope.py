@@ -29,4 +29,6 @@ def envelope(intent: Intent, step: str, revision: int, payload_digest: str) -> d
 
 def envelope_digest(intent: Intent, step: str, revision: int, payload_digest: str) -> str:
     """SHA-256 (hex) of the envelope in its one encoding."""
-    return hashlib.sha256(_PREFIX + _ENCODER.encode(envelope(intent, step, revision, payload_digest))).hexdigest()
+    return hashlib.sha256(
+        _PREFIX + _ENCODER.encode(envelope(intent, step, revision, payload_digest))
+    ).hexdigest()

@@ -90,7 +90,9 @@ def _on(kind: type[e.Event]) -> Callable[[Callable[..., Changes]], Callable[...,
 
 @_on(e.Delivered)
 def _delivered(event: e.Delivered, intent: Intent, fact: e.Fact) -> Changes:
-    failures = intent.open.failures if isinstance(intent.open, Delivery) and intent.open.visit == event.visit else 0
+    failures = (
+        intent.open.failures if isinstance(intent.open, Delivery) and intent.open.visit == event.visit else 0
+    )
     delivery = Delivery(
         visit=event.visit,
         step=event.step,
@@ -129,12 +131,21 @@ def _released(event: e.Released, intent: Intent, fact: e.Fact) -> Changes:
 
 @_on(e.Accepted)
 def _accepted(event: e.Accepted, intent: Intent, fact: e.Fact) -> Changes:
-    return {"open": replace(_delivery(intent), hold=Hold.ACCEPTED), "status": Status.ACKNOWLEDGED, "waiting": None}
+    return {
+        "open": replace(_delivery(intent), hold=Hold.ACCEPTED),
+        "status": Status.ACKNOWLEDGED,
+        "waiting": None,
+    }
 
 
 def _rest(intent: Intent, retry_at: Any, failures: int) -> Changes:
     resting = replace(
-        _delivery(intent), hold=Hold.RESTING, holder="", lease_until=None, retry_at=retry_at, failures=failures
+        _delivery(intent),
+        hold=Hold.RESTING,
+        holder="",
+        lease_until=None,
+        retry_at=retry_at,
+        failures=failures,
     )
     return {"open": resting, "status": Status.WAITING, "waiting": Waiting.AGENT}
 
@@ -142,7 +153,12 @@ def _rest(intent: Intent, retry_at: Any, failures: int) -> Changes:
 @_on(e.Lapsed)
 def _lapsed(event: e.Lapsed, intent: Intent, fact: e.Fact) -> Changes:
     if event.retry_at is None:
-        return {"open": None, "last_step": _delivery(intent).step, "status": Status.IN_PROGRESS, "waiting": None}
+        return {
+            "open": None,
+            "last_step": _delivery(intent).step,
+            "status": Status.IN_PROGRESS,
+            "waiting": None,
+        }
     return _rest(intent, event.retry_at, _delivery(intent).failures)
 
 
@@ -241,9 +257,16 @@ def _undelivered(event: e.Undelivered, intent: Intent, fact: e.Fact) -> Changes:
 
 @_on(e.Revised)
 def _revised(event: e.Revised, intent: Intent, fact: e.Fact) -> Changes:
-    task = replace(_task(intent), revision=event.revision, digest=event.digest, votes=(), stage=0, taken_by="")
+    task = replace(
+        _task(intent), revision=event.revision, digest=event.digest, votes=(), stage=0, taken_by=""
+    )
     editors = intent.editors if fact.actor.id in intent.editors else (*intent.editors, fact.actor.id)
-    return {"open": task, "revision": event.revision, "payload_digest": event.payload_digest, "editors": editors}
+    return {
+        "open": task,
+        "revision": event.revision,
+        "payload_digest": event.payload_digest,
+        "editors": editors,
+    }
 
 
 @_on(e.Decided)

@@ -46,4 +46,6 @@ class Ledger:
     def _fact(self, intent_id: str, event: AnyEvent, comment: str) -> Fact:
         actor, via = self._by
         note = Note(comment, self._salt) if comment else None
-        return Fact(intent=intent_id, seq=self.next_seq, at=self.now, actor=actor, via=via, event=event, note=note)
+        return Fact(
+            intent=intent_id, seq=self.next_seq, at=self.now, actor=actor, via=via, event=event, note=note
+        )

@@ -104,11 +104,15 @@ NO_PLAN: Final = Plan()
 def check_plan(plan: Plan) -> Plan:
     """The plan itself, if it can run; raises Invalid naming the step and the field."""
     if not 1 <= len(plan.steps) <= MAX_STEPS:
-        raise Invalid("invalid_plan", f"A plan has 1 to {MAX_STEPS} steps, this one {len(plan.steps)}.", field="steps")
+        raise Invalid(
+            "invalid_plan", f"A plan has 1 to {MAX_STEPS} steps, this one {len(plan.steps)}.", field="steps"
+        )
     if len(plan.by_id) != len(plan.steps):
         ids = [step.id for step in plan.steps]
         twice = next(i for i in ids if ids.count(i) > 1)
-        raise Invalid("duplicate_step", f"Two steps are called {twice!r}.", field="steps", hint="Step ids are unique.")
+        raise Invalid(
+            "duplicate_step", f"Two steps are called {twice!r}.", field="steps", hint="Step ids are unique."
+        )
     if END in plan.by_id:
         raise Invalid("invalid_step_id", f"{END!r} is where a plan ends, not a step.", field="steps")
     if plan.entry and plan.entry not in plan.by_id:

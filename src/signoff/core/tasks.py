@@ -94,7 +94,9 @@ class Stage(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Strength(StrEnum):
-    """How surely it is known who answered. Weakest first; ``chat`` counts as a link, a named answer by key as a session."""
+    """How surely it is known who answered, weakest first. Chat counts as a link, a key that names the digest as a
+    session.
+    """
 
     LINK = "link"
     SESSION = "session"

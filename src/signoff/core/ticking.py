@@ -74,7 +74,9 @@ def _happen_to_delivery(book: Ledger, held: Delivery) -> None:
     elif _past(held.lease_until, book.now):
         lapse(book, "lease_expired")
     elif _past(held.retry_at, book.now):
-        book.add(e.Delivered(held.visit, held.step, held.agent, held.attempt + 1, held.deadline_at, held.push))
+        book.add(
+            e.Delivered(held.visit, held.step, held.agent, held.attempt + 1, held.deadline_at, held.push)
+        )
 
 
 def lapse(book: Ledger, reason: str) -> None:
@@ -90,7 +92,7 @@ def lapse(book: Ledger, reason: str) -> None:
         book.add(e.Lapsed(held.visit, held.attempt, reason, book.now + pause))
         return
     book.add(e.Lapsed(held.visit, held.attempt, reason))
-    fault = Fault("delivery_failed", f"{held.agent} did not finish step {held.step!r} in {held.attempt} attempts.", True)
+    fault = Fault(
+        "delivery_failed", f"{held.agent} did not finish step {held.step!r} in {held.attempt} attempts.", True
+    )
     steps.fail(book, step, fault)
-
-

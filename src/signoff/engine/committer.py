@@ -73,7 +73,9 @@ class Committer:
     async def do(self, job: Job) -> Any:
         """Commit one job; its result, or the Refused it met. Busy when the queue is full."""
         if self.queued >= self._limit:
-            raise Busy("queue_full", f"{self.queued} requests are waiting to be written; this one was not taken.")
+            raise Busy(
+                "queue_full", f"{self.queued} requests are waiting to be written; this one was not taken."
+            )
         lane = job.lane_key() % len(self._lanes)
         queued = _Queued(job, asyncio.get_running_loop().create_future())
         self.queued += 1
@@ -115,7 +117,9 @@ class Committer:
             for queued in jobs:
                 _fail(queued, busy)
         except Exception as error:
-            if len(jobs) == 1 and again:  # another replica may have stored the same key meanwhile: look once more
+            if (
+                len(jobs) == 1 and again
+            ):  # another replica may have stored the same key meanwhile: look once more
                 await self._commit(jobs, again=False)
                 return
             if len(jobs) == 1:
@@ -186,5 +190,3 @@ def _want(jobs: list[_Queued]) -> Want:
 def _fail(queued: _Queued, error: BaseException) -> None:
     if not queued.future.done():
         queued.future.set_exception(error)
-
-

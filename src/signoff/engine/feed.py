@@ -52,7 +52,9 @@ class Waiter:
             self._feed.waiters.setdefault(word, set()).add(self)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
         for word in self.words:
             waiting = self._feed.waiters.get(word)
             if waiting is not None:

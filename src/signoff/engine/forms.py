@@ -38,7 +38,10 @@ def checked_form(intent: Intent, command: Answer) -> Answer:
     if "comment" in properties and command.comment:
         whole["comment"] = command.comment
     evidence = whole.pop("evidence", None) if "evidence" not in properties else None
-    faults = [f"{_path(fault)}: {fault.message}" for fault in _validator(msgspec.json.encode(schema)).iter_errors(whole)]
+    faults = [
+        f"{_path(fault)}: {fault.message}"
+        for fault in _validator(msgspec.json.encode(schema)).iter_errors(whole)
+    ]
     if evidence is not None:
         data["evidence"] = evidence
     if faults:
@@ -57,7 +60,9 @@ def check_schema(schema: dict[str, Any]) -> None:
     try:
         jsonschema_rs.validator_for(schema, offline=True)
     except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
-        raise Invalid("invalid_form_schema", f"The form's schema cannot be used: {error}", field="form") from error
+        raise Invalid(
+            "invalid_form_schema", f"The form's schema cannot be used: {error}", field="form"
+        ) from error
 
 
 @lru_cache(maxsize=256)

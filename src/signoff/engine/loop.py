@@ -1,6 +1,7 @@
 """Run a step again and again until stopped: pauses, back-off after errors, and the last beat for /ready."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -50,8 +51,6 @@ class Loop:
             self.beat_at = time.monotonic()
             if pause > 0:
                 await asyncio.sleep(self._rest)
-                try:
+                with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._nudge.wait(), pause)
-                except TimeoutError:
-                    pass
             self._nudge.clear()

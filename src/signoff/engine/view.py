@@ -84,14 +84,18 @@ class View:
             return sorted(both.values(), key=lambda s: s.intent.id, reverse=True)[: wanted.limit]
         return await self._store.intents.page(wanted)
 
-    async def tasks(self, actor: Actor, mine: bool = False, after: str = "", limit: int = 200) -> list[Stored]:
+    async def tasks(
+        self, actor: Actor, mine: bool = False, after: str = "", limit: int = 200
+    ) -> list[Stored]:
         """Intents with an open task, oldest first; ``mine``: those that this person may answer now."""
         if actor.kind is ActorKind.AGENT:
             raise Forbidden("person_required", "An agent's key has no tasks.")
         found = await self._store.intents.open_tasks(actor.workspace, after, limit)
         if not mine:
             return found
-        return [s for s in found if isinstance(s.intent.open, Task) and eligible(actor, s.intent, s.intent.open)]
+        return [
+            s for s in found if isinstance(s.intent.open, Task) and eligible(actor, s.intent, s.intent.open)
+        ]
 
     async def deliveries(self, actor: Actor, agent: str, after: int, limit: int) -> list[tuple[int, Stored]]:
         """What is up for taking by ``agent`` (canonical) after a cursor."""

@@ -1,0 +1,151 @@
+"""A server that answers: its socket, its event loop, uvicorn around its app, and an end in good order."""
+
+import asyncio
+import contextlib
+import gc
+import signal
+import socket
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from typing import Any, TypeVar
+
+import uvicorn
+from uvicorn.server import HANDLED_SIGNALS
+
+from signoff.bootstrap import bootstrap, update_url
+from signoff.config import Config
+from signoff.core.errors import Refused
+from signoff.engine.clock import Clock
+from signoff.server import Line, Server
+
+T = TypeVar("T")
+
+
+class _Uvicorn(uvicorn.Server):
+    """Ends open streams as soon as a signal comes: an open stream would hold the shutdown up."""
+
+    def __init__(self, config: uvicorn.Config, stopping: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """As uvicorn's own, but a signal that was obeyed is not raised again afterwards: this is a clean end."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {sig: signal.signal(sig, self.handle_exit) for sig in HANDLED_SIGNALS}
+        try:
+            yield
+        finally:
+            for sig, old in before.items():
+                signal.signal(sig, old)
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        self._stopping()
+        super().handle_exit(sig, frame)
+
+
+def serve(config: Config, announce: Callable[[Server], None], line: Line = print) -> int:
+    """Run a server until SIGINT or SIGTERM. ``announce`` is called once it answers. Returns the exit code."""
+    return run(_serve(config, announce, line))
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on the event loop that the server is made for."""
+    # The writer thread and the event loop share the interpreter: hand it over sooner than every 5 ms.
+    sys.setswitchinterval(0.0005)
+    # What stands now stands until the end: the collector need not walk it again with every thousand new objects.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+    try:
+        import uvloop
+    except ImportError:  # Windows
+        return asyncio.run(main)
+    return uvloop.run(main)
+
+
+async def _serve(config: Config, announce: Callable[[Server], None], line: Line) -> int:
+    async with running(config, line) as server:
+        announce(server)
+        await server.until_stopped()
+    return 0
+
+
+@contextlib.asynccontextmanager
+async def running(config: Config, line: Line = print, clock: Clock | None = None) -> AsyncIterator[Server]:
+    """A server that answers on its port, until the block ends or a signal stops it (``server.served`` is then done)."""
+    listener = _bind(config)
+    server = Server(config, line, clock)
+    try:
+        await server.start()
+    except BaseException:
+        listener.close()
+        raise
+    port = listener.getsockname()[1]
+    address = f"http://{_host(config.host)}:{port}"
+    server.known_as(config.base_url or address)
+    await _first_start(server, address)
+    server.login_url = await _login_url(server)
+    http = _Uvicorn(
+        uvicorn.Config(
+            server.app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5, backlog=2048,
+            server_header=False, date_header=False, timeout_keep_alive=75,
+        ),
+        server.parts.stop,
+    )  # fmt: skip
+    served = server.served = asyncio.create_task(http.serve(sockets=[listener]))
+    try:
+        while not http.started and not served.done():  # noqa: ASYNC110
+            await asyncio.sleep(0.002)  # uvicorn says so by an attribute only
+        yield server
+    finally:
+        server.parts.stop()
+        http.should_exit = True
+        await asyncio.wait([served])
+        await server.stop()
+
+
+async def _first_start(server: Server, address: str) -> None:
+    config = server.config
+    written = await bootstrap(server.store, server.keys, server.clock, config.data, address)
+    if written is None:
+        update_url(config.data, address)
+
+
+async def _login_url(server: Server) -> str:
+    """The inbox, and in a workspace of one's own on this machine a link that signs its owner in, once."""
+    rows = server.store.directory
+    spaces = await rows.workspaces()
+    if len(spaces) == 1 and spaces[0].self_approval:
+        owner = next((p for p in await rows.people(spaces[0].id) if "owner" in p.roles), None)
+        if owner is not None:
+            token = await server.parts.sessions.login_link(spaces[0].id, owner.id)
+            return f"{server.base_url}/login/{token}"
+    return f"{server.base_url}/"
+
+
+def _host(host: str) -> str:
+    if host in {"", "0.0.0.0", "::"}:  # noqa: S104
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+def _bind(config: Config) -> socket.socket:
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((config.host, config.port))
+    except OSError as error:
+        listener.close()
+        raise Refused(
+            "address_in_use",
+            f"Cannot listen on {config.host}:{config.port}: {error.strerror}.",
+            field="port",
+            hint="Stop the other server, or choose another port: signoff up --port 0 takes a free one.",
+        ) from error
+    listener.listen(2048)
+    return listener

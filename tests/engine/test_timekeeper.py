@@ -179,3 +179,17 @@ async def test_a_tick_that_comes_too_early_or_too_late_does_nothing(works: Works
     await works.pass_time(minutes(10_000))
     await works.do(intent.id, c.Tick(), SYSTEM)
     assert await works.happened(intent.id) == ended
+
+
+async def test_one_intent_that_cannot_be_ticked_does_not_stop_the_time_of_the_others(works: Works) -> None:
+    damaged, sound = [await works.submit(gate(approve())) for _ in range(2)]
+    [[state]] = await works.store.read("select state from intents where id = :id", id=damaged.id)
+    broken = bytes(state).replace(b'"step":"approve"', b'"step":"nowhere"')
+    assert broken != bytes(state)
+    await works.store.write(
+        ("update intents set state = :state where id = :id", {"state": broken, "id": damaged.id})
+    )
+    await works.pass_time(minutes(5))
+    task = (await works.intent(sound.id)).open
+    assert isinstance(task, Task)
+    assert task.reminded == 1

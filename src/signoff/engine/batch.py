@@ -105,6 +105,10 @@ class Batch:
         """Store a revision's payload with the change that it belongs to."""
         self._writes.revisions.append(revision)
 
+    def postpone(self, intent: Intent, by: timedelta) -> None:
+        """Look at an intent again later, unchanged: for one on which time could not act."""
+        self._changed[intent.id] = Changed(intent, self.now + by, False)
+
     def _note(self, change: Change) -> None:
         self.changes.append(change)
         after = change.after

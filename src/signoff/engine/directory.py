@@ -143,11 +143,16 @@ class Directory:
         """Tell everybody, here and in other replicas, that this workspace's directory is another now."""
         self._feed.publish([directory_word(workspace)])
 
+    @property
+    def fresh_for(self) -> float:
+        """Seconds that a snapshot may be trusted: shorter where no other replica's words are heard."""
+        return min(_FRESH_FOR, self._feed.reread)
+
     async def of(self, workspace: str) -> Snapshot:
         """The snapshot of a workspace, at most a few seconds old; NotFound when there is no such workspace."""
         held = self._held.get(workspace)
         now = asyncio.get_running_loop().time()
-        if held is not None and now - held[0] < _FRESH_FOR:
+        if held is not None and now - held[0] < self.fresh_for:
             return held[1]
         loading = self._loading.get(workspace)
         if loading is None:

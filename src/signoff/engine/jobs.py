@@ -1,5 +1,6 @@
 """The jobs a committer can be given: submit, one command on one intent, claim deliveries, let time act."""
 
+import logging
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
@@ -15,6 +16,10 @@ from signoff.engine.batch import Batch
 from signoff.engine.directory import Snapshot
 from signoff.engine.prepared import check_before, prepared
 from signoff.store.work import OnceKey, Ready, Resubmitted
+
+log = logging.getLogger("signoff.jobs")
+
+_DAMAGED = timedelta(minutes=1)
 
 
 class Once(msgspec.Struct, frozen=True):
@@ -178,5 +183,9 @@ class DueJob(_Scan):
     def apply(self, batch: Batch) -> int:
         for intent_id in batch.found.due:
             intent: Intent = batch.intent(intent_id)
-            batch.change(system(intent.workspace), intent, Tick())
+            try:
+                batch.change(system(intent.workspace), intent, Tick())
+            except Exception:  # one intent that cannot be ticked must not stop the time of all others
+                log.exception("time could not act on intent %s; signoff doctor examines it", intent_id)
+                batch.postpone(intent, _DAMAGED)
         return len(batch.found.due)

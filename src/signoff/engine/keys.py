@@ -23,7 +23,6 @@ from signoff.store.entries import ApiKey
 from signoff.store.store import Store
 
 _ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
-_FRESH_FOR: Final = 5.0
 _CHECKSUM: Final = 6
 _CACHED: Final = 10_000
 
@@ -53,7 +52,7 @@ class Keys:
         digest = _digest(secret)
         cached = self._cache.get((digest, via))
         now = asyncio.get_running_loop().time()
-        if cached is None or now - cached[0] > _FRESH_FOR:
+        if cached is None or now - cached[0] > self._directory.fresh_for:
             key_id = _key_id(secret)
             if key_id is None:
                 raise _unknown()

@@ -18,6 +18,7 @@ from signoff.config import Config
 from signoff.core.errors import Refused
 from signoff.engine.clock import Clock
 from signoff.server import Line, Server
+from signoff.web.gathering import GatheringProtocol
 
 T = TypeVar("T")
 
@@ -92,7 +93,7 @@ async def running(config: Config, line: Line = print, clock: Clock | None = None
     http = _Uvicorn(
         uvicorn.Config(
             server.app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5, backlog=2048,
-            server_header=False, date_header=False, timeout_keep_alive=75,
+            server_header=False, date_header=False, timeout_keep_alive=75, http=GatheringProtocol, ws="none",
         ),
         server.parts.stop,
     )  # fmt: skip

@@ -23,6 +23,7 @@ BUSY: Final = 2000  # decisions with AT_ONCE in flight
 AT_ONCE: Final = 64
 REMINDERS: Final = 1000
 _IDLE: Final = 3.0  # seconds
+_REST: Final = 4.0  # seconds after the start, until what it left to do is done
 _GIB: Final = 2**30
 
 
@@ -63,7 +64,7 @@ def _grown(place: Place, template: str, count: int) -> list[str]:
 
 def _idle(place: Place) -> float:
     """Percent of a core that server and database use while nothing happens."""
-    time.sleep(1.0)
+    time.sleep(_REST)
     begun = place.reading()
     time.sleep(_IDLE)
     ended = place.reading()

@@ -85,21 +85,28 @@ def command_line() -> str:
         lines += [f"## {title}", ""]
         for name in section:
             for path, command in _commands((name,)):
-                context = click.Context(command, info_name="signoff " + " ".join(path), max_content_width=100)
+                context = click.Context(
+                    command, info_name="signoff " + " ".join(path), **main.context_settings
+                )
                 lines += ["```text", command.get_help(context), "```", ""]
     return "\n".join(lines)
+
+
+def _context(command: click.Command) -> click.Context:
+    """As the program makes them: click remembers a command's help option from its first context."""
+    return click.Context(command, **main.context_settings)
 
 
 def _commands(path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     command: click.Command = main
     for name in path:
         assert isinstance(command, click.Group)
-        found = command.get_command(click.Context(command), name)
+        found = command.get_command(_context(command), name)
         assert found is not None
         command = found
     yield path, command
     if isinstance(command, click.Group):
-        for name in command.list_commands(click.Context(command)):
+        for name in command.list_commands(_context(command)):
             yield from _commands((*path, name))
 
 

@@ -94,6 +94,7 @@ async def running(config: Config, line: Line = print, clock: Clock | None = None
         uvicorn.Config(
             server.app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5, backlog=2048,
             server_header=False, date_header=False, timeout_keep_alive=75, http=GatheringProtocol, ws="none",
+            proxy_headers=False,
         ),
         server.parts.stop,
     )  # fmt: skip

@@ -62,7 +62,7 @@ def test_every_command_exists_with_its_options(page: Path) -> None:
 def _check(words: list[str]) -> None:
     command: click.Command = main
     while isinstance(command, click.Group) and words:
-        found = command.get_command(click.Context(command), words[0])
+        found = command.get_command(click.Context(command, **main.context_settings), words[0])
         assert found is not None, f"there is no command {words[0]!r}"
         command, words = found, words[1:]
     options = {name for param in command.params for name in (*param.opts, *param.secondary_opts)}

@@ -35,9 +35,12 @@ GROUPS: Final[dict[str, Callable[[Place, Options], None]]] = {
 }
 
 
+QUICKLY: Final = ("creates", "flows", "latency", "start")
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one short repeat of each; for a first look")
+    parser.add_argument("--quick", action="store_true", help="one short repeat of what is quickly measured")
     parser.add_argument(
         "--only", action="append", choices=GROUPS, help="only this group of figures; repeatable"
     )
@@ -58,7 +61,7 @@ def main() -> int:
         _introduce(options, cluster)
         for database in databases:
             heading(database)
-            for name in asked.only or GROUPS:
+            for name in asked.only or (QUICKLY if asked.quick else GROUPS):
                 with place(database, cluster if database == POSTGRES else None) as found:
                     GROUPS[name](found, options)
     print(f"\ntook {time.monotonic() - begun:.0f} s")

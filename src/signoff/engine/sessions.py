@@ -70,7 +70,7 @@ class Sessions:
         return SignedIn(token, actor, now + IDLE)
 
     async def actor(self, token: str) -> Actor:
-        """Who holds this session; raises Unauthenticated. Writes nothing."""
+        """Who holds the session of this token; raises Unauthenticated. Writes nothing."""
         session = await self._rows.get(_digest(token)) if 0 < len(token) <= _LONGEST_TOKEN else None
         if (
             session is None

@@ -361,3 +361,12 @@ def test_a_rejected_direct_intent_keeps_the_outcome() -> None:
     story = Story(gate(validate(), direct=True))
     story.do(c.Answer("rejected"), ANN)
     assert result_of(story.intent)["outcome"] == "rejected"
+
+
+def test_only_a_deciding_role_ends_a_direct_intent_in_its_agents_place() -> None:
+    story = Story(gate(validate(), direct=True))
+    for actor in (AUDITOR, RITA):
+        with pytest.raises(Forbidden, match="place"):
+            story.do(c.Answer("approved"), actor)
+    story.do(c.Answer("approved"), ANN)
+    assert story.intent.status is Status.COMPLETED

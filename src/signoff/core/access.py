@@ -14,6 +14,7 @@ from signoff.core.plan import AgentStep
 from signoff.core.standing import (
     ADMIN,
     APPROVER,
+    DECIDING,
     MEMBER,
     OWNER,
     on_requesters_side,
@@ -83,6 +84,8 @@ def _may_answer(actor: Actor, command: c.Command, intent: Intent) -> None:
         )
     task = intent.open
     if not isinstance(task, Task):
+        if intent.plan.direct and not actor.roles & DECIDING:
+            raise Forbidden("role_required", "Your role may not end a request in its agent's place.")
         return  # decide says what the state is
     if isinstance(command, c.Reassign):
         if not actor.roles & RUNNING:

@@ -86,7 +86,7 @@ class Planner:
             payload_digest=digest,
             plan=frozen,
             plan_digest=digest_of_plan,
-            to_agent=book.resolve(request.to_agent) if request.to_agent else "",
+            to_agent=book.resolve(request.to_agent) if request.to_agent else _first_agent(frozen),
             reply_to=request.reply_to,
             correlation_id=request.correlation_id,
             claimed_from=request.claimed_from,
@@ -100,19 +100,23 @@ class Planner:
         """A scenario bundle's intent, by the bundle's own steps."""
         book = await self._directory.of(workspace)
         frozen, digest_of_plan, more = self._frozen(scenario.plan, book, side)
-        first = next((s.agent for s in frozen.steps if isinstance(s, AgentStep)), "")
         return Submission(
             type=scenario.intent_type,
             payload=payload,
             payload_digest=digest,
             plan=frozen,
             plan_digest=digest_of_plan,
-            to_agent=first,
+            to_agent=_first_agent(frozen),
             reply_to=scenario.reply_to,
             deadline_at=scenario.deadline_at,
             scenario_id=scenario.scenario_id,
             warnings=(*scenario.warnings, *more),
         )
+
+
+def _first_agent(plan: Plan) -> str:
+    """Whom an intent is for that names nobody itself."""
+    return next((step.agent for step in plan.steps if isinstance(step, AgentStep)), "")
 
 
 def freeze(plan: Plan, book: Snapshot, side: Side = ()) -> tuple[Plan, tuple[str, ...]]:

@@ -119,7 +119,7 @@ class Cluster:
                 break
             if pid_file.exists() and "ready" in pid_file.read_text():
                 return
-            time.sleep(0.02)
+            time.sleep(0.02)  # polls another process, up to a deadline
         self.stop()
         raise RuntimeError("PostgreSQL did not start:\n" + (self._folder / "log").read_text()[-2000:])
 

@@ -58,7 +58,7 @@ class Live:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 raise AssertionError(f"the server did not start:\n{self.log.read_text()}")
-            time.sleep(0.02)
+            time.sleep(0.02)  # polls another process, up to a deadline
         return self
 
     def _answers(self) -> bool:

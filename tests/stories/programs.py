@@ -34,7 +34,7 @@ def run_agent(folder: Path) -> None:
         _note(folder / "runs", run | {"key": delivery.idempotency_key})
         number = delivery.payload["number"]
         while not (folder / "go").exists() or int((folder / "go").read_text() or 0) <= number:
-            time.sleep(0.02)
+            time.sleep(0.02)  # polls another process, up to a deadline
         return {"checked": number}
 
     agent.run()

@@ -45,7 +45,7 @@ def until(look: Callable[[], T | None], patience: float = PATIENCE) -> T:
     give_up = time.monotonic() + patience
     while not (found := look()):
         assert time.monotonic() < give_up, "it did not happen in time"
-        time.sleep(0.02)
+        time.sleep(0.02)  # polls another process, up to a deadline
     return found
 
 

@@ -35,7 +35,7 @@ class Live:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "Live":
-        """Start the process and return once it answers."""
+        """Start the process and return once it answers and has said so."""
         command = [
             sys.executable,
             "-m",
@@ -50,11 +50,12 @@ class Live:
             command += ["--database", self.database]
         clean = {k: v for k, v in os.environ.items() if not k.startswith("SIGNOFF_")}
         with self.log.open("ab") as log:
+            said = log.tell()
             self.process = subprocess.Popen(
                 command, env=clean | self._settings, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         deadline = time.monotonic() + PATIENCE
-        while not self._answers():
+        while not (self._answers() and b"Stop it with Ctrl-C." in self.log.read_bytes()[said:]):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 raise AssertionError(f"the server did not start:\n{self.log.read_text()}")

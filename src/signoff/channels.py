@@ -22,12 +22,15 @@ from signoff.notify.slackwire import Signatures
 from signoff.notify.webhook import Webhook
 
 
-def make_channels(config: Config, clock: Clock, line: Callable[[str], None]) -> Channels:
+def make_console(config: Config, line: Callable[[str], None]) -> Console | None:
+    """The server's own terminal, unless it is to be silent."""
+    return Console(line) if config.notify == "console" else None
+
+
+def make_channels(config: Config, clock: Clock) -> Channels:
     """Raises Invalid for a setting that cannot be understood."""
     poster = Poster(bool(config.allow_private_callbacks))
     by_name: dict[str, Channel] = {"push": Push(poster, clock.now), "webhook": Webhook(poster, clock.now)}
-    if config.notify == "console":
-        by_name["console"] = Console(line)
     if config.apprise_urls:
         by_name["apprise"] = Apprise(parse_urls(config.apprise_urls), bool(config.allow_private_callbacks))
     personal: dict[str, Personal] = {}

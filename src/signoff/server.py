@@ -8,8 +8,9 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from signoff import __version__
-from signoff.channels import make_channels, make_slack
+from signoff.channels import make_channels, make_console, make_slack
 from signoff.config import Config
+from signoff.core.advance import Change
 from signoff.core.errors import Busy
 from signoff.engine.audience import SLACK
 from signoff.engine.chat import Chat
@@ -46,7 +47,6 @@ class Server:
         self.config = config
         self.clock = clock or Clock()
         self.base_url = config.base_url
-        self._line = line
         self._tasks: list[asyncio.Task[None]] = []
         self.served: asyncio.Task[None] | None = None
         self.store = open_store(
@@ -58,7 +58,8 @@ class Server:
             self.store.announce if heard else None,
             _REREAD_DEAF if remote and not heard else _REREAD_LISTENING,
         )
-        self._channels = make_channels(config, self.clock, line)
+        self._channels = make_channels(config, self.clock)
+        self._console = make_console(config, line)
         self.committer = self._make_committer(config.lanes if remote else 1)
         self.directory = Directory(self.store, self.feed)
         self.engine = Engine(self.committer, self.clock, self.directory)
@@ -82,11 +83,18 @@ class Server:
         return Committer(
             self.store,
             self._channels.route,
-            self.feed.publish,
+            self._published,
             lanes=lanes,
             limit=self.config.queue_limit,
             reply_life=self.config.idempotency,
         )
+
+    def _published(self, words: list[str], changes: list[Change]) -> None:
+        self.feed.publish(words, changes)
+        if self._console is not None:
+            for change in changes:
+                for notice in change.notices:
+                    self._console.show(notice, self.base_url)
 
     def _make_messages(self, config: Config) -> None:
         """Everything that carries a notice to somebody outside."""

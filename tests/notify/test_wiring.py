@@ -76,7 +76,7 @@ def test_a_setting_that_makes_no_sense_stops_the_start_and_is_not_repeated(
     setting: dict[str, str], tmp_path: Path
 ) -> None:
     with pytest.raises(Invalid) as refusal:
-        make_channels(Config(data=tmp_path, **setting), Clock(), print)
+        make_channels(Config(data=tmp_path, **setting), Clock())
     assert "s3cret" not in str(refusal.value)
     assert "s3cret" not in repr(Config(data=tmp_path, **setting))
 
@@ -89,7 +89,7 @@ def test_what_a_channel_needs_is_not_imported_before_it_sends() -> None:
         "from signoff.engine.clock import Clock\n"
         f"slack, mail = {TOKENS!r}, 'smtp://h?from=a@b.example'\n"
         "config = Config(smtp_url=mail, slack_tokens=slack, apprise_urls='ntfy://t')\n"
-        "make_channels(config, Clock(), print)\n"
+        "make_channels(config, Clock())\n"
         "print([m for m in ('aiosmtplib', 'slack_sdk', 'apprise', 'jinja2', 'httpx2') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

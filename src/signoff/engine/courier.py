@@ -49,8 +49,6 @@ class Channels(msgspec.Struct, frozen=True):
         if notice.kind is NoticeKind.PUSH:
             return [("push", notice.to[0])]
         ways: list[tuple[str, str]] = []
-        if "console" in self.by_name and notice.kind is not NoticeKind.FINISHED:
-            ways.append(("console", ""))
         if self.webhook.url:
             ways.append(("webhook", "default"))
         if "apprise" in self.by_name and notice.kind is not NoticeKind.FINISHED:

@@ -1,9 +1,18 @@
-"""The terminal in which the server runs: one line a notice, with control characters made visible."""
+"""The terminal in which the server runs: one line a notice, with control characters made visible. It shows what this
+process has committed, at once; nothing is queued for it, as a terminal that was closed has missed nothing to be told.
+"""
 
+import logging
 from collections.abc import Callable
+from typing import Final
 
 from signoff.core.ids import visit_ref
-from signoff.notify.channel import Message, Target
+from signoff.core.notices import Notice, NoticeKind
+from signoff.notify.message import render
+
+log = logging.getLogger("signoff.console")
+
+_SILENT: Final = frozenset({NoticeKind.FINISHED, NoticeKind.PUSH})
 
 
 class Console:
@@ -11,16 +20,21 @@ class Console:
 
     def __init__(self, line: Callable[[str], None]) -> None:
         self._line = line
+        self._open = True
 
-    async def send(self, message: Message, target: Target) -> None:
-        notice = message.notice
+    def show(self, notice: Notice, base_url: str) -> None:
+        """Print a notice that people may want to act on; never raises."""
+        if not self._open or notice.kind in _SILENT:
+            return
+        message = render("", notice, base_url)
         text = f"{notice.at:%H:%M:%S}Z  {message.title}"
         if message.link:
             text += f"\n           signoff tasks approve {visit_ref(notice.intent, notice.visit)}"
-        self._line("\n".join(plain(line) for line in text.split("\n")))
-
-    async def close(self) -> None:
-        """Nothing to close."""
+        try:
+            self._line("\n".join(plain(line) for line in text.split("\n")))
+        except (OSError, ValueError) as error:
+            self._open = False
+            log.warning("the terminal cannot be written to any more (%s); notices are not shown there", error)
 
 
 def plain(text: str) -> str:

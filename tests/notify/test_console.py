@@ -1,0 +1,61 @@
+"""The server's own terminal: what is committed is shown there at once, and a closed one stops nothing."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from signoff.config import Config
+from signoff.serving import running
+
+HOSTILE = "Drop it? \u202etxt.exe"
+
+
+def _asking(title: str) -> dict[str, Any]:
+    return {
+        "intent_type": "intent.test.v1",
+        "payload": {},
+        "human_task": {"type": "approval", "title": title},
+    }
+
+
+async def test_the_terminal_shows_what_was_committed_before_its_caller_hears_of_it(tmp_path: Path) -> None:
+    said: list[str] = []
+    async with running(Config(port=0, data=tmp_path), line=said.append) as it:
+        async with httpx2.AsyncClient(base_url=it.base_url, headers=_owner(tmp_path)) as http:
+            task = (await http.post("/v1/intents", json=_asking(HOSTILE))).json()["intent_id"][:-4] + "0001"
+            [asked] = said
+            assert "Decision needed: Drop it?" in asked
+            assert f"signoff tasks approve {task}" in asked
+            assert "\\u202etxt.exe" in asked  # shown as what it is, not obeyed
+            assert "\u202e" not in asked
+            await http.post(f"/v1/tasks/{task}/answer", json={"outcome": "approved"})
+            assert "Decided (approved)" in said[1]
+            assert len(said) == 2  # that it finished is the requester's news, not the terminal's
+        assert await it.store.outbox.counts() == {"waiting": 0, "dead": 0}
+
+
+async def test_a_terminal_that_was_closed_stops_no_decision(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def closed(line: str) -> None:
+        raise BrokenPipeError("the reader is gone")
+
+    async with (
+        running(Config(port=0, data=tmp_path), line=closed) as it,
+        httpx2.AsyncClient(base_url=it.base_url, headers=_owner(tmp_path)) as http,
+    ):
+        with caplog.at_level(logging.WARNING):
+            for _ in range(2):
+                assert (await http.post("/v1/intents", json=_asking("Yes?"))).status_code == 200
+    assert [r.message for r in caplog.records if "terminal" in r.message] == [
+        "the terminal cannot be written to any more (the reader is gone); notices are not shown there"
+    ]
+
+
+def _owner(data: Path) -> dict[str, str]:
+    key: str = json.loads((data / "credentials.json").read_text())["api_key"]
+    return {"x-api-key": key}

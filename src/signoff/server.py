@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from signoff import __version__
 from signoff.channels import make_channels, make_console, make_slack
 from signoff.config import Config
-from signoff.core.advance import Change
 from signoff.core.errors import Busy
 from signoff.engine.audience import SLACK
+from signoff.engine.batch import Batch
 from signoff.engine.chat import Chat
 from signoff.engine.clock import Clock
 from signoff.engine.committer import Committer
@@ -24,6 +24,7 @@ from signoff.engine.keys import Keys
 from signoff.engine.loop import Loop
 from signoff.engine.messenger import Messenger
 from signoff.engine.planning import Planner
+from signoff.engine.recent import Recent
 from signoff.engine.registry import Registry
 from signoff.engine.sessions import Sessions
 from signoff.engine.sweeper import Sweeper
@@ -58,6 +59,7 @@ class Server:
             self.store.announce if heard else None,
             _REREAD_DEAF if remote and not heard else _REREAD_LISTENING,
         )
+        self.recent = Recent(alone=not remote)
         self._channels = make_channels(config, self.clock)
         self._console = make_console(config, line)
         self.committer = self._make_committer(config.lanes if remote else 1)
@@ -89,10 +91,11 @@ class Server:
             reply_life=self.config.idempotency,
         )
 
-    def _published(self, words: list[str], changes: list[Change]) -> None:
-        self.feed.publish(words, changes)
+    def _published(self, batch: Batch) -> None:
+        self.recent.note(batch.changes, batch.payloads)
+        self.feed.publish(batch.words(), batch.changes)
         if self._console is not None:
-            for change in changes:
+            for change in batch.changes:
                 for notice in change.notices:
                     self._console.show(notice, self.base_url)
 
@@ -112,7 +115,7 @@ class Server:
     def _make_parts(self, database: str) -> Parts:
         return Parts(
             engine=self.engine,
-            view=View(self.store),
+            view=View(self.store, self.recent),
             keys=self.keys,
             directory=self.directory,
             planner=Planner(self.store, self.directory),

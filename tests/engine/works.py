@@ -12,6 +12,7 @@ from signoff.core.chain import unseal
 from signoff.core.commands import Command
 from signoff.core.model import Actor, ActorKind, Intent
 from signoff.core.plan import Plan
+from signoff.engine.batch import Batch
 from signoff.engine.clock import Clock
 from signoff.engine.committer import Committer
 from signoff.engine.courier import Channels, Courier
@@ -22,10 +23,12 @@ from signoff.engine.feed import Feed
 from signoff.engine.jobs import Once
 from signoff.engine.keys import Keys
 from signoff.engine.planning import Planner, Submission
+from signoff.engine.recent import Recent
 from signoff.engine.registry import Registry
 from signoff.engine.timekeeper import Timekeeper
 from signoff.store.entries import Person, Workspace
 from signoff.store.rows import plan_digest
+from signoff.store.sqlite import SqliteStore
 from signoff.store.store import Store, open_store
 from tests.builders import AGENT, ANN, OTTO, RITA, SERVICE, WORKSPACE, gate
 
@@ -49,7 +52,8 @@ class Works:
         self._settling = asyncio.Lock()
         self.channels = channels or Channels({})
         self.feed = Feed(store.announce)
-        self.committer = Committer(store, self.channels.route, self.feed.publish, lanes=lanes, limit=limit)
+        self.recent = Recent(alone=isinstance(store, SqliteStore))
+        self.committer = Committer(store, self.channels.route, self._published, lanes=lanes, limit=limit)
         self.directory = Directory(store, self.feed)
         self.engine = Engine(self.committer, clock, self.directory)
         self.keys = Keys(store, self.directory, clock)
@@ -60,6 +64,10 @@ class Works:
         self.courier = Courier(
             self.engine, store, self.directory, clock, self.channels, lambda: "http://signoff.test"
         )
+
+    def _published(self, batch: Batch) -> None:
+        self.recent.note(batch.changes, batch.payloads)
+        self.feed.publish(batch.words(), batch.changes)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Works"]:

@@ -82,7 +82,7 @@ class World:
         self.clock = works.clock
         self.parts = Parts(
             engine=works.engine,
-            view=View(works.store),
+            view=View(works.store, works.recent),
             keys=works.keys,
             directory=works.directory,
             planner=works.planner,

@@ -47,6 +47,7 @@ class Batch:
         self._writes = Writes(new=[], changed=[], facts=[], outbox=[], replies=[])
         self._words: dict[str, None] = {}
         self.changes: list[Change] = []
+        self.payloads: dict[str, bytes] = {}  # of the intents that got one
 
     @property
     def now(self) -> datetime:
@@ -81,6 +82,7 @@ class Batch:
         change = advance(actor, None, command, self.now, b"")
         after = change.after
         self._new[after.id] = NewIntent(after, payload, change.wake_at, change.fresh)
+        self.payloads[after.id] = payload
         self._note(change)
         return change
 
@@ -104,6 +106,7 @@ class Batch:
     def resubmit(self, revision: Resubmitted) -> None:
         """Store a revision's payload with the change that it belongs to."""
         self._writes.revisions.append(revision)
+        self.payloads[revision.intent] = revision.payload
 
     def postpone(self, intent: Intent, by: timedelta) -> None:
         """Look at an intent again later, unchanged: for one on which time could not act."""

@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, Final, Protocol
 
-from signoff.core.advance import Change
 from signoff.core.errors import Busy, Refused
 from signoff.core.notices import Notice
 from signoff.engine.batch import Batch
@@ -55,7 +54,7 @@ class Committer:
         self,
         store: Store,
         route: Route,
-        publish: Callable[[list[str], list[Change]], None],
+        publish: Callable[[Batch], None],
         *,
         lanes: int = 1,
         limit: int = 4096,
@@ -130,7 +129,7 @@ class Committer:
             await self._commit(jobs[:half])
             await self._commit(jobs[half:])
         else:
-            self._publish(batch.words(), batch.changes)
+            self._publish(batch)
             for queued in jobs:
                 if isinstance(queued.result, Refused):
                     _fail(queued, queued.result)

@@ -7,14 +7,14 @@ from typing import Any
 import msgspec
 
 from signoff.core.advance import Change
-from signoff.core.commands import Answer, Command, Delegate, Reassign, Revise, Submit
+from signoff.core.commands import Answer, Delegate, Reassign, Revise, Submit
 from signoff.core.errors import Forbidden, Invalid
 from signoff.core.ids import new_intent_id, split_ref
 from signoff.core.model import Actor, ActorKind, Requester
 from signoff.engine.clock import Clock
 from signoff.engine.committer import Committer
 from signoff.engine.directory import Directory
-from signoff.engine.jobs import ClaimJob, CommandJob, Done, DueJob, Once, ReviseJob, SubmitJob
+from signoff.engine.jobs import ClaimJob, CommandJob, Done, DueJob, Once, ReviseJob, SubmitJob, Wish
 from signoff.engine.planning import Submission
 
 LONGEST_LEASE = timedelta(hours=1)
@@ -51,7 +51,7 @@ class Engine:
         done: Done = await self._committer.do(SubmitJob(actor, command, submission.payload, once))
         return done
 
-    async def handle(self, actor: Actor, ref: str, command: Command, once: Once | None = None) -> Done:
+    async def handle(self, actor: Actor, ref: str, command: Wish, once: Once | None = None) -> Done:
         """Apply one command to the intent that ``ref`` names; a task's or delivery's id names the visit too."""
         done: Done = await self._committer.do(await self._job(actor, ref, command, once))
         return done
@@ -64,12 +64,13 @@ class Engine:
         done: Done = await self._committer.do(ReviseJob(job, before, payload))
         return done
 
-    async def _job(self, actor: Actor, ref: str, command: Command, once: Once | None) -> CommandJob:
+    async def _job(self, actor: Actor, ref: str, command: Wish, once: Once | None) -> CommandJob:
         intent_id, visit = split_ref(ref)
-        if visit and "visit" in command.__struct_fields__ and not getattr(command, "visit", 0):
-            command = msgspec.structs.replace(command, visit=visit)
+        if visit and getattr(command, "visit", None) == 0:
+            command = msgspec.structs.replace(command, visit=visit)  # type: ignore[type-var]
         # read before it is queued: what the directory says now is what counts when the command's turn comes
-        known = await self._directory.of(actor.workspace) if isinstance(command, _ASKING) else None
+        asking = callable(command) or isinstance(command, _ASKING)
+        known = await self._directory.of(actor.workspace) if asking else None
         return CommandJob(actor, intent_id, command, once, known)
 
     async def claim(

@@ -9,7 +9,7 @@ import msgspec
 from signoff.core.access import may_see
 from signoff.core.advance import Change
 from signoff.core.commands import Claim, Command, Submit, Tick
-from signoff.core.errors import Conflict
+from signoff.core.errors import Conflict, NotFound
 from signoff.core.ids import shard
 from signoff.core.model import Actor, Intent, system
 from signoff.engine.batch import Batch
@@ -39,6 +39,10 @@ class Done(msgspec.Struct, frozen=True):
 
     change: Change | None = None
     replay: bytes | None = None
+
+
+Wish = Command | Callable[[Intent], Command]
+"""A command, or what makes one of the intent as it is when its turn comes."""
 
 
 class OneIntent:
@@ -97,7 +101,7 @@ class CommandJob(OneIntent):
     """One command; ``book``: the directory, for the commands that need it."""
 
     def __init__(
-        self, actor: Actor, intent_id: str, command: Command, once: Once | None, book: Snapshot | None = None
+        self, actor: Actor, intent_id: str, command: Wish, once: Once | None, book: Snapshot | None = None
     ) -> None:
         super().__init__(actor, intent_id, once)
         self._command = command
@@ -108,10 +112,19 @@ class CommandJob(OneIntent):
 
     def act(self, batch: Batch) -> Change:
         intent = batch.intent(self.intent_id)
-        command = self._command
-        if self._book is not None and may_see(self.actor, intent):
-            command = prepared(self.actor, intent, command, self._book)
-        return batch.change(self.actor, intent, command)
+        return batch.change(self.actor, intent, self._worded(intent))
+
+    def _worded(self, intent: Intent) -> Command:
+        seen = may_see(self.actor, intent)
+        if callable(self._command):
+            if not seen:
+                raise NotFound("intent_not_found", f"There is no intent {self.intent_id}.")
+            command = self._command(intent)
+        else:
+            command = self._command
+        return (
+            prepared(self.actor, intent, command, self._book) if self._book is not None and seen else command
+        )
 
 
 class ReviseJob(CommandJob):

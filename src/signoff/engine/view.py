@@ -7,12 +7,14 @@ import msgspec
 from msgspec.structs import replace
 
 from signoff.core.access import may_see
-from signoff.core.chain import Sealed, unseal
+from signoff.core.chain import unseal
 from signoff.core.errors import Forbidden, NotFound
+from signoff.core.events import Fact
 from signoff.core.ids import split_ref
-from signoff.core.model import Actor, ActorKind, Task
+from signoff.core.model import Actor, ActorKind, Intent, Task
 from signoff.core.standing import eligible
 from signoff.engine.examine import Finding, examine_one, whole_history
+from signoff.engine.recent import Recent
 from signoff.store.messages import Message
 from signoff.store.store import Store
 from signoff.store.work import EventRow, Filter, Stored
@@ -34,15 +36,26 @@ class Audit(msgspec.Struct, frozen=True):
 
 
 class View:
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, recent: Recent) -> None:
         self._store = store
+        self._recent = recent
 
     async def intent(self, actor: Actor, ref: str) -> Seen:
         """The intent (or the step visit of one) that ``ref`` names."""
         intent_id, visit = split_ref(ref)
         stored = await self._store.intents.get(intent_id)
         if stored is None or not may_see(actor, stored.intent) or visit > stored.intent.visits:
-            raise NotFound("intent_not_found", f"There is no intent {ref[:64]}.")
+            raise unknown_intent(ref)
+        return Seen(stored, visit)
+
+    async def glimpse(self, actor: Actor, ref: str) -> Seen:
+        """The same as this process last knew it: enough to word a command, which is judged on the locked row."""
+        intent_id, visit = split_ref(ref)
+        stored = self._recent.get(intent_id)
+        if stored is None or visit > stored.intent.visits:
+            return await self.intent(actor, ref)
+        if not may_see(actor, stored.intent):
+            raise unknown_intent(ref)
         return Seen(stored, visit)
 
     async def rows(self, actor: Actor, ref: str, after: int = 0, limit: int = 1000) -> list[EventRow]:
@@ -50,9 +63,13 @@ class View:
         seen = await self.intent(actor, ref)
         return await self._store.intents.history(seen.stored.intent.id, after, limit)
 
-    async def history(self, seen: Seen, after: int = 0, limit: int = 1000) -> list[Sealed]:
+    async def history(self, seen: Seen, after: int = 0, limit: int = 1000) -> list[Fact]:
         """The facts after a sequence number. Whoever has seen an intent may always see what happens to it."""
         return facts(await self._store.intents.history(seen.stored.intent.id, after, limit))
+
+    def lately(self, seen: Seen) -> tuple[Intent, list[Fact]] | None:
+        """The intent and all its facts, if this process made them not long ago and nobody else can have added any."""
+        return self._recent.life(seen.stored.intent.id)
 
     async def audit(self, actor: Actor, ref: str) -> "Audit":
         """The whole history with its bytes, and whether it proves itself."""
@@ -119,5 +136,9 @@ class View:
         return await self._store.intents.inbox(actor.workspace, owner, limit)
 
 
-def facts(rows: list[EventRow]) -> list[Sealed]:
-    return [Sealed(unseal(r.body, r.private), r.body, r.private, r.hash) for r in rows]
+def facts(rows: list[EventRow]) -> list[Fact]:
+    return [unseal(r.body, r.private) for r in rows]
+
+
+def unknown_intent(ref: str) -> NotFound:
+    return NotFound("intent_not_found", f"There is no intent {ref[:64]}.")

@@ -11,7 +11,7 @@ from signoff.core.ids import split_ref
 from signoff.core.model import Delivery, Fault
 from signoff.engine.feed import agent_word
 from signoff.web import bodies, strict
-from signoff.web.api.reading import address_of, book_of, note_read, visible
+from signoff.web.api.reading import address_of, book_of, glimpsed, note_read, outdated, visible
 from signoff.web.api.shapes import agents as shapes
 from signoff.web.api.shapes import requests as r
 from signoff.web.api.shapes.common import Nothing, encode
@@ -57,7 +57,7 @@ async def claim(call: Call) -> shapes.Claimed:
     display = (await book_of(call)).display
     out = []
     for change in changes:
-        stored = (await visible(call, change.after.id)).stored
+        stored = (await glimpsed(call, change.after.id)).stored
         note_read(call, call.actor, change.after)
         out.append(shapes.delivery_out(change.after, stored.payload, lease, display))
     return shapes.Claimed(deliveries=out)
@@ -95,13 +95,16 @@ async def report(call: Call) -> bytes:
         message = wanted.error.message or "The agent gave up."
         fault = Fault(wanted.error.code, message, wanted.error.retryable)
     command: Command = Report(visit, wanted.token, wanted.result or {}, fault)
-    seen = await visible(call, ref)
+    seen = await glimpsed(call, ref)
 
     def render(change: Change) -> bytes:
         return encode(shapes.Reported(intent=intent_out(change.after, seen.stored.payload)))
 
     said = call.said(body.value, render, plain=body.plain)
-    return said.of(await call.parts.engine.handle(call.actor, ref, command, said.once))
+    done = await call.parts.engine.handle(call.actor, ref, command, said.once)
+    if outdated(seen, done):
+        seen = await visible(call, ref)
+    return said.of(done)
 
 
 def _delivery(call: Call) -> tuple[str, int]:

@@ -14,12 +14,14 @@ from signoff.core.commands import Cancel, Command, Patch, PatchTarget, Report, R
 from signoff.core.direct import compile_direct
 from signoff.core.errors import Conflict, Invalid, Refused
 from signoff.core.ids import split_ref
-from signoff.core.model import FINAL, Fault, Status
+from signoff.core.model import FINAL, Fault, Intent, Status
+from signoff.engine.jobs import Wish
 from signoff.engine.planning import Submission, freeze
+from signoff.engine.view import Seen
 from signoff.store.rows import plan_digest
 from signoff.store.work import Filter
 from signoff.web import bodies, strict
-from signoff.web.api.reading import all_facts, book_of, note_read, shown, visible
+from signoff.web.api.reading import all_facts, book_of, glimpsed, note_read, outdated, shown, visible
 from signoff.web.api.resume import meaning
 from signoff.web.api.shapes import requests as r
 from signoff.web.api.shapes.answers import (
@@ -118,24 +120,40 @@ async def events(call: Call) -> Events:
 async def resume(call: Call) -> bytes:
     """POST /v1/intents/{intent_id}/resume"""
     body = strict.parse_object(call.body)
-    seen = await visible(call, call.params["intent_id"])
-    intent = seen.stored.intent
-    expected = body.value.get("expected_policy_generation")
-    if isinstance(expected, int) and not isinstance(expected, bool) and expected != intent.generation:
-        return encode(not_applied(intent, seen.stored.payload))
-    note_read(call, call.actor, intent)
-    return await _act(call, meaning(body.value, intent, seen.visit), body, seen.stored.payload)
+    seen = await glimpsed(call, call.params["intent_id"])
+    note_read(call, call.actor, seen.stored.intent)
+    given = body.value.get("expected_policy_generation")
+    expected = given if isinstance(given, int) and not isinstance(given, bool) else None
+
+    def meant(intent: Intent) -> Command:
+        return meaning(body.value, _current(intent, expected), seen.visit)
+
+    return await _act(call, seen, meant, body)
 
 
 async def resolve(call: Call) -> bytes:
     """POST /v1/intents/{intent_id}/resolve"""
     body = strict.parse_object(call.body)
     request, _ = bodies.vendor(r.Resolve, body)
-    seen = await visible(call, call.params["intent_id"])
-    expected = request.expected_policy_generation
-    if expected is not None and expected != seen.stored.intent.generation:
-        return encode(not_applied(seen.stored.intent, seen.stored.payload))
-    return await _act(call, _ending(request, seen.visit), body, seen.stored.payload)
+    seen = await glimpsed(call, call.params["intent_id"])
+    ending = _ending(request, seen.visit)
+
+    def meant(intent: Intent) -> Command:
+        _current(intent, request.expected_policy_generation)
+        return ending
+
+    return await _act(call, seen, meant, body)
+
+
+def _current(intent: Intent, expected: int | None) -> Intent:
+    """The intent, unless its policy generation is not the expected one any more."""
+    if expected is not None and expected != intent.generation:
+        raise Conflict(
+            _STALE,
+            f"The policy generation is {intent.generation} by now.",
+            field="expected_policy_generation",
+        )
+    return intent
 
 
 def _ending(request: r.Resolve, visit: int) -> Command:
@@ -174,7 +192,7 @@ async def controls(call: Call) -> bytes:
     request, _ = bodies.vendor(r.Controls, body)
     expected = request.expected_policy_generation
     patch = Patch(PatchTarget.CONTROLS, controls=request.controls_patch, expected=expected)
-    return await _patch(call, patch, body)
+    return await _act(call, await glimpsed(call, call.params["intent_id"]), patch, body)
 
 
 async def policy(call: Call) -> bytes:
@@ -187,28 +205,26 @@ async def policy(call: Call) -> bytes:
         envelope=request.envelope_patch,
         expected=request.expected_policy_generation,
     )
-    return await _patch(call, patch, body)
+    return await _act(call, await glimpsed(call, call.params["intent_id"]), patch, body)
 
 
-async def _patch(call: Call, patch: Patch, body: strict.Parsed) -> bytes:
-    seen = await visible(call, call.params["intent_id"])
+async def _act(call: Call, seen: Seen, wish: Wish, body: strict.Parsed) -> bytes:
+    """Give the command to the engine; AXP's answer about what it brought about."""
+    ref = call.params["intent_id"]
+
+    def render(change: Change) -> bytes:
+        return encode(acted(change, seen.stored.payload))
+
+    said = call.said(body.value, render, plain=body.plain)
     try:
-        return await _act(call, patch, body, seen.stored.payload)
+        done = await call.parts.engine.handle(call.actor, ref, wish, said.once)
     except Conflict as conflict:
         if conflict.code != _STALE:
             raise
-        seen = await visible(call, call.params["intent_id"])
-        return encode(not_applied(seen.stored.intent, seen.stored.payload))
-
-
-async def _act(call: Call, command: Command, body: strict.Parsed, payload: bytes) -> bytes:
-    """Give the command to the engine; AXP's answer about what it brought about."""
-
-    def render(change: Change) -> bytes:
-        return encode(acted(change, payload))
-
-    said = call.said(body.value, render, plain=body.plain)
-    done = await call.parts.engine.handle(call.actor, call.params["intent_id"], command, said.once)
+        now = (await visible(call, ref)).stored
+        return encode(not_applied(now.intent, now.payload))
+    if outdated(seen, done):
+        seen = await visible(call, ref)
     return said.of(done)
 
 

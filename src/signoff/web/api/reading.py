@@ -7,6 +7,7 @@ import msgspec
 from signoff.core.events import Fact
 from signoff.core.model import Actor, ActorKind, Delivery, Intent, Status
 from signoff.engine.directory import Snapshot
+from signoff.engine.jobs import Done
 from signoff.engine.view import Seen
 from signoff.web.api.shapes.events import StepTrail
 from signoff.web.api.shapes.intents import IntentOut, intent_out, step_out
@@ -20,6 +21,21 @@ async def visible(call: Call, ref: str) -> Seen:
     return await call.parts.view.intent(call.actor, ref)
 
 
+async def glimpsed(call: Call, ref: str) -> Seen:
+    """The same as this process last knew it, for what is judged again on the locked row. An answer that is kept for
+    whoever repeats the request is worded from the table.
+    """
+    if call.header(b"idempotency-key"):
+        return await visible(call, ref)
+    return await call.parts.view.glimpse(call.actor, ref)
+
+
+def outdated(seen: Seen, done: Done) -> bool:
+    """Whether a command met the intent in another state than its caller had seen."""
+    before = done.change.before if done.change else None
+    return before is not None and before.seq != seen.stored.intent.seq
+
+
 async def all_facts(call: Call, seen: Seen) -> list[Fact]:
     """Every fact that made the intent what was seen, in order; what happened since is left out."""
     last = seen.stored.intent.seq
@@ -30,9 +46,9 @@ async def facts_after(call: Call, seen: Seen, after: int) -> list[Fact]:
     """Every fact of the intent by now with a sequence number above ``after``, in order."""
     facts: list[Fact] = []
     while True:
-        sealed = await call.parts.view.history(seen, facts[-1].seq if facts else after, _CHUNK)
-        facts += [one.fact for one in sealed]
-        if len(sealed) < _CHUNK:
+        found = await call.parts.view.history(seen, facts[-1].seq if facts else after, _CHUNK)
+        facts += found
+        if len(found) < _CHUNK:
             return facts
 
 

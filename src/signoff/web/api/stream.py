@@ -55,7 +55,7 @@ def frame(name: str, cursor: int, data: bytes) -> bytes:
 
 async def events(call: Call) -> Stream:
     """GET /v1/intents/{id}/events/stream"""
-    seen = await visible(call, call.params["intent_id"])
+    seen = await call.parts.view.glimpse(call.actor, call.params["intent_id"])
     source = _Life(call, seen, call.number("since", 0, 0, 2**53))
     return _stream(call, source, (seen.stored.intent.id,), call.client.startswith(_INCREMENTAL))
 
@@ -115,7 +115,7 @@ class _Life:
         self.over = False
 
     async def read(self, told: Sequence[Change]) -> Sequence[bytes]:
-        facts = self._following(told) or await self._stored()
+        facts = self._following(told) or self._lately() or await self._stored()
         if not facts:
             return ()
         self._walked = facts[-1].seq
@@ -131,6 +131,14 @@ class _Life:
             return []
         if told:
             self._trail.intent = told[-1].after
+        return facts
+
+    def _lately(self) -> list[e.Fact]:
+        """What happened before the stream was opened, if this process still knows it all."""
+        known = None if self._walked else self._call.parts.view.lately(self._seen)
+        if known is None:
+            return []
+        self._trail.intent, facts = known
         return facts
 
     async def _stored(self) -> list[e.Fact]:

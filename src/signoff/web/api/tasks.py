@@ -8,13 +8,13 @@ from signoff.core.advance import Change
 from signoff.core.commands import Answer
 from signoff.core.errors import Forbidden, Invalid, NotFound
 from signoff.core.events import Decided, TaskOpened
-from signoff.core.ids import split_ref
+from signoff.core.ids import split_ref, visit_ref
 from signoff.core.model import ActorKind, Task
 from signoff.core.standing import eligible
 from signoff.engine.view import Seen
 from signoff.store.work import Filter, Stored
 from signoff.web import bodies, strict
-from signoff.web.api.reading import all_facts, book_of, visible
+from signoff.web.api.reading import all_facts, book_of, glimpsed, outdated, visible
 from signoff.web.api.shapes import requests as r
 from signoff.web.api.shapes.answers import ApprovalAnswer, ApprovalOut
 from signoff.web.api.shapes.common import Display, encode, maybe
@@ -99,9 +99,9 @@ async def get(call: Call) -> TaskAnswer:
     return TaskAnswer(task=task_out(seen.stored.intent, seen.stored.payload, story, display))
 
 
-async def found_task(call: Call, ref: str) -> tuple[Seen, Story]:
-    """What a task's id names. An intent's own id names its open task, else its last one."""
-    seen = await visible(call, ref)
+async def found_task(call: Call, ref: str, seen: Seen | None = None) -> tuple[Seen, Story]:
+    """What a task's id names. An intent's own id names its open task, else its last one. ``seen``: when known."""
+    seen = seen or await visible(call, ref)
     task = seen.stored.intent.open
     if isinstance(task, Task) and seen.visit in (0, task.visit) and not task.votes:
         return seen, story_of(task)
@@ -123,7 +123,7 @@ async def answer(call: Call) -> bytes:
     body = strict.parse_object(call.body)
     given = bodies.convert(r.Answer, body.value)
     # read before the form is looked at: who may not see the task learns nothing about it
-    seen, story = await found_task(call, call.params["task_id"])
+    seen, story = await found_task(call, call.params["task_id"], await glimpsed(call, call.params["task_id"]))
     command = Answer(
         outcome=given.outcome,
         visit=story.visit,
@@ -142,7 +142,10 @@ async def answer(call: Call) -> bytes:
         return encode(Answered(task=task, intent=intent_out(change.after, payload)))
 
     said = call.said(body.value, render, plain=body.plain)
-    return said.of(await call.parts.engine.handle(call.actor, seen.stored.intent.id, command, said.once))
+    done = await call.parts.engine.handle(call.actor, seen.stored.intent.id, command, said.once)
+    if outdated(seen, done):
+        seen, story = await found_task(call, visit_ref(seen.stored.intent.id, story.visit))
+    return said.of(done)
 
 
 async def mine(call: Call) -> MyTasks:

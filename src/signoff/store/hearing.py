@@ -36,10 +36,18 @@ class Hearing:
         """Tell the other servers; raises Busy when it could not be told."""
         async with self._turn:
             if self._mouth is None or self._mouth.is_closed():
-                self._mouth = await self._address.connect()
+                self._mouth = await self._speaking()
                 self._mouth_pid = self._mouth.get_server_pid()
             with translated():
                 await self._mouth.execute(NOTIFY, CHANNEL, list(payloads(words)))
+
+    async def _speaking(self) -> Any:
+        mouth = await self._address.connect()
+        with translated():
+            await mouth.execute(
+                "set synchronous_commit = off"
+            )  # a hint that a crash takes away was only a hint
+        return mouth
 
     async def listen(self, heard: Heard) -> None:
         """Start listening; keeps at it, through every loss of the connection, until ``close``."""

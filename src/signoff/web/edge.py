@@ -5,8 +5,8 @@ logged with the request id and told as ``internal_error``. Secrets stand in no m
 """
 
 import logging
+import random
 import re
-import secrets
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, ClassVar, Final
 
@@ -163,7 +163,7 @@ class Reply:
 
     def __init__(self, call: Call, send: Send) -> None:
         given = call.header(b"x-request-id")
-        call.request_id = given if _ID.fullmatch(given) else secrets.token_hex(16)
+        call.request_id = given if _ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
         self._call = call
         self._send = send
         self._started = False

@@ -1,0 +1,81 @@
+"""What a process remembers of its own commits: never more than it committed, never what it may have missed."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from msgspec.structs import replace
+
+from signoff.core.commands import Answer, Report
+from signoff.core.errors import NotFound
+from signoff.core.model import Delivery
+from signoff.engine.clock import FixedClock as Standing
+from signoff.engine.recent import LARGEST, LIMIT
+from signoff.engine.view import View
+from signoff.store.store import Store
+from tests.builders import AGENT, ANN, SERVICE
+from tests.conftest import FixedClock
+from tests.engine.works import PAYLOAD, Works
+
+
+@pytest.fixture
+async def pair(store: Store, clock: FixedClock) -> AsyncIterator[tuple[Works, Works]]:
+    """Two processes on one database; on SQLite the second is the same file seen by somebody who did not write."""
+    one, two = Works(store, Standing(clock.at)), Works(store, Standing(clock.at))
+    async with one.running(), two.running():
+        yield one, two
+
+
+async def test_a_glimpse_is_what_was_committed_last(pair: tuple[Works, Works]) -> None:
+    works, _ = pair
+    view = View(works.store, works.recent)
+    intent = await works.submit()
+    assert (await view.glimpse(SERVICE, intent.id)) == (await view.intent(SERVICE, intent.id))
+    await works.do(intent.id, Report(result={"ok": True}))
+    seen = await view.glimpse(SERVICE, intent.id)
+    assert seen == await view.intent(SERVICE, intent.id)
+    assert seen.stored.payload == PAYLOAD
+
+
+async def test_whoever_may_not_see_an_intent_does_not_glimpse_it(pair: tuple[Works, Works]) -> None:
+    works, _ = pair
+    intent = await works.submit()
+    stranger = replace(AGENT, id="sa_x", address="agent://acme/prod/stranger")
+    with pytest.raises(NotFound):
+        await View(works.store, works.recent).glimpse(stranger, intent.id)
+
+
+async def test_what_another_process_changed_is_read_from_the_table(pair: tuple[Works, Works]) -> None:
+    one, two = pair
+    intent = await one.submit()
+    await two.do(intent.id, Report(result={"ok": True}))  # one does not hear of it
+    stale = await View(one.store, one.recent).glimpse(SERVICE, intent.id)
+    assert isinstance(stale.stored.intent.open, Delivery)  # a glimpse may be old: it words, it does not judge
+    await one.do(intent.id, Answer(outcome="approved"), ANN)  # judged on the locked row, so it counts
+    assert one.recent.get(intent.id) is None
+    assert one.recent.life(intent.id) is None
+    assert (await View(one.store, one.recent).glimpse(SERVICE, intent.id)).stored.intent.final
+
+
+async def test_a_whole_life_is_known_only_to_the_one_process_of_a_database(
+    pair: tuple[Works, Works], store_url: str
+) -> None:
+    works, _ = pair
+    intent = await works.submit()
+    await works.do(intent.id, Report(result={"ok": True}))
+    life = works.recent.life(intent.id)
+    if store_url.startswith("postgresql"):
+        assert life is None
+        return
+    assert life is not None
+    assert [fact.seq for fact in life[1]] == list(range(1, life[0].seq + 1))
+
+
+async def test_it_forgets_the_oldest_and_never_holds_large_payloads(pair: tuple[Works, Works]) -> None:
+    works, _ = pair
+    large = await works.submit(payload=b'{"text":"%s"}' % (b"x" * LARGEST))
+    assert works.recent.get(large.id) is None
+    first = await works.submit()
+    for _ in range(LIMIT):
+        last = await works.submit()
+    assert works.recent.get(first.id) is None
+    assert works.recent.get(last.id) is not None

@@ -20,8 +20,8 @@ setup: $(READY) ## install everything into .venv (the other targets do so by the
 demo: $(READY) ## a migration that waits for your yes; ARGS=--auto answers by itself
 	@$(VENV)/bin/signoff demo $(ARGS)
 
-test: $(READY) ## run the tests
-	@$(PY) -m pytest $(ARGS)
+test: $(READY) ## run the tests, on up to four processors; ARGS="-n 0" in one process
+	@$(PY) -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 check: $(READY) ## lint, formatting, types, layers
 	@$(PY) -m ruff check .

@@ -30,11 +30,14 @@ def backup(config: Config, target: Path) -> None:
 
 
 def check_database(config: Config) -> list[Finding]:
-    """Everything that is wrong with the stored intents; an empty list when the database tells one truth."""
+    """Everything that is wrong with the stored intents; an empty list when the database tells one truth.
+
+    Only reads, so also while servers use it.
+    """
 
     async def work() -> list[Finding]:
         store = _store(config, Clock())
-        await store.open()
+        await store.look()
         try:
             return [finding async for finding in examine(store)]
         finally:

@@ -113,3 +113,32 @@ def test_a_sqlite_with_the_corruption_bug_is_refused() -> None:
     with pytest.raises(Refused) as refused:
         refuse_old("3.40.1")
     assert refused.value.code == "sqlite_too_old"
+
+
+async def test_somebody_may_look_beside_a_server_and_leaves_no_trace(own_url: str) -> None:
+    used, looking = server(own_url), server(own_url)
+    await used.open()
+    [one] = await submit(used, waiting())
+    await looking.look()
+    assert await looking.intents.ids() == [one.id]
+    [two] = await submit(used, waiting())  # and the server is not held up
+    assert set(await looking.intents.ids()) == {one.id, two.id}
+    await looking.close()
+    await used.close()
+
+
+async def test_whoever_only_looks_makes_nothing_and_migrates_nothing(own_url: str) -> None:
+    looking = server(own_url)
+    with pytest.raises(Refused) as refused:
+        await looking.look()
+    await looking.close()
+    assert refused.value.code in ("database_missing", "schema_older")
+    first, later = server(own_url), server(own_url)
+    await first.open()
+    await first.write(("delete from schema_version where version > 1", {}))
+    with pytest.raises(Refused) as older:
+        await later.look()
+    assert (older.value.code, "signoff db migrate" in (older.value.hint or "")) == ("schema_older", True)
+    assert await first.read("select version from schema_version") == [(1,)]
+    await later.close()
+    await first.close()

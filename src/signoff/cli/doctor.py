@@ -10,12 +10,11 @@ import click
 
 from signoff.cli.commands import RemoteCommand
 from signoff.cli.extra import server_part
-from signoff.cli.failures import Code, stopped
+from signoff.cli.failures import Code, Stop, stopped
 from signoff.cli.output import column
 from signoff.cli.session import Remote
 from signoff.cli.up import configured, flags
 from signoff.config import Config, is_loopback
-from signoff.core.errors import Refused
 
 Level = Literal["ok", "note", "warning", "problem"]
 
@@ -34,15 +33,13 @@ def _attempt(subject: str, look: Callable[[], Iterator[Check]]) -> Iterator[Chec
     """What ``look`` finds; that it could not look is a finding too."""
     try:
         yield from look()
-    except Refused as refused:
-        # One server at a time has the file; that it is running is no fault.
-        level: Level = "note" if refused.code == "database_in_use" else "problem"
-        yield Check(level, subject, refused.message, refused.hint or "")
     except Exception as error:
         stop = stopped(error)
         if stop is None:
             raise
-        yield Check("problem", subject, stop.what, stop.hint)
+        # Where the SDK looked for a server is a list of lines; here it is one finding and the way out.
+        first, _, rest = stop.what.partition("\n")
+        yield Check("problem", subject, first.removesuffix(" Looked at:"), stop.hint or rest.split("\n")[-1])
 
 
 def _server(session: Remote) -> Iterator[Check]:
@@ -81,8 +78,12 @@ def _files(config: Config) -> Iterator[Check]:
 
 def _histories(config: Config) -> Iterator[Check]:
     """Whether every history proves itself and agrees with its row."""
-    with server_part("signoff doctor"):
-        from signoff.maintenance import check_database
+    try:
+        with server_part("signoff doctor"):
+            from signoff.maintenance import check_database
+    except Stop as missing:  # a light installation is none the worse for it
+        yield Check("note", "database", f"Not examined: {missing.what}", missing.hint)
+        return
     findings = check_database(config)
     for finding in findings:
         place = f"event {finding.seq}" if finding.seq else "its row"
@@ -95,7 +96,9 @@ def _histories(config: Config) -> Iterator[Check]:
 def _doctor(session: Remote, /, **given: Any) -> Code:
     """Check the server, the key, and the database where it is local. Exit code 1 when there is a problem."""
     config = configured(given)
-    checks = [*_attempt("server", lambda: _server(session)), *_attempt("key", lambda: _key(session))]
+    checks = [*_attempt("server", lambda: _server(session))]
+    if checks[0].level != "problem":
+        checks += _attempt("key", lambda: _key(session))
     if session.url is None and config.data.is_dir():
         checks += [*_files(config), *_attempt("database", lambda: _histories(config))]
     session.out.many([asdict(check) for check in checks], _COLUMNS, "subject", "")

@@ -39,6 +39,16 @@ def migrations(dialect: str) -> list[Migration]:
     ]
 
 
+def refuse_other(dialect: str, applied: int | None) -> None:
+    """Raises Refused unless ``applied`` is this release's schema: for whoever looks and changes nothing."""
+    if steps := pending(dialect, applied):
+        raise Refused(
+            "schema_older",
+            f"The database has schema {applied or 'none'}; this release reads schema {steps[-1].version}.",
+            hint="Run: signoff db migrate; a server of this release does so when it starts.",
+        )
+
+
 def pending(dialect: str, applied: int | None) -> list[Migration]:
     """What is to do from version ``applied`` (None: an empty database); raises Refused for a newer one."""
     known = migrations(dialect)

@@ -20,7 +20,7 @@ from signoff.store.connections import Address, Afresh, Connections, committing
 from signoff.store.database import Statement
 from signoff.store.dialect import for_postgres
 from signoff.store.hearing import Hearing
-from signoff.store.migrate import APPLIED, RECORD, VERSION_TABLE, pending
+from signoff.store.migrate import APPLIED, RECORD, VERSION_TABLE, pending, refuse_other
 from signoff.store.rows import Row, intent_of, micros, moment
 from signoff.store.store import Clock, Store, Work
 from signoff.store.work import Found, Reply, Want, Writes
@@ -48,6 +48,10 @@ class PostgresStore(Store):
             await self.write((VERSION_TABLE, {}))
         async with self._transaction() as db:
             await self._migrate(db)
+
+    async def look(self) -> None:
+        [[known]] = await self.read("select to_regclass('schema_version') is not null")
+        refuse_other("postgres", (await self.read(APPLIED))[0][0] if known else None)
 
     async def close(self) -> None:
         if self._hearing is not None:

@@ -22,7 +22,7 @@ from signoff.store.batch import Agent, build, cursor_demand, only_locked
 from signoff.store.database import Statement
 from signoff.store.dialect import for_sqlite, insert_row
 from signoff.store.lanes import Lane, translated
-from signoff.store.migrate import APPLIED, RECORD, VERSION_TABLE, pending
+from signoff.store.migrate import APPLIED, RECORD, VERSION_TABLE, pending, refuse_other
 from signoff.store.rows import Row, intent_of, micros
 from signoff.store.sql import QUICK
 from signoff.store.store import Clock, Store, Work
@@ -68,6 +68,17 @@ class SqliteStore(Store):
             await self._writer.run(self._migrate)
             await self._readers.open()
             self._near = await asyncio.to_thread(self._connect_reader)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def look(self) -> None:
+        if not self.path.is_file():
+            raise Refused("database_missing", f"There is no database at {self.path}.", field="database")
+        try:
+            await self._readers.open()
+            known = await self.read("select 1 from sqlite_master where name = 'schema_version'")
+            refuse_other("sqlite", (await self.read(APPLIED))[0][0] if known else None)
         except BaseException:
             await self.close()
             raise
@@ -166,7 +177,7 @@ class SqliteStore(Store):
         return db
 
     def _connect_reader(self) -> apsw.Connection:
-        db = apsw.Connection(str(self.path))
+        db = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
         db.set_busy_timeout(5000)
         db.execute("pragma query_only = on")
         return db

@@ -51,6 +51,13 @@ class Store(ABC):
         """Connect and bring the schema up to date; raises Refused (schema_newer, database_in_use) or Busy."""
 
     @abstractmethod
+    async def look(self) -> None:
+        """In place of ``open``, to read only: beside servers that use it, and nothing is made or migrated.
+
+        Raises Refused (database_missing, schema_older, schema_newer) or Busy.
+        """
+
+    @abstractmethod
     async def close(self) -> None:
         """Let go of everything; whatever was acknowledged is on disk."""
 

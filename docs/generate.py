@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from signoff import config
+from signoff.cli.failures import MEANING
 from signoff.cli.main import SECTIONS, main
 from signoff.core import commands, events
 from signoff.core.decide import ALLOWED
@@ -27,7 +28,9 @@ def settings() -> str:
         variables = ", ".join(f"`{name}`" for name in (*row.variables, *row.files))
         default = row.shown or row.show(row.default) or "none"
         choices = f" One of {', '.join(row.choices)}." if row.choices else ""
-        lines.append(f"| `{row.flag}` | {variables} | {default} | {row.text}{choices} |")
+        # What is wholly secret has no flag: arguments show in every process list.
+        flag = "" if row.secret else f"`{row.flag}`"
+        lines.append(f"| {flag} | {variables} | {default} | {row.text}{choices} |")
     return "\n".join(lines) + "\n"
 
 
@@ -80,7 +83,18 @@ def history() -> str:
 
 
 def command_line() -> str:
-    lines = ["# Command line", ""]
+    lines = [
+        "# Command line",
+        "",
+        "Data goes to stdout, everything else to stderr. Commands that print records take `--json` (with names: only"
+        " those fields), `-o table|json|jsonl|id`, `--color` and `-q`; those that talk to a server take `--url` and"
+        " `--key-file`. Ids may be shortened to a unique beginning or end.",
+        "",
+        "| exit code | meaning |",
+        "|---|---|",
+        *(f"| {code.value} | {meaning} |" for code, meaning in MEANING.items()),
+        "",
+    ]
     for title, section in SECTIONS.items():
         lines += [f"## {title}", ""]
         for name in section:

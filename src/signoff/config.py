@@ -292,20 +292,6 @@ def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
             yield f"{name} is not a setting.{hint}"
 
 
-def settings_table() -> str:
-    """The reference table of all settings, as Markdown."""
-    lines = ["| setting | flag | environment | default | what it does |", "|---|---|---|---|---|"]
-    for row in ROWS:
-        variables = ", ".join(f"`{name}`" for name in (*row.variables, *row.files))
-        default = row.shown or row.show(row.default)
-        text = f"{row.text} One of: {', '.join(row.choices)}." if row.choices else row.text
-        flag = "" if row.secret else f"`{row.flag}`"
-        lines.append(
-            f"| `{row.name}` | {flag} | {variables} | {f'`{default}`' if default else ''} | {text} |"
-        )
-    return "\n".join(lines) + "\n"
-
-
 def _parse_bool(text: str, name: str) -> bool:
     word = text.strip().lower()
     if word in {"on", "true", "yes", "1"}:

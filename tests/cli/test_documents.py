@@ -48,7 +48,7 @@ TASK = "0198c0de-aaaa-7000-8000-a1b2c3d40002"
 
 
 def found(text: str, *ids: str) -> str:
-    return find_id(text, "intent", lambda: {known: known for known in ids})
+    return find_id(text, "intent", lambda: [{known: known for known in ids}])
 
 
 def test_a_full_id_is_taken_as_it_is_and_nothing_is_asked() -> None:

@@ -1,5 +1,6 @@
 """The tree of commands: help, mistakes, how failures end, and what starting costs."""
 
+import json
 import os
 import re
 import subprocess
@@ -56,6 +57,7 @@ def test_every_command_is_there_and_explains_itself(run: Run, name: str, target:
         (["tasks", "list", "--limit", "x"], "signoff tasks list --help"),
         (["up", "--port", "http"], "port: 'http' is not a whole number"),
         (["tasks", "list", "--json", "id,title"], "There is no field 'id'"),
+        (["tasks", "list", "--json", "id"], "There is no field 'id'"),
         (["tasks", "list", "--json", "-o", "id"], "exclude each other"),
         (["intents", "watch", "a1b2", "--timeout", "soon"], "not a duration"),
         (["keys", "create"], "exactly one of --agent"),
@@ -182,14 +184,38 @@ def test_help_starts_without_the_sdk_and_the_server() -> None:
     assert heavy & set(loaded) == set()
 
 
-def test_a_missing_server_part_says_exactly_what_to_install() -> None:
-    without = "import sys\nsys.modules['uvicorn'] = None\nfrom signoff.cli.main import main\nmain(['up'])\n"
+@pytest.mark.parametrize(
+    ("words", "missing"),
+    [(["up"], "uvicorn"), (["demo", "--auto"], "uvicorn"), (["db", "migrate"], "msgspec")],
+)
+def test_a_missing_server_part_says_exactly_what_to_install(words: list[str], missing: str) -> None:
+    without = (
+        f"import sys\nsys.modules[{missing!r}] = None\nfrom signoff.cli.main import main\nmain({words!r})\n"
+    )
     ended = python("-c", without)
     assert ended.returncode == Code.FAILURE
+    command = " ".join(word for word in words if not word.startswith("-"))
     assert ended.stderr == (
-        "error: signoff up needs the server part, and uvicorn is not installed.\n"
+        f"error: signoff {command} needs the server part, and {missing} is not installed.\n"
         '  Install it with pip install "signoff[server]"\n'
     )
+
+
+def test_doctor_without_the_server_part_has_a_note_and_no_server_is_one_finding(tmp_path: Path) -> None:
+    (tmp_path / ".signoff").mkdir()
+    code = (
+        f"import os, sys\nos.chdir({str(tmp_path)!r})\nos.environ['HOME'] = {str(tmp_path)!r}\n"
+        "sys.modules['msgspec'] = None\nfrom signoff.cli.main import main\nmain(['doctor', '--json'])\n"
+    )
+    ended = python("-c", code)
+    found = json.loads(ended.stdout)
+    assert ended.returncode == Code.FAILURE
+    assert [(check["level"], check["subject"]) for check in found] == [
+        ("problem", "server"),
+        ("note", "database"),
+    ]
+    assert found[0]["found"] == "No Signoff server was found."
+    assert "signoff up" in found[0]["next"]
 
 
 def test_a_reader_that_goes_away_is_no_traceback() -> None:

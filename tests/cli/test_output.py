@@ -4,9 +4,14 @@ import io
 import json
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
+from signoff.cli import agents, audit, desk, intents, keys, people, workflows
 from signoff.cli.output import Column, Format, Output, block, column, fitted, moment, relative, wants_colour
+from signoff.web.api.shapes import answers, directory, tasks
+from signoff.web.api.shapes import intents as shapes
+from signoff.web.api.shapes import people as persons
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ROWS = [
@@ -30,6 +35,26 @@ def test_a_table_is_aligned_and_harmless() -> None:
         "a1  WAITING    2026-03-01T11:57:00Z  x\\x1b[31m",
         "b2  COMPLETED  -                     -",
     ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "shape"),
+    [
+        (agents.FIELDS, directory.AccountOut),
+        (audit.FIELDS, answers.AuditEvent),
+        (desk.FIELDS, tasks.TaskOut),
+        (intents.FIELDS, shapes.IntentOut),
+        (keys.FIELDS, directory.KeyOut),
+        (people.FIELDS, persons.PersonOut),
+        (workflows.FIELDS, directory.WorkflowOut),
+    ],
+    ids=lambda it: getattr(it, "__name__", ""),
+)
+def test_the_fields_that_a_command_offers_are_those_of_the_api(
+    fields: tuple[str, ...], shape: type[msgspec.Struct]
+) -> None:
+    known = {field.encode_name for field in msgspec.structs.fields(shape)}
+    assert set(fields) - known == set()
 
 
 def test_times_are_relative_for_somebody_who_is_watching() -> None:

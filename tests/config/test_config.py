@@ -13,7 +13,6 @@ from signoff.config import (
     is_loopback,
     load,
     parse_duration,
-    settings_table,
     show_duration,
 )
 from signoff.core.errors import Invalid
@@ -130,13 +129,8 @@ def test_a_database_without_a_password_is_shown_as_it_is(url: str) -> None:
     assert BY_NAME["database"].show(url) == url
 
 
-def test_there_are_at_most_twenty_settings_and_the_table_has_each() -> None:
+def test_there_are_at_most_twenty_settings() -> None:
     assert len(ROWS) == len(fields(Config)) <= 20
-    table = settings_table()
-    for row in ROWS:
-        assert f"| `{row.name}` |" in table
-        assert f"`{row.variables[0]}`" in table
-    assert "--webhook-secret" not in table
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from docs import generate
+from signoff.cli.failures import MEANING, Code
 from signoff.cli.main import main
 from signoff.core.workflow import compile_workflow
 from tests.live import Live
@@ -38,6 +39,17 @@ def blocks(page: Path, language: str) -> list[str]:
 
 def test_the_made_pages_are_what_the_code_says() -> None:
     assert [str(path.relative_to(ROOT)) for path in generate.stale()] == [], "run make docs"
+
+
+def test_every_flag_of_the_settings_page_is_one_of_up() -> None:
+    said = set(re.findall(r"^\| `(--[\w-]+)`", generate.settings(), re.MULTILINE))
+    up = main.get_command(click.Context(main), "up")
+    assert up is not None
+    assert said == {name for param in up.params for name in param.opts} - {"--open"}
+
+
+def test_every_exit_code_is_explained() -> None:
+    assert set(MEANING) == set(Code)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))

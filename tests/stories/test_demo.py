@@ -108,7 +108,7 @@ def test_ctrl_c_leaves_an_intent_that_a_later_server_finishes(tmp_path: Path) ->
             said = []
             for line in process.stdout:
                 said.append(line)
-                if "signoff tasks approve" in line:
+                if "in another terminal:" in line:
                     break
             # Ctrl-C reaches everything in the terminal, the agent's process too.
             os.killpg(process.pid, signal.SIGINT)
@@ -117,6 +117,7 @@ def test_ctrl_c_leaves_an_intent_that_a_later_server_finishes(tmp_path: Path) ->
             process.kill()
     assert process.returncode == 130
     assert "Nothing is lost" in rest
+    assert re.search(r"^  \S.* up$", rest, re.MULTILINE)
     assert "Traceback" not in trouble
     intent_id, task = intent_of("".join(said)), said[-1].split()[-1]
     with server(tmp_path):

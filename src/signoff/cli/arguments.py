@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import click
@@ -24,12 +24,12 @@ def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
         raise click.BadParameter(f"{value!r} is not a duration. {error.hint}", ctx, param) from None
 
 
-def find_id(text: str, kind: str, candidates: Callable[[], Mapping[str, str]]) -> str:
+def find_id(text: str, kind: str, candidates: Callable[[], Iterable[Mapping[str, str]]]) -> str:
     """The full id that ``text`` means: itself, or what the one recent id beginning or ending so stands for.
 
-    kind: ``intent`` or ``task``, for messages; candidates: id -> the id it stands for, asked only when the
-    text is no full id. UUIDs made in one hour begin alike, so endings are what tells them apart; the zeros
-    that end every intent's id may be left out.
+    kind: ``intent`` or ``task``, for messages; candidates: id -> the id it stands for, one mapping after the
+    other until one holds it, asked only when the text is no full id. UUIDs made in one hour begin alike, so
+    endings are what tells them apart; the zeros that end every intent's id may be left out.
     """
     wanted = text.strip().lower()
     if _FULL.fullmatch(wanted):
@@ -41,7 +41,11 @@ def find_id(text: str, kind: str, candidates: Callable[[], Mapping[str, str]]) -
             f"{text!r} is not an id.",
             hint=f"Give the whole id, or at least {_SHORTEST} characters of its beginning or end.",
         )
-    found = sorted({meant for full, meant in candidates().items() if _matches(full, bare)})
+    found: list[str] = []
+    for known in candidates():
+        found = sorted({meant for full, meant in known.items() if _matches(full, bare)})
+        if found:
+            break
     if len(found) > 1:
         listed = "\n".join(f"  {full}" for full in found[:10])
         raise Stop(Code.USAGE, f"{text!r} fits {len(found)} {kind}s:\n{listed}", hint="Give more of the id.")

@@ -55,12 +55,14 @@ class DataCommand(click.Command):
 
     def _with_fields(self, args: list[str]) -> list[str]:
         """Give ``--json`` its value: the next word if it can only be a list of fields, else none."""
+        takes_words = any(isinstance(param, click.Argument) for param in self.params)
         for at, word in enumerate(args):
             if word == "--":
                 break
             if word == "--json":
                 following = args[at + 1] if at + 1 < len(args) else "-"
-                if "," in following or following in self.fields:
+                only = not takes_words and not following.startswith("-")
+                if only or "," in following or following in self.fields:
                     args[at : at + 2] = [f"--json={following}"]
                 else:
                     args[at] = "--json="

@@ -9,6 +9,8 @@ import json
 import logging
 import os
 import runpy
+import shlex
+import shutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +20,7 @@ from typing import Final
 import click
 
 from signoff.cli.documents import read_document
+from signoff.cli.extra import server_part
 from signoff.cli.visible import visible
 from signoff.client.aio import AsyncClient
 from signoff.client.types import AuditTrail, Event, Result
@@ -44,7 +47,8 @@ _ANSWERS: Final = {
 )
 def demo(auto: bool, port: int | None, data: Path) -> int:
     """A migration is checked by an agent, held for a person, approved, and completed; then its audit trail."""
-    from signoff.serving import run
+    with server_part("signoff demo"):
+        from signoff.serving import run
 
     return int(run(_demo(auto, port, data)))
 
@@ -84,10 +88,26 @@ async def _demo(auto: bool, port: int | None, data: Path) -> int:
         await asyncio.gather(story, return_exceptions=True)
         say("")
         say("Stopped. Nothing is lost: the intent is in the database and goes on when the server does:")
-        say(f"  signoff up --data {data}        then: signoff tasks list, signoff tasks approve TASK")
+        say(f"  {typed('up', data)}")
+        say(f"then, in another terminal: {typed('tasks list', data)}, {typed('tasks approve TASK', data)}")
         return 130
     finally:
         await context.__aexit__(None, None, None)
+
+
+def typed(command: str, data: Path, program: str = sys.argv[0], path: str | None = None) -> str:
+    """A command as it works from this folder: this program, and told of a data folder that it would not find.
+
+    path: where programs are looked for, as in PATH.
+    """
+    found = shutil.which("signoff", path=path)
+    here = Path(program)
+    if not here.is_file() or here.suffix == ".py":
+        name = "signoff" if found else f"{shlex.quote(sys.executable)} -m signoff.cli"
+    else:
+        name = "signoff" if found and here.samefile(found) else shlex.quote(program)
+    known = data.absolute() == Path(".signoff").absolute()
+    return f"{name} {command}" if known else f"SIGNOFF_DATA={shlex.quote(str(data))} {name} {command}"
 
 
 async def _tell(url: str, login: str, auto: bool, data: Path) -> int:
@@ -110,7 +130,7 @@ async def _tell(url: str, login: str, auto: bool, data: Path) -> int:
             intent_id = await initiator.send_intent(request)
             say(f"Intent    {intent_id}")
             say("")
-            result = await _follow(initiator, person, intent_id, auto)
+            result = await _follow(initiator, person, intent_id, None if auto else data)
             say("")
             say(f"Result    {visible(result.status)}  outcome {visible(result.outcome or 'none')}")
             return show_audit(await person.audit(intent_id), result)
@@ -134,8 +154,8 @@ async def _validator(script: Path, url: str, key: str) -> AsyncIterator[None]:
                 await process.wait()
 
 
-async def _follow(initiator: AsyncClient, person: AsyncClient, intent_id: str, auto: bool) -> Result:
-    """Print the lifecycle as it happens; ask, or answer, when a person is needed."""
+async def _follow(initiator: AsyncClient, person: AsyncClient, intent_id: str, data: Path | None) -> Result:
+    """Print the lifecycle as it happens; when a person is needed, ask, or answer where there is no ``data``."""
     asking: asyncio.Task[None] | None = None
     try:
         names: dict[str, str] = {}
@@ -145,7 +165,7 @@ async def _follow(initiator: AsyncClient, person: AsyncClient, intent_id: str, a
                 names |= {e.actor.id: e.actor.name.rpartition("/")[2] for e in trail.events}
             say(_line(event, names.get(event.actor, event.actor)))
             if event.event_type == "intent.human_task_assigned":
-                asking = asyncio.create_task(_decide(person, intent_id, auto))
+                asking = asyncio.create_task(_decide(person, intent_id, data))
         return await initiator.wait_for(intent_id)
     finally:
         if asking is not None:
@@ -159,7 +179,7 @@ def _line(event: Event, who: str) -> str:
     return f"{at}  {visible(what):<21} {visible(event.status):<13} by {visible(who)}"
 
 
-async def _decide(person: AsyncClient, intent_id: str, auto: bool) -> None:
+async def _decide(person: AsyncClient, intent_id: str, data: Path | None) -> None:
     task = next((t for t in await person.tasks() if t.intent_id == intent_id), None)
     if task is None:
         return
@@ -170,16 +190,16 @@ async def _decide(person: AsyncClient, intent_id: str, auto: bool) -> None:
     say(f"  {visible(task.on_silence)}")
     say("")
     outcome = "approved"
-    if not auto:
+    if data is not None:
         say(f"  Decide on the page: {person.settings.url}/tasks/{task.task_id}")
-        say(f"  in another terminal: signoff tasks approve {task.task_id}")
+        say(f"  in another terminal: {typed(f'tasks approve {task.task_id}', data)}")
         if sys.stdin.isatty():
             say("  or here:")
         chosen = await _ask()
         if chosen is None:
             return
         outcome = chosen
-    comment = "Approved by signoff demo --auto." if auto else None
+    comment = "Approved by signoff demo --auto." if data is None else None
     await person.answer(task.task_id, outcome, comment, None, task.revision, task.digest)
 
 
@@ -199,6 +219,7 @@ async def _ask() -> str | None:
             loop.remove_reader(sys.stdin.fileno())
         line = sys.stdin.readline()
         if not line:
+            say("\n  Then decide on the page or in another terminal; this goes on waiting.")
             return None
         if (outcome := _ANSWERS.get(line.strip().lower())) is not None:
             return outcome

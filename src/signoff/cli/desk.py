@@ -1,4 +1,6 @@
-"""``signoff tasks`` beside answering: hand over, ask others, talk, take the request back, and watch the inbox live."""
+"""``signoff tasks`` beside answering: hand over, ask others, talk, take the request back, and watch the inbox live.
+FIELDS: what every command of ``tasks`` prints of one.
+"""
 
 import threading
 from collections.abc import Mapping
@@ -12,10 +14,17 @@ from signoff.cli.output import as_moment
 from signoff.cli.session import Remote
 from signoff.cli.visible import visible
 
+FIELDS: Final = (
+    "task_id", "intent_id", "intent_type", "step_id", "state", "task_type", "title", "description",
+    "allowed_outcomes", "form_schema", "comment_required", "evidence_required", "payload", "previous_results",
+    "requester", "approvers", "opened_at", "due_at", "next_reminder_at", "escalation_at", "reminders_sent",
+    "revision", "digest", "votes", "stage", "stages", "taken_by", "outcome", "ending", "decided_at", "decided_by",
+    "decided_by_name", "via", "on_silence",
+)  # fmt: skip
 _STATE: Final = ("state", "outcome", "revision", "stage", "reminders_sent", "taken_by", "votes")
 
 
-@click.command("delegate", cls=RemoteCommand, fields=())
+@click.command("delegate", cls=RemoteCommand, fields=FIELDS)
 @click.argument("task")
 @click.argument("to")
 @click.option("--comment", "-m", metavar="TEXT", help="Why; it stands in the history.")
@@ -26,7 +35,7 @@ def delegate(session: Remote, task: str, to: str, comment: str | None) -> None:
     session.out.one(after, "task_id", [visible(f"handed over to {to}: {after.get('title')}")])
 
 
-@click.command("reassign", cls=RemoteCommand, fields=())
+@click.command("reassign", cls=RemoteCommand, fields=FIELDS)
 @click.argument("task")
 @click.argument("to", nargs=-1, required=True)
 @click.option("--comment", "-m", metavar="TEXT", help="Why; it stands in the history.")
@@ -37,7 +46,7 @@ def reassign(session: Remote, task: str, to: tuple[str, ...], comment: str | Non
     session.out.one(after, "task_id", [visible(f"asked {', '.join(to)}: {after.get('title')}")])
 
 
-@click.command("comment", cls=RemoteCommand, fields=())
+@click.command("comment", cls=RemoteCommand, fields=FIELDS)
 @click.argument("task")
 @click.argument("text")
 @click.pass_obj
@@ -47,7 +56,9 @@ def comment(session: Remote, task: str, text: str) -> None:
     session.out.one(after, "task_id", [visible(f"said: {after.get('title')}")])
 
 
-@click.command("withdraw", cls=RemoteCommand, fields=())
+@click.command(
+    "withdraw", cls=RemoteCommand, fields=("intent_id", "intent_type", "status", "ending", "error")
+)
 @click.argument("task")
 @click.option("--reason", "-m", metavar="TEXT", help="Why; it stands in the history.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask; needed where there is no terminal.")
@@ -60,7 +71,7 @@ def withdraw(session: Remote, task: str, reason: str | None, yes: bool) -> None:
     session.out.one(after, "intent_id", [visible(f"{after.get('ending')}: {after.get('intent_id')}")])
 
 
-@click.command("watch", cls=RemoteCommand, fields=())
+@click.command("watch", cls=RemoteCommand, fields=FIELDS)
 @click.option("--mine", is_flag=True, help="Only those that you may answer.")
 @click.option(
     "--every", type=click.FloatRange(0.2, 60), default=2.0, show_default=True, help="Seconds between looks."

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class Code(IntEnum):
-    """Exit codes. From 10 on they tell how a watched intent ended; CANCELED ends a watch with USAGE's 2."""
+    """Exit codes. From 10 on they tell how a watched intent ended; CANCELED ends a watch with USAGE's 2.
+
+    MEANING says each in words, for the reference page.
+    """
 
     OK = 0
     FAILURE = 1
@@ -31,6 +34,23 @@ class Code(IntEnum):
     SUPERSEDED = 13
     UNDELIVERABLE = 14
     INTERRUPTED = 130
+
+
+MEANING: Final = {
+    Code.OK: "done; a watched intent completed",
+    Code.FAILURE: "it failed; a watched intent did",
+    Code.USAGE: "mistyped, input that is not acceptable, or cancelled; a watched intent was canceled",
+    Code.UNAUTHENTICATED: "no server or key was found, or the key is not good",
+    Code.NOT_FOUND: "there is no such thing, or not for this key",
+    Code.CONFLICT: "not possible now: already decided, changed meanwhile, in use",
+    Code.TIMEOUT: "`--timeout` was over first; the intent goes on",
+    Code.REJECTED: "a watched intent was rejected by people",
+    Code.EXPIRED: "a watched intent ran out of time",
+    Code.WITHDRAWN: "a watched intent was withdrawn by its requester",
+    Code.SUPERSEDED: "changes were asked for, and nothing takes them up",
+    Code.UNDELIVERABLE: "nobody could be reached to decide",
+    Code.INTERRUPTED: "Ctrl-C",
+}
 
 
 @dataclass
@@ -148,11 +168,25 @@ def _sentence(error: Exception) -> str:
     return str(error)
 
 
+_LISTS: Final = {
+    "agent_not_found": "agents",
+    "intent_not_found": "intents",
+    "key_not_found": "keys",
+    "person_not_found": "people",
+    "policy_not_found": "policies",
+    "task_not_found": "tasks",
+    "team_not_found": "teams",
+}
+
+
 def _next(error: Exception) -> str:
     from signoff.client import errors as e
 
-    if isinstance(error, e.RequestRefused) and error.hint:
-        return error.hint
+    if isinstance(error, e.RequestRefused):
+        if error.hint:
+            return error.hint
+        if error.code in _LISTS:
+            return f"See what there is: signoff {_LISTS[error.code]} list"
     if isinstance(error, e.StaleRevision):
         return "It has changed since you were shown it. Look again, then answer."
     if isinstance(error, e.AuthenticationFailed):

@@ -27,8 +27,11 @@ _EVENT_FIELDS: Final = (
     "event_type",
     "status",
     "waiting_reason",
+    "pending_with",
     "actor",
+    "via",
     "details",
+    "result",
 )
 
 
@@ -144,7 +147,7 @@ def cancel(session: Remote, intent: str, reason: str, yes: bool) -> None:
 @click.argument("intent")
 @click.pass_obj
 def retry(session: Remote, intent: str) -> None:
-    """Submit a finished intent again, as a new one. Prints the new id."""
+    """Submit again, as a new intent, one that failed, timed out or was canceled. Prints the new id."""
     new = session.client.retry(session.intent_id(intent))
     session.out.one({"intent_id": new}, "intent_id", [new])
 

@@ -7,14 +7,14 @@ import click
 from signoff.cli.arguments import seconds
 from signoff.cli.commands import RemoteCommand
 from signoff.cli.failures import Code, Stop
-from signoff.cli.output import column, moment
+from signoff.cli.output import Column, column, moment
 from signoff.cli.session import Remote
 from signoff.cli.tree import Group
 from signoff.cli.visible import visible
 
 FIELDS: Final = (
-    "key_id", "kind", "holder_id", "service_account_id", "key_hint", "status", "created_at", "expires_at",
-    "revoked_at",
+    "key_id", "kind", "holder_id", "holder_name", "service_account_id", "key_hint", "status", "created_at",
+    "expires_at", "revoked_at",
 )  # fmt: skip
 
 
@@ -77,7 +77,7 @@ _COLUMNS: Final = (
     column("KEY", "key_id"),
     column("KIND"),
     column("STATUS"),
-    column("OF", "holder_id"),
+    Column("OF", lambda key: key.get("holder_name") or key.get("holder_id")),
     column("HINT", "key_hint"),
     moment("CREATED", "created_at"),
     moment("EXPIRES", "expires_at"),

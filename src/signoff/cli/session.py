@@ -77,15 +77,19 @@ class Remote(Session):
         return find_id(text, "intent", self._recent_intents)
 
     def task_id(self, text: str) -> str:
-        """The full id of the task that ``text`` means; an intent's id stands for its open task."""
-        return find_id(text, "task", self._open_tasks)
+        """The full id of the task that ``text`` means; an intent's id stands for its open task.
 
-    def _recent_intents(self) -> dict[str, str]:
-        return {intent.intent_id: intent.intent_id for intent in self.client.list_intents(limit=RECENT)}
+        One that is closed by now is still named by its short id: the answer is then who was faster.
+        """
+        return find_id(text, "task", self._tasks)
 
-    def _open_tasks(self) -> dict[str, str]:
-        tasks = self.client.tasks(state="open", limit=RECENT)
-        return {known: task.task_id for task in tasks for known in (task.task_id, task.intent_id)}
+    def _recent_intents(self) -> Iterator[dict[str, str]]:
+        yield {intent.intent_id: intent.intent_id for intent in self.client.list_intents(limit=RECENT)}
+
+    def _tasks(self) -> Iterator[dict[str, str]]:
+        for state in ("open", "closed"):
+            tasks = self.client.tasks(state=state, limit=RECENT)
+            yield {known: task.task_id for task in tasks for known in (task.task_id, task.intent_id)}
 
     @contextmanager
     def explained(self) -> Iterator[None]:

@@ -8,7 +8,7 @@ import click
 
 from signoff.cli.arguments import form_data, short_id
 from signoff.cli.commands import RemoteCommand
-from signoff.cli.desk import comment, delegate, reassign, watch, withdraw
+from signoff.cli.desk import FIELDS, comment, delegate, reassign, watch, withdraw
 from signoff.cli.documents import Document, read_inline
 from signoff.cli.failures import Code, Stop
 from signoff.cli.output import Column, Output, as_moment, block, column, moment, utc
@@ -18,14 +18,6 @@ from signoff.cli.visible import visible
 
 if TYPE_CHECKING:
     from signoff.client.types import Task
-
-FIELDS: Final = (
-    "task_id", "intent_id", "intent_type", "step_id", "state", "task_type", "title", "description",
-    "allowed_outcomes", "form_schema", "comment_required", "evidence_required", "payload", "previous_results",
-    "requester", "approvers", "opened_at", "due_at", "next_reminder_at", "escalation_at", "reminders_sent",
-    "revision", "digest", "votes", "outcome", "ending", "decided_at", "decided_by", "decided_by_name", "via",
-    "on_silence",
-)  # fmt: skip
 
 
 @click.group(cls=Group)

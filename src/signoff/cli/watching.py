@@ -1,6 +1,7 @@
 """Following an intent on a terminal or in a script, and what its end means as an exit code."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from signoff.cli.failures import Code
@@ -15,14 +16,35 @@ _BY_FAULT: Final = {"undeliverable": Code.UNDELIVERABLE, "changes_requested": Co
 _EXPIRED: Final = frozenset({"step_timeout", "intent_timeout", "task_expired", "expired"})
 
 
+class Names:
+    """Who the ids in an intent's events are. Asked for only when one is met that is not known yet."""
+
+    def __init__(self, session: Remote, intent_id: str) -> None:
+        self._session = session
+        self._intent_id = intent_id
+        self._known: dict[str, str] = {}
+
+    def of(self, actor: str) -> str:
+        """The name; the id itself where there is none, or none for this key to see."""
+        from signoff.client.errors import SignoffError
+
+        if actor and actor not in self._known:
+            self._known[actor] = actor
+            with suppress(SignoffError):
+                trail = self._session.client.audit(self._intent_id)
+                self._known |= {one.actor.id: one.actor.name or one.actor.id for one in trail.events}
+        return self._known.get(actor, actor)
+
+
 def watch_intent(session: Remote, intent_id: str, timeout: float | None) -> Code:
     """Print each event until the final one; the exit code that tells how it ended."""
     client = session.client
     # Following outlives a server's restarts; that there is one to begin with is asked first.
     client.get_intent(intent_id)
+    names = Names(session, intent_id)
     for event in client.observe(intent_id, timeout=timeout):
         if session.out.for_people:
-            session.out.line(_line(session, event))
+            session.out.line(_line(session, event, names.of(event.actor)))
         else:
             session.out.each(event, "event_type")
     intent = client.get_intent(intent_id)
@@ -52,7 +74,7 @@ def ending(intent: Mapping[str, Any]) -> Code:
     return Code.FAILURE
 
 
-def _line(session: Remote, event: Mapping[str, Any]) -> str:
+def _line(session: Remote, event: Mapping[str, Any], who: str) -> str:
     at = as_moment(event.get("at"))
     stamp = at.astimezone().strftime("%H:%M:%S") if at and session.out.now else utc(at) if at else "-"
     status = visible(event.get("status") or "")
@@ -66,6 +88,6 @@ def _line(session: Remote, event: Mapping[str, Any]) -> str:
     if event.get("status") == "WAITING" and isinstance(waits, Mapping):
         holder = waits.get("name") or waits.get("ref") or waits.get("type")
         parts.append(f"waits for {visible(holder or 'somebody')}")
-    elif event.get("actor"):
-        parts.append("by " + visible(event["actor"]))
+    elif who:
+        parts.append("by " + visible(who))
     return "  ".join(parts).rstrip()

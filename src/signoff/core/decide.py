@@ -55,7 +55,9 @@ def _refusal(intent: Intent, command: c.Command) -> Conflict:
             "intent_terminal",
             f"The intent is {intent.status.value} and final.",
             details={"status": intent.status.value},
-            hint="Send a new one; signoff intents retry does.",
+            hint="Send a new one."
+            if intent.status is Status.COMPLETED
+            else "Send a new one; signoff intents retry does.",
         )
     return Conflict("not_now", f"{type(command).__name__} is not possible while {intent.status.value}.")
 

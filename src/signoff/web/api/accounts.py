@@ -154,8 +154,9 @@ async def _holder(call: Call, registry: Registry, wanted: d.CreateKey) -> Accoun
 
 async def keys(call: Call) -> d.Keys:
     """GET /v1/keys"""
-    now = call.parts.clock.now()
-    return d.Keys(keys=[d.key_out(key, now) for key in await call.parts.registry.keys(call.actor)])
+    now, book = call.parts.clock.now(), await book_of(call)
+    found = await call.parts.registry.keys(call.actor)
+    return d.Keys(keys=[d.key_out(key, now, holder=book.display(key.actor_id)) for key in found])
 
 
 async def revoke_key(call: Call) -> d.KeyAnswer:

@@ -124,6 +124,7 @@ class KeyOut(Struct, kw_only=True):
     service_account_id: Text = UNSET
     kind: str
     holder_id: str
+    holder_name: Text = UNSET
     key_hint: str
     status: str
     created_at: datetime
@@ -249,13 +250,14 @@ def account_answer(account: Account, workspace: Workspace, secret: str = "") -> 
     )
 
 
-def key_out(key: ApiKey, now: datetime, secret: str = "") -> KeyOut:
+def key_out(key: ApiKey, now: datetime, secret: str = "", holder: str = "") -> KeyOut:
     expired = key.expires_at is not None and key.expires_at <= now
     return KeyOut(
         key_id=key.id,
         service_account_id=UNSET if key.actor_kind == "person" else key.actor_id,
         kind=key.actor_kind,
         holder_id=key.actor_id,
+        holder_name=maybe(holder),
         key_hint=key.hint,
         status="revoked" if key.revoked_at else "expired" if expired else "active",
         created_at=key.created_at,

@@ -1,6 +1,7 @@
 """An HTTP server on loopback that notes what is posted to it and answers as told: well, badly or never."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -60,7 +61,7 @@ class Sink:
 
 
 @asynccontextmanager
-async def sink(*answers: int) -> AsyncIterator[Sink]:
+async def sink(*answers: int, tls: ssl.SSLContext | None = None) -> AsyncIterator[Sink]:
     """A listening sink."""
     it = Sink(list(answers) or [200])
     tasks: set[asyncio.Task[None]] = set()
@@ -70,8 +71,8 @@ async def sink(*answers: int) -> AsyncIterator[Sink]:
         tasks.add(task)
         await asyncio.gather(task, return_exceptions=True)
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    it.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
+    it.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield it
     finally:

@@ -90,13 +90,14 @@ async def post(port: int = 0, tls: ssl.SSLContext | None = None, **refused: str)
             it.hold.set()
 
 
-def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
+def certificate(folder: Path, name: str = "localhost") -> tuple[ssl.SSLContext, Path]:
     """A server's TLS context and the certificate to trust it by."""
+    names = "DNS:localhost,IP:127.0.0.1" if name == "localhost" else f"DNS:{name}"
     key, cert = folder / "key.pem", folder / "cert.pem"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-keyout", str(key), "-out", str(cert), "-subj", "/CN=localhost",
-         "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
+         "-keyout", str(key), "-out", str(cert), "-subj", f"/CN={name}",
+         "-addext", f"subjectAltName={names}"],
         check=True, capture_output=True,
     )  # fmt: skip
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

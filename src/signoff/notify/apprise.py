@@ -3,14 +3,15 @@ also write files, run programs and call any host; what is not on the list is ref
 """
 
 import asyncio
-import ipaddress
+import contextlib
 import logging
-import socket
+from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from signoff.core.errors import Invalid
 from signoff.core.notices import NoticeKind
+from signoff.notify.addresses import Resolver, public
 from signoff.notify.channel import Message, NotSent, Target
 from signoff.notify.plain import one_line, visible
 
@@ -57,6 +58,7 @@ class Apprise:
     def __init__(self, urls: tuple[str, ...], allow_private: bool) -> None:
         self._urls = urls
         self._allow_private = allow_private
+        self._names = Resolver()
 
     async def send(self, message: Message, target: Target) -> None:
         """To all of them; NotSent when one did not take it (those that did may hear it again)."""
@@ -77,7 +79,9 @@ class Apprise:
     def _notify(self, title: str, body: str) -> bool:
         import apprise  # half a second and 20 MB: when it is first needed
 
-        asset = apprise.AppriseAsset(app_id="Signoff", app_url="", plugin_paths=[], interpret_escapes=False)
+        asset = apprise.AppriseAsset(
+            app_id="Signoff", app_url="", plugin_paths=[], interpret_escapes=False, http_redirects=False
+        )
         sender: Any = apprise.Apprise(asset=asset)
         for url in self._urls:
             if not sender.add(url):
@@ -89,16 +93,15 @@ class Apprise:
         parts = urlsplit(url)
         if self._allow_private or parts.scheme.lower() not in _HOSTED or not parts.hostname:
             return
-        try:
-            found = await asyncio.get_running_loop().getaddrinfo(
-                parts.hostname, parts.port or 443, type=socket.SOCK_STREAM
-            )
-        except OSError:
-            return  # no host but a topic: the service's own address is used
-        if any(not ipaddress.ip_address(info[4][0]).is_global for info in found):
+        found: Sequence[str] = ()
+        with contextlib.suppress(
+            OSError, UnicodeError
+        ):  # no host but a topic: the service's own address is used
+            found = await self._names(parts.hostname, parts.port or 443)
+        if not all(public(address) for address in found):
             raise NotSent(
                 f"{parts.hostname} is in a private network, which this server does not call", permanent=True
             )
 
     async def close(self) -> None:
-        """Nothing to close."""
+        self._names.close()

@@ -1,76 +1,128 @@
-"""Posting to somebody's URL: bounded time and memory whatever it answers, no redirects, no private networks unless
-they are allowed.
+"""Posting to somebody's URL: bounded time and memory whatever it answers, no redirects, no proxies, https only, and no
+private networks, unless they are allowed.
 """
 
 import asyncio
-import ipaddress
-import socket
+import ssl
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from signoff.notify.addresses import Resolve, Resolver
 from signoff.notify.channel import NotSent
+
+if TYPE_CHECKING:
+    from httpcore2 import AsyncConnectionPool
+    from httpx2 import URL
+
 
 _TIMEOUT: Final = 10.0
 _MOST_READ: Final = 65536
+_KEPT: Final = 50
+_IDLE: Final = 20.0
 
 
 class Poster:
-    """One HTTP client for all channels that post; made when it is first needed (its import takes time and memory)."""
+    """One pool of connections for all channels that post; made when it is first needed (its imports take time and
+    memory). ``tls``: whom to trust, the system's authorities unless given; ``resolve``: who knows the names.
+    """
 
-    def __init__(self, allow_private: bool, timeout: float = _TIMEOUT) -> None:
+    def __init__(
+        self, allow_private: bool, timeout: float = _TIMEOUT, *, tls: ssl.SSLContext | None = None,
+        resolve: Resolve | None = None,
+    ) -> None:  # fmt: skip
         self._allow_private = allow_private
         self._timeout = timeout
-        self._client: Any = None
+        self._tls = tls
+        self._resolve = resolve
+        self._resolver: Resolver | None = None
+        self._pool: AsyncConnectionPool | None = None
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
         """Post JSON; 2xx is success, everything else NotSent (410 and refused addresses for good)."""
+        import httpcore2
+
+        where = self._checked(url)
+        try:
+            # The pool's own limits are one for each read: a byte now and then would never meet them.
+            async with asyncio.timeout(self._timeout):
+                status = await self._status(where, body, headers)
+        except (
+            TimeoutError, httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError, ssl.SSLError
+        ) as error:  # fmt: skip
+            raise NotSent(f"{type(error).__name__}: no answer from {where.host}") from error
+        if not 200 <= status < 300:
+            raise NotSent(f"{where.host} answered {status}", permanent=status == 410)
+
+    def _checked(self, url: str) -> "URL":
+        """What is called, read once: what is checked here is what the connection is made for."""
         import httpx2
 
-        if self._client is None:
-            self._client = httpx2.AsyncClient(timeout=self._timeout, follow_redirects=False)
         try:
-            # The client's own limit is one for each read: a byte now and then would never meet it.
-            async with asyncio.timeout(self._timeout):
-                await self._reachable(url)
-                status = await self._status(url, body, headers)
-        except (TimeoutError, httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise NotSent(f"{type(error).__name__}: no answer from {_host(url)}") from error
-        if not 200 <= status < 300:
-            raise NotSent(f"{_host(url)} answered {status}", permanent=status == 410)
+            where = httpx2.URL(url)
+        except (httpx2.InvalidURL, ValueError) as error:
+            raise NotSent("this is no URL", permanent=True) from error
+        if where.scheme not in ("http", "https") or not where.host:
+            raise NotSent(
+                f"{where.scheme or 'no'} scheme: only http and https URLs are called", permanent=True
+            )
+        if where.scheme == "http" and not self._allow_private:
+            raise NotSent("only https URLs are called", permanent=True)
+        if where.port is not None and not 0 < where.port < 65536:
+            raise NotSent("this is no URL", permanent=True)
+        if where.userinfo:
+            raise NotSent("a URL with a user name in it is not called", permanent=True)
+        return where
 
-    async def _status(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
-        async with self._client.stream("POST", url, content=body, headers=dict(headers)) as answer:
-            length = answer.headers.get("content-length", "")
+    async def _status(self, where: "URL", body: bytes, headers: Mapping[str, str]) -> int:
+        import httpcore2
+
+        target = httpcore2.URL(
+            scheme=where.raw_scheme, host=where.raw_host, port=where.port, target=where.raw_path
+        )
+        sent = [
+            (b"Host", where.netloc), (b"User-Agent", b"Signoff"), (b"Content-Length", b"%d" % len(body)),
+            *((name.encode(), value.encode()) for name, value in headers.items()),
+        ]  # fmt: skip
+        limits = dict.fromkeys(("connect", "read", "write", "pool"), self._timeout)
+        async with self._connections().stream(
+            "POST", target, headers=sent, content=body, extensions={"timeout": limits}
+        ) as answer:
+            length = next((value for name, value in answer.headers if name.lower() == b"content-length"), b"")
             if length.isdigit() and int(length) <= _MOST_READ:
-                async for _ in answer.aiter_raw():  # so that the connection can be used again
+                async for _ in answer.aiter_stream():  # so that the connection can be used again
                     pass
-            status: int = answer.status_code
+            status: int = answer.status
             return status
 
-    async def _reachable(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise NotSent(
-                f"{parts.scheme or 'no'} scheme: only http and https URLs are called", permanent=True
-            )
-        if self._allow_private:
-            return
-        loop = asyncio.get_running_loop()
-        try:
-            found = await loop.getaddrinfo(parts.hostname, parts.port or 443, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise NotSent(f"{parts.hostname} cannot be resolved") from error
-        if any(not ipaddress.ip_address(info[4][0]).is_global for info in found):
-            raise NotSent(
-                f"{parts.hostname} is in a private network, which this server does not call", permanent=True
-            )
+    def _connections(self) -> Any:
+        if self._pool is None:
+            import httpcore2
+
+            from signoff.notify.reach import Reach
+
+            resolve = self._resolve
+            if resolve is None:
+                resolve = self._resolver = Resolver()
+            self._pool = httpcore2.AsyncConnectionPool(
+                ssl_context=self._tls or ssl.create_default_context(), max_connections=None,
+                max_keepalive_connections=_KEPT, keepalive_expiry=_IDLE,
+                network_backend=Reach(self._allow_private, resolve),
+            )  # fmt: skip
+        return self._pool
 
     async def close(self) -> None:
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.aclose()
+        if self._resolver is not None:
+            self._resolver.close()
+            self._resolver = None
 
 
-def _host(url: str) -> str:
-    return urlsplit(url).hostname or "?"
+def host_of(url: str) -> str:
+    """The host that a URL names; "?" for what is no URL."""
+    try:
+        return urlsplit(url).hostname or "?"
+    except ValueError:
+        return "?"

@@ -37,7 +37,7 @@ def make_channels(config: Config, clock: Clock) -> Channels:
     if config.smtp_url:
         personal[EMAIL] = Email(parse_smtp(config.smtp_url))
     if config.slack_tokens:
-        personal[SLACK] = Slack(parse_tokens(config.slack_tokens).bot)
+        personal[SLACK] = Slack(parse_tokens(config.slack_tokens).bot, lambda: clock.now().timestamp())
     return Channels(by_name, Target(config.webhook_url, config.webhook_secret), personal)
 
 

@@ -155,6 +155,8 @@ class Server:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(Busy):
+            await self.courier.close()
         for channel in self._channels.by_name.values():
             await channel.close()
         for personal in self._channels.personal.values():

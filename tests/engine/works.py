@@ -79,6 +79,7 @@ class Works:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self.courier.abandon()
             for channel in self.channels.by_name.values():
                 await channel.close()
 
@@ -124,7 +125,9 @@ class Works:
     async def carry(self) -> int:
         """Step the courier until nothing is due; how many rounds had something to send."""
         for rounds in range(50):
-            if await self.courier.once() > 0:
+            pause = await self.courier.once()
+            await self.courier.settle()
+            if pause > 0:
                 return rounds
         raise AssertionError("the outbox is never empty")
 

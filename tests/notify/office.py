@@ -63,8 +63,11 @@ class Office:
 
 @asynccontextmanager
 async def office(store: Store, clock: FixedClock, linked: bool = True, **more: Any) -> AsyncIterator[Office]:
-    async with fake_slack() as fake:
-        personal = {"slack": Slack(TOKEN, fake.api, fake.hooks), **more}
+    def seconds() -> float:
+        return clock.now().timestamp()
+
+    async with fake_slack(seconds) as fake:
+        personal = {"slack": Slack(TOKEN, seconds, fake.api, fake.hooks), **more}
         async with town(store, clock, personal) as it:
             desk = Office(it, fake)
             if linked:

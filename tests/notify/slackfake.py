@@ -6,7 +6,8 @@ import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator
+import math
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,8 +61,47 @@ def faults(body: dict[str, Any]) -> list[str]:
 
 
 @dataclass
+class Limit:
+    """So many at once, and so many more a second; ``until``: when a caller who was told to wait may call again."""
+
+    most: float
+    each_second: float
+    left: float = field(init=False)
+    at: float = 0.0
+    told_at: float = 0.0
+    until: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.left = self.most
+
+    def wait(self, now: float) -> int:
+        """How many seconds to wait; 0: go on."""
+        self.left = min(self.most, self.left + (now - self.at) * self.each_second) if self.at else self.most
+        self.at = now
+        if self.left >= 1:
+            self.left -= 1
+            return 0
+        return self.told(now, math.ceil((1 - self.left) / self.each_second))
+
+    def told(self, now: float, seconds: int) -> int:
+        self.told_at, self.until = now, now + seconds
+        return seconds
+
+
+def limit_of(method: str, body: bytes) -> tuple[str, Limit]:
+    """Slack's: posts one a second to one conversation with short bursts; chat.update is of tier 3, users.info of 4."""
+    if method == "chat.postMessage":
+        return f"{method} {json.loads(body)['channel']}", Limit(10, 1)
+    return method, Limit(50, 50 / 60) if method == "chat.update" else Limit(100, 100 / 60)
+
+
+@dataclass
 class FakeSlack:
-    """``limited``: how many of the next posts are told to wait; ``members``: account -> what users.info adds."""
+    """``limited``: how many of the next calls are told to wait; ``members``: account -> what users.info adds;
+    ``rude``: who called while they had been told to wait.
+    """
+
+    now: Callable[[], float]
 
     cards: dict[str, Card] = field(default_factory=dict)
     whispers: list[tuple[str, str]] = field(default_factory=list)
@@ -72,6 +112,8 @@ class FakeSlack:
     url: str = ""
     hold: asyncio.Event | None = None
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    limits: dict[str, Limit] = field(default_factory=dict)
+    rude: list[str] = field(default_factory=list)
 
     @property
     def api(self) -> str:
@@ -94,9 +136,14 @@ class FakeSlack:
         self.calls.append(method)
         if headers.get("authorization") != f"Bearer {TOKEN}":
             return 200, {}, {"ok": False, "error": "invalid_auth"}
-        if self.limited:
-            self.limited -= 1
-            return 429, {"retry-after": "40"}, {"ok": False, "error": "ratelimited"}
+        key, fresh = limit_of(method, body)
+        limit = self.limits.setdefault(key, fresh)
+        if limit.told_at < self.now() < limit.until:
+            self.rude.append(key)
+        wait = limit.told(self.now(), 40) if self.limited else limit.wait(self.now())
+        if wait:
+            self.limited = max(0, self.limited - 1)
+            return 429, {"retry-after": str(wait)}, {"ok": False, "error": "ratelimited"}
         if self.error:
             return 200, {}, {"ok": False, "error": self.error}
         if method == "users.info":
@@ -153,8 +200,8 @@ def signed(body: bytes, at: float, secret: str = SECRET) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def fake_slack() -> AsyncIterator[FakeSlack]:
-    it = FakeSlack()
+async def fake_slack(now: Callable[[], float]) -> AsyncIterator[FakeSlack]:
+    it = FakeSlack(now)
     tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -185,6 +232,7 @@ async def fake_slack() -> AsyncIterator[FakeSlack]:
     it.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield it
+        assert it.rude == []
     finally:
         server.close()
         for task in tasks:

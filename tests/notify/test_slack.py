@@ -108,18 +108,53 @@ async def test_slacks_rate_limit_is_obeyed_and_nothing_is_lost_or_doubled(
     store: Store, clock: FixedClock
 ) -> None:
     async with office(store, clock) as desk:
-        desk.fake.limited = 2
-        intent = await desk.it.submit(asked("per_ann", "per_otto"))
-        await desk.it.carry()
-        assert desk.fake.cards == {}
         calls = len(desk.fake.calls)
-        clock.move(timedelta(seconds=39))
+        desk.fake.limited = 1
+        first = await desk.it.submit(asked("per_ann"))
         await desk.it.carry()
-        assert len(desk.fake.calls) == calls
+        clock.move(timedelta(seconds=39))
+        second = await desk.it.submit(asked("per_otto"))
+        await desk.it.carry()
+        assert (desk.fake.cards, len(desk.fake.calls)) == ({}, calls + 1)
         clock.move(timedelta(seconds=1))
         await desk.it.carry()
+        clock.move(
+            timedelta(seconds=4)
+        )  # the second was told to wait one second: the pause is never shorter than five
+        await desk.it.carry()
         assert len(desk.fake.cards) == 2
-        assert {m.state for m in await desk.it.messages(intent.id)} == {"sent"}
+        for intent in (first, second):
+            assert {m.state for m in await desk.it.messages(intent.id)} == {"sent"}
+
+
+async def test_the_more_cards_than_slack_takes_at_once_all_say_so_when_it_takes_them(
+    store: Store, clock: FixedClock
+) -> None:
+    """chat.update is limited to some fifty a minute: whoever is told to wait waits, and gives no other channel up."""
+    async with post() as server, office(store, clock, **email(server.url)) as desk:
+        intents = [await desk.it.submit(asked("per_ann", "per_otto")) for _ in range(9)]
+        await desk.it.carry()
+        clock.move(timedelta(seconds=30))
+        more = [await desk.it.submit(asked("per_ann", "per_otto")) for _ in range(9)]
+        intents += more
+        await desk.it.carry()
+        for _ in range(8):
+            clock.move(timedelta(seconds=15))
+            intents += [await desk.it.submit(asked("per_ann", "per_otto"))]
+            await desk.it.carry()
+        assert len(desk.fake.cards) == 2 * len(intents) > 50
+        for intent in intents:
+            await desk.it.do(intent.id, c.Answer("approved"), ANN)
+        await desk.it.carry()
+        assert sum("Approved" in card.text for card in desk.fake.cards.values()) == 50
+        for _ in range(30):
+            clock.move(timedelta(seconds=2))
+            await desk.it.carry()
+        for intent in intents:
+            assert {(m.state, m.attempts) for m in await desk.it.messages(intent.id)} == {("sent", 1)}
+        assert all("Approved" in card.text for card in desk.fake.cards.values())
+        assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
+        assert [mail["To"] for mail in server.mails] == ["rita@acme.example"] * len(intents)
 
 
 async def test_preferences_order_the_channels_and_the_next_takes_over_when_one_fails_for_good(

@@ -14,7 +14,7 @@ from signoff.engine.clock import Clock
 from signoff.engine.courier import Channels, Courier
 from signoff.engine.messenger import Messenger
 from signoff.engine.sessions import Sessions
-from signoff.notify.channel import Personal
+from signoff.notify.channel import Personal, Target
 from signoff.notify.email import Email, parse_smtp
 from signoff.store.messages import Message
 from signoff.store.store import Store
@@ -27,9 +27,11 @@ BASE = "https://signoff.acme.example"
 class Town(Works):
     """An engine whose courier knows people."""
 
-    def __init__(self, store: Store, clock: Clock, personal: Mapping[str, Personal], **by_name: Any) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, personal: Mapping[str, Personal], hook: str = "", **by_name: Any
+    ) -> None:
         self.personal = dict(personal)
-        super().__init__(store, clock, Channels(by_name, personal=self.personal))
+        super().__init__(store, clock, Channels(by_name, Target(hook), personal=self.personal))
         self.sessions = Sessions(store, self.keys, clock)
         self.messenger = Messenger(
             self.engine, store, self.directory, self.sessions, clock, self.personal, lambda: BASE
@@ -63,9 +65,10 @@ class Town(Works):
 
 @asynccontextmanager
 async def town(
-    store: Store, clock: Clock, personal: Mapping[str, Personal], **by_name: Any
+    store: Store, clock: Clock, personal: Mapping[str, Personal], hook: str = "", **by_name: Any
 ) -> AsyncIterator[Town]:
-    it = Town(store, clock, personal, **by_name)
+    """``hook``: where a webhook goes, which is then among ``by_name``."""
+    it = Town(store, clock, personal, hook, **by_name)
     async with it.running():
         if not await store.directory.workspaces():
             await settle(it, people=(ANN, OTTO, RITA))

@@ -1,9 +1,11 @@
 """The outbox -> the channels. A row is taken for a while, sent, and finished after the send: at least once, with a
 stable id in the message. Failures are tried again with growing pauses, and recorded; a push that fails is the
-intent's own matter (its attempts are counted in its state).
+intent's own matter (its attempts are counted in its state). Sends are independent: a turn waits for what is quick,
+and what is slow goes on beside the next turns.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -21,7 +23,9 @@ from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory
 from signoff.engine.engine import Engine
 from signoff.engine.messenger import NOBODY, PEOPLE, Messenger
+from signoff.engine.places import NoPlaceError, Places
 from signoff.notify.channel import Channel, NotSent, Personal, Target
+from signoff.notify.http import host_of
 from signoff.notify.message import render
 from signoff.store.messages import Result
 from signoff.store.store import Store
@@ -29,9 +33,14 @@ from signoff.store.work import Outgoing
 
 log = logging.getLogger("signoff.courier")
 
+PUSH: Final = "push"
 _AT_ONCE: Final = 50
+_UNDER_WAY: Final = 400
+_PUSHES_UNDER_WAY: Final = 200  # their URLs are chosen by many; so there is always room for people
 _HOLD: Final = timedelta(seconds=60)
 _PAUSE: Final = 1.0
+_TURN: Final = 0.25
+_LATER: Final = timedelta(seconds=5)  # for what found its target crowded
 _BACKOFF: Final = Backoff(tuple(timedelta(seconds=s) for s in (5, 30, 120, 600, 3600, 3 * 3600, 6 * 3600)))
 _ATTEMPTS: Final = 8
 _NOTICE = msgspec.json.Decoder(Notice)
@@ -47,7 +56,7 @@ class Channels(msgspec.Struct, frozen=True):
     def route(self, notice: Notice) -> Sequence[tuple[str, str]]:
         """Which channels carry this notice, and to what target."""
         if notice.kind is NoticeKind.PUSH:
-            return [("push", notice.to[0])]
+            return [(PUSH, notice.to[0])]
         ways: list[tuple[str, str]] = []
         if self.webhook.url:
             ways.append(("webhook", "default"))
@@ -70,21 +79,97 @@ class Courier:
         self._channels = channels
         self._base_url = base_url
         self._messenger = messenger
+        self._places = Places()
+        self._under_way: dict[asyncio.Task[None], str] = {}
+        self._done: list[str] = []
+        self._ended: list[Result] = []
+        self._crowded: list[str] = []
+        self._trouble: Exception | None = None
 
     async def once(self) -> float:
         """Send what is due; seconds until it is worth looking again."""
-        rows = await self._store.outbox.due(_AT_ONCE, _HOLD)
-        if not rows:
-            return _PAUSE
+        room = _UNDER_WAY - len(self._under_way)
+        rows = await self._store.outbox.due(min(_AT_ONCE, room), _HOLD) if room else []
         people = [row for row in rows if row.channel == PEOPLE]
-        others = [row for row in rows if row.channel != PEOPLE]
-        expanded = self._messenger.expand(people) if self._messenger and people else asyncio.sleep(0)
-        *carried, _ = await asyncio.gather(*(self._carry(row) for row in others), expanded)
-        done = [row.id for row, over in zip(others, carried, strict=True) if over is True]
-        ended = [over for over in carried if isinstance(over, Result)]
-        if done or ended:  # together: a commit for each would take the disk from those who wait for theirs
+        begun = [task for row in rows if row.channel != PEOPLE and (task := await self._begin(row))]
+        if self._messenger and people:
+            await self._messenger.expand(people)
+        if begun or not room:
+            await asyncio.wait(begun or self._under_way, timeout=_TURN)
+        await self._note()
+        return 0.0 if rows or not room else _TURN if self._under_way else _PAUSE
+
+    async def settle(self) -> None:
+        """Wait until nothing is under way."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+        await self._note()
+
+    async def close(self, patience: float = 2.0) -> None:
+        """Let what is under way arrive for a moment; the rest is sent again by whoever starts next."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=patience)
+        await self._note()
+        await self.abandon()
+
+    async def abandon(self) -> None:
+        """Drop what is under way, as a crash would."""
+        tasks = list(self._under_way)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _note(self) -> None:
+        """Note what is over: together, as a commit for each would take the disk from those who wait for theirs."""
+        done, ended, crowded = tuple(self._done), tuple(self._ended), tuple(self._crowded)
+        if done or ended:
             await self._store.messages.end(ended, done)
-        return 0.0
+            del self._done[: len(done)], self._ended[: len(ended)]
+        if crowded:
+            await self._store.outbox.back(crowded, self._clock.now() + _LATER)
+            del self._crowded[: len(crowded)]
+        trouble, self._trouble = self._trouble, None
+        if trouble is not None:
+            raise trouble
+
+    async def _begin(self, row: Outgoing) -> asyncio.Task[None] | None:
+        """The row's sending, beside all others; None where too much is on its way there already."""
+        where = await self._where(row)
+        pushes = sum(channel == PUSH for channel in self._under_way.values())
+        if (row.channel == PUSH and pushes >= _PUSHES_UNDER_WAY) or not self._places.join(where):
+            self._crowded.append(row.id)
+            return None
+
+        def over(task: asyncio.Task[None]) -> None:
+            del self._under_way[task]
+            self._places.leave(where)
+
+        task = asyncio.create_task(self._bring(row, where))
+        self._under_way[task] = row.channel
+        task.add_done_callback(over)
+        return task
+
+    async def _where(self, row: Outgoing) -> str:
+        """Whose places the row takes: the channel's, or the host's of a push."""
+        if row.channel != PUSH:
+            return row.channel
+        with contextlib.suppress(NotSent, Refused):
+            return f"{PUSH} {host_of((await self._target(row)).url)}"
+        return PUSH
+
+    async def _bring(self, row: Outgoing, where: str) -> None:
+        try:
+            async with self._places.turn(where):
+                over = await self._carry(row)
+        except NoPlaceError:
+            self._crowded.append(row.id)
+        except Exception as error:  # the turn's own failure, such as a database that is away
+            self._trouble = error
+        else:
+            if isinstance(over, Result):
+                self._ended.append(over)
+            elif over:
+                self._done.append(row.id)
 
     async def _carry(self, row: Outgoing) -> bool | Result:
         """Whether this row is done with; of a message to one person how it ended."""
@@ -116,8 +201,7 @@ class Courier:
         if failure.permanent or row.attempts >= _ATTEMPTS:
             await self._store.outbox.dead(row.id, failure.reason)
         else:
-            pause = max(_BACKOFF.after(row.attempts), timedelta(seconds=failure.wait))
-            due_at = self._clock.now() + pause
+            due_at = self._clock.now() + _BACKOFF.after(row.attempts)
             await self._store.outbox.again(row.id, due_at, failure.reason)
         return False
 
@@ -128,7 +212,7 @@ class Courier:
             log.info("push for %s: %s", notice.intent, refusal)
 
     async def _target(self, row: Outgoing) -> Target:
-        if row.channel != "push":
+        if row.channel != PUSH:
             return self._channels.webhook if row.channel == "webhook" else Target()
         account = (await self._directory.of(row.workspace)).by_address.get(row.target)
         if account is None or not account.callback_url:

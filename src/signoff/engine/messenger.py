@@ -200,13 +200,16 @@ class Messenger:
     # -- what did not arrive
 
     async def _failed(self, row: Outgoing, notice: Notice, failure: NotSent) -> None:
-        log.warning("%s to %s: attempt %d failed: %s", row.channel, row.target, row.attempts, failure.reason)
         now = self._clock.now()
+        if failure.wait:  # who asks to wait is there: that is no failed attempt
+            await self._store.messages.tried(row.id, row.attempts - 1, failure.reason, now)
+            await self._store.outbox.back([row.id], now + timedelta(seconds=failure.wait))
+            return
+        log.warning("%s to %s: attempt %d failed: %s", row.channel, row.target, row.attempts, failure.reason)
         other = await self._other_way(row, notice)
         if not failure.permanent and row.attempts < (_PATIENCE if other else _ATTEMPTS):
-            pause = max(_BACKOFF.after(row.attempts), timedelta(seconds=failure.wait))
             await self._store.messages.tried(row.id, row.attempts, failure.reason, now)
-            await self._store.outbox.again(row.id, now + pause, failure.reason)
+            await self._store.outbox.again(row.id, now + _BACKOFF.after(row.attempts), failure.reason)
             return
         rows = [_row_to(row, row.target, other, now)] if other else []
         instead = Expansion(row.id, rows, [_message(out, notice, now) for out in rows])

@@ -2,7 +2,8 @@
 privately what came of it. The token stands in no error.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from msgspec import Struct
@@ -15,7 +16,10 @@ from signoff.notify.letter import Letter
 API: Final = "https://slack.com/api"
 HOOKS: Final = "https://hooks.slack.com/"
 _TIMEOUT: Final = 10.0
+_ALTOGETHER: Final = 45.0  # less than the courier holds a row for
 _MOST_WAIT: Final = 3600.0
+_UNSAID_WAIT: Final = 30.0
+_BETWEEN: Final = 1.2  # fifty a minute, as Slack allows of what it limits most
 _NOBODY: Final = frozenset(
     {
         "channel_not_found",
@@ -61,24 +65,38 @@ class Refusal(Exception):
         self.error = error
 
 
+def _asked_to_wait(seconds: float) -> NotSent:
+    return NotSent(f"Slack asks to wait {seconds:.0f} s", wait=seconds)
+
+
 class Slack:
-    def __init__(self, token: str, api: str = API, hooks: str = HOOKS) -> None:
+    """``now``: seconds, to keep to what Slack said about waiting."""
+
+    def __init__(self, token: str, now: Callable[[], float], api: str = API, hooks: str = HOOKS) -> None:
         self._token = token
+        self._now = now
+        # method -> until when Slack wants no call of it, and when it is the next one's turn
+        self._closed: dict[str, tuple[float, float]] = {}
         self._api = api
         self._hooks = hooks
         self._client: Any = None
 
     async def deliver(self, letter: Letter) -> str:
         """``channel:ts`` of the card; of several that were updated the last."""
-        card = message(letter)
         try:
-            updated = [await self._update(reference, card) for reference in letter.earlier]
-            return next((reference for reference in reversed(updated) if reference), "") or await self._post(
-                letter, card
-            )
+            async with asyncio.timeout(_ALTOGETHER):
+                return await self._deliver(letter)
         except Refusal as refusal:
             permanent = refusal.error in _NOBODY
             raise NotSent(f"Slack answered {refusal.error}", permanent=permanent) from refusal
+        except TimeoutError as error:
+            raise NotSent("no answer from Slack in time") from error
+
+    async def _deliver(self, letter: Letter) -> str:
+        card = message(letter)
+        updated = [await self._update(reference, card) for reference in letter.earlier]
+        known = [reference for reference in updated if reference]
+        return known[-1] if known else await self._post(letter, card)
 
     async def _post(self, letter: Letter, card: Mapping[str, Any]) -> str:
         said = await self._call(
@@ -122,6 +140,7 @@ class Slack:
 
     async def _call(self, method: str, body: Mapping[str, Any], form: bool = False) -> dict[str, Any]:
         content = {"data": body} if form else {"json": body}
+        self._still_waiting(method)
         answer = await self._send(
             f"{self._api}/{method}", content, {"authorization": f"Bearer {self._token}"}
         )
@@ -135,6 +154,16 @@ class Slack:
             raise Refusal(str(said.get("error", "nothing"))[:64])
         return said
 
+    def _still_waiting(self, method: str) -> None:
+        """Whoever is asked to wait and calls all the same is asked to wait longer. Those who come meanwhile are sent
+        away to come back one after the other, not all at once.
+        """
+        now = self._now()
+        until, turn = self._closed.get(method, (0.0, 0.0))
+        if until > now:
+            self._closed[method] = (until, turn + _BETWEEN)
+            raise _asked_to_wait(turn - now)
+
     async def _send(self, url: str, content: Mapping[str, Any], headers: Mapping[str, str]) -> Any:
         import httpx2
 
@@ -146,8 +175,10 @@ class Slack:
             raise NotSent(f"{type(error).__name__}: no answer from Slack") from error
         if answer.status_code == 429:
             given = answer.headers.get("retry-after", "")
-            wait = min(float(given), _MOST_WAIT) if given.isdigit() else 30.0
-            raise NotSent(f"Slack asks to wait {wait:.0f} s", wait=wait)
+            wait = min(float(given), _MOST_WAIT) if given.isdigit() else _UNSAID_WAIT
+            until = self._now() + wait
+            self._closed[url.rpartition("/")[2]] = (until, until + _BETWEEN)
+            raise _asked_to_wait(wait)
         if answer.status_code >= 500:
             raise NotSent(f"Slack answered {answer.status_code}")
         return answer

@@ -30,6 +30,10 @@ class Outbox:
         """Not sent: try once more at ``due_at``."""
         await self._db.write((sql.OUTBOX_AGAIN, {"id": id, "due_at": micros(due_at), "error": error}))
 
+    async def back(self, ids: Sequence[str], due_at: datetime) -> None:
+        """Not tried: taken in vain, so it counts as no attempt."""
+        await self._db.write((sql.OUTBOX_BACK, {"ids": list(ids), "due_at": micros(due_at)}))
+
     async def dead(self, id: str, error: str) -> None:
         """Never to be sent: kept to be seen, not tried again."""
         await self._db.write((sql.OUTBOX_DEAD, {"id": id, "error": error}))

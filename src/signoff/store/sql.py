@@ -207,6 +207,9 @@ returning {OUTBOX_COLUMNS}
 """
 OUTBOX_DONE: Final = "delete from outbox where id in :ids"
 OUTBOX_AGAIN: Final = "update outbox set due_at = :due_at, last_error = :error where id = :id and dead = 0"
+OUTBOX_BACK: Final = (
+    "update outbox set due_at = :due_at, attempts = attempts - 1 where id in :ids and dead = 0"
+)
 OUTBOX_DEAD: Final = "update outbox set dead = 1, last_error = :error where id = :id"
 OUTBOX_COUNTS: Final = "select dead, count(*) from outbox group by dead"
 OUTBOX_LISTING: Final = f"""

@@ -1,0 +1,143 @@
+"""One slow target delays what goes to itself and nothing else; what was noted as sent is never sent again."""
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from signoff.core.model import ActorKind
+from signoff.engine.clock import FixedClock
+from signoff.engine.courier import Channels
+from signoff.engine.places import NoPlaceError, Places
+from signoff.notify.http import Poster
+from signoff.notify.push import Push
+from signoff.notify.webhook import Webhook
+from signoff.store.store import Store
+from tests.builders import WORKSPACE, approve, gate, validate
+from tests.engine.sink import HANG, sink
+from tests.engine.works import ROOT, Works, settle
+from tests.notify.post import post
+from tests.notify.town import asked, email, town
+
+NEVER = 600.0  # longer than a test runs
+
+
+async def turns(it: Works, until: Any) -> None:
+    """Step the courier until something is so; nothing slow is waited for."""
+    async with asyncio.timeout(30):
+        while not until():
+            await it.courier.once()
+
+
+def hooked(clock: FixedClock, url: str) -> dict[str, Any]:
+    """A town's notices go to a webhook, too."""
+    return {"hook": f"{url}/hook", "webhook": Webhook(Poster(True, NEVER), clock.now)}
+
+
+async def test_a_webhook_that_hangs_holds_up_no_mail_and_gets_few_calls_at_once(
+    store: Store, clock: FixedClock
+) -> None:
+    async with sink(HANG) as hook, post() as server:
+        there = hooked(clock, hook.url)
+        async with town(store, clock, email(server.url), **there) as it:
+            await asyncio.gather(*(it.submit(asked()) for _ in range(120)))
+            await turns(it, lambda: len(server.mails) == 120)
+            for _ in range(3):
+                await it.courier.once()
+            assert len(hook.got) == 8
+            rows = await store.outbox.listing(WORKSPACE, 500)
+            assert len(rows) == 120  # only the hook's are left: the mails are noted
+            crowded = [row for row in rows if row.due_at == clock.now() + timedelta(seconds=5)]
+            assert len(crowded) == 120 - 64
+            assert {row.attempts for row in crowded} == {0}  # taken in vain is no attempt
+
+
+async def test_after_a_crash_what_was_noted_is_not_sent_again_and_the_rest_is_sent(
+    store: Store, clock: FixedClock
+) -> None:
+    async with post() as server:
+        async with (
+            sink(*[200] * 5, HANG) as hook,
+            town(store, clock, email(server.url), **hooked(clock, hook.url)) as it,
+        ):
+            await asyncio.gather(*(it.submit(asked()) for _ in range(40)))
+            await turns(it, lambda: len(server.mails) == 40)
+            await it.courier.abandon()  # as kill -9 leaves it
+            first = [posted.headers["webhook-id"] for posted in hook.got]
+            left = {row.id for row in await store.outbox.listing(WORKSPACE, 500)}
+            assert len(left) == 35
+        clock.move(timedelta(seconds=61))
+        async with sink() as hook, town(store, clock, email(server.url), **hooked(clock, hook.url)) as it:
+            for _ in range(5):
+                await it.carry()
+                clock.move(timedelta(seconds=5))
+            second = Counter(posted.headers["webhook-id"] for posted in hook.got)
+        assert set(second) == left
+        assert set(second.values()) == {1}
+        assert {id for id in first if id in second} == set(first[5:])  # those that were on their way
+        assert len(server.mails) == 40
+        assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
+
+
+async def test_a_host_that_hangs_for_one_agent_holds_up_no_other_agent(
+    store: Store, clock: FixedClock
+) -> None:
+    async with sink(HANG) as bad, sink() as good:
+        channels = Channels({"push": Push(Poster(True, NEVER), clock.now)})
+        async with Works(store, clock, channels).running() as it:
+            await settle(it)
+            plans = []
+            for name, url in (("stuck", bad.url), ("quick", good.url.replace("127.0.0.1", "localhost"))):
+                fields = {"delivery_mode": "http", "callback_url": f"{url}/deliver"}
+                account, _ = await it.registry.add_account(ROOT, ActorKind.AGENT, name, **fields)
+                plans.append(gate(validate(agent=account.address, push=True), approve()))
+            for plan in (plans[0], plans[1]):
+                await asyncio.gather(*(it.submit(plan) for _ in range(70)))
+            await turns(it, lambda: len(good.got) == 70)
+            assert len(bad.got) == 8
+
+
+async def test_a_server_that_stops_lets_arrive_what_is_quick_and_notes_it(
+    store: Store, clock: FixedClock
+) -> None:
+    async with post() as server, town(store, clock, email(server.url)) as it:
+        await asyncio.gather(*(it.submit(asked()) for _ in range(10)))
+        await it.courier.once()
+        sending = asyncio.create_task(it.courier.once())
+        await asyncio.wait_for(server.arrived.wait(), 10)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        await it.courier.close()
+        assert len(server.mails) == 10
+        assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
+
+
+async def test_whoever_finds_no_place_in_time_gives_up_its_turn() -> None:
+    places = Places(patience=0.01)
+    held = asyncio.Event()
+    inside = 0
+
+    async def take() -> None:
+        nonlocal inside
+        async with places.turn("slow"):
+            inside += 1
+            await held.wait()
+
+    assert all(places.join("slow") for _ in range(64))
+    assert not places.join("slow")
+    assert places.join("other")
+    async with places.turn("other"):
+        pass
+    holding = [asyncio.create_task(take()) for _ in range(8)]
+    while inside < 8:
+        await asyncio.sleep(0)
+    with pytest.raises(NoPlaceError):
+        async with places.turn("slow"):
+            raise AssertionError("there was no place")
+    held.set()
+    await asyncio.gather(*holding)
+    async with places.turn("slow"):
+        places.leave("slow")
+    assert places.join("slow")

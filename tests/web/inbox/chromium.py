@@ -77,6 +77,7 @@ class Window:
 
     async def check(self) -> None:
         """Nothing sticks out sideways, and axe finds nothing."""
+        await self.page.wait_for_load_state()  # a form that was just sent may still be on its way
         wide = await self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert wide <= 0, f"{self.page.url}: {wide} px wider than the window"
         await self.page.evaluate(AXE)

@@ -2,12 +2,13 @@
 
 import asyncio
 import hashlib
-import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from signoff.core import commands as c
@@ -18,6 +19,7 @@ from signoff.engine.batch import Batch
 from signoff.engine.clock import FixedClock
 from signoff.engine.jobs import ClaimJob, SubmitJob
 from signoff.store.rows import plan_digest
+from signoff.store.sqlite import SqliteStore
 from signoff.store.work import OnceKey, Ready
 from tests.builders import AGENT, ANN, OTTO, SERVICE, START, WORKSPACE, gate, minutes
 from tests.engine.works import PAYLOAD, Works, once, open_works, submission
@@ -49,18 +51,22 @@ class Look:
         return "seen"
 
 
-class Hold(Look):
-    """Keeps its commit in flight until it is let go (SQLite only: it blocks the writer's thread)."""
+@contextmanager
+def another_program(works: Works) -> Iterator[apsw.Connection]:
+    """Another program's lock on the file: commits wait for it, in their thread, until it is rolled back."""
+    assert isinstance(works.store, SqliteStore)
+    other = apsw.Connection(str(works.store.path))
+    other.execute("begin immediate")
+    try:
+        yield other
+    finally:
+        other.close()
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.under_way = threading.Event()
-        self.let_go = threading.Event()
 
-    def apply(self, batch: Batch) -> str:
-        self.under_way.set()
-        assert self.let_go.wait(10)
-        return super().apply(batch)
+async def turns() -> None:
+    """Let everybody who can go on do so: what was queued is then under way."""
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 class Poison(Look):
@@ -97,17 +103,18 @@ def submit_job(works: Works, intent_id: str) -> SubmitJob:
 
 
 async def test_what_queues_up_behind_a_commit_goes_into_the_next_one(sqlite: Works) -> None:
-    hold, looks = Hold(), [Look() for _ in range(10)]
-    first = asyncio.create_task(sqlite.committer.do(hold))
-    assert await asyncio.to_thread(hold.under_way.wait, 10)
-    others = together(sqlite, looks)
-    await asyncio.sleep(0)
-    assert sqlite.committer.queued == 11
-    hold.let_go.set()
-    assert await first == "seen"
-    assert await others == ["seen"] * 10
+    ahead, looks = Look(), [Look() for _ in range(10)]
+    with another_program(sqlite) as other:
+        first = asyncio.create_task(sqlite.committer.do(ahead))
+        await turns()
+        others = together(sqlite, looks)
+        await turns()
+        assert sqlite.committer.queued == 11
+        other.execute("rollback")
+        assert await first == "seen"
+        assert await others == ["seen"] * 10
     assert len({id(look.batch) for look in looks}) == 1
-    assert looks[0].batch is not hold.batch
+    assert looks[0].batch is not ahead.batch
     assert sqlite.committer.queued == 0
 
 
@@ -250,15 +257,15 @@ async def test_a_key_is_free_again_when_its_time_is_over(works: Works, clock: Fi
 
 
 async def test_a_caller_who_gives_up_loses_nothing_and_delays_nobody(sqlite: Works) -> None:
-    hold = Hold()
-    first = asyncio.create_task(sqlite.committer.do(hold))
-    assert await asyncio.to_thread(hold.under_way.wait, 10)
-    tasks = [asyncio.create_task(sqlite.submit()) for _ in range(3)]
-    await asyncio.sleep(0)
-    first.cancel()
-    tasks[1].cancel()
-    hold.let_go.set()
-    results = await asyncio.gather(first, *tasks, return_exceptions=True)
+    with another_program(sqlite) as other:
+        first = asyncio.create_task(sqlite.committer.do(Look()))
+        await turns()
+        tasks = [asyncio.create_task(sqlite.submit()) for _ in range(3)]
+        await turns()
+        first.cancel()
+        tasks[1].cancel()
+        other.execute("rollback")
+        results = await asyncio.gather(first, *tasks, return_exceptions=True)
     assert [isinstance(result, asyncio.CancelledError) for result in results] == [True, False, True, False]
     await sqlite.committer.do(Look())
     assert len(await sqlite.store.intents.ids()) == 3  # it was asked for, and nobody can take that back
@@ -267,16 +274,16 @@ async def test_a_caller_who_gives_up_loses_nothing_and_delays_nobody(sqlite: Wor
 
 async def test_what_is_in_flight_or_queued_at_the_end_is_still_committed(tmp_path: Path) -> None:
     works = await open_works(f"sqlite:///{tmp_path}/own.db", FixedClock(START))
-    hold = Hold()
     lane = asyncio.create_task(works.committer.run())
-    first = asyncio.create_task(works.committer.do(hold))
-    assert await asyncio.to_thread(hold.under_way.wait, 10)
-    queued = asyncio.create_task(works.submit())
-    await asyncio.sleep(0)
-    lane.cancel()
-    await asyncio.gather(lane, return_exceptions=True)
-    hold.let_go.set()
-    await works.committer.drain()
+    with another_program(works) as other:
+        first = asyncio.create_task(works.committer.do(Look()))
+        await turns()
+        queued = asyncio.create_task(works.submit())
+        await turns()
+        lane.cancel()
+        await asyncio.gather(lane, return_exceptions=True)
+        other.execute("rollback")
+        await works.committer.drain()
     assert await first == "seen"
     assert (await works.intent((await queued).id)).status is Status.DELIVERED
     await works.store.close()

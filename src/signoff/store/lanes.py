@@ -9,7 +9,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any, Final, TypeVar
 
 import apsw
@@ -28,7 +28,6 @@ _UNAVAILABLE: Final = (
 )
 # Only a full disk is told apart by SQLite; a quota, a size limit or a full disk under the -shm file come as these.
 _NO_ROOM: Final = (apsw.SQLITE_IOERR_WRITE, apsw.SQLITE_IOERR_SHMSIZE)
-IDLE: Final = 1.0  # seconds without a job after which ``idle`` is called
 
 
 class Lane:
@@ -40,12 +39,10 @@ class Lane:
         connect: Open,
         *,
         threads: int = 1,
-        idle: Callable[[apsw.Connection], None] | None = None,
     ) -> None:
         self._name = name
         self._connect = connect
         self._count = threads
-        self._idle = idle
         self._gathered: list[_Job] = []
         self._jobs: SimpleQueue[tuple[list[_Job], asyncio.AbstractEventLoop] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
@@ -71,6 +68,10 @@ class Lane:
 
     async def run(self, job: Callable[[apsw.Connection], T]) -> T:
         """The job's result; raises Busy when the lane is closed."""
+        return await self.put(job)
+
+    def put(self, job: Callable[[apsw.Connection], T]) -> "asyncio.Future[T]":
+        """Queue the job; its result to come."""
         if not self._threads:
             raise Busy("database_unavailable", "The database is closed.")
         loop = asyncio.get_running_loop()
@@ -78,7 +79,7 @@ class Lane:
         self._gathered.append((job, answer))
         if len(self._gathered) == 1:
             loop.call_soon(self._hand_over, loop)
-        return await answer
+        return answer
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._gathered:
@@ -86,27 +87,12 @@ class Lane:
             self._jobs.put((jobs, loop))
 
     def _work(self, db: apsw.Connection) -> None:
-        worked = False
-        while True:
-            try:
-                handed = self._jobs.get(timeout=IDLE if worked and self._idle else None)
-            except Empty:
-                worked = False
-                self._rest(db)
-                continue
-            if handed is None:
-                break
-            worked = True
+        while (handed := self._jobs.get()) is not None:
             jobs, loop = handed
             done = [(answer, *_outcome(db, job)) for job, answer in jobs]
             with suppress(RuntimeError):  # the loop is gone, and with it everybody who waited
                 loop.call_soon_threadsafe(_settle, done)
-        self._rest(db)
         db.close()
-
-    def _rest(self, db: apsw.Connection) -> None:
-        if self._idle is not None:
-            self._idle(db)
 
 
 def _outcome(db: apsw.Connection, job: Callable[[apsw.Connection], Any]) -> tuple[Any, BaseException | None]:

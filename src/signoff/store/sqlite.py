@@ -1,4 +1,4 @@
-"""The store on SQLite: one thread writes, a few others read. What is acknowledged is on disk.
+"""The store on SQLite: one connection writes, a few others read. What is acknowledged is on disk.
 
 WAL with ``synchronous=FULL``; ``begin immediate`` always, so that no transaction reads first and fails to
 write later. A second server on the same file is refused by a lock file, itself a database locked for good.
@@ -6,8 +6,7 @@ write later. A second server on the same file is refused by a lock file, itself 
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +26,7 @@ from signoff.store.rows import Row, intent_of, micros
 from signoff.store.sql import QUICK
 from signoff.store.store import Clock, Store, Work
 from signoff.store.work import Found, OnceKey, Reply, Want, Writes
+from signoff.store.writer import PATIENCE, Writer, transaction, whole
 
 OLDEST: Final = (3, 51, 3)  # before it, a checkpoint racing a reset of the WAL can corrupt the file
 READERS: Final = 3
@@ -55,7 +55,7 @@ class SqliteStore(Store):
         super().__init__(clock)
         self.path = path
         self._wall = wall
-        self._writer = Lane("signoff-writer", self._connect_writer, idle=_checkpoint)
+        self._writer = Writer(self._connect_writer)
         self._readers = Lane("signoff-reader", self._connect_reader, threads=READERS)
         self._near: apsw.Connection | None = None  # read by the event loop itself
         self._held: apsw.Connection | None = None
@@ -94,7 +94,9 @@ class SqliteStore(Store):
             self._held = None
 
     async def transact(self, want: Want, work: Work) -> None:
-        await self._writer.run(lambda db: self._transact(db, want, work))
+        learnt = await self._writer.commit(lambda db: self._change(db, want, work))
+        for digest, plan in learnt.items():
+            self.plans.put(digest, plan)
 
     async def read(self, sql: str, **values: Any) -> list[Row]:
         if sql in QUICK and self._near is not None:
@@ -105,10 +107,9 @@ class SqliteStore(Store):
 
     async def write(self, *statements: Statement) -> list[list[Row]]:
         def job(db: apsw.Connection) -> list[list[Row]]:
-            with _transaction(db):
-                return [_rows(db, statement) for statement in statements]
+            return [_rows(db, statement) for statement in statements]
 
-        return await self._writer.run(job)
+        return await self._writer.run(lambda db: whole(db, job))
 
     async def now(self) -> datetime:
         return self.clock(self._wall())
@@ -160,7 +161,7 @@ class SqliteStore(Store):
 
     def _connect_writer(self) -> apsw.Connection:
         db = apsw.Connection(str(self.path))
-        db.set_busy_timeout(5000)
+        db.set_busy_timeout(PATIENCE)
         for pragma in (
             "journal_mode = wal",
             "synchronous = full",
@@ -173,17 +174,17 @@ class SqliteStore(Store):
 
     def _connect_copier(self) -> apsw.Connection:
         db = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
-        db.set_busy_timeout(5000)
+        db.set_busy_timeout(PATIENCE)
         return db
 
     def _connect_reader(self) -> apsw.Connection:
         db = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
-        db.set_busy_timeout(5000)
+        db.set_busy_timeout(PATIENCE)
         db.execute("pragma query_only = on")
         return db
 
     def _migrate(self, db: apsw.Connection) -> None:
-        with _transaction(db):
+        with transaction(db):
             db.execute(VERSION_TABLE)
             [[applied]] = _rows(db, (APPLIED, {}))
             for step in pending("sqlite", applied):
@@ -191,13 +192,10 @@ class SqliteStore(Store):
                 at = micros(self._wall())
                 _rows(db, (RECORD, {"version": step.version, "name": step.name, "applied_at": at}))
 
-    def _transact(self, db: apsw.Connection, want: Want, work: Work) -> None:
-        with _transaction(db):
-            now = self.clock(self._wall())
-            found = self._find(db, want, now)
-            learnt = self._save(db, only_locked(found, work(found)), now)
-        for digest, plan in learnt.items():
-            self.plans.put(digest, plan)
+    def _change(self, db: apsw.Connection, want: Want, work: Work) -> dict[str, Plan]:
+        now = self.clock(self._wall())
+        found = self._find(db, want, now)
+        return self._save(db, only_locked(found, work(found)), now)
 
     def _find(self, db: apsw.Connection, want: Want, now: datetime) -> Found:
         found = Found(now, {}, {}, [], [])
@@ -257,27 +255,6 @@ def _rows(db: apsw.Connection, statement: Statement) -> list[Row]:
         for name, value in values.items()
     }
     return list(db.execute(for_sqlite(text), bound))
-
-
-@contextmanager
-def _transaction(db: apsw.Connection) -> Iterator[None]:
-    db.execute("begin immediate")
-    try:
-        yield
-        db.execute("commit")
-    except BaseException:
-        # A full disk may have rolled back already.
-        if db.in_transaction:
-            db.execute("rollback")
-        raise
-
-
-def _checkpoint(db: apsw.Connection) -> None:
-    """Bring the log into the file and empty it, unless a reader is in the way: then the next rest will do."""
-    db.set_busy_timeout(0)
-    with suppress(apsw.Error):
-        db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-    db.set_busy_timeout(5000)
 
 
 def refuse_old(version: str) -> None:

@@ -1,0 +1,98 @@
+"""The connection that writes: one after the other, nothing half-done, the loop not held up by another's lock."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import apsw
+import pytest
+
+from signoff.core.errors import Busy
+from signoff.store.writer import Writer, whole
+
+
+@pytest.fixture
+async def writer(tmp_path: Path) -> AsyncIterator[Writer]:
+    def connect() -> apsw.Connection:
+        db = apsw.Connection(str(tmp_path / "file.db"))
+        db.execute("pragma journal_mode = wal")
+        db.execute("create table if not exists t (n)")
+        return db
+
+    writer = Writer(connect)
+    await writer.open()
+    yield writer
+    await writer.close()
+
+
+def put(number: int) -> Callable[[apsw.Connection], object]:
+    return lambda db: db.execute("insert into t values (?)", (number,))
+
+
+def numbers(path: Path) -> list[int]:
+    return [n for (n,) in apsw.Connection(str(path / "file.db")).execute("select n from t order by n")]
+
+
+async def test_transactions_and_jobs_never_mix(writer: Writer, tmp_path: Path) -> None:
+    def job(db: apsw.Connection) -> None:
+        assert not db.in_transaction  # whoever had the turn before is done
+        whole(db, put(1))
+
+    def change(db: apsw.Connection) -> None:
+        db.execute("insert into t values (2)")
+
+    await asyncio.gather(*(writer.run(job) if n % 2 else writer.commit(change) for n in range(60)))
+    assert numbers(tmp_path) == [1] * 30 + [2] * 30
+
+
+async def test_what_fails_leaves_nothing_and_the_next_goes_on(writer: Writer, tmp_path: Path) -> None:
+    def fails(db: apsw.Connection) -> None:
+        db.execute("insert into t values (1)")
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await writer.commit(fails)
+    await writer.commit(put(2))
+    assert numbers(tmp_path) == [2]
+
+
+async def test_somebody_elses_lock_is_waited_for_beside_the_loop(writer: Writer, tmp_path: Path) -> None:
+    other = apsw.Connection(str(tmp_path / "file.db"))
+    other.execute("begin immediate")
+    waiting = asyncio.create_task(writer.commit(put(1)))
+    for _ in range(100):
+        await asyncio.sleep(0)  # the loop turns all the while
+    assert not waiting.done()
+    other.execute("rollback")
+    await waiting
+    assert numbers(tmp_path) == [1]
+
+
+async def test_who_is_canceled_while_the_disk_writes_keeps_the_turn_until_it_has(
+    writer: Writer, tmp_path: Path
+) -> None:
+    gone = asyncio.create_task(writer.commit(put(1)))
+    await asyncio.sleep(0)  # its statements are done, its commit is on its way
+    gone.cancel()
+    await writer.commit(put(2))
+    assert gone.cancelled()
+    assert numbers(tmp_path) == [1, 2]
+
+
+async def test_a_closed_writer_refuses(writer: Writer) -> None:
+    await writer.close()
+    for use in (writer.commit(put(1)), writer.run(put(1))):
+        with pytest.raises(Busy):
+            await use
+
+
+async def test_at_the_end_the_log_is_in_the_file(writer: Writer, tmp_path: Path) -> None:
+    await writer.commit(put(1))
+    reader = apsw.Connection(str(tmp_path / "file.db"))
+    assert list(reader.execute("select n from t")) == [
+        (1,)
+    ]  # whoever has read keeps the log from being deleted
+    await writer.close()
+    assert (tmp_path / "file.db-wal").stat().st_size == 0
+    assert numbers(tmp_path) == [1]
+    reader.close()

@@ -36,6 +36,7 @@ from signoff.web.parts import Parts, Readiness, Settings
 
 _REREAD_LISTENING: Final = 20.0
 _REREAD_DEAF: Final = 0.5
+_FINE_FOR: Final = 1.0
 Line = Callable[[str], None]
 
 
@@ -43,6 +44,7 @@ class Server:
     """One server process: its store, its loops, its ASGI ``app``. ``start`` and ``stop`` may each be called once."""
 
     login_url: str = ""
+    _fine_until = 0.0
 
     def __init__(self, config: Config, line: Line = print, clock: Clock | None = None) -> None:
         self.config = config
@@ -124,7 +126,9 @@ class Server:
             slack=self.slack.desk if self.slack else None,
             clock=self.clock,
             feed=self.feed,
-            settings=Settings(version=__version__, database=database, base_url=self.base_url),
+            settings=Settings(
+                version=__version__, database=database, base_url=self.base_url, max_body=self.config.max_body
+            ),
             readiness=self.readiness,
         )
 
@@ -170,12 +174,16 @@ class Server:
 
     async def readiness(self) -> Readiness:
         """Whether the database answers and every loop turns."""
-        details: dict[str, Any] = {loop.name: "ok" if loop.healthy else "failing" for loop in self._loops}
+        details: dict[str, Any] = {loop.name: loop.state for loop in self._loops}
         details["queued"] = self.committer.queued
         try:
-            await self.store.ping()
+            if (
+                asyncio.get_running_loop().time() >= self._fine_until
+            ):  # whoever asks often does not make us write often
+                await self.store.ping()
+                self._fine_until = asyncio.get_running_loop().time() + _FINE_FOR
             details["database"] = "ok"
         except Busy as busy:
             details["database"] = busy.message
-        ready = details["database"] == "ok" and all(loop.healthy for loop in self._loops)
+        ready = all(details[part] == "ok" for part in ("database", *(loop.name for loop in self._loops)))
         return Readiness(ready, details)

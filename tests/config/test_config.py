@@ -1,11 +1,13 @@
 """Settings: where a value comes from, what is refused, what is never shown."""
 
+import re
 from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from signoff import config
 from signoff.config import (
     MASK,
     ROWS,
@@ -129,8 +131,11 @@ def test_a_database_without_a_password_is_shown_as_it_is(url: str) -> None:
     assert BY_NAME["database"].show(url) == url
 
 
-def test_there_are_at_most_twenty_settings() -> None:
+def test_there_are_at_most_twenty_settings_and_each_does_something() -> None:
     assert len(ROWS) == len(fields(Config)) <= 20
+    sources = Path(config.__file__).parent.rglob("*.py")
+    code = "".join(path.read_text("utf-8") for path in sources if path.name != "config.py")
+    assert [row.name for row in ROWS if not re.search(rf"config\.{row.name}\b", code)] == []
 
 
 @pytest.mark.parametrize(

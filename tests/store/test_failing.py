@@ -242,3 +242,19 @@ async def test_a_row_that_is_there_already_is_a_conflict(store: Store) -> None:
     await submit(store, one)
     with pytest.raises(Conflict):
         await submit(store, one)
+
+
+async def test_a_database_that_only_reads_is_noticed(store: Store) -> None:
+    """A full disk, or a standby that a failover left us with: reading goes on, and that is not enough."""
+    await store.ping()
+    if isinstance(store, SqliteStore):
+        await pragma(store, "query_only = on")
+    else:
+        await store.read("select set_config('default_transaction_read_only', 'on', false)")
+    assert await store.intents.ids() == []
+    assert await refusal(store.ping()) in ("storage_full", "database_unavailable")
+    if isinstance(store, SqliteStore):
+        await pragma(store, "query_only = off")
+    else:
+        await store.read("select set_config('default_transaction_read_only', 'off', false)")
+    await store.ping()

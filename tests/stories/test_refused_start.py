@@ -55,7 +55,9 @@ def test_an_unreachable_database_at_the_start(tmp_path: Path) -> None:
         f"postgresql:///x?host={tmp_path}",
         "postgresql://u@no.invalid/x",
     ):
-        assert "cannot be reached" in refused_start("--data", str(tmp_path / "d"), "--database", url)
+        said = refused_start("--data", str(tmp_path / "d"), "--database", url)
+        assert "cannot be reached" in said
+        assert f"Check that {url} is right (--database, SIGNOFF_DATABASE_URL)" in said
     assert "mysql" in refused_start("--data", str(tmp_path / "d"), "--database", "mysql://u@h/x")
 
 

@@ -44,12 +44,11 @@ def test_a_full_queue_refuses_whole_requests_and_takes_the_next_ones(tmp_path: P
     assert taken < looked.intents.keys()
 
 
-def fill(live: Live) -> set[str]:
-    """Submit until the disk is full; what was acknowledged."""
-    big = GATE | {"payload": {"x": "y" * 40_000}}
+def fill(live: Live, size: int = 40_000) -> set[str]:
+    """Submit payloads of a size until the disk is full; what was acknowledged."""
     kept: set[str] = set()
     for _ in range(200):
-        answer = ask(live, "POST", "/v1/intents", big)
+        answer = ask(live, "POST", "/v1/intents", GATE | {"payload": {"x": "y" * size}})
         if answer.status != 200:
             assert (answer.status, answer.code) == (503, "storage_full"), answer
             assert int(answer.headers["retry-after"]) >= 1
@@ -68,7 +67,11 @@ def judge_full(live: Live, make_room: Callable[[], object]) -> None:
         assert (refused.status, refused.code) == (503, "storage_full")
         assert ask(live, "GET", f"/v1/intents/{early}").json["status"] == "WAITING"
         assert count(live) == len(kept) + 1
+    kept |= fill(live, 100)  # what is small may fit for a little longer
+    until(lambda: ask(live, "GET", "/ready").status == 503)
+    assert "cannot grow" in ask(live, "GET", "/ready").json["details"]["database"]
     make_room()
+    until(lambda: ask(live, "GET", "/ready").status == 200)
     answered = until(lambda: _if_200(ask(live, "POST", f"/v1/tasks/{early}/answer", {"outcome": "approved"})))
     assert answered.json["task"]["outcome"] == "approved"
     kept |= {early, sent(live)}

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from signoff.web.api.routes import ENDPOINTS
 from tests.web.world import TYPE, Answer, World
@@ -135,6 +136,23 @@ async def test_a_body_over_the_limit_is_refused_before_it_is_read(web: World) ->
 
     sent = await web.http.post("/v1/intents", content=chunks(), headers={"x-api-key": web.keys["ci"]})
     assert Answer(sent).code == "payload_too_large"
+
+
+async def test_the_limit_is_the_setting_and_a_bundles_own_where_that_is_larger(web: World) -> None:
+    web.parts.settings = replace(web.parts.settings, max_body=2000)
+    body = {"intent_type": "a.b.v1", "payload": {"a": "x" * 2000}}
+    assert (await web.post("/v1/intents", body)).code == "payload_too_large"
+    assert (await web.post("/v1/scenarios/validate", {"x": "x" * 2000})).status == 200
+    web.parts.settings = replace(web.parts.settings, max_body=1_000_000)
+    body["payload"] = {"a": "x" * 900_000}
+    assert (await web.post("/v1/intents", body)).status == 200
+    assert (await web.post("/v1/scenarios/validate", {"x": "x" * 900_000})).status == 200
+
+
+async def test_a_cursor_that_no_page_said_is_named(web: World) -> None:
+    for path in ("/v1/intents", "/v1/tasks", "/v1/tasks?state=closed&a=b"):
+        answer = await web.get(f"{path}{'&' if '?' in path else '?'}cursor=nonsense", "ann")
+        assert (answer.status, answer["error"]["field"]) == (422, "cursor")
 
 
 @pytest.mark.parametrize("length", ["-1", "abc", "9" * 400, "1e9"])

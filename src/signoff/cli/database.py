@@ -10,18 +10,13 @@ from signoff.cli.extra import server_part
 from signoff.cli.failures import Code, Stop
 from signoff.cli.session import Session
 from signoff.cli.tree import Group
-from signoff.cli.up import configured, flags
+from signoff.cli.up import configured, database_named, flags, shown_database
 from signoff.cli.visible import visible
-from signoff.config import ROWS, Config
 
 
 @click.group(cls=Group)
 def db() -> None:
     """Migrate or back up the database."""
-
-
-def _shown(config: Config) -> str:
-    return visible(next(row for row in ROWS if row.name == "database").show(config.database))
 
 
 @click.pass_obj
@@ -30,8 +25,9 @@ def _migrate(session: Session, /, **given: Any) -> None:
     config = configured(given)
     with server_part("signoff db migrate"):
         from signoff.maintenance import migrate
-    migrate(config)
-    shown = _shown(config)
+    with database_named(config):
+        migrate(config)
+    shown = visible(shown_database(config))
     session.out.one({"database": shown, "migrated": True}, "database", [f"up to date: {shown}"])
 
 
@@ -43,8 +39,11 @@ def _backup(session: Session, /, target: Path, **given: Any) -> None:
         raise Stop(Code.CONFLICT, f"{target} exists already.", hint="Name a file that does not.")
     with server_part("signoff db backup"):
         from signoff.maintenance import backup
-    backup(config, target)
-    session.out.one({"database": _shown(config), "backup": str(target)}, "backup", [visible(target)])
+    with database_named(config):
+        backup(config, target)
+    session.out.one(
+        {"database": visible(shown_database(config)), "backup": str(target)}, "backup", [visible(target)]
+    )
 
 
 db.add_command(

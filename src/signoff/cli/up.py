@@ -1,16 +1,19 @@
 """``signoff up``: the server, until Ctrl-C. Every setting but the secrets is a flag, made from its row."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from signoff.cli.extra import server_part
+from signoff.cli.failures import Code, Stop
 from signoff.cli.output import Output
 from signoff.cli.visible import visible
 from signoff.config import ROWS, Config, Row, load
+from signoff.core.errors import Busy
 
 if TYPE_CHECKING:
     from signoff.server import Server
@@ -48,6 +51,23 @@ def configured(given: Mapping[str, Any]) -> Config:
     return loaded.config
 
 
+@contextmanager
+def database_named(config: Config) -> Iterator[None]:
+    """Around what needs the database: where it cannot be reached, the hint says which one that was."""
+    try:
+        yield
+    except Busy as busy:
+        if busy.code != "database_unavailable":
+            raise
+        hint = f"Check that {shown_database(config)} is right (--database, SIGNOFF_DATABASE_URL) and that it runs."
+        raise Stop(Code.FAILURE, busy.message, hint) from busy
+
+
+def shown_database(config: Config) -> str:
+    """Its address without the password."""
+    return next(row for row in ROWS if row.name == "database").show(config.database)
+
+
 @click.pass_context
 def _up(ctx: click.Context, /, open_browser: bool, **given: Any) -> None:
     """Run the server until Ctrl-C.
@@ -57,25 +77,28 @@ def _up(ctx: click.Context, /, open_browser: bool, **given: Any) -> None:
     """
     config = configured(given)
     with server_part("signoff up"):
+        from signoff.logs import start_logging
         from signoff.serving import serve
+    start_logging(config)
 
     def announce(server: "Server") -> None:
         click.echo(banner(config, server.base_url, server.login_url))
         if open_browser:
             click.launch(server.login_url)
 
-    ctx.exit(serve(config, announce, click.echo))
+    with database_named(config):
+        code = serve(config, announce, click.echo)
+    ctx.exit(code)
 
 
 def banner(config: Config, url: str, inbox: str = "") -> str:
     """What ``up`` prints once the server answers."""
-    database = next(row for row in ROWS if row.name == "database").show(config.database)
     lines = [
         "Signoff is running.",
         "",
         f"  Address   {url}",
         f"  Inbox     {inbox or url + '/'}" + ("   signs you in, once" if "/login/" in inbox else ""),
-        f"  Database  {database}",
+        f"  Database  {shown_database(config)}",
         f"  Key       {config.data / 'credentials.json'}",
         "",
         "Stop it with Ctrl-C.",

@@ -1,4 +1,4 @@
-"""Run a step again and again until stopped: pauses, back-off after errors, and the last beat for /ready."""
+"""Run a step again and again until stopped: pauses, back-off after errors, and how it goes, for /ready."""
 
 import asyncio
 import contextlib
@@ -11,20 +11,29 @@ from signoff.core.errors import Busy
 log = logging.getLogger("signoff.loop")
 
 _LONGEST_PAUSE = 5.0
+_TRIES = 3
+_LONGEST_TURN = 300.0  # no turn has so much to wait for: every send and every statement has a time limit
 
 
 class Loop:
     """``once`` returns how many seconds to pause before the next turn (0: at once).
 
-    rest: seconds of a pause that no nudge ends, so that many nudges close together are one turn.
+    rest: seconds of a pause that no nudge ends, so that many nudges close together are one turn; clock: seconds.
     """
 
-    def __init__(self, name: str, once: Callable[[], Awaitable[float]], rest: float = 0.0) -> None:
+    def __init__(
+        self,
+        name: str,
+        once: Callable[[], Awaitable[float]],
+        rest: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.name = name
         self._once = once
         self._rest = rest
         self._nudge = asyncio.Event()
-        self.beat_at = time.monotonic()
+        self._clock = clock
+        self._began: float | None = None  # the turn under way
         self.failures = 0
 
     def nudge(self) -> None:
@@ -32,11 +41,15 @@ class Loop:
         self._nudge.set()
 
     @property
-    def healthy(self) -> bool:
-        return self.failures < 3
+    def state(self) -> str:
+        """``ok``; ``failing`` after several turns that failed; ``stuck`` in one that does not end."""
+        if self._began is not None and self._clock() - self._began > _LONGEST_TURN:
+            return "stuck"
+        return "ok" if self.failures < _TRIES else "failing"
 
     async def run(self) -> None:
         while True:
+            self._began = self._clock()
             try:
                 pause = await self._once()
                 self.failures = 0
@@ -48,7 +61,7 @@ class Loop:
                 self.failures += 1
                 pause = min(_LONGEST_PAUSE, 0.1 * 2**self.failures)
                 log.exception("%s failed", self.name)
-            self.beat_at = time.monotonic()
+            self._began = None
             if pause > 0:
                 await asyncio.sleep(self._rest)
                 with contextlib.suppress(TimeoutError):

@@ -83,7 +83,7 @@ class PostgresStore(Store):
         return self.clock(moment(now))
 
     async def ping(self) -> None:
-        await self.read(sql.PING)
+        await self.write((sql.PROBE, {}))
 
     async def announce(self, words: Sequence[str]) -> None:
         if self._hearing is not None and words:

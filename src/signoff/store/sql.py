@@ -242,6 +242,8 @@ where id = :id
 REVOKE_KEY: Final = "update keys set revoked_at = coalesce(revoked_at, :at) where id = :id"
 
 PING: Final = "select 1"
+# A write that changes nothing: a full disk, or a standby that only reads, refuses it.
+PROBE: Final = "update workspaces set name = name where id = (select min(id) from workspaces)"
 
 # Answered by few rows under a key: where reading is a function call, it is not worth another thread.
 QUICK: Final = frozenset({STORED, STORED_ONE, HISTORY, DELIVERIES, PLAN, NEXT_WAKE})

@@ -116,7 +116,7 @@ class SqliteStore(Store):
 
     async def ping(self) -> None:
         await self.read(sql.PING)
-        await self._writer.run(lambda db: _rows(db, (sql.PING, {})))
+        await self.write((sql.PROBE, {}))
 
     async def announce(self, words: Sequence[str]) -> None:
         """Nothing: there is no other server on this file."""

@@ -19,7 +19,6 @@ from signoff.engine.jobs import Done, Once
 from signoff.web import strict
 from signoff.web.parts import Parts
 
-BODY_LIMIT: Final = 128 * 1024
 MAX_KEY: Final = 255
 
 Write = Callable[[bytes], Coroutine[Any, Any, None]]
@@ -49,7 +48,8 @@ class Access(Enum):
 class Endpoint(msgspec.Struct, frozen=True):
     """One row of the table.
 
-    query: names of query parameters with one line each; limit: of the body in bytes; media: of the answer.
+    query: names of query parameters with one line each; limit: of the body in bytes where it may be larger than
+    the setting max_body; media: of the answer.
     """
 
     method: str
@@ -61,7 +61,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     response: type | None = None
     query: tuple[tuple[str, str], ...] = ()
     access: Access = Access.KEY
-    limit: int = BODY_LIMIT
+    limit: int = 0
     media: str = "application/json"
 
 

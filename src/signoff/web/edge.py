@@ -67,7 +67,7 @@ class Door:
             if endpoint.access is Access.KEY:
                 call.actor = await identify(call)
             if call.method != "GET":
-                call.body = await read_body(call, receive, endpoint.limit)
+                call.body = await read_body(call, receive, max(endpoint.limit, self._parts.settings.max_body))
             call.receive = receive
             answer = await endpoint.run(call)
             if isinstance(answer, bytes):

@@ -21,12 +21,13 @@ from signoff.web.shown import Shown
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """version: of the product; database: ``sqlite`` or ``postgresql``; base_url: the public address, no
-    slash.
+    slash; max_body: the largest body in bytes of every endpoint without a limit of its own.
     """
 
     version: str
     database: str
     base_url: str
+    max_body: int = 131_072
 
 
 class Readiness(msgspec.Struct, frozen=True):

@@ -13,7 +13,6 @@ from signoff.core.advance import Change
 from signoff.core.commands import Cancel, Command, Patch, PatchTarget, Report, Resolve
 from signoff.core.direct import compile_direct
 from signoff.core.errors import Conflict, Invalid, Refused
-from signoff.core.ids import split_ref
 from signoff.core.model import FINAL, Fault, Intent, Status
 from signoff.engine.jobs import Wish
 from signoff.engine.planning import Submission, freeze
@@ -21,7 +20,16 @@ from signoff.engine.view import Seen
 from signoff.store.rows import plan_digest
 from signoff.store.work import Filter
 from signoff.web import bodies, strict
-from signoff.web.api.reading import all_facts, book_of, glimpsed, note_read, outdated, shown, visible
+from signoff.web.api.reading import (
+    all_facts,
+    book_of,
+    cursor_of,
+    glimpsed,
+    note_read,
+    outdated,
+    shown,
+    visible,
+)
 from signoff.web.api.resume import meaning
 from signoff.web.api.shapes import requests as r
 from signoff.web.api.shapes.answers import (
@@ -82,12 +90,11 @@ async def page(call: Call) -> Intents:
     """GET /v1/intents"""
     limit = call.number("limit", 50, 1, 200)
     query = call.query
-    cursor = split_ref(query["cursor"])[0] if query.get("cursor") else ""
     wanted = Filter(
         workspace=call.actor.workspace,
         statuses=_statuses(query.get("status", "").split(",")),
         type=query.get("intent_type", ""),
-        before=cursor,
+        before=cursor_of(call),
         limit=limit,
     )
     found = await call.parts.view.page(call.actor, wanted)

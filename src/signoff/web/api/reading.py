@@ -4,7 +4,9 @@ from typing import Any
 
 import msgspec
 
+from signoff.core.errors import Invalid, NotFound
 from signoff.core.events import Fact
+from signoff.core.ids import split_ref
 from signoff.core.model import Actor, ActorKind, Delivery, Intent, Status
 from signoff.engine.directory import Snapshot
 from signoff.engine.jobs import Done
@@ -70,6 +72,18 @@ async def book_of(call: Call) -> Snapshot:
 async def address_of(call: Call) -> str:
     """The canonical address of the agent that the path names."""
     return (await book_of(call)).resolve(call.params["address"])
+
+
+def cursor_of(call: Call) -> str:
+    """The intent after which a page goes on, "" for the first page; Invalid for what no page ever said."""
+    said = call.query.get("cursor", "")
+    try:
+        return split_ref(said)[0] if said else ""
+    except NotFound as error:
+        raise Invalid(
+            "validation_error", f"cursor: {said[:64]!r} is no next_cursor.", field="cursor",
+            hint="Send next_cursor of the page before, as it is.",
+        ) from error  # fmt: skip
 
 
 def note_read(call: Call, actor: Actor, intent: Intent) -> None:

@@ -8,13 +8,13 @@ from signoff.core.advance import Change
 from signoff.core.commands import Answer
 from signoff.core.errors import Forbidden, Invalid, NotFound
 from signoff.core.events import Decided, TaskOpened
-from signoff.core.ids import split_ref, visit_ref
+from signoff.core.ids import visit_ref
 from signoff.core.model import ActorKind, Task
 from signoff.core.standing import eligible
 from signoff.engine.view import Seen
 from signoff.store.work import Filter, Stored
 from signoff.web import bodies, strict
-from signoff.web.api.reading import all_facts, book_of, glimpsed, outdated, visible
+from signoff.web.api.reading import all_facts, book_of, cursor_of, glimpsed, outdated, visible
 from signoff.web.api.shapes import requests as r
 from signoff.web.api.shapes.answers import ApprovalAnswer, ApprovalOut
 from signoff.web.api.shapes.common import Display, encode, maybe
@@ -44,7 +44,7 @@ _DECISIONS: Final = {
 async def page(call: Call) -> Tasks:
     """GET /v1/tasks"""
     limit = call.number("limit", 50, 1, 200)
-    cursor = split_ref(call.query["cursor"])[0] if call.query.get("cursor") else ""
+    cursor = cursor_of(call)
     display = (await book_of(call)).display
     match call.query.get("state", "open"):
         case "open":

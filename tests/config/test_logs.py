@@ -1,0 +1,64 @@
+"""What is logged: as much as was asked for, in the form that was asked for, and nothing that forges a line."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from signoff.config import Config
+from signoff.logs import start_logging
+
+
+@pytest.fixture(autouse=True)
+def as_it_was() -> Iterator[None]:
+    root, ours = logging.getLogger(), logging.getLogger("signoff")
+    before = root.handlers, root.level, ours.level
+    yield
+    root.handlers = before[0]
+    root.setLevel(before[1])
+    ours.setLevel(before[2])
+
+
+def logged(**settings: str) -> str:
+    stream = io.StringIO()
+    start_logging(Config(**settings), stream)
+    log = logging.getLogger("signoff.courier")
+    log.debug("quiet")
+    log.info("a mail to %s", "ann\nerror signoff: forged \x1b[2J")
+    log.warning("late")
+    try:
+        raise ZeroDivisionError
+    except ZeroDivisionError:
+        log.exception("broken")
+    # A library's chatter holds addresses and headers, whatever our own level is.
+    logging.getLogger("httpx2").info("GET https://hooks.example/SECRET")
+    return stream.getvalue()
+
+
+def test_a_line_has_time_level_and_source_and_is_one_line() -> None:
+    lines = logged().splitlines()
+    assert [line.split(" ", 1)[1] for line in lines[:3]] == [
+        "info signoff.courier: a mail to ann[U+000A]error signoff: forged [U+001B][2J",
+        "warning signoff.courier: late",
+        "error signoff.courier: broken",
+    ]
+    assert lines[3].startswith("Traceback")
+    assert "SECRET" not in logged(log_level="debug")
+
+
+@pytest.mark.parametrize(
+    ("level", "first"), [("debug", "quiet"), ("info", "a mail"), ("warning", "late"), ("error", "broken")]
+)
+def test_the_level_is_the_least_that_is_logged(level: str, first: str) -> None:
+    assert f"signoff.courier: {first}" in logged(log_level=level).splitlines()[0]
+
+
+def test_json_is_one_object_a_line() -> None:
+    lines = [json.loads(line) for line in logged(log_format="json", log_level="warning").splitlines()]
+    assert [(one["level"], one["logger"], one["message"]) for one in lines] == [
+        ("warning", "signoff.courier", "late"),
+        ("error", "signoff.courier", "broken"),
+    ]
+    assert "ZeroDivisionError" in lines[1]["traceback"]

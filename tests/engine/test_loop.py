@@ -1,0 +1,71 @@
+"""A loop turns, and says how it goes: a turn that failed is tried again, one that does not end is told."""
+
+import asyncio
+
+import pytest
+
+from signoff.core.errors import Busy
+from signoff.engine.loop import Loop
+
+
+class Turns:
+    """Turns that end when and as the test says; ``begun`` once one runs."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+        self.go_on = asyncio.Event()
+        self.trouble: Exception | None = None
+        self.now = 0.0
+
+    async def once(self) -> float:
+        self.begun.set()
+        await self.go_on.wait()
+        self.begun.clear()
+        self.go_on.clear()
+        if self.trouble is not None:
+            raise self.trouble
+        return 0.0
+
+    async def end(self) -> None:
+        """Let the turn under way end, and the next begin."""
+        await self.begun.wait()
+        self.begun.clear()
+        self.go_on.set()
+        await self.begun.wait()
+
+
+async def test_a_turn_that_does_not_end_is_stuck_until_it_does() -> None:
+    turns = Turns()
+    loop = Loop("courier", turns.once, clock=lambda: turns.now)
+    running = asyncio.create_task(loop.run())
+    await turns.begun.wait()
+    turns.now = 299.0
+    assert loop.state == "ok"
+    turns.now = 301.0
+    assert loop.state == "stuck"
+    await turns.end()
+    assert loop.state == "ok"
+    running.cancel()
+
+
+@pytest.mark.parametrize(
+    "trouble", [Busy("storage_full", "No room."), ZeroDivisionError()], ids=["busy", "bug"]
+)
+async def test_three_turns_that_fail_are_failing_and_one_that_works_is_well(trouble: Exception) -> None:
+    turns = Turns()
+    loop = Loop("courier", turns.once)
+    running = asyncio.create_task(loop.run())
+    turns.trouble = trouble
+    for state in ("ok", "ok", "failing"):
+        await turns.begun.wait()
+        turns.begun.clear()
+        turns.go_on.set()
+        while loop.failures == 0 or turns.go_on.is_set():
+            await asyncio.sleep(0)
+        loop.nudge()
+        await turns.begun.wait()
+        assert loop.state == state
+    turns.trouble = None
+    await turns.end()
+    assert loop.state == "ok"
+    running.cancel()

@@ -68,7 +68,7 @@ def history() -> str:
         "",
     ]
     for info in get_args(events.AnyEvent):
-        doc = (info.__doc__ or "").strip().split("\n\n")[0].replace("\n    ", " ")
+        doc = " ".join((info.__doc__ or "").strip().split("\n\n")[0].split())
         fields = (
             ", ".join(f"`{field.encode_name}`" for field in msgspec.structs.fields(info)) or "nothing more"
         )

@@ -5,6 +5,7 @@ It stands in where a real server cannot be made to misbehave on demand: cut stre
 
 import json
 import socket
+import ssl
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
@@ -13,6 +14,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+from tests.live import free_port
 
 LIMIT = 10.0
 
@@ -43,20 +46,21 @@ Script = Callable[[Asked], Answer]
 
 
 class Stub:
-    """``on`` queues answers for a path, the last one repeating; ``asked`` holds every request."""
+    """``on`` queues answers for a path, the last one repeating; ``asked`` holds every request. ``tls``: over https."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.asked: list[Asked] = []
         self._answers: dict[tuple[str, str], deque[Answer | Script]] = defaultdict(deque)
         self._heard = threading.Condition()
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
-        self.port = 0
+        self._tls = tls
+        self.port = free_port()
         self.start()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' if self._tls else ''}://127.0.0.1:{self.port}"
 
     def on(self, method: str, path: str, *answers: Answer | Script) -> None:
         self._answers[method, path].extend(answers)
@@ -64,7 +68,8 @@ class Stub:
     def start(self) -> None:
         """Listen, on the port of the last time."""
         self._server = _Server(("127.0.0.1", self.port), self)
-        self.port = self._server.server_port
+        if self._tls is not None:
+            self._server.socket = self._tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
 
@@ -182,8 +187,8 @@ class _Request(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def stub_server() -> Iterator[Stub]:
-    stub = Stub()
+def stub_server(tls: ssl.SSLContext | None = None) -> Iterator[Stub]:
+    stub = Stub(tls)
     try:
         yield stub
     finally:

@@ -64,7 +64,9 @@ def _key(session: Remote) -> Iterator[Check]:
     yield Check("ok", "key", f"It stands for {me.actor.kind} {who} in {me.organization}/{me.workspace}.")
     if me.self_approval:
         found = "In this workspace whoever asks may also approve. That is for trying out, not for work."
-        yield Check("warning", "self-approval", found, "Use another workspace for what matters.")
+        yield Check(
+            "warning", "self-approval", found, "Say self_approval: false in the policies of what matters."
+        )
 
 
 def _files(config: Config) -> Iterator[Check]:
@@ -99,7 +101,8 @@ def _doctor(session: Remote, /, **given: Any) -> Code:
     checks = [*_attempt("server", lambda: _server(session))]
     if checks[0].level != "problem":
         checks += _attempt("key", lambda: _key(session))
-    if session.url is None and config.data.is_dir():
+    local = not config.database.startswith("sqlite:") or config.data.is_dir()
+    if session.url is None and local:
         checks += [*_files(config), *_attempt("database", lambda: _histories(config))]
     session.out.many([asdict(check) for check in checks], _COLUMNS, "subject", "")
     return Code.FAILURE if any(check.level == "problem" for check in checks) else Code.OK

@@ -107,10 +107,10 @@ class Remote(Session):
                 raise
             raise _nothing_at(url) from error
         except ConnectionFailed as error:
-            settings = self.client.settings
-            if not (error.unsent and settings.loopback):
+            url = self.client.settings.url
+            if not (error.unsent and _deserted(url)):
                 raise
-            raise _nothing_at(settings.url) from error
+            raise _nothing_at(url) from error
 
     def _key(self) -> str | None:
         return Path(self.key_file).read_text(encoding="utf-8").strip() if self.key_file else None

@@ -35,11 +35,11 @@ for _act in (delegate, reassign, comment, withdraw, watch):
     "--state", type=click.Choice(["open", "closed"]), default="open", show_default=True, help="Which."
 )
 @click.option(
-    "--limit", type=click.IntRange(1), default=200, show_default=True, help="How many, oldest first."
+    "--limit", type=click.IntRange(1), default=200, show_default=True, help="How many."
 )
 @click.pass_obj
 def list_tasks(session: Remote, mine: bool, state: str, limit: int) -> None:
-    """List tasks, oldest first."""
+    """List tasks: the open ones oldest first, the closed ones newest first."""
     found = session.client.tasks(mine, state=state, limit=limit)
     session.out.many(found, _COLUMNS, "task_id", f"There are no {state} tasks{' for you' if mine else ''}.")
 

@@ -189,7 +189,8 @@ def _options(settings: Settings, program: str) -> dict[str, Any]:
     return {
         "base_url": settings.url,
         "headers": {"x-api-key": settings.api_key, "user-agent": f"{program}/{__version__}"},
-        "verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if plain else True,
+        # SSL_CERT_FILE and SSL_CERT_DIR name other authorities, whatever the address.
+        "verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if plain else httpx2.create_ssl_context(),
         # A proxy from the environment cannot reach this machine's loopback.
         "trust_env": not settings.loopback,
         # No limit: each waiting thread holds a connection, and none may wait for another's.
@@ -224,6 +225,8 @@ def _failed(error: httpx2.RequestError, settings: Settings) -> SignoffError:
     unsent = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
     why = str(error).strip() or "no words"
     message = f"No answer from {settings.url} ({type(error).__name__}: {why})."
-    if unsent and settings.loopback:
+    if "CERTIFICATE_VERIFY_FAILED" in why:
+        message += " Its certificate is not trusted here; SSL_CERT_FILE may name the authority to trust."
+    elif unsent and settings.loopback:
         message += " Is it running? Start it with `signoff up`."
     return ConnectionFailed(message, unsent=unsent)

@@ -133,7 +133,7 @@ class Client:
         return self.call(calls.workflows())
 
     def tasks(self, mine: bool = False, *, state: str = "open", limit: int = 200) -> list[Task]:
-        """Tasks, oldest first; mine: only those that this key's person may answer; state: open or closed."""
+        """Tasks; mine: only those that this key's person may answer; state: open (oldest first) or closed (newest)."""
         return self.session.run(gather(calls.tasks(mine, state), limit, self.patience))
 
     def task(self, task_id: str) -> Task:

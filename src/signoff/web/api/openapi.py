@@ -37,6 +37,9 @@ def document(endpoints: Sequence[Endpoint] = ENDPOINTS) -> dict[str, Any]:
     kinds = {kind for row in endpoints for kind in (row.request, row.response) if kind is not None}
     ordered = sorted(kinds | {ErrorBody}, key=lambda kind: (kind.__name__, kind.__module__))
     refs, components = msgspec.json.schema_components(ordered, ref_template=_REF)
+    for component in components.values():
+        if "description" in component:  # a docstring: from Python 3.13 on without its indentation
+            component["description"] = " ".join(component["description"].split())
     schemas = dict(zip(ordered, refs, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     names: set[str] = set()

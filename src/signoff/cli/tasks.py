@@ -34,9 +34,7 @@ for _act in (delegate, reassign, comment, withdraw, watch):
 @click.option(
     "--state", type=click.Choice(["open", "closed"]), default="open", show_default=True, help="Which."
 )
-@click.option(
-    "--limit", type=click.IntRange(1), default=200, show_default=True, help="How many."
-)
+@click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="How many.")
 @click.pass_obj
 def list_tasks(session: Remote, mine: bool, state: str, limit: int) -> None:
     """List tasks: the open ones oldest first, the closed ones newest first."""

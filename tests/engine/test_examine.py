@@ -81,6 +81,19 @@ async def test_a_changed_comment_is_found_too(works: Works, patients: Patients) 
     assert seq == 6  # created, delivered, claimed, reported, opened, answered
 
 
+async def test_a_comment_may_be_erased_and_nothing_else(works: Works, patients: Patients) -> None:
+    await works.do(patients.waiting, c.Remark("call me"), ANN)
+    erase = "update events set private = null where private is not null"
+    assert await damage(works, erase) == []
+    state = await bytes_of(works, "intents", "state", "id = :id", id=patients.decided)
+    put = "update intents set state = :state where id = :id"
+    gone = state.replace(b"looks fine", b"")
+    assert await damage(works, put, state=gone, id=patients.decided) == []  # from the row too, or not
+    forged = state.replace(b'"outcome":"approved"', b'"outcome":"rejected"')
+    found = await damage(works, put, state=forged, id=patients.decided)
+    assert found == [(patients.decided, 0, "the row is not what its events add up to")]
+
+
 async def test_a_missing_event_is_found_wherever_it_was(works: Works, patients: Patients) -> None:
     drop = "delete from events where intent_id = :id and seq = :seq"
     [(_, seq, problem)] = await damage(works, drop, id=patients.decided, seq=3)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from signoff.core.chain import unseal, verify
 from signoff.core.evolve import fold
-from signoff.core.model import Delivery, Intent
+from signoff.core.model import Delivery, Intent, Task
 from signoff.core.wake import wake_at
 from signoff.store import sql
 from signoff.store.rows import Row, intent_row, plan_digest
@@ -60,8 +60,9 @@ async def _examine(store: Store, intent_id: str, row: Row | None) -> Finding | N
     broken = verify([(r.seq, r.body, r.private, r.hash) for r in rows], intent.seq, intent.head, intent.id)
     if broken is not None:
         return Finding(intent.id, broken.seq, broken.problem)
-    folded = fold((unseal(r.body, r.private) for r in rows), intent.plan)
-    if _comparable(replace(folded, head=intent.head)) != _comparable(intent):
+    facts = [unseal(r.body, r.private) for r in rows]
+    folded = replace(fold(facts, intent.plan), head=intent.head)
+    if not _same(folded, intent, erased=any(fact.note_digest and fact.note is None for fact in facts)):
         return Finding(intent.id, 0, "the row is not what its events add up to")
     if hashlib.sha256(stored.payload).hexdigest() != intent.payload_digest:
         return Finding(intent.id, 1, "the payload is not the one that was submitted")
@@ -85,8 +86,30 @@ async def whole_history(store: Store, intent_id: str) -> list[EventRow]:
     return rows
 
 
-def _comparable(intent: Intent) -> Intent:
-    """A lease's end is moved by renewals, which are no facts; comments may have been erased from history."""
+def _same(folded: Intent, intent: Intent, *, erased: bool) -> bool:
+    """Whether the row is what its events add up to. ``erased``: words are missing from them, as they may be; the row
+    then has to be right in everything but words.
+    """
+    folded, intent = _without_renewals(folded), _without_renewals(intent)
+    return folded == intent or (erased and _without_words(folded) == _without_words(intent))
+
+
+def _without_renewals(intent: Intent) -> Intent:
+    """A lease's end is moved by renewals, which are no facts."""
     if isinstance(intent.open, Delivery) and intent.open.lease_until:
         return replace(intent, open=replace(intent.open, lease_until=intent.updated_at))
     return intent
+
+
+def _without_words(intent: Intent) -> Intent:
+    """What people said stands in their votes, and in the result of a step that they decided."""
+    results = {
+        step: {name: value for name, value in result.items() if name != "comment"}
+        if isinstance(result, dict)
+        else result
+        for step, result in intent.results.items()
+    }
+    task = intent.open
+    if isinstance(task, Task):
+        task = replace(task, votes=tuple(replace(vote, comment=None) for vote in task.votes))
+    return replace(intent, results=results, open=task)

@@ -159,7 +159,7 @@ async def test_a_thousand_due_at_one_moment_are_each_reminded_once(works: Works,
         due = await works.store.intents.next_wake()
         if due is not None and due > works.clock.now():
             break
-    stored = await works.store.intents.get_many([intent.id for intent in intents])
+    stored = {intent.id: await works.store.intents.get(intent.id) for intent in intents}
     tasks = [one.intent.open for one in stored.values()]
     assert len(tasks) == 1000
     assert {(task.reminded, task.reminded_at) for task in tasks if isinstance(task, Task)} == {

@@ -12,7 +12,6 @@ from tests.store.samples import (
     SECOND,
     WS,
     final,
-    intent,
     leave,
     move,
     ready,
@@ -31,12 +30,6 @@ def ids(found: list[Stored]) -> list[str]:
 
 def by(requester: str) -> Requester:
     return Requester(ActorKind.SERVICE, requester)
-
-
-async def test_many_are_got_at_once_and_the_unknown_left_out(store: Store) -> None:
-    one, two = await submit(store, waiting(), ready())
-    assert set(await store.intents.get_many([one.id, intent().id, two.id])) == {one.id, two.id}
-    assert await store.intents.get_many([]) == {}
 
 
 async def test_history_comes_in_order_and_goes_on_after_a_seq(store: Store) -> None:

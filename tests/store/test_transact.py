@@ -39,7 +39,8 @@ async def test_what_was_written_is_read_back_whole(store: Store) -> None:
         to_agent=AGENT, reply_to="agent://local/default/asker", correlation_id="c", results={"a": {"b": 1}}
     )
     await store.transact(NOTHING, leave(submission(before, payload=b'{"x":1}')))
-    [stored] = (await store.intents.get_many([before.id])).values()
+    stored = await store.intents.get(before.id)
+    assert stored is not None
     after, fact = sealed(before, NOON)
     assert stored.intent == after
     assert stored.payload == b'{"x":1}'

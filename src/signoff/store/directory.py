@@ -8,9 +8,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from signoff.core.errors import Conflict
 from signoff.core.plan import Plan
-from signoff.store.database import Database, Statement
+from signoff.store.database import Database
 from signoff.store.entries import (
     Account,
     ApiKey,
@@ -23,15 +22,12 @@ from signoff.store.entries import (
     select,
     values_of,
 )
-from signoff.store.rows import encode_plan, micros, plan_digest
+from signoff.store.rows import micros
 from signoff.store.sql import (
     LATEST_VERSION,
     PLAN,
-    PUT_PLAN,
     REVOKE_KEY,
     UPDATE_ACCOUNT,
-    UPDATE_PERSON,
-    UPDATE_WORKSPACE,
 )
 
 
@@ -50,9 +46,6 @@ class Directory:
     async def workspaces(self) -> list[Workspace]:
         return await self._all(Workspace, "1 = 1 order by organization, name")
 
-    async def update_workspace(self, workspace: Workspace) -> None:
-        await self._db.write((UPDATE_WORKSPACE, values_of(workspace)))
-
     async def add_person(self, person: Person) -> bool:
         """False when the workspace has a person with that address already."""
         return await self._add(person)
@@ -67,19 +60,12 @@ class Directory:
     async def people(self, workspace: str) -> list[Person]:
         return await self._all(Person, "workspace = :workspace order by email", workspace=workspace)
 
-    async def update_person(self, person: Person) -> None:
-        await self._db.write((UPDATE_PERSON, values_of(person)))
-
     async def add_account(self, account: Account) -> bool:
         """False when that name or address is taken in the workspace."""
         return await self._add(account)
 
     async def account(self, id: str) -> Account | None:
         return await self._one(Account, "id = :id", id=id)
-
-    async def account_by_address(self, workspace: str, address: str) -> Account | None:
-        where = "workspace = :workspace and address = :address and address <> ''"
-        return await self._one(Account, where, workspace=workspace, address=address)
 
     async def account_by_name(self, workspace: str, kind: str, name: str) -> Account | None:
         where = "workspace = :workspace and kind = :account_kind and name = :name"
@@ -113,16 +99,6 @@ class Directory:
         """From ``at`` on; the first revocation stands."""
         await self._db.write((REVOKE_KEY, {"id": id, "at": micros(at)}))
 
-    async def add_workflow(self, workflow: Workflow, plan: Plan) -> None:
-        """A new version; raises Conflict when that version is there already."""
-        _, rows = await self._db.write(_put_plan(plan), (insert(Workflow), values_of(workflow)))
-        if not rows:
-            raise Conflict(
-                "workflow_version_exists",
-                f"Version {workflow.version} of the workflow for {workflow.intent_type} was applied already.",
-                hint="Read the latest version and apply again.",
-            )
-
     async def workflow(self, workspace: str, intent_type: str) -> Workflow | None:
         """The latest version."""
         where = f"workspace = :workspace and intent_type = :intent_type and {LATEST_VERSION}"
@@ -133,24 +109,11 @@ class Directory:
         where = f"workspace = :workspace and {LATEST_VERSION} order by intent_type"
         return await self._all(Workflow, where, workspace=workspace)
 
-    async def workflow_versions(self, workspace: str, intent_type: str) -> list[Workflow]:
-        """Newest first."""
-        where = "workspace = :workspace and intent_type = :intent_type order by version desc"
-        return await self._all(Workflow, where, workspace=workspace, intent_type=intent_type)
-
     async def get_plan(self, digest: str) -> Plan | None:
         plan = self._db.plans.get(digest)
         if plan is None:
             plan = self._db.plans.learn(await self._db.read(PLAN, digests=[digest])).get(digest)
         return plan
-
-    async def put_plan(self, plan: Plan) -> str:
-        """Keep a plan; its digest."""
-        digest = plan_digest(plan)
-        if self._db.plans.get(digest) is None:
-            await self._db.write(_put_plan(plan))
-            self._db.plans.put(digest, plan)
-        return digest
 
     async def _add(self, item: Struct) -> bool:
         [rows] = await self._db.write((insert(type(item)), values_of(item)))
@@ -161,7 +124,3 @@ class Directory:
 
     async def _one(self, kind: type[Entry], where: str, **values: Any) -> Entry | None:
         return next(iter(await self._all(kind, where, **values)), None)
-
-
-def _put_plan(plan: Plan) -> Statement:
-    return PUT_PLAN, {"digest": plan_digest(plan), "body": encode_plan(plan)}

@@ -19,11 +19,6 @@ class Intents:
     async def get(self, id: str) -> Stored | None:
         return next(iter(await self._stored(sql.STORED_ONE, id=id)), None)
 
-    async def get_many(self, ids: Sequence[str]) -> dict[str, Stored]:
-        """Those of ``ids`` that exist."""
-        found = await self._stored(sql.STORED, ids=list(ids))
-        return {item.intent.id: item for item in found}
-
     async def history(self, id: str, after: int = 0, limit: int = 1000) -> list[EventRow]:
         """The facts of one intent with a seq above ``after``, in order."""
         return [event_row(row) for row in await self._db.read(sql.HISTORY, id=id, after=after, limit=limit)]

@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from signoff.core.errors import Conflict
 from signoff.core.plan import Plan
 from signoff.store.database import Database, Statement
 from signoff.store.entries import (
@@ -68,5 +69,13 @@ class People:
             (PUT_PLAN, {"digest": plan_digest(plan), "body": encode_plan(plan)}) for plan in plans
         ]
         statements += [(_PUT[type(item)], values_of(item)) for item in entries]
-        if statements:
+        if not statements:
+            return
+        try:
             await self._db.write(*statements)
+        except Conflict as refused:
+            raise Conflict(
+                "changed_meanwhile",
+                "Somebody changed the same thing at the same moment.",
+                hint="Look at what is in force now, and apply again.",
+            ) from refused

@@ -39,10 +39,6 @@ def moment(value: int) -> datetime:
     return _EPOCH + timedelta(microseconds=value)
 
 
-def maybe_micros(at: datetime | None) -> int | None:
-    return None if at is None else micros(at)
-
-
 def maybe_moment(value: int | None) -> datetime | None:
     return None if value is None else moment(value)
 

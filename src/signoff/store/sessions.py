@@ -12,7 +12,6 @@ from signoff.store.rows import micros
 
 _EXTEND: Final = "update sessions set expires_at = :expires_at where id = :id and expires_at < :expires_at"
 _END: Final = "delete from sessions where id = :id"
-_END_ALL: Final = "delete from sessions where workspace = :workspace and person = :person"
 _USE: Final = """
 update links set used_at = :at where id = :id and used_at is null and expires_at > :at returning id
 """
@@ -41,10 +40,6 @@ class Sessions:
 
     async def end(self, id: str) -> None:
         await self._db.write((_END, {"id": id}))
-
-    async def end_all(self, workspace: str, person: str) -> None:
-        """Sign one person out everywhere."""
-        await self._db.write((_END_ALL, {"workspace": workspace, "person": person}))
 
     async def add_link(self, link: Link) -> None:
         await self._db.write((insert(Link), values_of(link)))

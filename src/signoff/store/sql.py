@@ -119,7 +119,6 @@ PLAN: Final = "select digest, body from plans where digest in :digests"
 _STORED: Final = (
     "select i.id, i.plan, i.state, s.payload from intents i join submissions s on s.intent_id = i.id"
 )
-STORED: Final = f"{_STORED} where i.id in :ids order by i.id"
 STORED_ONE: Final = f"{_STORED} where i.id = :id"
 OPEN_TASKS: Final = f"""
 {_STORED} where i.workspace = :workspace and i.waiting = 'WAITING_FOR_HUMAN' and i.id > :after
@@ -225,11 +224,6 @@ PUT_PLAN: Final = "insert into plans (digest, body) values (:digest, :body) on c
 UPDATE_WORKSPACE: Final = """
 update workspaces set self_approval = :self_approval, positive_fallback = :positive_fallback where id = :id
 """
-UPDATE_PERSON: Final = """
-update people set email = :email, name = :name, roles = :roles, active = :active, addresses = :addresses, zone = :zone,
-    hours = :hours, absences = :absences, preferences = :preferences
-where id = :id
-"""
 LATEST_POLICY: Final = """version = (
     select max(v.version) from policies v where v.workspace = w.workspace and v.name = w.name
 )"""
@@ -246,4 +240,4 @@ PING: Final = "select 1"
 PROBE: Final = "update workspaces set name = name where id = (select min(id) from workspaces)"
 
 # Answered by few rows under a key: where reading is a function call, it is not worth another thread.
-QUICK: Final = frozenset({STORED, STORED_ONE, HISTORY, DELIVERIES, PLAN, NEXT_WAKE})
+QUICK: Final = frozenset({STORED_ONE, HISTORY, DELIVERIES, PLAN, NEXT_WAKE})

@@ -92,7 +92,7 @@ async def furnish(web: World) -> str:
     for name, full in {"ann": "Ann Lee", "otto": "Otto Berg", "emma": "Emma Stone"}.items():
         person = await rows.person(f"per_{name}")
         assert person is not None
-        await rows.update_person(replace(person, name=full))
+        await web.works.store.people.save([replace(person, name=full)])
     web.works.directory.changed(HOME)
     for outcome, comment in (("approved", "Traffic is low now."), ("rejected", "Not on a Friday.")):
         first = await gate(web, MIGRATION["intent_type"], INDEX, CHECKED)

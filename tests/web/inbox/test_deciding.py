@@ -146,7 +146,7 @@ async def test_the_requesters_side_cannot_decide(web: World) -> None:
 async def test_a_workspace_of_ones_own_says_that_one_decides_alone(web: World) -> None:
     rows = web.works.store.directory
     home = next(space for space in await rows.workspaces() if space.id == HOME)
-    await rows.update_workspace(replace(home, self_approval=True))
+    await web.works.store.people.save([replace(home, self_approval=True)])
     web.works.directory.changed(HOME)
     await web.apply_workflow(
         steps=[{"id": "a", "human": {"type": "approval", "approvers": ["oscar@acme.example"]}}]

@@ -99,7 +99,7 @@ async def test_where_nobody_could_decide_the_request_is_refused_with_the_step_an
     bob = {"id": "approve", "human": {"type": "approval", "approvers": ["bob@acme.example"]}}
     with pytest.raises(Invalid, match=r"bob@acme\.example") as refusal:
         await apply(works, workflow(bob))
-    assert "signoff keys create --person" in str(refusal.value.hint)
+    assert "signoff people add" in str(refusal.value.hint)
 
 
 async def test_an_approver_who_left_is_noticed_at_the_next_submission(works: Works) -> None:

@@ -11,13 +11,14 @@ from signoff.core import events as e
 from signoff.core import steps
 from signoff.core.envelope import envelope_digest
 from signoff.core.errors import Conflict, Forbidden, Invalid
+from signoff.core.evolve import moment
 from signoff.core.ledger import Ledger
 from signoff.core.model import Intent, Task
 from signoff.core.plan import HumanStep
 from signoff.core.quorum import tally
-from signoff.core.standing import Standing, standing
+from signoff.core.standing import Standing, stage_now, standing
 from signoff.core.tasks import ENDING_OF, Ending, Sign, check_answer
-from signoff.core.wake import spec_of
+from signoff.core.wake import ends_at, spec_of
 
 
 def already_decided(intent: Intent) -> Conflict:
@@ -39,10 +40,22 @@ def open_task(book: Ledger, visit: int) -> tuple[Task, HumanStep]:
     task = intent.open
     if not isinstance(task, Task) or visit not in (0, task.visit):
         raise already_decided(intent) if intent.ending else Conflict("no_open_task", "No task is open here.")
+    _refuse_late(book, task)
     step = intent.plan.by_id[task.step]
     if not isinstance(step, HumanStep):
         raise TypeError(f"step {task.step!r} is not a human step")
     return task, step
+
+
+def _refuse_late(book: Ledger, task: Task) -> None:
+    """After the deadline nobody decides any more, also where nothing has yet written down that it has passed."""
+    ends = ends_at(book.intent, task)
+    if ends is not None and ends <= book.now:
+        expired = Ending.EXPIRED.value
+        raise Conflict(
+            "already_decided", f"This was already decided: nobody did in time, so it has {expired}.",
+            details={"outcome": expired, "ending": expired, "decided_at": moment(ends)},
+        )  # fmt: skip
 
 
 def answer(book: Ledger, command: c.Answer) -> None:
@@ -89,10 +102,7 @@ def _ground(book: Ledger, task: Task) -> Standing:
 def _count(book: Ledger, step: HumanStep, names: dict[str, frozenset[str]] | None) -> None:
     task, _ = open_task(book, 0)
     stages = step.task.stages
-    stage = stages[task.stage]
-    if task.assigned:
-        stage = type(stage)(task.assigned, stage.need, stage.reject_after, stage.every)
-    vote = tally(stage, task.stage, task.votes, names)
+    vote = tally(stage_now(book.intent, task), task.stage, task.votes, names)
     if vote is None:
         return
     if vote.sign is Sign.POSITIVE and task.stage + 1 < len(stages):
@@ -121,7 +131,7 @@ def reassign(book: Ledger, command: c.Reassign) -> None:
     task, _ = open_task(book, command.visit)
     if not command.to:
         raise Invalid("nobody_named", "Name at least one person, team or role.", field="to")
-    book.add(e.Reassigned(task.visit, command.to), comment=command.comment)
+    book.add(e.Reassigned(task.visit, command.to, command.roster), comment=command.comment)
 
 
 def take(book: Ledger, command: c.Take) -> None:
@@ -153,14 +163,20 @@ def revise(book: Ledger, command: c.Revise) -> None:
 
 
 def unreachable(book: Ledger, command: c.Unreachable) -> None:
-    """Nobody could be told: the ladder moves on at once; at its end the task is undeliverable."""
+    """Nobody could be told: the ladder moves on at once; at its end the task is undeliverable, unless somebody else
+    has heard of it, who may still answer.
+    """
     task = book.intent.open
-    if not isinstance(task, Task) or task.visit != command.visit:
+    if not isinstance(task, Task) or (task.visit, task.stage) != (command.visit, command.stage):
         return
     spec = spec_of(book.intent, task)
     book.add(e.Undelivered(task.visit, command.reason))
+    if command.level < task.escalated:
+        return  # the ladder has moved on meanwhile, and others are told
     if task.escalated < len(spec.escalate):
         book.add(e.Escalated(task.visit, task.escalated + 1, spec.escalate[task.escalated].to))
+        return
+    if command.heard:
         return
     _, step = open_task(book, 0)
     steps.decided(book, step, Ending.UNDELIVERABLE.value, Ending.UNDELIVERABLE, Sign.NEGATIVE)

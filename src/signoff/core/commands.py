@@ -93,11 +93,14 @@ class Delegate(msgspec.Struct, frozen=True):
 
 
 class Reassign(msgspec.Struct, frozen=True):
-    """Ask other people at this stage (an admin's act). ``to``: parties, as a policy names them."""
+    """Ask other people at this stage (an admin's act). ``to``: parties, as a policy names them; ``roster``: who is in
+    its teams and roles.
+    """
 
     to: tuple[str, ...]
     visit: int = 0
     comment: str = ""
+    roster: dict[str, tuple[str, ...]] = {}
 
 
 class Take(msgspec.Struct, frozen=True):
@@ -124,10 +127,15 @@ class Revise(msgspec.Struct, frozen=True):
 
 
 class Unreachable(msgspec.Struct, frozen=True):
-    """Nobody who was to be told of the task could be reached."""
+    """Nobody who was to be told of the task at this stage could be reached. ``level``: the rung of the ladder that was
+    to be told (0: the stage's own people); ``heard``: whether somebody else of this stage did hear of it.
+    """
 
     visit: int
     reason: str
+    stage: int = 0
+    level: int = 0
+    heard: bool = False
 
 
 class Progress(msgspec.Struct, frozen=True):

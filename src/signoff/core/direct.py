@@ -30,7 +30,7 @@ _ASK: Final = (
 TIMING: Final = ("remind_after_seconds", "remind_interval_seconds", "max_reminders", "escalate_to")
 _KNOWN: Final = (
     "intent_type", "correlation_id", "to_agent", "from_agent", "reply_to", "payload", "deadline_at",
-    "max_delivery_attempts", "human_task", *TIMING,
+    "max_delivery_attempts", "human_task", "on_behalf_of", *TIMING,
 )  # fmt: skip
 _CAMEL: Final = {re.sub("_([a-z])", lambda hit: hit[1].upper(), name): name for name in _KNOWN if "_" in name}
 _INTENT_TYPE: Final = re.compile(r"[A-Za-z0-9_.\-]{1,255}")
@@ -41,7 +41,8 @@ _NOTHING_SET: Final = timedelta(hours=1)
 class Direct(msgspec.Struct, frozen=True, kw_only=True):
     """A direct intent as it was asked. Addresses stand as written; ``plan`` serves where no workflow does.
 
-    claimed_from: what the client called itself; deadline_at: aware UTC, perhaps past already.
+    claimed_from: what the client called itself; on_behalf_of: a person whom it asks for, who then may not decide it;
+    deadline_at: aware UTC, perhaps past already.
     """
 
     intent_type: str
@@ -51,6 +52,7 @@ class Direct(msgspec.Struct, frozen=True, kw_only=True):
     reply_to: str = ""
     correlation_id: str = ""
     claimed_from: str = ""
+    on_behalf_of: str = ""
     deadline_at: datetime | None = None
     warnings: tuple[str, ...] = ()
 
@@ -82,6 +84,7 @@ def compile_direct(body: object) -> Direct:
         reply_to=request.text("reply_to", longest=383),
         correlation_id=request.text("correlation_id"),
         claimed_from=request.text("from_agent", longest=383),
+        on_behalf_of=request.text("on_behalf_of"),
         deadline_at=request.moment("deadline_at"),
         warnings=tuple(request.warnings),
     )

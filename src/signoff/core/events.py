@@ -138,8 +138,11 @@ class Delegated(Event, frozen=True, tag="delegated"):
 
 
 class Reassigned(Event, frozen=True, tag="reassigned"):
+    """``roster``: who was in each team and role of ``to`` then."""
+
     visit: int
     to: tuple[str, ...]
+    roster: dict[str, tuple[str, ...]] = {}
 
 
 class Taken(Event, frozen=True, tag="taken"):

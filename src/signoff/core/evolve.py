@@ -223,8 +223,8 @@ def _to_task(intent: Intent, **changes: Any) -> Changes:
 @_on(e.StagePassed)
 def _stage_passed(event: e.StagePassed, intent: Intent, fact: e.Fact) -> Changes:
     return _to_task(
-        intent, stage=event.stage, stage_at=fact.at, assigned=(), handed_over=(), taken_by="", reminded=0,
-        reminded_at=None, escalated=0,
+        intent, stage=event.stage, stage_at=fact.at, assigned=(), roster={}, handed_over=(), taken_by="",
+        reminded=0, reminded_at=None, escalated=0,
     )  # fmt: skip
 
 
@@ -237,7 +237,7 @@ def _delegated(event: e.Delegated, intent: Intent, fact: e.Fact) -> Changes:
 
 @_on(e.Reassigned)
 def _reassigned(event: e.Reassigned, intent: Intent, fact: e.Fact) -> Changes:
-    return _to_task(intent, assigned=event.to, handed_over=(), taken_by="")
+    return _to_task(intent, assigned=event.to, roster=event.roster, handed_over=(), taken_by="")
 
 
 @_on(e.Taken)
@@ -257,9 +257,14 @@ def _undelivered(event: e.Undelivered, intent: Intent, fact: e.Fact) -> Changes:
 
 @_on(e.Revised)
 def _revised(event: e.Revised, intent: Intent, fact: e.Fact) -> Changes:
+    before = _task(intent)
+    # The first stage begins anew. Who was asked instead, or was handed a say, stays so only where that was for it.
+    first = before.stage == 0
     task = replace(
-        _task(intent), revision=event.revision, digest=event.digest, votes=(), stage=0, taken_by=""
-    )
+        before, revision=event.revision, digest=event.digest, votes=(), stage=0, stage_at=fact.at, taken_by="",
+        assigned=before.assigned if first else (), roster=before.roster if first else {},
+        handed_over=before.handed_over if first else (), reminded=0, reminded_at=None, escalated=0,
+    )  # fmt: skip
     editors = intent.editors if fact.actor.id in intent.editors else (*intent.editors, fact.actor.id)
     return {
         "open": task,

@@ -142,7 +142,9 @@ class HandOver(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Task(msgspec.Struct, frozen=True, omit_defaults=True, tag="human"):
-    """An open human step: the spec stands in the plan, here is what happened to it so far."""
+    """An open human step: the spec stands in the plan, here is what happened to it so far. ``assigned``: who is asked
+    instead at this stage; ``roster``: who was in its teams and roles then.
+    """
 
     visit: int
     step: str
@@ -153,6 +155,7 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True, tag="human"):
     stage: int = 0
     stage_at: datetime | None = None
     assigned: tuple[str, ...] = ()
+    roster: dict[str, tuple[str, ...]] = {}
     handed_over: tuple[HandOver, ...] = ()
     taken_by: str = ""
     votes: tuple[Vote, ...] = ()

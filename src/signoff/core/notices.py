@@ -10,6 +10,7 @@ import msgspec
 
 from signoff.core import events as e
 from signoff.core.model import Delivery, Intent, Task
+from signoff.core.standing import DECIDING_PARTIES
 from signoff.core.tasks import TaskSpec
 from signoff.core.wake import spec_of
 
@@ -133,7 +134,6 @@ def _asked(kind: NoticeKind, intent: Intent) -> dict[str, Any]:
 
 def told(spec: TaskSpec, task: Task) -> tuple[str, ...]:
     """Who hears of a task at its present stage: those asked, those it was handed to, whoever wanted to know."""
-    takers = (given.taker for given in task.handed_over)
-    return tuple(
-        dict.fromkeys((*(task.assigned or spec.stages[task.stage].approvers), *takers, *spec.notify))
-    )
+    more = (*(given.taker for given in task.handed_over), *spec.notify)
+    named = task.assigned or spec.stages[task.stage].approvers or (DECIDING_PARTIES if more else ())
+    return tuple(dict.fromkeys((*named, *more)))

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from signoff.core.model import Intent, Task
 from signoff.core.notices import told
-from signoff.core.wake import escalation_at, reminder_at, spec_of
+from signoff.core.wake import ends_at, escalation_at, reminder_at, spec_of
 
 MOST: Final = 1100  # more than a policy can hold: 1000 reminders and 20 escalations
 
@@ -30,11 +30,6 @@ class Contact(msgspec.Struct, frozen=True):
     at: datetime
     number: int
     to: tuple[str, ...]
-
-
-def ends_at(intent: Intent, task: Task) -> datetime | None:
-    """When silence ends the task."""
-    return min((at for at in (task.deadline_at, intent.deadline_at) if at is not None), default=None)
 
 
 def outlook(intent: Intent, task: Task) -> list[Contact]:

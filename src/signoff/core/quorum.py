@@ -2,11 +2,13 @@
 
 A party is a name: a person's id or address, ``team:NAME``, ``role:NAME``. Each person counts once, for what they
 are called at the moment of counting: who has left a team meanwhile does not count for it any more. Somebody absent
-and whoever stands in for them are two people on one seat: the later answer of the two is the seat's.
+and whoever stands in for them are two people on one seat: the later answer of the two is the seat's. Somebody whom the
+ladder has added may take the place of any one party, and lowers nothing.
 """
 
 from collections.abc import Mapping
 
+from signoff.core.standing import DECIDING_PARTIES
 from signoff.core.tasks import Sign, Stage, Vote
 
 Names = Mapping[str, frozenset[str]]
@@ -16,7 +18,10 @@ def counts(vote: Vote, names: Names | None) -> bool:
     """Whether a vote still counts; ``names`` None means that nothing is known to have changed."""
     if names is None:
         return True
-    return vote.person in names and bool(vote.for_names & names.get(seat(vote), frozenset()))
+    voter = names.get(vote.person)
+    if voter is None or (seat(vote) != vote.person and voter.isdisjoint(DECIDING_PARTIES)):
+        return False  # whoever decides for others must be able to decide
+    return bool(vote.for_names & names.get(seat(vote), frozenset()))
 
 
 def seat(vote: Vote) -> str:
@@ -63,7 +68,8 @@ def _covered(parties: tuple[str, ...], yes: list[Vote]) -> bool:
 
     def place(party: str, tried: set[str]) -> bool:
         for vote in yes:
-            if party not in vote.for_names or vote.person in tried:
+            added = not vote.for_names.issubset(parties)
+            if vote.person in tried or not (added or party in vote.for_names):
                 continue
             tried.add(vote.person)
             if vote.person not in chosen or place(chosen[vote.person], tried):

@@ -7,13 +7,15 @@ through a delegate or a stand-in of theirs. A workspace or a policy may allow it
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from signoff.core.model import Actor, ActorKind, Intent, Task
+from signoff.core.tasks import Stage
 from signoff.core.wake import spec_of
 
 OWNER, ADMIN, APPROVER, MEMBER, AUDITOR = ROLES = ("owner", "admin", "approver", "member", "auditor")
 DECIDING: Final = frozenset({OWNER, ADMIN, APPROVER})
-_DECIDING_PARTIES: Final = frozenset(f"role:{role}" for role in DECIDING)
+DECIDING_PARTIES: Final = tuple(f"role:{role}" for role in sorted(DECIDING))
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -23,12 +25,17 @@ class Standing(msgspec.Struct, frozen=True):
     names: frozenset[str]
 
 
+def stage_now(intent: Intent, task: Task) -> Stage:
+    """The stage that is open, with those whom an admin asked instead."""
+    stage = spec_of(intent, task).stages[task.stage]
+    return replace(stage, approvers=task.assigned) if task.assigned else stage
+
+
 def asked(intent: Intent, task: Task) -> frozenset[str]:
     """The parties asked now: the stage's (or those it was reassigned to) and the escalations reached."""
-    spec = spec_of(intent, task)
-    stage = task.assigned or spec.stages[task.stage].approvers
-    reached = frozenset(name for rung in spec.escalate[: task.escalated] for name in rung.to)
-    return (frozenset(stage) or _DECIDING_PARTIES) | reached
+    rungs = spec_of(intent, task).escalate[: task.escalated]
+    reached = frozenset(name for rung in rungs for name in rung.to)
+    return frozenset(stage_now(intent, task).approvers or DECIDING_PARTIES) | reached
 
 
 def requesters_side(intent: Intent) -> frozenset[str]:
@@ -58,8 +65,9 @@ def standing(actor: Actor, intent: Intent, task: Task) -> Standing | None:
     if own and all(given.giver != actor.id for given in task.handed_over):
         return Standing(actor.id, own)
     for given in task.handed_over:
-        if given.taker == actor.id and given.giver not in barred:
-            return Standing(given.giver, given.names)
+        names = given.names & parties
+        if given.taker == actor.id and given.giver not in barred and names:
+            return Standing(given.giver, names)
     for absent in actor.stand_ins:
         names = _pinned(absent.person, absent.names & parties, intent, task)
         if names and absent.person not in barred:
@@ -69,8 +77,13 @@ def standing(actor: Actor, intent: Intent, task: Task) -> Standing | None:
 
 def _pinned(person: str, names: frozenset[str], intent: Intent, task: Task) -> frozenset[str]:
     """Those of ``names`` that were the person's already when the plan was frozen; rules never loosen on the way."""
-    roster = spec_of(intent, task).roster
-    return frozenset(name for name in names if name not in roster or person in roster[name])
+    pinned = roster(intent, task)
+    return frozenset(name for name in names if name not in pinned or person in pinned[name])
+
+
+def roster(intent: Intent, task: Task) -> dict[str, tuple[str, ...]]:
+    """Who was in each team and role when it was asked; of those asked instead, when they were."""
+    return {**spec_of(intent, task).roster, **task.roster}
 
 
 def eligible(actor: Actor, intent: Intent, task: Task) -> bool:

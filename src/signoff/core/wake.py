@@ -39,6 +39,11 @@ def escalation_at(intent: Intent, task: Task) -> datetime | None:
     return later(spec.hours, began_at(task), spec.escalate[task.escalated].after)
 
 
+def ends_at(intent: Intent, task: Task) -> datetime | None:
+    """When silence ends the task."""
+    return min((at for at in (task.deadline_at, intent.deadline_at) if at is not None), default=None)
+
+
 def deadlines(intent: Intent) -> Iterator[datetime]:
     """Every future moment that matters to this intent as it stands."""
     if intent.final:

@@ -11,7 +11,7 @@ from signoff.core.model import Intent, Task
 from signoff.core.notices import Notice, NoticeKind
 from signoff.core.standing import requesters_side
 from signoff.engine.directory import Snapshot
-from signoff.engine.staffing import recipients
+from signoff.engine.staffing import addressed, recipients
 from signoff.notify.letter import ASKING
 from signoff.store.entries import Person
 
@@ -45,8 +45,12 @@ def audience(
         ]
 
     if notice.kind in ASKING:
+        task = intent.open
+        if not isinstance(task, Task) or not _open(notice, task):
+            return []
         answered = _answered(intent, notice)
-        return asked([person for person in recipients(book, notice.to, at) if person not in answered])
+        people = addressed(intent, task, notice.to, book, at)
+        return asked([person for person in people if person not in answered])
     if notice.kind is NoticeKind.MESSAGE:
         return asked(recipients(book, notice.to, at) if notice.to else sorted(requesters_side(intent)))
     if notice.kind is not NoticeKind.DECIDED:
@@ -72,9 +76,22 @@ def _answered(intent: Intent, notice: Notice) -> set[str]:
 def current(notice: Notice, intent: Intent, person: str) -> bool:
     """Whether a question is still a question for this person."""
     task = intent.open
-    if not isinstance(task, Task) or (task.visit, task.stage) != (notice.visit, notice.stage):
+    return isinstance(task, Task) and _open(notice, task) and person not in _answered(intent, notice)
+
+
+def unheard(notice: Notice, intent: Intent, book: Snapshot) -> bool:
+    """Whether the notice opens a question, or hands it to the next rung, and there is nobody who could hear of it."""
+    if notice.kind not in (NoticeKind.TASK_OPENED, NoticeKind.ESCALATED):
         return False
-    return task.revision == notice.revision and person not in _answered(intent, notice)
+    task = intent.open
+    if not isinstance(task, Task) or not _open(notice, task):
+        return False
+    return not addressed(intent, task, notice.to, book, notice.at)
+
+
+def _open(notice: Notice, task: Task) -> bool:
+    """Whether the task still asks what the notice is about."""
+    return (task.visit, task.stage, task.revision) == (notice.visit, notice.stage, notice.revision)
 
 
 def ways(person: Person, reach: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:

@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from signoff.core.access import RUNNING
 from signoff.core.charter import Charter, PersonWish, PolicyWish, TeamWish, WorkflowWish, begins, ends
 from signoff.core.errors import Forbidden, Invalid
-from signoff.core.fields import suggestion
 from signoff.core.ids import uuid7
 from signoff.core.model import Actor, ActorKind
 from signoff.core.people import Absence, Rotation, Team
@@ -23,7 +22,7 @@ from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory, NamedPolicy, Snapshot
 from signoff.engine.planning import freeze
 from signoff.engine.prepared import deciding_person
-from signoff.engine.staffing import refuse_unknown_teams
+from signoff.engine.staffing import known_person, refuse_impossible, refuse_unknown_teams
 from signoff.store.entries import DirectoryChange, Person, PolicyRow, TeamRow, Workflow
 from signoff.store.rows import plan_digest
 from signoff.store.store import Store
@@ -251,14 +250,7 @@ def _owned(book: Snapshot) -> bool:
 
 
 def _member(draft: Draft, name: str, field: str) -> str:
-    person = draft.book.person(name)
-    if person is None:
-        emails = [p.email for p in draft.book.people.values() if p.active]
-        hint = suggestion(name, emails) or "Add the person first: signoff people add EMAIL."
-        raise Invalid(
-            "unknown_person", f"{field}: nobody here is called {name[:128]!r}.", field=field, hint=hint
-        )
-    return person.id
+    return known_person(draft.book, name, field).id
 
 
 def _team(draft: Draft, wish: TeamWish) -> None:
@@ -294,7 +286,7 @@ def _turns(draft: Draft, wish: TeamWish, members: tuple[str, ...], known: Team |
 
 def _policy(draft: Draft, wish: PolicyWish) -> None:
     field = f"policies.{wish.name}"
-    refuse_unknown_names(draft.book, wish.policy, field)
+    refuse_unusable(draft.book, wish.policy, field)
     known = draft.book.policies.get(wish.name)
     same = known is not None and known.policy == wish.policy
     version = (known.row.version if known else 0) + (not same)
@@ -311,14 +303,15 @@ def _policy(draft: Draft, wish: PolicyWish) -> None:
     )
 
 
-def refuse_unknown_names(book: Snapshot, policy: Policy, field: str) -> None:
-    """Raise Invalid when a policy names a team or a person that is not there: a typing error must not stay unseen."""
+def refuse_unusable(book: Snapshot, policy: Policy, field: str) -> None:
+    """Raise Invalid when a policy names a team or a person that is not there (a typing error must not stay unseen), or
+    asks for more people than there are.
+    """
     names = names_in(policy)
     refuse_unknown_teams(names, book, field)
     for name in names:
-        if ("@" in name or name.startswith("per_")) and book.person(name) is None:
-            hint = suggestion(name, [p.email for p in book.people.values() if p.active])
-            hint = hint or "Add the person first: signoff people add EMAIL."
-            raise Invalid(
-                "unknown_person", f"{field}: nobody here is called {name!r}.", field=field, hint=hint
-            )
+        if "@" in name or name.startswith("per_"):
+            known_person(book, name, field)
+    for number, stage in enumerate(policy.stages, 1):
+        where = f", stage {number}" if len(policy.stages) > 1 else ""
+        refuse_impossible(stage, book, f"{field}{where}", f"{field}.approve")

@@ -13,7 +13,7 @@ import msgspec
 
 from signoff.core.address import canonical, is_internal
 from signoff.core.errors import NotFound
-from signoff.core.model import StandIn
+from signoff.core.model import Actor, ActorKind, StandIn
 from signoff.core.people import Team, absence_at
 from signoff.core.policy import Policy, compile_policy
 from signoff.core.standing import DECIDING
@@ -102,6 +102,17 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
             for giver, absence in away
             if giver.active and absence is not None and absence.delegate == person_id
         )
+
+    def actor(self, person_id: str, at: datetime, via: str = "") -> Actor | None:
+        """The person as somebody who acts at ``at``; None when there is no such active person."""
+        person = self.people.get(person_id)
+        if person is None or not person.active:
+            return None
+        return Actor(
+            ActorKind.PERSON, person.id, self.workspace.id, names=self.names_of(person), roles=frozenset(person.roles),
+            sponsors=(person.id,), via=via, self_approval=self.workspace.self_approval,
+            stand_ins=self.stand_ins(person.id, at),
+        )  # fmt: skip
 
     def person(self, name: str) -> Person | None:
         """The active person of that id or address."""

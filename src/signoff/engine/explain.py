@@ -11,16 +11,16 @@ from msgspec.structs import replace
 
 from signoff.core.hours import later
 from signoff.core.model import ActorKind, Intent, Requester, Task
+from signoff.core.notices import told
 from signoff.core.outlook import Contact, ContactKind, outlook
-from signoff.core.people import absence_at
 from signoff.core.plan import HumanStep, Plan
 from signoff.core.policy import applied
 from signoff.core.quorum import counts, needed, seat
-from signoff.core.standing import asked, requesters_side
+from signoff.core.standing import DECIDING_PARTIES, asked, requesters_side, standing
 from signoff.core.tasks import Sign, Stage, TaskSpec, Vote
 from signoff.core.wake import spec_of
 from signoff.engine.directory import NamedPolicy, Snapshot
-from signoff.engine.staffing import DECIDING_ROLES, barred_from, called, recipients, roster
+from signoff.engine.staffing import addressed, barred_from, called, roster_of
 
 STEP: Final = "approve"
 
@@ -77,29 +77,33 @@ def explain(intent: Intent, task: Task, book: Snapshot, now: datetime) -> Explan
     if not isinstance(step, HumanStep):
         raise TypeError(f"step {task.step!r} is not a human step")
     barred = barred_from(spec, book, requesters_side(intent))
-    contacts = [Foretold(contact, _reached(contact, task, book)) for contact in outlook(intent, task)]
     return Explanation(
         spec=spec,
         step=step,
         task=task,
         intent=intent,
         zone=spec.hours.zone if spec.hours else "UTC",
-        may_decide=_reaches(intent, task, book, barred, now),
+        may_decide=_reaches(intent, task, book, now),
         barred=tuple(person for person in called(book, tuple(asked(intent, task))) if person in barred),
-        asked=recipients(book, task.assigned or spec.stages[task.stage].approvers, now),
+        asked=addressed(intent, task, told(spec, task), book, now),
         stages=[_stage(number, stage, task, book) for number, stage in enumerate(spec.stages)],
-        contacts=contacts,
+        contacts=_foretold(intent, task, book),
     )
 
 
-def _reached(contact: Contact, task: Task, book: Snapshot) -> tuple[str, ...]:
-    """Who hears of it: nobody is asked again who has answered this stage, or for whom somebody has."""
-    people = recipients(book, contact.to, contact.at)
-    if contact.kind is ContactKind.DEADLINE:
-        return people
+def _foretold(intent: Intent, task: Task, book: Snapshot) -> list[Foretold]:
+    """Whom each contact will reach: nobody is asked again who has answered this stage, or for whom somebody has."""
     votes = [vote for vote in task.votes if vote.at_stage == task.stage]
     answered = {vote.person for vote in votes} | {seat(vote) for vote in votes}
-    return tuple(person for person in people if person not in answered)
+    found = []
+    for contact in outlook(intent, task):
+        if contact.kind is ContactKind.ESCALATION:  # from then on they may decide
+            task = replace(task, escalated=contact.number)
+        people = addressed(intent, task, contact.to, book, contact.at)
+        if contact.kind is not ContactKind.DEADLINE:
+            people = tuple(person for person in people if person not in answered)
+        found.append(Foretold(contact, people))
+    return found
 
 
 def hypothetical(found: NamedPolicy, book: Snapshot, at: datetime, workspace: str) -> Explanation:
@@ -108,7 +112,7 @@ def hypothetical(found: NamedPolicy, book: Snapshot, at: datetime, workspace: st
         id=STEP, task=TaskSpec(outcomes=(*TaskSpec().outcomes, found.policy.fallback_outcome or "approved"))
     )
     step = applied(bare, found.policy, found.name, "policy")
-    step = replace(step, task=replace(step.task, roster=roster(step.task, book)), on_timeout=None)
+    step = replace(step, task=replace(step.task, roster=roster_of(step.task, book)), on_timeout=None)
     hours = step.task.hours if step.task.deadline_in_hours else None
     task = Task(1, STEP, at, "", deadline_at=later(hours, at, step.deadline) if step.deadline else None)
     intent = Intent(
@@ -119,31 +123,20 @@ def hypothetical(found: NamedPolicy, book: Snapshot, at: datetime, workspace: st
     return replace(made, step=replace(step, on_timeout=found.policy.goto or None))
 
 
-def _reaches(
-    intent: Intent, task: Task, book: Snapshot, barred: frozenset[str], now: datetime
-) -> list[Reach]:
-    """Everybody who may answer now, their own seat or another's."""
-    parties = asked(intent, task)
-    spec = spec_of(intent, task)
-    found: list[Reach] = []
-    handed = {given.giver: given for given in task.handed_over}
+def _reaches(intent: Intent, task: Task, book: Snapshot, now: datetime) -> list[Reach]:
+    """Everybody who may answer now, by their own say or another's: as the rule says that then lets them."""
     voted = {(v.person, seat(v)): v.outcome for v in task.votes if v.at_stage == task.stage}
-    for person_id, known in book.standing.items():
-        names = tuple(
-            sorted(n for n in known & parties if n not in spec.roster or person_id in spec.roster[n])
-        )
-        if not names or person_id in barred:
+    found: list[Reach] = []
+    for person in book.standing:
+        actor = book.actor(person, now)
+        ground = standing(actor, intent, task) if actor is not None else None
+        if ground is None:
             continue
-        if person_id in handed:
-            taker, why = handed[person_id].taker, "handed over"
-        else:
-            found.append(Reach(person_id, "", names, _why(names), voted.get((person_id, person_id), "")))
-            absence = absence_at(book.people[person_id].absences, now)
-            taker, why = (absence.delegate if absence else ""), "stands in while absent"
-        own = book.standing.get(taker, frozenset()) & parties  # their own say comes before anybody else's
-        able = taker in book.standing and taker not in barred and (not own or taker in handed)
-        if able and (person_id in handed or any(s.person == person_id for s in book.stand_ins(taker, now))):
-            found.append(Reach(taker, person_id, names, why, voted.get((taker, person_id), "")))
+        names, own = tuple(sorted(ground.names)), ground.principal == person
+        handed = any((one.giver, one.taker) == (ground.principal, person) for one in task.handed_over)
+        why = _why(names) if own else "handed over" if handed else "stands in while absent"
+        instead_of = "" if own else ground.principal
+        found.append(Reach(person, instead_of, names, why, voted.get((person, ground.principal), "")))
     return found
 
 
@@ -155,7 +148,7 @@ def _why(names: tuple[str, ...]) -> str:
 def _stage(number: int, stage: Stage, task: Task, book: Snapshot) -> StageView:
     state = "done" if number < task.stage else "open" if number == task.stage else "next"
     if not stage.approvers:
-        stage = replace(stage, approvers=DECIDING_ROLES)
+        stage = replace(stage, approvers=DECIDING_PARTIES)
     if number == task.stage and task.assigned:
         stage = replace(stage, approvers=task.assigned)
     yes = {seat(v) for v in task.votes if _counts(v, number, book)}

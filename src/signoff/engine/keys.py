@@ -82,15 +82,7 @@ class Keys:
 
     async def person(self, workspace: str, person_id: str, via: str) -> Actor | None:
         """The person as an actor, known by other means than a key; None when there is no such active person."""
-        book = await self._directory.of(workspace)
-        person = book.people.get(person_id)
-        if person is None or not person.active:
-            return None
-        actor = Actor(
-            ActorKind.PERSON, person.id, workspace, names=book.names_of(person), roles=frozenset(person.roles),
-            sponsors=(person.id,), via=via, self_approval=book.workspace.self_approval,
-        )  # fmt: skip
-        return await self._standing_in(actor)
+        return (await self._directory.of(workspace)).actor(person_id, self._clock.now(), via)
 
     async def _actor(self, key: ApiKey, via: str) -> Actor:
         snapshot = await self._directory.of(key.workspace)
@@ -109,7 +101,7 @@ class Keys:
             account = next((a for a in snapshot.by_address.values() if a.id == key.actor_id), None)
             if account is None or account.status != "active":
                 raise Unauthenticated("key_revoked", "The account of this key is not active.")
-            sponsors = tuple(filter(None, {key.created_by, account.created_by}))
+            sponsors = tuple(dict.fromkeys(filter(None, (key.created_by, account.created_by))))
             actor = Actor(kind, account.id, key.workspace, address=account.address, sponsors=sponsors)
         return replace(actor, via=via, self_approval=snapshot.workspace.self_approval)
 

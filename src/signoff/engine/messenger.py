@@ -18,7 +18,8 @@ from signoff.core.ids import visit_ref
 from signoff.core.model import Task, system
 from signoff.core.notices import Notice, NoticeKind
 from signoff.core.timing import Backoff
-from signoff.engine.audience import EMAIL, Recipient, Told, audience, current, email_of, ways
+from signoff.core.wake import began_at
+from signoff.engine.audience import EMAIL, Recipient, Told, audience, current, email_of, unheard, ways
 from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory, Snapshot
 from signoff.engine.engine import Engine
@@ -82,10 +83,13 @@ class Messenger:
                 reach[row.workspace] = await self._reach(book)
             told = await self._told(notice) if notice.kind is NoticeKind.DECIDED else []
             people = audience(notice, stored.intent, told, book, reach[row.workspace])
-            expansions.append(self._expansion(row, notice, people))
+            alarm = [_nobody(row, self._clock.now())] if unheard(notice, stored.intent, book) else []
+            expansions.append(self._expansion(row, notice, people, alarm))
         await self._store.messages.expand(expansions)
 
-    def _expansion(self, row: Outgoing, notice: Notice, people: Sequence[Recipient]) -> Expansion:
+    def _expansion(
+        self, row: Outgoing, notice: Notice, people: Sequence[Recipient], alarm: Sequence[Outgoing]
+    ) -> Expansion:
         now = self._clock.now()
         reachable = [one for one in people if one.ways]
         rows = [_row_to(row, one.person, one.ways[0], now) for one in reachable]
@@ -98,7 +102,7 @@ class Messenger:
                 messages.append(
                     replace(lost, state=FAILED, error="no address for any channel that is set up")
                 )
-        return Expansion(row.id, rows, messages)
+        return Expansion(row.id, [*rows, *alarm], messages)
 
     async def _reach(self, book: Snapshot) -> Reach:
         """The addresses of the people of a workspace, by channel."""
@@ -199,6 +203,12 @@ class Messenger:
 
     # -- what did not arrive
 
+    async def _heard(self, notice: Notice, since: datetime) -> bool:
+        """Whether somebody was asked, since the stage began."""
+        asking = {kind.value for kind in ASKING}
+        told = await self._store.messages.of_task(notice.intent, notice.visit)
+        return any(m.state == SENT and m.kind in asking and m.at >= since for m in told)
+
     async def _failed(self, row: Outgoing, notice: Notice, failure: NotSent) -> None:
         now = self._clock.now()
         if failure.wait:  # who asks to wait is there: that is no failed attempt
@@ -234,7 +244,19 @@ class Messenger:
     async def give_up(self, row: Outgoing) -> None:
         """Nobody heard of it: the ladder moves on, once, however often this is asked."""
         notice = _NOTICE.decode(row.notice)
-        command = Unreachable(notice.visit, "No message about it could be delivered to anybody.")
+        stored = await self._store.intents.get(row.intent)
+        if stored is None:
+            return
+        book = await self._directory.of(row.workspace)
+        empty = unheard(notice, stored.intent, book)
+        reason = "There is nobody to tell." if empty else "No message about it could be delivered to anybody."
+        task = stored.intent.open
+        command = Unreachable(
+            notice.visit, reason, notice.stage,
+            level=notice.number if notice.kind is NoticeKind.ESCALATED else getattr(task, "escalated", 0),
+            heard=isinstance(task, Task) and await self._heard(notice, began_at(task)),
+        )  # fmt: skip
+        log.warning("nobody hears of %s: %s", visit_ref(notice.intent, notice.visit), reason)
         once = Once("courier", row.id, row.id, lambda change: b"{}")
         try:
             await self._engine.handle(

@@ -18,7 +18,17 @@ from signoff.core.scenario import Scenario
 from signoff.core.tasks import Fallback, Risk, Sign, Stage, sign_of
 from signoff.engine.directory import Directory, Snapshot
 from signoff.engine.forms import check_schema
-from signoff.engine.staffing import barred_from, decidable, nobody, refuse_unknown_teams, roster, spelled
+from signoff.engine.staffing import (
+    barred_from,
+    called,
+    decidable,
+    known_person,
+    refuse_impossible,
+    refuse_unknown_teams,
+    roster_of,
+    spelled,
+    stage_name,
+)
 from signoff.store.rows import plan_digest
 from signoff.store.store import Store
 
@@ -28,7 +38,10 @@ Side = tuple[str, ...]
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
-    """An intent ready to be submitted: a checked, frozen plan and the payload's canonical bytes."""
+    """An intent ready to be submitted: a checked, frozen plan and the payload's canonical bytes.
+
+    ``behind``: persons on the requester's side beside those behind the key that submits it.
+    """
 
     type: str
     payload: bytes
@@ -39,6 +52,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     reply_to: str = ""
     correlation_id: str = ""
     claimed_from: str = ""
+    behind: Side = ()
     deadline_at: datetime | None = None
     scenario_id: str = ""
     retry_of: str = ""
@@ -79,7 +93,8 @@ class Planner:
             if request.plan.has_gate:
                 warnings = (*warnings, f"human_task is ignored: workflow {workflow.name!r} governs this type")
             plan = stored
-        frozen, digest_of_plan, more = self._frozen(plan, book, side)
+        behind = _behalf(request, book)
+        frozen, digest_of_plan, more = self._frozen(plan, book, tuple(dict.fromkeys((*side, *behind))))
         return Submission(
             type=request.intent_type,
             payload=payload,
@@ -90,6 +105,7 @@ class Planner:
             reply_to=request.reply_to,
             correlation_id=request.correlation_id,
             claimed_from=request.claimed_from,
+            behind=behind,
             deadline_at=request.deadline_at,
             warnings=(*warnings, *more),
         )
@@ -112,6 +128,13 @@ class Planner:
             scenario_id=scenario.scenario_id,
             warnings=(*scenario.warnings, *more),
         )
+
+
+def _behalf(request: Direct, book: Snapshot) -> Side:
+    """The person for whom it is asked, if the request names one."""
+    if not request.on_behalf_of:
+        return ()
+    return (known_person(book, request.on_behalf_of, "on_behalf_of").id,)
 
 
 def _first_agent(plan: Plan) -> str:
@@ -151,14 +174,20 @@ def _asking(step: HumanStep, plan: Plan, book: Snapshot, side: Side, warnings: l
     barred = barred_from(task, book, side)
     strict = plan.source.startswith("workflow")
     stages = tuple(
-        _staffed(stage, step.id, book, barred, None if strict else warnings) for stage in task.stages
+        _staffed(number, step, book, barred, None if strict else warnings)
+        for number in range(len(task.stages))
     )
     rungs = tuple(replace(rung, to=spelled(rung.to)) for rung in task.escalate)
-    if strict:
-        for rung in rungs:
+    for number, rung in enumerate(rungs, 1):
+        if strict:
             refuse_unknown_teams(rung.to, book, f"steps.{step.id}.human.escalate")
+        if not set(called(book, rung.to)) - barred:
+            warnings.append(
+                f"step {step.id!r}: escalation {number} ({', '.join(rung.to)}) reaches nobody who may decide; "
+                "the next one follows it at once"
+            )
     task = replace(task, stages=stages, escalate=rungs)
-    return replace(step, task=replace(task, roster=roster(task, book)))
+    return replace(step, task=replace(task, roster=roster_of(task, book)))
 
 
 def _under_policy(step: HumanStep, book: Snapshot) -> HumanStep:
@@ -188,21 +217,22 @@ def _check_fallback(step: HumanStep, book: Snapshot) -> None:
 
 
 def _staffed(
-    stage: Stage, step: str, book: Snapshot, barred: frozenset[str], warnings: list[str] | None
+    number: int, step: HumanStep, book: Snapshot, barred: frozenset[str], warnings: list[str] | None
 ) -> Stage:
     """The stage, if enough people can decide it; refused otherwise. In AXP's requests (``warnings``) names that nobody
     here has fall back to owners and admins.
     """
+    stage = step.task.stages[number]
     stage = replace(stage, approvers=spelled(stage.approvers))
+    field = f"steps.{step.id}.human.{'policy' if step.task.policy else 'approvers'}"
     if warnings is None:
-        refuse_unknown_teams(stage.approvers, book, f"steps.{step}.human.approvers")
+        refuse_unknown_teams(stage.approvers, book, field)
     elif stage.approvers and not decidable(stage, book):
         warnings.append(
-            f"step {step!r}: nobody here is called {', '.join(stage.approvers)}; owners and admins may decide"
+            f"step {step.id!r}: nobody here is called {', '.join(stage.approvers)}; owners and admins may decide"
         )
         stage = replace(stage, approvers=(*stage.approvers, "role:owner", "role:admin"))
-    if not decidable(stage, book, barred):
-        raise nobody(step, stage, barred)
+    refuse_impossible(stage, book, stage_name(step, step.task, number), field, barred)
     return stage
 
 

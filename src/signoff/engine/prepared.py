@@ -10,14 +10,23 @@ from msgspec.structs import replace
 
 from signoff.core import commands as c
 from signoff.core.errors import Conflict, Invalid
-from signoff.core.fields import suggestion
 from signoff.core.model import Actor, Intent, Task
-from signoff.core.standing import DECIDING, requesters_side
+from signoff.core.standing import DECIDING, requesters_side, roster, stage_now
 from signoff.core.tasks import Stage
 from signoff.core.wake import spec_of
 from signoff.engine.directory import Snapshot
 from signoff.engine.forms import checked_form
-from signoff.engine.staffing import barred_from, decidable, nobody, refuse_unknown_teams, spelled
+from signoff.engine.staffing import (
+    barred_from,
+    decidable,
+    eligible,
+    known_person,
+    members,
+    refuse_impossible,
+    refuse_unknown_teams,
+    spelled,
+    stage_name,
+)
 from signoff.store.entries import Person
 
 
@@ -40,13 +49,23 @@ def _answer(command: c.Answer, actor: Actor, intent: Intent, book: Snapshot) -> 
 def _delegate(command: c.Delegate, actor: Actor, intent: Intent, book: Snapshot) -> c.Command:
     taker = deciding_person(book, command.to, "to")
     task = intent.open
-    if isinstance(task, Task) and taker.id in barred_from(
-        spec_of(intent, task), book, requesters_side(intent)
-    ):
+    if not isinstance(task, Task):
+        return replace(command, to=taker.id)
+    barred = barred_from(spec_of(intent, task), book, requesters_side(intent))
+    if taker.id in barred:
         raise Invalid(
             "self_approval", f"{taker.name or taker.email} stands on the requester's side.", field="to",
             hint="Hand it over to somebody else.",
         )  # fmt: skip
+    stage, pinned = stage_now(intent, task), roster(intent, task)
+    givers = {one.giver for one in task.handed_over}
+    asked_already = taker.id in eligible(stage, book, barred | givers, pinned)
+    # whoever may decide already gets no second say, so one seat less is left
+    if asked_already and not decidable(stage, book, barred | givers | {actor.id}, pinned):
+        raise Invalid(
+                "too_few_left", f"{taker.name or taker.email} may decide this already, and nobody counts twice.",
+                field="to", hint="Hand it to somebody who is not asked yet.",
+            )  # fmt: skip
     return replace(command, to=taker.id)
 
 
@@ -57,34 +76,28 @@ def _reassign(command: c.Reassign, actor: Actor, intent: Intent, book: Snapshot)
     task = intent.open
     if isinstance(task, Task) and to:
         present = spec_of(intent, task).stages[task.stage]
-        _refuse_undecidable(intent, task, Stage(to, present.need, present.reject_after, present.every), book)
-    return replace(command, to=to)
+        stage = Stage(to, present.need, present.reject_after, present.every)
+        barred = barred_from(spec_of(intent, task), book, requesters_side(intent))
+        refuse_impossible(stage, book, f"Step {task.step!r}", "to", barred)
+    return replace(command, to=to, roster=members(book, to))
 
 
 @_prepared.register
 def _revise(command: c.Revise, actor: Actor, intent: Intent, book: Snapshot) -> c.Command:
     task = intent.open
     if isinstance(task, Task):
-        for stage in spec_of(intent, task).stages:
-            _refuse_undecidable(intent, task, stage, book, actor.id)
+        step, spec = intent.plan.by_id[task.step], spec_of(intent, task)
+        barred = barred_from(spec, book, requesters_side(intent) | {actor.id})
+        for number, stage in enumerate(spec.stages):
+            asked_now = stage_now(intent, task) if number == task.stage == 0 else stage
+            what = stage_name(step, spec, number)
+            refuse_impossible(asked_now, book, what, "payload", barred, roster(intent, task))
     return command
-
-
-def _refuse_undecidable(intent: Intent, task: Task, stage: Stage, book: Snapshot, editor: str = "") -> None:
-    side = requesters_side(intent) | ({editor} if editor else set())
-    barred = barred_from(spec_of(intent, task), book, side)
-    if not decidable(stage, book, barred):
-        raise nobody(task.step, stage, barred)
 
 
 def deciding_person(book: Snapshot, name: str, field: str) -> Person:
     """An active person of the workspace with an approving role; raises Invalid for anybody else."""
-    person = book.person(name)
-    if person is None:
-        hint = suggestion(name, [p.email for p in book.people.values() if p.active])
-        raise Invalid(
-            "unknown_person", f"{field}: nobody here is called {name[:128]!r}.", field=field, hint=hint
-        )
+    person = known_person(book, name, field)
     if DECIDING.isdisjoint(person.roles):
         raise Invalid(
             "not_an_approver", f"{field}: {person.email} has no approving role.", field=field,

@@ -2,25 +2,30 @@
 left hanging.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Final
 
 from signoff.core.errors import Invalid
 from signoff.core.fields import suggestion
+from signoff.core.model import Intent, Task
 from signoff.core.parties import TEAM, party
-from signoff.core.people import absence_at
+from signoff.core.people import Rotation, absence_at
+from signoff.core.plan import Step
 from signoff.core.quorum import needed, tally
-from signoff.core.standing import DECIDING
+from signoff.core.standing import DECIDING_PARTIES, asked, requesters_side, standing
 from signoff.core.tasks import Sign, Stage, TaskSpec, Vote
+from signoff.core.wake import spec_of
 from signoff.engine.directory import Snapshot
+from signoff.store.entries import Person
 
-DECIDING_ROLES: Final = tuple(f"role:{role}" for role in sorted(DECIDING))
+Roster = Mapping[str, Collection[str]]
+NO_ROSTER: Final[Roster] = {}
 
 
 def called(book: Snapshot, names: Collection[str]) -> list[str]:
     """Ids of the active people whom these names mean, in the order of the directory; no names: whoever may decide."""
-    wanted = frozenset(names or DECIDING_ROLES)
+    wanted = frozenset(names or DECIDING_PARTIES)
     return [person_id for person_id, known in book.standing.items() if known & wanted]
 
 
@@ -29,14 +34,25 @@ def spelled(names: Collection[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(party(name) or name for name in names))
 
 
-def decidable(stage: Stage, book: Snapshot, barred: Collection[str] = ()) -> bool:
-    """Whether enough distinct people could pass this stage, ``barred`` (person ids) left out."""
-    wanted = frozenset(stage.approvers or DECIDING_ROLES)
-    votes = tuple(
-        Vote(person, "approved", Sign.POSITIVE, for_names=book.standing[person] & wanted)
-        for person in called(book, stage.approvers)
+def eligible(
+    stage: Stage, book: Snapshot, barred: Collection[str] = (), roster: Roster = NO_ROSTER
+) -> dict[str, frozenset[str]]:
+    """Who could decide a stage, ``barred`` (person ids) left out, and by which of its names. ``roster``: who was in
+    each team and role when it was asked; whoever joined later could not.
+    """
+    wanted = frozenset(stage.approvers or DECIDING_PARTIES)
+    found = {
+        person: frozenset(n for n in known & wanted if n not in roster or person in roster[n])
+        for person, known in book.standing.items()
         if person not in barred
-    )
+    }
+    return {person: names for person, names in found.items() if names}
+
+
+def decidable(stage: Stage, book: Snapshot, barred: Collection[str] = (), roster: Roster = NO_ROSTER) -> bool:
+    """Whether enough distinct people could pass this stage."""
+    able = eligible(stage, book, barred, roster)
+    votes = tuple(Vote(who, "approved", Sign.POSITIVE, for_names=names) for who, names in able.items())
     return len(votes) >= needed(stage) and tally(stage, 0, votes) is not None
 
 
@@ -46,22 +62,54 @@ def barred_from(spec: TaskSpec, book: Snapshot, side: Collection[str]) -> frozen
     return frozenset() if allowed else frozenset(side)
 
 
-def nobody(step: str, stage: Stage, barred: Collection[str]) -> Invalid:
-    """The refusal of a stage that could never be passed."""
-    whom = ", ".join(stage.approvers) or "a person with an approving role"
-    count = needed(stage)
-    many = (
-        f"{count} people are needed, and there are not so many"
-        if count > 1
-        else "nobody in this workspace could decide it"
-    )
+def refuse_impossible(
+    stage: Stage,
+    book: Snapshot,
+    what: str,
+    field: str,
+    barred: Collection[str] = (),
+    roster: Roster = NO_ROSTER,
+) -> None:
+    """Raise Invalid when a stage could never be passed, or never be rejected, by whom there is beside ``barred``.
+
+    ``what``: where the stage stands, in words: step, policy, number.
+    """
+    able = eligible(stage, book, barred, roster)
+    whom = ", ".join(stage.approvers) or "people with an approving role"
     apart = " beside the requester's own side" if barred else ""
-    return Invalid(
-        "nobody_eligible",
-        f"Step {step!r}: {many}{apart} ({whom}).",
-        field=f"steps.{step}.human.approvers",
-        hint="Add the person first: signoff keys create --person EMAIL.",
-    )
+    there = f"there {'are' if len(able) > 1 else 'is'} {len(able) or 'nobody'}{apart} ({whom})"
+    if not decidable(stage, book, barred, roster):
+        count = needed(stage)
+        takes = f"{count} different people are needed" if count > 1 else "a person is needed"
+        takes += ", one of each" if stage.every else ""
+        raise Invalid(
+            "nobody_eligible", f"{what}: {takes}, and {there}.", field=field,
+            hint="Add the people first: signoff people add EMAIL; or name others.",
+        )  # fmt: skip
+    if stage.reject_after > len(able):
+        raise Invalid(
+            "never_rejected", f"{what}: {stage.reject_after} rejections would end it, and {there}.", field=field,
+            hint="Make reject_after smaller, or name more people.",
+        )  # fmt: skip
+
+
+def stage_name(step: Step, spec: TaskSpec, number: int) -> str:
+    """Where a stage stands, in words."""
+    policy = f", policy {spec.policy}" if spec.policy else ""
+    stage = f", stage {number + 1}" if len(spec.stages) > 1 else ""
+    return f"Step {step.id!r}{policy}{stage}"
+
+
+def known_person(book: Snapshot, name: str, field: str) -> Person:
+    """The active person of that id or address; raises Invalid when there is none."""
+    person = book.person(name)
+    if person is None:
+        emails = [p.email for p in book.people.values() if p.active]
+        hint = suggestion(name, emails) or "Add the person first: signoff people add EMAIL."
+        raise Invalid(
+            "unknown_person", f"{field}: nobody here is called {name[:128]!r}.", field=field, hint=hint
+        )
+    return person
 
 
 def refuse_unknown_teams(names: Collection[str], book: Snapshot, field: str) -> None:
@@ -74,38 +122,74 @@ def refuse_unknown_teams(names: Collection[str], book: Snapshot, field: str) -> 
             raise Invalid("unknown_team", f"{field}: there is no team {team!r}.", field=field, hint=hint)
 
 
-def roster(spec: TaskSpec, book: Snapshot) -> dict[str, tuple[str, ...]]:
+def roster_of(spec: TaskSpec, book: Snapshot) -> dict[str, tuple[str, ...]]:
     """Who is in each team and role that the task names, now."""
-    names: list[str] = []
-    for stage in spec.stages:
-        names += stage.approvers or DECIDING_ROLES
-    names += [name for rung in spec.escalate for name in rung.to]
+    names = [name for stage in spec.stages for name in stage.approvers or DECIDING_PARTIES]
+    return members(book, (*names, *(name for rung in spec.escalate for name in rung.to)))
+
+
+def members(book: Snapshot, names: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Who is in each of these teams and roles now."""
     groups = {name for name in names if name.startswith(("team:", "role:"))}
     return {group: tuple(sorted(called(book, (group,)))) for group in sorted(groups)}
 
 
-def recipients(book: Snapshot, names: Collection[str], at: datetime) -> tuple[str, ...]:
+def anybody(person: str) -> bool:
+    return True
+
+
+def recipients(
+    book: Snapshot, names: Collection[str], at: datetime, able: Callable[[str], bool] = anybody
+) -> tuple[str, ...]:
     """Ids of who is told at ``at``: of a team with a rotation who is on call, else all who are meant; a delegate
-    instead of who is absent. Somebody is always told: where all are absent without a delegate, all are.
+    instead of who is absent. Only the ``able`` are told, and of them somebody always: where all are absent without a
+    delegate, all are.
     """
     found: list[str] = []
-    for name in names or DECIDING_ROLES:
-        team = book.teams.get(name.removeprefix(TEAM)) if name.startswith(TEAM) else None
-        if team is not None and team.rotation is not None:
-            turn = [person for person in team.rotation.in_order(at) if person in book.standing]
-            found += next((here for person in turn if (here := _here(book, person, at))), turn)
+    for name in names or DECIDING_PARTIES:
+        turns = rotation_of(book, name)
+        if turns is not None:
+            turn = [person for person in turns.in_order(at) if person in book.standing]
+            told = next((here for one in turn if (here := _here(book, one, at, able))), None)
         else:
-            meant = called(book, (name,))
-            found += [told for person in meant for told in _here(book, person, at)] or meant
+            turn = called(book, (name,))
+            told = [person for one in turn for person in _here(book, one, at, able)]
+        found += told or [person for person in turn if able(person)]
     return tuple(dict.fromkeys(found))
 
 
-def _here(book: Snapshot, person_id: str, at: datetime) -> list[str]:
+def rotation_of(book: Snapshot, name: str) -> Rotation | None:
+    """The rotation of the team that a party names, if it is one and has one."""
+    team = book.teams.get(name.removeprefix(TEAM)) if name.startswith(TEAM) else None
+    return team.rotation if team is not None else None
+
+
+def addressed(
+    intent: Intent, task: Task, names: Collection[str], book: Snapshot, at: datetime
+) -> tuple[str, ...]:
+    """Ids of who is asked when these names are, at ``at``: of those meant only who may then answer. Who only wants to
+    know hears of it too, unless it is the requester's side, which is told as such when it is decided.
+    """
+    spec = spec_of(intent, task)
+    barred = barred_from(spec, book, requesters_side(intent))
+
+    def able(person: str) -> bool:
+        actor = book.actor(person, at)
+        return actor is not None and standing(actor, intent, task) is not None
+
+    curious = [name for name in names if name in spec.notify and name not in asked(intent, task)]
+    others = [name for name in names if name not in curious]
+    found = recipients(book, others, at, able) if others or not names else ()
+    more = recipients(book, curious, at, lambda person: person not in barred) if curious else ()
+    return tuple(dict.fromkeys((*found, *more)))
+
+
+def _here(book: Snapshot, person_id: str, at: datetime, able: Callable[[str], bool]) -> list[str]:
     """The person, or while absent the delegate if that one is here: it is not passed on twice."""
     absence = absence_at(book.people[person_id].absences, at)
     if absence is None:
-        return [person_id]
+        return [person_id] if able(person_id) else []
     delegate = book.people.get(absence.delegate)
     if delegate is None or not delegate.active or absence_at(delegate.absences, at) is not None:
         return []
-    return [delegate.id]
+    return [delegate.id] if able(delegate.id) else []

@@ -14,6 +14,7 @@ from signoff.core.commands import Cancel, Command, Patch, PatchTarget, Report, R
 from signoff.core.direct import compile_direct
 from signoff.core.errors import Conflict, Invalid, Refused
 from signoff.core.model import FINAL, Fault, Intent, Status
+from signoff.core.standing import requesters_side
 from signoff.engine.jobs import Wish
 from signoff.engine.planning import Submission, freeze
 from signoff.engine.view import Seen
@@ -272,7 +273,8 @@ async def retry(call: Call) -> bytes:
             f"The intent is {old.status.value}; only what failed, timed out or was canceled is repeated.",
             details={"status": old.status.value},
         )
-    plan, warnings = freeze(old.plan, await book_of(call), call.actor.sponsors)
+    behind = tuple(sorted(requesters_side(old)))  # repeated by somebody else, it stays their request too
+    plan, warnings = freeze(old.plan, await book_of(call), (*call.actor.sponsors, *behind))
     lasted = old.deadline_at - old.created_at if old.deadline_at else None
     submission = Submission(
         type=old.type,
@@ -284,6 +286,7 @@ async def retry(call: Call) -> bytes:
         reply_to=old.reply_to,
         correlation_id=str(uuid.uuid4()),
         claimed_from=old.requester.claimed,
+        behind=behind,
         deadline_at=call.parts.clock.now() + lasted if lasted else None,
         scenario_id=old.scenario_id,
         retry_of=old.id,

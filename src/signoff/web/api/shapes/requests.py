@@ -18,7 +18,10 @@ class Strict(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class CreateIntent(Struct, kw_only=True):
-    """An intent. Where its type has a workflow, that is its plan; else ``human_task``, else ``to_agent``."""
+    """An intent. Where its type has a workflow, that is its plan; else ``human_task``, else ``to_agent``.
+
+    ``on_behalf_of``: the person who wants it (an address or id), who then stands on the requester's side.
+    """
 
     intent_type: str
     to_agent: str = ""
@@ -26,6 +29,7 @@ class CreateIntent(Struct, kw_only=True):
     reply_to: str = ""
     correlation_id: str = ""
     from_agent: str = ""
+    on_behalf_of: str = ""
     deadline_at: datetime | None = None
     remind_after_seconds: Count | None = None
     remind_interval_seconds: Count | None = None

@@ -189,7 +189,9 @@ def _go_on(story: Story, fact: e.Fact) -> None:
             story.taken_by = person
         case e.Revised(revision=revision, digest=digest):
             story.revision, story.digest, story.votes = revision, digest, {}
+            story.assigned = () if story.stage else story.assigned
             story.stage, story.taken_by = 0, ""
+            story.reminded = story.escalated = 0
         case e.Decided():
             story.decided = fact
 

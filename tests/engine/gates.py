@@ -1,0 +1,135 @@
+"""A workspace in memory and one gate in it: every act goes through the real rules, and nothing else is needed."""
+
+from datetime import timedelta
+from typing import Any
+
+from signoff.core import commands as c
+from signoff.core import events as e
+from signoff.core.access import may
+from signoff.core.advance import advance
+from signoff.core.errors import Refused
+from signoff.core.ids import new_intent_id
+from signoff.core.model import Actor, ActorKind, Intent, Requester, Task, system
+from signoff.core.people import Absence, Team
+from signoff.core.plan import HumanStep, Plan
+from signoff.core.standing import standing
+from signoff.core.tasks import TaskSpec
+from signoff.engine.directory import Snapshot
+from signoff.engine.explain import explain
+from signoff.engine.planning import freeze
+from signoff.engine.prepared import prepared
+from signoff.engine.staffing import addressed
+from signoff.notify.letter import ASKING
+from signoff.store.entries import Person, Workspace
+from tests.builders import START, WORKSPACE
+
+PEOPLE = tuple(f"per_{name}" for name in "abcde")
+
+
+class Office:
+    """A workspace in memory and one gate in it; every act goes through the real rules."""
+
+    def __init__(self, teams: dict[str, tuple[str, ...]], owners: tuple[str, ...]) -> None:
+        self.now = START
+        roles = {p: ("owner", "approver") if p in owners else ("approver",) for p in PEOPLE}
+        self.people = {p: Person(p, WORKSPACE, f"{p[4:]}@acme.example", "", roles[p], START) for p in PEOPLE}
+        self.teams = {name: Team(name, who) for name, who in teams.items()}
+        self.facts: list[tuple[e.Fact, Snapshot]] = []
+        self.intent: Intent | None = None
+        self.warnings: tuple[str, ...] = ()
+
+    @property
+    def book(self) -> Snapshot:
+        space = Workspace(WORKSPACE, "acme", "prod", False, START)
+        return Snapshot(space, {}, {}, self.people, {}, self.teams)
+
+    def actor(self, who: str) -> Actor:
+        book = self.book
+        names = book.standing.get(who, frozenset())
+        roles = frozenset(self.people[who].roles) if names else frozenset()
+        return Actor(
+            ActorKind.PERSON,
+            who,
+            WORKSPACE,
+            names=names,
+            roles=roles,
+            sponsors=(who,),
+            stand_ins=book.stand_ins(who, self.now),
+        )
+
+    def submit(self, spec: TaskSpec, side: tuple[str, ...], deadline: timedelta | None = None) -> None:
+        asking = Plan((HumanStep(id="ok", task=spec, deadline=deadline),), source="workflow")
+        plan, self.warnings = freeze(asking, self.book, side)
+        requester = Requester(ActorKind.SERVICE, "sa_ci", persons=side)
+        command = c.Submit(
+            id=new_intent_id(1_700_000_000_000, b"0123456789"), workspace=WORKSPACE, type="t.v1", requester=requester,
+            plan=plan, plan_digest="p" * 64, payload_digest="0" * 64,
+        )  # fmt: skip
+        self.apply(Actor(ActorKind.SERVICE, "sa_ci", WORKSPACE, sponsors=side), command)
+
+    def apply(self, actor: Actor, command: c.Command) -> None:
+        book = self.book
+        if self.intent is not None:
+            command = prepared(actor, self.intent, command, book)
+        change = advance(actor, self.intent, command, self.now, b"0123456789abcdef")
+        self.intent = change.after
+        self.facts += [(sealed.fact, book) for sealed in change.facts]
+        for notice in change.notices:
+            if isinstance(change.after.open, Task) and notice.kind in ASKING:
+                self.told_rightly(notice.to, book)
+
+    def told_rightly(self, names: tuple[str, ...], book: Snapshot) -> None:
+        """Whoever is asked can answer; the requester's side never is."""
+        for person in addressed(self.here, self.task, names, book, self.now):
+            assert person not in {*self.here.requester.persons, *self.here.editors}
+            may(self.actor(person), c.Answer("approved", digest=self.task.digest), self.here)
+        said = explain(self.here, self.task, book, self.now)
+        assert all(one.person not in self.here.requester.persons for one in said.may_decide)
+        for one in said.may_decide:
+            may(self.actor(one.person), c.Answer("approved", digest=self.task.digest), self.here)
+
+    def do(self, op: tuple[Any, ...], number: int) -> None:
+        self.now += timedelta(seconds=1)
+        if len(op) > 1 and isinstance(op[1], int):
+            able = [p for p in PEOPLE if standing(self.actor(p), self.here, self.task) is not None] or PEOPLE
+            op = (op[0], able[op[1] % len(able)], *op[2:])
+        match op:
+            case ("vote", who, outcome):
+                self.apply(self.actor(who), c.Answer(outcome, digest=self.task.digest))
+            case ("delegate", who, to):
+                self.apply(self.actor(who), c.Delegate(to))
+            case ("revise", who):
+                self.apply(self.actor(who), c.Revise(f"{number:064}"))
+            case ("escalate",):
+                self.now += timedelta(hours=1)
+                self.apply(system(WORKSPACE), c.Tick())
+            case ("reassign", to):
+                admin = Actor(ActorKind.PERSON, "per_admin", WORKSPACE, roles=frozenset({"admin"}))
+                self.apply(admin, c.Reassign(to))
+            case ("away", who, to) if who != to:
+                absence = Absence(START, START + timedelta(days=9), to)
+                self.people = {**self.people, who: replaced(self.people[who], absences=(absence,))}
+            case ("leave" | "join" as verb, who, name):
+                rest = tuple(m for m in self.teams[name].members if m != who)
+                self.teams = {**self.teams, name: Team(name, (*rest, who) if verb == "join" else rest)}
+            case ("end", who):
+                self.people = {**self.people, who: replaced(self.people[who], active=False)}
+
+    def demote(self, who: str) -> None:
+        """Take the person's deciding roles."""
+        self.people = {**self.people, who: replaced(self.people[who], roles=("member",))}
+
+    @property
+    def here(self) -> Intent:
+        assert self.intent is not None
+        return self.intent
+
+    @property
+    def task(self) -> Task:
+        if not isinstance(self.here.open, Task):
+            raise Refused("over", "over")
+        return self.here.open
+
+
+def replaced(person: Person, **changes: Any) -> Person:
+    return type(person)(**{name: getattr(person, name) for name in person.__struct_fields__} | changes)

@@ -1,0 +1,80 @@
+"""Who is asked: only who may then answer; and when there is nobody, that is said and the ladder goes on."""
+
+from datetime import timedelta
+
+from signoff.core import commands as c
+from signoff.engine.clock import FixedClock
+from signoff.store.store import Store
+from tests.builders import OTTO
+from tests.notify.post import post
+from tests.notify.town import Escalation, Reminders, asked, email, town
+
+HOUR = timedelta(hours=1)
+
+
+async def test_the_requesters_side_is_not_asked_reminded_or_escalated_to_and_hears_of_the_end(
+    store: Store, clock: FixedClock
+) -> None:
+    plan = asked(
+        "per_otto",
+        "per_rita",
+        remind=Reminders(HOUR, HOUR, 1),
+        escalate=(Escalation(2 * HOUR, ("per_ann", "per_rita")),),
+        notify=("per_rita",),
+    )
+    async with post() as server, town(store, clock, email(server.url)) as it:
+        intent = await it.submit(plan)  # through the service, behind which Rita stands
+        await it.for_days(0.25)
+        told = [(mail["To"].partition("@")[0], mail["Subject"].partition(":")[0]) for mail in server.mails]
+        assert told == [("otto", "A decision is needed"), ("otto", "Reminder 1"), ("ann", "Escalated to you")]
+        await it.do(intent.id, c.Answer("approved"), OTTO)
+        await it.carry()
+        assert [mail["Subject"].partition(":")[0] for mail in server.to("rita@acme.example")] == ["Approved"]
+
+
+async def test_whoever_handed_their_say_over_is_not_asked_any_more(store: Store, clock: FixedClock) -> None:
+    plan = asked("per_otto", remind=Reminders(HOUR, HOUR, 1))
+    async with post() as server, town(store, clock, email(server.url)) as it:
+        intent = await it.submit(plan)
+        await it.carry()
+        await it.do(intent.id, c.Delegate("per_ann"), OTTO)
+        await it.for_days(0.1)
+        told = [(mail["To"].partition("@")[0], mail["Subject"].partition(":")[0]) for mail in server.mails]
+        assert told == [
+            ("otto", "A decision is needed"),
+            ("ann", "A decision is needed"),
+            ("ann", "Reminder 1"),
+        ]
+
+
+async def test_an_empty_rung_is_recorded_and_the_next_one_follows_at_once_and_the_first_may_still_answer(
+    store: Store, clock: FixedClock
+) -> None:
+    rungs = (
+        Escalation(HOUR, ("per_rita",)),
+        Escalation(3 * HOUR, ("per_ann",)),
+        Escalation(5 * HOUR, ("per_gone",)),
+    )
+    async with post() as server, town(store, clock, email(server.url)) as it:
+        intent = await it.submit(asked("per_otto", escalate=rungs))
+        await it.for_days(0.1)
+        assert (await it.happened(intent.id))[-3:] == ["Escalated", "Undelivered", "Escalated"]
+        assert [mail["To"] for mail in server.mails] == ["otto@acme.example", "ann@acme.example"]
+        await it.for_days(0.15)
+        assert (await it.happened(intent.id))[-2:] == ["Escalated", "Undelivered"]
+        await it.do(intent.id, c.Answer("approved"), OTTO)
+        assert (await it.intent(intent.id)).ending == "approved"
+        await it.carry()
+        assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
+
+
+async def test_where_everybody_has_left_the_task_ends_as_undeliverable(
+    store: Store, clock: FixedClock
+) -> None:
+    async with post() as server, town(store, clock, email(server.url)) as it:
+        intent = await it.submit(asked("per_otto"))
+        await it.people_are(otto={"active": False})
+        await it.carry()
+        assert (await it.happened(intent.id))[-3:] == ["Undelivered", "Decided", "Failed"]
+        assert (await it.intent(intent.id)).ending == "undeliverable"
+        assert [mail["To"] for mail in server.mails] == ["rita@acme.example"]  # that it ended, as who asked

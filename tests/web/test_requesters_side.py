@@ -1,0 +1,69 @@
+"""Who asked for it, through whatever keys, names, revisions and repetitions, does not decide it."""
+
+from typing import Any
+
+from tests.web.world import PLAIN, World
+
+TWO = {"title": "May we?", "assignees": ["ann@acme.example", "otto@acme.example", "role:owner", "role:admin"]}
+
+
+async def gate(web: World, who: str = "ci", **fields: Any) -> str:
+    """A task that ann, otto and whoever runs the workspace may decide."""
+    intent_id = await web.send(who, intent_type=PLAIN, human_task=TWO, **fields)
+    return intent_id[:-4] + "0001"
+
+
+async def code(web: World, task_id: str, who: str) -> str:
+    return (await web.answer(task_id, "approved", who)).code
+
+
+async def test_who_made_the_key_or_the_account_behind_it_is_refused(web: World) -> None:
+    assert await code(web, await gate(web), "oscar") == "self_approval"
+    assert (await web.call("PATCH", "/v1/people/per_otto", {"roles": ["admin"]}, "oscar")).status == 200
+    web.keys["other"] = (await web.post("/v1/keys", {"service": "ci"}, "otto"))["api_key"]
+    task_id = await gate(web, "other")
+    assert await code(web, task_id, "oscar") == "self_approval"  # registered the service
+    assert await code(web, task_id, "otto") == "self_approval"  # made its second key
+    assert (await web.answer(task_id, "approved", "ann")).status == 200
+    web.keys["made"] = (await web.post("/v1/keys", {"agent": "helper"}, "other"))["api_key"]
+    assert await code(web, await gate(web, "made"), "otto") == "self_approval"  # through a service's agent
+
+
+async def test_for_whom_it_is_asked_is_refused_and_must_be_known(web: World) -> None:
+    task_id = await gate(web, on_behalf_of="Ann@acme.example")
+    assert await code(web, task_id, "ann") == "self_approval"
+    assert (await web.get(f"/v1/tasks/{task_id}/explain", "otto"))["requesters_side"] == [
+        "ann@acme.example",
+        "oscar@acme.example",
+    ]
+    assert (await web.answer(task_id, "approved", "otto")).status == 200
+    nobody = await web.post(
+        "/v1/intents", {"intent_type": PLAIN, "human_task": TWO, "on_behalf_of": "an@acme.example"}
+    )
+    assert (nobody.status, nobody.code, nobody["error"]["field"]) == (422, "unknown_person", "on_behalf_of")
+    assert "ann@acme.example" in nobody["error"]["hint"]
+    alone = {"title": "?", "assignees": ["ann@acme.example"]}
+    body = {"intent_type": PLAIN, "human_task": alone, "on_behalf_of": "per_ann"}
+    assert (await web.post("/v1/intents", body)).code == "nobody_eligible"
+
+
+async def test_repeating_it_does_not_take_anybody_off_the_requesters_side(web: World) -> None:
+    task_id = await gate(web, on_behalf_of="rita@acme.example")
+    task = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
+    revised = await web.post(
+        f"/v1/tasks/{task_id}/revise", {"payload": {"smaller": True}, "digest": task["digest"]}, "ann"
+    )
+    assert revised.status == 200
+    assert (await web.answer(task_id, "rejected", "otto")).status == 200
+    again = await web.post(f"/v1/intents/{task_id[:-4]}0000/retry", {}, "emma")
+    task_id = again["intent_id"][:-4] + "0001"
+    for who in ("ann", "oscar"):  # revised it; made the key that asked at first
+        assert await code(web, task_id, who) == "self_approval"
+    assert (await web.answer(task_id, "approved", "otto")).status == 200
+
+
+async def test_the_requesters_side_is_told_of_the_decision_and_never_asked(web: World) -> None:
+    task_id = await gate(web, on_behalf_of="ann@acme.example")
+    explained = await web.get(f"/v1/tasks/{task_id}/explain", "otto")
+    assert explained["asked"] == ["otto@acme.example"]
+    assert [one["person"] for one in explained["may_decide"]] == ["otto@acme.example"]

@@ -1,4 +1,4 @@
-"""The settings of a server: one row each, with name, type, default and help; at most twenty.
+"""The settings of a server: one row each, with name, type, default and help; few enough to be read.
 
 From the row come parsing, the flags of ``signoff up``, ``config show``, the docs table and the errors.
 A flag beats ``SIGNOFF_<NAME>``, which beats ``SIGNOFF_<NAME>_FILE`` of a secret, which beats the default.
@@ -84,6 +84,7 @@ class Config:
     base_url: str = _row(
         "", "Address people reach the server at, used in links.", shown="http://<host>:<port>"
     )
+    policy: str = _row("", "File of people, teams, policies and workflows, applied at each start.")
     listen: bool = _row(True, "Use PostgreSQL's LISTEN and NOTIFY; off behind a connection pooler.")
     lanes: int = _row(1, "How many commits run beside each other on PostgreSQL.", least=1)
     queue_limit: int = _row(

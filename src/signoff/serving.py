@@ -14,6 +14,7 @@ import uvicorn
 from uvicorn.server import HANDLED_SIGNALS
 
 from signoff.bootstrap import bootstrap, update_url
+from signoff.charterfile import CharterFile, apply_charter, read_charter
 from signoff.config import Config
 from signoff.core.errors import Refused
 from signoff.engine.clock import Clock
@@ -78,6 +79,7 @@ async def _serve(config: Config, announce: Callable[[Server], None], line: Line)
 @contextlib.asynccontextmanager
 async def running(config: Config, line: Line = print, clock: Clock | None = None) -> AsyncIterator[Server]:
     """A server that answers on its port, until the block ends or a signal stops it (``server.served`` is then done)."""
+    file = read_charter(config.policy) if config.policy else None
     listener = _bind(config)
     server = Server(config, line, clock)
     try:
@@ -85,11 +87,12 @@ async def running(config: Config, line: Line = print, clock: Clock | None = None
     except BaseException:
         listener.close()
         raise
-    port = listener.getsockname()[1]
-    address = f"http://{_host(config.host)}:{port}"
-    server.known_as(config.base_url or address)
-    await _first_start(server, address)
-    server.login_url = await _login_url(server)
+    try:
+        await _prepare(server, f"http://{_host(config.host)}:{listener.getsockname()[1]}", file)
+    except BaseException:
+        listener.close()
+        await server.stop()
+        raise
     http = _Uvicorn(
         uvicorn.Config(
             server.app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5, backlog=2048,
@@ -108,6 +111,15 @@ async def running(config: Config, line: Line = print, clock: Clock | None = None
         http.should_exit = True
         await asyncio.wait([served])
         await server.stop()
+
+
+async def _prepare(server: Server, address: str, file: CharterFile | None) -> None:
+    """All that is done before anybody is answered."""
+    server.known_as(server.config.base_url or address)
+    await _first_start(server, address)
+    if file is not None:
+        await apply_charter(server, file)
+    server.login_url = await _login_url(server)
 
 
 async def _first_start(server: Server, address: str) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from signoff.server import Server
 
 # The settings that somebody starting a server by hand reaches for; the others stand below them in the help.
-_FIRST: Final = ("host", "port", "data", "database", "base_url")
+_FIRST: Final = ("host", "port", "data", "database", "base_url", "policy")
 
 
 def flag(row: Row) -> click.Option:
@@ -31,8 +31,12 @@ def flag(row: Row) -> click.Option:
         return click.Option([f"{row.flag}/{off}", row.name], default=None, help=text)
     if row.choices:
         return click.Option([row.flag, row.name], type=click.Choice(row.choices), help=text)
-    metavar = {int: "NUMBER", Path: "FOLDER"}.get(
-        row.kind, "DURATION" if "timedelta" in str(row.kind) else "TEXT"
+    metavar = (
+        "FILE"
+        if row.name == "policy"
+        else {int: "NUMBER", Path: "FOLDER"}.get(
+            row.kind, "DURATION" if "timedelta" in str(row.kind) else "TEXT"
+        )
     )
     return click.Option([row.flag, row.name], metavar=metavar, help=text)
 

@@ -111,12 +111,6 @@ def applied(step: HumanStep, policy: Policy, name: str, path: str) -> HumanStep:
     )
 
 
-def names_in(policy: Policy) -> tuple[str, ...]:
-    """Every party that the policy names, each once."""
-    names = [name for stage in policy.stages for name in stage.approvers]
-    return tuple(dict.fromkeys([*names, *(name for rung in policy.escalate for name in rung.to)]))
-
-
 def _stages(fields: Fields) -> tuple[Stage, ...]:
     if not fields.has("approve"):
         return (Stage(),)

@@ -17,7 +17,7 @@ from signoff.core.ids import uuid7
 from signoff.core.model import Actor, ActorKind
 from signoff.core.people import Absence, Rotation, Team
 from signoff.core.plan import Plan
-from signoff.core.policy import Policy, names_in
+from signoff.core.policy import Policy
 from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory, NamedPolicy, Snapshot
 from signoff.engine.planning import freeze
@@ -33,13 +33,16 @@ CREATE, CHANGE, UNCHANGED = "create", "change", "unchanged"
 
 
 class Planned(msgspec.Struct, frozen=True):
-    """What an apply does to one thing; ``before`` and ``after`` as JSON values, None where there is nothing."""
+    """What an apply does to one thing; ``before`` and ``after`` as JSON values, None where there is nothing;
+    ``entry``: as it is or will be kept.
+    """
 
     action: str
     kind: str
     name: str
     before: Any
     after: Any
+    entry: msgspec.Struct
 
 
 class Draft:
@@ -56,9 +59,10 @@ class Draft:
     def note(self, kind: str, name: str, before: Any, after: Any, entry: msgspec.Struct) -> None:
         """Take up one thing; the entry is written only if it is another than before."""
         if before == after:
-            self.planned.append(Planned(UNCHANGED, kind, name, before, after))
+            self.planned.append(Planned(UNCHANGED, kind, name, before, after, entry))
             return
-        self.planned.append(Planned(CREATE if before is None else CHANGE, kind, name, before, after))
+        action = CREATE if before is None else CHANGE
+        self.planned.append(Planned(action, kind, name, before, after, entry))
         self.entries.append(entry)
 
     def fresh_id(self, prefix: str) -> str:
@@ -136,6 +140,8 @@ class Charters:
         )  # fmt: skip
         if version > (present.version if present else 0):
             draft.plans.append(template.plan)
+        if present is not None and present.version == version:
+            flow = present
         draft.note("workflow", template.intent_type, before, shown_flow(flow), flow)
         draft.book = replace(draft.book, workflows={**draft.book.workflows, template.intent_type: flow})
 
@@ -307,11 +313,16 @@ def refuse_unusable(book: Snapshot, policy: Policy, field: str) -> None:
     """Raise Invalid when a policy names a team or a person that is not there (a typing error must not stay unseen), or
     asks for more people than there are.
     """
-    names = names_in(policy)
+    for number, stage in enumerate(policy.stages):
+        where = f"{field}.approve[{number}]"
+        _refuse_strangers(book, stage.approvers, where)
+        refuse_impossible(stage, book, where, where)
+    for number, rung in enumerate(policy.escalate):
+        _refuse_strangers(book, rung.to, f"{field}.escalate[{number}]")
+
+
+def _refuse_strangers(book: Snapshot, names: tuple[str, ...], field: str) -> None:
     refuse_unknown_teams(names, book, field)
     for name in names:
         if "@" in name or name.startswith("per_"):
             known_person(book, name, field)
-    for number, stage in enumerate(policy.stages, 1):
-        where = f", stage {number}" if len(policy.stages) > 1 else ""
-        refuse_impossible(stage, book, f"{field}{where}", f"{field}.approve")

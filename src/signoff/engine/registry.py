@@ -13,19 +13,18 @@ from msgspec.structs import replace
 
 from signoff.core.access import RUNNING
 from signoff.core.address import canonical, is_internal, slug
+from signoff.core.charter import Charter, PersonWish, WorkflowWish
 from signoff.core.errors import Forbidden, Invalid, NotFound
 from signoff.core.ids import uuid7
 from signoff.core.model import Actor, ActorKind
 from signoff.core.plan import AgentStep
 from signoff.core.standing import ROLES
 from signoff.core.workflow import WorkflowTemplate
-from signoff.engine.charter import CHANGE, CREATE, Charters, Planned, record, shown_flow, shown_person
+from signoff.engine.charter import UNCHANGED, Charters, Planned
 from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory
 from signoff.engine.keys import Keys, NewKey
-from signoff.engine.planning import freeze
 from signoff.store.entries import Account, ApiKey, Person, Workflow
-from signoff.store.rows import plan_digest
 from signoff.store.store import Store
 
 DELIVERY_MODES: Final = ("stream", "poll", "http", "inbox")
@@ -42,7 +41,6 @@ class Applied(msgspec.Struct, frozen=True):
 class Registry:
     def __init__(self, store: Store, directory: Directory, keys: Keys, clock: Clock) -> None:
         self._rows = store.directory
-        self._people = store.people
         self.charters = Charters(store, directory, clock)
         self._directory = directory
         self._keys = keys
@@ -143,31 +141,34 @@ class Registry:
         self._directory.changed(actor.workspace)
         return account
 
-    # -- people
+    # -- people and what they agree on
+
+    async def apply(self, actor: Actor, charter: Charter, dry_run: bool = False) -> list[Planned]:
+        """All that one document asks for, or nothing; its workflows' agents exist from then on."""
+        planned = await self.charters.apply(actor, charter, dry_run)
+        if not dry_run:
+            for flow in charter.workflows:
+                await self._register_agents(actor, flow.template)
+        return planned
 
     async def add_person(
         self, actor: Actor, email: str, name: str, roles: tuple[str, ...]
     ) -> tuple[Person, bool]:
         """(person, created); an existing one is returned as it is."""
         _may_run(actor)
-        email = email.strip().lower()
-        if "@" not in email[1:-1] or len(email) > _LONGEST_NAME or not email.isprintable() or " " in email:
-            raise Invalid("invalid_email", f"{email!r} is not an e-mail address.", field="person")
-        unknown = [role for role in roles if role not in ROLES]
-        if unknown:
-            raise Invalid(
-                "unknown_role", f"There is no role {unknown[0]!r}.", field="roles", hint=", ".join(ROLES)
-            )
-        if "owner" in roles and "owner" not in actor.roles:
-            raise Forbidden("owner_required", "Only an owner can make another owner.")
-        known = await self._rows.person_by_email(actor.workspace, email)
-        if known is not None:
-            return known, False
-        person = Person(self._fresh_id("per"), actor.workspace, email, name, roles, self._clock.now())
-        planned = Planned(CREATE, "person", email, None, shown_person(person))
-        await self._people.save([person, record(actor, person.created_at, planned)])
-        self._directory.changed(actor.workspace)
-        return person, True
+        known = await self._rows.person_by_email(actor.workspace, email.strip().lower())
+        if known is None:
+            unknown = [role for role in roles if role not in ROLES]
+            if unknown:
+                raise Invalid(
+                    "unknown_role", f"There is no role {unknown[0]!r}.", field="roles", hint=", ".join(ROLES)
+                )
+            wish = PersonWish(who=email, name=name, roles=roles)
+            await self.charters.apply(actor, Charter(people=(wish,)))
+        made = known or await self._rows.person_by_email(actor.workspace, email.strip().lower())
+        if made is None:
+            raise NotFound("person_not_found", f"There is no person {email[:128]}.")
+        return made, known is None
 
     # -- keys
 
@@ -205,31 +206,11 @@ class Registry:
         self, actor: Actor, template: WorkflowTemplate, source: bytes, dry_run: bool = False
     ) -> Applied:
         """Make this the workflow of its intent type, as a new version unless it is the present one already."""
-        _may_run(actor)
-        book = await self._directory.of(actor.workspace)
-        freeze(template.plan, book)
-        digest = plan_digest(template.plan)
-        present = await self._rows.workflow(actor.workspace, template.intent_type)
-        if present is not None and (present.plan_digest, present.name) == (digest, template.name):
-            return Applied(present, False)
-        workflow = Workflow(
-            workspace=actor.workspace,
-            name=template.name,
-            intent_type=template.intent_type,
-            version=present.version + 1 if present else 1,
-            plan_digest=digest,
-            source=source,
-            applied_by=actor.id,
-            applied_at=self._clock.now(),
-        )
-        if not dry_run:
-            await self._register_agents(actor, template)
-            before = shown_flow(present) if present else None
-            action = CHANGE if present else CREATE
-            planned = Planned(action, "workflow", template.intent_type, before, shown_flow(workflow))
-            await self._people.save([workflow, record(actor, workflow.applied_at, planned)], [template.plan])
-            self._directory.changed(actor.workspace)
-        return Applied(workflow, True)
+        wish = WorkflowWish(template, msgspec.json.decode(source))
+        [planned] = await self.apply(actor, Charter(workflows=(wish,)), dry_run)
+        if not isinstance(planned.entry, Workflow):
+            raise TypeError("a workflow was not taken up")
+        return Applied(planned.entry, planned.action != UNCHANGED)
 
     async def _register_agents(self, actor: Actor, template: WorkflowTemplate) -> None:
         """Agents that the workflow names exist from now on (without a key), so that their bare names mean them."""

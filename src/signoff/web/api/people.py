@@ -153,7 +153,7 @@ async def apply(call: Call) -> p.AppliedCharter:
     said = bodies.ours(p.CharterSource, call.body)
     charter = compile_charter({name: value for name, value in _said(said).items() if value})
     dry_run = call.flag("dry_run")
-    planned = await call.parts.registry.charters.apply(call.actor, charter, dry_run)
+    planned = await call.parts.registry.apply(call.actor, charter, dry_run)
     changed = any(one.action != UNCHANGED for one in planned)
     return p.AppliedCharter(dry_run=dry_run, changed=changed, changes=[p.change_out(one) for one in planned])
 

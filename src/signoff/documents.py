@@ -1,0 +1,149 @@
+"""Documents in files: JSON or YAML, one object each. Twice the same key is an error: the reader would otherwise choose
+one in silence. What is wrong with one is told by its line.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from signoff.core.errors import Invalid
+
+Document = dict[str, Any]
+
+
+def read_document(path: Path) -> Document:
+    """The object in a .json, .yaml or .yml file; raises Invalid, or OSError."""
+    return parse(read_text(path), str(path), yaml=is_yaml(path))
+
+
+def is_yaml(path: Path) -> bool:
+    return path.suffix.lower() in (".yaml", ".yml")
+
+
+def parse(text: str, name: str, *, yaml: bool) -> Document:
+    """The object that text holds; name: of its source, for messages."""
+    found = _from_yaml(text, name) if yaml else _from_json(text, name)
+    if not isinstance(found, dict):
+        raise _wrong(f"{name} holds no object.", hint='Expected {"name": value, ...} at the top.')
+    return found
+
+
+def read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise _wrong(f"{path} is not UTF-8 text.") from None
+
+
+def _from_json(text: str, name: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refused)
+    except json.JSONDecodeError as error:
+        raise _wrong(
+            f"{name} is not JSON: {error.msg} (line {error.lineno}, column {error.colno})."
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise _wrong(f"{name} is not acceptable JSON: {error}.") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> Document:
+    found: Document = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key!r} stands twice in one object")
+        found[key] = value
+    return found
+
+
+def _refused(word: str) -> Any:
+    raise ValueError(f"{word} is no JSON number")
+
+
+def _from_yaml(text: str, name: str) -> Any:
+    try:
+        from ruamel.yaml import YAML
+        from ruamel.yaml.constructor import SafeConstructor
+        from ruamel.yaml.error import YAMLError
+    except ModuleNotFoundError:
+        raise _wrong(
+            f"{name} is YAML, which needs the server part.",
+            hint='Install it with pip install "signoff[server]", or write the file as JSON.',
+        ) from None
+
+    class Constructor(SafeConstructor):
+        """Dates stay the text they were written as: a payload is JSON in the end."""
+
+    Constructor.add_constructor("tag:yaml.org,2002:timestamp", Constructor.construct_yaml_str)
+    reader = YAML(typ="safe", pure=True)
+    reader.Constructor = Constructor
+    try:
+        found = reader.load(text)
+    except (YAMLError, ValueError, RecursionError) as error:
+        raise _wrong(f"{name} is not YAML: {error}") from None
+    # What JSON cannot say (a set, a number for a key, .nan) shows here and not as a strange request.
+    try:
+        return json.loads(json.dumps(found, allow_nan=False), object_pairs_hook=_unique)
+    except (TypeError, ValueError) as error:
+        raise _wrong(f"{name} says something that JSON cannot: {error}.") from None
+
+
+def _wrong(problem: str, hint: str | None = None) -> Invalid:
+    return Invalid("unreadable_document", problem, hint=hint)
+
+
+_PART: Final = re.compile(r"\[(\d+)\]")
+
+
+def line_of(text: str, field: str) -> int | None:
+    """The line on which a field of a document stands, or what is nearest above it; None where that is nowhere.
+
+    ``field``: a dotted path as errors name it. Names with dots in them, and steps named by their ids, are found too.
+    """
+    from ruamel.yaml import YAML
+
+    found, whole = _walk(YAML(typ="safe", pure=True).compose(text), field, 0)
+    if not whole and field:
+        flows = [f"workflows[{number}].{field}" for number in range(len(_flows(text)))]
+        also = [_walk(YAML(typ="safe", pure=True).compose(text), path, 0) for path in flows]
+        found = next((line for line, all_of_it in also if all_of_it), found)
+    return found or None
+
+
+def _flows(text: str) -> list[Any]:
+    from ruamel.yaml import YAML
+
+    flows = YAML(typ="safe", pure=True).load(text).get("workflows")
+    return flows if isinstance(flows, list) else []
+
+
+def _walk(node: Any, path: str, line: int) -> tuple[int, bool]:
+    """(line of the last part of the path that is there, whether all of it is)."""
+    if not path:
+        return line, True
+    index = _PART.match(path)
+    if isinstance(getattr(node, "value", None), list) and node.id == "sequence":
+        if index is not None and int(index[1]) < len(node.value):
+            item = node.value[int(index[1])]
+            return _walk(item, path[index.end() :].lstrip("."), item.start_mark.line + 1)
+        for item in node.value:  # a step by its id
+            name = _text_at(item, "id")
+            if name and _begins(path, name):
+                return _walk(item, path[len(name) :].lstrip("."), item.start_mark.line + 1)
+        return line, False
+    if getattr(node, "id", "") != "mapping":
+        return line, False
+    pairs = [(key, value) for key, value in node.value if _begins(path, str(key.value))]
+    if not pairs:
+        return line, False
+    key, value = max(pairs, key=lambda pair: len(str(pair[0].value)))
+    return _walk(value, path[len(str(key.value)) :].lstrip("."), key.start_mark.line + 1)
+
+
+def _begins(path: str, name: str) -> bool:
+    return path.startswith(name) and path[len(name) : len(name) + 1] in ("", ".", "[")
+
+
+def _text_at(node: Any, name: str) -> str:
+    pairs = node.value if getattr(node, "id", "") == "mapping" else []
+    return next((str(value.value) for key, value in pairs if key.value == name), "")

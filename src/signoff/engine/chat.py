@@ -81,6 +81,10 @@ class Chat:
         book = await self._directory.of(workspace)
         return f"You are {book.display(person)} in {book.workspace.organization}/{book.workspace.name} from now on."
 
+    async def linked(self, workspace: str, person: str) -> ChatPerson | None:
+        """The chat account that is this person's, if one is."""
+        return (await self._store.chats.people(self._channel, workspace)).get(person)
+
     async def unlink(self, team: str, account: str) -> str:
         gone = await self._store.chats.unlink(self._channel, team, account)
         return "You are nobody here from now on." if gone else "You were not linked."

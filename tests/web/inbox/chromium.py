@@ -81,7 +81,8 @@ class Window:
         wide = await self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert wide <= 0, f"{self.page.url}: {wide} px wider than the window"
         await self.page.evaluate(AXE)
-        assert await self.page.evaluate(_RUN) == [], self.page.url
+        found = await self.page.evaluate(_RUN)
+        assert found == [], (self.page.url, found)
 
 
 @asynccontextmanager

@@ -1,8 +1,9 @@
 """What one can do with a task beside answering it."""
 
 from tests.web.inbox.reading import reader
+from tests.web.inbox.scene import CHARTER
 from tests.web.inbox.test_deciding import ANN, task, votes
-from tests.web.world import World
+from tests.web.world import HOME, World
 
 
 async def test_one_says_something_takes_it_and_hands_it_over(web: World) -> None:
@@ -40,6 +41,56 @@ async def test_changing_what_is_asked_makes_a_revision_that_somebody_else_approv
     page = await otto.get(f"/tasks/{task_id}")
     assert "What changed since the last time" in page.text
     assert (await otto.press(page, f"/tasks/{task_id}", "approved")).status == 303
+
+
+async def test_an_admin_asks_other_people_and_the_requester_withdraws(web: World) -> None:
+    assert (await web.post("/v1/apply", CHARTER, "oscar")).status == 200
+    _, task_id = await web.ask(assignees=ANN)
+    oscar, otto = await reader(web, "oscar"), await reader(web, "otto")
+    assert "Nothing waits for you." in (await otto.get("/")).text
+    assert (await oscar.post(f"/tasks/{task_id}/ask-others")).status == 422
+    asked = await oscar.post(f"/tasks/{task_id}/ask-others", [("party", "team:dba")], words="Ann is ill.")
+    assert asked.status == 303, asked.text
+    page = await otto.get("/?view=team")
+    assert f"/tasks/{task_id}" in page.html
+    assert "waits for you" in page.text
+    assert "1 waiting for you" in page.text, "the badge says it on every page"
+    assert f"/tasks/{task_id}" not in (await (await reader(web, "aud")).get("/?view=team")).html
+    assert (await otto.post(f"/tasks/{task_id}/ask-others", [("party", "team:dba")])).status == 403
+    assert (await otto.post(f"/tasks/{task_id}/withdraw")).status == 403
+    assert not [form for form in (await otto.get(f"/tasks/{task_id}")).forms if "withdraw" in form["action"]]
+    assert (await oscar.post(f"/tasks/{task_id}/withdraw", words="Not needed")).status == 303
+    assert "Withdrawn" in (await otto.get(f"/tasks/{task_id}")).text
+    assert "waiting for you" not in (await otto.get("/people")).text
+    assert (await oscar.post(f"/tasks/{task_id}/withdraw")).status == 409
+
+
+async def test_the_loser_of_two_sees_who_decided_what_and_when(web: World) -> None:
+    _, task_id = await web.ask(assignees=[*ANN, "otto@acme.example"])
+    ann, otto = await reader(web, "ann"), await reader(web, "otto")
+    late = await otto.get(f"/tasks/{task_id}")
+    assert (await ann.decide(task_id, "rejected", comment="Not today.")).status == 303
+    answer = await otto.press(late, f"/tasks/{task_id}", "approved", comment="Go")
+    assert answer.status == 409
+    for said in ("already decided: rejected", "Ann decided: rejected", "through this page", "Not today."):
+        assert said in answer.text, said
+
+
+async def test_the_card_says_who_was_told_and_what_came_of_it(web: World) -> None:
+    intent_id, task_id = await web.at_gate()
+    rows = [("per_otto", "email", "sent", 1), ("per_ann", "slack", "failed", 3)]
+    for number, (person, channel, state, attempts) in enumerate(rows):
+        values = {
+            "shard": 0, "id": f"m{number}", "workspace": HOME, "intent_id": intent_id, "visit": 2, "seq": 4,
+            "kind": "asked", "person": person, "channel": channel, "state": state, "reference": "",
+            "attempts": attempts, "error": "", "at": 0,
+        }  # fmt: skip
+        names = ", ".join(values)
+        marks = ", ".join(f":{name}" for name in values)
+        await web.works.store.write((f"insert into messages ({names}) values ({marks})", values))
+    page = await (await reader(web, "emma")).get(f"/tasks/{task_id}")
+    assert "Otto named told by email" in page.text
+    assert "Ann named could not be told by slack" in page.text
 
 
 async def test_what_is_no_act_does_nothing(web: World) -> None:

@@ -78,56 +78,6 @@ async def test_a_person_decides_every_kind_of_task(web: World, setting: dict[str
             await decide(web, ann, kind, scripts)
 
 
-@pytest.mark.parametrize("setting", SETTINGS[:2])
-async def test_axe_finds_nothing_on_any_page(web: World, setting: dict[str, Any]) -> None:
-    intent_id, task_id = await web.at_gate()
-    payload = {"change": {"before": "a\nb", "after": "a\nc"}, "script": "x\n" * 500, "odd": "a\u202eb"}
-    made = await web.post(
-        "/v1/intents",
-        {
-            "intent_type": "intent.big.v1",
-            "payload": payload,
-            "human_task": {"assignees": ["oscar@acme.example"]},
-        },
-        "rita",
-    )
-    assert made.status == 200, made.text
-    other = made["intent_id"][:-4] + "0001"
-    link = await web.parts.sessions.task_link(
-        HOME, "per_ann", intent_id, 2, (await web.get(f"/v1/tasks/{task_id}"))["task"]["digest"]
-    )
-    async with serving(web) as url, chromium() as browser, window(browser, url, **setting) as oscar:
-        for path in (
-            "/login",
-            f"/login/{await web.parts.sessions.login_link(HOME, 'per_ann')}",
-            f"/t/{link}",
-        ):
-            await oscar.open(path)
-            await oscar.check()
-        await oscar.sign_in(await web.parts.sessions.login_link(HOME, "per_oscar"))
-        paths = [
-            "/",
-            "/?view=all",
-            "/?view=done",
-            "/?q=nothing",
-            f"/tasks/{task_id}",
-            f"/tasks/{other}",
-            f"/tasks/{other}?open=1",
-            "/intents",
-            f"/intents/{intent_id}",
-            f"/audit/{intent_id}",
-            "/workflows",
-            "/agents",
-            "/people",
-            "/keys",
-            "/logout",
-        ]
-        for path in paths:
-            await oscar.open(path)
-            await oscar.check()
-    assert oscar.complaints == []
-
-
 async def test_the_inbox_fills_by_itself_and_keeps_the_focus(web: World) -> None:
     _, first = await web.ask(assignees=ANN)
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=DESKTOP) as ann:

@@ -240,14 +240,17 @@ async def test_what_is_folded_is_opened_before_a_yes(web: World) -> None:
     page = await ann.get(f"/tasks/{task_id}")
     assert "DROP TABLE" not in page.text
     assert "characters are folded away" in page.text
-    assert page.form(f"/tasks/{task_id}")["buttons"] == ["rejected"]
+    assert page.form(f"/tasks/{task_id}")["buttons"] == ["1", "rejected"], "show everything, or reject"
     forced = dict(page.form(f"/tasks/{task_id}")["fields"])
     refused = await ann.post(f"/tasks/{task_id}", outcome="approved", **forced)
     assert refused.status == 409
     assert "not opened" in refused.text
     opened = await ann.get(f"/tasks/{task_id}?open=1")
     assert "DROP TABLE users;" in opened.text
-    assert (await ann.decide(task_id, "approved", "?open=1")).status == 303
+    shown = await ann.post(f"/tasks/{task_id}", **forced | {"show": "1", "comment": "Not yet sure"})
+    assert "DROP TABLE users;" in shown.text
+    assert "Not yet sure" in shown.html, "what was typed is still there"
+    assert (await ann.press(shown, f"/tasks/{task_id}", "approved")).status == 303
 
 
 # -- links to one task

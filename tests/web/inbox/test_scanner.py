@@ -6,6 +6,7 @@ import pytest
 
 from signoff.web.inbox.routes import ROWS
 from tests.web.inbox.reading import Reader, everything, reader
+from tests.web.inbox.scene import CHARTER
 from tests.web.world import HOME, World
 
 PREFETCH = {
@@ -24,14 +25,18 @@ async def addresses(web: World) -> list[str]:
         "task_id": task_id,
         "intent_id": intent_id,
         "key_id": key,
+        "account_id": "sa_none",
+        "person_id": "per_ann",
         "act": "remark",
-        "name": "inbox.css",
     }
+    names = {"/static": "inbox.css", "/teams": "sre-oncall", "/policies": "prod-change"}
+    assert (await web.post("/v1/apply", CHARTER, "oscar")).status == 200
     found = []
     for path in dict.fromkeys(row.path for row in ROWS if not row.path.startswith("/live")):
         login = await web.parts.sessions.login_link(HOME, "per_ann")
         task = await web.parts.sessions.task_link(HOME, "per_ann", intent_id, 1, digest)
-        values = filled | {"token": task if path.startswith("/t/") else login}
+        name = names.get(path.rpartition("/")[0], "")
+        values = filled | {"token": task if path.startswith("/t/") else login, "name": name}
         found.append(path.format(**values))
     return found
 

@@ -1,11 +1,14 @@
-"""What a person can do with a task beside answering it: hand it over, say something, take it, change what is asked."""
+"""What a person can do with a task beside answering it: hand it over, say something, take it, ask other people, change
+what is asked, withdraw it.
+"""
 
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from signoff.core.commands import Command, Delegate, Remark, Revise, Take
-from signoff.core.errors import Invalid, NotFound, Refused
+from signoff.core.commands import Cancel, Command, Delegate, Reassign, Remark, Revise, Take
+from signoff.core.errors import Conflict, Invalid, NotFound, Refused
 from signoff.core.ids import visit_ref
+from signoff.core.model import Task
 from signoff.web import strict
 from signoff.web.call import Page
 from signoff.web.inbox.door import Visit
@@ -41,6 +44,20 @@ async def _hand_over(visit: Visit, found: Found) -> None:
     await _do(visit, found, Delegate(visit.field("to"), found.story.visit, _words(visit)))
 
 
+async def _ask_others(visit: Visit, found: Found) -> None:
+    to = tuple(value for name, value in visit.form if name == "party" and value)
+    if not to:
+        raise Invalid("nobody_named", "Choose who is asked instead.", field="party")
+    await _do(visit, found, Reassign(to, found.story.visit, _words(visit)))
+
+
+async def _withdraw(visit: Visit, found: Found) -> None:
+    task = found.seen.stored.intent.open
+    if not isinstance(task, Task) or task.visit != found.story.visit:
+        raise Conflict("no_open_task", "This task is not open any more, so it cannot be withdrawn.")
+    await _do(visit, found, Cancel(_words(visit)[:500] or "withdrawn"))
+
+
 async def _remark(visit: Visit, found: Found) -> None:
     if not _words(visit):
         raise Invalid("comment_required", "There is nothing said yet.", field="words")
@@ -71,4 +88,6 @@ _ACTS: Final[dict[str, Callable[[Visit, Found], Awaitable[None]]]] = {
     "remark": _remark,
     "take": _take,
     "revise": _revise,
+    "ask-others": _ask_others,
+    "withdraw": _withdraw,
 }

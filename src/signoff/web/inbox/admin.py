@@ -1,16 +1,16 @@
-"""Who and what there is: workflows and agents for everybody signed in, people and keys for owners and admins."""
+"""Workflows and agents, for everybody signed in; and their keys, for owners and admins."""
 
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from signoff.core.access import RUNNING
 from signoff.core.errors import Forbidden, Invalid, Refused
 from signoff.core.model import ActorKind
-from signoff.core.standing import ROLES
+from signoff.core.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Step
 from signoff.core.workflow import compile_workflow
-from signoff.engine.planning import plan_summary
+from signoff.engine.directory import Snapshot
 from signoff.store.entries import Account, Person
 from signoff.web import strict
 from signoff.web.call import Page
@@ -28,16 +28,62 @@ async def workflows(visit: Visit) -> Page:
         rows.append({
             "workflow": workflow,
             "by": book.display(workflow.applied_by),
-            "steps": plan_summary(template.plan),
+            "steps": [{"id": step.id, "says": _does(step, book)} for step in template.plan.steps],
             "source": msgspec.json.format(workflow.source, indent=2).decode(),
         })  # fmt: skip
     return await visit.page("workflows.html", rows=rows)
 
 
+def _does(step: Step, book: Snapshot) -> str:
+    """Who has a step, and under which policy."""
+    match step:
+        case AgentStep(agent=agent):
+            account = book.account(agent)
+            return (account.display_name or account.name) if account else agent
+        case HumanStep(task=spec):
+            asked = f"policy {spec.policy}" if spec.policy else ", ".join(spec.stages[0].approvers)
+            return f"{spec.type.value.replace('_', ' ')}, {asked or 'whoever may approve'}"
+        case DelayStep():
+            return "waits"
+        case NotifyStep():
+            return "tells people"
+
+
 async def agents(visit: Visit) -> Page:
     """GET /agents"""
     found = await visit.parts.registry.accounts(visit.actor)
-    return await visit.page("agents.html", accounts=found)
+    book = await visit.parts.directory.of(visit.actor.workspace)
+    now, live, work = visit.parts.clock.now(), dict[str, int](), _given_work(book)
+    for key in await visit.parts.registry.keys(visit.actor):
+        usable = key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
+        live[key.actor_id] = live.get(key.actor_id, 0) + usable
+    rows = [
+        {
+            "account": account,
+            "live": live.get(account.id, 0),
+            "by": book.display(account.created_by) if account.created_by else "",
+            "flows": work.get(account.address, ()),
+        }
+        for account in sorted(found, key=lambda one: (one.kind, one.name))
+    ]
+    return await visit.page("agents.html", rows=rows)
+
+
+def _given_work(book: Snapshot) -> dict[str, list[str]]:
+    """The workflows that give an agent work, by its address."""
+    found: dict[str, list[str]] = {}
+    for flow in sorted(book.workflows.values(), key=lambda flow: flow.name):
+        steps = compile_workflow(strict.parse(flow.source).value).plan.steps
+        for address in {book.resolve(step.agent) for step in steps if isinstance(step, AgentStep)}:
+            found.setdefault(address, []).append(flow.name)
+    return found
+
+
+async def remove_agent(visit: Visit) -> Page:
+    """POST /agents/{account_id}/remove: its keys end with it."""
+    _admin(visit)
+    await visit.parts.registry.remove_account(visit.actor, visit.params["account_id"])
+    return visit.to("/agents")
 
 
 def _admin(visit: Visit) -> None:
@@ -47,39 +93,6 @@ def _admin(visit: Visit) -> None:
             "Only an owner or an admin may see this.",
             hint="Ask one of them; your inbox is yours.",
         )
-
-
-# -- people
-
-
-async def people(visit: Visit) -> Page:
-    """GET /people"""
-    return await _people(visit)
-
-
-async def _people(visit: Visit, refusal: Refused | None = None, said: str = "") -> Page:
-    book = await visit.parts.directory.of(visit.actor.workspace)
-    posted: dict[str, Any] = dict(visit.form) if refusal is not None else {}
-    return await visit.page(
-        "people.html", refusal.status if refusal is not None else 200,
-        people=sorted(book.people.values(), key=lambda p: (p.name or p.email).lower()),
-        roles=ROLES, refusal=refusal, posted=posted, said=said, may_add=bool(visit.actor.roles & RUNNING),
-    )  # fmt: skip
-
-
-async def add_person(visit: Visit) -> Page:
-    """POST /people"""
-    roles = tuple(value for name, value in visit.form if name == "role") or ("approver",)
-    try:
-        person, created = await visit.parts.registry.add_person(
-            visit.actor, visit.field("email"), visit.field("name").strip()[:255], roles
-        )
-    except Refused as refusal:
-        return await _people(visit, refusal)
-    if not created:
-        exists = Invalid("person_exists", f"{person.email} is here already.", field="email")
-        return await _people(visit, exists)
-    return visit.to("/people")
 
 
 # -- keys

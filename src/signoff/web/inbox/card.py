@@ -23,7 +23,7 @@ from signoff.core.tasks import Risk, TaskType
 from signoff.web.api.shapes.tasks import Story, on_silence
 from signoff.web.inbox.changes import Group, Leaf, changed_leaves, group, leaves
 from signoff.web.inbox.choices import Choice, choices
-from signoff.web.inbox.evidence import Check, Fact, checks, doubts, own_words, touched
+from signoff.web.inbox.evidence import Check, Fact, checks, doubts, own_words, subject, touched
 from signoff.web.inbox.known import Known, payload_at
 from signoff.web.inbox.parties import Others, others, reasons
 
@@ -37,8 +37,7 @@ _QUESTION: Final[dict[TaskType, str]] = {
     TaskType.MANUAL_ACTION: "Do, then confirm",
     TaskType.OVERRIDE: "Allow or refuse an exception",
 }
-_SUBJECT_LEAVES: Final = 4
-_SUBJECT_LENGTH: Final = 60
+_SUBJECT: Final = 4
 
 
 class Asker(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +50,7 @@ class Asker(msgspec.Struct, frozen=True, kw_only=True):
     persons: tuple[str, ...]
     earlier: int
     endings: tuple[tuple[str, int], ...]
+    last: str
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -104,7 +104,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     intent: Intent
     type: TaskType
     question: str
-    subject: tuple[str, ...]
+    subject: tuple[tuple[str, str], ...]
     said: str
     described: str
     trusted: bool
@@ -188,7 +188,7 @@ def card(known: Known) -> Card:
     barred = _barred(known)
     return Card(
         task_id=visit_ref(intent.id, story.visit), intent=intent, type=spec.type,
-        question=question(intent.plan, step, intent.type), subject=_subject(known.payload),
+        question=question(intent.plan, step, intent.type), subject=subject(known.payload, _SUBJECT),
         said="" if trusted else spec.title, described=spec.description, trusted=trusted,
         risk=rated.value, risk_from=rated_by, due_at=_due(intent, story), opened_at=story.opened_at,
         revision=story.revision, digest=story.digest, asker=_asker(known), why=reasons(known, step),
@@ -217,16 +217,6 @@ def _barred(known: Known) -> str:
 
 def _due(intent: Intent, story: Story) -> datetime | None:
     return min((at for at in (story.deadline_at, intent.deadline_at) if at is not None), default=None)
-
-
-def _subject(payload: dict[str, Any]) -> tuple[str, ...]:
-    """The first short values of the payload, as they are: what this one is about, at a glance."""
-    short = [
-        value
-        for value in payload.values()
-        if isinstance(value, str) and 0 < len(value) <= _SUBJECT_LENGTH and "\n" not in value
-    ]
-    return tuple(short[:_SUBJECT_LEAVES])
 
 
 def _silence(intent: Intent, story: Story, step: HumanStep) -> Silence:
@@ -271,6 +261,7 @@ def _asker(known: Known) -> Asker:
         persons=tuple(book.display(person) for person in requester.persons if person != requester.id),
         earlier=len(known.earlier),
         endings=tuple(endings.items()),
+        last=known.earlier[0].id if known.earlier else "",
     )
 
 

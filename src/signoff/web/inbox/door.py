@@ -20,6 +20,7 @@ from signoff.web.edge import GoneAwayError, Reply, WrongMethod, read_body
 from signoff.web.inbox import sessions
 from signoff.web.inbox.csrf import check_origin, form_token
 from signoff.web.inbox.render import render
+from signoff.web.inbox.waiting import Waiting
 from signoff.web.parts import Parts
 
 log = logging.getLogger("signoff.web")
@@ -48,8 +49,9 @@ _OVER_TLS: Final = (
 class Visit:
     """One request to a page. ``person`` is whoever is signed in, None for nobody; ``form`` what was posted."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, waiting: Waiting) -> None:
         self.call = call
+        self._waiting = waiting
         self.parts = call.parts
         self.query = call.query
         self.params = call.params
@@ -67,6 +69,11 @@ class Visit:
         return self.person
 
     @property
+    def actor_runs(self) -> bool:
+        """Whether an owner or an admin is signed in."""
+        return self.person is not None and bool(self.person.roles & RUNNING)
+
+    @property
     def binding(self) -> str:
         """What ties this browser's forms to it; made, and set as a cookie, where there was none."""
         if not self._binding:
@@ -80,11 +87,12 @@ class Visit:
 
     async def page(self, template: str, status: int = 200, **values: Any) -> Page:
         """A rendered page with everything that the frame around it needs."""
-        shown: dict[str, Any] = {"person": None, "book": None, "admin": False}
+        shown: dict[str, Any] = {"person": None, "book": None, "admin": False, "waiting": ""}
         if self.person is not None:
             book = await self.parts.directory.of(self.person.workspace)
-            admin = bool(self.person.roles & RUNNING)
-            shown = {"person": book.people.get(self.person.id), "book": book, "admin": admin}
+            waiting = await self._waiting.of(self.person)
+            person = book.people.get(self.person.id)
+            shown = {"person": person, "book": book, "admin": self.actor_runs, "waiting": waiting}
         body = render(
             template, actor=self.person, path=self.call.path, now=self.parts.clock.now(),
             form_token=form_token(self.binding), **shown, **values,
@@ -115,8 +123,9 @@ class Row(msgspec.Struct, frozen=True):
 class PageDoor:
     """One path: its pages by method."""
 
-    def __init__(self, parts: Parts, rows: Mapping[str, Row]) -> None:
+    def __init__(self, parts: Parts, rows: Mapping[str, Row], waiting: Waiting) -> None:
         self._parts = parts
+        self._waiting = waiting
         self._rows = dict(rows)
         if "GET" in rows:
             self._rows["HEAD"] = rows["GET"]
@@ -135,7 +144,7 @@ class PageDoor:
             await reply.stream(answer)
 
     async def _answer(self, call: Call, receive: Receive) -> "Page | Stream":
-        visit = Visit(call)
+        visit = Visit(call, self._waiting)
         try:
             row = self._rows.get(call.method)
             if row is None:

@@ -11,7 +11,7 @@ import msgspec
 from signoff.core import events as e
 from signoff.core.plan import AgentStep, HumanStep, Plan
 from signoff.engine.directory import Snapshot
-from signoff.web.inbox.changes import Group, Leaf, clip, group, leaves
+from signoff.web.inbox.changes import Group, Leaf, clip, group, leaves, show
 from signoff.web.inbox.text import pieces
 
 _TOUCH: Final = frozenset({
@@ -29,6 +29,25 @@ _WORDS: Final = frozenset({
     "message", "narrative", "doubt", "doubts", "confidence", "concern", "concerns", "comment",
 })  # fmt: skip
 _YES: Final = ("passed", "valid", "ok", "success", "safe")
+
+
+_SUBJECT_LENGTH: Final = 60
+
+
+def subject(payload: Mapping[str, Any], most: int) -> tuple[tuple[str, str], ...]:
+    """(field, value) of the first short values, as they are: what this one is about, at a glance. What it touches
+    comes first; what the requester says about it never stands there.
+    """
+    short = [
+        (name, show(value))
+        for name, value in payload.items()
+        if isinstance(value, str | int | float)
+        and not isinstance(value, bool)
+        and name.lower() not in _WORDS
+        and 0 < len(show(value)) <= _SUBJECT_LENGTH
+        and "\n" not in show(value)
+    ]
+    return tuple(sorted(short, key=lambda one: one[0].lower() not in _TOUCH)[:most])
 
 
 class Fact(msgspec.Struct, frozen=True):
@@ -69,7 +88,7 @@ def touched(payload: dict[str, Any], results: Mapping[str, Any]) -> tuple[tuple[
     """(what it touches, what is said about undoing it)"""
     touches: list[Fact] = []
     undo: list[Fact] = []
-    sources = [("the request", payload), *((f"check {step}", result) for step, result in results.items())]
+    sources = [("the request", payload), *((f"step {step}", result) for step, result in results.items())]
     for source, value in sources:
         for leaf in leaves(value):
             name = leaf.path.rpartition(".")[2].partition("[")[0].lower()

@@ -6,10 +6,8 @@ from typing import Any, Final
 import msgspec
 
 from signoff.core import events as e
-from signoff.core.access import may
 from signoff.core.chain import unseal
 from signoff.core.commands import Cancel
-from signoff.core.errors import Refused
 from signoff.core.ids import visit_ref
 from signoff.core.model import ActorKind, Intent, Task
 from signoff.core.plan import AgentStep, DelayStep, HumanStep, Step
@@ -19,6 +17,7 @@ from signoff.web.call import Page
 from signoff.web.inbox.card import kind_words
 from signoff.web.inbox.changes import Group, group
 from signoff.web.inbox.door import Visit
+from signoff.web.inbox.tasks import steers
 
 _CHUNK: Final = 1000
 
@@ -66,16 +65,8 @@ async def _page(visit: Visit, problem: str = "", status: int = 200) -> Page:
         moments=await _moments(visit, found, book), payload=payload, stops=stops, opened=opened,
         folded=payload.folded or any(stop.result is not None and stop.result.folded for stop in stops),
         task=visit_ref(found.id, found.open.visit) if isinstance(found.open, Task) else "",
-        may_cancel=not found.final and _steers(visit, found), problem=problem,
+        may_cancel=steers(visit.actor, found), problem=problem,
     )  # fmt: skip
-
-
-def _steers(visit: Visit, intent: Intent) -> bool:
-    try:
-        may(visit.actor, Cancel(), intent)
-    except Refused:
-        return False
-    return True
 
 
 async def cancel(visit: Visit) -> Page:

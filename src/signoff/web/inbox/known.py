@@ -1,6 +1,7 @@
 """What a card is made of, gathered before anything is judged."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -8,12 +9,14 @@ import msgspec
 from signoff.core import events as e
 from signoff.core.model import Actor, Intent, Task
 from signoff.engine.directory import Snapshot
+from signoff.store.messages import Message
 from signoff.web.api.shapes.tasks import Story
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
     """payload: as it stood for the task of the story; old: payloads that were revised, by the last revision of each;
-    earlier: the requester's former intents of this type; opened: nothing is to be folded.
+    earlier: the requester's former intents of this type; messages: what people were told of the task; opened: nothing
+    is to be folded.
     """
 
     intent: Intent
@@ -22,6 +25,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     story: Story
     book: Snapshot
     reader: Actor
+    now: datetime
+    messages: Sequence[Message] = ()
     earlier: Sequence[Intent] = ()
     opened: bool = False
     old: dict[int, dict[str, Any]] = {}

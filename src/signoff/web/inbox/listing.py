@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
+from urllib.parse import quote, urlencode
 
 import msgspec
 from msgspec.structs import replace
 
-from signoff.core.access import may
-from signoff.core.commands import Answer
-from signoff.core.errors import Refused
+from signoff.core.errors import NotFound
 from signoff.core.ids import split_ref, visit_ref
 from signoff.core.model import FINAL, Actor, Intent, Status, Task
 from signoff.core.plan import HumanStep
@@ -18,13 +17,14 @@ from signoff.store.work import Filter, Stored
 from signoff.web.call import Page
 from signoff.web.inbox.card import from_workflow, kind_words, question, worst_risk
 from signoff.web.inbox.door import Visit
-from signoff.web.inbox.evidence import verdict_of
+from signoff.web.inbox.evidence import subject, verdict_of
+from signoff.web.inbox.waiting import is_mine, is_my_teams, open_tasks
 
 _PAGE: Final = 100
 _READ: Final = 200
 _MOST_READS: Final = 25
 _SUBJECT: Final = 3
-VIEWS: Final = ("mine", "all", "done")
+VIEWS: Final = ("mine", "team", "all", "done")
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +33,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     ref: str
     question: str
     said: str
-    subject: tuple[str, ...]
+    subject: tuple[tuple[str, str], ...]
     type: str
     kind: str
     asker: str
@@ -44,48 +44,95 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     votes: int = 0
     ending: str = ""
     mine: bool = False
+    taken: str = ""
+    stage: str = ""
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """What the reader looks for; ``sort``: ``due`` soonest, or ``age``: what waits longest."""
+
+    view: str
+    words: str
+    kind: str
+    sort: str
+    page: int
+    before: str
 
 
 async def inbox(visit: Visit) -> Page:
     """GET /"""
-    view = visit.query.get("view", "mine")
-    view = view if view in VIEWS else "mine"
-    words, kind = visit.query.get("q", "").strip()[:200], visit.query.get("type", "")[:255]
-    after = split_ref(visit.query["after"])[0] if visit.query.get("after") else ""
+    wanted = _wanted(visit)
     book = await visit.parts.directory.of(visit.actor.workspace)
-    if view == "done":
-        entries, more = await _done(visit, book, words, kind, after)
+    more = cut = False
+    before = ""
+    if wanted.view == "done":
+        entries, before = await _done(visit, book, wanted.words, wanted.kind, wanted.before)
     else:
-        entries, more = await _open(visit, book, view == "mine", words, kind, after)
+        entries, more, cut = await _open(visit, book, wanted)
     kinds = sorted({workflow.intent_type for workflow in book.workflows.values()} | {e.kind for e in entries})
     return await visit.page(
-        "inbox.html", view=view, q=words, kind=kind, kinds=kinds, entries=entries, more=more,
-        self_approval=book.workspace.self_approval,
-        urgent=sum(1 for e in entries if e.due_at and (e.due_at - visit.parts.clock.now()).total_seconds() < 3600),
+        "inbox.html", view=wanted.view, q=wanted.words, kind=wanted.kind, sort=wanted.sort, kinds=kinds,
+        entries=entries, next=_next(wanted, more, before), cut=cut,
+        teams=[n for n in visit.actor.names if n.startswith("team:")],
     )  # fmt: skip
 
 
-async def _open(
-    visit: Visit, book: Snapshot, mine: bool, words: str, kind: str, after: str
-) -> tuple[list[Entry], str]:
-    """Open tasks, the most urgent first within a page; and where the next page begins."""
-    found: list[Entry] = []
-    for _ in range(_MOST_READS):
-        stored = await visit.parts.view.tasks(visit.actor, after=after, limit=_READ)
-        for one in stored:
-            after = one.intent.id
-            entry = _entry(one, visit.actor, book)
-            if entry is not None and (entry.mine or not mine) and _fits(one, entry, words, kind):
-                found.append(entry)
-            if len(found) == _PAGE:
-                return _by_urgency(found), after
-        if len(stored) < _READ:
-            return _by_urgency(found), ""
-    return _by_urgency(found), after
+def _wanted(visit: Visit) -> Wanted:
+    query = visit.query
+    view, page = query.get("view", "mine"), query.get("page", "1")
+    if not (page.isascii() and page.isdigit() and 0 < int(page[:6]) < 10_000):
+        raise NotFound("page_not_found", "There is no such page of the list.")
+    return Wanted(
+        view=view if view in VIEWS else "mine",
+        words=query.get("q", "").strip()[:200],
+        kind=query.get("type", "")[:255],
+        sort="age" if query.get("sort") == "age" else "due",
+        page=int(page[:6]),
+        before=split_ref(query["before"])[0] if query.get("before") else "",
+    )
 
 
-def _by_urgency(entries: list[Entry]) -> list[Entry]:
-    return sorted(entries, key=lambda e: (e.due_at is None, e.due_at or e.at, e.at))
+def _next(wanted: Wanted, more: bool, before: str) -> str:
+    """The query of the next page, "" where there is none."""
+    if not (more or before):
+        return ""
+    said = {"view": wanted.view, "q": wanted.words, "type": wanted.kind, "sort": wanted.sort}
+    return urlencode(said | ({"before": before} if before else {"page": str(wanted.page + 1)}))
+
+
+async def _open(visit: Visit, book: Snapshot, wanted: Wanted) -> tuple[list[Entry], bool, bool]:
+    """(a page of the open tasks in the order wanted, whether there are more, whether not all could be looked at)"""
+    actor = visit.actor
+    stored, cut = await open_tasks(visit.parts, actor)
+    found = [(one, one.intent.open) for one in stored if not wanted.kind or one.intent.type == wanted.kind]
+    chosen: list[tuple[Stored, Task, HumanStep]] = []
+    for one, task in found:
+        step = one.intent.plan.by_id[task.step] if isinstance(task, Task) else None
+        if not isinstance(task, Task) or not isinstance(step, HumanStep):
+            continue
+        if (wanted.view == "mine" and not is_mine(actor, one.intent, task)) or (
+            wanted.view == "team" and not is_my_teams(actor, one.intent, task)
+        ):
+            continue
+        if not wanted.words or _fits(one, _row(one, step, book), wanted.words):
+            chosen.append((one, task, step))
+    chosen.sort(key=_by_age if wanted.sort == "age" else _by_urgency)
+    start = (wanted.page - 1) * _PAGE
+    shown = chosen[start : start + _PAGE]
+    return [_entry(*one, actor, book) for one in shown], len(chosen) > start + _PAGE, cut
+
+
+def _due(intent: Intent, task: Task) -> datetime | None:
+    return min((at for at in (task.deadline_at, intent.deadline_at) if at is not None), default=None)
+
+
+def _by_urgency(one: tuple[Stored, Task, HumanStep]) -> tuple[bool, datetime, datetime]:
+    due = _due(one[0].intent, one[1])
+    return due is None, due or one[1].opened_at, one[1].opened_at
+
+
+def _by_age(one: tuple[Stored, Task, HumanStep]) -> datetime:
+    return one[1].opened_at
 
 
 async def _done(visit: Visit, book: Snapshot, words: str, kind: str, before: str) -> tuple[list[Entry], str]:
@@ -96,7 +143,7 @@ async def _done(visit: Visit, book: Snapshot, words: str, kind: str, before: str
         for one in stored:
             before = one.intent.id
             entry = _closed(one, book)
-            if entry is not None and _fits(one, entry, words, kind):
+            if entry is not None and _fits(one, entry, words):
                 found.append(entry)
             if len(found) == _PAGE:
                 return found, before
@@ -105,30 +152,14 @@ async def _done(visit: Visit, book: Snapshot, words: str, kind: str, before: str
     return found, before
 
 
-def _entry(stored: Stored, actor: Actor, book: Snapshot) -> Entry | None:
-    intent, task = stored.intent, stored.intent.open
-    if not isinstance(task, Task):
-        return None
-    step = intent.plan.by_id[task.step]
-    if not isinstance(step, HumanStep):
-        return None
-    due = min((at for at in (task.deadline_at, intent.deadline_at) if at is not None), default=None)
-    mine = _mine(actor, intent, task)
+def _entry(stored: Stored, task: Task, step: HumanStep, actor: Actor, book: Snapshot) -> Entry:
+    intent = stored.intent
     return replace(
-        _row(stored, step, book), ref=visit_ref(intent.id, task.visit), at=task.opened_at, due_at=due,
-        votes=len(task.votes), mine=mine,
+        _row(stored, step, book), ref=visit_ref(intent.id, task.visit), at=task.opened_at, due_at=_due(intent, task),
+        votes=len(task.votes), mine=is_mine(actor, intent, task),
+        taken="you" if task.taken_by == actor.id else book.display(task.taken_by) if task.taken_by else "",
+        stage=f"stage {task.stage + 1} of {len(step.task.stages)}" if len(step.task.stages) > 1 else "",
     )  # fmt: skip
-
-
-def _mine(actor: Actor, intent: Intent, task: Task) -> bool:
-    """Whether this reader may answer now, and has not yet."""
-    if any(vote.person == actor.id and vote.at_stage == task.stage for vote in task.votes):
-        return False
-    try:
-        may(actor, Answer(outcome="", visit=task.visit, revision=task.revision, digest=task.digest), intent)
-    except Refused:
-        return False
-    return True
 
 
 def _closed(stored: Stored, book: Snapshot) -> Entry | None:
@@ -157,20 +188,12 @@ def _row(stored: Stored, step: HumanStep, book: Snapshot) -> Entry:
     )
 
 
-def _subject(payload: bytes) -> tuple[str, ...]:
-    if len(payload) > 64 * 1024:
-        return ()
-    values = msgspec.json.decode(payload)
-    short = [v for v in values.values() if isinstance(v, str) and 0 < len(v) <= 60 and "\n" not in v]
-    return tuple(short[:_SUBJECT])
+def _subject(payload: bytes) -> tuple[tuple[str, str], ...]:
+    return subject(msgspec.json.decode(payload), _SUBJECT) if len(payload) <= 64 * 1024 else ()
 
 
-def _fits(stored: Stored, entry: Entry, words: str, kind: str) -> bool:
-    if kind and entry.kind != kind:
-        return False
-    if not words:
-        return True
-    text = " ".join((entry.question, entry.said, entry.asker, entry.kind, entry.ref))
+def _fits(stored: Stored, entry: Entry, words: str) -> bool:
+    text = " ".join((entry.question, entry.said, entry.asker, entry.kind, stored.intent.id))
     hay = (text + stored.payload.decode("utf-8", "replace")).lower()
     return all(word in hay for word in words.lower().split())
 
@@ -192,6 +215,8 @@ class Line(msgspec.Struct, frozen=True):
 
 async def intents(visit: Visit) -> Page:
     """GET /intents"""
+    if visit.query.get("id", "").strip():
+        return visit.to(f"/intents/{quote(visit.query['id'].strip()[:64], safe='')}")
     status = visit.query.get("status", "")
     kind = visit.query.get("type", "")[:255]
     before = split_ref(visit.query["before"])[0] if visit.query.get("before") else ""

@@ -1,17 +1,22 @@
-"""Why this reader is asked, who else is, who comes next, and when. Pure."""
+"""Why this reader is asked, who else is, what became of telling them, who comes next, and when. Pure."""
 
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
-from signoff.core.hours import later
 from signoff.core.model import Actor, Task
+from signoff.core.outlook import ContactKind
 from signoff.core.plan import HumanStep
 from signoff.core.quorum import missing, needed
 from signoff.core.standing import asked, standing
-from signoff.core.wake import began_at, escalation_at, reminder_at
 from signoff.engine.directory import Snapshot
+from signoff.engine.explain import Explanation, Foretold, Reach, explain
+from signoff.store.messages import FAILED, SENT, WAITING, Message
 from signoff.web.inbox.known import Known
+from signoff.web.inbox.rules import parties, stage_words
+
+_FORETOLD: Final = 6
 
 
 class Contact(msgspec.Struct, frozen=True):
@@ -21,27 +26,35 @@ class Contact(msgspec.Struct, frozen=True):
     text: str
 
 
-class Others(msgspec.Struct, frozen=True):
-    """asked: who may answer now; next: what is planned, in order; needed and missing: votes of this stage."""
+class Seat(msgspec.Struct, frozen=True):
+    """Somebody who may decide now: on what ground, what they were told, what they said."""
 
-    asked: tuple[str, ...] = ()
+    name: str
+    why: str
+    told: str
+    troubled: bool
+    voted: str
+
+
+class Level(msgspec.Struct, frozen=True):
+    """One stage: done, open or next."""
+
+    number: int
+    state: str
+    text: str
+    missing: int
+
+
+class Others(msgspec.Struct, frozen=True):
+    """seats: who may answer now; next: what is planned, in order (``unsaid`` more of it); missing: of this stage."""
+
+    seats: tuple[Seat, ...] = ()
+    levels: tuple[Level, ...] = ()
     next: tuple[Contact, ...] = ()
+    unsaid: int = 0
     needed: int = 1
     missing: int = 1
-    stage: int = 1
-    stages: int = 1
     taken_by: str = ""
-
-
-def party(name: str, book: Snapshot) -> str:
-    """What a task calls its approvers, as a person reads it: roles and teams with whom they mean today."""
-    if name.startswith(("role:", "team:")):
-        kind, _, word = name.partition(":")
-        people = sorted(p.name or p.email for p in book.people.values() if name in book.names_of(p))
-        listed = ", ".join(people[:6]) + (f" and {len(people) - 6} more" if len(people) > 6 else "")
-        return f"{kind} {word} ({listed or 'nobody at the moment'})"
-    person = next((p for p in book.people.values() if name in book.names_of(p)), None)
-    return (person.name or person.email) if person else name
 
 
 def reasons(known: Known, step: HumanStep) -> tuple[str, ...]:
@@ -56,7 +69,8 @@ def reasons(known: Known, step: HumanStep) -> tuple[str, ...]:
     else:
         found = ["The requester asked for a person's decision; no workflow governs this type."]
     if step.task.policy:
-        found.append(f"The policy is “{step.task.policy}”.")
+        name, _, version_ = step.task.policy.partition("@")
+        found.append(f"The policy is “{name}”" + (f", version {version_}." if version_ else "."))
     task = known.task
     if task is not None:
         found.append(_part(known.reader, known, task))
@@ -100,29 +114,62 @@ def others(known: Known, step: HumanStep) -> Others:
     task, book = known.task, known.book
     if task is None:
         return Others(missing=0)
+    told: dict[str, Message] = {}
+    for message in known.messages:
+        if message.state in (WAITING, SENT, FAILED):
+            told[message.person] = message
+    made = explain(known.intent, task, book, known.now)
     stage = step.task.stages[task.stage]
+    shown, unsaid = soon(made.contacts)
     return Others(
-        asked=tuple(party(name, book) for name in sorted(asked(known.intent, task))),
-        next=tuple(sorted(_next(known, step, task), key=lambda contact: contact.at)),
+        seats=tuple(_seat(reach, known, told.get(reach.person)) for reach in made.may_decide),
+        levels=tuple(
+            Level(view.number, view.state, stage_words(view.stage, book), view.missing)
+            for view in made.stages
+        ),
+        next=tuple(Contact(foretold.contact.at, contact_words(foretold, made, book)) for foretold in shown),
+        unsaid=unsaid,
         needed=needed(stage),
         missing=missing(stage, task.stage, task.votes),
-        stage=task.stage + 1,
-        stages=len(step.task.stages),
         taken_by=book.display(task.taken_by) if task.taken_by else "",
     )
 
 
-def _next(known: Known, step: HumanStep, task: Task) -> list[Contact]:
-    spec, found = step.task, []
-    reminder = reminder_at(known.intent, task)
-    if reminder is not None and spec.remind is not None:
-        found.append(Contact(reminder, f"reminder {task.reminded + 1} of {spec.remind.at_most}"))
-    for level, rung in enumerate(spec.escalate):
-        if level < task.escalated:
-            continue
-        at = escalation_at(known.intent, task) if level == task.escalated else None
-        whom = ", ".join(party(name, known.book) for name in rung.to)
-        found.append(Contact(at or later(spec.hours, began_at(task), rung.after), f"{whom} may decide too"))
-    if known.story.deadline_at is not None:
-        found.append(Contact(known.story.deadline_at, "the task expires"))
-    return found
+def _seat(reach: Reach, known: Known, message: Message | None) -> Seat:
+    book = known.book
+    name = "you" if reach.person == known.reader.id else book.display(reach.person)
+    why = f"for {book.display(reach.instead_of)}, {reach.why}" if reach.instead_of else reach.why
+    return Seat(name, why.replace("team:", "team ").replace("role:", ""), *_told(message), reach.voted)
+
+
+def _told(message: Message | None) -> tuple[str, bool]:
+    """(what became of telling somebody, whether that is bad news)"""
+    if message is None:
+        return "", False
+    if message.state == SENT:
+        return f"told by {message.channel}", False
+    if message.state == FAILED:
+        return f"could not be told by {message.channel}", True
+    tried = f", tried {message.attempts} times" if message.attempts else ""
+    return f"a message is on its way by {message.channel}{tried}", bool(message.attempts)
+
+
+def soon(contacts: list[Foretold]) -> tuple[list[Foretold], int]:
+    """The next ones and the last, which is the deadline; and how many stand between them."""
+    if len(contacts) <= _FORETOLD:
+        return contacts, 0
+    return [*contacts[: _FORETOLD - 1], contacts[-1]], len(contacts) - _FORETOLD
+
+
+def contact_words(foretold: Foretold, made: Explanation, book: Snapshot) -> str:
+    """What will happen, and whom it will reach as things stand."""
+    contact = foretold.contact
+    people = ", ".join(book.display(person) for person in foretold.people)
+    match contact.kind:
+        case ContactKind.REMINDER:
+            most = made.spec.remind.at_most if made.spec.remind else contact.number
+            return f"reminder {contact.number} of {most}" + (f", to {people}" if people else "")
+        case ContactKind.ESCALATION:
+            return f"{parties(contact.to, book)} may decide too" + (f"; told: {people}" if people else "")
+        case ContactKind.DEADLINE:
+            return "the task expires"

@@ -33,7 +33,14 @@ def environment() -> "Environment":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"text": safe, "line": safe_line, "moment": moment, "word": word, "short": short}
+    made.filters |= {
+        "text": safe,
+        "line": safe_line,
+        "moment": moment,
+        "word": word,
+        "short": short,
+        "through": through,
+    }
     made.globals |= {"static": static_url, "span": span, "until": until}
     return made
 
@@ -86,6 +93,20 @@ def until(at: datetime, now: datetime) -> str:
 def word(value: str) -> str:
     """A machine's word for people: ``changes_requested`` is ``changes requested``."""
     return value.replace("_", " ")
+
+
+_WAYS: Final = {
+    "web": "this page",
+    "link": "a link",
+    "api": "the API",
+    "cli": "the command line",
+    "slack": "Slack",
+}
+
+
+def through(via: str) -> str:
+    """The way by which something came, for people."""
+    return _WAYS.get(via, via)
 
 
 def short(value: str) -> str:

@@ -6,9 +6,22 @@ from starlette.routing import Route
 
 from signoff.core.errors import NotFound
 from signoff.web.call import Page
-from signoff.web.inbox import acts, admin, history, listing, live, signin, tasks
+from signoff.web.inbox import (
+    acts,
+    admin,
+    changelog,
+    history,
+    listing,
+    live,
+    people,
+    policies,
+    signin,
+    tasks,
+    teams,
+)
 from signoff.web.inbox.door import PageDoor, Row, Visit
 from signoff.web.inbox.render import static_files
+from signoff.web.inbox.waiting import Waiting
 from signoff.web.parts import Parts
 
 _FOREVER: Final = (("cache-control", "public, max-age=31536000, immutable"),)
@@ -37,8 +50,20 @@ ROWS: Final[tuple[Row, ...]] = (
     Row("GET", "/live/{intent_id}", live.intent),
     Row("GET", "/workflows", admin.workflows),
     Row("GET", "/agents", admin.agents),
-    Row("GET", "/people", admin.people),
-    Row("POST", "/people", admin.add_person),
+    Row("POST", "/agents/{account_id}/remove", admin.remove_agent),
+    Row("GET", "/people", people.people),
+    Row("POST", "/people", people.add_person),
+    Row("GET", "/people/{person_id}", people.person),
+    Row("POST", "/people/{person_id}/{act}", people.act),
+    Row("GET", "/me", people.me),
+    Row("POST", "/me/slack", people.slack_code),
+    Row("GET", "/teams", teams.teams),
+    Row("POST", "/teams", teams.put_new),
+    Row("GET", "/teams/{name}", teams.team),
+    Row("POST", "/teams/{name}", teams.put),
+    Row("GET", "/policies", policies.policies),
+    Row("GET", "/policies/{name}", policies.policy),
+    Row("GET", "/changes", changelog.changes),
     Row("GET", "/keys", admin.keys),
     Row("POST", "/keys", admin.add_key),
     Row("POST", "/keys/{key_id}/revoke", admin.revoke_key),
@@ -57,4 +82,5 @@ def inbox_routes(parts: Parts) -> list[Route]:
     paths: dict[str, dict[str, Row]] = {}
     for row in ROWS:
         paths.setdefault(row.path, {})[row.method] = row
-    return [Route(path, PageDoor(parts, methods)) for path, methods in paths.items()]
+    waiting = Waiting(parts)
+    return [Route(path, PageDoor(parts, methods, waiting)) for path, methods in paths.items()]

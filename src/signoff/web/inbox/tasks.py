@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
-from signoff.core.commands import Answer
+from signoff.core.access import may
+from signoff.core.commands import Answer, Cancel
 from signoff.core.errors import Conflict, Gone, Invalid, NotFound, Refused
 from signoff.core.events import Answered, Fact, TaskOpened
 from signoff.core.ids import visit_ref
@@ -77,6 +78,8 @@ async def known_of(visit: Visit, reader: Actor, found: Found, opened: bool) -> K
         story=found.story,
         book=await visit.parts.directory.of(intent.workspace),
         reader=reader,
+        now=visit.parts.clock.now(),
+        messages=await visit.parts.view.messages(reader, intent.id, found.story.visit),
         earlier=[stored.intent for stored in await visit.parts.view.page(reader, wanted)],
         opened=opened,
     )
@@ -95,6 +98,8 @@ async def decide(visit: Visit) -> Page:
     """POST /tasks/{task_id}"""
     found = await find(visit, visit.actor, visit.params["task_id"])
     here = f"/tasks/{_ref(found)}"
+    if visit.field("show"):
+        return await task_page(visit, visit.actor, found, here=here)
     refusal = await _answer(visit, visit.actor, found)
     if refusal is None:
         return visit.to(here)
@@ -119,6 +124,8 @@ async def decide_by_link(visit: Visit) -> Page:
     ref = visit_ref(link.intent_id, link.visit)
     found = await find(visit, reader, ref)
     _alive(link, found)
+    if visit.field("show"):
+        return await task_page(visit, reader, found, here=visit.call.path)
     refusal = await _answer(visit, reader, found)
     again = await find(visit, reader, ref)
     if refusal is None:
@@ -213,10 +220,11 @@ async def task_page(
     intent = found.seen.stored.intent
     stale = refusal is not None and refusal.code == "stale_revision"
     # What was opened stays open while a form is corrected, but never across a change of what is decided.
-    opened = "open" in visit.query or (bool(visit.field("opened")) and not stale)
+    kept = bool(visit.field("opened") or visit.field("show")) and not stale
+    opened = "open" in visit.query or kept
     known = await known_of(visit, reader, found, opened)
     shown = card(known)
-    posted = visit.form if refusal is not None else []
+    posted = visit.form if refusal is not None or visit.field("show") else []
     by_link = visit.call.path.startswith("/t/")
     status = refusal.status if refusal is not None else 200
     return await visit.page(
@@ -236,6 +244,9 @@ async def task_page(
         if shown.type is TaskType.ASSIGNMENT
         else (),
         draft=_draft(visit, found, shown, refusal),
+        parties=_parties(known) if shown.open and visit.actor_runs else (),
+        act_of=visit.params.get("act", ""),
+        may_withdraw=shown.open and not by_link and steers(reader, intent),
         deciders=_deciders(known) if shown.may_answer and not by_link else (),
         newer=_newer(intent, found, shown),
         mine=_own_answer(found, reader),
@@ -258,6 +269,22 @@ def _deciders(known: Known) -> tuple[tuple[str, str], ...]:
         if p.active and p.id != known.reader.id and set(p.roles) & DECIDING
     ]
     return tuple(sorted(((p.email, p.name or p.email) for p in able), key=lambda one: one[1].lower()))
+
+
+def _parties(known: Known) -> tuple[tuple[str, str], ...]:
+    """(party, words) of all whom an admin may ask instead."""
+    teams = [(f"team:{name}", f"team {name}") for name in sorted(known.book.teams)]
+    people = [p for p in known.book.people.values() if p.active and set(p.roles) & DECIDING]
+    return (*teams, *sorted(((p.email, p.name or p.email) for p in people), key=lambda one: one[1].lower()))
+
+
+def steers(reader: Actor, intent: Intent) -> bool:
+    """Whether the reader may end the request: the rule itself is asked, not a copy of it."""
+    try:
+        may(reader, Cancel(), intent)
+    except Refused:
+        return False
+    return not intent.final
 
 
 def _newer(intent: Intent, found: Found, shown: Card) -> str:

@@ -1,0 +1,219 @@
+"""People: who is there, one person with all that concerns them, and one's own settings. Each form is one wish of a
+charter, so a page can say nothing that the API could not, and everything is on record.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo, available_timezones
+
+import msgspec
+
+from signoff.core.access import RUNNING
+from signoff.core.charter import Charter, read_person
+from signoff.core.errors import Conflict, Invalid, NotFound, Refused
+from signoff.core.fields import document
+from signoff.core.people import Absence, absence_at
+from signoff.core.policy import DAYS
+from signoff.core.standing import DECIDING, ROLES
+from signoff.engine.audience import CHANNELS, preferred
+from signoff.engine.chat import Code
+from signoff.engine.directory import Snapshot
+from signoff.store.chats import ChatPerson
+from signoff.store.entries import Person
+from signoff.web.api.shapes.people import email_of
+from signoff.web.call import Page
+from signoff.web.inbox.changelog import about
+from signoff.web.inbox.door import Visit
+from signoff.web.inbox.rules import hours_words
+
+
+class Away(msgspec.Struct, frozen=True):
+    """An absence, as the page shows it."""
+
+    start: datetime
+    end: datetime
+    delegate: str
+    now: bool
+    over: bool
+
+
+async def people(visit: Visit) -> Page:
+    """GET /people"""
+    return await _people(visit)
+
+
+async def _people(visit: Visit, refusal: Refused | None = None) -> Page:
+    book = await visit.parts.directory.of(visit.actor.workspace)
+    now = visit.parts.clock.now()
+    rows = [
+        {"person": p, "teams": _teams(p, book), "away": _away(absence_at(p.absences, now), now, book)}
+        for p in sorted(book.people.values(), key=lambda p: (not p.active, (p.name or p.email).lower()))
+    ]
+    return await visit.page(
+        "people.html", refusal.status if refusal is not None else 200, rows=rows, roles=ROLES, refusal=refusal,
+        posted=dict(visit.form) if refusal is not None else {},
+    )  # fmt: skip
+
+
+def _teams(person: Person, book: Snapshot) -> list[str]:
+    return [team.name for team in book.teams.values() if person.id in team.members]
+
+
+def _away(absence: Absence | None, now: datetime, book: Snapshot) -> Away | None:
+    if absence is None:
+        return None
+    delegate = book.display(absence.delegate) if absence.delegate else ""
+    return Away(absence.start, absence.end, delegate, absence.covers(now), absence.end <= now)
+
+
+async def add_person(visit: Visit) -> Page:
+    """POST /people"""
+    roles = [value for name, value in visit.form if name == "role"] or ["approver"]
+    email, name = visit.field("email").strip(), visit.field("name").strip()[:255]
+    try:
+        book = await visit.parts.directory.of(visit.actor.workspace)
+        if any(person.email == email.lower() for person in book.people.values()):
+            raise Conflict("person_exists", f"{email[:255]} is here already.")
+        await _wish(visit, email, {"name": name, "roles": roles})
+    except Refused as refusal:
+        return await _people(visit, refusal)
+    return visit.to("/people")
+
+
+async def _wish(visit: Visit, who: str, said: dict[str, Any]) -> None:
+    wish = read_person(who, document(said))
+    await visit.parts.registry.charters.apply(visit.actor, Charter(people=(wish,)))
+
+
+# -- one person
+
+
+async def me(visit: Visit) -> Page:
+    """GET /me"""
+    return await _person(visit, visit.actor.id)
+
+
+async def person(visit: Visit) -> Page:
+    """GET /people/{person_id}"""
+    if visit.params["person_id"] == visit.actor.id:
+        return visit.to("/me")
+    return await _person(visit, visit.params["person_id"])
+
+
+async def _person(
+    visit: Visit, person_id: str, refusal: Refused | None = None, code: Code | None = None
+) -> Page:
+    book = await visit.parts.directory.of(visit.actor.workspace)
+    found = book.people.get(person_id)
+    if found is None:
+        raise NotFound("person_not_found", f"There is no person {person_id[:64]}.")
+    now, own = visit.parts.clock.now(), person_id == visit.actor.id
+    admin = bool(visit.actor.roles & RUNNING)
+    order = [name for name in preferred(found.preferences) if name in CHANNELS]
+    return await visit.page(
+        "person.html", refusal.status if refusal is not None else 200, one=found, own=own, may_change=own or admin,
+        refusal=refusal, act=visit.params.get("act", ""), posted=dict(visit.form) if refusal is not None else {},
+        teams=_teams(found, book), roles=ROLES, zones=sorted(available_timezones()), days=DAYS,
+        hours=hours_words(found.hours) if found.hours else "", order=order, channels=CHANNELS,
+        absences=[_away(absence, now, book) for absence in sorted(found.absences, key=lambda a: a.start)],
+        delegates=_delegates(found, book), local=now.astimezone(ZoneInfo(found.zone or "UTC")),
+        slack=visit.parts.slack is not None, linked=await _linked(visit, found), code=code,
+        changes=await about(visit, "person", found.email) if admin else (),
+    )  # fmt: skip
+
+
+def _delegates(person: Person, book: Snapshot) -> list[tuple[str, str]]:
+    able = [p for p in book.people.values() if p.active and p.id != person.id and set(p.roles) & DECIDING]
+    return sorted(((p.email, p.name or p.email) for p in able), key=lambda one: one[1].lower())
+
+
+async def _linked(visit: Visit, person: Person) -> ChatPerson | None:
+    desk = visit.parts.slack
+    return await desk.chat.linked(visit.actor.workspace, person.id) if desk is not None else None
+
+
+async def act(visit: Visit) -> Page:
+    """POST /people/{person_id}/{act}"""
+    run = _ACTS.get(visit.params["act"])
+    book = await visit.parts.directory.of(visit.actor.workspace)
+    found = book.people.get(visit.params["person_id"])
+    if run is None or found is None:
+        raise NotFound("not_found", "There is nothing to do by this name.")
+    try:
+        await _wish(visit, found.id, await run(visit, found, book))
+    except Refused as refusal:
+        return await _person(visit, found.id, refusal)
+    return visit.to("/me" if found.id == visit.actor.id else f"/people/{found.id}")
+
+
+async def _details(visit: Visit, found: Person, book: Snapshot) -> dict[str, Any]:
+    return {
+        "name": visit.field("name").strip()[:255],
+        "roles": [value for name, value in visit.form if name == "role"],
+        "active": visit.field("active") == "1",
+        "addresses": found.addresses | {"email": visit.field("address").strip()}
+        if visit.field("address").strip()
+        else {name: to for name, to in found.addresses.items() if name != "email"},
+    }
+
+
+async def _time(visit: Visit, found: Person, book: Snapshot) -> dict[str, Any]:
+    zone = visit.field("zone").strip()
+    said: dict[str, Any] = {"hours": False}
+    days = [value for name, value in visit.form if name == "day"]
+    if days:
+        if not zone:
+            raise Invalid("zone_required", "Working hours need a time zone.", field="zone")
+        hours = {"zone": zone, "days": days, "from": visit.field("from"), "to": visit.field("to")}
+        said["hours"] = {name: value for name, value in hours.items() if value}
+    return said | ({"zone": zone} if zone else {})
+
+
+async def _channels(visit: Visit, found: Person, book: Snapshot) -> dict[str, Any]:
+    wanted = [name for name in (visit.field("first"), visit.field("then")) if name in CHANNELS]
+    preferences = {name: value for name, value in found.preferences.items() if name != "channels"}
+    return {"preferences": preferences | ({"channels": list(dict.fromkeys(wanted))} if wanted else {})}
+
+
+async def _leave(visit: Visit, found: Person, book: Snapshot) -> dict[str, Any]:
+    new = {"from": visit.field("from").strip(), "until": visit.field("until").strip()}
+    if visit.field("delegate"):
+        new["delegate"] = visit.field("delegate")
+    return {"absences": [*_kept(visit, found, book), new]}
+
+
+async def _back(visit: Visit, found: Person, book: Snapshot) -> dict[str, Any]:
+    start = visit.field("start")
+    kept = [away for away in _kept(visit, found, book) if away["from"] != start]
+    if len(kept) == len(found.absences):
+        raise NotFound("absence_not_found", "This absence is not there any more.")
+    return {"absences": kept}
+
+
+def _kept(visit: Visit, found: Person, book: Snapshot) -> list[dict[str, str]]:
+    """The absences as they stand. A delegate who may not decide any more is left out, as it would be refused."""
+    deciding = {p.id for p in book.people.values() if p.active and set(p.roles) & DECIDING}
+    return [
+        {"from": away.start.isoformat(), "until": away.end.isoformat()}
+        | ({"delegate": email_of(book, away.delegate)} if away.delegate in deciding else {})
+        for away in found.absences
+    ]
+
+
+Act = Callable[[Visit, Person, Snapshot], Awaitable[dict[str, Any]]]
+_ACTS: Final[dict[str, Act]] = {
+    "details": _details,
+    "time": _time,
+    "channels": _channels,
+    "leave": _leave,
+    "back": _back,
+}
+
+
+async def slack_code(visit: Visit) -> Page:
+    """POST /me/slack: the answer shows the code, once; it is kept nowhere and cannot be fetched again."""
+    desk = visit.parts.slack
+    if desk is None:
+        raise NotFound("slack_not_set_up", "Slack is not set up here.", hint="An admin sets slack_tokens.")
+    return await _person(visit, visit.actor.id, code=await desk.chat.code(visit.actor))

@@ -1,0 +1,258 @@
+"""The pages of people, teams, policies and changes: they say what holds, and change it as the API would."""
+
+from datetime import timedelta
+
+from signoff.engine.chat import Chat
+from signoff.engine.slackdesk import SlackDesk
+from signoff.notify.slack import Slack
+from tests.web.inbox.reading import Reader, Shown, reader
+from tests.web.inbox.scene import CHARTER
+from tests.web.world import World
+
+ANN, EMMA = "/people/per_ann", "/people/per_emma"
+
+
+async def company(web: World, who: str = "oscar") -> Reader:
+    assert (await web.post("/v1/apply", CHARTER, "oscar")).status == 200
+    return await reader(web, who)
+
+
+async def held(web: World, who: str) -> dict[str, object]:
+    people = (await web.get("/v1/people", "oscar"))["people"]
+    return next(one for one in people if one["email"] == f"{who}@acme.example")
+
+
+async def pressed(who: Reader, page: Shown, action: str, **changed: str) -> Shown:
+    """The form of that address as the page offers it, with some fields filled in otherwise."""
+    fields = [(name, changed.pop(name, value)) for name, value in page.form(action)["fields"]]
+    return await who.post(action, [*fields, *changed.items()])
+
+
+# -- people
+
+
+async def test_people_shows_who_is_away_and_who_stands_in(web: World) -> None:
+    oscar = await company(web)
+    gone = {"from": "2026-03-01", "until": "2026-03-09", "delegate": "otto@acme.example"}
+    assert (await web.call("PATCH", "/v1/people/per_emma", {"absences": [gone]}, "oscar")).status == 200
+    page = await oscar.get("/people")
+    assert "Emma Stone emma@acme.example approver dba America/New_York away" in page.text
+    assert "Otto Berg stands in" in page.text
+
+
+async def test_an_admin_changes_roles_and_takes_access_away(web: World) -> None:
+    oscar, emma = await company(web), await reader(web, "emma")
+    page = await oscar.get(EMMA)
+    answer = await pressed(oscar, page, f"{EMMA}/details", name="Emma S.", role="member")
+    assert answer.where == EMMA
+    assert ((await held(web, "emma"))["name"], (await held(web, "emma"))["roles"]) == ("Emma S.", ["member"])
+    page = await oscar.get(EMMA)
+    kept = [field for field in page.form(f"{EMMA}/details")["fields"] if field[0] != "active"]
+    assert (await oscar.post(f"{EMMA}/details", kept)).where == EMMA
+    assert (await held(web, "emma"))["active"] is False
+    assert (await emma.get("/")).status == 303, "who has no access is signed out"
+    shown = await oscar.get(EMMA)
+    assert "deactivated" in shown.text
+    assert "changed by Oscar Lind through this page" in shown.text
+
+
+async def test_the_last_owner_stays_one(web: World) -> None:
+    oscar = await company(web)
+    page = await oscar.get("/me")
+    fields = [
+        (n, "member" if n == "role" else v) for n, v in page.form("/people/per_oscar/details")["fields"]
+    ]
+    refused = await oscar.post("/people/per_oscar/details", fields)
+    assert refused.status == 422
+    assert "would have no owner any more" in refused.text
+
+
+async def test_ones_own_settings_are_ones_own(web: World) -> None:
+    ann = await company(web, "ann")
+    page = await ann.get("/me")
+    assert page.heading == "Your settings"
+    assert (await ann.get(ANN)).where == "/me"
+    days = [("day", "mon"), ("day", "tue"), ("zone", "Asia/Tokyo"), ("from", "10:00"), ("to", "16:00")]
+    assert (await ann.post(f"{ANN}/time", days)).where == "/me"
+    assert (await ann.post(f"{ANN}/channels", first="email", then="slack")).where == "/me"
+    away = {"from": "2026-03-03", "until": "2026-03-05", "delegate": "otto@acme.example"}
+    assert (await ann.post(f"{ANN}/leave", [*away.items()])).where == "/me"
+    found = await held(web, "ann")
+    assert found["zone"] == "Asia/Tokyo"
+    assert found["preferences"] == {"channels": ["email", "slack"]}
+    assert found["hours"] == {"zone": "Asia/Tokyo", "days": ["mon", "tue"], "from": "10:00", "to": "16:00"}
+    page = await ann.get("/me")
+    for said in (
+        "mon, tue, 10:00 to 16:00",
+        "First by email , and where that fails by slack",
+        "Otto Berg may answer",
+    ):
+        assert said in page.text, said
+    assert (await pressed(ann, page, f"{ANN}/back")).where == "/me"
+    assert (await held(web, "ann"))["absences"] == []
+    assert (await ann.post(f"{ANN}/back", start="2026-03-03T00:00:00+00:00")).status == 404
+
+
+async def test_nobody_makes_themselves_more_or_changes_others(web: World) -> None:
+    ann = await company(web, "ann")
+    assert not (await ann.get(EMMA)).forms
+    for path in (
+        f"{ANN}/details",
+        f"{EMMA}/time",
+        f"{EMMA}/leave",
+        f"{EMMA}/channels",
+        "/people",
+        "/teams/dba",
+    ):
+        fields = [
+            ("role", "owner"),
+            ("active", "1"),
+            ("from", "2026-03-03"),
+            ("until", "2026-03-05"),
+            ("email", "x@y.z"),
+        ]
+        answer = await ann.post(path, [*fields, ("member", "ann@acme.example")])
+        assert answer.status == 403, path
+    assert (await held(web, "ann"))["roles"] == ["approver"]
+
+
+async def test_a_wrong_entry_is_said_beside_the_form(web: World) -> None:
+    ann = await company(web, "ann")
+    for act, fields, said in (
+        ("time", {"zone": "Mars/Olympus"}, "is no time zone"),
+        ("time", {"day": "mon"}, "Working hours need a time zone."),
+        ("leave", {"from": "2026-03-05", "until": "2026-03-03"}, "ends before it begins"),
+        ("leave", {"from": "soon", "until": "2026-03-03"}, "absences[0].from"),
+        (
+            "leave",
+            {"from": "2026-03-02", "until": "2026-03-03", "delegate": "ann@acme.example"},
+            "somebody else",
+        ),
+    ):
+        answer = await ann.post(f"{ANN}/{act}", [*fields.items()])
+        assert (answer.status, said in answer.text) == (422, True), (act, fields, answer.text[:600])
+    assert (await ann.post(f"{ANN}/nothing")).status == 404
+    assert (await ann.get("/people/per_sam")).status == 404, "somebody of another workspace is nobody here"
+
+
+async def test_a_slack_account_is_linked_by_a_code_that_is_shown_once(web: World) -> None:
+    ann = await company(web, "ann")
+    assert "Slack is not set up on this server." in (await ann.get("/me")).text
+    assert (await ann.post("/me/slack")).status == 404
+    works = web.works
+    chat = Chat("slack", works.engine, works.store, works.keys, works.directory, works.clock)
+    web.parts.slack = SlackDesk(Slack("xoxb-none"), chat, None)
+    shown = await ann.post("/me/slack")
+    code = shown.text.partition("/signoff link ")[2].split()[0]
+    assert code not in (await ann.get("/me")).text
+    assert "You are Ann Lee" in await chat.link("T1", "U0ANN", code)
+    assert "Linked to the account U0ANN" in (await ann.get("/me")).text
+    assert "U0ANN" in (await (await reader(web, "oscar")).get(ANN)).text
+    assert "does not work" in await chat.link("T1", "U0OTHER", code)
+
+
+# -- teams
+
+
+async def test_a_team_says_who_is_on_call_and_who_follows(web: World) -> None:
+    oscar = await company(web)
+    assert "Ann Lee on call until" in (await oscar.get("/teams")).text
+    page = await oscar.get("/teams/sre-oncall")
+    order = [
+        name for name in page.text.split("On call now")[1].split("Change the team")[0].split(" from ") if name
+    ]
+    assert [("Ann" in one, "Otto" in one) for one in order] == [(True, False), (False, True)] * 2 + [
+        (True, False)
+    ]
+    assert (await oscar.get("/teams/none")).status == 404
+
+
+async def test_an_admin_makes_and_changes_a_team(web: World) -> None:
+    oscar = await company(web)
+    people = [("member", "ann@acme.example"), ("member", "emma@acme.example")]
+    assert (await oscar.post("/teams", [("name", "night"), *people])).where == "/teams/night"
+    page = await oscar.get("/teams/night")
+    assert "all of them are told" in page.text
+    turns = [("rotates", "1"), ("day", "fri"), ("at", "17:30"), ("zone", "Europe/Oslo")]
+    order = [("order", "emma@acme.example\nann@acme.example")]
+    assert (await oscar.post("/teams/night", [*people, *turns, *order])).status == 303
+    team = (await web.get("/v1/teams/night", "oscar"))["team"]
+    assert team["rotation"]["order"] == ["emma@acme.example", "ann@acme.example"]
+    assert team["rotation"]["handover"] == "fri 17:30"
+    for fields, said in (
+        ([("name", "two words"), *people], "is not a name"),
+        ([("name", "empty")], "members"),
+    ):
+        refused = await oscar.post("/teams", fields)
+        assert (refused.status, said in refused.text) == (422, True), refused.text[:500]
+    stranger = await oscar.post("/teams/night", [*people, *turns, ("order", "otto@acme.example")])
+    assert "is not a member of the team" in stranger.text
+
+
+# -- policies, workflows, changes
+
+
+async def test_a_policy_is_told_in_plain_words_with_every_contact_to_come(web: World) -> None:
+    page = await (await company(web, "aud")).get("/policies/prod-change")
+    for said in (
+        "high risk",
+        "Stage 1 one yes, of team sre-oncall (Ann Lee, Otto Berg)",
+        "Stage 2 2 different people of team dba (Ann Lee, Emma Stone, Otto Berg); 2 rejections end it",
+        "Own requests barred by this policy",
+        "Reminders after 5 min, then every 30 min, at most 5",
+        "After 30 min Otto Berg may decide too",
+        "On silence after 8 h the task expires; nothing is approved",
+        "Hours mon to fri, 08:00 to 18:00, Europe/Berlin; outside them reminders and escalation stand still",
+        "Proof whoever decides must be signed in",
+        "reminder 1 of 5, to Ann Lee",
+        "2 more reminders",
+        "the task expires",
+        "made by Oscar Lind",
+    ):
+        assert said in page.text, said
+    everyday = await (await reader(web, "aud")).get("/policies")
+    assert (
+        "Who decides one yes, of whoever may approve: role owner (Oscar Lind); role approver" in everyday.text
+    )
+    assert (await (await reader(web, "aud")).get("/policies/none")).status == 404
+
+
+async def test_a_new_version_says_who_made_it_and_what_is_different(web: World) -> None:
+    oscar = await company(web)
+    web.clock.move(timedelta(hours=1))
+    changed = CHARTER["policies"]["everyday"] | {"deadline": "3d"}
+    assert (await web.post("/v1/policies", {"name": "everyday", "policy": changed}, "oscar")).status == 200
+    page = await oscar.get("/policies/everyday")
+    assert "Version 2" in page.text
+    assert "source.deadline before: 2d → after: 3d" in page.text
+    trail = await oscar.get("/changes")
+    assert "policy everyday changed by Oscar Lind through the API" in trail.text
+    for name in ("sre-oncall", "prod-change", "emma@acme.example"):
+        assert name in trail.text
+    assert (await oscar.get("/changes?before=0")).status == 200
+
+
+async def test_workflows_say_who_has_each_step(web: World) -> None:
+    oscar = await company(web)
+    await web.apply_workflow(
+        steps=[
+            {"id": "v", "agent": "validator"},
+            {"id": "h", "human": {"type": "review", "policy": "prod-change"}},
+        ]
+    )
+    page = await oscar.get("/workflows")
+    assert "v validator , then" in page.text
+    assert "h review, policy prod-change" in page.text
+    assert "used by database-migration" in (await oscar.get("/policies/prod-change")).text
+    agents = await oscar.get("/agents")
+    assert "works in database-migration" in agents.text
+    assert "1 key in use" in agents.text
+
+
+async def test_removing_an_agent_ends_its_keys(web: World) -> None:
+    oscar = await company(web)
+    account = (await web.works.store.directory.accounts("00000000-0000-7000-8000-0000000000a1", None))[0]
+    who = {"validator": "agent", "stranger": "stranger", "ci": "ci"}[account.name]
+    assert (await oscar.post(f"/agents/{account.id}/remove")).where == "/agents"
+    assert (await web.get("/v1/intents", who)).status == 401
+    assert f"{account.name} " not in (await oscar.get("/agents")).text.partition("Neither ever decides.")[2]

@@ -11,7 +11,7 @@ from tests.conftest import TABLES
 from tests.notify.office import Office, office
 from tests.notify.post import post
 from tests.notify.town import BASE, asked, email
-from tests.web.inbox.chromium import chromium
+from tests.web.inbox.chromium import chromium, loiter
 
 PREFETCH = {
     "sec-purpose": "prefetch",
@@ -68,18 +68,18 @@ async def test_a_browser_that_only_looks_decides_nothing_and_a_press_does(
     from tests.web.serving import serving
 
     async with post() as server, office(store, clock, **email(server.url)) as desk, chromium() as browser:
+        links = await told(desk, server)
+        server.mails.clear()
         intent = await desk.it.submit(asked("per_otto"))
-        await desk.it.people_are(otto={"preferences": {"channels": ["email"]}})
         await desk.it.carry()
         [link] = re.findall(rf"{BASE}(/t/\S+)", server.mails[0].get_body(("plain",)).get_content())
         async with serving(desk.world) as url:
             page = await browser.new_page()
             before = await everything(store)
-            await page.goto(url + link)
-            await page.mouse.wheel(0, 5000)
-            await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-            await page.wait_for_load_state("networkidle")
+            for path in (link, *(urlsplit(found).path for found in links)):
+                await loiter(page, url + path)
             assert await everything(store) == before
+            await page.goto(url + link)
             await page.get_by_role("button", name=re.compile("^Approve")).first.click()
             await page.wait_for_load_state("networkidle")
         assert (await desk.it.intent(intent.id)).ending == "approved"

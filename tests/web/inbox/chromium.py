@@ -49,6 +49,24 @@ async def chromium(*arguments: str) -> AsyncIterator[Browser]:
             await browser.close()
 
 
+async def loiter(page: Page, address: str) -> None:
+    """Open a page as a mail scanner with a real browser does: scripts run for a minute, everything is scrolled past and
+    hovered over, every event of a page fires; nothing is pressed. The browser's own clock is moved.
+    """
+    await page.clock.install()
+    await page.goto(address)
+    for _ in range(4):
+        await page.clock.run_for(15_000)
+        await page.evaluate(
+            "() => { for (const name of ['load', 'focus', 'blur', 'pagehide', 'pageshow', 'scroll', 'beforeunload'])"
+            " dispatchEvent(new Event(name)); document.dispatchEvent(new Event('visibilitychange'));"
+            " scrollTo(0, document.body.scrollHeight); }"
+        )
+        await page.mouse.move(200, 300)
+        await page.mouse.wheel(0, 5000)
+    await page.wait_for_load_state("load")
+
+
 class Window:
     """One browser window of one person. ``complaints``: errors of the console and of scripts, and foreign requests."""
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx2
 
+from signoff.web.inbox.csrf import form_token
 from tests.web.world import World
 
 SAME = {"sec-fetch-site": "same-origin"}
@@ -99,6 +100,12 @@ class Reader:
         assert answer.status == 303, answer.text
         return self
 
+    @property
+    def token(self) -> str:
+        """What the forms of our pages carry for this browser."""
+        cookies = self.http.cookies
+        return form_token(cookies.get("signoff_session") or cookies.get("signoff_form") or "")
+
     async def get(self, path: str, **headers: str) -> Shown:
         return Shown(await self.http.get(path, headers=headers))
 
@@ -110,6 +117,10 @@ class Reader:
     ) -> Shown:
         """A form as our own page would post it; ``fields``: pairs, for names that repeat."""
         pairs = [*(fields or []), *more.items()]
+        if headers is None and not self.http.cookies:
+            await self.get("/login")  # whoever posts a form has opened a page before
+        if headers is None and not any(name == "form_token" for name, _ in pairs):
+            pairs.append(("form_token", self.token))
         body = str(httpx2.QueryParams(pairs))
         sent = {"content-type": "application/x-www-form-urlencoded", **(SAME if headers is None else headers)}
         return Shown(await self.http.post(path, content=body.encode(), headers=sent))

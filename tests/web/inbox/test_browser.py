@@ -1,12 +1,10 @@
 """The pages in a real browser: every kind of task on desktop and phone, with and without scripts, in light and dark."""
 
-import asyncio
 from typing import Any
 
 import pytest
 
 from tests.web.inbox.chromium import DESKTOP, PHONE, Window, chromium, window
-from tests.web.inbox.reading import everything
 from tests.web.serving import serving
 from tests.web.world import HOME, World
 
@@ -143,28 +141,6 @@ async def test_a_name_on_the_lan_works_over_plain_http(web: World) -> None:
             await ann.page.get_by_role("button", name="Approve").click()
             await ann.page.get_by_text("You decided").wait_for()
     assert await web.status(intent_id) == "COMPLETED"
-
-
-async def test_a_scanner_with_a_real_browser_changes_nothing(web: World) -> None:
-    intent_id, task_id = await web.ask(assignees=ANN)
-    digest = (await web.get(f"/v1/tasks/{task_id}"))["task"]["digest"]
-    sessions = web.parts.sessions
-    links = [
-        f"/t/{await sessions.task_link(HOME, 'per_ann', intent_id, 1, digest)}",
-        f"/login/{await sessions.login_link(HOME, 'per_ann')}",
-    ]
-    before = await everything(web)
-    async with serving(web) as url, chromium() as browser, window(browser, url, viewport=DESKTOP) as scanner:
-        for path in [*links, f"/tasks/{task_id}", "/", "/logout", *links]:
-            await scanner.open(path)
-            await scanner.page.evaluate(
-                "() => { for (const name of ['load', 'focus', 'blur', 'visibilitychange', 'pagehide', 'pageshow'])"
-                " dispatchEvent(new Event(name)); scrollTo(0, document.body.scrollHeight); }"
-            )
-            await scanner.page.mouse.move(200, 300)
-            await asyncio.wait_for(scanner.page.wait_for_load_state("load"), 10)
-        assert await everything(web) == before
-    assert await everything(web) == before
 
 
 async def test_hostile_text_runs_nothing(web: World) -> None:

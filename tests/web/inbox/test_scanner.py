@@ -5,8 +5,10 @@ import re
 import pytest
 
 from signoff.web.inbox.routes import ROWS
+from tests.web.inbox.chromium import chromium, loiter
 from tests.web.inbox.reading import Reader, everything, reader
 from tests.web.inbox.scene import CHARTER
+from tests.web.serving import serving
 from tests.web.world import HOME, World
 
 PREFETCH = {
@@ -50,6 +52,23 @@ async def test_looking_changes_nothing(web: World, signed_in: bool) -> None:
         for method in ("GET", "HEAD", "OPTIONS", "GET"):
             await scanner.send(method, path)
         await scanner.get(path + "?outcome=approved&open=1", **PREFETCH)
+    assert await everything(web) == before
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("signed_in", [False, True])
+async def test_a_scanner_with_a_real_browser_changes_nothing(web: World, signed_in: bool) -> None:
+    paths = await addresses(web)
+    async with serving(web) as url, chromium() as browser:
+        page = await browser.new_page(extra_http_headers={"purpose": "prefetch"})
+        if signed_in:
+            await page.goto(url + f"/login/{await web.parts.sessions.login_link(HOME, 'per_oscar')}")
+            await page.get_by_role("button", name="Sign in").click()
+            await page.wait_for_url(url + "/")
+        before = await everything(web)
+        for path in paths:
+            await loiter(page, url + path)
+        assert await everything(web) == before
     assert await everything(web) == before
 
 

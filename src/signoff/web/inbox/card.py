@@ -19,7 +19,7 @@ from signoff.core.ids import visit_ref
 from signoff.core.model import ActorKind, Intent
 from signoff.core.plan import HumanStep, Plan
 from signoff.core.standing import on_requesters_side
-from signoff.core.tasks import Risk, TaskType
+from signoff.core.tasks import Ending, Risk, TaskType
 from signoff.web.api.shapes.tasks import Story, on_silence
 from signoff.web.inbox.changes import Group, Leaf, changed_leaves, group, leaves
 from signoff.web.inbox.choices import Choice, choices
@@ -85,7 +85,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     seq: int
     mine: bool
-    status: str
+    place: str
     after: tuple[str, ...]
 
 
@@ -345,6 +345,14 @@ def _given(fact: e.Fact, known: Known) -> Given:
     )
 
 
+def _place(intent: Intent) -> str:
+    """Where the request is now."""
+    if intent.open is not None:
+        again = f", for revision {intent.revision + 1}" if intent.ending is Ending.SUPERSEDED else ""
+        return f"the request is at step {intent.open.step}{again}"
+    return f"the request is {intent.status.value.replace('_', ' ').lower()}"
+
+
 def _receipt(known: Known) -> Receipt | None:
     fact = known.story.decided
     if fact is None or not isinstance(fact.event, e.Decided):
@@ -362,6 +370,6 @@ def _receipt(known: Known) -> Receipt | None:
         at=fact.at,
         seq=fact.seq,
         mine=fact.actor.id == known.reader.id,
-        status=intent.status.value,
+        place=_place(intent),
         after=tuple(after),
     )

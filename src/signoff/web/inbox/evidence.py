@@ -150,7 +150,11 @@ def checks(
         )
         address = step.agent if isinstance(step, AgentStep) else ""
         by = book.display(reporter) if reporter else address
-        found.append(Check(step.id, by, address, verdict_of(result), group(result, opened)))
+        found.append(
+            Check(
+                step.id, by, address, verdict_of(result), group(result, opened) if result != {} else Group()
+            )
+        )
     return tuple(found)
 
 

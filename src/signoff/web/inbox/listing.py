@@ -211,6 +211,7 @@ class Line(msgspec.Struct, frozen=True):
     status: str
     place: str
     at: datetime
+    subject: tuple[tuple[str, str], ...]
 
 
 async def intents(visit: Visit) -> Page:
@@ -227,7 +228,7 @@ async def intents(visit: Visit) -> Page:
     found = await visit.parts.view.page(visit.actor, wanted)
     return await visit.page(
         "intents.html", chosen=status, kind=kind, kinds=_kinds(book, found),
-        lines=[_line(s.intent, book) for s in found], more=found[-1].intent.id if len(found) == _PAGE else "",
+        lines=[_line(s, book) for s in found], more=found[-1].intent.id if len(found) == _PAGE else "",
     )  # fmt: skip
 
 
@@ -241,10 +242,11 @@ def _statuses(word: str) -> tuple[str, ...]:
     return (word,) if word in Status.__members__ else ()
 
 
-def _line(intent: Intent, book: Snapshot) -> Line:
+def _line(stored: Stored, book: Snapshot) -> Line:
+    intent = stored.intent
     return Line(
         intent.id, intent.type, kind_words(intent.type), book.display(intent.requester.id), intent.status.value,
-        _place(intent), intent.updated_at,
+        _place(intent), intent.updated_at, _subject(stored.payload),
     )  # fmt: skip
 
 

@@ -16,9 +16,11 @@
   };
   local(document);
 
-  // j, k: next, previous row. Not while typing, not with a modifier.
+  // j, k: next, previous row; /: search. Not while typing, not with a modifier.
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select")) return;
+    const search = document.querySelector("input[type=search]");
+    if (event.key === "/" && search) { search.focus(); event.preventDefault(); return; }
     const step = { j: 1, k: -1 }[event.key];
     const rows = all("[data-row]");
     if (!step || !rows.length) return;
@@ -76,6 +78,17 @@
     document.title = fresh.title;
     if (focus && document.activeElement?.id !== focus) document.getElementById(focus)?.focus({ preventScroll: true });
   };
+
+  // The list follows what is typed into the search; the address keeps it, so that reloading and sharing work.
+  const search = document.querySelector("form[role=search]");
+  let typed;
+  search?.addEventListener("input", () => {
+    clearTimeout(typed);
+    typed = setTimeout(() => {
+      history.replaceState(null, "", "?" + new URLSearchParams(new FormData(search)));
+      refresh().catch(() => {});
+    }, 200);
+  });
 
   let stream, due;
   const soon = () => { clearTimeout(due); due = setTimeout(() => refresh().catch(() => {}), 150); };

@@ -1,6 +1,8 @@
 """The pages in a real browser: every kind of task on desktop and phone, with and without scripts, in light and dark."""
 
+from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -166,3 +168,87 @@ async def test_hostile_text_runs_nothing(web: World) -> None:
             assert "owned" not in await ann.page.title()
             assert await ann.page.locator("img, form[action^=http]").count() == 0
             await ann.check()
+
+
+# -- the story around the button
+
+
+SCRIPT = "\n".join(f"echo {n}" for n in range(500)) + "\nDROP TABLE users;"
+
+
+@pytest.mark.parametrize("setting", [SETTINGS[0], SETTINGS[3]])
+async def test_what_is_folded_is_opened_without_losing_what_was_typed(
+    web: World, setting: dict[str, Any]
+) -> None:
+    made = await web.send(
+        intent_type="intent.other.v1", payload={"script": SCRIPT}, human_task={"assignees": ANN}
+    )
+    async with serving(web) as url, chromium() as browser, window(browser, url, **setting) as ann:
+        await ann.sign_in(await web.parts.sessions.login_link(HOME, "per_ann"))
+        await ann.open(f"/tasks/{made}")
+        assert await ann.page.get_by_role("button", name="Approve", exact=True).count() == 0
+        await ann.page.get_by_label("Comment").fill("I read all of it.")
+        await ann.page.get_by_role("button", name="Show everything").click()
+        await ann.page.get_by_text("DROP TABLE users;").first.wait_for()
+        assert await ann.page.get_by_label("Comment").input_value() == "I read all of it."
+        await ann.page.get_by_role("button", name="Approve", exact=True).click()
+        await ann.page.get_by_text("You decided").wait_for()
+        await ann.page.get_by_text("I read all of it.").wait_for()
+
+
+@pytest.mark.parametrize("setting", [SETTINGS[1], SETTINGS[2]])
+async def test_a_stale_answer_shows_the_difference_and_asks_again(
+    web: World, setting: dict[str, Any]
+) -> None:
+    _, task_id = await web.ask(assignees=["ann@acme.example", "otto@acme.example"])
+    async with serving(web) as url, chromium() as browser, window(browser, url, **setting) as ann:
+        await ann.sign_in(await web.parts.sessions.login_link(HOME, "per_ann"))
+        await ann.open(f"/tasks/{task_id}")
+        changed = {"payload": {"change_type": "database_migration", "target": "staging"}}
+        assert (await web.post(f"/v1/tasks/{task_id}/revise", changed, "otto")).status == 200
+        await ann.page.get_by_role("button", name="Approve", exact=True).click()
+        different = ann.page.get_by_label("What is different now")
+        await different.get_by_text("prod-postgres-main").wait_for()
+        await different.get_by_text("staging").wait_for()
+        if setting.get("java_script_enabled", True):
+            await ann.check()
+        await ann.page.get_by_role("button", name="Approve", exact=True).click()
+        await ann.page.get_by_text("You decided").wait_for()
+        ann.complaints = [said for said in ann.complaints if "status of 409" not in said]
+
+
+async def test_the_list_follows_the_search_and_the_address_keeps_it(web: World) -> None:
+    _, invoices = await web.ask(assignees=ANN, title="About invoices")
+    _, servers = await web.ask(assignees=ANN, title="About servers")
+    async with serving(web) as url, chromium() as browser, window(browser, url, viewport=DESKTOP) as ann:
+        await ann.sign_in(await web.parts.sessions.login_link(HOME, "per_ann"))
+        await ann.page.keyboard.press("/")
+        await ann.page.keyboard.type("invoices")
+        await ann.page.locator(f"#t-{servers}").wait_for(state="detached")
+        assert await ann.page.locator(f"#t-{invoices}").count() == 1
+        assert "q=invoices" in ann.page.url
+        await ann.page.reload()
+        assert await ann.page.locator(f"#t-{servers}").count() == 0
+        await ann.page.keyboard.press("j")
+        await ann.page.keyboard.press("Enter")
+        await ann.page.wait_for_url(f"**/tasks/{invoices}")
+
+
+async def test_moments_are_in_the_zone_of_whoever_reads_them(web: World) -> None:
+    assert (await web.call("PATCH", "/v1/people/per_ann", {"zone": "Asia/Tokyo"}, "oscar")).status == 200
+    _, task_id = await web.at_gate()
+    due = web.clock.now() + timedelta(hours=8)
+    async with serving(web) as url, chromium() as browser:
+        plain = {"java_script_enabled": False, "viewport": PHONE}
+        async with window(browser, url, **plain) as ann:
+            await ann.sign_in(await web.parts.sessions.login_link(HOME, "per_ann"))
+            await ann.open(f"/tasks/{task_id}")
+            said = await ann.page.locator(".question .due time").inner_text()
+            assert said == f"{due.astimezone(ZoneInfo('Asia/Tokyo')):%-d %b %Y, %H:%M JST}"
+        async with window(
+            browser, url, viewport=PHONE, timezone_id="America/New_York", locale="en-GB"
+        ) as ann:
+            await ann.sign_in(await web.parts.sessions.login_link(HOME, "per_ann"))
+            await ann.open(f"/tasks/{task_id}")
+            said = await ann.page.locator(".question .due time").inner_text()
+            assert f"{due.astimezone(ZoneInfo('America/New_York')):%H:%M}" in said

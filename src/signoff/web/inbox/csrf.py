@@ -1,7 +1,7 @@
 """Whether a request that changes something came from a page of ours. Cookies alone prove nothing.
 
-The form's own token has to fit the cookie, always. Beside it browsers say it in Sec-Fetch-Site; where they do not (plain
-http on a LAN name), Origin has to be our Host, or ``null``, which our own no-referrer policy makes such browsers send.
+The form's own token has to fit the cookie, always. Beside it browsers say it in Sec-Fetch-Site; where they do not
+(plain http on a LAN name), Origin has to be our Host, or ``null``: our own no-referrer policy makes them send that.
 """
 
 import hashlib

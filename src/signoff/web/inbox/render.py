@@ -2,10 +2,12 @@
 
 import hashlib
 import mimetypes
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
 
 from signoff.web.inbox.text import one_line, pieces
 
@@ -24,7 +26,7 @@ def render(template: str, **values: Any) -> bytes:
 @lru_cache(maxsize=1)
 def environment() -> "Environment":
     """The one environment: autoescape for every file, whatever it is called."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 
     made = Environment(
         loader=PackageLoader("signoff.web.inbox"),
@@ -36,7 +38,7 @@ def environment() -> "Environment":
     made.filters |= {
         "text": safe,
         "line": safe_line,
-        "moment": moment,
+        "moment": pass_context(moment),
         "word": word,
         "short": short,
         "through": through,
@@ -63,11 +65,12 @@ def safe_line(value: object) -> "Markup":
     return safe(one_line(str(value)))
 
 
-def moment(at: datetime, seconds: bool = False) -> "Markup":
-    """A moment: UTC for everybody, in the reader's own zone where scripts run."""
+def moment(context: Mapping[str, Any], at: datetime, seconds: bool = False) -> "Markup":
+    """A moment, in the zone that the reader lives by, else in UTC; where scripts run, in the browser's own."""
     from markupsafe import Markup
 
-    text = at.strftime("%d %b %Y, %H:%M:%S UTC" if seconds else "%d %b %Y, %H:%M UTC").lstrip("0")
+    zone = ZoneInfo(context.get("zone") or "UTC")
+    text = f"{at.astimezone(zone):%d %b %Y, %H:%M{':%S' if seconds else ''} %Z}".lstrip("0")
     marked = Markup(" data-seconds") if seconds else ""
     return Markup('<time datetime="{}"{}>{}</time>').format(at.strftime("%Y-%m-%dT%H:%M:%SZ"), marked, text)
 

@@ -236,6 +236,7 @@ async def task_page(
         evidence=visit.field("x.evidence") if posted else "",
         assignee=visit.field("x.assignee") if posted else "",
         refusal=refusal,
+        zone=reader_zone(known),
         stale=difference_since(known, visit.field("digest")) if stale else (),
         here=here,
         by_link=by_link,
@@ -251,6 +252,12 @@ async def task_page(
         newer=_newer(intent, found, shown),
         mine=_own_answer(found, reader),
     )
+
+
+def reader_zone(known: Known) -> str:
+    """Where whoever reads it lives: signed in or by a link."""
+    person = known.book.people.get(known.reader.id)
+    return person.zone if person else ""
 
 
 def _draft(visit: Visit, found: Found, shown: Card, refusal: Refused | None) -> str:

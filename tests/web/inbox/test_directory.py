@@ -141,7 +141,7 @@ async def test_a_slack_account_is_linked_by_a_code_that_is_shown_once(web: World
     assert (await ann.post("/me/slack")).status == 404
     works = web.works
     chat = Chat("slack", works.engine, works.store, works.keys, works.directory, works.clock)
-    web.parts.slack = SlackDesk(Slack("xoxb-none"), chat, None)
+    web.parts.slack = SlackDesk(Slack("xoxb-none", lambda: works.clock.now().timestamp()), chat, None)
     shown = await ann.post("/me/slack")
     code = shown.text.partition("/signoff link ")[2].split()[0]
     assert code not in (await ann.get("/me")).text

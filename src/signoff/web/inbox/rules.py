@@ -8,10 +8,9 @@ import msgspec
 from signoff.core.hours import Hours
 from signoff.core.policy import DAYS, Policy
 from signoff.core.quorum import needed
-from signoff.core.standing import ROLES
+from signoff.core.standing import DECIDING_PARTIES, ROLES
 from signoff.core.tasks import Fallback, Sign, Stage, Strength, sign_of
 from signoff.engine.directory import Snapshot
-from signoff.engine.staffing import DECIDING_ROLES
 
 _NAMED = 6
 
@@ -44,7 +43,7 @@ def whoever(names: Iterable[str], book: Snapshot) -> str:
     """Those who may decide at a stage; where nobody is named, everybody with a deciding role."""
     listed = [*names]
     held = {role for person in book.people.values() if person.active for role in person.roles}
-    deciding = [f"role:{role}" for role in ROLES if f"role:{role}" in DECIDING_ROLES and role in held]
+    deciding = [f"role:{role}" for role in ROLES if f"role:{role}" in DECIDING_PARTIES and role in held]
     return parties(listed, book) if listed else "whoever may approve: " + parties(deciding, book)
 
 

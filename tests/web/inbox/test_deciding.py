@@ -360,3 +360,26 @@ async def test_what_was_revised_meanwhile_is_shown_before_it_is_asked_again(web:
     receipt = await ann.get(f"/tasks/{task_id}")
     assert "revision 2" in receipt.text
     assert (await otto.get(f"/tasks/{task_id}")).status == 200
+
+
+async def test_a_secret_is_not_shown_unless_asked_for_and_a_change_of_it_is_seen(web: World) -> None:
+    secret = {"db_password": "hunter2-hunter2", "token_lifetime": 3600, "target": "prod"}
+    made = await web.send(
+        intent_type="intent.other.v1", payload=secret, human_task={"assignees": [*ANN, "otto@acme.example"]}
+    )
+    task_id = made[:-4] + "0001"
+    ann = await reader(web, "ann")
+    for path in ("/", f"/tasks/{task_id}", f"/intents/{made}"):
+        page = await ann.get(path)
+        assert "hunter2" not in page.html, path
+    page = await ann.get(f"/tasks/{task_id}")
+    assert "15 characters, fingerprint" in page.text
+    assert "as its name says that it is a secret" in page.text
+    assert "3600" in page.text
+    assert "approved" in page.form(f"/tasks/{task_id}")["buttons"], "what is masked does not hold up a yes"
+    assert "hunter2-hunter2" in (await ann.get(f"/tasks/{task_id}?open=1")).text
+    changed = {"payload": secret | {"db_password": "hunter3-hunter3"}}
+    assert (await web.post(f"/v1/tasks/{task_id}/revise", changed, "otto")).status == 200
+    again = await ann.get(f"/tasks/{task_id}")
+    assert "What changed since the last time Changes since the last revision db_password before: 15 characters" in again.text
+    assert "hunter" not in again.html

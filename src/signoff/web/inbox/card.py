@@ -143,6 +143,11 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
         return self.receipt is None
 
     @property
+    def masked(self) -> bool:
+        """Whether something is not shown because it is a secret."""
+        return self.changes.masked or any(check.leaves.masked for check in self.checks)
+
+    @property
     def may_answer(self) -> bool:
         return self.open and not self.barred
 

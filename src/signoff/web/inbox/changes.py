@@ -4,10 +4,13 @@ Pure. What is too long for one look is folded, and counted: whoever shows it mus
 """
 
 import difflib
+import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
+
+from signoff.web.inbox.text import SECRET
 
 LONGEST: Final = 600
 MOST_LINES: Final = 12
@@ -25,7 +28,9 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Leaf(msgspec.Struct, frozen=True, kw_only=True):
-    """One value. ``hidden``: how many characters of it are folded away; ``lines``: a difference line by line."""
+    """One value. ``hidden``: how many characters of it are folded away; ``lines``: a difference line by line;
+    masked: it is not shown, as its name says that it is a secret.
+    """
 
     path: str
     text: str
@@ -33,6 +38,7 @@ class Leaf(msgspec.Struct, frozen=True, kw_only=True):
     before: str | None = None
     lines: tuple[Line, ...] = ()
     hidden: int = 0
+    masked: bool = False
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -45,13 +51,17 @@ class Group(msgspec.Struct, frozen=True):
     def folded(self) -> bool:
         return self.rest > 0 or any(leaf.hidden for leaf in self.leaves)
 
+    @property
+    def masked(self) -> bool:
+        return any(leaf.masked for leaf in self.leaves)
+
 
 def group(value: Any, opened: bool) -> Group:
     """The leaves of a JSON value; all of them whole when ``opened``."""
     found = list(leaves(value))
     if opened:
         return Group(tuple(found))
-    return Group(tuple(_cut(leaf) for leaf in found[:MOST_LEAVES]), max(0, len(found) - MOST_LEAVES))
+    return Group(tuple(_cut(_masked(leaf)) for leaf in found[:MOST_LEAVES]), max(0, len(found) - MOST_LEAVES))
 
 
 def leaves(value: Any, path: str = "") -> Iterator[Leaf]:
@@ -135,6 +145,24 @@ def _cut(leaf: Leaf) -> Leaf:
     return msgspec.structs.replace(leaf, text=text, before=before, lines=lines, hidden=missing)
 
 
+def is_secret(path: str) -> bool:
+    """Whether the name of a field says that its value is a secret."""
+    return bool(SECRET.search(path.rpartition(".")[2]))
+
+
+def _masked(leaf: Leaf) -> Leaf:
+    """A secret as its length and a fingerprint: whether it changed can be seen, what it is cannot."""
+    if not is_secret(leaf.path) or leaf.kind in ("bool", "null", "number"):
+        return leaf
+    before = leaf.before and _fingerprint(leaf.before)
+    kind = "block" if leaf.kind == "block" else "text"
+    return Leaf(path=leaf.path, text=_fingerprint(leaf.text), before=before, kind=kind, masked=True)
+
+
+def _fingerprint(text: str) -> str:
+    return f"{len(text)} characters, fingerprint {hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:8]}"
+
+
 def clip(text: str) -> str:
     """The beginning that fits one look."""
     return "\n".join(text[:LONGEST].split("\n")[:MOST_LINES])
@@ -142,10 +170,15 @@ def clip(text: str) -> str:
 
 def changed_leaves(old: Any, new: Any) -> tuple[Leaf, ...]:
     """What differs between two JSON values, leaf by leaf."""
-    was = {leaf.path: leaf.text for leaf in leaves(old)}
-    now = {leaf.path: leaf.text for leaf in leaves(new)}
+    was = {leaf.path: leaf for leaf in leaves(old)}
+    now = {leaf.path: leaf for leaf in leaves(new)}
     return tuple(
-        Leaf(path=path, text=now.get(path, "(taken away)"), before=was.get(path, "(not there)"))
+        _moved(path, was.get(path), now.get(path))
         for path in dict.fromkeys((*was, *now))
-        if was.get(path) != now.get(path)
+        if (was[path].text if path in was else None) != (now[path].text if path in now else None)
     )
+
+
+def _moved(path: str, was: Leaf | None, now: Leaf | None) -> Leaf:
+    before = _masked(was).text if was else "(not there)"
+    return Leaf(path=path, text=_masked(now).text if now else "(taken away)", before=before)

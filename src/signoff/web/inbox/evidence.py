@@ -11,7 +11,7 @@ import msgspec
 from signoff.core import events as e
 from signoff.core.plan import AgentStep, HumanStep, Plan
 from signoff.engine.directory import Snapshot
-from signoff.web.inbox.changes import Group, Leaf, clip, group, leaves, show
+from signoff.web.inbox.changes import Group, Leaf, clip, group, is_secret, leaves, show
 from signoff.web.inbox.text import pieces
 
 _TOUCH: Final = frozenset({
@@ -44,6 +44,7 @@ def subject(payload: Mapping[str, Any], most: int) -> tuple[tuple[str, str], ...
         if isinstance(value, str | int | float)
         and not isinstance(value, bool)
         and name.lower() not in _WORDS
+        and not is_secret(name)
         and 0 < len(show(value)) <= _SUBJECT_LENGTH
         and "\n" not in show(value)
     ]

@@ -4,14 +4,13 @@ An object of text, numbers, yes/no, choices, lists of choices, dates, addresses,
 that is asked for as JSON and checked by the server. Nothing is filled in unseen: constants are shown and sent.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from signoff.core.errors import Invalid
-from signoff.web.inbox.text import pieces
+from signoff.web.inbox.text import SECRET, pieces
 
 _INPUTS: Final = {
     "date": "date",
@@ -20,7 +19,6 @@ _INPUTS: Final = {
     "email": "email",
     "uri": "url",
 }
-_SECRET: Final = re.compile(r"pass(word|phrase|code)|secret|token|\bpin\b|api.?key|credential", re.IGNORECASE)
 _LONG: Final = 200
 PREFIX: Final = "f."
 
@@ -94,7 +92,7 @@ def _field(rule: Mapping[str, Any], path: tuple[str, ...], required: bool, group
         withheld="" if clear else str(value),
         options=options,
         limits=tuple(_limits(rule)),
-        secret=bool(_SECRET.search(f"{path[-1]} {label} {about} {rule.get('format', '')}")),
+        secret=bool(SECRET.search(f"{path[-1]} {label} {about} {rule.get('format', '')}")),
         group=group,
     )
 

@@ -262,7 +262,7 @@ def reader_zone(known: Known) -> str:
 
 def _draft(visit: Visit, found: Found, shown: Card, refusal: Refused | None) -> str:
     """What is asked, to be changed: only where all of it is on the page. "" where it is not."""
-    if not shown.may_answer or (shown.folded and not shown.opened):
+    if not shown.may_answer or shown.masked or (shown.folded and not shown.opened):
         return ""
     typed = visit.field("payload") if refusal is not None else ""
     return typed or plain_json(msgspec.json.format(found.seen.stored.payload, indent=2).decode())

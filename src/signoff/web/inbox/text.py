@@ -15,6 +15,7 @@ _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _BLANK_RANGES: Final = ((0x180B, 0x180F), (0xFE00, 0xFE0F), (0xE0000, 0xE0FFF))
 _SUSPECT: Final = re.compile(r"[^\n -~]+")
+SECRET: Final = re.compile(r"pass(word|phrase|code)|secret|token|\bpin\b|api.?key|credential", re.IGNORECASE)
 _WORD: Final = re.compile(r"[^\W\d_]{2,}")
 _SCRIPTS: Final = ("LATIN", "CYRILLIC", "GREEK")
 _MARKS_IN_A_ROW: Final = 2

@@ -23,7 +23,9 @@ class _Forms(HTMLParser):
         self.title = ""
         self.heading = ""
         self._in = ""
-        self._select: tuple[str, list[str]] | None = None
+        self._select = ""
+        self._chosen = False
+        self._first = False
         self._area = ""
 
     def handle_starttag(self, tag: str, given: list[tuple[str, str | None]]) -> None:
@@ -43,13 +45,21 @@ class _Forms(HTMLParser):
             self._area = attrs.get("name", "")
             form["fields"].append((self._area, ""))
         elif tag == "select":
-            self._select = (attrs.get("name", ""), [])
-        elif tag == "option" and self._select is not None:
-            self._select[1].append(attrs.get("value", ""))
+            self._select, self._chosen, self._first = attrs.get("name", ""), False, True
+            form["fields"].append((self._select, ""))
+        elif tag == "option" and self._select and not self._chosen:
+            # as a browser does: what is selected, else the first; an option without a value is its text
+            first, self._first = self._first, False
+            self._chosen = "selected" in attrs
+            if self._chosen or first:
+                form["fields"][-1] = (self._select, attrs.get("value", ""))
+                self._in = "" if "value" in attrs else "option"
 
     def handle_endtag(self, tag: str) -> None:
         if tag == self._in:
             self._in = ""
+        if tag == "select":
+            self._select = ""
 
     def handle_data(self, data: str) -> None:
         self.texts.append(data)
@@ -57,6 +67,8 @@ class _Forms(HTMLParser):
             self.title += data
         elif self._in == "h1":
             self.heading += data
+        elif self._in == "option" and self._select:
+            self.forms[-1]["fields"][-1] = (self._select, data)
         elif self._in == "textarea" and self._area:
             form = self.forms[-1]
             form["fields"][-1] = (self._area, (form["fields"][-1][1] + data).removeprefix("\n"))

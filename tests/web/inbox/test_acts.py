@@ -43,6 +43,36 @@ async def test_changing_what_is_asked_makes_a_revision_that_somebody_else_approv
     assert (await otto.press(page, f"/tasks/{task_id}", "approved")).status == 303
 
 
+async def test_plain_values_are_changed_in_a_form_and_the_rest_stays(web: World) -> None:
+    payload = {
+        "amount": 4200,
+        "currency": "EUR",
+        "express": False,
+        "lines": [{"a": 1}],
+        "api_key": "k" * 20,
+        "odd": "a\u202eb",
+    }
+    made = await web.send(
+        intent_type="intent.x.v1", payload=payload, human_task={"assignees": [*ANN, "otto@acme.example"]}
+    )
+    task_id = made[:-4] + "0001"
+    ann = await reader(web, "ann")
+    assert not [f for f in (await ann.get(f"/tasks/{task_id}")).forms if f["action"].endswith("/revise")]
+    action = f"/tasks/{task_id}/revise"
+    fields = dict((await ann.get(f"/tasks/{task_id}?open=1")).form(action)["fields"])
+    assert {name for name in fields if name.startswith("p.")} == {"p.amount", "p.currency", "p.express"}
+    assert (await ann.post(action, **fields)).status == 422, "nothing was changed"
+    wrong = await ann.post(action, **fields | {"p.amount": "three"})
+    assert wrong.status == 422
+    assert "amount: 'three' is not a number." in wrong.text
+    done = await ann.post(action, **fields | {"p.amount": "3000", "p.express": "true"})
+    assert done.status == 303, done.text
+    now = (await web.get(f"/v1/tasks/{task_id}"))["task"]["payload"]
+    assert now == payload | {"amount": 3000, "express": True}
+    page = await (await reader(web, "otto")).get(f"/tasks/{task_id}")
+    assert "amount before: 4200 → after: 3000" in page.text
+
+
 async def test_an_admin_asks_other_people_and_the_requester_withdraws(web: World) -> None:
     assert (await web.post("/v1/apply", CHARTER, "oscar")).status == 200
     _, task_id = await web.ask(assignees=ANN)

@@ -252,3 +252,37 @@ async def test_moments_are_in_the_zone_of_whoever_reads_them(web: World) -> None
             await ann.open(f"/tasks/{task_id}")
             said = await ann.page.locator(".question .due time").inner_text()
             assert f"{due.astimezone(ZoneInfo('America/New_York')):%H:%M}" in said
+
+
+async def test_keys_can_be_switched_off_and_stay_so(web: World) -> None:
+    _, first = await web.ask(assignees=ANN)
+    focused = "document.activeElement.id"
+    async with serving(web) as url, chromium() as browser, window(browser, url, viewport=DESKTOP) as ann:
+        await ann.sign_in(await web.parts.sessions.login_link(HOME, "per_ann"))
+        await ann.page.get_by_role("button", name="Switch the keys off").click()
+        await ann.page.reload()
+        await ann.page.keyboard.press("j")
+        assert await ann.page.evaluate(focused) != f"t-{first}"
+        await ann.page.get_by_role("button", name="Switch the keys on").click()
+        await ann.page.evaluate("document.activeElement.blur()")
+        await ann.page.keyboard.press("j")
+        assert await ann.page.evaluate(focused) == f"t-{first}"
+
+
+async def test_values_are_changed_without_touching_json(web: World) -> None:
+    made = await web.send(
+        intent_type="intent.x.v1",
+        payload={"amount": 4200, "currency": "EUR"},
+        human_task={"assignees": ["ann@acme.example", "otto@acme.example"]},
+    )
+    task_id = made[:-4] + "0001"
+    async with serving(web) as url, chromium() as browser, window(browser, url, viewport=PHONE) as ann:
+        await ann.sign_in(await web.parts.sessions.login_link(HOME, "per_ann"))
+        await ann.open(f"/tasks/{task_id}")
+        await ann.page.get_by_text("Approve with changes").click()
+        await ann.check()
+        await ann.page.get_by_label("amount", exact=True).fill("3000")
+        await ann.page.get_by_role("button", name="Change what is asked").click()
+        await ann.page.get_by_text("revision 2").first.wait_for()
+        await ann.page.get_by_text("You stand on the requester's side").wait_for()
+    assert (await web.get(f"/v1/tasks/{task_id}"))["task"]["payload"]["amount"] == 3000

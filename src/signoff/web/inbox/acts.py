@@ -12,6 +12,7 @@ from signoff.core.model import Task
 from signoff.web import strict
 from signoff.web.call import Page
 from signoff.web.inbox.door import Visit
+from signoff.web.inbox.draft import changed_values
 from signoff.web.inbox.tasks import CORRECTABLE, Found, find, task_page
 
 
@@ -69,9 +70,10 @@ async def _take(visit: Visit, found: Found) -> None:
 
 
 async def _revise(visit: Visit, found: Found) -> None:
-    parsed = strict.parse_object(visit.field("payload").encode())
-    payload = strict.canonical(parsed.value, plain=parsed.plain)
     stored = found.seen.stored
+    parsed = strict.parse_object(visit.field("payload").encode())
+    changed = changed_values(stored.payload, visit.form)
+    payload = strict.canonical(parsed.value | changed, plain=parsed.plain and not changed)
     if payload == stored.payload:
         raise Invalid(
             "nothing_changed", "This is what is asked already; nothing was recorded.", field="payload"

@@ -26,9 +26,9 @@ from signoff.web.api.shapes.tasks import Story, tell
 from signoff.web.call import Page
 from signoff.web.inbox.card import Card, card, difference_since
 from signoff.web.inbox.door import Visit
+from signoff.web.inbox.draft import Draft, draft_of
 from signoff.web.inbox.forms import data_of, fields_of
 from signoff.web.inbox.known import Known, payload_at
-from signoff.web.inbox.text import plain_json
 
 _EARLIER: Final = 20
 CORRECTABLE: Final = (400, 403, 409, 413, 422, 503)
@@ -260,12 +260,11 @@ def reader_zone(known: Known) -> str:
     return person.zone if person else ""
 
 
-def _draft(visit: Visit, found: Found, shown: Card, refusal: Refused | None) -> str:
-    """What is asked, to be changed: only where all of it is on the page. "" where it is not."""
+def _draft(visit: Visit, found: Found, shown: Card, refusal: Refused | None) -> Draft:
+    """What is asked, to be changed: only where all of it is on the page."""
     if not shown.may_answer or shown.masked or (shown.folded and not shown.opened):
-        return ""
-    typed = visit.field("payload") if refusal is not None else ""
-    return typed or plain_json(msgspec.json.format(found.seen.stored.payload, indent=2).decode())
+        return Draft()
+    return draft_of(found.seen.stored.payload, dict(visit.form) if refusal is not None else {})
 
 
 def _deciders(known: Known) -> tuple[tuple[str, str], ...]:

@@ -16,9 +16,20 @@
   };
   local(document);
 
+  // Keys can be switched off: for who dictates, or types by accident.
+  const off = () => localStorage.getItem("keys") === "off";
+  for (const line of all(".keys")) {
+    const button = document.createElement("button");
+    button.className = "small quiet";
+    const say = () => { button.textContent = off() ? "Switch the keys on" : "Switch the keys off"; };
+    button.onclick = () => { localStorage.setItem("keys", off() ? "on" : "off"); say(); };
+    say();
+    line.append(" ", button);
+  }
+
   // j, k: next, previous row; /: search. Not while typing, not with a modifier.
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select")) return;
+    if (off() || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select")) return;
     const search = document.querySelector("input[type=search]");
     if (event.key === "/" && search) { search.focus(); event.preventDefault(); return; }
     const step = { j: 1, k: -1 }[event.key];

@@ -69,7 +69,9 @@ def judge_full(live: Live, make_room: Callable[[], object]) -> None:
         assert count(live) == len(kept) + 1
 
     def full() -> bool:
-        kept.update(fill(live, 100))  # what is small may fit for a little longer, or again once the log was emptied
+        kept.update(
+            fill(live, 100)
+        )  # what is small may fit for a little longer, or again once the log was emptied
         return ask(live, "GET", "/ready").status == 503
 
     until(full)

@@ -181,6 +181,17 @@ async def test_who_may_not_register_agents_still_submits(web: World) -> None:
     assert any("no agent is registered" in warning for warning in applied["warnings"])
 
 
+async def test_a_bundle_that_nobody_could_decide_is_told_so_and_makes_no_agent(web: World) -> None:
+    for_nobody = bundle(humans=[{"role": "operator", "contact": "nobody@elsewhere.example"}])
+    refused = await web.post("/v1/scenarios/apply", for_nobody, "ci")
+    checked = await web.post("/v1/scenarios/validate", for_nobody, "ci")
+    assert refused.status == 422, refused.text
+    assert (checked["valid"], len(checked["errors"])) == (False, 1)
+    assert refused["error"]["message"] in checked["errors"][0]
+    known = {agent["address"] for agent in (await web.get("/v1/agents", "ci"))["agents"]}
+    assert "agent://acme/prod/fresh-checker" not in known
+
+
 async def test_a_bundle_is_checked_without_doing_anything(web: World) -> None:
     good = await web.post("/v1/scenarios/validate", bundle(), "ci")
     assert (good["valid"], good["errors"]) == (True, [])

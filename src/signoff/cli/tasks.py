@@ -182,10 +182,12 @@ def task_lines(task: Mapping[str, Any], out: Output) -> list[str]:
     return lines + (block("silence", task.get("on_silence")) if task.get("state") == "open" else [])
 
 
-def _requester(requester: object) -> str:
+def _requester(requester: object, *, brief: bool = False) -> str:
+    """Name and address; ``brief``: no id where there is a name."""
     if not isinstance(requester, Mapping):
         return str(requester or "")
-    name, address = requester.get("name"), requester.get("address") or requester.get("id")
+    name, address = requester.get("name"), requester.get("address")
+    address = address or ("" if brief and name else requester.get("id"))
     return f"{name} ({address})" if name and address and name != address else str(name or address or "")
 
 
@@ -194,7 +196,7 @@ _COLUMNS: Final = (
     column("STATE"),
     column("TYPE", "task_type"),
     column("TITLE"),
-    Column("ASKED BY", lambda task: _requester(task.get("requester"))),
+    Column("ASKED BY", lambda task: _requester(task.get("requester"), brief=True)),
     moment("OPENED", "opened_at"),
     moment("DUE", "due_at"),
 )

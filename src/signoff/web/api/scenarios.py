@@ -5,9 +5,10 @@ import uuid
 from msgspec.structs import replace
 
 from signoff.core.advance import Change
-from signoff.core.errors import Forbidden
+from signoff.core.errors import Forbidden, Refused
 from signoff.core.model import ActorKind
 from signoff.core.scenario import BundleAgent, Scenario, compile_scenario, validate_scenario
+from signoff.engine.planning import Submission
 from signoff.web import strict
 from signoff.web.api.reading import book_of
 from signoff.web.api.shapes.answers import Provisioned, ScenarioCheck, scenario_applied
@@ -17,7 +18,13 @@ from signoff.web.call import Call, Said
 
 async def validate(call: Call) -> ScenarioCheck:
     """POST /v1/scenarios/validate"""
-    errors, warnings = validate_scenario(strict.parse_object(call.body).value)
+    body = strict.parse_object(call.body)
+    errors, warnings = validate_scenario(body.value)
+    if not errors:  # whole in itself: is there anybody here who could do it?
+        try:
+            await _planned(call, compile_scenario(body.value), b"{}")
+        except Refused as refused:
+            errors = [f"{refused.field}: {refused.message}" if refused.field else refused.message]
     return ScenarioCheck(valid=not errors, errors=errors, warnings=warnings)
 
 
@@ -26,12 +33,10 @@ async def apply(call: Call) -> bytes:
     body = strict.parse_object(call.body)
     scenario = compile_scenario(body.value)
     payload = strict.canonical(scenario.payload, plain=body.plain)
+
+    await _planned(call, scenario, payload)  # a bundle that is refused has made no agents
     agents = await _provision(call, scenario)
-    planner = call.parts.planner
-    submission = await planner.scenario(
-        call.actor.workspace, scenario, payload, strict.digest(payload), call.actor.sponsors
-    )
-    submission = replace(submission, correlation_id=str(uuid.uuid4()))
+    submission = replace(await _planned(call, scenario, payload), correlation_id=str(uuid.uuid4()))
 
     def render(change: Change) -> bytes:
         return encode(scenario_applied(change.after, agents, submission.warnings))
@@ -39,6 +44,13 @@ async def apply(call: Call) -> bytes:
     key = scenario.idempotency_key or call.header(b"idempotency-key")
     said = Said(call, key, body.value, render, body.plain)
     return said.of(await call.parts.engine.submit(call.actor, submission, said.once))
+
+
+async def _planned(call: Call, scenario: Scenario, payload: bytes) -> Submission:
+    """What the bundle asks for, with the agents and people that there are now; refused where nobody could decide."""
+    return await call.parts.planner.scenario(
+        call.actor.workspace, scenario, payload, strict.digest(payload), call.actor.sponsors
+    )
 
 
 async def _provision(call: Call, scenario: Scenario) -> list[Provisioned]:

@@ -119,6 +119,14 @@ async def test_a_changed_history_is_found_out(web: World) -> None:
     assert audit["problem"].startswith("event 2:")
 
 
+async def test_a_row_that_its_history_does_not_say_is_found_out(web: World) -> None:
+    intent_id = await web.send(to_agent="validator")
+    change = """update intents set status = 'WAITING', waiting = 'WAITING_FOR_TIME' where id = :id"""
+    await web.works.store.write((change, {"id": intent_id}))
+    audit = await web.get(f"/v1/intents/{intent_id}/audit", "aud")
+    assert (audit["verified"], audit["problem"].partition(":")[0]) == (False, "its row")
+
+
 async def test_an_inbox_holds_what_is_addressed_and_what_is_answered(web: World) -> None:
     owner = "agent://conformance/owner"
     addressed = await web.send(to_agent=owner)

@@ -88,8 +88,7 @@ def _histories(config: Config) -> Iterator[Check]:
         return
     findings = check_database(config)
     for finding in findings:
-        place = f"event {finding.seq}" if finding.seq else "its row"
-        yield Check("problem", "history", f"Intent {finding.intent}, {place}: {finding.problem}.")
+        yield Check("problem", "history", f"Intent {finding.intent}, {finding.text}.")
     if not findings:
         yield Check("ok", "database", "Every history is whole and agrees with its row.")
 

@@ -30,6 +30,11 @@ class Finding(msgspec.Struct, frozen=True):
     seq: int
     problem: str
 
+    @property
+    def text(self) -> str:
+        """Where and what, for a person."""
+        return f"event {self.seq}: {self.problem}" if self.seq else f"its row: {self.problem}"
+
 
 async def examine(store: Store) -> AsyncIterator[Finding]:
     """Everything wrong with the stored intents."""

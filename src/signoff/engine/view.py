@@ -11,8 +11,7 @@ from signoff.core.chain import unseal
 from signoff.core.errors import Forbidden, NotFound
 from signoff.core.events import Fact
 from signoff.core.ids import split_ref
-from signoff.core.model import Actor, ActorKind, Intent, Task
-from signoff.core.standing import eligible
+from signoff.core.model import Actor, ActorKind, Intent
 from signoff.engine.examine import Finding, examine_one, whole_history
 from signoff.engine.recent import Recent
 from signoff.store.messages import Message
@@ -28,7 +27,7 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 class Audit(msgspec.Struct, frozen=True):
-    """An intent's whole history; ``finding`` is None when it verifies and folds to the row."""
+    """An intent and the history it vouches for; ``finding`` is None when that verifies and folds to the row."""
 
     stored: Stored
     rows: list[EventRow]
@@ -73,11 +72,11 @@ class View:
 
     async def audit(self, actor: Actor, ref: str) -> "Audit":
         """The whole history with its bytes, and whether it proves itself."""
-        seen = await self.intent(actor, ref)
-        intent_id = seen.stored.intent.id
-        finding = await examine_one(self._store, intent_id)
-        rows = await whole_history(self._store, intent_id)
-        return Audit((await self.intent(actor, ref)).stored, rows, finding)
+        stored = (await self.intent(actor, ref)).stored
+        # The row was read first: what is written from now on is not yet part of what it vouches for.
+        rows = await whole_history(self._store, stored.intent.id)
+        finding = await examine_one(self._store, stored.intent.id)
+        return Audit(stored, [row for row in rows if row.seq <= stored.intent.seq], finding)
 
     async def old_payloads(self, actor: Actor, ref: str) -> dict[int, bytes]:
         """Payloads that were revised, by the last revision that each was decided on under."""
@@ -101,18 +100,11 @@ class View:
             return sorted(both.values(), key=lambda s: s.intent.id, reverse=True)[: wanted.limit]
         return await self._store.intents.page(wanted)
 
-    async def tasks(
-        self, actor: Actor, mine: bool = False, after: str = "", limit: int = 200
-    ) -> list[Stored]:
-        """Intents with an open task, oldest first; ``mine``: those that this person may answer now."""
+    async def tasks(self, actor: Actor, after: str = "", limit: int = 200) -> list[Stored]:
+        """Intents with an open task, oldest first."""
         if actor.kind is ActorKind.AGENT:
             raise Forbidden("person_required", "An agent's key has no tasks.")
-        found = await self._store.intents.open_tasks(actor.workspace, after, limit)
-        if not mine:
-            return found
-        return [
-            s for s in found if isinstance(s.intent.open, Task) and eligible(actor, s.intent, s.intent.open)
-        ]
+        return await self._store.intents.open_tasks(actor.workspace, after, limit)
 
     async def deliveries(self, actor: Actor, agent: str, after: int, limit: int) -> list[tuple[int, Stored]]:
         """What is up for taking by ``agent`` (canonical) after a cursor."""

@@ -1,42 +1,30 @@
-"""An intent's history for those who must trust it: every stored byte, and whether the hash chain holds."""
+"""An intent's history for those who must trust it: every stored byte, and whether it proves itself and the row."""
 
 import msgspec
 
 from signoff.core import events as e
-from signoff.core.chain import unseal, verify
+from signoff.core.chain import unseal
 from signoff.core.durations import show_duration
 from signoff.engine.directory import Snapshot
 from signoff.store.work import EventRow
-from signoff.web.api.reading import book_of, visible
+from signoff.web.api.reading import book_of
 from signoff.web.api.shapes.answers import Audit, AuditEvent
 from signoff.web.api.shapes.common import EMPTY, Who, maybe, raw
 from signoff.web.call import Call
 
-_CHUNK = 1000
-
 
 async def trail(call: Call) -> Audit:
     """GET /v1/intents/{intent_id}/audit"""
-    seen = await visible(call, call.params["intent_id"])
-    intent = seen.stored.intent
-    rows: list[EventRow] = []
-    while len(rows) < intent.seq:
-        page = await call.parts.view.rows(call.actor, intent.id, rows[-1].seq if rows else 0, _CHUNK)
-        if not page:
-            break
-        rows += page
-    # the row was read first: what was written since then is not yet part of what it vouches for
-    rows = [row for row in rows if row.seq <= intent.seq]
-    links = [(row.seq, row.body, row.private, row.hash) for row in rows]
-    broken = verify(links, intent.seq, intent.head, intent.id)
+    proof = await call.parts.view.audit(call.actor, call.params["intent_id"])
+    intent, finding = proof.stored.intent, proof.finding
     book = await book_of(call)
     return Audit(
         intent_id=intent.id,
         seq=intent.seq,
         head=intent.head,
-        verified=broken is None,
-        problem=maybe(f"event {broken.seq}: {broken.problem}" if broken else None),
-        events=[_event(row, book) for row in rows],
+        verified=finding is None,
+        problem=maybe(finding.text if finding else None),
+        events=[_event(row, book) for row in proof.rows],
     )
 
 

@@ -48,7 +48,9 @@ async def add_person(call: Call) -> p.PersonAnswer:
     book = await book_of(call)
     if any(person.email == said.email.strip().lower() for person in book.people.values()):
         raise Conflict(
-            "person_exists", f"{said.email[:255]} is here already.", hint="Change it: PATCH /v1/people/{id}."
+            "person_exists",
+            f"{said.email[:255]} is here already.",
+            hint="Change it: signoff people set, or PATCH /v1/people/{id}.",
         )
     return await _put_person(call, said.email, _said(said, "email"))
 

@@ -145,5 +145,5 @@ async def audit(visit: Visit) -> Page:
     return await visit.page(
         "audit.html", intent=proof.stored.intent, words=kind_words(proof.stored.intent.type),
         moments=[moment(row, book) for row in proof.rows],
-        problem=f"event {finding.seq}: {finding.problem}" if finding is not None else "",
+        problem=finding.text if finding is not None else "",
     )  # fmt: skip

@@ -68,6 +68,11 @@ async def test_keys_are_made_in_one_call(web: World) -> None:
     assert (person["kind"], person["address"]) == ("person", "eve@acme.example")
     me = await web.get("/v1/me", "", x_api_key=person["api_key"])
     assert (me["actor"]["email"], me["actor"]["roles"]) == ("eve@acme.example", ["approver"])
+    again = {"person": "eve@acme.example", "roles": ["admin"]}
+    assert (
+        await web.post("/v1/keys", again, "oscar")
+    ).code == "person_exists"  # not a key of fewer rights, in silence
+    assert (await web.post("/v1/keys", {**again, "roles": ["approver"]}, "oscar")).status == 200
     listed = (await web.get("/v1/keys", "oscar"))["keys"]
     assert {agent["key_id"], person["key_id"]} <= {k["key_id"] for k in listed}
     for body in (

@@ -143,7 +143,14 @@ async def _holder(call: Call, registry: Registry, wanted: d.CreateKey) -> Accoun
     """Who the key is for; created if missing."""
     if wanted.person is not None:
         roles = tuple(wanted.roles) or _DEFAULT_ROLES
-        return (await registry.add_person(call.actor, wanted.person, wanted.name, roles))[0]
+        person, created = await registry.add_person(call.actor, wanted.person, wanted.name, roles)
+        if not created and wanted.roles and set(wanted.roles) != set(person.roles):
+            raise Conflict(
+                "person_exists",
+                f"{person.email} is here already, as {', '.join(person.roles) or 'nobody with a role'}.",
+                hint="Leave the roles out, or change them first: signoff people set, PATCH /v1/people/{id}.",
+            )
+        return person
     if wanted.agent is not None:
         known = (await book_of(call)).account(wanted.agent)
         if known is not None and known.kind == ActorKind.AGENT.value:

@@ -20,6 +20,8 @@ TABLES = [
     "links",
     "sessions",
     "changes",
+    "proposal_ends",
+    "proposals",
     "revisions",
     "policies",
     "teams",

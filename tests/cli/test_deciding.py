@@ -77,3 +77,30 @@ def test_a_task_is_explained_handed_over_talked_about_watched_and_taken_back(sh:
     assert json.loads(sh("tasks", "watch", "--looks", "1", "-o", "jsonl"))["title"] == "Migrate?"
     assert "withdrawn" in sh("tasks", "withdraw", intent_id, "--yes")
     sh("intents", "watch", intent_id, code=Code.WITHDRAWN)
+
+
+def test_in_a_protected_workspace_another_admin_confirms_what_loosens_who_decides(sh: Shell) -> None:
+    sh("apply", "-f", "who.yaml", "--yes")
+    sh("people", "set", "bob@acme.example", "--role", "admin", "--role", "approver")
+    bob = sh.json("keys", "create", "--person", "bob@acme.example")["api_key"]
+    (sh.folder / "guard.yaml").write_text("workspace: {protected: true}", encoding="utf-8")
+    assert sh("apply", "-f", "guard.yaml", "--yes") == "applied: 1 changed"
+    looser = CHARTER.replace("deadline: 8h", "deadline: 9h")
+    (sh.folder / "who.yaml").write_text(looser, encoding="utf-8")
+    assert "it loosens who decides (policy prod)" in sh("apply", "-f", "who.yaml", "--dry-run")
+    told = sh("apply", "-f", "who.yaml", "--yes")
+    change = told.partition("signoff changes confirm ")[2].split()[0]
+    assert [one["id"] for one in sh.json("changes", "pending")] == [change]
+    assert "change policy prod (source, version)" in sh("changes", "show", change)
+    sh("changes", "confirm", change, "--yes", code=Code.FAILURE)
+    assert "takes another admin" in sh.remarks
+    assert "confirmed" in sh("changes", "confirm", change, "--yes", SIGNOFF_API_KEY=bob)
+    assert "change policy prod" in sh.remarks  # it was shown before it was confirmed
+    sh("changes", "pending")
+    assert "No change waits for a second admin." in sh.remarks
+    [recorded] = [c for c in sh.json("changes", "list") if c.get("confirmed_by")]
+    assert (recorded["name"], recorded["confirmed_by"]["name"]) == ("prod", "Bob")
+    sh("people", "add", "zoe@acme.example", code=Code.CONFLICT)
+    (sh.folder / "guard.yaml").write_text("people: {zoe@acme.example: {}}", encoding="utf-8")
+    proposal = sh.json("apply", "-f", "guard.yaml", "--yes")["proposal"]
+    assert "refused" in sh("changes", "refuse", proposal["id"])

@@ -7,14 +7,14 @@ import click
 
 from signoff.cli.commands import RemoteCommand
 from signoff.cli.documents import read_document
-from signoff.cli.output import Output
+from signoff.cli.output import Output, as_moment
 from signoff.cli.session import Remote
 from signoff.cli.visible import visible
 
 _SIGNS = {"create": "+", "change": "~", "unchanged": " "}
 
 
-@click.command("apply", cls=RemoteCommand, fields=("dry_run", "changed", "changes"))
+@click.command("apply", cls=RemoteCommand, fields=("dry_run", "changed", "changes", "proposal"))
 @click.option(
     "--file", "-f", "file", required=True, metavar="FILE", help="JSON or YAML; - is standard input."
 )
@@ -22,7 +22,10 @@ _SIGNS = {"create": "+", "change": "~", "unchanged": " "}
 @click.option("--yes", "-y", is_flag=True, help="Do not ask; needed where there is no terminal.")
 @click.pass_obj
 def apply(session: Remote, file: str, dry_run: bool, yes: bool) -> None:
-    """Apply people, teams, policies and workflows from a file: all of it, or nothing."""
+    """Apply people, teams, policies and workflows from a file: all of it, or nothing.
+
+    In a protected workspace, what loosens who decides is proposed, and applied when another admin has confirmed it.
+    """
     document = read_document(file)
     directory = session.client.directory
     planned = directory.apply(document, dry_run=True)
@@ -31,19 +34,37 @@ def apply(session: Remote, file: str, dry_run: bool, yes: bool) -> None:
         return
     for line in _lines(planned, session.out):
         session.out.note(line)
-    session.confirm("Apply this?", yes)
+    session.confirm("Propose this?" if planned.get("proposal") else "Apply this?", yes)
     applied = directory.apply(document)
+    if proposal := applied.get("proposal"):
+        told = f"proposed: another admin confirms it: signoff changes confirm {proposal['id']}"
+        session.out.one(applied, "changed", [visible(told), until(proposal)])
+        return
     count = sum(change["action"] != "unchanged" for change in applied.get("changes") or ())
     session.out.one(applied, "changed", [f"applied: {count} changed"])
 
 
+def until(proposal: Mapping[str, Any]) -> str:
+    """Why it takes two, and how long it waits."""
+    why = ", ".join(proposal.get("loosens") or ())
+    return visible(f"it loosens who decides ({why}) and waits until {as_moment(proposal.get('expires_at'))}")
+
+
 def _lines(planned: Mapping[str, Any], out: Output) -> list[str]:
     """What an apply does, one line a thing."""
+    lines = changed_lines(planned)
+    if planned.get("proposal"):
+        return [*lines, until(planned["proposal"])]
+    return lines if planned.get("changed") else [*lines, "Nothing would change."]
+
+
+def changed_lines(said: Mapping[str, Any]) -> list[str]:
+    """What changes, one line a thing."""
     lines = []
-    for change in planned.get("changes") or ():
+    for change in said.get("changes") or ():
         fields = (
             f" ({', '.join(change['fields'])})" if change["action"] == "change" and change["fields"] else ""
         )
         text = f"{_SIGNS.get(change['action'], '?')} {change['action']} {change['kind']} {change['name']}{fields}"
         lines.append(visible(text))
-    return lines if planned.get("changed") else [*lines, "Nothing would change."]
+    return lines

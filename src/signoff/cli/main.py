@@ -32,6 +32,7 @@ SECTIONS: Final = {
     "Who decides": {
         "people": ("signoff.cli.people:people", "See and change people, and when they are away."),
         "teams": ("signoff.cli.teams:teams", "See and change teams, and who is on call."),
+        "changes": ("signoff.cli.changes:changes", "See who changed what; confirm what takes two admins."),
         "policies": ("signoff.cli.policies:policies", "See policies, and what they will lead to."),
     },
     "Access": {

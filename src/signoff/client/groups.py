@@ -72,6 +72,20 @@ def changes(limit: int) -> Call[list[Json]]:
     return _many("/v1/changes", "changes", {"limit": limit})
 
 
+def proposals() -> Call[list[Json]]:
+    return _many("/v1/proposals", "proposals")
+
+
+def proposal(proposal_id: str) -> Call[Json]:
+    return Call(
+        "GET", f"/v1/proposals/{one_segment(proposal_id)}", lambda answer: _bare(answer.get("proposal"))
+    )
+
+
+def end_proposal(proposal_id: str, how: str) -> Call[Json]:
+    return _write("POST", f"/v1/proposals/{one_segment(proposal_id)}/{how}", "proposal", {})
+
+
 def explain_task(task_id: str) -> Call[Json]:
     return _get(f"/v1/tasks/{one_segment(task_id)}/explain")
 
@@ -133,6 +147,22 @@ class Directory:
     def changes(self, limit: int = 50) -> list[Json]:
         """Who changed what, newest first."""
         return self._run(changes(limit))
+
+    def proposals(self) -> list[Json]:
+        """In a protected workspace: the changes that wait for a second admin, newest first."""
+        return self._run(proposals())
+
+    def proposal(self, proposal_id: str) -> Json:
+        """One proposed change, with what it would change and how it ended."""
+        return self._run(proposal(proposal_id))
+
+    def confirm(self, proposal_id: str) -> Json:
+        """Apply what another admin has proposed."""
+        return self._run(end_proposal(proposal_id, "confirm"))
+
+    def refuse(self, proposal_id: str) -> Json:
+        """End a proposed change unapplied."""
+        return self._run(end_proposal(proposal_id, "refuse"))
 
 
 class Desk:
@@ -211,6 +241,18 @@ class AsyncDirectory:
 
     async def changes(self, limit: int = 50) -> list[Json]:
         return list(await self._run(changes(limit)))
+
+    async def proposals(self) -> list[Json]:
+        return list(await self._run(proposals()))
+
+    async def proposal(self, proposal_id: str) -> Json:
+        return _bare(await self._run(proposal(proposal_id)))
+
+    async def confirm(self, proposal_id: str) -> Json:
+        return _bare(await self._run(end_proposal(proposal_id, "confirm")))
+
+    async def refuse(self, proposal_id: str) -> Json:
+        return _bare(await self._run(end_proposal(proposal_id, "refuse")))
 
 
 class AsyncDesk:

@@ -20,6 +20,7 @@ from signoff.core.workflow import WorkflowTemplate, compile_workflow
 
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MOST: Final = 1000
+SETTINGS: Final = ("positive_fallback", "self_approval", "protected")
 _PERSON: Final = ("name", "roles", "active", "addresses", "zone", "hours", "absences", "preferences")
 
 
@@ -80,6 +81,14 @@ class Charter(msgspec.Struct, frozen=True, kw_only=True):
     policies: tuple[PolicyWish, ...] = ()
     workflows: tuple[WorkflowWish, ...] = ()
     positive_fallback: bool | None = None
+    self_approval: bool | None = None
+    protected: bool | None = None
+
+    @property
+    def settings(self) -> dict[str, bool]:
+        """What it says of the workspace itself."""
+        said = {name: getattr(self, name) for name in SETTINGS}
+        return {name: value for name, value in said.items() if value is not None}
 
 
 def compile_charter(source: object) -> Charter:
@@ -88,14 +97,14 @@ def compile_charter(source: object) -> Charter:
     top.known("people", "teams", "policies", "workflows", "workspace")
     settings = top.inner("workspace")
     if settings:
-        settings.known("positive_fallback")
+        settings.known(*SETTINGS)
     flows = top.each("workflows", most=_MOST)
     return Charter(
         people=tuple(read_person(who, fields) for who, fields in _entries(top, "people")),
         teams=tuple(read_team(name, fields) for name, fields in _entries(top, "teams")),
         policies=tuple(policy_wish(name, fields) for name, fields in _entries(top, "policies")),
         workflows=tuple(WorkflowWish(compile_workflow(flow), flow) for flow in flows),
-        positive_fallback=settings.flag("positive_fallback") if settings else None,
+        **({name: settings.flag(name) for name in SETTINGS} if settings else {}),
     )
 
 

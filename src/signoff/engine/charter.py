@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from signoff.core.access import RUNNING
 from signoff.core.charter import Charter, PersonWish, PolicyWish, TeamWish, WorkflowWish, begins, ends
-from signoff.core.errors import Forbidden, Invalid
+from signoff.core.errors import Conflict, Forbidden, Invalid
 from signoff.core.ids import uuid7
 from signoff.core.model import Actor, ActorKind
 from signoff.core.people import Absence, Rotation, Team
@@ -20,6 +20,7 @@ from signoff.core.plan import Plan
 from signoff.core.policy import Policy
 from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory, NamedPolicy, Snapshot
+from signoff.engine.loosening import loosens
 from signoff.engine.planning import freeze
 from signoff.engine.prepared import deciding_person
 from signoff.engine.staffing import known_person, refuse_impossible, refuse_unknown_teams
@@ -68,10 +69,28 @@ class Draft:
     def fresh_id(self, prefix: str) -> str:
         return prefix + uuid7(int(self.now.timestamp() * 1000), secrets.token_bytes(10)).replace("-", "")
 
-    def changes(self) -> list[DirectoryChange]:
+    @property
+    def changed(self) -> list[Planned]:
+        return [planned for planned in self.planned if planned.action != UNCHANGED]
+
+    def loosening(self) -> list[Planned]:
+        """What would take a second admin: in a protected workspace, whatever loosens who decides. The file that a
+        server is started with is its operator's word.
+        """
+        if not self.before.workspace.protected or self.actor.kind is ActorKind.SYSTEM:
+            return []
+        return [
+            planned
+            for planned in self.changed
+            if loosens(planned.kind, planned.before, planned.after, self.actor.id)
+        ]
+
+    def changes(self, confirmed_by: str = "") -> list[DirectoryChange]:
         """The record of it."""
-        done = [planned for planned in self.planned if planned.action != UNCHANGED]
-        return [record(self.actor, self.now, planned, number) for number, planned in enumerate(done)]
+        return [
+            replace(record(self.actor, self.now, planned, number), confirmed_by=confirmed_by)
+            for number, planned in enumerate(self.changed)
+        ]
 
 
 def record(actor: Actor, now: datetime, planned: Planned, number: int = 0) -> DirectoryChange:
@@ -99,7 +118,21 @@ class Charters:
         self._clock = clock
 
     async def apply(self, actor: Actor, charter: Charter, dry_run: bool = False) -> list[Planned]:
-        """What it changes, in order; applied unless ``dry_run``. Raises Refused, and then nothing is changed."""
+        """What it changes, in order; applied unless ``dry_run``. Raises Refused, and then nothing is changed; also
+        where the workspace is protected and it would loosen who decides: ``Proposals`` can take that up.
+        """
+        draft = await self.drafted(actor, charter)
+        if not dry_run:
+            if draft.loosening():
+                raise Conflict(
+                    "confirmation_needed", "This loosens who decides, and the workspace is protected.",
+                    hint="Propose it with signoff apply -f FILE; another admin then confirms it.",
+                )  # fmt: skip
+            await self.save(draft)
+        return draft.planned
+
+    async def drafted(self, actor: Actor, charter: Charter) -> Draft:
+        """The workspace as the charter would make it; raises Refused where it may not or cannot be."""
         _may(actor, charter)
         draft = Draft(actor, await self._directory.of(actor.workspace), self._clock.now())
         _settings(draft, charter)
@@ -114,10 +147,19 @@ class Charters:
             _policy(draft, policy)
         for flow in charter.workflows:
             await self._workflow(draft, flow)
-        if not dry_run and draft.entries:
-            await self._store.people.save([*_last(draft.entries), *draft.changes()], draft.plans)
-            self._directory.changed(actor.workspace)
-        return draft.planned
+        if charter.protected and not draft.before.workspace.protected and len(_admins(draft.book)) < 2:
+            raise Invalid(
+                "too_few_admins", "workspace.protected: it takes two admins to change what is protected.",
+                field="workspace.protected", hint="Give the role admin to a second person first.",
+            )  # fmt: skip
+        return draft
+
+    async def save(self, draft: Draft, confirmed_by: str = "", *more: msgspec.Struct) -> None:
+        """Write what was drafted with the record of it, and ``more``: all of it, or nothing."""
+        entries = [*_last(draft.entries), *draft.changes(confirmed_by), *more]
+        if entries:
+            await self._store.people.save(entries, draft.plans)
+            self._directory.changed(draft.actor.workspace)
 
     async def changes(self, actor: Actor, before: str, limit: int) -> list[DirectoryChange]:
         """Who changed what, newest first."""
@@ -160,7 +202,7 @@ def _may(actor: Actor, charter: Charter) -> None:
     if actor.kind is ActorKind.SYSTEM or actor.roles & RUNNING:
         return
     own = charter.people and not (charter.teams or charter.policies or charter.workflows)
-    if own and charter.positive_fallback is None and all(_is_own(actor, wish) for wish in charter.people):
+    if own and not charter.settings and all(_is_own(actor, wish) for wish in charter.people):
         return
     raise Forbidden("admin_required", "Only an owner or an admin may do this.", hint="Use a person's key.")
 
@@ -171,13 +213,17 @@ def _is_own(actor: Actor, wish: PersonWish) -> bool:
 
 
 def _settings(draft: Draft, charter: Charter) -> None:
-    if charter.positive_fallback is None:
+    if not charter.settings:
         return
     space = draft.book.workspace
-    after = replace(space, positive_fallback=charter.positive_fallback)
-    said = [{"positive_fallback": one.positive_fallback} for one in (space, after)]
+    after = replace(space, **charter.settings)
+    said = [{name: getattr(one, name) for name in charter.settings} for one in (space, after)]
     draft.note("workspace", space.name, said[0], said[1], after)
     draft.book = replace(draft.book, workspace=after)
+
+
+def _admins(book: Snapshot) -> list[Person]:
+    return [one for one in book.people.values() if one.active and not RUNNING.isdisjoint(one.roles)]
 
 
 def shown_person(person: Person) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from functools import singledispatch
 from msgspec.structs import replace
 
 from signoff.core import commands as c
-from signoff.core.errors import Conflict, Invalid
+from signoff.core.errors import Conflict, Forbidden, Invalid
 from signoff.core.model import Actor, Intent, Task
 from signoff.core.standing import DECIDING, requesters_side, roster, stage_now
 from signoff.core.tasks import Stage
@@ -79,7 +79,25 @@ def _reassign(command: c.Reassign, actor: Actor, intent: Intent, book: Snapshot)
         stage = Stage(to, present.need, present.reject_after, present.every)
         barred = barred_from(spec_of(intent, task), book, requesters_side(intent))
         refuse_impossible(stage, book, f"Step {task.step!r}", "to", barred)
+        if book.workspace.protected:
+            _refuse_beyond_policy(intent, task, stage, book)
     return replace(command, to=to, roster=members(book, to))
+
+
+def _refuse_beyond_policy(intent: Intent, task: Task, asked_instead: Stage, book: Snapshot) -> None:
+    """One admin alone asks nobody whom the policy does not name for this stage, or on its ladder."""
+    spec = spec_of(intent, task)
+    named = spec.stages[task.stage]
+    rungs = [name for rung in spec.escalate for name in rung.to]
+    allowed = eligible(named, book, roster=spec.roster) | eligible(
+        Stage((*rungs, "-")), book, roster=spec.roster
+    )
+    if beyond := set(eligible(asked_instead, book)) - set(allowed):
+        who = ", ".join(sorted(book.people[person].email for person in beyond))
+        raise Forbidden(
+            "protected_workspace", f"The workspace is protected, and the policy does not name {who}.",
+            hint="Ask people of its stage or its ladder; or change the policy and repeat the request.",
+        )  # fmt: skip
 
 
 @_prepared.register

@@ -24,6 +24,7 @@ from signoff.engine.charter import UNCHANGED, Charters, Planned
 from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory
 from signoff.engine.keys import Keys, NewKey
+from signoff.engine.proposals import Proposal, Proposals
 from signoff.store.entries import Account, ApiKey, Person, Workflow
 from signoff.store.store import Store
 
@@ -42,6 +43,7 @@ class Registry:
     def __init__(self, store: Store, directory: Directory, keys: Keys, clock: Clock) -> None:
         self._rows = store.directory
         self.charters = Charters(store, directory, clock)
+        self.proposals = Proposals(store, directory, clock, self.charters)
         self._directory = directory
         self._keys = keys
         self._clock = clock
@@ -147,9 +149,27 @@ class Registry:
         """All that one document asks for, or nothing; its workflows' agents exist from then on."""
         planned = await self.charters.apply(actor, charter, dry_run)
         if not dry_run:
-            for flow in charter.workflows:
-                await self._register_agents(actor, flow.template)
+            await self._register_all(actor, charter)
         return planned
+
+    async def apply_or_propose(
+        self, actor: Actor, charter: Charter, source: dict[str, Any], dry_run: bool = False
+    ) -> tuple[list[Planned], Proposal | None]:
+        """The same, or a proposal where the workspace is protected and it takes a second admin."""
+        planned, proposal = await self.proposals.apply(actor, charter, source, dry_run)
+        if proposal is None and not dry_run:
+            await self._register_all(actor, charter)
+        return planned, proposal
+
+    async def confirm(self, actor: Actor, id: str) -> Proposal:
+        """Apply what another admin has proposed."""
+        proposal, charter = await self.proposals.confirm(actor, id)
+        await self._register_all(actor, charter)
+        return proposal
+
+    async def _register_all(self, actor: Actor, charter: Charter) -> None:
+        for flow in charter.workflows:
+            await self._register_agents(actor, flow.template)
 
     async def add_person(
         self, actor: Actor, email: str, name: str, roles: tuple[str, ...]
@@ -179,6 +199,12 @@ class Registry:
             _may_run(actor)
             if "owner" in holder.roles and "owner" not in actor.roles:
                 raise Forbidden("owner_required", "Only an owner can make an owner's key.")
+            book = await self._directory.of(actor.workspace)
+            if book.workspace.protected and holder.id != actor.id:
+                raise Forbidden(
+                    "protected_workspace", "In a protected workspace nobody makes a key with which another decides.",
+                    hint="They sign in on the pages, by the link in their mail.",
+                )  # fmt: skip
         else:
             _may_register(actor, kind)
         return await self._keys.create(actor.workspace, kind, holder.id, _sponsor(actor), life)

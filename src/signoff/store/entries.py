@@ -13,7 +13,7 @@ from signoff.store.rows import Row, micros, moment
 
 class Workspace(Struct, frozen=True):
     """Where intents live. ``self_approval``: the requester's own people may decide; ``positive_fallback``: silence may
-    end in a yes where the risk is low.
+    end in a yes where the risk is low; ``protected``: what loosens who decides takes two admins.
     """
 
     id: str
@@ -22,6 +22,7 @@ class Workspace(Struct, frozen=True):
     self_approval: bool
     created_at: datetime
     positive_fallback: bool = False
+    protected: bool = False
 
 
 class Person(Struct, frozen=True):
@@ -63,7 +64,9 @@ class PolicyRow(Struct, frozen=True):
 
 
 class DirectoryChange(Struct, frozen=True):
-    """Who changed what in the directory: ``before`` and ``after`` are JSON, "" where there was or is nothing."""
+    """Who changed what in the directory: ``before`` and ``after`` are JSON, "" where there was or is nothing;
+    ``confirmed_by``: the second admin, where it took two.
+    """
 
     id: str
     workspace: str
@@ -75,6 +78,31 @@ class DirectoryChange(Struct, frozen=True):
     name: str
     before: str
     after: str
+    confirmed_by: str = ""
+
+
+class ProposalRow(Struct, frozen=True):
+    """A change that waits for a second admin: the document as it came, and what it would change as it was shown."""
+
+    id: str
+    workspace: str
+    at: datetime
+    actor_kind: str
+    actor_id: str
+    via: str
+    source: bytes
+    shown: bytes
+    expires_at: datetime
+
+
+class ProposalEnd(Struct, frozen=True):
+    """How a proposal ended: ``confirmed`` or ``refused``, by whom. It is added once; a second end is an error."""
+
+    id: str
+    state: str
+    actor_id: str
+    via: str
+    at: datetime
 
 
 class Account(Struct, frozen=True):
@@ -152,14 +180,17 @@ class Link(Struct, frozen=True):
 
 
 Entry = TypeVar(
-    "Entry", Workspace, Person, TeamRow, PolicyRow, DirectoryChange, Account, ApiKey, Workflow, Session, Link
-)
+    "Entry", Workspace, Person, TeamRow, PolicyRow, DirectoryChange, ProposalRow, ProposalEnd, Account, ApiKey,
+    Workflow, Session, Link,
+)  # fmt: skip
 _TABLES: dict[type[Struct], str] = {
     Workspace: "workspaces",
     Person: "people",
     TeamRow: "teams",
     PolicyRow: "policies",
     DirectoryChange: "changes",
+    ProposalRow: "proposals",
+    ProposalEnd: "proposal_ends",
     Account: "accounts",
     ApiKey: "keys",
     Workflow: "workflows",
@@ -167,7 +198,7 @@ _TABLES: dict[type[Struct], str] = {
     Link: "links",
 }
 _MOMENTS = frozenset({"created_at", "updated_at", "expires_at", "revoked_at", "applied_at", "at", "used_at"})
-_FLAGS = frozenset({"self_approval", "positive_fallback", "active"})
+_FLAGS = frozenset({"self_approval", "positive_fallback", "protected", "active"})
 _JSON: dict[str, Any] = {
     name: msgspec.json.Decoder(kind)
     for name, kind in {

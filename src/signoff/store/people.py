@@ -1,6 +1,7 @@
 """Teams, policies and the record of who changed what. One apply is one transaction: all of it, or nothing."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 from msgspec import Struct
@@ -12,6 +13,8 @@ from signoff.store.entries import (
     DirectoryChange,
     Person,
     PolicyRow,
+    ProposalEnd,
+    ProposalRow,
     TeamRow,
     Workflow,
     Workspace,
@@ -20,7 +23,7 @@ from signoff.store.entries import (
     select,
     values_of,
 )
-from signoff.store.rows import encode_plan, plan_digest
+from signoff.store.rows import encode_plan, micros, plan_digest
 from signoff.store.sql import LATEST_POLICY, PUT_PLAN, UPDATE_WORKSPACE
 
 # Of what has versions each is added once: two who apply at the same moment do not both get version 2.
@@ -31,6 +34,8 @@ _PUT: Final = {
     PolicyRow: put(PolicyRow),
     Workflow: put(Workflow),
     DirectoryChange: put(DirectoryChange),
+    ProposalRow: put(ProposalRow),
+    ProposalEnd: put(ProposalEnd),
 }
 
 
@@ -62,6 +67,25 @@ class People:
         values = {"before": before} if before else {}
         rows = await self._db.read(select(DirectoryChange, where), workspace=workspace, limit=limit, **values)
         return [entry(DirectoryChange, row) for row in rows]
+
+    async def proposals(self, workspace: str, now: datetime, limit: int) -> list[ProposalRow]:
+        """What waits for a second admin at ``now``, newest first."""
+        where = """workspace = :workspace and expires_at > :now
+            and not exists (select 1 from proposal_ends e where e.id = w.id) order by id desc limit :limit"""
+        rows = await self._db.read(
+            select(ProposalRow, where), workspace=workspace, now=micros(now), limit=limit
+        )
+        return [entry(ProposalRow, row) for row in rows]
+
+    async def proposal(self, workspace: str, id: str) -> tuple[ProposalRow, ProposalEnd | None] | None:
+        """A proposal of this workspace with its end, if it has one."""
+        rows = await self._db.read(
+            select(ProposalRow, "workspace = :workspace and id = :id"), workspace=workspace, id=id
+        )
+        if not rows:
+            return None
+        ends = await self._db.read(select(ProposalEnd, "id = :id"), id=id)
+        return entry(ProposalRow, rows[0]), entry(ProposalEnd, ends[0]) if ends else None
 
     async def save(self, entries: Sequence[Struct], plans: Sequence[Plan] = ()) -> None:
         """Add or replace all of these, or none; raises Conflict when a version or an address was taken meanwhile."""

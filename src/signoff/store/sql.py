@@ -222,7 +222,8 @@ LATEST_VERSION: Final = """version = (
 )"""
 PUT_PLAN: Final = "insert into plans (digest, body) values (:digest, :body) on conflict (digest) do nothing"
 UPDATE_WORKSPACE: Final = """
-update workspaces set self_approval = :self_approval, positive_fallback = :positive_fallback where id = :id
+update workspaces set self_approval = :self_approval, positive_fallback = :positive_fallback, protected = :protected
+where id = :id
 """
 LATEST_POLICY: Final = """version = (
     select max(v.version) from policies v where v.workspace = w.workspace and v.name = w.name

@@ -13,6 +13,7 @@ from signoff.core.fields import document
 from signoff.core.model import ActorKind
 from signoff.engine.charter import UNCHANGED
 from signoff.engine.explain import hypothetical
+from signoff.engine.proposals import Proposal
 from signoff.web import bodies
 from signoff.web.api.reading import book_of
 from signoff.web.api.shapes import people as p
@@ -153,11 +154,46 @@ def _at(call: Call) -> datetime:
 async def apply(call: Call) -> p.AppliedCharter:
     """POST /v1/apply"""
     said = bodies.ours(p.CharterSource, call.body)
-    charter = compile_charter({name: value for name, value in _said(said).items() if value})
+    source = {name: value for name, value in _said(said).items() if value}
     dry_run = call.flag("dry_run")
-    planned = await call.parts.registry.apply(call.actor, charter, dry_run)
-    changed = any(one.action != UNCHANGED for one in planned)
-    return p.AppliedCharter(dry_run=dry_run, changed=changed, changes=[p.change_out(one) for one in planned])
+    planned, proposal = await call.parts.registry.apply_or_propose(
+        call.actor, compile_charter(source), source, dry_run
+    )
+    out = p.AppliedCharter(
+        dry_run=dry_run,
+        changed=any(one.action != UNCHANGED for one in planned),
+        changes=[p.change_out(one) for one in planned],
+    )
+    if proposal is not None:
+        out.proposal = p.proposal_out(proposal, (await book_of(call)).display)
+    return out
+
+
+async def proposals(call: Call) -> p.ProposalList:
+    """GET /v1/proposals"""
+    found = await call.parts.registry.proposals.waiting(call.actor, call.number("limit", 50, 1, 200))
+    display = (await book_of(call)).display
+    return p.ProposalList(proposals=[p.proposal_out(one, display) for one in found])
+
+
+async def proposal(call: Call) -> p.ProposalAnswer:
+    """GET /v1/proposals/{proposal_id}"""
+    return await _shown(call, await call.parts.registry.proposals.get(call.actor, call.params["proposal_id"]))
+
+
+async def confirm(call: Call) -> p.ProposalAnswer:
+    """POST /v1/proposals/{proposal_id}/confirm"""
+    return await _shown(call, await call.parts.registry.confirm(call.actor, call.params["proposal_id"]))
+
+
+async def refuse(call: Call) -> p.ProposalAnswer:
+    """POST /v1/proposals/{proposal_id}/refuse"""
+    ended = await call.parts.registry.proposals.refuse(call.actor, call.params["proposal_id"])
+    return await _shown(call, ended)
+
+
+async def _shown(call: Call, found: Proposal) -> p.ProposalAnswer:
+    return p.ProposalAnswer(proposal=p.proposal_out(found, (await book_of(call)).display))
 
 
 async def changes(call: Call) -> p.Changes:

@@ -11,6 +11,7 @@ from signoff.core.people import Team
 from signoff.core.policy import DAYS
 from signoff.engine.charter import Planned
 from signoff.engine.directory import NamedPolicy, Snapshot
+from signoff.engine.proposals import Proposal, Shown
 from signoff.store.entries import DirectoryChange, Person
 from signoff.web.api.shapes.common import JsonObject, Ok, Page, Text, Who, maybe
 from signoff.web.api.shapes.requests import Object, Strict
@@ -127,21 +128,53 @@ class ChangeOut(Struct, kw_only=True):
     after: dict[str, Any] | UnsetType = UNSET
 
 
+class ProposalOut(Struct, kw_only=True):
+    """A change that takes a second admin, because it loosens who decides. state: waiting, confirmed, refused, expired;
+    ``loosens``: kind and name of what is the reason.
+    """
+
+    id: str
+    state: str
+    proposed_by: Who
+    proposed_at: datetime
+    expires_at: datetime
+    changes: list[ChangeOut]
+    loosens: list[str]
+    ended_by: Who | UnsetType = UNSET
+    ended_at: datetime | UnsetType = UNSET
+
+
+class ProposalAnswer(Ok, kw_only=True):
+    """One proposed change."""
+
+    proposal: ProposalOut
+
+
+class ProposalList(Ok, kw_only=True):
+    """The changes that wait for a second admin, newest first."""
+
+    proposals: list[ProposalOut]
+
+
 class AppliedCharter(Ok, kw_only=True):
-    """What was, or (dry run) would be, changed, in order."""
+    """What was, or (dry run) would be, changed, in order. ``proposal``: nothing is applied until another admin has
+    confirmed it (its id is empty in a dry run).
+    """
 
     dry_run: bool
     changed: bool
     changes: list[ChangeOut]
+    proposal: ProposalOut | UnsetType = UNSET
 
 
 class RecordedChange(ChangeOut, kw_only=True):
-    """A change of the directory that was made, with who made it."""
+    """A change of the directory that was made, with who made it, and who confirmed it where it took two."""
 
     id: str
     at: datetime
     actor: Who
     via: str
+    confirmed_by: Who | UnsetType = UNSET
 
 
 class Changes(Page, kw_only=True):
@@ -270,7 +303,27 @@ def _differing(before: Any, after: Any) -> list[str]:
     return [name for name in {**before, **after} if before.get(name) != after.get(name)]
 
 
-def change_out(planned: Planned) -> ChangeOut:
+def proposal_out(proposal: Proposal, display: Display) -> ProposalOut:
+    row, end = proposal.row, proposal.end
+    out = ProposalOut(
+        id=row.id,
+        state=proposal.state,
+        proposed_by=Who(kind=row.actor_kind, id=row.actor_id, name=display(row.actor_id)),
+        proposed_at=row.at,
+        expires_at=row.expires_at,
+        changes=[change_out(shown) for shown in proposal.changes],
+        loosens=[f"{shown.kind} {shown.name}" for shown in proposal.changes if shown.loosens],
+    )
+    if end is not None:
+        out.ended_by, out.ended_at = _person(end.actor_id, display), end.at
+    return out
+
+
+def _person(id: str, display: Display) -> Who:
+    return Who(kind="person", id=id, name=display(id))
+
+
+def change_out(planned: Planned | Shown) -> ChangeOut:
     return ChangeOut(
         action=planned.action,
         kind=planned.kind,
@@ -295,4 +348,5 @@ def recorded_out(change: DirectoryChange, display: Display) -> RecordedChange:
         fields=_differing(before, after),
         before=UNSET if before is None else before,
         after=after,
+        confirmed_by=_person(change.confirmed_by, display) if change.confirmed_by else UNSET,
     )

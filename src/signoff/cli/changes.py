@@ -1,0 +1,119 @@
+"""``signoff changes``: who changed who decides; and in a protected workspace, what waits for a second admin."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import click
+
+from signoff.cli.apply import changed_lines
+from signoff.cli.commands import RemoteCommand
+from signoff.cli.output import Column, as_moment, block, column, moment
+from signoff.cli.session import Remote
+from signoff.cli.tree import Group
+
+RECORDED: Final = (
+    "id",
+    "at",
+    "actor",
+    "via",
+    "action",
+    "kind",
+    "name",
+    "fields",
+    "before",
+    "after",
+    "confirmed_by",
+)
+PROPOSED: Final = (
+    "id", "state", "proposed_by", "proposed_at", "expires_at", "changes", "loosens", "ended_by", "ended_at",
+)  # fmt: skip
+
+
+@click.group(cls=Group)
+def changes() -> None:
+    """See who changed what, and confirm what takes two admins."""
+
+
+@changes.command("list", cls=RemoteCommand, fields=RECORDED)
+@click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True, help="How many at most.")
+@click.pass_obj
+def list_changes(session: Remote, limit: int) -> None:
+    """List who changed what, newest first."""
+    session.out.many(session.client.directory.changes(limit), _RECORDED, "id", "Nothing was changed here.")
+
+
+@changes.command("pending", cls=RemoteCommand, fields=PROPOSED)
+@click.pass_obj
+def pending(session: Remote) -> None:
+    """List the changes that wait for a second admin."""
+    session.out.many(
+        session.client.directory.proposals(), _PROPOSED, "id", "No change waits for a second admin."
+    )
+
+
+@changes.command("show", cls=RemoteCommand, fields=PROPOSED)
+@click.argument("change_id")
+@click.pass_obj
+def show(session: Remote, change_id: str) -> None:
+    """Show what a proposed change would do."""
+    _show(session, session.client.directory.proposal(change_id))
+
+
+@changes.command("confirm", cls=RemoteCommand, fields=PROPOSED)
+@click.argument("change_id")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask; needed where there is no terminal.")
+@click.pass_obj
+def confirm(session: Remote, change_id: str, yes: bool) -> None:
+    """Apply what another admin has proposed, once it has been shown."""
+    proposal = session.client.directory.proposal(change_id)
+    for line in _lines(proposal):
+        session.out.note(line)
+    session.confirm("Confirm this?", yes)
+    _show(session, session.client.directory.confirm(change_id))
+
+
+@changes.command("refuse", cls=RemoteCommand, fields=PROPOSED)
+@click.argument("change_id")
+@click.pass_obj
+def refuse(session: Remote, change_id: str) -> None:
+    """End a proposed change unapplied; one's own too."""
+    _show(session, session.client.directory.refuse(change_id))
+
+
+def _show(session: Remote, proposal: Mapping[str, Any]) -> None:
+    session.out.one(proposal, "id", _lines(proposal))
+
+
+def _lines(proposal: Mapping[str, Any]) -> list[str]:
+    lines = block("change", f"{proposal.get('id')}, {proposal.get('state')}")
+    lines += block(
+        "proposed by", f"{_name(proposal, 'proposed_by')}, {as_moment(proposal.get('proposed_at'))}"
+    )
+    if proposal.get("ended_by"):
+        lines += block("ended by", f"{_name(proposal, 'ended_by')}, {as_moment(proposal.get('ended_at'))}")
+    lines += block("expires", as_moment(proposal.get("expires_at")))
+    lines += block("loosens", ", ".join(proposal.get("loosens") or ()))
+    return lines + changed_lines(proposal)
+
+
+def _name(of: Any, field: str) -> str:
+    who = of.get(field) or {}
+    return str(who.get("name") or who.get("id") or "")
+
+
+_RECORDED: Final = (
+    moment("AT", "at"),
+    Column("BY", lambda change: _name(change, "actor")),
+    Column("CONFIRMED BY", lambda change: _name(change, "confirmed_by")),
+    column("ACTION"),
+    column("KIND"),
+    column("NAME"),
+    Column("FIELDS", lambda change: ", ".join(change.get("fields") or ())),
+)
+_PROPOSED: Final = (
+    column("ID"),
+    Column("BY", lambda proposal: _name(proposal, "proposed_by")),
+    moment("PROPOSED", "proposed_at"),
+    moment("EXPIRES", "expires_at"),
+    Column("LOOSENS", lambda proposal: ", ".join(proposal.get("loosens") or ())),
+)

@@ -1,0 +1,249 @@
+"""Changing who decides: recorded, without effect on what waits already, and in a protected workspace by two admins."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.web.world import World
+
+TYPE = "guarded.v1"
+POLICY: dict[str, Any] = {
+    "approve": [{"any": ["team:sre", "role:owner"], "need": 2}],
+    "escalate": [{"after": "1h", "to": ["emma@acme.example"]}],
+    "deadline": "8h",
+    "risk": "high",
+}
+CHARTER: dict[str, Any] = {
+    "people": {"otto@acme.example": {"roles": ["admin", "approver"]}},
+    "teams": {"sre": {"members": ["ann@acme.example", "otto@acme.example", "emma@acme.example"]}},
+    "policies": {"guarded": POLICY},
+    "workflows": [
+        {"workflow": "guarded", "intent_type": TYPE, "steps": [{"id": "ok", "human": {"policy": "guarded"}}]}
+    ],
+}
+PROTECTED = {**CHARTER, "workspace": {"protected": True, "self_approval": False}}
+
+
+async def applied(web: World, document: dict[str, Any], who: str = "oscar") -> Any:
+    web.clock.move(timedelta(milliseconds=1))  # what is changed in one millisecond has no order
+    answer = await web.post("/v1/apply", document, who)
+    assert answer.status == 200, answer.text
+    return answer
+
+
+def policy(**changes: Any) -> dict[str, Any]:
+    return {"policies": {"guarded": {**POLICY, **changes}}}
+
+
+async def gate(web: World) -> str:
+    return (await web.send(intent_type=TYPE))[:-4] + "0001"
+
+
+async def decide(web: World, task_id: str, who: str) -> Any:
+    task = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
+    return await web.answer(task_id, "approved", who, digest=task["digest"])
+
+
+async def quorum(web: World, task_id: str) -> int:
+    explained = await web.get(f"/v1/tasks/{task_id}/explain", "ann")
+    return int(explained["stages"][0]["need"])
+
+
+# -- what waits already
+
+
+async def test_a_lower_quorum_is_for_what_is_asked_from_then_on(web: World) -> None:
+    await applied(web, CHARTER)
+    task_id = await gate(web)
+    await applied(web, policy(approve=[{"any": ["team:sre"], "need": 1}], escalate=[]))
+    assert (await decide(web, task_id, "ann"))["task"]["state"] == "open"
+    assert (await quorum(web, task_id), await quorum(web, await gate(web))) == (2, 1)
+    assert (await decide(web, task_id, "otto"))["intent"]["status"] == "COMPLETED"
+
+
+async def test_a_role_or_a_team_gained_later_decides_nothing_older(web: World) -> None:
+    await applied(web, {**CHARTER, "teams": {"sre": {"members": ["ann@acme.example", "otto@acme.example"]}}})
+    task_id = await gate(web)
+    await applied(web, {"people": {"rita@acme.example": {"roles": ["owner"]}}, "teams": CHARTER["teams"]})
+    for who in ("rita", "emma"):
+        assert (await decide(web, task_id, who)).code == "not_an_approver"
+    assert (await decide(web, await gate(web), "rita")).status == 200
+
+
+async def test_shorter_and_longer_times_are_for_what_is_asked_from_then_on(web: World) -> None:
+    await applied(web, CHARTER)
+    task_id = await gate(web)
+    before = await web.get(f"/v1/tasks/{task_id}/explain", "ann")
+    await applied(web, policy(deadline="30d", escalate=[{"after": "1m", "to": ["rita@acme.example"]}]))
+    after = await web.get(f"/v1/tasks/{task_id}/explain", "ann")
+    assert (after["contacts"], after["due_at"]) == (before["contacts"], before["due_at"])
+
+
+async def test_every_change_says_who_made_it_and_what_was_there_before(web: World) -> None:
+    await applied(web, CHARTER)
+    await applied(web, policy(deadline="4h"), "otto")
+    await applied(web, {"people": {"ann@acme.example": {"addresses": {"email": "ann@else.example"}}}}, "otto")
+    address, changed = (await web.get("/v1/changes?limit=2", "aud"))["changes"]
+    assert (changed["kind"], changed["name"], changed["actor"]["id"]) == ("policy", "guarded", "per_otto")
+    assert (changed["before"]["version"], changed["after"]["version"]) == (1, 2)
+    assert (changed["before"]["source"]["deadline"], changed["after"]["source"]["deadline"]) == ("8h", "4h")
+    assert (address["fields"], address["actor"]["id"]) == (["addresses"], "per_otto")
+
+
+# -- two admins
+
+LOOSER: dict[str, dict[str, Any]] = {
+    "fewer people": policy(approve=[{"any": ["team:sre", "role:owner"], "need": 1}]),
+    "other people": policy(approve=[{"any": ["team:sre", "role:owner", "role:member"], "need": 2}]),
+    "no second stage": policy(approve=[{"any": ["role:owner", "role:admin", "role:approver"]}]),
+    "the requester too": policy(self_approval=True),
+    "a weaker sign-in": policy(risk="medium"),
+    "a longer ladder": policy(escalate=[{"after": "1h", "to": ["emma@acme.example", "rita@acme.example"]}]),
+    "an earlier ladder": policy(escalate=[{"after": "1m", "to": ["emma@acme.example"]}]),
+    "more time": policy(deadline="9h"),
+    "no deadline": policy(deadline=None),
+    "a way on after silence": policy(on_timeout="goto:ok"),
+    "one more in the team": {
+        "teams": {"sre": {"members": [f"{n}@acme.example" for n in ("ann", "otto", "emma", "rita")]}}
+    },
+    "one more role": {"people": {"rita@acme.example": {"roles": ["member", "approver"]}}},
+    "somebody new who decides": {"people": {"new@acme.example": {}}},
+    "another address": {"people": {"ann@acme.example": {"addresses": {"email": "eve@evil.example"}}}},
+    "a say for the one who changes it": {
+        "people": {
+            "ann@acme.example": {
+                "absences": [{"from": "2026-03-02", "until": "2026-04-02", "delegate": "otto@acme.example"}]
+            }
+        }
+    },
+    "another plan": {
+        "workflows": [{**CHARTER["workflows"][0], "steps": [{"id": "go", "agent": "validator"}]}]
+    },
+    "self-approval": {"workspace": {"self_approval": True}},
+    "no protection": {"workspace": {"protected": False}},
+}
+STRICTER: dict[str, dict[str, Any]] = {
+    "more people": policy(approve=[{"any": ["team:sre", "role:owner"], "need": 3}]),
+    "not all of them": policy(approve=[{"any": ["team:sre"], "need": 2}]),
+    "a stage more": policy(approve=[*POLICY["approve"], {"any": ["role:approver"]}]),
+    "less time": policy(deadline="4h"),
+    "reminders": policy(remind="1h"),
+    "a higher risk": policy(risk="critical"),
+    "a policy beside it": {"policies": {"other": {}}},
+    "one less in the team": {"teams": {"sre": {"members": ["ann@acme.example", "otto@acme.example"]}}},
+    "somebody leaves": {"people": {"ann@acme.example": {"active": False}}},
+    "a role less": {"people": {"otto@acme.example": {"roles": ["admin"]}}},
+    "somebody new who only asks": {"people": {"new@acme.example": {"roles": ["member"]}}},
+    "on call": {
+        "teams": {
+            "sre": {**CHARTER["teams"]["sre"], "rotation": {"handover": "mon 09:00", "zone": "UTC"}}
+        }
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", LOOSER)
+async def test_what_loosens_who_decides_waits_for_a_second_admin(web: World, what: str) -> None:
+    await applied(web, PROTECTED)
+    before = [
+        (await web.get(path, "otto")).json
+        for path in ("/v1/policies", "/v1/teams", "/v1/people", "/v1/workflows")
+    ]
+    dry = await web.post("/v1/apply?dry_run=true", LOOSER[what], "otto")
+    assert (dry["proposal"]["id"], dry["changed"]) == ("", True), dry.text
+    assert (await web.get("/v1/proposals", "otto"))["proposals"] == []
+    proposal = (await applied(web, LOOSER[what], "otto"))["proposal"]
+    assert (proposal["state"], proposal["proposed_by"]["id"]) == ("waiting", "per_otto")
+    now = [
+        (await web.get(path, "otto")).json
+        for path in ("/v1/policies", "/v1/teams", "/v1/people", "/v1/workflows")
+    ]
+    assert now == before
+    path = f"/v1/proposals/{proposal['id']}/confirm"
+    assert (await web.post(path, {}, "otto")).code == "second_person_required"
+    assert (await web.post(path, {}, "ann")).code == "admin_required"
+    assert (await web.post(path, {}, "ci")).code == "admin_required"
+    assert (await web.post(path, {}, "sam")).code == "proposal_not_found"
+    assert (await web.post(path, {}, "oscar"))["proposal"]["state"] == "confirmed"
+    assert (await web.post(path, {}, "oscar")).code == "proposal_ended"
+    recorded = (await web.get("/v1/changes?limit=1", "aud"))["changes"][0]
+    assert (recorded["actor"]["id"], recorded["confirmed_by"]["id"]) == ("per_otto", "per_oscar")
+    assert not (await web.post("/v1/apply?dry_run=true", LOOSER[what], "otto"))["changed"]
+
+
+@pytest.mark.parametrize("what", STRICTER)
+async def test_what_is_as_strict_or_stricter_is_done_at_once(web: World, what: str) -> None:
+    await applied(web, PROTECTED)
+    answer = await applied(web, STRICTER[what], "otto")
+    assert (answer["changed"], "proposal" in answer.json) == (True, False)
+
+
+async def test_no_other_way_leads_past_the_second_admin(web: World) -> None:
+    await applied(web, PROTECTED)
+    task_id = await gate(web)
+    ways = [
+        ("PATCH", "/v1/people/per_rita", {"roles": ["approver"]}),
+        ("POST", "/v1/people", {"email": "new@acme.example"}),
+        ("POST", "/v1/keys", {"person": "new@acme.example"}),
+        ("PUT", "/v1/teams/sre", LOOSER["one more in the team"]["teams"]["sre"]),
+        ("POST", "/v1/policies", {"name": "guarded", "policy": {}}),
+        ("POST", "/v1/workflows", LOOSER["another plan"]["workflows"][0]),
+    ]
+    for method, path, body in ways:
+        refused = await web.call(method, path, body, "otto")
+        assert (refused.status, refused.code) == (409, "confirmation_needed"), path
+        assert "signoff apply" in refused["error"]["hint"]
+    assert (await web.post("/v1/keys", {"person": "ann@acme.example"}, "otto")).code == "protected_workspace"
+    reassign = f"/v1/tasks/{task_id}/reassign"
+    assert (
+        await web.post(reassign, {"to": ["rita@acme.example", "per_ann"]}, "otto")
+    ).code == "protected_workspace"
+    instead = {"to": ["role:auditor", "role:member", "per_ann"]}
+    assert (await web.post(reassign, instead, "otto")).code == "protected_workspace"
+    assert (await web.post(reassign, {"to": ["per_emma", "per_ann"]}, "otto")).status == 200
+
+
+async def test_what_is_confirmed_is_what_was_shown(web: World) -> None:
+    await applied(web, PROTECTED)
+    proposal = (await applied(web, LOOSER["fewer people"], "otto"))["proposal"]
+    await applied(web, STRICTER["less time"], "oscar")
+    confirm = f"/v1/proposals/{proposal['id']}/confirm"
+    assert (await web.post(confirm, {}, "oscar")).code == "stale_proposal"
+    again = (await applied(web, LOOSER["fewer people"], "otto"))["proposal"]
+    confirm = f"/v1/proposals/{again['id']}/confirm"
+    assert (await applied(web, {"people": {"otto@acme.example": {"roles": ["approver"]}}}))["changed"]
+    assert (await web.post(confirm, {}, "oscar")).code == "stale_proposal"  # otto may not propose any more
+
+
+async def test_a_proposal_can_be_refused_expires_and_is_applied_once(web: World) -> None:
+    await applied(
+        web, {**PROTECTED, "people": {f"{n}@acme.example": {"roles": ["admin"]} for n in ("otto", "emma")}}
+    )
+    refused, late, raced = [
+        (await applied(web, LOOSER["more time"], "otto"))["proposal"]["id"] for _ in range(3)
+    ]
+    assert len((await web.get("/v1/proposals", "aud"))["proposals"]) == 3
+    assert (await web.post(f"/v1/proposals/{refused}/refuse", {}, "otto"))["proposal"]["state"] == "refused"
+    assert (await web.post(f"/v1/proposals/{refused}/confirm", {}, "oscar")).code == "proposal_ended"
+    both = [web.post(f"/v1/proposals/{raced}/confirm", {}, who) for who in ("oscar", "emma")]
+    assert sorted(answer.status for answer in await asyncio.gather(*both)) == [200, 409]
+    web.clock.move(timedelta(days=7))
+    assert (await web.get(f"/v1/proposals/{late}", "aud"))["proposal"]["state"] == "expired"
+    assert (await web.post(f"/v1/proposals/{late}/confirm", {}, "oscar")).code == "proposal_ended"
+    assert (await web.get("/v1/proposals", "aud"))["proposals"] == []
+    assert (await web.get("/v1/proposals", "agent")).code == "not_allowed"
+    changed = [c for c in (await web.get("/v1/changes", "aud"))["changes"] if c["kind"] == "policy"]
+    assert len(changed) == 2
+
+
+async def test_a_workspace_with_one_admin_cannot_be_protected(web: World) -> None:
+    refused = await web.post("/v1/apply", {"workspace": {"protected": True}}, "oscar")
+    assert (refused.status, refused.code) == (422, "too_few_admins")
+
+
+async def test_people_still_say_themselves_when_they_are_away_and_who_stands_in(web: World) -> None:
+    await applied(web, PROTECTED)
+    away = {"absences": [{"from": "2026-03-02", "until": "2026-03-06", "delegate": "emma@acme.example"}]}
+    assert (await web.call("PATCH", "/v1/people/per_ann", away, "ann")).status == 200

@@ -73,6 +73,16 @@ def test_working_time_stands_still_outside_hours(start: datetime, hours: int, en
     assert working.after(start, timedelta(hours=hours)) == ends
 
 
+def test_outside_working_hours_one_waits_until_they_begin_and_not_a_second_longer() -> None:
+    hours = Hours("Europe/Berlin", start=time(9), end=time(17))
+    friday = datetime(2026, 3, 27, 15, 59, 59, tzinfo=UTC)  # a second before 17:00
+    assert hours.opens(friday) == friday
+    closed = friday + timedelta(seconds=1)
+    assert hours.opens(closed) == datetime(2026, 3, 30, 7, tzinfo=UTC)  # summer time by then
+    assert hours.opens(hours.opens(closed)) == hours.opens(closed)
+    assert Hours("UTC", days=()).opens(closed) == closed
+
+
 def test_hours_past_midnight_belong_to_the_day_on_which_they_begin() -> None:
     night = Hours("Europe/Berlin", days=(4,), start=time(22), end=time(6))
     assert night.is_open(local(2026, 3, 28, 5))

@@ -4,9 +4,9 @@ import asyncio
 import json
 from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from signoff.core import commands as c
 from signoff.core.hours import Hours
@@ -55,12 +55,11 @@ async def furnish(it: Works) -> None:
     away = Absence(FRIDAY + timedelta(days=2), FRIDAY + timedelta(days=9), "per_rita")
     for one in await it.store.directory.people(WORKSPACE):
         if one.id == "per_otto":
-            await it.store.people.save([type(one)(**{**_fields(one), "absences": (away,)})])
+            await it.store.people.save([replace(one, absences=(away,))])
+        if one.id == "per_eve":  # asleep or at lunch whenever the ladder gets to her
+            night = Hours("Pacific/Auckland", start=time(8), end=time(12))
+            await it.store.people.save([replace(one, hours=night)])
     it.directory.changed(WORKSPACE)
-
-
-def _fields(value: Any) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in value.__struct_fields__}
 
 
 async def foretold(it: Town, intent_id: str) -> Counter[tuple[str, str]]:

@@ -196,7 +196,8 @@ def _reminded(event: e.Reminded, intent: Intent, fact: e.Fact) -> Changes:
 
 @_on(e.Escalated)
 def _escalated(event: e.Escalated, intent: Intent, fact: e.Fact) -> Changes:
-    return {"open": replace(_task(intent), escalated=event.level)}
+    task = _task(intent)
+    return {"open": replace(task, escalated=event.level, reached_at=(*task.reached_at, fact.at))}
 
 
 @_on(e.Answered)
@@ -224,7 +225,7 @@ def _to_task(intent: Intent, **changes: Any) -> Changes:
 def _stage_passed(event: e.StagePassed, intent: Intent, fact: e.Fact) -> Changes:
     return _to_task(
         intent, stage=event.stage, stage_at=fact.at, assigned=(), roster={}, handed_over=(), taken_by="",
-        reminded=0, reminded_at=None, escalated=0,
+        reminded=0, reminded_at=None, escalated=0, reached_at=(),
     )  # fmt: skip
 
 
@@ -263,7 +264,7 @@ def _revised(event: e.Revised, intent: Intent, fact: e.Fact) -> Changes:
     task = replace(
         before, revision=event.revision, digest=event.digest, votes=(), stage=0, stage_at=fact.at, taken_by="",
         assigned=before.assigned if first else (), roster=before.roster if first else {},
-        handed_over=before.handed_over if first else (), reminded=0, reminded_at=None, escalated=0,
+        handed_over=before.handed_over if first else (), reminded=0, reminded_at=None, escalated=0, reached_at=(),
     )  # fmt: skip
     editors = intent.editors if fact.actor.id in intent.editors else (*intent.editors, fact.actor.id)
     return {

@@ -36,6 +36,10 @@ class Hours(msgspec.Struct, frozen=True, omit_defaults=True):
                 return True
         return False
 
+    def opens(self, at: datetime) -> datetime:
+        """``at`` itself within working hours, else when they begin next."""
+        return at if self.is_open(at) else self.after(at, timedelta(0))
+
     def after(self, start: datetime, lasts: timedelta) -> datetime:
         """The moment at which ``lasts`` of working time have passed since ``start``."""
         day = start.astimezone(ZoneInfo(self.zone)).date() - timedelta(days=1)

@@ -143,7 +143,7 @@ class HandOver(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class Task(msgspec.Struct, frozen=True, omit_defaults=True, tag="human"):
     """An open human step: the spec stands in the plan, here is what happened to it so far. ``assigned``: who is asked
-    instead at this stage; ``roster``: who was in its teams and roles then.
+    instead at this stage; ``roster``: who was in its teams and roles then; ``reached_at``: when each rung was reached.
     """
 
     visit: int
@@ -162,6 +162,7 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True, tag="human"):
     reminded: int = 0
     reminded_at: datetime | None = None
     escalated: int = 0
+    reached_at: tuple[datetime, ...] = ()
 
 
 class Delay(msgspec.Struct, frozen=True, omit_defaults=True, tag="delay"):

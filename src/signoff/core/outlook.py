@@ -18,6 +18,7 @@ MOST: Final = 1100  # more than a policy can hold: 1000 reminders and 20 escalat
 
 
 class ContactKind(StrEnum):
+    OPENING = "opening"
     REMINDER = "reminder"
     ESCALATION = "escalation"
     DEADLINE = "deadline"

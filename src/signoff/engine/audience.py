@@ -3,15 +3,17 @@ give the same people. Parties become persons in ``staffing``; here it is left ou
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from msgspec import Struct
 
 from signoff.core.model import Intent, Task
-from signoff.core.notices import Notice, NoticeKind
+from signoff.core.notices import Notice, NoticeKind, told
 from signoff.core.standing import requesters_side
+from signoff.core.wake import began_at, spec_of
 from signoff.engine.directory import Snapshot
-from signoff.engine.staffing import addressed, recipients
+from signoff.engine.staffing import addressed, asked_when, recipients
 from signoff.notify.letter import ASKING
 from signoff.store.entries import Person
 
@@ -21,20 +23,25 @@ CHANNELS: Final = (SLACK, EMAIL)  # what is tried first where a person has no pr
 
 
 class Recipient(Struct, frozen=True):
-    """``ways``: the channels to try, the next one when one has failed for good; ``bound``: there is no other way."""
+    """``ways``: the channels to try, the next one when one has failed for good; ``bound``: there is no other way;
+    ``later``: when their working hours begin, where the message waits for them.
+    """
 
     person: str
     ways: tuple[str, ...]
     bound: bool = False
+    later: datetime | None = None
 
 
 Told = Collection[tuple[str, str]]  # (person, channel) of what was sent about the task, or is on its way
 
 
 def audience(
-    notice: Notice, intent: Intent, told: Told, book: Snapshot, reach: Mapping[str, Mapping[str, str]]
+    notice: Notice, intent: Intent, sent: Told, book: Snapshot, reach: Mapping[str, Mapping[str, str]]
 ) -> list[Recipient]:
-    """``reach``: for each channel that is set up, the addresses by person. On call is who was when it happened."""
+    """``sent``: what was sent about the task; ``reach``: for each channel that is set up, the addresses by person. On
+    call is who was when it happened.
+    """
     at = notice.at
 
     def asked(people: Collection[str]) -> list[Recipient]:
@@ -49,19 +56,30 @@ def audience(
         if not isinstance(task, Task) or not _open(notice, task):
             return []
         answered = _answered(intent, notice)
-        people = addressed(intent, task, notice.to, book, at)
-        return asked([person for person in people if person not in answered])
+        return [
+            Recipient(person, ways(book.people[person], reach), later=moment if moment > at else None)
+            for person, moment in _asked_when(notice, intent, task, book)
+            if person not in answered
+        ]
     if notice.kind is NoticeKind.MESSAGE:
         return asked(recipients(book, notice.to, at) if notice.to else sorted(requesters_side(intent)))
     if notice.kind is not NoticeKind.DECIDED:
         return []
     before = [
         Recipient(person, (channel,), bound=True)
-        for person, channel in dict.fromkeys(told)
+        for person, channel in dict.fromkeys(sent)
         if person in book.standing and person in reach.get(channel, {})
     ]
     known = {recipient.person for recipient in before}
     return before + asked([person for person in sorted(requesters_side(intent)) if person not in known])
+
+
+def _asked_when(notice: Notice, intent: Intent, task: Task, book: Snapshot) -> Sequence[tuple[str, datetime]]:
+    """What the policy sends by itself waits for working hours; whom somebody hands the task to hears of it at once."""
+    by_hand = notice.kind is NoticeKind.TASK_OPENED and notice.at != began_at(task)
+    if by_hand:
+        return [(person, notice.at) for person in addressed(intent, task, notice.to, book, notice.at)]
+    return asked_when(intent, task, notice.to, book, notice.at)
 
 
 def _answered(intent: Intent, notice: Notice) -> set[str]:
@@ -86,7 +104,10 @@ def unheard(notice: Notice, intent: Intent, book: Snapshot) -> bool:
     task = intent.open
     if not isinstance(task, Task) or not _open(notice, task):
         return False
-    return not addressed(intent, task, notice.to, book, notice.at)
+    # who was asked instead, or took it over, has been told of it in a notice of their own
+    opened = notice.kind is NoticeKind.TASK_OPENED
+    others = told(spec_of(intent, task), task) if opened else tuple(one.taker for one in task.handed_over)
+    return not addressed(intent, task, (*notice.to, *others), book, notice.at)
 
 
 def _open(notice: Notice, task: Task) -> bool:

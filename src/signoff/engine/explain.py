@@ -4,7 +4,6 @@ voted and is next, whom time will contact when, what follows silence. Told by th
 
 from datetime import datetime
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec.structs import replace
@@ -18,9 +17,9 @@ from signoff.core.policy import applied
 from signoff.core.quorum import counts, needed, seat
 from signoff.core.standing import DECIDING_PARTIES, asked, requesters_side, standing
 from signoff.core.tasks import Sign, Stage, TaskSpec, Vote
-from signoff.core.wake import spec_of
+from signoff.core.wake import began_at, spec_of
 from signoff.engine.directory import NamedPolicy, Snapshot
-from signoff.engine.staffing import addressed, barred_from, called, roster_of
+from signoff.engine.staffing import addressed, asked_when, barred_from, called, roster_of
 
 STEP: Final = "approve"
 
@@ -46,13 +45,18 @@ class StageView(msgspec.Struct, frozen=True):
 
 
 class Foretold(msgspec.Struct, frozen=True):
-    """A contact to come, with the ids of the people whom it will reach as things stand."""
+    """A contact to come, with the ids of the people whom it will reach as things stand. ``zone``: theirs, where it
+    waits for their working hours.
+    """
 
     contact: Contact
     people: tuple[str, ...]
+    zone: str = ""
 
 
 class Explanation(msgspec.Struct, frozen=True):
+    """``zone``: in which its moments are shown."""
+
     spec: TaskSpec
     step: HumanStep
     task: Task
@@ -63,11 +67,6 @@ class Explanation(msgspec.Struct, frozen=True):
     asked: tuple[str, ...]
     stages: list[StageView]
     contacts: list[Foretold]
-
-    @property
-    def where(self) -> ZoneInfo:
-        """The zone in which its moments are shown."""
-        return ZoneInfo(self.zone)
 
 
 def explain(intent: Intent, task: Task, book: Snapshot, now: datetime) -> Explanation:
@@ -87,23 +86,49 @@ def explain(intent: Intent, task: Task, book: Snapshot, now: datetime) -> Explan
         barred=tuple(person for person in called(book, tuple(asked(intent, task))) if person in barred),
         asked=addressed(intent, task, told(spec, task), book, now),
         stages=[_stage(number, stage, task, book) for number, stage in enumerate(spec.stages)],
-        contacts=_foretold(intent, task, book),
+        contacts=_foretold(intent, task, book, now),
     )
 
 
-def _foretold(intent: Intent, task: Task, book: Snapshot) -> list[Foretold]:
-    """Whom each contact will reach: nobody is asked again who has answered this stage, or for whom somebody has."""
+def _foretold(intent: Intent, task: Task, book: Snapshot, now: datetime) -> list[Foretold]:
+    """Whom each contact will reach and when: nobody is asked again who has answered this stage, or for whom somebody
+    has. What waits for one person's working hours is one message, whatever it was called for by.
+    """
     votes = [vote for vote in task.votes if vote.at_stage == task.stage]
     answered = {vote.person for vote in votes} | {seat(vote) for vote in votes}
-    found = []
-    for contact in outlook(intent, task):
+    found: dict[tuple[str, datetime], Foretold] = {}
+    merged: list[Foretold] = []
+    past = _called_for(intent, task)
+    for contact in [*past, *outlook(intent, task)]:
+        if contact.kind is ContactKind.DEADLINE:
+            merged.append(Foretold(contact, addressed(intent, task, contact.to, book, contact.at)))
+            continue
         if contact.kind is ContactKind.ESCALATION:  # from then on they may decide
-            task = replace(task, escalated=contact.number)
-        people = addressed(intent, task, contact.to, book, contact.at)
-        if contact.kind is not ContactKind.DEADLINE:
-            people = tuple(person for person in people if person not in answered)
-        found.append(Foretold(contact, people))
-    return found
+            task = replace(task, escalated=max(task.escalated, contact.number))
+        when = asked_when(intent, task, contact.to, book, contact.at)
+        at_once = tuple(person for person, at in when if at == contact.at and person not in answered)
+        if contact not in past and (at_once or not when):
+            merged.append(Foretold(contact, at_once))
+        for person, at in when:
+            if at > max(contact.at, now) and person not in answered:
+                hours = book.people[person].hours
+                later = Foretold(replace(contact, at=at), (person,), hours.zone if hours else "")
+                found.setdefault((person, at), later)
+    return sorted(
+        [*merged, *found.values()], key=lambda one: (one.contact.at, one.contact.kind is ContactKind.DEADLINE)
+    )
+
+
+def _called_for(intent: Intent, task: Task) -> list[Contact]:
+    """The contacts of this stage that time or the policy has made already: some may wait for working hours."""
+    spec = spec_of(intent, task)
+    people = told(spec, task)
+    made = [Contact(ContactKind.OPENING, began_at(task), 1, people)]
+    for number, at in enumerate(task.reached_at, 1):
+        made.append(Contact(ContactKind.ESCALATION, at, number, spec.escalate[number - 1].to))
+    if task.reminded_at is not None:
+        made.append(Contact(ContactKind.REMINDER, task.reminded_at, task.reminded, people))
+    return sorted(made, key=lambda contact: contact.at)
 
 
 def hypothetical(found: NamedPolicy, book: Snapshot, at: datetime, workspace: str) -> Explanation:

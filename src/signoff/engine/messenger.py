@@ -92,8 +92,11 @@ class Messenger:
     ) -> Expansion:
         now = self._clock.now()
         reachable = [one for one in people if one.ways]
-        rows = [_row_to(row, one.person, one.ways[0], now) for one in reachable]
-        messages = [_message(out, notice, now) for out in rows]
+        rows = [
+            _row_at(row, notice, one, now) if one.later else _row_to(row, one.person, one.ways[0], now)
+            for one in reachable
+        ]
+        messages = [_message(out, notice, out.due_at) for out in rows]
         if not reachable and people:
             log.warning("nobody has an address for a channel that is set up: %s", notice.intent)
         for one in people:
@@ -125,7 +128,9 @@ class Messenger:
         """Who was asked, or is about to be, and by what channel."""
         sent = await self._store.messages.of_task(notice.intent, notice.visit)
         asking = {kind.value for kind in ASKING}
-        return [(m.person, m.channel) for m in sent if m.kind in asking and m.state in (SENT, WAITING)]
+        now = self._clock.now()  # what waits for somebody's working hours has told them nothing yet
+        under_way = [m for m in sent if m.state == SENT or (m.state == WAITING and m.at <= now)]
+        return [(m.person, m.channel) for m in under_way if m.kind in asking]
 
     # -- one message
 
@@ -182,7 +187,7 @@ class Messenger:
         asking = {kind.value for kind in ASKING}
         mine = [m for m in sent if m.person == row.target and m.kind in asking]
         here = [m for m in mine if m.channel == row.channel]
-        if any(m.state == WAITING for m in here):
+        if any(m.state == WAITING and m.at <= self._clock.now() for m in here):
             raise NotYetError
         references = tuple(dict.fromkeys(m.reference for m in here if m.state == SENT))
         return None if mine and not references else references
@@ -275,6 +280,13 @@ def _id(*parts: object) -> str:
 def _row_to(row: Outgoing, person: str, channel: str, now: datetime) -> Outgoing:
     id = _id(row.intent, row.seq, person, channel)
     return Outgoing(id, row.workspace, row.intent, row.seq, channel, person, row.notice, now)
+
+
+def _row_at(row: Outgoing, notice: Notice, one: Recipient, now: datetime) -> Outgoing:
+    """A message that waits for somebody's working hours. Several about one question become one: they are one row."""
+    id = _id(row.intent, notice.visit, notice.stage, notice.revision, one.person, one.later)
+    due_at = max(now, one.later or now)
+    return replace(_row_to(row, one.person, one.ways[0], due_at), id=id)
 
 
 def _nobody(row: Outgoing, now: datetime) -> Outgoing:

@@ -15,7 +15,7 @@ from signoff.core.plan import Step
 from signoff.core.quorum import needed, tally
 from signoff.core.standing import DECIDING_PARTIES, asked, requesters_side, standing
 from signoff.core.tasks import Sign, Stage, TaskSpec, Vote
-from signoff.core.wake import spec_of
+from signoff.core.wake import ends_at, spec_of
 from signoff.engine.directory import Snapshot
 from signoff.store.entries import Person
 
@@ -182,6 +182,26 @@ def addressed(
     found = recipients(book, others, at, able) if others or not names else ()
     more = recipients(book, curious, at, lambda person: person not in barred) if curious else ()
     return tuple(dict.fromkeys((*found, *more)))
+
+
+def asked_when(
+    intent: Intent, task: Task, names: Collection[str], book: Snapshot, at: datetime
+) -> tuple[tuple[str, datetime], ...]:
+    """Who is asked when these names are, at ``at``, and when each of them is told: whoever is on call at once, others
+    when their own working hours begin; at once too where the deadline would come before that.
+    """
+    turns = [name for name in names if rotation_of(book, name) is not None]
+    on_call = addressed(intent, task, turns, book, at) if turns else ()
+    ends = ends_at(intent, task)
+    return tuple(
+        (person, at if person in on_call else _told_at(book.people[person], at, ends))
+        for person in addressed(intent, task, names, book, at)
+    )
+
+
+def _told_at(person: Person, at: datetime, ends: datetime | None) -> datetime:
+    begins = person.hours.opens(at) if person.hours is not None else at
+    return at if ends is not None and begins >= ends else begins
 
 
 def _here(book: Snapshot, person_id: str, at: datetime, able: Callable[[str], bool]) -> list[str]:

@@ -4,6 +4,7 @@ of what people do with a task beside answering it.
 
 from datetime import datetime
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -80,7 +81,9 @@ class StageOut(Struct, kw_only=True):
 
 
 class ContactOut(Struct, kw_only=True):
-    """A contact to come: at what moment (``local``: in ``zone``), and whom it will reach as things stand."""
+    """A contact to come: at what moment (``local``: in ``zone``), and whom it will reach as things stand. kind: opening
+    (for whom it waits until their working hours begin), reminder, escalation, deadline.
+    """
 
     kind: str
     number: int
@@ -145,13 +148,13 @@ def _decider(reach: Reach, book: Snapshot) -> DeciderOut:
 
 
 def _contact(foretold: Foretold, made: Explanation, book: Snapshot) -> ContactOut:
-    contact = foretold.contact
+    contact, zone = foretold.contact, foretold.zone or made.zone
     return ContactOut(
         kind=contact.kind.value,
         number=contact.number,
         at=contact.at,
-        local=f"{contact.at.astimezone(made.where):%a %Y-%m-%d %H:%M %Z}",
-        zone=made.zone,
+        local=f"{contact.at.astimezone(ZoneInfo(zone)):%a %Y-%m-%d %H:%M %Z}",
+        zone=zone,
         to=contact.to,
         people=[email_of(book, person) for person in foretold.people],
     )

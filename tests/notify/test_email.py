@@ -98,6 +98,31 @@ async def test_every_end_is_told_to_whoever_was_asked_and_to_who_asked(
         assert "Silence is not consent" in server.mails[-1].get_body(("plain",)).get_content()
 
 
+async def test_news_of_a_decision_says_who_answered_what_and_why_and_what_it_was_about(
+    store: Store, clock: FixedClock
+) -> None:
+    async with post() as server, town(store, clock, email(server.url)) as it:
+        intent = await it.submit(asked("per_ann", "per_otto", need=2), payload=b'{"target":"prod-db"}')
+        await it.carry()
+        await it.do(intent.id, c.Answer("approved", comment="After 23:00."), ANN)
+        await it.do(intent.id, c.Answer("approved"), OTTO)
+        await it.carry()
+        [told] = server.to("rita@acme.example")
+        for part in told.iter_parts():
+            text = " ".join(re.sub(r"<[^>]+>", " ", part.get_content()).split())
+            for said in ("otto@acme.example, through", "approved: ann@acme.example, through", "After 23:00."):
+                assert said in text
+            assert "target" in text
+            assert "prod-db" in text
+        await it.do(
+            (two := await it.submit(asked())).id, c.Answer("rejected", comment="<b>No</b>\r\nRisk: none"), ANN
+        )
+        await it.carry()
+        page = server.to("rita@acme.example")[-1].get_body(("html",)).get_content()
+        assert "&lt;b&gt;No&lt;/b&gt;" in page
+        assert await it.intent(two.id)
+
+
 def it_service():  # type: ignore[no-untyped-def]
     from tests.builders import SERVICE
 
@@ -289,7 +314,7 @@ async def test_hostile_text_suppresses_no_mail_and_gets_into_no_header(
         assert "\nRisk: none" not in text
         assert "\nBcc:" not in text
     assert "Run it[U+000D][U+000A]Bcc: evil@x.example[U+0000]" in server.mails[0]["Subject"]
-    assert server.mails[1]["Subject"] == "A decision is needed: Approve or reject: infra, change"
+    assert server.mails[1]["Subject"] == "A decision is needed: Approve or reject: infra change"
 
 
 async def test_a_change_of_what_is_decided_asks_anew_and_the_old_link_is_dead(

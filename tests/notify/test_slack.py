@@ -10,7 +10,7 @@ from signoff.core import commands as c
 from signoff.core.tasks import Risk, Strength
 from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
-from tests.builders import ANN, OTTO, RITA, SERVICE, WORKSPACE
+from tests.builders import ANN, OTTO, RITA, SERVICE, WORKSPACE, gate, validate
 from tests.notify.office import office
 from tests.notify.post import post
 from tests.notify.town import Escalation, Reminders, Town, asked, email, minutes
@@ -32,7 +32,7 @@ async def test_a_press_is_an_answer_of_the_linked_person_and_every_card_says_so(
         await desk.it.carry()
         for card in (ann, otto):
             assert "Approved" in card.text
-            assert "ann@acme.example, through slack" in card.text
+            assert "ann@acme.example, through Slack" in card.text
             assert [b["text"]["text"] for b in card.buttons] == ["See what happened"]
             assert card.edits == 1
         assert "already decided" in await desk.press(button, "U0OTTO")
@@ -92,6 +92,40 @@ async def test_what_needs_the_page_has_only_a_link_and_a_forged_press_decides_no
         forged = {"action_id": "answer:approved", "value": json.dumps(value)}
         assert "decided on its page" in await desk.press(forged, "U0ANN")
         assert (await desk.it.intent(intent.id)).ending is None
+
+
+async def test_what_the_checks_said_is_on_the_card_and_a_high_risk_takes_the_buttons_away(
+    store: Store, clock: FixedClock
+) -> None:
+    both = gate(validate(), *asked("per_ann").steps, source="workflow:migration@1")
+    async with office(store, clock) as desk:
+        for report, buttons in (
+            ({"passed": True, "rows": "48 million"}, ["open", "answer:approved", "answer:rejected"]),
+            ({"passed": True, "risk": "critical"}, ["open"]),
+            ({"passed": False, "log": "x" * 3000}, ["open"]),
+        ):
+            before = set(desk.fake.cards)
+            intent = await desk.it.submit(both)
+            await desk.it.do(intent.id, c.Report(result=report))
+            await desk.it.carry()
+            [key] = set(desk.fake.cards) - before
+            card = desk.fake.cards[key]
+            assert [b["action_id"] for b in card.buttons] == buttons
+            for name, value in report.items():
+                assert f"validate.{name}: {json.dumps(value).strip(chr(34))[:30]}" in card.text
+            assert f"Checked: validate: {'passed' if report['passed'] else 'failed'}" in card.text
+            assert ("Risk: critical, says the check in step validate" in card.text) is ("risk" in report)
+            held = (await desk.it.intent(intent.id)).open
+            value = {
+                "task": f"{intent.id[:-4]}0002",
+                "outcome": "approved",
+                "digest": held.digest,
+                "revision": 1,
+            }
+            forged = {"action_id": "answer:approved", "value": json.dumps(value)}
+            if report.get("risk"):
+                assert "decided on its page" in await desk.press(forged, "U0ANN")
+                assert (await desk.it.intent(intent.id)).ending is None
 
 
 async def test_a_stale_card_decides_nothing(store: Store, clock: FixedClock) -> None:

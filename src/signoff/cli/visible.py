@@ -5,22 +5,16 @@ shown as an escape such as ``\\x1b`` or ``\\u202e``, so that what a person appro
 """
 
 import json
-import re
 import unicodedata
 from functools import cache
 from typing import Any
 
-# Control, format (direction marks, zero width, tags), surrogate, private use, line and paragraph separators.
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-# Letters and symbols by category, yet drawn as nothing.
-_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-_NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_SUSPECT = re.compile(r"[^ -~]")
+from signoff.core.visible import escaped, plain_json
 
 
 def visible(text: object) -> str:
     """One line: everything that could move the cursor or hide is an escape, line ends included."""
-    return _SUSPECT.sub(lambda match: _shown(match.group()), str(text))
+    return escaped(str(text))
 
 
 def visible_lines(text: object) -> list[str]:
@@ -33,7 +27,7 @@ def safe_json(value: object, indent: int | None = None) -> str:
     separators = (",", ": ") if indent else (",", ":")
     text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators, default=_plain)
     # Outside of strings JSON has no such character, and inside \uXXXX says the same.
-    return _SUSPECT.sub(lambda match: _in_json(match.group()), text)
+    return plain_json(text)
 
 
 def width(text: str) -> int:
@@ -52,28 +46,6 @@ def clip(text: str, columns: int) -> str:
             break
         kept.append(character)
     return "".join(kept) + "…"
-
-
-@cache
-def _shown(character: str) -> str:
-    if not _hidden(character):
-        return character
-    if character in _NAMED:
-        return _NAMED[character]
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-
-@cache
-def _in_json(character: str) -> str:
-    if character == "\n" or not _hidden(character):
-        return character
-    units = character.encode("utf-16-be", "surrogatepass")
-    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
-
-
-def _hidden(character: str) -> bool:
-    return character in _BLANK or unicodedata.category(character) in _HIDDEN
 
 
 @cache

@@ -1,44 +1,25 @@
 """A notice for one person -> a letter. Our words, an admin's and the requester's stay apart; nothing is cut unsaid."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from signoff.core.durations import show_duration
+from signoff.core.events import Answered, Fact
 from signoff.core.ids import visit_ref
 from signoff.core.model import Intent, Task
 from signoff.core.notices import Notice, NoticeKind
 from signoff.core.plan import HumanStep
-from signoff.core.tasks import Ending, Fallback, Risk, Sign, Strength, TaskSpec, TaskType, sign_of
+from signoff.core.tasks import Ending, Risk, Strength, TaskSpec, TaskType
+from signoff.core.verdicts import verdict_of, worst_risk
+from signoff.core.wording import ended, from_workflow, kind_words, on_silence, question, what_now
 from signoff.engine.directory import Snapshot
 from signoff.notify.letter import ASKING, Choice, Leaf, Letter
 from signoff.store.work import Outgoing, Stored
 
-_QUESTION: Final[dict[TaskType, str]] = {
-    TaskType.APPROVAL: "Approve or reject",
-    TaskType.REVIEW: "Review",
-    TaskType.CONFIRMATION: "Confirm or deny",
-    TaskType.FORM: "Fill in a form",
-    TaskType.CLARIFICATION: "Answer a question",
-    TaskType.ASSIGNMENT: "Assign",
-    TaskType.MANUAL_ACTION: "Do, then confirm",
-    TaskType.OVERRIDE: "Allow or refuse an exception",
-}
-_ENDED: Final = {
-    Ending.APPROVED: "Approved",
-    Ending.REJECTED: "Rejected",
-    Ending.EXPIRED: "Expired",
-    Ending.WITHDRAWN: "Withdrawn",
-    Ending.SUPERSEDED: "Changes requested",
-    Ending.UNDELIVERABLE: "Nobody could be reached",
-}
-_CLOSED: Final = {
-    Ending.EXPIRED: "Nobody decided in time. Silence is not consent.",
-    Ending.WITHDRAWN: "There is nothing to decide any more.",
-    Ending.UNDELIVERABLE: "No message reached anybody who may decide.",
-}
 # The answers that one press can give. All others need a page: a form, a comment, evidence.
 _PRESSED: Final = {
     "approved": Choice("approved", "Approve"),
@@ -46,6 +27,9 @@ _PRESSED: Final = {
     "confirmed": Choice("confirmed", "Confirm"),
     "denied": Choice("denied", "Deny", danger=True),
 }
+_THROUGH: Final = {
+    "web": "its page", "link": "a link", "api": "the API", "cli": "the command line", "slack": "Slack",
+}  # fmt: skip
 _MOST_LEAVES: Final = 30
 _LONGEST_LEAF: Final = 400
 _MOST_SHOWN: Final = 2400  # characters of all leaves together: what every channel can show whole
@@ -53,29 +37,12 @@ _LONGEST_SAID: Final = 1000
 _SHOWN = msgspec.json.Encoder()
 
 
-def question(intent: Intent, step: HumanStep | None) -> str:
-    """What is asked, in words of ours or of the admin who wrote the workflow; never the requester's."""
-    if step is not None and from_workflow(intent):
-        return step.task.title
-    kind = _QUESTION[step.task.type] if step is not None else "About"
-    return f"{kind}: {_words(intent.type)}"
-
-
-def from_workflow(intent: Intent) -> bool:
-    return intent.plan.source.startswith("workflow")
-
-
-def _words(intent_type: str) -> str:
-    parts = [part for part in intent_type.split(".") if part and part != "intent"]
-    if len(parts) > 1 and parts[-1][:1] == "v" and parts[-1][1:].isdigit():
-        parts.pop()
-    return ", ".join(part.replace("_", " ").replace("-", " ") for part in parts)[:120] or intent_type[:120]
-
-
 def choices(intent: Intent, task: Task, spec: TaskSpec) -> tuple[Choice, ...]:
     """The answers that may be given in a message: where a link is proof enough, and one press can say it all."""
+    results = {step: result for step, result in intent.results.items() if step != task.step}
+    risk, _ = worst_risk(spec.risk, results)
     simple = not (spec.comment_required or spec.evidence_required or spec.form is not None)
-    if not simple or spec.risk not in (Risk.LOW, Risk.MEDIUM) or spec.strength is not Strength.LINK:
+    if not simple or risk not in (Risk.LOW, Risk.MEDIUM) or spec.strength is not Strength.LINK:
         return ()
     if spec.type not in (TaskType.APPROVAL, TaskType.CONFIRMATION) or any(
         o not in _PRESSED for o in spec.outcomes
@@ -93,22 +60,6 @@ def moment(at: datetime, zone: str) -> str:
     return f"{local:%a %d %b %Y, %H:%M %Z} ({at.astimezone(UTC):%H:%M} UTC)"
 
 
-def silence(spec: TaskSpec, due_at: datetime | None, zone: str) -> str:
-    """What happens if nobody answers."""
-    if due_at is None:
-        return "It waits until somebody decides."
-    when = moment(due_at, zone)
-    match spec.fallback:
-        case Fallback.REJECT:
-            return f"Without a decision by {when} it counts as rejected."
-        case Fallback.OUTCOME:
-            yes = sign_of(spec.fallback_outcome, {}) is Sign.POSITIVE
-            return f"Without a decision by {when} it goes on as {spec.fallback_outcome}" + (
-                ", recorded as expired, not as anybody's yes." if yes else "."
-            )
-    return f"Without a decision by {when} it expires. Silence is not consent."
-
-
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     """Every value of a JSON document with its path, in the order given."""
     if isinstance(value, Mapping) and value:
@@ -121,18 +72,41 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
         yield path, value if isinstance(value, str) else _SHOWN.encode(value).decode()
 
 
-def shown(payload: bytes) -> tuple[tuple[Leaf, ...], int]:
-    """The values that fit, and how many more there are."""
-    found = list(leaves(msgspec.json.decode(payload)))
+class Shown(msgspec.Struct, frozen=True):
+    """What fits of the request and of the checks' reports, and how many values more there are."""
+
+    leaves: tuple[Leaf, ...]
+    reports: tuple[Leaf, ...]
+    rest: int
+
+    @property
+    def whole(self) -> bool:
+        return not (self.rest or any(leaf.hidden for leaf in (*self.leaves, *self.reports)))
+
+
+def shown(payload: bytes, results: Mapping[str, Any]) -> Shown:
+    """The request first: what is left of the room is for the reports."""
+    asked = list(leaves(msgspec.json.decode(payload)))
+    reported = [leaf for step, result in results.items() for leaf in leaves(result, step)]
+    kept = _fitting(asked, _MOST_LEAVES, _MOST_SHOWN)
+    room = _MOST_SHOWN - sum(len(leaf.path) + len(leaf.text) for leaf in kept)
+    also = _fitting(reported, _MOST_LEAVES - len(kept), room) if len(kept) == len(asked) else []
+    return Shown(tuple(kept), tuple(also), len(asked) - len(kept) + len(reported) - len(also))
+
+
+def _fitting(found: list[tuple[str, str]], most: int, room: int) -> list[Leaf]:
     kept: list[Leaf] = []
-    room = _MOST_SHOWN
-    for path, text in found[:_MOST_LEAVES]:
+    for path, text in found[: max(0, most)]:
         part = text[: min(_LONGEST_LEAF, max(0, room - len(path)))]
-        if text and not part:
+        if (text and not part) or len(path) > room:
             break
         kept.append(Leaf(path, part, len(text) - len(part)))
         room -= len(path) + len(part)
-    return tuple(kept), len(found) - len(kept)
+    return kept
+
+
+def _outcome(fact: Fact) -> str:
+    return fact.event.outcome if isinstance(fact.event, Answered) else ""
 
 
 def cut(text: str, longest: int) -> str:
@@ -144,13 +118,18 @@ def cut(text: str, longest: int) -> str:
 class Writer:
     """Writes the letters about one notice."""
 
-    def __init__(self, row: Outgoing, notice: Notice, stored: Stored, book: Snapshot, base_url: str) -> None:
+    def __init__(
+        self, row: Outgoing, notice: Notice, stored: Stored, book: Snapshot, base_url: str,
+        answers: Sequence[Fact] = (),
+    ) -> None:  # fmt: skip
+        """``answers``: what brought a decision about."""
         self._row = row
         self._notice = notice
         self._intent = stored.intent
         self._payload = stored.payload
         self._book = book
         self._base_url = base_url
+        self._answers = answers
         step = stored.intent.plan.by_id.get(notice.step)
         self._step = step if isinstance(step, HumanStep) else None
 
@@ -160,38 +139,63 @@ class Writer:
         ref = visit_ref(notice.intent, notice.visit)
         common: dict[str, Any] = {
             "id": self._row.id, "kind": notice.kind, "at": now, "to": to, "thread": f"{ref}.{person_id}",
-            "question": question(self._intent, self._step), "asker": self._asker(), "task": ref, "earlier": earlier,
+            "question": self._question(), "asker": self._asker(), "task": ref, "earlier": earlier,
         }  # fmt: skip
         zone = self._book.people[person_id].zone
         if notice.kind in ASKING and isinstance(task, Task) and self._step is not None:
-            return Letter(**common, link=link, **self._asking(task, self._step.task, zone))
+            return Letter(**common, link=link, **self._asking(task, self._step.task, zone, now))
         if notice.kind is NoticeKind.DECIDED:
             return Letter(**common, link=f"{self._base_url}/tasks/{ref}", **self._decided(zone))
         return Letter(**common, link=f"{self._base_url}/intents/{notice.intent}", **self._message(zone))
 
-    def _asking(self, task: Task, spec: TaskSpec, zone: str) -> dict[str, Any]:
-        due_at = min(
-            (at for at in (task.deadline_at, self._intent.deadline_at) if at is not None), default=None
-        )
-        kept, rest = shown(self._payload)
+    def _asking(self, task: Task, spec: TaskSpec, zone: str, now: datetime) -> dict[str, Any]:
+        results = {step: result for step, result in self._intent.results.items() if step != task.step}
+        found = shown(self._payload, results)
         said = self._said(spec)
-        whole = not (rest or any(leaf.hidden for leaf in kept) or len(said) > _LONGEST_SAID)
-        facts = [
-            ("Requested by", self._asker()),
-            ("Risk", spec.risk.value),
-            ("Waiting since", moment(task.opened_at, zone)),
-        ]
-        if self._intent.requester.claimed:
-            facts.insert(1, ("Says it is", f"{self._intent.requester.claimed} (nobody checked this)"))
-        if task.revision > 1:
-            facts.append(("Revision", f"{task.revision}; earlier answers are void"))
+        whole = found.whole and len(said) <= _LONGEST_SAID
         return {
-            "headline": self._headline(), "facts": tuple(facts), "closing": silence(spec, due_at, zone),
-            "said": said, "said_by": self._said_by(), "leaves": kept, "rest": rest,
-            "link_label": "Look at it and decide",
+            "headline": self._headline(), "facts": tuple(self._facts(task, spec, results, zone, now)),
+            "closing": self._silence(task, zone), "said": said, "said_by": self._said_by(), "leaves": found.leaves,
+            "reports": found.reports, "rest": found.rest, "link_label": "Look at it and decide",
             "choices": choices(self._intent, task, spec) if whole else (), "digest": task.digest,
             "revision": task.revision,
         }  # fmt: skip
+
+    def _facts(
+        self, task: Task, spec: TaskSpec, results: Mapping[str, Any], zone: str, now: datetime
+    ) -> Iterator[tuple[str, str]]:
+        """What decides how fast and how carefully to look, first."""
+        due_at = min(
+            (at for at in (task.deadline_at, self._intent.deadline_at) if at is not None), default=None
+        )
+        if due_at is not None:
+            left = f", {show_duration(due_at - now)} left" if due_at > now else ""
+            yield "Answer by", moment(due_at, zone) + left
+        rated, by = worst_risk(spec.risk, results)
+        yield "Risk", f"{rated.value}, says the check in step {by}" if by else rated.value
+        checked = [
+            f"{step}: {verdict_of(result)}"
+            for step, result in results.items()
+            if not isinstance(self._intent.plan.by_id.get(step), HumanStep)
+        ]
+        yield "Checked", ", ".join(checked) or "by no machine"
+        yield "Requested by", self._asker()
+        if self._intent.requester.claimed:
+            yield "Says it is", f"{self._intent.requester.claimed} (nobody checked this)"
+        if task.revision > 1:
+            yield "Revision", f"{task.revision}; earlier answers are void"
+        yield "Waiting since", moment(task.opened_at, zone)
+
+    def _question(self) -> str:
+        intent = self._intent
+        if self._step is None:
+            return f"About: {kind_words(intent.type)}"
+        return question(intent.plan, self._step, intent.type)
+
+    def _silence(self, task: Task, zone: str) -> str:
+        if self._step is None:
+            return ""
+        return on_silence(self._step, task.deadline_at, self._intent.deadline_at, lambda at: moment(at, zone))
 
     def _headline(self) -> str:
         match self._notice.kind:
@@ -205,11 +209,11 @@ class Writer:
 
     def _said(self, spec: TaskSpec) -> str:
         """The requester's own title and description; an admin's description is not theirs, but shown as plainly."""
-        parts = (spec.description,) if from_workflow(self._intent) else (spec.title, spec.description)
+        parts = (spec.description,) if from_workflow(self._intent.plan) else (spec.title, spec.description)
         return cut("\n".join(part for part in parts if part), _LONGEST_SAID)
 
     def _said_by(self) -> str:
-        if from_workflow(self._intent):
+        if from_workflow(self._intent.plan):
             return "From the workflow"
         return "In the requester's words, which nobody has checked"
 
@@ -221,14 +225,28 @@ class Writer:
     def _decided(self, zone: str) -> dict[str, Any]:
         notice = self._notice
         ending = Ending(notice.ending)
-        facts = [("Result", notice.outcome)]
+        head = ended(ending, notice.outcome)
+        facts = [("Ended as", ending.value)] if head.lower() != ending.value else []
         if notice.by != "system":
-            facts.append(("By", f"{self._book.display(notice.by)}, through {notice.via}"))
+            facts.append(("By", self._who(notice.by, notice.via)))
+        others = [fact for fact in self._answers if fact.actor.id != notice.by or notice.by == "system"]
+        facts += [("Answered", f"{_outcome(fact)}: {self._who(fact.actor.id, fact.via)}") for fact in others]
         facts += [("When", moment(notice.at, zone)), ("Requested by", self._asker())]
+        said = [
+            f"{self._book.display(fact.actor.id)}: {fact.note.comment}"
+            for fact in self._answers
+            if fact.note is not None and fact.note.comment
+        ]
+        found = shown(self._payload, {})
         return {
-            "headline": _ENDED[ending], "facts": tuple(facts), "closing": _CLOSED.get(ending, ""),
+            "headline": head, "tone": "good" if ending is Ending.APPROVED else "bad", "facts": tuple(facts),
+            "closing": what_now(ending, notice.outcome), "leaves": found.leaves, "rest": found.rest,
+            "said": cut("\n".join(said), _LONGEST_SAID), "said_by": "What was written with it",
             "link_label": "See what happened",
         }  # fmt: skip
+
+    def _who(self, person: str, via: str) -> str:
+        return f"{self._book.display(person)}, through {_THROUGH.get(via, via)}"
 
     def _message(self, zone: str) -> dict[str, Any]:
         notice = self._notice

@@ -12,8 +12,10 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
+from signoff.core.chain import unseal
 from signoff.core.commands import Unreachable
 from signoff.core.errors import NotFound, Refused
+from signoff.core.events import Answered, Fact
 from signoff.core.ids import visit_ref
 from signoff.core.model import Task, system
 from signoff.core.notices import Notice, NoticeKind
@@ -176,7 +178,7 @@ class Messenger:
         if not to:
             raise NotSent(f"there is no {row.channel} address any more", permanent=True)
         link = await self._link(row, notice, stored)
-        writer = Writer(row, notice, stored, book, self._base_url())
+        writer = Writer(row, notice, stored, book, self._base_url(), await self._answers(notice))
         return await channel.deliver(writer.letter(row.target, to, link, earlier, self._clock.now()))
 
     async def _earlier(self, row: Outgoing, notice: Notice) -> tuple[str, ...] | None:
@@ -191,6 +193,18 @@ class Messenger:
             raise NotYetError
         references = tuple(dict.fromkeys(m.reference for m in here if m.state == SENT))
         return None if mine and not references else references
+
+    async def _answers(self, notice: Notice) -> Sequence[Fact]:
+        """What was answered until it was decided: of each person the last."""
+        if notice.kind is not NoticeKind.DECIDED:
+            return ()
+        rows = await self._store.intents.history(notice.intent)
+        facts = [unseal(row.body, row.private) for row in rows if row.seq <= notice.seq]
+        asked = (notice.visit, notice.revision)
+        counted = [
+            f for f in facts if isinstance(f.event, Answered) and (f.event.visit, f.event.revision) == asked
+        ]
+        return tuple({fact.actor.id: fact for fact in counted}.values())
 
     async def _link(self, row: Outgoing, notice: Notice, stored: Stored) -> str:
         """A link of this person's own to the task as it is now; "" where there is nothing to answer."""

@@ -4,11 +4,12 @@ A press answers what the card shows: its value names the task, the revision and 
 all of it has no buttons.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
-from signoff.notify.letter import Choice, Letter
+from signoff.notify.letter import Choice, Leaf, Letter
 from signoff.notify.plain import one_line, visible
 
 ANSWER: Final = "answer"
@@ -30,23 +31,46 @@ class Press(msgspec.Struct, frozen=True):
 def message(letter: Letter) -> dict[str, Any]:
     """``text`` is what notifications show; ``blocks`` what the card shows."""
     question = one_line(letter.question, _TITLE)
-    leaves, cut = _sections(_leaves(letter))
-    said, said_cut = _sections(visible(letter.said))
-    blocks = [_quiet(letter.headline), _heading(question), _plain(_facts(letter))]
-    if letter.leaves or letter.rest:
-        blocks += [_quiet(f"What is asked for, as {one_line(letter.asker, 200)} sent it"), *leaves]
-    if cut or letter.missing:
-        blocks.append(_plain(letter.missing or "Not all of it is shown here. The page has all of it."))
-    if letter.said:
-        blocks += [_quiet(letter.said_by), *said]
-    if letter.closing:
-        blocks.append(_quiet(letter.closing))
-    buttons = [] if cut or said_cut else [_button(letter, choice) for choice in letter.choices]
+    text = f"{letter.headline}: {question}"
+    shown, whole = _theirs(letter)
+    if letter.tone:  # the news comes first
+        blocks = [_heading(text), _plain(_facts(letter)), *_closing(letter), *shown]
+    else:
+        blocks = [
+            _quiet(letter.headline),
+            _heading(question),
+            _plain(_facts(letter)),
+            *shown,
+            *_closing(letter),
+        ]
+    buttons = [_button(letter, choice) for choice in letter.choices] if whole else []
     if letter.link:
         buttons.insert(0, _link(letter))
     if buttons:
         blocks.append({"type": "actions", "elements": buttons})
-    return {"text": escape(f"{letter.headline}: {question}"), "blocks": blocks}
+    return {"text": escape(text), "blocks": blocks}
+
+
+def _theirs(letter: Letter) -> tuple[list[dict[str, Any]], bool]:
+    """What others wrote, and whether all of it is there."""
+    leaves, cut = _sections(_leaves(letter.leaves))
+    reports, reports_cut = _sections(_leaves(letter.reports))
+    said, said_cut = _sections(visible(letter.said))
+    asked: list[dict[str, Any]] = []
+    if letter.leaves or letter.rest:
+        verb = "is" if letter.asks else "was"
+        asked += [_quiet(f"What {verb} asked for, as {one_line(letter.asker, 200)} sent it"), *leaves]
+    if letter.reports:
+        asked += [_quiet("What the checks reported"), *reports]
+    if cut or reports_cut or letter.missing:
+        asked.append(_plain(letter.missing or "Not all of it is shown here. The page has all of it."))
+    words = [_quiet(letter.said_by), *said] if letter.said else []
+    whole = not (cut or reports_cut or said_cut)
+    return (asked + words if letter.asks else words + asked), whole
+
+
+def _closing(letter: Letter) -> list[dict[str, Any]]:
+    return [_quiet(letter.closing)] if letter.closing else []
 
 
 def escape(text: str) -> str:
@@ -58,9 +82,9 @@ def _facts(letter: Letter) -> str:
     return "\n".join(f"{label}: {one_line(value, 300)}" for label, value in letter.facts) or letter.headline
 
 
-def _leaves(letter: Letter) -> str:
+def _leaves(leaves: Sequence[Leaf]) -> str:
     lines = []
-    for leaf in letter.leaves:
+    for leaf in leaves:
         text = visible(leaf.text).replace("\n", "\n      ") or "(empty)"
         lines.append(f"{one_line(leaf.path) or 'value'}: {text}{' …' if leaf.hidden else ''}")
     return "\n".join(lines)

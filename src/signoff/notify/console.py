@@ -8,6 +8,7 @@ from typing import Final
 
 from signoff.core.ids import visit_ref
 from signoff.core.notices import Notice, NoticeKind
+from signoff.core.visible import escaped
 from signoff.notify.message import render
 
 log = logging.getLogger("signoff.console")
@@ -31,14 +32,7 @@ class Console:
         if message.link:
             text += f"\n           signoff tasks approve {visit_ref(notice.intent, notice.visit)}"
         try:
-            self._line("\n".join(plain(line) for line in text.split("\n")))
+            self._line("\n".join(escaped(line) for line in text.split("\n")))
         except (OSError, ValueError) as error:
             self._open = False
             log.warning("the terminal cannot be written to any more (%s); notices are not shown there", error)
-
-
-def plain(text: str) -> str:
-    """Text that can do nothing to a terminal: control and format characters shown as their code points."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)

@@ -1,5 +1,6 @@
 """What one person is told, in parts, before any channel gives it a form. Whose words each part is stays visible:
-``headline``, ``question``, ``facts`` and ``closing`` are ours or an admin's; ``said`` and ``leaves`` somebody else's.
+``headline``, ``question``, ``facts`` and ``closing`` are ours or an admin's; ``said``, ``leaves`` (of the request) and
+``reports`` (of the checks) somebody else's.
 """
 
 from datetime import datetime
@@ -28,6 +29,7 @@ class Choice(Struct, frozen=True):
 class Letter(Struct, frozen=True, kw_only=True):
     """``id`` is the same over all attempts; letters with one ``thread`` belong together.
 
+    tone: of the headline: "good" for a yes, "bad" for every other end, "" for a question.
     task, digest, revision: what a choice answers; link: the one page to go to; rest: how many values did not fit;
     earlier: what the provider called the person's former messages of this thread.
     """
@@ -39,12 +41,14 @@ class Letter(Struct, frozen=True, kw_only=True):
     thread: str
     headline: str
     question: str
+    tone: str = ""
     facts: tuple[tuple[str, str], ...] = ()
     closing: str = ""
     asker: str = ""
     said: str = ""
     said_by: str = ""
     leaves: tuple[Leaf, ...] = ()
+    reports: tuple[Leaf, ...] = ()
     rest: int = 0
     link: str = ""
     link_label: str = ""
@@ -61,7 +65,7 @@ class Letter(Struct, frozen=True, kw_only=True):
     @property
     def missing(self) -> str:
         """What is not shown, in words; "" when everything is."""
-        cut = sum(leaf.hidden for leaf in self.leaves)
+        cut = sum(leaf.hidden for leaf in (*self.leaves, *self.reports))
         parts = []
         if self.rest:
             parts.append(f"{self.rest:,} more value{'s' if self.rest > 1 else ''}")

@@ -17,9 +17,11 @@ from signoff.core.commands import Answer
 from signoff.core.errors import Refused
 from signoff.core.ids import visit_ref
 from signoff.core.model import ActorKind, Intent
-from signoff.core.plan import HumanStep, Plan
+from signoff.core.plan import HumanStep
 from signoff.core.standing import on_requesters_side
 from signoff.core.tasks import Ending, Risk, TaskType
+from signoff.core.verdicts import worst_risk
+from signoff.core.wording import from_workflow, question
 from signoff.web.api.shapes.tasks import Story, on_silence
 from signoff.web.inbox.changes import Group, Leaf, changed_leaves, group, leaves
 from signoff.web.inbox.choices import Choice, choices
@@ -27,16 +29,6 @@ from signoff.web.inbox.evidence import Check, Fact, checks, doubts, own_words, s
 from signoff.web.inbox.known import Known, payload_at
 from signoff.web.inbox.parties import Others, others, reasons
 
-_QUESTION: Final[dict[TaskType, str]] = {
-    TaskType.APPROVAL: "Approve or reject",
-    TaskType.REVIEW: "Review",
-    TaskType.CONFIRMATION: "Confirm or deny",
-    TaskType.FORM: "Fill in a form",
-    TaskType.CLARIFICATION: "Answer a question",
-    TaskType.ASSIGNMENT: "Assign",
-    TaskType.MANUAL_ACTION: "Do, then confirm",
-    TaskType.OVERRIDE: "Allow or refuse an exception",
-}
 _SUBJECT: Final = 4
 
 
@@ -152,26 +144,6 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
         return self.open and not self.barred
 
 
-def question(plan: Plan, step: HumanStep, intent_type: str) -> str:
-    """The question in words of ours: the workflow's title where an admin wrote it, never a requester's."""
-    return (
-        step.task.title if from_workflow(plan) else f"{_QUESTION[step.task.type]}: {kind_words(intent_type)}"
-    )
-
-
-def from_workflow(plan: Plan) -> bool:
-    """Whether the plan was written by an admin of the workspace; all others came with the request."""
-    return plan.source.startswith("workflow")
-
-
-def kind_words(intent_type: str) -> str:
-    """``intent.infra.change_approval.v1`` as words: infra change approval."""
-    parts = [part for part in intent_type.split(".") if part and part != "intent"]
-    if len(parts) > 1 and parts[-1][:1] == "v" and parts[-1][1:].isdigit():
-        parts.pop()
-    return " ".join(part.replace("_", " ").replace("-", " ") for part in parts)[:120] or intent_type[:120]
-
-
 def card(known: Known) -> Card:
     """The card of one task for one reader."""
     intent, story, book = known.intent, known.story, known.book
@@ -187,6 +159,7 @@ def card(known: Known) -> Card:
     verdicts = checks(intent.plan, results, known.facts, book, known.opened)
     touches, undo = touched(known.payload, results)
     rated, rated_by = worst_risk(spec.risk, results)
+    rated_from = f"by the check in step {rated_by}" if rated_by else "by the workspace's policy"
     folded = (
         shown.folded or any(leaf.hidden for leaf in words) or any(check.leaves.folded for check in verdicts)
     )
@@ -195,7 +168,7 @@ def card(known: Known) -> Card:
         task_id=visit_ref(intent.id, story.visit), intent=intent, type=spec.type,
         question=question(intent.plan, step, intent.type), subject=subject(known.payload, _SUBJECT),
         said="" if trusted else spec.title, described=spec.description, trusted=trusted,
-        risk=rated.value, risk_from=rated_by, due_at=_due(intent, story), opened_at=story.opened_at,
+        risk=rated.value, risk_from=rated_from, due_at=_due(intent, story), opened_at=story.opened_at,
         revision=story.revision, digest=story.digest, asker=_asker(known), why=reasons(known, step),
         changes=shown, moved=_moved(known), touches=touches, undo=undo, checks=verdicts, words=words,
         silence=_silence(intent, story, step), cautions=doubts(undo, verdicts, _everything(known, spec.description)),
@@ -237,19 +210,6 @@ def _everything(known: Known, described: str) -> str:
     """All text that the request brought, for a look at what hides in it."""
     spec_texts = [known.intent.requester.claimed, described]
     return " ".join([*spec_texts, *(f"{leaf.path} {leaf.text}" for leaf in leaves(known.payload))])
-
-
-_ORDER: Final = (Risk.LOW, Risk.MEDIUM, Risk.HIGH, Risk.CRITICAL)
-
-
-def worst_risk(policy: Risk, results: dict[str, Any]) -> tuple[Risk, str]:
-    """(risk, who says so): the policy's, or a check's where that is higher. Nobody can lower the policy's."""
-    worst, by = policy, "by the workspace's policy"
-    for step, result in results.items():
-        said = str(result.get("risk", "")).lower() if isinstance(result, dict) else ""
-        if said in _ORDER and _ORDER.index(Risk(said)) > _ORDER.index(worst):
-            worst, by = Risk(said), f"by the check in step {step}"
-    return worst, by
 
 
 def _asker(known: Known) -> Asker:

@@ -10,6 +10,7 @@ import msgspec
 
 from signoff.core import events as e
 from signoff.core.plan import AgentStep, HumanStep, Plan
+from signoff.core.verdicts import verdict_of
 from signoff.engine.directory import Snapshot
 from signoff.web.inbox.changes import Group, Leaf, clip, group, is_secret, leaves, show
 from signoff.web.inbox.text import pieces
@@ -28,7 +29,6 @@ _WORDS: Final = frozenset({
     "reason", "reasoning", "why", "justification", "rationale", "explanation", "summary", "note", "notes",
     "message", "narrative", "doubt", "doubts", "confidence", "concern", "concerns", "comment",
 })  # fmt: skip
-_YES: Final = ("passed", "valid", "ok", "success", "safe")
 
 
 _SUBJECT_LENGTH: Final = 60
@@ -157,15 +157,3 @@ def checks(
             )
         )
     return tuple(found)
-
-
-def verdict_of(result: Any) -> str:
-    """What a check's result says: passed, failed, or only reported."""
-    if not isinstance(result, Mapping):
-        return "reported"
-    if result.get("error"):
-        return "failed"
-    said = [result[name] for name in _YES if isinstance(result.get(name), bool)]
-    if not said:
-        return "reported"
-    return "passed" if all(said) else "failed"

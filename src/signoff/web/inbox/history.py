@@ -11,10 +11,10 @@ from signoff.core.commands import Cancel
 from signoff.core.ids import visit_ref
 from signoff.core.model import ActorKind, Intent, Task
 from signoff.core.plan import AgentStep, DelayStep, HumanStep, Step
+from signoff.core.wording import kind_words
 from signoff.engine.directory import Snapshot
 from signoff.web.api.audit import summary
 from signoff.web.call import Page
-from signoff.web.inbox.card import kind_words
 from signoff.web.inbox.changes import Group, group
 from signoff.web.inbox.door import Visit
 from signoff.web.inbox.tasks import steers

@@ -12,12 +12,13 @@ from signoff.core.errors import NotFound
 from signoff.core.ids import split_ref, visit_ref
 from signoff.core.model import FINAL, Actor, Intent, Status, Task
 from signoff.core.plan import HumanStep
+from signoff.core.verdicts import verdict_of, worst_risk
+from signoff.core.wording import from_workflow, kind_words, question
 from signoff.engine.directory import Snapshot
 from signoff.store.work import Filter, Stored
 from signoff.web.call import Page
-from signoff.web.inbox.card import from_workflow, kind_words, question, worst_risk
 from signoff.web.inbox.door import Visit
-from signoff.web.inbox.evidence import subject, verdict_of
+from signoff.web.inbox.evidence import subject
 from signoff.web.inbox.waiting import is_mine, is_my_teams, open_tasks
 
 _PAGE: Final = 100

@@ -11,11 +11,11 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from signoff.core import events as e
+from signoff.core import wording
 from signoff.core.ids import visit_ref
 from signoff.core.model import Intent, Task
-from signoff.core.plan import END, HumanStep
+from signoff.core.plan import HumanStep
 from signoff.core.standing import ADMIN, APPROVER, OWNER
-from signoff.core.tasks import Fallback, Sign, sign_of
 from signoff.core.wake import escalation_at, reminder_at
 from signoff.web.api.shapes.common import Display, JsonObject, Ok, Page, Text, Who, maybe, whom
 from signoff.web.api.shapes.intents import HumanTask, IntentOut, human_task, sender
@@ -272,30 +272,8 @@ def _vote(fact: e.Fact, display: Display) -> VoteOut:
 
 
 def on_silence(step: HumanStep, due_at: datetime | None, intent_due_at: datetime | None) -> str:
-    """What happens if nobody answers, as a sentence. Silence is never consent."""
-    ends = intent_due_at is not None and (due_at is None or intent_due_at <= due_at)
-    if ends and intent_due_at is not None:
-        return f"If nobody answers by {_minute(intent_due_at)}, the request times out; nothing is approved."
-    if due_at is None:
-        return "Without an answer nothing happens: the task stays open."
-    return f"If nobody answers by {_minute(due_at)}, the task expires and {_after_silence(step)}."
-
-
-def _after_silence(step: HumanStep) -> str:
-    spec = step.task
-    if spec.fallback is Fallback.OUTCOME and sign_of(spec.fallback_outcome, {}) is Sign.POSITIVE:
-        goes_on = _route(step.on_success, "the request goes on")
-        return f"{goes_on} as {spec.fallback_outcome!r}, because its policy says so"
-    routed = step.on_timeout if spec.fallback is Fallback.EXPIRE else step.on_failure
-    return _route(routed, "the request fails") + "; nothing is approved"
-
-
-def _route(target: str | None, otherwise: str) -> str:
-    if target is None:
-        return otherwise
-    if target == END:
-        return "the request ends without a decision"
-    return f"the request goes on with step {target!r}"
+    """What happens if nobody answers, with moments in UTC."""
+    return wording.on_silence(step, due_at, intent_due_at, _minute)
 
 
 def _minute(at: datetime) -> str:

@@ -1,0 +1,148 @@
+"""Hostile text, made plain: what cannot be seen, or moves what can, is told apart from what is ordinary text. Every
+surface (pages, mail, chat, terminal) finds it here; how it is shown there is the surface's own.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import cache
+from typing import Final, NamedTuple
+
+# Controls, formats (direction, zero width, tags), surrogates, private and unassigned code points, separators.
+_HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+# Drawn as nothing, whatever their category says.
+_BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+_BLANK_RANGES: Final = ((0x180B, 0x180F), (0xFE00, 0xFE0F), (0xE0000, 0xE0FFF))
+_SUSPECT: Final = re.compile(r"[^\n -~]+")
+_SUSPECT_IN_LINE: Final = re.compile(r"[^ -~]+")
+_WORD: Final = re.compile(r"[^\W\d_]{2,}")
+_SCRIPTS: Final = ("LATIN", "CYRILLIC", "GREEK")
+_MARKS_IN_A_ROW: Final = 2
+_NAMED: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+class Piece(NamedTuple):
+    """A part of a text. ``mark``: "" for ordinary text, ``hidden`` for a named code point, ``mixed`` for a word of
+    look-alike letters; ``about`` says what is wrong with it.
+    """
+
+    text: str
+    mark: str = ""
+    about: str = ""
+
+
+def runs(text: str, lines: bool = True) -> Iterator[tuple[str, bool]]:
+    """(part, False) for ordinary text, (character, True) for each hidden one, in order; joined together they are the
+    text. A line end is ordinary, unless there may be no ``lines``.
+    """
+    place = 0
+    for match in (_SUSPECT if lines else _SUSPECT_IN_LINE).finditer(text):
+        if match.start() > place:
+            yield text[place : match.start()], False
+        yield from _inside(match.group(), lines)
+        place = match.end()
+    if place < len(text):
+        yield text[place:], False
+
+
+def _inside(run: str, lines: bool) -> Iterator[tuple[str, bool]]:
+    start = marks = 0
+    for place, character in enumerate(run):
+        marks = marks + 1 if unicodedata.combining(character) else 0
+        if hidden(character) or marks > _MARKS_IN_A_ROW or (character == "\n" and not lines):
+            if start < place:
+                yield run[start:place], False
+            yield character, True
+            start = place + 1
+    if start < len(run):
+        yield run[start:], False
+
+
+def pieces(text: str, lines: bool = True) -> list[Piece]:
+    """The text in order; joined together, the ordinary parts and the names say all of it. A tab is four spaces; line
+    ends stay, or without ``lines`` are named too.
+    """
+    text = (text.replace("\r\n", "\n") if lines else text).replace("\t", "    ")
+    found: list[Piece] = []
+    for part, is_hidden in runs(text, lines):
+        if is_hidden:
+            found.append(Piece(code_point(part), "hidden", _name(part)))
+        elif found and not found[-1].mark:
+            found[-1] = Piece(found[-1].text + part)
+        else:
+            found.append(Piece(part))
+    return [part for piece in found for part in ([piece] if piece.mark else _split_mixed(piece.text))]
+
+
+def code_point(character: str) -> str:
+    return f"U+{ord(character):04X}"
+
+
+@cache
+def hidden(character: str) -> bool:
+    """Whether a character cannot be seen as itself (a line end and an ordinary space can)."""
+    code = ord(character)
+    category = unicodedata.category(character)
+    if category == "Zs":
+        return character != " "
+    blank = character in _BLANK or any(low <= code <= high for low, high in _BLANK_RANGES)
+    return blank or (category in _HIDDEN and character != "\n")
+
+
+@cache
+def _name(character: str) -> str:
+    name = unicodedata.name(character, "")
+    return name.lower() if name else "control character" if ord(character) < 0xA0 else "unnamed character"
+
+
+def _split_mixed(text: str) -> Iterator[Piece]:
+    """Words that mix alphabets are marked: half-Cyrillic names pass for Latin ones."""
+    if text.isascii():
+        yield Piece(text)
+        return
+    place = 0
+    for match in _WORD.finditer(text):
+        scripts = _scripts(match.group())
+        if len(scripts) > 1:
+            if match.start() > place:
+                yield Piece(text[place : match.start()])
+            yield Piece(match.group(), "mixed", "letters of " + " and ".join(scripts) + " in one word")
+            place = match.end()
+    if place < len(text):
+        yield Piece(text[place:])
+
+
+def _scripts(word: str) -> list[str]:
+    if word.isascii():
+        return []
+    names = {unicodedata.name(letter, "").split(" ")[0] for letter in word}
+    return [script.title() for script in _SCRIPTS if script in names]
+
+
+def escaped(text: str) -> str:
+    """The text on one line as terminals get it: everything that could move the cursor or hide is an escape."""
+    return "".join(_named(part) if hides else part for part, hides in runs(text, lines=False))
+
+
+def _named(character: str) -> str:
+    code = ord(character)
+    return _NAMED.get(character) or (
+        f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    )
+
+
+def plain_json(text: str) -> str:
+    """JSON text that means the same, with everything hidden in its strings written as an escape."""
+    return _SUSPECT.sub(lambda run: "".join(map(_escape, run.group())), text)
+
+
+def _escape(character: str) -> str:
+    if not hidden(character):
+        return character
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
+
+
+def one_line(text: str) -> str:
+    """The text on one line, for places that have only one: line ends become a picture of themselves."""
+    return text.replace("\r\n", "\u240d\u240a").replace("\n", "\u240a")

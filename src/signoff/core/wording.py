@@ -1,0 +1,95 @@
+"""What people are told, in our words: the question, how it ended, what silence will bring. The same on page, mail, chat
+and terminal. Words of who asks stand in none of it.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from signoff.core.plan import END, HumanStep, Plan
+from signoff.core.tasks import Ending, Fallback, Sign, TaskType, sign_of
+
+_QUESTIONS: Final[dict[TaskType, str]] = {
+    TaskType.APPROVAL: "Approve or reject",
+    TaskType.REVIEW: "Review",
+    TaskType.CONFIRMATION: "Confirm or deny",
+    TaskType.FORM: "Fill in a form",
+    TaskType.CLARIFICATION: "Answer a question",
+    TaskType.ASSIGNMENT: "Assign",
+    TaskType.MANUAL_ACTION: "Do, then confirm",
+    TaskType.OVERRIDE: "Allow or refuse an exception",
+}
+# Endings that nobody's answer brought about.
+_ENDED: Final = {
+    Ending.EXPIRED: "Expired",
+    Ending.WITHDRAWN: "Withdrawn",
+    Ending.UNDELIVERABLE: "Nobody could be reached",
+}
+_NEXT: Final = {
+    Ending.EXPIRED: "Nobody decided in time. Silence is not consent.",
+    Ending.WITHDRAWN: "There is nothing to decide any more.",
+    Ending.UNDELIVERABLE: "No message reached anybody who may decide, so nothing was decided.",
+}
+
+
+def question(plan: Plan, step: HumanStep, intent_type: str) -> str:
+    """What is asked: the workflow's title where an admin wrote it, never a requester's."""
+    if from_workflow(plan):
+        return step.task.title
+    return f"{_QUESTIONS[step.task.type]}: {kind_words(intent_type)}"
+
+
+def from_workflow(plan: Plan) -> bool:
+    """Whether the plan was written by an admin of the workspace; all others came with the request."""
+    return plan.source.startswith("workflow")
+
+
+def kind_words(intent_type: str) -> str:
+    """``intent.infra.change_approval.v1`` as words: infra change approval."""
+    parts = [part for part in intent_type.split(".") if part and part != "intent"]
+    if len(parts) > 1 and parts[-1][:1] == "v" and parts[-1][1:].isdigit():
+        parts.pop()
+    return " ".join(part.replace("_", " ").replace("-", " ") for part in parts)[:120] or intent_type[:120]
+
+
+def ended(ending: Ending, outcome: str) -> str:
+    """How it ended, in a word or a few; what was answered where somebody answered."""
+    if ending is Ending.REJECTED and sign_of(outcome, {}) is Sign.POSITIVE:  # a form that says no
+        return "Rejected"
+    return _ENDED.get(ending) or outcome.replace("_", " ").capitalize() or ending.value.capitalize()
+
+
+def what_now(ending: Ending, outcome: str) -> str:
+    """What the ending means, where its word does not say it; "" where it does."""
+    if ending is Ending.EXPIRED and sign_of(outcome, {}) is Sign.POSITIVE:
+        return f"Nobody decided in time. It goes on as {outcome!r} because its policy says so, not by anybody's yes."
+    return _NEXT.get(ending, "")
+
+
+def on_silence(
+    step: HumanStep, due_at: datetime | None, intent_due_at: datetime | None, when: Callable[[datetime], str]
+) -> str:
+    """What happens if nobody answers, as a sentence. Silence is never consent."""
+    ends = intent_due_at is not None and (due_at is None or intent_due_at <= due_at)
+    if ends and intent_due_at is not None:
+        return f"If nobody answers by {when(intent_due_at)}, the request times out; nothing is approved."
+    if due_at is None:
+        return "Without an answer nothing happens: the task stays open."
+    return f"If nobody answers by {when(due_at)}, the task expires and {_after_silence(step)}."
+
+
+def _after_silence(step: HumanStep) -> str:
+    spec = step.task
+    if spec.fallback is Fallback.OUTCOME and sign_of(spec.fallback_outcome, {}) is Sign.POSITIVE:
+        goes_on = _route(step.on_success, "the request goes on")
+        return f"{goes_on} as {spec.fallback_outcome!r}, because its policy says so"
+    routed = step.on_timeout if spec.fallback is Fallback.EXPIRE else step.on_failure
+    return _route(routed, "the request fails") + "; nothing is approved"
+
+
+def _route(target: str | None, otherwise: str) -> str:
+    if target is None:
+        return otherwise
+    if target == END:
+        return "the request ends without a decision"
+    return f"the request goes on with step {target!r}"

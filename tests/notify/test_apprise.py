@@ -26,10 +26,12 @@ async def test_a_service_hears_of_the_question_and_of_its_end(store: Store, cloc
             await it.do(intent.id, c.Answer("approved"), ANN)
             await it.carry()
     said = [json.loads(posted.body) for posted in service.got]
-    assert [one["title"] for one in said] == ["A decision is needed", "Decided"]
-    assert "Called: Run the migration on prod?" in said[0]["message"]
+    assert [one["title"] for one in said] == [
+        "Decision needed: Run the migration on prod?",
+        "Approved: Run the migration on prod?",
+    ]
+    assert "By ann@acme.example, through" in said[1]["message"]
     assert f"{BASE}/tasks/{intent.id[:-4]}0001" in said[0]["message"]
-    assert "Decided" not in said[0]["message"]
 
 
 async def test_a_failing_service_is_tried_again_and_a_private_one_never(

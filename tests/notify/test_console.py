@@ -28,12 +28,16 @@ async def test_the_terminal_shows_what_was_committed_before_its_caller_hears_of_
         async with httpx2.AsyncClient(base_url=it.base_url, headers=_owner(tmp_path)) as http:
             task = (await http.post("/v1/intents", json=_asking(HOSTILE))).json()["intent_id"][:-4] + "0001"
             [asked] = said
-            assert "Decision needed: Drop it?" in asked
+            first, called, _ = asked.split("\n")
+            assert first.endswith(
+                "Decision needed: Approve or reject: test"
+            )  # the requester's title is no title
+            assert "Drop it?" in called
             assert f"signoff tasks approve {task}" in asked
             assert "\\u202etxt.exe" in asked  # shown as what it is, not obeyed
             assert "\u202e" not in asked
             await http.post(f"/v1/tasks/{task}/answer", json={"outcome": "approved"})
-            assert "Decided (approved)" in said[1]
+            assert "Approved: Approve or reject: test" in said[1]
             assert len(said) == 2  # that it finished is the requester's news, not the terminal's
         assert await it.store.outbox.counts() == {"waiting": 0, "dead": 0}
 

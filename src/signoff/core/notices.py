@@ -10,9 +10,11 @@ import msgspec
 
 from signoff.core import events as e
 from signoff.core.model import Delivery, Intent, Task
+from signoff.core.plan import HumanStep
 from signoff.core.standing import DECIDING_PARTIES
 from signoff.core.tasks import TaskSpec
 from signoff.core.wake import spec_of
+from signoff.core.wording import from_workflow, question
 
 
 class NoticeKind(StrEnum):
@@ -28,7 +30,8 @@ class NoticeKind(StrEnum):
 
 class Notice(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Something somebody must hear. ``to``: names of people (empty: whoever may decide), or the agent for a push;
-    ``ref``: the id under which that agent knows the delivery; ``stage`` and ``revision``: of the task, at that moment.
+    ``ref``: the id under which that agent knows the delivery; ``stage`` and ``revision``: of the task, at that moment;
+    ``title``: what is asked, in our words or an admin's; ``called``: what the requester calls it, if no admin did.
     """
 
     kind: NoticeKind
@@ -46,6 +49,7 @@ class Notice(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     stage: int = 0
     revision: int = 1
     title: str = ""
+    called: str = ""
     text: str = ""
     outcome: str = ""
     ending: str = ""
@@ -125,9 +129,12 @@ def _asked(kind: NoticeKind, intent: Intent) -> dict[str, Any]:
     if not isinstance(task, Task):
         raise TypeError("no task is open")
     step = intent.plan.by_id[task.step]
+    if not isinstance(step, HumanStep):
+        raise TypeError(f"step {step.id!r} is not a human step")
     spec = spec_of(intent, task)
     return {
-        "kind": kind, "to": told(spec, task), "visit": task.visit, "step": step.id, "title": spec.title,
+        "kind": kind, "to": told(spec, task), "visit": task.visit, "step": step.id,
+        "title": question(intent.plan, step, intent.type), "called": "" if from_workflow(intent.plan) else spec.title,
         "deadline_at": task.deadline_at, "stage": task.stage, "revision": task.revision,
     }  # fmt: skip
 

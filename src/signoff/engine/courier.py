@@ -183,7 +183,8 @@ class Courier:
         try:
             if channel is None:
                 raise NotSent(f"the channel {row.channel!r} is not set up", permanent=True)
-            await channel.send(render(row.id, notice, self._base_url()), await self._target(row))
+            message = render(row.id, notice, self._base_url(), await self._name(notice))
+            await channel.send(message, await self._target(row))
         except NotSent as failure:
             return await self._failed(row, notice, failure)
         except Exception:
@@ -192,6 +193,13 @@ class Courier:
         if notice.kind is NoticeKind.PUSH:
             await self._tell(row, notice, Accept(notice.visit, notice.attempt))
         return True
+
+    async def _name(self, notice: Notice) -> str:
+        """Of whoever decided; "" for what nobody decided."""
+        if notice.kind is NoticeKind.DECIDED:
+            with contextlib.suppress(Refused):
+                return (await self._directory.of(notice.workspace)).display(notice.by)
+        return ""
 
     async def _failed(self, row: Outgoing, notice: Notice, failure: NotSent) -> bool:
         log.warning("%s to %s: attempt %d failed: %s", row.channel, row.target, row.attempts, failure.reason)

@@ -10,7 +10,6 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from signoff.core.errors import Invalid
-from signoff.core.notices import NoticeKind
 from signoff.notify.addresses import Resolver, public
 from signoff.notify.channel import Message, NotSent, Target
 from signoff.notify.plain import one_line, visible
@@ -29,14 +28,7 @@ _HOSTED: Final = frozenset(
      "nclouds", "nctalk", "nctalks"}
 )  # fmt: skip
 _TIMEOUT: Final = 45.0
-# Who asks has a say in what the question is called, so that stands in no title.
-_TITLES: Final = {
-    NoticeKind.TASK_OPENED: "A decision is needed",
-    NoticeKind.REMINDER: "A decision is still needed",
-    NoticeKind.ESCALATED: "Escalated: a decision is needed",
-    NoticeKind.REVISED: "Changed: a decision is needed anew",
-    NoticeKind.DECIDED: "Decided",
-}
+_LONGEST_TITLE: Final = 150
 
 
 def parse_urls(text: str) -> tuple[str, ...]:
@@ -62,10 +54,8 @@ class Apprise:
 
     async def send(self, message: Message, target: Target) -> None:
         """To all of them; NotSent when one did not take it (those that did may hear it again)."""
-        notice = message.notice
-        lines = [*([f"Called: {one_line(notice.title, 300)}"] if notice.title else []), visible(message.text)]
-        body = "\n".join([*lines, *([message.link] if message.link else [])])
-        title = _TITLES.get(notice.kind, "Signoff has a message")
+        body = "\n".join([visible(message.text), *([message.link] if message.link else [])])
+        title = one_line(message.title, _LONGEST_TITLE)
         for url in self._urls:
             await self._reachable(url)
         try:

@@ -13,6 +13,7 @@ from signoff.notify.message import render
 
 log = logging.getLogger("signoff.console")
 
+_LONGEST: Final = 200
 _SILENT: Final = frozenset({NoticeKind.FINISHED, NoticeKind.PUSH})
 
 
@@ -29,6 +30,8 @@ class Console:
             return
         message = render("", notice, base_url)
         text = f"{notice.at:%H:%M:%S}Z  {message.title}"
+        if notice.called or notice.text:
+            text += f"\n           {escaped(notice.called or notice.text)[:_LONGEST]}"
         if message.link:
             text += f"\n           signoff tasks approve {visit_ref(notice.intent, notice.visit)}"
         try:

@@ -4,43 +4,51 @@ from typing import Final
 
 from signoff.core.ids import visit_ref
 from signoff.core.notices import Notice, NoticeKind
+from signoff.core.tasks import Ending
+from signoff.core.wording import ended, kind_words, what_now
 from signoff.notify.channel import Message
 from signoff.notify.letter import ASKING
 
 _TITLES: Final = {
     NoticeKind.TASK_OPENED: "Decision needed: {title}",
     NoticeKind.REMINDER: "Reminder {number}, still waiting: {title}",
-    NoticeKind.ESCALATED: "Escalated to {to}: {title}",
+    NoticeKind.ESCALATED: "Escalated, still waiting: {title}",
     NoticeKind.REVISED: "Changed, to be decided anew: {title}",
-    NoticeKind.DECIDED: "Decided ({outcome}): {title}",
-    NoticeKind.MESSAGE: "{text}",
+    NoticeKind.DECIDED: "{ended}: {title}",
+    NoticeKind.MESSAGE: "For your information: {type}",
     NoticeKind.FINISHED: "Finished: {type} is {status}",
     NoticeKind.PUSH: "Delivery for {to}",
 }
 
 
-def render(message_id: str, notice: Notice, base_url: str) -> Message:
-    """The message for one notice; ``base_url`` is the address people reach the server by."""
+def render(message_id: str, notice: Notice, base_url: str, by: str = "") -> Message:
+    """The message for one notice; ``base_url`` is the address people reach the server by, ``by`` the name of whoever
+    brought it about.
+    """
     title = _TITLES[notice.kind].format(
-        title=notice.title or notice.intent_type,
+        title=notice.title or kind_words(notice.intent_type),
         number=notice.number,
-        to=", ".join(notice.to) or "whoever may decide",
-        outcome=notice.outcome,
-        type=notice.intent_type,
+        to=", ".join(notice.to),
+        ended=_ended(notice),
+        type=kind_words(notice.intent_type),
         status=notice.status,
-        text=_one_line(notice.text),
     )
-    lines = [f"Intent {notice.intent} ({notice.intent_type})."]
-    if notice.deadline_at is not None and notice.kind is not NoticeKind.DECIDED:
-        lines.append(
-            f"Without a decision by {notice.deadline_at:%Y-%m-%d %H:%M} UTC it expires; silence is not a yes."
-        )
-    if notice.kind is NoticeKind.DECIDED:
-        lines.append(f"By {notice.by} through {notice.via}: {notice.ending}.")
     asks = notice.kind in ASKING
     link = f"{base_url}/tasks/{visit_ref(notice.intent, notice.visit)}" if asks else ""
-    return Message(message_id, notice, title, "\n".join(lines), link)
+    return Message(message_id, notice, title, "\n".join(_lines(notice, by or notice.by)), link)
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())[:255]
+def _lines(notice: Notice, by: str) -> list[str]:
+    lines = [f"The requester calls it: {notice.called}"] if notice.called else []
+    if notice.text:
+        lines.append(notice.text)
+    if notice.kind in ASKING and notice.deadline_at is not None:
+        lines.append(f"Answer by {notice.deadline_at:%a %d %b %Y, %H:%M} UTC. Silence is not a yes.")
+    if notice.kind is NoticeKind.DECIDED:
+        lines.append(what_now(Ending(notice.ending), notice.outcome) or f"By {by}, through {notice.via}.")
+    lines.append(f"Intent {notice.intent} ({notice.intent_type}).")
+    return lines
+
+
+def _ended(notice: Notice) -> str:
+    return ended(Ending(notice.ending), notice.outcome) if notice.kind is NoticeKind.DECIDED else ""

@@ -11,7 +11,7 @@ from signoff import __version__
 from signoff.channels import make_channels, make_console, make_slack
 from signoff.config import Config
 from signoff.core.errors import Busy
-from signoff.engine.audience import SLACK
+from signoff.engine.audience import EMAIL, SLACK
 from signoff.engine.batch import Batch
 from signoff.engine.chat import Chat
 from signoff.engine.clock import Clock
@@ -22,6 +22,7 @@ from signoff.engine.engine import Engine
 from signoff.engine.feed import Feed
 from signoff.engine.keys import Keys
 from signoff.engine.loop import Loop
+from signoff.engine.mailedlinks import MailedLinks
 from signoff.engine.messenger import Messenger
 from signoff.engine.planning import Planner
 from signoff.engine.recent import Recent
@@ -111,6 +112,10 @@ class Server:
             self.engine, self.store, self.directory, self.clock, self._channels, lambda: self.base_url,
             self.messenger,
         )  # fmt: skip
+        self.mailed_links = MailedLinks(
+            self.store, self.directory, self.sessions, self.clock, self._channels.personal.get(EMAIL),
+            lambda: self.base_url,
+        )  # fmt: skip
         chat = Chat(SLACK, self.engine, self.store, self.keys, self.directory, self.clock)
         self.slack = make_slack(config, self._channels, chat, self.clock)
 
@@ -123,6 +128,7 @@ class Server:
             planner=Planner(self.store, self.directory),
             registry=self.registry,
             sessions=self.sessions,
+            mailed_links=self.mailed_links,
             slack=self.slack.desk if self.slack else None,
             clock=self.clock,
             feed=self.feed,
@@ -161,6 +167,7 @@ class Server:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with contextlib.suppress(Busy):
             await self.courier.close()
+        await self.mailed_links.close()
         for channel in self._channels.by_name.values():
             await channel.close()
         for personal in self._channels.personal.values():

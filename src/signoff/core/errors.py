@@ -2,7 +2,8 @@
 
     Refused ─┬─ Malformed 400        ├─ NotFound 404       ├─ TooLarge 413
              ├─ Unauthenticated 401  ├─ Conflict 409       ├─ Invalid 422
-             └─ Forbidden 403        └─ Gone 410           └─ Busy 503
+             └─ Forbidden 403        └─ Gone 410           ├─ TooMany 429
+                                                           └─ Busy 503
 
 A refusal carries a stable ``code``, a sentence for a person, the field at fault, and what to do next.
 Raising one never leaves anything half-done: the transaction it happened in is not written.
@@ -86,6 +87,16 @@ class Invalid(Refused):
     """Well-formed, but not something that can be asked."""
 
     status = 422
+
+
+class TooMany(Refused):
+    """Tried more often than is good; try again later."""
+
+    status = 429
+
+    def __init__(self, code: str, message: str, *, retry_after: int) -> None:
+        super().__init__(code, message, hint=f"Try again in {retry_after} s.")
+        self.retry_after = retry_after
 
 
 class Busy(Refused):

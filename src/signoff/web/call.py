@@ -78,6 +78,7 @@ class Call:
         "params",
         "parts",
         "path",
+        "peer",
         "query_string",
         "receive",
         "request_id",
@@ -86,6 +87,7 @@ class Call:
     def __init__(self, parts: Parts, scope: Scope, request_id: str) -> None:
         self.parts = parts
         self.method: str = scope["method"]
+        self.peer: str = (scope.get("client") or ("",))[0]
         self.path: str = scope["path"]
         self.params: dict[str, str] = scope.get("path_params", {})
         self.query_string: bytes = scope["query_string"]

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from signoff.core.errors import Busy, NotFound, Refused, TooLarge, Unauthenticated
+from signoff.core.errors import Busy, NotFound, Refused, TooLarge, TooMany, Unauthenticated
 from signoff.core.model import Actor
 from signoff.web.call import Access, Call, Endpoint, Page
 from signoff.web.parts import Parts
@@ -195,7 +195,7 @@ class Reply:
 
     async def refuse(self, refusal: Refused, allow: str = "") -> None:
         extra: list[tuple[bytes, bytes]] = []
-        if isinstance(refusal, Busy):
+        if isinstance(refusal, Busy | TooMany):
             extra.append((b"retry-after", str(refusal.retry_after).encode()))
         if isinstance(refusal, Unauthenticated):
             extra.append((b"www-authenticate", b"Bearer"))

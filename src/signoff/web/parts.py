@@ -11,6 +11,7 @@ from signoff.engine.directory import Directory
 from signoff.engine.engine import Engine
 from signoff.engine.feed import Feed
 from signoff.engine.keys import Keys
+from signoff.engine.mailedlinks import MailedLinks
 from signoff.engine.planning import Planner
 from signoff.engine.registry import Registry
 from signoff.engine.sessions import Sessions
@@ -53,6 +54,7 @@ class Parts(msgspec.Struct, kw_only=True):
     sessions: Sessions
     feed: Feed
     settings: Settings
+    mailed_links: MailedLinks | None = None
     slack: SlackDesk | None = None
     clock: Clock = msgspec.field(default_factory=Clock)
     shown: Shown = msgspec.field(default_factory=Shown)

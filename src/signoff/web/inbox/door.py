@@ -206,7 +206,9 @@ class PageDoor:
             path = call.path + ("?" + call.query_string.decode("latin-1") if call.query_string else "")
             return visit.to("/login" + ("?next=" + quote(path, safe="") if path != "/" else ""))
         said = "You were signed out in the meantime; nothing was recorded. Sign in and do it again."
-        return await visit.page("login.html", 401, next="/", problem=said, hint=refusal.hint)
+        return await visit.page(
+            "login.html", 401, next="/", problem=said, hint=refusal.hint, sent="", by_mail=False
+        )
 
 
 async def error_page(visit: Visit, refusal: Refused, status: int = 0) -> Page:

@@ -69,6 +69,7 @@ ROWS: Final[tuple[Row, ...]] = (
     Row("POST", "/keys/{key_id}/revoke", admin.revoke_key),
     Row("GET", "/login", signin.ask, open=True),
     Row("POST", "/login", signin.by_key, open=True),
+    Row("POST", "/login/mail", signin.by_mail, open=True),
     Row("GET", "/login/{token}", signin.look, open=True),
     Row("POST", "/login/{token}", signin.by_link, open=True),
     Row("GET", "/logout", signin.leave, open=True),

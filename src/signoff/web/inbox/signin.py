@@ -2,7 +2,9 @@
 
 from urllib.parse import urlsplit
 
-from signoff.core.errors import Refused
+from msgspec.structs import replace
+
+from signoff.core.errors import Invalid, NotFound, Refused, TooMany
 from signoff.engine.sessions import SignedIn
 from signoff.web.call import Page
 from signoff.web.inbox import sessions
@@ -23,7 +25,31 @@ async def ask(visit: Visit) -> Page:
     onward = local(visit.query.get("next", "/"))
     if visit.person is not None:
         return visit.to(onward)
-    return await visit.page("login.html", next=onward, problem="", hint="")
+    return await _form(visit, onward)
+
+
+async def _form(visit: Visit, onward: str, status: int = 200, **said: str | None) -> Page:
+    """``said``: problem and hint, or sent: what became of asking for a link by mail."""
+    mailed = visit.parts.mailed_links is not None and visit.parts.mailed_links.possible
+    shown = {"problem": "", "hint": "", "sent": ""} | said
+    return await visit.page("login.html", status, next=onward, by_mail=mailed, **shown)
+
+
+async def by_mail(visit: Visit) -> Page:
+    """POST /login/mail: a link is mailed, if this is anybody's address. Who asks is told the same either way."""
+    onward = local(visit.field("next", "/"))
+    links = visit.parts.mailed_links
+    if links is None or not links.possible:
+        raise NotFound("mail_not_set_up", "This server sends no mail.", hint="Sign in with your key.")
+    try:
+        links.ask(visit.field("email"), visit.call.peer)
+    except TooMany as refusal:
+        page = await _form(visit, onward, refusal.status, problem=refusal.message, hint=refusal.hint)
+        return replace(page, headers=(*page.headers, ("retry-after", str(refusal.retry_after))))
+    except Invalid as refusal:
+        return await _form(visit, onward, refusal.status, problem=refusal.message)
+    said = "If this is the address of somebody here, a sign-in link is on its way. It works once, for 15 minutes."
+    return await _form(visit, onward, sent=said)
 
 
 async def by_key(visit: Visit) -> Page:
@@ -34,9 +60,7 @@ async def by_key(visit: Visit) -> Page:
     except Refused as refusal:
         if refusal.status >= 500:
             raise
-        return await visit.page(
-            "login.html", refusal.status, next=onward, problem=refusal.message, hint=refusal.hint
-        )
+        return await _form(visit, onward, refusal.status, problem=refusal.message, hint=refusal.hint)
     return _enter(visit, made, onward)
 
 

@@ -1,0 +1,34 @@
+"""How often something may be tried: so many times within a while, for each key. Kept in memory for as long as it
+counts; where several servers run, each counts for itself.
+"""
+
+import hashlib
+from collections import OrderedDict
+from datetime import datetime, timedelta
+from math import ceil
+from typing import Final
+
+from signoff.core.errors import TooMany
+
+_MOST_KEYS: Final = 20_000
+
+
+class Limit:
+    """``most`` within ``while_``; what was refused does not count."""
+
+    def __init__(self, most: int, while_: timedelta) -> None:
+        self._most = most
+        self._while = while_
+        self._taken: OrderedDict[bytes, list[datetime]] = OrderedDict()
+
+    def check(self, key: str, now: datetime) -> None:
+        """Count one; raises TooMany, with the time to wait, where that is one too many."""
+        name = hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+        taken = [at for at in self._taken.get(name, ()) if now - at < self._while]
+        if len(taken) >= self._most:
+            wait = ceil((taken[0] + self._while - now).total_seconds())
+            raise TooMany("too_many_attempts", "That was tried too often.", retry_after=max(1, wait))
+        self._taken[name] = [*taken, now]
+        self._taken.move_to_end(name)
+        while len(self._taken) > _MOST_KEYS:
+            self._taken.popitem(last=False)

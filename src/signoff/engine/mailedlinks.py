@@ -1,0 +1,112 @@
+"""A sign-in link by mail, for whoever asks for one. The answer is the same for every address, known or not, in words
+and in time: who is known is looked up after it was given. What stands in the mail stands nowhere else.
+"""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+
+from signoff.core.errors import Busy, Invalid
+from signoff.core.notices import NoticeKind
+from signoff.engine.audience import email_of
+from signoff.engine.clock import Clock
+from signoff.engine.directory import Directory, Snapshot
+from signoff.engine.letters import moment
+from signoff.engine.limits import Limit
+from signoff.engine.sessions import Sessions
+from signoff.notify.channel import NotSent, Personal
+from signoff.notify.letter import Letter
+from signoff.store.entries import Person
+from signoff.store.store import Store
+
+log = logging.getLogger("signoff.signin")
+
+LIFE: Final = timedelta(minutes=15)
+_LONGEST: Final = 254
+_MOST_AT_ONCE: Final = 100
+
+
+class MailedLinks:
+    """``mail``: None where no mail server is set up. Of one address three in a quarter of an hour and ten a day; from
+    one caller sixty in ten minutes (behind a proxy all are one caller).
+    """
+
+    def __init__(
+        self, store: Store, directory: Directory, sessions: Sessions, clock: Clock, mail: Personal | None,
+        base_url: Callable[[], str],
+    ) -> None:  # fmt: skip
+        self._store = store
+        self._directory = directory
+        self._sessions = sessions
+        self._clock = clock
+        self._mail = mail
+        self._base_url = base_url
+        self._limits = (Limit(3, timedelta(minutes=15)), Limit(10, timedelta(days=1)))
+        self._callers = Limit(60, timedelta(minutes=10))
+        self._work: set[asyncio.Task[None]] = set()
+
+    @property
+    def possible(self) -> bool:
+        """Whether this server can send mail at all."""
+        return self._mail is not None
+
+    def ask(self, address: str, caller: str) -> None:
+        """Send it soon, if this is somebody's address; returns at once. Raises TooMany, Busy, or Invalid for what is no
+        address at all.
+        """
+        address = address.strip().casefold()
+        name, _, domain = address.rpartition("@")
+        if not name or not domain or len(address) > _LONGEST or not address.isprintable():
+            raise Invalid("invalid_email", "This is not an e-mail address.", field="email")
+        now = self._clock.now()
+        self._callers.check(caller, now)
+        for limit in self._limits:
+            limit.check(address, now)
+        if len(self._work) >= _MOST_AT_ONCE:
+            raise Busy("busy", "Too many ask at once.", retry_after=5)
+        task = asyncio.get_running_loop().create_task(self._send(address))
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+
+    async def settle(self) -> None:
+        """Wait until everything that was asked for is dealt with."""
+        while self._work:
+            await asyncio.gather(*self._work)
+
+    async def close(self) -> None:
+        """Drop what is under way: who asked asks again."""
+        for task in self._work:
+            task.cancel()
+        await asyncio.gather(*self._work, return_exceptions=True)
+
+    async def _send(self, address: str) -> None:
+        try:
+            for workspace in await self._store.directory.workspaces():
+                book = await self._directory.of(workspace.id)
+                for person in book.people.values():
+                    if person.active and address in (person.email.casefold(), email_of(person).casefold()):
+                        await self._to(person, book)
+        except NotSent as failure:
+            log.warning("a sign-in link could not be mailed: %s", failure.reason)
+        except Exception:
+            log.exception("a sign-in link could not be mailed")
+
+    async def _to(self, person: Person, book: Snapshot) -> None:
+        if self._mail is None:
+            return
+        now = self._clock.now()
+        token = await self._sessions.login_link(person.workspace, person.id, LIFE)
+        id = str(uuid.uuid4())
+        where = f"{book.workspace.organization}/{book.workspace.name}"
+        await self._mail.deliver(
+            Letter(
+                id=id, kind=NoticeKind.MESSAGE, at=now, to=email_of(person), thread=id, headline="Signoff",
+                question="Your sign-in link", facts=(("For", f"{book.display(person.id)}, in {where}"),
+                ("Works until", f"{moment(now + LIFE, person.zone)}, once")),
+                closing="If you did not ask for this, do nothing. The link is yours alone: do not forward it.",
+                link=f"{self._base_url()}/login/{token}", link_label="Sign in",
+            )
+        )  # fmt: skip

@@ -8,8 +8,10 @@ from typing import Any
 from signoff.engine.chat import Chat
 from signoff.engine.clock import FixedClock
 from signoff.engine.slackdesk import SlackDesk
+from signoff.notify.http import Poster
 from signoff.notify.slack import Slack
 from signoff.notify.slackwire import Signatures
+from signoff.notify.webhook import Webhook
 from signoff.store.store import Store
 from tests.builders import ANN, OTTO
 from tests.notify.slackfake import SECRET, TOKEN, Card, FakeSlack, fake_slack, signed
@@ -62,13 +64,18 @@ class Office:
 
 
 @asynccontextmanager
-async def office(store: Store, clock: FixedClock, linked: bool = True, **more: Any) -> AsyncIterator[Office]:
+async def office(
+    store: Store, clock: FixedClock, linked: bool = True, hook: str = "", **more: Any
+) -> AsyncIterator[Office]:
+    """``hook``: where a webhook goes; ``more``: other channels to people."""
+
     def seconds() -> float:
         return clock.now().timestamp()
 
     async with fake_slack(seconds) as fake:
         personal = {"slack": Slack(TOKEN, seconds, fake.api, fake.hooks), **more}
-        async with town(store, clock, personal) as it:
+        hooks = {"webhook": Webhook(Poster(True), clock.now)} if hook else {}
+        async with town(store, clock, personal, hook, **hooks) as it:
             desk = Office(it, fake)
             if linked:
                 for person in (ANN, OTTO):

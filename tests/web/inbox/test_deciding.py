@@ -289,7 +289,7 @@ async def test_a_link_dies_with_its_task(web: World) -> None:
         await Reader(web).post(f"/t/{token}", outcome="approved"),
     ):
         assert answer.status == 410
-        assert "already decided: rejected" in answer.text
+        assert "already decided: rejected, by Ann, 02 Mar 2026, 09:00 UTC." in answer.text
         assert "May we?" not in answer.text
 
 

@@ -14,7 +14,7 @@ from signoff.core.commands import Answer, Cancel
 from signoff.core.errors import Conflict, Gone, Invalid, NotFound, Refused
 from signoff.core.events import Answered, Fact, TaskOpened
 from signoff.core.ids import visit_ref
-from signoff.core.model import Actor, Intent, Task
+from signoff.core.model import Actor, ActorKind, Intent, Task
 from signoff.core.plan import HumanStep
 from signoff.core.standing import DECIDING
 from signoff.core.tasks import TaskType
@@ -114,7 +114,7 @@ async def show_by_link(visit: Visit) -> Page:
     """GET /t/{token}: the same card; looking uses nothing up."""
     link, reader = await _holder(visit)
     found = await find(visit, reader, visit_ref(link.intent_id, link.visit))
-    _alive(link, found)
+    await _alive(visit, link, found)
     return await task_page(visit, reader, found, here=visit.call.path)
 
 
@@ -123,7 +123,7 @@ async def decide_by_link(visit: Visit) -> Page:
     link, reader = await _holder(visit)
     ref = visit_ref(link.intent_id, link.visit)
     found = await find(visit, reader, ref)
-    _alive(link, found)
+    await _alive(visit, link, found)
     if visit.field("show"):
         return await task_page(visit, reader, found, here=visit.call.path)
     refusal = await _answer(visit, reader, found)
@@ -139,14 +139,19 @@ async def _holder(visit: Visit) -> tuple[Link, Actor]:
     return link, await visit.parts.sessions.holder(link)
 
 
-def _alive(link: Link, found: Found) -> None:
-    """A link dies with its task, and with the revision that it was made for."""
+async def _alive(visit: Visit, link: Link, found: Found) -> None:
+    """A link dies with its task, and with the revision that it was made for; its reader is told what came of it."""
     task = found.seen.stored.intent.open
     if isinstance(task, Task) and (task.visit, task.digest) == (link.visit, link.digest):
         return
     said = "This task is over."
-    if found.story.decided is not None:
-        said = f"This was already decided: {getattr(found.story.decided.event, 'outcome', 'closed')}."
+    decided = found.story.decided
+    if decided is not None:
+        by = ""
+        if decided.actor.kind is not ActorKind.SYSTEM:
+            by = f", by {(await visit.parts.directory.of(link.workspace)).display(decided.actor.id)}"
+        outcome = getattr(decided.event, "outcome", "closed")
+        said = f"This was already decided: {outcome}{by}, {decided.at:%d %b %Y, %H:%M} UTC."
     elif isinstance(task, Task) and task.visit == link.visit:
         said = "What this link showed has been changed since. It cannot be decided by this link."
     raise Gone("link_over", said, hint="Sign in to see it, and whatever else is waiting for you.")

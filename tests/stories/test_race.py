@@ -1,0 +1,231 @@
+"""Fifty people's answers at once, over five channels and against each other: one decision, and one truth everywhere."""
+
+import asyncio
+import json
+import os
+import re
+import sys
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from signoff.cli.failures import Code
+from signoff.core.chain import unseal
+from signoff.core.events import Decided
+from signoff.core.model import Actor, ActorKind
+from signoff.engine.clock import FixedClock
+from signoff.store.entries import Person
+from signoff.store.store import Store
+from tests.builders import WORKSPACE, person
+from tests.engine.conftest import clock, store
+from tests.engine.sink import Sink, sink
+from tests.notify.office import Office, office
+from tests.notify.post import Post, post
+from tests.notify.slackfake import signed
+from tests.notify.town import BASE, asked, email
+from tests.web.inbox.reading import Reader, Shown
+from tests.web.serving import serving
+
+__all__ = ["clock", "store"]
+
+EACH = 10  # answers over each channel
+MAILED = [person(f"m{n}", "approver") for n in range(EACH)]
+CHATTING = [person(f"s{n}", "approver") for n in range(EACH)]
+WITHIN = 5.0
+Said = tuple[bool, str]  # whether it was counted, and what whoever answered was told
+
+
+class Gate:
+    """Holds the command lines' answers at the door until all of them are there; then everybody goes at once."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._there = 0
+        self.open = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        agent = dict(scope["headers"]).get(b"user-agent", b"")
+        if scope["method"] == "POST" and agent.startswith(b"signoff-cli/"):
+            self._there += 1
+            if self._there == EACH:
+                self.open.set()
+            await self.open.wait()
+        await self._app(scope, receive, send)
+
+
+def outcome(n: int) -> str:
+    return "approved" if n % 2 else "rejected"
+
+
+class Race:
+    def __init__(self, desk: Office, server: Post, hook: Sink, folder: Path) -> None:
+        self.desk = desk
+        self.server = server
+        self.hook = hook
+        self.folder = folder
+        self.world = desk.world
+        self.gate = Gate(desk.world.app)
+        self.task = ""
+        self.url = ""
+
+    async def furnish(self) -> None:
+        """Twenty people who are asked: half by mail, half in Slack; each with a key."""
+        it = self.desk.it
+        for actor, channel in [(a, "email") for a in MAILED] + [(a, "slack") for a in CHATTING]:
+            name = actor.id.removeprefix("per_")
+            who = Person(
+                actor.id, WORKSPACE, f"{name}@acme.example", f"Person {name}", ("approver",), it.clock.now()
+            )
+            assert await it.store.directory.add_person(who)
+            it.directory.changed(WORKSPACE)
+            await it.people_are(**{name: {"preferences": {"channels": [channel]}}})
+            made = await it.keys.create(WORKSPACE, ActorKind.PERSON, actor.id, actor.id)
+            self.world.keys[name] = made.secret
+            if channel == "slack":
+                await self.desk.link(actor, f"U{name.upper()}")
+
+    # -- the five ways to answer
+
+    async def by_web(self, n: int) -> Said:
+        reader = Reader(self.world, f"m{n}")
+        await reader.sign_in()
+        page = await reader.get(f"/tasks/{self.task}")
+        await self.gate.open.wait()
+        after = await reader.press(page, f"/tasks/{self.task}", outcome(n))
+        return (True, "") if after.status == 303 else self._refused(after, 409)
+
+    async def by_link(self, n: int) -> Said:
+        reader = Reader(self.world)
+        page = await reader.get(self.link(n))
+        await self.gate.open.wait()
+        after = await reader.press(page, self.link(n), outcome(n + 1))
+        return (True, "") if after.status == 200 else self._refused(after, 409, 410)
+
+    def link(self, n: int) -> str:
+        text = self.server.to(f"m{n}@acme.example")[0].get_body(("plain",)).get_content()
+        return re.findall(rf"{BASE}(/t/\S+)", text)[0]
+
+    def _refused(self, page: Shown, *statuses: int) -> Said:
+        assert page.status in statuses, page.text
+        return False, page.text
+
+    async def by_api(self, n: int) -> Said:
+        await self.gate.open.wait()
+        answer = await self.world.answer(self.task, outcome(n), f"s{n}")
+        if answer.status == 200:
+            return True, ""
+        assert (answer.status, answer.code) == (409, "already_decided")
+        return False, json.dumps(answer["error"])
+
+    async def by_cli(self, n: int) -> Said:
+        words = ["tasks", "approve" if outcome(n) == "approved" else "reject", self.task, "--yes"]
+        env = os.environ | {"SIGNOFF_URL": self.url, "SIGNOFF_API_KEY": self.world.keys[f"m{n}"]}
+        shell = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "signoff.cli", *words, env=env, cwd=self.folder,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        out, err = await shell.communicate()
+        assert shell.returncode in (Code.OK, Code.CONFLICT), (out, err)
+        return shell.returncode == Code.OK, err.decode()
+
+    async def by_slack(self, n: int) -> Said:
+        account = f"US{n}"
+        body = self.desk.fake.pressed(self.desk.card(account).press(outcome(n + 1)), account)
+        headers = signed(body, self.desk.it.clock.now().timestamp())
+        await self.gate.open.wait()
+        answer = await self.world.http.post("/v1/slack/actions", content=body, headers=headers)
+        assert answer.status_code == 200
+        await self.desk.desk.settle()
+        [said] = [said for whom, said in self.desk.fake.whispers if whom == account and "link" not in said][
+            -1:
+        ]
+        return said.startswith("Recorded:"), said
+
+
+@asynccontextmanager
+async def race(store: Store, clock: FixedClock, folder: Path) -> AsyncIterator[Race]:
+    async with (
+        post() as server,
+        sink() as hook,
+        office(store, clock, hook=f"{hook.url}/hook", **email(server.url)) as desk,
+    ):
+        it = Race(desk, server, hook, folder)
+        await it.furnish()
+        it.world.app = it.gate  # type: ignore[assignment]
+        async with serving(it.world) as it.url:
+            yield it
+
+
+async def answers(way: list[Awaitable[Said]]) -> list[Said]:
+    return list(await asyncio.gather(*way))
+
+
+async def test_fifty_opposite_answers_over_five_channels_are_one_decision_and_one_truth(
+    store: Store, clock: FixedClock, tmp_path: Path
+) -> None:
+    async with race(store, clock, tmp_path) as it:
+        town = it.desk.it
+        intent = await town.submit(asked(*(who.id for who in [*MAILED, *CHATTING])))
+        it.task = f"{intent.id[:-4]}0001"
+        await town.carry()
+        assert (len(it.server.mails), len(it.desk.fake.cards)) == (EACH, EACH)
+        ways = (it.by_web, it.by_link, it.by_api, it.by_cli, it.by_slack)
+        async with asyncio.timeout(100):
+            said = await answers([way(n) for n in range(EACH) for way in ways])
+        counted = [index for index, (yes, _) in enumerate(said) if yes]
+        assert (len(said), len(counted)) == (50, 1)
+        decided = await the_decision(it)
+        won = await told_the_same(it, intent.id, decided)
+        for index, (yes, text) in enumerate(said):
+            if not yes:  # who, and what; when: as the channel says it
+                assert won["outcome"] in text
+                who = (won["name"], won["person"], "You decided")  # one may have answered over two channels
+                assert any(word in text for word in who), (ways[index % 5].__name__, text)
+                assert "02 Mar 2026" in text or "2026-03-02" in text or "Mar 2" in text, text
+        assert "Person" in won["name"]
+
+
+async def the_decision(it: Race) -> Any:
+    rows = await it.desk.it.store.intents.history(it.task[:-4] + "0000")
+    facts = [unseal(row.body, row.private) for row in rows]
+    decisions = [fact for fact in facts if isinstance(fact.event, Decided)]
+    assert len(decisions) == 1
+    assert [type(fact.event).__name__ for fact in facts].count("Answered") == 1
+    return decisions[0]
+
+
+async def told_the_same(it: Race, intent_id: str, decided: Any) -> dict[str, str]:
+    """Every channel says what the history says, five seconds after it happened at most."""
+    name = (await it.desk.it.directory.of(WORKSPACE)).display(decided.actor.id)
+    won = {"outcome": decided.event.outcome, "name": name, "person": decided.actor.id}
+    head = "Approved" if won["outcome"] == "approved" else "Rejected"
+    async with asyncio.timeout(WITHIN):
+        await it.desk.it.carry()
+    for card in it.desk.fake.cards.values():
+        assert f"{head}: Run the migration on prod?" in card.text
+        assert name in card.text
+        assert [b["action_id"] for b in card.buttons] == ["open"]
+    for who in [*MAILED, "rita"]:
+        address = f"{who.id.removeprefix('per_') if isinstance(who, Actor) else who}@acme.example"
+        last = it.server.to(address)[-1]
+        assert last["Subject"] == f"{head}: Run the migration on prod?"
+        assert name in last.get_body(("plain",)).get_content()
+    hooked = [json.loads(posted.body) for posted in it.hook.got]
+    [news] = [one for one in hooked if one["type"] == "task.decided"]
+    assert (news["data"]["outcome"], news["data"]["by"]) == (won["outcome"], won["person"])
+    task = (await it.world.get(f"/v1/tasks/{it.task}", "m0"))["task"]
+    assert (task["outcome"], task["decided_by"], task["decided_by_name"]) == (
+        won["outcome"],
+        won["person"],
+        name,
+    )
+    page = await (await Reader(it.world, "s1").sign_in()).get(f"/tasks/{it.task}")
+    assert name in page.text
+    assert won["outcome"] in page.text.lower()
+    dead = await Reader(it.world).get(it.link(0))
+    assert (dead.status, name in dead.text, won["outcome"] in dead.text) == (410, True, True)
+    assert (await it.desk.it.intent(intent_id)).ending == won["outcome"]
+    return won

@@ -35,11 +35,18 @@ def test_send_from_flags_prints_only_the_id(run: Run, stub: Stub) -> None:
     assert asked.headers["idempotency-key"] == "k"
 
 
+def test_what_the_sender_should_know_goes_to_stderr(run: Run, stub: Stub) -> None:
+    warning = "step 'agent': no agent is registered as agent://a/b/bot; it waits until one listens"
+    stub.on("POST", "/v1/intents", Answer({"ok": True, "intent_id": INTENT, "warnings": [warning]}))
+    result = run("intents", "send", "--type", "a.b.v1", "--to", "bot")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, INTENT + "\n", f"warning: {warning}\n")
+
+
 def test_send_from_standard_input_with_a_flag_on_top(run: Run, stub: Stub) -> None:
     stub.on("POST", "/v1/intents", Answer({"ok": True, "intent_id": INTENT}))
     text = '{"intent_type": "a.b.v1", "to_agent": "bot"}'
     result = run("intents", "send", "-", "--to", "other", "--json", input=text)
-    assert json.loads(result.stdout) == {"intent_id": INTENT}
+    assert json.loads(result.stdout) == {"intent_id": INTENT, "warnings": []}
     assert stub.asked[0].body["to_agent"] == "other"
 
 

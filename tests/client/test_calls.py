@@ -89,6 +89,14 @@ def test_the_two_clients_have_the_same_methods() -> None:
         assert inspect.getdoc(method), name
 
 
+def test_what_the_sender_should_know_is_logged(
+    stub: Stub, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    stub.on("POST", "/v1/intents", Answer({"intent_id": "i-1", "warnings": ["no agent is registered as x"]}))
+    assert client.send_intent({"intent_type": "a.b.v1"}) == "i-1"
+    assert [record.getMessage() for record in caplog.records] == ["intent i-1: no agent is registered as x"]
+
+
 def test_lists_are_read_over_as_many_pages_as_it_takes(stub: Stub, client: Client) -> None:
     stub.on(
         "GET", "/v1/tasks",

@@ -1,7 +1,7 @@
 """``signoff intents``: durable requests, from sending one to knowing how it ended."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -13,6 +13,9 @@ from signoff.cli.output import Column, as_moment, block, column, moment
 from signoff.cli.session import Remote
 from signoff.cli.tree import Group
 from signoff.cli.watching import watch_intent
+
+if TYPE_CHECKING:
+    from signoff.client.calls import Sent
 
 FIELDS: Final = (
     "intent_id", "intent_type", "status", "waiting_reason", "from_agent", "to_agent", "reply_to",
@@ -40,7 +43,7 @@ def intents() -> None:
     """Send, watch, cancel and retry intents."""
 
 
-@intents.command("send", cls=RemoteCommand, fields=("intent_id",))
+@intents.command("send", cls=RemoteCommand, fields=("intent_id", "warnings"))
 @click.argument("file", required=False)
 @click.option("--data", metavar="JSON", help="The whole intent as JSON, or @FILE.")
 @click.option(
@@ -69,10 +72,18 @@ def send(
     It is read from FILE (JSON or YAML; - is standard input) or from --data, or made of --type, --to and
     --payload, which win over what stands in FILE.
     """
+    from signoff.client import calls
+
     intent = _intent(file, data, parts)
-    intent_id = session.client.send_intent(intent, idempotency_key=idempotency_key)
-    session.out.one({"intent_id": intent_id}, "intent_id", [intent_id])
-    return watch_intent(session, intent_id, timeout) if watch else Code.OK
+    sent = session.client.call(calls.send_intent(intent, idempotency_key))
+    _print(session, sent)
+    return watch_intent(session, sent.intent_id, timeout) if watch else Code.OK
+
+
+def _print(session: Remote, sent: "Sent") -> None:
+    for warning in sent.warnings:
+        session.out.note(f"warning: {warning}")
+    session.out.one({"intent_id": sent.intent_id, "warnings": sent.warnings}, "intent_id", [sent.intent_id])
 
 
 def _intent(file: str | None, data: str | None, parts: Mapping[str, str | None]) -> Document:
@@ -143,13 +154,14 @@ def cancel(session: Remote, intent: str, reason: str, yes: bool) -> None:
     session.out.one(after, "intent_id", [f"{session.out.paint('CANCELED')} {found.intent_id}"])
 
 
-@intents.command("retry", cls=RemoteCommand, fields=("intent_id",))
+@intents.command("retry", cls=RemoteCommand, fields=("intent_id", "warnings"))
 @click.argument("intent")
 @click.pass_obj
 def retry(session: Remote, intent: str) -> None:
     """Submit again, as a new intent, one that failed, timed out or was canceled. Prints the new id."""
-    new = session.client.retry(session.intent_id(intent))
-    session.out.one({"intent_id": new}, "intent_id", [new])
+    from signoff.client import calls
+
+    _print(session, session.client.call(calls.retry(session.intent_id(intent))))
 
 
 def state(intent: Mapping[str, Any]) -> str:

@@ -67,7 +67,7 @@ class AsyncClient:
         return await self.session.run(perform(call, self.patience))
 
     async def send_intent(self, intent: Mapping[str, Any], *, idempotency_key: str | None = None) -> str:
-        return await self.call(calls.send_intent(intent, idempotency_key))
+        return (await self.call(calls.send_intent(intent, idempotency_key))).told()
 
     async def wait_for(self, intent_id: str, *, timeout: float | None = None) -> Result:
         return await self.session.run(Follower(intent_id, 0, timeout, self.patience).result())
@@ -90,7 +90,7 @@ class AsyncClient:
         return await self.call(calls.cancel(intent_id, reason))
 
     async def retry(self, intent_id: str, *, idempotency_key: str | None = None) -> str:
-        return await self.call(calls.retry(intent_id, idempotency_key))
+        return (await self.call(calls.retry(intent_id, idempotency_key))).told()
 
     async def audit(self, intent_id: str) -> AuditTrail:
         return await self.call(calls.audit(intent_id))

@@ -1,10 +1,11 @@
 """Every API call as a value: method, path, query, body, how to read the answer, whether it is safe to repeat.
 
-Nothing here does I/O. A write carries an Idempotency-Key, made once per call, so that repeating it after a
+Nothing here touches the network. A write carries an Idempotency-Key, made once per call, so that repeating it after a
 lost answer does it once; calls that are harmless when repeated say ``repeatable``.
 """
 
 import json
+import logging
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from signoff.client.types import (
     Workflow,
 )
 
+log = logging.getLogger("signoff")
 T = TypeVar("T")
 Query = Mapping[str, str | int | bool | None]
 
@@ -84,8 +86,22 @@ class Page(Generic[T]):
 Pages = Callable[[int, str | None], Call[Page[T]]]
 
 
-def send_intent(intent: Mapping[str, Any], idempotency_key: str | None = None) -> Call[str]:
-    return Call("POST", "/v1/intents", _intent_id, body=dict(intent), key=idempotency_key or fresh_key())
+@dataclass(frozen=True)
+class Sent:
+    """A submitted intent, and what its sender should know about it: that no agent listens there, for instance."""
+
+    intent_id: str
+    warnings: tuple[str, ...] = ()
+
+    def told(self) -> str:
+        """The id, after the warnings went to the log: nobody looks at them otherwise."""
+        for warning in self.warnings:
+            log.warning("intent %s: %s", self.intent_id, warning)
+        return self.intent_id
+
+
+def send_intent(intent: Mapping[str, Any], idempotency_key: str | None = None) -> Call[Sent]:
+    return Call("POST", "/v1/intents", _sent, body=dict(intent), key=idempotency_key or fresh_key())
 
 
 def get_intent(intent_id: str) -> Call[Intent]:
@@ -117,9 +133,9 @@ def cancel(intent_id: str, reason: str) -> Call[Intent]:
     return Call("POST", f"/v1/intents/{one_segment(intent_id)}/resolve", _intent, body=body, key=fresh_key())
 
 
-def retry(intent_id: str, idempotency_key: str | None = None) -> Call[str]:
+def retry(intent_id: str, idempotency_key: str | None = None) -> Call[Sent]:
     path = f"/v1/intents/{one_segment(intent_id)}/retry"
-    return Call("POST", path, _intent_id, body={}, key=idempotency_key or fresh_key())
+    return Call("POST", path, _sent, body={}, key=idempotency_key or fresh_key())
 
 
 def audit(intent_id: str) -> Call[AuditTrail]:
@@ -279,5 +295,6 @@ def _task(answer: Json) -> Task:
     return Task.read(_inner(answer, "task"))
 
 
-def _intent_id(answer: Json) -> str:
-    return str(answer.get("intent_id") or _inner(answer, "intent")["intent_id"])
+def _sent(answer: Json) -> Sent:
+    intent_id = str(answer.get("intent_id") or _inner(answer, "intent")["intent_id"])
+    return Sent(intent_id, tuple(list_of(answer, "warnings", str)))

@@ -74,7 +74,7 @@ class Client:
 
     def send_intent(self, intent: Mapping[str, Any], *, idempotency_key: str | None = None) -> str:
         """Submit an intent; its id. Durable when this returns, and created once, also over lost answers."""
-        return self.call(calls.send_intent(intent, idempotency_key))
+        return self.call(calls.send_intent(intent, idempotency_key)).told()
 
     def wait_for(self, intent_id: str, *, timeout: float | None = None) -> Result:
         """Wait until the intent is final, over restarts of everything; its Result, whatever the ending.
@@ -108,7 +108,7 @@ class Client:
 
     def retry(self, intent_id: str, *, idempotency_key: str | None = None) -> str:
         """Submit the same again; the new intent's id."""
-        return self.call(calls.retry(intent_id, idempotency_key))
+        return self.call(calls.retry(intent_id, idempotency_key)).told()
 
     def audit(self, intent_id: str) -> AuditTrail:
         """The intent's whole history, with the chain of hashes that proves it."""

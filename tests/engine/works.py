@@ -131,6 +131,11 @@ class Works:
                 return rounds
         raise AssertionError("the outbox is never empty")
 
+    async def carry_all(self) -> None:
+        """Step the courier until the outbox is empty, however much is in it."""
+        while (await self.store.outbox.counts())["waiting"]:
+            await self.courier.once()
+
     # -- looking
 
     async def intent(self, intent_id: str) -> Intent:

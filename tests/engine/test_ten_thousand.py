@@ -1,0 +1,80 @@
+"""Ten thousand gates that wait, each with three reminders: those of one minute all go out within it, and no gate costs
+memory.
+"""
+
+import asyncio
+import gc
+import time
+import tracemalloc
+from collections import Counter
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from signoff.core.timing import Reminders
+from signoff.engine.clock import FixedClock
+from signoff.engine.courier import Channels
+from signoff.notify.channel import Message, Target
+from tests.builders import ANN, OTTO, RITA, START, approve, gate, minutes
+from tests.engine.works import Works, open_works, settle
+
+GATES, FIRST, MORE = 10_000, 2_000, 2_000  # after so many whatever is remembered for speed is full
+MINUTE = 60.0
+
+
+class Ledger:
+    """A channel that counts what goes out."""
+
+    def __init__(self) -> None:
+        self.sent: Counter[tuple[str, int]] = Counter()
+
+    async def send(self, message: Message, target: Target) -> None:
+        self.sent[message.notice.kind.value, message.notice.number] += 1
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+
+async def ask(works: Works, count: int) -> None:
+    """So many gates, through the committer, all to be reminded at the same minutes; each is told of when it opens."""
+    task = replace(approve().task, remind=Reminders(minutes(5), minutes(5), 3), escalate=())
+    plan = gate(approve(task=task, deadline=None))
+    for _ in range(count // 500):
+        await asyncio.gather(*(works.submit(plan) for _ in range(500)))
+        await works.carry_all()
+
+
+async def test_all_reminders_of_a_minute_go_out_within_it_and_a_waiting_gate_costs_no_memory(
+    tmp_path: Path,
+) -> None:
+    ledger = Ledger()
+    works = await open_works(
+        f"sqlite:///{tmp_path / 'gates.db'}", FixedClock(START), Channels({"apprise": ledger})
+    )
+    async with works.running():
+        announcing = asyncio.create_task(works.feed.run())
+        await settle(works, people=(ANN, OTTO, RITA))
+        tracemalloc.start()
+        await ask(works, FIRST)
+        before = held()
+        await ask(works, MORE)
+        each = (held() - before) / MORE
+        tracemalloc.stop()
+        await ask(works, GATES - FIRST - MORE)
+        assert each < 100, f"{each:.0f} bytes are kept for each gate"
+        for number in (1, 2, 3, 4):
+            works.clock.move(minutes(5))
+            began = time.monotonic()
+            await works.keep_time()
+            await works.carry_all()
+            assert time.monotonic() - began < MINUTE
+            assert ledger.sent["task.reminder", number] == (GATES if number < 4 else 0)
+        assert sum(ledger.sent.values()) == 4 * GATES
+        assert await works.store.outbox.counts() == {"waiting": 0, "dead": 0}
+        announcing.cancel()
+    await works.store.close()
+
+
+def held() -> int:
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0]

@@ -11,8 +11,9 @@ from signoff.client.sync import Client
 NAMES = {
     "Account", "Actor", "Agent", "AlreadyDecided", "AppliedScenario", "AppliedWorkflow", "AsyncClient",
     "AuditEvent", "AuditTrail", "AuthenticationFailed", "Client", "Conflict", "ConnectionFailed",
-    "Delivery", "Event", "Fault", "Health", "Intent", "IntentCanceled", "IntentFailed",
-    "IntentRejected", "IntentTimedOut", "Invalid", "Key", "Me", "NotConfigured", "NotFound",
+    "Delivery", "Event", "Fault", "Health", "Intent", "IntentCanceled", "IntentExpired", "IntentFailed",
+    "IntentRejected", "IntentSuperseded", "IntentTimedOut", "IntentUndeliverable", "IntentWithdrawn",
+    "Invalid", "Key", "Me", "NotConfigured", "NotFound",
     "PermissionDenied", "RateLimited", "RequestRefused", "Result", "ScenarioCheck", "ServerBusy",
     "ServerFailed", "SignoffError", "StaleRevision", "StepFailed", "Task", "Vote", "WaitTimeout",
     "Workflow",

@@ -10,7 +10,7 @@ from signoff.core import events as e
 from signoff.core.errors import Invalid, Refused
 from signoff.core.model import system
 from signoff.core.plan import HumanStep
-from signoff.core.tasks import Ending, Escalation, Stage, TaskSpec
+from signoff.core.tasks import Ending, Escalation, Risk, Stage, Strength, TaskSpec
 from signoff.engine.explain import explain
 from signoff.engine.staffing import addressed
 from tests.builders import WORKSPACE
@@ -94,6 +94,23 @@ def test_a_delegate_adds_no_seat() -> None:
     with pytest.raises(Invalid) as refused:
         made.submit(TaskSpec(stages=(Stage(("team:one",), 3),)), ())
     assert refused.value.code == "nobody_eligible"
+
+
+@pytest.mark.parametrize("shown", ["", "other", "upper", "before"])
+def test_an_answer_counts_only_for_what_was_shown(shown: str) -> None:
+    made = office(Stage(("team:one",)), risk=Risk.HIGH, strength=Strength.SESSION)
+    before = made.task.digest
+    made.do(("revise", B), 1)
+    other = office(Stage(("team:one",)), title="Another question")
+    other.do(("revise", B), 7)
+    digest = {"": "", "other": other.task.digest, "upper": made.task.digest.upper(), "before": before}[shown]
+    with pytest.raises(Refused) as stale:
+        made.apply(made.actor(A), c.Answer("approved", digest=digest))
+    assert (stale.value.code, stale.value.details["digest"]) == ("stale_revision", made.task.digest)
+    with pytest.raises(Refused) as unseen:  # who names none has seen nothing, however good the key
+        made.apply(made.actor(A), c.Answer("approved"))
+    assert unseen.value.code == "stronger_sign_in_required"
+    assert made.task.votes == ()
 
 
 # -- a person counts once

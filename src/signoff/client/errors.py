@@ -8,8 +8,10 @@ SignoffError ─┬─ NotConfigured                        no server or key was
               │                  ├─ NotFound 404             ├─ Invalid 400, 413, 422
               │                  └─ RateLimited 429          └─ ServerFailed 5xx ── ServerBusy 503
               ├─ IntentFailed ─┬─ IntentRejected      raised by Result.raise_for_status()
-              │                ├─ IntentCanceled
-              │                └─ IntentTimedOut
+              │                ├─ IntentSuperseded
+              │                ├─ IntentUndeliverable
+              │                ├─ IntentCanceled ── IntentWithdrawn
+              │                └─ IntentTimedOut ── IntentExpired
               └─ StepFailed                           raised by an agent's function, to fail its step
 """
 
@@ -149,12 +151,28 @@ class IntentRejected(IntentFailed):
     """A person said no."""
 
 
+class IntentSuperseded(IntentFailed):
+    """Changes were asked for, and it went no further."""
+
+
+class IntentUndeliverable(IntentFailed):
+    """Nobody who may decide could be reached."""
+
+
 class IntentCanceled(IntentFailed):
     """The intent was canceled."""
 
 
+class IntentWithdrawn(IntentCanceled):
+    """It was taken back while people were asked."""
+
+
 class IntentTimedOut(IntentFailed):
     """The intent's deadline passed."""
+
+
+class IntentExpired(IntentTimedOut):
+    """Nobody decided in time. Silence is not consent, and not a no either."""
 
 
 class StepFailed(SignoffError):

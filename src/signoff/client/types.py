@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Self
 
-from signoff.client.errors import IntentCanceled, IntentFailed, IntentRejected, IntentTimedOut
+from signoff.client.errors import (
+    IntentCanceled,
+    IntentExpired,
+    IntentFailed,
+    IntentRejected,
+    IntentSuperseded,
+    IntentTimedOut,
+    IntentUndeliverable,
+    IntentWithdrawn,
+)
 from signoff.client.records import Json, Record
 
 FINAL: Final = frozenset({"COMPLETED", "FAILED", "CANCELED", "TIMED_OUT"})
@@ -112,18 +121,28 @@ class Result(Intent):
     """A final intent: what ``wait_for`` returns for every way in which an intent can end."""
 
     def raise_for_status(self) -> Self:
-        """Itself when completed; else raises IntentRejected, -Canceled, -TimedOut, or IntentFailed."""
+        """Itself when completed; else raises IntentRejected, -Expired, -Withdrawn, -Superseded, -Undeliverable,
+        -Canceled, -TimedOut, or IntentFailed.
+        """
         if self.completed:
             return self
         why = self.error.message if self.error is not None else ""
         message = f"Intent {self.intent_id} ended {self.status}" + (f": {why}" if why else ".")
+        raise self._error()(message, self)
+
+    def _error(self) -> type[IntentFailed]:
+        """What it ended with; the task's ending counts where it is why the intent ended."""
+        code = self.error.code if self.error is not None else ""
         if self.status == "CANCELED":
-            raise IntentCanceled(message, self)
+            return IntentWithdrawn if self.ending == "withdrawn" else IntentCanceled
         if self.status == "TIMED_OUT":
-            raise IntentTimedOut(message, self)
-        if self.ending == "rejected" or (self.error is not None and self.error.code == "human_rejected"):
-            raise IntentRejected(message, self)
-        raise IntentFailed(message, self)
+            return IntentExpired if self.ending == "expired" else IntentTimedOut
+        if self.ending == "expired" and code in ("", "expired", "step_timeout"):
+            return IntentExpired
+        if code == "human_rejected" or (self.ending == "rejected" and not code):
+            return IntentRejected
+        by_code = {"changes_requested": IntentSuperseded, "undeliverable": IntentUndeliverable}
+        return by_code.get(code, IntentFailed)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,79 @@
+"""Six endings, never confused: event, task, intent, the SDK's type and the command's exit code say the same."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+import signoff
+from signoff.cli.failures import Code
+from signoff.cli.watching import ending
+from signoff.core.commands import Unreachable
+from signoff.core.model import system
+from tests.web.world import HOME, World
+
+TYPE = "asked.v1"
+STATUS = {"approved": "COMPLETED", "withdrawn": "CANCELED"}
+ENDINGS: dict[str, tuple[type[signoff.IntentFailed] | None, Code]] = {
+    "approved": (None, Code.OK),
+    "rejected": (signoff.IntentRejected, Code.REJECTED),
+    "expired": (signoff.IntentExpired, Code.EXPIRED),
+    "withdrawn": (signoff.IntentWithdrawn, Code.WITHDRAWN),
+    "superseded": (signoff.IntentSuperseded, Code.SUPERSEDED),
+    "undeliverable": (signoff.IntentUndeliverable, Code.UNDELIVERABLE),
+}
+
+
+async def asked(web: World) -> str:
+    """A review that ends if nobody answers within an hour; its task's id."""
+    human = {"type": "review", "approvers": ["ann@acme.example"]}
+    step = {"id": "ok", "human": human, "deadline": "1h"}
+    flow = {"workflow": "asked", "intent_type": TYPE, "steps": [step], "max_revisions": 0}
+    assert (await web.post("/v1/workflows", flow, "oscar")).status == 200
+    return (await web.send(intent_type=TYPE))[:-4] + "0001"
+
+
+async def end(web: World, task_id: str, how: str) -> None:
+    match how:
+        case "approved" | "rejected":
+            await web.answer(task_id, how, "ann")
+        case "superseded":
+            await web.answer(task_id, "changes_requested", "ann", comment="smaller, please")
+        case "expired":
+            await web.works.pass_time(timedelta(hours=1))
+        case "withdrawn":
+            await web.post(f"/v1/tasks/{task_id}/withdraw", {}, "ci")
+        case "undeliverable":
+            await web.works.do(task_id, Unreachable(1, "nobody"), system(HOME))
+
+
+@pytest.mark.parametrize("how", ENDINGS)
+async def test_each_ending_is_a_fact_of_its_own_everywhere(web: World, how: str) -> None:
+    task_id = await asked(web)
+    await end(web, task_id, how)
+    intent_id = f"{task_id[:-4]}0000"
+    intent: dict[str, Any] = (await web.get(f"/v1/intents/{intent_id}"))["intent"]
+    assert (intent["ending"], intent["status"]) == (how, STATUS.get(how, "FAILED"))
+    task = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
+    assert (task["state"], task["ending"]) == ("closed", how)
+    events = (await web.get(f"/v1/intents/{intent_id}/events"))["events"]
+    assert [e["details"]["ending"] for e in events if "ending" in e["details"]] == [how]
+    late = await web.answer(task_id, "approved", "ann")
+    assert (late.code, late["error"]["details"]["ending"]) == ("already_decided", how)
+    kind, code = ENDINGS[how]
+    result = signoff.Result.read(intent)
+    assert (result.ending, result.approved, ending(result)) == (how, how == "approved", code)
+    if kind is None:
+        assert result.raise_for_status() is result
+        return
+    with pytest.raises(signoff.IntentFailed) as failed:
+        result.raise_for_status()
+    assert type(failed.value) is kind
+
+
+async def test_no_two_endings_share_a_type_or_a_code() -> None:
+    assert (
+        len({kind for kind, _ in ENDINGS.values()})
+        == len({code for _, code in ENDINGS.values()})
+        == len(ENDINGS)
+    )

@@ -102,7 +102,13 @@ async def test_the_loser_of_two_sees_who_decided_what_and_when(web: World) -> No
     assert (await ann.decide(task_id, "rejected", comment="Not today.")).status == 303
     answer = await otto.press(late, f"/tasks/{task_id}", "approved", comment="Go")
     assert answer.status == 409
-    for said in ("already decided: rejected", "Ann decided: rejected", "through this page", "Not today."):
+    for said in (
+        "was not counted. You had written: Go",
+        "already decided: rejected",
+        "Ann decided: rejected",
+        "through this page",
+        "Not today.",
+    ):
         assert said in answer.text, said
 
 

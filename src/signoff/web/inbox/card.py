@@ -29,6 +29,8 @@ from signoff.web.inbox.evidence import Check, Fact, checks, doubts, own_words, s
 from signoff.web.inbox.known import Known, payload_at
 from signoff.web.inbox.parties import Others, others, reasons
 
+# These want words, not a yes.
+ASKS: Final = frozenset({TaskType.FORM, TaskType.CLARIFICATION, TaskType.ASSIGNMENT})
 _SUBJECT: Final = 4
 
 
@@ -135,6 +137,11 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
         return self.receipt is None
 
     @property
+    def asks(self) -> bool:
+        """Whether words are wanted, and not a yes."""
+        return self.type in ASKS
+
+    @property
     def masked(self) -> bool:
         """Whether something is not shown because it is a secret."""
         return self.changes.masked or any(check.leaves.masked for check in self.checks)
@@ -163,7 +170,7 @@ def card(known: Known) -> Card:
     folded = (
         shown.folded or any(leaf.hidden for leaf in words) or any(check.leaves.folded for check in verdicts)
     )
-    barred = _barred(known)
+    barred, text = _barred(known), _everything(known, spec.description)
     return Card(
         task_id=visit_ref(intent.id, story.visit), intent=intent, type=spec.type,
         question=question(intent.plan, step, intent.type), subject=subject(known.payload, _SUBJECT),
@@ -171,7 +178,7 @@ def card(known: Known) -> Card:
         risk=rated.value, risk_from=rated_from, due_at=_due(intent, story), opened_at=story.opened_at,
         revision=story.revision, digest=story.digest, asker=_asker(known), why=reasons(known, step),
         changes=shown, moved=_moved(known), touches=touches, undo=undo, checks=verdicts, words=words,
-        silence=_silence(intent, story, step), cautions=doubts(undo, verdicts, _everything(known, spec.description)),
+        silence=_silence(intent, story, step), cautions=doubts(undo, verdicts, text, spec.type not in ASKS),
         others=others(known, step), votes=_votes(known), remarks=_remarks(known),
         choices=choices(intent, step, known.task), barred=barred,
         self_approval=not barred and on_requesters_side(known.reader, intent), folded=folded,

@@ -110,12 +110,14 @@ def _merged(facts: list[Fact]) -> tuple[Fact, ...]:
     return tuple(Fact(label, text, " and ".join(sources)) for (label, text), sources in said.items())
 
 
-def doubts(undo: Sequence[Fact], verdicts: Sequence[Check], shown: str) -> tuple[str, ...]:
-    """What speaks against a quick yes. ``shown``: all text of the request, looked through for what hides."""
+def doubts(undo: Sequence[Fact], verdicts: Sequence[Check], shown: str, effect: bool) -> tuple[str, ...]:
+    """What speaks against a quick yes. ``shown``: all text of the request, looked through for what hides; effect:
+    whether the answer lets something happen, so that nobody's word about it is worth a warning.
+    """
     found = [f"The check {check.step} failed." for check in verdicts if check.verdict == "failed"]
-    if not verdicts:
+    if effect and not verdicts:
         found.append("No machine has checked this.")
-    if not undo:
+    if effect and not undo:
         found.append("Nobody said whether it can be undone.")
     elif any(_irreversible(fact) for fact in undo):
         found.append("It is said that it cannot be undone.")

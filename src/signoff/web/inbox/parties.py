@@ -167,7 +167,7 @@ def contact_words(foretold: Foretold, made: Explanation, book: Snapshot) -> str:
     people = ", ".join(book.display(person) for person in foretold.people)
     match contact.kind:
         case ContactKind.OPENING:
-            return f"{people} hears of it first, as working hours begin"
+            return f"{people} is told, when their working hours begin"
         case ContactKind.REMINDER:
             most = made.spec.remind.at_most if made.spec.remind else contact.number
             return f"reminder {contact.number} of {most}" + (f", to {people}" if people else "")

@@ -112,6 +112,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     why: tuple[str, ...]
     changes: Group
     moved: tuple[Leaf, ...]
+    wanted: tuple[Given, ...]
     touches: tuple[Fact, ...]
     undo: tuple[Fact, ...]
     checks: tuple[Check, ...]
@@ -177,9 +178,9 @@ def card(known: Known) -> Card:
         said="" if trusted else spec.title, described=spec.description, trusted=trusted,
         risk=rated.value, risk_from=rated_from, due_at=_due(intent, story), opened_at=story.opened_at,
         revision=story.revision, digest=story.digest, asker=_asker(known), why=reasons(known, step),
-        changes=shown, moved=_moved(known), touches=touches, undo=undo, checks=verdicts, words=words,
+        changes=shown, moved=_moved(known), wanted=_wanted(known), touches=touches, undo=undo, checks=verdicts,
         silence=_silence(intent, story, step), cautions=doubts(undo, verdicts, text, spec.type not in ASKS),
-        others=others(known, step), votes=_votes(known), remarks=_remarks(known),
+        words=words, others=others(known, step), votes=_votes(known), remarks=_remarks(known),
         choices=choices(intent, step, known.task), barred=barred,
         self_approval=not barred and on_requesters_side(known.reader, intent), folded=folded,
         needs_opening=folded and rated is not Risk.LOW, opened=known.opened, receipt=_receipt(known),
@@ -278,6 +279,10 @@ def _votes(known: Known) -> tuple[Given, ...]:
     return tuple(
         _given(fact, known) for fact in known.story.votes.values() if isinstance(fact.event, e.Answered)
     )
+
+
+def _wanted(known: Known) -> tuple[Given, ...]:
+    return tuple(_given(fact, known) for fact in known.changes_wanted())
 
 
 def _remarks(known: Known) -> tuple[Said, ...]:

@@ -8,6 +8,7 @@ import msgspec
 
 from signoff.core import events as e
 from signoff.core.model import Actor, Intent, Task
+from signoff.core.tasks import Sign
 from signoff.engine.directory import Snapshot
 from signoff.store.messages import Message
 from signoff.web.api.shapes.tasks import Story
@@ -51,6 +52,18 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
                 case e.Revised(digest=digest, revision=revision, visit=visit) if visit in visits:
                     found.append((digest, revision, visit))
         return found
+
+    def changes_wanted(self) -> list[e.Fact]:
+        """The answers that sent this step's last task back to be changed."""
+        before = {number for _, _, number in self.asked() if number < self.story.visit}
+        return [
+            fact
+            for fact in self.facts
+            if isinstance(fact.event, e.Answered)
+            and before
+            and fact.event.visit == max(before)
+            and fact.event.sign is Sign.CHANGES
+        ]
 
 
 def payload_at(revision: int, present: dict[str, Any], old: dict[int, dict[str, Any]]) -> dict[str, Any]:

@@ -1,0 +1,81 @@
+"""However many ways of ending a task come at one moment, through however many servers, it ends once."""
+
+import asyncio
+import hashlib
+import random
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from signoff.core import commands as c
+from signoff.core.chain import unseal
+from signoff.core.errors import Refused
+from signoff.core.events import Canceled, Completed, Decided, Failed, TimedOut
+from signoff.core.model import Actor, Task
+from signoff.engine.engine import Engine
+from tests.builders import ANN, OTTO, SERVICE, SYSTEM, approve, gate
+from tests.engine.works import PAYLOAD, Works, open_works
+
+ROUNDS = 60
+LASTS = timedelta(hours=1)
+
+
+@pytest.fixture
+async def servers(works: Works, store_url: str) -> AsyncIterator[list[Works]]:
+    """Two servers on one PostgreSQL; one where the file is SQLite's."""
+    if store_url.startswith("sqlite"):
+        yield [works]
+        return
+    other = await open_works(store_url, works.clock)
+    async with other.running():
+        yield [works, other]
+    await other.store.close()
+
+
+async def act(engine: Engine, intent_id: str, revised: bytes, command: c.Command, by: Actor) -> None:
+    if isinstance(command, c.Revise):
+        await engine.revise(by, intent_id, command, PAYLOAD, revised)
+    else:
+        await engine.handle(by, intent_id, command)
+
+
+async def test_approve_reject_cancel_expire_revise_and_unreachable_at_once_end_it_once(
+    works: Works, servers: list[Works]
+) -> None:
+    dice, ends = random.Random(7), Counter[str]()
+    await works.do((await works.submit()).id, c.Cancel("to begin with"), SERVICE)
+    for number in range(ROUNDS):
+        intent = await works.submit(gate(approve(deadline=LASTS)))
+        assert isinstance(intent.open, Task)
+        digest = intent.open.digest
+        works.clock.move(LASTS if dice.random() < 0.3 else LASTS / 4)  # past the deadline, or before it
+        revised = b'{"number":%d}' % number
+        acts: list[Any] = [
+            (c.Answer("approved", digest=digest), ANN),
+            (c.Answer("rejected", digest=digest), OTTO),
+            (c.Cancel("not needed"), SERVICE),
+            (c.Revise(hashlib.sha256(revised).hexdigest()), ANN),
+            (c.Unreachable(1, "nobody"), SYSTEM),
+            (c.Tick(), SYSTEM),
+        ]
+        told = await asyncio.gather(
+            *(act(dice.choice(servers).engine, intent.id, revised, *one) for one in dice.sample(acts, 4)),
+            return_exceptions=True,
+        )
+        assert all(isinstance(one, Refused) for one in told if isinstance(one, BaseException)), told
+        await works.keep_time()
+        if not (await works.intent(intent.id)).final:
+            await works.pass_time(LASTS)
+        rows = await works.store.intents.history(intent.id)
+        events = [unseal(row.body, row.private).event for row in rows]
+        [decided] = [event for event in events if isinstance(event, Decided)]
+        assert (
+            len([event for event in events if isinstance(event, Canceled | Completed | Failed | TimedOut)])
+            == 1
+        )
+        ends[decided.ending.value] += 1
+    assert {"approved", "rejected", "withdrawn", "expired"} <= set(ends), ends
+    assert await works.findings() == []

@@ -49,6 +49,17 @@ def test_people_are_added_changed_and_away(sh: Shell) -> None:
     )
     sh("people", "set", "cem@acme.example", "--zone", "Mars/Olympus", code=Code.USAGE)
     sh("people", "set", "cem@acme.example", "--inactive", "--address", "slack=U1")
+    berlin = ["--zone", "Europe/Berlin"]
+    hours = sh.json("people", "set", "ann@acme.example", "--hours", "mon-fri 09:00-17:00", *berlin)["hours"]
+    assert (hours["zone"], hours["days"][-1], hours["from"], hours["to"]) == (
+        "Europe/Berlin",
+        "fri",
+        "09:00",
+        "17:00",
+    )
+    sh("people", "set", "ann@acme.example", "--hours", "9 to 5", *berlin, code=Code.USAGE)
+    sh("people", "set", "ann@acme.example", "--hours", "mon-fri 09:00-17:00", code=Code.USAGE)
+    assert "hours" not in sh.json("people", "set", "ann@acme.example", "--hours", "none")
     away = ["--from", "2026-03-02", "--until", "2026-03-06", "--delegate", "bob@acme.example"]
     sh("people", "absent", "ann@acme.example", *away)
     found = {p["email"]: p for p in sh.json("people", "list")}

@@ -96,6 +96,7 @@ async def test_every_change_says_who_made_it_and_what_was_there_before(web: Worl
 
 LOOSER: dict[str, dict[str, Any]] = {
     "fewer people": policy(approve=[{"any": ["team:sre", "role:owner"], "need": 1}]),
+    "more rejections": policy(approve=[{"any": ["team:sre", "role:owner"], "need": 2, "reject_after": 2}]),
     "other people": policy(approve=[{"any": ["team:sre", "role:owner", "role:member"], "need": 2}]),
     "no second stage": policy(approve=[{"any": ["role:owner", "role:admin", "role:approver"]}]),
     "the requester too": policy(self_approval=True),

@@ -1,5 +1,6 @@
 """``signoff people``: who there is, and when they are away."""
 
+import re
 from typing import Any, Final
 
 import click
@@ -15,6 +16,8 @@ FIELDS: Final = (
     "id", "email", "name", "roles", "active", "teams", "addresses", "zone", "hours", "absences", "preferences",
     "created_at",
 )  # fmt: skip
+
+_HOURS: Final = re.compile(r"(\S+)\s+(\d\d:\d\d)-(\d\d:\d\d)")
 
 
 @click.group(cls=Group)
@@ -36,6 +39,11 @@ def _about(command: Any) -> Any:
         click.option("--role", "roles", multiple=True, metavar="ROLE", help="A role; repeat it for several."),
         click.option("--zone", metavar="ZONE", help="Time zone, such as Europe/Berlin."),
         click.option(
+            "--hours",
+            metavar="HOURS",
+            help='Working hours there: "mon-fri 09:00-17:00"; none: told at any time.',
+        ),
+        click.option(
             "--address", "addresses", multiple=True, metavar="CHANNEL=ADDRESS", help="Repeat for several."
         ),
         click.pass_obj,
@@ -46,6 +54,8 @@ def _about(command: Any) -> Any:
 
 def _said(given: dict[str, Any]) -> dict[str, Any]:
     said = {name: value for name in ("name", "zone") if (value := given[name]) is not None}
+    if given["hours"]:
+        said["hours"] = _hours(given["hours"], given["zone"])
     if given["roles"]:
         said["roles"] = list(given["roles"])
     if given["addresses"]:
@@ -54,6 +64,16 @@ def _said(given: dict[str, Any]) -> dict[str, Any]:
             raise Stop(Code.USAGE, "An address is CHANNEL=ADDRESS, such as slack=U024BE7LH.")
         said["addresses"] = {name: address for name, _, address in pairs}
     return said
+
+
+def _hours(written: str, zone: str | None) -> dict[str, Any] | bool:
+    """Working hours as a document says them; False: none any more."""
+    if written.strip().lower() == "none":
+        return False
+    match = _HOURS.fullmatch(written.strip())
+    if match is None or not zone:
+        raise Stop(Code.USAGE, 'Say --hours "mon-fri 09:00-17:00" with --zone, such as Europe/Berlin.')
+    return {"zone": zone, "days": match[1], "from": match[2], "to": match[3]}
 
 
 @people.command("add", cls=RemoteCommand, fields=FIELDS)

@@ -5,8 +5,11 @@ import json
 import pytest
 
 from signoff.cli.visible import clip, safe_json, visible, visible_lines, width
+from signoff.core.visible import hidden
+from tests.hostile import CORPUS
 
 HOSTILE = [
+    *CORPUS.values(),
     "\x1b[2J\x1b]0;owned\x07",
     "safe\rEVIL",
     "back\x08\x08",
@@ -26,7 +29,7 @@ HOSTILE = [
 def test_nothing_that_moves_or_hides_reaches_the_terminal(text: str) -> None:
     for shown in (visible(text), *visible_lines(text), safe_json({"k": text, text: 1})):
         assert all(c.isprintable() for c in shown), ascii(shown)
-        assert "\u3164" not in shown
+        assert not [c for c in shown if hidden(c)], ascii(shown)
 
 
 @pytest.mark.parametrize("text", HOSTILE)

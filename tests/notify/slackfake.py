@@ -27,7 +27,7 @@ class Card:
     @property
     def text(self) -> str:
         """Everything that can be read on it."""
-        return "\n".join(_texts(self.body["blocks"]))
+        return "\n".join(texts(self.body["blocks"]))
 
     @property
     def buttons(self) -> list[dict[str, Any]]:
@@ -38,11 +38,11 @@ class Card:
         return next(b for b in self.buttons if b["action_id"] == f"answer:{outcome}")
 
 
-def _texts(value: Any) -> list[str]:
+def texts(value: Any) -> list[str]:
     if isinstance(value, dict):
         own = [value["text"]] if isinstance(value.get("text"), str) else []
-        return own + [text for item in value.values() for text in _texts(item)]
-    return [text for item in value for text in _texts(item)] if isinstance(value, list) else []
+        return own + [text for item in value.values() for text in texts(item)]
+    return [text for item in value for text in texts(item)] if isinstance(value, list) else []
 
 
 def faults(body: dict[str, Any]) -> list[str]:
@@ -52,7 +52,7 @@ def faults(body: dict[str, Any]) -> list[str]:
         if block["type"] not in ("header", "section", "context", "actions"):
             found.append(f"{block['type']} block")
         limit = 150 if block["type"] == "header" else 3000
-        found += [f"text of {len(text)}" for text in _texts(block) if not 1 <= len(text) <= limit]
+        found += [f"text of {len(text)}" for text in texts(block) if not 1 <= len(text) <= limit]
     for button in Card("", body).buttons:
         found += ["button text"] * (len(button["text"]["text"]) > 75) + ["value"] * (
             len(button.get("value", "")) > 2000

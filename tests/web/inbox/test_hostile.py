@@ -6,36 +6,11 @@ import unicodedata
 import pytest
 
 from signoff.web.inbox.text import hidden, pieces, plain_json
+from tests.hostile import CORPUS
 from tests.web.inbox.reading import Shown, reader
 from tests.web.world import World
 
 ANN = ["ann@acme.example"]
-
-CORPUS = {
-    "script": "<script>alert(1)</script>",
-    "image": '<img src="https://evil.test/x.png" onerror="alert(1)">',
-    "svg": "<svg/onload=alert(1)>",
-    "form": '</form><form action="https://evil.test"><button>Approve</button>',
-    "base": '<base href="https://evil.test/">',
-    "meta": '<meta http-equiv="refresh" content="0;url=https://evil.test">',
-    "attribute": '" autofocus onfocus="alert(1)" x="',
-    "comment": "--><b>Approved by security</b><!--",
-    "closing": "</title></h1></textarea></option></select></blockquote><h1>Safe</h1>",
-    "template": "{{ 7 * 7 }} {% include 'login.html' %} ${7*7} #{7*7} {{ config }}",
-    "markdown": "![x](https://evil.test/p.png) [Approve](https://evil.test)",
-    "mention": "<!channel> <@U1> <https://evil.test|Open ticket>",
-    "entity": "&lt;b&gt; &#x202e; &amp;",
-    "bidi": "file\u202egpj.exe\u2066x\u2069",
-    "zero width": "prod\u200b-db\u200d\ufeff",
-    "ansi": "\x1b[2J\x1b[1;31mdone\x07\x9b31m",
-    "lookalike": "https://p\u0430ypal.test",
-    "crlf": "Title\r\nBcc: all@acme.example",
-    "tags": "\U000e0041\U000e0042",
-    "fillers": "\u3164\u115f\u2800\u034f\ufe0f",
-    "zalgo": "a" + "\u0301" * 40,
-    "javascript": "javascript:alert(1)",
-    "long line": "x" * 5000,
-}
 
 
 async def shown(web: World, text: str) -> list[Shown]:

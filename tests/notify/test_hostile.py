@@ -1,0 +1,186 @@
+"""The corpus in every message: shown as data, never obeyed, and never a reason for a message not to go out."""
+
+import json
+import re
+from email import message_from_bytes
+from email.policy import default
+from html.parser import HTMLParser
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from signoff.core import commands as c
+from signoff.core.notices import Notice, NoticeKind
+from signoff.core.visible import hidden
+from signoff.engine.clock import FixedClock
+from signoff.notify.apprise import Apprise
+from signoff.notify.blocks import message
+from signoff.notify.console import Console
+from signoff.notify.email import compose, parse_smtp
+from signoff.notify.letter import Leaf, Letter
+from signoff.store.store import Store
+from tests.builders import ANN
+from tests.engine.sink import Sink, sink
+from tests.hostile import CORPUS, HUGE, LAST_LINE, UNPAIRED
+from tests.notify.office import Office, office
+from tests.notify.post import Post, post
+from tests.notify.slackfake import texts
+from tests.notify.town import BASE, asked, email
+
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+
+
+OURS = set(
+    [
+        "html",
+        "head",
+        "meta",
+        "title",
+        "style",
+        "body",
+        "div",
+        "p",
+        "h1",
+        "a",
+        "table",
+        "tr",
+        "th",
+        "td",
+        "span",
+        "br",
+    ]
+)
+
+
+class Tags(HTMLParser):
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+        self.links: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.add(tag)
+        assert not [name for name, _ in attrs if name.startswith("on")]
+        self.links += [
+            value or "" for name, value in attrs if name in ("href", "src", "action", "background")
+        ]
+
+
+def payload(text: str) -> bytes:
+    value = {"a": text, f"k{text}"[:60]: "v", "list": [text]}
+    return json.dumps(value).encode()
+
+
+async def told(desk: Office, text: str, **fields: Any) -> None:
+    """Asked, answered and told of, with the text wherever a requester or an answer may put it."""
+    plan = asked("per_ann", "per_otto", description=text[:2000])
+    step = replace(plan.steps[0], task=replace(plan.steps[0].task, title=text[:500] or "x"))  # type: ignore[union-attr]
+    intent = await desk.it.submit(
+        replace(plan, steps=(step,), source="request"),
+        payload=payload(text),
+        claimed_from=text[:200],
+        **fields,
+    )
+    await desk.it.carry()
+    await desk.it.do(intent.id, c.Answer("rejected", comment=text[:2000]), ANN)
+    await desk.it.carry()
+
+
+def visible_everywhere(server: Post, desk: Office, hook: Sink, service: Sink, lines: list[str]) -> None:
+    """Nothing hidden on any surface, and nothing that does anything."""
+    for mail in server.mails:
+        text, page = (part.get_content() for part in mail.iter_parts())
+        assert not [x for x in text if hidden(x) and x != "\r"]
+        assert not [x for x in page if hidden(x) and x != "\r"]
+        tags = Tags(page)
+        assert tags.found <= OURS
+        assert all(link.startswith(BASE) for link in tags.links)
+        assert len(tags.links) == 1
+        assert {"to", "bcc", "cc"} & {name.lower() for name in mail.keys()} == {"to"}  # noqa: SIM118
+        assert re.fullmatch(
+            r"(A decision is needed|Rejected): Approve or reject: infra change", mail["Subject"]
+        )
+    for card in desk.fake.cards.values():  # shapes, sizes and mrkdwn are checked by the fake itself
+        assert not [x for x in card.text if hidden(x)]
+        assert "<" not in card.body["text"]
+    for line in lines:
+        assert not [x for x in line if hidden(x)]
+    for posted in service.got:
+        said = json.loads(posted.body)
+        assert not [x for x in said["message"] + said["title"] if hidden(x)]
+        assert "infra change" in said["title"]
+    for posted in hook.got:
+        said = json.loads(posted.body.decode())  # strict JSON, strict UTF-8
+        assert "infra change" in said["title"]
+
+
+async def heard(store: Store, clock: FixedClock, *texts: str) -> tuple[Post, Office, Sink, Sink, list[str]]:
+    """All surfaces after each text was asked about and answered; each heard of the question and of its end."""
+    async with sink() as hook, sink() as service, post() as server:
+        apprise = Apprise((service.url.replace("http://", "ntfy://") + "/decisions",), True)
+        async with office(store, clock, hook=f"{hook.url}/hook", **email(server.url)) as desk:
+            desk.it.channels.by_name["apprise"] = apprise
+            await desk.it.people_are(otto={"preferences": {"channels": ["email"]}})
+            lines: list[str] = []
+            console = Console(lines.append)
+            for text in texts:
+                await told(desk, text)
+            for posted in hook.got:
+                data = json.loads(posted.body)["data"]
+                console.show(msgspec.convert(data, Notice), BASE)
+            assert len(server.to("otto@acme.example")) == 2 * len(texts)
+            assert len(desk.fake.cards_of("U0ANN")) == len(texts)
+            assert all("Rejected" in card.text for card in desk.fake.cards.values())
+            assert len(lines) >= 2 * len(texts)
+            assert len(service.got) == 2 * len(texts)
+            assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
+            return server, desk, hook, service, lines
+
+
+@pytest.mark.parametrize("name", CORPUS)
+async def test_what_an_agent_writes_is_data_in_every_message_and_stops_none(
+    name: str, store: Store, clock: FixedClock
+) -> None:
+    server, desk, hook, service, lines = await heard(store, clock, CORPUS[name])
+    visible_everywhere(server, desk, hook, service, lines)
+
+
+@pytest.mark.parametrize("text", [UNPAIRED, *CORPUS.values()])
+async def test_no_part_of_a_letter_can_stop_it(text: str, clock: FixedClock) -> None:
+    """Half a character, which our own door refuses, included."""
+    letter = Letter(
+        id="1", kind=NoticeKind.TASK_OPENED, at=clock.now(), to="ann@acme.example", thread="t", headline="Asked",
+        question=text, facts=(("Says it is", text),), asker=text, said=text, said_by="They say",
+        leaves=(Leaf(text, text),), reports=(Leaf(text, text),), link=f"{BASE}/t/x", link_label="Look",
+    )  # fmt: skip
+    mail = message_from_bytes(compose(letter, parse_smtp("smtp://h?from=a@b.example")), policy=default)
+    shown = [mail["Subject"], *(part.get_content() for part in mail.iter_parts())]  # type: ignore[attr-defined]
+    json.dumps(card := message(letter)).encode()
+    shown += [card["text"], *texts(card["blocks"])]
+    notice = Notice(
+        kind=NoticeKind.MESSAGE, intent="019cadc6-9a80-7e70-8d66-926d58fb0000", workspace="ws", seq=1,
+        at=clock.now(), intent_type=text, text=text, called=text,
+    )  # fmt: skip
+    Console(shown.append).show(notice, BASE)
+    for one in shown:
+        one.encode()
+        assert not [x for x in one if hidden(x) and x not in "\r\n"]
+
+
+async def test_the_dangerous_last_line_of_200_kilobytes_takes_the_buttons_away(
+    store: Store, clock: FixedClock
+) -> None:
+    async with post() as server, office(store, clock, **email(server.url)) as desk:
+        await desk.it.people_are(otto={"preferences": {"channels": ["email"]}})
+        assert len(HUGE) > 200_000
+        await desk.it.submit(asked("per_ann", "per_otto"), payload=json.dumps({"sql": HUGE}).encode())
+        await desk.it.carry()
+        card, [mail] = desk.card("U0ANN"), server.mails
+        assert [b["action_id"] for b in card.buttons] == ["open"]
+        for shown in (card.text, *(part.get_content() for part in mail.iter_parts())):
+            assert LAST_LINE not in shown
+            assert re.search(r"Not shown here: 2\d\d,\d\d\d more characters of the values above\.", shown)
+        assert "approve" not in mail.get_body(("html",)).get_content().lower().replace("is approved", "")

@@ -32,26 +32,24 @@ from tests.notify.town import BASE, asked, email
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 
 
-OURS = set(
-    [
-        "html",
-        "head",
-        "meta",
-        "title",
-        "style",
-        "body",
-        "div",
-        "p",
-        "h1",
-        "a",
-        "table",
-        "tr",
-        "th",
-        "td",
-        "span",
-        "br",
-    ]
-)
+OURS = {
+    "html",
+    "head",
+    "meta",
+    "title",
+    "style",
+    "body",
+    "div",
+    "p",
+    "h1",
+    "a",
+    "table",
+    "tr",
+    "th",
+    "td",
+    "span",
+    "br",
+}
 
 
 class Tags(HTMLParser):

@@ -182,3 +182,26 @@ async def test_the_dangerous_last_line_of_200_kilobytes_takes_the_buttons_away(
             assert LAST_LINE not in shown
             assert re.search(r"Not shown here: 2\d\d,\d\d\d more characters of the values above\.", shown)
         assert "approve" not in mail.get_body(("html",)).get_content().lower().replace("is approved", "")
+
+
+async def test_what_is_named_a_secret_stands_in_no_message(store: Store, clock: FixedClock) -> None:
+    async with (
+        sink() as hook,
+        post() as server,
+        office(store, clock, hook=hook.url, **email(server.url)) as desk,
+    ):
+        await desk.it.people_are(otto={"preferences": {"channels": ["email"]}})
+        secrets = {
+            "db": {"password": "hunter2-canary"},
+            "api_key": "sk-canary",
+            "token": "t-canary",
+            "pin": "no",
+        }
+        intent = await desk.it.submit(asked("per_ann", "per_otto"), payload=json.dumps(secrets).encode())
+        await desk.it.carry()
+        await desk.it.do(intent.id, c.Answer("approved"), ANN)
+        await desk.it.carry()
+        everything = b"".join([*server.raw, *(posted.body for posted in hook.got)]).decode()
+        everything += "".join(card.text for card in desk.fake.cards.values())
+        assert "canary" not in everything
+        assert "14 characters, fingerprint" in desk.card("U0ANN").text

@@ -2,6 +2,7 @@
 surface (pages, mail, chat, terminal) finds it here; how it is shown there is the surface's own.
 """
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ _BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _BLANK_RANGES: Final = ((0x180B, 0x180F), (0xFE00, 0xFE0F), (0xE0000, 0xE0FFF))
 _SUSPECT: Final = re.compile(r"[^\n -~]+")
 _SUSPECT_IN_LINE: Final = re.compile(r"[^ -~]+")
+# Names of fields whose values are not shown at a glance.
+SECRET: Final = re.compile(r"pass(word|phrase|code)|secret|token|\bpin\b|api.?key|credential", re.IGNORECASE)
 _WORD: Final = re.compile(r"[^\W\d_]{2,}")
 _SCRIPTS: Final = ("LATIN", "CYRILLIC", "GREEK")
 _MARKS_IN_A_ROW: Final = 2
@@ -117,6 +120,16 @@ def _scripts(word: str) -> list[str]:
         return []
     names = {unicodedata.name(letter, "").split(" ")[0] for letter in word}
     return [script.title() for script in _SCRIPTS if script in names]
+
+
+def is_secret(path: str) -> bool:
+    """Whether the name of a field says that its value is a secret."""
+    return bool(SECRET.search(path.rpartition(".")[2]))
+
+
+def fingerprint(text: str) -> str:
+    """A secret as its length and a fingerprint: whether it changed can be seen, what it is cannot."""
+    return f"{len(text)} characters, fingerprint {hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:8]}"
 
 
 def escaped(text: str) -> str:

@@ -15,6 +15,7 @@ from signoff.core.notices import Notice, NoticeKind
 from signoff.core.plan import HumanStep
 from signoff.core.tasks import Ending, Risk, Strength, TaskSpec, TaskType
 from signoff.core.verdicts import verdict_of, worst_risk
+from signoff.core.visible import fingerprint, is_secret
 from signoff.core.wording import ended, from_workflow, kind_words, on_silence, question, what_now
 from signoff.engine.directory import Snapshot
 from signoff.notify.letter import ASKING, Choice, Leaf, Letter
@@ -34,6 +35,7 @@ _MOST_LEAVES: Final = 30
 _LONGEST_LEAF: Final = 400
 _MOST_SHOWN: Final = 2400  # characters of all leaves together: what every channel can show whole
 _LONGEST_SAID: Final = 1000
+_PLAIN: Final = ("true", "false", "null", "")
 _SHOWN = msgspec.json.Encoder()
 
 
@@ -86,12 +88,17 @@ class Shown(msgspec.Struct, frozen=True):
 
 def shown(payload: bytes, results: Mapping[str, Any]) -> Shown:
     """The request first: what is left of the room is for the reports."""
-    asked = list(leaves(msgspec.json.decode(payload)))
-    reported = [leaf for step, result in results.items() for leaf in leaves(result, step)]
+    asked = [_masked(*leaf) for leaf in leaves(msgspec.json.decode(payload))]
+    reported = [_masked(*leaf) for step, result in results.items() for leaf in leaves(result, step)]
     kept = _fitting(asked, _MOST_LEAVES, _MOST_SHOWN)
     room = _MOST_SHOWN - sum(len(leaf.path) + len(leaf.text) for leaf in kept)
     also = _fitting(reported, _MOST_LEAVES - len(kept), room) if len(kept) == len(asked) else []
     return Shown(tuple(kept), tuple(also), len(asked) - len(kept) + len(reported) - len(also))
+
+
+def _masked(path: str, text: str) -> tuple[str, str]:
+    """A message is kept by many machines: what is named a secret stands in none."""
+    return path, fingerprint(text) + ", on the page" if is_secret(path) and text not in _PLAIN else text
 
 
 def _fitting(found: list[tuple[str, str]], most: int, room: int) -> list[Leaf]:

@@ -4,13 +4,12 @@ Pure. What is too long for one look is folded, and counted: whoever shows it mus
 """
 
 import difflib
-import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
 
-from signoff.web.inbox.text import SECRET
+from signoff.core.visible import fingerprint, is_secret
 
 LONGEST: Final = 600
 MOST_LINES: Final = 12
@@ -145,22 +144,13 @@ def _cut(leaf: Leaf) -> Leaf:
     return msgspec.structs.replace(leaf, text=text, before=before, lines=lines, hidden=missing)
 
 
-def is_secret(path: str) -> bool:
-    """Whether the name of a field says that its value is a secret."""
-    return bool(SECRET.search(path.rpartition(".")[2]))
-
-
 def _masked(leaf: Leaf) -> Leaf:
     """A secret as its length and a fingerprint: whether it changed can be seen, what it is cannot."""
     if not is_secret(leaf.path) or leaf.kind in ("bool", "null", "number"):
         return leaf
-    before = leaf.before and _fingerprint(leaf.before)
+    before = leaf.before and fingerprint(leaf.before)
     kind = "block" if leaf.kind == "block" else "text"
-    return Leaf(path=leaf.path, text=_fingerprint(leaf.text), before=before, kind=kind, masked=True)
-
-
-def _fingerprint(text: str) -> str:
-    return f"{len(text)} characters, fingerprint {hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:8]}"
+    return Leaf(path=leaf.path, text=fingerprint(leaf.text), before=before, kind=kind, masked=True)
 
 
 def clip(text: str) -> str:

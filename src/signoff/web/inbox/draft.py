@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from signoff.core.errors import Invalid
-from signoff.web.inbox.changes import is_secret
+from signoff.core.visible import is_secret
 from signoff.web.inbox.text import pieces, plain_json
 
 PREFIX: Final = "p."

@@ -11,8 +11,9 @@ import msgspec
 from signoff.core import events as e
 from signoff.core.plan import AgentStep, HumanStep, Plan
 from signoff.core.verdicts import verdict_of
+from signoff.core.visible import is_secret
 from signoff.engine.directory import Snapshot
-from signoff.web.inbox.changes import Group, Leaf, clip, group, is_secret, leaves, show
+from signoff.web.inbox.changes import Group, Leaf, clip, group, leaves, show
 from signoff.web.inbox.text import pieces
 
 _TOUCH: Final = frozenset({

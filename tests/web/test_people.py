@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.web.inbox.reading import reader
 from tests.web.world import World
 
 TYPE = "intent.guarded.v1"
@@ -39,9 +40,9 @@ async def charter(web: World, **changes: Any) -> None:
     assert answer.status == 200, answer.text
 
 
-async def gate(web: World) -> str:
-    """A task under the policy ``guarded``."""
-    await charter(web)
+async def gate(web: World, risk: str = "medium") -> str:
+    """A task under the policy ``guarded``; where the risk is high, it takes more than a key to decide it."""
+    await charter(web, policies={"guarded": {**CHARTER["policies"]["guarded"], "risk": risk}})
     return (await web.send(intent_type=TYPE))[:-4] + "0001"
 
 
@@ -112,9 +113,22 @@ async def test_two_stages_each_by_its_own_people_and_then_it_goes_on(web: World)
     assert (done["intent"]["status"], done["task"]["ending"]) == ("COMPLETED", "approved")
 
 
-async def test_a_policy_that_asks_for_more_refuses_an_answer_without_a_digest(web: World) -> None:
-    task_id = await gate(web)
-    assert (await web.answer(task_id, who="ann")).code == "stronger_sign_in_required"
+async def test_a_policy_that_demands_a_session_takes_no_key_from_a_script_and_says_so(web: World) -> None:
+    task_id = await gate(web, risk="high")
+    task = await shown(web, task_id)
+    for client in ("signoff-cli/1.0", "axme/1.0", "curl/8"):
+        seen = {"outcome": "approved", "revision": task["revision"], "digest": task["digest"]}
+        answer = await web.call("POST", f"/v1/tasks/{task_id}/answer", seen, "ann", user_agent=client)
+        assert (answer.status, answer.code) == (403, "stronger_sign_in_required")
+        assert answer["error"]["message"] == (
+            "This decision needs somebody who is signed in on the pages; your answer came with a link, a chat account "
+            "or a key."
+        )
+        assert "task's page" in answer["error"]["hint"]
+    assert (await shown(web, task_id))["votes"] == []
+    ann = await reader(web, "ann")
+    assert (await ann.decide(task_id, "approved", "?open=1")).status == 303
+    assert [vote["person"] for vote in (await shown(web, task_id))["votes"]] == ["per_ann"]
 
 
 async def test_a_pending_task_keeps_the_people_and_the_policy_it_started_with(web: World) -> None:

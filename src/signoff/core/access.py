@@ -107,18 +107,23 @@ def _may_answer(actor: Actor, command: c.Command, intent: Intent) -> None:
         _strong_enough(actor, command, intent, task)
 
 
+_PROOFS: Final = {
+    Strength.LINK: "a link, a chat account or a key",
+    Strength.SESSION: "somebody who is signed in on the pages",
+    Strength.STEP_UP: "a second factor",
+}
 _LEVELS: Final = {Strength.LINK: 1, Strength.SESSION: 2, Strength.STEP_UP: 3}
 
 
 def _strong_enough(actor: Actor, command: c.Answer, intent: Intent, task: Task) -> None:
-    """An answer that names no digest was given without seeing: it counts as a link's, however good the key."""
+    """An answer that names no digest was given without seeing: it counts as a link's, whoever gave it."""
     wanted = spec_of(intent, task).strength
     given = actor.strength if command.digest is not None else Strength.LINK
     if _LEVELS[given] < _LEVELS[wanted]:
         raise Forbidden(
             "stronger_sign_in_required",
-            f"This decision needs {wanted.value}; your answer came with {given.value}.",
-            hint="Decide on the task's page, or name the digest you were shown.",
+            f"This decision needs {_PROOFS[wanted]}; your answer came with {_PROOFS[given]}.",
+            hint="Open the task's page, sign in there, and decide.",
         )
 
 

@@ -94,8 +94,8 @@ class Stage(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Strength(StrEnum):
-    """How surely it is known who answered, weakest first. Chat counts as a link, a key that names the digest as a
-    session.
+    """How surely it is known who answered, weakest first. Chat and keys (by API, from scripts, on the command line)
+    count as a link: whoever reads somebody's files has their key.
     """
 
     LINK = "link"

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from signoff.core.errors import NotFound, Unauthenticated
 from signoff.core.model import Actor, ActorKind
+from signoff.core.tasks import Strength
 from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory
 from signoff.store.entries import ApiKey
@@ -95,7 +96,7 @@ class Keys:
                 raise Unauthenticated("key_revoked", "The person of this key is not active any more.")
             actor = Actor(
                 kind, person.id, key.workspace, names=snapshot.names_of(person), roles=frozenset(person.roles),
-                sponsors=(person.id,),
+                sponsors=(person.id,), strength=Strength.LINK,  # whatever reads the key's file has it
             )  # fmt: skip
         else:
             account = next((a for a in snapshot.by_address.values() if a.id == key.actor_id), None)

@@ -1,0 +1,74 @@
+"""What the pages about channels tell people to set is understood, and what they show runs."""
+
+import base64
+import re
+import warnings
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+from standardwebhooks.webhooks import Webhook
+
+from signoff.notify.apprise import parse_urls
+from signoff.notify.email import parse_smtp
+from signoff.notify.slack import parse_tokens
+
+HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
+
+
+def setting(page: str, name: str) -> list[str]:
+    """What a page exports as a setting."""
+    return re.findall(rf"export SIGNOFF_{name}='?([^'\s#][^'\n#]*?)'?\s*(?:#.*)?$", _text(page), re.MULTILINE)
+
+
+def _text(page: str) -> str:
+    return (HOW_TO / f"{page}.md").read_text(encoding="utf-8")
+
+
+def test_the_mail_servers_address_is_understood() -> None:
+    [url] = setting("email", "SMTP_URL")
+    smtp = parse_smtp(url)
+    assert (smtp.host, smtp.port, smtp.password, smtp.starttls) == ("mail.example", 587, "p@ssword", True)
+
+
+def test_slacks_tokens_are_understood_and_its_manifest_asks_for_what_is_used() -> None:
+    by_http, by_socket = map(parse_tokens, setting("slack", "SLACK_TOKENS"))
+    assert by_http.signing
+    assert by_socket.app
+    [text] = re.findall(r"```yaml\n(.*?)```", _text("slack"), re.DOTALL)
+    manifest = YAML(typ="safe", pure=True).load(text)
+    assert set(manifest["oauth_config"]["scopes"]["bot"]) == {
+        "chat:write",
+        "commands",
+        "im:write",
+        "users:read",
+    }
+    urls = {manifest["settings"]["interactivity"]["request_url"]}
+    urls |= {command["url"] for command in manifest["features"]["slash_commands"]}
+    assert urls == {"https://signoff.example/v1/slack/actions"}
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+def test_every_apprise_address_is_allowed_and_one_that_apprise_takes() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import apprise
+    found = re.findall(r"`([a-z]+://[^`\s]+)`", _text("apprise"))
+    [both] = setting("apprise", "APPRISE_URLS")
+    assert len(found) > 8
+    for url in (*found, *both.split()):
+        assert parse_urls(url) == (url,)
+        assert apprise.Apprise().instantiate(url), url
+
+
+def test_the_webhooks_snippet_verifies_what_the_server_signs() -> None:
+    [secret] = setting("webhooks", "WEBHOOK_SECRET")
+    real = "whsec_" + base64.b64encode(b"0123456789abcdef01234567").decode()
+    [snippet] = re.findall(r"```python\n(.*?)```", _text("webhooks"), re.DOTALL)
+    at, body = datetime.now(UTC), '{"type":"task.decided"}'  # noqa: TID251 (the library reads the clock)
+    headers = {"webhook-id": "1", "webhook-timestamp": str(int(at.timestamp()))}
+    headers["webhook-signature"] = Webhook(real).sign("1", at, body)
+    names: dict[str, object] = {"body": body, "headers": headers}
+    exec(snippet.replace(secret, real), names)
+    assert names["event"] == {"type": "task.decided"}

@@ -86,6 +86,7 @@ def test_a_task_is_explained_handed_over_talked_about_watched_and_taken_back(sh:
     sh("tasks", "reassign", intent_id, "team:sre")
     assert "Migrate?" in sh("tasks", "watch", "--looks", "1")
     assert json.loads(sh("tasks", "watch", "--looks", "1", "-o", "jsonl"))["title"] == "Migrate?"
+    assert sh.json("tasks", "messages", intent_id) == []
     assert "withdrawn" in sh("tasks", "withdraw", intent_id, "--yes")
     sh("intents", "watch", intent_id, code=Code.WITHDRAWN)
 

@@ -44,6 +44,7 @@ async def test_a_task_is_handed_over_revised_and_taken_back_also_asynchronously(
         intent_id = await client.send_intent({"intent_type": "intent.groups.v1", "payload": {"n": 1}})
         desk = client.desk
         assert (await desk.explain(intent_id))["asked"]
+        assert await desk.messages(intent_id) == []
         assert (await desk.take(intent_id))["taken_by"]
         assert "taken_by" not in await desk.take(intent_id, free=True)
         await desk.comment(intent_id, "why now?")

@@ -1,5 +1,7 @@
 """The settings of a real server: what is set up is there, and what cannot be understood stops the start."""
 
+import asyncio
+import os
 import re
 import subprocess
 import sys
@@ -94,3 +96,29 @@ def test_what_a_channel_needs_is_not_imported_before_it_sends() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+async def test_the_command_line_shows_what_became_of_each_message(tmp_path: Path) -> None:
+    async with post() as server:
+        config = Config(port=0, data=tmp_path / ".signoff", smtp_url=server.url, notify="none")
+        async with running(config, line=lambda line: None) as it:
+            rows = it.store.directory
+            [workspace] = await rows.workspaces()
+            [owner] = await rows.people(workspace.id)
+            server.refused = {owner.email: "550 no such mailbox"}
+            key = await _key(it, workspace.id, owner.id)
+            async with httpx2.AsyncClient(base_url=it.base_url, headers={"x-api-key": key}) as http:
+                body = {"intent_type": "intent.test.v1", "payload": {}, "human_task": {"type": "approval"}}
+                task = (await http.post("/v1/intents", json=body)).json()["intent_id"][:-4] + "0001"
+                async with asyncio.timeout(60):
+                    while not [m for m in await it.store.messages.of_task(task[:-4] + "0000", 1) if m.error]:
+                        await it.courier.once()
+            environment = os.environ | {"SIGNOFF_URL": it.base_url, "SIGNOFF_API_KEY": key}
+            shell = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "signoff.cli", "tasks", "messages", task, env=environment,
+                stdout=asyncio.subprocess.PIPE,
+            )  # fmt: skip
+            out, _ = await shell.communicate()
+        assert shell.returncode == 0
+        assert "failed" in out.decode()
+        assert "refused the address: 550" in out.decode()

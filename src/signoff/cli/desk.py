@@ -10,7 +10,7 @@ import click
 
 from signoff.cli.arguments import short_id
 from signoff.cli.commands import RemoteCommand
-from signoff.cli.output import as_moment
+from signoff.cli.output import as_moment, column, moment
 from signoff.cli.session import Remote
 from signoff.cli.visible import visible
 
@@ -20,6 +20,13 @@ FIELDS: Final = (
     "requester", "approvers", "opened_at", "due_at", "next_reminder_at", "escalation_at", "reminders_sent",
     "revision", "digest", "votes", "stage", "stages", "taken_by", "outcome", "ending", "decided_at", "decided_by",
     "decided_by_name", "via", "on_silence",
+)  # fmt: skip
+_MESSAGE: Final = (
+    "message_id", "kind", "person", "name", "channel", "state", "attempts", "reference", "error", "at",
+)  # fmt: skip
+_COLUMNS: Final = (
+    moment("AT", "at"), column("TO", "name"), column("CHANNEL"), column("WHAT", "kind"), column("STATE"),
+    column("ATTEMPTS"), column("ERROR"),
 )  # fmt: skip
 _STATE: Final = ("state", "outcome", "revision", "stage", "reminders_sent", "taken_by", "votes")
 
@@ -69,6 +76,15 @@ def withdraw(session: Remote, task: str, reason: str | None, yes: bool) -> None:
     session.confirm(f"Withdraw {task_id}?", yes)
     after = session.client.desk.withdraw(task_id, reason)
     session.out.one(after, "intent_id", [visible(f"{after.get('ending')}: {after.get('intent_id')}")])
+
+
+@click.command("messages", cls=RemoteCommand, fields=_MESSAGE)
+@click.argument("task")
+@click.pass_obj
+def messages(session: Remote, task: str) -> None:
+    """Who was told of a task, over which channel, and whether it arrived."""
+    found = session.client.desk.messages(session.task_id(task))
+    session.out.many(found, _COLUMNS, "message_id", "Nobody was told of this task by a message.")
 
 
 @click.command("watch", cls=RemoteCommand, fields=FIELDS)

@@ -90,6 +90,10 @@ def explain_task(task_id: str) -> Call[Json]:
     return _get(f"/v1/tasks/{one_segment(task_id)}/explain")
 
 
+def task_messages(task_id: str) -> Call[list[Json]]:
+    return _many(f"/v1/tasks/{one_segment(task_id)}/messages", "messages")
+
+
 def act(task_id: str, verb: str, body: Mapping[str, Any]) -> Call[Json]:
     """delegate, reassign, take, release, comment, revise: the task after it; withdraw: the intent."""
     name = "intent" if verb == "withdraw" else "task"
@@ -174,6 +178,10 @@ class Desk:
     def explain(self, task_id: str) -> Json:
         """Who may decide, and whom silence will bring in when."""
         return self._run(explain_task(task_id))
+
+    def messages(self, task_id: str) -> list[Json]:
+        """Who was told of it, over which channel, and what became of each message."""
+        return self._run(task_messages(task_id))
 
     def delegate(self, task_id: str, to: str, comment: str | None = None) -> Json:
         """Hand one's own say over to another person."""
@@ -263,6 +271,9 @@ class AsyncDesk:
 
     async def explain(self, task_id: str) -> Json:
         return _bare(await self._run(explain_task(task_id)))
+
+    async def messages(self, task_id: str) -> list[Json]:
+        return list(await self._run(task_messages(task_id)))
 
     async def delegate(self, task_id: str, to: str, comment: str | None = None) -> Json:
         return _bare(await self._run(act(task_id, "delegate", {"to": to, "comment": comment})))

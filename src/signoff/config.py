@@ -81,6 +81,9 @@ class Config:
         hide=_hide_password,
         environment=("DATABASE_URL",),
     )
+    database_wait: timedelta = _row(  # noqa: RUF009
+        timedelta(seconds=60), "How long the start waits for a database that cannot be reached yet."
+    )
     base_url: str = _row(
         "", "Address people reach the server at, used in links.", shown="http://<host>:<port>"
     )

@@ -2,14 +2,17 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable
+from itertools import chain, repeat
 from typing import Any, Final
 
 from msgspec.structs import replace
 
 from signoff import __version__
 from signoff.channels import make_channels, make_console, make_slack
-from signoff.config import Config
+from signoff.config import ROWS, Config
+from signoff.core.durations import show_duration
 from signoff.core.errors import Busy
 from signoff.engine.audience import EMAIL, SLACK
 from signoff.engine.batch import Batch
@@ -31,6 +34,7 @@ from signoff.engine.sessions import Sessions
 from signoff.engine.sweeper import Sweeper
 from signoff.engine.timekeeper import Timekeeper
 from signoff.engine.view import View
+from signoff.store.database import Lost
 from signoff.store.store import open_store
 from signoff.web.app import build_app
 from signoff.web.parts import Parts, Readiness, Settings
@@ -38,6 +42,8 @@ from signoff.web.parts import Parts, Readiness, Settings
 _REREAD_LISTENING: Final = 20.0
 _REREAD_DEAF: Final = 0.5
 _FINE_FOR: Final = 1.0
+_PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_log = logging.getLogger(__name__)
 Line = Callable[[str], None]
 
 
@@ -149,13 +155,34 @@ class Server:
 
     async def start(self) -> None:
         """Open the store (migrating it) and start the loops. Raises Refused or Busy with the reason."""
-        await self.store.open()
+        await self._open()
         await self.store.listen(self.feed.hear)
         self._tasks = [asyncio.create_task(self.committer.run(lane)) for lane in range(self.committer.lanes)]
         self._tasks += [asyncio.create_task(loop.run()) for loop in self._loops]
         self._tasks.append(asyncio.create_task(self.feed.run()))
         if self.slack is not None and self.slack.socket is not None:
             self._tasks.append(asyncio.create_task(self.slack.socket.run()))
+
+    async def _open(self) -> None:
+        """Open the store; a database that does not answer yet, as one started beside us, is waited for a while.
+
+        One that answers no (a wrong password, no such database, a newer schema) is not.
+        """
+        time = asyncio.get_running_loop().time
+        wait = self.config.database_wait
+        give_up = time() + wait.total_seconds()
+        for pause in chain(_PAUSES, repeat(_PAUSES[-1])):
+            try:
+                await self.store.open()
+                break
+            except Lost as lost:
+                left = give_up - time()
+                if left <= 0:
+                    raise
+                if pause == _PAUSES[0]:
+                    shown = next(row for row in ROWS if row.name == "database").show(self.config.database)
+                    _log.warning("Waiting up to %s for %s. %s", show_duration(wait), shown, lost.message)
+            await asyncio.sleep(min(pause, left))
 
     async def stop(self) -> None:
         """Finish what is queued, then let go of everything."""

@@ -51,6 +51,8 @@ class _Uvicorn(uvicorn.Server):
 
 def serve(config: Config, announce: Callable[[Server], None], line: Line = print) -> int:
     """Run a server until SIGINT or SIGTERM. ``announce`` is called once it answers. Returns the exit code."""
+    # Before it answers, either is an interruption; the first process of a container would not notice it otherwise.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     return run(_serve(config, announce, line))
 
 

@@ -22,6 +22,7 @@ from tests.stories.crash import (
 from tests.stories.servers import KINDS
 
 LONG = 40.0
+SOON = {"SIGNOFF_DATABASE_WAIT": "0.1s", "SIGNOFF_LOG_LEVEL": "error"}  # test_waited_start has the waiting
 
 
 def refused_start(*arguments: str, drop_privileges: bool = False, **variables: str) -> str:
@@ -55,7 +56,7 @@ def test_an_unreachable_database_at_the_start(tmp_path: Path) -> None:
         f"postgresql:///x?host={tmp_path}",
         "postgresql://u@no.invalid/x",
     ):
-        said = refused_start("--data", str(tmp_path / "d"), "--database", url)
+        said = refused_start("--data", str(tmp_path / "d"), "--database", url, **SOON)
         assert "cannot be reached" in said
         assert f"Check that {url} is right (--database, SIGNOFF_DATABASE_URL)" in said
     assert "mysql" in refused_start("--data", str(tmp_path / "d"), "--database", "mysql://u@h/x")
@@ -63,7 +64,7 @@ def test_an_unreachable_database_at_the_start(tmp_path: Path) -> None:
 
 def test_a_password_is_in_no_error(tmp_path: Path) -> None:
     url = "postgresql://user:hunter2hunter2@127.0.0.1:1/x"
-    said = refused_start("--data", str(tmp_path / "d"), SIGNOFF_DATABASE_URL=url)
+    said = refused_start("--data", str(tmp_path / "d"), SIGNOFF_DATABASE_URL=url, **SOON)
     assert "hunter2" not in said
 
 

@@ -6,6 +6,7 @@ back needs no restart of ours.
 
 import asyncio
 import re
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
@@ -14,6 +15,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import asyncpg
 
 from signoff.core.errors import Busy, Conflict, Invalid
+from signoff.store.database import Lost
 
 # Words of libpq that asyncpg would send to the server as settings, which the server then refuses.
 _LIBPQ_ONLY: Final = frozenset(
@@ -47,15 +49,13 @@ _COMMAND_SECONDS: Final = 30.0
 _LOST: Final = ("08", "57P")
 _NOT_NOW: Final = ("25", "28", "3D", "53", "55", "57", "58")
 _DAMAGED: Final = "XX"
+# A certificate that is not trusted, a socket that may not be opened, an address that says nothing: no time mends these.
+_ANSWERS: Final = (ssl.SSLError, PermissionError, asyncpg.InterfaceError)
 _DISK_FULL: Final = "53100"
 
 
 class Afresh(Busy):
     """Another transaction was first; the same work may succeed now."""
-
-
-class Lost(Busy):
-    """The connection is gone; what was under way in the server may or may not have happened."""
 
 
 class Address:
@@ -74,17 +74,22 @@ class Address:
         self.settings = settings | ({"application_name": name} if name else {})
 
     async def connect(self) -> Any:
-        """A new connection; raises Busy when there is none to be had."""
-        with translated():
-            return await asyncpg.connect(
-                self.dsn,
-                timeout=self.timeout,
-                command_timeout=_COMMAND_SECONDS,
-                server_settings=self.settings,
-                statement_cache_size=0 if self.pooled else 512,
-                max_cached_statement_lifetime=0,
-                max_cacheable_statement_size=0,
-            )
+        """A new connection; raises Lost when nobody answers yet, another Busy when the answer is no."""
+        try:
+            with translated():
+                return await asyncpg.connect(
+                    self.dsn,
+                    timeout=self.timeout,
+                    command_timeout=_COMMAND_SECONDS,
+                    server_settings=self.settings,
+                    statement_cache_size=0 if self.pooled else 512,
+                    max_cached_statement_lifetime=0,
+                    max_cacheable_statement_size=0,
+                )
+        except Lost as lost:
+            if isinstance(lost.__cause__, _ANSWERS):
+                raise Busy(lost.code, lost.message) from lost.__cause__
+            raise
 
 
 class Connections:

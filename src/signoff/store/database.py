@@ -4,11 +4,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from signoff.core.errors import Busy
 from signoff.core.plan import Plan
 from signoff.store.rows import Plans, Row
 from signoff.store.sql import PLAN
 
 Statement = tuple[str, dict[str, Any]]
+
+
+class Lost(Busy):
+    """Nobody answers, or not any more; what was under way in the database may or may not have happened."""
 
 
 class Database(Protocol):

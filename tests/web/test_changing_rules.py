@@ -56,8 +56,9 @@ async def quorum(web: World, task_id: str) -> int:
 
 async def test_a_lower_quorum_is_for_what_is_asked_from_then_on(web: World) -> None:
     await applied(web, CHARTER)
+    await applied(web, policy(risk="medium"))
     task_id = await gate(web)
-    await applied(web, policy(approve=[{"any": ["team:sre"], "need": 1}], escalate=[]))
+    await applied(web, policy(approve=[{"any": ["team:sre"], "need": 1}], escalate=[], risk="medium"))
     assert (await decide(web, task_id, "ann"))["task"]["state"] == "open"
     assert (await quorum(web, task_id), await quorum(web, await gate(web))) == (2, 1)
     assert (await decide(web, task_id, "otto"))["intent"]["status"] == "COMPLETED"
@@ -65,6 +66,7 @@ async def test_a_lower_quorum_is_for_what_is_asked_from_then_on(web: World) -> N
 
 async def test_a_role_or_a_team_gained_later_decides_nothing_older(web: World) -> None:
     await applied(web, {**CHARTER, "teams": {"sre": {"members": ["ann@acme.example", "otto@acme.example"]}}})
+    await applied(web, policy(risk="medium"))
     task_id = await gate(web)
     await applied(web, {"people": {"rita@acme.example": {"roles": ["owner"]}}, "teams": CHARTER["teams"]})
     for who in ("rita", "emma"):

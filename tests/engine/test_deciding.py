@@ -49,11 +49,12 @@ class Judge:
     def __init__(self, spec: TaskSpec, side: set[str]) -> None:
         self.spec = spec
         self.barred = set(side)
-        self.roster = dict(spec.roster)
         self.begin(0)
 
     def begin(self, stage: int, assigned: tuple[str, ...] = ()) -> None:
         self.stage, self.assigned, self.escalated = stage, assigned, 0
+        if not assigned:  # those asked instead were asked for the stage that is over, and so was who they are
+            self.roster = dict(self.spec.roster)
         self.votes: dict[str, e.Fact] = {}
 
     @property

@@ -21,7 +21,7 @@ demo: $(READY) ## a migration that waits for your yes; ARGS=--auto answers by it
 	@$(VENV)/bin/signoff demo $(ARGS)
 
 test: $(READY) ## run the tests, on up to four processors; ARGS="-n 0" in one process
-	@$(PY) -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
+	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: $(READY) ## lint, formatting, types, layers
 	@$(PY) -m ruff check .

@@ -45,7 +45,7 @@ lock: $(READY) ## renew requirements.lock from pyproject.toml
 		--upgrade --output-file requirements.lock
 
 clean: ## remove .venv, caches and build products
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .hypothesis .pytest_cache .import_linter_cache
+	rm -rf $(VENV) .venv-peers dist build .mypy_cache .ruff_cache .hypothesis .pytest_cache .import_linter_cache
 
 # The newest interpreter that really starts: a name on the PATH proves nothing (version managers leave stubs).
 FIT := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))

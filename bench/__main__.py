@@ -19,6 +19,8 @@ from bench.goals import POSTGRES, SQLITE
 from bench.growth import growth
 from bench.machine import describe, pace
 from bench.options import QUICK, Options
+from bench.peers.compare import compare
+from bench.peers.table import PEERS
 from bench.place import Place, clusters, place, version
 from bench.report import heading, worst
 from bench.start import listeners, start
@@ -46,6 +48,12 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--database", choices=(SQLITE, POSTGRES), help="only on this database")
     parser.add_argument("--million", action="store_true", help="growth to 1,000,000 waiting gates (minutes)")
+    parser.add_argument(
+        "--peers",
+        nargs="*",
+        choices=PEERS,
+        help="compare with these peers instead (none named: all of them); they are installed into .venv-peers",
+    )
     parser.add_argument("--floors", action="store_true", help="exit with 1 if a figure is below its floor")
     return parser.parse_args()
 
@@ -57,8 +65,12 @@ def main() -> int:
         options = options._replace(gates=1_000_000)
     databases = [asked.database] if asked.database else [SQLITE, POSTGRES]
     begun = time.monotonic()
-    with clusters(databases) as cluster:
+    compared = asked.peers is not None
+    with clusters([*databases, POSTGRES] if compared else databases) as cluster:
         _introduce(options, cluster)
+        if compared and cluster is not None:
+            compare(databases, cluster, options, asked.peers or PEERS)
+            databases = []
         for database in databases:
             heading(database)
             for name in asked.only or (QUICKLY if asked.quick else GROUPS):

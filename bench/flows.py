@@ -37,11 +37,11 @@ class Load:
     ``ended`` is called for each flow with the seconds from its decision to its end as the requester saw it.
     """
 
-    def __init__(self, place: Place, ended: Callable[[float], None]) -> None:
+    def __init__(self, place: Place, ended: Callable[[float], None], intent_type: str = APPROVAL) -> None:
         self._keys = place.keys
         self.ended = ended
         self.problems = Problems()
-        self._create = request("POST", "/v1/intents", place.keys["service"], body(APPROVAL))
+        self._create = request("POST", "/v1/intents", place.keys["service"], body(intent_type))
         self._answer = json.dumps({"outcome": "approved"}).encode()
         self.running = 0
 
@@ -117,8 +117,8 @@ class Followed:
         self._load.ended(self._took)
 
 
-async def _closed(
-    place: Place, agent: type[Streaming] | type[Claiming], seconds: float
+async def closed(
+    place: Place, agent: type[Streaming] | type[Claiming], seconds: float, intent_type: str = APPROVAL
 ) -> tuple[float, Usage]:
     """Flows a second with IN_FLIGHT of them running all the time."""
     done, stopping, quiet = 0, False, asyncio.Event()
@@ -131,7 +131,7 @@ async def _closed(
         elif not load.running:
             quiet.set()
 
-    load = Load(place, ended)
+    load = Load(place, ended, intent_type)
     await load.open(place.live, place.live, agent)
     for _ in range(IN_FLIGHT):
         load.flow()
@@ -173,7 +173,7 @@ async def _open(place: Place, follows: Live, seconds: float) -> tuple[list[float
 def flows(place: Place, options: Options) -> None:
     """Closed loop, in both ways in which an agent can get its work."""
     for name, agent in (("flows_stream", Streaming), ("flows_claim", Claiming)):
-        runs = [run(_closed(place, agent, options.seconds)) for _ in range(options.repeats)]
+        runs = [run(closed(place, agent, options.seconds)) for _ in range(options.repeats)]
         show(goal(name, place.database), [rate for rate, _ in runs], runs[-1][1])
 
 

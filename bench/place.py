@@ -17,6 +17,7 @@ from bench.goals import POSTGRES
 from bench.machine import Reading, children
 
 APPROVAL: Final = "intent.bench.approval.v1"
+APPLIED: Final = "intent.bench.applied.v1"  # the agent is called once more, after the decision
 QUEUED: Final = "intent.bench.queued.v1"  # its agent never comes: creates only
 GATE: Final = "intent.bench.gate.v1"
 REMINDED: Final = "intent.bench.reminded.v1"
@@ -29,8 +30,8 @@ def _workflow(intent_type: str, *steps: dict[str, Any]) -> dict[str, Any]:
     return {"workflow": intent_type.split(".")[2], "intent_type": intent_type, "steps": list(steps)}
 
 
-def _work(agent: str) -> dict[str, Any]:
-    return {"id": "validate", "agent": agent, "deadline": "5m"}
+def _work(agent: str, step: str = "validate") -> dict[str, Any]:
+    return {"id": step, "agent": agent, "deadline": "5m"}
 
 
 def _gate(after: str) -> dict[str, Any]:
@@ -47,6 +48,7 @@ def _gate(after: str) -> dict[str, Any]:
 
 _WORKFLOWS: Final = (
     _workflow(APPROVAL, _work(AGENT), _gate("5m")),
+    _workflow(APPLIED, _work(AGENT), _gate("5m"), _work(AGENT, "apply")),
     _workflow(QUEUED, _work("bench-nobody"), _gate("5m")),
     _workflow(GATE, _gate("5m")),
     _workflow(REMINDED, _gate(f"{REMIND_AFTER:.0f}s")),
@@ -93,20 +95,19 @@ class Place:
     def reading(self) -> Reading:
         """What everybody used of the processor so far."""
         servers = [live.process.pid for live in self.lives if live.process]
-        postmaster = self.postmaster
-        return Reading.now(servers, [postmaster, *children(postmaster)] if postmaster else [])
-
-    @property
-    def postmaster(self) -> int:
-        if self.cluster is None:
-            return 0
-        return int((self.cluster.folder / "data" / "postmaster.pid").read_text().split()[0])
+        postgres = postmaster(self.cluster) if self.cluster else 0
+        return Reading.now(servers, [postgres, *children(postgres)] if postgres else [])
 
     def close(self) -> None:
         for live in self.lives:
             live.stop()
         if self.cluster:
             asyncio.run(drop_database(self.cluster.url(), "bench"))
+
+
+def postmaster(cluster: Cluster) -> int:
+    """The process of a PostgreSQL that starts all its others."""
+    return int((cluster.folder / "data" / "postmaster.pid").read_text().split()[0])
 
 
 @contextmanager

@@ -27,6 +27,11 @@ def show(goal: Goal, values: Sequence[float], note: object = "") -> float:
     return middle
 
 
+def unmeasured(text: str, reason: str) -> None:
+    """In place of a figure: why there is none."""
+    print(f"{text:<{_WIDTH}} not measured: {reason}", flush=True)
+
+
 def number(value: float) -> str:
     """Three digits that count."""
     if value >= 100:

@@ -26,6 +26,21 @@ async def test_final_intents_go_after_their_retention_with_all_that_is_theirs(wo
     assert await works.findings() == []
 
 
+async def test_what_a_person_was_asked_goes_a_day_after_the_last_intent_that_asked_it(works: Works) -> None:
+    gone = await works.submit()
+    await works.do(gone.id, c.Cancel(), SERVICE)
+    sweeper = Sweeper(works.store, works.clock, 30 * DAY)
+    works.clock.move(31 * DAY)
+    await sweeper.once()
+    assert await works.store.read("select digest from plans") == [(gone.plan_digest,)]
+    works.clock.move(DAY)
+    assert await sweeper.once() == 60
+    assert await works.store.read("select digest from plans") == []
+    again = await works.submit()
+    assert again.plan_digest == gone.plan_digest
+    assert await works.findings() == []
+
+
 async def test_without_a_retention_nothing_is_forgotten(works: Works) -> None:
     intent = await works.submit()
     await works.do(intent.id, c.Cancel(), SERVICE)

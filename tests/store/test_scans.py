@@ -41,6 +41,10 @@ VALUES = {
         (sql.HISTORY, "events_pkey"),
         (sql.OUTBOX_TAKE, "outbox_due"),
         (sql.FORGET_REPLIES, "replies_expired"),
+        (sql.FORGET_PLANS[0], "plans_forgettable"),
+        (sql.FORGET_PLANS[0], "intents_planned"),
+        (sql.FORGET_PLANS[1], "plans_forgettable"),
+        (sql.FORGET_PLANS[1], "intents_planned"),
     ],
 )
 async def test_a_scan_is_answered_from_its_index(store: Store, statement: str, index: str) -> None:

@@ -1,4 +1,6 @@
-"""Forget what the policy says: old answers to Idempotency-Keys, and final intents past their retention."""
+"""Forget what the policy says: old answers to Idempotency-Keys, final intents past their retention, and the plans
+that nothing names any more: they hold what people were asked.
+"""
 
 from datetime import timedelta
 from typing import Final
@@ -22,4 +24,5 @@ class Sweeper:
         gone = max(gone, await self._store.sessions.forget(self._clock.now(), _AT_ONCE))
         if self._retention is not None:
             gone = max(gone, await self._store.intents.forget(self._clock.now() - self._retention, _AT_ONCE))
+        gone = max(gone, await self._store.intents.forget_plans(_AT_ONCE))
         return 0.1 if gone >= _AT_ONCE else _PAUSE

@@ -5,6 +5,7 @@ locked until its commit. Whoever reads "cursor > the last one I saw" can never s
 """
 
 from collections import Counter
+from datetime import datetime
 from operator import itemgetter
 
 from msgspec import Struct, field
@@ -30,7 +31,7 @@ Agent = tuple[str, str]
 
 
 class Batch(Struct):
-    """Rows in the column order of ``sql``; ``plans`` are those that may not be in the database yet."""
+    """Rows in the column order of ``sql``; ``plans`` are those that may not be in the database, or not for long."""
 
     intents: list[Row] = field(default_factory=list)
     changes: list[Row] = field(default_factory=list)
@@ -64,12 +65,12 @@ def cursor_demand(writes: Writes) -> list[Row]:
     return [(*key, grows) for key, grows in sorted(counts.items())]
 
 
-def build(writes: Writes, plans: Plans, starts: dict[Agent, int]) -> Batch:
+def build(writes: Writes, plans: Plans, starts: dict[Agent, int], now: datetime) -> Batch:
     """All rows of ``writes``; the first fresh delivery of an agent gets ``starts[agent] + 2``, and so on."""
     batch = Batch()
     for new in writes.new:
         intent = new.intent
-        if intent.plan_digest not in batch.learnt and plans.get(intent.plan_digest) is None:
+        if intent.plan_digest not in batch.learnt and not plans.kept(intent.plan_digest, now):
             batch.learnt[intent.plan_digest] = intent.plan
             batch.plans.append((intent.plan_digest, encode_plan(intent.plan)))
         batch.intents.append(intent_row(intent, new.wake_at, _cursor(new, intent, starts)))

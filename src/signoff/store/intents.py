@@ -1,13 +1,16 @@
 """Reading intents: always a committed state, on connections of their own, never in a writer's way."""
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from signoff.store import sql
 from signoff.store.database import Database, plans_of
 from signoff.store.rows import Row, event_row, maybe_moment, micros, stored
 from signoff.store.work import EventRow, Filter, Stored
+
+# Far longer than servers trust that a plan is kept (``rows.Plans``), or read one whose intent they have just read.
+PLANS_KEPT: Final = timedelta(days=1)
 
 
 class Intents:
@@ -75,13 +78,26 @@ class Intents:
         return {row[0]: row[1] for row in await self._db.read(sql.COUNTS, workspace=workspace)}
 
     async def forget(self, final_before: datetime, limit: int) -> int:
-        """Delete up to ``limit`` intents that became final before then, with all that is theirs; how many."""
+        """Delete up to ``limit`` intents that became final before then, with all that is theirs; how many.
+
+        Their plans follow by ``forget_plans``, a day later, unless something else names them.
+        """
         rows = await self._db.read(sql.FORGETTABLE, before=micros(final_before), limit=limit)
         if not rows:
             return 0
-        ids = [row[0] for row in rows]
-        deleted = await self._db.write(*((statement, {"ids": ids}) for statement in sql.FORGET))
-        return len(deleted[-1])
+        values = {
+            "ids": [row[0] for row in rows],
+            "plans": sorted({row[1] for row in rows}),
+            "forget_at": micros(await self._db.now() + PLANS_KEPT),
+        }
+        *_, deleted, _ = await self._db.write(*((statement, values) for statement in sql.FORGET))
+        return len(deleted)
+
+    async def forget_plans(self, limit: int) -> int:
+        """Delete up to ``limit`` plans that nothing names any more; how many were looked at."""
+        values = {"now": micros(await self._db.now()), "limit": limit}
+        named, deleted = await self._db.write(*((statement, values) for statement in sql.FORGET_PLANS))
+        return len(named) + len(deleted)
 
     async def next_wake(self) -> datetime | None:
         """The next moment at which time alone can change any intent."""

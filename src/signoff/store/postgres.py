@@ -134,7 +134,7 @@ class PostgresStore(Store):
                 with committing():
                     learnt = await self._save(db, found, writes)
         for digest, plan in learnt.items():
-            self.plans.put(digest, plan)
+            self.plans.put(digest, plan, found.now)
 
     async def _find(self, db: Any, want: Want) -> Found:
         found = Found(_NEVER, {}, {}, [], [])
@@ -181,7 +181,8 @@ class PostgresStore(Store):
     async def _save(self, db: Any, found: Found, writes: Writes) -> dict[str, Plan]:
         demand = cursor_demand(writes)
         # The counters are known only to the statement itself: cursors are counted down from their ends to 0.
-        batch = build(writes, self.plans, {(workspace, agent): -grows for workspace, agent, grows in demand})
+        starts = {(workspace, agent): -grows for workspace, agent, grows in demand}
+        batch = build(writes, self.plans, starts, found.now)
         statement = own.save(batch, demand, micros(found.now))
         if statement is not None:
             text, values = statement

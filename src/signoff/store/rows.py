@@ -53,12 +53,21 @@ def plan_digest(plan: Plan) -> str:
     return hashlib.sha256(encode_plan(plan)).hexdigest()
 
 
+# For so long a server trusts that a plan that it wrote is kept; then it says once more that the plan is needed.
+TRUST: Final = timedelta(minutes=10)
+
+
 class Plans:
-    """Decoded plans by digest, the least recently used dropped first. What is in here is in the database."""
+    """Decoded plans by digest, the least recently used dropped first.
+
+    What is in here was in the database. Only ``kept`` says that it still is and stays for now: another server may
+    forget a plan that nothing names any more.
+    """
 
     def __init__(self, limit: int = 1024) -> None:
         self._limit = limit
         self._plans: dict[str, Plan] = {}
+        self._kept_at: dict[str, datetime] = {}
         self._lock = Lock()
 
     def get(self, digest: str) -> Plan | None:
@@ -68,11 +77,22 @@ class Plans:
                 self._plans[digest] = plan
             return plan
 
-    def put(self, digest: str, plan: Plan) -> None:
+    def put(self, digest: str, plan: Plan, kept_at: datetime | None = None) -> None:
+        """kept_at: the time in the transaction that wrote it, which is committed."""
         with self._lock:
             self._plans[digest] = plan
+            if kept_at is not None:
+                self._kept_at[digest] = kept_at
             if len(self._plans) > self._limit:
-                del self._plans[next(iter(self._plans))]
+                oldest = next(iter(self._plans))
+                del self._plans[oldest]
+                self._kept_at.pop(oldest, None)
+
+    def kept(self, digest: str, now: datetime) -> bool:
+        """Whether an intent may name the plan without writing it again."""
+        with self._lock:
+            kept_at = self._kept_at.get(digest)
+        return kept_at is not None and kept_at <= now < kept_at + TRUST
 
     def known(self, digests: set[str]) -> dict[str, Plan]:
         """Those of ``digests`` that are in here."""

@@ -87,7 +87,11 @@ OUTBOX: Final = Table(
     },
 )
 
-KEEP_PLAN: Final = "on conflict (digest) do nothing"
+# What is named anew may not be forgotten. The row is locked even where nothing changes, so whoever forgets plans
+# comes before this, and the plan is written again, or after it, and sees what names it.
+KEEP_PLAN: Final = """
+on conflict (digest) do update set forget_at = null where plans.forget_at is not null
+"""
 NEXT_CURSORS: Final = """
 on conflict (workspace, agent) do update set seq = cursors.seq + excluded.seq returning workspace, agent, seq
 """
@@ -174,7 +178,7 @@ update intents set cursor = (
 # ---- forgetting
 
 FORGETTABLE: Final = """
-select id from intents
+select id, plan from intents
 where status in ('COMPLETED', 'FAILED', 'CANCELED', 'TIMED_OUT') and updated_at < :before
 order by updated_at limit :limit
 """
@@ -185,6 +189,24 @@ FORGET: Final = (
     "delete from outbox where intent_id in :ids",
     "delete from messages where intent_id in :ids",
     "delete from intents where id in :ids returning id",
+    # Locked in order, as batches that name plans lock them, and last, for those lock intents first.
+    """
+    with named as materialized (select digest from plans where digest in :plans order by digest for update)
+    update plans set forget_at = :forget_at where digest in (select digest from named)
+    """,
+)
+_DUE_PLANS: Final = """
+with due as materialized (
+    select digest from plans where forget_at <= :now order by forget_at limit :limit for update skip locked
+)"""
+_NAMED: Final = """(exists (select 1 from intents where intents.plan = plans.digest)
+    or exists (select 1 from workflows where workflows.plan_digest = plans.digest))"""
+# Whatever still names a plan says so again when it goes itself.
+FORGET_PLANS: Final = (
+    f"{_DUE_PLANS} update plans set forget_at = null where digest in (select digest from due) and {_NAMED}"
+    " returning digest",
+    f"{_DUE_PLANS} delete from plans where digest in (select digest from due) and not {_NAMED}"
+    " returning digest",
 )
 FORGET_REPLIES: Final = """
 with over as materialized (
@@ -220,7 +242,7 @@ select {OUTBOX_COLUMNS} from outbox where workspace = :workspace order by id des
 LATEST_VERSION: Final = """version = (
     select max(v.version) from workflows v where v.workspace = w.workspace and v.intent_type = w.intent_type
 )"""
-PUT_PLAN: Final = "insert into plans (digest, body) values (:digest, :body) on conflict (digest) do nothing"
+PUT_PLAN: Final = f"insert into plans (digest, body) values (:digest, :body) {KEEP_PLAN}"
 UPDATE_WORKSPACE: Final = """
 update workspaces set self_approval = :self_approval, positive_fallback = :positive_fallback, protected = :protected
 where id = :id

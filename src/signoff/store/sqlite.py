@@ -94,9 +94,9 @@ class SqliteStore(Store):
             self._held = None
 
     async def transact(self, want: Want, work: Work) -> None:
-        learnt = await self._writer.commit(lambda db: self._change(db, want, work))
+        learnt, now = await self._writer.commit(lambda db: self._change(db, want, work))
         for digest, plan in learnt.items():
-            self.plans.put(digest, plan)
+            self.plans.put(digest, plan, now)
 
     async def read(self, sql: str, **values: Any) -> list[Row]:
         if sql in QUICK and self._near is not None:
@@ -192,10 +192,10 @@ class SqliteStore(Store):
                 at = micros(self._wall())
                 _rows(db, (RECORD, {"version": step.version, "name": step.name, "applied_at": at}))
 
-    def _change(self, db: apsw.Connection, want: Want, work: Work) -> dict[str, Plan]:
+    def _change(self, db: apsw.Connection, want: Want, work: Work) -> tuple[dict[str, Plan], datetime]:
         now = self.clock(self._wall())
         found = self._find(db, want, now)
-        return self._save(db, only_locked(found, work(found)), now)
+        return self._save(db, only_locked(found, work(found)), now), now
 
     def _find(self, db: apsw.Connection, want: Want, now: datetime) -> Found:
         found = Found(now, {}, {}, [], [])
@@ -225,7 +225,7 @@ class SqliteStore(Store):
         for workspace, agent, grows in cursor_demand(writes):
             [(_, _, end)] = db.execute(_NEXT_CURSOR, (workspace, agent, grows))
             starts[workspace, agent] = end - grows
-        batch = build(writes, self.plans, starts)
+        batch = build(writes, self.plans, starts, now)
         for statement, rows in (
             (_INSERT_PLAN, batch.plans),
             (_INSERT_INTENT, batch.intents),

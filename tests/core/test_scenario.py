@@ -172,6 +172,12 @@ def test_compiling_raises_the_first_problem() -> None:
     assert refusal.value.field == "intent.type"
 
 
+def test_a_step_that_no_route_leads_to_is_a_warning() -> None:
+    """Published bundles are taken as they are; what would never run is said."""
+    first = {**SIGN, "step_id": "first", "on_success": "end"}
+    assert "workflow.steps: no route leads to step 'sign', so it will never run." in warnings_of(first, SIGN)
+
+
 def test_unknown_fields_are_warnings_with_a_suggestion() -> None:
     warnings = warnings_of({**SIGN, "require_approval": True}, model="A", intent=intent(paylod={}))
     assert (

@@ -1,10 +1,10 @@
 """How a request gets its plan in a workspace: whose workflow, which agents and people; what is refused."""
 
-import json
 from typing import Any
 
 import pytest
 
+from signoff.core.charter import Charter, WorkflowWish, compile_charter
 from signoff.core.direct import compile_direct
 from signoff.core.errors import Forbidden, Invalid
 from signoff.core.model import ActorKind
@@ -25,9 +25,9 @@ def workflow(*steps: dict[str, Any], name: str = "change", intent_type: str = CH
 
 
 async def apply(works: Works, source: dict[str, Any], **options: Any) -> Any:
-    return await works.registry.apply_workflow(
-        ROOT, compile_workflow(source), json.dumps(source).encode(), **options
-    )
+    charter = Charter(workflows=(WorkflowWish(compile_workflow(source), source),))
+    [planned] = await works.registry.apply(options.pop("by", ROOT), charter, **options)
+    return planned
 
 
 async def direct(works: Works, **body: Any) -> Submission:
@@ -61,10 +61,10 @@ async def test_the_types_workflow_governs_whatever_the_request_says(works: Works
 
 async def test_a_workflow_under_way_keeps_its_plan_when_a_new_version_is_applied(works: Works) -> None:
     await settle(works)
-    assert (await apply(works, workflow(VALIDATE, APPROVE))).workflow.version == 1
+    assert (await apply(works, workflow(VALIDATE, APPROVE))).entry.version == 1
     before = await direct(works)
     done = await works.engine.submit(SERVICE, before)
-    assert (await apply(works, workflow(APPROVE))).workflow.version == 2
+    assert (await apply(works, workflow(APPROVE))).entry.version == 2
     assert [step.id for step in (await direct(works)).plan.steps] == ["approve"]
     assert done.change is not None
     stored = await works.intent(done.change.after.id)
@@ -73,18 +73,18 @@ async def test_a_workflow_under_way_keeps_its_plan_when_a_new_version_is_applied
 
 async def test_applying_the_same_again_or_trying_it_out_changes_nothing(works: Works) -> None:
     await settle(works)
-    assert (await apply(works, workflow(APPROVE), dry_run=True)).changed
+    assert (await apply(works, workflow(APPROVE), dry_run=True)).action == "create"
     assert await works.store.directory.workflows(WORKSPACE) == []
-    assert (await apply(works, workflow(APPROVE))).changed
+    assert (await apply(works, workflow(APPROVE))).action == "create"
     again = await apply(works, workflow(APPROVE))
-    assert (again.changed, again.workflow.version) == (False, 1)
+    assert (again.action, again.entry.version) == ("unchanged", 1)
 
 
 async def test_only_owners_and_admins_apply_workflows(works: Works) -> None:
     await settle(works)
     for actor in (ANN, SERVICE, person("max", "member"), person("aud", "auditor")):
         with pytest.raises(Forbidden):
-            await works.registry.apply_workflow(actor, compile_workflow(workflow(APPROVE)), b"{}")
+            await apply(works, workflow(APPROVE), by=actor)
 
 
 async def test_where_nobody_could_decide_the_request_is_refused_with_the_step_and_the_remedy(
@@ -95,7 +95,7 @@ async def test_where_nobody_could_decide_the_request_is_refused_with_the_step_an
         "nobody_eligible",
         "steps.approve.human.approvers",
     )
-    assert (await code_of(direct(works, human_task={})))[0] == "nobody_eligible"
+    assert await code_of(direct(works, human_task={})) == ("nobody_eligible", "human_task")
     bob = {"id": "approve", "human": {"type": "approval", "approvers": ["bob@acme.example"]}}
     with pytest.raises(Invalid, match=r"bob@acme\.example") as refusal:
         await apply(works, workflow(bob))
@@ -161,7 +161,45 @@ async def test_a_cycle_without_exit_is_refused_and_one_with_an_exit_is_not(works
     way_out = workflow(
         {**VALIDATE, "on_success": "approve"}, {**APPROVE, "on_success": "validate", "on_failure": "end"}
     )
-    assert (await apply(works, way_out)).changed
+    assert (await apply(works, way_out)).action == "create"
+
+
+async def test_a_step_that_no_route_leads_to_is_refused(works: Works) -> None:
+    """An approval that is routed around would look like one, and never be asked for."""
+    await settle(works)
+    run = {"id": "run", "agent": "runner"}
+    around = workflow({**VALIDATE, "on_success": "run"}, APPROVE, run)
+    assert await code_of(apply(works, around)) == ("unreached_step", "steps.approve")
+    for way in ({"on_failure": "approve"}, {"on_timeout": "approve", "deadline": "1h"}):
+        assert (await apply(works, workflow({**VALIDATE, "on_success": "run", **way}, APPROVE, run))).entry
+    # Back to the agent before: the way that a request for changes takes without being told.
+    review = {"id": "review", "human": {"type": "review"}, "on_success": "end"}
+    rework = {"id": "rework", "agent": "writer"}
+    assert (await apply(works, workflow({**VALIDATE, "on_success": "review"}, rework, review))).entry
+    sign = {"id": "sign", "human": {"type": "approval"}, "on_success": "end"}
+    lost = workflow({**VALIDATE, "on_success": "sign"}, rework, sign)
+    assert await code_of(apply(works, lost)) == ("unreached_step", "steps.rework")
+
+
+async def test_a_step_that_only_a_policys_silence_leads_to_is_reached(works: Works) -> None:
+    await settle(works)
+    policy = {"deadline": "1h", "on_timeout": "goto:clean", "approve": [{"any": ["role:approver"]}]}
+    gate = {"id": "approve", "human": {"policy": "quiet"}, "on_success": "end"}
+    clean = {"id": "clean", "agent": "cleaner"}
+    charter = compile_charter({"policies": {"quiet": policy}, "workflows": [workflow(gate, clean)]})
+    assert [planned.action for planned in await works.registry.apply(ROOT, charter)] == ["create", "create"]
+
+
+async def test_the_hint_at_a_ring_says_what_to_do(works: Works) -> None:
+    await settle(works)
+    with pytest.raises(Invalid) as one:
+        await apply(works, workflow({**APPROVE, "on_success": "approve"}))
+    assert one.value.hint == "Give step 'approve' a route to 'end', or to a step that gets there."
+    with pytest.raises(Invalid) as both:
+        await apply(
+            works, workflow({**VALIDATE, "on_success": "approve"}, {**APPROVE, "on_success": "validate"})
+        )
+    assert both.value.hint == "Give one of validate, approve a route to 'end', or to a step that gets there."
 
 
 async def test_a_form_that_is_no_schema_is_refused_and_no_reference_is_fetched(works: Works) -> None:

@@ -192,7 +192,13 @@ async def test_an_admin_asks_others_and_only_an_admin(web: World) -> None:
     task_id = await gate(web)
     path = f"/v1/tasks/{task_id}/reassign"
     assert (await web.post(path, {"to": ["emma@acme.example"]}, "ann")).code == "admin_required"
-    assert (await web.post(path, {"to": ["team:nope"]}, "oscar")).code == "unknown_team"
+    for to, code in (
+        ([], "validation_error"),
+        (["team:nope"], "unknown_team"),
+        (["nobody"], "nobody_eligible"),
+    ):
+        refused = await web.post(path, {"to": to}, "oscar")
+        assert (refused.code, refused.json["error"]["field"]) == (code, "to")
     assert (await web.post(path, {"to": ["person:Emma@acme.example"]}, "oscar")).status == 200
     assert (await decide(web, task_id, "ann")).code == "not_an_approver"
     assert (await decide(web, task_id, "emma")).status == 200

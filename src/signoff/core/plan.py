@@ -147,7 +147,38 @@ def _check_exits(plan: Plan) -> None:
             "cycle_without_exit",
             f"From step {stuck[0]!r} no route leads to the end.",
             field=f"steps.{stuck[0]}",
-            hint=f"Route one of {', '.join(stuck)} to 'end' or to a step that gets there.",
+            hint=f"Give {_one_of(stuck)} a route to 'end', or to a step that gets there.",
+        )
+
+
+def _one_of(steps: list[str]) -> str:
+    return f"one of {', '.join(steps)}" if len(steps) > 1 else f"step {steps[0]!r}"
+
+
+def unreached(plan: Plan) -> list[str]:
+    """The steps that no route leads to, in order."""
+    reached: set[str] = set()
+    ahead = [plan.entry or plan.steps[0].id]
+    while ahead:
+        step = plan.by_id.get(ahead.pop())  # none: the end
+        if step is None or step.id in reached:
+            continue
+        reached.add(step.id)
+        targets = [plan.after_success(step), step.on_failure, step.on_timeout, step.on_changes]
+        if isinstance(step, HumanStep) and "changes_requested" in step.task.outcomes:
+            targets.append(plan.after_changes(step))
+        ahead += [target for target in targets if target]
+    return [step.id for step in plan.steps if step.id not in reached]
+
+
+def refuse_unreached(plan: Plan) -> None:
+    """Raise Invalid where a step could never run: an approval that is routed around must not look like one."""
+    if lost := unreached(plan):
+        raise Invalid(
+            "unreached_step",
+            f"No route leads to step {lost[0]!r}, so it would never run.",
+            field=f"steps.{lost[0]}",
+            hint="Route a step to it, or take it out.",
         )
 
 

@@ -25,7 +25,17 @@ from signoff.core.direct import (
 )
 from signoff.core.errors import Invalid
 from signoff.core.fields import Fields, Problems, document, suggestion
-from signoff.core.plan import MAX_STEPS, AgentStep, DelayStep, HumanStep, NotifyStep, Plan, Step, check_plan
+from signoff.core.plan import (
+    MAX_STEPS,
+    AgentStep,
+    DelayStep,
+    HumanStep,
+    NotifyStep,
+    Plan,
+    Step,
+    check_plan,
+    unreached,
+)
 
 _TOP: Final = (
     "scenario_id", "title", "description", "idempotency_key", "agents", "humans", "workflow", "intent",
@@ -165,7 +175,11 @@ def _plan(top: Fields, cast: Cast, intent: Fields, problems: Problems) -> Plan:
         steps = [] if problems else problems.attempt(lambda: _implied(bundle)) or []
         direct = len(steps) == 1 and isinstance(steps[0], AgentStep)
     plan = Plan(steps=tuple(steps), entry=entry, source="scenario", direct=direct)
-    return plan if problems else problems.attempt(lambda: check_plan(plan)) or Plan()
+    if problems or problems.attempt(lambda: check_plan(plan)) is None:
+        return Plan()
+    for step_id in unreached(plan):
+        intent.warnings.append(f"workflow.steps: no route leads to step {step_id!r}, so it will never run.")
+    return plan
 
 
 def _implied(bundle: _Bundle) -> list[Step]:

@@ -16,7 +16,7 @@ from signoff.core.errors import Conflict, Forbidden, Invalid
 from signoff.core.ids import uuid7
 from signoff.core.model import Actor, ActorKind
 from signoff.core.people import Absence, Rotation, Team
-from signoff.core.plan import Plan
+from signoff.core.plan import Plan, refuse_unreached
 from signoff.core.policy import Policy
 from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory, NamedPolicy, Snapshot
@@ -169,7 +169,8 @@ class Charters:
 
     async def _workflow(self, draft: Draft, wish: WorkflowWish) -> None:
         template = wish.template
-        freeze(template.plan, draft.book)
+        frozen, _ = freeze(template.plan, draft.book)
+        refuse_unreached(frozen)  # not before: a policy may bring a route
         digest = plan_digest(template.plan)
         present = draft.book.workflows.get(template.intent_type)
         before = shown_flow(present) if present else None

@@ -29,6 +29,7 @@ from signoff.engine.staffing import (
     spelled,
     stage_name,
 )
+from signoff.store.entries import Workflow
 from signoff.store.rows import plan_digest
 from signoff.store.store import Store
 
@@ -87,12 +88,9 @@ class Planner:
         workflow = book.workflows.get(request.intent_type)
         plan, warnings = request.plan, request.warnings
         if workflow is not None:
-            stored = await self._store.directory.get_plan(workflow.plan_digest)
-            if stored is None:
-                raise Invalid("workflow_broken", f"The plan of workflow {workflow.name!r} is not stored.")
+            plan = await self.plan_of(workflow)
             if request.plan.has_gate:
                 warnings = (*warnings, f"human_task is ignored: workflow {workflow.name!r} governs this type")
-            plan = stored
         behind = _behalf(request, book)
         frozen, digest_of_plan, more = self._frozen(plan, book, tuple(dict.fromkeys((*side, *behind))))
         return Submission(
@@ -109,6 +107,13 @@ class Planner:
             deadline_at=request.deadline_at,
             warnings=(*warnings, *more),
         )
+
+    async def plan_of(self, workflow: Workflow) -> Plan:
+        """The plan of a workflow in force, as it was compiled when it was applied."""
+        plan = await self._store.directory.get_plan(workflow.plan_digest)
+        if plan is None:
+            raise Invalid("workflow_broken", f"The plan of workflow {workflow.name!r} is not stored.")
+        return plan
 
     async def scenario(
         self, workspace: str, scenario: Scenario, payload: bytes, digest: str, side: Side = ()
@@ -173,8 +178,11 @@ def _asking(step: HumanStep, plan: Plan, book: Snapshot, side: Side, warnings: l
     _check_fallback(step, book)
     barred = barred_from(task, book, side)
     strict = plan.source.startswith("workflow")
+    field = f"steps.{step.id}.human.{'policy' if task.policy else 'approvers'}"
+    if plan.source == "intent":  # whose step is ours: its caller wrote human_task
+        field = "human_task"
     stages = tuple(
-        _staffed(number, step, book, barred, None if strict else warnings)
+        _staffed(number, step, field, book, barred, None if strict else warnings)
         for number in range(len(task.stages))
     )
     rungs = tuple(replace(rung, to=spelled(rung.to)) for rung in task.escalate)
@@ -217,14 +225,18 @@ def _check_fallback(step: HumanStep, book: Snapshot) -> None:
 
 
 def _staffed(
-    number: int, step: HumanStep, book: Snapshot, barred: frozenset[str], warnings: list[str] | None
+    number: int,
+    step: HumanStep,
+    field: str,
+    book: Snapshot,
+    barred: frozenset[str],
+    warnings: list[str] | None,
 ) -> Stage:
     """The stage, if enough people can decide it; refused otherwise. In AXP's requests (``warnings``) names that nobody
     here has fall back to owners and admins.
     """
     stage = step.task.stages[number]
     stage = replace(stage, approvers=spelled(stage.approvers))
-    field = f"steps.{step.id}.human.{'policy' if step.task.policy else 'approvers'}"
     if warnings is None:
         refuse_unknown_teams(stage.approvers, book, field)
     elif stage.approvers and not decidable(stage, book):

@@ -8,35 +8,27 @@ import secrets
 from datetime import timedelta
 from typing import Any, Final
 
-import msgspec
 from msgspec.structs import replace
 
 from signoff.core.access import RUNNING
 from signoff.core.address import canonical, is_internal, slug
-from signoff.core.charter import Charter, PersonWish, WorkflowWish
+from signoff.core.charter import Charter, PersonWish
 from signoff.core.errors import Forbidden, Invalid, NotFound
 from signoff.core.ids import uuid7
 from signoff.core.model import Actor, ActorKind
 from signoff.core.plan import AgentStep
 from signoff.core.standing import ROLES
 from signoff.core.workflow import WorkflowTemplate
-from signoff.engine.charter import UNCHANGED, Charters, Planned
+from signoff.engine.charter import Charters, Planned
 from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory
 from signoff.engine.keys import Keys, NewKey
 from signoff.engine.proposals import Proposal, Proposals
-from signoff.store.entries import Account, ApiKey, Person, Workflow
+from signoff.store.entries import Account, ApiKey, Person
 from signoff.store.store import Store
 
 DELIVERY_MODES: Final = ("stream", "poll", "http", "inbox")
 _LONGEST_NAME: Final = 255
-
-
-class Applied(msgspec.Struct, frozen=True):
-    """A workflow as it stands after an apply; ``changed`` is False when it stood so before."""
-
-    workflow: Workflow
-    changed: bool
 
 
 class Registry:
@@ -227,16 +219,6 @@ class Registry:
         return await self._keys.revoke(actor.workspace, key_id)
 
     # -- workflows
-
-    async def apply_workflow(
-        self, actor: Actor, template: WorkflowTemplate, source: bytes, dry_run: bool = False
-    ) -> Applied:
-        """Make this the workflow of its intent type, as a new version unless it is the present one already."""
-        wish = WorkflowWish(template, msgspec.json.decode(source))
-        [planned] = await self.apply(actor, Charter(workflows=(wish,)), dry_run)
-        if not isinstance(planned.entry, Workflow):
-            raise TypeError("a workflow was not taken up")
-        return Applied(planned.entry, planned.action != UNCHANGED)
 
     async def _register_agents(self, actor: Actor, template: WorkflowTemplate) -> None:
         """Agents that the workflow names exist from now on (without a key), so that their bare names mean them."""

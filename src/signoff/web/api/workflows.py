@@ -1,7 +1,10 @@
 """Workflows: a file in the user's repository, applied. The same template applied twice changes nothing."""
 
+from signoff.core.charter import Charter, WorkflowWish
 from signoff.core.errors import NotFound
+from signoff.core.plan import Plan
 from signoff.core.workflow import compile_workflow
+from signoff.engine.charter import UNCHANGED
 from signoff.engine.directory import Snapshot
 from signoff.engine.planning import plan_summary
 from signoff.store.entries import Workflow
@@ -19,22 +22,22 @@ from signoff.web.call import Call
 
 async def apply(call: Call) -> AppliedOut:
     """POST /v1/workflows"""
-    body = strict.parse_object(call.body)
-    template = compile_workflow(body.value)
+    source = strict.parse_object(call.body).value
+    template = compile_workflow(source)
     dry_run = call.flag("dry_run")
-    source = strict.canonical(body.value, plain=body.plain)
-    applied = await call.parts.registry.apply_workflow(call.actor, template, source, dry_run)
-    book = await book_of(call)
-    shown = workflow_out(
-        applied.workflow, plan_summary(template.plan), book.display(applied.workflow.applied_by)
-    )
-    return AppliedOut(changed=applied.changed, dry_run=dry_run, workflow=shown)
+    charter = Charter(workflows=(WorkflowWish(template, source),))
+    [planned] = await call.parts.registry.apply(call.actor, charter, dry_run)
+    if not isinstance(planned.entry, Workflow):
+        raise TypeError("a workflow was not taken up")
+    shown = _shown(planned.entry, template.plan, await book_of(call))
+    return AppliedOut(changed=planned.action != UNCHANGED, dry_run=dry_run, workflow=shown)
 
 
 async def page(call: Call) -> Workflows:
     """GET /v1/workflows"""
     book = await book_of(call)
-    return Workflows(workflows=[_shown(workflow, book) for workflow in book.workflows.values()])
+    plan_of = call.parts.planner.plan_of
+    return Workflows(workflows=[_shown(flow, await plan_of(flow), book) for flow in book.workflows.values()])
 
 
 async def get(call: Call) -> WorkflowAnswer:
@@ -45,10 +48,9 @@ async def get(call: Call) -> WorkflowAnswer:
         raise NotFound(
             "workflow_not_found", f"No workflow is in force for {call.params['intent_type'][:128]!r}."
         )
-    return WorkflowAnswer(workflow=_shown(workflow, book))
+    return WorkflowAnswer(workflow=_shown(workflow, await call.parts.planner.plan_of(workflow), book))
 
 
-def _shown(workflow: Workflow, book: Snapshot) -> WorkflowOut:
-    """As it is shown: the steps from the source it was applied with."""
-    plan = compile_workflow(strict.parse(workflow.source).value).plan
+def _shown(workflow: Workflow, plan: Plan, book: Snapshot) -> WorkflowOut:
+    """As it is shown: the steps as they were compiled when it was applied, whatever a later release makes of them."""
     return workflow_out(workflow, plan_summary(plan), book.display(workflow.applied_by))

@@ -9,10 +9,8 @@ from signoff.core.access import RUNNING
 from signoff.core.errors import Forbidden, Invalid, Refused
 from signoff.core.model import ActorKind
 from signoff.core.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Step
-from signoff.core.workflow import compile_workflow
 from signoff.engine.directory import Snapshot
 from signoff.store.entries import Account, Person
-from signoff.web import strict
 from signoff.web.call import Page
 from signoff.web.inbox.door import Visit
 
@@ -24,11 +22,11 @@ async def workflows(visit: Visit) -> Page:
     book = await visit.parts.directory.of(visit.actor.workspace)
     rows = []
     for workflow in sorted(book.workflows.values(), key=lambda w: w.name):
-        template = compile_workflow(strict.parse(workflow.source).value)
+        plan = await visit.parts.planner.plan_of(workflow)
         rows.append({
             "workflow": workflow,
             "by": book.display(workflow.applied_by),
-            "steps": [{"id": step.id, "says": _does(step, book)} for step in template.plan.steps],
+            "steps": [{"id": step.id, "says": _does(step, book)} for step in plan.steps],
             "source": msgspec.json.format(workflow.source, indent=2).decode(),
         })  # fmt: skip
     return await visit.page("workflows.html", rows=rows)
@@ -53,7 +51,7 @@ async def agents(visit: Visit) -> Page:
     """GET /agents"""
     found = await visit.parts.registry.accounts(visit.actor)
     book = await visit.parts.directory.of(visit.actor.workspace)
-    now, live, work = visit.parts.clock.now(), dict[str, int](), _given_work(book)
+    now, live, work = visit.parts.clock.now(), dict[str, int](), await _given_work(visit, book)
     for key in await visit.parts.registry.keys(visit.actor):
         usable = key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
         live[key.actor_id] = live.get(key.actor_id, 0) + usable
@@ -69,11 +67,11 @@ async def agents(visit: Visit) -> Page:
     return await visit.page("agents.html", rows=rows)
 
 
-def _given_work(book: Snapshot) -> dict[str, list[str]]:
+async def _given_work(visit: Visit, book: Snapshot) -> dict[str, list[str]]:
     """The workflows that give an agent work, by its address."""
     found: dict[str, list[str]] = {}
     for flow in sorted(book.workflows.values(), key=lambda flow: flow.name):
-        steps = compile_workflow(strict.parse(flow.source).value).plan.steps
+        steps = (await visit.parts.planner.plan_of(flow)).steps
         for address in {book.resolve(step.agent) for step in steps if isinstance(step, AgentStep)}:
             found.setdefault(address, []).append(flow.name)
     return found

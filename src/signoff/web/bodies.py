@@ -11,6 +11,7 @@ import msgspec
 
 from signoff.core.errors import Invalid
 from signoff.web import strict
+from signoff.web.plainly import plainly
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -74,10 +75,10 @@ def _invalid(kind: type[msgspec.Struct], problem: str) -> Invalid:
     missing = re.search(r"missing required field `(\w+)`", text)
     if missing:
         field = f"{field}.{missing[1]}" if field else missing[1]
-    text = text[:300]
+    text = plainly(text)[:300]
     return Invalid(
         "validation_error",
-        f"{field}: {text}." if field else f"{text}.",
+        f"{field}: {text}." if field else f"The body {text}.",
         field=field or None,
         details={"errors": [{"field": field, "message": text}]},
     )

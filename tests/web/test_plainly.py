@@ -1,0 +1,64 @@
+"""A value that does not fit is named in words that need no knowledge of Python."""
+
+import re
+from typing import Annotated, Any
+
+import msgspec
+import pytest
+from msgspec import Meta
+
+from signoff.core.errors import Invalid
+from signoff.web.bodies import ours
+from tests.web.world import World
+
+
+class Inner(msgspec.Struct):
+    name: str
+
+
+class Body(msgspec.Struct, forbid_unknown_fields=True):
+    text: Annotated[str, Meta(min_length=1, max_length=3)] | None = None
+    word: Annotated[str, Meta(pattern="^a")] = "a"
+    count: Annotated[int, Meta(ge=1, le=5)] = 1
+    size: Annotated[float, Meta(gt=0, lt=2.5)] = 1
+    on: bool = True
+    many: Annotated[list[str], Meta(min_length=1, max_length=2)] | None = None
+    inner: Inner | None = None
+    either: float | str = ""
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({"text": 3}, "text: must be text or null, and is a whole number."),
+        ({"text": ""}, "text: must be text of at least 1 character."),
+        ({"text": "long"}, "text: must be text of at most 3 characters."),
+        ({"word": "b"}, "word: must be text matching regex '^a'."),
+        ({"word": None}, "word: must be text, and is null."),
+        ({"count": 0}, "count: must be a whole number of at least 1."),
+        ({"count": 6}, "count: must be a whole number of at most 5."),
+        ({"count": 1.5}, "count: must be a whole number, and is a number."),
+        ({"size": 0}, "size: must be a number above 0."),
+        ({"size": 3}, "size: must be a number below 2.5."),
+        ({"on": "yes"}, "on: must be true or false, and is text."),
+        ({"many": []}, "many: must be a list of at least 1 entry."),
+        ({"many": ["a", "b", "c"]}, "many: must be a list of at most 2 entries."),
+        ({"many": [True]}, "many[0]: must be text, and is true or false."),
+        ({"inner": []}, "inner: must be an object or null, and is a list."),
+        ({"inner": {}}, "inner.name: is required."),
+        ({"either": {}}, "either: must be a number or text, and is an object."),
+    ],
+)
+def test_what_does_not_fit_is_said_plainly(value: dict[str, Any], said: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        ours(Body, msgspec.json.encode(value))
+    assert refused.value.message == said
+    assert not re.search(r"`|\b(str|int|float|bool|array)\b", refused.value.message)
+    [error] = refused.value.details["errors"]
+    assert f"{error['field']}: {error['message']}." == said
+
+
+async def test_the_words_reach_whoever_sent_the_request(web: World) -> None:
+    refused = await web.post("/v1/keys", {"name": 3}, "oscar")
+    assert refused.status == 422
+    assert "must be text" in refused.json["error"]["message"]

@@ -125,10 +125,15 @@ class Config:
         if not self.database:
             self._derive("database", f"sqlite:///{self.data / 'signoff.db'}")
         if not self.base_url and self.port:
-            self._derive("base_url", f"http://{_reachable(self.host)}:{self.port}")
+            self._derive("base_url", f"http://{reachable(self.host)}:{self.port}")
         self._derive("base_url", self.base_url.rstrip("/"))
         if self.allow_private_callbacks is None:
             self._derive("allow_private_callbacks", is_loopback(self.host))
+
+    @property
+    def shown_database(self) -> str:
+        """The database's address without its password."""
+        return _hide_password(self.database)
 
     def _derive(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
@@ -142,7 +147,7 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def _reachable(host: str) -> str:
+def reachable(host: str) -> str:
     """The host part of a link to a server that listens on ``host``."""
     if host in {"", "0.0.0.0", "::"}:  # noqa: S104 (compared, not bound)
         return "127.0.0.1"

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from signoff import __version__
 from signoff.channels import make_channels, make_console, make_slack
-from signoff.config import ROWS, Config
+from signoff.config import Config
 from signoff.core.durations import show_duration
 from signoff.core.errors import Busy
 from signoff.engine.audience import EMAIL, SLACK
@@ -180,8 +180,8 @@ class Server:
                 if left <= 0:
                     raise
                 if pause == _PAUSES[0]:
-                    shown = next(row for row in ROWS if row.name == "database").show(self.config.database)
-                    _log.warning("Waiting up to %s for %s. %s", show_duration(wait), shown, lost.message)
+                    shown = show_duration(wait), self.config.shown_database
+                    _log.warning("Waiting up to %s for %s. %s", *shown, lost.message)
             await asyncio.sleep(min(pause, left))
 
     async def stop(self) -> None:

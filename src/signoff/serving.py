@@ -15,7 +15,7 @@ from uvicorn.server import HANDLED_SIGNALS
 
 from signoff.bootstrap import bootstrap, update_url
 from signoff.charterfile import CharterFile, apply_charter, read_charter
-from signoff.config import Config
+from signoff.config import Config, reachable
 from signoff.core.errors import Refused
 from signoff.engine.clock import Clock
 from signoff.server import Line, Server
@@ -90,7 +90,7 @@ async def running(config: Config, line: Line = print, clock: Clock | None = None
         listener.close()
         raise
     try:
-        await _prepare(server, f"http://{_host(config.host)}:{listener.getsockname()[1]}", file)
+        await _prepare(server, f"http://{reachable(config.host)}:{listener.getsockname()[1]}", file)
     except BaseException:
         listener.close()
         await server.stop()
@@ -141,12 +141,6 @@ async def _login_url(server: Server) -> str:
             token = await server.parts.sessions.login_link(spaces[0].id, owner.id)
             return f"{server.base_url}/login/{token}"
     return f"{server.base_url}/"
-
-
-def _host(host: str) -> str:
-    if host in {"", "0.0.0.0", "::"}:  # noqa: S104
-        return "127.0.0.1"
-    return f"[{host}]" if ":" in host else host
 
 
 def _bind(config: Config) -> socket.socket:

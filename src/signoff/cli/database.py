@@ -10,7 +10,7 @@ from signoff.cli.extra import server_part
 from signoff.cli.failures import Code, Stop
 from signoff.cli.session import Session
 from signoff.cli.tree import Group
-from signoff.cli.up import configured, database_named, flags, shown_database
+from signoff.cli.up import configured, database_named, flags
 from signoff.cli.visible import visible
 
 
@@ -27,7 +27,7 @@ def _migrate(session: Session, /, **given: Any) -> None:
         from signoff.maintenance import migrate
     with database_named(config):
         migrate(config)
-    shown = visible(shown_database(config))
+    shown = visible(config.shown_database)
     session.out.one({"database": shown, "migrated": True}, "database", [f"up to date: {shown}"])
 
 
@@ -42,7 +42,7 @@ def _backup(session: Session, /, target: Path, **given: Any) -> None:
     with database_named(config):
         backup(config, target)
     session.out.one(
-        {"database": visible(shown_database(config)), "backup": str(target)}, "backup", [visible(target)]
+        {"database": visible(config.shown_database), "backup": str(target)}, "backup", [visible(target)]
     )
 
 

@@ -63,13 +63,8 @@ def database_named(config: Config) -> Iterator[None]:
     except Busy as busy:
         if busy.code != "database_unavailable":
             raise
-        hint = f"Check that {shown_database(config)} is right (--database, SIGNOFF_DATABASE_URL) and that it runs."
+        hint = f"Check that {config.shown_database} is right (--database, SIGNOFF_DATABASE_URL) and that it runs."
         raise Stop(Code.FAILURE, busy.message, hint) from busy
-
-
-def shown_database(config: Config) -> str:
-    """Its address without the password."""
-    return next(row for row in ROWS if row.name == "database").show(config.database)
 
 
 @click.pass_context
@@ -102,7 +97,7 @@ def banner(config: Config, url: str, inbox: str = "") -> str:
         "",
         f"  Address   {url}",
         f"  Inbox     {inbox or url + '/'}" + ("   signs you in, once" if "/login/" in inbox else ""),
-        f"  Database  {shown_database(config)}",
+        f"  Database  {config.shown_database}",
         f"  Key       {config.data / 'credentials.json'}",
         "",
         "Stop it with Ctrl-C.",

@@ -88,9 +88,25 @@ def test_the_links_lead_somewhere() -> None:
 
 
 def test_architecture_names_files_that_exist() -> None:
+    """A bare name stands behind its folder in the same paragraph or row."""
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
-    for name in re.findall(r"`((?:core|store|notify|engine|web|client|cli)/[\w/]+\.py)`", text):
-        assert (ROOT / "src" / "signoff" / name).exists(), name
+    package = ROOT / "src" / "signoff"
+    for line in re.split(r"\n(?=\|)|\n\n", text):
+        folders = [ROOT, package]
+        for name in re.findall(r"`([\w/]+(?:/|/\w+|\.py|\.md|\.lock))`", line):
+            found = [folder / name for folder in folders if (folder / name).exists()]
+            assert found, name
+            folders += [path for path in found if path.is_dir()]
+
+
+def test_architecture_names_functions_that_exist() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(\w+)\.(\w+)`", text)
+    calls = [(module, name) for module, name in named if name not in ("py", "md")]
+    assert len(calls) >= 7
+    for module, name in calls:
+        source = (ROOT / "src" / "signoff" / "core" / f"{module}.py").read_text(encoding="utf-8")
+        assert f"\ndef {name}(" in source, f"{module}.{name}"
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])

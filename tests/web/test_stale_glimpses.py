@@ -1,0 +1,66 @@
+"""Two servers on one database: what one remembers of a request may be old, and its answers are right all the same."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from signoff.engine.clock import FixedClock
+from signoff.store.store import Store
+from tests.web.world import World, world
+
+TYPE = "intent.pair.v1"
+PAIR = {
+    "policies": {"pair": {"approve": [{"any": ["role:approver"], "need": 2}]}},
+    "workflows": [
+        {
+            "workflow": "pair",
+            "intent_type": TYPE,
+            "steps": [{"id": "check", "agent": "validator"}, {"id": "ok", "human": {"policy": "pair"}}],
+        }
+    ],
+}
+
+
+@pytest.fixture
+async def other(web: World, store: Store, clock: FixedClock) -> AsyncIterator[World]:
+    async with world(store, clock, web.keys) as other:
+        yield other
+
+
+async def sent(web: World) -> str:
+    """A request that waits for its agent, remembered by ``web``; its id without the visit."""
+    assert (await web.post("/v1/apply", PAIR, "oscar")).status == 200
+    return (await web.send(intent_type=TYPE))[:-4]
+
+
+async def reported(by: World, first: str) -> None:
+    answer = await by.post(f"/v1/intents/{first}0001/resume", {"action": "complete", "ok": True}, "agent")
+    assert answer.status == 200, answer.text
+
+
+async def test_an_answer_names_the_votes_that_came_by_another_server(web: World, other: World) -> None:
+    first = await sent(web)
+    await reported(web, first)
+    assert (await other.answer(f"{first}0002", who="otto")).status == 200
+    said = await web.answer(f"{first}0002", who="ann")
+    assert {vote["person"] for vote in said["task"]["votes"]} == {"per_ann", "per_otto"}
+    assert said["intent"]["status"] == "COMPLETED"
+
+
+async def test_a_resume_means_what_the_request_waits_for_by_now(web: World, other: World) -> None:
+    first = await sent(web)
+    await reported(other, first)  # web still remembers that the agent has it
+    said = await web.post(f"/v1/intents/{first}0000/resume", {"outcome": "approved"}, "ann")
+    assert said.status == 200, said.text
+    assert [v["person"] for v in (await web.get(f"/v1/tasks/{first}0002"))["task"]["votes"]] == ["per_ann"]
+
+
+async def test_a_revised_payload_is_shown_by_whoever_acts_next(web: World, other: World) -> None:
+    first = await sent(web)
+    await reported(web, first)
+    changed = {"payload": {"migration": "another"}}
+    revised = await other.post(f"/v1/tasks/{first}0002/revise", changed, "ann")
+    assert revised.status == 200, revised.text
+    said = await web.post(f"/v1/intents/{first}0000/controls", {"controls_patch": {"a": 1}}, "ci")
+    now = (await web.get(f"/v1/intents/{first}0000"))["intent"]["payload"]
+    assert said["intent"]["payload"] == now == {"migration": "another"}

@@ -80,7 +80,7 @@ class Server:
         self.sessions = Sessions(self.store, self.keys, self.clock)
         self.timekeeper = Timekeeper(self.engine, self.store, self.clock)
         self._make_messages(config)
-        self.sweeper = Sweeper(self.store, self.clock, config.retention)
+        self.sweeper = Sweeper(self.store, self.recent, self.clock, config.retention)
         self._loops = [
             Loop("timekeeper", self.timekeeper.once),
             Loop("courier", self.courier.once, rest=0.02),

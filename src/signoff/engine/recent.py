@@ -50,6 +50,10 @@ class Recent:
         while len(self._kept) > LIMIT:
             self._kept.popitem(last=False)
 
+    def clear(self) -> None:
+        """Remember nothing: some of it may have been forgotten for good."""
+        self._kept.clear()
+
     def get(self, intent_id: str) -> Stored | None:
         """The intent as this process last left it; None when it is not among the last."""
         kept = self._kept.get(intent_id)

@@ -21,9 +21,12 @@ class Said:
 
     def __init__(self, failures: Sequence[Exception] = ()) -> None:
         self.times: list[list[str]] = []
+        self.ready = asyncio.Event()
+        self.ready.set()
         self._failures = list(failures)
 
     async def announce(self, words: Sequence[str]) -> None:
+        await self.ready.wait()
         if self._failures:
             raise self._failures.pop(0)
         self.times.append(list(words))
@@ -78,36 +81,45 @@ async def test_a_wait_that_is_cancelled_leaves_nothing_behind() -> None:
     assert feed.waiters == {}
 
 
-async def test_a_burst_is_announced_in_few_announcements_each_word_once() -> None:
+async def test_what_is_said_during_an_announcement_goes_into_the_next_each_word_once() -> None:
     said = Said()
-    feed = Feed(said.announce)
+    feed = Feed(said.announce, pause=0)
+    said.ready.clear()
     running = asyncio.create_task(feed.run())
     feed.publish([f"w{n}" for n in range(50)])
     await turns()
     for n in range(200):
         feed.publish([f"w{n % 50}", "again"])
         await turns(1)
-    deadline = asyncio.get_running_loop().time() + SOON
-    while len(said.times) < 2:
-        assert asyncio.get_running_loop().time() < deadline
-        await asyncio.sleep(0.005)
+    assert said.times == []
+    said.ready.set()
+    await turns(20)
     running.cancel()
     assert [len(words) for words in said.times] == [50, 51]
     assert said.times[1] == sorted(set(said.times[1]))
 
 
+async def test_after_an_announcement_there_is_a_pause() -> None:
+    said = Said()
+    feed = Feed(said.announce, pause=600)
+    running = asyncio.create_task(feed.run())
+    feed.publish(["first"])
+    await turns(20)
+    feed.publish(["second"])
+    await turns(20)
+    running.cancel()
+    assert said.times == [["first"]]
+
+
 @pytest.mark.parametrize("failure", [Busy("database_unavailable", "gone"), ValueError("a bug")])
 async def test_an_announcement_that_fails_is_not_the_last_one(failure: Exception) -> None:
     said = Said([failure])
-    feed = Feed(said.announce)
+    feed = Feed(said.announce, pause=0)
     running = asyncio.create_task(feed.run())
     feed.publish(["lost"])
     await turns()
     feed.publish(["heard"])
-    deadline = asyncio.get_running_loop().time() + SOON
-    while not said.times and not running.done():
-        assert asyncio.get_running_loop().time() < deadline
-        await asyncio.sleep(0.005)
+    await turns(20)
     assert not running.done()
     running.cancel()
     assert said.times == [["heard"]]

@@ -98,9 +98,10 @@ class Waiter:
 class Feed:
     """The in-process map word -> waiters, and the announcements to other replicas."""
 
-    def __init__(self, announce: Announce | None = None, reread: float = 20.0) -> None:
+    def __init__(self, announce: Announce | None = None, reread: float = 20.0, pause: float = _PAUSE) -> None:
         self.waiters: dict[str, set[Waiter]] = {}
         self.reread = reread
+        self._pause = pause
         self._announce = announce
         self._unsaid: set[str] = set()
         self._news = asyncio.Event()
@@ -156,4 +157,4 @@ class Feed:
                 log.info("%d announcements were lost: %s", len(words), busy)
             except Exception:
                 log.exception("announcing failed")
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(self._pause)

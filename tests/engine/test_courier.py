@@ -15,6 +15,7 @@ from standardwebhooks.webhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from signoff.core import commands as c
+from signoff.core.errors import Busy
 from signoff.core.model import ActorKind, Delivery, Hold, Status
 from signoff.engine.clock import Clock, FixedClock
 from signoff.engine.courier import Channels
@@ -225,6 +226,22 @@ async def test_an_agent_that_lost_its_address_misses_its_push(start: Start) -> N
         await works.carry()
         assert agent.got == []
         assert (await works.happened(intent.id))[-1] == "Lapsed"
+
+
+@pytest.mark.parametrize(("answer", "after"), [(202, "Accepted"), (500, "Lapsed")])
+async def test_news_of_a_push_that_cannot_be_written_now_is_not_lost(
+    start: Start, store: Store, answer: int, after: str
+) -> None:
+    async with sink(answer) as agent, start() as works:
+        _, plan = await pushed_agent(works, agent.url)
+        intent = await works.submit(plan)
+        full = Works(store, works.clock, works.channels, limit=0)
+        with pytest.raises(Busy, match="waiting to be written"):
+            await full.carry()
+        assert (await works.happened(intent.id))[-1] == "Delivered"
+        works.clock.move(timedelta(minutes=1))
+        await works.carry()
+        assert (await works.happened(intent.id))[-1] == after
 
 
 async def test_news_of_a_push_that_comes_after_the_end_changes_nothing(start: Start) -> None:

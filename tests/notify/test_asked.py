@@ -2,12 +2,15 @@
 
 from datetime import timedelta
 
+import pytest
+
 from signoff.core import commands as c
+from signoff.core.errors import Busy
 from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
 from tests.builders import OTTO
 from tests.notify.post import post
-from tests.notify.town import Escalation, Reminders, asked, email, town
+from tests.notify.town import Escalation, Reminders, Town, asked, email, town
 
 HOUR = timedelta(hours=1)
 
@@ -78,3 +81,17 @@ async def test_where_everybody_has_left_the_task_ends_as_undeliverable(
         assert (await it.happened(intent.id))[-3:] == ["Undelivered", "Decided", "Failed"]
         assert (await it.intent(intent.id)).ending == "undeliverable"
         assert [mail["To"] for mail in server.mails] == ["rita@acme.example"]  # that it ended, as who asked
+
+
+async def test_that_nobody_can_be_told_is_not_lost_where_it_cannot_be_written_now(
+    store: Store, clock: FixedClock
+) -> None:
+    async with post() as server, town(store, clock, email(server.url)) as it:
+        intent = await it.submit(asked("per_otto"))
+        await it.people_are(otto={"active": False})
+        with pytest.raises(Busy, match="waiting to be written"):
+            await Town(store, clock, it.personal, limit=0).carry()
+        assert (await it.happened(intent.id))[-1] == "TaskOpened"
+        clock.move(timedelta(minutes=1))
+        await it.carry()
+        assert (await it.intent(intent.id)).ending == "undeliverable"

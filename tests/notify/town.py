@@ -28,10 +28,11 @@ class Town(Works):
     """An engine whose courier knows people."""
 
     def __init__(
-        self, store: Store, clock: Clock, personal: Mapping[str, Personal], hook: str = "", **by_name: Any
-    ) -> None:
+        self, store: Store, clock: Clock, personal: Mapping[str, Personal], hook: str = "", limit: int = 4096,
+        **by_name: Any,
+    ) -> None:  # fmt: skip
         self.personal = dict(personal)
-        super().__init__(store, clock, Channels(by_name, Target(hook), personal=self.personal))
+        super().__init__(store, clock, Channels(by_name, Target(hook), personal=self.personal), limit=limit)
         self.sessions = Sessions(store, self.keys, clock)
         self.messenger = Messenger(
             self.engine, store, self.directory, self.sessions, clock, self.personal, lambda: BASE

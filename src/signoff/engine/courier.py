@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from signoff.core.commands import Accept, Command, Miss
-from signoff.core.errors import Refused
+from signoff.core.errors import Busy, Refused
 from signoff.core.ids import visit_ref
 from signoff.core.model import system
 from signoff.core.notices import Notice, NoticeKind
@@ -216,6 +216,8 @@ class Courier:
     async def _tell(self, row: Outgoing, notice: Notice, command: Command) -> None:
         try:
             await self._engine.handle(system(row.workspace), visit_ref(notice.intent, notice.visit), command)
+        except Busy:  # not heard: the row stays, or nothing would ever move this step on
+            raise
         except Refused as refusal:  # the intent moved on while its push was under way
             log.info("push for %s: %s", notice.intent, refusal)
 

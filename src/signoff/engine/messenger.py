@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from signoff.core.chain import unseal
 from signoff.core.commands import Unreachable
-from signoff.core.errors import NotFound, Refused
+from signoff.core.errors import Busy, NotFound, Refused
 from signoff.core.events import Answered, Fact
 from signoff.core.ids import visit_ref
 from signoff.core.model import Task, system
@@ -281,6 +281,8 @@ class Messenger:
             await self._engine.handle(
                 system(row.workspace), visit_ref(notice.intent, notice.visit), command, once
             )
+        except Busy:  # not heard: the row stays, or the ladder would stand still
+            raise
         except Refused as refusal:  # the intent moved on meanwhile
             log.info("unreachable %s: %s", notice.intent, refusal)
 

@@ -78,7 +78,7 @@ class Server:
         self.feed.watch(self.keys.heard)
         self.registry = Registry(self.store, self.directory, self.keys, self.clock)
         self.sessions = Sessions(self.store, self.keys, self.clock)
-        self.timekeeper = Timekeeper(self.engine, self.store, self.clock)
+        self.timekeeper = Timekeeper(self.engine, self.store)
         self._make_messages(config)
         self.sweeper = Sweeper(self.store, self.recent, self.clock, config.retention)
         self._loops = [

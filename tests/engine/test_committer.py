@@ -17,9 +17,11 @@ from signoff.core.ids import new_intent_id
 from signoff.core.model import Actor, Requester, Status
 from signoff.engine.batch import Batch
 from signoff.engine.clock import FixedClock
+from signoff.engine.committer import Committer
 from signoff.engine.jobs import ClaimJob, SubmitJob
 from signoff.store.rows import plan_digest
 from signoff.store.sqlite import SqliteStore
+from signoff.store.store import Store
 from signoff.store.work import OnceKey, Ready
 from tests.builders import AGENT, ANN, OTTO, SERVICE, START, WORKSPACE, gate, minutes
 from tests.engine.works import PAYLOAD, Works, once, open_works, submission
@@ -281,12 +283,33 @@ async def test_what_is_in_flight_or_queued_at_the_end_is_still_committed(tmp_pat
         queued = asyncio.create_task(works.submit())
         await turns()
         lane.cancel()
-        await asyncio.gather(lane, return_exceptions=True)
+        await turns()
+        assert not lane.done()  # it does not leave while its commit is in flight
         other.execute("rollback")
+        await asyncio.gather(lane, return_exceptions=True)
+        assert first.done()
         await works.committer.drain()
     assert await first == "seen"
     assert (await works.intent((await queued).id)).status is Status.DELIVERED
     await works.store.close()
+
+
+async def test_whoever_cannot_be_told_of_a_commit_holds_up_neither_its_callers_nor_the_next(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[Batch] = []
+
+    def publish(batch: Batch) -> None:
+        told.append(batch)
+        raise ZeroDivisionError("nobody can be told")
+
+    committer = Committer(store, lambda notice: [], publish)
+    lane = asyncio.create_task(committer.run())
+    async with asyncio.timeout(30):
+        assert [await committer.do(Look()) for _ in range(2)] == ["seen", "seen"]
+    assert len(told) == 2
+    assert "could not be told" in caplog.text
+    lane.cancel()
 
 
 async def test_an_unreachable_database_refuses_everybody_in_the_batch(sqlite: Works) -> None:

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -13,7 +14,8 @@ from signoff.core.model import Delivery, Fault, Hold, Status, Task
 from signoff.core.plan import DelayStep, NotifyStep
 from signoff.core.tasks import Stage
 from signoff.engine.clock import FixedClock
-from tests.builders import ANN, OTTO, SERVICE, SYSTEM, approve, gate, minutes, validate
+from signoff.store.rows import micros
+from tests.builders import ANN, OTTO, SERVICE, START, SYSTEM, approve, gate, minutes, validate
 from tests.engine.works import Works, open_works
 
 SECOND = timedelta(seconds=1)
@@ -179,6 +181,36 @@ async def test_a_tick_that_comes_too_early_or_too_late_does_nothing(works: Works
     await works.pass_time(minutes(10_000))
     await works.do(intent.id, c.Tick(), SYSTEM)
     assert await works.happened(intent.id) == ended
+
+
+async def test_an_intent_woken_too_early_is_woken_again_when_it_is_due(works: Works) -> None:
+    # as where a zone has other rules than when the moment was worked out: at its head, it would hold up all others
+    intent = await works.submit(gate(approve()))
+    early = micros(works.clock.now() - minutes(1))
+    await works.store.write(
+        ("update intents set wake_at = :early where id = :id", {"early": early, "id": intent.id})
+    )
+    assert await works.keep_time() == 2
+    assert await works.store.intents.next_wake() == works.clock.now() + minutes(5)
+    assert await works.happened(intent.id) == ["Created", "TaskOpened"]
+    assert await works.findings() == []
+
+
+class Slow(FixedClock):
+    """A machine whose clock is five minutes behind its database's."""
+
+    def of(self, database_time: datetime) -> datetime:
+        return self.now() + minutes(5)
+
+
+async def test_what_is_due_is_judged_by_the_databases_clock(tmp_path: Path) -> None:
+    slow = await open_works(f"sqlite:///{tmp_path}/own.db", Slow(START))
+    async with slow.running():
+        intent = await slow.submit(gate(approve()))
+        slow.clock.move(minutes(5))
+        await slow.timekeeper.once()
+        assert (await slow.happened(intent.id)).count("Reminded") == 1
+    await slow.store.close()
 
 
 async def test_one_intent_that_cannot_be_ticked_does_not_stop_the_time_of_the_others(works: Works) -> None:

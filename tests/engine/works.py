@@ -60,7 +60,7 @@ class Works:
         self.feed.watch(self.keys.heard)
         self.registry = Registry(store, self.directory, self.keys, clock)
         self.planner = Planner(store, self.directory)
-        self.timekeeper = Timekeeper(self.engine, store, clock)
+        self.timekeeper = Timekeeper(self.engine, store)
         self.courier = Courier(
             self.engine, store, self.directory, clock, self.channels, lambda: "http://signoff.test"
         )

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from signoff.core.advance import Change, advance
-from signoff.core.commands import Command
+from signoff.core.commands import Command, Tick
 from signoff.core.errors import Conflict, NotFound
 from signoff.core.events import Decided, Delegated, Escalated, Reassigned, Revised, StagePassed, TaskOpened
 from signoff.core.ids import uuid7
@@ -87,11 +87,13 @@ class Batch:
         return change
 
     def change(self, actor: Actor, intent: Intent, command: Command) -> Change:
-        """Advance one intent; a command that brings nothing about writes nothing."""
+        """Advance one intent; a command that brings nothing about writes nothing. A tick always writes: an intent that
+        was woken too early (its zone has other rules by now) would stay due, ahead of all others.
+        """
         salt = os.urandom(16) if getattr(command, "comment", "") else b""  # personal text is salted
         change = advance(actor, intent, command, self.now, salt)
         after = change.after
-        if not change.facts and after == intent:
+        if not change.facts and after == intent and not isinstance(command, Tick):
             return change
         if after.id in self._new:
             known = self._new[after.id]

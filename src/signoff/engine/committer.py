@@ -90,8 +90,12 @@ class Committer:
                 news.clear()
                 await news.wait()
                 continue
-            batch = _take(queue)
-            await asyncio.shield(self._settle(batch))
+            settling = asyncio.create_task(self._settle(_take(queue)))
+            try:
+                await asyncio.shield(settling)
+            finally:
+                if not settling.done():
+                    await asyncio.wait([settling])
 
     async def drain(self) -> None:
         """Commit what is still queued (at shutdown)."""
@@ -109,18 +113,13 @@ class Committer:
         finally:
             self.queued -= len(jobs)
 
-    async def _commit(self, jobs: list[_Queued], again: bool = True) -> None:
+    async def _commit(self, jobs: list[_Queued]) -> None:
         try:
             batch = await self._transact(jobs)
         except Busy as busy:
             for queued in jobs:
                 _fail(queued, busy)
         except Exception as error:
-            if (
-                len(jobs) == 1 and again
-            ):  # another replica may have stored the same key meanwhile: look once more
-                await self._commit(jobs, again=False)
-                return
             if len(jobs) == 1:
                 log.exception("a command could not be committed")
                 _fail(jobs[0], error)
@@ -129,12 +128,18 @@ class Committer:
             await self._commit(jobs[:half])
             await self._commit(jobs[half:])
         else:
-            self._publish(batch)
+            self._tell(batch)
             for queued in jobs:
                 if isinstance(queued.result, Refused):
                     _fail(queued, queued.result)
                 elif not queued.future.done():
                     queued.future.set_result(queued.result)
+
+    def _tell(self, batch: Batch) -> None:
+        try:
+            self._publish(batch)
+        except Exception:  # it is committed: its callers hear so, and the lane goes on, whoever else does not
+            log.exception("what was committed could not be told")
 
     async def _transact(self, jobs: list[_Queued]) -> Batch:
         batches: list[Batch] = []

@@ -6,7 +6,6 @@ Every replica may run this loop: rows are taken with ``skip locked``, and a tick
 from datetime import timedelta
 from typing import Final
 
-from signoff.engine.clock import Clock
 from signoff.engine.engine import Engine
 from signoff.store.store import Store
 
@@ -15,17 +14,16 @@ _LONGEST: Final = timedelta(seconds=0.5)
 
 
 class Timekeeper:
-    def __init__(self, engine: Engine, store: Store, clock: Clock) -> None:
+    def __init__(self, engine: Engine, store: Store) -> None:
         self._engine = engine
         self._store = store
-        self._clock = clock
 
     async def once(self) -> float:
         """Tick what is due now; the seconds until it is worth looking again (at most half a second)."""
         wake_at = await self._store.intents.next_wake()
         if wake_at is None:
             return _LONGEST.total_seconds()
-        now = self._clock.now()
+        now = await self._store.now()  # what will judge it; this machine's clock may be minutes behind
         if wake_at > now:
             return min(_LONGEST, wake_at - now).total_seconds()
         ticked = await self._engine.tick(_LIMIT)

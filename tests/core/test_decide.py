@@ -1,17 +1,20 @@
 """The rules, by given / when / then: no database, no clock."""
 
 import itertools
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from signoff.core import commands as c
+from signoff.core.advance import Change
 from signoff.core.decide import ALLOWED
 from signoff.core.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from signoff.core.model import FINAL, Delivery, Fault, Hold, Status, Waiting
 from signoff.core.notices import NoticeKind
 from signoff.core.plan import DelayStep, NotifyStep
-from signoff.core.tasks import Ending, TaskSpec, TaskType
+from signoff.core.tasks import Ending, Stage, TaskSpec, TaskType
 from signoff.core.view import result_of
 from tests.builders import (
     AGENT,
@@ -93,10 +96,46 @@ def test_silence_is_never_consent_even_where_a_timeout_leads_on() -> None:
     assert story.intent.ending is Ending.EXPIRED
 
 
+TWO = approve(task=replace(approve().task, stages=(Stage(need=2, reject_after=2),)))
+
+
+@pytest.mark.parametrize(
+    "end", [lambda story: story.tick(minutes(480)), lambda story: story.do(c.Cancel(), SERVICE)]
+)
+def test_what_time_or_the_requester_ended_was_decided_by_nobody(end: Callable[[Story], Change]) -> None:
+    story = Story(gate(TWO))
+    story.do(c.Answer("approved", comment="fine by me", data={"approved": True, "ticket": "OPS-1"}), ANN)
+    end(story)
+    result = story.intent.results["approve"]
+    assert set(result) == {"outcome", "ending", "decided_at"}
+    assert result["ending"] == story.intent.ending in (Ending.EXPIRED, Ending.WITHDRAWN)
+
+
+def test_a_decision_says_what_those_said_who_made_it_and_not_the_others() -> None:
+    story = Story(gate(TWO))
+    third = person("tess", "approver")
+    story.do(c.Answer("rejected", comment="never", data={"approved": False, "why": "late"}), ANN)
+    story.do(c.Answer("approved", comment="go", data={"approved": True}), OTTO)
+    story.do(c.Answer("approved", data={"ticket": "OPS-1"}), third)
+    result = dict(story.intent.results["approve"])
+    assert result.pop("decided_at").startswith("2026-03-02T09:00")
+    assert result == {
+        "outcome": "approved", "ending": "approved", "approved": True, "ticket": "OPS-1", "comment": "go",
+        "decided_by": third.id, "via": "api",
+    }  # fmt: skip
+
+
+def test_whoever_comes_after_silence_hears_of_that_and_not_of_an_earlier_decision() -> None:
+    story = Story(gate(approve(), approve(id="again")))
+    story.do(c.Answer("approved"), ANN)
+    story.tick(minutes(480))
+    with pytest.raises(Conflict) as refusal:
+        story.do(c.Answer("approved"), OTTO)
+    assert (refusal.value.details["outcome"], "decided_by" in refusal.value.details) == ("expired", False)
+
+
 def test_escalation_lets_the_next_person_decide() -> None:
     task = Story().validated().intent.plan.by_id["approve"].task  # type: ignore[union-attr]
-    from msgspec.structs import replace
-
     asked = replace(task, stages=(replace(task.stages[0], approvers=("per_ann",)),))
     story = Story(gate(validate(), approve(task=asked))).validated()
     with pytest.raises(Forbidden, match="not among those"):

@@ -154,11 +154,11 @@ def _sentence(error: Exception) -> str:
     from signoff.client import errors as e
 
     if isinstance(error, e.AlreadyDecided) and error.outcome:
-        who, via = error.details.get("decided_by", "somebody"), error.details.get("via", "")
+        who, via = error.details.get("decided_by", ""), error.details.get("via", "")
         who = who.get("name") or who.get("email") or who.get("id") if isinstance(who, dict) else who
         at = error.details.get("decided_at", "")
-        when = (f" at {at}" if at else "") + (f" via {via}" if via else "")
-        return f"Already decided: {error.outcome} by {who}{when}."
+        how = "".join(f" {word} {said}" for word, said in (("by", who), ("at", at), ("via", via)) if said)
+        return f"Already decided: {error.outcome}{how}."
     if isinstance(error, e.RequestRefused):
         return (
             f"{error.field}: {error.message}"

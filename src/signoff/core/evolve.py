@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from signoff.core import events as e
 from signoff.core.model import Delay, Delivery, HandOver, Hold, Intent, Status, Task, Waiting
 from signoff.core.plan import Plan
-from signoff.core.tasks import Vote
+from signoff.core.tasks import ENDING_OF, Vote
 
 
 def created(fact: e.Fact, plan: Plan) -> Intent:
@@ -277,14 +277,20 @@ def _revised(event: e.Revised, intent: Intent, fact: e.Fact) -> Changes:
 
 @_on(e.Decided)
 def _decided(event: e.Decided, intent: Intent, fact: e.Fact) -> Changes:
-    task = _task(intent)
-    result: dict[str, Any] = {"outcome": event.outcome, "ending": event.ending.value}
-    for vote in task.votes:
+    # A vote for something else is no part of the decision; where time or the requester has ended it, none is.
+    by_votes = event.ending in ENDING_OF.values()
+    votes = [vote for vote in _task(intent).votes if by_votes and vote.sign is event.sign]
+    result: dict[str, Any] = {
+        "outcome": event.outcome,
+        "ending": event.ending.value,
+        "decided_at": moment(fact.at),
+    }
+    for vote in votes:
         result |= {k: v for k, v in (vote.data or {}).items() if k not in result}
         if vote.comment:
             result["comment"] = vote.comment
-    if task.votes:
-        result |= {"decided_by": task.votes[-1].person, "decided_at": moment(fact.at), "via": fact.via}
+    if votes:
+        result |= {"decided_by": votes[-1].person, "via": fact.via}
     return {
         "open": None,
         "last_step": event.step,

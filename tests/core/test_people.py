@@ -83,6 +83,14 @@ def test_outside_working_hours_one_waits_until_they_begin_and_not_a_second_longe
     assert Hours("UTC", days=()).opens(closed) == closed
 
 
+def test_hours_that_a_clock_change_leaves_out_pass_no_time() -> None:
+    # From 02:30 to 03:00 there was nothing in Berlin on 29 March 2026: the clocks went from 02:00 to 03:00.
+    night = Hours("Europe/Berlin", tuple(range(7)), time(2, 30), time(3))
+    evening = local(2026, 3, 28, 20)
+    assert night.after(evening, timedelta(minutes=20)) == local(2026, 3, 30, 2, 50)
+    assert night.opens(evening) == local(2026, 3, 30, 2, 30)
+
+
 def test_hours_past_midnight_belong_to_the_day_on_which_they_begin() -> None:
     night = Hours("Europe/Berlin", days=(4,), start=time(22), end=time(6))
     assert night.is_open(local(2026, 3, 28, 5))

@@ -69,3 +69,24 @@ async def test_three_turns_that_fail_are_failing_and_one_that_works_is_well(trou
     await turns.end()
     assert loop.state == "ok"
     running.cancel()
+
+
+@pytest.mark.parametrize("between", range(4))
+async def test_a_loop_ends_when_it_is_cancelled_also_in_the_turn_in_which_it_is_nudged(between: int) -> None:
+    resting = asyncio.Event()
+
+    async def once() -> float:
+        resting.set()
+        return 3600.0
+
+    loop = Loop("courier", once)
+    running = asyncio.create_task(loop.run())
+    await resting.wait()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    loop.nudge()
+    for _ in range(between):
+        await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.wait([running], timeout=30)
+    assert running.cancelled()

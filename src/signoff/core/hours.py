@@ -46,8 +46,9 @@ class Hours(msgspec.Struct, frozen=True, omit_defaults=True):
         left = lasts
         for _ in range(_HORIZON):
             opens, closes = self._window(day)
-            if day.weekday() in self.days and closes > start:
-                begins = max(opens, start)
+            begins = max(opens, start)
+            # A window may have no time in it: it is over, or lies in the hour that a clock change leaves out.
+            if day.weekday() in self.days and closes > begins:
                 if begins + left <= closes:
                     return begins + left
                 left -= closes - begins

@@ -104,7 +104,8 @@ async def _until_lost(ear: Any) -> None:
     ear.add_termination_listener(lambda _: lost.set())
     while not ear.is_closed() and not lost.is_set():
         try:
-            await asyncio.wait_for(lost.wait(), _SILENCE)
+            async with asyncio.timeout(_SILENCE):
+                await lost.wait()
         except TimeoutError:
             # A half-open connection says nothing for ever: ask.
             try:

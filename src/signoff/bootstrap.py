@@ -1,6 +1,6 @@
 """The first start: organisation ``local``, workspace ``default``, its owner and the owner's key.
 
-Runs only on a database without any workspace; a second server starting at the same moment finds it done.
+Runs only on a database without anybody; a second server starting at the same moment finds it done.
 """
 
 import json
@@ -9,7 +9,6 @@ import secrets
 from pathlib import Path
 from typing import Final
 
-from signoff.core.errors import Conflict
 from signoff.core.ids import uuid7
 from signoff.core.model import ActorKind
 from signoff.engine.clock import Clock
@@ -21,22 +20,24 @@ ORGANIZATION: Final = "local"
 WORKSPACE: Final = "default"
 OWNER: Final = "owner@localhost"
 CREDENTIALS: Final = "credentials.json"
+_FIRST: Final = "00000000-0000-7000-8000-000000000001"
 
 
 async def bootstrap(store: Store, keys: Keys, clock: Clock, folder: Path, url: str) -> Path | None:
     """Create what a new database needs; the credentials file, if this call wrote it."""
-    if await store.directory.workspaces():
+    spaces = await store.directory.workspaces()
+    # A first start that was killed in the middle is taken up again: nobody could get in otherwise.
+    if any(space.id != _FIRST for space in spaces) or await store.directory.people(_FIRST):
         return None
     now = clock.now()
     millis = int(now.timestamp() * 1000)
-    # A fixed id: of two servers that start on one empty database, exactly one inserts it.
-    workspace = Workspace("00000000-0000-7000-8000-000000000001", ORGANIZATION, WORKSPACE, True, now)
-    if not await store.directory.add_workspace(workspace):
-        return None
+    # A fixed id and address: of servers that start on one empty database, exactly one adds the owner.
+    workspace = Workspace(_FIRST, ORGANIZATION, WORKSPACE, True, now)
+    await store.directory.add_workspace(workspace)
     person_id = "per_" + uuid7(millis, secrets.token_bytes(10)).replace("-", "")
     person = Person(person_id, workspace.id, OWNER, "Owner", ("owner",), now)
     if not await store.directory.add_person(person):
-        raise Conflict("bootstrap_failed", "The owner could not be created.")
+        return None
     made = await keys.create(workspace.id, ActorKind.PERSON, person.id, person.id)
     return write_credentials(
         folder,

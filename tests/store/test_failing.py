@@ -92,6 +92,15 @@ async def test_a_backup_is_a_whole_database(
     await copy.close()
 
 
+async def test_a_backup_that_fails_leaves_nothing_that_looks_like_one(
+    tmp_path: Path, clock: FixedClock
+) -> None:
+    (tmp_path / "damaged.db").write_bytes(b"no database" * 1000)
+    store = open_store(f"sqlite:///{tmp_path}/damaged.db", wall=clock.wall)
+    assert await refusal(store.backup(tmp_path / "copy.db")) == "database_damaged"
+    assert not (tmp_path / "copy.db").exists()
+
+
 async def test_postgres_is_backed_up_with_its_own_tools(
     postgres_url: str, clock: FixedClock, tmp_path: Path
 ) -> None:

@@ -129,8 +129,7 @@ class SqliteStore(Store):
         copier = Lane("signoff-copier", self._connect_copier)
         await copier.open()
         try:
-            os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            await copier.run(lambda db: _rows(db, ("vacuum into :target", {"target": str(target)})))
+            await copier.run(lambda db: _copy(db, target))
         except FileExistsError as error:
             raise Refused("backup_exists", f"{target} exists already.", hint="Name a new file.") from error
         except OSError as error:
@@ -242,6 +241,28 @@ class SqliteStore(Store):
             at = micros(now)
             db.executemany(_INSERT_REPLY, [(*row, at) for row in batch.replies])
         return batch.learnt
+
+
+def _copy(db: apsw.Connection, target: Path) -> None:
+    """All of the database in a new file, on disk; FileExistsError where there is one, no file where it fails."""
+    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    try:
+        _rows(db, ("vacuum into :target", {"target": str(target)}))
+        _to_disk(target)
+    except BaseException:
+        target.unlink()  # half a copy must not look like one
+        raise
+
+
+def _to_disk(path: Path) -> None:
+    """Wait for the disk, which SQLite does not do for a copy: for the file, and for its name where that can be."""
+    places = [(path, os.O_RDWR)] + ([(path.parent, os.O_RDONLY)] if os.name == "posix" else [])
+    for place, way in places:
+        descriptor = os.open(place, way)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _once(key: OnceKey, now: datetime) -> dict[str, Any]:

@@ -1,0 +1,51 @@
+"""The first start of a server: one owner, whatever happens to it and beside it."""
+
+import asyncio
+import json
+from pathlib import Path
+
+from signoff.bootstrap import bootstrap
+from signoff.engine.clock import FixedClock
+from signoff.store.entries import Workspace
+from tests.builders import START
+from tests.engine.works import Works, open_works
+
+
+async def works_at(url: str) -> Works:
+    return await open_works(url, FixedClock(START))
+
+
+async def begin(works: Works, folder: Path) -> Path | None:
+    return await bootstrap(works.store, works.keys, works.clock, folder, "http://here")
+
+
+async def test_a_first_start_that_was_killed_in_the_middle_is_taken_up_again(tmp_path: Path) -> None:
+    works = await works_at(f"sqlite:///{tmp_path}/own.db")
+    half = Workspace("00000000-0000-7000-8000-000000000001", "local", "default", True, START)
+    assert await works.store.directory.add_workspace(half)
+    written = await begin(works, tmp_path)
+    assert written is not None
+    owner = await works.keys.authenticate(json.loads(written.read_text())["api_key"], "api")
+    assert owner.roles == {"owner"}
+    assert await begin(works, tmp_path) is None
+    await works.store.close()
+
+
+async def test_a_database_that_somebody_set_up_otherwise_is_left_alone(tmp_path: Path) -> None:
+    works = await works_at(f"sqlite:///{tmp_path}/own.db")
+    assert await works.store.directory.add_workspace(Workspace("ws_1", "acme", "prod", False, START))
+    assert await begin(works, tmp_path) is None
+    assert [space.name for space in await works.store.directory.workspaces()] == ["prod"]
+    await works.store.close()
+
+
+async def test_of_servers_that_start_at_once_one_makes_the_owner(
+    empty_postgres_url: str, tmp_path: Path
+) -> None:
+    servers = await asyncio.gather(*(works_at(empty_postgres_url) for _ in range(3)))
+    written = await asyncio.gather(*(begin(works, tmp_path / str(n)) for n, works in enumerate(servers)))
+    assert len([path for path in written if path is not None]) == 1
+    [space] = await servers[0].store.directory.workspaces()
+    assert len(await servers[0].store.directory.people(space.id)) == 1
+    for works in servers:
+        await works.store.close()

@@ -1,6 +1,7 @@
 """The doctor: every single change to what is stored is found and named; where all is right, nothing is."""
 
 import asyncio
+import hashlib
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from signoff.core import commands as c
 from signoff.core.model import Delivery
 from signoff.store.rows import Plans
 from tests.builders import ANN, RITA, approve, gate, minutes, validate
-from tests.engine.works import Works
+from tests.engine.works import PAYLOAD, Works
 
 
 class Patients:
@@ -137,6 +138,31 @@ async def test_another_payload_than_the_submitted_one_is_found(works: Works, pat
     put = "update submissions set payload = :payload where intent_id = :id"
     found = await damage(works, put, payload=b'{"change":"drop_table"}', id=patients.waiting)
     assert found == [(patients.waiting, 1, "the payload is not the one that was submitted")]
+
+
+async def test_a_missing_payload_or_a_state_that_cannot_be_read_is_found(
+    works: Works, patients: Patients
+) -> None:
+    found = await damage(
+        works, "update intents set state = :state where id = :id", state=b"{", id=patients.waiting
+    )
+    assert found == [(patients.waiting, 0, "its state or its plan cannot be read")]
+    found = await damage(works, "delete from submissions where intent_id = :id", id=patients.decided)
+    assert (patients.decided, 0, "its payload is missing") in found
+
+
+async def test_a_changed_payload_that_was_revised_since_is_found(works: Works, patients: Patients) -> None:
+    before, after = PAYLOAD, b'{"change":"add_index","where":"users"}'
+    command = c.Revise(hashlib.sha256(after).hexdigest())
+    await works.engine.revise(ANN, patients.waiting, command, before, after)
+    assert await works.findings() == []
+    put = "update revisions set payload = :payload where intent_id = :id"
+    found = await damage(works, put, payload=after, id=patients.waiting)
+    assert found == [
+        (patients.waiting, 0, "the payloads that were revised are not those that were decided on")
+    ]
+    gone = await damage(works, "delete from revisions where intent_id = :id", id=patients.waiting)
+    assert gone == found
 
 
 async def test_a_changed_plan_is_found_in_every_intent_that_follows_it(

@@ -3,13 +3,14 @@ and every column, above all the ones by which it is found when it is due. Payloa
 """
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
 from signoff.core.chain import unseal, verify
+from signoff.core.events import Created, Decided, Fact, Revised
 from signoff.core.evolve import fold
 from signoff.core.model import Delivery, Intent, Task
 from signoff.core.wake import wake_at
@@ -57,9 +58,14 @@ async def examine_one(store: Store, intent_id: str) -> Finding | None:
 
 
 async def _examine(store: Store, intent_id: str, row: Row | None) -> Finding | None:
-    stored = await store.intents.get(intent_id)
-    if stored is None or row is None:
+    if row is None:
         return None
+    try:
+        stored = await store.intents.get(intent_id)
+    except (msgspec.DecodeError, KeyError):
+        return Finding(intent_id, 0, "its state or its plan cannot be read")
+    if stored is None:
+        return Finding(intent_id, 0, "its payload is missing")
     rows = await whole_history(store, intent_id)
     intent = stored.intent
     broken = verify([(r.seq, r.body, r.private, r.hash) for r in rows], intent.seq, intent.head, intent.id)
@@ -69,12 +75,37 @@ async def _examine(store: Store, intent_id: str, row: Row | None) -> Finding | N
     folded = replace(fold(facts, intent.plan), head=intent.head)
     if not _same(folded, intent, erased=any(fact.note_digest and fact.note is None for fact in facts)):
         return Finding(intent.id, 0, "the row is not what its events add up to")
-    if hashlib.sha256(stored.payload).hexdigest() != intent.payload_digest:
+    if _digest(stored.payload) != intent.payload_digest:
         return Finding(intent.id, 1, "the payload is not the one that was submitted")
     if plan_digest(intent.plan) != intent.plan_digest:
         return Finding(intent.id, 1, "the plan is not the one that it was submitted with")
+    if intent.revision > 1 and _revised(facts) != {
+        revision: _digest(payload)
+        for revision, payload in (await store.intents.old_payloads(intent_id)).items()
+    }:
+        return Finding(intent.id, 0, "the payloads that were revised are not those that were decided on")
     wrong = _wrong_columns(intent, row)
     return Finding(intent.id, 0, f"its columns do not match its state: {', '.join(wrong)}") if wrong else None
+
+
+def _digest(payload: bytes) -> str:
+    return hashlib.sha256(payload).hexdigest()
+
+
+def _revised(facts: Sequence[Fact]) -> dict[int, str]:
+    """The digests of payloads that were revised, by the last revision that each was decided on under."""
+    found: dict[int, str] = {}
+    digest, revision = "", 1
+    for fact in facts:
+        match fact.event:
+            case Created(payload_digest=digest):
+                continue
+            case Decided(outcome="changes_requested"):
+                revision += 1
+            case Revised() as event:
+                found[revision] = digest
+                digest, revision = event.payload_digest, event.revision
+    return found
 
 
 def _wrong_columns(intent: Intent, row: Row) -> tuple[str, ...]:

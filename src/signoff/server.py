@@ -136,6 +136,7 @@ class Server:
             sessions=self.sessions,
             mailed_links=self.mailed_links,
             slack=self.slack.desk if self.slack else None,
+            channels=self._channels.set_up,
             clock=self.clock,
             feed=self.feed,
             settings=Settings(

@@ -222,7 +222,13 @@ def test_workflows_are_applied_from_files(sh: Shell) -> None:
 def test_doctor_config_version_and_completion(sh: Shell) -> None:
     checks = sh.json("doctor")
     found = {check["subject"]: check["level"] for check in checks}
-    assert found == {"server": "ok", "key": "ok", "self-approval": "warning", "database": "ok"}
+    assert found == {
+        "server": "ok",
+        "key": "ok",
+        "self-approval": "warning",
+        "channels": "note",
+        "database": "ok",
+    }
     shown = sh("config", "show", "--origin")
     assert re.search(rf"url +{sh.live.url} ", shown)
     assert sh.live.owner_key not in shown

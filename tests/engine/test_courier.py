@@ -169,7 +169,7 @@ async def test_nobody_listening_is_tried_again(start: Start, store: Store) -> No
         await works.submit(gate(approve()))
         await works.carry()
     [waiting] = await store.outbox.listing(WORKSPACE, 10)
-    assert "ConnectError: no answer from 127.0.0.1" in waiting.last_error
+    assert "no answer from 127.0.0.1 (ConnectError)" in waiting.last_error
 
 
 async def test_a_private_address_is_not_called_where_that_is_not_allowed(start: Start, store: Store) -> None:

@@ -174,7 +174,10 @@ async def test_an_address_that_is_refused_for_good_moves_the_ladder_at_once_and_
         assert events[-2:] == ["Undelivered", "Escalated"]
         assert [mail["To"] for mail in server.mails] == ["otto@acme.example"]
         [failed, sent] = sorted(await it.messages(intent.id), key=lambda m: m.state)
-        assert (failed.state, failed.error) == ("failed", "127.0.0.1 refused the address: 550")
+        assert (failed.state, failed.error) == (
+            "failed",
+            "127.0.0.1 refused the address: 550 5.1.1 no such mailbox",
+        )
         assert (sent.person, sent.kind) == ("per_otto", "task.escalated")
         server.refused |= {"otto@acme.example": "550 5.1.1 gone too"}
         other = await it.submit(plan)

@@ -90,6 +90,7 @@ class World:
             sessions=Sessions(works.store, works.keys, works.clock),
             feed=works.feed,
             settings=Settings(version="0.0.test", database="sqlite", base_url="http://signoff.test"),
+            channels=works.channels.set_up,
             clock=works.clock,
         )
         self.app = build_app(self.parts)

@@ -10,7 +10,7 @@ import click
 
 from signoff.cli.arguments import short_id
 from signoff.cli.commands import RemoteCommand
-from signoff.cli.output import as_moment, column, moment
+from signoff.cli.output import Column, as_moment, column, moment
 from signoff.cli.session import Remote
 from signoff.cli.visible import visible
 
@@ -22,11 +22,13 @@ FIELDS: Final = (
     "decided_by_name", "via", "on_silence",
 )  # fmt: skip
 _MESSAGE: Final = (
-    "message_id", "kind", "person", "name", "channel", "state", "attempts", "reference", "error", "at",
+    "message_id", "task_id", "kind", "person", "name", "channel", "target", "state", "summary", "attempts", "reference",
+    "error", "instead", "called_at", "at", "next_attempt_at",
 )  # fmt: skip
 _COLUMNS: Final = (
-    moment("AT", "at"), column("TO", "name"), column("CHANNEL"), column("WHAT", "kind"), column("STATE"),
-    column("ATTEMPTS"), column("ERROR"),
+    moment("AT", "at"), Column("TO", lambda one: str(one.get("name") or one.get("target") or "")), column("CHANNEL"),
+    column("WHAT", "kind"), column("STATE"), column("WHAT BECAME OF IT", "summary"),
+    moment("NEXT TRY", "next_attempt_at"),
 )  # fmt: skip
 _STATE: Final = ("state", "outcome", "revision", "stage", "reminders_sent", "taken_by", "votes")
 
@@ -85,6 +87,15 @@ def messages(session: Remote, task: str) -> None:
     """Who was told of a task, over which channel, and whether it arrived."""
     found = session.client.desk.messages(session.task_id(task))
     session.out.many(found, _COLUMNS, "message_id", "Nobody was told of this task by a message.")
+
+
+@click.command("messages", cls=RemoteCommand, fields=_MESSAGE)
+@click.argument("intent")
+@click.pass_obj
+def intent_messages(session: Remote, intent: str) -> None:
+    """Who was told of an intent, over which channel, and whether it arrived."""
+    found = session.client.desk.intent_messages(session.intent_id(intent))
+    session.out.many(found, _COLUMNS, "message_id", "Nobody was told of this intent by a message.")
 
 
 @click.command("watch", cls=RemoteCommand, fields=FIELDS)

@@ -11,9 +11,10 @@ import click
 from signoff.cli.commands import RemoteCommand
 from signoff.cli.extra import server_part
 from signoff.cli.failures import Code, Stop, stopped
-from signoff.cli.output import column
+from signoff.cli.output import as_moment, column, utc
 from signoff.cli.session import Remote
 from signoff.cli.up import configured, flags
+from signoff.cli.visible import visible
 from signoff.config import Config, is_loopback
 
 Level = Literal["ok", "note", "warning", "problem"]
@@ -66,6 +67,29 @@ def _key(session: Remote) -> Iterator[Check]:
         found = "In this workspace whoever asks may also approve. That is for trying out, not for work."
         yield Check(
             "warning", "self-approval", found, "Say self_approval: false in the policies of what matters."
+        )
+    if {"owner", "admin"} & set(me.actor.get("roles") or ()):  # only who runs the workspace may know
+        yield from _attempt("channels", lambda: _channels(session))
+
+
+def _channels(session: Remote) -> Iterator[Check]:
+    """Whether what is sent to people and services arrives."""
+    with session.explained():
+        found = session.client.directory.channels()
+    for one in found:
+        name = f"channel {one['channel']}"
+        counts = f"{one['retrying']} tried again, {one['failed']} failed for good within a day"
+        if one["failing"]:
+            since = f" since {utc(at)}" if (at := as_moment(one.get("since"))) else ""
+            said = f"Failing{since}: {one.get('last_error', 'no reason given')} ({counts})."
+            yield Check("warning", name, visible(said), "signoff intents messages INTENT shows each message.")
+        elif one["set_up"]:
+            last = as_moment(one.get("last_arrived_at"))
+            said = f"Last arrived at {utc(last)}." if last else "Nothing was sent by it yet."
+            yield Check("ok", name, f"{said} ({counts})" if one["failed"] else said)
+    if not found:
+        yield Check(
+            "note", "channels", "None is set up: people are told on the pages and in the terminal only."
         )
 
 

@@ -7,6 +7,7 @@ import click
 
 from signoff.cli.arguments import seconds, short_id
 from signoff.cli.commands import RemoteCommand
+from signoff.cli.desk import intent_messages
 from signoff.cli.documents import Document, read_document, read_inline
 from signoff.cli.failures import Code, Stop
 from signoff.cli.output import Column, as_moment, block, column, moment
@@ -41,6 +42,9 @@ _EVENT_FIELDS: Final = (
 @click.group(cls=Group)
 def intents() -> None:
     """Send, watch, cancel and retry intents."""
+
+
+intents.add_command(intent_messages)
 
 
 @intents.command("send", cls=RemoteCommand, fields=("intent_id", "warnings"))

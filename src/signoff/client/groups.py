@@ -94,6 +94,14 @@ def task_messages(task_id: str) -> Call[list[Json]]:
     return _many(f"/v1/tasks/{one_segment(task_id)}/messages", "messages")
 
 
+def intent_messages(intent_id: str) -> Call[list[Json]]:
+    return _many(f"/v1/intents/{one_segment(intent_id)}/messages", "messages")
+
+
+def channels() -> Call[list[Json]]:
+    return _many("/v1/channels", "channels")
+
+
 def act(task_id: str, verb: str, body: Mapping[str, Any]) -> Call[Json]:
     """delegate, reassign, take, release, comment, revise: the task after it; withdraw: the intent."""
     name = "intent" if verb == "withdraw" else "task"
@@ -152,6 +160,10 @@ class Directory:
         """Who changed what, newest first."""
         return self._run(changes(limit))
 
+    def channels(self) -> list[Json]:
+        """How each channel does now (for owners and admins)."""
+        return self._run(channels())
+
     def proposals(self) -> list[Json]:
         """In a protected workspace: the changes that wait for a second admin, newest first."""
         return self._run(proposals())
@@ -182,6 +194,10 @@ class Desk:
     def messages(self, task_id: str) -> list[Json]:
         """Who was told of it, over which channel, and what became of each message."""
         return self._run(task_messages(task_id))
+
+    def intent_messages(self, intent_id: str) -> list[Json]:
+        """The same of a whole intent, with what belongs to none of its tasks."""
+        return self._run(intent_messages(intent_id))
 
     def delegate(self, task_id: str, to: str, comment: str | None = None) -> Json:
         """Hand one's own say over to another person."""
@@ -250,6 +266,9 @@ class AsyncDirectory:
     async def changes(self, limit: int = 50) -> list[Json]:
         return list(await self._run(changes(limit)))
 
+    async def channels(self) -> list[Json]:
+        return list(await self._run(channels()))
+
     async def proposals(self) -> list[Json]:
         return list(await self._run(proposals()))
 
@@ -274,6 +293,9 @@ class AsyncDesk:
 
     async def messages(self, task_id: str) -> list[Json]:
         return list(await self._run(task_messages(task_id)))
+
+    async def intent_messages(self, intent_id: str) -> list[Json]:
+        return list(await self._run(intent_messages(intent_id)))
 
     async def delegate(self, task_id: str, to: str, comment: str | None = None) -> Json:
         return _bare(await self._run(act(task_id, "delegate", {"to": to, "comment": comment})))

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -24,16 +24,20 @@ from signoff.engine.directory import Directory
 from signoff.engine.engine import Engine
 from signoff.engine.messenger import NOBODY, PEOPLE, Messenger
 from signoff.engine.places import NoPlaceError, Places
+from signoff.notify.apprise import Apprise
 from signoff.notify.channel import Channel, NotSent, Personal, Target
-from signoff.notify.http import host_of
+from signoff.notify.http import host_of, shown_url
 from signoff.notify.message import render
-from signoff.store.messages import Result
+from signoff.store.messages import SENT, Message, Result
 from signoff.store.store import Store
 from signoff.store.work import Outgoing
 
 log = logging.getLogger("signoff.courier")
 
 PUSH: Final = "push"
+WEBHOOK: Final = "webhook"
+APPRISE: Final = "apprise"
+SERVICES: Final = (WEBHOOK, APPRISE)  # what is told once for everybody, not each person apart
 _AT_ONCE: Final = 50
 _UNDER_WAY: Final = 400
 _PUSHES_UNDER_WAY: Final = 200  # their URLs are chosen by many; so there is always room for people
@@ -59,12 +63,19 @@ class Channels(msgspec.Struct, frozen=True):
             return [(PUSH, notice.to[0])]
         ways: list[tuple[str, str]] = []
         if self.webhook.url:
-            ways.append(("webhook", "default"))
-        if "apprise" in self.by_name and notice.kind is not NoticeKind.FINISHED:
-            ways.append(("apprise", ""))
+            ways.append((WEBHOOK, shown_url(self.webhook.url)))
+        apprise = self.by_name.get(APPRISE)
+        if isinstance(apprise, Apprise) and notice.kind is not NoticeKind.FINISHED:
+            ways += [(APPRISE, name) for name in apprise.names]
         if self.personal and notice.kind is not NoticeKind.FINISHED:
             ways.append((PEOPLE, ""))
         return ways
+
+    @property
+    def set_up(self) -> tuple[str, ...]:
+        """The names of the channels that reach people and services here."""
+        services = [WEBHOOK] if self.webhook.url else []
+        return (*self.personal, *services, *([APPRISE] if APPRISE in self.by_name else []))
 
 
 class Courier:
@@ -83,6 +94,7 @@ class Courier:
         self._under_way: dict[asyncio.Task[None], str] = {}
         self._done: list[str] = []
         self._ended: list[Result] = []
+        self._arrived: list[Message] = []
         self._crowded: list[str] = []
         self._trouble: Exception | None = None
 
@@ -122,9 +134,10 @@ class Courier:
     async def _note(self) -> None:
         """Note what is over: together, as a commit for each would take the disk from those who wait for theirs."""
         done, ended, crowded = tuple(self._done), tuple(self._ended), tuple(self._crowded)
-        if done or ended:
-            await self._store.messages.end(ended, done)
-            del self._done[: len(done)], self._ended[: len(ended)]
+        arrived = tuple(self._arrived)
+        if done or ended or arrived:
+            await self._store.messages.end(ended, done, arrived)
+            del self._done[: len(done)], self._ended[: len(ended)], self._arrived[: len(arrived)]
         if crowded:
             await self._store.outbox.back(crowded, self._clock.now() + _LATER)
             del self._crowded[: len(crowded)]
@@ -168,11 +181,13 @@ class Courier:
         else:
             if isinstance(over, Result):
                 self._ended.append(over)
+            elif isinstance(over, Message):
+                self._arrived.append(over)
             elif over:
                 self._done.append(row.id)
 
-    async def _carry(self, row: Outgoing) -> bool | Result:
-        """Whether this row is done with; of a message to one person how it ended."""
+    async def _carry(self, row: Outgoing) -> bool | Result | Message:
+        """Whether this row is done with; of a message to one person how it ended, of one to a service what arrived."""
         if self._messenger is not None and row.channel == NOBODY:
             await self._messenger.give_up(row)
             return True
@@ -192,7 +207,8 @@ class Courier:
             return await self._failed(row, notice, NotSent("the channel broke; see the server's log"))
         if notice.kind is NoticeKind.PUSH:
             await self._tell(row, notice, Accept(notice.visit, notice.attempt))
-        return True
+            return True
+        return message_of(row, notice, SENT, self._clock.now())
 
     async def _name(self, notice: Notice) -> str:
         """Of whoever decided; "" for what nobody decided."""
@@ -223,8 +239,17 @@ class Courier:
 
     async def _target(self, row: Outgoing) -> Target:
         if row.channel != PUSH:
-            return self._channels.webhook if row.channel == "webhook" else Target()
+            return self._channels.webhook if row.channel == WEBHOOK else Target(row.target)
         account = (await self._directory.of(row.workspace)).by_address.get(row.target)
         if account is None or not account.callback_url:
             raise NotSent(f"{row.target} has no callback URL", permanent=True)
         return Target(account.callback_url, account.webhook_secret)
+
+
+def message_of(row: Outgoing, notice: Notice, state: str, at: datetime) -> Message:
+    """What is on record of a row for a service."""
+    return Message(
+        id=row.id, workspace=row.workspace, intent_id=row.intent, visit=notice.visit, seq=row.seq,
+        kind=notice.kind.value, person="", channel=row.channel, state=state, attempts=row.attempts,
+        error="" if state == SENT else row.last_error, at=at, target=row.target, called_at=notice.at,
+    )  # fmt: skip

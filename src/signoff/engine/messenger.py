@@ -86,11 +86,16 @@ class Messenger:
             told = await self._told(notice) if notice.kind is NoticeKind.DECIDED else []
             people = audience(notice, stored.intent, told, book, reach[row.workspace])
             alarm = [_nobody(row, self._clock.now())] if unheard(notice, stored.intent, book) else []
-            expansions.append(self._expansion(row, notice, people, alarm))
+            expansions.append(self._expansion(row, notice, people, alarm, reach[row.workspace]))
         await self._store.messages.expand(expansions)
 
     def _expansion(
-        self, row: Outgoing, notice: Notice, people: Sequence[Recipient], alarm: Sequence[Outgoing]
+        self,
+        row: Outgoing,
+        notice: Notice,
+        people: Sequence[Recipient],
+        alarm: Sequence[Outgoing],
+        reach: Reach,
     ) -> Expansion:
         now = self._clock.now()
         reachable = [one for one in people if one.ways]
@@ -98,7 +103,10 @@ class Messenger:
             _row_at(row, notice, one, now) if one.later else _row_to(row, one.person, one.ways[0], now)
             for one in reachable
         ]
-        messages = [_message(out, notice, out.due_at) for out in rows]
+        messages = [
+            replace(_message(out, notice, out.due_at), target=reach.get(out.channel, {}).get(out.target, ""))
+            for out in rows
+        ]
         if not reachable and people:
             log.warning("nobody has an address for a channel that is set up: %s", notice.intent)
         for one in people:
@@ -140,7 +148,7 @@ class Messenger:
         """Send one row; how it ended, or None when it is to be tried again or was handed on."""
         notice = _NOTICE.decode(row.notice)
         try:
-            reference = await self._deliver(row, notice)
+            sent = await self._deliver(row, notice)
         except NotYetError:
             # at once at first: what was on its way in this same turn is not any more
             pause = (
@@ -159,11 +167,13 @@ class Messenger:
             log.exception("channel %s broke", row.channel)
             await self._failed(row, notice, NotSent("the channel broke; see the server's log"))
             return None
-        state = SKIPPED if reference is None else SENT
-        return Result(row.id, state, row.attempts, self._clock.now(), reference or "")
+        if sent is None:
+            return Result(row.id, SKIPPED, row.attempts, self._clock.now())
+        reference, to = sent
+        return Result(row.id, SENT, row.attempts, self._clock.now(), reference, target=to)
 
-    async def _deliver(self, row: Outgoing, notice: Notice) -> str | None:
-        """What the provider calls the message; None when there is nothing to say any more."""
+    async def _deliver(self, row: Outgoing, notice: Notice) -> tuple[str, str] | None:
+        """What the provider calls the message, and where it went; None when there is nothing to say any more."""
         channel = self.channels.get(row.channel)
         if channel is None:
             raise NotSent(f"the channel {row.channel!r} is not set up", permanent=True)
@@ -179,7 +189,8 @@ class Messenger:
             raise NotSent(f"there is no {row.channel} address any more", permanent=True)
         link = await self._link(row, notice, stored)
         writer = Writer(row, notice, stored, book, self._base_url(), await self._answers(notice))
-        return await channel.deliver(writer.letter(row.target, to, link, earlier, self._clock.now()))
+        letter = writer.letter(row.target, to, link, earlier, self._clock.now())
+        return await channel.deliver(letter), to
 
     async def _earlier(self, row: Outgoing, notice: Notice) -> tuple[str, ...] | None:
         """References of the person's former messages in this channel; None when news is for who was never asked."""
@@ -268,7 +279,7 @@ class Messenger:
             return
         book = await self._directory.of(row.workspace)
         empty = unheard(notice, stored.intent, book)
-        reason = "There is nobody to tell." if empty else "No message about it could be delivered to anybody."
+        reason = "there is nobody to tell" if empty else "no message about it reached anybody"
         task = stored.intent.open
         command = Unreachable(
             notice.visit, reason, notice.stage,
@@ -313,5 +324,5 @@ def _nobody(row: Outgoing, now: datetime) -> Outgoing:
 def _message(row: Outgoing, notice: Notice, now: datetime) -> Message:
     return Message(
         id=row.id, workspace=row.workspace, intent_id=row.intent, visit=notice.visit, seq=row.seq,
-        kind=notice.kind.value, person=row.target, channel=row.channel, at=now,
+        kind=notice.kind.value, person=row.target, channel=row.channel, at=now, called_at=notice.at,
     )  # fmt: skip

@@ -3,10 +3,13 @@
 Unknown and forbidden look the same: NotFound.
 """
 
+from collections.abc import Sequence
+from datetime import datetime
+
 import msgspec
 from msgspec.structs import replace
 
-from signoff.core.access import may_see
+from signoff.core.access import RUNNING, may_see
 from signoff.core.chain import unseal
 from signoff.core.errors import Forbidden, NotFound
 from signoff.core.events import Fact
@@ -14,7 +17,8 @@ from signoff.core.ids import split_ref
 from signoff.core.model import Actor, ActorKind, Intent
 from signoff.engine.examine import Finding, examine_one, whole_history
 from signoff.engine.recent import Recent
-from signoff.store.messages import Message
+from signoff.engine.told import ChannelState, all_told, channel_states
+from signoff.store.messages import Message, OnItsWay
 from signoff.store.store import Store
 from signoff.store.work import EventRow, Filter, Stored
 
@@ -89,6 +93,19 @@ class View:
             raise Forbidden("person_required", "An agent's key has no tasks.")
         await self.intent(actor, intent_id)
         return await self._store.messages.of_task(intent_id, visit)
+
+    async def told(self, actor: Actor, seen: Seen) -> list[OnItsWay]:
+        """All messages about what was seen: of one task where that was asked for, else of the whole intent."""
+        if actor.kind is ActorKind.AGENT:
+            raise Forbidden("person_required", "An agent's key reads no messages to people.")
+        found = await all_told(self._store, seen.stored.intent.id)
+        return [one for one in found if seen.visit in (0, one.message.visit)]
+
+    async def channels(self, actor: Actor, names: Sequence[str], now: datetime) -> list[ChannelState]:
+        """How each of these channels does, for who runs the workspace."""
+        if actor.kind is not ActorKind.PERSON or not actor.roles & RUNNING:
+            raise Forbidden("admin_required", "Only an owner or an admin sees how the channels do.")
+        return await channel_states(self._store, actor.workspace, names, now)
 
     async def page(self, actor: Actor, wanted: Filter) -> list[Stored]:
         """A page of the actor's intents; an agent sees its own only."""

@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from signoff.core.errors import Invalid
 from signoff.notify.addresses import Resolver, public
 from signoff.notify.channel import Message, NotSent, Target
+from signoff.notify.http import shown_url
 from signoff.notify.plain import one_line, visible
 
 log = logging.getLogger("signoff.apprise")
@@ -27,6 +29,7 @@ _HOSTED: Final = frozenset(
     {"ntfy", "ntfys", "gotify", "gotifys", "mmost", "mmosts", "rocket", "rockets", "matrix", "matrixs", "ncloud",
      "nclouds", "nctalk", "nctalks"}
 )  # fmt: skip
+_SHOWN: Final = 6  # characters of a fingerprint: enough to tell an operator's own addresses apart
 _TIMEOUT: Final = 45.0
 _LONGEST_TITLE: Final = 150
 
@@ -46,34 +49,49 @@ def parse_urls(text: str) -> tuple[str, ...]:
     return urls
 
 
+def name_of(url: str) -> str:
+    """What an address is called where it is shown: its service and host, and a fingerprint, as the rest is secret."""
+    parts = urlsplit(url)
+    # Without a path it is a topic, and no host.
+    hosted = parts.scheme.lower() in _HOSTED and (parts.path.strip("/") or parts.fragment)
+    where = shown_url(url) if hosted else f"{parts.scheme}://\u2026"
+    return f"{where} #{sha256(url.encode()).hexdigest()[:_SHOWN]}"
+
+
 class Apprise:
+    """Each address is a target of its own, by its name: what one does not take is sent to that one again."""
+
     def __init__(self, urls: tuple[str, ...], allow_private: bool) -> None:
-        self._urls = urls
+        self._urls = {name_of(url): url for url in urls}
+        self.names = tuple(self._urls)
         self._allow_private = allow_private
         self._names = Resolver()
 
     async def send(self, message: Message, target: Target) -> None:
-        """To all of them; NotSent when one did not take it (those that did may hear it again)."""
+        """``target.url``: the name of an address; of rows that an older release wrote "", which means all."""
+        urls = [url for name, url in self._urls.items() if target.url in ("", name)]
+        if not urls:
+            raise NotSent("this address is not set up any more", permanent=True)
         body = "\n".join([visible(message.text), *([message.link] if message.link else [])])
         title = one_line(message.title, _LONGEST_TITLE)
-        for url in self._urls:
+        for url in urls:
             await self._reachable(url)
         try:
             async with asyncio.timeout(_TIMEOUT):
-                sent = await asyncio.to_thread(self._notify, title, body)
+                sent = await asyncio.to_thread(self._notify, urls, title, body)
         except TimeoutError as error:
-            raise NotSent("Apprise: no answer in time") from error
+            raise NotSent("the service gave no answer in time") from error
         if not sent:
-            raise NotSent("Apprise: a service did not take it")
+            raise NotSent("the service did not take it; the server's log has what Apprise says of it")
 
-    def _notify(self, title: str, body: str) -> bool:
+    def _notify(self, urls: Sequence[str], title: str, body: str) -> bool:
         import apprise  # half a second and 20 MB: when it is first needed
 
         asset = apprise.AppriseAsset(
             app_id="Signoff", app_url="", plugin_paths=[], interpret_escapes=False, http_redirects=False
         )
         sender: Any = apprise.Apprise(asset=asset)
-        for url in self._urls:
+        for url in urls:
             if not sender.add(url):
                 log.warning("Apprise does not understand a %s:// address", url.partition("://")[0])
                 return False

@@ -25,6 +25,7 @@ from signoff.notify.plain import one_line, pieces, visible
 
 if TYPE_CHECKING:
     from aiosmtplib import SMTP as Connection
+    from aiosmtplib import SMTPResponseException
     from jinja2 import Environment
 
 _TIMEOUT: Final = 20.0
@@ -32,6 +33,7 @@ _ALTOGETHER: Final = 45.0  # less than the courier holds a row for
 _CONNECTIONS: Final = 4
 _IDLE: Final = 20.0
 _LONGEST_SUBJECT: Final = 150
+_LONGEST_SAID: Final = 200  # of a mail server's own words
 # The older of Python's two mail policies: it takes values as they are, and a fifth of the time.
 _WIRE: Final = compat32.clone(linesep="\r\n")
 
@@ -110,17 +112,22 @@ class Email:
             async with asyncio.timeout(_ALTOGETHER), self._slots:
                 await self._send(letter.to, mail)
         except aiosmtplib.SMTPRecipientsRefused as error:
-            code = error.recipients[0].code
+            said = error.recipients[0]
+            permanent = 500 <= said.code < 600
             raise NotSent(
-                f"{self._smtp.host} refused the address: {code}", permanent=500 <= code < 600
+                f"{self._smtp.host} refused the address: {_said(said)}", permanent=permanent
             ) from error
         except aiosmtplib.SMTPDataError as error:
             permanent = 500 <= error.code < 600
-            raise NotSent(f"{self._smtp.host} refused the mail: {error.code}", permanent=permanent) from error
+            raise NotSent(
+                f"{self._smtp.host} refused the mail: {_said(error)}", permanent=permanent
+            ) from error
+        except aiosmtplib.SMTPAuthenticationError as error:
+            raise NotSent(f"{self._smtp.host} does not accept this server's login: {error.code}") from error
         except aiosmtplib.SMTPResponseException as error:
-            raise NotSent(f"{self._smtp.host} answered {error.code} ({type(error).__name__})") from error
+            raise NotSent(f"{self._smtp.host} answered {_said(error)}") from error
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-            raise NotSent(f"{type(error).__name__}: no mail could be given to {self._smtp.host}") from error
+            raise NotSent(f"no mail could be given to {self._smtp.host} ({type(error).__name__})") from error
         return message_id(letter, self._smtp)
 
     async def _send(self, to: str, mail: bytes) -> None:
@@ -169,6 +176,11 @@ class Email:
                 await connection.quit()
             except (aiosmtplib.SMTPException, OSError):
                 connection.close()
+
+
+def _said(error: "SMTPResponseException") -> str:
+    """The mail server's code and words."""
+    return one_line(f"{error.code} {error.message}".strip(), _LONGEST_SAID)
 
 
 @lru_cache(maxsize=2)

@@ -50,7 +50,7 @@ class Poster:
         except (
             TimeoutError, httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError, ssl.SSLError
         ) as error:  # fmt: skip
-            raise NotSent(f"{type(error).__name__}: no answer from {where.host}") from error
+            raise NotSent(f"no answer from {where.host} ({type(error).__name__})") from error
         if not 200 <= status < 300:
             raise NotSent(f"{where.host} answered {status}", permanent=status == 410)
 
@@ -118,6 +118,17 @@ class Poster:
         if self._resolver is not None:
             self._resolver.close()
             self._resolver = None
+
+
+def shown_url(url: str) -> str:
+    """A URL as it may be shown: where it leads, without what a path, a query or a user name may hold of secrets."""
+    try:
+        parts = urlsplit(url)
+        place = f"{parts.hostname or '?'}:{parts.port}" if parts.port else parts.hostname or "?"
+    except ValueError:
+        return "?"
+    rest = "/\u2026" if parts.path.strip("/") or parts.query else ""
+    return f"{parts.scheme}://{place}{rest}"
 
 
 def host_of(url: str) -> str:

@@ -1,7 +1,8 @@
-"""What each person was sent, over which channel, and what became of it. A message's id is that of its outbox row.
+"""What was sent to whom, over which channel, and what became of it. A message's id is that of its outbox row.
 
-A message begins as ``waiting`` in the transaction that puts it on its way, and ends as ``sent``, ``skipped`` (there was
-nothing to say any more) or ``failed`` in the one that takes it off. So nothing is sent that is not on record.
+A message to a person begins as ``waiting`` in the transaction that puts it on its way, and ends as ``sent``,
+``skipped`` (there was nothing to say any more) or ``failed`` in the one that takes it off. One to a service is a row of
+the outbox until it has arrived, and is kept here from then on. So nothing is sent that is not on record.
 """
 
 from collections.abc import Sequence
@@ -13,15 +14,19 @@ from msgspec.structs import asdict
 
 from signoff.core.ids import shard
 from signoff.store.database import Database, Statement
-from signoff.store.rows import Row, micros, moment, outgoing_row
-from signoff.store.sql import OUTBOX, OUTBOX_DONE
+from signoff.store.rows import Row, micros, moment, outgoing, outgoing_row
+from signoff.store.sql import OUTBOX, OUTBOX_COLUMNS, OUTBOX_DONE
 from signoff.store.work import Outgoing
 
 WAITING, SENT, SKIPPED, FAILED = "waiting", "sent", "skipped", "failed"
 
 
 class Message(Struct, frozen=True, kw_only=True):
-    """One notice for one person over one channel. ``reference``: the provider's name of it; ``at``: its last change."""
+    """One notice for one person over one channel, or for a service (``person`` "").
+
+    target: the address that it goes to, what is secret in it left out; reference: the provider's name of it; at: of its
+    last change; called_at: when what it tells of happened.
+    """
 
     id: str
     workspace: str
@@ -36,10 +41,19 @@ class Message(Struct, frozen=True, kw_only=True):
     attempts: int = 0
     error: str = ""
     at: datetime
+    target: str = ""
+    called_at: datetime
+
+
+class OnItsWay(Struct, frozen=True):
+    """A message, and when it is tried (again); None when it is over."""
+
+    message: Message
+    next_at: datetime | None = None
 
 
 class Result(Struct, frozen=True):
-    """How a message ended."""
+    """How a message ended. ``target``: where it went; "" where that is not known better than before."""
 
     id: str
     state: str
@@ -47,6 +61,7 @@ class Result(Struct, frozen=True):
     at: datetime
     reference: str = ""
     error: str = ""
+    target: str = ""
 
 
 class Expansion(Struct, frozen=True):
@@ -71,8 +86,13 @@ insert into messages (shard, {_FIELDS})
 select :shard, {", ".join(f":{name}" for name in Message.__struct_fields__)}
 where exists (select 1 from outbox where id = :parent) on conflict (id) do nothing
 """
+_KEEP: Final = f"""
+insert into messages (shard, {_FIELDS})
+values (:shard, {", ".join(f":{name}" for name in Message.__struct_fields__)}) on conflict (id) do nothing
+"""
 _END: Final = """
-update messages set state = :state, reference = :reference, attempts = :attempts, error = :error, at = :at
+update messages set state = :state, reference = :reference, attempts = :attempts, error = :error, at = :at,
+    target = case when :target = '' then target else :target end
 where id = :id
 """
 _TRIED: Final = "update messages set attempts = :attempts, error = :error, at = :at where id = :id"
@@ -86,6 +106,23 @@ insert into outbox ({_COLUMNS}) select {_VALUES} where not exists (
 _OF_TASK: Final = (
     f"select {_FIELDS} from messages where intent_id = :intent_id and visit = :visit order by seq, id"
 )
+_OF_INTENT: Final = f"""
+select {", ".join(f"m.{name}" for name in Message.__struct_fields__)}, o.due_at
+from messages m left join outbox o on o.id = m.id where m.intent_id = :intent_id
+"""
+_OUTBOX_OF_INTENT: Final = (
+    f"select {OUTBOX_COLUMNS} from outbox where intent_id = :intent_id order by seq, id limit :limit"
+)
+_FAILING: Final = f"""
+select {_FIELDS} from messages where workspace = :workspace and error <> '' and state in ('waiting', 'failed')
+    and (at >= :since or state = 'waiting') order by at desc limit :limit
+"""
+_OUTBOX_FAILING: Final = f"""
+select {OUTBOX_COLUMNS} from outbox where workspace = :workspace and last_error <> '' order by id desc limit :limit
+"""
+_ARRIVED: Final = (
+    "select max(at) from messages where workspace = :workspace and channel = :channel and state = 'sent'"
+)
 
 
 class Messages:
@@ -95,6 +132,31 @@ class Messages:
     async def of_task(self, intent_id: str, visit: int) -> list[Message]:
         """In the order in which they were called for."""
         return [_message(row) for row in await self._db.read(_OF_TASK, intent_id=intent_id, visit=visit)]
+
+    async def of_intent(self, intent_id: str) -> list[OnItsWay]:
+        """All that people were sent, and what has arrived elsewhere, in no order."""
+        rows = await self._db.read(_OF_INTENT, intent_id=intent_id)
+        return [OnItsWay(_message(row[:-1]), None if row[-1] is None else moment(row[-1])) for row in rows]
+
+    async def queued(self, intent_id: str, limit: int) -> list[Outgoing]:
+        """What the outbox holds of an intent."""
+        return [
+            outgoing(row) for row in await self._db.read(_OUTBOX_OF_INTENT, intent_id=intent_id, limit=limit)
+        ]
+
+    async def failing(
+        self, workspace: str, since: datetime, limit: int
+    ) -> tuple[list[Message], list[Outgoing]]:
+        """What is being tried again, or has failed for good ``since`` then; the newest first."""
+        values = {"workspace": workspace, "limit": limit}
+        found = await self._db.read(_FAILING, since=micros(since), **values)
+        queued = await self._db.read(_OUTBOX_FAILING, **values)
+        return [_message(row) for row in found], [outgoing(row) for row in queued]
+
+    async def arrived_at(self, workspace: str, channel: str) -> datetime | None:
+        """When something last arrived over a channel."""
+        [[at]] = await self._db.read(_ARRIVED, workspace=workspace, channel=channel)
+        return None if at is None else moment(at)
 
     async def expand(self, expansions: Sequence[Expansion]) -> None:
         """Put other rows in the place of each row, in one transaction; a row that is gone is left alone."""
@@ -107,10 +169,14 @@ class Messages:
         if statements:
             await self._db.write(*statements)
 
-    async def end(self, results: Sequence[Result], done: Sequence[str] = ()) -> None:
-        """Take these messages, and the other rows ``done``, off the outbox."""
+    async def end(
+        self, results: Sequence[Result], done: Sequence[str] = (), arrived: Sequence[Message] = ()
+    ) -> None:
+        """Take these messages, and the other rows ``done``, off the outbox. ``arrived``: at services, to be kept."""
         statements: list[Statement] = [(_END, asdict(r) | {"at": micros(r.at)}) for r in results]
-        statements.append((OUTBOX_DONE, {"ids": [*(r.id for r in results), *done]}))
+        statements += [(_KEEP, _values(message)) for message in arrived]
+        over = [*(r.id for r in results), *done, *(message.id for message in arrived)]
+        statements.append((OUTBOX_DONE, {"ids": over}))
         await self._db.write(*statements)
 
     async def tried(self, id: str, attempts: int, error: str, at: datetime) -> None:
@@ -136,11 +202,12 @@ class Messages:
 
 def _message(row: Row) -> Message:
     values: dict[str, Any] = dict(zip(Message.__struct_fields__, row, strict=True))
-    return Message(**values | {"at": moment(values["at"])})
+    return Message(**values | {name: moment(values[name]) for name in ("at", "called_at")})
 
 
 def _values(message: Message) -> dict[str, Any]:
-    return asdict(message) | {"at": micros(message.at), "shard": shard(message.intent_id)}
+    moments = {"at": micros(message.at), "called_at": micros(message.called_at)}
+    return asdict(message) | moments | {"shard": shard(message.intent_id)}
 
 
 def _outbox_values(row: Outgoing) -> dict[str, Any]:

@@ -43,7 +43,9 @@ async def _ready() -> Readiness:
 
 
 class Parts(msgspec.Struct, kw_only=True):
-    """``stopping`` is set when the server shuts down; streams and long polls end then, in good order."""
+    """``stopping`` is set when the server shuts down; streams and long polls end then, in good order. ``channels``:
+    those that it sends by.
+    """
 
     engine: Engine
     view: View
@@ -56,6 +58,7 @@ class Parts(msgspec.Struct, kw_only=True):
     settings: Settings
     mailed_links: MailedLinks | None = None
     slack: SlackDesk | None = None
+    channels: tuple[str, ...] = ()
     clock: Clock = msgspec.field(default_factory=Clock)
     shown: Shown = msgspec.field(default_factory=Shown)
     stopping: asyncio.Event = msgspec.field(default_factory=asyncio.Event)

@@ -118,15 +118,15 @@ async def test_the_card_says_who_was_told_and_what_came_of_it(web: World) -> Non
     for number, (person, channel, state, attempts) in enumerate(rows):
         values = {
             "shard": 0, "id": f"m{number}", "workspace": HOME, "intent_id": intent_id, "visit": 2, "seq": 4,
-            "kind": "asked", "person": person, "channel": channel, "state": state, "reference": "",
+            "kind": "task.opened", "person": person, "channel": channel, "state": state, "reference": "",
             "attempts": attempts, "error": "", "at": 0,
         }  # fmt: skip
         names = ", ".join(values)
         marks = ", ".join(f":{name}" for name in values)
         await web.works.store.write((f"insert into messages ({names}) values ({marks})", values))
     page = await (await reader(web, "emma")).get(f"/tasks/{task_id}")
-    assert "Otto named told by email" in page.text
-    assert "Ann named could not be told by slack" in page.text
+    assert "Otto named told by mail" in page.text
+    assert "Ann named could not be told by Slack" in page.text
 
 
 async def test_what_is_no_act_does_nothing(web: World) -> None:

@@ -40,6 +40,7 @@ async def paths_of(web: World, scene: Scene) -> dict[str, list[str]]:
     shown = (await web.get(f"/v1/tasks/{approval}"))["task"]
     sessions = web.parts.sessions
     link = await sessions.task_link(HOME, "per_otto", shown["intent_id"], 2, shown["digest"])
+    web.parts.channels = ("email", "webhook")
     tasks = [*scene.tasks.values(), *scene.ended.values(), scene.second]
     return {
         "/": ["/", "/?view=team", "/?view=all", "/?view=done", "/?q=nothing", "/?sort=age"],
@@ -53,6 +54,7 @@ async def paths_of(web: World, scene: Scene) -> dict[str, list[str]]:
         "/people": ["/people"],
         "/people/{person_id}": ["/people/per_emma", "/people/per_otto"],
         "/me": ["/me"],
+        "/channels": ["/channels"],
         "/teams": ["/teams"],
         "/teams/{name}": ["/teams/sre-oncall", "/teams/dba"],
         "/policies": ["/policies"],

@@ -93,7 +93,7 @@ def _of_people(fact: e.Fact, who: str, book: Snapshot) -> str:
         case e.TaskOpened(title=title):
             return f"people are asked: {title}"
         case e.Reminded(number=number):
-            return f"reminder {number} was sent"
+            return f"reminder {number} fell due"
         case e.Escalated(to=to):
             return "escalated to " + ", ".join(book.display(name) for name in to)
         case e.Answered(outcome=outcome, unseen=unseen):

@@ -24,7 +24,7 @@ from signoff.web.api import (
 )
 from signoff.web.api.shapes import agents as ag
 from signoff.web.api.shapes import answers as an
-from signoff.web.api.shapes import desk
+from signoff.web.api.shapes import desk, told
 from signoff.web.api.shapes import directory as d
 from signoff.web.api.shapes import people as p
 from signoff.web.api.shapes import requests as r
@@ -67,6 +67,8 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         intents.get, "Read an intent, or one step of it", response=an.GotIntent),
     Endpoint("GET", "/v1/intents/{intent_id}/events/stream", "intents",
         stream.events, "Follow an intent's events", response=an.Events, query=(_SINCE, _WAIT), media=_SSE),
+    Endpoint("GET", "/v1/intents/{intent_id}/messages", "intents",
+        messages.of_intent, "Who was told of an intent, and whether it arrived", response=told.MessagesAnswer),
     Endpoint("GET", "/v1/intents/{intent_id}/events", "intents",
         intents.events, "An intent's events", response=an.Events, query=(_SINCE,)),
     Endpoint("POST", "/v1/intents/{intent_id}/resume", "intents",
@@ -106,7 +108,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("GET", "/v1/tasks/{task_id}/explain", "tasks",
         acts.explain, "Who may decide, and what silence will bring when", response=desk.ExplainOut),
     Endpoint("GET", "/v1/tasks/{task_id}/messages", "tasks",
-        messages.page, "What people were told of a task", response=messages.MessagesAnswer),
+        messages.of_task, "Who was told of a task, and whether it arrived", response=told.MessagesAnswer),
     Endpoint("GET", "/v1/tasks/{task_id}", "tasks", tasks.get, "Read a task", response=t.TaskAnswer),
     Endpoint("GET", "/v1/tasks", "tasks", tasks.page, "List tasks", response=t.Tasks, query=_TASKS),
     Endpoint("GET", "/v1/me/tasks", "tasks", tasks.mine, "Open tasks, as AXP lists them", response=t.MyTasks),
@@ -199,6 +201,8 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         slack.code, "A code that makes your Slack account yours here", response=slack.ChatCode),
     Endpoint("POST", "/v1/slack/actions", "system",
         slack.actions, "What people press and type in Slack, signed by it", access=Access.OPEN),
+    Endpoint("GET", "/v1/channels", "system",
+        messages.channels, "How each channel does now", response=told.ChannelsAnswer),
     Endpoint("GET", "/v1/me", "system", system.me, "Whom the key stands for", response=system.Me),
     Endpoint("GET", "/v1/portal/personal/context", "system",
         portal.context, "Where the key belongs, as AXP's command line asks", response=portal.PortalContext),

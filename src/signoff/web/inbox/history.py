@@ -13,11 +13,13 @@ from signoff.core.model import ActorKind, Intent, Task
 from signoff.core.plan import AgentStep, DelayStep, HumanStep, Step
 from signoff.core.wording import kind_words
 from signoff.engine.directory import Snapshot
+from signoff.engine.view import Seen
 from signoff.web.api.audit import summary
 from signoff.web.call import Page
 from signoff.web.inbox.changes import Group, group
 from signoff.web.inbox.door import Visit
 from signoff.web.inbox.tasks import steers
+from signoff.web.inbox.told import lines
 
 _CHUNK: Final = 1000
 
@@ -59,13 +61,14 @@ async def _page(visit: Visit, problem: str = "", status: int = 200) -> Page:
     book = await visit.parts.directory.of(visit.actor.workspace)
     opened = "open" in visit.query
     payload = group(msgspec.json.decode(seen.stored.payload), opened)
+    told = await visit.parts.view.told(visit.actor, Seen(seen.stored, 0))
     stops = [_stop(step, found, book, opened) for step in found.plan.steps]
     return await visit.page(
         "intent.html", status, intent=found, words=kind_words(found.type), asker=book.display(found.requester.id),
         moments=await _moments(visit, found, book), payload=payload, stops=stops, opened=opened,
         folded=payload.folded or any(stop.result is not None and stop.result.folded for stop in stops),
         task=visit_ref(found.id, found.open.visit) if isinstance(found.open, Task) else "",
-        may_cancel=steers(visit.actor, found), problem=problem,
+        may_cancel=steers(visit.actor, found), problem=problem, told=lines(told, book),
     )  # fmt: skip
 
 

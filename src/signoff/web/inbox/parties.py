@@ -1,5 +1,6 @@
 """Why this reader is asked, who else is, what became of telling them, who comes next, and when. Pure."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -12,11 +13,14 @@ from signoff.core.quorum import missing, needed
 from signoff.core.standing import asked, standing
 from signoff.engine.directory import Snapshot
 from signoff.engine.explain import Explanation, Foretold, Reach, explain
+from signoff.notify.letter import ASKING
 from signoff.store.messages import FAILED, SENT, WAITING, Message
+from signoff.web.api.shapes.told import channel_words
 from signoff.web.inbox.known import Known
 from signoff.web.inbox.rules import parties, stage_words
 
 _FORETOLD: Final = 6
+_ASKING: Final = frozenset(kind.value for kind in ASKING)
 
 
 class Contact(msgspec.Struct, frozen=True):
@@ -114,15 +118,15 @@ def others(known: Known, step: HumanStep) -> Others:
     task, book = known.task, known.book
     if task is None:
         return Others(missing=0)
-    told: dict[str, Message] = {}
+    told: dict[str, list[Message]] = {}
     for message in known.messages:
-        if message.state in (WAITING, SENT, FAILED):
-            told[message.person] = message
+        if message.state in (WAITING, SENT, FAILED) and message.kind in _ASKING:
+            told.setdefault(message.person, []).append(message)
     made = explain(known.intent, task, book, known.now)
     stage = step.task.stages[task.stage]
     shown, unsaid = soon(made.contacts)
     return Others(
-        seats=tuple(_seat(reach, known, told.get(reach.person)) for reach in made.may_decide),
+        seats=tuple(_seat(reach, known, told.get(reach.person, [])) for reach in made.may_decide),
         levels=tuple(
             Level(view.number, view.state, stage_words(view.stage, book), view.missing)
             for view in made.stages
@@ -135,23 +139,39 @@ def others(known: Known, step: HumanStep) -> Others:
     )
 
 
-def _seat(reach: Reach, known: Known, message: Message | None) -> Seat:
+def _seat(reach: Reach, known: Known, messages: Sequence[Message]) -> Seat:
     book = known.book
     name = "you" if reach.person == known.reader.id else book.display(reach.person)
     why = f"for {book.display(reach.instead_of)}, {reach.why}" if reach.instead_of else reach.why
-    return Seat(name, why.replace("team:", "team ").replace("role:", ""), *_told(message), reach.voted)
+    return Seat(
+        name, why.replace("team:", "team ").replace("role:", ""), *_told(messages, known.now), reach.voted
+    )
 
 
-def _told(message: Message | None) -> tuple[str, bool]:
-    """(what became of telling somebody, whether that is bad news)"""
-    if message is None:
+def _told(messages: Sequence[Message], now: datetime) -> tuple[str, bool]:
+    """(what became of telling somebody, whether that is bad news): of what was called for last, over each channel."""
+    if not messages:
         return "", False
+    seq = max(message.seq for message in messages)
+    latest = sorted(
+        (one for one in messages if one.seq == seq), key=lambda one: (one.state != FAILED, one.at)
+    )
+    message = latest[-1]
+    how = channel_words(message.channel)
+    lost = [channel_words(one.channel) for one in latest[:-1] if one.state == FAILED]
+    after = f", as {' and '.join(lost)} failed" if lost else ""
     if message.state == SENT:
-        return f"told by {message.channel}", False
+        return f"told by {how}{after}", False
     if message.state == FAILED:
-        return f"could not be told by {message.channel}", True
-    tried = f", tried {message.attempts} times" if message.attempts else ""
-    return f"a message is on its way by {message.channel}{tried}", bool(message.attempts)
+        return f"could not be told by {' or '.join(dict.fromkeys([*lost, how]))}", True
+    if message.at > now:
+        return f"a message by {how} waits for their working hours", False
+    tried = (
+        f", failed {'once' if message.attempts == 1 else f'{message.attempts} times'} so far"
+        if message.error
+        else ""
+    )
+    return f"a message is on its way by {how}{tried}{after}", bool(message.error)
 
 
 def soon(contacts: list[Foretold]) -> tuple[list[Foretold], int]:

@@ -18,6 +18,7 @@ from signoff.web.inbox import (
     signin,
     tasks,
     teams,
+    told,
 )
 from signoff.web.inbox.door import PageDoor, Row, Visit
 from signoff.web.inbox.render import static_files
@@ -61,6 +62,7 @@ ROWS: Final[tuple[Row, ...]] = (
     Row("POST", "/teams", teams.put_new),
     Row("GET", "/teams/{name}", teams.team),
     Row("POST", "/teams/{name}", teams.put),
+    Row("GET", "/channels", told.channels),
     Row("GET", "/policies", policies.policies),
     Row("GET", "/policies/{name}", policies.policy),
     Row("GET", "/changes", changelog.changes),

@@ -1,0 +1,87 @@
+"""What became of telling people and services: of one intent every message, of a workspace each channel as it does now.
+
+What goes to people stands in ``messages`` from its first moment; what goes to services is a row of the outbox until
+it has arrived. Whoever reads sees both as one list.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from signoff.core.notices import Notice
+from signoff.engine.courier import SERVICES, message_of
+from signoff.store.messages import FAILED, WAITING, Message, OnItsWay
+from signoff.store.store import Store
+from signoff.store.work import Outgoing
+
+_LATELY: Final = timedelta(days=1)
+_MOST: Final = 500
+_NOTICE = msgspec.json.Decoder(Notice)
+
+
+class ChannelState(Struct, frozen=True, kw_only=True):
+    """How a channel does. retrying: messages that failed and are tried again; failed: for good, within a day; failing:
+    whether what is sent now fails; since: when the oldest of those was called for; error: the last one.
+    """
+
+    channel: str
+    retrying: int = 0
+    failed: int = 0
+    failing: bool = False
+    since: datetime | None = None
+    error: str = ""
+    target: str = ""
+    arrived_at: datetime | None = None
+
+
+async def all_told(store: Store, intent_id: str) -> list[OnItsWay]:
+    """Every message about an intent, in the order in which it was called for."""
+    kept = await store.messages.of_intent(intent_id)
+    known = {one.message.id for one in kept}
+    queued = await store.messages.queued(intent_id, _MOST)
+    waiting = [_queued(row) for row in queued if row.channel in SERVICES and row.id not in known]
+    return sorted((*kept, *waiting), key=lambda one: _place(one.message))
+
+
+def _place(message: Message) -> tuple[int, str, datetime, bool, str]:
+    """By what happened, then by person; what failed before what took its place."""
+    return message.seq, message.person, message.at, message.state != FAILED, message.id
+
+
+def _queued(row: Outgoing) -> OnItsWay:
+    notice = _NOTICE.decode(row.notice)
+    message = message_of(row, notice, FAILED if row.dead else WAITING, notice.at)
+    return OnItsWay(message, None if row.dead else row.due_at)
+
+
+async def channel_states(
+    store: Store, workspace: str, names: Sequence[str], now: datetime
+) -> list[ChannelState]:
+    """Of each channel by these names, and of whatever else has failed lately."""
+    found, queued = await store.messages.failing(workspace, now - _LATELY, _MOST)
+    troubled = [*found, *(_queued(row).message for row in queued if row.channel in SERVICES)]
+    lately = [one for one in troubled if one.state == WAITING or one.at >= now - _LATELY]
+    every = dict.fromkeys((*names, *sorted({one.channel for one in lately})))
+    return [
+        _state(
+            name,
+            [one for one in lately if one.channel == name],
+            await store.messages.arrived_at(workspace, name),
+        )
+        for name in every
+    ]
+
+
+def _state(name: str, troubled: Sequence[Message], arrived_at: datetime | None) -> ChannelState:
+    retrying = [one for one in troubled if one.state == WAITING]
+    failed = [one for one in troubled if one.state == FAILED]
+    now = retrying or [one for one in failed if arrived_at is None or one.at > arrived_at]
+    last = max(now or failed, key=lambda one: one.at, default=None)
+    return ChannelState(
+        channel=name, retrying=len(retrying), failed=len(failed), failing=bool(now),
+        since=min((one.called_at for one in now), default=None), error=last.error if last else "",
+        target=last.target if last else "", arrived_at=arrived_at,
+    )  # fmt: skip

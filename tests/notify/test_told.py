@@ -1,0 +1,224 @@
+"""What became of every message is there to be read: of people and of services, by the API, on the page, and for admins
+channel by channel.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from signoff.core.model import ActorKind
+from signoff.engine.clock import FixedClock
+from signoff.notify.apprise import Apprise, name_of
+from signoff.notify.http import shown_url
+from signoff.store.store import Store
+from tests.builders import RITA, WORKSPACE
+from tests.engine.sink import sink
+from tests.notify.office import Office, office
+from tests.notify.post import post
+from tests.notify.town import Escalation, asked, email
+from tests.web.inbox.reading import reader
+
+# A plugin that Apprise loads beside imports what Python has deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+SECRET = "s3cr3t-t0k3n"
+
+
+async def speaks(desk: Office, person: Any) -> str:
+    """The name by which ``desk.world`` speaks for this person."""
+    made = await desk.it.keys.create(WORKSPACE, ActorKind.PERSON, person.id, person.id)
+    desk.world.keys[person.id] = made.secret
+    return str(person.id)
+
+
+async def told(desk: Office, ref: str, kind: str = "intents") -> list[tuple[str, str, str]]:
+    """(to, channel, what became of it) of every message, as Rita reads it."""
+    answer = await desk.world.get(f"/v1/{kind}/{ref}/messages", await speaks(desk, RITA))
+    return [
+        (m.get("name") or m.get("target", ""), m["channel"], m["summary"].replace(desk.fake.api, ""))
+        for m in answer["messages"]
+    ]
+
+
+async def test_a_webhook_that_fails_and_then_takes_it_is_on_record_all_the_way(
+    store: Store, clock: FixedClock
+) -> None:
+    async with sink(500, 500, 200) as hook:
+        url = f"{hook.url}/hooks/{SECRET}?key={SECRET}"
+        async with office(store, clock, linked=False, hook=url) as desk:
+            intent = await desk.it.submit(asked("per_ann"))
+            shown, nobody = (
+                f"{hook.url}/…",
+                ("ann@acme.example", "none", "failed for good: no address for any channel that is set up"),
+            )
+            assert ("on its way") in [what for _, _, what in await told(desk, intent.id)]
+            await desk.it.carry()
+            rita = await speaks(desk, RITA)
+            [hooked] = [
+                m
+                for m in (await desk.world.get(f"/v1/intents/{intent.id}/messages", rita))["messages"]
+                if m["channel"] == "webhook"
+            ]
+            assert (hooked["target"], hooked["state"], hooked["attempts"]) == (shown, "waiting", 1)
+            assert hooked["error"] == "127.0.0.1 answered 500"
+            assert hooked["next_attempt_at"] == f"{clock.now() + timedelta(seconds=5):%Y-%m-%dT%H:%M:%SZ}"
+            for _ in range(2):
+                clock.move(timedelta(minutes=1))
+                await desk.it.carry()
+            assert sorted(await told(desk, intent.id)) == sorted(
+                [nobody, (shown, "webhook", "arrived at attempt 3")]
+            )
+            assert await told(desk, intent.id[:-4] + "0001", "tasks") == await told(desk, intent.id)
+            answer = await desk.world.get(f"/v1/intents/{intent.id}/messages", rita)
+            assert SECRET not in answer.text
+
+
+async def test_what_is_given_up_stays_to_be_read(store: Store, clock: FixedClock) -> None:
+    async with sink(410) as hook, office(store, clock, linked=False, hook=hook.url) as desk:
+        intent = await desk.it.submit(asked("per_ann"))
+        await desk.it.carry()
+        assert (hook.url, "webhook", "failed for good: 127.0.0.1 answered 410") in await told(desk, intent.id)
+        clock.move(timedelta(days=2))
+        await desk.it.carry()
+        assert len(hook.got) == 1
+        assert (hook.url, "webhook", "failed for good: 127.0.0.1 answered 410") in await told(desk, intent.id)
+
+
+async def test_each_address_of_apprise_is_tried_for_itself_and_shows_no_secret(
+    store: Store, clock: FixedClock
+) -> None:
+    async with sink(200) as good, sink(500) as bad:
+        urls = tuple(f"{one.url.replace('http://', 'ntfy://')}/{SECRET}" for one in (good, bad))
+        async with office(store, clock, linked=False) as desk:
+            desk.it.channels.by_name["apprise"] = Apprise(urls, True)
+            intent = await desk.it.submit(asked("per_ann"))
+            for _ in range(3):
+                await desk.it.carry()
+                clock.move(timedelta(minutes=10))
+            became = {
+                where: what for where, channel, what in await told(desk, intent.id) if channel == "apprise"
+            }
+            assert became[name_of(urls[0])] == "arrived"
+            assert became[name_of(urls[1])].startswith(
+                "failed so far, 3 attempts: the service did not take it"
+            )
+            assert len(good.got) == 1  # the one that took it is not sent it again for the other's sake
+            assert not [where for where in became if SECRET in where]
+            del desk.it.channels.by_name["apprise"]
+            desk.it.channels.by_name["apprise"] = Apprise(urls[:1], True)
+            clock.move(timedelta(days=1))
+            await desk.it.carry()
+            assert (
+                name_of(urls[1]), "apprise", "failed for good after 4 attempts: this address is not set up any more"
+            ) in await told(desk, intent.id)  # fmt: skip
+
+
+async def test_the_next_channel_took_over_and_the_ladder_moved_on_are_on_the_page_as_they_happened(
+    store: Store, clock: FixedClock
+) -> None:
+    rungs = (Escalation(timedelta(hours=2), ("per_otto",)),)
+    async with post() as server, office(store, clock, **email(server.url)) as desk:
+        await desk.it.people_are(ann={"preferences": {"channels": ["email", "slack"]}})
+        server.refused = {"ann@acme.example": "550 no such mailbox"}
+        intent = await desk.it.submit(asked("per_ann", escalate=rungs))
+        await desk.it.carry()
+        refused = "failed for good: 127.0.0.1 refused the address: 550 no such mailbox"
+        assert await told(desk, intent.id) == [
+            ("ann@acme.example", "email", f"{refused}; Slack was used instead"),
+            ("ann@acme.example", "slack", "arrived"),
+        ]
+        await speaks(desk, RITA)
+        rita = await reader(desk.world, RITA.id)
+        page = await rita.get(f"/intents/{intent.id}")
+        assert f"a decision is needed, by mail: {refused}; Slack was used instead" in page.text
+        assert "a decision is needed, by Slack: arrived" in page.text
+        page = await rita.get(f"/tasks/{intent.id[:-4]}0001")
+        assert "told by Slack, as mail failed" in page.text
+
+        desk.fake.members.pop("U0ANN")
+        await desk.it.people_are(ann={"preferences": {"channels": ["slack"]}})
+        other = await desk.it.submit(asked("per_ann", escalate=rungs))
+        await desk.it.carry()
+        page = await rita.get(f"/intents/{other.id}")
+        order = [
+            "nobody could be told: no message about it reached anybody",
+            "escalated to otto@acme.example",
+        ]
+        assert [text for text in order if text in page.text] == order
+        assert "Slack answered channel_not_found" in page.text
+
+
+async def test_admins_see_which_channel_fails_since_when_and_when_it_works_again(
+    store: Store, clock: FixedClock
+) -> None:
+    async with (
+        sink(500) as hook,
+        post() as server,
+        office(store, clock, linked=False, hook=f"{hook.url}/{SECRET}", **email(server.url)) as desk,
+    ):
+        rita = await speaks(desk, RITA)
+        refusal = await desk.world.get("/v1/channels", rita)
+        assert (refusal.status, refusal.code) == (403, "admin_required")
+        await desk.it.people_are(rita={"roles": ("admin",)})
+        began = clock.now()
+        await desk.it.submit(asked("per_ann"))
+        await desk.it.carry()
+        clock.move(timedelta(minutes=7))
+        await desk.it.carry()
+
+        async def channels() -> dict[str, Any]:
+            answer = await desk.world.get("/v1/channels", rita)
+            assert SECRET not in answer.text
+            return {one["channel"]: one for one in answer["channels"]}
+
+        found = await channels()
+        assert (found["email"]["failing"], found["slack"]["failing"]) == (False, False)
+        assert found["email"]["last_arrived_at"].startswith(f"{began:%Y-%m-%dT%H:%M}")
+        hooked = found["webhook"]
+        assert (hooked["failing"], hooked["retrying"], hooked["last_error"]) == (
+            True,
+            1,
+            "127.0.0.1 answered 500",
+        )
+        assert hooked["since"].startswith(f"{began:%Y-%m-%dT%H:%M}")
+        page = await (await reader(desk.world, RITA.id)).get("/channels")
+        assert "the webhook failing since" in page.text
+        assert "127.0.0.1 answered 500" in page.text
+        hook.answers = [200]
+        clock.move(timedelta(hours=1))
+        await desk.it.carry()
+        found = await channels()
+        assert (found["webhook"]["failing"], found["webhook"]["retrying"]) == (False, 0)
+        server.refused = {"otto@acme.example": "451 come back later"}
+        await desk.it.submit(asked("per_otto"))
+        await desk.it.carry()
+        found = await channels()
+        assert (found["email"]["failing"], found["email"]["retrying"]) == (True, 1)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://hooks.example/T0/B0/s3cr3t", "https://hooks.example/…"),
+        ("https://user:s3cr3t@hooks.example:8443", "https://hooks.example:8443"),
+        ("https://hooks.example/?token=s3cr3t", "https://hooks.example/…"),
+        ("https://[", "?"),
+    ],
+)
+def test_a_url_is_shown_without_what_may_be_secret_in_it(url: str, shown: str) -> None:
+    assert shown_url(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "begins"),
+    [
+        ("tgram://123456:s3cr3t/42", "tgram://… #"),
+        ("ntfy://s3cr3t", "ntfy://… #"),
+        ("ntfys://ntfy.example/s3cr3t", "ntfys://ntfy.example/… #"),
+        ("matrixs://bot:s3cr3t@chat.example/#room", "matrixs://chat.example"),
+    ],
+)
+def test_an_address_of_apprise_has_a_name_without_its_secret(url: str, begins: str) -> None:
+    assert name_of(url).startswith(begins)
+    assert "s3cr3t" not in name_of(url)
+    assert name_of(url) != name_of(url + "x")

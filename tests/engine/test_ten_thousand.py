@@ -49,7 +49,9 @@ async def test_all_reminders_of_a_minute_go_out_within_it_and_a_waiting_gate_cos
 ) -> None:
     ledger = Ledger()
     works = await open_works(
-        f"sqlite:///{tmp_path / 'gates.db'}", FixedClock(START), Channels({"apprise": ledger})
+        f"sqlite:///{tmp_path / 'gates.db'}",
+        FixedClock(START),
+        Channels({"webhook": ledger}, Target("https://ledger.example")),
     )
     async with works.running():
         announcing = asyncio.create_task(works.feed.run())

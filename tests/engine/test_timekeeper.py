@@ -213,6 +213,19 @@ async def test_what_is_due_is_judged_by_the_databases_clock(tmp_path: Path) -> N
     await slow.store.close()
 
 
+@pytest.mark.parametrize("damage", ["state = :bytes", "plan = 'nowhere'"])
+async def test_a_row_that_cannot_be_read_does_not_stop_the_time_of_the_others(
+    works: Works, damage: str
+) -> None:
+    damaged, sound = [await works.submit(gate(approve())) for _ in range(2)]
+    values = {"id": damaged.id} | ({"bytes": b"{"} if ":bytes" in damage else {})
+    await works.store.write((f"update intents set {damage} where id = :id", values))
+    await works.pass_time(minutes(5))
+    assert (await works.happened(sound.id))[-1] == "Reminded"
+    assert await works.store.intents.next_wake() == works.clock.now() + minutes(1)
+    assert [finding.problem for finding in await works.findings()] == ["its state or its plan cannot be read"]
+
+
 async def test_one_intent_that_cannot_be_ticked_does_not_stop_the_time_of_the_others(works: Works) -> None:
     damaged, sound = [await works.submit(gate(approve())) for _ in range(2)]
     [[state]] = await works.store.read("select state from intents where id = :id", id=damaged.id)

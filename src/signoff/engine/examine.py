@@ -15,7 +15,7 @@ from signoff.core.evolve import fold
 from signoff.core.model import Delivery, Intent, Task
 from signoff.core.wake import wake_at
 from signoff.store import sql
-from signoff.store.rows import Row, intent_row, plan_digest
+from signoff.store.rows import UNREADABLE, Row, intent_row, plan_digest
 from signoff.store.store import Store
 from signoff.store.work import EventRow
 
@@ -62,7 +62,7 @@ async def _examine(store: Store, intent_id: str, row: Row | None) -> Finding | N
         return None
     try:
         stored = await store.intents.get(intent_id)
-    except (msgspec.DecodeError, KeyError):
+    except UNREADABLE:
         return Finding(intent_id, 0, "its state or its plan cannot be read")
     if stored is None:
         return Finding(intent_id, 0, "its payload is missing")

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Final
 
 import msgspec
 
@@ -19,7 +20,7 @@ from signoff.store.work import OnceKey, Ready, Resubmitted
 
 log = logging.getLogger("signoff.jobs")
 
-_DAMAGED = timedelta(minutes=1)
+DAMAGED: Final = timedelta(minutes=1)  # until an intent on which time could not act is looked at again
 
 
 class Once(msgspec.Struct, frozen=True):
@@ -200,5 +201,5 @@ class DueJob(_Scan):
                 batch.change(system(intent.workspace), intent, Tick())
             except Exception:  # one intent that cannot be ticked must not stop the time of all others
                 log.exception("time could not act on intent %s; signoff doctor examines it", intent_id)
-                batch.postpone(intent, _DAMAGED)
+                batch.postpone(intent, DAMAGED)
         return len(batch.found.due)

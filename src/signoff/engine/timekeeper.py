@@ -3,11 +3,16 @@
 Every replica may run this loop: rows are taken with ``skip locked``, and a tick that finds nothing due does nothing.
 """
 
+import logging
 from datetime import timedelta
 from typing import Final
 
 from signoff.engine.engine import Engine
+from signoff.engine.jobs import DAMAGED
+from signoff.store.rows import UNREADABLE
 from signoff.store.store import Store
+
+log = logging.getLogger("signoff.timekeeper")
 
 _LIMIT: Final = 200
 _LONGEST: Final = timedelta(seconds=0.5)
@@ -26,5 +31,11 @@ class Timekeeper:
         now = await self._store.now()  # what will judge it; this machine's clock may be minutes behind
         if wake_at > now:
             return min(_LONGEST, wake_at - now).total_seconds()
-        ticked = await self._engine.tick(_LIMIT)
+        try:
+            ticked = await self._engine.tick(_LIMIT)
+        except UNREADABLE:
+            # One row that is damaged must not stop the time of all others.
+            for intent_id in await self._store.intents.set_aside(DAMAGED, _LIMIT):
+                log.error("intent %s cannot be read; signoff doctor examines it", intent_id)
+            return 0.0
         return 0.0 if ticked == _LIMIT else 0.01

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from signoff.store import sql
 from signoff.store.database import Database, plans_of
-from signoff.store.rows import Row, event_row, maybe_moment, micros, stored
+from signoff.store.rows import Row, event_row, maybe_moment, micros, readable, stored
 from signoff.store.work import EventRow, Filter, Stored
 
 # Far longer than servers trust that a plan is kept (``rows.Plans``), or read one whose intent they have just read.
@@ -102,6 +102,17 @@ class Intents:
     async def next_wake(self) -> datetime | None:
         """The next moment at which time alone can change any intent."""
         return maybe_moment((await self._db.read(sql.NEXT_WAKE))[0][0])
+
+    async def set_aside(self, pause: timedelta, limit: int) -> list[str]:
+        """Of ``limit`` that are due, those that cannot be read are due again after ``pause``; their ids."""
+        now = await self._db.now()
+        rows = await self._db.read(sql.DUE, now=micros(now), limit=limit)
+        plans = await plans_of(self._db, rows)
+        ids = [row[0] for row in rows if not readable(row, plans)]
+        if ids:
+            until = micros(now + pause)
+            await self._db.write((sql.SET_ASIDE, {"ids": ids, "now": micros(now), "until": until}))
+        return ids
 
     async def _either(self, where: str, halves: Sequence[str], **values: Any) -> list[Stored]:
         # Two halves instead of an "or": each is answered from its own index and stops at the limit.

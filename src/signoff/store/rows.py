@@ -113,6 +113,21 @@ def intent_of(row: Row, plans: dict[str, Plan]) -> Intent:
     return _replace(_INTENT.decode(state), id=id, plan=plans[digest], plan_digest=digest)
 
 
+UNREADABLE: Final = (
+    msgspec.DecodeError,
+    KeyError,
+)  # what ``intent_of`` raises for a damaged row or a missing plan
+
+
+def readable(row: Row, plans: dict[str, Plan]) -> bool:
+    """Whether (id, plan, state, ...) is an intent."""
+    try:
+        intent_of(row, plans)
+    except UNREADABLE:
+        return False
+    return True
+
+
 def ready_agent(intent: Intent) -> str | None:
     """The agent that may take this intent's open delivery; None when there is none, or when it is pushed."""
     step = intent.open

@@ -114,6 +114,8 @@ order by cursor limit :limit for update skip locked
 LOCK_DUE: Final = """
 select id, plan, state from intents where wake_at <= :now order by wake_at limit :limit for update skip locked
 """
+DUE: Final = "select id, plan, state from intents where wake_at <= :now order by wake_at limit :limit"
+SET_ASIDE: Final = "update intents set wake_at = :until where id in :ids and wake_at <= :now"
 REPLY: Final = """
 select fingerprint, body from replies
 where workspace = :workspace and actor = :actor and route = :route and key = :key and expires_at > :now

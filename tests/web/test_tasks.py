@@ -1,15 +1,17 @@
 """Tasks over HTTP: what is shown, how it is answered, what everybody after the first is told."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from signoff.core.commands import Take
 from signoff.core.plan import HumanStep
 from signoff.core.tasks import Fallback, Stage, TaskSpec
 from signoff.web.api.shapes.tasks import on_silence
-from tests.builders import gate
+from tests.builders import approve, gate
 from tests.web.world import PAYLOAD, WORKFLOW, World
 
 
@@ -155,6 +157,15 @@ async def test_tasks_as_axp_lists_them(web: World) -> None:
     assert task["human_task"]["allowed_outcomes"] == ["approved", "rejected"]
     assert (await web.get("/v1/me/tasks", "rita"))["tasks"] == []
     assert len((await web.get("/v1/me/tasks", "ci"))["tasks"]) == 1
+
+
+async def test_what_is_mine_is_found_behind_all_that_is_not(web: World) -> None:
+    task = replace(approve().task, stages=(Stage(("otto@acme.example",)),))
+    others, by = gate(approve(task=task)), await web.actor("ci")
+    await asyncio.gather(*(web.works.submit(others, by) for _ in range(200)))
+    intent_id, _ = await web.at_gate()
+    assert [task["intent_id"] for task in (await web.get("/v1/me/tasks", "ann"))["tasks"]] == [intent_id]
+    assert len((await web.get("/v1/me/tasks", "otto"))["tasks"]) == 200
 
 
 async def test_an_intents_id_names_its_task(web: World) -> None:

@@ -14,12 +14,15 @@ from signoff.core.model import Intent
 from signoff.store.work import Stored
 
 LIMIT: Final = 512
-LARGEST: Final = 16 * 1024  # bytes of a payload
+LARGEST: Final = 32 * 1024  # bytes of a payload with all its facts: agents' results stand in those
 
 
 class _Kept(msgspec.Struct):
+    """``size``: bytes of the facts."""
+
     stored: Stored
     facts: list[Fact]
+    size: int = 0
 
 
 class Recent:
@@ -40,7 +43,8 @@ class Recent:
                 self._kept.pop(after.id, None)
                 continue
             payload = payloads.get(after.id, kept.stored.payload)
-            if len(payload) > LARGEST:
+            kept.size += sum(len(sealed.body) for sealed in change.facts)
+            if len(payload) + kept.size > LARGEST:
                 self._kept.pop(after.id, None)
                 continue
             kept.stored = Stored(after, payload)

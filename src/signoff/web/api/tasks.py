@@ -21,6 +21,7 @@ from signoff.web.api.shapes.common import Display, encode, maybe
 from signoff.web.api.shapes.intents import intent_out
 from signoff.web.api.shapes.tasks import (
     Answered,
+    MyTask,
     MyTasks,
     Story,
     TaskAnswer,
@@ -33,6 +34,8 @@ from signoff.web.api.shapes.tasks import (
 )
 from signoff.web.call import Call
 
+_READ: Final = 200
+_MOST_MINE: Final = 200
 _DECISIONS: Final = {
     "approve": "approved",
     "approved": "approved",
@@ -149,17 +152,20 @@ async def answer(call: Call) -> bytes:
 
 
 async def mine(call: Call) -> MyTasks:
-    """GET /v1/me/tasks"""
-    found = await call.parts.view.tasks(call.actor, limit=200)
+    """GET /v1/me/tasks: no pages here, so it is looked for among all that is open, not only on the first."""
     person = call.actor.kind is ActorKind.PERSON
-    return MyTasks(
-        tasks=[
+    found: list[MyTask] = []
+    after: str | None = ""
+    while after is not None and len(found) < _MOST_MINE:
+        page = await call.parts.view.tasks(call.actor, after, _READ)
+        found += [
             my_task(stored.intent, task)
-            for stored in found
+            for stored in page
             if isinstance(task := stored.intent.open, Task)
             and (not person or eligible(call.actor, stored.intent, task))
         ]
-    )
+        after = page[-1].intent.id if len(page) == _READ else None
+    return MyTasks(tasks=found[:_MOST_MINE])
 
 
 async def decide(call: Call) -> bytes:

@@ -194,6 +194,7 @@ async def test_a_form_token_of_another_session_does_not_fit(web: World) -> None:
     ann = await reader(web, "ann")
     for headers in ({}, SAME, {"origin": "http://signoff.test"}):
         assert (await ann.post("/logout", headers=headers, form_token=form_token("another"))).status == 403
+        assert (await ann.post("/logout", headers=headers, form_token="\u00e9")).status == 403
         assert (await ann.post("/logout", headers=headers)).status == 403
 
 

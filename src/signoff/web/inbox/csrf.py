@@ -24,7 +24,8 @@ def check_origin(call: Call, cookie: str, given: str) -> None:
         foreign = site != "same-origin"
     else:
         foreign = origin not in ("", "null") and urlsplit(origin).netloc.lower() not in _own_hosts(call)
-    if foreign or not cookie or not hmac.compare_digest(form_token(cookie), given):
+    # Only ASCII is compared in constant time.
+    if foreign or not cookie or not given.isascii() or not hmac.compare_digest(form_token(cookie), given):
         raise _foreign()
 
 

@@ -213,6 +213,9 @@ class PageDoor:
 
 async def error_page(visit: Visit, refusal: Refused, status: int = 0) -> Page:
     """A refusal as a page: what is wrong and what to do next, in the words of the refusal."""
-    return await visit.page(
-        "error.html", status or refusal.status, refusal=refusal, request_id=visit.call.request_id
-    )
+    shown: dict[str, Any] = {"refusal": refusal, "request_id": visit.call.request_id}
+    try:
+        return await visit.page("error.html", status or refusal.status, **shown)
+    except Refused:  # the frame around it needs the database, which may be what is away
+        visit.person = None
+        return await visit.page("error.html", status or refusal.status, **shown)

@@ -27,6 +27,11 @@ async def intent(visit: Visit) -> Stream:
 
 
 def _stream(visit: Visit, word: str) -> Stream:
+    return beating(visit, word, _BEAT)
+
+
+def beating(visit: Visit, word: str, beat: float) -> Stream:
+    """Says ``changed`` when the word is spoken, and shows at each ``beat`` (seconds) that it is alive."""
     parts = visit.parts
 
     async def run(write: Write) -> None:
@@ -38,7 +43,8 @@ def _stream(visit: Visit, word: str) -> Stream:
                 # the page was read before this stream listened: let it read once more, so that nothing is missed
                 await write(b"retry: 3000\nevent: changed\ndata:\n\n")
                 while not parts.stopping.is_set() and not gone.done() and clock() < until:
-                    changed = await waiter.wait(_BEAT)
+                    # where other servers' words are not heard, any beat may be a change
+                    changed = await waiter.wait(beat) or parts.feed.reread < beat
                     if not await _still_in(visit):
                         await write(b"event: over\ndata:\n\n")
                         return

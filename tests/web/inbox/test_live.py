@@ -1,0 +1,42 @@
+"""What tells a page that it is out of date, and the page that says that something is wrong."""
+
+import asyncio
+
+from starlette.routing import Route
+
+from signoff.core.errors import Busy
+from signoff.web.app import build_app
+from signoff.web.call import Call, Page
+from signoff.web.inbox.door import PageDoor, Row, Visit
+from signoff.web.inbox.live import beating
+from signoff.web.inbox.waiting import Waiting
+from tests.web.inbox.reading import reader
+from tests.web.world import World
+
+
+async def test_where_other_servers_are_not_heard_each_beat_may_be_a_change(web: World) -> None:
+    ann = await reader(web, "ann")
+    cookie = f"signoff_session={ann.http.cookies.get('signoff_session')}"
+    scope = {"method": "GET", "path": "/live", "query_string": b"", "headers": [(b"cookie", cookie.encode())]}
+    said: asyncio.Queue[bytes] = asyncio.Queue()
+    for deaf, second in ((False, b": \n\n"), (True, b"event: changed\ndata:\n\n")):
+        web.parts.feed.reread = 0.001 if deaf else 20.0
+        visit = Visit(Call(web.parts, scope, ""), Waiting(web.parts))
+        stream = asyncio.create_task(beating(visit, "no word", 0.01)(said.put))
+        async with asyncio.timeout(30):
+            assert (await said.get()).startswith(b"retry:")
+            assert await said.get() == second
+        stream.cancel()
+        await asyncio.wait([stream])
+
+
+async def test_what_is_wrong_is_shown_also_when_the_frame_around_it_cannot_be_read(web: World) -> None:
+    async def gone(visit: Visit) -> Page:
+        await web.works.store.close()
+        web.works.directory.changed(visit.actor.workspace)
+        raise Busy("database_unavailable", "The database cannot be reached.")
+
+    door = PageDoor(web.parts, {"GET": Row("GET", "/gone", gone)}, Waiting(web.parts))
+    web.app = build_app(web.parts, [Route("/gone", door)])
+    page = await (await reader(web, "ann")).get("/gone")
+    assert (page.status, "The database cannot be reached." in page.text) == (503, True)

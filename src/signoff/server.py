@@ -186,21 +186,24 @@ class Server:
             await asyncio.sleep(min(pause, left))
 
     async def stop(self) -> None:
-        """Finish what is queued, then let go of everything."""
+        """Finish what is queued, then let go of everything; what cannot be finished does not keep the store open."""
         self.parts.stop()
-        with contextlib.suppress(Busy):
+        try:
+            if self.slack is not None:
+                await self.slack.desk.close()
             await self.committer.drain()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        with contextlib.suppress(Busy):
-            await self.courier.close()
-        await self.mailed_links.close()
-        for channel in self._channels.by_name.values():
-            await channel.close()
-        for personal in self._channels.personal.values():
-            await personal.close()
-        await self.store.close()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            with contextlib.suppress(Busy):
+                await self.courier.close()
+            await self.mailed_links.close()
+            for channel in self._channels.by_name.values():
+                await channel.close()
+            for personal in self._channels.personal.values():
+                await personal.close()
+        finally:
+            await self.store.close()
 
     async def until_stopped(self) -> None:
         """Wait until a signal has ended the HTTP side."""

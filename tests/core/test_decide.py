@@ -315,9 +315,9 @@ def test_a_direct_intent_can_be_resolved_or_operated() -> None:
 
 def test_patches_are_guarded_by_the_generation() -> None:
     story = Story()
-    story.do(c.Patch(c.PatchTarget.CONTROLS, controls={"a": 1}, expected=0), SERVICE)
+    story.do(c.Patch(controls={"a": 1}, expected=0), SERVICE)
     with pytest.raises(Conflict) as refusal:
-        story.do(c.Patch(c.PatchTarget.CONTROLS, controls={"a": 2}, expected=0), SERVICE)
+        story.do(c.Patch(controls={"a": 2}, expected=0), SERVICE)
     assert refusal.value.code == "stale_policy_generation"
     assert story.intent.controls == {"a": 1}
 
@@ -335,7 +335,7 @@ def test_a_push_is_accepted_or_missed_and_old_news_changes_nothing() -> None:
 
 COMMANDS: list[c.Command] = [
     c.Claim("w"), c.Renew(1, 1), c.Release(1, 1), c.Report(), c.Accept(1, 1), c.Miss(1, 1, "x"), c.Answer("approved"),
-    c.Progress(), c.Resolve(), c.Cancel(), c.Patch(c.PatchTarget.POLICY),
+    c.Progress(), c.Resolve(), c.Cancel(), c.Patch(),
 ]  # fmt: skip
 
 

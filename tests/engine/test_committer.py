@@ -187,7 +187,7 @@ async def test_a_full_queue_says_busy_at_once_and_loses_nothing(tmp_path: Path) 
 
 async def test_commands_on_one_intent_in_one_batch_are_folded_in_order(works: Works) -> None:
     intent = await works.submit()
-    patches = [c.Patch(c.PatchTarget.CONTROLS, controls={f"n{n}": n}, expected=n) for n in range(5)]
+    patches = [c.Patch(controls={f"n{n}": n}, expected=n) for n in range(5)]
     results = await asyncio.gather(*(works.do(intent.id, patch, SERVICE) for patch in patches))
     assert [len(change.facts) for change in results] == [1] * 5
     stored = await works.intent(intent.id)

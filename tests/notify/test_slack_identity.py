@@ -1,5 +1,6 @@
 """Who is believed in Slack, and what is believed to come from it."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -138,3 +139,26 @@ async def test_tokens_are_told_apart_and_stand_in_no_error(store: Store, clock: 
         await desk.it.carry()
         [waiting] = await store.outbox.listing(WORKSPACE, 5)
         assert (waiting.last_error, waiting.dead) == ("Slack answered token_revoked", False)
+
+
+async def test_what_was_taken_is_dealt_with_before_the_end_or_dropped(
+    store: Store, clock: FixedClock
+) -> None:
+    async with office(store, clock) as desk:
+        intent = await desk.it.submit(asked("per_ann"))
+        await desk.it.carry()
+
+        async def take() -> None:
+            clock.move(timedelta(seconds=1))
+            body = desk.fake.pressed(desk.card("U0ANN").press("approved"), "U0ANN")
+            sent = signed(body, clock.now().timestamp())
+            assert (
+                await desk.world.http.post("/v1/slack/actions", content=body, headers=sent)
+            ).status_code == 200
+
+        await take()
+        await desk.desk.close(patience=30)
+        assert (await desk.it.intent(intent.id)).ending == "approved"
+        await take()
+        await desk.desk.close(patience=0)
+        assert not [task for task in asyncio.all_tasks() if "SlackDesk" in repr(task)]

@@ -31,7 +31,7 @@ ACTS: list[tuple[Any, Any]] = [
     (ANN, c.Answer("approved", comment="go")),
     (ANN, c.Answer("rejected")),
     (SERVICE, c.Progress("on")),
-    (SERVICE, c.Patch(c.PatchTarget.CONTROLS, controls={"a": 1})),
+    (SERVICE, c.Patch(controls={"a": 1})),
     (RITA, c.Cancel("never mind")),
     (SERVICE, c.Resolve(result={"a": 1})),
     (SERVICE, c.Resolve(fault=Fault("boom", "It broke."))),
@@ -107,7 +107,7 @@ def test_a_cursor_may_be_counted_in_either_way(after: int) -> None:
 def test_the_events_of_one_command_go_on_from_the_state_before() -> None:
     story = Story().validated()
     before = story.intent
-    change = story.do(c.Patch(c.PatchTarget.CONTROLS), SERVICE)
+    change = story.do(c.Patch(), SERVICE)
     [event] = events_of(change)
     assert (event.event_type, event.status, event.waiting_reason) == (
         "intent.updated",

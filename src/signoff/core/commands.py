@@ -1,7 +1,6 @@
 """What may be asked of an intent: imperatives, one class each. ``visit`` 0 means whatever step is open now."""
 
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -155,15 +154,9 @@ class Cancel(msgspec.Struct, frozen=True):
     reason: str = "canceled"
 
 
-class PatchTarget(StrEnum):
-    CONTROLS = "controls"
-    POLICY = "policy"
-
-
 class Patch(msgspec.Struct, frozen=True):
     """Change the intent's AXP control or policy maps, if ``expected`` is still the generation."""
 
-    target: PatchTarget
     controls: dict[str, Any] = {}
     grants: dict[str, Any] = {}
     envelope: dict[str, Any] = {}

@@ -71,3 +71,12 @@ class SlackDesk:
         """Wait until everything that was taken is dealt with."""
         while self._work:
             await asyncio.gather(*self._work)
+
+    async def close(self, patience: float = 2.0) -> None:
+        """Deal for a moment with what was taken: whoever pressed has been told that it arrived. Drop the rest."""
+        if self._work:
+            await asyncio.wait(self._work, timeout=patience)
+        left = list(self._work)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from signoff.core.advance import Change
-from signoff.core.commands import Cancel, Command, Patch, PatchTarget, Report, Resolve
+from signoff.core.commands import Cancel, Command, Patch, Report, Resolve
 from signoff.core.direct import compile_direct
 from signoff.core.errors import Conflict, Invalid, Refused
 from signoff.core.model import FINAL, Fault, Intent, Status
@@ -199,7 +199,7 @@ async def controls(call: Call) -> bytes:
     body = strict.parse_object(call.body)
     request, _ = bodies.vendor(r.Controls, body)
     expected = request.expected_policy_generation
-    patch = Patch(PatchTarget.CONTROLS, controls=request.controls_patch, expected=expected)
+    patch = Patch(controls=request.controls_patch, expected=expected)
     return await _act(call, await glimpsed(call, call.params["intent_id"]), patch, body)
 
 
@@ -208,7 +208,6 @@ async def policy(call: Call) -> bytes:
     body = strict.parse_object(call.body)
     request, _ = bodies.vendor(r.Policy, body)
     patch = Patch(
-        PatchTarget.POLICY,
         grants=request.grants_patch,
         envelope=request.envelope_patch,
         expected=request.expected_policy_generation,

@@ -1,0 +1,71 @@
+"""What a decision says afterwards: who made it, when, with which words; and what nobody decided."""
+
+from collections.abc import Callable
+
+import pytest
+from msgspec.structs import replace
+
+from signoff.core import commands as c
+from signoff.core.advance import Change
+from signoff.core.errors import Conflict
+from signoff.core.tasks import Ending, Stage
+from tests.builders import ANN, OTTO, SERVICE, Story, approve, gate, minutes, person, validate
+
+TWO = approve(task=replace(approve().task, stages=(Stage(need=2, reject_after=2),)))
+
+
+@pytest.mark.parametrize(
+    "end", [lambda story: story.tick(minutes(480)), lambda story: story.do(c.Cancel(), SERVICE)]
+)
+def test_what_time_or_the_requester_ended_was_decided_by_nobody(end: Callable[[Story], Change]) -> None:
+    story = Story(gate(TWO))
+    story.do(c.Answer("approved", comment="fine by me", data={"approved": True, "ticket": "OPS-1"}), ANN)
+    end(story)
+    result = story.intent.results["approve"]
+    assert set(result) == {"outcome", "ending", "decided_at"}
+    assert result["ending"] == story.intent.ending in (Ending.EXPIRED, Ending.WITHDRAWN)
+
+
+def test_a_decision_says_what_those_said_who_made_it_and_not_the_others() -> None:
+    story = Story(gate(TWO))
+    third = person("tess", "approver")
+    story.do(c.Answer("rejected", comment="never", data={"approved": False, "why": "late"}), ANN)
+    story.do(c.Answer("approved", comment="go", data={"approved": True}), OTTO)
+    story.do(c.Answer("approved", data={"ticket": "OPS-1"}), third)
+    result = dict(story.intent.results["approve"])
+    assert result.pop("decided_at").startswith("2026-03-02T09:00")
+    assert result == {
+        "outcome": "approved", "ending": "approved", "approved": True, "ticket": "OPS-1", "comment": "go",
+        "decided_by": third.id, "via": "api",
+    }  # fmt: skip
+
+
+def test_whoever_comes_after_silence_hears_of_that_and_not_of_an_earlier_decision() -> None:
+    story = Story(gate(approve(), approve(id="again")))
+    story.do(c.Answer("approved"), ANN)
+    story.tick(minutes(480))
+    with pytest.raises(Conflict) as refusal:
+        story.do(c.Answer("approved"), OTTO)
+    assert (refusal.value.details["outcome"], "decided_by" in refusal.value.details) == ("expired", False)
+
+
+def test_everybody_after_the_decision_learns_who_when_and_what() -> None:
+    story = Story().validated()
+    visit = story.task.visit
+    story.do(c.Answer("approved", visit), ANN)
+    with pytest.raises(Conflict) as refusal:
+        story.do(c.Answer("rejected", visit), OTTO)
+    assert refusal.value.code == "already_decided"
+    assert refusal.value.details["decided_by"] == "per_ann"
+    assert refusal.value.details["outcome"] == "approved"
+
+
+def test_an_agent_cannot_forge_who_decided() -> None:
+    plan = gate(approve(), validate(id="after"), approve(id="again"))
+    story = Story(plan)
+    first = story.task.visit
+    story.do(c.Answer("approved"), ANN)
+    story.do(c.Report(result={"ending": "rejected", "decided_by": "per_rita", "outcome": "rejected"}))
+    with pytest.raises(Conflict) as refusal:
+        story.do(c.Answer("rejected", first), OTTO)
+    assert refusal.value.details["decided_by"] == "per_ann"

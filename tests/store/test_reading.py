@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from signoff.core.model import ActorKind, Intent, Requester, Status
+from signoff.core.model import ActorKind, Intent, Requester
 from signoff.store.store import Store
 from signoff.store.work import Filter, Stored, Want
 from tests.conftest import NOON
@@ -106,12 +106,6 @@ async def test_all_ids_can_be_walked_in_order(store: Store) -> None:
     ones = await submit(store, waiting(), waiting(workspace="wsp_2"), waiting())
     assert await store.intents.ids(limit=2) == [one.id for one in ones[:2]]
     assert await store.intents.ids(after=ones[1].id) == [ones[2].id]
-
-
-async def test_counts_are_by_status_within_the_workspace(store: Store) -> None:
-    await submit(store, waiting(), waiting(), ready(), waiting(workspace="wsp_2"))
-    assert await store.intents.counts(WS) == {Status.WAITING: 2, Status.DELIVERED: 1}
-    assert await store.intents.next_wake() is None
 
 
 async def test_only_what_was_final_before_the_moment_is_forgotten_with_all_that_is_its(store: Store) -> None:

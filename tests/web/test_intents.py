@@ -1,8 +1,11 @@
 """Intents over HTTP: submitting, reading, listing, ending."""
 
 from datetime import timedelta
+from typing import Any
 
-from tests.web.world import PAYLOAD, TYPE, VALIDATOR, World
+from msgspec.structs import replace
+
+from tests.web.world import HOME, PAYLOAD, TYPE, VALIDATOR, World
 
 
 async def test_a_submitted_intent_can_be_read_and_has_two_events_at_once(web: World) -> None:
@@ -60,6 +63,31 @@ async def test_the_same_key_gives_the_first_answer_again(web: World) -> None:
     assert (other.status, other.code) == (409, "idempotency_conflict")
     elsewhere = await web.post("/v1/intents", body, "rita", idempotency_key="k1")
     assert elsewhere["intent_id"] != first["intent_id"]
+
+
+async def test_a_repeated_request_is_answered_also_where_it_could_not_be_made_any_more(web: World) -> None:
+    await web.apply_workflow()
+    failed = await web.send()
+    await web.post(f"/v1/intents/{failed}/resolve", {"status": "CANCELED"})
+    bundle: dict[str, Any] = {
+        "scenario_id": "s",
+        "humans": [{"role": "boss", "contact": "ann@acme.example"}],
+        "intent": {"type": "a.b.v1", "human_task": {"title": "May we?"}},
+    }
+    requests: list[tuple[str, dict[str, Any]]] = [
+        ("/v1/intents", {"intent_type": TYPE}),
+        (f"/v1/intents/{failed}/retry", {}),
+        ("/v1/scenarios/apply", bundle),
+    ]
+    first = [await web.post(path, body, idempotency_key="k") for path, body in requests]
+    for person in await web.works.store.directory.people(HOME):
+        if "owner" not in person.roles:
+            await web.works.store.people.save([replace(person, active=False)])
+    web.works.directory.changed(HOME)
+    for (path, body), before in zip(requests, first, strict=True):
+        assert (before.status, (await web.post(path, body, idempotency_key="k")).json) == (200, before.json)
+        assert (await web.post(path, body, idempotency_key="another")).code == "nobody_eligible"
+        assert (await web.post(path, body)).code == "nobody_eligible"
 
 
 async def test_a_bad_idempotency_key_is_refused(web: World) -> None:

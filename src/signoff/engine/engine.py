@@ -8,13 +8,23 @@ import msgspec
 
 from signoff.core.advance import Change
 from signoff.core.commands import Answer, Delegate, Reassign, Revise, Submit
-from signoff.core.errors import Forbidden, Invalid
+from signoff.core.errors import Forbidden, Invalid, Refused
 from signoff.core.ids import new_intent_id, split_ref
 from signoff.core.model import Actor, ActorKind, Requester
 from signoff.engine.clock import Clock
 from signoff.engine.committer import Committer
 from signoff.engine.directory import Directory
-from signoff.engine.jobs import ClaimJob, CommandJob, Done, DueJob, Once, ReviseJob, SubmitJob, Wish
+from signoff.engine.jobs import (
+    ClaimJob,
+    CommandJob,
+    Done,
+    DueJob,
+    Once,
+    RefusedJob,
+    ReviseJob,
+    SubmitJob,
+    Wish,
+)
 from signoff.engine.planning import Submission
 
 LONGEST_LEASE = timedelta(hours=1)
@@ -55,6 +65,13 @@ class Engine:
             deadline_at=submission.deadline_at,
         )
         done: Done = await self._committer.do(SubmitJob(actor, command, submission.payload, once))
+        return done
+
+    async def refuse(self, actor: Actor, refusal: Refused, once: Once | None) -> Done:
+        """Raise the refusal of a request that cannot be planned, unless it repeats one that was answered before."""
+        if once is None:
+            raise refusal
+        done: Done = await self._committer.do(RefusedJob(actor, once, refusal))
         return done
 
     async def handle(self, actor: Actor, ref: str, command: Wish, once: Once | None = None) -> Done:

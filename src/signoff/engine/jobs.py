@@ -10,7 +10,7 @@ import msgspec
 from signoff.core.access import may_see
 from signoff.core.advance import Change
 from signoff.core.commands import Claim, Command, Submit, Tick
-from signoff.core.errors import Conflict, NotFound
+from signoff.core.errors import Conflict, NotFound, Refused
 from signoff.core.ids import shard
 from signoff.core.model import Actor, Intent, system
 from signoff.engine.batch import Batch
@@ -96,6 +96,23 @@ class SubmitJob(OneIntent):
 
     def act(self, batch: Batch) -> Change:
         return batch.create(self.actor, self._command, self._payload)
+
+
+class RefusedJob(OneIntent):
+    """A request that cannot be planned any more: refused, unless it is one that was answered when it could."""
+
+    def __init__(self, actor: Actor, once: Once, refusal: Refused) -> None:
+        super().__init__(actor, "", once)
+        self._refusal = refusal
+
+    def lane_key(self) -> int:
+        return hash(self._key)
+
+    def ids(self) -> Sequence[str]:
+        return ()
+
+    def act(self, batch: Batch) -> Change:
+        raise self._refusal
 
 
 class CommandJob(OneIntent):

@@ -73,10 +73,6 @@ class Intents:
         """The row as it stands, in the order of ``sql.INTENTS``: for the doctor, who trusts no column."""
         return next((tuple(row) for row in await self._db.read(sql.ROW, id=id)), None)
 
-    async def counts(self, workspace: str) -> dict[str, int]:
-        """How many intents rest in each status. Reads every row of the workspace."""
-        return {row[0]: row[1] for row in await self._db.read(sql.COUNTS, workspace=workspace)}
-
     async def forget(self, final_before: datetime, limit: int) -> int:
         """Delete up to ``limit`` intents that became final before then, with all that is theirs; how many.
 

@@ -139,7 +139,6 @@ select seq, body, private, hash from events where intent_id = :id and seq > :aft
 """
 ROW: Final = f"select {', '.join(INTENTS.columns)} from intents where id = :id"
 IDS: Final = "select id from intents where id > :after order by id limit :limit"
-COUNTS: Final = "select status, count(*) from intents where workspace = :workspace group by status"
 NEXT_WAKE: Final = "select min(wake_at) from intents where wake_at is not null"
 
 # ---- lists of intents, newest first: the only statements put together from pieces

@@ -47,7 +47,7 @@ from signoff.web.api.shapes.answers import (
 from signoff.web.api.shapes.common import encode, maybe
 from signoff.web.api.shapes.events import trail_of, walk
 from signoff.web.api.shapes.intents import intent_out
-from signoff.web.call import Call, Said
+from signoff.web.call import Call
 
 _RUNNING: Final = tuple(status.value for status in Status if status not in FINAL)
 _STALE: Final = "stale_policy_generation"
@@ -59,25 +59,23 @@ async def create(call: Call) -> bytes:
     body = strict.parse_object(call.body)
     request = compile_direct(body.value)
     payload = strict.canonical(request.payload, plain=body.plain)
-    planner = call.parts.planner
-    submission = await planner.direct(
-        call.actor.workspace, request, payload, strict.digest(payload), call.actor.sponsors
-    )
-    return await submit(call, submission, body)
-
-
-async def submit(call: Call, submission: Submission, body: strict.Parsed) -> bytes:
-    """Submit what was planned; the answer as bytes. ``body``: the request, for its Idempotency-Key."""
-    if not submission.correlation_id:
-        submission = replace(submission, correlation_id=str(uuid.uuid4()))
+    parts, actor = call.parts, call.actor
 
     def render(change: Change) -> bytes:
-        return encode(created_out(change.after, submission.payload, submission.warnings))
+        return encode(created_out(change.after, payload, submission.warnings))
 
     # AXP's clients make up a new correlation id for each call, also when a restarted program repeats one
     asked = {name: value for name, value in body.value.items() if name not in _MADE_UP}
     said = call.said(asked, render, plain=body.plain)
-    return said.of(await call.parts.engine.submit(call.actor, submission, said.once))
+    try:
+        submission = await parts.planner.direct(
+            actor.workspace, request, payload, strict.digest(payload), actor.sponsors
+        )
+    except Refused as refusal:
+        return said.of(await parts.engine.refuse(actor, refusal, said.once))
+    if not submission.correlation_id:
+        submission = replace(submission, correlation_id=str(uuid.uuid4()))
+    return said.of(await parts.engine.submit(actor, submission, said.once))
 
 
 async def get(call: Call) -> GotIntent:
@@ -272,10 +270,28 @@ async def retry(call: Call) -> bytes:
             f"The intent is {old.status.value}; only what failed, timed out or was canceled is repeated.",
             details={"status": old.status.value},
         )
+
+    def render(change: Change) -> bytes:
+        after = change.after
+        warnings = submission.warnings
+        return encode(
+            Retried(intent_id=after.id, status=after.status.value, retry_of=old.id, warnings=warnings)
+        )
+
+    said = call.said(body.value, render, plain=body.plain)
+    try:
+        submission = await _again(call, old, payload)
+    except Refused as refusal:
+        return said.of(await call.parts.engine.refuse(call.actor, refusal, said.once))
+    return said.of(await call.parts.engine.submit(call.actor, submission, said.once))
+
+
+async def _again(call: Call, old: Intent, payload: bytes) -> Submission:
+    """The same request anew, with the people and policies that there are now."""
     behind = tuple(sorted(requesters_side(old)))  # repeated by somebody else, it stays their request too
     plan, warnings = freeze(old.plan, await book_of(call), (*call.actor.sponsors, *behind))
     lasted = old.deadline_at - old.created_at if old.deadline_at else None
-    submission = Submission(
+    return Submission(
         type=old.type,
         payload=payload,
         payload_digest=old.payload_digest,
@@ -291,12 +307,3 @@ async def retry(call: Call) -> bytes:
         retry_of=old.id,
         warnings=warnings,
     )
-
-    def render(change: Change) -> bytes:
-        after = change.after
-        return encode(
-            Retried(intent_id=after.id, status=after.status.value, retry_of=old.id, warnings=warnings)
-        )
-
-    said: Said = call.said(body.value, render, plain=body.plain)
-    return said.of(await call.parts.engine.submit(call.actor, submission, said.once))

@@ -34,15 +34,17 @@ async def apply(call: Call) -> bytes:
     scenario = compile_scenario(body.value)
     payload = strict.canonical(scenario.payload, plain=body.plain)
 
-    await _planned(call, scenario, payload)  # a bundle that is refused has made no agents
-    agents = await _provision(call, scenario)
-    submission = replace(await _planned(call, scenario, payload), correlation_id=str(uuid.uuid4()))
-
     def render(change: Change) -> bytes:
         return encode(scenario_applied(change.after, agents, submission.warnings))
 
     key = scenario.idempotency_key or call.header(b"idempotency-key")
     said = Said(call, key, body.value, render, body.plain)
+    try:
+        await _planned(call, scenario, payload)  # a bundle that is refused has made no agents
+    except Refused as refusal:
+        return said.of(await call.parts.engine.refuse(call.actor, refusal, said.once))
+    agents = await _provision(call, scenario)
+    submission = replace(await _planned(call, scenario, payload), correlation_id=str(uuid.uuid4()))
     return said.of(await call.parts.engine.submit(call.actor, submission, said.once))
 
 

@@ -13,6 +13,7 @@ from signoff.core.ids import split_ref, visit_ref
 from signoff.core.model import FINAL, Actor, Intent, Status, Task
 from signoff.core.plan import HumanStep
 from signoff.core.verdicts import verdict_of, worst_risk
+from signoff.core.wake import ends_at
 from signoff.core.wording import from_workflow, kind_words, question
 from signoff.engine.directory import Snapshot
 from signoff.store.work import Filter, Stored
@@ -123,12 +124,8 @@ async def _open(visit: Visit, book: Snapshot, wanted: Wanted) -> tuple[list[Entr
     return [_entry(*one, actor, book) for one in shown], len(chosen) > start + _PAGE, cut
 
 
-def _due(intent: Intent, task: Task) -> datetime | None:
-    return min((at for at in (task.deadline_at, intent.deadline_at) if at is not None), default=None)
-
-
 def _by_urgency(one: tuple[Stored, Task, HumanStep]) -> tuple[bool, datetime, datetime]:
-    due = _due(one[0].intent, one[1])
+    due = ends_at(one[0].intent, one[1])
     return due is None, due or one[1].opened_at, one[1].opened_at
 
 
@@ -156,7 +153,7 @@ async def _done(visit: Visit, book: Snapshot, words: str, kind: str, before: str
 def _entry(stored: Stored, task: Task, step: HumanStep, actor: Actor, book: Snapshot) -> Entry:
     intent = stored.intent
     return replace(
-        _row(stored, step, book), ref=visit_ref(intent.id, task.visit), at=task.opened_at, due_at=_due(intent, task),
+        _row(stored, step, book), ref=visit_ref(intent.id, task.visit), at=task.opened_at, due_at=ends_at(intent, task),
         votes=len(task.votes), mine=is_mine(actor, intent, task),
         taken="you" if task.taken_by == actor.id else book.display(task.taken_by) if task.taken_by else "",
         stage=f"stage {task.stage + 1} of {len(step.task.stages)}" if len(step.task.stages) > 1 else "",

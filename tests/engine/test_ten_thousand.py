@@ -51,7 +51,7 @@ async def test_all_reminders_of_a_minute_go_out_within_it_and_a_waiting_gate_cos
     works = await open_works(
         f"sqlite:///{tmp_path / 'gates.db'}",
         FixedClock(START),
-        Channels({"webhook": ledger}, Target("https://ledger.example")),
+        Channels({"webhook": ledger}, Target("https://hook.example")),
     )
     async with works.running():
         announcing = asyncio.create_task(works.feed.run())

@@ -151,7 +151,7 @@ async def test_no_part_of_a_letter_can_stop_it(text: str, clock: FixedClock) -> 
     """Half a character, which our own door refuses, included."""
     letter = Letter(
         id="1", kind=NoticeKind.TASK_OPENED, at=clock.now(), to="ann@acme.example", thread="t", headline="Asked",
-        question=text, facts=(("Says it is", text),), asker=text, said=text, said_by="They say",
+        question=text, facts=(("Says it is", text),), asked_by=text, said=text, said_by="They say",
         leaves=(Leaf(text, text),), reports=(Leaf(text, text),), link=f"{BASE}/t/x", link_label="Look",
     )  # fmt: skip
     mail = message_from_bytes(compose(letter, parse_smtp("smtp://h?from=a@b.example")), policy=default)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from signoff.core import events as e
 from signoff.core.model import Delivery, Intent, Task
@@ -22,6 +23,7 @@ class NoticeKind(StrEnum):
     REMINDER = "task.reminder"
     ESCALATED = "task.escalated"
     REVISED = "task.revised"
+    CHANGED = "task.changed"
     DECIDED = "task.decided"
     MESSAGE = "message"
     FINISHED = "intent.finished"
@@ -31,7 +33,8 @@ class NoticeKind(StrEnum):
 class Notice(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Something somebody must hear. ``to``: names of people (empty: whoever may decide), or the agent for a push;
     ``ref``: the id under which that agent knows the delivery; ``stage`` and ``revision``: of the task, at that moment;
-    ``title``: what is asked, in our words or an admin's; ``called``: what the requester calls it, if no admin did.
+    ``title``: what is asked, in our words or an admin's; ``called``: what the requester calls it, if no admin did;
+    ``voided``: whose answers do not count any more.
     """
 
     kind: NoticeKind
@@ -50,6 +53,7 @@ class Notice(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     revision: int = 1
     title: str = ""
     called: str = ""
+    voided: tuple[str, ...] = ()
     text: str = ""
     outcome: str = ""
     ending: str = ""
@@ -72,18 +76,19 @@ def notices(before: Intent | None, fact: e.Fact, after: Intent) -> list[Notice]:
     fields = _fields(before, fact, after)
     if fields is None:
         return []
-    return [
-        Notice(
-            intent=after.id,
-            workspace=after.workspace,
-            seq=fact.seq,
-            at=fact.at,
-            intent_type=after.type,
-            by=fact.actor.id,
-            via=fact.via,
-            **fields,
-        )
-    ]
+    notice = Notice(
+        intent=after.id,
+        workspace=after.workspace,
+        seq=fact.seq,
+        at=fact.at,
+        intent_type=after.type,
+        by=fact.actor.id,
+        via=fact.via,
+        **fields,
+    )
+    # Whoever decides is asked anew; whose answer is void, and whose request it was, hears that it was changed.
+    also = [replace(notice, kind=NoticeKind.CHANGED)] if notice.kind is NoticeKind.REVISED else []
+    return [notice, *also]
 
 
 def _fields(before: Intent | None, fact: e.Fact, after: Intent) -> dict[str, Any] | None:
@@ -101,7 +106,11 @@ def _fields(before: Intent | None, fact: e.Fact, after: Intent) -> dict[str, Any
         case e.Escalated() as event:
             return _asked(NoticeKind.ESCALATED, after) | {"to": event.to, "number": event.level}
         case e.Revised():
-            return _asked(NoticeKind.REVISED, after)
+            held = before.open if before else None
+            votes = held.votes if isinstance(held, Task) else ()
+            return _asked(NoticeKind.REVISED, after) | {
+                "voided": tuple(dict.fromkeys(v.person for v in votes))
+            }
         case e.Decided() as event:
             asked = _asked(NoticeKind.DECIDED, before) if before and isinstance(before.open, Task) else {}
             return asked | {

@@ -61,6 +61,8 @@ def audience(
             for person, moment in _asked_when(notice, intent, task, book)
             if person not in answered
         ]
+    if notice.kind is NoticeKind.CHANGED:
+        return asked(_of_the_change(notice, intent, book))
     if notice.kind is NoticeKind.MESSAGE:
         return asked(recipients(book, notice.to, at) if notice.to else sorted(requesters_side(intent)))
     if notice.kind is not NoticeKind.DECIDED:
@@ -80,6 +82,16 @@ def _asked_when(notice: Notice, intent: Intent, task: Task, book: Snapshot) -> S
     if by_hand:
         return [(person, notice.at) for person in addressed(intent, task, notice.to, book, notice.at)]
     return asked_when(intent, task, notice.to, book, notice.at)
+
+
+def _of_the_change(notice: Notice, intent: Intent, book: Snapshot) -> list[str]:
+    """Who hears of a revision without being asked anew: whose answer is void, and whose request it was."""
+    task = intent.open
+    if not isinstance(task, Task) or not _open(notice, task):
+        return []  # the news that it was decided comes instead
+    anew = {person for person, _ in asked_when(intent, task, notice.to, book, notice.at)}
+    others = dict.fromkeys((*notice.voided, *sorted(requesters_side(intent))))
+    return [person for person in others if person not in anew and person != notice.by]
 
 
 def _answered(intent: Intent, notice: Notice) -> set[str]:

@@ -146,22 +146,26 @@ class Writer:
         ref = visit_ref(notice.intent, notice.visit)
         common: dict[str, Any] = {
             "id": self._row.id, "kind": notice.kind, "at": now, "to": to, "thread": f"{ref}.{person_id}",
-            "question": self._question(), "asker": self._asker(), "task": ref, "earlier": earlier,
+            "question": self._question(), "asked_by": self._asked_by(), "task": ref, "earlier": earlier,
         }  # fmt: skip
         zone = self._book.people[person_id].zone
         if notice.kind in ASKING and isinstance(task, Task) and self._step is not None:
-            return Letter(**common, link=link, **self._asking(task, self._step.task, zone, now))
+            return Letter(**common, link=link, **self._asking(task, self._step.task, person_id, now))
+        if notice.kind is NoticeKind.CHANGED:
+            return Letter(**common, link=f"{self._base_url}/tasks/{ref}", **self._changed(person_id, zone))
         if notice.kind is NoticeKind.DECIDED:
             return Letter(**common, link=f"{self._base_url}/tasks/{ref}", **self._decided(zone))
         return Letter(**common, link=f"{self._base_url}/intents/{notice.intent}", **self._message(zone))
 
-    def _asking(self, task: Task, spec: TaskSpec, zone: str, now: datetime) -> dict[str, Any]:
+    def _asking(self, task: Task, spec: TaskSpec, person: str, now: datetime) -> dict[str, Any]:
+        zone = self._book.people[person].zone
         results = {step: result for step, result in self._intent.results.items() if step != task.step}
         found = shown(self._payload, results)
         said = self._said(spec)
         whole = found.whole and len(said) <= _LONGEST_SAID
         return {
-            "headline": self._headline(), "facts": tuple(self._facts(task, spec, results, zone, now)),
+            "headline": self._headline(person),
+            "facts": (*self._facts(task, spec, results, zone, now), *self._void(person)),
             "closing": self._silence(task, zone), "said": said, "said_by": self._said_by(), "leaves": found.leaves,
             "reports": found.reports, "rest": found.rest, "link_label": "Look at it and decide",
             "choices": choices(self._intent, task, spec) if whole else (), "digest": task.digest,
@@ -204,14 +208,36 @@ class Writer:
             return ""
         return on_silence(self._step, task.deadline_at, self._intent.deadline_at, lambda at: moment(at, zone))
 
-    def _headline(self) -> str:
+    def _void(self, person: str) -> Iterator[tuple[str, str]]:
+        """What this person had answered before it was changed."""
+        if self._notice.kind is not NoticeKind.DECIDED:
+            for fact in self._answers:
+                if fact.actor.id == person:
+                    words = _outcome(fact).replace("_", " ")
+                    yield "Your answer", f"{words}; void, as it was for revision {self._notice.revision - 1}"
+
+    def _changed(self, person: str, zone: str) -> dict[str, Any]:
+        notice = self._notice
+        voided = person in notice.voided
+        facts = [("Changed by", self._who(notice.by, notice.via)), ("When", moment(notice.at, zone))]
+        facts += [("Revision", str(notice.revision)), *self._void(person)]
+        found = shown(self._payload, {})
+        return {
+            "headline": "Changed after you answered" if voided else "What you asked for was changed",
+            "facts": tuple(facts), "leaves": found.leaves, "rest": found.rest, "link_label": "See what was changed",
+            "closing": "Your answer does not count any more. You are asked again when it is your turn."
+            if voided else "It is decided anew, by those who may.",
+        }  # fmt: skip
+
+    def _headline(self, person: str) -> str:
         match self._notice.kind:
             case NoticeKind.REMINDER:
                 return f"Reminder {self._notice.number}: a decision is still needed"
             case NoticeKind.ESCALATED:
                 return "Escalated to you: a decision is needed"
             case NoticeKind.REVISED:
-                return "Changed: a decision is needed anew"
+                answered = person in self._notice.voided
+                return f"Changed{' after you answered' if answered else ''}: a decision is needed anew"
         return "A decision is needed"
 
     def _said(self, spec: TaskSpec) -> str:
@@ -228,6 +254,13 @@ class Writer:
         requester = self._intent.requester
         name = self._book.display(requester.id)
         return f"{name} ({requester.kind.value})" if not requester.address else f"{name}, {requester.address}"
+
+    def _asked_by(self) -> str:
+        """Whose values are shown: the requester's as they came, or as somebody has changed them since."""
+        if not self._intent.editors:
+            return f"as {self._asker()} sent it"
+        names = " and ".join(self._book.display(person) for person in self._intent.editors)
+        return f"as {names} changed it after {self._asker()} sent it"
 
     def _decided(self, zone: str) -> dict[str, Any]:
         notice = self._notice

@@ -182,7 +182,8 @@ class Messenger:
         if stored is None or row.target not in book.standing:
             return None
         earlier = await self._earlier(row, notice)
-        if earlier is None or (notice.kind in ASKING and not current(notice, stored.intent, row.target)):
+        about_now = notice.kind in ASKING or notice.kind is NoticeKind.CHANGED
+        if earlier is None or (about_now and not current(notice, stored.intent, row.target)):
             return None
         to = await self._address(book, row.channel, row.target)
         if not to:
@@ -206,12 +207,13 @@ class Messenger:
         return None if mine and not references else references
 
     async def _answers(self, notice: Notice) -> Sequence[Fact]:
-        """What was answered until it was decided: of each person the last."""
-        if notice.kind is not NoticeKind.DECIDED:
+        """What was answered until it was decided, or until a revision made it void: of each person the last."""
+        void = notice.kind in (NoticeKind.REVISED, NoticeKind.CHANGED)
+        if notice.kind is not NoticeKind.DECIDED and not (void and notice.voided):
             return ()
         rows = await self._store.intents.history(notice.intent)
         facts = [unseal(row.body, row.private) for row in rows if row.seq <= notice.seq]
-        asked = (notice.visit, notice.revision)
+        asked = (notice.visit, notice.revision - void)
         counted = [
             f for f in facts if isinstance(f.event, Answered) and (f.event.visit, f.event.revision) == asked
         ]

@@ -59,7 +59,7 @@ def _theirs(letter: Letter) -> tuple[list[dict[str, Any]], bool]:
     asked: list[dict[str, Any]] = []
     if letter.leaves or letter.rest:
         verb = "is" if letter.asks else "was"
-        asked += [_quiet(f"What {verb} asked for, as {one_line(letter.asker, 200)} sent it"), *leaves]
+        asked += [_quiet(f"What {verb} asked for, {one_line(letter.asked_by, 200)}"), *leaves]
     if letter.reports:
         asked += [_quiet("What the checks reported"), *reports]
     if cut or reports_cut or letter.missing:

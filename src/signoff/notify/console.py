@@ -14,7 +14,7 @@ from signoff.notify.message import render
 log = logging.getLogger("signoff.console")
 
 _LONGEST: Final = 200
-_SILENT: Final = frozenset({NoticeKind.FINISHED, NoticeKind.PUSH})
+_SILENT: Final = frozenset({NoticeKind.CHANGED, NoticeKind.FINISHED, NoticeKind.PUSH})
 
 
 class Console:

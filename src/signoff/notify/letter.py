@@ -29,7 +29,7 @@ class Choice(Struct, frozen=True):
 class Letter(Struct, frozen=True, kw_only=True):
     """``id`` is the same over all attempts; letters with one ``thread`` belong together.
 
-    tone: of the headline: "good" for a yes, "bad" for every other end, "" for a question.
+    tone: of the headline: "good" for a yes, "bad" for every other end, "" for a question; asked_by: whose leaves.
     task, digest, revision: what a choice answers; link: the one page to go to; rest: how many values did not fit;
     earlier: what the provider called the person's former messages of this thread.
     """
@@ -44,7 +44,7 @@ class Letter(Struct, frozen=True, kw_only=True):
     tone: str = ""
     facts: tuple[tuple[str, str], ...] = ()
     closing: str = ""
-    asker: str = ""
+    asked_by: str = ""
     said: str = ""
     said_by: str = ""
     leaves: tuple[Leaf, ...] = ()

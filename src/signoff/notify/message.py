@@ -14,6 +14,7 @@ _TITLES: Final = {
     NoticeKind.REMINDER: "Reminder {number}, still waiting: {title}",
     NoticeKind.ESCALATED: "Escalated, still waiting: {title}",
     NoticeKind.REVISED: "Changed, to be decided anew: {title}",
+    NoticeKind.CHANGED: "Changed: {title}",
     NoticeKind.DECIDED: "{ended}: {title}",
     NoticeKind.MESSAGE: "For your information: {type}",
     NoticeKind.FINISHED: "Finished: {type} is {status}",

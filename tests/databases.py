@@ -101,10 +101,10 @@ class Cluster:
         if server is not None and server.poll() is None:
             server.send_signal(how)
             try:
-                server.wait(30)
+                server.wait(60)
             except subprocess.TimeoutExpired:
                 server.send_signal(signal.SIGQUIT)
-                server.wait(30)
+                server.wait(60)
 
     def remove(self) -> None:
         self.stop()
@@ -112,7 +112,7 @@ class Cluster:
 
     def _wait(self) -> None:
         pid_file = self._folder / "data" / "postmaster.pid"
-        give_up = time.monotonic() + 30
+        give_up = time.monotonic() + 120
         while time.monotonic() < give_up:
             assert self._server is not None
             if self._server.poll() is not None:

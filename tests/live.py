@@ -10,23 +10,46 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from contextlib import suppress
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 20.0
+# A guard against hanging, far above what anything takes, and below the 60 s for which a stream may be held.
+PATIENCE = 45.0
+
+
+def _own_ports() -> Iterator[int]:
+    """A hundred ports of this process's own, over and over. It holds them by the first one's namesake in UDP,
+    which nobody uses, for as long as it lives: no other test process is given them.
+    """
+    while True:
+        first = 20_000 + 100 * secrets.randbelow(120)
+        claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            claim.bind(("127.0.0.1", first))
+        except OSError:
+            claim.close()
+            continue
+        claim.detach()  # from here on the process's, and closed with it
+        yield from cycle(range(first, first + 100))
+
+
+_PORTS = _own_ports()
 
 
 def free_port() -> int:
-    """A port that a server can be given, and given again after a kill.
+    """A port that a server can be given, and given again after a kill; nobody listens on it meanwhile.
 
-    Below those that the kernel hands to outgoing connections: nobody takes it by accident meanwhile.
+    Below those that the kernel hands to outgoing connections: nobody takes it by accident.
     """
-    while True:
-        port = 20_000 + secrets.randbelow(12_000)
+    for port in _PORTS:
         with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
             return port
+    raise AssertionError("the ports never end")
 
 
 class Live:
@@ -71,7 +94,7 @@ class Live:
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/health", timeout=1) as answer:
+            with urllib.request.urlopen(f"{self.url}/health", timeout=PATIENCE) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False

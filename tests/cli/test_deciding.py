@@ -25,13 +25,20 @@ workflows:
 """
 
 
-@pytest.fixture(scope="module")
-def sh(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
-    folder: Path = tmp_path_factory.mktemp("deciding")
-    with serving(request, folder / ".signoff") as live:
+@pytest.fixture
+def sh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shell]:
+    """A server for one test alone, and the charter in a file beside it."""
+    with serving(request, tmp_path / ".signoff") as live:
         shell = Shell(live)
         (shell.folder / "who.yaml").write_text(CHARTER, encoding="utf-8")
         yield shell
+
+
+@pytest.fixture
+def applied(sh: Shell) -> Shell:
+    """The same, where the charter is in force."""
+    sh("apply", "-f", "who.yaml", "--yes")
+    return sh
 
 
 def test_a_file_is_shown_then_applied_after_a_yes_and_the_second_time_nothing_changes(sh: Shell) -> None:
@@ -43,7 +50,8 @@ def test_a_file_is_shown_then_applied_after_a_yes_and_the_second_time_nothing_ch
     assert sh.json("teams", "list")[0]["rotation"]["on_call"]
 
 
-def test_people_are_added_changed_and_away(sh: Shell) -> None:
+def test_people_are_added_changed_and_away(applied: Shell) -> None:
+    sh = applied
     assert "added: cem@acme.example" in sh(
         "people", "add", "cem@acme.example", "--name", "Cem", "--role", "member"
     )
@@ -72,7 +80,8 @@ def test_people_are_added_changed_and_away(sh: Shell) -> None:
     sh("people", "absent", "zoe@acme.example", *away, code=Code.NOT_FOUND)
 
 
-def test_a_task_is_explained_handed_over_talked_about_watched_and_taken_back(sh: Shell) -> None:
+def test_a_task_is_explained_handed_over_talked_about_watched_and_taken_back(applied: Shell) -> None:
+    sh = applied
     intent_id = sh("intents", "send", "--type", "intent.mig.v1", "--payload", "{}", "-o", "id")
     explained = sh("policies", "explain", intent_id)
     assert "reminder 1" in explained
@@ -91,8 +100,8 @@ def test_a_task_is_explained_handed_over_talked_about_watched_and_taken_back(sh:
     sh("intents", "watch", intent_id, code=Code.WITHDRAWN)
 
 
-def test_in_a_protected_workspace_another_admin_confirms_what_loosens_who_decides(sh: Shell) -> None:
-    sh("apply", "-f", "who.yaml", "--yes")
+def test_in_a_protected_workspace_another_admin_confirms_what_loosens_who_decides(applied: Shell) -> None:
+    sh = applied
     sh("people", "set", "bob@acme.example", "--role", "admin", "--role", "approver")
     bob = sh.json("keys", "create", "--person", "bob@acme.example")["api_key"]
     (sh.folder / "guard.yaml").write_text("workspace: {protected: true}", encoding="utf-8")

@@ -39,5 +39,5 @@ def test_a_data_folder_of_another_name_is_said(program: Path) -> None:
 def test_a_module_is_typed_as_one_and_that_works(tmp_path: Path) -> None:
     said = typed("version", Path(".signoff"), "signoff/cli/__main__.py", str(tmp_path))
     assert said == f"{sys.executable} -m signoff.cli version"
-    ended = subprocess.run(said, shell=True, capture_output=True, text=True, check=True, timeout=60)
+    ended = subprocess.run(said, shell=True, capture_output=True, text=True, check=True, timeout=180)
     assert ended.stdout.startswith("signoff ")

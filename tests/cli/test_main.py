@@ -23,7 +23,7 @@ NAMES = [(name, target) for section in SECTIONS.values() for name, (target, _) i
 
 def python(*code: str) -> subprocess.CompletedProcess[str]:
     environ = {**os.environ, "PYTHONPATH": str(SRC)}
-    return subprocess.run([sys.executable, *code], env=environ, capture_output=True, text=True, timeout=60)
+    return subprocess.run([sys.executable, *code], env=environ, capture_output=True, text=True, timeout=180)
 
 
 def test_help_names_every_command(run: Run) -> None:
@@ -223,7 +223,9 @@ def test_a_reader_that_goes_away_is_no_traceback() -> None:
     os.close(reader)
     command = [sys.executable, "-m", "signoff.cli", "config", "show"]
     environ = {**os.environ, "PYTHONPATH": str(SRC)}
-    ended = subprocess.run(command, env=environ, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60)
+    ended = subprocess.run(
+        command, env=environ, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=180
+    )
     os.close(writer)
     assert (ended.returncode, ended.stderr) == (Code.FAILURE, "")
 

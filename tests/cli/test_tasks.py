@@ -181,7 +181,7 @@ def at_a_terminal(stub: Stub, keys: bytes) -> tuple[int, str]:
             os.write(mine, keys)
             keys = b""
     os.close(mine)
-    return process.wait(30), screen.decode()
+    return process.wait(60), screen.decode()
 
 
 def _read(terminal: int) -> bytes:

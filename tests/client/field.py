@@ -11,7 +11,7 @@ from tests.client.stub import INTENT, Answer, Asked, Stub
 
 CLAIM = "/v1/agents/validator/deliveries/claim"
 TYPE = "intent.infra.change_approval.v1"
-LIMIT = 10.0
+LIMIT = 60.0  # a guard against hanging
 
 
 def held(number: int = 1, token: int = 7, **more: Any) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The SDK's two groups against a real server: who decides, and what people do with a task beside answering it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -16,9 +17,10 @@ FLOW = {
 }
 
 
-@pytest.fixture(scope="module")
-def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    with serving(request, tmp_path_factory.mktemp("groups") / ".signoff") as live:
+@pytest.fixture
+def live(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Live]:
+    """A server for one test alone."""
+    with serving(request, tmp_path / ".signoff") as live:
         yield live
 
 
@@ -40,6 +42,8 @@ def test_the_directory_is_changed_and_read(live: Live) -> None:
 
 async def test_a_task_is_handed_over_revised_and_taken_back_also_asynchronously(live: Live) -> None:
     async with AsyncClient(live.url, live.owner_key) as client:
+        await client.directory.set_team("sre", [live.credentials["person"]])
+        await client.directory.set_policy("prod", POLICY)
         await client.apply_workflow(FLOW)
         intent_id = await client.send_intent({"intent_type": "intent.groups.v1", "payload": {"n": 1}})
         desk = client.desk

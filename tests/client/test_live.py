@@ -1,13 +1,16 @@
 """Our client and our agents against the real server, which is killed while they wait for it."""
 
 import asyncio
+import json
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import datetime
 from typing import Any
 
+import apsw
 import pytest
 
 from signoff import (
@@ -230,21 +233,28 @@ def test_what_a_killed_agent_held_is_handed_out_again_and_its_late_report_refuse
 @ONE_DATABASE
 def test_a_lease_is_renewed_for_as_long_as_the_function_runs(live: Live, client: Client) -> None:
     step = Step(client)
-    agent = step.worker(live, lease=1)
+    agent = step.worker(live, lease=6)
 
     @agent.on("*")
     def work(delivery: Delivery) -> dict[str, Any]:
-        assert delivery.lease_until is not None
-        well_past = delivery.lease_until.timestamp() + 0.7
-        until(lambda: time.time() > well_past)
-        return {"attempt": delivery.attempt, "lost": delivery.lease_lost.is_set()}
+        first = delivery.lease_until
+        assert first is not None
+        until(lambda: (end := lease_end(live, delivery)) is not None and end > first)
+        return {"renewed": True}
 
     intent_id = step.send()
     with working(agent):
-        assert client.wait_for(intent_id, timeout=PATIENCE).result == {
-            "attempt": 1, "lost": False, "steps": {"validate": {"attempt": 1, "lost": False}},
-        }  # fmt: skip
-    assert (step.history(intent_id, "claimed"), step.history(intent_id, "lapsed")) == (1, 0)
+        assert client.wait_for(intent_id, timeout=PATIENCE).result["renewed"] is True
+    assert step.history(intent_id, "reported") == 1
+
+
+def lease_end(live: Live, delivery: Delivery) -> datetime | None:
+    """Until when the server's own row says that this very delivery is held; None once it is not any more."""
+    with closing(apsw.Connection(str(live.data / "signoff.db"))) as db:
+        [(state,)] = db.execute("select state from intents where id = ?", (delivery.intent_id,))
+    held = json.loads(bytes(state)).get("open") or {}
+    mine = held.get("token") == delivery.token and "lease_until" in held
+    return datetime.fromisoformat(held["lease_until"]) if mine else None
 
 
 @ONE_DATABASE
@@ -307,9 +317,8 @@ def test_an_agent_with_another_agents_key_says_so_and_ends(live: Live, client: C
 def test_waiting_ends_when_its_time_is_up_and_can_begin_again(live: Live, client: Client) -> None:
     step = Step(client)
     intent_id = step.send()
-    with pytest.raises(WaitTimeout) as caught:
+    with pytest.raises(WaitTimeout):  # what it says is judged with a moved clock, in test_stream
         client.wait_for(intent_id, timeout=0.3)
-    assert (caught.value.status, caught.value.since) == ("DELIVERED", 4)
     client.cancel(intent_id, "enough")
     assert client.wait_for(intent_id).status == "CANCELED"
     assert client.get_intent(client.retry(intent_id)).status == "DELIVERED"

@@ -15,7 +15,7 @@ from signoff.client.flow import Reply
 from signoff.client.stream import LARGEST_EVENT, Follower, Frame, SseParser
 from tests.client.conftest import KEY
 from tests.client.driving import SSE, Driving
-from tests.client.stub import INTENT, Answer, Stub, event, idle, intent, refused
+from tests.client.stub import INTENT, LIMIT, Answer, Stub, event, idle, intent, refused
 
 EVENTS = f"/v1/intents/{INTENT}/events"
 STREAM = f"{EVENTS}/stream"
@@ -189,7 +189,7 @@ def test_wait_for_reads_the_result_after_the_final_event(stub: Stub, client: Cli
     stub.on(
         "GET", GET, intent("FAILED", outcome="rejected", ending="rejected", result={"outcome": "rejected"})
     )
-    result = client.wait_for(INTENT, timeout=10)
+    result = client.wait_for(INTENT, timeout=LIMIT)
     assert (result.status, result["status"], result.outcome) == ("FAILED", "FAILED", "rejected")
     assert [a.query["since"] for a in stub.seen("GET", STREAM)] == ["0", "2"]
     assert stub.asked[0].headers["x-api-key"] == KEY
@@ -202,9 +202,9 @@ def test_the_async_client_follows_alike(stub: Stub) -> None:
 
     async def go() -> None:
         async with AsyncClient(stub.url, KEY) as client:
-            result = await client.wait_for(INTENT, timeout=10)
+            result = await client.wait_for(INTENT, timeout=LIMIT)
             assert result.result == {"rows": 3}
-            async with aclosing(client.observe(INTENT, since=2, timeout=10)) as events:
+            async with aclosing(client.observe(INTENT, since=2, timeout=LIMIT)) as events:
                 assert [e.seq async for e in events] == [4]
 
     asyncio.run(go())
@@ -222,7 +222,7 @@ def test_observing_survives_a_restart_of_the_server(stub: Stub, client: Client) 
         stub.start()
 
     restarting = threading.Thread(target=restart)
-    for e in client.observe(INTENT, timeout=10):
+    for e in client.observe(INTENT, timeout=LIMIT):
         seen.append(e.seq)
         if e.seq == 4:
             restarting.start()
@@ -242,7 +242,7 @@ def test_a_silent_server_cannot_hold_a_wait(stub: Stub, client: Client) -> None:
     release = threading.Event()
 
     def silent(_: object) -> Answer:
-        release.wait(5)
+        release.wait(LIMIT)
         return Answer(chunks=[])
 
     stub.on("GET", STREAM, silent)

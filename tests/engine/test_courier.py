@@ -27,9 +27,10 @@ from signoff.store.store import Store
 from tests.builders import ANN, WORKSPACE, approve, gate, minutes, validate
 from tests.engine.sink import DRIP, FLOOD, HANG, Sink, sink
 from tests.engine.works import ROOT, Works, settle
+from tests.live import free_port
 
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef01234567").decode()
-SHORT, LONG = 0.3, 15.0
+SHORT, LONG = 0.3, 60.0
 Start = Callable[..., AbstractAsyncContextManager[Works]]
 
 
@@ -151,7 +152,7 @@ async def test_a_sink_that_never_comes_to_an_end_costs_a_bounded_time(
         await works.submit(gate(approve()))
         await asyncio.wait_for(works.carry(), LONG)
     [waiting] = await store.outbox.listing(WORKSPACE, 10)
-    assert (waiting.attempts, waiting.dead, len(hook.got)) == (1, False, 1)
+    assert (waiting.attempts, waiting.dead) == (1, False)  # however far it came in that time
     assert "no answer from 127.0.0.1" in waiting.last_error
 
 
@@ -163,9 +164,7 @@ async def test_an_answer_without_end_is_not_read(start: Start, store: Store) -> 
 
 
 async def test_nobody_listening_is_tried_again(start: Start, store: Store) -> None:
-    async with sink() as hook:
-        pass
-    async with start(hook.url) as works:
+    async with start(f"http://127.0.0.1:{free_port()}") as works:
         await works.submit(gate(approve()))
         await works.carry()
     [waiting] = await store.outbox.listing(WORKSPACE, 10)
@@ -258,9 +257,10 @@ async def test_news_of_a_push_that_comes_after_the_end_changes_nothing(start: St
 async def died_while_sending(works: Works, target: Sink) -> None:
     """The courier's process ends after the message arrived and before that was noted."""
     carrying = asyncio.create_task(works.courier.once())
-    await asyncio.wait_for(target.arrived.wait(), 10)
+    await asyncio.wait_for(target.arrived.wait(), 60)
     carrying.cancel()
     await asyncio.gather(carrying, return_exceptions=True)
+    await works.courier.abandon()
 
 
 async def test_a_crash_between_sent_and_noted_sends_the_same_message_again(

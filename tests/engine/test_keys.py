@@ -10,6 +10,7 @@ from signoff.core.errors import Forbidden, NotFound, Unauthenticated
 from signoff.core.model import Actor, ActorKind
 from signoff.engine.clock import FixedClock
 from signoff.engine.keys import NewKey, _checksum
+from signoff.store.entries import Person
 from tests.builders import ANN, OTTO, WORKSPACE
 from tests.conftest import TABLES
 from tests.engine.works import ROOT, Works, open_works, settle
@@ -150,6 +151,34 @@ async def test_a_service_makes_agents_keys_and_none_that_could_decide(works: Wor
             await attempt
 
 
+@pytest.mark.parametrize("kind", [ActorKind.PERSON, ActorKind.AGENT])
+async def test_a_new_key_of_somebody_new_is_good_on_a_server_that_has_not_heard_of_them_yet(
+    works: Works, kind: ActorKind
+) -> None:
+    await settle(works)
+    other = Works(works.store, works.clock)  # another server, to which no word comes
+    await other.directory.of(WORKSPACE)
+    if kind is ActorKind.PERSON:
+        actor_id = OTTO.id
+        otto = Person(OTTO.id, WORKSPACE, "otto@acme.example", "", ("approver",), works.clock.now())
+        assert await works.store.directory.add_person(otto)
+    else:
+        account, _ = await works.registry.add_account(ROOT, kind, "checker")
+        actor_id = account.id
+    made = await works.keys.create(WORKSPACE, kind, actor_id)
+    assert (await other.keys.authenticate(made.secret, "api")).id == actor_id
+
+
+async def test_a_key_of_somebody_who_is_gone_asks_for_no_new_directory_again_and_again(works: Works) -> None:
+    await settle(works)
+    made = await works.keys.create(WORKSPACE, ActorKind.PERSON, OTTO.id)  # whose row was removed
+    assert await refusal(works, made.secret) == "invalid_platform_api_key"
+    works.clock.move(timedelta(minutes=1))
+    known = await works.directory.of(WORKSPACE)
+    assert await refusal(works, made.secret) == "invalid_platform_api_key"
+    assert await works.directory.of(WORKSPACE) is known
+
+
 async def test_a_revocation_reaches_the_other_replicas(postgres_url: str, clock: FixedClock) -> None:
     here, there = [await open_works(postgres_url, clock) for _ in range(2)]
     try:
@@ -161,7 +190,7 @@ async def test_a_revocation_reaches_the_other_replicas(postgres_url: str, clock:
         announcing = asyncio.create_task(here.feed.run())
         with there.feed.waiting(f"directory:{WORKSPACE}") as waiter:
             await here.keys.revoke(WORKSPACE, made.key.id)
-            assert await waiter.wait(5)
+            assert await waiter.wait(60)
         announcing.cancel()
         assert await refusal(there, made.secret) == "key_revoked"
     finally:

@@ -13,6 +13,8 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, AuthResult
 
+from tests.live import free_port
+
 
 @dataclass
 class Post:
@@ -69,8 +71,8 @@ def allow(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -
 
 @asynccontextmanager
 async def post(port: int = 0, tls: ssl.SSLContext | None = None, **refused: str) -> AsyncIterator[Post]:
-    """With ``tls`` it takes nothing before STARTTLS, and a login."""
-    it = Post()
+    """A port that nobody takes once it is closed. With ``tls`` it takes nothing before STARTTLS, and a login."""
+    it = Post(port=port or free_port())
     options: dict[str, Any] = {}
     if tls is not None:
         options = {
@@ -80,8 +82,7 @@ async def post(port: int = 0, tls: ssl.SSLContext | None = None, **refused: str)
     def connected() -> SMTP:
         return SMTP(it, hostname="mail.acme.example", enable_SMTPUTF8=False, **options)
 
-    server = await asyncio.get_running_loop().create_server(connected, "127.0.0.1", port)
-    it.port = server.sockets[0].getsockname()[1]
+    server = await asyncio.get_running_loop().create_server(connected, "127.0.0.1", it.port)
     try:
         yield it
     finally:

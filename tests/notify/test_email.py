@@ -229,7 +229,7 @@ async def test_a_crash_between_given_and_noted_sends_the_same_message_id_again_a
             await it.courier.once()  # expanded
             server.refused = {"otto@acme.example": "451 later"}
             sending = asyncio.create_task(it.courier.once())
-            await asyncio.wait_for(server.arrived.wait(), 10)
+            await asyncio.wait_for(server.arrived.wait(), 60)
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
         server.hold.set()

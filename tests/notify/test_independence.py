@@ -111,7 +111,7 @@ async def test_a_server_that_stops_lets_arrive_what_is_quick_and_notes_it(
         await asyncio.gather(*(it.submit(asked()) for _ in range(10)))
         await it.courier.once()
         sending = asyncio.create_task(it.courier.once())
-        await asyncio.wait_for(server.arrived.wait(), 10)
+        await asyncio.wait_for(server.arrived.wait(), 60)
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
         await it.courier.close()

@@ -100,9 +100,9 @@ async def test_a_press_over_the_socket_is_acknowledged_and_answers(store: Store,
         payload = json.loads(parse_qs(body)["payload"][0])
         running = asyncio.create_task(SlackSocket(APP_TOKEN, desk.desk.take, slack.url).run())
         try:
-            writer = await asyncio.wait_for(slack.open, 20)
+            writer = await asyncio.wait_for(slack.open, 60)
             slack.send(writer, {"envelope_id": "e-1", "type": "interactive", "payload": payload})
-            assert (await asyncio.wait_for(slack.acks.get(), 20))["envelope_id"] == "e-1"
+            assert (await asyncio.wait_for(slack.acks.get(), 60))["envelope_id"] == "e-1"
             slack.send(
                 writer,
                 {
@@ -117,7 +117,7 @@ async def test_a_press_over_the_socket_is_acknowledged_and_answers(store: Store,
                     },
                 },
             )
-            assert (await asyncio.wait_for(slack.acks.get(), 20))["envelope_id"] == "e-2"
+            assert (await asyncio.wait_for(slack.acks.get(), 60))["envelope_id"] == "e-2"
             await desk.desk.settle()
         finally:
             running.cancel()

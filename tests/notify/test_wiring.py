@@ -64,7 +64,7 @@ async def _key(it: object, workspace: str, person: str) -> str:
 async def _arrived(server: object, count: int) -> None:
     import asyncio
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(server.mails) < count:  # type: ignore[attr-defined]
             server.arrived.clear()  # type: ignore[attr-defined]
             await server.arrived.wait()  # type: ignore[attr-defined]

@@ -4,6 +4,8 @@ import asyncio
 from contextlib import suppress
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
+from tests.live import free_port
+
 
 class Wire:
     """A TCP proxy on loopback in front of the server of ``url``."""
@@ -11,7 +13,7 @@ class Wire:
     def __init__(self, url: str) -> None:
         self._parts = urlsplit(url)
         self._server: asyncio.Server | None = None
-        self._port = 0
+        self._port = free_port()
         self._pipes: set[asyncio.Task[None]] = set()
         self._open: set[asyncio.StreamWriter] = set()
         self.cut_at: bytes | None = None
@@ -27,7 +29,6 @@ class Wire:
     async def mend(self) -> None:
         """Let connections through, on the same port as before."""
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
-        self._port = self._server.sockets[0].getsockname()[1]
 
     async def cut(self) -> None:
         """Break every connection and take no new one."""

@@ -10,7 +10,7 @@ from signoff.store.store import Store, open_store
 from tests.conftest import FixedClock
 from tests.store.proxy import Wire
 
-PATIENCE = 10.0
+PATIENCE = 60.0  # a guard against hanging
 
 
 class Ear:

@@ -143,7 +143,7 @@ async def test_an_intent_being_made_on_another_server_keeps_its_plan(
     postgres_url: str, clock: FixedClock
 ) -> None:
     """Its transaction has written the plan and is not over: the sweep passes the plan over."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         store = await opened(postgres_url, clock)
         await orphan(store, clock)
         other = await asyncpg.connect(postgres_url)
@@ -159,7 +159,7 @@ async def test_an_intent_being_made_on_another_server_keeps_its_plan(
 async def test_a_plan_that_another_server_is_just_forgetting_is_written_again(
     postgres_url: str, clock: FixedClock
 ) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         store = await opened(postgres_url, clock)
         await orphan(store, clock)
         other = await asyncpg.connect(postgres_url)

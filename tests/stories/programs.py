@@ -42,7 +42,7 @@ def run_agent(folder: Path) -> None:
 
 def run_client(folder: Path) -> None:
     """The four lines, with a key so that a second start is the same request."""
-    client = Client(retry_for=60.0)
+    client = Client(retry_for=300.0)
     number = int(folder.name)
     intent = {"intent_type": KIND, "to_agent": "validator", "payload": {"number": number}}
     intent_id = client.send_intent(intent, idempotency_key=f"crash-{number}")

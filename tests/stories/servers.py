@@ -65,5 +65,5 @@ def signoff(
     """One command of the command line, as typed in a folder by nobody at a terminal; what it said."""
     return subprocess.run(
         [sys.executable, "-m", "signoff.cli", *arguments],
-        cwd=folder, env=environment(**variables), input=input, capture_output=True, text=True, timeout=60,
+        cwd=folder, env=environment(**variables), input=input, capture_output=True, text=True, timeout=180,
     )  # fmt: skip

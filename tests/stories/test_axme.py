@@ -54,7 +54,7 @@ def test_four_lines_go_through_validation_and_a_persons_yes(world: World) -> Non
     working = world.meanwhile(work, agent, name, {"passed": True})
 
     intent_id = initiator.send_intent({"intent_type": kind, "to_agent": name, "payload": CHANGE})
-    waiting = world.meanwhile(initiator.wait_for, intent_id, timeout_seconds=30)
+    waiting = world.meanwhile(initiator.wait_for, intent_id, timeout_seconds=60)
 
     step = result_of(working)
     assert step["payload"]["parent_payload"] == CHANGE
@@ -83,7 +83,7 @@ def test_a_persons_no_ends_it_failed_and_says_so(world: World) -> None:
     world.owner.resume_intent(
         intent_id, {"task_result": {"outcome": "rejected", "comment": "not on a Friday"}}
     )
-    done = initiator.wait_for(intent_id, timeout_seconds=20)
+    done = initiator.wait_for(intent_id, timeout_seconds=60)
     assert (done["event_type"], done["status"]) == ("intent.failed", "FAILED")
     intent = initiator.get_intent(intent_id)["intent"]
     assert (intent["result"]["outcome"], intent["error"]["code"]) == ("rejected", "human_rejected")
@@ -95,7 +95,7 @@ def test_an_agent_that_fails_its_step_ends_the_intent_before_any_person_is_asked
     intent_id = initiator.send_intent({"intent_type": gate(world, name), "payload": CHANGE})
     (delivery,) = take(agent, name)
     agent.resume_intent(delivery["intent_id"], {"action": "fail", "reason": "the table is locked"})
-    assert initiator.wait_for(intent_id, timeout_seconds=20)["status"] == "FAILED"
+    assert initiator.wait_for(intent_id, timeout_seconds=60)["status"] == "FAILED"
     assert "the table is locked" in initiator.get_intent(intent_id)["intent"]["error"]["message"]
 
 
@@ -119,7 +119,7 @@ def test_a_direct_intent_reaches_its_agent_however_the_address_is_spelled(
     resumed = agent.resume_intent(intent_id, {"action": "complete", "rows": 7}, owner_agent=name)
     assert resumed["applied"] is True
 
-    events = list(initiator.observe(intent_id, timeout_seconds=20))
+    events = list(initiator.observe(intent_id, timeout_seconds=60))
     assert [event["status"] for event in events] == ["CREATED", "DELIVERED", "IN_PROGRESS", "COMPLETED"]
     assert [event["seq"] for event in events] == [2, 4, 6, 8]
     got = initiator.get_intent(intent_id)
@@ -132,12 +132,12 @@ def test_observing_shows_each_event_once_while_it_happens(world: World) -> None:
     agent, initiator = world.agent(name), world.service()
     intent_id = initiator.send_intent({"intent_type": gate(world, name), "payload": CHANGE})
     watching = world.meanwhile(
-        lambda: list(initiator.observe(intent_id, poll_interval_seconds=0.05, timeout_seconds=20))
+        lambda: list(initiator.observe(intent_id, poll_interval_seconds=0.05, timeout_seconds=60))
     )
     work(agent, name, {})
     world.owner.decide_approval(intent_id, decision="approve", comment="fine")
     assert result_of(watching) == initiator.list_intent_events(intent_id)["events"]
-    assert [e["seq"] for e in initiator.observe(intent_id, since=6, timeout_seconds=9)] == [8, 10, 12, 14]
+    assert [e["seq"] for e in initiator.observe(intent_id, since=6, timeout_seconds=60)] == [8, 10, 12, 14]
 
 
 def test_a_scenario_is_checked_then_applied_then_decided_on_the_parent(world: World) -> None:
@@ -156,7 +156,7 @@ def test_a_scenario_is_checked_then_applied_then_decided_on_the_parent(world: Wo
     world.owner.resume_intent(
         applied["intent_id"], {"outcome": "approved", "task_result": {"approved": True}}
     )
-    done = initiator.wait_for(applied["intent_id"], timeout_seconds=20)
+    done = initiator.wait_for(applied["intent_id"], timeout_seconds=60)
     assert done["status"] == "COMPLETED"
     assert done["result"]["steps"]["check"]["risk"] == "low"
 
@@ -231,7 +231,7 @@ def test_pushed_deliveries_are_signed_and_acknowledged(world: World) -> None:
         agent = world.client(key)
         assert agent.get_intent(intent_id)["payload"] == CHANGE
         agent.resume_intent(intent_id, {"action": "complete", "done": True})
-        assert world.owner.wait_for(intent_id, timeout_seconds=20)["status"] == "COMPLETED"
+        assert world.owner.wait_for(intent_id, timeout_seconds=60)["status"] == "COMPLETED"
         assert len(callback.posted) == 1
 
 
@@ -299,4 +299,4 @@ def test_bulk_cancel_says_first_what_it_would_do(world: World) -> None:
     _, done = world.call("POST", "/v1/intents/bulk-cancel", ask | {"dry_run": False})
     assert done["canceled"] >= 3
     for intent_id in mine:
-        assert world.owner.wait_for(intent_id, timeout_seconds=9)["event_type"] == "intent.canceled"
+        assert world.owner.wait_for(intent_id, timeout_seconds=60)["event_type"] == "intent.canceled"

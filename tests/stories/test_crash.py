@@ -30,7 +30,7 @@ from tests.stories.crash import (
 from tests.stories.programs import KIND
 from tests.stories.servers import KINDS, until
 
-LONG = 60.0
+LONG = 240.0  # a guard against hanging
 COUNT = 4
 
 
@@ -140,7 +140,6 @@ class Storm:
         return [lines[0] for lines in found if lines]
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_killed_at_every_point_the_main_job_ends_as_if_nothing_had_happened(
     server: Live, tmp_path: Path, seed: int

@@ -125,7 +125,7 @@ def test_ctrl_c_leaves_an_intent_that_a_later_server_finishes(tmp_path: Path) ->
         assert '"WAITING_FOR_HUMAN"' in waiting.stdout
         approved = signoff(tmp_path, "tasks", "approve", task, "--yes")
         assert approved.returncode == 0, approved.stderr
-        watched = signoff(tmp_path, "intents", "watch", intent_id, "--timeout", "10s")
+        watched = signoff(tmp_path, "intents", "watch", intent_id, "--timeout", "60s")
         assert watched.returncode == 0, watched.stderr
         assert signoff(tmp_path, "audit", "verify", intent_id).returncode == 0
 

@@ -21,7 +21,7 @@ from tests.stories.crash import (
 )
 from tests.stories.servers import KINDS
 
-LONG = 40.0
+LONG = 180.0  # a guard against hanging
 SOON = {"SIGNOFF_DATABASE_WAIT": "0.1s", "SIGNOFF_LOG_LEVEL": "error"}  # test_waited_start has the waiting
 
 

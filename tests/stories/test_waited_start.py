@@ -135,5 +135,5 @@ def test_waiting_ends_at_once_when_told_to(how: signal.Signals, tmp_path: Path) 
         assert process.stderr is not None
         assert "Waiting up to 1h for postgresql://u@127.0.0.1:1/x" in process.stderr.readline()
         process.send_signal(how)
-        stdout, stderr = process.communicate(timeout=30)
+        stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout, stderr.strip()) == (130, "", "error: Interrupted.")

@@ -17,7 +17,7 @@ async def serving(world: World) -> AsyncIterator[str]:
         listener.bind(("127.0.0.1", 0))
         listener.listen(128)
         config = uvicorn.Config(
-            world.app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5
+            world.app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=45
         )
         server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))

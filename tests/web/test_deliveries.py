@@ -147,7 +147,7 @@ async def test_a_waiting_claim_gets_what_comes(web: World) -> None:
     while not web.parts.feed.waiters:
         await asyncio.sleep(0)
     intent_id = await web.send(to_agent="validator")
-    answer = await asyncio.wait_for(waiting, 10)
+    answer = await asyncio.wait_for(waiting, 60)
     assert [d["intent_id"] for d in answer["deliveries"]] == [intent_id]
     assert not web.parts.feed.waiters
 
@@ -157,7 +157,7 @@ async def test_a_stopping_server_ends_a_waiting_claim(web: World) -> None:
     while not web.parts.feed.waiters:
         await asyncio.sleep(0)
     web.parts.stop()
-    assert (await asyncio.wait_for(waiting, 10))["deliveries"] == []
+    assert (await asyncio.wait_for(waiting, 60))["deliveries"] == []
 
 
 async def test_a_claim_that_was_hung_up_takes_nothing(web: World) -> None:
@@ -181,7 +181,7 @@ async def test_a_claim_that_was_hung_up_takes_nothing(web: World) -> None:
     while not web.parts.feed.waiters:
         await asyncio.sleep(0)
     messages.put_nowait({"type": "http.disconnect"})
-    await asyncio.wait_for(waiting, 10)
+    await asyncio.wait_for(waiting, 60)
     await web.send(to_agent="validator")
     assert len(await claim(web)) == 1
 

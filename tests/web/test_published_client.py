@@ -37,7 +37,7 @@ class Published:
 
 
 async def run(work: Callable[[], T]) -> T:
-    return await asyncio.wait_for(asyncio.to_thread(work), 30)
+    return await asyncio.wait_for(asyncio.to_thread(work), 90)
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ async def published(web: World) -> AsyncIterator[Published]:
 
 def demo_agent(client: AxmeClient, address: str, result: dict[str, Any]) -> str:
     """As every published demo agent does it: listen, fetch, resume."""
-    for event in client.listen(address, wait_seconds=5, timeout_seconds=20):
+    for event in client.listen(address, wait_seconds=5, timeout_seconds=60):
         if event.get("status") not in DEMO_REACTS_TO:
             continue
         intent_id = str(event["intent_id"])
@@ -69,7 +69,7 @@ async def test_the_main_job(published: Published) -> None:
     agent, service, person = (published.client(who) for who in ("agent", "ci", "ann"))
     working = asyncio.create_task(run(lambda: demo_agent(agent, "validator", {"passed": True})))
     intent_id = await run(lambda: service.send_intent({"intent_type": TYPE, "payload": PAYLOAD}))
-    waiting = asyncio.create_task(run(lambda: service.wait_for(intent_id, timeout_seconds=20)))
+    waiting = asyncio.create_task(run(lambda: service.wait_for(intent_id, timeout_seconds=60)))
     assert await working == intent_id[:-4] + "0001"
     answer = {"outcome": "approved", "task_result": {"approved": True, "comment": "go"}}
     resumed = await run(lambda: person.resume_intent(intent_id, answer))
@@ -85,9 +85,9 @@ async def test_a_direct_intent_to_an_agent_nobody_registered(published: Publishe
     sent = {"intent_type": "test.v1", "to_agent": "agent://conformance/receiver", "payload": PAYLOAD}
     intent_id = await run(lambda: service.send_intent(sent))
     assert await run(lambda: demo_agent(service, "conformance/receiver", {"n": 1})) == intent_id
-    terminal = await run(lambda: service.wait_for(intent_id, timeout_seconds=10))
+    terminal = await run(lambda: service.wait_for(intent_id, timeout_seconds=60))
     assert terminal["result"] == {"n": 1}
-    observed = await run(lambda: [e["status"] for e in service.observe(intent_id, timeout_seconds=10)])
+    observed = await run(lambda: [e["status"] for e in service.observe(intent_id, timeout_seconds=60)])
     assert observed == ["CREATED", "DELIVERED", "IN_PROGRESS", "COMPLETED"]
 
 
@@ -162,5 +162,5 @@ async def test_controls_and_an_approval(published: Published) -> None:
     assert patched["policy_generation"] == 1
     decided = await run(lambda: person.decide_approval(intent_id, decision="approve"))
     assert decided["approval"]["decision"] == "approve"
-    terminal = await run(lambda: service.wait_for(intent_id, timeout_seconds=10))
+    terminal = await run(lambda: service.wait_for(intent_id, timeout_seconds=60))
     assert terminal["status"] == "COMPLETED"

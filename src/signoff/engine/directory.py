@@ -63,6 +63,10 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
     def account(self, address: str) -> Account | None:
         return self.by_address.get(self.resolve(address))
 
+    def knows(self, actor_id: str) -> bool:
+        """Whether the person, agent or service of this id stands in the book."""
+        return actor_id in self.people or any(a.id == actor_id for a in self.by_address.values())
+
     def names_of(self, person: Person) -> frozenset[str]:
         """What a task may call this person; nothing, once they are not active any more."""
         return self.standing.get(person.id, frozenset())
@@ -170,6 +174,11 @@ class Directory:
             loading = self._loading[workspace] = asyncio.create_task(self._load(workspace))
             loading.add_done_callback(lambda task: self._loaded(workspace, task))
         return (await asyncio.shield(loading))[1]
+
+    async def anew(self, workspace: str) -> Snapshot:
+        """The snapshot as it is read from now on: for whoever has seen in the database what the held one lacks."""
+        self._heard(directory_word(workspace))
+        return await self.of(workspace)
 
     def _loaded(self, workspace: str, task: "asyncio.Task[tuple[float, Snapshot]]") -> None:
         if self._loading.get(workspace) is task:

@@ -26,6 +26,7 @@ from signoff.store.store import Store
 _ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _CHECKSUM: Final = 6
 _CACHED: Final = 10_000
+_YOUNG: Final = timedelta(minutes=1)  # longer than any snapshot of a directory is trusted
 
 
 class NewKey(msgspec.Struct, frozen=True):
@@ -87,6 +88,9 @@ class Keys:
 
     async def _actor(self, key: ApiKey, via: str) -> Actor:
         snapshot = await self._directory.of(key.workspace)
+        if not snapshot.knows(key.actor_id) and key.created_at > self._clock.now() - _YOUNG:
+            # another server made both just now, and its word of them is still on its way
+            snapshot = await self._directory.anew(key.workspace)
         kind = ActorKind(key.actor_kind)
         if kind is ActorKind.PERSON:
             person = snapshot.people.get(key.actor_id)

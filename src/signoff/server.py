@@ -77,7 +77,7 @@ class Server:
         self.keys = Keys(self.store, self.directory, self.clock)
         self.feed.watch(self.keys.heard)
         self.registry = Registry(self.store, self.directory, self.keys, self.clock)
-        self.sessions = Sessions(self.store, self.keys, self.clock)
+        self.sessions = Sessions(self.store, self.directory, self.keys, self.clock)
         self.timekeeper = Timekeeper(self.engine, self.store)
         self._make_messages(config)
         self.sweeper = Sweeper(self.store, self.recent, self.clock, config.retention)

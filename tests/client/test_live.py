@@ -77,7 +77,7 @@ def test_four_lines(live: Live, client: Client, pool: ThreadPoolExecutor) -> Non
 
 async def test_four_lines_awaited(live: Live, client: Client) -> None:
     step = Step(client, gate=True)
-    agent = step.worker(live, {"risk": "high"})
+    agent = step.worker(live, {"risk": "medium"})
     async with AsyncClient(live.url, live.owner_key) as owner:
         serving = asyncio.create_task(agent.serve())
         intent_id = await owner.send_intent(step.request())

@@ -33,7 +33,7 @@ class Town(Works):
     ) -> None:  # fmt: skip
         self.personal = dict(personal)
         super().__init__(store, clock, Channels(by_name, Target(hook), personal=self.personal), limit=limit)
-        self.sessions = Sessions(store, self.keys, clock)
+        self.sessions = Sessions(store, self.directory, self.keys, clock)
         self.messenger = Messenger(
             self.engine, store, self.directory, self.sessions, clock, self.personal, lambda: BASE
         )

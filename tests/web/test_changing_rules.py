@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.web.inbox.reading import reader
 from tests.web.world import World
 
 TYPE = "guarded.v1"
@@ -205,7 +206,8 @@ async def test_no_other_way_leads_past_the_second_admin(web: World) -> None:
     ).code == "protected_workspace"
     instead = {"to": ["role:auditor", "role:member", "per_ann"]}
     assert (await web.post(reassign, instead, "otto")).code == "protected_workspace"
-    assert (await web.post(reassign, {"to": ["per_emma", "per_ann"]}, "otto")).status == 200
+    others = [("party", "per_emma"), ("party", "per_ann")]
+    assert (await (await reader(web, "otto")).post(f"/tasks/{task_id}/ask-others", others)).status == 303
 
 
 async def test_what_is_confirmed_is_what_was_shown(web: World) -> None:

@@ -87,7 +87,7 @@ class World:
             directory=works.directory,
             planner=works.planner,
             registry=works.registry,
-            sessions=Sessions(works.store, works.keys, works.clock),
+            sessions=Sessions(works.store, works.directory, works.keys, works.clock),
             feed=works.feed,
             settings=Settings(version="0.0.test", database="sqlite", base_url="http://signoff.test"),
             channels=works.channels.set_up,

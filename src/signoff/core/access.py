@@ -7,6 +7,8 @@ for the agents of its workspace (AXP's workspace key), never for a person.
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from signoff.core import commands as c
 from signoff.core.errors import Forbidden, NotFound
 from signoff.core.model import Actor, ActorKind, Delivery, Intent, Task
@@ -22,6 +24,7 @@ from signoff.core.standing import (
     standing,
 )
 from signoff.core.tasks import Strength
+from signoff.core.verdicts import demanded
 from signoff.core.wake import spec_of
 
 RUNNING: Final = frozenset({OWNER, ADMIN})
@@ -90,6 +93,7 @@ def _may_answer(actor: Actor, command: c.Command, intent: Intent) -> None:
     if isinstance(command, c.Reassign):
         if not actor.roles & RUNNING:
             raise Forbidden("admin_required", "Only an owner or an admin may ask other people.")
+        _strong_enough(actor, command, intent, task)
         return
     if isinstance(command, c.Remark) and may_see(actor, intent):
         return
@@ -103,27 +107,37 @@ def _may_answer(actor: Actor, command: c.Command, intent: Intent) -> None:
         raise Forbidden(
             "not_an_approver", "You are not among those who were asked.", hint="See the task's approvers."
         )
-    if isinstance(command, c.Answer):
+    if isinstance(command, c.Answer | c.Delegate | c.Revise):
         _strong_enough(actor, command, intent, task)
 
 
-_PROOFS: Final = {
-    Strength.LINK: "a link, a chat account or a key",
-    Strength.SESSION: "somebody who is signed in on the pages",
-    Strength.STEP_UP: "a second factor",
-}
 _LEVELS: Final = {Strength.LINK: 1, Strength.SESSION: 2, Strength.STEP_UP: 3}
 
 
-def _strong_enough(actor: Actor, command: c.Answer, intent: Intent, task: Task) -> None:
-    """An answer that names no digest was given without seeing: it counts as a link's, whoever gave it."""
-    wanted = spec_of(intent, task).strength
-    given = actor.strength if command.digest is not None else Strength.LINK
-    if _LEVELS[given] < _LEVELS[wanted]:
+def wanted(intent: Intent, task: Task) -> Strength:
+    """How surely it must be known who decides this task: what a check said of it can only make that more."""
+    spec = spec_of(intent, task)
+    others = {step: result for step, result in intent.results.items() if step != task.step}
+    return demanded(spec.strength, spec.risk, others)
+
+
+def proves(actor: Actor, intent: Intent, task: Task) -> bool:
+    """Whether it is known surely enough who this is for what this task wants."""
+    return _LEVELS[actor.strength] >= _LEVELS[wanted(intent, task)]
+
+
+def _strong_enough(actor: Actor, command: c.Command, intent: Intent, task: Task) -> None:
+    """An answer that names no digest was given without seeing: it counts as a link's, whoever gave it. Whoever may
+    not decide here does not choose who decides instead, nor what is decided.
+    """
+    if isinstance(command, c.Answer) and command.digest is None:
+        actor = replace(actor, strength=Strength.LINK)
+    if not proves(actor, intent, task):
         raise Forbidden(
             "stronger_sign_in_required",
-            f"This decision needs {_PROOFS[wanted]}; your answer came with {_PROOFS[given]}.",
-            hint="Open the task's page, sign in there, and decide.",
+            "This decision needs a sign-in by mail: a key, a chat account or a link from a message is not enough.",
+            hint="Finish in the browser: open the task's page and sign in there by the link that it mails you.",
+            details={"strength": wanted(intent, task).value},
         )
 
 

@@ -18,7 +18,7 @@ from signoff.core.fields import Fields, document, shown, suggestion
 from signoff.core.hours import Hours
 from signoff.core.parties import parties
 from signoff.core.plan import HumanStep
-from signoff.core.tasks import Escalation, Fallback, Risk, Sign, Stage, Strength, sign_of
+from signoff.core.tasks import Escalation, Fallback, Risk, Sign, Stage, Strength, least_strength, sign_of
 from signoff.core.timing import Reminders
 
 MAX_STAGES: Final = 10
@@ -28,7 +28,6 @@ _CLOCK: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 FIELDS: Final = (
     "approve", "self_approval", "remind", "escalate", "deadline", "on_timeout", "hours", "strength", "risk",
 )  # fmt: skip
-_LEAST: Final = {Risk.LOW: Strength.LINK, Risk.MEDIUM: Strength.LINK}
 
 
 class Policy(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -211,7 +210,7 @@ def _on_timeout(fields: Fields, deadline: timedelta | None, risk: Risk) -> tuple
 
 
 def _strength(fields: Fields, risk: Risk) -> Strength:
-    least = _LEAST.get(risk, Strength.SESSION)
+    least = least_strength(risk)
     word = _word(fields, "strength", [strength.value for strength in Strength])
     if word == Strength.STEP_UP:
         hint = "Use session: the strongest there is until people can register a second factor."

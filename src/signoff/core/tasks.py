@@ -110,6 +110,11 @@ class Risk(StrEnum):
     CRITICAL = "critical"
 
 
+def least_strength(risk: Risk) -> Strength:
+    """The weakest proof that may decide at this risk."""
+    return Strength.LINK if risk in (Risk.LOW, Risk.MEDIUM) else Strength.SESSION
+
+
 class Fallback(StrEnum):
     """What follows when the deadline passes in silence. Whatever it is, the task is recorded as expired."""
 

@@ -5,10 +5,11 @@ a check says can make a risk higher, never lower.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from signoff.core.tasks import Risk
+from signoff.core.tasks import Risk, Strength, least_strength
 
 _YES: Final = ("passed", "valid", "ok", "success", "safe")
 _ORDER: Final = (Risk.LOW, Risk.MEDIUM, Risk.HIGH, Risk.CRITICAL)
+_STRENGTHS: Final = tuple(Strength)
 
 
 def verdict_of(result: Any) -> str:
@@ -31,3 +32,8 @@ def worst_risk(policy: Risk, results: Mapping[str, Any]) -> tuple[Risk, str]:
         if said in _ORDER and _ORDER.index(Risk(said)) > _ORDER.index(worst):
             worst, by = Risk(said), step
     return worst, by
+
+
+def demanded(strength: Strength, risk: Risk, results: Mapping[str, Any]) -> Strength:
+    """How surely it must be known who decides: the policy's word, or more where a check has found the risk higher."""
+    return max(strength, least_strength(worst_risk(risk, results)[0]), key=_STRENGTHS.index)

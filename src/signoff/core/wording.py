@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from signoff.core.plan import END, HumanStep, Plan
-from signoff.core.tasks import Ending, Fallback, Sign, TaskType, sign_of
+from signoff.core.tasks import Ending, Fallback, Sign, Strength, TaskType, sign_of
 
 _QUESTIONS: Final[dict[TaskType, str]] = {
     TaskType.APPROVAL: "Approve or reject",
@@ -29,6 +29,12 @@ _NEXT: Final = {
     Ending.EXPIRED: "Nobody decided in time. Silence is not consent.",
     Ending.WITHDRAWN: "There is nothing to decide any more.",
     Ending.UNDELIVERABLE: "No message reached anybody who may decide, so nothing was decided.",
+}
+# How surely it must be known who decides, and how one comes to it.
+PROOFS: Final = {
+    Strength.LINK: "a link from a message, a chat account or a key is enough",
+    Strength.SESSION: "whoever decides signs in by mail; a key, a chat account or a link from a message is not enough",
+    Strength.STEP_UP: "whoever decides must prove who they are once more",
 }
 
 

@@ -107,6 +107,11 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
             if giver.active and absence is not None and absence.delegate == person_id
         )
 
+    @property
+    def of_one(self) -> bool:
+        """Whether this is one person's workspace, for trying out: who asks may approve, and nobody else ever came."""
+        return self.workspace.self_approval and len(self.people) == 1
+
     def actor(self, person_id: str, at: datetime, via: str = "") -> Actor | None:
         """The person as somebody who acts at ``at``; None when there is no such active person."""
         person = self.people.get(person_id)

@@ -1,15 +1,17 @@
 """A sign-in link by mail, for whoever asks for one. The answer is the same for every address, known or not, in words
-and in time: who is known is looked up after it was given. What stands in the mail stands nowhere else.
+and in time: who is known is looked up after it was given. Who is known already, by a key or a link, is mailed one that
+leads back to where they were. What stands in the mail stands nowhere else.
 """
 
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
+from urllib.parse import quote
 
-from signoff.core.errors import Busy, Invalid
+from signoff.core.errors import Busy, Invalid, NotFound, Refused
 from signoff.core.notices import NoticeKind
 from signoff.engine.audience import email_of
 from signoff.engine.clock import Clock
@@ -25,6 +27,9 @@ from signoff.store.store import Store
 log = logging.getLogger("signoff.signin")
 
 LIFE: Final = timedelta(minutes=15)
+OPERATOR_MAKES_ONE: Final = (
+    "Whoever runs the server can make you a sign-in link: signoff db signin-link ADDRESS."
+)
 _LONGEST: Final = 254
 _MOST_AT_ONCE: Final = 100
 
@@ -61,13 +66,38 @@ class MailedLinks:
         name, _, domain = address.rpartition("@")
         if not name or not domain or len(address) > _LONGEST or not address.isprintable():
             raise Invalid("invalid_email", "This is not an e-mail address.", field="email")
-        now = self._clock.now()
-        self._callers.check(caller, now)
-        for limit in self._limits:
-            limit.check(address, now)
-        if len(self._work) >= _MOST_AT_ONCE:
-            raise Busy("busy", "Too many ask at once.", retry_after=5)
-        task = asyncio.get_running_loop().create_task(self._send(address))
+        self._begin(self._send(address), address, caller)
+
+    async def reaches(self, workspace: str, person: str) -> str:
+        """The address to which this person's sign-in links go; "" where none can arrive."""
+        found = (await self._directory.of(workspace)).people.get(person)
+        to = email_of(found) if found is not None and found.active else ""
+        return to if self.possible and not to.endswith("@localhost") else ""
+
+    async def ask_again(self, workspace: str, person: str, onward: str, caller: str) -> str:
+        """Send one soon to a person who is known but not surely enough; the address it goes to. ``onward``: the page to
+        which it leads. Raises TooMany or Busy, and NotFound where no mail can arrive.
+        """
+        to = await self.reaches(workspace, person)
+        if not to:
+            raise NotFound(
+                "mail_not_set_up", "No sign-in link can be mailed to you.", hint=OPERATOR_MAKES_ONE
+            )
+        self._begin(self._onward(workspace, person, onward), to.casefold(), caller)
+        return to
+
+    def _begin(self, work: Coroutine[Any, Any, None], address: str, caller: str) -> None:
+        try:
+            now = self._clock.now()
+            self._callers.check(caller, now)
+            for limit in self._limits:
+                limit.check(address, now)
+            if len(self._work) >= _MOST_AT_ONCE:
+                raise Busy("busy", "Too many ask at once.", retry_after=5)
+        except Refused:
+            work.close()
+            raise
+        task = asyncio.get_running_loop().create_task(_tried(work))
         self._work.add(task)
         task.add_done_callback(self._work.discard)
 
@@ -83,18 +113,17 @@ class MailedLinks:
         await asyncio.gather(*self._work, return_exceptions=True)
 
     async def _send(self, address: str) -> None:
-        try:
-            for workspace in await self._store.directory.workspaces():
-                book = await self._directory.of(workspace.id)
-                for person in book.people.values():
-                    if person.active and address in (person.email.casefold(), email_of(person).casefold()):
-                        await self._to(person, book)
-        except NotSent as failure:
-            log.warning("a sign-in link could not be mailed: %s", failure.reason)
-        except Exception:
-            log.exception("a sign-in link could not be mailed")
+        for workspace in await self._store.directory.workspaces():
+            book = await self._directory.of(workspace.id)
+            for person in book.people.values():
+                if person.active and address in (person.email.casefold(), email_of(person).casefold()):
+                    await self._to(person, book)
 
-    async def _to(self, person: Person, book: Snapshot) -> None:
+    async def _onward(self, workspace: str, person: str, onward: str) -> None:
+        book = await self._directory.of(workspace)
+        await self._to(book.people[person], book, f"?next={quote(onward, safe='')}")
+
+    async def _to(self, person: Person, book: Snapshot, onward: str = "") -> None:
         if self._mail is None:
             return
         now = self._clock.now()
@@ -107,6 +136,16 @@ class MailedLinks:
                 question="Your sign-in link", facts=(("For", f"{book.display(person.id)}, in {where}"),
                 ("Works until", f"{moment(now + LIFE, person.zone)}, once")),
                 closing="If you did not ask for this, do nothing. The link is yours alone: do not forward it.",
-                link=f"{self._base_url()}/login/{token}", link_label="Sign in",
+                link=f"{self._base_url()}/login/{token}{onward}", link_label="Sign in",
             )
         )  # fmt: skip
+
+
+async def _tried(work: Coroutine[Any, Any, None]) -> None:
+    """Whoever asked was answered before: what fails now stands in the log."""
+    try:
+        await work
+    except NotSent as failure:
+        log.warning("a sign-in link could not be mailed: %s", failure.reason)
+    except Exception:
+        log.exception("a sign-in link could not be mailed")

@@ -1,7 +1,8 @@
 """Signing in on the pages: sessions and links are random tokens, stored as SHA-256, so they can be taken back.
 
 Looking at a link changes nothing; using one does. A session lasts ``IDLE`` from the last thing that its person did
-(reading is not doing: a GET writes nothing), and ends with the key that opened it.
+(reading is not doing: a GET writes nothing), and ends with the key that opened it. It proves no more than what opened
+it: a key lies in a file, and whatever reads the file has it.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ from signoff.core.errors import Forbidden, Gone, Unauthenticated
 from signoff.core.model import Actor, ActorKind
 from signoff.core.tasks import Strength
 from signoff.engine.clock import Clock
+from signoff.engine.directory import Directory
 from signoff.engine.keys import Keys
 from signoff.store.entries import Link, Session
 from signoff.store.store import Store
@@ -36,8 +38,9 @@ class SignedIn(msgspec.Struct, frozen=True):
 
 
 class Sessions:
-    def __init__(self, store: Store, keys: Keys, clock: Clock) -> None:
+    def __init__(self, store: Store, directory: Directory, keys: Keys, clock: Clock) -> None:
         self._store = store
+        self._directory = directory
         self._rows = store.sessions
         self._keys = keys
         self._clock = clock
@@ -81,6 +84,8 @@ class Sessions:
         actor = await self._person(session.workspace, session.person)
         if actor is None:
             raise _signed_out()
+        if session.key_id and not (await self._directory.of(session.workspace)).of_one:
+            return replace(actor, strength=Strength.LINK)
         return actor
 
     async def renew(self, token: str) -> None:

@@ -203,7 +203,7 @@ async def test_a_policy_is_told_in_plain_words_with_every_contact_to_come(web: W
         "After 30 min Otto Berg may decide too",
         "On silence after 8 h the task expires; nothing is approved",
         "Hours mon to fri, 08:00 to 18:00, Europe/Berlin; outside them reminders and escalation stand still",
-        "Proof whoever decides must be signed in",
+        "Proof whoever decides signs in by mail",
         "reminder 1 of 5, to Ann Lee",
         "2 more reminders",
         "the task expires",

@@ -158,7 +158,7 @@ async def test_admins_add_people_and_make_and_revoke_keys(web: World) -> None:
     made = await oscar.post("/keys", kind="person", name="nina@acme.example", life="30")
     secret = next(word for word in made.text.split() if word.startswith("sgn_person_") and "…" not in word)
     web.keys["nina"] = secret
-    nina = await reader(web, "nina")
+    nina = await Reader(web, "nina").sign_in(key=True)
     assert (await nina.get("/keys")).status == 403
     assert (await nina.post("/people", email="x@y.z")).status == 403
     assert (await nina.post("/agents/sa_none/remove")).status == 403

@@ -117,7 +117,7 @@ async def test_a_session_lasts_twelve_hours_from_the_last_deed(web: World) -> No
 async def test_a_session_ends_with_its_key(web: World) -> None:
     made = await web.works.keys.create(HOME, ActorKind.PERSON, "per_ann", "per_ann")
     web.keys["ann"] = made.secret
-    ann = await reader(web, "ann")
+    ann = await Reader(web, "ann").sign_in(key=True)
     await web.works.keys.revoke(HOME, made.key.id)
     assert (await ann.get("/")).status == 303
 

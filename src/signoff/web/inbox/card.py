@@ -92,7 +92,9 @@ class Silence(msgspec.Struct, frozen=True):
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything on the page, in its order. ``needs_opening``: a yes waits until what is folded was opened."""
+    """Everything on the page, in its order. ``needs_opening``: a yes waits until what is folded was opened; ``weak``:
+    the reader is barred only because it is not known surely enough who they are.
+    """
 
     task_id: str
     intent: Intent
@@ -124,6 +126,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     remarks: tuple[Said, ...]
     choices: tuple[Choice, ...]
     barred: str
+    weak: bool
     self_approval: bool
     folded: bool
     needs_opening: bool
@@ -171,7 +174,7 @@ def card(known: Known) -> Card:
     folded = (
         shown.folded or any(leaf.hidden for leaf in words) or any(check.leaves.folded for check in verdicts)
     )
-    barred, text = _barred(known), _everything(known, spec.description)
+    (barred, weak), text = _barred(known), _everything(known, spec.description)
     return Card(
         task_id=visit_ref(intent.id, story.visit), intent=intent, type=spec.type,
         question=question(intent.plan, step, intent.type), subject=subject(known.payload, _SUBJECT),
@@ -181,24 +184,27 @@ def card(known: Known) -> Card:
         changes=shown, moved=_moved(known), wanted=_wanted(known), touches=touches, undo=undo, checks=verdicts,
         silence=_silence(intent, story, step), cautions=doubts(undo, verdicts, text, spec.type not in ASKS),
         words=words, others=others(known, step), votes=_votes(known), remarks=_remarks(known),
-        choices=choices(intent, step, known.task), barred=barred,
+        choices=choices(intent, step, known.task), barred=barred, weak=weak,
         self_approval=not barred and on_requesters_side(known.reader, intent), folded=folded,
         needs_opening=folded and rated is not Risk.LOW, opened=known.opened, receipt=_receipt(known),
         form=spec.form, comment_required=spec.comment_required, evidence_required=spec.evidence_required,
     )  # fmt: skip
 
 
-def _barred(known: Known) -> str:
-    """Why this reader cannot answer; "" when they can. The rule itself is asked, not a copy of it."""
+def _barred(known: Known) -> tuple[str, bool]:
+    """Why this reader cannot answer, "" when they can; and whether only for want of a better sign-in. The rule itself
+    is asked, not a copy of it.
+    """
     task = known.task
     if task is None:
-        return "This task is closed."
+        return "This task is closed.", False
     attempt = Answer(outcome="", visit=task.visit, revision=task.revision, digest=task.digest)
     try:
         may(known.reader, attempt, known.intent)
     except Refused as refusal:
-        return refusal.message + (f" {refusal.hint}" if refusal.hint else "")
-    return ""
+        said = refusal.message + (f" {refusal.hint}" if refusal.hint else "")
+        return said, refusal.code == "stronger_sign_in_required"
+    return "", False
 
 
 def _due(intent: Intent, story: Story) -> datetime | None:

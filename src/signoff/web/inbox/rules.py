@@ -9,7 +9,8 @@ from signoff.core.hours import Hours
 from signoff.core.policy import DAYS, Policy
 from signoff.core.quorum import needed
 from signoff.core.standing import DECIDING_PARTIES, ROLES
-from signoff.core.tasks import Fallback, Sign, Stage, Strength, sign_of
+from signoff.core.tasks import Fallback, Sign, Stage, sign_of
+from signoff.core.wording import PROOFS
 from signoff.engine.directory import Snapshot
 
 _NAMED = 6
@@ -99,12 +100,7 @@ def clauses(policy: Policy, book: Snapshot) -> tuple[Clause, ...]:
             else "reminders and escalation"
         )
         found.append(Clause("Hours", f"{hours_words(policy.hours)}; outside them {still} stand still"))
-    strength = {
-        Strength.LINK: "a link from a message is enough",
-        Strength.SESSION: "whoever decides must be signed in",
-        Strength.STEP_UP: "whoever decides must prove who they are once more",
-    }
-    found.append(Clause("Proof", strength[policy.strength]))
+    found.append(Clause("Proof", PROOFS[policy.strength]))
     return tuple(found)
 
 

@@ -1,4 +1,6 @@
-"""The cookies of the pages: the session, and before there is one a random value that only binds forms to a browser."""
+"""The cookies of the pages: the session; before there is one, a random value that only binds forms to a browser; and
+what somebody had written when they were asked to sign in again.
+"""
 
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
@@ -8,6 +10,8 @@ from signoff.web.call import Call
 
 _SESSION: Final = "signoff_session"
 _FORM: Final = "signoff_form"
+_DRAFT: Final = "signoff_draft"
+LONGEST_DRAFT: Final = 3000
 Header = tuple[str, str]
 
 
@@ -20,14 +24,14 @@ def _name(call: Call, name: str) -> str:
     return f"__Host-{name}" if _secure(call) else name
 
 
-def _read(call: Call, name: str) -> str:
+def _read(call: Call, name: str, longest: int = 128) -> str:
     jar: SimpleCookie = SimpleCookie()
     try:
         jar.load(call.header(b"cookie"))
     except CookieError:
         return ""
     morsel = jar.get(_name(call, name))
-    return morsel.value[:128] if morsel else ""
+    return morsel.value[:longest] if morsel else ""
 
 
 def session_of(call: Call) -> str:
@@ -38,6 +42,16 @@ def session_of(call: Call) -> str:
 def binding_of(call: Call) -> str:
     """What binds a form to this browser: the session, else the form cookie, else ""."""
     return session_of(call) or _read(call, _FORM)
+
+
+def draft_of(call: Call) -> str:
+    """What was kept when somebody went to sign in, "" when nothing was."""
+    return _read(call, _DRAFT, LONGEST_DRAFT)
+
+
+def drafted(call: Call, value: str, age: int) -> Header:
+    """The header that keeps it; with "" it is forgotten."""
+    return _set(call, _DRAFT, value, age if value else 0)
 
 
 def signed_in(call: Call, token: str) -> Header:

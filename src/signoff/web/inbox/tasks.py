@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from signoff.core.access import may
+from signoff.core.access import may, proves
 from signoff.core.commands import Answer, Cancel
 from signoff.core.errors import Conflict, Gone, Invalid, NotFound, Refused
 from signoff.core.events import Answered, Fact, TaskOpened
@@ -24,6 +24,7 @@ from signoff.store.work import Filter
 from signoff.web.api.reading import all_facts
 from signoff.web.api.shapes.tasks import Story, tell
 from signoff.web.call import Page
+from signoff.web.inbox import proof
 from signoff.web.inbox.card import Card, card, difference_since
 from signoff.web.inbox.door import Visit
 from signoff.web.inbox.draft import Draft, draft_of
@@ -98,10 +99,11 @@ async def decide(visit: Visit) -> Page:
     """POST /tasks/{task_id}"""
     found = await find(visit, visit.actor, visit.params["task_id"])
     here = f"/tasks/{_ref(found)}"
-    if visit.field("show"):
+    if visit.field("show") or visit.field("mail"):
         return await task_page(visit, visit.actor, found, here=here)
     refusal = await _answer(visit, visit.actor, found)
     if refusal is None:
+        proof.forget(visit, _ref(found))
         return visit.to(here)
     again = await find(visit, visit.actor, visit.params["task_id"])
     return await task_page(visit, visit.actor, again, here=here, refusal=refusal)
@@ -124,7 +126,7 @@ async def decide_by_link(visit: Visit) -> Page:
     ref = visit_ref(link.intent_id, link.visit)
     found = await find(visit, reader, ref)
     await _alive(visit, link, found)
-    if visit.field("show"):
+    if visit.field("show") or visit.field("mail"):
         return await task_page(visit, reader, found, here=visit.call.path)
     refusal = await _answer(visit, reader, found)
     again = await find(visit, reader, ref)
@@ -229,17 +231,17 @@ async def task_page(
     opened = "open" in visit.query or kept
     known = await known_of(visit, reader, found, opened)
     shown = card(known)
-    posted = visit.form if refusal is not None or visit.field("show") else []
+    posted = _written(visit, found, shown, refusal)
     by_link = visit.call.path.startswith("/t/")
-    status = refusal.status if refusal is not None else 200
+    lacks, refusal = await proof.lacks(visit, reader, _ref(found), shown.weak, refusal)
+    problem = refusal or (lacks.refused if lacks else None)
     return await visit.page(
         "task.html",
-        status,
+        problem.status if problem is not None else 200,
         card=shown,
         fields=fields_of(shown.form, posted),
-        comment=visit.field("comment") if posted else "",
-        evidence=visit.field("x.evidence") if posted else "",
-        assignee=visit.field("x.assignee") if posted else "",
+        written=dict(posted),
+        lacks=lacks,
         refusal=refusal,
         zone=reader_zone(known),
         stale=difference_since(known, visit.field("digest")) if stale else (),
@@ -250,13 +252,25 @@ async def task_page(
         if shown.type is TaskType.ASSIGNMENT
         else (),
         draft=_draft(visit, found, shown, refusal),
-        parties=_parties(known) if shown.open and visit.actor_runs else (),
+        parties=_parties(known) if visit.actor_runs and _sure(known) else (),
         act_of=visit.params.get("act", ""),
         may_withdraw=shown.open and not by_link and steers(reader, intent),
         deciders=_deciders(known) if shown.may_answer and not by_link else (),
         newer=_newer(intent, found, shown),
         mine=_own_answer(found, reader),
     )
+
+
+def _written(visit: Visit, found: Found, shown: Card, refusal: Refused | None) -> proof.Pairs:
+    """What stands in the form: as it was posted where it comes back, else what was kept over a sign-in."""
+    if refusal is not None or visit.field("show") or visit.field("mail"):
+        return visit.form
+    return proof.kept(visit, _ref(found)) if shown.open else []
+
+
+def _sure(known: Known) -> bool:
+    """Whether it is known surely enough who reads an open task, for whatever may be done with it."""
+    return known.task is not None and proves(known.reader, known.intent, known.task)
 
 
 def reader_zone(known: Known) -> str:

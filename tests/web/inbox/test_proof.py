@@ -1,0 +1,215 @@
+"""How surely it is known who decides: a key opens the pages, but what its policy demands is decided after a sign-in by
+mail. Nobody stands before a dead end: the card says so first, and has the way out.
+"""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.web.inbox.reading import Reader, reader
+from tests.web.inbox.test_mailed_link import mailing
+from tests.web.world import HOME, World
+
+GUARDED: dict[str, Any] = {
+    "workflow": "guarded",
+    "intent_type": "intent.guarded.v1",
+    "steps": [
+        {"id": "check", "agent": "validator"},
+        {"id": "ok", "human": {"title": "Drop the table?", "policy": {
+            "approve": [{"any": ["ann@acme.example", "otto@acme.example"]}], "risk": "high"}}},
+    ],
+}  # fmt: skip
+
+
+async def gate(web: World, checked: dict[str, Any] | None = None, **policy: Any) -> str:
+    """A task of high risk, unless the policy says another."""
+    human = GUARDED["steps"][1]["human"]
+    step = {"id": "ok", "human": {**human, "policy": {**human["policy"], **policy}}}
+    flow = {**GUARDED, "steps": [GUARDED["steps"][0], step]}
+    assert (await web.post("/v1/workflows", flow, "oscar")).status == 200
+    intent_id = await web.send(intent_type="intent.guarded.v1")
+    report = {"action": "complete", "passed": True, **(checked or {})}
+    answer = await web.post(f"/v1/intents/{intent_id[:-4]}0001/resume", report, "agent")
+    assert answer.status == 200, answer.text
+    return f"{intent_id[:-4]}0002"
+
+
+async def by_key(web: World, who: str) -> Reader:
+    return await Reader(web, who).sign_in(key=True)
+
+
+async def votes(web: World, task_id: str) -> list[Any]:
+    return list((await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]["votes"])
+
+
+async def press(page_reader: Reader, task_id: str, here: str = "", **fields: str) -> Any:
+    """What the page's form would send, whether or not the page offers the button."""
+    page = await page_reader.get(f"/tasks/{task_id}")
+    shown = {"revision": "1", "digest": (await shown_task(page_reader.world, task_id))["digest"]}
+    assert page.status == 200
+    return await page_reader.post(here or f"/tasks/{task_id}", **shown, **fields)
+
+
+async def shown_task(web: World, task_id: str) -> Any:
+    return (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
+
+
+async def test_a_session_that_a_key_opened_decides_nothing_of_high_risk(web: World) -> None:
+    task_id = await gate(web)
+    thief = await by_key(web, "ann")
+    page = await press(thief, task_id, outcome="approved", comment="Mine now.")
+    assert page.status == 403
+    assert "Signed in with a key. This decision needs a sign-in by mail. Nothing was recorded." in page.text
+    assert await votes(web, task_id) == []
+    assert (await (await reader(web, "ann")).decide(task_id, "approved")).status == 303
+
+
+async def test_what_is_of_low_or_medium_risk_is_decided_by_key_as_before(web: World) -> None:
+    for risk in ("low", "medium"):
+        task_id = await gate(web, risk=risk)
+        assert (await (await by_key(web, "ann")).decide(task_id, "approved")).status == 303
+
+
+async def test_a_check_that_finds_the_risk_high_demands_more_than_the_policy(web: World) -> None:
+    task_id = await gate(web, {"risk": "critical"}, risk="low")
+    assert (
+        "needs a sign-in by mail" in (await press(await by_key(web, "ann"), task_id, outcome="rejected")).text
+    )
+    assert (await web.answer(task_id)).code == "stronger_sign_in_required"
+    assert (await (await reader(web, "ann")).decide(task_id, "approved")).status == 303
+
+
+async def test_a_key_does_not_hand_the_say_over_nor_ask_others_nor_change_what_is_decided(web: World) -> None:
+    task_id = await gate(web)
+    digest = (await shown_task(web, task_id))["digest"]
+    for who, act, body in [
+        ("ann", "delegate", {"to": "emma@acme.example"}),
+        ("oscar", "reassign", {"to": ["emma@acme.example"]}),
+        ("ann", "revise", {"payload": {"target": "all"}, "digest": digest}),
+    ]:
+        answer = await web.post(f"/v1/tasks/{task_id}/{act}", body, who)
+        assert (answer.status, answer.code) == (403, "stronger_sign_in_required"), act
+    admin = await by_key(web, "oscar")
+    assert "Ask other people instead" not in (await admin.get(f"/tasks/{task_id}")).text
+    assert (await admin.post(f"/tasks/{task_id}/ask-others", [("party", "emma@acme.example")])).status == 403
+    assert "Ask other people instead" in (await (await reader(web, "oscar")).get(f"/tasks/{task_id}")).text
+    # what stops it needs no more than before
+    assert (await web.post(f"/v1/tasks/{task_id}/comment", {"comment": "Wait."}, "ann")).status == 200
+    assert (await web.post(f"/v1/tasks/{task_id}/withdraw", {}, "oscar")).status == 200
+
+
+async def test_the_way_out_is_one_button_and_leads_back_to_the_task_with_what_was_written(web: World) -> None:
+    task_id = await gate(web)
+    async with mailing(web) as server:
+        ann = await by_key(web, "ann")
+        page = await ann.get(f"/tasks/{task_id}")
+        assert "Signed in with a key. This decision needs a sign-in by mail." in page.text
+        form = page.form(f"/tasks/{task_id}")
+        assert form["buttons"] == ["1"]  # no outcome is offered that would be refused
+        fields = [(name, "Checked with Otto; <b>fine</b>." if name == "comment" else value)
+                  for name, value in form["fields"]]  # fmt: skip
+        asked = await ann.post(f"/tasks/{task_id}", [*fields, ("mail", "1")])
+        assert asked.status == 200
+        assert "A sign-in link is on its way to ann@acme.example." in asked.text
+        assert "Checked with Otto; <b>fine</b>." in dict(asked.form(f"/tasks/{task_id}")["fields"])["comment"]
+        assert web.parts.mailed_links is not None
+        await web.parts.mailed_links.settle()
+        [mail] = server.mails
+        assert mail["To"] == "ann@acme.example"
+        [link] = re.findall(r"http://signoff\.test(/login/\S+)", mail.get_body(("plain",)).get_content())
+        assert await votes(web, task_id) == []
+        button = await ann.get(link)  # whoever is signed in already may use it too
+        entered = await ann.post(link.partition("?")[0], button.form()["fields"])
+        assert entered.where == f"/tasks/{task_id}"
+        back = await ann.get(entered.where)
+        comment = dict(back.form(f"/tasks/{task_id}")["fields"])["comment"]
+        assert comment == "Checked with Otto; <b>fine</b>."
+        assert (await ann.press(back, f"/tasks/{task_id}", "approved")).status == 303
+        assert (await votes(web, task_id))[0]["comment"] == comment
+        other = await gate(web)
+        assert dict((await ann.get(f"/tasks/{other}")).form(f"/tasks/{other}")["fields"])["comment"] == ""
+        assert "signoff_draft" not in ann.http.cookies
+
+
+async def test_what_is_kept_belongs_to_one_task_and_what_is_too_long_is_said_to_be_lost(web: World) -> None:
+    one, other = await gate(web), await gate(web)
+    async with mailing(web):
+        ann = await by_key(web, "ann")
+        assert (await press(ann, one, mail="1", comment="Only here.")).status == 200
+        assert "Only here." not in (await ann.get(f"/tasks/{other}")).html
+        assert "Only here." in (await ann.get(f"/tasks/{one}")).html
+        long = await press(ann, one, mail="1", comment="word " * 1500)
+        assert "too long to be kept until then: copy it first" in long.text
+        ann.http.cookies.set("signoff_draft", f"{one}.%%%%")
+        assert (await ann.get(f"/tasks/{one}")).status == 200  # somebody else's cookie breaks nothing
+
+
+async def test_by_a_link_from_a_message_the_same_button_is_offered(web: World) -> None:
+    task_id = await gate(web)
+    digest = (await shown_task(web, task_id))["digest"]
+    async with mailing(web) as server:
+        token = await web.parts.sessions.task_link(HOME, "per_ann", f"{task_id[:-4]}0000", 2, digest)
+        scanner = Reader(web)
+        page = await scanner.get(f"/t/{token}")
+        assert "You came by a link from a message. This decision needs a sign-in by mail." in page.text
+        pressed = await scanner.post(f"/t/{token}", outcome="approved", revision="1", digest=digest)
+        assert (pressed.status, await votes(web, task_id)) == (403, [])
+        assert (await scanner.post(f"/t/{token}", mail="1")).status == 200
+        assert web.parts.mailed_links is not None
+        await web.parts.mailed_links.settle()
+        assert [mail["To"] for mail in server.mails] == ["ann@acme.example"]
+        assert f"next=%2Ftasks%2F{task_id}" in server.mails[0].get_body(("plain",)).get_content()
+
+
+async def test_links_for_a_task_count_to_the_same_limits(web: World) -> None:
+    task_id = await gate(web)
+    async with mailing(web) as server:
+        ann = await by_key(web, "ann")
+        statuses = [(await press(ann, task_id, mail="1")).status for _ in range(4)]
+        assert statuses == [200, 200, 200, 429]
+        assert (await Reader(web).post("/login/mail", email="ann@acme.example")).status == 429
+        assert web.parts.mailed_links is not None
+        await web.parts.mailed_links.settle()
+        assert len(server.mails) == 3
+
+
+async def test_where_no_mail_is_sent_the_card_names_the_operators_command(web: World) -> None:
+    task_id = await gate(web)
+    page = await (await by_key(web, "ann")).get(f"/tasks/{task_id}")
+    assert "signoff db signin-link ann@acme.example" in page.text
+    assert f"/tasks/{task_id}" not in [form["action"] for form in page.forms]
+
+
+@pytest.mark.parametrize("alone", [True, False])
+async def test_in_a_workspace_of_ones_own_a_keys_session_is_enough_and_the_page_says_so(
+    web: World, alone: bool
+) -> None:
+    mine = {"workspace": {"self_approval": True}}
+    assert (await web.post("/v1/apply", mine, "sam")).status == 200
+    if not alone:  # also when they are not active any more: a key makes nobody alone again
+        added = await web.post("/v1/people", {"email": "eve@acme.example"}, "sam")
+        gone = await web.call("PATCH", f"/v1/people/{added['person']['id']}", {"active": False}, "sam")
+        assert gone.status == 200
+    policy = {"approve": [{"any": ["sam@acme.example"]}], "risk": "critical"}
+    flow = {**GUARDED, "steps": [{"id": "ok", "human": {"policy": policy}}]}
+    assert (await web.post("/v1/workflows", flow, "sam")).status == 200
+    sent = await web.post("/v1/intents", {"intent_type": "intent.guarded.v1", "payload": {}}, "sam")
+    task_id = f"{sent['intent_id'][:-4]}0001"
+    sam = await by_key(web, "sam")
+    assert ("your key is proof enough" in (await sam.get("/")).text) is alone
+    page = await sam.get(f"/tasks/{task_id}")
+    assert ("approved" in [value for form in page.forms for value in form["buttons"]]) is alone
+    assert (
+        await web.answer(task_id, who="sam")
+    ).code == "stronger_sign_in_required"  # a bare key is one anyway
+
+
+async def test_a_session_keeps_what_opened_it_until_it_ends(web: World) -> None:
+    task_id = await gate(web)
+    ann, mailed = await by_key(web, "ann"), await reader(web, "ann")
+    web.clock.move(timedelta(hours=6))
+    assert (await ann.post(f"/tasks/{task_id}/take")).status in (303, 403)  # renews it
+    assert "needs a sign-in by mail" in (await ann.get(f"/tasks/{task_id}")).text
+    assert "needs a sign-in by mail" not in (await mailed.get(f"/tasks/{task_id}")).text

@@ -21,6 +21,7 @@ from signoff.core.policy import Policy
 from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory, NamedPolicy, Snapshot
 from signoff.engine.loosening import loosens
+from signoff.engine.meanwhile import read_for
 from signoff.engine.planning import freeze
 from signoff.engine.prepared import deciding_person
 from signoff.engine.staffing import known_person, refuse_impossible, refuse_unknown_teams
@@ -158,8 +159,10 @@ class Charters:
         """Write what was drafted with the record of it, and ``more``: all of it, or nothing."""
         entries = [*_last(draft.entries), *draft.changes(confirmed_by), *more]
         if entries:
-            await self._store.people.save(entries, draft.plans)
-            self._directory.changed(draft.actor.workspace)
+            try:
+                await self._store.people.save(entries, draft.plans, read_for(draft.entries, draft.before))
+            finally:  # also where it was refused: what is held here is not what is there
+                self._directory.changed(draft.actor.workspace)
 
     async def changes(self, actor: Actor, before: str, limit: int) -> list[DirectoryChange]:
         """Who changed what, newest first."""

@@ -1,5 +1,6 @@
 """Entries of the address book, and their rows: moments as microseconds, structures as JSON, booleans as 0 or 1."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -224,6 +225,13 @@ def put(kind: type[Struct], *keys: str) -> str:
     into = f"insert into {_TABLES[kind]} ({', '.join(fields)}) values ({', '.join(':' + name for name in fields)})"
     changes = ", ".join(f"{name} = excluded.{name}" for name in fields if name not in keys)
     return f"{into} on conflict ({', '.join(keys)}) do update set {changes}" if keys else into
+
+
+def as_read(kind: type[Struct], keys: Sequence[str], fields: Sequence[str], column: str) -> str:
+    """Lock one entry; an error, on its empty ``column``, unless its ``fields`` are still as given."""
+    same = " and ".join(f"{name} = :{name}" for name in fields)
+    where = " and ".join(f"{name} = :{name}" for name in keys)
+    return f"update {_TABLES[kind]} set {column} = case when {same} then {column} end where {where}"
 
 
 def insert(kind: type[Struct]) -> str:

@@ -18,6 +18,7 @@ from signoff.store.entries import (
     TeamRow,
     Workflow,
     Workspace,
+    as_read,
     entry,
     put,
     select,
@@ -37,6 +38,16 @@ _PUT: Final = {
     ProposalRow: put(ProposalRow),
     ProposalEnd: put(ProposalEnd),
 }
+
+# What is replaced has to be as it was read: of two who change one thing at the same moment the second looks again.
+_AS_READ: Final = {
+    Workspace: as_read(Workspace, ("id",), ("self_approval", "positive_fallback", "protected"), "name"),
+    Person: as_read(
+        Person, ("id",),
+        ("name", "roles", "active", "addresses", "zone", "hours", "absences", "preferences"), "email",
+    ),
+    TeamRow: as_read(TeamRow, ("workspace", "name"), ("members", "rotation"), "updated_at"),
+}  # fmt: skip
 
 
 class People:
@@ -87,11 +98,14 @@ class People:
         ends = await self._db.read(select(ProposalEnd, "id = :id"), id=id)
         return entry(ProposalRow, rows[0]), entry(ProposalEnd, ends[0]) if ends else None
 
-    async def save(self, entries: Sequence[Struct], plans: Sequence[Plan] = ()) -> None:
-        """Add or replace all of these, or none; raises Conflict when a version or an address was taken meanwhile."""
-        statements: list[Statement] = [
-            (PUT_PLAN, {"digest": plan_digest(plan), "body": encode_plan(plan)}) for plan in plans
-        ]
+    async def save(
+        self, entries: Sequence[Struct], plans: Sequence[Plan] = (), replaced: Sequence[Struct] = ()
+    ) -> None:
+        """Add or replace all of these, or none; raises Conflict when a version or an address was taken meanwhile, or
+        one of ``replaced`` is not any more what it was.
+        """
+        statements: list[Statement] = [(_AS_READ[type(item)], values_of(item)) for item in replaced]
+        statements += [(PUT_PLAN, {"digest": plan_digest(plan), "body": encode_plan(plan)}) for plan in plans]
         statements += [(_PUT[type(item)], values_of(item)) for item in entries]
         if not statements:
             return

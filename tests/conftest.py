@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import signal
+import threading
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +20,12 @@ _TIMELESS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]
 settings.register_profile("steady", _TIMELESS, derandomize=True)
 settings.register_profile("search", _TIMELESS, derandomize=False)
 settings.load_profile("steady")
+# Whoever runs the suite in the background has it ignore SIGINT, and with it every process that a test stops that way.
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    and threading.current_thread() is threading.main_thread()
+):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 # Children before their parents.

@@ -85,7 +85,11 @@ def test_a_transaction_is_opened_only_inside_the_engine() -> None:
 @pytest.mark.parametrize(
     ("forbidden", "instead"),
     [
-        (r"\btime\.sleep\(", "step a loop by once(), or wait for an event"),
+        (r"\btime\.sleep\(|\basyncio\.sleep\((?!0\))", "step a loop by once(), or wait for an event"),
+        (
+            r"\btime\.(monotonic|perf_counter|time)\(|\bloop\(\)\.time\b",
+            "judge what happened; how fast it was is for bench/",
+        ),
         (r"\bunittest\.mock\b|\bMagicMock\b|\bmocker\b", "use the real thing, or a sink on loopback"),
         (
             r"\bpytest\.(skip|xfail|importorskip)\b|\bmark\.(skip|skipif|xfail)\b",

@@ -5,7 +5,6 @@ import shlex
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import click
@@ -17,6 +16,7 @@ from signoff.cli.failures import MEANING, Code
 from signoff.cli.main import main
 from signoff.core.workflow import compile_workflow
 from tests.live import Live
+from tests.stories.servers import until
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -129,26 +129,22 @@ def test_the_story_of_a_page_runs(page: str, tmp_path: Path) -> None:
         waiter.start()
         task = _first_task(live)
         _run(tmp_path, "-m", "signoff.cli", "tasks", "approve", task, "--yes")
-        waiter.join(30)
+        waiter.join(180)
         assert ended
         assert "COMPLETED" in ended[0]
     finally:
         if agent is not None:
             agent.terminate()
-            agent.wait(20)
+            agent.wait(60)
         live.stop()
 
 
 def _first_task(live: Live) -> str:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        _, body = live.call("GET", "/v1/tasks")
-        if body["tasks"]:
-            return str(body["tasks"][0]["task_id"])
-    raise AssertionError("no task was opened")
+    found = until(lambda: live.call("GET", "/v1/tasks")[1]["tasks"])
+    return str(found[0]["task_id"])
 
 
 def _run(folder: Path, *words: str) -> str:
-    done = subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, text=True, timeout=180)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -94,10 +94,14 @@ class Works:
         return done.change.after
 
     async def do(self, ref: str, command: Command, by: Actor = AGENT) -> Change:
-        """Apply a command; where no workspace was made yet, one with some people stands there first."""
+        """Apply a command, in the order in which they were given; where no workspace was made yet, one with some people
+        stands there first.
+        """
         async with self._settling:
-            if by.workspace == WORKSPACE and await self.store.directory.workspace(WORKSPACE) is None:
-                await settle(self, people=(ANN, OTTO, RITA))
+            if by.workspace == WORKSPACE:
+                if await self.store.directory.workspace(WORKSPACE) is None:
+                    await settle(self, people=(ANN, OTTO, RITA))
+                await self.directory.of(WORKSPACE)  # read: from here on nobody waits, and passes another
         done = await self.engine.handle(by, ref, command)
         assert done.change is not None
         return done.change

@@ -105,6 +105,7 @@ class FakeSlack:
 
     cards: dict[str, Card] = field(default_factory=dict)
     whispers: list[tuple[str, str]] = field(default_factory=list)
+    whispered: asyncio.Event = field(default_factory=asyncio.Event)
     members: dict[str, dict[str, Any]] = field(default_factory=dict)
     limited: int = 0
     error: str = ""
@@ -131,6 +132,7 @@ class FakeSlack:
     ) -> tuple[int, dict[str, str], Any]:
         if path.startswith("/hooks/"):
             self.whispers.append((path.removeprefix("/hooks/"), json.loads(body)["text"]))
+            self.whispered.set()
             return 200, {}, {"ok": True}
         method = path.removeprefix("/api/")
         self.calls.append(method)

@@ -16,7 +16,7 @@ from signoff.notify.push import Push
 from signoff.notify.webhook import Webhook
 from signoff.store.store import Store
 from tests.builders import WORKSPACE, approve, gate, validate
-from tests.engine.sink import HANG, sink
+from tests.engine.sink import HANG, Sink, sink
 from tests.engine.works import ROOT, Works, settle
 from tests.notify.post import post
 from tests.notify.town import asked, email, town
@@ -31,6 +31,19 @@ async def turns(it: Works, left: int) -> None:
             await it.courier.once()
 
 
+async def called(hook: Sink, times: int) -> None:
+    """Until so many calls have come."""
+    async with asyncio.timeout(100):
+        while len(hook.got) < times:
+            hook.arrived.clear()
+            await hook.arrived.wait()
+
+
+def patient(it: Works) -> None:
+    """Whoever waits for a place there waits for as long as a test runs."""
+    it.courier._places = Places(NEVER)
+
+
 def hooked(clock: FixedClock, url: str) -> dict[str, Any]:
     """A town's notices go to a webhook, too."""
     return {"hook": f"{url}/hook", "webhook": Webhook(Poster(True, NEVER), clock.now)}
@@ -40,8 +53,10 @@ async def test_a_webhook_that_hangs_holds_up_no_mail(store: Store, clock: FixedC
     async with sink(HANG) as hook, post() as server:
         there = hooked(clock, hook.url)
         async with town(store, clock, email(server.url), **there) as it:
+            patient(it)
             await asyncio.gather(*(it.submit(asked()) for _ in range(40)))
             await turns(it, left=40)  # the hook's; the mails are noted
+            await called(hook, 8)
             assert (len(server.mails), len(hook.got)) == (40, 8)
 
 
@@ -49,9 +64,11 @@ async def test_a_webhook_that_hangs_gets_few_calls_at_once_and_the_others_are_pu
     store: Store, clock: FixedClock
 ) -> None:
     async with sink(HANG) as hook, town(store, clock, {}, **hooked(clock, hook.url)) as it:
+        patient(it)
         await asyncio.gather(*(it.submit(asked()) for _ in range(120)))
         for _ in range(4):
             await it.courier.once()
+        await called(hook, 8)
         assert len(hook.got) == 8
         rows = await store.outbox.listing(WORKSPACE, 500)
         crowded = [row for row in rows if row.due_at == clock.now() + timedelta(seconds=5)]
@@ -67,6 +84,7 @@ async def test_after_a_crash_what_was_noted_is_not_sent_again_and_the_rest_is_se
             sink(*[200] * 5, HANG) as hook,
             town(store, clock, email(server.url), **hooked(clock, hook.url)) as it,
         ):
+            patient(it)
             await asyncio.gather(*(it.submit(asked()) for _ in range(40)))
             await turns(it, left=35)
             assert len(server.mails) == 40
@@ -92,6 +110,7 @@ async def test_a_host_that_hangs_for_one_agent_holds_up_no_other_agent(
     async with sink(HANG) as bad, sink() as good:
         channels = Channels({"push": Push(Poster(True, NEVER), clock.now)})
         async with Works(store, clock, channels).running() as it:
+            patient(it)
             await settle(it)
             plans = []
             for name, url in (("stuck", bad.url), ("quick", good.url.replace("127.0.0.1", "localhost"))):
@@ -101,6 +120,7 @@ async def test_a_host_that_hangs_for_one_agent_holds_up_no_other_agent(
             for plan in (plans[0], plans[1]):
                 await asyncio.gather(*(it.submit(plan) for _ in range(60)))
             await turns(it, left=60)
+            await called(bad, 8)
             assert (len(good.got), len(bad.got)) == (60, 8)
 
 
@@ -114,7 +134,7 @@ async def test_a_server_that_stops_lets_arrive_what_is_quick_and_notes_it(
         await asyncio.wait_for(server.arrived.wait(), 60)
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
-        await it.courier.close()
+        await it.courier.close(patience=60)
         assert len(server.mails) == 10
         assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
 

@@ -81,7 +81,7 @@ async def test_a_browser_that_only_looks_decides_nothing_and_a_press_does(
             assert await everything(store) == before
             await page.goto(url + link)
             await page.get_by_role("button", name=re.compile("^Approve")).first.click()
-            await page.wait_for_load_state("networkidle")
+            await page.get_by_text("You decided").wait_for()
         assert (await desk.it.intent(intent.id)).ending == "approved"
         await desk.it.carry()
         assert server.mails[-1]["Subject"].startswith("Approved")

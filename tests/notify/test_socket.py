@@ -98,6 +98,7 @@ async def test_a_press_over_the_socket_is_acknowledged_and_answers(store: Store,
         await desk.it.carry()
         body = desk.fake.pressed(desk.card("U0ANN").press("approved"), "U0ANN").decode()
         payload = json.loads(parse_qs(body)["payload"][0])
+        before = len(desk.fake.whispers)
         running = asyncio.create_task(SlackSocket(APP_TOKEN, desk.desk.take, slack.url).run())
         try:
             writer = await asyncio.wait_for(slack.open, 60)
@@ -118,6 +119,10 @@ async def test_a_press_over_the_socket_is_acknowledged_and_answers(store: Store,
                 },
             )
             assert (await asyncio.wait_for(slack.acks.get(), 60))["envelope_id"] == "e-2"
+            async with asyncio.timeout(60):  # acknowledged is not yet dealt with
+                while len(desk.fake.whispers) < before + 2:
+                    desk.fake.whispered.clear()
+                    await desk.fake.whispered.wait()
             await desk.desk.settle()
         finally:
             running.cancel()

@@ -1,5 +1,6 @@
 """A database that fails: every call says Busy with a stable code, nothing is half-written, all recovers."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -126,6 +127,15 @@ async def wired(wire: Wire, clock: FixedClock) -> AsyncIterator[Store]:
     await store.close()
 
 
+@pytest.fixture
+async def direct(wired: Store, empty_postgres_url: str, clock: FixedClock) -> AsyncIterator[Store]:
+    """The same database, beside the wire."""
+    store = open_store(empty_postgres_url, wall=clock.wall, clock=clock.map)
+    await store.open()
+    yield store
+    await store.close()
+
+
 async def test_an_unreachable_postgres_is_unavailable_from_every_call_until_it_is_back(
     wire: Wire, wired: Store
 ) -> None:
@@ -166,7 +176,7 @@ async def test_opening_an_unreachable_postgres_is_refused_and_may_be_tried_again
 
 @pytest.mark.parametrize("locking", [False, True])
 async def test_a_connection_lost_while_committing_is_called_what_it_is(
-    wire: Wire, wired: Store, locking: bool
+    wire: Wire, wired: Store, direct: Store, locking: bool
 ) -> None:
     """It was written, but the answer never came: so the refusal must not say that nothing was."""
     [one] = await submit(wired, waiting())
@@ -178,6 +188,9 @@ async def test_a_connection_lost_while_committing_is_called_what_it_is(
     wire.cut_at = b"commit" if locking else b"the moment"
     assert await refusal(wired.transact(Want(ids=(one.id,) if locking else ()), work)) == "commit_unknown"
     wire.cut_at = None
+    async with asyncio.timeout(60):  # it acts on its own, after it was cut off from us
+        while not await direct.read("select 1 from events where intent_id = :id", id=new.id):
+            await asyncio.sleep(0)
     with pytest.raises(Conflict):
         await submit(wired, new)
     stored = await wired.intents.get(one.id)

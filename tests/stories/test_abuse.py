@@ -4,6 +4,7 @@ import json
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -71,7 +72,8 @@ def test_a_body_that_hides_its_size_is_refused_and_one_without_end_is_cut_off(li
     head = b"POST /v1/intents HTTP/1.1\r\n" + headers.encode()
     chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
     with socket.create_connection(("127.0.0.1", live.port), PATIENCE) as raw:
-        raw.sendall(head + chunk * 4 + b"0\r\n\r\n")
+        with suppress(ConnectionError):  # it need not read what it has refused
+            raw.sendall(head + chunk * 4 + b"0\r\n\r\n")
         assert b" 413 " in raw.recv(65536).split(b"\r\n")[0]
     with socket.create_connection(("127.0.0.1", live.port), PATIENCE) as raw:
         raw.sendall(head)

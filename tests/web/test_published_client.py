@@ -26,7 +26,9 @@ class Published:
 
     def client(self, who: str) -> AxmeClient:
         made = AxmeClient(
-            AxmeClientConfig(base_url=self._url, api_key=self.world.keys.get(who, who), max_retries=0)
+            AxmeClientConfig(
+                base_url=self._url, api_key=self.world.keys.get(who, who), max_retries=0, timeout_seconds=60
+            )
         )
         self._made.append(made)
         return made
@@ -141,7 +143,7 @@ async def test_reading_and_keys(published: Published) -> None:
     events = await run(lambda: list(itertools.islice(_until_time(fresh, own), 1)))
     assert events == []
     with pytest.raises(AxmeAuthError):
-        await run(lambda: next(_until_time(fresh, "validator")))
+        await run(lambda: next(fresh.listen("validator", wait_seconds=1, timeout_seconds=60)))
     with pytest.raises(AxmeAuthError):
         await run(lambda: published.client("nonsense").list_inbox())
     assert (await run(fresh.list_inbox))["threads"] == []

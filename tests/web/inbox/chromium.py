@@ -1,8 +1,10 @@
 """A real Chromium at the pages: contexts of every sort, axe, and what it complained about."""
 
+import fcntl
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +14,7 @@ from playwright.async_api import Browser, Page, async_playwright
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
 DESKTOP = {"width": 1100, "height": 800}
+PATIENCE = 120_000.0  # milliseconds: a guard against hanging
 PHONE = {"width": 390, "height": 844}
 _RUN = """async () => {
   const found = await axe.run(document, {resultTypes: ['violations']});
@@ -27,14 +30,23 @@ def executable() -> str:
     """The machine's Chromium; on a Debian machine where we are root it is installed, elsewhere asked for."""
     found = next(filter(None, map(shutil.which, _NAMES)), None)
     if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        found = _installed()
+    if found is None:
+        raise RuntimeError(_HELP)
+    return found
+
+
+def _installed() -> str | None:
+    """Chromium from the distribution; one test process installs it, the others wait for that."""
+    with Path(tempfile.gettempdir(), "signoff-tests-chromium.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if shutil.which("chromium"):
+            return shutil.which("chromium")
         for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "chromium"]):
             done = subprocess.run(["apt-get", *command], capture_output=True, text=True, timeout=600)
             if done.returncode:
                 raise RuntimeError(f"{_HELP}\n{done.stderr[-2000:]}")
-        found = shutil.which("chromium")
-    if found is None:
-        raise RuntimeError(_HELP)
-    return found
+    return shutil.which("chromium")
 
 
 @asynccontextmanager
@@ -42,7 +54,9 @@ async def chromium(*arguments: str) -> AsyncIterator[Browser]:
     """The machine's own Chromium."""
     found = executable()
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=found, args=["--no-sandbox", *arguments])
+        browser = await playwright.chromium.launch(
+            executable_path=found, args=["--no-sandbox", *arguments], timeout=PATIENCE
+        )
         try:
             yield browser
         finally:
@@ -53,6 +67,7 @@ async def loiter(page: Page, address: str) -> None:
     """Open a page as a mail scanner with a real browser does: scripts run for a minute, everything is scrolled past and
     hovered over, every event of a page fires; nothing is pressed. The browser's own clock is moved.
     """
+    page.set_default_timeout(PATIENCE)
     await page.clock.install()
     await page.goto(address)
     for _ in range(4):
@@ -106,6 +121,7 @@ class Window:
 @asynccontextmanager
 async def window(browser: Browser, url: str, **options: Any) -> AsyncIterator[Window]:
     context = await browser.new_context(**options)
+    context.set_default_timeout(PATIENCE)
     made = Window(await context.new_page(), url)
     try:
         yield made

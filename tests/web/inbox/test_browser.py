@@ -53,6 +53,7 @@ async def decide(
     intent_id, task_id = await web.ask(task_type=word, assignees=ANN, **asked)
     await ann.open("/")
     await ann.page.locator(f"#t-{task_id}").click()
+    await ann.page.wait_for_url(f"**/tasks/{task_id}")
     if checked:
         await ann.check()
     for label, text in filled.items():
@@ -226,7 +227,7 @@ async def test_the_list_follows_the_search_and_the_address_keeps_it(web: World) 
         await ann.page.keyboard.type("invoices")
         await ann.page.locator(f"#t-{servers}").wait_for(state="detached")
         assert await ann.page.locator(f"#t-{invoices}").count() == 1
-        assert "q=invoices" in ann.page.url
+        await ann.page.wait_for_url("**/?*q=invoices*")
         await ann.page.reload()
         assert await ann.page.locator(f"#t-{servers}").count() == 0
         await ann.page.keyboard.press("j")

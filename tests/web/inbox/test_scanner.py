@@ -5,7 +5,7 @@ import re
 import pytest
 
 from signoff.web.inbox.routes import ROWS
-from tests.web.inbox.chromium import chromium, loiter
+from tests.web.inbox.chromium import PATIENCE, chromium, loiter
 from tests.web.inbox.reading import Reader, everything, reader
 from tests.web.inbox.scene import CHARTER
 from tests.web.serving import serving
@@ -61,6 +61,7 @@ async def test_a_scanner_with_a_real_browser_changes_nothing(web: World, signed_
     paths = await addresses(web)
     async with serving(web) as url, chromium() as browser:
         page = await browser.new_page(extra_http_headers={"purpose": "prefetch"})
+        page.set_default_timeout(PATIENCE)
         if signed_in:
             await page.goto(url + f"/login/{await web.parts.sessions.login_link(HOME, 'per_oscar')}")
             await page.get_by_role("button", name="Sign in").click()

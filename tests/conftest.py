@@ -18,7 +18,7 @@ from tests.databases import create_database, drop_database, postgres
 # (--hypothesis-profile=search --hypothesis-seed=N), and none is judged by the time that it took.
 _TIMELESS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
 settings.register_profile("steady", _TIMELESS, derandomize=True)
-settings.register_profile("search", _TIMELESS, derandomize=False)
+settings.register_profile("search", _TIMELESS, derandomize=False, max_examples=2000)
 settings.load_profile("steady")
 # Whoever runs the suite in the background has it ignore SIGINT, and with it every process that a test stops that way.
 if (

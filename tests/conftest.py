@@ -117,6 +117,15 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def own_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of the test's own on either kind, without a schema."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/signoff.db"
+    url: str = request.getfixturevalue("empty_postgres_url")
+    return url
+
+
 @pytest.fixture
 async def store(store_url: str, clock: FixedClock) -> AsyncIterator[Store]:
     """An open, empty store whose time is ``clock``'s."""

@@ -19,15 +19,6 @@ def server(url: str) -> Store:
     return open_store(url, wall=clock.wall, clock=clock.map)
 
 
-@pytest.fixture
-def own_url(request: pytest.FixtureRequest, store_url: str) -> str:
-    """A database of the test's own on either kind, without a schema."""
-    if store_url.startswith("sqlite"):
-        return store_url
-    url: str = request.getfixturevalue("empty_postgres_url")
-    return url
-
-
 async def test_what_was_stored_is_there_after_opening_again(own_url: str) -> None:
     first = server(own_url)
     await first.open()

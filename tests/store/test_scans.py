@@ -28,11 +28,9 @@ VALUES = {
 
 
 @pytest.fixture
-async def fresh(request: pytest.FixtureRequest, store_url: str, clock: FixedClock) -> AsyncIterator[Store]:
+async def fresh(own_url: str, clock: FixedClock) -> AsyncIterator[Store]:
     """A database that no other test has filled and emptied: the planner would judge by what the vacuum saw there."""
-    own = store_url.startswith("postgresql")
-    url: str = request.getfixturevalue("empty_postgres_url") if own else store_url
-    store = open_store(url, wall=clock.wall, clock=clock.map)
+    store = open_store(own_url, wall=clock.wall, clock=clock.map)
     await store.open()
     yield store
     await store.close()

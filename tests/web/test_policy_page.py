@@ -29,7 +29,8 @@ async def test_each_example_is_applied_and_the_second_time_changes_nothing(
         explained = await web.get(f"/v1/policies/{name}/explain", "ann")
         assert explained["contacts"], explained
     for flow in example.get("workflows", []):
-        sent = await web.post("/v1/intents", {"intent_type": flow["intent_type"], "payload": {}}, "ci")
+        payload = {"amount": 10, "account": {"kind": "known"}}
+        sent = await web.post("/v1/intents", {"intent_type": flow["intent_type"], "payload": payload}, "ci")
         assert sent.status == 200, sent.text
 
 

@@ -68,6 +68,7 @@ def _key(session: Remote) -> Iterator[Check]:
         yield Check(
             "warning", "self-approval", found, "Say self_approval: false in the policies of what matters."
         )
+    yield from _unlisted(me)
     if {"owner", "admin"} & set(me.actor.get("roles") or ()):  # only who runs the workspace may know
         yield from _attempt("channels", lambda: _channels(session))
 
@@ -91,6 +92,24 @@ def _channels(session: Remote) -> Iterator[Check]:
         yield Check(
             "note", "channels", "None is set up: people are told on the pages and in the terminal only."
         )
+
+
+def _unlisted(me: Any) -> Iterator[Check]:
+    """Who decides what no workflow governs; an older server does not say."""
+    subject, policy = "unlisted types", f"policy {me.default_policy}"
+    if me.unlisted_types == "refuse":
+        yield Check("ok", subject, "A request whose type has no workflow is refused.")
+    elif me.unlisted_types == "gate":
+        found = f"A request whose type has no workflow is decided under {policy} before any agent works."
+        yield Check("ok", subject, found)
+    elif me.default_policy:
+        found = (
+            f"What a request without a workflow asks of people is decided under {policy}; it may ask nobody."
+        )
+        yield Check("note", subject, found, "Say workspace: {unlisted_types: gate}, or refuse.")
+    elif me.unlisted_types and not me.self_approval:
+        found = "Where a type has no workflow, the requester says who decides, or that nobody does."
+        yield Check("note", subject, found, "Say workspace: {default_policy: NAME, unlisted_types: gate}.")
 
 
 def _files(config: Config) -> Iterator[Check]:

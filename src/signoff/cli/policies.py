@@ -15,7 +15,7 @@ from signoff.cli.visible import visible
 
 FIELDS: Final = ("name", "version", "source", "applied_by", "applied_at")
 EXPLAINED: Final = (
-    "policy", "task_id", "opened_at", "due_at", "strength", "risk", "self_approval", "may_decide",
+    "policy", "because", "task_id", "opened_at", "due_at", "strength", "risk", "self_approval", "may_decide",
     "requesters_side", "asked", "stages", "contacts", "on_silence",
 )  # fmt: skip
 _TASK: Final = re.compile(r"[0-9a-f-]{6,36}", re.IGNORECASE)
@@ -66,7 +66,8 @@ def _named(session: Remote, name: str) -> dict[str, Any] | None:
 
 def explained(made: Mapping[str, Any]) -> list[str]:
     """An explanation as a person reads it."""
-    lines = block("policy", made.get("policy"))
+    because = f", because {made['because']}" if made.get("because") else ""
+    lines = block("policy", f"{made['policy']}{because}" if made.get("policy") else None)
     for stage in made.get("stages") or ():
         of = ("each of " if stage["every"] else "any of ") + ", ".join(stage["of"])
         lines += block(

@@ -339,6 +339,8 @@ class Me(Record):
     organization: str = ""
     workspace: str = ""
     self_approval: bool = False
+    default_policy: str = ""
+    unlisted_types: str = ""
     server: Json = field(default_factory=dict)
 
 

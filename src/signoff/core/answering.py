@@ -9,6 +9,7 @@ from typing import Any
 from signoff.core import commands as c
 from signoff.core import events as e
 from signoff.core import steps
+from signoff.core.choosing import refuse_other_choice
 from signoff.core.envelope import envelope_digest
 from signoff.core.errors import Conflict, Forbidden, Invalid
 from signoff.core.evolve import moment
@@ -155,6 +156,7 @@ def revise(book: Ledger, command: c.Revise) -> None:
     intent = book.intent
     if command.payload_digest == intent.payload_digest:
         raise Invalid("nothing_changed", "The revision is the same as what is there.", field="payload")
+    refuse_other_choice(intent.plan, command.payload)
     digest = envelope_digest(intent, step.id, intent.revision + 1, command.payload_digest)
     book.add(
         e.Revised(task.visit, intent.revision + 1, command.payload_digest, digest),

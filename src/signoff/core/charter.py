@@ -11,16 +11,18 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from signoff.core.errors import Invalid
-from signoff.core.fields import Fields, document
+from signoff.core.fields import Fields, document, shown, suggestion
 from signoff.core.hours import Hours
 from signoff.core.parties import TEAM_NAME
 from signoff.core.policy import Policy, clock, hours, read_policy, weekday, zone
 from signoff.core.standing import ROLES
+from signoff.core.tightening import UNLISTED
 from signoff.core.workflow import WorkflowTemplate, compile_workflow
 
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MOST: Final = 1000
-SETTINGS: Final = ("positive_fallback", "self_approval", "protected")
+_FLAGS: Final = ("positive_fallback", "self_approval", "protected")
+SETTINGS: Final = (*_FLAGS, "default_policy", "unlisted_types")
 _PERSON: Final = ("name", "roles", "active", "addresses", "zone", "hours", "absences", "preferences")
 
 
@@ -74,7 +76,7 @@ class WorkflowWish(msgspec.Struct, frozen=True):
 
 
 class Charter(msgspec.Struct, frozen=True, kw_only=True):
-    """All that one document asks for."""
+    """All that one document asks for. ``default_policy``: "" for none any more."""
 
     people: tuple[PersonWish, ...] = ()
     teams: tuple[TeamWish, ...] = ()
@@ -83,9 +85,11 @@ class Charter(msgspec.Struct, frozen=True, kw_only=True):
     positive_fallback: bool | None = None
     self_approval: bool | None = None
     protected: bool | None = None
+    default_policy: str | None = None
+    unlisted_types: str | None = None
 
     @property
-    def settings(self) -> dict[str, bool]:
+    def settings(self) -> dict[str, bool | str]:
         """What it says of the workspace itself."""
         said = {name: getattr(self, name) for name in SETTINGS}
         return {name: value for name, value in said.items() if value is not None}
@@ -96,16 +100,28 @@ def compile_charter(source: object) -> Charter:
     top = document(source)
     top.known("people", "teams", "policies", "workflows", "workspace")
     settings = top.inner("workspace")
-    if settings:
-        settings.known(*SETTINGS)
     flows = top.each("workflows", most=_MOST)
     return Charter(
         people=tuple(read_person(who, fields) for who, fields in _entries(top, "people")),
         teams=tuple(read_team(name, fields) for name, fields in _entries(top, "teams")),
         policies=tuple(policy_wish(name, fields) for name, fields in _entries(top, "policies")),
         workflows=tuple(WorkflowWish(compile_workflow(flow), flow) for flow in flows),
-        **({name: settings.flag(name) for name in SETTINGS} if settings else {}),
+        **(_settings(settings) if settings else {}),
     )
+
+
+def _settings(said: Fields) -> dict[str, Any]:
+    said.known(*SETTINGS)
+    found: dict[str, Any] = {name: said.flag(name) for name in _FLAGS}
+    if said.value.get("default_policy") is False:
+        found["default_policy"] = ""
+    elif said.has("default_policy"):
+        found["default_policy"] = said.need("default_policy", longest=100)
+    word = said.text("unlisted_types", longest=64)
+    if word and word not in UNLISTED:
+        hint = suggestion(word, UNLISTED) or "Known: " + ", ".join(UNLISTED) + "."
+        raise said.invalid("unlisted_types", f"{shown(word)!r} is unknown here", hint=hint)
+    return found | {"unlisted_types": word or None}
 
 
 def _entries(top: Fields, name: str) -> list[tuple[str, Fields]]:

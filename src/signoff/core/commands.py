@@ -117,12 +117,15 @@ class Remark(msgspec.Struct, frozen=True):
 
 
 class Revise(msgspec.Struct, frozen=True):
-    """Change what is being decided (approve-with-changes): earlier votes are void, the editor joins the requester."""
+    """Change what is being decided (approve-with-changes): earlier votes are void, the editor joins the requester.
+    ``payload``: in canonical bytes; whoever has the policy chosen by it looks there.
+    """
 
     payload_digest: str
     visit: int = 0
     comment: str = ""
     digest: str | None = None
+    payload: bytes = b""
 
 
 class Unreachable(msgspec.Struct, frozen=True):

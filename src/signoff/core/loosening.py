@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Final
 
 from signoff.core.policy import Policy
-from signoff.core.tasks import Fallback, Risk, Stage, Strength
+from signoff.core.standing import DECIDING_PARTIES
+from signoff.core.tasks import Fallback, Risk, Sign, Stage, Strength, sign_of
 
 _STRENGTHS: Final = tuple(Strength)
 _RISKS: Final = tuple(Risk)
@@ -29,11 +30,10 @@ def policy_loosens(before: Policy, after: Policy) -> bool:
 def _as_strict(before: Stage, after: Stage) -> bool:
     if before == after:
         return True
-    narrower = bool(after.approvers) and (
-        not before.approvers or set(after.approvers) <= set(before.approvers)
-    )
+    was, will = (set(stage.approvers or DECIDING_PARTIES) for stage in (before, after))
+    narrower = will <= was  # a team may hold people who have no approving role
     if before.every or after.every:  # each of them: fewer parties are fewer persons
-        narrower = before.every and after.every and set(after.approvers) == set(before.approvers)
+        narrower = before.every and after.every and will == was
     return narrower and after.need >= before.need and after.reject_after <= before.reject_after
 
 
@@ -54,6 +54,25 @@ def _silence_as_strict(before: Policy, after: Policy) -> bool:
         after.fallback_outcome,
         after.goto,
     )
-    if before.deadline is not None and (after.deadline is None or after.deadline > before.deadline):
+    if not _time_as_strict(before, after):
         return False  # more time to find a yes
+    if same and yes_on_silence(after):  # a yes that comes sooner leaves less time for a no
+        return (after.deadline, after.deadline_in_hours, after.hours) == (
+            before.deadline,
+            before.deadline_in_hours,
+            before.hours,
+        )
     return same or (after.fallback in (Fallback.EXPIRE, Fallback.REJECT) and not after.goto)
+
+
+def _time_as_strict(before: Policy, after: Policy) -> bool:
+    if before.deadline is None:
+        return True
+    counted_so = before.deadline_in_hours and before.hours == after.hours
+    stands_still = after.deadline_in_hours and not counted_so  # the same span ends later
+    return after.deadline is not None and after.deadline <= before.deadline and not stands_still
+
+
+def yes_on_silence(policy: Policy) -> bool:
+    """Whether something is taken for a yes that nobody has said."""
+    return policy.fallback is Fallback.OUTCOME and sign_of(policy.fallback_outcome, {}) is Sign.POSITIVE

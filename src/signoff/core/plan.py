@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from signoff.core.choice import Choice
 from signoff.core.errors import Invalid
 from signoff.core.ids import MAX_VISITS
 from signoff.core.tasks import TaskSpec
@@ -43,9 +44,13 @@ class AgentStep(StepBase, frozen=True, tag="agent", omit_defaults=True, kw_only=
 
 
 class HumanStep(StepBase, frozen=True, tag="human", omit_defaults=True, kw_only=True):
-    """Open a task for people and wait for their decision."""
+    """Open a task for people and wait for their decision. ``choices``: of policies, by what is in the payload;
+    ``chosen``: which of them it was, once the task names a policy.
+    """
 
     task: TaskSpec
+    choices: tuple[Choice, ...] = ()
+    chosen: int = 0
 
 
 class DelayStep(StepBase, frozen=True, tag="delay", omit_defaults=True, kw_only=True):
@@ -86,6 +91,10 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
     @cached_property
     def has_gate(self) -> bool:
         return any(isinstance(step, HumanStep) for step in self.steps)
+
+    @cached_property
+    def has_choices(self) -> bool:
+        return any(isinstance(step, HumanStep) and step.choices for step in self.steps)
 
     def after_success(self, step: Step) -> str:
         return step.on_success or self.next_of[step.id]
@@ -171,9 +180,12 @@ def unreached(plan: Plan) -> list[str]:
     return [step.id for step in plan.steps if step.id not in reached]
 
 
-def refuse_unreached(plan: Plan) -> None:
-    """Raise Invalid where a step could never run: an approval that is routed around must not look like one."""
-    if lost := unreached(plan):
+def refuse_unreached(*plans: Plan) -> None:
+    """Raise Invalid where a step could never run: an approval that is routed around must not look like one. Of several
+    plans it is one in its variants, and a step has to run in one of them.
+    """
+    first, *others = map(unreached, plans)
+    if lost := [step for step in first if all(step in other for other in others)]:
         raise Invalid(
             "unreached_step",
             f"No route leads to step {lost[0]!r}, so it would never run.",

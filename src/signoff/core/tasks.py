@@ -132,6 +132,7 @@ class Escalation(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     """What people are asked, frozen with the plan. ``policy``: its name and version (``prod-change@3``), if it has one;
+    ``because``: on what ground that one was chosen, if it was;
     ``roster``: who was in each team and role at that time: whoever joins later may not decide, who leaves neither.
     """
 
@@ -148,6 +149,7 @@ class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     escalate: tuple[Escalation, ...] = ()
     holder: str = ""
     policy: str = ""
+    because: str = ""
     self_approval: bool | None = None
     hours: Hours | None = None
     deadline_in_hours: bool = False

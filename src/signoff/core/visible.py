@@ -21,6 +21,8 @@ SECRET: Final = re.compile(r"pass(word|phrase|code)|secret|token|\bpin\b|api.?ke
 _WORD: Final = re.compile(r"[^\W\d_]{2,}")
 _SCRIPTS: Final = ("LATIN", "CYRILLIC", "GREEK")
 _MARKS_IN_A_ROW: Final = 2
+# Letters that are drawn like Latin ones, in small letters.
+_LIKE_LATIN: Final = str.maketrans("авеһнікмоԛрсѕтуԝхјԁѵαβεηικνορτυχ", "abehhikmoqpcstywxjdvabehikvoptux")
 _NAMED: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -120,6 +122,14 @@ def _scripts(word: str) -> list[str]:
         return []
     names = {unicodedata.name(letter, "").split(" ")[0] for letter in word}
     return [script.title() for script in _SCRIPTS if script in names]
+
+
+def glance(text: str) -> str:
+    """The text as it is read at a glance: what only looks different is the same here, and so are great and small."""
+    plain = "".join(
+        part for part, hides in runs(unicodedata.normalize("NFKC", text), lines=False) if not hides
+    )
+    return "".join(plain.casefold().translate(_LIKE_LATIN).split())
 
 
 def is_secret(path: str) -> bool:

@@ -7,8 +7,10 @@ from datetime import timedelta
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from signoff.core import address, taskspec
+from signoff.core.choice import read_choices
 from signoff.core.errors import Invalid
 from signoff.core.fields import Fields, document, shown, suggestion
 from signoff.core.parties import parties
@@ -144,6 +146,8 @@ def _human(step: Fields, base: dict[str, Any]) -> HumanStep:
     human = step.need_inner("human")
     deadline = step.duration("deadline")
     made = HumanStep(**base, deadline=deadline, task=_task(human, deadline))
+    if isinstance(human.value.get("policy"), list):
+        return replace(made, choices=read_choices(human, "policy"))
     if not isinstance(human.value.get("policy"), dict):
         return made
     return applied(made, read_policy(human.need_inner("policy")), "", human.at("policy"))
@@ -174,8 +178,10 @@ def _task(human: Fields, deadline: timedelta | None) -> TaskSpec:
 
 
 def _policy_name(human: Fields) -> str:
-    """The policy that the step names; its own (an object) is applied to the step at once."""
-    if isinstance(human.value.get("policy"), dict):
+    """The policy that the step names; its own (an object) is applied to the step at once, one of several (a list)
+    when it is known what is asked for.
+    """
+    if isinstance(human.value.get("policy"), dict | list):
         return ""
     name = human.text("policy", longest=100)
     if name and not _NAME.fullmatch(name):

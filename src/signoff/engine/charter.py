@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from signoff.core.access import RUNNING
 from signoff.core.charter import Charter, PersonWish, PolicyWish, TeamWish, WorkflowWish, begins, ends
+from signoff.core.choosing import variants
 from signoff.core.errors import Conflict, Forbidden, Invalid
 from signoff.core.ids import uuid7
 from signoff.core.model import Actor, ActorKind
@@ -20,6 +21,7 @@ from signoff.core.plan import Plan, refuse_unreached
 from signoff.core.policy import Policy
 from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory, NamedPolicy, Snapshot
+from signoff.engine.governing import default_loosens, refuse_default
 from signoff.engine.loosening import loosens
 from signoff.engine.meanwhile import read_for
 from signoff.engine.planning import freeze
@@ -84,6 +86,7 @@ class Draft:
             planned
             for planned in self.changed
             if loosens(planned.kind, planned.before, planned.after, self.actor.id)
+            or (planned.kind == "workspace" and default_loosens(self.before, self.book))
         ]
 
     def changes(self, confirmed_by: str = "") -> list[DirectoryChange]:
@@ -146,6 +149,7 @@ class Charters:
             _team(draft, team)
         for policy in charter.policies:
             _policy(draft, policy)
+        refuse_default(draft.book)
         for flow in charter.workflows:
             await self._workflow(draft, flow)
         if charter.protected and not draft.before.workspace.protected and len(_admins(draft.book)) < 2:
@@ -172,8 +176,8 @@ class Charters:
 
     async def _workflow(self, draft: Draft, wish: WorkflowWish) -> None:
         template = wish.template
-        frozen, _ = freeze(template.plan, draft.book)
-        refuse_unreached(frozen)  # not before: a policy may bring a route
+        # not before: a policy may bring a route
+        refuse_unreached(*(freeze(plan, draft.book)[0] for plan in variants(template.plan)))
         digest = plan_digest(template.plan)
         present = draft.book.workflows.get(template.intent_type)
         before = shown_flow(present) if present else None

@@ -83,7 +83,7 @@ class Engine:
         self, actor: Actor, ref: str, command: Revise, before: bytes, payload: bytes, once: Once | None = None
     ) -> Done:
         """Change what is being decided. ``before``: the payload that is revised; both in canonical bytes."""
-        job = await self._job(actor, ref, command, once)
+        job = await self._job(actor, ref, msgspec.structs.replace(command, payload=payload), once)
         done: Done = await self._committer.do(ReviseJob(job, before, payload))
         return done
 

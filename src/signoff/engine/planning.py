@@ -9,15 +9,17 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
+from signoff.core.choosing import chosen, settled
 from signoff.core.direct import Direct
 from signoff.core.errors import Invalid
-from signoff.core.fields import suggestion
+from signoff.core.model import Intent
 from signoff.core.plan import AgentStep, HumanStep, Plan, Step, check_plan
-from signoff.core.policy import applied
 from signoff.core.scenario import Scenario
 from signoff.core.tasks import Fallback, Risk, Sign, Stage, sign_of
+from signoff.core.wording import from_workflow
 from signoff.engine.directory import Directory, Snapshot
 from signoff.engine.forms import check_schema
+from signoff.engine.governing import governed, under_policy
 from signoff.engine.staffing import (
     barred_from,
     called,
@@ -36,6 +38,8 @@ from signoff.store.store import Store
 _KEPT: Final = 256
 Side = tuple[str, ...]
 """The natural persons behind a request."""
+Frozen = tuple[Plan, str, tuple[str, ...]]
+"""A frozen plan, its digest, and what the caller should know about it."""
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,9 +70,24 @@ class Planner:
     def __init__(self, store: Store, directory: Directory) -> None:
         self._store = store
         self._directory = directory
-        self._kept: dict[tuple[int, Side], tuple[Plan, Snapshot, tuple[Plan, str, tuple[str, ...]]]] = {}
+        self._kept: dict[tuple[int, Side], tuple[Plan, Snapshot, Frozen]] = {}
+        self._settled: dict[tuple[int, tuple[int, ...]], tuple[Plan, Plan]] = {}
 
-    def _frozen(self, plan: Plan, book: Snapshot, side: Side) -> tuple[Plan, str, tuple[str, ...]]:
+    def _chosen(self, plan: Plan, payload: bytes) -> Plan:
+        """The plan under the policies that the payload chooses; for the same choices the same object."""
+        if not plan.has_choices:
+            return plan
+        picks = chosen(plan, payload)
+        held = self._settled.get((id(plan), picks))
+        if held is not None and held[0] is plan:
+            return held[1]
+        if len(self._settled) >= _KEPT:
+            self._settled.clear()
+        made = settled(plan, picks)
+        self._settled[id(plan), picks] = (plan, made)
+        return made
+
+    def _frozen(self, plan: Plan, book: Snapshot, side: Side) -> Frozen:
         """``freeze`` with the digest; remembered while the plan is the same object and the directory unchanged."""
         held = self._kept.get((id(plan), side))
         if held is not None and held[0] is plan and held[1] is book:
@@ -92,6 +111,7 @@ class Planner:
             if request.plan.has_gate:
                 warnings = (*warnings, f"human_task is ignored: workflow {workflow.name!r} governs this type")
         behind = _behalf(request, book)
+        plan = self._chosen(plan, payload)
         frozen, digest_of_plan, more = self._frozen(plan, book, tuple(dict.fromkeys((*side, *behind))))
         return Submission(
             type=request.intent_type,
@@ -118,9 +138,10 @@ class Planner:
     async def scenario(
         self, workspace: str, scenario: Scenario, payload: bytes, digest: str, side: Side = ()
     ) -> Submission:
-        """A scenario bundle's intent, by the bundle's own steps."""
+        """A scenario bundle's intent, by the bundle's own steps as far as the workspace leaves them to it."""
         book = await self._directory.of(workspace)
-        frozen, digest_of_plan, more = self._frozen(scenario.plan, book, side)
+        plan, warnings = await self._left(scenario.plan, scenario.intent_type, book)
+        frozen, digest_of_plan, more = self._frozen(self._chosen(plan, payload), book, side)
         return Submission(
             type=scenario.intent_type,
             payload=payload,
@@ -131,8 +152,23 @@ class Planner:
             reply_to=scenario.reply_to,
             deadline_at=scenario.deadline_at,
             scenario_id=scenario.scenario_id,
-            warnings=(*scenario.warnings, *more),
+            warnings=(*scenario.warnings, *warnings, *more),
         )
+
+    async def again(self, old: Intent, payload: bytes, side: Side) -> Frozen:
+        """The plan of an intent that is repeated: as it was, as the workspace's people and policies are now."""
+        book = await self._directory.of(old.workspace)
+        plan, warnings = await self._left(old.plan, old.type, book)
+        frozen, digest, more = self._frozen(self._chosen(plan, payload), book, side)
+        return frozen, digest, (*warnings, *more)
+
+    async def _left(self, plan: Plan, intent_type: str, book: Snapshot) -> tuple[Plan, tuple[str, ...]]:
+        """A request's own plan, where it is left to say it: a workspace that says who decides goes by its workflows."""
+        workflow = book.workflows.get(intent_type)
+        if workflow is None or from_workflow(plan) or not book.workspace.says_who_decides:
+            return plan, ()
+        warning = f"the request's own steps are ignored: workflow {workflow.name!r} governs this type"
+        return await self.plan_of(workflow), (warning,)
 
 
 def _behalf(request: Direct, book: Snapshot) -> Side:
@@ -150,6 +186,7 @@ def _first_agent(plan: Plan) -> str:
 def freeze(plan: Plan, book: Snapshot, side: Side = ()) -> tuple[Plan, tuple[str, ...]]:
     """The plan as it will run in this workspace, asked for by ``side``, and what the caller should know about it."""
     warnings: list[str] = []
+    plan = governed(plan, book, warnings)
     steps = []
     for step in plan.steps:
         if isinstance(step, AgentStep):
@@ -173,11 +210,11 @@ def _addressed(step: AgentStep, book: Snapshot, warnings: list[str]) -> Step:
 def _asking(step: HumanStep, plan: Plan, book: Snapshot, side: Side, warnings: list[str]) -> Step:
     if step.task.form is not None:
         check_schema(step.task.form)
-    step = _under_policy(step, book)
+    step = under_policy(step, plan, book, warnings)
     task = step.task
     _check_fallback(step, book)
     barred = barred_from(task, book, side)
-    strict = plan.source.startswith("workflow")
+    strict = from_workflow(plan) or bool(task.policy)
     field = f"steps.{step.id}.human.{'policy' if task.policy else 'approvers'}"
     if plan.source == "intent":  # whose step is ours: its caller wrote human_task
         field = "human_task"
@@ -196,19 +233,6 @@ def _asking(step: HumanStep, plan: Plan, book: Snapshot, side: Side, warnings: l
             )
     task = replace(task, stages=stages, escalate=rungs)
     return replace(step, task=replace(task, roster=roster_of(task, book)))
-
-
-def _under_policy(step: HumanStep, book: Snapshot) -> HumanStep:
-    """The step under the policy that it names, as that stands now."""
-    name = step.task.policy.partition("@")[0]
-    if not name:
-        return step
-    field = f"steps.{step.id}.human.policy"
-    found = book.policies.get(name)
-    if found is None:
-        hint = suggestion(name, list(book.policies)) or "Apply it first: signoff apply -f FILE."
-        raise Invalid("unknown_policy", f"{field}: there is no policy {name!r}.", field=field, hint=hint)
-    return applied(step, found.policy, found.name, field)
 
 
 def _check_fallback(step: HumanStep, book: Snapshot) -> None:

@@ -14,7 +14,9 @@ from signoff.store.rows import Row, micros, moment
 
 class Workspace(Struct, frozen=True):
     """Where intents live. ``self_approval``: the requester's own people may decide; ``positive_fallback``: silence may
-    end in a yes where the risk is low; ``protected``: what loosens who decides takes two admins.
+    end in a yes where the risk is low; ``protected``: what loosens who decides takes two admins;
+    ``default_policy``: the name of the one under which steps come that no workflow brought; ``unlisted_types``: what is
+    done with a type without a workflow (allow, gate, refuse).
     """
 
     id: str
@@ -24,6 +26,13 @@ class Workspace(Struct, frozen=True):
     created_at: datetime
     positive_fallback: bool = False
     protected: bool = False
+    default_policy: str = ""
+    unlisted_types: str = "allow"
+
+    @property
+    def says_who_decides(self) -> bool:
+        """Whether a request's own steps are not just taken as they are."""
+        return bool(self.default_policy) or self.unlisted_types != "allow"
 
 
 class Person(Struct, frozen=True):

@@ -16,14 +16,12 @@ from signoff.core.errors import Conflict, Invalid, Refused
 from signoff.core.model import FINAL, Fault, Intent, Status
 from signoff.core.standing import requesters_side
 from signoff.engine.jobs import Wish
-from signoff.engine.planning import Submission, freeze
+from signoff.engine.planning import Submission
 from signoff.engine.view import Seen
-from signoff.store.rows import plan_digest
 from signoff.store.work import Filter
 from signoff.web import bodies, strict
 from signoff.web.api.reading import (
     all_facts,
-    book_of,
     cursor_of,
     glimpsed,
     note_read,
@@ -289,14 +287,14 @@ async def retry(call: Call) -> bytes:
 async def _again(call: Call, old: Intent, payload: bytes) -> Submission:
     """The same request anew, with the people and policies that there are now."""
     behind = tuple(sorted(requesters_side(old)))  # repeated by somebody else, it stays their request too
-    plan, warnings = freeze(old.plan, await book_of(call), (*call.actor.sponsors, *behind))
+    plan, digest, warnings = await call.parts.planner.again(old, payload, (*call.actor.sponsors, *behind))
     lasted = old.deadline_at - old.created_at if old.deadline_at else None
     return Submission(
         type=old.type,
         payload=payload,
         payload_digest=old.payload_digest,
         plan=plan,
-        plan_digest=plan_digest(plan),
+        plan_digest=digest,
         to_agent=old.to_agent,
         reply_to=old.reply_to,
         correlation_id=str(uuid.uuid4()),

@@ -6,7 +6,7 @@ from msgspec import UNSET, Struct
 
 from signoff.core.model import ActorKind
 from signoff.web.api.reading import book_of
-from signoff.web.api.shapes.common import Ok, Text, encode
+from signoff.web.api.shapes.common import Ok, Text, encode, maybe
 from signoff.web.call import Call, Page
 
 
@@ -49,6 +49,8 @@ class Me(Ok, kw_only=True):
     workspace_id: str
     organization: str
     self_approval: bool
+    default_policy: Text = UNSET
+    unlisted_types: str
     server: ServerOut
 
 
@@ -84,5 +86,7 @@ async def me(call: Call) -> Me:
         workspace_id=book.workspace.id,
         organization=book.workspace.organization,
         self_approval=book.workspace.self_approval,
+        default_policy=maybe(book.workspace.default_policy),
+        unlisted_types=book.workspace.unlisted_types,
         server=ServerOut(version=call.parts.settings.version, database=call.parts.settings.database),
     )

@@ -6,6 +6,8 @@ from typing import Final
 import msgspec
 
 from signoff.core.access import RUNNING
+from signoff.core.choice import Choice
+from signoff.core.choosing import said
 from signoff.core.errors import Forbidden, Invalid, Refused
 from signoff.core.model import ActorKind
 from signoff.core.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Step
@@ -38,13 +40,20 @@ def _does(step: Step, book: Snapshot) -> str:
         case AgentStep(agent=agent):
             account = book.account(agent)
             return (account.display_name or account.name) if account else agent
-        case HumanStep(task=spec):
-            asked = f"policy {spec.policy}" if spec.policy else ", ".join(spec.stages[0].approvers)
+        case HumanStep(task=spec, choices=choices):
+            named = f"policy {spec.policy}" if spec.policy else ", ".join(spec.stages[0].approvers)
+            asked = "; ".join(_choice(one) for one in choices) or named
             return f"{spec.type.value.replace('_', ' ')}, {asked or 'whoever may approve'}"
         case DelayStep():
             return "waits"
         case NotifyStep():
             return "tells people"
+
+
+def _choice(choice: Choice) -> str:
+    return (
+        f"policy {choice.use} where {said(choice.when)}" if choice.when else f"otherwise policy {choice.use}"
+    )
 
 
 async def agents(visit: Visit) -> Page:

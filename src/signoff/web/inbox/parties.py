@@ -68,13 +68,18 @@ def reasons(known: Known, step: HumanStep) -> tuple[str, ...]:
         version = next((w for w in known.book.workflows.values() if w.intent_type == intent.type), None)
         name = f"“{version.name}”" if version else "of this type"
         found = [f"The workflow {name} holds every request of this type at step {step.id}."]
+    elif step.task.policy:
+        found = [f"This workspace says who decides at step {step.id}, whatever the request says."]
     elif intent.plan.source == "scenario":
         found = [f"The scenario that the request came with asks at step {step.id}."]
     else:
         found = ["The requester asked for a person's decision; no workflow governs this type."]
     if step.task.policy:
         name, _, version_ = step.task.policy.partition("@")
-        found.append(f"The policy is “{name}”" + (f", version {version_}." if version_ else "."))
+        because = f", because {step.task.because}" if step.task.because else ""
+        found.append(
+            f"The policy is “{name}”" + (f", version {version_}" if version_ else "") + f"{because}."
+        )
     task = known.task
     if task is not None:
         found.append(_part(known.reader, known, task))

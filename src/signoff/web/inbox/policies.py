@@ -59,13 +59,16 @@ def _source(found: NamedPolicy) -> str:
 
 
 def _flows(name: str, book: Snapshot) -> list[str]:
-    """The workflows that have a step under this policy."""
-    return sorted(
+    """The workflows that have a step under this policy; and all that has none, where this decides that."""
+    flows = sorted(
         flow.name for flow in book.workflows.values() if name in _named(msgspec.json.decode(flow.source))
     )
+    return [*flows, *(["whatever has no workflow"] if book.workspace.default_policy == name else [])]
 
 
 def _named(source: Any) -> set[str]:
     steps = source.get("steps", []) if isinstance(source, dict) else []
     humans = [step.get("human") for step in steps if isinstance(step, dict)]
-    return {str(human.get("policy")) for human in humans if isinstance(human, dict)}
+    said = [human.get("policy") for human in humans if isinstance(human, dict)]
+    listed = [entry for one in said for entry in (one if isinstance(one, list) else [{"use": one}])]
+    return {str(entry.get("use")) for entry in listed if isinstance(entry, dict)}

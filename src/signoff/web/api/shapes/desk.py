@@ -98,6 +98,7 @@ class ExplainOut(Ok, kw_only=True):
     """What a task will lead to if nobody answers, and who can."""
 
     policy: Text = UNSET
+    because: Text = UNSET
     task_id: Text = UNSET
     opened_at: datetime
     due_at: datetime | UnsetType = UNSET
@@ -116,6 +117,7 @@ def explain_out(made: Explanation, book: Snapshot, task_id: str = "") -> Explain
     allowed = book.workspace.self_approval if made.spec.self_approval is None else made.spec.self_approval
     return ExplainOut(
         policy=maybe(made.spec.policy),
+        because=maybe(made.spec.because),
         task_id=maybe(task_id),
         opened_at=made.task.opened_at,
         due_at=made.task.deadline_at or UNSET,

@@ -1,0 +1,103 @@
+"""What a workspace lets a request say for itself: under which policy its own steps come, what becomes of a type for
+which no workflow is registered. What an admin wrote, a workflow, is not touched by it.
+"""
+
+from signoff.core.errors import Invalid
+from signoff.core.fields import suggestion
+from signoff.core.loosening import policy_loosens, yes_on_silence
+from signoff.core.plan import HumanStep, Plan
+from signoff.core.policy import applied
+from signoff.core.tightening import GATE, REFUSE, UNLISTED, gated, tightened, ungated
+from signoff.core.wording import from_workflow
+from signoff.engine.directory import NamedPolicy, Snapshot
+from signoff.store.entries import Workspace
+
+
+def governed(plan: Plan, book: Snapshot, warnings: list[str]) -> Plan:
+    """The plan with the steps that it has in this workspace; raises Invalid where such a plan is not taken."""
+    if from_workflow(plan) or not book.workspace.says_who_decides:
+        return plan
+    if book.workspace.unlisted_types == REFUSE:
+        raise Invalid(
+            "unlisted_type", "No workflow is registered here for intents of this type, so none is taken.",
+            field="intent_type", hint="Ask an admin for one: signoff workflows apply FILE.",
+        )  # fmt: skip
+    if book.workspace.unlisted_types == GATE and (early := ungated(plan)):
+        warnings.append(
+            f"no workflow governs this type, so people are asked before step {early[0]!r} may run: "
+            f"policy {book.workspace.default_policy}"
+        )
+        plan = gated(plan)
+    return plan
+
+
+def under_policy(step: HumanStep, plan: Plan, book: Snapshot, warnings: list[str]) -> HumanStep:
+    """The step under its policy as that stands now: a workflow's under the one that it names, a request's own under the
+    workspace's, or on a repeat still under the one that it had.
+    """
+    name = step.task.policy.partition("@")[0]
+    if from_workflow(plan):
+        if step.choices and not name:
+            raise TypeError(f"no policy was chosen for step {step.id!r}")
+        if not name:
+            return step
+        field = f"steps.{step.id}.human.policy"
+        found = _policy(name, book, field)
+        return applied(step, found.policy, found.name, field)
+    name = book.workspace.default_policy or name
+    if not name:
+        return step
+    found = _policy(name, book, "workspace.default_policy")
+    made, remarks = tightened(step, found.policy, found.name)
+    warnings.extend(remarks)
+    return made
+
+
+def _policy(name: str, book: Snapshot, field: str) -> NamedPolicy:
+    found = book.policies.get(name)
+    if found is None:
+        hint = suggestion(name, list(book.policies)) or "Apply it first: signoff apply -f FILE."
+        raise Invalid("unknown_policy", f"{field}: there is no policy {name!r}.", field=field, hint=hint)
+    return found
+
+
+def refuse_default(book: Snapshot) -> None:
+    """Raise Invalid where the workspace's default policy is not there, or cannot be one."""
+    space, field = book.workspace, "workspace.default_policy"
+    if not space.default_policy:
+        if space.unlisted_types == GATE:
+            raise Invalid(
+                "default_policy_missing", "workspace.unlisted_types: gate asks people under the default policy, "
+                "and there is none.", field="workspace.unlisted_types",
+                hint="Say workspace: {default_policy: NAME} too; or unlisted_types: allow, or refuse.",
+            )  # fmt: skip
+        return
+    policy = _policy(space.default_policy, book, field).policy
+    if policy.goto:
+        raise Invalid(
+            "no_default_policy", f"{field}: policy {space.default_policy!r} goes on with step {policy.goto!r} after "
+            "silence, which the steps of a request do not have.", field=field,
+            hint="Make on_timeout of the default policy expire or reject.",
+        )  # fmt: skip
+    if yes_on_silence(policy) and not space.positive_fallback:
+        raise Invalid(
+            "positive_fallback", f"{field}: policy {space.default_policy!r} lets a yes follow from silence, and the "
+            "workspace does not allow it.", field=field, hint="Use on_timeout: expire in it.",
+        )  # fmt: skip
+
+
+def default_loosens(before: Snapshot, after: Snapshot) -> bool:
+    """Whether what requests may say for themselves is judged less strictly after a change of the settings. Without a
+    default policy the requester says who decides; only a yes of its own side, or of nobody, is less than that.
+    """
+    was, will = (book.policies.get(book.workspace.default_policy) for book in (before, after))
+    if _rank(after.workspace) < _rank(before.workspace):
+        return True
+    if was is None:
+        own = will is not None and will.policy.self_approval is True and not before.workspace.self_approval
+        return own or (will is not None and yes_on_silence(will.policy))
+    return will is None or policy_loosens(was.policy, will.policy)
+
+
+def _rank(space: Workspace) -> int:
+    return UNLISTED.index(space.unlisted_types)

@@ -1,0 +1,5 @@
+-- Which policy decides what no workflow says, and what is done with a type that has none.
+
+alter table workspaces add column default_policy text collate "C" not null default '';
+alter table workspaces add column unlisted_types text collate "C" not null default 'allow'
+    check (unlisted_types in ('allow', 'gate', 'refuse'));

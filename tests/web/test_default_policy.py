@@ -1,0 +1,387 @@
+"""Who asks does not choose who decides: a workspace's default policy, and what becomes of types without a workflow."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.web.test_changing_rules import applied
+from tests.web.world import PLAIN, TYPE, WORKFLOW, World
+
+STRICT: dict[str, Any] = {
+    "approve": [{"any": ["otto@acme.example", "emma@acme.example"], "need": 2}],
+    "self_approval": False,
+    "deadline": "8h",
+}
+LAX: dict[str, Any] = {"approve": [{"any": ["ann@acme.example"]}], "self_approval": True, "risk": "low"}
+CHARTER: dict[str, Any] = {
+    "policies": {"strict": STRICT, "lax": LAX},
+    "workspace": {"default_policy": "strict"},
+}
+# All that a requester could try to say.
+ASK: dict[str, Any] = {
+    "title": "Nothing special",
+    "assignees": ["ann@acme.example", "oscar@acme.example"],
+    "allowed_outcomes": ["approved"],
+    "policy": "lax",
+    "approvers": ["ann@acme.example"],
+    "need": 0,
+    "quorum": 0,
+    "risk": "low",
+    "self_approval": True,
+    "strength": "link",
+}
+HINTS: dict[str, Any] = {
+    "policy_id": "lax",
+    "policy": "lax",
+    "approvers": ["oscar@acme.example"],
+    "quorum": 0,
+    "risk": "low",
+    "environment": "dev",
+    "escalate_to": ["rita@acme.example"],
+    "payload": {"target": "prod-postgres-main", "environment": "dev", "policy": "lax"},
+}
+
+
+def closed(unlisted: str) -> dict[str, Any]:
+    return {**CHARTER, "workspace": {"default_policy": "strict", "unlisted_types": unlisted}}
+
+
+def bundle(*steps: dict[str, Any], intent_type: str = PLAIN) -> dict[str, Any]:
+    return {
+        "scenario_id": "attack.v1",
+        "agents": [{"role": "worker", "address": "validator"}],
+        "humans": [{"role": "boss", "contact": "ann@acme.example"}],
+        "workflow": {"steps": list(steps)},
+        "intent": {"type": intent_type, "payload": HINTS["payload"]},
+    }
+
+
+WORK = {"step_id": "work", "tool_id": "tool.agent.task.v1", "assigned_to": "worker"}
+SIGN = {"step_id": "sign", "assigned_to": "boss", "human_task": ASK, "step_deadline_seconds": 3600}
+
+
+def task_of(intent_id: str, visit: int = 1) -> str:
+    return f"{intent_id[:-4]}{visit:04x}"
+
+
+async def rule(web: World, task_id: str) -> Any:
+    explained = await web.get(f"/v1/tasks/{task_id}/explain", "otto")
+    assert explained.status == 200, explained.text
+    return explained
+
+
+async def waiting(web: World) -> list[str]:
+    """What the agent is handed."""
+    taken = await web.post("/v1/agents/validator/deliveries/claim", {"holder": "w"}, "agent")
+    return [delivery["intent_id"] for delivery in taken["deliveries"]]
+
+
+async def assert_strict(web: World, task_id: str) -> None:
+    """It takes otto and emma, and nobody else's word is worth anything."""
+    made = await rule(web, task_id)
+    assert (made["policy"], made["risk"], made["self_approval"]) == ("strict@1", "medium", False)
+    assert made["because"] == "no workflow governs this type of request"
+    assert [(stage["need"], stage["of"]) for stage in made["stages"]] == [
+        (2, ["otto@acme.example", "emma@acme.example"])
+    ]
+    assert {decider["person"] for decider in made["may_decide"]} == {"otto@acme.example", "emma@acme.example"}
+    assert {contact["kind"] for contact in made["contacts"]} == {"deadline"}
+    for who in ("ann", "oscar", "rita"):
+        assert (await web.answer(task_id, "approved", who)).code in {"not_an_approver", "self_approval"}
+    assert (await web.answer(task_id, "approved", "otto"))["task"]["state"] == "open"
+
+
+async def test_the_requester_chooses_neither_policy_nor_people_nor_how_many(web: World) -> None:
+    await applied(web, CHARTER)
+    body = {"intent_type": PLAIN, **HINTS, "human_task": ASK}
+    sent = await web.post("/v1/intents", body)
+    assert sent.status == 200, sent.text
+    said = " ".join(sent["warnings"])
+    assert "policy strict@1 says who decides; ann@acme.example, oscar@acme.example" in said
+    for name in (
+        "policy_id",
+        "quorum",
+        "human_task.policy",
+        "human_task.risk",
+        "none of its outcomes was a no",
+    ):
+        assert name in said
+    task_id = task_of(sent["intent_id"])
+    task = (await web.get(f"/v1/tasks/{task_id}", "otto"))["task"]
+    assert task["allowed_outcomes"] == ["approved", "rejected"]
+    await assert_strict(web, task_id)
+    assert (await web.answer(task_id, "approved", "emma"))["intent"]["status"] == "COMPLETED"
+
+
+async def test_a_scenario_chooses_them_no_more(web: World) -> None:
+    await applied(web, CHARTER)
+    made = await web.post("/v1/scenarios/apply", bundle(SIGN))
+    assert made.status == 200, made.text
+    assert "policy strict@1 says who decides" in " ".join(made["warnings"])
+    await assert_strict(web, task_of(made["intent_id"]))
+    due = (await rule(web, task_of(made["intent_id"])))["due_at"]
+    assert due.startswith(
+        "2026-03-02T10:00"
+    )  # the bundle's hour is shorter than the policy's eight, and stands
+
+
+async def test_without_a_default_policy_all_is_as_before(web: World) -> None:
+    await applied(web, {"policies": CHARTER["policies"]})
+    sent = await web.post("/v1/intents", {"intent_type": PLAIN, "human_task": ASK, "to_agent": "validator"})
+    assert await waiting(web) == [sent["intent_id"]]
+    asked = await web.post(
+        "/v1/intents", {"intent_type": PLAIN, "human_task": {"assignees": ["ann@acme.example"]}}
+    )
+    task_id = task_of(asked["intent_id"])
+    assert "policy" not in (await rule(web, task_id)).json
+    assert (await web.answer(task_id, "approved", "ann"))["intent"]["status"] == "COMPLETED"
+
+
+async def test_a_workflow_is_not_touched_by_it(web: World) -> None:
+    await applied(web, closed("refuse"))
+    _, task_id = await web.at_gate()
+    assert "policy" not in (await rule(web, task_id)).json
+    assert (await web.answer(task_id, "approved", "ann"))["intent"]["status"] == "COMPLETED"
+
+
+# -- types without a workflow
+
+
+async def test_with_allow_an_agent_is_given_work_that_nobody_was_asked_about(web: World) -> None:
+    await applied(web, closed("allow"))
+    assert await waiting(web) == []
+    sent = await web.post("/v1/intents", {"intent_type": PLAIN, "to_agent": "validator"})
+    assert await waiting(web) == [sent["intent_id"]]
+
+
+ATTACKS: dict[str, tuple[str, dict[str, Any]]] = {
+    "no human task": ("/v1/intents", {"intent_type": PLAIN, "to_agent": "validator", **HINTS}),
+    "asked afterwards": (
+        "/v1/intents",
+        {"intent_type": PLAIN, "to_agent": "validator", "human_task": ASK, **HINTS},
+    ),
+    "a bundle without a person": ("/v1/scenarios/apply", bundle(WORK)),
+    "a no that goes on": ("/v1/scenarios/apply", bundle({**SIGN, "on_failure": "work"}, WORK)),
+    "a question": (
+        "/v1/scenarios/apply",
+        bundle({**SIGN, "human_task": {"task_type": "clarification"}}, WORK),
+    ),
+    "a way around": (
+        "/v1/scenarios/apply",
+        {**bundle(SIGN, WORK), "workflow": {"entry_step": "work", "steps": [SIGN, WORK]}},
+    ),
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+async def test_with_gate_no_agent_works_before_the_default_policy_says_yes(web: World, attack: str) -> None:
+    await applied(web, closed("gate"))
+    path, body = ATTACKS[attack]
+    sent = await web.post(path, body)
+    assert sent.status == 200, sent.text
+    assert any("people are asked before step" in warning for warning in sent["warnings"])
+    assert await waiting(web) == []
+    task_id = task_of(sent["intent_id"])
+    await assert_strict(web, task_id)
+    await web.answer(task_id, "approved", "emma")
+    held = (await web.get(f"/v1/intents/{sent['intent_id']}"))["intent"]
+    assert held["status"] in ("DELIVERED", "WAITING")
+
+
+async def test_with_gate_a_no_ends_it_and_silence_does_too(web: World) -> None:
+    await applied(web, closed("gate"))
+    body = {"intent_type": PLAIN, "to_agent": "validator"}
+    refused, silent = [(await web.post("/v1/intents", body))["intent_id"] for _ in range(2)]
+    assert (await web.answer(task_of(refused), "rejected", "otto"))["intent"]["status"] == "FAILED"
+    web.clock.move(timedelta(hours=9))
+    await web.works.timekeeper.once()
+    assert await web.status(silent) == "FAILED"
+    assert await waiting(web) == []
+
+
+async def test_with_gate_what_is_gated_already_is_asked_once(web: World) -> None:
+    await applied(web, closed("gate"))
+    sent = await web.post("/v1/scenarios/apply", bundle(SIGN, WORK))
+    assert not any("people are asked before" in warning for warning in sent["warnings"])
+    task_id = task_of(sent["intent_id"])
+    await web.answer(task_id, "approved", "otto")
+    await web.answer(task_id, "approved", "emma")
+    assert await waiting(web) == [sent["intent_id"]]
+
+
+async def test_with_refuse_only_what_has_a_workflow_is_taken(web: World) -> None:
+    await applied(web, {**closed("refuse"), "workflows": [WORKFLOW]})
+    for path, body in ATTACKS.values():
+        refused = await web.post(path, body)
+        assert (refused.status, refused.code) == (422, "unlisted_type"), refused.text
+        assert refused["error"]["hint"]
+    checked = await web.post("/v1/scenarios/validate", bundle(WORK))
+    assert (checked["valid"], "No workflow is registered" in checked["errors"][0]) == (False, True)
+    assert (await web.post("/v1/intents", {"intent_type": TYPE})).status == 200
+
+
+async def test_a_bundle_does_not_lead_past_the_workflow_of_its_type(web: World) -> None:
+    await applied(web, {**CHARTER, "workflows": [WORKFLOW]})
+    made = await web.post("/v1/scenarios/apply", bundle({**WORK, "step_id": "run"}, intent_type=TYPE))
+    assert "workflow 'database-migration' governs this type" in " ".join(made["warnings"])
+    plan = (await web.works.intent(made["intent_id"])).plan
+    assert [step.id for step in plan.steps] == ["validate", "approve"]
+
+
+# -- later
+
+
+async def retried(web: World, intent_id: str) -> str:
+    answer = await web.post(f"/v1/intents/{intent_id}/retry", {})
+    assert answer.status == 200, answer.text
+    return str(answer["intent_id"])
+
+
+async def canceled(web: World, **body: Any) -> str:
+    intent_id = await web.send(intent_type=PLAIN, **body)
+    ended = await web.post(f"/v1/intents/{intent_id}/resolve", {"status": "CANCELED"})
+    assert ended.status == 200, ended.text
+    return intent_id
+
+
+async def test_a_request_from_before_is_repeated_by_the_rules_of_now(web: World) -> None:
+    asked = await canceled(web, human_task={"assignees": ["ann@acme.example"]})
+    direct = await canceled(web, to_agent="validator")
+    await applied(web, closed("gate"))
+    await assert_strict(web, task_of(await retried(web, asked)))
+    await assert_strict(web, task_of(await retried(web, direct)))
+    await applied(web, closed("refuse"))
+    assert (await web.post(f"/v1/intents/{direct}/retry", {})).code == "unlisted_type"
+    await applied(web, {"workflows": [{**WORKFLOW, "intent_type": PLAIN}]})
+    again = await web.works.intent(await retried(web, direct))
+    assert [step.id for step in again.plan.steps] == ["validate", "approve"]
+
+
+async def test_repeated_it_keeps_to_the_policy_also_where_there_is_no_default_any_more(web: World) -> None:
+    await applied(web, closed("gate"))
+    intent_id = await canceled(web, to_agent="validator")
+    await applied(web, {"workspace": {"default_policy": False, "unlisted_types": "allow"}})
+    again = await retried(web, intent_id)
+    await assert_strict(web, task_of(again))
+    assert (await web.answer(task_of(again), "approved", "emma"))["intent"]["status"] == "DELIVERED"
+
+
+async def test_repeated_under_another_default_policy_it_is_under_that_one(web: World) -> None:
+    await applied(web, CHARTER)
+    intent_id = await canceled(web, human_task=ASK)
+    await applied(web, {"workspace": {"default_policy": "lax"}})
+    made = await rule(web, task_of(await retried(web, intent_id)))
+    assert (made["policy"], [stage["of"] for stage in made["stages"]]) == ("lax@1", [["ann@acme.example"]])
+
+
+async def test_a_revision_stays_under_the_policy(web: World) -> None:
+    await applied(web, CHARTER)
+    task_id = task_of(await web.send(intent_type=PLAIN, human_task=ASK))
+    revised = await web.post(f"/v1/tasks/{task_id}/revise", {"payload": {"target": "dev"}}, "otto")
+    assert (
+        revised.code == "nobody_eligible"
+    )  # two of two are needed, and otto would be on the requester's side
+    await applied(
+        web, {"policies": {"strict": {**STRICT, "approve": [{"any": ["role:approver"], "need": 2}]}}}
+    )
+    task_id = task_of(await web.send(intent_type=PLAIN, human_task=ASK))
+    revised = await web.post(f"/v1/tasks/{task_id}/revise", {"payload": {"target": "dev"}}, "otto")
+    assert revised.status == 200, revised.text
+    assert (await rule(web, task_id))["policy"] == "strict@2"
+    assert (await web.answer(task_id, "approved", "otto")).code == "self_approval"
+
+
+# -- the setting itself
+
+WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
+    "a policy that is not there": ({"default_policy": "strct"}, "unknown_policy", "workspace.default_policy"),
+    "a gate without a policy": (
+        {"unlisted_types": "gate"},
+        "default_policy_missing",
+        "workspace.unlisted_types",
+    ),
+    "an unknown word": ({"unlisted_types": "deny"}, "invalid_field", "workspace.unlisted_types"),
+    "a policy that goes on with a step": (
+        {"default_policy": "going"},
+        "no_default_policy",
+        "workspace.default_policy",
+    ),
+    "a yes after silence": ({"default_policy": "quiet"}, "positive_fallback", "workspace.default_policy"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+async def test_what_cannot_be_a_default_policy_is_refused_with_the_field(web: World, what: str) -> None:
+    space, code, field = WRONG[what]
+    going = {"deadline": "1h", "on_timeout": "goto:somewhere"}
+    quiet = {"deadline": "1h", "on_timeout": "outcome:approved", "risk": "low"}
+    policies = {"strict": STRICT, "going": going, "quiet": quiet}
+    refused = await web.post("/v1/apply", {"policies": policies, "workspace": space}, "oscar")
+    assert (refused.status, refused.code, refused["error"]["field"]) == (422, code, field), refused.text
+    assert refused["error"]["hint"]
+
+
+async def test_the_default_policy_cannot_become_one_that_is_none(web: World) -> None:
+    await applied(web, CHARTER)
+    going = {"policies": {"strict": {**STRICT, "on_timeout": "goto:somewhere"}}}
+    assert (await web.post("/v1/apply", going, "oscar")).code == "no_default_policy"
+    named = {"name": "strict", "policy": going["policies"]["strict"]}
+    assert (await web.post("/v1/policies", named, "oscar")).code == "no_default_policy"
+    assert (await web.post("/v1/apply", {"workspace": {"unlisted_types": "gate"}}, "oscar")).status == 200
+    alone = {"workspace": {"default_policy": False}}
+    assert (await web.post("/v1/apply", alone, "oscar")).code == "default_policy_missing"
+
+
+async def test_it_is_shown_before_it_is_applied_and_afterwards_everywhere(web: World) -> None:
+    dry = await web.post("/v1/apply?dry_run=true", closed("gate"), "oscar")
+    [change] = [one for one in dry["changes"] if one["kind"] == "workspace"]
+    assert change["before"] == {"default_policy": "", "unlisted_types": "allow"}
+    assert change["after"] == {"default_policy": "strict", "unlisted_types": "gate"}
+    assert (await web.get("/v1/me"))["unlisted_types"] == "allow"
+    await applied(web, closed("gate"))
+    assert not (await web.post("/v1/apply", closed("gate"), "oscar"))["changed"]
+    me = await web.get("/v1/me")
+    assert (me["default_policy"], me["unlisted_types"]) == ("strict", "gate")
+
+
+PROTECTED = {
+    "people": {"otto@acme.example": {"roles": ["admin", "approver"]}},
+    "workspace": {"protected": True, "default_policy": "strict", "unlisted_types": "gate"},
+    "policies": {**CHARTER["policies"], "stricter": {**STRICT, "deadline": "1h"}},
+}
+LOOSER: dict[str, dict[str, Any]] = {
+    "no default policy": {"default_policy": False, "unlisted_types": "refuse"},
+    "a laxer one": {"default_policy": "lax"},
+    "no gate": {"unlisted_types": "allow"},
+}
+
+
+@pytest.mark.parametrize("what", LOOSER)
+async def test_in_a_protected_workspace_a_looser_one_takes_two(web: World, what: str) -> None:
+    await applied(web, PROTECTED)
+    answer = await applied(web, {"workspace": LOOSER[what]}, "otto")
+    assert answer["proposal"]["loosens"] == ["workspace prod"]
+    assert (await web.get("/v1/me"))["default_policy"] == "strict"
+    await applied(web, {"policies": {"stricter": {**STRICT, "deadline": "30m"}}}, "otto")
+    confirmed = await web.post(f"/v1/proposals/{answer['proposal']['id']}/confirm", {}, "oscar")
+    assert confirmed["proposal"]["state"] == "confirmed"
+    me = (await web.get("/v1/me")).json
+    assert me.get("default_policy", False) == LOOSER[what].get("default_policy", "strict")
+
+
+@pytest.mark.parametrize("space", [{"default_policy": "stricter"}, {"unlisted_types": "refuse"}])
+async def test_in_a_protected_workspace_a_stricter_one_is_done_at_once(
+    web: World, space: dict[str, Any]
+) -> None:
+    await applied(web, PROTECTED)
+    answer = await applied(web, {"workspace": space}, "otto")
+    assert (answer["changed"], "proposal" in answer.json) == (True, False)
+
+
+async def test_a_first_default_policy_that_lets_the_requester_decide_takes_two(web: World) -> None:
+    await applied(web, {**PROTECTED, "workspace": {"protected": True}})
+    assert "proposal" not in (await applied(web, {"workspace": {"default_policy": "strict"}}, "otto")).json
+    await applied(web, {**PROTECTED, "workspace": {"default_policy": False}}, "oscar")
+    lax = await applied(web, {"workspace": {"default_policy": "lax"}}, "otto")
+    assert lax["proposal"]["state"] == "waiting"

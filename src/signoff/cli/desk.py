@@ -60,7 +60,7 @@ def reassign(session: Remote, task: str, to: tuple[str, ...], comment: str | Non
 @click.argument("text")
 @click.pass_obj
 def comment(session: Remote, task: str, text: str) -> None:
-    """Say something about a task without answering it."""
+    """Ask a question or say something without answering: who requested it is told, and who wrote before."""
     after = session.client.desk.comment(session.task_id(task), text)
     session.out.one(after, "task_id", [visible(f"said: {after.get('title')}")])
 

@@ -176,6 +176,9 @@ def task_lines(task: Mapping[str, Any], out: Output) -> list[str]:
     for vote in task.get("votes") or ():
         lines += block("vote", f"{vote.get('outcome')} by {vote.get('name') or vote.get('person')}")
         lines += block("", vote.get("comment"))
+    for said in task.get("comments") or ():
+        lines += block("said", f"by {said.get('name') or said.get('actor')}")
+        lines += block("", said.get("comment"))
     lines += block("revision", task.get("revision"))
     lines += block("digest", task.get("digest"))
     lines += block("decision", _decision(task)) if task.get("state") == "closed" else []

@@ -212,7 +212,7 @@ class Desk:
         return self._run(act(task_id, "release" if free else "take", {}))
 
     def comment(self, task_id: str, text: str) -> Json:
-        """Say something without answering."""
+        """Ask a question or say something without answering; who requested it is told, and may reply the same way."""
         return self._run(act(task_id, "comment", {"comment": text}))
 
     def revise(

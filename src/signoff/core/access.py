@@ -78,6 +78,8 @@ def _may_submit(actor: Actor) -> None:
 
 
 def _may_answer(actor: Actor, command: c.Command, intent: Intent) -> None:
+    if isinstance(command, c.Remark) and (actor.kind is ActorKind.PERSON or actor.id == intent.requester.id):
+        return  # whoever may see it may ask, and whoever has asked for it, a program too, may reply
     if actor.kind is not ActorKind.PERSON:
         holder = "an agent" if actor.kind is ActorKind.AGENT else "a service"
         raise Forbidden(
@@ -94,8 +96,6 @@ def _may_answer(actor: Actor, command: c.Command, intent: Intent) -> None:
         if not actor.roles & RUNNING:
             raise Forbidden("admin_required", "Only an owner or an admin may ask other people.")
         _strong_enough(actor, command, intent, task)
-        return
-    if isinstance(command, c.Remark) and may_see(actor, intent):
         return
     if on_requesters_side(actor, intent) and not self_approval(actor, intent, task):
         raise Forbidden(

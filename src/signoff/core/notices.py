@@ -24,6 +24,7 @@ class NoticeKind(StrEnum):
     ESCALATED = "task.escalated"
     REVISED = "task.revised"
     CHANGED = "task.changed"
+    REMARKED = "task.commented"
     DECIDED = "task.decided"
     MESSAGE = "message"
     FINISHED = "intent.finished"
@@ -64,9 +65,13 @@ class Notice(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 _TELLING: Final = frozenset(
-    {e.TaskOpened, e.StagePassed, e.Delegated, e.Reassigned, e.Reminded, e.Escalated, e.Revised, e.Decided,
-     e.Notified, e.Delivered, e.Completed, e.Failed, e.Canceled, e.TimedOut}
+    {e.TaskOpened, e.StagePassed, e.Delegated, e.Reassigned, e.Reminded, e.Escalated, e.Revised, e.Remarked,
+     e.Decided, e.Notified, e.Delivered, e.Completed, e.Failed, e.Canceled, e.TimedOut}
 )  # fmt: skip
+
+
+# What is said of these is only that they happened.
+_PLAINLY: Final = {e.StagePassed: NoticeKind.TASK_OPENED, e.Remarked: NoticeKind.REMARKED}
 
 
 def notices(before: Intent | None, fact: e.Fact, after: Intent) -> list[Notice]:
@@ -92,11 +97,11 @@ def notices(before: Intent | None, fact: e.Fact, after: Intent) -> list[Notice]:
 
 
 def _fields(before: Intent | None, fact: e.Fact, after: Intent) -> dict[str, Any] | None:
+    if kind := _PLAINLY.get(type(fact.event)):
+        return _asked(kind, after)
     match fact.event:
         case e.TaskOpened() as event:
             return _asked(NoticeKind.TASK_OPENED, after) | {"deadline_at": event.deadline_at}
-        case e.StagePassed():
-            return _asked(NoticeKind.TASK_OPENED, after)
         case e.Delegated() as event:
             return _asked(NoticeKind.TASK_OPENED, after) | {"to": (event.taker,)}
         case e.Reassigned() as event:

@@ -37,10 +37,11 @@ Told = Collection[tuple[str, str]]  # (person, channel) of what was sent about t
 
 
 def audience(
-    notice: Notice, intent: Intent, sent: Told, book: Snapshot, reach: Mapping[str, Mapping[str, str]]
-) -> list[Recipient]:
-    """``sent``: what was sent about the task; ``reach``: for each channel that is set up, the addresses by person. On
-    call is who was when it happened.
+    notice: Notice, intent: Intent, sent: Told, book: Snapshot, reach: Mapping[str, Mapping[str, str]],
+    talkers: Collection[str] = (),
+) -> list[Recipient]:  # fmt: skip
+    """``sent``: what was sent about the task; ``reach``: for each channel that is set up, the addresses by person;
+    ``talkers``: who has said something about the task. On call is who was when it happened.
     """
     at = notice.at
 
@@ -61,19 +62,28 @@ def audience(
             for person, moment in _asked_when(notice, intent, task, book)
             if person not in answered
         ]
+    if (
+        notice.kind is NoticeKind.REMARKED
+    ):  # who asked for it, and who wrote before; nobody is told of their own words
+        return asked([one for one in sorted({*requesters_side(intent), *talkers}) if one != notice.by])
     if notice.kind is NoticeKind.CHANGED:
         return asked(_of_the_change(notice, intent, book))
     if notice.kind is NoticeKind.MESSAGE:
         return asked(recipients(book, notice.to, at) if notice.to else sorted(requesters_side(intent)))
     if notice.kind is not NoticeKind.DECIDED:
         return []
-    before = [
+    before = _sent_before(sent, book, reach)
+    known = {recipient.person for recipient in before}
+    return before + asked([person for person in sorted(requesters_side(intent)) if person not in known])
+
+
+def _sent_before(sent: Told, book: Snapshot, reach: Mapping[str, Mapping[str, str]]) -> list[Recipient]:
+    """Who was asked hears of the end by the way by which they were."""
+    return [
         Recipient(person, (channel,), bound=True)
         for person, channel in dict.fromkeys(sent)
         if person in book.standing and person in reach.get(channel, {})
     ]
-    known = {recipient.person for recipient in before}
-    return before + asked([person for person in sorted(requesters_side(intent)) if person not in known])
 
 
 def _asked_when(notice: Notice, intent: Intent, task: Task, book: Snapshot) -> Sequence[tuple[str, datetime]]:

@@ -214,7 +214,7 @@ class Courier:
 
     async def _name(self, notice: Notice) -> str:
         """Of whoever decided; "" for what nobody decided."""
-        if notice.kind is NoticeKind.DECIDED:
+        if notice.kind in (NoticeKind.DECIDED, NoticeKind.REMARKED):
             with contextlib.suppress(Refused):
                 return (await self._directory.of(notice.workspace)).display(notice.by)
         return ""

@@ -13,6 +13,7 @@ from signoff.core.ids import visit_ref
 from signoff.core.model import Intent, Task
 from signoff.core.notices import Notice, NoticeKind
 from signoff.core.plan import HumanStep
+from signoff.core.standing import requesters_side
 from signoff.core.tasks import Ending, Risk, Strength, TaskSpec, TaskType
 from signoff.core.verdicts import verdict_of, worst_risk
 from signoff.core.visible import fingerprint, is_secret
@@ -151,6 +152,8 @@ class Writer:
         zone = self._book.people[person_id].zone
         if notice.kind in ASKING and isinstance(task, Task) and self._step is not None:
             return Letter(**common, link=link, **self._asking(task, self._step.task, person_id, now))
+        if notice.kind is NoticeKind.REMARKED:
+            return Letter(**common, link=f"{self._base_url}/tasks/{ref}", **self._remarked(person_id, zone))
         if notice.kind is NoticeKind.CHANGED:
             return Letter(**common, link=f"{self._base_url}/tasks/{ref}", **self._changed(person_id, zone))
         if notice.kind is NoticeKind.DECIDED:
@@ -215,6 +218,18 @@ class Writer:
                 if fact.actor.id == person:
                     words = _outcome(fact).replace("_", " ")
                     yield "Your answer", f"{words}; void, as it was for revision {self._notice.revision - 1}"
+
+    def _remarked(self, person: str, zone: str) -> dict[str, Any]:
+        notice = self._notice
+        own = person in requesters_side(self._intent)
+        words = [fact.note.comment for fact in self._answers if fact.note is not None]
+        facts = (("From", self._who(notice.by, notice.via)), ("When", moment(notice.at, zone)))
+        return {
+            "headline": f"A question or comment on {'your request' if own else 'what you wrote about'}",
+            "facts": facts, "said": cut("\n".join(words), _LONGEST_SAID), "said_by": "What was written",
+            "closing": "Nothing is decided by it. A reply on the page reaches whoever wrote.",
+            "link_label": "Read it and reply",
+        }  # fmt: skip
 
     def _changed(self, person: str, zone: str) -> dict[str, Any]:
         notice = self._notice

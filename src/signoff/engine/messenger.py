@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from signoff.core.chain import unseal
 from signoff.core.commands import Unreachable
 from signoff.core.errors import Busy, NotFound, Refused
-from signoff.core.events import Answered, Fact
+from signoff.core.events import Answered, Fact, Remarked
 from signoff.core.ids import visit_ref
 from signoff.core.model import Task, system
 from signoff.core.notices import Notice, NoticeKind
@@ -84,7 +84,8 @@ class Messenger:
             if row.workspace not in reach:
                 reach[row.workspace] = await self._reach(book)
             told = await self._told(notice) if notice.kind is NoticeKind.DECIDED else []
-            people = audience(notice, stored.intent, told, book, reach[row.workspace])
+            talkers = await self._talkers(notice)
+            people = audience(notice, stored.intent, told, book, reach[row.workspace], talkers)
             alarm = [_nobody(row, self._clock.now())] if unheard(notice, stored.intent, book) else []
             expansions.append(self._expansion(row, notice, people, alarm, reach[row.workspace]))
         await self._store.messages.expand(expansions)
@@ -141,6 +142,18 @@ class Messenger:
         now = self._clock.now()  # what waits for somebody's working hours has told them nothing yet
         under_way = [m for m in sent if m.state == SENT or (m.state == WAITING and m.at <= now)]
         return [(m.person, m.channel) for m in under_way if m.kind in asking]
+
+    async def _talkers(self, notice: Notice) -> set[str]:
+        """Who had said something about the task by then."""
+        if notice.kind is not NoticeKind.REMARKED:
+            return set()
+        facts = await self._facts(notice)
+        return {f.actor.id for f in facts if isinstance(f.event, Remarked) and f.event.visit == notice.visit}
+
+    async def _facts(self, notice: Notice) -> list[Fact]:
+        """What had happened by then."""
+        rows = await self._store.intents.history(notice.intent)
+        return [unseal(row.body, row.private) for row in rows if row.seq <= notice.seq]
 
     # -- one message
 
@@ -207,12 +220,15 @@ class Messenger:
         return None if mine and not references else references
 
     async def _answers(self, notice: Notice) -> Sequence[Fact]:
-        """What was answered until it was decided, or until a revision made it void: of each person the last."""
+        """What was answered until it was decided, or until a revision made it void: of each person the last; or what
+        was just said.
+        """
+        if notice.kind is NoticeKind.REMARKED:
+            return [fact for fact in await self._facts(notice) if fact.seq == notice.seq]
         void = notice.kind in (NoticeKind.REVISED, NoticeKind.CHANGED)
         if notice.kind is not NoticeKind.DECIDED and not (void and notice.voided):
             return ()
-        rows = await self._store.intents.history(notice.intent)
-        facts = [unseal(row.body, row.private) for row in rows if row.seq <= notice.seq]
+        facts = await self._facts(notice)
         asked = (notice.visit, notice.revision - void)
         counted = [
             f for f in facts if isinstance(f.event, Answered) and (f.event.visit, f.event.revision) == asked

@@ -9,6 +9,7 @@ from typing import Final
 from signoff.core.ids import visit_ref
 from signoff.core.notices import Notice, NoticeKind
 from signoff.core.visible import escaped
+from signoff.notify.letter import ASKING
 from signoff.notify.message import render
 
 log = logging.getLogger("signoff.console")
@@ -32,7 +33,7 @@ class Console:
         text = f"{notice.at:%H:%M:%S}Z  {message.title}"
         if notice.called or notice.text:
             text += f"\n           {escaped(notice.called or notice.text)[:_LONGEST]}"
-        if message.link:
+        if notice.kind in ASKING:
             text += f"\n           signoff tasks approve {visit_ref(notice.intent, notice.visit)}"
         try:
             self._line("\n".join(escaped(line) for line in text.split("\n")))

@@ -14,6 +14,7 @@ _TITLES: Final = {
     NoticeKind.REMINDER: "Reminder {number}, still waiting: {title}",
     NoticeKind.ESCALATED: "Escalated, still waiting: {title}",
     NoticeKind.REVISED: "Changed, to be decided anew: {title}",
+    NoticeKind.REMARKED: "Question or comment: {title}",
     NoticeKind.CHANGED: "Changed: {title}",
     NoticeKind.DECIDED: "{ended}: {title}",
     NoticeKind.MESSAGE: "For your information: {type}",
@@ -34,7 +35,7 @@ def render(message_id: str, notice: Notice, base_url: str, by: str = "") -> Mess
         type=kind_words(notice.intent_type),
         status=notice.status,
     )
-    asks = notice.kind in ASKING
+    asks = notice.kind in ASKING or notice.kind is NoticeKind.REMARKED
     link = f"{base_url}/tasks/{visit_ref(notice.intent, notice.visit)}" if asks else ""
     return Message(message_id, notice, title, "\n".join(_lines(notice, by or notice.by)), link)
 
@@ -45,6 +46,8 @@ def _lines(notice: Notice, by: str) -> list[str]:
         lines.append(notice.text)
     if notice.kind in ASKING and notice.deadline_at is not None:
         lines.append(f"Answer by {notice.deadline_at:%a %d %b %Y, %H:%M} UTC. Silence is not a yes.")
+    if notice.kind is NoticeKind.REMARKED:
+        lines.append(f"By {by}, through {notice.via}. The words stand on the page.")
     if notice.kind is NoticeKind.DECIDED:
         lines.append(what_now(Ending(notice.ending), notice.outcome) or f"By {by}, through {notice.via}.")
     lines.append(f"Intent {notice.intent} ({notice.intent_type}).")

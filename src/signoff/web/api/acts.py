@@ -66,7 +66,7 @@ async def revise(call: Call) -> bytes:
 
 async def _act(call: Call, command: Command, body: strict.Parsed, payload: bytes | None = None) -> bytes:
     """Give the command to the engine; the task and the intent as they are then. ``payload``: of a revision."""
-    seen, story = await found_task(call, call.params["task_id"])
+    seen, story = await found_task(call, call.params["task_id"], whole=True)
     intent_id, before = seen.stored.intent.id, seen.stored.payload
     ref = visit_ref(intent_id, story.visit)
     display = (await book_of(call)).display

@@ -97,16 +97,20 @@ async def _closed(call: Call, stored: Stored, display: Display) -> TaskOut | Non
 async def get(call: Call) -> TaskAnswer:
     """GET /v1/tasks/{task_id}"""
     _no_agent(call)
-    seen, story = await found_task(call, call.params["task_id"])
+    seen, story = await found_task(call, call.params["task_id"], whole=True)
     display = (await book_of(call)).display
     return TaskAnswer(task=task_out(seen.stored.intent, seen.stored.payload, story, display))
 
 
-async def found_task(call: Call, ref: str, seen: Seen | None = None) -> tuple[Seen, Story]:
-    """What a task's id names. An intent's own id names its open task, else its last one. ``seen``: when known."""
+async def found_task(
+    call: Call, ref: str, seen: Seen | None = None, *, whole: bool = False
+) -> tuple[Seen, Story]:
+    """What a task's id names. An intent's own id names its open task, else its last one. ``seen``: when known;
+    ``whole``: with what was said about it.
+    """
     seen = seen or await visible(call, ref)
     task = seen.stored.intent.open
-    if isinstance(task, Task) and seen.visit in (0, task.visit) and not task.votes:
+    if isinstance(task, Task) and seen.visit in (0, task.visit) and not (task.votes or whole):
         return seen, story_of(task)
     facts = await all_facts(call, seen)
     visits = [fact.event.visit for fact in facts if isinstance(fact.event, TaskOpened)]

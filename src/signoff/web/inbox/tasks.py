@@ -16,7 +16,7 @@ from signoff.core.events import Answered, Fact, TaskOpened
 from signoff.core.ids import visit_ref
 from signoff.core.model import Actor, ActorKind, Intent, Task
 from signoff.core.plan import HumanStep
-from signoff.core.standing import DECIDING
+from signoff.core.standing import DECIDING, on_requesters_side
 from signoff.core.tasks import TaskType
 from signoff.engine.view import Seen
 from signoff.store.entries import Link
@@ -258,6 +258,7 @@ async def task_page(
         deciders=_deciders(known) if shown.may_answer and not by_link else (),
         newer=_newer(intent, found, shown),
         mine=_own_answer(found, reader),
+        own=on_requesters_side(reader, intent),
     )
 
 

@@ -35,10 +35,22 @@ class VoteOut(Struct, kw_only=True):
     via: str
 
 
+class CommentOut(Struct, kw_only=True):
+    """A question or comment: who wrote it, a person or whoever requested it."""
+
+    actor: str
+    kind: str
+    name: str
+    comment: Text = UNSET
+    at: datetime
+    via: str
+
+
 class TaskOut(Struct, kw_only=True):
     """A human step opened for people. ``revision`` and ``digest`` name exactly what is decided.
 
-    approvers: the parties asked now; stage: the present one of ``stages``, from 1; taken_by: who looks at it.
+    approvers: the parties asked now; stage: the present one of ``stages``, from 1; taken_by: who looks at it;
+    comments: questions and replies, where there are any and one task is read, no list.
     """
 
     task_id: str
@@ -68,6 +80,7 @@ class TaskOut(Struct, kw_only=True):
     revision: int
     digest: str
     votes: tuple[VoteOut, ...]
+    comments: tuple[CommentOut, ...] | UnsetType = UNSET
     outcome: Text = UNSET
     ending: Text = UNSET
     decided_at: datetime | UnsetType = UNSET
@@ -115,7 +128,9 @@ class MyTasks(Ok, kw_only=True):
 
 
 class Story(Struct, kw_only=True):
-    """What happened to one task so far; ``votes`` are the facts that hold them, each person's last."""
+    """What happened to one task so far; ``votes`` are the facts that hold them, each person's last; ``remarks`` what
+    was said, None where the history was not read.
+    """
 
     visit: int
     step: str
@@ -129,6 +144,7 @@ class Story(Struct, kw_only=True):
     reminded: int = 0
     escalated: int = 0
     votes: dict[str, e.Fact] = {}
+    remarks: tuple[e.Fact, ...] | None = None
     decided: e.Fact | None = None
 
 
@@ -165,6 +181,7 @@ def tell(facts: Iterable[e.Fact], visit: int, story: Story | None = None) -> Sto
                     digest=event.digest,
                     revision=event.revision,
                     deadline_at=event.deadline_at,
+                    remarks=(),
                 )
             case _ if story is not None:
                 _go_on(story, fact)
@@ -180,6 +197,8 @@ def _go_on(story: Story, fact: e.Fact) -> None:
             story.escalated = level
         case e.Answered():
             story.votes = {**story.votes, fact.actor.id: fact}
+        case e.Remarked():
+            story.remarks = (*story.remarks, fact) if story.remarks is not None else None
         case e.StagePassed(stage=stage):
             story.stage, story.assigned, story.taken_by = stage, (), ""
             story.reminded = story.escalated = 0
@@ -227,6 +246,7 @@ def task_out(intent: Intent, payload: bytes, story: Story, display: Display) -> 
         revision=story.revision,
         digest=story.digest,
         votes=tuple(_vote(fact, display) for fact in story.votes.values()),
+        comments=tuple(_comment(fact, display) for fact in story.remarks) if story.remarks else UNSET,
         on_silence=on_silence(step, story.deadline_at, intent.deadline_at),
     )
     _show_state(out, intent, story, display)
@@ -269,6 +289,13 @@ def _vote(fact: e.Fact, display: Display) -> VoteOut:
         at=fact.at,
         via=fact.via,
     )
+
+
+def _comment(fact: e.Fact, display: Display) -> CommentOut:
+    return CommentOut(
+        actor=fact.actor.id, kind=fact.actor.kind.value, name=display(fact.actor.id),
+        comment=maybe(fact.note.comment if fact.note else None), at=fact.at, via=fact.via,
+    )  # fmt: skip
 
 
 def on_silence(step: HumanStep, due_at: datetime | None, intent_due_at: datetime | None) -> str:

@@ -209,11 +209,6 @@ def _on_timeout(fields: Fields, deadline: timedelta | None, risk: Risk) -> tuple
     return Fallback.OUTCOME, target, ""
 
 
-def least_strength(risk: Risk) -> Strength:
-    """The weakest proof of who decides that this risk allows."""
-    return _LEAST.get(risk, Strength.SESSION)
-
-
 def _strength(fields: Fields, risk: Risk) -> Strength:
     least = least_strength(risk)
     word = _word(fields, "strength", [strength.value for strength in Strength])

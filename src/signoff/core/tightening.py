@@ -10,8 +10,19 @@ from typing import Final
 from msgspec.structs import replace
 
 from signoff.core.plan import AgentStep, HumanStep, Plan, check_plan
-from signoff.core.policy import Policy, least_strength
-from signoff.core.tasks import OUTCOMES, Fallback, Risk, Sign, Stage, Strength, TaskSpec, TaskType, sign_of
+from signoff.core.policy import Policy
+from signoff.core.tasks import (
+    OUTCOMES,
+    Fallback,
+    Risk,
+    Sign,
+    Stage,
+    Strength,
+    TaskSpec,
+    TaskType,
+    least_strength,
+    sign_of,
+)
 
 ALLOW, GATE, REFUSE = UNLISTED = ("allow", "gate", "refuse")
 BECAUSE: Final = "no workflow governs this type of request"

@@ -2,6 +2,7 @@
 voted and is next, whom time will contact when, what follows silence. Told by the rules that then do it.
 """
 
+from collections.abc import Hashable
 from datetime import datetime
 from typing import Final
 
@@ -19,7 +20,7 @@ from signoff.core.standing import DECIDING_PARTIES, asked, requesters_side, stan
 from signoff.core.tasks import Sign, Stage, TaskSpec, Vote
 from signoff.core.wake import began_at, spec_of
 from signoff.engine.directory import NamedPolicy, Snapshot
-from signoff.engine.staffing import addressed, asked_when, barred_from, called, roster_of
+from signoff.engine.staffing import addressed, asked_at, barred_from, called, presence, roster_of, told_when
 
 STEP: Final = "approve"
 
@@ -98,14 +99,16 @@ def _foretold(intent: Intent, task: Task, book: Snapshot, now: datetime) -> list
     answered = {vote.person for vote in votes} | {seat(vote) for vote in votes}
     found: dict[tuple[str, datetime], Foretold] = {}
     merged: list[Foretold] = []
+    asked = _Asked(intent, book)
     past = _called_for(intent, task)
     for contact in [*past, *outlook(intent, task)]:
         if contact.kind is ContactKind.DEADLINE:
-            merged.append(Foretold(contact, addressed(intent, task, contact.to, book, contact.at)))
+            people = tuple(person for person, _ in asked.at(task, contact))
+            merged.append(Foretold(contact, people))
             continue
         if contact.kind is ContactKind.ESCALATION:  # from then on they may decide
             task = replace(task, escalated=max(task.escalated, contact.number))
-        when = asked_when(intent, task, contact.to, book, contact.at)
+        when = told_when(asked.at(task, contact), intent, task, book, contact.at)
         at_once = tuple(person for person, at in when if at == contact.at and person not in answered)
         if contact not in past and (at_once or not when):
             merged.append(Foretold(contact, at_once))
@@ -117,6 +120,21 @@ def _foretold(intent: Intent, task: Task, book: Snapshot, now: datetime) -> list
     return sorted(
         [*merged, *found.values()], key=lambda one: (one.contact.at, one.contact.kind is ContactKind.DEADLINE)
     )
+
+
+class _Asked:
+    """Whom a contact asks: worked out once for all moments at which the same people are away and on call."""
+
+    def __init__(self, intent: Intent, book: Snapshot) -> None:
+        self._intent = intent
+        self._book = book
+        self._known: dict[Hashable, tuple[tuple[str, bool], ...]] = {}
+
+    def at(self, task: Task, contact: Contact) -> tuple[tuple[str, bool], ...]:
+        key = (contact.to, task.escalated, presence(self._book, contact.at))
+        if key not in self._known:
+            self._known[key] = asked_at(self._intent, task, contact.to, self._book, contact.at)
+        return self._known[key]
 
 
 def _called_for(intent: Intent, task: Task) -> list[Contact]:

@@ -2,7 +2,7 @@
 left hanging.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -190,13 +190,32 @@ def asked_when(
     """Who is asked when these names are, at ``at``, and when each of them is told: whoever is on call at once, others
     when their own working hours begin; at once too where the deadline would come before that.
     """
+    return told_when(asked_at(intent, task, names, book, at), intent, task, book, at)
+
+
+def asked_at(
+    intent: Intent, task: Task, names: Collection[str], book: Snapshot, at: datetime
+) -> tuple[tuple[str, bool], ...]:
+    """Who is asked when these names are, at ``at``, and whether as the one on call."""
     turns = [name for name in names if rotation_of(book, name) is not None]
     on_call = addressed(intent, task, turns, book, at) if turns else ()
+    return tuple((person, person in on_call) for person in addressed(intent, task, names, book, at))
+
+
+def told_when(
+    asked: Collection[tuple[str, bool]], intent: Intent, task: Task, book: Snapshot, at: datetime
+) -> tuple[tuple[str, datetime], ...]:
+    """When each of those who are asked at ``at`` is told."""
     ends = ends_at(intent, task)
     return tuple(
-        (person, at if person in on_call else _told_at(book.people[person], at, ends))
-        for person in addressed(intent, task, names, book, at)
+        (person, at if on_call else _told_at(book.people[person], at, ends)) for person, on_call in asked
     )
+
+
+def presence(book: Snapshot, at: datetime) -> Hashable:
+    """Who is away and who is on call at ``at``: where two moments have the same, the same names ask the same people."""
+    away = [absence_at(person.absences, at) for person in book.people.values() if person.absences]
+    return tuple(away), tuple(team.rotation.began_on(at) for team in book.teams.values() if team.rotation)
 
 
 def _told_at(person: Person, at: datetime, ends: datetime | None) -> datetime:

@@ -1,0 +1,39 @@
+"""What is foretold is what the rules do at each moment: who is on call then, and who stands in for whom."""
+
+from datetime import UTC, date, datetime, timedelta
+
+from signoff.core.people import Absence, Rotation, Team
+from signoff.core.tasks import Stage, TaskSpec
+from signoff.core.timing import Reminders
+from signoff.engine.directory import Snapshot
+from signoff.engine.explain import explain
+from signoff.engine.staffing import asked_when
+from signoff.store.entries import Person, Workspace
+from tests.builders import START, WORKSPACE, Story, approve, gate
+
+DAY = timedelta(days=1)
+
+
+def person(name: str, *absences: Absence) -> Person:
+    email = f"{name}@acme.example"
+    return Person(f"per_{name}", WORKSPACE, email, "", ("approver",), START, absences=absences)
+
+
+def test_each_contact_reaches_whom_it_would_reach_at_its_own_moment() -> None:
+    away = Absence(datetime(2026, 3, 12, tzinfo=UTC), datetime(2026, 3, 14, tzinfo=UTC), "per_eve")
+    people = [person("ann"), person("otto", away), person("eve")]
+    turns = Rotation(("per_ann", "per_otto"), date(2026, 3, 2), zone="Europe/Berlin")
+    book = Snapshot(
+        Workspace(WORKSPACE, "acme", "prod", False, START), {}, {}, {p.id: p for p in people}, {},
+        teams={"oncall": Team("oncall", ("per_ann", "per_otto"), turns)},
+    )  # fmt: skip
+    spec = TaskSpec(stages=(Stage(("team:oncall",)),), remind=Reminders(DAY, DAY, 20))
+    story = Story(gate(approve(task=spec, deadline=30 * DAY)))
+    *reminders, deadline = explain(story.intent, story.task, book, story.now).contacts
+    for told in reminders:
+        at = told.contact.at
+        when = asked_when(story.intent, story.task, told.contact.to, book, at)
+        assert when == tuple((who, at) for who in told.people)
+    reached = list(dict.fromkeys(told.people for told in reminders))
+    assert reached == [("per_ann",), ("per_otto",), ("per_eve",)]
+    assert deadline.people == reminders[0].people == ("per_ann",)

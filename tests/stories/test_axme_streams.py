@@ -26,9 +26,11 @@ def post_path(address: str, since: int = 0, wait_seconds: int = 60, more: str = 
 def held(world: World) -> Iterator[None]:
     """A stream with nothing to say, held for as long as any can be: what is over before it has not been held."""
     stream = Listening(world.live, events_path(world.owner.send_intent(TASK), since=4))
-    yield
-    assert stream.goes_on()
-    stream.close()
+    try:
+        yield
+        assert stream.goes_on()
+    finally:
+        stream.close()
 
 
 def test_a_backlog_is_written_and_the_stream_ends_soon_after(world: World) -> None:

@@ -23,6 +23,7 @@ T = TypeVar("T")
 Json = dict[str, Any]
 
 FRAME = re.compile(r"id: (\d+)\nevent: (\S+)\ndata: (\{.*\})\n\n")
+PING = ": \n\n"
 LAST_FRAME = re.compile(r"event: stream\.timeout\ndata: (\{.*\})\n\n")
 
 
@@ -108,6 +109,7 @@ class Streamed:
     """One stream read to its end: the events it showed, and where it said to go on."""
 
     def __init__(self, text: str) -> None:
+        text = text.replace(PING, "")  # said where nothing else was for a while
         found = list(FRAME.finditer(text))
         last = LAST_FRAME.fullmatch(text, found[-1].end() if found else 0)
         assert last is not None, text
@@ -133,10 +135,11 @@ class Listening:
 
     def event(self) -> str:
         """The name of the next event."""
-        lines: list[str] = []
-        while line := self._answer.readline().decode().rstrip("\n"):
-            lines.append(line)
-        return next(line.removeprefix("event: ") for line in lines if line.startswith("event: "))
+        while not (line := self._answer.readline().decode()).startswith("event: "):
+            assert line, "the stream ended"
+        while self._answer.readline().strip():
+            continue
+        return line.removeprefix("event: ").rstrip("\n")
 
     def goes_on(self) -> bool:
         """Whether the stream has not been ended so far."""

@@ -36,7 +36,7 @@ def test_what_an_address_says_besides_is_heard() -> None:
 
 
 async def test_a_pasted_address_connects(postgres_url: str, clock: FixedClock) -> None:
-    pasted = f"{postgres_url}&channel_binding=prefer&connect_timeout=5&keepalives=1&application_name=pasted"
+    pasted = f"{postgres_url}&channel_binding=prefer&connect_timeout=60&keepalives=1&application_name=pasted"
     store = open_store(pasted.replace("postgresql:", "postgres:"), wall=clock.wall)
     await store.open()
     assert await store.read("select current_setting('application_name')") == [("pasted",)]

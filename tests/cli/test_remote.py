@@ -8,6 +8,7 @@ import pytest
 
 from signoff.cli.audit import broken
 from signoff.cli.failures import Code
+from signoff.cli.policies import explained
 from signoff.cli.watching import ending
 from tests.cli.conftest import Run
 from tests.client.stub import INTENT, Answer, Stub, event, idle, intent, refused
@@ -221,6 +222,40 @@ def test_doctor_says_what_is_wrong_and_what_is_allowed(run: Run, stub: Stub) -> 
         ("warning", "self-approval"),
     ]
     assert run("doctor").exit_code == Code.FAILURE
+
+
+@pytest.mark.parametrize(
+    ("said", "level", "words"),
+    [
+        ({"unlisted_types": "allow"}, "note", "the requester says who decides, or that nobody does"),
+        ({"unlisted_types": "allow", "default_policy": "strict"}, "note", "policy strict; it may ask nobody"),
+        (
+            {"unlisted_types": "gate", "default_policy": "strict"},
+            "ok",
+            "policy strict before any agent works",
+        ),
+        ({"unlisted_types": "refuse"}, "ok", "is refused"),
+        ({"unlisted_types": "allow", "self_approval": True}, "", ""),
+        ({}, "", ""),
+    ],
+)
+def test_doctor_says_who_decides_what_has_no_workflow(
+    run: Run, stub: Stub, said: dict[str, Any], level: str, words: str
+) -> None:
+    me = {"ok": True, "actor": {"kind": "service", "name": "ci"}, "workspace": "w", "organization": "o"}
+    stub.on("GET", "/ready", Answer({"ok": True}))
+    stub.on("GET", "/v1/me", Answer({**me, **said}))
+    found = [c for c in json.loads(run("doctor", "--json").stdout) if c["subject"] == "unlisted types"]
+    assert [(check["level"], words in check["found"]) for check in found] == (
+        [(level, True)] if level else []
+    )
+
+
+def test_an_explanation_says_on_what_ground_the_policy_was_chosen() -> None:
+    assert explained({"policy": "two@1", "because": "amount is above 1000"})[0] == (
+        "policy       two@1, because amount is above 1000"
+    )
+    assert explained({"policy": "two@1"})[0] == "policy       two@1"
 
 
 def sealed(*bodies: dict[str, Any]) -> dict[str, Any]:

@@ -103,6 +103,7 @@ async def test_a_revision_crosses_no_threshold_and_leaves_the_votes_as_they_are(
         assert (task["revision"], task["payload"]) == (1, {"amount": before})
     smaller = await web.post(f"/v1/tasks/{task_id}/revise", {"payload": {"amount": 800}}, "otto")
     assert smaller["task"]["revision"] == 2
+    assert await web.works.findings() == []
     assert await rule(web, task_id) == ONE
 
 

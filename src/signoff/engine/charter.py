@@ -21,7 +21,7 @@ from signoff.core.plan import Plan, refuse_unreached
 from signoff.core.policy import Policy
 from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory, NamedPolicy, Snapshot
-from signoff.engine.governing import default_loosens, refuse_default
+from signoff.engine.governing import governing_loosens, refuse_default
 from signoff.engine.loosening import loosens
 from signoff.engine.meanwhile import read_for
 from signoff.engine.planning import freeze
@@ -86,7 +86,7 @@ class Draft:
             planned
             for planned in self.changed
             if loosens(planned.kind, planned.before, planned.after, self.actor.id)
-            or (planned.kind == "workspace" and default_loosens(self.before, self.book))
+            or governing_loosens(planned.kind, planned.before is None, self.before, self.book)
         ]
 
     def changes(self, confirmed_by: str = "") -> list[DirectoryChange]:

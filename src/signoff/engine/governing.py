@@ -86,7 +86,16 @@ def refuse_default(book: Snapshot) -> None:
         )  # fmt: skip
 
 
-def default_loosens(before: Snapshot, after: Snapshot) -> bool:
+def governing_loosens(kind: str, new: bool, before: Snapshot, after: Snapshot) -> bool:
+    """Whether this change lets requests through that the workspace would have held: a first workflow for a type does,
+    where types without one come under its rules.
+    """
+    if kind == "workflow":
+        return new and before.workspace.says_who_decides
+    return kind == "workspace" and _default_loosens(before, after)
+
+
+def _default_loosens(before: Snapshot, after: Snapshot) -> bool:
     """Whether what requests may say for themselves is judged less strictly after a change of the settings. Without a
     default policy the requester says who decides; only a yes of its own side, or of nobody, is less than that.
     """

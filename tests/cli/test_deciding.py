@@ -90,6 +90,11 @@ def test_a_task_is_explained_handed_over_talked_about_watched_and_taken_back(app
         c["kind"] for c in sh.json("policies", "explain", "prod", "--at", "2026-03-09T09:00:00Z")["contacts"]
     ] == (["reminder"] * 3 + ["deadline"])
     sh("policies", "explain", "nope!", code=Code.NOT_FOUND)
+    sh("tasks", "snooze", intent_id, code=Code.USAGE)
+    assert "put off until" in sh("tasks", "snooze", intent_id, "--for", "2h")
+    assert [one["until"] for one in sh.json("tasks", "get", intent_id)["snoozed"]]
+    assert "taken up again" in sh("tasks", "wake", intent_id)
+    assert not sh.json("tasks", "get", intent_id).get("snoozed")
     sh("tasks", "delegate", intent_id, "bob@acme.example")
     sh("tasks", "comment", intent_id, "why now?")
     sh("tasks", "reassign", intent_id, "team:sre")

@@ -72,6 +72,15 @@ class Life(RuleBasedStateMachine):
         for sealed in change.facts:
             assert sealed.fact.at >= before.updated_at
 
+    @rule(actor=st.sampled_from(ACTORS), length=st.integers(1, 600))
+    def snooze(self, actor: Actor, length: int) -> None:
+        if self.story is not None:
+            self.attempt(c.Snooze(self.story.intent.updated_at + minutes(length)), actor)
+
+    @rule(actor=st.sampled_from(ACTORS))
+    def wake(self, actor: Actor) -> None:
+        self.attempt(c.Wake(), actor)
+
     @rule(actor=st.sampled_from(ACTORS), lease=st.integers(1, 30))
     def claim(self, actor: Actor, lease: int) -> None:
         self.attempt(c.Claim("worker", minutes(lease)), actor)

@@ -26,7 +26,11 @@ BERLIN = Hours("Europe/Berlin", start=time(9), end=time(17))
 NEW_YORK = Hours("America/New_York", start=time(9), end=time(17))
 HOUR = timedelta(hours=1)
 OTHER = Actor(ActorKind.SERVICE, "sa_ci", WORKSPACE, sponsors=("per_else",))
-SUBJECTS = {"A decision is needed": "opening", "Escalated to you": "escalation"}
+SUBJECTS = {
+    "A decision is needed": "opening",
+    "Escalated to you": "escalation",
+    "You put this off until now": "snooze_over",
+}
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ import click
 
 from signoff.cli.arguments import short_id
 from signoff.cli.commands import RemoteCommand
+from signoff.cli.failures import Code, Stop
 from signoff.cli.output import Column, as_moment, column, moment
 from signoff.cli.session import Remote
 from signoff.cli.visible import visible
@@ -19,7 +20,7 @@ FIELDS: Final = (
     "allowed_outcomes", "form_schema", "comment_required", "evidence_required", "payload", "previous_results",
     "requester", "approvers", "opened_at", "due_at", "next_reminder_at", "escalation_at", "reminders_sent",
     "revision", "digest", "votes", "stage", "stages", "taken_by", "outcome", "ending", "decided_at", "decided_by",
-    "decided_by_name", "via", "on_silence",
+    "decided_by_name", "snoozed", "comments", "via", "on_silence",
 )  # fmt: skip
 _MESSAGE: Final = (
     "message_id", "task_id", "kind", "person", "name", "channel", "target", "state", "summary", "attempts", "reference",
@@ -53,6 +54,31 @@ def reassign(session: Remote, task: str, to: tuple[str, ...], comment: str | Non
     """Ask others instead: people, team:NAME, role:NAME. Only owners and admins may."""
     after = session.client.desk.reassign(session.task_id(task), to, comment)
     session.out.one(after, "task_id", [visible(f"asked {', '.join(to)}: {after.get('title')}")])
+
+
+@click.command("snooze", cls=RemoteCommand, fields=FIELDS)
+@click.argument("task")
+@click.option("--until", metavar="WHEN", help="A moment, such as 2026-03-02T09:00+01:00.")
+@click.option("--for", "lasts", metavar="DURATION", help="How long: 90m, 2h, 1d.")
+@click.pass_obj
+def snooze(session: Remote, task: str, until: str | None, lasts: str | None) -> None:
+    """Put off your own copy of a task: no reminder reaches you until then. Deadline and escalation go on."""
+    if (until is None) == (lasts is None):
+        raise Stop(Code.USAGE, "Say until when.", hint="Pass --until WHEN or --for DURATION.")
+    after = session.client.desk.snooze(session.task_id(task), until, lasts)
+    me = session.client.me().actor.id
+    ends = [as_moment(one["until"]) for one in after.get("snoozed") or () if one["person"] == me]
+    said = f"put off until {session.out.cell(ends[0])}" if ends else "put off"
+    session.out.one(after, "task_id", [visible(f"{said}: {after.get('title')}")])
+
+
+@click.command("wake", cls=RemoteCommand, fields=FIELDS)
+@click.argument("task")
+@click.pass_obj
+def wake(session: Remote, task: str) -> None:
+    """Take up again what you had put off."""
+    after = session.client.desk.wake(session.task_id(task))
+    session.out.one(after, "task_id", [visible(f"taken up again: {after.get('title')}")])
 
 
 @click.command("comment", cls=RemoteCommand, fields=FIELDS)

@@ -8,7 +8,7 @@ import click
 
 from signoff.cli.arguments import form_data, short_id
 from signoff.cli.commands import RemoteCommand
-from signoff.cli.desk import FIELDS, comment, delegate, messages, reassign, watch, withdraw
+from signoff.cli.desk import FIELDS, comment, delegate, messages, reassign, snooze, wake, watch, withdraw
 from signoff.cli.documents import Document, read_inline
 from signoff.cli.failures import Code, Stop
 from signoff.cli.output import Column, Output, as_moment, block, column, moment, utc
@@ -25,7 +25,7 @@ def tasks() -> None:
     """See and answer what waits for a person."""
 
 
-for _act in (delegate, reassign, comment, withdraw, messages, watch):
+for _act in (delegate, reassign, snooze, wake, comment, withdraw, messages, watch):
     tasks.add_command(_act)
 
 

@@ -103,7 +103,7 @@ def channels() -> Call[list[Json]]:
 
 
 def act(task_id: str, verb: str, body: Mapping[str, Any]) -> Call[Json]:
-    """delegate, reassign, take, release, comment, revise: the task after it; withdraw: the intent."""
+    """delegate, reassign, take, release, snooze, wake, comment, revise: the task after it; withdraw: the intent."""
     name = "intent" if verb == "withdraw" else "task"
     return _write("POST", f"/v1/tasks/{one_segment(task_id)}/{verb}", name, body)
 
@@ -211,6 +211,14 @@ class Desk:
         """Say that one is looking at it, or (free) not any more."""
         return self._run(act(task_id, "release" if free else "take", {}))
 
+    def snooze(self, task_id: str, until: str | None = None, lasts: str | None = None) -> Json:
+        """Put off one's own copy: until a moment (RFC 3339), or for so long (``2h``)."""
+        return self._run(act(task_id, "snooze", {"until": until, "for": lasts}))
+
+    def wake(self, task_id: str) -> Json:
+        """Take that back."""
+        return self._run(act(task_id, "wake", {}))
+
     def comment(self, task_id: str, text: str) -> Json:
         """Ask a question or say something without answering; who requested it is told, and may reply the same way."""
         return self._run(act(task_id, "comment", {"comment": text}))
@@ -305,6 +313,12 @@ class AsyncDesk:
 
     async def take(self, task_id: str, free: bool = False) -> Json:
         return _bare(await self._run(act(task_id, "release" if free else "take", {})))
+
+    async def snooze(self, task_id: str, until: str | None = None, lasts: str | None = None) -> Json:
+        return _bare(await self._run(act(task_id, "snooze", {"until": until, "for": lasts})))
+
+    async def wake(self, task_id: str) -> Json:
+        return _bare(await self._run(act(task_id, "wake", {})))
 
     async def comment(self, task_id: str, text: str) -> Json:
         return _bare(await self._run(act(task_id, "comment", {"comment": text})))

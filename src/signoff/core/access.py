@@ -58,7 +58,16 @@ def may(actor: Actor, command: c.Command, intent: Intent | None) -> None:
     if not may_see(actor, intent):
         raise NotFound("intent_not_found", f"There is no intent {intent.id}.")
     match command:
-        case c.Answer() | c.Delegate() | c.Reassign() | c.Take() | c.Remark() | c.Revise():
+        case (
+            c.Answer()
+            | c.Delegate()
+            | c.Reassign()
+            | c.Take()
+            | c.Snooze()
+            | c.Wake()
+            | c.Remark()
+            | c.Revise()
+        ):
             _may_answer(actor, command, intent)
         case c.Claim() | c.Renew() | c.Release() | c.Report() | c.Progress():
             _may_act_as_agent(actor, getattr(command, "visit", 0), intent)

@@ -8,7 +8,7 @@ from typing import Any
 
 from signoff.core import commands as c
 from signoff.core import events as e
-from signoff.core import steps
+from signoff.core import snoozing, steps
 from signoff.core.choosing import refuse_other_choice
 from signoff.core.envelope import envelope_digest
 from signoff.core.errors import Conflict, Forbidden, Invalid
@@ -140,6 +140,16 @@ def take(book: Ledger, command: c.Take) -> None:
     person = "" if command.free else book.actor.id
     if task.taken_by != person:
         book.add(e.Taken(task.visit, person))
+
+
+def snooze(book: Ledger, command: c.Snooze) -> None:
+    task, _ = open_task(book, command.visit)
+    snoozing.snooze(book, task, command)
+
+
+def wake(book: Ledger, command: c.Wake) -> None:
+    task, _ = open_task(book, command.visit)
+    snoozing.wake(book, task)
 
 
 def remark(book: Ledger, command: c.Remark) -> None:

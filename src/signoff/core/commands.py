@@ -109,6 +109,19 @@ class Take(msgspec.Struct, frozen=True):
     free: bool = False
 
 
+class Snooze(msgspec.Struct, frozen=True):
+    """Put off one's own copy of the task: no reminder reaches one until then."""
+
+    until: datetime
+    visit: int = 0
+
+
+class Wake(msgspec.Struct, frozen=True):
+    """Take that back."""
+
+    visit: int = 0
+
+
 class Remark(msgspec.Struct, frozen=True):
     """Say something about the task without answering it."""
 
@@ -187,6 +200,8 @@ Command = (
     | Delegate
     | Reassign
     | Take
+    | Snooze
+    | Wake
     | Remark
     | Revise
     | Unreachable

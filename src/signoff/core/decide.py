@@ -19,7 +19,9 @@ from signoff.core.tasks import Ending, Sign, TaskSpec, check_answer
 from signoff.core.ticking import lapse, tick
 
 _ANY: Final = frozenset({c.Resolve, c.Cancel, c.Patch, c.Tick})
-_PERSON: Final = frozenset({c.Answer, c.Delegate, c.Reassign, c.Take, c.Remark, c.Revise, c.Unreachable})
+_PERSON: Final = frozenset(
+    {c.Answer, c.Delegate, c.Reassign, c.Take, c.Snooze, c.Wake, c.Remark, c.Revise, c.Unreachable}
+)
 _AGENT: Final = frozenset({c.Claim, c.Renew, c.Release, c.Report, c.Accept, c.Miss, c.Progress})
 
 ALLOWED: Final[dict[Status, frozenset[type]]] = {
@@ -250,6 +252,8 @@ _RULES: Final[dict[type, Callable[[Ledger, Any], None]]] = {
     c.Delegate: answering.delegate,
     c.Reassign: answering.reassign,
     c.Take: answering.take,
+    c.Snooze: answering.snooze,
+    c.Wake: answering.wake,
     c.Remark: answering.remark,
     c.Revise: answering.revise,
     c.Unreachable: answering.unreachable,

@@ -152,6 +152,20 @@ class Taken(Event, frozen=True, tag="taken"):
     person: str = ""
 
 
+class Snoozed(Event, frozen=True, tag="snoozed"):
+    """Whoever did this is not reminded until then; deadline, escalation and everybody else go on."""
+
+    visit: int
+    until: datetime
+
+
+class Woken(Event, frozen=True, tag="woken"):
+    """A snooze is over: its time has come, or the person took it back."""
+
+    visit: int
+    person: str
+
+
 class Remarked(Event, frozen=True, tag="remarked"):
     """Somebody said something about the task; the words are in the note."""
 
@@ -241,7 +255,7 @@ AnyEvent = (
     Created | Delivered | Claimed | Renewed | Released | Accepted | Lapsed | Reported | TaskOpened | Reminded
     | Escalated | Answered | Decided | Delayed | Elapsed | Notified | StepTimedOut | Progressed | Patched
     | Completed | Failed | Canceled | TimedOut | StagePassed | Delegated | Reassigned | Taken | Remarked | Revised
-    | Undelivered
+    | Undelivered | Snoozed | Woken
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from signoff.core import events as e
-from signoff.core.model import Delay, Delivery, HandOver, Hold, Intent, Status, Task, Waiting
+from signoff.core.model import Delay, Delivery, HandOver, Hold, Intent, Snoozing, Status, Task, Waiting
 from signoff.core.plan import Plan
 from signoff.core.tasks import ENDING_OF, Vote
 
@@ -214,7 +214,12 @@ def _answered(event: e.Answered, intent: Intent, fact: e.Fact) -> Changes:
         for_names=event.for_names,
     )
     kept = tuple(v for v in task.votes if (v.person, v.at_stage) != (vote.person, vote.at_stage))
-    return {"open": replace(task, votes=(*kept, vote))}
+    return {"open": replace(task, votes=(*kept, vote), snoozes=_others(task, vote.person))}
+
+
+def _others(task: Task, person: str) -> tuple[Snoozing, ...]:
+    """The snoozes of everybody else."""
+    return tuple(one for one in task.snoozes if one.person != person)
 
 
 def _to_task(intent: Intent, **changes: Any) -> Changes:
@@ -225,7 +230,7 @@ def _to_task(intent: Intent, **changes: Any) -> Changes:
 def _stage_passed(event: e.StagePassed, intent: Intent, fact: e.Fact) -> Changes:
     return _to_task(
         intent, stage=event.stage, stage_at=fact.at, assigned=(), roster={}, handed_over=(), taken_by="",
-        reminded=0, reminded_at=None, escalated=0, reached_at=(),
+        reminded=0, reminded_at=None, escalated=0, reached_at=(), snoozes=(),
     )  # fmt: skip
 
 
@@ -233,17 +238,34 @@ def _stage_passed(event: e.StagePassed, intent: Intent, fact: e.Fact) -> Changes
 def _delegated(event: e.Delegated, intent: Intent, fact: e.Fact) -> Changes:
     given = HandOver(event.giver, event.taker, event.names)
     before = tuple(h for h in _task(intent).handed_over if h.giver != event.giver)
-    return _to_task(intent, handed_over=(*before, given))
+    return _to_task(intent, handed_over=(*before, given), snoozes=_others(_task(intent), fact.actor.id))
 
 
 @_on(e.Reassigned)
 def _reassigned(event: e.Reassigned, intent: Intent, fact: e.Fact) -> Changes:
-    return _to_task(intent, assigned=event.to, roster=event.roster, handed_over=(), taken_by="")
+    return _to_task(intent, assigned=event.to, roster=event.roster, handed_over=(), taken_by="", snoozes=())
 
 
 @_on(e.Taken)
 def _taken(event: e.Taken, intent: Intent, fact: e.Fact) -> Changes:
     return _to_task(intent, taken_by=event.person)
+
+
+@_on(e.Snoozed)
+def _snoozed(event: e.Snoozed, intent: Intent, fact: e.Fact) -> Changes:
+    mine = Snoozing(fact.actor.id, fact.at, event.until)
+    return _to_task(intent, snoozes=(*_others(_task(intent), mine.person), mine))
+
+
+@_on(e.Woken)
+def _woken(event: e.Woken, intent: Intent, fact: e.Fact) -> Changes:
+    task = _task(intent)
+    others = _others(task, event.person)
+    if fact.actor.id == event.person:
+        return _to_task(intent, snoozes=others)
+    # Kept, so that what fell due until then is known not to be said beside the news that it is over.
+    mine = (replace(one, until=fact.at, over=True) for one in task.snoozes if one.person == event.person)
+    return _to_task(intent, snoozes=(*others, *mine))
 
 
 @_on(e.Remarked)
@@ -265,6 +287,7 @@ def _revised(event: e.Revised, intent: Intent, fact: e.Fact) -> Changes:
         before, revision=event.revision, digest=event.digest, votes=(), stage=0, stage_at=fact.at, taken_by="",
         assigned=before.assigned if first else (), roster=before.roster if first else {},
         handed_over=before.handed_over if first else (), reminded=0, reminded_at=None, escalated=0, reached_at=(),
+        snoozes=(),
     )  # fmt: skip
     editors = intent.editors if fact.actor.id in intent.editors else (*intent.editors, fact.actor.id)
     return {

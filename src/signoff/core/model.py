@@ -141,6 +141,15 @@ class HandOver(msgspec.Struct, frozen=True, omit_defaults=True):
     names: frozenset[str] = frozenset()
 
 
+class Snoozing(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A person has put a task off, at ``since``, until then. ``over``: its time has come."""
+
+    person: str
+    since: datetime
+    until: datetime
+    over: bool = False
+
+
 class Task(msgspec.Struct, frozen=True, omit_defaults=True, tag="human"):
     """An open human step: the spec stands in the plan, here is what happened to it so far. ``assigned``: who is asked
     instead at this stage; ``roster``: who was in its teams and roles then; ``reached_at``: when each rung was reached.
@@ -163,6 +172,7 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True, tag="human"):
     reminded_at: datetime | None = None
     escalated: int = 0
     reached_at: tuple[datetime, ...] = ()
+    snoozes: tuple[Snoozing, ...] = ()
 
 
 class Delay(msgspec.Struct, frozen=True, omit_defaults=True, tag="delay"):

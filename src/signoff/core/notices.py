@@ -25,6 +25,7 @@ class NoticeKind(StrEnum):
     REVISED = "task.revised"
     CHANGED = "task.changed"
     REMARKED = "task.commented"
+    SNOOZE_OVER = "task.snooze_over"
     DECIDED = "task.decided"
     MESSAGE = "message"
     FINISHED = "intent.finished"
@@ -65,7 +66,7 @@ class Notice(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 _TELLING: Final = frozenset(
-    {e.TaskOpened, e.StagePassed, e.Delegated, e.Reassigned, e.Reminded, e.Escalated, e.Revised, e.Remarked,
+    {e.TaskOpened, e.StagePassed, e.Delegated, e.Reassigned, e.Reminded, e.Escalated, e.Revised, e.Remarked, e.Woken,
      e.Decided, e.Notified, e.Delivered, e.Completed, e.Failed, e.Canceled, e.TimedOut}
 )  # fmt: skip
 
@@ -108,14 +109,13 @@ def _fields(before: Intent | None, fact: e.Fact, after: Intent) -> dict[str, Any
             return _asked(NoticeKind.TASK_OPENED, after) | {"to": event.to}
         case e.Reminded() as event:
             return _asked(NoticeKind.REMINDER, after) | {"number": event.number}
+        case e.Woken(person=person):  # whoever took it back knows
+            own = fact.actor.id == person
+            return None if own else _asked(NoticeKind.SNOOZE_OVER, after) | {"to": (person,)}
         case e.Escalated() as event:
             return _asked(NoticeKind.ESCALATED, after) | {"to": event.to, "number": event.level}
         case e.Revised():
-            held = before.open if before else None
-            votes = held.votes if isinstance(held, Task) else ()
-            return _asked(NoticeKind.REVISED, after) | {
-                "voided": tuple(dict.fromkeys(v.person for v in votes))
-            }
+            return _asked(NoticeKind.REVISED, after) | {"voided": _voters(before)}
         case e.Decided() as event:
             asked = _asked(NoticeKind.DECIDED, before) if before and isinstance(before.open, Task) else {}
             return asked | {
@@ -136,6 +136,11 @@ def _fields(before: Intent | None, fact: e.Fact, after: Intent) -> dict[str, Any
         case e.Completed() | e.Failed() | e.Canceled() | e.TimedOut():
             return {"kind": NoticeKind.FINISHED, "status": after.status.value, "outcome": after.outcome}
     return None
+
+
+def _voters(before: Intent | None) -> tuple[str, ...]:
+    task = before.open if before else None
+    return tuple(dict.fromkeys(vote.person for vote in task.votes)) if isinstance(task, Task) else ()
 
 
 def _asked(kind: NoticeKind, intent: Intent) -> dict[str, Any]:

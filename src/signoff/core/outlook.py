@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from signoff.core.model import Intent, Task
 from signoff.core.notices import told
+from signoff.core.snoozed import ending
 from signoff.core.wake import ends_at, escalation_at, reminder_at, spec_of
 
 MOST: Final = 1100  # more than a policy can hold: 1000 reminders and 20 escalations
@@ -21,6 +22,7 @@ class ContactKind(StrEnum):
     OPENING = "opening"
     REMINDER = "reminder"
     ESCALATION = "escalation"
+    SNOOZE_OVER = "snooze_over"
     DEADLINE = "deadline"
 
 
@@ -50,6 +52,8 @@ def outlook(intent: Intent, task: Task) -> list[Contact]:
             number = task.reminded + 1
             found.append(Contact(ContactKind.REMINDER, at, number, told(spec, task)))
             task = replace(task, reminded=number, reminded_at=at)
+    found += [Contact(ContactKind.SNOOZE_OVER, one.until, 1, (one.person,)) for one in ending(task)]
+    found.sort(key=lambda contact: contact.at)
     if ends is not None:
         found.append(Contact(ContactKind.DEADLINE, ends, 1, told(spec, task)))
     return found

@@ -12,6 +12,7 @@ from signoff.core import steps
 from signoff.core.ledger import Ledger
 from signoff.core.model import Delay, Delivery, Fault, Task
 from signoff.core.plan import AgentStep
+from signoff.core.snoozed import ending
 from signoff.core.tasks import Ending, Sign
 from signoff.core.timing import PUSH_BACKOFF
 from signoff.core.wake import escalation_at, reminder_at, spec_of, wake_at
@@ -61,6 +62,8 @@ def _happen_to_task(book: Ledger, task: Task) -> None:
     intent = book.intent
     if _past(task.deadline_at, book.now):
         steps.time_out(book, intent.plan.by_id[task.step])
+    elif over := next((one for one in ending(task) if one.until <= book.now), None):
+        book.add(e.Woken(task.visit, over.person))
     elif _past(escalation_at(intent, task), book.now):
         rung = spec_of(intent, task).escalate[task.escalated]
         book.add(e.Escalated(task.visit, task.escalated + 1, rung.to))

@@ -6,6 +6,7 @@ from datetime import datetime
 from signoff.core.hours import later
 from signoff.core.model import Delay, Delivery, Intent, Task
 from signoff.core.plan import HumanStep
+from signoff.core.snoozed import ending
 from signoff.core.tasks import TaskSpec
 
 
@@ -53,6 +54,7 @@ def deadlines(intent: Intent) -> Iterator[datetime]:
             moments = (delivery.lease_until, delivery.retry_at, delivery.deadline_at)
         case Task() as task:
             moments = (reminder_at(intent, task), escalation_at(intent, task), task.deadline_at)
+            yield from (one.until for one in ending(task))
         case Delay() as delay:
             moments = (delay.until, None, None)
         case None:

@@ -10,10 +10,11 @@ from msgspec import Struct
 
 from signoff.core.model import Intent, Task
 from signoff.core.notices import Notice, NoticeKind, told
+from signoff.core.snoozed import quiet
 from signoff.core.standing import requesters_side
 from signoff.core.wake import began_at, spec_of
 from signoff.engine.directory import Snapshot
-from signoff.engine.staffing import addressed, asked_when, recipients
+from signoff.engine.staffing import addressed, asked_when, may_still, recipients
 from signoff.notify.letter import ASKING
 from signoff.store.entries import Person
 
@@ -60,7 +61,7 @@ def audience(
         return [
             Recipient(person, ways(book.people[person], reach), later=moment if moment > at else None)
             for person, moment in _asked_when(notice, intent, task, book)
-            if person not in answered
+            if person not in answered and not _put_off(notice, task, person, moment)
         ]
     if (
         notice.kind is NoticeKind.REMARKED
@@ -77,6 +78,13 @@ def audience(
     return before + asked([person for person in sorted(requesters_side(intent)) if person not in known])
 
 
+def _put_off(notice: Notice, task: Task, person: str, told_at: datetime) -> bool:
+    if notice.kind is NoticeKind.SNOOZE_OVER:
+        return False
+    reminder = notice.kind is NoticeKind.REMINDER
+    return quiet(task, person, reminder=reminder, called_at=notice.at, told_at=told_at)
+
+
 def _sent_before(sent: Told, book: Snapshot, reach: Mapping[str, Mapping[str, str]]) -> list[Recipient]:
     """Who was asked hears of the end by the way by which they were."""
     return [
@@ -88,6 +96,8 @@ def _sent_before(sent: Told, book: Snapshot, reach: Mapping[str, Mapping[str, st
 
 def _asked_when(notice: Notice, intent: Intent, task: Task, book: Snapshot) -> Sequence[tuple[str, datetime]]:
     """What the policy sends by itself waits for working hours; whom somebody hands the task to hears of it at once."""
+    if notice.kind is NoticeKind.SNOOZE_OVER:
+        return [(person, notice.at) for person in may_still(intent, task, notice.to, book, notice.at)]
     by_hand = notice.kind is NoticeKind.TASK_OPENED and notice.at != began_at(task)
     if by_hand:
         return [(person, notice.at) for person in addressed(intent, task, notice.to, book, notice.at)]

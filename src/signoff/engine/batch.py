@@ -10,7 +10,17 @@ import msgspec
 from signoff.core.advance import Change, advance
 from signoff.core.commands import Command, Tick
 from signoff.core.errors import Conflict, NotFound
-from signoff.core.events import Decided, Delegated, Escalated, Reassigned, Revised, StagePassed, TaskOpened
+from signoff.core.events import (
+    Decided,
+    Delegated,
+    Escalated,
+    Reassigned,
+    Revised,
+    Snoozed,
+    StagePassed,
+    TaskOpened,
+    Woken,
+)
 from signoff.core.ids import uuid7
 from signoff.core.model import Actor, Delivery, Hold, Intent
 from signoff.core.notices import Notice
@@ -28,7 +38,17 @@ from signoff.store.work import (
 )
 
 # After these a list of tasks is not what it was.
-_TASK_EVENTS: Final = (TaskOpened, StagePassed, Delegated, Reassigned, Escalated, Revised, Decided)
+_TASK_EVENTS: Final = (
+    TaskOpened,
+    StagePassed,
+    Delegated,
+    Reassigned,
+    Escalated,
+    Revised,
+    Decided,
+    Snoozed,
+    Woken,
+)
 _NOTICE: Final = msgspec.json.Encoder()
 
 

@@ -62,7 +62,7 @@ class Channels(msgspec.Struct, frozen=True):
         if notice.kind is NoticeKind.PUSH:
             return [(PUSH, notice.to[0])]
         ways: list[tuple[str, str]] = []
-        if notice.kind is NoticeKind.CHANGED:  # services have heard of the revision as such
+        if notice.kind in (NoticeKind.CHANGED, NoticeKind.SNOOZE_OVER):  # some people's own matter
             return [(PEOPLE, "")] if self.personal else []
         if self.webhook.url:
             ways.append((WEBHOOK, shown_url(self.webhook.url)))

@@ -2,7 +2,7 @@
 voted and is next, whom time will contact when, what follows silence. Told by the rules that then do it.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -16,11 +16,22 @@ from signoff.core.outlook import Contact, ContactKind, outlook
 from signoff.core.plan import HumanStep, Plan
 from signoff.core.policy import applied
 from signoff.core.quorum import counts, needed, seat
+from signoff.core.snoozed import quiet
 from signoff.core.standing import DECIDING_PARTIES, asked, requesters_side, standing
 from signoff.core.tasks import Sign, Stage, TaskSpec, Vote
 from signoff.core.wake import began_at, spec_of
 from signoff.engine.directory import NamedPolicy, Snapshot
-from signoff.engine.staffing import addressed, asked_at, barred_from, called, presence, roster_of, told_when
+from signoff.engine.staffing import (
+    addressed,
+    asked_at,
+    asked_when,
+    barred_from,
+    called,
+    may_still,
+    presence,
+    roster_of,
+    told_when,
+)
 
 STEP: Final = "approve"
 
@@ -108,12 +119,19 @@ def _foretold(intent: Intent, task: Task, book: Snapshot, now: datetime) -> list
             continue
         if contact.kind is ContactKind.ESCALATION:  # from then on they may decide
             task = replace(task, escalated=max(task.escalated, contact.number))
+        if contact.kind is ContactKind.SNOOZE_OVER:
+            people = [
+                one for one in may_still(intent, task, contact.to, book, contact.at) if one not in answered
+            ]
+            merged += [Foretold(contact, tuple(people))] if people else []
+            continue
         when = told_when(asked.at(task, contact), intent, task, book, contact.at)
-        at_once = tuple(person for person, at in when if at == contact.at and person not in answered)
+        silent = {*answered, *_put_off(contact, task, when)}
+        at_once = tuple(person for person, at in when if at == contact.at and person not in silent)
         if contact not in past and (at_once or not when):
             merged.append(Foretold(contact, at_once))
         for person, at in when:
-            if at > max(contact.at, now) and person not in answered:
+            if at > max(contact.at, now) and person not in silent:
                 hours = book.people[person].hours
                 later = Foretold(replace(contact, at=at), (person,), hours.zone if hours else "")
                 found.setdefault((person, at), later)
@@ -135,6 +153,26 @@ class _Asked:
         if key not in self._known:
             self._known[key] = asked_at(self._intent, task, contact.to, self._book, contact.at)
         return self._known[key]
+
+
+def _put_off(contact: Contact, task: Task, when: Sequence[tuple[str, datetime]]) -> set[str]:
+    """Those whom it would reach while they have put the task off."""
+    reminder = contact.kind is ContactKind.REMINDER
+    return {
+        person
+        for person, at in when
+        if quiet(task, person, reminder=reminder, called_at=contact.at, told_at=at)
+    }
+
+
+def waits_for(intent: Intent, task: Task, book: Snapshot, person: str, now: datetime) -> Contact | None:
+    """What was called for first, waited for the person's working hours until now, and is to be said."""
+    for contact in _called_for(intent, task):
+        when = asked_when(intent, task, contact.to, book, contact.at)
+        waited = any(one == person and contact.at < at <= now for one, at in when)
+        if waited and person not in _put_off(contact, task, when):
+            return contact
+    return None
 
 
 def _called_for(intent: Intent, task: Task) -> list[Contact]:

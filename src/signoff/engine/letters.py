@@ -248,6 +248,8 @@ class Writer:
         match self._notice.kind:
             case NoticeKind.REMINDER:
                 return f"Reminder {self._notice.number}: a decision is still needed"
+            case NoticeKind.SNOOZE_OVER:
+                return "You put this off until now: a decision is still needed"
             case NoticeKind.ESCALATED:
                 return "Escalated to you: a decision is needed"
             case NoticeKind.REVISED:

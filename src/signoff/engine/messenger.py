@@ -17,14 +17,17 @@ from signoff.core.commands import Unreachable
 from signoff.core.errors import Busy, NotFound, Refused
 from signoff.core.events import Answered, Fact, Remarked
 from signoff.core.ids import visit_ref
-from signoff.core.model import Task, system
+from signoff.core.model import Intent, Task, system
 from signoff.core.notices import Notice, NoticeKind
+from signoff.core.outlook import ContactKind
+from signoff.core.snoozed import quiet, snooze_of
 from signoff.core.timing import Backoff
 from signoff.core.wake import began_at
 from signoff.engine.audience import EMAIL, Recipient, Told, audience, current, email_of, unheard, ways
 from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory, Snapshot
 from signoff.engine.engine import Engine
+from signoff.engine.explain import waits_for
 from signoff.engine.jobs import Once
 from signoff.engine.letters import Writer
 from signoff.engine.sessions import TASK_LINK, Sessions
@@ -44,6 +47,10 @@ _BACKOFF: Final = Backoff(
 _ATTEMPTS: Final = 16  # about two days: a mail server may be down over a weekend's day
 _PATIENCE: Final = 5  # attempts, where the person has another channel: a quarter of an hour
 _MOMENT: Final = timedelta(seconds=1)
+_SAID_OF: Final = {
+    ContactKind.OPENING: NoticeKind.TASK_OPENED, ContactKind.REMINDER: NoticeKind.REMINDER,
+    ContactKind.ESCALATION: NoticeKind.ESCALATED,
+}  # fmt: skip
 _NOTICE = msgspec.json.Decoder(Notice)
 
 Reach = Mapping[str, Mapping[str, str]]
@@ -198,6 +205,11 @@ class Messenger:
         about_now = notice.kind in ASKING or notice.kind is NoticeKind.CHANGED
         if earlier is None or (about_now and not current(notice, stored.intent, row.target)):
             return None
+        if notice.kind in ASKING:
+            as_asked = self._for_whoever_put_it_off(row, notice, stored.intent, book)
+            if as_asked is None:
+                return None
+            notice = as_asked
         to = await self._address(book, row.channel, row.target)
         if not to:
             raise NotSent(f"there is no {row.channel} address any more", permanent=True)
@@ -205,6 +217,20 @@ class Messenger:
         writer = Writer(row, notice, stored, book, self._base_url(), await self._answers(notice))
         letter = writer.letter(row.target, to, link, earlier, self._clock.now())
         return await channel.deliver(letter), to
+
+    def _for_whoever_put_it_off(
+        self, row: Outgoing, notice: Notice, intent: Intent, book: Snapshot
+    ) -> Notice | None:
+        """What is still to be said to a person who may have put the task off; None for nothing."""
+        task, person = intent.open, row.target
+        if not isinstance(task, Task) or not snooze_of(task, person) or notice.kind is NoticeKind.SNOOZE_OVER:
+            return notice
+        if row.id != _id(row.intent, row.seq, person, row.channel):  # it waited for their working hours
+            due = waits_for(intent, task, book, person, self._clock.now())
+            return replace(notice, kind=_SAID_OF[due.kind], number=due.number) if due else None
+        reminder = notice.kind is NoticeKind.REMINDER
+        put_off = quiet(task, person, reminder=reminder, called_at=notice.at, told_at=notice.at)
+        return None if put_off else notice
 
     async def _earlier(self, row: Outgoing, notice: Notice) -> tuple[str, ...] | None:
         """References of the person's former messages in this channel; None when news is for who was never asked."""

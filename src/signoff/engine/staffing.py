@@ -184,6 +184,14 @@ def addressed(
     return tuple(dict.fromkeys((*found, *more)))
 
 
+def may_still(intent: Intent, task: Task, people: Collection[str], book: Snapshot, at: datetime) -> list[str]:
+    """Those of these people who may answer at ``at``."""
+    actors = [(person, book.actor(person, at)) for person in people]
+    return [
+        person for person, actor in actors if actor is not None and standing(actor, intent, task) is not None
+    ]
+
+
 def asked_when(
     intent: Intent, task: Task, names: Collection[str], book: Snapshot, at: datetime
 ) -> tuple[tuple[str, datetime], ...]:

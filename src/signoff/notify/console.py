@@ -15,7 +15,7 @@ from signoff.notify.message import render
 log = logging.getLogger("signoff.console")
 
 _LONGEST: Final = 200
-_SILENT: Final = frozenset({NoticeKind.CHANGED, NoticeKind.FINISHED, NoticeKind.PUSH})
+_SILENT: Final = frozenset({NoticeKind.CHANGED, NoticeKind.SNOOZE_OVER, NoticeKind.FINISHED, NoticeKind.PUSH})
 
 
 class Console:

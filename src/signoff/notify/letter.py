@@ -74,4 +74,12 @@ class Letter(Struct, frozen=True, kw_only=True):
         return f"Not shown here: {' and '.join(parts)}. The page has all of it." if parts else ""
 
 
-ASKING = frozenset({NoticeKind.TASK_OPENED, NoticeKind.REMINDER, NoticeKind.ESCALATED, NoticeKind.REVISED})
+ASKING = frozenset(
+    {
+        NoticeKind.TASK_OPENED,
+        NoticeKind.REMINDER,
+        NoticeKind.ESCALATED,
+        NoticeKind.REVISED,
+        NoticeKind.SNOOZE_OVER,
+    }
+)

@@ -14,6 +14,7 @@ _TITLES: Final = {
     NoticeKind.REMINDER: "Reminder {number}, still waiting: {title}",
     NoticeKind.ESCALATED: "Escalated, still waiting: {title}",
     NoticeKind.REVISED: "Changed, to be decided anew: {title}",
+    NoticeKind.SNOOZE_OVER: "Put off until now: {title}",
     NoticeKind.REMARKED: "Question or comment: {title}",
     NoticeKind.CHANGED: "Changed: {title}",
     NoticeKind.DECIDED: "{ended}: {title}",

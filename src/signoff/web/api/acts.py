@@ -2,11 +2,14 @@
 withdraw; and what it will lead to. Every act is one command through the same door as an answer.
 """
 
+from datetime import UTC
+
 import msgspec
 
 from signoff.core.advance import Change
-from signoff.core.commands import Cancel, Command, Delegate, Reassign, Remark, Revise, Take
-from signoff.core.errors import Conflict, Forbidden
+from signoff.core.commands import Cancel, Command, Delegate, Reassign, Remark, Revise, Snooze, Take, Wake
+from signoff.core.durations import parse_duration
+from signoff.core.errors import Conflict, Forbidden, Invalid
 from signoff.core.ids import visit_ref
 from signoff.core.model import ActorKind, Task
 from signoff.engine.explain import explain as explained
@@ -47,6 +50,32 @@ async def release(call: Call) -> bytes:
     body = strict.parse_object(call.body)
     bodies.convert(p.Say, body.value)
     return await _act(call, Take(free=True), body)
+
+
+async def snooze(call: Call) -> bytes:
+    """POST /v1/tasks/{task_id}/snooze"""
+    body = strict.parse_object(call.body)
+    said = bodies.convert(p.Sleep, body.value)
+    until = said.until
+    if said.lasts is not None and until is None:
+        until = call.parts.clock.now() + parse_duration(said.lasts, "for")
+    if until is None or (said.lasts is not None and said.until is not None):
+        raise Invalid(
+            "moment_required", "Say until when the task is put off.", field="until",
+            hint='Send either {"until": "2026-03-02T09:00:00Z"} or {"for": "2h"}.',
+        )  # fmt: skip
+    if until.tzinfo is None:
+        raise Invalid(
+            "zone_required", "until: the moment has no zone.", field="until", hint="End it with Z or +01:00."
+        )
+    return await _act(call, Snooze(until.astimezone(UTC)), body)
+
+
+async def wake(call: Call) -> bytes:
+    """POST /v1/tasks/{task_id}/wake"""
+    body = strict.parse_object(call.body)
+    bodies.convert(p.Say, body.value)
+    return await _act(call, Wake(), body)
 
 
 async def comment(call: Call) -> bytes:

@@ -113,6 +113,11 @@ def _of_handling(fact: e.Fact, who: str, book: Snapshot) -> str:
             return f"{who} asked other people: " + ", ".join(book.display(name) for name in to)
         case e.Taken(person=person):
             return f"{who} is looking at it" if person else f"{who} is not looking at it any more"
+        case e.Snoozed(until=until):
+            return f"{who} put it off until {until:%Y-%m-%d %H:%M} UTC; deadline and escalation go on"
+        case e.Woken(person=person):
+            mine = person == fact.actor.id
+            return f"{who} took it up again" if mine else f"{book.display(person)} had put it off until now"
         case e.Remarked():
             return f"{who} commented"
         case e.Revised(revision=revision):

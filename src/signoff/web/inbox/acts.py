@@ -3,9 +3,10 @@ what is asked, withdraw it.
 """
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC
 from typing import Final
 
-from signoff.core.commands import Cancel, Command, Delegate, Reassign, Remark, Revise, Take
+from signoff.core.commands import Cancel, Command, Delegate, Reassign, Remark, Revise, Snooze, Take, Wake
 from signoff.core.errors import Conflict, Invalid, NotFound, Refused
 from signoff.core.ids import visit_ref
 from signoff.core.model import Task
@@ -13,6 +14,7 @@ from signoff.web import strict
 from signoff.web.call import Page
 from signoff.web.inbox.door import Visit
 from signoff.web.inbox.draft import changed_values
+from signoff.web.inbox.snooze import chosen
 from signoff.web.inbox.tasks import CORRECTABLE, Found, find, task_page
 
 
@@ -69,6 +71,16 @@ async def _take(visit: Visit, found: Found) -> None:
     await _do(visit, found, Take(found.story.visit, free=visit.field("free") == "1"))
 
 
+async def _snooze(visit: Visit, found: Found) -> None:
+    book = await visit.parts.directory.of(visit.actor.workspace)
+    until = chosen(visit, book.people[visit.actor.id]).astimezone(UTC)
+    await _do(visit, found, Snooze(until, found.story.visit))
+
+
+async def _wake(visit: Visit, found: Found) -> None:
+    await _do(visit, found, Wake(found.story.visit))
+
+
 async def _revise(visit: Visit, found: Found) -> None:
     stored = found.seen.stored
     parsed = strict.parse_object(visit.field("payload").encode())
@@ -89,6 +101,8 @@ _ACTS: Final[dict[str, Callable[[Visit, Found], Awaitable[None]]]] = {
     "hand-over": _hand_over,
     "remark": _remark,
     "take": _take,
+    "snooze": _snooze,
+    "wake": _wake,
     "revise": _revise,
     "ask-others": _ask_others,
     "withdraw": _withdraw,

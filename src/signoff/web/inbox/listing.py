@@ -12,6 +12,7 @@ from signoff.core.errors import NotFound
 from signoff.core.ids import split_ref, visit_ref
 from signoff.core.model import FINAL, Actor, Intent, Status, Task
 from signoff.core.plan import HumanStep
+from signoff.core.snoozed import asleep, snooze_of
 from signoff.core.verdicts import verdict_of, worst_risk
 from signoff.core.wake import ends_at
 from signoff.core.wording import from_workflow, kind_words, question
@@ -47,6 +48,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     ending: str = ""
     mine: bool = False
     taken: str = ""
+    put_off: datetime | None = None
     stage: str = ""
 
 
@@ -119,6 +121,7 @@ async def _open(visit: Visit, book: Snapshot, wanted: Wanted) -> tuple[list[Entr
         if not wanted.words or _fits(one, _row(one, step, book), wanted.words):
             chosen.append((one, task, step))
     chosen.sort(key=_by_age if wanted.sort == "age" else _by_urgency)
+    chosen.sort(key=lambda one: _pressing(one[1], actor))
     start = (wanted.page - 1) * _PAGE
     shown = chosen[start : start + _PAGE]
     return [_entry(*one, actor, book) for one in shown], len(chosen) > start + _PAGE, cut
@@ -127,6 +130,12 @@ async def _open(visit: Visit, book: Snapshot, wanted: Wanted) -> tuple[list[Entr
 def _by_urgency(one: tuple[Stored, Task, HumanStep]) -> tuple[bool, datetime, datetime]:
     due = ends_at(one[0].intent, one[1])
     return due is None, due or one[1].opened_at, one[1].opened_at
+
+
+def _pressing(task: Task, actor: Actor) -> int:
+    """What comes before its turn, or after: what the reader had put off until now, and what they have put off."""
+    held = snooze_of(task, actor.id)
+    return 0 if held is None else -1 if held.over else 1
 
 
 def _by_age(one: tuple[Stored, Task, HumanStep]) -> datetime:
@@ -155,6 +164,7 @@ def _entry(stored: Stored, task: Task, step: HumanStep, actor: Actor, book: Snap
     return replace(
         _row(stored, step, book), ref=visit_ref(intent.id, task.visit), at=task.opened_at, due_at=ends_at(intent, task),
         votes=len(task.votes), mine=is_mine(actor, intent, task),
+        put_off=held.until if (held := asleep(task, actor.id)) else None,
         taken="you" if task.taken_by == actor.id else book.display(task.taken_by) if task.taken_by else "",
         stage=f"stage {task.stage + 1} of {len(step.task.stages)}" if len(step.task.stages) > 1 else "",
     )  # fmt: skip

@@ -198,5 +198,7 @@ def contact_words(foretold: Foretold, made: Explanation, book: Snapshot) -> str:
             return f"reminder {contact.number} of {most}" + (f", to {people}" if people else "")
         case ContactKind.ESCALATION:
             return f"{parties(contact.to, book)} may decide too" + (f"; told: {people}" if people else "")
+        case ContactKind.SNOOZE_OVER:
+            return f"{people} put it off until then, and is told"
         case ContactKind.DEADLINE:
             return "the task expires"

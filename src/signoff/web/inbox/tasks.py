@@ -16,8 +16,10 @@ from signoff.core.events import Answered, Fact, TaskOpened
 from signoff.core.ids import visit_ref
 from signoff.core.model import Actor, ActorKind, Intent, Task
 from signoff.core.plan import HumanStep
+from signoff.core.snoozed import asleep
 from signoff.core.standing import DECIDING, on_requesters_side
 from signoff.core.tasks import TaskType
+from signoff.core.wake import ends_at
 from signoff.engine.view import Seen
 from signoff.store.entries import Link
 from signoff.store.work import Filter
@@ -30,6 +32,7 @@ from signoff.web.inbox.door import Visit
 from signoff.web.inbox.draft import Draft, draft_of
 from signoff.web.inbox.forms import data_of, fields_of
 from signoff.web.inbox.known import Known, payload_at
+from signoff.web.inbox.snooze import moments
 
 _EARLIER: Final = 20
 CORRECTABLE: Final = (400, 403, 409, 413, 422, 503)
@@ -259,6 +262,7 @@ async def task_page(
         newer=_newer(intent, found, shown),
         mine=_own_answer(found, reader),
         own=on_requesters_side(reader, intent),
+        **_snoozing(known, shown, by_link),
     )
 
 
@@ -285,6 +289,17 @@ def _draft(visit: Visit, found: Found, shown: Card, refusal: Refused | None) -> 
     if not shown.may_answer or shown.masked or (shown.folded and not shown.opened):
         return Draft()
     return draft_of(found.seen.stored.payload, dict(visit.form) if refusal is not None else {})
+
+
+def _snoozing(known: Known, shown: Card, by_link: bool) -> dict[str, Any]:
+    """Until when the reader has put it off, and until when they may."""
+    task, person = known.task, known.book.people.get(known.reader.id)
+    if task is None or person is None or by_link or not shown.may_answer:
+        return {"put_off": None, "moments": ()}
+    held = asleep(task, person.id)
+    answered = any(vote.person == person.id and vote.at_stage == task.stage for vote in task.votes)
+    offered = () if answered else moments(person, known.now, ends_at(known.intent, task))
+    return {"put_off": held.until if held else None, "moments": offered, "own_zone": person.zone or "UTC"}
 
 
 def _deciders(known: Known) -> tuple[tuple[str, str], ...]:

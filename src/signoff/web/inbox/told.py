@@ -18,6 +18,7 @@ _WHAT: Final = {
     NoticeKind.REMINDER.value: "a reminder",
     NoticeKind.ESCALATED.value: "escalated",
     NoticeKind.REVISED.value: "asked anew, as it was changed",
+    NoticeKind.SNOOZE_OVER.value: "put off until now",
     NoticeKind.REMARKED.value: "a question or comment",
     NoticeKind.CHANGED.value: "that it was changed",
     NoticeKind.DECIDED.value: "how it was decided",

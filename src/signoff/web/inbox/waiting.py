@@ -7,6 +7,7 @@ from signoff.core.access import may
 from signoff.core.commands import Answer
 from signoff.core.errors import Refused
 from signoff.core.model import Actor, Intent, Task
+from signoff.core.snoozed import asleep
 from signoff.core.standing import asked
 from signoff.store.work import Stored
 from signoff.web.parts import Parts
@@ -73,7 +74,8 @@ class Waiting:
             page = await self._parts.view.tasks(actor, after=after, limit=READ)
             for stored in page:
                 task = stored.intent.open
-                count += isinstance(task, Task) and is_mine(actor, stored.intent, task)
+                if isinstance(task, Task) and asleep(task, actor.id) is None:
+                    count += is_mine(actor, stored.intent, task)
             if count > _MOST_COUNTED:
                 return f"{_MOST_COUNTED}+"
             if len(page) < READ:

@@ -30,6 +30,13 @@ class Reask(Strict, kw_only=True):
     comment: Comment = ""
 
 
+class Sleep(Strict, kw_only=True, rename={"lasts": "for"}):
+    """Until when: a moment (RFC 3339), or ``for`` how long: seconds, or text such as 90m, 2h, 1d."""
+
+    until: datetime | None = None
+    lasts: str | int | float | None = None
+
+
 class Say(Strict, kw_only=True):
     """Words about the task."""
 

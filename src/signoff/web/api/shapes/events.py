@@ -62,6 +62,8 @@ _SHOWN: Final[dict[type[e.Event], _Shown]] = {
     e.Delegated: ("intent.delegated", Status.WAITING, Waiting.HUMAN),
     e.Reassigned: ("intent.reassigned", Status.WAITING, Waiting.HUMAN),
     e.Taken: ("intent.task_taken", Status.WAITING, Waiting.HUMAN),
+    e.Snoozed: ("intent.snoozed", Status.WAITING, Waiting.HUMAN),
+    e.Woken: ("intent.woken", Status.WAITING, Waiting.HUMAN),
     e.Remarked: ("intent.commented", Status.WAITING, Waiting.HUMAN),
     e.Revised: ("intent.revised", Status.WAITING, Waiting.HUMAN),
     e.Undelivered: ("intent.undelivered", Status.WAITING, Waiting.HUMAN),

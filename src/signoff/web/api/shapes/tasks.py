@@ -15,6 +15,7 @@ from signoff.core import wording
 from signoff.core.ids import visit_ref
 from signoff.core.model import Intent, Task
 from signoff.core.plan import HumanStep
+from signoff.core.snoozed import ending
 from signoff.core.standing import ADMIN, APPROVER, OWNER
 from signoff.core.wake import escalation_at, reminder_at
 from signoff.web.api.shapes.common import Display, JsonObject, Ok, Page, Text, Who, maybe, whom
@@ -33,6 +34,14 @@ class VoteOut(Struct, kw_only=True):
     comment: Text = UNSET
     at: datetime
     via: str
+
+
+class SnoozeOut(Struct, kw_only=True):
+    """Who has put the task off, and until when."""
+
+    person: str
+    name: str
+    until: datetime
 
 
 class CommentOut(Struct, kw_only=True):
@@ -72,6 +81,7 @@ class TaskOut(Struct, kw_only=True):
     stage: int
     stages: int
     taken_by: Text = UNSET
+    snoozed: tuple[SnoozeOut, ...] | UnsetType = UNSET
     opened_at: datetime
     due_at: datetime | UnsetType = UNSET
     next_reminder_at: datetime | UnsetType = UNSET
@@ -258,6 +268,8 @@ def _show_state(out: TaskOut, intent: Intent, story: Story, display: Display) ->
     if isinstance(held, Task) and held.visit == story.visit:
         out.state = "open"
         out.taken_by = maybe(story.taken_by)
+        off = tuple(SnoozeOut(person=o.person, name=display(o.person), until=o.until) for o in ending(held))
+        out.snoozed = off or UNSET
         out.next_reminder_at = reminder_at(intent, held) or UNSET
         out.escalation_at = escalation_at(intent, held) or UNSET
     elif story.decided is not None and isinstance(story.decided.event, e.Decided):

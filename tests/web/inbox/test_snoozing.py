@@ -1,0 +1,93 @@
+"""A task put off and taken up again: on the pages, by the API, in the reader's own day; and how the inbox shows it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.web.inbox.reading import reader
+from tests.web.inbox.test_deciding import ANN
+from tests.web.world import World
+
+BERLIN = {
+    "zone": "Europe/Berlin",
+    "days": ["mon", "tue", "wed", "thu", "fri"],
+    "from": "10:00",
+    "to": "16:00",
+}
+
+
+async def people_told(web: World, task_id: str) -> list[Any]:
+    found = (await web.get(f"/v1/tasks/{task_id}", "otto"))["task"].get("snoozed", [])
+    return [(one["person"], one["until"]) for one in found]
+
+
+async def test_it_is_put_off_on_the_page_in_ones_own_day_and_taken_up_again(web: World) -> None:
+    zone = {"zone": "Europe/Berlin", "hours": BERLIN}
+    assert (await web.call("PATCH", "/v1/people/per_ann", zone, "oscar")).status == 200
+    web.clock.at = datetime(2026, 3, 6, 15, 30, tzinfo=UTC)  # a Friday afternoon
+    _, task_id = await web.ask(assignees=[*ANN, "otto@acme.example"])
+    ann = await reader(web, "ann")
+    page = await ann.get(f"/tasks/{task_id}")
+    assert "until Monday 10:00, when your working hours begin" in page.text
+    assert "your time (Europe/Berlin)" in page.text
+    values = [value for name, value in page.form(f"/tasks/{task_id}/snooze")["fields"] if name == "until"]
+    assert (await ann.post(f"/tasks/{task_id}/snooze", until=values[-1])).status == 303
+    assert await people_told(web, task_id) == [("per_ann", "2026-03-09T09:00:00Z")]
+    page = await ann.get(f"/tasks/{task_id}")
+    assert "You have put it off until 9 Mar 2026, 10:00 CET" in page.text
+    assert "Ann put it off until then, and is told" in page.text
+    assert (await ann.post(f"/tasks/{task_id}/wake")).status == 303
+    assert await people_told(web, task_id) == []
+    assert (await ann.post(f"/tasks/{task_id}/snooze", at="2026-03-06T23:15")).status == 303
+    assert await people_told(web, task_id) == [("per_ann", "2026-03-06T22:15:00Z")]
+    assert (await ann.post(f"/tasks/{task_id}/snooze", at="soon")).status == 422
+    assert (await ann.post(f"/tasks/{task_id}/snooze", at="2026-03-01T10:00")).status == 422
+    page = await ann.get(f"/intents/{task_id}")
+    assert "Ann put it off until 2026-03-06 22:15 UTC; deadline and escalation go on" in page.text
+
+
+async def test_the_inbox_puts_it_last_while_it_sleeps_and_first_when_it_is_back(web: World) -> None:
+    _, first = await web.ask(assignees=ANN, title="First")
+    _, second = await web.ask(assignees=ANN, title="Second")
+    ann = await reader(web, "ann")
+
+    async def order() -> list[str]:
+        page = await ann.get("/")
+        return sorted((first, second), key=page.html.index)
+
+    assert await order() == [first, second]
+    assert "(2) Inbox" in (await ann.get("/")).title
+    slept = await web.post(f"/v1/tasks/{first}/snooze", {"for": "2h"}, "ann")
+    assert slept.status == 200, slept.text
+    assert await order() == [second, first]
+    page = await ann.get("/")
+    assert "put off until" in page.text
+    assert "(1) Inbox" in page.title
+    assert first in (await (await reader(web, "otto")).get("/?view=all")).html
+    await web.works.pass_time(timedelta(hours=1, minutes=59))
+    assert await order() == [second, first]
+    await web.works.pass_time(timedelta(minutes=1))
+    web.clock.move(timedelta(seconds=1))
+    assert await order() == [first, second]
+    assert "(2) Inbox" in (await ann.get("/")).title
+
+
+async def test_what_makes_no_sense_is_refused_in_plain_words(web: World) -> None:
+    await web.apply_workflow(
+        steps=[{"id": "a", "human": {"type": "approval", "approvers": ANN}, "deadline": "1h"}]
+    )
+    task_id = (await web.send())[:-4] + "0001"
+    path = f"/v1/tasks/{task_id}/snooze"
+    for body, code in (
+        ({}, "moment_required"),
+        ({"for": "2h", "until": "2030-01-01T00:00:00Z"}, "moment_required"),
+        ({"until": "2030-01-01T00:00:00"}, "zone_required"),
+        ({"for": "never"}, "invalid_duration"),
+        ({"for": "2h"}, "after_the_deadline"),
+        ({"until": "2020-01-01T00:00:00Z"}, "moment_passed"),
+    ):
+        refused = await web.post(path, body, "ann")
+        assert (refused.status // 100, refused.code) == (4, code), body
+    assert (await web.post(path, {"for": "30m"}, "otto")).status == 403
+    assert (await web.post(path, {"for": "30m"}, "agent")).status == 404
+    page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
+    assert "for four hours" not in page.text

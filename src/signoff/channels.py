@@ -32,7 +32,8 @@ def make_channels(config: Config, clock: Clock) -> Channels:
     poster = Poster(bool(config.allow_private_callbacks))
     by_name: dict[str, Channel] = {"push": Push(poster, clock.now), "webhook": Webhook(poster, clock.now)}
     if config.apprise_urls:
-        by_name["apprise"] = Apprise(parse_urls(config.apprise_urls), bool(config.allow_private_callbacks))
+        private = bool(config.allow_private_callbacks)
+        by_name["apprise"] = Apprise(parse_urls(config.apprise_urls, private), private)
     personal: dict[str, Personal] = {}
     if config.smtp_url:
         personal[EMAIL] = Email(parse_smtp(config.smtp_url))

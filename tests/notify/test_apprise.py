@@ -1,6 +1,7 @@
 """Everything else by Apprise: a service of the list on loopback, and what is not on it."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from signoff.notify.apprise import Apprise, parse_urls
 from signoff.store.store import Store
 from tests.builders import ANN
 from tests.engine.sink import sink
+from tests.notify.post import certificate
 from tests.notify.town import BASE, asked, town
 
 # A plugin that is loaded beside imports what Python has deprecated.
@@ -19,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:Deprecati
 
 async def test_a_service_hears_of_the_question_and_of_its_end(store: Store, clock: FixedClock) -> None:
     async with sink() as service:
-        urls = parse_urls(service.url.replace("http://", "ntfy://") + "/decisions")
+        urls = parse_urls(service.url.replace("http://", "ntfy://") + "/decisions", True)
         async with town(store, clock, {}, apprise=Apprise(urls, True)) as it:
             intent = await it.submit(asked())
             await it.carry()
@@ -56,6 +58,42 @@ async def test_a_failing_service_is_tried_again_and_a_private_one_never(
 )
 def test_what_is_not_on_the_list_is_refused(url: str) -> None:
     with pytest.raises(Invalid) as refusal:
-        parse_urls(f"ntfy://ntfy.example/topic {url}")
+        parse_urls(f"ntfys://ntfy.example/topic {url}")
     assert "127.0.0.1" not in str(refusal.value)
     assert "/s3cret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ntfy://ntfy.example/s3cret",
+        "ntfy://ntfy.example?to=s3cret",
+        "gotify://gotify.example/s3cret",
+        "matrix://bot:s3cret@chat.example/#room",
+        "ntfys://ntfy.example/s3cret?verify=no",
+        "workflows://flow.example/s3cret/s?Verify=no",
+    ],
+)
+def test_a_host_that_need_not_prove_itself_is_called_in_development_only(url: str) -> None:
+    """A name may lead elsewhere after it was checked; only whoever has its certificate is then told anything."""
+    with pytest.raises(Invalid) as refusal:
+        parse_urls(url)
+    assert refusal.value.field == "apprise_urls"
+    assert "s3cret" not in str(refusal.value)
+    assert parse_urls(url, True) == (url,)
+    for fine in ("ntfy://topic", "ntfys://ntfy.example/topic", "tgram://123:abc/42"):
+        assert parse_urls(fine) == (fine,)
+
+
+async def test_whoever_cannot_prove_the_name_is_told_nothing(
+    store: Store, clock: FixedClock, tmp_path: Path
+) -> None:
+    """What a name leads to after our check: here a machine of ours, with a certificate that nobody vouches for."""
+    context, _ = certificate(tmp_path, "ntfy.example")
+    async with sink(tls=context) as inside:
+        url = inside.url.replace("https://", "ntfys://") + "/decisions"
+        async with town(store, clock, {}, apprise=Apprise((url,), True)) as it:
+            await it.submit(asked())
+            await it.carry()
+            assert await store.outbox.counts() == {"waiting": 1, "dead": 0}
+    assert inside.got == []

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from signoff.core.errors import Invalid
 from signoff.notify.addresses import Resolver, public
@@ -34,8 +34,10 @@ _TIMEOUT: Final = 45.0
 _LONGEST_TITLE: Final = 150
 
 
-def parse_urls(text: str) -> tuple[str, ...]:
-    """The URLs of the setting; raises Invalid for a service that is not on the list, without the rest of its URL."""
+def parse_urls(text: str, allow_private: bool = False) -> tuple[str, ...]:
+    """The URLs of the setting; raises Invalid for a service that is not on the list, or that could be somebody else
+    than its name says, without the rest of its URL.
+    """
     urls = tuple(text.split())
     for url in urls:
         scheme = url.partition("://")[0].lower()
@@ -46,7 +48,26 @@ def parse_urls(text: str) -> tuple[str, ...]:
                 field="apprise_urls",
                 hint="Allowed: " + ", ".join(sorted(_SERVICES | _HOSTED)) + ".",
             )
+        if not (allow_private or _proves_itself(url)):
+            raise Invalid(
+                "invalid_setting",
+                f"apprise_urls: {scheme}:// calls a host of yours without TLS, or does not check its certificate.",
+                field="apprise_urls",
+                hint=f"Write {scheme.rstrip('s')}s:// without verify=; or set allow_private_callbacks=on.",
+            )
     return urls
+
+
+def _proves_itself(url: str) -> bool:
+    """Whether whoever answers has to prove that it is whom the URL names. Apprise looks the name up again after our
+    check, so an address may be another one then; but what is in our network has no certificate for that name.
+    """
+    parts = urlsplit(url)
+    scheme = parts.scheme.lower()
+    if any(name.lower() == "verify" for name in parse_qs(parts.query, keep_blank_values=True)):
+        return False
+    topic = scheme == "ntfy" and not (parts.path.strip("/") or parts.query or "@" in parts.netloc)
+    return topic or scheme not in _HOSTED or scheme.endswith("s")
 
 
 def name_of(url: str) -> str:

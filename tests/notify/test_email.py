@@ -110,7 +110,11 @@ async def test_news_of_a_decision_says_who_answered_what_and_why_and_what_it_was
         [told] = server.to("rita@acme.example")
         for part in told.iter_parts():
             text = " ".join(re.sub(r"<[^>]+>", " ", part.get_content()).split())
-            for said in ("otto@acme.example, through", "approved: ann@acme.example, through", "After 23:00."):
+            for said in (
+                "otto@acme.example, through",
+                "approved, by ann@acme.example, through",
+                "After 23:00.",
+            ):
                 assert said in text
             assert "target" in text
             assert "prod-db" in text

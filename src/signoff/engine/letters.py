@@ -287,7 +287,9 @@ class Writer:
         if notice.by != "system":
             facts.append(("By", self._who(notice.by, notice.via)))
         others = [fact for fact in self._answers if fact.actor.id != notice.by or notice.by == "system"]
-        facts += [("Answered", f"{_outcome(fact)}: {self._who(fact.actor.id, fact.via)}") for fact in others]
+        facts += [
+            ("Answered", f"{_outcome(fact)}, by {self._who(fact.actor.id, fact.via)}") for fact in others
+        ]
         facts += [("When", moment(notice.at, zone)), ("Requested by", self._asker())]
         said = [
             f"{self._book.display(fact.actor.id)}: {fact.note.comment}"

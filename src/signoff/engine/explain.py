@@ -120,10 +120,9 @@ def _foretold(intent: Intent, task: Task, book: Snapshot, now: datetime) -> list
         if contact.kind is ContactKind.ESCALATION:  # from then on they may decide
             task = replace(task, escalated=max(task.escalated, contact.number))
         if contact.kind is ContactKind.SNOOZE_OVER:
-            people = [
-                one for one in may_still(intent, task, contact.to, book, contact.at) if one not in answered
-            ]
-            merged += [Foretold(contact, tuple(people))] if people else []
+            able = may_still(intent, task, contact.to, book, contact.at)
+            people = tuple(one for one in able if one not in answered)
+            merged += [Foretold(contact, people)] if people else []
             continue
         when = told_when(asked.at(task, contact), intent, task, book, contact.at)
         silent = {*answered, *_put_off(contact, task, when)}

@@ -6,6 +6,7 @@ from pathlib import Path
 from signoff.config import Config
 from signoff.engine.clock import Clock
 from signoff.engine.examine import Finding, examine
+from signoff.engine.operator import Made, make_signin_link
 from signoff.store.store import Store, open_store
 
 
@@ -40,6 +41,21 @@ def check_database(config: Config) -> list[Finding]:
         await store.look()
         try:
             return [finding async for finding in examine(store)]
+        finally:
+            await store.close()
+
+    return asyncio.run(work())
+
+
+def signin_link(config: Config, email: str, workspace: str) -> Made:
+    """A link that signs this person in, once; also while servers use the database."""
+
+    async def work() -> Made:
+        clock = Clock()
+        store = _store(config, clock)
+        await store.look(write=True)
+        try:
+            return await make_signin_link(store, clock, email, workspace)
         finally:
             await store.close()
 

@@ -122,6 +122,7 @@ class Server:
             self.store, self.directory, self.sessions, self.clock, self._channels.personal.get(EMAIL),
             lambda: self.base_url,
         )  # fmt: skip
+        self.registry.charters.on_moved = self.mailed_links.tell_moved
         chat = Chat(SLACK, self.engine, self.store, self.keys, self.directory, self.clock)
         self.slack = make_slack(config, self._channels, chat, self.clock)
 

@@ -4,10 +4,13 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from signoff.cli.failures import Code
 from tests.cli.test_live import Shell
+from tests.cli.test_proof import token_in
+from tests.live import PATIENCE
 from tests.stories.servers import serving
 
 CHARTER = """
@@ -39,6 +42,15 @@ def applied(sh: Shell) -> Shell:
     """The same, where the charter is in force."""
     sh("apply", "-f", "who.yaml", "--yes")
     return sh
+
+
+def press(link: str, button: str) -> None:
+    """Sign in by the link, and press the one button."""
+    with httpx2.Client(timeout=PATIENCE) as browser:
+        for path in (link, button):
+            page = browser.get(link if path == link else button.rpartition("/changes/")[0] + "/changes").text
+            answer = browser.post(path, data={"form_token": token_in(page)})
+            assert answer.status_code == 303, answer.text
 
 
 def test_a_file_is_shown_then_applied_after_a_yes_and_the_second_time_nothing_changes(sh: Shell) -> None:
@@ -118,10 +130,10 @@ def test_in_a_protected_workspace_another_admin_confirms_what_loosens_who_decide
     change = told.partition("signoff changes confirm ")[2].split()[0]
     assert [one["id"] for one in sh.json("changes", "pending")] == [change]
     assert "change policy prod (source, version)" in sh("changes", "show", change)
-    sh("changes", "confirm", change, "--yes", code=Code.FAILURE)
-    assert "takes another admin" in sh.remarks
-    assert "confirmed" in sh("changes", "confirm", change, "--yes", SIGNOFF_API_KEY=bob)
-    assert "change policy prod" in sh.remarks  # it was shown before it was confirmed
+    sh("changes", "confirm", change, code=Code.FAILURE, SIGNOFF_API_KEY=bob)
+    assert "change policy prod" in sh.remarks  # it is shown, and where it is confirmed
+    assert f"--open opens it here: {sh.live.url}/changes" in sh.remarks
+    press(sh("db", "signin-link", "bob@acme.example"), f"{sh.live.url}/changes/{change}/confirm")
     sh("changes", "pending")
     assert "No change waits for a second admin." in sh.remarks
     [recorded] = [c for c in sh.json("changes", "list") if c.get("confirmed_by")]

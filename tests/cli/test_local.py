@@ -65,7 +65,7 @@ def test_a_backup_never_overwrites(run: Run, tmp_path: Path) -> None:
     result = run("db", "backup", "copy.db")
     assert result.exit_code == Code.CONFLICT
     assert (tmp_path / "copy.db").read_text() == "precious"
-    assert set(db.commands) == {"migrate", "backup"}
+    assert set(db.commands) == {"migrate", "backup", "signin-link"}
 
 
 def test_migrate_then_backup_of_a_new_folder(run: Run, tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from signoff.cli.failures import Code
 from signoff.cli.tasks import FIELDS
 from tests.cli.conftest import Run
@@ -61,7 +63,8 @@ def test_approve_sends_the_revision_and_digest_that_it_showed(run: Run, stub: St
         "\n    digest  ",
     ):
         assert shown in result.stderr
-    assert result.stdout == "Run the migration\\x1b[2J?: approved by Ann at 2026-03-01T12:00:00Z via api\n"
+    said = "Run the migration\\x1b[2J?: approved by Ann at 2026-03-01T12:00:00Z via api\n"
+    assert result.stdout == f"{said}revision 3, digest {DIGEST}\n"
 
 
 def test_without_a_terminal_nothing_is_decided_without_yes(run: Run, stub: Stub) -> None:
@@ -69,6 +72,30 @@ def test_without_a_terminal_nothing_is_decided_without_yes(run: Run, stub: Stub)
     result = run("tasks", "approve", TASK, input="y\n")
     assert result.exit_code == Code.USAGE
     assert "Pass --yes." in result.stderr
+    assert stub.seen("POST", f"{PATH}/answer") == []
+
+
+@pytest.mark.parametrize("flags", [(), ("--yes",), ("--yes", "--digest", DIGEST)])
+def test_what_a_key_cannot_decide_is_said_at_once_with_the_page_where_it_is(
+    run: Run, stub: Stub, flags: tuple[str, ...]
+) -> None:
+    stub.on("GET", PATH, task(strength="session", risk="high"))
+    for command in (["approve"], ["reject"], ["submit", "--outcome", "approved"]):
+        result = run("tasks", *command, TASK, *flags)
+        assert result.exit_code == Code.FAILURE
+        assert result.stderr.splitlines() == [
+            "error: This decision needs a sign-in by mail; a key is not enough, so nothing was recorded.",
+            f"  Decide on its page; --open opens it here: {stub.url}/tasks/{TASK}",
+        ]
+    assert stub.seen("POST", f"{PATH}/answer") == []
+
+
+@pytest.mark.parametrize("risk", ["high", "critical"])
+def test_no_flag_says_yes_to_a_high_risk(run: Run, stub: Stub, risk: str) -> None:
+    stub.on("GET", PATH, task(strength="link", risk=risk))
+    result = run("tasks", "approve", TASK, "--yes")
+    assert result.exit_code == Code.USAGE
+    assert f"The risk is {risk}: --yes is not taken." in result.stderr
     assert stub.seen("POST", f"{PATH}/answer") == []
 
 

@@ -90,7 +90,7 @@ async def test_what_needs_the_page_has_only_a_link_and_a_forged_press_decides_no
         held = (await desk.it.intent(intent.id)).open
         value = {"task": intent.id[:-4] + "0001", "outcome": "approved", "digest": held.digest, "revision": 1}
         forged = {"action_id": "answer:approved", "value": json.dumps(value)}
-        assert "decided on its page" in await desk.press(forged, "U0ANN")
+        assert "inish in the browser" in await desk.press(forged, "U0ANN")
         assert (await desk.it.intent(intent.id)).ending is None
 
 
@@ -124,7 +124,7 @@ async def test_what_the_checks_said_is_on_the_card_and_a_high_risk_takes_the_but
             }
             forged = {"action_id": "answer:approved", "value": json.dumps(value)}
             if report.get("risk"):
-                assert "decided on its page" in await desk.press(forged, "U0ANN")
+                assert "inish in the browser" in await desk.press(forged, "U0ANN")
                 assert (await desk.it.intent(intent.id)).ending is None
 
 

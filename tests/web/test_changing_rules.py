@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.web.inbox.reading import reader
+from tests.web.inbox.reading import Reader, Shown, reader
+from tests.web.inbox.test_mailed_link import mailing
 from tests.web.world import World
 
 TYPE = "guarded.v1"
@@ -87,7 +88,10 @@ async def test_shorter_and_longer_times_are_for_what_is_asked_from_then_on(web: 
 async def test_every_change_says_who_made_it_and_what_was_there_before(web: World) -> None:
     await applied(web, CHARTER)
     await applied(web, policy(deadline="4h"), "otto")
-    await applied(web, {"people": {"ann@acme.example": {"addresses": {"email": "ann@else.example"}}}}, "otto")
+    otto = await reader(web, "otto")
+    there = [("role", "approver"), ("active", "1"), ("name", "Ann"), ("address", "ann@else.example")]
+    web.clock.move(timedelta(milliseconds=1))  # what is done in one millisecond has no order
+    assert (await otto.post("/people/per_ann/details", there)).status == 303
     address, changed = (await web.get("/v1/changes?limit=2", "aud"))["changes"]
     assert (changed["kind"], changed["name"], changed["actor"]["id"]) == ("policy", "guarded", "per_otto")
     assert (changed["before"]["version"], changed["after"]["version"]) == (1, 2)
@@ -96,6 +100,12 @@ async def test_every_change_says_who_made_it_and_what_was_there_before(web: Worl
 
 
 # -- two admins
+
+
+async def confirmed(web: World, id: str, who: str = "oscar") -> Shown:
+    """What becomes of it when somebody who signed in by mail presses the button."""
+    return await (await reader(web, who)).post(f"/changes/{id}/confirm")
+
 
 LOOSER: dict[str, dict[str, Any]] = {
     "fewer people": policy(approve=[{"any": ["team:sre", "role:owner"], "need": 1}]),
@@ -170,7 +180,9 @@ async def test_what_loosens_who_decides_waits_for_a_second_admin(web: World, wha
     assert (await web.post(path, {}, "ann")).code == "admin_required"
     assert (await web.post(path, {}, "ci")).code == "admin_required"
     assert (await web.post(path, {}, "sam")).code == "proposal_not_found"
-    assert (await web.post(path, {}, "oscar"))["proposal"]["state"] == "confirmed"
+    assert (await web.post(path, {}, "oscar")).code == "stronger_sign_in_required"
+    assert (await confirmed(web, proposal["id"])).status == 303
+    assert (await web.get(f"/v1/proposals/{proposal['id']}", "oscar"))["proposal"]["state"] == "confirmed"
     assert (await web.post(path, {}, "oscar")).code == "proposal_ended"
     recorded = (await web.get("/v1/changes?limit=1", "aud"))["changes"][0]
     assert (recorded["actor"]["id"], recorded["confirmed_by"]["id"]) == ("per_otto", "per_oscar")
@@ -214,12 +226,10 @@ async def test_what_is_confirmed_is_what_was_shown(web: World) -> None:
     await applied(web, PROTECTED)
     proposal = (await applied(web, LOOSER["fewer people"], "otto"))["proposal"]
     await applied(web, STRICTER["less time"], "oscar")
-    confirm = f"/v1/proposals/{proposal['id']}/confirm"
-    assert (await web.post(confirm, {}, "oscar")).code == "stale_proposal"
+    assert "has changed since it was proposed" in (await confirmed(web, proposal["id"])).text
     again = (await applied(web, LOOSER["fewer people"], "otto"))["proposal"]
-    confirm = f"/v1/proposals/{again['id']}/confirm"
     assert (await applied(web, {"people": {"otto@acme.example": {"roles": ["approver"]}}}))["changed"]
-    assert (await web.post(confirm, {}, "oscar")).code == "stale_proposal"  # otto may not propose any more
+    assert "Whoever proposed this may not any more." in (await confirmed(web, again["id"])).text
 
 
 async def test_a_proposal_can_be_refused_expires_and_is_applied_once(web: World) -> None:
@@ -232,8 +242,8 @@ async def test_a_proposal_can_be_refused_expires_and_is_applied_once(web: World)
     assert len((await web.get("/v1/proposals", "aud"))["proposals"]) == 3
     assert (await web.post(f"/v1/proposals/{refused}/refuse", {}, "otto"))["proposal"]["state"] == "refused"
     assert (await web.post(f"/v1/proposals/{refused}/confirm", {}, "oscar")).code == "proposal_ended"
-    both = [web.post(f"/v1/proposals/{raced}/confirm", {}, who) for who in ("oscar", "emma")]
-    assert sorted(answer.status for answer in await asyncio.gather(*both)) == [200, 409]
+    both = [confirmed(web, raced, who) for who in ("oscar", "emma")]
+    assert sorted(page.status for page in await asyncio.gather(*both)) == [303, 409]
     web.clock.move(timedelta(days=7))
     assert (await web.get(f"/v1/proposals/{late}", "aud"))["proposal"]["state"] == "expired"
     assert (await web.post(f"/v1/proposals/{late}/confirm", {}, "oscar")).code == "proposal_ended"
@@ -252,3 +262,66 @@ async def test_people_still_say_themselves_when_they_are_away_and_who_stands_in(
     await applied(web, PROTECTED)
     away = {"absences": [{"from": "2026-03-02", "until": "2026-03-06", "delegate": "emma@acme.example"}]}
     assert (await web.call("PATCH", "/v1/people/per_ann", away, "ann")).status == 200
+
+
+async def test_the_page_shows_what_waits_and_confirms_it_after_a_sign_in_by_mail_only(web: World) -> None:
+    await applied(web, PROTECTED)
+    id = (await applied(web, LOOSER["more time"], "otto"))["proposal"]["id"]
+    by_key = await Reader(web, "oscar").sign_in(key=True)
+    page = await by_key.get("/changes")
+    assert "Signed in with a key. Confirming needs a sign-in by mail." in page.text
+    assert "signoff db signin-link oscar@acme.example" in page.text
+    assert [form["action"] for form in page.forms] == [f"/changes/{id}/refuse"]
+    stolen = await by_key.post(f"/changes/{id}/confirm")
+    assert (stolen.status, "confirmed after a sign-in by mail" in stolen.text) == (403, True)
+    own = await (await reader(web, "otto")).get("/changes")
+    assert "Take it back" in own.text
+    assert [form["action"] for form in own.forms] == [f"/changes/{id}/refuse"]
+    assert [form["action"] for form in (await (await reader(web, "ann")).get("/changes")).forms] == []
+    oscar = await reader(web, "oscar")
+    seen = await oscar.get("/changes")
+    for said in ("Waiting for a second admin", "Proposed by Otto", "policy guarded", "loosens who decides"):
+        assert said in seen.text, said
+    assert (await oscar.post(f"/changes/{id}/confirm")).where == "/changes"
+    assert "Waiting for a second admin" not in (await oscar.get("/changes")).text
+    assert (await oscar.post(f"/changes/{id}/confirm")).status == 409
+
+
+# -- what a stolen key of an admin does not open
+
+
+async def test_a_key_does_not_move_anybodys_sign_in_links_and_whoever_moves_them_tells_the_old_address(
+    web: World,
+) -> None:
+    there = {"addresses": {"email": "eve@evil.example"}}
+    for who in ("per_ann", "per_oscar"):
+        refused = await web.call("PATCH", f"/v1/people/{who}", there, "oscar")
+        assert (refused.status, refused.code) == (403, "stronger_sign_in_required")
+    whole = {"people": {"ann@acme.example": there}}
+    assert (await web.post("/v1/apply", whole, "oscar")).code == "stronger_sign_in_required"
+    fields = [("role", "approver"), ("active", "1"), ("name", "Ann"), ("address", "ann@new.example")]
+    by_key = await Reader(web, "oscar").sign_in(key=True)
+    assert (await by_key.post("/people/per_ann/details", fields)).status == 403
+    async with mailing(web) as server:
+        links = web.parts.mailed_links
+        assert links is not None
+        assert (await (await reader(web, "oscar")).post("/people/per_ann/details", fields)).status == 303
+        await links.settle()
+        [mail] = server.mails
+        assert mail["To"] == "ann@acme.example"
+        text = mail.get_body(("plain",)).get_content()
+        assert "go to another address now" in text
+        assert "Oscar" in text
+        assert "evil" not in text
+        # what else of a person is changed moves nothing
+        assert (
+            await web.call("PATCH", "/v1/people/per_ann", {"zone": "Europe/Berlin"}, "oscar")
+        ).status == 200
+        await links.settle()
+        assert len(server.mails) == 1
+
+
+async def test_a_key_does_not_turn_self_approval_on(web: World) -> None:
+    opened = {"workspace": {"self_approval": True}}
+    for who in ("oscar", "sam"):
+        assert (await web.post("/v1/apply", opened, who)).code == "stronger_sign_in_required"

@@ -37,7 +37,7 @@ def apply(session: Remote, file: str, dry_run: bool, yes: bool) -> None:
     session.confirm("Propose this?" if planned.get("proposal") else "Apply this?", yes)
     applied = directory.apply(document)
     if proposal := applied.get("proposal"):
-        told = f"proposed: another admin confirms it: signoff changes confirm {proposal['id']}"
+        told = f"proposed: another admin confirms it on the pages: signoff changes confirm {proposal['id']}"
         session.out.one(applied, "changed", [visible(told), until(proposal)])
         return
     count = sum(change["action"] != "unchanged" for change in applied.get("changes") or ())

@@ -7,6 +7,7 @@ import click
 
 from signoff.cli.apply import changed_lines
 from signoff.cli.commands import RemoteCommand
+from signoff.cli.failures import Code, Stop
 from signoff.cli.output import Column, as_moment, block, column, moment
 from signoff.cli.session import Remote
 from signoff.cli.tree import Group
@@ -61,15 +62,20 @@ def show(session: Remote, change_id: str) -> None:
 
 @changes.command("confirm", cls=RemoteCommand, fields=PROPOSED)
 @click.argument("change_id")
-@click.option("--yes", "-y", is_flag=True, help="Do not ask; needed where there is no terminal.")
+@click.option("--open", "open_page", is_flag=True, help="Open the page where it is confirmed.")
 @click.pass_obj
-def confirm(session: Remote, change_id: str, yes: bool) -> None:
-    """Apply what another admin has proposed, once it has been shown."""
-    proposal = session.client.directory.proposal(change_id)
-    for line in _lines(proposal):
+def confirm(session: Remote, change_id: str, open_page: bool) -> None:
+    """Show what another admin has proposed, and where it is confirmed: on the pages, after a sign-in by mail."""
+    for line in _lines(session.client.directory.proposal(change_id)):
         session.out.note(line)
-    session.confirm("Confirm this?", yes)
-    _show(session, session.client.directory.confirm(change_id))
+    page = f"{session.client.settings.url}/changes"
+    if open_page:
+        click.launch(page)
+    raise Stop(
+        Code.FAILURE,
+        "This is confirmed after a sign-in by mail; a key is not enough, so nothing was changed.",
+        hint=f"Confirm it on the page{'' if open_page else '; --open opens it here'}: {page}",
+    )
 
 
 @changes.command("refuse", cls=RemoteCommand, fields=PROPOSED)

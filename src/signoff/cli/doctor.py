@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
 import click
@@ -16,6 +16,9 @@ from signoff.cli.session import Remote
 from signoff.cli.up import configured, flags
 from signoff.cli.visible import visible
 from signoff.config import Config, is_loopback
+
+if TYPE_CHECKING:
+    from signoff.client.types import Me
 
 Level = Literal["ok", "note", "warning", "problem"]
 
@@ -69,6 +72,7 @@ def _key(session: Remote) -> Iterator[Check]:
             "warning", "self-approval", found, "Say self_approval: false in the policies of what matters."
         )
     yield from _unlisted(me)
+    yield from _proofs(session, me)
     if {"owner", "admin"} & set(me.actor.get("roles") or ()):  # only who runs the workspace may know
         yield from _attempt("channels", lambda: _channels(session))
 
@@ -110,6 +114,20 @@ def _unlisted(me: Any) -> Iterator[Check]:
     elif me.unlisted_types and not me.self_approval:
         found = "Where a type has no workflow, the requester says who decides, or that nobody does."
         yield Check("note", subject, found, "Say workspace: {default_policy: NAME, unlisted_types: gate}.")
+
+
+def _proofs(session: Remote, me: "Me") -> Iterator[Check]:
+    """Whether people can come by the sign-in that is demanded of them."""
+    if me.server.get("mail", True) or (me.self_approval and len(session.client.directory.people()) == 1):
+        return
+    named = [f"policy {found.get('name')}" for found in session.client.directory.policies()
+             if found.get("strength") == "session"]  # fmt: skip
+    named += [f"workflow {flow.name}" for flow in session.client.workflows() if flow.strength == "session"]
+    if named:
+        yield Check(
+            "warning", "sign-in", f"The server sends no mail, but a sign-in by mail is demanded by {', '.join(named)}.",
+            "Set SIGNOFF_SMTP_URL; until then, signoff db signin-link EMAIL makes a sign-in link.",
+        )  # fmt: skip
 
 
 def _files(config: Config) -> Iterator[Check]:

@@ -15,7 +15,7 @@ from signoff.cli.visible import visible
 
 FIELDS: Final = ("name", "version", "source", "applied_by", "applied_at")
 EXPLAINED: Final = (
-    "policy", "because", "task_id", "opened_at", "due_at", "strength", "risk", "self_approval", "may_decide",
+    "policy", "because", "task_id", "opened_at", "due_at", "strength", "proof", "risk", "self_approval", "may_decide",
     "requesters_side", "asked", "stages", "contacts", "on_silence",
 )  # fmt: skip
 _TASK: Final = re.compile(r"[0-9a-f-]{6,36}", re.IGNORECASE)
@@ -78,6 +78,7 @@ def explained(made: Mapping[str, Any]) -> list[str]:
         instead = f" for {one['instead_of']}" if one.get("instead_of") else ""
         voted = f", answered {one['voted']}" if one.get("voted") else ""
         lines += block("may decide", f"{one['person']}{instead} ({one['why']}{voted})")
+    lines += block("proof", made.get("proof"))
     lines += block("may not", ", ".join(made.get("requesters_side") or ()))
     lines += block("asked", ", ".join(made.get("asked") or ()))
     for contact in made.get("contacts") or ():

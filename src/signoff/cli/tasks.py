@@ -59,6 +59,7 @@ class Given:
     comment: str | None
     digest: str | None
     yes: bool
+    open_page: bool
     evidence: str | None = None
     data: Document | None = None
     fields: Sequence[str] = ()
@@ -70,7 +71,18 @@ def _answer_options(command: Any) -> Any:
         click.argument("task"),
         click.option("--comment", "-m", metavar="TEXT", help="Why; it stands in the history."),
         click.option("--digest", metavar="DIGEST", help="Refuse unless this is what is being decided."),
-        click.option("--yes", "-y", is_flag=True, help="Do not ask; needed where there is no terminal."),
+        click.option(
+            "--yes",
+            "-y",
+            is_flag=True,
+            help="Do not ask; needed where there is no terminal. Not where the risk is high.",
+        ),
+        click.option(
+            "--open",
+            "open_page",
+            is_flag=True,
+            help="Open the task's page where it can only be decided there.",
+        ),
         click.pass_obj,
     )[::-1]:
         command = decorate(command)
@@ -117,6 +129,7 @@ def _answer(session: Remote, text: str, given: Given) -> None:
             hint=f"Look again: signoff tasks get {task.task_id}",
         )
     outcome = given.outcome or _only_outcome(task)
+    _refuse_what_a_key_cannot(session, task, given)
     for line in task_lines(task, session.out):
         session.out.note(line)
     comment = given.comment
@@ -126,7 +139,28 @@ def _answer(session: Remote, text: str, given: Given) -> None:
     data = _data(task, given)
     after = session.client.answer(task.task_id, outcome, comment, data or None, task.revision, task.digest)
     said = f"{_decision(after)}" if not after.open else f"{outcome}: counted, the task is still open"
-    session.out.one(after, "task_id", [f"{visible(after.title)}: {visible(said)}"])
+    shown = f"revision {task.revision}, digest {task.digest}"
+    session.out.one(after, "task_id", [f"{visible(after.title)}: {visible(said)}", visible(shown)])
+
+
+def _refuse_what_a_key_cannot(session: Remote, task: "Task", given: Given) -> None:
+    """What only a better sign-in decides is said before anybody reads on; and no flag says yes to a high risk."""
+    if task.strength not in ("", "link"):
+        page = f"{session.client.settings.url}/tasks/{task.task_id}"
+        if given.open_page:
+            click.launch(page)
+        how = "" if given.open_page else "; --open opens it here"
+        raise Stop(
+            Code.FAILURE,
+            "This decision needs a sign-in by mail; a key is not enough, so nothing was recorded.",
+            hint=f"Decide on its page{how}: {page}",
+        )
+    if given.yes and task.risk in ("high", "critical"):
+        raise Stop(
+            Code.USAGE,
+            f"The risk is {task.risk}: --yes is not taken.",
+            hint="Run it without --yes at a terminal, or decide on the task's page.",
+        )
 
 
 def _only_outcome(task: "Task") -> str:
@@ -167,6 +201,7 @@ def task_lines(task: Mapping[str, Any], out: Output) -> list[str]:
     lines += block("intent", f"{task.get('intent_id')} ({task.get('intent_type')})")
     for name in ("description", "payload", "previous_results", "form_schema"):
         lines += block(name.replace("_", " "), task.get(name))
+    lines += block("risk", task.get("risk"))
     lines += block("outcomes", ", ".join(map(str, task.get("allowed_outcomes") or ())))
     needs = [name for name in ("comment", "evidence") if task.get(f"{name}_required")]
     lines += block("needs", " and ".join(needs))

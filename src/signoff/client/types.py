@@ -169,6 +169,8 @@ class Task(Record):
     task_type: str = ""
     title: str = ""
     description: str = field(default="", repr=False)
+    risk: str = ""
+    strength: str = ""
     allowed_outcomes: tuple[str, ...] = ()
     form_schema: Json = field(default_factory=dict, repr=False)
     comment_required: bool = False
@@ -241,6 +243,7 @@ class Workflow(Record):
     name: str = ""
     intent_type: str = ""
     version: int = 0
+    strength: str = ""
     steps: tuple[Json, ...] = field(default=(), repr=False)
     source: Json = field(default_factory=dict, repr=False)
     applied_by: str = ""

@@ -36,6 +36,9 @@ PROOFS: Final = {
     Strength.SESSION: "whoever decides signs in by mail; a key, a chat account or a link from a message is not enough",
     Strength.STEP_UP: "whoever decides must prove who they are once more",
 }
+NO_MAIL: Final = (
+    "This server sends no mail: whoever runs it makes a sign-in link, with signoff db signin-link ADDRESS"
+)
 
 
 def question(plan: Plan, step: HumanStep, intent_type: str) -> str:

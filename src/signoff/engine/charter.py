@@ -3,6 +3,7 @@ each change with who made it and what was there before. Whoever only looks is sh
 """
 
 import secrets
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -22,6 +23,7 @@ from signoff.core.policy import Policy
 from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory, NamedPolicy, Snapshot
 from signoff.engine.governing import governing_loosens, refuse_default
+from signoff.engine.keyonly import Moved, moved, refuse_new_address, refuse_self_approval
 from signoff.engine.loosening import loosens
 from signoff.engine.meanwhile import read_for
 from signoff.engine.planning import freeze
@@ -114,7 +116,9 @@ def record(actor: Actor, now: datetime, planned: Planned, number: int = 0) -> Di
 
 
 class Charters:
-    """Looks at and applies charters."""
+    """Looks at and applies charters. ``on_moved``: called for each person whose mail goes elsewhere, once it is so."""
+
+    on_moved: Callable[[Moved], None] | None = None
 
     def __init__(self, store: Store, directory: Directory, clock: Clock) -> None:
         self._store = store
@@ -167,6 +171,9 @@ class Charters:
                 await self._store.people.save(entries, draft.plans, read_for(draft.entries, draft.before))
             finally:  # also where it was refused: what is held here is not what is there
                 self._directory.changed(draft.actor.workspace)
+            for one in moved(draft.before, draft.book, draft.actor):
+                if self.on_moved is not None:
+                    self.on_moved(one)
 
     async def changes(self, actor: Actor, before: str, limit: int) -> list[DirectoryChange]:
         """Who changed what, newest first."""
@@ -225,6 +232,7 @@ def _settings(draft: Draft, charter: Charter) -> None:
         return
     space = draft.book.workspace
     after = replace(space, **charter.settings)
+    refuse_self_approval(draft.actor, draft.before, after)
     said = [{name: getattr(one, name) for name in charter.settings} for one in (space, after)]
     draft.note("workspace", space.name, said[0], said[1], after)
     draft.book = replace(draft.book, workspace=after)
@@ -260,6 +268,8 @@ def _person(draft: Draft, wish: PersonWish) -> None:
     )
     if touched and "owner" not in draft.actor.roles and draft.actor.kind is not ActorKind.SYSTEM:
         raise Forbidden("owner_required", "Only an owner can make another owner, or unmake one.")
+    if before is not None:
+        refuse_new_address(draft.actor, draft.before, known, after)
     draft.note("person", after.email, before, shown_person(after), after)
     draft.book = replace(draft.book, people={**draft.book.people, after.id: after})
 

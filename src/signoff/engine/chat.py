@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
+from signoff.core.access import may
 from signoff.core.commands import Answer
 from signoff.core.errors import Forbidden, NotFound, Refused
 from signoff.core.ids import split_ref
@@ -108,9 +109,12 @@ class Chat:
         intent = stored.intent
         task = intent.open
         if isinstance(task, Task) and task.visit == visit:
+            may(
+                actor, answer, intent
+            )  # whoever may not is told why, as everywhere; then what a chat cannot say
             possible = {choice.outcome for choice in choices(intent, task, spec_of(intent, task))}
             if answer.outcome not in possible or answer.digest is None:
-                raise Forbidden("page_required", "This is decided on its page, not here.")
+                raise Forbidden("page_required", "This is decided on its page: finish in the browser.")
         done = await self._engine.handle(actor, ref, answer)
         after = done.change.after if done.change else intent
         held = after.open

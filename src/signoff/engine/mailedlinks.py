@@ -16,6 +16,7 @@ from signoff.core.notices import NoticeKind
 from signoff.engine.audience import email_of
 from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory, Snapshot
+from signoff.engine.keyonly import Moved
 from signoff.engine.letters import moment
 from signoff.engine.limits import Limit
 from signoff.engine.sessions import Sessions
@@ -86,6 +87,29 @@ class MailedLinks:
         self._begin(self._onward(workspace, person, onward), to.casefold(), caller)
         return to
 
+    def tell_moved(self, moved: Moved) -> None:
+        """Say at the old address that sign-in links go elsewhere now; returns at once. Where that cannot be mailed, the
+        log and the record of changes say it.
+        """
+        if self._mail is not None:
+            self._start(self._tell(moved, self._mail))
+
+    async def _tell(self, moved: Moved, mail: Personal) -> None:
+        id, now, space = str(uuid.uuid4()), self._clock.now(), moved.book.workspace
+        facts = (
+            ("For", f"{moved.book.display(moved.person.id)}, in {space.organization}/{space.name}"),
+            ("Changed by", moved.by),
+            ("At", moment(now, moved.person.zone)),
+        )
+        await mail.deliver(
+            Letter(
+                id=id, kind=NoticeKind.MESSAGE, at=now, to=moved.before, thread=id, headline="Signoff", facts=facts,
+                question="Your messages and sign-in links go to another address now",
+                closing="If you did not expect this, tell an admin now: whoever reads that address signs in as you.",
+                link=f"{self._base_url()}/", link_label="Open Signoff",
+            )
+        )  # fmt: skip
+
     def _begin(self, work: Coroutine[Any, Any, None], address: str, caller: str) -> None:
         try:
             now = self._clock.now()
@@ -97,6 +121,9 @@ class MailedLinks:
         except Refused:
             work.close()
             raise
+        self._start(work)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(_tried(work))
         self._work.add(task)
         task.add_done_callback(self._work.discard)
@@ -146,6 +173,6 @@ async def _tried(work: Coroutine[Any, Any, None]) -> None:
     try:
         await work
     except NotSent as failure:
-        log.warning("a sign-in link could not be mailed: %s", failure.reason)
+        log.warning("something about signing in could not be mailed: %s", failure.reason)
     except Exception:
-        log.exception("a sign-in link could not be mailed")
+        log.exception("something about signing in could not be mailed")

@@ -13,6 +13,7 @@ from signoff.core.access import RUNNING
 from signoff.core.charter import Charter, compile_charter
 from signoff.core.errors import Conflict, Forbidden, NotFound
 from signoff.core.model import Actor, ActorKind
+from signoff.core.tasks import Strength
 from signoff.engine.charter import Charters, Planned
 from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory
@@ -114,7 +115,12 @@ class Proposals:
         if actor.id == row.actor_id:
             raise Forbidden(
                 "second_person_required", "You proposed this; it takes another admin.",
-                hint="Ask an owner or an admin: signoff changes confirm ID.",
+                hint="Ask an owner or an admin: they find it under Changes.",
+            )  # fmt: skip
+        if actor.strength is Strength.LINK:
+            raise Forbidden(
+                "stronger_sign_in_required", "A change that loosens who decides is confirmed after a sign-in by mail.",
+                hint="Finish in the browser: sign in by mail, then open Changes.",
             )  # fmt: skip
         charter = compile_charter(msgspec.json.decode(row.source))
         book = await self._directory.of(actor.workspace)

@@ -131,10 +131,8 @@ class Sessions:
         self, workspace: str, person: str, purpose: str, intent_id: str = "", visit: int = 0, digest: str = "",
         *, life: timedelta,
     ) -> str:  # fmt: skip
-        now = self._clock.now()
-        token = secrets.token_urlsafe(32)
-        link = Link(_digest(token), workspace, person, purpose, intent_id, visit, digest, now, now + life)
-        await self._rows.add_link(link)
+        token, link = _new_link(workspace, person, purpose, self._clock.now(), life)
+        await self._rows.add_link(replace(link, intent_id=intent_id, visit=visit, digest=digest))
         return token
 
     async def link(self, token: str, purpose: str) -> Link:
@@ -151,6 +149,16 @@ class Sessions:
         if actor is None:
             raise _gone()
         return replace(actor, via="link", strength=Strength.LINK)
+
+
+def new_login_link(workspace: str, person: str, now: datetime, life: timedelta) -> tuple[str, Link]:
+    """A token and the link that it is, still to be kept: it signs this person in, once."""
+    return _new_link(workspace, person, "login", now, life)
+
+
+def _new_link(workspace: str, person: str, purpose: str, now: datetime, life: timedelta) -> tuple[str, Link]:
+    token = secrets.token_urlsafe(32)
+    return token, Link(_digest(token), workspace, person, purpose, "", 0, "", now, now + life)
 
 
 def _digest(token: str) -> str:

@@ -11,6 +11,7 @@ from signoff.core.plan import Plan
 from signoff.store.database import Database, Statement
 from signoff.store.entries import (
     DirectoryChange,
+    Link,
     Person,
     PolicyRow,
     ProposalEnd,
@@ -35,6 +36,7 @@ _PUT: Final = {
     PolicyRow: put(PolicyRow),
     Workflow: put(Workflow),
     DirectoryChange: put(DirectoryChange),
+    Link: put(Link),
     ProposalRow: put(ProposalRow),
     ProposalEnd: put(ProposalEnd),
 }

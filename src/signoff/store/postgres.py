@@ -49,7 +49,7 @@ class PostgresStore(Store):
         async with self._transaction() as db:
             await self._migrate(db)
 
-    async def look(self) -> None:
+    async def look(self, write: bool = False) -> None:
         [[known]] = await self.read("select to_regclass('schema_version') is not null")
         refuse_other("postgres", (await self.read(APPLIED))[0][0] if known else None)
 

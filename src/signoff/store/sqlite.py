@@ -72,13 +72,15 @@ class SqliteStore(Store):
             await self.close()
             raise
 
-    async def look(self) -> None:
+    async def look(self, write: bool = False) -> None:
         if not self.path.is_file():
             raise Refused("database_missing", f"There is no database at {self.path}.", field="database")
         try:
             await self._readers.open()
             known = await self.read("select 1 from sqlite_master where name = 'schema_version'")
             refuse_other("sqlite", (await self.read(APPLIED))[0][0] if known else None)
+            if write:
+                await self._writer.open()
         except BaseException:
             await self.close()
             raise

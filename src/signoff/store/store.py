@@ -51,8 +51,9 @@ class Store(ABC):
         """Connect and bring the schema up to date; raises Refused (schema_newer, database_in_use) or Busy."""
 
     @abstractmethod
-    async def look(self) -> None:
-        """In place of ``open``, to read only: beside servers that use it, and nothing is made or migrated.
+    async def look(self, write: bool = False) -> None:
+        """In place of ``open``, beside servers that use it: nothing is made or migrated. ``write``: something may be
+        added, else it is to read only.
 
         Raises Refused (database_missing, schema_older, schema_newer) or Busy.
         """

@@ -64,6 +64,11 @@ class Parts(msgspec.Struct, kw_only=True):
     stopping: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
     readiness: Callable[[], Awaitable[Readiness]] = _ready
 
+    @property
+    def mails(self) -> bool:
+        """Whether sign-in links can be mailed."""
+        return self.mailed_links is not None and self.mailed_links.possible
+
     def stop(self) -> None:
         """End every open stream and long poll now."""
         self.stopping.set()

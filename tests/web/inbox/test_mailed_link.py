@@ -26,6 +26,7 @@ async def mailing(web: World) -> AsyncIterator[Post]:
         web.parts.mailed_links = MailedLinks(
             works.store, works.directory, web.parts.sessions, works.clock, mail, lambda: "http://signoff.test"
         )
+        web.parts.registry.charters.on_moved = web.parts.mailed_links.tell_moved
         try:
             yield server
         finally:

@@ -7,10 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.web.inbox.reading import Reader, reader
 from tests.web.inbox.test_mailed_link import mailing
-from tests.web.world import HOME, World
+from tests.web.world import ELSEWHERE, HOME, World
 
 GUARDED: dict[str, Any] = {
     "workflow": "guarded",
@@ -186,8 +187,9 @@ async def test_where_no_mail_is_sent_the_card_names_the_operators_command(web: W
 async def test_in_a_workspace_of_ones_own_a_keys_session_is_enough_and_the_page_says_so(
     web: World, alone: bool
 ) -> None:
-    mine = {"workspace": {"self_approval": True}}
-    assert (await web.post("/v1/apply", mine, "sam")).status == 200
+    other = await web.parts.directory.of(ELSEWHERE)
+    await web.works.store.people.save([replace(other.workspace, self_approval=True)])
+    web.works.directory.changed(ELSEWHERE)
     if not alone:  # also when they are not active any more: a key makes nobody alone again
         added = await web.post("/v1/people", {"email": "eve@acme.example"}, "sam")
         gone = await web.call("PATCH", f"/v1/people/{added['person']['id']}", {"active": False}, "sam")

@@ -29,6 +29,7 @@ async def addresses(web: World) -> list[str]:
         "key_id": key,
         "account_id": "sa_none",
         "person_id": "per_ann",
+        "proposal_id": "chg_none",
         "act": "remark",
     }
     names = {"/static": "inbox.css", "/teams": "sre-oncall", "/policies": "prod-change"}

@@ -141,7 +141,7 @@ async def explain(call: Call) -> p.ExplainOut:
         raise Conflict("no_open_task", "This task is closed; nothing more will come of it.")
     book = await book_of(call)
     made = explained(intent, intent.open, book, call.parts.clock.now())
-    return p.explain_out(made, book, visit_ref(intent.id, story.visit))
+    return p.explain_out(made, book, call.parts.mails, visit_ref(intent.id, story.visit))
 
 
 async def revisions(call: Call) -> p.Revisions:

@@ -131,7 +131,8 @@ async def explain_policy(call: Call) -> ExplainOut:
     found = book.policies.get(call.params["name"])
     if found is None:
         raise NotFound("policy_not_found", f"There is no policy {call.params['name'][:128]!r}.")
-    return explain_out(hypothetical(found, book, _at(call), call.actor.workspace), book)
+    made = hypothetical(found, book, _at(call), call.actor.workspace)
+    return explain_out(made, book, call.parts.mails)
 
 
 def _at(call: Call) -> datetime:

@@ -37,8 +37,11 @@ class Self(Struct, kw_only=True):
 
 
 class ServerOut(Struct, kw_only=True):
+    """mail: whether it can mail people, sign-in links too."""
+
     version: str
     database: str
+    mail: bool
 
 
 class Me(Ok, kw_only=True):
@@ -88,5 +91,7 @@ async def me(call: Call) -> Me:
         self_approval=book.workspace.self_approval,
         default_policy=maybe(book.workspace.default_policy),
         unlisted_types=book.workspace.unlisted_types,
-        server=ServerOut(version=call.parts.settings.version, database=call.parts.settings.database),
+        server=ServerOut(
+            version=call.parts.settings.version, database=call.parts.settings.database, mail=call.parts.mails
+        ),
     )

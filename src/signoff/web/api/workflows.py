@@ -6,7 +6,6 @@ from signoff.core.plan import Plan
 from signoff.core.workflow import compile_workflow
 from signoff.engine.charter import UNCHANGED
 from signoff.engine.directory import Snapshot
-from signoff.engine.planning import plan_summary
 from signoff.store.entries import Workflow
 from signoff.web import strict
 from signoff.web.api.reading import book_of
@@ -53,4 +52,4 @@ async def get(call: Call) -> WorkflowAnswer:
 
 def _shown(workflow: Workflow, plan: Plan, book: Snapshot) -> WorkflowOut:
     """As it is shown: the steps as they were compiled when it was applied, whatever a later release makes of them."""
-    return workflow_out(workflow, plan_summary(plan), book.display(workflow.applied_by))
+    return workflow_out(workflow, plan, book.display(workflow.applied_by))

@@ -2,15 +2,17 @@
 
 import re
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
+from signoff.core.errors import Refused
 from signoff.engine.directory import Snapshot
 from signoff.store.entries import DirectoryChange
 from signoff.web.call import Page
 from signoff.web.inbox.changes import Leaf, changed_leaves, leaves
 from signoff.web.inbox.door import Visit
+from signoff.web.inbox.second import end, readable, waiting
 
 _PAGE: Final = 50
 _READ: Final = 200
@@ -34,13 +36,27 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 async def changes(visit: Visit) -> Page:
     """GET /changes"""
+    return await changes_page(visit)
+
+
+async def changes_page(visit: Visit, refusal: Refused | None = None) -> Page:
+    status = refusal.status if refusal is not None else 200
     book = await visit.parts.directory.of(visit.actor.workspace)
     before = visit.query.get("before", "")[:64]
     found = await visit.parts.registry.charters.changes(visit.actor, before, _PAGE)
     return await visit.page(
-        "changes.html", entries=[entry(change, book) for change in found],
-        more=found[-1].id if len(found) == _PAGE else "",
+        "changes.html", status, refusal=refusal, **await waiting(visit),
+        entries=[entry(change, book) for change in found], more=found[-1].id if len(found) == _PAGE else "",
     )  # fmt: skip
+
+
+async def end_proposal(visit: Visit) -> Page:
+    """POST /changes/{proposal_id}/{act}"""
+    try:
+        await end(visit)
+    except Refused as refusal:
+        return await changes_page(visit, refusal)
+    return visit.to("/changes?mailed" if visit.params["act"] == "mail" else "/changes")
 
 
 async def about(visit: Visit, kind: str, name: str) -> list[Entry]:
@@ -60,7 +76,7 @@ async def about(visit: Visit, kind: str, name: str) -> list[Entry]:
 def entry(change: DirectoryChange, book: Snapshot) -> Entry:
     before = msgspec.json.decode(change.before) if change.before else None
     after = msgspec.json.decode(change.after) if change.after else None
-    before, after = _readable(before, book), _readable(after, book)
+    before, after = readable(before, book), readable(after, book)
     shown = tuple(changed_leaves(before, after)) if before is not None else tuple(leaves(after))
     return Entry(
         at=change.at, who=book.display(change.actor_id), via=change.via, kind=change.kind, name=change.name,
@@ -81,13 +97,3 @@ def _href(change: DirectoryChange, book: Snapshot) -> str:
         case "workflow":
             return "/workflows"
     return ""
-
-
-def _readable(value: Any, book: Snapshot) -> Any:
-    """Ids of people as the addresses that a person reads."""
-    if isinstance(value, dict):
-        return {name: _readable(item, book) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_readable(item, book) for item in value]
-    person = book.people.get(value) if isinstance(value, str) else None
-    return person.email if person else value

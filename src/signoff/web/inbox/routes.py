@@ -66,6 +66,7 @@ ROWS: Final[tuple[Row, ...]] = (
     Row("GET", "/policies", policies.policies),
     Row("GET", "/policies/{name}", policies.policy),
     Row("GET", "/changes", changelog.changes),
+    Row("POST", "/changes/{proposal_id}/{act}", changelog.end_proposal),
     Row("GET", "/keys", admin.keys),
     Row("POST", "/keys", admin.add_key),
     Row("POST", "/keys/{key_id}/revoke", admin.revoke_key),

@@ -30,9 +30,8 @@ async def ask(visit: Visit) -> Page:
 
 async def _form(visit: Visit, onward: str, status: int = 200, **said: str | None) -> Page:
     """``said``: problem and hint, or sent: what became of asking for a link by mail."""
-    mailed = visit.parts.mailed_links is not None and visit.parts.mailed_links.possible
     shown = {"problem": "", "hint": "", "sent": ""} | said
-    return await visit.page("login.html", status, next=onward, by_mail=mailed, **shown)
+    return await visit.page("login.html", status, next=onward, by_mail=visit.parts.mails, **shown)
 
 
 async def by_mail(visit: Visit) -> Page:

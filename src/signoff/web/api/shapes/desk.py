@@ -8,6 +8,9 @@ from zoneinfo import ZoneInfo
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from signoff.core.tasks import Strength
+from signoff.core.verdicts import demanded, worst_risk
+from signoff.core.wording import NO_MAIL, PROOFS
 from signoff.engine.directory import Snapshot
 from signoff.engine.explain import Explanation, Foretold, Reach
 from signoff.web.api.shapes.common import JsonObject, Ok, Text, maybe
@@ -110,6 +113,7 @@ class ExplainOut(Ok, kw_only=True):
     opened_at: datetime
     due_at: datetime | UnsetType = UNSET
     strength: str
+    proof: str
     risk: str
     self_approval: bool
     may_decide: list[DeciderOut]
@@ -120,16 +124,20 @@ class ExplainOut(Ok, kw_only=True):
     on_silence: str
 
 
-def explain_out(made: Explanation, book: Snapshot, task_id: str = "") -> ExplainOut:
+def explain_out(made: Explanation, book: Snapshot, mails: bool, task_id: str = "") -> ExplainOut:
+    """``mails``: whether the server can mail sign-in links."""
     allowed = book.workspace.self_approval if made.spec.self_approval is None else made.spec.self_approval
+    results = {name: result for name, result in made.intent.results.items() if name != made.task.step}
+    strength = demanded(made.spec.strength, made.spec.risk, results)
     return ExplainOut(
         policy=maybe(made.spec.policy),
         because=maybe(made.spec.because),
         task_id=maybe(task_id),
         opened_at=made.task.opened_at,
         due_at=made.task.deadline_at or UNSET,
-        strength=made.spec.strength.value,
-        risk=made.spec.risk.value,
+        strength=strength.value,
+        proof=PROOFS[strength] + ("" if mails or strength is Strength.LINK else f". {NO_MAIL}"),
+        risk=worst_risk(made.spec.risk, results)[0].value,
         self_approval=allowed,
         may_decide=[_decider(reach, book) for reach in made.may_decide],
         requesters_side=[email_of(book, person) for person in made.barred],

@@ -5,7 +5,10 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from signoff.core.plan import HumanStep, Plan
+from signoff.core.tasks import Strength
 from signoff.engine.keys import NewKey
+from signoff.engine.planning import plan_summary
 from signoff.store.entries import Account, ApiKey, Workflow, Workspace
 from signoff.web.api.shapes.common import JsonObject, Ok, Text, maybe
 from signoff.web.api.shapes.requests import Strict
@@ -184,11 +187,14 @@ class StepOut(Struct, kw_only=True):
 
 
 class WorkflowOut(Struct, kw_only=True):
-    """A named, versioned template of a plan, chosen by intent type."""
+    """A named, versioned template of a plan, chosen by intent type. strength: the surest proof that one of its own
+    steps demands; a named policy may demand more.
+    """
 
     name: str
     intent_type: str
     version: int
+    strength: str
     steps: list[StepOut]
     source: JsonObject
     applied_by: str
@@ -277,13 +283,15 @@ def new_key_out(made: NewKey, address: str) -> NewKeyOut:
     )
 
 
-def workflow_out(workflow: Workflow, steps: list[dict[str, Any]], by: str) -> WorkflowOut:
-    """``steps``: id and kind of each; ``by``: the name of who applied it."""
+def workflow_out(workflow: Workflow, plan: Plan, by: str) -> WorkflowOut:
+    """``plan``: as it was compiled then; ``by``: the name of who applied it."""
+    proofs = [step.task.strength for step in plan.steps if isinstance(step, HumanStep)]
     return WorkflowOut(
         name=workflow.name,
         intent_type=workflow.intent_type,
         version=workflow.version,
-        steps=[StepOut(id=step["id"], kind=step["kind"]) for step in steps],
+        strength=max(proofs, key=tuple(Strength).index, default=Strength.LINK).value,
+        steps=[StepOut(id=step["id"], kind=step["kind"]) for step in plan_summary(plan)],
         source=Raw(workflow.source),
         applied_by=by,
         applied_at=workflow.applied_at,

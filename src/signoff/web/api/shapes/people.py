@@ -95,10 +95,11 @@ class Teams(Ok, kw_only=True):
 
 
 class PolicyOut(Struct, kw_only=True):
-    """A named policy as it stands; ``source`` as it was applied."""
+    """A named policy as it stands; ``source`` as it was applied; strength: how surely it must be known who decides."""
 
     name: str
     version: int
+    strength: str
     source: JsonObject
     applied_by: str
     applied_at: datetime
@@ -291,6 +292,7 @@ def policy_out(found: NamedPolicy, book: Snapshot) -> PolicyOut:
     return PolicyOut(
         name=row.name,
         version=row.version,
+        strength=found.policy.strength.value,
         source=msgspec.Raw(row.source),
         applied_by=book.display(row.applied_by),
         applied_at=row.applied_at,

@@ -17,6 +17,7 @@ from signoff.core.model import Intent, Task
 from signoff.core.plan import HumanStep
 from signoff.core.snoozed import ending
 from signoff.core.standing import ADMIN, APPROVER, OWNER
+from signoff.core.verdicts import demanded, worst_risk
 from signoff.core.wake import escalation_at, reminder_at
 from signoff.web.api.shapes.common import Display, JsonObject, Ok, Page, Text, Who, maybe, whom
 from signoff.web.api.shapes.intents import HumanTask, IntentOut, human_task, sender
@@ -59,7 +60,8 @@ class TaskOut(Struct, kw_only=True):
     """A human step opened for people. ``revision`` and ``digest`` name exactly what is decided.
 
     approvers: the parties asked now; stage: the present one of ``stages``, from 1; taken_by: who looks at it;
-    comments: questions and replies, where there are any and one task is read, no list.
+    comments: questions and replies, where there are any and one task is read, no list; risk: as its
+    policy or a check says, whichever is higher; strength: how surely it must be known who decides.
     """
 
     task_id: str
@@ -70,6 +72,8 @@ class TaskOut(Struct, kw_only=True):
     task_type: str
     title: str
     description: str
+    risk: str
+    strength: str
     allowed_outcomes: tuple[str, ...]
     form_schema: dict[str, Any] | UnsetType = UNSET
     comment_required: bool
@@ -231,6 +235,7 @@ def task_out(intent: Intent, payload: bytes, story: Story, display: Display) -> 
     if not isinstance(step, HumanStep):
         raise TypeError(f"step {story.step!r} is not a human step")
     spec = step.task
+    results = {name: result for name, result in intent.results.items() if name != step.id}
     out = TaskOut(
         task_id=visit_ref(intent.id, story.visit),
         intent_id=intent.id,
@@ -240,12 +245,14 @@ def task_out(intent: Intent, payload: bytes, story: Story, display: Display) -> 
         task_type=spec.type.value,
         title=spec.title,
         description=spec.description,
+        risk=worst_risk(spec.risk, results)[0].value,
+        strength=demanded(spec.strength, spec.risk, results).value,
         allowed_outcomes=spec.outcomes,
         form_schema=spec.form if spec.form is not None else UNSET,
         comment_required=spec.comment_required,
         evidence_required=spec.evidence_required,
         payload=msgspec.Raw(payload),
-        previous_results={name: result for name, result in intent.results.items() if name != step.id},
+        previous_results=results,
         requester=whom(intent.requester, display),
         approvers=_asked(step, story),
         stage=story.stage + 1,

@@ -1,0 +1,168 @@
+"""An agent with a shell on the approver's laptop: it has their key, their terminal, their files, and still decides
+nothing of high risk. And the way in that whoever runs the server has, where no mail can be sent.
+"""
+
+import json
+import os
+import pty
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from signoff.cli.failures import Code
+from tests.cli.test_live import Shell
+from tests.live import PATIENCE
+from tests.stories.servers import environment, serving
+
+CHARTER = """
+people:
+  owner@localhost: {name: Olga}
+  ann@acme.example: {name: Ann, roles: [approver]}
+policies:
+  guarded: {approve: [{any: [ann@acme.example]}], risk: high, self_approval: false}
+  everyday: {approve: [{any: [ann@acme.example]}], self_approval: false}
+workflows:
+  - {workflow: wipe, intent_type: intent.wipe.v1, steps: [{id: ok, human: {title: "Wipe it?", policy: guarded}}]}
+  - {workflow: tidy, intent_type: intent.tidy.v1, steps: [{id: ok, human: {title: "Tidy up?", policy: everyday}}]}
+"""
+REFUSED = "This decision needs a sign-in by mail"
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def sh(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    folder: Path = tmp_path_factory.mktemp("laptop")
+    with serving(request, folder / ".signoff", request.param) as live:
+        shell = Shell(live)
+        (shell.folder / "who.yaml").write_text(CHARTER, encoding="utf-8")
+        shell("apply", "-f", "who.yaml", "--yes")
+        yield shell
+
+
+@pytest.fixture(scope="module")
+def ann(sh: Shell) -> dict[str, str]:
+    """What a program on Ann's laptop finds."""
+    made = sh.json("keys", "create", "--person", "ann@acme.example")
+    return {"SIGNOFF_URL": sh.live.url, "SIGNOFF_API_KEY": made["api_key"]}
+
+
+def asked(sh: Shell, kind: str = "wipe") -> str:
+    service = sh.json("keys", "create", "--service", "ci")["api_key"]
+    command = ("intents", "send", "--type", f"intent.{kind}.v1", "--payload", "{}", "-o", "id")
+    return f"{sh(*command, SIGNOFF_API_KEY=service)[:-4]}0001"
+
+
+def votes(sh: Shell, task_id: str) -> list[Any]:
+    return list(sh.json("tasks", "get", task_id)["votes"])
+
+
+def test_a_subprocess_without_a_terminal_decides_nothing_of_high_risk(sh: Shell, ann: dict[str, str]) -> None:
+    task_id = asked(sh)
+    for flags in ((), ("--yes",)):
+        sh("tasks", "approve", task_id, *flags, code=Code.FAILURE, input="y\n", **ann)
+        assert REFUSED in sh.remarks
+        assert f"{sh.live.url}/tasks/{task_id}" in sh.remarks
+    assert votes(sh, task_id) == []
+    everyday = asked(sh, "tidy")
+    sh("tasks", "approve", everyday, code=Code.USAGE, input="y\n", **ann)
+    assert "Pass --yes." in sh.remarks
+    assert "digest" in sh("tasks", "approve", everyday, "--yes", **ann)
+
+
+def test_a_program_that_plays_the_terminal_decides_nothing_of_high_risk(
+    sh: Shell, ann: dict[str, str]
+) -> None:
+    task_id = asked(sh)
+    mine, theirs = pty.openpty()
+    os.write(mine, b"y\ny\nyes\n")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "signoff.cli", "tasks", "approve", task_id], cwd=sh.folder, env=environment(**ann),
+        stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
+    screen = b""
+    while True:
+        try:
+            chunk = os.read(mine, 4096)
+        except OSError:  # the other side is closed
+            break
+        if not chunk:
+            break
+        screen += chunk
+    os.close(mine)
+    assert process.wait(PATIENCE) == Code.FAILURE
+    assert REFUSED in screen.decode()
+    assert votes(sh, task_id) == []
+
+
+def test_a_copied_credential_file_opens_the_pages_and_decides_nothing_of_high_risk(
+    sh: Shell, ann: dict[str, str], tmp_path: Path
+) -> None:
+    task_id = asked(sh)
+    folder = tmp_path / ".signoff"
+    folder.mkdir()
+    shutil.copy(sh.live.data / "credentials.json", folder)
+    for key in (ann["SIGNOFF_API_KEY"], sh.live.owner_key):
+        with httpx2.Client(base_url=sh.live.url, timeout=PATIENCE) as browser:
+            page = browser.get("/login").text
+            entered = browser.post("/login", data={"key": key, "next": "/", "form_token": token_in(page)})
+            assert entered.status_code == 303
+            page = browser.get(f"/tasks/{task_id}").text
+            shown = sh.json("tasks", "get", task_id)
+            said = {"outcome": "approved", "revision": "1", "digest": shown["digest"]}
+            answer = browser.post(f"/tasks/{task_id}", data={**said, "form_token": token_in(page)})
+            assert answer.status_code == 403
+    assert votes(sh, task_id) == []
+
+
+def token_in(page: str) -> str:
+    found = re.search(r'name="form_token" value="(\w+)"', page)
+    return found[1] if found else ""
+
+
+def decided_by_link(sh: Shell, link: str, task_id: str) -> httpx2.Response:
+    """What becomes of a yes by whoever opens the link."""
+    with httpx2.Client(timeout=PATIENCE) as browser:
+        page = browser.get(link).text
+        entered = browser.post(link, data={"next": f"/tasks/{task_id}", "form_token": token_in(page)})
+        if entered.status_code != 303:
+            return entered
+        page = browser.get(f"{sh.live.url}/tasks/{task_id}").text
+        shown = sh.json("tasks", "get", task_id)
+        said = {"outcome": "approved", "revision": "1", "digest": shown["digest"]}
+        return browser.post(f"{sh.live.url}/tasks/{task_id}", data={**said, "form_token": token_in(page)})
+
+
+def test_whoever_runs_the_server_makes_a_sign_in_link_that_works_once_and_is_on_record(sh: Shell) -> None:
+    task_id = asked(sh)
+    database = {"SIGNOFF_DATABASE_URL": sh.live.database} if sh.live.database else {}
+    link = sh("db", "signin-link", "Ann@ACME.example", **database)
+    assert link.startswith(f"{sh.live.url}/login/")
+    assert "Signs Ann in, once, until" in sh.remarks
+    assert decided_by_link(sh, link, task_id).status_code == 303
+    assert [vote["name"] for vote in votes(sh, task_id)] == ["Ann"]
+    assert httpx2.get(link, timeout=PATIENCE).status_code == 410
+    [made] = [change for change in sh.json("changes", "list") if change["kind"] == "sign-in link"]
+    assert (made["name"], made["actor"]["kind"], made["actor"]["id"], made["via"]) == (
+        "ann@acme.example", "system", "operator", "cli",
+    )  # fmt: skip
+    assert link.rpartition("/")[2] not in str(made)
+    sh("db", "signin-link", "nobody@acme.example", code=Code.NOT_FOUND, **database)
+
+
+def test_doctor_and_explain_say_what_is_demanded_and_that_no_mail_is_sent(sh: Shell) -> None:
+    database = {"SIGNOFF_DATABASE_URL": sh.live.database} if sh.live.database else {}
+    found = {check["subject"]: check for check in json.loads(sh("doctor", "--json", **database))}
+    assert found["sign-in"]["level"] == "warning"
+    assert "policy guarded" in found["sign-in"]["found"]
+    assert "everyday" not in found["sign-in"]["found"]
+    explained = sh("policies", "explain", "guarded")
+    assert "whoever decides signs in by mail; a key" in explained
+    assert "signoff db signin-link ADDRESS" in explained
+    assert "is enough" in sh("policies", "explain", "everyday")

@@ -1,0 +1,371 @@
+"""One door for every channel: whoever may not decide hears the same refusal on all of them, and nothing is recorded.
+The channels are the routes of the server's own tables: a new route that changes something has to be put in one of the
+two lists here, and whatever stands in the list of those that decide nothing is tried as a way to decide.
+"""
+
+import ast
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from signoff.core.chain import unseal
+from signoff.core.commands import Answer
+from signoff.core.events import Answered, Decided
+from signoff.core.tasks import Sign
+from signoff.engine.audience import SLACK
+from signoff.engine.chat import Chat
+from signoff.store.chats import ChatPerson
+from signoff.web.api.routes import ENDPOINTS
+from signoff.web.inbox.routes import ROWS
+from tests.web.inbox.reading import Reader, Shown, reader
+from tests.web.world import HOME, World
+
+SOURCE: Final = Path(__file__).parents[2] / "src" / "signoff"
+TYPE: Final = "intent.agreed.v1"
+
+
+class Gate:
+    """A task with its digest, and somebody who would like to decide it. ``outcome``: what they say."""
+
+    def __init__(self, web: World, task_id: str, digest: str, who: str, outcome: str = "approved") -> None:
+        self.web, self.task_id, self.digest, self.who, self.outcome = web, task_id, digest, who, outcome
+
+    @property
+    def intent_id(self) -> str:
+        return f"{self.task_id[:-4]}0000"
+
+
+# -- the channels: each says the code of its refusal, "" for a decision
+
+Way = Callable[[Gate], Awaitable[str]]
+
+
+async def by_api(it: Gate) -> str:
+    said = {"outcome": it.outcome, "revision": 1, "digest": it.digest}
+    return (await it.web.post(f"/v1/tasks/{it.task_id}/answer", said, it.who)).code
+
+
+async def by_cli(it: Gate) -> str:
+    said = {"outcome": it.outcome, "revision": 1, "digest": it.digest}
+    return (
+        await it.web.post(f"/v1/tasks/{it.task_id}/answer", said, it.who, user_agent="signoff-cli/1.0")
+    ).code
+
+
+async def by_approval(it: Gate) -> str:
+    return (await it.web.post(f"/v1/approvals/{it.task_id}/decision", {"decision": "approve"}, it.who)).code
+
+
+async def by_resume(it: Gate) -> str:
+    said = {"task_result": {"outcome": it.outcome}}
+    return (await it.web.post(f"/v1/intents/{it.task_id}/resume", said, it.who)).code
+
+
+def code_of(page: Shown) -> str:
+    if page.status < 400:
+        return ""
+    return next(attrs["data-code"] for _, attrs in page.tags if "data-code" in attrs)
+
+
+async def by_page(it: Gate) -> str:
+    return await _posted(await reader(it.web, it.who), f"/tasks/{it.task_id}", it)
+
+
+async def by_page_with_a_key(it: Gate) -> str:
+    return await _posted(await Reader(it.web, it.who).sign_in(key=True), f"/tasks/{it.task_id}", it)
+
+
+async def by_link(it: Gate) -> str:
+    task = (await it.web.get(f"/v1/tasks/{it.task_id}"))["task"]
+    token = await it.web.parts.sessions.task_link(
+        HOME, f"per_{it.who}", it.intent_id, int(it.task_id[-4:], 16), task["digest"]
+    )
+    return await _posted(Reader(it.web), f"/t/{token}", it)
+
+
+async def _posted(browser: Reader, path: str, it: Gate) -> str:
+    said = {"outcome": it.outcome, "revision": "1", "digest": it.digest}
+    return code_of(await browser.post(path, **said))
+
+
+async def by_slack(it: Gate) -> str:
+    works, known = it.web.works, await it.web.actor(it.who)
+    chat = Chat(SLACK, works.engine, works.store, works.keys, works.directory, works.clock)
+    person = ChatPerson(SLACK, "T1", it.who, known.workspace, known.id, it.web.clock.now())
+    await works.store.chats.link(person)
+    said = await chat.answer("T1", it.who, Answer(it.outcome, revision=1, digest=it.digest), it.task_id)
+    if said.startswith("Recorded"):
+        return ""
+    # a chat says words; they are those of the refusal that the same person meets elsewhere
+    answer = {"outcome": it.outcome, "revision": 1, "digest": it.digest}
+    told = await it.web.post(f"/v1/tasks/{it.task_id}/answer", answer, it.who)
+    return told.code if said.startswith(told["error"]["message"]) else said
+
+
+CHANNELS: Final[dict[str, tuple[str, Way]]] = {
+    # channel: (its route, how)
+    "api": ("POST /v1/tasks/{task_id}/answer", by_api),
+    "cli": ("POST /v1/tasks/{task_id}/answer", by_cli),
+    "approval": ("POST /v1/approvals/{approval_id}/decision", by_approval),
+    "resume": ("POST /v1/intents/{intent_id}/resume", by_resume),
+    "page": ("POST /tasks/{task_id}", by_page),
+    "page by key": ("POST /tasks/{task_id}", by_page_with_a_key),
+    "link": ("POST /t/{token}", by_link),
+    "slack": ("POST /v1/slack/actions", by_slack),
+}
+
+
+# -- what is wrong with the decision
+
+
+async def gate(
+    web: World, who: str, *, asked: tuple[str, ...] = ("ann", "otto"), by: str = "ci", **more: Any
+) -> Gate:
+    outcome = more.pop("outcome", "approved")
+    comment = more.pop("comment", False)
+    policy = {"approve": [{"any": [f"{name}@acme.example" for name in asked]}], **more}
+    human = {"type": "approval", "policy": policy, "comment_required": comment}
+    flow = {"workflow": "agreed", "intent_type": TYPE, "steps": [{"id": "ok", "human": human}]}
+    answer = await web.post("/v1/workflows", flow, "oscar")
+    assert answer.status == 200, answer.text
+    task_id = f"{(await web.send(by, intent_type=TYPE))[:-4]}0001"
+    digest = (await web.get(f"/v1/tasks/{task_id}", "oscar"))["task"]["digest"]
+    return Gate(web, task_id, digest, who, outcome)
+
+
+async def stranger(web: World) -> Gate:
+    return await gate(web, "emma")
+
+
+async def asker(web: World) -> Gate:
+    return await gate(web, "rita", asked=("rita", "ann"), by="rita")
+
+
+async def key_maker(web: World) -> Gate:
+    return await gate(web, "oscar", asked=("oscar", "ann"))  # he made the service's key
+
+
+async def elsewhere(web: World) -> Gate:
+    return await gate(web, "sam")
+
+
+async def too_weak(web: World) -> Gate:
+    return await gate(web, "ann", risk="high")
+
+
+async def unseen(web: World) -> Gate:
+    it = await gate(web, "ann")
+    it.digest = "0" * 64
+    return it
+
+
+async def decided(web: World) -> Gate:
+    it = await gate(web, "ann")
+    assert (await web.answer(it.task_id, who="otto")).status == 200
+    return it
+
+
+async def too_late(web: World) -> Gate:
+    it = await gate(web, "ann", deadline="1h")
+    web.clock.move(timedelta(hours=2))
+    return it
+
+
+async def no_outcome(web: World) -> Gate:
+    return await gate(web, "ann", outcome="perhaps")
+
+
+async def no_comment(web: World) -> Gate:
+    return await gate(web, "ann", comment=True)
+
+
+async def handed_over(web: World) -> Gate:
+    it = await gate(web, "ann")
+    given = await web.post(f"/v1/tasks/{it.task_id}/delegate", {"to": "emma@acme.example"}, "ann")
+    assert given.status == 200, given.text
+    return it
+
+
+async def left(web: World) -> Gate:
+    it = await gate(web, "ann", asked=("otto",), escalate=[])
+    return it
+
+
+VIOLATIONS: Final[dict[str, tuple[Callable[[World], Awaitable[Gate]], str]]] = {
+    "was not asked": (stranger, "not_an_approver"),
+    "asks themself": (asker, "self_approval"),
+    "made the key that asks": (key_maker, "self_approval"),
+    "belongs to another workspace": (elsewhere, "intent_not_found"),
+    "proved too little": (too_weak, "stronger_sign_in_required"),
+    "saw something else": (unseen, "stale_revision"),
+    "comes second": (decided, "already_decided"),
+    "comes too late": (too_late, "already_decided"),
+    "says what is no outcome": (no_outcome, "outcome_not_allowed"),
+    "gives no reason": (no_comment, "comment_required"),
+    "handed it over": (handed_over, "not_an_approver"),
+    "only others were asked": (left, "not_an_approver"),
+}
+IN_BROWSER: Final = "This is decided on its page: finish in the browser."
+# Where a channel cannot commit the violation (None), or another wall comes before.
+ELSE: Final[dict[tuple[str, str], str | None]] = {
+    ("proved too little", "page"): None,  # a sign-in by mail proves enough
+    ("saw something else", "approval"): None,  # cannot name what it saw, and counts as a link's for it
+    ("saw something else", "resume"): None,
+    ("says what is no outcome", "approval"): None,  # knows two only
+    ("belongs to another workspace", "link"): "link_over",  # nobody is made a link in another workspace
+    ("belongs to another workspace", "slack"): "There is no such task.",
+    ("says what is no outcome", "slack"): IN_BROWSER,
+    ("gives no reason", "slack"): IN_BROWSER,
+    ("comes second", "link"): "link_over",  # it died with its task, and says who decided
+}
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+@pytest.mark.parametrize("violation", VIOLATIONS)
+async def test_every_channel_refuses_alike(web: World, violation: str, channel: str) -> None:
+    expected = ELSE.get((violation, channel), VIOLATIONS[violation][1])
+    if expected is None:
+        return
+    it = await VIOLATIONS[violation][0](web)
+    before = await facts(it)
+    assert await CHANNELS[channel][1](it) == expected
+    assert await facts(it) == before
+
+
+async def facts(it: Gate) -> list[str]:
+    """What history says of the task."""
+    trail = (await it.web.get(f"/v1/intents/{it.intent_id}/audit", "oscar"))["events"]
+    return [event["type"] for event in trail]
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+async def test_every_channel_decides_where_nothing_is_wrong(web: World, channel: str) -> None:
+    assert await CHANNELS[channel][1](await gate(web, "ann")) == ""
+
+
+# -- the tables: no other way in
+
+_ROUTES: Final = {f"{row.method} {row.path}" for row in (*ENDPOINTS, *ROWS) if row.method != "GET"}
+_DECIDING: Final = {route for route, _ in CHANNELS.values()}
+# Everything else that changes something. Whoever adds a route puts it here, where it is tried as a way to decide; or it
+# is a channel, and stands above with every violation.
+_QUIET: Final = {
+    # requests and what agents report
+    "POST /v1/intents", "POST /v1/intents/bulk-cancel", "POST /v1/intents/{intent_id}/resolve",
+    "POST /v1/intents/{intent_id}/controls", "PATCH /v1/intents/{intent_id}/controls",
+    "POST /v1/intents/{intent_id}/policy", "PATCH /v1/intents/{intent_id}/policy",
+    "POST /v1/intents/{intent_id}/retry", "POST /v1/scenarios/apply", "POST /v1/scenarios/bundle",
+    "POST /v1/scenarios/validate", "POST /v1/agents/{address:path}/deliveries/claim",
+    "POST /v1/deliveries/{delivery_id}/report", "POST /v1/deliveries/{delivery_id}/renew",
+    "POST /v1/deliveries/{delivery_id}/release", "POST /intents/{intent_id}/cancel",
+    # a task, beside its answer
+    "POST /v1/tasks/{task_id}/delegate", "POST /v1/tasks/{task_id}/reassign", "POST /v1/tasks/{task_id}/take",
+    "POST /v1/tasks/{task_id}/release", "POST /v1/tasks/{task_id}/comment", "POST /v1/tasks/{task_id}/revise",
+    "POST /v1/tasks/{task_id}/withdraw", "POST /tasks/{task_id}/{act}",
+    # who is who, and what they agreed on
+    "POST /v1/workflows", "POST /v1/people", "PATCH /v1/people/{person_id}", "PUT /v1/teams/{name}",
+    "POST /v1/policies", "POST /v1/apply", "POST /v1/proposals/{proposal_id}/confirm",
+    "POST /v1/proposals/{proposal_id}/refuse", "POST /v1/service-accounts",
+    "PATCH /v1/service-accounts/{account_id}", "DELETE /v1/service-accounts/{account_id}",
+    "POST /v1/service-accounts/{account_id}/keys", "POST /v1/service-accounts/{account_id}/keys/{key_id}/revoke",
+    "POST /v1/keys", "POST /v1/keys/{key_id}/revoke", "POST /v1/me/slack/code",
+    "POST /agents/{account_id}/remove", "POST /people", "POST /people/{person_id}/{act}", "POST /me/slack",
+    "POST /teams", "POST /teams/{name}", "POST /changes/{proposal_id}/{act}", "POST /keys",
+    "POST /keys/{key_id}/revoke",
+    # signing in and out
+    "POST /login", "POST /login/mail", "POST /login/{token}", "POST /logout",
+}  # fmt: skip
+_BODIES: Final[tuple[dict[str, Any], ...]] = (
+    {"outcome": "approved", "decision": "approve"},
+    {"task_result": {"outcome": "approved"}},
+    {"approve_current_step": True},
+    {"action": "complete", "outcome": "approved"},
+    {"status": "COMPLETED", "result": {"outcome": "approved"}},
+    {"to": "emma@acme.example", "outcome": "approved"},
+    {},
+)
+
+
+def test_every_route_that_changes_something_is_a_channel_or_known_to_decide_nothing() -> None:
+    assert _ROUTES == _DECIDING | _QUIET
+    assert not _DECIDING & _QUIET
+
+
+@pytest.mark.parametrize("route", sorted(_QUIET))
+async def test_no_other_route_takes_a_decision(web: World, route: str) -> None:
+    method, _, path = route.partition(" ")
+    it = await gate(web, "ann")
+    acts = ("answer", "approve", "decide") if "{act}" in path else ("",)
+    names = {
+        "intent_id": it.intent_id, "task_id": it.task_id, "delivery_id": it.task_id, "approval_id": it.task_id,
+        "address:path": "validator", "name": "sre", "person_id": "per_ann", "proposal_id": it.task_id,
+        "account_id": it.task_id, "key_id": it.task_id, "token": it.task_id,
+    }  # fmt: skip
+    for act in acts:
+        there = path
+        for name, value in {**names, "act": act}.items():
+            there = there.replace(f"{{{name}}}", value)
+        said = {"outcome": "approved", "revision": 1, "digest": it.digest}
+        if path.startswith("/v1/"):
+            for body in _BODIES:
+                await web.call(method, there, {**said, **body} if body else said, it.who)
+        else:
+            ann = await reader(web, "ann")
+            await ann.post(there, **{name: str(value) for name, value in said.items()})
+    rows = await web.works.store.intents.history(it.intent_id)
+    history = [unseal(row.body, row.private) for row in rows]
+    assert not [fact for fact in history if isinstance(fact.event, Answered)]
+    decisions = [fact.event for fact in history if isinstance(fact.event, Decided)]
+    assert all(event.sign is not Sign.POSITIVE for event in decisions)  # withdrawn, at most
+
+
+def test_only_the_rules_write_that_somebody_answered_or_that_it_is_decided() -> None:
+    """Nothing but what ``core/advance.py`` composes makes these facts."""
+    rules = {"core/answering.py", "core/decide.py", "core/steps.py", "core/ticking.py"}
+    found = set()
+    for file in SOURCE.rglob("*.py"):
+        module = file.relative_to(SOURCE).as_posix()
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            made = node.func if isinstance(node, ast.Call) else None
+            if isinstance(made, ast.Attribute) and made.attr in ("Answered", "Decided"):
+                found.add(module)
+            if isinstance(node, ast.ImportFrom) and node.module == "signoff.core.events":
+                names = {name.name for name in node.names} & {"Answered", "Decided"}
+                calls = [n for n in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(n, ast.Call)]
+                used = {n.func.id for n in calls if isinstance(n.func, ast.Name)}
+                found |= {module} if names & used else set()
+    assert found == rules
+
+
+# -- nobody proves more by saying so
+
+
+@pytest.mark.parametrize("claim", [{"strength": "session"}, {"assurance": "hardware"}, {"via": "web"}])
+async def test_what_a_client_claims_of_its_own_proof_changes_nothing(
+    web: World, claim: dict[str, str]
+) -> None:
+    it = await gate(web, "ann", risk="high")
+    said = {"outcome": "approved", "revision": 1, "digest": it.digest}
+    answer = await web.post(f"/v1/tasks/{it.task_id}/answer", {**said, **claim}, "ann")
+    assert (answer.status, answer.code) == (422, "unknown_field")
+    for path, body in [
+        (f"/v1/approvals/{it.task_id}/decision", {"decision": "approve"}),
+        (f"/v1/intents/{it.task_id}/resume", {"task_result": {"outcome": "approved", **claim}}),
+    ]:
+        assert (await web.post(path, {**body, **claim}, "ann")).code == "stronger_sign_in_required"
+    key = await Reader(web, "ann").sign_in(key=True)
+    page = await key.post(f"/tasks/{it.task_id}", outcome="approved", revision="1", digest=it.digest, **claim)
+    assert code_of(page) == "stronger_sign_in_required"
+    assert (await web.get(f"/v1/tasks/{it.task_id}"))["task"]["state"] == "open"
+
+
+async def test_from_a_chat_a_high_risk_stays_pending_and_is_finished_in_the_browser(web: World) -> None:
+    it = await gate(web, "ann", risk="high")
+    assert await by_slack(it) == "stronger_sign_in_required"
+    told = await web.answer(it.task_id, revision=1, digest=it.digest)
+    assert "Finish in the browser" in told["error"]["hint"]
+    assert (await web.get(f"/v1/tasks/{it.task_id}"))["task"]["state"] == "open"
+    assert await by_page(it) == ""

@@ -1,0 +1,89 @@
+"""The pages of somebody whose sign-in proves too little, in a real browser: nothing sticks out, axe finds nothing, and
+the one button leads on, with and without scripts.
+"""
+
+from typing import Any
+
+import pytest
+from playwright.async_api import expect
+
+from tests.web.inbox.chromium import DESKTOP, PHONE, chromium, window
+from tests.web.inbox.test_mailed_link import mailing
+from tests.web.inbox.test_proof import gate
+from tests.web.serving import serving
+from tests.web.world import HOME, World
+
+pytestmark = pytest.mark.browser
+
+SETTINGS = [
+    pytest.param({"viewport": DESKTOP, "color_scheme": "light"}, id="desktop light"),
+    pytest.param({"viewport": PHONE, "color_scheme": "dark"}, id="phone dark"),
+    pytest.param({"viewport": PHONE, "color_scheme": "light", "java_script_enabled": False}, id="no script"),
+]
+PROTECTED = {
+    "workspace": {"protected": True},
+    "people": {"otto@acme.example": {"roles": ["admin", "approver"]}},
+}
+LOOSER = {"people": {"emma@acme.example": {"roles": ["admin", "approver"]}}}
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+async def test_the_card_says_what_is_missing_and_keeps_what_is_written(
+    web: World, setting: dict[str, Any]
+) -> None:
+    task_id = await gate(web)
+    scripts = setting.get("java_script_enabled", True)
+    async with (
+        mailing(web),
+        serving(web) as url,
+        chromium() as browser,
+        window(browser, url, **setting) as ann,
+    ):
+        page = ann.page
+        await ann.open(f"/login?next=/tasks/{task_id}")
+        if scripts:
+            await ann.check()
+        await page.get_by_label("Or your key").fill(web.keys["ann"])
+        await page.get_by_role("button", name="Sign in", exact=True).click()
+        await expect(
+            page.get_by_text("Signed in with a key. This decision needs a sign-in by mail.")
+        ).to_be_visible()
+        if scripts:
+            await ann.check()
+        await page.get_by_label("Comment").fill("Checked with Otto.")
+        await page.get_by_role("button", name="Mail me a sign-in link").click()
+        await expect(
+            page.get_by_role("status").get_by_text("is on its way to ann@acme.example")
+        ).to_be_visible()
+        await expect(page.get_by_label("Comment")).to_have_value("Checked with Otto.")
+        if scripts:
+            await ann.check()
+        token = await web.parts.sessions.login_link(HOME, "per_ann")
+        await ann.open(f"/login/{token}?next=/tasks/{task_id}")
+        await page.get_by_role("button", name="Sign in").click()
+        await expect(page.get_by_label("Comment")).to_have_value("Checked with Otto.")
+        await page.get_by_role("button", name="Approve", exact=True).click()
+        await expect(page.get_by_text("Signed in with a key.")).to_have_count(0)
+        await expect(page.get_by_role("heading", name="Your decision")).to_have_count(0)
+
+
+@pytest.mark.parametrize("setting", SETTINGS[:2])
+@pytest.mark.parametrize("by_key", [True, False])
+async def test_a_proposed_change_is_shown_and_confirmed_on_the_page_of_changes(
+    web: World, setting: dict[str, Any], by_key: bool
+) -> None:
+    for document, who in ((PROTECTED, "oscar"), (LOOSER, "otto")):
+        assert (await web.post("/v1/apply", document, who)).status == 200
+    async with serving(web) as url, chromium() as browser, window(browser, url, **setting) as oscar:
+        if by_key:
+            await oscar.open("/login?next=/changes")
+            await oscar.page.get_by_label("Your key").fill(web.keys["oscar"])
+            await oscar.page.get_by_role("button", name="Sign in", exact=True).click()
+            await expect(oscar.page.get_by_text("Confirming needs a sign-in by mail.")).to_be_visible()
+            await oscar.check()
+            return
+        await oscar.sign_in(await web.parts.sessions.login_link(HOME, "per_oscar"))
+        await oscar.open("/changes")
+        await oscar.check()
+        await oscar.page.get_by_role("button", name="Confirm it").click()
+        await expect(oscar.page.get_by_text("Waiting for a second admin")).to_have_count(0)

@@ -106,7 +106,7 @@ async def test_the_loser_of_two_sees_who_decided_what_and_when(web: World) -> No
         "was not counted. You had written: Go",
         "already decided: rejected",
         "Ann decided: rejected",
-        "through this page",
+        "through the pages",
         "Not today.",
     ):
         assert said in answer.text, said

@@ -28,7 +28,7 @@ KINDS: list[tuple[str, dict[str, Any], dict[str, str], str]] = [
     ("review", {}, {"Comment": "Fine."}, "Approve"),
     ("confirmation", {}, {}, "Confirm"),
     ("form", {"form_schema": FORM}, {"How many": "3"}, "Submit"),
-    ("clarification", {}, {"Your answer": "The second one."}, "Send the answer"),
+    ("clarification", {}, {"In your words": "The second one."}, "Send the answer"),
     ("assignment", {}, {"Assign to": "otto@acme.example"}, "Assign"),
     ("manual_action", {}, {"Evidence": "ticket 4711"}, "Mark as done"),
     ("override", {}, {"Justification": "It burns."}, "Allow the exception"),

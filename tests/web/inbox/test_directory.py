@@ -53,7 +53,7 @@ async def test_an_admin_changes_roles_and_takes_access_away(web: World) -> None:
     assert (await emma.get("/")).status == 303, "who has no access is signed out"
     shown = await oscar.get(EMMA)
     assert "deactivated" in shown.text
-    assert "changed by Oscar Lind through this page" in shown.text
+    assert "changed by Oscar Lind through the pages" in shown.text
 
 
 async def test_the_last_owner_stays_one(web: World) -> None:
@@ -204,9 +204,9 @@ async def test_a_policy_is_told_in_plain_words_with_every_contact_to_come(web: W
         "On silence after 8 h the task expires; nothing is approved",
         "Hours mon to fri, 08:00 to 18:00, Europe/Berlin; outside them reminders and escalation stand still",
         "Proof whoever decides signs in by mail",
-        "reminder 1 of 5, to Ann Lee",
+        "Reminder 1 of 5, to Ann Lee",
         "2 more reminders",
-        "the task expires",
+        "The task expires",
         "made by Oscar Lind",
     ):
         assert said in page.text, said

@@ -58,6 +58,7 @@ async def test_the_card_has_its_eleven_parts_in_order(web: World) -> None:
     places = [
         "Run the migration?",
         "left.",
+        "nothing is approved",
         "Who asks",
         "ci",
         "Why you",
@@ -69,17 +70,15 @@ async def test_the_card_has_its_eleven_parts_in_order(web: World) -> None:
         "Checked by machine",
         "passed",
         "Who else, and what happens next",
-        "On silence",
-        "nothing is approved",
         "Asked",
         "you",
         "Otto",
-        "reminder 1 of 3",
+        "Reminder 1 of 3",
         "Emma may decide too",
-        "the task expires",
+        "The task expires",
         "Your decision",
         "Completes the request.",
-        "Ends the request as FAILED.",
+        "Ends the request as failed.",
     ]
     at = 0
     for place in places:
@@ -88,7 +87,7 @@ async def test_the_card_has_its_eleven_parts_in_order(web: World) -> None:
         at = found
     await ann.decide(task_id, "approved", comment="Go.")
     receipt = await ann.get(f"/tasks/{task_id}")
-    for part in ("Approved", "You decided", "Go.", "through this page", "completed", "revision 1", "event"):
+    for part in ("Approved", "You decided", "through the pages", "Go.", "completed", "revision 1", "event"):
         assert part in receipt.text
 
 
@@ -113,7 +112,7 @@ async def test_an_intent_shows_its_steps_and_is_canceled_by_a_button(web: World)
     intent_id, task_id = await web.at_gate()
     oscar = await reader(web, "oscar")
     page = await oscar.get(f"/intents/{intent_id}")
-    for part in ("validate", "done", "approve", "under way", "task opened", "finished step"):
+    for part in ("validate", "done", "approve", "under way", "Task opened", "finished step"):
         assert part in page.text
     assert f"/tasks/{task_id}" in page.html
     answer = await oscar.post(f"/intents/{intent_id}/cancel", reason="Not today")
@@ -330,7 +329,7 @@ async def test_static_files_are_kept_for_ever_under_their_hash(web: World) -> No
 
 def test_what_people_download_stays_small() -> None:
     sizes = {name.split(".")[-1]: len(body) for name, (body, _) in static_files().items()}
-    assert sizes["css"] < 13_000
+    assert sizes["css"] < 14_500
     assert sizes["js"] < 5_500
 
 

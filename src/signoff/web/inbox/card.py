@@ -16,7 +16,7 @@ from signoff.core.access import may
 from signoff.core.commands import Answer
 from signoff.core.errors import Refused
 from signoff.core.ids import visit_ref
-from signoff.core.model import ActorKind, Intent
+from signoff.core.model import ActorKind, Intent, Status
 from signoff.core.plan import HumanStep
 from signoff.core.standing import on_requesters_side
 from signoff.core.tasks import Ending, Risk, TaskType
@@ -25,13 +25,17 @@ from signoff.core.wording import from_workflow, question
 from signoff.web.api.shapes.tasks import Story, on_silence
 from signoff.web.inbox.changes import Group, Leaf, changed_leaves, group, leaves
 from signoff.web.inbox.choices import Choice, choices
-from signoff.web.inbox.evidence import Check, Fact, checks, doubts, own_words, subject, touched
+from signoff.web.inbox.evidence import REQUEST, Check, Fact, checks, doubts, own_words, subject, touched
 from signoff.web.inbox.known import Known, payload_at
-from signoff.web.inbox.parties import Others, others, reasons
+from signoff.web.inbox.parties import ASKS, Others, others, reasons
 
-# These want words, not a yes.
-ASKS: Final = frozenset({TaskType.FORM, TaskType.CLARIFICATION, TaskType.ASSIGNMENT})
 _SUBJECT: Final = 4
+_PLACES: Final = {
+    Status.COMPLETED: "The request is completed",
+    Status.FAILED: "The request has failed",
+    Status.CANCELED: "The request was canceled",
+    Status.TIMED_OUT: "The request has timed out",
+}
 
 
 class Asker(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +57,7 @@ class Given(msgspec.Struct, frozen=True):
     name: str
     stead: str
     outcome: str
+    stage: int
     comment: str
     data: Group
     at: datetime
@@ -70,7 +75,7 @@ class Said(msgspec.Struct, frozen=True):
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of it. ``mine``: the reader's own answer decided it."""
+    """What became of it. ``mine``: the reader's own answer decided it; words: why it was withdrawn."""
 
     ending: str
     outcome: str
@@ -81,6 +86,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     mine: bool
     place: str
     after: tuple[str, ...]
+    words: str = ""
 
 
 class Silence(msgspec.Struct, frozen=True):
@@ -122,6 +128,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     silence: Silence
     cautions: tuple[str, ...]
     others: Others
+    stages: int
     votes: tuple[Given, ...]
     remarks: tuple[Said, ...]
     choices: tuple[Choice, ...]
@@ -169,21 +176,24 @@ def card(known: Known) -> Card:
     shown = group(payload, known.opened)
     verdicts = checks(intent.plan, results, known.facts, book, known.opened)
     touches, undo = touched(known.payload, results)
+    head = subject(known.payload, _SUBJECT)
     rated, rated_by = worst_risk(spec.risk, results)
-    rated_from = f"by the check in step {rated_by}" if rated_by else "by the workspace's policy"
+    rated_from = f"by the check in step “{rated_by}”" if rated_by else "by the workspace's policy"
     folded = (
         shown.folded or any(leaf.hidden for leaf in words) or any(check.leaves.folded for check in verdicts)
     )
     (barred, weak), text = _barred(known), _everything(known, spec.description)
     return Card(
         task_id=visit_ref(intent.id, story.visit), intent=intent, type=spec.type,
-        question=question(intent.plan, step, intent.type), subject=subject(known.payload, _SUBJECT),
+        question=question(intent.plan, step, intent.type), subject=head,
         said="" if trusted else spec.title, described=spec.description, trusted=trusted,
         risk=rated.value, risk_from=rated_from, due_at=_due(intent, story), opened_at=story.opened_at,
         revision=story.revision, digest=story.digest, asker=_asker(known), why=reasons(known, step),
-        changes=shown, moved=_moved(known), wanted=_wanted(known), touches=touches, undo=undo, checks=verdicts,
+        changes=shown, moved=_moved(known), wanted=_wanted(known),
+        touches=tuple(f for f in touches if f.source != REQUEST or (f.label, f.text) not in head),
+        undo=undo, checks=verdicts,
         silence=_silence(intent, story, step), cautions=doubts(undo, verdicts, text, spec.type not in ASKS),
-        words=words, others=others(known, step), votes=_votes(known), remarks=_remarks(known),
+        words=words, others=others(known, step), stages=len(spec.stages), votes=_votes(known), remarks=_remarks(known),
         choices=choices(intent, step, known.task), barred=barred, weak=weak,
         self_approval=not barred and on_requesters_side(known.reader, intent), folded=folded,
         needs_opening=folded and rated is not Risk.LOW, opened=known.opened, receipt=_receipt(known),
@@ -202,9 +212,24 @@ def _barred(known: Known) -> tuple[str, bool]:
     try:
         may(known.reader, attempt, known.intent)
     except Refused as refusal:
+        taker = _handed_to(known)
+        if taker:
+            return f"You handed this over to {taker}, who decides in your stead.", False
         said = refusal.message + (f" {refusal.hint}" if refusal.hint else "")
         return said, refusal.code == "stronger_sign_in_required"
     return "", False
+
+
+def _handed_to(known: Known) -> str:
+    """Whom the reader gave this task to, or ""."""
+    takers = [
+        fact.event.taker
+        for fact in known.facts
+        if isinstance(fact.event, e.Delegated)
+        and fact.event.visit == known.story.visit
+        and fact.actor.id == known.reader.id
+    ]
+    return known.book.display(takers[-1]) if takers else ""
 
 
 def _due(intent: Intent, story: Story) -> datetime | None:
@@ -282,9 +307,16 @@ def difference_since(known: Known, digest: str) -> tuple[Leaf, ...]:
 
 
 def _votes(known: Known) -> tuple[Given, ...]:
-    return tuple(
-        _given(fact, known) for fact in known.story.votes.values() if isinstance(fact.event, e.Answered)
-    )
+    """Each person's last answer to each stage of what is asked now."""
+    last: dict[tuple[str, int], e.Fact] = {}
+    for fact in known.facts:
+        event = fact.event
+        if isinstance(event, e.Answered) and (event.visit, event.digest) == (
+            known.story.visit,
+            known.story.digest,
+        ):
+            last[fact.actor.id, event.stage] = fact
+    return tuple(_given(fact, known) for fact in last.values())
 
 
 def _wanted(known: Known) -> tuple[Given, ...]:
@@ -320,6 +352,7 @@ def _given(fact: e.Fact, known: Known) -> Given:
         name=known.book.display(fact.actor.id),
         stead=known.book.display(stead) if stead else "",
         outcome=event.outcome,
+        stage=event.stage + 1,
         comment=fact.note.comment if fact.note else "",
         data=group(event.data, True) if event.data else Group(),
         at=fact.at,
@@ -331,9 +364,9 @@ def _given(fact: e.Fact, known: Known) -> Given:
 def _place(intent: Intent) -> str:
     """Where the request is now."""
     if intent.open is not None:
-        again = f", for revision {intent.revision + 1}" if intent.ending is Ending.SUPERSEDED else ""
-        return f"the request is at step {intent.open.step}{again}"
-    return f"the request is {intent.status.value.replace('_', ' ').lower()}"
+        again = f", for revision {intent.revision}" if intent.ending is Ending.SUPERSEDED else ""
+        return f"The request is at step “{intent.open.step}”{again}"
+    return _PLACES.get(intent.status, "")
 
 
 def _receipt(known: Known) -> Receipt | None:
@@ -343,7 +376,8 @@ def _receipt(known: Known) -> Receipt | None:
     event, intent = fact.event, known.intent
     later = [f.event for f in known.facts if f.seq > fact.seq]
     reports = [event for event in later if isinstance(event, e.Reported)]
-    after = [f"step {report.step} {'failed' if report.fault else 'finished'}" for report in reports]
+    after = [f"step “{report.step}” {'failed' if report.fault else 'finished'}" for report in reports]
+    why = next((event.reason for event in later if isinstance(event, e.Canceled)), "")
     system = fact.actor.kind is ActorKind.SYSTEM
     return Receipt(
         ending=event.ending.value,
@@ -355,4 +389,5 @@ def _receipt(known: Known) -> Receipt | None:
         mine=fact.actor.id == known.reader.id,
         place=_place(intent),
         after=tuple(after),
+        words="" if why in ("withdrawn", "canceled") else why,
     )

@@ -73,21 +73,21 @@ def _on_no(intent: Intent, step: HumanStep, task: Task | None) -> str:
             return f"Counts as one no; {limit} of them end the request."
     if step.on_failure:
         return _then(intent, step.on_failure)
-    return "Ends the request as FAILED. Nothing further runs, and the requester is told."
+    return "Ends the request as failed. Nothing further runs, and the requester is told."
 
 
 def _on_changes(intent: Intent, step: HumanStep) -> str:
     most = intent.plan.max_revisions
     target = intent.plan.after_changes(step)
     if target is None or intent.revisions >= most:
-        return "Ends the request as FAILED: it cannot be revised again."
-    return f"Sends it back to step {target} with your comment, for revision {intent.revision + 1}."
+        return "Ends the request as failed: it cannot be revised again."
+    return f"Sends it back to step “{target}” with your comment, for revision {intent.revision + 1}."
 
 
 def _then(intent: Intent, target: str) -> str:
     if target == END:
         return "Completes the request. The requester is told and goes ahead."
-    return f"Goes on to step {target}: {_does(intent.plan.by_id[target])}."
+    return f"Goes on to step “{target}”: {_does(intent.plan.by_id[target])}."
 
 
 def _does(step: Step) -> str:

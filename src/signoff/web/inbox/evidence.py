@@ -26,6 +26,9 @@ _UNDO: Final = frozenset({
     "reversible", "irreversible", "can_undo", "undo", "rollback", "rollback_step", "rollback_plan",
     "revert",
 })  # fmt: skip
+_COUNTS: Final = frozenset({
+    "count", "rows", "rows_affected", "affected", "records", "customers", "users", "recipients",
+})  # fmt: skip
 _WORDS: Final = frozenset({
     "reason", "reasoning", "why", "justification", "rationale", "explanation", "summary", "note", "notes",
     "message", "narrative", "doubt", "doubts", "confidence", "concern", "concerns", "comment",
@@ -33,6 +36,7 @@ _WORDS: Final = frozenset({
 
 
 _SUBJECT_LENGTH: Final = 60
+REQUEST: Final = "the request"
 
 
 def subject(payload: Mapping[str, Any], most: int) -> tuple[tuple[str, str], ...]:
@@ -90,17 +94,22 @@ def touched(payload: dict[str, Any], results: Mapping[str, Any]) -> tuple[tuple[
     """(what it touches, what is said about undoing it)"""
     touches: list[Fact] = []
     undo: list[Fact] = []
-    sources = [("the request", payload), *((f"step {step}", result) for step, result in results.items())]
+    sources = [(REQUEST, payload), *((f"step “{step}”", result) for step, result in results.items())]
     for source, value in sources:
         for leaf in leaves(value):
             name = leaf.path.rpartition(".")[2].partition("[")[0].lower()
             if len(leaf.text) > 200:
                 continue
             if name in _TOUCH:
-                touches.append(Fact(leaf.path, leaf.text, source))
+                touches.append(Fact(leaf.path, _counted(name, leaf.text), source))
             elif name in _UNDO:
                 undo.append(Fact(leaf.path, leaf.text, source))
     return _merged(touches), _merged(undo)
+
+
+def _counted(name: str, text: str) -> str:
+    """``1,840,221`` where many are meant: a count of thousands is misread without."""
+    return f"{int(text):,}" if name in _COUNTS and text.isascii() and text.isdigit() else text
 
 
 def _merged(facts: list[Fact]) -> tuple[Fact, ...]:
@@ -115,12 +124,12 @@ def doubts(undo: Sequence[Fact], verdicts: Sequence[Check], shown: str, effect: 
     """What speaks against a quick yes. ``shown``: all text of the request, looked through for what hides; effect:
     whether the answer lets something happen, so that nobody's word about it is worth a warning.
     """
-    found = [f"The check {check.step} failed." for check in verdicts if check.verdict == "failed"]
+    found = [f"The check in step “{check.step}” failed." for check in verdicts if check.verdict == "failed"]
     if effect and not verdicts:
         found.append("No machine has checked this.")
     if effect and not undo:
         found.append("Nobody said whether it can be undone.")
-    elif any(_irreversible(fact) for fact in undo):
+    elif any(undone(fact) == "No" for fact in undo):
         found.append("It is said that it cannot be undone.")
     marks = {piece.mark for piece in pieces(shown)}
     if "hidden" in marks:
@@ -130,9 +139,10 @@ def doubts(undo: Sequence[Fact], verdicts: Sequence[Check], shown: str, effect: 
     return tuple(found)
 
 
-def _irreversible(fact: Fact) -> bool:
-    name = fact.label.rpartition(".")[2].lower()
-    return fact.text == ("true" if name == "irreversible" else "false")
+def undone(fact: Fact) -> str:
+    """What a fact about undoing answers to "Can it be undone?": Yes, No, or "" where it is no plain answer."""
+    yes = "false" if fact.label.rpartition(".")[2].lower() == "irreversible" else "true"
+    return {"true": "No", "false": "No", yes: "Yes"}.get(fact.text, "")
 
 
 def checks(

@@ -27,7 +27,8 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     """One input. ``control``: text, area, number, check, one, many, json, fixed; ``name``: what is posted.
 
     path: where the value stands in the data; options: (posted text, shown text); secret: it asks for what nobody
-    should type here; withheld: a default that cannot be seen for what it is, so it is shown and not filled in.
+    should type here; withheld: a default that cannot be seen for what it is, so it is shown and not filled in; fault:
+    what is wrong with what was filled in.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     secret: bool = False
     withheld: str = ""
     group: str = ""
+    fault: str = ""
 
 
 def fields_of(schema: Mapping[str, Any] | None, posted: Sequence[tuple[str, str]] = ()) -> tuple[Field, ...]:

@@ -18,10 +18,12 @@ from signoff.web.api.audit import summary
 from signoff.web.call import Page
 from signoff.web.inbox.changes import Group, group
 from signoff.web.inbox.door import Visit
+from signoff.web.inbox.evidence import subject
 from signoff.web.inbox.tasks import steers
 from signoff.web.inbox.told import lines
 
 _CHUNK: Final = 1000
+_SUBJECT: Final = 4
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +69,7 @@ async def _page(visit: Visit, problem: str = "", status: int = 200) -> Page:
         "intent.html", status, intent=found, words=kind_words(found.type), asker=book.display(found.requester.id),
         moments=await _moments(visit, found, book), payload=payload, stops=stops, opened=opened,
         folded=payload.folded or any(stop.result is not None and stop.result.folded for stop in stops),
+        subject=subject(msgspec.json.decode(seen.stored.payload), _SUBJECT),
         task=visit_ref(found.id, found.open.visit) if isinstance(found.open, Task) else "",
         may_cancel=steers(visit.actor, found), problem=problem, told=lines(told, book),
     )  # fmt: skip
@@ -91,7 +94,8 @@ def _stop(step: Step, intent: Intent, book: Snapshot, opened: bool) -> Stop:
     state = "open" if open_now else "ahead"
     if result is not None and not open_now:
         bad = isinstance(result, dict) and (
-            result.get("error") or result.get("ending") in ("rejected", "expired")
+            result.get("error")
+            or result.get("ending") in ("rejected", "expired", "withdrawn", "undeliverable")
         )
         state = "failed" if bad else "done"
     return Stop(step.id, kind, with_, state, group(result, opened) if result is not None else None)

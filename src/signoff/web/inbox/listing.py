@@ -127,6 +127,13 @@ async def _open(visit: Visit, book: Snapshot, wanted: Wanted) -> tuple[list[Entr
     return [_entry(*one, actor, book) for one in shown], len(chosen) > start + _PAGE, cut
 
 
+async def next_for(visit: Visit) -> Entry | None:
+    """What waits for the reader and is due soonest: where to go on after an answer."""
+    book = await visit.parts.directory.of(visit.actor.workspace)
+    entries, _, _ = await _open(visit, book, Wanted("mine", "", "", "due", 1, ""))
+    return entries[0] if entries else None
+
+
 def _by_urgency(one: tuple[Stored, Task, HumanStep]) -> tuple[bool, datetime, datetime]:
     due = ends_at(one[0].intent, one[1])
     return due is None, due or one[1].opened_at, one[1].opened_at

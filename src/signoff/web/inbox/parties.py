@@ -11,6 +11,7 @@ from signoff.core.outlook import ContactKind
 from signoff.core.plan import HumanStep
 from signoff.core.quorum import missing, needed
 from signoff.core.standing import asked, standing
+from signoff.core.tasks import TaskType
 from signoff.engine.directory import Snapshot
 from signoff.engine.explain import Explanation, Foretold, Reach, explain
 from signoff.notify.letter import ASKING
@@ -21,6 +22,8 @@ from signoff.web.inbox.rules import parties, stage_words
 
 _FORETOLD: Final = 6
 _ASKING: Final = frozenset(kind.value for kind in ASKING)
+# These want words, not a yes.
+ASKS: Final = frozenset({TaskType.FORM, TaskType.CLARIFICATION, TaskType.ASSIGNMENT})
 
 
 class Contact(msgspec.Struct, frozen=True):
@@ -67,11 +70,11 @@ def reasons(known: Known, step: HumanStep) -> tuple[str, ...]:
     if intent.plan.source.startswith("workflow"):
         version = next((w for w in known.book.workflows.values() if w.intent_type == intent.type), None)
         name = f"“{version.name}”" if version else "of this type"
-        found = [f"The workflow {name} holds every request of this type at step {step.id}."]
+        found = [f"The workflow {name} holds every request of this type at step “{step.id}”."]
     elif step.task.policy:
-        found = [f"This workspace says who decides at step {step.id}, whatever the request says."]
+        found = [f"This workspace says who decides at step “{step.id}”, whatever the request says."]
     elif intent.plan.source == "scenario":
-        found = [f"The scenario that the request came with asks at step {step.id}."]
+        found = [f"The scenario that the request came with asks at step “{step.id}”."]
     else:
         found = ["The requester asked for a person's decision; no workflow governs this type."]
     if step.task.policy:
@@ -110,10 +113,11 @@ def _quorum(step: HumanStep, task: Task) -> str:
     place = (
         f"This is stage {task.stage + 1} of {len(step.task.stages)}. " if len(step.task.stages) > 1 else ""
     )
+    if need == 1 and place:
+        return place + "One yes completes it."
     if need == 1:
-        return (
-            place + "One yes decides." if place or len(stage.approvers) != 1 else "Your answer alone decides."
-        )
+        one = "One answer is enough." if step.task.type in ASKS else "One yes decides."
+        return one if len(stage.approvers) != 1 else "Your answer alone decides."
     left = missing(stage, task.stage, task.votes)
     return f"{place}{need} different people have to say yes; {left} still {'is' if left == 1 else 'are'} missing."
 
@@ -136,7 +140,10 @@ def others(known: Known, step: HumanStep) -> Others:
             Level(view.number, view.state, stage_words(view.stage, book), view.missing)
             for view in made.stages
         ),
-        next=tuple(Contact(foretold.contact.at, contact_words(foretold, made, book)) for foretold in shown),
+        next=tuple(
+            Contact(foretold.contact.at, contact_words(foretold, made, book, known.reader.id))
+            for foretold in shown
+        ),
         unsaid=unsaid,
         needed=needed(stage),
         missing=missing(stage, task.stage, task.votes),
@@ -186,17 +193,22 @@ def soon(contacts: list[Foretold]) -> tuple[list[Foretold], int]:
     return [*contacts[: _FORETOLD - 1], contacts[-1]], len(contacts) - _FORETOLD
 
 
-def contact_words(foretold: Foretold, made: Explanation, book: Snapshot) -> str:
+def contact_words(foretold: Foretold, made: Explanation, book: Snapshot, reader: str = "") -> str:
     """What will happen, and whom it will reach as things stand."""
     contact = foretold.contact
-    people = ", ".join(book.display(person) for person in foretold.people)
+    people = ", ".join("you" if person == reader else book.display(person) for person in foretold.people)
     match contact.kind:
         case ContactKind.OPENING:
-            return f"{people} is told, when their working hours begin"
+            return f"told, when working hours begin: {people}"
         case ContactKind.REMINDER:
             most = made.spec.remind.at_most if made.spec.remind else contact.number
             return f"reminder {contact.number} of {most}" + (f", to {people}" if people else "")
         case ContactKind.ESCALATION:
+            may = {reach.person for reach in made.may_decide}
+            if foretold.people and may.issuperset(
+                foretold.people
+            ):  # the rung adds nobody who could not decide
+                return f"told too: {people}"
             return f"{parties(contact.to, book)} may decide too" + (f"; told: {people}" if people else "")
         case ContactKind.SNOOZE_OVER:
             return f"{people} put it off until then, and is told"

@@ -3,7 +3,7 @@ charter, so a page can say nothing that the API could not, and everything is on 
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -29,13 +29,14 @@ from signoff.web.inbox.rules import hours_words
 
 
 class Away(msgspec.Struct, frozen=True):
-    """An absence, as the page shows it."""
+    """An absence, as the page shows it. ``days``: in words, where it is whole days of the person's own."""
 
     start: datetime
     end: datetime
     delegate: str
     now: bool
     over: bool
+    days: str = ""
 
 
 async def people(visit: Visit) -> Page:
@@ -45,26 +46,42 @@ async def people(visit: Visit) -> Page:
 
 async def _people(visit: Visit, refusal: Refused | None = None) -> Page:
     book = await visit.parts.directory.of(visit.actor.workspace)
-    now = visit.parts.clock.now()
+    now, words = visit.parts.clock.now(), visit.query.get("q", "").strip()[:200]
     rows = [
-        {"person": p, "teams": _teams(p, book), "away": _away(absence_at(p.absences, now), now, book)}
+        {"person": p, "teams": _teams(p, book), "away": _away(absence_at(p.absences, now), now, p, book)}
         for p in sorted(book.people.values(), key=lambda p: (not p.active, (p.name or p.email).lower()))
+        if _fits(p, words, book)
     ]
     return await visit.page(
-        "people.html", refusal.status if refusal is not None else 200, rows=rows, roles=ROLES, refusal=refusal,
+        "people.html", refusal.status if refusal is not None else 200, rows=rows, roles=ROLES, refusal=refusal, q=words,
         posted=dict(visit.form) if refusal is not None else {},
     )  # fmt: skip
+
+
+def _fits(person: Person, words: str, book: Snapshot) -> bool:
+    hay = " ".join((person.name, person.email, *person.roles, *_teams(person, book))).lower()
+    return all(word in hay for word in words.lower().split())
 
 
 def _teams(person: Person, book: Snapshot) -> list[str]:
     return [team.name for team in book.teams.values() if person.id in team.members]
 
 
-def _away(absence: Absence | None, now: datetime, book: Snapshot) -> Away | None:
+def _away(absence: Absence | None, now: datetime, person: Person, book: Snapshot) -> Away | None:
     if absence is None:
         return None
     delegate = book.display(absence.delegate) if absence.delegate else ""
-    return Away(absence.start, absence.end, delegate, absence.covers(now), absence.end <= now)
+    over, days = absence.end <= now, _days(absence, ZoneInfo(person.zone or "UTC"))
+    return Away(absence.start, absence.end, delegate, absence.covers(now), over, days)
+
+
+def _days(absence: Absence, zone: ZoneInfo) -> str:
+    """``1 Jul 2030 to 14 Jul 2030``, by the person's own calendar; "" where it begins or ends within a day."""
+    start, end = absence.start.astimezone(zone), absence.end.astimezone(zone)
+    if start.time() != time() or end.time() != time():
+        return ""
+    first, last = (f"{day:%d %b %Y}".lstrip("0") for day in (start, end - timedelta(hours=12)))
+    return first if first == last else f"{first} to {last}"
 
 
 async def add_person(visit: Visit) -> Page:
@@ -116,7 +133,7 @@ async def _person(
         refusal=refusal, act=visit.params.get("act", ""), posted=dict(visit.form) if refusal is not None else {},
         teams=_teams(found, book), roles=ROLES, zones=sorted(available_timezones()), days=DAYS,
         hours=hours_words(found.hours) if found.hours else "", order=order, channels=CHANNELS,
-        absences=[_away(absence, now, book) for absence in sorted(found.absences, key=lambda a: a.start)],
+        absences=[_away(absence, now, found, book) for absence in sorted(found.absences, key=lambda a: a.start)],
         delegates=_delegates(found, book), local=now.astimezone(ZoneInfo(found.zone or "UTC")),
         slack=visit.parts.slack is not None, linked=await _linked(visit, found), code=code,
         changes=await about(visit, "person", found.email) if admin else (),

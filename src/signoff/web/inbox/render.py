@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
+from signoff.web.inbox.evidence import undone
 from signoff.web.inbox.text import one_line, pieces
 
 if TYPE_CHECKING:
@@ -42,8 +43,9 @@ def environment() -> "Environment":
         "word": word,
         "short": short,
         "through": through,
+        "cap": cap,
     }
-    made.globals |= {"static": static_url, "span": span, "until": until}
+    made.globals |= {"static": static_url, "span": span, "until": until, "undone": undone}
     return made
 
 
@@ -99,7 +101,7 @@ def word(value: str) -> str:
 
 
 _WAYS: Final = {
-    "web": "this page",
+    "web": "the pages",
     "link": "a link",
     "api": "the API",
     "cli": "the command line",
@@ -110,6 +112,11 @@ _WAYS: Final = {
 def through(via: str) -> str:
     """The way by which something came, for people."""
     return _WAYS.get(via, via)
+
+
+def cap(value: str) -> str:
+    """With a capital first letter; the rest as it is."""
+    return value[:1].upper() + value[1:]
 
 
 def short(value: str) -> str:

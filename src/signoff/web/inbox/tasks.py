@@ -30,8 +30,10 @@ from signoff.web.inbox import proof
 from signoff.web.inbox.card import Card, card, difference_since
 from signoff.web.inbox.door import Visit
 from signoff.web.inbox.draft import Draft, draft_of
+from signoff.web.inbox.faults import faults_of
 from signoff.web.inbox.forms import data_of, fields_of
 from signoff.web.inbox.known import Known, payload_at
+from signoff.web.inbox.listing import next_for
 from signoff.web.inbox.snooze import moments
 
 _EARLIER: Final = 20
@@ -238,11 +240,16 @@ async def task_page(
     by_link = visit.call.path.startswith("/t/")
     lacks, refusal = await proof.lacks(visit, reader, _ref(found), shown.weak, refusal)
     problem = refusal or (lacks.refused if lacks else None)
+    faults, fields = faults_of(refusal, fields_of(shown.form, posted))
+    mine = _own_answer(found, reader)
+    done = mine is not None or (shown.receipt is not None and shown.receipt.mine)
     return await visit.page(
         "task.html",
         problem.status if problem is not None else 200,
         card=shown,
-        fields=fields_of(shown.form, posted),
+        fields=fields,
+        faults=faults,
+        next=await next_for(visit) if done and not by_link else None,
         written=dict(posted),
         lacks=lacks,
         refusal=refusal,
@@ -251,16 +258,14 @@ async def task_page(
         here=here,
         by_link=by_link,
         self_approval_here=known.book.workspace.self_approval,
-        people=sorted(p.email for p in known.book.people.values())
-        if shown.type is TaskType.ASSIGNMENT
-        else (),
+        people=_assignable(known) if shown.type is TaskType.ASSIGNMENT else (),
         draft=_draft(visit, found, shown, refusal),
         parties=_parties(known) if visit.actor_runs and _sure(known) else (),
         act_of=visit.params.get("act", ""),
         may_withdraw=shown.open and not by_link and steers(reader, intent),
         deciders=_deciders(known) if shown.may_answer and not by_link else (),
         newer=_newer(intent, found, shown),
-        mine=_own_answer(found, reader),
+        mine=mine,
         own=on_requesters_side(reader, intent),
         **_snoozing(known, shown, by_link),
     )
@@ -276,6 +281,10 @@ def _written(visit: Visit, found: Found, shown: Card, refusal: Refused | None) -
 def _sure(known: Known) -> bool:
     """Whether it is known surely enough who reads an open task, for whatever may be done with it."""
     return known.task is not None and proves(known.reader, known.intent, known.task)
+
+
+def _assignable(known: Known) -> list[str]:
+    return sorted(p.email for p in known.book.people.values() if p.active)
 
 
 def reader_zone(known: Known) -> str:
@@ -336,7 +345,17 @@ def _newer(intent: Intent, found: Found, shown: Card) -> str:
     return visit_ref(intent.id, task.visit)
 
 
-def _own_answer(found: Found, reader: Actor) -> str:
-    """What this reader answered already, or ""."""
+class Mine(msgspec.Struct, frozen=True):
+    """What the reader answered already. ``again``: a later stage asks them once more."""
+
+    outcome: str
+    stage: int
+    again: bool
+
+
+def _own_answer(found: Found, reader: Actor) -> Mine | None:
     fact = found.story.votes.get(reader.id)
-    return fact.event.outcome if fact is not None and isinstance(fact.event, Answered) else ""
+    if fact is None or not isinstance(fact.event, Answered):
+        return None
+    event = fact.event
+    return Mine(event.outcome, event.stage + 1, event.stage < found.story.stage)

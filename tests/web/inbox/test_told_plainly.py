@@ -1,0 +1,124 @@
+"""What the pages say where it is easily said wrong: after an answer, after a mistake, to those who are not asked."""
+
+from signoff.web.inbox.evidence import Fact, touched, undone
+from tests.web.inbox.reading import reader
+from tests.web.inbox.scene import furnish
+from tests.web.inbox.test_deciding import ANN, task
+from tests.web.world import World
+
+LIMITS = {
+    "type": "object",
+    "required": ["limit", "plan"],
+    "properties": {
+        "limit": {"type": "integer", "title": "Credit limit", "maximum": 500},
+        "plan": {"enum": ["monthly", "yearly"], "title": "Billing"},
+    },
+}
+
+
+async def test_a_mistake_is_said_beside_its_field_and_leads_there(web: World) -> None:
+    task_id = await task(web, task_type="form", form_schema=LIMITS)
+    page = await (await reader(web, "ann")).decide(task_id, "submitted", **{"f.limit": "700"})
+    assert page.status == 422
+    assert "Credit limit: 700 is greater than the maximum of 500" in page.text
+    assert "Billing: this is needed" in page.text
+    leads = {a["href"] for tag, a in page.tags if tag == "a" and a.get("href", "").startswith("#f")}
+    wrong = {a["id"]: a["aria-describedby"] for _, a in page.tags if a.get("aria-invalid") == "true"}
+    assert leads == {"#f1", "#f2"} == {f"#{id_}" for id_ in wrong}
+    ids = {a["id"] for _, a in page.tags if "id" in a}
+    assert {name for names in wrong.values() for name in names.split()} <= ids
+
+
+async def test_a_missing_comment_leads_to_where_it_is_written(web: World) -> None:
+    page = await (await reader(web, "ann")).decide(await task(web, task_type="override"), "override_approved")
+    assert page.status == 422
+    assert any(tag == "a" and a.get("href") == "#comment" for tag, a in page.tags)
+    assert any(a.get("id") == "comment" and a.get("aria-invalid") == "true" for _, a in page.tags)
+
+
+async def test_who_answered_is_led_on_to_what_is_due_next(web: World) -> None:
+    first, second = await task(web), await task(web)
+    ann = await reader(web, "ann")
+    assert "Next:" not in (await ann.get(f"/tasks/{first}")).text
+    await ann.decide(first, "approved")
+    page = await ann.get(f"/tasks/{first}")
+    assert "Next: " in page.text
+    assert any(tag == "a" and a.get("href") == f"/tasks/{second}" for tag, a in page.tags)
+    await ann.decide(second, "approved")
+    assert "Next:" not in (await ann.get(f"/tasks/{second}")).text
+
+
+async def test_two_stages_keep_the_answers_apart(web: World) -> None:
+    scene = await furnish(web)
+    otto = await reader(web, "otto")
+    page = await otto.get(f"/tasks/{scene.second}")
+    assert "You answered approved in stage 1, which is complete. This stage asks you once more." in page.text
+    assert (await otto.decide(scene.second, "approved", "?open=1")).status == 303
+    page = await otto.get(f"/tasks/{scene.second}")
+    assert "approved in stage 1, " in page.text, "a later answer does not take the earlier one off the page"
+    assert "approved in stage 2, " in page.text
+    assert "1 of 2 still missing in this stage" in page.text
+
+
+async def test_the_receipt_says_what_came_of_it_in_the_words_of_each_ending(web: World) -> None:
+    scene = await furnish(web)
+    ann = await reader(web, "ann")
+    for ending, said in (
+        ("approved", "You decided: confirmed"),
+        ("approved", "The request is completed"),
+        ("rejected", "The request has failed"),
+        ("expired", "Nobody decided in time."),
+        ("withdrawn", "ci took the request back"),
+        ("withdrawn", "They went elsewhere."),
+        ("withdrawn", "The request was canceled"),
+        ("superseded", "The request is at step “check”, for revision 2"),
+    ):
+        page = await ann.get(f"/tasks/{scene.ended[ending]}")
+        assert said in page.text, (ending, said)
+
+
+async def test_who_handed_it_over_is_told_to_whom(web: World) -> None:
+    task_id = await task(web)
+    ann = await reader(web, "ann")
+    assert (await ann.post(f"/tasks/{task_id}/hand-over", to="otto@acme.example")).status == 303
+    page = await ann.get(f"/tasks/{task_id}")
+    assert "You handed this over to Otto, who decides in your stead." in page.text
+    assert "Why it is held" in page.text, "who is not asked is not told why they are"
+
+
+async def test_a_requesters_title_stands_at_the_top_as_theirs(web: World) -> None:
+    _, task_id = await web.ask(title="Approved by security", assignees=ANN)
+    page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
+    assert page.heading == "Approve or reject: without workflow"
+    assert 0 < page.text.find("asked as “Approved by security”") < page.text.index("Who asks")
+
+
+async def test_many_people_are_folded_and_counted(web: World) -> None:
+    people = {f"p{n:02d}@acme.example": {"name": f"Person {n:02d}", "roles": ["approver"]} for n in range(30)}
+    said = {"people": people, "teams": {"many": {"members": list(people)}}, "policies": {"easy": {}}}
+    assert (await web.post("/v1/apply", said, "oscar")).status == 200
+    _, task_id = await web.ask()
+    ann = await reader(web, "ann")
+    assert "and 25 more people" in (await ann.get(f"/tasks/{task_id}")).text
+    assert "more people" in (await ann.get("/policies/easy")).text
+    assert "and 18 more people" in (await ann.get("/teams/many")).text
+    assert "Person 07 and 22 more" in (await ann.get("/teams")).text
+    found = await ann.get("/people?q=person+07")
+    assert "p07@acme.example" in found.text
+    assert "p08@acme.example" not in found.text
+    assert "p08@acme.example" in (await ann.get("/people?q=many")).text, "a team's name finds its members"
+    assert "Nobody here fits that." in (await ann.get("/people?q=nobody")).text
+
+
+async def test_an_absence_is_said_in_days_of_the_persons_own_calendar(web: World) -> None:
+    await furnish(web)
+    page = await (await reader(web, "ann")).get("/people/per_emma")
+    assert "1 Jul 2030 to 14 Jul 2030; Otto Berg may answer instead" in page.text
+
+
+def test_effects_are_said_in_words_and_counts_can_be_read() -> None:
+    touches, undo = touched({"rows": 1840221, "tables": 12345}, {"check": {"reversible": False}})
+    assert [fact.text for fact in touches] == ["1,840,221", "12345"]
+    assert [undone(fact) for fact in undo] == ["No"]
+    assert undone(Fact("irreversible", "false", "")) == "Yes"
+    assert undone(Fact("rollback", "restore the backup", "")) == ""

@@ -96,8 +96,8 @@ def test_a_task_is_explained_handed_over_talked_about_watched_and_taken_back(app
     sh = applied
     intent_id = sh("intents", "send", "--type", "intent.mig.v1", "--payload", "{}", "-o", "id")
     explained = sh("policies", "explain", intent_id)
-    assert "reminder 1" in explained
-    assert "deadline 1" in explained
+    assert "reminder 1; told: " in explained
+    assert "the task expires; told: " in explained
     assert [
         c["kind"] for c in sh.json("policies", "explain", "prod", "--at", "2026-03-09T09:00:00Z")["contacts"]
     ] == (["reminder"] * 3 + ["deadline"])
@@ -115,6 +115,28 @@ def test_a_task_is_explained_handed_over_talked_about_watched_and_taken_back(app
     assert sh.json("tasks", "messages", intent_id) == []
     assert "withdrawn" in sh("tasks", "withdraw", intent_id, "--yes")
     sh("intents", "watch", intent_id, code=Code.WITHDRAWN)
+
+
+def test_a_task_is_taken_and_what_it_asks_is_changed_with_the_difference_shown(applied: Shell) -> None:
+    sh = applied
+    asked = '{"limit": 30, "where": {"db": "main", "table": "users"}}'
+    intent_id = sh("intents", "send", "--type", "intent.mig.v1", "--payload", asked, "-o", "id")
+    assert "you are looking at it: Migrate?" in sh("tasks", "take", intent_id)
+    assert sh.json("tasks", "get", intent_id)["taken_by"]
+    assert "free again" in sh("tasks", "take", intent_id, "--free")
+    assert "taken_by" not in sh.json("tasks", "get", intent_id)
+    sh("tasks", "revise", intent_id, "--payload", asked, "--yes", code=Code.USAGE)
+    assert "This is what is asked for already." in sh.remarks
+    sh("tasks", "revise", intent_id, "--payload", "[]", "--yes", code=Code.USAGE)
+    new = '{"where": {"db": "copy", "table": "users"}, "note": "a\\u202eb"}'
+    assert "revision 2: Migrate?" in sh(
+        "tasks", "revise", intent_id, "--payload", new, "-m", "try it", "--yes"
+    )
+    for said in ("limit: 30 -> (not there)", 'where.db: "main" -> "copy"', "note: (not there) -> "):
+        assert said in sh.remarks
+    assert "where.table" not in sh.remarks
+    assert "\u202e" not in sh.remarks, "what turns text round is shown by its code point"
+    assert sh.json("tasks", "get", intent_id)["payload"]["where"]["db"] == "copy"
 
 
 def test_in_a_protected_workspace_another_admin_confirms_what_loosens_who_decides(applied: Shell) -> None:

@@ -71,7 +71,7 @@ def test_without_a_terminal_nothing_is_decided_without_yes(run: Run, stub: Stub)
     stub.on("GET", PATH, task())
     result = run("tasks", "approve", TASK, input="y\n")
     assert result.exit_code == Code.USAGE
-    assert "Pass --yes." in result.stderr
+    assert "with --yes goes ahead" in result.stderr
     assert stub.seen("POST", f"{PATH}/answer") == []
 
 

@@ -82,9 +82,14 @@ def explained(made: Mapping[str, Any]) -> list[str]:
     lines += block("may not", ", ".join(made.get("requesters_side") or ()))
     lines += block("asked", ", ".join(made.get("asked") or ()))
     for contact in made.get("contacts") or ():
-        whom = ", ".join(contact["people"])
-        lines.append(visible(f"{contact['local']:<26} {contact['kind']} {contact['number']}: {whom}"))
+        lines.append(visible(f"{contact['local']:<26} {_contact(contact)}"))
     return lines + block("silence", made.get("on_silence"))
+
+
+def _contact(contact: Mapping[str, Any]) -> str:
+    """What will happen then, and who hears of it."""
+    what = f"{contact['kind']} {contact['number']}" if contact["kind"] != "deadline" else "the task expires"
+    return f"{what}; told: {', '.join(contact['people']) or 'nobody'}"
 
 
 _COLUMNS: Final = (

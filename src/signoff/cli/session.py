@@ -51,7 +51,11 @@ class Session:
         if yes:
             return
         if not self.interactive:
-            raise Stop(Code.USAGE, "This needs a yes, and nobody can be asked here.", hint="Pass --yes.")
+            raise Stop(
+                Code.USAGE,
+                "This needs a yes, and nobody can be asked here.",
+                hint="The same command with --yes goes ahead.",
+            )
         if self.ask(f"{question} [y/N]").lower() not in ("y", "yes"):
             raise Stop(Code.USAGE, "Cancelled: nothing was changed.")
 

@@ -12,6 +12,7 @@ from signoff.cli.desk import FIELDS, comment, delegate, messages, reassign, snoo
 from signoff.cli.documents import Document, read_inline
 from signoff.cli.failures import Code, Stop
 from signoff.cli.output import Column, Output, as_moment, block, column, moment, utc
+from signoff.cli.revising import revise, take
 from signoff.cli.session import Remote
 from signoff.cli.tree import Group
 from signoff.cli.visible import visible
@@ -25,7 +26,7 @@ def tasks() -> None:
     """See and answer what waits for a person."""
 
 
-for _act in (delegate, reassign, snooze, wake, comment, withdraw, messages, watch):
+for _act in (delegate, reassign, take, snooze, wake, comment, revise, withdraw, messages, watch):
     tasks.add_command(_act)
 
 

@@ -9,9 +9,8 @@ from signoff.cli.commands import RemoteCommand
 from signoff.cli.desk import FIELDS
 from signoff.cli.documents import read_inline
 from signoff.cli.failures import Code, Stop
-from signoff.cli.output import safe_json
 from signoff.cli.session import Remote
-from signoff.cli.visible import visible
+from signoff.cli.visible import safe_json, visible
 
 _ABSENT: Final = object()
 

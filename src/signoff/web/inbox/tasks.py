@@ -242,14 +242,13 @@ async def task_page(
     problem = refusal or (lacks.refused if lacks else None)
     faults, fields = faults_of(refusal, fields_of(shown.form, posted))
     mine = _own_answer(found, reader)
-    done = mine is not None or (shown.receipt is not None and shown.receipt.mine)
     return await visit.page(
         "task.html",
         problem.status if problem is not None else 200,
         card=shown,
         fields=fields,
         faults=faults,
-        next=await next_for(visit) if done and not by_link else None,
+        next=await next_for(visit) if not by_link and _answered(shown, mine) else None,
         written=dict(posted),
         lacks=lacks,
         refusal=refusal,
@@ -351,6 +350,10 @@ class Mine(msgspec.Struct, frozen=True):
     outcome: str
     stage: int
     again: bool
+
+
+def _answered(shown: Card, mine: Mine | None) -> bool:
+    return mine is not None or (shown.receipt is not None and shown.receipt.mine)
 
 
 def _own_answer(found: Found, reader: Actor) -> Mine | None:

@@ -231,10 +231,7 @@ async def task_page(
 ) -> Page:
     intent = found.seen.stored.intent
     stale = refusal is not None and refusal.code == "stale_revision"
-    # What was opened stays open while a form is corrected, but never across a change of what is decided.
-    kept = bool(visit.field("opened") or visit.field("show")) and not stale
-    opened = "open" in visit.query or kept
-    known = await known_of(visit, reader, found, opened)
+    known = await known_of(visit, reader, found, _opened(visit, stale))
     shown = card(known)
     posted = _written(visit, found, shown, refusal)
     by_link = visit.call.path.startswith("/t/")
@@ -268,6 +265,11 @@ async def task_page(
         own=on_requesters_side(reader, intent),
         **_snoozing(known, shown, by_link),
     )
+
+
+def _opened(visit: Visit, stale: bool) -> bool:
+    """What was opened stays open while a form is corrected, but never across a change of what is decided."""
+    return "open" in visit.query or (bool(visit.field("opened") or visit.field("show")) and not stale)
 
 
 def _written(visit: Visit, found: Found, shown: Card, refusal: Refused | None) -> proof.Pairs:

@@ -34,7 +34,7 @@ async def test_it_is_put_off_on_the_page_in_ones_own_day_and_taken_up_again(web:
     assert await people_told(web, task_id) == [("per_ann", "2026-03-09T09:00:00Z")]
     page = await ann.get(f"/tasks/{task_id}")
     assert "You have put it off until 9 Mar 2026, 10:00 CET" in page.text
-    assert "Ann put it off until then, and is told" in page.text
+    assert "You put it off until then, and are told" in page.text
     assert (await ann.post(f"/tasks/{task_id}/wake")).status == 303
     assert await people_told(web, task_id) == []
     assert (await ann.post(f"/tasks/{task_id}/snooze", at="2026-03-06T23:15")).status == 303

@@ -205,12 +205,10 @@ def contact_words(foretold: Foretold, made: Explanation, book: Snapshot, reader:
             return f"reminder {contact.number} of {most}" + (f", to {people}" if people else "")
         case ContactKind.ESCALATION:
             may = {reach.person for reach in made.may_decide}
-            if foretold.people and may.issuperset(
-                foretold.people
-            ):  # the rung adds nobody who could not decide
+            if foretold.people and may.issuperset(foretold.people):  # it adds nobody who could not decide
                 return f"told too: {people}"
             return f"{parties(contact.to, book)} may decide too" + (f"; told: {people}" if people else "")
         case ContactKind.SNOOZE_OVER:
-            return f"{people} put it off until then, and is told"
+            return f"{people} put it off until then, and {'are' if people == 'you' else 'is'} told"
         case ContactKind.DEADLINE:
             return "the task expires"

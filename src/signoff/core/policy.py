@@ -23,7 +23,8 @@ from signoff.core.timing import Reminders
 
 MAX_STAGES: Final = 10
 MAX_RUNGS: Final = 20
-DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_LONG_DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+DAYS: Final = tuple(day[:3] for day in _LONG_DAYS)
 _CLOCK: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 FIELDS: Final = (
     "approve", "self_approval", "remind", "escalate", "deadline", "on_timeout", "hours", "strength", "risk",
@@ -274,10 +275,12 @@ def clock(fields: Fields, name: str) -> time | None:
 
 def weekday(fields: Fields, name: str, word: str) -> int:
     """0 for ``mon`` or ``monday``, and so on."""
-    day = word.strip().lower()[:3]
-    if day not in DAYS:
-        raise fields.invalid(name, f"{shown(word)!r} is no day", hint="Known: " + ", ".join(DAYS) + ".")
-    return DAYS.index(day)
+    day = word.strip().lower()
+    meant = [number for number, long in enumerate(_LONG_DAYS) if len(day) > 2 and long.startswith(day)]
+    if not meant:
+        hint = "Known: " + ", ".join(DAYS) + "; from one to another as mon-fri."
+        raise fields.invalid(name, f"{shown(word)!r} is no day", hint=hint)
+    return meant[0]
 
 
 def _days(fields: Fields) -> tuple[int, ...]:

@@ -204,6 +204,18 @@ async def test_a_form_is_checked_and_its_values_coerced(web: World) -> None:
     assert right["intent"]["result"]["outcome"] == "submitted"
 
 
+@pytest.mark.parametrize(
+    "text", ["99999999999999999999999", "9007199254740993", "1_000", "nan", "1e999", "0x10"]
+)
+@pytest.mark.parametrize("kind", ["integer", "number"])
+async def test_a_number_that_not_every_reader_holds_is_none(web: World, kind: str, text: str) -> None:
+    schema = {"type": "object", "properties": {"amount": {"type": kind}}}
+    _, task_id = await web.ask(task_type="form", form_schema=schema)
+    wrong = await web.answer(task_id, "submitted", data={"amount": text})
+    assert (wrong.status, wrong.code) == (422, "form_invalid")
+    assert text in wrong["error"]["message"]
+
+
 async def test_a_decision_as_axps_approvals_make_it(web: World) -> None:
     _, task_id = await web.at_gate()
     done = await web.post(

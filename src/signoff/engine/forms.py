@@ -2,7 +2,8 @@
 strings), then validated offline: a remote ``$ref`` is never fetched.
 """
 
-import contextlib
+import math
+import re
 from functools import lru_cache
 from typing import Any, Final
 
@@ -15,6 +16,8 @@ from signoff.core.model import Intent, Task
 from signoff.core.tasks import POSITIVE, canonical_outcome
 from signoff.core.wake import spec_of
 
+_WHOLE: Final = re.compile(r"[+-]?[0-9]{1,17}")
+_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][+-]?[0-9]+)?")
 _BOOLEANS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -80,9 +83,15 @@ def _coerced(value: Any, schema: Any) -> Any:
     kind = schema.get("type")
     if kind == "boolean":
         return _BOOLEANS.get(value.strip().lower(), value)
-    with contextlib.suppress(ValueError):
-        if kind == "integer":
-            return int(value)
-        if kind == "number":
-            return float(value)
-    return value
+    return number_of(value) if kind in ("integer", "number") else value
+
+
+def number_of(text: str) -> Any:
+    """The number that a text writes; any other text as it is, for the schema to refuse. A whole number that not every
+    reader of JSON holds exactly, and one that no reader does, is none.
+    """
+    written = text.strip()
+    if _WHOLE.fullmatch(written):
+        return int(written) if abs(int(written)) < 2**53 else text
+    number = float(written) if _NUMBER.fullmatch(written) else math.inf
+    return number if math.isfinite(number) else text

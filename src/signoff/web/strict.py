@@ -121,7 +121,7 @@ def _not_json(raw: bytes, problem: str) -> Malformed:
         return _integer_out_of_range()
     if "Number out of range" in problem:
         return Malformed("number_out_of_range", "A number is too large for a 64-bit float.")
-    return Malformed("invalid_json", f"The body is not JSON: {problem}.")
+    return Malformed("invalid_json", f"This is not JSON: {problem}.")
 
 
 def _children(value: Any) -> Iterator[Any]:
@@ -161,7 +161,7 @@ def _check_duplicates(raw: bytes) -> None:
     try:
         json.loads(raw, object_pairs_hook=_unique, parse_int=str)
     except ValueError as problem:
-        raise Malformed("invalid_json", f"The body is not JSON: {problem}.") from None
+        raise Malformed("invalid_json", f"This is not JSON: {problem}.") from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

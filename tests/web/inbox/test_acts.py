@@ -1,5 +1,7 @@
 """What one can do with a task beside answering it."""
 
+import pytest
+
 from tests.web.inbox.reading import reader
 from tests.web.inbox.scene import CHARTER
 from tests.web.inbox.test_deciding import ANN, task, votes
@@ -71,6 +73,21 @@ async def test_plain_values_are_changed_in_a_form_and_the_rest_stays(web: World)
     assert now == payload | {"amount": 3000, "express": True}
     page = await (await reader(web, "otto")).get(f"/tasks/{task_id}")
     assert "amount before: 4200 → after: 3000" in page.text
+
+
+@pytest.mark.parametrize("typed", ["[" * 5000, "1e400", "true", "99999999999999999999"])
+async def test_a_number_typed_wrong_is_said_and_changes_nothing(web: World, typed: str) -> None:
+    intent_id = await web.send(
+        intent_type="intent.x.v1", payload={"rows": 5}, human_task={"title": "May we?"}
+    )
+    task_id = intent_id[:-4] + "0001"
+    ann = await reader(web, "ann")
+    form = (await ann.get(f"/tasks/{task_id}")).form(f"/tasks/{task_id}/revise")
+    fields = [(name, typed if name == "p.rows" else value) for name, value in form["fields"]]
+    page = await ann.post(f"/tasks/{task_id}/revise", fields)
+    assert page.status == 422
+    assert "is not a number" in page.text
+    assert (await web.get(f"/v1/intents/{intent_id}"))["payload"] == {"rows": 5}
 
 
 async def test_an_admin_asks_other_people_and_the_requester_withdraws(web: World) -> None:

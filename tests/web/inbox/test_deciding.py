@@ -99,6 +99,16 @@ async def test_a_form_filled_in_wrong_comes_back_with_what_was_typed(web: World)
     assert (await votes(web, task_id))["state"] == "open"
 
 
+@pytest.mark.parametrize("typed", ["[" * 5000, '{"a": 1, "a": 2}', '{"a": 9007199254740993}', "{"])
+async def test_json_typed_into_a_form_is_read_as_strictly_as_any_other(web: World, typed: str) -> None:
+    schema = {"type": "object", "properties": {"settings": {"type": "object"}}}
+    task_id = await task(web, task_type="form", form_schema=schema)
+    page = await (await reader(web, "ann")).decide(task_id, "submitted", **{"f.settings": typed})
+    assert page.status == 422
+    assert "settings: " in page.text
+    assert (await votes(web, task_id))["votes"] == []
+
+
 @pytest.mark.parametrize(
     ("kind", "outcome", "said"),
     [

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import msgspec
 
-from signoff.core.errors import Invalid
+from signoff.core.errors import Invalid, Malformed
 from signoff.core.visible import is_secret
+from signoff.web import strict
 from signoff.web.inbox.text import pieces, plain_json
 
 PREFIX: Final = "p."
@@ -72,8 +73,8 @@ def _value(one: Plain, typed: str) -> Any:
     if one.kind == "bool":
         return typed == "true"
     try:
-        value = msgspec.json.decode(typed)
-    except msgspec.DecodeError:
+        value = strict.parse(typed.encode()).value
+    except Malformed:
         value = None
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise Invalid(

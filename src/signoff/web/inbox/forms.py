@@ -9,7 +9,9 @@ from typing import Any, Final
 
 import msgspec
 
-from signoff.core.errors import Invalid
+from signoff.core.errors import Invalid, Malformed
+from signoff.engine.forms import number_of
+from signoff.web import strict
 from signoff.web.inbox.text import SECRET, pieces
 
 _INPUTS: Final = {
@@ -205,7 +207,7 @@ def _value(field: Field, schema: Mapping[str, Any], said: list[str]) -> Any:
             known = {text: raw for (text, _), raw in zip(field.options, rule["enum"], strict=True)}
             return known.get(said[-1], said[-1]) if said and said[-1] else None
         case "number":
-            return _number(said[-1].strip()) if said and said[-1].strip() else None
+            return number_of(said[-1].strip()) if said and said[-1].strip() else None
         case "json":
             return _json(field, said[-1]) if said and said[-1].strip() else None
     if not said or not said[-1].strip():
@@ -221,24 +223,13 @@ def _rule(schema: Mapping[str, Any], path: tuple[str, ...]) -> Mapping[str, Any]
     return schema
 
 
-def _number(text: str) -> Any:
-    try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        value = float(text)
-    except ValueError:
-        return text
-    return value if value == value and abs(value) != float("inf") else text
-
-
 def _json(field: Field, text: str) -> Any:
     try:
-        return msgspec.json.decode(text)
-    except msgspec.DecodeError as problem:
+        return strict.parse(text.encode()).value
+    except Malformed as problem:
         raise Invalid(
             "form_invalid",
-            f"{field.label[:64]}: this is not JSON ({problem}).",
+            f"{field.label[:64]}: {problem.message}",
             field=f"data.{'.'.join(field.path)}",
+            hint=problem.hint,
         ) from None

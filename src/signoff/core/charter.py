@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from signoff.core.errors import Invalid
-from signoff.core.fields import Fields, document, shown, suggestion
+from signoff.core.fields import Fields, document, refuse_unplaced, shown, suggestion
 from signoff.core.hours import Hours
 from signoff.core.parties import TEAM_NAME
 from signoff.core.policy import Policy, clock, hours, read_policy, weekday, zone
@@ -210,9 +210,11 @@ def day(fields: Fields, name: str) -> date:
     """A day, 2026-03-02."""
     word = fields.text(name, longest=64)
     try:
-        return date.fromisoformat(word)
+        found = date.fromisoformat(word)
     except ValueError as wrong:
         raise fields.invalid(name, f"{word!r} is no day", hint="Write it as 2026-03-02.") from wrong
+    refuse_unplaced(found, fields.at(name))
+    return found
 
 
 def begins(start: datetime | date, where: str) -> datetime:

@@ -7,7 +7,7 @@ The document is proven to be plain JSON once, by ``document``; the readers rely 
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 from typing import Any, Final, TypeVar
 
@@ -20,6 +20,8 @@ T = TypeVar("T")
 MAX_DEPTH: Final = 32
 _MAX_INTEGER: Final = 2**53 - 1
 _MAX_NOTED: Final = 10
+# Within these every zone has a calendar day for every moment, and ten years may still be added.
+_YEARS: Final = range(1900, 9001)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _CONTROL_IN_PROSE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -106,6 +108,22 @@ def shown(name: str) -> str:
 def kind_of(value: object) -> str:
     """What a JSON value is, as a person says it."""
     return "null" if value is None else _KINDS.get(type(value), type(value).__name__)
+
+
+def in_utc(at: datetime, field: str) -> datetime:
+    """A moment from outside, in UTC; raises Invalid for one without a zone, or that not every calendar can show."""
+    if at.tzinfo is None:
+        hint = "End it with Z or +01:00."
+        raise Invalid("zone_required", f"{field}: the moment has no zone.", field=field, hint=hint)
+    refuse_unplaced(at, field)
+    return at.astimezone(UTC)
+
+
+def refuse_unplaced(day: date, field: str) -> None:
+    """Raise Invalid for a day or moment so far off that it has no place in some zone's calendar."""
+    if day.year not in _YEARS:
+        message = f"{field}: the year {day.year} lies outside {_YEARS[0]} to {_YEARS[-1]}."
+        raise Invalid("moment_out_of_range", message, field=field, hint="Leave it out where there is none.")
 
 
 def suggestion(word: str, known: Sequence[str]) -> str | None:
@@ -252,10 +270,10 @@ class Fields:
             at = msgspec.convert(line, datetime)
             if at.tzinfo is None:
                 raise ValueError
-            return at.astimezone(UTC)
-        except (ValueError, OverflowError) as unreadable:
+        except ValueError as unreadable:
             hint = "Write it as 2030-01-31T18:00:00Z, with Z or an offset."
             raise self.invalid(name, f"{line!r} is not a moment", hint=hint) from unreadable
+        return in_utc(at, self.at(name))
 
     def data(self, name: str) -> dict[str, Any] | None:
         """Any JSON object, as it is; None when absent."""

@@ -4,6 +4,7 @@ import secrets
 from datetime import timedelta
 
 from signoff.core.errors import Conflict, Invalid, NotFound
+from signoff.core.fields import in_utc
 from signoff.core.model import ActorKind
 from signoff.engine.registry import Registry
 from signoff.store.entries import Account, Person
@@ -84,7 +85,7 @@ async def create_account_key(call: Call) -> d.AccountKey:
     registry = call.parts.registry
     account = await registry.account(call.actor, call.params["account_id"])
     now = call.parts.clock.now()
-    life = wanted.expires_at - now if wanted.expires_at else None
+    life = in_utc(wanted.expires_at, "expires_at") - now if wanted.expires_at else None
     if life is not None and life <= timedelta(0):
         raise Invalid("validation_error", "expires_at lies in the past.", field="expires_at")
     made = await registry.add_key(call.actor, account, life)

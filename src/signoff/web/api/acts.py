@@ -2,14 +2,13 @@
 withdraw; and what it will lead to. Every act is one command through the same door as an answer.
 """
 
-from datetime import UTC
-
 import msgspec
 
 from signoff.core.advance import Change
 from signoff.core.commands import Cancel, Command, Delegate, Reassign, Remark, Revise, Snooze, Take, Wake
 from signoff.core.durations import parse_duration
 from signoff.core.errors import Conflict, Forbidden, Invalid
+from signoff.core.fields import in_utc
 from signoff.core.ids import visit_ref
 from signoff.core.model import ActorKind, Task
 from signoff.engine.explain import explain as explained
@@ -64,11 +63,7 @@ async def snooze(call: Call) -> bytes:
             "moment_required", "Say until when the task is put off.", field="until",
             hint='Send either {"until": "2026-03-02T09:00:00Z"} or {"for": "2h"}.',
         )  # fmt: skip
-    if until.tzinfo is None:
-        raise Invalid(
-            "zone_required", "until: the moment has no zone.", field="until", hint="End it with Z or +01:00."
-        )
-    return await _act(call, Snooze(until.astimezone(UTC)), body)
+    return await _act(call, Snooze(in_utc(until, "until")), body)
 
 
 async def wake(call: Call) -> bytes:

@@ -2,14 +2,14 @@
 written whole or not at all, and is recorded with who made it.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from signoff.core.charter import Charter, compile_charter, policy_wish, read_person, read_team
 from signoff.core.errors import Conflict, Forbidden, Invalid, NotFound
-from signoff.core.fields import document
+from signoff.core.fields import document, in_utc
 from signoff.core.model import ActorKind
 from signoff.engine.charter import UNCHANGED
 from signoff.engine.explain import hypothetical
@@ -146,7 +146,7 @@ def _at(call: Call) -> datetime:
     if at is None or at.tzinfo is None:
         hint = "Write it as 2030-01-31T18:00:00Z."
         raise Invalid("validation_error", f"at: {word[:64]!r} is not a moment.", field="at", hint=hint)
-    return at.astimezone(UTC)
+    return in_utc(at, "at")
 
 
 # -- all of it

@@ -3,7 +3,6 @@ what is asked, withdraw it.
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC
 from typing import Final
 
 from signoff.core.commands import Cancel, Command, Delegate, Reassign, Remark, Revise, Snooze, Take, Wake
@@ -73,8 +72,7 @@ async def _take(visit: Visit, found: Found) -> None:
 
 async def _snooze(visit: Visit, found: Found) -> None:
     book = await visit.parts.directory.of(visit.actor.workspace)
-    until = chosen(visit, book.people[visit.actor.id]).astimezone(UTC)
-    await _do(visit, found, Snooze(until, found.story.visit))
+    await _do(visit, found, Snooze(chosen(visit, book.people[visit.actor.id]), found.story.visit))
 
 
 async def _wake(visit: Visit, found: Found) -> None:

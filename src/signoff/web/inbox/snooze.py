@@ -5,6 +5,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from signoff.core.errors import Invalid
+from signoff.core.fields import in_utc
 from signoff.store.entries import Person
 from signoff.web.inbox.door import Visit
 
@@ -32,7 +33,7 @@ def moments(person: Person, now: datetime, ends: datetime | None) -> tuple[tuple
 
 
 def chosen(visit: Visit, person: Person) -> datetime:
-    """What was posted: an offered moment, or a date and time in the reader's zone."""
+    """What was posted, in UTC: an offered moment, or a date and time in the reader's zone."""
     offered, own = visit.field("until"), visit.field("at").strip()
     try:
         at = datetime.fromisoformat(own or offered)
@@ -40,4 +41,4 @@ def chosen(visit: Visit, person: Person) -> datetime:
         raise Invalid(
             "moment_required", "Say until when.", field="until", hint="Choose one, or a date and time."
         ) from error
-    return at if at.tzinfo is not None else at.replace(tzinfo=ZoneInfo(person.zone or "UTC"))
+    return in_utc(at if at.tzinfo is not None else at.replace(tzinfo=ZoneInfo(person.zone or "UTC")), "until")

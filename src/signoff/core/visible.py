@@ -18,6 +18,10 @@ _SUSPECT: Final = re.compile(r"[^\n -~]+")
 _SUSPECT_IN_LINE: Final = re.compile(r"[^ -~]+")
 # Names of fields whose values are not shown at a glance.
 SECRET: Final = re.compile(r"pass(word|phrase|code)|secret|token|\bpin\b|api.?key|credential", re.IGNORECASE)
+_HOLDS_SECRETS: Final = re.compile(
+    r"(?:^|[.\"])(?:passwords?|secrets?|credentials?|tokens?|api[._\-]?keys?)(?:\[\d+\])*(?:[.\"]|$)",
+    re.IGNORECASE,
+)
 _WORD: Final = re.compile(r"[^\W\d_]{2,}")
 _SCRIPTS: Final = ("LATIN", "CYRILLIC", "GREEK")
 _MARKS_IN_A_ROW: Final = 2
@@ -133,8 +137,8 @@ def glance(text: str) -> str:
 
 
 def is_secret(path: str) -> bool:
-    """Whether the name of a field says that its value is a secret."""
-    return bool(SECRET.search(path.rpartition(".")[2]))
+    """Whether a field's name says that it is a secret, or the name of what it stands in, that all in there is."""
+    return bool(SECRET.search(path.rpartition(".")[2]) or _HOLDS_SECRETS.search(path))
 
 
 def fingerprint(text: str) -> str:

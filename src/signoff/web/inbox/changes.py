@@ -4,7 +4,7 @@ Pure. What is too long for one look is folded, and counted: whoever shows it mus
 """
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -15,8 +15,12 @@ LONGEST: Final = 600
 MOST_LINES: Final = 12
 MOST_LEAVES: Final = 40
 _DIFF_LINES: Final = 4000
+_NEW: Final = "(not there)"
+_GONE: Final = "(taken away)"
 _PAIRS: Final = (("before", "after"), ("from", "to"), ("old", "new"), ("current", "proposed"))
 _PLAIN = msgspec.json.Encoder()
+_NEVER_MASKED: Final = ("bool", "null", "number")
+_UNLIKE_A_PATH: Final = frozenset('.["')
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -71,7 +75,7 @@ def leaves(value: Any, path: str = "") -> Iterator[Leaf]:
             yield from _changed(value[pair[0]], value[pair[1]], path)
             return
         for key, item in value.items():
-            yield from leaves(item, f"{path}.{key}" if path else str(key))
+            yield from leaves(item, _at(path, str(key)))
     elif isinstance(value, list) and value:
         for index, item in enumerate(value):
             yield from leaves(item, f"{path}[{index}]")
@@ -82,19 +86,48 @@ def leaves(value: Any, path: str = "") -> Iterator[Leaf]:
 def _changed(before: Any, after: Any, path: str) -> Iterator[Leaf]:
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in dict.fromkeys((*before, *after)):
-            at = f"{path}.{key}" if path else str(key)
+            at = _at(path, str(key))
             if key not in before:
-                yield Leaf(path=at, text=show(after[key]), before="(not there)")
+                yield from _leaf_by_leaf((), leaves(after[key], at))
             elif key not in after:
-                yield Leaf(path=at, text="(taken away)", before=show(before[key]))
+                yield from _leaf_by_leaf(leaves(before[key], at), ())
             elif before[key] == after[key]:
                 yield from leaves(after[key], at)
             else:
                 yield from _changed(before[key], after[key], at)
         return
+    if _holds_secrets(before, path) or _holds_secrets(after, path):
+        yield from _leaf_by_leaf(leaves(before, path), leaves(after, path))
+        return
     old, new = show(before), show(after)
     lines = tuple(difference(old, new)) if "\n" in old or "\n" in new else ()
-    yield Leaf(path=path, text=new, kind=_kind(after), before=old, lines=lines)
+    yield Leaf(path=path, text=new, kind=_either(_kind(before), _kind(after)), before=old, lines=lines)
+
+
+def _at(path: str, key: str) -> str:
+    """The path of a member. A key that would read as a path of its own is quoted: no two leaves have one path."""
+    name = key if _UNLIKE_A_PATH.isdisjoint(key) else _PLAIN.encode(key).decode()
+    return f"{path}.{name}" if path else name
+
+
+def _holds_secrets(value: Any, path: str) -> bool:
+    """Whether as one text it would show a secret that stands somewhere inside."""
+    return isinstance(value, Mapping | list) and any(is_secret(leaf.path) for leaf in leaves(value, path))
+
+
+def _leaf_by_leaf(old: Iterable[Leaf], new: Iterable[Leaf]) -> Iterator[Leaf]:
+    """Every leaf of both; ``before`` is what it was, where it is not the same."""
+    was, now = {leaf.path: leaf for leaf in old}, {leaf.path: leaf for leaf in new}
+    for path in dict.fromkeys((*was, *now)):
+        if path not in now:
+            yield Leaf(path=path, text=_GONE, before=was[path].text)
+        elif path not in was:
+            yield msgspec.structs.replace(now[path], before=now[path].before or _NEW)
+        elif was[path].text != now[path].text:
+            kind = _either(was[path].kind, now[path].kind)
+            yield Leaf(path=path, text=now[path].text, before=was[path].text, kind=kind)
+        else:
+            yield now[path]
 
 
 def difference(old: str, new: str) -> Iterator[Line]:
@@ -131,6 +164,11 @@ def _kind(value: Any) -> str:
     return "block" if isinstance(value, str) and ("\n" in value or len(value) > 80) else "text"
 
 
+def _either(was: str, now: str) -> str:
+    """The kind of a change: one that needs no mask only where both sides need none."""
+    return was if now in _NEVER_MASKED else now
+
+
 def _cut(leaf: Leaf) -> Leaf:
     """The beginning of a long leaf, and how much of it is missing."""
     lines = leaf.lines[:MOST_LINES]
@@ -146,11 +184,12 @@ def _cut(leaf: Leaf) -> Leaf:
 
 def _masked(leaf: Leaf) -> Leaf:
     """A secret as its length and a fingerprint: whether it changed can be seen, what it is cannot."""
-    if not is_secret(leaf.path) or leaf.kind in ("bool", "null", "number"):
+    if not is_secret(leaf.path) or leaf.kind in _NEVER_MASKED:
         return leaf
-    before = leaf.before and fingerprint(leaf.before)
+    before = fingerprint(leaf.before) if leaf.before and leaf.before != _NEW else leaf.before
+    text = fingerprint(leaf.text) if leaf.text != _GONE else leaf.text
     kind = "block" if leaf.kind == "block" else "text"
-    return Leaf(path=leaf.path, text=fingerprint(leaf.text), before=before, kind=kind, masked=True)
+    return Leaf(path=leaf.path, text=text, before=before, kind=kind, masked=True)
 
 
 def clip(text: str) -> str:
@@ -160,15 +199,5 @@ def clip(text: str) -> str:
 
 def changed_leaves(old: Any, new: Any) -> tuple[Leaf, ...]:
     """What differs between two JSON values, leaf by leaf."""
-    was = {leaf.path: leaf for leaf in leaves(old)}
-    now = {leaf.path: leaf for leaf in leaves(new)}
-    return tuple(
-        _moved(path, was.get(path), now.get(path))
-        for path in dict.fromkeys((*was, *now))
-        if (was[path].text if path in was else None) != (now[path].text if path in now else None)
-    )
-
-
-def _moved(path: str, was: Leaf | None, now: Leaf | None) -> Leaf:
-    before = _masked(was).text if was else "(not there)"
-    return Leaf(path=path, text=_masked(now).text if now else "(taken away)", before=before)
+    whole = ([msgspec.structs.replace(leaf, before=None) for leaf in leaves(value)] for value in (old, new))
+    return tuple(_masked(leaf) for leaf in _leaf_by_leaf(*whole) if leaf.before is not None)

@@ -98,7 +98,7 @@ def touched(payload: dict[str, Any], results: Mapping[str, Any]) -> tuple[tuple[
     for source, value in sources:
         for leaf in leaves(value):
             name = leaf.path.rpartition(".")[2].partition("[")[0].lower()
-            if len(leaf.text) > 200:
+            if len(leaf.text) > 200 or is_secret(leaf.path):
                 continue
             if name in _TOUCH:
                 touches.append(Fact(leaf.path, _counted(name, leaf.text), source))

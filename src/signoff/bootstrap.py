@@ -9,10 +9,13 @@ import secrets
 from pathlib import Path
 from typing import Final
 
+from signoff.core.errors import Conflict
 from signoff.core.ids import uuid7
-from signoff.core.model import ActorKind
+from signoff.core.model import ActorKind, system
+from signoff.engine.charter import shown_person
 from signoff.engine.clock import Clock
 from signoff.engine.keys import Keys
+from signoff.engine.record import person_subject, recorded
 from signoff.store.entries import Person, Workspace
 from signoff.store.store import Store
 
@@ -36,7 +39,11 @@ async def bootstrap(store: Store, keys: Keys, clock: Clock, folder: Path, url: s
     await store.directory.add_workspace(workspace)
     person_id = "per_" + uuid7(millis, secrets.token_bytes(10)).replace("-", "")
     person = Person(person_id, workspace.id, OWNER, "Owner", ("owner",), now)
-    if not await store.directory.add_person(person):
+    subject, by = person_subject(person.id), system(workspace.id)
+    came = recorded(by, now, "person", person.email, subject, None, shown_person(person))
+    try:
+        await store.people.save([person, came])
+    except Conflict:
         return None
     made = await keys.create(workspace.id, ActorKind.PERSON, person.id, person.id)
     return write_credentials(

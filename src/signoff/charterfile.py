@@ -14,7 +14,7 @@ from signoff.core.charter import Charter, compile_charter
 from signoff.core.errors import Conflict, Invalid, Refused
 from signoff.core.model import system
 from signoff.documents import is_yaml, line_of, parse, read_text
-from signoff.engine.charter import UNCHANGED
+from signoff.engine.draft import UNCHANGED
 from signoff.server import Server
 
 _TRIES: Final = 5  # replicas that start at one moment apply the same file; all but the first find it done

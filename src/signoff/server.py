@@ -28,6 +28,8 @@ from signoff.engine.loop import Loop
 from signoff.engine.mailedlinks import MailedLinks
 from signoff.engine.messenger import Messenger
 from signoff.engine.planning import Planner
+from signoff.engine.proposalnews import ProposalNews
+from signoff.engine.proposals import NEWS
 from signoff.engine.recent import Recent
 from signoff.engine.registry import Registry
 from signoff.engine.sessions import Sessions
@@ -76,7 +78,9 @@ class Server:
         self.engine = Engine(self.committer, self.clock, self.directory)
         self.keys = Keys(self.store, self.directory, self.clock)
         self.feed.watch(self.keys.heard)
-        self.registry = Registry(self.store, self.directory, self.keys, self.clock)
+        self.registry = Registry(
+            self.store, self.directory, self.keys, self.clock, bool(config.allow_private_callbacks)
+        )
         self.sessions = Sessions(self.store, self.directory, self.keys, self.clock)
         self.timekeeper = Timekeeper(self.engine, self.store)
         self._make_messages(config)
@@ -118,6 +122,8 @@ class Server:
             self.engine, self.store, self.directory, self.clock, self._channels, lambda: self.base_url,
             self.messenger,
         )  # fmt: skip
+        news = ProposalNews(self.store, self.directory, self.messenger, self.clock, lambda: self.base_url)
+        self.courier.also[NEWS] = news.carry
         self.mailed_links = MailedLinks(
             self.store, self.directory, self.sessions, self.clock, self._channels.personal.get(EMAIL),
             lambda: self.base_url,

@@ -48,7 +48,7 @@ def press(link: str, button: str) -> None:
     """Sign in by the link, and press the one button."""
     with httpx2.Client(timeout=PATIENCE) as browser:
         for path in (link, button):
-            page = browser.get(link if path == link else button.rpartition("/changes/")[0] + "/changes").text
+            page = browser.get(link if path == link else button.removesuffix("/confirm")).text
             answer = browser.post(path, data={"form_token": token_in(page)})
             assert answer.status_code == 303, answer.text
 
@@ -154,8 +154,8 @@ def test_in_a_protected_workspace_another_admin_confirms_what_loosens_who_decide
     assert "change policy prod (source, version)" in sh("changes", "show", change)
     sh("changes", "confirm", change, code=Code.FAILURE, SIGNOFF_API_KEY=bob)
     assert "change policy prod" in sh.remarks  # it is shown, and where it is confirmed
-    assert f"--open opens it here: {sh.live.url}/changes" in sh.remarks
-    press(sh("db", "signin-link", "bob@acme.example"), f"{sh.live.url}/changes/{change}/confirm")
+    assert f"--open opens it here: {sh.live.url}/proposals/{change}" in sh.remarks
+    press(sh("db", "signin-link", "bob@acme.example"), f"{sh.live.url}/proposals/{change}/confirm")
     sh("changes", "pending")
     assert "No change waits for a second admin." in sh.remarks
     [recorded] = [c for c in sh.json("changes", "list") if c.get("confirmed_by")]

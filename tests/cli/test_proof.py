@@ -71,7 +71,7 @@ def test_a_subprocess_without_a_terminal_decides_nothing_of_high_risk(sh: Shell,
     assert votes(sh, task_id) == []
     everyday = asked(sh, "tidy")
     sh("tasks", "approve", everyday, code=Code.USAGE, input="y\n", **ann)
-    assert "Pass --yes." in sh.remarks
+    assert "The same command with --yes goes ahead." in sh.remarks
     assert "digest" in sh("tasks", "approve", everyday, "--yes", **ann)
 
 

@@ -68,7 +68,7 @@ async def test_of_two_changes_at_once_the_second_is_refused_and_undoes_nothing(
             assert book.teams["sre"].members == (ANN.id,)
         case "the workspace":
             assert book.workspace.protected
-    assert len(await town.store.people.changes(WORKSPACE, "", 10)) == 2  # the team, and the first of the two
+    assert len(await town.store.people.changes(WORKSPACE, 10)) == 2  # the team, and the first of the two
 
 
 async def test_one_after_the_other_both_are_made(town: Works) -> None:

@@ -120,7 +120,7 @@ async def test_the_keys_of_an_account_end_with_it(works: Works) -> None:
     assert await refusal(works, removed.secret) == "key_revoked"
     idle, _ = await works.registry.add_account(ROOT, ActorKind.AGENT, "idle")
     made = await works.registry.add_key(ROOT, idle)
-    await works.store.directory.update_account(replace(idle, status="suspended"))
+    await works.store.people.save([replace(idle, status="suspended")])
     works.directory.changed(WORKSPACE)
     assert await refusal(works, made.secret) == "key_revoked"
 

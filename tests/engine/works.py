@@ -58,7 +58,7 @@ class Works:
         self.engine = Engine(self.committer, clock, self.directory)
         self.keys = Keys(store, self.directory, clock)
         self.feed.watch(self.keys.heard)
-        self.registry = Registry(store, self.directory, self.keys, clock)
+        self.registry = Registry(store, self.directory, self.keys, clock, private_callbacks=True)
         self.planner = Planner(store, self.directory)
         self.timekeeper = Timekeeper(self.engine, store)
         self.courier = Courier(

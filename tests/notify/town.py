@@ -13,6 +13,8 @@ from signoff.core.timing import Reminders
 from signoff.engine.clock import Clock
 from signoff.engine.courier import Channels, Courier
 from signoff.engine.messenger import Messenger
+from signoff.engine.proposalnews import ProposalNews
+from signoff.engine.proposals import NEWS
 from signoff.engine.sessions import Sessions
 from signoff.notify.channel import Personal, Target
 from signoff.notify.email import Email, parse_smtp
@@ -40,6 +42,8 @@ class Town(Works):
         self.courier = Courier(
             self.engine, store, self.directory, clock, self.channels, lambda: BASE, self.messenger
         )
+        news = ProposalNews(store, self.directory, self.messenger, clock, lambda: BASE)
+        self.courier.also[NEWS] = news.carry
 
     async def messages(self, intent_id: str, visit: int = 1) -> list[Message]:
         return await self.store.messages.of_task(intent_id, visit)

@@ -79,23 +79,21 @@ async def test_accounts(book: Store) -> None:
     assert [it.name for it in await there.accounts("wsp_1")] == ["Validator Bot", "cd", "ci"]
     assert await there.accounts("wsp_1", "agent") == [BOT]
     changed = replace(
-        BOT, status="suspended", delivery_mode="http", callback_url="https://x", updated_at=NOON + SECOND
-    )
-    await there.update_account(changed)
+        BOT, status="suspended", delivery_mode="http", callback_url="https://x", updated_at=NOON + SECOND,
+        behind={"registered": ("per_ann",), "callback": ("per_otto", "per_ann")},
+    )  # fmt: skip
+    await book.people.save([changed])
     assert await there.account("sa_bot") == changed
 
 
-async def test_a_key_is_revoked_once_and_for_good(book: Store) -> None:
+async def test_keys(book: Store) -> None:
     there = book.directory
     later = replace(KEY, id="sak_2", actor_id="per_ann", expires_at=NOON + SECOND, created_at=NOON + SECOND)
-    assert await there.add_key(KEY)
-    assert await there.add_key(later)
-    assert not await there.add_key(KEY)
+    await book.people.save([KEY, later])
     assert await there.keys("wsp_1") == [KEY, later]
     assert await there.keys("wsp_1", "per_ann") == [later]
-    await there.revoke_key("sak_1", NOON)
-    await there.revoke_key("sak_1", NOON + SECOND)
-    assert await there.key("sak_1") == replace(KEY, revoked_at=NOON)
+    await book.people.save([replace(KEY, revoked_at=NOON, sponsors=("per_ann", "per_otto"))])
+    assert await there.key("sak_1") == replace(KEY, revoked_at=NOON, sponsors=("per_ann", "per_otto"))
     assert await there.key("sak_9") is None
 
 

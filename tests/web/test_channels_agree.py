@@ -94,7 +94,8 @@ async def _posted(browser: Reader, path: str, it: Gate) -> str:
 async def by_slack(it: Gate) -> str:
     works, known = it.web.works, await it.web.actor(it.who)
     chat = Chat(SLACK, works.engine, works.store, works.keys, works.directory, works.clock)
-    person = ChatPerson(SLACK, "T1", it.who, known.workspace, known.id, it.web.clock.now())
+    long_ago = it.web.clock.now() - timedelta(days=9)
+    person = ChatPerson(SLACK, "T1", it.who, known.workspace, known.id, long_ago)
     await works.store.chats.link(person)
     said = await chat.answer("T1", it.who, Answer(it.outcome, revision=1, digest=it.digest), it.task_id)
     if said.startswith("Recorded"):
@@ -264,7 +265,8 @@ _QUIET: Final = {
     # a task, beside its answer
     "POST /v1/tasks/{task_id}/delegate", "POST /v1/tasks/{task_id}/reassign", "POST /v1/tasks/{task_id}/take",
     "POST /v1/tasks/{task_id}/release", "POST /v1/tasks/{task_id}/comment", "POST /v1/tasks/{task_id}/revise",
-    "POST /v1/tasks/{task_id}/withdraw", "POST /tasks/{task_id}/{act}",
+    "POST /v1/tasks/{task_id}/withdraw", "POST /v1/tasks/{task_id}/snooze", "POST /v1/tasks/{task_id}/wake",
+    "POST /tasks/{task_id}/{act}",
     # who is who, and what they agreed on
     "POST /v1/workflows", "POST /v1/people", "PATCH /v1/people/{person_id}", "PUT /v1/teams/{name}",
     "POST /v1/policies", "POST /v1/apply", "POST /v1/proposals/{proposal_id}/confirm",
@@ -273,7 +275,8 @@ _QUIET: Final = {
     "POST /v1/service-accounts/{account_id}/keys", "POST /v1/service-accounts/{account_id}/keys/{key_id}/revoke",
     "POST /v1/keys", "POST /v1/keys/{key_id}/revoke", "POST /v1/me/slack/code",
     "POST /agents/{account_id}/remove", "POST /people", "POST /people/{person_id}/{act}", "POST /me/slack",
-    "POST /teams", "POST /teams/{name}", "POST /changes/{proposal_id}/{act}", "POST /keys",
+    "POST /teams", "POST /teams/{name}", "POST /proposals/{proposal_id}/confirm",
+    "POST /proposals/{proposal_id}/refuse", "POST /proposals/{proposal_id}/mail", "POST /keys",
     "POST /keys/{key_id}/revoke",
     # signing in and out
     "POST /login", "POST /login/mail", "POST /login/{token}", "POST /logout",

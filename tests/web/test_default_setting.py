@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.web.test_changing_rules import applied
+from tests.web.test_changing_rules import applied, confirmed
 from tests.web.test_default_policy import CHARTER, STRICT, assert_strict, closed, task_of
 from tests.web.world import PLAIN, World
 
@@ -78,8 +78,7 @@ async def test_in_a_protected_workspace_a_looser_one_takes_two(web: World, what:
     assert answer["proposal"]["loosens"] == ["workspace prod"]
     assert (await web.get("/v1/me"))["default_policy"] == "strict"
     await applied(web, {"policies": {"stricter": {**STRICT, "deadline": "30m"}}}, "otto")
-    confirmed = await web.post(f"/v1/proposals/{answer['proposal']['id']}/confirm", {}, "oscar")
-    assert confirmed["proposal"]["state"] == "confirmed"
+    assert (await confirmed(web, answer["proposal"]["id"])).status == 303
     me = (await web.get("/v1/me")).json
     assert me.get("default_policy", False) == LOOSER[what].get("default_policy", "strict")
 

@@ -53,7 +53,7 @@ async def test_me_tells_whom_a_key_stands_for(web: World) -> None:
         "kind": "person", "id": "per_ann", "name": "Ann", "email": "ann@acme.example", "roles": ["approver"],
     }  # fmt: skip
     assert (me["organization"], me["workspace"], me["self_approval"]) == ("acme", "prod", False)
-    assert me["server"] == {"version": "0.0.test", "database": "sqlite"}
+    assert me["server"] == {"version": "0.0.test", "database": "sqlite", "mail": False}
 
 
 async def test_the_portal_context_axps_command_line_reads(web: World) -> None:

@@ -13,20 +13,10 @@ from signoff.cli.session import Remote
 from signoff.cli.tree import Group
 
 RECORDED: Final = (
-    "id",
-    "at",
-    "actor",
-    "via",
-    "action",
-    "kind",
-    "name",
-    "fields",
-    "before",
-    "after",
-    "confirmed_by",
-)
+    "id", "number", "at", "actor", "via", "action", "kind", "name", "fields", "before", "after", "confirmed_by",
+)  # fmt: skip
 PROPOSED: Final = (
-    "id", "state", "proposed_by", "proposed_at", "expires_at", "changes", "loosens", "ended_by", "ended_at",
+    "id", "state", "proposed_by", "proposed_at", "expires_at", "changes", "loosens", "why", "ended_by", "ended_at",
 )  # fmt: skip
 
 
@@ -37,10 +27,17 @@ def changes() -> None:
 
 @changes.command("list", cls=RemoteCommand, fields=RECORDED)
 @click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True, help="How many at most.")
+@click.option("--about", metavar="KIND:NAME", help="Only of one, as policy:prod-change or person:EMAIL.")
+@click.option("--before", type=click.IntRange(1), metavar="NUMBER", help="Go on below this number.")
 @click.pass_obj
-def list_changes(session: Remote, limit: int) -> None:
-    """List who changed what, newest first."""
-    session.out.many(session.client.directory.changes(limit), _RECORDED, "id", "Nothing was changed here.")
+def list_changes(session: Remote, limit: int, about: str | None, before: int | None) -> None:
+    """List who changed what, newest first.
+
+    KIND is one of person, agent, service, team, policy, workflow; the workspace's own settings are: workspace. What is
+    about a person or an agent includes their keys and chat accounts.
+    """
+    found = session.client.directory.changes(limit, about, before)
+    session.out.many(found, _RECORDED, "id", "Nothing was changed here.")
 
 
 @changes.command("pending", cls=RemoteCommand, fields=PROPOSED)
@@ -68,7 +65,7 @@ def confirm(session: Remote, change_id: str, open_page: bool) -> None:
     """Show what another admin has proposed, and where it is confirmed: on the pages, after a sign-in by mail."""
     for line in _lines(session.client.directory.proposal(change_id)):
         session.out.note(line)
-    page = f"{session.client.settings.url}/changes"
+    page = f"{session.client.settings.url}/proposals/{change_id}"
     if open_page:
         click.launch(page)
     raise Stop(
@@ -98,7 +95,7 @@ def _lines(proposal: Mapping[str, Any]) -> list[str]:
     if proposal.get("ended_by"):
         lines += block("ended by", f"{_name(proposal, 'ended_by')}, {as_moment(proposal.get('ended_at'))}")
     lines += block("expires", as_moment(proposal.get("expires_at")))
-    lines += block("loosens", ", ".join(proposal.get("loosens") or ()))
+    lines += [line for why in proposal.get("why") or ("",) for line in block("loosens", why)]
     return lines + changed_lines(proposal)
 
 
@@ -108,6 +105,7 @@ def _name(of: Any, field: str) -> str:
 
 
 _RECORDED: Final = (
+    column("NUMBER"),
     moment("AT", "at"),
     Column("BY", lambda change: _name(change, "actor")),
     Column("CONFIRMED BY", lambda change: _name(change, "confirmed_by")),

@@ -68,8 +68,8 @@ def apply(document: Mapping[str, Any], dry_run: bool) -> Call[Json]:
     return Call("POST", "/v1/apply", _bare, query=query, body=dict(document), repeatable=True)
 
 
-def changes(limit: int) -> Call[list[Json]]:
-    return _many("/v1/changes", "changes", {"limit": limit})
+def changes(limit: int, about: str | None, before: int | None) -> Call[list[Json]]:
+    return _many("/v1/changes", "changes", {"limit": limit, "about": about, "cursor": before})
 
 
 def proposals() -> Call[list[Json]]:
@@ -156,9 +156,11 @@ class Directory:
         """Apply people, teams, policies and workflows, all or nothing; dry_run: only say what would change."""
         return self._run(apply(document, dry_run))
 
-    def changes(self, limit: int = 50) -> list[Json]:
-        """Who changed what, newest first."""
-        return self._run(changes(limit))
+    def changes(self, limit: int = 50, about: str | None = None, before: int | None = None) -> list[Json]:
+        """Who changed what, newest first; about: only of one, as ``policy:NAME`` or ``person:EMAIL``; before: only what
+        has a lower ``number``.
+        """
+        return self._run(changes(limit, about, before))
 
     def channels(self) -> list[Json]:
         """How each channel does now (for owners and admins)."""
@@ -271,8 +273,10 @@ class AsyncDirectory:
     async def apply(self, document: Mapping[str, Any], dry_run: bool = False) -> Json:
         return _bare(await self._run(apply(document, dry_run)))
 
-    async def changes(self, limit: int = 50) -> list[Json]:
-        return list(await self._run(changes(limit)))
+    async def changes(
+        self, limit: int = 50, about: str | None = None, before: int | None = None
+    ) -> list[Json]:
+        return list(await self._run(changes(limit, about, before)))
 
     async def channels(self) -> list[Json]:
         return list(await self._run(channels()))

@@ -16,15 +16,38 @@ _RISKS: Final = tuple(Risk)
 
 def policy_loosens(before: Policy, after: Policy) -> bool:
     """Whether the later policy could let through what the earlier one would not."""
-    return not (
-        len(after.stages) >= len(before.stages)
-        and all(_as_strict(old, new) for old, new in zip(before.stages, after.stages, strict=False))
-        and after.self_approval in (before.self_approval, False)
-        and _STRENGTHS.index(after.strength) >= _STRENGTHS.index(before.strength)
-        and _RISKS.index(after.risk) >= _RISKS.index(before.risk)
-        and _ladder_as_strict(before, after)
-        and _silence_as_strict(before, after)
-    )
+    return bool(why_looser(before, after))
+
+
+def why_looser(before: Policy, after: Policy) -> list[str]:
+    """In what the later policy could let through what the earlier one would not, in plain words."""
+    found = []
+    if len(after.stages) < len(before.stages):
+        found.append(f"it takes {len(after.stages)} of what were {len(before.stages)} stages")
+    for number, (old, new) in enumerate(zip(before.stages, after.stages, strict=False), start=1):
+        found += [f"stage {number} {why}" for why in _why_less(old, new)]
+    if after.self_approval not in (before.self_approval, False):
+        found.append("whoever asks for it may decide it")
+    if _STRENGTHS.index(after.strength) < _STRENGTHS.index(before.strength):
+        found.append(f"a weaker sign-in is enough: {after.strength.value}, not {before.strength.value}")
+    if _RISKS.index(after.risk) < _RISKS.index(before.risk):
+        found.append(f"it counts as {after.risk.value} risk, not {before.risk.value}")
+    if not _ladder_as_strict(before, after):
+        found.append("its escalation reaches others than before, or the same earlier")
+    if not _silence_as_strict(before, after):
+        found.append("there is more time for a yes, or silence leads elsewhere")
+    return found
+
+
+def _why_less(before: Stage, after: Stage) -> list[str]:
+    if _as_strict(before, after):
+        return []
+    found = []
+    if after.need < before.need:
+        found.append(f"takes {after.need} instead of {before.need}")
+    if after.reject_after > before.reject_after:
+        found.append(f"ends after {after.reject_after} rejections instead of {before.reject_after}")
+    return found or ["may be decided by others than before"]
 
 
 def _as_strict(before: Stage, after: Stage) -> bool:

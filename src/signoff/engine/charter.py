@@ -2,10 +2,8 @@
 each change with who made it and what was there before. Whoever only looks is shown the same comparison.
 """
 
-import secrets
-from collections.abc import Callable
-from datetime import datetime
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -15,104 +13,27 @@ from signoff.core.access import RUNNING
 from signoff.core.charter import Charter, PersonWish, PolicyWish, TeamWish, WorkflowWish, begins, ends
 from signoff.core.choosing import variants
 from signoff.core.errors import Conflict, Forbidden, Invalid
-from signoff.core.ids import uuid7
 from signoff.core.model import Actor, ActorKind
 from signoff.core.people import Absence, Rotation, Team
-from signoff.core.plan import Plan, refuse_unreached
+from signoff.core.plan import refuse_unreached
 from signoff.core.policy import Policy
 from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory, NamedPolicy, Snapshot
-from signoff.engine.governing import governing_loosens, refuse_default
+from signoff.engine.draft import Draft, Planned
+from signoff.engine.governing import refuse_default
 from signoff.engine.keyonly import Moved, moved, refuse_new_address, refuse_self_approval
-from signoff.engine.loosening import loosens
-from signoff.engine.meanwhile import read_for
 from signoff.engine.planning import freeze
 from signoff.engine.prepared import deciding_person
+from signoff.engine.record import settled
 from signoff.engine.staffing import known_person, refuse_impossible, refuse_unknown_teams
 from signoff.store.entries import DirectoryChange, Person, PolicyRow, TeamRow, Workflow
+from signoff.store.people import ChangedMeanwhile
 from signoff.store.rows import plan_digest
 from signoff.store.store import Store
 
 _SORTED: Final = msgspec.json.Encoder(order="sorted")
 _OWN: Final = frozenset({"who", "zone", "hours", "absences", "preferences"})
-CREATE, CHANGE, UNCHANGED = "create", "change", "unchanged"
-
-
-class Planned(msgspec.Struct, frozen=True):
-    """What an apply does to one thing; ``before`` and ``after`` as JSON values, None where there is nothing;
-    ``entry``: as it is or will be kept.
-    """
-
-    action: str
-    kind: str
-    name: str
-    before: Any
-    after: Any
-    entry: msgspec.Struct
-
-
-class Draft:
-    """The workspace as it will be, while a charter is gone through; nothing is written yet."""
-
-    def __init__(self, actor: Actor, book: Snapshot, now: datetime) -> None:
-        self.actor = actor
-        self.now = now
-        self.before = self.book = book
-        self.planned: list[Planned] = []
-        self.entries: list[msgspec.Struct] = []
-        self.plans: list[Plan] = []
-
-    def note(self, kind: str, name: str, before: Any, after: Any, entry: msgspec.Struct) -> None:
-        """Take up one thing; the entry is written only if it is another than before."""
-        if before == after:
-            self.planned.append(Planned(UNCHANGED, kind, name, before, after, entry))
-            return
-        action = CREATE if before is None else CHANGE
-        self.planned.append(Planned(action, kind, name, before, after, entry))
-        self.entries.append(entry)
-
-    def fresh_id(self, prefix: str) -> str:
-        return prefix + uuid7(int(self.now.timestamp() * 1000), secrets.token_bytes(10)).replace("-", "")
-
-    @property
-    def changed(self) -> list[Planned]:
-        return [planned for planned in self.planned if planned.action != UNCHANGED]
-
-    def loosening(self) -> list[Planned]:
-        """What would take a second admin: in a protected workspace, whatever loosens who decides. The file that a
-        server is started with is its operator's word.
-        """
-        if not self.before.workspace.protected or self.actor.kind is ActorKind.SYSTEM:
-            return []
-        return [
-            planned
-            for planned in self.changed
-            if loosens(planned.kind, planned.before, planned.after, self.actor.id)
-            or governing_loosens(planned.kind, planned.before is None, self.before, self.book)
-        ]
-
-    def changes(self, confirmed_by: str = "") -> list[DirectoryChange]:
-        """The record of it."""
-        return [
-            replace(record(self.actor, self.now, planned, number), confirmed_by=confirmed_by)
-            for number, planned in enumerate(self.changed)
-        ]
-
-
-def record(actor: Actor, now: datetime, planned: Planned, number: int = 0) -> DirectoryChange:
-    """Who changed what, as it is kept; ``number`` puts those of one moment in order."""
-    return DirectoryChange(
-        id=uuid7(int(now.timestamp() * 1000), number.to_bytes(2, "big") + secrets.token_bytes(8)),
-        workspace=actor.workspace,
-        at=now,
-        actor_kind=actor.kind.value,
-        actor_id=actor.id,
-        via=actor.via,
-        kind=planned.kind,
-        name=planned.name,
-        before="" if planned.before is None else _SORTED.encode(planned.before).decode(),
-        after=_SORTED.encode(planned.after).decode(),
-    )
+T = TypeVar("T")
 
 
 class Charters:
@@ -129,15 +50,40 @@ class Charters:
         """What it changes, in order; applied unless ``dry_run``. Raises Refused, and then nothing is changed; also
         where the workspace is protected and it would loosen who decides: ``Proposals`` can take that up.
         """
-        draft = await self.drafted(actor, charter)
-        if not dry_run:
-            if draft.loosening():
-                raise Conflict(
-                    "confirmation_needed", "This loosens who decides, and the workspace is protected.",
-                    hint="Propose it with signoff apply -f FILE; another admin then confirms it.",
-                )  # fmt: skip
-            await self.save(draft)
-        return draft.planned
+
+        async def use(draft: Draft) -> list[Planned]:
+            if not dry_run:
+                if draft.loosening():
+                    raise Conflict(
+                        "confirmation_needed", "This loosens who decides, and the workspace is protected.",
+                        hint="Propose it with signoff apply -f FILE; another admin then confirms it.",
+                    )  # fmt: skip
+                await self.save(draft)
+            return draft.planned
+
+        return await self.on_what_is_in_force(actor, charter, use)
+
+    async def on_what_is_in_force(
+        self, actor: Actor, charter: Charter, use: Callable[[Draft], Awaitable[T]]
+    ) -> T:
+        """What ``use`` makes of the draft. Where something else was changed meanwhile it is drafted anew on that; where
+        it was one of the things that the charter speaks of, Conflict: whoever wrote it did not know.
+        """
+        first: Draft | None = None
+
+        async def attempt() -> T:
+            nonlocal first
+            draft = await self.drafted(actor, charter)
+            if first is not None and first.premises != draft.premises:
+                raise ChangedMeanwhile(settled=True)
+            first = first or draft
+            return await use(draft)
+
+        return await settled(attempt, lambda: self.forget(actor))
+
+    def forget(self, actor: Actor) -> None:
+        """Read the actor's workspace anew when it is asked for next: what is held here is not what is there."""
+        self._directory.forget(actor.workspace)
 
     async def drafted(self, actor: Actor, charter: Charter) -> Draft:
         """The workspace as the charter would make it; raises Refused where it may not or cannot be."""
@@ -164,22 +110,27 @@ class Charters:
         return draft
 
     async def save(self, draft: Draft, confirmed_by: str = "", *more: msgspec.Struct) -> None:
-        """Write what was drafted with the record of it, and ``more``: all of it, or nothing."""
+        """Write what was drafted with the record of it, and ``more``: all of it, or nothing. Raises Conflict where what
+        it was drafted on is not in force any more.
+        """
         entries = [*_last(draft.entries), *draft.changes(confirmed_by), *more]
         if entries:
+            space = draft.before.workspace
             try:
-                await self._store.people.save(entries, draft.plans, read_for(draft.entries, draft.before))
+                await self._store.people.save(entries, draft.plans, {space.id: space.last_change})
             finally:  # also where it was refused: what is held here is not what is there
-                self._directory.changed(draft.actor.workspace)
+                self._directory.changed(space.id)
             for one in moved(draft.before, draft.book, draft.actor):
                 if self.on_moved is not None:
                     self.on_moved(one)
 
-    async def changes(self, actor: Actor, before: str, limit: int) -> list[DirectoryChange]:
-        """Who changed what, newest first."""
+    async def changes(
+        self, actor: Actor, limit: int, before: int = 0, subject: str = ""
+    ) -> list[DirectoryChange]:
+        """Who changed what, newest first, below the number ``before``; of one ``subject``, or of all."""
         if actor.kind is ActorKind.AGENT:
             raise Forbidden("not_allowed", "An agent's key cannot read the directory's history.")
-        return await self._store.people.changes(actor.workspace, before, limit)
+        return await self._store.people.changes(actor.workspace, limit, before, subject)
 
     async def _workflow(self, draft: Draft, wish: WorkflowWish) -> None:
         template = wish.template

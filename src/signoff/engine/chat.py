@@ -24,7 +24,9 @@ from signoff.engine.directory import Directory
 from signoff.engine.engine import Engine
 from signoff.engine.keys import Keys
 from signoff.engine.letters import choices
+from signoff.engine.record import person_subject, recorded, settled, shown_chat
 from signoff.store.chats import ChatCode, ChatPerson
+from signoff.store.entries import DirectoryChange
 from signoff.store.store import Store
 
 _CODE_LIFE: Final = timedelta(minutes=10)
@@ -78,30 +80,70 @@ class Chat:
         actor = await self._keys.person(workspace, person, self._channel)
         if actor is None:
             return "The person of this code is not active any more."
-        await self._store.chats.link(ChatPerson(self._channel, team, account, workspace, person, now))
+        new = ChatPerson(self._channel, team, account, workspace, person, now)
+        await settled(lambda: self._link(actor, new), lambda: self._directory.forget(workspace))
         book = await self._directory.of(workspace)
         return f"You are {book.display(person)} in {book.workspace.organization}/{book.workspace.name} from now on."
+
+    async def _link(self, actor: Actor, new: ChatPerson) -> None:
+        """On record is whose account it was before, and which one the person had."""
+        chats, since = self._store.chats, dict[str, int]()
+        for space in await self._store.directory.workspaces():
+            since[space.id] = space.last_change
+        was = await chats.person(self._channel, new.team, new.account)
+        had = (await chats.people(self._channel, new.workspace)).get(new.person)
+        if was is not None and replace(was, linked_at=new.linked_at) == new:
+            return  # it is theirs already, and since when does not change
+        record = [await self._recorded(actor, had, new)]
+        if was is not None:
+            record.insert(0, await self._recorded(actor, was, None))
+        await chats.link(new, record, since)
+
+    async def _recorded(
+        self, actor: Actor, before: ChatPerson | None, after: ChatPerson | None
+    ) -> DirectoryChange:
+        """The record of one person's account: in the workspace where it is theirs."""
+        link = after or before
+        if link is None:
+            raise TypeError("a link before or after")
+        person = (await self._directory.of(link.workspace)).people[link.person]
+        return recorded(
+            replace(actor, workspace=link.workspace), self._clock.now(), self._channel, person.email,
+            person_subject(person.id), shown_chat(before) if before else None, shown_chat(after) if after else None,
+        )  # fmt: skip
 
     async def linked(self, workspace: str, person: str) -> ChatPerson | None:
         """The chat account that is this person's, if one is."""
         return (await self._store.chats.people(self._channel, workspace)).get(person)
 
     async def unlink(self, team: str, account: str) -> str:
-        gone = await self._store.chats.unlink(self._channel, team, account)
+        async def attempt() -> bool:
+            spaces = await self._store.directory.workspaces()
+            link = await self._store.chats.person(self._channel, team, account)
+            if link is None:
+                return False
+            actor = Actor(ActorKind.PERSON, link.person, link.workspace, via=self._channel)
+            record = [await self._recorded(actor, link, None)]
+            since = {space.id: space.last_change for space in spaces}
+            await self._store.chats.unlink(self._channel, team, account, record, since)
+            return True
+
+        gone = await settled(attempt, lambda: None)
         return "You are nobody here from now on." if gone else "You were not linked."
 
     async def answer(self, team: str, account: str, answer: Answer, ref: str) -> str:
         """Answer a task as the person whose account it is; what to tell who pressed."""
         link = await self._store.chats.person(self._channel, team, account)
         actor = await self._keys.person(link.workspace, link.person, self._channel) if link else None
-        if actor is None:
+        if link is None or actor is None:
             return _UNKNOWN
         try:
-            return await self._answered(replace(actor, strength=Strength.LINK), answer, ref)
+            return await self._answered(replace(actor, strength=Strength.LINK), answer, ref, link.linked_at)
         except Refused as refusal:
             return await self._told(actor.workspace, refusal)
 
-    async def _answered(self, actor: Actor, answer: Answer, ref: str) -> str:
+    async def _answered(self, actor: Actor, answer: Answer, ref: str, since: datetime) -> str:
+        """``since``: when the account became this person's; what was asked before is not answered from it."""
         intent_id, visit = split_ref(ref)
         stored = await self._store.intents.get(intent_id)
         if stored is None or stored.intent.workspace != actor.workspace or not visit:
@@ -115,6 +157,11 @@ class Chat:
             possible = {choice.outcome for choice in choices(intent, task, spec_of(intent, task))}
             if answer.outcome not in possible or answer.digest is None:
                 raise Forbidden("page_required", "This is decided on its page: finish in the browser.")
+            if since > task.opened_at:
+                raise Forbidden(
+                    "page_required", "This was asked before your account here was linked.",
+                    hint="Decide it on its page.",
+                )  # fmt: skip
         done = await self._engine.handle(actor, ref, answer)
         after = done.change.after if done.change else intent
         held = after.open

@@ -7,7 +7,7 @@ and what is slow goes on beside the next turns.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -48,6 +48,7 @@ _LATER: Final = timedelta(seconds=5)  # for what found its target crowded
 _BACKOFF: Final = Backoff(tuple(timedelta(seconds=s) for s in (5, 30, 120, 600, 3600, 3 * 3600, 6 * 3600)))
 _ATTEMPTS: Final = 8
 _NOTICE = msgspec.json.Decoder(Notice)
+Carry = Callable[[Outgoing], Awaitable[bool]]
 
 
 class Channels(msgspec.Struct, frozen=True):
@@ -92,6 +93,7 @@ class Courier:
         self._channels = channels
         self._base_url = base_url
         self._messenger = messenger
+        self.also: dict[str, Carry] = {}  # who carries the rows of channels that are not for notices
         self._places = Places()
         self._under_way: dict[asyncio.Task[None], str] = {}
         self._done: list[str] = []
@@ -190,6 +192,8 @@ class Courier:
 
     async def _carry(self, row: Outgoing) -> bool | Result | Message:
         """Whether this row is done with; of a message to one person how it ended, of one to a service what arrived."""
+        if row.channel in self.also:
+            return await self.also[row.channel](row)
         if self._messenger is not None and row.channel == NOBODY:
             await self._messenger.give_up(row)
             return True

@@ -155,9 +155,12 @@ class Directory:
             self._held.clear()
             self._loading.clear()
         elif word.startswith("directory:"):
-            workspace = word.partition(":")[2]
-            self._held.pop(workspace, None)
-            self._loading.pop(workspace, None)  # what is being loaded may be from before the change
+            self.forget(word.partition(":")[2])
+
+    def forget(self, workspace: str) -> None:
+        """Read it anew when it is asked for next."""
+        self._held.pop(workspace, None)
+        self._loading.pop(workspace, None)  # what is being loaded may be from before the change
 
     def changed(self, workspace: str) -> None:
         """Tell everybody, here and in other replicas, that this workspace's directory is another now."""

@@ -9,18 +9,21 @@ import hashlib
 import secrets
 import string
 import zlib
+from collections.abc import Iterable
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
 from signoff.core.errors import NotFound, Unauthenticated
-from signoff.core.model import Actor, ActorKind
+from signoff.core.model import Actor, ActorKind, system
 from signoff.core.tasks import Strength
 from signoff.engine.clock import Clock
-from signoff.engine.directory import Directory
-from signoff.store.entries import ApiKey
+from signoff.engine.directory import Directory, Snapshot
+from signoff.engine.record import holder_subject, recorded, settled, shown_key
+from signoff.store.entries import Account, ApiKey, DirectoryChange
 from signoff.store.store import Store
 
 _ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -100,14 +103,16 @@ class Keys:
                 raise Unauthenticated("key_revoked", "The person of this key is not active any more.")
             actor = Actor(
                 kind, person.id, key.workspace, names=snapshot.names_of(person), roles=frozenset(person.roles),
-                sponsors=(person.id,), strength=Strength.LINK,  # whatever reads the key's file has it
+                sponsors=tuple(dict.fromkeys((person.id, *behind_person(key, snapshot)))),
+                strength=Strength.LINK,  # whatever reads the key's file has it
             )  # fmt: skip
         else:
             account = next((a for a in snapshot.by_address.values() if a.id == key.actor_id), None)
             if account is None or account.status != "active":
                 raise Unauthenticated("key_revoked", "The account of this key is not active.")
-            sponsors = tuple(dict.fromkeys(filter(None, (key.created_by, account.created_by))))
-            actor = Actor(kind, account.id, key.workspace, address=account.address, sponsors=sponsors)
+            actor = Actor(
+                kind, account.id, key.workspace, address=account.address, sponsors=sponsors(key, account)
+            )
         return replace(actor, via=via, self_approval=snapshot.workspace.self_approval)
 
     async def create(
@@ -117,8 +122,9 @@ class Keys:
         actor_id: str,
         created_by: str = "",
         life: timedelta | None = None,
+        by: Actor | None = None,
     ) -> NewKey:
-        """A new key for an existing actor."""
+        """A new key for an existing actor, made by ``by`` (the server itself: on the word of ``created_by``)."""
         now = self._clock.now()
         key_id = _random(12)
         body = f"sgn_{kind.value}_{key_id}_{_random(43)}"
@@ -134,27 +140,61 @@ class Keys:
             created_at=now,
             expires_at=now + life if life else None,
             revoked_at=None,
+            sponsors=by.sponsors if by else tuple(filter(None, (created_by,))),
         )
-        await self._store.directory.add_key(key)
+        made = recorded(
+            by or system(workspace), now, "key", key.id, holder_subject(key), None, shown_key(key)
+        )
+        await self._store.people.save([key, made])
         return NewKey(key, secret)
 
-    async def revoke(self, workspace: str, key_id: str) -> ApiKey:
+    async def revoke(self, workspace: str, key_id: str, by: Actor | None = None) -> ApiKey:
         """Revoke a key of this workspace; revoking twice changes nothing. NotFound for any other id."""
-        key = await self._store.directory.key(key_id)
-        if key is None or key.workspace != workspace:
-            raise NotFound("key_not_found", f"There is no key {key_id}.")
-        if key.revoked_at is None:
-            now = self._clock.now()
-            await self._store.directory.revoke_key(key_id, now)
-            key = replace(key, revoked_at=now)
-            self.forget()
-            self._directory.changed(workspace)
-        return key
+
+        async def attempt() -> ApiKey:
+            space = await self._store.directory.workspace(workspace)
+            key = await self._store.directory.key(key_id)
+            if space is None or key is None or key.workspace != workspace:
+                raise NotFound("key_not_found", f"There is no key {key_id[:64]}.")
+            if key.revoked_at is None:
+                over = self.revoked([key], by or system(workspace))
+                await self._store.people.save(over, since={workspace: space.last_change})
+                key = replace(key, revoked_at=self._clock.now())
+                self.forget()
+                self._directory.changed(workspace)
+            return key
+
+        return await settled(attempt, self.forget)
+
+    def revoked(self, keys: Iterable[ApiKey], by: Actor) -> list[ApiKey | DirectoryChange]:
+        """What to save so that these keys, which are still good, are revoked, with the record of it."""
+        now = self._clock.now()
+        rows: list[ApiKey | DirectoryChange] = []
+        for key in keys:
+            rows.append(replace(key, revoked_at=now))
+            rows.append(recorded(by, now, "key", key.id, holder_subject(key), shown_key(key), None))
+        return rows
 
     def heard(self, word: str) -> None:
         """The directory changed somewhere: cached keys may mean something else now."""
         if word == "" or word.startswith("directory:"):
             self.forget()
+
+
+def sponsors(key: ApiKey, account: Account) -> tuple[str, ...]:
+    """The persons who can make an account act with this key: who made the key, who registered it, who said where it is
+    called, who made the secret that its calls are signed with; each with all who stand behind them.
+    """
+    behind = chain.from_iterable(account.behind.values())
+    found = (key.created_by, *key.sponsors, account.created_by, *behind)
+    return tuple(dict.fromkeys(filter(None, found)))
+
+
+def behind_person(key: ApiKey, book: Snapshot) -> tuple[str, ...]:
+    """Who stands behind what is done with a person's key, beside the person. Whoever made it for somebody else has it.
+    From when a workspace is protected nobody does; of a key from before that its maker is behind its use.
+    """
+    return key.sponsors if book.workspace.protected else ()
 
 
 def _unknown() -> Unauthenticated:

@@ -3,46 +3,68 @@ change alone, what was and what will be, so that the one who confirms it and the
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-from signoff.core.loosening import policy_loosens
+from signoff.core.loosening import why_looser
 from signoff.core.policy import compile_policy
 from signoff.core.standing import DECIDING
 
 Said = Mapping[str, Any]
 
 
-def loosens(kind: str, before: Said | None, after: Said, actor: str) -> bool:
-    """Whether this change, made by the person ``actor``, could let through what would not have passed before."""
+def why_loosens(kind: str, before: Said | None, after: Said, actor: str) -> list[str]:
+    """In what this change, made by the person ``actor``, could let through what would not have passed before: in plain
+    words, and none where it could not.
+    """
     match kind:
         case "workspace":
             return _settings(before or {}, after)
         case "person":
             return _person(before, after, actor)
         case "team":  # a new one stands in no policy yet; fewer members are fewer who may decide
-            return before is not None and not set(after["members"]) <= set(before["members"])
+            joined = set(after["members"]) - set(before["members"]) if before is not None else set()
+            return [f"{_people(len(joined))} more in it"] if joined else []
         case "policy":
-            return before is not None and policy_loosens(
-                compile_policy(before["source"]), compile_policy(after["source"])
-            )
+            if before is None:
+                return []
+            return why_looser(compile_policy(before["source"]), compile_policy(after["source"]))
         case "workflow":  # any other plan than before may ask for less
-            return before is not None and before["plan"] != after["plan"]
-    return True
+            changed = before is not None and before["plan"] != after["plan"]
+            return ["another plan, which may ask for less"] if changed else []
+    return ["nothing is known of it"]
 
 
-def _settings(before: Said, after: Said) -> bool:
-    opened = any(after.get(name) and not before.get(name) for name in ("self_approval", "positive_fallback"))
-    return opened or bool(before.get("protected") and not after.get("protected"))
+_OPENED: Final = {
+    "self_approval": "whoever asks may decide, where a policy says nothing",
+    "positive_fallback": "silence may end in a yes where the risk is low",
+}
 
 
-def _person(before: Said | None, after: Said, actor: str) -> bool:
+def _settings(before: Said, after: Said) -> list[str]:
+    opened = [why for name, why in _OPENED.items() if after.get(name) and not before.get(name)]
+    bare = before.get("protected") and not after.get("protected")
+    return [*opened, *(["one admin alone may loosen the rules"] if bare else [])]
+
+
+def _person(before: Said | None, after: Said, actor: str) -> list[str]:
     roles = set(after["roles"])
     if before is None:
-        return not DECIDING.isdisjoint(roles)
-    gained = bool(roles - set(before["roles"])) or (after["active"] and not before["active"])
-    moved = after["addresses"] != before["addresses"]  # where the links to decide go to
-    stands_in = after["id"] != actor and _delegates(after) - _delegates(before)
-    return bool(gained or moved or stands_in)
+        held = sorted(roles & DECIDING)
+        return [f"somebody new who may decide, as {' and '.join(held)}"] if held else []
+    found = []
+    if gained := sorted(roles - set(before["roles"])):
+        found.append(f"gets the role {' and '.join(gained)}")
+    if after["active"] and not before["active"]:
+        found.append("is let in again")
+    if after["addresses"] != before["addresses"]:
+        found.append("links to decide go to another address")
+    if after["id"] != actor and _delegates(after) - _delegates(before):
+        found.append("somebody else decides in their stead")
+    return found
+
+
+def _people(count: int) -> str:
+    return "one person" if count == 1 else f"{count} people"
 
 
 def _delegates(said: Said) -> set[tuple[Any, Any, str]]:

@@ -89,7 +89,7 @@ class Messenger:
                 continue
             book = await self._directory.of(row.workspace)
             if row.workspace not in reach:
-                reach[row.workspace] = await self._reach(book)
+                reach[row.workspace] = await self.reach(book)
             told = await self._told(notice) if notice.kind is NoticeKind.DECIDED else []
             talkers = await self._talkers(notice)
             people = audience(notice, stored.intent, told, book, reach[row.workspace], talkers)
@@ -125,7 +125,7 @@ class Messenger:
                 )
         return Expansion(row.id, [*rows, *alarm], messages)
 
-    async def _reach(self, book: Snapshot) -> Reach:
+    async def reach(self, book: Snapshot) -> Reach:
         """The addresses of the people of a workspace, by channel."""
         reach: dict[str, Mapping[str, str]] = {}
         for channel in self.channels:
@@ -312,7 +312,7 @@ class Messenger:
             return ""
         if notice.kind is NoticeKind.DECIDED and (row.target, row.channel) in await self._told(notice):
             return ""
-        chain = ways(person, await self._reach(book))
+        chain = ways(person, await self.reach(book))
         return next(iter(chain[chain.index(row.channel) + 1 :]), "") if row.channel in chain else ""
 
     async def give_up(self, row: Outgoing) -> None:

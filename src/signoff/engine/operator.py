@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from signoff.core.errors import Invalid, NotFound
 from signoff.core.model import system
-from signoff.engine.charter import CREATE, Planned, record
 from signoff.engine.clock import Clock
+from signoff.engine.record import person_subject, recorded
 from signoff.engine.sessions import new_login_link
 from signoff.store.entries import Person, Workspace
 from signoff.store.store import Store
@@ -38,7 +38,7 @@ async def make_signin_link(store: Store, clock: Clock, email: str, workspace: st
     token, link = new_login_link(space.id, person.id, now, LIFE)
     actor = replace(system(space.id), id=OPERATOR, via="cli")
     said = {"works_until": link.expires_at.isoformat(), "works": "once"}
-    change = record(actor, now, Planned(CREATE, "sign-in link", person.email, None, said, link))
+    change = recorded(actor, now, "sign-in link", person.email, person_subject(person.id), None, said)
     await store.people.save([link, change])
     return Made(token, person, space, link.expires_at)
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from signoff.notify.addresses import Resolve, Resolver
+from signoff.core.errors import Invalid
+from signoff.notify.addresses import Resolve, Resolver, public
 from signoff.notify.channel import NotSent
 
 if TYPE_CHECKING:
@@ -56,23 +57,10 @@ class Poster:
 
     def _checked(self, url: str) -> "URL":
         """What is called, read once: what is checked here is what the connection is made for."""
-        import httpx2
-
         try:
-            where = httpx2.URL(url)
-        except (httpx2.InvalidURL, ValueError) as error:
-            raise NotSent("this is no URL", permanent=True) from error
-        if where.scheme not in ("http", "https") or not where.host:
-            raise NotSent(
-                f"{where.scheme or 'no'} scheme: only http and https URLs are called", permanent=True
-            )
-        if where.scheme == "http" and not self._allow_private:
-            raise NotSent("only https URLs are called", permanent=True)
-        if where.port is not None and not 0 < where.port < 65536:
-            raise NotSent("this is no URL", permanent=True)
-        if where.userinfo:
-            raise NotSent("a URL with a user name in it is not called", permanent=True)
-        return where
+            return callable_url(url, self._allow_private)
+        except ValueError as error:
+            raise NotSent(str(error), permanent=True) from error
 
     async def _status(self, where: "URL", body: bytes, headers: Mapping[str, str]) -> int:
         import httpcore2
@@ -129,6 +117,47 @@ def shown_url(url: str) -> str:
         return "?"
     rest = "/\u2026" if parts.path.strip("/") or parts.query else ""
     return f"{parts.scheme}://{place}{rest}"
+
+
+def callable_url(url: str, allow_private: bool) -> "URL":
+    """The URL, read; raises ValueError with the reason why it is never called."""
+    import httpx2
+
+    try:
+        where = httpx2.URL(url)
+    except (httpx2.InvalidURL, ValueError) as error:
+        raise ValueError("this is no URL") from error
+    if where.scheme not in ("http", "https") or not where.host:
+        raise ValueError(f"{where.scheme or 'no'} scheme: only http and https URLs are called")
+    if where.scheme == "http" and not allow_private:
+        raise ValueError("only https URLs are called")
+    if where.port is not None and not 0 < where.port < 65536:
+        raise ValueError("this is no URL")
+    if where.userinfo:
+        raise ValueError("a URL with a user name in it is not called")
+    if not allow_private and _private(where.host):
+        raise ValueError(f"{where.host} is in a private network, which this server does not call")
+    return where
+
+
+def _private(host: str) -> bool:
+    """Whether the host says so by itself; where a name leads is seen when it is called."""
+    try:
+        return not public(host)
+    except ValueError:
+        return host.rstrip(".").endswith("localhost")
+
+
+def refuse_uncallable(url: str, allow_private: bool, field: str) -> None:
+    """Raise Invalid for a URL that this server would never call, with the reason and what to do."""
+    try:
+        callable_url(url, allow_private)
+    except ValueError as error:
+        raise Invalid(
+            f"invalid_{field}", f"{field}: {error}.", field=field,
+            hint="Write an address of the internet, as https://agent.example/hook; or let this server call its own "
+            "network: allow_private_callbacks.",
+        ) from error  # fmt: skip
 
 
 def host_of(url: str) -> str:

@@ -1,12 +1,16 @@
 """Whose chat account is whose. An account becomes a person's only by a code that the person asked for, used once."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from signoff.store.database import Database
+from signoff.core.errors import Conflict
+from signoff.store.database import Database, Statement
+from signoff.store.entries import DirectoryChange
+from signoff.store.people import ChangedMeanwhile, recording
 from signoff.store.rows import Row, micros, moment
 
 
@@ -78,17 +82,36 @@ class Chats:
         [rows] = await self._db.write((_USE_CODE, {"id": id, "channel": channel, "now": micros(now)}))
         return (rows[0][0], rows[0][1]) if rows else None
 
-    async def link(self, link: ChatPerson) -> None:
-        """The account is this person from now on, and no other account is, nor was it anybody else before."""
+    async def link(
+        self, link: ChatPerson, record: Sequence[DirectoryChange] = (), since: Mapping[str, int] | None = None
+    ) -> None:
+        """The account is this person from now on, and no other account is, nor was it anybody else before. Raises
+        Conflict, and then nothing is written, when a workspace has changed ``since``.
+        """
         values = asdict(link) | {"linked_at": micros(link.linked_at)}
         account = {name: values[name] for name in ("channel", "team", "account")}
         person = {name: values[name] for name in ("channel", "workspace", "person")}
-        await self._db.write((_UNLINK, account), (_UNLINK_PERSON, person), (_LINK, values))
+        await self._write(record, since or {}, (_UNLINK, account), (_UNLINK_PERSON, person), (_LINK, values))
 
-    async def unlink(self, channel: str, team: str, account: str) -> bool:
-        """Whether there was something to undo."""
-        [rows] = await self._db.write((_UNLINK, {"channel": channel, "team": team, "account": account}))
-        return bool(rows)
+    async def unlink(
+        self,
+        channel: str,
+        team: str,
+        account: str,
+        record: Sequence[DirectoryChange],
+        since: Mapping[str, int],
+    ) -> None:
+        """The account is nobody from now on. Raises Conflict as ``link`` does."""
+        values = {"channel": channel, "team": team, "account": account}
+        await self._write(record, since, (_UNLINK, values))
+
+    async def _write(
+        self, record: Sequence[DirectoryChange], since: Mapping[str, int], *statements: Statement
+    ) -> None:
+        try:
+            await self._db.write(*recording(record, since), *statements)
+        except Conflict as refused:
+            raise ChangedMeanwhile from refused
 
 
 def _person(row: Row) -> ChatPerson:

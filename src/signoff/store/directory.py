@@ -3,7 +3,6 @@
 ``add_…`` answers False where the same thing is there already: two servers may start at once on one database.
 """
 
-from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
@@ -22,13 +21,7 @@ from signoff.store.entries import (
     select,
     values_of,
 )
-from signoff.store.rows import micros
-from signoff.store.sql import (
-    LATEST_VERSION,
-    PLAN,
-    REVOKE_KEY,
-    UPDATE_ACCOUNT,
-)
+from signoff.store.sql import LATEST_VERSION, PLAN
 
 
 class Directory:
@@ -77,13 +70,6 @@ class Directory:
         where = "workspace = :workspace and kind = :account_kind order by name"
         return await self._all(Account, where, workspace=workspace, account_kind=kind)
 
-    async def update_account(self, account: Account) -> None:
-        """Everything but who and where it is: name, kind and address stay."""
-        await self._db.write((UPDATE_ACCOUNT, values_of(account)))
-
-    async def add_key(self, key: ApiKey) -> bool:
-        return await self._add(key)
-
     async def key(self, id: str) -> ApiKey | None:
         return await self._one(ApiKey, "id = :id", id=id)
 
@@ -94,10 +80,6 @@ class Directory:
             return await self._all(ApiKey, where, workspace=workspace)
         where = "workspace = :workspace and actor_id = :actor_id order by created_at, id"
         return await self._all(ApiKey, where, workspace=workspace, actor_id=actor_id)
-
-    async def revoke_key(self, id: str, at: datetime) -> None:
-        """From ``at`` on; the first revocation stands."""
-        await self._db.write((REVOKE_KEY, {"id": id, "at": micros(at)}))
 
     async def workflow(self, workspace: str, intent_type: str) -> Workflow | None:
         """The latest version."""

@@ -1,6 +1,5 @@
 """Entries of the address book, and their rows: moments as microseconds, structures as JSON, booleans as 0 or 1."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -10,13 +9,14 @@ from msgspec import Struct
 from signoff.core.hours import Hours
 from signoff.core.people import Absence, Rotation
 from signoff.store.rows import Row, micros, moment
+from signoff.store.sql import NUMBERED
 
 
 class Workspace(Struct, frozen=True):
     """Where intents live. ``self_approval``: the requester's own people may decide; ``positive_fallback``: silence may
     end in a yes where the risk is low; ``protected``: what loosens who decides takes two admins;
     ``default_policy``: the name of the one under which steps come that no workflow brought; ``unlisted_types``: what is
-    done with a type without a workflow (allow, gate, refuse).
+    done with a type without a workflow (allow, gate, refuse); ``last_change``: the number of the last change on record.
     """
 
     id: str
@@ -28,6 +28,7 @@ class Workspace(Struct, frozen=True):
     protected: bool = False
     default_policy: str = ""
     unlisted_types: str = "allow"
+    last_change: int = 0
 
     @property
     def says_who_decides(self) -> bool:
@@ -75,7 +76,8 @@ class PolicyRow(Struct, frozen=True):
 
 class DirectoryChange(Struct, frozen=True):
     """Who changed what in the directory: ``before`` and ``after`` are JSON, "" where there was or is nothing;
-    ``confirmed_by``: the second admin, where it took two.
+    ``subject``: what it belongs to (``person:per_…``, ``account:sa_…``, ``team:NAME``); ``number``: its place in the
+    workspace's record, given when it is saved; ``confirmed_by``: the second admin, where it took two.
     """
 
     id: str
@@ -86,9 +88,11 @@ class DirectoryChange(Struct, frozen=True):
     via: str
     kind: str
     name: str
+    subject: str
     before: str
     after: str
     confirmed_by: str = ""
+    number: int = 0
 
 
 class ProposalRow(Struct, frozen=True):
@@ -116,7 +120,9 @@ class ProposalEnd(Struct, frozen=True):
 
 
 class Account(Struct, frozen=True):
-    """An agent or a service; ``sa_…``. ``name`` is verbatim, ``address`` "" where it has none."""
+    """An agent or a service; ``sa_…``. ``name`` is verbatim, ``address`` "" where it has none. ``behind``: the persons
+    who can make it act, by what they did: registered it, said where it is called (``callback``), made its ``secret``.
+    """
 
     id: str
     workspace: str
@@ -133,10 +139,13 @@ class Account(Struct, frozen=True):
     created_by: str
     created_at: datetime
     updated_at: datetime
+    behind: dict[str, tuple[str, ...]] = {}
 
 
 class ApiKey(Struct, frozen=True):
-    """A key of one actor; ``sak_…``. Only the secret's hash is kept. ``created_by``: a person's id, or ""."""
+    """A key of one actor; ``sak_…``. Only the secret's hash is kept. ``created_by``: a person's id, or "";
+    ``sponsors``: all persons behind whoever made it.
+    """
 
     id: str
     workspace: str
@@ -148,6 +157,7 @@ class ApiKey(Struct, frozen=True):
     created_at: datetime
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
+    sponsors: tuple[str, ...] = ()
 
 
 class Workflow(Struct, frozen=True):
@@ -219,6 +229,8 @@ _JSON: dict[str, Any] = {
         "absences": tuple[Absence, ...],
         "preferences": dict[str, Any],
         "rotation": Rotation | None,
+        "behind": dict[str, tuple[str, ...]],
+        "sponsors": tuple[str, ...],
     }.items()
 }
 
@@ -236,11 +248,10 @@ def put(kind: type[Struct], *keys: str) -> str:
     return f"{into} on conflict ({', '.join(keys)}) do update set {changes}" if keys else into
 
 
-def as_read(kind: type[Struct], keys: Sequence[str], fields: Sequence[str], column: str) -> str:
-    """Lock one entry; an error, on its empty ``column``, unless its ``fields`` are still as given."""
-    same = " and ".join(f"{name} = :{name}" for name in fields)
-    where = " and ".join(f"{name} = :{name}" for name in keys)
-    return f"update {_TABLES[kind]} set {column} = case when {same} then {column} end where {where}"
+def insert_numbered(kind: type[Struct]) -> str:
+    """Add one entry whose ``number`` is the workspace's last one, less the number given."""
+    values = ", ".join(NUMBERED if name == "number" else f":{name}" for name in kind.__struct_fields__)
+    return f"insert into {_TABLES[kind]} ({', '.join(kind.__struct_fields__)}) values ({values})"
 
 
 def insert(kind: type[Struct]) -> str:

@@ -1,8 +1,10 @@
-"""Teams, policies and the record of who changed what. One apply is one transaction: all of it, or nothing."""
+"""Teams, policies, and the record of who changed what. What is saved with its record is one transaction: all of it, or
+nothing. The record of a workspace has one order: its numbers are given under the workspace's lock.
+"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -10,6 +12,8 @@ from signoff.core.errors import Conflict
 from signoff.core.plan import Plan
 from signoff.store.database import Database, Statement
 from signoff.store.entries import (
+    Account,
+    ApiKey,
     DirectoryChange,
     Link,
     Person,
@@ -19,14 +23,15 @@ from signoff.store.entries import (
     TeamRow,
     Workflow,
     Workspace,
-    as_read,
     entry,
+    insert_numbered,
     put,
     select,
     values_of,
 )
-from signoff.store.rows import encode_plan, micros, plan_digest
-from signoff.store.sql import LATEST_POLICY, PUT_PLAN, UPDATE_WORKSPACE
+from signoff.store.rows import encode_plan, micros, outgoing_row, plan_digest
+from signoff.store.sql import LATEST_POLICY, NUMBER_CHANGES, OUTBOX, PUT_OUTGOING, PUT_PLAN, UPDATE_WORKSPACE
+from signoff.store.work import Outgoing
 
 # Of what has versions each is added once: two who apply at the same moment do not both get version 2.
 _PUT: Final = {
@@ -35,21 +40,42 @@ _PUT: Final = {
     TeamRow: put(TeamRow, "workspace", "name"),
     PolicyRow: put(PolicyRow),
     Workflow: put(Workflow),
-    DirectoryChange: put(DirectoryChange),
     Link: put(Link),
+    Account: put(Account, "id"),
+    ApiKey: put(ApiKey, "id"),
     ProposalRow: put(ProposalRow),
     ProposalEnd: put(ProposalEnd),
 }
+_RECORD: Final = insert_numbered(DirectoryChange)
+_ORDER: Final = (*_PUT, Outgoing)
+_ANY: Final = -1
 
-# What is replaced has to be as it was read: of two who change one thing at the same moment the second looks again.
-_AS_READ: Final = {
-    Workspace: as_read(Workspace, ("id",), ("self_approval", "positive_fallback", "protected"), "name"),
-    Person: as_read(
-        Person, ("id",),
-        ("name", "roles", "active", "addresses", "zone", "hours", "absences", "preferences"), "email",
-    ),
-    TeamRow: as_read(TeamRow, ("workspace", "name"), ("members", "rotation"), "updated_at"),
-}  # fmt: skip
+
+def recording(changes: Sequence[DirectoryChange], since: Mapping[str, int]) -> list[Statement]:
+    """How changes enter the records of their workspaces, in this order; they come first in a transaction, as they take
+    the lock. ``since``: the last change that was known of a workspace; if there is a later one, nothing is written.
+    """
+    statements: list[Statement] = []
+    for workspace in sorted({change.workspace for change in changes}):
+        mine = [change for change in changes if change.workspace == workspace]
+        values = {"workspace": workspace, "count": len(mine), "since": since.get(workspace, _ANY)}
+        statements.append((NUMBER_CHANGES, values))
+        statements += [
+            (_RECORD, values_of(change) | {"number": len(mine) - place})
+            for place, change in enumerate(mine, start=1)
+        ]
+    return statements
+
+
+class ChangedMeanwhile(Conflict):
+    """Somebody was faster. ``settled``: it is known to be about the same thing, so that trying again is no answer."""
+
+    def __init__(self, settled: bool = False) -> None:
+        super().__init__(
+            "changed_meanwhile", "Somebody changed the same thing at the same moment.",
+            hint="Look at what is in force now, and apply again.",
+        )  # fmt: skip
+        self.settled = settled
 
 
 class People:
@@ -70,15 +96,17 @@ class People:
             for row in await self._db.read(select(PolicyRow, where), workspace=workspace)
         ]
 
-    async def changes(self, workspace: str, before: str, limit: int) -> list[DirectoryChange]:
-        """Newest first, with ids below ``before`` ("": all)."""
-        where = (
-            "workspace = :workspace"
-            + (" and id < :before" if before else "")
-            + " order by id desc limit :limit"
-        )
-        values = {"before": before} if before else {}
-        rows = await self._db.read(select(DirectoryChange, where), workspace=workspace, limit=limit, **values)
+    async def changes(
+        self, workspace: str, limit: int, before: int = 0, subject: str = ""
+    ) -> list[DirectoryChange]:
+        """Newest first. before: only those with a lower number (0: all); subject: only those of that ("": of all)."""
+        where, values = "workspace = :workspace", dict[str, Any]()
+        if before:
+            where, values = where + " and number < :before", values | {"before": before}
+        if subject:
+            where, values = where + " and subject = :subject", values | {"subject": subject}
+        query = select(DirectoryChange, f"{where} order by number desc limit :limit")
+        rows = await self._db.read(query, workspace=workspace, limit=limit, **values)
         return [entry(DirectoryChange, row) for row in rows]
 
     async def proposals(self, workspace: str, now: datetime, limit: int) -> list[ProposalRow]:
@@ -89,6 +117,22 @@ class People:
             select(ProposalRow, where), workspace=workspace, now=micros(now), limit=limit
         )
         return [entry(ProposalRow, row) for row in rows]
+
+    async def ended_proposals(
+        self, workspace: str, now: datetime, before: str, limit: int
+    ) -> list[tuple[ProposalRow, ProposalEnd | None]]:
+        """What waits no more, newest first, with ids below ``before`` ("": all); without an end: it expired."""
+        where = f"""workspace = :workspace {"and id < :before" if before else ""} and (
+            expires_at <= :now or exists (select 1 from proposal_ends e where e.id = w.id)
+        ) order by id desc limit :limit"""
+        values = {"before": before} if before else {}
+        found = await self._db.read(
+            select(ProposalRow, where), workspace=workspace, now=micros(now), limit=limit, **values
+        )
+        rows = [entry(ProposalRow, row) for row in found]
+        ended = await self._db.read(select(ProposalEnd, "id in :ids"), ids=[row.id for row in rows])
+        ends = {end.id: end for end in (entry(ProposalEnd, row) for row in ended)}
+        return [(row, ends.get(row.id)) for row in rows]
 
     async def proposal(self, workspace: str, id: str) -> tuple[ProposalRow, ProposalEnd | None] | None:
         """A proposal of this workspace with its end, if it has one."""
@@ -101,21 +145,34 @@ class People:
         return entry(ProposalRow, rows[0]), entry(ProposalEnd, ends[0]) if ends else None
 
     async def save(
-        self, entries: Sequence[Struct], plans: Sequence[Plan] = (), replaced: Sequence[Struct] = ()
+        self, entries: Sequence[Struct], plans: Sequence[Plan] = (), since: Mapping[str, int] | None = None
     ) -> None:
-        """Add or replace all of these, or none; raises Conflict when a version or an address was taken meanwhile, or
-        one of ``replaced`` is not any more what it was.
+        """Add or replace all of these, or none; raises Conflict when a version or an address was taken meanwhile, or a
+        workspace has changed ``since``. Rows are met in one order, whoever saves them.
         """
-        statements: list[Statement] = [(_AS_READ[type(item)], values_of(item)) for item in replaced]
-        statements += [(PUT_PLAN, {"digest": plan_digest(plan), "body": encode_plan(plan)}) for plan in plans]
-        statements += [(_PUT[type(item)], values_of(item)) for item in entries]
+        changes = [item for item in entries if isinstance(item, DirectoryChange)]
+        statements = recording(changes, since or {})
+        keyed = {plan_digest(plan): plan for plan in plans}
+        statements += [
+            (PUT_PLAN, {"digest": digest, "body": encode_plan(keyed[digest])}) for digest in sorted(keyed)
+        ]
+        rest = [item for item in entries if not isinstance(item, DirectoryChange)]
+        statements += [_put(item) for item in sorted(rest, key=_place)]
         if not statements:
             return
         try:
             await self._db.write(*statements)
         except Conflict as refused:
-            raise Conflict(
-                "changed_meanwhile",
-                "Somebody changed the same thing at the same moment.",
-                hint="Look at what is in force now, and apply again.",
-            ) from refused
+            raise ChangedMeanwhile from refused
+
+
+def _put(item: Struct) -> Statement:
+    if isinstance(item, Outgoing):
+        return PUT_OUTGOING, dict(zip(OUTBOX.columns, outgoing_row(item), strict=True))
+    return _PUT[type(item)], values_of(item)
+
+
+def _place(item: Struct) -> tuple[int, str]:
+    """Where a row stands in the order: its kind's, then by its key."""
+    key = next((getattr(item, name) for name in ("id", "intent_type", "name") if hasattr(item, name)), "")
+    return next(place for place, kind in enumerate(_ORDER) if isinstance(item, kind)), key

@@ -227,6 +227,9 @@ with taken as materialized (
 ) update outbox set due_at = :until, attempts = attempts + 1 where id in (select id from taken)
 returning {OUTBOX_COLUMNS}
 """
+PUT_OUTGOING: Final = f"""
+insert into outbox ({", ".join(OUTBOX.columns)}) values ({", ".join(f":{name}" for name in OUTBOX.columns)})
+"""
 OUTBOX_DONE: Final = "delete from outbox where id in :ids"
 OUTBOX_AGAIN: Final = "update outbox set due_at = :due_at, last_error = :error where id = :id and dead = 0"
 OUTBOX_BACK: Final = (
@@ -253,12 +256,14 @@ LATEST_POLICY: Final = """version = (
     select max(v.version) from policies v where v.workspace = w.workspace and v.name = w.name
 )"""
 OLD_PAYLOADS: Final = "select revision, payload from revisions where intent_id = :id order by revision"
-UPDATE_ACCOUNT: Final = """
-update accounts set display_name = :display_name, description = :description, delivery_mode = :delivery_mode,
-    callback_url = :callback_url, webhook_secret = :webhook_secret, status = :status, updated_at = :updated_at
-where id = :id
+# Takes its numbers, and the workspace's lock with them: whoever changes it too waits here. A ``since`` that is not the
+# last change any more is refused by the column's check.
+NUMBER_CHANGES: Final = """
+update workspaces set
+    last_change = case when cast(:since as bigint) in (-1, last_change) then last_change + :count else -1 end
+where id = :workspace
 """
-REVOKE_KEY: Final = "update keys set revoked_at = coalesce(revoked_at, :at) where id = :id"
+NUMBERED: Final = "(select last_change from workspaces where id = :workspace) - :number"
 
 PING: Final = "select 1"
 # A write that changes nothing: a full disk, or a standby that only reads, refuses it.

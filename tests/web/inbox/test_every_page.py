@@ -2,13 +2,14 @@
 landmarks are there, and everything on it can be read without sight.
 """
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from signoff.web.inbox.routes import ROWS
 from tests.web.inbox.chromium import DESKTOP, PHONE, Window, chromium, window
-from tests.web.inbox.scene import Scene, furnish
+from tests.web.inbox.scene import CHARTER, Scene, furnish
 from tests.web.serving import serving
 from tests.web.world import HOME, World
 
@@ -59,12 +60,36 @@ async def paths_of(web: World, scene: Scene) -> dict[str, list[str]]:
         "/teams/{name}": ["/teams/sre-oncall", "/teams/dba"],
         "/policies": ["/policies"],
         "/policies/{name}": ["/policies/prod-change", "/policies/everyday"],
-        "/changes": ["/changes"],
+        "/changes": ["/changes", "/changes?about=person:per_ann", "/changes?about=moon:1"],
+        "/proposals": ["/proposals"],
+        "/proposals/{proposal_id}": [f"/proposals/{id}" for id in await propose(web)] + ["/proposals/x"],
         "/keys": ["/keys"],
         "/logout": ["/logout"],
         "/login": ["/login"],
         "/login/{token}": [f"/login/{await sessions.login_link(HOME, 'per_ann')}", "/login/none"],
     }
+
+
+async def propose(web: World) -> list[str]:
+    """Proposals in a protected workspace: what waits for Oscar, his own, a stale one, one refused, one confirmed."""
+    admin = {"people": {"otto@acme.example": {"roles": ["admin", "approver"]}}}
+    assert (await web.post("/v1/apply", admin | {"workspace": {"protected": True}}, "oscar")).status == 200
+    policy = CHARTER["policies"]["everyday"]
+
+    async def ask(who: str, **changes: Any) -> str:
+        web.clock.move(timedelta(seconds=1))
+        answer = await web.post("/v1/apply", {"policies": {"everyday": policy | changes}}, who)
+        return str(answer["proposal"]["id"])
+
+    stale = await ask("otto", deadline="30d")
+    refused, confirmed = await ask("otto", self_approval=True), await ask("oscar", deadline="3d")
+    assert (await web.post(f"/v1/proposals/{refused}/refuse", {}, "oscar")).status == 200
+    assert (await web.post(f"/v1/proposals/{confirmed}/confirm", {}, "otto")).status == 200
+    both = {"teams": {"dba": {"members": [f"{n}@acme.example" for n in ("otto", "emma", "ann", "rita")]}}}
+    waiting = (await web.post("/v1/apply", both | {"people": {"new@acme.example": {}}}, "otto"))["proposal"][
+        "id"
+    ]
+    return [waiting, await ask("oscar", deadline="9d"), stale, refused, confirmed]
 
 
 async def heard(page: Window, path: str) -> None:

@@ -69,21 +69,23 @@ async def test_the_card_says_what_is_missing_and_keeps_what_is_written(
 
 @pytest.mark.parametrize("setting", SETTINGS[:2])
 @pytest.mark.parametrize("by_key", [True, False])
-async def test_a_proposed_change_is_shown_and_confirmed_on_the_page_of_changes(
+async def test_a_proposed_change_is_confirmed_on_its_page_after_a_sign_in_by_mail(
     web: World, setting: dict[str, Any], by_key: bool
 ) -> None:
     for document, who in ((PROTECTED, "oscar"), (LOOSER, "otto")):
-        assert (await web.post("/v1/apply", document, who)).status == 200
+        answer = await web.post("/v1/apply", document, who)
+        assert answer.status == 200
+    path = f"/proposals/{answer['proposal']['id']}"
     async with serving(web) as url, chromium() as browser, window(browser, url, **setting) as oscar:
         if by_key:
-            await oscar.open("/login?next=/changes")
+            await oscar.open(f"/login?next={path}")
             await oscar.page.get_by_label("Your key").fill(web.keys["oscar"])
             await oscar.page.get_by_role("button", name="Sign in", exact=True).click()
             await expect(oscar.page.get_by_text("Confirming needs a sign-in by mail.")).to_be_visible()
             await oscar.check()
             return
         await oscar.sign_in(await web.parts.sessions.login_link(HOME, "per_oscar"))
-        await oscar.open("/changes")
+        await oscar.open(path)
         await oscar.check()
-        await oscar.page.get_by_role("button", name="Confirm it").click()
-        await expect(oscar.page.get_by_text("Waiting for a second admin")).to_have_count(0)
+        await oscar.page.get_by_role("button", name="Confirm the change").click()
+        await expect(oscar.page.get_by_text("Confirmed by Oscar")).to_be_visible()

@@ -34,6 +34,13 @@ async def addresses(web: World) -> list[str]:
     }
     names = {"/static": "inbox.css", "/teams": "sre-oncall", "/policies": "prod-change"}
     assert (await web.post("/v1/apply", CHARTER, "oscar")).status == 200
+    second = {
+        "people": {"otto@acme.example": {"roles": ["admin", "approver"]}},
+        "workspace": {"protected": True},
+    }
+    assert (await web.post("/v1/apply", second, "oscar")).status == 200
+    proposed = await web.post("/v1/apply", {"people": {"new@acme.example": {}}}, "otto")
+    filled["proposal_id"] = proposed["proposal"]["id"]
     found = []
     for path in dict.fromkeys(row.path for row in ROWS if not row.path.startswith("/live")):
         login = await web.parts.sessions.login_link(HOME, "per_ann")

@@ -11,9 +11,10 @@ from signoff.core.charter import Charter, compile_charter, policy_wish, read_per
 from signoff.core.errors import Conflict, Forbidden, Invalid, NotFound
 from signoff.core.fields import document, in_utc
 from signoff.core.model import ActorKind
-from signoff.engine.charter import UNCHANGED
+from signoff.engine.draft import UNCHANGED
 from signoff.engine.explain import hypothetical
 from signoff.engine.proposals import Proposal
+from signoff.engine.record import subject_of
 from signoff.web import bodies
 from signoff.web.api.reading import book_of
 from signoff.web.api.shapes import people as p
@@ -200,7 +201,21 @@ async def _shown(call: Call, found: Proposal) -> p.ProposalAnswer:
 async def changes(call: Call) -> p.Changes:
     """GET /v1/changes"""
     limit = call.number("limit", 50, 1, 200)
-    found = await call.parts.registry.charters.changes(call.actor, call.query.get("cursor", ""), limit)
-    display = (await book_of(call)).display
-    more = found[-1].id if len(found) == limit else None
-    return p.Changes(changes=[p.recorded_out(change, display) for change in found], next_cursor=maybe(more))
+    book, about = await book_of(call), call.query.get("about", "")
+    subject = subject_of(about, book) if about else ""
+    found = await call.parts.registry.charters.changes(call.actor, limit + 1, _before(call), subject)
+    more = str(found[limit - 1].number) if len(found) > limit else None
+    return p.Changes(
+        changes=[p.recorded_out(change, book.display) for change in found[:limit]], next_cursor=maybe(more)
+    )
+
+
+def _before(call: Call) -> int:
+    """The number below which a page goes on, 0 for the first page; Invalid for what no page ever said."""
+    said = call.query.get("cursor", "")
+    if said and not (said.isascii() and said.isdigit() and len(said) < 19):
+        raise Invalid(
+            "validation_error", f"cursor: {said[:64]!r} is no next_cursor.", field="cursor",
+            hint="Send next_cursor of the page before, as it is.",
+        )  # fmt: skip
+    return int(said or 0)

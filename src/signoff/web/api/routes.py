@@ -50,6 +50,10 @@ _TASKS: Final = (
     _LIMIT,
     _CURSOR,
 )
+_ABOUT: Final = (
+    "about",
+    "only of one: person:EMAIL, agent:NAME, service:NAME, team:NAME, policy:NAME, workflow:TYPE",
+)
 _DRY_RUN: Final = (("dry_run", "true: only say what would change"),)
 _INBOX: Final = (_OWNER, ("status", "pending, active or done"))
 _BUNDLE_LIMIT: Final = 512 * 1024
@@ -176,7 +180,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("POST", "/v1/proposals/{proposal_id}/refuse", "people",
         people.refuse, "End a proposed change unapplied", response=p.ProposalAnswer),
     Endpoint("GET", "/v1/changes", "people",
-        people.changes, "Who changed what, newest first", response=p.Changes, query=(_LIMIT, _CURSOR)),
+        people.changes, "Who changed what, newest first", response=p.Changes, query=(_ABOUT, _LIMIT, _CURSOR)),
     Endpoint("GET", "/v1/service-accounts", "accounts",
         accounts.page, "List agents and services", response=d.Accounts),
     Endpoint("POST", "/v1/service-accounts", "accounts",

@@ -4,8 +4,8 @@ from signoff.core.charter import Charter, WorkflowWish
 from signoff.core.errors import NotFound
 from signoff.core.plan import Plan
 from signoff.core.workflow import compile_workflow
-from signoff.engine.charter import UNCHANGED
 from signoff.engine.directory import Snapshot
+from signoff.engine.draft import UNCHANGED
 from signoff.store.entries import Workflow
 from signoff.web import strict
 from signoff.web.api.reading import book_of

@@ -1,99 +1,134 @@
-"""Who changed what in the directory, newest first: people, teams, policies, workflows, each field before and after."""
+"""Who changed what, newest first, each field before and after: all of it, or what was changed about one thing."""
 
 import re
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
+from urllib.parse import urlencode
 
 import msgspec
 
-from signoff.core.errors import Refused
+from signoff.core.model import ActorKind
 from signoff.engine.directory import Snapshot
+from signoff.engine.record import subject_of
 from signoff.store.entries import DirectoryChange
 from signoff.web.call import Page
 from signoff.web.inbox.changes import Leaf, changed_leaves, leaves
 from signoff.web.inbox.door import Visit
-from signoff.web.inbox.second import end, readable, waiting
 
 _PAGE: Final = 50
-_READ: Final = 200
-_MOST_READS: Final = 5
 _SHOWN: Final = 20
+_EMPTY: Final = frozenset({"", "[]", "{}", "null"})  # of what is made or removed: not worth a line
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One change; ``href``: the page of what was changed, "" where it has none."""
+    """One change; ``of``: whose a key is; ``did``: made, changed, removed; ``by``: who confirmed it where it took two;
+    ``href``: the page of what was changed, "" where it has none.
+    """
 
     at: datetime
     who: str
     via: str
     kind: str
     name: str
+    of: str
     href: str
-    created: bool
+    did: str
+    by: str
     fields: tuple[str, ...]
     leaves: tuple[Leaf, ...]
 
 
+class About(msgspec.Struct, frozen=True):
+    """What was changed about one thing: the latest, and where the older ones are ("": that is all)."""
+
+    entries: list[Entry]
+    older: str
+
+
 async def changes(visit: Visit) -> Page:
     """GET /changes"""
-    return await changes_page(visit)
-
-
-async def changes_page(visit: Visit, refusal: Refused | None = None) -> Page:
-    status = refusal.status if refusal is not None else 200
     book = await visit.parts.directory.of(visit.actor.workspace)
-    before = visit.query.get("before", "")[:64]
-    found = await visit.parts.registry.charters.changes(visit.actor, before, _PAGE)
+    word, said = visit.query.get("about", "")[:300], visit.query.get("before", "")
+    before = int(said) if said.isascii() and said.isdigit() and len(said) < 19 else 0
+    found = await about(visit, subject_of(word, book) if word else "", before, _PAGE)
+    kind, _, name = word.partition(":")
     return await visit.page(
-        "changes.html", status, refusal=refusal, **await waiting(visit),
-        entries=[entry(change, book) for change in found], more=found[-1].id if len(found) == _PAGE else "",
+        "changes.html", entries=found.entries, older=found.older, kind=kind, name=known(name, book),
     )  # fmt: skip
 
 
-async def end_proposal(visit: Visit) -> Page:
-    """POST /changes/{proposal_id}/{act}"""
-    try:
-        await end(visit)
-    except Refused as refusal:
-        return await changes_page(visit, refusal)
-    return visit.to("/changes?mailed" if visit.params["act"] == "mail" else "/changes")
-
-
-async def about(visit: Visit, kind: str, name: str) -> list[Entry]:
-    """What was changed about one thing, newest first; the latest few, out of the latest thousand changes."""
+async def about(visit: Visit, subject: str, before: int = 0, limit: int = _SHOWN) -> About:
+    """What was changed about a subject ("": about anything), newest first, below the number ``before``."""
     book = await visit.parts.directory.of(visit.actor.workspace)
-    found: list[Entry] = []
-    before = ""
-    for _ in range(_MOST_READS):
-        page = await visit.parts.registry.charters.changes(visit.actor, before, _READ)
-        found += [entry(change, book) for change in page if (change.kind, change.name) == (kind, name)]
-        if len(page) < _READ or len(found) >= _SHOWN:
-            break
-        before = page[-1].id
-    return found[:_SHOWN]
+    found = await visit.parts.registry.charters.changes(visit.actor, limit + 1, before, subject)
+    page = found[:limit]
+    query = {"about": subject} if subject else {}
+    older = "/changes?" + urlencode(query | {"before": page[-1].number}) if len(found) > limit else ""
+    return About([entry(change, book) for change in page], older)
 
 
 def entry(change: DirectoryChange, book: Snapshot) -> Entry:
     before = msgspec.json.decode(change.before) if change.before else None
     after = msgspec.json.decode(change.after) if change.after else None
-    before, after = readable(before, book), readable(after, book)
-    shown = tuple(changed_leaves(before, after)) if before is not None else tuple(leaves(after))
+    shown, fields = differing(before, after, book)
     return Entry(
-        at=change.at, who=book.display(change.actor_id), via=change.via, kind=change.kind, name=change.name,
-        href=_href(change, book), created=before is None, leaves=tuple(leaf for leaf in shown if leaf.path != "id"),
-        fields=tuple(dict.fromkeys(re.split(r"[.\[]", leaf.path)[0] for leaf in shown if leaf.path != "id")),
+        at=change.at, who=_by(change, book), via=change.via, kind=change.kind,
+        name=known(change.name, book), of=_holder(change.kind, before or after, book),
+        href=href(change.kind, change.name, book), leaves=shown, fields=fields,
+        did="made" if before is None else "changed" if after is not None else "removed",
+        by=book.display(change.confirmed_by) if change.confirmed_by else "",
     )  # fmt: skip
 
 
-def _href(change: DirectoryChange, book: Snapshot) -> str:
-    match change.kind:
-        case "person":
-            person = next((p for p in book.people.values() if p.email == change.name), None)
+def _by(change: DirectoryChange, book: Snapshot) -> str:
+    return "the server" if change.actor_kind == ActorKind.SYSTEM.value else book.display(change.actor_id)
+
+
+def _holder(kind: str, said: Any, book: Snapshot) -> str:
+    return book.display(str(said["holder"])) if kind == "key" else ""
+
+
+def differing(before: Any, after: Any, book: Snapshot) -> tuple[tuple[Leaf, ...], tuple[str, ...]]:
+    """(leaf by leaf what is another, or all of it where there was or is nothing; the names of the fields)"""
+    was, now = _readable(before, book), _readable(after, book)
+    both = before is not None and after is not None
+    found = changed_leaves(was, now) if both else tuple(leaves(was if after is None else now))
+    shown = tuple(leaf for leaf in found if leaf.path != "id" and (both or leaf.text not in _EMPTY))
+    return shown, tuple(dict.fromkeys(re.split(r"[.\[]", leaf.path)[0] for leaf in shown))
+
+
+def href(kind: str, name: str, book: Snapshot) -> str:
+    """The page of what was changed, "" where it has none."""
+    match kind:
+        case "person" | "slack":
+            person = next((p for p in book.people.values() if p.email == name), None)
             return f"/people/{person.id}" if person else ""
-        case "team" if change.name in book.teams:
-            return f"/teams/{change.name}"
-        case "policy" if change.name in book.policies:
-            return f"/policies/{change.name}"
+        case "team" if name in book.teams:
+            return f"/teams/{name}"
+        case "policy" if name in book.policies:
+            return f"/policies/{name}"
         case "workflow":
             return "/workflows"
+        case "agent" | "service":
+            return "/agents"
+        case "key":
+            return "/keys"
     return ""
+
+
+def known(name: str, book: Snapshot) -> str:
+    """An id of a person or an account as the name that people know."""
+    return str(_readable(name, book)) if name.startswith(("per_", "sa_")) else name
+
+
+def _readable(value: Any, book: Snapshot) -> Any:
+    """Ids of people and accounts as the addresses that a person reads."""
+    if isinstance(value, dict):
+        return {name: _readable(item, book) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_readable(item, book) for item in value]
+    if not isinstance(value, str) or not value.startswith(("per_", "sa_")):
+        return value
+    person = book.people.get(value)
+    account = next((a for a in book.by_address.values() if a.id == value), None)
+    return person.email if person else (account.address or account.name) if account else value

@@ -87,13 +87,21 @@ class Visit:
 
     async def page(self, template: str, status: int = 200, **values: Any) -> Page:
         """A rendered page with everything that the frame around it needs."""
-        shown: dict[str, Any] = {"person": None, "book": None, "admin": False, "waiting": "", "zone": ""}
+        shown: dict[str, Any] = {
+            "person": None,
+            "book": None,
+            "admin": False,
+            "waiting": "",
+            "zone": "",
+            "proposed": "",
+        }
         if self.person is not None:
             book = await self.parts.directory.of(self.person.workspace)
             waiting = await self._waiting.of(self.person)
             person = book.people.get(self.person.id)
             shown = {"person": person, "book": book, "admin": self.actor_runs, "waiting": waiting}
             shown["zone"] = person.zone if person else ""
+            shown["proposed"] = await self._waiting.changes(self.person)
         body = render(
             template, actor=self.person, path=self.call.path, now=self.parts.clock.now(),
             form_token=form_token(self.binding), **shown | values,

@@ -19,6 +19,7 @@ from signoff.core.standing import DECIDING, ROLES
 from signoff.engine.audience import CHANNELS, preferred
 from signoff.engine.chat import Code
 from signoff.engine.directory import Snapshot
+from signoff.engine.record import person_subject
 from signoff.store.chats import ChatPerson
 from signoff.store.entries import Person
 from signoff.web.api.shapes.people import email_of
@@ -136,7 +137,7 @@ async def _person(
         absences=[_away(absence, now, found, book) for absence in sorted(found.absences, key=lambda a: a.start)],
         delegates=_delegates(found, book), local=now.astimezone(ZoneInfo(found.zone or "UTC")),
         slack=visit.parts.slack is not None, linked=await _linked(visit, found), code=code,
-        changes=await about(visit, "person", found.email) if admin else (),
+        changes=await about(visit, person_subject(found.id)) if admin else None,
     )  # fmt: skip
 
 

@@ -42,7 +42,7 @@ async def policy(visit: Visit) -> Page:
         "policy.html", row=found.row, risk=found.policy.risk.value, by=book.display(found.row.applied_by),
         clauses=clauses(found.policy, book), flows=_flows(found.row.name, book), deciders=_deciders(made, book),
         contacts=[Contact(one.contact.at, contact_words(one, made, book)) for one in shown], unsaid=unsaid,
-        source=_source(found), changes=await about(visit, "policy", found.row.name),
+        source=_source(found), changes=await about(visit, f"policy:{found.row.name}"),
     )  # fmt: skip
 
 

@@ -68,7 +68,7 @@ async def _team(visit: Visit, refusal: Refused | None = None) -> Page:
         members=[(m, book.display(m)) for m in found.members], people=_people(book), chosen=chosen,
         order=[email_of(book, person) for person in turns.order] if turns else [], days=DAYS,
         zones=sorted(available_timezones()), refusal=refusal,
-        posted=dict(visit.form) if refusal is not None else {}, changes=await about(visit, "team", found.name),
+        posted=dict(visit.form) if refusal is not None else {}, changes=await about(visit, f"team:{found.name}"),
     )  # fmt: skip
 
 

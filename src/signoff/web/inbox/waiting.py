@@ -1,9 +1,11 @@
-"""Which open tasks wait for one person; and how many, for every page to say. The count is held until a task changes."""
+"""Which open tasks wait for one person; and how many, for every page to say, with the changes of rules that wait. The
+counts are held until a task, or the directory, changes.
+"""
 
 import asyncio
 from typing import Final
 
-from signoff.core.access import may
+from signoff.core.access import RUNNING, may
 from signoff.core.commands import Answer
 from signoff.core.errors import Refused
 from signoff.core.model import Actor, Intent, Task
@@ -51,6 +53,7 @@ class Waiting:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._held: dict[str, dict[str, tuple[float, str]]] = {}
+        self._proposed: dict[str, tuple[float, list[str]]] = {}
         parts.feed.watch(self._heard)
 
     def _heard(self, word: str) -> None:
@@ -58,6 +61,7 @@ class Waiting:
             self._held.pop(word[6:], None)
         elif word == "" or word.startswith("directory:"):
             self._held.clear()
+            self._proposed.clear()
 
     async def of(self, actor: Actor) -> str:
         """The number to show: "" for none, ``99+`` for many."""
@@ -67,6 +71,18 @@ class Waiting:
         if known is None or known[0] <= now:
             known = held[actor.id] = (now + _FRESH_FOR, await self._count(actor))
         return known[1]
+
+    async def changes(self, actor: Actor) -> str:
+        """How many proposed changes wait for this person to confirm or refuse them: "" for none."""
+        if actor.roles.isdisjoint(RUNNING):
+            return ""
+        now = asyncio.get_running_loop().time()
+        held = self._proposed.get(actor.workspace)
+        if held is None or held[0] <= now:
+            found = await self._parts.registry.proposals.waiting(actor, _MOST_COUNTED)
+            held = self._proposed[actor.workspace] = (now + _FRESH_FOR, [one.row.actor_id for one in found])
+        count = sum(proposer != actor.id for proposer in held[1])
+        return str(count) if count else ""
 
     async def _count(self, actor: Actor) -> str:
         count, after = 0, ""

@@ -9,9 +9,9 @@ from msgspec import UNSET, Struct, UnsetType
 
 from signoff.core.people import Team
 from signoff.core.policy import DAYS
-from signoff.engine.charter import Planned
 from signoff.engine.directory import NamedPolicy, Snapshot
-from signoff.engine.proposals import Proposal, Shown
+from signoff.engine.draft import Planned
+from signoff.engine.proposals import Proposal, Shown, reasons
 from signoff.store.entries import DirectoryChange, Person
 from signoff.web.api.shapes.common import JsonObject, Ok, Page, Text, Who, maybe
 from signoff.web.api.shapes.requests import Object, Strict
@@ -131,7 +131,7 @@ class ChangeOut(Struct, kw_only=True):
 
 class ProposalOut(Struct, kw_only=True):
     """A change that takes a second admin, because it loosens who decides. state: waiting, confirmed, refused, expired;
-    ``loosens``: kind and name of what is the reason.
+    ``loosens``: kind and name of what is the reason; ``why``: the reasons in plain words.
     """
 
     id: str
@@ -141,6 +141,7 @@ class ProposalOut(Struct, kw_only=True):
     expires_at: datetime
     changes: list[ChangeOut]
     loosens: list[str]
+    why: list[str]
     ended_by: Who | UnsetType = UNSET
     ended_at: datetime | UnsetType = UNSET
 
@@ -169,9 +170,12 @@ class AppliedCharter(Ok, kw_only=True):
 
 
 class RecordedChange(ChangeOut, kw_only=True):
-    """A change of the directory that was made, with who made it, and who confirmed it where it took two."""
+    """A change that was made, with who made it, and who confirmed it where it took two. action: create, change or
+    remove; ``number``: its place in the workspace's record.
+    """
 
     id: str
+    number: int
     at: datetime
     actor: Who
     via: str
@@ -315,6 +319,7 @@ def proposal_out(proposal: Proposal, display: Display) -> ProposalOut:
         expires_at=row.expires_at,
         changes=[change_out(shown) for shown in proposal.changes],
         loosens=[f"{shown.kind} {shown.name}" for shown in proposal.changes if shown.loosens],
+        why=reasons(proposal.changes),
     )
     if end is not None:
         out.ended_by, out.ended_at = _person(end.actor_id, display), end.at
@@ -338,17 +343,18 @@ def change_out(planned: Planned | Shown) -> ChangeOut:
 
 def recorded_out(change: DirectoryChange, display: Display) -> RecordedChange:
     before = msgspec.json.decode(change.before) if change.before else None
-    after = msgspec.json.decode(change.after)
+    after = msgspec.json.decode(change.after) if change.after else None
     return RecordedChange(
         id=change.id,
+        number=change.number,
         at=change.at,
         actor=Who(kind=change.actor_kind, id=change.actor_id, name=display(change.actor_id)),
         via=change.via,
-        action="change" if before is not None else "create",
+        action="create" if before is None else "change" if after is not None else "remove",
         kind=change.kind,
         name=change.name,
         fields=_differing(before, after),
         before=UNSET if before is None else before,
-        after=after,
+        after=UNSET if after is None else after,
         confirmed_by=_person(change.confirmed_by, display) if change.confirmed_by else UNSET,
     )

@@ -1,0 +1,77 @@
+"""What a server would never call is refused when it is registered, by the same rule, with the field and what to do."""
+
+import pytest
+
+from signoff.core.errors import Invalid
+from signoff.core.model import ActorKind
+from signoff.engine.registry import Registry
+from signoff.notify.channel import NotSent
+from signoff.notify.http import Poster
+from tests.engine.works import ROOT, Works, settle
+
+NEVER = (
+    "http://agent.example/hook",
+    "https://127.0.0.1/hook",
+    "https://10.1.2.3/hook",
+    "https://[::1]/hook",
+    "https://169.254.169.254/latest",
+    "https://localhost:8443/hook",
+    "https://user:secret@agent.example/hook",
+    "https:///hook",
+    "https://agent.example:99999/hook",
+    "ftp://agent.example/hook",
+    "agent.example/hook",
+)
+
+
+@pytest.mark.parametrize("url", NEVER)
+async def test_a_callback_that_is_never_called_is_refused_at_registration(works: Works, url: str) -> None:
+    await settle(works)
+    registry = Registry(works.store, works.directory, works.keys, works.clock)
+    account, _ = await registry.add_account(ROOT, ActorKind.AGENT, "other")
+    attempts = (
+        registry.add_account(ROOT, ActorKind.AGENT, "caller", callback_url=url, delivery_mode="http"),
+        registry.update_account(ROOT, account.id, callback_url=url),
+    )
+    for attempt in attempts:
+        with pytest.raises(Invalid) as refused:
+            await attempt
+        refusal = refused.value
+        assert (refusal.code, refusal.field) == ("invalid_callback_url", "callback_url")
+        assert "https://" in str(refusal.hint)
+        assert "secret" not in str(refusal)
+    with pytest.raises(NotSent) as unsent:
+        await Poster(False, resolve=_nowhere).post(url, b"{}", {})
+    assert unsent.value.permanent
+    assert len(await registry.accounts(ROOT)) == 1
+
+
+async def _nowhere(host: str, port: int) -> list[str]:
+    """What the names of this machine mean."""
+    return ["127.0.0.1"] if host == "localhost" else [host]
+
+
+async def test_what_may_be_called_is_taken(works: Works) -> None:
+    await settle(works)
+    strict = Registry(works.store, works.directory, works.keys, works.clock)
+    for place, url in enumerate(
+        ("https://agent.example/hook", "https://93.184.216.34:8443/", "https://a.internal/")
+    ):
+        account, _ = await strict.add_account(
+            ROOT, ActorKind.AGENT, f"a{place}", callback_url=url, delivery_mode="http"
+        )
+        assert account.callback_url == url
+    for place, url in enumerate(("http://127.0.0.1:9/hook", "http://agent.lan/", "https://localhost/")):
+        await works.registry.add_account(
+            ROOT, ActorKind.AGENT, f"b{place}", callback_url=url, delivery_mode="http"
+        )
+
+
+async def test_what_was_registered_before_may_be_changed_in_other_ways(works: Works) -> None:
+    await settle(works)
+    account, _ = await works.registry.add_account(
+        ROOT, ActorKind.AGENT, "old", callback_url="http://agent.example/hook", delivery_mode="http"
+    )
+    strict = Registry(works.store, works.directory, works.keys, works.clock)
+    changed = await strict.update_account(ROOT, account.id, display_name="The old one")
+    assert (changed.display_name, changed.callback_url) == ("The old one", account.callback_url)

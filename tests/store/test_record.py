@@ -1,0 +1,165 @@
+"""The record of who changed what: numbered in the order in which it was written, found by what was changed."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import datetime
+from typing import Any, cast
+
+import apsw
+import asyncpg
+import pytest
+from msgspec import Struct
+from msgspec.structs import replace
+
+from signoff.core.errors import Conflict
+from signoff.core.plan import AgentStep, Plan
+from signoff.store.chats import ChatPerson
+from signoff.store.database import Database, Statement
+from signoff.store.entries import DirectoryChange, TeamRow, Workspace
+from signoff.store.migrate import VERSION_TABLE, migrations
+from signoff.store.people import People
+from signoff.store.rows import Plans, Row
+from signoff.store.sqlite import SqliteStore
+from signoff.store.store import Store, open_store
+from tests.conftest import NOON, FixedClock
+from tests.store.samples import AGENT
+from tests.store.test_directory import ANN, BOT, KEY, SPACE, workflow
+
+OTHER = Workspace("wsp_2", "local", "other", True, NOON)
+
+
+def change(
+    id: str, subject: str = "team:sre", workspace: str = "wsp_1", at: datetime = NOON
+) -> DirectoryChange:
+    kind, _, name = subject.partition(":")
+    return DirectoryChange(id, workspace, at, "person", "per_ann", "api", kind, name, subject, "", '{"x":1}')
+
+
+@pytest.fixture
+async def book(store: Store) -> Store:
+    assert await store.directory.add_workspace(SPACE)
+    assert await store.directory.add_workspace(OTHER)
+    return store
+
+
+async def numbered(book: Store, workspace: str = "wsp_1", **which: Any) -> list[tuple[int, str]]:
+    return [(one.number, one.id) for one in await book.people.changes(workspace, 100, **which)]
+
+
+async def test_a_workspaces_changes_are_numbered_in_the_order_they_were_written(book: Store) -> None:
+    await book.people.save([change("z"), change("a"), change("m", workspace="wsp_2")])
+    await book.people.save([change("b"), change("n", "policy:p")])
+    assert await numbered(book) == [(4, "n"), (3, "b"), (2, "a"), (1, "z")]
+    assert await numbered(book, "wsp_2") == [(1, "m")]
+    assert await numbered(book, before=3) == [(2, "a"), (1, "z")]
+    assert await numbered(book, subject="policy:p") == [(4, "n")]
+    assert await numbered(book, subject="team:sre", before=3) == [(2, "a"), (1, "z")]
+    [space, _] = await book.directory.workspaces()
+    assert space.last_change == 4
+
+
+async def test_however_many_write_at_once_no_number_is_left_out_or_given_twice(book: Store) -> None:
+    await asyncio.gather(*(book.people.save([change(f"{n}a"), change(f"{n}b")]) for n in range(12)))
+    found = await numbered(book)
+    assert [number for number, _ in found] == list(range(24, 0, -1))
+    assert all(found[n][1][:-1] == found[n + 1][1][:-1] for n in range(0, 24, 2))
+
+
+async def test_what_was_made_on_an_older_state_is_not_written(book: Store) -> None:
+    await book.people.save([change("a")], since={"wsp_1": 0})
+    team = TeamRow("wsp_1", "sre", ("per_ann",), None, NOON)
+    with pytest.raises(Conflict) as refused:
+        await book.people.save([team, change("b")], since={"wsp_1": 0})
+    assert refused.value.code == "changed_meanwhile"
+    link = ChatPerson("slack", "T1", "U1", "wsp_1", "per_ann", NOON)
+    with pytest.raises(Conflict):
+        await book.chats.link(link, [change("c")], {"wsp_1": 0})
+    assert (await numbered(book), await book.people.teams("wsp_1")) == ([(1, "a")], [])
+    assert await book.chats.person("slack", "T1", "U1") is None
+    await book.chats.link(link, [change("c"), change("d", workspace="wsp_2")], {"wsp_1": 1, "wsp_2": 0})
+    assert (await numbered(book), await numbered(book, "wsp_2")) == ([(2, "c"), (1, "a")], [(1, "d")])
+
+
+async def test_what_was_changed_about_one_is_found_by_an_index(book: Store) -> None:
+    query = "select id from changes where workspace = 'w' and subject = 's' and number < 9 order by number desc limit 5"
+    if isinstance(book, SqliteStore):
+        plan = str(await book.read(f"explain query plan {query}"))
+        assert ("changes_of_subject" in plan, "TEMP B-TREE" in plan) == (True, False)
+    else:
+        await book.people.save([change(f"{n:04}", f"team:{n % 40}") for n in range(2000)])
+        await book.write(("analyze changes", {}))
+        assert "changes_of_subject" in str(await book.read(f"explain {query}"))
+
+
+class Seen:
+    """A database that only keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.plans = Plans()
+        self.told: list[Sequence[Statement]] = []
+
+    async def write(self, *statements: Statement) -> list[list[Row]]:
+        self.told.append(statements)
+        return []
+
+
+async def test_rows_are_met_in_one_order_whoever_saves_them() -> None:
+    """Two who save the same rows in another order would each hold what the other waits for."""
+    seen = Seen()
+    people = People(cast("Database", seen))
+    plans = [Plan(steps=(AgentStep(id=name, agent=AGENT),)) for name in "abc"]
+    rows: list[Struct] = [
+        replace(ANN, id="per_b"), ANN, TeamRow("wsp_1", "b", (), None, NOON), TeamRow("wsp_1", "a", (), None, NOON),
+        SPACE, workflow(1), workflow(1, type="intent.b.v1"), KEY, BOT, change("x", workspace="wsp_2"), change("y"),
+    ]  # fmt: skip
+    await people.save(rows, plans)
+    await people.save(rows[::-1], plans[::-1])
+    assert [text for text, _ in seen.told[0]] == [text for text, _ in seen.told[1]]
+    assert list(seen.told[0]) == list(seen.told[1])
+
+
+# What a release with schema 8 left.
+_LEFT = """
+insert into workspaces (id, organization, name, self_approval, created_at) values ('wsp_1', 'o', 'n', 0, 1);
+insert into changes (id, workspace, at, actor_kind, actor_id, via, kind, name, before, after) values
+    ('b', 'wsp_1', 1, 'person', 'per_ann', 'api', 'person', 'ann@acme.example', '', '{"id": "per_ann"}'),
+    ('a', 'wsp_1', 1, 'person', 'per_ann', 'api', 'policy', 'p', '', '{}'),
+    ('c', 'wsp_1', 1, 'person', 'per_ann', 'api', 'workspace', 'n', '{}', '{}');
+insert into keys (id, workspace, actor_kind, actor_id, hash, hint, created_by, created_at)
+    values ('sak_1', 'wsp_1', 'agent', 'sa_1', 'h', '', 'per_ann', 1);
+"""
+
+
+async def leave(url: str) -> None:
+    """Make the database as that release had it."""
+    kind = "sqlite" if url.startswith("sqlite") else "postgres"
+    before = [step for step in migrations(kind) if step.version < 9]
+    known = "".join(
+        f"insert into schema_version values ({step.version}, '{step.name}', 1);" for step in before
+    )
+    script = VERSION_TABLE + ";" + known + "".join(step.script for step in before) + _LEFT
+    if kind == "sqlite":
+        with closing(apsw.Connection(url.removeprefix("sqlite:///"))) as db:
+            db.execute(script)
+        return
+    remote = await asyncpg.connect(url)
+    await remote.execute(script)
+    await remote.close()
+
+
+async def test_the_record_of_an_older_release_is_numbered_and_found(own_url: str, clock: FixedClock) -> None:
+    await leave(own_url)
+    store = open_store(own_url, wall=clock.wall, clock=clock.map)
+    await store.open()
+    try:
+        found = await store.people.changes("wsp_1", 9)
+        assert [(one.number, one.subject) for one in found] == [
+            (3, "workspace"), (2, "person:per_ann"), (1, "policy:p"),
+        ]  # fmt: skip
+        [space] = await store.directory.workspaces()
+        key = await store.directory.key("sak_1")
+        assert key is not None
+        assert (space.last_change, key.sponsors) == (3, ("per_ann",))
+    finally:
+        await store.close()

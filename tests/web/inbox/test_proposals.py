@@ -1,0 +1,154 @@
+"""The pages of what waits for a second admin: what it would change, why it takes two, and the two buttons."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+from tests.web.inbox.reading import Reader, Shown, everything, reader
+from tests.web.test_changing_rules import PROTECTED, STRICTER, applied, policy
+from tests.web.world import World
+
+FEWER = policy(approve=[{"any": ["team:sre", "role:owner"], "need": 1}], self_approval=True)
+
+
+async def proposed(web: World, document: dict[str, Any], who: str = "otto") -> str:
+    web.clock.move(timedelta(milliseconds=1))  # what is proposed in one millisecond has no order
+    return str((await applied(web, document, who))["proposal"]["id"])
+
+
+async def company(web: World) -> tuple[Reader, Reader]:
+    """Two admins of a protected workspace: (Oscar, Otto)."""
+    await applied(web, PROTECTED)
+    return await reader(web, "oscar"), await reader(web, "otto")
+
+
+def asks(page: Shown) -> set[str]:
+    """What may be done with the proposal of a page."""
+    return {form["action"].rpartition("/")[2] for form in page.forms if "/proposals/" in form["action"]}
+
+
+async def test_what_is_proposed_is_shown_with_why_it_takes_two_and_confirmed_by_another(web: World) -> None:
+    oscar, otto = await company(web)
+    id = await proposed(web, FEWER)
+    page = await oscar.get(f"/proposals/{id}")
+    assert page.heading == "Change policy guarded?"
+    for said in (
+        "Proposed by Otto through the API",
+        "policy guarded: stage 1 takes 1 instead of 2",
+        "policy guarded: whoever asks for it may decide it",
+        "source.approve[0].need before: 2 → after: 1",
+        "It is applied at once, on the word of both of you.",
+    ):
+        assert said in page.text, said
+    assert asks(page) == {"confirm", "refuse"}
+    assert asks(await otto.get(f"/proposals/{id}")) == {"refuse"}  # his own
+    again = await otto.post(f"/proposals/{id}/confirm")
+    assert (again.status, "You proposed this; it takes another admin." in again.text) == (403, True)
+    done = await oscar.post(f"/proposals/{id}/confirm")
+    assert (done.status, done.where) == (303, f"/proposals/{id}")
+    page = await otto.get(done.where)
+    assert ("Confirmed by Oscar" in page.text, asks(page)) == (True, set())
+    assert "confirmed by Oscar" in (await otto.get("/changes")).text
+    late = await oscar.post(f"/proposals/{id}/refuse")
+    assert (late.status, "is confirmed" in late.text) == (409, True)
+
+
+async def test_it_is_refused_or_taken_back(web: World) -> None:
+    oscar, otto = await company(web)
+    for who, said in ((oscar, "Refused by Oscar"), (otto, "Refused by Otto")):
+        id = await proposed(web, FEWER)
+        assert (await who.post(f"/proposals/{id}/refuse")).status == 303
+        page = await otto.get(f"/proposals/{id}")
+        assert (said in page.text, asks(page)) == (True, set())
+    assert (await web.get("/v1/policies/guarded/explain", "oscar"))["stages"][0]["need"] == 2
+
+
+async def test_what_is_stale_or_expired_is_shown_as_such_and_cannot_be_confirmed(web: World) -> None:
+    oscar, _ = await company(web)
+    id = await proposed(web, FEWER)
+    await applied(web, STRICTER["less time"])
+    assert "What this would change has changed since it was proposed." in (await oscar.get("/proposals")).text
+    page = await oscar.get(f"/proposals/{id}")
+    assert ("Propose it again." in page.text, asks(page)) == (True, {"refuse"})
+    assert (await oscar.post(f"/proposals/{id}/confirm")).status == 409
+    web.clock.move(timedelta(days=7))
+    oscar = await reader(web, "oscar")
+    page = await oscar.get(f"/proposals/{id}")
+    assert ("Nobody confirmed it in time" in page.text, asks(page)) == (True, set())
+    assert "expired" in (await oscar.get("/proposals")).text
+
+
+async def test_the_navigation_counts_what_waits_for_the_reader(web: World) -> None:
+    oscar, otto = await company(web)
+    ann = await reader(web, "ann")
+
+    async def counted(who: Reader) -> int:
+        said = (await who.get("/me")).text
+        found = re.search(r"Changes (\d+) waiting for you", said)
+        return int(found[1]) if found else 0
+
+    assert [await counted(who) for who in (oscar, otto, ann)] == [0, 0, 0]
+    id = await proposed(web, FEWER)
+    await proposed(web, {"people": {"new@acme.example": {}}})
+    await proposed(web, {"people": {"newer@acme.example": {}}}, "oscar")
+    assert [await counted(who) for who in (oscar, otto, ann)] == [2, 1, 0]
+    await oscar.post(f"/proposals/{id}/refuse")
+    assert [await counted(who) for who in (oscar, otto, ann)] == [1, 1, 0]
+
+
+async def test_only_owners_and_admins_decide_by_a_form_of_ours_and_no_get_does(web: World) -> None:
+    oscar, _ = await company(web)
+    id = await proposed(web, FEWER)
+    ann = await reader(web, "ann")
+    before = await everything(web)
+    page = await ann.get(f"/proposals/{id}")
+    assert (page.status, asks(page)) == (200, set())
+    for act in ("confirm", "refuse"):
+        path = f"/proposals/{id}/{act}"
+        assert (await ann.post(path)).status == 403
+        assert (await oscar.get(path)).status == 405
+        assert (await oscar.post(path, form_token="x")).status == 403
+        assert (await oscar.post(path, headers={"sec-fetch-site": "cross-site"})).status == 403
+        assert (await Reader(web).post(path)).status == 401
+    await oscar.get(f"/proposals/{id}")
+    await oscar.get("/proposals")
+    after = await everything(web)
+    assert [after[table] for table in ("proposals", "proposal_ends", "changes", "policies", "outbox")] == [
+        before[table] for table in ("proposals", "proposal_ends", "changes", "policies", "outbox")
+    ]
+    assert (await oscar.get("/proposals/none")).status == 404
+
+
+async def test_what_ended_is_listed_page_by_page(web: World) -> None:
+    oscar, otto = await company(web)
+    ids = []
+    for _ in range(23):
+        ids.append(await proposed(web, FEWER))
+        await otto.post(f"/proposals/{ids[-1]}/refuse")
+    seen: list[str] = []
+    path = "/proposals"
+    while path:
+        page = await oscar.get(path)
+        links = [attrs["href"] for tag, attrs in page.tags if tag == "a"]
+        seen += [href.rpartition("/")[2] for href in links if href.startswith("/proposals/")]
+        path = next((href for href in links if href.startswith("/proposals?before=")), "")
+    assert seen == ids[::-1]
+
+
+async def test_a_things_page_shows_its_latest_changes_and_leads_to_the_older_ones(web: World) -> None:
+    oscar = await reader(web, "oscar")
+    await applied(web, {"teams": {name: {"members": ["aud@acme.example"]} for name in ("sre", "dba")}})
+    people = ("ann", "otto", "emma", "rita", "oscar")
+    for turn in range(24):
+        members = [f"{name}@acme.example" for name in people[: turn % 4 + 1]]
+        await applied(web, {"teams": {"sre": {"members": members}}})
+        await applied(web, {"teams": {"dba": {"members": members}}})
+    page = await oscar.get("/teams/sre")
+    older = next(
+        attrs["href"] for tag, attrs in page.tags if tag == "a" and "before=" in attrs.get("href", "")
+    )
+    rest = await oscar.get(older)
+    assert page.text.count("changed by Oscar") == 20
+    assert (rest.text.count("changed by Oscar"), rest.text.count("made by Oscar")) == (4, 1)
+    assert "team dba" not in rest.text
+    assert "Who changed what: team sre" in rest.text

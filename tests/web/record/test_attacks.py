@@ -1,0 +1,57 @@
+"""Attacks on the rules while something waits: what is pending needs what it needed when it was asked. By name."""
+
+from datetime import timedelta
+
+from signoff.core.commands import Answer
+from signoff.engine.chat import Chat
+from tests.web.test_changing_rules import CHARTER, applied, decide, gate, policy, quorum
+from tests.web.world import World
+
+
+async def test_lower_the_quorum_from_two_to_one_while_an_intent_waits(web: World) -> None:
+    await applied(web, CHARTER)
+    await applied(web, policy(risk="medium"))
+    task_id = await gate(web)
+    await applied(web, policy(risk="medium", approve=[{"any": ["team:sre"], "need": 1}]))
+    assert (await decide(web, task_id, "ann"))["task"]["state"] == "open"
+    assert await quorum(web, task_id) == 2
+    assert (await decide(web, task_id, "otto"))["intent"]["status"] == "COMPLETED"
+
+
+async def test_add_an_approver_to_the_group_while_an_intent_waits(web: World) -> None:
+    await applied(web, {**CHARTER, "teams": {"sre": {"members": ["ann@acme.example", "otto@acme.example"]}}})
+    await applied(web, policy(risk="medium"))
+    task_id = await gate(web)
+    await applied(web, {"teams": CHARTER["teams"]})
+    await applied(web, {"people": {"rita@acme.example": {"roles": ["owner"]}}})
+    for who in ("emma", "rita"):
+        assert (await decide(web, task_id, who)).code == "not_an_approver"
+    assert (await decide(web, task_id, "ann")).status == 200
+
+
+async def test_edit_a_slack_mapping_while_an_intent_waits(web: World) -> None:
+    works = web.works
+    chat = Chat("slack", works.engine, works.store, works.keys, works.directory, web.clock)
+    await chat.link("T1", "UANN", (await chat.code(await web.actor("ann"))).text)
+    await applied(web, CHARTER)
+    await applied(web, policy(risk="medium"))
+    task_id = await gate(web)
+    digest = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]["digest"]
+
+    async def press(account: str) -> str:
+        answer = Answer("approved", revision=1, digest=digest)
+        return await chat.answer("T1", account, answer, task_id)
+
+    web.clock.move(timedelta(seconds=1))
+    await chat.link("T1", "UEVE", (await chat.code(await web.actor("otto"))).text)  # Eve gets Otto's say
+    assert "before your account" in await press("UEVE")
+    assert (await press("UANN")).startswith("Recorded")
+    await chat.link("T1", "UANN", (await chat.code(await web.actor("otto"))).text)  # and then Ann's account
+    assert "before your account" in await press("UANN")
+    task = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
+    assert (task["state"], await quorum(web, task_id)) == ("open", 2)
+    web.clock.move(timedelta(seconds=1))
+    later = await gate(web)
+    digest = (await web.get(f"/v1/tasks/{later}", "ann"))["task"]["digest"]
+    task_id = later
+    assert (await press("UANN")).startswith("Recorded")  # what is asked from then on

@@ -1,0 +1,165 @@
+"""Whatever changes who may do what, or who is told, is on record: who, when, by which channel, before and after."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from signoff.engine.chat import Chat
+from tests.web.test_changing_rules import CHARTER, applied, policy
+from tests.web.world import HOME, World
+
+AGENT = {
+    "name": "deployer",
+    "callback_url": "https://agent.example/hook?token=hunter2",
+    "delivery_mode": "http",
+}
+
+
+async def record(web: World, about: str = "", who: str = "aud") -> list[Any]:
+    """The whole record, oldest first, walked page by page."""
+    found: list[Any] = []
+    cursor = ""
+    while True:
+        path = (
+            f"/v1/changes?limit=3{'&about=' + about if about else ''}{'&cursor=' + cursor if cursor else ''}"
+        )
+        page = await web.get(path, who)
+        assert page.status == 200, page.text
+        found += page["changes"]
+        cursor = page.json.get("next_cursor", "")
+        if not cursor:
+            return found[::-1]
+
+
+async def last(web: World, about: str = "") -> Any:
+    return (await record(web, about))[-1]
+
+
+def told(change: Any) -> tuple[str, str, str, str]:
+    return change["action"], change["kind"], change["actor"]["id"], change["via"]
+
+
+async def test_keys_are_on_record_by_their_ids_and_never_by_their_secrets(web: World) -> None:
+    made = await web.post("/v1/keys", {"agent": "validator", "expires_in_seconds": 3600}, "oscar")
+    change = await last(web, "agent:validator")
+    assert told(change) == ("create", "key", "per_oscar", "api")
+    assert change["name"] == made["key_id"]
+    until = (web.clock.now() + timedelta(hours=1)).isoformat()
+    assert (change["after"]["until"], "before" in change) == (until, False)
+    assert (await web.post(f"/v1/keys/{made['key_id']}/revoke", {}, "oscar")).status == 200
+    assert (
+        await web.post(f"/v1/keys/{made['key_id']}/revoke", {}, "oscar")
+    ).status == 200  # nothing more to do
+    change = await last(web, "agent:validator")
+    assert told(change) == ("remove", "key", "per_oscar", "api")
+    assert (change["before"]["id"], "after" in change) == (made["key_id"], False)
+    everything = str([dict(one) for one in await record(web)])
+    assert made["api_key"].split("_")[3] not in everything
+
+
+async def test_a_persons_key_stands_with_what_else_was_changed_about_the_person(web: World) -> None:
+    made = await web.post("/v1/keys", {"person": "new@acme.example", "name": "New"}, "oscar")
+    assert made.status == 200
+    changes = await record(web, "person:new@acme.example")
+    assert [told(one)[:3] for one in changes] == [
+        ("create", "person", "per_oscar"), ("create", "key", "per_oscar"),
+    ]  # fmt: skip
+    assert changes[1]["name"] == made["key_id"]
+
+
+async def test_agents_are_on_record_from_their_registration_to_their_end(web: World) -> None:
+    made = await web.post("/v1/service-accounts", AGENT, "oscar")
+    account, secret = made["id"], made["webhook_secret"]
+    change = await last(web, "agent:deployer")
+    assert told(change) == ("create", "agent", "per_oscar", "api")
+    assert change["after"]["delivery_mode"] == "http"
+    await web.post("/v1/keys", {"agent": "deployer"}, "oscar")
+    path = f"/v1/service-accounts/{account}"
+    await web.call("PATCH", path, {"callback_url": "https://agent.example/hook?token=hunter3"}, "ci")
+    change = await last(web, "agent:deployer")
+    assert (told(change)[2], change["actor"]["kind"], change["fields"]) == (
+        (await web.actor("ci")).id, "service", ["callback_url"],
+    )  # fmt: skip
+    new = (await web.call("PATCH", path, {"rotate_webhook_secret": True}, "oscar"))["webhook_secret"]
+    assert (await last(web, "agent:deployer"))["fields"] == ["signs_with"]
+    assert (await web.call("PATCH", path, {"delivery_mode": "http"}, "oscar")).status == 200  # as it is
+    assert (await last(web, "agent:deployer"))["fields"] == ["signs_with"]
+    assert (await web.call("DELETE", path, None, "oscar")).status == 200
+    ended = (await record(web, f"account:{account}"))[-2:]
+    assert [told(one)[:2] for one in ended] == [("remove", "agent"), ("remove", "key")]
+    everything = str(await record(web))
+    assert not any(word in everything for word in (secret, new, "hunter2", "hunter3"))
+
+
+async def test_a_policy_file_and_a_scenario_register_agents_on_record(web: World) -> None:
+    await web.apply_workflow(
+        steps=[{"id": "validate", "agent": "newcomer"}, {"id": "ok", "human": {"title": "Well?"}}]
+    )
+    assert told(await last(web, "agent:newcomer")) == ("create", "agent", "per_oscar", "api")
+
+
+async def test_whose_chat_account_is_whose_is_on_record(web: World) -> None:
+    works = web.works
+    chat = Chat("slack", works.engine, works.store, works.keys, works.directory, web.clock)
+
+    async def link(who: str, account: str) -> str:
+        return await chat.link("T1", account, (await chat.code(await web.actor(who))).text)
+
+    assert "from now on" in await link("ann", "U1")
+    change = await last(web, "person:ann@acme.example")
+    assert told(change) == ("create", "slack", "per_ann", "slack")
+    assert (change["name"], change["after"]["account"]) == ("ann@acme.example", "U1")
+    first = await works.store.chats.person("slack", "T1", "U1")
+    web.clock.move(timedelta(hours=1))
+    count = len(await record(web))
+    assert "from now on" in await link("ann", "U1")  # the same again
+    assert (len(await record(web)), await works.store.chats.person("slack", "T1", "U1")) == (count, first)
+    await link("ann", "U2")
+    change = await last(web, "person:ann@acme.example")
+    assert (change["before"]["account"], change["after"]["account"]) == ("U1", "U2")
+    await link("otto", "U2")  # Ann's account becomes Otto's: on both records, by Otto
+    assert told(await last(web, "person:ann@acme.example")) == ("remove", "slack", "per_otto", "slack")
+    assert told(await last(web, "person:otto@acme.example")) == ("create", "slack", "per_otto", "slack")
+    assert "nobody here" in await chat.unlink("T1", "U2")
+    assert told(await last(web, "person:otto@acme.example")) == ("remove", "slack", "per_otto", "slack")
+    assert "not linked" in await chat.unlink("T1", "U2")
+
+
+async def test_changes_of_one_moment_have_an_order_and_no_page_skips_or_repeats_one(web: World) -> None:
+    await applied(web, {"people": {f"p{n}@acme.example": {"roles": ["member"]} for n in range(5)}})
+    documents = [{"teams": {f"t{n}": {"members": ["ann@acme.example"]}}} for n in range(8)]
+    answers = await asyncio.gather(*(web.post("/v1/apply", one, "oscar") for one in documents))
+    assert [one.status for one in answers] == [200] * 8
+    walked = await record(web)
+    numbers = [one["number"] for one in walked]
+    assert numbers == list(range(1, len(numbers) + 1))
+    # what is changed between two pages is on neither, and moves nothing
+    page = await web.get("/v1/changes?limit=4", "aud")
+    await applied(web, {"teams": {"later": {"members": ["ann@acme.example"]}}})
+    rest = await web.get(f"/v1/changes?limit=200&cursor={page['next_cursor']}", "aud")
+    assert [one["number"] for one in (*page["changes"], *rest["changes"])] == numbers[::-1]
+
+
+async def test_of_many_who_change_one_thing_at_once_each_sees_what_was_there_before(web: World) -> None:
+    await applied(web, CHARTER)
+    wishes = [policy(deadline=f"{hours}h") for hours in range(2, 8)]
+    answers = await asyncio.gather(*(web.post("/v1/apply", one, "oscar") for one in wishes))
+    made = [one.status for one in answers].count(200)
+    assert (made > 0, {one.code for one in answers} - {"", "changed_meanwhile"}) == (True, set())
+    changes = await record(web, "policy:guarded")
+    assert [one["after"]["version"] for one in changes] == list(range(1, made + 2))
+    assert [one["before"] for one in changes[1:]] == [one["after"] for one in changes[:-1]]
+
+
+async def test_what_is_not_on_record_is_said_to_be_not(web: World) -> None:
+    for about, status, code in (
+        ("person:nobody@acme.example", 404, "subject_not_found"), ("agent:nobody", 404, "subject_not_found"),
+        ("moon:1", 422, "validation_error"), ("policy:", 422, "validation_error"),
+    ):  # fmt: skip
+        answer = await web.get(f"/v1/changes?about={about}", "aud")
+        assert (answer.status, answer.code) == (status, code), about
+    assert (await web.get("/v1/changes?cursor=x", "aud"))["error"]["field"] == "cursor"
+    assert (await web.get("/v1/changes?about=policy:none", "aud"))["changes"] == []
+    assert (await web.get("/v1/changes", "agent")).code == "not_allowed"
+    assert await record(web, who="sam") != await record(web)
+    assert HOME not in str(await record(web, who="sam"))

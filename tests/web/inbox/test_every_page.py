@@ -9,6 +9,7 @@ import pytest
 
 from signoff.web.inbox.routes import ROWS
 from tests.web.inbox.chromium import DESKTOP, PHONE, Window, chromium, window
+from tests.web.inbox.reading import reader
 from tests.web.inbox.scene import CHARTER, Scene, furnish
 from tests.web.serving import serving
 from tests.web.world import HOME, World
@@ -84,7 +85,7 @@ async def propose(web: World) -> list[str]:
     stale = await ask("otto", deadline="30d")
     refused, confirmed = await ask("otto", self_approval=True), await ask("oscar", deadline="3d")
     assert (await web.post(f"/v1/proposals/{refused}/refuse", {}, "oscar")).status == 200
-    assert (await web.post(f"/v1/proposals/{confirmed}/confirm", {}, "otto")).status == 200
+    assert (await (await reader(web, "otto")).post(f"/proposals/{confirmed}/confirm")).status == 303
     both = {"teams": {"dba": {"members": [f"{n}@acme.example" for n in ("otto", "emma", "ann", "rita")]}}}
     waiting = (await web.post("/v1/apply", both | {"people": {"new@acme.example": {}}}, "otto"))["proposal"][
         "id"

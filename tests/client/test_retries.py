@@ -22,7 +22,7 @@ from signoff import (
     ServerFailed,
     StaleRevision,
 )
-from signoff.client import calls
+from signoff.client import calls, groups
 from signoff.client.calls import Call
 from signoff.client.flow import Deadline, Reply, perform, persist
 from tests.client.conftest import KEY
@@ -191,3 +191,22 @@ def test_what_json_cannot_say_is_the_callers_mistake(client: Client) -> None:
         client.send_intent({"payload": {"at": object()}})
     with pytest.raises(ValueError, match="JSON"):
         client.send_intent({"payload": {"n": float("nan")}})
+
+
+def test_what_the_server_would_do_twice_is_not_sent_twice() -> None:
+    for call in (groups.add_person("ann@acme.example", {}), groups.end_proposal("prp_1", "confirm")):
+        world = Driving()
+        with pytest.raises(ConnectionFailed):
+            world.run(perform(call, world.patience), LOST)
+
+
+def test_what_says_how_a_thing_should_be_is_sent_again() -> None:
+    answered = Reply(200, {}, b'{"person": {}, "team": {}, "policy": {}, "task": {}}')
+    for call in (
+        groups.change_person("ann@acme.example", {"zone": "UTC"}),
+        groups.set_team("sre", ["ann@acme.example"], None),
+        groups.set_policy("prod", {}),
+        groups.act("019cadc6-9a81-7fbb-8a90-7ec255f00001", "take", {}),
+    ):
+        world = Driving()
+        assert world.run(perform(call, world.patience), LOST, answered) == {}

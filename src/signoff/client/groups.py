@@ -23,10 +23,22 @@ def _get(path: str, query: Mapping[str, str | int | bool | None] | None = None) 
     return Call("GET", path, _bare, query=query or {})
 
 
-def _write(method: str, path: str, name: str, body: Mapping[str, Any]) -> Call[Json]:
-    """A write that says ``name`` in its answer, done once however often it is sent."""
-    given = {key: value for key, value in body.items() if value is not None}
-    return Call(method, path, lambda answer: _bare(answer.get(name)), body=given, key=fresh_key())
+def _write(
+    method: str,
+    path: str,
+    name: str,
+    body: Mapping[str, Any],
+    *,
+    key: str | None = None,
+    repeatable: bool = False,
+) -> Call[Json]:
+    """A write that says ``name`` in its answer. The server keeps an answer by its key only of what is done with a task;
+    of the directory, what says how a thing should be may be said twice, and what makes or ends one may not.
+    """
+    given = {field: value for field, value in body.items() if value is not None}
+    return Call(
+        method, path, lambda answer: _bare(answer.get(name)), body=given, key=key, repeatable=repeatable
+    )
 
 
 def people() -> Call[list[Json]]:
@@ -38,7 +50,7 @@ def add_person(email: str, said: Mapping[str, Any]) -> Call[Json]:
 
 
 def change_person(who: str, said: Mapping[str, Any]) -> Call[Json]:
-    return _write("PATCH", f"/v1/people/{one_segment(who)}", "person", said)
+    return _write("PATCH", f"/v1/people/{one_segment(who)}", "person", said, repeatable=True)
 
 
 def teams() -> Call[list[Json]]:
@@ -47,7 +59,7 @@ def teams() -> Call[list[Json]]:
 
 def set_team(name: str, members: Sequence[str], rotation: Mapping[str, Any] | None) -> Call[Json]:
     body = {"members": list(members), "rotation": dict(rotation) if rotation else None}
-    return _write("PUT", f"/v1/teams/{one_segment(name)}", "team", body)
+    return _write("PUT", f"/v1/teams/{one_segment(name)}", "team", body, repeatable=True)
 
 
 def policies() -> Call[list[Json]]:
@@ -55,7 +67,7 @@ def policies() -> Call[list[Json]]:
 
 
 def set_policy(name: str, policy: Mapping[str, Any]) -> Call[Json]:
-    return _write("POST", "/v1/policies", "policy", {"name": name, "policy": dict(policy)})
+    return _write("POST", "/v1/policies", "policy", {"name": name, "policy": dict(policy)}, repeatable=True)
 
 
 def explain_policy(name: str, at: str | None) -> Call[Json]:
@@ -105,7 +117,7 @@ def channels() -> Call[list[Json]]:
 def act(task_id: str, verb: str, body: Mapping[str, Any]) -> Call[Json]:
     """delegate, reassign, take, release, snooze, wake, comment, revise: the task after it; withdraw: the intent."""
     name = "intent" if verb == "withdraw" else "task"
-    return _write("POST", f"/v1/tasks/{one_segment(task_id)}/{verb}", name, body)
+    return _write("POST", f"/v1/tasks/{one_segment(task_id)}/{verb}", name, body, key=fresh_key())
 
 
 class Run(Protocol):

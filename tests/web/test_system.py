@@ -177,6 +177,21 @@ def test_the_document_names_every_endpoint_and_nothing_that_is_not_there() -> No
         assert name in document["components"]["schemas"]
 
 
+async def test_a_key_is_promised_only_where_the_answer_is_kept(web: World) -> None:
+    paths = openapi.document()["paths"]
+    keyed = {path for path, row in paths.items() if "Idempotency-Key" in msgspec.json.encode(row).decode()}
+    _, task_id = await web.ask()
+    person = {"email": "new@acme.example"}
+    for path, body, who in ((f"/v1/tasks/{task_id}/take", {}, "ann"), ("/v1/people", person, "oscar")):
+        once = await web.post(path, body, who, idempotency_key="one")
+        again = await web.post(path, body, who, idempotency_key="one")
+        assert ((again.status, again.text) == (once.status, once.text)) == (
+            path.replace(task_id, "{task_id}") in keyed
+        ), path
+    assert {"/v1/intents", "/v1/deliveries/{delivery_id}/report", "/v1/scenarios/apply"} <= keyed
+    assert keyed.isdisjoint({"/v1/keys", "/v1/intents/bulk-cancel", "/v1/deliveries/{delivery_id}/renew"})
+
+
 def matching(app: Families, path: str, method: str = "GET") -> Any:
     """The route that a request is sent to."""
     scope = {"type": "http", "method": method, "path": path, "root_path": "", "headers": []}

@@ -16,7 +16,11 @@ from signoff.web.edge import ErrorBody
 _PARAMETER: Final = re.compile(r"\{(\w+)(?::path)?\}")
 _REF: Final = "#/components/schemas/{name}"
 _SSE: Final = "text/event-stream"
-_KEYED: Final = ("POST", "PATCH")
+# Where an answer is kept by its key: what is done with an intent. Of the rest a key would promise what nobody keeps.
+_KEYED: Final = re.compile(
+    r"(?:POST|PATCH) /v1/"
+    r"(?:intents(?!/bulk-cancel).*|tasks/.*|approvals/.*|scenarios/(?:apply|bundle)|deliveries/[^/]*/report)"
+)
 _INFO: Final = {
     "title": "Signoff",
     "version": "1",
@@ -78,7 +82,7 @@ def _operation(row: Endpoint, schemas: dict[type, Any], name: str) -> dict[str, 
     operation: dict[str, Any] = {"operationId": name, "summary": row.summary, "tags": [row.tag]}
     parameters = [_in_path(parameter) for parameter in _PARAMETER.findall(row.path)]
     parameters += [_in_query(parameter, text) for parameter, text in row.query]
-    if row.method in _KEYED:
+    if _KEYED.fullmatch(f"{row.method} {row.path}"):
         parameters.append(_idempotency_key())
     if parameters:
         operation["parameters"] = parameters

@@ -23,7 +23,7 @@ def is_yaml(path: Path) -> bool:
 
 def parse(text: str, name: str, *, yaml: bool) -> Document:
     """The object that text holds; name: of its source, for messages."""
-    found = _from_yaml(text, name) if yaml else _from_json(text, name)
+    found = _from_yaml(text, name) if yaml else parse_json(text, name)
     if not isinstance(found, dict):
         raise _wrong(f"{name} holds no object.", hint='Expected {"name": value, ...} at the top.')
     return found
@@ -36,7 +36,8 @@ def read_text(path: Path) -> str:
         raise _wrong(f"{path} is not UTF-8 text.") from None
 
 
-def _from_json(text: str, name: str) -> Any:
+def parse_json(text: str, name: str) -> Any:
+    """The value that text holds; raises Invalid, also for what JSON does not have."""
     try:
         return json.loads(text, object_pairs_hook=_unique, parse_constant=_refused)
     except json.JSONDecodeError as error:

@@ -1,6 +1,5 @@
 """Arguments as people write them: durations, shortened ids, ``name=value`` pairs for a form."""
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -9,6 +8,7 @@ import click
 
 from signoff.cli.failures import Code, Stop
 from signoff.core.errors import Invalid
+from signoff.documents import parse_json
 
 _FULL: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SHORTEST: Final = 4
@@ -83,9 +83,12 @@ def form_data(pairs: Sequence[str], schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _typed(name: str, text: str, schema: dict[str, Any]) -> Any:
-    if schema.get("type", "string") == "string":
-        return text
+    kind = schema.get("type", "string")
+    kinds = [str(one) for one in kind] if isinstance(kind, list) else [str(kind)]
+    if "string" in kinds:
+        return None if text == "null" and "null" in kinds else text
     try:
-        return json.loads(text)
-    except ValueError:
-        raise Stop(Code.USAGE, f"--field {name}: {text!r} is not of type {schema['type']}.") from None
+        return parse_json(text, f"--field {name}")
+    except Invalid:
+        wanted = " or ".join(kinds)
+        raise Stop(Code.USAGE, f"--field {name}: {text!r} is not of type {wanted}.") from None

@@ -30,6 +30,7 @@ FIELDS: Final = (
     "private",
     "hash",
 )
+_STEP: Final = 4
 _PREFIX: Final = b"signoff/event/v1\0"
 
 
@@ -52,9 +53,12 @@ def show(session: Remote, intent: str) -> None:
 @click.pass_obj
 def verify(session: Remote, intent: str) -> Code:
     """Hash the history again here and compare. Exit code 1 when it does not prove itself."""
-    trail = session.client.audit(session.intent_id(intent))
-    problem = broken(trail) or (
-        "" if trail.verified else f"the server says: {trail.problem or 'not verified'}"
+    asked = session.intent_id(intent)
+    trail = session.client.audit(asked)
+    problem = (
+        _another(trail.intent_id, asked)
+        or broken(trail)
+        or ("" if trail.verified else f"the server says: {trail.problem or 'not verified'}")
     )
     found = {
         "intent_id": trail.intent_id,
@@ -67,6 +71,12 @@ def verify(session: Remote, intent: str) -> Code:
         raise Stop(Code.FAILURE, f"The history of {trail.intent_id} does not prove itself: {problem}.")
     session.out.one(found, "head", [f"verified: {len(trail.events)} events, head {trail.head}"])
     return Code.FAILURE if problem else Code.OK
+
+
+def _another(found: str, asked: str) -> str:
+    """Whether what came is another intent's history; the end of an id names a step of it."""
+    same = found[:-_STEP] == asked[:-_STEP]
+    return "" if same else f"the server sent that of another intent, {found}"
 
 
 def broken(trail: Mapping[str, Any]) -> str:

@@ -87,9 +87,17 @@ class RemoteCommand(DataCommand):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         rest = super().parse_args(ctx, args)
+        self._refuse_empty(ctx)
         given = ctx.meta.get(_META, {})
         ctx.obj = Remote(ctx.obj.out, ctx, given.get("url"), given.get("key_file"))
         return rest
+
+    def _refuse_empty(self, ctx: click.Context) -> None:
+        """An empty word names nothing: most often a variable of a script that is not set."""
+        for param in self.params:
+            given = ctx.params.get(str(param.name)) if isinstance(param, click.Argument) else None
+            if any(not word.strip() for word in ([given] if isinstance(given, str) else given or ())):
+                raise click.UsageError(f"{param.human_readable_name} is empty.", ctx)
 
     def invoke(self, ctx: click.Context) -> Any:
         with ctx.obj.explained():

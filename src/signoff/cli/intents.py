@@ -80,14 +80,16 @@ def send(
 
     intent = _intent(file, data, parts)
     sent = session.client.call(calls.send_intent(intent, idempotency_key))
-    _print(session, sent)
+    _print(session, sent, followed=watch)
     return watch_intent(session, sent.intent_id, timeout) if watch else Code.OK
 
 
-def _print(session: Remote, sent: "Sent") -> None:
+def _print(session: Remote, sent: "Sent", *, followed: bool = False) -> None:
+    """``followed``: its events come after it, so that for programs it is the first of many lines."""
     for warning in sent.warnings:
         session.out.note(f"warning: {warning}")
-    session.out.one({"intent_id": sent.intent_id, "warnings": sent.warnings}, "intent_id", [sent.intent_id])
+    record = {"intent_id": sent.intent_id, "warnings": sent.warnings}
+    session.out.one(record, "intent_id", [sent.intent_id], followed=followed)
 
 
 def _intent(file: str | None, data: str | None, parts: Mapping[str, str | None]) -> Document:

@@ -37,7 +37,7 @@ def create(
     session: Remote, /, expires_in: float | None, roles: tuple[str, ...], **holder: str | None
 ) -> None:
     """Create a key for exactly one of --agent, --service and --person; prints it once."""
-    if sum(bool(holder[name]) for name in ("agent", "service", "person")) != 1:
+    if sum(holder[name] is not None for name in ("agent", "service", "person")) != 1:
         raise Stop(Code.USAGE, "Name exactly one of --agent, --service and --person.")
     key = session.client.create_key(
         agent=holder["agent"],

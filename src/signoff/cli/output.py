@@ -105,13 +105,17 @@ class Output:
         row = plain(record)
         self.line(visible(row.get(key, "")) if self.format == "id" else safe_json(self._picked(row)))
 
-    def one(self, record: Mapping[str, Any], key: str, lines: Iterable[str]) -> None:
-        """A single record. lines: how people see it; they must have been through ``visible`` already."""
+    def one(
+        self, record: Mapping[str, Any], key: str, lines: Iterable[str], *, followed: bool = False
+    ) -> None:
+        """A single record. lines: how people see it; they must have been through ``visible`` already. ``followed``: by
+        others, so that json is one line for each.
+        """
         row = plain(record)
         if self.format == "table":
             for line in lines:
                 self.line(line)
-        elif self.format == "json":
+        elif self.format == "json" and not followed:
             self.line(safe_json(self._picked(row), indent=2))
         else:
             self.each(row, key)

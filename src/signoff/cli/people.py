@@ -93,6 +93,8 @@ def change(session: Remote, /, who: str, active: bool | None, **given: Any) -> N
     said = _said(given) | ({} if active is None else {"active": active})
     if not said:
         raise Stop(Code.USAGE, "Nothing was said to change.", hint="See: signoff people set --help")
+    if "addresses" in said:  # the server takes all of them at once
+        said["addresses"] = {**_found(session, who).get("addresses", {}), **said["addresses"]}
     _show(session, session.client.directory.change_person(who, **said), "changed")
 
 
@@ -111,12 +113,17 @@ def absent(session: Remote, /, who: str, clear: bool, **away: str | None) -> Non
         return
     if not (away["start"] and away["until"]):
         raise Stop(Code.USAGE, "Say --from and --until, or --clear.")
-    found = [one for one in directory.people() if who.lower() in (one.get("id"), one.get("email"))]
-    if not found:
-        raise Stop(Code.NOT_FOUND, f"There is no person {who}.", hint="See: signoff people list")
+    found = _found(session, who)
     said = {"from": away["start"], "until": away["until"], "delegate": away["delegate"]}
-    absences = [*found[0].get("absences", ()), {name: value for name, value in said.items() if value}]
-    _show(session, directory.change_person(str(found[0]["id"]), absences=absences), "away")
+    absences = [*found.get("absences", ()), {name: value for name, value in said.items() if value}]
+    _show(session, directory.change_person(str(found["id"]), absences=absences), "away")
+
+
+def _found(session: Remote, who: str) -> dict[str, Any]:
+    for one in session.client.directory.people():
+        if who.strip().lower() in (one.get("id"), one.get("email")):
+            return one
+    raise Stop(Code.NOT_FOUND, f"There is no person {who}.", hint="See: signoff people list")
 
 
 def _show(session: Remote, person: dict[str, Any], word: str) -> None:

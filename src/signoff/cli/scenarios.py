@@ -44,5 +44,5 @@ def apply(
     applied = session.client.apply_scenario(read_document(file), idempotency_key=idempotency_key)
     for warning in applied.warnings:
         session.out.note(f"warning: {warning}")
-    session.out.one(applied, "intent_id", [applied.intent_id])
+    session.out.one(applied, "intent_id", [applied.intent_id], followed=watch)
     return watch_intent(session, applied.intent_id, timeout) if watch else Code.OK

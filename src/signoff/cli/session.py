@@ -17,6 +17,7 @@ from signoff.cli.arguments import find_id
 from signoff.cli.failures import Code, Stop
 from signoff.cli.output import Output
 from signoff.cli.visible import visible
+from signoff.documents import read_text
 
 if TYPE_CHECKING:
     from signoff.client.sync import Client
@@ -117,7 +118,12 @@ class Remote(Session):
             raise _nothing_at(url) from error
 
     def _key(self) -> str | None:
-        return Path(self.key_file).read_text(encoding="utf-8").strip() if self.key_file else None
+        if self.key_file is None:
+            return None
+        key = read_text(Path(self.key_file)).strip()
+        if not key:  # another key must not stand in for the one that was asked for
+            raise Stop(Code.USAGE, f"{self.key_file} holds no key.")
+        return key
 
 
 def _nothing_at(url: str) -> Stop:

@@ -1,0 +1,82 @@
+"""What a script gets wrong: an empty variable, a key file without a key, the history of something else."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from signoff.cli.arguments import form_data
+from signoff.cli.failures import Code, Stop
+from tests.cli.conftest import Run
+from tests.client.stub import INTENT, Answer, Stub, event, intent
+
+OTHER = "0198c0de-0000-7000-8000-0000000b0000"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("keys", "revoke", "", "--yes"),
+        ("people", "set", " ", "--name", "Ann"),
+        ("teams", "set", "", "-m", "ann@acme.example"),
+        ("changes", "confirm", "", "--yes"),
+        ("intents", "get", ""),
+        ("tasks", "reassign", "0b0001", "team:sre", ""),
+    ],
+)
+def test_an_empty_word_is_a_mistake_and_no_bug(run: Run, stub: Stub, command: tuple[str, ...]) -> None:
+    result = run(*command)
+    assert (result.exit_code, stub.asked) == (Code.USAGE, [])
+    assert "is empty." in result.stderr
+    assert "bug" not in result.stderr
+
+
+def test_an_empty_holder_is_not_left_out(run: Run, stub: Stub) -> None:
+    assert run("keys", "create", "--agent", "", "--service", "ci").exit_code == Code.USAGE
+    assert stub.asked == []
+
+
+def test_another_key_does_not_stand_in_for_an_empty_key_file(run: Run, stub: Stub, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("\n")
+    result = run("tasks", "list", "--key-file", "key")
+    assert (result.exit_code, result.stderr, stub.asked) == (Code.USAGE, "error: key holds no key.\n", [])
+    (tmp_path / "key").write_bytes(b"\xff\xfe")
+    result = run("tasks", "list", "--key-file", "key")
+    assert (result.exit_code, result.stderr) == (Code.USAGE, "error: key is not UTF-8 text.\n")
+
+
+def test_the_history_of_another_intent_proves_nothing(run: Run, stub: Stub) -> None:
+    trail = {"ok": True, "intent_id": OTHER, "seq": 0, "head": "", "verified": True, "events": []}
+    stub.on("GET", f"/v1/intents/{INTENT}/audit", Answer(trail))
+    result = run("audit", "verify", INTENT)
+    assert result.exit_code == Code.FAILURE
+    assert f"the server sent that of another intent, {OTHER}" in result.stderr
+
+
+SCHEMA: dict[str, Any] = {
+    "properties": {"note": {"type": ["string", "null"]}, "n": {"type": ["number", "null"]}, "free": {}}
+}
+
+
+def test_a_field_that_may_be_empty_takes_plain_text() -> None:
+    pairs = ("note=5 o'clock", "n=5", "free=x")
+    assert form_data(pairs, SCHEMA) == {"note": "5 o'clock", "n": 5, "free": "x"}
+    assert form_data(("note=null", "n=null"), SCHEMA) == {"note": None, "n": None}
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "five", '{"a": 1, "a": 2}'])
+def test_what_is_no_json_is_no_number(text: str) -> None:
+    with pytest.raises(Stop, match="is not of type number or null"):
+        form_data((f"n={text}",), SCHEMA)
+
+
+def test_what_is_followed_is_one_json_line_for_each(run: Run, stub: Stub) -> None:
+    stub.on("POST", "/v1/intents", Answer({"ok": True, "intent_id": INTENT}))
+    stub.on("GET", f"/v1/intents/{INTENT}", intent("COMPLETED"))
+    stub.on("GET", f"/v1/intents/{INTENT}/events/stream", Answer(chunks=[event(2, "COMPLETED")]))
+    result = run("intents", "send", "--type", "a.b.v1", "--watch", "--json")
+    assert result.exit_code == Code.OK, result.stderr
+    first, *rest = [json.loads(line) for line in result.stdout.splitlines()]
+    assert first["intent_id"] == INTENT
+    assert [line["status"] for line in rest] == ["COMPLETED"]

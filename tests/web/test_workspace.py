@@ -100,6 +100,18 @@ async def test_agents_are_listed_and_found(web: World) -> None:
     assert (missing.status, missing.code) == (404, "agent_not_found")
 
 
+async def test_where_an_agent_is_called_is_for_no_other_agent_to_read(web: World) -> None:
+    hook = "https://hooks.example/in?token=t0ps3cret"
+    pushed = {"name": "pusher", "delivery_mode": "http", "callback_url": hook}
+    made = await web.post("/v1/service-accounts", pushed, "oscar")
+    key = (await web.post(f"/v1/service-accounts/{made['id']}/keys", {}, "oscar"))["api_key"]
+    lists = ("/v1/agents", "/v1/service-accounts")
+    for path in (*lists, f"/v1/service-accounts/{made['id']}", "/v1/agents/acme/prod/pusher"):
+        assert "t0ps3cret" not in (await web.get(path, "agent")).text, path
+        assert hook in (await web.get(path, "", x_api_key=key)).text, path
+        assert hook in (await web.get(path, "oscar")).text, path
+
+
 async def test_a_workflow_is_applied_once(web: World) -> None:
     dry = await web.post("/v1/workflows?dry_run=true", WORKFLOW, "oscar")
     assert (dry["changed"], dry["dry_run"], dry["workflow"]["version"]) == (True, True, 1)

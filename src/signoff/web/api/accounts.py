@@ -3,11 +3,13 @@
 import secrets
 from datetime import timedelta
 
+from msgspec import UNSET
+
 from signoff.core.errors import Conflict, Invalid, NotFound
 from signoff.core.fields import in_utc
 from signoff.core.model import ActorKind
 from signoff.engine.registry import Registry
-from signoff.store.entries import Account, Person
+from signoff.store.entries import Account, Person, Workspace
 from signoff.web import bodies, strict
 from signoff.web.api.reading import address_of, book_of
 from signoff.web.api.shapes import directory as d
@@ -21,13 +23,24 @@ async def page(call: Call) -> d.Accounts:
     """GET /v1/service-accounts"""
     workspace = (await book_of(call)).workspace
     found = await call.parts.registry.accounts(call.actor)
-    return d.Accounts(service_accounts=[d.account_out(account, workspace) for account in found])
+    return d.Accounts(service_accounts=[_out(call, account, workspace) for account in found])
+
+
+def _out(call: Call, account: Account, workspace: Workspace) -> d.AccountOut:
+    """As this caller may see it. Where another agent is called, often with a secret in it, is no agent's to know."""
+    out = d.account_out(account, workspace)
+    if call.actor.kind is ActorKind.AGENT and call.actor.id != account.id:
+        out.callback_url = UNSET
+    return out
 
 
 async def get(call: Call) -> d.AccountAnswer:
     """GET /v1/service-accounts/{account_id}"""
     account = await call.parts.registry.account(call.actor, call.params["account_id"])
-    return d.account_answer(account, (await book_of(call)).workspace)
+    workspace = (await book_of(call)).workspace
+    answer = d.account_answer(account, workspace)
+    answer.service_account = _out(call, account, workspace)
+    return answer
 
 
 async def create(call: Call) -> d.AccountAnswer | Page:
@@ -106,7 +119,7 @@ async def agents(call: Call) -> d.Agents:
     workspace = (await book_of(call)).workspace
     found = await call.parts.registry.accounts(call.actor, ActorKind.AGENT)
     limit = call.number("limit", 1000, 1, 1000)
-    return d.Agents(agents=[d.account_out(account, workspace) for account in found[:limit]])
+    return d.Agents(agents=[_out(call, account, workspace) for account in found[:limit]])
 
 
 async def agent(call: Call) -> d.AgentAnswer:
@@ -116,7 +129,7 @@ async def agent(call: Call) -> d.AgentAnswer:
     account = book.by_address.get(address)
     if account is None or account.kind != ActorKind.AGENT.value:
         raise NotFound("agent_not_found", f"There is no agent {address[:128]}.")
-    return d.AgentAnswer(agent=d.account_out(account, book.workspace))
+    return d.AgentAnswer(agent=_out(call, account, book.workspace))
 
 
 # -- keys, ours

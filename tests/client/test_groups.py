@@ -34,7 +34,7 @@ def test_the_directory_is_changed_and_read(live: Live) -> None:
         assert not people.apply({"policies": {"prod": POLICY}}, dry_run=True)["changed"]
         assert [change["kind"] for change in people.changes(3)] == ["policy", "team", "person"]
         [latest, *older] = people.changes(3)
-        assert people.changes(1, before=latest["id"]) == older[:1]
+        assert people.changes(1, before=latest["number"]) == older[:1]
         assert "ann@groups.example" in [person["email"] for person in people.people()]
         assert [team["name"] for team in people.teams()] == ["sre"]
         assert people.explain_policy("prod")["stages"][0]["need"] == 1

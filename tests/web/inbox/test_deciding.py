@@ -131,6 +131,24 @@ async def test_what_is_missing_is_said_and_nothing_is_recorded(
 # -- what is refused
 
 
+async def test_no_page_takes_more_words_than_the_api_does_and_none_cuts_them(web: World) -> None:
+    task_id = await task(web)
+    intent_id, long = task_id[:-4] + "0000", "x" * 5001
+    ann, rita = await reader(web, "ann"), await reader(web, "oscar")
+    for page in (
+        await ann.decide(task_id, "rejected", comment=long),
+        await ann.post(f"/tasks/{task_id}/remark", words=long),
+        await rita.post(f"/tasks/{task_id}/withdraw", words=long),
+        await rita.post(f"/intents/{intent_id}/cancel", reason=long),
+    ):
+        assert page.status == 422
+        assert "at most 5,000 are taken" in page.text
+    assert (await web.answer(task_id, "rejected", comment=long)).status == 422
+    assert (await rita.post(f"/intents/{intent_id}/cancel", reason=long[1:])).status == 303
+    events = (await web.get(f"/v1/intents/{intent_id}/events"))["events"]
+    assert long[1:] in (events[-1]["details"].get("reason"), events[-1]["details"].get("comment"))
+
+
 async def test_who_was_not_asked_sees_why_there_is_no_button(web: World) -> None:
     task_id = await task(web)
     page = await (await reader(web, "otto")).get(f"/tasks/{task_id}")

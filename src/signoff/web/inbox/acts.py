@@ -38,32 +38,29 @@ async def _do(visit: Visit, found: Found, command: Command) -> None:
     await visit.parts.engine.handle(visit.actor, found.seen.stored.intent.id, command)
 
 
-def _words(visit: Visit) -> str:
-    return visit.field("words").strip().replace("\r\n", "\n")
-
-
 async def _hand_over(visit: Visit, found: Found) -> None:
-    await _do(visit, found, Delegate(visit.field("to"), found.story.visit, _words(visit)))
+    await _do(visit, found, Delegate(visit.field("to"), found.story.visit, visit.words("words")))
 
 
 async def _ask_others(visit: Visit, found: Found) -> None:
     to = tuple(value for name, value in visit.form if name == "party" and value)
     if not to:
         raise Invalid("nobody_named", "Choose who is asked instead.", field="party")
-    await _do(visit, found, Reassign(to, found.story.visit, _words(visit)))
+    await _do(visit, found, Reassign(to, found.story.visit, visit.words("words")))
 
 
 async def _withdraw(visit: Visit, found: Found) -> None:
     task = found.seen.stored.intent.open
     if not isinstance(task, Task) or task.visit != found.story.visit:
         raise Conflict("no_open_task", "This task is not open any more, so it cannot be withdrawn.")
-    await _do(visit, found, Cancel(_words(visit)[:500] or "withdrawn"))
+    await _do(visit, found, Cancel(visit.words("words") or "withdrawn"))
 
 
 async def _remark(visit: Visit, found: Found) -> None:
-    if not _words(visit):
+    words = visit.words("words")
+    if not words:
         raise Invalid("comment_required", "There is nothing said yet.", field="words")
-    await _do(visit, found, Remark(_words(visit), found.story.visit))
+    await _do(visit, found, Remark(words, found.story.visit))
 
 
 async def _take(visit: Visit, found: Found) -> None:
@@ -89,7 +86,10 @@ async def _revise(visit: Visit, found: Found) -> None:
             "nothing_changed", "This is what is asked already; nothing was recorded.", field="payload"
         )
     command = Revise(
-        strict.digest(payload), found.story.visit, comment=_words(visit), digest=visit.field("digest") or "-"
+        strict.digest(payload),
+        found.story.visit,
+        comment=visit.words("words"),
+        digest=visit.field("digest") or "-",
     )
     ref = visit_ref(stored.intent.id, found.story.visit)
     await visit.parts.engine.revise(visit.actor, ref, command, stored.payload, payload)

@@ -13,8 +13,9 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from signoff.core.access import RUNNING
-from signoff.core.errors import Malformed, Refused, Unauthenticated
+from signoff.core.errors import Invalid, Malformed, Refused, Unauthenticated
 from signoff.core.model import Actor
+from signoff.web.api.shapes.requests import LONGEST_COMMENT
 from signoff.web.call import Call, Page, Stream
 from signoff.web.edge import GoneAwayError, Reply, WrongMethod, read_body
 from signoff.web.inbox import sessions
@@ -84,6 +85,14 @@ class Visit:
     def field(self, name: str, default: str = "") -> str:
         """A posted field's last value."""
         return next((value for key, value in reversed(self.form) if key == name), default)
+
+    def words(self, name: str) -> str:
+        """A posted comment or reason; raises Invalid where it is longer than the API would take."""
+        said = self.field(name).strip().replace("\r\n", "\n")
+        if len(said) > LONGEST_COMMENT:
+            problem = f"This has {len(said):,} characters; at most {LONGEST_COMMENT:,} are taken."
+            raise Invalid("too_long", problem, field=name, hint="Make it shorter; nothing was recorded.")
+        return said
 
     async def page(self, template: str, status: int = 200, **values: Any) -> Page:
         """A rendered page with everything that the frame around it needs."""

@@ -53,10 +53,6 @@ class Stop(msgspec.Struct, frozen=True):
 
 async def intent(visit: Visit) -> Page:
     """GET /intents/{intent_id}"""
-    return await _page(visit)
-
-
-async def _page(visit: Visit, problem: str = "", status: int = 200) -> Page:
     ref = visit.params["intent_id"]
     seen = await visit.parts.view.intent(visit.actor, ref)
     found = seen.stored.intent
@@ -66,12 +62,12 @@ async def _page(visit: Visit, problem: str = "", status: int = 200) -> Page:
     told = await visit.parts.view.told(visit.actor, Seen(seen.stored, 0))
     stops = [_stop(step, found, book, opened) for step in found.plan.steps]
     return await visit.page(
-        "intent.html", status, intent=found, words=kind_words(found.type), asker=book.display(found.requester.id),
+        "intent.html", intent=found, words=kind_words(found.type), asker=book.display(found.requester.id),
         moments=await _moments(visit, found, book), payload=payload, stops=stops, opened=opened,
         folded=payload.folded or any(stop.result is not None and stop.result.folded for stop in stops),
         subject=subject(msgspec.json.decode(seen.stored.payload), _SUBJECT),
         task=visit_ref(found.id, found.open.visit) if isinstance(found.open, Task) else "",
-        may_cancel=steers(visit.actor, found), problem=problem, told=lines(told, book),
+        may_cancel=steers(visit.actor, found), told=lines(told, book),
     )  # fmt: skip
 
 
@@ -79,8 +75,8 @@ async def cancel(visit: Visit) -> Page:
     """POST /intents/{intent_id}/cancel"""
     ref = visit.params["intent_id"]
     seen = await visit.parts.view.intent(visit.actor, ref)
-    reason = visit.field("reason").strip()[:500]
-    await visit.parts.engine.handle(visit.actor, seen.stored.intent.id, Cancel(reason or "canceled"))
+    reason = visit.words("reason") or "canceled"
+    await visit.parts.engine.handle(visit.actor, seen.stored.intent.id, Cancel(reason))
     return visit.to(f"/intents/{seen.stored.intent.id}")
 
 

@@ -216,7 +216,7 @@ def _command(visit: Visit, intent: Intent, story: Story) -> Answer:
     return Answer(
         outcome=outcome,
         visit=story.visit,
-        comment=visit.field("comment").strip().replace("\r\n", "\n"),
+        comment=visit.words("comment"),
         data=data,
         revision=int(revision),
         digest=digest,

@@ -3,11 +3,12 @@ not.
 """
 
 from datetime import datetime
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 from msgspec import Meta, Struct
 
-Comment: TypeAlias = Annotated[str, Meta(max_length=5000)]
+LONGEST_COMMENT: Final = 5000
+Comment: TypeAlias = Annotated[str, Meta(max_length=LONGEST_COMMENT)]
 Reason: TypeAlias = Annotated[str, Meta(max_length=2000)]
 Object: TypeAlias = dict[str, Any]
 Count: TypeAlias = Annotated[int, Meta(ge=1)]

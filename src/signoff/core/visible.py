@@ -6,7 +6,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterator
-from functools import cache
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 # Controls, formats (direction, zero width, tags), surrogates, private and unassigned code points, separators.
@@ -87,7 +87,7 @@ def code_point(character: str) -> str:
     return f"U+{ord(character):04X}"
 
 
-@cache
+@lru_cache(maxsize=4096)
 def hidden(character: str) -> bool:
     """Whether a character cannot be seen as itself (a line end and an ordinary space can)."""
     code = ord(character)
@@ -98,7 +98,7 @@ def hidden(character: str) -> bool:
     return blank or (category in _HIDDEN and character != "\n")
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _name(character: str) -> str:
     name = unicodedata.name(character, "")
     return name.lower() if name else "control character" if ord(character) < 0xA0 else "unnamed character"

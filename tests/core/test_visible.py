@@ -1,0 +1,32 @@
+"""What is a hidden character, asked of every character that strangers write."""
+
+from signoff.core.visible import hidden, is_secret, pieces
+
+
+def test_what_strangers_write_stays_in_no_memory() -> None:
+    every = "".join(map(chr, range(0x80, 0x20000)))
+    assert any(piece.mark for piece in pieces(every))
+    assert hidden.cache_info().currsize <= 4096
+
+
+def test_a_name_says_that_it_is_a_secret_or_holds_them() -> None:
+    secret = (
+        "password",
+        "db.password",
+        "users[0].passphrase",
+        "api_key",
+        "api.key",
+        "credentials.value",
+        "secrets[0].x",
+    )
+    plain = (
+        "target",
+        "keys",
+        "apiary.key",
+        "secretariat_open",
+        "tokenizer.name",
+        "db.host",
+        "rotation.credential_s.x",
+    )
+    assert [name for name in secret if not is_secret(name)] == []
+    assert [name for name in plain if is_secret(name)] == ["secretariat_open"]  # rather one too many

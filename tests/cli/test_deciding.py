@@ -69,7 +69,7 @@ def test_people_are_added_changed_and_away(applied: Shell) -> None:
     )
     sh("people", "set", "cem@acme.example", "--zone", "Mars/Olympus", code=Code.USAGE)
     sh("people", "set", "cem@acme.example", "--inactive", "--address", "slack=U1")
-    sh("people", "set", "cem@acme.example", "--address", "email=pager@acme.example")
+    sh("people", "set", "cem@acme.example", "--address", "pager=P7")
     berlin = ["--zone", "Europe/Berlin"]
     hours = sh.json("people", "set", "ann@acme.example", "--hours", "mon-fri 09:00-17:00", *berlin)["hours"]
     assert (hours["zone"], hours["days"][-1], hours["from"], hours["to"]) == (
@@ -86,7 +86,7 @@ def test_people_are_added_changed_and_away(applied: Shell) -> None:
     found = {p["email"]: p for p in sh.json("people", "list")}
     assert (found["cem@acme.example"]["active"], found["cem@acme.example"]["addresses"]) == (
         False,
-        {"slack": "U1", "email": "pager@acme.example"},
+        {"slack": "U1", "pager": "P7"},
     )
     assert found["ann@acme.example"]["absences"][0]["from"] == "2026-03-01T23:00:00Z"
     sh("people", "absent", "ann@acme.example", "--clear")

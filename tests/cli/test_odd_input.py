@@ -20,7 +20,7 @@ OTHER = "0198c0de-0000-7000-8000-0000000b0000"
         ("keys", "revoke", "", "--yes"),
         ("people", "set", " ", "--name", "Ann"),
         ("teams", "set", "", "-m", "ann@acme.example"),
-        ("changes", "confirm", "", "--yes"),
+        ("changes", "confirm", ""),
         ("intents", "get", ""),
         ("tasks", "reassign", "0b0001", "team:sre", ""),
     ],

@@ -200,8 +200,11 @@ def task_lines(task: Mapping[str, Any], out: Output) -> list[str]:
     lines += block("asked by", _requester(task.get("requester")))
     lines += block("task", f"{task.get('task_id')} ({task.get('task_type')}, {task.get('state')})")
     lines += block("intent", f"{task.get('intent_id')} ({task.get('intent_type')})")
-    for name in ("description", "payload", "previous_results", "form_schema"):
+    for name in ("description", "payload", "previous_results"):
         lines += block(name.replace("_", " "), task.get(name))
+    for step in task.get("next_steps") or ():
+        lines += _next_step(step)
+    lines += block("form schema", task.get("form_schema"))
     lines += block("risk", task.get("risk"))
     lines += block("outcomes", ", ".join(map(str, task.get("allowed_outcomes") or ())))
     needs = [name for name in ("comment", "evidence") if task.get(f"{name}_required")]
@@ -219,6 +222,17 @@ def task_lines(task: Mapping[str, Any], out: Output) -> list[str]:
     lines += block("digest", task.get("digest"))
     lines += block("decision", _decision(task)) if task.get("state") == "closed" else []
     return lines + (block("silence", task.get("on_silence")) if task.get("state") == "open" else [])
+
+
+def _next_step(step: Mapping[str, Any]) -> list[str]:
+    """A step that may run after the answer, and what it does: an agent's input is decided with the payload."""
+    after = [str(word) for word in step.get("after") or ()]
+    does = {"agent": f"{step.get('agent')} runs it", "human": "people are asked", "delay": "it waits"}
+    said = does.get(str(step.get("kind")), f"tells {', '.join(map(str, step.get('to') or ()))}")
+    label = "after a yes" if "yes" in after else f"after {' or '.join(after)}"
+    lines = block(label, f"{step.get('step_id')}: {said}")
+    lines += block("given", step.get("input"))
+    return lines + block("told", step.get("message"))
 
 
 def _requester(requester: object, *, brief: bool = False) -> str:

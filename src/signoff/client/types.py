@@ -177,6 +177,7 @@ class Task(Record):
     evidence_required: bool = False
     payload: Json = field(default_factory=dict, repr=False)
     previous_results: Json = field(default_factory=dict, repr=False)
+    next_steps: tuple[Json, ...] = field(default=(), repr=False)
     requester: Actor = field(default_factory=Actor)
     approvers: tuple[str, ...] = ()
     opened_at: datetime | None = None

@@ -42,10 +42,7 @@ def open_task(book: Ledger, visit: int) -> tuple[Task, HumanStep]:
     if not isinstance(task, Task) or visit not in (0, task.visit):
         raise already_decided(intent) if intent.ending else Conflict("no_open_task", "No task is open here.")
     _refuse_late(book, task)
-    step = intent.plan.by_id[task.step]
-    if not isinstance(step, HumanStep):
-        raise TypeError(f"step {task.step!r} is not a human step")
-    return task, step
+    return task, intent.plan.human_step(task.step)
 
 
 def _refuse_late(book: Ledger, task: Task) -> None:

@@ -103,10 +103,7 @@ def _delivery(book: Ledger, visit: int) -> tuple[Delivery, AgentStep]:
         raise Conflict(
             "step_finished", "This step is over; its result was recorded before or it was given up."
         )
-    step = book.intent.plan.by_id[held.step]
-    if not isinstance(step, AgentStep):
-        raise TypeError(f"step {held.step!r} is not an agent step")
-    return held, step
+    return held, book.intent.plan.agent_step(held.step)
 
 
 def _holding(book: Ledger, visit: int, token: int) -> Delivery:

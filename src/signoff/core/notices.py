@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from signoff.core import events as e
 from signoff.core.model import Delivery, Intent, Task
-from signoff.core.plan import HumanStep
 from signoff.core.standing import DECIDING_PARTIES
 from signoff.core.tasks import TaskSpec
 from signoff.core.wake import spec_of
@@ -147,9 +146,7 @@ def _asked(kind: NoticeKind, intent: Intent) -> dict[str, Any]:
     task = intent.open
     if not isinstance(task, Task):
         raise TypeError("no task is open")
-    step = intent.plan.by_id[task.step]
-    if not isinstance(step, HumanStep):
-        raise TypeError(f"step {step.id!r} is not a human step")
+    step = intent.plan.human_step(task.step)
     spec = spec_of(intent, task)
     return {
         "kind": kind, "to": told(spec, task), "visit": task.visit, "step": step.id,

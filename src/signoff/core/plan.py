@@ -96,6 +96,20 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
     def has_choices(self) -> bool:
         return any(isinstance(step, HumanStep) and step.choices for step in self.steps)
 
+    def human_step(self, step_id: str) -> HumanStep:
+        """The step that a task was opened for."""
+        step = self.by_id[step_id]
+        if not isinstance(step, HumanStep):
+            raise TypeError(f"step {step_id!r} is not a human step")
+        return step
+
+    def agent_step(self, step_id: str) -> AgentStep:
+        """The step that a delivery is of."""
+        step = self.by_id[step_id]
+        if not isinstance(step, AgentStep):
+            raise TypeError(f"step {step_id!r} is not an agent step")
+        return step
+
     def after_success(self, step: Step) -> str:
         return step.on_success or self.next_of[step.id]
 

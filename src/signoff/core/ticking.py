@@ -11,7 +11,6 @@ from signoff.core import events as e
 from signoff.core import steps
 from signoff.core.ledger import Ledger
 from signoff.core.model import Delay, Delivery, Fault, Task
-from signoff.core.plan import AgentStep
 from signoff.core.snoozed import ending
 from signoff.core.tasks import Ending, Sign
 from signoff.core.timing import PUSH_BACKOFF
@@ -87,9 +86,7 @@ def lapse(book: Ledger, reason: str) -> None:
     held = book.intent.open
     if not isinstance(held, Delivery):
         raise TypeError("no delivery is open")
-    step = book.intent.plan.by_id[held.step]
-    if not isinstance(step, AgentStep):
-        raise TypeError(f"step {held.step!r} is not an agent step")
+    step = book.intent.plan.agent_step(held.step)
     if held.attempt < step.max_attempts:
         pause = (PUSH_BACKOFF if held.push else step.backoff).after(held.attempt)
         book.add(e.Lapsed(held.visit, held.attempt, reason, book.now + pause))

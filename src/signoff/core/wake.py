@@ -2,20 +2,17 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Protocol
 
 from signoff.core.hours import later
 from signoff.core.model import Delay, Delivery, Intent, Task
-from signoff.core.plan import HumanStep
 from signoff.core.snoozed import ending
 from signoff.core.tasks import TaskSpec
 
 
 def spec_of(intent: Intent, task: Task) -> TaskSpec:
     """What the open task asks, from the frozen plan."""
-    step = intent.plan.by_id[task.step]
-    if not isinstance(step, HumanStep):
-        raise TypeError(f"step {task.step!r} is not a human step")
-    return step.task
+    return intent.plan.human_step(task.step).task
 
 
 def reminder_at(intent: Intent, task: Task) -> datetime | None:
@@ -40,7 +37,14 @@ def escalation_at(intent: Intent, task: Task) -> datetime | None:
     return later(spec.hours, began_at(task), spec.escalate[task.escalated].after)
 
 
-def ends_at(intent: Intent, task: Task) -> datetime | None:
+class Due(Protocol):
+    """A task, or what is told of one."""
+
+    @property
+    def deadline_at(self) -> datetime | None: ...
+
+
+def ends_at(intent: Intent, task: Due) -> datetime | None:
     """When silence ends the task."""
     return min((at for at in (task.deadline_at, intent.deadline_at) if at is not None), default=None)
 

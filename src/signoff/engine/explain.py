@@ -84,9 +84,7 @@ class Explanation(msgspec.Struct, frozen=True):
 def explain(intent: Intent, task: Task, book: Snapshot, now: datetime) -> Explanation:
     """The explanation of the open task, as things stand at ``now``."""
     spec = spec_of(intent, task)
-    step = intent.plan.by_id[task.step]
-    if not isinstance(step, HumanStep):
-        raise TypeError(f"step {task.step!r} is not a human step")
+    step = intent.plan.human_step(task.step)
     barred = barred_from(spec, book, requesters_side(intent))
     return Explanation(
         spec=spec,

@@ -7,16 +7,18 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from signoff.core.ahead import After, Ahead, ahead
 from signoff.core.durations import show_duration
 from signoff.core.events import Answered, Fact
 from signoff.core.ids import visit_ref
 from signoff.core.model import Intent, Task
 from signoff.core.notices import Notice, NoticeKind
-from signoff.core.plan import HumanStep
+from signoff.core.plan import AgentStep, HumanStep
 from signoff.core.standing import requesters_side
 from signoff.core.tasks import Ending, Risk, Strength, TaskSpec, TaskType
 from signoff.core.verdicts import verdict_of, worst_risk
 from signoff.core.visible import fingerprint, is_secret
+from signoff.core.wake import ends_at
 from signoff.core.wording import ended, from_workflow, kind_words, on_silence, question, what_now
 from signoff.engine.directory import Snapshot
 from signoff.notify.letter import ASKING, Choice, Leaf, Letter
@@ -36,6 +38,7 @@ _MOST_LEAVES: Final = 30
 _LONGEST_LEAF: Final = 400
 _MOST_SHOWN: Final = 2400  # characters of all leaves together: what every channel can show whole
 _LONGEST_SAID: Final = 1000
+_MOST_RUN: Final = 3
 _PLAIN: Final = ("true", "false", "null", "")
 _SHOWN = msgspec.json.Encoder()
 
@@ -76,30 +79,45 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """What fits of the request and of the checks' reports, and how many values more there are."""
+    """What fits of the request, of what the steps ahead are given beside it and of the checks' reports; and how many
+    values more there are. ``secret``: something that is given has a secret's name, so that it is not shown.
+    """
 
     leaves: tuple[Leaf, ...]
+    given: tuple[Leaf, ...]
     reports: tuple[Leaf, ...]
     rest: int
+    secret: bool
 
     @property
     def whole(self) -> bool:
-        return not (self.rest or any(leaf.hidden for leaf in (*self.leaves, *self.reports)))
+        cut = any(leaf.hidden for leaf in (*self.leaves, *self.given, *self.reports))
+        return not (self.rest or cut or self.secret)
 
 
-def shown(payload: bytes, results: Mapping[str, Any]) -> Shown:
-    """The request first: what is left of the room is for the reports."""
-    asked = [_masked(*leaf) for leaf in leaves(msgspec.json.decode(payload))]
-    reported = [_masked(*leaf) for step, result in results.items() for leaf in leaves(result, step)]
-    kept = _fitting(asked, _MOST_LEAVES, _MOST_SHOWN)
-    room = _MOST_SHOWN - sum(len(leaf.path) + len(leaf.text) for leaf in kept)
-    also = _fitting(reported, _MOST_LEAVES - len(kept), room) if len(kept) == len(asked) else []
-    return Shown(tuple(kept), tuple(also), len(asked) - len(kept) + len(reported) - len(also))
+def shown(payload: bytes, results: Mapping[str, Any], coming: Sequence[Ahead] = ()) -> Shown:
+    """The request first: what is left of the room is for what is given beside it, then for the reports."""
+    given = [leaf for one in coming if one.given for leaf in leaves(one.given, one.step.id)]
+    reported = [leaf for step, result in results.items() for leaf in leaves(result, step)]
+    kept: list[list[Leaf]] = []
+    most, room, rest = _MOST_LEAVES, _MOST_SHOWN, 0
+    for found in (list(leaves(msgspec.json.decode(payload))), given, reported):
+        fits = _fitting([_masked(*leaf) for leaf in found], most, room) if not rest else []
+        most, rest = most - len(fits), rest + len(found) - len(fits)
+        room -= sum(len(leaf.path) + len(leaf.text) for leaf in fits)
+        kept.append(fits)
+    asked, besides, said = kept
+    hidden = any(_hides(*leaf) for leaf in given)
+    return Shown(tuple(asked), tuple(besides), tuple(said), rest, hidden)
 
 
 def _masked(path: str, text: str) -> tuple[str, str]:
     """A message is kept by many machines: what is named a secret stands in none."""
-    return path, fingerprint(text) + ", on the page" if is_secret(path) and text not in _PLAIN else text
+    return path, fingerprint(text) + ", on the page" if _hides(path, text) else text
+
+
+def _hides(path: str, text: str) -> bool:
+    return is_secret(path) and text not in _PLAIN
 
 
 def _fitting(found: list[tuple[str, str]], most: int, room: int) -> list[Leaf]:
@@ -111,6 +129,15 @@ def _fitting(found: list[tuple[str, str]], most: int, room: int) -> list[Leaf]:
         kept.append(Leaf(path, part, len(text) - len(part)))
         room -= len(path) + len(part)
     return kept
+
+
+def _runs(coming: Sequence[Ahead]) -> Iterator[tuple[str, str]]:
+    """Which agents go to work on a yes."""
+    on_yes = [one.step for one in coming if After.YES in one.after and isinstance(one.step, AgentStep)]
+    said = [f"{step.agent} runs step {step.id!r}" for step in on_yes[:_MOST_RUN]]
+    more = len(on_yes) - len(said)
+    if said:
+        yield "After a yes", ", then ".join(said) + (f"; {more} more on the page" if more else "")
 
 
 def _outcome(fact: Fact) -> str:
@@ -163,14 +190,15 @@ class Writer:
     def _asking(self, task: Task, spec: TaskSpec, person: str, now: datetime) -> dict[str, Any]:
         zone = self._book.people[person].zone
         results = {step: result for step, result in self._intent.results.items() if step != task.step}
-        found = shown(self._payload, results)
+        coming = ahead(self._intent.plan, self._intent.plan.human_step(task.step))
+        found = shown(self._payload, results, coming)
         said = self._said(spec)
         whole = found.whole and len(said) <= _LONGEST_SAID
         return {
             "headline": self._headline(person),
-            "facts": (*self._facts(task, spec, results, zone, now), *self._void(person)),
+            "facts": (*self._facts(task, spec, results, zone, now), *_runs(coming), *self._void(person)),
             "closing": self._silence(task, zone), "said": said, "said_by": self._said_by(), "leaves": found.leaves,
-            "reports": found.reports, "rest": found.rest, "link_label": "Look at it and decide",
+            "given": found.given, "reports": found.reports, "rest": found.rest, "link_label": "Look at it and decide",
             "choices": choices(self._intent, task, spec) if whole else (), "digest": task.digest,
             "revision": task.revision,
         }  # fmt: skip
@@ -179,9 +207,7 @@ class Writer:
         self, task: Task, spec: TaskSpec, results: Mapping[str, Any], zone: str, now: datetime
     ) -> Iterator[tuple[str, str]]:
         """What decides how fast and how carefully to look, first."""
-        due_at = min(
-            (at for at in (task.deadline_at, self._intent.deadline_at) if at is not None), default=None
-        )
+        due_at = ends_at(self._intent, task)
         if due_at is not None:
             left = f", {show_duration(due_at - now)} left" if due_at > now else ""
             yield "Answer by", moment(due_at, zone) + left

@@ -22,7 +22,7 @@ from signoff.core.notices import Notice, NoticeKind
 from signoff.core.outlook import ContactKind
 from signoff.core.snoozed import quiet, snooze_of
 from signoff.core.timing import Backoff
-from signoff.core.wake import began_at
+from signoff.core.wake import began_at, ends_at
 from signoff.engine.audience import EMAIL, Recipient, Told, audience, current, email_of, unheard, ways
 from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory, Snapshot
@@ -266,9 +266,7 @@ class Messenger:
         task = stored.intent.open
         if notice.kind not in ASKING or not isinstance(task, Task):
             return ""
-        ends = min(
-            (at for at in (task.deadline_at, stored.intent.deadline_at) if at is not None), default=None
-        )
+        ends = ends_at(stored.intent, task)
         life = TASK_LINK if ends is None else min(TASK_LINK, ends - self._clock.now())
         token = await self._sessions.task_link(
             row.workspace, row.target, row.intent, task.visit, task.digest, max(life, timedelta(0))

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from signoff.notify.letter import Choice, Leaf, Letter
+from signoff.notify.letter import GIVEN, Choice, Leaf, Letter
 from signoff.notify.plain import one_line, visible
 
 ANSWER: Final = "answer"
@@ -54,18 +54,21 @@ def message(letter: Letter) -> dict[str, Any]:
 def _theirs(letter: Letter) -> tuple[list[dict[str, Any]], bool]:
     """What others wrote, and whether all of it is there."""
     leaves, cut = _sections(_leaves(letter.leaves))
+    given, given_cut = _sections(_leaves(letter.given))
     reports, reports_cut = _sections(_leaves(letter.reports))
     said, said_cut = _sections(visible(letter.said))
     asked: list[dict[str, Any]] = []
     if letter.leaves or letter.rest:
         verb = "is" if letter.asks else "was"
         asked += [_quiet(f"What {verb} asked for, {one_line(letter.asked_by, 200)}"), *leaves]
+    if letter.given:
+        asked += [_quiet(GIVEN), *given]
     if letter.reports:
         asked += [_quiet("What the checks reported"), *reports]
-    if cut or reports_cut or letter.missing:
+    if cut or given_cut or reports_cut or letter.missing:
         asked.append(_plain(letter.missing or "Not all of it is shown here. The page has all of it."))
     words = [_quiet(letter.said_by), *said] if letter.said else []
-    whole = not (cut or reports_cut or said_cut)
+    whole = not (cut or given_cut or reports_cut or said_cut)
     return (asked + words if letter.asks else words + asked), whole
 
 

@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from signoff.core.errors import Invalid
 from signoff.notify.channel import NotSent
-from signoff.notify.letter import Letter
+from signoff.notify.letter import GIVEN, Letter
 from signoff.notify.plain import one_line, pieces, visible
 
 if TYPE_CHECKING:
@@ -246,6 +246,7 @@ def _environment() -> "Environment":
         loader=PackageLoader("signoff.notify"), autoescape=lambda name: name != "mail.txt",
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
+    made.globals |= {"GIVEN": GIVEN}
     made.filters |= {"plain": visible, "line": one_line, "indent_all": _indented}
     made.filters |= {"shown": _marked, "shown_line": lambda text: _marked(text, lines=False)}
     return made

@@ -1,13 +1,16 @@
 """What one person is told, in parts, before any channel gives it a form. Whose words each part is stays visible:
-``headline``, ``question``, ``facts`` and ``closing`` are ours or an admin's; ``said``, ``leaves`` (of the request) and
-``reports`` (of the checks) somebody else's.
+``headline``, ``question``, ``facts`` and ``closing`` are ours or an admin's; ``said``, ``leaves`` (of the request),
+``given`` (to the steps ahead) and ``reports`` (of the checks) somebody else's.
 """
 
 from datetime import datetime
+from typing import Final
 
 from msgspec import Struct
 
 from signoff.core.notices import NoticeKind
+
+GIVEN: Final = "What the steps after it are given besides"
 
 
 class Leaf(Struct, frozen=True):
@@ -48,6 +51,7 @@ class Letter(Struct, frozen=True, kw_only=True):
     said: str = ""
     said_by: str = ""
     leaves: tuple[Leaf, ...] = ()
+    given: tuple[Leaf, ...] = ()
     reports: tuple[Leaf, ...] = ()
     rest: int = 0
     link: str = ""
@@ -65,7 +69,7 @@ class Letter(Struct, frozen=True, kw_only=True):
     @property
     def missing(self) -> str:
         """What is not shown, in words; "" when everything is."""
-        cut = sum(leaf.hidden for leaf in (*self.leaves, *self.reports))
+        cut = sum(leaf.hidden for leaf in (*self.leaves, *self.given, *self.reports))
         parts = []
         if self.rest:
             parts.append(f"{self.rest:,} more value{'s' if self.rest > 1 else ''}")

@@ -13,6 +13,7 @@ import msgspec
 
 from signoff.core import events as e
 from signoff.core.access import may
+from signoff.core.ahead import ahead
 from signoff.core.commands import Answer
 from signoff.core.errors import Refused
 from signoff.core.ids import visit_ref
@@ -21,11 +22,13 @@ from signoff.core.plan import HumanStep
 from signoff.core.standing import on_requesters_side
 from signoff.core.tasks import Ending, Risk, TaskType
 from signoff.core.verdicts import worst_risk
+from signoff.core.wake import ends_at
 from signoff.core.wording import from_workflow, question
 from signoff.web.api.shapes.tasks import Story, on_silence
 from signoff.web.inbox.changes import Group, Leaf, changed_leaves, group, leaves
 from signoff.web.inbox.choices import Choice, choices
 from signoff.web.inbox.evidence import REQUEST, Check, Fact, checks, doubts, own_words, subject, touched
+from signoff.web.inbox.following import Following, following
 from signoff.web.inbox.known import Known, payload_at
 from signoff.web.inbox.parties import ASKS, Others, others, reasons
 
@@ -119,6 +122,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     asker: Asker
     why: tuple[str, ...]
     changes: Group
+    ahead: tuple[Following, ...]
     moved: tuple[Leaf, ...]
     wanted: tuple[Given, ...]
     touches: tuple[Fact, ...]
@@ -165,9 +169,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 def card(known: Known) -> Card:
     """The card of one task for one reader."""
     intent, story, book = known.intent, known.story, known.book
-    step = intent.plan.by_id[story.step]
-    if not isinstance(step, HumanStep):
-        raise TypeError(f"step {story.step!r} is not a human step")
+    step = intent.plan.human_step(story.step)
     spec, trusted = step.task, from_workflow(intent.plan)
     payload, words = own_words(known.payload, known.opened)
     results = {
@@ -179,17 +181,19 @@ def card(known: Known) -> Card:
     head = subject(known.payload, _SUBJECT)
     rated, rated_by = worst_risk(spec.risk, results)
     rated_from = f"by the check in step “{rated_by}”" if rated_by else "by the workspace's policy"
+    coming = following(intent.plan, step, known.opened)
     folded = (
         shown.folded or any(leaf.hidden for leaf in words) or any(check.leaves.folded for check in verdicts)
-    )
-    (barred, weak), text = _barred(known), _everything(known, spec.description)
+        or any(one.unseen for one in coming)
+    )  # fmt: skip
+    (barred, weak), text = _barred(known), _everything(known, step)
     return Card(
         task_id=visit_ref(intent.id, story.visit), intent=intent, type=spec.type,
         question=question(intent.plan, step, intent.type), subject=head,
         said="" if trusted else spec.title, described=spec.description, trusted=trusted,
-        risk=rated.value, risk_from=rated_from, due_at=_due(intent, story), opened_at=story.opened_at,
+        risk=rated.value, risk_from=rated_from, due_at=ends_at(intent, story), opened_at=story.opened_at,
         revision=story.revision, digest=story.digest, asker=_asker(known), why=reasons(known, step),
-        changes=shown, moved=_moved(known), wanted=_wanted(known),
+        changes=shown, ahead=coming, moved=_moved(known), wanted=_wanted(known),
         touches=tuple(f for f in touches if f.source != REQUEST or (f.label, f.text) not in head),
         undo=undo, checks=verdicts,
         silence=_silence(intent, story, step), cautions=doubts(undo, verdicts, text, spec.type not in ASKS),
@@ -232,23 +236,20 @@ def _handed_to(known: Known) -> str:
     return known.book.display(takers[-1]) if takers else ""
 
 
-def _due(intent: Intent, story: Story) -> datetime | None:
-    return min((at for at in (story.deadline_at, intent.deadline_at) if at is not None), default=None)
-
-
 def _silence(intent: Intent, story: Story, step: HumanStep) -> Silence:
     sentence = on_silence(step, story.deadline_at, intent.deadline_at)
-    at = _due(intent, story)
+    at = ends_at(intent, story)
     before, said, after = (
         sentence.partition(f"{at:%Y-%m-%d %H:%M} UTC") if at is not None else (sentence, "", "")
     )
     return Silence(before, at, after) if said else Silence(sentence)
 
 
-def _everything(known: Known, described: str) -> str:
+def _everything(known: Known, step: HumanStep) -> str:
     """All text that the request brought, for a look at what hides in it."""
-    spec_texts = [known.intent.requester.claimed, described]
-    return " ".join([*spec_texts, *(f"{leaf.path} {leaf.text}" for leaf in leaves(known.payload))])
+    spec_texts = [known.intent.requester.claimed, step.task.description]
+    brought = [known.payload, *(one.given for one in ahead(known.intent.plan, step))]
+    return " ".join([*spec_texts, *(f"{leaf.path} {leaf.text}" for one in brought for leaf in leaves(one))])
 
 
 def _asker(known: Known) -> Asker:

@@ -172,10 +172,7 @@ def _ref(found: Found) -> str:
 
 
 def _step(intent: Intent, story: Story) -> HumanStep:
-    step = intent.plan.by_id[story.step]
-    if not isinstance(step, HumanStep):
-        raise TypeError(f"step {story.step!r} is not a human step")
-    return step
+    return intent.plan.human_step(story.step)
 
 
 async def _answer(visit: Visit, reader: Actor, found: Found) -> Refused | None:

@@ -19,6 +19,7 @@ from signoff.core.snoozed import ending
 from signoff.core.standing import ADMIN, APPROVER, OWNER
 from signoff.core.verdicts import demanded, worst_risk
 from signoff.core.wake import escalation_at, reminder_at
+from signoff.web.api.shapes.ahead import NextStep, next_steps
 from signoff.web.api.shapes.common import Display, JsonObject, Ok, Page, Text, Who, maybe, whom
 from signoff.web.api.shapes.intents import HumanTask, IntentOut, human_task, sender
 
@@ -59,6 +60,7 @@ class CommentOut(Struct, kw_only=True):
 class TaskOut(Struct, kw_only=True):
     """A human step opened for people. ``revision`` and ``digest`` name exactly what is decided.
 
+    next_steps: all that may run after it, with what agents will be given beside the payload;
     approvers: the parties asked now; stage: the present one of ``stages``, from 1; taken_by: who looks at it;
     comments: questions and replies, where there are any and one task is read, no list; risk: as its
     policy or a check says, whichever is higher; strength: how surely it must be known who decides.
@@ -80,6 +82,7 @@ class TaskOut(Struct, kw_only=True):
     evidence_required: bool
     payload: JsonObject
     previous_results: dict[str, Any]
+    next_steps: tuple[NextStep, ...]
     requester: Who
     approvers: tuple[str, ...]
     stage: int
@@ -231,9 +234,7 @@ def _go_on(story: Story, fact: e.Fact) -> None:
 
 def task_out(intent: Intent, payload: bytes, story: Story, display: Display) -> TaskOut:
     """The task of a story; ``display`` names people."""
-    step = intent.plan.by_id[story.step]
-    if not isinstance(step, HumanStep):
-        raise TypeError(f"step {story.step!r} is not a human step")
+    step = intent.plan.human_step(story.step)
     spec = step.task
     results = {name: result for name, result in intent.results.items() if name != step.id}
     out = TaskOut(
@@ -253,6 +254,7 @@ def task_out(intent: Intent, payload: bytes, story: Story, display: Display) -> 
         evidence_required=spec.evidence_required,
         payload=msgspec.Raw(payload),
         previous_results=results,
+        next_steps=next_steps(intent.plan, step),
         requester=whom(intent.requester, display),
         approvers=_asked(step, story),
         stage=story.stage + 1,
@@ -327,9 +329,7 @@ def _minute(at: datetime) -> str:
 
 
 def my_task(intent: Intent, task: Task) -> MyTask:
-    step = intent.plan.by_id[task.step]
-    if not isinstance(step, HumanStep):
-        raise TypeError(f"step {task.step!r} is not a human step")
+    step = intent.plan.human_step(task.step)
     return MyTask(
         intent_id=intent.id,
         intent_type=intent.type,

@@ -1,0 +1,99 @@
+"""What may still run after an answer: every step that any answer leads to, and all that it is given."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from signoff.core.ahead import ahead
+from signoff.core.envelope import envelope_digest
+from signoff.core.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Plan, Step, check_plan
+from signoff.core.tasks import Fallback, TaskSpec, TaskType
+from signoff.store.rows import plan_digest
+from tests.builders import Story, approve, gate, validate
+
+
+def work(name: str, **fields: Any) -> AgentStep:
+    return AgentStep(id=name, agent=f"agent://acme/prod/{name}", **fields)
+
+
+def told(*steps: Step, at: str = "approve") -> list[tuple[str, str]]:
+    """(step, the answers that lead to it)"""
+    plan = check_plan(Plan(steps))
+    return [(one.step.id, " ".join(one.after)) for one in ahead(plan, plan.human_step(at))]
+
+
+def test_what_a_yes_leads_to_is_told_in_the_order_of_the_way() -> None:
+    wait, tell = DelayStep(id="wait", lasts=timedelta(hours=1)), NotifyStep(id="tell", message="Done.")
+    assert told(validate(), approve(), work("apply"), wait, tell) == [
+        ("apply", "yes"),
+        ("wait", "yes"),
+        ("tell", "yes"),
+    ]
+    assert told(validate(), approve()) == []
+
+
+def test_what_runs_when_a_later_step_fails_is_told_too() -> None:
+    steps = (
+        approve(),
+        work("apply", on_success="end", on_failure="undo", on_timeout="call"),
+        work("undo", on_success="end"),
+        work("call"),
+    )
+    assert told(*steps) == [("apply", "yes"), ("undo", "yes"), ("call", "yes")]
+
+
+def test_a_second_gate_hides_nothing_from_the_first_one() -> None:
+    second = replace(approve(), id="again")
+    assert told(approve(), second, work("apply")) == [("again", "yes"), ("apply", "yes")]
+
+
+def test_what_only_a_no_or_silence_leads_to_is_told_last_and_as_what_it_is() -> None:
+    steps = (
+        approve(on_success="apply", on_failure="clean", on_timeout="ask"),
+        work("apply", on_success="end"),
+        work("clean", on_success="end"),
+        work("ask"),
+    )
+    assert told(*steps) == [("apply", "yes"), ("clean", "no"), ("ask", "silence")]
+
+
+@pytest.mark.parametrize(
+    ("fallback", "outcome", "after"),
+    [
+        (Fallback.REJECT, "", "no silence"),
+        (Fallback.OUTCOME, "rejected", "no silence"),
+        (Fallback.OUTCOME, "approved", "no"),
+    ],
+)
+def test_silence_goes_where_the_policy_sends_it(fallback: Fallback, outcome: str, after: str) -> None:
+    task = TaskSpec(title="Run it?", fallback=fallback, fallback_outcome=outcome)
+    steps = (approve(task=task, on_failure="clean"), work("apply", on_success="end"), work("clean"))
+    assert ("clean", after) in told(*steps)
+
+
+def test_a_request_for_changes_goes_back_and_comes_no_further_than_the_gate() -> None:
+    review = HumanStep(id="approve", task=TaskSpec(type=TaskType.REVIEW, title="Send it?"))
+    changes = replace(
+        review, task=replace(review.task, outcomes=("approved", "changes_requested", "rejected"))
+    )
+    assert told(validate(), changes, work("send")) == [("send", "yes"), ("validate", "changes")]
+
+
+def test_a_circle_ends() -> None:
+    again = work("apply", on_failure="check", on_success="end")
+    assert told(approve(), again, work("check", on_success="apply", on_failure="end")) == [
+        ("apply", "yes"),
+        ("check", "yes"),
+    ]
+
+
+def test_what_an_agent_is_given_is_part_of_what_a_vote_names() -> None:
+    intent = Story(gate(approve(), work("apply", input={"run": "SELECT 1"}))).intent
+    other = gate(approve(), work("apply", input={"run": "DROP TABLE users"}))
+    digests = {
+        envelope_digest(replace(intent, plan_digest=plan_digest(plan)), "approve", 1, intent.payload_digest)
+        for plan in (intent.plan, other)
+    }
+    assert len(digests) == 2

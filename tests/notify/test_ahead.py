@@ -1,0 +1,52 @@
+"""What runs after a yes is in every message that asks for one; what does not fit takes the buttons away."""
+
+from typing import Any
+
+from signoff.core.plan import AgentStep, Plan
+from signoff.engine.clock import FixedClock
+from signoff.store.store import Store
+from tests.builders import gate
+from tests.notify.office import office
+from tests.notify.post import post
+from tests.notify.town import asked, email, town
+
+BUTTONS = ["open", "answer:approved", "answer:rejected"]
+
+
+def then(given: dict[str, Any]) -> Plan:
+    """A gate, and an agent after it with an input of its own."""
+    apply = AgentStep(id="apply", agent="agent://elsewhere/prod/runner", input=given)
+    return gate(*asked().steps, apply, source="scenario")
+
+
+async def test_a_card_shows_the_input_and_one_that_cannot_has_no_buttons(
+    store: Store, clock: FixedClock
+) -> None:
+    async with office(store, clock) as desk:
+        for given, shown, buttons in (
+            ({"command": "DROP TABLE users"}, "apply.command: DROP TABLE users", BUTTONS),
+            ({"script": "x" * 5000}, "Not shown here: ", ["open"]),
+            ({f"n{n}": n for n in range(100)}, "more values", ["open"]),
+            ({"password": "DROP TABLE users"}, "16 characters, fingerprint", ["open"]),
+        ):
+            before = set(desk.fake.cards)
+            await desk.it.submit(then(given))
+            await desk.it.carry()
+            [key] = set(desk.fake.cards) - before
+            card = desk.fake.cards[key]
+            assert [b["action_id"] for b in card.buttons] == buttons
+            assert shown in card.text
+            assert "After a yes: agent://elsewhere/prod/runner runs step 'apply'" in card.text
+
+
+async def test_a_mail_shows_the_input_in_both_its_forms(store: Store, clock: FixedClock) -> None:
+    async with post() as box, town(store, clock, email(box.url)) as it:
+        await it.submit(then({"command": "DROP TABLE users"}))
+        await it.carry()
+        [mail] = box.to("ann@acme.example")
+        for part in mail.iter_parts():
+            text = part.get_content()  # type: ignore[attr-defined]
+            assert "What the steps after it are given besides" in text
+            assert "apply.command" in text
+            assert "DROP TABLE users" in text
+            assert "agent://elsewhere/prod/runner runs step" in text

@@ -1,0 +1,100 @@
+"""Whoever decides sees what will run besides the payload: which agent, and the input that the plan gives it."""
+
+from typing import Any
+
+import pytest
+
+from tests.web.inbox.reading import reader
+from tests.web.world import World
+
+DANGER = "DROP TABLE users; -- and nobody saw it"
+APPLY: dict[str, Any] = {"step_id": "apply", "assigned_to": "agent://elsewhere/prod/runner"}
+
+
+async def scenario(web: World, *steps: dict[str, Any]) -> str:
+    """The task of a bundle with a harmless payload and these steps after its gate."""
+    sign = {"step_id": "sign", "tool_id": "tool.approval.human_signoff", "assigned_to": "ann"}
+    answer = await web.post(
+        "/v1/scenarios/apply",
+        {
+            "scenario_id": "harmless.v1",
+            "humans": [{"role": "ann", "contact": "ann@acme.example"}],
+            "workflow": {"steps": [{**sign, "human_task": {"title": "A look, please"}}, *steps]},
+            "intent": {"type": "intent.harmless.v1", "payload": {"note": "a report for the board"}},
+        },
+    )
+    assert answer.status == 200, answer.text
+    return str(answer["intent_id"])[:-4] + "0001"
+
+
+async def test_the_input_of_a_later_step_and_its_agent_are_on_the_page(web: World) -> None:
+    task_id = await scenario(web, {**APPLY, "input": {"command": DANGER}})
+    page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
+    assert "What runs after a yes" in page.text
+    assert "apply agent://elsewhere/prod/runner runs it" in page.text
+    assert "as the requester wrote it: What apply is given Field Value command " + DANGER in page.text
+    assert page.form(f"/tasks/{task_id}")["buttons"] == ["approved", "rejected"]
+
+
+async def test_what_only_a_no_leads_to_is_on_the_page_as_that(web: World) -> None:
+    task_id = await scenario(
+        web,
+        {**APPLY, "on_success": "end", "on_failure": "clean"},
+        {"step_id": "clean", "assigned_to": "agent://acme/prod/cleaner", "input": {"command": DANGER}},
+    )
+    page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
+    assert "clean agent://acme/prod/cleaner runs it" in page.text
+    assert DANGER in page.text
+
+
+@pytest.mark.parametrize(
+    ("given", "folded"),
+    [
+        ({"script": "\n".join(["echo fine"] * 500 + [DANGER])}, "characters are folded away"),
+        ({f"n{n}": n for n in range(100)} | {"last": DANGER}, "more fields are folded away"),
+        ({"password": DANGER}, "Not shown, as its name says that it is a secret"),
+    ],
+)
+async def test_a_yes_waits_until_a_folded_input_was_opened(
+    web: World, given: dict[str, Any], folded: str
+) -> None:
+    task_id = await scenario(web, {**APPLY, "input": given})
+    ann = await reader(web, "ann")
+    page = await ann.get(f"/tasks/{task_id}")
+    assert folded in page.text
+    assert DANGER not in page.text
+    assert page.form(f"/tasks/{task_id}")["buttons"] == ["1", "rejected"], "show everything, or reject"
+    forced = dict(page.form(f"/tasks/{task_id}")["fields"])
+    assert (await ann.post(f"/tasks/{task_id}", outcome="approved", **forced)).status == 409
+    opened = await ann.get(f"/tasks/{task_id}?open=1")
+    assert DANGER in opened.text
+    assert (await ann.press(opened, f"/tasks/{task_id}", "approved")).status == 303
+
+
+async def test_what_hides_in_an_input_is_named(web: World) -> None:
+    task_id = await scenario(web, {**APPLY, "input": {"command": "rm report\u202e.txt"}})
+    page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
+    assert "The request holds characters that cannot be seen" in page.text
+
+
+async def test_the_task_on_the_wire_says_what_runs_next_with_what(web: World) -> None:
+    tell = {
+        "step_id": "tell", "tool_id": "tool.internal.notification", "input": {"to": "ann", "message": "It is done."},
+    }  # fmt: skip
+    task_id = await scenario(web, {**APPLY, "input": {"command": DANGER}}, tell)
+    apply, then = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]["next_steps"]
+    assert apply == {
+        "step_id": "apply", "kind": "agent", "after": ["yes"], "agent": "agent://elsewhere/prod/runner",
+        "input": {"command": DANGER},
+    }  # fmt: skip
+    assert (then["kind"], then["message"], then["after"]) == ("notify", "It is done.", ["yes"])
+
+
+async def test_two_requests_that_differ_only_in_an_input_are_two_things_to_decide(web: World) -> None:
+    tasks = [await scenario(web, {**APPLY, "input": {"command": text}}) for text in ("SELECT 1", DANGER)]
+    one, other = [(await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]["digest"] for task_id in tasks]
+    refused = await web.post(
+        f"/v1/tasks/{tasks[1]}/answer", {"outcome": "approved", "digest": one, "revision": 1}, "ann"
+    )
+    assert (refused.status, refused.code) == (409, "stale_revision")
+    assert one != other

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from signoff.core.choice import Choice
 from signoff.core.errors import Invalid
@@ -45,12 +46,19 @@ class AgentStep(StepBase, frozen=True, tag="agent", omit_defaults=True, kw_only=
 
 class HumanStep(StepBase, frozen=True, tag="human", omit_defaults=True, kw_only=True):
     """Open a task for people and wait for their decision. ``choices``: of policies, by what is in the payload;
-    ``chosen``: which of them it was, once the task names a policy.
+    ``chosen``: which of them it was, once the task names a policy; ``lent``: which of the step's fields a policy filled
+    in, so that another version of it, or another one, can take them back.
     """
 
     task: TaskSpec
     choices: tuple[Choice, ...] = ()
     chosen: int = 0
+    lent: tuple[str, ...] = ()
+
+    @property
+    def own(self) -> "HumanStep":
+        """The step without what a policy has lent it."""
+        return replace(self, **dict.fromkeys(self.lent, None), lent=()) if self.lent else self
 
 
 class DelayStep(StepBase, frozen=True, tag="delay", omit_defaults=True, kw_only=True):

@@ -77,7 +77,10 @@ def read_policy(fields: Fields) -> Policy:
 
 
 def applied(step: HumanStep, policy: Policy, name: str, path: str) -> HumanStep:
-    """The step under the policy; ``name`` is kept with it. Its own deadline and route stand, where it says them."""
+    """The step under the policy; ``name`` is kept with it. Its own deadline and route stand, where it says them; what
+    a policy lent it before does not.
+    """
+    step = step.own
     if step.on_timeout is not None and policy.fallback is not Fallback.EXPIRE:
         raise Invalid(
             "two_fallbacks", f"{path}: both the step and its policy say what follows silence.", field=path,
@@ -103,12 +106,9 @@ def applied(step: HumanStep, policy: Policy, name: str, path: str) -> HumanStep:
         strength=policy.strength,
         risk=policy.risk,
     )
-    return replace(
-        step,
-        task=task,
-        deadline=step.deadline or policy.deadline,
-        on_timeout=step.on_timeout or policy.goto or None,
-    )
+    said = {"deadline": policy.deadline, "on_timeout": policy.goto or None}
+    lent = {field: value for field, value in said.items() if value and getattr(step, field) is None}
+    return replace(step, task=task, **lent, lent=tuple(lent) if name else ())
 
 
 def _stages(fields: Fields) -> tuple[Stage, ...]:

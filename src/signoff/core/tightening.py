@@ -37,7 +37,7 @@ def tightened(step: HumanStep, policy: Policy, name: str) -> tuple[HumanStep, tu
     """The requester's step under the policy ``name``, and what the requester should know. A step that was under a
     policy before (a request that is repeated) is put under this one: what the other said is not the requester's word.
     """
-    repeated = bool(step.task.policy)
+    repeated, step = bool(step.task.policy), step.own
     asked = _bare(step.task) if repeated else step.task
     risk = policy.risk if asked.risk is Risk.MEDIUM else max(policy.risk, asked.risk, key=_RISKS.index)
     deadline = min((span for span in (step.deadline, policy.deadline) if span is not None), default=None)
@@ -63,7 +63,13 @@ def tightened(step: HumanStep, policy: Policy, name: str) -> tuple[HumanStep, tu
         risk=risk,
     )
     stands = fallback is Fallback.EXPIRE
-    made = replace(step, task=task, deadline=deadline, on_timeout=step.on_timeout if stands else None)
+    made = replace(
+        step,
+        task=task,
+        deadline=deadline,
+        on_timeout=step.on_timeout if stands else None,
+        lent=("deadline",) if deadline is not None and step.deadline is None else (),
+    )
     return made, _remarks(step.id, name, named, len(outcomes) > len(asked.outcomes))
 
 

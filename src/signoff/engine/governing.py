@@ -2,11 +2,14 @@
 which no workflow is registered. What an admin wrote, a workflow, is not touched by it.
 """
 
+from msgspec.structs import replace
+
 from signoff.core.errors import Invalid
 from signoff.core.fields import suggestion
 from signoff.core.loosening import policy_loosens, yes_on_silence
 from signoff.core.plan import HumanStep, Plan
 from signoff.core.policy import applied
+from signoff.core.tasks import Fallback
 from signoff.core.tightening import GATE, REFUSE, UNLISTED, gated, tightened, ungated
 from signoff.core.wording import from_workflow
 from signoff.engine.directory import NamedPolicy, Snapshot
@@ -43,6 +46,8 @@ def under_policy(step: HumanStep, plan: Plan, book: Snapshot, warnings: list[str
             return step
         field = f"steps.{step.id}.human.policy"
         found = _policy(name, book, field)
+        if "@" in step.task.policy:
+            step = _repeated(step, found, warnings)
         return applied(step, found.policy, found.name, field)
     name = book.workspace.default_policy or name
     if not name:
@@ -51,6 +56,17 @@ def under_policy(step: HumanStep, plan: Plan, book: Snapshot, warnings: list[str
     made, remarks = tightened(step, found.policy, found.name)
     warnings.extend(remarks)
     return made
+
+
+def _repeated(step: HumanStep, found: NamedPolicy, warnings: list[str]) -> HumanStep:
+    """A step of a workflow's plan as it was once frozen. Its policy may not fit it any more: what is in force wins."""
+    step = step.own
+    if step.on_timeout is None or found.policy.fallback is Fallback.EXPIRE:
+        return step
+    warnings.append(
+        f"step {step.id!r}: policy {found.name} says what follows silence now, so step {step.on_timeout!r} does not"
+    )
+    return replace(step, on_timeout=None)
 
 
 def _policy(name: str, book: Snapshot, field: str) -> NamedPolicy:

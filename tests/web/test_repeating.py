@@ -1,0 +1,73 @@
+"""A request that is repeated goes by the policies in force: nothing that a former version of one said stays with it."""
+
+from typing import Any
+
+import pytest
+
+from tests.web.test_changing_rules import applied
+from tests.web.world import World
+
+KIND = "intent.deploy.v1"
+ASK: dict[str, Any] = {"approve": [{"any": ["role:approver"]}]}
+WITH_ROUTE = {**ASK, "deadline": "1h", "on_timeout": "goto:work"}
+
+
+def flow(**step: Any) -> dict[str, Any]:
+    return {
+        "workflow": "deploy",
+        "intent_type": KIND,
+        "steps": [
+            {"id": "sign", "human": {"policy": "deploying"}, **step},
+            {"id": "work", "agent": "validator"},
+        ],
+    }
+
+
+async def repeated(web: World, before: dict[str, Any], now: dict[str, Any], **step: Any) -> dict[str, Any]:
+    """The task of a request that is repeated after its policy has changed."""
+    await applied(web, {"policies": {"deploying": before}, "workflows": [flow(**step)]})
+    intent_id = await web.send(intent_type=KIND)
+    rejected = await web.answer(intent_id[:-4] + "0001", "rejected", "ann")
+    assert rejected["intent"]["status"] == "FAILED"
+    await applied(web, {"policies": {"deploying": now}, "workflows": [flow(**step)]})
+    again = await web.post(f"/v1/intents/{intent_id}/retry", {})
+    assert again.status == 200, again.text
+    task_id = again["intent_id"][:-4] + "0001"
+    made: dict[str, Any] = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
+    return made
+
+
+async def test_a_route_that_the_policy_had_is_gone_with_it(web: World) -> None:
+    task = await repeated(web, WITH_ROUTE, {**ASK, "deadline": "1h", "on_timeout": "reject"})
+    assert task["on_silence"].endswith("the task expires and the request fails; nothing is approved.")
+
+
+@pytest.mark.parametrize(("span", "hours"), [("8h", 8), ("", 0)])
+async def test_a_deadline_that_the_policy_had_is_gone_with_it(web: World, span: str, hours: int) -> None:
+    now = {**ASK, "deadline": span} if span else ASK
+    task = await repeated(web, {**ASK, "deadline": "1h"}, now)
+    due = (await web.works.intent(task["intent_id"])).open.deadline_at  # type: ignore[union-attr]
+    assert (due is not None) is bool(hours)
+    if due is not None:
+        assert (due - web.clock.now()).total_seconds() == hours * 3600
+
+
+async def test_what_the_step_says_itself_stays_with_it(web: World) -> None:
+    task = await repeated(web, {**ASK, "deadline": "1h"}, {**ASK, "deadline": "8h"}, deadline="2h")
+    due = (await web.works.intent(task["intent_id"])).open.deadline_at  # type: ignore[union-attr]
+    assert (due - web.clock.now()).total_seconds() == 2 * 3600
+
+
+async def test_a_route_of_the_step_gives_way_to_a_policy_that_says_otherwise_now(web: World) -> None:
+    await applied(
+        web, {"policies": {"deploying": ASK}, "workflows": [flow(deadline="1h", on_timeout="work")]}
+    )
+    intent_id = await web.send(intent_type=KIND)
+    await web.answer(intent_id[:-4] + "0001", "rejected", "ann")
+    now = {**ASK, "deadline": "1h", "on_timeout": "reject"}
+    await applied(web, {"policies": {"deploying": now}, "workflows": [flow()]})
+    again = await web.post(f"/v1/intents/{intent_id}/retry", {})
+    assert again.status == 200, again.text
+    assert "policy deploying@2 says what follows silence now" in " ".join(again["warnings"])
+    task = (await web.get(f"/v1/tasks/{again['intent_id'][:-4]}0001", "ann"))["task"]
+    assert "the request fails; nothing is approved" in task["on_silence"]

@@ -13,6 +13,7 @@ from signoff.core.model import FINAL, Delivery, Fault, Hold, Status, Waiting
 from signoff.core.notices import NoticeKind
 from signoff.core.plan import DelayStep, NotifyStep
 from signoff.core.tasks import Ending, TaskSpec, TaskType
+from signoff.core.timing import PUSH_LEASE
 from signoff.core.view import result_of
 from tests.builders import (
     AGENT,
@@ -280,6 +281,36 @@ def test_a_push_is_accepted_or_missed_and_old_news_changes_nothing() -> None:
     story.tick(timedelta(seconds=30))
     assert happened(story.do(c.Accept(1, 2), SYSTEM)) == ["Accepted"]
     assert happened(story.do(c.Report(result={}))) == ["Reported", "TaskOpened"]
+
+
+def test_a_push_that_was_accepted_and_never_reported_is_pushed_again_and_at_last_given_up() -> None:
+    story = Story(gate(validate(push=True, max_attempts=2), approve()))
+    story.do(c.Accept(1, 1), SYSTEM)
+    assert happened(story.tick(PUSH_LEASE - timedelta(seconds=1))) == []
+    assert happened(story.tick(timedelta(seconds=1))) == ["Lapsed"]
+    assert happened(story.tick(timedelta(seconds=30))) == ["Delivered"]
+    assert [n.kind for n in story.notices] == [NoticeKind.PUSH, NoticeKind.PUSH]
+    story.do(c.Accept(1, 2), SYSTEM)
+    assert happened(story.tick(PUSH_LEASE)) == ["Lapsed", "Failed"]
+    assert story.intent.fault is not None
+    assert story.intent.fault.code == "delivery_failed"
+
+
+def test_an_agent_that_says_that_it_is_at_work_keeps_what_was_pushed_to_it() -> None:
+    story = Story(gate(validate(push=True), approve()))
+    story.do(c.Accept(1, 1), SYSTEM)
+    for _ in range(5):
+        assert happened(story.do(c.Progress(), after=PUSH_LEASE - timedelta(seconds=1))) == ["Progressed"]
+        assert happened(story.tick()) == []
+    assert happened(story.tick(PUSH_LEASE)) == ["Lapsed"]
+    assert happened(story.do(c.Progress())) == ["Progressed"]
+    assert happened(story.do(c.Report(result={}))) == ["Reported", "TaskOpened"], "a late result counts"
+
+
+def test_a_deadline_ends_what_was_pushed_before_its_lease_does() -> None:
+    story = Story(gate(validate(push=True, deadline=minutes(10)), approve()))
+    story.do(c.Accept(1, 1), SYSTEM)
+    assert happened(story.tick(minutes(10))) == ["StepTimedOut", "Failed"]
 
 
 COMMANDS: list[c.Command] = [

@@ -17,6 +17,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from signoff.core import commands as c
 from signoff.core.errors import Busy
 from signoff.core.model import ActorKind, Delivery, Hold, Status
+from signoff.core.timing import PUSH_LEASE
 from signoff.engine.clock import Clock, FixedClock
 from signoff.engine.courier import Channels
 from signoff.notify.channel import Channel, Target
@@ -215,6 +216,25 @@ async def test_a_push_that_fails_is_tried_again_by_the_intents_own_rules_and_the
         assert [json.loads(posted.body)["delivery_attempt"] for posted in agent.got] == [1, 2, 3]
         assert await works.findings() == []
         assert await works.store.outbox.counts() == {"waiting": 0, "dead": 0}
+
+
+async def test_an_agent_that_dies_after_its_2xx_is_called_again_and_the_step_comes_to_an_end(
+    start: Start,
+) -> None:
+    async with sink(202) as agent, start() as works:
+        _, plan = await pushed_agent(works, agent.url)
+        intent = await works.submit(plan)
+        await works.carry()
+        for pause in (30, 120):
+            await works.pass_time(PUSH_LEASE)
+            await works.pass_time(timedelta(seconds=pause))
+            await works.carry()
+        await works.pass_time(PUSH_LEASE)
+        ended = await works.intent(intent.id)
+        assert ended.fault is not None
+        assert ended.fault.code == "delivery_failed"
+        assert [json.loads(posted.body)["delivery_attempt"] for posted in agent.got] == [1, 2, 3]
+        assert await works.findings() == []
 
 
 async def test_an_agent_that_lost_its_address_misses_its_push(start: Start) -> None:

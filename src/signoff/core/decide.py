@@ -17,6 +17,7 @@ from signoff.core.model import FINAL, Delivery, Fault, Hold, Intent, Status, Tas
 from signoff.core.plan import AgentStep
 from signoff.core.tasks import Ending, Sign, TaskSpec, check_answer
 from signoff.core.ticking import lapse, tick
+from signoff.core.timing import PUSH_LEASE
 
 _ANY: Final = frozenset({c.Resolve, c.Cancel, c.Patch, c.Tick})
 _PERSON: Final = frozenset(
@@ -152,7 +153,7 @@ def report(book: Ledger, command: c.Report) -> None:
 
 def accept(book: Ledger, command: c.Accept) -> None:
     if _pushed(book, command.visit, command.attempt):
-        book.add(e.Accepted(command.visit, command.attempt))
+        book.add(e.Accepted(command.visit, command.attempt, book.now + PUSH_LEASE))
 
 
 def miss(book: Ledger, command: c.Miss) -> None:
@@ -171,11 +172,13 @@ def _pushed(book: Ledger, visit: int, attempt: int) -> bool:
 
 
 def progress(book: Ledger, command: c.Progress) -> None:
-    if isinstance(book.intent.open, Task):
+    held = book.intent.open
+    if isinstance(held, Task):
         raise Conflict(
             "awaiting_decision", "The intent waits for a person's decision.", hint="Answer its task."
         )
-    book.add(e.Progressed(command.reason))
+    pushed = isinstance(held, Delivery) and held.hold is Hold.ACCEPTED
+    book.add(e.Progressed(command.reason, book.now + PUSH_LEASE if pushed else None))
 
 
 # -- people

@@ -64,8 +64,11 @@ class Released(Event, frozen=True, tag="released"):
 
 
 class Accepted(Event, frozen=True, tag="accepted"):
+    """A pushed delivery was taken; ``lease_until``: by when the agent has to be heard of again."""
+
     visit: int
     attempt: int
+    lease_until: datetime | None = None
 
 
 class Lapsed(Event, frozen=True, tag="lapsed"):
@@ -223,7 +226,10 @@ class StepTimedOut(Event, frozen=True, tag="step_timed_out"):
 
 
 class Progressed(Event, frozen=True, tag="progressed"):
+    """Somebody is at work; ``lease_until``: a delivery that was accepted by push is theirs until then."""
+
     reason: str = ""
+    lease_until: datetime | None = None
 
 
 class Patched(Event, frozen=True, tag="patched"):

@@ -132,7 +132,7 @@ def _released(event: e.Released, intent: Intent, fact: e.Fact) -> Changes:
 @_on(e.Accepted)
 def _accepted(event: e.Accepted, intent: Intent, fact: e.Fact) -> Changes:
     return {
-        "open": replace(_delivery(intent), hold=Hold.ACCEPTED),
+        "open": replace(_delivery(intent), hold=Hold.ACCEPTED, lease_until=event.lease_until),
         "status": Status.ACKNOWLEDGED,
         "waiting": None,
     }
@@ -350,7 +350,10 @@ def _step_timed_out(event: e.StepTimedOut, intent: Intent, fact: e.Fact) -> Chan
 
 @_on(e.Progressed)
 def _progressed(event: e.Progressed, intent: Intent, fact: e.Fact) -> Changes:
-    return {"status": Status.IN_PROGRESS, "waiting": None}
+    changes: Changes = {"status": Status.IN_PROGRESS, "waiting": None}
+    if event.lease_until is not None:
+        changes["open"] = replace(_delivery(intent), lease_until=event.lease_until)
+    return changes
 
 
 @_on(e.Patched)

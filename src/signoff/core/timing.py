@@ -1,6 +1,7 @@
 """Schedules as pure arithmetic: when the next reminder or the next attempt is due."""
 
 from datetime import timedelta
+from typing import Final
 
 import msgspec
 
@@ -22,4 +23,7 @@ class Backoff(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.delays[min(attempt, len(self.delays)) - 1]
 
 
-PUSH_BACKOFF = Backoff(tuple(timedelta(seconds=s) for s in (30, 120, 600)))
+PUSH_BACKOFF: Final = Backoff(tuple(timedelta(seconds=s) for s in (30, 120, 600)))
+# How long an agent that accepted a push may be silent. Long, as nobody renews it unasked, and to do a step twice is
+# worse than to hear late that an agent died: whoever wants to hear sooner gives the step a deadline.
+PUSH_LEASE: Final = timedelta(hours=12)

@@ -214,6 +214,7 @@ def test_doctor_says_what_is_wrong_and_what_is_allowed(run: Run, stub: Stub) -> 
     me = {"ok": True, "actor": {"kind": "person", "name": "Ann"}, "workspace": "w", "organization": "o"}
     stub.on("GET", "/ready", Answer({"ok": True}))
     stub.on("GET", "/v1/me", Answer({**me, "self_approval": True}), refused(401, "key_revoked"))
+    stub.on("GET", "/v1/policies", Answer({"ok": True, "policies": [{"name": "good"}]}))
     result = run("doctor", "--json")
     assert result.exit_code == 0
     assert [(c["level"], c["subject"]) for c in json.loads(result.stdout)] == [
@@ -222,6 +223,19 @@ def test_doctor_says_what_is_wrong_and_what_is_allowed(run: Run, stub: Stub) -> 
         ("warning", "self-approval"),
     ]
     assert run("doctor").exit_code == Code.FAILURE
+
+
+def test_doctor_names_a_policy_that_the_server_cannot_use_any_more(run: Run, stub: Stub) -> None:
+    me = {"ok": True, "actor": {"kind": "service", "name": "ci"}, "workspace": "w", "organization": "o"}
+    found = [{"name": "good"}, {"name": "old", "broken": "policies.old.until: unknown field\x1b[2J."}]
+    stub.on("GET", "/ready", Answer({"ok": True}))
+    stub.on("GET", "/v1/me", Answer(me))
+    stub.on("GET", "/v1/policies", Answer({"ok": True, "policies": found}))
+    result = run("doctor", "--json")
+    assert result.exit_code == Code.FAILURE
+    [check] = [c for c in json.loads(result.stdout) if c["subject"].startswith("polic")]
+    assert (check["level"], check["subject"]) == ("problem", "policy old")
+    assert "policies.old.until: unknown field\\x1b[2J." in check["found"]
 
 
 @pytest.mark.parametrize(

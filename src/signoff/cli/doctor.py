@@ -75,6 +75,8 @@ def _key(session: Remote) -> Iterator[Check]:
     yield from _proofs(session, me)
     if {"owner", "admin"} & set(me.actor.get("roles") or ()):  # only who runs the workspace may know
         yield from _attempt("channels", lambda: _channels(session))
+    if me.actor.kind != "agent":  # which may read none
+        yield from _attempt("policies", lambda: _policies(session))
 
 
 def _channels(session: Remote) -> Iterator[Check]:
@@ -96,6 +98,18 @@ def _channels(session: Remote) -> Iterator[Check]:
         yield Check(
             "note", "channels", "None is set up: people are told on the pages and in the terminal only."
         )
+
+
+def _policies(session: Remote) -> Iterator[Check]:
+    """Whether the server can use every policy: an older release may have taken what this one refuses."""
+    with session.explained():
+        found = session.client.directory.policies()
+    for one in found:
+        if one.get("broken"):
+            said = f"It cannot be used, so requests under it are refused: {one['broken']}"
+            yield Check(
+                "problem", f"policy {one['name']}", visible(said), "Correct it: signoff apply -f FILE"
+            )
 
 
 def _unlisted(me: Any) -> Iterator[Check]:

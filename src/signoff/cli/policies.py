@@ -8,12 +8,12 @@ import click
 
 from signoff.cli.commands import RemoteCommand
 from signoff.cli.failures import Code, Stop
-from signoff.cli.output import block, column, moment
+from signoff.cli.output import Column, block, column, moment
 from signoff.cli.session import Remote
 from signoff.cli.tree import Group
 from signoff.cli.visible import visible
 
-FIELDS: Final = ("name", "version", "source", "applied_by", "applied_at")
+FIELDS: Final = ("name", "version", "source", "applied_by", "applied_at", "broken")
 EXPLAINED: Final = (
     "policy", "because", "task_id", "opened_at", "due_at", "strength", "proof", "risk", "self_approval", "may_decide",
     "requesters_side", "asked", "stages", "contacts", "on_silence",
@@ -42,6 +42,7 @@ def show(session: Remote, name: str) -> None:
     if found is None:
         raise Stop(Code.NOT_FOUND, f"There is no policy {name}.", hint="See: signoff policies list")
     lines = block("policy", f"{name}, version {found.get('version')}") + block("source", found.get("source"))
+    lines += block("broken", found.get("broken"))
     session.out.one(found, "name", lines)
 
 
@@ -97,4 +98,5 @@ _COLUMNS: Final = (
     column("VERSION"),
     column("APPLIED BY"),
     moment("APPLIED", "applied_at"),
+    Column("STATE", lambda policy: "broken" if policy.get("broken") else "in force"),
 )

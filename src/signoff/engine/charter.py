@@ -99,7 +99,7 @@ class Charters:
             _team(draft, team)
         for policy in charter.policies:
             _policy(draft, policy)
-        refuse_default(draft.book)
+        refuse_default(draft.before, draft.book)
         for flow in charter.workflows:
             await self._workflow(draft, flow)
         if charter.protected and not draft.before.workspace.protected and len(_admins(draft.book)) < 2:
@@ -309,7 +309,7 @@ def _policy(draft: Draft, wish: PolicyWish) -> None:
     field = f"policies.{wish.name}"
     refuse_unusable(draft.book, wish.policy, field)
     known = draft.book.policies.get(wish.name)
-    same = known is not None and known.policy == wish.policy
+    same = known is not None and known.compiled == wish.policy
     version = (known.row.version if known else 0) + (not same)
     source = known.row.source if known and same else _SORTED.encode(wish.source)
     row = PolicyRow(draft.actor.workspace, wish.name, version, source, draft.actor.id, draft.now)

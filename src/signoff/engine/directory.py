@@ -10,9 +10,10 @@ from functools import cached_property
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from signoff.core.address import canonical, is_internal
-from signoff.core.errors import NotFound
+from signoff.core.errors import Invalid, NotFound
 from signoff.core.model import Actor, ActorKind, StandIn
 from signoff.core.people import Team, absence_at
 from signoff.core.policy import Policy, compile_policy
@@ -25,10 +26,23 @@ _FRESH_FOR: Final = 5.0
 
 
 class NamedPolicy(msgspec.Struct, frozen=True):
-    """A policy of the workspace as it stands now."""
+    """A policy of the workspace as it stands now; ``fault``: why this release cannot use what an older one took."""
 
     row: PolicyRow
-    policy: Policy
+    compiled: Policy | None
+    fault: str = ""
+
+    @property
+    def policy(self) -> Policy:
+        """What it says; raises Invalid where it cannot be used."""
+        if self.compiled is None:
+            raise Invalid(
+                "policy_broken",
+                f"Policy {self.row.name!r}, version {self.row.version}, cannot be used by this release: {self.fault}",
+                field=f"policies.{self.row.name}",
+                hint="An admin applies it anew, corrected: signoff apply -f FILE.",
+            )
+        return self.compiled
 
     @property
     def name(self) -> str:
@@ -220,4 +234,10 @@ class Directory:
 
 
 def _compiled(row: PolicyRow) -> NamedPolicy:
-    return NamedPolicy(row, compile_policy(msgspec.json.decode(row.source), f"policies.{row.name}"))
+    """Only what uses a policy may suffer from it: one that is refused is kept with the reason."""
+    try:
+        return NamedPolicy(row, compile_policy(msgspec.json.decode(row.source), f"policies.{row.name}"))
+    except Invalid as refusal:
+        return NamedPolicy(row, None, f"{refusal.message} {refusal.hint or ''}".strip())
+    except msgspec.DecodeError as damage:
+        return NamedPolicy(replace(row, source=b"{}"), None, f"it is damaged: {damage}")

@@ -77,8 +77,10 @@ def _policy(name: str, book: Snapshot, field: str) -> NamedPolicy:
     return found
 
 
-def refuse_default(book: Snapshot) -> None:
-    """Raise Invalid where the workspace's default policy is not there, or cannot be one."""
+def refuse_default(before: Snapshot, book: Snapshot) -> None:
+    """Raise Invalid where the workspace's default policy is not there, or cannot be one. One that this release cannot
+    use any more does not keep a change from being made that has nothing to do with it.
+    """
     space, field = book.workspace, "workspace.default_policy"
     if not space.default_policy:
         if space.unlisted_types == GATE:
@@ -88,7 +90,10 @@ def refuse_default(book: Snapshot) -> None:
                 hint="Say workspace: {default_policy: NAME} too; or unlisted_types: allow, or refuse.",
             )  # fmt: skip
         return
-    policy = _policy(space.default_policy, book, field).policy
+    found = _policy(space.default_policy, book, field)
+    if found.fault and before.workspace.default_policy == space.default_policy:
+        return
+    policy = found.policy
     if policy.goto:
         raise Invalid(
             "no_default_policy", f"{field}: policy {space.default_policy!r} goes on with step {policy.goto!r} after "
@@ -118,6 +123,8 @@ def _default_loosens(before: Snapshot, after: Snapshot) -> bool:
     was, will = (book.policies.get(book.workspace.default_policy) for book in (before, after))
     if _rank(after.workspace) < _rank(before.workspace):
         return True
+    if was is not None and was.fault:
+        return was != will  # nothing came through under it
     if was is None:
         own = will is not None and will.policy.self_approval is True and not before.workspace.self_approval
         return own or (will is not None and yes_on_silence(will.policy))

@@ -5,6 +5,7 @@ change alone, what was and what will be, so that the one who confirms it and the
 from collections.abc import Mapping
 from typing import Any, Final
 
+from signoff.core.errors import Invalid
 from signoff.core.loosening import why_looser
 from signoff.core.policy import compile_policy
 from signoff.core.standing import DECIDING
@@ -25,13 +26,19 @@ def why_loosens(kind: str, before: Said | None, after: Said, actor: str) -> list
             joined = set(after["members"]) - set(before["members"]) if before is not None else set()
             return [f"{_people(len(joined))} more in it"] if joined else []
         case "policy":
-            if before is None:
-                return []
-            return why_looser(compile_policy(before["source"]), compile_policy(after["source"]))
+            return _policy(before, after) if before is not None else []
         case "workflow":  # any other plan than before may ask for less
             changed = before is not None and before["plan"] != after["plan"]
             return ["another plan, which may ask for less"] if changed else []
     return ["nothing is known of it"]
+
+
+def _policy(before: Said, after: Said) -> list[str]:
+    try:
+        was = compile_policy(before["source"])
+    except Invalid:  # nothing comes through under it
+        return ["this release cannot use what it was"]
+    return why_looser(was, compile_policy(after["source"]))
 
 
 _OPENED: Final = {

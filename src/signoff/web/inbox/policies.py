@@ -20,9 +20,10 @@ async def policies(visit: Visit) -> Page:
     rows = [
         {
             "row": found.row,
-            "risk": found.policy.risk.value,
+            "risk": found.policy.risk.value if not found.fault else "",
             "by": book.display(found.row.applied_by),
-            "clauses": clauses(found.policy, book),
+            "clauses": clauses(found.policy, book) if not found.fault else (),
+            "fault": found.fault,
             "flows": _flows(found.row.name, book),
         }
         for found in sorted(book.policies.values(), key=lambda found: found.row.name)

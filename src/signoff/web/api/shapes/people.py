@@ -95,7 +95,9 @@ class Teams(Ok, kw_only=True):
 
 
 class PolicyOut(Struct, kw_only=True):
-    """A named policy as it stands; ``source`` as it was applied; strength: how surely it must be known who decides."""
+    """A named policy as it stands; ``source`` as it was applied; strength: how surely it must be known who decides;
+    broken: why this release cannot use it.
+    """
 
     name: str
     version: int
@@ -103,6 +105,7 @@ class PolicyOut(Struct, kw_only=True):
     source: JsonObject
     applied_by: str
     applied_at: datetime
+    broken: Text = UNSET
 
 
 class PolicyAnswer(Ok, kw_only=True):
@@ -296,10 +299,11 @@ def policy_out(found: NamedPolicy, book: Snapshot) -> PolicyOut:
     return PolicyOut(
         name=row.name,
         version=row.version,
-        strength=found.policy.strength.value,
+        strength=found.compiled.strength.value if found.compiled else "",
         source=msgspec.Raw(row.source),
         applied_by=book.display(row.applied_by),
         applied_at=row.applied_at,
+        broken=maybe(found.fault),
     )
 
 

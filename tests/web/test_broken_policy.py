@@ -1,0 +1,102 @@
+"""A stored policy that this release refuses breaks what uses it and nothing else, and it is said which and why."""
+
+from typing import Any
+
+import msgspec
+
+from signoff.store.entries import PolicyRow
+from tests.web.inbox.reading import reader
+from tests.web.test_changing_rules import applied
+from tests.web.world import HOME, PLAIN, World
+
+RULED = "intent.ruled.v1"
+CHARTER: dict[str, Any] = {
+    "policies": {"old": {"approve": [{"any": ["role:approver"]}]}, "good": {"deadline": "8h"}},
+    "workflows": [
+        {
+            "workflow": "ruled",
+            "intent_type": RULED,
+            "steps": [{"id": "sign", "human": {"title": "Sign it?", "policy": "old"}}],
+        }
+    ],
+}
+REASON = "policies.old.from_long_ago"
+
+
+async def broken(web: World, **settings: Any) -> None:
+    """The workspace, after a release that does not know a field of one of its policies any more."""
+    await applied(web, {**CHARTER, **({"workspace": settings} if settings else {})})
+    source = msgspec.json.encode({"approve": [{"any": ["role:approver"]}], "from_long_ago": True})
+    row = PolicyRow(HOME, "old", 2, source, "per_oscar", web.clock.now())
+    await web.works.store.people.save([row])
+    web.parts.directory.changed(HOME)
+
+
+async def test_everything_else_goes_on(web: World) -> None:
+    await broken(web)
+    _, task_id = await web.ask(assignees=["ann@acme.example"])
+    assert (await web.answer(task_id, "approved", "ann"))["intent"]["status"] == "COMPLETED"
+    assert (await web.call("PUT", "/v1/teams/ops", {"members": ["ann@acme.example"]}, "oscar")).status == 200
+
+
+async def test_what_uses_it_is_refused_with_its_name_and_the_reason(web: World) -> None:
+    await broken(web)
+    refused = await web.post("/v1/intents", {"intent_type": RULED, "payload": {}})
+    assert (refused.status, refused.code) == (422, "policy_broken")
+    assert "'old', version 2" in refused["message"]
+    assert REASON in refused["message"]
+    assert "signoff apply" in refused["error"]["hint"]
+    asked = await web.get("/v1/policies/old/explain", "oscar")
+    assert asked.code == "policy_broken"
+
+
+async def test_lists_of_policies_say_which_is_broken_and_why(web: World) -> None:
+    await broken(web)
+    listed = {
+        one["name"]: one.get("broken", "") for one in (await web.get("/v1/policies", "oscar"))["policies"]
+    }
+    assert REASON in listed["old"]
+    assert listed["good"] == ""
+    page = await (await reader(web, "oscar")).get("/policies")
+    assert "cannot be used by this release" in page.text
+    assert REASON in page.text
+
+
+async def test_applied_anew_it_works_again_as_a_new_version(web: World) -> None:
+    await broken(web)
+    await applied(web, {"policies": CHARTER["policies"]})
+    intent_id = await web.send(intent_type=RULED, payload={})
+    explained = await web.get(f"/v1/tasks/{intent_id[:-4]}0001/explain", "otto")
+    assert explained["policy"] == "old@3"
+
+
+async def test_as_the_default_it_stops_only_what_comes_under_it(web: World) -> None:
+    await broken(web, default_policy="old")
+    refused = await web.post("/v1/intents", {"intent_type": PLAIN, "human_task": {"title": "May we?"}})
+    assert refused.code == "policy_broken"
+    await applied(web, {"people": {"new@acme.example": {"roles": ["approver"]}}})
+    await applied(web, {"workspace": {"default_policy": "good"}})
+    assert await web.send(intent_type=PLAIN, human_task={"title": "May we?"})
+
+
+async def test_it_cannot_become_the_default(web: World) -> None:
+    await broken(web)
+    refused = await web.post("/v1/apply", {"workspace": {"default_policy": "old"}}, "oscar")
+    assert refused.code == "policy_broken"
+
+
+async def test_what_follows_it_takes_a_second_admin_where_the_workspace_is_protected(web: World) -> None:
+    await applied(web, {"people": {"otto@acme.example": {"roles": ["admin"]}}})
+    await broken(web, protected=True)
+    mended = {"name": "old", "policy": CHARTER["policies"]["old"]}
+    assert (await web.post("/v1/policies", mended, "oscar")).code == "confirmation_needed"
+
+
+async def test_a_damaged_one_is_no_more_than_broken(web: World) -> None:
+    await applied(web, CHARTER)
+    await web.works.store.people.save([PolicyRow(HOME, "old", 2, b"{", "per_oscar", web.clock.now())])
+    web.parts.directory.changed(HOME)
+    listed = {
+        one["name"]: one.get("broken", "") for one in (await web.get("/v1/policies", "oscar"))["policies"]
+    }
+    assert listed["old"].startswith("it is damaged")

@@ -1,12 +1,11 @@
-"""Deciding on the page: each kind of task, what is refused and why, the receipt, and links to one task."""
+"""Deciding on the page: each kind of task, what is refused and why, and the receipt."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from tests.web.inbox.reading import Reader, everything, reader
+from tests.web.inbox.reading import reader
 from tests.web.world import HOME, World
 
 ANN = ["ann@acme.example"]
@@ -280,94 +279,6 @@ async def test_what_is_folded_is_opened_before_a_yes(web: World) -> None:
     assert "DROP TABLE users;" in shown.text
     assert "Not yet sure" in shown.html, "what was typed is still there"
     assert (await ann.press(shown, f"/tasks/{task_id}", "approved")).status == 303
-
-
-# -- links to one task
-
-
-async def link(web: World, task_id: str, who: str = "ann", life: timedelta = timedelta(days=1)) -> str:
-    found = await votes(web, task_id)
-    return await web.parts.sessions.task_link(
-        HOME, f"per_{who}", found["intent_id"], 1, found["digest"], life
-    )
-
-
-async def test_a_link_shows_the_card_and_takes_the_answer(web: World) -> None:
-    task_id = await task(web)
-    token = await link(web, task_id)
-    phone = Reader(web)
-    before = await everything(web)
-    page = await phone.get(f"/t/{token}")
-    assert page.status == 200
-    assert page.form(f"/t/{token}")["buttons"] == ["approved", "rejected"]
-    await phone.send("HEAD", f"/t/{token}")
-    assert await everything(web) == before
-    receipt = await phone.press(page, f"/t/{token}", "approved", comment="From the train.")
-    assert receipt.status == 200
-    assert "You decided" in receipt.text
-    assert (await votes(web, task_id))["via"] == "link"
-    assert (await phone.get("/")).status == 303, "a link to a task is no session"
-
-
-async def test_a_link_dies_with_its_task(web: World) -> None:
-    task_id = await task(web)
-    token = await link(web, task_id)
-    await web.answer(task_id, "rejected")
-    for answer in (
-        await Reader(web).get(f"/t/{token}"),
-        await Reader(web).post(f"/t/{token}", outcome="approved"),
-    ):
-        assert answer.status == 410
-        assert "already decided: rejected, by Ann, 02 Mar 2026, 09:00 UTC." in answer.text
-        assert "May we?" not in answer.text
-
-
-async def test_a_link_answers_for_one_person_and_one_task(web: World) -> None:
-    task_id, other = await task(web), await task(web)
-    otto = await link(web, task_id, "otto")
-    page = await Reader(web).get(f"/t/{otto}")
-    assert "You are not among those who were asked." in page.text
-    token = await link(web, task_id)
-    fields = {"outcome": "approved", "revision": "1", "digest": (await votes(web, other))["digest"]}
-    assert (await Reader(web).post(f"/t/{token}", **fields)).status == 409
-    assert (await votes(web, other))["state"] == "open"
-    assert (await Reader(web).get(f"/t/{'x' * 43}")).status == 410
-
-
-async def test_a_link_expires_and_a_removed_revision_kills_it(web: World) -> None:
-    task_id = await task(web)
-    token = await link(web, task_id, life=timedelta(hours=1))
-    web.clock.move(timedelta(hours=2))
-    assert (await Reader(web).get(f"/t/{token}")).status == 410
-    stale = await web.parts.sessions.task_link(HOME, "per_ann", task_id[:-4] + "0000", 1, "0" * 64)
-    assert (await Reader(web).get(f"/t/{stale}")).status == 410
-
-
-async def test_a_link_is_not_enough_where_a_session_is_wanted(web: World) -> None:
-    policy = {
-        "workflow": "w",
-        "intent_type": "intent.strong.v1",
-        "steps": [
-            {
-                "id": "a",
-                "human": {
-                    "type": "approval",
-                    "policy": {
-                        "approve": [{"any": ["person:ann@acme.example"], "need": 1}],
-                        "strength": "session",
-                    },
-                },
-            }
-        ],
-    }
-    applied = await web.post("/v1/workflows", policy, "oscar")
-    assert applied.status == 200, applied.text
-    intent_id = await web.send(intent_type="intent.strong.v1")
-    task_id = intent_id[:-4] + "0001"
-    page = await Reader(web).get(f"/t/{await link(web, task_id)}")
-    assert "You came by a link from a message. This decision needs a sign-in by mail." in page.text
-    assert page.forms == []
-    assert (await (await reader(web, "ann")).decide(task_id, "approved")).status == 303
 
 
 async def test_what_was_revised_meanwhile_is_shown_before_it_is_asked_again(web: World) -> None:

@@ -142,6 +142,18 @@ def test_a_say_is_not_handed_to_somebody_who_has_one_where_too_few_would_be_left
     assert made.here.ending is Ending.APPROVED
 
 
+def test_a_say_is_handed_to_one_who_was_asked_instead_as_to_any_other() -> None:
+    both = (D, E)
+    two = office(Stage(("team:one",), 2))
+    two.do(("reassign", both), 1)
+    assert refusal(two, "delegate", D, E) == "too_few_left"
+    made = office(Stage(("team:one",)))
+    made.do(("reassign", both), 1)
+    made.do(("delegate", D, E), 2)
+    yes(made, E)
+    assert made.here.ending is Ending.APPROVED
+
+
 def test_a_say_is_not_handed_on_and_not_back_in_a_circle() -> None:
     made = office(Stage(("team:one",)))
     made.do(("delegate", A, D), 1)

@@ -197,6 +197,19 @@ async def test_bulk_cancel_first_says_what_it_would_do(web: World) -> None:
     assert (await web.status(old), await web.status(fresh)) == ("CANCELED", "DELIVERED")
 
 
+async def test_bulk_cancel_where_the_queue_is_full_is_to_be_tried_again(web: World) -> None:
+    old = [await web.send(to_agent="validator") for _ in range(3)]
+    web.clock.move(timedelta(hours=25))
+    limit, web.works.committer._limit = web.works.committer._limit, 0
+    answer = await web.post("/v1/intents/bulk-cancel", {"dry_run": False, "older_than_hours": 24})
+    assert (answer.status, answer.code, answer.headers["retry-after"]) == (503, "queue_full", "1")
+    assert "0 of 3" in answer["message"]
+    web.works.committer._limit = limit
+    again = await web.post("/v1/intents/bulk-cancel", {"dry_run": False, "older_than_hours": 24})
+    assert (again.status, again["canceled"]) == (200, 3)
+    assert {await web.status(intent_id) for intent_id in old} == {"CANCELED"}
+
+
 async def test_what_failed_is_retried_as_a_new_intent(web: World) -> None:
     intent_id = await web.send(to_agent="validator", human_task={"title": "May we?"})
     early = await web.post(f"/v1/intents/{intent_id}/retry")

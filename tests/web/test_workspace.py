@@ -3,8 +3,12 @@
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
+from signoff.core.errors import Busy
+from signoff.web.api import scenarios
+from signoff.web.call import Call
 from tests.web.world import HOME, TYPE, VALIDATOR, WORKFLOW, World
 
 
@@ -207,6 +211,17 @@ async def test_a_bundle_that_nobody_could_decide_is_told_so_and_makes_no_agent(w
     assert refused["error"]["message"] in checked["errors"][0]
     known = {agent["address"] for agent in (await web.get("/v1/agents", "ci"))["agents"]}
     assert "agent://acme/prod/fresh-checker" not in known
+
+
+async def test_a_bundle_is_not_called_wrong_where_the_database_is_away(web: World) -> None:
+    scope = {"method": "POST", "path": "/v1/scenarios/validate", "query_string": b"", "headers": []}
+    call = Call(web.parts, scope, "")
+    call.actor, call.body = await web.actor("ann"), msgspec.json.encode(bundle())
+    assert (await scenarios.validate(call)).valid
+    await web.works.store.close()
+    web.works.directory.changed(HOME)
+    with pytest.raises(Busy):
+        await scenarios.validate(call)
 
 
 async def test_a_bundle_is_checked_without_doing_anything(web: World) -> None:

@@ -120,7 +120,7 @@ def delegate(book: Ledger, command: c.Delegate) -> None:
             "It was handed to you; you cannot hand it on.",
             hint="Give it back, or answer it.",
         )
-    if command.to in task.assigned or any(given.giver == command.to for given in task.handed_over):
+    if any(given.giver == command.to for given in task.handed_over):
         raise Invalid("delegate_in_a_circle", "That person has handed this task over.", field="to")
     book.add(e.Delegated(task.visit, ground.principal, command.to, ground.names), comment=command.comment)
 

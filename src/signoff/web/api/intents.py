@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from signoff.core.advance import Change
 from signoff.core.commands import Cancel, Command, Patch, Report, Resolve
 from signoff.core.direct import compile_direct
-from signoff.core.errors import Conflict, Invalid, Refused
+from signoff.core.errors import Busy, Conflict, Invalid, Refused
 from signoff.core.model import FINAL, Fault, Intent, Status
 from signoff.core.standing import requesters_side
 from signoff.engine.jobs import Wish
@@ -244,16 +244,20 @@ async def bulk_cancel(call: Call) -> BulkCanceled:
     if request.dry_run:
         return BulkCanceled(dry_run=True, would_cancel=len(found), canceled=0, intent_ids=found)
     done = await asyncio.gather(*(_cancel(call, intent_id, request.reason) for intent_id in found))
-    gone = [intent_id for intent_id, canceled in zip(found, done, strict=True) if canceled]
+    gone = [intent_id for intent_id, why_not in zip(found, done, strict=True) if why_not is None]
+    if busy := next((why_not for why_not in done if isinstance(why_not, Busy)), None):
+        said = f"{len(gone)} of {len(found)} are canceled, the others not yet: {busy.message}"
+        raise Busy(busy.code, said, retry_after=busy.retry_after)
     return BulkCanceled(dry_run=False, would_cancel=len(found), canceled=len(gone), intent_ids=gone)
 
 
-async def _cancel(call: Call, intent_id: str, reason: str) -> bool:
+async def _cancel(call: Call, intent_id: str, reason: str) -> Refused | None:
+    """Cancel one of many; why not: it moved on, it is not this caller's to cancel, or not now."""
     try:
         await call.parts.engine.handle(call.actor, intent_id, Cancel(reason))
-    except Refused:  # it moved on, or is not this caller's to cancel
-        return False
-    return True
+    except Refused as refusal:
+        return refusal
+    return None
 
 
 async def retry(call: Call) -> bytes:

@@ -5,7 +5,7 @@ import uuid
 from msgspec.structs import replace
 
 from signoff.core.advance import Change
-from signoff.core.errors import Forbidden, Refused
+from signoff.core.errors import Busy, Forbidden, Refused
 from signoff.core.model import ActorKind
 from signoff.core.scenario import BundleAgent, Scenario, compile_scenario, validate_scenario
 from signoff.engine.planning import Submission
@@ -23,6 +23,8 @@ async def validate(call: Call) -> ScenarioCheck:
     if not errors:  # whole in itself: is there anybody here who could do it?
         try:
             await _planned(call, compile_scenario(body.value), b"{}")
+        except Busy:  # that says nothing of the bundle
+            raise
         except Refused as refused:
             errors = [f"{refused.field}: {refused.message}" if refused.field else refused.message]
     return ScenarioCheck(valid=not errors, errors=errors, warnings=warnings)

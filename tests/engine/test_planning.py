@@ -1,5 +1,6 @@
 """How a request gets its plan in a workspace: whose workflow, which agents and people; what is refused."""
 
+import gc
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from signoff.core.model import ActorKind
 from signoff.core.plan import AgentStep, HumanStep
 from signoff.core.scenario import compile_scenario
 from signoff.core.workflow import compile_workflow
-from signoff.engine.planning import Submission
+from signoff.engine.directory import Snapshot
+from signoff.engine.planning import KEPT, Submission
 from tests.builders import ANN, OTTO, SERVICE, WORKSPACE, person
 from tests.engine.works import ROOT, Works, settle
 
@@ -236,3 +238,42 @@ async def test_an_agent_that_became_a_pushed_one_is_pushed_from_the_next_intent_
     fields = {"delivery_mode": "http", "callback_url": "http://127.0.0.1:9/"}
     await works.registry.update_account(ROOT, account.id, **fields)
     assert step(await direct(works), AgentStep).push is True
+
+
+# -- what is remembered
+
+
+def alive() -> int:
+    """How many address books are in memory."""
+    gc.collect()
+    return sum(isinstance(one, Snapshot) for one in gc.get_objects())
+
+
+async def test_an_address_book_goes_with_what_was_made_of_it_when_the_next_one_is_read(works: Works) -> None:
+    await settle(works)
+    await apply(works, workflow(VALIDATE, APPROVE))
+    before = alive()
+    for number in range(20):
+        works.directory.changed(WORKSPACE)
+        await direct(works)
+        await direct(works, intent_type="intent.other.v1", to_agent=f"agent://acme/prod/a{number}")
+        await direct(works, intent_type="intent.other.v1", human_task={"title": f"May we? {number}"})
+    assert alive() <= before + 1
+
+
+async def test_what_can_come_again_is_frozen_once_and_what_cannot_is_not_kept(works: Works) -> None:
+    await settle(works)
+    await apply(works, workflow(VALIDATE, APPROVE))
+    book = await works.directory.of(WORKSPACE)
+    first = await direct(works)
+    assert (await direct(works)).plan is first.plan
+    request = compile_direct({"intent_type": CHANGE})
+    other = await works.planner.direct(WORKSPACE, request, b"{}", "d" * 64, ("per_rita",))
+    assert other.plan is first.plan, "the same plan for whoever asks"
+    kept = len(book.made)
+    for number in range(5):
+        await direct(works, intent_type="intent.other.v1", human_task={"title": f"May we? {number}"})
+    assert len(book.made) == kept
+    for number in range(KEPT + 5):
+        await direct(works, intent_type="intent.other.v1", to_agent=f"agent://acme/prod/a{number}")
+    assert len(book.made) == KEPT

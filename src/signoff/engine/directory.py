@@ -7,7 +7,7 @@ Addresses are resolved here, in the order of the wire contract's section 2.3.
 import asyncio
 from datetime import datetime
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
@@ -84,6 +84,11 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
     def names_of(self, person: Person) -> frozenset[str]:
         """What a task may call this person; nothing, once they are not active any more."""
         return self.standing.get(person.id, frozenset())
+
+    @cached_property
+    def made(self) -> dict[Any, Any]:
+        """What was made with this book and is worth remembering for as long as it is the present one."""
+        return {}
 
     @cached_property
     def standing(self) -> dict[str, frozenset[str]]:

@@ -35,7 +35,8 @@ from signoff.store.entries import Workflow
 from signoff.store.rows import plan_digest
 from signoff.store.store import Store
 
-_KEPT: Final = 256
+KEPT: Final = 64  # frozen plans of a workspace: each names all who could decide
+_SETTLED: Final = 256
 Side = tuple[str, ...]
 """The natural persons behind a request."""
 Frozen = tuple[Plan, str, tuple[str, ...]]
@@ -70,7 +71,6 @@ class Planner:
     def __init__(self, store: Store, directory: Directory) -> None:
         self._store = store
         self._directory = directory
-        self._kept: dict[tuple[int, Side], tuple[Plan, Snapshot, Frozen]] = {}
         self._settled: dict[tuple[int, tuple[int, ...]], tuple[Plan, Plan]] = {}
 
     def _chosen(self, plan: Plan, payload: bytes) -> Plan:
@@ -81,22 +81,10 @@ class Planner:
         held = self._settled.get((id(plan), picks))
         if held is not None and held[0] is plan:
             return held[1]
-        if len(self._settled) >= _KEPT:
+        if len(self._settled) >= _SETTLED:
             self._settled.clear()
         made = settled(plan, picks)
         self._settled[id(plan), picks] = (plan, made)
-        return made
-
-    def _frozen(self, plan: Plan, book: Snapshot, side: Side) -> Frozen:
-        """``freeze`` with the digest; remembered while the plan is the same object and the directory unchanged."""
-        held = self._kept.get((id(plan), side))
-        if held is not None and held[0] is plan and held[1] is book:
-            return held[2]
-        frozen, warnings = freeze(plan, book, side)
-        made = (frozen, plan_digest(frozen), warnings)
-        if len(self._kept) >= _KEPT:
-            self._kept.clear()
-        self._kept[id(plan), side] = (plan, book, made)
         return made
 
     async def direct(
@@ -112,7 +100,7 @@ class Planner:
                 warnings = (*warnings, f"human_task is ignored: workflow {workflow.name!r} governs this type")
         behind = _behalf(request, book)
         plan = self._chosen(plan, payload)
-        frozen, digest_of_plan, more = self._frozen(plan, book, tuple(dict.fromkeys((*side, *behind))))
+        frozen, digest_of_plan, more = _frozen(plan, book, tuple(dict.fromkeys((*side, *behind))))
         return Submission(
             type=request.intent_type,
             payload=payload,
@@ -141,7 +129,7 @@ class Planner:
         """A scenario bundle's intent, by the bundle's own steps as far as the workspace leaves them to it."""
         book = await self._directory.of(workspace)
         plan, warnings = await self._left(scenario.plan, scenario.intent_type, book)
-        frozen, digest_of_plan, more = self._frozen(self._chosen(plan, payload), book, side)
+        frozen, digest_of_plan, more = _frozen(self._chosen(plan, payload), book, side)
         return Submission(
             type=scenario.intent_type,
             payload=payload,
@@ -159,7 +147,7 @@ class Planner:
         """The plan of an intent that is repeated: as it was, as the workspace's people and policies are now."""
         book = await self._directory.of(old.workspace)
         plan, warnings = await self._left(old.plan, old.type, book)
-        frozen, digest, more = self._frozen(self._chosen(plan, payload), book, side)
+        frozen, digest, more = _frozen(self._chosen(plan, payload), book, side)
         return frozen, digest, (*warnings, *more)
 
     async def _left(self, plan: Plan, intent_type: str, book: Snapshot) -> tuple[Plan, tuple[str, ...]]:
@@ -169,6 +157,29 @@ class Planner:
             return plan, ()
         warning = f"the request's own steps are ignored: workflow {workflow.name!r} governs this type"
         return await self.plan_of(workflow), (warning,)
+
+
+def _frozen(plan: Plan, book: Snapshot, side: Side) -> Frozen:
+    """``freeze`` with the digest. Where the plan can come again, as the same object, it is remembered with the book and
+    goes with it; the least recently used is dropped first.
+    """
+    if not (from_workflow(plan) or plan.direct):  # steps of the request's own, made for it alone
+        return _digested(plan, book, side)
+    kept: dict[tuple[int, Side], tuple[Plan, Frozen]] = book.made
+    held = kept.pop((id(plan), side), None)
+    if held is None:
+        made = _digested(plan, book, side)
+        same = next((one for _, one in kept.values() if one[1] == made[1]), made)
+        held = plan, (same[0], *made[1:])
+    kept[id(plan), side] = held
+    if len(kept) > KEPT:
+        del kept[next(iter(kept))]
+    return held[1]
+
+
+def _digested(plan: Plan, book: Snapshot, side: Side) -> Frozen:
+    frozen, warnings = freeze(plan, book, side)
+    return frozen, plan_digest(frozen), warnings
 
 
 def _behalf(request: Direct, book: Snapshot) -> Side:

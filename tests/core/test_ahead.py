@@ -42,6 +42,8 @@ def test_what_runs_when_a_later_step_fails_is_told_too() -> None:
         work("call"),
     )
     assert told(*steps) == [("apply", "yes"), ("undo", "yes"), ("call", "yes")]
+    plan = check_plan(Plan(steps))
+    assert [one.detour for one in ahead(plan, plan.human_step("approve"))] == [False, True, True]
 
 
 def test_a_second_gate_hides_nothing_from_the_first_one() -> None:

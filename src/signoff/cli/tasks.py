@@ -230,7 +230,8 @@ def _next_step(step: Mapping[str, Any]) -> list[str]:
     does = {"agent": f"{step.get('agent')} runs it", "human": "people are asked", "delay": "it waits"}
     said = does.get(str(step.get("kind")), f"tells {', '.join(map(str, step.get('to') or ()))}")
     label = "after a yes" if "yes" in after else f"after {' or '.join(after)}"
-    lines = block(label, f"{step.get('step_id')}: {said}")
+    detour = ", only if a step before it does not succeed" if step.get("detour") else ""
+    lines = block(label, f"{step.get('step_id')}: {said}{detour}")
     lines += block("given", step.get("input"))
     return lines + block("told", step.get("message"))
 

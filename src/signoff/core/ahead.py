@@ -23,10 +23,11 @@ class After(StrEnum):
 
 
 class Ahead(msgspec.Struct, frozen=True):
-    """A step, and what it may follow."""
+    """A step, and what it may follow. ``detour``: it runs only where a step before it does not succeed."""
 
     step: Step
     after: tuple[After, ...]
+    detour: bool = False
 
     @property
     def given(self) -> dict[str, Any]:
@@ -44,10 +45,14 @@ def ahead(plan: Plan, gate: HumanStep) -> tuple[Ahead, ...]:
     way in the order in which it would be gone.
     """
     found: dict[str, list[After]] = {}
+    straight: set[str] = set()
     for after, target in _ways(plan, gate):
+        straight |= _straight(plan, gate, target)
         for step_id in _reached(plan, gate, target):
             found.setdefault(step_id, []).append(after)
-    return tuple(Ahead(plan.by_id[step_id], tuple(after)) for step_id, after in found.items())
+    return tuple(
+        Ahead(plan.by_id[step_id], tuple(after), step_id not in straight) for step_id, after in found.items()
+    )
 
 
 def _ways(plan: Plan, gate: HumanStep) -> Iterator[tuple[After, str | None]]:
@@ -69,6 +74,15 @@ def _on_silence(plan: Plan, gate: HumanStep) -> str | None:
         return gate.on_timeout
     says_yes = spec.fallback is Fallback.OUTCOME and sign_of(spec.fallback_outcome, {}) is Sign.POSITIVE
     return plan.after_success(gate) if says_yes else gate.on_failure
+
+
+def _straight(plan: Plan, gate: HumanStep, target: str | None) -> set[str]:
+    """The steps of a way while each of them succeeds."""
+    gone: set[str] = set()
+    while (step := plan.by_id.get(target or "")) and step.id not in (*gone, gate.id):
+        gone.add(step.id)
+        target = plan.after_success(step)
+    return gone
 
 
 def _reached(plan: Plan, gate: HumanStep, target: str | None) -> list[str]:

@@ -132,12 +132,15 @@ def _fitting(found: list[tuple[str, str]], most: int, room: int) -> list[Leaf]:
 
 
 def _runs(coming: Sequence[Ahead]) -> Iterator[tuple[str, str]]:
-    """Which agents go to work on a yes."""
-    on_yes = [one.step for one in coming if After.YES in one.after and isinstance(one.step, AgentStep)]
-    said = [f"{step.agent} runs step {step.id!r}" for step in on_yes[:_MOST_RUN]]
-    more = len(on_yes) - len(said)
+    """Which agents go to work on a yes: the next ones, and how many more may."""
+    on_yes = [(one, one.step) for one in coming if After.YES in one.after]
+    agents = [(one, step) for one, step in on_yes if isinstance(step, AgentStep)]
+    next_ones = [f"{step.agent} runs step {step.id!r}" for one, step in agents if not one.detour][:_MOST_RUN]
+    more = len(agents) - len(next_ones)
+    said = [", then ".join(next_ones)] if next_ones else []
+    said += [f"{more} more may run, as the page says"] if more else []
     if said:
-        yield "After a yes", ", then ".join(said) + (f"; {more} more on the page" if more else "")
+        yield "After a yes", "; ".join(said)
 
 
 def _outcome(fact: Fact) -> str:

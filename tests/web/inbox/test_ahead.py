@@ -31,19 +31,19 @@ async def test_the_input_of_a_later_step_and_its_agent_are_on_the_page(web: Worl
     task_id = await scenario(web, {**APPLY, "input": {"command": DANGER}})
     page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
     assert "What runs after a yes" in page.text
-    assert "apply agent://elsewhere/prod/runner runs it" in page.text
+    assert "apply agent://elsewhere/prod/runner runs it." in page.text
     assert "as the requester wrote it: What apply is given Field Value command " + DANGER in page.text
     assert page.form(f"/tasks/{task_id}")["buttons"] == ["approved", "rejected"]
 
 
-async def test_what_only_a_no_leads_to_is_on_the_page_as_that(web: World) -> None:
+async def test_what_runs_when_a_step_fails_is_on_the_page_as_that(web: World) -> None:
     task_id = await scenario(
         web,
         {**APPLY, "on_success": "end", "on_failure": "clean"},
         {"step_id": "clean", "assigned_to": "agent://acme/prod/cleaner", "input": {"command": DANGER}},
     )
     page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
-    assert "clean agent://acme/prod/cleaner runs it" in page.text
+    assert "clean agent://acme/prod/cleaner runs it. Only if a step before it does not succeed." in page.text
     assert DANGER in page.text
 
 
@@ -84,7 +84,7 @@ async def test_the_task_on_the_wire_says_what_runs_next_with_what(web: World) ->
     task_id = await scenario(web, {**APPLY, "input": {"command": DANGER}}, tell)
     apply, then = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]["next_steps"]
     assert apply == {
-        "step_id": "apply", "kind": "agent", "after": ["yes"], "agent": "agent://elsewhere/prod/runner",
+        "step_id": "apply", "kind": "agent", "after": ["yes"], "detour": False, "agent": "agent://elsewhere/prod/runner",
         "input": {"command": DANGER},
     }  # fmt: skip
     assert (then["kind"], then["message"], then["after"]) == ("notify", "It is done.", ["yes"])

@@ -14,13 +14,15 @@ _AFTER: Final = {After.NO: "a no", After.CHANGES: "a request for changes", After
 
 class Following(msgspec.Struct, frozen=True):
     """One step. ``does``: what happens there; agent: the address of who does it; instead: the answers that lead to it,
-    where a yes does not; given: what is handed over beside the payload.
+    where a yes does not; detour: it runs only if a step before it does not succeed; given: what is handed over beside
+    the payload.
     """
 
     step: str
     does: str
     agent: str
     instead: str
+    detour: bool
     given: Group
 
     @property
@@ -39,13 +41,13 @@ def _following(one: Ahead, opened: bool) -> Following:
     agent = step.agent if isinstance(step, AgentStep) else ""
     instead = "" if After.YES in one.after else " or ".join(_AFTER[after] for after in one.after)
     given = group(one.given, opened) if one.given else Group()
-    return Following(step.id, _does(one), agent, instead, given)
+    return Following(step.id, _does(one), agent, instead, one.detour, given)
 
 
 def _does(one: Ahead) -> str:
     match one.step:
         case AgentStep():
-            return "runs it"
+            return "runs it."
         case HumanStep():
             return "People are asked again."
         case DelayStep(lasts=lasts):

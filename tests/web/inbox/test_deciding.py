@@ -108,6 +108,28 @@ async def test_json_typed_into_a_form_is_read_as_strictly_as_any_other(web: Worl
     assert (await votes(web, task_id))["votes"] == []
 
 
+async def test_each_field_of_a_form_is_its_own_whatever_it_is_called(web: World) -> None:
+    within = {"type": "object", "properties": {"b": {"type": "string"}}}
+    schema = {
+        "type": "object",
+        "required": ["nothing"],
+        "properties": {"a.b": {"type": "string"}, "a": within, "nothing": {"const": None}},
+    }
+    task_id = await task(web, task_type="form", form_schema=schema)
+    ann = await reader(web, "ann")
+    form = (await ann.get(f"/tasks/{task_id}")).form(f"/tasks/{task_id}")
+    names = [name for name, _ in form["fields"] if name.startswith("f.")]
+    assert len(set(names)) == 2
+    filled = dict(zip(names, ("first", "second"), strict=True))
+    assert (await ann.decide(task_id, "submitted", **filled)).status == 303
+    [fact] = [e for e in await answers(web, task_id) if e["type"] == "answered"]
+    assert fact["event"]["data"] == {"a.b": "first", "a": {"b": "second"}, "nothing": None}
+
+
+async def answers(web: World, task_id: str) -> Any:
+    return (await web.get(f"/v1/intents/{task_id[:-4]}0000/audit"))["events"]
+
+
 @pytest.mark.parametrize(
     ("kind", "outcome", "said"),
     [

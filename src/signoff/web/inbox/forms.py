@@ -85,7 +85,7 @@ def _field(rule: Mapping[str, Any], path: tuple[str, ...], required: bool, group
     value = _shown(rule.get("const", rule.get("default", "")), control)
     clear = control == "fixed" or not isinstance(value, str) or not any(p.mark for p in pieces(value))
     return Field(
-        name=PREFIX + ".".join(path),
+        name=PREFIX + ".".join(part.replace("\\", r"\\").replace(".", r"\.") for part in path),
         path=path,
         label=label,
         control=control,
@@ -183,7 +183,7 @@ def data_of(schema: Mapping[str, Any] | None, posted: Sequence[tuple[str, str]])
     data: dict[str, Any] = {}
     for field in fields_of(schema):
         value = _value(field, schema or {}, [v for name, v in posted if name == field.name])
-        if value is None:
+        if value is None and field.control != "fixed":
             continue
         inner = data
         for part in field.path[:-1]:
@@ -196,7 +196,7 @@ def _value(field: Field, schema: Mapping[str, Any], said: list[str]) -> Any:
     rule = _rule(schema, field.path)
     match field.control:
         case "fixed":
-            return rule.get("const")
+            return rule["const"]
         case "check":
             return "true" in said
         case "many":

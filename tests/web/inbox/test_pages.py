@@ -145,6 +145,19 @@ async def test_the_audit_page_proves_itself_and_says_when_it_does_not(web: World
     assert "does not prove itself: event 2" in (await aud.get(f"/audit/{intent_id}")).text
 
 
+async def test_bytes_that_are_no_event_any_more_are_shown_to_whoever_verifies(web: World) -> None:
+    intent_id, _ = await web.ask()
+    changed = "update events set body = :body where intent_id = :id and seq = 1"
+    await web.works.store.write((changed, {"id": intent_id, "body": b"<b>overwritten</b>"}))
+    aud = await reader(web, "aud")
+    page = await aud.get(f"/audit/{intent_id}")
+    assert page.status == 200, page.text
+    assert "does not prove itself: event 1" in page.text
+    assert "the stored bytes cannot be read as an event" in page.text
+    assert "<b>overwritten</b>" in page.text
+    assert (await aud.get(f"/intents/{intent_id}")).status == 200
+
+
 async def test_admins_add_people_and_make_and_revoke_keys(web: World) -> None:
     oscar = await reader(web, "oscar")
     assert (

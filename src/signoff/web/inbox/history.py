@@ -27,10 +27,12 @@ _SUBJECT: Final = 4
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
-    """One event on the timeline. ``sign``: what it means at a glance: good, bad, waiting, plain."""
+    """One event on the timeline. ``sign``: what it means at a glance: good, bad, waiting, plain; ``at``: None where the
+    stored bytes are no event any more.
+    """
 
     seq: int
-    at: datetime
+    at: datetime | None
     what: str
     text: str
     who: str
@@ -108,8 +110,16 @@ async def _moments(visit: Visit, intent: Intent, book: Snapshot) -> list[Moment]
 
 
 def moment(row: Any, book: Snapshot) -> Moment:
-    """A stored row as a line for people, with the bytes that prove it."""
-    fact = unseal(row.body, row.private)
+    """A stored row as a line for people, with the bytes that prove it, or that prove that they were changed."""
+    body = row.body.decode("utf-8", "replace")
+    try:
+        fact = unseal(row.body, row.private)
+    except (msgspec.DecodeError, ValueError):
+        text = "the stored bytes cannot be read as an event"
+        return Moment(
+            seq=row.seq, at=None, what="unreadable", text=text, who="", via="", comment="", sign="bad", body=body,
+            hash=row.hash,
+        )  # fmt: skip
     system = fact.actor.kind is ActorKind.SYSTEM
     return Moment(
         seq=fact.seq,
@@ -120,7 +130,7 @@ def moment(row: Any, book: Snapshot) -> Moment:
         via=fact.via,
         comment=fact.note.comment if fact.note else "",
         sign=_sign(fact.event),
-        body=row.body.decode("utf-8", "replace"),
+        body=body,
         hash=row.hash,
     )
 

@@ -139,6 +139,7 @@ def test_a_policy_says_all_that_the_design_says() -> None:
         ({"approve": [{"any": []}]}, "approve[0].any"),
         ({"hours": {"zone": "Europe/Berlin", "from": "8"}}, "hours.from"),
         ({"hours": {"zone": "Europe/Berlin", "days": "mon-fry"}}, "hours.days"),
+        ({"hours": {"zone": "Europe/Berlin", "from": "24:00"}}, "hours.from"),
         ({"hours": {"zone": "Europe/Berlin", "days": "mon\u2013fri"}}, "hours.days"),
         ({"hours": {"zone": "Europe/Berlin", "days": "mon-fri-sun"}}, "hours.days"),
         ({"hours": {"zone": "Europe/Berlin", "days": "mon to fri"}}, "hours.days"),

@@ -46,6 +46,14 @@ async def test_a_rotation_begins_within_the_calendar(web: World) -> None:
     assert (answer.code, answer["error"]["field"]) == ("moment_out_of_range", "rotation.anchor")
 
 
+async def test_a_handover_is_at_a_time_that_its_day_has(web: World) -> None:
+    turns = {"handover": "sun 24:00", "zone": "UTC"}  # read as 00:00 it would be a day early
+    answer = await web.call(
+        "PUT", "/v1/teams/sre", {"members": ["ann@acme.example"], "rotation": turns}, "oscar"
+    )
+    assert (answer.status, answer["error"]["field"]) == (422, "rotation.handover")
+
+
 @pytest.mark.parametrize("at", FAR)
 async def test_a_task_is_put_off_and_a_policy_explained_within_the_calendar(web: World, at: str) -> None:
     _, task_id = await web.ask()

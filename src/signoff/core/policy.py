@@ -241,7 +241,7 @@ def hours(fields: Fields, *more: str) -> Hours:
     fields.known("zone", "days", "from", "to", *more)
     named: dict[str, Any] = {
         "start": clock(fields, "from"),
-        "end": clock(fields, "to"),
+        "end": clock(fields, "to", end=True),
         "days": _days(fields) or None,
     }
     given = {name: value for name, value in named.items() if value is not None}
@@ -260,10 +260,10 @@ def zone(fields: Fields, name: str, *, needed: bool = False) -> str:
     return word
 
 
-def clock(fields: Fields, name: str) -> time | None:
-    """A time of day, ``08:00``; None when absent. ``24:00`` is midnight."""
+def clock(fields: Fields, name: str, *, end: bool = False) -> time | None:
+    """A time of day, ``08:00``; None when absent. ``24:00`` is the midnight at which a day ends, and begins none."""
     word = fields.text(name, longest=16)
-    if word == "24:00":
+    if end and word == "24:00":
         return time(0)
     match = _CLOCK.fullmatch(word)
     if word and not match:

@@ -98,38 +98,6 @@ async def test_a_form_filled_in_wrong_comes_back_with_what_was_typed(web: World)
     assert (await votes(web, task_id))["state"] == "open"
 
 
-@pytest.mark.parametrize("typed", ["[" * 5000, '{"a": 1, "a": 2}', '{"a": 9007199254740993}', "{"])
-async def test_json_typed_into_a_form_is_read_as_strictly_as_any_other(web: World, typed: str) -> None:
-    schema = {"type": "object", "properties": {"settings": {"type": "object"}}}
-    task_id = await task(web, task_type="form", form_schema=schema)
-    page = await (await reader(web, "ann")).decide(task_id, "submitted", **{"f.settings": typed})
-    assert page.status == 422
-    assert "settings: " in page.text
-    assert (await votes(web, task_id))["votes"] == []
-
-
-async def test_each_field_of_a_form_is_its_own_whatever_it_is_called(web: World) -> None:
-    within = {"type": "object", "properties": {"b": {"type": "string"}}}
-    schema = {
-        "type": "object",
-        "required": ["nothing"],
-        "properties": {"a.b": {"type": "string"}, "a": within, "nothing": {"const": None}},
-    }
-    task_id = await task(web, task_type="form", form_schema=schema)
-    ann = await reader(web, "ann")
-    form = (await ann.get(f"/tasks/{task_id}")).form(f"/tasks/{task_id}")
-    names = [name for name, _ in form["fields"] if name.startswith("f.")]
-    assert len(set(names)) == 2
-    filled = dict(zip(names, ("first", "second"), strict=True))
-    assert (await ann.decide(task_id, "submitted", **filled)).status == 303
-    [fact] = [e for e in await answers(web, task_id) if e["type"] == "answered"]
-    assert fact["event"]["data"] == {"a.b": "first", "a": {"b": "second"}, "nothing": None}
-
-
-async def answers(web: World, task_id: str) -> Any:
-    return (await web.get(f"/v1/intents/{task_id[:-4]}0000/audit"))["events"]
-
-
 @pytest.mark.parametrize(
     ("kind", "outcome", "said"),
     [
@@ -150,24 +118,6 @@ async def test_what_is_missing_is_said_and_nothing_is_recorded(
 
 
 # -- what is refused
-
-
-async def test_no_page_takes_more_words_than_the_api_does_and_none_cuts_them(web: World) -> None:
-    task_id = await task(web)
-    intent_id, long = task_id[:-4] + "0000", "x" * 5001
-    ann, rita = await reader(web, "ann"), await reader(web, "oscar")
-    for page in (
-        await ann.decide(task_id, "rejected", comment=long),
-        await ann.post(f"/tasks/{task_id}/remark", words=long),
-        await rita.post(f"/tasks/{task_id}/withdraw", words=long),
-        await rita.post(f"/intents/{intent_id}/cancel", reason=long),
-    ):
-        assert page.status == 422
-        assert "at most 5,000 are taken" in page.text
-    assert (await web.answer(task_id, "rejected", comment=long)).status == 422
-    assert (await rita.post(f"/intents/{intent_id}/cancel", reason=long[1:])).status == 303
-    events = (await web.get(f"/v1/intents/{intent_id}/events"))["events"]
-    assert long[1:] in (events[-1]["details"].get("reason"), events[-1]["details"].get("comment"))
 
 
 async def test_who_was_not_asked_sees_why_there_is_no_button(web: World) -> None:

@@ -233,3 +233,20 @@ def test_a_reader_that_goes_away_is_no_traceback() -> None:
 def test_the_command_is_the_program() -> None:
     assert main.name == "signoff"
     assert python("-m", "signoff.cli", "completion", "zsh").stdout.startswith("#compdef signoff")
+
+
+def test_an_encoding_that_lacks_a_character_gets_its_escape_and_json_stays_json(tmp_path: Path) -> None:
+    name = "\u043a\u043b\u044e\u0447-\U0001f511"
+    environ = {**os.environ, "PYTHONPATH": str(SRC), "PYTHONIOENCODING": "ascii", "SIGNOFF_DATA": name}
+    command = [sys.executable, "-m", "signoff.cli", "config", "show"]
+    for more in ((), ("--json",)):
+        done = subprocess.run([*command, *more], env=environ, capture_output=True, timeout=180, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert b"\\u043a\\u043b\\u044e\\u0447-\\ud83d\\udd11" in done.stdout
+    assert name in {row["value"] for row in json.loads(done.stdout)}
+
+
+def test_what_the_system_refuses_is_said_in_its_words() -> None:
+    stop = stopped(OSError(28, "No space left on device"))
+    assert stop is not None
+    assert stop.lines() == ["error: No space left on device."]

@@ -86,8 +86,9 @@ def stopped(error: BaseException) -> Stop | None:
         return Stop(Code.FAILURE, error.format_message())
     if isinstance(error, click.Abort | KeyboardInterrupt):
         return Stop(Code.INTERRUPTED, "Interrupted.")
-    if isinstance(error, OSError) and error.filename is not None:
-        return Stop(Code.FAILURE, f"{error.filename}: {error.strerror}.")
+    if isinstance(error, OSError) and error.strerror:
+        place = f"{error.filename}: " if error.filename is not None else ""
+        return Stop(Code.FAILURE, f"{place}{error.strerror}.")
     from signoff.client.errors import SignoffError
 
     return _from_client(error) if isinstance(error, SignoffError) else None

@@ -3,6 +3,8 @@
 The modules of the commands are imported when they are called: neither the SDK nor the server comes in here.
 """
 
+import codecs
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -51,6 +53,7 @@ class Root(Lazy):
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:
         extra.update(standalone_mode=False, prog_name="signoff")
+        print_anything()
         try:
             result = super().main(args, *rest, **extra)
             sys.stdout.flush()
@@ -62,6 +65,21 @@ class Root(Lazy):
         except (Exception, KeyboardInterrupt) as error:
             code = _report(error)
         sys.exit(int(code))
+
+
+def print_anything() -> None:
+    """Let stdout and stderr take every character: what their encoding lacks is escaped, as JSON does it."""
+    codecs.register_error("signoff", lambda error: (_escaped(error), getattr(error, "end", 0)))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="signoff")
+
+
+def _escaped(error: UnicodeError) -> str:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 
 def _report(error: BaseException) -> Code:

@@ -70,10 +70,10 @@ def hours_words(hours: Hours) -> str:
 
 
 def length(of: timedelta) -> str:
-    """``8 h``, ``2 d 12 h``."""
-    minutes = int(of.total_seconds()) // 60
-    parts = [(minutes // 1440, "d"), (minutes % 1440 // 60, "h"), (minutes % 60, "min")]
-    return " ".join(f"{count} {unit}" for count, unit in parts if count) or f"{int(of.total_seconds())} s"
+    """``8 h``, ``2 d 12 h``: all of it."""
+    minutes, seconds = divmod(int(of.total_seconds()), 60)
+    parts = [(minutes // 1440, "d"), (minutes % 1440 // 60, "h"), (minutes % 60, "min"), (seconds, "s")]
+    return " ".join(f"{count} {unit}" for count, unit in parts if count) or "less than 1 s"
 
 
 def clauses(policy: Policy, book: Snapshot) -> tuple[Clause, ...]:

@@ -217,6 +217,15 @@ async def test_taking_talking_and_taking_the_request_back(web: World) -> None:
     assert (await web.post(f"/v1/tasks/{task_id}/withdraw", {}, "ci")).code == "no_open_task"
 
 
+async def test_words_that_would_stand_nowhere_are_refused(web: World) -> None:
+    task_id = await gate(web)
+    for act in ("take", "release", "wake"):
+        answer = await web.post(f"/v1/tasks/{task_id}/{act}", {"comment": "on it"}, "ann")
+        assert (answer.status, answer.code) == (422, "unknown_field"), act
+    empty = await web.post(f"/v1/tasks/{task_id}/comment", {"comment": " "}, "ann")
+    assert (empty.status, empty["error"]["field"]) == (422, "comment")
+
+
 async def test_a_revision_is_what_is_decided_from_then_on_and_its_editor_is_on_the_requesters_side(
     web: World,
 ) -> None:

@@ -104,6 +104,18 @@ async def test_agents_are_listed_and_found(web: World) -> None:
     assert (missing.status, missing.code) == (404, "agent_not_found")
 
 
+@pytest.mark.parametrize(("field", "longest"), [("display_name", 255), ("callback_url", 2000)])
+async def test_what_is_said_of_an_agent_has_an_end(web: World, field: str, longest: int) -> None:
+    made = await web.post(
+        "/v1/service-accounts", {"name": "long", field: "http://x" + "x" * longest}, "oscar"
+    )
+    assert (made.status, made["error"]["field"]) == (422, field)
+    account = (await web.post("/v1/service-accounts", {"name": "long"}, "oscar"))["id"]
+    changed = {field: "http://x" + "x" * longest}
+    answer = await web.call("PATCH", f"/v1/service-accounts/{account}", changed, "oscar")
+    assert (answer.status, answer["error"]["field"]) == (422, field)
+
+
 async def test_where_an_agent_is_called_is_for_no_other_agent_to_read(web: World) -> None:
     hook = "https://hooks.example/in?token=t0ps3cret"
     pushed = {"name": "pusher", "delivery_mode": "http", "callback_url": hook}

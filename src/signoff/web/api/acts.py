@@ -40,14 +40,14 @@ async def reassign(call: Call) -> bytes:
 async def take(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/take"""
     body = strict.parse_object(call.body)
-    bodies.convert(p.Say, body.value)
+    bodies.convert(p.Bare, body.value)
     return await _act(call, Take(), body)
 
 
 async def release(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/release"""
     body = strict.parse_object(call.body)
-    bodies.convert(p.Say, body.value)
+    bodies.convert(p.Bare, body.value)
     return await _act(call, Take(free=True), body)
 
 
@@ -69,7 +69,7 @@ async def snooze(call: Call) -> bytes:
 async def wake(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/wake"""
     body = strict.parse_object(call.body)
-    bodies.convert(p.Say, body.value)
+    bodies.convert(p.Bare, body.value)
     return await _act(call, Wake(), body)
 
 

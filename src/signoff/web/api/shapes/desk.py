@@ -40,6 +40,10 @@ class Sleep(Strict, kw_only=True, rename={"lasts": "for"}):
     lasts: str | int | float | None = None
 
 
+class Bare(Strict, kw_only=True):
+    """Nothing to say: words would stand nowhere, so they are refused."""
+
+
 class Say(Strict, kw_only=True):
     """Words about the task."""
 

@@ -1,7 +1,7 @@
 """What a workspace knows, on the wire: agents and services (AXP's service accounts), keys, workflows."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
@@ -12,6 +12,9 @@ from signoff.engine.planning import plan_summary
 from signoff.store.entries import Account, ApiKey, Workflow, Workspace
 from signoff.web.api.shapes.common import JsonObject, Ok, Text, maybe
 from signoff.web.api.shapes.requests import Strict
+
+Name: TypeAlias = Annotated[str, Meta(max_length=255)]
+Url: TypeAlias = Annotated[str, Meta(max_length=2000)]
 
 # AXP's schema demands both addresses, both names and both ids; different clients read different ones.
 
@@ -91,19 +94,19 @@ class CreateAccount(Struct, kw_only=True):
     """A new agent. ``name`` may be a plain name or a whole address."""
 
     name: str
-    display_name: str = ""
+    display_name: Name = ""
     description: Annotated[str, Meta(max_length=2000)] = ""
     delivery_mode: str = "stream"
-    callback_url: str = ""
+    callback_url: Url = ""
 
 
 class ChangeAccount(Struct, kw_only=True):
     """What may be changed; what is left out stays. ``rotate_webhook_secret``: make a new one."""
 
-    display_name: str | None = None
+    display_name: Name | None = None
     description: Annotated[str, Meta(max_length=2000)] | None = None
     delivery_mode: str | None = None
-    callback_url: str | None = None
+    callback_url: Url | None = None
     rotate_webhook_secret: bool = False
 
 
@@ -164,7 +167,7 @@ class CreateKey(Strict, kw_only=True):
     agent: str | None = None
     service: str | None = None
     person: str | None = None
-    name: Annotated[str, Meta(max_length=255)] = ""
+    name: Name = ""
     roles: list[str] = []
     expires_in_seconds: Annotated[float, Meta(gt=0, le=315_360_000)] | None = None
 

@@ -11,7 +11,7 @@ from signoff.core.decide import ALLOWED
 from signoff.core.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from signoff.core.model import FINAL, Delivery, Fault, Hold, Status, Waiting
 from signoff.core.notices import NoticeKind
-from signoff.core.plan import DelayStep, NotifyStep
+from signoff.core.plan import DelayStep, NotifyStep, Step
 from signoff.core.tasks import Ending, TaskSpec, TaskType
 from signoff.core.timing import PUSH_LEASE
 from signoff.core.view import result_of
@@ -250,6 +250,18 @@ def test_withdrawing_is_not_rejecting() -> None:
     story.do(c.Cancel("changed my mind"), RITA)
     assert story.intent.status is Status.CANCELED
     assert story.intent.ending is Ending.WITHDRAWN
+
+
+@pytest.mark.parametrize("steps", [(validate(), approve()), (validate(), approve(), validate(id="run"))])
+def test_what_was_decided_meanwhile_is_not_withdrawn(steps: tuple[Step, ...]) -> None:
+    story = Story(gate(*steps), by=RITA).validated()
+    shown = story.task.visit
+    story.do(c.Answer("approved"), ANN)
+    status = story.intent.status
+    with pytest.raises(Conflict) as late:
+        story.do(c.Cancel("changed my mind", shown), RITA)
+    assert late.value.code == "already_decided"
+    assert story.intent.status is status
 
 
 def test_a_direct_intent_can_be_resolved_or_operated() -> None:

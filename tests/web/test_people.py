@@ -214,7 +214,7 @@ async def test_taking_talking_and_taking_the_request_back(web: World) -> None:
     assert (await web.post(f"/v1/tasks/{task_id}/withdraw", {}, "ann")).code == "not_yours"
     gone = await web.post(f"/v1/tasks/{task_id}/withdraw", {"comment": "not needed"}, "ci")
     assert (gone["intent"]["status"], gone["intent"]["ending"]) == ("CANCELED", "withdrawn")
-    assert (await web.post(f"/v1/tasks/{task_id}/withdraw", {}, "ci")).code == "no_open_task"
+    assert (await web.post(f"/v1/tasks/{task_id}/withdraw", {}, "ci")).code == "already_decided"
 
 
 async def test_words_that_would_stand_nowhere_are_refused(web: World) -> None:
@@ -312,3 +312,10 @@ async def test_who_is_not_active_any_more_may_do_nothing_and_an_earlier_vote_doe
     assert (await web.get("/v1/me", "otto")).status == 401
     assert (await decide(web, task_id, "ann"))["task"]["state"] == "open"
     assert (await decide(web, task_id, "emma"))["intent"]["status"] == "COMPLETED"
+
+
+async def test_taking_the_request_back_is_repeatable_and_answers_the_same(web: World) -> None:
+    task_id = await gate(web)
+    once = await web.post(f"/v1/tasks/{task_id}/withdraw", {"comment": "no"}, "ci", idempotency_key="one")
+    again = await web.post(f"/v1/tasks/{task_id}/withdraw", {"comment": "no"}, "ci", idempotency_key="one")
+    assert (again.status, again.text) == (once.status, once.text) == (200, once.text)

@@ -167,7 +167,10 @@ class Resolve(msgspec.Struct, frozen=True):
 
 
 class Cancel(msgspec.Struct, frozen=True):
+    """End the intent. ``visit``: of the task that is taken back, if it is still open; 0: wherever the intent is."""
+
     reason: str = "canceled"
+    visit: int = 0
 
 
 class Patch(msgspec.Struct, frozen=True):

@@ -51,7 +51,8 @@ def decide(book: Ledger, command: c.Command) -> None:
 
 
 def _refusal(intent: Intent, command: c.Command) -> Conflict:
-    if type(command) in _PERSON and intent.ending is not None:
+    of_task = type(command) in _PERSON or (isinstance(command, c.Cancel) and command.visit)
+    if of_task and intent.ending is not None:
         return answering.already_decided(intent)
     if intent.status in FINAL:
         return Conflict(
@@ -220,6 +221,8 @@ def resolve(book: Ledger, command: c.Resolve) -> None:
 
 
 def cancel(book: Ledger, command: c.Cancel) -> None:
+    if command.visit:
+        answering.open_task(book, command.visit)
     _withdraw(book)
     book.add(e.Canceled(command.reason))
 

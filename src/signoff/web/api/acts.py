@@ -114,16 +114,13 @@ async def withdraw(call: Call) -> bytes:
     said = bodies.convert(p.Say, body.value)
     seen, story = await found_task(call, call.params["task_id"])
     intent, payload = seen.stored.intent, seen.stored.payload
-    if not isinstance(intent.open, Task) or intent.open.visit != story.visit:
-        raise Conflict("no_open_task", "This task is not open any more, so it cannot be withdrawn.")
 
     def render(change: Change) -> bytes:
         return encode(acted(change, payload))
 
     given = call.said(body.value, render, plain=body.plain)
-    return given.of(
-        await call.parts.engine.handle(call.actor, intent.id, Cancel(said.comment or "withdrawn"), given.once)
-    )
+    command = Cancel(said.comment or "withdrawn", story.visit)
+    return given.of(await call.parts.engine.handle(call.actor, intent.id, command, given.once))
 
 
 async def explain(call: Call) -> p.ExplainOut:

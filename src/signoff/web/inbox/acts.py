@@ -6,9 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from signoff.core.commands import Cancel, Command, Delegate, Reassign, Remark, Revise, Snooze, Take, Wake
-from signoff.core.errors import Conflict, Invalid, NotFound, Refused
+from signoff.core.errors import Invalid, NotFound, Refused
 from signoff.core.ids import visit_ref
-from signoff.core.model import Task
 from signoff.web import strict
 from signoff.web.call import Page
 from signoff.web.inbox.door import Visit
@@ -50,10 +49,7 @@ async def _ask_others(visit: Visit, found: Found) -> None:
 
 
 async def _withdraw(visit: Visit, found: Found) -> None:
-    task = found.seen.stored.intent.open
-    if not isinstance(task, Task) or task.visit != found.story.visit:
-        raise Conflict("no_open_task", "This task is not open any more, so it cannot be withdrawn.")
-    await _do(visit, found, Cancel(visit.words("words") or "withdrawn"))
+    await _do(visit, found, Cancel(visit.words("words") or "withdrawn", found.story.visit))
 
 
 async def _remark(visit: Visit, found: Found) -> None:

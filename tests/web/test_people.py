@@ -217,6 +217,18 @@ async def test_taking_talking_and_taking_the_request_back(web: World) -> None:
     assert (await web.post(f"/v1/tasks/{task_id}/withdraw", {}, "ci")).code == "already_decided"
 
 
+async def test_a_time_zone_is_taken_back(web: World) -> None:
+    path = "/v1/people/ann@acme.example"
+    for zone in ("Europe/Berlin", ""):
+        answer = await web.call("PATCH", path, {"zone": zone}, "ann")
+        assert (answer.status, answer["person"]["zone"]) == (200, zone)
+    ann = await reader(web, "ann")
+    for zone in ("Europe/Berlin", ""):
+        assert (await ann.post("/people/per_ann/time", zone=zone)).status == 303
+        [shown] = [p for p in (await web.get("/v1/people"))["people"] if p["id"] == "per_ann"]
+        assert shown["zone"] == zone
+
+
 async def test_words_that_would_stand_nowhere_are_refused(web: World) -> None:
     task_id = await gate(web)
     for act in ("take", "release", "wake"):

@@ -35,7 +35,7 @@ class Away(msgspec.Struct, frozen=True):
 
 
 class PersonWish(msgspec.Struct, frozen=True, kw_only=True):
-    """What is said of a person (by address or id); None: nothing. ``hours`` False: none any more."""
+    """What is said of a person (by address or id); None: nothing. ``hours`` False and ``zone`` "": none any more."""
 
     who: str
     name: str | None = None
@@ -167,7 +167,7 @@ def read_person(who: str, fields: Fields) -> PersonWish:
         roles=roles,
         active=fields.flag("active"),
         addresses=_addresses(fields),
-        zone=zone(fields, "zone") or None,
+        zone=zone(fields, "zone") if fields.has("zone") else None,
         hours=_own_hours(fields),
         absences=absences if fields.has("absences") else None,
         preferences=preferences,

@@ -185,7 +185,7 @@ async def _time(visit: Visit, found: Person, book: Snapshot) -> dict[str, Any]:
             raise Invalid("zone_required", "Working hours need a time zone.", field="zone")
         hours = {"zone": zone, "days": days, "from": visit.field("from"), "to": visit.field("to")}
         said["hours"] = {name: value for name, value in hours.items() if value}
-    return said | ({"zone": zone} if zone else {})
+    return said | {"zone": zone}
 
 
 async def _channels(visit: Visit, found: Person, book: Snapshot) -> dict[str, Any]:

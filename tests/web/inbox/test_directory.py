@@ -93,6 +93,22 @@ async def test_ones_own_settings_are_ones_own(web: World) -> None:
     assert (await ann.post(f"{ANN}/back", start="2026-03-03T00:00:00+00:00")).status == 404
 
 
+async def test_absences_that_are_over_do_not_add_up_until_no_more_can_be_planned(web: World) -> None:
+    over = [{"from": f"20{year:02}-01-01", "until": f"20{year:02}-01-02"} for year in range(10, 26)] * 6
+    said = {"absences": [*over, {"from": "2026-03-01", "until": "2026-03-04"}]}
+    assert (await web.call("PATCH", "/v1/people/ann@acme.example", said, "ann")).status == 200
+    ann = await reader(web, "ann")
+    for day in range(10, 20):
+        dates = {"from": f"2026-03-{day}", "until": f"2026-03-{day}"}
+        assert (await ann.post("/people/per_ann/leave", **dates)).status == 303
+    assert (await ann.post("/people/per_ann/back", start="2026-03-10T00:00:00+00:00")).status == 303
+    assert (await ann.post("/people/per_ann/back", start="2026-03-10T00:00:00+00:00")).status == 404
+    [shown] = [p for p in (await web.get("/v1/people"))["people"] if p["id"] == "per_ann"]
+    assert [away["from"][:10] for away in shown["absences"]] == [
+        "2026-03-01", *(f"2026-03-{day}" for day in range(11, 20)),
+    ]  # fmt: skip
+
+
 async def test_nobody_makes_themselves_more_or_changes_others(web: World) -> None:
     ann = await company(web, "ann")
     assert not (await ann.get(EMMA)).forms

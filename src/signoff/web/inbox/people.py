@@ -202,20 +202,24 @@ async def _leave(visit: Visit, found: Person, book: Snapshot) -> dict[str, Any]:
 
 
 async def _back(visit: Visit, found: Person, book: Snapshot) -> dict[str, Any]:
-    start = visit.field("start")
-    kept = [away for away in _kept(visit, found, book) if away["from"] != start]
-    if len(kept) == len(found.absences):
+    start, planned = visit.field("start"), _kept(visit, found, book)
+    kept = [away for away in planned if away["from"] != start]
+    if len(kept) == len(planned):
         raise NotFound("absence_not_found", "This absence is not there any more.")
     return {"absences": kept}
 
 
 def _kept(visit: Visit, found: Person, book: Snapshot) -> list[dict[str, str]]:
-    """The absences as they stand. A delegate who may not decide any more is left out, as it would be refused."""
+    """The absences that are not over; those before are on record, and would only add up. A delegate who may not decide
+    any more is left out, as it would be refused.
+    """
+    now = visit.parts.clock.now()
     deciding = {p.id for p in book.people.values() if p.active and set(p.roles) & DECIDING}
     return [
         {"from": away.start.isoformat(), "until": away.end.isoformat()}
         | ({"delegate": email_of(book, away.delegate)} if away.delegate in deciding else {})
         for away in found.absences
+        if away.end > now
     ]
 
 

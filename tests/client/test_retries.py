@@ -99,6 +99,17 @@ def test_who_has_days_is_stopped_by_a_deadline_only() -> None:
     assert world.now > 200
 
 
+def test_who_has_days_does_not_sleep_them_away_on_a_proxys_word() -> None:
+    world = Driving()
+    got = world.run(
+        persist(calls.get_intent(INTENT), world.patience, Deadline(None, world.patience.clock)),
+        said(503, "86400"), said(503, "inf"), said(503, "nan"), said(503, "-5"),
+        Reply(200, {}, b'{"intent": {"status": "WAITING"}}'),
+    )  # fmt: skip
+    assert got.status == "WAITING"
+    assert world.pauses == pytest.approx([300.1, 0.2, 0.4, 0.8])
+
+
 def test_sending_over_a_lost_answer_uses_one_idempotency_key(stub: Stub, client: Client) -> None:
     stub.on("POST", "/v1/intents", Answer(hangs_up=True), refused(503, "busy", {"retry-after": "0"}))
     stub.on("POST", "/v1/intents", Answer({"ok": True, "intent_id": INTENT}))

@@ -16,6 +16,7 @@ SignoffError ─┬─ NotConfigured                        no server or key was
 """
 
 import json
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -274,6 +275,7 @@ def _strange(status: int, headers: Mapping[str, str], body: bytes) -> RequestRef
 def _seconds(text: str | None) -> float | None:
     """Retry-After as seconds; its other form, a date, is left alone: it would need a trusted clock."""
     try:
-        return max(0.0, float(text)) if text else None
+        seconds = float(text) if text else None
     except ValueError:
         return None
+    return max(0.0, seconds) if seconds is not None and math.isfinite(seconds) else None

@@ -20,6 +20,8 @@ from signoff.client.types import Event
 T = TypeVar("T")
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
+# Whatever a proxy says: somebody who has days looks again every few minutes.
+LONGEST_ASKED: Final = 300.0
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ class Backoff:
     def after(self, failure: SignoffError | None) -> float:
         """Seconds to pause after this failure, or after nothing came (None)."""
         asked = (failure.retry_after if isinstance(failure, Refused) else None) or 0.0
-        pause = asked + self._chance() * self._bound
+        pause = min(asked, LONGEST_ASKED) + self._chance() * self._bound
         self._bound = min(self._bound * 2, LONGEST_PAUSE)
         return pause
 

@@ -12,6 +12,7 @@ from signoff.core.plan import HumanStep
 from signoff.core.quorum import missing, needed
 from signoff.core.standing import asked, standing
 from signoff.core.tasks import TaskType
+from signoff.core.wording import from_workflow
 from signoff.engine.directory import Snapshot
 from signoff.engine.explain import Explanation, Foretold, Reach, explain
 from signoff.notify.letter import ASKING
@@ -67,7 +68,7 @@ class Others(msgspec.Struct, frozen=True):
 def reasons(known: Known, step: HumanStep) -> tuple[str, ...]:
     """Why the reader is asked: the rule and their part in it."""
     intent = known.intent
-    if intent.plan.source.startswith("workflow"):
+    if from_workflow(intent.plan):
         version = next((w for w in known.book.workflows.values() if w.intent_type == intent.type), None)
         name = f"“{version.name}”" if version else "of this type"
         found = [f"The workflow {name} holds every request of this type at step “{step.id}”."]

@@ -116,7 +116,8 @@ def test_a_decided_task_is_6_and_says_who(run: Run, stub: Stub) -> None:
 def test_being_second_by_a_moment_is_6_too(run: Run, stub: Stub) -> None:
     details = {
         "outcome": "rejected",
-        "decided_by": "Otto",
+        "decided_by": "per_otto",
+        "decided_by_name": "Otto",
         "decided_at": "2026-03-01T12:00:00Z",
         "via": "web",
     }

@@ -78,6 +78,7 @@ async def test_whoever_comes_second_learns_who_decided(web: World) -> None:
         assert (late.status, late.code) == (409, "already_decided"), path
         details = late["error"]["details"]
         assert (details["outcome"], details["decided_by"], details["via"]) == ("approved", "per_ann", "api")
+        assert details["decided_by_name"] == "Ann"
 
 
 async def test_an_answer_to_something_else_than_was_shown_is_refused(web: World) -> None:

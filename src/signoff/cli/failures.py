@@ -155,8 +155,8 @@ def _sentence(error: Exception) -> str:
     from signoff.client import errors as e
 
     if isinstance(error, e.AlreadyDecided) and error.outcome:
-        who, via = error.details.get("decided_by", ""), error.details.get("via", "")
-        who = who.get("name") or who.get("email") or who.get("id") if isinstance(who, dict) else who
+        details = error.details
+        who, via = details.get("decided_by_name") or details.get("decided_by", ""), details.get("via", "")
         at = error.details.get("decided_at", "")
         how = "".join(f" {word} {said}" for word, said in (("by", who), ("at", at), ("via", via)) if said)
         return f"Already decided: {error.outcome}{how}."

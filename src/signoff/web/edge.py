@@ -13,9 +13,9 @@ from typing import Any, ClassVar, Final
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from signoff.core.errors import Busy, NotFound, Refused, TooLarge, TooMany, Unauthenticated
+from signoff.core.errors import Busy, Conflict, NotFound, Refused, TooLarge, TooMany, Unauthenticated
 from signoff.core.model import Actor
-from signoff.web.call import Access, Call, Endpoint, Page
+from signoff.web.call import Access, Answer, Call, Endpoint, Page
 from signoff.web.parts import Parts
 
 log = logging.getLogger("signoff.web")
@@ -69,7 +69,7 @@ class Door:
             if call.method != "GET":
                 call.body = await read_body(call, receive, max(endpoint.limit, self._parts.settings.max_body))
             call.receive = receive
-            answer = await endpoint.run(call)
+            answer = await run(endpoint, call)
             if isinstance(answer, bytes):
                 await reply.json(200, answer)
             elif isinstance(answer, Page):
@@ -101,6 +101,17 @@ class Nowhere:
         await reply.refuse(
             NotFound("not_found", "There is nothing at this path.", hint="GET /docs lists what there is.")
         )
+
+
+async def run(endpoint: Endpoint, call: Call) -> Answer:
+    """What the endpoint gives. A refusal that says who decided already has the name beside the id."""
+    try:
+        return await endpoint.run(call)
+    except Conflict as refusal:
+        if by := refusal.details.get("decided_by"):
+            book = await call.parts.directory.of(call.actor.workspace)
+            refusal.details = {**refusal.details, "decided_by_name": book.display(str(by))}
+        raise
 
 
 async def identify(call: Call) -> Actor:

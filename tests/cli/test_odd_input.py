@@ -9,7 +9,7 @@ import pytest
 from signoff.cli.arguments import form_data
 from signoff.cli.failures import Code, Stop
 from tests.cli.conftest import Run
-from tests.client.stub import INTENT, Answer, Stub, event, intent
+from tests.client.stub import INTENT, Answer, Stub, event, intent, refused
 
 OTHER = "0198c0de-0000-7000-8000-0000000b0000"
 
@@ -80,3 +80,19 @@ def test_what_is_followed_is_one_json_line_for_each(run: Run, stub: Stub) -> Non
     first, *rest = [json.loads(line) for line in result.stdout.splitlines()]
     assert first["intent_id"] == INTENT
     assert [line["status"] for line in rest] == ["COMPLETED"]
+
+
+def test_the_inbox_is_watched_over_a_restart_of_the_server(run: Run, stub: Stub) -> None:
+    task = {"task_id": OTHER, "intent_id": INTENT, "title": "Migrate?", "state": "open"}
+    seen, away = Answer({"ok": True, "tasks": [task]}), refused(503, "stopping")
+    stub.on("GET", "/v1/tasks", seen, away, away, Answer({"ok": True, "tasks": []}))
+    stub.on("GET", f"/v1/tasks/{OTHER}", Answer({"ok": True, "task": {**task, "state": "closed"}}))
+    result = run("tasks", "watch", "--every", "0.2", "--looks", "4", "--json")
+    assert result.exit_code == Code.OK, result.stderr
+    assert [json.loads(line)["state"] for line in result.stdout.splitlines()] == ["open", "closed"]
+    assert result.stderr.count("will go on looking") == 1
+
+
+def test_an_inbox_that_was_never_seen_is_not_watched(run: Run, stub: Stub) -> None:
+    stub.on("GET", "/v1/tasks", refused(503, "stopping"))
+    assert run("tasks", "watch", "--looks", "3").exit_code == Code.FAILURE

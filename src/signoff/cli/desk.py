@@ -133,22 +133,41 @@ def intent_messages(session: Remote, intent: str) -> None:
 @click.pass_obj
 def watch(session: Remote, mine: bool, every: float, looks: int | None) -> None:
     """Show the inbox live: a line for each task that opens, moves on or closes, until Ctrl-C."""
-    known: dict[str, Mapping[str, Any]] = {}
+    from signoff.client.errors import SignoffError, may_pass
+
+    known: dict[str, Mapping[str, Any]] | None = None
+    trouble = False
     pause = threading.Event()
     while True:
-        found = {task.task_id: task for task in session.client.tasks(mine)}
-        for task_id in known.keys() - found.keys():
-            _tell(session, session.client.task(task_id), "-")
-        for task_id, task in found.items():
-            if task_id not in known:
-                _tell(session, task, "+")
-            elif _state(task) != _state(known[task_id]):
-                _tell(session, task, "~")
-        known = dict(found)
+        try:
+            known = _look(session, mine, known or {})
+            trouble = False
+        except SignoffError as failure:
+            if known is None or not may_pass(failure):
+                raise
+            if not trouble:
+                session.out.note(f"warning: the inbox cannot be seen, will go on looking: {failure}")
+            trouble = True
         looks = looks - 1 if looks else None
         if looks == 0:
             return
         pause.wait(every)
+
+
+def _look(
+    session: Remote, mine: bool, known: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Mapping[str, Any]]:
+    """What is open now, once it was told what is different."""
+    found: dict[str, Mapping[str, Any]] = {task.task_id: task for task in session.client.tasks(mine)}
+    closed = [session.client.task(task_id) for task_id in known if task_id not in found]
+    for gone in closed:
+        _tell(session, gone, "-")
+    for task_id, task in found.items():
+        if task_id not in known:
+            _tell(session, task, "+")
+        elif _state(task) != _state(known[task_id]):
+            _tell(session, task, "~")
+    return found
 
 
 def _state(task: Mapping[str, Any]) -> list[object]:

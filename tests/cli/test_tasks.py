@@ -259,3 +259,12 @@ def test_what_runs_after_a_yes_is_shown_before_it_is_given(run: Run, stub: Stub)
     assert '"command": "DROP TABLE users"' in shown
     assert "told         Done\\x1b[2J." in shown
     assert "after no or silence" in shown
+
+
+def test_nobody_is_asked_about_what_they_were_not_shown(run: Run, stub: Stub) -> None:
+    stub.on("GET", PATH, task())
+    asked = run("tasks", "approve", TASK, "--quiet")
+    assert asked.exit_code == Code.USAGE
+    assert "digest " in asked.stderr
+    stub.on("POST", f"{PATH}/answer", task(state="closed", outcome="approved"))
+    assert run("tasks", "approve", TASK, "--quiet", "--yes").stderr == ""

@@ -32,8 +32,7 @@ def apply(session: Remote, file: str, dry_run: bool, yes: bool) -> None:
     if dry_run or not planned.get("changed"):
         session.out.one(planned, "changed", _lines(planned, session.out))
         return
-    for line in _lines(planned, session.out):
-        session.out.note(line)
+    session.show(_lines(planned, session.out), yes)
     session.confirm("Propose this?" if planned.get("proposal") else "Apply this?", yes)
     applied = directory.apply(document)
     if proposal := applied.get("proposal"):

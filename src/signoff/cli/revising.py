@@ -38,8 +38,7 @@ def revise(session: Remote, task: str, payload: str, comment: str | None, yes: b
     changes = list(_changes(found.get("payload") or {}, new))
     if not changes:
         raise Stop(Code.USAGE, "This is what is asked for already.", hint=f"See: signoff tasks get {task}")
-    for line in changes:
-        session.out.note(visible(line))
+    session.show(changes, yes)
     session.confirm(f"Make this revision {found.revision + 1}?", yes)
     after = session.client.desk.revise(found.task_id, new, comment, found.digest)
     session.out.one(after, "task_id", [visible(f"revision {after.get('revision')}: {after.get('title')}")])

@@ -3,7 +3,7 @@
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -46,6 +46,12 @@ class Session:
         if not line:
             raise Stop(Code.USAGE, "Cancelled: no answer.")
         return line.strip()
+
+    def show(self, lines: Iterable[str], yes: bool) -> None:
+        """What ``confirm`` will ask about, on stderr: --quiet hides it only from whoever has said --yes beforehand."""
+        for line in lines:
+            if not (self.out.quiet and yes):
+                print(visible(line), file=sys.stderr)
 
     def confirm(self, question: str, yes: bool) -> None:
         """Goes on only after a yes; stops the command otherwise. yes: the flag --yes was given."""

@@ -131,8 +131,7 @@ def _answer(session: Remote, text: str, given: Given) -> None:
         )
     outcome = given.outcome or _only_outcome(task)
     _refuse_what_a_key_cannot(session, task, given)
-    for line in task_lines(task, session.out):
-        session.out.note(line)
+    session.show(task_lines(task, session.out), given.yes)
     comment = given.comment
     if comment is None and task.comment_required:
         comment = _ask_comment(session)

@@ -3,6 +3,7 @@
 ``check_plan`` is where a plan is refused: an unknown route, a step nobody can reach an end from, a duplicate id.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
 from functools import cached_property
 from typing import Any, Final
@@ -188,18 +189,25 @@ def _one_of(steps: list[str]) -> str:
 
 def unreached(plan: Plan) -> list[str]:
     """The steps that no route leads to, in order."""
-    reached: set[str] = set()
-    ahead = [plan.entry or plan.steps[0].id]
+    found = reached(plan)
+    return [step.id for step in plan.steps if step.id not in found]
+
+
+def reached(plan: Plan, holds: Callable[[Step], bool] = lambda step: False) -> set[str]:
+    """The steps to which routes lead from the start. ``holds``: a step whose success is not followed."""
+    found: set[str] = set()
+    ahead: list[str | None] = [plan.entry or plan.steps[0].id]
     while ahead:
-        step = plan.by_id.get(ahead.pop())  # none: the end
-        if step is None or step.id in reached:
+        step = plan.by_id.get(ahead.pop() or END)  # none: the end
+        if step is None or step.id in found:
             continue
-        reached.add(step.id)
-        targets = [plan.after_success(step), step.on_failure, step.on_timeout, step.on_changes]
+        found.add(step.id)
+        ahead += [step.on_failure, step.on_timeout, step.on_changes]
+        if not holds(step):
+            ahead.append(plan.after_success(step))
         if isinstance(step, HumanStep) and "changes_requested" in step.task.outcomes:
-            targets.append(plan.after_changes(step))
-        ahead += [target for target in targets if target]
-    return [step.id for step in plan.steps if step.id not in reached]
+            ahead.append(plan.after_changes(step))
+    return found
 
 
 def refuse_unreached(*plans: Plan) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from signoff.core.plan import AgentStep, HumanStep, Plan, check_plan
+from signoff.core.plan import AgentStep, HumanStep, Plan, check_plan, reached
 from signoff.core.policy import Policy
 from signoff.core.tasks import (
     OUTCOMES,
@@ -140,21 +140,8 @@ def _remarks(step: str, policy: str, named: tuple[str, ...], no_added: bool) -> 
 
 def ungated(plan: Plan) -> list[str]:
     """The agent steps that could work before a person has said yes, in order."""
-    open_to: set[str] = set()
-    ahead = [plan.entry or plan.steps[0].id]
-    while ahead:
-        step = plan.by_id.get(ahead.pop())  # none: the end
-        if step is None or step.id in open_to:
-            continue
-        open_to.add(step.id)
-        targets = [step.on_failure, step.on_timeout, step.on_changes]
-        gate = isinstance(step, HumanStep) and step.task.type in _CONSENT
-        if not gate:
-            targets.append(plan.after_success(step))
-        if isinstance(step, HumanStep) and "changes_requested" in step.task.outcomes:
-            targets.append(plan.after_changes(step))
-        ahead += [target for target in targets if target]
-    return [step.id for step in plan.steps if isinstance(step, AgentStep) and step.id in open_to]
+    early = reached(plan, holds=lambda step: isinstance(step, HumanStep) and step.task.type in _CONSENT)
+    return [step.id for step in plan.steps if isinstance(step, AgentStep) and step.id in early]
 
 
 def gated(plan: Plan) -> Plan:

@@ -3,8 +3,10 @@
 import re
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 from tests.web.inbox.reading import Reader, Shown, everything, reader
+from tests.web.inbox.test_mailed_link import mailing
 from tests.web.test_changing_rules import PROTECTED, STRICTER, applied, policy
 from tests.web.world import World
 
@@ -76,6 +78,30 @@ async def test_what_is_stale_or_expired_is_shown_as_such_and_cannot_be_confirmed
     page = await oscar.get(f"/proposals/{id}")
     assert ("Nobody confirmed it in time" in page.text, asks(page)) == (True, set())
     assert "expired" in (await oscar.get("/proposals")).text
+
+
+async def test_whoever_came_with_a_key_is_mailed_a_link_that_leads_back_and_confirms_then(web: World) -> None:
+    await company(web)
+    path = f"/proposals/{await proposed(web, FEWER)}"
+    async with mailing(web) as server:
+        thief = await Reader(web, "oscar").sign_in(key=True)
+        assert asks(await thief.get(path)) == {"mail", "refuse"}
+        assert (await thief.post(f"{path}/confirm")).status == 403
+        pressed = await thief.post(f"{path}/mail")
+        sent = await thief.get(pressed.where)
+        assert "A sign-in link is on its way to oscar@acme.example." in sent.text
+        assert web.parts.mailed_links is not None
+        await web.parts.mailed_links.settle()
+        [mail] = server.mails
+        assert mail["To"] == "oscar@acme.example"
+        link = re.search(r"/login/\S+", mail.get_body(("plain",)).get_content())
+        assert link is not None
+        assert link[0].endswith(f"?next={quote(path, safe='')}")
+        there = Reader(web)
+        assert (await there.post(link[0].partition("?")[0], next=path)).where == path
+        assert asks(await there.get(path)) == {"confirm", "refuse"}
+        assert (await there.post(f"{path}/confirm")).status == 303
+    assert (await thief.post("/proposals/none/mail")).status == 404
 
 
 async def test_the_navigation_counts_what_waits_for_the_reader(web: World) -> None:

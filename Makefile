@@ -28,6 +28,7 @@ check: $(READY) ## lint, formatting, types, layers
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 	@$(VENV)/bin/lint-imports --no-logo
+	@$(PY) tests/sizes.py
 
 format: $(READY) ## sort imports and format all Python files
 	@$(PY) -m ruff check --fix --select I .

@@ -28,7 +28,7 @@ HOUR: Final = timedelta(hours=1)
 CLIENT_VARIABLES: Final = ("SIGNOFF_URL", "SIGNOFF_API_KEY", "SIGNOFF_API_KEY_FILE", "SIGNOFF_DEBUG")
 
 
-def _row(
+def _row(  # noqa: PLR0913
     default: T,
     text: str,
     *,
@@ -37,11 +37,13 @@ def _row(
     least: Any = None,
     hide: Callable[[str], str] | None = None,
     environment: tuple[str, ...] = (),
+    kind: type | None = None,
 ) -> T:
     """One setting. shown: the default in words, where it is derived; least: the smallest value allowed;
-    hide: what ``config show`` prints instead of the value; environment: further variables it is read from.
+    hide: what ``config show`` prints instead of the value; environment: further variables it is read from;
+    kind: the type, where the default does not say it (``timedelta`` with None: a time that may be ``off``).
     """
-    extra = {"text": text, "shown": shown, "choices": choices, "least": least, "hide": hide}
+    extra = {"text": text, "shown": shown, "choices": choices, "least": least, "hide": hide, "kind": kind}
     # What may hold a secret stays out of repr, and so out of logs and tracebacks.
     return field(default=default, repr=hide is None, metadata={**extra, "environment": environment})
 
@@ -94,7 +96,12 @@ class Config:
         4096, "Commands that may wait for a commit; beyond it the answer is 503.", least=1
     )
     max_body: int = _row(131072, "Largest request body in bytes.", least=1024)
-    retention: timedelta = _row(90 * 24 * HOUR, "How long finished intents are kept.", least=HOUR)  # noqa: RUF009
+    retention: timedelta | None = _row(  # noqa: RUF009
+        None,
+        "How long finished intents are kept, with their history; off: nothing is ever deleted.",
+        least=HOUR,
+        kind=timedelta,
+    )
     idempotency: timedelta = _row(48 * HOUR, "How long an Idempotency-Key is remembered.", least=24 * HOUR)  # noqa: RUF009
     webhook_url: str = _row("", "Where notices are posted, signed.", hide=_hide_path)
     webhook_secret: str = _row("", "Secret that signs posted notices.", hide=_hide_all)
@@ -190,6 +197,8 @@ class Row:
     def parse(self, text: str) -> Any:
         """The value that ``text`` stands for; Invalid with the setting's name as field."""
         if self.kind is timedelta:
+            if self.default is None and text.strip().lower() == "off":
+                return None
             return parse_duration(text, self.name)
         if self.kind is bool:
             return _parse_bool(text, self.name)
@@ -203,7 +212,7 @@ class Row:
         """Raises Invalid for a value out of range or not among the choices."""
         if self.choices and value not in self.choices:
             raise self.wrong(value, "one of " + ", ".join(self.choices))
-        if self.least is not None and value < self.least:
+        if self.least is not None and value is not None and value < self.least:
             raise self.wrong(self.show(value), f"at least {self.show(self.least)}")
         if self.name == "port" and value > 65535:
             raise self.wrong(value, "at most 65535")
@@ -219,16 +228,20 @@ class Row:
             text = show_duration(value)
         elif isinstance(value, bool):
             text = "on" if value else "off"
+        elif value is None:
+            text = "off" if self.kind is timedelta else ""
         else:
-            text = "" if value is None else str(value)
+            text = str(value)
         return self.hide(text) if self.hide else text
 
 
 def _rows() -> Iterator[Row]:
     for item in fields(Config):
         default: Any = item.default
+        said = dict(item.metadata)
+        named = said.pop("kind")
         kind = bool if default is None else Path if isinstance(default, Path) else type(default)
-        yield Row(item.name, kind, default, **item.metadata)
+        yield Row(item.name, named or kind, default, **said)
 
 
 ROWS: Final[tuple[Row, ...]] = tuple(_rows())

@@ -15,7 +15,6 @@ from signoff.config import (
     is_loopback,
     load,
     parse_duration,
-    show_duration,
 )
 from signoff.core.errors import Invalid
 
@@ -155,7 +154,7 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 def test_a_duration_shown_is_a_duration_read() -> None:
     for row in ROWS:
         if row.kind is timedelta:
-            assert parse_duration(show_duration(row.default), row.name) == row.default
+            assert row.parse(row.show(row.default)) == row.default
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,12 @@ class Config:
         least=HOUR,
         kind=timedelta,
     )
+    retention_payloads: timedelta | None = _row(  # noqa: RUF009
+        None,
+        "How long the payloads of finished intents are kept, if less long than their history.",
+        least=HOUR,
+        kind=timedelta,
+    )
     idempotency: timedelta = _row(48 * HOUR, "How long an Idempotency-Key is remembered.", least=24 * HOUR)  # noqa: RUF009
     webhook_url: str = _row("", "Where notices are posted, signed.", hide=_hide_path)
     webhook_secret: str = _row("", "Secret that signs posted notices.", hide=_hide_all)

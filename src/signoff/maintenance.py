@@ -11,7 +11,7 @@ from signoff.store.store import Store, open_store
 
 
 def _store(config: Config, clock: Clock) -> Store:
-    return open_store(config.database, wall=clock.wall, clock=clock.of, listen=False)
+    return open_store(config.database, wall=clock.wall, clock=clock.of, hear=clock.hear, listen=False)
 
 
 def migrate(config: Config) -> None:

@@ -62,7 +62,11 @@ class Server:
         self._tasks: list[asyncio.Task[None]] = []
         self.served: asyncio.Task[None] | None = None
         self.store = open_store(
-            config.database, wall=self.clock.wall, clock=self.clock.of, listen=config.listen
+            config.database,
+            wall=self.clock.wall,
+            clock=self.clock.of,
+            hear=self.clock.hear,
+            listen=config.listen,
         )
         remote = not config.database.startswith("sqlite")
         heard = remote and config.listen
@@ -84,7 +88,9 @@ class Server:
         self.sessions = Sessions(self.store, self.directory, self.keys, self.clock)
         self.timekeeper = Timekeeper(self.engine, self.store)
         self._make_messages(config)
-        self.sweeper = Sweeper(self.store, self.recent, self.clock, config.retention)
+        self.sweeper = Sweeper(
+            self.store, self.recent, self.clock, config.retention, config.retention_payloads
+        )
         self._loops = [
             Loop("timekeeper", self.timekeeper.once),
             Loop("courier", self.courier.once, rest=0.02),

@@ -1,24 +1,38 @@
 """What is forgotten, and when: used keys after their time, final intents after their retention; no more."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import timedelta
+
+import pytest
 
 from signoff.core import commands as c
 from signoff.engine.clock import FixedClock
 from signoff.engine.sweeper import Sweeper
-from tests.builders import ANN, SERVICE
-from tests.engine.works import Works, once
+from signoff.store.rows import outgoing_row
+from signoff.store.sql import OUTBOX, PUT_OUTGOING
+from signoff.store.store import open_store
+from signoff.store.work import Outgoing
+from tests.builders import ANN, RITA, SERVICE
+from tests.conftest import TABLES
+from tests.engine.works import PAYLOAD, Works, once
 
 DAY = timedelta(days=1)
 
 
+async def started(sweeper: Sweeper) -> Sweeper:
+    """A sweeper that has looked once: its clock runs steadily from then on, until it is believed."""
+    assert await sweeper.once() == 60
+    return sweeper
+
+
 async def test_final_intents_go_after_their_retention_with_all_that_is_theirs(works: Works) -> None:
+    sweeper = await started(Sweeper(works.store, works.recent, works.clock, 30 * DAY))
     gone, kept, running = [await works.submit() for _ in range(3)]
     await works.do(gone.id, c.Cancel(), SERVICE)
     works.clock.move(2 * DAY)
     await works.do(kept.id, c.Cancel(), SERVICE)
     works.clock.move(29 * DAY)
-    sweeper = Sweeper(works.store, works.recent, works.clock, 30 * DAY)
     assert await sweeper.once() == 60
     assert await works.store.intents.ids() == sorted([kept.id, running.id])
     for table in ("events", "submissions"):
@@ -28,9 +42,9 @@ async def test_final_intents_go_after_their_retention_with_all_that_is_theirs(wo
 
 
 async def test_what_a_person_was_asked_goes_a_day_after_the_last_intent_that_asked_it(works: Works) -> None:
+    sweeper = await started(Sweeper(works.store, works.recent, works.clock, 30 * DAY))
     gone = await works.submit()
     await works.do(gone.id, c.Cancel(), SERVICE)
-    sweeper = Sweeper(works.store, works.recent, works.clock, 30 * DAY)
     works.clock.move(31 * DAY)
     await sweeper.once()
     assert await works.store.read("select digest from plans") == [(gone.plan_digest,)]
@@ -53,10 +67,10 @@ async def test_without_a_retention_nothing_is_forgotten(works: Works) -> None:
 async def test_an_answer_is_forgotten_when_its_time_is_over_and_not_before(
     works: Works, clock: FixedClock
 ) -> None:
+    sweeper = await started(Sweeper(works.store, works.recent, works.clock, None))
     await works.submit(once=once("old"))
     clock.move(timedelta(hours=47))
     await works.submit(by=ANN, once=once("new"))
-    sweeper = Sweeper(works.store, works.recent, works.clock, None)
     await sweeper.once()
     assert len(await works.store.read("select 1 from replies")) == 2
     clock.move(timedelta(hours=1))
@@ -65,9 +79,140 @@ async def test_an_answer_is_forgotten_when_its_time_is_over_and_not_before(
 
 
 async def test_a_great_many_are_forgotten_in_bounded_sweeps(works: Works, clock: FixedClock) -> None:
+    sweeper = await started(Sweeper(works.store, works.recent, works.clock, None))
     await asyncio.gather(*(works.submit(once=once(f"k{n}")) for n in range(1100)))
     clock.move(timedelta(hours=48))
-    sweeper = Sweeper(works.store, works.recent, works.clock, None)
     assert await sweeper.once() == 0.1
     assert len(await works.store.read("select 1 from replies")) == 100
     assert await sweeper.once() == 60
+
+
+# -- how far the clock may be believed
+
+
+class Machine(FixedClock):
+    """A machine whose time can be set wrong, while its steady seconds go on."""
+
+    def __init__(self, clock: FixedClock) -> None:
+        super().__init__(clock.at)
+        self.ran = 0.0
+
+    def steady(self) -> float:
+        return self.ran
+
+    def run(self, by: timedelta) -> None:
+        self.ran += by.total_seconds()
+        self.move(by)
+
+
+async def minutes_of(sweeper: Sweeper, clock: Machine, count: int) -> None:
+    for _ in range(count):
+        clock.run(timedelta(minutes=1))
+        await sweeper.once()
+
+
+@pytest.fixture
+def machine(clock: FixedClock) -> Machine:
+    return Machine(clock)
+
+
+@pytest.fixture
+async def on_machine(store_url: str, machine: Machine) -> AsyncIterator[Works]:
+    store = open_store(store_url, wall=machine.wall, clock=machine.of)
+    await store.open()
+    try:
+        if store_url.startswith("postgresql"):
+            await store.write(*((f"delete from {table}", {}) for table in TABLES))
+        works = Works(store, machine)
+        async with works.running():
+            yield works
+    finally:
+        await store.close()
+
+
+async def test_a_server_that_starts_months_ahead_deletes_nothing(
+    on_machine: Works, machine: Machine, caplog: pytest.LogCaptureFixture
+) -> None:
+    works = on_machine
+    done = await works.submit(once=once("key"))
+    await works.do(done.id, c.Cancel(), SERVICE)
+    machine.move(91 * DAY)  # a start with a wrong clock
+    for _ in range(3):  # and another one, and one after something was written by it
+        sweeper = Sweeper(works.store, works.recent, machine, 30 * DAY, DAY)
+        await sweeper.once()
+        await minutes_of(sweeper, machine, 100)
+        await works.submit()
+    machine.move(-91 * DAY)
+    await minutes_of(sweeper, machine, 30)
+    assert done.id in await works.store.intents.ids()
+    assert len(await works.store.read("select 1 from replies")) == 1
+    assert (await works.store.intents.get(done.id)).payload == PAYLOAD  # type: ignore[union-attr]
+    assert "nothing is deleted until it has run steadily for 1d" in caplog.text
+
+
+@pytest.mark.parametrize("jump", [91 * DAY, timedelta(hours=3), -91 * DAY])
+async def test_a_clock_that_jumps_while_the_server_runs_deletes_nothing_soon(
+    on_machine: Works, machine: Machine, jump: timedelta
+) -> None:
+    works = on_machine
+    sweeper = await started(Sweeper(works.store, works.recent, machine, timedelta(hours=1)))
+    await minutes_of(sweeper, machine, 15)
+    done = await works.submit()
+    await works.do(done.id, c.Cancel(), SERVICE)
+    await minutes_of(sweeper, machine, 1)
+    machine.move(jump)
+    await minutes_of(sweeper, machine, 9)
+    assert await works.store.intents.ids() == [done.id]
+
+
+async def test_a_clock_that_ran_steadily_deletes_what_is_due_and_says_how_much(
+    on_machine: Works, machine: Machine, caplog: pytest.LogCaptureFixture
+) -> None:
+    works = on_machine
+    caplog.set_level("INFO")
+    done = await works.submit()
+    await works.do(done.id, c.Cancel(), SERVICE)
+    sweeper = await started(Sweeper(works.store, works.recent, machine, timedelta(hours=1)))
+    await minutes_of(sweeper, machine, 62)
+    assert await works.store.intents.ids() == []
+    assert "retention: deleted 1 finished intents" in caplog.text
+    swept = await works.store.sweeps.get()
+    assert swept is not None
+    assert (swept.intents, swept.payloads, swept.owed) == (1, 0, timedelta(0))
+
+
+# -- payloads before decisions
+
+
+async def test_payloads_go_earlier_than_the_decisions_about_them(works: Works) -> None:
+    sweeper = await started(Sweeper(works.store, works.recent, works.clock, 90 * DAY, 7 * DAY))
+    done, open_ = await works.submit(by=RITA), await works.submit()
+    await works.do(done.id, c.Report(result={"passed": True}))
+    await works.do(done.id, c.Answer("approved", comment="fine"), ANN)
+    works.clock.move(8 * DAY)
+    await sweeper.once()
+    gone, kept = await works.store.intents.get(done.id), await works.store.intents.get(open_.id)
+    assert gone is not None
+    assert kept is not None
+    assert (gone.payload, gone.forgotten) == (b"{}", True)
+    assert (kept.payload, kept.forgotten) == (PAYLOAD, False)
+    assert len(await works.happened(done.id)) > 4
+    assert await works.findings() == []
+    works.clock.move(83 * DAY)
+    await sweeper.once()
+    assert await works.store.intents.ids() == [open_.id]
+
+
+async def test_what_still_waits_to_be_sent_is_not_forgotten_with_its_intent(works: Works) -> None:
+    sweeper = await started(Sweeper(works.store, works.recent, works.clock, DAY))
+    done = await works.submit()
+    await works.do(done.id, c.Cancel(), SERVICE)
+    out = Outgoing("o", done.workspace, done.id, 1, "webhook", "x", b"{}", works.clock.now() + 9 * DAY)
+    await works.store.write((PUT_OUTGOING, dict(zip(OUTBOX.columns, outgoing_row(out), strict=True))))
+    works.clock.move(2 * DAY)
+    await sweeper.once()
+    assert await works.store.intents.ids() == [done.id]
+    await works.store.outbox.done(["o"])
+    works.clock.move(DAY)
+    await sweeper.once()
+    assert await works.store.intents.ids() == []

@@ -75,14 +75,19 @@ async def _examine(store: Store, intent_id: str, row: Row | None) -> Finding | N
     folded = replace(fold(facts, intent.plan), head=intent.head)
     if not _same(folded, intent, erased=any(fact.note_digest and fact.note is None for fact in facts)):
         return Finding(intent.id, 0, "the row is not what its events add up to")
-    if _digest(stored.payload) != intent.payload_digest:
+    if not stored.forgotten and _digest(stored.payload) != intent.payload_digest:
         return Finding(intent.id, 1, "the payload is not the one that was submitted")
     if plan_digest(intent.plan) != intent.plan_digest:
         return Finding(intent.id, 1, "the plan is not the one that it was submitted with")
-    if intent.revision > 1 and _revised(facts) != {
-        revision: _digest(payload)
-        for revision, payload in (await store.intents.old_payloads(intent_id)).items()
-    }:
+    if (
+        intent.revision > 1
+        and not stored.forgotten
+        and _revised(facts)
+        != {
+            revision: _digest(payload)
+            for revision, payload in (await store.intents.old_payloads(intent_id)).items()
+        }
+    ):
         return Finding(intent.id, 0, "the payloads that were revised are not those that were decided on")
     wrong = _wrong_columns(intent, row)
     return Finding(intent.id, 0, f"its columns do not match its state: {', '.join(wrong)}") if wrong else None

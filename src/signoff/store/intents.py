@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from signoff.store import sql
 from signoff.store.database import Database, plans_of
-from signoff.store.rows import Row, event_row, maybe_moment, micros, readable, stored
+from signoff.store.rows import Row, event_row, maybe_moment, micros, moment, readable, stored
 from signoff.store.work import EventRow, Filter, Stored
 
 # Far longer than servers trust that a plan is kept (``rows.Plans``), or read one whose intent they have just read.
@@ -88,6 +88,21 @@ class Intents:
         }
         *_, deleted, _ = await self._db.write(*((statement, values) for statement in sql.FORGET))
         return len(deleted)
+
+    async def forget_payloads(
+        self, since: datetime | None, final_before: datetime, limit: int
+    ) -> tuple[int, datetime | None]:
+        """Forget the payloads, as they were submitted and revised, of up to ``limit`` intents that became final
+        ``since`` then and before ``final_before``: how many, and how far it came (None: to the end). Their histories,
+        which hold the payloads' digests, stay whole.
+        """
+        values = {"since": micros(since) if since else 0, "before": micros(final_before), "limit": limit}
+        rows = await self._db.read(sql.PAYLOADS, **values)
+        if not rows:
+            return 0, None
+        ids = {"ids": [row[0] for row in rows]}
+        gone, *_ = await self._db.write(*((statement, ids) for statement in sql.FORGET_PAYLOADS))
+        return len(gone), moment(rows[-1][1]) if len(rows) == limit else None
 
     async def forget_plans(self, limit: int) -> int:
         """Delete up to ``limit`` plans that nothing names any more; how many were looked at."""

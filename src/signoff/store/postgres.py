@@ -52,6 +52,7 @@ class PostgresStore(Store):
     async def look(self, write: bool = False) -> None:
         [[known]] = await self.read("select to_regclass('schema_version') is not null")
         refuse_other("postgres", (await self.read(APPLIED))[0][0] if known else None)
+        await self.now()
 
     async def close(self) -> None:
         if self._hearing is not None:
@@ -118,6 +119,7 @@ class PostgresStore(Store):
         await db.execute("lock table schema_version in access exclusive mode", timeout=MIGRATION_SECONDS)
         [[applied]] = await _rows(db, APPLIED, {})
         [[now]] = await _rows(db, f"select {own.NOW}", {})
+        self.clock(moment(now))  # who listens to it knows the time from here on
         for step in pending("postgres", applied):
             await db.execute(step.script, timeout=MIGRATION_SECONDS)
             await _rows(db, RECORD, {"version": step.version, "name": step.name, "applied_at": now})

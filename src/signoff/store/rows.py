@@ -205,7 +205,7 @@ def outgoing(row: Row) -> Outgoing:
 
 def stored(row: Row, plans: dict[str, Plan]) -> Stored:
     """From (id, plan, state, payload, ...)."""
-    return Stored(intent_of(row, plans), row[3])
+    return Stored(intent_of(row, plans), row[3] or b"{}", forgotten=not row[3])
 
 
 def event_row(row: Row) -> EventRow:

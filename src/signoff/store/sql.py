@@ -181,8 +181,20 @@ update intents set cursor = (
 FORGETTABLE: Final = """
 select id, plan from intents
 where status in ('COMPLETED', 'FAILED', 'CANCELED', 'TIMED_OUT') and updated_at < :before
+    and not exists (select 1 from outbox o where o.intent_id = intents.id and o.dead = 0)
 order by updated_at limit :limit
 """
+PAYLOADS: Final = """
+select id, updated_at from intents
+where status in ('COMPLETED', 'FAILED', 'CANCELED', 'TIMED_OUT') and updated_at >= :since and updated_at < :before
+order by updated_at limit :limit
+"""
+# An empty payload is one that was forgotten: what was submitted is at least {}.
+FORGET_PAYLOADS: Final = (
+    "update submissions set payload = substr(payload, 1, 0) where intent_id in :ids and length(payload) > 0"
+    " returning intent_id",
+    "update revisions set payload = substr(payload, 1, 0) where intent_id in :ids and length(payload) > 0",
+)
 FORGET: Final = (
     "delete from events where intent_id in :ids",
     "delete from submissions where intent_id in :ids",

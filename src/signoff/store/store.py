@@ -21,6 +21,7 @@ from signoff.store.outbox import Outbox
 from signoff.store.people import People
 from signoff.store.rows import Plans, Row, micros
 from signoff.store.sessions import Sessions
+from signoff.store.sweeps import Sweeps
 from signoff.store.work import Found, Want, Writes
 
 Clock = Callable[[datetime], datetime]
@@ -45,6 +46,7 @@ class Store(ABC):
         self.chats = Chats(self)
         self.sessions = Sessions(self)
         self.people = People(self)
+        self.sweeps = Sweeps(self)
 
     @abstractmethod
     async def open(self) -> None:
@@ -104,10 +106,18 @@ class Store(ABC):
         return len(rows)
 
 
-def open_store(url: str, *, wall: Callable[[], datetime], clock: Clock = same, listen: bool = True) -> Store:
+def open_store(
+    url: str,
+    *,
+    wall: Callable[[], datetime],
+    clock: Clock = same,
+    hear: Clock | None = None,
+    listen: bool = True,
+) -> Store:
     """The store at ``sqlite:///path`` or ``postgresql://…``; still closed.
 
     wall: the system clock, which is SQLite's database time (PostgreSQL has its own);
+    hear: in place of ``clock`` where the database has a clock of its own;
     listen: False where a connection pooler in between cannot pass notifications on.
     """
     scheme, _, rest = url.partition("://")
@@ -118,7 +128,7 @@ def open_store(url: str, *, wall: Callable[[], datetime], clock: Clock = same, l
     if scheme in ("postgresql", "postgres"):
         from signoff.store.postgres import PostgresStore
 
-        return PostgresStore(url, clock=clock, listen=listen)
+        return PostgresStore(url, clock=hear or clock, listen=listen)
     raise Refused(
         "invalid_database_url",
         f"There is no database for {scheme or url!r} addresses.",

@@ -118,10 +118,13 @@ class Writes(Struct):
 
 
 class Stored(Struct, frozen=True):
-    """An intent as read, its plan filled in, with the payload it was submitted with."""
+    """An intent as read, its plan filled in, with the payload it was submitted with; ``forgotten``: that is gone, and
+    an empty object stands for it.
+    """
 
     intent: Intent
     payload: bytes
+    forgotten: bool = False
 
 
 class EventRow(Struct, frozen=True):

@@ -273,6 +273,13 @@ async def retry(call: Call) -> bytes:
             details={"status": old.status.value},
         )
 
+    if seen.stored.forgotten:
+        raise Conflict(
+            "payload_forgotten",
+            "The payload of this intent was deleted by `retention_payloads`.",
+            hint="Submit a new intent with its payload.",
+        )
+
     def render(change: Change) -> bytes:
         after = change.after
         warnings = submission.warnings

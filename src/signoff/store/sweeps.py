@@ -1,0 +1,61 @@
+"""What sweeps have found out about the clock, and how much they have deleted: one row for the whole database."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from msgspec import Struct
+
+from signoff.store.database import Database
+from signoff.store.rows import maybe_moment, micros, moment
+
+_GET: Final = "select at, owed, intents, payloads, deleted_at from sweeps where id = 1"
+_PUT: Final = """
+insert into sweeps (id, at, owed, intents, payloads, deleted_at)
+values (1, :at, :owed, :intents, :payloads, :deleted_at)
+on conflict (id) do update set at = excluded.at, owed = excluded.owed,
+    intents = sweeps.intents + excluded.intents, payloads = sweeps.payloads + excluded.payloads,
+    deleted_at = coalesce(excluded.deleted_at, sweeps.deleted_at)
+"""
+_NEWEST: Final = "select updated_at from intents order by id desc limit 1"
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+class Swept(Struct, frozen=True):
+    """at: of the last sweep; owed: how long the clock has to run steadily before anything is deleted; intents and
+    payloads: how many were deleted so far; deleted_at: when last.
+    """
+
+    at: datetime
+    owed: timedelta
+    intents: int = 0
+    payloads: int = 0
+    deleted_at: datetime | None = None
+
+
+class Sweeps:
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def get(self) -> Swept | None:
+        """None: there was no sweep yet."""
+        rows = await self._db.read(_GET)
+        if not rows:
+            return None
+        at, owed, intents, payloads, deleted_at = rows[0]
+        return Swept(moment(at), owed * _MICROSECOND, intents, payloads, maybe_moment(deleted_at))
+
+    async def note(self, swept: Swept) -> None:
+        """Keep it; what it counts is added to what was counted before."""
+        values = {
+            "at": micros(swept.at),
+            "owed": swept.owed // _MICROSECOND,
+            "intents": swept.intents,
+            "payloads": swept.payloads,
+            "deleted_at": None if swept.deleted_at is None else micros(swept.deleted_at),
+        }
+        await self._db.write((_PUT, values))
+
+    async def newest(self) -> datetime | None:
+        """When the newest intent was last written; None where there is none."""
+        rows = await self._db.read(_NEWEST)
+        return moment(rows[0][0]) if rows else None

@@ -1,0 +1,98 @@
+"""A server whose own clock is wrong, on a database whose clock is right, orders, delays, deletes nothing by its own."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from signoff.core import commands as c
+from signoff.engine.clock import Clock
+from signoff.engine.courier import Channels
+from signoff.engine.sweeper import Sweeper
+from signoff.notify.channel import Target
+from signoff.notify.http import Poster
+from signoff.notify.webhook import Webhook
+from signoff.store.store import open_store
+from tests.builders import SERVICE
+from tests.conftest import TABLES
+from tests.engine.sink import sink
+from tests.engine.works import Works, once
+
+WRONG = [
+    timedelta(days=91),
+    timedelta(minutes=10),
+    timedelta(hours=-1),
+    timedelta(hours=-13),
+    timedelta(days=-400),
+]
+
+
+class WrongClock(Clock):
+    def __init__(self, by: timedelta) -> None:
+        super().__init__()
+        self.by = by
+
+    def wall(self) -> datetime:
+        return super().wall() + self.by
+
+
+@pytest.fixture(params=WRONG, ids=str)
+async def wrong(request: pytest.FixtureRequest, postgres_url: str) -> AsyncIterator[Works]:
+    clock = WrongClock(request.param)
+    store = open_store(postgres_url, wall=clock.wall, clock=clock.of, hear=clock.hear)
+    await store.open()
+    try:
+        await store.write(*((f"delete from {table}", {}) for table in TABLES))
+        async with sink(503) as hook:
+            webhook = Webhook(Poster(True), clock.now)
+            works = Works(store, clock, Channels({"webhook": webhook}, Target(hook.url)))
+            async with works.running():
+                yield works
+    finally:
+        await store.close()
+
+
+def near(found: datetime, wanted: datetime) -> bool:
+    return abs(found - wanted) < timedelta(seconds=5)
+
+
+async def due(works: Works) -> list[Any]:
+    return await works.store.read("select due_at, attempts from outbox order by due_at")
+
+
+async def test_its_time_is_the_databases(wrong: Works) -> None:
+    true = datetime.now(UTC)  # noqa: TID251
+    assert near(await wrong.store.now(), true)
+    assert near(wrong.clock.now(), true)
+    intent = await wrong.submit()
+    assert near(intent.created_at, true)
+    assert abs(int(intent.id.replace("-", "")[:12], 16) / 1000 - true.timestamp()) < 5
+
+
+async def test_it_deletes_nothing(wrong: Works) -> None:
+    done = await wrong.submit(once=once("k"))
+    await wrong.do(done.id, c.Cancel(), SERVICE)
+    sweeper = Sweeper(wrong.store, wrong.recent, wrong.clock, timedelta(hours=1), timedelta(hours=1))
+    for _ in range(3):
+        await sweeper.once()
+    await wrong.store.write(("update sweeps set owed = 0", {}))  # even were it believed
+    await sweeper.once()
+    assert await wrong.store.intents.ids() == [done.id]
+    assert len(await wrong.store.read("select 1 from replies")) == 1
+
+
+async def test_it_delays_no_message_and_burns_no_attempt(wrong: Works) -> None:
+    await wrong.submit()
+    done = await wrong.submit()
+    await wrong.do(done.id, c.Cancel(), SERVICE)
+    for _ in range(5):
+        await wrong.courier.once()
+        await wrong.courier.settle()
+    now = await wrong.store.now()
+    rows = await due(wrong)
+    assert rows
+    for due_at, attempts in rows:
+        pause = due_at / 1e6 - now.timestamp()
+        assert attempts == 1
+        assert 3 < pause < 6

@@ -91,8 +91,10 @@ def test_silence_is_never_consent_even_where_a_timeout_leads_on() -> None:
     plan = gate(validate(), approve(on_timeout="tell"), NotifyStep(id="tell", message="nobody answered"))
     story = Story(plan).validated()
     gone = story.tick(minutes(500))
-    assert happened(gone) == ["Decided", "Notified", "Completed"]
+    assert happened(gone) == ["Decided", "Notified", "Failed"]
     assert story.intent.ending is Ending.EXPIRED
+    assert story.intent.fault is not None
+    assert story.intent.fault.code == "step_timeout"
 
 
 def test_escalation_lets_the_next_person_decide() -> None:

@@ -22,7 +22,7 @@ from signoff.core.tasks import (
     Strength,
     TaskSpec,
     TaskType,
-    sign_of,
+    meaning_of,
 )
 from signoff.core.tightening import gated, tightened, ungated
 
@@ -174,8 +174,8 @@ def test_what_a_request_says_can_only_tighten(policy: Policy, step: HumanStep) -
     ):  # whom the request names is told, and the requester hears that it is no more than that
         assert asked <= set(made.task.notify)
         assert all(any(name in remark for remark in remarks) for name in asked)
-    noes = {o for o in OUTCOMES[step.task.type] if sign_of(o, {}) is Sign.NEGATIVE}
-    assert not noes or any(sign_of(o, {}) is Sign.NEGATIVE for o in made.task.outcomes)
+    noes = {o for o in OUTCOMES[step.task.type] if meaning_of(o) is Sign.NEGATIVE}
+    assert not noes or any(meaning_of(o) is Sign.NEGATIVE for o in made.task.outcomes)
     assert made.on_timeout is None or made.task.fallback is Fallback.EXPIRE
 
 

@@ -165,7 +165,8 @@ def deep(levels: int) -> dict[str, Any]:
         (step(delay="1m", deadline="1m"), "steps.one.deadline", "It goes with agent and human steps."),
         (human(type="aproval"), "steps.one.human.type", "Did you mean 'approval'?"),
         (human(type="vibes"), "steps.one.human.type", "Known: approval"),
-        (human(outcomes=["ship", "hold"]), "steps.one.human.outcomes", "For example: approved"),
+        (human(outcomes=["ship", "hold"]), "steps.one.human.outcomes[0]", "{name: ship, means: approve}"),
+        (human(outcomes=["rejected", "denied"]), "steps.one.human.outcomes", "For example: approved"),
         (human(approvers=["boss"]), "steps.one.human.approvers", "role:approver"),
     ],
 )

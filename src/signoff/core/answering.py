@@ -60,7 +60,7 @@ def answer(book: Ledger, command: c.Answer) -> None:
     task, step = open_task(book, command.visit)
     if command.revision not in (None, task.revision) or command.digest not in (None, task.digest):
         raise _stale(task)
-    outcome, sign = check_answer(step.task, command.outcome, command.comment, command.data)
+    outcome, sign = check_answer(step.task, command.outcome, command.comment, command.data, task.agreed)
     ground = _ground(book, task)
     book.add(
         e.Answered(
@@ -104,7 +104,8 @@ def _count(book: Ledger, step: HumanStep, names: dict[str, frozenset[str]] | Non
     if vote is None:
         return
     if vote.sign is Sign.POSITIVE and task.stage + 1 < len(stages):
-        book.add(e.StagePassed(task.visit, task.stage + 1))
+        agreed = vote.outcome if len(step.task.meaning(Sign.POSITIVE)) > 1 else ""
+        book.add(e.StagePassed(task.visit, task.stage + 1, agreed))
         return
     steps.decided(book, step, vote.outcome, ENDING_OF[vote.sign], vote.sign)
 

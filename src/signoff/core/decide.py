@@ -143,13 +143,11 @@ def report(book: Ledger, command: c.Report) -> None:
         _holding(book, command.visit, command.token)
     fault = command.fault
     if fault is None:
-        book.add(e.Reported(held.visit, held.step, command.result))
-        steps.succeed(book, step)
+        steps.over(book, e.Reported(held.visit, held.step, command.result))
     elif fault.retryable and held.failures < step.max_retries:
         book.add(e.Reported(held.visit, held.step, command.result, fault, book.now + step.retry_delay))
     else:
-        book.add(e.Reported(held.visit, held.step, command.result, fault))
-        steps.fail(book, step, fault)
+        steps.over(book, e.Reported(held.visit, held.step, command.result, fault))
 
 
 def accept(book: Ledger, command: c.Accept) -> None:
@@ -197,14 +195,8 @@ def _operate(book: Ledger, held: Delivery, command: c.Answer) -> None:
     """A person ends a direct intent in its agent's place (AXP: ``tasks approve`` on an intent without a task)."""
     outcome, sign = check_answer(TaskSpec(), command.outcome, command.comment, command.data)
     result = {**command.data, "outcome": outcome}
-    step = book.intent.plan.by_id[held.step]
-    if sign is Sign.POSITIVE:
-        book.add(e.Reported(held.visit, held.step, result), comment=command.comment)
-        steps.succeed(book, step)
-    else:
-        fault = Fault("human_rejected", f"A person decided: {outcome}.")
-        book.add(e.Reported(held.visit, held.step, result, fault), comment=command.comment)
-        steps.fail(book, step, fault)
+    no = Fault("human_rejected", f"A person decided: {outcome}.") if sign is not Sign.POSITIVE else None
+    steps.over(book, e.Reported(held.visit, held.step, result, no), command.comment)
 
 
 # -- from outside
@@ -215,6 +207,13 @@ def resolve(book: Ledger, command: c.Resolve) -> None:
     if command.fault is not None:
         book.add(e.Failed(command.fault))
         return
+    if book.intent.setback is not None:
+        raise Conflict(
+            "step_failed",
+            f"This intent cannot be declared completed: {book.intent.setback.message}",
+            details={"code": book.intent.setback.code},
+            hint="Report the open step's result, or end the intent as FAILED or CANCELED.",
+        )
     if book.intent.status is not Status.IN_PROGRESS:
         book.add(e.Progressed("resolved"))
     book.add(e.Completed(command.result))

@@ -15,9 +15,9 @@ import msgspec
 from signoff.core import address, taskspec
 from signoff.core.cast import Human, is_anybody, person_behind
 from signoff.core.durations import LONGEST
-from signoff.core.fields import Fields, document
+from signoff.core.fields import Fields, document, shown
 from signoff.core.plan import AgentStep, HumanStep, Plan
-from signoff.core.tasks import TYPE_ALIASES, Escalation, TaskSpec, TaskType
+from signoff.core.tasks import BUILT_IN, TYPE_ALIASES, Escalation, TaskSpec, TaskType
 from signoff.core.timing import Reminders
 
 AGENT_STEP: Final = "agent"
@@ -152,6 +152,9 @@ def task_spec(
     ask.known(*_ASK)
     kind = _kind(ask)
     allowed = taskspec.outcomes(ask, "allowed_outcomes", kind)
+    if unknown := [word for word in allowed if word not in BUILT_IN]:
+        words = ", ".join(repr(shown(word)) for word in unknown)
+        ask.warn("allowed_outcomes", f"{words}: no meaning is known, so whoever answers that says no")
     if not taskspec.can_say_yes(allowed):
         ask.warn("allowed_outcomes", "none of these is a yes, so every answer ends the step as a no")
     remind = _reminders(levels)

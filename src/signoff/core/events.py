@@ -127,10 +127,11 @@ class Answered(Event, frozen=True, tag="answered", kw_only=True):
 
 
 class StagePassed(Event, frozen=True, tag="stage_passed"):
-    """A stage's quorum is complete; ``stage`` is the one that begins."""
+    """A stage's quorum is complete; ``stage`` is the one that begins, ``outcome`` what it is asked to agree to."""
 
     visit: int
     stage: int
+    outcome: str = ""
 
 
 class Delegated(Event, frozen=True, tag="delegated"):

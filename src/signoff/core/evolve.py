@@ -11,9 +11,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from signoff.core import events as e
+from signoff.core.conclusion import turn
 from signoff.core.model import Delay, Delivery, HandOver, Hold, Intent, Snoozing, Status, Task, Waiting
 from signoff.core.plan import Plan
-from signoff.core.tasks import ENDING_OF, Vote
+from signoff.core.tasks import ENDING_OF, Sign, Vote
 
 
 def created(fact: e.Fact, plan: Plan) -> Intent:
@@ -158,6 +159,7 @@ def _lapsed(event: e.Lapsed, intent: Intent, fact: e.Fact) -> Changes:
             "last_step": _delivery(intent).step,
             "status": Status.IN_PROGRESS,
             "waiting": None,
+            "setback": turn(intent, event).setback,
         }
     return _rest(intent, event.retry_at, _delivery(intent).failures)
 
@@ -166,7 +168,13 @@ def _lapsed(event: e.Lapsed, intent: Intent, fact: e.Fact) -> Changes:
 def _reported(event: e.Reported, intent: Intent, fact: e.Fact) -> Changes:
     if event.retry_at is not None:
         return _rest(intent, event.retry_at, _delivery(intent).failures + 1)
-    changes: Changes = {"open": None, "last_step": event.step, "status": Status.IN_PROGRESS, "waiting": None}
+    changes: Changes = {
+        "open": None,
+        "last_step": event.step,
+        "status": Status.IN_PROGRESS,
+        "waiting": None,
+        "setback": turn(intent, event).setback,
+    }
     if event.fault is None:
         changes["results"] = {**intent.results, event.step: event.result}
     else:
@@ -230,7 +238,7 @@ def _to_task(intent: Intent, **changes: Any) -> Changes:
 def _stage_passed(event: e.StagePassed, intent: Intent, fact: e.Fact) -> Changes:
     return _to_task(
         intent, stage=event.stage, stage_at=fact.at, assigned=(), roster={}, handed_over=(), taken_by="",
-        reminded=0, reminded_at=None, escalated=0, reached_at=(), snoozes=(),
+        reminded=0, reminded_at=None, escalated=0, reached_at=(), snoozes=(), agreed=event.outcome,
     )  # fmt: skip
 
 
@@ -287,7 +295,7 @@ def _revised(event: e.Revised, intent: Intent, fact: e.Fact) -> Changes:
         before, revision=event.revision, digest=event.digest, votes=(), stage=0, stage_at=fact.at, taken_by="",
         assigned=before.assigned if first else (), roster=before.roster if first else {},
         handed_over=before.handed_over if first else (), reminded=0, reminded_at=None, escalated=0, reached_at=(),
-        snoozes=(),
+        snoozes=(), agreed="",
     )  # fmt: skip
     editors = intent.editors if fact.actor.id in intent.editors else (*intent.editors, fact.actor.id)
     return {
@@ -322,8 +330,9 @@ def _decided(event: e.Decided, intent: Intent, fact: e.Fact) -> Changes:
         "outcome": event.outcome,
         "ending": event.ending,
         "results": {**intent.results, event.step: result},
-        "revisions": intent.revisions + (event.outcome == "changes_requested"),
-        "revision": intent.revision + (event.outcome == "changes_requested"),
+        "revisions": intent.revisions + (event.sign is Sign.CHANGES),
+        "revision": intent.revision + (event.sign is Sign.CHANGES),
+        "setback": turn(intent, event).setback,
     }
 
 
@@ -345,7 +354,13 @@ def _notified(event: e.Notified, intent: Intent, fact: e.Fact) -> Changes:
 
 @_on(e.StepTimedOut)
 def _step_timed_out(event: e.StepTimedOut, intent: Intent, fact: e.Fact) -> Changes:
-    return {"open": None, "last_step": event.step, "status": Status.IN_PROGRESS, "waiting": None}
+    return {
+        "open": None,
+        "last_step": event.step,
+        "status": Status.IN_PROGRESS,
+        "waiting": None,
+        "setback": turn(intent, event).setback,
+    }
 
 
 @_on(e.Progressed)
@@ -367,7 +382,7 @@ def _patched(event: e.Patched, intent: Intent, fact: e.Fact) -> Changes:
 
 
 def _end(status: Status) -> Changes:
-    return {"open": None, "status": status, "waiting": None}
+    return {"open": None, "status": status, "waiting": None, "setback": None}
 
 
 @_on(e.Completed)

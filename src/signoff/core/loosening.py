@@ -8,7 +8,7 @@ from typing import Final
 
 from signoff.core.policy import Policy
 from signoff.core.standing import DECIDING_PARTIES
-from signoff.core.tasks import Fallback, Risk, Sign, Stage, Strength, sign_of
+from signoff.core.tasks import Fallback, Risk, Stage, Strength, could_mean_yes
 
 _STRENGTHS: Final = tuple(Strength)
 _RISKS: Final = tuple(Risk)
@@ -85,6 +85,8 @@ def _silence_as_strict(before: Policy, after: Policy) -> bool:
             before.deadline_in_hours,
             before.hours,
         )
+    if after.goto_as and not (same and before.goto_as):
+        return False  # what nobody decided counts as done
     return same or (after.fallback in (Fallback.EXPIRE, Fallback.REJECT) and not after.goto)
 
 
@@ -97,5 +99,5 @@ def _time_as_strict(before: Policy, after: Policy) -> bool:
 
 
 def yes_on_silence(policy: Policy) -> bool:
-    """Whether something is taken for a yes that nobody has said."""
-    return policy.fallback is Fallback.OUTCOME and sign_of(policy.fallback_outcome, {}) is Sign.POSITIVE
+    """Whether something is, or may be, taken for a yes that nobody has said."""
+    return policy.fallback is Fallback.OUTCOME and could_mean_yes(policy.fallback_outcome)

@@ -152,7 +152,8 @@ class Snoozing(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class Task(msgspec.Struct, frozen=True, omit_defaults=True, tag="human"):
     """An open human step: the spec stands in the plan, here is what happened to it so far. ``assigned``: who is asked
-    instead at this stage; ``roster``: who was in its teams and roles then; ``reached_at``: when each rung was reached.
+    instead at this stage; ``roster``: who was in its teams and roles then; ``reached_at``: when each rung was reached;
+    ``agreed``: the yes that the stage before has chosen.
     """
 
     visit: int
@@ -173,6 +174,7 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True, tag="human"):
     escalated: int = 0
     reached_at: tuple[datetime, ...] = ()
     snoozes: tuple[Snoozing, ...] = ()
+    agreed: str = ""
 
 
 class Delay(msgspec.Struct, frozen=True, omit_defaults=True, tag="delay"):
@@ -187,7 +189,9 @@ OpenStep = Delivery | Task | Delay
 
 
 class Intent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A durable request: its one row. ``seq`` and ``head`` are the end of its event chain."""
+    """A durable request: its one row. ``seq`` and ``head`` are the end of its event chain; ``setback``: what it fails
+    with at its end, unless a person says yes before.
+    """
 
     id: str
     workspace: str
@@ -217,6 +221,7 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     outcome: str = ""
     ending: Ending | None = None
     fault: Fault | None = None
+    setback: Fault | None = None
     reminded: int = 0
     generation: int = 0
     controls: dict[str, Any] = {}

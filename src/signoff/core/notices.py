@@ -35,7 +35,8 @@ class Notice(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Something somebody must hear. ``to``: names of people (empty: whoever may decide), or the agent for a push;
     ``ref``: the id under which that agent knows the delivery; ``stage`` and ``revision``: of the task, at that moment;
     ``title``: what is asked, in our words or an admin's; ``called``: what the requester calls it, if no admin did;
-    ``voided``: whose answers do not count any more.
+    ``voided``: whose answers do not count any more; ``means``: the sign of the outcome; ``fault``: the code that it
+    failed with.
     """
 
     kind: NoticeKind
@@ -58,9 +59,11 @@ class Notice(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     text: str = ""
     outcome: str = ""
     ending: str = ""
+    means: str = ""
     by: str = ""
     via: str = ""
     status: str = ""
+    fault: str = ""
     deadline_at: datetime | None = None
 
 
@@ -121,6 +124,7 @@ def _fields(before: Intent | None, fact: e.Fact, after: Intent) -> dict[str, Any
                 "kind": NoticeKind.DECIDED,
                 "outcome": event.outcome,
                 "ending": event.ending.value,
+                "means": event.sign.value,
             }
         case e.Notified() as event:
             return {
@@ -133,7 +137,10 @@ def _fields(before: Intent | None, fact: e.Fact, after: Intent) -> dict[str, Any
                 "step": event.step, "attempt": event.attempt,
             }  # fmt: skip
         case e.Completed() | e.Failed() | e.Canceled() | e.TimedOut():
-            return {"kind": NoticeKind.FINISHED, "status": after.status.value, "outcome": after.outcome}
+            return {
+                "kind": NoticeKind.FINISHED, "status": after.status.value, "outcome": after.outcome,
+                "ending": after.ending.value if after.ending else "", "fault": after.fault.code if after.fault else "",
+            }  # fmt: skip
     return None
 
 

@@ -5,6 +5,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from enum import StrEnum
 from functools import cached_property
 from typing import Any, Final
 
@@ -14,16 +15,36 @@ from msgspec.structs import replace
 from signoff.core.choice import Choice
 from signoff.core.errors import Invalid
 from signoff.core.ids import MAX_VISITS
-from signoff.core.tasks import TaskSpec
+from signoff.core.tasks import Fallback, Sign, TaskSpec
 from signoff.core.timing import Backoff
 
 MAX_STEPS: Final = 100
 DEFAULT_LEASE: Final = timedelta(seconds=30)
 END: Final = "end"
+SUCCESS: Final = "success"  # what a route is declared ``as``, where what it leads to may complete the intent
+
+
+class After(StrEnum):
+    """What a step may follow: a yes, a no, a request for changes, or nobody's answer in time."""
+
+    YES = "yes"
+    NO = "no"
+    CHANGES = "changes"
+    SILENCE = "silence"
+
+
+class Route(msgspec.Struct, frozen=True):
+    """A way out of a step. ``success``: declared as one, although it is not what the step was to come to."""
+
+    after: After
+    target: str
+    success: bool = False
 
 
 class StepBase(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What every step has. Routes name a step or ``end``; None means the default of section 4 of the design."""
+    """What every step has. Routes name a step or ``end``; None means the default. ``on_failure_as``, ``on_timeout_as``:
+    ``success`` where the workflow declares that route to be one.
+    """
 
     id: str
     on_success: str | None = None
@@ -31,6 +52,8 @@ class StepBase(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     on_timeout: str | None = None
     on_changes: str | None = None
     deadline: timedelta | None = None
+    on_failure_as: str | None = None
+    on_timeout_as: str | None = None
 
 
 class AgentStep(StepBase, frozen=True, tag="agent", omit_defaults=True, kw_only=True):
@@ -122,6 +145,45 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
     def after_success(self, step: Step) -> str:
         return step.on_success or self.next_of[step.id]
 
+    def after_outcome(self, step: HumanStep, word: str) -> Route | None:
+        """Where a decision leads: to the outcome's own step, else where its meaning does; None: it has no route."""
+        outcome = step.task.outcome(word)
+        return self._way(step, outcome.sign, outcome.goto, success=outcome.success)
+
+    def after_meaning(self, step: HumanStep, sign: Sign) -> Route | None:
+        """Where a decision of this meaning leads, whatever its word."""
+        return self._way(step, sign, "", success=False)
+
+    def _way(self, step: HumanStep, sign: Sign, goto: str, *, success: bool) -> Route | None:
+        match sign:
+            case Sign.POSITIVE:
+                return Route(After.YES, goto or self.after_success(step), success=True)
+            case Sign.CHANGES:
+                target = goto or self.after_changes(step)
+                return Route(After.CHANGES, target) if target else None
+            case Sign.NEGATIVE:
+                return Route(After.NO, goto, success) if goto else after_failure(step)
+
+    def after_silence(self, step: HumanStep) -> Route | None:
+        """Where nobody's answer in time leads, as the policy's fallback or the step says."""
+        fallback, word = step.task.fallback, step.task.fallback_outcome
+        if fallback is Fallback.EXPIRE:
+            return after_timeout(step)
+        route = after_failure(step) if fallback is Fallback.REJECT else self.after_outcome(step, word)
+        return msgspec.structs.replace(route, after=After.SILENCE) if route else None
+
+    def routes(self, step: Step) -> tuple[Route, ...]:
+        """Every way out of a step that may be gone, what a yes leads to first."""
+        found: list[Route | None] = []
+        if isinstance(step, HumanStep):
+            found = [self.after_outcome(step, word) for word in step.task.outcomes]
+            found += [after_failure(step), self.after_silence(step)]  # a task may also end by nobody's answer
+        else:
+            found = [Route(After.YES, self.after_success(step), success=True), after_failure(step)]
+        found.append(after_timeout(step))
+        ways = {(route.after, route.target): route for route in found if route is not None}
+        return tuple(sorted(ways.values(), key=lambda route: _ORDER.index(route.after)))
+
     def after_changes(self, step: Step) -> str | None:
         """Where a request for changes goes: as routed, else back to the nearest agent step before."""
         if step.on_changes:
@@ -130,6 +192,17 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
         return next((s.id for s in reversed(before) if isinstance(s, AgentStep)), None)
 
 
+def after_failure(step: Step) -> Route | None:
+    """Where a step that failed leads, if anywhere."""
+    return Route(After.NO, step.on_failure, step.on_failure_as == SUCCESS) if step.on_failure else None
+
+
+def after_timeout(step: Step) -> Route | None:
+    """Where a step that ran out of time leads, if anywhere."""
+    return Route(After.SILENCE, step.on_timeout, step.on_timeout_as == SUCCESS) if step.on_timeout else None
+
+
+_ORDER: Final = (After.YES, After.CHANGES, After.NO, After.SILENCE)
 NO_PLAN: Final = Plan()
 
 
@@ -152,15 +225,24 @@ def check_plan(plan: Plan) -> Plan:
     for step in plan.steps:
         for route in ("on_success", "on_failure", "on_timeout", "on_changes"):
             target = getattr(step, route)
-            if target is not None and target != END and target not in plan.by_id:
-                raise Invalid(
-                    "unknown_step",
-                    f"Step {step.id!r}: {route} points to {target!r}, which does not exist.",
-                    field=f"steps.{step.id}.{route}",
-                    hint="Known steps: " + ", ".join([*plan.by_id, END]) + ".",
-                )
+            if target is not None:
+                _check_target(plan, step, target, route, f"steps.{step.id}.{route}")
+        for number, outcome in enumerate(step.task.own if isinstance(step, HumanStep) else ()):
+            if outcome.goto:
+                field = f"steps.{step.id}.human.outcomes[{number}].goto"
+                _check_target(plan, step, outcome.goto, f"outcome {outcome.name!r}", field)
     _check_exits(plan)
     return plan
+
+
+def _check_target(plan: Plan, step: Step, target: str, route: str, field: str) -> None:
+    if target != END and target not in plan.by_id:
+        raise Invalid(
+            "unknown_step",
+            f"Step {step.id!r}: {route} points to {target!r}, which does not exist.",
+            field=field,
+            hint="Known steps: " + ", ".join([*plan.by_id, END]) + ".",
+        )
 
 
 def _check_exits(plan: Plan) -> None:
@@ -169,7 +251,7 @@ def _check_exits(plan: Plan) -> None:
     while grown:
         grown = False
         for step in plan.steps:
-            targets = {plan.after_success(step), step.on_failure, step.on_timeout}
+            targets = {route.target for route in plan.routes(step) if route.after is not After.CHANGES}
             if step.id not in ends and targets & ends:
                 ends.add(step.id)
                 grown = True
@@ -202,11 +284,9 @@ def reached(plan: Plan, holds: Callable[[Step], bool] = lambda step: False) -> s
         if step is None or step.id in found:
             continue
         found.add(step.id)
-        ahead += [step.on_failure, step.on_timeout, step.on_changes]
-        if not holds(step):
-            ahead.append(plan.after_success(step))
-        if isinstance(step, HumanStep) and "changes_requested" in step.task.outcomes:
-            ahead.append(plan.after_changes(step))
+        held = holds(step)
+        ahead.append(step.on_changes)
+        ahead += [route.target for route in plan.routes(step) if not (held and route.after is After.YES)]
     return found
 
 

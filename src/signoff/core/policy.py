@@ -17,8 +17,8 @@ from signoff.core.errors import Invalid
 from signoff.core.fields import Fields, document, shown, suggestion
 from signoff.core.hours import Hours
 from signoff.core.parties import parties
-from signoff.core.plan import HumanStep
-from signoff.core.tasks import Escalation, Fallback, Risk, Sign, Stage, Strength, least_strength, sign_of
+from signoff.core.plan import SUCCESS, HumanStep
+from signoff.core.tasks import Escalation, Fallback, Risk, Sign, Stage, Strength, least_strength, meaning_of
 from signoff.core.timing import Reminders
 
 MAX_STAGES: Final = 10
@@ -32,7 +32,9 @@ FIELDS: Final = (
 
 
 class Policy(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A compiled policy. ``goto``: the step to go on with after silence, in a workflow that has it."""
+    """A compiled policy. ``goto``: the step to go on with after silence, in a workflow that has it; ``goto_as``:
+    ``success``, where that may complete the request.
+    """
 
     stages: tuple[Stage, ...] = (Stage(),)
     self_approval: bool | None = None
@@ -46,6 +48,7 @@ class Policy(msgspec.Struct, frozen=True, omit_defaults=True):
     hours: Hours | None = None
     strength: Strength = Strength.LINK
     risk: Risk = Risk.MEDIUM
+    goto_as: str = ""
 
 
 def compile_policy(source: object, path: str = "") -> Policy:
@@ -58,7 +61,7 @@ def read_policy(fields: Fields) -> Policy:
     fields.known(*FIELDS)
     deadline = fields.duration("deadline")
     risk = Risk(_word(fields, "risk", [risk.value for risk in Risk]) or Risk.MEDIUM)
-    fallback, outcome, goto = _on_timeout(fields, deadline, risk)
+    fallback, outcome, goto, goto_as = _on_timeout(fields, deadline, risk)
     working = fields.inner("hours")
     return Policy(
         stages=_stages(fields),
@@ -70,6 +73,7 @@ def read_policy(fields: Fields) -> Policy:
         fallback=fallback,
         fallback_outcome=outcome,
         goto=goto,
+        goto_as=goto_as,
         hours=hours(working, "deadline") if working else None,
         strength=_strength(fields, risk),
         risk=risk,
@@ -92,6 +96,8 @@ def applied(step: HumanStep, policy: Policy, name: str, path: str) -> HumanStep:
             "outcome_not_allowed", f"{path}: on_timeout: {policy.fallback_outcome!r} is no outcome of this task.",
             field=path, hint=f"Allowed: {allowed}.",
         )  # fmt: skip
+    if policy.fallback is Fallback.OUTCOME:
+        _refuse_fallback(step.task.sign(policy.fallback_outcome), policy.risk, path)
     task = replace(
         step.task,
         policy=name,
@@ -106,9 +112,24 @@ def applied(step: HumanStep, policy: Policy, name: str, path: str) -> HumanStep:
         strength=policy.strength,
         risk=policy.risk,
     )
-    said = {"deadline": policy.deadline, "on_timeout": policy.goto or None}
-    lent = {field: value for field, value in said.items() if value and getattr(step, field) is None}
+    lent: dict[str, Any] = {}
+    if policy.deadline and step.deadline is None:
+        lent["deadline"] = policy.deadline
+    if policy.goto and step.on_timeout is None:
+        lent |= {"on_timeout": policy.goto} | ({"on_timeout_as": policy.goto_as} if policy.goto_as else {})
     return replace(step, task=task, **lent, lent=tuple(lent) if name else ())
+
+
+def _refuse_fallback(sign: Sign, risk: Risk, path: str) -> None:
+    """Raise Invalid where silence would bring about what only people can, or what takes a low risk."""
+    if sign is Sign.CHANGES:
+        problem, hint = "silence cannot ask for changes", "Use expire, reject or goto:STEP."
+    elif sign is Sign.POSITIVE and risk is not Risk.LOW:
+        problem = "a yes may follow from silence only where the risk is low"
+        hint = "Use expire or reject; or say risk: low, where the workspace allows it."
+    else:
+        return
+    raise Invalid("invalid_field", f"{path}: {problem}.", field=path, hint=hint)
 
 
 def _stages(fields: Fields) -> tuple[Stage, ...]:
@@ -182,32 +203,42 @@ def _refuse_too_late(path: str, after: timedelta, deadline: timedelta | None) ->
         raise Invalid("never_happens", message, field=path, hint="Make it shorter, or the deadline longer.")
 
 
-def _on_timeout(fields: Fields, deadline: timedelta | None, risk: Risk) -> tuple[Fallback, str, str]:
-    """(fallback, its outcome, the step it goes to)."""
-    word = fields.text("on_timeout", longest=200)
+def _on_timeout(fields: Fields, deadline: timedelta | None, risk: Risk) -> tuple[Fallback, str, str, str]:
+    """(fallback, its outcome, the step it goes to, what that counts as)."""
+    if isinstance(fields.value.get("on_timeout"), dict):
+        target, counts_as = route(fields, "on_timeout")
+        word = f"goto:{target}"
+    else:
+        word, counts_as = fields.text("on_timeout", longest=200), ""
     if word and deadline is None and word != "expire":
         raise fields.invalid(
             "on_timeout", "never happens, because there is no deadline", hint="Add deadline: 8h."
         )
     kind, _, target = (part.strip() for part in word.partition(":"))
     if word in ("", "expire", "reject"):
-        return Fallback(word or "expire"), "", ""
+        return Fallback(word or "expire"), "", "", ""
     if kind == "goto" and target:
-        return Fallback.EXPIRE, "", target
+        return Fallback.EXPIRE, "", target, counts_as
     if kind != "outcome" or not target:
         hint = suggestion(word, ("expire", "reject")) or "Known: expire, reject, goto:STEP, outcome:OUTCOME."
         raise fields.invalid("on_timeout", f"{shown(word)!r} is no fallback", hint=hint)
-    sign = sign_of(target, {})
-    if sign is Sign.CHANGES:
-        raise fields.invalid(
-            "on_timeout", "silence cannot ask for changes", hint="Use expire, reject or goto:STEP."
-        )
-    if sign is Sign.POSITIVE and risk is not Risk.LOW:
-        hint = "Use expire or reject; or say risk: low, where the workspace allows it."
-        raise fields.invalid(
-            "on_timeout", "a yes may follow from silence only where the risk is low", hint=hint
-        )
-    return Fallback.OUTCOME, target, ""
+    # What a word of a workflow's own means is known, and judged, when the policy is applied to its step.
+    _refuse_fallback(meaning_of(target), risk, fields.at("on_timeout"))
+    return Fallback.OUTCOME, target, "", ""
+
+
+def route(fields: Fields, name: str) -> tuple[str, str]:
+    """(step, ``success`` or ""): a step's name, or ``{goto: STEP, as: success}``."""
+    if not isinstance(fields.value.get(name), dict):
+        return fields.text(name, longest=100), ""
+    way = fields.need_inner(name)
+    way.known("goto", "as")
+    target = way.need("goto", longest=100)
+    word = way.text("as", longest=64)
+    if word not in ("", SUCCESS):
+        hint = "as: success, or leave it out: then the request fails at its end, unless somebody says yes."
+        raise way.invalid("as", f"{shown(word)!r} is unknown here", hint=hint)
+    return target, word
 
 
 def _strength(fields: Fields, risk: Risk) -> Strength:

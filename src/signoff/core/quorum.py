@@ -4,8 +4,12 @@ A party is a name: a person's id or address, ``team:NAME``, ``role:NAME``. Each 
 are called at the moment of counting: who has left a team meanwhile does not count for it any more. Somebody absent
 and whoever stands in for them are two people on one seat: the later answer of the two is the seat's. Somebody whom the
 ladder has added may take the place of any one party, and lowers nothing.
+
+Where a task has several outcomes that mean yes, only a quorum for one and the same passes: two people who want
+different things have not agreed. Every no counts, whatever its word; the last of them is the outcome.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 
 from signoff.core.standing import DECIDING_PARTIES
@@ -41,15 +45,19 @@ def tally(stage: Stage, at_stage: int, votes: tuple[Vote, ...], names: Names | N
         for held in (yes, no):
             held.pop(seat(vote), None)
         (yes if vote.sign is Sign.POSITIVE else no)[seat(vote)] = vote
-        if len(no) >= stage.reject_after or _enough(stage, list(yes.values())):
+        same = [one for one in yes.values() if one.outcome == vote.outcome]
+        if len(no) >= stage.reject_after or _enough(stage, same):
             return vote
     return None
 
 
-def missing(stage: Stage, at_stage: int, votes: tuple[Vote, ...]) -> int:
-    """How many more persons this stage needs at least."""
-    yes = {seat(vote) for vote in votes if vote.at_stage == at_stage and vote.sign is Sign.POSITIVE}
-    return max(0, needed(stage) - len(yes))
+def missing(stage: Stage, at_stage: int, votes: tuple[Vote, ...], outcome: str = "") -> int:
+    """How many more persons this stage needs at least for this outcome; without one, for the one ahead."""
+    said = {
+        seat(vote): vote.outcome for vote in votes if vote.at_stage == at_stage and vote.sign is Sign.POSITIVE
+    }
+    chosen = Counter(said.values())
+    return max(0, needed(stage) - (chosen[outcome] if outcome else max(chosen.values(), default=0)))
 
 
 def needed(stage: Stage) -> int:

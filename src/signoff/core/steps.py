@@ -1,27 +1,28 @@
 """How an intent walks its plan: starting a step, and where each way of ending one leads.
 
-Positive leads to ``on_success`` (else the next step), a failure to ``on_failure`` (else FAILED), a timeout to
+A yes leads to ``on_success`` (else the next step), a no and a failure to ``on_failure`` (else FAILED), a timeout to
 ``on_timeout`` (else FAILED), a request for changes to ``on_changes`` (else back to the last agent step, a bounded
-number of times).
+number of times); an outcome with a step of its own leads there. ``conclusion`` says so, and what it leaves behind.
 """
 
 from datetime import datetime
 
 from signoff.core import events as e
+from signoff.core.conclusion import Decisive, turn
 from signoff.core.envelope import envelope_digest
 from signoff.core.hours import later
 from signoff.core.ledger import Ledger
 from signoff.core.model import Delivery, Fault, Task
 from signoff.core.plan import END, MAX_STEP_VISITS, AgentStep, DelayStep, HumanStep, NotifyStep, Step
-from signoff.core.tasks import Ending, Fallback, Sign, sign_of
+from signoff.core.tasks import Ending, Fallback, Sign
 
 
 def start(book: Ledger, step_id: str) -> None:
-    """Start a step; ``end`` completes the intent. Steps that need no waiting run through."""
+    """Start a step; ``end`` ends the intent by the last decision on its path. What needs no waiting runs through."""
     while True:
         intent = book.intent
         if step_id == END:
-            book.add(e.Completed())
+            book.add(e.Completed() if intent.setback is None else e.Failed(intent.setback))
             return
         visit = intent.visits + 1
         if visit > MAX_STEP_VISITS:
@@ -60,46 +61,27 @@ def _deadline(step: Step, now: datetime) -> datetime | None:
     return later(hours, now, step.deadline)
 
 
-def succeed(book: Ledger, step: Step) -> None:
-    start(book, book.intent.plan.after_success(step))
-
-
-def fail(book: Ledger, step: Step, fault: Fault) -> None:
-    if step.on_failure:
-        start(book, step.on_failure)
-    else:
-        book.add(e.Failed(fault))
+def over(book: Ledger, event: Decisive, comment: str = "") -> None:
+    """Record the end of a step and go where it leads."""
+    following = turn(book.intent, event)
+    book.add(event, comment)
+    if following.target is not None:
+        start(book, following.target)
+    elif book.intent.setback is not None:
+        book.add(e.Failed(book.intent.setback))
 
 
 def time_out(book: Ledger, step: Step) -> None:
     """The step's deadline has passed: a task expires (silence is never consent), a delivery is given up."""
     match book.intent.open:
         case Task(visit=visit) if isinstance(step, HumanStep):
-            if _fell_back(book, step, visit):
-                return
+            spec = step.task
+            outcome = spec.fallback_outcome if spec.fallback is Fallback.OUTCOME else Ending.EXPIRED.value
+            over(book, e.Decided(visit, step.id, outcome, Ending.EXPIRED, spec.sign(outcome)))
         case Delivery(visit=visit):
-            book.add(e.StepTimedOut(visit, step.id, step.deadline))
+            over(book, e.StepTimedOut(visit, step.id, step.deadline))
         case _:
             raise TypeError("nothing with a deadline is open")
-    if step.on_timeout:
-        start(book, step.on_timeout)
-    else:
-        book.add(e.Failed(Fault("step_timeout", f"Step {step.id!r} passed its deadline.")))
-
-
-def _fell_back(book: Ledger, step: HumanStep, visit: int) -> bool:
-    """Record the silence, whatever follows; True when the policy's fallback has said where to go."""
-    fallback = step.task.fallback
-    outcome = step.task.fallback_outcome if fallback is Fallback.OUTCOME else Ending.EXPIRED.value
-    sign = sign_of(outcome, {})
-    book.add(e.Decided(visit, step.id, outcome, Ending.EXPIRED, sign))
-    if fallback is Fallback.EXPIRE:
-        return False
-    if sign is Sign.POSITIVE:
-        succeed(book, step)
-    else:
-        fail(book, step, Fault("expired", f"{step.task.title}: nobody decided in time."))
-    return True
 
 
 def decided(book: Ledger, step: HumanStep, outcome: str, ending: Ending, sign: Sign) -> None:
@@ -107,17 +89,4 @@ def decided(book: Ledger, step: HumanStep, outcome: str, ending: Ending, sign: S
     task = book.intent.open
     if not isinstance(task, Task):
         raise TypeError("no task is open")
-    plan = book.intent.plan
-    bounded = book.intent.revisions < plan.max_revisions
-    book.add(e.Decided(task.visit, step.id, outcome, ending, sign))
-    if sign is Sign.POSITIVE:
-        succeed(book, step)
-    elif sign is Sign.CHANGES and bounded and (target := plan.after_changes(step)):
-        start(book, target)
-    elif sign is Sign.CHANGES:
-        reason = "Changes were requested once too often." if not bounded else "Changes were requested."
-        fail(book, step, Fault("changes_requested", reason))
-    elif ending is Ending.UNDELIVERABLE:
-        fail(book, step, Fault("undeliverable", f"{step.task.title}: nobody could be reached."))
-    else:
-        fail(book, step, Fault("human_rejected", f"{step.task.title}: {outcome}."))
+    over(book, e.Decided(task.visit, step.id, outcome, ending, sign))

@@ -65,6 +65,11 @@ POSITIVE: Final = frozenset(
     {"approved", "confirmed", "assigned", "submitted", "provided", "completed", "override_approved"}
 )
 
+CHANGES_REQUESTED: Final = "changes_requested"
+BUILT_IN: Final = frozenset(word for words in OUTCOMES.values() for word in words)
+# How a workflow says what an outcome of its own means.
+MEANS: Final = {"approve": Sign.POSITIVE, "reject": Sign.NEGATIVE, "changes": Sign.CHANGES}
+
 # AXP's published schema names six more types; each behaves as one of ours.
 TYPE_ALIASES: Final = {
     "provide_data": TaskType.FORM,
@@ -130,8 +135,22 @@ class Escalation(msgspec.Struct, frozen=True, omit_defaults=True):
     to: tuple[str, ...]
 
 
+class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One answer that a task allows: its word, what it means, the label of its button, and the step that it leads to
+    (``goto``; "": where every answer of that meaning leads). ``success``: the intent may still complete there, although
+    this is no yes.
+    """
+
+    name: str
+    sign: Sign
+    label: str = ""
+    goto: str = ""
+    success: bool = False
+
+
 class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What people are asked, frozen with the plan. ``policy``: its name and version (``prod-change@3``), if it has one;
+    """What people are asked, frozen with the plan. ``outcomes``: the words that may be answered; ``own``: those of them
+    that the workflow defines itself. ``policy``: its name and version (``prod-change@3``), if it has one;
     ``because``: on what ground that one was chosen, if it was;
     ``roster``: who was in each team and role at that time: whoever joins later may not decide, who leaves neither.
     """
@@ -158,6 +177,26 @@ class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     strength: Strength = Strength.LINK
     risk: Risk = Risk.MEDIUM
     roster: dict[str, tuple[str, ...]] = {}
+    own: tuple[Outcome, ...] = ()
+
+    def outcome(self, word: str) -> Outcome:
+        """What an outcome means in this task: as the workflow defines it, else as the word means everywhere."""
+        return next((one for one in self.own if one.name == word), None) or Outcome(word, meaning_of(word))
+
+    def sign(self, word: str) -> Sign:
+        return self.outcome(word).sign
+
+    def open_to(self, agreed: str) -> tuple[str, ...]:
+        """The words that may be answered now. ``agreed``: the yes that an earlier stage has chosen, which is the only
+        one that a later stage can give.
+        """
+        if not agreed:
+            return self.outcomes
+        return tuple(w for w in self.outcomes if w == agreed or self.sign(w) is not Sign.POSITIVE)
+
+    def meaning(self, sign: Sign) -> tuple[str, ...]:
+        """The outcomes of one meaning, in order."""
+        return tuple(word for word in self.outcomes if self.sign(word) is sign)
 
 
 class Vote(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -175,41 +214,55 @@ class Vote(msgspec.Struct, frozen=True, omit_defaults=True):
     for_names: frozenset[str] = frozenset()
 
 
-def sign_of(outcome: str, data: dict[str, Any]) -> Sign:
-    """The meaning of an outcome. A form that says approved: false is a no, whatever the outcome is called."""
-    if outcome == "changes_requested":
+def meaning_of(word: str) -> Sign:
+    """What a built-in outcome means. A word that nobody has defined is not a yes."""
+    if word == CHANGES_REQUESTED:
         return Sign.CHANGES
-    if outcome in POSITIVE and data.get("approved") is not False and data.get("acknowledged") is not False:
-        return Sign.POSITIVE
-    return Sign.NEGATIVE
+    return Sign.POSITIVE if word in POSITIVE else Sign.NEGATIVE
 
 
-def canonical_outcome(spec: TaskSpec, outcome: str) -> str:
-    """The outcome the task knows for what was sent: ``approved``/``rejected`` stand for its yes and its no."""
-    allowed = spec.outcomes
+def could_mean_yes(word: str) -> bool:
+    """Whether some task takes the word for a yes: a workflow may define any word that is not built in."""
+    return word in POSITIVE or word not in BUILT_IN
+
+
+def sign_of(spec: TaskSpec, outcome: str, data: dict[str, Any]) -> Sign:
+    """The meaning of an answer. A form that says approved: false is a no, whatever the outcome is called."""
+    sign = spec.sign(outcome)
+    denied = data.get("approved") is False or data.get("acknowledged") is False
+    return Sign.NEGATIVE if denied and sign is Sign.POSITIVE else sign
+
+
+def canonical_outcome(spec: TaskSpec, outcome: str, agreed: str = "") -> str:
+    """The outcome the task knows for what was sent: ``approved``/``rejected`` stand for its yes and its no; where it
+    has several yeses, only the word itself says which.
+    """
+    allowed = spec.open_to(agreed)
+    yes = tuple(word for word in allowed if spec.sign(word) is Sign.POSITIVE)
     if outcome in allowed:
         return outcome
-    if outcome == "approved":
-        match = next((o for o in allowed if o in POSITIVE), None)
-    elif outcome == "rejected":
-        match = next((o for o in allowed if sign_of(o, {}) is Sign.NEGATIVE), None)
-    else:
-        match = None
-    if match is None:
-        raise Invalid(
-            "outcome_not_allowed",
-            f"{outcome!r} is not an outcome of this {spec.type} task.",
-            field="outcome",
-            hint="Allowed: " + ", ".join(allowed) + ".",
-            details={"allowed_outcomes": list(allowed)},
-        )
-    return match
+    if outcome == "approved" and len(yes) == 1 and outcome not in spec.outcomes:
+        return yes[0]
+    if outcome == "rejected" and (no := spec.meaning(Sign.NEGATIVE)):
+        return no[0]
+    hint = "Allowed: " + ", ".join(allowed) + "."
+    if agreed and outcome in spec.outcomes:
+        hint = f"The stage before has chosen {agreed!r}; a later one can only agree to that. {hint}"
+    raise Invalid(
+        "outcome_not_allowed",
+        f"{outcome!r} is not an outcome of this {spec.type} task.",
+        field="outcome",
+        hint=hint,
+        details={"allowed_outcomes": list(allowed)},
+    )
 
 
-def check_answer(spec: TaskSpec, outcome: str, comment: str, data: dict[str, Any]) -> tuple[str, Sign]:
+def check_answer(
+    spec: TaskSpec, outcome: str, comment: str, data: dict[str, Any], agreed: str = ""
+) -> tuple[str, Sign]:
     """(canonical outcome, its sign); raises Invalid where the task demands more than was given."""
-    outcome = canonical_outcome(spec, outcome)
-    sign = sign_of(outcome, data)
+    outcome = canonical_outcome(spec, outcome, agreed)
+    sign = sign_of(spec, outcome, data)
     if spec.comment_required and not comment.strip():
         raise Invalid("comment_required", "This task asks for a comment.", field="comment", hint="Say why.")
     if spec.evidence_required and sign is Sign.POSITIVE and not data.get("evidence"):

@@ -1,13 +1,35 @@
 """What every way of asking people has in common, whoever wrote it: titles, outcomes, demands, the form."""
 
+import re
 from typing import Any, Final
 
 import msgspec
 
 from signoff.core.errors import Invalid
-from signoff.core.fields import Fields
-from signoff.core.tasks import COMMENT_NEEDED, EVIDENCE_NEEDED, OUTCOMES, POSITIVE, Stage, TaskSpec, TaskType
+from signoff.core.fields import Fields, shown, suggestion
+from signoff.core.plan import SUCCESS
+from signoff.core.tasks import (
+    BUILT_IN,
+    COMMENT_NEEDED,
+    ENDING_OF,
+    EVIDENCE_NEEDED,
+    MEANS,
+    OUTCOMES,
+    POSITIVE,
+    Ending,
+    Outcome,
+    Sign,
+    Stage,
+    TaskSpec,
+    TaskType,
+    meaning_of,
+)
 
+_WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,63}")
+# How a task ends that nobody has answered.
+_RESERVED: Final = frozenset(ending.value for ending in Ending if ending not in ENDING_OF.values()) | {
+    Ending.SUPERSEDED
+}
 MAX_FORM_BYTES: Final = 16 * 1024
 MAX_FORM_DEPTH: Final = 8
 MAX_REMINDERS: Final = 1000
@@ -34,6 +56,68 @@ def one_decision(approvers: tuple[str, ...]) -> tuple[Stage, ...]:
 def outcomes(fields: Fields, name: str, kind: TaskType) -> tuple[str, ...]:
     """The outcomes a task allows: as listed (1 to 20 words of at most 64 characters), else its type's own."""
     return fields.texts(name, most=20, longest=64) or OUTCOMES[kind]
+
+
+def own_outcomes(human: Fields, kind: TaskType) -> tuple[tuple[str, ...], tuple[Outcome, ...]]:
+    """The outcomes that a workflow lists, and those of them that it defines: a built-in word, or an object with the
+    word, what it ``means`` and where it leads. A word whose meaning nobody has said is refused.
+    """
+    listed = human.each("outcomes", most=20)
+    found = [_outcome(human, index, entry) for index, entry in enumerate(listed)]
+    words = tuple(one.name for one in found)
+    if twice := next((word for word in words if words.count(word) > 1), None):
+        raise human.invalid("outcomes", f"{twice!r} stands there twice")
+    labels = [one.label for one in found if one.label]
+    if twice := next((label for label in labels if labels.count(label) > 1), None):
+        raise human.invalid("outcomes", f"two of them have the label {twice!r}")
+    if not words:
+        return OUTCOMES[kind], ()
+    if not any(one.sign is Sign.POSITIVE for one in found):
+        hint = f"For example: {', '.join(OUTCOMES[kind])}."
+        raise human.invalid("outcomes", "none of these is a yes, so nothing could ever pass", hint=hint)
+    return words, tuple(one for one in found if one != Outcome(one.name, meaning_of(one.name)))
+
+
+def _outcome(human: Fields, index: int, entry: object) -> Outcome:
+    place = f"outcomes[{index}]"
+    if isinstance(entry, str):
+        word = entry.strip()
+        if word not in BUILT_IN:
+            hint = suggestion(word, sorted(BUILT_IN)) or (
+                f"Say what it means: {{name: {shown(word) or 'NAME'}, means: approve}}, or reject, or changes."
+            )
+            raise human.invalid(place, f"nothing says what {shown(word)!r} means", hint=hint)
+        return Outcome(word, meaning_of(word))
+    outcome = human.item("outcomes", index, entry)
+    outcome.known("name", "label", "means", "goto", "as")
+    word = outcome.need("name", longest=64)
+    if not _WORD.fullmatch(word):
+        raise outcome.invalid(
+            "name", f"{shown(word)!r} is not a name", hint="Letters, digits, '.', '_' and '-'."
+        )
+    if word in _RESERVED:
+        raise outcome.invalid("name", f"{word!r} is how a task ends by itself", hint="Choose another name.")
+    means = outcome.text("means", longest=64) if word in BUILT_IN else outcome.need("means", longest=64)
+    if means and means not in MEANS:
+        hint = suggestion(means, [*MEANS]) or "Known: " + ", ".join(MEANS) + "."
+        raise outcome.invalid("means", f"{shown(means)!r} is no meaning", hint=hint)
+    sign = MEANS[means] if means else meaning_of(word)
+    if word in BUILT_IN and sign is not meaning_of(word):
+        meant = next(name for name, one in MEANS.items() if one is meaning_of(word))
+        raise outcome.invalid("means", f"{word!r} always means {meant}", hint="Choose another name for it.")
+    success = _success(outcome, sign)
+    return Outcome(word, sign, outcome.text("label", longest=64), outcome.text("goto", longest=100), success)
+
+
+def _success(outcome: Fields, sign: Sign) -> bool:
+    word = outcome.text("as", longest=64)
+    if not word:
+        return False
+    if word != SUCCESS:
+        raise outcome.invalid("as", f"{shown(word)!r} is unknown here", hint="as: success, or leave it out.")
+    if sign is not Sign.NEGATIVE or not outcome.has("goto"):
+        raise outcome.invalid("as", "has an effect only beside goto, on an outcome that means reject")
+    return True
 
 
 def can_say_yes(allowed: tuple[str, ...]) -> bool:

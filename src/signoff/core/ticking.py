@@ -10,7 +10,7 @@ from typing import Final
 from signoff.core import events as e
 from signoff.core import steps
 from signoff.core.ledger import Ledger
-from signoff.core.model import Delay, Delivery, Fault, Task
+from signoff.core.model import Delay, Delivery, Task
 from signoff.core.snoozed import ending
 from signoff.core.tasks import Ending, Sign
 from signoff.core.timing import PUSH_BACKOFF
@@ -41,7 +41,7 @@ def _happen(book: Ledger) -> None:
             _happen_to_delivery(book, held)
         case Delay() as delay:
             book.add(e.Elapsed(delay.visit, delay.step))
-            steps.succeed(book, intent.plan.by_id[delay.step])
+            steps.start(book, intent.plan.after_success(intent.plan.by_id[delay.step]))
         case None:
             raise TypeError("an intent without an open step has no wake-up but its deadline")
 
@@ -91,8 +91,4 @@ def lapse(book: Ledger, reason: str) -> None:
         pause = (PUSH_BACKOFF if held.push else step.backoff).after(held.attempt)
         book.add(e.Lapsed(held.visit, held.attempt, reason, book.now + pause))
         return
-    book.add(e.Lapsed(held.visit, held.attempt, reason))
-    fault = Fault(
-        "delivery_failed", f"{held.agent} did not finish step {held.step!r} in {held.attempt} attempts.", True
-    )
-    steps.fail(book, step, fault)
+    steps.over(book, e.Lapsed(held.visit, held.attempt, reason))

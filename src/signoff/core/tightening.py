@@ -21,7 +21,6 @@ from signoff.core.tasks import (
     TaskSpec,
     TaskType,
     least_strength,
-    sign_of,
 )
 
 ALLOW, GATE, REFUSE = UNLISTED = ("allow", "gate", "refuse")
@@ -68,6 +67,7 @@ def tightened(step: HumanStep, policy: Policy, name: str) -> tuple[HumanStep, tu
         task=task,
         deadline=deadline,
         on_timeout=step.on_timeout if stands else None,
+        on_timeout_as=step.on_timeout_as if stands else None,
         lent=("deadline",) if deadline is not None and step.deadline is None else (),
     )
     return made, _remarks(step.id, name, named, len(outcomes) > len(asked.outcomes))
@@ -105,8 +105,8 @@ def _stages(policy: Policy, asked: TaskSpec) -> tuple[Stage, ...]:
 
 def _with_a_no(spec: TaskSpec) -> tuple[str, ...]:
     """The outcomes, with a no where the request left out the one that its type has."""
-    said_no = any(sign_of(outcome, {}) is Sign.NEGATIVE for outcome in spec.outcomes)
-    own = [outcome for outcome in OUTCOMES[spec.type] if sign_of(outcome, {}) is Sign.NEGATIVE]
+    own = [outcome for outcome in OUTCOMES[spec.type] if spec.sign(outcome) is Sign.NEGATIVE]
+    said_no = bool(spec.meaning(Sign.NEGATIVE))
     return spec.outcomes if said_no or not own else (*spec.outcomes, own[0])
 
 
@@ -115,10 +115,10 @@ def _silence(asked: TaskSpec, policy: Policy, deadline: timedelta | None) -> tup
     outcome = policy.fallback_outcome
     if policy.fallback is not Fallback.OUTCOME:
         return policy.fallback, ""
-    if sign_of(outcome, {}) is not Sign.POSITIVE:
+    if asked.sign(outcome) is not Sign.POSITIVE:
         return (Fallback.OUTCOME, outcome) if outcome in asked.outcomes else (Fallback.REJECT, "")
     refused = asked.fallback is Fallback.REJECT or (
-        asked.fallback is Fallback.OUTCOME and sign_of(asked.fallback_outcome, {}) is not Sign.POSITIVE
+        asked.fallback is Fallback.OUTCOME and asked.sign(asked.fallback_outcome) is not Sign.POSITIVE
     )
     sooner = deadline != policy.deadline
     if refused or sooner or outcome not in asked.outcomes or asked.risk is not policy.risk:

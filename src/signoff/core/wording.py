@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from signoff.core.plan import END, HumanStep, Plan
-from signoff.core.tasks import Ending, Fallback, Sign, Strength, TaskType, sign_of
+from signoff.core.plan import END, NO_PLAN, HumanStep, Plan, Route
+from signoff.core.tasks import BUILT_IN, Ending, Fallback, Sign, Strength, TaskSpec, TaskType, meaning_of
 
 _QUESTIONS: Final[dict[TaskType, str]] = {
     TaskType.APPROVAL: "Approve or reject",
@@ -18,6 +18,26 @@ _QUESTIONS: Final[dict[TaskType, str]] = {
     TaskType.ASSIGNMENT: "Assign",
     TaskType.MANUAL_ACTION: "Do, then confirm",
     TaskType.OVERRIDE: "Allow or refuse an exception",
+}
+_LABELS: Final = {
+    "approved": "Approve",
+    "rejected": "Reject",
+    "changes_requested": "Ask for changes",
+    "confirmed": "Confirm",
+    "denied": "Deny",
+    "submitted": "Submit",
+    "provided": "Send the answer",
+    "declined": "Decline",
+    "assigned": "Assign",
+    "completed": "Mark as done",
+    "failed": "Mark as failed",
+    "override_approved": "Allow the exception",
+}
+# What an outcome of a workflow's own came to.
+MEANT: Final = {
+    Ending.APPROVED: "approved",
+    Ending.REJECTED: "rejected",
+    Ending.SUPERSEDED: "changes requested",
 }
 # Endings that nobody's answer brought about.
 _ENDED: Final = {
@@ -61,16 +81,29 @@ def kind_words(intent_type: str) -> str:
     return " ".join(part.replace("_", " ").replace("-", " ") for part in parts)[:120] or intent_type[:120]
 
 
+def label(spec: TaskSpec, word: str) -> str:
+    """The word on the button of an outcome. One of a requester's own making is shown as what it is, an outcome."""
+    own = next((one for one in spec.own if one.name == word), None)
+    if own is not None:
+        return own.label or _LABELS.get(word) or word.replace("_", " ").capitalize()
+    return _LABELS.get(word, f"Answer “{word}”")
+
+
 def ended(ending: Ending, outcome: str) -> str:
     """How it ended, in a word or a few; what was answered where somebody answered."""
-    if ending is Ending.REJECTED and sign_of(outcome, {}) is Sign.POSITIVE:  # a form that says no
+    if ending is Ending.REJECTED and meaning_of(outcome) is Sign.POSITIVE:  # a form that says no
         return "Rejected"
-    return _ENDED.get(ending) or outcome.replace("_", " ").capitalize() or ending.value.capitalize()
+    if said := _ENDED.get(ending):
+        return said
+    word = outcome.replace("_", " ").capitalize() or ending.value.capitalize()
+    return word if outcome in BUILT_IN or not outcome else f"{word} ({MEANT.get(ending, ending.value)})"
 
 
-def what_now(ending: Ending, outcome: str) -> str:
-    """What the ending means, where its word does not say it; "" where it does."""
-    if ending is Ending.EXPIRED and sign_of(outcome, {}) is Sign.POSITIVE:
+def what_now(ending: Ending, outcome: str, means: str = "") -> str:
+    """What the ending means, where its word does not say it; "" where it does. ``means``: the outcome's sign, where the
+    task has defined it.
+    """
+    if ending is Ending.EXPIRED and (means or meaning_of(outcome)) == Sign.POSITIVE:
         return f"Nobody decided in time. It goes on as {outcome!r} because its policy says so, not by anybody's yes."
     return _NEXT.get(ending, "")
 
@@ -89,16 +122,22 @@ def on_silence(
 
 def _after_silence(step: HumanStep) -> str:
     spec = step.task
-    if spec.fallback is Fallback.OUTCOME and sign_of(spec.fallback_outcome, {}) is Sign.POSITIVE:
-        goes_on = _route(step.on_success, "the request goes on")
+    if spec.fallback is Fallback.OUTCOME and spec.sign(spec.fallback_outcome) is Sign.POSITIVE:
+        target = spec.outcome(spec.fallback_outcome).goto or step.on_success
+        goes_on = (
+            "the request goes on" if target in (None, END) else f"the request goes on with step {target!r}"
+        )
         return f"{goes_on} as {spec.fallback_outcome!r}, because its policy says so"
-    routed = step.on_timeout if spec.fallback is Fallback.EXPIRE else step.on_failure
-    return _route(routed, "the request fails") + "; nothing is approved"
+    route = NO_PLAN.after_silence(step)
+    return after_no(route) + "; nothing is approved"
 
 
-def _route(target: str | None, otherwise: str) -> str:
-    if target is None:
-        return otherwise
-    if target == END:
-        return "the request ends without a decision"
-    return f"the request goes on with step {target!r}"
+def after_no(route: Route | None) -> str:
+    """Where a no, or silence, leads, and what it makes of the request in the end."""
+    if route is None or (route.target == END and not route.success):
+        return "the request fails"
+    if route.target == END:
+        return "the request completes, as its plan declares"
+    if route.success:
+        return f"the request goes on with step {route.target!r}, which its plan declares a success"
+    return f"the request goes on with step {route.target!r} and then fails, unless somebody approves there"

@@ -25,8 +25,8 @@ from signoff.core.plan import (
     Step,
     check_plan,
 )
-from signoff.core.policy import applied, ladder, read_policy, reminders
-from signoff.core.tasks import OUTCOMES, Stage, TaskSpec, TaskType
+from signoff.core.policy import applied, ladder, read_policy, reminders, route
+from signoff.core.tasks import Stage, TaskSpec, TaskType
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,99}")
 _INTENT_TYPE: Final = re.compile(r"[A-Za-z0-9_.\-]{1,255}")
@@ -38,8 +38,9 @@ _POLICY: Final = (
 
 # What a step may carry beside its id and its kind; elsewhere the field would be without effect.
 _ROUTES: Final = ("on_success", "on_failure", "on_timeout", "on_changes")
+_DECLARABLE: Final = ("on_failure", "on_timeout")
 _FIELDS: Final[dict[str, tuple[str, ...]]] = {
-    "agent": ("input", "deadline", "max_attempts", "retry", *_ROUTES),
+    "agent": ("input", "deadline", "max_attempts", "retry", "on_success", *_DECLARABLE),
     "human": ("deadline", *_ROUTES),
     "delay": ("on_success",),
     "notify": ("on_success",),
@@ -91,7 +92,7 @@ def _step(step: Fields) -> Step:
         raise Invalid("invalid_step", f"{step.path}: {problem}.", field=step.path, hint=hint)
     _refuse_misplaced(step, kinds[0])
     base: dict[str, Any] = {"id": step_id}
-    base |= {route: step.text(route, longest=100) or None for route in _ROUTES}
+    base |= _routes(step, kinds[0])
     if kinds[0] == "agent":
         return _agent(step, base)
     if kinds[0] == "human":
@@ -99,6 +100,18 @@ def _step(step: Fields) -> Step:
     if kinds[0] == "delay":
         return DelayStep(**base, lasts=step.need_duration("delay"))
     return _notify(step.need_inner("notify"), base)
+
+
+def _routes(step: Fields, kind: str) -> dict[str, Any]:
+    """Where the step leads. Only what follows a failure or silence can be declared a success."""
+    found: dict[str, Any] = {}
+    for name in _FIELDS[kind]:
+        if name in _DECLARABLE:
+            target, counts_as = route(step, name)
+            found |= {name: target or None, f"{name}_as": counts_as or None}
+        elif name in _ROUTES:
+            found[name] = step.text(name, longest=100) or None
+    return found
 
 
 def _refuse_misplaced(step: Fields, kind: str) -> None:
@@ -157,15 +170,13 @@ def _task(human: Fields, deadline: timedelta | None) -> TaskSpec:
     _refuse_outside_policy(human)
     human.known(*_HUMAN)
     kind = _kind(human)
-    allowed = taskspec.outcomes(human, "outcomes", kind)
-    if not taskspec.can_say_yes(allowed):
-        hint = f"For example: {', '.join(OUTCOMES[kind])}."
-        raise human.invalid("outcomes", "none of these is a yes, so nothing could ever pass", hint=hint)
+    allowed, own = taskspec.own_outcomes(human, kind)
     return TaskSpec(
         type=kind,
         title=human.text("title") or taskspec.TITLES[kind],
         description=human.prose("description"),
         outcomes=allowed,
+        own=own,
         comment_required=taskspec.comment_required(human.flag("comment_required"), kind),
         evidence_required=taskspec.evidence_required(human.flag("evidence_required"), kind),
         form=taskspec.form(human, "form"),

@@ -13,6 +13,7 @@ from signoff.core.chain import unseal, verify
 from signoff.core.events import Created, Decided, Fact, Revised
 from signoff.core.evolve import fold
 from signoff.core.model import Delivery, Intent, Task
+from signoff.core.tasks import Sign
 from signoff.core.wake import wake_at
 from signoff.store import sql
 from signoff.store.rows import UNREADABLE, Row, intent_row, plan_digest
@@ -105,7 +106,7 @@ def _revised(facts: Sequence[Fact]) -> dict[int, str]:
         match fact.event:
             case Created(payload_digest=digest):
                 continue
-            case Decided(outcome="changes_requested"):
+            case Decided(sign=Sign.CHANGES):
                 revision += 1
             case Revised() as event:
                 found[revision] = digest

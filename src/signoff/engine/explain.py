@@ -190,7 +190,9 @@ def hypothetical(found: NamedPolicy, book: Snapshot, at: datetime, workspace: st
         id=STEP, task=TaskSpec(outcomes=(*TaskSpec().outcomes, found.policy.fallback_outcome or "approved"))
     )
     step = applied(bare, found.policy, found.name, "policy")
-    step = replace(step, task=replace(step.task, roster=roster_of(step.task, book)), on_timeout=None)
+    step = replace(
+        step, task=replace(step.task, roster=roster_of(step.task, book)), on_timeout=None, on_timeout_as=None
+    )
     hours = step.task.hours if step.task.deadline_in_hours else None
     task = Task(1, STEP, at, "", deadline_at=later(hours, at, step.deadline) if step.deadline else None)
     intent = Intent(
@@ -198,7 +200,11 @@ def hypothetical(found: NamedPolicy, book: Snapshot, at: datetime, workspace: st
         plan_digest="", created_at=at, updated_at=at, plan=Plan((step,)), open=task,
     )  # fmt: skip
     made = explain(intent, task, book, at)
-    return replace(made, step=replace(step, on_timeout=found.policy.goto or None))
+    policy = found.policy
+    return replace(
+        made,
+        step=replace(step, on_timeout=policy.goto or None, on_timeout_as=policy.goto_as or None),
+    )
 
 
 def _reaches(intent: Intent, task: Task, book: Snapshot, now: datetime) -> list[Reach]:

@@ -13,7 +13,7 @@ import msgspec
 from signoff.core.commands import Answer
 from signoff.core.errors import Invalid
 from signoff.core.model import Intent, Task
-from signoff.core.tasks import POSITIVE, canonical_outcome
+from signoff.core.tasks import Sign, TaskSpec, canonical_outcome
 from signoff.core.wake import spec_of
 
 _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,17}")
@@ -28,7 +28,7 @@ def checked_form(intent: Intent, command: Answer) -> Answer:
         return command
     spec = spec_of(intent, task)
     schema = spec.form
-    if schema is None or canonical_outcome(spec, command.outcome) not in POSITIVE:
+    if schema is None or _sign(spec, command.outcome, task) is not Sign.POSITIVE:
         return command
     properties: dict[str, Any] = schema.get("properties", {})
     data = {name: _coerced(value, properties.get(name, {})) for name, value in command.data.items()}
@@ -56,6 +56,10 @@ def checked_form(intent: Intent, command: Answer) -> Answer:
             hint="Correct these fields and answer again; nothing was recorded.",
         )
     return msgspec.structs.replace(command, data=data)
+
+
+def _sign(spec: TaskSpec, outcome: str, task: Task) -> Sign:
+    return spec.sign(canonical_outcome(spec, outcome, task.agreed))
 
 
 def check_schema(schema: dict[str, Any]) -> None:

@@ -66,7 +66,7 @@ def _repeated(step: HumanStep, found: NamedPolicy, warnings: list[str]) -> Human
     warnings.append(
         f"step {step.id!r}: policy {found.name} says what follows silence now, so step {step.on_timeout!r} does not"
     )
-    return replace(step, on_timeout=None)
+    return replace(step, on_timeout=None, on_timeout_as=None)
 
 
 def _policy(name: str, book: Snapshot, field: str) -> NamedPolicy:

@@ -15,22 +15,17 @@ from signoff.core.model import Intent, Task
 from signoff.core.notices import Notice, NoticeKind
 from signoff.core.plan import AgentStep, HumanStep
 from signoff.core.standing import requesters_side
-from signoff.core.tasks import Ending, Risk, Strength, TaskSpec, TaskType
+from signoff.core.tasks import Ending, Risk, Sign, Strength, TaskSpec, TaskType
 from signoff.core.verdicts import verdict_of, worst_risk
 from signoff.core.visible import fingerprint, is_secret
 from signoff.core.wake import ends_at
-from signoff.core.wording import ended, from_workflow, kind_words, on_silence, question, what_now
+from signoff.core.wording import ended, from_workflow, kind_words, label, on_silence, question, what_now
 from signoff.engine.directory import Snapshot
 from signoff.notify.letter import ASKING, Choice, Leaf, Letter
 from signoff.store.work import Outgoing, Stored
 
-# The answers that one press can give. All others need a page: a form, a comment, evidence.
-_PRESSED: Final = {
-    "approved": Choice("approved", "Approve"),
-    "rejected": Choice("rejected", "Reject", danger=True),
-    "confirmed": Choice("confirmed", "Confirm"),
-    "denied": Choice("denied", "Deny", danger=True),
-}
+# The built-in answers that one press can give. All others need a page: a form, a comment, evidence.
+_PRESSED: Final = frozenset({"approved", "rejected", "confirmed", "denied"})
 _THROUGH: Final = {
     "web": "its page", "link": "a link", "api": "the API", "cli": "the command line", "slack": "Slack",
 }  # fmt: skip
@@ -50,11 +45,13 @@ def choices(intent: Intent, task: Task, spec: TaskSpec) -> tuple[Choice, ...]:
     simple = not (spec.comment_required or spec.evidence_required or spec.form is not None)
     if not simple or risk not in (Risk.LOW, Risk.MEDIUM) or spec.strength is not Strength.LINK:
         return ()
-    if spec.type not in (TaskType.APPROVAL, TaskType.CONFIRMATION) or any(
-        o not in _PRESSED for o in spec.outcomes
-    ):
+    pressed = _PRESSED | {one.name for one in spec.own if one.sign is not Sign.CHANGES}
+    if spec.type not in (TaskType.APPROVAL, TaskType.CONFIRMATION) or not pressed.issuperset(spec.outcomes):
         return ()
-    return tuple(_PRESSED[outcome] for outcome in spec.outcomes)
+    return tuple(
+        Choice(word, label(spec, word), danger=spec.sign(word) is Sign.NEGATIVE)
+        for word in spec.open_to(task.agreed)
+    )
 
 
 def moment(at: datetime, zone: str) -> str:
@@ -328,7 +325,7 @@ class Writer:
         found = shown(self._payload, {})
         return {
             "headline": head, "tone": "good" if ending is Ending.APPROVED else "bad", "facts": tuple(facts),
-            "closing": what_now(ending, notice.outcome), "leaves": found.leaves, "rest": found.rest,
+            "closing": what_now(ending, notice.outcome, notice.means), "leaves": found.leaves, "rest": found.rest,
             "said": cut("\n".join(said), _LONGEST_SAID), "said_by": "What was written with it",
             "link_label": "See what happened",
         }  # fmt: skip

@@ -15,7 +15,7 @@ from signoff.core.errors import Invalid
 from signoff.core.model import Intent
 from signoff.core.plan import AgentStep, HumanStep, Plan, Step, check_plan
 from signoff.core.scenario import Scenario
-from signoff.core.tasks import Fallback, Risk, Sign, Stage, sign_of
+from signoff.core.tasks import Fallback, Risk, Sign, Stage
 from signoff.core.wording import from_workflow
 from signoff.engine.directory import Directory, Snapshot
 from signoff.engine.forms import check_schema
@@ -248,7 +248,7 @@ def _asking(step: HumanStep, plan: Plan, book: Snapshot, side: Side, warnings: l
 
 def _check_fallback(step: HumanStep, book: Snapshot) -> None:
     task = step.task
-    if task.fallback is not Fallback.OUTCOME or sign_of(task.fallback_outcome, {}) is not Sign.POSITIVE:
+    if task.fallback is not Fallback.OUTCOME or task.sign(task.fallback_outcome) is not Sign.POSITIVE:
         return
     if task.risk is not Risk.LOW or not book.workspace.positive_fallback:
         raise Invalid(

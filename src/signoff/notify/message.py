@@ -50,7 +50,9 @@ def _lines(notice: Notice, by: str) -> list[str]:
     if notice.kind is NoticeKind.REMARKED:
         lines.append(f"By {by}, through {notice.via}. The words stand on the page.")
     if notice.kind is NoticeKind.DECIDED:
-        lines.append(what_now(Ending(notice.ending), notice.outcome) or f"By {by}, through {notice.via}.")
+        lines.append(
+            what_now(Ending(notice.ending), notice.outcome, notice.means) or f"By {by}, through {notice.via}."
+        )
     lines.append(f"Intent {notice.intent} ({notice.intent_type}).")
     return lines
 

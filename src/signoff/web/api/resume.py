@@ -99,7 +99,7 @@ def _is_outcome(outcome: Any, intent: Intent, task: Task) -> bool:
     if not isinstance(outcome, str):
         return False
     try:
-        canonical_outcome(spec_of(intent, task), outcome)
+        canonical_outcome(spec_of(intent, task), outcome, task.agreed)
     except Invalid:
         return False
     return True

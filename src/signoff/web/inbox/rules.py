@@ -9,7 +9,7 @@ from signoff.core.hours import Hours
 from signoff.core.policy import DAYS, Policy
 from signoff.core.quorum import needed
 from signoff.core.standing import DECIDING_PARTIES, ROLES
-from signoff.core.tasks import Fallback, Sign, Stage, sign_of
+from signoff.core.tasks import BUILT_IN, Fallback, Sign, Stage, meaning_of
 from signoff.core.wording import PROOFS
 from signoff.engine.directory import Snapshot
 
@@ -120,9 +120,16 @@ def silence_words(policy: Policy) -> str:
         return "nothing happens: the task stays open"
     after = f"after {length(policy.deadline)} the task expires"
     if policy.goto:
-        return f"{after} and the request goes on with step {policy.goto}; nothing is approved"
-    if policy.fallback is Fallback.OUTCOME and sign_of(policy.fallback_outcome, {}) is Sign.POSITIVE:
+        way = (
+            ", which counts as a success"
+            if policy.goto_as
+            else " and then fails, unless somebody approves there"
+        )
+        return f"{after} and the request goes on with step {policy.goto}{way}; nothing is approved"
+    if policy.fallback is Fallback.OUTCOME and meaning_of(policy.fallback_outcome) is Sign.POSITIVE:
         return f"{after} and the request goes on as {policy.fallback_outcome}, because its risk is low"
     if policy.fallback is Fallback.EXPIRE:
         return f"{after}; nothing is approved"
+    if policy.fallback is Fallback.OUTCOME and policy.fallback_outcome not in BUILT_IN:
+        return f"{after} and the request goes on as {policy.fallback_outcome}, as its workflow defines that"
     return f"{after} and counts as {policy.fallback_outcome or 'rejected'}; nothing is approved"

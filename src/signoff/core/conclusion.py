@@ -1,0 +1,91 @@
+"""How an intent ends: by the last decision on its path.
+
+A no, silence and an agent step that finally failed leave a *setback*. It stays, whatever runs after it, until a person
+says yes or the plan takes a route that it declares a success. An intent that reaches its end with a setback fails with
+it, as it would have without the route; one without a setback completes.
+
+``turn`` is asked twice about each fact: by ``steps``, for where to go on, and by ``evolve``, for what is left behind.
+"""
+
+import msgspec
+
+from signoff.core import events as e
+from signoff.core.model import Fault, Intent
+from signoff.core.plan import HumanStep, Plan, Route, after_failure, after_timeout
+from signoff.core.tasks import Ending, Fallback, Sign
+
+Decisive = e.Decided | e.Reported | e.Lapsed | e.StepTimedOut
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """Where a plan goes on after a fact (``target`` None: nowhere, it fails), and the setback that is left."""
+
+    target: str | None
+    setback: Fault | None
+
+
+def turn(intent: Intent, event: Decisive) -> Turn:
+    """What follows from a step's end; ``intent`` as it was before. A result and a retry are no decision: they leave
+    what was there.
+    """
+    plan = intent.plan
+    match event:
+        case e.Decided():
+            return _decided(intent, plan.human_step(event.step), event)
+        case e.Reported():
+            step = plan.by_id[event.step]
+            if event.fault is None:
+                return Turn(plan.after_success(step), intent.setback)
+            if event.retry_at is None:
+                return _set_back(after_failure(step), event.fault)
+        case e.Lapsed(retry_at=None):
+            step = plan.agent_step(intent.open.step if intent.open else "")
+            said = f"{step.agent} did not finish step {step.id!r} in {event.attempt} attempts."
+            return _set_back(after_failure(step), Fault("delivery_failed", said, True))
+        case e.StepTimedOut():
+            return _set_back(after_timeout(plan.by_id[event.step]), _late(event.step))
+    return Turn(None, intent.setback)
+
+
+def _set_back(route: Route | None, fault: Fault) -> Turn:
+    if route is None:
+        return Turn(None, fault)
+    return Turn(route.target, None if route.success else fault)
+
+
+def _decided(intent: Intent, step: HumanStep, event: e.Decided) -> Turn:
+    plan, title = intent.plan, step.task.title
+    match event.ending:
+        case Ending.EXPIRED:
+            late = step.task.fallback is Fallback.EXPIRE
+            fault = _late(step.id) if late else Fault("expired", f"{title}: nobody decided in time.")
+            return _set_back(plan.after_silence(step), fault)
+        case Ending.UNDELIVERABLE:
+            fault = Fault("undeliverable", f"{title}: nobody could be reached.")
+            return _set_back(after_failure(step), fault)
+        case Ending.WITHDRAWN:
+            return Turn(None, Fault("withdrawn", f"{title}: withdrawn."))
+    if event.sign is Sign.CHANGES:
+        return _changes(intent, step, event)
+    return _set_back(_route(plan, step, event), Fault("human_rejected", f"{title}: {event.outcome}."))
+
+
+def _route(plan: Plan, step: HumanStep, event: e.Decided) -> Route | None:
+    """A form may say no with an outcome that means yes; then its own step is not where it leads."""
+    if step.task.sign(event.outcome) is event.sign:
+        return plan.after_outcome(step, event.outcome)
+    return plan.after_meaning(step, event.sign)
+
+
+def _changes(intent: Intent, step: HumanStep, event: e.Decided) -> Turn:
+    """Back to whoever does it again, a bounded number of times."""
+    bounded = intent.revisions < intent.plan.max_revisions
+    route = _route(intent.plan, step, event)
+    if bounded and route is not None:
+        return _set_back(route, Fault("changes_requested", "Changes were requested."))
+    reason = "Changes were requested." if bounded else "Changes were requested once too often."
+    return _set_back(after_failure(step), Fault("changes_requested", reason))
+
+
+def _late(step_id: str) -> Fault:
+    return Fault("step_timeout", f"Step {step_id!r} passed its deadline.")

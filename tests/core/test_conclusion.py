@@ -1,0 +1,353 @@
+"""An intent ends by the last decision on its path: a route after a no, silence or a failure is no success."""
+
+from datetime import timedelta
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given, settings
+from msgspec.structs import replace
+
+from signoff.core import commands as c
+from signoff.core import events as e
+from signoff.core.chain import unseal
+from signoff.core.errors import Conflict, Invalid, Refused
+from signoff.core.evolve import fold
+from signoff.core.model import Delay, Delivery, Fault, Status, Task
+from signoff.core.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Plan, Step
+from signoff.core.tasks import Ending, Fallback, Outcome, Sign, Stage, TaskSpec, TaskType
+from tests.builders import AGENT, ANN, OTTO, SYSTEM, Story, approve, gate, minutes, validate
+
+TELL = NotifyStep(id="tell", to=("per_ann",), message="It was not approved.", on_success="end")
+REVIEW = TaskSpec(type=TaskType.REVIEW, outcomes=("approved", "changes_requested", "rejected"))
+
+
+def asked(*more: Step, task: TaskSpec | None = None, **routes: Any) -> Story:
+    """A gate with routes, then steps that a no or silence leads to."""
+    fields = routes | ({"task": task} if task else {})
+    return Story(gate(approve(on_success="end", **fields), *(more or (TELL,))))
+
+
+def ended(story: Story) -> tuple[Status, Ending | None, str]:
+    intent = story.intent
+    return intent.status, intent.ending, intent.fault.code if intent.fault else ""
+
+
+def test_a_no_with_a_route_ends_as_a_no() -> None:
+    story = asked(on_failure="tell")
+    story.do(c.Answer("rejected"), ANN)
+    assert ended(story) == (Status.FAILED, Ending.REJECTED, "human_rejected")
+
+
+def test_a_route_changes_nothing_about_how_it_ends() -> None:
+    for act in (lambda s: s.do(c.Answer("rejected"), ANN), lambda s: s.tick(minutes(500))):
+        with_route, without = asked(on_failure="tell", on_timeout="tell"), Story(gate(approve()))
+        act(with_route)
+        act(without)
+        assert ended(with_route) == ended(without)
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        (NotifyStep(id="tell", message="no"), NotifyStep(id="again", message="no", on_success="end")),
+        (DelayStep(id="tell", lasts=minutes(1), on_success="end"),),
+        (AgentStep(id="tell", agent="agent://acme/prod/validator", on_success="end"),),
+    ],
+)
+def test_nothing_that_runs_after_a_no_turns_it_into_a_yes(between: tuple[Step, ...]) -> None:
+    story = asked(*between, on_failure="tell")
+    story.do(c.Answer("rejected"), ANN)
+    if isinstance(story.intent.open, Delivery):
+        story.do(c.Report(result={"passed": True, "outcome": "approved"}))
+    if isinstance(story.intent.open, Delay):
+        story.tick(minutes(1))
+    assert ended(story) == (Status.FAILED, Ending.REJECTED, "human_rejected")
+
+
+def test_a_no_that_leads_straight_to_the_end_is_no_success() -> None:
+    story = asked(on_failure="end", on_timeout="end")
+    story.do(c.Answer("rejected"), ANN)
+    assert ended(story)[0] is Status.FAILED
+    silent = asked(on_failure="end", on_timeout="end")
+    silent.tick(minutes(500))
+    assert ended(silent) == (Status.FAILED, Ending.EXPIRED, "step_timeout")
+
+
+def test_a_later_yes_completes_it() -> None:
+    appeal = approve(id="appeal", on_success="end")
+    story = asked(appeal, on_failure="appeal")
+    story.do(c.Answer("rejected"), ANN)
+    story.do(c.Answer("approved"), OTTO)
+    assert ended(story) == (Status.COMPLETED, Ending.APPROVED, "")
+
+
+def test_a_failed_agent_step_counts_as_a_no_until_a_person_says_yes() -> None:
+    fix = AgentStep(id="fix", agent="agent://acme/prod/validator", on_success="end")
+    story = Story(gate(validate(on_failure="fix", on_success="end"), fix))
+    story.do(c.Report(fault=Fault("broken", "it broke")))
+    story.do(c.Report(result={"fixed": True}))
+    assert ended(story) == (Status.FAILED, None, "broken")
+
+    looked_at = Story(gate(validate(on_failure="approve"), approve(on_success="end")))
+    looked_at.do(c.Report(fault=Fault("broken", "it broke")))
+    looked_at.do(c.Answer("approved"), ANN)
+    assert ended(looked_at) == (Status.COMPLETED, Ending.APPROVED, "")
+
+
+def test_an_agent_that_is_given_up_or_runs_out_of_time_counts_as_failed() -> None:
+    lost = Story(gate(validate(on_failure="tell", max_attempts=1, on_success="end"), TELL))
+    lost.do(c.Claim("worker", minutes(1)))
+    lost.tick(minutes(2))
+    assert ended(lost)[::2] == (Status.FAILED, "delivery_failed")
+    late = Story(gate(validate(on_timeout="tell", deadline=minutes(5), on_success="end"), TELL))
+    late.tick(minutes(6))
+    assert ended(late)[::2] == (Status.FAILED, "step_timeout")
+
+
+def test_a_request_for_changes_that_is_routed_to_the_end_is_no_yes() -> None:
+    story = asked(task=REVIEW, on_changes="tell")
+    story.do(c.Answer("changes_requested", comment="rename it"), ANN)
+    assert ended(story) == (Status.FAILED, Ending.SUPERSEDED, "changes_requested")
+
+
+def test_changes_then_a_yes_complete() -> None:
+    story = Story(gate(validate(), approve(task=REVIEW))).validated()
+    story.do(c.Answer("changes_requested", comment="rename it"), ANN)
+    story.validated()
+    story.do(c.Answer("approved"), ANN)
+    assert ended(story) == (Status.COMPLETED, Ending.APPROVED, "")
+
+
+def test_a_route_that_is_declared_a_success_completes_and_says_what_people_said() -> None:
+    story = asked(on_failure="tell", on_failure_as="success", on_timeout="tell")
+    story.do(c.Answer("rejected"), ANN)
+    assert ended(story) == (Status.COMPLETED, Ending.REJECTED, "")
+    silent = asked(on_failure="tell", on_failure_as="success", on_timeout="tell")
+    silent.tick(minutes(500))
+    assert ended(silent) == (Status.FAILED, Ending.EXPIRED, "step_timeout"), "only that route is declared"
+    declared = asked(on_timeout="tell", on_timeout_as="success")
+    declared.tick(minutes(500))
+    assert ended(declared) == (Status.COMPLETED, Ending.EXPIRED, "")
+
+
+def test_what_fails_after_a_declared_success_fails_it() -> None:
+    archive = AgentStep(id="archive", agent="agent://acme/prod/validator", on_success="end")
+    story = asked(archive, on_failure="archive", on_failure_as="success")
+    story.do(c.Answer("rejected"), ANN)
+    story.do(c.Report(fault=Fault("full", "the archive is full")))
+    assert ended(story) == (Status.FAILED, Ending.REJECTED, "full")
+
+
+def test_a_yes_after_silence_completes_as_expired() -> None:
+    spec = TaskSpec(fallback=Fallback.OUTCOME, fallback_outcome="approved")
+    story = asked(task=spec)
+    story.tick(minutes(500))
+    assert ended(story) == (Status.COMPLETED, Ending.EXPIRED, "")
+    no = asked(task=replace(spec, fallback_outcome="rejected"), on_failure="tell")
+    no.tick(minutes(500))
+    assert ended(no) == (Status.FAILED, Ending.EXPIRED, "expired")
+
+
+def test_nobody_reached_with_a_route_ends_as_undeliverable() -> None:
+    story = asked(task=TaskSpec(), on_failure="tell")
+    story.do(c.Unreachable(story.task.visit, "no address"), SYSTEM)
+    assert ended(story) == (Status.FAILED, Ending.UNDELIVERABLE, "undeliverable")
+
+
+def test_the_intents_own_deadline_and_a_withdrawal_end_it_wherever_it_is() -> None:
+    pause = DelayStep(id="tell", lasts=minutes(60), on_success="end")
+    plan = gate(approve(on_success="end", on_failure="tell"), pause)
+    late = Story(plan, deadline_at=Story().now + minutes(30))
+    late.do(c.Answer("rejected"), ANN)
+    late.tick(minutes(31))
+    assert ended(late) == (Status.TIMED_OUT, Ending.REJECTED, "")
+    gone = Story(plan)
+    gone.do(c.Answer("rejected"), ANN)
+    gone.do(c.Cancel(), replace(ANN, roles=frozenset({"owner"})))
+    assert gone.intent.status is Status.CANCELED
+    assert gone.intent.setback is None
+
+
+def test_nobody_declares_completed_what_has_failed_on_its_way() -> None:
+    fix = AgentStep(id="fix", agent=AGENT.address, on_success="end")
+    story = Story(gate(validate(on_failure="fix", on_success="end"), fix))
+    story.do(c.Report(fault=Fault("broken", "it broke")))
+    with pytest.raises(Conflict, match="it broke") as refused:
+        story.do(c.Resolve({"done": True}))
+    assert refused.value.code == "step_failed"
+    story.do(c.Resolve(fault=Fault("gave_up", "not worth it")))
+    assert ended(story)[::2] == (Status.FAILED, "gave_up")
+
+
+# -- outcomes of a workflow's own
+
+CANARY = TaskSpec(
+    outcomes=("approved", "canary", "redo", "rejected", "archive"),
+    own=(
+        Outcome("canary", Sign.POSITIVE, "Canary first", "few"),
+        Outcome("redo", Sign.CHANGES, "Do it again", "validate"),
+        Outcome("archive", Sign.NEGATIVE, "Archive it", "tell", success=True),
+    ),
+)
+FEW = AgentStep(id="few", agent="agent://acme/prod/validator", on_success="end")
+
+
+def canary(stages: tuple[Stage, ...] = (Stage(),)) -> Story:
+    return Story(
+        gate(validate(), approve(task=replace(CANARY, stages=stages), on_success="end"), FEW, TELL)
+    ).validated()
+
+
+def test_an_outcome_of_its_own_means_what_it_is_defined_as_and_leads_where_it_says() -> None:
+    story = canary()
+    story.do(c.Answer("canary"), ANN)
+    assert story.intent.outcome == "canary"
+    assert story.intent.ending is Ending.APPROVED
+    assert isinstance(story.intent.open, Delivery)
+    assert story.intent.open.step == "few"
+    story.do(c.Report(result={}))
+    assert story.intent.status is Status.COMPLETED
+    archived = canary()
+    archived.do(c.Answer("archive"), ANN)
+    assert ended(archived) == (Status.COMPLETED, Ending.REJECTED, "")
+    again = canary()
+    again.do(c.Answer("redo", comment="once more"), ANN)
+    assert again.intent.ending is Ending.SUPERSEDED
+    assert (again.intent.revision, again.intent.revisions) == (2, 1)
+
+
+def test_approved_stands_for_no_yes_where_there_are_several() -> None:
+    spec = replace(
+        CANARY, outcomes=("canary", "full", "rejected"), own=(*CANARY.own, Outcome("full", Sign.POSITIVE))
+    )
+    story = Story(gate(approve(task=spec, on_success="end"), FEW))
+    with pytest.raises(Invalid, match="not an outcome"):
+        story.do(c.Answer("approved"), ANN)
+
+
+def test_a_quorum_agrees_on_one_outcome() -> None:
+    story = canary((Stage(need=2),))
+    story.do(c.Answer("approved"), ANN)
+    story.do(c.Answer("canary"), OTTO)
+    assert isinstance(story.intent.open, Task), "one of each is no quorum for either"
+    story.do(c.Answer("canary"), ANN)
+    assert story.intent.outcome == "canary"
+
+
+def test_a_later_stage_agrees_to_what_the_first_has_chosen() -> None:
+    story = canary((Stage(), Stage()))
+    story.do(c.Answer("canary"), ANN)
+    with pytest.raises(Invalid, match="not an outcome") as refused:
+        story.do(c.Answer("approved" if "approved" not in CANARY.outcomes else "approved"), OTTO)
+    assert "canary" in str(refused.value.hint)
+    story.do(c.Answer("canary"), OTTO)
+    assert story.intent.outcome == "canary"
+
+
+# -- any plan, any path
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> Plan:
+    ids = [f"s{number}" for number in range(draw(st.integers(1, 5)))]
+    targets = st.sampled_from([*ids, "end"]) | st.none()
+    declared = st.sampled_from([None, None, "success"])
+    steps: list[Step] = []
+    for name in ids:
+        on_failure, on_timeout = draw(targets), draw(targets)
+        routes: dict[str, Any] = {
+            "on_success": draw(targets),
+            "on_failure": on_failure,
+            "on_timeout": on_timeout,
+            "on_failure_as": draw(declared) if on_failure else None,
+            "on_timeout_as": draw(declared) if on_timeout else None,
+        }
+        match draw(st.sampled_from(["agent", "human", "human", "delay", "notify"])):
+            case "agent":
+                steps.append(validate(id=name, deadline=minutes(30), max_attempts=1, **routes))
+            case "human":
+                fallback, word = draw(
+                    st.sampled_from(
+                        [(Fallback.EXPIRE, ""), (Fallback.REJECT, ""), (Fallback.OUTCOME, "approved")]
+                    )
+                )
+                spec = replace(REVIEW, fallback=fallback, fallback_outcome=word)
+                steps.append(HumanStep(id=name, task=spec, deadline=minutes(30), **routes))
+            case "delay":
+                steps.append(DelayStep(id=name, lasts=minutes(5), on_success=routes["on_success"]))
+            case _:
+                steps.append(NotifyStep(id=name, message="hear", on_success=routes["on_success"]))
+    return Plan(tuple(steps))
+
+
+ACTS = st.lists(
+    st.sampled_from(["yes", "no", "changes", "wait", "done", "broken", "lose"]), min_size=30, max_size=30
+)
+
+
+def act(story: Story, word: str) -> None:
+    held = story.intent.open
+    match word:
+        case "yes" | "no" | "changes" if isinstance(held, Task):
+            said = {"yes": "approved", "no": "rejected", "changes": "changes_requested"}[word]
+            story.do(c.Answer(said), ANN)
+        case "done" | "broken" if isinstance(held, Delivery):
+            story.do(c.Report(fault=Fault("broken", "it broke") if word == "broken" else None))
+        case "lose" if isinstance(held, Delivery):
+            story.do(c.Claim("worker", timedelta(seconds=1)))
+            story.tick(timedelta(seconds=2))
+        case _:
+            story.tick(minutes(31))
+
+
+def expected(story: Story) -> bool:
+    """Told from the history alone, in other words than the rule's: is the last decision a yes, or a declared success?"""
+    good = True
+    plan = story.plan
+    fallbacks = {"expire": "on_timeout_as", "reject": "on_failure_as", "outcome": "on_failure_as"}
+    revisions = 0
+    for sealed in story.facts:
+        event = sealed.fact.event
+        match event:
+            case e.Decided(sign=Sign.POSITIVE):
+                good = True
+            case e.Decided(sign=Sign.CHANGES, step=step):
+                back = plan.after_changes(plan.by_id[step]) and revisions < plan.max_revisions
+                good = False if back else plan.by_id[step].on_failure_as == "success"
+                revisions += 1
+            case e.Decided(ending=Ending.EXPIRED, step=step):
+                task = plan.human_step(step)
+                good = getattr(task, fallbacks[task.task.fallback.value]) == "success"
+            case e.Decided(step=step):
+                good = plan.by_id[step].on_failure_as == "success"
+            case e.Reported(fault=Fault(), retry_at=None, step=step):
+                good = plan.by_id[step].on_failure_as == "success"
+            case e.Lapsed(retry_at=None):
+                delivered = next(
+                    s.fact.event for s in story.facts if getattr(s.fact.event, "visit", 0) == event.visit
+                )
+                good = plan.by_id[delivered.step].on_failure_as == "success"
+            case e.StepTimedOut(step=step):
+                good = plan.by_id[step].on_timeout_as == "success"
+    return good
+
+
+@given(plans(), ACTS)
+@settings(max_examples=400, deadline=None)
+def test_any_path_through_any_plan_ends_by_its_last_decision(plan: Plan, acts: list[str]) -> None:
+    story = Story(plan)
+    for word in acts:
+        if story.intent.final:
+            break
+        try:
+            act(story, word)
+        except Refused:
+            continue
+    if story.intent.status is Status.COMPLETED:
+        assert expected(story)
+    elif story.intent.fault is None or story.intent.fault.code != "too_many_steps":
+        assert not (story.intent.final and expected(story))
+    row = story.intent
+    folded = fold((unseal(body, private) for _, body, private, _ in story.rows), plan)
+    assert replace(folded, head=row.head) == row

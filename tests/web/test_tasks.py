@@ -256,8 +256,13 @@ DUE = datetime(2026, 3, 2, 17, tzinfo=UTC)
     [
         ({}, None, None, "Without an answer nothing happens: the task stays open."),
         ({}, DUE, None, "the task expires and the request fails; nothing is approved."),
-        ({"on_timeout": "tell"}, DUE, None, "the request goes on with step 'tell'; nothing is approved."),
-        ({"on_timeout": "end"}, DUE, None, "the request ends without a decision; nothing is approved."),
+        (
+            {"on_timeout": "tell"},
+            DUE,
+            None,
+            "step 'tell' and then fails, unless somebody approves there; nothing is approved.",
+        ),
+        ({"on_timeout": "end"}, DUE, None, "the task expires and the request fails; nothing is approved."),
         (
             {},
             None,
@@ -268,7 +273,7 @@ DUE = datetime(2026, 3, 2, 17, tzinfo=UTC)
             {"task": TaskSpec(fallback=Fallback.REJECT), "on_failure": "undo"},
             DUE,
             None,
-            "the request goes on with step 'undo'; nothing is approved.",
+            "step 'undo' and then fails, unless somebody approves there; nothing is approved.",
         ),
         (
             {"task": TaskSpec(fallback=Fallback.OUTCOME, fallback_outcome="approved")},

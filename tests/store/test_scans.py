@@ -11,9 +11,18 @@ from signoff.store.store import Store, open_store
 from tests.conftest import FixedClock
 from tests.store.samples import AGENT, WS, final, ready, submit
 
-_LISTED = sql.LISTED_IDS.format(where="workspace = :workspace and id < :before")
-_PARTY = [sql.LISTED_IDS.format(where=f"workspace = :workspace and {party}") for party in sql.PARTY]
-_OWNER = sql.LISTED_IDS.format(where=f"workspace = :workspace and {sql.OWNER[0]}")
+_WORKSPACE = "workspace = :workspace"
+
+
+def _ids(where: str, order: str = "desc") -> str:
+    return sql.LISTED_IDS.format(where=f"{_WORKSPACE} and {where}", order=order)
+
+
+_LISTED = _ids("id < :before")
+_OLDEST = _ids("id > :after", "asc")
+_CORRELATED = _ids(sql.LISTED_WHERE["correlation"])
+_PARTY = [_ids(party) for party in sql.PARTY]
+_OWNER = _ids(sql.OWNER[0])
 VALUES = {
     "ids": ["a", "b"],
     "workspace": WS,
@@ -24,6 +33,7 @@ VALUES = {
     "before": "x",
     "party": "p",
     "owner": "o",
+    "correlation": "c",
 }
 
 
@@ -46,6 +56,8 @@ async def fresh(own_url: str, clock: FixedClock) -> AsyncIterator[Store]:
         (sql.DELIVERIES, "intents_ready"),
         (sql.OPEN_TASKS, "intents_tasks"),
         (_LISTED, "intents_listed"),
+        (_OLDEST, "intents_listed"),
+        (_CORRELATED, "intents_correlated"),
         (_PARTY[0], "intents_requested"),
         (_PARTY[1], "intents_addressed"),
         (_OWNER, "intents_replied"),
@@ -61,7 +73,7 @@ async def fresh(own_url: str, clock: FixedClock) -> AsyncIterator[Store]:
 )
 async def test_a_scan_is_answered_from_its_index(fresh: Store, statement: str, index: str) -> None:
     values = {**VALUES, "id": "x", "until": 2}
-    if statement == sql.OPEN_TASKS:
+    if statement in (sql.OPEN_TASKS, _OLDEST):
         values["after"] = ""
     if statement == sql.FORGETTABLE:
         values["before"] = 1

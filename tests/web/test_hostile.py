@@ -150,7 +150,7 @@ async def test_the_limit_is_the_setting_and_a_bundles_own_where_that_is_larger(w
 
 
 async def test_a_cursor_that_no_page_said_is_named(web: World) -> None:
-    for path in ("/v1/intents", "/v1/tasks", "/v1/tasks?state=closed&a=b"):
+    for path in ("/v1/intents", "/v1/tasks", "/v1/tasks?state=closed&q=b"):
         answer = await web.get(f"{path}{'&' if '?' in path else '?'}cursor=nonsense", "ann")
         assert (answer.status, answer["error"]["field"]) == (422, "cursor")
 

@@ -137,12 +137,10 @@ async def test_the_stream_of_a_final_intent_ends_at_once(reader: Reader) -> None
     assert events == [("stream.timeout", {"ok": True, "next_seq": 101})]
 
 
-@pytest.mark.parametrize("wait", ["0", "-5", "nonsense", "0.2"])
+@pytest.mark.parametrize("wait", ["0", "-5", "0.2"])
 async def test_a_strange_wait_is_clamped(reader: Reader, wait: str) -> None:
     intent_id = await reader.world.send(to_agent="validator")
     path = f"/v1/intents/{intent_id}/events/stream?since=4&wait_seconds={wait}"
-    if wait == "nonsense":
-        path += "&wait_seconds=1"
     assert [name for name, _ in await reader.whole(path)] == ["stream.timeout"]
 
 

@@ -79,6 +79,15 @@ def may(actor: Actor, command: c.Command, intent: Intent | None) -> None:
             raise Forbidden("not_allowed", "This cannot be asked of an intent that exists.")
 
 
+def allowed(actor: Actor, command: c.Command, intent: Intent) -> bool:
+    """Whether the command would pass."""
+    try:
+        may(actor, command, intent)
+    except (Forbidden, NotFound):
+        return False
+    return True
+
+
 def _may_submit(actor: Actor) -> None:
     if actor.kind is ActorKind.PERSON and not actor.roles & {OWNER, ADMIN, APPROVER, MEMBER}:
         raise Forbidden(

@@ -3,8 +3,9 @@
 Unknown and forbidden look the same: NotFound.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -22,6 +23,10 @@ from signoff.store.messages import Message, OnItsWay
 from signoff.store.store import Store
 from signoff.store.work import EventRow, Filter, Stored
 
+# How many intents a filtered list reads at once, and how often for one answer: it goes on with the next page.
+LOOKED_AT: Final = 200
+_MOST_READS: Final = 25
+
 
 class Seen(msgspec.Struct, frozen=True):
     """An intent as found, and the visit that was asked for (0: the intent itself)."""
@@ -36,6 +41,13 @@ class Audit(msgspec.Struct, frozen=True):
     stored: Stored
     rows: list[EventRow]
     finding: Finding | None
+
+
+class Walked(msgspec.Struct, frozen=True):
+    """What a filtered list found, and the id after which it goes on ("": all was looked at)."""
+
+    found: list[Stored]
+    last: str
 
 
 class View:
@@ -114,8 +126,25 @@ class View:
             own = await self._store.intents.page(replace(wanted, party=actor.id))
             to_it = await self._store.intents.page(replace(wanted, party=actor.address))
             both = {s.intent.id: s for s in (*own, *to_it)}
-            return sorted(both.values(), key=lambda s: s.intent.id, reverse=True)[: wanted.limit]
+            down = not wanted.oldest_first
+            return sorted(both.values(), key=lambda s: s.intent.id, reverse=down)[: wanted.limit]
         return await self._store.intents.page(wanted)
+
+    async def walk(
+        self, actor: Actor, wanted: Filter, keep: Callable[[Stored], bool], limit: int
+    ) -> "Walked":
+        """The first ``limit`` of the actor's intents that ``keep`` takes, over as many reads as that needs, up to a
+        bound. An agent sees its own only.
+        """
+        return await _walked(
+            lambda last: self.page(actor, _going_on(wanted, last)), keep, limit, wanted.limit
+        )
+
+    async def walk_tasks(
+        self, actor: Actor, after: str, keep: Callable[[Stored], bool], limit: int
+    ) -> "Walked":
+        """The same of the intents with an open task, oldest first."""
+        return await _walked(lambda last: self.tasks(actor, last or after, LOOKED_AT), keep, limit, LOOKED_AT)
 
     async def tasks(self, actor: Actor, after: str = "", limit: int = 200) -> list[Stored]:
         """Intents with an open task, oldest first."""
@@ -143,6 +172,30 @@ class View:
         if actor.kind is ActorKind.AGENT and owner not in (actor.address, actor.id):
             raise Forbidden("not_your_address", "An agent's key reads only its own inbox.")
         return await self._store.intents.inbox(actor.workspace, owner, limit)
+
+
+async def _walked(
+    read: Callable[[str], Awaitable[list[Stored]]], keep: Callable[[Stored], bool], limit: int, each: int
+) -> Walked:
+    kept: list[Stored] = []
+    last = ""
+    for _ in range(_MOST_READS):
+        found = await read(last)
+        for stored in found:
+            last = stored.intent.id
+            if keep(stored):
+                kept.append(stored)
+                if len(kept) == limit:
+                    return Walked(kept, last)
+        if len(found) < each:
+            return Walked(kept, "")
+    return Walked(kept, last)
+
+
+def _going_on(wanted: Filter, last: str) -> Filter:
+    if not last:
+        return wanted
+    return replace(wanted, after=last) if wanted.oldest_first else replace(wanted, before=last)
 
 
 def facts(rows: list[EventRow]) -> list[Fact]:

@@ -31,15 +31,16 @@ class Intents:
         return {row[0]: row[1] for row in await self._db.read(sql.OLD_PAYLOADS, id=id)}
 
     async def page(self, wanted: Filter) -> list[Stored]:
-        """Newest first; the next page starts ``before`` the last id of this one."""
+        """Newest first; the next page starts ``before`` (``after``, the oldest first) the last id of this one."""
+        order = "asc" if wanted.oldest_first else "desc"
         values = {name: value for name in sql.LISTED_WHERE if (value := getattr(wanted, name))}
         where = " and ".join(sql.LISTED_WHERE[name] for name in values)
         if wanted.older_than is not None:
             values["older_than"] = micros(wanted.older_than)
         if not wanted.party:
-            ids = sql.LISTED_IDS.format(where=where)
-            return await self._stored(sql.LISTED.format(ids=ids), limit=wanted.limit, **values)
-        return await self._either(where, sql.PARTY, limit=wanted.limit, party=wanted.party, **values)
+            ids = sql.LISTED_IDS.format(where=where, order=order)
+            return await self._stored(sql.LISTED.format(ids=ids, order=order), limit=wanted.limit, **values)
+        return await self._either(where, sql.PARTY, order, limit=wanted.limit, party=wanted.party, **values)
 
     async def open_tasks(self, workspace: str, after: str = "", limit: int = 200) -> list[Stored]:
         """Intents that wait for a person, oldest first, with an id above ``after``."""
@@ -63,7 +64,7 @@ class Intents:
     async def inbox(self, workspace: str, owner: str, limit: int) -> list[Stored]:
         """Intents addressed to ``owner``, or whose answer goes to it, newest first."""
         where = sql.LISTED_WHERE["workspace"]
-        return await self._either(where, sql.OWNER, workspace=workspace, owner=owner, limit=limit)
+        return await self._either(where, sql.OWNER, "desc", workspace=workspace, owner=owner, limit=limit)
 
     async def ids(self, after: str = "", limit: int = 1000) -> list[str]:
         """All ids of all workspaces above ``after``, in order: for the doctor and the auditor."""
@@ -125,11 +126,11 @@ class Intents:
             await self._db.write((sql.SET_ASIDE, {"ids": ids, "now": micros(now), "until": until}))
         return ids
 
-    async def _either(self, where: str, halves: Sequence[str], **values: Any) -> list[Stored]:
+    async def _either(self, where: str, halves: Sequence[str], order: str, **values: Any) -> list[Stored]:
         # Two halves instead of an "or": each is answered from its own index and stops at the limit.
-        parts = (sql.LISTED_IDS.format(where=f"{where} and {half}") for half in halves)
+        parts = (sql.LISTED_IDS.format(where=f"{where} and {half}", order=order) for half in halves)
         ids = " union ".join(f"select id from ({part}) half" for part in parts)
-        return await self._stored(sql.LISTED.format(ids=ids), **values)
+        return await self._stored(sql.LISTED.format(ids=ids, order=order), **values)
 
     async def _stored(self, statement: str, **values: Any) -> list[Stored]:
         rows: list[Row] = await self._db.read(statement, **values)

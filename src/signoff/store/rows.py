@@ -162,6 +162,7 @@ def intent_row(intent: Intent, wake_at: datetime | None, cursor: int | None) -> 
         intent.reply_to or None,
         micros(intent.created_at),
         intent.plan_digest,
+        intent.correlation_id or None,
     )
 
 

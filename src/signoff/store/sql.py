@@ -35,6 +35,7 @@ INTENTS: Final = Table(
         "reply_to": "text",
         "created_at": "bigint",
         "plan": "text",
+        "correlation": "text",
     },
 )
 # The first eleven columns are what a transition changes (id and workspace only find the row and its cursor).
@@ -143,14 +144,16 @@ NEXT_WAKE: Final = "select min(wake_at) from intents where wake_at is not null"
 
 # ---- lists of intents, newest first: the only statements put together from pieces
 
-LISTED: Final = f"{_STORED} where i.id in ({{ids}}) order by i.id desc limit :limit"
-LISTED_IDS: Final = "select id from intents where {where} order by id desc limit :limit"
+LISTED: Final = f"{_STORED} where i.id in ({{ids}}) order by i.id {{order}} limit :limit"
+LISTED_IDS: Final = "select id from intents where {where} order by id {order} limit :limit"
 LISTED_WHERE: Final = {
     "workspace": "workspace = :workspace",
     "statuses": "status in :statuses",
     "type": "type = :type",
     "requester": "requester = :requester",
+    "correlation": "correlation = :correlation",
     "before": "id < :before",
+    "after": "id > :after",
     "older_than": "updated_at < :older_than",
 }
 PARTY: Final = ("requester = :party", "to_agent = :party")

@@ -139,15 +139,18 @@ class EventRow(Struct, frozen=True):
 class Filter(Struct, frozen=True, kw_only=True):
     """Which intents of a workspace to list, newest first.
 
-    party: requester or addressee (an actor id or an address); before: list only ids below this one;
-    older_than: last updated before this moment.
+    party: requester or addressee (an actor id or an address); before, after: list only ids below, above this one;
+    older_than: last updated before this moment; oldest_first: turn the order around.
     """
 
     workspace: str
     statuses: tuple[str, ...] = ()
     type: str = ""
     requester: str = ""
+    correlation: str = ""
     party: str = ""
     before: str = ""
+    after: str = ""
     older_than: datetime | None = None
+    oldest_first: bool = False
     limit: int = 50

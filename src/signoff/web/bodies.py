@@ -4,17 +4,20 @@ what they left out, because its own published programs send fields its schemas f
 
 import difflib
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final, TypeVar, get_args
 
 import msgspec
 
 from signoff.core.errors import Invalid
+from signoff.core.fields import shown
 from signoff.web import strict
 from signoff.web.plainly import plainly
 
 S = TypeVar("S", bound=msgspec.Struct)
 
+_MOST_NOTED: Final = 10
 _PLACE: Final = re.compile(r"^(?P<text>.*?) - at `\$(?P<path>.*)`$", re.DOTALL)
 _UNKNOWN: Final = re.compile(r"unknown field `(?P<name>.*?)`", re.DOTALL)
 _CAMEL: Final = re.compile(r"_([a-z0-9])")
@@ -33,20 +36,60 @@ def convert(kind: type[S], value: Any) -> S:
         raise _invalid(kind, str(problem)) from None
 
 
-def vendor(kind: type[S], parsed: strict.Parsed) -> tuple[S, dict[str, Any]]:
-    """The struct of an AXP request and the members it does not know. A null counts as absent; camelCase is
-    read.
+class Nothing(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of an endpoint that takes none."""
+
+
+def axp(kind: type[S], parsed: strict.Parsed, *, nulls: bool = True) -> S:
+    """The struct of an AXP request where an unknown word would narrow or widen what is done: read as leniently as
+    ``vendor`` does, but what is not known is refused by name. nulls: whether null counts as absent.
     """
+    known, rest = _sorted_out(kind, parsed.value, nulls=nulls)
+    for name in rest:
+        raise unknown_field(kind, name)
+    return convert(kind, known)
+
+
+def left_out(rest: Sequence[str]) -> tuple[str, ...]:
+    """The warnings of an AXP request that says what is not known and changes nothing here."""
+    return tuple(f"{shown(name)}: unknown field, ignored." for name in [*rest][:_MOST_NOTED])
+
+
+def unknown_field(kind: type[msgspec.Struct], name: str, path: str = "") -> Invalid:
+    """The refusal of a field that a request does not have."""
+    known = _all_fields(kind)
+    name = shown(name)
+    near = difflib.get_close_matches(name, known, n=1)
+    listed = "Known fields: " + ", ".join(known) + "." if known else "There are no fields here."
+    return Invalid(
+        "unknown_field",
+        f"There is no field {name!r} here.",
+        field=f"{path}.{name}" if path else name,
+        hint=f"Did you mean {near[0]!r}? {listed}" if near else listed,
+        details={"known": [*known]},
+    )
+
+
+def vendor(kind: type[S], parsed: strict.Parsed) -> tuple[S, dict[str, Any]]:
+    """The struct of an AXP request and the members it does not know. A null counts as absent; camelCase is read."""
+    known, rest = _sorted_out(kind, parsed.value)
+    return convert(kind, known), rest
+
+
+def _sorted_out(
+    kind: type[msgspec.Struct], value: dict[str, Any], *, nulls: bool = True
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(what the struct knows, under its own names; the rest)"""
     names = _names(kind)
     known: dict[str, Any] = {}
     rest: dict[str, Any] = {}
-    for name, value in parsed.value.items():
+    for name, item in value.items():
         field = names.get(name)
         if field is None:
-            rest[name] = value
-        elif value is not None and (field not in known or field == name):
-            known[field] = value
-    return convert(kind, known), rest
+            rest[name] = item
+        elif (item is not None or not nulls) and (field not in known or field == name):
+            known[field] = item
+    return known, rest
 
 
 @lru_cache(maxsize=256)
@@ -63,15 +106,7 @@ def _invalid(kind: type[msgspec.Struct], problem: str) -> Invalid:
     field = path.lstrip(".")[:200]
     unknown = _UNKNOWN.search(text)
     if unknown:
-        name = unknown["name"][:64]
-        known = _all_fields(kind)
-        near = difflib.get_close_matches(name, known, n=1)
-        return Invalid(
-            "unknown_field",
-            f"There is no field {name!r} here.",
-            field=f"{field}.{name}" if field else name,
-            hint=f"Did you mean {near[0]!r}?" if near else "Known fields: " + ", ".join(known) + ".",
-        )
+        return unknown_field(kind, unknown["name"], field)
     missing = re.search(r"missing required field `(\w+)`", text)
     if missing:
         field = f"{field}.{missing[1]}" if field else missing[1]

@@ -7,15 +7,15 @@ JSON), bytes (JSON already), a ``Page``, or a ``Stream``; it refuses by raising 
 from collections.abc import Awaitable, Callable, Coroutine
 from enum import Enum
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
 import msgspec
 from starlette.types import Receive, Scope
 
 from signoff.core.advance import Change
-from signoff.core.errors import Invalid, Malformed
+from signoff.core.errors import Invalid
 from signoff.core.model import Actor
 from signoff.engine.jobs import Done, Once
+from signoff.web import query as queries
 from signoff.web import strict
 from signoff.web.parts import Parts
 
@@ -48,8 +48,9 @@ class Access(Enum):
 class Endpoint(msgspec.Struct, frozen=True):
     """One row of the table.
 
-    query: names of query parameters with one line each; limit: of the body in bytes where it may be larger than
-    the setting max_body; media: of the answer.
+    query: the query parameters that it takes; limit: of the body in bytes where it may be larger than the setting
+    max_body; media: of the answer. any_query, any_body: why it takes parameters or fields that it does not know;
+    every other endpoint refuses them by name.
     """
 
     method: str
@@ -59,7 +60,9 @@ class Endpoint(msgspec.Struct, frozen=True):
     summary: str
     request: type | None = None
     response: type | None = None
-    query: tuple[tuple[str, str], ...] = ()
+    query: tuple[queries.Parameter, ...] = ()
+    any_query: str = ""
+    any_body: str = ""
     access: Access = Access.KEY
     limit: int = 0
     media: str = "application/json"
@@ -115,31 +118,22 @@ class Call:
 
     @property
     def query(self) -> dict[str, str]:
-        """The query parameters; of a repeated one the last."""
+        """The query parameters. Of an API endpoint they were checked; elsewhere, of a repeated one the last counts."""
         if self._query is None:
-            try:
-                pairs = parse_qsl(
-                    self.query_string.decode("latin-1"), keep_blank_values=True, max_num_fields=100
-                )
-            except ValueError:
-                raise Malformed("invalid_query", "The query string cannot be read.") from None
-            self._query = dict(pairs)
+            self._query = dict(queries.pairs(self.query_string))
         return self._query
+
+    @query.setter
+    def query(self, checked: dict[str, str]) -> None:
+        self._query = checked
 
     def flag(self, name: str) -> bool:
         """Whether the query says ``name=true`` (or 1, yes, or nothing after the name)."""
-        value = self.query.get(name)
-        return value is not None and value.strip().lower() in {"", "true", "1", "yes"}
+        return queries.flag(self.query.get(name))
 
     def number(self, name: str, default: int, lowest: int, highest: int) -> int:
-        """An integer query parameter, clamped; text that is no number counts as absent (AXP clients send
-        such).
-        """
-        try:
-            value = int(float(self.query.get(name, default)))
-        except (ValueError, OverflowError):
-            value = default
-        return max(lowest, min(highest, value))
+        """An integer query parameter, within bounds."""
+        return queries.count(self.query.get(name), default, lowest, highest)
 
     def said(self, body: Any, render: Callable[[Change], bytes], *, plain: bool = False) -> "Said":
         """The answer to a write, given once per Idempotency-Key; ``body``: the request's JSON value."""

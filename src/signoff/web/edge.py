@@ -15,6 +15,8 @@ from starlette.types import Receive, Scope, Send
 
 from signoff.core.errors import Busy, Conflict, NotFound, Refused, TooLarge, TooMany, Unauthenticated
 from signoff.core.model import Actor
+from signoff.web import bodies
+from signoff.web import query as queries
 from signoff.web.call import Access, Answer, Call, Endpoint, Page
 from signoff.web.parts import Parts
 
@@ -69,6 +71,10 @@ class Door:
             if call.method != "GET":
                 call.body = await read_body(call, receive, max(endpoint.limit, self._parts.settings.max_body))
             call.receive = receive
+            if call.query_string and not endpoint.any_query:
+                call.query = queries.read(call.query_string, endpoint.query)
+            if call.body and endpoint.request is None and not endpoint.any_body:
+                bodies.ours(bodies.Nothing, call.body)
             answer = await run(endpoint, call)
             if isinstance(answer, bytes):
                 await reply.json(200, answer)

@@ -22,8 +22,25 @@ _DEFAULT_ROLES = ("approver",)
 async def page(call: Call) -> d.Accounts:
     """GET /v1/service-accounts"""
     workspace = (await book_of(call)).workspace
-    found = await call.parts.registry.accounts(call.actor)
+    found = await call.parts.registry.accounts(call.actor) if _asked_here(call, workspace) else []
     return d.Accounts(service_accounts=[_out(call, account, workspace) for account in found])
+
+
+def _asked_here(call: Call, workspace: Workspace) -> bool:
+    """Whether the organisation and workspace that the query names, if any, are the key's own."""
+    org, place = call.query.get("org_id", ""), call.query.get("workspace_id", "")
+    return org in ("", workspace.organization) and place in ("", workspace.id, workspace.name)
+
+
+def _refuse_elsewhere(workspace: Workspace, org: str, place: str) -> None:
+    """Nothing is made in another workspace than the key's."""
+    if org in ("", workspace.organization) and place in ("", workspace.id, workspace.name):
+        return
+    own = f"org_id {workspace.organization}, workspace_id {workspace.id}"
+    raise Invalid(
+        "other_workspace", "This key belongs to another workspace.", field="workspace_id",
+        hint=f"Leave both out, or send {own}.",
+    )  # fmt: skip
 
 
 def _out(call: Call, account: Account, workspace: Workspace) -> d.AccountOut:
@@ -45,7 +62,9 @@ async def get(call: Call) -> d.AccountAnswer:
 
 async def create(call: Call) -> d.AccountAnswer | Page:
     """POST /v1/service-accounts"""
-    wanted, _ = bodies.vendor(d.CreateAccount, strict.parse_object(call.body))
+    wanted = bodies.axp(d.CreateAccount, strict.parse_object(call.body))
+    workspace = (await book_of(call)).workspace
+    _refuse_elsewhere(workspace, wanted.org_id, wanted.workspace_id)
     account, created = await call.parts.registry.add_account(
         call.actor,
         ActorKind.AGENT,
@@ -55,7 +74,6 @@ async def create(call: Call) -> d.AccountAnswer | Page:
         delivery_mode=wanted.delivery_mode,
         callback_url=wanted.callback_url,
     )
-    workspace = (await book_of(call)).workspace
     if created:
         return d.account_answer(account, workspace, account.webhook_secret)
     # AXP's command line goes on after this 409 only if the account stands beside the error.
@@ -72,7 +90,7 @@ async def create(call: Call) -> d.AccountAnswer | Page:
 
 async def change(call: Call) -> d.AccountAnswer:
     """PATCH /v1/service-accounts/{account_id}"""
-    wanted, _ = bodies.vendor(d.ChangeAccount, strict.parse_object(call.body))
+    wanted = bodies.axp(d.ChangeAccount, strict.parse_object(call.body))
     secret = secrets.token_urlsafe(32) if wanted.rotate_webhook_secret else None
     account = await call.parts.registry.update_account(
         call.actor,
@@ -94,7 +112,7 @@ async def remove(call: Call) -> d.Removed:
 
 async def create_account_key(call: Call) -> d.AccountKey:
     """POST /v1/service-accounts/{account_id}/keys"""
-    wanted, _ = bodies.vendor(d.CreateAccountKey, strict.parse_object(call.body))
+    wanted = bodies.axp(d.CreateAccountKey, strict.parse_object(call.body))
     registry = call.parts.registry
     account = await registry.account(call.actor, call.params["account_id"])
     now = call.parts.clock.now()
@@ -117,7 +135,8 @@ async def revoke_account_key(call: Call) -> d.KeyAnswer:
 async def agents(call: Call) -> d.Agents:
     """GET /v1/agents"""
     workspace = (await book_of(call)).workspace
-    found = await call.parts.registry.accounts(call.actor, ActorKind.AGENT)
+    here = _asked_here(call, workspace)
+    found = await call.parts.registry.accounts(call.actor, ActorKind.AGENT) if here else []
     limit = call.number("limit", 1000, 1, 1000)
     return d.Agents(agents=[_out(call, account, workspace) for account in found[:limit]])
 

@@ -36,11 +36,18 @@ async def style(call: Call) -> Page:
     return Page(_style(), "text/css; charset=utf-8", headers=_HEADERS)
 
 
+_FILE: Final = "a file: browsers and caches add what they like, and it is always the same"
+
+# fmt: off
 PAGES: Final[tuple[Endpoint, ...]] = (
-    Endpoint("GET", "/openapi.json", "system", document, "This API as OpenAPI 3.1", access=Access.OPEN),
-    Endpoint("GET", "/docs", "system", page, "This API as a page", access=Access.OPEN, media="text/html"),
-    Endpoint("GET", "/docs/style.css", "system", style, "Its style", access=Access.OPEN, media="text/css"),
+    Endpoint("GET", "/openapi.json", "system", document, "This API as OpenAPI 3.1",
+        access=Access.OPEN, any_query=_FILE),
+    Endpoint("GET", "/docs", "system", page, "This API as a page",
+        access=Access.OPEN, media="text/html", any_query=_FILE),
+    Endpoint("GET", "/docs/style.css", "system", style, "Its style",
+        access=Access.OPEN, media="text/css", any_query=_FILE),
 )
+# fmt: on
 
 
 @lru_cache(maxsize=1)
@@ -99,7 +106,7 @@ def _endpoint(row: Endpoint) -> str:
         lines.append("<p>Open: needs no key.</p>")
     if row.query:
         items = "".join(
-            f"<dt><code>{name}</code></dt><dd>{html.escape(text)}</dd>" for name, text in row.query
+            f"<dt><code>{one.name}</code></dt><dd>{html.escape(one.about)}</dd>" for one in row.query
         )
         lines.append(f"<h4>Query</h4><dl>{items}</dl>")
     lines += [_members("Body", row.request), _members("Answer", row.response), "</article>"]

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from signoff.core.access import allowed
 from signoff.core.advance import Change
 from signoff.core.commands import Cancel, Command, Patch, Report, Resolve
 from signoff.core.direct import compile_direct
@@ -17,16 +18,19 @@ from signoff.core.model import FINAL, Fault, Intent, Status
 from signoff.core.standing import requesters_side
 from signoff.engine.jobs import Wish
 from signoff.engine.planning import Submission
-from signoff.engine.view import Seen
-from signoff.store.work import Filter
+from signoff.engine.view import LOOKED_AT, Seen
+from signoff.store.work import Filter, Stored
 from signoff.web import bodies, strict
 from signoff.web.api.reading import (
+    RUNNING,
     all_facts,
+    book_of,
     cursor_of,
     glimpsed,
     note_read,
     outdated,
     shown,
+    statuses,
     visible,
 )
 from signoff.web.api.resume import meaning
@@ -46,8 +50,8 @@ from signoff.web.api.shapes.common import encode, maybe
 from signoff.web.api.shapes.events import trail_of, walk
 from signoff.web.api.shapes.intents import intent_out
 from signoff.web.call import Call
+from signoff.web.searching import fits, words_of
 
-_RUNNING: Final = tuple(status.value for status in Status if status not in FINAL)
 _STALE: Final = "stale_policy_generation"
 _MADE_UP: Final = ("correlation_id", "correlationId")
 
@@ -87,30 +91,20 @@ async def page(call: Call) -> Intents:
     """GET /v1/intents"""
     limit = call.number("limit", 50, 1, 200)
     query = call.query
+    words = words_of(query.get("q", ""))
     wanted = Filter(
         workspace=call.actor.workspace,
-        statuses=_statuses(query.get("status", "").split(",")),
+        statuses=statuses(query["status"].split(",")) if query.get("status") else (),
         type=query.get("intent_type", ""),
+        correlation=query.get("correlation_id", ""),
         before=cursor_of(call),
-        limit=limit,
+        limit=LOOKED_AT if words else limit,
     )
-    found = await call.parts.view.page(call.actor, wanted)
-    more = found[-1].intent.id if len(found) == limit else None
-    return Intents(intents=[intent_out(s.intent, s.payload) for s in found], next_cursor=maybe(more))
-
-
-def _statuses(words: list[str]) -> tuple[str, ...]:
-    """Statuses in any case; ``pending`` is every one that is not final; none at all is all."""
-    found: dict[str, None] = {}
-    for word in (word.strip().upper() for word in words):
-        if word == "PENDING":
-            found |= dict.fromkeys(_RUNNING)
-        elif word in Status.__members__:
-            found[word] = None
-        elif word:
-            hint = "Known: " + ", ".join(Status.__members__) + ", pending."
-            raise Invalid("validation_error", f"{word[:32]!r} is not a status.", field="status", hint=hint)
-    return tuple(found)
+    display = (await book_of(call)).display
+    walked = await call.parts.view.walk(call.actor, wanted, lambda one: fits(one, words, display), limit)
+    return Intents(
+        intents=[intent_out(s.intent, s.payload) for s in walked.found], next_cursor=maybe(walked.last)
+    )
 
 
 async def events(call: Call) -> Events:
@@ -138,7 +132,7 @@ async def resume(call: Call) -> bytes:
 async def resolve(call: Call) -> bytes:
     """POST /v1/intents/{intent_id}/resolve"""
     body = strict.parse_object(call.body)
-    request, _ = bodies.vendor(r.Resolve, body)
+    request = bodies.axp(r.Resolve, body)
     seen = await glimpsed(call, call.params["intent_id"])
     ending = _ending(request, seen.visit)
 
@@ -193,7 +187,7 @@ def _fault(error: dict[str, Any], reason: str) -> Fault:
 async def controls(call: Call) -> bytes:
     """POST /v1/intents/{intent_id}/controls"""
     body = strict.parse_object(call.body)
-    request, _ = bodies.vendor(r.Controls, body)
+    request = bodies.axp(r.Controls, body)
     expected = request.expected_policy_generation
     patch = Patch(controls=request.controls_patch, expected=expected)
     return await _act(call, await glimpsed(call, call.params["intent_id"]), patch, body)
@@ -202,7 +196,7 @@ async def controls(call: Call) -> bytes:
 async def policy(call: Call) -> bytes:
     """POST /v1/intents/{intent_id}/policy"""
     body = strict.parse_object(call.body)
-    request, _ = bodies.vendor(r.Policy, body)
+    request = bodies.axp(r.Policy, body)
     patch = Patch(
         grants=request.grants_patch,
         envelope=request.envelope_patch,
@@ -233,17 +227,30 @@ async def _act(call: Call, seen: Seen, wish: Wish, body: strict.Parsed) -> bytes
 
 async def bulk_cancel(call: Call) -> BulkCanceled:
     """POST /v1/intents/bulk-cancel"""
-    request, _ = bodies.vendor(r.BulkCancel, strict.parse_object(call.body))
+    # A filter that is null or empty is one that its script forgot to fill in: it must not mean everything.
+    request = bodies.axp(r.BulkCancel, strict.parse_object(call.body), nulls=False)
+    words = words_of(request.q or "")
     wanted = Filter(
         workspace=call.actor.workspace,
-        statuses=_statuses(request.status_filter) or _RUNNING,
+        statuses=statuses(request.status_filter, "status_filter") if request.status_filter else RUNNING,
+        type=request.intent_type or "",
+        correlation=request.correlation_id or "",
         older_than=call.parts.clock.now() - timedelta(hours=request.older_than_hours),
-        limit=request.limit,
+        oldest_first=True,
+        limit=LOOKED_AT,
     )
-    found = [stored.intent.id for stored in await call.parts.view.page(call.actor, wanted)]
+    command = Cancel(request.reason)
+    display = (await book_of(call)).display
+
+    def chosen(stored: Stored) -> bool:
+        possible = not stored.intent.final and allowed(call.actor, command, stored.intent)
+        return possible and fits(stored, words, display)
+
+    walked = await call.parts.view.walk(call.actor, wanted, chosen, request.limit)
+    found = [stored.intent.id for stored in walked.found]
     if request.dry_run:
         return BulkCanceled(dry_run=True, would_cancel=len(found), canceled=0, intent_ids=found)
-    done = await asyncio.gather(*(_cancel(call, intent_id, request.reason) for intent_id in found))
+    done = await asyncio.gather(*(_cancel(call, intent_id, command) for intent_id in found))
     gone = [intent_id for intent_id, why_not in zip(found, done, strict=True) if why_not is None]
     if busy := next((why_not for why_not in done if isinstance(why_not, Busy)), None):
         said = f"{len(gone)} of {len(found)} are canceled, the others not yet: {busy.message}"
@@ -251,10 +258,10 @@ async def bulk_cancel(call: Call) -> BulkCanceled:
     return BulkCanceled(dry_run=False, would_cancel=len(found), canceled=len(gone), intent_ids=gone)
 
 
-async def _cancel(call: Call, intent_id: str, reason: str) -> Refused | None:
-    """Cancel one of many; why not: it moved on, it is not this caller's to cancel, or not now."""
+async def _cancel(call: Call, intent_id: str, command: Cancel) -> Refused | None:
+    """Cancel one of many; why not: it moved on since it was looked at, or not now."""
     try:
-        await call.parts.engine.handle(call.actor, intent_id, Cancel(reason))
+        await call.parts.engine.handle(call.actor, intent_id, command)
     except Refused as refusal:
         return refusal
     return None

@@ -12,6 +12,7 @@ import msgspec
 from signoff.web.api.routes import ENDPOINTS
 from signoff.web.call import Access, Endpoint
 from signoff.web.edge import ErrorBody
+from signoff.web.query import Kind, Parameter
 
 _PARAMETER: Final = re.compile(r"\{(\w+)(?::path)?\}")
 _REF: Final = "#/components/schemas/{name}"
@@ -81,7 +82,7 @@ def _name(row: Endpoint, taken: set[str]) -> str:
 def _operation(row: Endpoint, schemas: dict[type, Any], name: str) -> dict[str, Any]:
     operation: dict[str, Any] = {"operationId": name, "summary": row.summary, "tags": [row.tag]}
     parameters = [_in_path(parameter) for parameter in _PARAMETER.findall(row.path)]
-    parameters += [_in_query(parameter, text) for parameter, text in row.query]
+    parameters += [_in_query(parameter) for parameter in row.query]
     if _KEYED.fullmatch(f"{row.method} {row.path}"):
         parameters.append(_idempotency_key())
     if parameters:
@@ -105,8 +106,11 @@ def _in_path(name: str) -> dict[str, Any]:
     return parameter
 
 
-def _in_query(name: str, text: str) -> dict[str, Any]:
-    return {"name": name, "in": "query", "description": text, "schema": {"type": "string"}}
+def _in_query(parameter: Parameter) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": parameter.kind.value}
+    if parameter.kind is Kind.COUNT:
+        schema["minimum"] = parameter.least
+    return {"name": parameter.name, "in": "query", "description": parameter.about, "schema": schema}
 
 
 def _idempotency_key() -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """Reads that several endpoints share: an intent or step by its id, all its facts, the address in a path."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from signoff.core.errors import Invalid, NotFound
 from signoff.core.events import Fact
 from signoff.core.ids import split_ref
-from signoff.core.model import Actor, ActorKind, Delivery, Intent, Status
+from signoff.core.model import FINAL, Actor, ActorKind, Delivery, Intent, Status
 from signoff.engine.directory import Snapshot
 from signoff.engine.jobs import Done
 from signoff.engine.view import Seen
@@ -16,6 +16,7 @@ from signoff.web.api.shapes.intents import IntentOut, intent_out, step_out
 from signoff.web.call import Call
 
 _CHUNK = 1000
+RUNNING: Final = tuple(status.value for status in Status if status not in FINAL)
 
 
 async def visible(call: Call, ref: str) -> Seen:
@@ -84,6 +85,20 @@ def cursor_of(call: Call) -> str:
             "validation_error", f"cursor: {said[:64]!r} is no next_cursor.", field="cursor",
             hint="Send next_cursor of the page before, as it is.",
         ) from error  # fmt: skip
+
+
+def statuses(words: list[str], field: str = "status") -> tuple[str, ...]:
+    """Statuses in any case; ``pending`` is every one that is not final. Invalid where none is named."""
+    found: dict[str, None] = {}
+    for word in (word.strip().upper() for word in words):
+        if word == "PENDING":
+            found |= dict.fromkeys(RUNNING)
+        elif word in Status.__members__:
+            found[word] = None
+        else:
+            hint = "Known: " + ", ".join(Status.__members__) + ", pending."
+            raise Invalid("validation_error", f"{word[:32]!r} is not a status.", field=field, hint=hint)
+    return tuple(found)
 
 
 def note_read(call: Call, actor: Actor, intent: Intent) -> None:

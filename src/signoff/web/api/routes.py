@@ -31,37 +31,73 @@ from signoff.web.api.shapes import requests as r
 from signoff.web.api.shapes import tasks as t
 from signoff.web.api.shapes.common import Nothing
 from signoff.web.call import Access, Endpoint
+from signoff.web.query import Kind, Parameter
 
 _SSE: Final = "text/event-stream"
-_SINCE: Final = ("since", "sequence number after which to begin; exclusive")
-_WAIT: Final = ("wait_seconds", "how long to hold the stream when there is nothing new: 1 to 60, default 15")
-_LIMIT: Final = ("limit", "how many at most")
-_CURSOR: Final = ("cursor", "next_cursor of the page before")
-_OWNER: Final = ("owner_agent", "whose inbox; default: the key's own address")
+_SINCE: Final = Parameter(
+    "since", "sequence number after which to begin; exclusive", Kind.COUNT, clamped=True, blank=True
+)
+_WAIT: Final = Parameter(
+    "wait_seconds", "how long to hold the stream when there is nothing new: 1 to 60, default 15", Kind.COUNT,
+    least=1, most=60, clamped=True, blank=True,
+)  # fmt: skip
+_LIMIT: Final = Parameter("limit", "how many at most: 1 to 200, default 50", Kind.COUNT, least=1, most=200)
+_CURSOR: Final = Parameter("cursor", "next_cursor of the page before")
+_Q: Final = Parameter(
+    "q", "words that all stand in its ids, type, people, agents, questions or payload (without secrets)"
+)
+_TYPE: Final = Parameter("intent_type", "only this type")
+_CORRELATION: Final = Parameter("correlation_id", "only with this correlation id")
+_OWNER: Final = Parameter("owner_agent", "whose inbox; default: the key's own address", blank=True)
+# AXP's clients name the owner beside every act; whose act it is, the key alone says.
+_FOR: Final = Parameter("owner_agent", "as AXP's clients send it; the key alone says who acts", blank=True)
+_PLACE: Final = (
+    Parameter("org_id", "the organisation; of another one than the key's nothing is listed", blank=True),
+    Parameter("workspace_id", "the workspace; of another one than the key's nothing is listed", blank=True),
+)
 _INTENTS: Final = (
-    ("status", "statuses, separated by commas; pending: all that are not final"),
-    ("intent_type", "only this type"),
+    Parameter("status", "statuses, separated by commas; pending: all that are not final", blank=True),
+    _TYPE,
+    _CORRELATION,
+    _Q,
     _LIMIT,
     _CURSOR,
 )
 _TASKS: Final = (
-    ("mine", "true: those the caller may answer"),
-    ("state", "open (default) or closed"),
+    Parameter(
+        "mine", "true: open tasks that the caller may answer, or closed ones that they answered", Kind.FLAG
+    ),
+    Parameter("state", "open (default) or closed"),
+    Parameter("intent_id", "only of this intent"),
+    _TYPE,
+    _CORRELATION,
+    _Q,
     _LIMIT,
     _CURSOR,
 )
-_ABOUT: Final = (
-    "about",
-    "only of one: person:EMAIL, agent:NAME, service:NAME, team:NAME, policy:NAME, workflow:TYPE",
+_AGENTS: Final = Parameter(
+    "limit", "how many at most: 1 to 1000, default 1000", Kind.COUNT, least=1, most=1000, blank=True
 )
-_DRY_RUN: Final = (("dry_run", "true: only say what would change"),)
-_INBOX: Final = (_OWNER, ("status", "pending, active or done"))
+_ABOUT: Final = Parameter(
+    "about", "only of one: person:EMAIL, agent:NAME, service:NAME, team:NAME, policy:NAME, workflow:TYPE"
+)
+_DRY_RUN: Final = (Parameter("dry_run", "true: only say what would change", Kind.FLAG),)
+_INBOX: Final = (_OWNER, Parameter("status", "pending, active or done", blank=True))
+_POST: Final = (
+    _SINCE,
+    _WAIT,
+    Parameter("status", "only deliveries with one of these statuses, separated by commas", blank=True),
+)
+_SLACK: Final = "Slack writes it and adds to it; its signature is what counts"
+_CREATE: Final = "AXP's clients send fields of their own; each is a warning in the answer"
+_RESULT: Final = "whatever stands in it is the agent's result or the answer's data"
+_PROBE: Final = "a probe: load balancers add what they like, and the answer is always the same"
 _BUNDLE_LIMIT: Final = 512 * 1024
 
 # fmt: off
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("POST", "/v1/intents", "intents",
-        intents.create, "Submit an intent", request=r.CreateIntent, response=an.CreatedOut),
+        intents.create, "Submit an intent", request=r.CreateIntent, response=an.CreatedOut, any_body=_CREATE),
     Endpoint("GET", "/v1/intents", "intents",
         intents.page, "List intents, newest first", response=an.Intents, query=_INTENTS),
     Endpoint("POST", "/v1/intents/bulk-cancel", "intents",
@@ -74,17 +110,18 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("GET", "/v1/intents/{intent_id}/events", "intents",
         intents.events, "An intent's events", response=an.Events, query=(_SINCE,)),
     Endpoint("POST", "/v1/intents/{intent_id}/resume", "intents",
-        intents.resume, "Decide, report a result, or let it go on", request=r.Resume, response=an.Acted),
+        intents.resume, "Decide, report a result, or let it go on",
+        request=r.Resume, response=an.Acted, query=(_FOR,), any_body=_RESULT),
     Endpoint("POST", "/v1/intents/{intent_id}/resolve", "intents",
-        intents.resolve, "End an intent from outside", request=r.Resolve, response=an.Acted),
+        intents.resolve, "End an intent from outside", request=r.Resolve, response=an.Acted, query=(_FOR,)),
     Endpoint("POST", "/v1/intents/{intent_id}/controls", "intents",
-        intents.controls, "Patch its control map", request=r.Controls, response=an.Acted),
+        intents.controls, "Patch its control map", request=r.Controls, response=an.Acted, query=(_FOR,)),
     Endpoint("PATCH", "/v1/intents/{intent_id}/controls", "intents",
-        intents.controls, "Patch its control map", request=r.Controls, response=an.Acted),
+        intents.controls, "Patch its control map", request=r.Controls, response=an.Acted, query=(_FOR,)),
     Endpoint("POST", "/v1/intents/{intent_id}/policy", "intents",
-        intents.policy, "Patch its grants and envelope", request=r.Policy, response=an.Acted),
+        intents.policy, "Patch its grants and envelope", request=r.Policy, response=an.Acted, query=(_FOR,)),
     Endpoint("PATCH", "/v1/intents/{intent_id}/policy", "intents",
-        intents.policy, "Patch its grants and envelope", request=r.Policy, response=an.Acted),
+        intents.policy, "Patch its grants and envelope", request=r.Policy, response=an.Acted, query=(_FOR,)),
     Endpoint("POST", "/v1/intents/{intent_id}/retry", "intents",
         intents.retry, "Submit a failed intent again, as a new one", request=r.Retry, response=an.Retried),
     Endpoint("GET", "/v1/intents/{intent_id}/revisions", "intents",
@@ -132,22 +169,22 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         deliveries.release, "Give a delivery back", request=r.Release, response=Nothing),
     Endpoint("GET", "/v1/agents/{address:path}/intents/stream", "agents",
         stream.deliveries, "Follow an agent's deliveries",
-        response=ag.Deliveries, query=(_SINCE, _WAIT), media=_SSE),
+        response=ag.Deliveries, query=_POST, media=_SSE),
     Endpoint("GET", "/v1/agents/{address:path}/intents", "agents",
         deliveries.poll, "An agent's deliveries", response=ag.Deliveries, query=(_SINCE,)),
     Endpoint("GET", "/v1/agents/{address:path}", "agents",
         accounts.agent, "Read an agent", response=d.AgentAnswer),
     Endpoint("GET", "/v1/agents", "agents",
-        accounts.agents, "List agents", response=d.Agents, query=(_LIMIT,)),
+        accounts.agents, "List agents", response=d.Agents, query=(*_PLACE, _AGENTS)),
     Endpoint("POST", "/v1/scenarios/apply", "scenarios",
         scenarios.apply, "Set a scenario bundle in motion",
-        request=r.Bundle, response=an.ScenarioApplied, limit=_BUNDLE_LIMIT),
+        request=r.Bundle, response=an.ScenarioApplied, limit=_BUNDLE_LIMIT, any_body=_CREATE),
     Endpoint("POST", "/v1/scenarios/bundle", "scenarios",
         scenarios.apply, "Set a scenario bundle in motion",
-        request=r.Bundle, response=an.ScenarioApplied, limit=_BUNDLE_LIMIT),
+        request=r.Bundle, response=an.ScenarioApplied, limit=_BUNDLE_LIMIT, any_body=_CREATE),
     Endpoint("POST", "/v1/scenarios/validate", "scenarios",
         scenarios.validate, "Check a scenario bundle",
-        request=r.Bundle, response=an.ScenarioCheck, limit=_BUNDLE_LIMIT),
+        request=r.Bundle, response=an.ScenarioCheck, limit=_BUNDLE_LIMIT, any_body=_CREATE),
     Endpoint("POST", "/v1/workflows", "workflows",
         workflows.apply, "Apply a workflow", request=r.WorkflowSource, response=d.AppliedOut, query=_DRY_RUN),
     Endpoint("GET", "/v1/workflows", "workflows", workflows.page, "List workflows", response=d.Workflows),
@@ -167,7 +204,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         people.put_policy, "Make or change a policy", request=p.PutPolicy, response=p.PolicyAnswer),
     Endpoint("GET", "/v1/policies/{name}/explain", "people",
         people.explain_policy, "What a task under this policy would lead to",
-        response=desk.ExplainOut, query=(("at", "when it would open; default: now"),)),
+        response=desk.ExplainOut, query=(Parameter("at", "when it would open; default: now"),)),
     Endpoint("POST", "/v1/apply", "people",
         people.apply, "Apply people, teams, policies and workflows, all or nothing",
         request=p.CharterSource, response=p.AppliedCharter, query=_DRY_RUN, limit=_BUNDLE_LIMIT),
@@ -182,7 +219,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("GET", "/v1/changes", "people",
         people.changes, "Who changed what, newest first", response=p.Changes, query=(_ABOUT, _LIMIT, _CURSOR)),
     Endpoint("GET", "/v1/service-accounts", "accounts",
-        accounts.page, "List agents and services", response=d.Accounts),
+        accounts.page, "List agents and services", response=d.Accounts, query=_PLACE),
     Endpoint("POST", "/v1/service-accounts", "accounts",
         accounts.create, "Register an agent", request=d.CreateAccount, response=d.AccountAnswer),
     Endpoint("GET", "/v1/service-accounts/{account_id}", "accounts",
@@ -208,17 +245,18 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("POST", "/v1/me/slack/code", "system",
         slack.code, "A code that makes your Slack account yours here", response=slack.ChatCode),
     Endpoint("POST", "/v1/slack/actions", "system",
-        slack.actions, "What people press and type in Slack, signed by it", access=Access.OPEN),
+        slack.actions, "What people press and type in Slack, signed by it",
+        access=Access.OPEN, any_query=_SLACK, any_body=_SLACK),
     Endpoint("GET", "/v1/channels", "system",
         messages.channels, "How each channel does now", response=told.ChannelsAnswer),
     Endpoint("GET", "/v1/me", "system", system.me, "Whom the key stands for", response=system.Me),
     Endpoint("GET", "/v1/portal/personal/context", "system",
         portal.context, "Where the key belongs, as AXP's command line asks", response=portal.PortalContext),
     Endpoint("GET", "/health", "system",
-        system.health, "Whether the process answers", response=system.Health, access=Access.OPEN),
+        system.health, "Whether the process answers", response=system.Health, access=Access.OPEN, any_query=_PROBE),
     Endpoint("GET", "/v1/health", "system",
-        system.health, "Whether the process answers", response=system.Health, access=Access.OPEN),
+        system.health, "Whether the process answers", response=system.Health, access=Access.OPEN, any_query=_PROBE),
     Endpoint("GET", "/ready", "system",
-        system.ready, "Whether the process can work", response=system.Ready, access=Access.OPEN),
+        system.ready, "Whether the process can work", response=system.Ready, access=Access.OPEN, any_query=_PROBE),
 )
 # fmt: on

@@ -14,10 +14,11 @@ import msgspec
 
 from signoff.core import events as e
 from signoff.core.advance import Change
+from signoff.core.model import Status
 from signoff.engine.feed import agent_word
 from signoff.engine.view import Seen
 from signoff.store.work import Stored
-from signoff.web.api.reading import address_of, facts_after, visible
+from signoff.web.api.reading import address_of, facts_after, statuses, visible
 from signoff.web.api.shapes.agents import shown_delivery
 from signoff.web.api.shapes.events import STEP, EventOut, trail_of
 from signoff.web.call import Call, Stream, Write
@@ -69,7 +70,9 @@ async def deliveries(call: Call) -> Stream:
     unread = call.parts.shown.unread(workspace, agent, since, asyncio.get_running_loop().time())
     if unread:
         await call.parts.view.redeliver(call.actor, agent, unread)
-    return _stream(call, _Post(call, agent, since), (agent_word(workspace, agent),), False)
+    asked = call.query.get("status", "")
+    shows = not asked or Status.DELIVERED.value in statuses(asked.split(","))
+    return _stream(call, _Post(call, agent, since, shows), (agent_word(workspace, agent),), False)
 
 
 def _stream(call: Call, source: Source, words: tuple[str, ...], held_open: bool) -> Stream:
@@ -163,13 +166,16 @@ def line(event: EventOut) -> bytes:
 class _Post:
     """One agent's deliveries. Several readers may follow one address; each sees every delivery."""
 
-    def __init__(self, call: Call, agent: str, since: int) -> None:
+    def __init__(self, call: Call, agent: str, since: int, shows: bool) -> None:
         self._call = call
         self._agent = agent
+        self._shows = shows  # what is up for taking is DELIVERED, so another status has none
         self.last = since
         self.over = False
 
     async def read(self, told: Sequence[Change]) -> Sequence[bytes]:
+        if not self._shows:
+            return ()
         call = self._call
         found = await call.parts.view.deliveries(call.actor, self._agent, self.last, _BATCH)
         now = asyncio.get_running_loop().time()

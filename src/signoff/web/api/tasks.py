@@ -2,6 +2,7 @@
 it.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from signoff.core.advance import Change
@@ -11,7 +12,7 @@ from signoff.core.events import Decided, TaskOpened
 from signoff.core.ids import visit_ref
 from signoff.core.model import ActorKind, Task
 from signoff.core.standing import eligible
-from signoff.engine.view import Seen
+from signoff.engine.view import LOOKED_AT, Seen, Walked
 from signoff.store.work import Filter, Stored
 from signoff.web import bodies, strict
 from signoff.web.api.reading import all_facts, book_of, cursor_of, glimpsed, outdated, visible
@@ -33,8 +34,10 @@ from signoff.web.api.shapes.tasks import (
     tell,
 )
 from signoff.web.call import Call
+from signoff.web.searching import fits, words_of
 
 _READ: Final = 200
+_ROUNDS: Final = 25
 _MOST_MINE: Final = 200
 _DECISIONS: Final = {
     "approve": "approved",
@@ -46,29 +49,75 @@ _DECISIONS: Final = {
 
 async def page(call: Call) -> Tasks:
     """GET /v1/tasks"""
-    limit = call.number("limit", 50, 1, 200)
-    cursor = cursor_of(call)
+    limit, cursor, query = call.number("limit", 50, 1, 200), cursor_of(call), call.query
     display = (await book_of(call)).display
-    match call.query.get("state", "open"):
-        case "open":
-            found = await call.parts.view.tasks(call.actor, after=cursor, limit=limit)
-            tasks = [await _open(call, stored, display) for stored in found if _wanted(call, stored)]
-        case "closed":
-            _no_agent(call)
-            wanted = Filter(workspace=call.actor.workspace, before=cursor, limit=limit)
-            found = await call.parts.view.page(call.actor, wanted)
-            closed = [await _closed(call, stored, display) for stored in found if stored.intent.ending]
-            tasks = [task for task in closed if task is not None]
-        case other:
-            hint = "open or closed."
-            raise Invalid("validation_error", f"{other[:32]!r} is not a state.", field="state", hint=hint)
-    more = found[-1].intent.id if len(found) == limit else None
-    return Tasks(tasks=tasks, next_cursor=maybe(more))
+    state = query.get("state", "open")
+    if state not in ("open", "closed"):
+        hint = "open or closed."
+        raise Invalid("validation_error", f"{state[:32]!r} is not a state.", field="state", hint=hint)
+    _no_agent(call)
+    matches = _matcher(call, display)
+    if query.get("intent_id"):
+        walked = Walked([one for one in await _of_intent(call, query["intent_id"]) if matches(one)], "")
+        tasks = await _shown(call, walked, display)
+        return Tasks(tasks=tasks)
+    tasks = []
+    for _ in range(_ROUNDS):  # whose answers a closed task has is known only when it is shown
+        left = limit - len(tasks)
+        if state == "open":
+            walked = await call.parts.view.walk_tasks(call.actor, cursor, matches, left)
+        else:
+            wanted = Filter(
+                workspace=call.actor.workspace, type=query.get("intent_type", ""),
+                correlation=query.get("correlation_id", ""), before=cursor, limit=LOOKED_AT,
+            )  # fmt: skip
+            walked = await call.parts.view.walk(call.actor, wanted, matches, left)
+        tasks += await _shown(call, walked, display)
+        cursor = walked.last
+        if not cursor or len(tasks) >= limit:
+            break
+    return Tasks(tasks=tasks, next_cursor=maybe(cursor))
 
 
-def _wanted(call: Call, stored: Stored) -> bool:
-    task = stored.intent.open
-    return isinstance(task, Task) and (not call.flag("mine") or eligible(call.actor, stored.intent, task))
+async def _shown(call: Call, walked: Walked, display: Display) -> list[TaskOut]:
+    """The open tasks of these intents, or the last closed ones; with ``mine`` those that the caller answered."""
+    if call.query.get("state", "open") == "open":
+        return [await _open(call, stored, display) for stored in walked.found]
+    closed = [await _closed(call, stored, display) for stored in walked.found]
+    me, mine = call.actor.id, call.flag("mine")
+    return [task for task in closed if task and (not mine or any(vote.person == me for vote in task.votes))]
+
+
+async def _of_intent(call: Call, ref: str) -> list[Stored]:
+    """The intent that a filter names; none where it does not exist for the caller."""
+    try:
+        return [(await visible(call, ref)).stored]
+    except NotFound:
+        return []
+
+
+def _matcher(call: Call, display: Display) -> Callable[[Stored], bool]:
+    """Whether a task of an intent is what the query asks for."""
+    query, actor = call.query, call.actor
+    words, mine = words_of(query.get("q", "")), call.flag("mine")
+    kind, correlation = query.get("intent_type", ""), query.get("correlation_id", "")
+    open_ones = query.get("state", "open") == "open"
+
+    def matches(stored: Stored) -> bool:
+        intent = stored.intent
+        task = intent.open
+        if open_ones:
+            state = isinstance(task, Task) and (not mine or eligible(actor, intent, task))
+        else:
+            state = intent.ending is not None
+        return (
+            state
+            and kind in ("", intent.type)
+            and correlation in ("", intent.correlation_id)
+            and fits(stored, words, display)
+        )
+
+    return matches
 
 
 def _no_agent(call: Call) -> None:
@@ -175,7 +224,7 @@ async def mine(call: Call) -> MyTasks:
 async def decide(call: Call) -> bytes:
     """POST /v1/approvals/{approval_id}/decision"""
     body = strict.parse_object(call.body)
-    given, _ = bodies.vendor(r.Decision, body)
+    given = bodies.axp(r.Decision, body)
     ref = call.params["approval_id"]
     seen = await visible(call, ref)
     outcome = _DECISIONS.get(given.decision.strip().lower())

@@ -22,6 +22,7 @@ from signoff.web.call import Page
 from signoff.web.inbox.door import Visit
 from signoff.web.inbox.evidence import subject
 from signoff.web.inbox.waiting import is_mine, is_my_teams, open_tasks
+from signoff.web.searching import shown_payload
 
 _PAGE: Final = 100
 _READ: Final = 200
@@ -209,7 +210,7 @@ def _subject(payload: bytes) -> tuple[tuple[str, str], ...]:
 
 def _fits(stored: Stored, entry: Entry, words: str) -> bool:
     text = " ".join((entry.question, entry.said, entry.asker, entry.kind, stored.intent.id))
-    hay = (text + stored.payload.decode("utf-8", "replace")).lower()
+    hay = (text + shown_payload(stored.payload)).lower()
     return all(word in hay for word in words.lower().split())
 
 

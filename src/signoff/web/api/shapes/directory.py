@@ -91,9 +91,14 @@ class Agents(Ok, kw_only=True):
 
 
 class CreateAccount(Struct, kw_only=True):
-    """A new agent. ``name`` may be a plain name or a whole address."""
+    """A new agent. ``name`` may be a plain name or a whole address; org_id, workspace_id: the key's own, where given;
+    created_by_actor_id: as AXP's schema has it; the key says who makes it.
+    """
 
     name: str
+    org_id: str = ""
+    workspace_id: str = ""
+    created_by_actor_id: str = ""
     display_name: Name = ""
     description: Annotated[str, Meta(max_length=2000)] = ""
     delivery_mode: str = "stream"
@@ -118,9 +123,15 @@ class Removed(Ok, kw_only=True):
 
 
 class CreateAccountKey(Struct, kw_only=True):
-    """A key for the account in the path."""
+    """A key for the account in the path. The other fields are AXP's; a key has no name of its own here, and the key
+    that makes it says by whom.
+    """
 
     expires_at: datetime | None = None
+    name: Name = ""
+    display_name: Name = ""
+    description: Annotated[str, Meta(max_length=2000)] = ""
+    created_by_actor_id: str = ""
 
 
 class KeyOut(Struct, kw_only=True):

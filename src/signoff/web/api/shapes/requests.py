@@ -5,11 +5,12 @@ not.
 from datetime import datetime
 from typing import Annotated, Any, Final, TypeAlias
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 LONGEST_COMMENT: Final = 5000
 Comment: TypeAlias = Annotated[str, Meta(max_length=LONGEST_COMMENT)]
 Reason: TypeAlias = Annotated[str, Meta(max_length=2000)]
+Word: TypeAlias = Annotated[str, Meta(min_length=1, max_length=255)]
 Object: TypeAlias = dict[str, Any]
 Count: TypeAlias = Annotated[int, Meta(ge=1)]
 
@@ -52,40 +53,59 @@ class Resume(Struct, kw_only=True):
 
 
 class Resolve(Struct, kw_only=True):
-    """End an intent from outside: COMPLETED with a result, FAILED with an error, CANCELED with a reason."""
+    """End an intent from outside: COMPLETED with a result, FAILED with an error, CANCELED with a reason.
+
+    ``actor``, ``owner_agent``, ``internal_scheduler``: as AXP's clients send them; the key alone says who acts.
+    """
 
     status: str
     result: Object = {}
     error: Object = {}
     reason: Reason = ""
     expected_policy_generation: int | None = None
+    actor: str = ""
+    owner_agent: str = ""
+    internal_scheduler: bool = False
 
 
 class Controls(Struct, kw_only=True):
-    """A patch of the free control map."""
+    """A patch of the free control map, which is kept and shown. ``actor`` and what follows: as in ``Resolve``."""
 
     controls_patch: Object = {}
     reason: Reason = ""
     expected_policy_generation: int | None = None
+    actor: str = ""
+    owner_agent: str = ""
+    internal_scheduler: bool = False
 
 
 class Policy(Struct, kw_only=True):
-    """A patch of the grants and envelope maps."""
+    """A patch of the grants and envelope maps, which are kept and shown: nothing is granted or limited by them.
+    ``actor`` and what follows: as in ``Resolve``.
+    """
 
     grants_patch: Object = {}
     envelope_patch: Object = {}
     reason: Reason = ""
     expected_policy_generation: int | None = None
+    actor: str = ""
+    owner_agent: str = ""
+    internal_scheduler: bool = False
 
 
 class BulkCancel(Struct, kw_only=True):
-    """Cancel what has not moved for a while. A dry run (the default) only says what it would cancel."""
+    """Cancel what has not moved for a while, the oldest first, as far as the caller may. A dry run (the default) says
+    what it would cancel. ``q``: words, as in the list of intents.
+    """
 
     older_than_hours: Annotated[float, Meta(ge=0, le=87600)] = 24
     dry_run: bool = True
     reason: Reason = "canceled in bulk"
     limit: Annotated[int, Meta(ge=1, le=500)] = 500
-    status_filter: list[str] = []
+    status_filter: Annotated[list[str], Meta(min_length=1)] | UnsetType = UNSET
+    intent_type: Word | UnsetType = UNSET
+    correlation_id: Word | UnsetType = UNSET
+    q: Word | UnsetType = UNSET
 
 
 class Retry(Strict, kw_only=True):

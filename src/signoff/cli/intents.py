@@ -113,13 +113,16 @@ def _intent(file: str | None, data: str | None, parts: Mapping[str, str | None])
 
 @intents.command("list", cls=RemoteCommand, fields=FIELDS)
 @click.option("--status", metavar="STATUS", help="One status, several with commas, or pending.")
+@click.option("--type", "intent_type", metavar="TYPE", help="Only of this type.")
+@click.option("--correlation-id", metavar="ID", help="Only with this correlation id.")
+@click.option("--search", metavar="WORDS", help="Only where all these words stand in what is shown of it.")
 @click.option(
     "--limit", type=click.IntRange(1), default=50, show_default=True, help="How many, newest first."
 )
 @click.pass_obj
-def list_intents(session: Remote, status: str | None, limit: int) -> None:
+def list_intents(session: Remote, /, **wanted: Any) -> None:
     """List intents, newest first."""
-    found = session.client.list_intents(status=status, limit=limit)
+    found = session.client.list_intents(**wanted)
     session.out.many(found, _COLUMNS, "intent_id", "There are no intents here.")
 
 

@@ -31,15 +31,20 @@ for _act in (delegate, reassign, take, snooze, wake, comment, revise, withdraw, 
 
 
 @tasks.command("list", cls=RemoteCommand, fields=FIELDS)
-@click.option("--mine", is_flag=True, help="Only those that you may answer.")
+@click.option("--mine", is_flag=True, help="Only those that you may answer, or answered.")
 @click.option(
     "--state", type=click.Choice(["open", "closed"]), default="open", show_default=True, help="Which."
 )
+@click.option("--intent", metavar="INTENT", help="Only of this intent.")
+@click.option("--type", "intent_type", metavar="TYPE", help="Only of this type.")
+@click.option("--correlation-id", metavar="ID", help="Only with this correlation id.")
+@click.option("--search", metavar="WORDS", help="Only where all these words stand in what is shown of it.")
 @click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="How many.")
 @click.pass_obj
-def list_tasks(session: Remote, mine: bool, state: str, limit: int) -> None:
+def list_tasks(session: Remote, /, mine: bool, state: str, intent: str | None, **wanted: Any) -> None:
     """List tasks: the open ones oldest first, the closed ones newest first."""
-    found = session.client.tasks(mine, state=state, limit=limit)
+    intent_id = session.intent_id(intent) if intent else None
+    found = session.client.tasks(mine, state=state, intent_id=intent_id, **wanted)
     session.out.many(found, _COLUMNS, "task_id", f"There are no {state} tasks{' for you' if mine else ''}.")
 
 

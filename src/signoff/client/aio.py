@@ -80,8 +80,17 @@ class AsyncClient:
     async def get_intent(self, intent_id: str) -> Intent:
         return await self.call(calls.get_intent(intent_id))
 
-    async def list_intents(self, *, status: str | None = None, limit: int = 50) -> list[Intent]:
-        return await self.session.run(gather(calls.list_intents(status), limit, self.patience))
+    async def list_intents(
+        self,
+        *,
+        status: str | None = None,
+        intent_type: str | None = None,
+        correlation_id: str | None = None,
+        search: str | None = None,
+        limit: int = 50,
+    ) -> list[Intent]:
+        pages = calls.list_intents(status, intent_type, correlation_id, search)
+        return await self.session.run(gather(pages, limit, self.patience))
 
     async def events(self, intent_id: str, since: int = 0) -> list[Event]:
         return await self.call(calls.events(intent_id, since))
@@ -109,8 +118,19 @@ class AsyncClient:
     async def workflows(self) -> list[Workflow]:
         return await self.call(calls.workflows())
 
-    async def tasks(self, mine: bool = False, *, state: str = "open", limit: int = 200) -> list[Task]:
-        return await self.session.run(gather(calls.tasks(mine, state), limit, self.patience))
+    async def tasks(
+        self,
+        mine: bool = False,
+        *,
+        state: str = "open",
+        intent_id: str | None = None,
+        intent_type: str | None = None,
+        correlation_id: str | None = None,
+        search: str | None = None,
+        limit: int = 200,
+    ) -> list[Task]:
+        pages = calls.tasks(mine, state, intent_id, intent_type, correlation_id, search)
+        return await self.session.run(gather(pages, limit, self.patience))
 
     async def task(self, task_id: str) -> Task:
         return await self.call(calls.task(task_id))

@@ -114,8 +114,14 @@ def get_result(intent_id: str) -> Call[Result]:
     )
 
 
-def list_intents(status: str | None) -> Pages[Intent]:
-    return _pages("/v1/intents", {"status": status}, "intents", Intent.read)
+def list_intents(
+    status: str | None,
+    intent_type: str | None = None,
+    correlation_id: str | None = None,
+    search: str | None = None,
+) -> Pages[Intent]:
+    query = {"status": status, "intent_type": intent_type, "correlation_id": correlation_id, "q": search}
+    return _pages("/v1/intents", query, "intents", Intent.read)
 
 
 def events(intent_id: str, since: int = 0) -> Call[list[Event]]:
@@ -162,8 +168,19 @@ def workflows() -> Call[list[Workflow]]:
     return Call("GET", "/v1/workflows", lambda answer: list_of(answer, "workflows", Workflow.read))
 
 
-def tasks(mine: bool, state: str) -> Pages[Task]:
-    return _pages("/v1/tasks", {"mine": True if mine else None, "state": state}, "tasks", Task.read)
+def tasks(
+    mine: bool,
+    state: str,
+    intent_id: str | None = None,
+    intent_type: str | None = None,
+    correlation_id: str | None = None,
+    search: str | None = None,
+) -> Pages[Task]:
+    query = {
+        "mine": True if mine else None, "state": state, "intent_id": intent_id, "intent_type": intent_type,
+        "correlation_id": correlation_id, "q": search,
+    }  # fmt: skip
+    return _pages("/v1/tasks", query, "tasks", Task.read)
 
 
 def task(task_id: str) -> Call[Task]:

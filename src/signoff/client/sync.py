@@ -94,9 +94,20 @@ class Client:
         """The intent as it is now."""
         return self.call(calls.get_intent(intent_id))
 
-    def list_intents(self, *, status: str | None = None, limit: int = 50) -> list[Intent]:
-        """The newest intents; status: one, several with commas between, or ``pending``."""
-        return self.session.run(gather(calls.list_intents(status), limit, self.patience))
+    def list_intents(
+        self,
+        *,
+        status: str | None = None,
+        intent_type: str | None = None,
+        correlation_id: str | None = None,
+        search: str | None = None,
+        limit: int = 50,
+    ) -> list[Intent]:
+        """The newest intents; status: one, several with commas between, or ``pending``; search: words that all stand in
+        what is shown of an intent.
+        """
+        pages = calls.list_intents(status, intent_type, correlation_id, search)
+        return self.session.run(gather(pages, limit, self.patience))
 
     def events(self, intent_id: str, since: int = 0) -> list[Event]:
         """The intent's events after ``since`` so far."""
@@ -132,9 +143,22 @@ class Client:
         """The workflows in force."""
         return self.call(calls.workflows())
 
-    def tasks(self, mine: bool = False, *, state: str = "open", limit: int = 200) -> list[Task]:
-        """Tasks; mine: only those that this key's person may answer; state: open (oldest first) or closed (newest)."""
-        return self.session.run(gather(calls.tasks(mine, state), limit, self.patience))
+    def tasks(
+        self,
+        mine: bool = False,
+        *,
+        state: str = "open",
+        intent_id: str | None = None,
+        intent_type: str | None = None,
+        correlation_id: str | None = None,
+        search: str | None = None,
+        limit: int = 200,
+    ) -> list[Task]:
+        """Tasks; mine: only those that this key's person may answer (closed: answered); state: open (oldest first) or
+        closed (newest); search: words that all stand in what is shown of a task.
+        """
+        pages = calls.tasks(mine, state, intent_id, intent_type, correlation_id, search)
+        return self.session.run(gather(pages, limit, self.patience))
 
     def task(self, task_id: str) -> Task:
         """One task."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from signoff.client.errors import (
         AlreadyDecided,
         AuthenticationFailed,
+        ClientClosed,
         Conflict,
         ConnectionFailed,
         IntentCanceled,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         StaleRevision,
         StepFailed,
         WaitTimeout,
+        WrongAnswer,
     )
     from signoff.client.sync import Client
     from signoff.client.types import (
@@ -64,6 +66,7 @@ _HOMES: Final = {
     "errors": (
         "AlreadyDecided",
         "AuthenticationFailed",
+        "ClientClosed",
         "Conflict",
         "ConnectionFailed",
         "IntentCanceled",
@@ -86,6 +89,7 @@ _HOMES: Final = {
         "StaleRevision",
         "StepFailed",
         "WaitTimeout",
+        "WrongAnswer",
     ),
     "sync": ("Client",),
     "types": (
@@ -122,6 +126,7 @@ __all__ = [
     "AuditTrail",
     "AuthenticationFailed",
     "Client",
+    "ClientClosed",
     "Conflict",
     "ConnectionFailed",
     "Delivery",
@@ -156,6 +161,7 @@ __all__ = [
     "Vote",
     "WaitTimeout",
     "Workflow",
+    "WrongAnswer",
     "__version__",
 ]
 

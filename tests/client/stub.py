@@ -29,6 +29,7 @@ class Asked:
     query: dict[str, str]
     headers: dict[str, str]
     body: Any
+    peer: int = 0
 
 
 @dataclass
@@ -148,6 +149,7 @@ class _Request(BaseHTTPRequestHandler):
             dict(parse_qsl(target.query)),
             {name.lower(): value for name, value in self.headers.items()},
             json.loads(body) if body else None,
+            self.client_address[1],
         )
         answer = self.server.stub.answer(asked)
         if answer.hangs_up:

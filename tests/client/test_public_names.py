@@ -10,13 +10,13 @@ from signoff.client.sync import Client
 
 NAMES = {
     "Account", "Actor", "Agent", "AlreadyDecided", "AppliedScenario", "AppliedWorkflow", "AsyncClient",
-    "AuditEvent", "AuditTrail", "AuthenticationFailed", "Client", "Conflict", "ConnectionFailed",
+    "AuditEvent", "AuditTrail", "AuthenticationFailed", "Client", "ClientClosed", "Conflict", "ConnectionFailed",
     "Delivery", "Event", "Fault", "Health", "Intent", "IntentCanceled", "IntentExpired", "IntentFailed",
     "IntentRejected", "IntentSuperseded", "IntentTimedOut", "IntentUndeliverable", "IntentWithdrawn",
     "Invalid", "Key", "Me", "NotConfigured", "NotFound",
     "PermissionDenied", "RateLimited", "RequestRefused", "Result", "ScenarioCheck", "ServerBusy",
     "ServerFailed", "SignoffError", "StaleRevision", "StepFailed", "Task", "Vote", "WaitTimeout",
-    "Workflow",
+    "Workflow", "WrongAnswer",
 }  # fmt: skip
 ROOT = Path(__file__).parents[2]
 

@@ -13,18 +13,21 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
 
 from signoff.client.aio import AsyncClient
 from signoff.client.flow import Patience
+from signoff.client.handlers import Function, Handlers, refuse_generator
 from signoff.client.session import AsyncSession
 from signoff.client.settings import find_settings
 from signoff.client.sync import Client
-from signoff.client.work import Function, Shift, Terms
+from signoff.client.work import Shift, Shrink, Terms
 
 log = logging.getLogger("signoff")
 F = TypeVar("F", bound=Function)
+S = TypeVar("S", bound=Shrink)
 
 
 class Agent:
@@ -50,34 +53,38 @@ class Agent:
         if concurrency < 1:
             raise ValueError("concurrency must be at least 1")
         self.name = name
-        self.terms = Terms(
-            name,
-            f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}",
-            concurrency,
-            _seconds(lease, "lease"),
-            _seconds(grace, "grace"),
-        )
+        self.terms = Terms(name, "", concurrency, _seconds(lease, "lease"), _seconds(grace, "grace"))
+        self._shrink: Shrink | None = None
         self._client = client
         self._named = url, api_key
         self._functions: dict[str, Function] = {}
         self._stop_asked = threading.Event()
         self._shift: Shift | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     def on(self, intent_type: str) -> Callable[[F], F]:
         """Decorator: the function, plain or async, that does intents of this type; ``"*"`` does all others.
 
         It gets a Delivery and returns a mapping, the step's result, or None. An exception fails the step,
-        to be tried again as the plan allows; StepFailed fails it on the function's own terms.
+        to be tried again as the plan allows; StepFailed fails it on the function's own terms. An async function
+        shares one event loop with the others and must not block; a plain one has a thread to itself.
         """
 
         def register(function: F) -> F:
+            refuse_generator(function)
             if intent_type in self._functions:
                 raise ValueError(f"the agent {self.name} has a function for {intent_type!r} already")
             self._functions[intent_type] = function
             return function
 
         return register
+
+    def on_large_result(self, function: S) -> S:
+        """Decorator: called with the delivery and a result that is larger than the server stores. What it returns (a
+        link to where it has put the result, for instance) is reported instead. Without it the step fails with
+        ``result_too_large``, and the result is kept in a file that the failure names.
+        """
+        self._shrink = function
+        return function
 
     def run(self) -> None:
         """Work until SIGINT, SIGTERM or ``stop()``; a second signal does not wait for running functions.
@@ -88,13 +95,40 @@ class Agent:
 
     async def serve(self) -> None:
         """The same on the running event loop, which keeps its own signal handling."""
-        self._loop = asyncio.get_running_loop()
         session, patience, ours = self._speaker()
+        loop = asyncio.get_running_loop()
+        over: asyncio.Future[BaseException | None] = loop.create_future()
+        handlers = Handlers(loop, patience.clock)
+        holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
+        terms = replace(self.terms, holder=holder)
+        shift = Shift(session, patience, terms, self._functions, handlers, self._shrink)
+
+        def settle(failure: BaseException | None) -> None:
+            if not over.done():
+                over.set_result(failure)
+
+        def work() -> None:
+            failure: BaseException | None = None
+            try:
+                asyncio.run(shift.run())
+            except BaseException as error:
+                failure = error
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(settle, failure)
+
+        self._shift = shift
         try:
-            self._shift = Shift(session, patience, self.terms, self._functions)
             if self._stop_asked.is_set():
-                self._shift.stop()
-            await self._shift.run()
+                shift.stop()
+            threading.Thread(target=work, name=f"signoff-agent-{self.name}", daemon=True).start()
+            try:
+                failure = await asyncio.shield(over)
+            except asyncio.CancelledError:
+                shift.abort()
+                await over
+                raise
+            if failure is not None:
+                raise failure
         finally:
             self._shift = None
             self._stop_asked.clear()
@@ -104,10 +138,9 @@ class Agent:
     def stop(self) -> None:
         """Take no more work and return from ``run`` once the running functions are done. From any thread."""
         self._stop_asked.set()
-        shift, loop = self._shift, self._loop
-        if shift is not None and loop is not None:
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(shift.stop)
+        shift = self._shift
+        if shift is not None:
+            shift.stop()
 
     def _speaker(self) -> tuple[AsyncSession, Patience, bool]:
         """What to speak through, how patiently, and whether it is ours to close."""
@@ -119,14 +152,27 @@ class Agent:
 
     async def _run(self) -> None:
         serving = asyncio.ensure_future(self.serve())
+        loop = asyncio.get_running_loop()
+        signals: list[None] = []
+
+        def cut_off() -> None:
+            log.warning("agent %s stops without waiting for running functions", self.name)
+            serving.cancel()
 
         def stop() -> None:
-            if self._stop_asked.is_set():
-                log.warning("agent %s stops without waiting for running functions", self.name)
-                serving.cancel()
-            else:
-                log.info("agent %s stops; signal again not to wait for running functions", self.name)
+            # Counted first: a second signal may arrive while the first is being handled.
+            signals.append(None)
+            if len(signals) == 1 and not self._stop_asked.is_set():
                 self.stop()
+                loop.call_soon_threadsafe(
+                    log.info, "agent %s stops; signal again not to wait for running functions", self.name
+                )
+                return
+            loop.call_soon_threadsafe(cut_off)
+            shift = self._shift
+            if shift is not None and shift.blocked:
+                # A function keeps the loop to itself: only an exception gets it out of there.
+                raise KeyboardInterrupt
 
         with _signals(stop), contextlib.suppress(asyncio.CancelledError):
             await serving
@@ -138,11 +184,10 @@ def _signals(stop: Callable[[], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    loop = asyncio.get_running_loop()
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.getsignal(number) for number in numbers}
     for number in numbers:
-        signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))
+        signal.signal(number, lambda *_: stop())
     try:
         yield
     finally:

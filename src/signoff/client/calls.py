@@ -6,12 +6,14 @@ lost answer does it once; calls that are harmless when repeated say ``repeatable
 
 import json
 import logging
+import re
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 from urllib.parse import quote
 
+from signoff.client.errors import WrongAnswer
 from signoff.client.records import Json
 from signoff.client.types import (
     Account,
@@ -57,6 +59,21 @@ class Call(Generic[T]):
         """Whether it may be sent again when its answer was lost."""
         return self.repeatable or self.method == "GET" or self.key is not None
 
+    def check(self, answer: Json) -> None:
+        """Raise WrongAnswer where the answer names another intent, task or delivery than the path."""
+        asked = _ASKED.match(self.path)
+        if asked is None:
+            return
+        kind, wanted = asked["kind"], asked["id"]
+        names = _COPIED if self.path.endswith(("/retry", "/rerun")) else _NAMES[kind]
+        for said, exact in _named(answer, names):
+            if not same_subject(said, wanted) or (
+                exact and _is_step(wanted) and said.lower() != wanted.lower()
+            ):
+                raise WrongAnswer(
+                    f"Asked about {kind.removesuffix('s')} {wanted}, got an answer about {said}."
+                )
+
     @property
     def parameters(self) -> dict[str, str]:
         """The query as text, without what is None."""
@@ -72,6 +89,36 @@ class Call(Generic[T]):
         if self.body is None:
             return None
         return json.dumps(self.body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+_ID: Final = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
+_ASKED: Final = re.compile(rf"/v1/(?P<kind>intents|tasks|deliveries)/(?P<id>{_ID})(?:/|$)")
+# Who asks for a copy is answered about the copy, which names what it was made of.
+_COPIED: Final = ("retry_of", "rerun_of")
+_NAMES: Final = {"intents": ("intent_id",), "tasks": ("task_id", "intent_id"), "deliveries": ("intent_id",)}
+_INNER: Final = ("intent", "task")
+_LISTS: Final = ("events", "messages")
+
+
+def same_subject(said: str, asked: str) -> bool:
+    """Whether two ids name the same intent, or steps of the same: they differ in the last four digits only."""
+    return said[:-4].lower() == asked[:-4].lower() and len(said) == len(asked)
+
+
+def _is_step(ref: str) -> bool:
+    return not ref.endswith("0000")
+
+
+def _named(answer: Json, names: Sequence[str]) -> Iterator[tuple[str, bool]]:
+    """The ids that an answer gives its subject, and whether each names a task."""
+    inner = [answer[name] for name in _INNER if isinstance(answer.get(name), dict)]
+    first = [found[0] for name in _LISTS if isinstance(found := answer.get(name), list) and found]
+    for part in (answer, *inner, *first):
+        if isinstance(part, dict):
+            name = next((name for name in names if part.get(name)), "")
+            said = part.get(name)
+            if isinstance(said, str) and re.fullmatch(_ID, said):
+                yield said, name == "task_id"
 
 
 @dataclass(frozen=True)
@@ -234,12 +281,30 @@ def health() -> Call[Health]:
     return Call("GET", "/health", Health.read)
 
 
-def claim(address: str, limit: int, lease: float, holder: str, wait: int) -> Call[list[Delivery]]:
+@dataclass(frozen=True)
+class Claimed:
+    """What was taken. ``agent``: the address that was asked for; ``notice``: what the person who started the agent
+    should know about it, or "".
+    """
+
+    deliveries: tuple[Delivery, ...] = ()
+    agent: str = ""
+    notice: str = ""
+
+
+def claim(address: str, limit: int, lease: float, holder: str, wait: int) -> Call[Claimed]:
     body = {"limit": limit, "lease_seconds": lease, "holder": holder, "wait_seconds": wait}
     path = f"/v1/agents/{_address(address)}/deliveries/claim"
-    return Call(
-        "POST", path, lambda answer: list_of(answer, "deliveries", Delivery.read), body=body, wait=wait
+    return Call("POST", path, _claimed, body=body, wait=wait)
+
+
+def _claimed(answer: Json) -> Claimed:
+    most = {"max_report_bytes": answer.get("max_report_bytes")}
+    deliveries = list_of(
+        answer, "deliveries", lambda one: Delivery.read({**most, **one} if isinstance(one, dict) else one)
     )
+    agent, notice = answer.get("agent"), answer.get("notice")
+    return Claimed(tuple(deliveries), str(agent or ""), str(notice or ""))
 
 
 def renew(delivery: Delivery, lease: float) -> Call[None]:

@@ -2,6 +2,8 @@
 
 SignoffError ─┬─ NotConfigured                        no server or key was found
               ├─ ConnectionFailed                     no answer: refused, cut off, too slow
+              ├─ WrongAnswer                          an answer that belongs to another request, or another intent
+              ├─ ClientClosed                         the client, or the event loop under it, was closed
               ├─ WaitTimeout                          the intent was not final in time
               ├─ RequestRefused ─┬─ AuthenticationFailed 401 ├─ Conflict 409 ─┬─ AlreadyDecided
               │                  ├─ PermissionDenied 403     │                └─ StaleRevision
@@ -43,6 +45,16 @@ class ConnectionFailed(SignoffError):
     def __init__(self, message: str, *, unsent: bool = False) -> None:
         super().__init__(message)
         self.unsent = unsent
+
+
+class WrongAnswer(SignoffError):
+    """The answer is about something else than what was asked; nothing was read from it, and what was asked for may or
+    may not have been done.
+    """
+
+
+class ClientClosed(SignoffError):
+    """The client was used after it, or the event loop that it was being used on, was closed. Make a new one."""
 
 
 class WaitTimeout(SignoffError, TimeoutError):

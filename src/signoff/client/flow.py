@@ -146,10 +146,15 @@ def perform(
         yield Pause(pause)
 
 
-def persist(call: Call[T], patience: Patience, end: Deadline) -> Flow[T]:
+def persist(
+    call: Call[T],
+    patience: Patience,
+    end: Deadline,
+    passing: Callable[[SignoffError], bool] = may_pass,
+) -> Flow[T]:
     """Perform a safe call, whatever happens to the server meanwhile, until the deadline."""
     patience = replace(patience, timeout=max(0.001, min(patience.timeout, end.left)))
-    result = yield from perform(call, patience, retry_for=end.left, passing=may_pass)
+    result = yield from perform(call, patience, retry_for=end.left, passing=passing)
     return result
 
 
@@ -178,6 +183,7 @@ def read_answer(call: Call[T], reply: Reply) -> T:
     try:
         answer = json.loads(reply.body)
         if isinstance(answer, dict):
+            call.check(answer)
             return call.read(answer)
     except (ValueError, LookupError):
         pass

@@ -1,15 +1,20 @@
 """The two drivers of flows: one blocks, one awaits. Only here does the SDK touch the network."""
 
 import asyncio
+import contextlib
+import os
 import ssl
 import time
+import uuid
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import httpx2
 
 from signoff import __version__
-from signoff.client.errors import ConnectionFailed, SignoffError
+from signoff.client.errors import ClientClosed, ConnectionFailed, SignoffError, WrongAnswer
 from signoff.client.flow import Effect, Emit, Exchange, Flow, Open, Pause, Read, Reply, Stepper
 from signoff.client.settings import Settings
 from signoff.client.types import Event
@@ -17,16 +22,26 @@ from signoff.client.types import Event
 T = TypeVar("T")
 PROGRAM: Final = "signoff-python"
 CONNECT_TIMEOUT: Final = 10.0
+MARK: Final = "x-client-request-id"
+_REMEMBERED: Final = 64
+_LEFT_OPEN: Final = 4
+_CLOSED: Final = "This client was closed. Make a new one."
+_FORKED: Final = "This process was forked while the stream was open: it belongs to the parent."
 
 
 class Session:
-    """Runs flows by blocking. Safe to share between threads: each run has its own stream."""
+    """Runs flows by blocking. Safe to share between threads (each run has its own stream) and over a fork."""
 
     def __init__(
         self, settings: Settings, program: str = PROGRAM, transport: httpx2.BaseTransport | None = None
     ) -> None:
-        self._settings = settings
-        self._http = httpx2.Client(transport=transport, **_options(settings, program))
+        self.settings = settings
+        self.sockets = Sockets()
+        self._options = _options(settings, program) | {"transport": transport}
+        self._closed = False
+        self._pid = os.getpid()
+        self._left: list[tuple[int, httpx2.Client]] = []
+        self._http = httpx2.Client(**self._options)
 
     def run(self, flow: Flow[T]) -> T:
         """The flow's result; the events it emits go nowhere."""
@@ -39,11 +54,32 @@ class Session:
         """The events the flow emits; closing this iterator closes the flow and its connection."""
         return self._events(Stepper(flow))
 
+    def http(self) -> httpx2.Client:
+        """The connections of this process; those of the process that it was forked from are left alone."""
+        if self._closed:
+            raise ClientClosed(_CLOSED)
+        if self._pid != os.getpid():
+            self.renew()
+        return self._http
+
+    def renew(self) -> None:
+        """Speak over new connections from now on. The old ones may be in use: by other threads, by the parent."""
+        self._left.append((self._pid, self._http))
+        self._http, self._pid = httpx2.Client(**self._options), os.getpid()
+        ours = [http for pid, http in self._left if pid == self._pid]
+        for http in ours[:-_LEFT_OPEN]:
+            http.close()
+            self._left.remove((self._pid, http))
+
     def close(self) -> None:
-        self._http.close()
+        """Close the connections; in a forked process its parent's stay open."""
+        self._closed = True
+        for pid, http in [*self._left, (self._pid, self._http)]:
+            if pid == os.getpid():
+                http.close()
 
     def _events(self, stepper: Stepper[T]) -> Generator[Event]:
-        wire = _Wire(self._http, self._settings)
+        wire = _Wire(self)
         try:
             while (effect := stepper.effect) is not None:
                 answer: object = None
@@ -52,7 +88,9 @@ class Session:
                 else:
                     try:
                         answer = wire.perform(effect)
-                    except ConnectionFailed as error:
+                    except SignoffError as error:
+                        if isinstance(error, WrongAnswer):
+                            self.renew()
                         stepper.fail(error)
                         continue
                 stepper.give(answer)
@@ -61,14 +99,28 @@ class Session:
             stepper.close()
 
 
+@dataclass(eq=False)
+class _Pool:
+    """The connections of one event loop in one process. ``guard``: closes them with the loop."""
+
+    pid: int
+    loop: asyncio.AbstractEventLoop
+    http: httpx2.AsyncClient
+    guard: AsyncGenerator[None] | None = None
+
+
 class AsyncSession:
-    """Runs flows on the running event loop; belongs to that loop."""
+    """Runs flows on the running event loop. Each loop has its own connections, which are closed with it."""
 
     def __init__(
         self, settings: Settings, program: str = PROGRAM, transport: httpx2.AsyncBaseTransport | None = None
     ) -> None:
-        self._settings = settings
-        self._http = httpx2.AsyncClient(transport=transport, **_options(settings, program))
+        self.settings = settings
+        self.sockets = Sockets()
+        self._options = _options(settings, program) | {"transport": transport}
+        self._closed = False
+        self._pools: dict[asyncio.AbstractEventLoop, _Pool] = {}
+        self._left: list[_Pool] = []
 
     async def run(self, flow: Flow[T]) -> T:
         """The flow's result; the events it emits go nowhere."""
@@ -81,11 +133,63 @@ class AsyncSession:
         """The events the flow emits; closing this iterator closes the flow and its connection."""
         return self._events(Stepper(flow))
 
+    async def http(self) -> httpx2.AsyncClient:
+        """The connections of the running loop in this process."""
+        if self._closed:
+            raise ClientClosed(_CLOSED)
+        loop = asyncio.get_running_loop()
+        pool = self._pools.get(loop)
+        if pool is None or pool.pid != os.getpid():
+            pool = await self._opened(loop)
+        return pool.http
+
+    async def renew(self) -> None:
+        """Speak over new connections from now on, on this loop."""
+        loop = asyncio.get_running_loop()
+        pool = self._pools.pop(loop, None)
+        if pool is not None:
+            self._left.append(pool)
+        ours = [left for left in self._left if left.loop is loop and left.pid == os.getpid()]
+        for left in ours[:-_LEFT_OPEN]:
+            await _closed(left)
+
     async def close(self) -> None:
-        await self._http.aclose()
+        """Close the connections of this loop, and have every other loop that still runs close its own."""
+        self._closed = True
+        here = asyncio.get_running_loop()
+        for pool in [*self._left, *self._pools.values()]:
+            if pool.pid != os.getpid():
+                continue
+            if pool.loop is here:
+                await _closed(pool)
+            elif not pool.loop.is_closed():
+                with contextlib.suppress(RuntimeError):  # it was closed just now
+                    pool.loop.call_soon_threadsafe(_close_later, pool)
+
+    async def _opened(self, loop: asyncio.AbstractEventLoop) -> _Pool:
+        for other in [known for known in list(self._pools) if known.is_closed()]:
+            self._pools.pop(other, None)
+        if (inherited := self._pools.get(loop)) is not None:
+            self._left.append(inherited)
+        pool = self._pools[loop] = _Pool(os.getpid(), loop, httpx2.AsyncClient(**self._options))
+        # An asynchronous generator is closed by its loop before that ends: asyncio.run() does so.
+        pool.guard = self._guard(pool)
+        await anext(pool.guard)
+        return pool
+
+    async def _guard(self, pool: _Pool) -> AsyncGenerator[None]:
+        try:
+            yield
+        finally:
+            if pool.pid == os.getpid():
+                if self._pools.get(pool.loop) is pool:
+                    del self._pools[pool.loop]
+                if pool in self._left:
+                    self._left.remove(pool)
+                await pool.http.aclose()
 
     async def _events(self, stepper: Stepper[T]) -> AsyncGenerator[Event]:
-        wire = _AsyncWire(self._http, self._settings)
+        wire = _AsyncWire(self)
         try:
             while (effect := stepper.effect) is not None:
                 answer: object = None
@@ -94,7 +198,9 @@ class AsyncSession:
                 else:
                     try:
                         answer = await wire.perform(effect)
-                    except ConnectionFailed as error:
+                    except SignoffError as error:
+                        if isinstance(error, WrongAnswer):
+                            await self.renew()
                         stepper.fail(error)
                         continue
                 stepper.give(answer)
@@ -103,25 +209,85 @@ class AsyncSession:
             stepper.close()
 
 
+async def _closed(pool: _Pool) -> None:
+    if pool.guard is not None:
+        await pool.guard.aclose()
+
+
+def _close_later(pool: _Pool) -> None:
+    _CLOSING.add(task := pool.loop.create_task(_closed(pool)))
+    task.add_done_callback(_CLOSING.discard)
+
+
+_CLOSING: Final[set["asyncio.Task[None]"]] = set()
+
+
+class Sockets:
+    """The sockets that a session has heard on. A process that is forked lets go of its parent's without closing them
+    on the wire: in the child each becomes a handle of the null device, so that the server sees its peer go when the
+    parent does, and nothing the child does reaches it.
+    """
+
+    def __init__(self) -> None:
+        self._known: set[Any] = set()
+        _EVERYBODYS.add(self)
+
+    def note(self, response: httpx2.Response) -> None:
+        stream = response.extensions.get("network_stream")
+        socket = None if stream is None else stream.get_extra_info("socket")
+        if socket is None or socket in self._known:
+            return
+        if len(self._known) >= _REMEMBERED:
+            self._known = {known for known in self._known if known.fileno() >= 0}
+        self._known.add(socket)
+
+    def let_go(self, null: int) -> None:
+        known, self._known = self._known, set()
+        for socket in known:
+            with contextlib.suppress(OSError):
+                if (handle := socket.fileno()) >= 0:
+                    os.dup2(null, handle, inheritable=False)
+
+
+_EVERYBODYS: Final[weakref.WeakSet[Sockets]] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    null = os.open(os.devnull, os.O_RDWR)
+    try:
+        for sockets in list(_EVERYBODYS):
+            sockets.let_go(null)
+    finally:
+        os.close(null)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 class _Wire:
     """One flow's connection: performs effects by blocking, and holds the stream it opened."""
 
-    def __init__(self, http: httpx2.Client, settings: Settings) -> None:
-        self._http = http
-        self._settings = settings
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._pid = os.getpid()
         self._stream: httpx2.Response | None = None
         self._chunks: Iterator[bytes] = iter(())
 
     def perform(self, effect: Effect) -> object:
         try:
             if isinstance(effect, Exchange):
-                return _reply(self._http.send(_request(self._http, effect)))
+                http = self._session.http()
+                request = _request(http, effect)
+                return self._heard(request, http.send(request))
             if isinstance(effect, Open):
                 return self._open(effect)
             if isinstance(effect, Read):
+                if self._pid != os.getpid():
+                    raise ConnectionFailed(_FORKED, unsent=True)
                 return next(self._chunks, b"")
-        except httpx2.RequestError as error:
-            raise _failed(error, self._settings) from error
+        except (httpx2.RequestError, RuntimeError) as error:
+            raise _failed(error, self._session) from error
         if isinstance(effect, Pause):
             time.sleep(effect.seconds)
         else:
@@ -129,39 +295,50 @@ class _Wire:
         return None
 
     def close(self) -> None:
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
+        stream, self._stream = self._stream, None
+        if stream is not None and self._pid == os.getpid():
+            stream.close()
 
     def _open(self, effect: Open) -> Reply:
         self.close()
-        self._stream = stream = self._http.send(_request(self._http, effect), stream=True)
+        http = self._session.http()
+        self._pid = os.getpid()
+        request = _request(http, effect)
+        self._stream = stream = http.send(request, stream=True)
         if stream.status_code != 200:
             stream.read()
-            return _reply(stream)
+            return self._heard(request, stream)
         self._chunks = stream.iter_bytes()
-        return _reply(stream, b"")
+        return self._heard(request, stream, b"")
+
+    def _heard(self, request: httpx2.Request, response: httpx2.Response, body: bytes | None = None) -> Reply:
+        self._session.sockets.note(response)
+        return _reply(request, response, body)
 
 
 class _AsyncWire:
     """The same by awaiting."""
 
-    def __init__(self, http: httpx2.AsyncClient, settings: Settings) -> None:
-        self._http = http
-        self._settings = settings
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+        self._pid = os.getpid()
         self._stream: httpx2.Response | None = None
         self._chunks: AsyncIterator[bytes] | None = None
 
     async def perform(self, effect: Effect) -> object:
         try:
             if isinstance(effect, Exchange):
-                return _reply(await self._http.send(_request(self._http, effect)))
+                http = await self._session.http()
+                request = _request(http, effect)
+                return self._heard(request, await http.send(request))
             if isinstance(effect, Open):
                 return await self._open(effect)
             if isinstance(effect, Read):
+                if self._pid != os.getpid():
+                    raise ConnectionFailed(_FORKED, unsent=True)
                 return b"" if self._chunks is None else await anext(self._chunks, b"")
-        except httpx2.RequestError as error:
-            raise _failed(error, self._settings) from error
+        except (httpx2.RequestError, RuntimeError) as error:
+            raise _failed(error, self._session) from error
         if isinstance(effect, Pause):
             await asyncio.sleep(effect.seconds)
         else:
@@ -169,18 +346,25 @@ class _AsyncWire:
         return None
 
     async def close(self) -> None:
-        if self._stream is not None:
-            stream, self._stream = self._stream, None
+        stream, self._stream = self._stream, None
+        if stream is not None and self._pid == os.getpid():
             await stream.aclose()
 
     async def _open(self, effect: Open) -> Reply:
         await self.close()
-        self._stream = stream = await self._http.send(_request(self._http, effect), stream=True)
+        http = await self._session.http()
+        self._pid = os.getpid()
+        request = _request(http, effect)
+        self._stream = stream = await http.send(request, stream=True)
         if stream.status_code != 200:
             await stream.aread()
-            return _reply(stream)
+            return self._heard(request, stream)
         self._chunks = stream.aiter_bytes()
-        return _reply(stream, b"")
+        return self._heard(request, stream, b"")
+
+    def _heard(self, request: httpx2.Request, response: httpx2.Response, body: bytes | None = None) -> Reply:
+        self._session.sockets.note(response)
+        return _reply(request, response, body)
 
 
 def _options(settings: Settings, program: str) -> dict[str, Any]:
@@ -202,6 +386,7 @@ def _options(settings: Settings, program: str) -> dict[str, Any]:
 def _request(http: httpx2.Client | httpx2.AsyncClient, effect: Exchange | Open) -> httpx2.Request:
     call = effect.call
     headers = {"accept": "text/event-stream" if isinstance(effect, Open) else "application/json"}
+    headers[MARK] = uuid.uuid4().hex
     if call.body is not None:
         headers["content-type"] = "application/json"
     if call.key is not None:
@@ -216,12 +401,21 @@ def _request(http: httpx2.Client | httpx2.AsyncClient, effect: Exchange | Open) 
     )
 
 
-def _reply(response: httpx2.Response, body: bytes | None = None) -> Reply:
+def _reply(request: httpx2.Request, response: httpx2.Response, body: bytes | None = None) -> Reply:
+    """The answer, if it is the answer to this request: the server says each request's mark back."""
     headers = {name.lower(): value for name, value in response.headers.items()}
+    if headers.get(MARK, request.headers[MARK]) != request.headers[MARK]:
+        raise WrongAnswer(
+            f"The answer to {request.method} {request.url.path} was the answer to another request. "
+            "Something on the way, or in this program, mixes up connections; nothing was taken from it."
+        )
     return Reply(response.status_code, headers, response.content if body is None else body)
 
 
-def _failed(error: httpx2.RequestError, settings: Settings) -> SignoffError:
+def _failed(error: httpx2.RequestError | RuntimeError, session: Session | AsyncSession) -> SignoffError:
+    settings = session.settings
+    if isinstance(error, RuntimeError):
+        return ClientClosed(f"The client was closed, or its event loop was, while it was in use: {error}")
     unsent = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
     why = str(error).strip() or "no words"
     message = f"No answer from {settings.url} ({type(error).__name__}: {why})."

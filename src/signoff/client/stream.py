@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from signoff.client import calls
-from signoff.client.errors import SignoffError, WaitTimeout, may_pass, not_signoff, refusal
+from signoff.client.errors import SignoffError, WaitTimeout, WrongAnswer, may_pass, not_signoff, refusal
 from signoff.client.flow import (
     FIRST_PAUSE,
     Backoff,
@@ -190,6 +190,8 @@ class Follower:
             event = Event()
         if not event.seq:
             raise not_signoff(200, frame.data.encode())
+        if event.intent_id and not calls.same_subject(event.intent_id, self.intent_id):
+            raise WrongAnswer(f"Following intent {self.intent_id}, got an event of {event.intent_id}.")
         return event
 
     def _progress(self, event: Event) -> None:

@@ -206,6 +206,7 @@ class Delivery(Record):
 
     idempotency_key: the same on every attempt; pass it on to whatever the function calls.
     lease_lost: set once another process may have the step too: what is done after it may be done twice.
+    max_report_bytes: how large the result may be, as JSON with its envelope; 0 when the server does not say.
     """
 
     delivery_id: str = ""
@@ -224,6 +225,7 @@ class Delivery(Record):
     correlation_id: str = ""
     created_at: datetime | None = None
     deadline_at: datetime | None = None
+    max_report_bytes: int = 0
     lease_lost: threading.Event = field(default_factory=threading.Event, repr=False, metadata={"wire": False})
 
     @property

@@ -1,18 +1,20 @@
 """One shift of an agent: deliveries claimed by long poll, done side by side, their leases renewed, reported.
 
-It asks only for as many deliveries as it has free slots. A report that comes too late is refused by its token
-and dropped; work that is cut off is left to its lease, so that the server gives it to somebody else.
+It runs on an event loop of its own, in a thread of its own: a function that blocks the agent's loop keeps neither
+its lease from being renewed nor other work from being reported (handlers.py calls the functions). It asks only for as
+many deliveries as it has free slots. A report that comes too late is refused by its token and dropped; work that is
+cut off is left to its lease, so that the server gives it to somebody else.
 """
 
 import asyncio
 import contextlib
-import contextvars
-import inspect
 import logging
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar, cast
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from signoff.client import calls
 from signoff.client.errors import (
@@ -22,16 +24,18 @@ from signoff.client.errors import (
     RequestRefused,
     SignoffError,
     StepFailed,
+    WrongAnswer,
     may_pass,
 )
 from signoff.client.flow import Backoff, Deadline, Patience, perform, persist
+from signoff.client.handlers import Function, Given, Handlers, name_of
+from signoff.client.results import fault_in, kept
 from signoff.client.session import AsyncSession
 from signoff.client.types import Delivery
 
 log = logging.getLogger("signoff")
 T = TypeVar("T")
-Given = Mapping[str, Any] | None
-Function = Callable[[Delivery], Given | Awaitable[Given]]
+Shrink = Callable[[Delivery, Mapping[str, Any]], Given | Awaitable[Given]]
 LONG_POLL: Final = 25
 # How long a stopping agent waits for the claim under way: dropping an answer costs a whole lease.
 LINGER: Final = 0.5
@@ -51,25 +55,59 @@ class Terms:
 
 
 class Shift:
-    """An agent at work, from ``run`` until ``stop``."""
+    """An agent at work, from ``run`` until ``stop``. ``shrink``: makes a result that is too large smaller."""
 
     def __init__(
-        self, session: AsyncSession, patience: Patience, terms: Terms, functions: Mapping[str, Function]
+        self,
+        session: AsyncSession,
+        patience: Patience,
+        terms: Terms,
+        functions: Mapping[str, Function],
+        handlers: Handlers,
+        shrink: Shrink | None = None,
     ) -> None:
         self._session = session
         self._patience = patience
         self._terms = terms
         self._functions = functions
-        self._stopping = asyncio.Event()
+        self._handlers = handlers
+        self._shrink = shrink
         self._running: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+        self._stop_asked = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[Any] | None = None
 
     def stop(self) -> None:
-        """Claim nothing more; ``run`` returns when what is running has finished, or its grace is over."""
-        self._stopping.set()
+        """Claim nothing more; ``run`` returns when what is running has finished, or its grace is over.
+
+        This and ``abort`` may be called from any thread.
+        """
+        self._stop_asked.set()
+        self._soon(self._stopping.set)
+
+    def abort(self) -> None:
+        """Return from ``run`` without waiting for what is running."""
+        self._stop_asked.set()
+        task = self._task
+        self._soon(self._stopping.set if task is None else task.cancel)
+
+    @property
+    def blocked(self) -> bool:
+        """Whether a function keeps the agent's loop to itself right now."""
+        return self._handlers.blocked
+
+    def _soon(self, what: Any) -> None:
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # over already
+                self._loop.call_soon_threadsafe(what)
 
     async def run(self) -> None:
         """Work until stopped; raises what the server says when it will never have this agent."""
         refused: SignoffError | None = None
+        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        if self._stop_asked.is_set():
+            self._stopping.set()
         try:
             try:
                 await self._take()
@@ -87,43 +125,59 @@ class Shift:
 
     async def _take(self) -> None:
         backoff = Backoff(self._patience.chance)
-        trouble = False
+        trouble = connected = False
         while not self._stopping.is_set():
             free = self._terms.concurrency - len(self._running)
             if free == 0:
                 await self._or_stop(asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED))
                 continue
+            # The first answer is asked for at once: whoever looks wants to know that there is a connection.
+            first = trouble or not connected
             try:
-                await self._claim(free)
+                claimed = await self._claim(free, 0 if first else LONG_POLL)
             except SignoffError as failure:
-                if not may_pass(failure):
+                if not _passes(failure):
                     raise
                 if not trouble:
                     log.warning("agent %s gets no work, will go on asking: %s", self._terms.address, failure)
                 trouble = True
                 await self._or_stop(asyncio.sleep(backoff.after(failure)))
             else:
-                if trouble:
-                    log.info("agent %s is asking for work again", self._terms.address)
+                if claimed is not None and first:
+                    self._say(claimed, again=connected)
+                    connected = True
                 trouble = False
                 backoff.reset()
 
-    async def _claim(self, limit: int) -> None:
+    def _say(self, claimed: calls.Claimed, again: bool) -> None:
+        """One line, for whoever started this: on stderr, or in the log where the program has set up one."""
+        types = ", ".join(self._functions) or "no types: it has no functions"
+        line = f"{'reconnected' if again else 'connected'} to {self._session.settings.url}"
+        line += f" as {claimed.agent or self._terms.address}, waiting for work ({types})"
+        if claimed.notice:
+            line += f". {claimed.notice}"
+        if log.hasHandlers():
+            log.info("%s", line)
+        else:
+            print(f"signoff: {line}", file=sys.stderr, flush=True)
+
+    async def _claim(self, limit: int, wait: int) -> calls.Claimed | None:
         terms = self._terms
-        call = calls.claim(terms.address, limit, terms.lease, terms.holder, LONG_POLL)
+        call = calls.claim(terms.address, limit, terms.lease, terms.holder, wait)
         began = self._patience.clock()
         asking = self._session.run(perform(call, self._patience, retry_for=0.0))
         got = await self._or_stop(asking, linger=LINGER)
-        for delivery in got or []:
+        for delivery in got.deliveries if got else ():
             if self._stopping.is_set():
                 await self._release(delivery)
             else:
                 task = asyncio.create_task(self._do(delivery))
                 self._running.add(task)
                 task.add_done_callback(self._running.discard)
-        if not got and self._patience.clock() - began < 1.0:
+        if wait and got and not got.deliveries and self._patience.clock() - began < 1.0:
             # An empty answer before the long poll's time: a server about to stop. Do not hammer it.
             await self._or_stop(asyncio.sleep(self._patience.chance()))
+        return got
 
     async def _or_stop(self, work: Coroutine[Any, Any, T], linger: float = 0.0) -> T | None:
         """The work's result; None when the shift was stopped before, and ``linger`` seconds had passed."""
@@ -164,14 +218,18 @@ class Shift:
         while True:
             await asyncio.sleep(lease / 3)
             began = clock()
+            self._handlers.watch()
+            if began >= until and not delivery.lease_lost.is_set():
+                # This process was stopped, or its machine asleep: another may have the step by now.
+                delivery.lease_lost.set()
             try:
                 end = self._for(max(until - began, lease / 3))
-                await self._session.run(persist(calls.renew(delivery, lease), self._patience, end))
+                await self._session.run(persist(calls.renew(delivery, lease), self._patience, end, _passes))
             except SignoffError as failure:
-                if not delivery.lease_lost.is_set():
+                if not delivery.lease_lost.is_set() or not _passes(failure):
                     log.warning("the lease of %s is lost: %s", _name(delivery), failure)
                 delivery.lease_lost.set()
-                if not may_pass(failure):
+                if not _passes(failure):
                     return
             else:
                 # Renewed under the same token: nobody else was given it meanwhile.
@@ -184,8 +242,10 @@ class Shift:
             log.error("agent %s has no function for %s", self._terms.address, delivery.type)
             why = f"This agent has no function for {delivery.type}."
             return calls.report_fault(delivery, "unknown_intent_type", why, True)
+        named = name_of(function)
         try:
-            return _report_of(delivery, await _called(function, delivery))
+            given = await self._handlers.call(function, delivery)
+            return await self._fitting(delivery, named, given)
         except StepFailed as failure:
             log.info("%s failed: %s", _name(delivery), failure.code)
             return calls.report_fault(delivery, failure.code, failure.message, failure.retryable)
@@ -197,14 +257,41 @@ class Shift:
             message = f"{type(error).__name__}: {error}"[:LONGEST_MESSAGE]
             return calls.report_fault(delivery, "agent_error", message, True)
 
+    async def _fitting(self, delivery: Delivery, named: str, given: object) -> calls.Call[None]:
+        """The report of what a function returned, or of why that cannot be reported: then it is kept here."""
+        given = {} if given is None else given
+        if isinstance(given, Mapping) and self._shrink and _size(delivery, given) > _most(delivery):
+            try:
+                given = await self._handlers.call(partial(_swapped, self._shrink, given), delivery)
+            except Exception as error:  # the work is done: it must not be done again because of this
+                log.warning(
+                    "on_large_result of %s raised %s", _name(delivery), type(error).__name__, exc_info=error
+                )
+            given = {} if given is None else given
+        if not isinstance(given, Mapping):
+            return _invalid(
+                delivery, f"Handler {named} returned {type(given).__name__}, not a mapping.", given
+            )
+        if why := fault_in(given):
+            return _invalid(delivery, f"Handler {named} returned what JSON cannot say: {why}.", given)
+        report = calls.report_result(delivery, dict(given))
+        size, most = len(report.content or b""), _most(delivery)
+        if size > most:
+            why = f"The result of handler {named} takes {size} bytes; this server stores at most {most} of a report."
+            return _unstored(delivery, "result_too_large", why, given)
+        return report
+
     async def _report(self, delivery: Delivery, report: calls.Call[None]) -> None:
         try:
-            await self._session.run(persist(report, self._patience, self._for(REPORT_FOR)))
+            await self._session.run(persist(report, self._patience, self._for(REPORT_FOR), _passes))
         except Invalid as refusal:
             log.error("the result of %s was refused: %s", _name(delivery), refusal)
             if report.body is not None and "result" in report.body:
-                await self._report(delivery, _invalid(delivery, str(refusal)))
+                function = self._functions.get(delivery.type) or self._functions.get("*")
+                why = f"The server refused the result of handler {name_of(function)}: {refusal}"
+                await self._report(delivery, _invalid(delivery, why, report.body["result"]))
         except (Conflict, NotFound) as refusal:
+            delivery.lease_lost.set()
             log.warning("the report of %s came too late and was dropped: %s", _name(delivery), refusal)
         except SignoffError as failure:
             level = logging.ERROR if isinstance(failure, RequestRefused) else logging.WARNING
@@ -218,50 +305,32 @@ def _name(delivery: Delivery) -> str:
     return f"step {delivery.step_id or '-'} of intent {delivery.intent_id} (attempt {delivery.attempt})"
 
 
-def _report_of(delivery: Delivery, given: object) -> calls.Call[None]:
-    if given is None:
-        given = {}
-    if not isinstance(given, Mapping):
-        return _invalid(delivery, f"The function returned {type(given).__name__}, not a mapping.")
-    report = calls.report_result(delivery, dict(given))
-    try:
-        _ = report.content
-    except (TypeError, ValueError) as error:
-        return _invalid(delivery, f"The function returned what JSON cannot say: {error}")
-    return report
+def _passes(failure: SignoffError) -> bool:
+    """Whether an agent goes on after it: also after an answer that was not its own, over new connections."""
+    return may_pass(failure) or isinstance(failure, WrongAnswer)
 
 
-def _invalid(delivery: Delivery, why: str) -> calls.Call[None]:
-    return calls.report_fault(delivery, "invalid_result", why[:LONGEST_MESSAGE], False)
+def _swapped(shrink: Shrink, given: Mapping[str, Any], delivery: Delivery) -> Given | Awaitable[Given]:
+    return shrink(delivery, given)
 
 
-async def _called(function: Function, delivery: Delivery) -> Given:
-    """What the function returns; a plain one runs in a thread of its own."""
-    inline = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
-    given = function(delivery) if inline else await _in_thread(function, delivery)
-    return await given if inspect.isawaitable(given) else given
+def _most(delivery: Delivery) -> float:
+    """Bytes that a report may have."""
+    return delivery.max_report_bytes or float("inf")
 
 
-async def _in_thread(function: Function, delivery: Delivery) -> Given | Awaitable[Given]:
-    # A daemon thread, not an executor: a function that outlives the grace must not hold up the exit.
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[tuple[Any, BaseException | None]] = loop.create_future()
-    context = contextvars.copy_context()
+def _size(delivery: Delivery, given: Mapping[str, Any]) -> int:
+    return 0 if fault_in(given) else len(calls.report_result(delivery, dict(given)).content or b"")
 
-    def settle(outcome: tuple[Any, BaseException | None]) -> None:
-        if not done.done():
-            done.set_result(outcome)
 
-    def body() -> None:
-        try:
-            outcome: tuple[Any, BaseException | None] = (context.run(function, delivery), None)
-        except BaseException as error:
-            outcome = (None, error)
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(settle, outcome)
+def _invalid(delivery: Delivery, why: str, given: object) -> calls.Call[None]:
+    return _unstored(delivery, "invalid_result", why, given)
 
-    threading.Thread(target=body, name=f"signoff-{delivery.intent_id}", daemon=True).start()
-    value, error = await done
-    if error is not None:
-        raise error
-    return cast("Given | Awaitable[Given]", value)
+
+def _unstored(delivery: Delivery, code: str, why: str, given: object) -> calls.Call[None]:
+    """The failure of a step whose work is done and whose result cannot be reported. It is not tried again: that would
+    do the work twice.
+    """
+    where = kept(delivery, given)
+    log.error("%s: %s %s", _name(delivery), why, where)
+    return calls.report_fault(delivery, code, f"{why} {where}"[:LONGEST_MESSAGE], False)

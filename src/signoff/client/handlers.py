@@ -1,0 +1,188 @@
+"""How an agent's functions are called: a plain one in a thread, an asynchronous one on the agent's event loop.
+
+What waits for them is the shift's own loop, in another thread. A function that keeps the agent's loop to itself is
+named in the log, with how long it did.
+"""
+
+import asyncio
+import contextlib
+import contextvars
+import functools
+import inspect
+import logging
+import threading
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
+from typing import Any, Final, cast
+
+from signoff.client.types import Delivery
+
+log = logging.getLogger("signoff")
+Given = Mapping[str, Any] | None
+Function = Callable[[Delivery], Given | Awaitable[Given]]
+Outcome = tuple[Any, BaseException | None]
+# Seconds in one go: what is longer keeps everything else on the loop waiting.
+BLOCKED: Final = 1.0
+_ADVICE: Final = "write it with def (it then runs in a thread of its own), or await what takes long"
+
+
+class Handlers:
+    """Calls functions for a shift. ``loop``: the agent's, on which the asynchronous ones run."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Callable[[], float] = time.monotonic) -> None:
+        self.loop = loop
+        self.clock = clock
+        self._context = contextvars.copy_context()
+        self._stepping: tuple[str, float] | None = None
+        self._warned: tuple[str, float] | None = None
+
+    @property
+    def blocked(self) -> bool:
+        """Whether a function's code is running on the agent's loop right now."""
+        return self._stepping is not None
+
+    def watch(self) -> None:
+        """Say so if a function keeps the agent's loop to itself. From any thread."""
+        held = self._stepping
+        if held is not None and held is not self._warned and self.clock() - held[1] >= BLOCKED:
+            self._warned = held
+            log.warning(
+                "handler %s has blocked the event loop for %.0f s and still does; its lease is renewed meanwhile. %s",
+                held[0], self.clock() - held[1], _ADVICE.capitalize() + ".",
+            )  # fmt: skip
+
+    async def call(self, function: Function, delivery: Delivery) -> Given:
+        """What the function returns, waited for on the shift's loop."""
+        if _is_async(function):
+            return cast(Given, await self._on_loop(lambda: function(delivery), name_of(function)))
+        given = await self._in_thread(function, delivery)
+        if inspect.isawaitable(given):
+            waited = given
+            return cast(Given, await self._on_loop(lambda: waited, name_of(function)))
+        return given
+
+    async def _on_loop(self, make: Callable[[], Any], name: str) -> Any:
+        """The value of an awaitable that is made and awaited on the agent's loop."""
+        settle, done = _handed_over(asyncio.get_running_loop())
+        tasks: list[asyncio.Task[Outcome]] = []
+
+        def begin() -> None:
+            timed = _Timed(_outcome(make), name, self)
+            task = self.loop.create_task(timed, context=self._context.copy())
+            tasks.append(task)
+            task.add_done_callback(
+                lambda over: settle((None, asyncio.CancelledError()) if over.cancelled() else over.result())
+            )
+
+        self._soon(begin)
+        try:
+            return _value(await done)
+        except asyncio.CancelledError:
+            self._soon(lambda: [task.cancel() for task in tasks])
+            raise
+
+    def _soon(self, what: Callable[[], Any]) -> None:
+        with contextlib.suppress(RuntimeError):  # the agent's loop is over: so is the shift, in a moment
+            self.loop.call_soon_threadsafe(what)
+
+    async def _in_thread(self, function: Function, delivery: Delivery) -> Given | Awaitable[Given]:
+        # A daemon thread, not an executor: a function that outlives the grace must not hold up the exit.
+        settle, done = _handed_over(asyncio.get_running_loop())
+        context = self._context.copy()
+
+        def body() -> None:
+            try:
+                outcome: Outcome = (context.run(function, delivery), None)
+            except BaseException as error:
+                outcome = (None, error)
+            settle(outcome)
+
+        threading.Thread(target=body, name=f"signoff-{delivery.intent_id}", daemon=True).start()
+        return cast("Given | Awaitable[Given]", _value(await done))
+
+    @contextlib.contextmanager
+    def stepping(self, name: str) -> Generator[None]:
+        began = self.clock()
+        self._stepping = (name, began)
+        try:
+            yield
+        finally:
+            self._stepping = None
+            if (lasted := self.clock() - began) >= BLOCKED:
+                log.warning("handler %s blocked the event loop for %.1f s: %s", name, lasted, _ADVICE)
+
+
+class _Timed(Coroutine[Any, Any, Outcome]):
+    """A coroutine each of whose steps is timed."""
+
+    def __init__(self, inner: Coroutine[Any, Any, Outcome], name: str, handlers: Handlers) -> None:
+        self._inner = inner
+        self._name = name
+        self._handlers = handlers
+
+    def send(self, value: Any) -> Any:
+        with self._handlers.stepping(self._name):
+            return self._inner.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        with self._handlers.stepping(self._name):
+            return self._inner.throw(*error)
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def __await__(self) -> Generator[Any, Any, Outcome]:
+        return self._inner.__await__()
+
+
+async def _outcome(make: Callable[[], Any]) -> Outcome:
+    try:
+        return await make(), None
+    except BaseException as error:
+        return None, error
+
+
+def _value(outcome: Outcome) -> Any:
+    value, error = outcome
+    if error is not None:
+        raise error
+    return value
+
+
+def _handed_over(
+    loop: asyncio.AbstractEventLoop,
+) -> tuple[Callable[[Outcome], None], "asyncio.Future[Outcome]"]:
+    """A future of this loop, and what sets it from any thread."""
+    done: asyncio.Future[Outcome] = loop.create_future()
+
+    def settle(outcome: Outcome) -> None:
+        if not done.done():
+            done.set_result(outcome)
+
+    def from_any_thread(outcome: Outcome) -> None:
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(settle, outcome)
+
+    return from_any_thread, done
+
+
+def _is_async(function: Function) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+
+
+def refuse_generator(function: Any) -> None:
+    """Raise TypeError for a function that yields: calling it does none of its work."""
+    call = type(function).__call__
+    for kind in (inspect.isgeneratorfunction, inspect.isasyncgenfunction):
+        if kind(function) or kind(call):
+            raise TypeError(
+                f"handler {name_of(function)} is a generator: it would do nothing when called. "
+                "A handler returns its result (a mapping, or None)."
+            )
+
+
+def name_of(function: Any) -> str:
+    """What a function is called, for people."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return str(getattr(function, "__qualname__", None) or type(function).__qualname__)

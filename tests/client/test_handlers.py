@@ -1,0 +1,250 @@
+"""Functions of an agent that block, that return too much, that come too late; what the agent says of itself."""
+
+import asyncio
+import json
+import re
+import signal
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from signoff import Agent, Delivery
+from tests.client.conftest import KEY
+from tests.client.field import CLAIM, LIMIT, TYPE, Field, held, work
+from tests.client.stub import Answer, Asked, Stub, refused
+
+
+def test_an_asynchronous_function_that_blocks_keeps_its_lease_and_is_named(
+    stub: Stub, field: Field, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signoff.client.handlers.BLOCKED", 0.05)
+    agent = Agent("validator", url=stub.url, api_key=KEY, lease=0.3)
+    renewed = threading.Event()
+
+    @agent.on(TYPE)
+    async def stubborn(intent: Delivery) -> dict[str, Any]:
+        return {"renewed": renewed.wait(LIMIT), "lost": intent.lease_lost.is_set()}  # blocks the loop
+
+    def look() -> Any:
+        stub.until("POST", "/v1/deliveries/d1/renew", 3)
+        renewed.set()
+        return field.reported()
+
+    field.offer(held())
+    assert work(agent, look)["result"] == {"renewed": True, "lost": False}
+    told = [
+        record.getMessage() for record in caplog.records if "blocked the event loop" in record.getMessage()
+    ]
+    assert any("stubborn" in line and "still does" in line for line in told)
+    assert any(
+        re.search(r"stubborn blocked the event loop for \d+\.\d s: write it with def", line) for line in told
+    )
+
+
+def test_other_work_is_taken_and_reported_while_one_function_blocks(stub: Stub, field: Field) -> None:
+    agent = Agent("validator", url=stub.url, api_key=KEY, concurrency=2)
+    release = threading.Event()
+
+    @agent.on(TYPE)
+    async def stubborn(intent: Delivery) -> None:
+        release.wait(LIMIT)
+
+    agent.on("t.plain.v1")(lambda intent: {"plain": True})
+
+    def look() -> Any:
+        try:
+            field.offer(held(1))
+            stub.until("POST", CLAIM, 2)
+            field.offer(held(2, intent_type="t.plain.v1"))
+            return field.reported(2)
+        finally:
+            release.set()
+
+    assert work(agent, look)["result"] == {"plain": True}
+
+
+def test_a_function_that_waits_is_not_warned_of(
+    agent: Agent, field: Field, caplog: pytest.LogCaptureFixture
+) -> None:
+    @agent.on(TYPE)
+    async def patient(intent: Delivery) -> None:
+        await asyncio.sleep(0.01)
+
+    field.offer(held())
+    work(agent, field.reported)
+    assert "blocked" not in caplog.text
+
+
+def test_a_report_that_comes_too_late_is_told_and_the_lease_is_lost(
+    stub: Stub, caplog: pytest.LogCaptureFixture
+) -> None:
+    stub.on("POST", "/v1/deliveries/d1/report", refused(409, "stale_delivery"))
+    field = Field(stub)
+    agent = Agent("validator", url=stub.url, api_key=KEY)
+    got: list[Delivery] = []
+    agent.on(TYPE)(lambda intent: got.append(intent))
+    field.offer(held())
+    work(agent, field.reported)
+    assert "came too late and was dropped" in caplog.text
+    assert got[0].lease_lost.is_set()
+
+
+def test_a_generator_is_refused_when_it_is_registered(agent: Agent) -> None:
+    def yields(intent: Delivery) -> Any:
+        yield {}
+
+    async def yields_too(intent: Delivery) -> Any:
+        yield {}
+
+    for function in (yields, yields_too):
+        with pytest.raises(TypeError, match=r"yields.*generator"):
+            agent.on(TYPE)(function)
+
+
+def too_large(agent: Agent, field: Field) -> dict[str, Any]:
+    field.offer(held(max_report_bytes=2000))
+    error = work(agent, field.reported)["error"]
+    assert (error["code"], error["retryable"]) == ("result_too_large", False)
+    return dict(error)
+
+
+def where(message: str) -> Path:
+    found = re.search(r" in (/.*\.json)\.", message)
+    assert found, message
+    return Path(found[1])
+
+
+def test_a_result_that_is_too_large_is_kept_and_the_failure_says_where(agent: Agent, field: Field) -> None:
+    @agent.on(TYPE)
+    def verbose(intent: Delivery) -> dict[str, Any]:
+        return {"text": "x" * 3000, "more": [1, 2]}
+
+    message = too_large(agent, field)["message"]
+    assert "verbose" in message
+    assert "takes 3045 bytes; this server stores at most 2000" in message
+    path = where(message)
+    try:
+        assert json.loads(path.read_text()) == {"text": "x" * 3000, "more": [1, 2]}
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    finally:
+        path.unlink()
+    assert len(field.stub.seen("POST", "/v1/deliveries/d1/report")) == 1  # nothing that large was sent
+
+
+def test_a_result_that_is_too_large_can_be_handed_to_a_function(agent: Agent, field: Field) -> None:
+    @agent.on_large_result
+    def elsewhere(intent: Delivery, result: Mapping[str, Any]) -> dict[str, Any]:
+        return {"stored": f"s3://results/{intent.id}", "letters": len(result["text"])}
+
+    agent.on(TYPE)(lambda intent: {"text": "x" * 3000})
+    field.offer(held(max_report_bytes=2000))
+    assert work(agent, field.reported)["result"]["letters"] == 3000
+
+
+def test_such_a_function_that_fails_does_not_lose_the_result(agent: Agent, field: Field) -> None:
+    @agent.on_large_result
+    def broken(intent: Delivery, result: Mapping[str, Any]) -> dict[str, Any]:
+        raise OSError("no space")
+
+    agent.on(TYPE)(lambda intent: {"text": "x" * 3000})
+    where(too_large(agent, field)["message"]).unlink()
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        ({"at": {"n": [1, float("nan")]}}, "result.at.n[1] is nan"),
+        ({"n": 2**53}, "result.n is an integer beyond 2^53 - 1"),
+        ({"when": object()}, "result.when is a object"),
+        ({1: 2}, "result has the key 1"),
+        ({"text": "\ud800"}, "result.text holds half of a surrogate pair"),
+    ],
+)
+def test_what_json_cannot_say_is_named_with_its_place_and_its_function(
+    agent: Agent, field: Field, result: dict[Any, Any], said: str
+) -> None:
+    @agent.on(TYPE)
+    def odd(intent: Delivery) -> dict[Any, Any]:
+        return result
+
+    field.offer(held())
+    error = work(agent, field.reported)["error"]
+    assert (error["code"], error["retryable"]) == ("invalid_result", False)
+    assert said in error["message"]
+    assert "odd" in error["message"]
+    where(error["message"]).unlink()
+
+
+def test_a_result_without_an_end_is_refused(agent: Agent, field: Field) -> None:
+    @agent.on(TYPE)
+    def circular(intent: Delivery) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        result["self"] = result
+        return result
+
+    field.offer(held())
+    error = work(agent, field.reported)["error"]
+    assert (error["code"], error["retryable"]) == ("invalid_result", False)
+    where(error["message"]).unlink()
+
+
+PROGRAM = """
+import sys, time
+from signoff import Agent
+agent = Agent("validator", url=sys.argv[1], api_key="k", grace=0)
+@agent.on("intent.infra.change_approval.v1")
+async def do(intent):
+    print("begun", flush=True)
+    time.sleep(60)
+agent.on("t.other.v1")(lambda intent: {})
+agent.run()
+print("ended", flush=True)
+"""
+
+
+def test_a_program_says_that_it_waits_and_that_it_is_back(stub: Stub) -> None:
+    def named(asked: Asked) -> Answer:
+        return Answer(
+            {
+                "ok": True,
+                "deliveries": [],
+                "agent": "agent://local/default/validator",
+                "notice": "No such agent.",
+            }
+        )
+
+    stub.on("POST", CLAIM, named, Answer(hangs_up=True), named)
+    program = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, stub.url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert program.stderr is not None
+    lines = [program.stderr.readline() for _ in range(3)]
+    program.send_signal(signal.SIGTERM)
+    said, _ = program.communicate(timeout=LIMIT)
+    assert (program.returncode, said) == (0, "ended\n")
+    place = f"{stub.url} as agent://local/default/validator, waiting for work ({TYPE}, t.other.v1)"
+    assert lines[0] == f"signoff: connected to {place}. No such agent.\n"
+    assert "gets no work" in lines[1]
+    assert lines[2].startswith(f"signoff: reconnected to {place}")
+
+
+def test_a_second_signal_ends_a_program_whose_function_blocks(stub: Stub, field: Field) -> None:
+    program = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, stub.url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert program.stdout is not None
+    field.offer(held())
+    assert program.stdout.readline() == "begun\n"
+    program.send_signal(signal.SIGINT)
+    asked = len(stub.seen("POST", CLAIM))
+    program.send_signal(signal.SIGTERM)
+    said, _ = program.communicate(timeout=LIMIT)
+    assert (program.returncode, said) == (0, "ended\n")
+    assert len(stub.seen("POST", CLAIM)) <= asked + 1
+    assert stub.seen("POST", "/v1/deliveries/d1/report") == []

@@ -21,10 +21,9 @@ from tests.client.stub import Answer, Asked, Stub, refused
 
 
 def test_an_asynchronous_function_that_blocks_keeps_its_lease_and_is_named(
-    stub: Stub, field: Field, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    stub: Stub, field: Field, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("signoff.client.handlers.BLOCKED", 0.05)
-    agent = Agent("validator", url=stub.url, api_key=KEY, lease=0.3)
+    agent = Agent("validator", url=stub.url, api_key=KEY, lease=1.5)
     renewed = threading.Event()
 
     @agent.on(TYPE)
@@ -74,7 +73,7 @@ def test_a_function_that_waits_is_not_warned_of(
 ) -> None:
     @agent.on(TYPE)
     async def patient(intent: Delivery) -> None:
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
 
     field.offer(held())
     work(agent, field.reported)
@@ -195,13 +194,13 @@ def test_a_result_without_an_end_is_refused(agent: Agent, field: Field) -> None:
 
 
 PROGRAM = """
-import sys, time
+import sys, threading
 from signoff import Agent
 agent = Agent("validator", url=sys.argv[1], api_key="k", grace=0)
 @agent.on("intent.infra.change_approval.v1")
 async def do(intent):
     print("begun", flush=True)
-    time.sleep(60)
+    threading.Event().wait(600)
 agent.on("t.other.v1")(lambda intent: {})
 agent.run()
 print("ended", flush=True)

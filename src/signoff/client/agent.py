@@ -155,24 +155,24 @@ class Agent:
         loop = asyncio.get_running_loop()
         signals: list[None] = []
 
-        def cut_off() -> None:
-            log.warning("agent %s stops without waiting for running functions", self.name)
-            serving.cancel()
+        def told(again: bool) -> None:
+            if again:
+                log.warning("agent %s stops without waiting for running functions", self.name)
+                serving.cancel()
+            else:
+                log.info("agent %s stops; signal again not to wait for running functions", self.name)
+                self.stop()
 
         def stop() -> None:
-            # Counted first: a second signal may arrive while the first is being handled.
+            # No lock may be taken here: a second signal may arrive while the first is being handled.
             signals.append(None)
-            if len(signals) == 1 and not self._stop_asked.is_set():
-                self.stop()
-                loop.call_soon_threadsafe(
-                    log.info, "agent %s stops; signal again not to wait for running functions", self.name
-                )
-                return
-            loop.call_soon_threadsafe(cut_off)
-            shift = self._shift
-            if shift is not None and shift.blocked:
-                # A function keeps the loop to itself: only an exception gets it out of there.
-                raise KeyboardInterrupt
+            again = len(signals) > 1 or self._stop_asked.is_set()
+            loop.call_soon_threadsafe(told, again)
+            if (shift := self._shift) is not None:
+                shift.signalled(again)  # the agent's loop may be blocked
+                if again and shift.blocked:
+                    # A function keeps the loop to itself: only an exception gets it out of there.
+                    raise KeyboardInterrupt
 
         with _signals(stop), contextlib.suppress(asyncio.CancelledError):
             await serving

@@ -7,7 +7,6 @@ cut off is left to its lease, so that the server gives it to somebody else.
 """
 
 import asyncio
-import contextlib
 import logging
 import sys
 import threading
@@ -86,11 +85,18 @@ class Shift:
         self._stop_asked.set()
         self._soon(self._stopping.set)
 
+    def signalled(self, again: bool) -> None:
+        """The same for a signal handler: ``stop``, or ``abort`` when it is not the first signal."""
+        self._soon(self._cancel if again else self._stopping.set)
+
     def abort(self) -> None:
         """Return from ``run`` without waiting for what is running."""
         self._stop_asked.set()
-        task = self._task
-        self._soon(self._stopping.set if task is None else task.cancel)
+        self._soon(self._cancel)
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
 
     @property
     def blocked(self) -> bool:
@@ -99,8 +105,10 @@ class Shift:
 
     def _soon(self, what: Any) -> None:
         if self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # over already
+            try:
                 self._loop.call_soon_threadsafe(what)
+            except RuntimeError:  # over already
+                return
 
     async def run(self) -> None:
         """Work until stopped; raises what the server says when it will never have this agent."""

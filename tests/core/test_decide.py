@@ -16,6 +16,7 @@ from signoff.core.tasks import Ending, TaskSpec, TaskType
 from signoff.core.timing import PUSH_LEASE
 from signoff.core.view import result_of
 from tests.builders import (
+    ADA,
     AGENT,
     ANN,
     AUDITOR,
@@ -272,9 +273,9 @@ def test_a_direct_intent_can_be_resolved_or_operated() -> None:
     assert happened(story.do(c.Resolve({"ok": 1}), SERVICE)) == ["Progressed", "Completed"]
     assert result_of(story.intent) == {"ok": 1}
     story = Story(direct)
-    assert happened(story.do(c.Answer("approved"), ANN)) == ["Reported", "Completed"]
+    assert happened(story.do(c.Answer("approved"), ADA)) == ["Reported", "Completed"]
     story = Story(direct)
-    assert happened(story.do(c.Answer("rejected"), ANN)) == ["Reported", "Failed"]
+    assert happened(story.do(c.Answer("rejected"), ADA)) == ["Reported", "Failed"]
 
 
 def test_patches_are_guarded_by_the_generation() -> None:
@@ -381,14 +382,14 @@ def test_escalation_reaches_people_beyond_the_approving_roles() -> None:
 
 def test_a_rejected_direct_intent_keeps_the_outcome() -> None:
     story = Story(gate(validate(), direct=True))
-    story.do(c.Answer("rejected"), ANN)
+    story.do(c.Answer("rejected"), ADA)
     assert result_of(story.intent)["outcome"] == "rejected"
 
 
-def test_only_a_deciding_role_ends_a_direct_intent_in_its_agents_place() -> None:
+def test_only_an_admin_ends_a_direct_intent_in_its_agents_place() -> None:
     story = Story(gate(validate(), direct=True))
-    for actor in (AUDITOR, RITA):
+    for actor in (AUDITOR, RITA, ANN):
         with pytest.raises(Forbidden, match="place"):
             story.do(c.Answer("approved"), actor)
-    story.do(c.Answer("approved"), ANN)
+    story.do(c.Answer("approved"), ADA)
     assert story.intent.status is Status.COMPLETED

@@ -71,7 +71,7 @@ class Office:
         book = self.book
         if self.intent is not None:
             command = prepared(actor, self.intent, command, book)
-        change = advance(actor, self.intent, command, self.now, b"0123456789abcdef")
+        change = advance(actor, self.intent, command, self.now, b"0123456789abcdef", book.membership)
         self.intent = change.after
         self.facts += [(sealed.fact, book) for sealed in change.facts]
         for notice in change.notices:

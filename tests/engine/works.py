@@ -89,22 +89,25 @@ class Works:
         self, plan: Plan | None = None, by: Actor = SERVICE, once: Once | None = None, **fields: Any
     ) -> Intent:
         """A new intent; the validator and the gate, when no plan is given."""
+        await self.somewhere(by)
         done = await self.engine.submit(by, submission(plan or gate(), **fields), once)
         assert done.change is not None
         return done.change.after
 
     async def do(self, ref: str, command: Command, by: Actor = AGENT) -> Change:
-        """Apply a command, in the order in which they were given; where no workspace was made yet, one with some people
-        stands there first.
-        """
+        """Apply a command, in the order in which they were given."""
+        await self.somewhere(by)
+        done = await self.engine.handle(by, ref, command)
+        assert done.change is not None
+        return done.change
+
+    async def somewhere(self, by: Actor) -> None:
+        """Where no workspace was made yet, one with some people stands there first."""
         async with self._settling:
             if by.workspace == WORKSPACE:
                 if await self.store.directory.workspace(WORKSPACE) is None:
                     await settle(self, people=(ANN, OTTO, RITA))
                 await self.directory.of(WORKSPACE)  # read: from here on nobody waits, and passes another
-        done = await self.engine.handle(by, ref, command)
-        assert done.change is not None
-        return done.change
 
     async def claim(
         self, agent: Actor = AGENT, limit: int = 1, lease: timedelta = timedelta(seconds=60)

@@ -45,7 +45,7 @@ async def test_an_address_may_be_spelled_in_any_way(web: World, address: str) ->
 @pytest.mark.parametrize("path", ["agent%3A%2F%2Facme%2Fprod%2Fvalidator", "agent:/acme/prod/validator"])
 async def test_an_address_in_a_path_may_be_encoded_or_collapsed(web: World, path: str) -> None:
     assert (await web.get(f"/v1/agents/{path}"))["agent"]["address"] == VALIDATOR
-    assert (await web.get(f"/v1/agents/{path}/intents"))["intents"] == []
+    assert (await web.get(f"/v1/agents/{path}/intents", "agent"))["intents"] == []
 
 
 async def test_a_reported_result_ends_the_step(web: World) -> None:

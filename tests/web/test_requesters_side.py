@@ -37,9 +37,8 @@ async def test_for_whom_it_is_asked_is_refused_and_must_be_known(web: World) -> 
         "oscar@acme.example",
     ]
     assert (await web.answer(task_id, "approved", "otto")).status == 200
-    nobody = await web.post(
-        "/v1/intents", {"intent_type": PLAIN, "human_task": TWO, "on_behalf_of": "an@acme.example"}
-    )
+    strange = {"intent_type": PLAIN, "human_task": TWO, "on_behalf_of": "an@acme.example"}
+    nobody = await web.post("/v1/intents", strange, "rita")
     assert (nobody.status, nobody.code, nobody["error"]["field"]) == (422, "unknown_person", "on_behalf_of")
     assert "ann@acme.example" in nobody["error"]["hint"]
     alone = {"title": "?", "assignees": ["ann@acme.example"]}

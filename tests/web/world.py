@@ -113,6 +113,14 @@ class World:
         self.keys["stranger"] = (await self.post("/v1/keys", {"agent": "stranger"}, who="oscar"))["api_key"]
         self.keys["ci"] = (await self.post("/v1/keys", {"service": "ci"}, who="oscar"))["api_key"]
 
+    async def join(self, name: str, *roles: str) -> None:
+        """One more person of the workspace, with a key that nobody else made."""
+        person = Person(f"per_{name}", HOME, f"{name}@acme.example", name.title(), roles, self.clock.now())
+        await self.works.store.directory.add_person(person)
+        self.works.directory.changed(HOME)
+        made = await self.works.keys.create(HOME, ActorKind.PERSON, person.id, person.id)
+        self.keys[name] = made.secret
+
     async def call(self, method: str, path: str, body: Any = None, who: str = "ci", **headers: str) -> Answer:
         """One request as a persona ("" for nobody). ``body``: a value to be encoded, or bytes as they are."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}

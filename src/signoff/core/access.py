@@ -1,8 +1,9 @@
 """The one guarded door: who may do what with an intent. Unknown and forbidden look the same (NotFound) to an
 actor that may not even see the intent; Forbidden is for those who see it but may not do this.
 
-An agent never answers a task, whichever endpoint its key tries. A service submits and observes; it may stand in
-for the agents of its workspace (AXP's workspace key), never for a person.
+An agent never answers a task, whichever endpoint its key tries. A service submits and observes its own. To end a
+request of others, or to act for an agent, is an admin's act, by an admin's own key. Nobody on the requester's side
+chooses who decides.
 """
 
 from typing import Final
@@ -10,24 +11,25 @@ from typing import Final
 from msgspec.structs import replace
 
 from signoff.core import commands as c
-from signoff.core.errors import Forbidden, NotFound
+from signoff.core.errors import Forbidden, Invalid, NotFound
 from signoff.core.model import Actor, ActorKind, Delivery, Intent, Task
 from signoff.core.plan import AgentStep
 from signoff.core.standing import (
     ADMIN,
     APPROVER,
-    DECIDING,
+    AUDITOR,
     MEMBER,
     OWNER,
     on_requesters_side,
     self_approval,
     standing,
 )
-from signoff.core.tasks import Strength
+from signoff.core.tasks import Sign, Strength, canonical_outcome, sign_of
 from signoff.core.verdicts import demanded
 from signoff.core.wake import spec_of
 
 RUNNING: Final = frozenset({OWNER, ADMIN})
+PROGRAMS: Final = frozenset({ActorKind.AGENT, ActorKind.SERVICE})
 
 
 def may_see(actor: Actor, intent: Intent) -> bool:
@@ -36,9 +38,9 @@ def may_see(actor: Actor, intent: Intent) -> bool:
         return True
     if actor.workspace != intent.workspace:
         return False
-    if actor.kind is not ActorKind.AGENT:
+    if actor.kind not in PROGRAMS:
         return True
-    return actor.id == intent.requester.id or actor.address in _parties(intent)
+    return actor.id == intent.requester.id or (actor.address != "" and actor.address in _parties(intent))
 
 
 def _parties(intent: Intent) -> set[str]:
@@ -88,6 +90,42 @@ def allowed(actor: Actor, command: c.Command, intent: Intent) -> bool:
     return True
 
 
+def may_take(actor: Actor, agent: str) -> None:
+    """Raise Forbidden for whoever may not see or take the deliveries of ``agent``: it may, or an admin for it."""
+    own = actor.kind is ActorKind.AGENT and actor.address == agent
+    if own or actor.kind is ActorKind.SYSTEM or actor.roles & RUNNING:
+        return
+    if actor.kind is ActorKind.AGENT:
+        raise Forbidden("not_your_address", "An agent's key takes only that agent's deliveries.")
+    raise _not_an_agent()
+
+
+def _not_an_agent() -> Forbidden:
+    return Forbidden(
+        "agent_required", "Only the agent itself, or an owner or admin in its place, does this.",
+        hint="Use the agent's key: signoff keys create --agent ADDRESS.",
+    )  # fmt: skip
+
+
+def may_list_people(actor: Actor) -> None:
+    """Raise Forbidden for a program: it reads who decides on its own requests, and nobody else."""
+    if actor.kind in PROGRAMS:
+        holder = "An agent's" if actor.kind is ActorKind.AGENT else "A service's"
+        raise Forbidden(
+            "person_required", f"{holder} key does not read who decides.", hint="Use a person's key."
+        )
+
+
+def may_read_record(actor: Actor) -> None:
+    """Raise Forbidden for whoever may not read who changed what, and where people are reached."""
+    if actor.kind is not ActorKind.SYSTEM and not reads_record(actor):
+        raise Forbidden("role_required", "Only owners, admins and auditors read this.")
+
+
+def reads_record(actor: Actor) -> bool:
+    return bool(actor.roles & {OWNER, ADMIN, AUDITOR})
+
+
 def _may_submit(actor: Actor) -> None:
     if actor.kind is ActorKind.PERSON and not actor.roles & {OWNER, ADMIN, APPROVER, MEMBER}:
         raise Forbidden(
@@ -107,26 +145,44 @@ def _may_answer(actor: Actor, command: c.Command, intent: Intent) -> None:
         )
     task = intent.open
     if not isinstance(task, Task):
-        if intent.plan.direct and not actor.roles & DECIDING:
-            raise Forbidden("role_required", "Your role may not end a request in its agent's place.")
+        if intent.plan.direct and not actor.roles & RUNNING:
+            raise Forbidden(
+                "admin_required", "Only an owner or an admin may end a request in its agent's place."
+            )
         return  # decide says what the state is
-    if isinstance(command, c.Reassign):
-        if not actor.roles & RUNNING:
-            raise Forbidden("admin_required", "Only an owner or an admin may ask other people.")
-        _strong_enough(actor, command, intent, task)
-        return
+    if isinstance(command, c.Reassign) and not actor.roles & RUNNING:
+        raise Forbidden("admin_required", "Only an owner or an admin may ask other people.")
     if on_requesters_side(actor, intent) and not self_approval(actor, intent, task):
         raise Forbidden(
             "self_approval",
-            "You stand on the requester's side of this intent, so your answer cannot count.",
-            hint="Somebody else has to decide.",
+            "You stand on the requester's side of this intent, so "
+            + (
+                "you do not choose who decides."
+                if isinstance(command, c.Reassign)
+                else "your answer cannot count."
+            ),
+            hint="Somebody else has to: who asks, or made the key that is used, does not.",
         )
+    if isinstance(command, c.Reassign):
+        _strong_enough(actor, command, intent, task)
+        return
     if standing(actor, intent, task) is None:
         raise Forbidden(
             "not_an_approver", "You are not among those who were asked.", hint="See the task's approvers."
         )
-    if isinstance(command, c.Answer | c.Delegate | c.Revise):
+    if isinstance(command, c.Answer | c.Delegate | c.Revise) and not _says_no(command, intent, task):
         _strong_enough(actor, command, intent, task)
+
+
+def _says_no(command: c.Command, intent: Intent, task: Task) -> bool:
+    """Whether it is a plain no, which is safe from whomever it comes: it never takes the stronger sign-in."""
+    if not isinstance(command, c.Answer):
+        return False
+    spec = spec_of(intent, task)
+    try:
+        return sign_of(canonical_outcome(spec, command.outcome), command.data) is Sign.NEGATIVE
+    except Invalid:
+        return False  # refused for what it is
 
 
 _LEVELS: Final = {Strength.LINK: 1, Strength.SESSION: 2, Strength.STEP_UP: 3}
@@ -165,8 +221,8 @@ def _may_act_as_agent(actor: Actor, visit: int, intent: Intent) -> None:
         held = intent.open
         if isinstance(held, Delivery) and visit in (0, held.visit) and held.agent != actor.address:
             raise Forbidden("not_your_delivery", "This step is with another agent.")
-    elif actor.kind is ActorKind.PERSON and not actor.roles & {OWNER, ADMIN, MEMBER, APPROVER}:
-        raise Forbidden("role_required", "Your role may read, not act for an agent.")
+    elif not actor.roles & RUNNING:
+        raise _not_an_agent()
 
 
 def _may_resolve(actor: Actor, command: c.Resolve, intent: Intent) -> None:
@@ -187,7 +243,5 @@ def _may_steer(actor: Actor, intent: Intent) -> None:
 
 
 def _steers(actor: Actor, intent: Intent) -> bool:
-    if actor.kind is ActorKind.SERVICE:
-        return True
     own = actor.id == intent.requester.id or actor.id in intent.requester.persons
     return own or bool(actor.roles & RUNNING)

@@ -12,6 +12,7 @@ from signoff.core.access import may
 from signoff.core.chain import Sealed, seal
 from signoff.core.commands import Command
 from signoff.core.decide import decide
+from signoff.core.eligibility import Membership
 from signoff.core.events import Delivered, Released
 from signoff.core.ledger import Ledger
 from signoff.core.model import Actor, Delivery, Hold, Intent
@@ -33,15 +34,23 @@ class Change(msgspec.Struct, frozen=True):
     fresh: bool
 
 
-def advance(actor: Actor, intent: Intent | None, command: Command, now: datetime, entropy: bytes) -> Change:
+def advance(
+    actor: Actor,
+    intent: Intent | None,
+    command: Command,
+    now: datetime,
+    entropy: bytes,
+    membership: Membership | None = None,
+) -> Change:
     """Apply one command at ``now`` (aware UTC); raises Refused and changes nothing when it may not happen.
 
-    entropy: 16 random bytes, used to salt personal text. Time never runs backwards inside one intent.
+    entropy: 16 random bytes, used to salt personal text; membership: what the directory says, for eligibility to be
+    pinned by. Time never runs backwards inside one intent.
     """
     may(actor, command, intent)
     if intent is not None:
         now = max(now, intent.updated_at)
-    book = Ledger(actor, now, entropy.hex(), intent)
+    book = Ledger(actor, now, entropy.hex(), intent, membership)
     decide(book, command)
     head = intent.head if intent else ""
     sealed: list[Sealed] = []

@@ -130,7 +130,9 @@ def reassign(book: Ledger, command: c.Reassign) -> None:
     task, _ = open_task(book, command.visit)
     if not command.to:
         raise Invalid("nobody_named", "Name at least one person, team or role.", field="to")
-    book.add(e.Reassigned(task.visit, command.to, command.roster), comment=command.comment)
+    now = book.membership
+    roster, stand_ins = (now.roster(command.to), now.stand_ins(command.to, book.now)) if now else ({}, {})
+    book.add(e.Reassigned(task.visit, command.to, roster, stand_ins), comment=command.comment)
 
 
 def take(book: Ledger, command: c.Take) -> None:

@@ -92,14 +92,11 @@ class Delegate(msgspec.Struct, frozen=True):
 
 
 class Reassign(msgspec.Struct, frozen=True):
-    """Ask other people at this stage (an admin's act). ``to``: parties, as a policy names them; ``roster``: who is in
-    its teams and roles.
-    """
+    """Ask other people at this stage (an admin's act). ``to``: parties, as a policy names them."""
 
     to: tuple[str, ...]
     visit: int = 0
     comment: str = ""
-    roster: dict[str, tuple[str, ...]] = {}
 
 
 class Take(msgspec.Struct, frozen=True):

@@ -11,10 +11,11 @@ from typing import Any, Final
 from signoff.core import answering, steps
 from signoff.core import commands as c
 from signoff.core import events as e
+from signoff.core.eligibility import named
 from signoff.core.errors import Conflict, Invalid
 from signoff.core.ledger import Ledger
 from signoff.core.model import FINAL, Delivery, Fault, Hold, Intent, Status, Task
-from signoff.core.plan import AgentStep
+from signoff.core.plan import AgentStep, HumanStep, Plan
 from signoff.core.tasks import Ending, Sign, TaskSpec, check_answer
 from signoff.core.ticking import lapse, tick
 from signoff.core.timing import PUSH_LEASE
@@ -83,10 +84,19 @@ def submit(book: Ledger, command: c.Submit) -> None:
             scenario_id=command.scenario_id,
             retry_of=command.retry_of,
             deadline_at=command.deadline_at,
+            stand_ins=_covered(book, command.plan),
         ),
         command.plan,
     )
     steps.start(book, command.plan.entry or command.plan.steps[0].id)
+
+
+def _covered(book: Ledger, plan: Plan) -> dict[str, tuple[str, ...]] | None:
+    """Who is named to stand in for those whom the plan asks, now."""
+    asking = [named(step.task) for step in plan.steps if isinstance(step, HumanStep)]
+    if book.membership is None or not asking:
+        return None
+    return book.membership.stand_ins(frozenset().union(*asking), book.now)
 
 
 # -- agents

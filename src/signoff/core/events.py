@@ -21,6 +21,10 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type"):
 
 
 class Created(Event, frozen=True, tag="created", kw_only=True):
+    """``stand_ins``: who was named to stand in for those whom its plan asks, by whom for; None where it asks nobody,
+    and in requests from before that was pinned.
+    """
+
     workspace: str
     intent_type: str
     requester: Requester
@@ -32,6 +36,7 @@ class Created(Event, frozen=True, tag="created", kw_only=True):
     scenario_id: str = ""
     retry_of: str = ""
     deadline_at: datetime | None = None
+    stand_ins: dict[str, tuple[str, ...]] | None = None
 
 
 class Delivered(Event, frozen=True, tag="delivered"):
@@ -91,12 +96,19 @@ class Reported(Event, frozen=True, tag="reported"):
 
 
 class TaskOpened(Event, frozen=True, tag="task_opened", kw_only=True):
+    """Eligibility is pinned here. ``joined`` and ``left``: how the members of the parties differ from the plan's;
+    ``stand_ins``: who may stand in, by whom for, where that differs from what the request was created with.
+    """
+
     visit: int
     step: str
     digest: str
     revision: int = 1
     title: str = ""
     deadline_at: datetime | None = None
+    joined: dict[str, tuple[str, ...]] = {}
+    left: dict[str, tuple[str, ...]] = {}
+    stand_ins: dict[str, tuple[str, ...]] | None = None
 
 
 class Reminded(Event, frozen=True, tag="reminded"):
@@ -142,11 +154,12 @@ class Delegated(Event, frozen=True, tag="delegated"):
 
 
 class Reassigned(Event, frozen=True, tag="reassigned"):
-    """``roster``: who was in each team and role of ``to`` then."""
+    """``roster``: who was in each team and role of ``to`` then; ``stand_ins``: who may stand in for them."""
 
     visit: int
     to: tuple[str, ...]
     roster: dict[str, tuple[str, ...]] = {}
+    stand_ins: dict[str, tuple[str, ...]] = {}
 
 
 class Taken(Event, frozen=True, tag="taken"):

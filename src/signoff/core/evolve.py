@@ -36,6 +36,7 @@ def created(fact: e.Fact, plan: Plan) -> Intent:
         scenario_id=event.scenario_id,
         retry_of=event.retry_of,
         deadline_at=event.deadline_at,
+        stand_ins=event.stand_ins,
         created_at=fact.at,
         updated_at=fact.at,
         seq=1,
@@ -192,6 +193,9 @@ def _task_opened(event: e.TaskOpened, intent: Intent, fact: e.Fact) -> Changes:
         digest=event.digest,
         revision=event.revision,
         deadline_at=event.deadline_at,
+        joined=event.joined,
+        left=event.left,
+        stand_ins=event.stand_ins,
     )
     return {"open": task, "visits": event.visit, "status": Status.WAITING, "waiting": Waiting.HUMAN}
 
@@ -237,8 +241,8 @@ def _to_task(intent: Intent, **changes: Any) -> Changes:
 @_on(e.StagePassed)
 def _stage_passed(event: e.StagePassed, intent: Intent, fact: e.Fact) -> Changes:
     return _to_task(
-        intent, stage=event.stage, stage_at=fact.at, assigned=(), roster={}, handed_over=(), taken_by="",
-        reminded=0, reminded_at=None, escalated=0, reached_at=(), snoozes=(), agreed=event.outcome,
+        intent, stage=event.stage, stage_at=fact.at, assigned=(), roster={}, asked_stand_ins={}, handed_over=(),
+        taken_by="", reminded=0, reminded_at=None, escalated=0, reached_at=(), snoozes=(), agreed=event.outcome,
     )  # fmt: skip
 
 
@@ -251,7 +255,10 @@ def _delegated(event: e.Delegated, intent: Intent, fact: e.Fact) -> Changes:
 
 @_on(e.Reassigned)
 def _reassigned(event: e.Reassigned, intent: Intent, fact: e.Fact) -> Changes:
-    return _to_task(intent, assigned=event.to, roster=event.roster, handed_over=(), taken_by="", snoozes=())
+    return _to_task(
+        intent, assigned=event.to, roster=event.roster, asked_stand_ins=event.stand_ins, handed_over=(), taken_by="",
+        snoozes=(),
+    )  # fmt: skip
 
 
 @_on(e.Taken)
@@ -294,6 +301,7 @@ def _revised(event: e.Revised, intent: Intent, fact: e.Fact) -> Changes:
     task = replace(
         before, revision=event.revision, digest=event.digest, votes=(), stage=0, stage_at=fact.at, taken_by="",
         assigned=before.assigned if first else (), roster=before.roster if first else {},
+        asked_stand_ins=before.asked_stand_ins if first else {},
         handed_over=before.handed_over if first else (), reminded=0, reminded_at=None, escalated=0, reached_at=(),
         snoozes=(), agreed="",
     )  # fmt: skip

@@ -5,6 +5,7 @@ A report and the gate that it opens are one decision, so a rule must see the sta
 
 from datetime import datetime
 
+from signoff.core.eligibility import Membership
 from signoff.core.events import AnyEvent, Created, Fact, Note
 from signoff.core.evolve import created, evolve
 from signoff.core.model import Actor, ActorRef, Intent
@@ -12,9 +13,19 @@ from signoff.core.plan import Plan
 
 
 class Ledger:
-    """``intent`` is the state so far; ``trail`` each fact with the states around it, in order."""
+    """``intent`` is the state so far; ``trail`` each fact with the states around it, in order; ``membership``: what the
+    directory says now, None where the command comes without it.
+    """
 
-    def __init__(self, actor: Actor, now: datetime, salt: str, intent: Intent | None) -> None:
+    def __init__(
+        self,
+        actor: Actor,
+        now: datetime,
+        salt: str,
+        intent: Intent | None,
+        membership: Membership | None = None,
+    ) -> None:
+        self.membership = membership
         self._intent = intent
         self._by: tuple[ActorRef, str] = (actor.ref, actor.via)
         self.actor = actor

@@ -152,8 +152,9 @@ class Snoozing(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class Task(msgspec.Struct, frozen=True, omit_defaults=True, tag="human"):
     """An open human step: the spec stands in the plan, here is what happened to it so far. ``assigned``: who is asked
-    instead at this stage; ``roster``: who was in its teams and roles then; ``reached_at``: when each rung was reached;
-    ``agreed``: the yes that the stage before has chosen.
+    instead at this stage; ``roster`` and ``asked_stand_ins``: who was in its teams and roles then, and who may stand
+    in for them; ``reached_at``: when each rung was reached; ``agreed``: the yes that the stage before has chosen.
+    ``joined``, ``left``, ``stand_ins``: as in ``TaskOpened``.
     """
 
     visit: int
@@ -175,6 +176,10 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True, tag="human"):
     reached_at: tuple[datetime, ...] = ()
     snoozes: tuple[Snoozing, ...] = ()
     agreed: str = ""
+    joined: dict[str, tuple[str, ...]] = {}
+    left: dict[str, tuple[str, ...]] = {}
+    stand_ins: dict[str, tuple[str, ...]] | None = None
+    asked_stand_ins: dict[str, tuple[str, ...]] = {}
 
 
 class Delay(msgspec.Struct, frozen=True, omit_defaults=True, tag="delay"):
@@ -190,7 +195,7 @@ OpenStep = Delivery | Task | Delay
 
 class Intent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A durable request: its one row. ``seq`` and ``head`` are the end of its event chain; ``setback``: what it fails
-    with at its end, unless a person says yes before.
+    with at its end, unless a person says yes before; ``stand_ins``: as in ``Created``.
     """
 
     id: str
@@ -227,6 +232,7 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     controls: dict[str, Any] = {}
     grants: dict[str, Any] = {}
     envelope: dict[str, Any] = {}
+    stand_ins: dict[str, tuple[str, ...]] | None = None
     seq: int = 0
     head: str = ""
 

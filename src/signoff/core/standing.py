@@ -70,9 +70,24 @@ def standing(actor: Actor, intent: Intent, task: Task) -> Standing | None:
             return Standing(given.giver, names)
     for absent in actor.stand_ins:
         names = _pinned(absent.person, absent.names & parties, intent, task)
-        if names and absent.person not in barred:
+        if names and absent.person not in barred and _covers(actor.id, absent.person, intent, task):
             return Standing(absent.person, names)
     return None
+
+
+def _covers(delegate: str, absent: str, intent: Intent, task: Task) -> bool:
+    """Whether the delegate was named for that person when it was asked. Of a task from before that was pinned: whether
+    this stage or its ladder names the delegate too.
+    """
+    pinned = stand_ins(intent, task)
+    if pinned is not None:
+        return delegate in pinned.get(absent, ())
+    spec, held = spec_of(intent, task), roster(intent, task)
+    names = {
+        *(stage_now(intent, task).approvers or DECIDING_PARTIES),
+        *(n for rung in spec.escalate for n in rung.to),
+    }
+    return delegate in names or any(delegate in held.get(name, ()) for name in names)
 
 
 def _pinned(person: str, names: frozenset[str], intent: Intent, task: Task) -> frozenset[str]:
@@ -82,8 +97,29 @@ def _pinned(person: str, names: frozenset[str], intent: Intent, task: Task) -> f
 
 
 def roster(intent: Intent, task: Task) -> dict[str, tuple[str, ...]]:
-    """Who was in each team and role when it was asked; of those asked instead, when they were."""
-    return {**spec_of(intent, task).roster, **task.roster}
+    """Who was in each party when the task opened: as the plan has it, with what had changed by then. Of those who were
+    asked instead: when they were.
+    """
+    before = spec_of(intent, task).roster
+    if not (task.joined or task.left or task.roster):
+        return before
+    held = dict(before)
+    for name, people in task.left.items():
+        held[name] = tuple(person for person in held.get(name, ()) if person not in people)
+    for name, people in task.joined.items():
+        held[name] = (*held.get(name, ()), *people)
+    return held | task.roster
+
+
+def stand_ins(intent: Intent, task: Task) -> dict[str, tuple[str, ...]] | None:
+    """Who may stand in, by whom for; None where nothing was pinned, in a task from before that was done."""
+    opened = intent.stand_ins if task.stand_ins is None else task.stand_ins
+    if not task.asked_stand_ins:
+        return opened
+    held = dict(opened or {})
+    for absent, people in task.asked_stand_ins.items():
+        held[absent] = tuple(dict.fromkeys((*held.get(absent, ()), *people)))
+    return held
 
 
 def eligible(actor: Actor, intent: Intent, task: Task) -> bool:

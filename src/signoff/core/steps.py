@@ -9,6 +9,7 @@ from datetime import datetime
 
 from signoff.core import events as e
 from signoff.core.conclusion import Decisive, turn
+from signoff.core.eligibility import NOTHING, pin
 from signoff.core.envelope import envelope_digest
 from signoff.core.hours import later
 from signoff.core.ledger import Ledger
@@ -34,6 +35,7 @@ def start(book: Ledger, step_id: str) -> None:
             case AgentStep():
                 book.add(e.Delivered(visit, step.id, step.agent, 1, deadline_at, step.push))
             case HumanStep():
+                who = pin(intent, step.task, book.membership, book.now) if book.membership else NOTHING
                 book.add(
                     e.TaskOpened(
                         visit=visit,
@@ -42,6 +44,9 @@ def start(book: Ledger, step_id: str) -> None:
                         revision=intent.revision,
                         title=step.task.title,
                         deadline_at=deadline_at,
+                        joined=who.joined,
+                        left=who.left,
+                        stand_ins=who.stand_ins,
                     )
                 )
             case DelayStep():

@@ -10,14 +10,14 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from signoff.core.access import RUNNING
+from signoff.core.access import PROGRAMS, RUNNING
 from signoff.core.address import canonical, slug
 from signoff.core.errors import Forbidden, Invalid, NotFound
 from signoff.core.ids import uuid7
 from signoff.core.model import Actor, ActorKind
 from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory
-from signoff.engine.keys import Keys, NewKey
+from signoff.engine.keys import REGISTRAR, Keys, NewKey
 from signoff.engine.record import account_subject, recorded, settled, shown_account
 from signoff.notify.http import refuse_uncallable
 from signoff.store.entries import Account, ApiKey, DirectoryChange, Person
@@ -99,7 +99,8 @@ class Accounts:
             created_by=sponsor(actor),
             created_at=now,
             updated_at=now,
-            behind={"registered": actor.sponsors},
+            behind={"registered": actor.sponsors}
+            | ({REGISTRAR: (actor.id,)} if actor.kind in PROGRAMS else {}),
         )
         self._check(account, account.callback_url)
         return account
@@ -126,7 +127,7 @@ class Accounts:
         async def attempt() -> Account:
             since = await self._since(actor.workspace)
             before = await self.account(actor, account_id)
-            may_register(actor, ActorKind(before.kind))
+            may_change(actor, before)
             after = replace(before, **given)
             if after == before:
                 return before
@@ -143,7 +144,7 @@ class Accounts:
         async def attempt() -> Account:
             since = await self._since(actor.workspace)
             before = await self.account(actor, account_id)
-            may_register(actor, ActorKind(before.kind))
+            may_change(actor, before)
             after = replace(before, status="revoked", updated_at=self._clock.now())
             keys = await self._rows.keys(actor.workspace, account_id)
             good = [key for key in keys if key.revoked_at is None]
@@ -203,7 +204,7 @@ class Accounts:
                     hint="They sign in on the pages, by the link in their mail.",
                 )  # fmt: skip
         else:
-            may_register(actor, kind)
+            may_change(actor, holder)
         return await self._keys.create(actor.workspace, kind, holder.id, sponsor(actor), life, actor)
 
     async def keys(self, actor: Actor, holder: str | None = None) -> list[ApiKey]:
@@ -220,7 +221,7 @@ class Accounts:
             if key.actor_kind == ActorKind.PERSON.value:
                 may_run(actor)
             else:
-                may_register(actor, ActorKind(key.actor_kind))
+                may_change(actor, await self.account(actor, key.actor_id))
         return await self._keys.revoke(actor.workspace, key_id, actor)
 
 
@@ -240,6 +241,18 @@ def may_register(actor: Actor, kind: ActorKind) -> None:
     if actor.kind is ActorKind.SERVICE and kind is ActorKind.AGENT:
         return
     may_run(actor)
+
+
+def may_change(actor: Actor, account: Account) -> None:
+    """Raise Forbidden for whoever may not change an account, or make keys for it: a service may where it registered
+    the agent, for whoever has an agent's key does what the agent does.
+    """
+    may_register(actor, ActorKind(account.kind))
+    if actor.kind is ActorKind.SERVICE and actor.id not in account.behind.get(REGISTRAR, ()):
+        raise Forbidden(
+            "not_yours", "A service changes, and makes keys for, only the agents that it registered itself.",
+            hint="Use an owner's or an admin's key.",
+        )  # fmt: skip
 
 
 def _behind(before: Account, after: Account, actor: Actor) -> dict[str, tuple[str, ...]]:

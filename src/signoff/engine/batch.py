@@ -9,6 +9,7 @@ import msgspec
 
 from signoff.core.advance import Change, advance
 from signoff.core.commands import Command, Tick
+from signoff.core.eligibility import Membership
 from signoff.core.errors import Conflict, NotFound
 from signoff.core.events import (
     Decided,
@@ -98,20 +99,24 @@ class Batch:
             raise NotFound("intent_not_found", f"There is no intent {intent_id}.")
         return intent
 
-    def create(self, actor: Actor, command: Command, payload: bytes) -> Change:
-        change = advance(actor, None, command, self.now, b"")
+    def create(
+        self, actor: Actor, command: Command, payload: bytes, membership: Membership | None = None
+    ) -> Change:
+        change = advance(actor, None, command, self.now, b"", membership)
         after = change.after
         self._new[after.id] = NewIntent(after, payload, change.wake_at, change.fresh)
         self.payloads[after.id] = payload
         self._note(change)
         return change
 
-    def change(self, actor: Actor, intent: Intent, command: Command) -> Change:
+    def change(
+        self, actor: Actor, intent: Intent, command: Command, membership: Membership | None = None
+    ) -> Change:
         """Advance one intent; a command that brings nothing about writes nothing. A tick always writes: an intent that
         was woken too early (its zone has other rules by now) would stay due, ahead of all others.
         """
         salt = os.urandom(16) if getattr(command, "comment", "") else b""  # personal text is salted
-        change = advance(actor, intent, command, self.now, salt)
+        change = advance(actor, intent, command, self.now, salt, membership)
         after = change.after
         if not change.facts and after == intent and not isinstance(command, Tick):
             return change

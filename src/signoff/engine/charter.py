@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec.structs import replace
 
-from signoff.core.access import RUNNING
+from signoff.core.access import RUNNING, may_read_record
 from signoff.core.charter import Charter, PersonWish, PolicyWish, TeamWish, WorkflowWish, begins, ends
 from signoff.core.choosing import variants
 from signoff.core.errors import Conflict, Forbidden, Invalid
@@ -21,7 +21,7 @@ from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory, NamedPolicy, Snapshot
 from signoff.engine.draft import Draft, Planned
 from signoff.engine.governing import refuse_default
-from signoff.engine.keyonly import Moved, moved, refuse_new_address, refuse_self_approval
+from signoff.engine.keyonly import Moved, moved, refuse_new_address, refuse_new_delegate, refuse_self_approval
 from signoff.engine.planning import freeze
 from signoff.engine.prepared import deciding_person
 from signoff.engine.record import settled
@@ -128,8 +128,7 @@ class Charters:
         self, actor: Actor, limit: int, before: int = 0, subject: str = ""
     ) -> list[DirectoryChange]:
         """Who changed what, newest first, below the number ``before``; of one ``subject``, or of all."""
-        if actor.kind is ActorKind.AGENT:
-            raise Forbidden("not_allowed", "An agent's key cannot read the directory's history.")
+        may_read_record(actor)
         return await self._store.people.changes(actor.workspace, limit, before, subject)
 
     async def _workflow(self, draft: Draft, wish: WorkflowWish) -> None:
@@ -251,6 +250,9 @@ def _absences(draft: Draft, wish: PersonWish) -> None:
             )
         absences.append(Absence(start, end, delegate))
     after = replace(person, absences=tuple(absences))
+    known = draft.before.people.get(person.id)
+    if known is not None:
+        refuse_new_delegate(draft.actor, draft.before, known, after)
     draft.book = replace(draft.book, people={**draft.book.people, after.id: after})
     if after == person:
         return

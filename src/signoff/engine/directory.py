@@ -5,6 +5,7 @@ Addresses are resolved here, in the order of the wire contract's section 2.3.
 """
 
 import asyncio
+from collections.abc import Collection
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
@@ -12,8 +13,11 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
+from signoff.core.access import PROGRAMS
 from signoff.core.address import canonical, is_internal
+from signoff.core.eligibility import Cover, Membership
 from signoff.core.errors import Invalid, NotFound
+from signoff.core.fields import suggestion
 from signoff.core.model import Actor, ActorKind, StandIn
 from signoff.core.people import Team, absence_at
 from signoff.core.policy import Policy, compile_policy
@@ -51,7 +55,7 @@ class NamedPolicy(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, dict=True):
-    """One workspace's address book at one moment."""
+    """One workspace's address book at one moment. ``discreet``: hints name nobody."""
 
     workspace: Workspace
     by_address: dict[str, Account]
@@ -60,6 +64,19 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
     workflows: dict[str, Workflow]
     teams: dict[str, Team] = {}
     policies: dict[str, NamedPolicy] = {}
+    discreet: bool = False
+
+    def suggest(self, word: str, known: Collection[str]) -> str | None:
+        """ "Did you mean ...?", for whoever may list what is known here."""
+        return None if self.discreet else suggestion(word, list(known))
+
+    @cached_property
+    def _discreet(self) -> "Snapshot":
+        return replace(self, discreet=True)
+
+    def as_seen_by(self, actor: Actor) -> "Snapshot":
+        """The same book; where it is a program that asks, what is said of it names nobody whom it did not name."""
+        return self._discreet if actor.kind in PROGRAMS else self
 
     def resolve(self, address: str) -> str:
         """The canonical address that ``address`` means here; an unknown one is kept as an alias of its own.
@@ -104,6 +121,18 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
             for p in self.people.values()
             if p.active
         }
+
+    @cached_property
+    def membership(self) -> Membership:
+        """What the rules need to know of it."""
+        covers = (
+            Cover(person.id, absence.delegate, absence.end)
+            for person in self.people.values()
+            if person.active
+            for absence in person.absences
+            if absence.delegate
+        )
+        return Membership(self.standing, covers, self.workspace.self_approval)
 
     @cached_property
     def _givers(self) -> dict[str, list[Person]]:
@@ -201,6 +230,13 @@ class Directory:
             loading = self._loading[workspace] = asyncio.create_task(self._load(workspace))
             loading.add_done_callback(lambda task: self._loaded(workspace, task))
         return (await asyncio.shield(loading))[1]
+
+    def held(self, workspace: str) -> Snapshot | None:
+        """The snapshot of a workspace, if one that may be trusted is in memory."""
+        held = self._held.get(workspace)
+        if held is None or asyncio.get_running_loop().time() - held[0] >= self.fresh_for:
+            return None
+        return held[1]
 
     async def anew(self, workspace: str) -> Snapshot:
         """The snapshot as it is read from now on: for whoever has seen in the database what the held one lacks."""

@@ -6,11 +6,12 @@ from typing import Any
 
 import msgspec
 
+from signoff.core.access import may_take
 from signoff.core.advance import Change
-from signoff.core.commands import Answer, Delegate, Reassign, Revise, Submit
-from signoff.core.errors import Forbidden, Invalid, Refused
+from signoff.core.commands import Revise, Submit
+from signoff.core.errors import Invalid, Refused
 from signoff.core.ids import new_intent_id, split_ref
-from signoff.core.model import Actor, ActorKind, Requester
+from signoff.core.model import Actor, Requester
 from signoff.engine.clock import Clock
 from signoff.engine.committer import Committer
 from signoff.engine.directory import Directory
@@ -29,7 +30,6 @@ from signoff.engine.planning import Submission
 
 LONGEST_LEASE = timedelta(hours=1)
 SHORTEST_LEASE = timedelta(seconds=1)
-_ASKING = (Answer, Delegate, Reassign, Revise)  # what the directory has a say in
 
 
 class Engine:
@@ -64,7 +64,8 @@ class Engine:
             retry_of=submission.retry_of,
             deadline_at=submission.deadline_at,
         )
-        done: Done = await self._committer.do(SubmitJob(actor, command, submission.payload, once))
+        book = await self._directory.of(actor.workspace)
+        done: Done = await self._committer.do(SubmitJob(actor, command, submission.payload, once, book))
         return done
 
     async def refuse(self, actor: Actor, refusal: Refused, once: Once | None) -> Done:
@@ -92,16 +93,14 @@ class Engine:
         if visit and getattr(command, "visit", None) == 0:
             command = msgspec.structs.replace(command, visit=visit)  # type: ignore[type-var]
         # read before it is queued: what the directory says now is what counts when the command's turn comes
-        asking = callable(command) or isinstance(command, _ASKING)
-        known = await self._directory.of(actor.workspace) if asking else None
-        return CommandJob(actor, intent_id, command, once, known)
+        book = (await self._directory.of(actor.workspace)).as_seen_by(actor)
+        return CommandJob(actor, intent_id, command, once, book)
 
     async def claim(
         self, actor: Actor, agent: str, limit: int, lease: timedelta, holder: str
     ) -> list[Change]:
         """Take up to ``limit`` ready deliveries of ``agent`` (a canonical address) under a lease."""
-        if actor.kind is ActorKind.AGENT and actor.address != agent:
-            raise Forbidden("not_your_address", "An agent's key takes only that agent's deliveries.")
+        may_take(actor, agent)
         if not SHORTEST_LEASE <= lease <= LONGEST_LEASE:
             raise Invalid("invalid_lease", "A lease lasts 1 to 3600 seconds.", field="lease_seconds")
         taken: list[Change] = await self._committer.do(ClaimJob(actor, agent, limit, lease, holder))
@@ -109,5 +108,8 @@ class Engine:
 
     async def tick(self, limit: int) -> int:
         """Let time act on what is due; how many intents there were."""
-        count: Any = await self._committer.do(DueJob(limit))
+        job = DueJob(limit, self._directory.held)
+        count: Any = await self._committer.do(job)
+        for workspace in job.missing:
+            await self._directory.of(workspace)
         return int(count)

@@ -5,7 +5,6 @@ which no workflow is registered. What an admin wrote, a workflow, is not touched
 from msgspec.structs import replace
 
 from signoff.core.errors import Invalid
-from signoff.core.fields import suggestion
 from signoff.core.loosening import policy_loosens, yes_on_silence
 from signoff.core.plan import HumanStep, Plan
 from signoff.core.policy import applied
@@ -72,7 +71,7 @@ def _repeated(step: HumanStep, found: NamedPolicy, warnings: list[str]) -> Human
 def _policy(name: str, book: Snapshot, field: str) -> NamedPolicy:
     found = book.policies.get(name)
     if found is None:
-        hint = suggestion(name, list(book.policies)) or "Apply it first: signoff apply -f FILE."
+        hint = book.suggest(name, book.policies) or "Apply it first: signoff apply -f FILE."
         raise Invalid("unknown_policy", f"{field}: there is no policy {name!r}.", field=field, hint=hint)
     return found
 

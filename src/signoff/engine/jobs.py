@@ -7,9 +7,10 @@ from typing import Final
 
 import msgspec
 
-from signoff.core.access import may_see
+from signoff.core.access import may, may_see
 from signoff.core.advance import Change
 from signoff.core.commands import Claim, Command, Submit, Tick
+from signoff.core.eligibility import Membership
 from signoff.core.errors import Conflict, NotFound, Refused
 from signoff.core.ids import shard
 from signoff.core.model import Actor, Intent, system
@@ -82,8 +83,11 @@ class OneIntent:
 
 
 class SubmitJob(OneIntent):
-    def __init__(self, actor: Actor, command: Submit, payload: bytes, once: Once | None) -> None:
+    def __init__(
+        self, actor: Actor, command: Submit, payload: bytes, once: Once | None, book: Snapshot | None = None
+    ) -> None:
         super().__init__(actor, command.id, once)
+        self._book = book
         self._command = command
         self._payload = payload
 
@@ -95,7 +99,7 @@ class SubmitJob(OneIntent):
         return ()
 
     def act(self, batch: Batch) -> Change:
-        return batch.create(self.actor, self._command, self._payload)
+        return batch.create(self.actor, self._command, self._payload, _membership(self._book))
 
 
 class RefusedJob(OneIntent):
@@ -116,7 +120,7 @@ class RefusedJob(OneIntent):
 
 
 class CommandJob(OneIntent):
-    """One command; ``book``: the directory, for the commands that need it."""
+    """One command; ``book``: what the directory says, for the commands that name people and for tasks that open."""
 
     def __init__(
         self, actor: Actor, intent_id: str, command: Wish, once: Once | None, book: Snapshot | None = None
@@ -130,19 +134,17 @@ class CommandJob(OneIntent):
 
     def act(self, batch: Batch) -> Change:
         intent = batch.intent(self.intent_id)
-        return batch.change(self.actor, intent, self._worded(intent))
+        return batch.change(self.actor, intent, self._worded(intent), _membership(self._book))
 
     def _worded(self, intent: Intent) -> Command:
-        seen = may_see(self.actor, intent)
         if callable(self._command):
-            if not seen:
+            if not may_see(self.actor, intent):
                 raise NotFound("intent_not_found", f"There is no intent {self.intent_id}.")
             command = self._command(intent)
         else:
             command = self._command
-        return (
-            prepared(self.actor, intent, command, self._book) if self._book is not None and seen else command
-        )
+        may(self.actor, command, intent)  # before the directory says whom it names
+        return prepared(self.actor, intent, command, self._book) if self._book is not None else command
 
 
 class ReviseJob(CommandJob):
@@ -159,6 +161,10 @@ class ReviseJob(CommandJob):
         change = super().act(batch)
         batch.resubmit(Resubmitted(intent.id, intent.revision, self._before, self._payload))
         return change
+
+
+def _membership(book: Snapshot | None) -> Membership | None:
+    return book.membership if book is not None else None
 
 
 class _Scan:
@@ -203,10 +209,14 @@ class ClaimJob(_Scan):
 
 
 class DueJob(_Scan):
-    """Let time act on up to ``limit`` intents that are due; returns how many there were."""
+    """Let time act on up to ``limit`` intents that are due; returns how many there were. ``held``: the directory of a
+    workspace, if it is in memory; those of ``missing`` have to be read before time can act on their intents.
+    """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, held: Callable[[str], Snapshot | None]) -> None:
         self._limit = limit
+        self._held = held
+        self.missing: set[str] = set()
 
     def due(self) -> int:
         return self._limit
@@ -214,8 +224,12 @@ class DueJob(_Scan):
     def apply(self, batch: Batch) -> int:
         for intent_id in batch.found.due:
             intent: Intent = batch.intent(intent_id)
+            book = self._held(intent.workspace)
+            if book is None:
+                self.missing.add(intent.workspace)
+                continue
             try:
-                batch.change(system(intent.workspace), intent, Tick())
+                batch.change(system(intent.workspace), intent, Tick(), book.membership)
             except Exception:  # one intent that cannot be ticked must not stop the time of all others
                 log.exception("time could not act on intent %s; signoff doctor examines it", intent_id)
                 batch.postpone(intent, DAMAGED)

@@ -41,6 +41,16 @@ def refuse_new_address(actor: Actor, book: Snapshot, before: Person, after: Pers
         )  # fmt: skip
 
 
+def refuse_new_delegate(actor: Actor, book: Snapshot, before: Person, after: Person) -> None:
+    """Raise Forbidden where a key alone would say when somebody else is away, or who then answers for them."""
+    if before.absences != after.absences and actor.id != before.id and _only_a_key(actor, book):
+        raise Forbidden(
+            "stronger_sign_in_required", "A key does not say for somebody else that they are away, or who stands in.",
+            field="absences",
+            hint="They say it themselves; or sign in by mail and say it on their page.",
+        )  # fmt: skip
+
+
 def refuse_self_approval(actor: Actor, book: Snapshot, after: Workspace) -> None:
     """Raise Forbidden where a key alone would let those who ask approve."""
     if after.self_approval and not book.workspace.self_approval and _only_a_key(actor, book):

@@ -21,13 +21,16 @@ from signoff.core.errors import NotFound, Unauthenticated
 from signoff.core.model import Actor, ActorKind, system
 from signoff.core.tasks import Strength
 from signoff.engine.clock import Clock
-from signoff.engine.directory import Directory, Snapshot
+from signoff.engine.directory import Directory
 from signoff.engine.record import holder_subject, recorded, settled, shown_key
 from signoff.store.entries import Account, ApiKey, DirectoryChange
 from signoff.store.store import Store
 
 _ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _CHECKSUM: Final = 6
+REGISTRAR: Final = (
+    "registrar"  # which program registered an account: no person, so nobody who stands behind it
+)
 _CACHED: Final = 10_000
 _YOUNG: Final = timedelta(minutes=1)  # longer than any snapshot of a directory is trusted
 
@@ -103,7 +106,7 @@ class Keys:
                 raise Unauthenticated("key_revoked", "The person of this key is not active any more.")
             actor = Actor(
                 kind, person.id, key.workspace, names=snapshot.names_of(person), roles=frozenset(person.roles),
-                sponsors=tuple(dict.fromkeys((person.id, *behind_person(key, snapshot)))),
+                sponsors=tuple(dict.fromkeys((person.id, *makers(key)))),
                 strength=Strength.LINK,  # whatever reads the key's file has it
             )  # fmt: skip
         else:
@@ -181,20 +184,18 @@ class Keys:
             self.forget()
 
 
+def makers(key: ApiKey) -> tuple[str, ...]:
+    """The persons behind whoever made a key: they have it too, so they are behind whatever is done with it."""
+    return tuple(dict.fromkeys(filter(None, (key.created_by, *key.sponsors))))
+
+
 def sponsors(key: ApiKey, account: Account) -> tuple[str, ...]:
     """The persons who can make an account act with this key: who made the key, who registered it, who said where it is
     called, who made the secret that its calls are signed with; each with all who stand behind them.
     """
-    behind = chain.from_iterable(account.behind.values())
-    found = (key.created_by, *key.sponsors, account.created_by, *behind)
+    behind = chain.from_iterable(people for did, people in account.behind.items() if did != REGISTRAR)
+    found = (*makers(key), account.created_by, *behind)
     return tuple(dict.fromkeys(filter(None, found)))
-
-
-def behind_person(key: ApiKey, book: Snapshot) -> tuple[str, ...]:
-    """Who stands behind what is done with a person's key, beside the person. Whoever made it for somebody else has it.
-    From when a workspace is protected nobody does; of a key from before that its maker is behind its use.
-    """
-    return key.sponsors if book.workspace.protected else ()
 
 
 def _unknown() -> Unauthenticated:

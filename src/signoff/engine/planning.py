@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from signoff.core.choosing import chosen, settled
 from signoff.core.direct import Direct
 from signoff.core.errors import Invalid
-from signoff.core.model import Intent
+from signoff.core.model import Actor, Intent
 from signoff.core.plan import AgentStep, HumanStep, Plan, Step, check_plan
 from signoff.core.scenario import Scenario
 from signoff.core.tasks import Fallback, Risk, Sign, Stage
@@ -88,10 +88,11 @@ class Planner:
         return made
 
     async def direct(
-        self, workspace: str, request: Direct, payload: bytes, digest: str, side: Side = ()
-    ) -> Submission:
+        self, workspace: str, request: Direct, payload: bytes, digest: str, side: Side = (),
+        by: Actor | None = None,
+    ) -> Submission:  # fmt: skip
         """A single intent: by its type's workflow, else by what it says itself. ``side``: who stands behind it."""
-        book = await self._directory.of(workspace)
+        book = await self._book(workspace, by)
         workflow = book.workflows.get(request.intent_type)
         plan, warnings = request.plan, request.warnings
         if workflow is not None:
@@ -124,10 +125,11 @@ class Planner:
         return plan
 
     async def scenario(
-        self, workspace: str, scenario: Scenario, payload: bytes, digest: str, side: Side = ()
-    ) -> Submission:
+        self, workspace: str, scenario: Scenario, payload: bytes, digest: str, side: Side = (),
+        by: Actor | None = None,
+    ) -> Submission:  # fmt: skip
         """A scenario bundle's intent, by the bundle's own steps as far as the workspace leaves them to it."""
-        book = await self._directory.of(workspace)
+        book = await self._book(workspace, by)
         plan, warnings = await self._left(scenario.plan, scenario.intent_type, book)
         frozen, digest_of_plan, more = _frozen(self._chosen(plan, payload), book, side)
         return Submission(
@@ -143,9 +145,13 @@ class Planner:
             warnings=(*scenario.warnings, *warnings, *more),
         )
 
-    async def again(self, old: Intent, payload: bytes, side: Side) -> Frozen:
+    async def _book(self, workspace: str, by: Actor | None) -> Snapshot:
+        book = await self._directory.of(workspace)
+        return book if by is None else book.as_seen_by(by)
+
+    async def again(self, old: Intent, payload: bytes, side: Side, by: Actor | None = None) -> Frozen:
         """The plan of an intent that is repeated: as it was, as the workspace's people and policies are now."""
-        book = await self._directory.of(old.workspace)
+        book = await self._book(old.workspace, by)
         plan, warnings = await self._left(old.plan, old.type, book)
         frozen, digest, more = _frozen(self._chosen(plan, payload), book, side)
         return frozen, digest, (*warnings, *more)

@@ -21,7 +21,6 @@ from signoff.engine.staffing import (
     decidable,
     eligible,
     known_person,
-    members,
     refuse_impossible,
     refuse_unknown_teams,
     spelled,
@@ -81,7 +80,7 @@ def _reassign(command: c.Reassign, actor: Actor, intent: Intent, book: Snapshot)
         refuse_impossible(stage, book, f"Step {task.step!r}", "to", barred)
         if book.workspace.protected:
             _refuse_beyond_policy(intent, task, stage, book)
-    return replace(command, to=to, roster=members(book, to))
+    return replace(command, to=to)
 
 
 def _refuse_beyond_policy(intent: Intent, task: Task, asked_instead: Stage, book: Snapshot) -> None:

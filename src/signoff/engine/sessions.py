@@ -18,7 +18,7 @@ from signoff.core.model import Actor, ActorKind
 from signoff.core.tasks import Strength
 from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory
-from signoff.engine.keys import Keys, behind_person
+from signoff.engine.keys import Keys, makers
 from signoff.store.entries import Link, Session
 from signoff.store.store import Store
 
@@ -89,9 +89,9 @@ class Sessions:
     async def _by_key(self, actor: Actor, key_id: str) -> Actor:
         """Who signed in with a key is no more than the key: it proves as little, and its makers stand behind it."""
         book, key = await self._directory.of(actor.workspace), await self._store.directory.key(key_id)
-        makers = behind_person(key, book) if key is not None else ()
+        made_by = makers(key) if key is not None else ()
         strength = actor.strength if book.of_one else Strength.LINK
-        return replace(actor, strength=strength, sponsors=tuple(dict.fromkeys((*actor.sponsors, *makers))))
+        return replace(actor, strength=strength, sponsors=tuple(dict.fromkeys((*actor.sponsors, *made_by))))
 
     async def renew(self, token: str) -> None:
         """The person did something: the session lasts ``IDLE`` from now."""

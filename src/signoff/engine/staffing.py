@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Hashable, Mapping
 from datetime import datetime
 from typing import Final
 
+from signoff.core.eligibility import named
 from signoff.core.errors import Invalid
-from signoff.core.fields import suggestion
 from signoff.core.model import Intent, Task
 from signoff.core.parties import TEAM, party
 from signoff.core.people import Rotation, absence_at
@@ -105,7 +105,7 @@ def known_person(book: Snapshot, name: str, field: str) -> Person:
     person = book.person(name)
     if person is None:
         emails = [p.email for p in book.people.values() if p.active]
-        hint = suggestion(name, emails) or "Add the person first: signoff people add EMAIL."
+        hint = book.suggest(name, emails) or "Add the person first: signoff people add EMAIL."
         raise Invalid(
             "unknown_person", f"{field}: nobody here is called {name[:128]!r}.", field=field, hint=hint
         )
@@ -116,22 +116,13 @@ def refuse_unknown_teams(names: Collection[str], book: Snapshot, field: str) -> 
     for name in names:
         if name.startswith(TEAM) and name.removeprefix(TEAM) not in book.teams:
             team = name.removeprefix(TEAM)
-            hint = (
-                suggestion(team, list(book.teams)) or "Make it first: signoff teams set NAME --member EMAIL."
-            )
+            hint = book.suggest(team, book.teams) or "Make it first: signoff teams set NAME --member EMAIL."
             raise Invalid("unknown_team", f"{field}: there is no team {team!r}.", field=field, hint=hint)
 
 
 def roster_of(spec: TaskSpec, book: Snapshot) -> dict[str, tuple[str, ...]]:
-    """Who is in each team and role that the task names, now."""
-    names = [name for stage in spec.stages for name in stage.approvers or DECIDING_PARTIES]
-    return members(book, (*names, *(name for rung in spec.escalate for name in rung.to)))
-
-
-def members(book: Snapshot, names: Collection[str]) -> dict[str, tuple[str, ...]]:
-    """Who is in each of these teams and roles now."""
-    groups = {name for name in names if name.startswith(("team:", "role:"))}
-    return {group: tuple(sorted(called(book, (group,)))) for group in sorted(groups)}
+    """Who is meant by each party that the task names, now."""
+    return book.membership.roster(named(spec))
 
 
 def anybody(person: str) -> bool:

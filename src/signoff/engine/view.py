@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from signoff.core.access import RUNNING, may_see
+from signoff.core.access import PROGRAMS, RUNNING, may_see, may_take
 from signoff.core.chain import unseal
 from signoff.core.errors import Forbidden, NotFound
 from signoff.core.events import Fact
@@ -120,10 +120,12 @@ class View:
         return await channel_states(self._store, actor.workspace, names, now)
 
     async def page(self, actor: Actor, wanted: Filter) -> list[Stored]:
-        """A page of the actor's intents; an agent sees its own only."""
+        """A page of the actor's intents; a program sees its own only."""
         wanted = replace(wanted, workspace=actor.workspace)
-        if actor.kind is ActorKind.AGENT:
+        if actor.kind in PROGRAMS:
             own = await self._store.intents.page(replace(wanted, party=actor.id))
+            if not actor.address:
+                return own
             to_it = await self._store.intents.page(replace(wanted, party=actor.address))
             both = {s.intent.id: s for s in (*own, *to_it)}
             down = not wanted.oldest_first
@@ -147,10 +149,11 @@ class View:
         return await _walked(lambda last: self.tasks(actor, last or after, LOOKED_AT), keep, limit, LOOKED_AT)
 
     async def tasks(self, actor: Actor, after: str = "", limit: int = 200) -> list[Stored]:
-        """Intents with an open task, oldest first."""
+        """Intents with an open task, oldest first; a service sees its own only."""
         if actor.kind is ActorKind.AGENT:
             raise Forbidden("person_required", "An agent's key has no tasks.")
-        return await self._store.intents.open_tasks(actor.workspace, after, limit)
+        own = actor.id if actor.kind in PROGRAMS else ""
+        return await self._store.intents.open_tasks(actor.workspace, after, limit, own)
 
     async def deliveries(self, actor: Actor, agent: str, after: int, limit: int) -> list[tuple[int, Stored]]:
         """What is up for taking by ``agent`` (canonical) after a cursor."""
@@ -163,14 +166,13 @@ class View:
         await self._store.intents.redeliver(actor.workspace, agent, ids)
 
     def own_address(self, actor: Actor, agent: str) -> None:
-        """Raise Forbidden when an agent's key asks for another agent's deliveries."""
-        if actor.kind is ActorKind.AGENT and actor.address != agent:
-            raise Forbidden("not_your_address", "An agent's key sees only that agent's deliveries.")
+        """Raise Forbidden for whoever may not see that agent's deliveries."""
+        may_take(actor, agent)
 
     async def inbox(self, actor: Actor, owner: str, limit: int = 100) -> list[Stored]:
         """Intents addressed to ``owner`` or answering to it."""
-        if actor.kind is ActorKind.AGENT and owner not in (actor.address, actor.id):
-            raise Forbidden("not_your_address", "An agent's key reads only its own inbox.")
+        if actor.kind in PROGRAMS and owner not in (actor.address, actor.id):
+            raise Forbidden("not_your_address", "The key of a program reads only its own inbox.")
         return await self._store.intents.inbox(actor.workspace, owner, limit)
 
 

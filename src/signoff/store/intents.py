@@ -42,8 +42,13 @@ class Intents:
             return await self._stored(sql.LISTED.format(ids=ids, order=order), limit=wanted.limit, **values)
         return await self._either(where, sql.PARTY, order, limit=wanted.limit, party=wanted.party, **values)
 
-    async def open_tasks(self, workspace: str, after: str = "", limit: int = 200) -> list[Stored]:
-        """Intents that wait for a person, oldest first, with an id above ``after``."""
+    async def open_tasks(
+        self, workspace: str, after: str = "", limit: int = 200, requester: str = ""
+    ) -> list[Stored]:
+        """Intents that wait for a person, oldest first, with an id above ``after``; of one requester, or all."""
+        if requester:
+            values = {"workspace": workspace, "after": after, "limit": limit, "requester": requester}
+            return await self._stored(sql.OPEN_TASKS_OF, **values)
         return await self._stored(sql.OPEN_TASKS, workspace=workspace, after=after, limit=limit)
 
     async def deliveries(

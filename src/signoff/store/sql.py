@@ -127,6 +127,10 @@ _STORED: Final = (
     "select i.id, i.plan, i.state, s.payload from intents i join submissions s on s.intent_id = i.id"
 )
 STORED_ONE: Final = f"{_STORED} where i.id = :id"
+OPEN_TASKS_OF: Final = f"""
+{_STORED} where i.workspace = :workspace and i.requester = :requester and i.waiting = 'WAITING_FOR_HUMAN'
+    and i.id > :after order by i.id limit :limit
+"""
 OPEN_TASKS: Final = f"""
 {_STORED} where i.workspace = :workspace and i.waiting = 'WAITING_FOR_HUMAN' and i.id > :after
 order by i.id limit :limit

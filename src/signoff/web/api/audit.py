@@ -5,6 +5,7 @@ import msgspec
 from signoff.core import events as e
 from signoff.core.chain import unseal
 from signoff.core.durations import show_duration
+from signoff.core.model import ActorKind
 from signoff.engine.directory import Snapshot
 from signoff.store.work import EventRow
 from signoff.web.api.reading import book_of
@@ -74,7 +75,7 @@ def summary(fact: e.Fact, book: Snapshot) -> str:
             again = f", attempt {attempt}" if attempt > 1 else ""
             return f"step {step!r} is up for {agent}{again}"
         case e.Claimed(holder=holder):
-            return f"{who} took the step ({holder})"
+            return f"{who} took the step{_in_its_place(fact)} ({holder})"
         case e.Released():
             return f"{who} gave the step back"
         case e.Accepted():
@@ -82,10 +83,18 @@ def summary(fact: e.Fact, book: Snapshot) -> str:
         case e.Lapsed(attempt=attempt, reason=reason):
             return f"attempt {attempt} came to nothing: {reason}"
         case e.Reported(step=step, fault=fault):
+            place = _in_its_place(fact)
             return (
-                f"{who} failed step {step!r}: {fault.message}" if fault else f"{who} finished step {step!r}"
+                f"{who} failed step {step!r}{place}: {fault.message}"
+                if fault
+                else f"{who} finished step {step!r}{place}"
             )
     return _of_people(fact, who, book)
+
+
+def _in_its_place(fact: e.Fact) -> str:
+    """Said where it was no agent: an admin's act."""
+    return " as an admin, in the agent's place" if fact.actor.kind is ActorKind.PERSON else ""
 
 
 def _of_people(fact: e.Fact, who: str, book: Snapshot) -> str:
@@ -96,8 +105,11 @@ def _of_people(fact: e.Fact, who: str, book: Snapshot) -> str:
             return f"reminder {number} fell due"
         case e.Escalated(to=to):
             return "escalated to " + ", ".join(book.display(name) for name in to)
-        case e.Answered(outcome=outcome, unseen=unseen):
-            return f"{who} answered {outcome!r}" + (" (without naming what was shown)" if unseen else "")
+        case e.Answered(outcome=outcome, unseen=unseen, principal=principal):
+            stead = f" for {book.display(principal)}" if principal not in ("", fact.actor.id) else ""
+            return f"{who} answered {outcome!r}{stead}" + (
+                " (without naming what was shown)" if unseen else ""
+            )
         case e.Decided(outcome=outcome, ending=ending):
             return f"the task ended {ending.value}" + (f": {outcome}" if outcome != ending.value else "")
     return _of_handling(fact, who, book)
@@ -141,8 +153,8 @@ def _of_time(fact: e.Fact, who: str) -> str:
             return f"{who} let it go on" + (f": {reason}" if reason else "")
         case e.Patched(generation=generation):
             return f"{who} changed its controls (generation {generation})"
-        case e.Completed():
-            return "completed"
+        case e.Completed(result=result):
+            return "completed" if result is None else f"{who} declared it completed"
         case e.Failed(fault=fault):
             return f"failed: {fault.message}"
         case e.Canceled(reason=reason):

@@ -71,7 +71,7 @@ async def create(call: Call) -> bytes:
     said = call.said(asked, render, plain=body.plain)
     try:
         submission = await parts.planner.direct(
-            actor.workspace, request, payload, strict.digest(payload), actor.sponsors
+            actor.workspace, request, payload, strict.digest(payload), actor.sponsors, actor
         )
     except Refused as refusal:
         return said.of(await parts.engine.refuse(actor, refusal, said.once))
@@ -305,7 +305,9 @@ async def retry(call: Call) -> bytes:
 async def _again(call: Call, old: Intent, payload: bytes) -> Submission:
     """The same request anew, with the people and policies that there are now."""
     behind = tuple(sorted(requesters_side(old)))  # repeated by somebody else, it stays their request too
-    plan, digest, warnings = await call.parts.planner.again(old, payload, (*call.actor.sponsors, *behind))
+    plan, digest, warnings = await call.parts.planner.again(
+        old, payload, (*call.actor.sponsors, *behind), call.actor
+    )
     lasted = old.deadline_at - old.created_at if old.deadline_at else None
     return Submission(
         type=old.type,

@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
+from signoff.core.access import may_list_people
 from signoff.core.charter import Charter, compile_charter, policy_wish, read_person, read_team
-from signoff.core.errors import Conflict, Forbidden, Invalid, NotFound
+from signoff.core.errors import Conflict, Invalid, NotFound
 from signoff.core.fields import document, in_utc
-from signoff.core.model import ActorKind
 from signoff.engine.draft import UNCHANGED
 from signoff.engine.explain import hypothetical
 from signoff.engine.proposals import Proposal
@@ -21,11 +21,6 @@ from signoff.web.api.shapes import people as p
 from signoff.web.api.shapes.common import maybe
 from signoff.web.api.shapes.desk import ExplainOut, explain_out
 from signoff.web.call import Call
-
-
-def _no_agent(call: Call) -> None:
-    if call.actor.kind is ActorKind.AGENT:
-        raise Forbidden("person_required", "An agent's key does not read who decides.")
 
 
 def _said(body: msgspec.Struct, *without: str) -> dict[str, Any]:
@@ -39,7 +34,7 @@ def _said(body: msgspec.Struct, *without: str) -> dict[str, Any]:
 
 async def people(call: Call) -> p.People:
     """GET /v1/people"""
-    _no_agent(call)
+    may_list_people(call.actor)
     book = await book_of(call)
     return p.People(people=[p.person_out(person, book) for person in book.people.values()])
 
@@ -81,14 +76,14 @@ async def _put_person(call: Call, who: str, said: dict[str, Any]) -> p.PersonAns
 
 async def teams(call: Call) -> p.Teams:
     """GET /v1/teams"""
-    _no_agent(call)
+    may_list_people(call.actor)
     book, now = await book_of(call), call.parts.clock.now()
     return p.Teams(teams=[p.team_out(team, book, now) for team in book.teams.values()])
 
 
 async def team(call: Call) -> p.TeamAnswer:
     """GET /v1/teams/{name}"""
-    _no_agent(call)
+    may_list_people(call.actor)
     book = await book_of(call)
     found = book.teams.get(call.params["name"])
     if found is None:
@@ -109,7 +104,7 @@ async def put_team(call: Call) -> p.TeamAnswer:
 
 async def policies(call: Call) -> p.Policies:
     """GET /v1/policies"""
-    _no_agent(call)
+    may_list_people(call.actor)
     book = await book_of(call)
     return p.Policies(policies=[p.policy_out(found, book) for found in book.policies.values()])
 
@@ -127,7 +122,7 @@ async def put_policy(call: Call) -> p.PolicyAnswer:
 
 async def explain_policy(call: Call) -> ExplainOut:
     """GET /v1/policies/{name}/explain"""
-    _no_agent(call)
+    may_list_people(call.actor)
     book = await book_of(call)
     found = book.policies.get(call.params["name"])
     if found is None:

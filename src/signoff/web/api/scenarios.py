@@ -53,7 +53,7 @@ async def apply(call: Call) -> bytes:
 async def _planned(call: Call, scenario: Scenario, payload: bytes) -> Submission:
     """What the bundle asks for, with the agents and people that there are now; refused where nobody could decide."""
     return await call.parts.planner.scenario(
-        call.actor.workspace, scenario, payload, strict.digest(payload), call.actor.sponsors
+        call.actor.workspace, scenario, payload, strict.digest(payload), call.actor.sponsors, call.actor
     )
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from signoff.core import commands as c
 from signoff.core.advance import Change, advance
 from signoff.core.chain import Sealed
+from signoff.core.eligibility import Membership
 from signoff.core.ids import new_intent_id
 from signoff.core.model import Actor, ActorKind, Intent, Requester, Task, system
 from signoff.core.notices import Notice
@@ -63,8 +64,10 @@ class Story:
     """One intent and everything that happens to it."""
 
     def __init__(
-        self, plan: Plan | None = None, by: Actor = SERVICE, deadline_at: datetime | None = None
-    ) -> None:
+        self, plan: Plan | None = None, by: Actor = SERVICE, deadline_at: datetime | None = None,
+        membership: Membership | None = None,
+    ) -> None:  # fmt: skip
+        self.membership = membership
         self.now = START
         self.facts: list[Sealed] = []
         self.notices: list[Notice] = []
@@ -86,7 +89,7 @@ class Story:
         )
 
     def _apply(self, actor: Actor, command: c.Command, intent: Intent | None) -> Change:
-        change = advance(actor, intent, command, self.now, b"0123456789abcdef")
+        change = advance(actor, intent, command, self.now, b"0123456789abcdef", self.membership)
         self.intent = change.after
         self.facts.extend(change.facts)
         self.notices.extend(change.notices)

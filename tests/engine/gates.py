@@ -107,13 +107,16 @@ class Office:
                 admin = Actor(ActorKind.PERSON, "per_admin", WORKSPACE, roles=frozenset({"admin"}))
                 self.apply(admin, c.Reassign(to))
             case ("away", who, to) if who != to:
-                absence = Absence(START, START + timedelta(days=9), to)
-                self.people = {**self.people, who: replaced(self.people[who], absences=(absence,))}
+                self.away(who, to)
             case ("leave" | "join" as verb, who, name):
                 rest = tuple(m for m in self.teams[name].members if m != who)
                 self.teams = {**self.teams, name: Team(name, (*rest, who) if verb == "join" else rest)}
             case ("end", who):
                 self.people = {**self.people, who: replaced(self.people[who], active=False)}
+
+    def away(self, who: str, to: str) -> None:
+        absence = Absence(START, START + timedelta(days=9), to)
+        self.people = {**self.people, who: replaced(self.people[who], absences=(absence,))}
 
     def demote(self, who: str) -> None:
         """Take the person's deciding roles."""

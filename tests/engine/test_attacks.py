@@ -20,9 +20,17 @@ A, B, C, D, E = PEOPLE
 HOUR = timedelta(hours=1)
 
 
-def office(*stages: Stage, side: tuple[str, ...] = (), owners: tuple[str, ...] = (), **fields: Any) -> Office:
+def office(
+    *stages: Stage,
+    side: tuple[str, ...] = (),
+    owners: tuple[str, ...] = (),
+    away: tuple[str, ...] = (),
+    **fields: Any,
+) -> Office:
     """Team one is a and b, team two c, d and e; the gate is asked for by ``side``."""
     made = Office({"one": (A, B), "two": (C, D, E)}, owners)
+    if away:
+        made.away(*away)
     made.submit(TaskSpec(stages=stages, **fields), side)
     return made
 
@@ -200,8 +208,7 @@ def test_the_vote_of_whoever_has_left_when_the_quorum_completes_does_not_count(g
 
 
 def test_a_delegate_who_may_not_decide_any_more_does_not_count_for_others() -> None:
-    made = office(Stage(("team:one",), 2))
-    made.do(("away", A, E), 1)
+    made = office(Stage(("team:one",), 2), away=(A, E))
     yes(made, E)
     made.demote(E)
     yes(made, B)

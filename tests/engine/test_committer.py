@@ -137,6 +137,7 @@ async def test_two_claims_never_share_a_batch_nor_a_delivery(works: Works) -> No
 
 
 async def test_a_refused_job_refuses_only_its_caller(works: Works) -> None:
+    await works.somewhere(SERVICE)
     plans = [works.engine.submit(SERVICE, submission(gate(), deadline_at=START)) for _ in range(1)]
     good = [works.engine.submit(SERVICE, submission(gate())) for _ in range(4)]
     refused, *done = await asyncio.gather(*plans, *good, return_exceptions=True)
@@ -226,6 +227,7 @@ async def test_given_back_and_finished_in_one_batch_is_not_up_for_taking(works: 
 
 
 async def test_one_key_makes_one_intent_within_a_batch_and_over_batches(works: Works) -> None:
+    await works.somewhere(SERVICE)
     sent = [works.engine.submit(SERVICE, submission(gate()), once("k")) for _ in range(20)]
     done = await asyncio.gather(*sent)
     first = [one.change.after.id for one in done if one.change is not None]
@@ -259,6 +261,7 @@ async def test_a_key_is_free_again_when_its_time_is_over(works: Works, clock: Fi
 
 
 async def test_a_caller_who_gives_up_loses_nothing_and_delays_nobody(sqlite: Works) -> None:
+    await sqlite.somewhere(SERVICE)
     with another_program(sqlite) as other:
         first = asyncio.create_task(sqlite.committer.do(Look()))
         await turns()
@@ -276,6 +279,7 @@ async def test_a_caller_who_gives_up_loses_nothing_and_delays_nobody(sqlite: Wor
 
 async def test_what_is_in_flight_or_queued_at_the_end_is_still_committed(tmp_path: Path) -> None:
     works = await open_works(f"sqlite:///{tmp_path}/own.db", FixedClock(START))
+    await works.somewhere(SERVICE)
     lane = asyncio.create_task(works.committer.run())
     with another_program(works) as other:
         first = asyncio.create_task(works.committer.do(Look()))

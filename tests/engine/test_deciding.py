@@ -160,8 +160,8 @@ def test_the_office_can_come_to_a_yes_and_a_vote_of_who_left_does_not_count() ->
 
 def test_who_is_away_and_who_stands_in_are_one_seat() -> None:
     office = Office({"one": PEOPLE[:2], "two": PEOPLE[3:]}, ())
+    office.away("per_a", "per_e")
     office.submit(TaskSpec(stages=(Stage(("team:one",), 2),)), ())
-    office.do(("away", "per_a", "per_e"), 1)
     office.do(("vote", "per_e", "approved"), 2)
     office.do(("vote", "per_a", "approved"), 3)
     assert len(office.task.votes) == 2

@@ -28,7 +28,7 @@ def test_each_contact_reaches_whom_it_would_reach_at_its_own_moment() -> None:
         teams={"oncall": Team("oncall", ("per_ann", "per_otto"), turns)},
     )  # fmt: skip
     spec = TaskSpec(stages=(Stage(("team:oncall",)),), remind=Reminders(DAY, DAY, 20))
-    story = Story(gate(approve(task=spec, deadline=30 * DAY)))
+    story = Story(gate(approve(task=spec, deadline=30 * DAY)), membership=book.membership)
     *reminders, deadline = explain(story.intent, story.task, book, story.now).contacts
     for told in reminders:
         at = told.contact.at

@@ -211,12 +211,12 @@ async def test_no_other_way_leads_past_the_second_admin(web: World) -> None:
         assert (refused.status, refused.code) == (409, "confirmation_needed"), path
         assert "signoff apply" in refused["error"]["hint"]
     assert (await web.post("/v1/keys", {"person": "ann@acme.example"}, "otto")).code == "protected_workspace"
-    reassign = f"/v1/tasks/{task_id}/reassign"
-    assert (
-        await web.post(reassign, {"to": ["rita@acme.example", "per_ann"]}, "otto")
-    ).code == "protected_workspace"
-    instead = {"to": ["role:auditor", "role:member", "per_ann"]}
-    assert (await web.post(reassign, instead, "otto")).code == "protected_workspace"
+    admin = await reader(web, "otto")
+    for beyond in (["rita@acme.example", "per_ann"], ["role:auditor", "role:member", "per_ann"]):
+        by_key = await web.post(f"/v1/tasks/{task_id}/reassign", {"to": beyond}, "otto")
+        assert by_key.code == "stronger_sign_in_required"
+        asked = await admin.post(f"/tasks/{task_id}/ask-others", [("party", name) for name in beyond])
+        assert (asked.status, "The workspace is protected" in asked.text) == (403, True)
     others = [("party", "per_emma"), ("party", "per_ann")]
     assert (await (await reader(web, "otto")).post(f"/tasks/{task_id}/ask-others", others)).status == 303
 

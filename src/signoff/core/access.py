@@ -17,7 +17,6 @@ from signoff.core.plan import AgentStep
 from signoff.core.standing import (
     ADMIN,
     APPROVER,
-    AUDITOR,
     MEMBER,
     OWNER,
     on_requesters_side,
@@ -114,16 +113,6 @@ def may_list_people(actor: Actor) -> None:
         raise Forbidden(
             "person_required", f"{holder} key does not read who decides.", hint="Use a person's key."
         )
-
-
-def may_read_record(actor: Actor) -> None:
-    """Raise Forbidden for whoever may not read who changed what, and where people are reached."""
-    if actor.kind is not ActorKind.SYSTEM and not reads_record(actor):
-        raise Forbidden("role_required", "Only owners, admins and auditors read this.")
-
-
-def reads_record(actor: Actor) -> bool:
-    return bool(actor.roles & {OWNER, ADMIN, AUDITOR})
 
 
 def _may_submit(actor: Actor) -> None:

@@ -18,7 +18,6 @@ CHARTER: Final[dict[str, Any]] = {
         "emma@acme.example": {
             "name": "Emma Stone",
             "zone": "America/New_York",
-            "absences": [{"from": "2030-07-01", "until": "2030-07-14", "delegate": "otto@acme.example"}],
         },
         "rita@acme.example": {"name": "Rita Moreau"},
         "oscar@acme.example": {"name": "Oscar Lind"},
@@ -151,10 +150,17 @@ class Scene(Struct, frozen=True):
     second: str
 
 
-async def furnish(web: World) -> Scene:
-    web.keys["bot"] = (await web.post("/v1/keys", {"agent": "infra-validator"}, "oscar"))["api_key"]
+async def apply(web: World) -> None:
+    """The charter; and Emma says when she is away, as nobody else says it for her with a key."""
     applied = await web.post("/v1/apply", CHARTER, "oscar")
     assert applied.status == 200, applied.text
+    leave = {"from": "2030-07-01", "until": "2030-07-14", "delegate": "otto@acme.example"}
+    assert (await web.call("PATCH", "/v1/people/per_emma", {"absences": [leave]}, "emma")).status == 200
+
+
+async def furnish(web: World) -> Scene:
+    web.keys["bot"] = (await web.post("/v1/keys", {"agent": "infra-validator"}, "oscar"))["api_key"]
+    await apply(web)
     for kind, (name, gate, deadline) in GATES.items():
         steps = [
             {"id": "check", "agent": "infra-validator", "deadline": "3h"},

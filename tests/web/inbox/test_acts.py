@@ -3,7 +3,7 @@
 import pytest
 
 from tests.web.inbox.reading import reader
-from tests.web.inbox.scene import CHARTER
+from tests.web.inbox.scene import apply
 from tests.web.inbox.test_deciding import ANN, task, votes
 from tests.web.world import HOME, World
 
@@ -91,12 +91,13 @@ async def test_a_number_typed_wrong_is_said_and_changes_nothing(web: World, type
 
 
 async def test_an_admin_asks_other_people_and_the_requester_withdraws(web: World) -> None:
-    assert (await web.post("/v1/apply", CHARTER, "oscar")).status == 200
+    await apply(web)
     _, task_id = await web.ask(assignees=ANN)
-    oscar, otto = await reader(web, "oscar"), await reader(web, "otto")
+    await web.join("adam", "admin")
+    adam, otto = await reader(web, "adam"), await reader(web, "otto")
     assert "Nothing waits for you." in (await otto.get("/")).text
-    assert (await oscar.post(f"/tasks/{task_id}/ask-others")).status == 422
-    asked = await oscar.post(f"/tasks/{task_id}/ask-others", [("party", "team:dba")], words="Ann is ill.")
+    assert (await adam.post(f"/tasks/{task_id}/ask-others")).status == 422
+    asked = await adam.post(f"/tasks/{task_id}/ask-others", [("party", "team:dba")], words="Ann is ill.")
     assert asked.status == 303, asked.text
     page = await otto.get("/?view=team")
     assert f"/tasks/{task_id}" in page.html
@@ -106,10 +107,10 @@ async def test_an_admin_asks_other_people_and_the_requester_withdraws(web: World
     assert (await otto.post(f"/tasks/{task_id}/ask-others", [("party", "team:dba")])).status == 403
     assert (await otto.post(f"/tasks/{task_id}/withdraw")).status == 403
     assert not [form for form in (await otto.get(f"/tasks/{task_id}")).forms if "withdraw" in form["action"]]
-    assert (await oscar.post(f"/tasks/{task_id}/withdraw", words="Not needed")).status == 303
+    assert (await adam.post(f"/tasks/{task_id}/withdraw", words="Not needed")).status == 303
     assert "Withdrawn" in (await otto.get(f"/tasks/{task_id}")).text
     assert "waiting for you" not in (await otto.get("/people")).text
-    assert (await oscar.post(f"/tasks/{task_id}/withdraw")).status == 409
+    assert (await adam.post(f"/tasks/{task_id}/withdraw")).status == 409
 
 
 async def test_the_loser_of_two_sees_who_decided_what_and_when(web: World) -> None:

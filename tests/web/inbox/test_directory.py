@@ -6,14 +6,14 @@ from signoff.engine.chat import Chat
 from signoff.engine.slackdesk import SlackDesk
 from signoff.notify.slack import Slack
 from tests.web.inbox.reading import Reader, Shown, reader
-from tests.web.inbox.scene import CHARTER
+from tests.web.inbox.scene import CHARTER, apply
 from tests.web.world import World
 
 ANN, EMMA = "/people/per_ann", "/people/per_emma"
 
 
 async def company(web: World, who: str = "oscar") -> Reader:
-    assert (await web.post("/v1/apply", CHARTER, "oscar")).status == 200
+    await apply(web)
     return await reader(web, who)
 
 
@@ -34,7 +34,7 @@ async def pressed(who: Reader, page: Shown, action: str, **changed: str) -> Show
 async def test_people_shows_who_is_away_and_who_stands_in(web: World) -> None:
     oscar = await company(web)
     gone = {"from": "2026-03-01", "until": "2026-03-09", "delegate": "otto@acme.example"}
-    assert (await web.call("PATCH", "/v1/people/per_emma", {"absences": [gone]}, "oscar")).status == 200
+    assert (await web.call("PATCH", "/v1/people/per_emma", {"absences": [gone]}, "emma")).status == 200
     page = await oscar.get("/people")
     assert "Emma Stone emma@acme.example approver dba America/New_York away" in page.text
     assert "Otto Berg stands in" in page.text
@@ -103,7 +103,7 @@ async def test_absences_that_are_over_do_not_add_up_until_no_more_can_be_planned
         assert (await ann.post("/people/per_ann/leave", **dates)).status == 303
     assert (await ann.post("/people/per_ann/back", start="2026-03-10T00:00:00+00:00")).status == 303
     assert (await ann.post("/people/per_ann/back", start="2026-03-10T00:00:00+00:00")).status == 404
-    [shown] = [p for p in (await web.get("/v1/people"))["people"] if p["id"] == "per_ann"]
+    [shown] = [p for p in (await web.get("/v1/people", "ann"))["people"] if p["id"] == "per_ann"]
     assert [away["from"][:10] for away in shown["absences"]] == [
         "2026-03-01", *(f"2026-03-{day}" for day in range(11, 20)),
     ]  # fmt: skip

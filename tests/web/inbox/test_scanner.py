@@ -7,7 +7,7 @@ import pytest
 from signoff.web.inbox.routes import ROWS
 from tests.web.inbox.chromium import PATIENCE, chromium, loiter
 from tests.web.inbox.reading import Reader, everything, reader
-from tests.web.inbox.scene import CHARTER
+from tests.web.inbox.scene import apply
 from tests.web.serving import serving
 from tests.web.world import HOME, World
 
@@ -33,7 +33,7 @@ async def addresses(web: World) -> list[str]:
         "act": "remark",
     }
     names = {"/static": "inbox.css", "/teams": "sre-oncall", "/policies": "prod-change"}
-    assert (await web.post("/v1/apply", CHARTER, "oscar")).status == 200
+    await apply(web)
     second = {
         "people": {"otto@acme.example": {"roles": ["admin", "approver"]}},
         "workspace": {"protected": True},

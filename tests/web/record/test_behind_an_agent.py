@@ -84,12 +84,12 @@ async def test_through_a_service_all_who_stand_behind_the_service(web: World) ->
     assert await barred(web, "other") == {"oscar", "ann"}
 
 
-async def test_in_a_protected_workspace_who_made_anothers_key_before_stands_behind_its_use(
+async def test_who_made_anothers_key_stands_behind_its_use_in_every_workspace(
     web: World,
 ) -> None:
     await with_admins(web)
     await key_of(web, "ritas", "otto", person="rita@acme.example")
-    assert await code(web, await gate(web, "ritas"), "otto") == ""
+    assert await code(web, await gate(web, "ritas"), "otto") == "self_approval"
     said = {"workspace": {"protected": True}}
     assert (await web.post("/v1/apply", said, "oscar")).status == 200
     web.clock.move(timedelta(seconds=1))

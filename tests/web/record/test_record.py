@@ -68,10 +68,10 @@ async def test_a_persons_key_stands_with_what_else_was_changed_about_the_person(
 
 
 async def test_agents_are_on_record_from_their_registration_to_their_end(web: World) -> None:
-    made = await web.post("/v1/service-accounts", AGENT, "oscar")
+    made = await web.post("/v1/service-accounts", AGENT, "ci")
     account, secret = made["id"], made["webhook_secret"]
     change = await last(web, "agent:deployer")
-    assert told(change) == ("create", "agent", "per_oscar", "api")
+    assert told(change) == ("create", "agent", (await web.actor("ci")).id, "api")
     assert change["after"]["delivery_mode"] == "http"
     await web.post("/v1/keys", {"agent": "deployer"}, "oscar")
     path = f"/v1/service-accounts/{account}"
@@ -160,6 +160,6 @@ async def test_what_is_not_on_record_is_said_to_be_not(web: World) -> None:
         assert (answer.status, answer.code) == (status, code), about
     assert (await web.get("/v1/changes?cursor=x", "aud"))["error"]["field"] == "cursor"
     assert (await web.get("/v1/changes?about=policy:none", "aud"))["changes"] == []
-    assert (await web.get("/v1/changes", "agent")).code == "not_allowed"
+    assert (await web.get("/v1/changes", "agent")).code == "person_required"
     assert await record(web, who="sam") != await record(web)
     assert HOME not in str(await record(web, who="sam"))

@@ -195,6 +195,7 @@ async def _shown(call: Call, found: Proposal) -> p.ProposalAnswer:
 
 async def changes(call: Call) -> p.Changes:
     """GET /v1/changes"""
+    may_list_people(call.actor)
     limit = call.number("limit", 50, 1, 200)
     book, about = await book_of(call), call.query.get("about", "")
     subject = subject_of(about, book) if about else ""

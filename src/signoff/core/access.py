@@ -169,7 +169,8 @@ def _says_no(command: c.Command, intent: Intent, task: Task) -> bool:
         return False
     spec = spec_of(intent, task)
     try:
-        return sign_of(canonical_outcome(spec, command.outcome), command.data) is Sign.NEGATIVE
+        outcome = canonical_outcome(spec, command.outcome, task.agreed)
+        return sign_of(spec, outcome, command.data) is Sign.NEGATIVE
     except Invalid:
         return False  # refused for what it is
 

@@ -268,3 +268,19 @@ def test_nobody_is_asked_about_what_they_were_not_shown(run: Run, stub: Stub) ->
     assert "digest " in asked.stderr
     stub.on("POST", f"{PATH}/answer", task(state="closed", outcome="approved"))
     assert run("tasks", "approve", TASK, "--quiet", "--yes").stderr == ""
+
+
+def test_secrets_are_masked_in_text_in_json_and_on_the_card_that_an_answer_shows(
+    run: Run, stub: Stub
+) -> None:
+    holding = {"db": {"password": "hunter2"}, "url": "postgresql://app:hunter2@db/x", "target": "prod"}
+    stub.on("GET", PATH, task(payload=holding, previous_results={"check": {"headers": ["Bearer hunter2"]}}))
+    stub.on("POST", f"{PATH}/answer", task("closed", payload=holding, **DECIDED))
+    stub.on(
+        "GET", "/v1/tasks", Answer({"ok": True, "tasks": [task(payload=holding).body["task"]], "total": 1})
+    )
+    for command in (("get", TASK), ("get", TASK, "--json"), ("list", "--json"), ("approve", TASK, "--yes")):
+        result = run("tasks", *command)
+        assert result.exit_code == 0
+        assert "hunter2" not in result.output + result.stderr
+        assert "prod" in result.output + result.stderr

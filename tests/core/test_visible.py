@@ -1,6 +1,7 @@
 """What is a hidden character, asked of every character that strangers write."""
 
-from signoff.core.visible import hidden, is_secret, pieces
+from signoff.core.masking import is_secret
+from signoff.core.visible import hidden, pieces
 
 
 def test_what_strangers_write_stays_in_no_memory() -> None:

@@ -24,6 +24,7 @@ from signoff.cli.extra import server_part
 from signoff.cli.visible import visible
 from signoff.client.aio import AsyncClient
 from signoff.client.types import AuditTrail, Event, Result
+from signoff.core.masking import masked
 
 _STORY: Final = "database-migration"
 _ANSWERS: Final = {
@@ -185,7 +186,7 @@ async def _decide(person: AsyncClient, intent_id: str, data: Path | None) -> Non
         return
     say("")
     say(f"  {visible(task.title)}")
-    for name, value in {**task.payload, **(task.previous_results.get("validate") or {})}.items():
+    for name, value in masked({**task.payload, **(task.previous_results.get("validate") or {})}).items():
         say(f"    {visible(name):<14} {visible(value)}")
     say(f"  {visible(task.on_silence)}")
     say("")

@@ -14,11 +14,17 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal, TextIO
 
 from signoff.cli.visible import clip, safe_json, visible, visible_lines, width
+from signoff.core.masking import masked
 
 Format = Literal["table", "json", "jsonl", "id"]
 FORMATS: Final[tuple[Format, ...]] = ("table", "json", "jsonl", "id")
 Fields = Sequence[str]
 
+# What strangers' JSON and words stand in; everything else in a record is Signoff's own.
+_CONTENT: Final = frozenset({
+    "payload", "previous_results", "next_steps", "result", "results", "error", "details", "data", "input",
+    "description", "comment", "comments", "votes", "evidence", "message", "human_task", "fault",
+})  # fmt: skip
 _COLOURS: Final = {"good": "32", "bad": "31", "wait": "33", "dim": "2", "bold": "1"}
 _MOOD: Final = {
     "COMPLETED": "good", "approved": "good", "confirmed": "good", "ok": "good", "active": "good",
@@ -185,8 +191,12 @@ def _line(cells: Sequence[str], widths: Sequence[int], paint: Callable[[str], st
 
 
 def plain(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON object behind a record, without the envelope's ``ok``."""
-    return {name: value for name, value in record.items() if name != "ok"}
+    """The JSON object behind a record, without the envelope's ``ok``, and with the secrets in what it holds of requests
+    and results masked, as on the pages.
+    """
+    return {
+        name: masked(value) if name in _CONTENT else value for name, value in record.items() if name != "ok"
+    }
 
 
 def utc(at: datetime) -> str:
@@ -195,7 +205,10 @@ def utc(at: datetime) -> str:
 
 
 def block(label: str, value: object) -> list[str]:
-    """``label  value`` on one line, or the label and the value indented below where it has several lines."""
+    """``label  value`` on one line, or the label and the value indented below where it has several lines; secrets
+    masked.
+    """
+    value = masked(value)
     if isinstance(value, dict | list):
         value = safe_json(value, indent=2) if value else ""
     lines = visible_lines(value) if value not in (None, "") else []

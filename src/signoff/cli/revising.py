@@ -11,6 +11,7 @@ from signoff.cli.documents import read_inline
 from signoff.cli.failures import Code, Stop
 from signoff.cli.session import Remote
 from signoff.cli.visible import safe_json, visible
+from signoff.core.masking import masked
 
 _ABSENT: Final = object()
 
@@ -35,8 +36,9 @@ def take(session: Remote, task: str, free: bool) -> None:
 def revise(session: Remote, task: str, payload: str, comment: str | None, yes: bool) -> None:
     """Approve with changes: make a new revision. Earlier answers are void, and somebody else has to say yes to it."""
     found, new = session.client.task(session.task_id(task)), read_inline(payload, "--payload")
-    changes = list(_changes(found.get("payload") or {}, new))
-    if not changes:
+    old = found.get("payload") or {}
+    changes = list(_changes(masked(old), masked(new)))
+    if old == new:
         raise Stop(Code.USAGE, "This is what is asked for already.", hint=f"See: signoff tasks get {task}")
     session.show(changes, yes)
     session.confirm(f"Make this revision {found.revision + 1}?", yes)

@@ -15,7 +15,8 @@ from signoff.cli.output import Column, Output, as_moment, block, column, moment,
 from signoff.cli.revising import revise, take
 from signoff.cli.session import Remote
 from signoff.cli.tree import Group
-from signoff.cli.visible import visible
+from signoff.cli.visible import safe_json, visible
+from signoff.core.masking import hides
 
 if TYPE_CHECKING:
     from signoff.client.types import Task
@@ -206,9 +207,15 @@ def task_lines(task: Mapping[str, Any], out: Output) -> list[str]:
     lines += block("intent", f"{task.get('intent_id')} ({task.get('intent_type')})")
     for name in ("description", "payload", "previous_results"):
         lines += block(name.replace("_", " "), task.get(name))
+    if any(hides(task.get(name), "") for name in ("payload", "previous_results")):
+        lines += block(
+            "masked", "secrets are shown by their length and fingerprint; the task's page can show them"
+        )
     for step in task.get("next_steps") or ():
         lines += _next_step(step)
-    lines += block("form schema", task.get("form_schema"))
+    lines += block(
+        "form schema", safe_json(task["form_schema"], indent=2) if task.get("form_schema") else None
+    )
     lines += block("risk", task.get("risk"))
     lines += block("outcomes", ", ".join(map(str, task.get("allowed_outcomes") or ())))
     needs = [name for name in ("comment", "evidence") if task.get(f"{name}_required")]

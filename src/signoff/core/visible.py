@@ -2,7 +2,6 @@
 surface (pages, mail, chat, terminal) finds it here; how it is shown there is the surface's own.
 """
 
-import hashlib
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -16,12 +15,6 @@ _BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _BLANK_RANGES: Final = ((0x180B, 0x180F), (0xFE00, 0xFE0F), (0xE0000, 0xE0FFF))
 _SUSPECT: Final = re.compile(r"[^\n -~]+")
 _SUSPECT_IN_LINE: Final = re.compile(r"[^ -~]+")
-# Names of fields whose values are not shown at a glance.
-SECRET: Final = re.compile(r"pass(word|phrase|code)|secret|token|\bpin\b|api.?key|credential", re.IGNORECASE)
-_HOLDS_SECRETS: Final = re.compile(
-    r"(?:^|[.\"])(?:passwords?|secrets?|credentials?|tokens?|api[._\-]?keys?)(?:\[\d+\])*(?:[.\"]|$)",
-    re.IGNORECASE,
-)
 _WORD: Final = re.compile(r"[^\W\d_]{2,}")
 _SCRIPTS: Final = ("LATIN", "CYRILLIC", "GREEK")
 _MARKS_IN_A_ROW: Final = 2
@@ -134,16 +127,6 @@ def glance(text: str) -> str:
         part for part, hides in runs(unicodedata.normalize("NFKC", text), lines=False) if not hides
     )
     return "".join(plain.casefold().translate(_LIKE_LATIN).split())
-
-
-def is_secret(path: str) -> bool:
-    """Whether a field's name says that it is a secret, or the name of what it stands in, that all in there is."""
-    return bool(SECRET.search(path.rpartition(".")[2]) or _HOLDS_SECRETS.search(path))
-
-
-def fingerprint(text: str) -> str:
-    """A secret as its length and a fingerprint: whether it changed can be seen, what it is cannot."""
-    return f"{len(text)} characters, fingerprint {hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:8]}"
 
 
 def escaped(text: str) -> str:

@@ -11,13 +11,13 @@ from signoff.core.ahead import After, Ahead, ahead
 from signoff.core.durations import show_duration
 from signoff.core.events import Answered, Fact
 from signoff.core.ids import visit_ref
+from signoff.core.masking import fingerprint, mask_text, masked
 from signoff.core.model import Intent, Task
 from signoff.core.notices import Notice, NoticeKind
 from signoff.core.plan import AgentStep, HumanStep
 from signoff.core.standing import requesters_side
 from signoff.core.tasks import Ending, Risk, Sign, Strength, TaskSpec, TaskType
 from signoff.core.verdicts import verdict_of, worst_risk
-from signoff.core.visible import fingerprint, is_secret
 from signoff.core.wake import ends_at
 from signoff.core.wording import ended, from_workflow, kind_words, label, on_silence, question, what_now
 from signoff.engine.directory import Snapshot
@@ -34,7 +34,6 @@ _LONGEST_LEAF: Final = 400
 _MOST_SHOWN: Final = 2400  # characters of all leaves together: what every channel can show whole
 _LONGEST_SAID: Final = 1000
 _MOST_RUN: Final = 3
-_PLAIN: Final = ("true", "false", "null", "")
 _SHOWN = msgspec.json.Encoder()
 
 
@@ -94,27 +93,24 @@ class Shown(msgspec.Struct, frozen=True):
 
 def shown(payload: bytes, results: Mapping[str, Any], coming: Sequence[Ahead] = ()) -> Shown:
     """The request first: what is left of the room is for what is given beside it, then for the reports."""
-    given = [leaf for one in coming if one.given for leaf in leaves(one.given, one.step.id)]
-    reported = [leaf for step, result in results.items() for leaf in leaves(result, step)]
+    brought = [(one.step.id, one.given, _covered(one.given)) for one in coming if one.given]
+    given = [leaf for step, _, covered in brought for leaf in leaves(covered, step)]
+    reported = [leaf for step, result in results.items() for leaf in leaves(_covered(result), step)]
     kept: list[list[Leaf]] = []
     most, room, rest = _MOST_LEAVES, _MOST_SHOWN, 0
-    for found in (list(leaves(msgspec.json.decode(payload))), given, reported):
-        fits = _fitting([_masked(*leaf) for leaf in found], most, room) if not rest else []
+    for found in (list(leaves(_covered(msgspec.json.decode(payload)))), given, reported):
+        fits = _fitting(found, most, room) if not rest else []
         most, rest = most - len(fits), rest + len(found) - len(fits)
         room -= sum(len(leaf.path) + len(leaf.text) for leaf in fits)
         kept.append(fits)
     asked, besides, said = kept
-    hidden = any(_hides(*leaf) for leaf in given)
+    hidden = any(plain != covered for _, plain, covered in brought)
     return Shown(tuple(asked), tuple(besides), tuple(said), rest, hidden)
 
 
-def _masked(path: str, text: str) -> tuple[str, str]:
-    """A message is kept by many machines: what is named a secret stands in none."""
-    return path, fingerprint(text) + ", on the page" if _hides(path, text) else text
-
-
-def _hides(path: str, text: str) -> bool:
-    return is_secret(path) and text not in _PLAIN
+def _covered(value: Any) -> Any:
+    """A message is kept by many machines: what is a secret stands in none."""
+    return masked(value, lambda text: f"{fingerprint(text)}, on the page")
 
 
 def _fitting(found: list[tuple[str, str]], most: int, room: int) -> list[Leaf]:
@@ -286,7 +282,7 @@ class Writer:
     def _said(self, spec: TaskSpec) -> str:
         """The requester's own title and description; an admin's description is not theirs, but shown as plainly."""
         parts = (spec.description,) if from_workflow(self._intent.plan) else (spec.title, spec.description)
-        return cut("\n".join(part for part in parts if part), _LONGEST_SAID)
+        return cut(mask_text("\n".join(part for part in parts if part)), _LONGEST_SAID)
 
     def _said_by(self) -> str:
         if from_workflow(self._intent.plan):
@@ -337,7 +333,7 @@ class Writer:
         notice = self._notice
         facts = (("Requested by", self._asker()), ("When", moment(notice.at, zone)))
         return {
-            "headline": "For your information", "facts": facts, "said": cut(notice.text, _LONGEST_SAID),
+            "headline": "For your information", "facts": facts, "said": cut(mask_text(notice.text), _LONGEST_SAID),
             "said_by": self._said_by(),
             "link_label": "See what happened",
         }  # fmt: skip

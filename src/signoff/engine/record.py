@@ -11,8 +11,8 @@ import msgspec
 
 from signoff.core.errors import Invalid, NotFound
 from signoff.core.ids import uuid7
+from signoff.core.masking import fingerprint
 from signoff.core.model import Actor, ActorKind
-from signoff.core.visible import fingerprint
 from signoff.engine.directory import Snapshot
 from signoff.notify.http import shown_url
 from signoff.store.chats import ChatPerson

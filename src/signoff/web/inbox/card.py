@@ -159,7 +159,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def masked(self) -> bool:
         """Whether something is not shown because it is a secret."""
-        return self.changes.masked or any(check.leaves.masked for check in self.checks)
+        words = any(leaf.masked for leaf in self.words)
+        return words or self.changes.masked or any(check.leaves.masked for check in self.checks)
 
     @property
     def may_answer(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from signoff.core.visible import fingerprint, is_secret
+from signoff.core.masking import is_secret, masked
 
 LONGEST: Final = 600
 MOST_LINES: Final = 12
@@ -32,7 +32,7 @@ class Line(msgspec.Struct, frozen=True):
 
 class Leaf(msgspec.Struct, frozen=True, kw_only=True):
     """One value. ``hidden``: how many characters of it are folded away; ``lines``: a difference line by line;
-    masked: it is not shown, as its name says that it is a secret.
+    masked: it is not shown, or only in part, as it is a secret.
     """
 
     path: str
@@ -64,7 +64,8 @@ def group(value: Any, opened: bool) -> Group:
     found = list(leaves(value))
     if opened:
         return Group(tuple(found))
-    return Group(tuple(_cut(_masked(leaf)) for leaf in found[:MOST_LEAVES]), max(0, len(found) - MOST_LEAVES))
+    found = _covered(found, leaves(masked(value)))
+    return Group(tuple(_cut(leaf) for leaf in found[:MOST_LEAVES]), max(0, len(found) - MOST_LEAVES))
 
 
 def leaves(value: Any, path: str = "") -> Iterator[Leaf]:
@@ -182,14 +183,16 @@ def _cut(leaf: Leaf) -> Leaf:
     return msgspec.structs.replace(leaf, text=text, before=before, lines=lines, hidden=missing)
 
 
-def _masked(leaf: Leaf) -> Leaf:
-    """A secret as its length and a fingerprint: whether it changed can be seen, what it is cannot."""
-    if not is_secret(leaf.path) or leaf.kind in _NEVER_MASKED:
-        return leaf
-    before = fingerprint(leaf.before) if leaf.before and leaf.before != _NEW else leaf.before
-    text = fingerprint(leaf.text) if leaf.text != _GONE else leaf.text
-    kind = "block" if leaf.kind == "block" else "text"
-    return Leaf(path=leaf.path, text=text, before=before, kind=kind, masked=True)
+def _covered(plain: Iterable[Leaf], covered: Iterable[Leaf]) -> list[Leaf]:
+    """The leaves of a masked value, each marked where it is another than the ``plain`` one of its path."""
+    known = {leaf.path: leaf for leaf in plain}
+    found: list[Leaf] = []
+    for leaf in covered:
+        was = known.get(leaf.path)
+        same = was is not None and (was.text, was.before) == (leaf.text, leaf.before)
+        kind = was.kind if was is not None and was.kind == "block" else leaf.kind
+        found.append(leaf if same else msgspec.structs.replace(leaf, kind=kind, masked=True))
+    return found
 
 
 def clip(text: str) -> str:
@@ -199,5 +202,9 @@ def clip(text: str) -> str:
 
 def changed_leaves(old: Any, new: Any) -> tuple[Leaf, ...]:
     """What differs between two JSON values, leaf by leaf."""
+    return tuple(_covered(_differing(old, new), _differing(masked(old), masked(new))))
+
+
+def _differing(old: Any, new: Any) -> list[Leaf]:
     whole = ([msgspec.structs.replace(leaf, before=None) for leaf in leaves(value)] for value in (old, new))
-    return tuple(_masked(leaf) for leaf in _leaf_by_leaf(*whole) if leaf.before is not None)
+    return [leaf for leaf in _leaf_by_leaf(*whole) if leaf.before is not None]

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from signoff.core.errors import Invalid, Malformed
-from signoff.core.visible import is_secret
+from signoff.core.masking import hides
 from signoff.web import strict
 from signoff.web.inbox.text import pieces, plain_json
 
@@ -51,7 +51,9 @@ def _plain(values: Mapping[str, Any]) -> list[Plain]:
             found.append(Plain(name, "bool", "true" if value else "false"))
         elif isinstance(value, int | float):
             found.append(Plain(name, "number", msgspec.json.encode(value).decode()))
-        elif isinstance(value, str) and len(value) <= _LONGEST and "\n" not in value and not is_secret(name):
+        elif (
+            isinstance(value, str) and len(value) <= _LONGEST and "\n" not in value and not hides(value, name)
+        ):
             found.append(Plain(name, "text", value))
     return [one for one in found[:_MOST] if not any(p.mark for p in pieces(one.name + one.value))]
 

@@ -9,9 +9,9 @@ from typing import Any, Final
 import msgspec
 
 from signoff.core import events as e
+from signoff.core.masking import hides, is_secret, mask_text, masked
 from signoff.core.plan import AgentStep, HumanStep, Plan
 from signoff.core.verdicts import verdict_of
-from signoff.core.visible import is_secret
 from signoff.engine.directory import Snapshot
 from signoff.web.inbox.changes import Group, Leaf, clip, group, leaves, show
 from signoff.web.inbox.text import pieces
@@ -49,7 +49,7 @@ def subject(payload: Mapping[str, Any], most: int) -> tuple[tuple[str, str], ...
         if isinstance(value, str | int | float)
         and not isinstance(value, bool)
         and name.lower() not in _WORDS
-        and not is_secret(name)
+        and not hides(value, name)
         and 0 < len(show(value)) <= _SUBJECT_LENGTH
         and "\n" not in show(value)
     ]
@@ -86,8 +86,9 @@ def own_words(payload: dict[str, Any], opened: bool) -> tuple[dict[str, Any], tu
 
 
 def _words(name: str, text: str, opened: bool) -> Leaf:
-    shown = text if opened else clip(text)
-    return Leaf(path=name, text=shown, kind="block", hidden=len(text) - len(shown))
+    said = text if opened else mask_text(text)
+    shown = said if opened else clip(said)
+    return Leaf(path=name, text=shown, kind="block", hidden=len(said) - len(shown), masked=said != text)
 
 
 def touched(payload: dict[str, Any], results: Mapping[str, Any]) -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:
@@ -96,7 +97,7 @@ def touched(payload: dict[str, Any], results: Mapping[str, Any]) -> tuple[tuple[
     undo: list[Fact] = []
     sources = [(REQUEST, payload), *((f"step “{step}”", result) for step, result in results.items())]
     for source, value in sources:
-        for leaf in leaves(value):
+        for leaf in leaves(masked(value)):
             name = leaf.path.rpartition(".")[2].partition("[")[0].lower()
             if len(leaf.text) > 200 or is_secret(leaf.path):
                 continue

@@ -10,9 +10,10 @@ from typing import Any, Final
 import msgspec
 
 from signoff.core.errors import Invalid, Malformed
+from signoff.core.masking import is_secret
 from signoff.engine.forms import number_of
 from signoff.web import strict
-from signoff.web.inbox.text import SECRET, pieces
+from signoff.web.inbox.text import pieces
 
 _INPUTS: Final = {
     "date": "date",
@@ -96,7 +97,7 @@ def _field(rule: Mapping[str, Any], path: tuple[str, ...], required: bool, group
         withheld="" if clear else str(value),
         options=options,
         limits=tuple(_limits(rule)),
-        secret=bool(SECRET.search(f"{path[-1]} {label} {about} {rule.get('format', '')}")),
+        secret=is_secret(f"{path[-1]} {label} {about} {rule.get('format', '')}".replace(".", " ")),
         group=group,
     )
 

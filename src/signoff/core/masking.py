@@ -1,0 +1,161 @@
+"""Secrets, kept off every surface that people read: pages, mail, chat, the command line, errors and logs.
+
+One rule for all of them. A value is a secret by the name of its field, by the name of what it stands in, by the name
+beside it (``{"name": "DB_PASSWORD", "value": ...}``), or by what it looks like (a password in a URL, a bearer token).
+Programs that act on a payload get it as it is: this is for showing. Everything here is linear in what it is given.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+MASK: Final = "********"
+Hide = Callable[[str], str]
+
+_CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_EDGE: Final = r"(?:^|[^a-z0-9])"
+_END: Final = r"(?:$|[^a-z0-9])"
+_KEYS: Final = (
+    r"(?:api|access|account|auth|client|deploy|encryption|host|license|master|private|secret|service|shared|signing|ssh"
+    r"|storage|webhook)[^a-z0-9]?keys?"
+)
+# Of a field's own name: anywhere in it, or as a word of it, or as its last word.
+_NAMED: Final = re.compile(
+    rf"pass(?:word|phrase|code|wd)|secret|token|credential|authori[sz]ation|{_EDGE}{_KEYS}{_END}|{_EDGE}apikey"
+    rf"|{_EDGE}(?:pins?|pwd|cvv|cvc|otp|totp|jwt|bearer|cookies?|mnemonic|session[^a-z0-9]?id|seed[^a-z0-9]?phrase){_END}"
+    rf"|{_EDGE}(?:pass|auth)[^a-z0-9]*$"
+)
+# Of what it stands in: all in there is secret.
+_HOLDS: Final = re.compile(
+    rf"(?:^|[.\"])(?:[a-z0-9_\-]*(?:password|secret|credential|token)s?|passwd|pwd|authorization|{_KEYS})"
+    r"(?:\[\d+\])*(?:[.\"]|$)"
+)
+_API_KEY: Final = re.compile(r"(?:^|[.\"])api[._\-]?keys?(?:\[\d+\])*(?:[.\"]|$)")
+# Names by which a number is a secret too.
+_NUMERIC: Final = re.compile(
+    r"(?:^|[^a-z0-9])(?:[a-z0-9]*password|passcode|pin|pwd|cvv|cvc|otp)\"?(?:\[\d+\])*$"
+)
+
+_WORD: Final = re.compile(r"[^\s\"'<>`]+")
+_PORT: Final = re.compile(r"\d{1,5}[/?#]")
+_SCHEME: Final = re.compile(
+    r"(?i)(?<![\w-])(bearer|basic)([ \t]{1,8})(?=[\w.~+/=-]{0,4096}[0-9=._])([\w.~+/=-]{6,})"
+)
+_PAIR: Final = re.compile(
+    r"(?i)((?:pass(?:word|phrase|code|wd)|pwd|secret|token|api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key)"
+    r"\w{0,20}[\"']?[ \t]{0,4}[=:][ \t]{0,4}[\"']?)([^\s\"',;&}\])]+)"
+)
+_SHAPE: Final = re.compile(
+    r"(?<![\w-])(?:(?:sk|pk|rk)_(?:live|test)_\w{8,}|sk-[\w-]{16,}|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}"
+    r"|xox[a-z]-[\w-]{10,}|xapp-[\w-]{10,}|AKIA[0-9A-Z]{16}|AIza[\w-]{30,}|npm_\w{30,}|sgn_[a-z]{1,12}_\w{20,}"
+    r"|eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?)"
+)
+_PEM: Final = re.compile(
+    r"(-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----)(.*?)(-----END [A-Z ]{0,30}PRIVATE KEY-----|\Z)", re.DOTALL
+)
+_NAMES: Final = ("name", "key", "header", "field", "variable")
+_LONGEST_NAME: Final = 256
+
+
+def is_secret(path: str) -> bool:
+    """Whether a field's name says that it is a secret, or the name of what it stands in, that all in there is."""
+    plain = _CAMEL.sub("_", path).lower()
+    own = plain.rpartition(".")[2]
+    return bool(_NAMED.search(own) or _HOLDS.search(plain) or _API_KEY.search(plain))
+
+
+def fingerprint(text: str) -> str:
+    """A secret as its length and a fingerprint: whether it changed can be seen, what it is cannot."""
+    return f"{len(text)} characters, fingerprint {hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:8]}"
+
+
+def bracketed(text: str) -> str:
+    """A secret within a longer text."""
+    return f"[{fingerprint(text)}]"
+
+
+def starred(_: str) -> str:
+    """A secret in an error or a log line, where its fingerprint is nobody's business either."""
+    return MASK
+
+
+def mask_text(text: str, hide: Hide = bracketed) -> str:
+    """The text with what looks like a secret in it hidden."""
+    if len(text) < 4:
+        return text
+    if "PRIVATE KEY-----" in text:
+        text = _PEM.sub(lambda found: found[1] + hide(found[2]) + found[3], text)
+    if "://" in text:
+        text = _WORD.sub(lambda found: _url(found[0], hide), text)
+    text = _PAIR.sub(lambda found: found[1] + _once(found[2], hide), text)
+    text = _SCHEME.sub(lambda found: found[1] + found[2] + hide(found[3]), text)
+    return _SHAPE.sub(lambda found: hide(found[0]), text)
+
+
+def _once(text: str, hide: Hide) -> str:
+    """What was hidden before stays as it is."""
+    return text if text.startswith(("[", MASK)) or text.lower() in ("bearer", "basic") else hide(text)
+
+
+def _url(word: str, hide: Hide) -> str:
+    """A URL with the password in it hidden, also where it was not percent-encoded and holds ``/``, ``#`` or ``@``."""
+    start = word.find("://") + 3
+    at = word.rfind("@")
+    if start < 3 or at < start:
+        return word
+    colon = word.find(":", start, at)
+    if colon < 0:
+        return word
+    held = word[colon + 1 : at]
+    # http://host:8080/@scope has a port there, and no password.
+    if not held or (word.startswith(("http", "ws")) and _PORT.match(held)):
+        return word
+    return word[: colon + 1] + hide(held) + word[at:]
+
+
+def masked(value: Any, whole: Hide = fingerprint, part: Hide = bracketed) -> Any:
+    """A JSON value with every secret in it hidden. ``whole``: what becomes of a leaf that is one, ``part``: of one that
+    stands within a longer text.
+    """
+    return _masked(value, "", False, (whole, part))
+
+
+def hides(value: Any, name: str) -> bool:
+    """Whether a value by this name is a secret, or holds one."""
+    return bool(masked({name: value})[name] != value)
+
+
+def _masked(value: Any, path: str, secret: bool, hide: tuple[Hide, Hide]) -> Any:
+    if isinstance(value, Mapping):
+        named = (
+            next((value[n] for n in _NAMES if isinstance(value.get(n), str)), "") if "value" in value else ""
+        )
+        beside = bool(named) and is_secret(named[:_LONGEST_NAME].replace(".", "_"))
+        return {
+            key: _masked(
+                item,
+                f"{path}.{key}"[-_LONGEST_NAME:],
+                secret or _secret(str(key)) or (beside and key == "value"),
+                hide,
+            )
+            for key, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_masked(item, path, secret, hide) for item in value]
+    if isinstance(value, str):
+        if value and (secret or is_secret(path)):
+            return hide[0](value)
+        return mask_text(value, hide[1])
+    if (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and _NUMERIC.search(_CAMEL.sub("_", path).lower())
+    ):
+        return hide[0](str(value))
+    return value
+
+
+def _secret(name: str) -> bool:
+    """Whether everything under this name is secret."""
+    return bool(_HOLDS.search(_CAMEL.sub("_", name[:_LONGEST_NAME]).lower()))

@@ -1,0 +1,89 @@
+"""What a secret is, wherever it stands: one rule for every surface."""
+
+from typing import Any
+
+import pytest
+
+from signoff.core.masking import MASK, hides, is_secret, mask_text, masked, starred
+
+SECRET = "hunter2-Tr0ub4dor"
+
+HOLDING: list[Any] = [
+    {"password": SECRET},
+    {"DB_PASSWORD": SECRET},
+    {"dbPassword": SECRET},
+    {"Authorization": SECRET},
+    {"headers": {"X-Auth-Token": SECRET, "cookie": SECRET}},
+    {"apiKey": SECRET, "api-key": SECRET, "APIKEY": SECRET, "api.key": SECRET},
+    {"api": {"key": SECRET}},
+    {"aws_secret_access_key": SECRET, "privateKey": SECRET, "clientSecret": {"value": SECRET}},
+    {"secrets": [[SECRET], {"value": SECRET}]},
+    [{"deep": [{"credentials": {"user": SECRET}}]}],
+    {"env": [{"name": "DB_PASSWORD", "value": SECRET}]},
+    {"connection_string": f"postgresql://app:{SECRET}@db/x"},
+    {"connection_string": f"postgresql://app:#/{SECRET}?@@db/x"},
+    {"dsn": f"Server=db;Password={SECRET};Port=1"},
+    {"command": f"curl -H 'Authorization: Bearer {SECRET}' https://x.example"},
+    {"config": f"user: app\ndb_password: {SECRET}\n"},
+    {"note": f"-----BEGIN RSA PRIVATE KEY-----\n{SECRET}\n-----END RSA PRIVATE KEY-----"},
+    {"password": {"before": SECRET, "after": "x"}},
+    {"before": {"token": SECRET}, "after": {}},
+]
+
+
+@pytest.mark.parametrize("value", HOLDING)
+def test_a_secret_is_masked_wherever_it_stands(value: Any) -> None:
+    assert SECRET not in repr(masked(value))
+    assert hides(value, "payload")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sk_live_abcdef0123456789", "ghp_" + "a1" * 18, "xoxb-1234567890-abcdef", "AKIAIOSFODNN7EXAMPLE",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc-DEF_1", "sgn_person_abcdefghijkl_" + "x" * 30,
+    ],
+)  # fmt: skip
+def test_a_value_that_looks_like_a_key_is_masked_by_any_name(text: str) -> None:
+    assert text not in repr(masked({"note": f"use {text} please", "words": [text]}))
+
+
+PLAIN: list[Any] = [
+    {"target": "prod-postgres-main", "keys": ["a"], "key": "orders", "max_tokens": 4000, "password_count": 3},
+    {"url": "https://tools.example:8443/@scope/package", "mail": "ann@acme.example"},
+    {"tokenizer": {"name": "bpe"}, "author": "Ann", "authority": "CFO", "passed": "yes", "compass": "north"},
+    {"env": [{"name": "HOST", "value": "db1"}], "bypass": False, "pinned": "yes", "monkey": "capuchin"},
+    {"sql": "create index concurrently on orders (id)", "token": None, "secret": True},
+]
+
+
+@pytest.mark.parametrize("value", PLAIN)
+def test_what_is_no_secret_is_shown_as_it_is(value: Any) -> None:
+    assert masked(value) == value
+
+
+def test_a_pin_is_a_secret_as_a_number_too() -> None:
+    assert "4711" not in repr(masked({"pin": 4711, "card": {"cvv": 4711}}))
+
+
+def test_a_changed_secret_can_be_told_from_the_same_one() -> None:
+    one, two = masked({"u": "db://a:one@h"}), masked({"u": "db://a:two@h"})
+    assert one != two
+    assert masked({"u": "db://a:one@h"}) == one
+
+
+def test_an_error_or_a_log_line_shows_not_even_a_fingerprint() -> None:
+    shown = mask_text(f"cannot reach smtp://u:{SECRET}@mail:25 with password={SECRET}", starred)
+    assert shown == f"cannot reach smtp://u:{MASK}@mail:25 with password={MASK}"
+
+
+@pytest.mark.parametrize(
+    "unit", ["password", "eyJa-", "://a:", "Bearer ", "bearer aaaa", "-----BEGIN PRIVATE KEY-----", "a.b", "sk-",
+             "token=", "api_", "Authorization: ", "[", "@", "://a:b@"],
+)  # fmt: skip
+def test_nothing_costs_more_than_its_size(unit: str) -> None:
+    """A regular expression that backtracks would not end on these."""
+    long = unit * (400_000 // len(unit))
+    mask_text(long)
+    is_secret(long)
+    masked({long: long, "x": [long]})

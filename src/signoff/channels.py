@@ -29,10 +29,10 @@ def make_console(config: Config, line: Callable[[str], None]) -> Console | None:
 
 def make_channels(config: Config, clock: Clock) -> Channels:
     """Raises Invalid for a setting that cannot be understood."""
-    poster = Poster(bool(config.allow_private_callbacks))
+    poster = Poster(config.allow_private_callbacks)
     by_name: dict[str, Channel] = {"push": Push(poster, clock.now), "webhook": Webhook(poster, clock.now)}
     if config.apprise_urls:
-        private = bool(config.allow_private_callbacks)
+        private = config.allow_private_callbacks
         by_name["apprise"] = Apprise(parse_urls(config.apprise_urls, private), private)
     personal: dict[str, Personal] = {}
     if config.smtp_url:

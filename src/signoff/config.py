@@ -13,16 +13,18 @@ from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote
 
 from signoff.core.durations import parse_duration, show_duration
 from signoff.core.errors import Invalid
+from signoff.core.masking import MASK, mask_text, starred
+from signoff.core.urls import read_url, shown_url
 
 T = TypeVar("T")
 PREFIX: Final = "SIGNOFF_"
-MASK: Final = "********"
 FOLDER: Final = Path(".signoff")
 HOUR: Final = timedelta(hours=1)
+_SHORTEST_SECRET: Final = 6
 
 # What the command line and the SDK read from the environment: no settings of a server, but known.
 CLIENT_VARIABLES: Final = ("SIGNOFF_URL", "SIGNOFF_API_KEY", "SIGNOFF_API_KEY_FILE", "SIGNOFF_DEBUG")
@@ -52,25 +54,18 @@ def _hide_all(value: str) -> str:
     return MASK if value else ""
 
 
-def _hide_password(url: str) -> str:
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")
-    user, colon, _ = host[0].partition(":")
-    netloc = f"{user}:{MASK}@{host[2]}" if colon else parts.netloc
-    query = re.sub(r"(?i)((?:pass|secret|token|key)\w*=)[^&]*", rf"\g<1>{MASK}", parts.query)
-    # urlunsplit would drop the empty authority that makes sqlite:///path what it is.
-    return urlunsplit(parts._replace(netloc=netloc, query=query)) if netloc else url
-
-
 def _hide_path(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/{MASK}" if url else ""
+    """Where it leads, without the path, which is a secret of its own at many services."""
+    shown = shown_url(url)
+    scheme, mark, rest = shown.partition("://")
+    place = re.split(r"[/?]", rest)[0].rpartition("@")[2]
+    return f"{scheme}://{place}/{MASK}" if mark and place != MASK else shown
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Everything a server can be told. Left empty, ``database``, ``base_url`` and ``allow_private_callbacks``
-    are derived; with port 0 ``base_url`` stays empty until the server knows the port it was given.
+    """Everything a server can be told. Left empty, ``database`` and ``base_url`` are derived; with port 0 ``base_url``
+    stays empty until the server knows the port it was given. What keeps a server safe is derived from nothing.
     """
 
     host: str = _row("127.0.0.1", "Address to listen on.")
@@ -80,14 +75,25 @@ class Config:
         "",
         "Where everything is kept: sqlite:///PATH or postgresql://...",
         shown="sqlite:///<data>/signoff.db",
-        hide=_hide_password,
+        hide=shown_url,
         environment=("DATABASE_URL",),
     )
     database_wait: timedelta = _row(  # noqa: RUF009
         timedelta(seconds=60), "How long the start waits for a database that cannot be reached yet."
     )
     base_url: str = _row(
-        "", "Address people reach the server at, used in links.", shown="http://<host>:<port>"
+        "",
+        "Address people reach the server at, used in links: scheme, host and port, no path.",
+        shown="http://<host>:<port>",
+    )
+    allowed_hosts: str = _row(
+        "", "Further host names by which pages may be opened, separated by spaces; base_url's always may."
+    )
+    trusted_proxies: str = _row(
+        "", "Addresses or networks of proxies whose X-Forwarded-For and Forwarded are believed, by spaces."
+    )
+    session_lifetime: timedelta = _row(  # noqa: RUF009
+        7 * 24 * HOUR, "How long a sign-in lasts at most; unused it ends after 12 hours.", least=HOUR / 4
     )
     policy: str = _row("", "File of people, teams, policies and workflows, applied at each start.")
     listen: bool = _row(True, "Use PostgreSQL's LISTEN and NOTIFY; off behind a connection pooler.")
@@ -114,7 +120,7 @@ class Config:
     smtp_url: str = _row(
         "",
         "Mail server: smtp://USER:PASSWORD@HOST:587?from=ADDRESS; smtps:// for port 465.",
-        hide=_hide_password,
+        hide=shown_url,
     )
     slack_tokens: str = _row(
         "", "Slack's bot token with its signing secret or app token, separated by spaces.", hide=_hide_all
@@ -127,8 +133,8 @@ class Config:
     )
     log_level: str = _row("info", "The least that is logged.", choices=("debug", "info", "warning", "error"))
     log_format: str = _row("text", "How log lines look.", choices=("text", "json"))
-    allow_private_callbacks: bool | None = _row(
-        None, "Let agents' callback URLs point at private addresses.", shown="on when <host> is loopback"
+    allow_private_callbacks: bool = _row(
+        False, "Let agents' callback URLs point at private addresses, loopback too, or be without TLS."
     )
 
     def __post_init__(self) -> None:
@@ -140,16 +146,107 @@ class Config:
         if not self.base_url and self.port:
             self._derive("base_url", f"http://{reachable(self.host)}:{self.port}")
         self._derive("base_url", self.base_url.rstrip("/"))
-        if self.allow_private_callbacks is None:
-            self._derive("allow_private_callbacks", is_loopback(self.host))
+        _check_base_url(self.base_url)
+        parse_hosts(self.allowed_hosts)
+        parse_networks(self.trusted_proxies)
 
     @property
     def shown_database(self) -> str:
         """The database's address without its password."""
-        return _hide_password(self.database)
+        return shown_url(self.database)
+
+    def check_urls(self) -> None:
+        """Raises Invalid, without anything of it, for an address that cannot be read."""
+        if not self.database.startswith("sqlite:"):
+            read_url(
+                self.database, "database", ("postgresql", "postgres"),
+                "Write sqlite:///path/to/file.db or postgresql://user:password@host/name.",
+            )  # fmt: skip
+        if self.smtp_url:
+            hint = "Write smtp://USER:PASSWORD@HOST:587?from=signoff@your.domain; smtps:// for port 465."
+            read_url(self.smtp_url, "smtp_url", ("smtp", "smtps"), hint)
+        if self.webhook_url:
+            read_url(self.webhook_url, "webhook_url", ("https", "http"), "Write https://host/path.")
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret that these settings hold, as texts that no log line may show; the longest first."""
+        found: set[str] = set()
+        for row in ROWS:
+            value = getattr(self, row.name)
+            if row.hide is not None and isinstance(value, str):
+                found.update(secrets_in(value, whole=row.secret))
+        return tuple(sorted(found, key=len, reverse=True))
 
     def _derive(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
+
+
+def secrets_in(value: str, whole: bool = False) -> set[str]:
+    """The parts of a setting that are secret, also where a URL was not percent-encoded. ``whole``: all of it is."""
+    if whole:
+        return {part for part in value.split() if len(part) >= _SHORTEST_SECRET}
+    _, mark, rest = value.partition("://")
+    user, colon, _ = rest.partition(":")
+    if not mark or not colon or "/" in user or "@" not in rest:
+        return set()
+    plain = rest.partition("?")[0]
+    end = plain.rfind("@") if "@" in plain else rest.rfind("@")
+    held = rest[len(user) + 1 : end]
+    return {
+        part for part in (held, unquote(held), *re.split(r"[:/?#@]", held)) if len(part) >= _SHORTEST_SECRET
+    }
+
+
+def _check_base_url(url: str) -> None:
+    """A path is refused: pages, forms and cookies are made for the root of a host."""
+    if not url:
+        return
+    hint = "Write https://signoff.example, or http://HOST:PORT; give Signoff a host name of its own."
+    parts = read_url(url, "base_url", ("https", "http"), hint)
+    wrong = ""
+    if "@" in parts.netloc:
+        wrong = "holds a user name; it is shown in every link"
+    elif parts.path.strip("/"):
+        wrong = "has a path; Signoff is served at the root of its host, and does not work below a path"
+    elif parts.query or "?" in url:
+        wrong = "has a query"
+    elif not parts.hostname:
+        wrong = "names no host"
+    if wrong:
+        raise Invalid("invalid_setting", f"base_url {wrong}.", field="base_url", hint=hint)
+
+
+def parse_hosts(text: str) -> tuple[str, ...]:
+    """The host names of ``allowed_hosts``, in small letters; raises Invalid for anything but a name or an address."""
+    hosts = tuple(text.lower().replace(",", " ").split())
+    for host in hosts:
+        if not re.fullmatch(r"\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9])?", host):
+            raise Invalid(
+                "invalid_setting", f"allowed_hosts: {host[:64]!r} is no host name.", field="allowed_hosts",
+                hint="Write names or addresses without scheme and port, by spaces: signoff.internal 10.0.0.7.",
+            )  # fmt: skip
+    return hosts
+
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def parse_networks(text: str) -> tuple[Network, ...]:
+    """The networks of ``trusted_proxies``; raises Invalid for what is none, and for one that holds everybody."""
+    found: list[Network] = []
+    for word in text.replace(",", " ").split():
+        try:
+            network = ipaddress.ip_network(word, strict=False)
+        except ValueError:
+            network = None
+        if network is None or network.prefixlen == 0:
+            raise Invalid(
+                "invalid_setting", f"trusted_proxies: {word[:64]!r} is not the address or network of a proxy.",
+                field="trusted_proxies", hint="Write addresses or networks, separated by spaces: 127.0.0.1 10.0.0.0/8.",
+            )  # fmt: skip
+        found.append(network)
+    return tuple(found)
 
 
 def is_loopback(host: str) -> bool:
@@ -238,7 +335,7 @@ class Row:
             text = "off" if self.kind is timedelta else ""
         else:
             text = str(value)
-        return self.hide(text) if self.hide else text
+        return self.hide(text) if self.hide else mask_text(text, starred)
 
 
 def _rows() -> Iterator[Row]:

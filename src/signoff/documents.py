@@ -10,6 +10,8 @@ from typing import Any, Final
 from signoff.core.errors import Invalid
 
 Document = dict[str, Any]
+# Of a parser's words: what quotes the document, if it is more than a sign.
+_QUOTED: Final = re.compile(r"\"[^\"]{4,}\"|'[^']{4,}'|<[^<>]*://[^<>]*>")
 
 
 def read_document(path: Path) -> Document:
@@ -80,13 +82,27 @@ def _from_yaml(text: str, name: str) -> Any:
     reader.Constructor = Constructor
     try:
         found = reader.load(text)
-    except (YAMLError, ValueError, RecursionError) as error:
-        raise _wrong(f"{name} is not YAML: {error}") from None
+    except YAMLError as error:
+        raise _wrong(f"{name} is not YAML: {_yaml_words(error)}.") from None
+    except RecursionError:
+        raise _wrong(f"{name} is not acceptable YAML: it is nested too deep.") from None
+    except ValueError:
+        raise _wrong(f"{name} is not acceptable YAML: a value is not of the type that it claims.") from None
     # What JSON cannot say (a set, a number for a key, .nan) shows here and not as a strange request.
     try:
         return json.loads(json.dumps(found, allow_nan=False), object_pairs_hook=_unique)
     except (TypeError, ValueError) as error:
         raise _wrong(f"{name} says something that JSON cannot: {error}.") from None
+
+
+def _yaml_words(error: Exception) -> str:
+    """What is wrong and where, without the lines around it, which the parser quotes and which may hold a secret."""
+    problem = getattr(error, "problem", None) or getattr(error, "context", None) or "it cannot be read"
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    if type(error).__name__ == "DuplicateKeyError":
+        problem = "a duplicate key in one mapping"
+    said = _QUOTED.sub("\u2026", str(problem).splitlines()[0]).strip()
+    return f"{said} (line {mark.line + 1}, column {mark.column + 1})" if mark is not None else said
 
 
 def _wrong(problem: str, hint: str | None = None) -> Invalid:

@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 from signoff.config import Config
+from signoff.core.masking import MASK, mask_text, starred
 from signoff.notify.plain import one_line
 
 
 def start_logging(config: Config, stream: TextIO | None = None) -> None:
     """From now on log to ``stream``, stderr by default, as the settings say."""
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonLines() if config.log_format == "json" else Lines())
+    handler.setFormatter((JsonLines if config.log_format == "json" else Lines)(config.secrets))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
@@ -27,15 +28,28 @@ def _at(record: logging.LogRecord) -> str:
     return f"{datetime.fromtimestamp(record.created, UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
 
 
-class Lines(logging.Formatter):
+class Masking(logging.Formatter):
+    """What every line goes through: no secret of the settings, and nothing that looks like one, gets into a log."""
+
+    def __init__(self, secrets: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self._secrets = secrets
+
+    def clean(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, MASK)
+        return mask_text(text, starred)
+
+
+class Lines(Masking):
     """One line for a person; a traceback stands below it. Text from outside cannot forge a line."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = f"{_at(record)} {record.levelname.lower()} {record.name}: {one_line(record.getMessage())}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        return self.clean(f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line)
 
 
-class JsonLines(logging.Formatter):
+class JsonLines(Masking):
     """One JSON object on one line."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -43,8 +57,8 @@ class JsonLines(logging.Formatter):
             "at": _at(record),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": self.clean(record.getMessage()),
         }
         if record.exc_info:
-            said["traceback"] = self.formatException(record.exc_info)
+            said["traceback"] = self.clean(self.formatException(record.exc_info))
         return json.dumps(said)

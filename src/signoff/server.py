@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from signoff import __version__
 from signoff.channels import make_channels, make_console, make_slack
-from signoff.config import Config
+from signoff.config import Config, parse_hosts, parse_networks
 from signoff.core.durations import show_duration
 from signoff.core.errors import Busy
 from signoff.engine.audience import EMAIL, SLACK
@@ -83,7 +83,7 @@ class Server:
         self.keys = Keys(self.store, self.directory, self.clock)
         self.feed.watch(self.keys.heard)
         self.registry = Registry(
-            self.store, self.directory, self.keys, self.clock, bool(config.allow_private_callbacks)
+            self.store, self.directory, self.keys, self.clock, config.allow_private_callbacks
         )
         self.sessions = Sessions(self.store, self.directory, self.keys, self.clock)
         self.timekeeper = Timekeeper(self.engine, self.store)
@@ -153,7 +153,12 @@ class Server:
             clock=self.clock,
             feed=self.feed,
             settings=Settings(
-                version=__version__, database=database, base_url=self.base_url, max_body=self.config.max_body
+                version=__version__,
+                database=database,
+                base_url=self.base_url,
+                max_body=self.config.max_body,
+                allowed_hosts=parse_hosts(self.config.allowed_hosts),
+                trusted_proxies=parse_networks(self.config.trusted_proxies),
             ),
             readiness=self.readiness,
         )

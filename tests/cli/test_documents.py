@@ -94,3 +94,21 @@ def test_form_fields_have_the_types_of_the_form() -> None:
     for wrong in ("n", "=5", "n=five"):
         with pytest.raises(Stop):
             form_data([wrong], schema)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "db:\n  password: hunter2\n  password: hunter2\n", "password: hunter2\n bad: [\n", "password: 'hunter2\n",
+        "password: !!int hunter2\n", "a: &hunter2 1\nb: *hunter3\n", "password: \"hunter2\\q\"\n", "? hunter2\n? [\n",
+        "password: !hunter2 x\n", "password: !!timestamp hunter2\n", "password: !!binary hunter2\n", "%YAML hunter2\n",
+        "password: hunter2\t\n\t- x\n",
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_document_is_said_without_its_text(text: str) -> None:
+    said = ""
+    try:
+        parse(text, "file.yaml", yaml=True)
+    except Stop as stop:
+        said = stop.what
+    assert "hunter" not in said

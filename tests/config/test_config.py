@@ -55,11 +55,92 @@ def test_links_point_where_people_reach_the_server(given: dict[str, str], addres
     assert load(given, {}).config.base_url == address
 
 
-def test_callbacks_into_private_networks_are_allowed_only_on_this_machine_or_when_asked_for() -> None:
-    assert Config().allow_private_callbacks is True
-    assert Config(host="0.0.0.0").allow_private_callbacks is False
-    assert Config(host="0.0.0.0", allow_private_callbacks=True).allow_private_callbacks is True
-    assert Config(allow_private_callbacks=False).allow_private_callbacks is False
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"host": "0.0.0.0"},
+        {"host": "::1"},
+        {"base_url": "https://x.example"},
+        {"base_url": "http://localhost"},
+    ],
+)
+def test_callbacks_into_private_networks_are_allowed_only_when_asked_for(given: dict[str, str]) -> None:
+    assert load(given, {}).config.allow_private_callbacks is False
+    assert load(given, {"SIGNOFF_ALLOW_PRIVATE_CALLBACKS": "on"}).config.allow_private_callbacks is True
+
+
+def test_no_default_depends_on_another_setting_but_the_two_that_say_so() -> None:
+    derived = {row.name for row in ROWS if row.shown}
+    assert derived == {"database", "base_url"}
+    one, other = (
+        Config(),
+        Config(host="0.0.0.0", base_url="https://gate.example", data=Path("elsewhere"), port=1),
+    )
+    same = [row.name for row in ROWS if row.name not in derived | {"host", "port", "data"}]
+    assert [getattr(one, name) for name in same] == [getattr(other, name) for name in same]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://tools.example/signoff", "https://tools.example/?a=b", "https://ann:hunter2@tools.example",
+        "tools.example", "ftp://tools.example", "https://", "https://tools.example:banana", "https://a b.example",
+        "https://tools.example#x", "https://ann:hun#ter2@x.example",
+    ],
+)  # fmt: skip
+def test_a_base_url_that_could_not_work_is_refused_at_the_start(url: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        load({"base_url": url}, {})
+    assert refused.value.field == "base_url"
+    assert "hun" not in refused.value.message + str(refused.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("allowed_hosts", "https://a.example"), ("allowed_hosts", "a.example/x"), ("allowed_hosts", "*.example"),
+        ("trusted_proxies", "proxy.example"), ("trusted_proxies", "0.0.0.0/0"), ("trusted_proxies", "::/0"),
+        ("trusted_proxies", "10.0.0.0/99"), ("session_lifetime", "1m"),
+    ],
+)  # fmt: skip
+def test_who_is_believed_and_by_which_name_is_said_exactly(name: str, text: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        load({name: text}, {})
+    assert refused.value.field == name
+
+
+MALFORMED = [
+    "postgresql://app@inst:Tr0ub4dor@127.0.0.1:23060/db", "postgresql://app:Tr0ub4dor#x@db.example:5432/x",
+    "postgresql://app:Tr0ub4dor/x@db.example:5432/x", "postgresql://app:Tr0ub4dor?x@db.example:5432/x",
+    "postgresql://app:Tr0ub4dor[x@db.example/x", "postgresql://app:Tr0ub4dor x@db/x",
+    "postgresql://app:Tr0ub4dor%@db/x", "postgresql://app:1/Tr0ub4dor@db/x", "postgresql://app:Tr0ub4dor",
+    "other://app:Tr0ub4dor@db/x", "Tr0ub4dor",
+]  # fmt: skip
+OF = {"database": "postgresql", "smtp_url": "smtp", "webhook_url": "https"}
+
+
+@pytest.mark.parametrize("url", MALFORMED)
+@pytest.mark.parametrize("name", list(OF))
+def test_an_address_that_cannot_be_read_shows_nothing_of_itself(name: str, url: str) -> None:
+    url = url.replace("postgresql", OF[name])
+    config = load({name: url}, {}).config
+    assert "Tr0ub4dor" not in repr(config) + BY_NAME[name].show(url) + config.shown_database
+    with pytest.raises(Invalid) as refused:
+        config.check_urls()
+    said = refused.value.message + str(refused.value.hint)
+    assert refused.value.field == name
+    assert "Tr0ub4dor" not in said
+    assert "percent-encode" in said or "does not begin with" in said
+
+
+def test_addresses_of_every_usual_form_are_read() -> None:
+    for url in (
+        "postgresql://app:p%40ss@db.example:5432/x?sslmode=require", "postgres://db/x",
+        "postgresql:///x?host=/run", "postgresql://a:b@one:5432,two:5433/x", "postgresql://a:b@[::1]:5432/x",
+        "sqlite:///x.db",
+    ):  # fmt: skip
+        Config(database=url, smtp_url="smtps://u%40x:p%23@mail.example?from=a@b.example").check_urls()
 
 
 def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
@@ -131,7 +212,7 @@ def test_a_database_without_a_password_is_shown_as_it_is(url: str) -> None:
 
 
 def test_there_are_few_settings_and_each_does_something() -> None:
-    assert len(ROWS) == len(fields(Config)) <= 24
+    assert len(ROWS) == len(fields(Config)) <= 40
     sources = Path(config.__file__).parent.rglob("*.py")
     code = "".join(path.read_text("utf-8") for path in sources if path.name != "config.py")
     assert [row.name for row in ROWS if not re.search(rf"config\.{row.name}\b", code)] == []

@@ -1,6 +1,7 @@
 """How a command ends: its exit code, and for people what failed, why, and the next command to run."""
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -10,6 +11,7 @@ import click
 
 from signoff.cli.visible import visible, visible_lines
 from signoff.core.errors import Conflict, Invalid, Malformed, NotFound, Refused, Unauthenticated
+from signoff.core.masking import MASK, mask_text, starred
 
 if TYPE_CHECKING:
     from signoff.client.errors import SignoffError
@@ -95,15 +97,31 @@ def stopped(error: BaseException) -> Stop | None:
 
 
 def unexpected(error: BaseException, environ: Mapping[str, str] = os.environ) -> list[str]:
-    """What stderr shows for a bug: one sentence, or the traceback with SIGNOFF_DEBUG."""
+    """What stderr shows for a bug: that it is one, never the exception's own text, which may quote a secret. With
+    SIGNOFF_DEBUG the traceback, with secrets masked.
+    """
     if environ.get("SIGNOFF_DEBUG"):
         import traceback
 
-        return "".join(traceback.format_exception(error)).splitlines()
+        text = _without("".join(traceback.format_exception(error)), environ)
+        return [visible(line) for line in text.splitlines()]
     return [
-        f"error: {type(error).__name__}: {visible(error)}",
+        f"error: something failed that should not ({type(error).__name__}).",
         "  This is a bug in signoff. SIGNOFF_DEBUG=1 shows where; please report it.",
     ]
+
+
+def _without(text: str, environ: Mapping[str, str]) -> str:
+    """The text without what the environment and the command line hold of secrets, and what looks like one."""
+    from signoff.config import PREFIX, secrets_in
+
+    said = [value for name, value in environ.items() if name.startswith(PREFIX) or name == "DATABASE_URL"]
+    found = {part for value in (*said, *sys.argv[1:]) for part in secrets_in(value)}
+    whole = ("SIGNOFF_API_KEY", "SIGNOFF_WEBHOOK_SECRET", "SIGNOFF_SLACK_TOKENS", "SIGNOFF_APPRISE_URLS")
+    found |= {part for name in whole for part in secrets_in(environ.get(name, ""), whole=True)}
+    for secret in sorted(found, key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return mask_text(text, starred)
 
 
 _REFUSED: Final = (

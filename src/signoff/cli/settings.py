@@ -11,7 +11,9 @@ from signoff.cli.output import Column, column
 from signoff.cli.session import Session
 from signoff.cli.tree import Group
 from signoff.cli.up import flags
-from signoff.config import MASK, ROWS, Loaded, load
+from signoff.config import ROWS, Loaded, load
+from signoff.core.errors import Invalid
+from signoff.core.masking import MASK
 
 
 @click.group(cls=Group)
@@ -25,6 +27,10 @@ def _show(session: Session, /, origin: bool, **given: Any) -> None:
     loaded = load(given, os.environ)
     for warning in loaded.warnings:
         session.out.note(f"warning: {warning}")
+    try:
+        loaded.config.check_urls()
+    except Invalid as wrong:
+        session.out.note(f"warning: {wrong.message} {wrong.hint}")
     columns = [column("SETTING", "name"), Column("VALUE", lambda row: row["value"])]
     if origin:
         columns.append(column("ORIGIN"))

@@ -52,6 +52,7 @@ def configured(given: Mapping[str, Any]) -> Config:
     loaded = load(given, os.environ)
     for warning in loaded.warnings:
         Output().note(f"warning: {warning}")
+    loaded.config.check_urls()
     return loaded.config
 
 

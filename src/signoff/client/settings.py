@@ -75,7 +75,9 @@ def _key_from(environ: Mapping[str, str]) -> str | None:
     try:
         return Path(path).read_text("utf-8").strip()
     except (OSError, ValueError) as error:
-        raise NotConfigured(f"SIGNOFF_API_KEY_FILE names {path!r}, which cannot be read: {error}.") from None
+        raise NotConfigured(
+            f"SIGNOFF_API_KEY_FILE names {path!r}, which cannot be read ({type(error).__name__})."
+        ) from None
 
 
 def _places(environ: Mapping[str, str], folder: Path | None) -> Iterator[tuple[Path, bool]]:
@@ -143,7 +145,9 @@ def _checked_url(url: str, source: str) -> str:
             f"The address in {source} holds a user name, and is shown in messages: leave it out."
         )
     if not sound:
-        raise NotConfigured(f"{url!r} ({source}) is not an address such as http://127.0.0.1:8100.")
+        # What holds an @ may hold a password.
+        shown = f"The address in {source}" if "@" in url else f"{url!r} ({source})"
+        raise NotConfigured(f"{shown} is not an address such as http://127.0.0.1:8100.")
     return url
 
 

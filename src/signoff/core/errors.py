@@ -2,7 +2,8 @@
 
     Refused ─┬─ Malformed 400        ├─ NotFound 404       ├─ TooLarge 413
              ├─ Unauthenticated 401  ├─ Conflict 409       ├─ Invalid 422
-             └─ Forbidden 403        └─ Gone 410           ├─ TooMany 429
+             └─ Forbidden 403        └─ Gone 410           ├─ Misdirected 421
+                                                           ├─ TooMany 429
                                                            └─ Busy 503
 
 A refusal carries a stable ``code``, a sentence for a person, the field at fault, and what to do next.
@@ -81,6 +82,12 @@ class TooLarge(Refused):
     """More bytes than the limit allows."""
 
     status = 413
+
+
+class Misdirected(Refused):
+    """Sent to a host name that is not this server's."""
+
+    status = 421
 
 
 class Invalid(Refused):

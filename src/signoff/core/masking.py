@@ -54,8 +54,17 @@ _SHAPE: Final = re.compile(
 _PEM: Final = re.compile(
     r"(-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----)(.*?)(-----END [A-Z ]{0,30}PRIVATE KEY-----|\Z)", re.DOTALL
 )
+_TRIGGER: Final = re.compile(
+    r"(?i)pass|pwd|secret|token|credential|auth|key|pin|cvv|cvc|otp|jwt|bearer|basic|cookie|mnemonic|session|seed"
+    r"|[spr]k[_-]|gh[pousr]_|github_pat|glpat|xox|xapp|AKIA|AIza|npm_|sgn_|eyJ"
+)
 _NAMES: Final = ("name", "key", "header", "field", "variable")
 _LONGEST_NAME: Final = 256
+
+
+def suspect(text: str) -> bool:
+    """Whether it is worth looking for a secret in there: quick, and right whenever it says no."""
+    return "://" in text or _TRIGGER.search(text) is not None
 
 
 def is_secret(path: str) -> bool:

@@ -3,6 +3,7 @@ counts; where several servers run, each counts for itself.
 """
 
 import hashlib
+import ipaddress
 from collections import OrderedDict
 from datetime import datetime, timedelta
 from math import ceil
@@ -11,6 +12,17 @@ from typing import Final
 from signoff.core.errors import TooMany
 
 _MOST_KEYS: Final = 20_000
+
+
+def caller_key(address: str) -> str:
+    """What counts as one caller: an IPv4 address, or the /64 of an IPv6 address, which is one customer's."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is None:
+        return str(ipaddress.ip_network((found, 64), strict=False))
+    return str(found)
 
 
 class Limit:

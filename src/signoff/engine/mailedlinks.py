@@ -6,19 +6,19 @@ leads back to where they were. What stands in the mail stands nowhere else.
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
-from signoff.core.errors import Busy, Invalid, NotFound, Refused
+from signoff.core.errors import Busy, Invalid, NotFound, Refused, TooMany
 from signoff.core.notices import NoticeKind
 from signoff.engine.audience import email_of
 from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory, Snapshot
 from signoff.engine.keyonly import Moved
 from signoff.engine.letters import moment
-from signoff.engine.limits import Limit
+from signoff.engine.limits import Limit, caller_key
 from signoff.engine.sessions import Sessions
 from signoff.notify.channel import NotSent, Personal
 from signoff.notify.letter import Letter
@@ -36,8 +36,13 @@ _MOST_AT_ONCE: Final = 100
 
 
 class MailedLinks:
-    """``mail``: None where no mail server is set up. Of one address three in a quarter of an hour and ten a day; from
-    one caller sixty in ten minutes (behind a proxy all are one caller).
+    """``mail``: None where no mail server is set up.
+
+    What strangers ask for is limited for each address and caller together (three in a quarter of an hour, ten a day)
+    and for each address (twelve an hour): whoever asks in somebody's name takes nothing from them, as the link in
+    the mail is theirs to use. Who is signed in has a limit of their own. Unknown addresses cost nothing but the
+    answer, so that nobody can use up what is for all; how many mails one caller can set off is limited where they
+    are sent.
     """
 
     def __init__(
@@ -50,8 +55,10 @@ class MailedLinks:
         self._clock = clock
         self._mail = mail
         self._base_url = base_url
-        self._limits = (Limit(3, timedelta(minutes=15)), Limit(10, timedelta(days=1)))
-        self._callers = Limit(60, timedelta(minutes=10))
+        self._of_stranger = (Limit(3, timedelta(minutes=15)), Limit(10, timedelta(days=1)))
+        self._of_address = Limit(12, timedelta(hours=1))
+        self._of_person = (Limit(5, timedelta(minutes=15)), Limit(30, timedelta(days=1)))
+        self._sent = Limit(600, timedelta(minutes=10))
         self._work: set[asyncio.Task[None]] = set()
 
     @property
@@ -59,15 +66,17 @@ class MailedLinks:
         """Whether this server can send mail at all."""
         return self._mail is not None
 
-    def ask(self, address: str, caller: str) -> None:
-        """Send it soon, if this is somebody's address; returns at once. Raises TooMany, Busy, or Invalid for what is no
-        address at all.
+    def ask(self, address: str, caller: str, onward: str = "/") -> None:
+        """Send it soon, if this is somebody's address; returns at once. ``onward``: the page to which it leads. Raises
+        TooMany, Busy, or Invalid for what is no address at all.
         """
         address = address.strip().casefold()
         name, _, domain = address.rpartition("@")
         if not name or not domain or len(address) > _LONGEST or not address.isprintable():
             raise Invalid("invalid_email", "This is not an e-mail address.", field="email")
-        self._begin(self._send(address), address, caller)
+        caller = caller_key(caller)
+        checks = [(limit, f"{caller}\0{address}") for limit in self._of_stranger]
+        self._begin(self._send(address, caller, onward), [*checks, (self._of_address, address)])
 
     async def reaches(self, workspace: str, person: str) -> str:
         """The address to which this person's sign-in links go; "" where none can arrive."""
@@ -75,7 +84,7 @@ class MailedLinks:
         to = email_of(found) if found is not None and found.active else ""
         return to if self.possible and not to.endswith("@localhost") else ""
 
-    async def ask_again(self, workspace: str, person: str, onward: str, caller: str) -> str:
+    async def ask_again(self, workspace: str, person: str, onward: str) -> str:
         """Send one soon to a person who is known but not surely enough; the address it goes to. ``onward``: the page to
         which it leads. Raises TooMany or Busy, and NotFound where no mail can arrive.
         """
@@ -84,7 +93,8 @@ class MailedLinks:
             raise NotFound(
                 "mail_not_set_up", "No sign-in link can be mailed to you.", hint=OPERATOR_MAKES_ONE
             )
-        self._begin(self._onward(workspace, person, onward), to.casefold(), caller)
+        checks = [(limit, f"{workspace}\0{person}") for limit in self._of_person]
+        self._begin(self._onward(workspace, person, onward), checks)
         return to
 
     def tell_moved(self, moved: Moved) -> None:
@@ -110,12 +120,11 @@ class MailedLinks:
             )
         )  # fmt: skip
 
-    def _begin(self, work: Coroutine[Any, Any, None], address: str, caller: str) -> None:
+    def _begin(self, work: Coroutine[Any, Any, None], checks: Sequence[tuple[Limit, str]]) -> None:
         try:
             now = self._clock.now()
-            self._callers.check(caller, now)
-            for limit in self._limits:
-                limit.check(address, now)
+            for limit, key in checks:
+                limit.check(key, now)
             if len(self._work) >= _MOST_AT_ONCE:
                 raise Busy("busy", "Too many ask at once.", retry_after=5)
         except Refused:
@@ -139,23 +148,31 @@ class MailedLinks:
             task.cancel()
         await asyncio.gather(*self._work, return_exceptions=True)
 
-    async def _send(self, address: str) -> None:
+    async def _send(self, address: str, caller: str, onward: str) -> None:
         for workspace in await self._store.directory.workspaces():
             book = await self._directory.of(workspace.id)
             for person in book.people.values():
                 if person.active and address in (person.email.casefold(), email_of(person).casefold()):
-                    await self._to(person, book)
+                    try:
+                        self._sent.check(caller, self._clock.now())
+                    except TooMany:
+                        log.warning(
+                            "too many sign-in links were asked for from one address; this one was not mailed"
+                        )
+                        return
+                    await self._to(person, book, onward)
 
     async def _onward(self, workspace: str, person: str, onward: str) -> None:
         book = await self._directory.of(workspace)
-        await self._to(book.people[person], book, f"?next={quote(onward, safe='')}")
+        await self._to(book.people[person], book, onward)
 
-    async def _to(self, person: Person, book: Snapshot, onward: str = "") -> None:
+    async def _to(self, person: Person, book: Snapshot, onward: str) -> None:
         if self._mail is None:
             return
         now = self._clock.now()
         token = await self._sessions.login_link(person.workspace, person.id, LIFE)
         id = str(uuid.uuid4())
+        after = f"?next={quote(onward, safe='')}" if onward != "/" else ""
         where = f"{book.workspace.organization}/{book.workspace.name}"
         await self._mail.deliver(
             Letter(
@@ -163,7 +180,7 @@ class MailedLinks:
                 question="Your sign-in link", facts=(("For", f"{book.display(person.id)}, in {where}"),
                 ("Works until", f"{moment(now + LIFE, person.zone)}, once")),
                 closing="If you did not ask for this, do nothing. The link is yours alone: do not forward it.",
-                link=f"{self._base_url()}/login/{token}{onward}", link_label="Sign in",
+                link=f"{self._base_url()}/login/{token}{after}", link_label="Sign in",
             )
         )  # fmt: skip
 

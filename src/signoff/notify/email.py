@@ -14,11 +14,13 @@ from email.policy import compat32
 from email.utils import format_datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 from msgspec import Struct
 
 from signoff.core.errors import Invalid
+from signoff.core.masking import mask_text, starred
+from signoff.core.urls import read_url
 from signoff.notify.channel import NotSent
 from signoff.notify.letter import GIVEN, Letter
 from signoff.notify.plain import one_line, pieces, visible
@@ -57,7 +59,8 @@ class Smtp(Struct, frozen=True):
 
 def parse_smtp(url: str) -> Smtp:
     """From ``smtp://user:password@host:587?from=signoff@acme.example``; raises Invalid without its password."""
-    parts = urlsplit(url)
+    hint = "Write smtp://USER:PASSWORD@HOST:587?from=signoff@your.domain; smtps:// for port 465."
+    parts = read_url(url, "smtp_url", ("smtp", "smtps"), hint)
     asked = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     try:
         port = parts.port
@@ -75,7 +78,7 @@ def parse_smtp(url: str) -> Smtp:
             "invalid_setting",
             "smtp_url is not the address of a mail server.",
             field="smtp_url",
-            hint="Write smtp://USER:PASSWORD@HOST:587?from=signoff@your.domain; smtps:// for port 465.",
+            hint=hint,
         )
     implicit = parts.scheme == "smtps"
     return Smtp(
@@ -180,7 +183,7 @@ class Email:
 
 def _said(error: "SMTPResponseException") -> str:
     """The mail server's code and words."""
-    return one_line(f"{error.code} {error.message}".strip(), _LONGEST_SAID)
+    return one_line(mask_text(f"{error.code} {error.message}".strip(), starred), _LONGEST_SAID)
 
 
 @lru_cache(maxsize=2)

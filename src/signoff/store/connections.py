@@ -5,16 +5,19 @@ back needs no restart of ours.
 """
 
 import asyncio
+import os
 import re
+import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlunsplit
 
 import asyncpg
 
 from signoff.core.errors import Busy, Conflict, Invalid
+from signoff.core.urls import read_url
 from signoff.store.database import Lost
 
 # Words of libpq that asyncpg would send to the server as settings, which the server then refuses.
@@ -62,7 +65,9 @@ class Address:
     """A PostgreSQL URL as asyncpg takes it. ``pooled``: ``?pgbouncer=true`` was in it."""
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
+        parts = read_url(
+            url, "database", ("postgresql", "postgres"), "Write postgresql://user:password@host/name."
+        )
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         self.pooled = query.pop("pgbouncer", "") == "true"
         self.timeout = float(query.get("connect_timeout") or _CONNECT_SECONDS) or _CONNECT_SECONDS
@@ -153,13 +158,15 @@ def translated() -> Iterator[None]:
     try:
         yield
     except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as error:
-        raise Afresh("database_contended", f"Another transaction was first: {error}.") from error
+        raise Afresh("database_contended", f"Another transaction was first: {said(error)}.") from error
     except asyncpg.IntegrityConstraintViolationError as error:
         if isinstance(error, asyncpg.NotNullViolationError) and error.table_name == "replies":
             raise Afresh("database_contended", "The same key was answered just now.") from error
-        raise Conflict("write_conflict", f"The database refused a row: {error}.") from error
+        raise Conflict("write_conflict", f"The database refused a row: {said(error)}.") from error
     except (asyncpg.DuplicateTableError, asyncpg.DuplicateObjectError) as error:
-        raise Conflict("write_conflict", f"Another server made it at the same moment: {error}.") from error
+        raise Conflict(
+            "write_conflict", f"Another server made it at the same moment: {said(error)}."
+        ) from error
     except asyncpg.CharacterNotInRepertoireError as error:
         raise Invalid("invalid_text", "A text holds the character U+0000, which cannot be kept.") from error
     except asyncpg.PostgresError as error:
@@ -168,19 +175,45 @@ def translated() -> Iterator[None]:
             raise
         raise refusal from error
     except (TimeoutError, OSError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-        reason = str(error) or type(error).__name__
-        raise Lost("database_unavailable", f"The database cannot be reached: {reason}.") from error
+        raise Lost("database_unavailable", f"The database cannot be reached: {said(error)}.") from error
+
+
+_WORDS: Final = {
+    "28P01": "it does not accept this user's password",
+    "28000": "it does not let this user in",
+    "3D000": "there is no such database",
+    "53300": "it has no free connection",
+    "57P01": "it was told to stop",
+    "57P02": "it crashed and recovers",
+    "57P03": "it is starting or stopping",
+    "57014": "it took too long",
+    "25006": "it only reads",
+    "42501": "this user may not do that",
+}
+
+
+def said(error: BaseException) -> str:
+    """What a driver raised, in our words: its own may quote the address, or what a row holds."""
+    if isinstance(error, asyncpg.PostgresError):
+        state = str(error.sqlstate or "")
+        where = ", ".join(filter(None, (getattr(error, "constraint_name", None), state)))
+        return f"{_WORDS.get(state) or type(error).__name__} ({where})"
+    if isinstance(error, OSError) and not isinstance(error, TimeoutError) and error.errno:
+        return (
+            "its host name is not known" if isinstance(error, socket.gaierror) else os.strerror(error.errno)
+        )
+    return "it does not answer in time" if isinstance(error, TimeoutError) else type(error).__name__
 
 
 def _refusal(error: Exception, state: str) -> Busy | None:
     if state == _DISK_FULL:
-        return Busy("storage_full", f"The database cannot grow: {error}.", retry_after=10)
+        return Busy("storage_full", f"The database cannot grow: {said(error)}.", retry_after=10)
     if state.startswith(_LOST):
-        return Lost("database_unavailable", f"The database went away: {error}.")
+        return Lost("database_unavailable", f"The database went away: {said(error)}.")
     if state.startswith(_NOT_NOW):
-        return Busy("database_unavailable", f"The database cannot be used right now: {error}.")
+        return Busy("database_unavailable", f"The database cannot be used right now: {said(error)}.")
     if state.startswith(_DAMAGED):
-        return Busy("database_damaged", f"The database is damaged: {error}.", retry_after=60)
+        return Busy("database_damaged", f"The database is damaged: {said(error)}.", retry_after=60)
     return None
 
 

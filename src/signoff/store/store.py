@@ -131,7 +131,7 @@ def open_store(
         return PostgresStore(url, clock=hear or clock, listen=listen)
     raise Refused(
         "invalid_database_url",
-        f"There is no database for {scheme or url!r} addresses.",
+        f"There is no database for {f'{scheme[:20]}://' if rest else 'such'} addresses.",
         field="database",
         hint="Write sqlite:///path/to/file.db or postgresql://user:password@host/name.",
     )

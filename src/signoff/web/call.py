@@ -17,6 +17,7 @@ from signoff.core.model import Actor
 from signoff.engine.jobs import Done, Once
 from signoff.web import query as queries
 from signoff.web import strict
+from signoff.web.hosts import caller_of
 from signoff.web.parts import Parts
 
 MAX_KEY: Final = 255
@@ -90,7 +91,8 @@ class Call:
     def __init__(self, parts: Parts, scope: Scope, request_id: str) -> None:
         self.parts = parts
         self.method: str = scope["method"]
-        self.peer: str = (scope.get("client") or ("",))[0]
+        peer: str = (scope.get("client") or ("",))[0]
+        self.peer = caller_of(peer, scope["headers"], parts.settings.trusted_proxies)
         self.path: str = scope["path"]
         self.params: dict[str, str] = scope.get("path_params", {})
         self.query_string: bytes = scope["query_string"]

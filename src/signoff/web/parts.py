@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 import msgspec
 
@@ -11,24 +12,32 @@ from signoff.engine.directory import Directory
 from signoff.engine.engine import Engine
 from signoff.engine.feed import Feed
 from signoff.engine.keys import Keys
+from signoff.engine.limits import Limit
 from signoff.engine.mailedlinks import MailedLinks
 from signoff.engine.planning import Planner
 from signoff.engine.registry import Registry
 from signoff.engine.sessions import Sessions
 from signoff.engine.slackdesk import SlackDesk
 from signoff.engine.view import View
+from signoff.web.hosts import Network
 from signoff.web.shown import Shown
+
+_FAILURES: Final = 120
+_FAILURES_WITHIN: Final = timedelta(minutes=10)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """version: of the product; database: ``sqlite`` or ``postgresql``; base_url: the public address, no
-    slash; max_body: the largest body in bytes of every endpoint without a limit of its own.
+    slash; allowed_hosts: further names by which pages may be opened; trusted_proxies: who is believed about whom a
+    request comes from; max_body: the largest body in bytes of every endpoint without a limit of its own.
     """
 
     version: str
     database: str
     base_url: str
     max_body: int = 131_072
+    allowed_hosts: tuple[str, ...] = ()
+    trusted_proxies: tuple[Network, ...] = ()
 
 
 class Readiness(msgspec.Struct, frozen=True):
@@ -44,7 +53,7 @@ async def _ready() -> Readiness:
 
 class Parts(msgspec.Struct, kw_only=True):
     """``stopping`` is set when the server shuts down; streams and long polls end then, in good order. ``channels``:
-    those that it sends by.
+    those that it sends by; ``failures``: of one caller at the pages that need no sign-in.
     """
 
     engine: Engine
@@ -61,6 +70,7 @@ class Parts(msgspec.Struct, kw_only=True):
     channels: tuple[str, ...] = ()
     clock: Clock = msgspec.field(default_factory=Clock)
     shown: Shown = msgspec.field(default_factory=Shown)
+    failures: Limit = msgspec.field(default_factory=lambda: Limit(_FAILURES, _FAILURES_WITHIN))
     stopping: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
     readiness: Callable[[], Awaitable[Readiness]] = _ready
 

@@ -5,13 +5,13 @@ and agents by name, questions, and its payload without the values that are not s
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from signoff.core.errors import Invalid
+from signoff.core.masking import masked, suspect
 from signoff.core.plan import HumanStep
-from signoff.core.visible import SECRET, is_secret
 from signoff.store.work import Stored
 
 _LONGEST: Final = 200
@@ -49,19 +49,12 @@ def fits(stored: Stored, words: tuple[str, ...], display: Callable[[str], str]) 
 
 
 def shown_payload(payload: bytes) -> str:
-    """The payload's JSON text without the values of fields that hold secrets."""
+    """The payload's JSON text without its secrets: what a search finds is no way around the mask."""
     text = payload.decode("utf-8", "replace")
-    if not SECRET.search(text):
+    if not suspect(text):
         return text
-    return msgspec.json.encode(_without_secrets(msgspec.json.decode(payload), "")).decode()
+    return msgspec.json.encode(masked(msgspec.json.decode(payload), _nothing, _nothing)).decode()
 
 
-def _without_secrets(value: Any, path: str) -> Any:
-    if isinstance(value, dict):
-        return {
-            name: None if is_secret(f"{path}.{name}") else _without_secrets(item, f"{path}.{name}")
-            for name, item in value.items()
-        }
-    if isinstance(value, list):
-        return [_without_secrets(item, path) for item in value]
-    return value
+def _nothing(_: str) -> str:
+    return ""

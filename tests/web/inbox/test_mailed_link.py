@@ -6,8 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+import httpx2
+import msgspec
 import pytest
 
+from signoff.config import parse_networks
 from signoff.engine.limits import Limit
 from signoff.engine.mailedlinks import MailedLinks
 from signoff.notify.email import Email, parse_smtp
@@ -93,7 +96,9 @@ async def test_who_is_not_active_any_more_gets_none(web: World) -> None:
         assert server.mails == []
 
 
-async def test_one_address_gets_ten_a_day_and_one_caller_sixty_in_ten_minutes(web: World) -> None:
+async def test_one_address_gets_ten_a_day_of_one_caller_and_unknown_ones_take_nothing_from_anybody(
+    web: World,
+) -> None:
     async with mailing(web) as server:
         statuses = []
         for _ in range(14):
@@ -102,8 +107,86 @@ async def test_one_address_gets_ten_a_day_and_one_caller_sixty_in_ten_minutes(we
         assert statuses == [200] * 10 + [429] * 4
         assert len(server.mails) == 10
         web.clock.move(timedelta(hours=1))
-        many = [(await ask(web, f"somebody{n}@acme.example")).status for n in range(61)]
-        assert many == [200] * 60 + [429]
+        many = [(await ask(web, f"somebody{n}@acme.example")).status for n in range(130)]
+        assert many == [200] * 130
+        assert (await ask(web, "otto@acme.example")).status == 200
+        assert server.mails[-1]["To"] == "otto@acme.example"
+
+
+async def ask_from(web: World, peer: str, address: str, **headers: str) -> int:
+    """As a client at another address asks, by itself or through proxies."""
+    transport = httpx2.ASGITransport(web.app, client=(peer, 4711))
+    async with httpx2.AsyncClient(
+        transport=transport, base_url="http://signoff.test", headers=headers
+    ) as http:
+        page = await http.get("/login")
+        token = re.findall(r'name="form_token" value="(\w+)"', page.text)[0]
+        answer = await http.post("/login/mail", data={"form_token": token, "email": address})
+    assert web.parts.mailed_links is not None
+    await web.parts.mailed_links.settle()
+    return answer.status_code
+
+
+async def test_one_client_takes_no_address_away_from_another(web: World) -> None:
+    ann, proxies = "ann@acme.example", parse_networks("127.0.0.1 10.0.0.0/8")
+    async with mailing(web) as server:
+        assert [await ask_from(web, "192.0.2.1", ann) for _ in range(4)] == [200, 200, 200, 429]
+        assert await ask_from(web, "192.0.2.2", ann) == 200
+        # a header that anybody can write says nothing where no proxy is trusted
+        assert await ask_from(web, "192.0.2.1", ann, **{"x-forwarded-for": "198.51.100.7"}) == 429
+        web.parts.settings = msgspec.structs.replace(web.parts.settings, trusted_proxies=proxies)
+        assert await ask_from(web, "192.0.2.1", ann, **{"x-forwarded-for": "198.51.100.7"}) == 429
+        through = [
+            await ask_from(web, "127.0.0.1", ann, **{"x-forwarded-for": "6.6.6.6, 192.0.2.1"})
+            for _ in range(2)
+        ]
+        assert through == [429, 429]
+        assert (
+            await ask_from(
+                web, "127.0.0.1", ann, forwarded='for="[2001:db8:7::1]:80";proto=https, for=10.1.2.3'
+            )
+            == 200
+        )
+        # all over one address: twelve an hour, whoever asks
+        spread = [await ask_from(web, f"203.0.113.{n}", ann) for n in range(12)]
+        assert spread == [200] * 7 + [429] * 5
+        assert len(server.mails) == 12
+
+
+@pytest.mark.parametrize(
+    "where", ["/tasks/{task}", "/tasks/{task}?show=1", "/intents?status=WAITING&q=a%20b", "/me"]
+)
+async def test_the_link_leads_back_to_the_page_that_asked_for_a_sign_in(web: World, where: str) -> None:
+    where = where.format(task="0198c0de-0000-7000-8000-000000000002")
+    async with mailing(web) as server:
+        ann = Reader(web)
+        form = await ann.get((await ann.get(where)).headers["location"])
+        other = await ann.get("/login?next=/teams")  # a second tab, which asks for another page
+        for page, to in ((form, where), (other, "/teams")):
+            fields = page.form("/login/mail")["fields"]
+            sent = await ann.post(
+                "/login/mail", [(n, "ann@acme.example" if n == "email" else v) for n, v in fields]
+            )
+            assert sent.status == 200, sent.text
+            assert web.parts.mailed_links is not None
+            await web.parts.mailed_links.settle()
+            link = re.findall(r"(/login/\S+)", server.mails[-1].get_body(("plain",)).get_content())[0]
+            looked = await ann.get(link)
+            done = await ann.post(link.partition("?")[0], looked.form()["fields"])
+            assert (done.status, done.headers["location"]) == (303, to)
+            # the mail is opened once more: whoever is in already goes where it led
+            again = await ann.get(link)
+            assert (again.status, again.headers["location"]) == (303, to)
+
+
+async def test_a_mailed_link_leads_nowhere_else(web: World) -> None:
+    async with mailing(web) as server:
+        for path in ("https://evil.test/", "//evil.test", "/login/other", "/logout", "/\\evil.test"):
+            web.clock.move(timedelta(hours=3))
+            await Reader(web).post("/login/mail", email="ann@acme.example", next=path)
+            assert web.parts.mailed_links is not None
+            await web.parts.mailed_links.settle()
+            assert "next=" not in server.mails[-1].get_body(("plain",)).get_content()
 
 
 @pytest.mark.parametrize(

@@ -165,16 +165,17 @@ async def test_by_a_link_from_a_message_the_same_button_is_offered(web: World) -
         assert f"next=%2Ftasks%2F{task_id}" in server.mails[0].get_body(("plain",)).get_content()
 
 
-async def test_links_for_a_task_count_to_the_same_limits(web: World) -> None:
+async def test_strangers_cannot_use_up_what_a_person_who_is_signed_in_may_ask_for(web: World) -> None:
     task_id = await gate(web)
     async with mailing(web) as server:
         ann = await by_key(web, "ann")
-        statuses = [(await press(ann, task_id, mail="1")).status for _ in range(4)]
-        assert statuses == [200, 200, 200, 429]
-        assert (await Reader(web).post("/login/mail", email="ann@acme.example")).status == 429
+        asked = [(await Reader(web).post("/login/mail", email="ann@acme.example")).status for _ in range(5)]
+        assert asked == [200] * 3 + [429] * 2
+        statuses = [(await press(ann, task_id, mail="1")).status for _ in range(6)]
+        assert statuses == [200] * 5 + [429]
         assert web.parts.mailed_links is not None
         await web.parts.mailed_links.settle()
-        assert len(server.mails) == 3
+        assert len(server.mails) == 8
 
 
 async def test_where_no_mail_is_sent_the_card_names_the_operators_command(web: World) -> None:

@@ -6,6 +6,7 @@ The form's own token has to fit the cookie, always. Beside it browsers say it in
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from signoff.core.errors import Forbidden
@@ -17,7 +18,7 @@ def form_token(cookie: str) -> str:
     return hashlib.sha256(b"signoff/form/v1\0" + cookie.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def check_origin(call: Call, cookie: str, given: str) -> None:
+def check_origin(call: Call, cookies: Sequence[str], given: str) -> None:
     """Raise Forbidden unless the request came from our own page. ``given``: the form's token, or ""."""
     site, origin = call.header(b"sec-fetch-site"), call.header(b"origin")
     if site:
@@ -25,7 +26,8 @@ def check_origin(call: Call, cookie: str, given: str) -> None:
     else:
         foreign = origin not in ("", "null") and urlsplit(origin).netloc.lower() not in _own_hosts(call)
     # Only ASCII is compared in constant time.
-    if foreign or not cookie or not given.isascii() or not hmac.compare_digest(form_token(cookie), given):
+    known = given.isascii() and any(hmac.compare_digest(form_token(cookie), given) for cookie in cookies)
+    if foreign or not known:
         raise _foreign()
 
 

@@ -13,11 +13,12 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from signoff.core.access import RUNNING
-from signoff.core.errors import Invalid, Malformed, Refused, Unauthenticated
+from signoff.core.errors import Invalid, Malformed, Refused, TooMany, Unauthenticated
 from signoff.core.model import Actor
 from signoff.web.api.shapes.requests import LONGEST_COMMENT
 from signoff.web.call import Call, Page, Stream
 from signoff.web.edge import GoneAwayError, Reply, WrongMethod, read_body
+from signoff.web.hosts import check_host
 from signoff.web.inbox import sessions
 from signoff.web.inbox.csrf import check_origin, form_token
 from signoff.web.inbox.render import render
@@ -152,6 +153,13 @@ class PageDoor:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         call = Call(self._parts, scope, "")
         reply = Reply(call, send)
+        settings = self._parts.settings
+        try:
+            check_host(scope["headers"], settings.base_url, settings.allowed_hosts)
+        except Refused as refusal:
+            said = f"{refusal.message}\n{refusal.hint or ''}\n".encode()
+            await reply.page(Page(said, "text/plain; charset=utf-8", refusal.status, _PRIVATE))
+            return
         try:
             answer = await self._answer(call, receive)
         except GoneAwayError:
@@ -163,8 +171,8 @@ class PageDoor:
 
     async def _answer(self, call: Call, receive: Receive) -> "Page | Stream":
         visit = Visit(call, self._waiting)
+        row = self._rows.get(call.method)
         try:
-            row = self._rows.get(call.method)
             if row is None:
                 raise WrongMethod(
                     "method_not_allowed", f"{call.method[:16]} is not possible here.", hint=self._allow
@@ -177,7 +185,7 @@ class PageDoor:
         except Unauthenticated as refusal:
             return await self._sign_in(visit, refusal)
         except Refused as refusal:
-            return await error_page(visit, refusal)
+            return await error_page(visit, self._counted(call, refusal, row))
         except GoneAwayError:
             raise
         except Exception:
@@ -186,6 +194,17 @@ class PageDoor:
                 "internal_error", "Something went wrong on the server. Nothing was recorded by this page."
             )
             return await error_page(visit, broken, 500)
+
+    def _counted(self, call: Call, refusal: Refused, row: Row | None) -> Refused:
+        """A refused try at an open page counts against the caller, and beyond the limit is told so. What succeeds is
+        never refused for others' tries: behind a proxy that is not in ``trusted_proxies`` all are one caller.
+        """
+        if row is not None and row.open and refusal.status in (401, 404, 410):
+            try:
+                self._parts.failures.check(call.peer, self._parts.clock.now())
+            except TooMany as too_many:
+                return too_many
+        return refusal
 
     async def _read(self, visit: Visit, receive: Receive) -> None:
         """The posted form; refused unless it came from a page of ours."""
@@ -201,7 +220,7 @@ class PageDoor:
             )
         except ValueError:
             raise Malformed("not_a_form", "The posted form cannot be read.") from None
-        check_origin(visit.call, sessions.binding_of(visit.call), visit.field("form_token"))
+        check_origin(visit.call, sessions.bindings_of(visit.call), visit.field("form_token"))
 
     async def _identify(self, visit: Visit, row: Row) -> None:
         if not visit.token:
@@ -220,12 +239,24 @@ class PageDoor:
     async def _sign_in(self, visit: Visit, refusal: Unauthenticated) -> Page:
         call = visit.call
         if call.method != "POST":
-            path = call.path + ("?" + call.query_string.decode("latin-1") if call.query_string else "")
+            path = _path_of(call) + ("?" + call.query_string.decode("latin-1") if call.query_string else "")
             return visit.to("/login" + ("?next=" + quote(path, safe="") if path != "/" else ""))
         said = "You were signed out in the meantime; nothing was recorded. Sign in and do it again."
+        onward = _path_of(call) if "GET" in self._rows else "/"
         return await visit.page(
-            "login.html", 401, next="/", problem=said, hint=refusal.hint, sent="", by_mail=False
+            "login.html",
+            401,
+            next=onward,
+            problem=said,
+            hint=refusal.hint,
+            sent="",
+            by_mail=self._parts.mails,
         )
+
+
+def _path_of(call: Call) -> str:
+    """The path as it stands in an address; the server decoded it."""
+    return quote(call.path, safe="/:@!$&'()*+,;=~-._")
 
 
 async def error_page(visit: Visit, refusal: Refused, status: int = 0) -> Page:

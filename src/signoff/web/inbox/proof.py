@@ -57,7 +57,7 @@ async def _mail(visit: Visit, reader: Actor, task_id: str) -> tuple[str, bool]:
     links = visit.parts.mailed_links
     if links is None:
         return "", False
-    to = await links.ask_again(reader.workspace, reader.id, f"/tasks/{task_id}", visit.call.peer)
+    to = await links.ask_again(reader.workspace, reader.id, f"/tasks/{task_id}")
     written = [(name, value) for name, value in visit.form if value and name.startswith(_OWN)]
     packed = urlsafe_b64encode(urlencode(written).encode()).decode().rstrip("=")
     value = f"{task_id}.{packed}"

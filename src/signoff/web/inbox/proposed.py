@@ -122,7 +122,7 @@ async def mail(visit: Visit) -> Page:
     if links is None:
         raise NotFound("mail_not_set_up", "No sign-in link can be mailed to you.", hint=OPERATOR_MAKES_ONE)
     try:
-        await links.ask_again(reader.workspace, reader.id, f"/proposals/{id}", visit.call.peer)
+        await links.ask_again(reader.workspace, reader.id, f"/proposals/{id}")
     except Refused as refusal:
         return await _page(visit, refusal)
     return visit.to(f"/proposals/{id}?mailed")

@@ -44,6 +44,11 @@ def binding_of(call: Call) -> str:
     return session_of(call) or _read(call, _FORM)
 
 
+def bindings_of(call: Call) -> tuple[str, ...]:
+    """All that may bind a form to this browser: one that was opened before signing in elsewhere is still ours."""
+    return tuple(dict.fromkeys(filter(None, (session_of(call), _read(call, _FORM)))))
+
+
 def draft_of(call: Call) -> str:
     """What was kept when somebody went to sign in, "" when nothing was."""
     return _read(call, _DRAFT, LONGEST_DRAFT)

@@ -1,23 +1,32 @@
 """Signing in and out. Opening a link shows one button and changes nothing: mail scanners open links too."""
 
+from typing import Final
 from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from signoff.core.errors import Invalid, NotFound, Refused, TooMany
+from signoff.core.errors import Gone, Invalid, NotFound, Refused, TooMany
 from signoff.engine.sessions import SignedIn
 from signoff.web.call import Page
 from signoff.web.inbox import sessions
 from signoff.web.inbox.door import Visit
 
+_LONGEST_PATH: Final = 2000
+
 
 def local(path: str) -> str:
     """The path, if it leads to a page of this server; else the inbox."""
-    parts = urlsplit(path)
+    try:
+        parts = urlsplit(path)
+    except ValueError:
+        return "/"
     own = (
         not parts.scheme and not parts.netloc and path.startswith("/") and not path.startswith(("//", "/\\"))
     )
-    return path if own and path.isprintable() and path.isascii() and len(path) <= 500 else "/"
+    # What signs in or out is no place to come back to.
+    door = parts.path.partition("/")[0] == "" and parts.path.split("/")[1:2] in (["login"], ["logout"])
+    plain = path.isprintable() and path.isascii() and len(path) <= _LONGEST_PATH
+    return path if own and plain and not door else "/"
 
 
 async def ask(visit: Visit) -> Page:
@@ -41,7 +50,7 @@ async def by_mail(visit: Visit) -> Page:
     if links is None or not links.possible:
         raise NotFound("mail_not_set_up", "This server sends no mail.", hint="Sign in with your key.")
     try:
-        links.ask(visit.field("email"), visit.call.peer)
+        links.ask(visit.field("email"), visit.call.peer, onward)
     except TooMany as refusal:
         page = await _form(visit, onward, refusal.status, problem=refusal.message, hint=refusal.hint)
         return replace(page, headers=(*page.headers, ("retry-after", str(refusal.retry_after))))
@@ -64,8 +73,13 @@ async def by_key(visit: Visit) -> Page:
 
 
 async def look(visit: Visit) -> Page:
-    """GET /login/{token}: one button."""
-    link = await visit.parts.sessions.link(visit.params["token"], "login")
+    """GET /login/{token}: one button. Whoever is in already, and opens a used link once more, goes where it led."""
+    try:
+        link = await visit.parts.sessions.link(visit.params["token"], "login")
+    except Gone:
+        if visit.person is None:
+            raise
+        return visit.to(local(visit.query.get("next", "/")))
     book = await visit.parts.directory.of(link.workspace)
     return await visit.page(
         "login_link.html", name=book.display(link.person), next=local(visit.query.get("next", "/"))

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from signoff.core.masking import MASK, hides, is_secret, mask_text, masked, starred
+from signoff.core.masking import MASK, hides, is_secret, mask_text, masked, starred, suspect
 
 SECRET = "hunter2-Tr0ub4dor"
 
@@ -87,3 +87,8 @@ def test_nothing_costs_more_than_its_size(unit: str) -> None:
     mask_text(long)
     is_secret(long)
     masked({long: long, "x": [long]})
+
+
+@pytest.mark.parametrize("value", HOLDING)
+def test_the_quick_look_misses_nothing(value: Any) -> None:
+    assert suspect(repr(value))

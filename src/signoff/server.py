@@ -85,7 +85,7 @@ class Server:
         self.registry = Registry(
             self.store, self.directory, self.keys, self.clock, config.allow_private_callbacks
         )
-        self.sessions = Sessions(self.store, self.directory, self.keys, self.clock)
+        self.sessions = Sessions(self.store, self.directory, self.keys, self.clock, config.session_lifetime)
         self.timekeeper = Timekeeper(self.engine, self.store)
         self._make_messages(config)
         self.sweeper = Sweeper(

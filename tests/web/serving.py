@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import msgspec
 import uvicorn
 
 from tests.web.world import World
@@ -13,6 +14,10 @@ from tests.web.world import World
 @asynccontextmanager
 async def serving(world: World) -> AsyncIterator[str]:
     """The address at which the world answers while the block runs."""
+    settings = world.parts.settings
+    world.parts.settings = msgspec.structs.replace(
+        settings, allowed_hosts=("127.0.0.1", *settings.allowed_hosts)
+    )
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(128)

@@ -7,7 +7,7 @@ import click
 
 from signoff.cli.commands import RemoteCommand
 from signoff.cli.failures import Code, Stop
-from signoff.cli.output import Column, column
+from signoff.cli.output import Column, column, moment
 from signoff.cli.session import Remote
 from signoff.cli.tree import Group
 from signoff.cli.visible import visible
@@ -117,6 +117,32 @@ def absent(session: Remote, /, who: str, clear: bool, **away: str | None) -> Non
     said = {"from": away["start"], "until": away["until"], "delegate": away["delegate"]}
     absences = [*found.get("absences", ()), {name: value for name, value in said.items() if value}]
     _show(session, directory.change_person(str(found["id"]), absences=absences), "away")
+
+
+_SESSION: Final = ("session_id", "by", "created_at", "used_at", "expires_at")
+
+
+@people.command("sessions", cls=RemoteCommand, fields=_SESSION)
+@click.argument("who", default="me")
+@click.pass_obj
+def sessions(session: Remote, who: str) -> None:
+    """List where a person (address or id; by default yourself) is signed in on the pages."""
+    found = session.client.directory.sessions(who)
+    columns = [
+        column("SESSION", "session_id"), column("BY"), moment("SIGNED IN", "created_at"),
+        moment("LAST USED", "used_at"), moment("ENDS BY", "expires_at"),
+    ]  # fmt: skip
+    session.out.many(found, columns, "session_id", "Nowhere.")
+
+
+@people.command("sign-out", cls=RemoteCommand, fields=("ended",))
+@click.argument("who", default="me")
+@click.option("--session", "session_id", metavar="SESSION", help="Only this one; by default everywhere.")
+@click.pass_obj
+def sign_out(session: Remote, who: str, session_id: str | None) -> None:
+    """Sign a person (address or id; by default yourself) out on the pages, everywhere. Keys are not touched."""
+    ended = session.client.directory.end_sessions(who, session_id)
+    session.out.one({"ended": ended}, "ended", [f"ended: {ended}"])
 
 
 def _found(session: Remote, who: str) -> dict[str, Any]:

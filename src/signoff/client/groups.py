@@ -53,6 +53,16 @@ def change_person(who: str, said: Mapping[str, Any]) -> Call[Json]:
     return _write("PATCH", f"/v1/people/{one_segment(who)}", "person", said, repeatable=True)
 
 
+def sessions(who: str) -> Call[list[Json]]:
+    return _many(f"/v1/people/{one_segment(who)}/sessions", "sessions")
+
+
+def end_sessions(who: str, session_id: str | None) -> Call[int]:
+    one = f"/{one_segment(session_id)}" if session_id else ""
+    path = f"/v1/people/{one_segment(who)}/sessions{one}/end"
+    return Call("POST", path, lambda answer: int(answer.get("ended") or 0), body={})
+
+
 def teams() -> Call[list[Json]]:
     return _many("/v1/teams", "teams")
 
@@ -143,6 +153,14 @@ class Directory:
     def change_person(self, who: str, **said: Any) -> Json:
         """Change what is said of a person (address or id); the rest stays."""
         return self._run(change_person(who, said))
+
+    def sessions(self, who: str = "me") -> list[Json]:
+        """Where a person (address or id) is signed in on the pages; others than oneself for owners and admins."""
+        return self._run(sessions(who))
+
+    def end_sessions(self, who: str = "me", session_id: str | None = None) -> int:
+        """Sign a person out, everywhere or of one session; how many ended."""
+        return self._run(end_sessions(who, session_id))
 
     def teams(self) -> list[Json]:
         """All teams, with who is on call now."""
@@ -264,6 +282,14 @@ class AsyncDirectory:
 
     async def change_person(self, who: str, **said: Any) -> Json:
         return _bare(await self._run(change_person(who, said)))
+
+    async def sessions(self, who: str = "me") -> list[Json]:
+        """Where a person (address or id) is signed in on the pages; others than oneself for owners and admins."""
+        return list(await self._run(sessions(who)))
+
+    async def end_sessions(self, who: str = "me", session_id: str | None = None) -> int:
+        """Sign a person out, everywhere or of one session; how many ended."""
+        return int(await self._run(end_sessions(who, session_id)))
 
     async def teams(self) -> list[Json]:
         return list(await self._run(teams()))

@@ -22,7 +22,7 @@ from signoff.core.model import Actor, ActorKind, StandIn
 from signoff.core.people import Team, absence_at
 from signoff.core.policy import Policy, compile_policy
 from signoff.core.standing import DECIDING
-from signoff.engine.feed import Feed, directory_word
+from signoff.engine.feed import Feed, directory_word, session_word
 from signoff.store.entries import Account, Person, PolicyRow, Workflow, Workspace
 from signoff.store.store import Store
 
@@ -213,6 +213,10 @@ class Directory:
     def changed(self, workspace: str) -> None:
         """Tell everybody, here and in other replicas, that this workspace's directory is another now."""
         self._feed.publish([directory_word(workspace)])
+
+    def sessions_changed(self, person: str) -> None:
+        """Tell everybody, here and in other replicas, that somebody was signed out."""
+        self._feed.publish([session_word(person)])
 
     @property
     def fresh_for(self) -> float:

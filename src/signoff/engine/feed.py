@@ -2,8 +2,9 @@
 Who waits for an intent is handed what this process committed to it, and asks the table only where some is missing.
 
 Words name what may have changed: an intent's id, ``agent:<workspace>:<address>`` for new deliveries,
-``tasks:<workspace>``, ``directory:<workspace>``. Other replicas hear the same words a few milliseconds later, at
-most one announcement per ``_PAUSE``; never inside a write transaction, where it would serialise all commits.
+``tasks:<workspace>``, ``directory:<workspace>``, ``session:<person>``. Other replicas hear the same
+words a few milliseconds later, at most one announcement per ``_PAUSE``; never inside a write transaction, where it
+would serialise all commits.
 """
 
 import asyncio
@@ -33,6 +34,10 @@ def tasks_word(workspace: str) -> str:
 
 def directory_word(workspace: str) -> str:
     return f"directory:{workspace}"
+
+
+def session_word(person: str) -> str:
+    return f"session:{person}"
 
 
 class Waiter:

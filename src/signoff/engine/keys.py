@@ -55,6 +55,11 @@ class Keys:
         self._cache.clear()
         self._forgotten += 1
 
+    @property
+    def forgotten(self) -> int:
+        """How often the directory changed, as far as it is known here: a key may mean something else since."""
+        return self._forgotten
+
     async def authenticate(self, secret: str, via: str) -> Actor:
         """Who holds this key; raises Unauthenticated. ``via``: the channel the request came by."""
         digest = _digest(secret)

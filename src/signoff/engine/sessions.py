@@ -1,8 +1,9 @@
 """Signing in on the pages: sessions and links are random tokens, stored as SHA-256, so they can be taken back.
 
 Looking at a link changes nothing; using one does. A session lasts ``IDLE`` from the last thing that its person did
-(reading is not doing: a GET writes nothing), and ends with the key that opened it. It proves no more than what opened
-it: a key lies in a file, and whatever reads the file has it.
+(reading is not doing: a GET writes nothing) and never longer than its lifetime, and
+ends with the key that opened it. It proves no more than what opened it: a key lies in a file, and whatever reads the
+file has it.
 """
 
 import hashlib
@@ -13,7 +14,8 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from signoff.core.errors import Forbidden, Gone, Unauthenticated
+from signoff.core.access import RUNNING
+from signoff.core.errors import Forbidden, Gone, NotFound, Unauthenticated
 from signoff.core.model import Actor, ActorKind
 from signoff.core.tasks import Strength
 from signoff.engine.clock import Clock
@@ -24,7 +26,9 @@ from signoff.store.store import Store
 
 IDLE: Final = timedelta(hours=12)
 LOGIN_LINK: Final = timedelta(hours=1)
+LIFETIME: Final = timedelta(days=7)
 TASK_LINK: Final = timedelta(days=30)
+_SHORT: Final = 16
 _SAVED_EVERY: Final = timedelta(minutes=10)
 _LONGEST_TOKEN: Final = 128
 
@@ -37,8 +41,26 @@ class SignedIn(msgspec.Struct, frozen=True):
     expires_at: datetime
 
 
+class OpenSession(msgspec.Struct, frozen=True):
+    """A sign-in that lasts. ``id``: of the row, shortened, which opens nothing; ``by``: ``key`` or ``link``;
+    ``used_at``: when its person last did something.
+    """
+
+    id: str
+    by: str
+    created_at: datetime
+    used_at: datetime
+    expires_at: datetime
+    current: bool = False
+
+
 class Sessions:
-    def __init__(self, store: Store, directory: Directory, keys: Keys, clock: Clock) -> None:
+    """``lifetime``: how long a session lasts at most, used or not."""
+
+    def __init__(
+        self, store: Store, directory: Directory, keys: Keys, clock: Clock, lifetime: timedelta = LIFETIME
+    ) -> None:
+        self.lifetime = lifetime
         self._store = store
         self._directory = directory
         self._rows = store.sessions
@@ -77,7 +99,7 @@ class Sessions:
         session = await self._rows.get(_digest(token)) if 0 < len(token) <= _LONGEST_TOKEN else None
         if (
             session is None
-            or session.expires_at <= self._clock.now()
+            or self._over_at(session) <= self._clock.now()
             or not await self._key_lives(session.key_id)
         ):
             raise _signed_out()
@@ -101,7 +123,49 @@ class Sessions:
             await self._rows.extend(session.id, until)
 
     async def close(self, token: str) -> None:
-        await self._rows.end(_digest(token))
+        person = await self._rows.end(_digest(token))
+        if person:
+            self._directory.sessions_changed(person)
+
+    def _over_at(self, session: Session) -> datetime:
+        return min(session.expires_at, session.created_at + self.lifetime)
+
+    async def open_ones(self, actor: Actor, person: str, token: str = "") -> list[OpenSession]:
+        """Where a person is signed in, newest first; others' only for who runs the workspace. ``token``: of the session
+        that asks.
+        """
+        self._may(actor, person)
+        now, own = self._clock.now(), _digest(token) if token else ""
+        return [
+            OpenSession(
+                s.id[:_SHORT], "key" if s.key_id else "link", s.created_at, s.expires_at - IDLE, self._over_at(s),
+                s.id == own,
+            )
+            for s in await self._rows.of_person(actor.workspace, person, now)
+            if self._over_at(s) > now and await self._key_lives(s.key_id)
+        ]  # fmt: skip
+
+    async def end(self, actor: Actor, person: str, id: str) -> None:
+        """End one; raises NotFound where there is none of this id."""
+        self._may(actor, person)
+        known = len(id) == _SHORT and id.isalnum()
+        if not known or not await self._rows.end_of(actor.workspace, person, begin=id):
+            raise NotFound("session_not_found", "There is no such sign-in any more.")
+        self._directory.sessions_changed(person)
+
+    async def end_all(self, actor: Actor, person: str, but: str = "") -> int:
+        """Sign a person out everywhere, but for the session of the token ``but``; how many ended."""
+        self._may(actor, person)
+        ended = await self._rows.end_of(actor.workspace, person, but=_digest(but) if but else "")
+        self._directory.sessions_changed(person)
+        return ended
+
+    def _may(self, actor: Actor, person: str) -> None:
+        """One's own; those of others are for an owner or an admin."""
+        if actor.kind is not ActorKind.PERSON:
+            raise Forbidden("person_required", "Only people sign in and see who has.")
+        if actor.id != person and not actor.roles & RUNNING:
+            raise NotFound("person_not_found", f"There is no person {person[:64]} for you to sign out.")
 
     async def _key_lives(self, key_id: str) -> bool:
         if not key_id:

@@ -48,6 +48,10 @@ _PUT: Final = {
 }
 _RECORD: Final = insert_numbered(DirectoryChange)
 _ORDER: Final = (*_PUT, Outgoing)
+_SIGN_OUT: Final = (
+    "delete from sessions where workspace = :workspace and person = :person",
+    "delete from links where workspace = :workspace and person = :person",
+)
 _ANY: Final = -1
 
 
@@ -158,6 +162,11 @@ class People:
         ]
         rest = [item for item in entries if not isinstance(item, DirectoryChange)]
         statements += [_put(item) for item in sorted(rest, key=_place)]
+        # Who comes back later signs in anew: neither a session nor a link outlives its person's time here.
+        left = [item for item in rest if isinstance(item, Person) and not item.active]
+        statements += [
+            (query, {"workspace": p.workspace, "person": p.id}) for p in left for query in _SIGN_OUT
+        ]
         if not statements:
             return
         try:

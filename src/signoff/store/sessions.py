@@ -11,7 +11,13 @@ from signoff.store.entries import Link, Session, entry, insert, select, values_o
 from signoff.store.rows import micros
 
 _EXTEND: Final = "update sessions set expires_at = :expires_at where id = :id and expires_at < :expires_at"
-_END: Final = "delete from sessions where id = :id"
+_END: Final = "delete from sessions where id = :id returning person"
+# Of a person all, or the one that begins so, or all but one.
+_END_OF: Final = """
+delete from sessions where workspace = :workspace and person = :person
+    and substr(id, 1, :length) = :begin and id <> :but
+returning id
+"""
 _USE: Final = """
 update links set used_at = :at where id = :id and used_at is null and expires_at > :at returning id
 """
@@ -38,8 +44,26 @@ class Sessions:
         """Let it last until ``expires_at``; never shorter than it lasts already."""
         await self._db.write((_EXTEND, {"id": id, "expires_at": micros(expires_at)}))
 
-    async def end(self, id: str) -> None:
-        await self._db.write((_END, {"id": id}))
+    async def of_person(self, workspace: str, person: str, now: datetime) -> list[Session]:
+        """Those that are not over, newest first."""
+        where = (
+            "workspace = :workspace and person = :person and expires_at > :now order by created_at desc, id"
+        )
+        rows = await self._db.read(
+            select(Session, where), workspace=workspace, person=person, now=micros(now)
+        )
+        return [entry(Session, row) for row in rows]
+
+    async def end(self, id: str) -> str:
+        """Whose it was; "" where there is none."""
+        [rows] = await self._db.write((_END, {"id": id}))
+        return str(rows[0][0]) if rows else ""
+
+    async def end_of(self, workspace: str, person: str, begin: str = "", but: str = "") -> int:
+        """End a person's sessions: all, those whose ids begin so, or all ``but`` one; how many."""
+        values = {"workspace": workspace, "person": person, "length": len(begin), "begin": begin, "but": but}
+        [rows] = await self._db.write((_END_OF, values))
+        return len(rows)
 
     async def add_link(self, link: Link) -> None:
         await self._db.write((insert(Link), values_of(link)))

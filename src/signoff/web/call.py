@@ -69,6 +69,10 @@ class Endpoint(msgspec.Struct, frozen=True):
     media: str = "application/json"
 
 
+async def _nobody() -> Actor:
+    raise TypeError("an open endpoint identifies nobody")
+
+
 class Call:
     """One request: who asks, for what, with what body."""
 
@@ -78,6 +82,7 @@ class Call:
         "body",
         "client",
         "headers",
+        "identify",
         "method",
         "params",
         "parts",
@@ -101,6 +106,7 @@ class Call:
         self.client = self.header(b"x-axme-client") or self.header(b"user-agent")
         self.body = b""
         self.receive: Receive | None = None
+        self.identify: Callable[[], Awaitable[Actor]] = _nobody
         self._actor: Actor | None = None
         self._query: dict[str, str] | None = None
 

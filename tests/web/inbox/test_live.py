@@ -1,6 +1,8 @@
 """What tells a page that it is out of date, and the page that says that something is wrong."""
 
 import asyncio
+from functools import partial
+from typing import Any
 
 from starlette.routing import Route
 
@@ -14,6 +16,11 @@ from tests.web.inbox.reading import reader
 from tests.web.world import World
 
 
+async def quiet() -> Any:
+    """A client that stays, and says nothing."""
+    await asyncio.Event().wait()
+
+
 async def test_where_other_servers_are_not_heard_each_beat_may_be_a_change(web: World) -> None:
     ann = await reader(web, "ann")
     cookie = f"signoff_session={ann.http.cookies.get('signoff_session')}"
@@ -22,6 +29,9 @@ async def test_where_other_servers_are_not_heard_each_beat_may_be_a_change(web: 
     for deaf, second in ((False, b": \n\n"), (True, b"event: changed\ndata:\n\n")):
         web.parts.feed.reread = 0.001 if deaf else 20.0
         visit = Visit(Call(web.parts, scope, ""), Waiting(web.parts))
+        visit.call.receive = quiet
+        visit.call.identify = partial(web.parts.sessions.actor, visit.token)
+        visit.call.actor = await visit.call.identify()
         stream = asyncio.create_task(beating(visit, "no word", 0.01)(said.put))
         async with asyncio.timeout(30):
             assert (await said.get()).startswith(b"retry:")

@@ -1,12 +1,13 @@
 """Deliveries: taking work under a lease, holding it, reporting it, giving it back (ours); AXP's poll list."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
 from signoff.core.advance import Change
 from signoff.core.commands import Command, Release, Renew, Report
-from signoff.core.errors import Invalid, NotFound
+from signoff.core.errors import Invalid, NotFound, Refused
 from signoff.core.ids import split_ref
 from signoff.core.model import Delivery, Fault
 from signoff.engine.feed import agent_word
@@ -17,6 +18,7 @@ from signoff.web.api.shapes import requests as r
 from signoff.web.api.shapes.common import Nothing, encode
 from signoff.web.api.shapes.intents import intent_out
 from signoff.web.call import Call
+from signoff.web.waits import Wait
 
 _POLL_LIMIT: Final = 100
 
@@ -41,19 +43,16 @@ async def claim(call: Call) -> shapes.Claimed:
     clock = asyncio.get_running_loop().time
     until = clock() + wanted.wait_seconds
     parts = call.parts
-    with parts.feed.waiting(agent_word(call.actor.workspace, agent)) as waiter:
+    with Wait(call, agent_word(call.actor.workspace, agent)) as wait:
         changes = await parts.engine.claim(call.actor, agent, wanted.limit, lease, holder)
         if not changes and wanted.wait_seconds:
-            gone = asyncio.create_task(call.hung_up())
-            gone.add_done_callback(lambda _: waiter.wake())
-            try:
-                while not changes and not gone.done() and not parts.stopping.is_set() and clock() < until:
-                    await waiter.wait(min(until - clock(), parts.feed.reread))
-                    # nobody is left to do the work of a delivery that a caller who hung up would take
-                    if not gone.done():
-                        changes = await parts.engine.claim(call.actor, agent, wanted.limit, lease, holder)
-            finally:
-                gone.cancel()
+            wait.watch()
+            while not changes and not wait.hung_up() and not parts.stopping.is_set() and clock() < until:
+                await wait.wait(until - clock())
+                # nobody is left to do the work of a delivery that a caller who hung up would take
+                if not wait.hung_up():
+                    changes = await parts.engine.claim(call.actor, agent, wanted.limit, lease, holder)
+        await _only_to_who_still_may(call, wait, changes)
     display = (await book_of(call)).display
     out = []
     for change in changes:
@@ -61,6 +60,18 @@ async def claim(call: Call) -> shapes.Claimed:
         note_read(call, call.actor, change.after)
         out.append(shapes.delivery_out(change.after, stored.payload, lease, display))
     return shapes.Claimed(deliveries=out)
+
+
+async def _only_to_who_still_may(call: Call, wait: Wait, changes: Sequence[Change]) -> None:
+    """A key that was revoked while its claim was being written gets nothing; what it took is up for taking."""
+    try:
+        await wait.still()
+    except Refused:
+        for change in changes:
+            taken = change.after.open
+            if isinstance(taken, Delivery):
+                await call.parts.engine.handle(call.actor, change.after.id, Release(taken.visit, taken.token))
+        raise
 
 
 async def renew(call: Call) -> shapes.Renewed:

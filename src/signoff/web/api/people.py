@@ -71,6 +71,41 @@ async def _put_person(call: Call, who: str, said: dict[str, Any]) -> p.PersonAns
     return p.PersonAnswer(person=p.person_out(found, book))
 
 
+# -- where they are signed in
+
+
+async def sessions(call: Call) -> p.SessionList:
+    """GET /v1/people/{person_id}/sessions"""
+    found = await _known(call)
+    open_ones = await call.parts.sessions.open_ones(call.actor, found)
+    return p.SessionList(sessions=[p.session_out(one) for one in open_ones])
+
+
+async def end_sessions(call: Call) -> p.SessionsEnded:
+    """POST /v1/people/{person_id}/sessions/end"""
+    return p.SessionsEnded(ended=await call.parts.sessions.end_all(call.actor, await _known(call)))
+
+
+async def end_session(call: Call) -> p.SessionsEnded:
+    """POST /v1/people/{person_id}/sessions/{session_id}/end"""
+    await call.parts.sessions.end(call.actor, await _known(call), call.params["session_id"])
+    return p.SessionsEnded(ended=1)
+
+
+async def _known(call: Call) -> str:
+    """The id of the person whom the path names by id or address, or as ``me``; NotFound where that is nobody."""
+    if call.actor.kind is not ActorKind.PERSON:
+        raise Forbidden("person_required", "Only people sign in and see who has.")
+    who = call.params["person_id"].strip().lower()
+    if who == "me":
+        return call.actor.id
+    book = await book_of(call)
+    found = next((one.id for one in book.people.values() if who in (one.id, one.email)), None)
+    if found is None:
+        raise NotFound("person_not_found", f"There is no person {who[:128]}.")
+    return found
+
+
 # -- teams
 
 

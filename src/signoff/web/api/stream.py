@@ -7,13 +7,16 @@ every stream in good order. No line is longer than 60,000 bytes. Comparison with
 """
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Final, Protocol
 
 import msgspec
 
 from signoff.core import events as e
+from signoff.core.access import may_see
 from signoff.core.advance import Change
+from signoff.core.errors import Refused
 from signoff.core.model import Status
 from signoff.engine.feed import agent_word
 from signoff.engine.view import Seen
@@ -22,6 +25,9 @@ from signoff.web.api.reading import address_of, facts_after, statuses, visible
 from signoff.web.api.shapes.agents import shown_delivery
 from signoff.web.api.shapes.events import STEP, EventOut, trail_of
 from signoff.web.call import Call, Stream, Write
+from signoff.web.waits import Wait
+
+log = logging.getLogger("signoff.web")
 
 _ENCODER: Final = msgspec.json.Encoder()
 LONGEST_LINE: Final = 59_000
@@ -83,7 +89,7 @@ def _stream(call: Call, source: Source, words: tuple[str, ...], held_open: bool)
         clock = asyncio.get_running_loop().time
         spoken = clock()
         until = spoken + wait_seconds
-        with parts.feed.waiting(*words) as waiter:
+        with Wait(call, *words) as waiter:
             while not parts.stopping.is_set():
                 frames = await source.read(waiter.told())
                 if frames:
@@ -98,8 +104,12 @@ def _stream(call: Call, source: Source, words: tuple[str, ...], held_open: bool)
                 left = until - clock()
                 if source.over or left <= 0:
                     break
-                # a wake-up may never come, where nobody listens for other servers' words
-                await waiter.wait(min(left, parts.feed.reread, spoken + KEEP_ALIVE - clock()))
+                try:
+                    await waiter.wait(min(left, spoken + KEEP_ALIVE - clock()))
+                except Refused as refusal:
+                    # whoever comes back is told why; nothing more is given here
+                    log.info("stream %s ended: %s", call.request_id, refusal.code)
+                    return
         await write(b"event: stream.timeout\ndata: %s\n\n" % _ENCODER.encode(TimeUp(True, source.last + 1)))
 
     return run
@@ -118,6 +128,9 @@ class _Life:
         self.over = False
 
     async def read(self, told: Sequence[Change]) -> Sequence[bytes]:
+        if not may_see(self._call.actor, self._seen.stored.intent):
+            self.over = True
+            return ()
         facts = self._following(told) or self._lately() or await self._stored()
         if not facts:
             return ()

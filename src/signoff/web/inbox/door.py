@@ -6,6 +6,7 @@ A GET or HEAD reaches only functions that read. What is private is never cached,
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote
 
@@ -227,8 +228,9 @@ class PageDoor:
             if not row.open:
                 raise Unauthenticated("signed_out", "You are not signed in.")
             return
+        visit.call.identify = partial(self._parts.sessions.actor, visit.token)
         try:
-            visit.person = await self._parts.sessions.actor(visit.token)
+            visit.person = visit.call.actor = await visit.call.identify()
         except Unauthenticated:
             if not row.open:
                 raise

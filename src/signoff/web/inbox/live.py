@@ -10,6 +10,7 @@ from signoff.core.errors import Refused
 from signoff.engine.feed import tasks_word
 from signoff.web.call import Stream, Write
 from signoff.web.inbox.door import Visit
+from signoff.web.waits import Wait
 
 _BEAT: Final = 15.0
 _LONGEST: Final = 30 * 60.0
@@ -36,28 +37,24 @@ def beating(visit: Visit, word: str, beat: float) -> Stream:
 
     async def run(write: Write) -> None:
         clock = asyncio.get_running_loop().time
-        until = clock() + _LONGEST
-        gone = asyncio.create_task(visit.call.hung_up())
-        try:
-            with parts.feed.waiting(word) as waiter:
-                # the page was read before this stream listened: let it read once more, so that nothing is missed
-                await write(b"retry: 3000\nevent: changed\ndata:\n\n")
-                while not parts.stopping.is_set() and not gone.done() and clock() < until:
+        until = spoken = clock()
+        until += _LONGEST
+        with Wait(visit.call, word) as waiter:
+            waiter.watch()
+            # the page was read before this stream listened: let it read once more, so that nothing is missed
+            await write(b"retry: 3000\nevent: changed\ndata:\n\n")
+            while not parts.stopping.is_set() and not waiter.hung_up() and clock() < until:
+                try:
+                    changed = await waiter.wait(spoken + beat - clock())
+                except Refused:
+                    await write(b"event: over\ndata:\n\n")
+                    return
+                if waiter.hung_up():
+                    return
+                if changed or clock() >= spoken + beat:
+                    spoken = clock()
                     # where other servers' words are not heard, any beat may be a change
-                    changed = await waiter.wait(beat) or parts.feed.reread < beat
-                    if not await _still_in(visit):
-                        await write(b"event: over\ndata:\n\n")
-                        return
+                    changed = changed or parts.feed.reread < beat
                     await write(b"event: changed\ndata:\n\n" if changed else b": \n\n")
-        finally:
-            gone.cancel()
 
     return run
-
-
-async def _still_in(visit: Visit) -> bool:
-    try:
-        await visit.parts.sessions.actor(visit.token)
-    except Refused:
-        return False
-    return True

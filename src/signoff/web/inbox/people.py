@@ -138,6 +138,7 @@ async def _person(
         delegates=_delegates(found, book), local=now.astimezone(ZoneInfo(found.zone or "UTC")),
         slack=visit.parts.slack is not None, linked=await _linked(visit, found), code=code,
         changes=await about(visit, person_subject(found.id)) if admin else None,
+        sessions=await visit.parts.sessions.open_ones(visit.actor, person_id, visit.token) if own or admin else [],
     )  # fmt: skip
 
 
@@ -163,6 +164,19 @@ async def act(visit: Visit) -> Page:
     except Refused as refusal:
         return await _person(visit, found.id, refusal)
     return visit.to("/me" if found.id == visit.actor.id else f"/people/{found.id}")
+
+
+async def sign_out(visit: Visit) -> Page:
+    """POST /people/{person_id}/sessions: end one sign-in, or all but the one that asks."""
+    person_id, sessions = visit.params["person_id"], visit.parts.sessions
+    try:
+        if visit.field("session"):
+            await sessions.end(visit.actor, person_id, visit.field("session"))
+        else:
+            await sessions.end_all(visit.actor, person_id, visit.token)
+    except Refused as refusal:
+        return await _person(visit, person_id, refusal)
+    return visit.to("/me" if person_id == visit.actor.id else f"/people/{person_id}")
 
 
 async def _details(visit: Visit, found: Person, book: Snapshot) -> dict[str, Any]:

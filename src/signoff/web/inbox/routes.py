@@ -56,6 +56,7 @@ ROWS: Final[tuple[Row, ...]] = (
     Row("GET", "/people", people.people),
     Row("POST", "/people", people.add_person),
     Row("GET", "/people/{person_id}", people.person),
+    Row("POST", "/people/{person_id}/sessions", people.sign_out),
     Row("POST", "/people/{person_id}/{act}", people.act),
     Row("GET", "/me", people.me),
     Row("POST", "/me/slack", people.slack_code),

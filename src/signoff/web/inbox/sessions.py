@@ -61,7 +61,7 @@ def drafted(call: Call, value: str, age: int) -> Header:
 
 def signed_in(call: Call, token: str) -> Header:
     """The header that sets the session. It ends on the server; the age here only lets phones keep it."""
-    return _set(call, _SESSION, token, int(IDLE.total_seconds()) * 14)
+    return _set(call, _SESSION, token, int(call.parts.sessions.lifetime.total_seconds()))
 
 
 def signed_out(call: Call) -> Header:

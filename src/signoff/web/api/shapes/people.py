@@ -12,6 +12,7 @@ from signoff.core.policy import DAYS
 from signoff.engine.directory import NamedPolicy, Snapshot
 from signoff.engine.draft import Planned
 from signoff.engine.proposals import Proposal, Shown, reasons
+from signoff.engine.sessions import OpenSession
 from signoff.store.entries import DirectoryChange, Person
 from signoff.web.api.shapes.common import JsonObject, Ok, Page, Text, Who, maybe
 from signoff.web.api.shapes.requests import Object, Strict
@@ -361,4 +362,36 @@ def recorded_out(change: DirectoryChange, display: Display) -> RecordedChange:
         before=UNSET if before is None else before,
         after=UNSET if after is None else after,
         confirmed_by=_person(change.confirmed_by, display) if change.confirmed_by else UNSET,
+    )
+
+
+class SessionOut(Struct, kw_only=True):
+    """A sign-in on the pages. ``by``: ``key`` or ``link``; ``used_at``: when its person last did something."""
+
+    session_id: str
+    by: str
+    created_at: datetime
+    used_at: datetime
+    expires_at: datetime
+
+
+class SessionList(Ok, kw_only=True):
+    """Newest first."""
+
+    sessions: list[SessionOut]
+
+
+class SessionsEnded(Ok, kw_only=True):
+    """How many ended."""
+
+    ended: int
+
+
+def session_out(one: OpenSession) -> SessionOut:
+    return SessionOut(
+        session_id=one.id,
+        by=one.by,
+        created_at=one.created_at,
+        used_at=one.used_at,
+        expires_at=one.expires_at,
     )

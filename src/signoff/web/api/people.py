@@ -9,8 +9,9 @@ import msgspec
 
 from signoff.core.access import may_list_people
 from signoff.core.charter import Charter, compile_charter, policy_wish, read_person, read_team
-from signoff.core.errors import Conflict, Invalid, NotFound
+from signoff.core.errors import Conflict, Forbidden, Invalid, NotFound
 from signoff.core.fields import document, in_utc
+from signoff.core.model import ActorKind
 from signoff.engine.draft import UNCHANGED
 from signoff.engine.explain import hypothetical
 from signoff.engine.proposals import Proposal

@@ -2,12 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 
+from msgspec.structs import replace
+
 from signoff.core import commands as c
 from signoff.core.advance import Change, advance
 from signoff.core.chain import Sealed
 from signoff.core.eligibility import Membership
 from signoff.core.ids import new_intent_id
 from signoff.core.model import Actor, ActorKind, Intent, Requester, Task, system
+from signoff.core.naming import place
 from signoff.core.notices import Notice
 from signoff.core.plan import AgentStep, HumanStep, Plan, check_plan
 from signoff.core.tasks import Escalation, TaskSpec
@@ -98,6 +101,9 @@ class Story:
     def do(self, command: c.Command, by: Actor = AGENT, after: timedelta = timedelta(0)) -> Change:
         """Let ``after`` pass (without a tick), then apply the command."""
         self.now += after
+        held = self.intent.open
+        if isinstance(command, c.Answer) and isinstance(held, Task) and not command.shown:
+            command = replace(command, shown=frozenset({place(held)}))  # whoever answers has looked
         return self._apply(by, command, self.intent)
 
     def tick(self, after: timedelta = timedelta(0)) -> Change:

@@ -48,6 +48,7 @@ TABLES = [
     "people",
     "workspaces",
     "outbox",
+    "showings",
     "replies",
     "cursors",
     "events",

@@ -79,7 +79,7 @@ class Server:
         self._console = make_console(config, line)
         self.committer = self._make_committer(config.lanes if remote else 1)
         self.directory = Directory(self.store, self.feed)
-        self.engine = Engine(self.committer, self.clock, self.directory)
+        self.engine = Engine(self.committer, self.clock, self.directory, self.store)
         self.keys = Keys(self.store, self.directory, self.clock)
         self.feed.watch(self.keys.heard)
         self.registry = Registry(

@@ -80,6 +80,7 @@ def test_a_persons_no_ends_it_failed_and_says_so(world: World) -> None:
     agent, initiator = world.agent(name), world.service()
     intent_id = initiator.send_intent({"intent_type": gate(world, name), "payload": CHANGE})
     work(agent, name, {"passed": True})
+    world.waiting(intent_id)
     world.owner.resume_intent(
         intent_id, {"task_result": {"outcome": "rejected", "comment": "not on a Friday"}}
     )
@@ -135,6 +136,7 @@ def test_observing_shows_each_event_once_while_it_happens(world: World) -> None:
         lambda: list(initiator.observe(intent_id, poll_interval_seconds=0.05, timeout_seconds=60))
     )
     work(agent, name, {})
+    world.waiting(intent_id)
     world.owner.decide_approval(intent_id, decision="approve", comment="fine")
     assert result_of(watching) == initiator.list_intent_events(intent_id)["events"]
     assert [e["seq"] for e in initiator.observe(intent_id, since=6, timeout_seconds=60)] == [8, 10, 12, 14]

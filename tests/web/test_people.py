@@ -109,6 +109,7 @@ async def test_two_stages_each_by_its_own_people_and_then_it_goes_on(web: World)
     assert (early.status, early.code) == (403, "not_an_approver")
     first = await decide(web, task_id, "ann")
     assert first["task"]["state"] == "open"
+    assert (await web.get(f"/v1/tasks/{task_id}", "otto"))["task"]["stage"] == 2
     done = await decide(web, task_id, "otto")
     assert (done["intent"]["status"], done["task"]["ending"]) == ("COMPLETED", "approved")
 

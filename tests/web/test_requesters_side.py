@@ -53,6 +53,7 @@ async def test_repeating_it_does_not_take_anybody_off_the_requesters_side(web: W
         f"/v1/tasks/{task_id}/revise", {"payload": {"smaller": True}, "digest": task["digest"]}, "ann"
     )
     assert revised.status == 200
+    assert (await web.get(f"/v1/tasks/{task_id}", "otto"))["task"]["revision"] == 2
     assert (await web.answer(task_id, "rejected", "otto")).status == 200
     again = await web.post(f"/v1/intents/{task_id[:-4]}0000/retry", {}, "emma")
     task_id = again["intent_id"][:-4] + "0001"

@@ -8,7 +8,7 @@ from signoff.core.commands import Answer, Progress, Report
 from signoff.core.errors import Invalid
 from signoff.core.model import Fault
 from signoff.web.api.resume import meaning
-from tests.builders import Story
+from tests.builders import Story, gate, validate
 from tests.web.world import World
 
 RUNNING = Story().intent
@@ -29,8 +29,12 @@ ASKING = Story().validated().intent
             Answer("submitted", data={"evidence": "url", "a": 1}),
         ),
         (
-            {"outcome": "approved", "task_result": {"approved": False}},
-            Answer("approved", data={"approved": False}),
+            {"outcome": "approved", "task_result": {"approved": True}},
+            Answer("approved", data={"approved": True}),
+        ),
+        (
+            {"task_result": {"outcome": "approved"}, "stage": 2, "revision": 3, "digest": "d"},
+            Answer("approved", stage=1, revision=3, digest="d"),
         ),
         ({"task_result": {"approved": False}}, Answer("rejected", data={"approved": False})),
         (
@@ -56,10 +60,18 @@ def test_the_shape_of_the_body_decides(intent: Any, body: dict[str, Any], comman
 
 
 @pytest.mark.parametrize(("flag", "outcome"), [(True, "approved"), (False, "rejected")])
-def test_a_control_resume_decides_only_while_a_person_is_waited_for(flag: bool, outcome: str) -> None:
+def test_a_control_resume_is_a_decision_wherever_people_decide(flag: bool, outcome: str) -> None:
     body = {"approve_current_step": flag, "reason": "why", "actor": "x", "approved_by": "Ann"}
-    assert meaning(body, ASKING) == Answer(outcome, comment="why", data={"approved_by": "Ann"})
-    assert meaning(body, RUNNING) == Progress("why")
+    for intent in (ASKING, RUNNING):  # where nothing is open yet the rules refuse it
+        assert meaning(body, intent) == Answer(outcome, comment="why", data={"approved_by": "Ann"})
+
+
+def test_without_anybody_to_decide_a_control_resume_lets_it_go_on_and_never_turns_a_no_into_that() -> None:
+    alone = Story(gate(validate(), direct=True)).intent
+    assert meaning({"approve_current_step": True, "reason": "why"}, alone) == Progress("why")
+    assert meaning({"approve_current_step": False, "reason": "why"}, alone) == Answer(
+        "rejected", comment="why"
+    )
 
 
 def test_a_lone_outcome_decides_only_if_the_open_task_knows_it() -> None:
@@ -70,7 +82,36 @@ def test_a_lone_outcome_decides_only_if_the_open_task_knows_it() -> None:
 
 def test_an_id_of_another_step_is_not_read_as_the_open_task() -> None:
     assert meaning({"outcome": "approved"}, ASKING, 1) == Report(visit=1, result={"outcome": "approved"})
-    assert meaning({"approve_current_step": True}, ASKING, 1) == Progress()
+    assert meaning({"approve_current_step": True}, ASKING, 1) == Answer("approved", 1)
+
+
+TWO = [
+    ({"outcome": "approved", "task_result": {"outcome": "rejected"}}, ["outcome", "task_result.outcome"]),
+    ({"outcome": "approved", "task_result": {"approved": False}}, ["outcome", "task_result.approved"]),
+    ({"outcome": "approved", "task_result": {"approved": "false"}}, ["outcome", "task_result.approved"]),
+    ({"task_result": {"outcome": "approved", "approved": "no"}}, ["task_result.outcome", "task_result.approved"]),
+    (
+        {"task_result": {"approved": True}, "approve_current_step": False},
+        ["approve_current_step", "task_result.approved"],
+    ),
+    ({"approve_current_step": True, "decision": "reject"}, ["approve_current_step", "decision"]),
+    ({"approve_current_step": True, "outcome": "rejected"}, ["approve_current_step", "outcome"]),
+    ({"approve_current_step": False, "approved": True}, ["approve_current_step", "approved"]),
+    ({"task_result": {"outcome": "approved"}, "action": "fail"}, ["task_result.outcome", "action"]),
+    ({"outcome": "approved", "decision": "reject"}, ["outcome", "decision"]),
+    (
+        {"task_result": {"outcome": "approved", "rows": 1, "data": {"rows": 2}}},
+        ["task_result.rows", "task_result.data.rows"],
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "fields"), TWO)
+def test_two_words_of_one_body_that_differ_are_refused(body: dict[str, Any], fields: list[str]) -> None:
+    with pytest.raises(Invalid) as refused:
+        meaning(body, ASKING)
+    assert refused.value.code == "contradictory_answer"
+    assert sorted(refused.value.details["fields"]) == sorted(fields)
 
 
 @pytest.mark.parametrize(
@@ -123,6 +164,7 @@ async def test_a_failing_agent_fails_the_intent_with_its_reason(web: World) -> N
 
 async def test_the_whole_job_as_axps_programs_do_it(web: World) -> None:
     intent_id, _ = await web.at_gate()
+    assert (await web.get("/v1/me/tasks", "otto"))["tasks"][0]["intent_id"] == intent_id
     done = await web.post(
         f"/v1/intents/{intent_id}/resume", {"task_result": {"outcome": "approved", "comment": "go"}}, "otto"
     )

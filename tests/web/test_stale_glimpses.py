@@ -50,6 +50,7 @@ async def test_an_answer_names_the_votes_that_came_by_another_server(web: World,
 async def test_a_resume_means_what_the_request_waits_for_by_now(web: World, other: World) -> None:
     first = await sent(web)
     await reported(other, first)  # web still remembers that the agent has it
+    assert (await other.get("/v1/me/tasks", "ann")).status == 200  # what she was shown, every server knows
     said = await web.post(f"/v1/intents/{first}0000/resume", {"outcome": "approved"}, "ann")
     assert said.status == 200, said.text
     assert [v["person"] for v in (await web.get(f"/v1/tasks/{first}0002"))["task"]["votes"]] == ["per_ann"]

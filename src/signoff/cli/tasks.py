@@ -70,6 +70,7 @@ class Given:
     evidence: str | None = None
     data: Document | None = None
     fields: Sequence[str] = ()
+    number: int | None = None
 
 
 def _answer_options(command: Any) -> Any:
@@ -78,6 +79,12 @@ def _answer_options(command: Any) -> Any:
         click.argument("task"),
         click.option("--comment", "-m", metavar="TEXT", help="Why; it stands in the history."),
         click.option("--digest", metavar="DIGEST", help="Refuse unless this is what is being decided."),
+        click.option(
+            "--number",
+            type=click.IntRange(1),
+            metavar="N",
+            help="Your how-manieth answer at this stage; only to go back to one that you have changed.",
+        ),
         click.option(
             "--yes",
             "-y",
@@ -143,9 +150,10 @@ def _answer(session: Remote, text: str, given: Given) -> None:
         comment = _ask_comment(session)
     session.confirm(f"Answer {outcome!r}?", given.yes)
     data = _data(task, given)
-    after = session.client.answer(task.task_id, outcome, comment, data or None, task.revision, task.digest)
+    after = session.client.answer(task, outcome, comment, data or None, number=given.number)
     said = f"{_decision(after)}" if not after.open else f"{outcome}: counted, the task is still open"
-    shown = f"revision {task.revision}, digest {task.digest}"
+    stage = f"stage {task.stage} of {task.stages}, " if task.stages > 1 else ""
+    shown = f"{stage}revision {task.revision}, digest {task.digest}"
     session.out.one(after, "task_id", [f"{visible(after.title)}: {visible(said)}", visible(shown)])
 
 
@@ -211,6 +219,9 @@ def task_lines(task: Mapping[str, Any], out: Output) -> list[str]:
         lines += block(
             "masked", "secrets are shown by their length and fingerprint; the task's page can show them"
         )
+    lines += _stale(task)
+    for change in task.get("changes") or ():
+        lines += _change(change)
     for step in task.get("next_steps") or ():
         lines += _next_step(step)
     lines += block(
@@ -229,10 +240,31 @@ def task_lines(task: Mapping[str, Any], out: Output) -> list[str]:
     for said in task.get("comments") or ():
         lines += block("said", f"by {said.get('name') or said.get('actor')}")
         lines += block("", said.get("comment"))
+    if (task.get("stages") or 1) > 1:
+        lines += block("stage", f"{task.get('stage')} of {task.get('stages')}")
     lines += block("revision", task.get("revision"))
     lines += block("digest", task.get("digest"))
     lines += block("decision", _decision(task)) if task.get("state") == "closed" else []
     return lines + (block("silence", task.get("on_silence")) if task.get("state") == "open" else [])
+
+
+def _stale(task: Mapping[str, Any]) -> list[str]:
+    """Results of an earlier revision: they say nothing of what is asked now."""
+    of, now = task.get("result_revisions") or {}, task.get("revision")
+    earlier = [f"{step} is of revision {number}" for step, number in of.items() if number != now]
+    return block("not checked", f"{'; '.join(earlier)}: it says nothing of revision {now}") if earlier else []
+
+
+def _change(change: Mapping[str, Any]) -> list[str]:
+    """From which revision to which, by whom, and each value that is different."""
+    who = change.get("by_name") or change.get("by")
+    how = f"by {who}" if who else "asked again"
+    lines = block("changed", f"revision {change.get('from_revision')} to {change.get('to_revision')}, {how}")
+    lines += block("", change.get("comment"))
+    for value in change.get("changed") or ():
+        before, after = (str(value.get(name, "(not there)")) for name in ("before", "after"))
+        lines += block("", f"{value.get('path')}: {before} -> {after}")
+    return lines
 
 
 def _next_step(step: Mapping[str, Any]) -> list[str]:

@@ -135,37 +135,43 @@ class AsyncClient:
     async def task(self, task_id: str) -> Task:
         return await self.call(calls.task(task_id))
 
-    async def answer(
+    async def answer(  # noqa: PLR0913
         self,
-        task_id: str,
+        task_id: str | Task,
         outcome: str,
         comment: str | None = None,
         data: Mapping[str, Any] | None = None,
         revision: int | None = None,
         digest: str | None = None,
+        *,
+        stage: int | None = None,
+        number: int | None = None,
     ) -> Task:
-        given = {"outcome": outcome, "comment": comment, "data": data, "revision": revision, "digest": digest}
-        return await self.call(calls.answer(task_id, given))
+        named = calls.named(task_id, stage, revision, digest)
+        given = {"outcome": outcome, "comment": comment, "data": data, "number": number, **named}
+        return await self.call(calls.answer(calls.id_of(task_id), given))
 
     async def approve(
         self,
-        task_id: str,
+        task_id: str | Task,
         comment: str | None = None,
         *,
+        stage: int | None = None,
         revision: int | None = None,
         digest: str | None = None,
     ) -> Task:
-        return await self.answer(task_id, "approved", comment, None, revision, digest)
+        return await self.answer(task_id, "approved", comment, None, revision, digest, stage=stage)
 
     async def reject(
         self,
-        task_id: str,
+        task_id: str | Task,
         comment: str | None = None,
         *,
+        stage: int | None = None,
         revision: int | None = None,
         digest: str | None = None,
     ) -> Task:
-        return await self.answer(task_id, "rejected", comment, None, revision, digest)
+        return await self.answer(task_id, "rejected", comment, None, revision, digest, stage=stage)
 
     async def agents(self) -> list[Account]:
         return await self.call(calls.agents())

@@ -234,6 +234,23 @@ def task(task_id: str) -> Call[Task]:
     return Call("GET", f"/v1/tasks/{one_segment(task_id)}", _task)
 
 
+def id_of(task: str | Task) -> str:
+    return task if isinstance(task, str) else task.task_id
+
+
+def named(
+    task: str | Task, stage: int | None, revision: int | None, digest: str | None
+) -> dict[str, int | str | None]:
+    """What an answer is for: as it is said, else as the task that was shown says it."""
+    if isinstance(task, str):
+        return {"stage": stage, "revision": revision, "digest": digest}
+    return {
+        "stage": stage or task.stage or None,
+        "revision": revision or task.revision or None,
+        "digest": digest or task.digest or None,
+    }
+
+
 def answer(task_id: str, given: Mapping[str, Any], idempotency_key: str | None = None) -> Call[Task]:
     """given: outcome, and of comment, data, revision, digest those that are not None."""
     body = {name: value for name, value in given.items() if value is not None}

@@ -133,7 +133,9 @@ class AlreadyDecided(Conflict):
 
 
 class StaleRevision(Conflict):
-    """409: what was to be decided has changed since it was shown. Look again, then answer."""
+    """409: what is asked now is not what was shown: another revision, another stage, another task. Look again, then
+    answer.
+    """
 
 
 class Invalid(RequestRefused):
@@ -204,6 +206,8 @@ class StepFailed(SignoffError):
 _BY_CODE: dict[str, type[RequestRefused]] = {
     "already_decided": AlreadyDecided,
     "stale_revision": StaleRevision,
+    "stale_stage": StaleRevision,
+    "not_shown": StaleRevision,
 }
 _BY_STATUS: dict[int, type[RequestRefused]] = {
     400: Invalid,

@@ -164,43 +164,51 @@ class Client:
         """One task."""
         return self.call(calls.task(task_id))
 
-    def answer(
+    def answer(  # noqa: PLR0913
         self,
-        task_id: str,
+        task_id: str | Task,
         outcome: str,
         comment: str | None = None,
         data: Mapping[str, Any] | None = None,
         revision: int | None = None,
         digest: str | None = None,
+        *,
+        stage: int | None = None,
+        number: int | None = None,
     ) -> Task:
         """Answer a task; the task after it. AlreadyDecided when late, StaleRevision when it has changed.
 
-        revision and digest: what you were shown, from the task; without them you answer what is current.
+        task_id: the task that you were shown, or its id with the task's stage, revision and digest: then it counts for
+        that or not at all, however often it is sent. Without them it counts only for what you have read before.
+        number: your how-manieth answer at this stage; needed only to go back to one that you have changed.
         """
-        given = {"outcome": outcome, "comment": comment, "data": data, "revision": revision, "digest": digest}
-        return self.call(calls.answer(task_id, given))
+        named = calls.named(task_id, stage, revision, digest)
+        given = {"outcome": outcome, "comment": comment, "data": data, "number": number, **named}
+        return self.call(calls.answer(calls.id_of(task_id), given))
 
     def approve(
         self,
-        task_id: str,
+        task_id: str | Task,
         comment: str | None = None,
         *,
+        stage: int | None = None,
         revision: int | None = None,
         digest: str | None = None,
     ) -> Task:
         """Answer with the task's yes."""
-        return self.answer(task_id, "approved", comment, None, revision, digest)
+        return self.answer(task_id, "approved", comment, None, revision, digest, stage=stage)
 
     def reject(
         self,
-        task_id: str,
+        task_id: str | Task,
         comment: str | None = None,
         *,
+        stage: int | None = None,
         revision: int | None = None,
         digest: str | None = None,
     ) -> Task:
         """Answer with the task's no."""
-        return self.answer(task_id, "rejected", comment, None, revision, digest)
+        return self.answer(task_id, "rejected", comment, None, revision, digest, stage=stage)
 
     def agents(self) -> list[Account]:
         """The registered agents."""

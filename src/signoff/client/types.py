@@ -159,7 +159,11 @@ class Vote(Record):
 
 @dataclass(frozen=True, eq=False)
 class Task(Record):
-    """A human step opened for people. ``revision`` and ``digest`` name what is being decided."""
+    """A human step opened for people. ``stage``, ``revision`` and ``digest`` name what is being decided.
+
+    result_revisions: the revision that each of the previous results is of; an earlier one's counts for nothing.
+    changes: what was changed from revision to revision, where something was.
+    """
 
     task_id: str = ""
     intent_id: str = ""
@@ -177,9 +181,12 @@ class Task(Record):
     evidence_required: bool = False
     payload: Json = field(default_factory=dict, repr=False)
     previous_results: Json = field(default_factory=dict, repr=False)
+    result_revisions: Json = field(default_factory=dict, repr=False)
     next_steps: tuple[Json, ...] = field(default=(), repr=False)
     requester: Actor = field(default_factory=Actor)
     approvers: tuple[str, ...] = ()
+    stage: int = 0
+    stages: int = 0
     opened_at: datetime | None = None
     due_at: datetime | None = None
     next_reminder_at: datetime | None = None
@@ -188,6 +195,7 @@ class Task(Record):
     revision: int = 0
     digest: str = field(default="", repr=False)
     votes: tuple[Vote, ...] = ()
+    changes: tuple[Json, ...] = field(default=(), repr=False)
     outcome: str = ""
     ending: str = ""
     decided_at: datetime | None = None
@@ -205,6 +213,7 @@ class Delivery(Record):
     """An agent step in this process's hands: what a function of an Agent gets.
 
     idempotency_key: the same on every attempt; pass it on to whatever the function calls.
+    revision: of the request, as it was decided; result_revisions: the revision that each previous result is of.
     lease_lost: set once another process may have the step too: what is done after it may be done twice.
     max_report_bytes: how large the result may be, as JSON with its envelope; 0 when the server does not say.
     """
@@ -220,6 +229,8 @@ class Delivery(Record):
     payload: Json = field(default_factory=dict, repr=False)
     input: Json = field(default_factory=dict, repr=False)
     previous_results: Json = field(default_factory=dict, repr=False)
+    result_revisions: Json = field(default_factory=dict, repr=False)
+    revision: int = 0
     idempotency_key: str = ""
     requester: Actor = field(default_factory=Actor)
     correlation_id: str = ""

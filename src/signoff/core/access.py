@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from signoff.core import commands as c
 from signoff.core.errors import Forbidden, Invalid, NotFound
 from signoff.core.model import Actor, ActorKind, Delivery, Intent, Task
+from signoff.core.naming import stale_stage
 from signoff.core.plan import AgentStep
 from signoff.core.standing import (
     ADMIN,
@@ -156,6 +157,9 @@ def _may_answer(actor: Actor, command: c.Command, intent: Intent) -> None:
         _strong_enough(actor, command, intent, task)
         return
     if standing(actor, intent, task) is None:
+        named = isinstance(command, c.Answer) and command.visit == task.visit
+        if named and getattr(command, "stage", None) not in (None, task.stage):
+            raise stale_stage(intent, task)  # whom an earlier stage asked hears that it is complete
         raise Forbidden(
             "not_an_approver", "You are not among those who were asked.", hint="See the task's approvers."
         )
@@ -179,7 +183,9 @@ _LEVELS: Final = {Strength.LINK: 1, Strength.SESSION: 2, Strength.STEP_UP: 3}
 
 
 def wanted(intent: Intent, task: Task) -> Strength:
-    """How surely it must be known who decides this task: what a check said of it can only make that more."""
+    """How surely it must be known who decides this task: what a check said of it can only make that more. That goes for
+    a check of an earlier revision too, until it has looked at this one: a change does not lower what was demanded.
+    """
     spec = spec_of(intent, task)
     others = {step: result for step, result in intent.results.items() if step != task.step}
     return demanded(spec.strength, spec.risk, others)

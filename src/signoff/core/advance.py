@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from signoff.core.access import may
 from signoff.core.chain import Sealed, seal
-from signoff.core.commands import Command
+from signoff.core.commands import Answer, Command
 from signoff.core.decide import decide
 from signoff.core.eligibility import Membership
 from signoff.core.events import Delivered, Released
@@ -23,7 +23,8 @@ from signoff.core.wake import wake_at
 class Change(msgspec.Struct, frozen=True):
     """What a command brought about: the intent before and after, its sealed facts, its next wake-up, its notices.
 
-    ``fresh``: a delivery is up for taking that was not before, so its agent's stream moves on.
+    ``fresh``: a delivery is up for taking that was not before, so its agent's stream moves on. ``repeated``: it is an
+    answer that had been counted already, and brought nothing about.
     """
 
     before: Intent | None
@@ -32,6 +33,7 @@ class Change(msgspec.Struct, frozen=True):
     wake_at: datetime | None
     notices: list[Notice]
     fresh: bool
+    repeated: bool = False
 
 
 def advance(
@@ -68,6 +70,7 @@ def advance(
         wake_at=wake_at(after),
         notices=told,
         fresh=_fresh(sealed, after),
+        repeated=isinstance(command, Answer) and not sealed,
     )
 
 

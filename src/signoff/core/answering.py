@@ -10,15 +10,17 @@ from signoff.core import commands as c
 from signoff.core import events as e
 from signoff.core import snoozing, steps
 from signoff.core.choosing import refuse_other_choice
+from signoff.core.contradictions import refuse_contradiction
 from signoff.core.envelope import envelope_digest
 from signoff.core.errors import Conflict, Forbidden, Invalid
 from signoff.core.evolve import moment
 from signoff.core.ledger import Ledger
-from signoff.core.model import Intent, Task
+from signoff.core.model import Delivery, Intent, Task
+from signoff.core.naming import given, own_vote, refuse_other, refuse_replaced, stale_revision
 from signoff.core.plan import HumanStep
 from signoff.core.quorum import tally
 from signoff.core.standing import Standing, stage_now, standing
-from signoff.core.tasks import ENDING_OF, Ending, Sign, check_answer
+from signoff.core.tasks import ENDING_OF, Ending, Sign, Vote, check_answer
 from signoff.core.wake import ends_at, spec_of
 
 
@@ -35,12 +37,23 @@ def already_decided(intent: Intent) -> Conflict:
     return Conflict("already_decided", f"This was already decided: {intent.outcome}.", details=details)
 
 
+def nothing_open(intent: Intent) -> Conflict:
+    """The answer to whoever decides before there is anything to decide."""
+    where = "another task is" if isinstance(intent.open, Task) else "it is somewhere else"
+    if isinstance(intent.open, Delivery):
+        where = f"step {intent.open.step!r} is still with an agent"
+    return Conflict(
+        "no_open_task", f"No task is open here: {where}. Nothing was recorded.",
+        hint="Wait until the task opens, look at it, then answer.",
+    )  # fmt: skip
+
+
 def open_task(book: Ledger, visit: int) -> tuple[Task, HumanStep]:
     """The open task that a command speaks of; Conflict when it was decided, or none is open."""
     intent = book.intent
     task = intent.open
     if not isinstance(task, Task) or visit not in (0, task.visit):
-        raise already_decided(intent) if intent.ending else Conflict("no_open_task", "No task is open here.")
+        raise already_decided(intent) if intent.ending else nothing_open(intent)
     _refuse_late(book, task)
     return task, intent.plan.human_step(task.step)
 
@@ -58,10 +71,16 @@ def _refuse_late(book: Ledger, task: Task) -> None:
 
 def answer(book: Ledger, command: c.Answer) -> None:
     task, step = open_task(book, command.visit)
-    if command.revision not in (None, task.revision) or command.digest not in (None, task.digest):
-        raise _stale(task)
+    refuse_other(book.intent, task, command)
+    refuse_contradiction(step.task, command.outcome, command.data, task.agreed)
     outcome, sign = check_answer(step.task, command.outcome, command.comment, command.data, task.agreed)
     ground = _ground(book, task)
+    principal = "" if ground.principal == book.actor.id else ground.principal
+    before = own_vote(book.actor, task)
+    if before is not None and _same(before, outcome, command, principal):
+        _count(book, step, command.standing)  # the same answer again is the one vote that it is already
+        return
+    refuse_replaced(outcome, before, command)
     book.add(
         e.Answered(
             visit=task.visit,
@@ -73,21 +92,18 @@ def answer(book: Ledger, command: c.Answer) -> None:
             digest=task.digest,
             unseen=command.digest is None,
             data=command.data,
-            principal="" if ground.principal == book.actor.id else ground.principal,
+            principal=principal,
             for_names=ground.names,
+            number=given(before) + 1,
         ),
         comment=command.comment,
     )
     _count(book, step, command.standing)
 
 
-def _stale(task: Task) -> Conflict:
-    return Conflict(
-        "stale_revision",
-        "What you were shown is not what would be decided now.",
-        details={"revision": task.revision, "digest": task.digest},
-        hint="Read the task again, then answer.",
-    )
+def _same(vote: Vote, outcome: str, command: c.Answer, principal: str) -> bool:
+    said = (outcome, command.data, command.comment, principal)
+    return said == (vote.outcome, vote.data or {}, vote.comment or "", vote.principal)
 
 
 def _ground(book: Ledger, task: Task) -> Standing:
@@ -162,7 +178,7 @@ def remark(book: Ledger, command: c.Remark) -> None:
 def revise(book: Ledger, command: c.Revise) -> None:
     task, step = open_task(book, command.visit)
     if command.digest not in (None, task.digest):
-        raise _stale(task)
+        raise stale_revision(book.intent, task)
     intent = book.intent
     if command.payload_digest == intent.payload_digest:
         raise Invalid("nothing_changed", "The revision is the same as what is there.", field="payload")

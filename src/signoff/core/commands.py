@@ -72,14 +72,22 @@ class Miss(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """One person's answer. ``revision`` and ``digest`` name what was shown; None from clients that cannot say."""
+    """One person's answer to one task, at one stage, of one revision.
+
+    ``visit`` (0: not said), ``stage`` (from 0), ``revision`` and ``digest`` name what was shown; None from clients that
+    cannot say. ``number``: the how-manieth answer of this person at this stage it is, where the caller says so.
+    ``shown``: each (visit, stage, revision) of this intent that the person is on record as having been shown.
+    """
 
     outcome: str
     visit: int = 0
     comment: str = ""
     data: dict[str, Any] = {}
+    stage: int | None = None
     revision: int | None = None
     digest: str | None = None
+    number: int | None = None
+    shown: frozenset[tuple[int, int, int]] = frozenset()
     standing: dict[str, frozenset[str]] | None = None
 
 

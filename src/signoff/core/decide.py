@@ -11,6 +11,7 @@ from typing import Any, Final
 from signoff.core import answering, steps
 from signoff.core import commands as c
 from signoff.core import events as e
+from signoff.core.contradictions import refuse_contradiction
 from signoff.core.eligibility import named
 from signoff.core.errors import Conflict, Invalid
 from signoff.core.ledger import Ledger
@@ -151,13 +152,14 @@ def report(book: Ledger, command: c.Report) -> None:
     held, step = _delivery(book, command.visit)
     if held.hold is Hold.LEASED or command.token:
         _holding(book, command.visit, command.token)
-    fault = command.fault
+    fault, revision = command.fault, book.intent.revision
     if fault is None:
-        steps.over(book, e.Reported(held.visit, held.step, command.result))
+        steps.over(book, e.Reported(held.visit, held.step, command.result, revision=revision))
     elif fault.retryable and held.failures < step.max_retries:
-        book.add(e.Reported(held.visit, held.step, command.result, fault, book.now + step.retry_delay))
+        again = book.now + step.retry_delay
+        book.add(e.Reported(held.visit, held.step, command.result, fault, again, revision))
     else:
-        steps.over(book, e.Reported(held.visit, held.step, command.result, fault))
+        steps.over(book, e.Reported(held.visit, held.step, command.result, fault, revision=revision))
 
 
 def accept(book: Ledger, command: c.Accept) -> None:
@@ -203,10 +205,12 @@ def answer(book: Ledger, command: c.Answer) -> None:
 
 def _operate(book: Ledger, held: Delivery, command: c.Answer) -> None:
     """A person ends a direct intent in its agent's place (AXP: ``tasks approve`` on an intent without a task)."""
+    refuse_contradiction(TaskSpec(), command.outcome, command.data)
     outcome, sign = check_answer(TaskSpec(), command.outcome, command.comment, command.data)
     result = {**command.data, "outcome": outcome}
     no = Fault("human_rejected", f"A person decided: {outcome}.") if sign is not Sign.POSITIVE else None
-    steps.over(book, e.Reported(held.visit, held.step, result, no), command.comment)
+    reported = e.Reported(held.visit, held.step, result, no, revision=book.intent.revision)
+    steps.over(book, reported, command.comment)
 
 
 # -- from outside

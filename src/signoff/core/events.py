@@ -86,13 +86,16 @@ class Lapsed(Event, frozen=True, tag="lapsed"):
 
 
 class Reported(Event, frozen=True, tag="reported"):
-    """The agent's result or failure; ``retry_at`` when the failure will be tried again."""
+    """The agent's result or failure; ``retry_at`` when the failure will be tried again. ``revision``: of the request
+    that the work was done for (0 in facts that are older than this field).
+    """
 
     visit: int
     step: str
     result: dict[str, Any] = {}
     fault: Fault | None = None
     retry_at: datetime | None = None
+    revision: int = 0
 
 
 class TaskOpened(Event, frozen=True, tag="task_opened", kw_only=True):
@@ -123,7 +126,9 @@ class Escalated(Event, frozen=True, tag="escalated"):
 
 
 class Answered(Event, frozen=True, tag="answered", kw_only=True):
-    """One vote. ``sent`` is the outcome as the caller spelled it, where that differs."""
+    """One vote. ``sent`` is the outcome as the caller spelled it, where that differs. ``number``: this person's first
+    answer at the stage, the second, ... (0 in facts that are older than the count).
+    """
 
     visit: int
     outcome: str
@@ -136,6 +141,7 @@ class Answered(Event, frozen=True, tag="answered", kw_only=True):
     data: dict[str, Any] = {}
     principal: str = ""
     for_names: frozenset[str] = frozenset()
+    number: int = 0
 
 
 class StagePassed(Event, frozen=True, tag="stage_passed"):

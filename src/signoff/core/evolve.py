@@ -181,6 +181,8 @@ def _reported(event: e.Reported, intent: Intent, fact: e.Fact) -> Changes:
     else:
         told = {**event.result, "error": event.fault.message, "code": event.fault.code}
         changes["results"] = {**intent.results, event.step: told}
+    if event.revision:
+        changes["reported"] = {**intent.reported, event.step: event.revision}
     return changes
 
 
@@ -215,6 +217,7 @@ def _escalated(event: e.Escalated, intent: Intent, fact: e.Fact) -> Changes:
 @_on(e.Answered)
 def _answered(event: e.Answered, intent: Intent, fact: e.Fact) -> Changes:
     task = _task(intent)
+    before = next((v for v in task.votes if (v.person, v.at_stage) == (fact.actor.id, event.stage)), None)
     vote = Vote(
         person=fact.actor.id,
         outcome=event.outcome,
@@ -224,8 +227,10 @@ def _answered(event: e.Answered, intent: Intent, fact: e.Fact) -> Changes:
         comment=fact.note.comment if fact.note else None,
         principal=event.principal,
         for_names=event.for_names,
+        number=event.number,
+        replaced=(*before.replaced, before.outcome) if before and event.number else (),
     )
-    kept = tuple(v for v in task.votes if (v.person, v.at_stage) != (vote.person, vote.at_stage))
+    kept = tuple(v for v in task.votes if v is not before)
     return {"open": replace(task, votes=(*kept, vote), snoozes=_others(task, vote.person))}
 
 

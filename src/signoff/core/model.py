@@ -195,7 +195,8 @@ OpenStep = Delivery | Task | Delay
 
 class Intent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A durable request: its one row. ``seq`` and ``head`` are the end of its event chain; ``setback``: what it fails
-    with at its end, unless a person says yes before; ``stand_ins``: as in ``Created``.
+    with at its end, unless a person says yes before; ``stand_ins``: as in ``Created``; ``reported``: the revision that
+    each agent's result was produced for.
     """
 
     id: str
@@ -221,6 +222,7 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     revisions: int = 0
     editors: tuple[str, ...] = ()
     results: dict[str, Any] = {}
+    reported: dict[str, int] = {}
     last_step: str = ""
     resolved: dict[str, Any] | None = None
     outcome: str = ""

@@ -183,6 +183,12 @@ class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
         """What an outcome means in this task: as the workflow defines it, else as the word means everywhere."""
         return next((one for one in self.own if one.name == word), None) or Outcome(word, meaning_of(word))
 
+    @property
+    def asks_for_a_yes(self) -> bool:
+        """Whether the form has a field that says yes or no to it: then it can be rejected, whatever outcomes it has."""
+        asked = (self.form or {}).get("properties", {})
+        return "approved" in asked or "acknowledged" in asked
+
     def sign(self, word: str) -> Sign:
         return self.outcome(word).sign
 
@@ -201,7 +207,8 @@ class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class Vote(msgspec.Struct, frozen=True, omit_defaults=True):
     """One person's answer. ``person`` is who answered; ``principal`` in whose stead, where that is another;
-    ``for_names`` the parties of the stage that the answer stands for.
+    ``for_names`` the parties of the stage that the answer stands for. ``number``: their first answer at this stage, the
+    second, ...; ``replaced``: the outcomes of the earlier ones, in order.
     """
 
     person: str
@@ -212,6 +219,8 @@ class Vote(msgspec.Struct, frozen=True, omit_defaults=True):
     comment: str | None = None
     principal: str = ""
     for_names: frozenset[str] = frozenset()
+    number: int = 0
+    replaced: tuple[str, ...] = ()
 
 
 def meaning_of(word: str) -> Sign:
@@ -245,6 +254,8 @@ def canonical_outcome(spec: TaskSpec, outcome: str, agreed: str = "") -> str:
         return yes[0]
     if outcome == "rejected" and (no := spec.meaning(Sign.NEGATIVE)):
         return no[0]
+    if outcome == "rejected" and spec.asks_for_a_yes:
+        return outcome
     hint = "Allowed: " + ", ".join(allowed) + "."
     if agreed and outcome in spec.outcomes:
         hint = f"The stage before has chosen {agreed!r}; a later one can only agree to that. {hint}"

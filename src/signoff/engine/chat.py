@@ -151,9 +151,12 @@ class Chat:
         intent = stored.intent
         task = intent.open
         if isinstance(task, Task) and task.visit == visit:
-            may(
-                actor, answer, intent
-            )  # whoever may not is told why, as everywhere; then what a chat cannot say
+            try:
+                may(actor, replace(answer, visit=visit), intent)
+            except Refused:  # told why, as everywhere; unless it is the press that was counted before
+                if await self._engine.repeated(actor, ref, answer) is None:
+                    raise
+                return f"Recorded: {answer.outcome}."
             possible = {choice.outcome for choice in choices(intent, task, spec_of(intent, task))}
             if answer.outcome not in possible or answer.digest is None:
                 raise Forbidden("page_required", "This is decided on its page: finish in the browser.")
@@ -166,6 +169,8 @@ class Chat:
         after = done.change.after if done.change else intent
         held = after.open
         if not isinstance(held, Task) or held.visit != visit:
+            return f"Recorded: {answer.outcome}."
+        if done.change is not None and done.change.repeated and answer.stage not in (None, held.stage):
             return f"Recorded: {answer.outcome}."
         if held.stage != getattr(task, "stage", 0):
             return f"Recorded: {answer.outcome}. The next stage begins."

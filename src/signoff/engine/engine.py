@@ -1,20 +1,26 @@
 """The one way in for everything that changes an intent: build the command, give it to the committer."""
 
+import logging
 import os
+from collections import OrderedDict
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
-from signoff.core.access import may_take
+from signoff.core.access import may_see, may_take
 from signoff.core.advance import Change
-from signoff.core.commands import Revise, Submit
-from signoff.core.errors import Invalid, Refused
+from signoff.core.chain import unseal
+from signoff.core.commands import Answer, Command, Revise, Submit
+from signoff.core.errors import Busy, Invalid, Refused
 from signoff.core.ids import new_intent_id, split_ref
-from signoff.core.model import Actor, Requester
+from signoff.core.model import Actor, ActorKind, Requester
+from signoff.core.naming import Shown
 from signoff.engine.clock import Clock
 from signoff.engine.committer import Committer
 from signoff.engine.directory import Directory
+from signoff.engine.examine import whole_history
 from signoff.engine.jobs import (
     ClaimJob,
     CommandJob,
@@ -27,18 +33,26 @@ from signoff.engine.jobs import (
     Wish,
 )
 from signoff.engine.planning import Submission
+from signoff.engine.repeats import ELSEWHERE, repeat_of
+from signoff.store.showings import Showing
+from signoff.store.store import Store
+
+log = logging.getLogger("signoff.engine")
 
 LONGEST_LEASE = timedelta(hours=1)
 SHORTEST_LEASE = timedelta(seconds=1)
+_REMEMBERED = 10_000
 
 
 class Engine:
     """Writes. Reads are in ``view``; the rules are in ``core``."""
 
-    def __init__(self, committer: Committer, clock: Clock, directory: Directory) -> None:
+    def __init__(self, committer: Committer, clock: Clock, directory: Directory, store: Store) -> None:
         self._committer = committer
         self._clock = clock
         self._directory = directory
+        self._store = store
+        self._showings: OrderedDict[Showing, None] = OrderedDict()
 
     async def submit(self, actor: Actor, submission: Submission, once: Once | None = None) -> Done:
         """Create an intent and start its first step: one commit. Raises Refused; Busy when the queue is full."""
@@ -77,24 +91,70 @@ class Engine:
 
     async def handle(self, actor: Actor, ref: str, command: Wish, once: Once | None = None) -> Done:
         """Apply one command to the intent that ``ref`` names; a task's or delivery's id names the visit too."""
-        done: Done = await self._committer.do(await self._job(actor, ref, command, once))
+        job = await self._job(actor, ref, command, once)
+        try:
+            done: Done = await self._committer.do(job)
+        except Refused as refusal:
+            repeat = None
+            if isinstance(job.command, Answer) and refusal.code in ELSEWHERE:
+                repeat = await self._repeated(actor, job.intent_id, job.command)
+            if repeat is None:
+                raise
+            return Done(change=repeat)
         return done
+
+    async def repeated(self, actor: Actor, ref: str, answer: Answer) -> Change | None:
+        """What came of this very answer when it was counted; None where it is not the person's last one there."""
+        intent_id, visit = split_ref(ref)
+        return await self._repeated(actor, intent_id, replace(answer, visit=answer.visit or visit))
+
+    async def _repeated(self, actor: Actor, intent_id: str, answer: Answer) -> Change | None:
+        if actor.kind is not ActorKind.PERSON or answer.digest is None:
+            return None
+        stored = await self._store.intents.get(intent_id)
+        if stored is None or not may_see(actor, stored.intent):
+            return None
+        rows = await whole_history(self._store, intent_id)
+        return repeat_of(actor, answer, stored.intent, [unseal(row.body, row.private) for row in rows])
+
+    async def show(self, actor: Actor, shown: Iterable[tuple[str, Shown]]) -> None:
+        """Keep on record that this person was shown these tasks of these intents, for answers that do not name what
+        they are for. Called before the reader gets them. Where it cannot be written, such an answer will ask for
+        another look.
+        """
+        if actor.kind is not ActorKind.PERSON:
+            return
+        looked = (Showing(intent_id, actor.id, *place) for intent_id, place in shown)
+        new = [showing for showing in looked if showing not in self._showings]
+        if not new:
+            return
+        try:
+            await self._store.showings.add(new)
+        except Busy as busy:
+            log.warning("what %s was shown could not be recorded: %s", actor.id, busy)
+            return
+        self._showings.update(dict.fromkeys(new))
+        while len(self._showings) > _REMEMBERED:
+            self._showings.popitem(last=False)
 
     async def revise(
         self, actor: Actor, ref: str, command: Revise, before: bytes, payload: bytes, once: Once | None = None
     ) -> Done:
         """Change what is being decided. ``before``: the payload that is revised; both in canonical bytes."""
-        job = await self._job(actor, ref, msgspec.structs.replace(command, payload=payload), once)
+        job = await self._job(actor, ref, replace(command, payload=payload), once)
         done: Done = await self._committer.do(ReviseJob(job, before, payload))
         return done
 
     async def _job(self, actor: Actor, ref: str, command: Wish, once: Once | None) -> CommandJob:
         intent_id, visit = split_ref(ref)
         if visit and getattr(command, "visit", None) == 0:
-            command = msgspec.structs.replace(command, visit=visit)  # type: ignore[type-var]
+            command = replace(command, visit=visit)  # type: ignore[type-var]
         # read before it is queued: what the directory says now is what counts when the command's turn comes
         book = (await self._directory.of(actor.workspace)).as_seen_by(actor)
-        return CommandJob(actor, intent_id, command, once, book)
+        shown = frozenset[Shown]()
+        if actor.kind is ActorKind.PERSON and (callable(command) or _names_too_little(command)):
+            shown = await self._store.showings.of(intent_id, actor.id)
+        return CommandJob(actor, intent_id, command, once, book, shown)
 
     async def claim(
         self, actor: Actor, agent: str, limit: int, lease: timedelta, holder: str
@@ -113,3 +173,8 @@ class Engine:
         for workspace in job.missing:
             await self._directory.of(workspace)
         return int(count)
+
+
+def _names_too_little(command: Command) -> bool:
+    """Whether an answer says less than what it is for."""
+    return isinstance(command, Answer) and (command.digest is None or command.stage is None)

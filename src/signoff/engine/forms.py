@@ -4,6 +4,7 @@ strings), then validated offline: a remote ``$ref`` is never fetched.
 
 import math
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -31,11 +32,8 @@ def checked_form(intent: Intent, command: Answer) -> Answer:
     if schema is None or _sign(spec, command.outcome, task) is not Sign.POSITIVE:
         return command
     properties: dict[str, Any] = schema.get("properties", {})
-    data = {name: _coerced(value, properties.get(name, {})) for name, value in command.data.items()}
+    data = coerced(spec, command.outcome, command.data, task.agreed)
     whole = dict(data)
-    for name in ("approved", "acknowledged"):
-        if name in properties and name not in whole:
-            whole[name] = data[name] = True
     if "outcome" in properties:
         whole["outcome"] = command.outcome
     if "comment" in properties and command.comment:
@@ -60,6 +58,16 @@ def checked_form(intent: Intent, command: Answer) -> Answer:
 
 def _sign(spec: TaskSpec, outcome: str, task: Task) -> Sign:
     return spec.sign(canonical_outcome(spec, outcome, task.agreed))
+
+
+def coerced(spec: TaskSpec, outcome: str, data: Mapping[str, Any], agreed: str = "") -> dict[str, Any]:
+    """The data as it is recorded: each value of the form's declared type, and its yes where the outcome says yes."""
+    if spec.form is None or spec.sign(canonical_outcome(spec, outcome, agreed)) is not Sign.POSITIVE:
+        return dict(data)
+    properties: dict[str, Any] = spec.form.get("properties", {})
+    found = {name: _coerced(value, properties.get(name, {})) for name, value in data.items()}
+    said = {name: True for name in ("approved", "acknowledged") if name in properties and name not in found}
+    return found | said
 
 
 def check_schema(schema: dict[str, Any]) -> None:

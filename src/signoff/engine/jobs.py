@@ -9,7 +9,7 @@ import msgspec
 
 from signoff.core.access import may, may_see
 from signoff.core.advance import Change
-from signoff.core.commands import Claim, Command, Submit, Tick
+from signoff.core.commands import Answer, Claim, Command, Submit, Tick
 from signoff.core.eligibility import Membership
 from signoff.core.errors import Conflict, NotFound, Refused
 from signoff.core.ids import shard
@@ -120,14 +120,19 @@ class RefusedJob(OneIntent):
 
 
 class CommandJob(OneIntent):
-    """One command; ``book``: what the directory says, for the commands that name people and for tasks that open."""
+    """One command; ``book``: what the directory says, for the commands that name people and for tasks that open;
+    ``shown``: what of this intent the actor is on record as having been shown, for an answer that does not name what it
+    is for.
+    """
 
     def __init__(
-        self, actor: Actor, intent_id: str, command: Wish, once: Once | None, book: Snapshot | None = None
-    ) -> None:
+        self, actor: Actor, intent_id: str, command: Wish, once: Once | None, book: Snapshot | None = None,
+        shown: frozenset[tuple[int, int, int]] = frozenset(),
+    ) -> None:  # fmt: skip
         super().__init__(actor, intent_id, once)
-        self._command = command
+        self.command = command
         self._book = book
+        self._shown = shown
 
     def ids(self) -> Sequence[str]:
         return (self.intent_id,)
@@ -137,12 +142,14 @@ class CommandJob(OneIntent):
         return batch.change(self.actor, intent, self._worded(intent), _membership(self._book))
 
     def _worded(self, intent: Intent) -> Command:
-        if callable(self._command):
+        if callable(self.command):
             if not may_see(self.actor, intent):
                 raise NotFound("intent_not_found", f"There is no intent {self.intent_id}.")
-            command = self._command(intent)
+            command = self.command(intent)
         else:
-            command = self._command
+            command = self.command
+        if isinstance(command, Answer) and self._shown:
+            command = msgspec.structs.replace(command, shown=self._shown)
         may(self.actor, command, intent)  # before the directory says whom it names
         return prepared(self.actor, intent, command, self._book) if self._book is not None else command
 
@@ -151,7 +158,7 @@ class ReviseJob(CommandJob):
     """A revision with its payload: ``before`` is what it replaces, kept so that the difference can be shown."""
 
     def __init__(self, job: CommandJob, before: bytes, payload: bytes) -> None:
-        super().__init__(job.actor, job.intent_id, job._command, job._once, job._book)
+        super().__init__(job.actor, job.intent_id, job.command, job._once, job._book)
         self._before = before
         self._payload = payload
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from signoff.core.ahead import After, Ahead, ahead
+from signoff.core.differences import changed_paths
 from signoff.core.durations import show_duration
 from signoff.core.events import Answered, Fact
 from signoff.core.ids import visit_ref
@@ -17,7 +18,7 @@ from signoff.core.notices import Notice, NoticeKind
 from signoff.core.plan import AgentStep, HumanStep
 from signoff.core.standing import requesters_side
 from signoff.core.tasks import Ending, Risk, Sign, Strength, TaskSpec, TaskType
-from signoff.core.verdicts import verdict_of, worst_risk
+from signoff.core.verdicts import Checked, checked, verdict_of, worst_risk
 from signoff.core.wake import ends_at
 from signoff.core.wording import ended, from_workflow, kind_words, label, on_silence, question, what_now
 from signoff.engine.directory import Snapshot
@@ -34,6 +35,7 @@ _LONGEST_LEAF: Final = 400
 _MOST_SHOWN: Final = 2400  # characters of all leaves together: what every channel can show whole
 _LONGEST_SAID: Final = 1000
 _MOST_RUN: Final = 3
+_MOST_CHANGED: Final = 8
 _SHOWN = msgspec.json.Encoder()
 
 
@@ -136,6 +138,16 @@ def _runs(coming: Sequence[Ahead]) -> Iterator[tuple[str, str]]:
         yield "After a yes", "; ".join(said)
 
 
+def _of(results: Checked, step: str) -> str:
+    return f"revision {results.of[step]}" if step in results.of else "an earlier revision"
+
+
+def _by_revision(results: Checked) -> dict[str, Any]:
+    """Every result under its step's name; one of an earlier revision says so."""
+    stale = {f"{step} (of {_of(results, step)})": result for step, result in results.stale.items()}
+    return {**results.current, **stale}
+
+
 def _outcome(fact: Fact) -> str:
     return fact.event.outcome if isinstance(fact.event, Answered) else ""
 
@@ -151,9 +163,11 @@ class Writer:
 
     def __init__(
         self, row: Outgoing, notice: Notice, stored: Stored, book: Snapshot, base_url: str,
-        answers: Sequence[Fact] = (),
+        answers: Sequence[Fact] = (), old: Mapping[int, bytes] | None = None,
     ) -> None:  # fmt: skip
-        """``answers``: what brought a decision about."""
+        """``answers``: what brought a decision about; ``old``: payloads before they were revised, by the last revision
+        of each.
+        """
         self._row = row
         self._notice = notice
         self._intent = stored.intent
@@ -161,6 +175,7 @@ class Writer:
         self._book = book
         self._base_url = base_url
         self._answers = answers
+        self._old = {number: msgspec.json.decode(body) for number, body in (old or {}).items()}
         step = stored.intent.plan.by_id.get(notice.step)
         self._step = step if isinstance(step, HumanStep) else None
 
@@ -185,9 +200,9 @@ class Writer:
 
     def _asking(self, task: Task, spec: TaskSpec, person: str, now: datetime) -> dict[str, Any]:
         zone = self._book.people[person].zone
-        results = {step: result for step, result in self._intent.results.items() if step != task.step}
+        results = checked(self._intent, task.step)
         coming = ahead(self._intent.plan, self._intent.plan.human_step(task.step))
-        found = shown(self._payload, results, coming)
+        found = shown(self._payload, _by_revision(results), coming)
         said = self._said(spec)
         whole = found.whole and len(said) <= _LONGEST_SAID
         return {
@@ -196,31 +211,44 @@ class Writer:
             "closing": self._silence(task, zone), "said": said, "said_by": self._said_by(), "leaves": found.leaves,
             "given": found.given, "reports": found.reports, "rest": found.rest, "link_label": "Look at it and decide",
             "choices": choices(self._intent, task, spec) if whole else (), "digest": task.digest,
-            "revision": task.revision,
+            "revision": task.revision, "stage": task.stage + 1,
         }  # fmt: skip
 
     def _facts(
-        self, task: Task, spec: TaskSpec, results: Mapping[str, Any], zone: str, now: datetime
+        self, task: Task, spec: TaskSpec, results: Checked, zone: str, now: datetime
     ) -> Iterator[tuple[str, str]]:
         """What decides how fast and how carefully to look, first."""
         due_at = ends_at(self._intent, task)
         if due_at is not None:
             left = f", {show_duration(due_at - now)} left" if due_at > now else ""
             yield "Answer by", moment(due_at, zone) + left
-        rated, by = worst_risk(spec.risk, results)
+        rated, by = worst_risk(spec.risk, results.current)
         yield "Risk", f"{rated.value}, says the check in step {by}" if by else rated.value
-        checked = [
+        said = [
             f"{step}: {verdict_of(result)}"
-            for step, result in results.items()
+            if step in results.current
+            else f"{step}: of {_of(results, step)}, void"
+            for step, result in results.all.items()
             if not isinstance(self._intent.plan.by_id.get(step), HumanStep)
         ]
-        yield "Checked", ", ".join(checked) or "by no machine"
+        yield "Checked", ", ".join(said) or "by no machine"
         yield "Requested by", self._asker()
         if self._intent.requester.claimed:
             yield "Says it is", f"{self._intent.requester.claimed} (nobody checked this)"
         if task.revision > 1:
             yield "Revision", f"{task.revision}; earlier answers are void"
+            yield from self._different()
         yield "Waiting since", moment(task.opened_at, zone)
+
+    def _different(self) -> Iterator[tuple[str, str]]:
+        """Which values are not what they were in the first revision that is kept; what they are stands below."""
+        if not self._old:
+            return
+        first = min(self._old)
+        paths = list(changed_paths(self._old[first], msgspec.json.decode(self._payload)))
+        more = f" and {len(paths) - _MOST_CHANGED} more" if len(paths) > _MOST_CHANGED else ""
+        named = ", ".join(paths[:_MOST_CHANGED]) or "nothing in the request itself"
+        yield f"Changed since revision {first}", f"{named}{more}"
 
     def _question(self) -> str:
         intent = self._intent
@@ -257,7 +285,7 @@ class Writer:
         notice = self._notice
         voided = person in notice.voided
         facts = [("Changed by", self._who(notice.by, notice.via)), ("When", moment(notice.at, zone))]
-        facts += [("Revision", str(notice.revision)), *self._void(person)]
+        facts += [("Revision", str(notice.revision)), *self._different(), *self._void(person)]
         found = shown(self._payload, {})
         return {
             "headline": "Changed after you answered" if voided else "What you asked for was changed",

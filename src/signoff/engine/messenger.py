@@ -214,7 +214,9 @@ class Messenger:
         if not to:
             raise NotSent(f"there is no {row.channel} address any more", permanent=True)
         link = await self._link(row, notice, stored)
-        writer = Writer(row, notice, stored, book, self._base_url(), await self._answers(notice))
+        revised = stored.intent.revision > 1
+        old = await self._store.intents.old_payloads(row.intent) if revised else None
+        writer = Writer(row, notice, stored, book, self._base_url(), await self._answers(notice), old)
         letter = writer.letter(row.target, to, link, earlier, self._clock.now())
         return await channel.deliver(letter), to
 

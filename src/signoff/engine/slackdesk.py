@@ -60,7 +60,8 @@ class SlackDesk:
             return "Slack did not say who you are. Nothing was recorded; try again."
         if isinstance(heard, Pressed):
             press = heard.press
-            answer = Answer(press.outcome, revision=press.revision, digest=press.digest)
+            stage = press.stage - 1 if press.stage else None
+            answer = Answer(press.outcome, stage=stage, revision=press.revision, digest=press.digest)
             return await self.chat.answer(heard.team, heard.account, answer, press.task)
         word, _, rest = heard.text.strip().partition(" ")
         if word == "link" and rest.strip():

@@ -1,7 +1,7 @@
 """A letter as a Slack message. Whatever we did not write is a plain-text object: no mention, no mark-up, no link label.
 
-A press answers what the card shows: its value names the task, the revision and the digest. A card that cannot show
-all of it has no buttons.
+A press answers what the card shows: its value names the task, the stage, the revision and the digest. A card that
+cannot show all of it has no buttons.
 """
 
 from collections.abc import Sequence
@@ -20,12 +20,13 @@ _HEADING: Final = 150  # Slack's limit
 
 
 class Press(msgspec.Struct, frozen=True):
-    """What a button stands for."""
+    """What a button stands for. ``stage``: as people count, from 1; cards that are older than it do not say."""
 
     task: str
     outcome: str
     digest: str
     revision: int
+    stage: int = 0
 
 
 def message(letter: Letter) -> dict[str, Any]:
@@ -120,7 +121,8 @@ def _link(letter: Letter) -> dict[str, Any]:
 
 
 def _button(letter: Letter, choice: Choice) -> dict[str, Any]:
-    value = msgspec.json.encode(Press(letter.task, choice.outcome, letter.digest, letter.revision)).decode()
+    press = Press(letter.task, choice.outcome, letter.digest, letter.revision, letter.stage)
+    value = msgspec.json.encode(press).decode()
     sure = {
         "title": _text(f"{choice.label}?"),
         "text": _text(f"{one_line(letter.question, 200)} (revision {letter.revision})"),

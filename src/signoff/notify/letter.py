@@ -33,8 +33,8 @@ class Letter(Struct, frozen=True, kw_only=True):
     """``id`` is the same over all attempts; letters with one ``thread`` belong together.
 
     tone: of the headline: "good" for a yes, "bad" for every other end, "" for a question; asked_by: whose leaves.
-    task, digest, revision: what a choice answers; link: the one page to go to; rest: how many values did not fit;
-    earlier: what the provider called the person's former messages of this thread.
+    task, stage (from 1), digest, revision: what a choice answers; link: the one page to go to; rest: how many values
+    did not fit; earlier: what the provider called the person's former messages of this thread.
     """
 
     id: str
@@ -60,6 +60,7 @@ class Letter(Struct, frozen=True, kw_only=True):
     task: str = ""
     digest: str = ""
     revision: int = 1
+    stage: int = 1
     earlier: tuple[str, ...] = ()
 
     @property

@@ -208,6 +208,7 @@ FORGET: Final = (
     "delete from revisions where intent_id in :ids",
     "delete from outbox where intent_id in :ids",
     "delete from messages where intent_id in :ids",
+    "delete from showings where intent_id in :ids",
     "delete from intents where id in :ids returning id",
     # Locked in order, as batches that name plans lock them, and last, for those lock intents first.
     """

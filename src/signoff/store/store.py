@@ -21,6 +21,7 @@ from signoff.store.outbox import Outbox
 from signoff.store.people import People
 from signoff.store.rows import Plans, Row, micros
 from signoff.store.sessions import Sessions
+from signoff.store.showings import Showings
 from signoff.store.sweeps import Sweeps
 from signoff.store.work import Found, Want, Writes
 
@@ -45,6 +46,7 @@ class Store(ABC):
         self.messages = Messages(self)
         self.chats = Chats(self)
         self.sessions = Sessions(self)
+        self.showings = Showings(self)
         self.people = People(self)
         self.sweeps = Sweeps(self)
 

@@ -293,6 +293,6 @@ async def test_a_secret_is_not_shown_unless_asked_for_and_a_change_of_it_is_seen
     changed = {"payload": secret | {"db_password": "hunter3-hunter3"}}
     assert (await web.post(f"/v1/tasks/{task_id}/revise", changed, "otto")).status == 200
     again = await ann.get(f"/tasks/{task_id}")
-    assert "Changes since the last revision db_password before: 15 characters" in again.text
+    assert "Changes from revision 1 to revision 2 db_password before: 15 characters" in again.text
     assert "Otto changed it" in again.text
     assert "hunter" not in again.html

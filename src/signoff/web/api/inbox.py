@@ -11,7 +11,7 @@ from signoff.core.errors import Invalid, Malformed
 from signoff.core.model import Actor, Intent, Status
 from signoff.core.view import result_of
 from signoff.store.work import Stored
-from signoff.web.api.reading import book_of, decoded, visible
+from signoff.web.api.reading import book_of, decoded, note_shown, visible
 from signoff.web.api.shapes.common import Ok
 from signoff.web.api.shapes.intents import CORE, sender
 from signoff.web.call import Call
@@ -84,6 +84,7 @@ async def get(call: Call) -> ThreadAnswer:
     """GET /v1/inbox/{thread_id}"""
     seen = await visible(call, call.params["thread_id"])
     intent = seen.stored.intent
+    await note_shown(call, intent)
     owner = call.query.get("owner_agent") or call.header(b"x-owner-agent") or intent.reply_to
     messages = [Message(role="user", content=decoded(seen.stored.payload))]
     if intent.final:

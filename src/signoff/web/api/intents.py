@@ -23,11 +23,13 @@ from signoff.store.work import Filter, Stored
 from signoff.web import bodies, strict
 from signoff.web.api.reading import (
     RUNNING,
+    Following,
     all_facts,
     book_of,
     cursor_of,
     glimpsed,
     note_read,
+    note_shown,
     outdated,
     shown,
     statuses,
@@ -84,6 +86,8 @@ async def get(call: Call) -> GotIntent:
     """GET /v1/intents/{intent_id}"""
     seen = await visible(call, call.params["intent_id"])
     note_read(call, call.actor, seen.stored.intent)
+    if seen.visit in (0, getattr(seen.stored.intent.open, "visit", 0)):
+        await note_shown(call, seen.stored.intent)
     return got_intent(await shown(call, seen))
 
 
@@ -102,6 +106,7 @@ async def page(call: Call) -> Intents:
     )
     display = (await book_of(call)).display
     walked = await call.parts.view.walk(call.actor, wanted, lambda one: fits(one, words, display), limit)
+    await note_shown(call, *(stored.intent for stored in walked.found))
     return Intents(
         intents=[intent_out(s.intent, s.payload) for s in walked.found], next_cursor=maybe(walked.last)
     )
@@ -112,7 +117,9 @@ async def events(call: Call) -> Events:
     seen = await visible(call, call.params["intent_id"])
     since = call.number("since", 0, 0, 2**53)
     trail = trail_of(seen.stored.intent, seen.visit)
-    return Events(events=walk(trail, await all_facts(call, seen), since))
+    facts = await all_facts(call, seen)
+    await Following(call, seen.stored.intent.id, since, seen.visit).read(facts)
+    return Events(events=walk(trail, facts, since))
 
 
 async def resume(call: Call) -> bytes:

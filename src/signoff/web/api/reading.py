@@ -1,5 +1,6 @@
 """Reads that several endpoints share: an intent or step by its id, all its facts, the address in a path."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -7,11 +8,12 @@ import msgspec
 from signoff.core.errors import Invalid, NotFound
 from signoff.core.events import Fact
 from signoff.core.ids import split_ref
-from signoff.core.model import FINAL, Actor, ActorKind, Delivery, Intent, Status
+from signoff.core.model import FINAL, Actor, ActorKind, Delivery, Intent, Status, Task
+from signoff.core.naming import Shown, place, place_after
 from signoff.engine.directory import Snapshot
 from signoff.engine.jobs import Done
 from signoff.engine.view import Seen
-from signoff.web.api.shapes.events import StepTrail
+from signoff.web.api.shapes.events import STEP, StepTrail
 from signoff.web.api.shapes.intents import IntentOut, intent_out, step_out
 from signoff.web.call import Call
 
@@ -107,6 +109,37 @@ def note_read(call: Call, actor: Actor, intent: Intent) -> None:
         call.parts.shown.read(actor.workspace, actor.address, intent.id)
     elif isinstance(intent.open, Delivery):
         call.parts.shown.read(actor.workspace, intent.open.agent, intent.id)
+
+
+async def note_shown(call: Call, *intents: Intent) -> None:
+    """A person looks at what is asked: an answer of theirs that names nothing may be for that."""
+    open_tasks = ((intent.id, intent.open) for intent in intents)
+    shown = ((intent_id, place(task)) for intent_id, task in open_tasks if isinstance(task, Task))
+    await call.parts.engine.show(call.actor, shown)
+
+
+class Following:
+    """A person reads an intent's events: each task is shown as it opens, is revised, or comes to its next stage.
+    ``since``: events up to there are left out; visit: only this step's are shown (0: all).
+    """
+
+    def __init__(self, call: Call, intent_id: str, since: int, visit: int) -> None:
+        self._call = call
+        self._intent_id = intent_id
+        self._since = since
+        self._visit = visit
+        self._place: Shown | None = None
+
+    async def read(self, facts: Sequence[Fact]) -> None:
+        """The next facts, in order, from the intent's first on."""
+        shown = None
+        for fact in facts:
+            now = place_after(self._place, fact.event)
+            if now != self._place:
+                shown = now if fact.seq * STEP > self._since else None
+                self._place = now
+        if shown is not None and self._visit in (0, shown[0]):
+            await self._call.parts.engine.show(self._call.actor, [(self._intent_id, shown)])
 
 
 def decoded(payload: bytes) -> Any:

@@ -4,18 +4,22 @@ one core command out. Whether that command may happen is not judged here: while 
 
 First match wins:
 1. ``task_result`` (with or without ``outcome`` beside it): a person's decision
-2. ``approve_current_step``: a decision while a person is waited for, else "go on"
+2. ``approve_current_step``: a decision; only in a plan that asks nobody "go on"
 3. ``action`` complete or fail: an agent's result
 4. any other members: an agent's result (a lone ``outcome`` that the open task knows is a decision)
 5. nothing: "go on"
+
+A decision may name what it is for (``stage``, ``revision``, ``digest`` beside it); two of its words that differ are
+refused.
 """
 
 from typing import Any, Final
 
 from signoff.core.commands import Answer, Command, Progress, Report
+from signoff.core.contradictions import as_flag, contradiction, one_meaning
 from signoff.core.errors import Invalid
 from signoff.core.model import Fault, Intent, Task
-from signoff.core.tasks import canonical_outcome
+from signoff.core.tasks import TaskSpec, canonical_outcome
 from signoff.core.wake import spec_of
 
 # Members that steer the request and are no part of anybody's result.
@@ -27,31 +31,52 @@ def meaning(body: dict[str, Any], intent: Intent, visit: int = 0) -> Command:
     """The command that a resume body stands for; ``visit`` as the id in the path named it (0: the intent
     itself).
 
-    Raises Invalid for a decision without an outcome and for members of a wrong type.
+    Raises Invalid for a decision without an outcome or with two, and for members of a wrong type.
     """
     task = intent.open if isinstance(intent.open, Task) and visit in (0, intent.open.visit) else None
+    spec = spec_of(intent, task) if task is not None else None
+    agreed = task.agreed if task is not None else ""
     if "task_result" in body:
-        return _decision(body, visit)
+        return _decision(body, spec, agreed, visit)
     if "approve_current_step" in body:
-        return _control(body, task, visit)
+        return _control(body, intent, task, visit)
     rest = {name: value for name, value in body.items() if name not in _META}
     if rest.get("action") in ("complete", "fail"):
         return _report(rest, visit)
-    if task is not None and _is_outcome(rest.get("outcome"), intent, task):
-        return _decision({"outcome": rest["outcome"], "task_result": rest}, visit)
+    if spec is not None and _is_outcome(rest.get("outcome"), spec, agreed):
+        named = {name: rest.pop(name) for name in _naming(rest, spec)}
+        whole = {"outcome": rest["outcome"], "decision": rest.get("decision"), "task_result": rest, **named}
+        return _decision(whole, spec, agreed, visit)
     if rest:
         return Report(visit=visit, result=rest)
     return Progress()
 
 
-def _decision(body: dict[str, Any], visit: int) -> Answer:
+def _decision(body: dict[str, Any], spec: TaskSpec | None, agreed: str, visit: int) -> Answer:
     given = body["task_result"]
     if given is None:
         given = {}
     if not isinstance(given, dict):
         raise Invalid("validation_error", "task_result has to be an object.", field="task_result")
-    outcome = body.get("outcome") or given.get("outcome") or _from_flag(given.get("approved"))
-    if not isinstance(outcome, str) or not outcome:
+    inner = given.get("data")
+    data = {k: v for k, v in given.items() if k not in ("outcome", "comment", "data")}
+    if isinstance(inner, dict):
+        for name, value in data.items():
+            if name in inner and inner[name] != value:
+                raise contradiction(f"task_result.{name}", value, f"task_result.data.{name}", inner[name])
+        data |= inner
+    elif inner is not None:
+        data["data"] = inner
+    outcome = one_meaning(
+        {
+            **_words(body),
+            "task_result.outcome": given.get("outcome"),
+            "task_result.approved": as_flag(data.get("approved")),
+        },
+        spec,
+        agreed,
+    )
+    if outcome is None:
         raise Invalid(
             "outcome_required",
             "A decision names its outcome.",
@@ -59,31 +84,65 @@ def _decision(body: dict[str, Any], visit: int) -> Answer:
             hint="Send one of the task's allowed_outcomes.",
         )
     comment = _text(given.get("comment"), "task_result.comment")
-    data = {k: v for k, v in given.items() if k not in ("outcome", "comment", "data")}
-    inner = given.get("data")
-    if isinstance(inner, dict):
-        data |= inner
-    elif inner is not None:
-        data["data"] = inner
-    return Answer(outcome=outcome, visit=visit, comment=comment, data=data)
+    return Answer(outcome, visit, comment, data, **_named(body, _NAMING))
 
 
-def _from_flag(approved: Any) -> str | None:
-    return {True: "approved", False: "rejected"}.get(approved) if isinstance(approved, bool) else None
+def _words(body: dict[str, Any]) -> dict[str, object]:
+    """What the body's own members say of the decision, whichever shape it has."""
+    action = body.get("action")
+    return {
+        "approve_current_step": body.get("approve_current_step"),
+        "outcome": body.get("outcome"),
+        "decision": body.get("decision"),
+        "approved": as_flag(body.get("approved")),
+        "action": False if action == "fail" else None,
+    }
 
 
-def _control(body: dict[str, Any], task: Task | None, visit: int) -> Command:
+_NAMING: Final = ("stage", "revision", "digest")
+
+
+def _naming(body: dict[str, Any], spec: TaskSpec | None) -> tuple[str, ...]:
+    """The members that name what was shown; what the form itself asks for is no such member."""
+    asked = (spec.form or {}).get("properties", {}) if spec is not None else {}
+    return tuple(name for name in _NAMING if name in body and name not in asked)
+
+
+def _named(body: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """What an answer is for, where the body says so. The wire counts stages from 1."""
+    found: dict[str, Any] = {}
+    for name in names:
+        value: Any = body.get(name)
+        if value is None:
+            continue
+        if name == "digest" and isinstance(value, str):
+            found[name] = value
+        elif name != "digest" and isinstance(value, int) and not isinstance(value, bool):
+            found[name] = value - 1 if name == "stage" else value
+        else:
+            kind = "text" if name == "digest" else "a whole number"
+            raise Invalid("validation_error", f"{name} has to be {kind}.", field=name)
+    return found
+
+
+def _control(body: dict[str, Any], intent: Intent, task: Task | None, visit: int) -> Command:
+    """A decision, also where nothing is open yet: then the rules refuse it. In a plan without people it is AXP's "go
+    on", which decides nothing; a no is never taken for that.
+    """
     flag = body["approve_current_step"]
     if not isinstance(flag, bool):
         raise Invalid(
             "validation_error", "approve_current_step has to be true or false.", field="approve_current_step"
         )
     reason = _text(body.get("reason"), "reason")
-    if task is None:
+    spec, agreed = (spec_of(intent, task), task.agreed) if task is not None else (None, "")
+    outcome = one_meaning(_words(body), spec, agreed)
+    if spec is None and flag and not intent.plan.has_gate:
         return Progress(reason)
-    known = _META | {"approve_current_step", "reason", "actor"}
+    named = _naming(body, spec)
+    known = _META | {"approve_current_step", "reason", "actor", "outcome", "decision", "action", *named}
     data = {name: value for name, value in body.items() if name not in known}
-    return Answer(outcome="approved" if flag else "rejected", visit=visit, comment=reason, data=data)
+    return Answer(outcome or "rejected", visit, reason, data, **_named(body, named))
 
 
 def _report(rest: dict[str, Any], visit: int) -> Report:
@@ -95,11 +154,11 @@ def _report(rest: dict[str, Any], visit: int) -> Report:
     return Report(visit=visit, result=result, fault=Fault("agent_failed", message))
 
 
-def _is_outcome(outcome: Any, intent: Intent, task: Task) -> bool:
+def _is_outcome(outcome: Any, spec: TaskSpec, agreed: str) -> bool:
     if not isinstance(outcome, str):
         return False
     try:
-        canonical_outcome(spec_of(intent, task), outcome, task.agreed)
+        canonical_outcome(spec, outcome, agreed)
     except Invalid:
         return False
     return True

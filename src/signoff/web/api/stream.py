@@ -21,7 +21,7 @@ from signoff.core.model import Status
 from signoff.engine.feed import agent_word
 from signoff.engine.view import Seen
 from signoff.store.work import Stored
-from signoff.web.api.reading import address_of, facts_after, statuses, visible
+from signoff.web.api.reading import Following, address_of, facts_after, statuses, visible
 from signoff.web.api.shapes.agents import shown_delivery
 from signoff.web.api.shapes.events import STEP, EventOut, trail_of
 from signoff.web.call import Call, Stream, Write
@@ -123,6 +123,7 @@ class _Life:
         self._seen = Seen(Stored(seen.stored.intent, b""), seen.visit)
         self._trail = trail_of(seen.stored.intent, seen.visit)
         self._since = since
+        self._shown = Following(call, seen.stored.intent.id, since, seen.visit)
         self._walked = 0
         self.last = since
         self.over = False
@@ -138,6 +139,7 @@ class _Life:
         shown = [self._trail.show(fact) for fact in facts]
         self.over = self._trail.over
         self.last = max(self.last, facts[-1].seq * STEP)
+        await self._shown.read(facts)
         return [line(event) for event in shown if event is not None and event.seq > self._since]
 
     def _following(self, told: Sequence[Change]) -> list[e.Fact]:

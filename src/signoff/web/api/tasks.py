@@ -5,17 +5,23 @@ it.
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
+from msgspec import UNSET
+
+from signoff.core import events as e
 from signoff.core.advance import Change
 from signoff.core.commands import Answer
+from signoff.core.contradictions import one_meaning
 from signoff.core.errors import Forbidden, Invalid, NotFound
 from signoff.core.events import Decided, TaskOpened
 from signoff.core.ids import visit_ref
-from signoff.core.model import ActorKind, Task
+from signoff.core.model import ActorKind, Intent, Task
 from signoff.core.standing import eligible
+from signoff.engine.jobs import Done
 from signoff.engine.view import LOOKED_AT, Seen, Walked
 from signoff.store.work import Filter, Stored
 from signoff.web import bodies, strict
-from signoff.web.api.reading import all_facts, book_of, cursor_of, glimpsed, outdated, visible
+from signoff.web.api.reading import all_facts, book_of, cursor_of, glimpsed, note_shown, outdated, visible
 from signoff.web.api.shapes import requests as r
 from signoff.web.api.shapes.answers import ApprovalAnswer, ApprovalOut
 from signoff.web.api.shapes.common import Display, encode, maybe
@@ -24,16 +30,20 @@ from signoff.web.api.shapes.tasks import (
     Answered,
     MyTask,
     MyTasks,
+    RevisionOut,
     Story,
     TaskAnswer,
     TaskOut,
     Tasks,
+    ValueOut,
     my_task,
     story_of,
     task_out,
     tell,
 )
 from signoff.web.call import Call
+from signoff.web.inbox.changes import GONE, NEW
+from signoff.web.revisions import Changed, changes
 from signoff.web.searching import fits, words_of
 
 _READ: Final = 200
@@ -82,6 +92,7 @@ async def page(call: Call) -> Tasks:
 async def _shown(call: Call, walked: Walked, display: Display) -> list[TaskOut]:
     """The open tasks of these intents, or the last closed ones; with ``mine`` those that the caller answered."""
     if call.query.get("state", "open") == "open":
+        await note_shown(call, *(stored.intent for stored in walked.found))
         return [await _open(call, stored, display) for stored in walked.found]
     closed = [await _closed(call, stored, display) for stored in walked.found]
     me, mine = call.actor.id, call.flag("mine")
@@ -148,7 +159,42 @@ async def get(call: Call) -> TaskAnswer:
     _no_agent(call)
     seen, story = await found_task(call, call.params["task_id"], whole=True)
     display = (await book_of(call)).display
-    return TaskAnswer(task=task_out(seen.stored.intent, seen.stored.payload, story, display))
+    out = task_out(seen.stored.intent, seen.stored.payload, story, display)
+    out.changes = await _changes(call, seen, story, display) or UNSET
+    if seen.visit in (0, getattr(seen.stored.intent.open, "visit", 0)):
+        await note_shown(call, seen.stored.intent)
+    return TaskAnswer(task=out)
+
+
+async def _changes(call: Call, seen: Seen, story: Story, display: Display) -> tuple[RevisionOut, ...]:
+    """What was changed from revision to revision until what this task asks."""
+    intent = seen.stored.intent
+    if intent.revision == 1:
+        return ()
+    kept = await call.parts.view.old_payloads(call.actor, intent.id)
+    old = {revision: msgspec.json.decode(payload) for revision, payload in kept.items()}
+    present = msgspec.json.decode(seen.stored.payload)
+    found = changes(await all_facts(call, seen), story.step, story.digest, present, old)
+    return tuple(_revision_out(one, display) for one in found)
+
+
+def _revision_out(one: Changed, display: Display) -> RevisionOut:
+    return RevisionOut(
+        from_revision=one.before.revision,
+        to_revision=one.after.revision,
+        at=one.after.fact.at,
+        by=maybe(one.by),
+        by_name=maybe(display(one.by) if one.by else ""),
+        comment=maybe(one.comment),
+        changed=tuple(
+            ValueOut(
+                path=leaf.path,
+                before=UNSET if leaf.before in (None, NEW) else leaf.before or "",
+                after=UNSET if leaf.text == GONE else leaf.text,
+            )
+            for leaf in one.leaves
+        ),
+    )
 
 
 async def found_task(
@@ -182,11 +228,13 @@ async def answer(call: Call) -> bytes:
     seen, story = await found_task(call, call.params["task_id"], await glimpsed(call, call.params["task_id"]))
     command = Answer(
         outcome=given.outcome,
-        visit=story.visit,
+        visit=seen.visit,
         comment=given.comment,
         data=given.data,
+        stage=None if given.stage is None else given.stage - 1,
         revision=given.revision,
         digest=given.digest,
+        number=given.number,
     )
     display = (await book_of(call)).display
 
@@ -200,24 +248,31 @@ async def answer(call: Call) -> bytes:
     said = call.said(body.value, render, plain=body.plain)
     done = await call.parts.engine.handle(call.actor, seen.stored.intent.id, command, said.once)
     if outdated(seen, done):
-        seen, story = await found_task(call, visit_ref(seen.stored.intent.id, story.visit))
+        seen, story = await found_task(call, visit_ref(seen.stored.intent.id, _answered(done) or story.visit))
     return said.of(done)
+
+
+def _answered(done: Done) -> int:
+    """The visit that was answered, where an answer was recorded."""
+    events = (sealed.fact.event for sealed in done.change.facts) if done.change else ()
+    return next((event.visit for event in events if isinstance(event, e.Answered)), 0)
 
 
 async def mine(call: Call) -> MyTasks:
     """GET /v1/me/tasks: no pages here, so it is looked for among all that is open, not only on the first."""
     person = call.actor.kind is ActorKind.PERSON
     found: list[MyTask] = []
+    shown: list[Intent] = []
     after: str | None = ""
     while after is not None and len(found) < _MOST_MINE:
         page = await call.parts.view.tasks(call.actor, after, _READ)
-        found += [
-            my_task(stored.intent, task)
-            for stored in page
-            if isinstance(task := stored.intent.open, Task)
-            and (not person or eligible(call.actor, stored.intent, task))
-        ]
+        for stored in page:
+            task = stored.intent.open
+            if isinstance(task, Task) and (not person or eligible(call.actor, stored.intent, task)):
+                found.append(my_task(stored.intent, task))
+                shown.append(stored.intent)
         after = page[-1].intent.id if len(page) == _READ else None
+    await note_shown(call, *shown[:_MOST_MINE])
     return MyTasks(tasks=found[:_MOST_MINE])
 
 
@@ -227,6 +282,7 @@ async def decide(call: Call) -> bytes:
     given = bodies.axp(r.Decision, body)
     ref = call.params["approval_id"]
     seen = await visible(call, ref)
+    one_meaning({"decision": given.decision, "outcome": given.outcome, "approved": given.approved}, None)
     outcome = _DECISIONS.get(given.decision.strip().lower())
     if outcome is None:
         hint = "approve or reject."
@@ -234,7 +290,14 @@ async def decide(call: Call) -> bytes:
             "validation_error", f"{given.decision[:32]!r} is no decision.", field="decision", hint=hint
         )
     comment = given.comment or given.reason
-    command = Answer(outcome=outcome, visit=seen.visit, comment=comment)
+    command = Answer(
+        outcome=outcome,
+        visit=seen.visit,
+        comment=comment,
+        stage=None if given.stage is None else given.stage - 1,
+        revision=given.revision,
+        digest=given.digest,
+    )
 
     def render(change: Change) -> bytes:
         after = change.after

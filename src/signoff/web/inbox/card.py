@@ -25,12 +25,13 @@ from signoff.core.verdicts import worst_risk
 from signoff.core.wake import ends_at
 from signoff.core.wording import from_workflow, question
 from signoff.web.api.shapes.tasks import Story, on_silence
-from signoff.web.inbox.changes import Group, Leaf, changed_leaves, group, leaves
+from signoff.web.inbox.changes import Group, Leaf, group, leaves
 from signoff.web.inbox.choices import Choice, choices
 from signoff.web.inbox.evidence import REQUEST, Check, Fact, checks, doubts, own_words, subject, touched
 from signoff.web.inbox.following import Following, following
-from signoff.web.inbox.known import Known, payload_at
+from signoff.web.inbox.known import Known
 from signoff.web.inbox.parties import ASKS, Others, others, reasons
+from signoff.web.revisions import Changed, changes, difference, reported_before
 
 _SUBJECT: Final = 4
 _PLACES: Final = {
@@ -101,8 +102,9 @@ class Silence(msgspec.Struct, frozen=True):
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything on the page, in its order. ``needs_opening``: a yes waits until what is folded was opened; ``weak``:
-    the reader is barred only because it is not known surely enough who they are.
+    """Everything on the page, in its order. ``stage``: the one that is asked, from 1. ``needs_opening``: a yes waits
+    until what is folded was opened; ``weak``: the reader is barred only because it is not known surely enough who they
+    are. ``feared``: the risk that a check of an earlier revision found, where that is higher.
     """
 
     task_id: str
@@ -115,6 +117,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     trusted: bool
     risk: str
     risk_from: str
+    feared: str
     due_at: datetime | None
     opened_at: datetime
     revision: int
@@ -123,7 +126,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     why: tuple[str, ...]
     changes: Group
     ahead: tuple[Following, ...]
-    moved: tuple[Leaf, ...]
+    revisions: tuple[tuple[Changed, str], ...]
     wanted: tuple[Given, ...]
     touches: tuple[Fact, ...]
     undo: tuple[Fact, ...]
@@ -132,6 +135,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     silence: Silence
     cautions: tuple[str, ...]
     others: Others
+    stage: int
     stages: int
     votes: tuple[Given, ...]
     remarks: tuple[Said, ...]
@@ -173,14 +177,17 @@ def card(known: Known) -> Card:
     step = intent.plan.human_step(story.step)
     spec, trusted = step.task, from_workflow(intent.plan)
     payload, words = own_words(known.payload, known.opened)
-    results = {
-        name: value for name, value in results_before(known.facts, story.visit).items() if name != step.id
-    }
+    reported = {k: v for k, v in reported_before(known.facts, story.visit).items() if k != step.id}
+    of = {name: revision for name, (_, revision) in reported.items()}
+    every = {name: result for name, (result, _) in reported.items()}
+    results = {name: result for name, result in every.items() if of[name] == story.revision}
     shown = group(payload, known.opened)
-    verdicts = checks(intent.plan, results, known.facts, book, known.opened)
+    verdicts = checks(intent.plan, every, known.facts, book, known.opened, of)
+    current = tuple(check for check in verdicts if check.of == story.revision)
     touches, undo = touched(known.payload, results)
     head = subject(known.payload, _SUBJECT)
     rated, rated_by = worst_risk(spec.risk, results)
+    feared = worst_risk(spec.risk, every)[0]  # what an earlier check found still demands what it demanded
     rated_from = f"by the check in step “{rated_by}”" if rated_by else "by the workspace's policy"
     coming = following(intent.plan, step, known.opened)
     folded = (
@@ -192,18 +199,36 @@ def card(known: Known) -> Card:
         task_id=visit_ref(intent.id, story.visit), intent=intent, type=spec.type,
         question=question(intent.plan, step, intent.type), subject=head,
         said="" if trusted else spec.title, described=spec.description, trusted=trusted,
-        risk=rated.value, risk_from=rated_from, due_at=ends_at(intent, story), opened_at=story.opened_at,
+        risk=rated.value, risk_from=rated_from, feared=feared.value if feared is not rated else "",
+        due_at=ends_at(intent, story), opened_at=story.opened_at,
         revision=story.revision, digest=story.digest, asker=_asker(known), why=reasons(known, step),
-        changes=shown, ahead=coming, moved=_moved(known), wanted=_wanted(known),
+        changes=shown, ahead=coming, revisions=_revisions(known), wanted=_wanted(known),
         touches=tuple(f for f in touches if f.source != REQUEST or (f.label, f.text) not in head),
         undo=undo, checks=verdicts,
-        silence=_silence(intent, story, step), cautions=doubts(undo, verdicts, text, spec.type not in ASKS),
-        words=words, others=others(known, step), stages=len(spec.stages), votes=_votes(known), remarks=_remarks(known),
+        silence=_silence(intent, story, step),
+        cautions=(*_unchecked(verdicts, story.revision), *doubts(undo, current, text, spec.type not in ASKS)),
+        words=words, others=others(known, step), stage=story.stage + 1, stages=len(spec.stages), votes=_votes(known),
+        remarks=_remarks(known),
         choices=choices(intent, step, known.task), barred=barred, weak=weak,
         self_approval=not barred and on_requesters_side(known.reader, intent), folded=folded,
-        needs_opening=folded and rated is not Risk.LOW, opened=known.opened, receipt=_receipt(known),
+        needs_opening=folded and feared is not Risk.LOW, opened=known.opened, receipt=_receipt(known),
         form=spec.form, comment_required=spec.comment_required, evidence_required=spec.evidence_required,
     )  # fmt: skip
+
+
+def _revisions(known: Known) -> tuple[tuple[Changed, str], ...]:
+    """What was changed from revision to revision, each with the name of who changed it."""
+    found = changes(known.facts, known.story.step, known.story.digest, known.payload, known.old)
+    return tuple((one, known.book.display(one.by) if one.by else "") for one in found)
+
+
+def _unchecked(verdicts: Sequence[Check], revision: int) -> tuple[str, ...]:
+    """That checks are of an earlier revision, so that they say nothing of what is asked."""
+    stale = sorted({check.of for check in verdicts if check.of != revision})
+    if not stale:
+        return ()
+    which = " and ".join(str(number) for number in stale)
+    return (f"What was checked was revision {which}. Those checks say nothing of revision {revision}.",)
 
 
 def _barred(known: Known) -> tuple[str, bool]:
@@ -213,7 +238,9 @@ def _barred(known: Known) -> tuple[str, bool]:
     task = known.task
     if task is None:
         return "This task is closed.", False
-    attempt = Answer(outcome="", visit=task.visit, revision=task.revision, digest=task.digest)
+    attempt = Answer(
+        outcome="", visit=task.visit, stage=task.stage, revision=task.revision, digest=task.digest
+    )
     try:
         may(known.reader, attempt, known.intent)
     except Refused as refusal:
@@ -271,41 +298,14 @@ def _asker(known: Known) -> Asker:
     )
 
 
-def results_before(facts: Sequence[e.Fact], visit: int) -> dict[str, Any]:
-    """The steps' results as they stood when this visit's task was opened: what its digest was taken of."""
-    results: dict[str, Any] = {}
-    for fact in facts:
-        match fact.event:
-            case e.TaskOpened(visit=opened) if opened == visit:
-                return results
-            case e.Reported(step=step, result=result, fault=fault, retry_at=None):
-                results[step] = {"error": fault.message, "code": fault.code} if fault else result
-            case e.Decided(step=step, outcome=outcome, ending=ending):
-                results[step] = {"outcome": outcome, "ending": ending.value}
-    return results
-
-
-def _moved(known: Known) -> tuple[Leaf, ...]:
-    """What is different from the last time this step was asked."""
-    asked = known.asked()
-    place = next((i for i, (digest, _, _) in enumerate(asked) if digest == known.story.digest), 0)
-    return difference_since(known, asked[place - 1][0]) if place else ()
-
-
 def difference_since(known: Known, digest: str) -> tuple[Leaf, ...]:
     """What is different between what was shown under a digest and what is asked now; () where that is not known."""
-    shown = next((one for one in known.asked() if one[0] == digest), None)
-    if shown is None:
+    every = known.asked()
+    shown = next((one for one in every if one.digest == digest), None)
+    now = next((one for one in every if one.digest == known.story.digest), None)
+    if shown is None or now is None:
         return ()
-    _, revision, visit = shown
-    old, new = results_before(known.facts, visit), results_before(known.facts, known.story.visit)
-    step = known.story.step
-    return (
-        *changed_leaves(payload_at(revision, known.payload, known.old), known.payload),
-        *changed_leaves(
-            {k: v for k, v in old.items() if k != step}, {k: v for k, v in new.items() if k != step}
-        ),
-    )
+    return difference(known.facts, known.story.step, shown, now, known.payload, known.old)
 
 
 def _votes(known: Known) -> tuple[Given, ...]:

@@ -15,8 +15,8 @@ LONGEST: Final = 600
 MOST_LINES: Final = 12
 MOST_LEAVES: Final = 40
 _DIFF_LINES: Final = 4000
-_NEW: Final = "(not there)"
-_GONE: Final = "(taken away)"
+NEW: Final = "(not there)"
+GONE: Final = "(taken away)"
 _PAIRS: Final = (("before", "after"), ("from", "to"), ("old", "new"), ("current", "proposed"))
 _PLAIN = msgspec.json.Encoder()
 _NEVER_MASKED: Final = ("bool", "null", "number")
@@ -121,9 +121,9 @@ def _leaf_by_leaf(old: Iterable[Leaf], new: Iterable[Leaf]) -> Iterator[Leaf]:
     was, now = {leaf.path: leaf for leaf in old}, {leaf.path: leaf for leaf in new}
     for path in dict.fromkeys((*was, *now)):
         if path not in now:
-            yield Leaf(path=path, text=_GONE, before=was[path].text)
+            yield Leaf(path=path, text=GONE, before=was[path].text)
         elif path not in was:
-            yield msgspec.structs.replace(now[path], before=now[path].before or _NEW)
+            yield msgspec.structs.replace(now[path], before=now[path].before or NEW)
         elif was[path].text != now[path].text:
             kind = _either(was[path].kind, now[path].kind)
             yield Leaf(path=path, text=now[path].text, before=was[path].text, kind=kind)

@@ -65,13 +65,16 @@ class Fact(msgspec.Struct, frozen=True):
 
 
 class Check(msgspec.Struct, frozen=True):
-    """A machine's step before the question. ``verdict``: passed, failed, or reported (it gave no verdict)."""
+    """A machine's step before the question. ``verdict``: passed, failed, or reported (it gave no verdict); ``of``: the
+    revision that it looked at.
+    """
 
     step: str
     by: str
     address: str
     verdict: str
     leaves: Group
+    of: int = 1
 
 
 def own_words(payload: dict[str, Any], opened: bool) -> tuple[dict[str, Any], tuple[Leaf, ...]]:
@@ -147,9 +150,10 @@ def undone(fact: Fact) -> str:
 
 
 def checks(
-    plan: Plan, results: Mapping[str, Any], facts: Sequence[e.Fact], book: Snapshot, opened: bool
-) -> tuple[Check, ...]:
-    """The results of the agent steps that ran before, in the plan's order."""
+    plan: Plan, results: Mapping[str, Any], facts: Sequence[e.Fact], book: Snapshot, opened: bool,
+    of: Mapping[str, int],
+) -> tuple[Check, ...]:  # fmt: skip
+    """The results of the agent steps that ran before, in the plan's order. ``of``: which revision each is of."""
     found = []
     for step in plan.steps:
         if step.id not in results or isinstance(step, HumanStep):
@@ -167,7 +171,12 @@ def checks(
         by = book.display(reporter) if reporter else address
         found.append(
             Check(
-                step.id, by, address, verdict_of(result), group(result, opened) if result != {} else Group()
+                step.id,
+                by,
+                address,
+                verdict_of(result),
+                group(result, opened) if result != {} else Group(),
+                of[step.id],
             )
         )
     return tuple(found)

@@ -60,8 +60,9 @@ def fields_of(schema: Mapping[str, Any] | None, posted: Sequence[tuple[str, str]
     return tuple(_refilled(field, posted) for field in found)
 
 
-# Said by the button that is pressed, or by the comment beside it.
-_BY_THE_PAGE: Final = frozenset({"approved", "acknowledged", "outcome", "comment"})
+# What says yes or no in a form; said by the button that is pressed, like the others here, or by the comment beside it.
+FLAGS: Final = ("approved", "acknowledged")
+_BY_THE_PAGE: Final = frozenset({*FLAGS, "outcome", "comment"})
 
 
 def _fields(schema: Mapping[str, Any], above: tuple[str, ...], group: str) -> Iterator[Field]:

@@ -12,6 +12,7 @@ from signoff.core.tasks import Sign
 from signoff.engine.directory import Snapshot
 from signoff.store.messages import Message
 from signoff.web.api.shapes.tasks import Story
+from signoff.web.revisions import Asked, asked
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,24 +39,13 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
         held = self.intent.open
         return held if isinstance(held, Task) and held.visit == self.story.visit else None
 
-    def asked(self) -> list[tuple[str, int, int]]:
-        """Everything that this step was asked about so far, in order: (digest, revision, visit)."""
-        found: list[tuple[str, int, int]] = []
-        visits: set[int] = set()
-        for fact in self.facts:
-            match fact.event:
-                case e.TaskOpened(step=step, digest=digest, revision=revision, visit=visit) if (
-                    step == self.story.step
-                ):
-                    visits.add(visit)
-                    found.append((digest, revision, visit))
-                case e.Revised(digest=digest, revision=revision, visit=visit) if visit in visits:
-                    found.append((digest, revision, visit))
-        return found
+    def asked(self) -> list[Asked]:
+        """Everything that this step was asked about so far, in order."""
+        return asked(self.facts, self.story.step)
 
     def changes_wanted(self) -> list[e.Fact]:
         """The answers that sent this step's last task back to be changed."""
-        before = {number for _, _, number in self.asked() if number < self.story.visit}
+        before = {one.visit for one in self.asked() if one.visit < self.story.visit}
         return [
             fact
             for fact in self.facts
@@ -64,9 +54,3 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
             and fact.event.visit == max(before)
             and fact.event.sign is Sign.CHANGES
         ]
-
-
-def payload_at(revision: int, present: dict[str, Any], old: dict[int, dict[str, Any]]) -> dict[str, Any]:
-    """The payload that was decided on under a revision."""
-    later = [last for last in old if last >= revision]
-    return old[min(later)] if later else present

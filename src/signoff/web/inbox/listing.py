@@ -13,7 +13,7 @@ from signoff.core.ids import split_ref, visit_ref
 from signoff.core.model import FINAL, Actor, Intent, Status, Task
 from signoff.core.plan import HumanStep
 from signoff.core.snoozed import asleep, snooze_of
-from signoff.core.verdicts import verdict_of, worst_risk
+from signoff.core.verdicts import checked, verdict_of, worst_risk
 from signoff.core.wake import ends_at
 from signoff.core.wording import from_workflow, kind_words, question
 from signoff.engine.directory import Snapshot
@@ -189,7 +189,7 @@ def _closed(stored: Stored, book: Snapshot) -> Entry | None:
 
 def _row(stored: Stored, step: HumanStep, book: Snapshot) -> Entry:
     intent = stored.intent
-    others = {name: result for name, result in intent.results.items() if name != step.id}
+    others = checked(intent, step.id).current
     return Entry(
         ref=intent.id,
         question=question(intent.plan, step, intent.type),

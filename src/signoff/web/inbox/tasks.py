@@ -11,10 +11,12 @@ import msgspec
 
 from signoff.core.access import may, proves
 from signoff.core.commands import Answer, Cancel
+from signoff.core.contradictions import contradiction
 from signoff.core.errors import Conflict, Gone, Invalid, NotFound, Refused
 from signoff.core.events import Answered, Fact, TaskOpened
 from signoff.core.ids import visit_ref
 from signoff.core.model import Actor, ActorKind, Intent, Task
+from signoff.core.naming import given, own_vote
 from signoff.core.plan import HumanStep
 from signoff.core.snoozed import asleep
 from signoff.core.standing import DECIDING, on_requesters_side
@@ -31,10 +33,11 @@ from signoff.web.inbox.card import Card, card, difference_since
 from signoff.web.inbox.door import Visit
 from signoff.web.inbox.draft import Draft, draft_of
 from signoff.web.inbox.faults import faults_of
-from signoff.web.inbox.forms import data_of, fields_of
-from signoff.web.inbox.known import Known, payload_at
+from signoff.web.inbox.forms import FLAGS, PREFIX, data_of, fields_of
+from signoff.web.inbox.known import Known
 from signoff.web.inbox.listing import next_for
 from signoff.web.inbox.snooze import moments
+from signoff.web.revisions import payload_at
 
 _EARLIER: Final = 20
 CORRECTABLE: Final = (400, 403, 409, 413, 422, 503)
@@ -130,7 +133,12 @@ async def decide_by_link(visit: Visit) -> Page:
     link, reader = await _holder(visit)
     ref = visit_ref(link.intent_id, link.visit)
     found = await find(visit, reader, ref)
-    await _alive(visit, link, found)
+    try:
+        await _alive(visit, link, found)
+    except Gone:
+        if not await _counted(visit, reader, found):
+            raise
+        return await task_page(visit, reader, found, here=visit.call.path)
     if visit.field("show") or visit.field("mail"):
         return await task_page(visit, reader, found, here=visit.call.path)
     refusal = await _answer(visit, reader, found)
@@ -196,14 +204,27 @@ async def _answer(visit: Visit, reader: Actor, found: Found) -> Refused | None:
     return None
 
 
+async def _counted(visit: Visit, reader: Actor, found: Found) -> bool:
+    """Whether what was posted is the very answer that ended the link: the same button pressed twice."""
+    try:
+        command = _command(visit, found.seen.stored.intent, found.story)
+    except Refused:
+        return False
+    return await visit.parts.engine.repeated(reader, _ref(found), command) is not None
+
+
 def _command(visit: Visit, intent: Intent, story: Story) -> Answer:
     spec = _step(intent, story).task
-    outcome, digest = visit.field("outcome"), visit.field("digest")
-    revision = visit.field("revision")
-    if not (outcome and digest and revision.isdigit() and len(revision) < 9):
+    pressed = dict.fromkeys(value for name, value in visit.form if name == "outcome" and value)
+    outcome, digest = next(iter(pressed), ""), visit.field("digest")
+    revision, stage, number = (_count(visit, name) for name in ("revision", "stage", "number"))
+    if not (outcome and digest and revision):
         said = "The page did not say what it showed, so nothing was recorded."
         raise Invalid("incomplete_form", said, field="digest")
+    if other := next((value for value in pressed if value != outcome), ""):
+        raise contradiction("outcome", outcome, "outcome", other)
     data: dict[str, Any] = data_of(spec.form, visit.form)
+    data |= {name: visit.field(f"{PREFIX}{name}") for name in FLAGS if visit.field(f"{PREFIX}{name}")}
     for name in ("evidence", "assignee"):
         text = visit.field(f"x.{name}").strip()
         if text and name not in data:
@@ -215,9 +236,22 @@ def _command(visit: Visit, intent: Intent, story: Story) -> Answer:
         visit=story.visit,
         comment=visit.words("comment"),
         data=data,
-        revision=int(revision),
+        stage=stage - 1 if stage else None,
+        revision=revision,
         digest=digest,
+        number=number,
     )
+
+
+def _count(visit: Visit, name: str) -> int | None:
+    """A number that the form carries; None where it is not there. A page that is older than the field does not say."""
+    text = visit.field(name)
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 9 and int(text)):
+        said = "The page did not say what it showed, so nothing was recorded."
+        raise Invalid("incomplete_form", said, field=name)
+    return int(text)
 
 
 # -- the page
@@ -259,6 +293,7 @@ async def task_page(
         deciders=_deciders(known) if shown.may_answer and not by_link else (),
         newer=_newer(intent, found, shown),
         mine=mine,
+        number=given(own_vote(reader, known.task) if known.task else None) + 1,
         own=on_requesters_side(reader, intent),
         **_snoozing(known, shown, by_link),
     )

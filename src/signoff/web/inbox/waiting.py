@@ -25,7 +25,11 @@ def is_mine(actor: Actor, intent: Intent, task: Task) -> bool:
     if any(vote.person == actor.id and vote.at_stage == task.stage for vote in task.votes):
         return False
     try:
-        may(actor, Answer(outcome="", visit=task.visit, revision=task.revision, digest=task.digest), intent)
+        may(
+            actor,
+            Answer("", task.visit, stage=task.stage, revision=task.revision, digest=task.digest),
+            intent,
+        )
     except Refused:
         return False
     return True

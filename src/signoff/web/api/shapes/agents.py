@@ -9,6 +9,7 @@ from msgspec import UNSET, Struct, UnsetType
 from signoff.core.ids import visit_ref
 from signoff.core.model import Delivery, Intent
 from signoff.core.plan import AgentStep
+from signoff.core.verdicts import revisions_of
 from signoff.web.api.shapes.common import Display, JsonObject, Ok, Text, Who, whom
 from signoff.web.api.shapes.intents import IntentOut, sender
 
@@ -54,6 +55,8 @@ class DeliveryOut(Struct, kw_only=True):
     payload: JsonObject
     input: dict[str, Any]
     previous_results: dict[str, Any]
+    result_revisions: dict[str, int]
+    revision: int
     idempotency_key: str
     requester: Who
     correlation_id: str
@@ -115,6 +118,8 @@ def delivery_out(intent: Intent, payload: bytes, lease: timedelta, display: Disp
         payload=msgspec.Raw(payload),
         input=(step.input or {}) if isinstance(step, AgentStep) else {},
         previous_results=intent.results,
+        result_revisions=revisions_of(intent),
+        revision=intent.revision,
         idempotency_key=ref,
         requester=whom(intent.requester, display),
         correlation_id=intent.correlation_id or intent.id,

@@ -59,7 +59,9 @@ class Completion(Struct, kw_only=True):
 
 
 class Acted(Ok, kw_only=True):
-    """A write on an intent; ``applied`` is False when the policy generation had moved on."""
+    """A write on an intent; ``applied`` is true when it had an effect, and for the repetition of an answer that had;
+    false when the policy generation had moved on.
+    """
 
     applied: bool
     policy_generation: int
@@ -197,7 +199,8 @@ def got_intent(out: IntentOut) -> GotIntent:
 def acted(change: Change, payload: bytes) -> Acted:
     """What a command brought about, with the last of its events."""
     after = change.after
-    out = Acted(applied=True, policy_generation=after.generation, intent=intent_out(after, payload))
+    applied = bool(change.facts) or change.repeated
+    out = Acted(applied=applied, policy_generation=after.generation, intent=intent_out(after, payload))
     events = events_of(change)
     if events:
         out.event = events[-1]

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from signoff.core.tasks import Strength
-from signoff.core.verdicts import demanded, worst_risk
+from signoff.core.verdicts import checked, demanded, worst_risk
 from signoff.core.wording import NO_MAIL, PROOFS
 from signoff.engine.directory import Snapshot
 from signoff.engine.explain import Explanation, Foretold, Reach
@@ -131,8 +131,8 @@ class ExplainOut(Ok, kw_only=True):
 def explain_out(made: Explanation, book: Snapshot, mails: bool, task_id: str = "") -> ExplainOut:
     """``mails``: whether the server can mail sign-in links."""
     allowed = book.workspace.self_approval if made.spec.self_approval is None else made.spec.self_approval
-    results = {name: result for name, result in made.intent.results.items() if name != made.task.step}
-    strength = demanded(made.spec.strength, made.spec.risk, results)
+    results = checked(made.intent, made.task.step)
+    strength = demanded(made.spec.strength, made.spec.risk, results.all)
     return ExplainOut(
         policy=maybe(made.spec.policy),
         because=maybe(made.spec.because),
@@ -141,7 +141,7 @@ def explain_out(made: Explanation, book: Snapshot, mails: bool, task_id: str = "
         due_at=made.task.deadline_at or UNSET,
         strength=strength.value,
         proof=PROOFS[strength] + ("" if mails or strength is Strength.LINK else f". {NO_MAIL}"),
-        risk=worst_risk(made.spec.risk, results)[0].value,
+        risk=worst_risk(made.spec.risk, results.current)[0].value,
         self_approval=allowed,
         may_decide=[_decider(reach, book) for reach in made.may_decide],
         requesters_side=[email_of(book, person) for person in made.barred],

@@ -10,6 +10,7 @@ from signoff.core.ids import visit_ref
 from signoff.core.model import Delay, Delivery, Intent, Requester, Status, Task, Waiting
 from signoff.core.plan import AgentStep, HumanStep, Step
 from signoff.core.tasks import TaskSpec
+from signoff.core.verdicts import revisions_of
 from signoff.core.view import result_of
 from signoff.store.work import Stored
 from signoff.web.api.shapes.common import JsonObject, Text, maybe, raw
@@ -296,6 +297,7 @@ def step_payload(intent: Intent, payload: bytes, step: Step) -> dict[str, Any]:
         "parent_intent_id": intent.id,
         "step_id": step.id,
         "previous_results": intent.results,
+        "result_revisions": revisions_of(intent),
     }
     if isinstance(step, AgentStep) and step.input is not None:
         given["input"] = step.input

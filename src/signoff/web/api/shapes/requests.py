@@ -49,6 +49,9 @@ class Resume(Struct, kw_only=True):
     approve_current_step: bool | None = None
     action: str | None = None
     reason: str | None = None
+    stage: int | None = None
+    revision: int | None = None
+    digest: str | None = None
     expected_policy_generation: int | None = None
 
 
@@ -113,21 +116,32 @@ class Retry(Strict, kw_only=True):
 
 
 class Answer(Strict, kw_only=True):
-    """One person's answer. ``revision``, ``digest``: as the task showed them; a mismatch is a 409."""
+    """One person's answer. ``stage``, ``revision``, ``digest``: as the task showed them; a mismatch is a 409.
+    ``number``: your how-manieth answer at this stage it is; needed only to go back to one that you have changed.
+    """
 
     outcome: Annotated[str, Meta(min_length=1, max_length=64)]
     comment: Comment = ""
     data: Object = {}
+    stage: Count | None = None
     revision: int | None = None
+    number: Count | None = None
     digest: str | None = None
 
 
 class Decision(Struct, kw_only=True):
-    """AXP's approval decision: approve or reject."""
+    """AXP's approval decision: approve or reject. ``stage``, ``revision``, ``digest``: as the task showed them, where
+    the client knows them.
+    """
 
     decision: str
     comment: Comment = ""
     reason: Comment = ""
+    outcome: str | None = None
+    approved: bool | None = None
+    stage: Count | None = None
+    revision: int | None = None
+    digest: str | None = None
 
 
 class Claim(Strict, kw_only=True):

@@ -17,7 +17,7 @@ from signoff.core.model import Intent, Task
 from signoff.core.plan import HumanStep
 from signoff.core.snoozed import ending
 from signoff.core.standing import ADMIN, APPROVER, OWNER
-from signoff.core.verdicts import demanded, worst_risk
+from signoff.core.verdicts import checked, demanded, worst_risk
 from signoff.core.wake import escalation_at, reminder_at
 from signoff.web.api.shapes.ahead import NextStep, next_steps
 from signoff.web.api.shapes.common import Display, JsonObject, Ok, Page, Text, Who, maybe, whom
@@ -57,9 +57,31 @@ class CommentOut(Struct, kw_only=True):
     via: str
 
 
-class TaskOut(Struct, kw_only=True):
-    """A human step opened for people. ``revision`` and ``digest`` name exactly what is decided.
+class ValueOut(Struct, kw_only=True):
+    """One value that is different; ``before`` or ``after`` is missing where it was not there."""
 
+    path: str
+    before: Text = UNSET
+    after: Text = UNSET
+
+
+class RevisionOut(Struct, kw_only=True):
+    """What was changed from one revision to another; by: who revised it, missing where it was asked again."""
+
+    from_revision: int
+    to_revision: int
+    at: datetime
+    by: Text = UNSET
+    by_name: Text = UNSET
+    comment: Text = UNSET
+    changed: tuple[ValueOut, ...]
+
+
+class TaskOut(Struct, kw_only=True):
+    """A human step opened for people. ``stage``, ``revision`` and ``digest`` name exactly what is decided.
+
+    result_revisions: the revision of the request that each previous result is of; one of another revision than the
+    task's counts for nothing. changes: from revision to revision, where there were some and one task is read, no list;
     next_steps: all that may run after it, with what agents will be given beside the payload;
     approvers: the parties asked now; stage: the present one of ``stages``, from 1; taken_by: who looks at it;
     comments: questions and replies, where there are any and one task is read, no list; risk: as its
@@ -82,6 +104,7 @@ class TaskOut(Struct, kw_only=True):
     evidence_required: bool
     payload: JsonObject
     previous_results: dict[str, Any]
+    result_revisions: dict[str, int]
     next_steps: tuple[NextStep, ...]
     requester: Who
     approvers: tuple[str, ...]
@@ -98,6 +121,7 @@ class TaskOut(Struct, kw_only=True):
     digest: str
     votes: tuple[VoteOut, ...]
     comments: tuple[CommentOut, ...] | UnsetType = UNSET
+    changes: tuple[RevisionOut, ...] | UnsetType = UNSET
     outcome: Text = UNSET
     ending: Text = UNSET
     decided_at: datetime | UnsetType = UNSET
@@ -236,7 +260,7 @@ def task_out(intent: Intent, payload: bytes, story: Story, display: Display) -> 
     """The task of a story; ``display`` names people."""
     step = intent.plan.human_step(story.step)
     spec = step.task
-    results = {name: result for name, result in intent.results.items() if name != step.id}
+    results = checked(intent, step.id, story.revision)
     out = TaskOut(
         task_id=visit_ref(intent.id, story.visit),
         intent_id=intent.id,
@@ -246,14 +270,15 @@ def task_out(intent: Intent, payload: bytes, story: Story, display: Display) -> 
         task_type=spec.type.value,
         title=spec.title,
         description=spec.description,
-        risk=worst_risk(spec.risk, results)[0].value,
-        strength=demanded(spec.strength, spec.risk, results).value,
+        risk=worst_risk(spec.risk, results.current)[0].value,
+        strength=demanded(spec.strength, spec.risk, results.all).value,
         allowed_outcomes=spec.outcomes,
         form_schema=spec.form if spec.form is not None else UNSET,
         comment_required=spec.comment_required,
         evidence_required=spec.evidence_required,
         payload=msgspec.Raw(payload),
-        previous_results=results,
+        previous_results=results.all,
+        result_revisions=results.of,
         next_steps=next_steps(intent.plan, step),
         requester=whom(intent.requester, display),
         approvers=_asked(step, story),

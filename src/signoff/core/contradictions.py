@@ -1,0 +1,125 @@
+"""An answer says one thing. Where two of its parts say different things nobody knows which was meant, so it is refused
+and neither is recorded.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from signoff.core.errors import Invalid
+from signoff.core.tasks import Sign, TaskSpec, canonical_outcome
+
+# Members of an answer's data that say yes or no to it, and what a true there means.
+_FLAGS: Final = {
+    "approved": True, "acknowledged": True, "confirmed": True, "accepted": True,
+    "rejected": False, "denied": False, "declined": False,
+}  # fmt: skip
+_ALWAYS: Final = ("approved", "acknowledged")  # what a form calls so is the answer, whatever else it asks
+_WORDS: Final = ("outcome", "decision")
+_TRUE: Final = ("true", "yes", "1")
+_FALSE: Final = ("false", "no", "0")
+
+
+def as_flag(value: object) -> bool | None:
+    """What a member of a body says, if it says yes or no: JSON's own, a number, or a word (AXP's command line sends
+    text).
+    """
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | float) and value in (0, 1):
+        return bool(value)
+    if isinstance(value, str):
+        word = value.strip().lower()
+        return True if word in _TRUE else False if word in _FALSE else None
+    return None
+
+
+def refuse_contradiction(spec: TaskSpec, outcome: str, data: Mapping[str, Any], agreed: str = "") -> None:
+    """Raise Invalid where the data says yes to what the outcome says no to, or the other way round. ``agreed``: the yes
+    that an earlier stage has chosen.
+    """
+    outcome = canonical_outcome(spec, outcome, agreed)
+    says_yes = spec.sign(outcome) is Sign.POSITIVE
+    for field, yes in _said(spec, data):
+        if yes is not says_yes:
+            raise contradiction("outcome", outcome, f"data.{field}", data[field])
+    for field in _WORDS:
+        word = data.get(field)
+        if field in _asked(spec) or not isinstance(word, str) or not word:
+            continue
+        if _known(spec, word, agreed) not in (None, outcome):
+            raise contradiction("outcome", outcome, f"data.{field}", word)
+
+
+def _said(spec: TaskSpec, data: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
+    """(member, whether it says yes) of the data's members that say one of the two."""
+    own = _asked(spec)
+    for name, meaning in _FLAGS.items():
+        said = as_flag(data.get(name))
+        if said is not None and (name in _ALWAYS or name not in own):
+            yield name, said is meaning
+
+
+def _asked(spec: TaskSpec) -> Mapping[str, Any]:
+    """What the form asks by itself: these words mean there what the form says."""
+    found = (spec.form or {}).get("properties", {})
+    return found if isinstance(found, Mapping) else {}
+
+
+_SHORT: Final = {"approve": "approved", "reject": "rejected", "deny": "rejected"}
+
+
+def _known(spec: TaskSpec, word: str, agreed: str) -> str | None:
+    """The outcome that a word stands for; None where it is none of this task's."""
+    word = word.strip()
+    try:
+        return canonical_outcome(spec, _SHORT.get(word.lower(), word), agreed)
+    except Invalid:
+        return None
+
+
+def one_meaning(said: Mapping[str, object], spec: TaskSpec | None, agreed: str = "") -> str | None:
+    """The one outcome that the members of a body name; None where none does. ``said``: by the member's path, in the
+    order in which they are looked at; a yes or no counts as ``approved`` or ``rejected``. Raises Invalid naming the
+    two members that differ.
+    """
+    first, chosen = "", ""
+    for field, value in said.items():
+        if value is not None and not isinstance(value, str | bool):
+            raise Invalid("validation_error", f"{field} has to be text.", field=field)
+        word = _word(value)
+        if word is None:
+            continue
+        if not first:
+            first, chosen = field, word
+        elif not _alike(spec, chosen, word, agreed):
+            raise contradiction(first, said[first], field, value)
+    return chosen or None
+
+
+def _word(value: object) -> str | None:
+    if isinstance(value, bool):
+        return "approved" if value else "rejected"
+    return value.strip() or None if isinstance(value, str) else None
+
+
+def _alike(spec: TaskSpec | None, one: str, other: str, agreed: str) -> bool:
+    one, other = (_SHORT.get(word.lower(), word) for word in (one, other))
+    if one == other or spec is None:
+        return one == other
+    return _known(spec, one, agreed) == _known(spec, other, agreed) is not None
+
+
+def contradiction(one: str, said: object, other: str, opposite: object) -> Invalid:
+    return Invalid(
+        "contradictory_answer",
+        f"{one} says {_shown(said)}, but {other} says {_shown(opposite)}; nothing was recorded.",
+        field=other,
+        hint="Say the same in both, or leave one of them out.",
+        details={"fields": [one, other]},
+    )
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value)[:66]

@@ -150,7 +150,7 @@ def test_intents_are_sent_found_followed_canceled_and_repeated(sh: Shell) -> Non
     assert sh.ask("GET", f"/v1/intents/{intent_id}")["status"] == "DELIVERED"
     assert "CANCELED" in sh("intents", "cancel", intent_id, "--yes", "--reason", "typed wrong")
     sh("intents", "cancel", intent_id, "--yes", code=6)
-    watched = sh("intents", "watch", intent_id, "-o", "jsonl", code=2)
+    watched = sh("intents", "watch", intent_id, "-o", "jsonl", code=12)
     assert [json.loads(line)["event_type"] for line in watched.splitlines()][-1] == "intent.canceled"
     again = sh("intents", "retry", intent_id)
     assert sh.ask("GET", f"/v1/intents/{again}")["intent"]["retry_of"] == intent_id
@@ -261,5 +261,5 @@ def test_without_a_server_or_a_key_the_next_step_is_said(sh: Shell, tmp_path: Pa
     assert nowhere.returncode == 4
     assert "signoff up" in nowhere.stderr
     sh("tasks", "list", code=4, SIGNOFF_API_KEY="sgn_person_wrong")
-    sh("tasks", "list", code=1, SIGNOFF_URL=f"http://127.0.0.1:{free_port()}", SIGNOFF_API_KEY="sgn_person_x")
+    sh("tasks", "list", code=9, SIGNOFF_URL=f"http://127.0.0.1:{free_port()}", SIGNOFF_API_KEY="sgn_person_x")
     assert "signoff up" in sh.remarks

@@ -82,7 +82,7 @@ def test_without_a_command_the_help_goes_to_stderr(run: Run) -> None:
     ("answer", "code"),
     [
         (refused(401, "invalid_platform_api_key"), Code.UNAUTHENTICATED),
-        (refused(403, "role_required"), Code.FAILURE),
+        (refused(403, "role_required"), Code.FORBIDDEN),
         (refused(404, "not_found"), Code.NOT_FOUND),
         (refused(409, "intent_terminal"), Code.CONFLICT),
         (refused(422, "validation_error"), Code.USAGE),
@@ -109,14 +109,14 @@ def test_a_refusal_shows_the_hint_and_the_request(run: Run, stub: Stub) -> None:
 def test_nothing_listening_names_the_address_and_the_next_command(run: Run, stub: Stub) -> None:
     stub.stop()
     result = run("tasks", "list")
-    assert result.exit_code == Code.FAILURE
+    assert result.exit_code == Code.UNREACHABLE
     assert result.stderr == f"error: Nothing is listening at {stub.url}.\n  Start it with: signoff up\n"
 
 
 def test_that_nothing_listens_comes_before_the_missing_key(run: Run, stub: Stub) -> None:
     stub.stop()
     result = run("tasks", "list", SIGNOFF_API_KEY=None)
-    assert (result.exit_code, "Nothing is listening" in result.stderr) == (Code.FAILURE, True)
+    assert (result.exit_code, "Nothing is listening" in result.stderr) == (Code.UNREACHABLE, True)
     stub.start()
     assert run("tasks", "list", SIGNOFF_API_KEY=None).exit_code == Code.UNAUTHENTICATED
 
@@ -134,7 +134,7 @@ def test_a_key_may_come_from_a_file(run: Run, stub: Stub, tmp_path: Path) -> Non
     assert stub.asked[0].headers["x-api-key"] == "sgn_service_other"
     missing = run("workflows", "list", "--key-file", "nowhere")
     assert (missing.exit_code, missing.stderr) == (
-        Code.FAILURE,
+        Code.USAGE,
         "error: nowhere: No such file or directory.\n",
     )
 

@@ -65,7 +65,7 @@ def votes(sh: Shell, task_id: str) -> list[Any]:
 def test_a_subprocess_without_a_terminal_decides_nothing_of_high_risk(sh: Shell, ann: dict[str, str]) -> None:
     task_id = asked(sh)
     for flags in ((), ("--yes",)):
-        sh("tasks", "approve", task_id, *flags, code=Code.FAILURE, input="y\n", **ann)
+        sh("tasks", "approve", task_id, *flags, code=Code.FORBIDDEN, input="y\n", **ann)
         assert REFUSED in sh.remarks
         assert f"{sh.live.url}/tasks/{task_id}" in sh.remarks
     assert votes(sh, task_id) == []
@@ -96,7 +96,7 @@ def test_a_program_that_plays_the_terminal_decides_nothing_of_high_risk(
             break
         screen += chunk
     os.close(mine)
-    assert process.wait(PATIENCE) == Code.FAILURE
+    assert process.wait(PATIENCE) == Code.FORBIDDEN
     assert REFUSED in screen.decode()
     assert votes(sh, task_id) == []
 

@@ -108,7 +108,11 @@ def test_get_shows_hostile_payloads_harmlessly(run: Run, stub: Stub) -> None:
         ("FAILED", {"ending": "expired"}, Code.EXPIRED),
         ("FAILED", {}, Code.FAILURE),
         ("TIMED_OUT", {}, Code.EXPIRED),
-        ("CANCELED", {}, Code.USAGE),
+        ("CANCELED", {}, Code.WITHDRAWN),
+        ("CANCELED", {"ending": "withdrawn"}, Code.WITHDRAWN),
+        ("FAILED", {"error": {"code": "human_rejected"}, "ending": "approved"}, Code.FAILURE),
+        ("FAILED", {"error": {"code": "step_timeout"}, "ending": "approved"}, Code.EXPIRED),
+        ("COMPLETED", {"ending": "rejected"}, Code.OK),
     ],
 )
 def test_a_watch_ends_as_the_intent_ends(
@@ -184,7 +188,7 @@ def test_scenarios_apply_prints_the_intent(run: Run, stub: Stub) -> None:
 
 def test_workflows_are_all_read_before_the_first_is_applied(run: Run, stub: Stub) -> None:
     result = run("workflows", "apply", "-", "missing.json", input='{"workflow": "w"}')
-    assert (result.exit_code, stub.asked) == (Code.FAILURE, [])
+    assert (result.exit_code, stub.asked) == (Code.USAGE, [])
     flow = {"name": "w", "intent_type": "a.b.v1", "version": 2}
     stub.on("POST", "/v1/workflows", Answer({"ok": True, "changed": True, "workflow": flow}))
     result = run("workflows", "apply", "-", "--dry-run", input='{"workflow": "w"}')

@@ -82,7 +82,7 @@ def test_what_a_key_cannot_decide_is_said_at_once_with_the_page_where_it_is(
     stub.on("GET", PATH, task(strength="session", risk="high"))
     for command in (["approve"], ["reject"], ["submit", "--outcome", "approved"]):
         result = run("tasks", *command, TASK, *flags)
-        assert result.exit_code == Code.FAILURE
+        assert result.exit_code == Code.FORBIDDEN
         assert result.stderr.splitlines() == [
             "error: This decision needs a sign-in by mail; a key is not enough, so nothing was recorded.",
             f"  Decide on its page; --open opens it here: {stub.url}/tasks/{TASK}",
@@ -232,7 +232,7 @@ def test_at_a_terminal_anything_but_yes_is_no(stub: Stub) -> None:
     stub.on("GET", PATH, task())
     for keys in (b"\n", b"n\n", b"yep\n"):
         code, screen = at_a_terminal(stub, keys)
-        assert code == Code.USAGE
+        assert code == Code.DECLINED
         assert "Cancelled: nothing was changed." in screen
     assert stub.seen("POST", f"{PATH}/answer") == []
 

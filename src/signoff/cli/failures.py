@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from signoff.cli.visible import visible, visible_lines
-from signoff.core.errors import Conflict, Invalid, Malformed, NotFound, Refused, Unauthenticated
+from signoff.core.errors import Conflict, Forbidden, Invalid, Malformed, NotFound, Refused, Unauthenticated
 from signoff.core.masking import MASK, mask_text, starred
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Code(IntEnum):
-    """Exit codes. From 10 on they tell how a watched intent ended; CANCELED ends a watch with USAGE's 2.
+    """Exit codes, each with one meaning. From 10 on they tell how a watched intent ended.
 
     MEANING says each in words, for the reference page.
     """
@@ -26,10 +26,13 @@ class Code(IntEnum):
     OK = 0
     FAILURE = 1
     USAGE = 2
+    DECLINED = 3
     UNAUTHENTICATED = 4
     NOT_FOUND = 5
     CONFLICT = 6
     TIMEOUT = 7
+    FORBIDDEN = 8
+    UNREACHABLE = 9
     REJECTED = 10
     EXPIRED = 11
     WITHDRAWN = 12
@@ -39,16 +42,19 @@ class Code(IntEnum):
 
 
 MEANING: Final = {
-    Code.OK: "done; a watched intent completed",
+    Code.OK: "done; a watched intent completed, and only then",
     Code.FAILURE: "it failed; a watched intent did",
-    Code.USAGE: "mistyped, input that is not acceptable, or cancelled; a watched intent was canceled",
-    Code.UNAUTHENTICATED: "no server or key was found, or the key is not good",
+    Code.USAGE: "mistyped, or given input that is not acceptable; nothing was done",
+    Code.DECLINED: "asked whether to go on, you said no; nothing was done",
+    Code.UNAUTHENTICATED: "no server or key was configured, or the key is not good",
     Code.NOT_FOUND: "there is no such thing, or not for this key",
     Code.CONFLICT: "not possible now: already decided, changed meanwhile, in use",
     Code.TIMEOUT: "`--timeout` was over first; the intent goes on",
+    Code.FORBIDDEN: "not allowed for this key, or only with a better sign-in",
+    Code.UNREACHABLE: "no server answered at its address",
     Code.REJECTED: "a watched intent was rejected by people",
     Code.EXPIRED: "a watched intent ran out of time",
-    Code.WITHDRAWN: "a watched intent was withdrawn by its requester",
+    Code.WITHDRAWN: "a watched intent was withdrawn or canceled",
     Code.SUPERSEDED: "changes were asked for, and nothing takes them up",
     Code.UNDELIVERABLE: "nobody could be reached to decide",
     Code.INTERRUPTED: "Ctrl-C",
@@ -90,7 +96,8 @@ def stopped(error: BaseException) -> Stop | None:
         return Stop(Code.INTERRUPTED, "Interrupted.")
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename is not None else ""
-        return Stop(Code.FAILURE, f"{place}{error.strerror}.")
+        mistyped = isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError)
+        return Stop(Code.USAGE if mistyped else Code.FAILURE, f"{place}{error.strerror}.")
     from signoff.client.errors import SignoffError
 
     return _from_client(error) if isinstance(error, SignoffError) else None
@@ -128,6 +135,7 @@ _REFUSED: Final = (
     (Malformed, Code.USAGE),
     (Invalid, Code.USAGE),
     (Unauthenticated, Code.UNAUTHENTICATED),
+    (Forbidden, Code.FORBIDDEN),
     (NotFound, Code.NOT_FOUND),
     (Conflict, Code.CONFLICT),
 )
@@ -152,6 +160,8 @@ def _from_client(error: "SignoffError") -> Stop:
         return Stop(Code.UNAUTHENTICATED, str(error))
     if isinstance(error, e.WaitTimeout):
         return Stop(Code.TIMEOUT, str(error), f"Look again: signoff intents watch {error.intent_id}")
+    if isinstance(error, e.ConnectionFailed):
+        return Stop(Code.UNREACHABLE, str(error))
     if isinstance(error, e.RequestRefused):
         return Stop(_code(error), _sentence(error), _next(error), error.request_id or "")
     return Stop(Code.FAILURE, str(error))
@@ -162,6 +172,7 @@ def _code(error: "SignoffError") -> Code:
 
     by_class = {
         e.AuthenticationFailed: Code.UNAUTHENTICATED,
+        e.PermissionDenied: Code.FORBIDDEN,
         e.NotFound: Code.NOT_FOUND,
         e.Conflict: Code.CONFLICT,
         e.Invalid: Code.USAGE,

@@ -144,8 +144,8 @@ def get(session: Remote, intent: str) -> None:
 def watch(session: Remote, intent: str, timeout: float | None) -> int:
     """Follow an intent's events to its end.
 
-    Exit code: 0 completed, 10 rejected, 11 expired or timed out, 2 canceled, 1 failed; 7 when --timeout
-    is over first.
+    Exit code: 0 completed, and only then; 10 rejected, 11 expired or timed out, 12 withdrawn or canceled, 13 changes
+    wanted, 14 nobody reached, 1 failed otherwise; 7 when --timeout is over first.
     """
     return watch_intent(session, session.intent_id(intent), timeout)
 

@@ -44,7 +44,7 @@ class Session:
         sys.stderr.flush()
         line = sys.stdin.readline()
         if not line:
-            raise Stop(Code.USAGE, "Cancelled: no answer.")
+            raise Stop(Code.DECLINED, "Cancelled: no answer.")
         return line.strip()
 
     def show(self, lines: Iterable[str], yes: bool) -> None:
@@ -64,7 +64,7 @@ class Session:
                 hint="The same command with --yes goes ahead.",
             )
         if self.ask(f"{question} [y/N]").lower() not in ("y", "yes"):
-            raise Stop(Code.USAGE, "Cancelled: nothing was changed.")
+            raise Stop(Code.DECLINED, "Cancelled: nothing was changed.")
 
 
 @dataclass
@@ -133,7 +133,7 @@ class Remote(Session):
 
 
 def _nothing_at(url: str) -> Stop:
-    return Stop(Code.FAILURE, f"Nothing is listening at {url}.", hint="Start it with: signoff up")
+    return Stop(Code.UNREACHABLE, f"Nothing is listening at {url}.", hint="Start it with: signoff up")
 
 
 def _deserted(url: str) -> bool:

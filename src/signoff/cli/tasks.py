@@ -165,7 +165,7 @@ def _refuse_what_a_key_cannot(session: Remote, task: "Task", given: Given) -> No
             click.launch(page)
         how = "" if given.open_page else "; --open opens it here"
         raise Stop(
-            Code.FAILURE,
+            Code.FORBIDDEN,
             "This decision needs a sign-in by mail; a key is not enough, so nothing was recorded.",
             hint=f"Decide on its page{how}: {page}",
         )

@@ -12,8 +12,6 @@ from signoff.cli.visible import visible
 # As wide as the longest of them: ACKNOWLEDGED and human_task_assigned.
 _STATUS_WIDTH: Final = 12
 _KIND_WIDTH: Final = 19
-_BY_FAULT: Final = {"undeliverable": Code.UNDELIVERABLE, "changes_requested": Code.SUPERSEDED}
-_EXPIRED: Final = frozenset({"step_timeout", "intent_timeout", "task_expired", "expired"})
 
 
 class Names:
@@ -56,22 +54,21 @@ def watch_intent(session: Remote, intent_id: str, timeout: float | None) -> Code
 
 
 def ending(intent: Mapping[str, Any]) -> Code:
-    """The exit code of a final intent. A person's no is told apart from a failure, silence from both."""
-    status, error = intent.get("status"), intent.get("error")
-    code = str(error.get("code", "")) if isinstance(error, Mapping) else ""
-    if status == "COMPLETED":
-        return Code.OK
-    if status == "CANCELED":
-        return Code.WITHDRAWN if intent.get("ending") == "withdrawn" else Code.USAGE
-    if code in _BY_FAULT:
-        return _BY_FAULT[code]
-    if status == "TIMED_OUT" or code in _EXPIRED:
-        return Code.EXPIRED
-    if code == "human_rejected":
-        return Code.REJECTED
-    if not code and intent.get("ending") in ("rejected", "expired"):
-        return Code.REJECTED if intent["ending"] == "rejected" else Code.EXPIRED
-    return Code.FAILURE
+    """The exit code of a final intent: 0 only where ``raise_for_status`` raises nothing, else by what it raises."""
+    from signoff.client import errors as e
+    from signoff.client.types import Result
+
+    by_kind = {
+        e.IntentRejected: Code.REJECTED,
+        e.IntentTimedOut: Code.EXPIRED,
+        e.IntentExpired: Code.EXPIRED,
+        e.IntentCanceled: Code.WITHDRAWN,
+        e.IntentWithdrawn: Code.WITHDRAWN,
+        e.IntentSuperseded: Code.SUPERSEDED,
+        e.IntentUndeliverable: Code.UNDELIVERABLE,
+    }
+    failure = Result.read(dict(intent)).failure
+    return Code.OK if failure is None else by_kind.get(failure, Code.FAILURE)
 
 
 def _line(session: Remote, event: Mapping[str, Any], who: str) -> str:

@@ -104,7 +104,9 @@ class Intent(Record):
 
     @property
     def completed(self) -> bool:
-        """Whether every step that had to succeed did."""
+        """Whether it came to what it was asked for: the last decision on its way was a yes, nobody was asked and
+        nothing failed, or its workflow declares the way that it went a success. Code goes on only then.
+        """
         return self.status == "COMPLETED"
 
     @property
@@ -121,28 +123,44 @@ class Result(Intent):
     """A final intent: what ``wait_for`` returns for every way in which an intent can end."""
 
     def raise_for_status(self) -> Self:
-        """Itself when completed; else raises IntentRejected, -Expired, -Withdrawn, -Superseded, -Undeliverable,
-        -Canceled, -TimedOut, or IntentFailed.
+        """Itself when completed, and only then; else raises IntentRejected, -Expired, -Withdrawn, -Superseded,
+        -Undeliverable, -Canceled, -TimedOut, or IntentFailed.
         """
-        if self.completed:
+        failure = self.failure
+        if failure is None:
             return self
         why = self.error.message if self.error is not None else ""
         message = f"Intent {self.intent_id} ended {self.status}" + (f": {why}" if why else ".")
-        raise self._error()(message, self)
+        raise failure(message, self)
 
-    def _error(self) -> type[IntentFailed]:
-        """What it ended with; the task's ending counts where it is why the intent ended."""
-        code = self.error.code if self.error is not None else ""
+    @property
+    def failure(self) -> type[IntentFailed] | None:
+        """What ``raise_for_status`` raises; None where it raises nothing. What people said counts where that is why the
+        intent ended.
+        """
+        if self.completed:
+            return None
         if self.status == "CANCELED":
             return IntentWithdrawn if self.ending == "withdrawn" else IntentCanceled
         if self.status == "TIMED_OUT":
             return IntentExpired if self.ending == "expired" else IntentTimedOut
-        if self.ending == "expired" and code in ("", "expired", "step_timeout"):
-            return IntentExpired
-        if code == "human_rejected" or (self.ending == "rejected" and not code):
-            return IntentRejected
-        by_code = {"changes_requested": IntentSuperseded, "undeliverable": IntentUndeliverable}
-        return by_code.get(code, IntentFailed)
+        code = self.error.code if self.error is not None else self.ending
+        kind, ending = _FAILURES.get(code, (IntentFailed, ""))
+        if self.ending in ("", ending):
+            return kind
+        return IntentTimedOut if code == "step_timeout" else IntentFailed
+
+
+# Why an intent failed, by its error's code (the ending where there is none): what is raised, and its ending.
+_FAILURES: Final[dict[str, tuple[type[IntentFailed], str]]] = {
+    "human_rejected": (IntentRejected, "rejected"),
+    "rejected": (IntentRejected, "rejected"),
+    "expired": (IntentExpired, "expired"),
+    "step_timeout": (IntentExpired, "expired"),
+    "changes_requested": (IntentSuperseded, "superseded"),
+    "superseded": (IntentSuperseded, "superseded"),
+    "undeliverable": (IntentUndeliverable, "undeliverable"),
+}
 
 
 @dataclass(frozen=True, eq=False)

@@ -147,8 +147,13 @@ def changed_row(intent: Intent, wake_at: datetime | None, cursor: int | None) ->
         None if wake_at is None else micros(wake_at),
         intent.seq,
         intent.head,
-        _STATE.encode(_replace(intent, id="", plan=NO_PLAN, plan_digest="")),
+        state_of(intent),
     )
+
+
+def state_of(intent: Intent) -> bytes:
+    """The ``state`` column."""
+    return _STATE.encode(_replace(intent, id="", plan=NO_PLAN, plan_digest=""))
 
 
 def intent_row(intent: Intent, wake_at: datetime | None, cursor: int | None) -> tuple[Any, ...]:

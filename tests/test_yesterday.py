@@ -201,7 +201,7 @@ async def test_what_waits_for_agents_is_reported(today: Today) -> None:
         ("fallback_leased", "rejected"),
         ("expired_then_running", "expired"),
     ):
-        assert (await today.ended(name))[1] == ending, name
+        assert await today.ended(name) == ("FAILED", ending), name
 
 
 async def test_time_goes_on_for_all_that_waits(today: Today) -> None:

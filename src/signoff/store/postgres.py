@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 from signoff.core.errors import Conflict, Refused
 from signoff.core.plan import Plan
 from signoff.store import postgres_sql as own
-from signoff.store import sql
+from signoff.store import refold, sql
 from signoff.store.batch import build, cursor_demand, only_locked
 from signoff.store.connections import Address, Afresh, Connections, committing
 from signoff.store.database import Statement
@@ -122,7 +122,21 @@ class PostgresStore(Store):
         self.clock(moment(now))  # who listens to it knows the time from here on
         for step in pending("postgres", applied):
             await db.execute(step.script, timeout=MIGRATION_SECONDS)
+            if step.name in refold.REFOLDED:
+                await self._refold(db)
             await _rows(db, RECORD, {"version": step.version, "name": step.name, "applied_at": now})
+
+    async def _refold(self, db: Any) -> None:
+        after = ""
+        while rows := await _rows(db, refold.OPEN, {"after": after, "limit": refold.PAGE}):
+            for row in rows:
+                plans = await self._plans(db, {row[1]})
+                if not refold.on_its_way(row, plans):
+                    continue
+                events = await _rows(db, refold.EVENTS, {"id": row[0]})
+                if (state := refold.refolded(row, events, plans)) is not None:
+                    await _rows(db, refold.SAVE, {"id": row[0], "state": state})
+            after = rows[-1][0]
 
     async def _transact(self, want: Want, work: Work) -> None:
         if want.ids or want.ready or want.due or self._pooled:

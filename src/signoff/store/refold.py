@@ -5,15 +5,16 @@ still to be decided, so it stays as it was written.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from msgspec.structs import replace
 
 from signoff.core.chain import unseal
 from signoff.core.evolve import fold
-from signoff.store.rows import Row, Plans, intent_of, state_of
+from signoff.core.plan import Plan
+from signoff.store.rows import Row, intent_of, state_of
 
-REFOLDED: Final = frozenset({10})
+REFOLDED: Final = frozenset({"setbacks"})
 PAGE: Final = 200
 
 OPEN: Final = """
@@ -24,15 +25,13 @@ EVENTS: Final = "select body, private from events where intent_id = :id order by
 SAVE: Final = "update intents set state = :state where id = :id"
 
 
-def refolded(row: Row, events: Sequence[Row], plans: Plans) -> bytes | None:
+def on_its_way(row: Row, plans: dict[str, Plan]) -> bool:
+    """Whether a step has ended already, so that something may be left of it."""
+    return intent_of(row, plans).visits > 1
+
+
+def refolded(row: Row, events: Sequence[Row], plans: dict[str, Plan]) -> bytes | None:
     """The state with the setback that the intent's events leave; None where the row has it already."""
-    plan = plans.get(row[1])
-    if plan is None:
-        raise KeyError(row[1])
-    intent = intent_of(row, {row[1]: plan})
-    setback = fold((unseal(body, private) for body, private in events), plan).setback
+    intent = intent_of(row, plans)
+    setback = fold((unseal(body, private) for body, private in events), intent.plan).setback
     return None if setback == intent.setback else state_of(replace(intent, setback=setback))
-
-
-def statement(intent_id: str, state: bytes) -> dict[str, Any]:
-    return {"id": intent_id, "state": state}

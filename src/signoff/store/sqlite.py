@@ -16,7 +16,7 @@ import msgspec
 
 from signoff.core.errors import Refused
 from signoff.core.plan import Plan
-from signoff.store import sql
+from signoff.store import refold, sql
 from signoff.store.batch import Agent, build, cursor_demand, only_locked
 from signoff.store.database import Statement
 from signoff.store.dialect import for_sqlite, insert_row
@@ -190,8 +190,22 @@ class SqliteStore(Store):
             [[applied]] = _rows(db, (APPLIED, {}))
             for step in pending("sqlite", applied):
                 db.execute(step.script)
+                if step.name in refold.REFOLDED:
+                    self._refold(db)
                 at = micros(self._wall())
                 _rows(db, (RECORD, {"version": step.version, "name": step.name, "applied_at": at}))
+
+    def _refold(self, db: apsw.Connection) -> None:
+        after = ""
+        while rows := _rows(db, (refold.OPEN, {"after": after, "limit": refold.PAGE})):
+            for row in rows:
+                plans = self.plans.learn(_rows(db, (sql.PLAN, {"digests": [row[1]]})))
+                if not refold.on_its_way(row, plans):
+                    continue
+                events = _rows(db, (refold.EVENTS, {"id": row[0]}))
+                if (state := refold.refolded(row, events, plans)) is not None:
+                    _rows(db, (refold.SAVE, {"id": row[0], "state": state}))
+            after = rows[-1][0]
 
     def _change(self, db: apsw.Connection, want: Want, work: Work) -> tuple[dict[str, Plan], datetime]:
         now = self.clock(self._wall())

@@ -130,6 +130,40 @@ def test_ctrl_c_leaves_an_intent_that_a_later_server_finishes(tmp_path: Path) ->
         assert signoff(tmp_path, "audit", "verify", intent_id).returncode == 0
 
 
+def started(folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-u", "-m", "signoff.cli", "demo", "--port", "0"],
+        cwd=folder, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("outcome", "code"), [("approve", 0), ("reject", 10)])
+def test_it_stays_for_its_pages_until_ctrl_c_and_tells_how_it_ended(
+    tmp_path: Path, outcome: str, code: int
+) -> None:
+    with started(tmp_path) as process:
+        try:
+            assert process.stdout is not None
+            said = []
+            for line in process.stdout:
+                said.append(line)
+                if "in another terminal:" in line:
+                    done = signoff(tmp_path, "tasks", outcome, line.split()[-1], "--yes")
+                    assert done.returncode == 0, done.stderr
+                if "Ctrl-C ends it" in line:
+                    break
+            looked = signoff(tmp_path, "tasks", "get", "".join(said).split("tasks approve ")[1].split()[0])
+            assert looked.returncode == 0, "the server is gone with its receipt"
+            assert process.poll() is None
+            os.killpg(process.pid, signal.SIGINT)
+            process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+    assert process.returncode == code
+    assert re.search(r"^  Risk: (low|medium|high|critical)$", "".join(said), re.MULTILINE)
+
+
 def test_a_second_demo_in_the_same_folder_works_too(told: tuple[Path, Done]) -> None:
     folder, first = told
     again = signoff(folder, "demo", "--auto", "--port", "0")

@@ -1,7 +1,7 @@
 """``signoff demo``: the main job in one command, from the files of examples/database-migration.
 
 Server, agent and initiator are the real ones: the agent is its own process with its own key, and everything goes
-over HTTP. Ctrl-C leaves the intent durable.
+over HTTP. Ctrl-C leaves the intent durable; after the decision it ends the server that showed the receipt.
 """
 
 import asyncio
@@ -21,7 +21,9 @@ import click
 
 from signoff.cli.documents import read_document
 from signoff.cli.extra import server_part
+from signoff.cli.failures import Code
 from signoff.cli.visible import visible
+from signoff.cli.watching import ending
 from signoff.client.aio import AsyncClient
 from signoff.client.types import AuditTrail, Event, Result
 from signoff.core.masking import masked
@@ -47,7 +49,9 @@ _ANSWERS: Final = {
     "--data", type=click.Path(path_type=Path), default=Path(".signoff"), help="Folder of the database."
 )
 def demo(auto: bool, port: int | None, data: Path) -> int:
-    """A migration is checked by an agent, held for a person, approved, and completed; then its audit trail."""
+    """A migration is checked by an agent, held for a person, approved, and completed; then its audit trail. The server
+    stays until Ctrl-C; with --auto it ends by itself.
+    """
     with server_part("signoff demo"):
         from signoff.serving import run
 
@@ -84,7 +88,14 @@ async def _demo(auto: bool, port: int | None, data: Path) -> int:
         stopped = asyncio.create_task(server.until_stopped())
         await asyncio.wait({story, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if story.done():
-            return story.result()
+            code = story.result()
+            if not auto and not stopped.done():
+                say("")
+                say(
+                    f"The server stays, so that its pages can be looked at: {server.base_url}   Ctrl-C ends it."
+                )
+                await stopped
+            return code
         story.cancel()
         await asyncio.gather(story, return_exceptions=True)
         say("")
@@ -112,7 +123,7 @@ def typed(command: str, data: Path, program: str = sys.argv[0], path: str | None
 
 
 async def _tell(url: str, login: str, auto: bool, data: Path) -> int:
-    """The story itself, as a client of the server: exit code 0 only if the intent is COMPLETED."""
+    """The story itself, as a client of the server; its exit code tells how the intent ended, as a watch's does."""
     folder = example()
     owner = json.loads((data / "credentials.json").read_text(encoding="utf-8"))["api_key"]
     say(f"Server    {url}   database {data / 'signoff.db'}")
@@ -188,6 +199,7 @@ async def _decide(person: AsyncClient, intent_id: str, data: Path | None) -> Non
     say(f"  {visible(task.title)}")
     for name, value in masked({**task.payload, **(task.previous_results.get("validate") or {})}).items():
         say(f"    {visible(name):<14} {visible(value)}")
+    say(f"  Risk: {visible(task.risk)}")
     say(f"  {visible(task.on_silence)}")
     say("")
     outcome = "approved"
@@ -239,7 +251,7 @@ def show_audit(trail: AuditTrail, result: Result) -> int:
     say(
         f"  {'verified: every event is what was hashed' if trail.verified else 'NOT VERIFIED: ' + trail.problem}"
     )
-    return 0 if result.completed and trail.verified else 1
+    return ending(result) if trail.verified else Code.FAILURE
 
 
 def say(line: str) -> None:

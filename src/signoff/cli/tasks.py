@@ -17,6 +17,7 @@ from signoff.cli.session import Remote
 from signoff.cli.tree import Group
 from signoff.cli.visible import safe_json, visible
 from signoff.core.masking import hides
+from signoff.core.tasks import BUILT_IN
 
 if TYPE_CHECKING:
     from signoff.client.types import Task
@@ -142,7 +143,7 @@ def _answer(session: Remote, text: str, given: Given) -> None:
             f"What is being decided has the digest {task.digest}, not {given.digest}.",
             hint=f"Look again: signoff tasks get {task.task_id}",
         )
-    outcome = given.outcome or _only_outcome(task)
+    outcome = _meant(task, given.outcome) if given.outcome else _only_outcome(task)
     _refuse_what_a_key_cannot(session, task, given)
     session.show(task_lines(task, session.out), given.yes)
     comment = given.comment
@@ -175,6 +176,19 @@ def _refuse_what_a_key_cannot(session: Remote, task: "Task", given: Given) -> No
             f"The risk is {task.risk}: --yes is not taken.",
             hint="Run it without --yes at a terminal, or decide on the task's page.",
         )
+
+
+def _meant(task: "Task", word: str) -> str:
+    """The task's own word for ``approved`` or ``rejected``; a yes among several is chosen by name."""
+    means = {"approved": "approve", "rejected": "reject"}.get(word)
+    names = [str(one.get("name")) for one in task.outcomes if one.get("means") == means]
+    if means != "approve" or word in names or len(names) < 2:
+        return word
+    raise Stop(
+        Code.USAGE,
+        "This task has several outcomes that mean yes.",
+        hint=f"Say which: signoff tasks submit {task.task_id} --outcome {' | '.join(names)}",
+    )
 
 
 def _only_outcome(task: "Task") -> str:
@@ -228,7 +242,7 @@ def task_lines(task: Mapping[str, Any], out: Output) -> list[str]:
         "form schema", safe_json(task["form_schema"], indent=2) if task.get("form_schema") else None
     )
     lines += block("risk", task.get("risk"))
-    lines += block("outcomes", ", ".join(map(str, task.get("allowed_outcomes") or ())))
+    lines += block("outcomes", _outcomes(task))
     needs = [name for name in ("comment", "evidence") if task.get(f"{name}_required")]
     lines += block("needs", " and ".join(needs))
     lines += block("approvers", ", ".join(map(str, task.get("approvers") or ())))
@@ -265,6 +279,16 @@ def _change(change: Mapping[str, Any]) -> list[str]:
         before, after = (str(value.get(name, "(not there)")) for name in ("before", "after"))
         lines += block("", f"{value.get('path')}: {before} -> {after}")
     return lines
+
+
+def _outcomes(task: Mapping[str, Any]) -> str:
+    """Each word that may be answered; what it means and the label of its button, where the word does not say so."""
+    said = []
+    for one in task.get("outcomes") or ({"name": word} for word in task.get("allowed_outcomes") or ()):
+        name, means, label = (str(one.get(key) or "") for key in ("name", "means", "label"))
+        own = means and name not in BUILT_IN
+        said.append(f"{name} (means {means}: {label})" if own else name)
+    return ", ".join(said)
 
 
 def _next_step(step: Mapping[str, Any]) -> list[str]:

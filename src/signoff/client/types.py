@@ -194,6 +194,7 @@ class Task(Record):
     risk: str = ""
     strength: str = ""
     allowed_outcomes: tuple[str, ...] = ()
+    outcomes: tuple[Json, ...] = ()
     form_schema: Json = field(default_factory=dict, repr=False)
     comment_required: bool = False
     evidence_required: bool = False

@@ -9,9 +9,10 @@ from msgspec import UNSET, Struct, UnsetType
 from signoff.core.ids import visit_ref
 from signoff.core.model import Delay, Delivery, Intent, Requester, Status, Task, Waiting
 from signoff.core.plan import AgentStep, HumanStep, Step
-from signoff.core.tasks import TaskSpec
+from signoff.core.tasks import MEANS, TaskSpec
 from signoff.core.verdicts import revisions_of
 from signoff.core.view import result_of
+from signoff.core.wording import label
 from signoff.store.work import Stored
 from signoff.web.api.shapes.common import JsonObject, Text, maybe, raw
 
@@ -24,6 +25,14 @@ class PendingWith(Struct, kw_only=True):
     type: str
     ref: str
     name: str
+
+
+class OutcomeOut(Struct, kw_only=True):
+    """One outcome of a task: its word; means: approve, reject or changes; label: of its button."""
+
+    name: str
+    means: str
+    label: str
 
 
 class HumanTask(Struct, kw_only=True):
@@ -232,6 +241,15 @@ def human_task(spec: TaskSpec, task_id: str = "") -> HumanTask:
         form_schema=spec.form if spec.form is not None else UNSET,
         notify=spec.notify or UNSET,
         task_id=maybe(task_id),
+    )
+
+
+def outcomes(spec: TaskSpec, agreed: str = "") -> tuple[OutcomeOut, ...]:
+    """The outcomes that may be answered; ``agreed``: what the stage before has chosen."""
+    words = {sign: word for word, sign in MEANS.items()}
+    return tuple(
+        OutcomeOut(name=word, means=words[spec.sign(word)], label=label(spec, word))
+        for word in spec.open_to(agreed)
     )
 
 

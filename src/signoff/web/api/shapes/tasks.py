@@ -21,7 +21,7 @@ from signoff.core.verdicts import checked, demanded, worst_risk
 from signoff.core.wake import escalation_at, reminder_at
 from signoff.web.api.shapes.ahead import NextStep, next_steps
 from signoff.web.api.shapes.common import Display, JsonObject, Ok, Page, Text, Who, maybe, whom
-from signoff.web.api.shapes.intents import HumanTask, IntentOut, human_task, sender
+from signoff.web.api.shapes.intents import HumanTask, IntentOut, OutcomeOut, human_task, outcomes, sender
 
 _ANYBODY = tuple(f"role:{role}" for role in (OWNER, ADMIN, APPROVER))
 
@@ -99,6 +99,7 @@ class TaskOut(Struct, kw_only=True):
     risk: str
     strength: str
     allowed_outcomes: tuple[str, ...]
+    outcomes: tuple[OutcomeOut, ...]
     form_schema: dict[str, Any] | UnsetType = UNSET
     comment_required: bool
     evidence_required: bool
@@ -180,6 +181,7 @@ class Story(Struct, kw_only=True):
     revision: int
     deadline_at: datetime | None
     stage: int = 0
+    agreed: str = ""
     assigned: tuple[str, ...] = ()
     taken_by: str = ""
     reminded: int = 0
@@ -199,6 +201,7 @@ def story_of(task: Task) -> Story:
         revision=task.revision,
         deadline_at=task.deadline_at,
         stage=task.stage,
+        agreed=task.agreed,
         assigned=task.assigned,
         taken_by=task.taken_by,
         reminded=task.reminded,
@@ -240,8 +243,8 @@ def _go_on(story: Story, fact: e.Fact) -> None:
             story.votes = {**story.votes, fact.actor.id: fact}
         case e.Remarked():
             story.remarks = (*story.remarks, fact) if story.remarks is not None else None
-        case e.StagePassed(stage=stage):
-            story.stage, story.assigned, story.taken_by = stage, (), ""
+        case e.StagePassed(stage=stage, outcome=agreed):
+            story.stage, story.agreed, story.assigned, story.taken_by = stage, agreed, (), ""
             story.reminded = story.escalated = 0
         case e.Reassigned(to=to):
             story.assigned = to
@@ -250,7 +253,7 @@ def _go_on(story: Story, fact: e.Fact) -> None:
         case e.Revised(revision=revision, digest=digest):
             story.revision, story.digest, story.votes = revision, digest, {}
             story.assigned = () if story.stage else story.assigned
-            story.stage, story.taken_by = 0, ""
+            story.stage, story.agreed, story.taken_by = 0, "", ""
             story.reminded = story.escalated = 0
         case e.Decided():
             story.decided = fact
@@ -272,7 +275,8 @@ def task_out(intent: Intent, payload: bytes, story: Story, display: Display) -> 
         description=spec.description,
         risk=worst_risk(spec.risk, results.current)[0].value,
         strength=demanded(spec.strength, spec.risk, results.all).value,
-        allowed_outcomes=spec.outcomes,
+        allowed_outcomes=spec.open_to(story.agreed),
+        outcomes=outcomes(spec, story.agreed),
         form_schema=spec.form if spec.form is not None else UNSET,
         comment_required=spec.comment_required,
         evidence_required=spec.evidence_required,

@@ -1,0 +1,190 @@
+"""A workflow's own outcomes: offered with their labels, taken for what they mean, led where they say; and routes that
+are declared a success.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+import signoff
+from signoff.cli.failures import Code
+from signoff.cli.watching import ending
+from tests.web.inbox.reading import reader
+from tests.web.world import World
+
+TYPE = "rollout.v1"
+OUTCOMES = [
+    {"name": "full", "label": "Roll out to everybody", "means": "approve"},
+    {"name": "canary", "label": "Canary first", "means": "approve", "goto": "few"},
+    {"name": "archive", "label": "Not this quarter", "means": "reject", "goto": "tell", "as": "success"},
+    "rejected",
+]
+TELL = {
+    "id": "tell",
+    "notify": {"to": ["ann@acme.example"], "message": "It was not rolled out."},
+    "on_success": "end",
+}
+FEW = {"id": "few", "notify": {"to": ["ann@acme.example"], "message": "A few get it."}, "on_success": "end"}
+
+
+def flow(**routes: Any) -> dict[str, Any]:
+    human = {"title": "Roll it out?", "approvers": ["ann@acme.example"], "outcomes": OUTCOMES}
+    gate = {"id": "ask", "human": human, "deadline": "1h", "on_success": "end"} | routes
+    return {"workflow": "rollout", "intent_type": TYPE, "steps": [gate, FEW, TELL]}
+
+
+async def asked(web: World, **routes: Any) -> str:
+    applied = await web.post("/v1/workflows", flow(**routes), "oscar")
+    assert applied.status == 200, applied.text
+    return (await web.send(intent_type=TYPE))[:-4] + "0001"
+
+
+async def result(web: World, task_id: str) -> signoff.Result:
+    return signoff.Result.read((await web.get(f"/v1/intents/{task_id[:-4]}0000"))["intent"])
+
+
+async def test_each_is_offered_with_its_label_and_meaning(web: World) -> None:
+    task_id = await asked(web)
+    task = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
+    assert task["allowed_outcomes"] == ["full", "canary", "archive", "rejected"]
+    assert task["outcomes"][1] == {"name": "canary", "means": "approve", "label": "Canary first"}
+    assert [one["means"] for one in task["outcomes"]] == ["approve", "approve", "reject", "reject"]
+    page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
+    for label in ("Roll out to everybody", "Canary first", "Not this quarter", "Reject"):
+        assert label in page.text
+    assert "which its plan declares a success" in page.text
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "ended", "code"),
+    [
+        ("full", "COMPLETED", "approved", Code.OK),
+        ("canary", "COMPLETED", "approved", Code.OK),
+        ("archive", "COMPLETED", "rejected", Code.OK),
+        ("rejected", "FAILED", "rejected", Code.REJECTED),
+    ],
+)
+async def test_it_is_taken_for_what_it_means(
+    web: World, outcome: str, status: str, ended: str, code: Code
+) -> None:
+    task_id = await asked(web)
+    answered = await web.answer(task_id, outcome, "ann")
+    assert answered.status == 200, answered.text
+    done = await result(web, task_id)
+    assert (done.status, done.ending, done.outcome, ending(done)) == (status, ended, outcome, code)
+    assert done.approved == (ended == "approved")
+    trail = (await web.get(f"/v1/intents/{task_id[:-4]}0000/audit", "aud"))["events"]
+    said = [one["event"] for one in trail if one["type"] == "decided"]
+    assert [(one["outcome"], one["sign"]) for one in said] == [
+        (outcome, "positive" if ended == "approved" else "negative")
+    ]
+    told = [one["event"]["step"] for one in trail if one["type"] == "notified"]
+    assert told == {"canary": ["few"], "archive": ["tell"]}.get(outcome, [])
+
+
+async def test_approved_alone_says_nothing_where_there_are_two_yeses(web: World) -> None:
+    task_id = await asked(web)
+    refused = await web.answer(task_id, "approved", "ann")
+    assert (refused.status, refused.code) == (422, "outcome_not_allowed")
+    assert refused["error"]["details"]["allowed_outcomes"] == ["full", "canary", "archive", "rejected"]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "field", "said"),
+    [
+        (["approved", "canary", "rejected"], "outcomes[1]", "nothing says what 'canary' means"),
+        ([{"name": "go"}, "rejected"], "outcomes[0].means", "is required"),
+        ([{"name": "go", "means": "yes"}], "outcomes[0].means", "'yes' is no meaning"),
+        ([{"name": "approved", "means": "reject"}, "confirmed"], "outcomes[0].means", "always means approve"),
+        (
+            ["approved", {"name": "x", "means": "reject", "goto": "nowhere"}],
+            "outcomes[0].goto",
+            "does not exist",
+        ),
+        (
+            ["approved", {"name": "x", "means": "approve", "goto": "end", "as": "success"}],
+            "outcomes[1].as",
+            "effect",
+        ),
+        (["approved", {"name": "expired", "means": "reject"}], "outcomes[1].name", "by itself"),
+        (["approved", "approved"], "outcomes", "twice"),
+        ([{"name": "a", "means": "approve", "colour": "red"}], "outcomes[0].colour", "unknown field"),
+    ],
+)
+async def test_what_means_nothing_is_refused_with_the_reason(
+    web: World, outcomes: list[Any], field: str, said: str
+) -> None:
+    human = {"title": "Go?", "approvers": ["ann@acme.example"], "outcomes": outcomes}
+    body = {"workflow": "w", "intent_type": TYPE, "steps": [{"id": "ask", "human": human}]}
+    refused = await web.post("/v1/workflows", body, "oscar")
+    assert refused.status == 422, refused.text
+    assert said in refused.text
+    assert refused["error"]["field"].endswith(field), refused.text
+
+
+@pytest.mark.parametrize("declared", [False, True])
+async def test_a_route_after_a_no_or_silence_is_a_success_only_where_it_says_so(
+    web: World, declared: bool
+) -> None:
+    way: Any = {"goto": "tell", "as": "success"} if declared else "tell"
+    status = "COMPLETED" if declared else "FAILED"
+    refused = await asked(web, on_failure=way, on_timeout=way)
+    task = (await web.get(f"/v1/tasks/{refused}", "ann"))["task"]
+    said = "declares a success" if declared else "then fails, unless somebody approves there"
+    assert said in task["on_silence"]
+    await web.answer(refused, "rejected", "ann")
+    done = await result(web, refused)
+    assert (done.status, done.ending, ending(done)) == (
+        status,
+        "rejected",
+        Code.OK if declared else Code.REJECTED,
+    )
+    silent = (await web.send(intent_type=TYPE))[:-4] + "0001"
+    await web.works.pass_time(timedelta(hours=1))
+    done = await result(web, silent)
+    assert (done.status, done.ending, ending(done)) == (
+        status,
+        "expired",
+        Code.OK if declared else Code.EXPIRED,
+    )
+    if not declared:
+        with pytest.raises(signoff.IntentExpired):
+            done.raise_for_status()
+
+
+async def test_a_policys_silence_can_be_declared_a_success_and_says_so(web: World) -> None:
+    policy = {"deadline": "1h", "on_timeout": {"goto": "tell", "as": "success"}}
+    human = {"title": "Go?", "policy": policy}
+    body = {
+        "workflow": "rollout",
+        "intent_type": TYPE,
+        "steps": [{"id": "ask", "human": human, "on_success": "end"}, TELL],
+    }
+    assert (await web.post("/v1/workflows", body, "oscar")).status == 200
+    task_id = (await web.send(intent_type=TYPE))[:-4] + "0001"
+    assert "declares a success" in (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]["on_silence"]
+    await web.works.pass_time(timedelta(hours=1))
+    done = await result(web, task_id)
+    assert (done.status, done.ending, done.approved) == ("COMPLETED", "expired", False)
+
+
+async def test_what_was_refused_is_repeated_with_its_gate(web: World) -> None:
+    task_id = await asked(web, on_failure="tell")
+    await web.answer(task_id, "rejected", "ann")
+    again = await web.post(f"/v1/intents/{task_id[:-4]}0000/retry", {}, "ci")
+    assert again.status == 200, again.text
+    intent = (await web.get(f"/v1/intents/{again['intent_id']}"))["intent"]
+    assert (intent["status"], intent["waiting_reason"]) == ("WAITING", "WAITING_FOR_HUMAN")
+
+
+async def test_the_bare_request_of_axps_retry_meets_the_gate_of_its_type(web: World) -> None:
+    """AXP's command line sends type and payload anew, without a plan: a workflow of that type asks again."""
+    task_id = await asked(web, on_failure="tell")
+    await web.answer(task_id, "rejected", "ann")
+    old = (await web.get(f"/v1/intents/{task_id[:-4]}0000"))["intent"]
+    body = {key: old[key] for key in ("intent_type", "to_agent", "payload")} | {"from_agent": ""}
+    new = await web.post("/v1/intents", body, "ci")
+    assert new.status == 200, new.text
+    intent = (await web.get(f"/v1/intents/{new['intent_id']}"))["intent"]
+    assert intent["waiting_reason"] == "WAITING_FOR_HUMAN"

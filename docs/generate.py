@@ -14,7 +14,7 @@ from signoff.cli.main import SECTIONS, main
 from signoff.core import commands, events
 from signoff.core.decide import ALLOWED
 from signoff.core.model import Status
-from signoff.core.tasks import OUTCOMES, sign_of
+from signoff.core.tasks import OUTCOMES, meaning_of
 from signoff.web.api import openapi
 
 HERE = Path(__file__).parent
@@ -55,7 +55,7 @@ def states() -> str:
     ]
     lines += ["## Task types and outcomes", "", "| type | outcomes | says yes |", "|---|---|---|"]
     for kind, outcomes in OUTCOMES.items():
-        yes = ", ".join(outcome for outcome in outcomes if sign_of(outcome, {}) == "positive")
+        yes = ", ".join(outcome for outcome in outcomes if meaning_of(outcome) == "positive")
         lines.append(f"| `{kind.value}` | {', '.join(outcomes)} | {yes} |")
     return "\n".join(lines) + "\n"
 
@@ -82,6 +82,13 @@ def history() -> str:
     return "\n".join(lines)
 
 
+GOING_ON = (
+    "Code goes on safely after `client.wait_for(intent_id).raise_for_status()`, a script after"
+    " `signoff intents watch INTENT && ...`: both let through only what is COMPLETED, never a no, silence, a withdrawal"
+    " or a failure, whatever route the workflow takes then."
+)
+
+
 def command_line() -> str:
     lines = [
         "# Command line",
@@ -89,6 +96,8 @@ def command_line() -> str:
         "Data goes to stdout, everything else to stderr. Commands that print records take `--json` (with names: only"
         " those fields), `-o table|json|jsonl|id`, `--color` and `-q`; those that talk to a server take `--url` and"
         " `--key-file`. Ids may be shortened to a unique beginning or end.",
+        "",
+        GOING_ON,
         "",
         "| exit code | meaning |",
         "|---|---|",

@@ -13,8 +13,10 @@ from signoff.core import events as e
 from signoff.core.chain import unseal
 from signoff.core.errors import Conflict, Invalid, Refused
 from signoff.core.evolve import fold
+from signoff.core.loosening import why_looser, yes_on_silence
 from signoff.core.model import Delay, Delivery, Fault, Status, Task
 from signoff.core.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Plan, Step
+from signoff.core.policy import applied, compile_policy
 from signoff.core.tasks import Ending, Fallback, Outcome, Sign, Stage, TaskSpec, TaskType
 from tests.builders import AGENT, ANN, OTTO, SYSTEM, Story, approve, gate, minutes, validate
 
@@ -351,3 +353,30 @@ def test_any_path_through_any_plan_ends_by_its_last_decision(plan: Plan, acts: l
     row = story.intent
     folded = fold((unseal(body, private) for _, body, private, _ in story.rows), plan)
     assert replace(folded, head=row.head) == row
+
+
+def test_silence_that_counts_as_a_success_is_a_loosening_that_is_named() -> None:
+    plain = compile_policy({"deadline": "1h", "on_timeout": "goto:tell"})
+    long = compile_policy({"deadline": "1h", "on_timeout": {"goto": "tell"}})
+    success = compile_policy({"deadline": "1h", "on_timeout": {"goto": "tell", "as": "success"}})
+    assert plain == long
+    assert why_looser(plain, success) == ["what nobody decided counts as a success, by way of step tell"]
+    assert why_looser(success, plain) == why_looser(success, success) == []
+    elsewhere = compile_policy({"deadline": "1h", "on_timeout": {"goto": "other", "as": "success"}})
+    assert why_looser(success, elsewhere) != []
+    for wrong in ({"goto": "tell", "as": "succes"}, {"as": "success"}, {"goto": "tell", "is": "success"}):
+        with pytest.raises(Invalid):
+            compile_policy({"deadline": "1h", "on_timeout": wrong})
+
+
+def test_a_fallback_to_a_word_that_means_yes_takes_a_low_risk_whatever_the_word() -> None:
+    policy = compile_policy({"deadline": "1h", "on_timeout": "outcome:canary"})
+    step = approve(task=CANARY, on_success="end", deadline=None)
+    with pytest.raises(Invalid, match="only where the risk is low"):
+        applied(step, policy, "p", "policy")
+    low = compile_policy({"deadline": "1h", "on_timeout": "outcome:canary", "risk": "low"})
+    assert yes_on_silence(low)
+    assert applied(step, low, "p", "policy").task.fallback_outcome == "canary"
+    changes = compile_policy({"deadline": "1h", "on_timeout": "outcome:redo", "risk": "low"})
+    with pytest.raises(Invalid, match="cannot ask for changes"):
+        applied(step, changes, "p", "policy")

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import uuid
 from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar
 
@@ -169,3 +170,32 @@ async def test_controls_and_an_approval(published: Published) -> None:
     assert decided["approval"]["decision"] == "approve"
     terminal = await run(lambda: service.wait_for(intent_id, timeout_seconds=60))
     assert terminal["status"] == "COMPLETED"
+
+
+async def test_a_program_that_goes_on_with_completed_does_not_go_on_after_a_no_with_a_route(
+    published: Published,
+) -> None:
+    """As the published examples do it: wait, then look at the status alone."""
+    web = published.world
+    tell = {"id": "tell", "notify": {"to": ["ann@acme.example"], "message": "No."}, "on_success": "end"}
+    gate = {
+        "id": "ask", "human": {"title": "Go on?", "approvers": ["ann@acme.example"]},
+        "on_success": "end", "on_failure": "tell",
+    }  # fmt: skip
+    flow = {"workflow": "w", "intent_type": "intent.going.on.v1", "steps": [gate, tell]}
+    assert (await web.post("/v1/workflows", flow, "oscar")).status == 200
+    client, person = published.client("ci"), published.client("ann")
+    for decision, status in (("reject", "FAILED"), ("approve", "COMPLETED")):
+        body = {"intent_type": "intent.going.on.v1", "correlation_id": str(uuid.uuid4()), "payload": {}}
+        intent_id = str(
+            (await run(lambda body=body: client.create_intent(body, correlation_id=body["correlation_id"])))[
+                "intent_id"
+            ]
+        )
+        outcome = {"reject": "rejected", "approve": "approved"}[decision]
+        answered = await web.answer(f"{intent_id[:-4]}0001", outcome, "ann")
+        assert answered.status == 200, answered.text
+        last = await run(lambda intent_id=intent_id: client.wait_for(intent_id, timeout_seconds=60))
+        assert last["status"] == status
+        intent = (await run(lambda intent_id=intent_id: person.get_intent(intent_id)))["intent"]
+        assert (intent["status"], intent["ending"]) == (status, outcome)

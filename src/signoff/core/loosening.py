@@ -34,7 +34,9 @@ def why_looser(before: Policy, after: Policy) -> list[str]:
         found.append(f"it counts as {after.risk.value} risk, not {before.risk.value}")
     if not _ladder_as_strict(before, after):
         found.append("its escalation reaches others than before, or the same earlier")
-    if not _silence_as_strict(before, after):
+    if after.goto_as and not before.goto_as:
+        found.append(f"what nobody decided counts as a success, by way of step {after.goto}")
+    elif not _silence_as_strict(before, after):
         found.append("there is more time for a yes, or silence leads elsewhere")
     return found
 

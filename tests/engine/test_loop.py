@@ -90,3 +90,25 @@ async def test_a_loop_ends_when_it_is_cancelled_also_in_the_turn_in_which_it_is_
     running.cancel()
     await asyncio.wait([running], timeout=30)
     assert running.cancelled()
+
+
+async def test_an_outage_is_two_lines_however_long_it_lasts(caplog: pytest.LogCaptureFixture) -> None:
+    turns = 0
+
+    async def once() -> float:
+        nonlocal turns
+        turns += 1
+        if turns <= 6:
+            raise Busy("database_unavailable", "away")
+        return 0.0 if turns < 9 else 1000.0
+
+    loop = Loop("courier", once, rest=0.0)
+    running = asyncio.create_task(loop.run())
+    while turns < 9:
+        loop.nudge()
+        await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    lines = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert lines == ["courier: away", "courier: goes on after 6 turns in vain"]
+    assert "Traceback" not in caplog.text

@@ -280,3 +280,19 @@ async def test_a_database_that_only_reads_is_noticed(store: Store) -> None:
     else:
         await store.read("select set_config('default_transaction_read_only', 'off', false)")
     await store.ping()
+
+
+@pytest.mark.parametrize("ending", ["", "-wal"])
+async def test_a_database_that_was_deleted_or_replaced_is_noticed(
+    file_store: SqliteStore, ending: str
+) -> None:
+    await submit(file_store, waiting())
+    await file_store.ping()
+    path = Path(f"{file_store.path}{ending}")
+    kept = path.with_name("kept")
+    path.rename(kept)
+    assert await refusal(file_store.ping()) == "database_gone"
+    path.write_bytes(kept.read_bytes())
+    assert await refusal(file_store.ping()) == "database_gone"
+    kept.replace(path)
+    await file_store.ping()

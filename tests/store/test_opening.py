@@ -133,3 +133,16 @@ async def test_whoever_only_looks_makes_nothing_and_migrates_nothing(own_url: st
     assert await first.read("select version from schema_version") == [(1,)]
     await later.close()
     await first.close()
+
+
+async def test_the_same_file_by_another_name_is_in_use_too(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+    first = server(f"sqlite:///{tmp_path}/a/signoff.db")
+    await first.open()
+    (tmp_path / "b" / "signoff.db").symlink_to(tmp_path / "a" / "signoff.db")
+    second = server(f"sqlite:///{tmp_path}/b/signoff.db")
+    with pytest.raises(Refused) as refused:
+        await second.open()
+    assert refused.value.code == "database_in_use"
+    await first.close()

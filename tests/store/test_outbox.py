@@ -24,7 +24,7 @@ async def test_a_due_notice_is_taken_whole_and_held(store: Store, clock: FixedCl
     one = intent()
     await put(store, outgoing(one, "a"), outgoing(one, "later", NOON + SECOND))
     [taken] = await store.outbox.due(10, HOLD)
-    expected = outgoing(one, "a", NOON + HOLD, attempts=1)
+    expected = outgoing(one, "a", NOON + HOLD)
     assert taken == expected
     assert await store.outbox.due(10, HOLD) == []
     clock.move(SECOND)
@@ -36,7 +36,7 @@ async def test_a_courier_that_died_loses_its_hold(store: Store, clock: FixedCloc
     await store.outbox.due(10, HOLD)
     clock.move(HOLD)
     [again] = await store.outbox.due(10, HOLD)
-    assert (again.id, again.attempts) == ("a", 2)
+    assert (again.id, again.attempts) == ("a", 0)  # nobody has refused it
 
 
 async def test_what_is_done_is_gone(store: Store, clock: FixedClock) -> None:
@@ -53,7 +53,17 @@ async def test_what_failed_comes_again_at_its_time_with_its_error(store: Store, 
     assert await store.outbox.due(10, HOLD) == []
     clock.move(SECOND)
     [again] = await store.outbox.due(10, HOLD)
-    assert (again.attempts, again.last_error) == (2, "no answer")
+    assert (again.attempts, again.last_error) == (1, "no answer")
+
+
+async def test_what_waits_or_is_set_aside_has_made_no_attempt(store: Store, clock: FixedClock) -> None:
+    await put(store, outgoing(intent(), "a"), outgoing(intent(), "b"))
+    for _ in range(20):
+        await store.outbox.due(10, HOLD)
+        await store.outbox.back(["a"], clock.at)
+        await store.outbox.aside("b", clock.at, "odd")
+    [a, b] = sorted(await store.outbox.due(10, HOLD), key=lambda row: row.id)
+    assert ((a.attempts, a.last_error), (b.attempts, b.last_error)) == ((0, ""), (0, "odd"))
 
 
 async def test_what_is_dead_is_seen_but_not_sent(store: Store, clock: FixedClock) -> None:

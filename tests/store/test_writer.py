@@ -96,3 +96,52 @@ async def test_at_the_end_the_log_is_in_the_file(writer: Writer, tmp_path: Path)
     assert (tmp_path / "file.db-wal").stat().st_size == 0
     assert numbers(tmp_path) == [1]
     reader.close()
+
+
+class FailingDisk(apsw.VFS):
+    """The file system of this machine, whose disk takes what is written but fails to make it durable."""
+
+    def __init__(self) -> None:
+        self.failing = False
+        super().__init__("failing-disk", "unix", makedefault=True)
+
+    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:
+        return _File(self, name, flags)
+
+
+class _File(apsw.VFSFile):
+    def __init__(self, disk: FailingDisk, name: str | apsw.URIFilename | None, flags: list[int]) -> None:
+        self._disk = disk
+        super().__init__("unix", name, flags)  # type: ignore[arg-type]
+
+    def xSync(self, flags: int) -> None:
+        if self._disk.failing:
+            error = apsw.IOError("disk I/O error")
+            error.extendedresult = apsw.SQLITE_IOERR_FSYNC
+            raise error
+        super().xSync(flags)
+
+
+async def test_a_disk_that_fails_at_the_commit_leaves_open_what_it_kept(tmp_path: Path) -> None:
+    disk = FailingDisk()
+    try:
+
+        def connect() -> apsw.Connection:
+            db = apsw.Connection(str(tmp_path / "file.db"))
+            db.execute("pragma journal_mode = wal; pragma synchronous = full")
+            db.execute("create table if not exists t (n)")
+            return db
+
+        writer = Writer(connect)
+        await writer.open()
+        disk.failing = True
+        for attempt in (lambda: writer.commit(put(1)), lambda: writer.run(lambda db: whole(db, put(2)))):
+            with pytest.raises(Busy) as busy:
+                await attempt()
+            assert busy.value.code == "commit_unknown"
+        disk.failing = False
+        await writer.commit(put(3))
+        await writer.close()
+    finally:
+        disk.unregister()
+    assert 3 in numbers(tmp_path)

@@ -111,6 +111,6 @@ class Busy(Refused):
 
     status = 503
 
-    def __init__(self, code: str, message: str, *, retry_after: int = 1) -> None:
-        super().__init__(code, message, hint=f"Try again in {retry_after} s.")
+    def __init__(self, code: str, message: str, *, retry_after: int = 1, hint: str = "") -> None:
+        super().__init__(code, message, hint=hint or f"Try again in {retry_after} s.")
         self.retry_after = retry_after

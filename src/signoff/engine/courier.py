@@ -18,12 +18,13 @@ from signoff.core.errors import Busy, Refused
 from signoff.core.ids import visit_ref
 from signoff.core.model import system
 from signoff.core.notices import Notice, NoticeKind
-from signoff.core.timing import Backoff
 from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory
 from signoff.engine.engine import Engine
 from signoff.engine.messenger import NOBODY, PEOPLE, Messenger
 from signoff.engine.places import NoPlaceError, Places
+from signoff.engine.proposals import NEWS, News
+from signoff.engine.sending import LATER, SERVICE, SET_ASIDE, after
 from signoff.notify.apprise import Apprise
 from signoff.notify.channel import Channel, NotSent, Personal, Target
 from signoff.notify.http import host_of, shown_url
@@ -44,10 +45,9 @@ _PUSHES_UNDER_WAY: Final = 200  # their URLs are chosen by many; so there is alw
 _HOLD: Final = timedelta(seconds=60)
 _PAUSE: Final = 1.0
 _TURN: Final = 0.25
-_LATER: Final = timedelta(seconds=5)  # for what found its target crowded
-_BACKOFF: Final = Backoff(tuple(timedelta(seconds=s) for s in (5, 30, 120, 600, 3600, 3 * 3600, 6 * 3600)))
-_ATTEMPTS: Final = 8
+UNREADABLE: Final = "this release cannot read it"
 _NOTICE = msgspec.json.Decoder(Notice)
+_NEWS = msgspec.json.Decoder(News)
 Carry = Callable[[Outgoing], Awaitable[bool]]
 
 
@@ -100,7 +100,8 @@ class Courier:
         self._ended: list[Result] = []
         self._arrived: list[Message] = []
         self._crowded: list[str] = []
-        self._trouble: Exception | None = None
+        self._aside: list[tuple[Outgoing, str]] = []
+        self._trouble: Busy | None = None
 
     async def once(self) -> float:
         """Send what is due; seconds until it is worth looking again."""
@@ -109,11 +110,37 @@ class Courier:
         people = [row for row in rows if row.channel == PEOPLE]
         begun = [task for row in rows if row.channel != PEOPLE and (task := await self._begin(row))]
         if self._messenger and people:
-            await self._messenger.expand(people)
+            await self._expand(self._messenger, people)
         if begun or not room:
             await asyncio.wait(begun or self._under_way, timeout=_TURN)
         await self._note()
         return 0.0 if rows or not room else _TURN if self._under_way else _PAUSE
+
+    async def _expand(self, messenger: Messenger, rows: Sequence[Outgoing]) -> None:
+        """All of them together; where one is in the way, each by itself, so that it stops nothing else."""
+        try:
+            await messenger.expand(rows)
+        except Busy:
+            raise
+        except Exception as error:
+            if len(rows) == 1:
+                self._set_aside(rows[0], error)
+                return
+            for row in rows:
+                await self._expand(messenger, [row])
+
+    def _set_aside(self, row: Outgoing, error: Exception) -> None:
+        if isinstance(error, msgspec.MsgspecError):
+            reason = UNREADABLE
+            log.warning(
+                "a message in the outbox (%s, over %s) cannot be read by this release", row.id, row.channel
+            )
+        else:
+            reason = f"a fault of the server: {type(error).__name__}; see its log"
+            log.error(
+                "a message in the outbox (%s, over %s) is set aside", row.id, row.channel, exc_info=error
+            )
+        self._aside.append((row, reason))
 
     async def settle(self) -> None:
         """Wait until nothing is under way."""
@@ -143,8 +170,12 @@ class Courier:
             await self._store.messages.end(ended, done, arrived)
             del self._done[: len(done)], self._ended[: len(ended)], self._arrived[: len(arrived)]
         if crowded:
-            await self._store.outbox.back(crowded, self._clock.now() + _LATER)
+            await self._store.outbox.back(crowded, self._clock.now() + LATER)
             del self._crowded[: len(crowded)]
+        while self._aside:
+            row, reason = self._aside[0]
+            await self._store.outbox.aside(row.id, self._clock.now() + SET_ASIDE, reason)
+            del self._aside[0]
         trouble, self._trouble = self._trouble, None
         if trouble is not None:
             raise trouble
@@ -180,8 +211,11 @@ class Courier:
                 over = await self._carry(row)
         except NoPlaceError:
             self._crowded.append(row.id)
-        except Exception as error:  # the turn's own failure, such as a database that is away
-            self._trouble = error
+        except Busy as busy:  # the database's trouble, which is this turn's and no attempt of the row's
+            self._crowded.append(row.id)
+            self._trouble = busy
+        except Exception as error:  # the row's own: it stops nothing else
+            self._set_aside(row, error)
         else:
             if isinstance(over, Result):
                 self._ended.append(over)
@@ -208,6 +242,8 @@ class Courier:
             await channel.send(message, await self._target(row))
         except NotSent as failure:
             return await self._failed(row, notice, failure)
+        except Busy:  # our own database's trouble says nothing about the channel
+            raise
         except Exception:
             log.exception("channel %s broke", row.channel)
             return await self._failed(row, notice, NotSent("the channel broke; see the server's log"))
@@ -224,15 +260,19 @@ class Courier:
         return ""
 
     async def _failed(self, row: Outgoing, notice: Notice, failure: NotSent) -> bool:
-        log.warning("%s to %s: attempt %d failed: %s", row.channel, row.target, row.attempts, failure.reason)
+        now, tried = self._clock.now(), row.attempts + 1
+        retry = after(SERVICE, tried, failure)
+        if retry is not None and not retry.counted:
+            await self._store.outbox.back([row.id], now + retry.pause)
+            return False
+        log.warning("%s to %s: attempt %d failed: %s", row.channel, row.target, tried, failure.reason)
         if notice.kind is NoticeKind.PUSH:
             await self._tell(row, notice, Miss(notice.visit, notice.attempt, failure.reason))
             return True
-        if failure.permanent or row.attempts >= _ATTEMPTS:
+        if retry is None:
             await self._store.outbox.dead(row.id, failure.reason)
         else:
-            due_at = self._clock.now() + _BACKOFF.after(row.attempts)
-            await self._store.outbox.again(row.id, due_at, failure.reason)
+            await self._store.outbox.again(row.id, now + retry.pause, failure.reason)
         return False
 
     async def _tell(self, row: Outgoing, notice: Notice, command: Command) -> None:
@@ -252,10 +292,20 @@ class Courier:
         return Target(account.callback_url, account.webhook_secret)
 
 
+def readable(row: Outgoing) -> bool:
+    """Whether this release understands what the row holds."""
+    try:
+        (_NEWS if row.channel == NEWS else _NOTICE).decode(row.notice)
+    except msgspec.MsgspecError:
+        return False
+    return True
+
+
 def message_of(row: Outgoing, notice: Notice, state: str, at: datetime) -> Message:
     """What is on record of a row for a service."""
     return Message(
         id=row.id, workspace=row.workspace, intent_id=row.intent, visit=notice.visit, seq=row.seq,
-        kind=notice.kind.value, person="", channel=row.channel, state=state, attempts=row.attempts,
+        kind=notice.kind.value, person="", channel=row.channel, state=state,
+        attempts=row.attempts + (state == SENT),
         error="" if state == SENT else row.last_error, at=at, target=row.target, called_at=notice.at,
     )  # fmt: skip

@@ -35,6 +35,7 @@ class Loop:
         self._clock = clock
         self._began: float | None = None  # the turn under way
         self.failures = 0
+        self._outage = False
 
     def nudge(self) -> None:
         """End the present pause."""
@@ -52,14 +53,18 @@ class Loop:
             self._began = self._clock()
             try:
                 pause = await self._once()
-                self.failures = 0
+                if self._outage:
+                    log.warning("%s: goes on after %d turns in vain", self.name, self.failures)
+                self.failures, self._outage = 0, False
             except Busy as busy:
                 self.failures += 1
-                pause = min(_LONGEST_PAUSE, 0.1 * 2**self.failures)
-                log.warning("%s: %s", self.name, busy.message)
+                pause = min(_LONGEST_PAUSE, 0.1 * 2 ** min(self.failures, 10))
+                # An outage is two lines, however long it lasts.
+                log.log(logging.DEBUG if self._outage else logging.WARNING, "%s: %s", self.name, busy.message)
+                self._outage = True
             except Exception:
                 self.failures += 1
-                pause = min(_LONGEST_PAUSE, 0.1 * 2**self.failures)
+                pause = min(_LONGEST_PAUSE, 0.1 * 2 ** min(self.failures, 10))
                 log.exception("%s failed", self.name)
             self._began = None
             if pause > 0:

@@ -21,7 +21,6 @@ from signoff.core.model import Intent, Task, system
 from signoff.core.notices import Notice, NoticeKind
 from signoff.core.outlook import ContactKind
 from signoff.core.snoozed import quiet, snooze_of
-from signoff.core.timing import Backoff
 from signoff.core.wake import began_at, ends_at
 from signoff.engine.audience import EMAIL, Recipient, Told, audience, current, email_of, unheard, ways
 from signoff.engine.clock import Clock
@@ -30,6 +29,7 @@ from signoff.engine.engine import Engine
 from signoff.engine.explain import waits_for
 from signoff.engine.jobs import Once
 from signoff.engine.letters import Writer
+from signoff.engine.sending import PERSON, after, while_waiting
 from signoff.engine.sessions import TASK_LINK, Sessions
 from signoff.notify.channel import NotSent, Personal
 from signoff.notify.letter import ASKING
@@ -41,12 +41,7 @@ log = logging.getLogger("signoff.messenger")
 
 PEOPLE: Final = "people"
 NOBODY: Final = "nobody"
-_BACKOFF: Final = Backoff(
-    tuple(timedelta(seconds=s) for s in (5, 30, 120, 600, 1800, 3600, 2 * 3600, 4 * 3600))
-)
-_ATTEMPTS: Final = 16  # about two days: a mail server may be down over a weekend's day
-_PATIENCE: Final = 5  # attempts, where the person has another channel: a quarter of an hour
-_MOMENT: Final = timedelta(seconds=1)
+_MOST_WAITING: Final = 10_000
 _SAID_OF: Final = {
     ContactKind.OPENING: NoticeKind.TASK_OPENED, ContactKind.REMINDER: NoticeKind.REMINDER,
     ContactKind.ESCALATION: NoticeKind.ESCALATED,
@@ -74,6 +69,7 @@ class Messenger:
         self._clock = clock
         self.channels = channels
         self._base_url = base_url
+        self._waiting: dict[str, int] = {}  # what waits for an earlier message -> how often it was looked at
 
     # -- who hears of it
 
@@ -167,30 +163,33 @@ class Messenger:
     async def carry(self, row: Outgoing) -> Result | None:
         """Send one row; how it ended, or None when it is to be tried again or was handed on."""
         notice = _NOTICE.decode(row.notice)
+        tried = row.attempts + 1
         try:
             sent = await self._deliver(row, notice)
         except NotYetError:
-            # at once at first: what was on its way in this same turn is not any more
-            pause = (
-                _MOMENT * (row.attempts > 2)
-                if row.attempts <= _ATTEMPTS
-                else _BACKOFF.after(row.attempts - _ATTEMPTS)
-            )
-            await self._store.outbox.again(
-                row.id, self._clock.now() + pause, "an earlier message is on its way"
-            )
+            pause = while_waiting(self._waits(row.id))
+            await self._store.outbox.back([row.id], self._clock.now() + pause)
             return None
         except NotSent as failure:
             await self._failed(row, notice, failure)
             return None
+        except Busy:  # our own database's trouble says nothing about the channel
+            raise
         except Exception:
             log.exception("channel %s broke", row.channel)
             await self._failed(row, notice, NotSent("the channel broke; see the server's log"))
             return None
+        self._waiting.pop(row.id, None)
         if sent is None:
-            return Result(row.id, SKIPPED, row.attempts, self._clock.now())
+            return Result(row.id, SKIPPED, tried, self._clock.now())
         reference, to = sent
-        return Result(row.id, SENT, row.attempts, self._clock.now(), reference, target=to)
+        return Result(row.id, SENT, tried, self._clock.now(), reference, target=to)
+
+    def _waits(self, id: str) -> int:
+        if len(self._waiting) >= _MOST_WAITING:
+            self._waiting.clear()
+        self._waiting[id] = self._waiting.get(id, 0) + 1
+        return self._waiting[id]
 
     async def _deliver(self, row: Outgoing, notice: Notice) -> tuple[str, str] | None:
         """What the provider calls the message, and where it went; None when there is nothing to say any more."""
@@ -284,21 +283,24 @@ class Messenger:
         return any(m.state == SENT and m.kind in asking and m.at >= since for m in told)
 
     async def _failed(self, row: Outgoing, notice: Notice, failure: NotSent) -> None:
-        now = self._clock.now()
-        if failure.wait:  # who asks to wait is there: that is no failed attempt
-            await self._store.messages.tried(row.id, row.attempts - 1, failure.reason, now)
-            await self._store.outbox.back([row.id], now + timedelta(seconds=failure.wait))
-            return
-        log.warning("%s to %s: attempt %d failed: %s", row.channel, row.target, row.attempts, failure.reason)
+        now, tried = self._clock.now(), row.attempts + 1
         other = await self._other_way(row, notice)
-        if not failure.permanent and row.attempts < (_PATIENCE if other else _ATTEMPTS):
-            await self._store.messages.tried(row.id, row.attempts, failure.reason, now)
-            await self._store.outbox.again(row.id, now + _BACKOFF.after(row.attempts), failure.reason)
+        retry = after(PERSON, tried, failure, other=bool(other))
+        if retry is None or retry.counted:
+            log.warning("%s to %s: attempt %d failed: %s", row.channel, row.target, tried, failure.reason)
+        if retry is not None:
+            await self._store.messages.tried(
+                row.id, tried if retry.counted else row.attempts, failure.reason, now
+            )
+            if retry.counted:
+                await self._store.outbox.again(row.id, now + retry.pause, failure.reason)
+            else:
+                await self._store.outbox.back([row.id], now + retry.pause)
             return
         rows = [_row_to(row, row.target, other, now)] if other else []
         instead = Expansion(row.id, rows, [_message(out, notice, now) for out in rows])
         nobody = _nobody(row, now) if notice.kind in ASKING and not other else None
-        result = Result(row.id, FAILED, row.attempts, now, error=failure.reason)
+        result = Result(row.id, FAILED, tried, now, error=failure.reason)
         await self._store.messages.fail(result, instead, nobody, notice.visit)
 
     async def _other_way(self, row: Outgoing, notice: Notice) -> str:

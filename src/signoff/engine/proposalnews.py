@@ -4,21 +4,20 @@ when it ended. What is sent is true when it is sent; the decision itself is made
 
 import logging
 from collections.abc import Callable
-from datetime import timedelta
-from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
 from signoff.core.access import RUNNING
+from signoff.core.errors import Busy
 from signoff.core.notices import NoticeKind
-from signoff.core.timing import Backoff
 from signoff.engine.audience import ways
 from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory, Snapshot
 from signoff.engine.letters import moment
 from signoff.engine.messenger import Messenger
 from signoff.engine.proposals import CONFIRMED, WAITING, News, news_row, reasons, shown_in, state_of
+from signoff.engine.sending import NEWS, after
 from signoff.notify.channel import NotSent
 from signoff.notify.letter import Letter
 from signoff.store.entries import Person, ProposalEnd, ProposalRow
@@ -28,9 +27,6 @@ from signoff.store.work import Outgoing
 
 log = logging.getLogger("signoff.proposals")
 
-_BACKOFF: Final = Backoff(tuple(timedelta(seconds=s) for s in (5, 30, 120, 600, 1800, 3600, 2 * 3600)))
-_ATTEMPTS: Final = 12
-_PATIENCE: Final = 5  # attempts, where the person has another channel
 _NEWS = msgspec.json.Decoder(News)
 Found = tuple[ProposalRow, ProposalEnd | None]
 
@@ -78,6 +74,8 @@ class ProposalNews:
             await channel.deliver(self._letter(row, news, found, person, to, book))
         except NotSent as failure:
             return await self._failed(row, news, found, failure)
+        except Busy:  # our own database's trouble says nothing about the channel
+            raise
         except Exception:
             log.exception("channel %s broke", news.ways[0])
             broke = NotSent("the channel broke; see the server's log")
@@ -86,20 +84,20 @@ class ProposalNews:
 
     async def _failed(self, row: Outgoing, news: News, found: Found, failure: NotSent) -> bool:
         now, others = self._clock.now(), news.ways[1:]
-        if failure.wait:
-            await self._store.outbox.back([row.id], now + timedelta(seconds=failure.wait))
+        tried = row.attempts + 1
+        retry = after(NEWS, tried, failure, other=bool(others))
+        if retry is not None and not retry.counted:
+            await self._store.outbox.back([row.id], now + retry.pause)
             return False
-        log.warning(
-            "%s to %s: attempt %d failed: %s", news.ways[0], news.person, row.attempts, failure.reason
-        )
-        if others and (failure.permanent or row.attempts >= _PATIENCE):
+        log.warning("%s to %s: attempt %d failed: %s", news.ways[0], news.person, tried, failure.reason)
+        if retry is not None:
+            await self._store.outbox.again(row.id, now + retry.pause, failure.reason)
+        elif others:
             instead = news_row(found[0], replace(news, ways=others), now)
             await self._store.messages.expand([Expansion(row.id, [instead], ())])
             return True
-        if failure.permanent or row.attempts >= _ATTEMPTS:
-            await self._store.outbox.dead(row.id, failure.reason)
         else:
-            await self._store.outbox.again(row.id, now + _BACKOFF.after(row.attempts), failure.reason)
+            await self._store.outbox.dead(row.id, failure.reason)
         return False
 
     def _letter(

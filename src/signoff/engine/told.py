@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from signoff.core.notices import Notice
-from signoff.engine.courier import SERVICES, message_of
+from signoff.engine.courier import SERVICES, message_of, readable
 from signoff.store.messages import FAILED, WAITING, Message, OnItsWay
 from signoff.store.store import Store
 from signoff.store.work import Outgoing
@@ -42,7 +42,9 @@ async def all_told(store: Store, intent_id: str) -> list[OnItsWay]:
     kept = await store.messages.of_intent(intent_id)
     known = {one.message.id for one in kept}
     queued = await store.messages.queued(intent_id, _MOST)
-    waiting = [_queued(row) for row in queued if row.channel in SERVICES and row.id not in known]
+    waiting = [
+        _queued(row) for row in queued if row.channel in SERVICES and row.id not in known and readable(row)
+    ]
     return sorted((*kept, *waiting), key=lambda one: _place(one.message))
 
 
@@ -61,18 +63,16 @@ async def channel_states(
     store: Store, workspace: str, names: Sequence[str], now: datetime
 ) -> list[ChannelState]:
     """Of each channel by these names, and of whatever else has failed lately."""
-    found, queued = await store.messages.failing(workspace, now - _LATELY, _MOST)
-    troubled = [*found, *(_queued(row).message for row in queued if row.channel in SERVICES)]
-    lately = [one for one in troubled if one.state == WAITING or one.at >= now - _LATELY]
-    every = dict.fromkeys((*names, *sorted({one.channel for one in lately})))
-    return [
-        _state(
-            name,
-            [one for one in lately if one.channel == name],
-            await store.messages.arrived_at(workspace, name),
-        )
-        for name in every
-    ]
+    since = now - _LATELY
+    every = dict.fromkeys((*names, *sorted(await store.messages.failing_channels(workspace))))
+    states = []
+    for name in every:
+        found, queued = await store.messages.failing(workspace, name, since, _MOST)
+        waiting = [_queued(row).message for row in queued if name in SERVICES and readable(row)]
+        lately = [one for one in (*found, *waiting) if one.state == WAITING or one.at >= since]
+        if lately or name in names:
+            states.append(_state(name, lately, await store.messages.arrived_at(workspace, name)))
+    return states
 
 
 def _state(name: str, troubled: Sequence[Message], arrived_at: datetime | None) -> ChannelState:

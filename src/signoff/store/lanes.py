@@ -112,6 +112,11 @@ def _settle(done: "list[tuple[asyncio.Future[Any], Any, BaseException | None]]")
             answer.set_result(result)
 
 
+def no_room(error: apsw.Error) -> bool:
+    """Whether there is no space left, however it was said."""
+    return getattr(error, "extendedresult", 0) in _NO_ROOM
+
+
 def translated(call: Callable[..., T], *args: Any) -> T:
     """The call's result; what SQLite raises becomes Busy or Conflict."""
     try:
@@ -121,8 +126,13 @@ def translated(call: Callable[..., T], *args: Any) -> T:
     except (apsw.FullError, apsw.ReadOnlyError) as error:
         raise Busy("storage_full", f"The database cannot grow: {error}.", retry_after=10) from error
     except (apsw.CorruptError, apsw.NotADBError) as error:
-        raise Busy("database_damaged", f"The database file is damaged: {error}.", retry_after=60) from error
+        raise Busy(
+            "database_damaged",
+            f"The database file is damaged: {error}.",
+            retry_after=60,
+            hint="Stop the server and go back to a copy: signoff db restore FILE.",
+        ) from error
     except _UNAVAILABLE as error:
-        if getattr(error, "extendedresult", 0) in _NO_ROOM:
+        if no_room(error):
             raise Busy("storage_full", f"The database cannot grow: {error}.", retry_after=10) from error
         raise Busy("database_unavailable", f"The database cannot be used right now: {error}.") from error

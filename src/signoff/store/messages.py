@@ -115,10 +115,15 @@ _OUTBOX_OF_INTENT: Final = (
 )
 _FAILING: Final = f"""
 select {_FIELDS} from messages where workspace = :workspace and error <> '' and state in ('waiting', 'failed')
-    and (at >= :since or state = 'waiting') order by at desc limit :limit
+    and channel = :channel and (at >= :since or state = 'waiting') order by at desc limit :limit
+"""
+_FAILING_CHANNELS: Final = """
+select channel from messages where workspace = :workspace and error <> '' and state in ('waiting', 'failed')
+union select channel from outbox where workspace = :workspace and last_error <> ''
 """
 _OUTBOX_FAILING: Final = f"""
-select {OUTBOX_COLUMNS} from outbox where workspace = :workspace and last_error <> '' order by id desc limit :limit
+select {OUTBOX_COLUMNS} from outbox where workspace = :workspace and last_error <> '' and channel = :channel
+order by id desc limit :limit
 """
 _ARRIVED: Final = (
     "select max(at) from messages where workspace = :workspace and channel = :channel and state = 'sent'"
@@ -144,11 +149,15 @@ class Messages:
             outgoing(row) for row in await self._db.read(_OUTBOX_OF_INTENT, intent_id=intent_id, limit=limit)
         ]
 
+    async def failing_channels(self, workspace: str) -> list[str]:
+        """The channels in which something is being tried again or has failed."""
+        return [row[0] for row in await self._db.read(_FAILING_CHANNELS, workspace=workspace)]
+
     async def failing(
-        self, workspace: str, since: datetime, limit: int
+        self, workspace: str, channel: str, since: datetime, limit: int
     ) -> tuple[list[Message], list[Outgoing]]:
-        """What is being tried again, or has failed for good ``since`` then; the newest first."""
-        values = {"workspace": workspace, "limit": limit}
+        """What is being tried again over a channel, or has failed for good ``since`` then; the newest first."""
+        values = {"workspace": workspace, "channel": channel, "limit": limit}
         found = await self._db.read(_FAILING, since=micros(since), **values)
         queued = await self._db.read(_OUTBOX_FAILING, **values)
         return [_message(row) for row in found], [outgoing(row) for row in queued]

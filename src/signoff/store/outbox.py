@@ -16,7 +16,9 @@ class Outbox:
         self._db = database
 
     async def due(self, limit: int, hold: timedelta) -> list[Outgoing]:
-        """Take up to ``limit`` due rows; nobody else gets them for ``hold``. Counts as an attempt."""
+        """Take up to ``limit`` due rows; nobody else gets them for ``hold``. Taking is no attempt: a row taken
+        by a server that ended is as it was.
+        """
         now = await self._db.now()
         values = {"now": micros(now), "until": micros(now + hold), "limit": limit}
         [rows] = await self._db.write((sql.OUTBOX_TAKE, values))
@@ -27,12 +29,16 @@ class Outbox:
         await self._db.write((sql.OUTBOX_DONE, {"ids": list(ids)}))
 
     async def again(self, id: str, due_at: datetime, error: str) -> None:
-        """Not sent: try once more at ``due_at``."""
+        """Refused, which is an attempt: try once more at ``due_at``."""
         await self._db.write((sql.OUTBOX_AGAIN, {"id": id, "due_at": micros(due_at), "error": error}))
 
     async def back(self, ids: Sequence[str], due_at: datetime) -> None:
-        """Not tried: taken in vain, so it counts as no attempt."""
+        """Not refused: waiting, for whatever reason, is no attempt."""
         await self._db.write((sql.OUTBOX_BACK, {"ids": list(ids), "due_at": micros(due_at)}))
+
+    async def aside(self, id: str, due_at: datetime, error: str) -> None:
+        """Not tried, as nothing can be done with it here: no attempt, but it says why."""
+        await self._db.write((sql.OUTBOX_ASIDE, {"id": id, "due_at": micros(due_at), "error": error}))
 
     async def dead(self, id: str, error: str) -> None:
         """Never to be sent: kept to be seen, not tried again."""
@@ -42,6 +48,10 @@ class Outbox:
         """How many are ``waiting`` and how many ``dead``."""
         found: dict[int, int] = {row[0]: row[1] for row in await self._db.read(sql.OUTBOX_COUNTS)}
         return {"waiting": found.get(0, 0), "dead": found.get(1, 0)}
+
+    async def page(self, after: str, limit: int) -> list[Outgoing]:
+        """All rows of all workspaces with an id above ``after``, in order: for the doctor."""
+        return [outgoing(row) for row in await self._db.read(sql.OUTBOX_ALL, after=after, limit=limit)]
 
     async def listing(self, workspace: str, limit: int) -> list[Outgoing]:
         """Newest first."""

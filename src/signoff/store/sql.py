@@ -244,19 +244,21 @@ OUTBOX_TAKE: Final = f"""
 with taken as materialized (
     select id from outbox where dead = 0 and due_at <= :now
     order by due_at limit :limit for update skip locked
-) update outbox set due_at = :until, attempts = attempts + 1 where id in (select id from taken)
+) update outbox set due_at = :until where id in (select id from taken)
 returning {OUTBOX_COLUMNS}
 """
 PUT_OUTGOING: Final = f"""
 insert into outbox ({", ".join(OUTBOX.columns)}) values ({", ".join(f":{name}" for name in OUTBOX.columns)})
 """
 OUTBOX_DONE: Final = "delete from outbox where id in :ids"
-OUTBOX_AGAIN: Final = "update outbox set due_at = :due_at, last_error = :error where id = :id and dead = 0"
-OUTBOX_BACK: Final = (
-    "update outbox set due_at = :due_at, attempts = attempts - 1 where id in :ids and dead = 0"
-)
-OUTBOX_DEAD: Final = "update outbox set dead = 1, last_error = :error where id = :id"
+OUTBOX_AGAIN: Final = """
+update outbox set due_at = :due_at, last_error = :error, attempts = attempts + 1 where id = :id and dead = 0
+"""
+OUTBOX_BACK: Final = "update outbox set due_at = :due_at where id in :ids and dead = 0"
+OUTBOX_ASIDE: Final = "update outbox set due_at = :due_at, last_error = :error where id = :id and dead = 0"
+OUTBOX_DEAD: Final = "update outbox set dead = 1, last_error = :error, attempts = attempts + 1 where id = :id"
 OUTBOX_COUNTS: Final = "select dead, count(*) from outbox group by dead"
+OUTBOX_ALL: Final = f"select {OUTBOX_COLUMNS} from outbox where id > :after order by id limit :limit"
 OUTBOX_LISTING: Final = f"""
 select {OUTBOX_COLUMNS} from outbox where workspace = :workspace order by id desc limit :limit
 """

@@ -14,7 +14,7 @@ from typing import Any, Final
 import apsw
 import msgspec
 
-from signoff.core.errors import Refused
+from signoff.core.errors import Busy, Refused
 from signoff.core.plan import Plan
 from signoff.store import refold, sql
 from signoff.store.batch import Agent, build, cursor_demand, only_locked
@@ -53,7 +53,8 @@ class SqliteStore(Store):
 
     def __init__(self, path: Path, *, wall: Callable[[], datetime], clock: Clock) -> None:
         super().__init__(clock)
-        self.path = path
+        self.path = Path(os.path.realpath(path))  # by another name it is the same file, and has the same lock
+        self._files: dict[str, tuple[int, int]] = {}
         self._wall = wall
         self._writer = Writer(self._connect_writer)
         self._readers = Lane("signoff-reader", self._connect_reader, threads=READERS)
@@ -68,6 +69,7 @@ class SqliteStore(Store):
             await self._writer.run(self._migrate)
             await self._readers.open()
             self._near = await asyncio.to_thread(self._connect_reader)
+            self._files = {name: file for name in ("", "-wal") if (file := self._file(name)) is not None}
         except BaseException:
             await self.close()
             raise
@@ -86,6 +88,7 @@ class SqliteStore(Store):
             raise
 
     async def close(self) -> None:
+        self._files = {}
         if self._near is not None:
             self._near.close()
             self._near = None
@@ -116,7 +119,23 @@ class SqliteStore(Store):
     async def now(self) -> datetime:
         return self.clock(self._wall())
 
+    def _file(self, ending: str) -> tuple[int, int] | None:
+        """Which file stands under the database's name now."""
+        try:
+            found = os.stat(f"{self.path}{ending}")
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
     async def ping(self) -> None:
+        for ending, file in self._files.items():
+            if self._file(ending) != file:
+                raise Busy(
+                    "database_gone",
+                    f"{self.path}{ending} was deleted or replaced while this server uses it.",
+                    retry_after=60,
+                    hint="What is written now will be lost. Stop the server; signoff db restore FILE goes back.",
+                )
         await self.read(sql.PING)
         await self.write((sql.PROBE, {}))
 

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 import apsw
 
 from signoff.core.errors import Busy
-from signoff.store.lanes import Lane, Open, translated
+from signoff.store.lanes import Lane, Open, no_room, translated
 
 T = TypeVar("T")
 IDLE: Final = 1.0  # seconds of rest after which the log is brought into the file
@@ -63,7 +63,7 @@ class Writer:
                 return await self._done(self._lane.put(lambda db: whole(db, change)))
             try:
                 result = translated(change, db)
-                await self._done(self._lane.put(lambda db: db.execute("commit")))
+                await self._done(self._lane.put(_commit))
             finally:
                 _roll_back(db)
             return result
@@ -124,9 +124,21 @@ def transaction(db: apsw.Connection) -> Iterator[None]:
     db.execute("begin immediate")
     try:
         yield
-        db.execute("commit")
+        _commit(db)
     finally:
         _roll_back(db)
+
+
+def _commit(db: apsw.Connection) -> None:
+    """Make it durable. Where the disk fails at that, what was written may be found after a crash, or may not."""
+    try:
+        db.execute("commit")
+    except apsw.IOError as error:
+        if no_room(error):
+            raise
+        raise Busy(
+            "commit_unknown", f"The disk failed while writing; it may or may not be written. {error}."
+        ) from error
 
 
 def _roll_back(db: apsw.Connection) -> None:

@@ -16,7 +16,7 @@ import msgspec
 from signoff.core import events as e
 from signoff.core.access import may_see
 from signoff.core.advance import Change
-from signoff.core.errors import Refused
+from signoff.core.errors import Busy, Refused
 from signoff.core.model import Status
 from signoff.engine.feed import agent_word
 from signoff.engine.view import Seen
@@ -91,7 +91,10 @@ def _stream(call: Call, source: Source, words: tuple[str, ...], held_open: bool)
         until = spoken + wait_seconds
         with Wait(call, *words) as waiter:
             while not parts.stopping.is_set():
-                frames = await source.read(waiter.told())
+                try:
+                    frames = await source.read(waiter.told())
+                except Busy:  # the loops say so in the log, once; whoever follows comes again with its cursor
+                    break
                 if frames:
                     await write(b"".join(frames))
                     frames = ()  # thousands of idle streams would hold what they last said

@@ -1,0 +1,194 @@
+"""One rule for everything that is sent: only a refusal by the other side is an attempt, and no row stops another."""
+
+from datetime import timedelta
+
+import pytest
+
+from signoff.core import commands as c
+from signoff.core.errors import Busy
+from signoff.core.timing import Reminders
+from signoff.engine.clock import FixedClock
+from signoff.engine.courier import PEOPLE, UNREADABLE
+from signoff.engine.proposals import NEWS as PROPOSALS
+from signoff.engine.sending import NEWS, PERSON, SERVICE, SIGN_IN, Retry, Rule, after, while_waiting
+from signoff.engine.told import all_told, channel_states
+from signoff.notify.channel import NotSent
+from signoff.notify.http import Poster
+from signoff.notify.letter import Letter
+from signoff.notify.webhook import Webhook
+from signoff.store.messages import WAITING, Message
+from signoff.store.rows import outgoing_row
+from signoff.store.sql import OUTBOX, PUT_OUTGOING
+from signoff.store.store import Store
+from signoff.store.work import Outgoing
+from tests.builders import ANN, WORKSPACE
+from tests.engine.sink import sink
+from tests.notify.post import post
+from tests.notify.town import Town, asked, email, town
+
+SECOND = timedelta(seconds=1)
+LATER = NotSent("451 try again later")
+
+
+@pytest.mark.parametrize("rule", [PERSON, SERVICE, NEWS, SIGN_IN])
+def test_a_refusal_is_tried_again_with_growing_pauses_until_it_is_dead(rule: Rule) -> None:
+    tries = [after(rule, attempt, LATER) for attempt in range(1, rule.attempts + 1)]
+    assert tries[-1] is None
+    pauses = [retry.pause for retry in tries[:-1] if retry]
+    assert len(pauses) == rule.attempts - 1
+    assert pauses == sorted(pauses)
+    assert after(rule, 1, NotSent("no such address", permanent=True)) is None
+
+
+def test_who_asks_to_wait_has_refused_nothing_and_another_channel_is_tried_sooner() -> None:
+    assert after(PERSON, 99, NotSent("slowly", wait=30)) == Retry(timedelta(seconds=30), counted=False)
+    assert after(PERSON, 5, LATER, other=True) is None
+    assert after(PERSON, 5, LATER) is not None
+    looks = [while_waiting(times) for times in range(1, 100)]
+    assert looks == sorted(looks)
+    assert (looks[0], looks[5], looks[-1]) == (timedelta(0), SECOND, timedelta(minutes=1))
+
+
+async def test_news_of_a_decision_may_wait_for_its_question_for_as_long_as_it_takes(
+    store: Store, clock: FixedClock
+) -> None:
+    busy = {"ann@acme.example": "451 try again later"}
+    remind = Reminders(2 * SECOND, timedelta(hours=1))
+    async with post() as server, town(store, clock, email(server.url)) as it:
+
+        async def seconds(count: int) -> None:
+            for _ in range(count):
+                await it.pass_time(SECOND)
+                await it.carry()
+
+        async def of(kind: str) -> Message:
+            [found] = [m for m in await it.messages(intent.id) if m.kind == kind and m.person == ANN.id]
+            return found
+
+        server.refused = busy
+        intent = await it.submit(asked("per_ann", remind=remind))
+        await it.carry()
+        server.refused = {}
+        await seconds(3)  # the reminder arrives
+        server.refused = busy
+        await seconds(6)  # the opening is refused once more, and rests
+        await it.do(intent.id, c.Answer("approved"), ANN)
+        await seconds(24)
+        assert (await of("task.decided")).state == WAITING
+        rows = {row.id: row.attempts for row in await store.outbox.listing(WORKSPACE, 10)}
+        assert rows[(await of("task.decided")).id] == 0
+        await seconds(8)  # now the news itself is refused, for the first time
+        assert ((await of("task.decided")).state, (await of("task.decided")).attempts) == (WAITING, 1)
+        server.refused = {}
+        await seconds(10)
+        assert ((await of("task.decided")).state, (await of("task.decided")).attempts) == ("sent", 2)
+
+
+class Troubled:
+    """A channel behind which the database is away, until it is back."""
+
+    def __init__(self) -> None:
+        self.away = True
+        self.letters: list[Letter] = []
+
+    async def deliver(self, letter: Letter) -> str:
+        if self.away:
+            raise Busy("database_unavailable", "The database cannot be reached.")
+        self.letters.append(letter)
+        return "reference"
+
+    async def close(self) -> None:
+        """Nothing to let go."""
+
+
+async def test_trouble_of_our_own_database_is_no_attempt_and_the_channel_is_well(
+    store: Store, clock: FixedClock
+) -> None:
+    channel = Troubled()
+    async with town(store, clock, {"email": channel}) as it:
+        intent = await it.submit(asked("per_ann"))
+        await it.courier.once()
+        for _ in range(20):
+            with pytest.raises(Busy):
+                await it.carry()
+            clock.move(timedelta(seconds=6))
+        [message] = await it.messages(intent.id)
+        assert (message.attempts, message.error) == (0, "")
+        [state] = await channel_states(store, WORKSPACE, ["email"], clock.now())
+        assert not state.failing
+        channel.away = False
+        await it.carry()
+        [message] = await it.messages(intent.id)
+        assert (message.state, message.attempts, len(channel.letters)) == ("sent", 1, 1)
+
+
+async def strange(it: Town, intent_id: str, channel: str, target: str, notice: bytes) -> None:
+    at = it.clock.now() - SECOND
+    row = Outgoing(f"odd-{channel}-{target}", WORKSPACE, intent_id, 1, channel, target, notice, at)
+    await it.store.write((PUT_OUTGOING, dict(zip(OUTBOX.columns, outgoing_row(row), strict=True))))
+
+
+async def test_a_row_that_this_release_cannot_read_stops_nothing_else_and_the_doctor_names_it(
+    store: Store, clock: FixedClock
+) -> None:
+    async with post() as server, sink(200) as hook:
+        channels = {"webhook": Webhook(Poster(True), clock.now)}
+        async with town(store, clock, email(server.url), hook=hook.url, **channels) as it:
+            first = await it.submit(asked("per_ann"))
+            odd = b'{"kind":"of.tomorrow","new":1}'
+            ways = [
+                (PEOPLE, ""),
+                ("webhook", "x"),
+                ("email", "per_ann"),
+                ("push", "agent://a/b/c"),
+                ("nobody", ""),
+            ]
+            for channel, target in ways:
+                await strange(it, first.id, channel, target, odd)
+            await strange(it, first.id, PROPOSALS, "", b"[]")
+            await strange(it, first.id, PEOPLE, "2", b"not even JSON")
+            second = await it.submit(asked("per_otto"))
+            for _ in range(3):
+                await it.carry()
+                clock.move(timedelta(minutes=1))
+            assert len(server.mails) == 2
+            assert len(hook.got) >= 2
+            left = await store.outbox.listing(WORKSPACE, 20)
+            assert {(row.last_error, row.attempts, row.dead) for row in left} == {(UNREADABLE, 0, False)}
+            assert len(left) == 7
+            named = [
+                finding
+                for finding in await it.findings()
+                if "cannot be read by this release" in finding.problem
+            ]
+            assert len(named) == 7
+            assert {one.message.state for one in await all_told(store, second.id)} == {"sent"}
+            await all_told(store, first.id)
+            await channel_states(store, WORKSPACE, ["email", "webhook"], clock.now())
+
+
+async def test_a_crowd_of_failing_mails_hides_no_failing_webhook(store: Store, clock: FixedClock) -> None:
+    async with town(store, clock, {}, hook="http://127.0.0.1:9/x") as it:
+        intent = await it.submit(asked("per_ann"))
+        now = clock.now()
+        row = Outgoing(
+            "hook", WORKSPACE, intent.id, 1, "webhook", "x", b"", now, attempts=2, last_error="500"
+        )
+        notice = (await store.outbox.listing(WORKSPACE, 1))[0].notice
+        row.notice = notice
+        await store.write((PUT_OUTGOING, dict(zip(OUTBOX.columns, outgoing_row(row), strict=True))))
+        mails = [
+            Message(
+                id=f"m{n}", workspace=WORKSPACE, intent_id=intent.id, visit=1, seq=1, kind="task.opened",
+                person="per_ann", channel="email", state=WAITING, attempts=1, error="451", at=now + SECOND,
+                called_at=now,
+            )
+            for n in range(600)
+        ]  # fmt: skip
+        await store.messages.end([], [], mails)
+        for n in range(600):
+            mail = Outgoing(f"z{n}", WORKSPACE, intent.id, 1, "email", "per_ann", notice, now, 1, "451")
+            await store.write((PUT_OUTGOING, dict(zip(OUTBOX.columns, outgoing_row(mail), strict=True))))
+        states = {state.channel: state for state in await channel_states(store, WORKSPACE, ["webhook"], now)}
+        assert (states["webhook"].failing, states["webhook"].retrying) == (True, 1)
+        assert states["email"].failing

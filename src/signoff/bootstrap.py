@@ -9,7 +9,7 @@ import secrets
 from pathlib import Path
 from typing import Final
 
-from signoff.core.errors import Conflict
+from signoff.core.errors import Conflict, Refused
 from signoff.core.ids import uuid7
 from signoff.core.model import ActorKind, system
 from signoff.engine.charter import shown_person
@@ -23,6 +23,7 @@ ORGANIZATION: Final = "local"
 WORKSPACE: Final = "default"
 OWNER: Final = "owner@localhost"
 CREDENTIALS: Final = "credentials.json"
+_MADE_AT_FIRST: Final = 2  # changes on record: the owner, and their key
 _FIRST: Final = "00000000-0000-7000-8000-000000000001"
 
 
@@ -32,6 +33,7 @@ async def bootstrap(store: Store, keys: Keys, clock: Clock, folder: Path, url: s
     # A first start that was killed in the middle is taken up again: nobody could get in otherwise.
     if any(space.id != _FIRST for space in spaces) or await store.directory.people(_FIRST):
         return None
+    check_folder(folder)  # before anybody exists who could then not get in
     now = clock.now()
     millis = int(now.timestamp() * 1000)
     # A fixed id and address: of servers that start on one empty database, exactly one adds the owner.
@@ -56,6 +58,52 @@ async def bootstrap(store: Store, keys: Keys, clock: Clock, folder: Path, url: s
             "person": OWNER,
         },
     )
+
+
+async def reissue(store: Store, keys: Keys, folder: Path, url: str) -> Path | None:
+    """Where a first start ended after it had made the owner and before the key was on disk, and nobody has done
+    anything since, make another key and write it down; the credentials file, if this call wrote it.
+    """
+    if (folder / CREDENTIALS).exists():
+        return None
+    spaces = await store.directory.workspaces()
+    if len(spaces) != 1 or spaces[0].id != _FIRST or spaces[0].last_change > _MADE_AT_FIRST:
+        return None
+    people = await store.directory.people(_FIRST)
+    if [person.email for person in people] != [OWNER] or await store.intents.ids(limit=1):
+        return None
+    check_folder(folder)
+    made = await keys.create(_FIRST, ActorKind.PERSON, people[0].id, people[0].id)
+    values = {
+        "url": url,
+        "api_key": made.secret,
+        "organization": spaces[0].organization,
+        "workspace": spaces[0].name,
+        "person": OWNER,
+    }
+    return write_credentials(folder, values)
+
+
+def check_folder(folder: Path) -> None:
+    """Raises Refused unless a file can be written there."""
+    probe = folder / f".writable.{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch(mode=0o600)
+        probe.unlink()
+    except OSError as error:
+        raise Refused(
+            "folder_not_writable",
+            f"{folder} cannot be written: {error.strerror}.",
+            field="data",
+            hint="The first start writes the owner's key there: name another folder with --data.",
+        ) from error
+
+
+def remove_drafts(folder: Path) -> None:
+    """Credentials that a start which was killed left half-written."""
+    for draft in folder.glob(f".{CREDENTIALS}.*"):
+        draft.unlink(missing_ok=True)
 
 
 def write_credentials(folder: Path, values: dict[str, str]) -> Path:

@@ -4,9 +4,11 @@ import asyncio
 from pathlib import Path
 
 from signoff.config import Config
+from signoff.core.errors import Refused
 from signoff.engine.clock import Clock
 from signoff.engine.examine import Finding, examine
-from signoff.engine.operator import Made, make_signin_link
+from signoff.engine.operator import Made, make_owner_key, make_signin_link
+from signoff.store.entries import Person, Workspace
 from signoff.store.store import Store, open_store
 
 
@@ -28,6 +30,36 @@ def migrate(config: Config) -> None:
 def backup(config: Config, target: Path) -> None:
     """Write a consistent copy of the database to ``target``, also while a server uses it."""
     asyncio.run(_store(config, Clock()).backup(target))
+
+
+def restore(config: Config, copy: Path) -> Path | None:
+    """Go back to a copy of a SQLite database; where the one that stood there is kept now."""
+    if not config.database.startswith("sqlite:"):
+        raise Refused(
+            "restore_elsewhere",
+            "A PostgreSQL database is restored with PostgreSQL's own tools.",
+            hint=f"Stop the servers, then: pg_restore --clean --if-exists --dbname=ADDRESS {copy}",
+        )
+    from signoff.store.restore import restore as back
+
+    return back(
+        Path(config.database.partition("://")[2][1:]), copy, f"before-restore-{Clock().now():%Y%m%dT%H%M%SZ}"
+    )
+
+
+def owner_key(config: Config, email: str, workspace: str) -> tuple[Person, Workspace, str]:
+    """A new key of an owner; also while servers use the database."""
+
+    async def work() -> tuple[Person, Workspace, str]:
+        clock = Clock()
+        store = _store(config, clock)
+        await store.look(write=True)
+        try:
+            return await make_owner_key(store, clock, email, workspace)
+        finally:
+            await store.close()
+
+    return asyncio.run(work())
 
 
 def check_database(config: Config) -> list[Finding]:

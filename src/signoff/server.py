@@ -44,6 +44,8 @@ from signoff.web.parts import Parts, Readiness, Settings
 _REREAD_LISTENING: Final = 20.0
 _REREAD_DEAF: Final = 0.5
 _FINE_FOR: Final = 1.0
+_DRAIN: Final = 5.0  # seconds in which the database has to take what is queued when the server ends
+_SLOW: Final = 5.0
 _PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _log = logging.getLogger(__name__)
 Line = Callable[[str], None]
@@ -209,12 +211,13 @@ class Server:
         try:
             if self.slack is not None:
                 await self.slack.desk.close()
-            await self.committer.drain()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            with contextlib.suppress(Busy):
-                await self.courier.close()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_DRAIN):
+                    await self.committer.drain()
+            await self._cancel(self._tasks)
+            with contextlib.suppress(Busy, TimeoutError):
+                async with asyncio.timeout(_DRAIN):
+                    await self.courier.close()
             await self.mailed_links.close()
             for channel in self._channels.by_name.values():
                 await channel.close()
@@ -222,6 +225,18 @@ class Server:
                 await personal.close()
         finally:
             await self.store.close()
+
+    async def _cancel(self, tasks: list[asyncio.Task[None]]) -> None:
+        """End them. One that the database holds up ends when its transaction does, but not much later than that."""
+        for task in tasks:
+            task.cancel()
+        if tasks and (await asyncio.wait(tasks, timeout=_DRAIN))[1]:
+            _log.error(
+                "The database holds the server up at its end: what it was writing may or may not be written."
+            )
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=1.0)
 
     async def until_stopped(self) -> None:
         """Wait until a signal has ended the HTTP side."""
@@ -232,6 +247,8 @@ class Server:
         """Whether the database answers and every loop turns."""
         details: dict[str, Any] = {loop.name: loop.state for loop in self._loops}
         details["queued"] = self.committer.queued
+        held_up = self.committer.in_flight_for()
+        details["commits"] = "ok" if held_up < _SLOW else f"one waits for the database since {held_up:.0f} s"
         try:
             if (
                 asyncio.get_running_loop().time() >= self._fine_until
@@ -241,5 +258,7 @@ class Server:
             details["database"] = "ok"
         except Busy as busy:
             details["database"] = busy.message
-        ready = all(details[part] == "ok" for part in ("database", *(loop.name for loop in self._loops)))
+        ready = all(
+            details[part] == "ok" for part in ("database", "commits", *(loop.name for loop in self._loops))
+        )
         return Readiness(ready, details)

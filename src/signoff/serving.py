@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import uvicorn
 from uvicorn.server import HANDLED_SIGNALS
 
-from signoff.bootstrap import bootstrap, update_url
+from signoff.bootstrap import bootstrap, reissue, remove_drafts, update_url
 from signoff.charterfile import CharterFile, apply_charter, read_charter
 from signoff.config import Config, reachable
 from signoff.core.errors import Refused
@@ -30,6 +30,7 @@ class _Uvicorn(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, stopping: Callable[[], None]) -> None:
         super().__init__(config)
         self._stopping = stopping
+        self._asked = False
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -42,11 +43,17 @@ class _Uvicorn(uvicorn.Server):
             yield
         finally:
             for sig, old in before.items():
-                signal.signal(sig, old)
+                # Asked to stop once, it stops, within its time; only somebody at a terminal may be impatient.
+                signal.signal(sig, old if sig == signal.SIGINT or not self._asked else _obeyed)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
+        self._asked = True
         self._stopping()
         super().handle_exit(sig, frame)
+
+
+def _obeyed(sig: int, frame: Any) -> None:
+    """The second SIGTERM says nothing new."""
 
 
 def serve(config: Config, announce: Callable[[Server], None], line: Line = print) -> int:
@@ -126,8 +133,9 @@ async def _prepare(server: Server, address: str, file: CharterFile | None) -> No
 
 async def _first_start(server: Server, address: str) -> None:
     config = server.config
+    remove_drafts(config.data)
     written = await bootstrap(server.store, server.keys, server.clock, config.data, address)
-    if written is None:
+    if written is None and await reissue(server.store, server.keys, config.data, address) is None:
         update_url(config.data, address)
 
 

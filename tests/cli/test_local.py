@@ -48,8 +48,11 @@ def test_every_setting_but_the_secret_is_a_flag_of_up() -> None:
     assert [option.name for option in flags("database", "data")] == ["data", "database"]
 
 
-def test_the_banner_tells_address_inbox_database_and_how_to_stop() -> None:
-    text = banner(Config(database="postgresql://ann:hunter2@db/gate"), "http://127.0.0.1:8100")
+def test_the_banner_tells_address_inbox_database_and_how_to_stop(tmp_path: Path) -> None:
+    config = Config(data=tmp_path, database="postgresql://ann:hunter2@db/gate")
+    assert "credentials.json" not in banner(config, "http://127.0.0.1:8100")  # there is none
+    (tmp_path / "credentials.json").touch()
+    text = banner(config, "http://127.0.0.1:8100")
     assert "hunter2" not in text
     for part in (
         "http://127.0.0.1:8100/\n",
@@ -65,7 +68,7 @@ def test_a_backup_never_overwrites(run: Run, tmp_path: Path) -> None:
     result = run("db", "backup", "copy.db")
     assert result.exit_code == Code.CONFLICT
     assert (tmp_path / "copy.db").read_text() == "precious"
-    assert set(db.commands) == {"migrate", "backup", "signin-link"}
+    assert set(db.commands) == {"migrate", "backup", "restore", "signin-link", "owner-key"}
 
 
 def test_migrate_then_backup_of_a_new_folder(run: Run, tmp_path: Path) -> None:

@@ -17,6 +17,10 @@ class Wire:
         self._pipes: set[asyncio.Task[None]] = set()
         self._open: set[asyncio.StreamWriter] = set()
         self.cut_at: bytes | None = None
+        self.flowing = asyncio.Event()  # cleared: nothing passes, as where the server stands still
+        self.flowing.set()
+        self.hold_at: bytes | None = None  # nothing passes any more once this is said
+        self.held = asyncio.Event()
 
     @property
     def url(self) -> str:
@@ -58,6 +62,10 @@ class Wire:
         deaf = False
         with suppress(OSError):
             while data := await reader.read(65536):
+                if outward and self.hold_at and self.hold_at in data:
+                    self.flowing.clear()
+                    self.held.set()
+                await self.flowing.wait()
                 deaf = deaf or bool(outward and self.cut_at and self.cut_at in data)
                 writer.write(data)
                 if deaf:

@@ -18,7 +18,7 @@ from signoff.config import Config, reachable
 
 @click.group(cls=Group)
 def db() -> None:
-    """Migrate or back up the database; let somebody in who cannot be mailed."""
+    """Migrate, back up or restore the database; let somebody in who has no key or cannot be mailed."""
 
 
 @click.pass_obj
@@ -46,6 +46,40 @@ def _backup(session: Session, /, target: Path, **given: Any) -> None:
     session.out.one(
         {"database": visible(config.shown_database), "backup": str(target)}, "backup", [visible(target)]
     )
+
+
+@click.pass_obj
+def _restore(session: Session, /, file: Path, **given: Any) -> None:
+    """Go back to FILE, a copy of a SQLite database that `signoff db backup` made, while no server runs.
+
+    The copy is verified before and after. What stood there is kept beside it under another name. Interrupted at any
+    moment, the database is the old one or the copy, and whole.
+    """
+    config = configured(given)
+    with server_part("signoff db restore"):
+        from signoff.maintenance import restore
+    kept = restore(config, file)
+    shown = visible(config.shown_database)
+    lines = [f"restored: {shown}"]
+    if kept is not None:
+        lines.append(f"what stood there is kept: {visible(kept)}")
+    session.out.one({"database": shown, "restored": str(file), "kept": str(kept or "")}, "kept", lines)
+
+
+@click.pass_obj
+def _owner_key(session: Session, /, email: str, workspace: str, **given: Any) -> None:
+    """Make a new API key of an owner (EMAIL, or the first there is): where every key was lost.
+
+    It is shown once. It is on record (`signoff changes list`) as made by the operator.
+    """
+    config = configured(given)
+    with server_part("signoff db owner-key"):
+        from signoff.maintenance import owner_key
+    with database_named(config):
+        person, space, secret = owner_key(config, email, workspace)
+    session.out.note(f"A key of {visible(person.email)}, shown once. Revoke the ones that were lost.")
+    record = {"person": person.email, "workspace": f"{space.organization}/{space.name}", "api_key": secret}
+    session.out.one(record, "api_key", [visible(secret)])
 
 
 @click.pass_obj
@@ -96,6 +130,28 @@ db.add_command(
             *flags("data", "database", "base_url"),
         ],
         fields=("person", "workspace", "link", "expires_at"),
+    )
+)
+db.add_command(
+    DataCommand(
+        "owner-key",
+        callback=_owner_key,
+        help=_owner_key.__doc__,
+        params=[
+            click.Argument(["email"], required=False, default=""),
+            click.Option(["--workspace"], default="", metavar="ORG/NAME", help="Where there are several."),
+            *flags("data", "database"),
+        ],
+        fields=("person", "workspace", "api_key"),
+    )
+)
+db.add_command(
+    DataCommand(
+        "restore",
+        callback=_restore,
+        help=_restore.__doc__,
+        params=[click.Argument(["file"], type=click.Path(path_type=Path)), *flags("data", "database")],
+        fields=("database", "restored", "kept"),
     )
 )
 db.add_command(

@@ -176,7 +176,8 @@ def _doctor(session: Remote, /, **given: Any) -> Code:
     if checks[0].level != "problem":
         checks += _attempt("key", lambda: _key(session))
     local = not config.database.startswith("sqlite:") or config.data.is_dir()
-    if session.url is None and local:
+    named = given.get("data") is not None or given.get("database") is not None
+    if named or (session.url is None and local):
         checks += [*_files(config), *_attempt("database", lambda: _histories(config))]
     session.out.many([asdict(check) for check in checks], _COLUMNS, "subject", "")
     return Code.FAILURE if any(check.level == "problem" for check in checks) else Code.OK

@@ -92,6 +92,10 @@ def stopped(error: BaseException) -> Stop | None:
         return Stop(Code.USAGE, error.format_message(), _usage(error))
     if isinstance(error, click.ClickException):
         return Stop(Code.FAILURE, error.format_message())
+    if isinstance(error, MemoryError):
+        return Stop(
+            Code.FAILURE, "There is not enough memory.", "Allow this process more: 400 MiB are enough."
+        )
     if isinstance(error, click.Abort | KeyboardInterrupt):
         return Stop(Code.INTERRUPTED, "Interrupted.")
     if isinstance(error, OSError) and error.strerror:
@@ -140,7 +144,7 @@ _REFUSED: Final = (
     (Conflict, Code.CONFLICT),
 )
 # Refusals that are no answer to a request: a server, or a command beside it, cannot work on this database.
-_TAKEN: Final = frozenset({"database_in_use", "schema_newer", "backup_exists"})
+_TAKEN: Final = frozenset({"database_in_use", "schema_newer", "backup_exists", "folder_not_writable"})
 
 
 def _refused(error: Refused) -> Code:

@@ -99,11 +99,16 @@ def banner(config: Config, url: str, inbox: str = "") -> str:
         f"  Address   {url}",
         f"  Inbox     {inbox or url + '/'}" + ("   signs you in, once" if "/login/" in inbox else ""),
         f"  Database  {config.shown_database}",
-        f"  Key       {config.data / 'credentials.json'}",
+        f"  Key       {_key(config)}",
         "",
         "Stop it with Ctrl-C.",
     ]
     return "\n".join(visible(line) for line in lines)
+
+
+def _key(config: Config) -> str:
+    file = config.data / "credentials.json"
+    return str(file) if file.is_file() else "not kept here; signoff db owner-key makes another one"
 
 
 up = click.Command(

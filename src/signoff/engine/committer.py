@@ -68,6 +68,12 @@ class Committer:
         self._lanes: list[deque[_Queued]] = [deque() for _ in range(lanes)]
         self._news = [asyncio.Event() for _ in range(lanes)]
         self.queued = 0
+        self._began: dict[int, float] = {}  # of each batch in flight
+
+    def in_flight_for(self) -> float:
+        """For how many seconds the longest batch has been with the database."""
+        now = asyncio.get_running_loop().time()
+        return max((now - began for began in self._began.values()), default=0.0)
 
     async def do(self, job: Job) -> Any:
         """Commit one job; its result, or the Refused it met. Busy when the queue is full."""
@@ -108,15 +114,22 @@ class Committer:
         return len(self._lanes)
 
     async def _settle(self, jobs: list[_Queued]) -> None:
+        self._began[id(jobs)] = asyncio.get_running_loop().time()
         try:
             await self._commit(jobs)
         finally:
+            del self._began[id(jobs)]
             self.queued -= len(jobs)
 
     async def _commit(self, jobs: list[_Queued]) -> None:
         try:
             batch = await self._transact(jobs)
         except Busy as busy:
+            if busy.code == "row_locked" and len(jobs) > 1:  # only whoever wants that row has to wait for it
+                half = len(jobs) // 2
+                await self._commit(jobs[:half])
+                await self._commit(jobs[half:])
+                return
             for queued in jobs:
                 _fail(queued, busy)
         except Exception as error:

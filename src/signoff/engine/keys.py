@@ -133,28 +133,12 @@ class Keys:
         by: Actor | None = None,
     ) -> NewKey:
         """A new key for an existing actor, made by ``by`` (the server itself: on the word of ``created_by``)."""
-        now = self._clock.now()
-        key_id = _random(12)
-        body = f"sgn_{kind.value}_{key_id}_{_random(43)}"
-        secret = body + _checksum(body)
-        key = ApiKey(
-            id=f"sak_{key_id}",
-            workspace=workspace,
-            actor_kind=kind.value,
-            actor_id=actor_id,
-            hash=_digest(secret),
-            hint=f"sgn_{kind.value}_{key_id}_…{secret[-4:]}",
-            created_by=created_by,
-            created_at=now,
-            expires_at=now + life if life else None,
-            revoked_at=None,
-            sponsors=by.sponsors if by else tuple(filter(None, (created_by,))),
-        )
-        made = recorded(
-            by or system(workspace), now, "key", key.id, holder_subject(key), None, shown_key(key)
-        )
-        await self._store.people.save([key, made])
-        return NewKey(key, secret)
+        rows, secret = new_key(
+            by or system(workspace), self._clock.now(), kind, actor_id, created_by, life,
+            sponsors=by.sponsors if by else None,
+        )  # fmt: skip
+        await self._store.people.save(rows)
+        return NewKey(rows[0], secret)
 
     async def revoke(self, workspace: str, key_id: str, by: Actor | None = None) -> ApiKey:
         """Revoke a key of this workspace; revoking twice changes nothing. NotFound for any other id."""
@@ -192,6 +176,32 @@ class Keys:
 def makers(key: ApiKey) -> tuple[str, ...]:
     """The persons behind whoever made a key: they have it too, so they are behind whatever is done with it."""
     return tuple(dict.fromkeys(filter(None, (key.created_by, *key.sponsors))))
+
+
+def new_key(
+    by: Actor, now: datetime, kind: ActorKind, actor_id: str, created_by: str = "", life: timedelta | None = None,
+    sponsors: tuple[str, ...] | None = None,
+) -> tuple[tuple[ApiKey, DirectoryChange], str]:  # fmt: skip
+    """A key of an actor of ``by``'s workspace with the record of it, to be saved together; and its secret.
+    ``sponsors``: who stands behind it, when that is not just ``created_by``.
+    """
+    key_id = _random(12)
+    body = f"sgn_{kind.value}_{key_id}_{_random(43)}"
+    secret = body + _checksum(body)
+    key = ApiKey(
+        id=f"sak_{key_id}",
+        workspace=by.workspace,
+        actor_kind=kind.value,
+        actor_id=actor_id,
+        hash=_digest(secret),
+        hint=f"sgn_{kind.value}_{key_id}_…{secret[-4:]}",
+        created_by=created_by,
+        created_at=now,
+        expires_at=now + life if life else None,
+        revoked_at=None,
+        sponsors=tuple(filter(None, (created_by,))) if sponsors is None else sponsors,
+    )
+    return (key, recorded(by, now, "key", key.id, holder_subject(key), None, shown_key(key))), secret
 
 
 def sponsors(key: ApiKey, account: Account) -> tuple[str, ...]:

@@ -9,8 +9,9 @@ import msgspec
 from msgspec.structs import replace
 
 from signoff.core.errors import Invalid, NotFound
-from signoff.core.model import system
+from signoff.core.model import ActorKind, system
 from signoff.engine.clock import Clock
+from signoff.engine.keys import new_key
 from signoff.engine.record import person_subject, recorded
 from signoff.engine.sessions import new_login_link
 from signoff.store.entries import Person, Workspace
@@ -41,6 +42,38 @@ async def make_signin_link(store: Store, clock: Clock, email: str, workspace: st
     change = recorded(actor, now, "sign-in link", person.email, person_subject(person.id), None, said)
     await store.people.save([link, change])
     return Made(token, person, space, link.expires_at)
+
+
+async def make_owner_key(
+    store: Store, clock: Clock, email: str = "", workspace: str = ""
+) -> tuple[Person, Workspace, str]:
+    """A new key of an owner, the first there is when none is named, with its secret: the way back in for whoever holds
+    the database and has lost every key.
+    """
+    if email:
+        space, person = await _found(store, email.strip().lower(), workspace)
+    else:
+        space, person = await _first_owner(store, workspace)
+    if "owner" not in person.roles:
+        raise Invalid(
+            "not_an_owner", f"{person.email} is not an owner of {space.organization}/{space.name}.", field="email",
+            hint="Leave the address out; or signoff db signin-link EMAIL signs anybody in, once.",
+        )  # fmt: skip
+    actor = replace(system(space.id), id=OPERATOR, via="cli")
+    rows, secret = new_key(actor, clock.now(), ActorKind.PERSON, person.id, person.id)
+    await store.people.save(rows)
+    return person, space, secret
+
+
+async def _first_owner(store: Store, workspace: str) -> tuple[Workspace, Person]:
+    for space in await store.directory.workspaces():
+        if workspace in ("", space.id, f"{space.organization}/{space.name}"):
+            for person in await store.directory.people(space.id):
+                if person.active and "owner" in person.roles:
+                    return space, person
+    raise NotFound(
+        "person_not_found", "There is no active owner.", hint="The first start of `signoff up` makes one."
+    )
 
 
 async def _found(store: Store, email: str, workspace: str) -> tuple[Workspace, Person]:

@@ -36,7 +36,9 @@ _SETTINGS: Final = {
     "application_name": "signoff",
     "synchronous_commit": "on",
     "default_transaction_isolation": "read committed",
-    "idle_in_transaction_session_timeout": "60000",
+    # A server that stands still in the middle of a transaction, as a paused machine does, holds its rows no longer.
+    "idle_in_transaction_session_timeout": "10000",
+    "lock_timeout": "2000",
     # Every statement of ours is answered from an index; a plan made while a table was empty must stay right.
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
@@ -55,6 +57,7 @@ _DAMAGED: Final = "XX"
 # A certificate that is not trusted, a socket that may not be opened, an address that says nothing: no time mends these.
 _ANSWERS: Final = (ssl.SSLError, PermissionError, asyncpg.InterfaceError)
 _DISK_FULL: Final = "53100"
+_LOCKED: Final = "55P03"
 
 
 class Afresh(Busy):
@@ -206,6 +209,8 @@ def said(error: BaseException) -> str:
 
 
 def _refusal(error: Exception, state: str) -> Busy | None:
+    if state == _LOCKED:
+        return Busy("row_locked", f"Another program holds what this needs: {error}.")
     if state == _DISK_FULL:
         return Busy("storage_full", f"The database cannot grow: {said(error)}.", retry_after=10)
     if state.startswith(_LOST):

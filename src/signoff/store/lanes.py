@@ -132,6 +132,8 @@ def translated(call: Callable[..., T], *args: Any) -> T:
             retry_after=60,
             hint="Stop the server and go back to a copy: signoff db restore FILE.",
         ) from error
+    except (apsw.NoMemError, MemoryError) as error:
+        raise Busy("out_of_memory", "There is not enough memory for this.", retry_after=10) from error
     except _UNAVAILABLE as error:
         if no_room(error):
             raise Busy("storage_full", f"The database cannot grow: {error}.", retry_after=10) from error

@@ -116,6 +116,7 @@ class PostgresStore(Store):
 
     async def _migrate(self, db: Any) -> None:
         # Two servers may start on one empty database: the second waits here for the first.
+        await db.execute("set local lock_timeout = 0")
         await db.execute("lock table schema_version in access exclusive mode", timeout=MIGRATION_SECONDS)
         [[applied]] = await _rows(db, APPLIED, {})
         [[now]] = await _rows(db, f"select {own.NOW}", {})

@@ -160,24 +160,8 @@ class SqliteStore(Store):
 
     def _prepare_file(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        for path in (self.path, self._lock_path):
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        held = apsw.Connection(str(self._lock_path))
-        try:
-            held.execute("begin exclusive")
-        except apsw.BusyError as error:
-            held.close()
-            raise Refused(
-                "database_in_use",
-                f"Another server is using {self.path}.",
-                field="database",
-                hint="Stop it, use its address, or name another file. Several servers need PostgreSQL.",
-            ) from error
-        self._held = held
-
-    @property
-    def _lock_path(self) -> Path:
-        return self.path.with_name(self.path.name + ".lock")
+        os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+        self._held = hold_lock(self.path)
 
     def _connect_writer(self) -> apsw.Connection:
         db = apsw.Connection(str(self.path))
@@ -283,15 +267,35 @@ def _copy(db: apsw.Connection, target: Path) -> None:
     os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
         _rows(db, ("vacuum into :target", {"target": str(target)}))
-        _to_disk(target)
+        to_disk(target)
     except BaseException:
         target.unlink()  # half a copy must not look like one
         raise
 
 
-def _to_disk(path: Path) -> None:
+def hold_lock(path: Path) -> apsw.Connection:
+    """The lock of a server on this file, until it is closed; raises Refused while another holds it."""
+    lock = path.with_name(path.name + ".lock")
+    os.close(os.open(lock, os.O_CREAT | os.O_RDWR, 0o600))
+    held = apsw.Connection(str(lock))
+    try:
+        held.execute("begin exclusive")
+    except apsw.BusyError as error:
+        held.close()
+        raise Refused(
+            "database_in_use",
+            f"Another server is using {path}.",
+            field="database",
+            hint="Stop it, use its address, or name another file. Several servers need PostgreSQL.",
+        ) from error
+    return held
+
+
+def to_disk(path: Path, *, folder: bool = False) -> None:
     """Wait for the disk, which SQLite does not do for a copy: for the file, and for its name where that can be."""
-    places = [(path, os.O_RDWR)] + ([(path.parent, os.O_RDONLY)] if os.name == "posix" else [])
+    places = [] if folder else [(path, os.O_RDWR)]
+    if os.name == "posix":
+        places.append((path if folder else path.parent, os.O_RDONLY))
     for place, way in places:
         descriptor = os.open(place, way)
         try:

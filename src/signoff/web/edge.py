@@ -4,6 +4,7 @@ Nothing an outsider sends may come out as anything but an answer or that one sha
 logged with the request id and told as ``internal_error``. Secrets stand in no message and no log line.
 """
 
+import asyncio
 import logging
 import random
 import re
@@ -63,6 +64,7 @@ class Door:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         call = Call(self._parts, scope, "")
         reply = Reply(call, send)
+        whole = False
         try:
             endpoint = self._endpoints.get(call.method)
             if endpoint is None:
@@ -74,7 +76,11 @@ class Door:
                 call.actor = await call.identify()
             if call.method != "GET":
                 began, known = monotonic(), self._parts.keys.forgotten
-                call.body = await read_body(call, receive, max(endpoint.limit, self._parts.settings.max_body))
+                with self._parts.reading():
+                    call.body = await read_body(
+                        call, receive, max(endpoint.limit, self._parts.settings.max_body)
+                    )
+                whole = True
                 since = known != self._parts.keys.forgotten or monotonic() - began > _A_WHILE
                 if since and endpoint.access is Access.KEY:
                     call.actor = await call.identify()
@@ -94,6 +100,8 @@ class Door:
                 await reply.stream(answer)
         except GoneAwayError:
             return
+        except asyncio.CancelledError:  # the server ends, and could not wait any longer
+            await reply.ended(whole)
         except Refused as refusal:
             await reply.refuse(refusal, self._allow)
         except Exception:
@@ -229,6 +237,18 @@ class Reply:
         if isinstance(refusal, TooLarge):
             extra.append((b"connection", b"close"))
         await self.json(refusal.status, error_body(refusal, self._call.request_id), extra)
+
+    async def ended(self, whole: bool) -> None:
+        """The server ends before the request did. ``whole``: it may have begun to write what was asked."""
+        if self._started:
+            return
+        stopping = Busy("server_stopping", "The server is stopping; nothing of this request was done.")
+        unknown = Busy(
+            "commit_unknown",
+            "The server is stopping while this is being written; it may or may not be written.",
+            hint="Send it again under the same Idempotency-Key, or look before you send it again.",
+        )
+        await self.refuse(unknown if whole else stopping)
 
     async def broken(self) -> None:
         if not self._started:

@@ -1,7 +1,9 @@
 """What the web layer is given by ``server.py``: the engine's parts and a few facts about this process."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final
 
@@ -24,6 +26,7 @@ from signoff.web.shown import Shown
 
 _FAILURES: Final = 120
 _FAILURES_WITHIN: Final = timedelta(minutes=10)
+_UNREAD: Final = 1.0  # seconds in which a body has to come to its end once the server stops
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +76,22 @@ class Parts(msgspec.Struct, kw_only=True):
     failures: Limit = msgspec.field(default_factory=lambda: Limit(_FAILURES, _FAILURES_WITHIN))
     stopping: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
     readiness: Callable[[], Awaitable[Readiness]] = _ready
+    _reading: set[asyncio.Task[Any]] = msgspec.field(default_factory=set)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """While a body is read: when the server stops, one that does not come to its end is not waited for."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._reading.add(task)
+        try:
+            yield
+        finally:
+            self._reading.discard(task)
+
+    def _leave(self) -> None:
+        for task in tuple(self._reading):
+            task.cancel()
 
     @property
     def mails(self) -> bool:
@@ -81,5 +100,8 @@ class Parts(msgspec.Struct, kw_only=True):
 
     def stop(self) -> None:
         """End every open stream and long poll now."""
+        if not self.stopping.is_set():
+            with contextlib.suppress(RuntimeError):  # stopped from outside of any loop
+                asyncio.get_running_loop().call_later(_UNREAD, self._leave)
         self.stopping.set()
         self.feed.hear([""])

@@ -109,6 +109,8 @@ def _stream(call: Call, source: Source, words: tuple[str, ...], held_open: bool)
                     break
                 try:
                     await waiter.wait(min(left, spoken + KEEP_ALIVE - clock()))
+                except Busy:
+                    break
                 except Refused as refusal:
                     # whoever comes back is told why; nothing more is given here
                     log.info("stream %s ended: %s", call.request_id, refusal.code)

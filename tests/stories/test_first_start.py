@@ -1,0 +1,80 @@
+"""A first start that is interrupted, or has nowhere to write, leaves a way in."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from signoff.bootstrap import bootstrap
+from signoff.core.errors import Refused
+from signoff.engine.clock import FixedClock
+from signoff.store.store import Store
+from tests.builders import START
+from tests.engine.works import Works
+from tests.live import Live
+from tests.stories.servers import KINDS, serving, signoff
+
+
+def credentials(live: Live) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((live.data / "credentials.json").read_text())
+    return found
+
+
+def works(live: Live, key: str) -> bool:
+    return live.call("GET", "/v1/me", None, key)[0] == 200
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_first_start_that_ended_before_its_key_was_written_is_taken_up_again(
+    request: pytest.FixtureRequest, tmp_path: Path, kind: str
+) -> None:
+    with serving(request, tmp_path / "d", kind, notify="none") as live:
+        live.stop()
+        first = credentials(live)
+        (live.data / "credentials.json").rename(live.data / ".credentials.json.4711")  # as a kill leaves it
+        live.start()
+        second = credentials(live)
+        assert second["api_key"] != first["api_key"]
+        assert (second["person"], second["workspace"]) == (first["person"], first["workspace"])
+        assert works(live, second["api_key"])
+        assert "Key       " + str(live.data / "credentials.json") in live.log.read_text()
+        assert [file.name for file in live.data.glob(".credentials*")] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_once_something_was_done_a_lost_key_is_replaced_by_hand_only(
+    request: pytest.FixtureRequest, tmp_path: Path, kind: str
+) -> None:
+    with serving(request, tmp_path / "d", kind, notify="none") as live:
+        live.call("POST", "/v1/intents", {"intent_type": "a.b.v1", "human_task": {"title": "?"}})
+        live.stop()
+        (live.data / "credentials.json").unlink()
+        live.start()
+        assert not (live.data / "credentials.json").exists()
+        assert "signoff db owner-key makes another one" in live.log.read_text()
+        where = "--data", str(live.data), *(("--database", live.database) if live.database else ())
+        made = signoff(tmp_path, "db", "owner-key", *where, "--output", "json")
+        assert made.returncode == 0, made.stderr
+        key = json.loads(made.stdout)["api_key"]
+        assert works(live, key)
+        _, changes = live.call("GET", "/v1/changes", None, key)
+        assert (changes["changes"][0]["kind"], changes["changes"][0]["actor"]["id"]) == ("key", "operator")
+        nobody = signoff(tmp_path, "db", "owner-key", "ann@acme.example", *where)
+        assert (nobody.returncode, "ann@acme.example" in nobody.stderr) == (5, True)
+
+
+async def test_a_folder_that_cannot_be_written_is_refused_before_anybody_exists(
+    store: Store, tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    clock = FixedClock(START)
+    it = Works(store, clock)
+    for folder in (file, file / "below"):
+        with pytest.raises(Refused) as refused:
+            await bootstrap(store, it.keys, clock, folder, "http://x")
+        assert refused.value.code == "folder_not_writable"
+        assert "--data" in str(refused.value.hint)
+    assert await store.directory.workspaces() == []
+    assert await bootstrap(store, it.keys, clock, tmp_path / "d", "http://x") is not None

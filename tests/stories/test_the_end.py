@@ -1,0 +1,110 @@
+"""At its end a server says the truth: what it did, that it did nothing, or that nobody knows; and it ends in time."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from tests.databases import create_database, drop_database
+from tests.engine.sink import HANG, sink
+from tests.live import PATIENCE, Live
+from tests.store.proxy import Wire
+
+IN_TIME = 20.0  # what the documents promise
+
+
+def submit(live: Live, key: str) -> tuple[int, str, Any]:
+    request = urllib.request.Request(
+        f"{live.url}/v1/intents", json.dumps({"intent_type": "a.b.v1", "payload": {"k": key}}).encode(),
+        {"x-api-key": live.owner_key, "content-type": "application/json"},
+    )  # fmt: skip
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            return answer.status, answer.headers["content-type"], json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers["content-type"], json.loads(error.read())
+
+
+def _answers(live: Live) -> bool:
+    try:
+        return live.call("GET", "/health")[0] == 200
+    except OSError:
+        return False
+
+
+async def ended(live: Live) -> int:
+    assert live.process is not None
+    return await asyncio.to_thread(live.process.wait, IN_TIME)
+
+
+async def test_what_the_database_holds_up_is_told_as_unknown_and_the_server_ends_all_the_same(
+    postgres_server: str, tmp_path: Path
+) -> None:
+    name = f"signoff_end_{os.getpid()}"
+    wire = Wire(await create_database(postgres_server, name))
+    await wire.mend()
+    live = Live(tmp_path / "d", wire.url, notify="none", listen="off")
+    try:
+        await asyncio.to_thread(live.start)
+        assert (await asyncio.to_thread(submit, live, "before"))[0] == 200
+        wire.hold_at = b'"held"'
+        held = asyncio.create_task(asyncio.to_thread(submit, live, "held"))
+        await asyncio.wait_for(wire.held.wait(), PATIENCE)  # it is with the database
+        assert live.process is not None
+        live.process.send_signal(signal.SIGTERM)
+        status, kind, body = await held
+        assert (status, kind, body["error"]["code"]) == (503, "application/json", "commit_unknown")
+        assert await ended(live) == 0
+        assert "Traceback" not in live.log.read_text(), live.log.read_text()
+    finally:
+        wire.flowing.set()
+        live.stop()
+        await wire.cut()
+        await drop_database(postgres_server, name)
+
+
+async def test_half_a_body_is_told_that_nothing_was_done_and_holds_nothing_up(tmp_path: Path) -> None:
+    live = Live(tmp_path / "d", notify="none")
+    await asyncio.to_thread(live.start)
+    try:
+        head = f"POST /v1/intents HTTP/1.1\r\nhost: x\r\nx-api-key: {live.owner_key}\r\ncontent-length: 100\r\n\r\n{{"
+        with socket.create_connection(("127.0.0.1", live.port)) as half:
+            half.sendall(head.encode())
+            await asyncio.to_thread(submit, live, "another")
+            assert live.process is not None
+            live.process.send_signal(signal.SIGTERM)
+            half.settimeout(PATIENCE)
+            with half.makefile("rb") as answer:
+                said = (await asyncio.to_thread(answer.read)).decode()
+        assert said.startswith("HTTP/1.1 503"), said
+        assert json.loads(said.partition("\r\n\r\n")[2])["error"]["code"] == "server_stopping"
+        assert await ended(live) == 0
+    finally:
+        live.stop()
+    assert "Traceback" not in live.log.read_text(), live.log.read_text()
+
+
+async def test_a_second_sigterm_changes_nothing(tmp_path: Path) -> None:
+    async with sink(HANG) as hook:
+        live = Live(tmp_path / "d", notify="none", webhook_url=hook.url)
+        await asyncio.to_thread(live.start)
+        try:
+            await asyncio.to_thread(
+                live.call, "POST", "/v1/intents", {"intent_type": "a.b.v1", "human_task": {"title": "?"}}
+            )
+            await asyncio.wait_for(hook.arrived.wait(), PATIENCE)
+            assert live.process is not None
+            live.process.send_signal(signal.SIGTERM)
+            while await asyncio.to_thread(_answers, live):
+                continue
+            for _ in range(3):
+                live.process.send_signal(signal.SIGTERM)
+            assert await ended(live) == 0
+        finally:
+            live.stop()
+        assert "Interrupted" not in live.log.read_text()

@@ -10,6 +10,7 @@ from signoff.engine.examine import Finding, examine
 from signoff.engine.operator import Made, make_owner_key, make_signin_link
 from signoff.store.entries import Person, Workspace
 from signoff.store.store import Store, open_store
+from signoff.store.sweeps import Swept
 
 
 def _store(config: Config, clock: Clock) -> Store:
@@ -62,17 +63,18 @@ def owner_key(config: Config, email: str, workspace: str) -> tuple[Person, Works
     return asyncio.run(work())
 
 
-def check_database(config: Config) -> list[Finding]:
-    """Everything that is wrong with the stored intents; an empty list when the database tells one truth.
+def check_database(config: Config) -> tuple[list[Finding], Swept | None]:
+    """Everything that is wrong with the stored intents, an empty list when the database tells one truth; and what was
+    deleted so far.
 
     Only reads, so also while servers use it.
     """
 
-    async def work() -> list[Finding]:
+    async def work() -> tuple[list[Finding], Swept | None]:
         store = _store(config, Clock())
         await store.look()
         try:
-            return [finding async for finding in examine(store)]
+            return [finding async for finding in examine(store)], await store.sweeps.get()
         finally:
             await store.close()
 

@@ -228,6 +228,7 @@ def test_doctor_config_version_and_completion(sh: Shell) -> None:
         "self-approval": "warning",
         "channels": "note",
         "database": "ok",
+        "retention": "ok",
     }
     shown = sh("config", "show", "--origin")
     assert re.search(rf"url +{sh.live.url} ", shown)

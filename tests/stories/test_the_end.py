@@ -91,7 +91,7 @@ async def test_half_a_body_is_told_that_nothing_was_done_and_holds_nothing_up(tm
 
 async def test_a_second_sigterm_changes_nothing(tmp_path: Path) -> None:
     async with sink(HANG) as hook:
-        live = Live(tmp_path / "d", notify="none", webhook_url=hook.url)
+        live = Live(tmp_path / "d", notify="none", webhook_url=hook.url, allow_private_callbacks="on")
         await asyncio.to_thread(live.start)
         try:
             await asyncio.to_thread(

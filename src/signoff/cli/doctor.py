@@ -161,11 +161,16 @@ def _histories(config: Config) -> Iterator[Check]:
     except Stop as missing:  # a light installation is none the worse for it
         yield Check("note", "database", f"Not examined: {missing.what}", missing.hint)
         return
-    findings = check_database(config)
+    findings, swept = check_database(config)
     for finding in findings:
         yield Check("problem", "history", f"Intent {finding.intent}, {finding.text}.")
     if not findings:
         yield Check("ok", "database", "Every history is whole and agrees with its row.")
+    if swept is None or swept.deleted_at is None:
+        yield Check("ok", "retention", "Nothing finished was deleted.")
+    else:
+        found = f"Deleted so far: {swept.intents} finished intents, the payloads of {swept.payloads}."
+        yield Check("note", "retention", f"{found} Last at {utc(swept.deleted_at)}.")
 
 
 @click.pass_obj

@@ -8,6 +8,7 @@ from signoff.core.errors import Refused
 from signoff.engine.clock import Clock
 from signoff.engine.examine import Finding, examine
 from signoff.engine.operator import Made, make_owner_key, make_signin_link
+from signoff.engine.told import unreadable
 from signoff.store.entries import Person, Workspace
 from signoff.store.store import Store, open_store
 from signoff.store.sweeps import Swept
@@ -74,7 +75,9 @@ def check_database(config: Config) -> tuple[list[Finding], Swept | None]:
         store = _store(config, Clock())
         await store.look()
         try:
-            return [finding async for finding in examine(store)], await store.sweeps.get()
+            found = [finding async for finding in examine(store)]
+            found += [finding async for finding in unreadable(store)]
+            return found, await store.sweeps.get()
         finally:
             await store.close()
 

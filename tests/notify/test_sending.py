@@ -11,7 +11,7 @@ from signoff.engine.clock import FixedClock
 from signoff.engine.courier import PEOPLE, UNREADABLE
 from signoff.engine.proposals import NEWS as PROPOSALS
 from signoff.engine.sending import NEWS, PERSON, SERVICE, SIGN_IN, Retry, Rule, after, while_waiting
-from signoff.engine.told import all_told, channel_states
+from signoff.engine.told import all_told, channel_states, unreadable
 from signoff.notify.channel import NotSent
 from signoff.notify.http import Poster
 from signoff.notify.letter import Letter
@@ -156,11 +156,8 @@ async def test_a_row_that_this_release_cannot_read_stops_nothing_else_and_the_do
             left = await store.outbox.listing(WORKSPACE, 20)
             assert {(row.last_error, row.attempts, row.dead) for row in left} == {(UNREADABLE, 0, False)}
             assert len(left) == 7
-            named = [
-                finding
-                for finding in await it.findings()
-                if "cannot be read by this release" in finding.problem
-            ]
+            named = [finding async for finding in unreadable(store)]
+            assert all("cannot be read by this release" in finding.text for finding in named)
             assert len(named) == 7
             assert {one.message.state for one in await all_told(store, second.id)} == {"sent"}
             await all_told(store, first.id)

@@ -4,9 +4,10 @@ leads back to where they were. What stands in the mail stands nowhere else.
 """
 
 import asyncio
+import itertools
 import logging
 import uuid
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import quote
@@ -19,6 +20,7 @@ from signoff.engine.directory import Directory, Snapshot
 from signoff.engine.keyonly import Moved
 from signoff.engine.letters import moment
 from signoff.engine.limits import Limit, caller_key
+from signoff.engine.sending import SIGN_IN, after
 from signoff.engine.sessions import Sessions
 from signoff.notify.channel import NotSent, Personal
 from signoff.notify.letter import Letter
@@ -47,7 +49,7 @@ class MailedLinks:
 
     def __init__(
         self, store: Store, directory: Directory, sessions: Sessions, clock: Clock, mail: Personal | None,
-        base_url: Callable[[], str],
+        base_url: Callable[[], str], pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:  # fmt: skip
         self._store = store
         self._directory = directory
@@ -55,6 +57,7 @@ class MailedLinks:
         self._clock = clock
         self._mail = mail
         self._base_url = base_url
+        self._pause = pause
         self._of_stranger = (Limit(3, timedelta(minutes=15)), Limit(10, timedelta(days=1)))
         self._of_address = Limit(12, timedelta(hours=1))
         self._of_person = (Limit(5, timedelta(minutes=15)), Limit(30, timedelta(days=1)))
@@ -111,7 +114,8 @@ class MailedLinks:
             ("Changed by", moved.by),
             ("At", moment(now, moved.person.zone)),
         )
-        await mail.deliver(
+        await self._deliver(
+            mail,
             Letter(
                 id=id, kind=NoticeKind.MESSAGE, at=now, to=moved.before, thread=id, headline="Signoff", facts=facts,
                 question="Your messages and sign-in links go to another address now",
@@ -174,7 +178,8 @@ class MailedLinks:
         id = str(uuid.uuid4())
         after = f"?next={quote(onward, safe='')}" if onward != "/" else ""
         where = f"{book.workspace.organization}/{book.workspace.name}"
-        await self._mail.deliver(
+        await self._deliver(
+            self._mail,
             Letter(
                 id=id, kind=NoticeKind.MESSAGE, at=now, to=email_of(person), thread=id, headline="Signoff",
                 question="Your sign-in link", facts=(("For", f"{book.display(person.id)}, in {where}"),
@@ -183,6 +188,19 @@ class MailedLinks:
                 link=f"{self._base_url()}/login/{token}{after}", link_label="Sign in",
             )
         )  # fmt: skip
+
+    async def _deliver(self, mail: Personal, letter: Letter) -> None:
+        """Send it; one that is refused for now is tried again for as long as somebody may wait for it."""
+        for attempt in itertools.count(1):
+            try:
+                await mail.deliver(letter)
+                return
+            except NotSent as failure:
+                retry = after(SIGN_IN, attempt, failure)
+                if retry is None or (not retry.counted and attempt > SIGN_IN.attempts):
+                    raise
+                log.info("something about signing in is mailed again soon: %s", failure.reason)
+            await self._pause(retry.pause.total_seconds())
 
 
 async def _tried(work: Coroutine[Any, Any, None]) -> None:

@@ -34,8 +34,8 @@ class Retry(Struct, frozen=True):
 PERSON: Final = Rule((5, 30, 120, 600, 1800, 3600, 2 * 3600, 4 * 3600), attempts=16, patience=5)
 SERVICE: Final = Rule((5, 30, 120, 600, 3600, 3 * 3600, 6 * 3600), attempts=8)
 NEWS: Final = Rule((5, 30, 120, 600, 1800, 3600, 2 * 3600), attempts=12, patience=5)
-# Whoever asked for it sits before the page and asks again.
-SIGN_IN: Final = Rule((), attempts=1)
+# Somebody sits before the page and waits for it; after a while they ask again.
+SIGN_IN: Final = Rule((5, 30, 120), attempts=4)
 
 # A turn found it taken up too early or too much under way: soon, and for as long as it takes.
 LATER: Final = timedelta(seconds=5)

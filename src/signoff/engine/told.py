@@ -4,7 +4,7 @@ What goes to people stands in ``messages`` from its first moment; what goes to s
 it has arrived. Whoever reads sees both as one list.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from signoff.core.notices import Notice
 from signoff.engine.courier import SERVICES, message_of, readable
+from signoff.engine.examine import Finding
 from signoff.store.messages import FAILED, WAITING, Message, OnItsWay
 from signoff.store.store import Store
 from signoff.store.work import Outgoing
@@ -35,6 +36,21 @@ class ChannelState(Struct, frozen=True, kw_only=True):
     error: str = ""
     target: str = ""
     arrived_at: datetime | None = None
+
+
+async def unreadable(store: Store) -> AsyncIterator[Finding]:
+    """What waits to be sent and cannot be understood by this release; it is kept, and stops nothing else."""
+    after = ""
+    while rows := await store.outbox.page(after, _MOST):
+        for row in rows:
+            if not readable(row):
+                to = row.target or "people"
+                yield Finding(
+                    row.intent,
+                    row.seq,
+                    f"a message over {row.channel} to {to} cannot be read by this release",
+                )
+        after = rows[-1].id
 
 
 async def all_told(store: Store, intent_id: str) -> list[OnItsWay]:

@@ -215,3 +215,25 @@ async def test_a_limit_forgets_in_time_and_does_not_grow(web: World) -> None:
     for n in range(20_100):
         limit.check(str(n), now)
     assert len(limit._taken) == 20_000
+
+
+async def test_a_mail_that_is_refused_for_now_is_tried_again_for_a_while(web: World) -> None:
+    async with mailing(web) as server:
+        pauses: list[float] = []
+
+        async def pause(seconds: float) -> None:
+            pauses.append(seconds)
+            if len(pauses) == 2:
+                server.refused = {}
+
+        web.parts.mailed_links = MailedLinks(
+            web.works.store, web.works.directory, web.parts.sessions, web.works.clock,
+            Email(parse_smtp(server.url)), lambda: "http://signoff.test", pause,
+        )  # fmt: skip
+        server.refused = {"ann@acme.example": "451 try again later"}
+        await ask(web, "ann@acme.example")
+        assert (pauses, len(server.to("ann@acme.example"))) == ([5, 30], 1)
+        server.refused = {"otto@acme.example": "451 try again later"}
+        pauses.extend([0.0] * 10)
+        await ask(web, "otto@acme.example")
+        assert (pauses[12:], len(server.to("otto@acme.example"))) == ([5, 30, 120], 0)

@@ -118,6 +118,7 @@ async def test_whoever_answered_before_a_change_is_told_that_it_does_not_count_a
         [ann] = server.to("ann@acme.example")
         assert ann["Subject"].startswith("Changed after you answered: a decision is needed anew")
         assert "Your answer: approved; void, as it was for revision 1" in text_of(ann)
+        assert "Changed since revision 1: " in text_of(ann)
         [otto] = server.to("otto@acme.example")
         assert otto["Subject"].startswith("Changed after you answered")
         assert "/t/" not in text_of(otto)  # nothing to answer yet

@@ -28,10 +28,13 @@ TYPE: Final = "intent.agreed.v1"
 
 
 class Gate:
-    """A task with its digest, and somebody who would like to decide it. ``outcome``: what they say."""
+    """A task with its digest, and somebody who would like to decide it. ``outcome``: what they say; ``stage``: which
+    stage they were shown.
+    """
 
     def __init__(self, web: World, task_id: str, digest: str, who: str, outcome: str = "approved") -> None:
         self.web, self.task_id, self.digest, self.who, self.outcome = web, task_id, digest, who, outcome
+        self.stage = 1
 
     @property
     def intent_id(self) -> str:
@@ -44,23 +47,24 @@ Way = Callable[[Gate], Awaitable[str]]
 
 
 async def by_api(it: Gate) -> str:
-    said = {"outcome": it.outcome, "revision": 1, "digest": it.digest}
+    said = {"outcome": it.outcome, "stage": it.stage, "revision": 1, "digest": it.digest}
     return (await it.web.post(f"/v1/tasks/{it.task_id}/answer", said, it.who)).code
 
 
 async def by_cli(it: Gate) -> str:
-    said = {"outcome": it.outcome, "revision": 1, "digest": it.digest}
+    said = {"outcome": it.outcome, "stage": it.stage, "revision": 1, "digest": it.digest}
     return (
         await it.web.post(f"/v1/tasks/{it.task_id}/answer", said, it.who, user_agent="signoff-cli/1.0")
     ).code
 
 
 async def by_approval(it: Gate) -> str:
-    return (await it.web.post(f"/v1/approvals/{it.task_id}/decision", {"decision": "approve"}, it.who)).code
+    said = {"decision": "approve", "stage": it.stage, "revision": 1, "digest": it.digest}
+    return (await it.web.post(f"/v1/approvals/{it.task_id}/decision", said, it.who)).code
 
 
 async def by_resume(it: Gate) -> str:
-    said = {"task_result": {"outcome": it.outcome}}
+    said = {"task_result": {"outcome": it.outcome}, "stage": it.stage, "revision": 1, "digest": it.digest}
     return (await it.web.post(f"/v1/intents/{it.task_id}/resume", said, it.who)).code
 
 
@@ -87,7 +91,7 @@ async def by_link(it: Gate) -> str:
 
 
 async def _posted(browser: Reader, path: str, it: Gate) -> str:
-    said = {"outcome": it.outcome, "revision": "1", "digest": it.digest}
+    said = {"outcome": it.outcome, "stage": str(it.stage), "revision": "1", "digest": it.digest}
     return code_of(await browser.post(path, **said))
 
 
@@ -97,11 +101,12 @@ async def by_slack(it: Gate) -> str:
     long_ago = it.web.clock.now() - timedelta(days=9)
     person = ChatPerson(SLACK, "T1", it.who, known.workspace, known.id, long_ago)
     await works.store.chats.link(person)
-    said = await chat.answer("T1", it.who, Answer(it.outcome, revision=1, digest=it.digest), it.task_id)
+    press = Answer(it.outcome, stage=it.stage - 1, revision=1, digest=it.digest)
+    said = await chat.answer("T1", it.who, press, it.task_id)
     if said.startswith("Recorded"):
         return ""
     # a chat says words; they are those of the refusal that the same person meets elsewhere
-    answer = {"outcome": it.outcome, "revision": 1, "digest": it.digest}
+    answer = {"outcome": it.outcome, "stage": it.stage, "revision": 1, "digest": it.digest}
     told = await it.web.post(f"/v1/tasks/{it.task_id}/answer", answer, it.who)
     return told.code if said.startswith(told["error"]["message"]) else said
 
@@ -163,6 +168,17 @@ async def unseen(web: World) -> Gate:
     return it
 
 
+BOTH: Final = [{"any": ["ann@acme.example", "otto@acme.example"]}, {"any": ["ann@acme.example"]}]
+
+
+async def passed(web: World) -> Gate:
+    """Otto has completed the stage that Ann still looks at; the next one asks her too."""
+    it = await gate(web, "ann", approve=BOTH)
+    said = {"stage": 1, "revision": 1, "digest": it.digest}
+    assert (await web.answer(it.task_id, who="otto", **said)).status == 200
+    return it
+
+
 async def decided(web: World) -> Gate:
     it = await gate(web, "ann")
     assert (await web.answer(it.task_id, who="otto")).status == 200
@@ -202,6 +218,7 @@ VIOLATIONS: Final[dict[str, tuple[Callable[[World], Awaitable[Gate]], str]]] = {
     "belongs to another workspace": (elsewhere, "intent_not_found"),
     "proved too little": (too_weak, "stronger_sign_in_required"),
     "saw something else": (unseen, "stale_revision"),
+    "saw an earlier stage": (passed, "stale_stage"),
     "comes second": (decided, "already_decided"),
     "comes too late": (too_late, "already_decided"),
     "says what is no outcome": (no_outcome, "outcome_not_allowed"),
@@ -213,8 +230,6 @@ IN_BROWSER: Final = "This is decided on its page: finish in the browser."
 # Where a channel cannot commit the violation (None), or another wall comes before.
 ELSE: Final[dict[tuple[str, str], str | None]] = {
     ("proved too little", "page"): None,  # a sign-in by mail proves enough
-    ("saw something else", "approval"): None,  # cannot name what it saw, and counts as a link's for it
-    ("saw something else", "resume"): None,
     ("says what is no outcome", "approval"): None,  # knows two only
     ("belongs to another workspace", "link"): "link_over",  # nobody is made a link in another workspace
     ("belongs to another workspace", "slack"): "There is no such task.",
@@ -240,6 +255,16 @@ async def facts(it: Gate) -> list[str]:
     """What history says of the task."""
     trail = (await it.web.get(f"/v1/intents/{it.intent_id}/audit", "oscar"))["events"]
     return [event["type"] for event in trail]
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+async def test_the_same_again_through_any_channel_is_no_second_vote(web: World, channel: str) -> None:
+    it = await gate(web, "ann", approve=BOTH)
+    codes = [await CHANNELS[channel][1](it) for _ in range(3)]
+    assert codes[0] == ""
+    assert set(codes[1:]) <= {"", "stale_stage"}
+    assert (await facts(it)).count("answered") == 1
+    assert (await web.get(f"/v1/tasks/{it.task_id}"))["task"]["stage"] == 2
 
 
 @pytest.mark.parametrize("channel", CHANNELS)

@@ -1,0 +1,280 @@
+"""A decision counts once, for what was shown, whichever door it comes through."""
+
+from typing import Any
+
+import pytest
+
+from tests.web.inbox.reading import reader
+from tests.web.world import HOME, World
+
+TWICE = "intent.twice.v1"
+STAGED = "intent.staged.v1"
+CHECKED = "intent.checked.v1"
+ANN = {"any": ["ann@acme.example"]}
+
+
+async def apply(web: World, kind: str, *steps: dict[str, Any]) -> None:
+    flow = {"workflow": kind.split(".")[1], "intent_type": kind, "steps": list(steps)}
+    answer = await web.post("/v1/workflows", flow, "oscar")
+    assert answer.status == 200, answer.text
+
+
+def gate(id: str, *stages: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"id": id, "human": {"type": "approval", "policy": {"approve": list(stages) or [ANN], **more}}}
+
+
+async def two_gates(web: World) -> str:
+    await apply(web, TWICE, gate("read"), gate("delete"))
+    return await web.send(intent_type=TWICE)
+
+
+async def two_stages(web: World) -> str:
+    await apply(web, STAGED, gate("ask", {"any": ["ann@acme.example", "otto@acme.example"]}, ANN))
+    return await web.send(intent_type=STAGED)
+
+
+async def facts(web: World, intent_id: str) -> list[str]:
+    trail = (await web.get(f"/v1/intents/{intent_id}/audit", "oscar"))["events"]
+    return [event["type"] for event in trail]
+
+
+UNNAMED = [
+    ("/v1/approvals/{id}/decision", {"decision": "approve"}),
+    ("/v1/intents/{id}/resume", {"approve_current_step": True}),
+    ("/v1/intents/{id}/resume", {"task_result": {"outcome": "approved"}}),
+    ("/v1/intents/{id}/resume", {"outcome": "approved"}),
+    ("/v1/tasks/{id}/answer", {"outcome": "approved"}),
+]
+READS = [
+    "/v1/me/tasks", "/v1/tasks", "/v1/tasks/{id}", "/v1/intents/{id}", "/v1/intents", "/v1/intents/{id}/events",
+    "/v1/intents/{id}/events/stream?wait_seconds=1", "/v1/inbox/{id}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "body"), UNNAMED)
+async def test_an_unnamed_yes_that_comes_twice_opens_one_gate(
+    web: World, path: str, body: dict[str, Any]
+) -> None:
+    intent_id = await two_gates(web)
+    path = path.format(id=intent_id)
+    assert (await web.post(path, body, "ann")).status == 200
+    for _ in range(3):
+        again = await web.post(path, body, "ann")
+        assert (again.status, again.code) == (409, "not_shown")
+    assert await web.status(intent_id) == "WAITING"
+    assert (await facts(web, intent_id)).count("answered") == 1
+
+
+@pytest.mark.parametrize("read", READS)
+async def test_whoever_has_looked_since_may_answer_without_a_name(web: World, read: str) -> None:
+    intent_id = await two_gates(web)
+    path, body = f"/v1/approvals/{intent_id}/decision", {"decision": "approve"}
+    await web.post(path, body, "ann")
+    for who in ("otto", "ci"):  # somebody else's look is not hers
+        await web.get(read.format(id=intent_id), who)
+    assert (await web.post(path, body, "ann")).code == "not_shown"
+    assert (await web.get(read.format(id=intent_id), "ann")).status == 200
+    done = await web.post(path, body, "ann")
+    assert (done.status, await web.status(intent_id)) == (200, "COMPLETED")
+    trail = (await web.get(f"/v1/intents/{intent_id}/audit", "oscar"))["events"]
+    assert [e["event"]["unseen"] for e in trail if e["type"] == "answered"] == [True, True]
+
+
+async def test_looking_at_what_is_over_or_at_events_before_it_is_no_look_at_the_task(web: World) -> None:
+    intent_id = await two_gates(web)
+    path, body = f"/v1/approvals/{intent_id}/decision", {"decision": "approve"}
+    await web.post(path, body, "ann")
+    await web.get(f"/v1/tasks/{intent_id[:-4]}0001", "ann")
+    await web.get(f"/v1/intents/{intent_id[:-4]}0001", "ann")
+    last = (await web.get(f"/v1/intents/{intent_id}/events"))["events"][-1]["seq"]
+    await web.get(f"/v1/intents/{intent_id}/events?since={last}", "ann")
+    assert (await web.post(path, body, "ann")).code == "not_shown"
+
+
+async def test_the_same_body_twice_does_not_pass_the_next_stage_with_or_without_a_key(web: World) -> None:
+    for headers in ({}, {"idempotency_key": "k"}):
+        intent_id = await two_stages(web)
+        task_id = f"{intent_id[:-4]}0001"
+        task = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
+        old = {"outcome": "approved", "revision": 1, "digest": task["digest"]}
+        path = f"/v1/tasks/{task_id}/answer"
+        named = {**old, "stage": 1}
+        first = await web.post(path, named, "ann", **headers)
+        assert (first.status, first["task"]["stage"]) == (200, 2)
+        again = await web.post(path, named, "ann", **headers)
+        assert (again.status, again["task"]["state"]) == (
+            200,
+            "open",
+        )  # like the first, and counted no second time
+        assert (await web.post(path, old, "ann")).code == "stale_stage"
+        assert (await web.post(path, {**named, "stage": 1}, "otto")).code == "stale_stage"
+        assert (await facts(web, intent_id)).count("answered") == 1
+        done = await web.post(path, {**named, "stage": 2}, "ann")
+        assert done["intent"]["status"] == "COMPLETED"
+
+
+async def test_a_client_that_lost_its_reply_asks_again_and_hears_the_same(web: World) -> None:
+    _, task_id = await web.ask()
+    digest = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]["digest"]
+    said = {"outcome": "approved", "stage": 1, "revision": 1, "digest": digest, "comment": "fine"}
+    first = await web.post(f"/v1/tasks/{task_id}/answer", said, "ann")
+    again = await web.post(f"/v1/tasks/{task_id}/answer", said, "ann")
+    assert (again.status, again.json) == (200, first.json)
+    late = await web.post(f"/v1/tasks/{task_id}/answer", {**said, "comment": "else"}, "ann")
+    assert (late.status, late.code) == (409, "already_decided")
+
+
+async def test_a_double_click_on_the_page_is_one_answer_and_shows_its_receipt(web: World) -> None:
+    intent_id = await two_stages(web)
+    task_id = f"{intent_id[:-4]}0001"
+    ann = await reader(web, "ann")
+    page = await ann.get(f"/tasks/{task_id}")
+    fields = dict(page.form(f"/tasks/{task_id}")["fields"])
+    assert (fields["stage"], fields["number"]) == ("1", "1")
+    for _ in range(2):
+        assert (await ann.post(f"/tasks/{task_id}", **{**fields, "outcome": "approved"})).status == 303
+    assert (await facts(web, intent_id)).count("answered") == 1
+    assert "This stage asks you once more" in (await ann.get(f"/tasks/{task_id}")).text
+    token = await web.parts.sessions.task_link(HOME, "per_ann", intent_id, 1, fields["digest"])
+    linked = await ann.get(f"/t/{token}")
+    for _ in range(2):
+        assert (await ann.press(linked, f"/t/{token}", "approved")).status == 200
+    assert await web.status(intent_id) == "COMPLETED"
+    assert (await facts(web, intent_id)).count("answered") == 2
+
+
+async def test_a_form_with_two_answers_is_refused(web: World) -> None:
+    _, task_id = await web.ask(task_type="form", form_schema={
+        "type": "object", "properties": {"approved": {"type": "boolean"}},
+    })  # fmt: skip
+    digest = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]["digest"]
+    ann = await reader(web, "ann")
+    said = {"outcome": "submitted", "revision": "1", "stage": "1", "digest": digest}
+    page = await ann.post(f"/tasks/{task_id}", **said, **{"f.approved": "false"})
+    assert (page.status, "contradictory_answer" in page.html) == (422, True)
+    api = await web.answer(task_id, "submitted", data={"approved": "no"})
+    assert (api.code, api["error"]["details"]["fields"]) == (
+        "contradictory_answer",
+        ["outcome", "data.approved"],
+    )
+    no = await web.answer(task_id, "rejected", data={"approved": False})
+    assert (no["task"]["outcome"], no["task"]["ending"], no["intent"]["status"]) == (
+        "rejected",
+        "rejected",
+        "FAILED",
+    )
+
+
+@pytest.mark.parametrize("body", [
+    {"decision": "approve", "outcome": "rejected"}, {"decision": "reject", "approved": True},
+])  # fmt: skip
+async def test_an_approval_with_two_answers_is_refused(web: World, body: dict[str, Any]) -> None:
+    intent_id, _ = await web.ask()
+    assert (await web.post(f"/v1/approvals/{intent_id}/decision", body, "ann")).code == "contradictory_answer"
+
+
+async def test_nothing_is_approved_before_it_is_asked(web: World) -> None:
+    await web.apply_workflow()
+    intent_id = await web.send()
+    before = await facts(web, intent_id)
+    for path, body in UNNAMED:
+        if body == {"outcome": "approved"}:
+            continue  # an agent's result where no person is waited for
+        answer = await web.post(path.format(id=intent_id), body, "ann")
+        assert answer.status in (404, 409), answer.text
+        assert answer.code in ("no_open_task", "task_not_found"), answer.text
+    assert (
+        await web.post(f"/v1/intents/{intent_id}/resume", {"approve_current_step": False}, "ann")
+    ).status == 409
+    assert await facts(web, intent_id) == before
+
+
+# -- checks belong to the revision that they looked at
+
+
+async def checked(web: World, need: int = 2, **result: Any) -> str:
+    """The task of a request whose check has reported."""
+    stages = {"any": ["ann@acme.example", "otto@acme.example", "emma@acme.example"], "need": need}
+    await apply(web, CHECKED, {"id": "check", "agent": "validator"}, gate("ask", stages))
+    intent_id = await web.send(intent_type=CHECKED, payload={"rows": 5, "token": "sk_live_1"})
+    step = f"{intent_id[:-4]}0001"
+    assert (
+        await web.post(f"/v1/intents/{step}/resume", {"action": "complete", **result}, "agent")
+    ).status == 200
+    return f"{intent_id[:-4]}0002"
+
+
+async def revised(web: World, task_id: str, rows: int, who: str = "emma") -> dict[str, Any]:
+    found = (await web.get(f"/v1/tasks/{task_id}", who))["task"]
+    body = {
+        "payload": {"rows": rows, "token": "sk_live_2"},
+        "digest": found["digest"],
+        "comment": f"now {rows}",
+    }
+    answer = await web.post(f"/v1/tasks/{task_id}/revise", body, who)
+    assert answer.status == 200, answer.text
+    task: dict[str, Any] = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
+    return task
+
+
+async def test_a_check_of_an_earlier_revision_says_nothing_of_this_one(web: World) -> None:
+    task_id = await checked(web, passed=True, reversible=True)
+    before = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
+    assert (before["result_revisions"], before["revision"]) == ({"check": 1}, 1)
+    after = await revised(web, task_id, 6)
+    assert (after["result_revisions"], after["revision"]) == ({"check": 1}, 2)
+    text = (await (await reader(web, "ann")).get(f"/tasks/{task_id}")).text
+    assert "It looked at revision 1 (passed). It says nothing of revision 2." in text
+    assert "What was checked was revision 1. Those checks say nothing of revision 2." in text
+    assert "✓ passed" not in text
+    assert "Nobody said so." in text
+
+
+async def test_what_an_earlier_check_found_demands_its_sign_in_until_it_has_looked_again(web: World) -> None:
+    task_id = await checked(web, risk="high")
+    before = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
+    assert (before["risk"], before["strength"]) == ("high", "session")
+    ann = await reader(web, "otto")
+    page = await ann.get(f"/tasks/{task_id}?open=1")
+    assert page.status == 200
+    found = before
+    body = {"payload": {"rows": 6}, "digest": found["digest"]}
+    assert (await web.post(f"/v1/tasks/{task_id}/revise", body, "emma")).code == "stronger_sign_in_required"
+    emma = await reader(web, "emma")
+    posted = {"payload": '{"rows": 6}', "digest": found["digest"]}
+    assert (await emma.post(f"/tasks/{task_id}/revise", **posted)).status == 303
+    after = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
+    assert (after["revision"], after["risk"], after["strength"]) == (2, "medium", "session")
+    assert "found high" in (await ann.get(f"/tasks/{task_id}")).text
+
+
+async def test_what_was_changed_is_told_revision_by_revision(web: World) -> None:
+    task_id = await checked(web, 1, passed=True)
+    await revised(web, task_id, 6)
+    task = await revised(web, task_id, 7, "otto")
+    told = [(c["from_revision"], c["to_revision"], c["by_name"], c["comment"]) for c in task["changes"]]
+    assert told == [(1, 2, "Emma", "now 6"), (2, 3, "Otto", "now 7")]
+    values = {v["path"]: (v["before"], v["after"]) for v in task["changes"][1]["changed"]}
+    assert values["rows"] == ("6", "7")
+    assert "sk_live" not in str(task["changes"])
+    text = (await (await reader(web, "ann")).get(f"/tasks/{task_id}")).text
+    assert "From revision 2 to revision 3" in text
+    assert "From revision 1 to revision 2" in text
+
+
+async def test_whoever_acts_next_is_told_of_which_revision_each_result_is(web: World) -> None:
+    ask = gate("ask", {"any": ["ann@acme.example", "emma@acme.example"]})
+    await apply(web, CHECKED, {"id": "check", "agent": "validator"}, ask, {"id": "do", "agent": "validator"})
+    intent_id = await web.send(intent_type=CHECKED, payload={"rows": 5})
+    task_id = f"{intent_id[:-4]}0002"
+    assert (
+        await web.post(f"/v1/intents/{intent_id[:-4]}0001/resume", {"action": "complete"}, "agent")
+    ).status == 200
+    await revised(web, task_id, 6)
+    assert (await web.answer(task_id)).status == 200
+    claimed = await web.post("/v1/agents/validator/deliveries/claim", {}, "agent")
+    [delivery] = claimed["deliveries"]
+    assert (delivery["revision"], delivery["result_revisions"]) == (2, {"check": 1})
+    assert (await web.get(f"/v1/intents/{intent_id[:-4]}0003", "agent"))["payload"]["result_revisions"] == {
+        "check": 1
+    }

@@ -30,6 +30,7 @@ if (
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 # Children before their parents.
 TABLES = [
+    "workers",
     "sweeps",
     "chat_codes",
     "chat_people",

@@ -32,10 +32,12 @@ from signoff.engine.proposalnews import ProposalNews
 from signoff.engine.proposals import NEWS
 from signoff.engine.recent import Recent
 from signoff.engine.registry import Registry
+from signoff.engine.rerunning import Reruns
 from signoff.engine.sessions import Sessions
 from signoff.engine.sweeper import Sweeper
 from signoff.engine.timekeeper import Timekeeper
 from signoff.engine.view import View
+from signoff.engine.workers import Workers
 from signoff.store.database import Lost
 from signoff.store.store import open_store
 from signoff.web.app import build_app
@@ -90,6 +92,7 @@ class Server:
         self.sessions = Sessions(self.store, self.directory, self.keys, self.clock, config.session_lifetime)
         self.timekeeper = Timekeeper(self.engine, self.store)
         self._make_messages(config)
+        self.workers = Workers(self.store)
         self.sweeper = Sweeper(
             self.store, self.recent, self.clock, config.retention, config.retention_payloads
         )
@@ -97,6 +100,7 @@ class Server:
             Loop("timekeeper", self.timekeeper.once),
             Loop("courier", self.courier.once, rest=0.02),
             Loop("sweeper", self.sweeper.once),
+            Loop("workers", self.workers.once),
         ]
         self.feed.watch(self._nudge)
         self.parts = self._make_parts("postgresql" if remote else "sqlite")
@@ -141,9 +145,11 @@ class Server:
         self.slack = make_slack(config, self._channels, chat, self.clock)
 
     def _make_parts(self, database: str) -> Parts:
+        view = View(self.store, self.recent)
         return Parts(
             engine=self.engine,
-            view=View(self.store, self.recent),
+            view=view,
+            reruns=Reruns(self.engine, view),
             keys=self.keys,
             directory=self.directory,
             planner=Planner(self.store, self.directory),
@@ -154,6 +160,7 @@ class Server:
             channels=self._channels.set_up,
             clock=self.clock,
             feed=self.feed,
+            workers=self.workers,
             settings=Settings(
                 version=__version__,
                 database=database,

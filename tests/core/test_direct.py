@@ -12,7 +12,7 @@ from signoff.core.address import INTERNAL
 from signoff.core.direct import Direct, compile_direct
 from signoff.core.durations import LONGEST
 from signoff.core.errors import Invalid
-from signoff.core.plan import AgentStep, HumanStep, Plan, check_plan
+from signoff.core.plan import UNSAID, AgentStep, HumanStep, Plan, check_plan
 from signoff.core.tasks import OUTCOMES, TaskSpec, TaskType
 from signoff.core.timing import Reminders
 from tests.core.documents import anything, json_objects, tried
@@ -41,7 +41,9 @@ def refused(**fields: Any) -> Invalid:
 
 def test_an_agents_address_alone_is_one_direct_step() -> None:
     direct = compiled(to_agent=VALIDATOR, max_delivery_attempts=5)
-    assert direct.plan == Plan(steps=(AgentStep(id="agent", agent=VALIDATOR, max_attempts=5),), direct=True)
+    assert direct.plan == Plan(
+        steps=(AgentStep(id="agent", agent=VALIDATOR, max_retries=UNSAID, max_attempts=5),), direct=True
+    )
     assert direct.to_agent == VALIDATOR
 
 
@@ -51,7 +53,9 @@ def test_intents_to_one_agent_share_one_plan() -> None:
 
 def test_nothing_at_all_waits_for_a_control_resume() -> None:
     direct = compiled()
-    assert direct.plan == Plan(steps=(AgentStep(id="agent", agent=INTERNAL),), direct=True)
+    assert direct.plan == Plan(
+        steps=(AgentStep(id="agent", agent=INTERNAL, max_retries=UNSAID),), direct=True
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signoff.core.errors import Invalid
-from signoff.core.plan import AgentStep, HumanStep, Plan, check_plan
+from signoff.core.plan import UNSAID, AgentStep, HumanStep, Plan, check_plan
 from signoff.core.scenario import BundleAgent, Scenario, compile_scenario, validate_scenario
 from signoff.core.tasks import Stage, TaskSpec, TaskType
 from signoff.core.timing import Reminders
@@ -55,7 +55,13 @@ def test_an_agent_and_then_a_gate() -> None:
         plan=Plan(
             source="scenario",
             steps=(
-                AgentStep(id="check", agent="change-checker", deadline=seconds(120), max_attempts=5),
+                AgentStep(
+                    id="check",
+                    agent="change-checker",
+                    deadline=seconds(120),
+                    max_retries=UNSAID,
+                    max_attempts=5,
+                ),
                 HumanStep(
                     id="sign",
                     deadline=seconds(3600),
@@ -112,7 +118,9 @@ def test_without_a_workflow_the_first_agent_is_called_with_the_intent_itself() -
     other = {"address": "other"}
     made = compiled(agents=[CHECKER, other], humans=[], intent=intent(max_delivery_attempts=2))
     assert made.plan == Plan(
-        source="scenario", direct=True, steps=(AgentStep(id="agent", agent="change-checker", max_attempts=2),)
+        source="scenario",
+        direct=True,
+        steps=(AgentStep(id="agent", agent="change-checker", max_retries=UNSAID, max_attempts=2),),
     )
     assert made.agents[1].role == "other"
     assert made.payload == {}

@@ -10,8 +10,10 @@ import httpx2
 
 from signoff.core.model import Actor, ActorKind
 from signoff.engine.clock import Clock
+from signoff.engine.rerunning import Reruns
 from signoff.engine.sessions import Sessions
 from signoff.engine.view import View
+from signoff.engine.workers import Workers
 from signoff.store.entries import Person, Workspace
 from signoff.store.store import Store
 from signoff.web.app import build_app
@@ -89,6 +91,8 @@ class World:
             registry=works.registry,
             sessions=Sessions(works.store, works.directory, works.keys, works.clock),
             feed=works.feed,
+            workers=Workers(works.store),
+            reruns=Reruns(works.engine, View(works.store, works.recent)),
             settings=Settings(version="0.0.test", database="sqlite", base_url="http://signoff.test"),
             channels=works.channels.set_up,
             clock=works.clock,

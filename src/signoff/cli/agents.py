@@ -11,7 +11,7 @@ from signoff.cli.tree import Group
 
 FIELDS: Final = (
     "service_account_id", "address", "name", "display_name", "description", "status", "delivery_mode",
-    "callback_url", "created_at", "updated_at",
+    "callback_url", "created_at", "updated_at", "last_seen_at", "last_seen_client", "last_seen",
 )  # fmt: skip
 
 
@@ -23,7 +23,7 @@ def agents() -> None:
 @agents.command("list", cls=RemoteCommand, fields=FIELDS)
 @click.pass_obj
 def list_agents(session: Remote) -> None:
-    """List the registered agents."""
+    """List the registered agents, and when work was last asked for as each of them."""
     session.out.many(session.client.agents(), _COLUMNS, "address", "There are no agents here.")
 
 
@@ -31,6 +31,7 @@ _COLUMNS: Final = (
     column("ADDRESS"),
     column("STATUS"),
     column("DELIVERY", "delivery_mode"),
+    column("LAST SEEN", "last_seen"),
     column("DESCRIPTION"),
     moment("CREATED", "created_at"),
 )

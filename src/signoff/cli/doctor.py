@@ -75,6 +75,8 @@ def _key(session: Remote) -> Iterator[Check]:
     yield from _proofs(session, me)
     if {"owner", "admin"} & set(me.actor.get("roles") or ()):  # only who runs the workspace may know
         yield from _attempt("channels", lambda: _channels(session))
+    if me.actor.kind != "agent":
+        yield from _attempt("agents", lambda: _agents(session))
     if me.actor.kind != "agent":  # which may read none
         yield from _attempt("policies", lambda: _policies(session))
 
@@ -97,6 +99,34 @@ def _channels(session: Remote) -> Iterator[Check]:
     if not found:
         yield Check(
             "note", "channels", "None is set up: people are told on the pages and in the terminal only."
+        )
+
+
+def _agents(session: Remote) -> Iterator[Check]:
+    """Whether somebody asks for the work that workflows give to agents."""
+    with session.explained():
+        known = {name: one for one in session.client.agents() for name in (one.address, one.name)}
+        flows = session.client.workflows()
+    used: dict[str, list[str]] = {}
+    for flow in flows:
+        steps = flow.source.get("steps")
+        named = (
+            {str(step["agent"]) for step in steps if step.get("agent")} if isinstance(steps, list) else set()
+        )
+        for agent in {known[name].address if name in known else name for name in named}:
+            used.setdefault(agent, []).append(flow.name)
+    for agent, names in sorted(used.items()):
+        account = known.get(agent)
+        seen = account.last_seen if account else "never"
+        if seen in ("", "now"):
+            yield Check(
+                "ok", f"agent {agent}", "It asks for its work." if seen else "It is called, it does not ask."
+            )
+            continue
+        found = "Nobody has ever asked" if seen == "never" else f"Nobody asks any more (last {seen})"
+        found += f" for work as {agent}, which has steps in {', '.join(sorted(names))}."
+        yield Check(
+            "warning", f"agent {agent}", visible(found), "Start it, or correct its name in the workflow."
         )
 
 

@@ -22,7 +22,7 @@ FIELDS: Final = (
     "intent_id", "intent_type", "status", "waiting_reason", "from_agent", "to_agent", "reply_to",
     "correlation_id", "payload", "result", "error", "outcome", "ending", "decided_by", "decided_at", "via",
     "comment", "pending_with", "human_task", "created_at", "updated_at", "deadline_at", "steps",
-    "scenario_id", "retry_of",
+    "scenario_id", "retry_of", "rerun_of",
 )  # fmt: skip
 _EVENT_FIELDS: Final = (
     "intent_id",
@@ -171,6 +171,20 @@ def retry(session: Remote, intent: str) -> None:
     from signoff.client import calls
 
     _print(session, session.client.call(calls.retry(session.intent_id(intent))))
+
+
+@intents.command("rerun", cls=RemoteCommand, fields=("intent_id", "rerun_of"))
+@click.argument("intent")
+@click.pass_obj
+def rerun(session: Remote, intent: str) -> None:
+    """Run the step that failed after a yes again, once, under the same decision. Prints the new intent's id.
+
+    It is refused where the decision is older than a day, where the workflow or its policy has changed since, or where
+    something else has run after the failure: then `signoff intents retry` asks the people anew.
+    """
+    source = session.intent_id(intent)
+    made = session.client.rerun(source)
+    session.out.one({"intent_id": made, "rerun_of": source}, "intent_id", [made])
 
 
 def state(intent: Mapping[str, Any]) -> str:

@@ -36,6 +36,8 @@ def apply(session: Remote, files: tuple[str, ...], dry_run: bool) -> None:
             session.out.line(visible(line))
         else:
             session.out.each({"file": file, **applied.raw}, "file")
+        for warning in applied.warnings:
+            session.out.note(visible(f"warning: {warning}"))
 
 
 @workflows.command("list", cls=RemoteCommand, fields=FIELDS)

@@ -101,6 +101,9 @@ class AsyncClient:
     async def retry(self, intent_id: str, *, idempotency_key: str | None = None) -> str:
         return (await self.call(calls.retry(intent_id, idempotency_key))).told()
 
+    async def rerun(self, intent_id: str) -> str:
+        return await self.call(calls.rerun(intent_id))
+
     async def audit(self, intent_id: str) -> AuditTrail:
         return await self.call(calls.audit(intent_id))
 

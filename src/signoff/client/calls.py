@@ -191,6 +191,12 @@ def retry(intent_id: str, idempotency_key: str | None = None) -> Call[Sent]:
     return Call("POST", path, _sent, body={}, key=idempotency_key or fresh_key())
 
 
+def rerun(intent_id: str) -> Call[str]:
+    # An intent is run again once: whoever asks again is told of the same.
+    path = f"/v1/intents/{one_segment(intent_id)}/rerun"
+    return Call("POST", path, lambda answer: str(answer["intent_id"]), body={}, repeatable=True)
+
+
 def audit(intent_id: str) -> Call[AuditTrail]:
     return Call("GET", f"/v1/intents/{one_segment(intent_id)}/audit", AuditTrail.read)
 

@@ -121,6 +121,13 @@ class Client:
         """Submit the same again; the new intent's id."""
         return self.call(calls.retry(intent_id, idempotency_key)).told()
 
+    def rerun(self, intent_id: str) -> str:
+        """Run the step that failed after a yes again, once, under the same decision; the new intent's id.
+
+        Conflict where people have to be asked anew: ``retry`` does.
+        """
+        return self.call(calls.rerun(intent_id))
+
     def audit(self, intent_id: str) -> AuditTrail:
         """The intent's whole history, with the chain of hashes that proves it."""
         return self.call(calls.audit(intent_id))

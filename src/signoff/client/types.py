@@ -96,6 +96,7 @@ class Intent(Record):
     created_at: datetime | None = None
     updated_at: datetime | None = None
     deadline_at: datetime | None = None
+    rerun_of: str = ""
 
     @property
     def final(self) -> bool:
@@ -289,6 +290,7 @@ class AppliedWorkflow(Record):
 
     changed: bool = False
     workflow: Workflow = field(default_factory=Workflow)
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -313,7 +315,7 @@ class ScenarioCheck(Record):
 
 @dataclass(frozen=True, eq=False)
 class Account(Record):
-    """A registered agent."""
+    """A registered agent. ``last_seen``: when work was last asked for, in words (``never``, ``now``, ``3d ago``)."""
 
     service_account_id: str = ""
     address: str = ""
@@ -325,6 +327,9 @@ class Account(Record):
     callback_url: str = ""
     created_at: datetime | None = None
     updated_at: datetime | None = None
+    last_seen_at: datetime | None = None
+    last_seen_client: str = ""
+    last_seen: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -116,6 +116,16 @@ def may_list_people(actor: Actor) -> None:
         )
 
 
+def may_rerun(actor: Actor, intent: Intent) -> None:
+    """Who may run again what failed: its requester or an admin; raises as ``may`` does."""
+    if not may_see(actor, intent):
+        raise NotFound("intent_not_found", f"There is no intent {intent.id}.")
+    _may_submit(actor)
+    own = actor.id == intent.requester.id or actor.id in intent.requester.persons
+    if not (own or actor.roles & RUNNING):
+        raise Forbidden("not_yours", "Only its requester or an admin may run this again.")
+
+
 def _may_submit(actor: Actor) -> None:
     if actor.kind is ActorKind.PERSON and not actor.roles & {OWNER, ADMIN, APPROVER, MEMBER}:
         raise Forbidden(

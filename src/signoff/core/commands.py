@@ -5,12 +5,15 @@ from typing import Any
 
 import msgspec
 
+from signoff.core.events import Carried
 from signoff.core.model import Fault, Requester
 from signoff.core.plan import DEFAULT_LEASE, Plan
 
 
 class Submit(msgspec.Struct, frozen=True, kw_only=True):
-    """Create the intent ``id`` with a checked plan and start its first step."""
+    """Create the intent ``id`` with a checked plan and start its first step; ``carried``: the decision under which it
+    starts at another, which may be used up to ``carried_until``.
+    """
 
     id: str
     workspace: str
@@ -25,6 +28,8 @@ class Submit(msgspec.Struct, frozen=True, kw_only=True):
     scenario_id: str = ""
     retry_of: str = ""
     deadline_at: datetime | None = None
+    carried: Carried | None = None
+    carried_until: datetime | None = None
 
 
 class Claim(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ refusal (``Refused``) leaves no fact behind. Final is final: only a late tick is
 from collections.abc import Callable
 from typing import Any, Final
 
-from signoff.core import answering, steps
+from signoff.core import answering, rerun, steps
 from signoff.core import commands as c
 from signoff.core import events as e
 from signoff.core.contradictions import refuse_contradiction
@@ -71,6 +71,8 @@ def _refusal(intent: Intent, command: c.Command) -> Conflict:
 def submit(book: Ledger, command: c.Submit) -> None:
     if command.deadline_at is not None and command.deadline_at <= book.now:
         raise Invalid("deadline_passed", "deadline_at lies in the past.", field="deadline_at")
+    if command.carried_until is not None and command.carried_until <= book.now:
+        raise rerun.too_old()
     book.create(
         command.id,
         e.Created(
@@ -84,12 +86,17 @@ def submit(book: Ledger, command: c.Submit) -> None:
             correlation_id=command.correlation_id,
             scenario_id=command.scenario_id,
             retry_of=command.retry_of,
+            rerun_of=command.carried.source if command.carried else "",
             deadline_at=command.deadline_at,
             stand_ins=_covered(book, command.plan),
         ),
         command.plan,
     )
-    steps.start(book, command.plan.entry or command.plan.steps[0].id)
+    if command.carried is None:
+        steps.start(book, command.plan.entry or command.plan.steps[0].id)
+    else:
+        book.add(command.carried)
+        steps.start(book, command.carried.start)
 
 
 def _covered(book: Ledger, plan: Plan) -> dict[str, tuple[str, ...]] | None:

@@ -16,7 +16,7 @@ from signoff.core import address, taskspec
 from signoff.core.cast import Human, is_anybody, person_behind
 from signoff.core.durations import LONGEST
 from signoff.core.fields import Fields, document, shown
-from signoff.core.plan import AgentStep, HumanStep, Plan
+from signoff.core.plan import UNSAID, AgentStep, HumanStep, Plan
 from signoff.core.tasks import BUILT_IN, TYPE_ALIASES, Escalation, TaskSpec, TaskType
 from signoff.core.timing import Reminders
 
@@ -133,8 +133,8 @@ def _agent_plan(agent: str, attempts: int | None) -> Plan:
 def agent_step(step_id: str, agent: str, attempts: int | None) -> AgentStep:
     """An agent step with nothing but an address and AXP's ``max_delivery_attempts`` (None: the default)."""
     if attempts is None:
-        return AgentStep(id=step_id, agent=agent)
-    return AgentStep(id=step_id, agent=agent, max_attempts=attempts)
+        return AgentStep(id=step_id, agent=agent, max_retries=UNSAID)
+    return AgentStep(id=step_id, agent=agent, max_retries=UNSAID, max_attempts=attempts)
 
 
 def task_spec(

@@ -35,6 +35,7 @@ class Created(Event, frozen=True, tag="created", kw_only=True):
     correlation_id: str = ""
     scenario_id: str = ""
     retry_of: str = ""
+    rerun_of: str = ""
     deadline_at: datetime | None = None
     stand_ins: dict[str, tuple[str, ...]] | None = None
 
@@ -259,6 +260,23 @@ class Patched(Event, frozen=True, tag="patched"):
     envelope: dict[str, Any] = {}
 
 
+class Carried(Event, frozen=True, tag="carried", kw_only=True):
+    """The yes under which this intent goes on where another one failed. source: that intent; seq, step, visit, digest,
+    outcome, decided_at: of its decision; start: the step that failed; results, revision: what stood there by then.
+    """
+
+    source: str
+    seq: int
+    step: str
+    visit: int
+    digest: str
+    outcome: str
+    decided_at: datetime
+    start: str
+    results: dict[str, Any] = {}
+    revision: int = 1
+
+
 class Completed(Event, frozen=True, tag="completed"):
     """Done. ``result`` only where it was given from outside; else it follows from the steps' results."""
 
@@ -281,7 +299,7 @@ AnyEvent = (
     Created | Delivered | Claimed | Renewed | Released | Accepted | Lapsed | Reported | TaskOpened | Reminded
     | Escalated | Answered | Decided | Delayed | Elapsed | Notified | StepTimedOut | Progressed | Patched
     | Completed | Failed | Canceled | TimedOut | StagePassed | Delegated | Reassigned | Taken | Remarked | Revised
-    | Undelivered | Snoozed | Woken
+    | Undelivered | Snoozed | Woken | Carried
 )  # fmt: skip
 
 

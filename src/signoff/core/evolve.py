@@ -14,7 +14,7 @@ from signoff.core import events as e
 from signoff.core.conclusion import turn
 from signoff.core.model import Delay, Delivery, HandOver, Hold, Intent, Snoozing, Status, Task, Waiting
 from signoff.core.plan import Plan
-from signoff.core.tasks import ENDING_OF, Sign, Vote
+from signoff.core.tasks import ENDING_OF, Ending, Sign, Vote
 
 
 def created(fact: e.Fact, plan: Plan) -> Intent:
@@ -35,6 +35,7 @@ def created(fact: e.Fact, plan: Plan) -> Intent:
         correlation_id=event.correlation_id,
         scenario_id=event.scenario_id,
         retry_of=event.retry_of,
+        rerun_of=event.rerun_of,
         deadline_at=event.deadline_at,
         stand_ins=event.stand_ins,
         created_at=fact.at,
@@ -382,6 +383,19 @@ def _progressed(event: e.Progressed, intent: Intent, fact: e.Fact) -> Changes:
     if event.lease_until is not None:
         changes["open"] = replace(_delivery(intent), lease_until=event.lease_until)
     return changes
+
+
+@_on(e.Carried)
+def _carried(event: e.Carried, intent: Intent, fact: e.Fact) -> Changes:
+    return {
+        "results": event.results,
+        "revision": event.revision,
+        "outcome": event.outcome,
+        "ending": Ending.APPROVED,
+        "status": Status.IN_PROGRESS,
+        "waiting": None,
+        "last_step": event.step,
+    }
 
 
 @_on(e.Patched)

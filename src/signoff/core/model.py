@@ -214,6 +214,7 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     correlation_id: str = ""
     scenario_id: str = ""
     retry_of: str = ""
+    rerun_of: str = ""
     deadline_at: datetime | None = None
     waiting: Waiting | None = None
     open: OpenStep | None = None

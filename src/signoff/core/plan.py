@@ -19,6 +19,9 @@ from signoff.core.tasks import Fallback, Sign, TaskSpec
 from signoff.core.timing import Backoff
 
 MAX_STEPS: Final = 100
+# An agent step's retries where its plan says nothing of them: settled when the plan is frozen.
+UNSAID: Final = -1
+RETRIES_AFTER_YES: Final = 2
 DEFAULT_LEASE: Final = timedelta(seconds=30)
 END: Final = "end"
 SUCCESS: Final = "success"  # what a route is declared ``as``, where what it leads to may complete the intent
@@ -57,7 +60,9 @@ class StepBase(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class AgentStep(StepBase, frozen=True, tag="agent", omit_defaults=True, kw_only=True):
-    """Hand the intent to an agent and take its result. ``push`` when the agent is called by HTTP."""
+    """Hand the intent to an agent and take its result. ``max_retries``: of failures that may pass (an exception, what
+    the agent calls retryable), beside the first attempt; ``push`` when the agent is called by HTTP.
+    """
 
     agent: str
     input: dict[str, Any] | None = None
@@ -204,6 +209,32 @@ def after_timeout(step: Step) -> Route | None:
 
 _ORDER: Final = (After.YES, After.CHANGES, After.NO, After.SILENCE)
 NO_PLAN: Final = Plan()
+
+
+def settled_retries(plan: Plan) -> Plan:
+    """The plan with a number of retries for each agent step that named none: two where a person's yes has led there,
+    so that a yes is not spent by one exception; elsewhere none.
+    """
+    behind: set[str] = set()
+    ahead = [
+        route.target
+        for gate in plan.steps
+        if isinstance(gate, HumanStep)
+        for route in plan.routes(gate)
+        if route.after is After.YES
+    ]
+    while ahead:
+        step = plan.by_id.get(ahead.pop())  # none: the end
+        if step is not None and step.id not in behind:
+            behind.add(step.id)
+            ahead += [route.target for route in plan.routes(step)]
+    steps = tuple(
+        replace(step, max_retries=RETRIES_AFTER_YES if step.id in behind else 0)
+        if isinstance(step, AgentStep) and step.max_retries == UNSAID
+        else step
+        for step in plan.steps
+    )
+    return replace(plan, steps=steps)
 
 
 def check_plan(plan: Plan) -> Plan:

@@ -27,6 +27,7 @@ from signoff.core.errors import Invalid
 from signoff.core.fields import Fields, Problems, document, suggestion
 from signoff.core.plan import (
     MAX_STEPS,
+    UNSAID,
     AgentStep,
     DelayStep,
     HumanStep,
@@ -313,6 +314,7 @@ def _agent_step(step: Fields, bundle: _Bundle, assigned: str, base: dict[str, An
         agent = agents[0]
     retry = step.inner("retry") or _nothing(step, step.at("retry"))
     retry.known("max_retries", "retry_delay_seconds")
+    retries = retry.count("max_retries", 0, 100)
     made = agent_step(
         base["id"],
         agent.address if agent else address.written(assigned, step.at("assigned_to")),
@@ -322,7 +324,7 @@ def _agent_step(step: Fields, bundle: _Bundle, assigned: str, base: dict[str, An
         made,
         **base,
         input=step.data("input"),
-        max_retries=retry.count("max_retries", 0, 100) or 0,
+        max_retries=UNSAID if retries is None else retries,
         retry_delay=retry.duration("retry_delay_seconds") or made.retry_delay,
         push=agent is not None and agent.delivery_mode == "http",
     )

@@ -17,6 +17,7 @@ from signoff.core.parties import parties
 from signoff.core.plan import (
     END,
     MAX_STEPS,
+    UNSAID,
     AgentStep,
     DelayStep,
     HumanStep,
@@ -126,7 +127,7 @@ def _refuse_misplaced(step: Fields, kind: str) -> None:
 
 
 def _agent(step: Fields, base: dict[str, Any]) -> AgentStep:
-    more: dict[str, Any] = {}
+    more: dict[str, Any] = {"max_retries": UNSAID}
     retry = step.inner("retry")
     if retry:
         retry.known("max", "delay")

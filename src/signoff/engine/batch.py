@@ -99,6 +99,10 @@ class Batch:
             raise NotFound("intent_not_found", f"There is no intent {intent_id}.")
         return intent
 
+    def holds(self, intent_id: str) -> bool:
+        """Whether there is such an intent."""
+        return intent_id in self._intents
+
     def create(
         self, actor: Actor, command: Command, payload: bytes, membership: Membership | None = None
     ) -> Change:

@@ -15,7 +15,7 @@ from signoff.core.chain import unseal
 from signoff.core.commands import Answer, Command, Revise, Submit
 from signoff.core.errors import Busy, Invalid, Refused
 from signoff.core.ids import new_intent_id, split_ref
-from signoff.core.model import Actor, ActorKind, Requester
+from signoff.core.model import Actor, ActorKind, Intent, Requester
 from signoff.core.naming import Shown
 from signoff.engine.clock import Clock
 from signoff.engine.committer import Committer
@@ -28,6 +28,7 @@ from signoff.engine.jobs import (
     DueJob,
     Once,
     RefusedJob,
+    RerunJob,
     ReviseJob,
     SubmitJob,
     Wish,
@@ -81,6 +82,14 @@ class Engine:
         book = await self._directory.of(actor.workspace)
         done: Done = await self._committer.do(SubmitJob(actor, command, submission.payload, once, book))
         return done
+
+    async def rerun(self, actor: Actor, source: str, command: Submit, payload: bytes) -> Intent:
+        """Create an intent that runs the failed ``source`` again; Conflict(``already_rerun``) if there is one."""
+        book = await self._directory.of(actor.workspace)
+        done: Done = await self._committer.do(RerunJob(actor, source, command, payload, book))
+        if done.change is None:
+            raise TypeError("a rerun has no stored answer")
+        return done.change.after
 
     async def refuse(self, actor: Actor, refusal: Refused, once: Once | None) -> Done:
         """Raise the refusal of a request that cannot be planned, unless it repeats one that was answered before."""

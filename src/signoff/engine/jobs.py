@@ -102,6 +102,28 @@ class SubmitJob(OneIntent):
         return batch.create(self.actor, self._command, self._payload, _membership(self._book))
 
 
+class RerunJob(OneIntent):
+    """The one rerun of an intent: both are locked, so that there is no second."""
+
+    def __init__(self, actor: Actor, source: str, command: Submit, payload: bytes, book: Snapshot) -> None:
+        super().__init__(actor, command.id, None)
+        self._source = source
+        self._book = book
+        self._command = command
+        self._payload = payload
+
+    def lane_key(self) -> int:
+        return shard(self._source)
+
+    def ids(self) -> Sequence[str]:
+        return (self._source, self._command.id)
+
+    def act(self, batch: Batch) -> Change:
+        if batch.holds(self._command.id):
+            raise Conflict("already_rerun", "This intent was run again already.")
+        return batch.create(self.actor, self._command, self._payload, _membership(self._book))
+
+
 class RefusedJob(OneIntent):
     """A request that cannot be planned any more: refused, unless it is one that was answered when it could."""
 

@@ -13,7 +13,7 @@ from signoff.core.choosing import chosen, settled
 from signoff.core.direct import Direct
 from signoff.core.errors import Invalid
 from signoff.core.model import Actor, Intent
-from signoff.core.plan import AgentStep, HumanStep, Plan, Step, check_plan
+from signoff.core.plan import AgentStep, HumanStep, Plan, Step, check_plan, settled_retries
 from signoff.core.scenario import Scenario
 from signoff.core.tasks import Fallback, Risk, Sign, Stage
 from signoff.core.wording import from_workflow
@@ -212,7 +212,7 @@ def freeze(plan: Plan, book: Snapshot, side: Side = ()) -> tuple[Plan, tuple[str
             steps.append(_asking(step, plan, book, side, warnings))
         else:
             steps.append(step)
-    return check_plan(replace(plan, steps=tuple(steps))), tuple(warnings)
+    return check_plan(settled_retries(replace(plan, steps=tuple(steps)))), tuple(warnings)
 
 
 def _addressed(step: AgentStep, book: Snapshot, warnings: list[str]) -> Step:

@@ -63,6 +63,11 @@ class View:
             raise unknown_intent(ref)
         return Seen(stored, visit)
 
+    async def maybe(self, actor: Actor, intent_id: str) -> Intent | None:
+        """The intent of this id, None where there is none for this actor."""
+        stored = await self._store.intents.get(intent_id)
+        return stored.intent if stored is not None and may_see(actor, stored.intent) else None
+
     async def glimpse(self, actor: Actor, ref: str) -> Seen:
         """The same as this process last knew it: enough to word a command, which is judged on the locked row."""
         intent_id, visit = split_ref(ref)

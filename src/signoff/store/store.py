@@ -24,6 +24,7 @@ from signoff.store.sessions import Sessions
 from signoff.store.showings import Showings
 from signoff.store.sweeps import Sweeps
 from signoff.store.work import Found, Want, Writes
+from signoff.store.workers import Workers
 
 Clock = Callable[[datetime], datetime]
 Work = Callable[[Found], Writes]
@@ -49,6 +50,7 @@ class Store(ABC):
         self.showings = Showings(self)
         self.people = People(self)
         self.sweeps = Sweeps(self)
+        self.workers = Workers(self)
 
     @abstractmethod
     async def open(self) -> None:

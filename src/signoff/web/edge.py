@@ -190,7 +190,7 @@ def _too_large(limit: int) -> TooLarge:
 
 
 class Reply:
-    """The one way out. Every response names its request, and its trace where the caller gave one."""
+    """The one way out. Every response names its request, and the mark and the trace that the caller gave it."""
 
     __slots__ = ("_call", "_headers", "_send", "_started")
 
@@ -201,6 +201,9 @@ class Reply:
         self._send = send
         self._started = False
         self._headers = [(b"x-request-id", call.request_id.encode())]
+        mark = call.header(b"x-client-request-id")
+        if mark and _ID.fullmatch(mark):
+            self._headers.append((b"x-client-request-id", mark.encode()))
         trace = call.header(b"x-trace-id")
         if trace and _ID.fullmatch(trace):
             self._headers.append((b"x-trace-id", trace.encode()))

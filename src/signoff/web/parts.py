@@ -18,9 +18,11 @@ from signoff.engine.limits import Limit
 from signoff.engine.mailedlinks import MailedLinks
 from signoff.engine.planning import Planner
 from signoff.engine.registry import Registry
+from signoff.engine.rerunning import Reruns
 from signoff.engine.sessions import Sessions
 from signoff.engine.slackdesk import SlackDesk
 from signoff.engine.view import View
+from signoff.engine.workers import Workers
 from signoff.web.hosts import Network
 from signoff.web.shown import Shown
 
@@ -67,6 +69,8 @@ class Parts(msgspec.Struct, kw_only=True):
     registry: Registry
     sessions: Sessions
     feed: Feed
+    workers: Workers
+    reruns: Reruns
     settings: Settings
     mailed_links: MailedLinks | None = None
     slack: SlackDesk | None = None

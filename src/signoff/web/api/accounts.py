@@ -138,7 +138,13 @@ async def agents(call: Call) -> d.Agents:
     here = _asked_here(call, workspace)
     found = await call.parts.registry.accounts(call.actor, ActorKind.AGENT) if here else []
     limit = call.number("limit", 1000, 1, 1000)
-    return d.Agents(agents=[_out(call, account, workspace) for account in found[:limit]])
+    workers, now = await call.parts.workers.of(call.actor.workspace), call.parts.clock.now()
+    return d.Agents(
+        agents=[
+            d.seen_account(_out(call, account, workspace), workers.get(account.address), now)
+            for account in found[:limit]
+        ]
+    )
 
 
 async def agent(call: Call) -> d.AgentAnswer:
@@ -148,7 +154,9 @@ async def agent(call: Call) -> d.AgentAnswer:
     account = book.by_address.get(address)
     if account is None or account.kind != ActorKind.AGENT.value:
         raise NotFound("agent_not_found", f"There is no agent {address[:128]}.")
-    return d.AgentAnswer(agent=_out(call, account, book.workspace))
+    workers = await call.parts.workers.of(call.actor.workspace)
+    out = d.seen_account(_out(call, account, book.workspace), workers.get(address), call.parts.clock.now())
+    return d.AgentAnswer(agent=out)
 
 
 # -- keys, ours

@@ -151,6 +151,8 @@ def _of_time(fact: e.Fact, who: str) -> str:
             return f"step {step!r} passed its deadline" + (f" of {show_duration(after)}" if after else "")
         case e.Progressed(reason=reason):
             return f"{who} let it go on" + (f": {reason}" if reason else "")
+        case e.Carried(source=source, seq=seq, step=step, start=start):
+            return f"{who} runs step {start!r} again under the yes of {source}, step {step!r} (event {seq})"
         case e.Patched(generation=generation):
             return f"{who} changed its controls (generation {generation})"
         case e.Completed(result=result):

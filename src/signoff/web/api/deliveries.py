@@ -12,10 +12,10 @@ from signoff.core.ids import split_ref
 from signoff.core.model import Delivery, Fault
 from signoff.engine.feed import agent_word
 from signoff.web import bodies, strict
-from signoff.web.api.reading import address_of, book_of, glimpsed, note_read, outdated, visible
+from signoff.web.api.reading import address_of, asks_for_work, book_of, glimpsed, note_read, outdated, visible
 from signoff.web.api.shapes import agents as shapes
 from signoff.web.api.shapes import requests as r
-from signoff.web.api.shapes.common import Nothing, encode
+from signoff.web.api.shapes.common import Nothing, encode, maybe
 from signoff.web.api.shapes.intents import intent_out
 from signoff.web.call import Call
 from signoff.web.waits import Wait
@@ -26,6 +26,7 @@ _POLL_LIMIT: Final = 100
 async def poll(call: Call) -> shapes.Deliveries:
     """GET /v1/agents/{address}/intents"""
     agent = await address_of(call)
+    await asks_for_work(call, agent)
     since = call.number("since", 0, 0, 2**53)
     found = await call.parts.view.deliveries(call.actor, agent, since, _POLL_LIMIT)
     return shapes.Deliveries(
@@ -37,29 +38,51 @@ async def poll(call: Call) -> shapes.Deliveries:
 async def claim(call: Call) -> shapes.Claimed:
     """POST /v1/agents/{address}/deliveries/claim"""
     wanted = bodies.ours(r.Claim, call.body)
-    agent = await address_of(call)
     lease = timedelta(seconds=wanted.lease_seconds)
     holder = wanted.holder or call.actor.id
+    parts, workspace = call.parts, call.actor.workspace
     clock = asyncio.get_running_loop().time
     until = clock() + wanted.wait_seconds
-    parts = call.parts
-    with Wait(call, agent_word(call.actor.workspace, agent)) as wait:
-        changes = await parts.engine.claim(call.actor, agent, wanted.limit, lease, holder)
-        if not changes and wanted.wait_seconds:
-            wait.watch()
-            while not changes and not wait.hung_up() and not parts.stopping.is_set() and clock() < until:
-                await wait.wait(until - clock())
-                # nobody is left to do the work of a delivery that a caller who hung up would take
-                if not wait.hung_up():
-                    changes = await parts.engine.claim(call.actor, agent, wanted.limit, lease, holder)
-        await _only_to_who_still_may(call, wait, changes)
+    moved = True
+    while moved:
+        # What a name stands for is looked up again: its agent may be registered while somebody waits.
+        agent = await address_of(call)
+        await asks_for_work(call, agent)
+        with Wait(call, agent_word(workspace, agent)) as wait:
+            changes = await parts.engine.claim(call.actor, agent, wanted.limit, lease, holder)
+            moved = False
+            if not changes and wanted.wait_seconds:
+                wait.watch()
+                while not (changes or moved or wait.hung_up() or parts.stopping.is_set() or clock() >= until):
+                    await wait.wait(until - clock())
+                    # nobody is left to do the work of a delivery that a caller who hung up would take
+                    if not wait.hung_up():
+                        changes = await parts.engine.claim(call.actor, agent, wanted.limit, lease, holder)
+                        moved = not changes and await address_of(call) != agent
+            await _only_to_who_still_may(call, wait, changes)
+    await asks_for_work(call, agent)
     display = (await book_of(call)).display
     out = []
     for change in changes:
         stored = (await glimpsed(call, change.after.id)).stored
         note_read(call, call.actor, change.after)
         out.append(shapes.delivery_out(change.after, stored.payload, lease, display))
-    return shapes.Claimed(deliveries=out)
+    return shapes.Claimed(
+        deliveries=out,
+        agent=agent,
+        max_report_bytes=parts.settings.max_body,
+        notice=maybe(await _notice(call, agent)),
+    )
+
+
+async def _notice(call: Call, agent: str) -> str:
+    """Why nothing may ever come to whoever asks as this agent."""
+    account = (await book_of(call)).by_address.get(agent)
+    if account is None:
+        return f"No agent is registered as {agent} so far, and no work is addressed to it"
+    if account.delivery_mode == "http":
+        return f"{agent} gets its work by calls to its callback_url, not by asking"
+    return ""
 
 
 async def _only_to_who_still_may(call: Call, wait: Wait, changes: Sequence[Change]) -> None:

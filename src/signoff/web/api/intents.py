@@ -42,6 +42,7 @@ from signoff.web.api.shapes.answers import (
     Events,
     GotIntent,
     Intents,
+    Rerun,
     Retried,
     acted,
     created_out,
@@ -332,3 +333,13 @@ async def _again(call: Call, old: Intent, payload: bytes) -> Submission:
         retry_of=old.id,
         warnings=warnings,
     )
+
+
+async def rerun(call: Call) -> Rerun:
+    """POST /v1/intents/{intent_id}/rerun"""
+    bodies.ours(r.Rerun, call.body)
+    seen = await visible(call, call.params["intent_id"])
+    source = seen.stored.intent
+    facts = await all_facts(call, Seen(seen.stored, 0))
+    after = await call.parts.reruns.rerun(call.actor, source, seen.stored.payload, facts, await book_of(call))
+    return Rerun(intent_id=after.id, status=after.status.value, rerun_of=source.id)

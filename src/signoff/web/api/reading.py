@@ -77,6 +77,12 @@ async def address_of(call: Call) -> str:
     return (await book_of(call)).resolve(call.params["address"])
 
 
+async def asks_for_work(call: Call, agent: str) -> None:
+    """Note that somebody asks for this agent's work."""
+    registered = agent in (await book_of(call)).by_address
+    call.parts.workers.note(call.actor.workspace, agent, call.client, registered)
+
+
 def cursor_of(call: Call) -> str:
     """The intent after which a page goes on, "" for the first page; Invalid for what no page ever said."""
     said = call.query.get("cursor", "")

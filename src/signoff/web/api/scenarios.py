@@ -22,7 +22,10 @@ async def validate(call: Call) -> ScenarioCheck:
     errors, warnings = validate_scenario(body.value)
     if not errors:  # whole in itself: is there anybody here who could do it?
         try:
-            await _planned(call, compile_scenario(body.value), b"{}")
+            scenario = compile_scenario(body.value)
+            await _planned(call, scenario, b"{}")
+            book = await book_of(call)
+            warnings += await call.parts.workers.absent(scenario.plan, book, call.parts.clock.now())
         except Busy:  # that says nothing of the bundle
             raise
         except Refused as refused:

@@ -21,7 +21,7 @@ from signoff.core.model import Status
 from signoff.engine.feed import agent_word
 from signoff.engine.view import Seen
 from signoff.store.work import Stored
-from signoff.web.api.reading import Following, address_of, facts_after, statuses, visible
+from signoff.web.api.reading import Following, address_of, asks_for_work, facts_after, statuses, visible
 from signoff.web.api.shapes.agents import shown_delivery
 from signoff.web.api.shapes.events import STEP, EventOut, trail_of
 from signoff.web.call import Call, Stream, Write
@@ -35,6 +35,7 @@ LINGER: Final = 0.05
 KEEP_ALIVE: Final = 15.0
 _BATCH: Final = 100
 _INCREMENTAL: Final = ("axme-sdk-python/", "signoff-")
+_LONGEST_ID: Final = 16
 _WAIT: Final = (15, 1, 60)  # default, least, most seconds
 
 
@@ -63,7 +64,7 @@ def frame(name: str, cursor: int, data: bytes) -> bytes:
 async def events(call: Call) -> Stream:
     """GET /v1/intents/{id}/events/stream"""
     seen = await call.parts.view.glimpse(call.actor, call.params["intent_id"])
-    source = _Life(call, seen, call.number("since", 0, 0, 2**53))
+    source = _Life(call, seen, since_of(call))
     return _stream(call, source, (seen.stored.intent.id,), call.client.startswith(_INCREMENTAL))
 
 
@@ -71,14 +72,25 @@ async def deliveries(call: Call) -> Stream:
     """GET /v1/agents/{address}/intents/stream"""
     agent = await address_of(call)
     call.parts.view.own_address(call.actor, agent)
+    await asks_for_work(call, agent)
     workspace = call.actor.workspace
-    since = call.number("since", 0, 0, 2**53)
+    since = since_of(call)
     unread = call.parts.shown.unread(workspace, agent, since, asyncio.get_running_loop().time())
     if unread:
         await call.parts.view.redeliver(call.actor, agent, unread)
     asked = call.query.get("status", "")
     shows = not asked or Status.DELIVERED.value in statuses(asked.split(","))
     return _stream(call, _Post(call, agent, since, shows), (agent_word(workspace, agent),), False)
+
+
+def since_of(call: Call) -> int:
+    """Where to go on: after ``Last-Event-ID``, which a client sends when it connects again and which names the last
+    event that it has seen; else after ``since``, with which it began.
+    """
+    last = call.header(b"last-event-id").strip()
+    if last.isascii() and last.isdigit() and len(last) <= _LONGEST_ID:
+        return min(int(last), 2**53)
+    return call.number("since", 0, 0, 2**53)
 
 
 def _stream(call: Call, source: Source, words: tuple[str, ...], held_open: bool) -> Stream:

@@ -28,8 +28,11 @@ async def apply(call: Call) -> AppliedOut:
     [planned] = await call.parts.registry.apply(call.actor, charter, dry_run)
     if not isinstance(planned.entry, Workflow):
         raise TypeError("a workflow was not taken up")
-    shown = _shown(planned.entry, template.plan, await book_of(call))
-    return AppliedOut(changed=planned.action != UNCHANGED, dry_run=dry_run, workflow=shown)
+    book = await book_of(call)
+    return AppliedOut(
+        changed=planned.action != UNCHANGED, dry_run=dry_run, workflow=_shown(planned.entry, template.plan, book),
+        warnings=await call.parts.workers.absent(template.plan, book, call.parts.clock.now()),
+    )  # fmt: skip
 
 
 async def page(call: Call) -> Workflows:

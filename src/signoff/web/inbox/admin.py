@@ -15,6 +15,7 @@ from signoff.engine.directory import Snapshot
 from signoff.store.entries import Account, Person
 from signoff.web.call import Page
 from signoff.web.inbox.door import Visit
+from signoff.web.inbox.following import absent
 
 _LIVES: Final = {"30": timedelta(days=30), "90": timedelta(days=90), "365": timedelta(days=365), "": None}
 
@@ -61,6 +62,7 @@ async def agents(visit: Visit) -> Page:
     found = await visit.parts.registry.accounts(visit.actor)
     book = await visit.parts.directory.of(visit.actor.workspace)
     now, live, work = visit.parts.clock.now(), dict[str, int](), await _given_work(visit, book)
+    workers = await visit.parts.workers.of(visit.actor.workspace)
     for key in await visit.parts.registry.keys(visit.actor):
         usable = key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
         live[key.actor_id] = live.get(key.actor_id, 0) + usable
@@ -70,6 +72,8 @@ async def agents(visit: Visit) -> Page:
             "live": live.get(account.id, 0),
             "by": book.display(account.created_by) if account.created_by else "",
             "flows": work.get(account.address, ()),
+            "absent": absent(account.address, book, workers, now) if account.kind == "agent" else "",
+            "worker": workers.get(account.address),
         }
         for account in sorted(found, key=lambda one: (one.kind, one.name))
     ]

@@ -28,7 +28,7 @@ from signoff.web.api.shapes.tasks import Story, on_silence
 from signoff.web.inbox.changes import Group, Leaf, group, leaves
 from signoff.web.inbox.choices import Choice, choices
 from signoff.web.inbox.evidence import REQUEST, Check, Fact, checks, doubts, own_words, subject, touched
-from signoff.web.inbox.following import Following, following
+from signoff.web.inbox.following import Following, absent, following
 from signoff.web.inbox.known import Known
 from signoff.web.inbox.parties import ASKS, Others, others, reasons
 from signoff.web.revisions import Changed, changes, difference, reported_before
@@ -189,7 +189,9 @@ def card(known: Known) -> Card:
     rated, rated_by = worst_risk(spec.risk, results)
     feared = worst_risk(spec.risk, every)[0]  # what an earlier check found still demands what it demanded
     rated_from = f"by the check in step “{rated_by}”" if rated_by else "by the workspace's policy"
-    coming = following(intent.plan, step, known.opened)
+    coming = following(
+        intent.plan, step, known.opened, lambda agent: absent(agent, book, known.workers, known.now)
+    )
     folded = (
         shown.folded or any(leaf.hidden for leaf in words) or any(check.leaves.folded for check in verdicts)
         or any(one.unseen for one in coming)

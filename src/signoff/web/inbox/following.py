@@ -1,5 +1,7 @@
 """What may run after the answer, as the card shows it: who does it, and what is given beside the payload. Pure."""
 
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -7,6 +9,9 @@ import msgspec
 from signoff.core.ahead import After, Ahead, ahead
 from signoff.core.durations import show_duration
 from signoff.core.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Plan
+from signoff.core.workers import Worker, worker_words
+from signoff.engine.directory import Snapshot
+from signoff.engine.workers import asks
 from signoff.web.inbox.changes import Group, group
 
 _AFTER: Final = {After.NO: "a no", After.CHANGES: "a request for changes", After.SILENCE: "silence"}
@@ -15,7 +20,7 @@ _AFTER: Final = {After.NO: "a no", After.CHANGES: "a request for changes", After
 class Following(msgspec.Struct, frozen=True):
     """One step. ``does``: what happens there; agent: the address of who does it; instead: the answers that lead to it,
     where a yes does not; detour: it runs only if a step before it does not succeed; given: what is handed over beside
-    the payload.
+    the payload; absent: that nobody works as this agent, in words.
     """
 
     step: str
@@ -24,6 +29,7 @@ class Following(msgspec.Struct, frozen=True):
     instead: str
     detour: bool
     given: Group
+    absent: str = ""
 
     @property
     def unseen(self) -> bool:
@@ -31,23 +37,33 @@ class Following(msgspec.Struct, frozen=True):
         return self.given.folded or self.given.masked
 
 
-def following(plan: Plan, gate: HumanStep, opened: bool) -> tuple[Following, ...]:
-    """What a yes leads to first, in order; then what only other answers lead to."""
-    return tuple(_following(one, opened) for one in ahead(plan, gate))
+def following(
+    plan: Plan, gate: HumanStep, opened: bool, missing: Callable[[str], str] = lambda agent: ""
+) -> tuple[Following, ...]:
+    """What a yes leads to first, in order; then what only other answers lead to. missing: what to say of an agent."""
+    return tuple(_following(one, opened, missing) for one in ahead(plan, gate))
 
 
-def _following(one: Ahead, opened: bool) -> Following:
+def absent(agent: str, book: Snapshot, workers: Mapping[str, Worker], now: datetime) -> str:
+    """That nobody works as this agent, in words; "" where somebody does, or where it is called."""
+    return worker_words(agent, workers.get(agent), now) if asks(agent, book) else ""
+
+
+def _following(one: Ahead, opened: bool, missing: Callable[[str], str]) -> Following:
     step = one.step
     agent = step.agent if isinstance(step, AgentStep) else ""
     instead = "" if After.YES in one.after else " or ".join(_AFTER[after] for after in one.after)
     given = group(one.given, opened) if one.given else Group()
-    return Following(step.id, _does(one), agent, instead, one.detour, given)
+    said = missing(agent) if agent else ""
+    return Following(step.id, _does(one), agent, instead, one.detour, given, said)
 
 
 def _does(one: Ahead) -> str:
     match one.step:
-        case AgentStep():
+        case AgentStep(max_retries=0):
             return "runs it."
+        case AgentStep(max_retries=retries):
+            return f"runs it; after a failure that may pass it is tried again, up to {retries} more times."
         case HumanStep():
             return "People are asked again."
         case DelayStep(lasts=lasts):

@@ -1,24 +1,30 @@
 """The page of an intent: where it stands, what it holds, what happened so far; and its audit trail with its proof."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
 from signoff.core import events as e
+from signoff.core.access import may_rerun
 from signoff.core.chain import unseal
 from signoff.core.commands import Cancel
+from signoff.core.errors import Conflict, Forbidden, NotFound
 from signoff.core.ids import visit_ref
-from signoff.core.model import ActorKind, Intent, Task
+from signoff.core.model import ActorKind, Intent, Status, Task
 from signoff.core.plan import AgentStep, DelayStep, HumanStep, Step
+from signoff.core.rerun import carried_over
 from signoff.core.wording import kind_words
 from signoff.engine.directory import Snapshot
+from signoff.engine.rerunning import VALID_FOR
 from signoff.engine.view import Seen
 from signoff.web.api.audit import summary
 from signoff.web.call import Page
 from signoff.web.inbox.changes import Group, group
 from signoff.web.inbox.door import Visit
 from signoff.web.inbox.evidence import subject
+from signoff.web.inbox.following import absent
 from signoff.web.inbox.tasks import steers
 from signoff.web.inbox.told import lines
 
@@ -44,13 +50,14 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stop(msgspec.Struct, frozen=True):
-    """One step of the plan. ``state``: done, failed, open or ahead."""
+    """One step of the plan. ``state``: done, failed, open or ahead; ``absent``: that nobody works as its agent."""
 
     id: str
     kind: str
     with_: str
     state: str
     result: Group | None
+    absent: str = ""
 
 
 async def intent(visit: Visit) -> Page:
@@ -62,14 +69,18 @@ async def intent(visit: Visit) -> Page:
     opened = "open" in visit.query
     payload = group(msgspec.json.decode(seen.stored.payload), opened)
     told = await visit.parts.view.told(visit.actor, Seen(seen.stored, 0))
-    stops = [_stop(step, found, book, opened) for step in found.plan.steps]
+    workers, now = await visit.parts.workers.of(found.workspace), visit.parts.clock.now()
+    stops = [
+        _stop(step, found, book, opened, lambda agent: absent(agent, book, workers, now))
+        for step in found.plan.steps
+    ]
     return await visit.page(
         "intent.html", intent=found, words=kind_words(found.type), asker=book.display(found.requester.id),
         moments=await _moments(visit, found, book), payload=payload, stops=stops, opened=opened,
         folded=payload.folded or any(stop.result is not None and stop.result.folded for stop in stops),
         subject=subject(msgspec.json.decode(seen.stored.payload), _SUBJECT),
         task=visit_ref(found.id, found.open.visit) if isinstance(found.open, Task) else "",
-        may_cancel=steers(visit.actor, found), told=lines(told, book),
+        may_cancel=steers(visit.actor, found), may_rerun=await _may_rerun(visit, seen), told=lines(told, book),
     )  # fmt: skip
 
 
@@ -82,7 +93,41 @@ async def cancel(visit: Visit) -> Page:
     return visit.to(f"/intents/{seen.stored.intent.id}")
 
 
-def _stop(step: Step, intent: Intent, book: Snapshot, opened: bool) -> Stop:
+async def rerun(visit: Visit) -> Page:
+    """POST /intents/{intent_id}/rerun"""
+    seen = await visit.parts.view.intent(visit.actor, visit.params["intent_id"])
+    source, facts = seen.stored.intent, await _facts(visit, seen)
+    book = await visit.parts.directory.of(visit.actor.workspace)
+    after = await visit.parts.reruns.rerun(visit.actor, source, seen.stored.payload, facts, book)
+    return visit.to(f"/intents/{after.id}")
+
+
+async def _facts(visit: Visit, seen: Seen) -> list[e.Fact]:
+    facts: list[e.Fact] = []
+    while len(facts) < seen.stored.intent.seq:
+        found = await visit.parts.view.history(Seen(seen.stored, 0), len(facts), _CHUNK)
+        if not found:
+            break
+        facts += found
+    return facts
+
+
+async def _may_rerun(visit: Visit, seen: Seen) -> bool:
+    """Whether a button is worth showing; that the workflow has changed meanwhile is said when it is pressed."""
+    source = seen.stored.intent
+    if source.status is not Status.FAILED:
+        return False
+    try:
+        may_rerun(visit.actor, source)
+        carried = carried_over(
+            source, await _facts(visit, seen), source.payload_digest, visit.parts.clock.now()
+        )
+    except (Conflict, Forbidden, NotFound):
+        return False
+    return carried.decided_at + VALID_FOR > visit.parts.clock.now()
+
+
+def _stop(step: Step, intent: Intent, book: Snapshot, opened: bool, missing: Callable[[str], str]) -> Stop:
     kind = {AgentStep: "agent", HumanStep: "people", DelayStep: "wait"}.get(type(step), "message")
     with_ = step.agent if isinstance(step, AgentStep) else ""
     result = intent.results.get(step.id)
@@ -96,7 +141,8 @@ def _stop(step: Step, intent: Intent, book: Snapshot, opened: bool) -> Stop:
             or result.get("ending") in ("rejected", "expired", "withdrawn", "undeliverable")
         )
         state = "failed" if bad else "done"
-    return Stop(step.id, kind, with_, state, group(result, opened) if result is not None else None)
+    said = missing(with_) if with_ and state in ("open", "ahead") and not intent.final else ""
+    return Stop(step.id, kind, with_, state, group(result, opened) if result is not None else None, said)
 
 
 async def _moments(visit: Visit, intent: Intent, book: Snapshot) -> list[Moment]:

@@ -9,6 +9,7 @@ import msgspec
 from signoff.core import events as e
 from signoff.core.model import Actor, Intent, Task
 from signoff.core.tasks import Sign
+from signoff.core.workers import Worker
 from signoff.engine.directory import Snapshot
 from signoff.store.messages import Message
 from signoff.web.api.shapes.tasks import Story
@@ -18,7 +19,7 @@ from signoff.web.revisions import Asked, asked
 class Known(msgspec.Struct, frozen=True, kw_only=True):
     """payload: as it stood for the task of the story; old: payloads that were revised, by the last revision of each;
     earlier: the requester's former intents of this type; messages: what people were told of the task; opened: nothing
-    is to be folded.
+    is to be folded; workers: when work was last asked for, by agent.
     """
 
     intent: Intent
@@ -32,6 +33,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     earlier: Sequence[Intent] = ()
     opened: bool = False
     old: dict[int, dict[str, Any]] = {}
+    workers: dict[str, Worker] = {}
 
     @property
     def task(self) -> Task | None:

@@ -47,6 +47,7 @@ ROWS: Final[tuple[Row, ...]] = (
     Row("GET", "/intents", listing.intents),
     Row("GET", "/intents/{intent_id}", history.intent),
     Row("POST", "/intents/{intent_id}/cancel", history.cancel),
+    Row("POST", "/intents/{intent_id}/rerun", history.rerun),
     Row("GET", "/audit/{intent_id}", history.audit),
     Row("GET", "/live", live.inbox),
     Row("GET", "/live/{intent_id}", live.intent),

@@ -91,6 +91,7 @@ async def known_of(visit: Visit, reader: Actor, found: Found, opened: bool) -> K
         messages=await visit.parts.view.messages(reader, intent.id, found.story.visit),
         earlier=[stored.intent for stored in await visit.parts.view.page(reader, wanted)],
         opened=opened,
+        workers=await visit.parts.workers.of(intent.workspace),
     )
 
 

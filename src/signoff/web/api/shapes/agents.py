@@ -65,9 +65,14 @@ class DeliveryOut(Struct, kw_only=True):
 
 
 class Claimed(Ok, kw_only=True):
-    """What was taken; empty when there was nothing in the time given."""
+    """What was taken; empty when there was nothing in the time given. agent: the address that was asked for;
+    max_report_bytes: how large a report may be; notice: why nothing may ever come.
+    """
 
     deliveries: list[DeliveryOut]
+    agent: str
+    max_report_bytes: int
+    notice: Text = UNSET
 
 
 class Renewed(Ok, kw_only=True):

@@ -89,6 +89,14 @@ class Retried(Ok, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
+class Rerun(Ok, kw_only=True):
+    """The new intent, also when it was there already: an intent is run again once."""
+
+    intent_id: str
+    status: str
+    rerun_of: str
+
+
 class Provisioned(Struct, kw_only=True):
     """An agent of a bundle, and whether this apply created it."""
 

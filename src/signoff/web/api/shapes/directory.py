@@ -5,8 +5,10 @@ from typing import Annotated, Any, TypeAlias
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from signoff.core.model import ActorKind
 from signoff.core.plan import HumanStep, Plan
 from signoff.core.tasks import Strength
+from signoff.core.workers import Worker, seen_words
 from signoff.engine.keys import NewKey
 from signoff.engine.planning import plan_summary
 from signoff.store.entries import Account, ApiKey, Workflow, Workspace
@@ -20,7 +22,9 @@ Url: TypeAlias = Annotated[str, Meta(max_length=2000)]
 
 
 class AccountOut(Struct, kw_only=True):
-    """An agent or a service."""
+    """An agent or a service. last_seen_at: when work was last asked for as this agent, to the minute, absent if never;
+    last_seen_client: by which program; last_seen: the same in words.
+    """
 
     service_account_id: str
     id: str
@@ -40,6 +44,9 @@ class AccountOut(Struct, kw_only=True):
     created_by_actor_id: str
     created_at: datetime
     updated_at: datetime
+    last_seen_at: datetime | UnsetType = UNSET
+    last_seen_client: Text = UNSET
+    last_seen: Text = UNSET
 
 
 class AccountAnswer(Ok, kw_only=True):
@@ -222,11 +229,12 @@ class WorkflowAnswer(Ok, kw_only=True):
 
 
 class AppliedOut(Ok, kw_only=True):
-    """``changed`` is False when the same template was in force already."""
+    """``changed`` is False when the same template was in force already; warnings: what may never go on, in words."""
 
     changed: bool
     dry_run: bool
     workflow: WorkflowOut
+    warnings: list[str]
 
 
 class Workflows(Ok, kw_only=True):
@@ -256,6 +264,15 @@ def account_out(account: Account, workspace: Workspace) -> AccountOut:
         created_at=account.created_at,
         updated_at=account.updated_at,
     )
+
+
+def seen_account(out: AccountOut, worker: Worker | None, now: datetime) -> AccountOut:
+    """The agent with when work was last asked for as it; one that is called itself asks for none."""
+    if out.kind == ActorKind.AGENT.value and out.delivery_mode != "http":
+        out.last_seen = seen_words(worker.seen_at if worker else None, now)
+        if worker is not None:
+            out.last_seen_at, out.last_seen_client = worker.seen_at, maybe(worker.client)
+    return out
 
 
 def account_answer(account: Account, workspace: Workspace, secret: str = "") -> AccountAnswer:

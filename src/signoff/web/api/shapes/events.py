@@ -74,6 +74,7 @@ _SHOWN: Final[dict[type[e.Event], _Shown]] = {
     e.StepTimedOut: ("intent.in_progress", Status.IN_PROGRESS, None),
     e.Progressed: ("intent.in_progress", Status.IN_PROGRESS, None),
     e.Patched: ("intent.updated", None, None),
+    e.Carried: ("intent.in_progress", Status.IN_PROGRESS, None),
     e.Completed: ("intent.completed", Status.COMPLETED, None),
     e.Failed: ("intent.failed", Status.FAILED, None),
     e.Canceled: ("intent.canceled", Status.CANCELED, None),

@@ -119,6 +119,7 @@ class IntentOut(Struct, kw_only=True):
     step_id: Text = UNSET
     scenario_id: Text = UNSET
     retry_of: Text = UNSET
+    rerun_of: Text = UNSET
 
 
 def intent_out(intent: Intent, payload: bytes) -> IntentOut:
@@ -146,6 +147,7 @@ def intent_out(intent: Intent, payload: bytes) -> IntentOut:
         ),
         scenario_id=maybe(intent.scenario_id),
         retry_of=maybe(intent.retry_of),
+        rerun_of=maybe(intent.rerun_of),
     )
     if intent.waiting is not None:
         out.waiting_reason = out.lifecycle_waiting_reason = intent.waiting.value

@@ -115,6 +115,10 @@ class Retry(Strict, kw_only=True):
     """Nothing to say: the new intent repeats the old one."""
 
 
+class Rerun(Strict, kw_only=True):
+    """Nothing to say: the new intent runs the failed step of the old one again."""
+
+
 class Answer(Strict, kw_only=True):
     """One person's answer. ``stage``, ``revision``, ``digest``: as the task showed them; a mismatch is a 409.
     ``number``: your how-manieth answer at this stage it is; needed only to go back to one that you have changed.

@@ -1,0 +1,43 @@
+"""How often an agent step is tried where its plan does not say: in one place, when the plan is frozen."""
+
+from signoff.core.plan import UNSAID, AgentStep, DelayStep, HumanStep, Plan, settled_retries
+from signoff.core.tasks import TaskSpec
+from tests.builders import minutes
+
+
+def step(name: str, **fields: object) -> AgentStep:
+    return AgentStep(id=name, agent=f"agent://acme/prod/{name}", **{"max_retries": UNSAID, **fields})  # type: ignore[arg-type]
+
+
+def ask(name: str, **fields: object) -> HumanStep:
+    return HumanStep(id=name, task=TaskSpec(title="May we?"), **fields)  # type: ignore[arg-type]
+
+
+def retries(*steps: object) -> dict[str, int]:
+    plan = settled_retries(Plan(steps=steps))  # type: ignore[arg-type]
+    return {one.id: one.max_retries for one in plan.steps if isinstance(one, AgentStep)}
+
+
+def test_behind_a_gate_two_and_elsewhere_none() -> None:
+    wait = DelayStep(id="wait", lasts=minutes(5))
+    assert retries(step("before"), ask("gate"), wait, step("act"), step("after")) == {
+        "before": 0, "act": 2, "after": 2,
+    }  # fmt: skip
+
+
+def test_what_only_a_no_leads_to_is_not_behind_the_gate() -> None:
+    gate = ask("gate", on_success="act", on_failure="undo")
+    act, undo = step("act", on_success="end"), step("undo")
+    assert retries(gate, act, undo) == {"act": 2, "undo": 0}
+
+
+def test_a_fallback_of_what_a_yes_leads_to_is() -> None:
+    gate = ask("gate")
+    assert retries(gate, step("act", on_failure="undo", on_success="end"), step("undo")) == {
+        "act": 2,
+        "undo": 2,
+    }
+
+
+def test_what_the_plan_says_stays() -> None:
+    assert retries(step("a", max_retries=4), ask("gate"), step("b", max_retries=0)) == {"a": 4, "b": 0}

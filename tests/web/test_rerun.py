@@ -1,0 +1,178 @@
+"""A yes is not spent by one failure: what raises after it is tried again, and what failed can be run again, once."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.web.world import Answer, World
+
+CLAIM = "/v1/agents/validator/deliveries/claim"
+TYPE = "t.rerun.v1"
+GATE = {"id": "ask", "human": {"title": "May we?", "approvers": ["ann@acme.example"]}}
+
+
+def flow(**act: Any) -> dict[str, Any]:
+    draft = {"id": "draft", "agent": "validator"}
+    return {
+        "workflow": "w", "intent_type": TYPE,
+        "steps": [draft, GATE, {"id": "act", "agent": "validator", **act}, {"id": "after", "agent": "validator"}],
+    }  # fmt: skip
+
+
+async def work(web: World, body: dict[str, Any]) -> dict[str, Any]:
+    """Take what is there and report it; the delivery."""
+    [delivery] = (await web.post(CLAIM, {}, "agent"))["deliveries"]
+    done = await web.post(
+        f"/v1/deliveries/{delivery['delivery_id']}/report", {"token": delivery["token"], **body}, "agent"
+    )
+    assert done.status == 200, done.text
+    return dict(delivery)
+
+
+def failing(code: str = "agent_error", retryable: bool = True) -> dict[str, Any]:
+    return {"error": {"code": code, "message": "The database was restarting.", "retryable": retryable}}
+
+
+async def approved(web: World, **act: Any) -> str:
+    """An intent that was approved and waits for its agent."""
+    applied = await web.post("/v1/workflows", flow(**act), "oscar")
+    assert applied.status == 200, applied.text
+    intent_id = await web.send(intent_type=TYPE)
+    await work(web, {"result": {"n": 1}})
+    answer = await web.answer(intent_id[:-4] + "0002")
+    assert answer.status == 200, answer.text
+    return intent_id
+
+
+async def failed(web: World, **act: Any) -> str:
+    """An intent that failed after the yes."""
+    intent_id = await approved(web, **act)
+    await work(web, failing("charge_failed", False))
+    assert await web.status(intent_id) == "FAILED"
+    return intent_id
+
+
+async def rerun(web: World, intent_id: str, who: str = "ci") -> Answer:
+    return await web.post(f"/v1/intents/{intent_id}/rerun", {}, who)
+
+
+async def tick(web: World) -> None:
+    web.clock.move(timedelta(seconds=31))
+    await web.works.keep_time()
+
+
+async def test_an_exception_after_a_yes_is_tried_three_times(web: World) -> None:
+    intent_id = await approved(web)
+    for _ in range(2):
+        await work(web, failing())
+        assert await web.status(intent_id) == "WAITING"
+        await tick(web)
+    await work(web, failing())
+    assert await web.status(intent_id) == "FAILED"
+
+
+async def test_a_failure_that_the_function_declares_is_not(web: World) -> None:
+    await failed(web)
+
+
+@pytest.mark.parametrize(("retry", "left"), [({"max": 0}, 0), ({"max": 1, "delay": "30s"}, 1)])
+async def test_what_the_plan_says_wins(web: World, retry: dict[str, Any], left: int) -> None:
+    intent_id = await approved(web, retry=retry)
+    for _ in range(left):
+        await work(web, failing())
+        await tick(web)
+    await work(web, failing())
+    assert await web.status(intent_id) == "FAILED"
+
+
+async def test_before_a_yes_nothing_is_tried_again_unless_the_plan_says_so(web: World) -> None:
+    await web.post("/v1/workflows", flow(), "oscar")
+    intent_id = await web.send(intent_type=TYPE)
+    await work(web, failing())
+    assert await web.status(intent_id) == "FAILED"
+
+
+async def test_it_goes_on_at_the_step_that_failed_under_the_same_decision(web: World) -> None:
+    intent_id = await failed(web)
+    made = await rerun(web, intent_id)
+    assert (made.status, made["rerun_of"], made["status"]) == (200, intent_id, "DELIVERED")
+    new = made["intent_id"]
+    assert new != intent_id
+    delivery = await work(web, {"result": {"done": True}})
+    assert (delivery["intent_id"], delivery["step_id"]) == (new, "act")
+    assert delivery["previous_results"]["draft"] == {"n": 1}
+    assert delivery["previous_results"]["ask"]["decided_by"] == "per_ann"
+    assert "act" not in delivery["previous_results"]
+    await work(web, {"result": {}})
+    intent = (await web.get(f"/v1/intents/{new}"))["intent"]
+    assert (intent["status"], intent["ending"], intent["rerun_of"]) == ("COMPLETED", "approved", intent_id)
+    trail = (await web.get(f"/v1/intents/{new}/audit", "oscar")).json
+    assert trail["verified"]
+    [carried] = [one["event"] for one in trail["events"] if one["type"] == "carried"]
+    source = (await web.get(f"/v1/intents/{intent_id}/audit", "oscar")).json
+    [decided] = [one for one in source["events"] if one["type"] == "decided"]
+    [opened] = [one for one in source["events"] if one["type"] == "task_opened"]
+    assert (carried["source"], carried["seq"]) == (intent_id, decided["seq"])
+    assert carried["digest"] == opened["event"]["digest"]
+    assert await web.works.findings() == []
+
+
+async def test_it_happens_once_whoever_asks_and_however_often(web: World) -> None:
+    intent_id = await failed(web)
+    answers = await asyncio.gather(*(rerun(web, intent_id, who) for who in ("ci", "oscar") * 5))
+    assert {answer.status for answer in answers} == {200}
+    [new] = {answer["intent_id"] for answer in answers}
+    listed = (await web.get(f"/v1/intents?intent_type={TYPE}"))["intents"]
+    assert {one["intent_id"] for one in listed} == {intent_id, new}
+    await work(web, failing("charge_failed", False))
+    again = await rerun(web, new)
+    assert (again.status, again.code) == (409, "decision_used")
+    assert (await rerun(web, intent_id))["intent_id"] == new
+
+
+async def test_a_stranger_may_not(web: World) -> None:
+    intent_id = await failed(web)
+    assert (await rerun(web, intent_id, "rita")).status in (403, 404)
+    assert (await rerun(web, intent_id, "stranger")).status in (403, 404)
+    assert (await rerun(web, intent_id, "ann")).code == "not_yours"
+
+
+async def test_a_yes_is_valid_for_a_day(web: World) -> None:
+    intent_id = await failed(web)
+    web.clock.move(timedelta(hours=24))
+    assert (await rerun(web, intent_id)).code == "decision_too_old"
+
+
+async def test_what_governs_it_must_be_what_it_was(web: World) -> None:
+    intent_id = await failed(web)
+    web.clock.move(timedelta(seconds=1))
+    await web.post("/v1/workflows", flow(input={"more": 1}), "oscar")
+    refused = await rerun(web, intent_id)
+    assert (refused.status, refused.code) == (409, "workflow_changed")
+    assert "retry" in refused["error"]["hint"]
+
+
+async def test_a_no_a_cancel_and_a_failure_before_the_yes_are_not_run_again(web: World) -> None:
+    await web.post("/v1/workflows", flow(), "oscar")
+    early = await web.send(intent_type=TYPE)
+    await work(web, failing("charge_failed", False))
+    refused = await web.send(intent_type=TYPE)
+    await work(web, {"result": {}})
+    await web.answer(refused[:-4] + "0002", "rejected")
+    canceled = await approved(web)
+    await web.post(f"/v1/intents/{canceled}/resolve", {"status": "CANCELED"}, "oscar")
+    ended = await approved(web)
+    await web.post(f"/v1/intents/{ended}/resolve", {"status": "FAILED"}, "oscar")
+    for intent_id in (early, refused, canceled, ended):
+        assert (await rerun(web, intent_id, "oscar")).code == "not_rerunnable"
+
+
+async def test_nor_is_what_another_step_has_followed(web: World) -> None:
+    """A fallback has run: what was decided about is not there any more."""
+    intent_id = await approved(web, on_failure="after")
+    await work(web, failing("charge_failed", False))
+    await work(web, {"result": {"rolled": "back"}})
+    assert await web.status(intent_id) == "FAILED"
+    assert (await rerun(web, intent_id)).code == "not_rerunnable"

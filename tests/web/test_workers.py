@@ -1,0 +1,108 @@
+"""Workers are seen: in the API, on the pages, before a workflow is put in force."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.web.world import VALIDATOR, World
+
+TYPO = {
+    "workflow": "typo", "intent_type": "t.typo.v1",
+    "steps": [{"id": "c", "agent": "validtor"}, {"id": "d", "agent": "agent_core"}],
+}  # fmt: skip
+
+
+async def last_seen(web: World, address: str = VALIDATOR) -> Any:
+    answer = await web.get("/v1/agents")
+    return next(one for one in answer["agents"] if one["address"] == address).get("last_seen")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/agents/validator/deliveries/claim"),
+        ("GET", "/v1/agents/validator/intents"),
+        ("GET", "/v1/agents/validator/intents/stream?wait_seconds=1"),
+    ],
+)
+async def test_a_claim_a_poll_and_a_stream_are_seen(web: World, method: str, path: str) -> None:
+    assert await last_seen(web) == "never"
+    await web.call(method, path, {} if method == "POST" else None, "agent", user_agent="axme-sdk-python/0.3")
+    found = (await web.get("/v1/agents/validator"))["agent"]
+    assert (found["last_seen"], found["last_seen_client"]) == ("now", "axme-sdk-python/0.3")
+    assert found["last_seen_at"] <= "2026-03-02T09:00:00Z"
+
+
+async def test_how_long_ago_is_said_in_words(web: World) -> None:
+    await web.post("/v1/agents/validator/deliveries/claim", {}, "agent")
+    await web.parts.workers.once()
+    web.clock.move(timedelta(days=3, hours=2))
+    web.parts.workers._noted.clear()  # as any other server, which has heard nothing
+    assert await last_seen(web) == "3d ago"
+    assert await last_seen(web, "agent://acme/prod/stranger") == "never"
+
+
+async def test_a_workflow_whose_agent_nobody_runs_is_warned_of(web: World) -> None:
+    for path in ("/v1/workflows?dry_run=true", "/v1/workflows"):
+        answer = await web.post(path, TYPO, "oscar")
+        assert answer["warnings"] == [
+            "step 'c' will wait. Nobody has ever asked for work as agent://acme/prod/validtor."
+        ]
+    await web.post("/v1/agents/validtor/deliveries/claim", {}, "oscar")
+    assert (await web.post("/v1/workflows", TYPO, "oscar"))["warnings"] == []
+
+
+async def test_a_claim_says_who_it_is_for_and_why_nothing_may_come(web: World) -> None:
+    there = await web.post("/v1/agents/validator/deliveries/claim", {}, "agent")
+    assert (there["agent"], there["max_report_bytes"]) == (VALIDATOR, 131_072)
+    assert "notice" not in there.json
+    nowhere = await web.post("/v1/agents/validtor/deliveries/claim", {}, "oscar")
+    assert "No agent is registered as agent://acme/prod/validtor" in nowhere["notice"]
+
+
+async def test_who_asks_before_its_agent_exists_gets_the_first_work_at_once(web: World) -> None:
+    """Under a name that only its registration gives an address."""
+    asking = asyncio.create_task(
+        web.post("/v1/agents/Late Worker/deliveries/claim", {"wait_seconds": 30}, "oscar")
+    )
+    while not web.parts.feed.waiters:
+        await asyncio.sleep(0)
+    made = await web.post("/v1/service-accounts", {"name": "Late Worker"}, "oscar")
+    intent_id = await web.send(to_agent=made["service_account"]["address"])
+    answer = await asyncio.wait_for(asking, 20)
+    assert [one["intent_id"] for one in answer["deliveries"]] == [intent_id]
+
+
+async def test_the_mark_of_a_request_comes_back(web: World) -> None:
+    assert (await web.get("/health", "", x_client_request_id="abc")).headers["x-client-request-id"] == "abc"
+    assert "x-client-request-id" not in (await web.get("/health", "")).headers
+    assert "x-client-request-id" not in (await web.get("/health", "", x_client_request_id="a b")).headers
+
+
+def seqs(text: str) -> list[int]:
+    return [int(line.removeprefix("id: ")) for line in text.splitlines() if line.startswith("id: ")]
+
+
+async def test_last_event_id_is_where_a_stream_goes_on_whatever_since_says(web: World) -> None:
+    intent_id, _ = await web.at_gate()
+    path = f"/v1/intents/{intent_id}/events/stream?wait_seconds=1"
+    everything = seqs((await web.get(path)).text)
+    assert len(everything) > 2
+    assert seqs((await web.get(path, last_event_id=str(everything[1]))).text) == everything[2:]
+    assert seqs((await web.get(f"{path}&since=0", last_event_id=str(everything[1]))).text) == everything[2:]
+    assert seqs((await web.get(f"{path}&since={everything[0]}")).text) == everything[1:]
+    for odd in ("", "x", "-1", "1.5", "9" * 400):
+        assert seqs((await web.get(path, last_event_id=odd)).text) == everything
+
+
+async def test_on_an_agents_stream_too(web: World) -> None:
+    for _ in range(2):
+        await web.send(to_agent="validator")
+    path = "/v1/agents/validator/intents/stream?wait_seconds=1"
+    both = seqs((await web.get(path, "agent")).text)
+    assert len(both) == 2
+    for delivery in (await web.get("/v1/agents/validator/intents", "agent"))["intents"]:
+        await web.get(f"/v1/intents/{delivery['intent_id']}", "agent")  # read: it is not shown again
+    assert seqs((await web.get(path, "agent", last_event_id=str(both[0]))).text) == both[1:]

@@ -23,12 +23,13 @@ demo: $(READY) ## a migration that waits for your yes; ARGS=--auto answers by it
 test: $(READY) ## run the tests, on up to four processors; ARGS="-n 0" in one process
 	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
-check: $(READY) ## lint, formatting, types, layers
+check: $(READY) ## lint, formatting, types, layers, known holes in dependencies
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 	@$(VENV)/bin/lint-imports --no-logo
 	@$(PY) tests/sizes.py
+	@$(PY) -m tests.audit
 
 format: $(READY) ## sort imports and format all Python files
 	@$(PY) -m ruff check --fix --select I .

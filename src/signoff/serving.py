@@ -3,24 +3,28 @@
 import asyncio
 import contextlib
 import gc
+import logging
 import signal
 import socket
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import uvicorn
 from uvicorn.server import HANDLED_SIGNALS
 
+from signoff import interpreter
 from signoff.bootstrap import bootstrap, reissue, remove_drafts, update_url
 from signoff.charterfile import CharterFile, apply_charter, read_charter
-from signoff.config import Config, reachable
+from signoff.config import Config, is_loopback, reachable
 from signoff.core.errors import Refused
 from signoff.engine.clock import Clock
 from signoff.server import Line, Server
 from signoff.web.gathering import GatheringProtocol
 
+log = logging.getLogger("signoff.server")
 T = TypeVar("T")
 
 
@@ -88,6 +92,8 @@ async def _serve(config: Config, announce: Callable[[Server], None], line: Line)
 @contextlib.asynccontextmanager
 async def running(config: Config, line: Line = print, clock: Clock | None = None) -> AsyncIterator[Server]:
     """A server that answers on its port, until the block ends or a signal stops it (``server.served`` is then done)."""
+    for warning in interpreter.warnings():
+        log.warning("%s", warning)
     file = read_charter(config.policy) if config.policy else None
     listener = _bind(config)
     server = Server(config, line, clock)
@@ -125,30 +131,34 @@ async def running(config: Config, line: Line = print, clock: Clock | None = None
 async def _prepare(server: Server, address: str, file: CharterFile | None) -> None:
     """All that is done before anybody is answered."""
     server.known_as(server.config.base_url or address)
-    await _first_start(server, address)
+    first = await _first_start(server, address)
     if file is not None:
         await apply_charter(server, file)
-    server.login_url = await _login_url(server)
+    if first:
+        server.login_url = await _login_url(server)
 
 
-async def _first_start(server: Server, address: str) -> None:
+async def _first_start(server: Server, address: str) -> bool:
     config = server.config
     remove_drafts(config.data)
     written = await bootstrap(server.store, server.keys, server.clock, config.data, address)
     if written is None and await reissue(server.store, server.keys, config.data, address) is None:
         update_url(config.data, address)
+    return written is not None
 
 
 async def _login_url(server: Server) -> str:
-    """The inbox, and in a workspace of one's own on this machine a link that signs its owner in, once."""
+    """A link that signs the owner in, once: on the first start, while they are alone here and reached on this machine
+    only. "" otherwise: then whoever runs the server makes one, with ``signoff db signin-link``.
+    """
     rows = server.store.directory
     spaces = await rows.workspaces()
-    if len(spaces) == 1 and spaces[0].self_approval:
-        owner = next((p for p in await rows.people(spaces[0].id) if "owner" in p.roles), None)
-        if owner is not None:
-            token = await server.parts.sessions.login_link(spaces[0].id, owner.id)
-            return f"{server.base_url}/login/{token}"
-    return f"{server.base_url}/"
+    if len(spaces) != 1 or not is_loopback(urlsplit(server.base_url).hostname or ""):
+        return ""
+    people = await rows.people(spaces[0].id)
+    if len(people) != 1 or "owner" not in people[0].roles:
+        return ""
+    return f"{server.base_url}/login/{await server.parts.sessions.login_link(spaces[0].id, people[0].id)}"
 
 
 def _bind(config: Config) -> socket.socket:

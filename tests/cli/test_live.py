@@ -86,7 +86,9 @@ def sh(live: Live) -> Shell:
 def test_up_says_where_it_is_and_writes_credentials_for_the_owner_alone(live: Live) -> None:
     said = live.log.read_text()
     assert re.search(rf"Address +{live.url}\n", said)
-    assert re.search(rf"Inbox +{live.url}/", said)
+    assert re.search(rf"Inbox +{live.url}/\n", said)
+    assert "signoff db signin-link" in said
+    assert "/login/" not in said  # a log is read by others
     assert re.search(r"Database +sqlite:///", said)
     assert "Ctrl-C" in said
     credentials = live.data / "credentials.json"

@@ -63,6 +63,12 @@ def test_the_banner_tells_address_inbox_database_and_how_to_stop(tmp_path: Path)
         assert part in text
 
 
+def test_a_link_that_signs_in_stands_in_the_banner_only_where_it_was_given() -> None:
+    url = "http://127.0.0.1:8100"
+    assert "signoff db signin-link" in banner(Config(), url)
+    assert f"{url}/login/token   signs you in, once" in banner(Config(), url, f"{url}/login/token")
+
+
 def test_a_backup_never_overwrites(run: Run, tmp_path: Path) -> None:
     (tmp_path / "copy.db").write_text("precious")
     result = run("db", "backup", "copy.db")

@@ -13,7 +13,9 @@ from tests.stories.world import World
 @pytest.fixture(scope="session", params=KINDS)
 def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A server on a database of its own; stories keep apart by names of their own."""
-    with serving(request, tmp_path_factory.mktemp("live") / ".signoff", request.param) as live:
+    with serving(
+        request, tmp_path_factory.mktemp("live") / ".signoff", request.param, allow_private_callbacks="on"
+    ) as live:
         yield live
 
 

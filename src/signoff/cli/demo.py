@@ -128,7 +128,11 @@ async def _tell(url: str, login: str, auto: bool, data: Path) -> int:
     owner = json.loads((data / "credentials.json").read_text(encoding="utf-8"))["api_key"]
     say(f"Server    {url}   database {data / 'signoff.db'}")
     if not auto:
-        say(f"Inbox     {login}   signs you in, once")
+        if login and sys.stdout.isatty():
+            say(f"Inbox     {login}   signs you in, once")
+        else:
+            say(f"Inbox     {url}/")
+            say(f"Sign in   {typed('db signin-link owner@localhost', data)}")
     async with AsyncClient(url, owner) as person:
         await person.apply_workflow(read_document(str(folder / "workflow.yaml")))
         say("Workflow  database-migration: validate (agent), then approve (a person)")

@@ -1,6 +1,7 @@
 """``signoff up``: the server, until Ctrl-C. Every setting but the secrets is a flag, made from its row."""
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,22 +83,29 @@ def _up(ctx: click.Context, /, open_browser: bool, **given: Any) -> None:
     start_logging(config)
 
     def announce(server: "Server") -> None:
-        click.echo(banner(config, server.base_url, server.login_url))
+        # A link that signs somebody in belongs to whoever sits here, and into no log.
+        link = server.login_url if sys.stdout.isatty() else ""
+        click.echo(banner(config, server.base_url, link))
         if open_browser:
-            click.launch(server.login_url)
+            click.launch(link or f"{server.base_url}/")
 
     with database_named(config):
         code = serve(config, announce, click.echo)
     ctx.exit(code)
 
 
-def banner(config: Config, url: str, inbox: str = "") -> str:
-    """What ``up`` prints once the server answers."""
+def banner(config: Config, url: str, link: str = "") -> str:
+    """What ``up`` prints once the server answers. ``link``: signs the owner in; "" where none is shown."""
     lines = [
         "Signoff is running.",
         "",
         f"  Address   {url}",
-        f"  Inbox     {inbox or url + '/'}" + ("   signs you in, once" if "/login/" in inbox else ""),
+        f"  Inbox     {link}   signs you in, once" if link else f"  Inbox     {url}/",
+        *(
+            []
+            if link
+            else ["  Sign in   signoff db signin-link ADDRESS   makes a link that signs a person in, once"]
+        ),
         f"  Database  {config.shown_database}",
         f"  Key       {_key(config)}",
         "",

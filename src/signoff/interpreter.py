@@ -1,0 +1,37 @@
+"""Known holes of the Python that runs this server. One table, for the server's start and for ``make check``."""
+
+import sys
+from typing import Final, NamedTuple
+
+
+class Hole(NamedTuple):
+    """``fixed``: the first release of each line without it; lines that are newer than all of these never had it."""
+
+    name: str
+    about: str
+    fixed: tuple[tuple[int, int, int], ...]
+
+
+HOLES: Final = (
+    Hole(
+        "CVE-2024-7592",
+        "parsing a cookie header with backslashes takes quadratic time",
+        ((3, 11, 10), (3, 12, 6)),
+    ),
+)
+
+
+def holes(version: tuple[int, int, int] = sys.version_info[:3]) -> list[Hole]:
+    """Those that this interpreter has."""
+    return [hole for hole in HOLES if any(version[:2] == one[:2] and version < one for one in hole.fixed)]
+
+
+def warnings(version: tuple[int, int, int] = sys.version_info[:3]) -> list[str]:
+    """A sentence for each."""
+    number = ".".join(map(str, version))
+    return [
+        f"Python {number} has a known hole, {hole.name}: {hole.about}. It is fixed in "
+        + " and ".join(".".join(map(str, one)) for one in hole.fixed if one[:2] == version[:2])
+        + "; update it."
+        for hole in holes(version)
+    ]

@@ -92,8 +92,6 @@ async def _serve(config: Config, announce: Callable[[Server], None], line: Line)
 @contextlib.asynccontextmanager
 async def running(config: Config, line: Line = print, clock: Clock | None = None) -> AsyncIterator[Server]:
     """A server that answers on its port, until the block ends or a signal stops it (``server.served`` is then done)."""
-    for warning in interpreter.warnings():
-        log.warning("%s", warning)
     file = read_charter(config.policy) if config.policy else None
     listener = _bind(config)
     server = Server(config, line, clock)
@@ -108,6 +106,8 @@ async def running(config: Config, line: Line = print, clock: Clock | None = None
         listener.close()
         await server.stop()
         raise
+    for warning in interpreter.warnings():
+        log.warning("%s", warning)
     http = _Uvicorn(
         uvicorn.Config(
             server.app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5, backlog=2048,

@@ -23,6 +23,7 @@ from signoff.engine.courier import Courier
 from signoff.engine.directory import Directory
 from signoff.engine.engine import Engine
 from signoff.engine.feed import Feed
+from signoff.engine.handover import Handovers
 from signoff.engine.keys import Keys
 from signoff.engine.loop import Loop
 from signoff.engine.mailedlinks import MailedLinks
@@ -34,6 +35,7 @@ from signoff.engine.recent import Recent
 from signoff.engine.registry import Registry
 from signoff.engine.rerunning import Reruns
 from signoff.engine.sessions import Sessions
+from signoff.engine.staffed import Staffed
 from signoff.engine.sweeper import Sweeper
 from signoff.engine.timekeeper import Timekeeper
 from signoff.engine.view import View
@@ -91,6 +93,7 @@ class Server:
         )
         self.sessions = Sessions(self.store, self.directory, self.keys, self.clock, config.session_lifetime)
         self.timekeeper = Timekeeper(self.engine, self.store)
+        self.staffed = Staffed(self.engine, self.store, self.directory)
         self._make_messages(config)
         self.workers = Workers(self.store)
         self.sweeper = Sweeper(
@@ -101,6 +104,7 @@ class Server:
             Loop("courier", self.courier.once, rest=0.02),
             Loop("sweeper", self.sweeper.once),
             Loop("workers", self.workers.once),
+            Loop("staffed", self.staffed.once, rest=0.02),
         ]
         self.feed.watch(self._nudge)
         self.parts = self._make_parts("postgresql" if remote else "sqlite")
@@ -140,6 +144,7 @@ class Server:
             self.store, self.directory, self.sessions, self.clock, self._channels.personal.get(EMAIL),
             lambda: self.base_url,
         )  # fmt: skip
+        self.registry.mails = lambda: self.mailed_links.possible
         self.registry.charters.on_moved = self.mailed_links.tell_moved
         chat = Chat(SLACK, self.engine, self.store, self.keys, self.directory, self.clock)
         self.slack = make_slack(config, self._channels, chat, self.clock)
@@ -154,6 +159,8 @@ class Server:
             directory=self.directory,
             planner=Planner(self.store, self.directory),
             registry=self.registry,
+            staffed=self.staffed,
+            handovers=Handovers(self.engine, self.store, self.directory),
             sessions=self.sessions,
             mailed_links=self.mailed_links,
             slack=self.slack.desk if self.slack else None,
@@ -180,6 +187,8 @@ class Server:
     def _nudge(self, word: str) -> None:
         if word == "outbox":
             self._loops[1].nudge()
+        elif word.startswith("directory:"):
+            self._loops[4].nudge()
 
     async def start(self) -> None:
         """Open the store (migrating it) and start the loops. Raises Refused or Busy with the reason."""

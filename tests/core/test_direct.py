@@ -213,9 +213,9 @@ def test_assignees_that_are_known_may_answer_and_labels_only_label() -> None:
     task = asked(compiled(human_task={"assignees": ["Ann@acme.example", "per_7", "approver", "role:admin"]}))
     assert task.stages[0].approvers == ("ann@acme.example", "per_7", "role:approver", "role:admin")
     labelled = compiled(human_task={"assignees": ["sre_oncall"]})
-    assert asked(labelled).stages[0].approvers == ()
+    assert asked(labelled).stages[0].approvers == ("role:owner", "role:admin")  # narrower, never everybody
     assert asked(labelled).holder == "sre_oncall"
-    assert "everyone who may approve" in labelled.warnings[0]
+    assert "owners and admins may decide" in labelled.warnings[0]
 
 
 def test_notify_email_is_told_but_does_not_restrict_who_may_answer() -> None:

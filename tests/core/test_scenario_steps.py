@@ -46,10 +46,14 @@ def test_the_only_human_is_asked_where_nobody_is_assigned() -> None:
     assert task_of(step, humans=[LEAD, ONCALL]).stages == (Stage(),)
 
 
-def test_an_unknown_assignee_of_a_sign_off_only_labels_it() -> None:
+def test_an_assignee_that_is_none_of_the_bundles_humans_is_refused_with_the_nearest_role() -> None:
     step = {**SIGN, "assigned_to": "user://ops-lead"}
-    assert task_of(step).holder == "user://ops-lead"
-    assert "everyone who may approve" in warnings_of(step)[0]
+    [refused] = errors_of(step)
+    assert "none of the humans that the bundle names" in str(refused)
+    [close] = errors_of(
+        {**SIGN, "assigned_to": "onclal", "requires_approval": True, "tool_id": "tool.human.approval.v1"}
+    )
+    assert "oncall" in str(close)
 
 
 # -- which kind of step

@@ -27,6 +27,7 @@ from signoff.engine.keys import Keys
 from signoff.engine.planning import Planner, Submission
 from signoff.engine.recent import Recent
 from signoff.engine.registry import Registry
+from signoff.engine.staffed import Staffed
 from signoff.engine.timekeeper import Timekeeper
 from signoff.store.entries import Person, Workspace
 from signoff.store.rows import plan_digest
@@ -66,6 +67,7 @@ class Works:
         self.registry = Registry(store, self.directory, self.keys, clock, private_callbacks=True)
         self.planner = Planner(store, self.directory)
         self.timekeeper = Timekeeper(self.engine, store)
+        self.staffed = Staffed(self.engine, store, self.directory)
         self.courier = Courier(
             self.engine, store, self.directory, clock, self.channels, lambda: "http://signoff.test"
         )

@@ -275,7 +275,7 @@ async def test_what_is_explained_names_who_may_decide_and_every_contact_to_come(
         ("reminder", "09:05", ["ann@acme.example"]),
         ("reminder", "09:35", ["ann@acme.example"]),
         ("escalation", "10:00", ["emma@acme.example"]),
-        ("deadline", "17:00", ["ann@acme.example"]),
+        ("deadline", "17:00", ["ann@acme.example", "emma@acme.example", "oscar@acme.example"]),
     ]
     later = await web.get("/v1/policies/guarded/explain?at=2026-03-09T09:00:00%2B01:00", "ann")
     assert later["asked"] == ["bob@acme.example"]

@@ -10,6 +10,7 @@ import httpx2
 
 from signoff.core.model import Actor, ActorKind
 from signoff.engine.clock import Clock
+from signoff.engine.handover import Handovers
 from signoff.engine.rerunning import Reruns
 from signoff.engine.sessions import Sessions
 from signoff.engine.view import View
@@ -89,6 +90,8 @@ class World:
             directory=works.directory,
             planner=works.planner,
             registry=works.registry,
+            staffed=works.staffed,
+            handovers=Handovers(works.engine, works.store, works.directory),
             sessions=Sessions(works.store, works.directory, works.keys, works.clock),
             feed=works.feed,
             workers=Workers(works.store),

@@ -8,6 +8,7 @@ import click
 from signoff.cli.commands import RemoteCommand
 from signoff.cli.documents import read_document
 from signoff.cli.output import Output, as_moment
+from signoff.cli.people import warned
 from signoff.cli.session import Remote
 from signoff.cli.visible import visible
 
@@ -51,7 +52,7 @@ def until(proposal: Mapping[str, Any]) -> str:
 
 def _lines(planned: Mapping[str, Any], out: Output) -> list[str]:
     """What an apply does, one line a thing."""
-    lines = changed_lines(planned)
+    lines = [*changed_lines(planned), *warned(planned)]
     if planned.get("proposal"):
         return [*lines, until(planned["proposal"])]
     return lines if planned.get("changed") else [*lines, "Nothing would change."]

@@ -75,6 +75,7 @@ def _key(session: Remote) -> Iterator[Check]:
     yield from _proofs(session, me)
     if {"owner", "admin"} & set(me.actor.get("roles") or ()):  # only who runs the workspace may know
         yield from _attempt("channels", lambda: _channels(session))
+        yield from _attempt("open tasks", lambda: _staffing(session))
     if me.actor.kind != "agent":
         yield from _attempt("agents", lambda: _agents(session))
     if me.actor.kind != "agent":  # which may read none
@@ -128,6 +129,22 @@ def _agents(session: Remote) -> Iterator[Check]:
         yield Check(
             "warning", f"agent {agent}", visible(found), "Start it, or correct its name in the workflow."
         )
+
+
+def _staffing(session: Remote) -> Iterator[Check]:
+    """Whether enough people are left for every open task."""
+    with session.explained():
+        found = session.client.directory.staffing()
+    for one in found.get("short") or ():
+        said = f"{one['title']}: stage {one['stage']} takes {one['takes']}, {one['left']} left who could decide it."
+        yield Check(
+            "problem",
+            f"task {one['task_id']}",
+            visible(said),
+            f"signoff tasks reassign {one['task_id']} EMAIL",
+        )
+    if not found.get("short"):
+        yield Check("ok", "open tasks", "Each has enough people left who may decide it.")
 
 
 def _policies(session: Remote) -> Iterator[Check]:

@@ -1,6 +1,7 @@
 """``signoff people``: who there is, and when they are away."""
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 import click
@@ -87,15 +88,67 @@ def add(session: Remote, /, email: str, **given: Any) -> None:
 @people.command("set", cls=RemoteCommand, fields=FIELDS)
 @click.argument("who")
 @click.option("--active/--inactive", default=None, help="Whether the person may do anything here.")
+@click.option(
+    "--yes", "-y", is_flag=True, help="Do not ask before a person for whom tasks wait is deactivated."
+)
 @_about
-def change(session: Remote, /, who: str, active: bool | None, **given: Any) -> None:
+def change(session: Remote, /, who: str, active: bool | None, yes: bool, **given: Any) -> None:
     """Change a person (address or id); what is not said stays."""
     said = _said(given) | ({} if active is None else {"active": active})
     if not said:
         raise Stop(Code.USAGE, "Nothing was said to change.", hint="See: signoff people set --help")
     if "addresses" in said:  # the server takes all of them at once
         said["addresses"] = {**_found(session, who).get("addresses", {}), **said["addresses"]}
+    if active is False:
+        _agree_to_go(session, who, yes)
     _show(session, session.client.directory.change_person(who, **said), "changed")
+
+
+def _agree_to_go(session: Remote, who: str, yes: bool) -> None:
+    """Before somebody is deactivated: what waits for them, and whether to go on."""
+    waits = session.client.directory.waiting(who)
+    if tasks := waits.get("tasks"):
+        session.show(
+            [*_waiting(waits), f"Hand it over first: signoff people reassign {visible(who)} EMAIL"], yes
+        )
+        session.confirm(f"Deactivate {who}, for whom {len(tasks)} open tasks wait?", yes)
+
+
+def _waiting(waits: dict[str, Any]) -> list[str]:
+    lines = [
+        f"{one['task_id']}  {one['title']}" + ("  (nobody else could)" if one.get("alone") else "")
+        for one in waits.get("tasks") or ()
+    ]
+    return [visible(line) for line in lines] + ([] if waits.get("whole", True) else ["... and more"])
+
+
+@people.command("waiting", cls=RemoteCommand, fields=("task_id", "title", "alone"))
+@click.argument("who")
+@click.pass_obj
+def waiting(session: Remote, /, who: str) -> None:
+    """List the open tasks in which a person (address or id) has a say now."""
+    found = session.client.directory.waiting(who)
+    session.out.many(found.get("tasks") or [], _WAITING, "task_id", "Nothing waits for them.")
+
+
+@people.command("reassign", cls=RemoteCommand, fields=("handed_over", "refused", "whole"))
+@click.argument("who", metavar="FROM")
+@click.argument("to", metavar="TO")
+@click.option("--comment", default="", metavar="TEXT", help="Why; it stands in the record of each task.")
+@click.pass_obj
+def reassign(session: Remote, /, who: str, to: str, comment: str) -> Code:
+    """Ask TO in the place of FROM, in every open task that asks FROM now.
+
+    An admin's act, on record in each task. Tasks that the admin's own side has requested stay as they are, as does what
+    TO may not decide. Exit code 1 when any task stays as it is.
+    """
+    done = session.client.directory.hand_over(who, to, comment)
+    lines = [f"handed over: {len(done.get('handed_over') or ())}"]
+    lines += [f"as it was: {one['task_id']}: {one['message']}" for one in done.get("refused") or ()]
+    if not done.get("whole", True):
+        lines.append("There are more; repeat the command.")
+    session.out.one(done, "handed_over", [visible(line) for line in lines])
+    return Code.FAILURE if done.get("refused") else Code.OK
 
 
 @people.command("absent", cls=RemoteCommand, fields=FIELDS)
@@ -154,7 +207,12 @@ def _found(session: Remote, who: str) -> dict[str, Any]:
 
 def _show(session: Remote, person: dict[str, Any], word: str) -> None:
     line = f"{word}: {person.get('email')} ({', '.join(person.get('roles') or ()) or 'no role'})"
-    session.out.one(person, "id", [visible(line)])
+    session.out.one(person, "id", [visible(line), *warned(person)])
+
+
+def warned(answer: Mapping[str, Any]) -> list[str]:
+    """What the server warns of, one line each."""
+    return [visible(f"warning: {text}") for text in answer.get("warnings") or ()]
 
 
 def _away(person: Any) -> str:
@@ -163,6 +221,7 @@ def _away(person: Any) -> str:
     return ", ".join(f"{str(one['from'])[:10]} to {str(one['until'])[:10]}" for one in absences)
 
 
+_WAITING: Final = (column("TASK_ID"), column("TITLE"), column("ALONE"))
 _COLUMNS: Final = (
     column("EMAIL"),
     column("NAME"),

@@ -7,6 +7,7 @@ import click
 from signoff.cli.commands import RemoteCommand
 from signoff.cli.failures import Code, Stop
 from signoff.cli.output import Column, as_moment, column
+from signoff.cli.people import warned
 from signoff.cli.session import Remote
 from signoff.cli.tree import Group
 from signoff.cli.visible import visible
@@ -45,7 +46,7 @@ def set_team(session: Remote, /, name: str, members: tuple[str, ...], **turns: s
     line = f"team {team.get('name')}: {', '.join(team.get('members') or ())}" + (
         f"; on call: {call}" if call else ""
     )
-    session.out.one(team, "name", [visible(line)])
+    session.out.one(team, "name", [visible(line), *warned(team)])
 
 
 def _on_call(team: Any) -> str:

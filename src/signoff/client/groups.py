@@ -3,6 +3,7 @@ beside answering it). Each method is one request; what comes back is the JSON ob
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from signoff.client.calls import Call, T, fresh_key, list_of, one_segment
@@ -41,6 +42,25 @@ def _write(
     )
 
 
+def _warned(call: Call[Json]) -> Call[Json]:
+    """The same, with the ``warnings`` of the answer beside what it says."""
+    plain = call.read
+    return replace(call, read=lambda answer: {**plain(answer), "warnings": answer.get("warnings") or []})
+
+
+def waiting(who: str) -> Call[Json]:
+    return _get(f"/v1/people/{one_segment(who)}/waiting", {})
+
+
+def hand_over(who: str, to: str, comment: str) -> Call[Json]:
+    body = {"to": to, "comment": comment}
+    return Call("POST", f"/v1/people/{one_segment(who)}/reassign", _bare, body=body)
+
+
+def staffing() -> Call[Json]:
+    return _get("/v1/staffing", {})
+
+
 def people() -> Call[list[Json]]:
     return _many("/v1/people", "people")
 
@@ -50,7 +70,7 @@ def add_person(email: str, said: Mapping[str, Any]) -> Call[Json]:
 
 
 def change_person(who: str, said: Mapping[str, Any]) -> Call[Json]:
-    return _write("PATCH", f"/v1/people/{one_segment(who)}", "person", said, repeatable=True)
+    return _warned(_write("PATCH", f"/v1/people/{one_segment(who)}", "person", said, repeatable=True))
 
 
 def sessions(who: str) -> Call[list[Json]]:
@@ -69,7 +89,7 @@ def teams() -> Call[list[Json]]:
 
 def set_team(name: str, members: Sequence[str], rotation: Mapping[str, Any] | None) -> Call[Json]:
     body = {"members": list(members), "rotation": dict(rotation) if rotation else None}
-    return _write("PUT", f"/v1/teams/{one_segment(name)}", "team", body, repeatable=True)
+    return _warned(_write("PUT", f"/v1/teams/{one_segment(name)}", "team", body, repeatable=True))
 
 
 def policies() -> Call[list[Json]]:
@@ -161,6 +181,18 @@ class Directory:
     def end_sessions(self, who: str = "me", session_id: str | None = None) -> int:
         """Sign a person out, everywhere or of one session; how many ended."""
         return self._run(end_sessions(who, session_id))
+
+    def waiting(self, who: str) -> Json:
+        """The open tasks in which a person (address or id) has a say now."""
+        return self._run(waiting(who))
+
+    def hand_over(self, who: str, to: str, comment: str = "") -> Json:
+        """Ask another person in the place of this one, in every open task that asks them."""
+        return self._run(hand_over(who, to, comment))
+
+    def staffing(self) -> Json:
+        """The open tasks that too few people are left for."""
+        return self._run(staffing())
 
     def teams(self) -> list[Json]:
         """All teams, with who is on call now."""
@@ -290,6 +322,18 @@ class AsyncDirectory:
     async def end_sessions(self, who: str = "me", session_id: str | None = None) -> int:
         """Sign a person out, everywhere or of one session; how many ended."""
         return int(await self._run(end_sessions(who, session_id)))
+
+    async def waiting(self, who: str) -> Json:
+        """The open tasks in which a person (address or id) has a say now."""
+        return _bare(await self._run(waiting(who)))
+
+    async def hand_over(self, who: str, to: str, comment: str = "") -> Json:
+        """Ask another person in the place of this one, in every open task that asks them."""
+        return _bare(await self._run(hand_over(who, to, comment)))
+
+    async def staffing(self) -> Json:
+        """The open tasks that too few people are left for."""
+        return _bare(await self._run(staffing()))
 
     async def teams(self) -> list[Json]:
         return list(await self._run(teams()))

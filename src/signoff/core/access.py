@@ -52,7 +52,7 @@ def may(actor: Actor, command: c.Command, intent: Intent | None) -> None:
     """Let the command pass, or raise Forbidden / NotFound. ``intent`` is None for a Submit."""
     if actor.kind is ActorKind.SYSTEM:
         return
-    if isinstance(command, c.Tick | c.Accept | c.Miss | c.Unreachable):
+    if isinstance(command, c.Tick | c.Accept | c.Miss | c.Unreachable | c.Recheck):
         raise Forbidden("system_only", "Only the server itself does this.")
     if intent is None:
         _may_submit(actor)
@@ -77,7 +77,7 @@ def may(actor: Actor, command: c.Command, intent: Intent | None) -> None:
             _may_resolve(actor, command, intent)
         case c.Cancel() | c.Patch():
             _may_steer(actor, intent)
-        case c.Submit() | c.Tick() | c.Accept() | c.Miss() | c.Unreachable():
+        case c.Submit() | c.Tick() | c.Accept() | c.Miss() | c.Unreachable() | c.Recheck():
             raise Forbidden("not_allowed", "This cannot be asked of an intent that exists.")
 
 

@@ -20,6 +20,7 @@ from signoff.core.naming import given, own_vote, refuse_other, refuse_replaced, 
 from signoff.core.plan import HumanStep
 from signoff.core.quorum import tally
 from signoff.core.standing import Standing, stage_now, standing
+from signoff.core.standing import roster as pinned
 from signoff.core.tasks import ENDING_OF, Ending, Sign, Vote, check_answer
 from signoff.core.wake import ends_at, spec_of
 
@@ -148,6 +149,9 @@ def reassign(book: Ledger, command: c.Reassign) -> None:
         raise Invalid("nobody_named", "Name at least one person, team or role.", field="to")
     now = book.membership
     roster, stand_ins = (now.roster(command.to), now.stand_ins(command.to, book.now)) if now else ({}, {})
+    if command.keep:
+        held = pinned(book.intent, task)
+        roster = roster | {name: held[name] for name in command.to if name in held}
     book.add(e.Reassigned(task.visit, command.to, roster, stand_ins), comment=command.comment)
 
 

@@ -112,7 +112,7 @@ def person_behind(name: str, humans: Mapping[str, Human]) -> str:
         return mailbox(human.contact)
     if name in DECIDING:
         return f"role:{name}"
-    if name.startswith(("per_", "role:")):
+    if name.startswith(("per_", "role:", "team:")):
         return name
     return mailbox(name) if "@" in name[1:-1] and "/" not in name else ""
 

@@ -105,11 +105,14 @@ class Delegate(msgspec.Struct, frozen=True):
 
 
 class Reassign(msgspec.Struct, frozen=True):
-    """Ask other people at this stage (an admin's act). ``to``: parties, as a policy names them."""
+    """Ask other people at this stage (an admin's act). ``to``: parties, as a policy names them; ``keep``: those who are
+    asked already stay whom they were when it was asked.
+    """
 
     to: tuple[str, ...]
     visit: int = 0
     comment: str = ""
+    keep: bool = False
 
 
 class Take(msgspec.Struct, frozen=True):
@@ -161,6 +164,12 @@ class Unreachable(msgspec.Struct, frozen=True):
     stage: int = 0
     level: int = 0
     heard: bool = False
+
+
+class Recheck(msgspec.Struct, frozen=True):
+    """People, teams or roles have changed: whether enough people are left for the task (of this visit) is looked at."""
+
+    visit: int
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -218,4 +227,5 @@ Command = (
     | Remark
     | Revise
     | Unreachable
+    | Recheck
 )

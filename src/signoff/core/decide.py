@@ -8,7 +8,7 @@ refusal (``Refused``) leaves no fact behind. Final is final: only a late tick is
 from collections.abc import Callable
 from typing import Any, Final
 
-from signoff.core import answering, rerun, steps
+from signoff.core import answering, rerun, steps, understaffed
 from signoff.core import commands as c
 from signoff.core import events as e
 from signoff.core.contradictions import refuse_contradiction
@@ -23,7 +23,7 @@ from signoff.core.timing import PUSH_LEASE
 
 _ANY: Final = frozenset({c.Resolve, c.Cancel, c.Patch, c.Tick})
 _PERSON: Final = frozenset(
-    {c.Answer, c.Delegate, c.Reassign, c.Take, c.Snooze, c.Wake, c.Remark, c.Revise, c.Unreachable}
+    {c.Answer, c.Delegate, c.Reassign, c.Take, c.Snooze, c.Wake, c.Remark, c.Revise, c.Unreachable, c.Recheck}
 )
 _AGENT: Final = frozenset({c.Claim, c.Renew, c.Release, c.Report, c.Accept, c.Miss, c.Progress})
 
@@ -50,6 +50,7 @@ def decide(book: Ledger, command: c.Command) -> None:
     if type(command) not in ALLOWED[intent.status]:
         raise _refusal(intent, command)
     _RULES[type(command)](book, command)
+    understaffed.after(book)
 
 
 def _refusal(intent: Intent, command: c.Command) -> Conflict:
@@ -253,6 +254,12 @@ def _withdraw(book: Ledger) -> None:
         book.add(e.Decided(task.visit, task.step, Ending.WITHDRAWN.value, Ending.WITHDRAWN, Sign.NEGATIVE))
 
 
+def recheck(book: Ledger, command: c.Recheck) -> None:
+    task = book.intent.open
+    if isinstance(task, Task) and task.visit == command.visit:
+        understaffed.move_on(book)
+
+
 def patch(book: Ledger, command: c.Patch) -> None:
     generation = book.intent.generation
     if command.expected not in (None, generation):
@@ -280,6 +287,7 @@ _RULES: Final[dict[type, Callable[[Ledger, Any], None]]] = {
     c.Remark: answering.remark,
     c.Revise: answering.revise,
     c.Unreachable: answering.unreachable,
+    c.Recheck: recheck,
     c.Progress: progress,
     c.Resolve: resolve,
     c.Cancel: cancel,

@@ -15,7 +15,7 @@ import msgspec
 from signoff.core import address, taskspec
 from signoff.core.cast import Human, is_anybody, person_behind
 from signoff.core.durations import LONGEST
-from signoff.core.fields import Fields, document, shown
+from signoff.core.fields import Fields, document, shown, suggestion
 from signoff.core.plan import UNSAID, AgentStep, HumanStep, Plan
 from signoff.core.tasks import BUILT_IN, TYPE_ALIASES, Escalation, TaskSpec, TaskType
 from signoff.core.timing import Reminders
@@ -185,18 +185,30 @@ def _kind(ask: Fields) -> TaskType:
     return known.get(word, TaskType.APPROVAL)
 
 
+OWNERS_AND_ADMINS: Final = ("role:owner", "role:admin")
+
+
 def _approvers(ask: Fields, humans: Mapping[str, Human], assigned: str) -> tuple[tuple[str, ...], str]:
     """(who may answer, the holder's name): the task's assignees, else the step's assignee.
 
-    A name behind which nobody is known only labels the task: it stays open to all with an approving role.
+    A role of the bundle behind which it names nobody only labels the task: it is open to all with an approving role. A
+    name that is unknown never widens who decides: it is refused where the bundle says who its humans are, else owners
+    and admins decide.
     """
     names = ask.texts("assignees") or (() if is_anybody(assigned) else (assigned,))
     behind = {name: person_behind(name, humans) for name in names}
     found = tuple(dict.fromkeys(person for person in behind.values() if person))
     for name in names:
         if not behind[name] and name not in humans:
-            effect = "is left out" if found else "only labels the task: everyone who may approve can answer"
+            if humans:
+                raise ask.invalid(
+                    "assignees", f"{name!r} is none of the humans that the bundle names",
+                    hint=suggestion(name, list(humans)) or "Known: " + ", ".join(humans) + ".",
+                )  # fmt: skip
+            effect = "is left out" if found else "only labels the task: owners and admins may decide"
             ask.warn("assignees", f"{name!r} is nobody known and {effect}")
+    if names and not found and not any(name in humans for name in names):
+        found = OWNERS_AND_ADMINS
     first = humans.get(assigned) or humans.get(names[0] if names else "")
     return found, first.label if first else (names[0] if names else "")
 

@@ -15,7 +15,6 @@ StandIns = dict[str, tuple[str, ...]]
 
 _RUNNING: Final = frozenset({f"role:{OWNER}", f"role:{ADMIN}"})
 _KEPT: Final = 256  # rosters; a request may name whom it likes
-_PERSON_ID: Final = "per_"
 
 
 class Cover(NamedTuple):
@@ -58,8 +57,8 @@ class Membership:
         return self._members.get(party, ())
 
     def roster(self, names: Collection[str]) -> Roster:
-        """Who each of these names means now. A person's id always means that person, and is left out."""
-        key = tuple(sorted({name for name in names if not name.startswith(_PERSON_ID)}))
+        """Who each of these names means now; nobody, where it is the name of somebody who is not active."""
+        key = tuple(sorted(set(names)))
         held = self._rosters.get(key)
         if held is None:
             if len(self._rosters) >= _KEPT:

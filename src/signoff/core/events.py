@@ -212,6 +212,15 @@ class Undelivered(Event, frozen=True, tag="undelivered"):
     reason: str
 
 
+class Understaffed(Event, frozen=True, tag="understaffed"):
+    """A stage (counted from 0) takes more people than are left of those who may decide: the task moves on at once."""
+
+    visit: int
+    stage: int
+    takes: int
+    left: int
+
+
 class Decided(Event, frozen=True, tag="decided"):
     """The task is closed: by votes, by time, by withdrawal."""
 
@@ -299,7 +308,7 @@ AnyEvent = (
     Created | Delivered | Claimed | Renewed | Released | Accepted | Lapsed | Reported | TaskOpened | Reminded
     | Escalated | Answered | Decided | Delayed | Elapsed | Notified | StepTimedOut | Progressed | Patched
     | Completed | Failed | Canceled | TimedOut | StagePassed | Delegated | Reassigned | Taken | Remarked | Revised
-    | Undelivered | Snoozed | Woken | Carried
+    | Undelivered | Understaffed | Snoozed | Woken | Carried
 )  # fmt: skip
 
 

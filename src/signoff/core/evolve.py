@@ -294,6 +294,11 @@ def _remarked(event: e.Remarked, intent: Intent, fact: e.Fact) -> Changes:
     return {}
 
 
+@_on(e.Understaffed)
+def _understaffed(event: e.Understaffed, intent: Intent, fact: e.Fact) -> Changes:
+    return {}
+
+
 @_on(e.Undelivered)
 def _undelivered(event: e.Undelivered, intent: Intent, fact: e.Fact) -> Changes:
     return {}

@@ -67,9 +67,11 @@ class Notice(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     deadline_at: datetime | None = None
 
 
+ADMINS: Final = ("role:owner", "role:admin")
+
 _TELLING: Final = frozenset(
     {e.TaskOpened, e.StagePassed, e.Delegated, e.Reassigned, e.Reminded, e.Escalated, e.Revised, e.Remarked, e.Woken,
-     e.Decided, e.Notified, e.Delivered, e.Completed, e.Failed, e.Canceled, e.TimedOut}
+     e.Decided, e.Understaffed, e.Notified, e.Delivered, e.Completed, e.Failed, e.Canceled, e.TimedOut}
 )  # fmt: skip
 
 
@@ -126,6 +128,8 @@ def _fields(before: Intent | None, fact: e.Fact, after: Intent) -> dict[str, Any
                 "ending": event.ending.value,
                 "means": event.sign.value,
             }
+        case e.Understaffed() as event:
+            return _asked(NoticeKind.MESSAGE, after) | {"to": ADMINS, "text": short_of_people(event)}
         case e.Notified() as event:
             return {
                 "kind": NoticeKind.MESSAGE, "to": event.to, "text": event.message, "visit": event.visit,
@@ -142,6 +146,16 @@ def _fields(before: Intent | None, fact: e.Fact, after: Intent) -> dict[str, Any
                 "ending": after.ending.value if after.ending else "", "fault": after.fault.code if after.fault else "",
             }  # fmt: skip
     return None
+
+
+def short_of_people(event: e.Understaffed) -> str:
+    """What an admin is told, and the trail says, of a task that too few people are left for."""
+    left = {0: "nobody is left", 1: "one person is left"}.get(event.left, f"{event.left} people are left")
+    takes = "a person" if event.takes == 1 else f"{event.takes} people"
+    return (
+        f"Stage {event.stage + 1} takes {takes}, and {left} of those who could decide when it was asked. "
+        "It moves on as its policy says; an admin can ask other people."
+    )
 
 
 def _voters(before: Intent | None) -> tuple[str, ...]:

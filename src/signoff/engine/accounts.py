@@ -5,6 +5,7 @@ nothing that would let it decide.
 """
 
 import secrets
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from msgspec.structs import replace
 
 from signoff.core.access import PROGRAMS, RUNNING
 from signoff.core.address import canonical, slug
-from signoff.core.errors import Forbidden, Invalid, NotFound
+from signoff.core.errors import Conflict, Forbidden, Invalid, NotFound
 from signoff.core.ids import uuid7
 from signoff.core.model import Actor, ActorKind
 from signoff.engine.clock import Clock
@@ -39,6 +40,7 @@ class Accounts:
         self._keys = keys
         self._clock = clock
         self._private_callbacks = private_callbacks
+        self.mails: Callable[[], bool] = lambda: False  # whether sign-in links can be mailed
 
     # -- agents and services
 
@@ -217,12 +219,33 @@ class Accounts:
         key = await self._rows.key(key_id)
         if key is None or key.workspace != actor.workspace:
             raise NotFound("key_not_found", f"There is no key {key_id[:64]}.")
+        await self._keep_a_way_in(key)
         if key.actor_id != actor.id:
             if key.actor_kind == ActorKind.PERSON.value:
                 may_run(actor)
             else:
                 may_change(actor, await self.account(actor, key.actor_id))
         return await self._keys.revoke(actor.workspace, key_id, actor)
+
+    async def _keep_a_way_in(self, key: ApiKey) -> None:
+        """Raise Conflict for the last key of the last owner, where no sign-in link can be mailed."""
+        book = await self._directory.of(key.workspace)
+        owners = [one.id for one in book.people.values() if one.active and "owner" in one.roles]
+        if self.mails() or owners != [key.actor_id] or key.revoked_at is not None:
+            return
+        now = self._clock.now()
+        others = [
+            one
+            for one in await self._rows.keys(key.workspace, key.actor_id)
+            if one.id != key.id
+            and one.revoked_at is None
+            and (one.expires_at is None or one.expires_at > now)
+        ]
+        if not others:
+            raise Conflict(
+                "last_owner", "It is the last key of the last owner, and this server mails no sign-in links.",
+                hint="Make another key first: signoff keys create --person EMAIL.",
+            )  # fmt: skip
 
 
 def sponsor(actor: Actor) -> str:

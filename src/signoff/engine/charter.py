@@ -265,7 +265,10 @@ def _absences(draft: Draft, wish: PersonWish) -> None:
 def _keep_an_owner(draft: Draft) -> None:
     """Refuse a charter that takes the last owner away."""
     if _owned(draft.before) and not _owned(draft.book):
-        raise Invalid("last_owner", "The workspace would have no owner any more.", field="people")
+        raise Conflict(
+            "last_owner", "The workspace would have no owner any more.", field="people",
+            hint="Make somebody else an owner first: signoff people set EMAIL --role owner.",
+        )  # fmt: skip
 
 
 def _owned(book: Snapshot) -> bool:

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
+from signoff.core.eligibility import named
 from signoff.core.hours import later
 from signoff.core.model import ActorKind, Intent, Requester, Task
 from signoff.core.notices import told
@@ -109,11 +110,12 @@ def _foretold(intent: Intent, task: Task, book: Snapshot, now: datetime) -> list
     found: dict[tuple[str, datetime], Foretold] = {}
     merged: list[Foretold] = []
     asked = _Asked(intent, book)
+    heard: dict[str, None] = {}
     past = _called_for(intent, task)
     for contact in [*past, *outlook(intent, task)]:
-        if contact.kind is ContactKind.DEADLINE:
-            people = tuple(person for person, _ in asked.at(task, contact))
-            merged.append(Foretold(contact, people))
+        if contact.kind is ContactKind.DEADLINE:  # everybody who was told by then, and whose request it is
+            side = (person for person in sorted(requesters_side(intent)) if person in book.standing)
+            merged.append(Foretold(contact, tuple(dict.fromkeys((*heard, *side)))))
             continue
         if contact.kind is ContactKind.ESCALATION:  # from then on they may decide
             task = replace(task, escalated=max(task.escalated, contact.number))
@@ -124,6 +126,9 @@ def _foretold(intent: Intent, task: Task, book: Snapshot, now: datetime) -> list
             continue
         when = told_when(asked.at(task, contact), intent, task, book, contact.at)
         silent = {*answered, *_put_off(contact, task, when)}
+        if contact in past:  # whoever has answered since was told then
+            heard |= dict.fromkeys(person for person, _ in when)
+        heard |= dict.fromkeys(person for person, _ in when if person not in silent)
         at_once = tuple(person for person, at in when if at == contact.at and person not in silent)
         if contact not in past and (at_once or not when):
             merged.append(Foretold(contact, at_once))
@@ -198,6 +203,7 @@ def hypothetical(found: NamedPolicy, book: Snapshot, at: datetime, workspace: st
     intent = Intent(
         id="", workspace=workspace, type="", requester=Requester(ActorKind.SYSTEM, ""), payload_digest="",
         plan_digest="", created_at=at, updated_at=at, plan=Plan((step,)), open=task,
+        stand_ins=book.membership.stand_ins(named(step.task), at),
     )  # fmt: skip
     made = explain(intent, task, book, at)
     policy = found.policy

@@ -21,7 +21,7 @@ from signoff.store.entries import (
     select,
     values_of,
 )
-from signoff.store.sql import LATEST_VERSION, PLAN
+from signoff.store.sql import LATEST_VERSION, PLAN, STAFFED
 
 
 class Directory:
@@ -38,6 +38,14 @@ class Directory:
 
     async def workspaces(self) -> list[Workspace]:
         return await self._all(Workspace, "1 = 1 order by organization, name")
+
+    async def unchecked(self) -> list[Workspace]:
+        """Those that have changed since their open tasks were last held against them."""
+        return await self._all(Workspace, "staffed_change < last_change order by id")
+
+    async def staffed(self, workspace: str, change: int) -> None:
+        """The open tasks of the workspace were held against what it was after this change."""
+        await self._db.write((STAFFED, {"id": workspace, "change": change}))
 
     async def add_person(self, person: Person) -> bool:
         """False when the workspace has a person with that address already."""

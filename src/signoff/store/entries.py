@@ -16,7 +16,8 @@ class Workspace(Struct, frozen=True):
     """Where intents live. ``self_approval``: the requester's own people may decide; ``positive_fallback``: silence may
     end in a yes where the risk is low; ``protected``: what loosens who decides takes two admins;
     ``default_policy``: the name of the one under which steps come that no workflow brought; ``unlisted_types``: what is
-    done with a type without a workflow (allow, gate, refuse); ``last_change``: the number of the last change on record.
+    done with a type without a workflow (allow, gate, refuse); ``last_change``: the number of the last change on record;
+    ``staffed_change``: the last one that open tasks were held against, for whether enough people are left to decide.
     """
 
     id: str
@@ -29,6 +30,7 @@ class Workspace(Struct, frozen=True):
     default_policy: str = ""
     unlisted_types: str = "allow"
     last_change: int = 0
+    staffed_change: int = 0
 
     @property
     def says_who_decides(self) -> bool:

@@ -274,6 +274,9 @@ update workspaces set self_approval = :self_approval, positive_fallback = :posit
     default_policy = :default_policy, unlisted_types = :unlisted_types
 where id = :id
 """
+STAFFED: Final = """
+update workspaces set staffed_change = :change where id = :id and staffed_change < :change
+"""
 LATEST_POLICY: Final = """version = (
     select max(v.version) from policies v where v.workspace = w.workspace and v.name = w.name
 )"""

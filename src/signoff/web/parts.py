@@ -13,6 +13,7 @@ from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory
 from signoff.engine.engine import Engine
 from signoff.engine.feed import Feed
+from signoff.engine.handover import Handovers
 from signoff.engine.keys import Keys
 from signoff.engine.limits import Limit
 from signoff.engine.mailedlinks import MailedLinks
@@ -21,6 +22,7 @@ from signoff.engine.registry import Registry
 from signoff.engine.rerunning import Reruns
 from signoff.engine.sessions import Sessions
 from signoff.engine.slackdesk import SlackDesk
+from signoff.engine.staffed import Staffed
 from signoff.engine.view import View
 from signoff.engine.workers import Workers
 from signoff.web.hosts import Network
@@ -67,6 +69,8 @@ class Parts(msgspec.Struct, kw_only=True):
     directory: Directory
     planner: Planner
     registry: Registry
+    staffed: Staffed
+    handovers: Handovers
     sessions: Sessions
     feed: Feed
     workers: Workers

@@ -6,6 +6,7 @@ from signoff.core import events as e
 from signoff.core.chain import unseal
 from signoff.core.durations import show_duration
 from signoff.core.model import ActorKind
+from signoff.core.notices import short_of_people
 from signoff.engine.directory import Snapshot
 from signoff.store.work import EventRow
 from signoff.web.api.reading import book_of
@@ -134,6 +135,8 @@ def _of_handling(fact: e.Fact, who: str, book: Snapshot) -> str:
             return f"{who} commented"
         case e.Revised(revision=revision):
             return f"{who} changed what is decided: revision {revision}, earlier answers are void"
+        case e.Understaffed():
+            return "too few people are left: " + short_of_people(fact.event)
         case e.Undelivered(reason=reason):
             return f"nobody could be told: {reason}"
     return _of_time(fact, who)

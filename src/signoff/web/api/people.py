@@ -12,10 +12,13 @@ from signoff.core.charter import Charter, compile_charter, policy_wish, read_per
 from signoff.core.errors import Conflict, Forbidden, Invalid, NotFound
 from signoff.core.fields import document, in_utc
 from signoff.core.model import ActorKind
+from signoff.engine.accounts import may_run
 from signoff.engine.draft import UNCHANGED
 from signoff.engine.explain import hypothetical
 from signoff.engine.proposals import Proposal
 from signoff.engine.record import subject_of
+from signoff.engine.staffing import known_person
+from signoff.store.entries import Person
 from signoff.web import bodies
 from signoff.web.api.reading import book_of
 from signoff.web.api.shapes import people as p
@@ -66,10 +69,65 @@ async def change_person(call: Call) -> p.PersonAnswer:
 
 async def _put_person(call: Call, who: str, said: dict[str, Any]) -> p.PersonAnswer:
     wish = read_person(who, document(said))
+    before = await book_of(call)
     await call.parts.registry.charters.apply(call.actor, Charter(people=(wish,)))
     book = await book_of(call)
     found = next(one for one in book.people.values() if who.strip().lower() in (one.id, one.email))
-    return p.PersonAnswer(person=p.person_out(found, book))
+    warnings = await call.parts.staffed.warnings(call.actor.workspace, before.membership, book.membership)
+    return p.PersonAnswer(person=p.person_out(found, book), warnings=warnings)
+
+
+async def waiting(call: Call) -> p.PersonWaiting:
+    """GET /v1/people/{person_id}/waiting"""
+    person = await _person_named(call, call.params["person_id"])
+    found, whole = await call.parts.handovers.waiting(call.actor, person)
+    tasks = [p.WaitingTask(task_id=one.task, title=one.title, alone=one.alone) for one in found]
+    return p.PersonWaiting(tasks=tasks, whole=whole)
+
+
+async def hand_over(call: Call) -> p.HandedOverOut:
+    """POST /v1/people/{person_id}/reassign"""
+    said = bodies.ours(p.HandOver, call.body)
+    may_run(call.actor)
+    giver = await _person_named(call, call.params["person_id"])
+    taker = known_person(await book_of(call), said.to, "to")
+    if taker.id == giver.id:
+        raise Invalid("delegate_to_oneself", "Hand it over to somebody else.", field="to")
+    done = await call.parts.handovers.hand_over(call.actor, giver, taker, said.comment)
+    refused = [
+        p.NotHandedOver(task_id=task, code=why.code, message=why.message) for task, why in done.refused
+    ]
+    return p.HandedOverOut(handed_over=done.done, refused=refused, whole=done.whole)
+
+
+async def staffing(call: Call) -> p.Staffing:
+    """GET /v1/staffing"""
+    may_run(call.actor)
+    book = await book_of(call)
+    found, whole = await call.parts.staffed.short(call.actor.workspace, book.membership)
+    short = [
+        p.ShortTask(
+            task_id=one.task,
+            title=one.title,
+            stage=one.lack.stage + 1,
+            takes=one.lack.takes,
+            left=one.lack.left,
+        )
+        for one in found
+    ]
+    return p.Staffing(short=short, whole=whole)
+
+
+async def _person_named(call: Call, who: str) -> Person:
+    """The person of that id or address, active or not."""
+    may_list_people(call.actor)
+    wanted = who.strip().lower()
+    found = next(
+        (one for one in (await book_of(call)).people.values() if wanted in (one.id, one.email)), None
+    )
+    if found is None:
+        raise NotFound("person_not_found", f"There is no person {who[:128]}.")
+    return found
 
 
 # -- where they are signed in
@@ -131,8 +189,14 @@ async def put_team(call: Call) -> p.TeamAnswer:
     """PUT /v1/teams/{name}"""
     said = bodies.ours(p.PutTeam, call.body)
     wish = read_team(call.params["name"], document(_said(said)))
+    before = await book_of(call)
     await call.parts.registry.charters.apply(call.actor, Charter(teams=(wish,)))
-    return await team(call)
+    after = await book_of(call)
+    answer = await team(call)
+    answer.warnings = await call.parts.staffed.warnings(
+        call.actor.workspace, before.membership, after.membership
+    )
+    return answer
 
 
 # -- policies
@@ -189,13 +253,18 @@ async def apply(call: Call) -> p.AppliedCharter:
     said = bodies.ours(p.CharterSource, call.body)
     source = {name: value for name, value in _said(said).items() if value}
     dry_run = call.flag("dry_run")
-    planned, proposal = await call.parts.registry.apply_or_propose(
-        call.actor, compile_charter(source), source, dry_run
+    before, charter = await book_of(call), compile_charter(source)
+    planned, proposal = await call.parts.registry.apply_or_propose(call.actor, charter, source, dry_run)
+    after = (
+        (await call.parts.registry.charters.drafted(call.actor, charter)).book
+        if dry_run
+        else await book_of(call)
     )
     out = p.AppliedCharter(
         dry_run=dry_run,
         changed=any(one.action != UNCHANGED for one in planned),
         changes=[p.change_out(one) for one in planned],
+        warnings=await call.parts.staffed.warnings(call.actor.workspace, before.membership, after.membership),
     )
     if proposal is not None:
         out.proposal = p.proposal_out(proposal, (await book_of(call)).display)

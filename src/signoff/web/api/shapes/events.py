@@ -66,6 +66,7 @@ _SHOWN: Final[dict[type[e.Event], _Shown]] = {
     e.Woken: ("intent.woken", Status.WAITING, Waiting.HUMAN),
     e.Remarked: ("intent.commented", Status.WAITING, Waiting.HUMAN),
     e.Revised: ("intent.revised", Status.WAITING, Waiting.HUMAN),
+    e.Understaffed: ("intent.understaffed", Status.WAITING, Waiting.HUMAN),
     e.Undelivered: ("intent.undelivered", Status.WAITING, Waiting.HUMAN),
     e.Decided: ("intent.in_progress", Status.IN_PROGRESS, None),
     e.Delayed: ("intent.waiting", Status.WAITING, Waiting.TIME),

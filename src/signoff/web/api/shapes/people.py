@@ -53,9 +53,63 @@ class PersonOut(Struct, kw_only=True):
 
 
 class PersonAnswer(Ok, kw_only=True):
-    """One person."""
+    """One person. warnings: which open tasks the change leaves with too few people."""
 
     person: PersonOut
+    warnings: tuple[str, ...] = ()
+
+
+class WaitingTask(Struct, kw_only=True):
+    """An open task in which the person has a say; alone: nobody else has the say that it is by."""
+
+    task_id: str
+    title: str
+    alone: bool
+
+
+class PersonWaiting(Ok, kw_only=True):
+    """What waits for a person: to be handed over before they go. whole: whether these are all."""
+
+    tasks: list[WaitingTask]
+    whole: bool
+
+
+class HandOver(Strict, kw_only=True):
+    """Who is asked in the person's place, in every open task that asks the person."""
+
+    to: str
+    comment: str = ""
+
+
+class NotHandedOver(Struct, kw_only=True):
+    task_id: str
+    code: str
+    message: str
+
+
+class HandedOverOut(Ok, kw_only=True):
+    """The tasks that ask somebody else now, and those that stay as they were, with the reason."""
+
+    handed_over: list[str]
+    refused: list[NotHandedOver]
+    whole: bool
+
+
+class ShortTask(Struct, kw_only=True):
+    """An open task for which too few people are left: its stage takes ``takes`` and ``left`` could still decide."""
+
+    task_id: str
+    title: str
+    stage: int
+    takes: int
+    left: int
+
+
+class Staffing(Ok, kw_only=True):
+    """The open tasks that too few people are left for. whole: whether all were looked at."""
+
+    short: list[ShortTask]
+    whole: bool
 
 
 class People(Ok, kw_only=True):
@@ -84,9 +138,10 @@ class TeamOut(Struct, kw_only=True):
 
 
 class TeamAnswer(Ok, kw_only=True):
-    """One team."""
+    """One team. warnings: which open tasks the change leaves with too few people."""
 
     team: TeamOut
+    warnings: tuple[str, ...] = ()
 
 
 class Teams(Ok, kw_only=True):
@@ -164,12 +219,13 @@ class ProposalList(Ok, kw_only=True):
 
 class AppliedCharter(Ok, kw_only=True):
     """What was, or (dry run) would be, changed, in order. ``proposal``: nothing is applied until another admin has
-    confirmed it (its id is empty in a dry run).
+    confirmed it (its id is empty in a dry run). warnings: which open tasks it leaves with too few people.
     """
 
     dry_run: bool
     changed: bool
     changes: list[ChangeOut]
+    warnings: tuple[str, ...] = ()
     proposal: ProposalOut | UnsetType = UNSET
 
 

@@ -1,0 +1,147 @@
+"""Whatever changes in the directory while a task is open: nobody counts who was not pinned when it opened, or asked on
+record by an admin who is not on the requester's side.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from signoff.core import commands as c
+from signoff.core.eligibility import Cover, Membership
+from signoff.core.errors import Refused
+from signoff.core.model import Actor, ActorKind, StandIn, Task
+from signoff.core.standing import DECIDING, standing
+from signoff.core.tasks import Ending, Escalation, Stage, TaskSpec
+from signoff.core.understaffed import shortage
+from tests.builders import ADA, AGENT, START, SYSTEM, WORKSPACE, Story, approve, gate, validate
+
+PEOPLE = tuple(f"per_{name}" for name in "abcdef")
+PARTIES = ("team:one", "team:two", "role:approver", "a@acme.example", "per_c")
+LATER = START + timedelta(days=30)
+
+one = st.sampled_from(PEOPLE)
+called = st.frozensets(st.sampled_from((*PARTIES[:4], "role:member")), min_size=1, max_size=3)
+towns = st.tuples(st.dictionaries(one, called, min_size=2), st.lists(st.tuples(one, one), max_size=4))
+parties = st.lists(st.sampled_from(PARTIES), min_size=1, max_size=2, unique=True).map(tuple)
+
+
+class Town:
+    """A directory: who is called what, and who stands in for whom (everybody who has a delegate is away)."""
+
+    def __init__(self, made: Any) -> None:
+        names, away = made
+        self.called = {who: frozenset({*names, who}) for who, names in names.items()}
+        self.away = [(absent, delegate) for absent, delegate in away if absent != delegate]
+        self.membership = Membership(self.called, [Cover(*pair, LATER) for pair in self.away])
+
+    def actor(self, who: str) -> Actor:
+        held = self.called.get(who, frozenset())
+        roles = frozenset(name.removeprefix("role:") for name in held if name.startswith("role:"))
+        stead = tuple(
+            StandIn(absent, self.called.get(absent, frozenset()))
+            for absent, delegate in self.away
+            if delegate == who and roles & DECIDING
+        )
+        return Actor(
+            ActorKind.PERSON, who, WORKSPACE, names=held, roles=roles, sponsors=(who,), stand_ins=stead
+        )
+
+    def meant(self, names: set[str]) -> set[str]:
+        """Whom the names mean, and who may stand in for them."""
+        people = {who for who, held in self.called.items() if held & names}
+        return people | {
+            delegate
+            for absent, delegate in self.away
+            if absent in people and "role:approver" in self.called.get(delegate, ())
+        }
+
+
+def able(story: Story, town: Town) -> set[str]:
+    """Whose answer counts now."""
+    task = story.intent.open
+    if not isinstance(task, Task):
+        return set()
+    return {who for who in town.called if standing(town.actor(who), story.intent, task)}
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    asked=st.lists(parties, min_size=1, max_size=2),
+    rung=parties,
+    at_first=towns,
+    at_opening=towns,
+    later=st.lists(st.tuples(towns, st.none() | parties), min_size=1, max_size=5),
+)
+def test_who_counts_was_pinned_at_the_opening_or_asked_on_record(
+    asked: list[tuple[str, ...]], rung: tuple[str, ...], at_first: Any, at_opening: Any, later: list[Any]
+) -> None:
+    names = {name for stage in asked for name in stage} | {*rung}
+    first, opened = Town(at_first), Town(at_opening)
+    spec = TaskSpec(
+        stages=tuple(Stage(stage) for stage in asked),
+        escalate=(Escalation(timedelta(hours=1), rung),),
+        roster=first.membership.roster(names),
+    )
+    story = Story(gate(validate(), approve(task=spec, deadline=None)), by=AGENT, membership=first.membership)
+    story.membership = opened.membership
+    story.do(c.Report(result={}))
+    allowed = opened.meant(names)
+    assert able(story, opened) <= allowed
+    for made, instead in later:
+        town = Town(made)
+        story.membership = town.membership
+        task = story.intent.open
+        if not isinstance(task, Task):
+            assert story.intent.ending is Ending.UNDELIVERABLE
+            return
+        if instead:
+            story.do(c.Reassign(instead), ADA)
+            allowed |= town.meant(set(instead))
+        assert able(story, town) <= allowed
+        story.do(c.Recheck(task.visit), SYSTEM)
+        task = story.intent.open
+        if isinstance(task, Task):
+            assert shortage(story.intent, task, town.membership) is None
+            assert able(story, town), "somebody who can decide is left"
+            assert able(story, town) <= allowed
+
+
+def test_who_asks_and_runs_the_workspace_adds_nobody_between_the_request_and_its_task() -> None:
+    boss = Actor(ActorKind.PERSON, "per_f", WORKSPACE, roles=frozenset({"admin"}), sponsors=("per_f",))
+    for roles, joined in (({"role:admin"}, set()), ({"role:member"}, {"per_b"})):
+        first = Town(({"per_a": {"team:one"}, "per_b": {"role:member"}, "per_f": roles}, []))
+        then = Town(({"per_a": {"team:one"}, "per_b": {"team:one"}, "per_f": roles}, []))
+        spec = TaskSpec(stages=(Stage(("team:one",)),), roster=first.membership.roster(("team:one",)))
+        story = Story(gate(validate(), approve(task=spec)), by=boss, membership=first.membership)
+        story.membership = then.membership
+        story.do(c.Report(result={}))
+        assert able(story, then) == {"per_a"} | joined
+
+
+def test_in_a_task_from_before_stand_ins_were_pinned_only_who_is_named_too_stands_in() -> None:
+    names = {"per_a": {"team:one"}, "per_b": {"role:approver"}, "per_c": {"role:approver", "team:two"}}
+    town = Town((names, [("per_a", "per_b"), ("per_a", "per_c")]))
+    spec = TaskSpec(
+        stages=(Stage(("team:one",)),), escalate=(Escalation(timedelta(hours=1), ("team:two",)),),
+        roster=town.membership.roster(("team:one", "team:two")),
+    )  # fmt: skip
+    story = Story(
+        gate(approve(task=spec)), by=AGENT
+    )  # without what the directory says: as it was recorded then
+    assert story.intent.stand_ins is None
+    assert able(story, town) == {"per_a", "per_c"}
+
+
+def test_a_recheck_is_the_servers_and_of_the_task_that_is_open() -> None:
+    town = Town(({"per_otto": {"role:approver"}}, []))
+    story = Story(gate(approve()), membership=town.membership)
+    with pytest.raises(Refused) as refusal:
+        story.do(c.Recheck(1), ADA)
+    assert refusal.value.code == "system_only"
+    assert not story.do(c.Recheck(7), SYSTEM).facts
+    story.membership = Membership({})
+    story.do(c.Recheck(1), SYSTEM)
+    assert story.intent.ending is Ending.UNDELIVERABLE

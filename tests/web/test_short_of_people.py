@@ -1,0 +1,158 @@
+"""A change of people, teams or roles that leaves an open task with too few people is said, and the task moves on."""
+
+from typing import Any
+
+import pytest
+
+from signoff.core.model import ActorKind
+from signoff.engine.staffed import Staffed
+from tests.web.world import HOME, World
+
+CHARTER: dict[str, Any] = {
+    "people": {"gil@acme.example": {}, "hal@acme.example": {}, "ida@acme.example": {}},
+    "teams": {"sre": {"members": ["gil@acme.example", "hal@acme.example"]}},
+    "policies": {
+        "one": {"approve": [{"any": ["gil@acme.example"]}], "deadline": "1h"},
+        "two": {"approve": [{"any": ["team:sre"], "need": 2}]},
+        "ladder": {
+            "approve": [{"any": ["gil@acme.example"]}],
+            "escalate": [
+                {"after": "1h", "to": ["hal@acme.example"]},
+                {"after": "2h", "to": ["ida@acme.example"]},
+            ],
+        },
+        "later": {"approve": [{"any": ["hal@acme.example"]}, {"any": ["gil@acme.example"]}]},
+    },
+}
+
+
+async def gate(web: World, policy: str) -> str:
+    flow = {
+        "workflow": policy,
+        "intent_type": f"{policy}.v1",
+        "steps": [{"id": "ok", "human": {"policy": policy}}],
+    }
+    answer = await web.post("/v1/apply", {**CHARTER, "workflows": [flow]}, "oscar")
+    assert answer.status == 200, answer.text
+    await settled(web)
+    return await web.send(intent_type=f"{policy}.v1")
+
+
+async def settled(web: World) -> None:
+    while await web.works.staffed.once() < 1:
+        pass
+
+
+async def without(web: World, who: str = "gil") -> Any:
+    answer = await web.call("PATCH", f"/v1/people/{who}@acme.example", {"active": False}, "oscar")
+    assert answer.status == 200, answer.text
+    return answer
+
+
+async def test_the_last_one_leaves_and_it_is_said_and_it_ends(web: World) -> None:
+    intent_id = await gate(web, "one")
+    [warning] = (await without(web))["warnings"]
+    assert intent_id[:-4] in warning
+    assert "stage 1 takes 1, nobody left" in warning
+    short = await web.get("/v1/staffing", "oscar")
+    assert [(one["takes"], one["left"]) for one in short["short"]] == [(1, 0)]
+    await settled(web)
+    found = await web.get(f"/v1/intents/{intent_id}")
+    assert (found["status"], found["intent"]["ending"]) == ("FAILED", "undeliverable")
+    assert (await web.get("/v1/staffing", "oscar"))["short"] == []
+    happened = await web.works.happened(intent_id)
+    assert happened[-3:] == ["Understaffed", "Decided", "Failed"]
+    assert await web.works.findings() == []
+
+
+async def test_two_of_two_when_one_leaves_the_team(web: World) -> None:
+    intent_id = await gate(web, "two")
+    team = {"members": ["gil@acme.example", "ida@acme.example"]}
+    dry = await web.post("/v1/apply?dry_run=true", {"teams": {"sre": team}}, "oscar")
+    assert len(dry["warnings"]) == 1
+    [warning] = (await web.call("PUT", "/v1/teams/sre", team, "oscar"))["warnings"]
+    assert "takes 2, 1 left" in warning
+    await settled(web)
+    assert (await web.get(f"/v1/intents/{intent_id}"))["intent"]["ending"] == "undeliverable"
+
+
+async def test_the_ladder_moves_on_at_once_past_whoever_is_gone_too(web: World) -> None:
+    intent_id = await gate(web, "ladder")
+    await without(web, "hal")
+    assert "intent.escalated" not in str(await web.works.happened(intent_id))
+    await without(web, "gil")
+    await settled(web)
+    task = (await web.works.intent(intent_id)).open
+    assert task is not None
+    assert getattr(task, "escalated", 0) == 2
+    await web.join("jo", "admin")
+    keys = web.works.keys
+    book = await web.works.directory.anew(HOME)
+    ida = next(p for p in book.people.values() if p.email == "ida@acme.example")
+    web.keys["ida"] = (await keys.create(HOME, ActorKind.PERSON, ida.id, ida.id)).secret
+    assert (await web.answer(intent_id[:-4] + "0001", "approved", "ida")).status == 200
+
+
+async def test_a_later_stage_that_nobody_is_left_for_ends_it_too(web: World) -> None:
+    intent_id = await gate(web, "later")
+    [warning] = (await without(web))["warnings"]
+    assert "stage 2 takes 1" in warning
+    await settled(web)
+    assert (await web.get(f"/v1/intents/{intent_id}"))["intent"]["ending"] == "undeliverable"
+
+
+async def test_what_was_to_be_looked_at_survives_a_restart_and_is_read_by_pages(
+    web: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signoff.engine.staffed._PAGE", 2)
+    ids = [await gate(web, "one")] + [await web.send(intent_type="one.v1") for _ in range(4)]
+    await without(web)
+    assert await web.works.staffed.once() < 1
+    assert len([one for one in ids if "Understaffed" in await web.works.happened(one)]) == 2
+    fresh = Staffed(web.works.engine, web.works.store, web.works.directory)  # another process
+    while await fresh.once() < 1:
+        pass
+    assert not [one for one in ids if "Understaffed" not in await web.works.happened(one)]
+    assert await web.works.store.directory.unchecked() == []
+
+
+async def test_a_change_that_takes_nobody_away_looks_at_nothing(web: World) -> None:
+    await gate(web, "one")
+    assert (await web.call("PATCH", "/v1/people/ida@acme.example", {"name": "Ida"}, "oscar"))[
+        "warnings"
+    ] == []
+    assert await web.works.staffed.once() < 1
+    assert await web.works.store.directory.unchecked() == []
+
+
+async def test_all_that_waits_for_one_person_is_handed_over_in_one_call(web: World) -> None:
+    await web.join("jo", "admin")
+    ids = [await gate(web, "one"), await gate(web, "two")]
+    mine = await web.send("jo", intent_type="one.v1")
+    waits = await web.get("/v1/people/gil@acme.example/waiting", "oscar")
+    assert [(one["task_id"][:-4], one["alone"]) for one in waits["tasks"]] == [
+        (ids[0][:-4], True), (ids[1][:-4], False), (mine[:-4], True),
+    ]  # fmt: skip
+    assert (await web.get("/v1/people/gil@acme.example/waiting", "ann")).code == "admin_required"
+    path = "/v1/people/gil@acme.example/reassign"
+    for who, code in (("ann", "admin_required"), ("ci", "admin_required")):
+        assert (await web.post(path, {"to": "emma@acme.example"}, who)).code == code
+    done = await web.post(path, {"to": "emma@acme.example", "comment": "Gil goes."}, "jo")
+    assert [one[:-4] for one in done["handed_over"]] == [ids[0][:-4], ids[1][:-4]]
+    assert [(one["task_id"][:-4], one["code"]) for one in done["refused"]] == [(mine[:-4], "self_approval")]
+    assert len((await without(web))["warnings"]) == 1, "what was not handed over"
+    assert (await web.answer(ids[0][:-4] + "0001", "approved", "emma")).status == 200
+    assert (await web.answer(ids[1][:-4] + "0001", "approved", "emma")).status == 200
+    assert await web.works.findings() == []
+
+
+async def test_handing_over_lets_nobody_else_in(web: World) -> None:
+    await web.join("jo", "admin")
+    intent_id = await gate(web, "two")
+    team = {"members": ["gil@acme.example", "hal@acme.example", "otto@acme.example"]}
+    assert (await web.call("PUT", "/v1/teams/sre", team, "oscar")).status == 200
+    done = await web.post("/v1/people/gil@acme.example/reassign", {"to": "emma@acme.example"}, "jo")
+    assert len(done["handed_over"]) == 1
+    task_id = intent_id[:-4] + "0001"
+    assert (await web.answer(task_id, "approved", "otto")).code == "not_an_approver"
+    assert (await web.answer(task_id, "approved", "emma")).status == 200

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from signoff.core.model import ActorKind
 from signoff.engine.staffed import Staffed
 from tests.web.world import HOME, World
@@ -101,15 +99,13 @@ async def test_a_later_stage_that_nobody_is_left_for_ends_it_too(web: World) -> 
     assert (await web.get(f"/v1/intents/{intent_id}"))["intent"]["ending"] == "undeliverable"
 
 
-async def test_what_was_to_be_looked_at_survives_a_restart_and_is_read_by_pages(
-    web: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("signoff.engine.staffed._PAGE", 2)
+async def test_what_was_to_be_looked_at_survives_a_restart_and_is_read_by_pages(web: World) -> None:
+    parts = web.works.engine, web.works.store, web.works.directory
     ids = [await gate(web, "one")] + [await web.send(intent_type="one.v1") for _ in range(4)]
     await without(web)
-    assert await web.works.staffed.once() < 1
+    assert await Staffed(*parts, page=2).once() < 1
     assert len([one for one in ids if "Understaffed" in await web.works.happened(one)]) == 2
-    fresh = Staffed(web.works.engine, web.works.store, web.works.directory)  # another process
+    fresh = Staffed(*parts, page=2)  # another process
     while await fresh.once() < 1:
         pass
     assert not [one for one in ids if "Understaffed" not in await web.works.happened(one)]

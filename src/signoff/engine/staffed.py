@@ -59,7 +59,10 @@ def short_of(intent: Intent, now: Membership) -> Short | None:
 
 
 class Staffed:
-    def __init__(self, engine: Engine, store: Store, directory: Directory) -> None:
+    """``page``: how many tasks are read at once."""
+
+    def __init__(self, engine: Engine, store: Store, directory: Directory, page: int = _PAGE) -> None:
+        self._size = page
         self._engine = engine
         self._store = store
         self._directory = directory
@@ -83,10 +86,10 @@ class Staffed:
             self._passes[space.id] = (book.workspace.last_change, "")
         change, after = self._passes[space.id]
         membership = (await self._directory.of(space.id)).membership
-        found = await self._store.intents.open_tasks(space.id, after, _PAGE)
+        found = await self._store.intents.open_tasks(space.id, after, self._size)
         for stored in found:
             await self._recheck(stored, membership)
-        if len(found) == _PAGE:
+        if len(found) == self._size:
             self._passes[space.id] = (change, found[-1].intent.id)
             return
         del self._passes[space.id]

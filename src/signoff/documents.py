@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from signoff.core.errors import Invalid
+from signoff.core.jsontext import MAX_DEPTH, too_deep, unique
 
 Document = dict[str, Any]
 # Of a parser's words: what quotes the document, if it is more than a sign.
 _QUOTED: Final = re.compile(r"\"[^\"]{4,}\"|'[^']{4,}'|<[^<>]*://[^<>]*>")
+MAX_YAML: Final = 1024 * 1024
+MAX_VALUES: Final = 200_000
 
 
 def read_document(path: Path) -> Document:
@@ -40,8 +43,10 @@ def read_text(path: Path) -> str:
 
 def parse_json(text: str, name: str) -> Any:
     """The value that text holds; raises Invalid, also for what JSON does not have."""
+    if too_deep(text.encode("utf-8", "surrogatepass")):
+        raise _too_deep(name)
     try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refused)
+        return json.loads(text, object_pairs_hook=unique, parse_constant=_refused)
     except json.JSONDecodeError as error:
         raise _wrong(
             f"{name} is not JSON: {error.msg} (line {error.lineno}, column {error.colno})."
@@ -50,20 +55,13 @@ def parse_json(text: str, name: str) -> Any:
         raise _wrong(f"{name} is not acceptable JSON: {error}.") from None
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> Document:
-    found: Document = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"the key {key!r} stands twice in one object")
-        found[key] = value
-    return found
-
-
 def _refused(word: str) -> Any:
     raise ValueError(f"{word} is no JSON number")
 
 
 def _from_yaml(text: str, name: str) -> Any:
+    if len(text) > MAX_YAML:
+        raise _wrong(f"{name} is longer than {MAX_YAML} characters.", hint="Split it, or write it as JSON.")
     try:
         from ruamel.yaml import YAML
         from ruamel.yaml.constructor import SafeConstructor
@@ -88,9 +86,10 @@ def _from_yaml(text: str, name: str) -> Any:
         raise _wrong(f"{name} is not acceptable YAML: it is nested too deep.") from None
     except ValueError:
         raise _wrong(f"{name} is not acceptable YAML: a value is not of the type that it claims.") from None
+    _check_size(found, name)
     # What JSON cannot say (a set, a number for a key, .nan) shows here and not as a strange request.
     try:
-        return json.loads(json.dumps(found, allow_nan=False), object_pairs_hook=_unique)
+        return json.loads(json.dumps(found, allow_nan=False), object_pairs_hook=unique)
     except (TypeError, ValueError) as error:
         raise _wrong(f"{name} says something that JSON cannot: {error}.") from None
 
@@ -103,6 +102,28 @@ def _yaml_words(error: Exception) -> str:
         problem = "a duplicate key in one mapping"
     said = _QUOTED.sub("\u2026", str(problem).splitlines()[0]).strip()
     return f"{said} (line {mark.line + 1}, column {mark.column + 1})" if mark is not None else said
+
+
+def _check_size(found: Any, name: str) -> None:
+    """Raise Invalid for what nests too deep, or grows beyond MAX_VALUES once each alias is written out."""
+    size = 0
+    level = [found]
+    for _ in range(MAX_DEPTH + 1):
+        inner: list[Any] = []
+        for value in level:
+            if isinstance(value, dict | list):
+                size += len(value)
+                if size > MAX_VALUES:
+                    raise _wrong(f"{name} holds more than {MAX_VALUES} values, each alias counted as what it repeats.")
+                inner += value.values() if isinstance(value, dict) else value
+        if not inner:
+            return
+        level = inner
+    raise _too_deep(name)
+
+
+def _too_deep(name: str) -> Invalid:
+    return _wrong(f"{name} is nested deeper than {MAX_DEPTH} levels.")
 
 
 def _wrong(problem: str, hint: str | None = None) -> Invalid:

@@ -78,7 +78,7 @@ def understood(payload: Mapping[str, Any]) -> Pressed | Typed | None:
         if isinstance(action, Mapping) and _text(action, "action_id").startswith(f"{ANSWER}:"):
             try:
                 press = msgspec.json.decode(_text(action, "value"), type=Press)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, RecursionError):
                 return None
             stranger = _text(user, "team_id") not in ("", team)
             return Pressed(team, _text(user, "id"), press, _text(payload, "response_url"), stranger)

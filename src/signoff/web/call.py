@@ -17,6 +17,7 @@ from signoff.core.model import Actor
 from signoff.engine.jobs import Done, Once
 from signoff.web import query as queries
 from signoff.web import strict
+from signoff.web.cookies import read_cookies
 from signoff.web.hosts import caller_of
 from signoff.web.parts import Parts
 
@@ -78,6 +79,7 @@ class Call:
 
     __slots__ = (
         "_actor",
+        "_cookies",
         "_query",
         "body",
         "client",
@@ -109,6 +111,7 @@ class Call:
         self.identify: Callable[[], Awaitable[Actor]] = _nobody
         self._actor: Actor | None = None
         self._query: dict[str, str] | None = None
+        self._cookies: dict[str, str] | None = None
 
     @property
     def actor(self) -> Actor:
@@ -123,6 +126,13 @@ class Call:
     def header(self, name: bytes) -> str:
         """A header's text, "" when absent; ``name`` in lower case."""
         return self.headers.get(name, b"").decode("latin-1")
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """Our cookies."""
+        if self._cookies is None:
+            self._cookies = read_cookies(self.header(b"cookie"))
+        return self._cookies
 
     @property
     def query(self) -> dict[str, str]:

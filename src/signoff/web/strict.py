@@ -15,8 +15,8 @@ import msgspec
 import rfc8785
 
 from signoff.core.errors import Malformed
+from signoff.core.jsontext import MAX_DEPTH, DuplicateKeyError, too_deep, unique
 
-MAX_DEPTH: Final = 32
 MAX_INTEGER: Final = 2**53 - 1
 
 _SORTED: Final = msgspec.json.Encoder(order="sorted")
@@ -26,8 +26,9 @@ _DIGITS_AS_ZERO: Final = bytes.maketrans(b"0123456789", b"0" * 10)
 _SIXTEEN_DIGITS: Final = b"0" * 16
 # A character beyond the basic plane, in UTF-8 or as escaped surrogates: RFC 8785 sorts by UTF-16 units.
 _ASTRAL: Final = re.compile(rb"[\xf0-\xff]|\\u[dD][89abAB]")
-_LONE_SURROGATE: Final = re.compile(
-    r"(?<!\\)(?:\\\\)*\\u(?:[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|[dD][c-fC-F][0-9a-fA-F]{2})"
+# Every escape in turn, a whole pair of surrogates as one: what is left of a pair is alone.
+_ESCAPE: Final = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
 )
 
 
@@ -51,20 +52,18 @@ _ANY: Final = msgspec.json.Decoder()
 
 
 def parse(raw: bytes) -> Parsed:
-    """The JSON value of ``raw``; raises Malformed naming what is wrong with it."""
+    """The JSON value of ``raw``; raises Malformed naming what is wrong with it. Linear, whatever it holds."""
+    if too_deep(raw):
+        raise _too_deep()
     try:
         try:
             value, floats = _NO_FLOATS.decode(raw), False
         except _FloatSeenError:
             value, floats = _ANY.decode(raw), True
-    except RecursionError:
-        raise _too_deep() from None
     except UnicodeDecodeError:
         raise Malformed("invalid_utf8", "The body is not UTF-8.", hint="Send JSON as UTF-8.") from None
     except msgspec.MsgspecError as problem:
         raise _not_json(raw, str(problem)) from None
-    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
-        _check_depth(value)
     if _SIXTEEN_DIGITS in raw.translate(_DIGITS_AS_ZERO):
         _check_integers(value)
     if _maybe_duplicates(raw, value):
@@ -113,7 +112,7 @@ def _integer_out_of_range() -> Malformed:
 
 def _not_json(raw: bytes, problem: str) -> Malformed:
     text = raw.decode("utf-8", "replace")
-    if _LONE_SURROGATE.search(text):
+    if any(escape[1] for escape in _ESCAPE.finditer(text)):
         return Malformed("lone_surrogate", "A string holds half of a surrogate pair, which is no character.")
     if re.search(r"(?<![\w\"])-?(?:NaN|Infinity)(?![\w\"])", text):
         return Malformed("not_a_number", "NaN and Infinity are not JSON.", hint="Send null or a string.")
@@ -129,15 +128,6 @@ def _children(value: Any) -> Iterator[Any]:
         yield from value.values()
     elif isinstance(value, list):
         yield from value
-
-
-def _check_depth(value: Any) -> None:
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        level = [child for parent in level for child in _children(parent) if isinstance(child, dict | list)]
-        if not level:
-            return
-    raise _too_deep()
 
 
 def _check_integers(value: Any) -> None:
@@ -159,17 +149,9 @@ def _maybe_duplicates(raw: bytes, value: Any) -> bool:
 
 def _check_duplicates(raw: bytes) -> None:
     try:
-        json.loads(raw, object_pairs_hook=_unique, parse_int=str)
+        json.loads(raw, object_pairs_hook=unique, parse_int=str, parse_float=str)
+    except DuplicateKeyError as twice:
+        key = twice.key[:64]
+        raise Malformed("duplicate_key", f"The key {key!r} stands twice in one object.", field=key) from None
     except ValueError as problem:
         raise Malformed("invalid_json", f"This is not JSON: {problem}.") from None
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise Malformed(
-            "duplicate_key", f"The key {twice[:64]!r} stands twice in one object.", field=twice[:64]
-        )
-    return members

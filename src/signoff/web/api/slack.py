@@ -4,10 +4,9 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-import msgspec
-
 from signoff.core.errors import Malformed, NotFound, Unauthenticated
 from signoff.engine.slackdesk import SlackDesk
+from signoff.web import strict
 from signoff.web.api.shapes.common import Ok
 from signoff.web.call import Call, Page
 
@@ -46,8 +45,8 @@ def _payload(body: bytes) -> dict[str, Any]:
     """An interaction's JSON, or a command's fields."""
     try:
         fields = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=100))
-        payload = msgspec.json.decode(fields["payload"]) if "payload" in fields else fields
-    except ValueError:
+        payload = strict.parse(fields["payload"].encode()).value if "payload" in fields else fields
+    except (ValueError, Malformed):
         payload = None
     if not isinstance(payload, dict):
         raise Malformed("invalid_payload", "This is nothing that Slack sends.")

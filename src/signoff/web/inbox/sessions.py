@@ -2,7 +2,6 @@
 what somebody had written when they were asked to sign in again.
 """
 
-from http.cookies import CookieError, SimpleCookie
 from typing import Final
 
 from signoff.engine.sessions import IDLE
@@ -25,13 +24,7 @@ def _name(call: Call, name: str) -> str:
 
 
 def _read(call: Call, name: str, longest: int = 128) -> str:
-    jar: SimpleCookie = SimpleCookie()
-    try:
-        jar.load(call.header(b"cookie"))
-    except CookieError:
-        return ""
-    morsel = jar.get(_name(call, name))
-    return morsel.value[:longest] if morsel else ""
+    return call.cookies.get(_name(call, name), "")[:longest]
 
 
 def session_of(call: Call) -> str:

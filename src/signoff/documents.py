@@ -114,7 +114,9 @@ def _check_size(found: Any, name: str) -> None:
             if isinstance(value, dict | list):
                 size += len(value)
                 if size > MAX_VALUES:
-                    raise _wrong(f"{name} holds more than {MAX_VALUES} values, each alias counted as what it repeats.")
+                    raise _wrong(
+                        f"{name} holds more than {MAX_VALUES} values, each alias counted as what it repeats."
+                    )
                 inner += value.values() if isinstance(value, dict) else value
         if not inner:
             return

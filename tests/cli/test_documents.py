@@ -112,3 +112,24 @@ def test_what_is_wrong_with_a_document_is_said_without_its_text(text: str) -> No
     except Stop as stop:
         said = stop.what
     assert "hunter" not in said
+
+
+@pytest.mark.parametrize(
+    ("text", "yaml", "complaint"),
+    [
+        ("[" * 100_000, False, "deeper than 32"),
+        ('{"a":' * 40, False, "deeper than 32"),
+        ("a: " + "[" * 40 + "]" * 40, True, "deeper than 32"),
+        ("a: &a [*a]\n", True, "deeper than 32"),
+        (
+            "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 25)),
+            True,
+            "more than 200000 values",
+        ),
+        ("a: " + "x" * 1_100_000, True, "longer than"),
+    ],
+    ids=["deep", "open", "deep yaml", "ring", "aliases", "long"],
+)
+def test_a_document_that_would_grow_without_end_is_refused(text: str, yaml: bool, complaint: str) -> None:
+    with pytest.raises(Stop, match=complaint):
+        parse(text, "the file", yaml=yaml)

@@ -7,6 +7,7 @@ import msgspec
 
 from signoff.core.errors import Invalid
 from signoff.core.fields import Fields, shown, suggestion
+from signoff.core.formschema import FormError, read_form
 from signoff.core.plan import SUCCESS
 from signoff.core.tasks import (
     BUILT_IN,
@@ -34,7 +35,6 @@ MAX_FORM_BYTES: Final = 16 * 1024
 MAX_FORM_DEPTH: Final = 8
 MAX_REMINDERS: Final = 1000
 _ANYBODY: Final = TaskSpec().stages
-_REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
 
 TITLES: Final[dict[TaskType, str]] = {
     TaskType.APPROVAL: "Approval required",
@@ -134,10 +134,8 @@ def evidence_required(given: bool | None, kind: TaskType) -> bool:
 
 
 def form(fields: Fields, name: str) -> dict[str, Any] | None:
-    """The JSON Schema of an answer, or None; raises Invalid unless it is one small schema of an object.
-
-    At most 16 KiB and 8 deep, and no reference to anything outside itself: a schema must never be a reason
-    to open a connection.
+    """The JSON Schema of an answer, or None; raises Invalid unless it is one small schema of an object, at most
+    16 KiB and 8 deep, of the keywords that ``core/formschema.py`` knows.
     """
     schema = fields.data(name)
     if schema is None or (fields.lenient and not schema):
@@ -146,28 +144,26 @@ def form(fields: Fields, name: str) -> dict[str, Any] | None:
         schema = {"type": "object", **schema}
     if schema.get("type") != "object":
         raise _bad_form(fields, name, 'must describe an object: "type" is "object"')
-    if not isinstance(schema.get("properties", {}), dict):
-        raise _bad_form(fields, f"{name}.properties", "must be an object")
-    _check_within(fields, name, schema, 1)
     size = len(msgspec.json.encode(schema))
     if size > MAX_FORM_BYTES:
         raise _bad_form(fields, name, f"is {size} bytes long; at most {MAX_FORM_BYTES} are allowed")
+    _check_depth(fields, name, schema, 1)
+    try:
+        read_form(schema)
+    except FormError as wrong:
+        raise _bad_form(fields, f"{name}.{wrong.path}", wrong.problem, wrong.hint) from None
     return schema
 
 
-def _check_within(fields: Fields, path: str, value: object, depth: int) -> None:
+def _check_depth(fields: Fields, path: str, value: object, depth: int) -> None:
     if not isinstance(value, dict | list):
         return
     if depth > MAX_FORM_DEPTH:
         raise _bad_form(fields, path, f"is nested more than {MAX_FORM_DEPTH} deep")
-    entries = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, item in entries:
-        if key in _REFERENCES and isinstance(item, str) and not item.startswith("#"):
-            raise _bad_form(fields, f"{path}.{key}", "points outside the schema; a reference starts with '#'")
-        _check_within(
-            fields, f"{path}.{key}" if isinstance(value, dict) else f"{path}[{key}]", item, depth + 1
-        )
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+        inside = f"{path}.{str(key)[:64]}" if isinstance(value, dict) else f"{path}[{key}]"
+        _check_depth(fields, inside, item, depth + 1)
 
 
-def _bad_form(fields: Fields, path: str, problem: str) -> Invalid:
-    return fields.invalid(path, problem, code="invalid_form_schema")
+def _bad_form(fields: Fields, path: str, problem: str, hint: str = "") -> Invalid:
+    return fields.invalid(path, problem, code="invalid_form_schema", hint=hint or None)

@@ -1,10 +1,11 @@
 """A form's answer against its JSON Schema: values coerced to the declared type first (AXP's command line sends
-strings), then validated offline: a remote ``$ref`` is never fetched.
+strings), then checked. A schema that an earlier release took, with keywords that are refused today, is still checked
+as long as that is sure to be cheap.
 """
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -13,12 +14,16 @@ import msgspec
 
 from signoff.core.commands import Answer
 from signoff.core.errors import Invalid
+from signoff.core.formschema import Form, FormError, read_form
 from signoff.core.model import Intent, Task
 from signoff.core.tasks import Sign, TaskSpec, canonical_outcome
 from signoff.core.wake import spec_of
 
 _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,17}")
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][+-]?[0-9]+)?")
+_REFERENCES: Final = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
+_MOST_WORK: Final = 2_000_000
+_MOST_PATTERN: Final = 64 * 1024
 _BOOLEANS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -39,10 +44,7 @@ def checked_form(intent: Intent, command: Answer) -> Answer:
     if "comment" in properties and command.comment:
         whole["comment"] = command.comment
     evidence = whole.pop("evidence", None) if "evidence" not in properties else None
-    faults = [
-        f"{_path(fault)}: {fault.message}"
-        for fault in _validator(msgspec.json.encode(schema)).iter_errors(whole)
-    ]
+    faults = form_faults(schema, whole)
     if evidence is not None:
         data["evidence"] = evidence
     if faults:
@@ -70,23 +72,82 @@ def coerced(spec: TaskSpec, outcome: str, data: Mapping[str, Any], agreed: str =
     return found | said
 
 
-def check_schema(schema: dict[str, Any]) -> None:
-    """Raise Invalid(``invalid_form_schema``) when this is not a JSON Schema that can be used."""
-    try:
-        jsonschema_rs.validator_for(schema, offline=True)
-    except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
-        raise Invalid(
-            "invalid_form_schema", f"The form's schema cannot be used: {error}", field="form"
-        ) from error
+def form_faults(schema: dict[str, Any], data: dict[str, Any]) -> list[str]:
+    """What is wrong with a form's data, each with its path; raises Invalid where the schema cannot be used."""
+    written = msgspec.json.encode(schema)
+    form = _form(written)
+    if form is not None:
+        return [f"{_path(path)}: {problem}" for path, problem in form.faults(data)]
+    return [f"{_path(fault.instance_path)}: {fault.message}" for fault in _old_faults(written, schema, data)]
 
 
 @lru_cache(maxsize=256)
-def _validator(schema: bytes) -> Any:
-    return jsonschema_rs.validator_for(msgspec.json.decode(schema), offline=True)
+def _form(schema: bytes) -> Form | None:
+    """The form; None for a schema of an earlier release that says more than a form may today."""
+    try:
+        return read_form(msgspec.json.decode(schema))
+    except FormError:
+        return None
 
 
-def _path(fault: Any) -> str:
-    return ".".join(str(part) for part in fault.instance_path) or "form"
+def _old_faults(written: bytes, schema: dict[str, Any], data: dict[str, Any]) -> Iterator[Any]:
+    """What an earlier release's schema finds; raises Invalid where nobody knows how long finding it would take."""
+    work = _work(schema, schema, {}) * len(msgspec.json.encode(data))
+    if work > _MOST_WORK:
+        raise _too_costly("checking an answer against it could take very long")
+    try:
+        return iter(_old_validator(written).iter_errors(data))
+    except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError):
+        raise _too_costly("it cannot be used") from None
+
+
+def _work(value: Any, whole: Any, known: dict[str, int]) -> int:
+    """How many rules a schema holds once every reference is written out, at most; ``known``: of each reference. A ring
+    of references, and one that leads elsewhere, is too much.
+    """
+    if isinstance(value, list):
+        return 1 + sum(_work(item, whole, known) for item in value)
+    if not isinstance(value, dict):
+        return 1
+    total = 1
+    for name, item in value.items():
+        if name in _REFERENCES and isinstance(item, str):
+            if item not in known:
+                known[item] = _MOST_WORK + 1  # until it is known: a ring comes back here
+                known[item] = _work(_target(whole, item), whole, known)
+            total += known[item]
+        else:
+            total += _work(item, whole, known)
+    return total
+
+
+def _target(whole: Any, reference: str) -> Any:
+    """What a reference within the schema leads to; raises Invalid for any other."""
+    found = whole
+    for part in reference.removeprefix("#").split("/")[1:]:
+        found = found.get(part) if isinstance(found, dict) else None
+    if not reference.startswith("#/") or found is None:
+        raise _too_costly("it refers to what is not in it")
+    return found
+
+
+def _too_costly(why: str) -> Invalid:
+    return Invalid(
+        "form_unusable",
+        f"The schema of this form is from an earlier release, and {why}.",
+        field="data",
+        hint="Reject it, or withdraw the request and send it again with a form of today's keywords.",
+    )
+
+
+@lru_cache(maxsize=64)
+def _old_validator(schema: bytes) -> Any:
+    small = jsonschema_rs.RegexOptions(size_limit=_MOST_PATTERN, dfa_size_limit=_MOST_PATTERN)
+    return jsonschema_rs.validator_for(msgspec.json.decode(schema), offline=True, pattern_options=small)
+
+
+def _path(path: Iterable[Any]) -> str:
+    return ".".join(map(str, path)) or "form"
 
 
 def _coerced(value: Any, schema: Any) -> Any:

@@ -18,7 +18,6 @@ from signoff.core.scenario import Scenario
 from signoff.core.tasks import Fallback, Risk, Sign, Stage
 from signoff.core.wording import from_workflow
 from signoff.engine.directory import Directory, Snapshot
-from signoff.engine.forms import check_schema
 from signoff.engine.governing import governed, under_policy
 from signoff.engine.staffing import (
     barred_from,
@@ -225,8 +224,6 @@ def _addressed(step: AgentStep, book: Snapshot, warnings: list[str]) -> Step:
 
 
 def _asking(step: HumanStep, plan: Plan, book: Snapshot, side: Side, warnings: list[str]) -> Step:
-    if step.task.form is not None:
-        check_schema(step.task.form)
     step = under_policy(step, plan, book, warnings)
     task = step.task
     _check_fallback(step, book)

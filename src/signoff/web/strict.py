@@ -28,7 +28,8 @@ _SIXTEEN_DIGITS: Final = b"0" * 16
 _ASTRAL: Final = re.compile(rb"[\xf0-\xff]|\\u[dD][89abAB]")
 # Every escape in turn, a whole pair of surrogates as one: what is left of a pair is alone.
 _ESCAPE: Final = re.compile(
-    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
 )
 
 

@@ -1,0 +1,313 @@
+"""The forms that people fill in: a closed part of JSON Schema, and the check of an answer against one.
+
+No references, no combinations and no patterns: a schema comes from whoever asks, and checking an answer has to cost no
+more than both are long. ``read_form`` refuses every other keyword by name; ``Form.faults`` never does more than one
+look at each value of the answer for each keyword that applies to it.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime, time
+from fractions import Fraction
+from typing import Any, Final
+
+import msgspec
+
+MOST_FAULTS: Final = 20
+_SHOWN: Final = 60
+_ANNOTATIONS: Final = frozenset({
+    "title", "description", "default", "examples", "enumNames", "$schema", "$comment", "readOnly", "writeOnly",
+    "deprecated",
+})  # fmt: skip
+_COUNTS: Final = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
+_BOUNDS: Final = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
+_CHECKS: Final = (
+    "type",
+    "properties",
+    "required",
+    "additionalProperties",
+    "items",
+    "enum",
+    "const",
+    "uniqueItems",
+)
+KEYWORDS: Final = (*_CHECKS, "format", *_COUNTS, *_BOUNDS, "title", "description", "default", "enumNames")
+_KNOWN: Final = _ANNOTATIONS | {*KEYWORDS}
+_TYPES: Final = ("object", "array", "string", "integer", "number", "boolean", "null")
+_EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
+_URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:\S+")
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_SORTED: Final = msgspec.json.Encoder(order="sorted")
+_INSTEAD: Final = {
+    "$ref": "Write out what it refers to.",
+    "$dynamicRef": "Write out what it refers to.",
+    "$recursiveRef": "Write out what it refers to.",
+    "pattern": "Use minLength, maxLength, format or enum.",
+    "patternProperties": "Name the fields in properties.",
+    "oneOf": "Use enum, with enumNames for the words that are shown.",
+    "anyOf": "Use enum, or several types: type may be a list.",
+}
+
+
+class FormError(Exception):
+    """A schema that is no form. ``path``: of the keyword within the schema."""
+
+    def __init__(self, path: str, problem: str, hint: str = "") -> None:
+        super().__init__(problem)
+        self.path = path
+        self.problem = problem
+        self.hint = hint
+
+
+def _is_day(text: str) -> bool:
+    return len(text) == 10 and date.fromisoformat(text) is not None
+
+
+def _is_moment(text: str) -> bool:
+    return text[10:11] in ("T", "t", " ") and datetime.fromisoformat(text.upper()).tzinfo is not None
+
+
+def _is_time(text: str) -> bool:
+    return time.fromisoformat(text.upper()) is not None
+
+
+FORMATS: Final[dict[str, Callable[[str], bool]]] = {
+    "date": _is_day,
+    "date-time": _is_moment,
+    "time": _is_time,
+    "email": lambda text: _EMAIL.fullmatch(text) is not None,
+    "uri": lambda text: _URI.fullmatch(text) is not None,
+    "uuid": lambda text: _UUID.fullmatch(text) is not None,
+    # how it is asked for, which any text satisfies
+    "textarea": lambda _text: True,
+    "password": lambda _text: True,
+}
+
+
+class Form:
+    """One schema, read: what it demands of a value."""
+
+    __slots__ = (
+        "additional", "allowed", "bounds", "counts", "format", "items", "properties", "required", "types", "unique",
+        "words",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.types: tuple[str, ...] = ()
+        self.properties: dict[str, Form] = {}
+        self.required: tuple[str, ...] = ()
+        self.additional = True
+        self.items: Form | None = None
+        self.allowed: frozenset[bytes] | None = None
+        self.words = ""
+        self.format = ""
+        self.unique = False
+        self.counts: dict[str, int] = {}
+        self.bounds: dict[str, int | float] = {}
+
+    def faults(self, value: Any) -> list[tuple[tuple[str | int, ...], str]]:
+        """(path, what is wrong) of the first faults of a JSON value, at most MOST_FAULTS."""
+        found: list[tuple[tuple[str | int, ...], str]] = []
+        for fault in self._faults(value, ()):
+            found.append(fault)
+            if len(found) == MOST_FAULTS:
+                break
+        return found
+
+    def _faults(self, value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        for problem in self._problems(value):
+            yield path, problem
+        if isinstance(value, Mapping):
+            for name, inner in value.items():
+                rule = self.properties.get(name)
+                if rule is not None:
+                    yield from rule._faults(inner, (*path, name))
+                elif not self.additional:
+                    yield path, f"Additional properties are not allowed ({_show(name)} was unexpected)"
+        elif isinstance(value, list) and self.items is not None:
+            for index, item in enumerate(value):
+                yield from self.items._faults(item, (*path, index))
+
+    def _problems(self, value: Any) -> Iterator[str]:
+        if self.types and not any(_is(kind, value) for kind in self.types):
+            kinds = ", ".join(f'"{kind}"' for kind in self.types)
+            yield f"{_show(value)} is not of type{'s' if len(self.types) > 1 else ''} {kinds}"
+        if self.allowed is not None and _key(value) not in self.allowed:
+            yield f"{_show(value)} is not one of {self.words}"
+        if isinstance(value, str):
+            yield from self._of_count(value, "Length", "character")
+            if self.format and not _fits(self.format, value):
+                yield f'{_show(value)} is not a "{self.format}"'
+        elif isinstance(value, list):
+            yield from self._of_count(value, "Items", "item")
+            if self.unique and len({_key(item) for item in value}) != len(value):
+                yield "the same item stands in it twice"
+        elif isinstance(value, Mapping):
+            yield from self._of_count(value, "Properties", "field")
+            for name in self.required:
+                if name not in value:
+                    yield f"{_show(name, 200)} is a required property"
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield from self._of_bounds(value)
+
+    def _of_count(self, value: Any, what: str, unit: str) -> Iterator[str]:
+        if not self.counts:
+            return
+        least, most = self.counts.get(f"min{what}", 0), self.counts.get(f"max{what}")
+        if len(value) < least:
+            yield f"{_show(value)} has fewer than {least} {unit}{'' if least == 1 else 's'}"
+        if most is not None and len(value) > most:
+            yield f"{_show(value)} has more than {most} {unit}{'' if most == 1 else 's'}"
+
+    def _of_bounds(self, value: int | float) -> Iterator[str]:
+        for name, bound in self.bounds.items():
+            match name:
+                case "minimum" if value < bound:
+                    yield f"{value} is less than the minimum of {bound}"
+                case "maximum" if value > bound:
+                    yield f"{value} is greater than the maximum of {bound}"
+                case "exclusiveMinimum" if value <= bound:
+                    yield f"{value} is not above {bound}"
+                case "exclusiveMaximum" if value >= bound:
+                    yield f"{value} is not below {bound}"
+                case "multipleOf" if Fraction(str(value)) % Fraction(str(bound)):
+                    yield f"{value} is not a multiple of {bound}"
+                case _:
+                    pass
+
+
+def read_form(schema: Any, path: str = "") -> Form:
+    """The form that a schema describes; raises FormError naming the first keyword that cannot be used."""
+    if not isinstance(schema, Mapping):
+        raise FormError(path, "must be an object")
+    for name in schema:
+        if name not in _KNOWN:
+            hint = _INSTEAD.get(name, "A form knows " + ", ".join(KEYWORDS) + ".")
+            raise FormError(_at(path, name), "is not a keyword of a form here", hint)
+    form = Form()
+    form.types = _types(schema, path)
+    form.required = _names(schema, path)
+    form.additional = _flag(schema, "additionalProperties", path, True)
+    form.unique = _flag(schema, "uniqueItems", path, False)
+    form.allowed, form.words = _choices(schema, path)
+    form.format = _format(schema, path)
+    form.counts = {name: _count(schema[name], _at(path, name)) for name in _COUNTS if name in schema}
+    form.bounds = {name: _bound(schema[name], _at(path, name)) for name in _BOUNDS if name in schema}
+    if form.bounds.get("multipleOf", 1) <= 0:
+        raise FormError(_at(path, "multipleOf"), "must be above zero")
+    properties = schema.get("properties", {})
+    if not isinstance(properties, Mapping):
+        raise FormError(_at(path, "properties"), "must be an object")
+    inside = _at(path, "properties")
+    form.properties = {name: read_form(rule, _at(inside, name)) for name, rule in properties.items()}
+    if "items" in schema:
+        form.items = read_form(schema["items"], _at(path, "items"))
+    return form
+
+
+def _at(path: str, name: str) -> str:
+    return f"{path}.{name[:64]}" if path else name[:64]
+
+
+def _types(schema: Mapping[str, Any], path: str) -> tuple[str, ...]:
+    given = schema.get("type", [])
+    kinds = [given] if isinstance(given, str) else given
+    if not isinstance(kinds, list) or not all(isinstance(kind, str) and kind in _TYPES for kind in kinds):
+        raise FormError(_at(path, "type"), "must be among " + ", ".join(_TYPES))
+    return tuple(dict.fromkeys(kinds))
+
+
+def _names(schema: Mapping[str, Any], path: str) -> tuple[str, ...]:
+    given = schema.get("required", [])
+    if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
+        raise FormError(_at(path, "required"), "must be a list of names")
+    return tuple(dict.fromkeys(given))
+
+
+def _flag(schema: Mapping[str, Any], name: str, path: str, otherwise: bool) -> bool:
+    given = schema.get(name, otherwise)
+    if not isinstance(given, bool):
+        raise FormError(_at(path, name), "must be true or false")
+    return given
+
+
+def _choices(schema: Mapping[str, Any], path: str) -> tuple[frozenset[bytes] | None, str]:
+    """(the values allowed, as keys; the same in words)"""
+    if "enum" not in schema and "const" not in schema:
+        return None, ""
+    values = schema.get("enum", [schema.get("const")])
+    if not isinstance(values, list) or not values:
+        raise FormError(_at(path, "enum"), "must be a list of at least one value")
+    allowed = frozenset(map(_key, values))
+    if "const" in schema:
+        allowed &= {_key(schema["const"])}
+        values = [schema["const"]]
+    shown = ", ".join(_show(value) for value in values[:10])
+    return allowed, shown + (f" or {len(values) - 10} more" if len(values) > 10 else "")
+
+
+def _format(schema: Mapping[str, Any], path: str) -> str:
+    given = schema.get("format", "")
+    if not isinstance(given, str) or (given and given not in FORMATS):
+        raise FormError(_at(path, "format"), "must be one of " + ", ".join(FORMATS))
+    return given
+
+
+def _count(value: Any, path: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise FormError(path, "must be a whole number of at least zero")
+    return value
+
+
+def _bound(value: Any, path: str) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise FormError(path, "must be a number")
+    return value
+
+
+def _is(kind: str, value: Any) -> bool:
+    match kind:
+        case "object":
+            return isinstance(value, Mapping)
+        case "array":
+            return isinstance(value, list)
+        case "string":
+            return isinstance(value, str)
+        case "boolean":
+            return isinstance(value, bool)
+        case "null":
+            return value is None
+        case "integer" if isinstance(value, float):
+            return value.is_integer()
+        case "integer":
+            return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _fits(name: str, text: str) -> bool:
+    try:
+        return len(text) <= 2000 and FORMATS[name](text) if name not in ("textarea", "password") else True
+    except ValueError:
+        return False
+
+
+def _key(value: Any) -> bytes:
+    """Bytes that two JSON values share only if they are equal: 1 and 1.0 are, 1 and true are not."""
+    return _SORTED.encode(_leveled(value))
+
+
+def _leveled(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    if isinstance(value, Mapping):
+        return {name: _leveled(item) for name, item in value.items()}
+    return [_leveled(item) for item in value] if isinstance(value, list) else value
+
+
+def _show(value: Any, longest: int = _SHOWN) -> str:
+    """A value as JSON, cut where it is long before it is written out."""
+    if isinstance(value, str):
+        return msgspec.json.encode(value[:longest]).decode() + ("…" if len(value) > longest else "")
+    if isinstance(value, Mapping):
+        return "an object"
+    return "a list" if isinstance(value, list) else msgspec.json.encode(value).decode()

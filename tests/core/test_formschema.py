@@ -1,0 +1,99 @@
+"""Forms: what an answer must be, and that judging one takes work in proportion to its length."""
+
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from signoff.core.formschema import MOST_FAULTS, Form, read_form
+
+
+def form(**rule: Any) -> Form:
+    return read_form({"type": "object", "properties": {"x": rule}})
+
+
+@pytest.mark.parametrize(
+    ("rule", "good", "bad"),
+    [
+        ({"type": "string"}, ["", "a"], [1, None, True, [], {}]),
+        ({"type": "integer"}, [1, 1.0, -5], [1.5, "1", True]),
+        ({"type": "number"}, [1, 1.5], ["1", False]),
+        ({"type": ["string", "null"]}, ["a", None], [1]),
+        ({"type": "boolean"}, [True, False], [0, 1, "true"]),
+        ({"const": 1}, [1, 1.0], [True, "1", 2]),
+        ({"enum": ["a", 1, None, [1, {"b": 2}]]}, ["a", 1.0, None, [1, {"b": 2.0}]], ["b", True, [1], {}]),
+        ({"enum": ["a", "b"], "const": "c"}, [], ["a", "c"]),
+        ({"minLength": 2, "maxLength": 3}, ["ab", "abc", 1], ["a", "abcd"]),
+        ({"minimum": 1, "maximum": 3}, [1, 3, "0"], [0, 4, 0.5]),
+        ({"exclusiveMinimum": 1, "exclusiveMaximum": 3}, [2], [1, 3]),
+        ({"multipleOf": 0.1}, [0.3, 1, -2.2], [0.25]),
+        ({"type": "array", "minItems": 1, "maxItems": 2, "uniqueItems": True}, [[1], [1, 2]],
+         [[], [1, 1.0], [1, 2, 3]]),
+        ({"type": "array", "items": {"type": "integer"}}, [[], [1]], [[1, "a"]]),
+        ({"type": "object", "required": ["a"], "additionalProperties": False, "properties": {"a": {}}},
+         [{"a": 1}], [{}, {"a": 1, "b": 2}]),
+        ({"format": "date"}, ["2026-02-28", 1], ["2026-02-30", "20260228", "28.2.2026"]),
+        ({"format": "date-time"}, ["2026-02-28T10:00:00Z", "2026-02-28t10:00:00+01:00"],
+         ["2026-02-28T10:00:00", "2026-02-28"]),
+        ({"format": "time"}, ["10:00", "10:00:30Z"], ["25:00", "noon"]),
+        ({"format": "email"}, ["a@b"], ["a", "a b@c", "@"]),
+        ({"format": "uri"}, ["https://x", "mailto:a@b"], ["x", "://x"]),
+        ({"format": "uuid"}, ["0198c0de-aaaa-7000-8000-a1b2c3d40000"], ["0198c0de"]),
+        ({"format": "textarea"}, ["anything\nat all"], []),
+    ],
+)  # fmt: skip
+def test_what_a_rule_takes_and_what_not(rule: dict[str, Any], good: list[Any], bad: list[Any]) -> None:
+    read = form(**rule)
+    assert [value for value in good if read.faults({"x": value})] == []
+    assert [value for value in bad if not read.faults({"x": value})] == []
+
+
+def test_a_fault_says_where_and_what() -> None:
+    read = read_form(
+        {"type": "object", "required": ["a"], "properties": {"n": {"items": {"type": "integer"}}}}
+    )
+    assert read.faults({"n": [1, "two"]}) == [
+        ((), '"a" is a required property'),
+        (("n", 1), '"two" is not of type "integer"'),
+    ]
+
+
+def steps(run: Callable[[], object]) -> int:
+    """How many calls it takes."""
+    count = 0
+
+    def called(_frame: FrameType, event: str, _arg: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(called)
+    try:
+        run()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize(
+    ("rule", "item"),
+    [
+        ({"items": {"enum": list(range(2000))}}, 1999),
+        ({"uniqueItems": True}, "same"),
+        ({"items": {"type": "object", "required": ["a"] * 2000}}, {"a": 1}),
+        ({"items": {"properties": {f"p{n}": {"type": "string"} for n in range(500)}}}, {}),
+        ({"items": {"type": ["integer"] * 500}}, 1),
+        ({"items": {"required": [f"p{n}" for n in range(2000)]}}, {}),
+    ],
+    ids=["enum", "unique", "required", "properties", "types", "missing"],
+)
+def test_an_answer_costs_its_own_length_and_not_the_schemas_as_well(rule: dict[str, Any], item: Any) -> None:
+    read = form(type="array", **rule)
+    one, many = ({"x": [item] * length} for length in (100, 1000))
+    assert steps(lambda: read.faults(many)) < 12 * steps(lambda: read.faults(one)) + 100
+    assert steps(lambda: read.faults(one)) < 30 * 100 + 500
+
+
+def test_it_stops_at_the_first_faults() -> None:
+    assert len(form(type="array", items={"type": "string"}).faults({"x": [1] * 5000})) == MOST_FAULTS

@@ -1,0 +1,58 @@
+"""Text that a parser would choke on is known before; work is counted, not timed."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signoff.core.jsontext import DuplicateKeyError, too_deep, unique
+
+NESTED = st.recursive(
+    st.text(max_size=6) | st.integers(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+def depth(value: object) -> int:
+    if isinstance(value, dict | list):
+        items = value.values() if isinstance(value, dict) else value
+        return 1 + max(map(depth, items), default=0)
+    return 0
+
+
+@given(NESTED, st.integers(0, 4))
+def test_depth_is_that_of_the_value_whatever_its_strings_hold(value: object, most: int) -> None:
+    raw = json.dumps([value, '[[{{\\"[', "]]"], ensure_ascii=False).encode()
+    assert too_deep(raw, most) == (depth([value]) > most)
+
+
+@pytest.mark.parametrize("opened", ["[", '{"a":', "[[],[],{},", '["]]]",'])
+def test_what_is_never_closed_counts_as_deep_as_it_is(opened: str) -> None:
+    assert not too_deep(opened.encode() * 31)
+    assert too_deep(opened.encode() * 33)
+
+
+class Counted(str):
+    """A key that counts how often it is looked at."""
+
+    __slots__ = ()
+    looks = 0
+
+    def __eq__(self, other: object) -> bool:
+        Counted.looks += 1
+        return str.__eq__(self, other)
+
+    def __hash__(self) -> int:
+        Counted.looks += 1
+        return str.__hash__(self)
+
+
+def test_a_key_that_stands_twice_among_thousands_is_found_in_one_pass() -> None:
+    keys = [f"key {number}" for number in range(5000)]
+    Counted.looks = 0
+    with pytest.raises(DuplicateKeyError) as twice:
+        unique([(Counted(key), 1) for key in [*keys, keys[-1]]])
+    assert twice.value.key == keys[-1]
+    assert Counted.looks < 8 * len(keys)

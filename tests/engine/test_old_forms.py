@@ -1,0 +1,49 @@
+"""Schemas that an earlier release took: checked as they were, as long as that is sure to be cheap."""
+
+from typing import Any
+
+import pytest
+
+from signoff.core.errors import Invalid
+from signoff.engine.forms import form_faults
+
+
+def doubling(levels: int) -> dict[str, Any]:
+    rules: dict[str, Any] = {f"a{n}": {"anyOf": [{"$ref": f"#/$defs/a{n + 1}"}] * 2} for n in range(levels)}
+    rules[f"a{levels}"] = {"const": 1}
+    return {"type": "object", "properties": {"x": {"$ref": "#/$defs/a0"}}, "$defs": rules}
+
+
+@pytest.mark.parametrize(
+    ("schema", "good", "bad"),
+    [
+        ({"properties": {"x": {"pattern": "^[A-Z]+-[0-9]+$"}}}, "AB-1", "ab"),
+        ({"properties": {"x": {"$ref": "#/$defs/n"}}, "$defs": {"n": {"type": "integer"}}}, 1, "one"),
+        ({"properties": {"x": {"oneOf": [{"const": 1}, {"const": 2}]}}}, 2, 3),
+        (doubling(5), 1, 2),
+    ],
+    ids=["pattern", "reference", "alternatives", "small doubling"],
+)
+def test_what_is_within_reason_is_checked_as_before(schema: dict[str, Any], good: Any, bad: Any) -> None:
+    schema = {"type": "object", **schema}
+    assert form_faults(schema, {"x": good}) == []
+    assert len(form_faults(schema, {"x": bad})) > 0
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        doubling(30),
+        {"properties": {"x": {"$ref": "#"}}, "not": {}},
+        {"properties": {"x": {"$ref": "#/$defs/a"}}, "$defs": {"a": {"items": {"$ref": "#/$defs/a"}}}},
+        {"properties": {"x": {"$ref": "http://127.0.0.1:9/schema.json"}}},
+        {"properties": {f"p{n}": {"pattern": r"[\w\W]{0,500}x"} for n in range(200)}},
+        {"properties": {"x": {"type": "nonsense"}}},
+    ],
+    ids=["doubling", "itself", "ring", "elsewhere", "large pattern", "no schema"],
+)
+def test_what_could_take_long_is_refused_with_what_to_do(schema: dict[str, Any]) -> None:
+    with pytest.raises(Invalid) as refused:
+        form_faults({"type": "object", **schema}, {"x": "hello"})
+    assert refused.value.code == "form_unusable"
+    assert "Reject it" in (refused.value.hint or "")

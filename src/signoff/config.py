@@ -102,6 +102,19 @@ class Config:
         4096, "Commands that may wait for a commit; beyond it the answer is 503.", least=1
     )
     max_body: int = _row(131072, "Largest request body in bytes.", least=1024)
+    max_header_bytes: int = _row(
+        32768, "Largest head of a request in bytes: its target and its headers.", least=4096
+    )
+    max_headers: int = _row(100, "Most headers of a request.", least=16)
+    header_timeout: timedelta = _row(  # noqa: RUF009
+        timedelta(seconds=10), "How long the head of a request may take.", least=timedelta(milliseconds=100)
+    )
+    body_timeout: timedelta = _row(  # noqa: RUF009
+        timedelta(seconds=30), "How long the body of a request may take.", least=timedelta(milliseconds=100)
+    )
+    max_connections: int = _row(
+        0, "Most connections open at a time; beyond it the answer is 503. 0: as many as the system allows."
+    )
     retention: timedelta | None = _row(  # noqa: RUF009
         None,
         "How long finished intents are kept, with their history; off: nothing is ever deleted.",

@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -22,10 +22,12 @@ from signoff.config import Config, is_loopback, reachable
 from signoff.core.errors import Refused
 from signoff.engine.clock import Clock
 from signoff.server import Line, Server
-from signoff.web.gathering import GatheringProtocol
+from signoff.web.protocol import limited
+from signoff.web.receiving import ReceiveLimits
 
 log = logging.getLogger("signoff.server")
 T = TypeVar("T")
+_OWN_FILES: Final = 64
 
 
 class _Uvicorn(uvicorn.Server):
@@ -111,7 +113,7 @@ async def running(config: Config, line: Line = print, clock: Clock | None = None
     http = _Uvicorn(
         uvicorn.Config(
             server.app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5, backlog=2048,
-            server_header=False, date_header=False, timeout_keep_alive=75, http=GatheringProtocol, ws="none",
+            server_header=False, date_header=False, timeout_keep_alive=75, http=limited(_limits(config)), ws="none",
             proxy_headers=False,
         ),
         server.parts.stop,
@@ -126,6 +128,26 @@ async def running(config: Config, line: Line = print, clock: Clock | None = None
         http.should_exit = True
         await asyncio.wait([served])
         await server.stop()
+
+
+def _limits(config: Config) -> ReceiveLimits:
+    return ReceiveLimits(
+        header_bytes=config.max_header_bytes,
+        headers=config.max_headers,
+        header_seconds=config.header_timeout.total_seconds(),
+        body_seconds=config.body_timeout.total_seconds(),
+        connections=config.max_connections or _connections(),
+    )
+
+
+def _connections() -> int:
+    """As many as the system lets a process have files open, less what the server itself needs; 0 where it says no."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 0 if most == resource.RLIM_INFINITY else max(16, most - _OWN_FILES)
 
 
 async def _prepare(server: Server, address: str, file: CharterFile | None) -> None:

@@ -8,12 +8,14 @@ from contextlib import asynccontextmanager
 import msgspec
 import uvicorn
 
+from signoff.web.protocol import limited
+from signoff.web.receiving import ReceiveLimits
 from tests.web.world import World
 
 
 @asynccontextmanager
-async def serving(world: World) -> AsyncIterator[str]:
-    """The address at which the world answers while the block runs."""
+async def serving(world: World, limits: ReceiveLimits | None = None) -> AsyncIterator[str]:
+    """The address at which the world answers while the block runs, within the product's limits unless given."""
     settings = world.parts.settings
     world.parts.settings = msgspec.structs.replace(
         settings, allowed_hosts=("127.0.0.1", *settings.allowed_hosts)
@@ -22,7 +24,13 @@ async def serving(world: World) -> AsyncIterator[str]:
         listener.bind(("127.0.0.1", 0))
         listener.listen(128)
         config = uvicorn.Config(
-            world.app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=45
+            world.app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=45,
+            http=limited(limits or ReceiveLimits()),
+            ws="none",
         )
         server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))

@@ -5,8 +5,6 @@ call and a packet, which costs more than making the answer. What is said in one 
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
 
 class Gathering:
     """A transport that writes at the end of the turn; in everything else the transport that it stands for."""
@@ -28,6 +26,11 @@ class Gathering:
         self._flush()
         self._transport.close()
 
+    def write_eof(self) -> None:
+        """Say what is left, and that it was all."""
+        self._flush()
+        self._transport.write_eof()
+
     def _flush(self) -> None:
         said, self._said = self._said, []
         if said and not self._transport.is_closing():
@@ -35,10 +38,3 @@ class Gathering:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
-
-
-class GatheringProtocol(HttpToolsProtocol):
-    """For ``uvicorn.Config(http=...)``."""
-
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(Gathering(transport, self.loop))  # type: ignore[arg-type]

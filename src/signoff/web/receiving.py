@@ -1,0 +1,132 @@
+"""What one connection may send, and for how long: the limits of a request's head and body, judged without any I/O. The
+protocol tells what has come; whatever HTTP server stands in front, the rules are these.
+"""
+
+from enum import Enum
+from typing import ClassVar, Final
+
+import msgspec
+
+from signoff.core.errors import Malformed, Refused
+
+
+class ReceiveLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """The head's bytes and lines, the seconds in which head and body have to be there, and the connections that may be
+    open; 0 connections: as many as there are.
+    """
+
+    header_bytes: int = 32 * 1024
+    headers: int = 100
+    header_seconds: float = 10.0
+    body_seconds: float = 30.0
+    connections: int = 0
+
+
+class HeadTooLarge(Refused):
+    """More header than the limit allows."""
+
+    status: ClassVar[int] = 431
+
+
+class TooSlow(Refused):
+    """The request was not whole in time."""
+
+    status: ClassVar[int] = 408
+
+
+class Phase(Enum):
+    """Where a connection is: between two requests, in the head of one, or in its body."""
+
+    IDLE = "idle"
+    HEAD = "head"
+    BODY = "body"
+
+
+_RAISE: Final = "Whoever runs the server can raise {}."
+
+
+class Receiving:
+    """One connection. Each method raises Refused once what came is too much; then the connection is to be closed.
+
+    begun: whether anything has come of any request yet.
+    """
+
+    def __init__(self, limits: ReceiveLimits) -> None:
+        self._limits = limits
+        self.phase = Phase.HEAD  # a new connection owes a request
+        self.begun = False
+        self._bytes = 0
+        self._headers = 0
+        self._hosts = 0
+        self._unseen = 0
+
+    def begin(self) -> None:
+        """A request begins."""
+        self.phase = Phase.HEAD
+        self.begun = True
+        self._bytes = self._headers = self._hosts = self._unseen = 0
+
+    def target(self, size: int) -> None:
+        """A part of the request target."""
+        self._count(size)
+
+    def header(self, name: bytes, value: bytes) -> None:
+        """One whole header line, or a trailer; ``name`` in lower case."""
+        self._headers += 1
+        if self._headers > self._limits.headers:
+            raise HeadTooLarge(
+                "too_many_headers",
+                f"The request has more than {self._limits.headers} headers.",
+                hint=_RAISE.format("max_headers"),
+            )
+        self._hosts += name == b"host"
+        self._count(len(name) + len(value))
+
+    def raw(self, size: int) -> None:
+        """Bytes received that left the head unfinished: a line without an end is seen only here."""
+        if self.phase is Phase.HEAD:
+            self._unseen += size
+            if self._unseen > 2 * self._limits.header_bytes:
+                raise self._too_large()
+
+    def head_done(self, version: str) -> None:
+        """The head is whole. RFC 9112 3.2: HTTP/1.1 has exactly one Host."""
+        if self._hosts > 1 or (self._hosts == 0 and version == "1.1"):
+            raise Malformed(
+                "invalid_host",
+                "The request names no host." if not self._hosts else "The request names more than one host.",
+                hint="Send one Host header.",
+            )
+        self.phase = Phase.BODY
+
+    def done(self) -> None:
+        """The body is whole."""
+        self.phase = Phase.IDLE
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the present phase may last, from its beginning; None where it may last."""
+        if self.phase is Phase.IDLE:
+            return None
+        return self._limits.header_seconds if self.phase is Phase.HEAD else self._limits.body_seconds
+
+    def late(self) -> TooSlow:
+        """The refusal of a phase that lasted too long."""
+        part, setting = ("head", "header_timeout") if self.phase is Phase.HEAD else ("body", "body_timeout")
+        return TooSlow(
+            "request_timeout",
+            f"The {part} of the request was not whole within {self.seconds or 0:g} s.",
+            hint=_RAISE.format(setting),
+        )
+
+    def _count(self, size: int) -> None:
+        self._bytes += size
+        if self._bytes > self._limits.header_bytes:
+            raise self._too_large()
+
+    def _too_large(self) -> HeadTooLarge:
+        return HeadTooLarge(
+            "headers_too_large",
+            f"The head of the request is larger than {self._limits.header_bytes} bytes.",
+            hint=_RAISE.format("max_header_bytes"),
+        )

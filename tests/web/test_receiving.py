@@ -1,0 +1,198 @@
+"""What a connection may send, through real sockets: too much, too many, too slowly, for no host or for two."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from signoff.web.receiving import ReceiveLimits
+from tests.web.serving import serving
+from tests.web.world import World
+
+HELLO = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+DEFAULT = ReceiveLimits()
+QUICK = ReceiveLimits(header_seconds=1, body_seconds=1)
+
+
+class Wire:
+    """One connection as bytes."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def say(self, data: bytes) -> None:
+        self._writer.write(data)
+        with suppress(ConnectionError):  # the other side may have heard enough
+            await self._writer.drain()
+
+    async def answer(self) -> tuple[int, Any]:
+        """(status, body) of the next answer; (0, None) where the connection was closed without one."""
+        try:
+            head = await self._reader.readuntil(b"\r\n\r\n")
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return 0, None
+        length = next(
+            int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")
+        )
+        return int(head[9:12]), json.loads(await self._reader.readexactly(length))
+
+    async def closed(self) -> bool:
+        """Waits until the other side has closed; True unless it said more."""
+        return await self._reader.read() == b""
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+@asynccontextmanager
+async def wired(web: World, limits: ReceiveLimits = DEFAULT, many: int = 1) -> AsyncIterator[list[Wire]]:
+    async with serving(web, limits) as url:
+        port = urlsplit(url).port
+        wires = [Wire(*await asyncio.open_connection("127.0.0.1", port)) for _ in range(many)]
+        try:
+            yield wires
+        finally:
+            for wire in wires:
+                wire.close()
+
+
+def head(lines: Iterable[bytes], target: bytes = b"/health") -> bytes:
+    return (
+        b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n" + b"".join(line + b"\r\n" for line in lines) + b"\r\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        (head([]), 200, None),
+        (head([b"a: " + b"x" * 30_000]), 200, None),
+        (head(b"h%d: 1" % n for n in range(99)), 200, None),
+        (head([b"a: " + b"x" * 33_000]), 431, "headers_too_large"),
+        (head([b"a: " + b"x" * 2_000_000]), 431, "headers_too_large"),
+        (head([b"a%d: " % n + b"x" * 3_000 for n in range(20)]), 431, "headers_too_large"),
+        (head([b"x" * 33_000 + b": a"]), 431, "headers_too_large"),
+        (head([], b"/" + b"a" * 33_000), 431, "headers_too_large"),
+        (head([], b"/health?" + b"a=1&" * 10_000), 431, "headers_too_large"),
+        (b"GET /health HTTP/1.1\r\nHost: x\r\na: " + b"x" * 200_000, 431, "headers_too_large"),
+        (b"GET /" + b"x" * 200_000, 431, "headers_too_large"),
+        (head(b"h%d: 1" % n for n in range(20_000)), 431, "too_many_headers"),
+        (head(b"h: 1" for _ in range(100)), 431, "too_many_headers"),
+        (b"GET /health HTTP/1.1\r\n\r\n", 400, "invalid_host"),
+        (head([b"hOST: y"]), 400, "invalid_host"),
+        (b"GET /health HTTP/1.0\r\n\r\n", 200, None),
+        (b"GET /health HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n", 400, "invalid_host"),
+        (b"nonsense\r\n\r\n", 400, "invalid_http"),
+        (head([b"Upgrade: websocket", b"Connection: Upgrade"]), 200, None),
+    ],
+)  # fmt: skip
+async def test_a_head_within_limits_is_answered_and_any_other_refused(
+    web: World, sent: bytes, status: int, code: str | None
+) -> None:
+    async with wired(web) as (wire,):
+        await wire.say(sent)
+        got, body = await wire.answer()
+        assert (got, body.get("error", {}).get("code")) == (status, code)
+        if code:
+            assert body["ok"] is False
+            assert await wire.closed()
+
+
+async def test_a_cookie_of_backslashes_is_answered_at_once(web: World) -> None:
+    async with wired(web) as (wire,):
+        for _ in range(20):
+            await wire.say(
+                b'GET /health HTTP/1.1\r\nHost: x\r\nCookie: signoff_session="'
+                + b"\\" * 30_000
+                + b'"\r\n\r\n'
+            )
+            assert (await wire.answer())[0] == 200
+
+
+async def test_limits_count_for_each_request_of_a_connection_anew(web: World) -> None:
+    async with wired(web) as (wire,):
+        for _ in range(5):
+            await wire.say(head(b"h%d: %s" % (n, b"x" * 200) for n in range(90)))
+            assert (await wire.answer())[0] == 200
+        await wire.say(HELLO * 300)
+        assert {(await wire.answer())[0] for _ in range(300)} == {200}
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"", 0),
+        (b"G", 408),
+        (b"GET /health HTTP/1.1\r\nHost: x\r\n", 408),
+        (b"POST /v1/intents HTTP/1.1\r\nHost: x\r\nX-Api-Key: KEY\r\nContent-Length: 9\r\n\r\n{}", 408),
+        (b"POST /login/mail HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nem", 408),
+        (b"POST /v1/intents HTTP/1.1\r\nHost: x\r\nX-Api-Key: KEY\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{", 408),
+    ],
+    ids=["nothing", "a byte", "half a head", "half a body", "half a form", "half a chunk"],
+)  # fmt: skip
+async def test_what_is_never_finished_is_closed(web: World, sent: bytes, status: int) -> None:
+    async with wired(web, QUICK, 40) as wires:
+        for wire in wires:
+            await wire.say(sent.replace(b"KEY", web.keys["oscar"].encode()))
+        for wire in wires:
+            got, body = await wire.answer()
+            assert got == status
+            assert body is None or body["error"]["code"] == "request_timeout"
+            assert await wire.closed()
+
+
+async def test_a_byte_now_and_then_gives_no_more_time(web: World) -> None:
+    async with wired(web, QUICK) as (wire,):
+        answered = asyncio.create_task(wire.answer())
+        await wire.say(HELLO[:-2] + b"a: ")
+        for _ in range(1000):
+            await wire.say(b"x")
+            done, _ = await asyncio.wait([answered], timeout=0.02)
+            if done:
+                break
+        assert (await answered)[0] == 408
+
+
+async def test_a_body_that_nobody_waits_for_is_not_waited_for_either(web: World) -> None:
+    async with wired(web, QUICK) as (wire,):
+        await wire.say(b"POST /v1/intents HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+        assert (await wire.answer())[0] == 401
+        assert await wire.closed()
+
+
+async def test_a_connection_that_rests_between_requests_is_left_alone(web: World) -> None:
+    async with wired(web, QUICK, 2) as (resting, slow):
+        await resting.say(HELLO)
+        assert (await resting.answer())[0] == 200
+        await slow.say(b"GET")
+        assert (await slow.answer())[0] == 408  # the time is over for whoever owes something
+        await resting.say(HELLO)
+        assert (await resting.answer())[0] == 200
+
+
+async def test_more_connections_than_allowed_are_told_so(web: World) -> None:
+    async with wired(web, ReceiveLimits(connections=3), 3) as wires, serving(web):
+        for wire in wires:
+            await wire.say(HELLO)
+            assert (await wire.answer())[0] == 200
+
+
+async def test_the_connection_beyond_the_limit_is_refused_and_the_others_go_on(web: World) -> None:
+    async with serving(web, ReceiveLimits(connections=2)) as url:
+        port = urlsplit(url).port
+        kept = [Wire(*await asyncio.open_connection("127.0.0.1", port)) for _ in range(2)]
+        for wire in kept:
+            await wire.say(HELLO)
+            assert (await wire.answer())[0] == 200
+        third = Wire(*await asyncio.open_connection("127.0.0.1", port))
+        status, body = await third.answer()
+        assert (status, body["error"]["code"]) == (503, "too_many_connections")
+        await kept[0].say(HELLO)
+        assert (await kept[0].answer())[0] == 200
+        for wire in (*kept, third):
+            wire.close()

@@ -1,13 +1,11 @@
 """Forms: what an answer must be, and that judging one takes work in proportion to its length."""
 
-import sys
-from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
 import pytest
 
 from signoff.core.formschema import MOST_FAULTS, Form, read_form
+from tests.work import calls
 
 
 def form(**rule: Any) -> Form:
@@ -60,22 +58,6 @@ def test_a_fault_says_where_and_what() -> None:
     ]
 
 
-def steps(run: Callable[[], object]) -> int:
-    """How many calls it takes."""
-    count = 0
-
-    def called(_frame: FrameType, event: str, _arg: object) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    sys.setprofile(called)
-    try:
-        run()
-    finally:
-        sys.setprofile(None)
-    return count
-
-
 @pytest.mark.parametrize(
     ("rule", "item"),
     [
@@ -91,8 +73,8 @@ def steps(run: Callable[[], object]) -> int:
 def test_an_answer_costs_its_own_length_and_not_the_schemas_as_well(rule: dict[str, Any], item: Any) -> None:
     read = form(type="array", **rule)
     one, many = ({"x": [item] * length} for length in (100, 1000))
-    assert steps(lambda: read.faults(many)) < 12 * steps(lambda: read.faults(one)) + 100
-    assert steps(lambda: read.faults(one)) < 30 * 100 + 500
+    assert calls(lambda: read.faults(many)) < 12 * calls(lambda: read.faults(one)) + 100
+    assert calls(lambda: read.faults(one)) < 30 * 100 + 500
 
 
 def test_it_stops_at_the_first_faults() -> None:

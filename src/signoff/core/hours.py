@@ -3,12 +3,18 @@
 Times are local to a zone, so a clock change moves no meeting: 09:00 stays 09:00.
 """
 
+from bisect import bisect_left
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from itertools import accumulate
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 _HORIZON = 3700  # days: longer than the longest duration; nothing is scheduled beyond
+_YEARS = 11
+_LAST_YEAR = 9998
 
 
 class Hours(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -42,18 +48,49 @@ class Hours(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def after(self, start: datetime, lasts: timedelta) -> datetime:
         """The moment at which ``lasts`` of working time have passed since ``start``."""
-        day = start.astimezone(ZoneInfo(self.zone)).date() - timedelta(days=1)
+        first = start.astimezone(ZoneInfo(self.zone)).date() - timedelta(days=1)
+        beyond = first.toordinal() + _HORIZON
         left = lasts
-        for _ in range(_HORIZON):
-            opens, closes = self._window(day)
-            begins = max(opens, start)
-            # A window may have no time in it: it is over, or lies in the hour that a clock change leaves out.
-            if day.weekday() in self.days and closes > begins:
-                if begins + left <= closes:
-                    return begins + left
-                left -= closes - begins
-            day += timedelta(days=1)
+        for year in range(first.year, min(first.year + _YEARS, _LAST_YEAR) + 1):
+            days, opens, closes, before = _windows(self, year)
+            place = bisect_left(days, first.toordinal())
+            while place < len(days) and opens[place] < start:  # what has begun is over in part
+                if closes[place] > start:
+                    if start + left <= closes[place]:
+                        return start + left
+                    left -= closes[place] - start
+                place += 1
+            # The first window by whose end enough has passed; all of those between count whole.
+            found = bisect_left(before, before[place] + left, place + 1)
+            if place < len(days) and found < len(before):
+                if days[found - 1] >= beyond:
+                    break
+                return opens[found - 1] + left - (before[found - 1] - before[place])
+            left -= before[-1] - before[place]
         return start + lasts  # no working day at all within ten years: better late than never
+
+
+class _Year(NamedTuple):
+    """The windows of a year that have time in them: their days, and how much had passed before each, and in all."""
+
+    days: list[int]
+    opens: list[datetime]
+    closes: list[datetime]
+    before: list[timedelta]
+
+
+@lru_cache(maxsize=128)
+def _windows(hours: Hours, year: int) -> _Year:
+    # A window may have no time in it: it lies in the hour that a clock change leaves out.
+    days = range(date(year, 1, 1).toordinal(), date(year + 1, 1, 1).toordinal())
+    every = [
+        (day, *hours._window(date.fromordinal(day)))
+        for day in days
+        if date.fromordinal(day).weekday() in hours.days
+    ]
+    kept = [one for one in every if one[2] > one[1]]
+    before = accumulate((closes - opens for _, opens, closes in kept), initial=timedelta(0))
+    return _Year([one[0] for one in kept], [one[1] for one in kept], [one[2] for one in kept], list(before))
 
 
 def later(hours: Hours | None, start: datetime, lasts: timedelta) -> datetime:

@@ -1,4 +1,4 @@
-"""What time will still do to an open task if nobody answers: every reminder and escalation with its moment, in order.
+"""What time will still do to an open task if nobody answers: the next reminders and every escalation, in order.
 
 Told by the same functions that ``ticking`` acts on, so what is foretold is what happens.
 """
@@ -15,7 +15,7 @@ from signoff.core.notices import told
 from signoff.core.snoozed import ending
 from signoff.core.wake import ends_at, escalation_at, reminder_at, spec_of
 
-MOST: Final = 1100  # more than a policy can hold: 1000 reminders and 20 escalations
+MOST_REMINDERS: Final = 40  # foretold; whoever reads further ahead learns nothing more
 
 
 class ContactKind(StrEnum):
@@ -39,8 +39,10 @@ def outlook(intent: Intent, task: Task) -> list[Contact]:
     """The contacts still to come while the present stage stays open, the deadline last."""
     ends, spec = ends_at(intent, task), spec_of(intent, task)
     found: list[Contact] = []
-    while len(found) < MOST:
-        rung, reminder = escalation_at(intent, task), reminder_at(intent, task)
+    reminders = 0
+    while True:
+        rung = escalation_at(intent, task)
+        reminder = reminder_at(intent, task) if reminders < MOST_REMINDERS else None
         at = min((moment for moment in (rung, reminder) if moment is not None), default=None)
         if at is None or (ends is not None and at >= ends):
             break
@@ -49,6 +51,7 @@ def outlook(intent: Intent, task: Task) -> list[Contact]:
             found.append(Contact(ContactKind.ESCALATION, at, level, spec.escalate[level - 1].to))
             task = replace(task, escalated=level)
         else:
+            reminders += 1
             number = task.reminded + 1
             found.append(Contact(ContactKind.REMINDER, at, number, told(spec, task)))
             task = replace(task, reminded=number, reminded_at=at)

@@ -2,11 +2,14 @@
 surface (pages, mail, chat, terminal) finds it here; how it is shown there is the surface's own.
 """
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple
+
+from signoff.core.masking import is_secret
 
 # Controls, formats (direction, zero width, tags), surrogates, private and unassigned code points, separators.
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -15,6 +18,9 @@ _BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _BLANK_RANGES: Final = ((0x180B, 0x180F), (0xFE00, 0xFE0F), (0xE0000, 0xE0FFF))
 _SUSPECT: Final = re.compile(r"[^\n -~]+")
 _SUSPECT_IN_LINE: Final = re.compile(r"[^ -~]+")
+CUT: Final = "\u2026"
+_LONGEST_PATH: Final = 160
+_ENDS: Final = 48  # of a longer path, at either end
 _WORD: Final = re.compile(r"[^\W\d_]{2,}")
 _SCRIPTS: Final = ("LATIN", "CYRILLIC", "GREEK")
 _MARKS_IN_A_ROW: Final = 2
@@ -117,8 +123,13 @@ def _split_mixed(text: str) -> Iterator[Piece]:
 def _scripts(word: str) -> list[str]:
     if word.isascii():
         return []
-    names = {unicodedata.name(letter, "").split(" ")[0] for letter in word}
+    names = set(map(_script, word))
     return [script.title() for script in _SCRIPTS if script in names]
+
+
+@lru_cache(maxsize=4096)
+def _script(letter: str) -> str:
+    return unicodedata.name(letter, "").partition(" ")[0]
 
 
 def glance(text: str) -> str:
@@ -127,6 +138,17 @@ def glance(text: str) -> str:
         part for part, hides in runs(unicodedata.normalize("NFKC", text), lines=False) if not hides
     )
     return "".join(plain.casefold().translate(_LIKE_LATIN).split())
+
+
+def short_path(path: str) -> str:
+    """A path of names as it is, or the ends of a long one around a digest of all of it: thousands of values may have it
+    in theirs. What says that all in there is secret goes on saying it; CUT stands in every path that is not whole.
+    """
+    if len(path) <= _LONGEST_PATH:
+        return path
+    mark = ".secret." if is_secret(path) else CUT
+    middle = hashlib.sha256(path.encode("utf-8", "replace")).hexdigest()[:24]
+    return f"{path[:_ENDS]}{CUT}{mark}{middle}{CUT}{path[-_ENDS:]}"
 
 
 def escaped(text: str) -> str:

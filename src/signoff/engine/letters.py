@@ -19,6 +19,7 @@ from signoff.core.plan import AgentStep, HumanStep
 from signoff.core.standing import requesters_side
 from signoff.core.tasks import Ending, Risk, Sign, Strength, TaskSpec, TaskType
 from signoff.core.verdicts import Checked, checked, verdict_of, worst_risk
+from signoff.core.visible import CUT, short_path
 from signoff.core.wake import ends_at
 from signoff.core.wording import ended, from_workflow, kind_words, label, on_silence, question, what_now
 from signoff.engine.directory import Snapshot
@@ -68,10 +69,10 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     """Every value of a JSON document with its path, in the order given."""
     if isinstance(value, Mapping) and value:
         for key, item in value.items():
-            yield from leaves(item, f"{path}.{key}" if path else str(key))
+            yield from leaves(item, short_path(f"{path}.{key}" if path else str(key)))
     elif isinstance(value, list) and value:
         for index, item in enumerate(value):
-            yield from leaves(item, f"{path}[{index}]")
+            yield from leaves(item, short_path(f"{path}[{index}]"))
     else:
         yield path, value if isinstance(value, str) else _SHOWN.encode(value).decode()
 
@@ -89,7 +90,7 @@ class Shown(msgspec.Struct, frozen=True):
 
     @property
     def whole(self) -> bool:
-        cut = any(leaf.hidden for leaf in (*self.leaves, *self.given, *self.reports))
+        cut = any(leaf.hidden or CUT in leaf.path for leaf in (*self.leaves, *self.given, *self.reports))
         return not (self.rest or cut or self.secret)
 
 

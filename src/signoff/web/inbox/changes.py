@@ -3,18 +3,18 @@
 Pure. What is too long for one look is folded, and counted: whoever shows it must offer to open it.
 """
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from signoff.core.masking import is_secret, masked
+from signoff.core.visible import short_path
+from signoff.web.inbox.lines import same_lines
 
 LONGEST: Final = 600
 MOST_LINES: Final = 12
 MOST_LEAVES: Final = 40
-_DIFF_LINES: Final = 4000
 NEW: Final = "(not there)"
 GONE: Final = "(taken away)"
 _PAIRS: Final = (("before", "after"), ("from", "to"), ("old", "new"), ("current", "proposed"))
@@ -76,10 +76,12 @@ def leaves(value: Any, path: str = "") -> Iterator[Leaf]:
             yield from _changed(value[pair[0]], value[pair[1]], path)
             return
         for key, item in value.items():
-            yield from leaves(item, _at(path, str(key)))
+            at = _at(path, str(key))
+            yield from _in_full(path, str(key), at)
+            yield from leaves(item, at)
     elif isinstance(value, list) and value:
         for index, item in enumerate(value):
-            yield from leaves(item, f"{path}[{index}]")
+            yield from leaves(item, short_path(f"{path}[{index}]"))
     else:
         yield Leaf(path=path, text=show(value), kind=_kind(value))
 
@@ -88,6 +90,7 @@ def _changed(before: Any, after: Any, path: str) -> Iterator[Leaf]:
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in dict.fromkeys((*before, *after)):
             at = _at(path, str(key))
+            yield from _in_full(path, str(key), at)
             if key not in before:
                 yield from _leaf_by_leaf((), leaves(after[key], at))
             elif key not in after:
@@ -107,8 +110,19 @@ def _changed(before: Any, after: Any, path: str) -> Iterator[Leaf]:
 
 def _at(path: str, key: str) -> str:
     """The path of a member. A key that would read as a path of its own is quoted: no two leaves have one path."""
+    return short_path(_whole(path, key))
+
+
+def _whole(path: str, key: str) -> str:
     name = key if _UNLIKE_A_PATH.isdisjoint(key) else _PLAIN.encode(key).decode()
     return f"{path}.{name}" if path else name
+
+
+def _in_full(path: str, key: str, at: str) -> Iterator[Leaf]:
+    """A leaf that shows a path whole, where the others have only its ends: nothing is cut unseen."""
+    whole = _whole(path, key)
+    if whole != at:
+        yield Leaf(path=f"{at} (the name in full)", text=whole, kind="block")
 
 
 def _holds_secrets(value: Any, path: str) -> bool:
@@ -134,16 +148,13 @@ def _leaf_by_leaf(old: Iterable[Leaf], new: Iterable[Leaf]) -> Iterator[Leaf]:
 def difference(old: str, new: str) -> Iterator[Line]:
     """Line by line. By characters it would never finish on one long line."""
     was, now = old.split("\n"), new.split("\n")
-    if len(was) + len(now) > _DIFF_LINES:
-        yield from (Line("-", line) for line in was)
-        yield from (Line("+", line) for line in now)
-        return
-    for tag, a, b, c, d in difflib.SequenceMatcher(None, was, now).get_opcodes():
-        if tag == "equal":
-            yield from (Line(" ", line) for line in was[a:b])
-        else:
-            yield from (Line("-", line) for line in was[a:b])
-            yield from (Line("+", line) for line in now[c:d])
+    i = j = 0
+    for left, right in (*same_lines(was, now), (len(was), len(now))):
+        yield from (Line("-", line) for line in was[i:left])
+        yield from (Line("+", line) for line in now[j:right])
+        if left < len(was):
+            yield Line(" ", was[left])
+        i, j = left + 1, right + 1
 
 
 def show(value: Any) -> str:

@@ -3,6 +3,7 @@
 A GET or HEAD reaches only functions that read. What is private is never cached, framed or sent along as a referrer.
 """
 
+import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
@@ -96,8 +97,10 @@ class Visit:
             raise Invalid("too_long", problem, field=name, hint="Make it shorter; nothing was recorded.")
         return said
 
-    async def page(self, template: str, status: int = 200, **values: Any) -> Page:
-        """A rendered page with everything that the frame around it needs."""
+    async def page(self, template: str, status: int = 200, *, in_thread: bool = False, **values: Any) -> Page:
+        """A rendered page with everything that the frame around it needs; a long one ``in_thread``, so that others are
+        answered meanwhile.
+        """
         shown: dict[str, Any] = {
             "person": None,
             "book": None,
@@ -113,10 +116,11 @@ class Visit:
             shown = {"person": person, "book": book, "admin": self.actor_runs, "waiting": waiting}
             shown["zone"] = person.zone if person else ""
             shown["proposed"] = await self._waiting.changes(self.person)
-        body = render(
-            template, actor=self.person, path=self.call.path, now=self.parts.clock.now(),
+        made = partial(
+            render, template, actor=self.person, path=self.call.path, now=self.parts.clock.now(),
             form_token=form_token(self.binding), **shown | values,
         )  # fmt: skip
+        body = await asyncio.to_thread(made) if in_thread else made()
         return self._private(Page(body, _HTML, status))
 
     def to(self, where: str) -> Page:

@@ -26,6 +26,7 @@ _UNDO: Final = frozenset({
     "reversible", "irreversible", "can_undo", "undo", "rollback", "rollback_step", "rollback_plan",
     "revert",
 })  # fmt: skip
+_OF_EFFECT: Final = _TOUCH | _UNDO
 _COUNTS: Final = frozenset({
     "count", "rows", "rows_affected", "affected", "records", "customers", "users", "recipients",
 })  # fmt: skip
@@ -102,11 +103,11 @@ def touched(payload: dict[str, Any], results: Mapping[str, Any]) -> tuple[tuple[
     for source, value in sources:
         for leaf in leaves(masked(value)):
             name = leaf.path.rpartition(".")[2].partition("[")[0].lower()
-            if len(leaf.text) > 200 or is_secret(leaf.path):
+            if name not in _OF_EFFECT or len(leaf.text) > 200 or is_secret(leaf.path):
                 continue
             if name in _TOUCH:
                 touches.append(Fact(leaf.path, _counted(name, leaf.text), source))
-            elif name in _UNDO:
+            else:
                 undo.append(Fact(leaf.path, leaf.text, source))
     return _merged(touches), _merged(undo)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import mimetypes
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import cache, lru_cache
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
+_ORDINARY: Final = re.compile(r"[\n -~]*")
 _STATIC: Final = ("inbox.css", "inbox.js", "icon.svg")
 
 
@@ -53,11 +55,14 @@ def safe(value: object) -> "Markup":
     """Somebody else's text: escaped, with everything hidden in it named."""
     from markupsafe import Markup, escape
 
+    text = str(value)
+    if _ORDINARY.fullmatch(text):
+        return escape(text)
     shown = [
         f'<span class="cp {p.mark}" title="{escape(p.about)}">{escape(p.text)}</span>'
         if p.mark
         else escape(p.text)
-        for p in pieces(str(value))
+        for p in pieces(text)
     ]
     return Markup("").join(Markup(part) for part in shown)
 

@@ -1,6 +1,6 @@
 """Signing in and out. Opening a link shows one button and changes nothing: mail scanners open links too."""
 
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from msgspec.structs import replace
@@ -39,7 +39,7 @@ async def ask(visit: Visit) -> Page:
 
 async def _form(visit: Visit, onward: str, status: int = 200, **said: str | None) -> Page:
     """``said``: problem and hint, or sent: what became of asking for a link by mail."""
-    shown = {"problem": "", "hint": "", "sent": ""} | said
+    shown: dict[str, Any] = {"problem": "", "hint": "", "sent": ""} | said
     return await visit.page("login.html", status, next=onward, by_mail=visit.parts.mails, **shown)
 
 

@@ -4,6 +4,7 @@ Every answer is the one command through the one engine. It names the revision an
 what is folded on the page must have been opened before a yes is taken, unless the risk is low.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -40,6 +41,7 @@ from signoff.web.inbox.snooze import moments
 from signoff.web.revisions import payload_at
 
 _EARLIER: Final = 20
+_LONG: Final = 16 * 1024
 CORRECTABLE: Final = (400, 403, 409, 413, 422, 503)
 
 
@@ -189,7 +191,7 @@ async def _answer(visit: Visit, reader: Actor, found: Found) -> Refused | None:
     intent, story = found.seen.stored.intent, found.story
     try:
         command = _command(visit, intent, story)
-        shown = card(await known_of(visit, reader, found, False))
+        shown = await _card(await known_of(visit, reader, found, False), found)
         positive = next((c.tone == "yes" for c in shown.choices if c.outcome == command.outcome), False)
         if positive and shown.needs_opening and visit.field("opened") != command.digest:
             raise Conflict(
@@ -258,13 +260,22 @@ def _count(visit: Visit, name: str) -> int | None:
 # -- the page
 
 
+def _long(found: Found) -> bool:
+    return len(found.seen.stored.payload) > _LONG
+
+
+async def _card(known: Known, found: Found) -> Card:
+    """The card; of a long request it is made in a thread, so that others are answered meanwhile."""
+    return await asyncio.to_thread(card, known) if known.opened or _long(found) else card(known)
+
+
 async def task_page(
     visit: Visit, reader: Actor, found: Found, *, here: str, refusal: Refused | None = None
 ) -> Page:
     intent = found.seen.stored.intent
     stale = refusal is not None and refusal.code == "stale_revision"
     known = await known_of(visit, reader, found, _opened(visit, stale))
-    shown = card(known)
+    shown = await _card(known, found)
     posted = _written(visit, found, shown, refusal)
     by_link = visit.call.path.startswith("/t/")
     lacks, refusal = await proof.lacks(visit, reader, _ref(found), shown.weak, refusal)
@@ -274,6 +285,7 @@ async def task_page(
     return await visit.page(
         "task.html",
         problem.status if problem is not None else 200,
+        in_thread=known.opened or _long(found),
         card=shown,
         fields=fields,
         faults=faults,

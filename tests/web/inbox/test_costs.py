@@ -1,0 +1,91 @@
+"""What a page costs grows with what it shows, and no faster: differences, long names, long lists."""
+
+import random
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signoff.engine.letters import shown
+from signoff.web.inbox.changes import difference, group, leaves
+from signoff.web.inbox.lines import same_lines
+from tests.work import calls
+
+LINES = st.lists(st.sampled_from("abcdef"), max_size=12)
+SHUFFLED = random.Random(1)
+
+
+@given(LINES, LINES)
+def test_a_difference_holds_every_line_of_both_in_order(was: list[str], now: list[str]) -> None:
+    told = list(difference("\n".join(was), "\n".join(now)))
+    assert [line.text for line in told if line.sign != "+"] == (was or [""])
+    assert [line.text for line in told if line.sign != "-"] == (now or [""])
+
+
+def test_a_line_that_changed_is_told_alone() -> None:
+    was, now = [*"abcde"], [*"abXde"]
+    assert same_lines(was, now) == [(0, 0), (1, 1), (3, 3), (4, 4)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        lambda count: ["ab"[n % 2] for n in range(count)],
+        lambda count: [SHUFFLED.choice("abc") for _ in range(count)],
+        lambda count: [str(n) for n in range(count)],
+        lambda count: [str(n) for n in range(count, 0, -1)],
+        lambda count: SHUFFLED.sample([str(n) for n in range(count)], count),
+        lambda count: [str(n // 2) for n in range(count)],
+    ],
+    ids=["two words", "few words", "numbers", "backwards", "shuffled", "twice"],
+)
+@pytest.mark.parametrize(
+    "other", [lambda lines: lines[::-1], lambda lines: lines[1:], lambda lines: lines * 2]
+)
+def test_a_difference_costs_its_lines(
+    text: Callable[[int], list[str]], other: Callable[[list[str]], list[str]]
+) -> None:
+    def cost(count: int) -> int:
+        was = text(count)
+        now = other(was)
+        return calls(lambda: same_lines(was, now))
+
+    assert cost(4000) < 14 * cost(400) + 500
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"k" * 20_000: list(range(5000))},
+        {"a." * 10_000: [{"x": n} for n in range(2000)]},
+        {"k" * 100: {"l" * 100: {"m" * 100: {"n" * 100: list(range(5000))}}}},
+        {"before": {"k" * 20_000: list(range(3000))}, "after": {"k" * 20_000: list(range(3000))}},
+    ],
+    ids=["long name", "dots", "deep", "pair"],
+)
+def test_a_long_name_is_written_once_and_not_at_each_value_in_it(value: object) -> None:
+    found = list(leaves(value))
+    assert len({leaf.path for leaf in found}) == len(found)
+    assert sum(len(leaf.path) for leaf in found) < 200 * len(found)
+
+
+def test_a_long_name_is_still_shown_whole() -> None:
+    name = "drop " + "x" * 300 + " and then some"
+    assert any(name in leaf.text for leaf in leaves({name: 1}))
+    assert any(name in leaf.text for leaf in leaves({"before": {name: 1}, "after": {name: 2}}))
+
+
+def test_two_long_names_that_differ_in_the_middle_are_two_leaves() -> None:
+    found = [leaf.path for leaf in leaves({"a" * 200 + middle + "a" * 200: 1 for middle in "xy"})]
+    assert len(set(found)) == len(found) == 4
+
+
+def test_a_secret_stays_one_behind_a_long_name() -> None:
+    value = {"a" * 100: {"password": {"b" * 100: {"c": "hunter2"}}}}
+    assert [leaf.text for leaf in group(value, False).leaves if leaf.path.endswith(".c")] != ["hunter2"]
+
+
+def test_a_message_that_shows_only_the_ends_of_a_name_is_not_whole() -> None:
+    assert shown(b'{"amount": 5}', {}).whole
+    assert not shown(b'{"' + b"a" * 300 + b'": 5}', {}).whole

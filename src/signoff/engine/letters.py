@@ -90,7 +90,7 @@ class Shown(msgspec.Struct, frozen=True):
 
     @property
     def whole(self) -> bool:
-        cut = any(leaf.hidden or CUT in leaf.path for leaf in (*self.leaves, *self.given, *self.reports))
+        cut = any(leaf.hidden for leaf in (*self.leaves, *self.given, *self.reports))
         return not (self.rest or cut or self.secret)
 
 
@@ -122,7 +122,7 @@ def _fitting(found: list[tuple[str, str]], most: int, room: int) -> list[Leaf]:
         part = text[: min(_LONGEST_LEAF, max(0, room - len(path)))]
         if (text and not part) or len(path) > room:
             break
-        kept.append(Leaf(path, part, len(text) - len(part)))
+        kept.append(Leaf(path, part, len(text) - len(part) or int(CUT in path)))
         room -= len(path) + len(part)
     return kept
 

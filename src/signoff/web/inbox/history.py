@@ -75,7 +75,8 @@ async def intent(visit: Visit) -> Page:
         for step in found.plan.steps
     ]
     return await visit.page(
-        "intent.html", in_thread=opened, intent=found, words=kind_words(found.type), asker=book.display(found.requester.id),
+        "intent.html", in_thread=opened,
+        intent=found, words=kind_words(found.type), asker=book.display(found.requester.id),
         moments=await _moments(visit, found, book), payload=payload, stops=stops, opened=opened,
         folded=payload.folded or any(stop.result is not None and stop.result.folded for stop in stops),
         subject=subject(msgspec.json.decode(seen.stored.payload), _SUBJECT),

@@ -1,5 +1,5 @@
-"""The difference of two texts, line by line, in time that grows with their length (a patience diff): lines that stand once
-on each side are the anchors, and what stands between two of them is compared in the same way. Pure.
+"""The difference of two texts, line by line, in time that grows with their length (a patience diff): lines that are
+unique on each side are the anchors, and what stands between two of them is compared in the same way. Pure.
 """
 
 from bisect import bisect_left

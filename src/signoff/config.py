@@ -112,6 +112,22 @@ class Config:
     body_timeout: timedelta = _row(  # noqa: RUF009
         timedelta(seconds=30), "How long the body of a request may take.", least=timedelta(milliseconds=100)
     )
+    max_rate: int = _row(
+        200,
+        "Requests a second of one person or agent, on average of five seconds; beyond it 429. 0: no limit.",
+    )
+    max_rate_services: int = _row(0, "The same of one service.")
+    max_streams: int = _row(
+        200, "Streams and long polls of one person or agent at a time; beyond it 429. 0: no limit."
+    )
+    max_streams_services: int = _row(0, "The same of one service.")
+    max_open: int = _row(
+        10_000, "Open intents of one person or agent; beyond it none is taken: 429. 0: no limit."
+    )
+    max_open_services: int = _row(0, "The same of one service.")
+    max_reminders: int = _row(
+        30, "Reminders to one person within an hour; those beyond are left out, on record. 0: no limit."
+    )
     max_connections: int = _row(
         0, "Most connections open at a time; beyond it the answer is 503. 0: as many as the system allows."
     )

@@ -14,6 +14,7 @@ from signoff.channels import make_channels, make_console, make_slack
 from signoff.config import Config, parse_hosts, parse_networks
 from signoff.core.durations import show_duration
 from signoff.core.errors import Busy
+from signoff.engine.admission import Admission, KeyLimits
 from signoff.engine.audience import EMAIL, SLACK
 from signoff.engine.batch import Batch
 from signoff.engine.chat import Chat
@@ -85,7 +86,8 @@ class Server:
         self._console = make_console(config, line)
         self.committer = self._make_committer(config.lanes if remote else 1)
         self.directory = Directory(self.store, self.feed)
-        self.engine = Engine(self.committer, self.clock, self.directory, self.store)
+        self.admission = Admission(_key_limits(config), self.store.intents.open_of)
+        self.engine = Engine(self.committer, self.clock, self.directory, self.store, self.admission)
         self.keys = Keys(self.store, self.directory, self.clock)
         self.feed.watch(self.keys.heard)
         self.registry = Registry(
@@ -134,6 +136,7 @@ class Server:
             self.engine, self.store, self.directory, self.sessions, self.clock, self._channels.personal,
             lambda: self.base_url,
         )  # fmt: skip
+        self.messenger.limit_reminders(config.max_reminders)
         self.courier = Courier(
             self.engine, self.store, self.directory, self.clock, self._channels, lambda: self.base_url,
             self.messenger,
@@ -166,6 +169,7 @@ class Server:
             slack=self.slack.desk if self.slack else None,
             channels=self._channels.set_up,
             clock=self.clock,
+            admission=self.admission,
             feed=self.feed,
             workers=self.workers,
             settings=Settings(
@@ -278,3 +282,11 @@ class Server:
             details[part] == "ok" for part in ("database", "commits", *(loop.name for loop in self._loops))
         )
         return Readiness(ready, details)
+
+
+def _key_limits(config: Config) -> KeyLimits:
+    return KeyLimits(
+        rate=config.max_rate, rate_services=config.max_rate_services,
+        streams=config.max_streams, streams_services=config.max_streams_services,
+        open=config.max_open, open_services=config.max_open_services,
+    )  # fmt: skip

@@ -17,6 +17,7 @@ from signoff.core.errors import Busy, Invalid, Refused
 from signoff.core.ids import new_intent_id, split_ref
 from signoff.core.model import Actor, ActorKind, Intent, Requester
 from signoff.core.naming import Shown
+from signoff.engine.admission import Admission, KeyLimits
 from signoff.engine.clock import Clock
 from signoff.engine.committer import Committer
 from signoff.engine.directory import Directory
@@ -48,15 +49,20 @@ _REMEMBERED = 10_000
 class Engine:
     """Writes. Reads are in ``view``; the rules are in ``core``."""
 
-    def __init__(self, committer: Committer, clock: Clock, directory: Directory, store: Store) -> None:
+    def __init__(
+        self, committer: Committer, clock: Clock, directory: Directory, store: Store,
+        admission: Admission | None = None,
+    ) -> None:  # fmt: skip
         self._committer = committer
         self._clock = clock
         self._directory = directory
         self._store = store
         self._showings: OrderedDict[Showing, None] = OrderedDict()
+        self._admission = admission or Admission(KeyLimits())
 
     async def submit(self, actor: Actor, submission: Submission, once: Once | None = None) -> Done:
         """Create an intent and start its first step: one commit. Raises Refused; Busy when the queue is full."""
+        await self._admission.another_intent(actor)
         millis = int(self._clock.now().timestamp() * 1000)
         command = Submit(
             id=new_intent_id(millis, os.urandom(10)),

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from signoff.core.chain import unseal
 from signoff.core.commands import Unreachable
-from signoff.core.errors import Busy, NotFound, Refused
+from signoff.core.errors import Busy, NotFound, Refused, TooMany
 from signoff.core.events import Answered, Fact, Remarked
 from signoff.core.ids import visit_ref
 from signoff.core.model import Intent, Task, system
@@ -29,6 +29,7 @@ from signoff.engine.engine import Engine
 from signoff.engine.explain import waits_for
 from signoff.engine.jobs import Once
 from signoff.engine.letters import Writer
+from signoff.engine.limits import Limit
 from signoff.engine.sending import PERSON, after, while_waiting
 from signoff.engine.sessions import TASK_LINK, Sessions
 from signoff.notify.channel import NotSent, Personal
@@ -55,6 +56,10 @@ class NotYetError(Exception):
     """What came before is still on its way: news of its end must not overtake it."""
 
 
+class _TooManyRemindersError(Exception):
+    """One more reminder would be no help to this person."""
+
+
 class Messenger:
     """``channels``: those that reach one person at a time, by name."""
 
@@ -70,6 +75,11 @@ class Messenger:
         self.channels = channels
         self._base_url = base_url
         self._waiting: dict[str, int] = {}  # what waits for an earlier message -> how often it was looked at
+        self._reminders: Limit | None = None
+
+    def limit_reminders(self, most: int) -> None:
+        """One person gets so many within an hour, and no more; 0 is no limit."""
+        self._reminders = Limit(most, timedelta(hours=1)) if most else None
 
     # -- who hears of it
 
@@ -173,6 +183,9 @@ class Messenger:
         except NotSent as failure:
             await self._failed(row, notice, failure)
             return None
+        except _TooManyRemindersError:
+            why = "too many reminders to this person within an hour"
+            return Result(row.id, SKIPPED, tried, self._clock.now(), error=why)
         except Busy:  # our own database's trouble says nothing about the channel
             raise
         except Exception:
@@ -209,6 +222,7 @@ class Messenger:
             if as_asked is None:
                 return None
             notice = as_asked
+            self._count_reminder(row, notice)
         to = await self._address(book, row.channel, row.target)
         if not to:
             raise NotSent(f"there is no {row.channel} address any more", permanent=True)
@@ -218,6 +232,15 @@ class Messenger:
         writer = Writer(row, notice, stored, book, self._base_url(), await self._answers(notice), old)
         letter = writer.letter(row.target, to, link, earlier, self._clock.now())
         return await channel.deliver(letter), to
+
+    def _count_reminder(self, row: Outgoing, notice: Notice) -> None:
+        """Only reminders are ever left out: what asks somebody for the first time, and who is asked instead, is not."""
+        if self._reminders is None or notice.kind is not NoticeKind.REMINDER or row.attempts > 1:
+            return
+        try:
+            self._reminders.check(row.target, self._clock.now())
+        except TooMany:
+            raise _TooManyRemindersError from None
 
     def _for_whoever_put_it_off(
         self, row: Outgoing, notice: Notice, intent: Intent, book: Snapshot

@@ -42,6 +42,11 @@ class Intents:
             return await self._stored(sql.LISTED.format(ids=ids, order=order), limit=wanted.limit, **values)
         return await self._either(where, sql.PARTY, order, limit=wanted.limit, party=wanted.party, **values)
 
+    async def open_of(self, workspace: str, requester: str, most: int) -> int:
+        """How many of a requester's intents are open; counted up to ``most``."""
+        rows = await self._db.read(sql.OPEN_OF, workspace=workspace, requester=requester, most=most)
+        return int(rows[0][0])
+
     async def open_tasks(
         self, workspace: str, after: str = "", limit: int = 200, requester: str = ""
     ) -> list[Stored]:

@@ -160,6 +160,13 @@ LISTED_WHERE: Final = {
     "after": "id > :after",
     "older_than": "updated_at < :older_than",
 }
+# As the partial index says it.
+OPEN_OF: Final = """
+select count(*) from (
+    select 1 from intents where workspace = :workspace and requester = :requester
+        and status not in ('COMPLETED', 'FAILED', 'CANCELED', 'TIMED_OUT') limit :most
+) as open_ones
+"""
 PARTY: Final = ("requester = :party", "to_agent = :party")
 OWNER: Final = ("reply_to = :owner", "to_agent = :owner")
 

@@ -74,6 +74,7 @@ class Door:
             if endpoint.access is Access.KEY:
                 call.identify = partial(identify, call)
                 call.actor = await call.identify()
+                self._parts.admission.request(call.actor, monotonic())
             if call.method != "GET":
                 began, known = monotonic(), self._parts.keys.forgotten
                 with self._parts.reading():
@@ -97,7 +98,8 @@ class Door:
             elif isinstance(answer, msgspec.Struct):
                 await reply.json(200, _ENCODER.encode(answer))
             else:
-                await reply.stream(answer)
+                with self._parts.admission.stream(call.actor):
+                    await reply.stream(answer)
         except GoneAwayError:
             return
         except asyncio.CancelledError:  # the server ends, and could not wait any longer

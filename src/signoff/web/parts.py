@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from signoff.engine.admission import Admission, KeyLimits
 from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory
 from signoff.engine.engine import Engine
@@ -79,6 +80,7 @@ class Parts(msgspec.Struct, kw_only=True):
     mailed_links: MailedLinks | None = None
     slack: SlackDesk | None = None
     channels: tuple[str, ...] = ()
+    admission: Admission = msgspec.field(default_factory=lambda: Admission(KeyLimits()))
     clock: Clock = msgspec.field(default_factory=Clock)
     shown: Shown = msgspec.field(default_factory=Shown)
     failures: Limit = msgspec.field(default_factory=lambda: Limit(_FAILURES, _FAILURES_WITHIN))

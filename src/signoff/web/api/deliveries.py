@@ -48,7 +48,7 @@ async def claim(call: Call) -> shapes.Claimed:
         # What a name stands for is looked up again: its agent may be registered while somebody waits.
         agent = await address_of(call)
         await asks_for_work(call, agent)
-        with Wait(call, agent_word(workspace, agent)) as wait:
+        with parts.admission.stream(call.actor), Wait(call, agent_word(workspace, agent)) as wait:
             changes = await parts.engine.claim(call.actor, agent, wanted.limit, lease, holder)
             moved = False
             if not changes and wanted.wait_seconds:

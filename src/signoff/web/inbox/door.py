@@ -15,7 +15,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from signoff.core.access import RUNNING
-from signoff.core.errors import Invalid, Malformed, Refused, TooMany, Unauthenticated
+from signoff.core.errors import Busy, Invalid, Malformed, Refused, TooMany, Unauthenticated
 from signoff.core.model import Actor
 from signoff.web.api.shapes.requests import LONGEST_COMMENT
 from signoff.web.call import Call, Page, Stream
@@ -166,16 +166,20 @@ class PageDoor:
             await reply.page(Page(said, "text/plain; charset=utf-8", refusal.status, _PRIVATE))
             return
         try:
-            answer = await self._answer(call, receive)
+            visit = Visit(call, self._waiting)
+            answer = await self._answer(visit, receive)
+            if isinstance(answer, Page):
+                await reply.page(answer)
+                return
+            with self._parts.admission.stream(visit.actor):
+                await reply.stream(answer)
         except GoneAwayError:
             return
-        if isinstance(answer, Page):
-            await reply.page(answer)
-        else:
-            await reply.stream(answer)
+        except Refused as refusal:  # no page's: a query that cannot be read, a stream too many
+            await reply.refuse(refusal)
 
-    async def _answer(self, call: Call, receive: Receive) -> "Page | Stream":
-        visit = Visit(call, self._waiting)
+    async def _answer(self, visit: Visit, receive: Receive) -> "Page | Stream":
+        call = visit.call
         row = self._rows.get(call.method)
         try:
             if row is None:
@@ -239,6 +243,7 @@ class PageDoor:
             if not row.open:
                 raise
             return
+        self._parts.admission.request(visit.person, asyncio.get_running_loop().time())
         if visit.call.method == "POST":
             await self._parts.sessions.renew(visit.token)
 
@@ -269,7 +274,12 @@ async def error_page(visit: Visit, refusal: Refused, status: int = 0) -> Page:
     """A refusal as a page: what is wrong and what to do next, in the words of the refusal."""
     shown: dict[str, Any] = {"refusal": refusal, "request_id": visit.call.request_id}
     try:
-        return await visit.page("error.html", status or refusal.status, **shown)
+        page = await visit.page("error.html", status or refusal.status, **shown)
     except Refused:  # the frame around it needs the database, which may be what is away
         visit.person = None
-        return await visit.page("error.html", status or refusal.status, **shown)
+        page = await visit.page("error.html", status or refusal.status, **shown)
+    if isinstance(refusal, Busy | TooMany):
+        page = msgspec.structs.replace(
+            page, headers=(*page.headers, ("retry-after", str(refusal.retry_after)))
+        )
+    return page

@@ -93,7 +93,7 @@ def became(one: OnItsWay, all_told: Sequence[OnItsWay]) -> str:
     if message.state == SENT:
         return f"arrived at attempt {message.attempts}" if message.attempts > 1 else "arrived"
     if message.state == SKIPPED:
-        return "not sent: there was nothing to say any more"
+        return f"not sent: {message.error or 'there was nothing to say any more'}"
     if message.state == FAILED:
         other = instead_of(message, all_told)
         then = f"; {channel_words(other)} was used instead" if other else ""

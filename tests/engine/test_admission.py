@@ -1,0 +1,96 @@
+"""What one key's holder may ask: requests a second, streams at a time, open intents."""
+
+import pytest
+
+from signoff.core.commands import Cancel
+from signoff.core.errors import TooMany
+from signoff.core.model import Actor, ActorKind, system
+from signoff.engine.admission import Admission, KeyLimits
+from tests.builders import SERVICE as SENDER
+from tests.builders import WORKSPACE
+from tests.engine.works import Works, settle
+
+AGENT = Actor(ActorKind.AGENT, "agent_1", WORKSPACE, address="agent://acme/prod/runner")
+OTHER = Actor(ActorKind.AGENT, "agent_2", WORKSPACE, address="agent://acme/prod/other")
+SERVICE = Actor(ActorKind.SERVICE, "sa_1", WORKSPACE, sponsors=("per_else",))
+
+
+def asked(admission: Admission, actor: Actor, times: int, now: float) -> int:
+    """How many of so many requests at one moment are taken."""
+    taken = 0
+    for _ in range(times):
+        try:
+            admission.request(actor, now)
+        except TooMany:
+            continue
+        taken += 1
+    return taken
+
+
+def test_requests_are_taken_at_a_rate_after_a_burst() -> None:
+    admission = Admission(KeyLimits(rate=10))
+    assert asked(admission, AGENT, 100, 0.0) == 50
+    assert asked(admission, AGENT, 100, 0.1) == 1
+    assert asked(admission, AGENT, 100, 1.1) == 10
+    assert asked(admission, AGENT, 100, 1000.0) == 50
+    assert asked(admission, OTHER, 100, 0.0) == 50
+    with pytest.raises(TooMany) as refused:
+        admission.request(AGENT, 1000.0)
+    assert (refused.value.code, refused.value.retry_after) == ("too_many_requests", 1)
+
+
+def test_services_have_limits_of_their_own_and_time_has_none() -> None:
+    admission = Admission(KeyLimits(rate=1, streams=1, rate_services=0))
+    assert asked(admission, SERVICE, 500, 0.0) == 500
+    assert asked(admission, system(WORKSPACE), 500, 0.0) == 500
+    assert asked(Admission(KeyLimits(rate_services=2)), SERVICE, 500, 0.0) == 10
+    assert asked(Admission(KeyLimits()), AGENT, 500, 0.0) == 500
+
+
+def test_a_stream_that_ends_makes_room_for_another() -> None:
+    admission = Admission(KeyLimits(streams=2))
+    with admission.stream(AGENT):
+        with admission.stream(AGENT):
+            with pytest.raises(TooMany), admission.stream(AGENT):
+                pass
+            with admission.stream(OTHER), admission.stream(SERVICE), admission.stream(SERVICE):
+                pass
+        with admission.stream(AGENT):
+            pass
+
+
+async def test_the_database_is_asked_only_when_the_room_is_used_up() -> None:
+    looks: list[int] = []
+    held = 0
+
+    async def still_open(_workspace: str, _requester: str, most: int) -> int:
+        looks.append(most)
+        return held
+
+    admission = Admission(KeyLimits(open=100), still_open)
+    for _ in range(100):
+        await admission.another_intent(AGENT)
+    assert looks == [100]
+    held = 100
+    with pytest.raises(TooMany) as refused:
+        await admission.another_intent(AGENT)
+    assert refused.value.code == "too_many_open"
+    held = 99
+    await admission.another_intent(AGENT)
+    held = 100
+    with pytest.raises(TooMany):
+        await admission.another_intent(AGENT)
+    for _ in range(200):
+        await admission.another_intent(SERVICE)
+
+
+async def test_only_a_requesters_own_open_intents_count(works: Works) -> None:
+    await settle(works)
+    made = [await works.submit() for _ in range(3)]
+    requester = made[0].requester.id
+    count = works.store.intents.open_of
+    assert [await count(WORKSPACE, requester, most) for most in (2, 3, 10)] == [2, 3, 3]
+    assert await count(WORKSPACE, "somebody else", 10) == 0
+    assert await count("another workspace", requester, 10) == 0
+    await works.do(made[0].id, Cancel("enough"), SENDER)
+    assert await count(WORKSPACE, requester, 10) == 2

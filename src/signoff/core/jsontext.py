@@ -32,9 +32,12 @@ def too_deep(raw: bytes, most: int = MAX_DEPTH) -> bool:
     brackets = _STRING.sub(b"", raw).translate(_AS_PARENTHESES, _OTHERS)
     rest = brackets
     for _ in range(most):  # each round takes the innermost pairs away
-        rest = rest.replace(b"()", b"")
-        if not rest:
+        shorter = rest.replace(b"()", b"")
+        if not shorter:
             return False
+        if len(shorter) == len(rest):
+            break
+        rest = shorter
     return any(depth > most for depth in accumulate(map(_STEP.__getitem__, brackets)))
 
 

@@ -26,6 +26,7 @@ from signoff.store.work import EventRow, Filter, Stored
 # How many intents a filtered list reads at once, and how often for one answer: it goes on with the next page.
 LOOKED_AT: Final = 200
 _MOST_READS: Final = 25
+_MOST_BYTES: Final = 4 * 1024 * 1024  # of payloads on one page; the next page goes on behind them
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -185,14 +186,15 @@ async def _walked(
     read: Callable[[str], Awaitable[list[Stored]]], keep: Callable[[Stored], bool], limit: int, each: int
 ) -> Walked:
     kept: list[Stored] = []
-    last = ""
+    last, size = "", 0
     for _ in range(_MOST_READS):
         found = await read(last)
         for stored in found:
             last = stored.intent.id
             if keep(stored):
                 kept.append(stored)
-                if len(kept) == limit:
+                size += len(stored.payload)
+                if len(kept) == limit or size > _MOST_BYTES:
                     return Walked(kept, last)
         if len(found) < each:
             return Walked(kept, "")

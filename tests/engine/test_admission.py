@@ -1,6 +1,7 @@
 """What one key's holder may ask: requests a second, streams at a time, open intents."""
 
 import pytest
+from msgspec.structs import replace
 
 from signoff.core.commands import Cancel
 from signoff.core.errors import TooMany
@@ -45,6 +46,15 @@ def test_services_have_limits_of_their_own_and_time_has_none() -> None:
     assert asked(admission, system(WORKSPACE), 500, 0.0) == 500
     assert asked(Admission(KeyLimits(rate_services=2)), SERVICE, 500, 0.0) == 10
     assert asked(Admission(KeyLimits()), AGENT, 500, 0.0) == 500
+
+
+def test_on_the_pages_a_person_is_counted_apart_from_their_keys() -> None:
+    by_key = Actor(ActorKind.PERSON, "per_ann", WORKSPACE, via="api")
+    admission = Admission(KeyLimits(rate=10, streams=1))
+    assert asked(admission, by_key, 100, 0.0) == 50
+    assert asked(admission, replace(by_key, via="web"), 100, 0.0) == 50
+    with admission.stream(by_key), admission.stream(replace(by_key, via="web")):
+        assert asked(admission, by_key, 100, 0.0) == 0
 
 
 def test_a_stream_that_ends_makes_room_for_another() -> None:

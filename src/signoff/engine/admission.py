@@ -53,8 +53,9 @@ class Admission:
         rate = self._limits.of(actor, "rate")
         if not rate:
             return
+        holder = _holder(actor)
         full = rate * _BURST
-        left, at = self._left.get(actor.id, (full, now))
+        left, at = self._left.get(holder, (full, now))
         left = min(full, left + (now - at) * rate)
         if left < 1:
             raise TooMany(
@@ -62,28 +63,28 @@ class Admission:
                 f"More than {rate} requests a second are not taken from one key.",
                 retry_after=ceil((1 - left) / rate),
             )
-        self._left[actor.id] = (left - 1, now)
-        self._left.move_to_end(actor.id)
+        self._left[holder] = (left - 1, now)
+        self._left.move_to_end(holder)
         if len(self._left) > _MOST_HOLDERS:
             self._left.popitem(last=False)
 
     @contextmanager
     def stream(self, actor: Actor) -> Iterator[None]:
         """Holds one stream or long poll open; raises TooMany for one too many."""
-        most = self._limits.of(actor, "streams")
-        if most and self._streams[actor.id] >= most:
+        most, holder = self._limits.of(actor, "streams"), _holder(actor)
+        if most and self._streams[holder] >= most:
             raise TooMany(
                 "too_many_streams",
                 f"More than {most} streams at a time are not held open for one key.",
                 retry_after=_STREAM_AGAIN,
             )
-        self._streams[actor.id] += 1
+        self._streams[holder] += 1
         try:
             yield
         finally:
-            self._streams[actor.id] -= 1
-            if not self._streams[actor.id]:
-                del self._streams[actor.id]
+            self._streams[holder] -= 1
+            if not self._streams[holder]:
+                del self._streams[holder]
 
     async def another_intent(self, actor: Actor) -> None:
         """Before an intent is made; raises TooMany where the requester has as many open as they may. The database is
@@ -105,3 +106,8 @@ class Admission:
                 retry_after=_OPEN_AGAIN,
             )
         self._room[key] -= 1
+
+
+def _holder(actor: Actor) -> str:
+    """Who is counted. On the pages a person is counted apart: whoever has their key does not keep them from a No."""
+    return f"{actor.id} on the pages" if actor.via == "web" else actor.id

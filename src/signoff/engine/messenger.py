@@ -235,7 +235,7 @@ class Messenger:
 
     def _count_reminder(self, row: Outgoing, notice: Notice) -> None:
         """Only reminders are ever left out: what asks somebody for the first time, and who is asked instead, is not."""
-        if self._reminders is None or notice.kind is not NoticeKind.REMINDER or row.attempts > 1:
+        if self._reminders is None or notice.kind is not NoticeKind.REMINDER or row.attempts:
             return
         try:
             self._reminders.check(row.target, self._clock.now())

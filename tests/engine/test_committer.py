@@ -2,13 +2,14 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import apsw
+import asyncpg
 import pytest
 
 from signoff.core import commands as c
@@ -24,6 +25,7 @@ from signoff.store.sqlite import SqliteStore
 from signoff.store.store import Store
 from signoff.store.work import OnceKey, Ready
 from tests.builders import AGENT, ANN, OTTO, SERVICE, START, WORKSPACE, gate, minutes
+from tests.conftest import TABLES
 from tests.engine.works import PAYLOAD, Works, once, open_works, submission
 
 
@@ -266,7 +268,8 @@ async def test_a_caller_who_gives_up_loses_nothing_and_delays_nobody(sqlite: Wor
         first = asyncio.create_task(sqlite.committer.do(Look()))
         await turns()
         tasks = [asyncio.create_task(sqlite.submit()) for _ in range(3)]
-        await turns()
+        while sqlite.committer.queued < 4:
+            await asyncio.sleep(0)
         first.cancel()
         tasks[1].cancel()
         other.execute("rollback")
@@ -322,3 +325,42 @@ async def test_an_unreachable_database_refuses_everybody_in_the_batch(sqlite: Wo
     assert {getattr(result, "code", result) for result in results} == {"database_unavailable"}
     assert all(isinstance(result, Refused) and result.status == 503 for result in results)
     assert sqlite.committer.queued == 0
+
+
+@pytest.fixture
+async def postgres_works(postgres_url: str, clock: FixedClock) -> AsyncIterator[Works]:
+    works = await open_works(postgres_url, clock)
+    try:
+        await works.store.write(*((f"delete from {table}", {}) for table in TABLES))
+        async with works.running():
+            yield works
+    finally:
+        await works.store.close()
+
+
+async def test_a_row_that_somebody_else_holds_holds_up_only_who_wants_it(
+    postgres_works: Works, postgres_url: str
+) -> None:
+    works = postgres_works
+    held, free = await works.submit(), await works.submit()
+    other = await asyncpg.connect(postgres_url)
+    try:
+        locked = other.transaction()
+        await locked.start()
+        await other.execute("select 1 from intents where id = $1 for update", held.id)
+        waiting = asyncio.create_task(works.do(held.id, c.Cancel(), SERVICE))
+        besides = [
+            asyncio.create_task(works.do(free.id, c.Cancel(), SERVICE)),
+            asyncio.create_task(works.submit()),
+        ]
+        while not works.committer.in_flight_for():
+            await asyncio.sleep(0)
+        await asyncio.gather(*besides)
+        with pytest.raises(Busy) as busy:
+            await waiting
+        assert busy.value.code == "row_locked"
+        await locked.rollback()
+    finally:
+        await other.close()
+    await works.do(held.id, c.Cancel(), SERVICE)
+    assert works.committer.in_flight_for() == 0

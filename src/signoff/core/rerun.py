@@ -36,7 +36,9 @@ def rerun_id(source: Intent) -> str:
 def carried_over(source: Intent, facts: Sequence[e.Fact], payload_digest: str, now: datetime) -> e.Carried:
     """What a rerun of an intent begins with, by its whole history; raises Conflict where it may not be run again."""
     if source.status is not Status.FAILED:
-        raise refused("not_rerunnable", f"The intent is {source.status.value}, it did not fail.")
+        raise Conflict(
+            "not_rerunnable", f"The intent is {source.status.value}: only what failed is run again."
+        )
     if source.rerun_of:
         raise refused("decision_used", "This intent was run again itself: its decision was used twice.")
     if source.deadline_at is not None and source.deadline_at <= now:

@@ -36,6 +36,38 @@ async def test_the_input_of_a_later_step_and_its_agent_are_on_the_page(web: Worl
     assert page.form(f"/tasks/{task_id}")["buttons"] == ["approved", "rejected"]
 
 
+async def test_that_nobody_works_as_the_agent_is_on_the_card_the_receipt_and_the_request(web: World) -> None:
+    task_id = await scenario(web, APPLY)
+    intent_id = task_id[:-4] + "0000"
+    absent = "Nobody has ever asked for work as agent://elsewhere/prod/runner."
+    ann = await reader(web, "ann")
+    assert absent in (await ann.get(f"/tasks/{task_id}")).text
+    assert (await web.answer(task_id)).status == 200
+    assert f"apply: {absent}" in (await ann.get(f"/tasks/{task_id}")).text
+    assert absent in (await ann.get(f"/intents/{intent_id}")).text
+    await web.post("/v1/agents/elsewhere/prod/runner/deliveries/claim", {}, "oscar")
+    assert absent not in (await ann.get(f"/tasks/{task_id}")).text
+    assert absent not in (await ann.get(f"/intents/{intent_id}")).text
+
+
+async def test_the_page_of_what_failed_after_a_yes_offers_to_run_it_again(web: World) -> None:
+    task_id = await scenario(web, APPLY)
+    intent_id = task_id[:-4] + "0000"
+    await web.answer(task_id)
+    agent = "/v1/agents/elsewhere/prod/runner/deliveries/claim"
+    [taken] = (await web.post(agent, {}, "oscar"))["deliveries"]
+    oscar, ann = await reader(web, "oscar"), await reader(web, "ann")
+    assert "Run the failed step again" not in (await oscar.get(f"/intents/{intent_id}")).text
+    fault = {"token": taken["token"], "error": {"code": "down", "message": "It was restarting."}}
+    await web.post(f"/v1/deliveries/{taken['delivery_id']}/report", fault, "oscar")
+    assert "Run the failed step again" not in (await ann.get(f"/intents/{intent_id}")).text
+    page = await oscar.get(f"/intents/{intent_id}")
+    assert "Run the failed step again" in page.text
+    await oscar.post(f"/intents/{intent_id}/rerun", {})
+    [again] = (await web.post(agent, {}, "oscar"))["deliveries"]
+    assert again["intent_id"] != intent_id
+
+
 async def test_what_runs_when_a_step_fails_is_on_the_page_as_that(web: World) -> None:
     task_id = await scenario(
         web,

@@ -79,7 +79,7 @@ async def _notice(call: Call, agent: str) -> str:
     """Why nothing may ever come to whoever asks as this agent."""
     account = (await book_of(call)).by_address.get(agent)
     if account is None:
-        return f"No agent is registered as {agent} so far, and no work is addressed to it"
+        return f"No agent is registered as {agent} so far: is the name right?"
     if account.delivery_mode == "http":
         return f"{agent} gets its work by calls to its callback_url, not by asking"
     return ""

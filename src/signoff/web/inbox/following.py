@@ -20,7 +20,8 @@ _AFTER: Final = {After.NO: "a no", After.CHANGES: "a request for changes", After
 class Following(msgspec.Struct, frozen=True):
     """One step. ``does``: what happens there; agent: the address of who does it; instead: the answers that lead to it,
     where a yes does not; detour: it runs only if a step before it does not succeed; given: what is handed over beside
-    the payload; absent: that nobody works as this agent, in words.
+    the payload; absent: that nobody works as this agent, in words;
+    retries: how often it is tried again after a failure that may pass.
     """
 
     step: str
@@ -30,6 +31,7 @@ class Following(msgspec.Struct, frozen=True):
     detour: bool
     given: Group
     absent: str = ""
+    retries: int = 0
 
     @property
     def unseen(self) -> bool:
@@ -54,16 +56,15 @@ def _following(one: Ahead, opened: bool, missing: Callable[[str], str]) -> Follo
     agent = step.agent if isinstance(step, AgentStep) else ""
     instead = "" if After.YES in one.after else " or ".join(_AFTER[after] for after in one.after)
     given = group(one.given, opened) if one.given else Group()
+    retries = step.max_retries if isinstance(step, AgentStep) else 0
     said = missing(agent) if agent else ""
-    return Following(step.id, _does(one), agent, instead, one.detour, given, said)
+    return Following(step.id, _does(one), agent, instead, one.detour, given, said, retries)
 
 
 def _does(one: Ahead) -> str:
     match one.step:
-        case AgentStep(max_retries=0):
+        case AgentStep():
             return "runs it."
-        case AgentStep(max_retries=retries):
-            return f"runs it; after a failure that may pass it is tried again, up to {retries} more times."
         case HumanStep():
             return "People are asked again."
         case DelayStep(lasts=lasts):

@@ -1,0 +1,74 @@
+"""Running again under the same decision, on both databases: one new intent, whichever servers are asked at once."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from signoff.core import events as e
+from signoff.core.chain import unseal
+from signoff.core.commands import Answer, Report
+from signoff.core.errors import Conflict
+from signoff.core.model import Fault, Intent, Status
+from signoff.core.plan import AgentStep
+from signoff.engine.rerunning import Reruns
+from signoff.engine.view import View
+from tests.builders import ANN, RITA, SERVICE, VALIDATOR, WORKSPACE, approve, gate, validate
+from tests.engine.works import PAYLOAD, Works, settle
+
+GATED = gate(validate(), approve(), AgentStep(id="act", agent=VALIDATOR))
+
+
+async def failed(works: Works) -> tuple[Intent, list[e.Fact]]:
+    """An intent that failed after its yes, and its history."""
+    await settle(works, people=(ANN, RITA))
+    intent = await works.submit(GATED)
+    await works.claim()
+    held = await works.intent(intent.id)
+    await works.do(intent.id, Report(1, held.open.token, {"n": 1}))  # type: ignore[union-attr]
+    task = (await works.intent(intent.id)).open
+    await works.do(intent.id, Answer("approved", 2, revision=1, digest=task.digest), ANN)  # type: ignore[union-attr]
+    [taken] = await works.claim()
+    token = taken.after.open.token  # type: ignore[union-attr]
+    await works.do(intent.id, Report(3, token, fault=Fault("down", "It was restarting.")))
+    rows = await works.store.intents.history(intent.id)
+    after = await works.intent(intent.id)
+    assert after.status is Status.FAILED
+    return after, [unseal(row.body, row.private) for row in rows]
+
+
+def reruns(works: Works) -> Reruns:
+    return Reruns(works.engine, View(works.store, works.recent))
+
+
+async def test_two_servers_make_one(works: Works) -> None:
+    source, facts = await failed(works)
+    other = Works(works.store, works.clock)
+    async with other.running():
+        book = await works.directory.of(WORKSPACE)
+        made = await asyncio.gather(
+            *(reruns(server).rerun(SERVICE, source, PAYLOAD, facts, book) for server in (works, other) * 4)
+        )
+    [new] = {one.id for one in made}
+    stored = await works.intent(new)
+    assert (stored.rerun_of, stored.ending, stored.results["validate"]) == (source.id, "approved", {"n": 1})
+    assert stored.plan_digest == source.plan_digest
+    assert await works.happened(new) == ["Created", "Carried", "Delivered"]
+    assert await works.findings() == []  # the row is what its facts add up to
+
+
+async def test_it_needs_the_payload_that_was_decided(works: Works) -> None:
+    source, facts = await failed(works)
+    book = await works.directory.of(WORKSPACE)
+    with pytest.raises(Conflict) as refused:
+        await reruns(works).rerun(SERVICE, source, PAYLOAD + b" ", facts, book)
+    assert refused.value.code == "digest_mismatch"
+
+
+async def test_a_yes_of_yesterday_is_judged_by_the_databases_time(works: Works) -> None:
+    source, facts = await failed(works)
+    works.clock.move(timedelta(hours=24))
+    book = await works.directory.of(WORKSPACE)
+    with pytest.raises(Conflict) as refused:
+        await reruns(works).rerun(SERVICE, source, PAYLOAD, facts, book)
+    assert refused.value.code == "decision_too_old"

@@ -31,6 +31,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 # Children before their parents.
 TABLES = [
     "workers",
+    "unread",
     "sweeps",
     "chat_codes",
     "chat_people",

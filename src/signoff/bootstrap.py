@@ -1,4 +1,5 @@
-"""The first start: organisation ``local``, workspace ``default``, its owner and the owner's key.
+"""The first start: an organisation and a workspace of the names that were chosen, else ``local`` and ``default``, its
+owner and the owner's key.
 
 Runs only on a database without anybody; a second server starting at the same moment finds it done.
 """
@@ -6,6 +7,7 @@ Runs only on a database without anybody; a second server starting at the same mo
 import json
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -27,9 +29,15 @@ _MADE_AT_FIRST: Final = 2  # changes on record: the owner, and their key
 _FIRST: Final = "00000000-0000-7000-8000-000000000001"
 
 
-async def bootstrap(store: Store, keys: Keys, clock: Clock, folder: Path, url: str) -> Path | None:
-    """Create what a new database needs; the credentials file, if this call wrote it."""
+async def bootstrap(
+    store: Store, keys: Keys, clock: Clock, folder: Path, url: str, organization: str = "", name: str = ""
+) -> Path | None:
+    """Create what a new database needs; the credentials file, if this call wrote it. ``organization``, ``name``: of the
+    workspace; Refused where the database has another one already.
+    """
     spaces = await store.directory.workspaces()
+    _refuse_other_names(spaces, organization, name)
+    organization, name = organization or ORGANIZATION, name or WORKSPACE
     # A first start that was killed in the middle is taken up again: nobody could get in otherwise.
     if any(space.id != _FIRST for space in spaces) or await store.directory.people(_FIRST):
         return None
@@ -37,7 +45,8 @@ async def bootstrap(store: Store, keys: Keys, clock: Clock, folder: Path, url: s
     now = clock.now()
     millis = int(now.timestamp() * 1000)
     # A fixed id and address: of servers that start on one empty database, exactly one adds the owner.
-    workspace = Workspace(_FIRST, ORGANIZATION, WORKSPACE, True, now)
+    first = next((space for space in spaces if space.id == _FIRST), None)
+    workspace = first or Workspace(_FIRST, organization, name, True, now)
     await store.directory.add_workspace(workspace)
     person_id = "per_" + uuid7(millis, secrets.token_bytes(10)).replace("-", "")
     person = Person(person_id, workspace.id, OWNER, "Owner", ("owner",), now)
@@ -53,8 +62,8 @@ async def bootstrap(store: Store, keys: Keys, clock: Clock, folder: Path, url: s
         {
             "url": url,
             "api_key": made.secret,
-            "organization": ORGANIZATION,
-            "workspace": WORKSPACE,
+            "organization": workspace.organization,
+            "workspace": workspace.name,
             "person": OWNER,
         },
     )
@@ -104,6 +113,21 @@ def remove_drafts(folder: Path) -> None:
     """Credentials that a start which was killed left half-written."""
     for draft in folder.glob(f".{CREDENTIALS}.*"):
         draft.unlink(missing_ok=True)
+
+
+def _refuse_other_names(spaces: Sequence[Workspace], organization: str, name: str) -> None:
+    """Agents' addresses stand in histories and in other people's programs: a start does not change them."""
+    if not spaces or any(
+        organization in ("", space.organization) and name in ("", space.name) for space in spaces
+    ):
+        return
+    there = ", ".join(f"{space.organization}/{space.name}" for space in spaces[:5])
+    raise Refused(
+        "workspace_named",
+        f"The database has {there}, not {organization or spaces[0].organization}/{name or spaces[0].name}.",
+        field="organization" if organization else "workspace",
+        hint="Names are chosen at the first start: leave --organization and --workspace out, or name another database.",
+    )
 
 
 def write_credentials(folder: Path, values: dict[str, str]) -> Path:

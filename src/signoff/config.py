@@ -62,6 +62,10 @@ def _hide_path(url: str) -> str:
     return f"{scheme}://{place}/{MASK}" if mark and place != MASK else shown
 
 
+# A part of an agent's address: agent://organization/workspace/name.
+PLACE: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """Everything a server can be told. Left empty, ``database`` and ``base_url`` are derived; with port 0 ``base_url``
@@ -94,6 +98,12 @@ class Config:
     )
     session_lifetime: timedelta = _row(  # noqa: RUF009
         7 * 24 * HOUR, "How long a sign-in lasts at most; unused it ends after 12 hours.", least=HOUR / 4
+    )
+    organization: str = _row(
+        "", "Name of the organisation, in agents' addresses; chosen at the first start.", shown="local"
+    )
+    workspace: str = _row(
+        "", "Name of the workspace, in agents' addresses; chosen at the first start.", shown="default"
     )
     policy: str = _row("", "File of people, teams, policies and workflows, applied at each start.")
     listen: bool = _row(True, "Use PostgreSQL's LISTEN and NOTIFY; off behind a connection pooler.")
@@ -143,7 +153,11 @@ class Config:
         least=HOUR,
         kind=timedelta,
     )
-    idempotency: timedelta = _row(48 * HOUR, "How long an Idempotency-Key is remembered.", least=24 * HOUR)  # noqa: RUF009
+    idempotency: timedelta = _row(  # noqa: RUF009
+        48 * HOUR,
+        "How long an Idempotency-Key is remembered: while its intent is open, and so long after that.",
+        least=24 * HOUR,
+    )
     webhook_url: str = _row("", "Where notices are posted, signed.", hide=_hide_path)
     webhook_secret: str = _row("", "Secret that signs posted notices.", hide=_hide_all)
     smtp_url: str = _row(
@@ -346,6 +360,8 @@ class Row:
             raise self.wrong(value, "one of " + ", ".join(self.choices))
         if self.least is not None and value is not None and value < self.least:
             raise self.wrong(self.show(value), f"at least {self.show(self.least)}")
+        if self.name in ("organization", "workspace") and value and not PLACE.fullmatch(value):
+            raise self.wrong(value, "a name of 1 to 63 small letters, digits and hyphens")
         if self.name == "port" and value > 65535:
             raise self.wrong(value, "at most 65535")
 

@@ -163,7 +163,9 @@ async def _prepare(server: Server, address: str, file: CharterFile | None) -> No
 async def _first_start(server: Server, address: str) -> bool:
     config = server.config
     remove_drafts(config.data)
-    written = await bootstrap(server.store, server.keys, server.clock, config.data, address)
+    written = await bootstrap(
+        server.store, server.keys, server.clock, config.data, address, config.organization, config.workspace
+    )
     if written is None and await reissue(server.store, server.keys, config.data, address) is None:
         update_url(config.data, address)
     return written is not None

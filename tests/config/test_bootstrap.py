@@ -4,7 +4,11 @@ import asyncio
 import json
 from pathlib import Path
 
+import pytest
+
 from signoff.bootstrap import bootstrap
+from signoff.config import Config
+from signoff.core.errors import Invalid, Refused
 from signoff.engine.clock import FixedClock
 from signoff.store.entries import Workspace
 from tests.builders import START
@@ -15,8 +19,10 @@ async def works_at(url: str) -> Works:
     return await open_works(url, FixedClock(START))
 
 
-async def begin(works: Works, folder: Path) -> Path | None:
-    return await bootstrap(works.store, works.keys, works.clock, folder, "http://here")
+async def begin(works: Works, folder: Path, organization: str = "", workspace: str = "") -> Path | None:
+    return await bootstrap(
+        works.store, works.keys, works.clock, folder, "http://here", organization, workspace
+    )
 
 
 async def test_a_first_start_that_was_killed_in_the_middle_is_taken_up_again(tmp_path: Path) -> None:
@@ -49,3 +55,28 @@ async def test_of_servers_that_start_at_once_one_makes_the_owner(
     assert len(await servers[0].store.directory.people(space.id)) == 1
     for works in servers:
         await works.store.close()
+
+
+async def test_organisation_and_workspace_are_named_at_the_first_start(tmp_path: Path) -> None:
+    works = await works_at(f"sqlite:///{tmp_path}/own.db")
+    written = await begin(works, tmp_path, "acme", "prod")
+    assert written is not None
+    said = json.loads(written.read_text())
+    assert (said["organization"], said["workspace"]) == ("acme", "prod")
+    [space] = await works.store.directory.workspaces()
+    assert (space.organization, space.name) == ("acme", "prod")
+    assert await begin(works, tmp_path, "acme", "prod") is None, "said again, it changes nothing"
+    assert await begin(works, tmp_path) is None
+    for organization, workspace in (("other", ""), ("", "test"), ("other", "prod")):
+        with pytest.raises(Refused, match="acme/prod") as refused:
+            await begin(works, tmp_path, organization, workspace)
+        assert refused.value.code == "workspace_named"
+    await works.store.close()
+
+
+@pytest.mark.parametrize("name", ["Acme", "a/b", "-a", "a-", "a b", "a" * 64, "ä", "agent://x"])
+def test_a_name_that_is_no_part_of_an_address_is_refused(name: str) -> None:
+    for setting in ("organization", "workspace"):
+        with pytest.raises(Invalid) as refused:
+            Config(**{setting: name})  # type: ignore[arg-type]
+        assert refused.value.field == setting

@@ -290,3 +290,17 @@ def test_every_approval_that_was_written_down_is_a_gate(steps: list[dict[str, An
     for written, made in zip(numbered, scenario.plan.steps, strict=True) if scenario else ():
         if written["requires_approval"]:
             assert isinstance(made, HumanStep)
+
+
+def test_all_that_is_wrong_is_said_at_once() -> None:
+    steps = [
+        {"step_id": "a", "assigned_to": "x", "step_deadline_seconds": "soon"},
+        {"step_id": "a", "assigned_to": "x", "on_success": "nowhere"},
+        {"step_id": "b", "assigned_to": "x", "on_failure": "gone"},
+    ]
+    agents = [{"role": "x", "address": "x"}]
+    errors, _ = validate_scenario(
+        {"agents": agents, "workflow": {"steps": steps}, "intent": {"type": "a.b.v1"}}
+    )
+    for words in ("step_deadline_seconds", "'a'", "'nowhere'", "'gone'"):
+        assert any(words in error for error in errors), (words, errors)

@@ -140,7 +140,7 @@ def test_a_notification_says_what_and_whom() -> None:
     assert only(step) == NotifyStep(id="s", to=("lea@acme.example", "#ops"), message="Done\n\nRolled out.")
     del config["to"]
     assert only(step) == NotifyStep(id="s", to=("lea@acme.example",), message="Done\n\nRolled out.")
-    assert "nobody is told" in warnings_of(step, humans=[])[0]
+    assert "who asked for it is told" in warnings_of(step, humans=[])[0]
 
 
 # -- reminders, escalation, macro parameters

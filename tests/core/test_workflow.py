@@ -112,12 +112,13 @@ def test_the_smallest_gate_asks_everyone_who_may_approve() -> None:
 
 @pytest.mark.parametrize("kind", list(TaskType))
 def test_each_type_brings_its_outcomes_title_and_demands(kind: TaskType) -> None:
-    task = task_of(human(type=kind.value))
+    more = {"form": {"properties": {"ticket": {"type": "string"}}}} if kind is TaskType.FORM else {}
+    task = task_of(human(type=kind.value, **more))
     assert task.outcomes == OUTCOMES[kind]
     assert task.title
     assert task.comment_required is (kind in (TaskType.CLARIFICATION, TaskType.OVERRIDE))
     assert task.evidence_required is (kind is TaskType.MANUAL_ACTION)
-    explicit = task_of(human(type=kind.value, comment_required=False, evidence_required=False))
+    explicit = task_of(human(type=kind.value, comment_required=False, evidence_required=False, **more))
     assert not explicit.comment_required
     assert not explicit.evidence_required
 

@@ -5,10 +5,25 @@ from datetime import timedelta
 
 import pytest
 
+from signoff.core.errors import Conflict
+from signoff.core.model import Intent
+from signoff.store.connections import Afresh
 from signoff.store.store import Store
 from signoff.store.work import Found, NewReply, OnceKey, Reply, Want, Writes
 from tests.conftest import NOON, FixedClock
-from tests.store.samples import NOTHING, SECOND, leave, look, once, submission, together, waiting
+from tests.store.samples import (
+    NOTHING,
+    SECOND,
+    final,
+    leave,
+    look,
+    move,
+    once,
+    submission,
+    submit,
+    together,
+    waiting,
+)
 
 DAY = timedelta(days=1)
 
@@ -68,3 +83,50 @@ async def test_old_answers_are_forgotten_in_portions(store: Store, clock: FixedC
     clock.move(SECOND)
     assert [await store.forget_replies(2), await store.forget_replies(2)] == [2, 1]
     assert (await look(store, Want(once=(once("long"),)))).replies != {}
+
+
+# -- as long as its intent is open
+
+
+def about(intent: Intent, body: bytes = b"answer", lasts: timedelta = SECOND) -> Writes:
+    return Writes(replies=[NewReply(once(), "print", body, NOON + lasts, intent.id, lasts)])
+
+
+async def stands(store: Store) -> bool:
+    return once() in (await look(store, Want(once=(once(),)))).replies
+
+
+async def test_an_answer_stands_while_its_intent_is_open(store: Store, clock: FixedClock) -> None:
+    one = waiting()
+    await store.transact(NOTHING, leave(submission(one), about(one)))
+    clock.move(1000 * DAY)
+    assert await stands(store)
+    assert await store.forget_replies(10) == 0
+    assert await stands(store), "the sweeper gave it more time"
+    with pytest.raises((Conflict, Afresh)):  # another server that had not seen it may not take its place
+        await store.transact(NOTHING, leave(about(one, b"anew")))
+
+
+async def test_and_for_its_life_after_that_ended(store: Store, clock: FixedClock) -> None:
+    [one] = await submit(store, waiting())
+    await store.transact(NOTHING, leave(about(one, lasts=DAY)))
+    clock.move(10 * DAY)
+    await store.transact(Want(ids=(one.id,)), leave(move(final(one), NOON + 10 * DAY)))
+    clock.move(DAY - SECOND)
+    assert await store.forget_replies(10) == 0
+    assert await stands(store)
+    clock.move(SECOND)
+    assert not await stands(store)
+    await store.transact(NOTHING, leave(about(one, b"anew")))
+    assert await stands(store) is False, "that one is over as soon as it is written"
+    assert await store.forget_replies(10) == 1
+
+
+async def test_an_answer_about_no_intent_or_one_that_is_gone_has_its_own_time(
+    store: Store, clock: FixedClock
+) -> None:
+    gone = waiting()
+    await store.transact(NOTHING, leave(about(gone)))
+    clock.move(SECOND)
+    assert not await stands(store)
+    assert await store.forget_replies(10) == 1

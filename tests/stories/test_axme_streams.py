@@ -143,7 +143,7 @@ def test_every_listener_of_an_address_sees_every_delivery_and_one_wins(world: Wo
     assert world.owner.get_intent(intent_id)["result"] == {"winner": 1}
 
 
-@pytest.mark.parametrize("wait_seconds", ["0", "-5", "1e9", "soon", ""])
+@pytest.mark.parametrize("wait_seconds", ["0", "-5", "1e9", ""])
 def test_strange_waiting_times_are_clamped_not_refused(world: World, wait_seconds: str) -> None:
     intent_id = world.owner.send_intent(TASK)
     path = f"/v1/intents/{intent_id}/events/stream?since=0&wait_seconds={wait_seconds}"

@@ -1,4 +1,4 @@
-"""Taking work: claim, hold, report, give back; the poll list; showing again what was never looked at."""
+"""Taking work: claim, hold, report, give back; the poll list."""
 
 import asyncio
 from datetime import timedelta
@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from signoff.web.shown import Shown
 from tests.web.world import PAYLOAD, TYPE, VALIDATOR, World
 
 CLAIM = "/v1/agents/validator/deliveries/claim"
@@ -200,24 +199,3 @@ async def test_the_poll_list_goes_on_from_its_cursor(web: World) -> None:
     assert [i["intent_id"] for i in rest["intents"]] == [second]
     assert rest["next_cursor"] > page["next_cursor"]
     assert shown["intent_type"] == TYPE
-
-
-def test_what_was_shown_and_not_read_is_shown_again_once() -> None:
-    shown = Shown()
-    shown.show("w", "a", "one", 2, 0.0)
-    shown.show("w", "a", "two", 4, 0.0)
-    shown.show("w", "a", "new", 6, 9.0)
-    shown.read("w", "a", "two")
-    assert shown.unread("w", "a", 6, 10.0) == ["one"]
-    assert shown.unread("w", "a", 6, 10.0) == []
-    assert shown.unread("w", "a", 5, 20.0) == []
-    assert shown.unread("w", "a", 6, 20.0) == ["new"]
-    assert shown.unread("w", "other", 6, 20.0) == []
-
-
-def test_the_memory_of_what_was_shown_is_bounded() -> None:
-    shown = Shown()
-    for number in range(25_000):
-        shown.show("w", f"a{number % 50}", f"i{number}", number, 0.0)
-    kept = sum(len(shown.unread("w", f"a{n}", 25_000, 10.0)) for n in range(50))
-    assert 0 < kept <= 10_000

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -128,13 +129,46 @@ async def test_a_client_that_reads_line_by_line_keeps_its_stream_until_the_end(r
     assert names[-2:] == ["intent.completed", "stream.timeout"]
 
 
-async def test_the_stream_of_a_final_intent_ends_at_once(reader: Reader) -> None:
+async def test_the_stream_that_tells_of_the_end_ends_at_once(reader: Reader) -> None:
+    web = reader.world
+    intent_id = await web.send(to_agent="validator")
+    await web.post(f"/v1/intents/{intent_id}/resolve", {"status": "CANCELED"})
+    path = f"/v1/intents/{intent_id}/events/stream?wait_seconds=60&since=4"
+    events = await asyncio.wait_for(reader.whole(path, **PYTHON), 45)
+    last = events[-2][1]["seq"]
+    assert events[-2][0] == "intent.canceled"
+    assert events[-1] == ("stream.timeout", {"ok": True, "next_seq": last + 1})
+
+
+async def test_the_stream_of_a_final_intent_with_nothing_new_is_held(reader: Reader) -> None:
     web = reader.world
     intent_id = await web.send(to_agent="validator")
     await web.post(f"/v1/intents/{intent_id}/resolve", {"status": "CANCELED"})
     path = f"/v1/intents/{intent_id}/events/stream?wait_seconds=60&since=100"
-    events = await asyncio.wait_for(reader.whole(path, **PYTHON), 45)
-    assert events == [("stream.timeout", {"ok": True, "next_seq": 101})]
+    reading = asyncio.create_task(reader.whole(path))
+    await waiting_for(web)  # whoever asks for ever does not ask a thousand times a second
+    assert not reading.done()
+    web.parts.stop()
+    assert await reading == [("stream.timeout", {"ok": True, "next_seq": 101})]
+
+
+async def test_a_watcher_that_goes_on_from_next_seq_loses_nothing_while_it_waits(reader: Reader) -> None:
+    """As the published command line watches: idle answers move its cursor, and must not move it past facts."""
+    web = reader.world
+    intent_id, task_id = await web.ask()
+    path = f"/v1/intents/{intent_id}/events/stream?wait_seconds=1&since="
+    seen, since = [], 1
+    for turn in range(6):
+        if turn == 4:
+            await web.answer(task_id)
+        for name, data in await reader.whole(f"{path}{since}"):
+            if name == "stream.timeout":
+                since = data["next_seq"]
+            else:
+                seen.append(name)
+                since = data["seq"]
+    every = (await web.get(f"/v1/intents/{intent_id}/events"))["events"]
+    assert seen == [event["event_type"] for event in every]
 
 
 @pytest.mark.parametrize("wait", ["0", "-5", "0.2"])
@@ -191,20 +225,18 @@ async def test_a_delivery_nobody_looked_at_is_shown_again(reader: Reader) -> Non
     first = await reader.whole(path + "0", "agent")
     cursor = first[-2][1]["seq"]
     await web.get(f"/v1/intents/{read}", "agent")
-    shown_earlier(web, -3600)  # in an hour, so to say: however long this takes, it is too soon
+    for who in ("oscar", "ci", "rita"):  # who only looks has not read it for the agent
+        await web.get(f"/v1/intents/{unread}", who)
     again = await reader.whole(path + str(cursor), "agent")
     assert [name for name, _ in again] == ["stream.timeout"], "too soon"
-    shown_earlier(web, 3600 + 10)
+    web.clock.move(timedelta(seconds=5))
     again = await reader.whole(path + str(cursor), "agent")
     assert [data["intent_id"] for _, data in again[:-1]] == [unread]
     assert again[0][1]["seq"] > cursor
-
-
-def shown_earlier(web: World, seconds: float) -> None:
-    """Move the moment at which everything was shown."""
-    for held in web.parts.shown._agents.values():
-        for intent_id, (at, when) in list(held.items()):
-            held[intent_id] = (at, when - seconds)
+    web.clock.move(timedelta(seconds=5))
+    await web.post(f"/v1/intents/{unread}/resume", {"action": "complete"}, "agent")
+    cursor = again[0][1]["seq"]
+    assert [name for name, _ in await reader.whole(path + str(cursor), "agent")] == ["stream.timeout"]
 
 
 async def test_a_stopping_server_ends_every_stream_in_good_order(web: World) -> None:
@@ -213,7 +245,9 @@ async def test_a_stopping_server_ends_every_stream_in_good_order(web: World) -> 
         reader = Reader(web, url)
         paths = [f"/v1/intents/{intent_id}/events/stream?since=4&wait_seconds=60"] * 3
         paths += ["/v1/agents/validator/intents/stream?wait_seconds=60"] * 3
-        reading = [asyncio.create_task(reader.whole(path)) for path in paths]
+        reading = [
+            asyncio.create_task(reader.whole(path, "agent" if "/agents/" in path else "ci")) for path in paths
+        ]
         while sum(map(len, web.parts.feed.waiters.values())) < 6:
             await asyncio.sleep(0)
     # the server is down now, before its grace was over

@@ -217,7 +217,8 @@ async def test_a_dry_bulk_cancel_says_what_the_real_one_does(web: World) -> None
     assert (dry["would_cancel"], dry["intent_ids"]) == (2, own[:2]), "the oldest, as far as the caller may"
     done = await web.post("/v1/intents/bulk-cancel", {**body, "dry_run": False}, "agent")
     assert (done["canceled"], done["intent_ids"]) == (2, own[:2])
-    assert (await web.status(theirs), await web.status(own[2])) == ("DELIVERED", "DELIVERED")
+    for intent_id in (theirs, own[2]):
+        assert (await web.get(f"/v1/intents/{intent_id}", "oscar"))["status"] == "DELIVERED"
 
 
 async def test_nothing_is_made_or_listed_in_another_workspace(web: World) -> None:
@@ -227,3 +228,31 @@ async def test_nothing_is_made_or_listed_in_another_workspace(web: World) -> Non
     assert (await web.get("/v1/agents?org_id=&workspace_id=prod", "oscar"))["agents"]
     refused = await web.post("/v1/service-accounts", {"name": "x", "org_id": "elsewhere"}, "oscar")
     assert (refused.status, refused.code) == (422, "other_workspace")
+
+
+# -- applied means that it had an effect
+
+
+@pytest.mark.parametrize(("path", "patch"), [("controls", "controls_patch"), ("policy", "envelope_patch")])
+async def test_a_patch_that_changes_nothing_is_not_applied(web: World, path: str, patch: str) -> None:
+    at = f"/v1/intents/{await send(web, 'c')}/{path}"
+    first = await web.post(at, {patch: {"n": 1}}, "oscar")
+    assert (first["applied"], first["policy_generation"]) == (True, 1)
+    assert "nothing is granted" in first["warnings"][0]
+    for body in ({}, {patch: {}}, {patch: {"n": 1}}, {"reason": "why not"}):
+        again = await web.post(at, body, "oscar")
+        assert (again["applied"], again["reason"], again["policy_generation"]) == (
+            False,
+            "nothing_to_apply",
+            1,
+        )
+
+
+async def test_a_dry_run_is_refused_where_there_is_none(web: World) -> None:
+    for name in ("dry_run", "dryRun"):
+        answer = await web.post("/v1/intents", {"intent_type": PLAIN, "payload": {}, name: True}, "oscar")
+        assert (answer.status, answer.code, answer["error"]["field"]) == (422, "unknown_field", name)
+        bundle = {"agents": [{"role": "x", "address": "x"}], "intent": {"type": PLAIN}, name: True}
+        answer = await web.post("/v1/scenarios/apply", bundle, "oscar")
+        assert (answer.status, answer["error"]["field"]) == (422, name)
+    assert (await web.get("/v1/intents", "oscar"))["intents"] == []

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from signoff.server import Server
 
 # The settings that somebody starting a server by hand reaches for; the others stand below them in the help.
-_FIRST: Final = ("host", "port", "data", "database", "base_url", "policy")
+_FIRST: Final = ("host", "port", "data", "database", "base_url", "organization", "workspace", "policy")
 
 
 def flag(row: Row) -> click.Option:

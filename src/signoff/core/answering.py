@@ -22,6 +22,7 @@ from signoff.core.quorum import tally
 from signoff.core.standing import Standing, stage_now, standing
 from signoff.core.standing import roster as pinned
 from signoff.core.tasks import ENDING_OF, Ending, Sign, Vote, check_answer
+from signoff.core.visible import shows
 from signoff.core.wake import ends_at, spec_of
 
 
@@ -174,7 +175,7 @@ def wake(book: Ledger, command: c.Wake) -> None:
 
 def remark(book: Ledger, command: c.Remark) -> None:
     task, _ = open_task(book, command.visit)
-    if not command.comment.strip():
+    if not shows(command.comment):
         raise Invalid("comment_required", "There is nothing in the comment.", field="comment")
     book.add(e.Remarked(task.visit), comment=command.comment)
 

@@ -161,12 +161,12 @@ def task_spec(
     approvers, holder = _approvers(ask, humans, assigned)
     return TaskSpec(
         type=kind,
-        title=ask.text("title") or taskspec.TITLES[kind],
+        title=taskspec.title(ask, kind),
         description=ask.prose("description"),
         outcomes=allowed,
         comment_required=taskspec.comment_required(ask.flag("required_comment"), kind),
         evidence_required=taskspec.evidence_required(ask.flag("evidence_required"), kind),
-        form=taskspec.form(ask, "form_schema"),
+        form=taskspec.asked_form(ask, "form_schema", kind),
         stages=taskspec.one_decision(approvers),
         notify=ask.texts("notify_email"),
         remind=remind,

@@ -15,6 +15,7 @@ import msgspec
 
 from signoff.core.durations import parse_duration
 from signoff.core.errors import Invalid
+from signoff.core.visible import shows
 
 T = TypeVar("T")
 MAX_DEPTH: Final = 32
@@ -204,7 +205,7 @@ class Fields:
             raise self.invalid(name, f"is longer than {longest} characters")
         if _CONTROL_IN_PROSE.search(value):
             raise self.invalid(name, "holds control characters")
-        return value.strip()
+        return self._seen(value.strip(), name)
 
     def texts(self, name: str, *, most: int = 20, longest: int = 255) -> tuple[str, ...]:
         """Lines, each once, in order; one bare text counts as a list of one."""
@@ -324,7 +325,13 @@ class Fields:
             raise self.invalid(name, f"is longer than {longest} characters")
         if _CONTROL.search(line):
             raise self.invalid(name, "holds control characters")
-        return line
+        return self._seen(line, name)
+
+    def _seen(self, text: str, name: str) -> str:
+        """The text, unless it only looks like none."""
+        if text and not shows(text):
+            raise self.invalid(name, "holds nothing that can be seen", hint="Write words, or leave it out.")
+        return text
 
     def _plain(self, value: Any) -> Any:
         """A number that a lenient document wrote as text."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from signoff.core import address
+from signoff.core import address, taskspec
 from signoff.core.cast import BundleAgent as BundleAgent
 from signoff.core.cast import Cast, is_anybody, person_behind, read_cast
 from signoff.core.direct import (
@@ -24,8 +24,9 @@ from signoff.core.direct import (
     task_spec,
 )
 from signoff.core.errors import Invalid
-from signoff.core.fields import Fields, Problems, document, suggestion
+from signoff.core.fields import Fields, Problems, document, shown, suggestion
 from signoff.core.plan import (
+    END,
     MAX_STEPS,
     UNSAID,
     AgentStep,
@@ -176,11 +177,33 @@ def _plan(top: Fields, cast: Cast, intent: Fields, problems: Problems) -> Plan:
         steps = [] if problems else problems.attempt(lambda: _implied(bundle)) or []
         direct = len(steps) == 1 and isinstance(steps[0], AgentStep)
     plan = Plan(steps=tuple(steps), entry=entry, source="scenario", direct=direct)
-    if problems or problems.attempt(lambda: check_plan(plan)) is None:
+    if problems:
+        _check_routes(workflow, problems)
+        return Plan()
+    if problems.attempt(lambda: check_plan(plan)) is None:
         return Plan()
     for step_id in unreached(plan):
         intent.warnings.append(f"workflow.steps: no route leads to step {step_id!r}, so it will never run.")
     return plan
+
+
+def _check_routes(workflow: Fields | None, problems: Problems) -> None:
+    """Where some steps cannot be read there is no plan to check: ids and routes are looked at as they are written, so
+    that their faults are not found one at a time.
+    """
+    entries = workflow.value.get("steps") if workflow else None
+    steps = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    ids = [entry.get("step_id") for entry in steps]
+    twice = next((id for id in ids if isinstance(id, str) and ids.count(id) > 1), None)
+    if twice is not None:
+        problems.append(Invalid("duplicate_step", f"Two steps are called {shown(twice)!r}.", field="steps"))
+    for entry in steps:
+        for route in ("on_success", "on_failure"):
+            target = entry.get(route)
+            if isinstance(target, str) and target and target not in (*ids, END):
+                where = f"steps.{shown(str(entry.get('step_id')))}.{route}"
+                message = f"{where}: points to {shown(target)!r}, which does not exist."
+                problems.append(Invalid("unknown_step", message, field=where))
 
 
 def _implied(bundle: _Bundle) -> list[Step]:
@@ -276,11 +299,22 @@ def _kind(step: Fields, cast: Cast, assigned: str) -> _Kind:
         return _Kind.AGENT
     if named is None and is_anybody(assigned):
         return _refuse_unknown(step)
+    _warn_of_tool(step)
     if named in (None, _Kind.AGENT) and not is_anybody(assigned):
         close = suggestion(assigned, [*cast.agents, *cast.humans])
         remark = f"{assigned!r} is no role of agents or humans; it is taken as an agent's address"
         step.warn("assigned_to", f"{remark} ({close})" if close else remark)
     return named or _Kind.AGENT
+
+
+def _warn_of_tool(step: Fields) -> None:
+    """An unknown tool is no reason to refuse what is assigned to somebody, and not to be passed over either."""
+    tool = step.text("tool_id")
+    if tool and tool not in _TOOLS:
+        close = suggestion(tool, [*_TOOLS])
+        step.warn(
+            "tool_id", f"{tool!r} is not known here ({close})" if close else f"{tool!r} is not known here"
+        )
 
 
 def _named_kind(step: Fields) -> _Kind | None:
@@ -369,7 +403,7 @@ def _notify_step(step: Fields, bundle: _Bundle, assigned: str, base: dict[str, A
     names = names or step.texts("escalate_to", longest=383) or (() if is_anybody(assigned) else (assigned,))
     names = names or tuple(role for role, human in humans.items() if human.contact)
     if not names:
-        step.warn("runtime_config.to", "nobody is named, so nobody is told")
+        step.warn("runtime_config.to", "nobody is named, so who asked for it is told")
     lines = [
         next((text for s in settings if (text := s.prose(name))), "")
         for name in ("subject", "message", "body")
@@ -377,5 +411,6 @@ def _notify_step(step: Fields, bundle: _Bundle, assigned: str, base: dict[str, A
     message = "\n\n".join(line for line in lines if line)
     ask = step.inner("human_task") or step
     message = message or ask.prose("description") or ask.text("title") or step.text("step_id")
+    taskspec.refuse_placeholders(step, "message", message)
     to = dict.fromkeys(person_behind(name, humans) or name for name in names)
     return NotifyStep(**base, to=tuple(to), message=message)

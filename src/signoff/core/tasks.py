@@ -12,6 +12,7 @@ import msgspec
 from signoff.core.errors import Invalid
 from signoff.core.hours import Hours
 from signoff.core.timing import Reminders
+from signoff.core.visible import shows
 
 
 class TaskType(StrEnum):
@@ -274,13 +275,27 @@ def check_answer(
     """(canonical outcome, its sign); raises Invalid where the task demands more than was given."""
     outcome = canonical_outcome(spec, outcome, agreed)
     sign = sign_of(spec, outcome, data)
-    if spec.comment_required and not comment.strip():
+    if spec.comment_required and not shows(comment):
         raise Invalid("comment_required", "This task asks for a comment.", field="comment", hint="Say why.")
-    if spec.evidence_required and sign is Sign.POSITIVE and not data.get("evidence"):
+    if spec.evidence_required and sign is Sign.POSITIVE and not shows(data.get("evidence")):
         raise Invalid(
             "evidence_required",
             "This task asks for evidence.",
             field="data.evidence",
             hint="Give text or links that show it was done.",
         )
+    if sign is Sign.POSITIVE and spec.form is not None:
+        _refuse_blanks(spec.form, data)
     return outcome, sign
+
+
+def _refuse_blanks(form: dict[str, Any], data: dict[str, Any]) -> None:
+    """A required text of a form that shows nothing was not given."""
+    required = form.get("required")
+    for name in required if isinstance(required, list) else ():
+        if isinstance(data.get(name), str) and not shows(data[name]):
+            raise Invalid(
+                "form_invalid", f"The form is not filled in right: {name}: holds nothing that can be seen.",
+                field="data", details={"errors": [f"{name}: holds nothing that can be seen"]},
+                hint="Correct this field and answer again; nothing was recorded.",
+            )  # fmt: skip

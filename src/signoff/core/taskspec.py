@@ -50,6 +50,51 @@ TITLES: Final[dict[TaskType, str]] = {
 }
 
 
+_PLACEHOLDER: Final = re.compile(r"\{\{?\s*[\w$][^{}\n]{0,100}\}\}?")
+
+
+def title(fields: Fields, kind: TaskType) -> str:
+    """What a task is called. It is shown as it is written: nothing is filled in, so braces are refused, or (AXP) said
+    to stay what they are.
+    """
+    words = fields.text("title")
+    if "{" in words or "}" in words:
+        if not fields.lenient:
+            raise fields.invalid(
+                "title", "holds braces, and nothing is filled in for them yet", code="title_not_filled",
+                hint="Say it without: the payload stands on the card below the title.",
+            )  # fmt: skip
+        fields.warn("title", "holds braces; it is shown as it is written, nothing is filled in")
+    return words or TITLES[kind]
+
+
+def refuse_placeholders(fields: Fields, name: str, text: str) -> None:
+    """Refuse a text in which values would have to be filled in, or (AXP) warn of it: it is sent as it is written."""
+    found = _PLACEHOLDER.search(text)
+    if found is None:
+        return
+    if not fields.lenient:
+        raise fields.invalid(
+            name, f"holds {shown(found.group())}, and nothing is filled in for it yet", code="text_not_filled",
+            hint="Say it without; the message names the request.",
+        )  # fmt: skip
+    fields.warn(name, f"{shown(found.group())} stands there as it is written, nothing is filled in")
+
+
+def asked_form(fields: Fields, name: str, kind: TaskType) -> dict[str, Any] | None:
+    """The form of a task. A form task without one is refused, or (AXP) warned of: there is nothing to fill in."""
+    schema = form(fields, name)
+    if kind is not TaskType.FORM or (schema and schema.get("properties")):
+        return schema
+    if not fields.lenient:
+        raise fields.invalid(
+            name, "is required: this is a form task, and there is nothing to fill in", code="missing_field",
+            hint='For example {"properties": {"ticket": {"type": "string"}}}; or make it type: approval.',
+        )  # fmt: skip
+    fields.warn(name, "there is none, so this form task has nothing to fill in")
+    return schema
+
+
 def one_decision(approvers: tuple[str, ...]) -> tuple[Stage, ...]:
     """One stage, decided by one of these people; by anyone who may approve where none is named."""
     return (Stage(approvers),) if approvers else _ANYBODY

@@ -14,7 +14,7 @@ from signoff.core.masking import is_secret
 # Controls, formats (direction, zero width, tags), surrogates, private and unassigned code points, separators.
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 # Drawn as nothing, whatever their category says.
-_BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+_BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\U0001d159")
 _BLANK_RANGES: Final = ((0x180B, 0x180F), (0xFE00, 0xFE0F), (0xE0000, 0xE0FFF))
 _SUSPECT: Final = re.compile(r"[^\n -~]+")
 _SUSPECT_IN_LINE: Final = re.compile(r"[^ -~]+")
@@ -95,6 +95,24 @@ def hidden(character: str) -> bool:
         return character != " "
     blank = character in _BLANK or any(low <= code <= high for low, high in _BLANK_RANGES)
     return blank or (category in _HIDDEN and character != "\n")
+
+
+def shows(value: object) -> bool:
+    """Whether anything of a text can be seen: what consists of spaces, hidden characters and marks without a letter
+    satisfies no demand for words. Of a list or an object: whether anything in it can be.
+    """
+    if isinstance(value, str):
+        return any(not character.isspace() and _drawn(character) for character in value)
+    if isinstance(value, dict):
+        return any(shows(item) for item in value.values())
+    if isinstance(value, list | tuple):
+        return any(shows(item) for item in value)
+    return value is not None and value is not False
+
+
+@lru_cache(maxsize=4096)
+def _drawn(character: str) -> bool:
+    return not hidden(character) and not unicodedata.category(character).startswith("M")
 
 
 @lru_cache(maxsize=4096)

@@ -153,6 +153,7 @@ def _notify(notify: Fields, base: dict[str, Any]) -> NotifyStep:
     message = notify.prose("message")
     if not message:
         raise notify.invalid("message", "is required", code="missing_field")
+    taskspec.refuse_placeholders(notify, "message", message)
     return NotifyStep(**base, to=to, message=message)
 
 
@@ -174,13 +175,13 @@ def _task(human: Fields, deadline: timedelta | None) -> TaskSpec:
     allowed, own = taskspec.own_outcomes(human, kind)
     return TaskSpec(
         type=kind,
-        title=human.text("title") or taskspec.TITLES[kind],
+        title=taskspec.title(human, kind),
         description=human.prose("description"),
         outcomes=allowed,
         own=own,
         comment_required=taskspec.comment_required(human.flag("comment_required"), kind),
         evidence_required=taskspec.evidence_required(human.flag("evidence_required"), kind),
-        form=taskspec.form(human, "form"),
+        form=taskspec.asked_form(human, "form", kind),
         stages=(Stage(parties(human, "approvers"), human.count("need", 1, 100) or 1),),
         notify=human.texts("notify", longest=383),
         remind=reminders(human, deadline),

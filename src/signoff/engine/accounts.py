@@ -6,7 +6,7 @@ nothing that would let it decide.
 
 import secrets
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -16,6 +16,7 @@ from signoff.core.address import canonical, slug
 from signoff.core.errors import Conflict, Forbidden, Invalid, NotFound
 from signoff.core.ids import uuid7
 from signoff.core.model import Actor, ActorKind
+from signoff.core.visible import shows
 from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory
 from signoff.engine.keys import REGISTRAR, Keys, NewKey
@@ -53,7 +54,7 @@ class Accounts:
         """
         may_register(actor, kind)
         name = name.strip()
-        if not name or len(name) > _LONGEST_NAME or not name.isprintable():
+        if not name or len(name) > _LONGEST_NAME or not name.isprintable() or not shows(name):
             raise Invalid("invalid_name", "A name has 1 to 255 printable characters.", field="name")
         return await settled(
             lambda: self._add(actor, kind, name, fields), lambda: self._directory.forget(actor.workspace)
@@ -192,8 +193,10 @@ class Accounts:
 
     # -- keys
 
-    async def add_key(self, actor: Actor, holder: Account | Person, life: timedelta | None = None) -> NewKey:
-        """A new key for an account or a person."""
+    async def add_key(
+        self, actor: Actor, holder: Account | Person, life: timedelta | datetime | None = None
+    ) -> NewKey:
+        """A new key for an account or a person; ``life``: how long it lasts, or until when."""
         kind = ActorKind.PERSON if isinstance(holder, Person) else ActorKind(holder.kind)
         if isinstance(holder, Person):
             may_run(actor)

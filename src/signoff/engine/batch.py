@@ -87,10 +87,11 @@ class Batch:
             )
         return known.body
 
-    def remember(self, key: OnceKey, fingerprint: str, body: bytes) -> None:
-        """Keep the answer, for the next caller with the same key (in this batch or later)."""
+    def remember(self, key: OnceKey, fingerprint: str, body: bytes, intent: str) -> None:
+        """Keep the answer about an intent, for the next caller with the same key (in this batch or later)."""
         self.found.replies[key] = Reply(fingerprint, body)
-        self._writes.replies.append(NewReply(key, fingerprint, body, self.now + self._reply_life))
+        life = self._reply_life
+        self._writes.replies.append(NewReply(key, fingerprint, body, self.now + life, intent, life))
 
     def intent(self, intent_id: str) -> Intent:
         """The locked intent as it stands in this batch."""

@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from signoff.core.access import PROGRAMS
-from signoff.core.address import canonical, is_internal
+from signoff.core.address import SCHEME, canonical, is_internal
 from signoff.core.eligibility import Cover, Membership
 from signoff.core.errors import Invalid, NotFound
 from signoff.core.fields import suggestion
@@ -79,17 +79,37 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
         return self._discreet if actor.kind in PROGRAMS else self
 
     def resolve(self, address: str) -> str:
-        """The canonical address that ``address`` means here; an unknown one is kept as an alias of its own.
+        """The canonical address that ``address`` means here; an unknown one is kept as an alias of its own. An address
+        of elsewhere means the one agent here that has its last part as its name, if there is exactly one.
 
         Raises Invalid(``invalid_agent_address``) for text that cannot be an address.
         """
-        full = canonical(address, self.workspace.organization, self.workspace.name)
-        if full in self.by_address or is_internal(full):
+        full = self._spelled(address)
+        if full in self.by_address or is_internal(full) or not full.startswith(SCHEME):
             return full
-        short = full.rpartition("/")[2]
+        return self._by_last_part.get(full.rpartition("/")[2]) or full
+
+    def registered(self, address: str) -> Account | None:
+        """The account of exactly this name or address: an agent of another place that has the same name is not it."""
+        return self.by_address.get(self._spelled(address))
+
+    def _spelled(self, address: str) -> str:
+        full = canonical(address, self.workspace.organization, self.workspace.name)
+        if full in self.by_address:
+            return full
         own = f"agent://{self.workspace.organization}/{self.workspace.name}/"
+        short = full.rpartition("/")[2]
         known = self.by_name.get(address) or (self.by_name.get(short) if full.startswith(own) else None)
         return known.address if known else full
+
+    @cached_property
+    def _by_last_part(self) -> dict[str, str]:
+        """The agents' addresses by their last part, where only one agent has it."""
+        found: dict[str, set[str]] = {}
+        for address, account in self.by_address.items():
+            if account.kind == ActorKind.AGENT.value:
+                found.setdefault(address.rpartition("/")[2], set()).add(address)
+        return {last: next(iter(agents)) for last, agents in found.items() if len(agents) == 1}
 
     def account(self, address: str) -> Account | None:
         return self.by_address.get(self.resolve(address))
@@ -260,10 +280,12 @@ class Directory:
         if found is None:
             raise NotFound("workspace_not_found", f"There is no workspace {workspace}.")
         accounts = [a for a in await rows.accounts(workspace, None) if a.status != "revoked"]
-        by_name: dict[str, Account] = {}
+        named: dict[str, dict[str, Account]] = {}
         for account in accounts:
             for name in (account.name, account.slug, account.address.rpartition("/")[2]):
-                by_name.setdefault(name, account)
+                named.setdefault(name, {})[account.address] = account
+        # a name that several go by names nobody: it must not be left to chance who gets the work
+        by_name = {name: next(iter(one.values())) for name, one in named.items() if len(one) == 1}
         snapshot = Snapshot(
             workspace=found,
             by_address={a.address: a for a in accounts},

@@ -75,7 +75,7 @@ class OneIntent:
         if body is not None:
             return Done(replay=body)
         change = self.act(batch)
-        batch.remember(self._key, self._once.fingerprint, self._once.render(change))
+        batch.remember(self._key, self._once.fingerprint, self._once.render(change), change.after.id)
         return Done(change)
 
     def act(self, batch: Batch) -> Change:

@@ -129,7 +129,7 @@ class Keys:
         kind: ActorKind,
         actor_id: str,
         created_by: str = "",
-        life: timedelta | None = None,
+        life: timedelta | datetime | None = None,
         by: Actor | None = None,
     ) -> NewKey:
         """A new key for an existing actor, made by ``by`` (the server itself: on the word of ``created_by``)."""
@@ -179,7 +179,8 @@ def makers(key: ApiKey) -> tuple[str, ...]:
 
 
 def new_key(
-    by: Actor, now: datetime, kind: ActorKind, actor_id: str, created_by: str = "", life: timedelta | None = None,
+    by: Actor, now: datetime, kind: ActorKind, actor_id: str, created_by: str = "",
+    life: timedelta | datetime | None = None,
     sponsors: tuple[str, ...] | None = None,
 ) -> tuple[tuple[ApiKey, DirectoryChange], str]:  # fmt: skip
     """A key of an actor of ``by``'s workspace with the record of it, to be saved together; and its secret.
@@ -197,7 +198,7 @@ def new_key(
         hint=f"sgn_{kind.value}_{key_id}_…{secret[-4:]}",
         created_by=created_by,
         created_at=now,
-        expires_at=now + life if life else None,
+        expires_at=now + life if isinstance(life, timedelta) else life,
         revoked_at=None,
         sponsors=tuple(filter(None, (created_by,))) if sponsors is None else sponsors,
     )

@@ -3,17 +3,19 @@ its own human task, its agent. The plan is frozen here: addresses resolved, poli
 checked. What is frozen stays: a policy or a team that changes later does not change what is under way.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
 
+from signoff.core.address import canonical, is_internal
 from signoff.core.choosing import chosen, settled
 from signoff.core.direct import Direct
 from signoff.core.errors import Invalid
 from signoff.core.model import Actor, Intent
-from signoff.core.plan import AgentStep, HumanStep, Plan, Step, check_plan, settled_retries
+from signoff.core.plan import AgentStep, HumanStep, NotifyStep, Plan, Step, check_plan, settled_retries
 from signoff.core.scenario import Scenario
 from signoff.core.tasks import Fallback, Risk, Sign, Stage
 from signoff.core.wording import from_workflow
@@ -124,13 +126,21 @@ class Planner:
         return plan
 
     async def scenario(
-        self, workspace: str, scenario: Scenario, payload: bytes, digest: str, side: Side = (),
+        self,
+        workspace: str,
+        scenario: Scenario,
+        payload: bytes,
+        digest: str,
+        side: Side = (),
         by: Actor | None = None,
-    ) -> Submission:  # fmt: skip
-        """A scenario bundle's intent, by the bundle's own steps as far as the workspace leaves them to it."""
+        coming: Collection[str] = (),
+    ) -> Submission:
+        """A scenario bundle's intent, by the bundle's own steps as far as the workspace leaves them to it. ``coming``:
+        addresses of agents that will be registered before it is submitted.
+        """
         book = await self._book(workspace, by)
         plan, warnings = await self._left(scenario.plan, scenario.intent_type, book)
-        frozen, digest_of_plan, more = _frozen(self._chosen(plan, payload), book, side)
+        frozen, digest_of_plan, more = _frozen(self._chosen(plan, payload), book, side, coming)
         return Submission(
             type=scenario.intent_type,
             payload=payload,
@@ -164,12 +174,12 @@ class Planner:
         return await self.plan_of(workflow), (warning,)
 
 
-def _frozen(plan: Plan, book: Snapshot, side: Side) -> Frozen:
+def _frozen(plan: Plan, book: Snapshot, side: Side, coming: Collection[str] = ()) -> Frozen:
     """``freeze`` with the digest. Where the plan can come again, as the same object, it is remembered with the book and
     goes with it; the least recently used is dropped first.
     """
-    if not (from_workflow(plan) or plan.direct):  # steps of the request's own, made for it alone
-        return _digested(plan, book, side)
+    if coming or not (from_workflow(plan) or plan.direct):  # steps of the request's own, made for it alone
+        return _digested(plan, book, side, coming)
     kept: dict[tuple[int, Side], tuple[Plan, Frozen]] = book.made
     held = kept.pop((id(plan), side), None)
     if held is None:
@@ -182,8 +192,8 @@ def _frozen(plan: Plan, book: Snapshot, side: Side) -> Frozen:
     return held[1]
 
 
-def _digested(plan: Plan, book: Snapshot, side: Side) -> Frozen:
-    frozen, warnings = freeze(plan, book, side)
+def _digested(plan: Plan, book: Snapshot, side: Side, coming: Collection[str] = ()) -> Frozen:
+    frozen, warnings = freeze(plan, book, side, coming)
     return frozen, plan_digest(frozen), warnings
 
 
@@ -199,25 +209,34 @@ def _first_agent(plan: Plan) -> str:
     return next((step.agent for step in plan.steps if isinstance(step, AgentStep)), "")
 
 
-def freeze(plan: Plan, book: Snapshot, side: Side = ()) -> tuple[Plan, tuple[str, ...]]:
+def freeze(
+    plan: Plan, book: Snapshot, side: Side = (), coming: Collection[str] = ()
+) -> tuple[Plan, tuple[str, ...]]:
     """The plan as it will run in this workspace, asked for by ``side``, and what the caller should know about it."""
     warnings: list[str] = []
     plan = governed(plan, book, warnings)
     steps = []
     for step in plan.steps:
         if isinstance(step, AgentStep):
-            steps.append(_addressed(step, book, warnings))
+            steps.append(_addressed(step, book, warnings, coming))
         elif isinstance(step, HumanStep):
             steps.append(_asking(step, plan, book, side, warnings))
         else:
+            if isinstance(step, NotifyStep):
+                _warn_of_strangers(step.id, step.to, book, warnings)
             steps.append(step)
     return check_plan(settled_retries(replace(plan, steps=tuple(steps)))), tuple(warnings)
 
 
-def _addressed(step: AgentStep, book: Snapshot, warnings: list[str]) -> Step:
+def _addressed(step: AgentStep, book: Snapshot, warnings: list[str], coming: Collection[str]) -> Step:
     address = book.resolve(step.agent)
     account = book.by_address.get(address)
-    if account is None and not address.endswith("agent_core"):
+    meant = canonical(step.agent, book.workspace.organization, book.workspace.name)
+    if account is not None and meant != address and "/" in step.agent:
+        warnings.append(
+            f"step {step.id!r}: {step.agent} is not registered; {address}, the one agent of that name, gets it"
+        )
+    if account is None and not is_internal(address) and address not in coming:
         warnings.append(f"step {step.id!r}: no agent is registered as {address}; it waits until one listens")
     push = account is not None and account.delivery_mode == "http" and bool(account.callback_url)
     return replace(step, agent=address, push=push)
@@ -245,8 +264,18 @@ def _asking(step: HumanStep, plan: Plan, book: Snapshot, side: Side, warnings: l
                 f"step {step.id!r}: escalation {number} ({', '.join(rung.to)}) reaches nobody who may decide; "
                 "the next one follows it at once"
             )
+    _warn_of_strangers(step.id, task.notify, book, warnings)
     task = replace(task, stages=stages, escalate=rungs)
     return replace(step, task=replace(task, roster=roster_of(task, book)))
+
+
+def _warn_of_strangers(step_id: str, names: Collection[str], book: Snapshot, warnings: list[str]) -> None:
+    """Only people who are known here are told: an outsider whom a request could name would make this a mail relay."""
+    warnings += (
+        f"step {step_id!r}: {name} is nobody here, so nothing is sent there; add the person: signoff people add"
+        for name in names
+        if not called(book, spelled((name,)))
+    )
 
 
 def _check_fallback(step: HumanStep, book: Snapshot) -> None:

@@ -92,7 +92,9 @@ def subject_of(about: str, book: Snapshot) -> str:
         return person_subject(person.id)
     if kind in ("agent", "service"):
         accounts = (a for a in book.by_address.values() if a.kind == kind)
-        account = next((a for a in accounts if name in (a.id, a.name, a.address)), None) or book.account(name)
+        account = next((a for a in accounts if name in (a.id, a.name, a.address)), None) or book.registered(
+            name
+        )
         if account is None or account.kind != kind:
             raise _nothing(about)
         return account_subject(account.id)

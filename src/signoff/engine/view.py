@@ -4,7 +4,7 @@ Unknown and forbidden look the same: NotFound.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -15,7 +15,7 @@ from signoff.core.chain import unseal
 from signoff.core.errors import Forbidden, NotFound
 from signoff.core.events import Fact
 from signoff.core.ids import split_ref
-from signoff.core.model import Actor, ActorKind, Intent
+from signoff.core.model import Actor, ActorKind, Delivery, Intent
 from signoff.engine.examine import Finding, examine_one, whole_history
 from signoff.engine.recent import Recent
 from signoff.engine.told import ChannelState, all_told, channel_states
@@ -27,6 +27,9 @@ from signoff.store.work import EventRow, Filter, Stored
 LOOKED_AT: Final = 200
 _MOST_READS: Final = 25
 _MOST_BYTES: Final = 4 * 1024 * 1024  # of payloads on one page; the next page goes on behind them
+# For so long a delivery that was shown may rest unread: some published agents drain their stream at start and discard
+# what they see, which would swallow a fresh intent.
+SETTLING: Final = timedelta(seconds=5)
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -170,6 +173,21 @@ class View:
         """Give deliveries that were shown but never looked at a new place in their agent's stream."""
         self.own_address(actor, agent)
         await self._store.intents.redeliver(actor.workspace, agent, ids)
+
+    async def show(self, actor: Actor, agent: str, shown: Sequence[tuple[str, int]]) -> None:
+        """Note what went out on the agent's stream."""
+        await self._store.intents.show(actor.workspace, agent, shown)
+
+    async def unread(self, actor: Actor, agent: str, since: int) -> list[str]:
+        """What went out to the agent up to a cursor and was never looked at by it, though it had the time."""
+        self.own_address(actor, agent)
+        return await self._store.intents.unread(actor.workspace, agent, since, SETTLING)
+
+    async def note_read(self, actor: Actor, intent: Intent) -> None:
+        """Somebody looked at an intent. Only the agent itself has read its delivery by that."""
+        held = intent.open
+        if actor.kind is ActorKind.AGENT and isinstance(held, Delivery) and held.agent == actor.address:
+            await self._store.intents.mark_read(actor.workspace, actor.address, intent.id)
 
     def own_address(self, actor: Actor, agent: str) -> None:
         """Raise Forbidden for whoever may not see that agent's deliveries."""

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from signoff.store.sql import Table
 
-_LOCK = re.compile(r"\s*\bfor update( skip locked)?")
+_LOCK = re.compile(r"\s*\bfor update( of \w+)?( skip locked)?")
 _LIST = re.compile(r"\bin :([a-z_]+)")
 _NAME = re.compile(r"(?<!:):([a-z_]+)")
 

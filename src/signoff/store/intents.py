@@ -11,6 +11,7 @@ from signoff.store.work import EventRow, Filter, Stored
 
 # Far longer than servers trust that a plan is kept (``rows.Plans``), or read one whose intent they have just read.
 PLANS_KEPT: Final = timedelta(days=1)
+_SHOWN: Final = 1000
 
 
 class Intents:
@@ -70,6 +71,34 @@ class Intents:
         await self._db.write(
             (sql.REDELIVER_LOCK, values), (sql.REDELIVER_COUNT, values), (sql.REDELIVER, values)
         )
+
+    async def show(self, workspace: str, agent: str, shown: Sequence[tuple[str, int]]) -> None:
+        """Note that deliveries (intent, cursor) went out on their agent's stream."""
+        now = micros(await self._db.now())
+        rows = [
+            {"workspace": workspace, "agent": agent, "intent_id": id, "cursor": cursor, "shown_at": now}
+            for id, cursor in sorted(shown)
+        ]
+        if rows:
+            await self._db.write(*((sql.PUT_SHOWN, row) for row in rows))
+
+    async def mark_read(self, workspace: str, agent: str, id: str) -> None:
+        """The agent has looked at the intent: what it was shown of it need not be shown again."""
+        if await self._db.read(sql.WAS_SHOWN, workspace=workspace, agent=agent, intent_id=id):
+            await self._forget_shown(workspace, agent, [id])
+
+    async def unread(self, workspace: str, agent: str, since: int, settled: timedelta) -> list[str]:
+        """Intents that went out up to cursor ``since``, at least ``settled`` ago, and are up for taking and unread."""
+        rows = await self._db.read(sql.SHOWN, workspace=workspace, agent=agent, limit=_SHOWN)
+        if not rows:
+            return []
+        await self._forget_shown(workspace, agent, [row[0] for row in rows if not row[3]])
+        before = micros(await self._db.now() - settled)
+        return [row[0] for row in rows if row[3] and row[1] <= since and row[2] <= before]
+
+    async def _forget_shown(self, workspace: str, agent: str, ids: list[str]) -> None:
+        if ids:
+            await self._db.write((sql.FORGET_SHOWN, {"workspace": workspace, "agent": agent, "ids": ids}))
 
     async def inbox(self, workspace: str, owner: str, limit: int) -> list[Stored]:
         """Intents addressed to ``owner``, or whose answer goes to it, newest first."""

@@ -27,10 +27,12 @@ _FIND: Final = {
     READY: f"select {READY}, id, plan, state, 0::bigint from ({sql.LOCK_READY}) found",
     DUE: f"select {DUE}, id, plan, state, 0::bigint from ({sql.LOCK_DUE.replace(':limit', ':due')}) found",
     REPLIED: f"""
-        select {REPLIED}, o.place::text, r.fingerprint, r.body, r.expires_at
+        select {REPLIED}, o.place::text, r.fingerprint, r.body, r.stands_until
         from unnest(:once_workspace::text[], :once_actor::text[], :once_route::text[], :once_key::text[])
             with ordinality as o (workspace, actor, route, key, place)
-        join replies r using (workspace, actor, route, key)
+        join lateral (
+            {sql.REPLIED} where r.workspace = o.workspace and r.actor = o.actor and r.route = o.route and r.key = o.key
+        ) r on true
     """,
     # Read last, when every lock is held: so time never runs backwards within an intent.
     TIME: f"select {TIME}, '', '', ''::bytea, {NOW}",

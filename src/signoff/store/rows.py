@@ -181,7 +181,17 @@ def reply_row(reply: NewReply) -> tuple[Any, ...]:
     """In the order of ``sql.REPLIES``."""
     key = reply.key
     expires_at = micros(reply.expires_at)
-    return key.workspace, key.actor, key.route, key.key, reply.fingerprint, reply.body, expires_at
+    return (
+        key.workspace,
+        key.actor,
+        key.route,
+        key.key,
+        reply.fingerprint,
+        reply.body,
+        expires_at,
+        reply.intent or None,
+        reply.life // timedelta(microseconds=1),
+    )
 
 
 def outgoing_row(out: Outgoing) -> tuple[Any, ...]:

@@ -68,6 +68,8 @@ REPLIES: Final = Table(
         "fingerprint": "text",
         "body": "bytea",
         "expires_at": "bigint",
+        "intent_id": "text",
+        "life": "bigint",
     },
 )
 OUTBOX: Final = Table(
@@ -96,12 +98,25 @@ on conflict (digest) do update set forget_at = null where plans.forget_at is not
 NEXT_CURSORS: Final = """
 on conflict (workspace, agent) do update set seq = cursors.seq + excluded.seq returning workspace, agent, seq
 """
+_FINAL: Final = "('COMPLETED', 'FAILED', 'CANCELED', 'TIMED_OUT')"
+# Until when a reply stands: for as long as its intent is open, and its life after that ended. ``i`` is the intent.
+_STANDS_UNTIL: Final = f"""case
+    when i.id is null or (i.status in {_FINAL} and i.updated_at + r.life < r.expires_at) then r.expires_at
+    when i.status in {_FINAL} then i.updated_at + r.life
+    else 253402214400000000 end"""
+_REPLIES: Final = "replies r left join intents i on i.id = r.intent_id"
+_THIS_REPLY: Final = """r.workspace = excluded.workspace and r.actor = excluded.actor and r.route = excluded.route
+    and r.key = excluded.key"""
 # A live reply under the same key makes the insert fail on its null body: another transaction answered first.
-REPLACE_EXPIRED: Final = """
+REPLACE_EXPIRED: Final = f"""
 on conflict (workspace, actor, route, key) do update set
     fingerprint = excluded.fingerprint,
-    body = case when replies.expires_at <= :now then excluded.body end,
-    expires_at = excluded.expires_at
+    body = case when replies.expires_at <= :now and (
+        select {_STANDS_UNTIL} from {_REPLIES} where {_THIS_REPLY}
+    ) <= :now then excluded.body end,
+    expires_at = excluded.expires_at,
+    intent_id = excluded.intent_id,
+    life = excluded.life
 """
 
 # ---- reading and locking
@@ -117,10 +132,12 @@ select id, plan, state from intents where wake_at <= :now order by wake_at limit
 """
 DUE: Final = "select id, plan, state from intents where wake_at <= :now order by wake_at limit :limit"
 SET_ASIDE: Final = "update intents set wake_at = :until where id in :ids and wake_at <= :now"
-REPLY: Final = """
-select fingerprint, body from replies
-where workspace = :workspace and actor = :actor and route = :route and key = :key and expires_at > :now
+REPLY: Final = f"""
+select fingerprint, body from {_REPLIES}
+where r.workspace = :workspace and r.actor = :actor and r.route = :route and r.key = :key
+    and {_STANDS_UNTIL} > :now
 """
+REPLIED: Final = f"select r.*, {_STANDS_UNTIL} as stands_until from {_REPLIES}"
 PLAN: Final = "select digest, body from plans where digest in :digests"
 
 _STORED: Final = (
@@ -190,6 +207,26 @@ update intents set cursor = (
 ) where id in :ids and workspace = :workspace and agent = :agent
 """
 
+# ---- what went out on an agent's stream and is not read yet
+
+PUT_SHOWN: Final = """
+insert into unread (workspace, agent, intent_id, cursor, shown_at)
+values (:workspace, :agent, :intent_id, :cursor, :shown_at)
+on conflict (workspace, agent, intent_id) do update set cursor = excluded.cursor, shown_at = excluded.shown_at
+"""
+# ``up``: whether it is still the delivery that was shown, and up for taking.
+SHOWN: Final = """
+select s.intent_id, s.cursor, s.shown_at, case when i.cursor = s.cursor and i.agent = s.agent then 1 else 0 end as up
+from unread s left join intents i on i.id = s.intent_id
+where s.workspace = :workspace and s.agent = :agent order by s.intent_id limit :limit
+"""
+WAS_SHOWN: Final = """
+select cursor from unread where workspace = :workspace and agent = :agent and intent_id = :intent_id
+"""
+FORGET_SHOWN: Final = """
+delete from unread where workspace = :workspace and agent = :agent and intent_id in :ids
+"""
+
 # ---- forgetting
 
 FORGETTABLE: Final = """
@@ -236,10 +273,22 @@ FORGET_PLANS: Final = (
     f"{_DUE_PLANS} delete from plans where digest in (select digest from due) and not {_NAMED}"
     " returning digest",
 )
-FORGET_REPLIES: Final = """
+# What still stands though its own time is over gets a new time, so that it is not looked at in each sweep.
+RENEW_REPLIES: Final = f"""
+with standing as materialized (
+    select r.workspace, r.actor, r.route, r.key,
+        case when i.status in {_FINAL} then i.updated_at + r.life else :now + r.life end as until
+    from replies r join intents i on i.id = r.intent_id
+    where r.expires_at <= :now and {_STANDS_UNTIL} > :now order by r.expires_at limit :limit
+) update replies set expires_at = standing.until from standing
+where replies.workspace = standing.workspace and replies.actor = standing.actor
+    and replies.route = standing.route and replies.key = standing.key
+"""
+FORGET_REPLIES: Final = f"""
 with over as materialized (
-    select workspace, actor, route, key from replies where expires_at <= :now
-    order by expires_at limit :limit for update skip locked
+    select r.workspace, r.actor, r.route, r.key from {_REPLIES}
+    where r.expires_at <= :now and {_STANDS_UNTIL} <= :now
+    order by r.expires_at limit :limit for update of r skip locked
 ) delete from replies where (workspace, actor, route, key) in (select workspace, actor, route, key from over)
 returning key
 """

@@ -104,9 +104,9 @@ class Store(ABC):
         """Write a consistent copy to ``target``; raises Refused where the database's own tools do that."""
 
     async def forget_replies(self, limit: int) -> int:
-        """Delete up to ``limit`` stored answers whose time is over; how many."""
-        now = micros(await self.now())
-        [rows] = await self.write((sql.FORGET_REPLIES, {"now": now, "limit": limit}))
+        """Delete up to ``limit`` stored answers whose time is over; how many. Those of open intents stand."""
+        values = {"now": micros(await self.now()), "limit": limit}
+        _, rows = await self.write((sql.RENEW_REPLIES, values), (sql.FORGET_REPLIES, values))
         return len(rows)
 
 

@@ -4,7 +4,7 @@ A transaction is always the same: lock and read a ``Want``, hand the ``Found`` t
 write the ``Writes`` that it returned, commit. One shape for both databases, and nothing can be half-done.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec import Struct, field
 
@@ -98,12 +98,14 @@ class Outgoing(Struct):
 
 
 class NewReply(Struct):
-    """The answer to keep under a key until ``expires_at``."""
+    """The answer to keep under a key until ``expires_at``; while ``intent`` is open and ``life`` after that, too."""
 
     key: OnceKey
     fingerprint: str
     body: bytes
     expires_at: datetime
+    intent: str = ""
+    life: timedelta = timedelta(0)
 
 
 class Writes(Struct):

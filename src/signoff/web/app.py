@@ -3,6 +3,7 @@ that no request is compared with paths of another family. ``server.py`` starts a
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -13,6 +14,16 @@ from signoff.web.call import Endpoint
 from signoff.web.edge import Door, Nowhere
 from signoff.web.inbox.routes import inbox_routes
 from signoff.web.parts import Parts
+
+# Of AXP and not spoken here, where a parameter before it or in its place would take its last words for a name.
+ABSENT: Final = (
+    *(
+        f"/v1/agents/{{address:path}}/{last}{more}"
+        for last in ("policy", "receive-override")
+        for more in ("", "/entries", "/entries/{entry_id}")
+    ),
+    "/v1/inbox/changes",
+)
 
 
 def build_app(parts: Parts, more: Sequence[BaseRoute] = ()) -> ASGIApp:
@@ -25,7 +36,8 @@ def api_routes(parts: Parts) -> list[Route]:
     paths: dict[str, dict[str, Endpoint]] = {}
     for row in (*ENDPOINTS, *PAGES):
         paths.setdefault(row.path, {})[row.method] = row
-    return [Route(path, Door(parts, methods)) for path, methods in paths.items()]
+    absent = [Route(path, Nowhere(parts)) for path in ABSENT]
+    return absent + [Route(path, Door(parts, methods)) for path, methods in paths.items()]
 
 
 class Families:

@@ -4,7 +4,6 @@ what they left out, because its own published programs send fields its schemas f
 
 import difflib
 import re
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final, TypeVar, get_args
 
@@ -17,7 +16,6 @@ from signoff.web.plainly import plainly
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-_MOST_NOTED: Final = 10
 _PLACE: Final = re.compile(r"^(?P<text>.*?) - at `\$(?P<path>.*)`$", re.DOTALL)
 _UNKNOWN: Final = re.compile(r"unknown field `(?P<name>.*?)`", re.DOTALL)
 _CAMEL: Final = re.compile(r"_([a-z0-9])")
@@ -50,9 +48,13 @@ def axp(kind: type[S], parsed: strict.Parsed, *, nulls: bool = True) -> S:
     return convert(kind, known)
 
 
-def left_out(rest: Sequence[str]) -> tuple[str, ...]:
-    """The warnings of an AXP request that says what is not known and changes nothing here."""
-    return tuple(f"{shown(name)}: unknown field, ignored." for name in [*rest][:_MOST_NOTED])
+def refuse_dry_run(said: dict[str, Any], beside: str, hint: str) -> None:
+    """Where other unknown words are let pass, the one that asks that nothing be done is not. ``beside``: the member
+    without which all words are the sender's own.
+    """
+    for name in ("dry_run", "dryRun"):
+        if name in said and beside in said:
+            raise Invalid("unknown_field", "There is no dry run here.", field=name, hint=hint)
 
 
 def unknown_field(kind: type[msgspec.Struct], name: str, path: str = "") -> Invalid:

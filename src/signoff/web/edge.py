@@ -17,7 +17,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from signoff.core.errors import Busy, Conflict, NotFound, Refused, TooLarge, TooMany, Unauthenticated
-from signoff.core.model import Actor
+from signoff.core.model import Actor, ActorKind
 from signoff.web import bodies
 from signoff.web import query as queries
 from signoff.web.call import Access, Answer, Call, Endpoint, Page
@@ -139,7 +139,9 @@ async def run(endpoint: Endpoint, call: Call) -> Answer:
 
 
 async def identify(call: Call) -> Actor:
-    """Who shows which key. ``x-api-key`` is the identity; a bearer token counts only without one."""
+    """Who shows which key. ``x-api-key`` is the identity. A bearer token counts without one; and beside a service's
+    key, where it is the key of a person of the same workspace: then that person acts, as AXP's actor tokens have it.
+    """
     via = "cli" if call.client.startswith(_FROM_CLI) else "api"
     key = call.header(b"x-api-key").strip()
     scheme, _, bearer = call.header(b"authorization").strip().partition(" ")
@@ -153,7 +155,24 @@ async def identify(call: Call) -> Actor:
         )
     if len(secret) > _MAX_SECRET or not secret.isascii() or not secret.isprintable():
         raise Unauthenticated("invalid_platform_api_key", "This is not an API key.")
-    return await call.parts.keys.authenticate(secret, via)
+    actor = await call.parts.keys.authenticate(secret, via)
+    if actor.kind is ActorKind.SERVICE and bearer and bearer != secret:
+        return await _beside(call, actor, bearer, via)
+    return actor
+
+
+async def _beside(call: Call, service: Actor, bearer: str, via: str) -> Actor:
+    """The person whose key came beside a service's; the service where it is no such key. A stale token is no fault:
+    AXP's clients send one beside every key.
+    """
+    if len(bearer) > _MAX_SECRET or not bearer.isascii() or not bearer.isprintable():
+        return service
+    try:
+        actor = await call.parts.keys.authenticate(bearer, via)
+    except Unauthenticated:
+        return service
+    person = actor.kind is ActorKind.PERSON and actor.workspace == service.workspace
+    return actor if person else service
 
 
 async def read_body(call: Call, receive: Receive, limit: int) -> bytes:

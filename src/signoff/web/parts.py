@@ -27,7 +27,6 @@ from signoff.engine.staffed import Staffed
 from signoff.engine.view import View
 from signoff.engine.workers import Workers
 from signoff.web.hosts import Network
-from signoff.web.shown import Shown
 
 _FAILURES: Final = 120
 _FAILURES_WITHIN: Final = timedelta(minutes=10)
@@ -82,7 +81,6 @@ class Parts(msgspec.Struct, kw_only=True):
     channels: tuple[str, ...] = ()
     admission: Admission = msgspec.field(default_factory=lambda: Admission(KeyLimits()))
     clock: Clock = msgspec.field(default_factory=Clock)
-    shown: Shown = msgspec.field(default_factory=Shown)
     failures: Limit = msgspec.field(default_factory=lambda: Limit(_FAILURES, _FAILURES_WITHIN))
     stopping: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
     readiness: Callable[[], Awaitable[Readiness]] = _ready

@@ -367,3 +367,16 @@ async def test_the_workspace_is_named(web: World) -> None:
     page = await (await reader(web, "ann")).get("/")
     assert HOME not in page.text
     assert "Workspace acme/prod" in page.text
+
+
+async def test_requests_are_found_by_words_and_gone_to_by_id(web: World) -> None:
+    found = await web.send(intent_type="a.b.v1", to_agent="validator", payload={"ticket": "OPS-1090"})
+    await web.send(intent_type="a.b.v1", to_agent="validator", payload={"ticket": "OPS-77"})
+    oscar = await reader(web, "oscar")
+    page = await oscar.get("/intents?q=ops-1090")
+    assert page.status == 200
+    assert "OPS-1090" in page.text
+    assert "OPS-77" not in page.text
+    assert "No requests that fit." in (await oscar.get("/intents?q=OPS-9999")).text
+    gone = await oscar.get(f"/intents?q={found}")
+    assert (gone.status, gone.headers["location"]) == (303, f"/intents/{found}")

@@ -116,10 +116,10 @@ async def create_account_key(call: Call) -> d.AccountKey:
     registry = call.parts.registry
     account = await registry.account(call.actor, call.params["account_id"])
     now = call.parts.clock.now()
-    life = in_utc(wanted.expires_at, "expires_at") - now if wanted.expires_at else None
-    if life is not None and life <= timedelta(0):
+    until = in_utc(wanted.expires_at, "expires_at") if wanted.expires_at else None
+    if until is not None and until <= now:
         raise Invalid("validation_error", "expires_at lies in the past.", field="expires_at")
-    made = await registry.add_key(call.actor, account, life)
+    made = await registry.add_key(call.actor, account, until)
     return d.AccountKey(key=d.key_out(made.key, now, made.secret), api_key=made.secret)
 
 
@@ -193,7 +193,7 @@ async def _holder(call: Call, registry: Registry, wanted: d.CreateKey) -> Accoun
             )
         return person
     if wanted.agent is not None:
-        known = (await book_of(call)).account(wanted.agent)
+        known = (await book_of(call)).registered(wanted.agent)
         if known is not None and known.kind == ActorKind.AGENT.value:
             return known
         return (await registry.add_account(call.actor, ActorKind.AGENT, wanted.agent))[0]

@@ -11,6 +11,7 @@ from signoff.core.errors import Conflict, Forbidden, Invalid
 from signoff.core.fields import in_utc
 from signoff.core.ids import visit_ref
 from signoff.core.model import ActorKind, Task
+from signoff.core.visible import shows
 from signoff.engine.explain import explain as explained
 from signoff.web import bodies, strict
 from signoff.web.api.reading import book_of, visible
@@ -119,7 +120,7 @@ async def withdraw(call: Call) -> bytes:
         return encode(acted(change, payload))
 
     given = call.said(body.value, render, plain=body.plain)
-    command = Cancel(said.comment or "withdrawn", story.visit)
+    command = Cancel(said.comment if shows(said.comment) else "withdrawn", story.visit)
     return given.of(await call.parts.engine.handle(call.actor, intent.id, command, given.once))
 
 

@@ -10,9 +10,10 @@ from signoff.core.commands import Command, Release, Renew, Report
 from signoff.core.errors import Invalid, NotFound, Refused
 from signoff.core.ids import split_ref
 from signoff.core.model import Delivery, Fault
+from signoff.core.visible import shows
 from signoff.engine.feed import agent_word
 from signoff.web import bodies, strict
-from signoff.web.api.reading import address_of, asks_for_work, book_of, glimpsed, note_read, outdated, visible
+from signoff.web.api.reading import address_of, asks_for_work, book_of, glimpsed, outdated, visible
 from signoff.web.api.shapes import agents as shapes
 from signoff.web.api.shapes import requests as r
 from signoff.web.api.shapes.common import Nothing, encode, maybe
@@ -65,7 +66,6 @@ async def claim(call: Call) -> shapes.Claimed:
     out = []
     for change in changes:
         stored = (await glimpsed(call, change.after.id)).stored
-        note_read(call, call.actor, change.after)
         out.append(shapes.delivery_out(change.after, stored.payload, lease, display))
     return shapes.Claimed(
         deliveries=out,
@@ -126,7 +126,7 @@ async def report(call: Call) -> bytes:
         raise Invalid("validation_error", "A report holds either a result or an error.", field="result")
     fault = None
     if wanted.error is not None:
-        message = wanted.error.message or "The agent gave up."
+        message = wanted.error.message if shows(wanted.error.message) else "The agent gave up."
         fault = Fault(wanted.error.code, message, wanted.error.retryable)
     command: Command = Report(visit, wanted.token, wanted.result or {}, fault)
     seen = await glimpsed(call, ref)

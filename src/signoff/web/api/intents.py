@@ -16,6 +16,7 @@ from signoff.core.direct import compile_direct
 from signoff.core.errors import Busy, Conflict, Invalid, Refused
 from signoff.core.model import FINAL, Fault, Intent, Status
 from signoff.core.standing import requesters_side
+from signoff.core.visible import shows
 from signoff.engine.jobs import Wish
 from signoff.engine.planning import Submission
 from signoff.engine.view import LOOKED_AT, Seen
@@ -28,7 +29,6 @@ from signoff.web.api.reading import (
     book_of,
     cursor_of,
     glimpsed,
-    note_read,
     note_shown,
     outdated,
     shown,
@@ -56,12 +56,17 @@ from signoff.web.call import Call
 from signoff.web.searching import fits, words_of
 
 _STALE: Final = "stale_policy_generation"
+_NOTHING: Final = "nothing_to_apply"
+_KEPT: Final = "It is kept with the intent and shown; nothing is granted, limited or run by it here."
 _MADE_UP: Final = ("correlation_id", "correlationId")
 
 
 async def create(call: Call) -> bytes:
     """POST /v1/intents"""
     body = strict.parse_object(call.body)
+    bodies.refuse_dry_run(
+        body.value, "payload", "GET /v1/policies/{name}/explain says what a task would lead to."
+    )
     request = compile_direct(body.value)
     payload = strict.canonical(request.payload, plain=body.plain)
     parts, actor = call.parts, call.actor
@@ -86,7 +91,7 @@ async def create(call: Call) -> bytes:
 async def get(call: Call) -> GotIntent:
     """GET /v1/intents/{intent_id}"""
     seen = await visible(call, call.params["intent_id"])
-    note_read(call, call.actor, seen.stored.intent)
+    await call.parts.view.note_read(call.actor, seen.stored.intent)
     if seen.visit in (0, getattr(seen.stored.intent.open, "visit", 0)):
         await note_shown(call, seen.stored.intent)
     return got_intent(await shown(call, seen))
@@ -127,7 +132,6 @@ async def resume(call: Call) -> bytes:
     """POST /v1/intents/{intent_id}/resume"""
     body = strict.parse_object(call.body)
     seen = await glimpsed(call, call.params["intent_id"])
-    note_read(call, call.actor, seen.stored.intent)
     given = body.value.get("expected_policy_generation")
     expected = given if isinstance(given, int) and not isinstance(given, bool) else None
 
@@ -173,7 +177,7 @@ def _ending(request: r.Resolve, visit: int) -> Command:
                 return Report(visit=visit, result=request.result, fault=fault)
             return Resolve(result=request.result, fault=fault)
         case "CANCELED" | "CANCELLED":
-            reason = request.reason or "canceled"
+            reason = request.reason if shows(request.reason) else "canceled"
             return Report(visit=visit, fault=Fault("canceled", reason)) if visit else Cancel(reason)
     raise Invalid(
         "validation_error",
@@ -187,7 +191,9 @@ def _fault(error: dict[str, Any], reason: str) -> Fault:
     code, message = error.get("code"), error.get("message")
     return Fault(
         code if isinstance(code, str) and 0 < len(code) <= 128 else "failed",
-        (message if isinstance(message, str) and message else reason or "It failed.")[:2000],
+        next((said for said in (message, reason) if isinstance(said, str) and shows(said)), "It failed.")[
+            :2000
+        ],
         error.get("retryable") is True,
     )
 
@@ -196,9 +202,8 @@ async def controls(call: Call) -> bytes:
     """POST /v1/intents/{intent_id}/controls"""
     body = strict.parse_object(call.body)
     request = bodies.axp(r.Controls, body)
-    expected = request.expected_policy_generation
-    patch = Patch(controls=request.controls_patch, expected=expected)
-    return await _act(call, await glimpsed(call, call.params["intent_id"]), patch, body)
+    patch = Patch(controls=request.controls_patch, expected=request.expected_policy_generation)
+    return await _patch(call, patch, body)
 
 
 async def policy(call: Call) -> bytes:
@@ -210,24 +215,44 @@ async def policy(call: Call) -> bytes:
         envelope=request.envelope_patch,
         expected=request.expected_policy_generation,
     )
-    return await _act(call, await glimpsed(call, call.params["intent_id"]), patch, body)
+    return await _patch(call, patch, body)
 
 
-async def _act(call: Call, seen: Seen, wish: Wish, body: strict.Parsed) -> bytes:
+async def _patch(call: Call, patch: Patch, body: strict.Parsed) -> bytes:
+    """Apply a patch of the free maps, if it changes anything in them."""
+
+    def meant(intent: Intent) -> Command:
+        _current(intent, patch.expected)
+        maps = (
+            (intent.controls, patch.controls),
+            (intent.grants, patch.grants),
+            (intent.envelope, patch.envelope),
+        )
+        if not intent.final and all({**there, **new} == there for there, new in maps):
+            raise Conflict(_NOTHING, "The patch changes nothing.")
+        return patch
+
+    return await _act(call, await glimpsed(call, call.params["intent_id"]), meant, body, _KEPT)
+
+
+async def _act(call: Call, seen: Seen, wish: Wish, body: strict.Parsed, warning: str = "") -> bytes:
     """Give the command to the engine; AXP's answer about what it brought about."""
     ref = call.params["intent_id"]
 
     def render(change: Change) -> bytes:
-        return encode(acted(change, seen.stored.payload))
+        out = acted(change, seen.stored.payload)
+        if warning:
+            out.warnings = (warning,)
+        return encode(out)
 
     said = call.said(body.value, render, plain=body.plain)
     try:
         done = await call.parts.engine.handle(call.actor, ref, wish, said.once)
     except Conflict as conflict:
-        if conflict.code != _STALE:
+        if conflict.code not in (_STALE, _NOTHING):
             raise
         now = (await visible(call, ref)).stored
-        return encode(not_applied(now.intent, now.payload))
+        return encode(not_applied(now.intent, now.payload, conflict.code))
     if outdated(seen, done):
         seen = await visible(call, ref)
     return said.of(done)
@@ -247,7 +272,7 @@ async def bulk_cancel(call: Call) -> BulkCanceled:
         oldest_first=True,
         limit=LOOKED_AT,
     )
-    command = Cancel(request.reason)
+    command = Cancel(request.reason if shows(request.reason) else "canceled in bulk")
     display = (await book_of(call)).display
 
     def chosen(stored: Stored) -> bool:

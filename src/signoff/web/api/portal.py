@@ -6,7 +6,9 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
+from signoff.core.errors import NotFound
 from signoff.core.model import ActorKind
+from signoff.web import bodies, strict
 from signoff.web.api.reading import book_of
 from signoff.web.api.shapes.common import Ok
 from signoff.web.call import Call
@@ -45,6 +47,26 @@ class PortalContext(Ok, kw_only=True):
     organizations: list[Organization]
     workspaces: list[WorkspaceOut]
     guidance: dict[str, Any] | UnsetType = UNSET
+
+
+class Selection(Struct, kw_only=True):
+    """Which workspace to work in: here the key's own, by its id or name."""
+
+    org_id: str = ""
+    workspace_id: str = ""
+
+
+async def select(call: Call) -> PortalContext:
+    """POST /v1/portal/personal/workspace-selection"""
+    wanted = bodies.axp(Selection, strict.parse_object(call.body))
+    place = (await book_of(call)).workspace
+    if wanted.org_id not in ("", place.organization) or wanted.workspace_id not in ("", place.id, place.name):
+        raise NotFound(
+            "workspace_not_found",
+            "This key has no such workspace.",
+            hint=f"It belongs to {place.organization}/{place.name}: workspace_id {place.id}.",
+        )
+    return await context(call)
 
 
 async def context(call: Call) -> PortalContext:

@@ -8,7 +8,7 @@ import msgspec
 from signoff.core.errors import Invalid, NotFound
 from signoff.core.events import Fact
 from signoff.core.ids import split_ref
-from signoff.core.model import FINAL, Actor, ActorKind, Delivery, Intent, Status, Task
+from signoff.core.model import FINAL, Intent, Status, Task
 from signoff.core.naming import Shown, place, place_after
 from signoff.engine.directory import Snapshot
 from signoff.engine.jobs import Done
@@ -74,7 +74,11 @@ async def book_of(call: Call) -> Snapshot:
 
 async def address_of(call: Call) -> str:
     """The canonical address of the agent that the path names."""
-    return (await book_of(call)).resolve(call.params["address"])
+    try:
+        return (await book_of(call)).resolve(call.params["address"])
+    except Invalid as refusal:
+        message = refusal.message.replace("to_agent:", "The address", 1)
+        raise Invalid(refusal.code, message, field="address", hint=refusal.hint) from None
 
 
 async def asks_for_work(call: Call, agent: str) -> None:
@@ -107,14 +111,6 @@ def statuses(words: list[str], field: str = "status") -> tuple[str, ...]:
             hint = "Known: " + ", ".join(Status.__members__) + ", pending."
             raise Invalid("validation_error", f"{word[:32]!r} is not a status.", field=field, hint=hint)
     return tuple(found)
-
-
-def note_read(call: Call, actor: Actor, intent: Intent) -> None:
-    """An agent looked at what it was shown."""
-    if actor.kind is ActorKind.AGENT:
-        call.parts.shown.read(actor.workspace, actor.address, intent.id)
-    elif isinstance(intent.open, Delivery):
-        call.parts.shown.read(actor.workspace, intent.open.agent, intent.id)
 
 
 async def note_shown(call: Call, *intents: Intent) -> None:

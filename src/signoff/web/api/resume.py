@@ -20,6 +20,7 @@ from signoff.core.contradictions import as_flag, contradiction, one_meaning
 from signoff.core.errors import Invalid
 from signoff.core.model import Fault, Intent, Task
 from signoff.core.tasks import TaskSpec, canonical_outcome
+from signoff.core.visible import shows
 from signoff.core.wake import spec_of
 
 # Members that steer the request and are no part of anybody's result.
@@ -150,7 +151,7 @@ def _report(rest: dict[str, Any], visit: int) -> Report:
     if rest["action"] == "complete":
         return Report(visit=visit, result=result)
     reason = rest.get("reason")
-    message = reason[:_MAX_TEXT] if isinstance(reason, str) and reason.strip() else "The agent gave up."
+    message = reason[:_MAX_TEXT] if isinstance(reason, str) and shows(reason) else "The agent gave up."
     return Report(visit=visit, result=result, fault=Fault("agent_failed", message))
 
 

@@ -1,6 +1,7 @@
 """AXP's scenario bundles: check one, or set one in motion (its agents provisioned, its plan its own)."""
 
 import uuid
+from collections.abc import Collection
 
 from msgspec.structs import replace
 
@@ -9,7 +10,7 @@ from signoff.core.errors import Busy, Forbidden, Refused
 from signoff.core.model import ActorKind
 from signoff.core.scenario import BundleAgent, Scenario, compile_scenario, validate_scenario
 from signoff.engine.planning import Submission
-from signoff.web import strict
+from signoff.web import bodies, strict
 from signoff.web.api.reading import book_of
 from signoff.web.api.shapes.answers import Provisioned, ScenarioCheck, scenario_applied
 from signoff.web.api.shapes.common import encode
@@ -23,8 +24,11 @@ async def validate(call: Call) -> ScenarioCheck:
     if not errors:  # whole in itself: is there anybody here who could do it?
         try:
             scenario = compile_scenario(body.value)
-            await _planned(call, scenario, b"{}")
+            payload = strict.canonical(scenario.payload, plain=body.plain)
             book = await book_of(call)
+            coming = [book.resolve(agent.address) for agent in scenario.agents if agent.create_if_missing]
+            planned = await _planned(call, scenario, payload, coming)
+            warnings = list(planned.warnings)
             warnings += await call.parts.workers.absent(scenario.plan, book, call.parts.clock.now())
         except Busy:  # that says nothing of the bundle
             raise
@@ -36,6 +40,7 @@ async def validate(call: Call) -> ScenarioCheck:
 async def apply(call: Call) -> bytes:
     """POST /v1/scenarios/apply"""
     body = strict.parse_object(call.body)
+    bodies.refuse_dry_run(body.value, "intent", "POST /v1/scenarios/validate says what it would do.")
     scenario = compile_scenario(body.value)
     payload = strict.canonical(scenario.payload, plain=body.plain)
 
@@ -49,14 +54,26 @@ async def apply(call: Call) -> bytes:
     except Refused as refusal:
         return said.of(await call.parts.engine.refuse(call.actor, refusal, said.once))
     agents = await _provision(call, scenario)
-    submission = replace(await _planned(call, scenario, payload), correlation_id=str(uuid.uuid4()))
+    submission = await _planned(call, scenario, payload)
+    absent = await call.parts.workers.absent(scenario.plan, await book_of(call), call.parts.clock.now())
+    submission = replace(
+        submission, correlation_id=str(uuid.uuid4()), warnings=(*submission.warnings, *absent)
+    )
     return said.of(await call.parts.engine.submit(call.actor, submission, said.once))
 
 
-async def _planned(call: Call, scenario: Scenario, payload: bytes) -> Submission:
+async def _planned(
+    call: Call, scenario: Scenario, payload: bytes, coming: Collection[str] = ()
+) -> Submission:
     """What the bundle asks for, with the agents and people that there are now; refused where nobody could decide."""
     return await call.parts.planner.scenario(
-        call.actor.workspace, scenario, payload, strict.digest(payload), call.actor.sponsors, call.actor
+        call.actor.workspace,
+        scenario,
+        payload,
+        strict.digest(payload),
+        call.actor.sponsors,
+        call.actor,
+        coming,
     )
 
 

@@ -75,7 +75,7 @@ async def deliveries(call: Call) -> Stream:
     await asks_for_work(call, agent)
     workspace = call.actor.workspace
     since = since_of(call)
-    unread = call.parts.shown.unread(workspace, agent, since, asyncio.get_running_loop().time())
+    unread = await call.parts.view.unread(call.actor, agent, since)
     if unread:
         await call.parts.view.redeliver(call.actor, agent, unread)
     asked = call.query.get("status", "")
@@ -101,6 +101,7 @@ def _stream(call: Call, source: Source, words: tuple[str, ...], held_open: bool)
         clock = asyncio.get_running_loop().time
         spoken = clock()
         until = spoken + wait_seconds
+        said = False
         with Wait(call, *words) as waiter:
             while not parts.stopping.is_set():
                 try:
@@ -109,6 +110,7 @@ def _stream(call: Call, source: Source, words: tuple[str, ...], held_open: bool)
                     break
                 if frames:
                     await write(b"".join(frames))
+                    said = True
                     frames = ()  # thousands of idle streams would hold what they last said
                     spoken = clock()
                     if not held_open:
@@ -117,7 +119,9 @@ def _stream(call: Call, source: Source, words: tuple[str, ...], held_open: bool)
                     await write(b": \n\n")
                     spoken = clock()
                 left = until - clock()
-                if source.over or left <= 0:
+                # a life that is over ends the connection that told of it; whoever comes later is held, as a client
+                # that never stops by itself would ask again at once
+                if left <= 0 or (source.over and said):
                     break
                 try:
                     await waiter.wait(min(left, spoken + KEEP_ALIVE - clock()))
@@ -127,7 +131,9 @@ def _stream(call: Call, source: Source, words: tuple[str, ...], held_open: bool)
                     # whoever comes back is told why; nothing more is given here
                     log.info("stream %s ended: %s", call.request_id, refusal.code)
                     return
-        await write(b"event: stream.timeout\ndata: %s\n\n" % _ENCODER.encode(TimeUp(True, source.last + 1)))
+        # a cursor counts facts, never answers: where nothing was said it stays where it was
+        goes_on = source.last // STEP * STEP + 1
+        await write(b"event: stream.timeout\ndata: %s\n\n" % _ENCODER.encode(TimeUp(True, goes_on)))
 
     return run
 
@@ -210,11 +216,13 @@ class _Post:
             return ()
         call = self._call
         found = await call.parts.view.deliveries(call.actor, self._agent, self.last, _BATCH)
-        now = asyncio.get_running_loop().time()
         frames = []
         for cursor, stored in found:
             delivery = shown_delivery(stored.intent, cursor)
-            call.parts.shown.show(call.actor.workspace, self._agent, stored.intent.id, cursor, now)
             frames.append(frame(delivery.event_type, cursor, _ENCODER.encode(delivery)))
             self.last = cursor
+        # Noted before it goes out: if this server dies meanwhile, it is shown once too often and not once too seldom.
+        await call.parts.view.show(
+            call.actor, self._agent, [(one.intent.id, cursor) for cursor, one in found]
+        )
         return frames

@@ -39,7 +39,7 @@ def _does(step: Step, book: Snapshot) -> str:
     """Who has a step, and under which policy."""
     match step:
         case AgentStep(agent=agent):
-            account = book.account(agent)
+            account = book.registered(agent)
             return (account.display_name or account.name) if account else agent
         case HumanStep(task=spec, choices=choices):
             named = f"policy {spec.policy}" if spec.policy else ", ".join(spec.stages[0].approvers)

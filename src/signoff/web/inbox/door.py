@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from signoff.core.access import RUNNING
 from signoff.core.errors import Busy, Invalid, Malformed, Refused, TooMany, Unauthenticated
 from signoff.core.model import Actor
+from signoff.core.visible import shows
 from signoff.web.api.shapes.requests import LONGEST_COMMENT
 from signoff.web.call import Call, Page, Stream
 from signoff.web.edge import GoneAwayError, Reply, WrongMethod, read_body
@@ -92,6 +93,7 @@ class Visit:
     def words(self, name: str) -> str:
         """A posted comment or reason; raises Invalid where it is longer than the API would take."""
         said = self.field(name).strip().replace("\r\n", "\n")
+        said = said if shows(said) else ""
         if len(said) > LONGEST_COMMENT:
             problem = f"This has {len(said):,} characters; at most {LONGEST_COMMENT:,} are taken."
             raise Invalid("too_long", problem, field=name, hint="Make it shorter; nothing was recorded.")

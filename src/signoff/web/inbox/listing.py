@@ -17,12 +17,13 @@ from signoff.core.verdicts import checked, verdict_of, worst_risk
 from signoff.core.wake import ends_at
 from signoff.core.wording import from_workflow, kind_words, question
 from signoff.engine.directory import Snapshot
+from signoff.engine.view import LOOKED_AT
 from signoff.store.work import Filter, Stored
 from signoff.web.call import Page
 from signoff.web.inbox.door import Visit
 from signoff.web.inbox.evidence import subject
 from signoff.web.inbox.waiting import is_mine, is_my_teams, open_tasks
-from signoff.web.searching import shown_payload
+from signoff.web.searching import fits, shown_payload
 
 _PAGE: Final = 100
 _READ: Final = 200
@@ -232,20 +233,33 @@ class Line(msgspec.Struct, frozen=True):
 
 async def intents(visit: Visit) -> Page:
     """GET /intents"""
-    if visit.query.get("id", "").strip():
-        return visit.to(f"/intents/{quote(visit.query['id'].strip()[:64], safe='')}")
+    said = (visit.query.get("q") or visit.query.get("id", "")).strip()[:200]
+    if _is_id(said):
+        return visit.to(f"/intents/{quote(said, safe='')}")
+    words = tuple(said.casefold().split())[:10]
     status = visit.query.get("status", "")
     kind = visit.query.get("type", "")[:255]
     before = split_ref(visit.query["before"])[0] if visit.query.get("before") else ""
     book = await visit.parts.directory.of(visit.actor.workspace)
     wanted = Filter(
-        workspace=visit.actor.workspace, statuses=_statuses(status), type=kind, before=before, limit=_PAGE
-    )
-    found = await visit.parts.view.page(visit.actor, wanted)
-    return await visit.page(
-        "intents.html", chosen=status, kind=kind, kinds=_kinds(book, found),
-        lines=[_line(s, book) for s in found], more=found[-1].intent.id if len(found) == _PAGE else "",
+        workspace=visit.actor.workspace, statuses=_statuses(status), type=kind, before=before,
+        limit=LOOKED_AT if words else _PAGE,
     )  # fmt: skip
+    walked = await visit.parts.view.walk(
+        visit.actor, wanted, lambda one: fits(one, words, book.display), _PAGE
+    )
+    return await visit.page(
+        "intents.html", chosen=status, kind=kind, kinds=_kinds(book, walked.found), q=said,
+        lines=[_line(s, book) for s in walked.found], more=walked.last,
+    )  # fmt: skip
+
+
+def _is_id(said: str) -> bool:
+    try:
+        split_ref(said)
+    except NotFound:
+        return False
+    return True
 
 
 def _kinds(book: Snapshot, found: Sequence[Stored]) -> list[str]:

@@ -60,10 +60,11 @@ class Completion(Struct, kw_only=True):
 
 class Acted(Ok, kw_only=True):
     """A write on an intent; ``applied`` is true when it had an effect, and for the repetition of an answer that had;
-    false when the policy generation had moved on.
+    false when the policy generation had moved on, or a patch changed nothing.
     """
 
     applied: bool
+    warnings: tuple[str, ...] | UnsetType = UNSET
     policy_generation: int
     reason: Text = UNSET
     intent: IntentOut
@@ -217,11 +218,11 @@ def acted(change: Change, payload: bytes) -> Acted:
     return out
 
 
-def not_applied(intent: Intent, payload: bytes) -> Acted:
-    """AXP's answer to a stale policy generation: 200, and nothing was done."""
+def not_applied(intent: Intent, payload: bytes, reason: str) -> Acted:
+    """AXP's answer to a stale policy generation, and to a patch that changes nothing: 200, and nothing was done."""
     return Acted(
         applied=False,
-        reason="stale_policy_generation",
+        reason=reason,
         policy_generation=intent.generation,
         intent=intent_out(intent, payload),
     )

@@ -1,0 +1,108 @@
+"""Text that shows nothing satisfies no demand, a title is what it says, a form task has a form."""
+
+from typing import Any
+
+import pytest
+
+from signoff.core.errors import Invalid
+from signoff.core.scenario import validate_scenario
+from signoff.core.tasks import Sign, TaskSpec, check_answer
+from signoff.core.visible import shows
+from signoff.core.workflow import compile_workflow
+
+NOTHING = [
+    "", " ", "\n\t", "\u200b", "\u200b\u200d\ufeff", "\u202e\u202c", "\u2066\u2069", "\u00a0", "\u2003\u3000",
+    "\u0301", "\u0301\u0302 \u0303", "\u2800", "\u3164", "\uffa0", "\u115f", "\u034f", "\ufe0f", "\U000e0041",
+    "\u00ad", "\x00", "\x1b", "\ue000", "\U0001d159", "\u2028",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NOTHING, ids=ascii)
+def test_what_shows_nothing(text: str) -> None:
+    assert not shows(text)
+    assert not shows([text, {"a": text}])
+    for words in (f"{text}ok{text}", f"{text}.", f"e\u0301{text}", f"{text}\u4e2d", f"{text}\U0001f600"):
+        assert shows(words)
+
+
+@pytest.mark.parametrize("text", NOTHING, ids=ascii)
+def test_it_is_no_comment_no_evidence_and_no_field_of_a_form(text: str) -> None:
+    def given(spec: TaskSpec, **said: Any) -> Invalid:
+        with pytest.raises(Invalid) as refused:
+            check_answer(spec, "approved", said.get("comment", ""), said.get("data", {}))
+        return refused.value
+
+    assert given(TaskSpec(comment_required=True), comment=text).code == "comment_required"
+    evidence = TaskSpec(evidence_required=True)
+    for data in ({"evidence": text}, {"evidence": [text]}, {"evidence": {"link": text}}):
+        assert given(evidence, data=data).code == "evidence_required"
+    form = {"type": "object", "properties": {"why": {"type": "string"}}, "required": ["why"]}
+    assert given(TaskSpec(form=form), data={"why": text}).code == "form_invalid"
+    assert check_answer(TaskSpec(form=form), "approved", "", {"why": "so"}) == ("approved", Sign.POSITIVE)
+
+
+def flow(**human: Any) -> dict[str, Any]:
+    return {"workflow": "w", "intent_type": "a.b.v1", "steps": [{"id": "ask", "human": human}]}
+
+
+def refused(source: dict[str, Any]) -> Invalid:
+    with pytest.raises(Invalid) as raised:
+        compile_workflow(source)
+    return raised.value
+
+
+def telling(message: str) -> dict[str, Any]:
+    step = {"id": "t", "notify": {"to": "ann@acme.example", "message": message}}
+    return {"workflow": "w", "intent_type": "a.b.v1", "steps": [step]}
+
+
+@pytest.mark.parametrize("text", [text for text in NOTHING if text.strip()], ids=ascii)
+def test_it_is_no_title_and_no_message(text: str) -> None:
+    assert refused(flow(title=text)).field == "steps.ask.human.title"
+    assert refused(flow(title="Go?", description=text)).field == "steps.ask.human.description"
+    assert refused(telling(text)).field == "steps.t.notify.message"
+
+
+@pytest.mark.parametrize(
+    "title", ["Refund {amount} to {customer}?", "Refund {{amount}}?", "${amount}", "Set {}"]
+)
+def test_a_title_with_braces_is_refused_as_nothing_is_filled_in(title: str) -> None:
+    error = refused(flow(title=title))
+    assert (error.code, error.field) == ("title_not_filled", "steps.ask.human.title")
+
+
+@pytest.mark.parametrize("message", ["{{intent_id}} is done", "{amount} moved", "Moved ${ amount }"])
+def test_a_message_with_placeholders_is_refused_alike(message: str) -> None:
+    assert refused(telling(message)).code == "text_not_filled"
+    for good in ("Done: {}", 'Sent {"a": 1}', "All done."):
+        compile_workflow(telling(good))
+
+
+def test_a_form_task_has_a_form() -> None:
+    assert refused(flow(type="form", title="Fill in")).field == "steps.ask.human.form"
+    assert (
+        refused(flow(type="form", title="Fill in", form={"type": "object"})).field == "steps.ask.human.form"
+    )
+    compile_workflow(flow(type="form", title="Fill in", form={"properties": {"a": {"type": "string"}}}))
+
+
+def test_of_a_bundle_all_that_is_a_warning() -> None:
+    bundle = {
+        "humans": [{"role": "ops", "contact": "ops@acme.example"}],
+        "workflow": {
+            "steps": [
+                {"step_id": "ask", "assigned_to": "ops", "requires_approval": True,
+                 "human_task": {"title": "Refund {amount}?", "task_type": "form"}},
+                {"step_id": "tell", "tool_id": "tool.internal.notification", "assigned_to": "ops",
+                 "requires_approval": False, "input": {"message": "{{intent_id}} is done"}},
+                {"step_id": "odd", "tool_id": "tool.nope", "assigned_to": "somebody"},
+            ]
+        },
+        "intent": {"type": "a.b.v1"},
+    }  # fmt: skip
+    errors, warnings = validate_scenario(bundle)
+    assert errors == []
+    said = "\n".join(warnings)
+    placeholder = "{{intent_id}} stands there as it is written"
+    for words in ("holds braces", "nothing to fill in", placeholder, "'tool.nope' is not known here"):
+        assert words in said

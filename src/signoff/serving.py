@@ -50,16 +50,12 @@ class _Uvicorn(uvicorn.Server):
         finally:
             for sig, old in before.items():
                 # Asked to stop once, it stops, within its time; only somebody at a terminal may be impatient.
-                signal.signal(sig, old if sig == signal.SIGINT or not self._asked else _obeyed)
+                signal.signal(sig, old if sig == signal.SIGINT or not self._asked else signal.SIG_IGN)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         self._asked = True
         self._stopping()
         super().handle_exit(sig, frame)
-
-
-def _obeyed(sig: int, frame: Any) -> None:
-    """The second SIGTERM says nothing new."""
 
 
 def serve(config: Config, announce: Callable[[Server], None], line: Line = print) -> int:

@@ -71,7 +71,8 @@ def test_callbacks_into_private_networks_are_allowed_only_when_asked_for(given: 
 
 
 def test_no_default_depends_on_another_setting_but_the_two_that_say_so() -> None:
-    derived = {row.name for row in ROWS if row.shown}
+    chosen = {"organization", "workspace"}  # once, when there is no database yet
+    derived = {row.name for row in ROWS if row.shown} - chosen
     assert derived == {"database", "base_url"}
     one, other = (
         Config(),

@@ -82,14 +82,15 @@ def test_people_are_added_changed_and_away(applied: Shell) -> None:
     sh("people", "set", "ann@acme.example", "--hours", "mon-fri 09:00-17:00", code=Code.USAGE)
     assert "hours" not in sh.json("people", "set", "ann@acme.example", "--hours", "none")
     away = ["--from", "2026-03-02", "--until", "2026-03-06", "--delegate", "bob@acme.example"]
-    sh("people", "absent", "ann@acme.example", *away)
+    sh("people", "absent", "ann@acme.example", *away, code=Code.FORBIDDEN)  # she says it herself
+    sh("people", "absent", "owner@localhost", *away)
     found = {p["email"]: p for p in sh.json("people", "list")}
     assert (found["cem@acme.example"]["active"], found["cem@acme.example"]["addresses"]) == (
         False,
         {"slack": "U1", "pager": "P7"},
     )
-    assert found["ann@acme.example"]["absences"][0]["from"] == "2026-03-01T23:00:00Z"
-    sh("people", "absent", "ann@acme.example", "--clear")
+    assert found["owner@localhost"]["absences"][0]["from"] == "2026-03-02T00:00:00Z"
+    sh("people", "absent", "owner@localhost", "--clear")
     sh("people", "absent", "zoe@acme.example", *away, code=Code.NOT_FOUND)
 
 

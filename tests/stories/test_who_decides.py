@@ -1,5 +1,6 @@
 """A real server on either database, the SDK, and a requester who says everything that could make it easier."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -7,6 +8,12 @@ from typing import Any
 import pytest
 
 from signoff import Client, Conflict, Invalid, PermissionDenied
+from signoff.core.model import ActorKind
+from signoff.engine.clock import Clock
+from signoff.engine.directory import Directory
+from signoff.engine.feed import Feed
+from signoff.engine.keys import Keys
+from signoff.store.store import open_store
 from tests.live import Live
 from tests.stories.servers import KINDS, serving
 
@@ -33,15 +40,32 @@ def live(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Live]:
         yield live
 
 
+async def keys_of_their_own(live: Live, *names: str) -> dict[str, str]:
+    """Keys that were made by nobody but the operator, in the database."""
+    clock = Clock()
+    store = open_store(live.database or f"sqlite:///{live.data}/signoff.db", wall=clock.wall)
+    await store.open()
+    try:
+        [space] = await store.directory.workspaces()
+        keys = Keys(store, Directory(store, Feed(None)), clock)
+        made = {}
+        for name in names:
+            person = await store.directory.person_by_email(space.id, f"{name}@acme.example")
+            assert person is not None
+            made[name] = (await keys.create(space.id, ActorKind.PERSON, person.id, person.id)).secret
+        return made
+    finally:
+        await store.close()
+
+
 @pytest.fixture
 def clients(live: Live) -> Iterator[dict[str, Client]]:
     """The owner's client, those of three who may approve, and a service's."""
     with ExitStack() as stack:
         owner = stack.enter_context(Client(live.url, live.owner_key))
         owner.directory.apply(CHARTER)
-        keys = {
-            name: owner.create_key(person=f"{name}@acme.example").api_key for name in ("ann", "bob", "cleo")
-        }
+        # whoever makes another's key stands behind it, so nobody here does
+        keys = asyncio.run(keys_of_their_own(live, "ann", "bob", "cleo"))
         keys["ci"] = owner.create_key(service="ci").api_key
         made = {name: stack.enter_context(Client(live.url, key)) for name, key in keys.items()}
         yield {"owner": owner, **made}

@@ -65,7 +65,9 @@ def clients(live: Live) -> Iterator[dict[str, Client]]:
         owner = stack.enter_context(Client(live.url, live.owner_key))
         owner.directory.apply(CHARTER)
         # whoever makes another's key stands behind it, so nobody here does
+        live.stop()
         keys = asyncio.run(keys_of_their_own(live, "ann", "bob", "cleo"))
+        live.start()
         keys["ci"] = owner.create_key(service="ci").api_key
         made = {name: stack.enter_context(Client(live.url, key)) for name, key in keys.items()}
         yield {"owner": owner, **made}

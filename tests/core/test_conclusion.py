@@ -133,6 +133,69 @@ def test_a_route_that_is_declared_a_success_completes_and_says_what_people_said(
     assert ended(declared) == (Status.COMPLETED, Ending.EXPIRED, "")
 
 
+SWEEP = AgentStep(
+    id="tell", agent="agent://acme/prod/validator", deadline=minutes(5), max_attempts=1, on_success="end",
+    on_failure="end", on_failure_as="success", on_timeout="end", on_timeout_as="success",
+)  # fmt: skip
+
+
+def test_a_failure_that_is_declared_harmless_takes_back_no_no() -> None:
+    """The route of one step says nothing of what people decided before it."""
+    for how in ("reported", "lapsed", "late"):
+        story = asked(SWEEP, on_failure="tell")
+        story.do(c.Answer("rejected"), ANN)
+        if how == "reported":
+            story.do(c.Report(fault=Fault("gone", "nothing to sweep")))
+        elif how == "lapsed":
+            story.do(c.Claim("worker", minutes(1)))
+            story.tick(minutes(2))
+        else:
+            story.tick(minutes(6))
+        assert ended(story) == (Status.FAILED, Ending.REJECTED, "human_rejected"), how
+    unasked = Story(gate(replace(SWEEP, id="only")))
+    unasked.do(c.Report(fault=Fault("gone", "nothing to sweep")))
+    assert ended(unasked) == (Status.COMPLETED, None, "")
+
+
+def test_silence_that_is_declared_a_success_takes_back_no_earlier_no() -> None:
+    second = approve(id="second", on_success="end", on_timeout="end", on_timeout_as="success")
+    story = asked(second, on_failure="second")
+    story.do(c.Answer("rejected"), ANN)
+    story.tick(minutes(500))
+    assert ended(story) == (Status.FAILED, Ending.EXPIRED, "human_rejected")
+    silent = Story(gate(approve(on_success="second"), second))
+    silent.do(c.Answer("approved"), ANN)
+    silent.tick(minutes(500))
+    assert ended(silent) == (Status.COMPLETED, Ending.EXPIRED, "")
+    broken = Story(gate(validate(on_failure="second", on_success="end"), second))
+    broken.do(c.Report(fault=Fault("broken", "it broke")))
+    broken.tick(minutes(500))
+    assert ended(broken) == (Status.FAILED, Ending.EXPIRED, "broken")
+
+
+def test_changes_that_were_wanted_are_no_earlier_no() -> None:
+    routes = {"on_timeout": "end", "on_timeout_as": "success"}
+    story = Story(gate(validate(), approve(task=REVIEW, on_success="end", **routes))).validated()
+    story.do(c.Answer("changes_requested", comment="rename it"), ANN)
+    story.validated()
+    story.tick(minutes(500))
+    assert ended(story) == (Status.COMPLETED, Ending.EXPIRED, "")
+
+
+def test_a_later_no_that_is_declared_a_success_is_the_last_decision() -> None:
+    second = approve(id="second", on_success="end", on_failure="end", on_failure_as="success")
+    story = asked(second, on_failure="second")
+    story.do(c.Answer("rejected"), ANN)
+    story.do(c.Answer("rejected"), OTTO)
+    assert ended(story) == (Status.COMPLETED, Ending.REJECTED, "")
+
+
+def test_whom_nobody_could_reach_has_not_refused() -> None:
+    story = asked(task=TaskSpec(), on_failure="tell", on_failure_as="success")
+    story.do(c.Unreachable(story.task.visit, "no address"), SYSTEM)
+    assert ended(story) == (Status.FAILED, Ending.UNDELIVERABLE, "undeliverable")
+
+
 def test_what_fails_after_a_declared_success_fails_it() -> None:
     archive = AgentStep(id="archive", agent="agent://acme/prod/validator", on_success="end")
     story = asked(archive, on_failure="archive", on_failure_as="success")
@@ -303,14 +366,24 @@ def act(story: Story, word: str) -> None:
             story.tick(minutes(31))
 
 
+def still(good: bool, wanted: bool, declared: str | None) -> tuple[bool, bool]:
+    """What a step that did not succeed leaves of both: a route that is declared a success leaves all as it was."""
+    return (good, wanted) if declared else (False, False)
+
+
 def expected(story: Story) -> bool:
-    """Told from the history alone, in other words than the rule's: was the last decision a yes, or declared one?"""
-    good = True
+    """Told from the history alone, in other words than the rule's: was the last decision a yes, or declared one? What
+    nobody decided takes back no earlier no.
+    """
+    good, wanted = True, False
     plan = story.plan
     fallbacks = {"expire": "on_timeout_as", "reject": "on_failure_as", "outcome": "on_failure_as"}
     revisions = 0
     for sealed in story.facts:
         event = sealed.fact.event
+        if isinstance(event, e.Decided):
+            # where changes were wanted, whoever wanted them was asked again
+            good, wanted = good or (wanted and event.ending is Ending.EXPIRED), False
         match event:
             case e.Decided(sign=Sign.POSITIVE):
                 good = True
@@ -318,20 +391,22 @@ def expected(story: Story) -> bool:
                 back = plan.after_changes(plan.by_id[step]) and revisions < plan.max_revisions
                 good = False if back else plan.by_id[step].on_failure_as == "success"
                 revisions += 1
+                wanted = True
+                continue
             case e.Decided(ending=Ending.EXPIRED, step=step):
                 task = plan.human_step(step)
-                good = getattr(task, fallbacks[task.task.fallback.value]) == "success"
+                good &= getattr(task, fallbacks[task.task.fallback.value]) == "success"
             case e.Decided(step=step):
                 good = plan.by_id[step].on_failure_as == "success"
             case e.Reported(fault=Fault(), retry_at=None, step=step):
-                good = plan.by_id[step].on_failure_as == "success"
+                good, wanted = still(good, wanted, plan.by_id[step].on_failure_as)
             case e.Lapsed(retry_at=None):
                 delivered = next(
                     s.fact.event for s in story.facts if getattr(s.fact.event, "visit", 0) == event.visit
                 )
-                good = plan.by_id[delivered.step].on_failure_as == "success"
+                good, wanted = still(good, wanted, plan.by_id[delivered.step].on_failure_as)
             case e.StepTimedOut(step=step):
-                good = plan.by_id[step].on_timeout_as == "success"
+                good, wanted = still(good, wanted, plan.by_id[step].on_timeout_as)
     return good
 
 

@@ -176,3 +176,13 @@ async def test_nor_is_what_another_step_has_followed(web: World) -> None:
     await work(web, {"result": {"rolled": "back"}})
     assert await web.status(intent_id) == "FAILED"
     assert (await rerun(web, intent_id)).code == "not_rerunnable"
+
+
+async def test_nor_is_a_fallback_that_failed_too(web: World) -> None:
+    """It would complete under a yes for what has failed before it."""
+    intent_id = await approved(web, on_failure="after")
+    await work(web, failing("charge_failed", False))
+    await work(web, failing("undo_failed", False))
+    assert await web.status(intent_id) == "FAILED"
+    refused = await rerun(web, intent_id)
+    assert (refused.status, refused.code) == (409, "not_rerunnable")

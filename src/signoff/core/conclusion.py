@@ -1,11 +1,14 @@
 """How an intent ends: by the last decision on its path.
 
-A no, silence and an agent step that finally failed leave a *setback*. It stays, whatever runs after it, until a person
-says yes or the plan takes a route that it declares a success. An intent that reaches its end with a setback fails with
-it, as it would have without the route; one without a setback completes.
+A no, silence and an agent step that finally failed leave a *setback*. It stays, whatever runs after it, until people
+decide again: by a yes, or by a no whose route is declared a success. An intent that reaches its end with a setback
+fails with it, as it would have without the route; one without a setback completes. A failure or a silence whose route
+is declared a success leaves nothing behind, but takes nothing back either: what was refused before stays refused.
 
 ``turn`` is asked twice about each fact: by ``steps``, for where to go on, and by ``evolve``, for what is left behind.
 """
+
+from typing import Final
 
 import msgspec
 
@@ -14,6 +17,7 @@ from signoff.core.model import Fault, Intent
 from signoff.core.plan import HumanStep, Plan, Route, after_failure, after_timeout
 from signoff.core.tasks import Ending, Fallback, Sign
 
+_CHANGES: Final = "changes_requested"
 Decisive = e.Decided | e.Reported | e.Lapsed | e.StepTimedOut
 
 
@@ -37,20 +41,21 @@ def turn(intent: Intent, event: Decisive) -> Turn:
             if event.fault is None:
                 return Turn(plan.after_success(step), intent.setback)
             if event.retry_at is None:
-                return _set_back(after_failure(step), event.fault)
+                return _set_back(after_failure(step), event.fault, intent.setback)
         case e.Lapsed(retry_at=None):
             step = plan.agent_step(intent.open.step if intent.open else "")
             said = f"{step.agent} did not finish step {step.id!r} in {event.attempt} attempts."
-            return _set_back(after_failure(step), Fault("delivery_failed", said, True))
+            return _set_back(after_failure(step), Fault("delivery_failed", said, True), intent.setback)
         case e.StepTimedOut():
-            return _set_back(after_timeout(plan.by_id[event.step]), _late(event.step))
+            return _set_back(after_timeout(plan.by_id[event.step]), _late(event.step), intent.setback)
     return Turn(None, intent.setback)
 
 
-def _set_back(route: Route | None, fault: Fault) -> Turn:
+def _set_back(route: Route | None, fault: Fault, before: Fault | None) -> Turn:
+    """``before``: the setback that stays where the route is declared a success."""
     if route is None:
         return Turn(None, fault)
-    return Turn(route.target, None if route.success else fault)
+    return Turn(route.target, before if route.success else fault)
 
 
 def _decided(intent: Intent, step: HumanStep, event: e.Decided) -> Turn:
@@ -59,15 +64,23 @@ def _decided(intent: Intent, step: HumanStep, event: e.Decided) -> Turn:
         case Ending.EXPIRED:
             late = step.task.fallback is Fallback.EXPIRE
             fault = _late(step.id) if late else Fault("expired", f"{title}: nobody decided in time.")
-            return _set_back(plan.after_silence(step), fault)
-        case Ending.UNDELIVERABLE:
+            yes = event.sign is Sign.POSITIVE  # the policy's own, instead of people's
+            return _set_back(plan.after_silence(step), fault, None if yes else stays(intent))
+        case Ending.UNDELIVERABLE:  # nobody was asked, so nobody's no was declared a success
+            route = after_failure(step)
             fault = Fault("undeliverable", f"{title}: nobody could be reached.")
-            return _set_back(after_failure(step), fault)
+            return Turn(route.target if route else None, fault)
         case Ending.WITHDRAWN:
             return Turn(None, Fault("withdrawn", f"{title}: withdrawn."))
     if event.sign is Sign.CHANGES:
         return _changes(intent, step, event)
-    return _set_back(_route(plan, step, event), Fault("human_rejected", f"{title}: {event.outcome}."))
+    return _set_back(_route(plan, step, event), Fault("human_rejected", f"{title}: {event.outcome}."), None)
+
+
+def stays(intent: Intent) -> Fault | None:
+    """The setback that silence leaves as it was. Changes that were asked for are none: whoever did was asked again."""
+    wanted = intent.setback is not None and intent.setback.code == _CHANGES
+    return None if wanted and intent.ending is Ending.SUPERSEDED else intent.setback
 
 
 def _route(plan: Plan, step: HumanStep, event: e.Decided) -> Route | None:
@@ -82,9 +95,9 @@ def _changes(intent: Intent, step: HumanStep, event: e.Decided) -> Turn:
     bounded = intent.revisions < intent.plan.max_revisions
     route = _route(intent.plan, step, event)
     if bounded and route is not None:
-        return _set_back(route, Fault("changes_requested", "Changes were requested."))
+        return _set_back(route, Fault(_CHANGES, "Changes were requested."), None)
     reason = "Changes were requested." if bounded else "Changes were requested once too often."
-    return _set_back(after_failure(step), Fault("changes_requested", reason))
+    return _set_back(after_failure(step), Fault(_CHANGES, reason), None)
 
 
 def _late(step_id: str) -> Fault:

@@ -52,6 +52,8 @@ def carried_over(source: Intent, facts: Sequence[e.Fact], payload_digest: str, n
         raise refused(
             "not_rerunnable", f"The last decision before it failed was no person's yes: {event.ending.value}."
         )
+    if fold(facts[:place], source.plan).setback is not None:
+        raise refused("not_rerunnable", "Another step had failed before the last one, which came of it.")
     before = fold(facts[: decided.seq - 1], source.plan)
     digest = envelope_digest(before, event.step, before.revision, payload_digest)
     if digest != _shown(facts, event.visit):

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
+from msgspec.structs import replace
+
 from signoff.core.plan import END, NO_PLAN, HumanStep, Plan, Route
 from signoff.core.tasks import BUILT_IN, Ending, Fallback, Sign, Strength, TaskSpec, TaskType, meaning_of
 
@@ -109,18 +111,21 @@ def what_now(ending: Ending, outcome: str, means: str = "") -> str:
 
 
 def on_silence(
-    step: HumanStep, due_at: datetime | None, intent_due_at: datetime | None, when: Callable[[datetime], str]
-) -> str:
-    """What happens if nobody answers, as a sentence. Silence is never consent."""
+    step: HumanStep, due_at: datetime | None, intent_due_at: datetime | None, when: Callable[[datetime], str],
+    refused: bool = False,
+) -> str:  # fmt: skip
+    """What happens if nobody answers, as a sentence. Silence is never consent. ``refused``: there was a no or a failure
+    before, which silence leaves as it is.
+    """
     ends = intent_due_at is not None and (due_at is None or intent_due_at <= due_at)
     if ends and intent_due_at is not None:
         return f"If nobody answers by {when(intent_due_at)}, the request times out; nothing is approved."
     if due_at is None:
         return "Without an answer nothing happens: the task stays open."
-    return f"If nobody answers by {when(due_at)}, the task expires and {_after_silence(step)}."
+    return f"If nobody answers by {when(due_at)}, the task expires and {_after_silence(step, refused)}."
 
 
-def _after_silence(step: HumanStep) -> str:
+def _after_silence(step: HumanStep, refused: bool) -> str:
     spec = step.task
     if spec.fallback is Fallback.OUTCOME and spec.sign(spec.fallback_outcome) is Sign.POSITIVE:
         target = spec.outcome(spec.fallback_outcome).goto or step.on_success
@@ -129,6 +134,8 @@ def _after_silence(step: HumanStep) -> str:
         )
         return f"{goes_on} as {spec.fallback_outcome!r}, because its policy says so"
     route = NO_PLAN.after_silence(step)
+    if route is not None and refused:
+        route = replace(route, success=False)
     return after_no(route) + "; nothing is approved"
 
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from signoff.core.ahead import After, Ahead, ahead
+from signoff.core.conclusion import stays
 from signoff.core.differences import changed_paths
 from signoff.core.durations import show_duration
 from signoff.core.events import Answered, Fact
@@ -260,7 +261,11 @@ class Writer:
     def _silence(self, task: Task, zone: str) -> str:
         if self._step is None:
             return ""
-        return on_silence(self._step, task.deadline_at, self._intent.deadline_at, lambda at: moment(at, zone))
+        intent = self._intent
+        refused = stays(intent) is not None
+        return on_silence(
+            self._step, task.deadline_at, intent.deadline_at, lambda at: moment(at, zone), refused
+        )
 
     def _void(self, person: str) -> Iterator[tuple[str, str]]:
         """What this person had answered before it was changed."""

@@ -15,6 +15,7 @@ from signoff.core import events as e
 from signoff.core.access import may
 from signoff.core.ahead import ahead
 from signoff.core.commands import Answer
+from signoff.core.conclusion import stays
 from signoff.core.errors import Refused
 from signoff.core.ids import visit_ref
 from signoff.core.model import ActorKind, Intent, Status
@@ -267,7 +268,7 @@ def _handed_to(known: Known) -> str:
 
 
 def _silence(intent: Intent, story: Story, step: HumanStep) -> Silence:
-    sentence = on_silence(step, story.deadline_at, intent.deadline_at)
+    sentence = on_silence(step, story.deadline_at, intent.deadline_at, stays(intent) is not None)
     at = ends_at(intent, story)
     before, said, after = (
         sentence.partition(f"{at:%Y-%m-%d %H:%M} UTC") if at is not None else (sentence, "", "")

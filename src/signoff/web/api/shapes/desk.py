@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from signoff.core.conclusion import stays
 from signoff.core.tasks import Strength
 from signoff.core.verdicts import checked, demanded, worst_risk
 from signoff.core.wording import NO_MAIL, PROOFS
@@ -154,7 +155,9 @@ def explain_out(made: Explanation, book: Snapshot, mails: bool, task_id: str = "
             for view in made.stages
         ],
         contacts=[_contact(foretold, made, book) for foretold in made.contacts],
-        on_silence=on_silence(made.step, made.task.deadline_at, made.intent.deadline_at),
+        on_silence=on_silence(
+            made.step, made.task.deadline_at, made.intent.deadline_at, stays(made.intent) is not None
+        ),
     )  # fmt: skip
 
 

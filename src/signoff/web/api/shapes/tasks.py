@@ -12,6 +12,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from signoff.core import events as e
 from signoff.core import wording
+from signoff.core.conclusion import stays
 from signoff.core.ids import visit_ref
 from signoff.core.model import Intent, Task
 from signoff.core.plan import HumanStep
@@ -295,7 +296,7 @@ def task_out(intent: Intent, payload: bytes, story: Story, display: Display) -> 
         digest=story.digest,
         votes=tuple(_vote(fact, display) for fact in story.votes.values()),
         comments=tuple(_comment(fact, display) for fact in story.remarks) if story.remarks else UNSET,
-        on_silence=on_silence(step, story.deadline_at, intent.deadline_at),
+        on_silence=on_silence(step, story.deadline_at, intent.deadline_at, stays(intent) is not None),
     )
     _show_state(out, intent, story, display)
     return out
@@ -348,9 +349,11 @@ def _comment(fact: e.Fact, display: Display) -> CommentOut:
     )  # fmt: skip
 
 
-def on_silence(step: HumanStep, due_at: datetime | None, intent_due_at: datetime | None) -> str:
+def on_silence(
+    step: HumanStep, due_at: datetime | None, intent_due_at: datetime | None, refused: bool = False
+) -> str:
     """What happens if nobody answers, with moments in UTC."""
-    return wording.on_silence(step, due_at, intent_due_at, _minute)
+    return wording.on_silence(step, due_at, intent_due_at, _minute, refused)
 
 
 def _minute(at: datetime) -> str:

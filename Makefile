@@ -17,8 +17,9 @@ help: ## show this help
 
 setup: $(READY) ## install everything into .venv (the other targets do so by themselves)
 
+# At a terminal the demo is a job of its own (sh -m), so that Ctrl-C ends the demo and not make: both then exit 0.
 demo: $(READY) ## a migration that waits for your yes; ARGS=--auto answers by itself
-	@$(VENV)/bin/signoff demo $(ARGS)
+	@job=; if [ -t 0 ]; then job=-m; fi; sh $$job -c '"$$@"' demo $(VENV)/bin/signoff demo $(ARGS)
 
 test: $(READY) ## run the tests, on up to four processors; ARGS="-n 0" in one process
 	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)

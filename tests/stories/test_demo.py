@@ -1,6 +1,7 @@
 """``signoff demo`` as a stranger runs it, and what becomes of its intent when somebody pulls the plug."""
 
 import os
+import pty
 import re
 import shutil
 import signal
@@ -17,6 +18,7 @@ from tests.live import PATIENCE, Live
 from tests.stories.servers import environment, signoff
 
 Done = subprocess.CompletedProcess[str]
+ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
@@ -174,3 +176,32 @@ def test_a_second_demo_in_the_same_folder_works_too(told: tuple[Path, Done]) -> 
     again = signoff(folder, "demo", "--auto", "--port", "0")
     assert (again.returncode, trouble_in(again.stderr)) == (0, [])
     assert intent_of(again.stdout) != intent_of(first.stdout)
+
+
+def test_make_demo_exits_0_when_ctrl_c_ends_it_after_a_yes(tmp_path: Path) -> None:
+    # At a terminal Ctrl-C reaches make as well, unless the demo is a job of its own.
+    process, terminal = pty.fork()
+    if process == 0:
+        os.chdir(ROOT)
+        os.execvp("make", ["make", "demo", f"ARGS=--port 0 --data {tmp_path}/.signoff"])
+    said = read_until(terminal, "or here:")
+    task = re.search(r"tasks approve (\S+)", said)
+    assert task is not None, said
+    approved = signoff(tmp_path, "tasks", "approve", task[1], "--yes")
+    assert approved.returncode == 0, approved.stderr
+    read_until(terminal, "Ctrl-C ends it")
+    os.write(terminal, b"\x03")
+    _, status = os.waitpid(process, 0)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+def read_until(terminal: int, words: str) -> str:
+    """What the terminal showed up to ``words``; fails when the process ends without them."""
+    said = ""
+    while words not in said:
+        try:
+            said += os.read(terminal, 65536).decode(errors="replace")
+        except OSError:  # Linux says so when the other side is closed
+            raise AssertionError(f"{words!r} was not shown:\n{said}") from None
+    return said

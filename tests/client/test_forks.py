@@ -3,12 +3,16 @@
 import asyncio
 import json
 import os
+import signal
+import subprocess
+import sys
 import threading
 import traceback
 from collections.abc import Callable
 
 from signoff import AsyncClient, Client
 from tests.client.conftest import KEY
+from tests.client.field import LIMIT, Field, held
 from tests.client.stub import Answer, Asked, Stub
 
 IDS = [f"01900000-0000-7000-8000-{number:08x}0000" for number in range(4)]
@@ -133,3 +137,42 @@ def test_an_asynchronous_client_too(stub: Stub) -> None:
 
 def _is(got: object, wanted: object) -> None:
     assert got == wanted, got
+
+
+FORKING = """
+import multiprocessing, os, signal, sys
+from signoff import Agent
+agent = Agent("validator", url=sys.argv[1], api_key="k")
+@agent.on("intent.infra.change_approval.v1")
+def do(intent):
+    ended = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        heard, said = os.pipe()
+        def wait():
+            os.close(2)  # where SIGINT's KeyboardInterrupt is told
+            os.write(said, b"1")
+            while True:
+                signal.pause()
+        child = multiprocessing.get_context("fork").Process(target=wait)
+        child.start()
+        os.read(heard, 1)
+        os.kill(child.pid, number)
+        child.join(LIMIT)
+        ended.append(child.exitcode)
+        child.kill()
+    return {"ended": ended}
+agent.run()
+print("ended", flush=True)
+"""
+
+
+def test_a_process_that_a_function_forks_obeys_signals_and_is_no_agent(stub: Stub, field: Field) -> None:
+    code = FORKING.replace("LIMIT", str(LIMIT))
+    program = subprocess.Popen([sys.executable, "-c", code, stub.url], stdout=subprocess.PIPE, text=True)
+    field.offer(held())
+    try:
+        assert field.reported()["result"] == {"ended": [-signal.SIGTERM, 1]}
+    finally:
+        program.send_signal(signal.SIGTERM)
+        said, _ = program.communicate(timeout=LIMIT)
+    assert (program.returncode, said) == (0, "ended\n")

@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +193,54 @@ def test_a_result_without_an_end_is_refused(agent: Agent, field: Field) -> None:
     where(error["message"]).unlink()
 
 
+class Closed(Mapping[str, Any]):
+    """A row of a database whose connection was closed since."""
+
+    def __getitem__(self, name: str) -> Any:
+        raise RuntimeError("closed")
+
+    def __iter__(self) -> Iterator[str]:
+        raise RuntimeError("closed")
+
+    def __len__(self) -> int:
+        return 1
+
+
+class Mute:
+    def __repr__(self) -> str:
+        raise RuntimeError("closed")
+
+
+def nested(levels: int) -> dict[str, Any]:
+    result: dict[str, Any] = {"innermost": 1}
+    for _ in range(levels):
+        result = {"a": result, "b": [True]}
+    return result
+
+
+@pytest.mark.parametrize("result", [Closed(), {"row": Closed()}, {"row": Mute()}, {Mute(): 1}, nested(5000)])
+def test_whatever_a_result_is_the_work_is_not_done_again(agent: Agent, field: Field, result: Any) -> None:
+    @agent.on(TYPE)
+    def odd(intent: Delivery) -> Any:
+        return result
+
+    field.offer(held())
+    error = work(agent, field.reported)["error"]
+    assert (error["code"], error["retryable"]) == ("invalid_result", False)
+    assert "odd" in error["message"]
+    where(error["message"]).unlink()
+
+
+def test_what_is_nested_too_deeply_is_kept_whole(agent: Agent, field: Field) -> None:
+    agent.on(TYPE)(lambda intent: nested(5000))
+    field.offer(held())
+    path = where(work(agent, field.reported)["error"]["message"])
+    try:
+        assert path.read_text() == '{"a":' * 5000 + '{"innermost":1}' + ',"b":[true]}' * 5000
+    finally:
+        path.unlink()
+
+
 PROGRAM = """
 import sys, threading
 from signoff import Agent
@@ -200,7 +248,8 @@ agent = Agent("validator", url=sys.argv[1], api_key="k", grace=0)
 @agent.on("intent.infra.change_approval.v1")
 async def do(intent):
     print("begun", flush=True)
-    threading.Event().wait(600)
+    while not threading.Event().wait(1):  # a signal that comes just before a wait is heard after it
+        pass
 agent.on("t.other.v1")(lambda intent: {})
 agent.run()
 print("ended", flush=True)

@@ -154,6 +154,24 @@ async def test_what_governs_it_must_be_what_it_was(web: World) -> None:
     assert "retry" in refused["error"]["hint"]
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_what_was_granted_or_restricted_while_it_ran_is_not_dropped(web: World, when: str) -> None:
+    """The new intent would go on without the controls; so the people are asked again."""
+    await web.post("/v1/workflows", flow(), "oscar")
+    intent_id = await web.send(intent_type=TYPE)
+    controls = {"controls_patch": {"max_amount": 1}}
+    if when == "before":
+        assert (await web.post(f"/v1/intents/{intent_id}/controls", controls)).status == 200
+    await work(web, {"result": {"n": 1}})
+    assert (await web.answer(intent_id[:-4] + "0002")).status == 200
+    if when == "after":
+        assert (await web.post(f"/v1/intents/{intent_id}/controls", controls)).status == 200
+    await work(web, failing("charge_failed", False))
+    assert await web.status(intent_id) == "FAILED"
+    refused = await rerun(web, intent_id, "oscar")
+    assert (refused.status, refused.code) == (409, "policy_changed")
+
+
 async def test_a_no_a_cancel_and_a_failure_before_the_yes_are_not_run_again(web: World) -> None:
     await web.post("/v1/workflows", flow(), "oscar")
     early = await web.send(intent_type=TYPE)

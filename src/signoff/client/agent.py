@@ -12,10 +12,10 @@ import secrets
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 from signoff.client.aio import AsyncClient
 from signoff.client.flow import Patience
@@ -28,6 +28,8 @@ from signoff.client.work import Shift, Shrink, Terms
 log = logging.getLogger("signoff")
 F = TypeVar("F", bound=Function)
 S = TypeVar("S", bound=Shrink)
+Dispositions = Mapping[int, Any]  # what Python calls on a signal
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class Agent:
@@ -91,7 +93,8 @@ class Agent:
 
         Raises AuthenticationFailed, PermissionDenied or NotFound when the server will not have this agent.
         """
-        asyncio.run(self._run())
+        # Before the event loop has its own: a process that a function forks goes back to these.
+        asyncio.run(self._run(_dispositions()))
 
     async def serve(self) -> None:
         """The same on the running event loop, which keeps its own signal handling."""
@@ -150,7 +153,7 @@ class Agent:
             return AsyncSession(self._client.settings), self._client.patience, True
         return AsyncSession(find_settings(*self._named)), Patience(), True
 
-    async def _run(self) -> None:
+    async def _run(self, outer: Dispositions) -> None:
         serving = asyncio.ensure_future(self.serve())
         loop = asyncio.get_running_loop()
         signals: list[None] = []
@@ -174,25 +177,43 @@ class Agent:
                     # A function keeps the loop to itself: only an exception gets it out of there.
                     raise KeyboardInterrupt
 
-        with _signals(stop), contextlib.suppress(asyncio.CancelledError):
+        with _signals(stop, outer), contextlib.suppress(asyncio.CancelledError):
             await serving
 
 
 @contextlib.contextmanager
-def _signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call ``stop`` on SIGINT and SIGTERM; nothing outside the main thread, where signals do not arrive."""
+def _signals(stop: Callable[[], None], outer: Dispositions) -> Iterator[None]:
+    """Call ``stop`` on SIGINT and SIGTERM; nothing outside the main thread, where signals do not arrive. A process that
+    a function forks is no agent: there a signal does what ``outer`` says.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.getsignal(number) for number in numbers}
-    for number in numbers:
-        signal.signal(number, lambda *_: stop())
+    before = _dispositions()
+    agents_pid = os.getpid()
+
+    def signalled(number: int, _: object) -> None:
+        if os.getpid() == agents_pid:
+            stop()
+            return
+        _put(outer)
+        os.kill(os.getpid(), number)
+
+    for number in _SIGNALS:
+        signal.signal(number, signalled)
     try:
         yield
     finally:
-        for number, disposition in before.items():
-            signal.signal(number, disposition if disposition is not None else signal.SIG_DFL)
+        _put(before)
+
+
+def _dispositions() -> Dispositions:
+    return {number: signal.getsignal(number) for number in _SIGNALS}
+
+
+def _put(dispositions: Dispositions) -> None:
+    for number, disposition in dispositions.items():
+        signal.signal(number, disposition if disposition is not None else signal.SIG_DFL)
 
 
 def _seconds(duration: timedelta | float, name: str) -> float:

@@ -51,11 +51,13 @@ def _is_text(value: str) -> bool:
 
 
 def kept(delivery: Delivery, value: object) -> str:
-    """Keep a result in a file that only this user can read; a sentence that says where."""
+    """Keep a result in a file that only this user can read; a sentence that says where. Raises nothing, whatever the
+    value's own methods do: the work is done.
+    """
     try:
-        text = json.dumps(value, default=repr, ensure_ascii=True, indent=1, skipkeys=True)
-    except (TypeError, ValueError, RecursionError):
-        text = repr(value)
+        text = json.dumps(value, default=_shown, ensure_ascii=True, indent=1, skipkeys=True)
+    except Exception:  # too deep, without an end, or with methods that fail
+        text = _written(value)
     try:
         name = "".join(
             letter
@@ -68,3 +70,59 @@ def kept(delivery: Delivery, value: object) -> str:
     except (OSError, ValueError) as error:
         return f"It could not be kept: {type(error).__name__}."
     return f"It is kept on {socket.gethostname()} in {path}."
+
+
+def _shown(value: object) -> str:
+    """A value that JSON does not know, in words, whatever its methods do."""
+    try:
+        return repr(value)
+    except Exception as error:
+        return f"<{type(value).__name__}, whose repr raised {type(error).__name__}>"
+
+
+def _written(value: object) -> str:
+    """JSON of any depth, without recursion; what contains itself, or cannot be read, is named instead."""
+    parts: list[str] = []
+    within: set[int] = set()
+    todo: list[tuple[str, Any]] = [("value", value)]
+    while todo:
+        kind, item = todo.pop()
+        if kind == "text":
+            parts.append(item)
+            continue
+        if kind == "end":
+            ended, bracket = item
+            within.discard(ended)
+            parts.append(bracket)
+            continue
+        if id(item) in within:
+            parts.append(json.dumps(f"<{type(item).__name__} that contains itself>"))
+            continue
+        try:
+            children, ends = _opened(item)
+        except Exception as error:
+            parts.append(json.dumps(f"<{type(item).__name__} that raised {type(error).__name__}>"))
+            continue
+        if not ends:
+            parts.append(children)
+            continue
+        within.add(id(item))
+        parts.append(ends[0])
+        todo.append(("end", (id(item), ends[1])))
+        for place, (name, child) in reversed(list(enumerate(children))):
+            todo.append(("value", child))
+            todo.append(("text", ("," if place else "") + name))
+    return "".join(parts)
+
+
+def _opened(item: Any) -> tuple[Any, str]:
+    """What is in a container, each with what stands before it, and its brackets; of anything else its text and ""."""
+    if isinstance(item, Mapping):
+        return [(json.dumps(_shown_key(name)) + ":", child) for name, child in item.items()], "{}"
+    if isinstance(item, list | tuple):
+        return [("", child) for child in item], "[]"
+    return json.dumps(item, default=_shown), ""
+
+
+def _shown_key(name: object) -> str:
+    return str(name) if isinstance(name, str) else _shown(name)

@@ -74,6 +74,7 @@ class Shift:
         self._running: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._stop_asked = threading.Event()
+        self._aborted = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Any] | None = None
 
@@ -87,10 +88,12 @@ class Shift:
 
     def signalled(self, again: bool) -> None:
         """The same for a signal handler: ``stop``, or ``abort`` when it is not the first signal."""
+        self._aborted = self._aborted or again
         self._soon(self._cancel if again else self._stopping.set)
 
     def abort(self) -> None:
         """Return from ``run`` without waiting for what is running."""
+        self._aborted = True
         self._stop_asked.set()
         self._soon(self._cancel)
 
@@ -253,7 +256,6 @@ class Shift:
         named = name_of(function)
         try:
             given = await self._handlers.call(function, delivery)
-            return await self._fitting(delivery, named, given)
         except StepFailed as failure:
             log.info("%s failed: %s", _name(delivery), failure.code)
             return calls.report_fault(delivery, failure.code, failure.message, failure.retryable)
@@ -261,9 +263,17 @@ class Shift:
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
                 raise
+            if self._aborted and isinstance(error, KeyboardInterrupt):  # cut off: no failure of the function
+                raise asyncio.CancelledError from error
             log.warning("%s raised %s", _name(delivery), type(error).__name__, exc_info=error)
             message = f"{type(error).__name__}: {error}"[:LONGEST_MESSAGE]
             return calls.report_fault(delivery, "agent_error", message, True)
+        try:
+            return await self._fitting(delivery, named, given)
+        except Exception as error:  # the work is done: whatever its result is, it must not be done again
+            log.warning("the result of %s cannot be read", _name(delivery), exc_info=error)
+            why = f"Handler {named} returned what cannot be read: {type(error).__name__}."
+            return _invalid(delivery, why, given)
 
     async def _fitting(self, delivery: Delivery, named: str, given: object) -> calls.Call[None]:
         """The report of what a function returned, or of why that cannot be reported: then it is kept here."""

@@ -44,6 +44,8 @@ def carried_over(source: Intent, facts: Sequence[e.Fact], payload_digest: str, n
     if source.deadline_at is not None and source.deadline_at <= now:
         raise refused("deadline_passed", "The deadline of the request has passed.")
     failed, place = _failed_step(facts)
+    if source.generation:
+        raise refused("policy_changed", "Its controls, grants or envelope were changed while it ran.")
     decided = next((fact for fact in reversed(facts[:place]) if isinstance(fact.event, e.Decided)), None)
     event = decided.event if decided else None
     if decided is None or not isinstance(event, e.Decided):

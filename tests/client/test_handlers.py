@@ -248,7 +248,7 @@ agent = Agent("validator", url=sys.argv[1], api_key="k", grace=0)
 @agent.on("intent.infra.change_approval.v1")
 async def do(intent):
     print("begun", flush=True)
-    while not threading.Event().wait(1):  # a signal that comes just before a wait is heard after it
+    while not threading.Event().wait(0.05):  # a signal that comes just before a wait is heard after it
         pass
 agent.on("t.other.v1")(lambda intent: {})
 agent.run()

@@ -173,6 +173,49 @@ async def test_an_approval_with_two_answers_is_refused(web: World, body: dict[st
     assert (await web.post(f"/v1/approvals/{intent_id}/decision", body, "ann")).code == "contradictory_answer"
 
 
+@pytest.mark.parametrize("who", ["ann", "oscar", "rita"])
+@pytest.mark.parametrize("body", [
+    {"outcome": "approved"}, {"outcome": "approve"}, {"decision": "approved"}, {"approved": True},
+    {"outcome": "rejected", "why": "no"},
+])  # fmt: skip
+async def test_a_persons_answer_before_the_task_is_open_is_no_agents_result(
+    web: World, who: str, body: dict[str, Any]
+) -> None:
+    """Also not an admin's, who may report for an agent: it would take the place of the check."""
+    await web.apply_workflow()
+    intent_id = await web.send()
+    before = await facts(web, intent_id)
+    answer = await web.post(f"/v1/intents/{intent_id}/resume", body, who)
+    assert answer.status in (403, 409), answer.text
+    assert await facts(web, intent_id) == before
+
+
+@pytest.mark.parametrize("body", [
+    {"outcome": "rejected"}, {"outcome": "reject"}, {"decision": "denied"}, {"approved": False}, {"rejected": True},
+    {"outcome": "failed"}, {"outcome": "declined", "note": "x"}, {"confirmed": "no"},
+])  # fmt: skip
+async def test_a_persons_no_to_a_bare_request_never_completes_it(web: World, body: dict[str, Any]) -> None:
+    intent_id = await web.send(intent_type="t.bare.v1", to_agent="validator")
+    await web.post(f"/v1/intents/{intent_id}/resume", body, "oscar")
+    assert await web.status(intent_id) != "COMPLETED"
+
+
+@pytest.mark.parametrize("data", [
+    {"Approved": False}, {"approve": False}, {"reject": True}, {"decision": "no"}, {"decision": False},
+    {"Declined": "yes"},
+])  # fmt: skip
+async def test_a_contradiction_is_one_in_whatever_words(web: World, data: dict[str, Any]) -> None:
+    for path, body in (
+        ("/v1/tasks/{}/answer", {"outcome": "approved", "data": data}),
+        ("/v1/intents/{}/resume", {"task_result": {"outcome": "approved", **data}}),
+        ("/v1/intents/{}/resume", {"task_result": {"outcome": "approved"}, **data}),
+        ("/v1/intents/{}/resume", {"approve_current_step": True, **data}),
+    ):
+        intent_id, _ = await web.ask()
+        answer = await web.post(path.format(intent_id), body, "ann")
+        assert answer.code == "contradictory_answer", (path, body, answer.text)
+
+
 async def test_nothing_is_approved_before_it_is_asked(web: World) -> None:
     await web.apply_workflow()
     intent_id = await web.send()

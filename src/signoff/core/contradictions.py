@@ -2,16 +2,16 @@
 and neither is recorded.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from signoff.core.errors import Invalid
-from signoff.core.tasks import Sign, TaskSpec, canonical_outcome
+from signoff.core.tasks import BUILT_IN, Sign, TaskSpec, canonical_outcome
 
 # Members of an answer's data that say yes or no to it, and what a true there means.
 _FLAGS: Final = {
-    "approved": True, "acknowledged": True, "confirmed": True, "accepted": True,
-    "rejected": False, "denied": False, "declined": False,
+    "approved": True, "acknowledged": True, "confirmed": True, "accepted": True, "approve": True, "accept": True,
+    "rejected": False, "denied": False, "declined": False, "reject": False, "deny": False, "decline": False,
 }  # fmt: skip
 _ALWAYS: Final = ("approved", "acknowledged")  # what a form calls so is the answer, whatever else it asks
 _WORDS: Final = ("outcome", "decision")
@@ -39,24 +39,37 @@ def refuse_contradiction(spec: TaskSpec, outcome: str, data: Mapping[str, Any], 
     """
     outcome = canonical_outcome(spec, outcome, agreed)
     says_yes = spec.sign(outcome) is Sign.POSITIVE
-    for field, yes in _said(spec, data):
+    for field, yes in flags(data, spec):
         if yes is not says_yes:
             raise contradiction("outcome", outcome, f"data.{field}", data[field])
     for field in _WORDS:
         word = data.get(field)
-        if field in _asked(spec) or not isinstance(word, str) or not word:
+        if field in _asked(spec) or word is None or word == "":
             continue
-        if _known(spec, word, agreed) not in (None, outcome):
+        flag = as_flag(word)
+        other = flag is None and isinstance(word, str) and _known(spec, word, agreed) not in (None, outcome)
+        if other or flag not in (None, says_yes):
             raise contradiction("outcome", outcome, f"data.{field}", word)
 
 
-def _said(spec: TaskSpec, data: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
-    """(member, whether it says yes) of the data's members that say one of the two."""
-    own = _asked(spec)
-    for name, meaning in _FLAGS.items():
-        said = as_flag(data.get(name))
-        if said is not None and (name in _ALWAYS or name not in own):
+def flags(data: Mapping[str, Any], spec: TaskSpec | None) -> Iterator[tuple[str, bool]]:
+    """(member, whether it says yes) of the members that say one of the two, in whatever case they are written."""
+    own = _asked(spec) if spec is not None else {}
+    for name, value in data.items():
+        meaning, said = _FLAGS.get(name.lower()), as_flag(value)
+        if meaning is not None and said is not None and (name in _ALWAYS or name not in own):
             yield name, said is meaning
+
+
+def decides(data: Mapping[str, Any], words: Collection[str]) -> bool:
+    """Whether members that a person sends with nothing else read as a decision: an outcome of ``words`` or that is
+    built in, or a member that says no, or that is called as an answer is.
+    """
+    for field in _WORDS:
+        word = data.get(field)
+        if isinstance(word, str) and (word in words or word.strip().lower() in _DECISIONS):
+            return True
+    return any(name in _ALWAYS or not yes for name, yes in flags(data, None))
 
 
 def _asked(spec: TaskSpec) -> Mapping[str, Any]:
@@ -66,6 +79,9 @@ def _asked(spec: TaskSpec) -> Mapping[str, Any]:
 
 
 _SHORT: Final = {"approve": "approved", "reject": "rejected", "deny": "rejected"}
+
+
+_DECISIONS: Final = frozenset({*BUILT_IN, *_SHORT})
 
 
 def _known(spec: TaskSpec, word: str, agreed: str) -> str | None:

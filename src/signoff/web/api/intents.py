@@ -14,7 +14,7 @@ from signoff.core.advance import Change
 from signoff.core.commands import Cancel, Command, Patch, Report, Resolve
 from signoff.core.direct import compile_direct
 from signoff.core.errors import Busy, Conflict, Invalid, Refused
-from signoff.core.model import FINAL, Fault, Intent, Status
+from signoff.core.model import FINAL, ActorKind, Fault, Intent, Status
 from signoff.core.standing import requesters_side
 from signoff.core.visible import shows
 from signoff.engine.jobs import Wish
@@ -136,7 +136,8 @@ async def resume(call: Call) -> bytes:
     expected = given if isinstance(given, int) and not isinstance(given, bool) else None
 
     def meant(intent: Intent) -> Command:
-        return meaning(body.value, _current(intent, expected), seen.visit)
+        person = call.actor.kind is ActorKind.PERSON
+        return meaning(body.value, _current(intent, expected), seen.visit, person=person)
 
     return await _act(call, seen, meant, body)
 

@@ -6,7 +6,8 @@ First match wins:
 1. ``task_result`` (with or without ``outcome`` beside it): a person's decision
 2. ``approve_current_step``: a decision; only in a plan that asks nobody "go on"
 3. ``action`` complete or fail: an agent's result
-4. any other members: an agent's result (a lone ``outcome`` that the open task knows is a decision)
+4. any other members: an agent's result (a lone ``outcome`` that the open task knows is a decision; from a person, who
+   has no result of an agent's to report, so is whatever reads as one, also where no task is open)
 5. nothing: "go on"
 
 A decision may name what it is for (``stage``, ``revision``, ``digest`` beside it); two of its words that differ are
@@ -16,9 +17,10 @@ refused.
 from typing import Any, Final
 
 from signoff.core.commands import Answer, Command, Progress, Report
-from signoff.core.contradictions import as_flag, contradiction, one_meaning
+from signoff.core.contradictions import as_flag, contradiction, decides, flags, one_meaning
 from signoff.core.errors import Invalid
 from signoff.core.model import Fault, Intent, Task
+from signoff.core.plan import HumanStep, Plan
 from signoff.core.tasks import TaskSpec, canonical_outcome
 from signoff.core.visible import shows
 from signoff.core.wake import spec_of
@@ -28,9 +30,9 @@ _META: Final = frozenset({"expected_policy_generation", "internal_scheduler", "o
 _MAX_TEXT: Final = 2000
 
 
-def meaning(body: dict[str, Any], intent: Intent, visit: int = 0) -> Command:
+def meaning(body: dict[str, Any], intent: Intent, visit: int = 0, *, person: bool = False) -> Command:
     """The command that a resume body stands for; ``visit`` as the id in the path named it (0: the intent
-    itself).
+    itself); ``person``: whether a person's key sends it.
 
     Raises Invalid for a decision without an outcome or with two, and for members of a wrong type.
     """
@@ -48,9 +50,18 @@ def meaning(body: dict[str, Any], intent: Intent, visit: int = 0) -> Command:
         named = {name: rest.pop(name) for name in _naming(rest, spec)}
         whole = {"outcome": rest["outcome"], "decision": rest.get("decision"), "task_result": rest, **named}
         return _decision(whole, spec, agreed, visit)
+    if person and not visit and task is None and decides(rest, _words_of(intent.plan)):
+        whole = {"outcome": rest.get("outcome"), "decision": rest.get("decision"), "task_result": rest}
+        return _decision(whole, None, "", visit)
     if rest:
         return Report(visit=visit, result=rest)
     return Progress()
+
+
+def _words_of(plan: Plan) -> frozenset[str]:
+    """Every outcome of the plan's tasks."""
+    tasks = (step.task for step in plan.steps if isinstance(step, HumanStep))
+    return frozenset(word for task in tasks for word in task.outcomes)
 
 
 def _decision(body: dict[str, Any], spec: TaskSpec | None, agreed: str, visit: int) -> Answer:
@@ -70,7 +81,7 @@ def _decision(body: dict[str, Any], spec: TaskSpec | None, agreed: str, visit: i
         data["data"] = inner
     outcome = one_meaning(
         {
-            **_words(body),
+            **_words(body, None),
             "task_result.outcome": given.get("outcome"),
             "task_result.approved": as_flag(data.get("approved")),
         },
@@ -88,15 +99,17 @@ def _decision(body: dict[str, Any], spec: TaskSpec | None, agreed: str, visit: i
     return Answer(outcome, visit, comment, data, **_named(body, _NAMING))
 
 
-def _words(body: dict[str, Any]) -> dict[str, object]:
-    """What the body's own members say of the decision, whichever shape it has."""
+def _words(body: dict[str, Any], spec: TaskSpec | None) -> dict[str, object]:
+    """What the body's own members say of the decision, whichever shape it has. ``spec``: of the task whose form they
+    may answer.
+    """
     action = body.get("action")
     return {
         "approve_current_step": body.get("approve_current_step"),
         "outcome": body.get("outcome"),
         "decision": body.get("decision"),
-        "approved": as_flag(body.get("approved")),
         "action": False if action == "fail" else None,
+        **dict(flags(body, spec)),
     }
 
 
@@ -137,7 +150,7 @@ def _control(body: dict[str, Any], intent: Intent, task: Task | None, visit: int
         )
     reason = _text(body.get("reason"), "reason")
     spec, agreed = (spec_of(intent, task), task.agreed) if task is not None else (None, "")
-    outcome = one_meaning(_words(body), spec, agreed)
+    outcome = one_meaning(_words(body, spec), spec, agreed)
     if spec is None and flag and not intent.plan.has_gate:
         return Progress(reason)
     named = _naming(body, spec)

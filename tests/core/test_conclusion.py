@@ -182,6 +182,17 @@ def test_changes_that_were_wanted_are_no_earlier_no() -> None:
     assert ended(story) == (Status.COMPLETED, Ending.EXPIRED, "")
 
 
+def test_changes_wanted_once_too_often_are_not_the_no_that_is_declared_a_success() -> None:
+    routes = {"on_failure": "end", "on_failure_as": "success"}
+    story = Story(
+        gate(validate(), approve(task=REVIEW, on_success="end", **routes), max_revisions=1)
+    ).validated()
+    story.do(c.Answer("changes_requested", comment="rename it"), ANN)
+    story.validated()
+    story.do(c.Answer("changes_requested", comment="once more"), ANN)
+    assert ended(story) == (Status.FAILED, Ending.SUPERSEDED, "changes_requested")
+
+
 def test_a_later_no_that_is_declared_a_success_is_the_last_decision() -> None:
     second = approve(id="second", on_success="end", on_failure="end", on_failure_as="success")
     story = asked(second, on_failure="second")
@@ -378,7 +389,6 @@ def expected(story: Story) -> bool:
     good, wanted = True, False
     plan = story.plan
     fallbacks = {"expire": "on_timeout_as", "reject": "on_failure_as", "outcome": "on_failure_as"}
-    revisions = 0
     for sealed in story.facts:
         event = sealed.fact.event
         if isinstance(event, e.Decided):
@@ -387,10 +397,8 @@ def expected(story: Story) -> bool:
         match event:
             case e.Decided(sign=Sign.POSITIVE):
                 good = True
-            case e.Decided(sign=Sign.CHANGES, step=step):
-                back = plan.after_changes(plan.by_id[step]) and revisions < plan.max_revisions
-                good = False if back else plan.by_id[step].on_failure_as == "success"
-                revisions += 1
+            case e.Decided(sign=Sign.CHANGES):
+                good = False
                 wanted = True
                 continue
             case e.Decided(ending=Ending.EXPIRED, step=step):

@@ -58,6 +58,11 @@ def _set_back(route: Route | None, fault: Fault, before: Fault | None) -> Turn:
     return Turn(route.target, before if route.success else fault)
 
 
+def _never(route: Route | None, fault: Fault) -> Turn:
+    """For an ending that is no no: what is declared of the route of a no is not declared of it."""
+    return Turn(route.target if route else None, fault)
+
+
 def _decided(intent: Intent, step: HumanStep, event: e.Decided) -> Turn:
     plan, title = intent.plan, step.task.title
     match event.ending:
@@ -67,9 +72,7 @@ def _decided(intent: Intent, step: HumanStep, event: e.Decided) -> Turn:
             yes = event.sign is Sign.POSITIVE  # the policy's own, instead of people's
             return _set_back(plan.after_silence(step), fault, None if yes else stays(intent))
         case Ending.UNDELIVERABLE:  # nobody was asked, so nobody's no was declared a success
-            route = after_failure(step)
-            fault = Fault("undeliverable", f"{title}: nobody could be reached.")
-            return Turn(route.target if route else None, fault)
+            return _never(after_failure(step), Fault("undeliverable", f"{title}: nobody could be reached."))
         case Ending.WITHDRAWN:
             return Turn(None, Fault("withdrawn", f"{title}: withdrawn."))
     if event.sign is Sign.CHANGES:
@@ -97,7 +100,7 @@ def _changes(intent: Intent, step: HumanStep, event: e.Decided) -> Turn:
     if bounded and route is not None:
         return _set_back(route, Fault(_CHANGES, "Changes were requested."), None)
     reason = "Changes were requested." if bounded else "Changes were requested once too often."
-    return _set_back(after_failure(step), Fault(_CHANGES, reason), None)
+    return _never(after_failure(step), Fault(_CHANGES, reason))
 
 
 def _late(step_id: str) -> Fault:

@@ -192,7 +192,8 @@ async def test_a_persons_answer_before_the_task_is_open_is_no_agents_result(
 
 @pytest.mark.parametrize("body", [
     {"outcome": "rejected"}, {"outcome": "reject"}, {"decision": "denied"}, {"approved": False}, {"rejected": True},
-    {"outcome": "failed"}, {"outcome": "declined", "note": "x"}, {"confirmed": "no"},
+    {"outcome": "failed"}, {"outcome": "declined", "note": "x"}, {"confirmed": "no"}, {"outcome": "no"},
+    {"decision": False}, {"action": "reject"},
 ])  # fmt: skip
 async def test_a_persons_no_to_a_bare_request_never_completes_it(web: World, body: dict[str, Any]) -> None:
     intent_id = await web.send(intent_type="t.bare.v1", to_agent="validator")

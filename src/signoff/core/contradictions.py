@@ -65,8 +65,10 @@ def decides(data: Mapping[str, Any], words: Collection[str]) -> bool:
     """Whether members that a person sends with nothing else read as a decision: an outcome of ``words`` or that is
     built in, or a member that says no, or that is called as an answer is.
     """
-    for field in _WORDS:
+    for field in (*_WORDS, "action"):
         word = data.get(field)
+        if as_flag(word) is not None:
+            return True
         if isinstance(word, str) and (word in words or word.strip().lower() in _DECISIONS):
             return True
     return any(name in _ALWAYS or not yes for name, yes in flags(data, None))

@@ -72,7 +72,10 @@ def test_a_subprocess_without_a_terminal_decides_nothing_of_high_risk(sh: Shell,
     everyday = asked(sh, "tidy")
     sh("tasks", "approve", everyday, code=Code.USAGE, input="y\n", **ann)
     assert "The same command with --yes goes ahead." in sh.remarks
-    assert "digest" in sh("tasks", "approve", everyday, "--yes", **ann)
+    # Ann's key was made by whoever made the service's, who so stands behind both: a no is all that it is good for.
+    sh("tasks", "approve", everyday, "--yes", code=Code.FORBIDDEN, **ann)
+    assert "the requester's side" in sh.remarks
+    assert votes(sh, everyday) == []
 
 
 def test_a_program_that_plays_the_terminal_decides_nothing_of_high_risk(

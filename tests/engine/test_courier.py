@@ -14,6 +14,8 @@ import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
 
+from signoff.channels import make_channels
+from signoff.config import Config
 from signoff.core import commands as c
 from signoff.core.errors import Busy
 from signoff.core.model import ActorKind, Delivery, Hold, Status
@@ -56,6 +58,24 @@ async def pushed_agent(works: Works, url: str) -> Any:
     fields = {"delivery_mode": "http", "callback_url": f"{url}/deliver"}
     account, _ = await works.registry.add_account(ROOT, ActorKind.AGENT, "caller", **fields)
     return account, gate(validate(agent=account.address, push=True, max_attempts=3), approve())
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_the_operators_own_webhook_may_be_anywhere_and_a_registered_callback_may_not(
+    store: Store, clock: FixedClock, host: str
+) -> None:
+    async with sink() as hook:
+        url = hook.url.replace("127.0.0.1", host)
+        channels = make_channels(Config(webhook_url=f"{url}/hook"), clock)
+        async with Works(store, clock, channels).running() as works:
+            account, plan = await pushed_agent(works, url)
+            await works.submit(plan)
+            for _ in range(3):
+                await works.carry()
+            await works.submit(gate(approve()))
+            await works.carry()
+        assert account.callback_url == f"{url}/deliver"
+    assert {posted.path for posted in hook.got} == {"/hook"}
 
 
 async def test_a_webhook_is_verified_by_the_published_library_and_a_changed_one_is_not(store: Store) -> None:

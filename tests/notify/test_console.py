@@ -42,6 +42,20 @@ async def test_the_terminal_shows_what_was_committed_before_its_caller_hears_of_
         assert await it.store.outbox.counts() == {"waiting": 0, "dead": 0}
 
 
+async def test_the_terminal_shows_no_secret_that_somebody_wrote(tmp_path: Path) -> None:
+    said: list[str] = []
+    title = "Use postgres://ann:hunter22@db/x with sk-abcdefghijklmnopqrst?"
+    async with (
+        running(Config(port=0, data=tmp_path), line=said.append) as it,
+        httpx2.AsyncClient(base_url=it.base_url, headers=_owner(tmp_path)) as http,
+    ):
+        assert (await http.post("/v1/intents", json=_asking(title))).status_code == 200
+    [asked] = said
+    assert "Use postgres://ann:[8 characters, fingerprint" in asked
+    assert "hunter22" not in asked
+    assert "sk-abcdef" not in asked
+
+
 async def test_a_terminal_that_was_closed_stops_no_decision(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

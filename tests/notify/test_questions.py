@@ -76,7 +76,7 @@ async def test_who_is_no_part_of_it_asks_nothing_and_what_is_over_is_not_asked_a
         intent = await it.submit(asked("per_ann"))
         task = f"{intent.id[:-4]}0001"
         refused = await world.post(f"/v1/tasks/{task}/comment", {"comment": "Me too."}, "other")
-        assert (refused.status, refused.code) == (403, "person_required")
+        assert (refused.status, refused.code) == (404, "intent_not_found")
         await world.answer(task, "approved", "ann")
         late = await world.post(f"/v1/tasks/{task}/comment", {"comment": "Why?"}, "ann")
         assert late.status == 409

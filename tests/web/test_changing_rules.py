@@ -247,7 +247,7 @@ async def test_a_proposal_can_be_refused_expires_and_is_applied_once(web: World)
     assert (await web.get(f"/v1/proposals/{late}", "aud"))["proposal"]["state"] == "expired"
     assert (await web.post(f"/v1/proposals/{late}/confirm", {}, "oscar")).code == "proposal_ended"
     assert (await web.get("/v1/proposals", "aud"))["proposals"] == []
-    assert (await web.get("/v1/proposals", "agent")).code == "not_allowed"
+    assert (await web.get("/v1/proposals", "agent")).code == "person_required"
     changed = [c for c in (await web.get("/v1/changes", "aud"))["changes"] if c["kind"] == "policy"]
     assert len(changed) == 2
 

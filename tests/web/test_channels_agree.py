@@ -83,7 +83,7 @@ async def by_page_with_a_key(it: Gate) -> str:
 
 
 async def by_link(it: Gate) -> str:
-    task = (await it.web.get(f"/v1/tasks/{it.task_id}"))["task"]
+    task = (await it.web.get(f"/v1/tasks/{it.task_id}", "aud"))["task"]
     token = await it.web.parts.sessions.task_link(
         HOME, f"per_{it.who}", it.intent_id, int(it.task_id[-4:], 16), task["digest"]
     )
@@ -283,7 +283,8 @@ _QUIET: Final = {
     "POST /v1/intents", "POST /v1/intents/bulk-cancel", "POST /v1/intents/{intent_id}/resolve",
     "POST /v1/intents/{intent_id}/controls", "PATCH /v1/intents/{intent_id}/controls",
     "POST /v1/intents/{intent_id}/policy", "PATCH /v1/intents/{intent_id}/policy",
-    "POST /v1/intents/{intent_id}/retry", "POST /v1/scenarios/apply", "POST /v1/scenarios/bundle",
+    "POST /v1/intents/{intent_id}/retry", "POST /v1/intents/{intent_id}/rerun", "POST /intents/{intent_id}/rerun",
+    "POST /v1/scenarios/apply", "POST /v1/scenarios/bundle",
     "POST /v1/scenarios/validate", "POST /v1/agents/{address:path}/deliveries/claim",
     "POST /v1/deliveries/{delivery_id}/report", "POST /v1/deliveries/{delivery_id}/renew",
     "POST /v1/deliveries/{delivery_id}/release", "POST /intents/{intent_id}/cancel",
@@ -300,11 +301,14 @@ _QUIET: Final = {
     "POST /v1/service-accounts/{account_id}/keys", "POST /v1/service-accounts/{account_id}/keys/{key_id}/revoke",
     "POST /v1/keys", "POST /v1/keys/{key_id}/revoke", "POST /v1/me/slack/code",
     "POST /agents/{account_id}/remove", "POST /people", "POST /people/{person_id}/{act}", "POST /me/slack",
+    "POST /v1/people/{person_id}/reassign",
     "POST /teams", "POST /teams/{name}", "POST /proposals/{proposal_id}/confirm",
     "POST /proposals/{proposal_id}/refuse", "POST /proposals/{proposal_id}/mail", "POST /keys",
     "POST /keys/{key_id}/revoke",
     # signing in and out
     "POST /login", "POST /login/mail", "POST /login/{token}", "POST /logout",
+    "POST /people/{person_id}/sessions", "POST /v1/people/{person_id}/sessions/end",
+    "POST /v1/people/{person_id}/sessions/{session_id}/end",
 }  # fmt: skip
 _BODIES: Final[tuple[dict[str, Any], ...]] = (
     {"outcome": "approved", "decision": "approve"},
@@ -331,6 +335,7 @@ async def test_no_other_route_takes_a_decision(web: World, route: str) -> None:
         "intent_id": it.intent_id, "task_id": it.task_id, "delivery_id": it.task_id, "approval_id": it.task_id,
         "address:path": "validator", "name": "sre", "person_id": "per_ann", "proposal_id": it.task_id,
         "account_id": it.task_id, "key_id": it.task_id, "token": it.task_id,
+        "session_id": it.task_id[:16],
     }  # fmt: skip
     for act in acts:
         there = path

@@ -136,9 +136,15 @@ def test_a_decision_of_the_wrong_kind_is_refused_by_name(body: dict[str, Any], f
 @pytest.mark.parametrize("body", [{"action": "complete"}, {"passed": True}, {}, {"outcome": "success"}])
 async def test_nothing_but_a_decision_passes_a_gate(web: World, body: dict[str, Any]) -> None:
     intent_id, _ = await web.at_gate()
-    for who in ("ann", "ci", "agent"):
+    refusals = {
+        "ann": (403, "agent_required"),
+        "ci": (403, "agent_required"),
+        "agent": (409, "awaiting_decision"),
+        "oscar": (409, "awaiting_decision"),
+    }
+    for who, refusal in refusals.items():
         answer = await web.post(f"/v1/intents/{intent_id}/resume", body, who)
-        assert (answer.status, answer.code) == (409, "awaiting_decision"), who
+        assert (answer.status, answer.code) == refusal, who
     assert await web.status(intent_id) == "WAITING"
 
 
@@ -175,7 +181,11 @@ async def test_the_whole_job_as_axps_programs_do_it(web: World) -> None:
 
 async def test_a_control_resume_goes_on_without_ending(web: World) -> None:
     intent_id = await web.send()
-    done = await web.post(f"/v1/intents/{intent_id}/resume", {"approve_current_step": True}, "ci")
+    path, body = f"/v1/intents/{intent_id}/resume", {"approve_current_step": True}
+    assert (
+        await web.post(path, body, "ci")
+    ).code == "agent_required"  # it observes the work, it does not do it
+    done = await web.post(path, body, "oscar")
     assert (done["applied"], done["intent"]["status"]) == (True, "IN_PROGRESS")
     resolved = await web.post(f"/v1/intents/{intent_id}/resolve", {"status": "COMPLETED", "result": {}}, "ci")
     assert resolved["intent"]["status"] == "COMPLETED"
@@ -190,9 +200,10 @@ async def test_a_stale_generation_is_not_applied(web: World) -> None:
     assert await web.status(intent_id) == "DELIVERED"
 
 
-async def test_a_person_ends_a_direct_intent_in_its_agents_place(web: World) -> None:
+async def test_an_admin_ends_a_direct_intent_in_its_agents_place(web: World) -> None:
     intent_id = await web.send(to_agent="agent://acme/prod/cab-reviewer")
     body = {"task_result": {"outcome": "rejected", "comment": "no"}}
     assert (await web.post(f"/v1/intents/{intent_id}/resume", body, "agent")).status == 404
-    done = await web.post(f"/v1/intents/{intent_id}/resume", body, "ann")
+    assert (await web.post(f"/v1/intents/{intent_id}/resume", body, "ann")).code == "admin_required"
+    done = await web.post(f"/v1/intents/{intent_id}/resume", body, "oscar")
     assert (done["intent"]["status"], done["intent"]["error"]["code"]) == ("FAILED", "human_rejected")

@@ -191,7 +191,10 @@ async def test_a_bundle_is_set_in_motion_and_its_agents_exist(web: World) -> Non
     assert applied["pending_with"]["ref"] == "agent://acme/prod/fresh-checker"
     intent_id = applied["intent_id"]
     step = intent_id[:-4] + "0001"
-    await web.post(f"/v1/intents/{step}/resume", {"action": "complete"}, "ci")
+    assert (
+        await web.post(f"/v1/intents/{step}/resume", {"action": "complete"}, "ci")
+    ).code == "agent_required"
+    await web.post(f"/v1/intents/{step}/resume", {"action": "complete"}, "oscar")
     assert (await web.get("/v1/me/tasks", "ann"))["tasks"][0]["intent_id"] == intent_id
     done = await web.post(f"/v1/intents/{intent_id}/resume", {"task_result": {"outcome": "approved"}}, "ann")
     assert done["intent"]["status"] == "COMPLETED"

@@ -18,6 +18,7 @@ from signoff.core.plan import AgentStep
 from signoff.core.standing import (
     ADMIN,
     APPROVER,
+    AUDITOR,
     MEMBER,
     OWNER,
     on_requesters_side,
@@ -29,6 +30,7 @@ from signoff.core.verdicts import demanded
 from signoff.core.wake import spec_of
 
 RUNNING: Final = frozenset({OWNER, ADMIN})
+READING: Final = RUNNING | {AUDITOR}
 PROGRAMS: Final = frozenset({ActorKind.AGENT, ActorKind.SERVICE})
 
 
@@ -114,6 +116,21 @@ def may_list_people(actor: Actor) -> None:
         raise Forbidden(
             "person_required", f"{holder} key does not read who decides.", hint="Use a person's key."
         )
+
+
+def reads_all(actor: Actor) -> bool:
+    """Whether the record of changes, all keys, and what people have set for themselves are there for this actor."""
+    return actor.kind is ActorKind.SYSTEM or bool(actor.roles & READING)
+
+
+def may_read_record(actor: Actor) -> None:
+    """Raise Forbidden for whoever may not read who changed what, or what waits for a second admin."""
+    may_list_people(actor)
+    if not reads_all(actor):
+        raise Forbidden(
+            "auditor_required", "Only an owner, an admin or an auditor reads the record of changes.",
+            hint="Ask an admin for the role auditor.",
+        )  # fmt: skip
 
 
 def may_rerun(actor: Actor, intent: Intent) -> None:

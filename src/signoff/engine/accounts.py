@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from signoff.core.access import PROGRAMS, RUNNING
+from signoff.core.access import PROGRAMS, RUNNING, reads_all
 from signoff.core.address import canonical, slug
 from signoff.core.errors import Conflict, Forbidden, Invalid, NotFound
 from signoff.core.ids import uuid7
@@ -213,10 +213,19 @@ class Accounts:
         return await self._keys.create(actor.workspace, kind, holder.id, sponsor(actor), life, actor)
 
     async def keys(self, actor: Actor, holder: str | None = None) -> list[ApiKey]:
-        """Keys of the workspace (of one holder), without any secret."""
+        """Keys (of one holder), without any secret: all for whoever reads everything, else one's own, and of a service
+        those of the agents that it registered.
+        """
         if actor.kind is ActorKind.AGENT:
             raise Forbidden("not_allowed", "An agent's key cannot list keys.")
-        return await self._rows.keys(actor.workspace, holder)
+        found = await self._rows.keys(actor.workspace, holder)
+        if reads_all(actor):
+            return found
+        holders = {actor.id}
+        if actor.kind is ActorKind.SERVICE:
+            accounts = await self._rows.accounts(actor.workspace, None)
+            holders |= {one.id for one in accounts if actor.id in one.behind.get(REGISTRAR, ())}
+        return [key for key in found if key.actor_id in holders]
 
     async def revoke_key(self, actor: Actor, key_id: str) -> ApiKey:
         key = await self._rows.key(key_id)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec.structs import replace
 
-from signoff.core.access import RUNNING, may_list_people
+from signoff.core.access import RUNNING, may_read_record
 from signoff.core.charter import Charter, PersonWish, PolicyWish, TeamWish, WorkflowWish, begins, ends
 from signoff.core.choosing import variants
 from signoff.core.errors import Conflict, Forbidden, Invalid
@@ -128,7 +128,7 @@ class Charters:
         self, actor: Actor, limit: int, before: int = 0, subject: str = ""
     ) -> list[DirectoryChange]:
         """Who changed what, newest first, below the number ``before``; of one ``subject``, or of all."""
-        may_list_people(actor)
+        may_read_record(actor)
         return await self._store.people.changes(actor.workspace, limit, before, subject)
 
     async def _workflow(self, draft: Draft, wish: WorkflowWish) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from signoff.core.access import RUNNING
+from signoff.core.access import RUNNING, may_read_record
 from signoff.core.charter import Charter, compile_charter
 from signoff.core.errors import Conflict, Forbidden, NotFound, Refused
 from signoff.core.model import Actor, ActorKind
@@ -122,18 +122,18 @@ class Proposals:
 
     async def waiting(self, actor: Actor, limit: int) -> list[Proposal]:
         """What waits for a second admin, newest first."""
-        _may_look(actor)
+        may_read_record(actor)
         found = await self._rows.proposals(actor.workspace, self._clock.now(), limit)
         return [Proposal(row, shown_in(row), WAITING) for row in found]
 
     async def ended(self, actor: Actor, limit: int, before: str = "") -> list[Proposal]:
         """What was confirmed, refused, or has expired, newest first; before: only with ids below this one."""
-        _may_look(actor)
+        may_read_record(actor)
         found = await self._rows.ended_proposals(actor.workspace, self._clock.now(), before, limit)
         return [Proposal(row, shown_in(row), end.state if end else EXPIRED, end) for row, end in found]
 
     async def get(self, actor: Actor, id: str) -> Proposal:
-        _may_look(actor)
+        may_read_record(actor)
         found = await self._rows.proposal(actor.workspace, id)
         if found is None:
             raise NotFound("proposal_not_found", f"There is no proposed change {id[:64]}.")
@@ -244,8 +244,3 @@ def reasons(shown: Iterable[Shown]) -> list[str]:
 
 def _charter(proposal: Proposal) -> Charter:
     return compile_charter(msgspec.json.decode(proposal.row.source))
-
-
-def _may_look(actor: Actor) -> None:
-    if actor.kind is ActorKind.AGENT:
-        raise Forbidden("not_allowed", "An agent's key does not read who decides.")

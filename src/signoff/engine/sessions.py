@@ -21,6 +21,7 @@ from signoff.core.tasks import Strength
 from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory
 from signoff.engine.keys import Keys, makers
+from signoff.engine.record import person_subject, recorded
 from signoff.store.entries import Link, Session
 from signoff.store.store import Store
 
@@ -147,16 +148,22 @@ class Sessions:
 
     async def end(self, actor: Actor, person: str, id: str) -> None:
         """End one; raises NotFound where there is none of this id."""
-        self._may(actor, person)
-        known = len(id) == _SHORT and id.isalnum()
-        if not known or not await self._rows.end_of(actor.workspace, person, begin=id):
+        found = [one for one in await self.open_ones(actor, person) if one.id == id]
+        if not found or not await self._end(actor, person, 1, begin=id):
             raise NotFound("session_not_found", "There is no such sign-in any more.")
-        self._directory.sessions_changed(person)
 
     async def end_all(self, actor: Actor, person: str, but: str = "") -> int:
         """Sign a person out everywhere, but for the session of the token ``but``; how many ended."""
-        self._may(actor, person)
-        ended = await self._rows.end_of(actor.workspace, person, but=_digest(but) if but else "")
+        found = [one for one in await self.open_ones(actor, person, but) if not one.current]
+        return await self._end(actor, person, len(found), but=_digest(but) if but else "") if found else 0
+
+    async def _end(self, actor: Actor, person: str, count: int, begin: str = "", but: str = "") -> int:
+        """End them, which stands in the record of changes with who did it."""
+        email = (await self._directory.of(actor.workspace)).people[person].email
+        change = recorded(
+            actor, self._clock.now(), "sign-in", email, person_subject(person), {"sign_ins": count}, None
+        )
+        ended = await self._rows.end_of(change, person, begin, but)
         self._directory.sessions_changed(person)
         return ended
 

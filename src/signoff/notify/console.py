@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from signoff.core.ids import visit_ref
+from signoff.core.masking import mask_text
 from signoff.core.notices import Notice, NoticeKind
 from signoff.core.visible import escaped
 from signoff.notify.letter import ASKING
@@ -32,7 +33,7 @@ class Console:
         message = render("", notice, base_url)
         text = f"{notice.at:%H:%M:%S}Z  {message.title}"
         if notice.called or notice.text:
-            text += f"\n           {escaped(notice.called or notice.text)[:_LONGEST]}"
+            text += f"\n           {escaped(mask_text(notice.called or notice.text))[:_LONGEST]}"
         if notice.kind in ASKING:
             text += f"\n           signoff tasks approve {visit_ref(notice.intent, notice.visit)}"
         try:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from signoff.core.ids import visit_ref
+from signoff.core.masking import mask_text
 from signoff.core.notices import Notice, NoticeKind
 from signoff.core.tasks import Ending
 from signoff.core.wording import ended, kind_words, what_now
@@ -26,7 +27,7 @@ _TITLES: Final = {
 
 def render(message_id: str, notice: Notice, base_url: str, by: str = "") -> Message:
     """The message for one notice; ``base_url`` is the address people reach the server by, ``by`` the name of whoever
-    brought it about.
+    brought it about. Secrets in what others have written are hidden: people read it.
     """
     title = _TITLES[notice.kind].format(
         title=notice.title or kind_words(notice.intent_type),
@@ -38,7 +39,8 @@ def render(message_id: str, notice: Notice, base_url: str, by: str = "") -> Mess
     )
     asks = notice.kind in ASKING or notice.kind is NoticeKind.REMARKED
     link = f"{base_url}/tasks/{visit_ref(notice.intent, notice.visit)}" if asks else ""
-    return Message(message_id, notice, title, "\n".join(_lines(notice, by or notice.by)), link)
+    text = "\n".join(_lines(notice, by or notice.by))
+    return Message(message_id, notice, mask_text(title), mask_text(text), link)
 
 
 def _lines(notice: Notice, by: str) -> list[str]:

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Final
 
 from signoff.store.database import Database
-from signoff.store.entries import Link, Session, entry, insert, select, values_of
+from signoff.store.entries import DirectoryChange, Link, Session, entry, insert, select, values_of
+from signoff.store.people import recording
 from signoff.store.rows import micros
 
 _EXTEND: Final = "update sessions set expires_at = :expires_at where id = :id and expires_at < :expires_at"
@@ -59,11 +60,13 @@ class Sessions:
         [rows] = await self._db.write((_END, {"id": id}))
         return str(rows[0][0]) if rows else ""
 
-    async def end_of(self, workspace: str, person: str, begin: str = "", but: str = "") -> int:
-        """End a person's sessions: all, those whose ids begin so, or all ``but`` one; how many."""
-        values = {"workspace": workspace, "person": person, "length": len(begin), "begin": begin, "but": but}
-        [rows] = await self._db.write((_END_OF, values))
-        return len(rows)
+    async def end_of(self, change: DirectoryChange, person: str, begin: str = "", but: str = "") -> int:
+        """End a person's sessions, with the record of it: all, those whose ids begin so, or all ``but`` one; how many."""
+        values = {
+            "workspace": change.workspace, "person": person, "length": len(begin), "begin": begin, "but": but,
+        }  # fmt: skip
+        results = await self._db.write(*recording([change], {}), (_END_OF, values))
+        return len(results[-1])
 
     async def add_link(self, link: Link) -> None:
         await self._db.write((insert(Link), values_of(link)))

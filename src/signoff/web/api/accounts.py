@@ -5,9 +5,11 @@ from datetime import timedelta
 
 from msgspec import UNSET
 
+from signoff.core.access import reads_all
 from signoff.core.errors import Conflict, Invalid, NotFound
 from signoff.core.fields import in_utc
 from signoff.core.model import ActorKind
+from signoff.engine.keys import REGISTRAR
 from signoff.engine.registry import Registry
 from signoff.store.entries import Account, Person, Workspace
 from signoff.web import bodies, strict
@@ -44,9 +46,12 @@ def _refuse_elsewhere(workspace: Workspace, org: str, place: str) -> None:
 
 
 def _out(call: Call, account: Account, workspace: Workspace) -> d.AccountOut:
-    """As this caller may see it. Where another agent is called, often with a secret in it, is no agent's to know."""
+    """As this caller may see it. Where an agent is called, often with a secret in it, is for itself, for the service
+    that registered it and for whoever reads everything.
+    """
     out = d.account_out(account, workspace)
-    if call.actor.kind is ActorKind.AGENT and call.actor.id != account.id:
+    own = call.actor.id == account.id or call.actor.id in account.behind.get(REGISTRAR, ())
+    if not (own or reads_all(call.actor)):
         out.callback_url = UNSET
     return out
 
@@ -79,7 +84,7 @@ async def create(call: Call) -> d.AccountAnswer | Page:
     # AXP's command line goes on after this 409 only if the account stands beside the error.
     refusal = Conflict("service_account_exists", f"There is an account {account.name!r} already.")
     body = d.AccountExists(
-        service_account=d.account_out(account, workspace),
+        service_account=_out(call, account, workspace),
         error=d.ExistsError(code=refusal.code, message=refusal.message, details={}),
         message=refusal.message,
         detail=refusal.message,

@@ -7,12 +7,13 @@ from typing import Any
 
 import msgspec
 
-from signoff.core.access import may_list_people
+from signoff.core.access import may_list_people, may_read_record, reads_all
 from signoff.core.charter import Charter, compile_charter, policy_wish, read_person, read_team
 from signoff.core.errors import Conflict, Forbidden, Invalid, NotFound
 from signoff.core.fields import document, in_utc
 from signoff.core.model import ActorKind
 from signoff.engine.accounts import may_run
+from signoff.engine.directory import Snapshot
 from signoff.engine.draft import UNCHANGED
 from signoff.engine.explain import hypothetical
 from signoff.engine.proposals import Proposal
@@ -40,12 +41,19 @@ async def people(call: Call) -> p.People:
     """GET /v1/people"""
     may_list_people(call.actor)
     book = await book_of(call)
-    return p.People(people=[p.person_out(person, book) for person in book.people.values()])
+    return p.People(people=[_out(call, person, book) for person in book.people.values()])
+
+
+def _out(call: Call, person: Person, book: Snapshot) -> p.PersonOut:
+    """As this caller may see it: what people have set for themselves is for them and for whoever reads everything."""
+    whole = call.actor.id == person.id or reads_all(call.actor)
+    return p.person_out(person, book, call.parts.clock.now(), whole)
 
 
 async def add_person(call: Call) -> p.PersonAnswer:
     """POST /v1/people"""
     said = bodies.ours(p.CreatePerson, call.body)
+    may_run(call.actor)  # whoever may not add anybody learns nothing of who is here
     book = await book_of(call)
     if any(person.email == said.email.strip().lower() for person in book.people.values()):
         raise Conflict(
@@ -59,6 +67,7 @@ async def add_person(call: Call) -> p.PersonAnswer:
 async def change_person(call: Call) -> p.PersonAnswer:
     """PATCH /v1/people/{person_id}"""
     said = bodies.ours(p.ChangePerson, call.body)
+    may_list_people(call.actor)
     book = await book_of(call)
     who = call.params["person_id"].strip().lower()
     found = next((one for one in book.people.values() if who in (one.id, one.email)), None)
@@ -74,7 +83,7 @@ async def _put_person(call: Call, who: str, said: dict[str, Any]) -> p.PersonAns
     book = await book_of(call)
     found = next(one for one in book.people.values() if who.strip().lower() in (one.id, one.email))
     warnings = await call.parts.staffed.warnings(call.actor.workspace, before.membership, book.membership)
-    return p.PersonAnswer(person=p.person_out(found, book), warnings=warnings)
+    return p.PersonAnswer(person=_out(call, found, book), warnings=warnings)
 
 
 async def waiting(call: Call) -> p.PersonWaiting:
@@ -300,7 +309,7 @@ async def _shown(call: Call, found: Proposal) -> p.ProposalAnswer:
 
 async def changes(call: Call) -> p.Changes:
     """GET /v1/changes"""
-    may_list_people(call.actor)
+    may_read_record(call.actor)
     limit = call.number("limit", 50, 1, 200)
     book, about = await book_of(call), call.query.get("about", "")
     subject = subject_of(about, book) if about else ""

@@ -1,5 +1,8 @@
 """Workflows: a file in the user's repository, applied. The same template applied twice changes nothing."""
 
+from msgspec import UNSET
+
+from signoff.core.access import PROGRAMS
 from signoff.core.charter import Charter, WorkflowWish
 from signoff.core.errors import NotFound
 from signoff.core.plan import Plan
@@ -30,7 +33,7 @@ async def apply(call: Call) -> AppliedOut:
         raise TypeError("a workflow was not taken up")
     book = await book_of(call)
     return AppliedOut(
-        changed=planned.action != UNCHANGED, dry_run=dry_run, workflow=_shown(planned.entry, template.plan, book),
+        changed=planned.action != UNCHANGED, dry_run=dry_run, workflow=_shown(call, planned.entry, template.plan, book),
         warnings=await call.parts.workers.absent(template.plan, book, call.parts.clock.now()),
     )  # fmt: skip
 
@@ -39,7 +42,9 @@ async def page(call: Call) -> Workflows:
     """GET /v1/workflows"""
     book = await book_of(call)
     plan_of = call.parts.planner.plan_of
-    return Workflows(workflows=[_shown(flow, await plan_of(flow), book) for flow in book.workflows.values()])
+    return Workflows(
+        workflows=[_shown(call, flow, await plan_of(flow), book) for flow in book.workflows.values()]
+    )
 
 
 async def get(call: Call) -> WorkflowAnswer:
@@ -50,9 +55,14 @@ async def get(call: Call) -> WorkflowAnswer:
         raise NotFound(
             "workflow_not_found", f"No workflow is in force for {call.params['intent_type'][:128]!r}."
         )
-    return WorkflowAnswer(workflow=_shown(workflow, await call.parts.planner.plan_of(workflow), book))
+    return WorkflowAnswer(workflow=_shown(call, workflow, await call.parts.planner.plan_of(workflow), book))
 
 
-def _shown(workflow: Workflow, plan: Plan, book: Snapshot) -> WorkflowOut:
-    """As it is shown: the steps as they were compiled when it was applied, whatever a later release makes of them."""
-    return workflow_out(workflow, plan, book.display(workflow.applied_by))
+def _shown(call: Call, workflow: Workflow, plan: Plan, book: Snapshot) -> WorkflowOut:
+    """As it is shown: the steps as they were compiled when it was applied, whatever a later release makes of them.
+    A program sees which steps there are, not whom they ask.
+    """
+    out = workflow_out(workflow, plan, book.display(workflow.applied_by))
+    if call.actor.kind in PROGRAMS:
+        out.source, out.applied_by = UNSET, UNSET
+    return out

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from signoff.core.access import may_read_record, reads_all
 from signoff.core.model import ActorKind
 from signoff.engine.directory import Snapshot
 from signoff.engine.record import subject_of
@@ -47,6 +48,7 @@ class About(msgspec.Struct, frozen=True):
 
 async def changes(visit: Visit) -> Page:
     """GET /changes"""
+    may_read_record(visit.actor)
     book = await visit.parts.directory.of(visit.actor.workspace)
     word, said = visit.query.get("about", "")[:300], visit.query.get("before", "")
     before = int(said) if said.isascii() and said.isdigit() and len(said) < 19 else 0
@@ -59,6 +61,8 @@ async def changes(visit: Visit) -> Page:
 
 async def about(visit: Visit, subject: str, before: int = 0, limit: int = _SHOWN) -> About:
     """What was changed about a subject ("": about anything), newest first, below the number ``before``."""
+    if subject and not reads_all(visit.actor):
+        return About([], "")  # on the page of something: that page is theirs to see, its history is not
     book = await visit.parts.directory.of(visit.actor.workspace)
     found = await visit.parts.registry.charters.changes(visit.actor, limit + 1, before, subject)
     page = found[:limit]

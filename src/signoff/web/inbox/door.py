@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, quote
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from signoff.core.access import RUNNING
+from signoff.core.access import RUNNING, reads_all
 from signoff.core.errors import Busy, Invalid, Malformed, Refused, TooMany, Unauthenticated
 from signoff.core.model import Actor
 from signoff.core.visible import shows
@@ -107,6 +107,7 @@ class Visit:
             "person": None,
             "book": None,
             "admin": False,
+            "reads": False,
             "waiting": "",
             "zone": "",
             "proposed": "",
@@ -116,6 +117,7 @@ class Visit:
             waiting = await self._waiting.of(self.person)
             person = book.people.get(self.person.id)
             shown = {"person": person, "book": book, "admin": self.actor_runs, "waiting": waiting}
+            shown["reads"] = reads_all(self.person)
             shown["zone"] = person.zone if person else ""
             shown["proposed"] = await self._waiting.changes(self.person)
         made = partial(

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
 
-from signoff.core.access import RUNNING
+from signoff.core.access import RUNNING, reads_all
 from signoff.core.charter import Charter, read_person
 from signoff.core.errors import Conflict, Invalid, NotFound, Refused
 from signoff.core.fields import document
@@ -55,6 +55,7 @@ async def _people(visit: Visit, refusal: Refused | None = None) -> Page:
     ]
     return await visit.page(
         "people.html", refusal.status if refusal is not None else 200, rows=rows, roles=ROLES, refusal=refusal, q=words,
+        whole=reads_all(visit.actor),
         posted=dict(visit.form) if refusal is not None else {},
     )  # fmt: skip
 
@@ -131,6 +132,7 @@ async def _person(
     order = [name for name in preferred(found.preferences) if name in CHANNELS]
     return await visit.page(
         "person.html", refusal.status if refusal is not None else 200, one=found, own=own, may_change=own or admin,
+        whole=own or reads_all(visit.actor),
         refusal=refusal, act=visit.params.get("act", ""), posted=dict(visit.form) if refusal is not None else {},
         teams=_teams(found, book), roles=ROLES, zones=sorted(available_timezones()), days=DAYS,
         hours=hours_words(found.hours) if found.hours else "", order=order, channels=CHANNELS,

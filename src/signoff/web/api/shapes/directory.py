@@ -209,7 +209,7 @@ class StepOut(Struct, kw_only=True):
 
 class WorkflowOut(Struct, kw_only=True):
     """A named, versioned template of a plan, chosen by intent type. strength: the surest proof that one of its own
-    steps demands; a named policy may demand more.
+    steps demands; a named policy may demand more. source, which names people, and applied_by: for people only.
     """
 
     name: str
@@ -217,8 +217,8 @@ class WorkflowOut(Struct, kw_only=True):
     version: int
     strength: str
     steps: list[StepOut]
-    source: JsonObject
-    applied_by: str
+    source: JsonObject | UnsetType = UNSET
+    applied_by: Text = UNSET
     applied_at: datetime
 
 

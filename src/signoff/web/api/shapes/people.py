@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from signoff.core.people import Team
+from signoff.core.people import Team, absence_at
 from signoff.core.policy import DAYS
 from signoff.engine.directory import NamedPolicy, Snapshot
 from signoff.engine.draft import Planned
@@ -36,7 +36,9 @@ class HoursOut(Struct, kw_only=True):
 
 
 class PersonOut(Struct, kw_only=True):
-    """A person. ``teams``: where they are a member."""
+    """A person. ``teams``: where they are a member; ``away``: whether they are absent now. addresses, zone, hours,
+    absences and preferences are there for the person and for owners, admins and auditors.
+    """
 
     id: str
     email: str
@@ -44,11 +46,12 @@ class PersonOut(Struct, kw_only=True):
     roles: tuple[str, ...]
     active: bool
     teams: list[str]
-    addresses: dict[str, str]
-    zone: str
+    away: bool
+    addresses: dict[str, str] | UnsetType = UNSET
+    zone: Text = UNSET
     hours: HoursOut | UnsetType = UNSET
-    absences: list[AbsenceOut]
-    preferences: dict[str, Any]
+    absences: list[AbsenceOut] | UnsetType = UNSET
+    preferences: dict[str, Any] | UnsetType = UNSET
     created_at: datetime
 
 
@@ -302,7 +305,8 @@ class PutPolicy(Strict, kw_only=True):
 Display = Callable[[str], str]
 
 
-def person_out(person: Person, book: Snapshot) -> PersonOut:
+def person_out(person: Person, book: Snapshot, now: datetime, whole: bool = True) -> PersonOut:
+    """``whole``: with what they have set for themselves."""
     out = PersonOut(
         id=person.id,
         email=person.email,
@@ -310,15 +314,16 @@ def person_out(person: Person, book: Snapshot) -> PersonOut:
         roles=person.roles,
         active=person.active,
         teams=[team.name for team in book.teams.values() if person.id in team.members],
-        addresses=person.addresses,
-        zone=person.zone,
-        absences=[
-            AbsenceOut(begins=away.start, until=away.end, delegate=maybe(email_of(book, away.delegate)))
-            for away in person.absences
-        ],
-        preferences=person.preferences,
+        away=absence_at(person.absences, now) is not None,
         created_at=person.created_at,
     )
+    if not whole:
+        return out
+    out.addresses, out.zone, out.preferences = person.addresses, person.zone, person.preferences
+    out.absences = [
+        AbsenceOut(begins=away.start, until=away.end, delegate=maybe(email_of(book, away.delegate)))
+        for away in person.absences
+    ]
     if person.hours is not None:
         work = person.hours
         out.hours = HoursOut(

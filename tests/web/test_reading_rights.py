@@ -1,0 +1,125 @@
+"""What each role and each kind of key may read of people, rules, keys and the record of changes."""
+
+from typing import Any
+
+import pytest
+
+from tests.web.inbox.reading import reader
+from tests.web.world import TYPE, World
+
+READERS = ("oscar", "adam", "aud")  # owner, admin, auditor
+PEOPLE = ("ann", "rita")  # approver, member
+PROGRAMS = ("agent", "ci")
+EVERYBODY = (*READERS, *PEOPLE, *PROGRAMS)
+# What refuses whom, and with which code; everybody else is answered.
+TABLE: dict[str, dict[str, str]] = {
+    "/v1/changes": {"ann": "auditor_required", "rita": "auditor_required"},
+    "/v1/changes?about=person:ann@acme.example": {"ann": "auditor_required", "rita": "auditor_required"},
+    "/v1/proposals": {"ann": "auditor_required", "rita": "auditor_required"},
+    "/v1/people": {},
+    "/v1/teams": {},
+    "/v1/policies": {},
+}
+
+
+@pytest.mark.parametrize("path", TABLE)
+async def test_who_reads_people_rules_and_what_was_changed(web: World, path: str) -> None:
+    await web.join("adam", "admin")
+    for who in EVERYBODY:
+        answer = await web.get(path, who)
+        expected = "person_required" if who in PROGRAMS else TABLE[path].get(who, "")
+        assert answer.code == expected, who
+
+
+async def _furnish(web: World) -> None:
+    await web.join("adam", "admin")
+    away = {"from": "2026-01-01", "until": "2027-01-01", "delegate": "otto@acme.example"}
+    own: dict[str, Any] = {"zone": "Europe/Berlin", "absences": [away]}
+    for who, said in (("ann", own), ("oscar", {"addresses": {"email": "private@acme.example"}})):
+        answer = await web.call("PATCH", "/v1/people/ann@acme.example", said, who)
+        assert answer.status == 200, answer.text
+
+
+async def test_what_people_have_set_for_themselves_is_theirs(web: World) -> None:
+    await _furnish(web)
+    own = {"addresses", "zone", "absences", "preferences"}
+    for who in (*READERS, *PEOPLE):
+        found = {one["email"]: one for one in (await web.get("/v1/people", who))["people"]}
+        ann = found["ann@acme.example"]
+        assert ann["away"] is True
+        assert own & set(ann) == (own if who in (*READERS, "ann") else set()), who
+        assert ("private@acme.example" in str(found)) == (who in (*READERS, "ann")), who
+
+
+async def test_the_pages_show_no_more_than_the_api(web: World) -> None:
+    await _furnish(web)
+    await web.call("PUT", "/v1/teams/sre", {"members": ["ann@acme.example"]}, "oscar")
+    for who, all_of_it in (("aud", True), ("rita", False)):
+        browser = await reader(web, who)
+        for path in ("/people", "/people/per_ann"):
+            page = (await browser.get(path)).text
+            assert "away" in page.lower()
+            assert ("Otto stands in" in page or "Otto may answer instead" in page) == all_of_it, (who, path)
+            assert ("Europe/Berlin" in page) == all_of_it, (who, path)
+            assert ("private@acme.example" in page) == (all_of_it and path != "/people"), (who, path)
+        assert (await browser.get("/changes")).status == (200 if all_of_it else 403)
+        assert (await browser.get("/proposals")).status == (200 if all_of_it else 403)
+        assert ('href="/changes"' in (await browser.get("/")).text) == all_of_it
+        assert ("What was changed" in (await browser.get("/teams/sre")).text) == all_of_it
+
+
+async def test_keys_are_listed_to_whose_they_are(web: World) -> None:
+    every = {key["key_id"] for key in (await web.get("/v1/keys", "oscar"))["keys"]}
+    assert {key["key_id"] for key in (await web.get("/v1/keys", "aud"))["keys"]} == every
+    for who, holder in (("ann", "per_ann"), ("rita", "per_rita")):
+        assert {key["holder_id"] for key in (await web.get("/v1/keys", who))["keys"]} == {holder}
+    made = await web.post("/v1/service-accounts", {"name": "helper"}, "ci")
+    await web.post(f"/v1/service-accounts/{made['service_account']['id']}/keys", {}, "ci")
+    names = {key["holder_name"] for key in (await web.get("/v1/keys", "ci"))["keys"]}
+    assert names == {"ci", "helper"}
+    assert (await web.get("/v1/keys", "agent")).code == "not_allowed"
+
+
+async def test_where_an_agent_is_called_is_shown_to_its_own_side(web: World) -> None:
+    web.keys["cj"] = (await web.post("/v1/keys", {"service": "cj"}, "oscar"))["api_key"]
+    url = "https://agent.example/hook/path-secret"
+    body = {"name": "pushed", "delivery_mode": "http", "callback_url": url}
+    made = await web.post("/v1/service-accounts", body, "ci")
+    path = f"/v1/service-accounts/{made['service_account']['id']}"
+    for who in ("oscar", "aud", *PEOPLE, *PROGRAMS, "cj"):
+        for there in (path, "/v1/service-accounts", "/v1/agents", "/v1/agents/pushed"):
+            assert (url in (await web.get(there, who)).text) == (who in ("oscar", "aud", "ci")), (who, there)
+    again = await web.post("/v1/service-accounts", body, "cj")
+    assert (again.status, url in again.text) == (409, False)
+
+
+async def test_a_program_sees_a_workflows_steps_and_not_whom_they_ask(web: World) -> None:
+    await web.apply_workflow()
+    for path in ("/v1/workflows", f"/v1/workflows/{TYPE}"):
+        for who in EVERYBODY[2:]:
+            text = (await web.get(path, who)).text
+            assert '"kind":"human"' in text
+            assert ("ann@acme.example" in text) == (who not in PROGRAMS), (who, path)
+
+
+@pytest.mark.parametrize("who", [*PEOPLE, "aud", *PROGRAMS])
+async def test_whoever_may_not_add_people_learns_nothing_of_who_is_here(web: World, who: str) -> None:
+    seen: list[Any] = []
+    for email in ("otto@acme.example", "nobody@acme.example"):
+        added = await web.post("/v1/people", {"email": email, "roles": ["member"]}, who)
+        changed = await web.call("PATCH", f"/v1/people/{email}", {"name": "X"}, who)
+        seen.append((added.code, changed.code if who in PROGRAMS else ""))
+    assert seen[0] == seen[1]
+    assert seen[0][0] == "admin_required"
+
+
+async def test_whoever_ends_a_sign_in_stands_in_the_record(web: World) -> None:
+    await reader(web, "ann")
+    await reader(web, "ann")
+    [first, _] = (await web.get("/v1/people/per_ann/sessions", "oscar"))["sessions"]
+    await web.post(f"/v1/people/per_ann/sessions/{first['session_id']}/end", None, "ann")
+    assert (await web.post("/v1/people/per_ann/sessions/end", None, "oscar"))["ended"] == 1
+    assert (await web.post("/v1/people/per_ann/sessions/end", None, "oscar"))["ended"] == 0
+    found = (await web.get("/v1/changes?about=person:ann@acme.example", "aud"))["changes"]
+    ends = [(one["actor"]["id"], one["kind"], one["name"]) for one in found if one["kind"] == "sign-in"]
+    assert ends == [("per_oscar", "sign-in", "ann@acme.example"), ("per_ann", "sign-in", "ann@acme.example")]

@@ -282,7 +282,7 @@ class Writer:
         facts = (("From", self._who(notice.by, notice.via)), ("When", moment(notice.at, zone)))
         return {
             "headline": f"A question or comment on {'your request' if own else 'what you wrote about'}",
-            "facts": facts, "said": cut("\n".join(words), _LONGEST_SAID), "said_by": "What was written",
+            "facts": facts, "said": cut(mask_text("\n".join(words)), _LONGEST_SAID), "said_by": "What was written",
             "closing": "Nothing is decided by it. A reply on the page reaches whoever wrote.",
             "link_label": "Read it and reply",
         }  # fmt: skip
@@ -356,7 +356,7 @@ class Writer:
         return {
             "headline": head, "tone": "good" if ending is Ending.APPROVED else "bad", "facts": tuple(facts),
             "closing": what_now(ending, notice.outcome, notice.means), "leaves": found.leaves, "rest": found.rest,
-            "said": cut("\n".join(said), _LONGEST_SAID), "said_by": "What was written with it",
+            "said": cut(mask_text("\n".join(said)), _LONGEST_SAID), "said_by": "What was written with it",
             "link_label": "See what happened",
         }  # fmt: skip
 

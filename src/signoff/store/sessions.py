@@ -61,7 +61,9 @@ class Sessions:
         return str(rows[0][0]) if rows else ""
 
     async def end_of(self, change: DirectoryChange, person: str, begin: str = "", but: str = "") -> int:
-        """End a person's sessions, with the record of it: all, those whose ids begin so, or all ``but`` one; how many."""
+        """End a person's sessions, with the record of it: all, those whose ids begin so, or all ``but`` one. Says how
+        many.
+        """
         values = {
             "workspace": change.workspace, "person": person, "length": len(begin), "begin": begin, "but": but,
         }  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from signoff.core.errors import Invalid
-from signoff.core.masking import masked, suspect
+from signoff.core.masking import mask_text, masked, suspect
 from signoff.core.plan import HumanStep
 from signoff.store.work import Stored
 
@@ -35,7 +35,9 @@ def fits(stored: Stored, words: tuple[str, ...], display: Callable[[str], str]) 
     if not words:
         return True
     intent = stored.intent
-    titles = [step.task.title for step in intent.plan.steps if isinstance(step, HumanStep)]
+    titles = [
+        mask_text(step.task.title, _nothing) for step in intent.plan.steps if isinstance(step, HumanStep)
+    ]
     said = "\n".join(
         (
             intent.id, intent.type, intent.correlation_id, intent.scenario_id, intent.to_agent, intent.requester.id,

@@ -127,7 +127,10 @@ async def test_only_owners_and_admins_decide_by_a_form_of_ours_and_no_get_does(w
     id = await proposed(web, FEWER)
     ann = await reader(web, "ann")
     before = await everything(web)
-    page = await ann.get(f"/proposals/{id}")
+    assert (
+        await ann.get(f"/proposals/{id}")
+    ).status == 403  # what may change is for those who read the record
+    page = await (await reader(web, "aud")).get(f"/proposals/{id}")
     assert (page.status, asks(page)) == (200, set())
     for act in ("confirm", "refuse"):
         path = f"/proposals/{id}/{act}"

@@ -5,6 +5,7 @@ import msgspec
 from signoff.core import events as e
 from signoff.core.chain import unseal
 from signoff.core.durations import show_duration
+from signoff.core.masking import mask_text
 from signoff.core.model import ActorKind
 from signoff.core.notices import short_of_people
 from signoff.engine.directory import Snapshot
@@ -67,7 +68,11 @@ def _unreadable(row: EventRow) -> AuditEvent:
 
 
 def summary(fact: e.Fact, book: Snapshot) -> str:
-    """One line for a person: who did what."""
+    """One line for a person: who did what, without the secrets that somebody wrote."""
+    return mask_text(_summary(fact, book))
+
+
+def _summary(fact: e.Fact, book: Snapshot) -> str:
     who = book.display(fact.actor.id)
     match fact.event:
         case e.Created(intent_type=kind):

@@ -28,7 +28,17 @@ from signoff.core.wording import from_workflow, question
 from signoff.web.api.shapes.tasks import Story, on_silence
 from signoff.web.inbox.changes import Group, Leaf, group, leaves
 from signoff.web.inbox.choices import Choice, choices
-from signoff.web.inbox.evidence import REQUEST, Check, Fact, checks, doubts, own_words, subject, touched
+from signoff.web.inbox.evidence import (
+    REQUEST,
+    Check,
+    Fact,
+    checks,
+    covered,
+    doubts,
+    own_words,
+    subject,
+    touched,
+)
 from signoff.web.inbox.following import Following, absent, following
 from signoff.web.inbox.known import Known
 from signoff.web.inbox.parties import ASKS, Others, others, reasons
@@ -105,7 +115,8 @@ class Silence(msgspec.Struct, frozen=True):
 class Card(msgspec.Struct, frozen=True, kw_only=True):
     """Everything on the page, in its order. ``stage``: the one that is asked, from 1. ``needs_opening``: a yes waits
     until what is folded was opened; ``weak``: the reader is barred only because it is not known surely enough who they
-    are. ``feared``: the risk that a check of an earlier revision found, where that is higher.
+    are; ``covered``: a secret in the title or the description is hidden; ``feared``: the risk that a check of an
+    earlier revision found, where that is higher.
     """
 
     task_id: str
@@ -115,6 +126,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     subject: tuple[tuple[str, str], ...]
     said: str
     described: str
+    covered: bool
     trusted: bool
     risk: str
     risk_from: str
@@ -165,7 +177,9 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     def masked(self) -> bool:
         """Whether something is not shown because it is a secret."""
         words = any(leaf.masked for leaf in self.words)
-        return words or self.changes.masked or any(check.leaves.masked for check in self.checks)
+        return (
+            words or self.covered or self.changes.masked or any(check.leaves.masked for check in self.checks)
+        )
 
     @property
     def may_answer(self) -> bool:
@@ -197,11 +211,13 @@ def card(known: Known) -> Card:
         shown.folded or any(leaf.hidden for leaf in words) or any(check.leaves.folded for check in verdicts)
         or any(one.unseen for one in coming)
     )  # fmt: skip
+    written = "" if trusted else spec.title, spec.description
+    said, described = (covered(text, known.opened) for text in written)
     (barred, weak), text = _barred(known), _everything(known, step)
     return Card(
         task_id=visit_ref(intent.id, story.visit), intent=intent, type=spec.type,
         question=question(intent.plan, step, intent.type), subject=head,
-        said="" if trusted else spec.title, described=spec.description, trusted=trusted,
+        said=said, described=described, trusted=trusted, covered=(said, described) != written,
         risk=rated.value, risk_from=rated_from, feared=feared.value if feared is not rated else "",
         due_at=ends_at(intent, story), opened_at=story.opened_at,
         revision=story.revision, digest=story.digest, asker=_asker(known), why=reasons(known, step),
@@ -343,7 +359,7 @@ def _remarks(known: Known) -> tuple[Said, ...]:
                 what = f"changed what is asked: revision {revision}, earlier answers are void"
             case _:
                 continue
-        comment = fact.note.comment if fact.note else ""
+        comment = covered(fact.note.comment, known.opened) if fact.note else ""
         found.append(Said(known.book.display(fact.actor.id), fact.at, what, comment))
     return tuple(found)
 
@@ -358,7 +374,7 @@ def _given(fact: e.Fact, known: Known) -> Given:
         stead=known.book.display(stead) if stead else "",
         outcome=event.outcome,
         stage=event.stage + 1,
-        comment=fact.note.comment if fact.note else "",
+        comment=covered(fact.note.comment, known.opened) if fact.note else "",
         data=group(event.data, True) if event.data else Group(),
         at=fact.at,
         via=fact.via,

@@ -89,8 +89,13 @@ def own_words(payload: dict[str, Any], opened: bool) -> tuple[dict[str, Any], tu
     return rest, tuple(_words(name, text, opened) for name, text in words.items())
 
 
+def covered(text: str, opened: bool = False) -> str:
+    """What somebody has written as a page shows it: with secrets only to who opened them."""
+    return text if opened else mask_text(text)
+
+
 def _words(name: str, text: str, opened: bool) -> Leaf:
-    said = text if opened else mask_text(text)
+    said = covered(text, opened)
     shown = said if opened else clip(said)
     return Leaf(path=name, text=shown, kind="block", hidden=len(said) - len(shown), masked=said != text)
 

@@ -23,7 +23,7 @@ from signoff.web.api.audit import summary
 from signoff.web.call import Page
 from signoff.web.inbox.changes import Group, group
 from signoff.web.inbox.door import Visit
-from signoff.web.inbox.evidence import subject
+from signoff.web.inbox.evidence import covered, subject
 from signoff.web.inbox.following import absent
 from signoff.web.inbox.tasks import steers
 from signoff.web.inbox.told import lines
@@ -175,7 +175,7 @@ def moment(row: Any, book: Snapshot) -> Moment:
         text=summary(fact, book),
         who="the clock" if system else book.display(fact.actor.id),
         via=fact.via,
-        comment=fact.note.comment if fact.note else "",
+        comment=covered(fact.note.comment) if fact.note else "",
         sign=_sign(fact.event),
         body=body,
         hash=row.hash,

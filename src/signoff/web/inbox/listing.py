@@ -21,7 +21,7 @@ from signoff.engine.view import LOOKED_AT
 from signoff.store.work import Filter, Stored
 from signoff.web.call import Page
 from signoff.web.inbox.door import Visit
-from signoff.web.inbox.evidence import subject
+from signoff.web.inbox.evidence import covered, subject
 from signoff.web.inbox.waiting import is_mine, is_my_teams, open_tasks
 from signoff.web.searching import fits, shown_payload
 
@@ -194,7 +194,7 @@ def _row(stored: Stored, step: HumanStep, book: Snapshot) -> Entry:
     return Entry(
         ref=intent.id,
         question=question(intent.plan, step, intent.type),
-        said="" if from_workflow(intent.plan) else step.task.title,
+        said="" if from_workflow(intent.plan) else covered(step.task.title),
         subject=_subject(stored.payload),
         type=step.task.type.value,
         kind=intent.type,

@@ -306,7 +306,8 @@ _QUIET: Final = {
     "POST /proposals/{proposal_id}/refuse", "POST /proposals/{proposal_id}/mail", "POST /keys",
     "POST /keys/{key_id}/revoke",
     # signing in and out
-    "POST /login", "POST /login/mail", "POST /login/{token}", "POST /logout", "POST /v1/portal/personal/workspace-selection",
+    "POST /login", "POST /login/mail", "POST /login/{token}", "POST /logout",
+    "POST /v1/portal/personal/workspace-selection",
     "POST /people/{person_id}/sessions", "POST /v1/people/{person_id}/sessions/end",
     "POST /v1/people/{person_id}/sessions/{session_id}/end",
 }  # fmt: skip

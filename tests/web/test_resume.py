@@ -193,7 +193,7 @@ async def test_a_control_resume_goes_on_without_ending(web: World) -> None:
 
 async def test_a_stale_generation_is_not_applied(web: World) -> None:
     intent_id = await web.send(to_agent="validator")
-    await web.post(f"/v1/intents/{intent_id}/controls", {"controls_patch": {}})
+    await web.post(f"/v1/intents/{intent_id}/controls", {"controls_patch": {"note": "slowly"}})
     body = {"action": "complete", "expected_policy_generation": 0}
     answer = await web.post(f"/v1/intents/{intent_id}/resume", body, "agent")
     assert (answer.status, answer["applied"], answer["policy_generation"]) == (200, False, 1)

@@ -122,6 +122,11 @@ class Config:
     body_timeout: timedelta = _row(  # noqa: RUF009
         timedelta(seconds=30), "How long the body of a request may take.", least=timedelta(milliseconds=100)
     )
+    send_timeout: timedelta = _row(  # noqa: RUF009
+        timedelta(seconds=30),
+        "How long a client may take nothing of its answer or stream before it is cut off.",
+        least=timedelta(milliseconds=100),
+    )
     max_rate: int = _row(
         200,
         "Requests a second of one person or agent, on average of five seconds; beyond it 429. 0: no limit.",

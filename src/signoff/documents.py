@@ -15,6 +15,7 @@ Document = dict[str, Any]
 _QUOTED: Final = re.compile(r"\"[^\"]{4,}\"|'[^']{4,}'|<[^<>]*://[^<>]*>")
 MAX_YAML: Final = 1024 * 1024
 MAX_VALUES: Final = 200_000
+_LONGEST_NUMBER: Final = 100
 
 
 def read_document(path: Path) -> Document:
@@ -64,6 +65,7 @@ def _from_yaml(text: str, name: str) -> Any:
         raise _wrong(f"{name} is longer than {MAX_YAML} characters.", hint="Split it, or write it as JSON.")
     try:
         from ruamel.yaml import YAML
+        from ruamel.yaml.composer import Composer
         from ruamel.yaml.constructor import SafeConstructor
         from ruamel.yaml.error import YAMLError
     except ModuleNotFoundError:
@@ -72,12 +74,67 @@ def _from_yaml(text: str, name: str) -> Any:
             hint='Install it with pip install "signoff[server]", or write the file as JSON.',
         ) from None
 
+    class Limited(Composer):
+        """Counts depth and merged values while it reads, not once it is too late."""
+
+        nested = 0
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            self.nested += 1
+            if self.nested > MAX_DEPTH + 1:
+                raise _too_deep(name)
+            node = super().compose_node(parent, index)
+            self.nested -= 1
+            return node
+
     class Constructor(SafeConstructor):
         """Dates stay the text they were written as: a payload is JSON in the end."""
 
+        def __init__(self, *given: Any, **more: Any) -> None:
+            super().__init__(*given, **more)
+            self._merged = 0
+            self._merging: set[int] = set()
+
+        def flatten_mapping(self, node: Any) -> Any:
+            if id(node) in self._merging:
+                raise _wrong(f"{name} merges a mapping into itself.")
+            self._merging.add(id(node))
+            for key, value in node.value:
+                if key.tag == "tag:yaml.org,2002:merge":
+                    self._count(value)
+            self._merging.discard(id(node))
+            return super().flatten_mapping(node)
+
+        def _count(self, merged: Any) -> None:
+            """Of what a merge key names, before it is copied."""
+            for one in merged.value if merged.id == "sequence" else [merged]:
+                if one.id == "mapping":
+                    self.flatten_mapping(one)
+                    self._merged += 1 + len(one.value)
+                if self._merged > MAX_VALUES:
+                    raise _too_many(name)
+
+        def construct_number(self, node: Any) -> Any:
+            if len(node.value) > _LONGEST_NUMBER:
+                raise _wrong(
+                    f"{name} is not acceptable YAML: a number has more than {_LONGEST_NUMBER} digits."
+                )
+            whole = node.tag.endswith("int")
+            return self.construct_yaml_int(node) if whole else self.construct_yaml_float(node)
+
+        def refuse(self, node: Any) -> Any:
+            kind = node.tag.rpartition(":")[2]
+            raise _wrong(
+                f"{name} says something that JSON cannot: !!{kind} (line {node.start_mark.line + 1})."
+            )
+
     Constructor.add_constructor("tag:yaml.org,2002:timestamp", Constructor.construct_yaml_str)
+    for kind in ("int", "float"):
+        Constructor.add_constructor(f"tag:yaml.org,2002:{kind}", Constructor.construct_number)
+    for kind in ("set", "omap", "pairs", "binary"):
+        Constructor.add_constructor(f"tag:yaml.org,2002:{kind}", Constructor.refuse)
     reader = YAML(typ="safe", pure=True)
-    reader.Constructor = Constructor
+    reader.Composer, reader.Constructor = Limited, Constructor
     try:
         found = reader.load(text)
     except YAMLError as error:
@@ -114,14 +171,16 @@ def _check_size(found: Any, name: str) -> None:
             if isinstance(value, dict | list):
                 size += len(value)
                 if size > MAX_VALUES:
-                    raise _wrong(
-                        f"{name} holds more than {MAX_VALUES} values, each alias counted as what it repeats."
-                    )
+                    raise _too_many(name)
                 inner += value.values() if isinstance(value, dict) else value
         if not inner:
             return
         level = inner
     raise _too_deep(name)
+
+
+def _too_many(name: str) -> Invalid:
+    return _wrong(f"{name} holds more than {MAX_VALUES} values, each alias counted as what it repeats.")
 
 
 def _too_deep(name: str) -> Invalid:

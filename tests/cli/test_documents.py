@@ -127,8 +127,39 @@ def test_what_is_wrong_with_a_document_is_said_without_its_text(text: str) -> No
             "more than 200000 values",
         ),
         ("a: " + "x" * 1_100_000, True, "longer than"),
+        ("a: " + "[" * 200_000, True, "deeper than 32"),
+        (
+            "a0: &a0 {x: 1}\n"
+            + "".join(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}\n" for n in range(1, 40)),
+            True,
+            "more than 200000 values",
+        ),
+        (
+            "a0: &a0 {k0: 1}\n"
+            + "".join(f"a{n}: &a{n} {{<<: *a{n - 1}, k{n}: 1}}\n" for n in range(1, 4000)),
+            True,
+            "more than 200000 values",
+        ),
+        ("a: &a {<<: *a}\n", True, "into itself"),
+        ("%YAML 1.1\n---\na: 1" + ":1" * 400_000, True, "more than 100 digits"),
+        ("%YAML 1.1\n---\na: 1" + ":1" * 400_000 + ".5", True, "more than 100 digits"),
+        ("a: !!omap [" + "".join(f"k{n}: 1, " for n in range(60_000)) + "]", True, "!!omap"),
     ],
-    ids=["deep", "open", "deep yaml", "ring", "aliases", "long"],
+    ids=[
+        "deep",
+        "open",
+        "deep yaml",
+        "ring",
+        "aliases",
+        "long",
+        "flow",
+        "merges",
+        "chain",
+        "itself",
+        "sixties",
+        "sixtieths",
+        "omap",
+    ],
 )
 def test_a_document_that_would_grow_without_end_is_refused(text: str, yaml: bool, complaint: str) -> None:
     with pytest.raises(Stop, match=complaint):

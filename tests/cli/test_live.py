@@ -186,7 +186,7 @@ def test_a_no_and_silence_end_a_watch_with_codes_of_their_own(sh: Shell) -> None
     intent_id = sh.asked()
     sh("tasks", "reject", intent_id, "--yes", "-m", "no")
     sh("intents", "watch", intent_id, code=10)
-    step = {"id": "ask", "human": {"title": "Anybody?"}, "deadline": "0.3s"}
+    step = {"id": "ask", "human": {"title": "Anybody?"}, "deadline": "1s"}
     with Client(sh.live.url, sh.live.owner_key) as client:
         client.apply_workflow({"workflow": "soon", "intent_type": "intent.cli.soon.v1", "steps": [step]})
     sh("intents", "send", "--type", "intent.cli.soon.v1", "--watch", "--timeout", "60s", code=11)

@@ -173,7 +173,7 @@ def test_sending_with_a_key_is_once_over_a_restart_and_waits_for_the_server(
 
 @ONE_DATABASE
 def test_a_function_that_raises_fails_its_step_or_is_tried_again(live: Live, client: Client) -> None:
-    step = Step(client, retry={"max": 1, "delay": "0.2s"})
+    step = Step(client, retry={"max": 1, "delay": "1s"})
     agent = step.worker(live)
 
     @agent.on(step.type)

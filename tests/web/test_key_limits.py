@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
 from signoff.engine.admission import Admission, KeyLimits
+from signoff.engine.engine import Engine
 from tests.web.serving import serving
-from tests.web.world import World
+from tests.web.world import PAYLOAD, PLAIN, World
 
 
 class Caller:
@@ -59,3 +60,23 @@ async def test_requests_beyond_the_rate_are_refused_and_other_holders_are_not(we
         assert all(int(headers["retry-after"]) >= 1 for headers in refused)
         assert {(await caller.get(web.keys["ci"], "/v1/intents"))[0] for _ in range(40)} == {200}
         assert (await caller.get(web.keys["oscar"], "/v1/intents"))[0] == 200
+
+
+async def test_a_repeat_is_answered_beyond_the_limit_of_open_intents(web: World) -> None:
+    works = web.works
+    admission = Admission(KeyLimits(open_services=2), works.store.intents.open_of)
+    web.parts.engine = Engine(works.committer, works.clock, works.directory, works.store, admission)
+    body = {"intent_type": PLAIN, "payload": PAYLOAD, "to_agent": "agent://acme/prod/validator"}
+    first, second = [await web.post("/v1/intents", body, idempotency_key=f"key-{n}") for n in (1, 2)]
+    assert (first.status, second.status) == (200, 200)
+    for _ in range(3):
+        third = await web.post("/v1/intents", body, idempotency_key="key-3")
+        assert (third.status, third.code, third.headers["retry-after"]) == (429, "too_many_open", "10")
+        assert (await web.post("/v1/intents", body)).code == "too_many_open"
+        again = await web.post("/v1/intents", body, idempotency_key="key-1")
+        assert (again.status, again["intent_id"]) == (200, first["intent_id"])
+    other = await web.post("/v1/intents", {**body, "payload": {"other": 1}}, idempotency_key="key-1")
+    assert other.status in (409, 422)
+    ended = await web.post(f"/v1/intents/{first['intent_id']}/resolve", {"status": "CANCELED"})
+    assert ended.status == 200
+    assert (await web.post("/v1/intents", body, idempotency_key="key-3")).status == 200

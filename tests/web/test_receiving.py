@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -196,3 +197,57 @@ async def test_the_connection_beyond_the_limit_is_refused_and_the_others_go_on(w
         assert (await kept[0].answer())[0] == 200
         for wire in (*kept, third):
             wire.close()
+
+
+@pytest.mark.parametrize(
+    "target", [b"/openapi.json", b"/v1/agents/agent://acme/prod/validator/intents/stream?wait_seconds=60"]
+)
+async def test_who_never_reads_the_answers_is_cut_off_and_others_are_not(web: World, target: bytes) -> None:
+    for _ in range(30):
+        await web.send(intent_type="intent.without.workflow.v1", to_agent="agent://acme/prod/validator",
+                       payload={"much": "x" * 50_000})  # fmt: skip
+    ask = b"GET " + target + b" HTTP/1.1\r\nHost: x\r\nX-Api-Key: " + web.keys["agent"].encode() + b"\r\n\r\n"
+    async with serving(web, ReceiveLimits(send_seconds=0.5)) as url:
+        port = urlsplit(url).port or 0
+        deaf = socket.socket()
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect(("127.0.0.1", port))
+        deaf.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(deaf, ask * 300)
+        (hearing,) = [Wire(*await asyncio.open_connection("127.0.0.1", port))]
+        while _sends(deaf):
+            await hearing.say(HELLO)
+            assert (await hearing.answer())[0] == 200
+            await asyncio.sleep(0.01)
+        deaf.close()
+        hearing.close()
+
+
+def _sends(wire: socket.socket) -> bool:
+    """Whether the other side still has the connection."""
+    try:
+        with suppress(BlockingIOError):
+            wire.send(b"x")
+    except ConnectionError:
+        return False
+    return True
+
+
+async def test_who_reads_slowly_gets_all_of_it(web: World) -> None:
+    async with serving(web, ReceiveLimits(send_seconds=0.5)) as url:
+        slow = socket.socket()
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.connect(("127.0.0.1", urlsplit(url).port or 0))
+        slow.setblocking(False)
+        loop = asyncio.get_running_loop()
+        many = 12
+        ask = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
+        last = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        await loop.sock_sendall(slow, ask * many + last)
+        got = 0
+        while data := await loop.sock_recv(slow, 65536):
+            got += data.count(b"HTTP/1.1 200")
+            await asyncio.sleep(0.01)
+        assert got == many + 1
+        slow.close()

@@ -49,7 +49,7 @@ def ahead(plan: Plan, gate: HumanStep) -> tuple[Ahead, ...]:
 def _straight(plan: Plan, gate: HumanStep, target: str) -> set[str]:
     """The steps of a way while each of them succeeds."""
     gone: set[str] = set()
-    while (step := plan.by_id.get(target)) and step.id not in (*gone, gate.id):
+    while (step := plan.by_id.get(target)) and step.id != gate.id and step.id not in gone:
         gone.add(step.id)
         target = plan.after_success(step)
     return gone

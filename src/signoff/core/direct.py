@@ -222,8 +222,8 @@ def _reminders(levels: Sequence[Fields]) -> Reminders | None:
     most = next((count for count in counts if count is not None), 3)
     every: timedelta | None = None
     for level in levels:
-        every = every or taskspec.reminder(level, "remind_interval_seconds")
-        after = taskspec.reminder(level, "remind_after_seconds")
+        every = every or level.duration("remind_interval_seconds")
+        after = level.duration("remind_after_seconds")
         if after:
             return Reminders(after=after, every=every or after, at_most=most) if most else None
     return None

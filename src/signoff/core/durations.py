@@ -11,6 +11,8 @@ _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 _HUMAN: Final = re.compile("".join(rf"(?:(\d+(?:\.\d+)?){unit})?" for unit in "wdhms"))
 _ISO: Final = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
 LONGEST: Final = timedelta(days=3660)
+# Of what a document says: shorter, a step that waits in a loop, or asks people in one, does nothing but that.
+SHORTEST: Final = timedelta(seconds=1)
 
 
 def parse_duration(value: object, field: str) -> timedelta:

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from signoff.core.durations import parse_duration
+from signoff.core.durations import SHORTEST, parse_duration
 from signoff.core.errors import Invalid
 from signoff.core.visible import shows
 
@@ -251,8 +251,9 @@ class Fields:
         if isinstance(value, dict | list) or (isinstance(value, str) and len(value) > 40):
             raise self.invalid(name, f"{kind_of(value)} is not a duration", code="invalid_duration")
         lasts = parse_duration(value, self.at(name))
-        if not lasts:
-            raise self.invalid(name, "is shorter than a microsecond", code="invalid_duration")
+        if lasts < SHORTEST:
+            hint = "Write 1s or more." if not self.lenient else "At least 1 second, or 0 for none."
+            raise self.invalid(name, "is shorter than a second", code="invalid_duration", hint=hint)
         return lasts
 
     def need_duration(self, name: str) -> timedelta:

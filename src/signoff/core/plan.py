@@ -126,6 +126,10 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
         return dict(zip(ids, [*ids[1:], END], strict=True))
 
     @cached_property
+    def _ways(self) -> dict[str, tuple[Route, ...]]:
+        return {step.id: self._routes(step) for step in self.steps}
+
+    @cached_property
     def has_gate(self) -> bool:
         return any(isinstance(step, HumanStep) for step in self.steps)
 
@@ -179,6 +183,9 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
 
     def routes(self, step: Step) -> tuple[Route, ...]:
         """Every way out of a step that may be gone, what a yes leads to first."""
+        return self._ways[step.id] if self.by_id.get(step.id) is step else self._routes(step)
+
+    def _routes(self, step: Step) -> tuple[Route, ...]:
         found: list[Route | None] = []
         if isinstance(step, HumanStep):
             found = [self.after_outcome(step, word) for word in step.task.outcomes]
@@ -277,15 +284,18 @@ def _check_target(plan: Plan, step: Step, target: str, route: str, field: str) -
 
 
 def _check_exits(plan: Plan) -> None:
-    ends = {END}
-    grown = True
-    while grown:
-        grown = False
-        for step in plan.steps:
-            targets = {route.target for route in plan.routes(step) if route.after is not After.CHANGES}
-            if step.id not in ends and targets & ends:
-                ends.add(step.id)
-                grown = True
+    before: dict[str, list[str]] = {}
+    for step in plan.steps:
+        for route in plan.routes(step):
+            if route.after is not After.CHANGES:
+                before.setdefault(route.target, []).append(step.id)
+    ends: set[str] = set()
+    reaching = [END]
+    while reaching:
+        target = reaching.pop()
+        if target not in ends:
+            ends.add(target)
+            reaching += before.get(target, ())
     stuck = [step.id for step in plan.steps if step.id not in ends]
     if stuck:
         raise Invalid(

@@ -162,13 +162,13 @@ def _stage(stage: Fields) -> Stage:
 def reminders(fields: Fields, deadline: timedelta | None) -> Reminders | None:
     """``remind: 5m`` or ``remind: {after, every, at_most}``."""
     if not isinstance(fields.value.get("remind"), dict):
-        after = taskspec.reminder(fields, "remind")
+        after = fields.duration("remind")
         every, most, where = after, None, fields.at("remind")
     else:
         remind = fields.need_inner("remind")
         remind.known("after", "every", "at_most")
         remind.need_duration("after")
-        after, every = taskspec.reminder(remind, "after"), taskspec.reminder(remind, "every")
+        after, every = remind.duration("after"), remind.duration("every")
         most, where = remind.count("at_most", 1, taskspec.MAX_REMINDERS), remind.at("after")
     if after is None:
         return None

@@ -1,7 +1,6 @@
 """What every way of asking people has in common, whoever wrote it: titles, outcomes, demands, the form."""
 
 import re
-from datetime import timedelta
 from typing import Any, Final
 
 import msgspec
@@ -35,7 +34,6 @@ _RESERVED: Final = frozenset(ending.value for ending in Ending if ending not in 
 MAX_FORM_BYTES: Final = 16 * 1024
 MAX_FORM_DEPTH: Final = 8
 MAX_REMINDERS: Final = 1000
-SHORTEST_REMINDER: Final = timedelta(seconds=1)
 _ANYBODY: Final = TaskSpec().stages
 
 TITLES: Final[dict[TaskType, str]] = {
@@ -165,14 +163,6 @@ def _success(outcome: Fields, sign: Sign) -> bool:
     if sign is not Sign.NEGATIVE or not outcome.has("goto"):
         raise outcome.invalid("as", "has an effect only beside goto, on an outcome that means reject")
     return True
-
-
-def reminder(fields: Fields, name: str) -> timedelta | None:
-    """The time to a reminder, or between two; raises Invalid for one too short to be of any use."""
-    lasts = fields.duration(name)
-    if lasts is not None and lasts < SHORTEST_REMINDER:
-        raise fields.invalid(name, "is shorter than a second", code="invalid_duration")
-    return lasts
 
 
 def can_say_yes(allowed: tuple[str, ...]) -> bool:

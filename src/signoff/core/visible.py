@@ -72,14 +72,15 @@ def pieces(text: str, lines: bool = True) -> list[Piece]:
     """
     text = (text.replace("\r\n", "\n") if lines else text).replace("\t", "    ")
     found: list[Piece] = []
+    ordinary: list[str] = []
     for part, is_hidden in runs(text, lines):
         if is_hidden:
+            found += _split_mixed("".join(ordinary))
+            ordinary.clear()
             found.append(Piece(code_point(part), "hidden", _name(part)))
-        elif found and not found[-1].mark:
-            found[-1] = Piece(found[-1].text + part)
         else:
-            found.append(Piece(part))
-    return [part for piece in found for part in ([piece] if piece.mark else _split_mixed(piece.text))]
+            ordinary.append(part)
+    return [*found, *_split_mixed("".join(ordinary))]
 
 
 def code_point(character: str) -> str:
@@ -123,6 +124,8 @@ def _name(character: str) -> str:
 
 def _split_mixed(text: str) -> Iterator[Piece]:
     """Words that mix alphabets are marked: half-Cyrillic names pass for Latin ones."""
+    if not text:
+        return
     if text.isascii():
         yield Piece(text)
         return
@@ -152,10 +155,13 @@ def _script(letter: str) -> str:
 
 def glance(text: str) -> str:
     """The text as it is read at a glance: what only looks different is the same here, and so are great and small."""
-    plain = "".join(
-        part for part, hides in runs(unicodedata.normalize("NFKC", text), lines=False) if not hides
-    )
+    # before it is normalised too: many marks in a row cost their number squared there
+    plain = _seen(unicodedata.normalize("NFKC", _seen(text)))
     return "".join(plain.casefold().translate(_LIKE_LATIN).split())
+
+
+def _seen(text: str) -> str:
+    return "".join(part for part, hides in runs(text, lines=False) if not hides)
 
 
 def short_path(path: str) -> str:

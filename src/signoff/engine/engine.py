@@ -13,7 +13,7 @@ from signoff.core.access import may_see, may_take
 from signoff.core.advance import Change
 from signoff.core.chain import unseal
 from signoff.core.commands import Answer, Command, Revise, Submit
-from signoff.core.errors import Busy, Invalid, Refused
+from signoff.core.errors import Busy, Invalid, Refused, TooMany
 from signoff.core.ids import new_intent_id, split_ref
 from signoff.core.model import Actor, ActorKind, Intent, Requester
 from signoff.core.naming import Shown
@@ -61,8 +61,13 @@ class Engine:
         self._admission = admission or Admission(KeyLimits())
 
     async def submit(self, actor: Actor, submission: Submission, once: Once | None = None) -> Done:
-        """Create an intent and start its first step: one commit. Raises Refused; Busy when the queue is full."""
-        await self._admission.another_intent(actor)
+        """Create an intent and start its first step: one commit. Raises Refused; Busy when the queue is full. Beyond
+        the limit of open intents, what was answered before is answered all the same.
+        """
+        try:
+            await self._admission.another_intent(actor)
+        except TooMany as refusal:
+            return await self.refuse(actor, refusal, once)
         millis = int(self._clock.now().timestamp() * 1000)
         command = Submit(
             id=new_intent_id(millis, os.urandom(10)),
@@ -91,6 +96,7 @@ class Engine:
 
     async def rerun(self, actor: Actor, source: str, command: Submit, payload: bytes) -> Intent:
         """Create an intent that runs the failed ``source`` again; Conflict(``already_rerun``) if there is one."""
+        await self._admission.another_intent(actor)
         book = await self._directory.of(actor.workspace)
         done: Done = await self._committer.do(RerunJob(actor, source, command, payload, book))
         if done.change is None:

@@ -7,14 +7,19 @@ from typing import Any
 
 
 class Gathering:
-    """A transport that writes at the end of the turn; in everything else the transport that it stands for."""
+    """A transport that writes at the end of the turn; in everything else the transport that it stands for. Where the
+    other side takes nothing of what it is owed for ``seconds``, the connection is given up: what is unsent is memory.
+    """
 
-    __slots__ = ("_loop", "_said", "_transport")
+    __slots__ = ("_given", "_loop", "_said", "_seconds", "_taken", "_timer", "_transport")
 
-    def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop, seconds: float = 0.0) -> None:
         self._transport = transport
         self._loop = loop
+        self._seconds = seconds
         self._said: list[bytes] = []
+        self._given = self._taken = 0
+        self._timer: asyncio.TimerHandle | None = None
 
     def write(self, data: bytes) -> None:
         if not self._said:
@@ -25,16 +30,40 @@ class Gathering:
         """Say what is left, then hang up."""
         self._flush()
         self._transport.close()
+        self.owing()
 
     def write_eof(self) -> None:
         """Say what is left, and that it was all."""
         self._flush()
         self._transport.write_eof()
 
+    def owing(self) -> None:
+        """Something may be unsent: see to it that it is taken in time. It goes on as long as something is taken."""
+        if self._seconds and self._timer is None and (left := self._transport.get_write_buffer_size()):
+            self._taken = self._given - left
+            self._timer = self._loop.call_later(self._seconds, self._look)
+
+    def forget(self) -> None:
+        """The connection is gone."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        self._timer = None
+        left = self._transport.get_write_buffer_size()
+        if left and self._given - left <= self._taken:
+            self._transport.abort()
+        else:
+            self.owing()
+
     def _flush(self) -> None:
         said, self._said = self._said, []
         if said and not self._transport.is_closing():
-            self._transport.write(b"".join(said))
+            data = b"".join(said)
+            self.owing()  # of what was said before
+            self._given += len(data)
+            self._transport.write(data)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)

@@ -46,7 +46,8 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         most = self._limits.connections
         full = most and len(self.connections) >= most
-        super().connection_made(Gathering(transport, self.loop))  # type: ignore[arg-type]
+        self._gathering = Gathering(transport, self.loop, self._limits.send_seconds)
+        super().connection_made(self._gathering)  # type: ignore[arg-type]
         if full:
             self._answer(Busy("too_many_connections", "The server has as many connections as it may have."))
             self._close()
@@ -56,7 +57,12 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._over = True
         self._stop_timer()
+        self._gathering.forget()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._gathering.owing()
 
     def data_received(self, data: bytes) -> None:
         if self._over:

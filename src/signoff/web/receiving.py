@@ -11,14 +11,15 @@ from signoff.core.errors import Malformed, Refused
 
 
 class ReceiveLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """The head's bytes and lines, the seconds in which head and body have to be there, and the connections that may be
-    open; 0 connections: as many as there are.
+    """The head's bytes and lines, the seconds in which head and body have to be there, those in which something of an
+    answer has to be taken, and the connections that may be open; 0 connections: as many as there are.
     """
 
     header_bytes: int = 32 * 1024
     headers: int = 100
     header_seconds: float = 10.0
     body_seconds: float = 30.0
+    send_seconds: float = 30.0
     connections: int = 0
 
 

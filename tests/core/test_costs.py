@@ -1,0 +1,92 @@
+"""What a document or a text costs grows with its size, and no faster: plans, ways ahead of a gate, hostile text."""
+
+from typing import Any
+
+import pytest
+
+from signoff.core.ahead import ahead
+from signoff.core.differences import changed_paths
+from signoff.core.errors import Invalid
+from signoff.core.plan import HumanStep, refuse_unreached, settled_retries
+from signoff.core.visible import glance, pieces
+from signoff.core.workflow import compile_workflow
+from tests.work import calls
+
+NO = [{"name": "approved"}, {"name": "rejected"}]
+
+
+def template(steps: int, outcomes: int = 0) -> dict[str, Any]:
+    """Gates one after the other; each may lead to many others."""
+
+    def gate(number: int) -> dict[str, Any]:
+        wild = [
+            {"name": f"o{n}", "means": "reject", "goto": f"s{(number * 7 + n * 5 + 1) % steps}"}
+            for n in range(outcomes)
+        ]
+        return {"id": f"s{number}", "human": {"title": "May we?", "outcomes": [*NO, *wild]}}
+
+    return {"workflow": "w", "intent_type": "a.b.v1", "steps": [gate(number) for number in range(steps)]}
+
+
+@pytest.mark.parametrize("outcomes", [0, 18])
+def test_a_plan_is_checked_in_one_pass(outcomes: int) -> None:
+    def cost(steps: int) -> int:
+        source = template(steps, outcomes)
+        return calls(lambda: compile_workflow(source))
+
+    assert cost(96) < 9 * cost(12)
+
+
+def test_what_lies_ahead_is_looked_up_and_not_worked_out_for_each_way() -> None:
+    def cost(steps: int) -> int:
+        plan = compile_workflow(template(steps, 18)).plan
+
+        def look() -> None:
+            refuse_unreached(plan)
+            settled_retries(plan)
+            for step in plan.steps:
+                if isinstance(step, HumanStep):
+                    ahead(plan, step)
+
+        return calls(look, of="_routes")
+
+    assert cost(96) <= 96
+
+
+@pytest.mark.parametrize("text", ["a\u00e9", "a\u4e2d", "a\U0001f600", "a\u200b", "a\u0301", "a\u0430"])
+def test_hostile_text_is_joined_once(text: str) -> None:
+    many = pieces(text * 100_000)
+    assert len(many) <= 200_001
+    assert calls(lambda: pieces(text * 4000)) < 11 * calls(lambda: pieces(text * 400)) + 100
+
+
+def test_marks_in_a_row_are_sorted_by_nobody() -> None:
+    assert glance("pa" + "\u0301\u0316" * 100_000 + "y") == glance("pa\u0301\u0316y")
+    assert glance("\uff30\uff21\uff39 me") == "payme"
+
+
+def test_a_long_name_stands_in_no_path_of_thousands() -> None:
+    before: dict[str, Any] = {"k" * 60_000: dict.fromkeys(map(str, range(5000)), 1)}
+    after: dict[str, Any] = {"k" * 60_000: dict.fromkeys(map(str, range(5000)), 2)}
+    found = list(changed_paths(before, after))
+    assert len(found) == len(set(found)) == 5000
+    assert sum(map(len, found)) < 2_000_000
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"id": "a", "delay": "0.000001s"},
+        {"id": "a", "agent": "x", "retry": {"max": 100, "delay": "0.9s"}},
+        {"id": "a", "agent": "x", "deadline": 0.001},
+        {"id": "a", "human": {"title": "Now?"}, "deadline": "0.1s"},
+        {"id": "a", "human": {"title": "Now?", "escalate": [{"after": "0.1s", "to": ["ann@acme.example"]}]}},
+        {"id": "a", "human": {"title": "Now?", "remind": "0.1s"}},
+        {"id": "a", "human": {"title": "Now?", "policy": {"deadline": "0.1s"}}},
+    ],
+)
+def test_every_interval_of_a_document_is_a_second_at_the_least(step: dict[str, Any]) -> None:
+    with pytest.raises(Invalid) as refused:
+        compile_workflow({"workflow": "w", "intent_type": "a.b.v1", "steps": [step]})
+    assert refused.value.code == "invalid_duration"
+    assert "a second" in refused.value.message

@@ -120,11 +120,8 @@ class Config:
         timedelta(seconds=10), "How long the head of a request may take.", least=timedelta(milliseconds=100)
     )
     body_timeout: timedelta = _row(  # noqa: RUF009
-        timedelta(seconds=30), "How long the body of a request may take.", least=timedelta(milliseconds=100)
-    )
-    send_timeout: timedelta = _row(  # noqa: RUF009
         timedelta(seconds=30),
-        "How long a client may take nothing of its answer or stream before it is cut off.",
+        "How long the body of a request may take, and a client may take nothing of its answer.",
         least=timedelta(milliseconds=100),
     )
     max_rate: int = _row(

@@ -132,7 +132,7 @@ def _limits(config: Config) -> ReceiveLimits:
         headers=config.max_headers,
         header_seconds=config.header_timeout.total_seconds(),
         body_seconds=config.body_timeout.total_seconds(),
-        send_seconds=config.send_timeout.total_seconds(),
+        send_seconds=config.body_timeout.total_seconds(),
         connections=config.max_connections or _connections(),
     )
 

@@ -1,15 +1,20 @@
 """What a document or a text costs grows with its size, and no faster: plans, ways ahead of a gate, hostile text."""
 
+from pathlib import Path
+from time import thread_time
 from typing import Any
 
 import pytest
 
+import signoff
+from signoff.core import jsonvalue
 from signoff.core.ahead import ahead
 from signoff.core.differences import changed_paths
 from signoff.core.errors import Invalid
 from signoff.core.plan import HumanStep, refuse_unreached, settled_retries
 from signoff.core.visible import glance, pieces
 from signoff.core.workflow import compile_workflow
+from signoff.web import strict
 from tests.work import calls
 
 NO = [{"name": "approved"}, {"name": "rejected"}]
@@ -90,3 +95,24 @@ def test_every_interval_of_a_document_is_a_second_at_the_least(step: dict[str, A
         compile_workflow({"workflow": "w", "intent_type": "a.b.v1", "steps": [step]})
     assert refused.value.code == "invalid_duration"
     assert "a second" in refused.value.message
+
+
+@pytest.mark.parametrize(
+    "number", ["1e308", "1e-320", "2.2250738585072011e-308", "123456789012345678901e-310"]
+)
+def test_a_number_costs_its_digits(number: str) -> None:
+    def seconds(one: str) -> float:
+        raw = f"[{','.join([one] * 3000)}]".encode()
+        began = thread_time()
+        for read in (jsonvalue.decode, lambda data: strict.parse(data).value):
+            assert read(raw)[-1] == float(one)
+        return thread_time() - began
+
+    assert min(seconds(number) for _ in range(5)) < 20 * min(seconds("1.25") for _ in range(5))
+
+
+def test_what_callers_wrote_is_read_in_one_way() -> None:
+    source = Path(signoff.__file__).parent
+    for layer in ("core", "engine", "store", "web"):
+        for path in (source / layer).rglob("*.py"):
+            assert "msgspec.json.decode(" not in path.read_text(), path

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
+from tests.notify.office import office
 from tests.notify.post import post
 from tests.notify.town import Reminders, asked, email, minutes, town
 
@@ -30,3 +31,20 @@ async def test_reminders_beyond_the_limit_are_left_out_on_record_and_questions_n
         await it.pass_time(timedelta(minutes=61))
         await it.carry_all()
         assert ("task.reminder", "per_ann", "email", "sent") in await it.states(second)
+
+
+async def test_a_reminder_that_the_channel_asks_to_wait_with_counts_once(
+    store: Store, clock: FixedClock
+) -> None:
+    async with office(store, clock) as desk:
+        desk.it.messenger.limit_reminders(2)
+        intent = (await desk.it.submit(asked("per_ann", remind=Reminders(minutes(5), minutes(5), 1)))).id
+        await desk.it.carry_all()
+        await desk.it.pass_time(minutes(5))
+        desk.fake.limited = 4
+        for _ in range(8):
+            await desk.it.carry_all()
+            await desk.it.pass_time(timedelta(seconds=41))
+        assert not desk.fake.limited
+        reminded = [state for kind, *_, state in await desk.it.states(intent) if kind == "task.reminder"]
+        assert reminded == ["sent"]

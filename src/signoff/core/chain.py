@@ -13,8 +13,8 @@ from signoff.core.events import Fact, Note
 
 _PREFIX: Final = b"signoff/event/v1\0"
 _BODY = msgspec.json.Encoder(order="sorted")
-_FACT = msgspec.json.Decoder(Fact)
-_NOTE = msgspec.json.Decoder(Note)
+_FACT = msgspec.json.Decoder(Fact, float_hook=float)
+_NOTE = msgspec.json.Decoder(Note, float_hook=float)
 
 
 class Sealed(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec.structs import replace
 
+from signoff.core import jsonvalue
 from signoff.core.access import RUNNING, may_read_record
 from signoff.core.charter import Charter, PersonWish, PolicyWish, TeamWish, WorkflowWish, begins, ends
 from signoff.core.choosing import variants
@@ -321,9 +322,9 @@ def _policy(draft: Draft, wish: PolicyWish) -> None:
     before = (
         None
         if known is None
-        else {"version": known.row.version, "source": msgspec.json.decode(known.row.source)}
+        else {"version": known.row.version, "source": jsonvalue.decode(known.row.source)}
     )
-    draft.note("policy", wish.name, before, {"version": version, "source": msgspec.json.decode(source)}, row)
+    draft.note("policy", wish.name, before, {"version": version, "source": jsonvalue.decode(source)}, row)
     draft.book = replace(
         draft.book, policies={**draft.book.policies, wish.name: NamedPolicy(row, wish.policy)}
     )

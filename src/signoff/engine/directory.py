@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
+from signoff.core import jsonvalue
 from signoff.core.access import PROGRAMS
 from signoff.core.address import SCHEME, canonical, is_internal
 from signoff.core.eligibility import Cover, Membership
@@ -303,7 +304,7 @@ class Directory:
 def _compiled(row: PolicyRow) -> NamedPolicy:
     """Only what uses a policy may suffer from it: one that is refused is kept with the reason."""
     try:
-        return NamedPolicy(row, compile_policy(msgspec.json.decode(row.source), f"policies.{row.name}"))
+        return NamedPolicy(row, compile_policy(jsonvalue.decode(row.source), f"policies.{row.name}"))
     except Invalid as refusal:
         return NamedPolicy(row, None, f"{refusal.message} {refusal.hint or ''}".strip())
     except msgspec.DecodeError as damage:

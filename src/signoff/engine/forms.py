@@ -12,6 +12,7 @@ from typing import Any, Final
 import jsonschema_rs
 import msgspec
 
+from signoff.core import jsonvalue
 from signoff.core.commands import Answer
 from signoff.core.errors import Invalid
 from signoff.core.formschema import Form, FormError, read_form
@@ -85,7 +86,7 @@ def form_faults(schema: dict[str, Any], data: dict[str, Any]) -> list[str]:
 def _form(schema: bytes) -> Form | None:
     """The form; None for a schema of an earlier release that says more than a form may today."""
     try:
-        return read_form(msgspec.json.decode(schema))
+        return read_form(jsonvalue.decode(schema))
     except FormError:
         return None
 
@@ -143,7 +144,7 @@ def _too_costly(why: str) -> Invalid:
 @lru_cache(maxsize=64)
 def _old_validator(schema: bytes) -> Any:
     small = jsonschema_rs.RegexOptions(size_limit=_MOST_PATTERN, dfa_size_limit=_MOST_PATTERN)
-    return jsonschema_rs.validator_for(msgspec.json.decode(schema), offline=True, pattern_options=small)
+    return jsonschema_rs.validator_for(jsonvalue.decode(schema), offline=True, pattern_options=small)
 
 
 def _path(path: Iterable[Any]) -> str:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from signoff.core import jsonvalue
 from signoff.core.ahead import After, Ahead, ahead
 from signoff.core.conclusion import stays
 from signoff.core.differences import changed_paths
@@ -102,7 +103,7 @@ def shown(payload: bytes, results: Mapping[str, Any], coming: Sequence[Ahead] = 
     reported = [leaf for step, result in results.items() for leaf in leaves(_covered(result), step)]
     kept: list[list[Leaf]] = []
     most, room, rest = _MOST_LEAVES, _MOST_SHOWN, 0
-    for found in (list(leaves(_covered(msgspec.json.decode(payload)))), given, reported):
+    for found in (list(leaves(_covered(jsonvalue.decode(payload)))), given, reported):
         fits = _fitting(found, most, room) if not rest else []
         most, rest = most - len(fits), rest + len(found) - len(fits)
         room -= sum(len(leaf.path) + len(leaf.text) for leaf in fits)
@@ -177,7 +178,7 @@ class Writer:
         self._book = book
         self._base_url = base_url
         self._answers = answers
-        self._old = {number: msgspec.json.decode(body) for number, body in (old or {}).items()}
+        self._old = {number: jsonvalue.decode(body) for number, body in (old or {}).items()}
         step = stored.intent.plan.by_id.get(notice.step)
         self._step = step if isinstance(step, HumanStep) else None
 
@@ -247,7 +248,7 @@ class Writer:
         if not self._old:
             return
         first = min(self._old)
-        paths = list(changed_paths(self._old[first], msgspec.json.decode(self._payload)))
+        paths = list(changed_paths(self._old[first], jsonvalue.decode(self._payload)))
         more = f" and {len(paths) - _MOST_CHANGED} more" if len(paths) > _MOST_CHANGED else ""
         named = ", ".join(paths[:_MOST_CHANGED]) or "nothing in the request itself"
         yield f"Changed since revision {first}", f"{named}{more}"

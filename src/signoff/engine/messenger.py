@@ -76,6 +76,9 @@ class Messenger:
         self._base_url = base_url
         self._waiting: dict[str, int] = {}  # what waits for an earlier message -> how often it was looked at
         self._reminders: Limit | None = None
+        self._counted: dict[
+            str, None
+        ] = {}  # the reminders that count, however often the other side asks to wait
 
     def limit_reminders(self, most: int) -> None:
         """One person gets so many within an hour, and no more; 0 is no limit."""
@@ -235,12 +238,17 @@ class Messenger:
 
     def _count_reminder(self, row: Outgoing, notice: Notice) -> None:
         """Only reminders are ever left out: what asks somebody for the first time, and who is asked instead, is not."""
-        if self._reminders is None or notice.kind is not NoticeKind.REMINDER or row.attempts:
+        if self._reminders is None or notice.kind is not NoticeKind.REMINDER:
+            return
+        if row.attempts or row.id in self._counted:
             return
         try:
             self._reminders.check(row.target, self._clock.now())
         except TooMany:
             raise _TooManyRemindersError from None
+        if len(self._counted) >= _MOST_WAITING:
+            self._counted.clear()
+        self._counted[row.id] = None
 
     def _for_whoever_put_it_off(
         self, row: Outgoing, notice: Notice, intent: Intent, book: Snapshot

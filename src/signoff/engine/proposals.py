@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from signoff.core import jsonvalue
 from signoff.core.access import RUNNING, may_read_record
 from signoff.core.charter import Charter, compile_charter
 from signoff.core.errors import Conflict, Forbidden, NotFound, Refused
@@ -243,4 +244,4 @@ def reasons(shown: Iterable[Shown]) -> list[str]:
 
 
 def _charter(proposal: Proposal) -> Charter:
-    return compile_charter(msgspec.json.decode(proposal.row.source))
+    return compile_charter(jsonvalue.decode(proposal.row.source))

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from signoff.core import jsonvalue
 from signoff.core.commands import Recheck
 from signoff.core.eligibility import Membership
 from signoff.core.errors import Refused
@@ -163,8 +164,8 @@ def takes_somebody(changes: Iterable[DirectoryChange]) -> bool:
 def _takes(change: DirectoryChange) -> bool:
     if change.kind not in ("person", "team", "workspace") or not change.before:
         return False
-    before: dict[str, Any] = msgspec.json.decode(change.before)
-    after: dict[str, Any] = msgspec.json.decode(change.after) if change.after else {}
+    before: dict[str, Any] = jsonvalue.decode(change.before)
+    after: dict[str, Any] = jsonvalue.decode(change.after) if change.after else {}
     if change.kind == "workspace":
         return bool(before.get("self_approval")) and not after.get("self_approval")
     if change.kind == "team":

@@ -22,9 +22,9 @@ Row = Sequence[Any]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _STATE = msgspec.json.Encoder()
-_INTENT = msgspec.json.Decoder(Intent)
+_INTENT = msgspec.json.Decoder(Intent, float_hook=float)
 _PLAN_OUT = msgspec.json.Encoder(order="sorted")
-_PLAN_IN = msgspec.json.Decoder(Plan)
+_PLAN_IN = msgspec.json.Decoder(Plan, float_hook=float)
 _replace = msgspec.structs.replace
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from signoff.core import jsonvalue
 from signoff.core.errors import Invalid
 from signoff.core.masking import mask_text, masked, suspect
 from signoff.core.plan import HumanStep
@@ -55,7 +56,7 @@ def shown_payload(payload: bytes) -> str:
     text = payload.decode("utf-8", "replace")
     if not suspect(text):
         return text
-    return msgspec.json.encode(masked(msgspec.json.decode(payload), _nothing, _nothing)).decode()
+    return msgspec.json.encode(masked(jsonvalue.decode(payload), _nothing, _nothing)).decode()
 
 
 def _nothing(_: str) -> str:

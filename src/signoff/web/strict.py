@@ -7,6 +7,7 @@ characters beyond the basic plane) msgspec's sorted encoder makes them.
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple, NoReturn
@@ -49,7 +50,17 @@ def _float_seen(_literal: str) -> NoReturn:
 
 
 _NO_FLOATS: Final = msgspec.json.Decoder(float_hook=_float_seen)
-_ANY: Final = msgspec.json.Decoder()
+
+
+def _finite(literal: str) -> float:
+    value = float(literal)
+    if math.isinf(value):
+        raise Malformed("number_out_of_range", "A number is too large for a 64-bit float.")
+    return value
+
+
+# By Python's reading of floats: msgspec's own takes a hundred times as long for numbers such as 1e308.
+_ANY: Final = msgspec.json.Decoder(float_hook=_finite)
 
 
 def parse(raw: bytes) -> Parsed:

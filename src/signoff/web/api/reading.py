@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-import msgspec
-
+from signoff.core import jsonvalue
 from signoff.core.errors import Invalid, NotFound
 from signoff.core.events import Fact
 from signoff.core.ids import split_ref
@@ -145,4 +144,4 @@ class Following:
 
 
 def decoded(payload: bytes) -> Any:
-    return msgspec.json.decode(payload)
+    return jsonvalue.decode(payload)

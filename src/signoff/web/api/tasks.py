@@ -5,10 +5,10 @@ it.
 from collections.abc import Callable
 from typing import Final
 
-import msgspec
 from msgspec import UNSET
 
 from signoff.core import events as e
+from signoff.core import jsonvalue
 from signoff.core.advance import Change
 from signoff.core.commands import Answer
 from signoff.core.contradictions import one_meaning
@@ -172,8 +172,8 @@ async def _changes(call: Call, seen: Seen, story: Story, display: Display) -> tu
     if intent.revision == 1:
         return ()
     kept = await call.parts.view.old_payloads(call.actor, intent.id)
-    old = {revision: msgspec.json.decode(payload) for revision, payload in kept.items()}
-    present = msgspec.json.decode(seen.stored.payload)
+    old = {revision: jsonvalue.decode(payload) for revision, payload in kept.items()}
+    present = jsonvalue.decode(seen.stored.payload)
     found = changes(await all_facts(call, seen), story.step, story.digest, present, old)
     return tuple(_revision_out(one, display) for one in found)
 

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from signoff.core import jsonvalue
 from signoff.core.access import may_read_record, reads_all
 from signoff.core.model import ActorKind
 from signoff.engine.directory import Snapshot
@@ -72,8 +73,8 @@ async def about(visit: Visit, subject: str, before: int = 0, limit: int = _SHOWN
 
 
 def entry(change: DirectoryChange, book: Snapshot) -> Entry:
-    before = msgspec.json.decode(change.before) if change.before else None
-    after = msgspec.json.decode(change.after) if change.after else None
+    before = jsonvalue.decode(change.before) if change.before else None
+    after = jsonvalue.decode(change.after) if change.after else None
     shown, fields = differing(before, after, book)
     return Entry(
         at=change.at, who=_by(change, book), via=change.via, kind=change.kind,

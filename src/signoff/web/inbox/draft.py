@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from signoff.core import jsonvalue
 from signoff.core.errors import Invalid, Malformed
 from signoff.core.masking import hides
 from signoff.web import strict
@@ -35,7 +36,7 @@ class Draft(msgspec.Struct, frozen=True):
 
 def draft_of(payload: bytes, posted: Mapping[str, str]) -> Draft:
     """The draft of a stored payload, with what was typed where it comes back for correction."""
-    values = msgspec.json.decode(payload)
+    values = jsonvalue.decode(payload)
     shown = [
         msgspec.structs.replace(one, value=posted.get(PREFIX + one.name, one.value)) for one in _plain(values)
     ]
@@ -62,7 +63,7 @@ def changed_values(payload: bytes, posted: Sequence[tuple[str, str]]) -> dict[st
     """What was typed into the form otherwise than it stood there; raises Invalid for a number that is none."""
     said = dict(posted)
     found: dict[str, Any] = {}
-    for one in _plain(msgspec.json.decode(payload)):
+    for one in _plain(jsonvalue.decode(payload)):
         typed = said.get(PREFIX + one.name, one.value)
         if typed != one.value:
             found[one.name] = _value(one, typed.strip() if one.kind != "text" else typed)

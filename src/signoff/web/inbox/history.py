@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from signoff.core import events as e
+from signoff.core import jsonvalue
 from signoff.core.access import may_rerun
 from signoff.core.chain import unseal
 from signoff.core.commands import Cancel
@@ -67,7 +68,7 @@ async def intent(visit: Visit) -> Page:
     found = seen.stored.intent
     book = await visit.parts.directory.of(visit.actor.workspace)
     opened = "open" in visit.query
-    payload = group(msgspec.json.decode(seen.stored.payload), opened)
+    payload = group(jsonvalue.decode(seen.stored.payload), opened)
     told = await visit.parts.view.told(visit.actor, Seen(seen.stored, 0))
     workers, now = await visit.parts.workers.of(found.workspace), visit.parts.clock.now()
     stops = [
@@ -79,7 +80,7 @@ async def intent(visit: Visit) -> Page:
         intent=found, words=kind_words(found.type), asker=book.display(found.requester.id),
         moments=await _moments(visit, found, book), payload=payload, stops=stops, opened=opened,
         folded=payload.folded or any(stop.result is not None and stop.result.folded for stop in stops),
-        subject=subject(msgspec.json.decode(seen.stored.payload), _SUBJECT),
+        subject=subject(jsonvalue.decode(seen.stored.payload), _SUBJECT),
         task=visit_ref(found.id, found.open.visit) if isinstance(found.open, Task) else "",
         may_cancel=steers(visit.actor, found), may_rerun=await _may_rerun(visit, seen), told=lines(told, book),
     )  # fmt: skip

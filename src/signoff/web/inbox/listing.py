@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 from msgspec.structs import replace
 
+from signoff.core import jsonvalue
 from signoff.core.errors import NotFound
 from signoff.core.ids import split_ref, visit_ref
 from signoff.core.model import FINAL, Actor, Intent, Status, Task
@@ -206,7 +207,7 @@ def _row(stored: Stored, step: HumanStep, book: Snapshot) -> Entry:
 
 
 def _subject(payload: bytes) -> tuple[tuple[str, str], ...]:
-    return subject(msgspec.json.decode(payload), _SUBJECT) if len(payload) <= 64 * 1024 else ()
+    return subject(jsonvalue.decode(payload), _SUBJECT) if len(payload) <= 64 * 1024 else ()
 
 
 def _fits(stored: Stored, entry: Entry, words: str) -> bool:

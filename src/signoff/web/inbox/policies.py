@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from signoff.core import jsonvalue
 from signoff.core.errors import NotFound
 from signoff.engine.directory import NamedPolicy, Snapshot
 from signoff.engine.explain import Explanation, hypothetical
@@ -62,7 +63,7 @@ def _source(found: NamedPolicy) -> str:
 def _flows(name: str, book: Snapshot) -> list[str]:
     """The workflows that have a step under this policy; and all that has none, where this decides that."""
     flows = sorted(
-        flow.name for flow in book.workflows.values() if name in _named(msgspec.json.decode(flow.source))
+        flow.name for flow in book.workflows.values() if name in _named(jsonvalue.decode(flow.source))
     )
     return [*flows, *(["whatever has no workflow"] if book.workspace.default_policy == name else [])]
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from signoff.core import jsonvalue
 from signoff.core.access import may, proves
 from signoff.core.commands import Answer, Cancel
 from signoff.core.contradictions import contradiction
@@ -80,10 +81,10 @@ async def known_of(visit: Visit, reader: Actor, found: Found, opened: bool) -> K
     old = {}
     if intent.revision > 1:
         kept = await visit.parts.view.old_payloads(reader, intent.id)
-        old = {revision: msgspec.json.decode(payload) for revision, payload in kept.items()}
+        old = {revision: jsonvalue.decode(payload) for revision, payload in kept.items()}
     return Known(
         intent=intent,
-        payload=payload_at(found.story.revision, msgspec.json.decode(found.seen.stored.payload), old),
+        payload=payload_at(found.story.revision, jsonvalue.decode(found.seen.stored.payload), old),
         old=old,
         facts=found.facts,
         story=found.story,

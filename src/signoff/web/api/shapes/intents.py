@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from signoff.core import jsonvalue
 from signoff.core.ids import visit_ref
 from signoff.core.model import Delay, Delivery, Intent, Requester, Status, Task, Waiting
 from signoff.core.plan import AgentStep, HumanStep, Step
@@ -310,7 +311,7 @@ def _waiting_of(step: Step) -> Waiting:
 
 def step_payload(intent: Intent, payload: bytes, step: Step) -> dict[str, Any]:
     """The request's fields, the request apart from everything else, and what is special to this step."""
-    parent: dict[str, Any] = msgspec.json.decode(payload)
+    parent: dict[str, Any] = jsonvalue.decode(payload)
     given: dict[str, Any] = {
         **parent,
         "parent_payload": parent,

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from signoff.core import jsonvalue
 from signoff.core.people import Team, absence_at
 from signoff.core.policy import DAYS
 from signoff.engine.directory import NamedPolicy, Snapshot
@@ -408,8 +409,8 @@ def change_out(planned: Planned | Shown) -> ChangeOut:
 
 
 def recorded_out(change: DirectoryChange, display: Display) -> RecordedChange:
-    before = msgspec.json.decode(change.before) if change.before else None
-    after = msgspec.json.decode(change.after) if change.after else None
+    before = jsonvalue.decode(change.before) if change.before else None
+    after = jsonvalue.decode(change.after) if change.after else None
     return RecordedChange(
         id=change.id,
         number=change.number,

@@ -43,7 +43,7 @@ async def test_a_reminder_that_the_channel_asks_to_wait_with_counts_once(
         await desk.it.pass_time(minutes(5))
         desk.fake.limited = 4
         for _ in range(8):
-            await desk.it.carry_all()
+            await desk.it.carry()
             await desk.it.pass_time(timedelta(seconds=41))
         assert not desk.fake.limited
         reminded = [state for kind, *_, state in await desk.it.states(intent) if kind == "task.reminder"]

@@ -15,11 +15,11 @@ from signoff.core.envelope import envelope_digest
 from signoff.core.errors import Conflict, Forbidden, Invalid
 from signoff.core.evolve import moment
 from signoff.core.ledger import Ledger
-from signoff.core.model import Delivery, Intent, Task
+from signoff.core.model import Actor, Delivery, Intent, Task
 from signoff.core.naming import given, own_vote, refuse_other, refuse_replaced, stale_revision
 from signoff.core.plan import HumanStep
 from signoff.core.quorum import tally
-from signoff.core.standing import Standing, stage_now, standing
+from signoff.core.standing import Standing, others_behind, stage_now, standing
 from signoff.core.standing import roster as pinned
 from signoff.core.tasks import ENDING_OF, Ending, Sign, Vote, check_answer
 from signoff.core.visible import shows
@@ -78,11 +78,15 @@ def answer(book: Ledger, command: c.Answer) -> None:
     outcome, sign = check_answer(step.task, command.outcome, command.comment, command.data, task.agreed)
     ground = _ground(book, task)
     principal = "" if ground.principal == book.actor.id else ground.principal
-    before = own_vote(book.actor, task)
-    if before is not None and _same(before, outcome, command, principal):
+    before, behind = own_vote(book.actor, task), others_behind(book.actor)
+    same = before is not None and _same(before, outcome, command, principal)
+    if before is not None and same and set(before.behind) <= set(behind):
         _count(book, step, command.standing)  # the same answer again is the one vote that it is already
         return
-    refuse_replaced(outcome, before, command)
+    if sign is Sign.POSITIVE:
+        _refuse_twice(book.actor, task)
+    if not same:  # else the same again, by a credential that is more surely theirs
+        refuse_replaced(outcome, before, command)
     book.add(
         e.Answered(
             visit=task.visit,
@@ -97,6 +101,7 @@ def answer(book: Ledger, command: c.Answer) -> None:
             principal=principal,
             for_names=ground.names,
             number=given(before) + 1,
+            behind=behind,
         ),
         comment=command.comment,
     )
@@ -106,6 +111,20 @@ def answer(book: Ledger, command: c.Answer) -> None:
 def _same(vote: Vote, outcome: str, command: c.Answer, principal: str) -> bool:
     said = (outcome, command.data, command.comment, principal)
     return said == (vote.outcome, vote.data or {}, vote.comment or "", vote.principal)
+
+
+def _refuse_twice(actor: Actor, task: Task) -> None:
+    """Raise Forbidden where one and the same person may be behind this yes and behind somebody else's: a quorum, and
+    each next stage, takes other natural persons.
+    """
+    mine = {actor.id, *others_behind(actor)}
+    for vote in task.votes:
+        if vote.person != actor.id and vote.sign is Sign.POSITIVE and mine & {vote.person, *vote.behind}:
+            raise Forbidden(
+                "same_person",
+                "Whoever made the key of one of you has it too, so this and an earlier approval may be one person's.",
+                hint="Whoever answered, or answers, with a key that somebody else made signs in by mail for it.",
+            )  # fmt: skip
 
 
 def _ground(book: Ledger, task: Task) -> Standing:
@@ -190,7 +209,7 @@ def revise(book: Ledger, command: c.Revise) -> None:
     refuse_other_choice(intent.plan, command.payload)
     digest = envelope_digest(intent, step.id, intent.revision + 1, command.payload_digest)
     book.add(
-        e.Revised(task.visit, intent.revision + 1, command.payload_digest, digest),
+        e.Revised(task.visit, intent.revision + 1, command.payload_digest, digest, others_behind(book.actor)),
         comment=command.comment,
     )
 

@@ -90,6 +90,7 @@ def submit(book: Ledger, command: c.Submit) -> None:
             rerun_of=command.carried.source if command.carried else "",
             deadline_at=command.deadline_at,
             stand_ins=_covered(book, command.plan),
+            self_approval=_self_approval(book, command.plan),
         ),
         command.plan,
     )
@@ -106,6 +107,11 @@ def _covered(book: Ledger, plan: Plan) -> dict[str, tuple[str, ...]] | None:
     if book.membership is None or not asking:
         return None
     return book.membership.stand_ins(frozenset().union(*asking), book.now)
+
+
+def _self_approval(book: Ledger, plan: Plan) -> bool | None:
+    asks = any(isinstance(step, HumanStep) for step in plan.steps)
+    return book.membership.self_approval if book.membership is not None and asks else None
 
 
 # -- agents

@@ -95,6 +95,13 @@ class Pin(NamedTuple):
 NOTHING: Final = Pin({}, {}, None)
 
 
+def runs(intent: Intent, now: Membership) -> bool:
+    """Whether somebody on the requester's side is an owner or an admin."""
+    return any(
+        not now.standing.get(person, frozenset()).isdisjoint(_RUNNING) for person in requesters_side(intent)
+    )
+
+
 def pin(intent: Intent, spec: TaskSpec, now: Membership, at: datetime) -> Pin:
     """What is pinned when the task opens. Where somebody on the requester's side runs the workspace, nobody counts who
     came after the request: whoever asks does not choose who decides.
@@ -102,16 +109,14 @@ def pin(intent: Intent, spec: TaskSpec, now: Membership, at: datetime) -> Pin:
     names = named(spec)
     stand_ins = now.stand_ins(names, at)
     known = intent.stand_ins
-    runs = any(
-        not now.standing.get(person, frozenset()).isdisjoint(_RUNNING) for person in requesters_side(intent)
-    )
-    if runs and known is not None:
+    held = runs(intent, now)
+    if held and known is not None:
         both = {
             absent: tuple(one for one in given if one in known.get(absent, ()))
             for absent, given in stand_ins.items()
         }
         stand_ins = {absent: given for absent, given in both.items() if given}
-    joined, left = _changes(spec.roster, now.roster(names), runs)
+    joined, left = _changes(spec.roster, now.roster(names), held)
     return Pin(joined, left, None if stand_ins == known else stand_ins)
 
 

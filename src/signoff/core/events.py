@@ -22,7 +22,8 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type"):
 
 class Created(Event, frozen=True, tag="created", kw_only=True):
     """``stand_ins``: who was named to stand in for those whom its plan asks, by whom for; None where it asks nobody,
-    and in requests from before that was pinned.
+    and in requests from before that was pinned. ``self_approval``: whether the workspace let the requester's
+    side decide then; None where that was not pinned.
     """
 
     workspace: str
@@ -38,6 +39,7 @@ class Created(Event, frozen=True, tag="created", kw_only=True):
     rerun_of: str = ""
     deadline_at: datetime | None = None
     stand_ins: dict[str, tuple[str, ...]] | None = None
+    self_approval: bool | None = None
 
 
 class Delivered(Event, frozen=True, tag="delivered"):
@@ -128,7 +130,8 @@ class Escalated(Event, frozen=True, tag="escalated"):
 
 class Answered(Event, frozen=True, tag="answered", kw_only=True):
     """One vote. ``sent`` is the outcome as the caller spelled it, where that differs. ``number``: this person's first
-    answer at the stage, the second, ... (0 in facts that are older than the count).
+    answer at the stage, the second, ... (0 in facts that are older than the count). ``behind``: the other persons who
+    have the key that was used.
     """
 
     visit: int
@@ -143,6 +146,7 @@ class Answered(Event, frozen=True, tag="answered", kw_only=True):
     principal: str = ""
     for_names: frozenset[str] = frozenset()
     number: int = 0
+    behind: tuple[str, ...] = ()
 
 
 class StagePassed(Event, frozen=True, tag="stage_passed"):
@@ -197,12 +201,15 @@ class Remarked(Event, frozen=True, tag="remarked"):
 
 
 class Revised(Event, frozen=True, tag="revised"):
-    """What is decided was changed: a new revision and digest, all earlier votes void."""
+    """What is decided was changed: a new revision and digest, all earlier votes void. ``behind``: the other persons who
+    have the key that was used.
+    """
 
     visit: int
     revision: int
     payload_digest: str
     digest: str
+    behind: tuple[str, ...] = ()
 
 
 class Undelivered(Event, frozen=True, tag="undelivered"):

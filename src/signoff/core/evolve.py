@@ -38,6 +38,7 @@ def created(fact: e.Fact, plan: Plan) -> Intent:
         rerun_of=event.rerun_of,
         deadline_at=event.deadline_at,
         stand_ins=event.stand_ins,
+        self_approval=event.self_approval,
         created_at=fact.at,
         updated_at=fact.at,
         seq=1,
@@ -229,6 +230,7 @@ def _answered(event: e.Answered, intent: Intent, fact: e.Fact) -> Changes:
         principal=event.principal,
         for_names=event.for_names,
         number=event.number,
+        behind=event.behind,
         replaced=(*before.replaced, before.outcome) if before and event.number else (),
     )
     kept = tuple(v for v in task.votes if v is not before)
@@ -316,7 +318,7 @@ def _revised(event: e.Revised, intent: Intent, fact: e.Fact) -> Changes:
         handed_over=before.handed_over if first else (), reminded=0, reminded_at=None, escalated=0, reached_at=(),
         snoozes=(), agreed="",
     )  # fmt: skip
-    editors = intent.editors if fact.actor.id in intent.editors else (*intent.editors, fact.actor.id)
+    editors = tuple(dict.fromkeys((*intent.editors, fact.actor.id, *event.behind)))
     return {
         "open": task,
         "revision": event.revision,

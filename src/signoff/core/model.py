@@ -195,8 +195,8 @@ OpenStep = Delivery | Task | Delay
 
 class Intent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A durable request: its one row. ``seq`` and ``head`` are the end of its event chain; ``setback``: what it fails
-    with at its end, unless a person says yes before; ``stand_ins``: as in ``Created``; ``reported``: the revision that
-    each agent's result was produced for.
+    with at its end, unless a person says yes before; ``stand_ins``, ``self_approval``: as in ``Created``; ``reported``:
+    the revision that each agent's result was produced for.
     """
 
     id: str
@@ -236,6 +236,7 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     grants: dict[str, Any] = {}
     envelope: dict[str, Any] = {}
     stand_ins: dict[str, tuple[str, ...]] | None = None
+    self_approval: bool | None = None
     seq: int = 0
     head: str = ""
 

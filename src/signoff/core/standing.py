@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from signoff.core.model import Actor, ActorKind, Intent, Task
-from signoff.core.tasks import Stage
+from signoff.core.tasks import Stage, TaskSpec
 from signoff.core.wake import spec_of
 
 OWNER, ADMIN, APPROVER, MEMBER, AUDITOR = ROLES = ("owner", "admin", "approver", "member", "auditor")
@@ -43,10 +43,25 @@ def requesters_side(intent: Intent) -> frozenset[str]:
     return frozenset(intent.requester.persons) | frozenset(intent.editors)
 
 
+def lets_requesters_decide(spec: TaskSpec, intent: Intent, workspace: bool) -> bool:
+    """Whether the requester's side may decide: as the policy says, else as the ``workspace`` does, now and also when
+    the request was created.
+    """
+    return (
+        (workspace and intent.self_approval is not False)
+        if spec.self_approval is None
+        else spec.self_approval
+    )
+
+
 def self_approval(actor: Actor, intent: Intent, task: Task) -> bool:
-    """Whether the requester's side may decide: as the policy says, else as the workspace does."""
-    allowed = spec_of(intent, task).self_approval
-    return actor.self_approval if allowed is None else allowed
+    """Whether the requester's side may decide this task."""
+    return lets_requesters_decide(spec_of(intent, task), intent, actor.self_approval)
+
+
+def others_behind(actor: Actor) -> tuple[str, ...]:
+    """The persons other than the actor who have the credential that is used: those who made its key."""
+    return tuple(person for person in actor.sponsors if person != actor.id)
 
 
 def on_requesters_side(actor: Actor, intent: Intent) -> bool:

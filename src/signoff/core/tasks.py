@@ -209,7 +209,8 @@ class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
 class Vote(msgspec.Struct, frozen=True, omit_defaults=True):
     """One person's answer. ``person`` is who answered; ``principal`` in whose stead, where that is another;
     ``for_names`` the parties of the stage that the answer stands for. ``number``: their first answer at this stage, the
-    second, ...; ``replaced``: the outcomes of the earlier ones, in order.
+    second, ...; ``replaced``: the outcomes of the earlier ones, in order. ``behind``: the other persons who have the
+    key that was used.
     """
 
     person: str
@@ -222,6 +223,7 @@ class Vote(msgspec.Struct, frozen=True, omit_defaults=True):
     for_names: frozenset[str] = frozenset()
     number: int = 0
     replaced: tuple[str, ...] = ()
+    behind: tuple[str, ...] = ()
 
 
 def meaning_of(word: str) -> Sign:

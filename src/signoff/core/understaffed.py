@@ -6,13 +6,19 @@ from typing import NamedTuple
 
 from signoff.core import events as e
 from signoff.core import steps
-from signoff.core.eligibility import Membership
+from signoff.core.eligibility import Membership, runs
 from signoff.core.ledger import Ledger
 from signoff.core.model import Intent, Task
 from signoff.core.quorum import counts, needed, seat, tally
-from signoff.core.standing import DECIDING_PARTIES, requesters_side, roster, stage_now
+from signoff.core.standing import (
+    DECIDING_PARTIES,
+    lets_requesters_decide,
+    requesters_side,
+    roster,
+    stage_now,
+)
 from signoff.core.tasks import Ending, Sign, Stage, Vote
-from signoff.core.wake import spec_of
+from signoff.core.wake import escalation_at, spec_of
 
 
 class Shortage(NamedTuple):
@@ -48,7 +54,7 @@ def _possible(
 ) -> tuple[Vote, ...]:
     """A yes of everybody who could still say so at a stage, one of each seat."""
     spec = spec_of(intent, task)
-    allowed = now.self_approval if spec.self_approval is None else spec.self_approval
+    allowed = lets_requesters_decide(spec, intent, now.self_approval)
     barred = frozenset() if allowed else requesters_side(intent)
     pinned = roster(intent, task)
     able: dict[str, set[str]] = {}
@@ -77,14 +83,20 @@ def _yes(person: str, stage: int, names: frozenset[str], principal: str = "") ->
 
 
 def move_on(book: Ledger) -> None:
-    """While too few people are left for the open task: the next rung, or the end."""
+    """While too few people are left for the open task: the next rung, or the end. Where somebody on the requester's
+    side runs the workspace, a rung is not reached before its time: whoever asks does not choose who decides by taking
+    others away.
+    """
     while isinstance(task := book.intent.open, Task) and book.membership is not None:
         lack = shortage(book.intent, task, book.membership)
         if lack is None:
             return
+        present = lack.stage == task.stage
+        if present and runs(book.intent, book.membership) and escalation_at(book.intent, task) is not None:
+            return
         book.add(e.Understaffed(task.visit, lack.stage, lack.takes, lack.left))
         spec = spec_of(book.intent, task)
-        if lack.stage == task.stage and task.escalated < len(spec.escalate):
+        if present and task.escalated < len(spec.escalate):
             book.add(e.Escalated(task.visit, task.escalated + 1, spec.escalate[task.escalated].to))
             continue
         step = book.intent.plan.human_step(task.step)
@@ -92,7 +104,7 @@ def move_on(book: Ledger) -> None:
 
 
 def after(book: Ledger) -> None:
-    """What follows where the command has opened a task, or a stage of one, for which too few people are there."""
-    opened = (e.TaskOpened, e.StagePassed)
+    """What follows where the command has opened a task, or a stage or rung of one, that lacks people."""
+    opened = (e.TaskOpened, e.StagePassed, e.Escalated)
     if any(isinstance(fact.event, opened) for _, fact, _ in book.trail):
         move_on(book)

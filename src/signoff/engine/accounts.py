@@ -16,6 +16,8 @@ from signoff.core.address import canonical, slug
 from signoff.core.errors import Conflict, Forbidden, Invalid, NotFound
 from signoff.core.ids import uuid7
 from signoff.core.model import Actor, ActorKind
+from signoff.core.standing import others_behind
+from signoff.core.tasks import Strength
 from signoff.core.visible import shows
 from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory
@@ -196,10 +198,13 @@ class Accounts:
     async def add_key(
         self, actor: Actor, holder: Account | Person, life: timedelta | datetime | None = None
     ) -> NewKey:
-        """A new key for an account or a person; ``life``: how long it lasts, or until when."""
+        """A new key for an account or a person; ``life``: how long it lasts, or until when. Everybody signed in by mail
+        makes their own.
+        """
         kind = ActorKind.PERSON if isinstance(holder, Person) else ActorKind(holder.kind)
         if isinstance(holder, Person):
-            may_run(actor)
+            if not (actor.id == holder.id and makes_own_key(actor)):
+                may_run(actor)
             if "owner" in holder.roles and "owner" not in actor.roles:
                 raise Forbidden("owner_required", "Only an owner can make an owner's key.")
             book = await self._directory.of(actor.workspace)
@@ -263,6 +268,11 @@ class Accounts:
 def sponsor(actor: Actor) -> str:
     """Who is named as having made it."""
     return actor.sponsors[0] if actor.sponsors else ""
+
+
+def makes_own_key(actor: Actor) -> bool:
+    """Whether it is surely the person who asks: more than a key has been shown, and nobody else stands behind it."""
+    return actor.kind is ActorKind.PERSON and actor.strength is not Strength.LINK and not others_behind(actor)
 
 
 def may_run(actor: Actor) -> None:

@@ -22,6 +22,7 @@ from signoff.core.wake import spec_of
 from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory
 from signoff.engine.engine import Engine
+from signoff.engine.keyonly import refuse_others_key
 from signoff.engine.keys import Keys
 from signoff.engine.letters import choices
 from signoff.engine.record import person_subject, recorded, settled, shown_chat
@@ -62,6 +63,7 @@ class Chat:
         """A code by which this person's chat account becomes theirs; Forbidden for agents and services."""
         if actor.kind is not ActorKind.PERSON:
             raise Forbidden("person_required", "Only a person has a chat account.")
+        refuse_others_key(actor, "links a chat account")
         text = "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
         now = self._clock.now()
         until = now + _CODE_LIFE

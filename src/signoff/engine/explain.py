@@ -86,7 +86,7 @@ def explain(intent: Intent, task: Task, book: Snapshot, now: datetime) -> Explan
     """The explanation of the open task, as things stand at ``now``."""
     spec = spec_of(intent, task)
     step = intent.plan.human_step(task.step)
-    barred = barred_from(spec, book, requesters_side(intent))
+    barred = barred_from(spec, book, requesters_side(intent), intent)
     return Explanation(
         spec=spec,
         step=step,

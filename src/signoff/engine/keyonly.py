@@ -6,6 +6,7 @@ import msgspec
 
 from signoff.core.errors import Forbidden
 from signoff.core.model import Actor, ActorKind
+from signoff.core.standing import others_behind
 from signoff.core.tasks import Strength
 from signoff.engine.audience import email_of
 from signoff.engine.directory import Snapshot
@@ -43,11 +44,26 @@ def refuse_new_address(actor: Actor, book: Snapshot, before: Person, after: Pers
 
 def refuse_new_delegate(actor: Actor, book: Snapshot, before: Person, after: Person) -> None:
     """Raise Forbidden where a key alone would say when somebody else is away, or who then answers for them."""
-    if before.absences != after.absences and actor.id != before.id and _only_a_key(actor, book):
+    if before.absences == after.absences:
+        return
+    if actor.id == before.id:
+        refuse_others_key(actor, "says who stands in")
+    elif _only_a_key(actor, book):
         raise Forbidden(
             "stronger_sign_in_required", "A key does not say for somebody else that they are away, or who stands in.",
             field="absences",
             hint="They say it themselves; or sign in by mail and say it on their page.",
+        )  # fmt: skip
+
+
+def refuse_others_key(actor: Actor, what: str) -> None:
+    """Raise Forbidden where the key in use was made by somebody else: they have it too, and what is done with it once
+    would let them decide later by other means, where nothing says that they stand behind it.
+    """
+    if actor.kind is ActorKind.PERSON and others_behind(actor):
+        raise Forbidden(
+            "stronger_sign_in_required", f"Nobody {what} with a key that somebody else made.",
+            hint="Sign in by mail; there you can also make a key of your own.",
         )  # fmt: skip
 
 

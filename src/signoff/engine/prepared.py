@@ -50,7 +50,7 @@ def _delegate(command: c.Delegate, actor: Actor, intent: Intent, book: Snapshot)
     task = intent.open
     if not isinstance(task, Task):
         return replace(command, to=taker.id)
-    barred = barred_from(spec_of(intent, task), book, requesters_side(intent))
+    barred = barred_from(spec_of(intent, task), book, requesters_side(intent), intent)
     if taker.id in barred:
         raise Invalid(
             "self_approval", f"{taker.name or taker.email} stands on the requester's side.", field="to",
@@ -76,7 +76,7 @@ def _reassign(command: c.Reassign, actor: Actor, intent: Intent, book: Snapshot)
     if isinstance(task, Task) and to:
         present = spec_of(intent, task).stages[task.stage]
         stage = Stage(to, present.need, present.reject_after, present.every)
-        barred = barred_from(spec_of(intent, task), book, requesters_side(intent))
+        barred = barred_from(spec_of(intent, task), book, requesters_side(intent), intent)
         refuse_impossible(stage, book, f"Step {task.step!r}", "to", barred)
         if book.workspace.protected:
             _refuse_beyond_policy(intent, task, stage, book)
@@ -104,7 +104,7 @@ def _revise(command: c.Revise, actor: Actor, intent: Intent, book: Snapshot) -> 
     task = intent.open
     if isinstance(task, Task):
         step, spec = intent.plan.by_id[task.step], spec_of(intent, task)
-        barred = barred_from(spec, book, requesters_side(intent) | {actor.id})
+        barred = barred_from(spec, book, requesters_side(intent) | {actor.id}, intent)
         for number, stage in enumerate(spec.stages):
             asked_now = stage_now(intent, task) if number == task.stage == 0 else stage
             what = stage_name(step, spec, number)

@@ -21,6 +21,7 @@ from signoff.engine.charter import Charters
 from signoff.engine.clock import Clock
 from signoff.engine.directory import Directory
 from signoff.engine.draft import Draft, Planned
+from signoff.engine.keyonly import refuse_others_key
 from signoff.engine.record import settled
 from signoff.store.entries import ProposalEnd, ProposalRow
 from signoff.store.store import Store
@@ -99,6 +100,7 @@ class Proposals:
         return await self._charters.on_what_is_in_force(actor, charter, use)
 
     async def _proposed(self, draft: Draft, source: dict[str, Any], dry_run: bool) -> Proposal:
+        refuse_others_key(draft.actor, "proposes what takes two people")
         shown = tuple(
             Shown(one.action, one.kind, one.name, one.before, one.after, bool(why), tuple(why))
             for one in draft.changed

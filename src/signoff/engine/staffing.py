@@ -13,7 +13,13 @@ from signoff.core.parties import TEAM, party
 from signoff.core.people import Rotation, absence_at
 from signoff.core.plan import Step
 from signoff.core.quorum import needed, tally
-from signoff.core.standing import DECIDING_PARTIES, asked, requesters_side, standing
+from signoff.core.standing import (
+    DECIDING_PARTIES,
+    asked,
+    lets_requesters_decide,
+    requesters_side,
+    standing,
+)
 from signoff.core.tasks import Sign, Stage, TaskSpec, Vote
 from signoff.core.wake import ends_at, spec_of
 from signoff.engine.directory import Snapshot
@@ -56,9 +62,17 @@ def decidable(stage: Stage, book: Snapshot, barred: Collection[str] = (), roster
     return len(votes) >= needed(stage) and tally(stage, 0, votes) is not None
 
 
-def barred_from(spec: TaskSpec, book: Snapshot, side: Collection[str]) -> frozenset[str]:
-    """Those of the requester's ``side`` who may not decide: all of them, unless policy or workspace allow it."""
-    allowed = book.workspace.self_approval if spec.self_approval is None else spec.self_approval
+def barred_from(
+    spec: TaskSpec, book: Snapshot, side: Collection[str], intent: Intent | None = None
+) -> frozenset[str]:
+    """Those of the requester's ``side`` who may not decide: all of them, unless policy or workspace allow it.
+    ``intent``: the request, once it is there.
+    """
+    allowed = book.workspace.self_approval
+    if intent is not None:
+        allowed = lets_requesters_decide(spec, intent, allowed)
+    elif spec.self_approval is not None:
+        allowed = spec.self_approval
     return frozenset() if allowed else frozenset(side)
 
 
@@ -162,7 +176,7 @@ def addressed(
     know hears of it too, unless it is the requester's side, which is told as such when it is decided.
     """
     spec = spec_of(intent, task)
-    barred = barred_from(spec, book, requesters_side(intent))
+    barred = barred_from(spec, book, requesters_side(intent), intent)
 
     def able(person: str) -> bool:
         actor = book.actor(person, at)

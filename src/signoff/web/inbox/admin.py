@@ -138,15 +138,20 @@ async def add_key(visit: Visit) -> Page:
     """POST /keys: the answer shows the secret, once; it is kept nowhere and cannot be fetched again."""
     _admin(visit)
     try:
-        life = visit.field("life", "90")
-        if life not in _LIVES:
-            raise Invalid("validation_error", "Choose how long the key lasts.", field="life")
+        life = lasts(visit.field("life", "90"))
         holder = await _holder(visit)
-        made = await visit.parts.registry.add_key(visit.actor, holder, _LIVES[life])
+        made = await visit.parts.registry.add_key(visit.actor, holder, life)
     except Refused as refusal:
         return await _keys(visit, refusal)
     whose = holder.email if isinstance(holder, Person) else holder.address or holder.name
     return await _keys(visit, secret=made.secret, whose=whose)
+
+
+def lasts(chosen: str) -> timedelta | None:
+    """How long a key lasts that is made with this choice of the form."""
+    if chosen not in _LIVES:
+        raise Invalid("validation_error", "Choose how long the key lasts.", field="life")
+    return _LIVES[chosen]
 
 
 async def _holder(visit: Visit) -> Account | Person:

@@ -16,14 +16,18 @@ from signoff.core.fields import document
 from signoff.core.people import Absence, absence_at
 from signoff.core.policy import DAYS
 from signoff.core.standing import DECIDING, ROLES
+from signoff.engine.accounts import makes_own_key
 from signoff.engine.audience import CHANNELS, preferred
 from signoff.engine.chat import Code
 from signoff.engine.directory import Snapshot
+from signoff.engine.keys import makers
 from signoff.engine.record import person_subject
 from signoff.store.chats import ChatPerson
 from signoff.store.entries import Person
 from signoff.web.api.shapes.people import email_of
 from signoff.web.call import Page
+from signoff.web.inbox import leaving
+from signoff.web.inbox.admin import lasts
 from signoff.web.inbox.changelog import about
 from signoff.web.inbox.door import Visit
 from signoff.web.inbox.rules import hours_words
@@ -121,7 +125,7 @@ async def person(visit: Visit) -> Page:
 
 
 async def _person(
-    visit: Visit, person_id: str, refusal: Refused | None = None, code: Code | None = None
+    visit: Visit, person_id: str, refusal: Refused | None = None, code: Code | None = None, secret: str = ""
 ) -> Page:
     book = await visit.parts.directory.of(visit.actor.workspace)
     found = book.people.get(person_id)
@@ -133,6 +137,7 @@ async def _person(
     return await visit.page(
         "person.html", refusal.status if refusal is not None else 200, one=found, own=own, may_change=own or admin,
         whole=own or reads_all(visit.actor),
+        keys=await _own_keys(visit) if own else [], secret=secret, surely=makes_own_key(visit.actor),
         refusal=refusal, act=visit.params.get("act", ""), posted=dict(visit.form) if refusal is not None else {},
         teams=_teams(found, book), roles=ROLES, zones=sorted(available_timezones()), days=DAYS,
         hours=hours_words(found.hours) if found.hours else "", order=order, channels=CHANNELS,
@@ -161,11 +166,35 @@ async def act(visit: Visit) -> Page:
     found = book.people.get(visit.params["person_id"])
     if run is None or found is None:
         raise NotFound("not_found", "There is nothing to do by this name.")
+    home = "/me" if found.id == visit.actor.id else f"/people/{found.id}"
     try:
-        await _wish(visit, found.id, await run(visit, found, book))
+        said = await run(visit, found, book)
+        if what := _takes_away(visit.params["act"], found, said):
+            asking = await leaving.first(visit, [found], what, home)
+            if asking is not None:
+                return asking
+        await _wish(visit, found.id, said)
     except Refused as refusal:
         return await _person(visit, found.id, refusal)
-    return visit.to("/me" if found.id == visit.actor.id else f"/people/{found.id}")
+    return visit.to(home)
+
+
+def _takes_away(act: str, found: Person, said: dict[str, Any]) -> str:
+    """What it means for what waits for the person, in words; "" where they decide as before."""
+    if act == "leave":
+        return (
+            "Whoever stands in answers what is asked from now on. What is open already is answered by whom it asked, "
+            "and by whoever was named to stand in before it was asked."
+        )
+    if not found.active or act != "details":
+        return ""
+    if not said["active"]:
+        return (
+            "Who is not active decides nothing: what too few people are left for moves on as its policy says."
+        )
+    if DECIDING & (set(found.roles) - set(said["roles"])):
+        return "Without the role their say by it ends: what too few people are left for moves on as its policy says."
+    return ""
 
 
 async def sign_out(visit: Visit) -> Page:
@@ -247,6 +276,40 @@ _ACTS: Final[dict[str, Act]] = {
     "leave": _leave,
     "back": _back,
 }
+
+
+async def _own_keys(visit: Visit) -> list[dict[str, Any]]:
+    """The person's keys that are still good, newest first."""
+    now, book = visit.parts.clock.now(), await visit.parts.directory.of(visit.actor.workspace)
+    found = await visit.parts.registry.keys(visit.actor, visit.actor.id)
+    good = [k for k in found if k.revoked_at is None and (k.expires_at is None or k.expires_at > now)]
+    return [
+        {"key": key, "by": ", ".join(book.display(p) for p in makers(key) if p != visit.actor.id)}
+        for key in sorted(good, key=lambda key: key.created_at, reverse=True)
+    ]
+
+
+async def add_key(visit: Visit) -> Page:
+    """POST /me/keys: a key of one's own; the answer shows the secret, once."""
+    book = await visit.parts.directory.of(visit.actor.workspace)
+    visit.params["act"] = "key"
+    try:
+        life = lasts(visit.field("life", "90"))
+        made = await visit.parts.registry.add_key(visit.actor, book.people[visit.actor.id], life)
+    except Refused as refusal:
+        return await _person(visit, visit.actor.id, refusal)
+    return await _person(visit, visit.actor.id, secret=made.secret)
+
+
+async def revoke_key(visit: Visit) -> Page:
+    """POST /me/keys/{key_id}/revoke"""
+    try:
+        if visit.params["key_id"] not in {row["key"].id for row in await _own_keys(visit)}:
+            raise NotFound("key_not_found", "You have no such key any more.")
+        await visit.parts.registry.revoke_key(visit.actor, visit.params["key_id"])
+    except Refused as refusal:
+        return await _person(visit, visit.actor.id, refusal)
+    return visit.to("/me")
 
 
 async def slack_code(visit: Visit) -> Page:

@@ -14,6 +14,7 @@ from signoff.core.policy import DAYS
 from signoff.engine.directory import Snapshot
 from signoff.web.api.shapes.people import email_of
 from signoff.web.call import Page
+from signoff.web.inbox import leaving
 from signoff.web.inbox.changelog import about
 from signoff.web.inbox.door import Visit
 
@@ -96,6 +97,9 @@ async def put_new(visit: Visit) -> Page:
     """POST /teams"""
     name = visit.field("name").strip()
     try:
+        asking = await _leaves(visit, name, "/teams")
+        if asking is not None:
+            return asking
         await _put(visit, name)
     except Refused as refusal:
         return await _teams(visit, refusal)
@@ -105,10 +109,28 @@ async def put_new(visit: Visit) -> Page:
 async def put(visit: Visit) -> Page:
     """POST /teams/{name}"""
     try:
+        asking = await _leaves(visit, visit.params["name"], f"/teams/{visit.params['name']}")
+        if asking is not None:
+            return asking
         await _put(visit, visit.params["name"])
     except Refused as refusal:
         return await _team(visit, refusal)
     return visit.to(f"/teams/{visit.params['name']}")
+
+
+async def _leaves(visit: Visit, name: str, back: str) -> Page | None:
+    """What waits for those whom the form takes out of the team, before it does."""
+    if not visit.actor_runs:
+        return None  # refused for that
+    book = await visit.parts.directory.of(visit.actor.workspace)
+    known, stay = (
+        book.teams.get(name),
+        {value.strip().lower() for key, value in visit.form if key == "member"},
+    )
+    gone = [book.people[id] for id in known.members if id in book.standing] if known is not None else []
+    what = f"In the team {name} they decide no more: what too few people are left for moves on as its policy says."
+    leavers = [person for person in gone if not stay & {person.id, person.email}]
+    return await leaving.first(visit, leavers, what, back, leaving.by_team(name))
 
 
 async def _put(visit: Visit, name: str) -> None:

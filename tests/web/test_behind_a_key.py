@@ -1,0 +1,158 @@
+"""Whoever made a person's key has it too: they stand behind all that is done with it, whichever way is taken from
+there. And what the workspace allowed when a request came is what counts for it.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from signoff.core.charter import Charter
+from signoff.core.commands import Answer
+from signoff.core.errors import Forbidden
+from signoff.core.tasks import Strength
+from signoff.engine.chat import Chat
+from tests.web.test_eligibility import AWAY
+from tests.web.test_people import decide, shown
+from tests.web.world import World
+
+
+async def gate(web: World, who: str = "rita", **policy: Any) -> str:
+    """A task under a policy of its own."""
+    name = f"p{len((await web.get('/v1/policies', 'oscar'))['policies'])}"
+    flow = {
+        "workflow": name,
+        "intent_type": f"{name}.v1",
+        "steps": [{"id": "ok", "human": {"policy": name}}],
+    }
+    answer = await web.post("/v1/apply", {"policies": {name: policy}, "workflows": [flow]}, "oscar")
+    assert answer.status == 200, answer.text
+    return (await web.send(who, intent_type=f"{name}.v1"))[:-4] + "0001"
+
+
+async def with_a_key_that_dave_made(web: World, whose: str) -> str:
+    made = await web.post("/v1/keys", {"person": f"{whose}@acme.example"}, "dave")
+    name = f"{whose} by dave"
+    web.keys[name] = made["api_key"]
+    return name
+
+
+def any_of(*names: str, **more: Any) -> dict[str, Any]:
+    return {"approve": [{"any": [f"{name}@acme.example" for name in names], **more}]}
+
+
+@pytest.fixture
+async def dave(web: World) -> str:
+    await web.join("dave", "admin")
+    await web.join("bob", "approver")
+    return "dave"
+
+
+async def test_it_links_no_chat_account(web: World, dave: str) -> None:
+    works = web.works
+    chat = Chat("slack", works.engine, works.store, works.keys, works.directory, web.clock)
+    minted = await web.actor(await with_a_key_that_dave_made(web, "ann"))
+    with pytest.raises(Forbidden, match="somebody else made"):
+        await chat.code(minted)
+    await chat.link("T1", "UANN", (await chat.code(await web.actor("ann"))).text)  # but her own does
+    web.clock.move(timedelta(seconds=1))
+    task_id = await gate(web, dave, **any_of("ann"))
+    answer = Answer("approved", revision=1, digest=(await shown(web, task_id))["digest"])
+    assert (await chat.answer("T1", "UANN", answer, task_id)).startswith("Recorded")
+
+
+async def test_it_names_nobody_to_stand_in(web: World, dave: str) -> None:
+    body = {"absences": [{**AWAY, "delegate": "bob@acme.example"}]}
+    minted = await with_a_key_that_dave_made(web, "ann")
+    refused = await web.call("PATCH", "/v1/people/per_ann", body, minted)
+    assert (refused.status, refused.code) == (403, "stronger_sign_in_required")
+    assert (await web.call("PATCH", "/v1/people/per_ann", {"zone": "Europe/Paris"}, minted)).status == 200
+    assert (await web.call("PATCH", "/v1/people/per_ann", body, "ann")).status == 200
+
+
+async def test_whoever_made_the_editors_key_has_edited_it_too(web: World, dave: str) -> None:
+    task_id = await gate(web, **any_of("bob", "dave", "ann"))
+    minted = await with_a_key_that_dave_made(web, "bob")
+    body = {"payload": {"x": 666}, "digest": (await shown(web, task_id))["digest"]}
+    assert (await web.post(f"/v1/tasks/{task_id}/revise", body, minted)).status == 200
+    assert (await decide(web, task_id, dave)).code == "self_approval"
+    assert (await decide(web, task_id, "ann")).status == 200
+    assert await web.works.findings() == []
+
+
+async def test_two_of_a_quorum_are_two_natural_persons(web: World, dave: str) -> None:
+    task_id = await gate(web, **any_of("bob", "dave", "ann", need=2))
+    minted = await with_a_key_that_dave_made(web, "bob")
+    assert (await decide(web, task_id, dave)).status == 200
+    refused = await decide(web, task_id, minted)
+    assert (refused.status, refused.code) == (403, "same_person")
+    assert (await decide(web, task_id, "bob")).status == 200
+    assert (await shown(web, task_id))["state"] == "closed"
+    assert await web.works.findings() == []
+
+
+async def test_two_keys_of_one_maker_are_one_person_until_they_sign_in_themselves(
+    web: World, dave: str
+) -> None:
+    task_id = await gate(web, **any_of("bob", "ann", need=2))
+    first, second = await with_a_key_that_dave_made(web, "bob"), await with_a_key_that_dave_made(web, "ann")
+    assert (await decide(web, task_id, first)).status == 200
+    assert (await decide(web, task_id, second)).code == "same_person"
+    assert (await decide(web, task_id, "bob")).status == 200  # the same again, by a key of his own
+    assert (await decide(web, task_id, second)).status == 200
+    assert (await shown(web, task_id))["state"] == "closed"
+    again = await gate(web, **any_of("bob", "ann", need=2, reject_after=2))
+    for who in (first, second):  # a no takes any credential
+        assert (await decide(web, again, who, "rejected")).status == 200
+    assert (await shown(web, again))["state"] == "closed"
+
+
+async def test_nor_does_one_person_pass_two_stages_as_two(web: World, dave: str) -> None:
+    stages = [{"any": ["bob@acme.example"]}, {"any": ["dave@acme.example"]}]
+    task_id = await gate(web, approve=stages)
+    assert (await decide(web, task_id, await with_a_key_that_dave_made(web, "bob"))).status == 200
+    digest = (await shown(web, task_id))["digest"]
+    assert (
+        await web.answer(task_id, "approved", dave, revision=1, digest=digest, stage=2)
+    ).code == "same_person"
+
+
+async def test_self_approval_that_is_allowed_later_opens_nothing_that_was_asked_before(
+    web: World, dave: str
+) -> None:
+    before = await gate(web, dave, **any_of("dave", "ann"))
+    admin = replace(await web.actor(dave), strength=Strength.SESSION)
+    await web.works.registry.charters.apply(admin, Charter(self_approval=True))
+    assert (await decide(web, before, dave)).code == "self_approval"
+    later = await gate(web, dave, **any_of("dave", "ann"))
+    assert (await decide(web, later, dave)).status == 200
+    open_yet = await gate(web, dave, **any_of("dave", "ann"))
+    await web.works.registry.charters.apply(admin, Charter(self_approval=False))
+    assert (await decide(web, open_yet, dave)).code == "self_approval"  # what is taken away is so at once
+    assert await web.works.findings() == []
+
+
+async def test_who_asks_brings_no_rung_nearer_by_taking_others_away(web: World, dave: str) -> None:
+    ladder = {"escalate": [{"after": "5h", "to": ["bob@acme.example"]}]}
+    asked = {who: await gate(web, who, **any_of("ann"), **ladder) for who in (dave, "rita")}
+    gone = await web.call("PATCH", "/v1/people/per_ann", {"active": False}, dave)
+    assert len(gone["warnings"]) == 2
+    while await web.works.staffed.once() < 1:
+        pass
+    said = {who: (await web.answer(task, "rejected", "bob")).code for who, task in asked.items()}
+    assert said == {dave: "not_an_approver", "rita": ""}
+    web.clock.move(timedelta(hours=6))
+    await web.works.timekeeper.once()
+    assert (await web.answer(asked[dave], "rejected", "bob")).status == 200
+
+
+async def test_a_rung_at_which_nobody_is_left_is_not_waited_at(web: World, dave: str) -> None:
+    task_id = await gate(web, dave, **any_of("ann"), escalate=[{"after": "5h", "to": ["bob@acme.example"]}])
+    for who in ("ann", "bob"):
+        assert (await web.call("PATCH", f"/v1/people/per_{who}", {"active": False}, "oscar")).status == 200
+    while await web.works.staffed.once() < 1:
+        pass
+    web.clock.move(timedelta(hours=6))
+    await web.works.timekeeper.once()
+    assert (await web.get(f"/v1/intents/{task_id[:-4]}0000", "rita"))["intent"]["ending"] == "undeliverable"

@@ -13,7 +13,7 @@ from signoff.core.tasks import TaskSpec
 Roster = dict[str, tuple[str, ...]]
 StandIns = dict[str, tuple[str, ...]]
 
-_RUNNING: Final = frozenset({f"role:{OWNER}", f"role:{ADMIN}"})
+RUNNING_PARTIES: Final = frozenset({f"role:{OWNER}", f"role:{ADMIN}"})
 _KEPT: Final = 256  # rosters; a request may name whom it likes
 
 
@@ -95,13 +95,6 @@ class Pin(NamedTuple):
 NOTHING: Final = Pin({}, {}, None)
 
 
-def runs(intent: Intent, now: Membership) -> bool:
-    """Whether somebody on the requester's side is an owner or an admin."""
-    return any(
-        not now.standing.get(person, frozenset()).isdisjoint(_RUNNING) for person in requesters_side(intent)
-    )
-
-
 def pin(intent: Intent, spec: TaskSpec, now: Membership, at: datetime) -> Pin:
     """What is pinned when the task opens. Where somebody on the requester's side runs the workspace, nobody counts who
     came after the request: whoever asks does not choose who decides.
@@ -109,14 +102,17 @@ def pin(intent: Intent, spec: TaskSpec, now: Membership, at: datetime) -> Pin:
     names = named(spec)
     stand_ins = now.stand_ins(names, at)
     known = intent.stand_ins
-    held = runs(intent, now)
-    if held and known is not None:
+    runs = any(
+        not now.standing.get(person, frozenset()).isdisjoint(RUNNING_PARTIES)
+        for person in requesters_side(intent)
+    )
+    if runs and known is not None:
         both = {
             absent: tuple(one for one in given if one in known.get(absent, ()))
             for absent, given in stand_ins.items()
         }
         stand_ins = {absent: given for absent, given in both.items() if given}
-    joined, left = _changes(spec.roster, now.roster(names), held)
+    joined, left = _changes(spec.roster, now.roster(names), runs)
     return Pin(joined, left, None if stand_ins == known else stand_ins)
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from signoff.core import events as e
 from signoff.core import steps
-from signoff.core.eligibility import Membership, runs
+from signoff.core.eligibility import RUNNING_PARTIES, Membership
 from signoff.core.ledger import Ledger
 from signoff.core.model import Intent, Task
 from signoff.core.quorum import counts, needed, seat, tally
@@ -83,16 +83,19 @@ def _yes(person: str, stage: int, names: frozenset[str], principal: str = "") ->
 
 
 def move_on(book: Ledger) -> None:
-    """While too few people are left for the open task: the next rung, or the end. Where somebody on the requester's
-    side runs the workspace, a rung is not reached before its time: whoever asks does not choose who decides by taking
-    others away.
+    """While too few people are left for the open task: the next rung, or the end. Where an owner or admin asks, a rung
+    is not reached before its time: whoever asks does not choose who decides by taking others away.
     """
     while isinstance(task := book.intent.open, Task) and book.membership is not None:
         lack = shortage(book.intent, task, book.membership)
         if lack is None:
             return
         present = lack.stage == task.stage
-        if present and runs(book.intent, book.membership) and escalation_at(book.intent, task) is not None:
+        if (
+            present
+            and _asked_by_admin(book.intent, book.membership)
+            and escalation_at(book.intent, task) is not None
+        ):
             return
         book.add(e.Understaffed(task.visit, lack.stage, lack.takes, lack.left))
         spec = spec_of(book.intent, task)
@@ -101,6 +104,11 @@ def move_on(book: Ledger) -> None:
             continue
         step = book.intent.plan.human_step(task.step)
         steps.decided(book, step, Ending.UNDELIVERABLE.value, Ending.UNDELIVERABLE, Sign.NEGATIVE)
+
+
+def _asked_by_admin(intent: Intent, now: Membership) -> bool:
+    """Whether it is an owner or an admin in person who asks, and not a program of theirs."""
+    return not now.standing.get(intent.requester.id, frozenset()).isdisjoint(RUNNING_PARTIES)
 
 
 def after(book: Ledger) -> None:

@@ -63,7 +63,7 @@ async def test_the_last_owner_stays_one(web: World) -> None:
         (n, "member" if n == "role" else v) for n, v in page.form("/people/per_oscar/details")["fields"]
     ]
     refused = await oscar.post("/people/per_oscar/details", fields)
-    assert refused.status == 422
+    assert refused.status == 409
     assert "would have no owner any more" in refused.text
 
 

@@ -220,9 +220,9 @@ def test_an_agents_key_never_decides(world: World, gated: tuple[AxmeClient, str]
     assert world.owner.get_intent(intent_id)["status"] == "COMPLETED"
 
 
-def test_a_services_key_does_not_decide_either(world: World, gated: tuple[AxmeClient, str]) -> None:
-    _, intent_id = gated
+def test_a_services_key_does_not_decide_either(world: World) -> None:
     service = world.service()
+    intent_id = service.send_intent({**TASK, "human_task": {"title": "Really?"}})
     for body in ({"task_result": {"outcome": "approved"}}, {"approve_current_step": True}):
         with pytest.raises(AxmeAuthError) as caught:
             service.resume_intent(intent_id, body)
@@ -231,6 +231,25 @@ def test_a_services_key_does_not_decide_either(world: World, gated: tuple[AxmeCl
         service.resolve_intent(intent_id, {"status": "COMPLETED"})
     assert told(resolved.value) == "gate_not_passed"
     assert world.owner.get_intent(intent_id)["status"] == "WAITING"
+    assert service.resolve_intent(intent_id, {"status": "CANCELED"})["event"]["status"] == "CANCELED"
+
+
+def test_what_others_sent_is_not_there_for_a_service(world: World) -> None:
+    service, others = world.service(), world.service()
+    bodies: list[dict[str, Any]] = [{"action": "complete"}, {}, {"task_result": {"outcome": "approved"}}]
+    for asked in (TASK, {**TASK, "human_task": {"title": "Really?"}}):
+        intent_id = others.send_intent(asked)
+        before = world.owner.list_intent_events(intent_id)
+        calls: Calls = [
+            partial(service.get_intent, intent_id),
+            *(partial(service.resume_intent, intent_id, body) for body in bodies),
+            *(partial(service.resolve_intent, intent_id, {"status": s}) for s in ("COMPLETED", "CANCELED")),
+        ]
+        for call in calls:
+            with pytest.raises(AxmeHttpError) as caught:
+                call()
+            assert (caught.value.status_code, told(caught.value)) == (404, "intent_not_found")
+        assert world.owner.list_intent_events(intent_id) == before
 
 
 def test_a_key_as_bearer_token_is_enough(world: World) -> None:

@@ -87,11 +87,16 @@ async def test_the_main_job(published: Published) -> None:
 
 
 async def test_a_direct_intent_to_an_agent_nobody_registered(published: Published) -> None:
-    service = published.client("ci")
+    web, service = published.world, published.client("ci")
     sent = {"intent_type": "test.v1", "to_agent": "agent://conformance/receiver", "payload": PAYLOAD}
     intent_id = await run(lambda: service.send_intent(sent))
-    admin = published.client("oscar")  # a service does no agent's work; whoever runs the workspace may
-    assert await run(lambda: demo_agent(admin, "conformance/receiver", {"n": 1})) == intent_id
+    with pytest.raises(AxmeAuthError) as refused:  # a service takes nobody's deliveries
+        await run(lambda: next(service.listen("conformance/receiver", wait_seconds=1, timeout_seconds=60)))
+    assert "signoff keys create --agent" in str(refused.value.body)
+    receiver = "agent://conformance/receiver"
+    web.keys["receiver"] = (await web.post("/v1/keys", {"agent": receiver}, "oscar"))["api_key"]
+    agent = published.client("receiver")
+    assert await run(lambda: demo_agent(agent, "conformance/receiver", {"n": 1})) == intent_id
     terminal = await run(lambda: service.wait_for(intent_id, timeout_seconds=60))
     assert terminal["result"] == {"n": 1}
     observed = await run(lambda: [e["status"] for e in service.observe(intent_id, timeout_seconds=60)])

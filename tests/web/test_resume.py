@@ -207,3 +207,56 @@ async def test_an_admin_ends_a_direct_intent_in_its_agents_place(web: World) -> 
     assert (await web.post(f"/v1/intents/{intent_id}/resume", body, "ann")).code == "admin_required"
     done = await web.post(f"/v1/intents/{intent_id}/resume", body, "oscar")
     assert (done["intent"]["status"], done["intent"]["error"]["code"]) == ("FAILED", "human_rejected")
+
+
+WORK = [{"action": "complete", "n": 1}, {"n": 1}]
+
+
+@pytest.mark.parametrize("body", WORK)
+async def test_a_requester_does_its_own_direct_request_itself(web: World, body: dict[str, Any]) -> None:
+    """As older examples of AXP do it, with the one key of the program that asked."""
+    intent_id = await web.send(to_agent="agent://acme/prod/nobody-yet")
+    done = await web.post(f"/v1/intents/{intent_id}/resume", body, "ci")
+    assert (done["applied"], done["intent"]["status"], done["intent"]["result"]) == (
+        True,
+        "COMPLETED",
+        {"n": 1},
+    )
+    trail = (await web.get(f"/v1/intents/{intent_id}/audit", "oscar"))["events"]
+    [reported] = [one for one in trail if one["type"] == "reported"]
+    assert reported["summary"] == "ci finished step 'agent' as its requester, in the agent's place"
+
+
+async def test_a_persons_own_direct_request_is_theirs_and_no_admins_act(web: World) -> None:
+    intent_id = await web.send("rita", to_agent="agent://acme/prod/nobody-yet")
+    assert (await web.post(f"/v1/intents/{intent_id}/resume", {"n": 1}, "ann")).code == "agent_required"
+    assert (await web.post(f"/v1/intents/{intent_id}/resume", {"n": 1}, "rita")).status == 200
+    trail = (await web.get(f"/v1/intents/{intent_id}/audit", "oscar"))["events"]
+    [reported] = [one for one in trail if one["type"] == "reported"]
+    assert reported["summary"] == "Rita finished step 'agent' as its requester, in the agent's place"
+
+
+async def test_a_request_that_asks_people_is_never_its_requesters_own_work(web: World) -> None:
+    await web.apply_workflow()
+    asks = {"to_agent": "validator", "human_task": {"title": "Sure?"}}
+    for fields in ({}, {"intent_type": "asks.v1", **asks}):
+        intent_id = await web.send(**fields)
+        for ref in (intent_id, intent_id[:-4] + "0001"):
+            for body in (*WORK, {}, {"action": "fail"}):
+                refused = await web.post(f"/v1/intents/{ref}/resume", body, "ci")
+                assert (refused.status, refused.code) == (403, "agent_required"), body
+        done = await web.post(f"/v1/intents/{intent_id}/resolve", {"status": "COMPLETED"}, "ci")
+        assert done.code == "gate_not_passed"
+        assert (
+            await web.post(f"/v1/intents/{intent_id}/resolve", {"status": "CANCELED"}, "ci")
+        ).status == 200
+
+
+async def test_what_an_agent_holds_is_not_reported_past_it(web: World) -> None:
+    intent_id = await web.send(to_agent="validator")
+    claim = await web.post("/v1/agents/validator/deliveries/claim", {}, "agent")
+    assert len(claim["deliveries"]) == 1
+    assert (await web.post("/v1/agents/validator/deliveries/claim", {}, "ci")).code == "agent_required"
+    late = await web.post(f"/v1/intents/{intent_id}/resume", {"action": "complete"}, "ci")
+    assert late.status == 409
+    assert await web.status(intent_id) != "COMPLETED"

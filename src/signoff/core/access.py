@@ -1,9 +1,9 @@
 """The one guarded door: who may do what with an intent. Unknown and forbidden look the same (NotFound) to an
 actor that may not even see the intent; Forbidden is for those who see it but may not do this.
 
-An agent never answers a task, whichever endpoint its key tries. A service submits and observes its own. To end a
-request of others, or to act for an agent, is an admin's act, by an admin's own key. Nobody on the requester's side
-chooses who decides.
+An agent never answers a task, whichever endpoint its key tries. A service submits and observes its own, and cancels
+them; a direct request that asks nobody is its own work, which it may also do itself. To end a request of others, or to
+act for an agent, is an admin's act, by an admin's own key. Nobody on the requester's side chooses who decides.
 """
 
 from typing import Final
@@ -74,7 +74,7 @@ def may(actor: Actor, command: c.Command, intent: Intent | None) -> None:
         ):
             _may_answer(actor, command, intent)
         case c.Claim() | c.Renew() | c.Release() | c.Report() | c.Progress():
-            _may_act_as_agent(actor, getattr(command, "visit", 0), intent)
+            _may_act_as_agent(actor, command, intent)
         case c.Resolve():
             _may_resolve(actor, command, intent)
         case c.Cancel() | c.Patch():
@@ -138,8 +138,7 @@ def may_rerun(actor: Actor, intent: Intent) -> None:
     if not may_see(actor, intent):
         raise NotFound("intent_not_found", f"There is no intent {intent.id}.")
     _may_submit(actor)
-    own = actor.id == intent.requester.id or actor.id in intent.requester.persons
-    if not (own or actor.roles & RUNNING):
+    if not _steers(actor, intent):
         raise Forbidden("not_yours", "Only its requester or an admin may run this again.")
 
 
@@ -238,14 +237,26 @@ def _strong_enough(actor: Actor, command: c.Command, intent: Intent, task: Task)
         )
 
 
-def _may_act_as_agent(actor: Actor, visit: int, intent: Intent) -> None:
-    """A visit that is over is nobody's any more: whoever still reports it is told so by ``decide``, not here."""
+def _may_act_as_agent(actor: Actor, command: c.Command, intent: Intent) -> None:
+    """A visit that is over is nobody's any more: whoever still reports it is told so by ``decide``, not here. So is
+    whoever reports where a person's decision is awaited, for which no program's word stands.
+    """
+    held = intent.open
     if actor.kind is ActorKind.AGENT:
-        held = intent.open
-        if isinstance(held, Delivery) and visit in (0, held.visit) and held.agent != actor.address:
+        current = getattr(command, "visit", 0) in (0, getattr(held, "visit", 0))
+        if isinstance(held, Delivery) and current and held.agent != actor.address:
             raise Forbidden("not_your_delivery", "This step is with another agent.")
-    elif not actor.roles & RUNNING:
+    elif not (isinstance(held, Task) or actor.roles & RUNNING or _does_itself(actor, command, intent)):
         raise _not_an_agent()
+
+
+def _does_itself(actor: Actor, command: c.Command, intent: Intent) -> bool:
+    """Whether this is the requester's own work: a direct request, which asks nobody, is one piece of work, and who sent
+    it may do it. It takes no deliveries by that.
+    """
+    work = isinstance(command, c.Report | c.Progress)
+    own = actor.id == intent.requester.id
+    return work and own and intent.plan.direct and not intent.plan.has_gate
 
 
 def _may_resolve(actor: Actor, command: c.Resolve, intent: Intent) -> None:
@@ -266,5 +277,6 @@ def _may_steer(actor: Actor, intent: Intent) -> None:
 
 
 def _steers(actor: Actor, intent: Intent) -> bool:
+    """Whether it is the actor's own request, or theirs as an admin."""
     own = actor.id == intent.requester.id or actor.id in intent.requester.persons
     return own or bool(actor.roles & RUNNING)

@@ -27,11 +27,11 @@ async def trail(call: Call) -> Audit:
         head=intent.head,
         verified=finding is None,
         problem=maybe(finding.text if finding else None),
-        events=[_event(row, book) for row in proof.rows],
+        events=[_event(row, book, intent.requester.id) for row in proof.rows],
     )
 
 
-def _event(row: EventRow, book: Snapshot) -> AuditEvent:
+def _event(row: EventRow, book: Snapshot, requester: str) -> AuditEvent:
     try:
         fact = unseal(row.body, row.private)
     except (msgspec.DecodeError, ValueError):
@@ -43,7 +43,7 @@ def _event(row: EventRow, book: Snapshot) -> AuditEvent:
         type=str(fact.event.__struct_config__.tag),
         actor=Who(kind=fact.actor.kind.value, id=fact.actor.id, name=name),
         via=fact.via,
-        summary=summary(fact, book),
+        summary=summary(fact, book, requester),
         comment=maybe(fact.note.comment if fact.note else None),
         event=raw(fact.event),
         body=row.body.decode(),
@@ -67,12 +67,14 @@ def _unreadable(row: EventRow) -> AuditEvent:
     )
 
 
-def summary(fact: e.Fact, book: Snapshot) -> str:
-    """One line for a person: who did what, without the secrets that somebody wrote."""
-    return mask_text(_summary(fact, book))
+def summary(fact: e.Fact, book: Snapshot, requester: str) -> str:
+    """One line for a person: who did what, in an intent of the actor ``requester``, without the secrets that somebody
+    wrote.
+    """
+    return mask_text(_summary(fact, book, requester))
 
 
-def _summary(fact: e.Fact, book: Snapshot) -> str:
+def _summary(fact: e.Fact, book: Snapshot, requester: str) -> str:
     who = book.display(fact.actor.id)
     match fact.event:
         case e.Created(intent_type=kind):
@@ -81,7 +83,7 @@ def _summary(fact: e.Fact, book: Snapshot) -> str:
             again = f", attempt {attempt}" if attempt > 1 else ""
             return f"step {step!r} is up for {agent}{again}"
         case e.Claimed(holder=holder):
-            return f"{who} took the step{_in_its_place(fact)} ({holder})"
+            return f"{who} took the step{_in_its_place(fact, requester)} ({holder})"
         case e.Released():
             return f"{who} gave the step back"
         case e.Accepted():
@@ -89,7 +91,7 @@ def _summary(fact: e.Fact, book: Snapshot) -> str:
         case e.Lapsed(attempt=attempt, reason=reason):
             return f"attempt {attempt} came to nothing: {reason}"
         case e.Reported(step=step, fault=fault):
-            place = _in_its_place(fact)
+            place = _in_its_place(fact, requester)
             return (
                 f"{who} failed step {step!r}{place}: {fault.message}"
                 if fault
@@ -98,8 +100,12 @@ def _summary(fact: e.Fact, book: Snapshot) -> str:
     return _of_people(fact, who, book)
 
 
-def _in_its_place(fact: e.Fact) -> str:
-    """Said where it was no agent: an admin's act."""
+def _in_its_place(fact: e.Fact, requester: str) -> str:
+    """Said where it was no agent: the requester's own work, or an admin's act."""
+    if fact.actor.kind in (ActorKind.AGENT, ActorKind.SYSTEM):
+        return ""
+    if fact.actor.id == requester:
+        return " as its requester, in the agent's place"
     return " as an admin, in the agent's place" if fact.actor.kind is ActorKind.PERSON else ""
 
 

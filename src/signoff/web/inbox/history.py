@@ -154,10 +154,10 @@ async def _moments(visit: Visit, intent: Intent, book: Snapshot) -> list[Moment]
         if not page:
             break
         rows += page
-    return [moment(row, book) for row in rows if row.seq <= intent.seq]
+    return [moment(row, book, intent.requester.id) for row in rows if row.seq <= intent.seq]
 
 
-def moment(row: Any, book: Snapshot) -> Moment:
+def moment(row: Any, book: Snapshot, requester: str) -> Moment:
     """A stored row as a line for people, with the bytes that prove it, or that prove that they were changed."""
     body = row.body.decode("utf-8", "replace")
     try:
@@ -173,7 +173,7 @@ def moment(row: Any, book: Snapshot) -> Moment:
         seq=fact.seq,
         at=fact.at,
         what=str(fact.event.__struct_config__.tag).replace("_", " "),
-        text=summary(fact, book),
+        text=summary(fact, book, requester),
         who="the clock" if system else book.display(fact.actor.id),
         via=fact.via,
         comment=covered(fact.note.comment) if fact.note else "",
@@ -205,6 +205,6 @@ async def audit(visit: Visit) -> Page:
     finding = proof.finding
     return await visit.page(
         "audit.html", intent=proof.stored.intent, words=kind_words(proof.stored.intent.type),
-        moments=[moment(row, book) for row in proof.rows],
+        moments=[moment(row, book, proof.stored.intent.requester.id) for row in proof.rows],
         problem=finding.text if finding is not None else "",
     )  # fmt: skip

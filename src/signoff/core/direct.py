@@ -28,6 +28,10 @@ _ASK: Final = (
     "assignees", "notify_email", "form_schema",
 )  # fmt: skip
 TIMING: Final = ("remind_after_seconds", "remind_interval_seconds", "max_reminders", "escalate_to")
+ASKS_NOBODY: Final = "the request itself asks nobody"
+CALLS_NOBODY: Final = "the request itself calls no agent"
+_SHAPING: Final = ("human_task", "max_delivery_attempts", *TIMING)
+_REMINDING: Final = ("remind_interval_seconds", "max_reminders")
 _KNOWN: Final = (
     "intent_type", "correlation_id", "to_agent", "from_agent", "reply_to", "payload", "deadline_at",
     "max_delivery_attempts", "human_task", "on_behalf_of", *TIMING,
@@ -42,7 +46,8 @@ class Direct(msgspec.Struct, frozen=True, kw_only=True):
     """A direct intent as it was asked. Addresses stand as written; ``plan`` serves where no workflow does.
 
     claimed_from: what the client called itself; on_behalf_of: a person whom it asks for, who then may not decide it;
-    deadline_at: aware UTC, perhaps past already.
+    deadline_at: aware UTC, perhaps past already; shaping: which fields were given that say what happens, all of them
+    without effect where a workflow says it; unused: what has no effect in ``plan`` either.
     """
 
     intent_type: str
@@ -55,6 +60,8 @@ class Direct(msgspec.Struct, frozen=True, kw_only=True):
     on_behalf_of: str = ""
     deadline_at: datetime | None = None
     warnings: tuple[str, ...] = ()
+    shaping: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
 
 
 def compile_direct(body: object) -> Direct:
@@ -76,10 +83,14 @@ def compile_direct(body: object) -> Direct:
     to_agent = request.text("to_agent", longest=383)
     if to_agent:
         to_agent = address.written(to_agent, "to_agent")
+    if request.has("on_behalf_of") and not request.text("on_behalf_of"):
+        # a name that a script forgot to fill in would leave its person free to decide
+        raise request.invalid("on_behalf_of", "is empty", hint="Name the person, or leave it out.")
+    plan = _plan(request, to_agent)
     return Direct(
         intent_type=intent_type,
         payload=payload or {},
-        plan=_plan(request, to_agent),
+        plan=plan,
         to_agent=to_agent,
         reply_to=request.text("reply_to", longest=383),
         correlation_id=request.text("correlation_id"),
@@ -87,7 +98,19 @@ def compile_direct(body: object) -> Direct:
         on_behalf_of=request.text("on_behalf_of"),
         deadline_at=request.moment("deadline_at"),
         warnings=tuple(request.warnings),
+        shaping=tuple(name for name in _SHAPING if request.says(name)),
+        unused=_unused(request, plan),
     )
+
+
+def _unused(request: Fields, plan: Plan) -> tuple[str, ...]:
+    """What the request gives and its own plan does not use, in words."""
+    noted = Fields(request.value, lenient=True, warnings=[])
+    if not plan.has_gate:
+        noted.unused(TIMING, ASKS_NOBODY)
+    if not plan.calls_agents:
+        noted.unused(("max_delivery_attempts",), CALLS_NOBODY)
+    return tuple(noted.warnings)
 
 
 def read_intent_type(fields: Fields, name: str) -> str:
@@ -226,6 +249,9 @@ def _reminders(levels: Sequence[Fields]) -> Reminders | None:
         after = level.duration("remind_after_seconds")
         if after:
             return Reminders(after=after, every=every or after, at_most=most) if most else None
+    for level in levels:
+        if not level.says("remind_after_seconds"):
+            level.unused(_REMINDING, "nothing says remind_after_seconds")
     return None
 
 

@@ -169,6 +169,16 @@ class Fields:
     def warn(self, name: str, remark: str) -> None:
         self.warnings.append(f"{self.at(name)}: {remark}.")
 
+    def says(self, name: str) -> bool:
+        """Whether something is given that could have an effect: a zero and empty text are as good as nothing."""
+        return self.value.get(name) not in (None, 0, "")
+
+    def unused(self, names: Sequence[str], why: str) -> None:
+        """Note those of ``names`` that are given as without effect here."""
+        for name in names:
+            if self.says(name):
+                self.warn(name, f"has no effect: {why}")
+
     def known(self, *names: str) -> None:
         """Refuse every other field (strict), or note it as ignored (lenient)."""
         rest = [name for name in self.value if name not in names]

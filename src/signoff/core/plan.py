@@ -134,6 +134,10 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
         return any(isinstance(step, HumanStep) for step in self.steps)
 
     @cached_property
+    def calls_agents(self) -> bool:
+        return any(isinstance(step, AgentStep) for step in self.steps)
+
+    @cached_property
     def has_choices(self) -> bool:
         return any(isinstance(step, HumanStep) and step.choices for step in self.steps)
 

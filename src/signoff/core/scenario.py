@@ -16,6 +16,8 @@ from signoff.core.cast import BundleAgent as BundleAgent
 from signoff.core.cast import Cast, is_anybody, person_behind, read_cast
 from signoff.core.direct import (
     AGENT_STEP,
+    ASKS_NOBODY,
+    CALLS_NOBODY,
     HUMAN_STEP,
     MAX_ATTEMPTS,
     TIMING,
@@ -182,6 +184,11 @@ def _plan(top: Fields, cast: Cast, intent: Fields, problems: Problems) -> Plan:
         return Plan()
     if problems.attempt(lambda: check_plan(plan)) is None:
         return Plan()
+    if not plan.has_gate:
+        intent.unused(TIMING, ASKS_NOBODY)
+        parameters.unused(TIMING, ASKS_NOBODY)
+    if not plan.calls_agents:
+        intent.unused(("max_delivery_attempts",), CALLS_NOBODY)
     for step_id in unreached(plan):
         intent.warnings.append(f"workflow.steps: no route leads to step {step_id!r}, so it will never run.")
     return plan
@@ -262,7 +269,11 @@ def _step(step: Fields, bundle: _Bundle) -> Step:
     }
     assigned = step.text("assigned_to", longest=383)
     deadline = step.duration("step_deadline_seconds") or bundle.parameters.duration("step_deadline_seconds")
-    match _kind(step, bundle.cast, assigned):
+    kind = _kind(step, bundle.cast, assigned)
+    if kind is not _Kind.HUMAN:
+        told = ("escalate_to",) if kind is _Kind.NOTIFY else ()
+        step.unused([name for name in TIMING if name not in told], "this step asks nobody")
+    match kind:
         case _Kind.AGENT:
             return _agent_step(step, bundle, assigned, routes | {"deadline": deadline})
         case _Kind.HUMAN:

@@ -98,8 +98,11 @@ class Planner:
         plan, warnings = request.plan, request.warnings
         if workflow is not None:
             plan = await self.plan_of(workflow)
-            if request.plan.has_gate:
-                warnings = (*warnings, f"human_task is ignored: workflow {workflow.name!r} governs this type")
+            governs = f"ignored: workflow {workflow.name!r} governs this type"
+            warnings = (*warnings, *(f"{name} is {governs}" for name in request.shaping))
+            warnings = (*warnings, *_misaddressed(request.to_agent, plan, book, governs))
+        else:
+            warnings = (*warnings, *request.unused)
         behind = _behalf(request, book)
         plan = self._chosen(plan, payload)
         frozen, digest_of_plan, more = _frozen(plan, book, tuple(dict.fromkeys((*side, *behind))))
@@ -195,6 +198,14 @@ def _frozen(plan: Plan, book: Snapshot, side: Side, coming: Collection[str] = ()
 def _digested(plan: Plan, book: Snapshot, side: Side, coming: Collection[str] = ()) -> Frozen:
     frozen, warnings = freeze(plan, book, side, coming)
     return frozen, plan_digest(frozen), warnings
+
+
+def _misaddressed(to_agent: str, plan: Plan, book: Snapshot, governs: str) -> tuple[str, ...]:
+    """Said to whoever addresses an agent that the workflow does not call. Whom it calls may be written too."""
+    if not to_agent or is_internal(to_agent):
+        return ()
+    called = {book.resolve(step.agent) for step in plan.steps if isinstance(step, AgentStep)}
+    return () if book.resolve(to_agent) in called else (f"to_agent is {governs}, and it calls no such agent",)
 
 
 def _behalf(request: Direct, book: Snapshot) -> Side:

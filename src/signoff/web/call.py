@@ -4,7 +4,7 @@ An endpoint is one row of ``api/routes.py``. Its function gets a ``Call`` and gi
 JSON), bytes (JSON already), a ``Page``, or a ``Stream``; it refuses by raising from ``core.errors``.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from enum import Enum
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from signoff.web.hosts import caller_of
 from signoff.web.parts import Parts
 
 MAX_KEY: Final = 255
+_SINGLE: Final = frozenset({b"x-api-key", b"authorization", b"idempotency-key", b"last-event-id"})
 
 Write = Callable[[bytes], Coroutine[Any, Any, None]]
 Stream = Callable[[Write], Coroutine[Any, Any, None]]
@@ -155,7 +156,31 @@ class Call:
 
     def said(self, body: Any, render: Callable[[Change], bytes], *, plain: bool = False) -> "Said":
         """The answer to a write, given once per Idempotency-Key; ``body``: the request's JSON value."""
-        return Said(self, self.header(b"idempotency-key"), body, render, plain)
+        return Said(self, self.idempotency_key(), body, render, plain)
+
+    def idempotency_key(self) -> str:
+        """The Idempotency-Key, "" when absent. An empty one protects nothing, so it is refused."""
+        key = self.header(b"idempotency-key")
+        if not key.strip() and b"idempotency-key" in self.headers:
+            raise Invalid(
+                "invalid_idempotency_key", "The Idempotency-Key is empty.", field="Idempotency-Key",
+                hint="Give it a value, or leave it out.",
+            )  # fmt: skip
+        return key
+
+    def refuse_repeated(self, lines: Sequence[tuple[bytes, bytes]]) -> None:
+        """Refuse a request that says two things in one header that we act on."""
+        if len(lines) == len(self.headers):
+            return
+        for name, value in lines:
+            if name in _SINGLE and value != self.headers[name]:
+                said = name.decode()
+                raise Invalid(
+                    "repeated_header",
+                    f"{said} is there twice, with two values.",
+                    field=said,
+                    hint="Send it once.",
+                )
 
     async def hung_up(self) -> None:
         """Returns once the client is gone. Only after the body was read."""

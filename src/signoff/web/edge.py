@@ -71,6 +71,7 @@ class Door:
                 raise WrongMethod(
                     "method_not_allowed", f"{call.method[:16]} is not possible here.", hint=self._allow
                 )
+            call.refuse_repeated(scope["headers"])
             if endpoint.access is Access.KEY:
                 call.identify = partial(identify, call)
                 call.actor = await call.identify()

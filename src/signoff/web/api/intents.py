@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from signoff.core.access import allowed
+from signoff.core.access import allowed, may
 from signoff.core.advance import Change
 from signoff.core.commands import Cancel, Command, Patch, Report, Resolve
 from signoff.core.direct import compile_direct
@@ -148,12 +148,13 @@ async def resolve(call: Call) -> bytes:
     request = bodies.axp(r.Resolve, body)
     seen = await glimpsed(call, call.params["intent_id"])
     ending = _ending(request, seen.visit)
+    unused = _unused(request, seen.visit)
 
     def meant(intent: Intent) -> Command:
         _current(intent, request.expected_policy_generation)
         return ending
 
-    return await _act(call, seen, meant, body)
+    return await _act(call, seen, meant, body, unused)
 
 
 def _current(intent: Intent, expected: int | None) -> Intent:
@@ -186,6 +187,24 @@ def _ending(request: r.Resolve, visit: int) -> Command:
         field="status",
         hint="COMPLETED, FAILED or CANCELED.",
     )
+
+
+def _unused(request: r.Resolve, visit: int) -> str:
+    """What is given and not kept with this ending, in words; "" for nothing. Raises Invalid for an error with a
+    success.
+    """
+    status = request.status.strip().upper()
+    if status == "COMPLETED" and request.error:
+        raise Invalid(
+            "contradictory_ending", "status says COMPLETED, but there is an error; nothing was recorded.",
+            field="error", hint="End it as FAILED, or leave the error out.",
+        )  # fmt: skip
+    kept = {"COMPLETED": {"result"}, "FAILED": {"error", "reason"}}.get(status, {"reason"})
+    if visit and status == "FAILED":
+        kept = {"result", *kept}
+    given = (("result", request.result), ("error", request.error), ("reason", request.reason))
+    rest = [name for name, value in given if value and name not in kept]
+    return f"{' and '.join(rest)}: not kept with {status}." if rest else ""
 
 
 def _fault(error: dict[str, Any], reason: str) -> Fault:
@@ -223,6 +242,7 @@ async def _patch(call: Call, patch: Patch, body: strict.Parsed) -> bytes:
     """Apply a patch of the free maps, if it changes anything in them."""
 
     def meant(intent: Intent) -> Command:
+        may(call.actor, patch, intent)  # before anything is said about what is there
         _current(intent, patch.expected)
         maps = (
             (intent.controls, patch.controls),

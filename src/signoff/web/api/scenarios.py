@@ -6,7 +6,7 @@ from collections.abc import Collection
 from msgspec.structs import replace
 
 from signoff.core.advance import Change
-from signoff.core.errors import Busy, Forbidden, Refused
+from signoff.core.errors import Busy, Forbidden, Invalid, Refused
 from signoff.core.model import ActorKind
 from signoff.core.scenario import BundleAgent, Scenario, compile_scenario, validate_scenario
 from signoff.engine.planning import Submission
@@ -47,7 +47,7 @@ async def apply(call: Call) -> bytes:
     def render(change: Change) -> bytes:
         return encode(scenario_applied(change.after, agents, submission.warnings))
 
-    key = scenario.idempotency_key or call.header(b"idempotency-key")
+    key = _one_key(scenario.idempotency_key, call.idempotency_key())
     said = Said(call, key, body.value, render, body.plain)
     try:
         await _planned(call, scenario, payload)  # a bundle that is refused has made no agents
@@ -60,6 +60,16 @@ async def apply(call: Call) -> bytes:
         submission, correlation_id=str(uuid.uuid4()), warnings=(*submission.warnings, *absent)
     )
     return said.of(await call.parts.engine.submit(call.actor, submission, said.once))
+
+
+def _one_key(written: str, sent: str) -> str:
+    """The bundle's own key or the header's; refused where they are two."""
+    if written and sent and written != sent:
+        raise Invalid(
+            "contradictory_key", "idempotency_key and the header Idempotency-Key differ; nothing was started.",
+            field="idempotency_key", hint="Give one of them, or the same in both.",
+        )  # fmt: skip
+    return written or sent
 
 
 async def _planned(

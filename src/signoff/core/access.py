@@ -238,15 +238,13 @@ def _strong_enough(actor: Actor, command: c.Command, intent: Intent, task: Task)
 
 
 def _may_act_as_agent(actor: Actor, command: c.Command, intent: Intent) -> None:
-    """A visit that is over is nobody's any more: whoever still reports it is told so by ``decide``, not here. So is
-    whoever reports where a person's decision is awaited, for which no program's word stands.
-    """
+    """A visit that is over is nobody's any more: whoever still reports it is told so by ``decide``, not here."""
     held = intent.open
     if actor.kind is ActorKind.AGENT:
         current = getattr(command, "visit", 0) in (0, getattr(held, "visit", 0))
         if isinstance(held, Delivery) and current and held.agent != actor.address:
             raise Forbidden("not_your_delivery", "This step is with another agent.")
-    elif not (isinstance(held, Task) or actor.roles & RUNNING or _does_itself(actor, command, intent)):
+    elif not (actor.roles & RUNNING or _does_itself(actor, command, intent)):
         raise _not_an_agent()
 
 

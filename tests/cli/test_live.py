@@ -118,7 +118,8 @@ def test_up_ends_well_on_ctrl_c(tmp_path: Path) -> None:
             _, trouble = process.communicate(timeout=PATIENCE)
         finally:
             process.kill()
-    assert (process.returncode, trouble) == (0, "")
+    unexpected = [line for line in trouble.splitlines() if " has a known hole, " not in line]
+    assert (process.returncode, unexpected) == (0, [])
     assert (tmp_path / ".signoff" / "signoff.db").is_file()
     assert not (tmp_path / ".signoff" / "signoff.db-wal").exists()
 
@@ -231,6 +232,7 @@ def test_doctor_config_version_and_completion(sh: Shell) -> None:
         "channels": "note",
         "database": "ok",
         "retention": "ok",
+        "open tasks": "ok",
     }
     shown = sh("config", "show", "--origin")
     assert re.search(rf"url +{sh.live.url} ", shown)

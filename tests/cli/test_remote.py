@@ -219,6 +219,8 @@ def test_doctor_says_what_is_wrong_and_what_is_allowed(run: Run, stub: Stub) -> 
     stub.on("GET", "/ready", Answer({"ok": True}))
     stub.on("GET", "/v1/me", Answer({**me, "self_approval": True}), refused(401, "key_revoked"))
     stub.on("GET", "/v1/policies", Answer({"ok": True, "policies": [{"name": "good"}]}))
+    stub.on("GET", "/v1/agents", Answer({"ok": True, "agents": []}))
+    stub.on("GET", "/v1/workflows", Answer({"ok": True, "workflows": []}))
     result = run("doctor", "--json")
     assert result.exit_code == 0
     assert [(c["level"], c["subject"]) for c in json.loads(result.stdout)] == [

@@ -83,7 +83,6 @@ def test_the_two_clients_have_the_same_methods() -> None:
         for kind in (Client, AsyncClient)
     )
     assert blocking.keys() == awaiting.keys()
-    assert len(blocking) <= 25
     for name, method in blocking.items():
         assert inspect.signature(method).parameters == inspect.signature(awaiting[name]).parameters, name
         assert inspect.getdoc(method), name

@@ -258,7 +258,16 @@ async def test_a_refused_request_leaves_its_key_unused(works: Works) -> None:
 
 async def test_a_key_is_free_again_when_its_time_is_over(works: Works, clock: FixedClock) -> None:
     intent = await works.submit(once=once("k"))
-    clock.move(timedelta(hours=48))
+
+    async def repeated() -> bytes | None:
+        return (await works.engine.submit(SERVICE, submission(gate()), once("k"))).replay
+
+    clock.move(timedelta(hours=72))
+    assert await repeated() == intent.id.encode(), "it stands for as long as the intent is open"
+    await works.do(intent.id, c.Cancel(), SERVICE)
+    clock.move(timedelta(hours=47))
+    assert await repeated() == intent.id.encode()
+    clock.move(timedelta(hours=1))
     assert (await works.submit(once=once("k"))).id != intent.id
 
 

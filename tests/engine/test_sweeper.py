@@ -68,19 +68,28 @@ async def test_an_answer_is_forgotten_when_its_time_is_over_and_not_before(
     works: Works, clock: FixedClock
 ) -> None:
     sweeper = await started(Sweeper(works.store, works.recent, works.clock, None))
-    await works.submit(once=once("old"))
+    old = await works.submit(once=once("old"))
+    await works.do(old.id, c.Cancel(), SERVICE)
     clock.move(timedelta(hours=47))
-    await works.submit(by=ANN, once=once("new"))
+    new = await works.submit(by=ANN, once=once("new"))
     await sweeper.once()
     assert len(await works.store.read("select 1 from replies")) == 2
     clock.move(timedelta(hours=1))
     await sweeper.once()
     assert [row[0] for row in await works.store.read("select key from replies")] == ["new"]
+    clock.move(timedelta(hours=48))
+    await sweeper.once()
+    assert len(await works.store.read("select 1 from replies")) == 1, "its intent is open"
+    await works.do(new.id, c.Cancel(), ANN)
+    clock.move(timedelta(hours=48))
+    await sweeper.once()
+    assert await works.store.read("select 1 from replies") == []
 
 
 async def test_a_great_many_are_forgotten_in_bounded_sweeps(works: Works, clock: FixedClock) -> None:
     sweeper = await started(Sweeper(works.store, works.recent, works.clock, None))
-    await asyncio.gather(*(works.submit(once=once(f"k{n}")) for n in range(1100)))
+    made = await asyncio.gather(*(works.submit(once=once(f"k{n}")) for n in range(1100)))
+    await asyncio.gather(*(works.do(intent.id, c.Cancel(), SERVICE) for intent in made))
     clock.move(timedelta(hours=48))
     assert await sweeper.once() == 0.1
     assert len(await works.store.read("select 1 from replies")) == 100

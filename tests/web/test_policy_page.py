@@ -11,9 +11,11 @@ from signoff.core.policy import FIELDS
 from tests.web.world import World
 
 PAGE = (Path(__file__).parents[2] / "docs" / "policies.md").read_text("utf-8")
-EXAMPLES: list[dict[str, Any]] = [
+DOCUMENTS: list[dict[str, Any]] = [
     parse(text, "docs/policies.md", yaml=True) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 ]
+WORKFLOWS = [document for document in DOCUMENTS if "workflow" in document]
+EXAMPLES = [document for document in DOCUMENTS if "workflow" not in document]
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
@@ -32,6 +34,16 @@ async def test_each_example_is_applied_and_the_second_time_changes_nothing(
         payload = {"amount": 10, "account": {"kind": "known"}}
         sent = await web.post("/v1/intents", {"intent_type": flow["intent_type"], "payload": payload}, "ci")
         assert sent.status == 200, sent.text
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS)
+async def test_each_workflow_of_the_page_is_applied_and_starts(web: World, workflow: dict[str, Any]) -> None:
+    people = {f"{name}@acme.example": {"roles": ["approver"]} for name in ("ann", "bob")}
+    assert (await web.post("/v1/apply", {"people": people}, "oscar")).status == 200
+    applied = await web.post("/v1/workflows", workflow, "oscar")
+    assert applied.status == 200, applied.text
+    sent = await web.post("/v1/intents", {"intent_type": workflow["intent_type"], "payload": {"n": 1}}, "ci")
+    assert (sent.status, sent["status"]) == (200, "WAITING"), sent.text
 
 
 def test_the_page_names_every_field_of_a_policy() -> None:

@@ -133,10 +133,10 @@ async def test_an_inbox_holds_what_is_addressed_and_what_is_answered(web: World)
     answering = await web.send(to_agent="validator", reply_to=owner)
     await web.send(to_agent="validator")
     await web.post(f"/v1/intents/{answering}/resume", {"action": "complete", "n": 1}, "agent")
-    threads = (await web.get(f"/v1/inbox?owner_agent={owner}"))["threads"]
+    threads = (await web.get(f"/v1/inbox?owner_agent={owner}", "oscar"))["threads"]
     assert [(t["thread_id"], t["status"]) for t in threads] == [(answering, "done"), (addressed, "pending")]
     assert all(t["timeline"] for t in threads)
-    assert (await web.get("/v1/inbox?status=done", x_owner_agent=owner))["threads"] == threads[:1]
+    assert (await web.get("/v1/inbox?status=done", "oscar", x_owner_agent=owner))["threads"] == threads[:1]
     one = await web.get(f"/v1/inbox/{answering}?owner_agent={owner}")
     assert one["thread"] == threads[0]
     assert one["messages"][-1] == {"role": "assistant", "content": {"n": 1}}

@@ -36,8 +36,13 @@ def api_routes(parts: Parts) -> list[Route]:
     paths: dict[str, dict[str, Endpoint]] = {}
     for row in (*ENDPOINTS, *PAGES):
         paths.setdefault(row.path, {})[row.method] = row
-    absent = [Route(path, Nowhere(parts)) for path in ABSENT]
-    return absent + [Route(path, Door(parts, methods)) for path, methods in paths.items()]
+    routes = [Route(path, Door(parts, methods)) for path, methods in paths.items()]
+    for (
+        path
+    ) in ABSENT:  # right before the first route that would take it, behind those that are asked for most
+        taken = next(at for at, route in enumerate(routes) if route.path_regex.match(path))
+        routes.insert(taken, Route(path, Nowhere(parts)))
+    return routes
 
 
 class Families:

@@ -193,7 +193,6 @@ async def test_admins_add_people_and_make_and_revoke_keys(web: World) -> None:
         "/keys",
         "/intents",
         "/intents?status=running",
-        "/login/x",
         "/logout",
     ],
 )

@@ -14,6 +14,7 @@ from signoff.core.charter import compile_charter
 from signoff.core.direct import compile_direct
 from signoff.core.model import Actor, ActorKind, Task
 from signoff.core.notices import Notice, NoticeKind, notices
+from signoff.core.standing import requesters_side
 from signoff.engine.explain import explain
 from signoff.engine.staffing import recipients
 from tests.builders import SERVICE, WORKSPACE
@@ -90,11 +91,19 @@ async def happened(works: Works, intent_id: str) -> list[Contact]:
     kinds = {e.Reminded: "reminder", e.Escalated: "escalation", e.Decided: "deadline"}
     rows = await works.store.intents.history(intent_id)
     facts = [unseal(row.body, row.private) for row in rows]
-    return [
-        (kinds[type(fact.event)], fact.at, recipients(book, told(fact, intent), fact.at))
-        for fact in facts
-        if type(fact.event) in kinds and fact.actor.kind is ActorKind.SYSTEM
-    ]
+    found: list[Contact] = []
+    heard: dict[str, None] = {}
+    for fact in facts:
+        if isinstance(fact.event, e.TaskOpened | e.StagePassed):  # of a stage before it is not foretold
+            heard = dict.fromkeys(recipients(book, told(fact, intent), fact.at))
+        elif type(fact.event) in kinds and fact.actor.kind is ActorKind.SYSTEM:
+            people = recipients(book, told(fact, intent), fact.at)
+            if isinstance(fact.event, e.Decided):  # the end is for all who were told, and for who asked
+                side = [one for one in sorted(requesters_side(intent)) if one in book.standing]
+                people = tuple(dict.fromkeys((*heard, *side)))
+            heard |= dict.fromkeys(people)
+            found.append((kinds[type(fact.event)], fact.at, people))
+    return found
 
 
 def told(fact: e.Fact, intent: Any) -> tuple[str, ...]:

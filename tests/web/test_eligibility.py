@@ -186,3 +186,19 @@ async def test_hints_name_nobody_to_a_program(web: World) -> None:
     person = await web.post(f"/v1/tasks/{task_id}/delegate", {"to": "annn@acme.example"}, "ann")
     assert "ann@acme.example" in person["error"]["hint"]
     assert (await shown(web, task_id))["votes"] == []
+
+
+async def test_the_last_key_of_the_last_owner_stays_where_no_sign_in_link_can_be_mailed(web: World) -> None:
+    async def keys_of(who: str) -> list[str]:
+        found = (await web.get("/v1/keys", "oscar"))["keys"]
+        return [k["key_id"] for k in found if k["holder_id"] == f"per_{who}" and k["status"] == "active"]
+
+    [last] = await keys_of("oscar")
+    refused = await web.post(f"/v1/keys/{last}/revoke", {}, "oscar")
+    assert (refused.status, refused.code) == (409, "last_owner")
+    short = await web.post("/v1/keys", {"person": "oscar@acme.example", "expires_in_seconds": 3600}, "oscar")
+    web.clock.move(timedelta(hours=2))
+    assert short.status == 200
+    assert (await web.post(f"/v1/keys/{last}/revoke", {}, "oscar")).code == "last_owner"  # the other is over
+    web.parts.registry.mails = lambda: True
+    assert (await web.post(f"/v1/keys/{last}/revoke", {}, "oscar")).status == 200

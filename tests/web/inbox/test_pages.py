@@ -199,8 +199,14 @@ async def test_admins_add_people_and_make_and_revoke_keys(web: World) -> None:
 async def test_the_other_pages_stand(web: World, path: str) -> None:
     await web.at_gate()
     page = await (await reader(web, "oscar")).get(path)
-    assert page.status in (200, 410)
+    assert page.status == 200
     assert page.heading
+
+
+async def test_a_sign_in_link_that_is_over_leads_on_only_who_is_in_already(web: World) -> None:
+    used = await (await reader(web, "oscar")).get("/login/x?next=/me")
+    assert (used.status, used.where) == (303, "/me")
+    assert (await Reader(web).get("/login/x")).status == 410
 
 
 async def test_an_id_that_is_none_is_a_page_that_says_so(web: World) -> None:

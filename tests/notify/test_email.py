@@ -56,6 +56,16 @@ async def test_who_is_asked_gets_one_mail_with_one_link_and_the_end_in_the_same_
         assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
 
 
+async def test_the_news_says_in_whose_stead_somebody_answered(store: Store, clock: FixedClock) -> None:
+    async with post() as server, town(store, clock, email(server.url)) as it:
+        intent = await it.submit(asked("per_ann"))
+        await it.do(intent.id, c.Delegate("per_otto"), ANN)
+        await it.do(intent.id, c.Answer("approved"), OTTO)
+        await it.carry()
+        text = server.to("rita@acme.example")[-1].get_body(("plain",)).get_content()
+        assert "otto@acme.example for ann@acme.example, through" in text
+
+
 async def test_who_has_answered_is_not_reminded_and_nobody_is_asked_what_is_over(
     store: Store, clock: FixedClock
 ) -> None:

@@ -342,10 +342,12 @@ class Writer:
         head = ended(ending, notice.outcome)
         facts = [("Ended as", ending.value)] if head.lower() != ending.value else []
         if notice.by != "system":
-            facts.append(("By", self._who(notice.by, notice.via)))
+            own = next((fact for fact in reversed(self._answers) if fact.actor.id == notice.by), None)
+            facts.append(("By", self._who(notice.by, notice.via, own)))
         others = [fact for fact in self._answers if fact.actor.id != notice.by or notice.by == "system"]
         facts += [
-            ("Answered", f"{_outcome(fact)}, by {self._who(fact.actor.id, fact.via)}") for fact in others
+            ("Answered", f"{_outcome(fact)}, by {self._who(fact.actor.id, fact.via, fact)}")
+            for fact in others
         ]
         facts += [("When", moment(notice.at, zone)), ("Requested by", self._asker())]
         said = [
@@ -361,8 +363,12 @@ class Writer:
             "link_label": "See what happened",
         }  # fmt: skip
 
-    def _who(self, person: str, via: str) -> str:
-        return f"{self._book.display(person)}, through {_THROUGH.get(via, via)}"
+    def _who(self, person: str, via: str, answer: Fact | None = None) -> str:
+        """``answer``: what they said, which names in whose stead."""
+        event = answer.event if answer is not None else None
+        principal = event.principal if isinstance(event, Answered) else ""
+        stead = f" for {self._book.display(principal)}" if principal not in ("", person) else ""
+        return f"{self._book.display(person)}{stead}, through {_THROUGH.get(via, via)}"
 
     def _message(self, zone: str) -> dict[str, Any]:
         notice = self._notice

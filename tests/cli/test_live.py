@@ -193,6 +193,23 @@ def test_a_no_and_silence_end_a_watch_with_codes_of_their_own(sh: Shell) -> None
     sh("intents", "send", "--type", "intent.cli.soon.v1", "--watch", "--timeout", "60s", code=11)
 
 
+def test_watching_a_step_tells_how_the_request_ended(sh: Shell) -> None:
+    ask = {"id": "ask", "human": {"title": "Drop it?"}, "on_success": "end", "on_failure": "tell"}
+    tell = {"id": "tell", "notify": {"to": ["role:owner"], "message": "It was refused."}}
+    with Client(sh.live.url, sh.live.owner_key) as client:
+        flow = {"workflow": "told", "intent_type": "intent.cli.told.v1", "steps": [ask, tell]}
+        client.apply_workflow(flow)
+        intent_id = client.send_intent({"intent_type": "intent.cli.told.v1"})
+        sh("tasks", "reject", intent_id, "--yes", "-m", "no")
+        step = f"{intent_id[:-4]}0002"
+        assert client.get_intent(step).status == "COMPLETED", "the message was sent"
+        sh("intents", "watch", step, code=10)
+        sh("intents", "watch", f"{intent_id[:-4]}0001", code=10)
+        for timeout in (0, 60):
+            result = client.wait_for(step, timeout=timeout)
+            assert (result.intent_id, result.status, result.ending) == (intent_id, "FAILED", "rejected")
+
+
 def test_a_form_is_filled_in_field_by_field(sh: Shell) -> None:
     form = {"type": "object", "required": ["rows"], "properties": {"rows": {"type": "integer"}}}
     intent_id = sh.asked(task_type="form", form_schema=form)

@@ -193,6 +193,28 @@ def test_changes_wanted_once_too_often_are_not_the_no_that_is_declared_a_success
     assert ended(story) == (Status.FAILED, Ending.SUPERSEDED, "changes_requested")
 
 
+QUIET: dict[str, Any] = {"on_timeout": "end", "on_timeout_as": "success"}
+
+
+def test_changes_that_are_wanted_take_back_no_earlier_no() -> None:
+    second = approve(id="second", task=REVIEW, on_success="end", on_changes="redo", **QUIET)
+    redo = AgentStep(id="redo", agent="agent://acme/prod/validator", on_success="second")
+    story = asked(second, redo, on_failure="second")
+    story.do(c.Answer("rejected"), ANN)
+    story.do(c.Answer("changes_requested", comment="rename it"), OTTO)
+    story.do(c.Report(result={}))
+    story.tick(minutes(500))
+    assert ended(story) == (Status.FAILED, Ending.EXPIRED, "human_rejected")
+
+
+def test_silence_of_others_is_no_answer_to_changes_that_were_wanted() -> None:
+    second = approve(id="second", on_success="end", **QUIET)
+    story = asked(second, task=REVIEW, on_changes="second")
+    story.do(c.Answer("changes_requested", comment="rename it"), ANN)
+    story.tick(minutes(500))
+    assert ended(story) == (Status.FAILED, Ending.EXPIRED, "changes_requested")
+
+
 def test_a_later_no_that_is_declared_a_success_is_the_last_decision() -> None:
     second = approve(id="second", on_success="end", on_failure="end", on_failure_as="success")
     story = asked(second, on_failure="second")
@@ -364,6 +386,7 @@ ACTS = st.lists(
 
 def act(story: Story, word: str) -> None:
     held = story.intent.open
+    story.now += timedelta(milliseconds=1)
     match word:
         case "yes" | "no" | "changes" if isinstance(held, Task):
             said = {"yes": "approved", "no": "rejected", "changes": "changes_requested"}[word]
@@ -377,45 +400,40 @@ def act(story: Story, word: str) -> None:
             story.tick(minutes(31))
 
 
-def still(good: bool, wanted: bool, declared: str | None) -> tuple[bool, bool]:
-    """What a step that did not succeed leaves of both: a route that is declared a success leaves all as it was."""
-    return (good, wanted) if declared else (False, False)
-
-
 def expected(story: Story) -> bool:
     """Told from the history alone, in other words than the rule's: was the last decision a yes, or declared one? What
     nobody decided takes back no earlier no.
     """
-    good, wanted = True, False
+    refused, wanted = False, ""  # wanted: at which step changes were asked for, and nothing decided since
     plan = story.plan
     fallbacks = {"expire": "on_timeout_as", "reject": "on_failure_as", "outcome": "on_failure_as"}
     for sealed in story.facts:
         event = sealed.fact.event
-        if isinstance(event, e.Decided):
-            # where changes were wanted, whoever wanted them was asked again
-            good, wanted = good or (wanted and event.ending is Ending.EXPIRED), False
         match event:
-            case e.Decided(sign=Sign.POSITIVE):
-                good = True
+            case e.Decided(sign=Sign.POSITIVE, ending=Ending.APPROVED):
+                refused, wanted = False, ""
             case e.Decided(sign=Sign.CHANGES):
-                good = False
-                wanted = True
-                continue
+                wanted = event.step
             case e.Decided(ending=Ending.EXPIRED, step=step):
                 task = plan.human_step(step)
-                good &= getattr(task, fallbacks[task.task.fallback.value]) == "success"
+                if event.sign is Sign.POSITIVE:
+                    refused = False
+                else:
+                    declared = getattr(task, fallbacks[task.task.fallback.value]) == "success"
+                    refused |= wanted not in ("", step) or not declared
+                wanted = ""
             case e.Decided(step=step):
-                good = plan.by_id[step].on_failure_as == "success"
+                refused, wanted = plan.by_id[step].on_failure_as != "success", ""
             case e.Reported(fault=Fault(), retry_at=None, step=step):
-                good, wanted = still(good, wanted, plan.by_id[step].on_failure_as)
+                refused |= plan.by_id[step].on_failure_as != "success"
             case e.Lapsed(retry_at=None):
                 delivered = next(
                     s.fact.event for s in story.facts if getattr(s.fact.event, "visit", 0) == event.visit
                 )
-                good, wanted = still(good, wanted, plan.by_id[delivered.step].on_failure_as)
+                refused |= plan.by_id[delivered.step].on_failure_as != "success"
             case e.StepTimedOut(step=step):
-                good, wanted = still(good, wanted, plan.by_id[step].on_timeout_as)
-    return good
+                refused |= plan.by_id[step].on_timeout_as != "success"
+    return not refused and not wanted
 
 
 @given(plans(), ACTS)

@@ -193,12 +193,31 @@ async def test_a_persons_answer_before_the_task_is_open_is_no_agents_result(
 @pytest.mark.parametrize("body", [
     {"outcome": "rejected"}, {"outcome": "reject"}, {"decision": "denied"}, {"approved": False}, {"rejected": True},
     {"outcome": "failed"}, {"outcome": "declined", "note": "x"}, {"confirmed": "no"}, {"outcome": "no"},
-    {"decision": False}, {"action": "reject"},
+    {"decision": False}, {"action": "reject"}, {"status": "rejected"}, {"result": "Denied"}, {"outcome": "refuse"},
+    {"action": "complete", "outcome": "rejected"}, {"action": "complete", "approved": False},
+    {"action": "complete", "status": "failed"}, {"action": "complete", "result": "declined"},
+    {"action": "complete", "decision": "no"}, {"action": "complete", "rejected": "yes"},
 ])  # fmt: skip
-async def test_a_persons_no_to_a_bare_request_never_completes_it(web: World, body: dict[str, Any]) -> None:
+@pytest.mark.parametrize("step", [False, True])
+async def test_a_persons_no_to_a_bare_request_never_completes_it(
+    web: World, body: dict[str, Any], step: bool
+) -> None:
     intent_id = await web.send(intent_type="t.bare.v1", to_agent="validator")
-    await web.post(f"/v1/intents/{intent_id}/resume", body, "oscar")
+    await web.post(f"/v1/intents/{intent_id[:-4] + '0001' if step else intent_id}/resume", body, "oscar")
     assert await web.status(intent_id) != "COMPLETED"
+
+
+async def test_whoever_completes_and_says_no_at_once_is_asked_what_was_meant(web: World) -> None:
+    for body in ({"action": "complete", "outcome": "rejected"}, {"action": "complete", "approved": False}):
+        await web.apply_workflow()
+        intent_id = await web.send()
+        answer = await web.post(f"/v1/intents/{intent_id}/resume", body, "oscar")
+        assert (answer.code, await web.status(intent_id)) == ("contradictory_answer", "DELIVERED")
+        done = await web.post(f"/v1/intents/{intent_id}/resume", body, "agent")
+        assert done.status == 200, "an agent's check may call its result what it likes"
+    asked, _ = await web.ask()
+    body = {"action": "complete", "approve_current_step": False}
+    assert (await web.post(f"/v1/intents/{asked}/resume", body, "ann")).code == "contradictory_answer"
 
 
 @pytest.mark.parametrize("data", [

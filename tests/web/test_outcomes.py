@@ -110,6 +110,21 @@ async def test_approved_alone_says_nothing_where_there_are_two_yeses(web: World)
         (["approved", {"name": "expired", "means": "reject"}], "outcomes[1].name", "by itself"),
         (["approved", "approved"], "outcomes", "twice"),
         ([{"name": "a", "means": "approve", "colour": "red"}], "outcomes[0].colour", "unknown field"),
+        (["approved"], "outcomes", "nobody could say no"),
+        (["approved", {"name": "all", "means": "approve"}], "outcomes", "nobody could say no"),
+        (["approved", {"name": "Approved", "means": "reject"}], "outcomes[1].name", "read as approve"),
+        (
+            [{"name": "Go", "means": "approve"}, {"name": "go", "means": "reject"}],
+            "outcomes",
+            "capital letters",
+        ),
+        ([{"name": "reject", "means": "approve"}, "rejected"], "outcomes[0].name", "read as reject"),
+        ([{"name": "no", "means": "approve"}, "rejected"], "outcomes[0].name", "read as reject"),
+        (
+            ["approved", {"name": "x", "means": "reject", "label": "Yes"}],
+            "outcomes[1].label",
+            "read as approve",
+        ),
     ],
 )
 async def test_what_means_nothing_is_refused_with_the_reason(

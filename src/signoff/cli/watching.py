@@ -38,7 +38,7 @@ def watch_intent(session: Remote, intent_id: str, timeout: float | None) -> Code
     """Print each event until the final one; the exit code that tells how it ended."""
     client = session.client
     # Following outlives a server's restarts; that there is one to begin with is asked first.
-    client.get_intent(intent_id)
+    intent_id = _whole(session, client.get_intent(intent_id), intent_id)
     names = Names(session, intent_id)
     for event in client.observe(intent_id, timeout=timeout):
         if session.out.for_people:
@@ -51,6 +51,15 @@ def watch_intent(session: Remote, intent_id: str, timeout: float | None) -> Code
         why = intent.error.message if intent.error else intent.ending
         session.out.note(f"The intent ended {intent.status}{f': {why}' if why else '.'}")
     return code
+
+
+def _whole(session: Remote, intent: Mapping[str, Any], intent_id: str) -> str:
+    """The id of the request that a step belongs to: how one step ended says nothing of how the request does."""
+    whole = intent.get("parent_intent_id")
+    if not isinstance(whole, str) or not whole:
+        return intent_id
+    session.out.note(f"{visible(intent_id)} is a step of {visible(whole)}; following that.")
+    return whole
 
 
 def ending(intent: Mapping[str, Any]) -> Code:

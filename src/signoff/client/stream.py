@@ -128,7 +128,11 @@ class Follower:
             result = yield from self._fetch(calls.get_result(self.intent_id), end)
             self.status = result.status
             if result.final:
-                return result
+                whole = result.get("parent_intent_id")
+                if not isinstance(whole, str) or not whole:
+                    return result
+                # a step that is over says nothing of how the request ended
+                return (yield from Follower(whole, 0, self.end.left, self._patience).result())
             self._check()
             yield Pause(min(FIRST_PAUSE, self.end.left))
 

@@ -70,7 +70,7 @@ def _decided(intent: Intent, step: HumanStep, event: e.Decided) -> Turn:
             late = step.task.fallback is Fallback.EXPIRE
             fault = _late(step.id) if late else Fault("expired", f"{title}: nobody decided in time.")
             yes = event.sign is Sign.POSITIVE  # the policy's own, instead of people's
-            return _set_back(plan.after_silence(step), fault, None if yes else stays(intent))
+            return _set_back(plan.after_silence(step), fault, None if yes else stays(intent, step))
         case Ending.UNDELIVERABLE:  # nobody was asked, so nobody's no was declared a success
             return _never(after_failure(step), Fault("undeliverable", f"{title}: nobody could be reached."))
         case Ending.WITHDRAWN:
@@ -80,10 +80,22 @@ def _decided(intent: Intent, step: HumanStep, event: e.Decided) -> Turn:
     return _set_back(_route(plan, step, event), Fault("human_rejected", f"{title}: {event.outcome}."), None)
 
 
-def stays(intent: Intent) -> Fault | None:
-    """The setback that silence leaves as it was. Changes that were asked for are none: whoever did was asked again."""
+def stays(intent: Intent, step: HumanStep) -> Fault | None:
+    """The setback that silence at this step leaves as it was. Changes that were asked for here are none: whoever did
+    was asked again. Of those that another step's people asked for, silence here says nothing.
+    """
     wanted = intent.setback is not None and intent.setback.code == _CHANGES
-    return None if wanted and intent.ending is Ending.SUPERSEDED else intent.setback
+    return None if wanted and _decided_last(intent, step) is Ending.SUPERSEDED else intent.setback
+
+
+def _decided_last(intent: Intent, step: HumanStep) -> Ending | None:
+    """How this step ended before, if that was the last decision of all."""
+    asked = {one.id for one in intent.plan.steps if isinstance(one, HumanStep)} & intent.results.keys()
+    if step.id not in asked:
+        return None
+    at = {one: str(intent.results[one].get("decided_at", "")) for one in asked}
+    last = all(at[one] < at[step.id] for one in asked - {step.id})
+    return intent.ending if last else None
 
 
 def _route(plan: Plan, step: HumanStep, event: e.Decided) -> Route | None:
@@ -94,11 +106,12 @@ def _route(plan: Plan, step: HumanStep, event: e.Decided) -> Route | None:
 
 
 def _changes(intent: Intent, step: HumanStep, event: e.Decided) -> Turn:
-    """Back to whoever does it again, a bounded number of times."""
+    """Back to whoever does it again, a bounded number of times. To want changes is no yes: an earlier no stays."""
+    refused = None if intent.setback is None or intent.setback.code == _CHANGES else intent.setback
     bounded = intent.revisions < intent.plan.max_revisions
     route = _route(intent.plan, step, event)
     if bounded and route is not None:
-        return _set_back(route, Fault(_CHANGES, "Changes were requested."), None)
+        return Turn(route.target, refused or Fault(_CHANGES, "Changes were requested."))
     reason = "Changes were requested." if bounded else "Changes were requested once too often."
     return _never(after_failure(step), Fault(_CHANGES, reason))
 

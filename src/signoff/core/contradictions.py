@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from signoff.core.errors import Invalid
-from signoff.core.tasks import BUILT_IN, Sign, TaskSpec, canonical_outcome
+from signoff.core.tasks import Sign, TaskSpec, canonical_outcome, usual_meaning
 
 # Members of an answer's data that say yes or no to it, and what a true there means.
 _FLAGS: Final = {
@@ -69,9 +69,20 @@ def decides(data: Mapping[str, Any], words: Collection[str]) -> bool:
         word = data.get(field)
         if as_flag(word) is not None:
             return True
-        if isinstance(word, str) and (word in words or word.strip().lower() in _DECISIONS):
+        if isinstance(word, str) and (word in words or usual_meaning(word) is not None):
             return True
-    return any(name in _ALWAYS or not yes for name, yes in flags(data, None))
+    return says_no(data) is not None or any(name in _ALWAYS for name, _ in flags(data, None))
+
+
+def says_no(data: Mapping[str, Any]) -> str | None:
+    """The member of a body that says no, where one does: a flag, or a word that is read so."""
+    for field in (*_WORDS, "status", "result"):
+        word = data.get(field)
+        if field in _WORDS and as_flag(word) is False:
+            return field
+        if isinstance(word, str) and usual_meaning(word) not in (None, Sign.POSITIVE):
+            return field
+    return next((name for name, yes in flags(data, None) if not yes), None)
 
 
 def _asked(spec: TaskSpec) -> Mapping[str, Any]:
@@ -81,9 +92,6 @@ def _asked(spec: TaskSpec) -> Mapping[str, Any]:
 
 
 _SHORT: Final = {"approve": "approved", "reject": "rejected", "deny": "rejected"}
-
-
-_DECISIONS: Final = frozenset({*BUILT_IN, *_SHORT})
 
 
 def _known(spec: TaskSpec, word: str, agreed: str) -> str | None:

@@ -233,6 +233,18 @@ def meaning_of(word: str) -> Sign:
     return Sign.POSITIVE if word in POSITIVE else Sign.NEGATIVE
 
 
+_PLAIN: Final = {
+    **dict.fromkeys(("approve", "accept", "accepted", "confirm", "yes", "true", "ok"), Sign.POSITIVE),
+    **dict.fromkeys(("reject", "deny", "decline", "refuse", "refused", "no", "false"), Sign.NEGATIVE),
+}
+
+
+def usual_meaning(word: str) -> Sign | None:
+    """What everybody reads a word as, in whatever case it is written; None where it says nothing by itself."""
+    word = word.strip().lower()
+    return meaning_of(word) if word in BUILT_IN else _PLAIN.get(word)
+
+
 def could_mean_yes(word: str) -> bool:
     """Whether some task takes the word for a yes: a workflow may define any word that is not built in."""
     return word in POSITIVE or word not in BUILT_IN

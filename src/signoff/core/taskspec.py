@@ -24,6 +24,7 @@ from signoff.core.tasks import (
     TaskSpec,
     TaskType,
     meaning_of,
+    usual_meaning,
 )
 
 _WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,63}")
@@ -120,6 +121,12 @@ def own_outcomes(human: Fields, kind: TaskType) -> tuple[tuple[str, ...], tuple[
     if not any(one.sign is Sign.POSITIVE for one in found):
         hint = f"For example: {', '.join(OUTCOMES[kind])}."
         raise human.invalid("outcomes", "none of these is a yes, so nothing could ever pass", hint=hint)
+    folded = [word.lower() for word in words]
+    if twice := next((word for word in words if folded.count(word.lower()) > 1), None):
+        raise human.invalid("outcomes", f"two of them are {twice!r} but for capital letters")
+    if all(one.sign is Sign.POSITIVE for one in found) and kind is not TaskType.FORM:
+        hint = f"Add one that means reject, for example: {', '.join(OUTCOMES[kind])}."
+        raise human.invalid("outcomes", "each of these is a yes, so nobody could say no", hint=hint)
     return words, tuple(one for one in found if one != Outcome(one.name, meaning_of(one.name)))
 
 
@@ -150,8 +157,19 @@ def _outcome(human: Fields, index: int, entry: object) -> Outcome:
     if word in BUILT_IN and sign is not meaning_of(word):
         meant = next(name for name, one in MEANS.items() if one is meaning_of(word))
         raise outcome.invalid("means", f"{word!r} always means {meant}", hint="Choose another name for it.")
+    for name in ("name", "label"):
+        _refuse_opposite(outcome, name, sign)
     success = _success(outcome, sign)
     return Outcome(word, sign, outcome.text("label", longest=64), outcome.text("goto", longest=100), success)
+
+
+def _refuse_opposite(outcome: Fields, name: str, sign: Sign) -> None:
+    """Refuse a word or a button that everybody reads as the other thing."""
+    word = outcome.text(name, longest=64)
+    usual = usual_meaning(word)
+    if usual is not None and usual is not sign:
+        meant = next(given for given, one in MEANS.items() if one is usual)
+        raise outcome.invalid(name, f"{shown(word)!r} is read as {meant}", hint="Choose another word for it.")
 
 
 def _success(outcome: Fields, sign: Sign) -> bool:

@@ -263,7 +263,7 @@ class Writer:
         if self._step is None:
             return ""
         intent = self._intent
-        refused = stays(intent) is not None
+        refused = stays(intent, self._step) is not None
         return on_silence(
             self._step, task.deadline_at, intent.deadline_at, lambda at: moment(at, zone), refused
         )

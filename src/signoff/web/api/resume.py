@@ -17,7 +17,7 @@ refused.
 from typing import Any, Final
 
 from signoff.core.commands import Answer, Command, Progress, Report
-from signoff.core.contradictions import as_flag, contradiction, decides, flags, one_meaning
+from signoff.core.contradictions import as_flag, contradiction, decides, flags, one_meaning, says_no
 from signoff.core.errors import Invalid
 from signoff.core.model import Fault, Intent, Task
 from signoff.core.plan import HumanStep, Plan
@@ -45,12 +45,14 @@ def meaning(body: dict[str, Any], intent: Intent, visit: int = 0, *, person: boo
         return _control(body, intent, task, visit)
     rest = {name: value for name, value in body.items() if name not in _META}
     if rest.get("action") in ("complete", "fail"):
+        if person:
+            _refuse_completed_no(rest)
         return _report(rest, visit)
     if spec is not None and _is_outcome(rest.get("outcome"), spec, agreed):
         named = {name: rest.pop(name) for name in _naming(rest, spec)}
         whole = {"outcome": rest["outcome"], "decision": rest.get("decision"), "task_result": rest, **named}
         return _decision(whole, spec, agreed, visit)
-    if person and not visit and task is None and decides(rest, _words_of(intent.plan)):
+    if person and task is None and decides(rest, _words_of(intent.plan)):
         whole = {"outcome": rest.get("outcome"), "decision": rest.get("decision"), "task_result": rest}
         return _decision(whole, None, "", visit)
     if rest:
@@ -62,6 +64,13 @@ def _words_of(plan: Plan) -> frozenset[str]:
     """Every outcome of the plan's tasks."""
     tasks = (step.task for step in plan.steps if isinstance(step, HumanStep))
     return frozenset(word for task in tasks for word in task.outcomes)
+
+
+def _refuse_completed_no(body: dict[str, Any]) -> None:
+    """Raise Invalid where a body completes what another of its members says no to."""
+    said = says_no(body) if body.get("action") == "complete" else None
+    if said is not None:
+        raise contradiction("action", "complete", said, body[said])
 
 
 def _decision(body: dict[str, Any], spec: TaskSpec | None, agreed: str, visit: int) -> Answer:
@@ -148,6 +157,8 @@ def _control(body: dict[str, Any], intent: Intent, task: Task | None, visit: int
         raise Invalid(
             "validation_error", "approve_current_step has to be true or false.", field="approve_current_step"
         )
+    if body.get("action") == "complete" and not flag:
+        raise contradiction("action", "complete", "approve_current_step", flag)
     reason = _text(body.get("reason"), "reason")
     spec, agreed = (spec_of(intent, task), task.agreed) if task is not None else (None, "")
     outcome = one_meaning(_words(body, spec), spec, agreed)

@@ -284,7 +284,7 @@ def _handed_to(known: Known) -> str:
 
 
 def _silence(intent: Intent, story: Story, step: HumanStep) -> Silence:
-    sentence = on_silence(step, story.deadline_at, intent.deadline_at, stays(intent) is not None)
+    sentence = on_silence(step, story.deadline_at, intent.deadline_at, stays(intent, step) is not None)
     at = ends_at(intent, story)
     before, said, after = (
         sentence.partition(f"{at:%Y-%m-%d %H:%M} UTC") if at is not None else (sentence, "", "")

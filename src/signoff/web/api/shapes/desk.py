@@ -156,7 +156,7 @@ def explain_out(made: Explanation, book: Snapshot, mails: bool, task_id: str = "
         ],
         contacts=[_contact(foretold, made, book) for foretold in made.contacts],
         on_silence=on_silence(
-            made.step, made.task.deadline_at, made.intent.deadline_at, stays(made.intent) is not None
+            made.step, made.task.deadline_at, made.intent.deadline_at, stays(made.intent, made.step) is not None
         ),
     )  # fmt: skip
 

@@ -296,7 +296,7 @@ def task_out(intent: Intent, payload: bytes, story: Story, display: Display) -> 
         digest=story.digest,
         votes=tuple(_vote(fact, display) for fact in story.votes.values()),
         comments=tuple(_comment(fact, display) for fact in story.remarks) if story.remarks else UNSET,
-        on_silence=on_silence(step, story.deadline_at, intent.deadline_at, stays(intent) is not None),
+        on_silence=on_silence(step, story.deadline_at, intent.deadline_at, stays(intent, step) is not None),
     )
     _show_state(out, intent, story, display)
     return out

@@ -191,8 +191,14 @@ _WORDS: Final = {
     "57P03": "it is starting or stopping",
     "57014": "it took too long",
     "25006": "it only reads",
+    "55P03": "a lock was not free in time",
     "42501": "this user may not do that",
 }
+
+_OPTIONS: Final = (
+    "target_session_attrs", "ssl_min_protocol_version", "ssl_max_protocol_version", "sslmode", "sslrootcert",
+    "sslcert", "sslkey", "sslcrl", "passfile", "servicefile", "service", "krbsrvname", "gsslib", "port", "host",
+)  # fmt: skip
 
 
 def said(error: BaseException) -> str:
@@ -201,6 +207,9 @@ def said(error: BaseException) -> str:
         state = str(error.sqlstate or "")
         where = ", ".join(filter(None, (getattr(error, "constraint_name", None), state)))
         return f"{_WORDS.get(state) or type(error).__name__} ({where})"
+    if isinstance(error, asyncpg.ClientConfigurationError):  # it quotes the value, which may be a secret
+        named = next((f" {name!r}" for name in _OPTIONS if name in str(error)), "")
+        return f"its address has an option{named} that cannot be used"
     if isinstance(error, OSError) and not isinstance(error, TimeoutError) and error.errno:
         return (
             "its host name is not known" if isinstance(error, socket.gaierror) else os.strerror(error.errno)
@@ -210,7 +219,7 @@ def said(error: BaseException) -> str:
 
 def _refusal(error: Exception, state: str) -> Busy | None:
     if state == _LOCKED:
-        return Busy("row_locked", f"Another program holds what this needs: {error}.")
+        return Busy("row_locked", f"Another program holds what this needs: {said(error)}.")
     if state == _DISK_FULL:
         return Busy("storage_full", f"The database cannot grow: {said(error)}.", retry_after=10)
     if state.startswith(_LOST):

@@ -222,7 +222,8 @@ async def test_whoever_completes_and_says_no_at_once_is_asked_what_was_meant(web
 
 @pytest.mark.parametrize("data", [
     {"Approved": False}, {"approve": False}, {"reject": True}, {"decision": "no"}, {"decision": False},
-    {"Declined": "yes"},
+    {"Declined": "yes"}, {"status": "Rejected"}, {"result": "denied"}, {"action": "reject"},
+    {"status": "changes_requested"},
 ])  # fmt: skip
 async def test_a_contradiction_is_one_in_whatever_words(web: World, data: dict[str, Any]) -> None:
     for path, body in (
@@ -230,6 +231,7 @@ async def test_a_contradiction_is_one_in_whatever_words(web: World, data: dict[s
         ("/v1/intents/{}/resume", {"task_result": {"outcome": "approved", **data}}),
         ("/v1/intents/{}/resume", {"task_result": {"outcome": "approved"}, **data}),
         ("/v1/intents/{}/resume", {"approve_current_step": True, **data}),
+        ("/v1/intents/{}/resume", {"outcome": "approved", **data}),
     ):
         intent_id, _ = await web.ask()
         answer = await web.post(path.format(intent_id), body, "ann")

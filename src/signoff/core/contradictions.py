@@ -15,6 +15,7 @@ _FLAGS: Final = {
 }  # fmt: skip
 _ALWAYS: Final = ("approved", "acknowledged")  # what a form calls so is the answer, whatever else it asks
 _WORDS: Final = ("outcome", "decision")
+_STATES: Final = ("status", "result", "action")
 _TRUE: Final = ("true", "yes", "1")
 _FALSE: Final = ("false", "no", "0")
 
@@ -50,6 +51,21 @@ def refuse_contradiction(spec: TaskSpec, outcome: str, data: Mapping[str, Any], 
         other = flag is None and isinstance(word, str) and _known(spec, word, agreed) not in (None, outcome)
         if other or flag not in (None, says_yes):
             raise contradiction("outcome", outcome, f"data.{field}", word)
+    for field, word in refusals(data, spec) if says_yes else ():
+        raise contradiction("outcome", outcome, f"data.{field}", word)
+
+
+def refusals(data: Mapping[str, Any], spec: TaskSpec | None) -> Iterator[tuple[str, str]]:
+    """(member, word) of the members that say how something went, where their word is a decision against it."""
+    own = _asked(spec) if spec is not None else {}
+    for field in _STATES:
+        word = data.get(field)
+        if (
+            field in own or not isinstance(word, str) or word.strip().lower() == "failed"
+        ):  # a check's, not a no
+            continue
+        if usual_meaning(word) not in (None, Sign.POSITIVE):
+            yield field, word
 
 
 def flags(data: Mapping[str, Any], spec: TaskSpec | None) -> Iterator[tuple[str, bool]]:

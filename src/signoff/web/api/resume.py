@@ -17,7 +17,7 @@ refused.
 from typing import Any, Final
 
 from signoff.core.commands import Answer, Command, Progress, Report
-from signoff.core.contradictions import as_flag, contradiction, decides, flags, one_meaning, says_no
+from signoff.core.contradictions import as_flag, contradiction, decides, flags, one_meaning, refusals, says_no
 from signoff.core.errors import Invalid
 from signoff.core.model import Fault, Intent, Task
 from signoff.core.plan import HumanStep, Plan
@@ -118,6 +118,7 @@ def _words(body: dict[str, Any], spec: TaskSpec | None) -> dict[str, object]:
         "outcome": body.get("outcome"),
         "decision": body.get("decision"),
         "action": False if action == "fail" else None,
+        **{field: False for field, _ in refusals(body, spec)},
         **dict(flags(body, spec)),
     }
 

@@ -304,7 +304,7 @@ _QUIET: Final = {
     "POST /v1/people/{person_id}/reassign",
     "POST /teams", "POST /teams/{name}", "POST /proposals/{proposal_id}/confirm",
     "POST /proposals/{proposal_id}/refuse", "POST /proposals/{proposal_id}/mail", "POST /keys",
-    "POST /keys/{key_id}/revoke",
+    "POST /keys/{key_id}/revoke", "POST /me/keys", "POST /me/keys/{key_id}/revoke",
     # signing in and out
     "POST /login", "POST /login/mail", "POST /login/{token}", "POST /logout",
     "POST /v1/portal/personal/workspace-selection",

@@ -51,7 +51,7 @@ MEANING: Final = {
     Code.CONFLICT: "not possible now: already decided, changed meanwhile, in use",
     Code.TIMEOUT: "`--timeout` was over first; the intent goes on",
     Code.FORBIDDEN: "not allowed for this key, or only with a better sign-in",
-    Code.UNREACHABLE: "no server answered at its address",
+    Code.UNREACHABLE: "no server answered at its address, or none that can be trusted",
     Code.REJECTED: "a watched intent was rejected by people",
     Code.EXPIRED: "a watched intent ran out of time",
     Code.WITHDRAWN: "a watched intent was withdrawn or canceled",

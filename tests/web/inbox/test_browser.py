@@ -5,6 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec.structs import replace
 
 from tests.web.inbox.chromium import DESKTOP, PHONE, Window, chromium, window
 from tests.web.serving import serving
@@ -136,6 +137,7 @@ async def test_the_keyboard_alone_is_enough(web: World) -> None:
 async def test_a_name_on_the_lan_works_over_plain_http(web: World) -> None:
     """Such browsers send neither Sec-Fetch-Site nor, under no-referrer, an Origin that says anything."""
     intent_id, task_id = await web.ask(assignees=ANN)
+    web.parts.settings = replace(web.parts.settings, allowed_hosts=("gate.test",))
     async with serving(web) as address, chromium("--host-resolver-rules=MAP gate.test 127.0.0.1") as browser:
         url = address.replace("127.0.0.1", "gate.test")
         async with window(browser, url, viewport=PHONE) as ann:

@@ -112,7 +112,7 @@ async def test_many_people_are_folded_and_counted(web: World) -> None:
 
 async def test_an_absence_is_said_in_days_of_the_persons_own_calendar(web: World) -> None:
     await furnish(web)
-    page = await (await reader(web, "ann")).get("/people/per_emma")
+    page = await (await reader(web, "oscar")).get("/people/per_emma")
     assert "1 Jul 2030 to 14 Jul 2030; Otto Berg may answer instead" in page.text
 
 

@@ -223,7 +223,7 @@ async def test_whoever_completes_and_says_no_at_once_is_asked_what_was_meant(web
 @pytest.mark.parametrize("data", [
     {"Approved": False}, {"approve": False}, {"reject": True}, {"decision": "no"}, {"decision": False},
     {"Declined": "yes"}, {"status": "Rejected"}, {"result": "denied"}, {"action": "reject"},
-    {"status": "changes_requested"},
+    {"status": "changes_requested"}, {"Decision": "reject"}, {"OUTCOME": "rejected"}, {"Status": "denied"},
 ])  # fmt: skip
 async def test_a_contradiction_is_one_in_whatever_words(web: World, data: dict[str, Any]) -> None:
     for path, body in (

@@ -58,11 +58,10 @@ def refuse_contradiction(spec: TaskSpec, outcome: str, data: Mapping[str, Any], 
 def refusals(data: Mapping[str, Any], spec: TaskSpec | None) -> Iterator[tuple[str, str]]:
     """(member, word) of the members that say how something went, where their word is a decision against it."""
     own = _asked(spec) if spec is not None else {}
-    for field in _STATES:
-        word = data.get(field)
-        if (
-            field in own or not isinstance(word, str) or word.strip().lower() == "failed"
-        ):  # a check's, not a no
+    for field, word in data.items():
+        if field in own or field in _WORDS or field.lower() not in (*_STATES, *_WORDS):
+            continue
+        if not isinstance(word, str) or word.strip().lower() == "failed":  # a check's, not a no
             continue
         if usual_meaning(word) not in (None, Sign.POSITIVE):
             yield field, word

@@ -29,12 +29,12 @@ def make_console(config: Config, line: Callable[[str], None]) -> Console | None:
 
 def make_channels(config: Config, clock: Clock) -> Channels:
     """Raises Invalid for a setting that cannot be understood."""
-    # Callers choose where pushes go; where webhooks go is set by whoever runs this server, who may choose any address.
+    # Callers choose where pushes go; where webhooks and Apprise's
+    # messages go is set by whoever runs this server, who may choose any address.
     registered, ours = Poster(config.allow_private_callbacks), Poster(True)
     by_name: dict[str, Channel] = {"push": Push(registered, clock.now), "webhook": Webhook(ours, clock.now)}
     if config.apprise_urls:
-        private = config.allow_private_callbacks
-        by_name["apprise"] = Apprise(parse_urls(config.apprise_urls, private), private)
+        by_name["apprise"] = Apprise(parse_urls(config.apprise_urls))
     personal: dict[str, Personal] = {}
     if config.smtp_url:
         personal[EMAIL] = Email(parse_smtp(config.smtp_url))

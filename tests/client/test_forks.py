@@ -10,7 +10,7 @@ import threading
 import traceback
 from collections.abc import Callable
 
-from signoff import AsyncClient, Client
+from signoff import AsyncClient, Client, ClientClosed
 from tests.client.conftest import KEY
 from tests.client.field import LIMIT, Field, held
 from tests.client.stub import Answer, Asked, Stub
@@ -133,6 +133,28 @@ def test_an_asynchronous_client_too(stub: Stub) -> None:
     asyncio.run(parent())
     assert len(peers(stub, f"/v1/intents/{IDS[0]}")) == 1
     assert not peers(stub, f"/v1/intents/{IDS[0]}") & peers(stub, f"/v1/intents/{IDS[1]}")
+
+
+def test_a_child_of_a_running_loop_is_told_what_to_do(stub: Stub) -> None:
+    serve_intents(stub)
+    client = AsyncClient(stub.url, KEY)
+
+    async def goes_on() -> int:
+        """A child that goes on in the coroutine of its parent."""
+        await client.get_intent(IDS[0])
+        pid = os.fork()
+        if pid:
+            return pid
+        code = 1
+        try:
+            await client.get_intent(IDS[1])
+        except ClientClosed as error:
+            code = 0 if "call asyncio.run()" in str(error) and "was closed" not in str(error) else 2
+            await client.close()
+        finally:
+            os._exit(code)
+
+    assert all_well(asyncio.run(goes_on()))
 
 
 def _is(got: object, wanted: object) -> None:

@@ -16,6 +16,11 @@ NEVER = (
     "https://[::1]/hook",
     "https://169.254.169.254/latest",
     "https://localhost:8443/hook",
+    "https://127.1/hook",
+    "https://2130706433/hook",
+    "https://0x7f.1/hook",
+    "https://127.0.0.1./hook",
+    "https://999.1/hook",
     "https://user:secret@agent.example/hook",
     "https:///hook",
     "https://agent.example:99999/hook",
@@ -55,7 +60,12 @@ async def test_what_may_be_called_is_taken(works: Works) -> None:
     await settle(works)
     strict = Registry(works.store, works.directory, works.keys, works.clock)
     for place, url in enumerate(
-        ("https://agent.example/hook", "https://93.184.216.34:8443/", "https://a.internal/")
+        (
+            "https://agent.example/hook",
+            "https://93.184.216.34:8443/",
+            "https://a.internal/",
+            "https://notlocalhost/",
+        )
     ):
         account, _ = await strict.add_account(
             ROOT, ActorKind.AGENT, f"a{place}", callback_url=url, delivery_mode="http"

@@ -118,7 +118,7 @@ def visible_everywhere(server: Post, desk: Office, hook: Sink, service: Sink, li
 async def heard(store: Store, clock: FixedClock, *texts: str) -> tuple[Post, Office, Sink, Sink, list[str]]:
     """All surfaces after each text was asked about and answered; each heard of the question and of its end."""
     async with sink() as hook, sink() as service, post() as server:
-        apprise = Apprise((service.url.replace("http://", "ntfy://") + "/decisions",), True)
+        apprise = Apprise((service.url.replace("http://", "ntfy://") + "/decisions",))
         async with office(store, clock, hook=f"{hook.url}/hook", **email(server.url)) as desk:
             desk.it.channels.by_name["apprise"] = apprise
             await desk.it.people_are(otto={"preferences": {"channels": ["email"]}})

@@ -90,7 +90,7 @@ async def test_each_address_of_apprise_is_tried_for_itself_and_shows_no_secret(
     async with sink(200) as good, sink(500) as bad:
         urls = tuple(f"{one.url.replace('http://', 'ntfy://')}/{SECRET}" for one in (good, bad))
         async with office(store, clock, linked=False) as desk:
-            desk.it.channels.by_name["apprise"] = Apprise(urls, True)
+            desk.it.channels.by_name["apprise"] = Apprise(urls)
             intent = await desk.it.submit(asked("per_ann"))
             for _ in range(3):
                 await desk.it.carry()
@@ -105,7 +105,7 @@ async def test_each_address_of_apprise_is_tried_for_itself_and_shows_no_secret(
             assert len(good.got) == 1  # the one that took it is not sent it again for the other's sake
             assert not [where for where in became if SECRET in where]
             del desk.it.channels.by_name["apprise"]
-            desk.it.channels.by_name["apprise"] = Apprise(urls[:1], True)
+            desk.it.channels.by_name["apprise"] = Apprise(urls[:1])
             clock.move(timedelta(days=1))
             await desk.it.carry()
             assert (

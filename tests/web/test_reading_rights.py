@@ -126,7 +126,7 @@ async def test_whoever_ends_a_sign_in_stands_in_the_record(web: World) -> None:
 
 async def test_pages_and_search_hide_a_secret_in_a_title_until_it_is_opened(web: World) -> None:
     title, told = "Use postgres://ann:hunter22secret@db/x?", "password=open-sesame-77"
-    _, task_id = await web.ask(title=title, description=told, approvers=["ann@acme.example"])
+    _, task_id = await web.ask(title=title, description=told, assignees=["ann@acme.example"])
     ann = await reader(web, "ann")
     note = {"comment": "the token=comment-secret-5 works"}
     assert (await web.post(f"/v1/tasks/{task_id}/comment", note, "ann")).status == 200

@@ -26,6 +26,10 @@ MARK: Final = "x-client-request-id"
 _REMEMBERED: Final = 64
 _LEFT_OPEN: Final = 4
 _CLOSED: Final = "This client was closed. Make a new one."
+_NO_LOOP: Final = (
+    "No event loop runs in this process: it was forked in one, which stays its parent's. Here call asyncio.run(), "
+    "or use the blocking Client."
+)
 _FORKED: Final = "This process was forked while the stream was open: it belongs to the parent."
 
 
@@ -137,7 +141,9 @@ class AsyncSession:
         """The connections of the running loop in this process."""
         if self._closed:
             raise ClientClosed(_CLOSED)
-        loop = asyncio.get_running_loop()
+        loop = _running()
+        if loop is None:
+            raise ClientClosed(_NO_LOOP)
         pool = self._pools.get(loop)
         if pool is None or pool.pid != os.getpid():
             pool = await self._opened(loop)
@@ -145,8 +151,8 @@ class AsyncSession:
 
     async def renew(self) -> None:
         """Speak over new connections from now on, on this loop."""
-        loop = asyncio.get_running_loop()
-        pool = self._pools.pop(loop, None)
+        loop = _running()
+        pool = self._pools.pop(loop, None) if loop else None
         if pool is not None:
             self._left.append(pool)
         ours = [left for left in self._left if left.loop is loop and left.pid == os.getpid()]
@@ -156,7 +162,7 @@ class AsyncSession:
     async def close(self) -> None:
         """Close the connections of this loop, and have every other loop that still runs close its own."""
         self._closed = True
-        here = asyncio.get_running_loop()
+        here = _running()
         for pool in [*self._left, *self._pools.values()]:
             if pool.pid != os.getpid():
                 continue
@@ -207,6 +213,14 @@ class AsyncSession:
         finally:
             await wire.close()
             stepper.close()
+
+
+def _running() -> asyncio.AbstractEventLoop | None:
+    """The loop that runs here; None in a process that was forked in one."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 async def _closed(pool: _Pool) -> None:

@@ -27,6 +27,13 @@ _ASK: Final = (
     "title", "description", "task_type", "allowed_outcomes", "required_comment", "evidence_required",
     "assignees", "notify_email", "form_schema",
 )  # fmt: skip
+# Words by which callers elsewhere, our own workflows too, say who decides and how many. AXP's human_task has none of
+# them: without effect they would leave a task to more people than its caller meant.
+_DECIDERS: Final = (
+    "approvers", "approver", "assignee", "assigned_to", "assigned_role", "policy", "policies", "approve", "stages",
+    "need", "reject_after", "self_approval", "strength",
+)  # fmt: skip
+_NAMERS: Final = ("assignees", "approvers", "approver", "assignee", "assigned_role")
 TIMING: Final = ("remind_after_seconds", "remind_interval_seconds", "max_reminders", "escalate_to")
 ASKS_NOBODY: Final = "the request itself asks nobody"
 CALLS_NOBODY: Final = "the request itself calls no agent"
@@ -141,6 +148,8 @@ def _plan(request: Fields, to_agent: str) -> Plan:
     agent = "" if person or not to_agent or address.is_internal(to_agent) else to_agent
     if ask is None and not person:
         return _agent_plan(agent or address.INTERNAL, attempts)
+    if "payload" in request.value:  # else what is unknown is the payload
+        refuse_deciders(request)
     asked = ask or Fields({}, "human_task", lenient=True, warnings=request.warnings)
     spec = task_spec(asked, [request], None, {}, to_agent if person else "")
     gate = HumanStep(id=HUMAN_STEP, task=spec)
@@ -172,6 +181,7 @@ def task_spec(
     levels: where reminders and escalation may stand, the nearest first (step, macro parameters, intent);
     deadline: of the step; humans: the bundle's role aliases; assigned: the step's assignee, or "".
     """
+    refuse_deciders(ask, _DECIDERS)
     ask.known(*_ASK)
     kind = _kind(ask)
     allowed = taskspec.outcomes(ask, "allowed_outcomes", kind)
@@ -196,6 +206,16 @@ def task_spec(
         escalate=_escalation(levels, remind, deadline, humans),
         holder=holder,
     )
+
+
+def refuse_deciders(fields: Fields, names: Sequence[str] = _NAMERS) -> None:
+    """Raise Invalid for a word that would narrow who decides and that has no effect where it stands."""
+    for name in names:
+        if fields.says(name):
+            raise fields.invalid(
+                name, "has no effect here, and would leave the task to others than it names", code="unknown_field",
+                hint="Name who decides in human_task.assignees; stages and policies belong in a workflow.",
+            )  # fmt: skip
 
 
 def _kind(ask: Fields) -> TaskType:

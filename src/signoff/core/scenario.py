@@ -23,6 +23,7 @@ from signoff.core.direct import (
     TIMING,
     agent_step,
     read_intent_type,
+    refuse_deciders,
     task_spec,
 )
 from signoff.core.errors import Invalid
@@ -225,6 +226,7 @@ def _implied(bundle: _Bundle) -> list[Step]:
         bundle.intent.warnings.append(f"agents: without a workflow only {agents[0].role!r} is called.")
     ask = bundle.intent.inner("human_task")
     if ask is not None:
+        refuse_deciders(bundle.intent)
         assigned = next(iter(humans)) if len(humans) == 1 else ""
         spec = task_spec(ask, [bundle.intent], None, humans, assigned)
         steps.append(HumanStep(id=HUMAN_STEP, task=spec))
@@ -381,6 +383,7 @@ def _human_step(step: Fields, bundle: _Bundle, assigned: str, base: dict[str, An
         assigned = ""
     if not assigned and len(humans) == 1:
         assigned = next(iter(humans))
+    refuse_deciders(step)
     inherited = bundle.intent.inner("human_task")
     ask = step.inner("human_task") or inherited or _nothing(step, step.at("human_task"))
     levels = [step, bundle.parameters, bundle.intent]

@@ -236,12 +236,12 @@ class Accounts:
         key = await self._rows.key(key_id)
         if key is None or key.workspace != actor.workspace:
             raise NotFound("key_not_found", f"There is no key {key_id[:64]}.")
-        await self._keep_a_way_in(key)
         if key.actor_id != actor.id:
             if key.actor_kind == ActorKind.PERSON.value:
                 may_run(actor)
             else:
                 may_change(actor, await self.account(actor, key.actor_id))
+        await self._keep_a_way_in(key)
         return await self._keys.revoke(actor.workspace, key_id, actor)
 
     async def _keep_a_way_in(self, key: ApiKey) -> None:

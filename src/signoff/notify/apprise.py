@@ -3,15 +3,13 @@ also write files, run programs and call any host; what is not on the list is ref
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from signoff.core.errors import Invalid
-from signoff.notify.addresses import Resolver, public
 from signoff.notify.channel import Message, NotSent, Target
 from signoff.notify.http import shown_url
 from signoff.notify.plain import one_line, visible
@@ -34,9 +32,9 @@ _TIMEOUT: Final = 45.0
 _LONGEST_TITLE: Final = 150
 
 
-def parse_urls(text: str, allow_private: bool = False) -> tuple[str, ...]:
-    """The URLs of the setting; raises Invalid for a service that is not on the list, or that could be somebody else
-    than its name says, without the rest of its URL.
+def parse_urls(text: str) -> tuple[str, ...]:
+    """The URLs of the setting; raises Invalid for a service that is not on the list, without the rest of its URL.
+    Whoever runs this server sets them and may choose any host, as for ``webhook_url``.
     """
     urls = tuple(text.split())
     for url in urls:
@@ -48,26 +46,7 @@ def parse_urls(text: str, allow_private: bool = False) -> tuple[str, ...]:
                 field="apprise_urls",
                 hint="Allowed: " + ", ".join(sorted(_SERVICES | _HOSTED)) + ".",
             )
-        if not (allow_private or _proves_itself(url)):
-            raise Invalid(
-                "invalid_setting",
-                f"apprise_urls: {scheme}:// calls a host of yours without TLS, or does not check its certificate.",
-                field="apprise_urls",
-                hint=f"Write {scheme.rstrip('s')}s:// without verify=; or set allow_private_callbacks=on.",
-            )
     return urls
-
-
-def _proves_itself(url: str) -> bool:
-    """Whether whoever answers has to prove that it is whom the URL names. Apprise looks the name up again after our
-    check, so an address may be another one then; but what is in our network has no certificate for that name.
-    """
-    parts = urlsplit(url)
-    scheme = parts.scheme.lower()
-    if any(name.lower() == "verify" for name in parse_qs(parts.query, keep_blank_values=True)):
-        return False
-    topic = scheme == "ntfy" and not (parts.path.strip("/") or parts.query or "@" in parts.netloc)
-    return topic or scheme not in _HOSTED or scheme.endswith("s")
 
 
 def name_of(url: str) -> str:
@@ -82,11 +61,9 @@ def name_of(url: str) -> str:
 class Apprise:
     """Each address is a target of its own, by its name: what one does not take is sent to that one again."""
 
-    def __init__(self, urls: tuple[str, ...], allow_private: bool) -> None:
+    def __init__(self, urls: tuple[str, ...]) -> None:
         self._urls = {name_of(url): url for url in urls}
         self.names = tuple(self._urls)
-        self._allow_private = allow_private
-        self._names = Resolver()
 
     async def send(self, message: Message, target: Target) -> None:
         """``target.url``: the name of an address; of rows that an older release wrote "", which means all."""
@@ -95,8 +72,6 @@ class Apprise:
             raise NotSent("this address is not set up any more", permanent=True)
         body = "\n".join([visible(message.text), *([message.link] if message.link else [])])
         title = one_line(message.title, _LONGEST_TITLE)
-        for url in urls:
-            await self._reachable(url)
         try:
             async with asyncio.timeout(_TIMEOUT):
                 sent = await asyncio.to_thread(self._notify, urls, title, body)
@@ -118,19 +93,5 @@ class Apprise:
                 return False
         return bool(sender.notify(body=body, title=title, body_format=apprise.NotifyFormat.TEXT))
 
-    async def _reachable(self, url: str) -> None:
-        parts = urlsplit(url)
-        if self._allow_private or parts.scheme.lower() not in _HOSTED or not parts.hostname:
-            return
-        found: Sequence[str] = ()
-        with contextlib.suppress(
-            OSError, UnicodeError
-        ):  # no host but a topic: the service's own address is used
-            found = await self._names(parts.hostname, parts.port or 443)
-        if not all(public(address) for address in found):
-            raise NotSent(
-                f"{parts.hostname} is in a private network, which this server does not call", permanent=True
-            )
-
     async def close(self) -> None:
-        self._names.close()
+        """Nothing is held."""

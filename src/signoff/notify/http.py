@@ -3,6 +3,8 @@ private networks, unless they are allowed.
 """
 
 import asyncio
+import re
+import socket
 import ssl
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +23,7 @@ _TIMEOUT: Final = 10.0
 _MOST_READ: Final = 65536
 _KEPT: Final = 50
 _IDLE: Final = 20.0
+_NUMBER: Final = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 
 
 class Poster:
@@ -141,11 +144,19 @@ def callable_url(url: str, allow_private: bool) -> "URL":
 
 
 def _private(host: str) -> bool:
-    """Whether the host says so by itself; where a name leads is seen when it is called."""
+    """Whether the host says so by itself; where a name leads is seen when it is called. ``127.1``, ``2130706433`` and
+    ``0x7f.1`` are addresses as well: whoever resolves names reads them so, and no name ends in a number.
+    """
+    host = host.rstrip(".")
     try:
         return not public(host)
     except ValueError:
-        return host.rstrip(".").endswith("localhost")
+        if not _NUMBER.fullmatch(host.rpartition(".")[2]):
+            return host == "localhost" or host.endswith(".localhost")
+    try:
+        return not public(socket.inet_ntoa(socket.inet_aton(host)))
+    except OSError:
+        return True
 
 
 def refuse_uncallable(url: str, allow_private: bool, field: str) -> None:

@@ -16,7 +16,8 @@ import msgspec
 from signoff.core import events as e
 from signoff.core.access import may_see
 from signoff.core.advance import Change
-from signoff.core.errors import Busy, Refused
+from signoff.core.errors import Busy, Malformed, Refused
+from signoff.core.fields import shown
 from signoff.core.model import Status
 from signoff.engine.feed import agent_word
 from signoff.engine.view import Seen
@@ -85,12 +86,18 @@ async def deliveries(call: Call) -> Stream:
 
 def since_of(call: Call) -> int:
     """Where to go on: after ``Last-Event-ID``, which a client sends when it connects again and which names the last
-    event that it has seen; else after ``since``, with which it began.
+    event that it has seen; else after ``since``, with which it began. An id that no stream ever said is refused: to
+    begin anew without a word would tell everything again.
     """
     last = call.header(b"last-event-id").strip()
-    if last.isascii() and last.isdigit() and len(last) <= _LONGEST_ID:
-        return min(int(last), 2**53)
-    return call.number("since", 0, 0, 2**53)
+    if not last:
+        return call.number("since", 0, 0, 2**53)
+    if not (last.isascii() and last.isdigit() and len(last) <= _LONGEST_ID):
+        raise Malformed(
+            "invalid_last_event_id", f"Last-Event-ID: {shown(last)!r} is no id of an event.", field="Last-Event-ID",
+            hint="Send the id of the last event, as the stream said it; or leave it out.",
+        )  # fmt: skip
+    return min(int(last), 2**53)
 
 
 def _stream(call: Call, source: Source, words: tuple[str, ...], held_open: bool) -> Stream:

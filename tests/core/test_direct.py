@@ -219,19 +219,14 @@ def test_assignees_that_are_known_may_answer_and_labels_only_label() -> None:
 
 
 @pytest.mark.parametrize("word", ["approvers", "assignee", "policy", "approve", "need", "self_approval"])
-def test_a_word_for_who_decides_that_has_no_effect_is_refused(word: str) -> None:
-    """Ignored it would leave the task to everybody with an approving role."""
-    with pytest.raises(Invalid) as refusal:
-        compiled(human_task={word: ["ann@acme.example"]})
-    assert (refusal.value.code, refusal.value.field) == ("unknown_field", f"human_task.{word}")
-    assert "human_task.assignees" in str(refusal.value.hint)
-    compiled(human_task={word: None})
+def test_words_for_who_decides_that_have_no_effect_are_named(word: str) -> None:
+    assert compiled(human_task={word: ["ann@acme.example"]}).deciders == (f"human_task.{word}",)
+    assert compiled(human_task={word: None}).deciders == ()
 
 
 def test_who_decides_is_not_said_beside_the_task() -> None:
-    with pytest.raises(Invalid) as refusal:
-        compiled(human_task={}, payload={}, assignees=["ann@acme.example"])
-    assert (refusal.value.code, refusal.value.field) == ("unknown_field", "assignees")
+    assert compiled(human_task={}, assignees=["ann@acme.example"]).deciders == ("assignees",)
+    assert compiled(to_agent="validator", assignees=["ann@acme.example"]).deciders == ()  # nobody is asked
 
 
 def test_notify_email_is_told_but_does_not_restrict_who_may_answer() -> None:

@@ -25,6 +25,9 @@ HOLDING: list[Any] = [
     {"dsn": f"Server=db;Password={SECRET};Port=1"},
     {"command": f"curl -H 'Authorization: Bearer {SECRET}' https://x.example"},
     {"config": f"user: app\ndb_password: {SECRET}\n"},
+    {"config": f'{{"password": "correct horse, {SECRET} x"}}'},
+    {"config": f'{{\\"password\\": \\"{SECRET}\\"}}'},
+    {"config": f"secret => 'a {SECRET}'"},
     {"note": f"-----BEGIN RSA PRIVATE KEY-----\n{SECRET}\n-----END RSA PRIVATE KEY-----"},
     {"password": {"before": SECRET, "after": "x"}},
     {"before": {"token": SECRET}, "after": {}},
@@ -79,7 +82,7 @@ def test_an_error_or_a_log_line_shows_not_even_a_fingerprint() -> None:
 
 @pytest.mark.parametrize(
     "unit", ["password", "eyJa-", "://a:", "Bearer ", "bearer aaaa", "-----BEGIN PRIVATE KEY-----", "a.b", "sk-",
-             "token=", "api_", "Authorization: ", "[", "@", "://a:b@"],
+             "token=", "api_", 'password="', "password='", "secret=\\", "Authorization: ", "[", "@", "://a:b@"],
 )  # fmt: skip
 def test_nothing_costs_more_than_its_size(unit: str) -> None:
     """A regular expression that backtracks would not end on these."""

@@ -114,6 +114,20 @@ async def test_the_requester_chooses_neither_policy_nor_people_nor_how_many(web:
     assert (await web.answer(task_id, "approved", "emma"))["intent"]["status"] == "COMPLETED"
 
 
+@pytest.mark.parametrize("word", ["approvers", "policy", "need"])
+async def test_without_a_policy_such_words_are_refused(web: World, word: str) -> None:
+    """Ignored, they would leave the task to everybody with an approving role."""
+    asked = {"title": "May we?", word: ASK[word] or 2}
+    sent = await web.post("/v1/intents", {"intent_type": PLAIN, "payload": {}, "human_task": asked})
+    assert (sent.status, sent.code) == (422, "unknown_field")
+    assert sent["error"]["field"] == f"human_task.{word}"
+    step = {**SIGN, "human_task": asked}
+    for path in ("apply", "validate"):
+        made = await web.post(f"/v1/scenarios/{path}", bundle(step))
+        assert f"human_task.{word}" in made.text
+        assert made.status == 422 or made["valid"] is False
+
+
 async def test_a_scenario_chooses_them_no_more(web: World) -> None:
     await applied(web, CHARTER)
     made = await web.post("/v1/scenarios/apply", bundle(SIGN))
@@ -128,7 +142,10 @@ async def test_a_scenario_chooses_them_no_more(web: World) -> None:
 
 async def test_without_a_default_policy_all_is_as_before(web: World) -> None:
     await applied(web, {"policies": CHARTER["policies"]})
-    sent = await web.post("/v1/intents", {"intent_type": PLAIN, "human_task": ASK, "to_agent": "validator"})
+    body = {"intent_type": PLAIN, "human_task": ASK, "to_agent": "validator"}
+    assert (await web.post("/v1/intents", body)).code == "unknown_field"
+    understood = {name: ASK[name] for name in ("title", "assignees", "allowed_outcomes")}
+    sent = await web.post("/v1/intents", body | {"human_task": understood})
     assert await waiting(web) == [sent["intent_id"]]
     asked = await web.post(
         "/v1/intents", {"intent_type": PLAIN, "human_task": {"assignees": ["ann@acme.example"]}}

@@ -140,3 +140,28 @@ async def test_pages_and_search_hide_a_secret_in_a_title_until_it_is_opened(web:
     for words in ("hunter22", "open-sesame"):
         assert (await web.get(f"/v1/tasks?q={words}", "ann"))["tasks"] == []
     assert len((await web.get("/v1/tasks?q=postgres", "ann"))["tasks"]) == 1
+
+
+async def test_pages_hide_secrets_in_failures_reasons_and_descriptions(web: World) -> None:
+    described = {
+        "name": "pushed",
+        "description": "login postgres://u:told-secret-1@h/x",
+        "display_name": "token=name-2",
+    }
+    assert (await web.post("/v1/service-accounts", described, "oscar")).status == 200
+    failed = await web.send(to_agent="validator", intent_type="a.failing.one.v1")
+    [given] = (await web.post("/v1/agents/validator/deliveries/claim", {}, "agent"))["deliveries"]
+    error = {"code": "boom", "message": "no way to postgres://u:fault-secret-3@h/x", "retryable": False}
+    report = {"token": given["token"], "error": error}
+    assert (await web.post(f"/v1/deliveries/{given['delivery_id']}/report", report, "agent")).status == 200
+    _, task_id = await web.ask(assignees=["ann@acme.example"])
+    assert (
+        await web.post(f"/v1/tasks/{task_id}/withdraw", {"comment": "it had password=reason-secret-4"})
+    ).status == 200
+    browser = await reader(web, "oscar")
+    for path in ("/agents", "/changes", f"/intents/{failed}", f"/tasks/{task_id}"):
+        page = await browser.get(path)
+        assert page.status == 200, path
+        assert "characters, fingerprint" in page.text, path
+        for secret in ("told-secret-1", "name-2", "fault-secret-3", "reason-secret-4"):
+            assert secret not in page.text, (path, secret)

@@ -28,8 +28,8 @@ _ASK: Final = (
     "assignees", "notify_email", "form_schema",
 )  # fmt: skip
 # Words by which callers elsewhere, our own workflows too, say who decides and how many. AXP's human_task has none of
-# them: without effect they would leave a task to more people than its caller meant.
-_DECIDERS: Final = (
+# them: where no policy governs, they would leave a task to more people than its caller meant.
+DECIDERS: Final = (
     "approvers", "approver", "assignee", "assigned_to", "assigned_role", "policy", "policies", "approve", "stages",
     "need", "reject_after", "self_approval", "strength",
 )  # fmt: skip
@@ -68,6 +68,7 @@ class Direct(msgspec.Struct, frozen=True, kw_only=True):
     deadline_at: datetime | None = None
     warnings: tuple[str, ...] = ()
     shaping: tuple[str, ...] = ()
+    deciders: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
 
 
@@ -106,8 +107,18 @@ def compile_direct(body: object) -> Direct:
         deadline_at=request.moment("deadline_at"),
         warnings=tuple(request.warnings),
         shaping=tuple(name for name in _SHAPING if request.says(name)),
+        deciders=_deciders(request, plan),
         unused=_unused(request, plan),
     )
+
+
+def _deciders(request: Fields, plan: Plan) -> tuple[str, ...]:
+    """Words for who decides, in what it asks and beside it. Without a payload what is unknown is the payload."""
+    if not plan.has_gate:
+        return ()
+    ask = request.inner("human_task")
+    within = deciders(ask, DECIDERS) if ask is not None else ()
+    return (*within, *(deciders(request) if "payload" in request.value else ()))
 
 
 def _unused(request: Fields, plan: Plan) -> tuple[str, ...]:
@@ -148,8 +159,6 @@ def _plan(request: Fields, to_agent: str) -> Plan:
     agent = "" if person or not to_agent or address.is_internal(to_agent) else to_agent
     if ask is None and not person:
         return _agent_plan(agent or address.INTERNAL, attempts)
-    if "payload" in request.value:  # else what is unknown is the payload
-        refuse_deciders(request)
     asked = ask or Fields({}, "human_task", lenient=True, warnings=request.warnings)
     spec = task_spec(asked, [request], None, {}, to_agent if person else "")
     gate = HumanStep(id=HUMAN_STEP, task=spec)
@@ -181,7 +190,6 @@ def task_spec(
     levels: where reminders and escalation may stand, the nearest first (step, macro parameters, intent);
     deadline: of the step; humans: the bundle's role aliases; assigned: the step's assignee, or "".
     """
-    refuse_deciders(ask, _DECIDERS)
     ask.known(*_ASK)
     kind = _kind(ask)
     allowed = taskspec.outcomes(ask, "allowed_outcomes", kind)
@@ -208,14 +216,9 @@ def task_spec(
     )
 
 
-def refuse_deciders(fields: Fields, names: Sequence[str] = _NAMERS) -> None:
-    """Raise Invalid for a word that would narrow who decides and that has no effect where it stands."""
-    for name in names:
-        if fields.says(name):
-            raise fields.invalid(
-                name, "has no effect here, and would leave the task to others than it names", code="unknown_field",
-                hint="Name who decides in human_task.assignees; stages and policies belong in a workflow.",
-            )  # fmt: skip
+def deciders(fields: Fields, names: Sequence[str] = _NAMERS) -> tuple[str, ...]:
+    """The words given here that would narrow who decides, and have no effect where they stand."""
+    return tuple(fields.at(name) for name in names if fields.says(name))
 
 
 def _kind(ask: Fields) -> TaskType:

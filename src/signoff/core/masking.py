@@ -44,7 +44,9 @@ _SCHEME: Final = re.compile(
 )
 _PAIR: Final = re.compile(
     r"(?i)((?:pass(?:word|phrase|code|wd)|pwd|secret|token|api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key)"
-    r"\w{0,20}[\"']?[ \t]{0,4}[=:][ \t]{0,4}[\"']?)([^\s\"',;&}\])]+)"
+    # A value in quotes goes to its closing one, whatever stands in it; quotes may be escaped, as in JSON within JSON.
+    r"\w{0,20}\\{0,3}[\"']?[ \t]{0,4}(?:=>|[=:])[ \t]{0,4}\\{0,3})"
+    r"(?:(?P<double>\")([^\"\n]+)|(?P<single>')([^'\n]+)|([^\s\"',;&}\])]+))"
 )
 _SHAPE: Final = re.compile(
     r"(?<![\w-])(?:(?:sk|pk|rk)_(?:live|test)_\w{8,}|sk-[\w-]{16,}|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}"
@@ -97,9 +99,16 @@ def mask_text(text: str, hide: Hide = bracketed) -> str:
         text = _PEM.sub(lambda found: found[1] + hide(found[2]) + found[3], text)
     if "://" in text:
         text = _WORD.sub(lambda found: _url(found[0], hide), text)
-    text = _PAIR.sub(lambda found: found[1] + _once(found[2], hide), text)
+    text = _PAIR.sub(lambda found: _pair(found, hide), text)
     text = _SCHEME.sub(lambda found: found[1] + found[2] + hide(found[3]), text)
     return _SHAPE.sub(lambda found: hide(found[0]), text)
+
+
+def _pair(found: re.Match[str], hide: Hide) -> str:
+    """A name with its value hidden, and the quote and escape that end the value kept."""
+    said = found[3] or found[5] or found[6]
+    held = said.rstrip("\\") if found[6] is None else said
+    return found[1] + (found["double"] or found["single"] or "") + _once(held, hide) + said[len(held) :]
 
 
 def _once(text: str, hide: Hide) -> str:

@@ -18,12 +18,13 @@ from signoff.core.direct import (
     AGENT_STEP,
     ASKS_NOBODY,
     CALLS_NOBODY,
+    DECIDERS,
     HUMAN_STEP,
     MAX_ATTEMPTS,
     TIMING,
     agent_step,
+    deciders,
     read_intent_type,
-    refuse_deciders,
     task_spec,
 )
 from signoff.core.errors import Invalid
@@ -97,6 +98,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     reply_to: str = ""
     idempotency_key: str = ""
     warnings: tuple[str, ...] = ()
+    deciders: tuple[str, ...] = ()
 
 
 class _Bundle(msgspec.Struct, frozen=True):
@@ -106,6 +108,7 @@ class _Bundle(msgspec.Struct, frozen=True):
     intent: Fields
     parameters: Fields
     attempts: int | None
+    unheeded: list[str]
 
 
 def compile_scenario(bundle: object) -> Scenario:
@@ -133,8 +136,11 @@ def _read(bundle: object) -> tuple[Scenario | None, Problems, list[str]]:
         problems.append(top.invalid("workflow_steps", "is not a field of a bundle", hint=hint))
     cast = read_cast(top, problems)
     intent = problems.attempt(lambda: top.need_inner("intent"))
-    plan = _plan(top, cast, intent or _nothing(top, "intent"), problems)
+    unheeded: list[str] = []
+    plan = _plan(top, cast, intent or _nothing(top, "intent"), problems, unheeded)
     scenario = _scenario(top, cast, intent, plan, problems) if intent else None
+    if scenario is not None:
+        scenario = msgspec.structs.replace(scenario, deciders=tuple(dict.fromkeys(unheeded)))
     return scenario, problems, top.warnings
 
 
@@ -162,13 +168,13 @@ def _named_by_content(top: Fields) -> str:
     return f"scenario_{hashlib.sha256(msgspec.json.encode(top.value, order='sorted')).hexdigest()[:16]}"
 
 
-def _plan(top: Fields, cast: Cast, intent: Fields, problems: Problems) -> Plan:
+def _plan(top: Fields, cast: Cast, intent: Fields, problems: Problems, unheeded: list[str]) -> Plan:
     """The bundle's plan; an empty one where there are problems."""
     workflow = problems.attempt(lambda: top.inner("workflow"))
     given = workflow and problems.attempt(lambda: workflow.inner("parameters"))
     parameters = given or _nothing(top, "workflow.parameters")
     attempts = problems.attempt(lambda: intent.count("max_delivery_attempts", 1, MAX_ATTEMPTS))
-    bundle = _Bundle(cast, intent, parameters, attempts)
+    bundle = _Bundle(cast, intent, parameters, attempts, unheeded)
     entry = ""
     if workflow and (workflow.has("steps") or workflow.has("macro_id")):
         workflow.known("steps", "entry_step", "macro_id", "parameters")
@@ -226,7 +232,7 @@ def _implied(bundle: _Bundle) -> list[Step]:
         bundle.intent.warnings.append(f"agents: without a workflow only {agents[0].role!r} is called.")
     ask = bundle.intent.inner("human_task")
     if ask is not None:
-        refuse_deciders(bundle.intent)
+        bundle.unheeded.extend((*deciders(bundle.intent), *deciders(ask, DECIDERS)))
         assigned = next(iter(humans)) if len(humans) == 1 else ""
         spec = task_spec(ask, [bundle.intent], None, humans, assigned)
         steps.append(HumanStep(id=HUMAN_STEP, task=spec))
@@ -383,9 +389,9 @@ def _human_step(step: Fields, bundle: _Bundle, assigned: str, base: dict[str, An
         assigned = ""
     if not assigned and len(humans) == 1:
         assigned = next(iter(humans))
-    refuse_deciders(step)
     inherited = bundle.intent.inner("human_task")
     ask = step.inner("human_task") or inherited or _nothing(step, step.at("human_task"))
+    bundle.unheeded.extend((*deciders(step), *deciders(ask, DECIDERS)))
     levels = [step, bundle.parameters, bundle.intent]
     return HumanStep(**base, task=task_spec(ask, levels, base["deadline"], humans, assigned))
 

@@ -3,7 +3,7 @@ its own human task, its agent. The plan is frozen here: addresses resolved, poli
 checked. What is frozen stays: a policy or a team that changes later does not change what is under way.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -102,6 +102,7 @@ class Planner:
             warnings = (*warnings, *(f"{name} is {governs}" for name in request.shaping))
             warnings = (*warnings, *_misaddressed(request.to_agent, plan, book, governs))
         else:
+            refuse_unheeded(request.deciders, book)
             warnings = (*warnings, *request.unused)
         behind = _behalf(request, book)
         plan = self._chosen(plan, payload)
@@ -143,6 +144,8 @@ class Planner:
         """
         book = await self._book(workspace, by)
         plan, warnings = await self._left(scenario.plan, scenario.intent_type, book)
+        if plan is scenario.plan:
+            refuse_unheeded(scenario.deciders, book)
         frozen, digest_of_plan, more = _frozen(self._chosen(plan, payload), book, side, coming)
         return Submission(
             type=scenario.intent_type,
@@ -206,6 +209,18 @@ def _misaddressed(to_agent: str, plan: Plan, book: Snapshot, governs: str) -> tu
         return ()
     called = {book.resolve(step.agent) for step in plan.steps if isinstance(step, AgentStep)}
     return () if book.resolve(to_agent) in called else (f"to_agent is {governs}, and it calls no such agent",)
+
+
+def refuse_unheeded(words: Sequence[str], book: Snapshot) -> None:
+    """Raise Invalid for a word of a request that would narrow who decides, where no policy says that anyway: without
+    effect it would leave the task to everybody with an approving role.
+    """
+    if words and not book.workspace.default_policy:
+        raise Invalid(
+            "unknown_field", f"{words[0]}: has no effect, and would leave the task to others than it names.",
+            field=words[0],
+            hint="Name who decides in human_task.assignees; stages and policies belong in a workflow.",
+        )  # fmt: skip
 
 
 def _behalf(request: Direct, book: Snapshot) -> Side:

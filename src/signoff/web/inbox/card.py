@@ -410,5 +410,5 @@ def _receipt(known: Known) -> Receipt | None:
         mine=fact.actor.id == known.reader.id,
         place=_place(intent),
         after=tuple(after),
-        words="" if why in ("withdrawn", "canceled") else why,
+        words="" if why in ("withdrawn", "canceled") else covered(why, known.opened),
     )

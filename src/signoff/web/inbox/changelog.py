@@ -9,6 +9,7 @@ import msgspec
 
 from signoff.core import jsonvalue
 from signoff.core.access import may_read_record, reads_all
+from signoff.core.masking import masked
 from signoff.core.model import ActorKind
 from signoff.engine.directory import Snapshot
 from signoff.engine.record import subject_of
@@ -97,7 +98,7 @@ def differing(before: Any, after: Any, book: Snapshot) -> tuple[tuple[Leaf, ...]
     """(leaf by leaf what is another, or all of it where there was or is nothing; the names of the fields)"""
     was, now = _readable(before, book), _readable(after, book)
     both = before is not None and after is not None
-    found = changed_leaves(was, now) if both else tuple(leaves(was if after is None else now))
+    found = changed_leaves(was, now) if both else tuple(leaves(masked(was if after is None else now)))
     shown = tuple(leaf for leaf in found if leaf.path != "id" and (both or leaf.text not in _EMPTY))
     return shown, tuple(dict.fromkeys(re.split(r"[.\[]", leaf.path)[0] for leaf in shown))
 

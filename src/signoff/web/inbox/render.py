@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
-from signoff.web.inbox.evidence import undone
+from signoff.web.inbox.evidence import covered, undone
 from signoff.web.inbox.text import one_line, pieces
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def environment() -> "Environment":
     )
     made.filters |= {
         "text": safe,
+        "covered": covered,
         "line": safe_line,
         "moment": pass_context(moment),
         "word": word,

@@ -8,7 +8,18 @@ import msgspec
 import pytest
 
 from signoff.cli import agents, audit, desk, intents, keys, people, workflows
-from signoff.cli.output import Column, Format, Output, block, column, fitted, moment, relative, wants_colour
+from signoff.cli.output import (
+    Column,
+    Format,
+    Output,
+    block,
+    column,
+    fitted,
+    moment,
+    relative,
+    titled,
+    wants_colour,
+)
 from signoff.web.api.shapes import answers, directory, tasks
 from signoff.web.api.shapes import intents as shapes
 from signoff.web.api.shapes import people as persons
@@ -138,3 +149,15 @@ def test_a_cell_shows_what_it_holds() -> None:
     shown = [out.cell(value) for value in (None, "", True, False, 0, ["a", "b"], (), {"k": 1}, NOW)]
     assert shown == ["-", "-", "yes", "no", "0", "a, b", "-", '{"k":1}', "now"]
     assert Column("X", lambda record: record["k"]).read({"k": 1}) == 1
+
+
+@pytest.mark.parametrize("format", ["table", "jsonl", "json"])
+def test_secrets_in_words_that_somebody_wrote_are_hidden(format: Format) -> None:
+    stream = io.StringIO()
+    names = ("title", "reason", "summary", "text", "before", "after")
+    record = {"id": "a1"} | {name: f"use postgres://app:hunter2-{name}@db/x" for name in names}
+    columns = tuple(column(name.upper()) for name in names)
+    Output(format, (), stream=stream).many([record], columns, "id", "none")
+    assert "hunter2" not in stream.getvalue()
+    assert stream.getvalue().count("fingerprint") == len(names)
+    assert "hunter2" not in titled(record)

@@ -11,7 +11,7 @@ import click
 from signoff.cli.arguments import short_id
 from signoff.cli.commands import RemoteCommand
 from signoff.cli.failures import Code, Stop
-from signoff.cli.output import Column, as_moment, column, moment
+from signoff.cli.output import Column, as_moment, column, moment, titled
 from signoff.cli.session import Remote
 from signoff.cli.visible import visible
 
@@ -44,7 +44,7 @@ _STATE: Final = ("state", "outcome", "revision", "stage", "reminders_sent", "tak
 def delegate(session: Remote, task: str, to: str, comment: str | None) -> None:
     """Hand your say over to the person TO (address or id)."""
     after = session.client.desk.delegate(session.task_id(task), to, comment)
-    session.out.one(after, "task_id", [visible(f"handed over to {to}: {after.get('title')}")])
+    session.out.one(after, "task_id", [visible(f"handed over to {to}: {titled(after)}")])
 
 
 @click.command("reassign", cls=RemoteCommand, fields=FIELDS)
@@ -55,7 +55,7 @@ def delegate(session: Remote, task: str, to: str, comment: str | None) -> None:
 def reassign(session: Remote, task: str, to: tuple[str, ...], comment: str | None) -> None:
     """Ask others instead: people, team:NAME, role:NAME. Only owners and admins may."""
     after = session.client.desk.reassign(session.task_id(task), to, comment)
-    session.out.one(after, "task_id", [visible(f"asked {', '.join(to)}: {after.get('title')}")])
+    session.out.one(after, "task_id", [visible(f"asked {', '.join(to)}: {titled(after)}")])
 
 
 @click.command("snooze", cls=RemoteCommand, fields=FIELDS)
@@ -71,7 +71,7 @@ def snooze(session: Remote, task: str, until: str | None, lasts: str | None) -> 
     me = session.client.me().actor.id
     ends = [as_moment(one["until"]) for one in after.get("snoozed") or () if one["person"] == me]
     said = f"put off until {session.out.cell(ends[0])}" if ends else "put off"
-    session.out.one(after, "task_id", [visible(f"{said}: {after.get('title')}")])
+    session.out.one(after, "task_id", [visible(f"{said}: {titled(after)}")])
 
 
 @click.command("wake", cls=RemoteCommand, fields=FIELDS)
@@ -80,7 +80,7 @@ def snooze(session: Remote, task: str, until: str | None, lasts: str | None) -> 
 def wake(session: Remote, task: str) -> None:
     """Take up again what you had put off."""
     after = session.client.desk.wake(session.task_id(task))
-    session.out.one(after, "task_id", [visible(f"taken up again: {after.get('title')}")])
+    session.out.one(after, "task_id", [visible(f"taken up again: {titled(after)}")])
 
 
 @click.command("comment", cls=RemoteCommand, fields=FIELDS)
@@ -90,7 +90,7 @@ def wake(session: Remote, task: str) -> None:
 def comment(session: Remote, task: str, text: str) -> None:
     """Ask a question or say something without answering: who requested it is told, and who wrote before."""
     after = session.client.desk.comment(session.task_id(task), text)
-    session.out.one(after, "task_id", [visible(f"said: {after.get('title')}")])
+    session.out.one(after, "task_id", [visible(f"said: {titled(after)}")])
 
 
 @click.command(
@@ -186,6 +186,4 @@ def _tell(session: Remote, task: Mapping[str, Any], sign: str) -> None:
     said += [f"{len(task['votes'])} answered"] if task.get("votes") and is_open else []
     said += [f"reminded {task['reminders_sent']}x"] if task.get("reminders_sent") else []
     said += [f"due {session.out.cell(due)}"] if due and is_open else []
-    session.out.line(
-        visible(f"{sign} {short_id(task.get('task_id'))}  {task.get('title')}  ({', '.join(said)})")
-    )
+    session.out.line(visible(f"{sign} {short_id(task.get('task_id'))}  {titled(task)}  ({', '.join(said)})"))

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal, TextIO
 
 from signoff.cli.visible import clip, safe_json, visible, visible_lines, width
-from signoff.core.masking import masked
+from signoff.core.masking import mask_text, masked
 
 Format = Literal["table", "json", "jsonl", "id"]
 FORMATS: Final[tuple[Format, ...]] = ("table", "json", "jsonl", "id")
@@ -24,6 +24,7 @@ Fields = Sequence[str]
 _CONTENT: Final = frozenset({
     "payload", "previous_results", "next_steps", "result", "results", "error", "details", "data", "input",
     "description", "comment", "comments", "votes", "evidence", "message", "human_task", "fault",
+    "title", "reason", "changes", "summary", "text", "before", "after", "correlation_id", "display_name",
 })  # fmt: skip
 _COLOURS: Final = {"good": "32", "bad": "31", "wait": "33", "dim": "2", "bold": "1"}
 _MOOD: Final = {
@@ -197,6 +198,11 @@ def plain(record: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: masked(value) if name in _CONTENT else value for name, value in record.items() if name != "ok"
     }
+
+
+def titled(record: Mapping[str, Any]) -> str:
+    """A task's title, as a line about it says it."""
+    return mask_text(str(record.get("title") or ""))
 
 
 def utc(at: datetime) -> str:

@@ -16,7 +16,7 @@ from signoff.cli.revising import revise, take
 from signoff.cli.session import Remote
 from signoff.cli.tree import Group
 from signoff.cli.visible import safe_json, visible
-from signoff.core.masking import hides
+from signoff.core.masking import hides, mask_text
 from signoff.core.tasks import BUILT_IN
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _answer(session: Remote, text: str, given: Given) -> None:
     said = f"{_decision(after)}" if not after.open else f"{outcome}: counted, the task is still open"
     stage = f"stage {task.stage} of {task.stages}, " if task.stages > 1 else ""
     shown = f"{stage}revision {task.revision}, digest {task.digest}"
-    session.out.one(after, "task_id", [f"{visible(after.title)}: {visible(said)}", visible(shown)])
+    session.out.one(after, "task_id", [f"{visible(mask_text(after.title))}: {visible(said)}", visible(shown)])
 
 
 def _refuse_what_a_key_cannot(session: Remote, task: "Task", given: Given) -> None:

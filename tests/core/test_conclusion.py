@@ -207,6 +207,33 @@ def test_changes_that_are_wanted_take_back_no_earlier_no() -> None:
     assert ended(story) == (Status.FAILED, Ending.EXPIRED, "human_rejected")
 
 
+@pytest.mark.parametrize("bound", [0, 1])
+def test_changes_wanted_once_too_often_take_back_no_earlier_no(bound: int) -> None:
+    """Neither where nothing leads back for want of a step before."""
+    routes = {"on_failure": "second", "on_changes": None if bound else "second"}
+    second = approve(id="second", task=REVIEW, on_success="end", **routes, **QUIET)
+    story = Story(gate(approve(on_success="end", on_failure="second"), second, max_revisions=bound))
+    story.do(c.Answer("rejected"), ANN)
+    story.now += timedelta(milliseconds=1)
+    story.do(c.Answer("changes_requested", comment="rename it"), OTTO)
+    story.tick(minutes(500))
+    assert ended(story) == (Status.FAILED, Ending.EXPIRED, "human_rejected")
+
+
+def test_what_an_agent_calls_its_failure_is_no_wish_of_people() -> None:
+    second = approve(id="second", task=REVIEW, on_success="end", on_changes="redo", **QUIET)
+    redo = AgentStep(
+        id="redo", agent="agent://acme/prod/validator", on_success="second", on_failure="second"
+    )
+    story = asked(second, redo, on_failure="second")
+    story.do(c.Answer("rejected"), ANN)
+    story.now += timedelta(milliseconds=1)
+    story.do(c.Answer("changes_requested", comment="rename it"), OTTO)
+    story.do(c.Report(fault=Fault("changes_requested", "it broke")))
+    story.tick(minutes(500))
+    assert ended(story) == (Status.FAILED, Ending.EXPIRED, "agent_failed")
+
+
 def test_silence_of_others_is_no_answer_to_changes_that_were_wanted() -> None:
     second = approve(id="second", on_success="end", **QUIET)
     story = asked(second, task=REVIEW, on_changes="second")

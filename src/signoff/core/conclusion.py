@@ -11,6 +11,7 @@ is declared a success leaves nothing behind, but takes nothing back either: what
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from signoff.core import events as e
 from signoff.core.model import Fault, Intent
@@ -41,7 +42,7 @@ def turn(intent: Intent, event: Decisive) -> Turn:
             if event.fault is None:
                 return Turn(plan.after_success(step), intent.setback)
             if event.retry_at is None:
-                return _set_back(after_failure(step), event.fault, intent.setback)
+                return _set_back(after_failure(step), _of_agent(event.fault), intent.setback)
         case e.Lapsed(retry_at=None):
             step = plan.agent_step(intent.open.step if intent.open else "")
             said = f"{step.agent} did not finish step {step.id!r} in {event.attempt} attempts."
@@ -113,7 +114,12 @@ def _changes(intent: Intent, step: HumanStep, event: e.Decided) -> Turn:
     if bounded and route is not None:
         return Turn(route.target, refused or Fault(_CHANGES, "Changes were requested."))
     reason = "Changes were requested." if bounded else "Changes were requested once too often."
-    return _never(after_failure(step), Fault(_CHANGES, reason))
+    return _never(after_failure(step), refused or Fault(_CHANGES, reason))
+
+
+def _of_agent(fault: Fault) -> Fault:
+    """Whatever an agent calls its failure: that changes were requested is for people to say, and is looked for here."""
+    return replace(fault, code="agent_failed") if fault.code == _CHANGES else fault
 
 
 def _late(step_id: str) -> Fault:

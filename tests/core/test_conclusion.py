@@ -222,9 +222,7 @@ def test_changes_wanted_once_too_often_take_back_no_earlier_no(bound: int) -> No
 
 def test_what_an_agent_calls_its_failure_is_no_wish_of_people() -> None:
     second = approve(id="second", task=REVIEW, on_success="end", on_changes="redo", **QUIET)
-    redo = AgentStep(
-        id="redo", agent="agent://acme/prod/validator", on_success="second", on_failure="second"
-    )
+    redo = AgentStep(id="redo", agent="agent://acme/prod/validator", on_success="second", on_failure="second")
     story = asked(second, redo, on_failure="second")
     story.do(c.Answer("rejected"), ANN)
     story.now += timedelta(milliseconds=1)

@@ -13,11 +13,11 @@ from signoff.core.advance import Change, advance
 from signoff.core.errors import Conflict, Forbidden, Invalid, Refused
 from signoff.core.events import Answered
 from signoff.core.evolve import fold
-from signoff.core.model import Actor, Status, Task
+from signoff.core.model import Actor, Fault, Status, Task
 from signoff.core.naming import place, place_after
-from signoff.core.plan import HumanStep
+from signoff.core.plan import AgentStep, HumanStep
 from signoff.core.tasks import Stage, TaskSpec, TaskType
-from tests.builders import ANN, OTTO, Story, approve, gate, happened, person, validate
+from tests.builders import AGENT, ANN, OTTO, Story, approve, gate, happened, minutes, person, validate
 
 EMMA = person("emma", "approver")
 STAGED = TaskSpec(stages=(Stage(("per_ann", "per_otto")), Stage(("per_ann", "per_emma"))))
@@ -344,3 +344,19 @@ class Deliveries(RuleBasedStateMachine):
 
 Deliveries.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 TestDeliveries = Deliveries.TestCase
+
+
+def test_a_clock_that_is_set_back_makes_no_two_openings_of_a_task_alike() -> None:
+    """A digest names one visit by the moments in the results before it; they differ whatever the clock says."""
+    again = AgentStep(id="go", agent=AGENT.address, on_failure="approve", on_success="end")
+    story = Story(gate(approve(on_success="go"), again))
+    story.now -= minutes(60)
+    broken = c.Report(fault=Fault("broken", "it broke"))
+    story.do(c.Answer("approved"), ANN)
+    story.do(broken)
+    mine = c.Answer("approved", digest=story.task.digest, shown=frozenset({(0, 0, 0)}))
+    story.do(mine, ANN)
+    story.do(broken)
+    with pytest.raises(Conflict) as refused:
+        story.do(mine, ANN)
+    assert refused.value.code == "stale_revision"

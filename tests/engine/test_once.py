@@ -15,6 +15,7 @@ from signoff.core.plan import HumanStep
 from signoff.core.tasks import Stage, TaskSpec
 from signoff.engine.clock import FixedClock
 from tests.builders import ANN, OTTO, START, gate
+from tests.conftest import TABLES
 from tests.engine.works import Works, open_works
 
 STAGED = TaskSpec(stages=(Stage(("per_ann", "per_otto")), Stage(("per_ann",))))
@@ -27,6 +28,8 @@ async def pair(store_url: str) -> AsyncIterator[tuple[Works, Works]]:
     async with AsyncExitStack() as stack:
         one = await open_works(store_url, clock)
         stack.push_async_callback(one.store.close)
+        if store_url.startswith("postgresql"):  # shared with the tests before
+            await one.store.write(*((f"delete from {table}", {}) for table in TABLES))
         await stack.enter_async_context(one.running())
         two = one
         if store_url.startswith("postgresql"):

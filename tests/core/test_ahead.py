@@ -95,7 +95,9 @@ def test_what_an_agent_is_given_is_part_of_what_a_vote_names() -> None:
     intent = Story(gate(approve(), work("apply", input={"run": "SELECT 1"}))).intent
     other = gate(approve(), work("apply", input={"run": "DROP TABLE users"}))
     digests = {
-        envelope_digest(replace(intent, plan_digest=plan_digest(plan)), "approve", 1, intent.payload_digest)
+        envelope_digest(
+            replace(intent, plan_digest=plan_digest(plan)), "approve", 1, 1, intent.payload_digest
+        )
         for plan in (intent.plan, other)
     }
     assert len(digests) == 2

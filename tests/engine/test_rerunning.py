@@ -1,9 +1,12 @@
 """Running again under the same decision, on both databases: one new intent, whichever servers are asked at once."""
 
 import asyncio
+import hashlib
 from datetime import timedelta
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from signoff.core import events as e
 from signoff.core.chain import unseal
@@ -63,6 +66,34 @@ async def test_it_needs_the_payload_that_was_decided(works: Works) -> None:
     with pytest.raises(Conflict) as refused:
         await reruns(works).rerun(SERVICE, source, PAYLOAD + b" ", facts, book)
     assert refused.value.code == "digest_mismatch"
+
+
+async def test_a_digest_of_an_earlier_release_which_names_no_visit_still_proves_what_was_decided(
+    works: Works,
+) -> None:
+    source, facts = await failed(works)
+    opened = next(fact.event for fact in facts if isinstance(fact.event, e.TaskOpened))
+    parts = {
+        "intent": source.id, "type": source.type, "payload": source.payload_digest, "plan": source.plan_digest,
+        "step": "approve", "revision": 1, "results": {"validate": {"n": 1}},
+    }  # fmt: skip
+    said = msgspec.json.encode(parts, order="sorted")
+    earlier = hashlib.sha256(b"signoff/envelope/v1\0" + said).hexdigest()
+    other = hashlib.sha256(b"signoff/envelope/v1\0" + said.replace(b'"n":1', b'"n":2')).hexdigest()
+    assert opened.digest != earlier
+    book = await works.directory.of(WORKSPACE)
+
+    def as_of(digest: str) -> list[e.Fact]:
+        return [
+            replace(fact, event=replace(fact.event, digest=digest)) if fact.event is opened else fact
+            for fact in facts
+        ]
+
+    with pytest.raises(Conflict) as refused:
+        await reruns(works).rerun(SERVICE, source, PAYLOAD, as_of(other), book)
+    assert refused.value.code == "digest_mismatch"
+    new = await reruns(works).rerun(SERVICE, source, PAYLOAD, as_of(earlier), book)
+    assert new.rerun_of == source.id
 
 
 async def test_a_yes_of_yesterday_is_judged_by_the_databases_time(works: Works) -> None:

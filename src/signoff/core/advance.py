@@ -3,7 +3,7 @@
 Nothing else changes an intent. The caller saves the change in the transaction in which it locked the row.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 from msgspec.structs import replace
@@ -50,8 +50,8 @@ def advance(
     pinned by. Time never runs backwards inside one intent.
     """
     may(actor, command, intent)
-    if intent is not None and now < intent.updated_at:
-        now = intent.updated_at + timedelta(microseconds=1)  # moments tell decisions, and digests, apart
+    if intent is not None:
+        now = max(now, intent.updated_at)
     book = Ledger(actor, now, entropy.hex(), intent, membership)
     decide(book, command)
     head = intent.head if intent else ""

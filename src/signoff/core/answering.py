@@ -207,7 +207,7 @@ def revise(book: Ledger, command: c.Revise) -> None:
     if command.payload_digest == intent.payload_digest:
         raise Invalid("nothing_changed", "The revision is the same as what is there.", field="payload")
     refuse_other_choice(intent.plan, command.payload)
-    digest = envelope_digest(intent, step.id, intent.revision + 1, command.payload_digest)
+    digest = envelope_digest(intent, step.id, task.visit, intent.revision + 1, command.payload_digest)
     book.add(
         e.Revised(task.visit, intent.revision + 1, command.payload_digest, digest, others_behind(book.actor)),
         comment=command.comment,

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
 
+from signoff.core import envelope
 from signoff.core import events as e
-from signoff.core.envelope import envelope_digest
 from signoff.core.errors import Conflict
 from signoff.core.evolve import fold
 from signoff.core.ids import new_intent_id
@@ -57,8 +57,8 @@ def carried_over(source: Intent, facts: Sequence[e.Fact], payload_digest: str, n
     if fold(facts[:place], source.plan).setback is not None:
         raise refused("not_rerunnable", "Another step had failed before the last one, which came of it.")
     before = fold(facts[: decided.seq - 1], source.plan)
-    digest = envelope_digest(before, event.step, before.revision, payload_digest)
-    if digest != _shown(facts, event.visit):
+    digest = _shown(facts, event.visit)
+    if not envelope.names(digest, before, event.step, event.visit, before.revision, payload_digest):
         raise refused("digest_mismatch", "What was decided is not what would run.")
     results = {step: result for step, result in source.results.items() if step != failed}
     return e.Carried(

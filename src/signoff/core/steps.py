@@ -40,7 +40,9 @@ def start(book: Ledger, step_id: str) -> None:
                     e.TaskOpened(
                         visit=visit,
                         step=step.id,
-                        digest=envelope_digest(intent, step.id, intent.revision, intent.payload_digest),
+                        digest=envelope_digest(
+                            intent, step.id, visit, intent.revision, intent.payload_digest
+                        ),
                         revision=intent.revision,
                         title=step.task.title,
                         deadline_at=deadline_at,

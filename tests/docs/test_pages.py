@@ -15,26 +15,16 @@ from docs import generate
 from signoff.cli.failures import MEANING, Code
 from signoff.cli.main import main
 from signoff.core.workflow import compile_workflow
+from tests.docs.blocks import blocks
 from tests.live import Live
 from tests.stories.servers import until
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
     ROOT / "README.md",
-    *sorted(p for p in (ROOT / "docs").rglob("*.md") if p.parent.name != "reference"),
+    *sorted(set((ROOT / "docs").rglob("*.md")) - set(generate.pages())),
     *sorted((ROOT / "examples").rglob("*.md")),
 ]
-BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
-
-
-def blocks(page: Path, language: str) -> list[str]:
-    """The fenced blocks of one language, without their indentation."""
-    found = BLOCK.findall(page.read_text(encoding="utf-8"))
-    return [
-        re.sub(rf"^{indent}", "", body, flags=re.MULTILINE)
-        for indent, name, body in found
-        if name == language
-    ]
 
 
 def test_the_made_pages_are_what_the_code_says() -> None:

@@ -1,0 +1,48 @@
+"""What a page shows: its fenced blocks, its sections, the words that it sets in code."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+_BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The fenced blocks of one language, without their indentation."""
+    found = _BLOCK.findall(page.read_text(encoding="utf-8"))
+    return [
+        re.sub(rf"^{indent}", "", body, flags=re.MULTILINE)
+        for indent, name, body in found
+        if name == language
+    ]
+
+
+def documents(page: Path) -> list[dict[str, Any]]:
+    """The YAML blocks of a page, read."""
+    return [YAML(typ="safe", pure=True).load(text) for text in blocks(page, "yaml")]
+
+
+def section(page: Path, heading: str) -> str:
+    """The text under a heading, up to the next one of the same level or above."""
+    text = page.read_text(encoding="utf-8")
+    start = re.search(rf"^(#+) {re.escape(heading)}$", text, re.MULTILINE)
+    assert start is not None, f"{page.name} has no heading {heading!r}"
+    end = re.search(rf"^#{{1,{len(start[1])}}} ", text[start.end() :], re.MULTILINE)
+    return text[start.end() : start.end() + end.start()] if end else text[start.end() :]
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of the tables in a text, without their heads."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    table = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("|"))] for line in lines]
+    rules = {number for number, row in enumerate(table) if all(re.fullmatch(r":?-+:?", cell) for cell in row)}
+    return [row for number, row in enumerate(table) if number not in rules and number + 1 not in rules]
+
+
+def coded(text: str) -> list[str]:
+    """What stands between backticks, outside of fenced blocks."""
+    return re.findall(r"`([^`\n]+)`", _BLOCK.sub("", text))

@@ -1,0 +1,152 @@
+"""docs/reference/workflow.md names every field that a workflow can have, and its examples run as they stand there."""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from signoff.core.errors import Invalid
+from signoff.core.formschema import FORMATS, KEYWORDS
+from signoff.core.plan import MAX_STEP_VISITS
+from signoff.core.tasks import COMMENT_NEEDED, EVIDENCE_NEEDED, OUTCOMES
+from signoff.core.workflow import compile_workflow
+from signoff.web.inbox import changes, evidence
+from tests.docs.blocks import DOCS, coded, documents, rows, section
+from tests.web.world import World
+
+PAGE = DOCS / "reference" / "workflow.md"
+EXAMPLES = documents(PAGE)
+UNKNOWN = "zzzzzzzz"
+# The places where a workflow has fields, each by a key that only that place has.
+PLACES = {
+    "steps", "agent", "human", "delay", "notify", "max", "every", "approvers", "means", "approve", "any", "zone",
+    "goto", "use", "above", "to",
+}  # fmt: skip
+
+
+def objects(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object within a JSON value, itself included."""
+    if isinstance(value, dict):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from objects(inner)
+
+
+def accepted() -> list[tuple[frozenset[str], frozenset[str]]]:
+    """(the fields that the reader takes in one place, those that the example has there), for every place of every
+    example: an unknown field is put there, and the refusal lists the known ones.
+    """
+    found = []
+    for example in EXAMPLES:
+        for number, place in enumerate(objects(example)):
+            probe = deepcopy(example)
+            list(objects(probe))[number][UNKNOWN] = {}
+            try:
+                compile_workflow(probe)
+            except Invalid as refusal:
+                if (refusal.hint or "").startswith("Known: "):
+                    known = (refusal.hint or "").removeprefix("Known: ").rstrip(".").split(", ")
+                    found.append((frozenset(known), frozenset(place)))
+    return found
+
+
+ACCEPTED = accepted()
+
+
+def test_every_place_that_has_fields_is_probed() -> None:
+    assert {key for key in PLACES if any(key in known for known, _ in ACCEPTED)} == PLACES
+    assert len({known for known, _ in ACCEPTED}) >= 15
+
+
+def test_every_field_that_the_reader_takes_is_on_the_page() -> None:
+    named = {part for word in coded(PAGE.read_text(encoding="utf-8")) for part in word.split(".")}
+    taken = {field for known, _ in ACCEPTED for field in known}
+    assert len(taken) > 50
+    assert taken - named == set()
+
+
+def test_every_field_that_the_reader_takes_is_in_an_example() -> None:
+    for known in {known for known, _ in ACCEPTED}:
+        used = {field for other, place in ACCEPTED if other == known for field in place}
+        assert known - used == set()
+
+
+def test_the_fields_of_human_and_agent_steps_have_a_row() -> None:
+    for heading, key in (("Agent steps", "agent"), ("Human steps", "approvers"), ("Outcomes", "means")):
+        in_rows = {cell.strip("`") for cell, *_ in rows(section(PAGE, heading))}
+        [known] = {known for known, _ in ACCEPTED if key in known}
+        shared = {cell.strip("`") for cell, *_ in rows(section(PAGE, "Steps"))}
+        assert known - in_rows - shared == set(), heading
+
+
+def test_the_task_types_are_those_of_the_server() -> None:
+    said = {kind.strip("`"): outcomes for kind, outcomes, _ in rows(section(PAGE, "Task types"))}
+    assert said == {
+        kind.value: ", ".join(f"`{word}`" for word in outcomes) for kind, outcomes in OUTCOMES.items()
+    }
+    text = PAGE.read_text(encoding="utf-8")
+    assert (
+        f"true for {', '.join(f'`{kind.value}`' for kind in sorted(COMMENT_NEEDED, key=list(OUTCOMES).index))}"
+        in text
+    )
+    assert f"true for {', '.join(f'`{kind.value}`' for kind in EVIDENCE_NEEDED)}" in text
+    assert f"at most {MAX_STEP_VISITS} steps" in text
+
+
+def test_the_keywords_of_forms_are_those_of_the_server() -> None:
+    text = section(PAGE, "Forms")
+    listed = {word for row in rows(text) for word in coded(row[1])}
+    assert listed == set(KEYWORDS)
+    assert set(FORMATS) <= set(coded(text))
+
+
+def test_the_names_that_drive_the_card_are_those_of_the_card() -> None:
+    by_part = {
+        part.partition(" (")[0]: coded(names) for part, names in rows(section(PAGE, "What drives the card"))
+    }
+    assert sorted(by_part["what it touches"]) == sorted(evidence._TOUCH)
+    assert sorted(by_part["whether it can be undone"]) == sorted(evidence._UNDO)
+    assert sorted(by_part["the requester's own words"]) == sorted(evidence._WORDS)
+    assert by_part["before and after"] == [name for pair in changes._PAIRS for name in pair]
+    for name in by_part["the verdict of a check"]:
+        assert evidence.verdict_of({name: True}) == ("failed" if name == "error" else "passed")
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda one: one["workflow"])
+async def test_each_example_is_applied_and_a_request_starts(web: World, example: dict[str, Any]) -> None:
+    people = {f"{name}@acme.example": {"roles": ["approver"]} for name in ("ann", "otto", "emma")}
+    teams = {name: {"members": [*people]} for name in ("finance", "audit")}
+    policies = {name: {"approve": {"any": ["role:approver"]}} for name in ("finance", "two-people", "strict")}
+    first = await web.post("/v1/apply", {"people": people, "teams": teams, "policies": policies}, "oscar")
+    assert first.status == 200, first.text
+    applied = await web.post("/v1/workflows", example, "oscar")
+    assert applied.status == 200, applied.text
+    payload = {"amount": "40 EUR", "payee": {"country": "DE"}, "urgent": False, "items": 20}
+    sent = await web.post("/v1/intents", {"intent_type": example["intent_type"], "payload": payload}, "ci")
+    assert sent.status == 200, sent.text
+    assert sent["status"] in ("DELIVERED", "WAITING")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "ends"), [("approved", ("DELIVERED", "approved")), ("rejected", ("DELIVERED", "rejected"))]
+)
+async def test_what_is_declared_a_success_completes_after_a_no(
+    web: World, outcome: str, ends: tuple[str, str]
+) -> None:
+    [archive] = [one for one in EXAMPLES if one["workflow"] == "archive"]
+    await web.post("/v1/apply", {"people": {"ann@acme.example": {"roles": ["approver"]}}}, "oscar")
+    await web.post("/v1/workflows", archive, "oscar")
+    sent = await web.post("/v1/intents", {"intent_type": archive["intent_type"]}, "ci")
+    [task] = (await web.get("/v1/tasks", "ann"))["tasks"]
+    said = {"outcome": outcome, **{name: task[name] for name in ("stage", "revision", "digest")}}
+    assert (await web.post(f"/v1/tasks/{task['task_id']}/answer", said, "ann")).status == 200
+    after = (await web.get(f"/v1/intents/{sent['intent_id']}", "ci"))["intent"]
+    assert (after["status"], after["ending"]) == ends
+    claimed = await web.post("/v1/agents/file-agent/deliveries/claim", {}, "oscar")
+    [delivery] = claimed["deliveries"]
+    assert delivery["step_id"] == ("delete" if outcome == "approved" else "keep")
+    body = {"token": delivery["token"], "result": {}}
+    assert (await web.post(f"/v1/deliveries/{delivery['delivery_id']}/report", body, "oscar")).status == 200
+    over = (await web.get(f"/v1/intents/{sent['intent_id']}", "ci"))["intent"]
+    assert (over["status"], over["ending"]) == ("COMPLETED", ends[1])

@@ -64,3 +64,32 @@ def test_hours_at_the_end_of_the_calendar_or_on_no_day_end(lasts: timedelta) -> 
     )
     if not lasts:
         assert Hours("UTC").after(start, lasts) >= start
+
+
+def test_a_thousand_people_with_hours_of_their_own_cost_a_week_each_and_nothing_again() -> None:
+    every = [
+        Hours("Asia/Tokyo", (number % 5, 5), time(number % 24, number % 60), time(9))
+        for number in range(1000)
+    ]
+    start = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+    def ask() -> None:
+        for minutes in (0, 61, 122):
+            for hours in every:
+                hours.opens(start + timedelta(minutes=minutes))
+
+    assert calls(ask, of="_window") <= 8 * len(every)
+    assert calls(ask, of="_window") == 0
+
+
+@given(
+    st.sampled_from(ZONES), st.sets(st.integers(0, 6), min_size=1), TIMES, TIMES,
+    st.datetimes(datetime(2010, 1, 1), datetime(2030, 1, 1)),
+)  # fmt: skip
+def test_it_opens_when_no_working_time_has_passed_yet(
+    zone: str, days: set[int], opens: time, closes: time, start: datetime
+) -> None:
+    hours = Hours(zone, tuple(sorted(days)), opens, closes)
+    at = start.replace(tzinfo=UTC)
+    assert hours.opens(at) == hours.after(at, timedelta(0))
+    assert hours.is_open(hours.opens(at))

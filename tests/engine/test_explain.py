@@ -10,6 +10,7 @@ from signoff.engine.explain import explain
 from signoff.engine.staffing import asked_when
 from signoff.store.entries import Person, Workspace
 from tests.builders import START, WORKSPACE, Story, approve, gate
+from tests.work import calls
 
 DAY = timedelta(days=1)
 
@@ -37,3 +38,17 @@ def test_each_contact_reaches_whom_it_would_reach_at_its_own_moment() -> None:
     reached = list(dict.fromkeys(told.people for told in reminders))
     assert reached == [("per_ann",), ("per_otto",), ("per_eve",)]
     assert deadline.people == ("per_ann", "per_otto", "per_eve")  # all who were told
+
+
+def test_whom_many_names_mean_is_judged_once_for_each_contact() -> None:
+    people = [person(f"p{number}") for number in range(200)]
+    teams = {f"t{number}": Team(f"t{number}", tuple(p.id for p in people)) for number in range(10)}
+    book = Snapshot(
+        Workspace(WORKSPACE, "acme", "prod", False, START),
+        {}, {}, {p.id: p for p in people}, {}, teams=teams,
+    )  # fmt: skip
+    spec = TaskSpec(stages=(Stage(tuple(f"team:{name}" for name in teams)),))
+    story = Story(gate(approve(task=spec, deadline=30 * DAY)), membership=book.membership)
+    explain(story.intent, story.task, book, story.now)
+    judged = calls(lambda: explain(story.intent, story.task, book, story.now), of="standing")
+    assert judged <= 4 * len(people)  # who may decide, who was asked, who is told of silence

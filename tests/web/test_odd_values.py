@@ -64,3 +64,16 @@ async def test_an_odd_value_is_taken_or_refused_and_what_was_taken_is_shown(web:
             assert answer.status < 500, (place, odd, answer.text)
             for page in pages if answer.status == 200 else ():
                 assert (await oscar.get(page.format(**names))).status < 500, (page, place, odd)
+
+
+@pytest.mark.parametrize("number", ["9007199254740992", "9" * 20, "9" * 1900, "9" * 3000])
+async def test_a_number_beyond_what_json_holds_is_refused_in_every_query(web: World, number: str) -> None:
+    intent, _ = await web.ask()
+    for path in (
+        "/v1/intents?limit=", "/v1/tasks?limit=", "/v1/agents?limit=", "/v1/changes?limit=", "/v1/proposals?limit=",
+        f"/v1/intents/{intent}/events?since=", f"/v1/intents/{intent}/events/stream?since=",
+        f"/v1/intents/{intent}/events/stream?wait_seconds=", "/v1/agents/validator/intents?since=",
+    ):  # fmt: skip
+        answer = await web.get(path + number, "agent" if "validator" in path else "oscar")
+        assert answer.status == 422, path
+        assert answer.json["error"]["field"] in ("limit", "since", "wait_seconds")

@@ -15,11 +15,11 @@ import msgspec
 
 from signoff.core.durations import SHORTEST, parse_duration
 from signoff.core.errors import Invalid
+from signoff.core.jsontext import MAX_INTEGER
 from signoff.core.visible import shows
 
 T = TypeVar("T")
 MAX_DEPTH: Final = 32
-_MAX_INTEGER: Final = 2**53 - 1
 _MAX_NOTED: Final = 10
 # Within these every zone has a calendar day for every moment, and ten years may still be added.
 _YEARS: Final = range(1900, 9001)
@@ -59,7 +59,7 @@ def _plain(value: Any, depth: int) -> bool:
         return True
     if kind is list and depth <= MAX_DEPTH:
         return all(_plain(item, depth + 1) for item in value)
-    return value is None or kind is bool or (kind is int and -_MAX_INTEGER <= value <= _MAX_INTEGER)
+    return value is None or kind is bool or (kind is int and -MAX_INTEGER <= value <= MAX_INTEGER)
 
 
 def _flaw(value: object, depth: int) -> tuple[str, str] | None:
@@ -74,7 +74,7 @@ def _flaw(value: object, depth: int) -> tuple[str, str] | None:
         return None
     if isinstance(value, int):
         return (
-            ("", "is a number too large to be exact; write it as text") if abs(value) > _MAX_INTEGER else None
+            ("", "is a number too large to be exact; write it as text") if abs(value) > MAX_INTEGER else None
         )
     if isinstance(value, float):
         return None if math.isfinite(value) else ("", "is not a finite number")

@@ -35,16 +35,18 @@ class Hours(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def is_open(self, at: datetime) -> bool:
         """Whether ``at`` (aware) lies within working hours."""
-        day = at.astimezone(ZoneInfo(self.zone)).date()
-        for candidate in (day - timedelta(days=1), day):
-            opens, closes = self._window(candidate)
-            if candidate.weekday() in self.days and opens <= at < closes:
-                return True
-        return False
+        return self.opens(at) == at
 
     def opens(self, at: datetime) -> datetime:
         """``at`` itself within working hours, else when they begin next."""
-        return at if self.is_open(at) else self.after(at, timedelta(0))
+        day = at.astimezone(ZoneInfo(self.zone)).date()
+        # the week may end with a window that has no time in it, so the next one may be asked too
+        for weeks in range(2):
+            first = day + timedelta(days=7 * weeks - day.weekday())
+            for begins, ends in _week(self, first.toordinal()):
+                if at < ends:
+                    return max(at, begins)
+        return self.after(at, timedelta(0))
 
     def after(self, start: datetime, lasts: timedelta) -> datetime:
         """The moment at which ``lasts`` of working time have passed since ``start``."""
@@ -77,6 +79,16 @@ class _Year(NamedTuple):
     opens: list[datetime]
     closes: list[datetime]
     before: list[timedelta]
+
+
+@lru_cache(maxsize=4096)
+def _week(hours: Hours, monday: int) -> tuple[tuple[datetime, datetime], ...]:
+    """The windows that begin in the week of a Monday (or on the day before), in order: what each of a thousand people
+    with hours of their own is asked for costs a week, and no year.
+    """
+    days = [date.fromordinal(day) for day in range(monday - 1, monday + 7)]
+    every = [hours._window(day) for day in days if day.weekday() in hours.days]
+    return tuple(one for one in every if one[1] > one[0])
 
 
 @lru_cache(maxsize=128)

@@ -8,6 +8,7 @@ from itertools import accumulate
 from typing import Any, Final
 
 MAX_DEPTH: Final = 32
+MAX_INTEGER: Final = 2**53 - 1  # beyond it JSON readers disagree
 
 # A string, also one that is never closed: at every quotation mark it matches, so that nothing is read twice.
 _STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)

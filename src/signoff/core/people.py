@@ -71,5 +71,5 @@ class Team(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def absence_at(absences: Iterable[Absence], at: datetime) -> Absence | None:
     """The absence in force at ``at``; of several the one that ends last."""
-    now = [absence for absence in absences if absence.covers(at)]
+    now = [absence for absence in absences if absence.start <= at < absence.end]
     return max(now, key=lambda absence: absence.end, default=None)

@@ -4,6 +4,7 @@ left hanging.
 
 from collections.abc import Callable, Collection, Hashable, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Final
 
 from signoff.core.eligibility import named
@@ -151,14 +152,20 @@ def recipients(
     delegate, all are.
     """
     found: list[str] = []
+    able = cache(able)  # whom several of the names mean is judged once
+
+    @cache
+    def here(person: str) -> list[str]:
+        return _here(book, person, at, able)
+
     for name in names or DECIDING_PARTIES:
         turns = rotation_of(book, name)
         if turns is not None:
             turn = [person for person in turns.in_order(at) if person in book.standing]
-            told = next((here for one in turn if (here := _here(book, one, at, able))), None)
+            told = next((there for one in turn if (there := here(one))), None)
         else:
             turn = called(book, (name,))
-            told = [person for one in turn for person in _here(book, one, at, able)]
+            told = [person for one in turn for person in here(one)]
         found += told or [person for person in turn if able(person)]
     return tuple(dict.fromkeys(found))
 

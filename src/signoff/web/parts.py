@@ -26,6 +26,7 @@ from signoff.engine.slackdesk import SlackDesk
 from signoff.engine.staffed import Staffed
 from signoff.engine.view import View
 from signoff.engine.workers import Workers
+from signoff.web.aside import Aside
 from signoff.web.hosts import Network
 
 _FAILURES: Final = 120
@@ -80,6 +81,7 @@ class Parts(msgspec.Struct, kw_only=True):
     slack: SlackDesk | None = None
     channels: tuple[str, ...] = ()
     admission: Admission = msgspec.field(default_factory=lambda: Admission(KeyLimits()))
+    aside: Aside = msgspec.field(default_factory=Aside)
     clock: Clock = msgspec.field(default_factory=Clock)
     failures: Limit = msgspec.field(default_factory=lambda: Limit(_FAILURES, _FAILURES_WITHIN))
     stopping: asyncio.Event = msgspec.field(default_factory=asyncio.Event)

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from signoff.core.errors import Invalid, Malformed
 from signoff.core.fields import shown, suggestion
+from signoff.core.jsontext import MAX_INTEGER
 
 _MOST: Final = 100
 _LONGEST: Final = 2000
@@ -40,7 +41,7 @@ class Parameter(Struct, frozen=True):
     about: str
     kind: Kind = Kind.TEXT
     least: int = 0
-    most: int = 2**53
+    most: int = MAX_INTEGER
     clamped: bool = False
     blank: bool = False
 
@@ -123,6 +124,11 @@ def _check(parameter: Parameter, value: str) -> None:
         raise Invalid(
             "validation_error", f"{name}: {shown(value)!r} is not a whole number.", field=name
         ) from None
+    if abs(number) > MAX_INTEGER:
+        raise Invalid(
+            "integer_out_of_range", f"{name}: {shown(value)!r} lies beyond 2^53 - 1.", field=name,
+            hint="No number here is that large.",
+        )  # fmt: skip
     if number < parameter.least and not parameter.clamped:
         raise Invalid("validation_error", f"{name}: {number} is less than {parameter.least}.", field=name)
 

@@ -16,9 +16,7 @@ import msgspec
 import rfc8785
 
 from signoff.core.errors import Malformed
-from signoff.core.jsontext import MAX_DEPTH, DuplicateKeyError, too_deep, unique
-
-MAX_INTEGER: Final = 2**53 - 1
+from signoff.core.jsontext import MAX_DEPTH, MAX_INTEGER, DuplicateKeyError, too_deep, unique
 
 _SORTED: Final = msgspec.json.Encoder(order="sorted")
 _PLAIN: Final = msgspec.json.Encoder()

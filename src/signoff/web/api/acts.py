@@ -130,11 +130,16 @@ async def explain(call: Call) -> p.ExplainOut:
         raise Forbidden("person_required", "An agent's key has no tasks.")
     seen, story = await found_task(call, call.params["task_id"])
     intent = seen.stored.intent
-    if not isinstance(intent.open, Task) or intent.open.visit != story.visit:
+    task = intent.open
+    if not isinstance(task, Task) or task.visit != story.visit:
         raise Conflict("no_open_task", "This task is closed; nothing more will come of it.")
-    book = await book_of(call)
-    made = explained(intent, intent.open, book, call.parts.clock.now())
-    return p.explain_out(made, book, call.parts.mails, visit_ref(intent.id, story.visit))
+    book, now = await book_of(call), call.parts.clock.now()
+
+    def said() -> p.ExplainOut:
+        made = explained(intent, task, book, now)
+        return p.explain_out(made, book, call.parts.mails, visit_ref(intent.id, story.visit))
+
+    return await call.parts.aside.run(call.actor, said)
 
 
 async def revisions(call: Call) -> p.Revisions:

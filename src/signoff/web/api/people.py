@@ -236,8 +236,12 @@ async def explain_policy(call: Call) -> ExplainOut:
     found = book.policies.get(call.params["name"])
     if found is None:
         raise NotFound("policy_not_found", f"There is no policy {call.params['name'][:128]!r}.")
-    made = hypothetical(found, book, _at(call), call.actor.workspace)
-    return explain_out(made, book, call.parts.mails)
+    at = _at(call)
+
+    def said() -> ExplainOut:
+        return explain_out(hypothetical(found, book, at, call.actor.workspace), book, call.parts.mails)
+
+    return await call.parts.aside.run(call.actor, said)
 
 
 def _at(call: Call) -> datetime:

@@ -1,5 +1,6 @@
 """Policies: each in plain words, what it would do to a task that opens now, its versions and who made them."""
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -38,7 +39,8 @@ async def policy(visit: Visit) -> Page:
     found = book.policies.get(visit.params["name"])
     if found is None:
         raise NotFound("policy_not_found", f"There is no policy {visit.params['name'][:128]!r}.")
-    made = hypothetical(found, book, visit.parts.clock.now(), visit.actor.workspace)
+    foretell = partial(hypothetical, found, book, visit.parts.clock.now(), visit.actor.workspace)
+    made = await visit.parts.aside.run(visit.actor, foretell)
     shown, unsaid = soon(made.contacts)
     return await visit.page(
         "policy.html", row=found.row, risk=found.policy.risk.value, by=book.display(found.row.applied_by),

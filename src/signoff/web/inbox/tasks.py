@@ -4,8 +4,8 @@ Every answer is the one command through the one engine. It names the revision an
 what is folded on the page must have been opened before a yes is taken, unless the risk is low.
 """
 
-import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -29,6 +29,7 @@ from signoff.store.entries import Link
 from signoff.store.work import Filter
 from signoff.web.api.reading import all_facts
 from signoff.web.api.shapes.tasks import Story, tell
+from signoff.web.aside import populous
 from signoff.web.call import Page
 from signoff.web.inbox import proof
 from signoff.web.inbox.card import Card, card, difference_since
@@ -192,7 +193,7 @@ async def _answer(visit: Visit, reader: Actor, found: Found) -> Refused | None:
     intent, story = found.seen.stored.intent, found.story
     try:
         command = _command(visit, intent, story)
-        shown = await _card(await known_of(visit, reader, found, False), found)
+        shown = await _card(visit, await known_of(visit, reader, found, False), found)
         positive = next((c.tone == "yes" for c in shown.choices if c.outcome == command.outcome), False)
         if positive and shown.needs_opening and visit.field("opened") != command.digest:
             raise Conflict(
@@ -261,13 +262,15 @@ def _count(visit: Visit, name: str) -> int | None:
 # -- the page
 
 
-def _long(found: Found) -> bool:
-    return len(found.seen.stored.payload) > _LONG
+def _long(known: Known, found: Found) -> bool:
+    """Whether the page is long work: of a long request, or where many people may be asked."""
+    return known.opened or len(found.seen.stored.payload) > _LONG or populous(known.book)
 
 
-async def _card(known: Known, found: Found) -> Card:
-    """The card; of a long request it is made in a thread, so that others are answered meanwhile."""
-    return await asyncio.to_thread(card, known) if known.opened or _long(found) else card(known)
+async def _card(visit: Visit, known: Known, found: Found) -> Card:
+    if not _long(known, found):
+        return card(known)
+    return await visit.parts.aside.run(known.reader, partial(card, known))
 
 
 async def task_page(
@@ -276,7 +279,7 @@ async def task_page(
     intent = found.seen.stored.intent
     stale = refusal is not None and refusal.code == "stale_revision"
     known = await known_of(visit, reader, found, _opened(visit, stale))
-    shown = await _card(known, found)
+    shown = await _card(visit, known, found)
     posted = _written(visit, found, shown, refusal)
     by_link = visit.call.path.startswith("/t/")
     lacks, refusal = await proof.lacks(visit, reader, _ref(found), shown.weak, refusal)
@@ -286,7 +289,7 @@ async def task_page(
     return await visit.page(
         "task.html",
         problem.status if problem is not None else 200,
-        in_thread=known.opened or _long(found),
+        in_thread=_long(known, found),
         card=shown,
         fields=fields,
         faults=faults,

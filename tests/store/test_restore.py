@@ -1,5 +1,6 @@
 """Going back to a copy: whole or not at all, whenever it is interrupted, with or without the old file's log."""
 
+import resource
 import shutil
 from pathlib import Path
 
@@ -126,16 +127,48 @@ async def test_what_is_no_whole_copy_is_refused_and_nothing_is_changed(
     torn.write_bytes(whole[:4096] + bytes(8192) + whole[12288:])
     short = tmp_path / "short"
     short.write_bytes(whole[: len(whole) // 2])
+    last = tmp_path / "without its last byte"
+    last.write_bytes(whole[:-1])
+    theirs = tmp_path / "theirs"
+    apsw.Connection(str(theirs)).execute("create table schema_version (version)")
     text = tmp_path / "text"
     text.write_text("hello")
     wrong = {
         newer: "schema_newer", other: "not_a_backup", torn: "backup_damaged", short: "backup_damaged",
-        text: "backup_damaged", tmp_path / "nowhere": "backup_missing", crashed.database: "backup_is_database",
+        text: "backup_damaged", last: "backup_damaged", theirs: "not_a_backup",
+        tmp_path / "nowhere": "backup_missing", crashed.database: "backup_is_database",
     }  # fmt: skip
     for file, code in wrong.items():
         with pytest.raises(Refused) as refused:
             restore(crashed.database, file, "before")
         assert refused.value.code == code, file
+    assert await ids(crashed.folder) == crashed.after
+
+
+async def test_what_one_restore_has_kept_the_next_one_keeps_too_whatever_the_clock_says(
+    crashed: Crashed, tmp_path: Path
+) -> None:
+    kept = [restore(crashed.database, crashed.copy, "before") for _ in range(3)]
+    assert len(set(kept)) == 3
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    assert kept[0] is not None
+    shutil.copy(kept[0], whole / "signoff.db")
+    assert await ids(whole) == crashed.after
+    assert await ids(crashed.folder) == crashed.before
+
+
+@pytest.mark.parametrize("room", [0, 4096, 100_000])
+async def test_a_full_disk_is_no_fault_of_the_copy(crashed: Crashed, room: int) -> None:
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, most[1]))
+    try:
+        with pytest.raises(Refused) as refused:
+            restore(crashed.database, crashed.copy, "before")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, most)
+    assert refused.value.code == "storage_full", refused.value
+    assert not list(crashed.folder.glob(".signoff.db*"))
     assert await ids(crashed.folder) == crashed.after
 
 

@@ -5,26 +5,40 @@ place. So it is emptied into the old file first, and gone before the new one get
 """
 
 import os
+import shutil
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
 import apsw
 
 from signoff.core.errors import Invalid, NotFound, Refused
+from signoff.store.lanes import translated
 from signoff.store.migrate import APPLIED, pending
 from signoff.store.sqlite import hold_lock, to_disk
 
 _BESIDE: Final = ("-wal", "-shm", "-journal")
+_OURS: Final = (
+    "select count(*) from sqlite_schema where type = 'table' and name in ('schema_version', 'intents')"
+)
 
 
 def restore(database: Path, copy: Path, name: str) -> Path | None:
     """Put ``copy`` in the place of ``database``; where the one that stood there is kept (``name`` tells which);
-    None where there was none. Raises Refused while a server uses it, or where the copy is no whole database of ours.
+    None where there was none. Raises Refused while a server uses it, where the copy is no whole database of ours, or
+    where it cannot be written.
     """
     kept: Path | None = None
-    for kept in restoring(database, copy, name):  # noqa: B007
-        continue
+    try:
+        for kept in restoring(database, copy, name):  # noqa: B007
+            continue
+    except OSError as error:
+        raise Refused(
+            "restore_failed",
+            f"{database} cannot be replaced: {error.strerror}.",
+            hint="It is the old one or the copy, and whole. Make room, or let it be written; then restore again.",
+        ) from error
     return kept
 
 
@@ -44,7 +58,7 @@ def restoring(database: Path, copy: Path, name: str) -> Iterator[Path | None]:
         _remove(draft)
         _draft(copy, draft)
         yield None
-        kept = _keep(database, database.with_name(f"{database.name}.{name}")) if database.exists() else None
+        kept = _keep(database, _unused(database, name)) if database.exists() else None
         yield kept
         for ending in _BESIDE:
             Path(f"{database}{ending}").unlink(missing_ok=True)
@@ -63,20 +77,18 @@ def restoring(database: Path, copy: Path, name: str) -> Iterator[Path | None]:
 def check_copy(path: Path) -> None:
     """Raises Invalid unless this is a whole database of this release or an older one; reads only."""
     try:
-        # Nothing is made beside it: a copy may lie where nobody may write.
-        alone = not Path(f"{path}-wal").exists()
-        db = apsw.Connection(
-            f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if alone else ''}",
-            flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI,
-        )
+        db = _readable(path)
     except apsw.Error as error:
         raise _damaged(path, str(error)) from error
     try:
         found: Any = db.execute("pragma integrity_check(1)").fetchall()
         if found != [("ok",)]:
             raise _damaged(path, str(found[0][0]))
-        known = db.execute("select 1 from sqlite_schema where name = 'schema_version'").fetchall()
-        if not known:
+        # What is cut off within the last page is read as zeros, which are no fault to SQLite.
+        page: Any = db.execute("pragma page_size").fetchall()[0][0]
+        if path.stat().st_size % page:
+            raise _damaged(path, "it is cut short")
+        if db.execute(_OURS).fetchall() != [(2,)]:
             raise Invalid("not_a_backup", f"{path} is not a database of Signoff.", field="file")
         applied: Any = db.execute(APPLIED).fetchall()[0][0]
         pending("sqlite", applied)  # refuses what a newer release wrote
@@ -84,6 +96,15 @@ def check_copy(path: Path) -> None:
         raise _damaged(path, str(error)) from error
     finally:
         db.close()
+
+
+def _readable(path: Path) -> apsw.Connection:
+    """Nothing is made beside it: a copy may lie where nobody may write."""
+    alone = not Path(f"{path}-wal").exists()
+    return apsw.Connection(
+        f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if alone else ''}",
+        flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI,
+    )
 
 
 def _damaged(path: Path, why: str) -> Invalid:
@@ -96,20 +117,31 @@ def _draft(copy: Path, draft: Path) -> None:
     """All of the copy, with what its own log still holds, in a file beside the database."""
     check_copy(copy)
     os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    source = apsw.Connection(str(copy), flags=apsw.SQLITE_OPEN_READONLY)
+    source = _readable(copy)
     target = apsw.Connection(str(draft))
     try:
-        with target.backup("main", source, "main") as work:
-            while not work.done:
-                work.step(1000)
-        target.execute("pragma journal_mode = delete")  # no log of its own until a server opens it
-    except apsw.Error as error:
-        raise _damaged(copy, str(error)) from error
+        translated(_pages, source, target)  # the copy was read whole before: what fails now is the disk here
     finally:
         target.close()
         source.close()
     check_copy(draft)
     to_disk(draft)
+
+
+def _pages(source: apsw.Connection, target: apsw.Connection) -> None:
+    with target.backup("main", source, "main") as work:
+        while not work.done:
+            work.step(1000)
+    target.execute("pragma journal_mode = delete")  # no log of its own until a server opens it
+
+
+def _unused(database: Path, name: str) -> Path:
+    """A name beside the database that nothing has: what an earlier restore has kept stays, whatever the clock says."""
+    for number in count(1):
+        aside = database.with_name(f"{database.name}.{name}" + (f"-{number}" if number > 1 else ""))
+        if not any(os.path.lexists(f"{aside}{ending}") for ending in ("", *_BESIDE)):
+            return aside
+    raise AssertionError("numbers never end")
 
 
 def _keep(database: Path, aside: Path) -> Path:
@@ -140,9 +172,14 @@ def _keep(database: Path, aside: Path) -> Path:
 def _second_name(old: Path, new: Path) -> None:
     try:
         os.link(old, new)
+    except FileExistsError:
+        raise
     except OSError:  # a file system without links
-        new.write_bytes(old.read_bytes())
-        new.chmod(0o600)
+        with (
+            open(old, "rb") as source,
+            open(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as to,
+        ):
+            shutil.copyfileobj(source, to)
 
 
 def _remove(draft: Path) -> None:

@@ -279,16 +279,22 @@ def hold_lock(path: Path) -> apsw.Connection:
     os.close(os.open(lock, os.O_CREAT | os.O_RDWR, 0o600))
     held = apsw.Connection(str(lock))
     try:
-        held.execute("begin exclusive")
-    except apsw.BusyError as error:
+        translated(_lock, held)
+    except Busy as busy:
         held.close()
+        if not isinstance(busy.__cause__, apsw.BusyError):
+            raise
         raise Refused(
             "database_in_use",
             f"Another server is using {path}.",
             field="database",
             hint="Stop it, use its address, or name another file. Several servers need PostgreSQL.",
-        ) from error
+        ) from busy
     return held
+
+
+def _lock(db: apsw.Connection) -> None:
+    db.execute("begin exclusive")
 
 
 def to_disk(path: Path, *, folder: bool = False) -> None:

@@ -1,0 +1,49 @@
+"""docs/glossary.md has one word for each concept, and the pages that follow it do not use the others."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.docs.blocks import DOCS, rows
+
+PAGE = DOCS / "glossary.md"
+TABLE = rows(PAGE.read_text(encoding="utf-8"))
+# Pages that follow the glossary. The others join when they are edited.
+FOLLOWING = [
+    DOCS / name
+    for name in (
+        "comparison.md", "concepts.md", "how-to/agents.md", "reference/python.md", "reference/workflow.md",
+    )
+]  # fmt: skip
+# Words of the third column, and of its section on style, that have no ordinary sense in these pages.
+UNUSED = (
+    "whoever", "not any more", "any more", "rung", "ladder", "hears of", "is told", "remark", "charter", "stand-in",
+    "put off for", "settled", "standing", "party", "parties", "is no(?! longer)", "said", "up for taking", "for good",
+)  # fmt: skip
+
+
+def terms() -> list[str]:
+    return [term for row in TABLE for term in re.findall(r"\*\*([^*]+)\*\*", row[0])]
+
+
+def test_every_row_has_a_term_and_one_line_on_what_it_is() -> None:
+    assert len(TABLE) > 100
+    for row in TABLE:
+        assert len(row) == 3, row
+        assert row[0].startswith(("**", "`")), row
+        assert row[1], row
+
+
+def test_no_term_stands_there_twice_and_none_is_a_word_that_is_not_used() -> None:
+    found = [term for term in terms() if term != "agent"]  # a kind of actor, and what it is
+    assert sorted(found) == sorted(set(found))
+    unused = {word.strip() for row in TABLE for word in row[2].split(",") if "(" not in row[2]}
+    assert unused & set(terms()) <= {"card", "stage", "worker", "verdict", "approval"}
+
+
+@pytest.mark.parametrize("page", FOLLOWING, ids=lambda page: page.name)
+def test_the_pages_that_follow_it_use_none_of_the_other_words(page: Path) -> None:
+    text = re.sub(r"```.*?```|`[^`]*`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    found = [word for word in UNUSED if re.search(rf"(?<![\w-]){word}(?![\w-])", text, re.IGNORECASE)]
+    assert found == []

@@ -11,10 +11,10 @@ import msgspec
 from signoff import config
 from signoff.cli.failures import MEANING
 from signoff.cli.main import SECTIONS, main
-from signoff.core import commands, events
-from signoff.core.decide import ALLOWED
-from signoff.core.model import Status
-from signoff.core.tasks import OUTCOMES, meaning_of
+from signoff.core.intent import commands, events
+from signoff.core.intent.decide import ALLOWED
+from signoff.core.intent.model import Status
+from signoff.core.plan.task_types import OUTCOMES, meaning_of
 from signoff.web.api import openapi
 
 HERE = Path(__file__).parent
@@ -39,7 +39,7 @@ def states() -> str:
     lines = [
         "# Statuses and commands",
         "",
-        "Which command is possible in which status (`core/decide.py`, `ALLOWED`).",
+        "Which command is possible in which status (`core/intent/decide.py`, `ALLOWED`).",
         "",
     ]
     lines += ["| status | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]

@@ -4,17 +4,17 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
 
-from signoff.core import commands as c
-from signoff.core.advance import Change, advance
-from signoff.core.chain import Sealed
-from signoff.core.eligibility import Membership
 from signoff.core.ids import new_intent_id
-from signoff.core.model import Actor, ActorKind, Intent, Requester, Task, system
-from signoff.core.naming import place
-from signoff.core.notices import Notice
-from signoff.core.plan import AgentStep, HumanStep, Plan, check_plan
-from signoff.core.tasks import Escalation, TaskSpec
-from signoff.core.timing import Reminders
+from signoff.core.intent import commands as c
+from signoff.core.intent.advance import Change, advance
+from signoff.core.intent.answer_target import place
+from signoff.core.intent.eligibility import Membership
+from signoff.core.intent.hash_chain import Sealed
+from signoff.core.intent.model import Actor, ActorKind, Intent, Requester, Task, system
+from signoff.core.intent.notices import Notice
+from signoff.core.plan.plan import AgentStep, HumanStep, Plan, check_plan
+from signoff.core.plan.schedules import Reminders
+from signoff.core.plan.task_types import Escalation, TaskSpec
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 WORKSPACE = "ws_1"

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from signoff.store.store import Store, open_store
+from signoff.store.opening import open_store
+from signoff.store.store import Store
 from tests.databases import create_database, drop_database, postgres
 
 # The suite says the same of the same code, on whatever machine: examples are found anew only by who asks for a search

@@ -37,6 +37,40 @@ def test_a_transaction_is_opened_only_inside_the_engine() -> None:
     assert elsewhere == []
 
 
+PURE = {
+    "bisect", "collections", "collections.abc", "datetime", "decimal", "difflib", "enum", "fractions", "functools",
+    "hashlib", "itertools", "math", "msgspec", "msgspec.structs", "re", "typing", "unicodedata", "urllib.parse",
+    "zoneinfo",
+}  # fmt: skip
+
+
+def test_the_core_is_pure() -> None:
+    """By allow-list: no clock, no randomness, no I/O. ``datetime`` is a value; reading the clock through it is not."""
+    impure = []
+    for path in (ROOT / "src" / "signoff" / "core").rglob("*.py"):
+        for node in nodes(path):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module or "."]
+            else:
+                names = []
+            impure += [
+                f"{name_of(path)}: {name}"
+                for name in names
+                if name not in PURE and not f"{name}.".startswith("signoff.core.")
+            ]
+            reads = isinstance(node, ast.Attribute) and node.attr in (
+                "now",
+                "utcnow",
+                "today",
+                "fromtimestamp",
+            )
+            if reads and isinstance(node.value, ast.Name) and node.value.id in ("datetime", "date"):
+                impure.append(f"{name_of(path)}:{node.lineno}: {node.value.id}.{node.attr}")
+    assert impure == []
+
+
 @pytest.mark.parametrize(
     ("forbidden", "instead"),
     [

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from signoff.core.model import Delay, Delivery, Task
+from signoff.core.intent.model import Delay, Delivery, Task
+from signoff.engine.admin.proposals import NEWS
 from signoff.engine.clock import FixedClock
-from signoff.engine.proposals import NEWS
-from signoff.notify.http import Poster
+from signoff.notify.outbound.post import Poster
 from signoff.notify.push import Push
 from signoff.notify.webhook import Webhook
-from signoff.store.store import open_store
+from signoff.store.opening import open_store
 from tests.engine.sink import Sink, sink
 from tests.fixtures.old import Old
 from tests.live import PATIENCE, Live

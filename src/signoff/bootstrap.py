@@ -13,13 +13,13 @@ from typing import Final
 
 from signoff.core.errors import Conflict, Refused
 from signoff.core.ids import uuid7
-from signoff.core.model import ActorKind, system
-from signoff.engine.charter import shown_person
+from signoff.core.intent.model import ActorKind, system
+from signoff.engine.admin.apply_manifest import shown_person
 from signoff.engine.clock import Clock
-from signoff.engine.keys import Keys
-from signoff.engine.record import person_subject, recorded
-from signoff.store.entries import Person, Workspace
+from signoff.engine.directory.change_log import person_subject, recorded
+from signoff.engine.identity.keys import Keys
 from signoff.store.store import Store
+from signoff.store.tables.entries import Person, Workspace
 
 ORGANIZATION: Final = "local"
 WORKSPACE: Final = "default"

@@ -5,20 +5,20 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from signoff.config import Config
-from signoff.engine.audience import EMAIL, SLACK
-from signoff.engine.chat import Chat
 from signoff.engine.clock import Clock
-from signoff.engine.courier import Channels
-from signoff.engine.slackdesk import SlackDesk
+from signoff.engine.delivery.chat_answers import Chat
+from signoff.engine.delivery.pipeline import Channels
+from signoff.engine.delivery.recipients import EMAIL, SLACK
+from signoff.engine.delivery.slack_inbound import SlackDesk
 from signoff.notify.apprise import Apprise, parse_urls
 from signoff.notify.channel import Channel, Personal, Target
 from signoff.notify.console import Console
 from signoff.notify.email import Email, parse_smtp
-from signoff.notify.http import Poster
+from signoff.notify.outbound.post import Poster
 from signoff.notify.push import Push
-from signoff.notify.slack import Slack, SlackTokens, parse_tokens
-from signoff.notify.slacksocket import SlackSocket
-from signoff.notify.slackwire import Signatures
+from signoff.notify.slack.channel import Slack, SlackTokens, parse_tokens
+from signoff.notify.slack.inbound import Signatures
+from signoff.notify.slack.socket import SlackSocket
 from signoff.notify.webhook import Webhook
 
 

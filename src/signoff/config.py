@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote
 
-from signoff.core.durations import parse_duration, show_duration
 from signoff.core.errors import Invalid
-from signoff.core.masking import MASK, mask_text, starred
-from signoff.core.urls import read_url, shown_url
+from signoff.core.text.durations import parse_duration, show_duration
+from signoff.core.text.masking import MASK, mask_text, starred
+from signoff.core.text.urls import read_url, shown_url
 
 T = TypeVar("T")
 PREFIX: Final = "SIGNOFF_"

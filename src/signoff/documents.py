@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from signoff.core.errors import Invalid
-from signoff.core.jsontext import MAX_DEPTH, too_deep, unique
+from signoff.core.text.json_text import MAX_DEPTH, too_deep, unique
 
 Document = dict[str, Any]
 # Of a parser's words: what quotes the document, if it is more than a sign.

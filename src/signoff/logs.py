@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 from signoff.config import Config
-from signoff.core.masking import MASK, mask_text, starred
-from signoff.notify.plain import one_line
+from signoff.core.text.masking import MASK, mask_text, starred
+from signoff.notify.plain_text import one_line
 
 
 def start_logging(config: Config, stream: TextIO | None = None) -> None:

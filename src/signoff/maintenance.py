@@ -5,13 +5,14 @@ from pathlib import Path
 
 from signoff.config import Config
 from signoff.core.errors import Refused
+from signoff.engine.admin.operator import Made, make_owner_key, make_signin_link
 from signoff.engine.clock import Clock
-from signoff.engine.examine import Finding, examine
-from signoff.engine.operator import Made, make_owner_key, make_signin_link
-from signoff.engine.told import unreadable
-from signoff.store.entries import Person, Workspace
-from signoff.store.store import Store, open_store
-from signoff.store.sweeps import Swept
+from signoff.engine.read.delivery_status import unreadable
+from signoff.engine.read.integrity import Finding, examine
+from signoff.store.opening import open_store
+from signoff.store.store import Store
+from signoff.store.tables.entries import Person, Workspace
+from signoff.store.tables.sweeps import Swept
 
 
 def _store(config: Config, clock: Clock) -> Store:
@@ -42,7 +43,7 @@ def restore(config: Config, copy: Path) -> Path | None:
             "A PostgreSQL database is restored with PostgreSQL's own tools.",
             hint=f"Stop the servers, then: pg_restore --clean --if-exists --dbname=ADDRESS {copy}",
         )
-    from signoff.store.restore import restore as back
+    from signoff.store.sqlite.restore import restore as back
 
     return back(
         Path(config.database.partition("://")[2][1:]), copy, f"before-restore-{Clock().now():%Y%m%dT%H%M%SZ}"

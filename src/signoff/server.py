@@ -12,39 +12,39 @@ from msgspec.structs import replace
 from signoff import __version__
 from signoff.channels import make_channels, make_console, make_slack
 from signoff.config import Config, parse_hosts, parse_networks
-from signoff.core.durations import show_duration
 from signoff.core.errors import Busy
-from signoff.engine.admission import Admission, KeyLimits
-from signoff.engine.audience import EMAIL, SLACK
-from signoff.engine.batch import Batch
-from signoff.engine.chat import Chat
+from signoff.core.text.durations import show_duration
+from signoff.engine.admin.handover import Handovers
+from signoff.engine.admin.proposals import NEWS
+from signoff.engine.admin.registry import Registry
 from signoff.engine.clock import Clock
-from signoff.engine.committer import Committer
-from signoff.engine.courier import Courier
-from signoff.engine.directory import Directory
-from signoff.engine.engine import Engine
+from signoff.engine.commit.batch import Batch
+from signoff.engine.commit.committer import Committer
+from signoff.engine.commit.engine import Engine
+from signoff.engine.commit.recent import Recent
+from signoff.engine.commit.retention import Sweeper
+from signoff.engine.commit.timekeeper import Timekeeper
+from signoff.engine.commit.understaffed import Staffed
+from signoff.engine.delivery.chat_answers import Chat
+from signoff.engine.delivery.pipeline import Courier
+from signoff.engine.delivery.proposal_messages import ProposalNews
+from signoff.engine.delivery.recipients import EMAIL, SLACK
+from signoff.engine.delivery.signin_mail import MailedLinks
+from signoff.engine.delivery.task_messages import Messenger
+from signoff.engine.directory.snapshot import Directory
+from signoff.engine.directory.workers import Workers
 from signoff.engine.feed import Feed
-from signoff.engine.handover import Handovers
-from signoff.engine.keys import Keys
+from signoff.engine.identity.admission import Admission, KeyLimits
+from signoff.engine.identity.keys import Keys
+from signoff.engine.identity.sessions import Sessions
 from signoff.engine.loop import Loop
-from signoff.engine.mailedlinks import MailedLinks
-from signoff.engine.messenger import Messenger
-from signoff.engine.planning import Planner
-from signoff.engine.proposalnews import ProposalNews
-from signoff.engine.proposals import NEWS
-from signoff.engine.recent import Recent
-from signoff.engine.registry import Registry
-from signoff.engine.rerunning import Reruns
-from signoff.engine.sessions import Sessions
-from signoff.engine.staffed import Staffed
-from signoff.engine.sweeper import Sweeper
-from signoff.engine.timekeeper import Timekeeper
-from signoff.engine.view import View
-from signoff.engine.workers import Workers
+from signoff.engine.planning.planner import Planner
+from signoff.engine.read.view import View
+from signoff.engine.rerun import Reruns
 from signoff.store.database import Lost
-from signoff.store.store import open_store
+from signoff.store.opening import open_store
 from signoff.web.app import build_app
-from signoff.web.parts import Parts, Readiness, Settings
+from signoff.web.state import Parts, Readiness, Settings
 
 _REREAD_LISTENING: Final = 20.0
 _REREAD_DEAF: Final = 0.5

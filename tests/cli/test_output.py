@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from signoff.cli import agents, audit, desk, intents, keys, people, workflows
+from signoff.cli import agents, audit, intents, keys, people, workflows
 from signoff.cli.output import (
     Column,
     Format,
@@ -20,9 +20,10 @@ from signoff.cli.output import (
     titled,
     wants_colour,
 )
-from signoff.web.api.shapes import answers, directory, tasks
-from signoff.web.api.shapes import intents as shapes
-from signoff.web.api.shapes import people as persons
+from signoff.cli.tasks import act
+from signoff.web.shapes import answers, directory, tasks
+from signoff.web.shapes import intents as shapes
+from signoff.web.shapes import people as persons
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ROWS = [
@@ -53,7 +54,7 @@ def test_a_table_is_aligned_and_harmless() -> None:
     [
         (agents.FIELDS, directory.AccountOut),
         (audit.FIELDS, answers.AuditEvent),
-        (desk.FIELDS, tasks.TaskOut),
+        (act.FIELDS, tasks.TaskOut),
         (intents.FIELDS, shapes.IntentOut),
         (keys.FIELDS, directory.KeyOut),
         (people.FIELDS, persons.PersonOut),

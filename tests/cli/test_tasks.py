@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from signoff.cli.failures import Code
-from signoff.cli.tasks import FIELDS
+from signoff.cli.tasks.answer import FIELDS
 from tests.cli.conftest import Run
 from tests.client.stub import INTENT, Answer, Stub, refused
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from signoff.cli.visible import clip, safe_json, visible, visible_lines, width
-from signoff.core.visible import hidden
+from signoff.cli.text_safety import clip, safe_json, visible, visible_lines, width
+from signoff.core.text.hidden_characters import hidden
 from tests.hostile import CORPUS
 
 HOSTILE = [

@@ -10,7 +10,7 @@ from signoff.bootstrap import bootstrap
 from signoff.config import Config
 from signoff.core.errors import Invalid, Refused
 from signoff.engine.clock import FixedClock
-from signoff.store.entries import Workspace
+from signoff.store.tables.entries import Workspace
 from tests.builders import START
 from tests.engine.works import Works, open_works
 

@@ -3,9 +3,9 @@
 from datetime import timedelta
 from typing import Any
 
-from signoff.core.plan import HumanStep, Step
-from signoff.core.scenario import Scenario, compile_scenario, validate_scenario
-from signoff.core.tasks import TaskSpec
+from signoff.core.formats.axp_scenario import Scenario, compile_scenario, validate_scenario
+from signoff.core.plan.plan import HumanStep, Step
+from signoff.core.plan.task_types import TaskSpec
 
 CHECKER = {
     "role": "checker",

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signoff.core.address import INTERNAL, canonical, is_internal, is_person, parts_of, slug, written
+from signoff.core.directory.agent_address import (
+    INTERNAL,
+    canonical,
+    is_internal,
+    is_person,
+    parts_of,
+    slug,
+    written,
+)
 from signoff.core.errors import Invalid
 
 HOME = ("acme", "prod")

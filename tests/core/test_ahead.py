@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from signoff.core.ahead import ahead
-from signoff.core.envelope import envelope_digest
-from signoff.core.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Plan, Step, check_plan
-from signoff.core.tasks import Fallback, TaskSpec, TaskType
+from signoff.core.intent.decision_digest import envelope_digest
+from signoff.core.plan.lookahead import ahead
+from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Plan, Step, check_plan
+from signoff.core.plan.task_types import Fallback, TaskSpec, TaskType
 from signoff.store.rows import plan_digest
 from tests.builders import Story, approve, gate, validate
 

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signoff.core import commands as c
-from signoff.core.chain import unseal, verify
-from signoff.core.evolve import fold
+from signoff.core.intent import commands as c
+from signoff.core.intent.evolve import fold
+from signoff.core.intent.hash_chain import unseal, verify
 from tests.builders import ANN, Story
 
 

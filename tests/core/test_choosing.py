@@ -9,10 +9,10 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from signoff.core.choosing import chosen, refuse_other_choice, settled, variants
 from signoff.core.errors import Conflict, Invalid, Refused
-from signoff.core.plan import HumanStep, Plan
-from signoff.core.workflow import compile_workflow
+from signoff.core.formats.workflow import compile_workflow
+from signoff.core.plan.plan import HumanStep, Plan
+from signoff.core.policy.conditions import chosen, refuse_other_choice, settled, variants
 
 UNHURRIED = settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 

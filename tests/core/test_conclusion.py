@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given, settings
 from msgspec.structs import replace
 
-from signoff.core import commands as c
-from signoff.core import events as e
-from signoff.core.chain import unseal
 from signoff.core.errors import Conflict, Invalid, Refused
-from signoff.core.evolve import fold
-from signoff.core.loosening import why_looser, yes_on_silence
-from signoff.core.model import Delay, Delivery, Fault, Status, Task
-from signoff.core.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Plan, Step
-from signoff.core.policy import applied, compile_policy
-from signoff.core.tasks import Ending, Fallback, Outcome, Sign, Stage, TaskSpec, TaskType
+from signoff.core.intent import commands as c
+from signoff.core.intent import events as e
+from signoff.core.intent.evolve import fold
+from signoff.core.intent.hash_chain import unseal
+from signoff.core.intent.model import Delay, Delivery, Fault, Status, Task
+from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Plan, Step
+from signoff.core.plan.task_types import Ending, Fallback, Outcome, Sign, Stage, TaskSpec, TaskType
+from signoff.core.policy.policy import applied, compile_policy
+from signoff.core.policy.relaxations import why_looser, yes_on_silence
 from tests.builders import AGENT, ANN, OTTO, SYSTEM, Story, approve, gate, minutes, validate
 
 TELL = NotifyStep(id="tell", to=("per_ann",), message="It was not approved.", on_success="end")

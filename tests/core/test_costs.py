@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 import signoff
-from signoff.core import jsonvalue
-from signoff.core.ahead import ahead
-from signoff.core.differences import changed_paths
 from signoff.core.errors import Invalid
-from signoff.core.plan import HumanStep, refuse_unreached, settled_retries
-from signoff.core.visible import glance, pieces
-from signoff.core.workflow import compile_workflow
-from signoff.web import strict
+from signoff.core.formats.workflow import compile_workflow
+from signoff.core.plan.lookahead import ahead
+from signoff.core.plan.plan import HumanStep, refuse_unreached, settled_retries
+from signoff.core.text import json_value
+from signoff.core.text.hidden_characters import glance, pieces
+from signoff.core.text.json_paths import changed_paths
+from signoff.web.http import json_intake
 from tests.work import calls
 
 NO = [{"name": "approved"}, {"name": "rejected"}]
@@ -104,7 +104,7 @@ def test_a_number_costs_its_digits(number: str) -> None:
     def seconds(one: str) -> float:
         raw = f"[{','.join([one] * 3000)}]".encode()
         began = thread_time()
-        for read in (jsonvalue.decode, lambda data: strict.parse(data).value):
+        for read in (json_value.decode, lambda data: json_intake.parse(data).value):
             assert read(raw)[-1] == float(one)
         return thread_time() - began
 

@@ -6,15 +6,15 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from signoff.core import commands as c
-from signoff.core.decide import ALLOWED
 from signoff.core.errors import Conflict, Forbidden, Invalid, NotFound, Refused
-from signoff.core.model import FINAL, Delivery, Fault, Hold, Status, Waiting
-from signoff.core.notices import NoticeKind
-from signoff.core.plan import DelayStep, NotifyStep, Step
-from signoff.core.tasks import Ending, TaskSpec, TaskType
-from signoff.core.timing import PUSH_LEASE
-from signoff.core.view import result_of
+from signoff.core.intent import commands as c
+from signoff.core.intent.decide import ALLOWED
+from signoff.core.intent.model import FINAL, Delivery, Fault, Hold, Status, Waiting
+from signoff.core.intent.notices import NoticeKind
+from signoff.core.intent.result import result_of
+from signoff.core.plan.plan import DelayStep, NotifyStep, Step
+from signoff.core.plan.schedules import PUSH_LEASE
+from signoff.core.plan.task_types import Ending, TaskSpec, TaskType
 from tests.builders import (
     ADA,
     AGENT,

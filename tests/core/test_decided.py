@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from signoff.core import commands as c
-from signoff.core.advance import Change
 from signoff.core.errors import Conflict
-from signoff.core.tasks import Ending, Stage
+from signoff.core.intent import commands as c
+from signoff.core.intent.advance import Change
+from signoff.core.plan.task_types import Ending, Stage
 from tests.builders import ANN, OTTO, SERVICE, Story, approve, gate, minutes, person, validate
 
 TWO = approve(task=replace(approve().task, stages=(Stage(need=2, reject_after=2),)))

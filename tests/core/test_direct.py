@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signoff.core.address import INTERNAL
-from signoff.core.direct import Direct, compile_direct
-from signoff.core.durations import LONGEST
+from signoff.core.directory.agent_address import INTERNAL
 from signoff.core.errors import Invalid
-from signoff.core.plan import UNSAID, AgentStep, HumanStep, Plan, check_plan
-from signoff.core.tasks import OUTCOMES, TaskSpec, TaskType
-from signoff.core.timing import Reminders
+from signoff.core.formats.axp_intent import Direct, compile_direct
+from signoff.core.plan.plan import UNSAID, AgentStep, HumanStep, Plan, check_plan
+from signoff.core.plan.schedules import Reminders
+from signoff.core.plan.task_types import OUTCOMES, TaskSpec, TaskType
+from signoff.core.text.durations import LONGEST
 from tests.core.documents import anything, json_objects, tried
 
 VALIDATOR = "agent://acme/prod/validator"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signoff.core.durations import parse_duration, show_duration
 from signoff.core.errors import Invalid
+from signoff.core.text.durations import parse_duration, show_duration
 
 
 @pytest.mark.parametrize(

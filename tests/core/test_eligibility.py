@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signoff.core import commands as c
-from signoff.core.eligibility import Cover, Membership
+from signoff.core.directory.roles import DECIDING
 from signoff.core.errors import Refused
-from signoff.core.model import Actor, ActorKind, StandIn, Task
-from signoff.core.standing import DECIDING, standing
-from signoff.core.tasks import Ending, Escalation, Stage, TaskSpec
-from signoff.core.understaffed import shortage
+from signoff.core.intent import commands as c
+from signoff.core.intent.eligibility import Cover, Membership
+from signoff.core.intent.model import Actor, ActorKind, StandIn, Task
+from signoff.core.intent.standing import standing
+from signoff.core.intent.understaffed import shortage
+from signoff.core.plan.task_types import Ending, Escalation, Stage, TaskSpec
 from tests.builders import ADA, AGENT, START, SYSTEM, WORKSPACE, Story, approve, gate, validate
 
 PEOPLE = tuple(f"per_{name}" for name in "abcdef")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from signoff.core.formschema import MOST_FAULTS, Form, read_form
+from signoff.core.plan.form_schema import MOST_FAULTS, Form, read_form
 from tests.work import calls
 
 

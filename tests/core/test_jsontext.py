@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signoff.core.jsontext import DuplicateKeyError, too_deep, unique
+from signoff.core.text.json_text import DuplicateKeyError, too_deep, unique
 
 NESTED = st.recursive(
     st.text(max_size=6) | st.integers(),

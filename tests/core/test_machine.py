@@ -8,14 +8,14 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from msgspec.structs import replace
 
-from signoff.core import commands as c
-from signoff.core.chain import unseal, verify
 from signoff.core.errors import Refused
-from signoff.core.events import Delivered, Lapsed, TaskOpened
-from signoff.core.evolve import fold
-from signoff.core.model import Actor, Delivery, Fault, Task, system
-from signoff.core.plan import DelayStep, NotifyStep, Plan
-from signoff.core.tasks import TaskSpec, TaskType
+from signoff.core.intent import commands as c
+from signoff.core.intent.events import Delivered, Lapsed, TaskOpened
+from signoff.core.intent.evolve import fold
+from signoff.core.intent.hash_chain import unseal, verify
+from signoff.core.intent.model import Actor, Delivery, Fault, Task, system
+from signoff.core.plan.plan import DelayStep, NotifyStep, Plan
+from signoff.core.plan.task_types import TaskSpec, TaskType
 from tests.builders import (
     AGENT,
     ANN,

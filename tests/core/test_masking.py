@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from signoff.core.masking import MASK, hides, is_secret, mask_text, masked, starred, suspect
+from signoff.core.text.masking import MASK, hides, is_secret, mask_text, masked, starred, suspect
 
 SECRET = "hunter2-Tr0ub4dor"
 

@@ -8,15 +8,15 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from msgspec.structs import replace
 
-from signoff.core import commands as c
-from signoff.core.advance import Change, advance
 from signoff.core.errors import Conflict, Forbidden, Invalid, Refused
-from signoff.core.events import Answered
-from signoff.core.evolve import fold
-from signoff.core.model import Actor, Fault, Status, Task
-from signoff.core.naming import place, place_after
-from signoff.core.plan import AgentStep, HumanStep
-from signoff.core.tasks import Stage, TaskSpec, TaskType
+from signoff.core.intent import commands as c
+from signoff.core.intent.advance import Change, advance
+from signoff.core.intent.answer_target import place, place_after
+from signoff.core.intent.events import Answered
+from signoff.core.intent.evolve import fold
+from signoff.core.intent.model import Actor, Fault, Status, Task
+from signoff.core.plan.plan import AgentStep, HumanStep
+from signoff.core.plan.task_types import Stage, TaskSpec, TaskType
 from tests.builders import AGENT, ANN, OTTO, Story, approve, gate, happened, minutes, person, validate
 
 EMMA = person("emma", "approver")

@@ -6,12 +6,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from signoff.core.charter import compile_charter
+from signoff.core.directory.rotation import Absence, Rotation, absence_at
 from signoff.core.errors import Invalid
-from signoff.core.hours import Hours
-from signoff.core.people import Absence, Rotation, absence_at
-from signoff.core.policy import compile_policy
-from signoff.core.tasks import Fallback, Risk, Stage, Strength
+from signoff.core.formats.manifest import compile_charter
+from signoff.core.plan.task_types import Fallback, Risk, Stage, Strength
+from signoff.core.plan.working_hours import Hours
+from signoff.core.policy.policy import compile_policy
 
 BERLIN = ZoneInfo("Europe/Berlin")
 WEEKLY = Rotation(("ann", "bob", "cem"), date(2026, 3, 16), 0, time(9), "Europe/Berlin")

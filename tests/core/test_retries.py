@@ -1,7 +1,7 @@
 """How often an agent step is tried where its plan does not say: in one place, when the plan is frozen."""
 
-from signoff.core.plan import UNSAID, AgentStep, DelayStep, HumanStep, Plan, settled_retries
-from signoff.core.tasks import TaskSpec
+from signoff.core.plan.plan import UNSAID, AgentStep, DelayStep, HumanStep, Plan, settled_retries
+from signoff.core.plan.task_types import TaskSpec
 from tests.builders import minutes
 
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signoff.core.errors import Invalid
-from signoff.core.plan import UNSAID, AgentStep, HumanStep, Plan, check_plan
-from signoff.core.scenario import BundleAgent, Scenario, compile_scenario, validate_scenario
-from signoff.core.tasks import Stage, TaskSpec, TaskType
-from signoff.core.timing import Reminders
+from signoff.core.formats.axp_scenario import BundleAgent, Scenario, compile_scenario, validate_scenario
+from signoff.core.plan.plan import UNSAID, AgentStep, HumanStep, Plan, check_plan
+from signoff.core.plan.schedules import Reminders
+from signoff.core.plan.task_types import Stage, TaskSpec, TaskType
 from tests.core.bundles import (
     CHECK,
     CHECKER,

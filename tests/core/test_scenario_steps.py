@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from signoff.core.plan import AgentStep, DelayStep, HumanStep, NotifyStep
-from signoff.core.scenario import compile_scenario
-from signoff.core.tasks import Escalation, Stage
-from signoff.core.timing import Reminders
+from signoff.core.formats.axp_scenario import compile_scenario
+from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, NotifyStep
+from signoff.core.plan.schedules import Reminders
+from signoff.core.plan.task_types import Escalation, Stage
 from tests.core.bundles import (
     LEAD,
     ONCALL,

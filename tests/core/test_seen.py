@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from signoff.core.errors import Invalid
-from signoff.core.scenario import validate_scenario
-from signoff.core.tasks import Sign, TaskSpec, check_answer
-from signoff.core.visible import shows
-from signoff.core.workflow import compile_workflow
+from signoff.core.formats.axp_scenario import validate_scenario
+from signoff.core.formats.workflow import compile_workflow
+from signoff.core.plan.task_types import Sign, TaskSpec, check_answer
+from signoff.core.text.hidden_characters import shows
 
 NOTHING = [
     "", " ", "\n\t", "\u200b", "\u200b\u200d\ufeff", "\u202e\u202c", "\u2066\u2069", "\u00a0", "\u2003\u3000",

@@ -8,11 +8,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from signoff.core.hours import Hours
-from signoff.core.loosening import policy_loosens
-from signoff.core.plan import AgentStep, DelayStep, HumanStep, Plan, check_plan
-from signoff.core.policy import Policy, compile_policy
-from signoff.core.tasks import (
+from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, Plan, check_plan
+from signoff.core.plan.task_types import (
     OUTCOMES,
     Escalation,
     Fallback,
@@ -24,7 +21,10 @@ from signoff.core.tasks import (
     TaskType,
     meaning_of,
 )
-from signoff.core.tightening import gated, tightened, ungated
+from signoff.core.plan.working_hours import Hours
+from signoff.core.policy.policy import Policy, compile_policy
+from signoff.core.policy.relaxations import policy_loosens
+from signoff.core.policy.workspace_default import gated, tightened, ungated
 
 # No example is measured: the machine may be busy.
 UNHURRIED = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])

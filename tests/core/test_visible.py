@@ -1,7 +1,7 @@
 """What is a hidden character, asked of every character that strangers write."""
 
-from signoff.core.masking import is_secret
-from signoff.core.visible import hidden, pieces
+from signoff.core.text.hidden_characters import hidden, pieces
+from signoff.core.text.masking import is_secret
 
 
 def test_what_strangers_write_stays_in_no_memory() -> None:

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signoff.core.errors import Invalid
-from signoff.core.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Plan, check_plan
-from signoff.core.tasks import OUTCOMES, Escalation, Stage, Strength, TaskSpec, TaskType
-from signoff.core.timing import Reminders
-from signoff.core.workflow import WorkflowTemplate, compile_workflow
+from signoff.core.formats.workflow import WorkflowTemplate, compile_workflow
+from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Plan, check_plan
+from signoff.core.plan.schedules import Reminders
+from signoff.core.plan.task_types import OUTCOMES, Escalation, Stage, Strength, TaskSpec, TaskType
 from tests.core.documents import anything, json_objects, tried
 
 MIGRATION: dict[str, Any] = {

@@ -12,7 +12,7 @@ from standardwebhooks.webhooks import Webhook
 
 from signoff.notify.apprise import parse_urls
 from signoff.notify.email import parse_smtp
-from signoff.notify.slack import parse_tokens
+from signoff.notify.slack.channel import parse_tokens
 
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
 

@@ -14,12 +14,13 @@ from ruamel.yaml import YAML
 from docs import generate
 from signoff.cli.failures import MEANING, Code
 from signoff.cli.main import main
-from signoff.core.workflow import compile_workflow
+from signoff.core.formats.workflow import compile_workflow
 from tests.docs.blocks import blocks
 from tests.live import Live
 from tests.stories.servers import until
 
 ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src" / "signoff"
 PAGES = [
     ROOT / "README.md",
     *sorted(set((ROOT / "docs").rglob("*.md")) - set(generate.pages())),
@@ -78,25 +79,49 @@ def test_the_links_lead_somewhere() -> None:
 
 
 def test_architecture_names_files_that_exist() -> None:
-    """A bare name stands behind its folder in the same paragraph or row."""
+    """A bare name stands behind its folder, or beside another file, in the same paragraph or row."""
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
-    package = ROOT / "src" / "signoff"
     for line in re.split(r"\n(?=\|)|\n\n", text):
-        folders = [ROOT, package]
-        for name in re.findall(r"`([\w/]+(?:/|/\w+|\.py|\.md|\.lock))`", line):
+        folders = [ROOT, PACKAGE]
+        for name in re.findall(r"`([\w/]+(?:/|/\w+|\.py|\.md|\.lock|\.toml))`", line):
             found = [folder / name for folder in folders if (folder / name).exists()]
             assert found, name
-            folders += [path for path in found if path.is_dir()]
+            folders += [path if path.is_dir() else path.parent for path in found]
 
 
 def test_architecture_names_functions_that_exist() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     named = re.findall(r"`(\w+)\.(\w+)`", text)
-    calls = [(module, name) for module, name in named if name not in ("py", "md")]
+    calls = [(module, name) for module, name in named if name not in ("py", "md", "toml")]
     assert len(calls) >= 7
     for module, name in calls:
-        source = (ROOT / "src" / "signoff" / "core" / f"{module}.py").read_text(encoding="utf-8")
-        assert f"\ndef {name}(" in source, f"{module}.{name}"
+        sources = [path.read_text(encoding="utf-8") for path in (PACKAGE / "core").rglob(f"{module}.py")]
+        assert any(f"\ndef {name}(" in source for source in sources), f"{module}.{name}"
+
+
+def test_the_tree_of_the_architecture_is_the_tree() -> None:
+    """Every package down to two levels stands in the drawing, and nothing else does."""
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    drawing = text.split("src/signoff/\n", 1)[1].split("```", 1)[0]
+    drawn, layer = set(), ""
+    for line in drawing.splitlines():
+        names = re.findall(r"([a-z]+)/(?= |$)", re.split(r"  +", line.strip(), maxsplit=1)[0])
+        if line.startswith("    "):
+            drawn |= {f"{layer}/{name}" for name in names}
+        elif names:
+            layer = names[0]
+            drawn.add(layer)
+    packages = [path.parent.relative_to(PACKAGE) for path in PACKAGE.rglob("__init__.py")]
+    assert drawn == {str(path) for path in packages if 1 <= len(path.parts) <= 2}
+
+
+def test_the_change_map_is_short_and_its_first_file_leads_on() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (?!to change|---)(.+) \| `([^`]+)` \| (.+) \|$", text, re.MULTILINE)
+    assert len(rows) == len(re.findall(r"^\| (?!to change|---)", text, re.MULTILINE))
+    assert 8 <= len(rows) <= 12
+    for what, start, _ in rows:
+        assert (PACKAGE / start).is_file(), what
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from signoff.engine.clock import FixedClock
-from signoff.store.store import Store, open_store
+from signoff.store.opening import open_store
+from signoff.store.store import Store
 from tests.builders import START
 from tests.conftest import TABLES
 from tests.engine.works import Works

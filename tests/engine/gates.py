@@ -3,24 +3,24 @@
 from datetime import timedelta
 from typing import Any
 
-from signoff.core import commands as c
-from signoff.core import events as e
-from signoff.core.access import may
-from signoff.core.advance import advance
+from signoff.core.directory.rotation import Absence, Team
 from signoff.core.errors import Refused
 from signoff.core.ids import new_intent_id
-from signoff.core.model import Actor, ActorKind, Intent, Requester, Task, system
-from signoff.core.people import Absence, Team
-from signoff.core.plan import HumanStep, Plan
-from signoff.core.standing import standing
-from signoff.core.tasks import TaskSpec
-from signoff.engine.directory import Snapshot
-from signoff.engine.explain import explain
-from signoff.engine.planning import freeze
-from signoff.engine.prepared import prepared
-from signoff.engine.staffing import addressed
+from signoff.core.intent import commands as c
+from signoff.core.intent import events as e
+from signoff.core.intent.advance import advance
+from signoff.core.intent.authorization import may
+from signoff.core.intent.model import Actor, ActorKind, Intent, Requester, Task, system
+from signoff.core.intent.standing import standing
+from signoff.core.plan.plan import HumanStep, Plan
+from signoff.core.plan.task_types import TaskSpec
+from signoff.engine.directory.contact_schedule import explain
+from signoff.engine.directory.eligible_people import addressed
+from signoff.engine.directory.snapshot import Snapshot
+from signoff.engine.planning.planner import freeze
+from signoff.engine.planning.resolve_command import prepared
 from signoff.notify.letter import ASKING
-from signoff.store.entries import Person, Workspace
+from signoff.store.tables.entries import Person, Workspace
 from tests.builders import START, WORKSPACE
 
 PEOPLE = tuple(f"per_{name}" for name in "abcde")

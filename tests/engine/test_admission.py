@@ -3,10 +3,10 @@
 import pytest
 from msgspec.structs import replace
 
-from signoff.core.commands import Cancel
 from signoff.core.errors import TooMany
-from signoff.core.model import Actor, ActorKind, system
-from signoff.engine.admission import Admission, KeyLimits
+from signoff.core.intent.commands import Cancel
+from signoff.core.intent.model import Actor, ActorKind, system
+from signoff.engine.identity.admission import Admission, KeyLimits
 from tests.builders import SERVICE as SENDER
 from tests.builders import WORKSPACE
 from tests.engine.works import Works, settle

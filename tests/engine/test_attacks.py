@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from signoff.core import commands as c
-from signoff.core import events as e
 from signoff.core.errors import Invalid, Refused
-from signoff.core.model import system
-from signoff.core.plan import HumanStep
-from signoff.core.tasks import Ending, Escalation, Risk, Stage, Strength, TaskSpec
-from signoff.engine.explain import explain
-from signoff.engine.staffing import addressed
+from signoff.core.intent import commands as c
+from signoff.core.intent import events as e
+from signoff.core.intent.model import system
+from signoff.core.plan.plan import HumanStep
+from signoff.core.plan.task_types import Ending, Escalation, Risk, Stage, Strength, TaskSpec
+from signoff.engine.directory.contact_schedule import explain
+from signoff.engine.directory.eligible_people import addressed
 from tests.builders import WORKSPACE
 from tests.engine.gates import PEOPLE, Office
 

@@ -3,10 +3,10 @@
 import pytest
 
 from signoff.core.errors import Invalid
-from signoff.core.model import ActorKind
-from signoff.engine.registry import Registry
+from signoff.core.intent.model import ActorKind
+from signoff.engine.admin.registry import Registry
 from signoff.notify.channel import NotSent
-from signoff.notify.http import Poster
+from signoff.notify.outbound.post import Poster
 from tests.engine.works import ROOT, Works, settle
 
 NEVER = (

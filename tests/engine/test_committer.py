@@ -12,16 +12,16 @@ import apsw
 import asyncpg
 import pytest
 
-from signoff.core import commands as c
 from signoff.core.errors import Busy, Conflict, Invalid, Refused
 from signoff.core.ids import new_intent_id
-from signoff.core.model import Actor, Requester, Status
-from signoff.engine.batch import Batch
+from signoff.core.intent import commands as c
+from signoff.core.intent.model import Actor, Requester, Status
 from signoff.engine.clock import FixedClock
-from signoff.engine.committer import Committer
-from signoff.engine.jobs import ClaimJob, SubmitJob
+from signoff.engine.commit.batch import Batch
+from signoff.engine.commit.committer import Committer
+from signoff.engine.commit.jobs import ClaimJob, SubmitJob
 from signoff.store.rows import plan_digest
-from signoff.store.sqlite import SqliteStore
+from signoff.store.sqlite.store import SqliteStore
 from signoff.store.store import Store
 from signoff.store.work import OnceKey, Ready
 from tests.builders import AGENT, ANN, OTTO, SERVICE, START, WORKSPACE, gate, minutes

@@ -16,14 +16,14 @@ from standardwebhooks.webhooks import WebhookVerificationError
 
 from signoff.channels import make_channels
 from signoff.config import Config
-from signoff.core import commands as c
 from signoff.core.errors import Busy
-from signoff.core.model import ActorKind, Delivery, Hold, Status
-from signoff.core.timing import PUSH_LEASE
+from signoff.core.intent import commands as c
+from signoff.core.intent.model import ActorKind, Delivery, Hold, Status
+from signoff.core.plan.schedules import PUSH_LEASE
 from signoff.engine.clock import Clock, FixedClock
-from signoff.engine.courier import Channels
+from signoff.engine.delivery.pipeline import Channels
 from signoff.notify.channel import Channel, Target
-from signoff.notify.http import Poster
+from signoff.notify.outbound.post import Poster
 from signoff.notify.push import Push
 from signoff.notify.webhook import Webhook
 from signoff.store.store import Store

@@ -10,11 +10,11 @@ from typing import Any
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from signoff.core import events as e
 from signoff.core.errors import Invalid, Refused
-from signoff.core.tasks import Ending, Escalation, Sign, Stage, TaskSpec
-from signoff.core.wake import spec_of
-from signoff.engine.directory import Snapshot
+from signoff.core.intent import events as e
+from signoff.core.intent.wake import spec_of
+from signoff.core.plan.task_types import Ending, Escalation, Sign, Stage, TaskSpec
+from signoff.engine.directory.snapshot import Snapshot
 from tests.engine.gates import PEOPLE, Office
 
 PARTIES = ("team:one", "team:two", "team:one", "role:owner", *PEOPLE[:2])

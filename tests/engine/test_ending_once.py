@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from signoff.core import commands as c
-from signoff.core.chain import unseal
 from signoff.core.errors import Refused
-from signoff.core.events import Canceled, Completed, Decided, Failed, TimedOut
-from signoff.core.model import Actor, Task
-from signoff.engine.engine import Engine
+from signoff.core.intent import commands as c
+from signoff.core.intent.events import Canceled, Completed, Decided, Failed, TimedOut
+from signoff.core.intent.hash_chain import unseal
+from signoff.core.intent.model import Actor, Task
+from signoff.engine.commit.engine import Engine
 from tests.builders import ANN, OTTO, SERVICE, SYSTEM, approve, gate
 from tests.engine.works import PAYLOAD, Works, open_works
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from signoff.core import commands as c
-from signoff.core.model import Delivery
+from signoff.core.intent import commands as c
+from signoff.core.intent.model import Delivery
 from signoff.store.rows import Plans
 from tests.builders import ANN, RITA, approve, gate, minutes, validate
 from tests.engine.works import PAYLOAD, Works

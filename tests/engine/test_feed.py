@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from signoff.core import commands as c
 from signoff.core.errors import Busy
+from signoff.core.intent import commands as c
 from signoff.engine.clock import FixedClock
 from signoff.engine.feed import Feed, agent_word, tasks_word
 from tests.builders import AGENT, ANN, START, VALIDATOR, WORKSPACE

@@ -7,10 +7,10 @@ import pytest
 from msgspec.structs import replace
 
 from signoff.core.errors import Forbidden, NotFound, Unauthenticated
-from signoff.core.model import Actor, ActorKind
+from signoff.core.intent.model import Actor, ActorKind
 from signoff.engine.clock import FixedClock
-from signoff.engine.keys import NewKey, _checksum
-from signoff.store.entries import Person
+from signoff.engine.identity.keys import NewKey, _checksum
+from signoff.store.tables.entries import Person
 from tests.builders import ANN, OTTO, WORKSPACE
 from tests.conftest import TABLES
 from tests.engine.works import ROOT, Works, open_works, settle

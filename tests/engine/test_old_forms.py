@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from signoff.core.errors import Invalid
-from signoff.engine.forms import form_faults
+from signoff.engine.planning.form_answers import form_faults
 
 
 def doubling(levels: int) -> dict[str, Any]:

@@ -7,12 +7,12 @@ from contextlib import AsyncExitStack
 import pytest
 from msgspec.structs import replace
 
-from signoff.core import commands as c
 from signoff.core.errors import Conflict
-from signoff.core.model import Intent, Status, Task
-from signoff.core.naming import place
-from signoff.core.plan import HumanStep
-from signoff.core.tasks import Stage, TaskSpec
+from signoff.core.intent import commands as c
+from signoff.core.intent.answer_target import place
+from signoff.core.intent.model import Intent, Status, Task
+from signoff.core.plan.plan import HumanStep
+from signoff.core.plan.task_types import Stage, TaskSpec
 from signoff.engine.clock import FixedClock
 from tests.builders import ANN, OTTO, START, gate
 from tests.conftest import TABLES

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from signoff.core.charter import Charter, WorkflowWish, compile_charter
-from signoff.core.direct import compile_direct
 from signoff.core.errors import Forbidden, Invalid
-from signoff.core.model import ActorKind
-from signoff.core.plan import AgentStep, HumanStep
-from signoff.core.scenario import compile_scenario
-from signoff.core.workflow import compile_workflow
-from signoff.engine.directory import Snapshot
-from signoff.engine.planning import KEPT, Submission
+from signoff.core.formats.axp_intent import compile_direct
+from signoff.core.formats.axp_scenario import compile_scenario
+from signoff.core.formats.manifest import Charter, WorkflowWish, compile_charter
+from signoff.core.formats.workflow import compile_workflow
+from signoff.core.intent.model import ActorKind
+from signoff.core.plan.plan import AgentStep, HumanStep
+from signoff.engine.directory.snapshot import Snapshot
+from signoff.engine.planning.planner import KEPT, Submission
 from tests.builders import ANN, OTTO, SERVICE, WORKSPACE, person
 from tests.engine.works import ROOT, Works, settle
 

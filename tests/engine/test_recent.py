@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator
 import pytest
 from msgspec.structs import replace
 
-from signoff.core.commands import Answer, Report
 from signoff.core.errors import NotFound
-from signoff.core.model import Delivery
+from signoff.core.intent.commands import Answer, Report
+from signoff.core.intent.model import Delivery
 from signoff.engine.clock import FixedClock as Standing
-from signoff.engine.recent import LARGEST, LIMIT
-from signoff.engine.view import View
+from signoff.engine.commit.recent import LARGEST, LIMIT
+from signoff.engine.read.view import View
 from signoff.store.store import Store
 from tests.builders import AGENT, ANN, SERVICE
 from tests.conftest import FixedClock

@@ -8,14 +8,14 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from signoff.core import events as e
-from signoff.core.chain import unseal
-from signoff.core.commands import Answer, Report
 from signoff.core.errors import Conflict
-from signoff.core.model import Fault, Intent, Status
-from signoff.core.plan import AgentStep
-from signoff.engine.rerunning import Reruns
-from signoff.engine.view import View
+from signoff.core.intent import events as e
+from signoff.core.intent.commands import Answer, Report
+from signoff.core.intent.hash_chain import unseal
+from signoff.core.intent.model import Fault, Intent, Status
+from signoff.core.plan.plan import AgentStep
+from signoff.engine.read.view import View
+from signoff.engine.rerun import Reruns
 from tests.builders import ANN, RITA, SERVICE, VALIDATOR, WORKSPACE, approve, gate, validate
 from tests.engine.works import PAYLOAD, Works, settle
 

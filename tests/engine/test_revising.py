@@ -4,8 +4,8 @@ import hashlib
 
 import pytest
 
-from signoff.core.commands import Revise
 from signoff.core.errors import Conflict
+from signoff.core.intent.commands import Revise
 from tests.builders import ANN, OTTO, approve, gate
 from tests.engine.works import PAYLOAD, Works, settle
 

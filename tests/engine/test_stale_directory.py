@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from signoff.core.charter import compile_charter
 from signoff.core.errors import Conflict
+from signoff.core.formats.manifest import compile_charter
 from signoff.engine.clock import FixedClock
 from tests.builders import ANN, OTTO, WORKSPACE
 from tests.conftest import TABLES

@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from signoff.core import commands as c
+from signoff.core.intent import commands as c
 from signoff.engine.clock import FixedClock
-from signoff.engine.sweeper import Sweeper
+from signoff.engine.commit.retention import Sweeper
+from signoff.store.opening import open_store
 from signoff.store.rows import outgoing_row
 from signoff.store.sql import OUTBOX, PUT_OUTGOING
-from signoff.store.store import open_store
 from signoff.store.work import Outgoing
 from tests.builders import ANN, RITA, SERVICE
 from tests.conftest import TABLES

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from signoff.core.timing import Reminders
+from signoff.core.plan.schedules import Reminders
 from signoff.engine.clock import FixedClock
-from signoff.engine.courier import Channels
+from signoff.engine.delivery.pipeline import Channels
 from signoff.notify.channel import Message, Target
 from tests.builders import ANN, OTTO, RITA, START, approve, gate, minutes
 from tests.engine.works import Works, open_works, settle

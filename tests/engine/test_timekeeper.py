@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from signoff.core import commands as c
 from signoff.core.errors import Conflict, Forbidden
-from signoff.core.model import Delivery, Fault, Hold, Status, Task
-from signoff.core.plan import DelayStep, NotifyStep
-from signoff.core.tasks import Stage
+from signoff.core.intent import commands as c
+from signoff.core.intent.model import Delivery, Fault, Hold, Status, Task
+from signoff.core.plan.plan import DelayStep, NotifyStep
+from signoff.core.plan.task_types import Stage
 from signoff.engine.clock import FixedClock
 from signoff.store.rows import micros
 from tests.builders import ANN, OTTO, SERVICE, START, SYSTEM, approve, gate, minutes, validate

@@ -7,16 +7,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from signoff.core import commands as c
-from signoff.core import events as e
-from signoff.core.chain import unseal
-from signoff.core.charter import compile_charter
-from signoff.core.direct import compile_direct
-from signoff.core.model import Actor, ActorKind, Task
-from signoff.core.notices import Notice, NoticeKind, notices
-from signoff.core.standing import requesters_side
-from signoff.engine.explain import explain
-from signoff.engine.staffing import recipients
+from signoff.core.formats.axp_intent import compile_direct
+from signoff.core.formats.manifest import compile_charter
+from signoff.core.intent import commands as c
+from signoff.core.intent import events as e
+from signoff.core.intent.hash_chain import unseal
+from signoff.core.intent.model import Actor, ActorKind, Task
+from signoff.core.intent.notices import Notice, NoticeKind, notices
+from signoff.core.intent.standing import requesters_side
+from signoff.engine.directory.contact_schedule import explain
+from signoff.engine.directory.eligible_people import recipients
 from tests.builders import SERVICE, WORKSPACE
 from tests.engine.works import ROOT, Works, settle
 

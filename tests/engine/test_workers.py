@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from signoff.engine.workers import WRITTEN_EVERY, Workers
+from signoff.engine.directory.workers import WRITTEN_EVERY, Workers
 from signoff.store.store import Store
 from tests.builders import WORKSPACE
 from tests.engine.works import Works

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from signoff.core import commands as c
+from signoff.core.intent import commands as c
 from signoff.engine.clock import Clock
-from signoff.engine.courier import Channels
-from signoff.engine.sweeper import Sweeper
+from signoff.engine.commit.retention import Sweeper
+from signoff.engine.delivery.pipeline import Channels
 from signoff.notify.channel import Target
-from signoff.notify.http import Poster
+from signoff.notify.outbound.post import Poster
 from signoff.notify.webhook import Webhook
-from signoff.store.store import open_store
+from signoff.store.opening import open_store
 from tests.builders import SERVICE
 from tests.conftest import TABLES
 from tests.engine.sink import sink

@@ -9,30 +9,31 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from signoff.core.advance import Change
-from signoff.core.chain import unseal
-from signoff.core.commands import Answer, Command
-from signoff.core.model import Actor, ActorKind, Intent
-from signoff.core.plan import Plan
-from signoff.engine.batch import Batch
+from signoff.core.intent.advance import Change
+from signoff.core.intent.commands import Answer, Command
+from signoff.core.intent.hash_chain import unseal
+from signoff.core.intent.model import Actor, ActorKind, Intent
+from signoff.core.plan.plan import Plan
+from signoff.engine.admin.registry import Registry
 from signoff.engine.clock import Clock
-from signoff.engine.committer import Committer
-from signoff.engine.courier import Channels, Courier
-from signoff.engine.directory import Directory
-from signoff.engine.engine import Engine
-from signoff.engine.examine import Finding, examine
+from signoff.engine.commit.batch import Batch
+from signoff.engine.commit.committer import Committer
+from signoff.engine.commit.engine import Engine
+from signoff.engine.commit.jobs import Once
+from signoff.engine.commit.recent import Recent
+from signoff.engine.commit.timekeeper import Timekeeper
+from signoff.engine.commit.understaffed import Staffed
+from signoff.engine.delivery.pipeline import Channels, Courier
+from signoff.engine.directory.snapshot import Directory
 from signoff.engine.feed import Feed
-from signoff.engine.jobs import Once
-from signoff.engine.keys import Keys
-from signoff.engine.planning import Planner, Submission
-from signoff.engine.recent import Recent
-from signoff.engine.registry import Registry
-from signoff.engine.staffed import Staffed
-from signoff.engine.timekeeper import Timekeeper
-from signoff.store.entries import Person, Workspace
+from signoff.engine.identity.keys import Keys
+from signoff.engine.planning.planner import Planner, Submission
+from signoff.engine.read.integrity import Finding, examine
+from signoff.store.opening import open_store
 from signoff.store.rows import plan_digest
-from signoff.store.sqlite import SqliteStore
-from signoff.store.store import Store, open_store
+from signoff.store.sqlite.store import SqliteStore
+from signoff.store.store import Store
+from signoff.store.tables.entries import Person, Workspace
 from tests.builders import AGENT, ANN, OTTO, RITA, SERVICE, WORKSPACE, gate
 
 PAYLOAD = b'{"change":"add_index"}'

@@ -5,12 +5,12 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
-from signoff.engine.chat import Chat
 from signoff.engine.clock import FixedClock
-from signoff.engine.slackdesk import SlackDesk
-from signoff.notify.http import Poster
-from signoff.notify.slack import Slack
-from signoff.notify.slackwire import Signatures
+from signoff.engine.delivery.chat_answers import Chat
+from signoff.engine.delivery.slack_inbound import SlackDesk
+from signoff.notify.outbound.post import Poster
+from signoff.notify.slack.channel import Slack
+from signoff.notify.slack.inbound import Signatures
 from signoff.notify.webhook import Webhook
 from signoff.store.store import Store
 from tests.builders import ANN, OTTO

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from signoff.core.plan import AgentStep, Plan
+from signoff.core.plan.plan import AgentStep, Plan
 from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
 from tests.builders import gate

@@ -7,8 +7,8 @@ import pytest
 
 from signoff.channels import make_channels
 from signoff.config import Config
-from signoff.core import commands as c
 from signoff.core.errors import Invalid
+from signoff.core.intent import commands as c
 from signoff.engine.clock import FixedClock
 from signoff.notify.apprise import Apprise, parse_urls
 from signoff.store.store import Store

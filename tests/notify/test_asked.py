@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from signoff.core import commands as c
 from signoff.core.errors import Busy
+from signoff.core.intent import commands as c
 from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
 from tests.builders import OTTO

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from signoff.core import commands as c
 from signoff.core.errors import Invalid
+from signoff.core.intent import commands as c
 from signoff.engine.clock import FixedClock
 from signoff.notify.email import parse_smtp
 from signoff.store.store import Store

@@ -11,15 +11,15 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from signoff.core import commands as c
-from signoff.core.notices import Notice, NoticeKind
-from signoff.core.visible import hidden
+from signoff.core.intent import commands as c
+from signoff.core.intent.notices import Notice, NoticeKind
+from signoff.core.text.hidden_characters import hidden
 from signoff.engine.clock import FixedClock
 from signoff.notify.apprise import Apprise
-from signoff.notify.blocks import message
 from signoff.notify.console import Console
 from signoff.notify.email import compose, parse_smtp
 from signoff.notify.letter import Leaf, Letter
+from signoff.notify.slack.card import message
 from signoff.store.store import Store
 from tests.builders import ANN
 from tests.engine.sink import Sink, sink

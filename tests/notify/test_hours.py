@@ -6,17 +6,17 @@ from datetime import UTC, date, datetime, time, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from signoff.core import commands as c
-from signoff.core.hours import Hours
-from signoff.core.model import Actor, ActorKind, Task
-from signoff.core.outlook import ContactKind
-from signoff.core.people import Rotation
-from signoff.core.plan import Plan
-from signoff.core.tasks import Stage, TaskSpec
+from signoff.core.directory.rotation import Rotation
+from signoff.core.intent import commands as c
+from signoff.core.intent.model import Actor, ActorKind, Task
+from signoff.core.intent.upcoming import ContactKind
+from signoff.core.plan.plan import Plan
+from signoff.core.plan.task_types import Stage, TaskSpec
+from signoff.core.plan.working_hours import Hours
 from signoff.engine.clock import FixedClock
-from signoff.engine.explain import explain
-from signoff.store.entries import TeamRow
+from signoff.engine.directory.contact_schedule import explain
 from signoff.store.store import Store
+from signoff.store.tables.entries import TeamRow
 from tests.builders import ANN, WORKSPACE, approve, gate
 from tests.notify.post import Post, post
 from tests.notify.town import Escalation, Reminders, Town, email, town

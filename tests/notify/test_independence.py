@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from signoff.core.model import ActorKind
+from signoff.core.intent.model import ActorKind
 from signoff.engine.clock import FixedClock
-from signoff.engine.courier import Channels
-from signoff.engine.places import NoPlaceError, Places
-from signoff.notify.http import Poster
+from signoff.engine.delivery.concurrency import NoPlaceError, Places
+from signoff.engine.delivery.pipeline import Channels
+from signoff.notify.outbound.post import Poster
 from signoff.notify.push import Push
 from signoff.notify.webhook import Webhook
 from signoff.store.store import Store

@@ -3,7 +3,7 @@
 import re
 from urllib.parse import urlsplit
 
-from signoff.core import commands as c
+from signoff.core.intent import commands as c
 from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
 from tests.builders import ANN

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from signoff.notify.addresses import Resolver, public
 from signoff.notify.channel import NotSent
-from signoff.notify.http import Poster
+from signoff.notify.outbound.addresses import Resolver, public
+from signoff.notify.outbound.post import Poster
 from tests.engine.sink import sink
 from tests.notify.post import certificate
 

@@ -4,22 +4,31 @@ from datetime import timedelta
 
 import pytest
 
-from signoff.core import commands as c
 from signoff.core.errors import Busy
-from signoff.core.timing import Reminders
+from signoff.core.intent import commands as c
+from signoff.core.plan.schedules import Reminders
+from signoff.engine.admin.proposals import NEWS as PROPOSALS
 from signoff.engine.clock import FixedClock
-from signoff.engine.courier import PEOPLE, UNREADABLE
-from signoff.engine.proposals import NEWS as PROPOSALS
-from signoff.engine.sending import NEWS, PERSON, SERVICE, SIGN_IN, Retry, Rule, after, while_waiting
-from signoff.engine.told import all_told, channel_states, unreadable
+from signoff.engine.delivery.pipeline import PEOPLE, UNREADABLE
+from signoff.engine.delivery.retry_policy import (
+    NEWS,
+    PERSON,
+    SERVICE,
+    SIGN_IN,
+    Retry,
+    Rule,
+    after,
+    while_waiting,
+)
+from signoff.engine.read.delivery_status import all_told, channel_states, unreadable
 from signoff.notify.channel import NotSent
-from signoff.notify.http import Poster
 from signoff.notify.letter import Letter
+from signoff.notify.outbound.post import Poster
 from signoff.notify.webhook import Webhook
-from signoff.store.messages import WAITING, Message
 from signoff.store.rows import outgoing_row
 from signoff.store.sql import OUTBOX, PUT_OUTGOING
 from signoff.store.store import Store
+from signoff.store.tables.messages import WAITING, Message
 from signoff.store.work import Outgoing
 from tests.builders import ANN, WORKSPACE
 from tests.engine.sink import sink

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from signoff.core import commands as c
-from signoff.core.tasks import Risk, Strength
+from signoff.core.intent import commands as c
+from signoff.core.plan.task_types import Risk, Strength
 from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
 from tests.builders import ANN, OTTO, RITA, SERVICE, WORKSPACE, gate, validate
@@ -41,7 +41,7 @@ async def test_a_press_is_an_answer_of_the_linked_person_and_every_card_says_so(
 
 
 async def _facts(it: Town, intent_id: str) -> list[Any]:
-    from signoff.core.chain import unseal
+    from signoff.core.intent.hash_chain import unseal
 
     return [unseal(row.body, row.private) for row in await it.store.intents.history(intent_id)]
 
@@ -297,7 +297,7 @@ async def test_hostile_text_is_text_and_what_does_not_fit_takes_the_buttons_away
 
 async def test_the_messages_of_a_task_are_there_to_be_read(store: Store, clock: FixedClock) -> None:
     async with office(store, clock) as desk:
-        from signoff.core.model import ActorKind
+        from signoff.core.intent.model import ActorKind
 
         person = await desk.it.keys.create(WORKSPACE, ActorKind.PERSON, RITA.id, RITA.id)
         desk.world.keys["rita"] = person.secret

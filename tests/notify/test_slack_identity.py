@@ -7,7 +7,7 @@ import pytest
 
 from signoff.core.errors import Invalid
 from signoff.engine.clock import FixedClock
-from signoff.notify.slack import parse_tokens
+from signoff.notify.slack.channel import parse_tokens
 from signoff.store.store import Store
 from tests.builders import ANN, WORKSPACE
 from tests.engine.works import ROOT
@@ -65,7 +65,7 @@ async def test_a_code_works_once_for_ten_minutes_and_moves_the_account(
 
 async def test_a_code_is_asked_for_with_a_persons_key(store: Store, clock: FixedClock) -> None:
     async with office(store, clock) as desk:
-        from signoff.core.model import ActorKind
+        from signoff.core.intent.model import ActorKind
 
         person = await desk.it.keys.create(WORKSPACE, ActorKind.PERSON, "per_ann", "per_ann")
         account, _ = await desk.it.registry.add_account(ROOT, ActorKind.AGENT, "robot")

@@ -7,11 +7,11 @@ from random import Random
 
 import pytest
 
-from signoff.core import commands as c
 from signoff.core.errors import Conflict, Forbidden, Invalid
-from signoff.core.plan import Plan
-from signoff.core.tasks import Escalation
-from signoff.core.timing import Reminders
+from signoff.core.intent import commands as c
+from signoff.core.plan.plan import Plan
+from signoff.core.plan.schedules import Reminders
+from signoff.core.plan.task_types import Escalation
 from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
 from tests.builders import ANN, OTTO, RITA

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from signoff.engine.clock import FixedClock
-from signoff.notify.slacksocket import SlackSocket
+from signoff.notify.slack.socket import SlackSocket
 from signoff.store.store import Store
 from tests.notify.office import office
 from tests.notify.town import asked

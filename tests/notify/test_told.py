@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from signoff.core.model import ActorKind
+from signoff.core.intent.model import ActorKind
 from signoff.engine.clock import FixedClock
 from signoff.notify.apprise import Apprise, name_of
-from signoff.notify.http import shown_url
+from signoff.notify.outbound.post import shown_url
 from signoff.store.store import Store
 from tests.builders import RITA, WORKSPACE
 from tests.engine.sink import sink

@@ -15,17 +15,18 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from signoff.core import commands as c
-from signoff.core.hours import Hours
-from signoff.core.model import Task
-from signoff.core.outlook import ContactKind
-from signoff.core.people import Absence, Rotation
-from signoff.core.plan import Plan
-from signoff.core.tasks import Stage, TaskSpec
+from signoff.core.directory.rotation import Absence, Rotation
+from signoff.core.intent import commands as c
+from signoff.core.intent.model import Task
+from signoff.core.intent.upcoming import ContactKind
+from signoff.core.plan.plan import Plan
+from signoff.core.plan.task_types import Stage, TaskSpec
+from signoff.core.plan.working_hours import Hours
 from signoff.engine.clock import FixedClock
-from signoff.engine.explain import explain
-from signoff.store.entries import TeamRow
-from signoff.store.store import Store, open_store
+from signoff.engine.directory.contact_schedule import explain
+from signoff.store.opening import open_store
+from signoff.store.store import Store
+from signoff.store.tables.entries import TeamRow
 from tests.builders import ANN, OTTO, RITA, WORKSPACE, approve, gate, person
 from tests.conftest import TABLES
 from tests.engine.works import Works, settle

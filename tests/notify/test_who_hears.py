@@ -4,11 +4,11 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from signoff.core.model import Task
-from signoff.core.tasks import Escalation, Stage, TaskSpec
-from signoff.core.timing import Reminders
+from signoff.core.intent.model import Task
+from signoff.core.plan.schedules import Reminders
+from signoff.core.plan.task_types import Escalation, Stage, TaskSpec
 from signoff.engine.clock import FixedClock
-from signoff.engine.explain import explain
+from signoff.engine.directory.contact_schedule import explain
 from signoff.store.store import Store
 from tests.builders import ADA, ANN, OTTO, RITA, WORKSPACE, approve, gate, minutes
 from tests.engine.works import settle

@@ -54,7 +54,7 @@ async def test_a_server_with_a_mail_server_asks_by_mail_and_the_link_opens_the_p
 
 
 async def _key(it: object, workspace: str, person: str) -> str:
-    from signoff.core.model import ActorKind
+    from signoff.core.intent.model import ActorKind
 
     made = await it.keys.create(workspace, ActorKind.PERSON, person, person)  # type: ignore[attr-defined]
     secret: str = made.secret

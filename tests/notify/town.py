@@ -7,19 +7,19 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from signoff.core.plan import Plan
-from signoff.core.tasks import Escalation, Risk, Stage, TaskSpec
-from signoff.core.timing import Reminders
+from signoff.core.plan.plan import Plan
+from signoff.core.plan.schedules import Reminders
+from signoff.core.plan.task_types import Escalation, Risk, Stage, TaskSpec
+from signoff.engine.admin.proposals import NEWS
 from signoff.engine.clock import Clock
-from signoff.engine.courier import Channels, Courier
-from signoff.engine.messenger import Messenger
-from signoff.engine.proposalnews import ProposalNews
-from signoff.engine.proposals import NEWS
-from signoff.engine.sessions import Sessions
+from signoff.engine.delivery.pipeline import Channels, Courier
+from signoff.engine.delivery.proposal_messages import ProposalNews
+from signoff.engine.delivery.task_messages import Messenger
+from signoff.engine.identity.sessions import Sessions
 from signoff.notify.channel import Personal, Target
 from signoff.notify.email import Email, parse_smtp
-from signoff.store.messages import Message
 from signoff.store.store import Store
+from signoff.store.tables.messages import Message
 from tests.builders import ANN, OTTO, RITA, WORKSPACE, approve, gate, minutes
 from tests.engine.works import Works, settle
 

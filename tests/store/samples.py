@@ -7,10 +7,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from signoff.core.chain import Sealed, seal
-from signoff.core.events import Created, Fact, Progressed
 from signoff.core.ids import new_intent_id
-from signoff.core.model import (
+from signoff.core.intent.events import Created, Fact, Progressed
+from signoff.core.intent.hash_chain import Sealed, seal
+from signoff.core.intent.model import (
     ActorKind,
     ActorRef,
     Delay,
@@ -22,7 +22,7 @@ from signoff.core.model import (
     Task,
     Waiting,
 )
-from signoff.core.plan import AgentStep, Plan
+from signoff.core.plan.plan import AgentStep, Plan
 from signoff.store.rows import plan_digest
 from signoff.store.store import Store
 from signoff.store.work import Changed, Found, NewIntent, OnceKey, Outgoing, Want, Writes

@@ -7,8 +7,9 @@ import asyncio
 import tempfile
 from pathlib import Path
 
-from signoff.store.sqlite import SqliteStore
-from signoff.store.store import Store, open_store
+from signoff.store.opening import open_store
+from signoff.store.sqlite.store import SqliteStore
+from signoff.store.store import Store
 from tests.conftest import FixedClock
 from tests.databases import create_database, postgres
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from signoff.store.connections import Address
-from signoff.store.store import open_store
+from signoff.store.opening import open_store
+from signoff.store.postgres.connections import Address
 from signoff.store.work import Want
 from tests.conftest import FixedClock
 from tests.store.samples import look, once, ready, submit

@@ -4,8 +4,9 @@ import asyncio
 
 from msgspec.structs import replace
 
-from signoff.core.model import Delivery, Intent
-from signoff.store.store import Store, open_store
+from signoff.core.intent.model import Delivery, Intent
+from signoff.store.opening import open_store
+from signoff.store.store import Store
 from signoff.store.work import Found, Want, Writes
 from tests.conftest import FixedClock
 from tests.store.samples import AGENT, WS, leased, leave, move, ready, submit, waiting

@@ -8,8 +8,9 @@ import apsw
 import pytest
 
 from signoff.core.errors import Busy, Conflict, Refused
-from signoff.store.sqlite import SqliteStore
-from signoff.store.store import Store, open_store
+from signoff.store.opening import open_store
+from signoff.store.sqlite.store import SqliteStore
+from signoff.store.store import Store
 from signoff.store.work import Want
 from tests.conftest import FixedClock
 from tests.store.proxy import Wire

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from signoff.store.hearing import LONGEST, payloads
-from signoff.store.store import Store, open_store
+from signoff.store.opening import open_store
+from signoff.store.postgres.listen import LONGEST, payloads
+from signoff.store.store import Store
 from tests.conftest import FixedClock
 from tests.store.proxy import Wire
 

@@ -7,8 +7,9 @@ import pytest
 
 from signoff.core.errors import Refused
 from signoff.store.migrate import migrations
-from signoff.store.sqlite import refuse_old
-from signoff.store.store import Store, open_store
+from signoff.store.opening import open_store
+from signoff.store.sqlite.store import refuse_old
+from signoff.store.store import Store
 from tests.conftest import FixedClock
 from tests.store.samples import submit, waiting
 from tests.store.schema import dump, stored_dump

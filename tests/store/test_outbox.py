@@ -4,7 +4,8 @@ import asyncio
 from datetime import timedelta
 from itertools import chain
 
-from signoff.store.store import Store, open_store
+from signoff.store.opening import open_store
+from signoff.store.store import Store
 from signoff.store.work import Outgoing, Writes
 from tests.conftest import NOON, FixedClock
 from tests.store.samples import NOTHING, SECOND, WS, intent, leave, outgoing

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from signoff.core.model import ActorKind, Intent, Requester
+from signoff.core.intent.model import ActorKind, Intent, Requester
 from signoff.store.store import Store
 from signoff.store.work import Filter, Stored, Want
 from tests.conftest import NOON

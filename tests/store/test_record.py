@@ -13,15 +13,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from signoff.core.errors import Conflict
-from signoff.core.plan import AgentStep, Plan
-from signoff.store.chats import ChatPerson
+from signoff.core.plan.plan import AgentStep, Plan
 from signoff.store.database import Database, Statement
-from signoff.store.entries import DirectoryChange, TeamRow, Workspace
 from signoff.store.migrate import VERSION_TABLE, migrations
-from signoff.store.people import People
+from signoff.store.opening import open_store
 from signoff.store.rows import Plans, Row
-from signoff.store.sqlite import SqliteStore
-from signoff.store.store import Store, open_store
+from signoff.store.sqlite.store import SqliteStore
+from signoff.store.store import Store
+from signoff.store.tables.changes import People
+from signoff.store.tables.chats import ChatPerson
+from signoff.store.tables.entries import DirectoryChange, TeamRow, Workspace
 from tests.conftest import NOON, FixedClock
 from tests.store.samples import AGENT
 from tests.store.test_directory import ANN, BOT, KEY, SPACE, workflow

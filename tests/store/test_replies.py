@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from signoff.core.errors import Conflict
-from signoff.core.model import Intent
-from signoff.store.connections import Afresh
+from signoff.core.intent.model import Intent
+from signoff.store.postgres.connections import Afresh
 from signoff.store.store import Store
 from signoff.store.work import Found, NewReply, OnceKey, Reply, Want, Writes
 from tests.conftest import NOON, FixedClock

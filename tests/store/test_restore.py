@@ -10,9 +10,9 @@ import pytest
 from signoff.config import Config
 from signoff.core.errors import Refused
 from signoff.maintenance import restore as restore_config
-from signoff.store.restore import restore, restoring
-from signoff.store.sqlite import SqliteStore
-from signoff.store.store import open_store
+from signoff.store.opening import open_store
+from signoff.store.sqlite.restore import restore, restoring
+from signoff.store.sqlite.store import SqliteStore
 from tests.conftest import FixedClock
 from tests.store.samples import submit, waiting
 

@@ -6,8 +6,9 @@ import pytest
 
 from signoff.store import sql
 from signoff.store.dialect import for_postgres, for_sqlite
-from signoff.store.sqlite import SqliteStore
-from signoff.store.store import Store, open_store
+from signoff.store.opening import open_store
+from signoff.store.sqlite.store import SqliteStore
+from signoff.store.store import Store
 from tests.conftest import FixedClock
 from tests.store.samples import AGENT, WS, final, ready, submit
 

@@ -1,8 +1,8 @@
 """What people were shown is kept once, for every server, until the intent is forgotten."""
 
 from signoff.store import sql
-from signoff.store.showings import Showing
 from signoff.store.store import Store
+from signoff.store.tables.showings import Showing
 
 ANN_SAW = Showing("i1", "per_ann", 2, 1, 3)
 

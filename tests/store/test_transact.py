@@ -6,8 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from signoff.core.errors import Conflict, Invalid, Refused
-from signoff.core.plan import AgentStep, Plan
-from signoff.store.store import Store, open_store
+from signoff.core.plan.plan import AgentStep, Plan
+from signoff.store.opening import open_store
+from signoff.store.store import Store
 from signoff.store.work import Found, NewReply, Ready, Want, Writes
 from tests.conftest import NOON, FixedClock
 from tests.store.samples import (

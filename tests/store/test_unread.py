@@ -4,7 +4,8 @@ too.
 
 from datetime import timedelta
 
-from signoff.store.store import Store, open_store
+from signoff.store.opening import open_store
+from signoff.store.store import Store
 from signoff.store.work import Want
 from tests.conftest import FixedClock
 from tests.store.samples import AGENT, WS, leased, leave, move, ready, submit

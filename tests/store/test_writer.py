@@ -8,7 +8,7 @@ import apsw
 import pytest
 
 from signoff.core.errors import Busy
-from signoff.store.writer import Writer, whole
+from signoff.store.sqlite.writer import Writer, whole
 
 
 @pytest.fixture

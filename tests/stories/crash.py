@@ -15,12 +15,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from signoff.core.chain import unseal
-from signoff.core.events import Fact
-from signoff.core.model import Intent
+from signoff.core.intent.events import Fact
+from signoff.core.intent.hash_chain import unseal
+from signoff.core.intent.model import Intent
 from signoff.engine.clock import Clock
-from signoff.engine.examine import Finding, examine
-from signoff.store.store import open_store
+from signoff.engine.read.integrity import Finding, examine
+from signoff.store.opening import open_store
 from tests.databases import create_database, drop_database
 from tests.live import PATIENCE, Live
 from tests.stories.programs import KIND

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from signoff.core import events as e
-from signoff.core.events import Fact
-from signoff.core.model import Intent, Status
+from signoff.core.intent import events as e
+from signoff.core.intent.events import Fact
+from signoff.core.intent.model import Intent, Status
 from tests.live import Live
 from tests.stories.crash import (
     WORKFLOW,

@@ -10,7 +10,7 @@ from signoff.config import Config
 from signoff.core.errors import Invalid
 from signoff.engine.clock import Clock
 from signoff.serving import running
-from signoff.store.store import open_store
+from signoff.store.opening import open_store
 from tests.conftest import TABLES
 from tests.stories.test_refused_start import refused_start
 

@@ -14,12 +14,12 @@ from typing import Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from signoff.cli.failures import Code
-from signoff.core.chain import unseal
-from signoff.core.events import Decided
-from signoff.core.model import Actor, ActorKind
+from signoff.core.intent.events import Decided
+from signoff.core.intent.hash_chain import unseal
+from signoff.core.intent.model import Actor, ActorKind
 from signoff.engine.clock import FixedClock
-from signoff.store.entries import Person
 from signoff.store.store import Store
+from signoff.store.tables.entries import Person
 from tests.builders import WORKSPACE, person
 from tests.engine.conftest import clock, store
 from tests.engine.sink import Sink, sink
@@ -42,7 +42,7 @@ Said = tuple[bool, str]  # whether it was counted, and what whoever answered was
 # The command line, once it has loaded all and a line came: to start ten of them may take longer than a request may.
 AT_THE_START = """
 import sys
-import httpx2, signoff.cli.tasks, signoff.client.sync
+import httpx2, signoff.cli.tasks.answer, signoff.client.sync
 from signoff.cli.main import main
 print("ready", flush=True)
 sys.stdin.readline()

@@ -13,7 +13,7 @@ import pytest
 
 from signoff import AsyncClient, Client
 from signoff.config import Config
-from signoff.core import events as e
+from signoff.core.intent import events as e
 from signoff.serving import running
 from tests.live import PATIENCE, Live
 from tests.stories.crash import (

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from signoff import Client, Conflict, Invalid, PermissionDenied
-from signoff.core.model import ActorKind
+from signoff.core.intent.model import ActorKind
 from signoff.engine.clock import Clock
-from signoff.engine.directory import Directory
+from signoff.engine.directory.snapshot import Directory
 from signoff.engine.feed import Feed
-from signoff.engine.keys import Keys
-from signoff.store.store import open_store
+from signoff.engine.identity.keys import Keys
+from signoff.store.opening import open_store
 from tests.live import Live
 from tests.stories.servers import KINDS, serving
 

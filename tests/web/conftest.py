@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from signoff.engine.clock import FixedClock
-from signoff.store.store import Store, open_store
+from signoff.store.opening import open_store
+from signoff.store.store import Store
 from tests.builders import START
 from tests.web.world import World, world
 

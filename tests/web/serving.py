@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 import msgspec
 import uvicorn
 
-from signoff.web.protocol import limited
-from signoff.web.receiving import ReceiveLimits
+from signoff.web.http.connection_limits import ReceiveLimits
+from signoff.web.http.protocol import limited
 from tests.web.world import World
 
 

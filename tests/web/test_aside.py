@@ -8,8 +8,8 @@ from functools import partial
 from types import FrameType
 from typing import TypeVar
 
-from signoff.core.model import Actor, ActorKind
-from signoff.web.aside import Aside
+from signoff.core.intent.model import Actor, ActorKind
+from signoff.web.off_loop import Aside
 from tests.web.inbox.reading import Shown, reader
 from tests.web.world import HOME, Answer, World
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from signoff.core.charter import Charter
-from signoff.core.commands import Answer
 from signoff.core.errors import Forbidden
-from signoff.core.tasks import Strength
-from signoff.engine.chat import Chat
+from signoff.core.formats.manifest import Charter
+from signoff.core.intent.commands import Answer
+from signoff.core.plan.task_types import Strength
+from signoff.engine.delivery.chat_answers import Chat
 from tests.web.test_eligibility import AWAY
 from tests.web.test_people import decide, shown
 from tests.web.world import World

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from signoff.store.entries import PolicyRow
+from signoff.store.tables.entries import PolicyRow
 from tests.web.inbox.reading import reader
 from tests.web.test_changing_rules import applied
 from tests.web.world import HOME, PLAIN, World

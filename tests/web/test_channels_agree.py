@@ -11,15 +11,15 @@ from typing import Any, Final
 
 import pytest
 
-from signoff.core.chain import unseal
-from signoff.core.commands import Answer
-from signoff.core.events import Answered, Decided
-from signoff.core.tasks import Sign
-from signoff.engine.audience import SLACK
-from signoff.engine.chat import Chat
-from signoff.store.chats import ChatPerson
+from signoff.core.intent.commands import Answer
+from signoff.core.intent.events import Answered, Decided
+from signoff.core.intent.hash_chain import unseal
+from signoff.core.plan.task_types import Sign
+from signoff.engine.delivery.chat_answers import Chat
+from signoff.engine.delivery.recipients import SLACK
+from signoff.store.tables.chats import ChatPerson
 from signoff.web.api.routes import ENDPOINTS
-from signoff.web.inbox.routes import ROWS
+from signoff.web.pages.routes import ROWS
 from tests.web.inbox.reading import Reader, Shown, reader
 from tests.web.world import HOME, World
 
@@ -357,8 +357,13 @@ async def test_no_other_route_takes_a_decision(web: World, route: str) -> None:
 
 
 def test_only_the_rules_write_that_somebody_answered_or_that_it_is_decided() -> None:
-    """Nothing but what ``core/advance.py`` composes makes these facts."""
-    rules = {"core/answering.py", "core/decide.py", "core/steps.py", "core/ticking.py"}
+    """Nothing but what ``core/intent/advance.py`` composes makes these facts."""
+    rules = {
+        "core/intent/task_commands.py",
+        "core/intent/decide.py",
+        "core/intent/routing.py",
+        "core/intent/timers.py",
+    }
     found = set()
     for file in SOURCE.rglob("*.py"):
         module = file.relative_to(SOURCE).as_posix()
@@ -366,7 +371,7 @@ def test_only_the_rules_write_that_somebody_answered_or_that_it_is_decided() -> 
             made = node.func if isinstance(node, ast.Call) else None
             if isinstance(made, ast.Attribute) and made.attr in ("Answered", "Decided"):
                 found.add(module)
-            if isinstance(node, ast.ImportFrom) and node.module == "signoff.core.events":
+            if isinstance(node, ast.ImportFrom) and node.module == "signoff.core.intent.events":
                 names = {name.name for name in node.names} & {"Answered", "Decided"}
                 calls = [n for n in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(n, ast.Call)]
                 used = {n.func.id for n in calls if isinstance(n.func, ast.Name)}

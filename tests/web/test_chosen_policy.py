@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from signoff.core.direct import compile_direct
-from signoff.engine.planning import Submission
+from signoff.core.formats.axp_intent import compile_direct
+from signoff.engine.planning.planner import Submission
 from tests.web.inbox.reading import reader
 from tests.web.test_changing_rules import applied
 from tests.web.world import HOME, World

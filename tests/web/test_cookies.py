@@ -2,7 +2,7 @@
 
 import pytest
 
-from signoff.web.cookies import read_cookies
+from signoff.web.http.cookies import read_cookies
 
 
 @pytest.mark.parametrize(

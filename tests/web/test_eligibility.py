@@ -35,7 +35,7 @@ async def test_a_stolen_admins_key_appoints_nobody_to_decide_what_is_open(web: W
 
 
 async def key_of(web: World, email: str) -> str:
-    from signoff.core.model import ActorKind
+    from signoff.core.intent.model import ActorKind
     from tests.web.world import HOME
 
     book = await web.works.directory.anew(HOME)

@@ -8,8 +8,8 @@ import pytest
 import signoff
 from signoff.cli.failures import Code
 from signoff.cli.watching import ending
-from signoff.core.commands import Unreachable
-from signoff.core.model import system
+from signoff.core.intent.commands import Unreachable
+from signoff.core.intent.model import system
 from tests.web.world import HOME, World
 
 TYPE = "asked.v1"

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signoff.core import commands as c
 from signoff.core.errors import Refused
-from signoff.core.evolve import created, evolve
-from signoff.core.model import Delivery, Fault, Hold, Intent
-from signoff.core.plan import DelayStep, NotifyStep, Plan
-from signoff.web.api.shapes.events import EVENT_TYPES, StepTrail, Trail, events_of, walk
+from signoff.core.intent import commands as c
+from signoff.core.intent.evolve import created, evolve
+from signoff.core.intent.model import Delivery, Fault, Hold, Intent
+from signoff.core.plan.plan import DelayStep, NotifyStep, Plan
+from signoff.web.shapes.events import EVENT_TYPES, StepTrail, Trail, events_of, walk
 from tests.builders import AGENT, ANN, RITA, SERVICE, Story, approve, gate, minutes, validate
 from tests.web.world import World
 

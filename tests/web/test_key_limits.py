@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
-from signoff.engine.admission import Admission, KeyLimits
-from signoff.engine.engine import Engine
+from signoff.engine.commit.engine import Engine
+from signoff.engine.identity.admission import Admission, KeyLimits
 from tests.web.serving import serving
 from tests.web.world import PAYLOAD, PLAIN, World
 

@@ -8,7 +8,7 @@ import pytest
 from msgspec import Meta
 
 from signoff.core.errors import Invalid
-from signoff.web.bodies import ours
+from signoff.web.http.bodies import ours
 from tests.web.world import World
 
 

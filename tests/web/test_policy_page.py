@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from signoff.cli.documents import parse
-from signoff.core.policy import FIELDS
+from signoff.core.policy.policy import FIELDS
 from tests.web.world import World
 
 PAGE = (Path(__file__).parents[2] / "docs" / "policies.md").read_text("utf-8")

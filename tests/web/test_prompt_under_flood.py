@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from signoff.engine.admission import Admission, KeyLimits
-from signoff.web.receiving import ReceiveLimits
+from signoff.engine.identity.admission import Admission, KeyLimits
+from signoff.web.http.connection_limits import ReceiveLimits
 from tests.web.serving import serving
 from tests.web.world import TYPE, VALIDATOR, World
 

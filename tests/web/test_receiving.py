@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from signoff.web.receiving import ReceiveLimits
+from signoff.web.http.connection_limits import ReceiveLimits
 from tests.web.serving import serving
 from tests.web.world import World
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from signoff.core.commands import Answer, Progress, Report
 from signoff.core.errors import Invalid
-from signoff.core.model import Fault
-from signoff.web.api.resume import meaning
+from signoff.core.intent.commands import Answer, Progress, Report
+from signoff.core.intent.model import Fault
+from signoff.web.axp.resume import meaning
 from tests.builders import Story, gate, validate
 from tests.web.world import World
 

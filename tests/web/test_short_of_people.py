@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from signoff.core.model import ActorKind
-from signoff.engine.staffed import Staffed
+from signoff.core.intent.model import ActorKind
+from signoff.engine.commit.understaffed import Staffed
 from tests.web.world import HOME, World
 
 CHARTER: dict[str, Any] = {

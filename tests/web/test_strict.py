@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signoff.core.errors import Malformed
-from signoff.web import strict
+from signoff.web.http import json_intake
 
 SAFE = st.integers(-(2**53) + 1, 2**53 - 1)
 TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -23,14 +23,14 @@ VALUES = st.recursive(
 
 @given(VALUES, st.booleans(), st.sampled_from([None, 1]))
 def test_canonical_bytes_are_the_librarys(value: Any, ascii_only: bool, indent: int | None) -> None:
-    parsed = strict.parse(json.dumps(value, ensure_ascii=ascii_only, indent=indent).encode())
-    assert strict.canonical(parsed.value, plain=parsed.plain) == rfc8785.dumps(value)
+    parsed = json_intake.parse(json.dumps(value, ensure_ascii=ascii_only, indent=indent).encode())
+    assert json_intake.canonical(parsed.value, plain=parsed.plain) == rfc8785.dumps(value)
 
 
 @given(VALUES)
 def test_strict_reads_what_any_reader_reads(value: Any) -> None:
     text = json.dumps(value)
-    assert strict.parse(text.encode()).value == json.loads(text)
+    assert json_intake.parse(text.encode()).value == json.loads(text)
 
 
 def _dump_pairs(pairs: list[tuple[str, Any]], ascii_only: bool) -> str:
@@ -53,7 +53,7 @@ def test_a_key_that_stands_twice_is_always_found(
     if nested:
         text = f'[{{"a": {text}}}, 1]'
     with pytest.raises(Malformed) as refused:
-        strict.parse(text.encode())
+        json_intake.parse(text.encode())
     assert refused.value.code == "duplicate_key"
 
 
@@ -99,7 +99,7 @@ def test_a_key_that_stands_twice_is_always_found(
 )
 def test_refused(raw: bytes, code: str) -> None:
     with pytest.raises(Malformed) as refused:
-        strict.parse(raw)
+        json_intake.parse(raw)
     assert refused.value.code == code
 
 
@@ -113,20 +113,20 @@ def test_refused(raw: bytes, code: str) -> None:
     ],
 )
 def test_accepted(raw: bytes) -> None:
-    assert strict.parse(raw).value == json.loads(raw)
+    assert json_intake.parse(raw).value == json.loads(raw)
 
 
 def test_a_body_is_an_object_and_an_empty_one_is_an_empty_object() -> None:
-    assert strict.parse_object(b"").value == {}
-    assert strict.parse_object(b"  \n").value == {}
+    assert json_intake.parse_object(b"").value == {}
+    assert json_intake.parse_object(b"  \n").value == {}
     with pytest.raises(Malformed) as refused:
-        strict.parse_object(b"[1]")
+        json_intake.parse_object(b"[1]")
     assert refused.value.code == "not_an_object"
 
 
 def test_the_digest_is_of_the_canonical_bytes() -> None:
-    one = strict.parse(b'{"b": 1.0, "a": "\\u00e9"}')
-    two = strict.parse('{"a":"é","b":1}'.encode())
-    assert strict.digest(strict.canonical(*one[:1], plain=one.plain)) == strict.digest(
-        strict.canonical(two.value, plain=two.plain)
+    one = json_intake.parse(b'{"b": 1.0, "a": "\\u00e9"}')
+    two = json_intake.parse('{"a":"é","b":1}'.encode())
+    assert json_intake.digest(json_intake.canonical(*one[:1], plain=one.plain)) == json_intake.digest(
+        json_intake.canonical(two.value, plain=two.plain)
     )

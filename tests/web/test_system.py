@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from signoff.core.chain import link
+from signoff.core.intent.hash_chain import link
 from signoff.web.api import openapi
 from signoff.web.api.routes import ENDPOINTS
 from signoff.web.app import Families, api_routes, family
-from signoff.web.parts import Readiness
+from signoff.web.state import Readiness
 from tests.web.world import HOME, TYPE, World
 
 ROOT = Path(__file__).parents[2]

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from signoff.core.commands import Take
-from signoff.core.plan import HumanStep
-from signoff.core.tasks import Fallback, Stage, TaskSpec
-from signoff.web.api.shapes.tasks import on_silence
+from signoff.core.intent.commands import Take
+from signoff.core.plan.plan import HumanStep
+from signoff.core.plan.task_types import Fallback, Stage, TaskSpec
+from signoff.web.shapes.tasks import on_silence
 from tests.builders import approve, gate
 from tests.web.world import PAYLOAD, WORKFLOW, World
 

@@ -10,8 +10,8 @@ import pytest
 
 from signoff.web.api.docs import PAGES
 from signoff.web.api.routes import ENDPOINTS
-from signoff.web.call import Access, Endpoint
-from signoff.web.query import Kind
+from signoff.web.http.call import Access, Endpoint
+from signoff.web.http.query import Kind
 from tests.web.world import PAYLOAD, PLAIN, World
 
 ID = "0190a7de-1111-7222-8333-444455550000"

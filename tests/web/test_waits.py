@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from signoff.core.errors import NotFound, Unauthenticated
-from signoff.engine.sessions import IDLE
+from signoff.engine.identity.sessions import IDLE
 from tests.web.inbox.reading import Reader, reader
 from tests.web.serving import serving
 from tests.web.world import HOME, PAYLOAD, PLAIN, VALIDATOR, World

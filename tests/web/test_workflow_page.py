@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from signoff.core.errors import Invalid
-from signoff.core.formschema import FORMATS, KEYWORDS
-from signoff.core.plan import MAX_STEP_VISITS
-from signoff.core.tasks import COMMENT_NEEDED, EVIDENCE_NEEDED, OUTCOMES
-from signoff.core.workflow import compile_workflow
-from signoff.web.inbox import changes, evidence
+from signoff.core.formats.workflow import compile_workflow
+from signoff.core.plan.form_schema import FORMATS, KEYWORDS
+from signoff.core.plan.plan import MAX_STEP_VISITS
+from signoff.core.plan.task_types import COMMENT_NEEDED, EVIDENCE_NEEDED, OUTCOMES
+from signoff.core.text import json_diff
+from signoff.web.pages.kit import evidence
 from tests.docs.blocks import DOCS, coded, documents, rows, section
 from tests.web.world import World
 
@@ -108,7 +109,7 @@ def test_the_names_that_drive_the_card_are_those_of_the_card() -> None:
     assert sorted(by_part["what it touches"]) == sorted(evidence._TOUCH)
     assert sorted(by_part["whether it can be undone"]) == sorted(evidence._UNDO)
     assert sorted(by_part["the requester's own words"]) == sorted(evidence._WORDS)
-    assert by_part["before and after"] == [name for pair in changes._PAIRS for name in pair]
+    assert by_part["before and after"] == [name for pair in json_diff._PAIRS for name in pair]
     for name in by_part["the verdict of a check"]:
         assert evidence.verdict_of({name: True}) == ("failed" if name == "error" else "passed")
 

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from signoff.core.errors import Busy
-from signoff.web.api import scenarios
-from signoff.web.call import Call
+from signoff.web.axp import scenarios
+from signoff.web.http.call import Call
 from tests.web.world import HOME, TYPE, VALIDATOR, WORKFLOW, World
 
 

@@ -8,17 +8,17 @@ from typing import Any
 
 import httpx2
 
-from signoff.core.model import Actor, ActorKind
+from signoff.core.intent.model import Actor, ActorKind
+from signoff.engine.admin.handover import Handovers
 from signoff.engine.clock import Clock
-from signoff.engine.handover import Handovers
-from signoff.engine.rerunning import Reruns
-from signoff.engine.sessions import Sessions
-from signoff.engine.view import View
-from signoff.engine.workers import Workers
-from signoff.store.entries import Person, Workspace
+from signoff.engine.directory.workers import Workers
+from signoff.engine.identity.sessions import Sessions
+from signoff.engine.read.view import View
+from signoff.engine.rerun import Reruns
 from signoff.store.store import Store
+from signoff.store.tables.entries import Person, Workspace
 from signoff.web.app import build_app
-from signoff.web.parts import Parts, Settings
+from signoff.web.state import Parts, Settings
 from tests.engine.works import Works
 
 HOME = "00000000-0000-7000-8000-0000000000a1"

@@ -5,9 +5,9 @@ from typing import Final
 import click
 
 from signoff.cli.commands import RemoteCommand
+from signoff.cli.lazy_group import Group
 from signoff.cli.output import column, moment
 from signoff.cli.session import Remote
-from signoff.cli.tree import Group
 
 FIELDS: Final = (
     "service_account_id", "address", "name", "display_name", "description", "status", "delivery_mode",

@@ -10,7 +10,7 @@ from signoff.cli.documents import read_document
 from signoff.cli.output import Output, as_moment
 from signoff.cli.people import warned
 from signoff.cli.session import Remote
-from signoff.cli.visible import visible
+from signoff.cli.text_safety import visible
 
 _SIGNS = {"create": "+", "change": "~", "unchanged": " "}
 

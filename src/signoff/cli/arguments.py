@@ -16,7 +16,7 @@ _SHORTEST: Final = 4
 
 def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
     """Callback of an option that takes a duration: ``90``, ``90s``, ``5m``, ``2h``, ``P1D``."""
-    from signoff.core.durations import parse_duration
+    from signoff.core.text.durations import parse_duration
 
     try:
         return parse_duration(value, str(param.name)).total_seconds() if value is not None else None

@@ -13,9 +13,9 @@ import click
 
 from signoff.cli.commands import RemoteCommand
 from signoff.cli.failures import Code, Stop
+from signoff.cli.lazy_group import Group
 from signoff.cli.output import Column, column, moment
 from signoff.cli.session import Remote
-from signoff.cli.tree import Group
 
 FIELDS: Final = (
     "seq",

@@ -8,9 +8,9 @@ import click
 from signoff.cli.apply import changed_lines
 from signoff.cli.commands import RemoteCommand
 from signoff.cli.failures import Code, Stop
+from signoff.cli.lazy_group import Group
 from signoff.cli.output import Column, as_moment, block, column, moment
 from signoff.cli.session import Remote
-from signoff.cli.tree import Group
 
 RECORDED: Final = (
     "id", "number", "at", "actor", "via", "action", "kind", "name", "fields", "before", "after", "confirmed_by",

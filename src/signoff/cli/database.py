@@ -7,12 +7,12 @@ from typing import Any
 import click
 
 from signoff.cli.commands import DataCommand
-from signoff.cli.extra import server_part
 from signoff.cli.failures import Code, Stop
+from signoff.cli.lazy_group import Group
+from signoff.cli.server_extra import server_part
 from signoff.cli.session import Session
-from signoff.cli.tree import Group
+from signoff.cli.text_safety import visible
 from signoff.cli.up import configured, database_named, flags
-from signoff.cli.visible import visible
 from signoff.config import Config, reachable
 
 

@@ -20,13 +20,13 @@ from typing import Final
 import click
 
 from signoff.cli.documents import read_document
-from signoff.cli.extra import server_part
 from signoff.cli.failures import Code
-from signoff.cli.visible import visible
+from signoff.cli.server_extra import server_part
+from signoff.cli.text_safety import visible
 from signoff.cli.watching import ending
 from signoff.client.aio import AsyncClient
 from signoff.client.types import AuditTrail, Event, Result
-from signoff.core.masking import masked
+from signoff.core.text.masking import masked
 
 _STORY: Final = "database-migration"
 _ANSWERS: Final = {

@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 import click
 
 from signoff.cli.commands import RemoteCommand
-from signoff.cli.extra import server_part
 from signoff.cli.failures import Code, Stop, stopped
 from signoff.cli.output import as_moment, column, utc
+from signoff.cli.server_extra import server_part
 from signoff.cli.session import Remote
+from signoff.cli.text_safety import visible
 from signoff.cli.up import configured, flags
-from signoff.cli.visible import visible
 from signoff.config import Config, is_loopback
 
 if TYPE_CHECKING:

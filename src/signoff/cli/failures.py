@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from signoff.cli.visible import visible, visible_lines
+from signoff.cli.text_safety import visible, visible_lines
 from signoff.core.errors import Conflict, Forbidden, Invalid, Malformed, NotFound, Refused, Unauthenticated
-from signoff.core.masking import MASK, mask_text, starred
+from signoff.core.text.masking import MASK, mask_text, starred
 
 if TYPE_CHECKING:
     from signoff.client.errors import SignoffError

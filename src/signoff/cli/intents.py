@@ -7,12 +7,12 @@ import click
 
 from signoff.cli.arguments import seconds, short_id
 from signoff.cli.commands import RemoteCommand
-from signoff.cli.desk import intent_messages
 from signoff.cli.documents import Document, read_document, read_inline
 from signoff.cli.failures import Code, Stop
+from signoff.cli.lazy_group import Group
 from signoff.cli.output import Column, as_moment, block, column, moment
 from signoff.cli.session import Remote
-from signoff.cli.tree import Group
+from signoff.cli.tasks.act import intent_messages
 from signoff.cli.watching import watch_intent
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ import click
 from signoff.cli.arguments import seconds
 from signoff.cli.commands import RemoteCommand
 from signoff.cli.failures import Code, Stop
+from signoff.cli.lazy_group import Group
 from signoff.cli.output import Column, column, moment
 from signoff.cli.session import Remote
-from signoff.cli.tree import Group
-from signoff.cli.visible import visible
+from signoff.cli.text_safety import visible
 
 FIELDS: Final = (
     "key_id", "kind", "holder_id", "holder_name", "service_account_id", "key_hint", "status", "created_at",

@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 import click
 
 from signoff.cli.failures import Code, stopped, unexpected
-from signoff.cli.tree import Lazy
+from signoff.cli.lazy_group import Lazy
 
 SECTIONS: Final = {
     "Server": {
@@ -25,7 +25,7 @@ SECTIONS: Final = {
     },
     "Work": {
         "intents": ("signoff.cli.intents:intents", "Send, watch, cancel and retry intents."),
-        "tasks": ("signoff.cli.tasks:tasks", "See and answer what waits for a person."),
+        "tasks": ("signoff.cli.tasks.answer:tasks", "See and answer what waits for a person."),
         "scenarios": ("signoff.cli.scenarios:scenarios", "Validate and apply scenario bundles."),
         "workflows": ("signoff.cli.workflows:workflows", "Put workflows in force."),
         "apply": ("signoff.cli.apply:apply", "Apply people, teams, policies and workflows from a file."),

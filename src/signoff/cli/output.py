@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TextIO
 
-from signoff.cli.visible import clip, safe_json, visible, visible_lines, width
-from signoff.core.masking import mask_text, masked
+from signoff.cli.text_safety import clip, safe_json, visible, visible_lines, width
+from signoff.core.text.masking import mask_text, masked
 
 Format = Literal["table", "json", "jsonl", "id"]
 FORMATS: Final[tuple[Format, ...]] = ("table", "json", "jsonl", "id")

@@ -8,10 +8,10 @@ import click
 
 from signoff.cli.commands import RemoteCommand
 from signoff.cli.failures import Code, Stop
+from signoff.cli.lazy_group import Group
 from signoff.cli.output import Column, column, moment
 from signoff.cli.session import Remote
-from signoff.cli.tree import Group
-from signoff.cli.visible import visible
+from signoff.cli.text_safety import visible
 
 FIELDS: Final = (
     "id", "email", "name", "roles", "active", "teams", "addresses", "zone", "hours", "absences", "preferences",

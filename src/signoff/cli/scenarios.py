@@ -6,9 +6,9 @@ from signoff.cli.arguments import seconds
 from signoff.cli.commands import RemoteCommand
 from signoff.cli.documents import read_document
 from signoff.cli.failures import Code
+from signoff.cli.lazy_group import Group
 from signoff.cli.output import block
 from signoff.cli.session import Remote
-from signoff.cli.tree import Group
 from signoff.cli.watching import watch_intent
 
 

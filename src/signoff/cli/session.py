@@ -16,7 +16,7 @@ import click
 from signoff.cli.arguments import find_id
 from signoff.cli.failures import Code, Stop
 from signoff.cli.output import Output
-from signoff.cli.visible import visible
+from signoff.cli.text_safety import visible
 from signoff.documents import read_text
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ from typing import Any
 import click
 
 from signoff.cli.commands import DataCommand
+from signoff.cli.lazy_group import Group
 from signoff.cli.output import Column, column
 from signoff.cli.session import Session
-from signoff.cli.tree import Group
 from signoff.cli.up import flags
 from signoff.config import ROWS, Loaded, load
 from signoff.core.errors import Invalid
-from signoff.core.masking import MASK
+from signoff.core.text.masking import MASK
 
 
 @click.group(cls=Group)

@@ -6,11 +6,11 @@ import click
 
 from signoff.cli.commands import RemoteCommand
 from signoff.cli.failures import Code, Stop
+from signoff.cli.lazy_group import Group
 from signoff.cli.output import Column, as_moment, column
 from signoff.cli.people import warned
 from signoff.cli.session import Remote
-from signoff.cli.tree import Group
-from signoff.cli.visible import visible
+from signoff.cli.text_safety import visible
 
 FIELDS: Final = ("name", "members", "rotation")
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from signoff.cli.extra import server_part
 from signoff.cli.failures import Code, Stop
 from signoff.cli.output import Output
-from signoff.cli.visible import visible
+from signoff.cli.server_extra import server_part
+from signoff.cli.text_safety import visible
 from signoff.config import ROWS, Config, Row, load
 from signoff.core.errors import Busy
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from signoff.cli.failures import Code
 from signoff.cli.output import as_moment, utc
 from signoff.cli.session import Remote
-from signoff.cli.visible import visible
+from signoff.cli.text_safety import visible
 
 # As wide as the longest of them: ACKNOWLEDGED and human_task_assigned.
 _STATUS_WIDTH: Final = 12

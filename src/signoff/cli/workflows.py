@@ -6,10 +6,10 @@ import click
 
 from signoff.cli.commands import RemoteCommand
 from signoff.cli.documents import read_document
+from signoff.cli.lazy_group import Group
 from signoff.cli.output import Column, column, moment
 from signoff.cli.session import Remote
-from signoff.cli.tree import Group
-from signoff.cli.visible import visible
+from signoff.cli.text_safety import visible
 
 FIELDS: Final = ("name", "intent_type", "version", "steps", "source", "applied_by", "applied_at")
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Final
 
-from signoff.core.advance import Change
 from signoff.core.errors import Busy
+from signoff.core.intent.advance import Change
 
 log = logging.getLogger("signoff.feed")
 

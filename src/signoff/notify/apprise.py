@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from signoff.core.errors import Invalid
 from signoff.notify.channel import Message, NotSent, Target
-from signoff.notify.http import shown_url
-from signoff.notify.plain import one_line, visible
+from signoff.notify.outbound.post import shown_url
+from signoff.notify.plain_text import one_line, visible
 
 log = logging.getLogger("signoff.apprise")
 

@@ -4,7 +4,7 @@ from typing import Protocol
 
 import msgspec
 
-from signoff.core.notices import Notice
+from signoff.core.intent.notices import Notice
 from signoff.notify.letter import Letter
 
 

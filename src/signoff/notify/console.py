@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Final
 
 from signoff.core.ids import visit_ref
-from signoff.core.masking import mask_text
-from signoff.core.notices import Notice, NoticeKind
-from signoff.core.visible import escaped
+from signoff.core.intent.notices import Notice, NoticeKind
+from signoff.core.text.hidden_characters import escaped
+from signoff.core.text.masking import mask_text
 from signoff.notify.letter import ASKING
 from signoff.notify.message import render
 

@@ -19,11 +19,11 @@ from urllib.parse import parse_qs, unquote
 from msgspec import Struct
 
 from signoff.core.errors import Invalid
-from signoff.core.masking import mask_text, starred
-from signoff.core.urls import read_url
+from signoff.core.text.masking import mask_text, starred
+from signoff.core.text.urls import read_url
 from signoff.notify.channel import NotSent
 from signoff.notify.letter import GIVEN, Letter
-from signoff.notify.plain import one_line, pieces, visible
+from signoff.notify.plain_text import one_line, pieces, visible
 
 if TYPE_CHECKING:
     from aiosmtplib import SMTP as Connection

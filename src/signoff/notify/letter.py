@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from signoff.core.notices import NoticeKind
+from signoff.core.intent.notices import NoticeKind
 
 GIVEN: Final = "What the steps after it are given besides"
 

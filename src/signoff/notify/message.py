@@ -3,10 +3,10 @@
 from typing import Final
 
 from signoff.core.ids import visit_ref
-from signoff.core.masking import mask_text
-from signoff.core.notices import Notice, NoticeKind
-from signoff.core.tasks import Ending
-from signoff.core.wording import ended, kind_words, what_now
+from signoff.core.intent.notices import Notice, NoticeKind
+from signoff.core.plan.task_types import Ending
+from signoff.core.plan.wording import ended, kind_words, what_now
+from signoff.core.text.masking import mask_text
 from signoff.notify.channel import Message
 from signoff.notify.letter import ASKING
 

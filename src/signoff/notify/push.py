@@ -12,7 +12,7 @@ from datetime import datetime
 import msgspec
 
 from signoff.notify.channel import Message, Target
-from signoff.notify.http import Poster
+from signoff.notify.outbound.post import Poster
 
 
 class Push:

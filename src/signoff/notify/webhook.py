@@ -7,7 +7,7 @@ import msgspec
 from standardwebhooks.webhooks import Webhook as Signer
 
 from signoff.notify.channel import Message, Target
-from signoff.notify.http import Poster
+from signoff.notify.outbound.post import Poster
 
 
 class Webhook:

@@ -11,8 +11,8 @@ from operator import itemgetter
 from msgspec import Struct, field
 
 from signoff.core.ids import shard
-from signoff.core.model import Intent
-from signoff.core.plan import Plan
+from signoff.core.intent.model import Intent
+from signoff.core.plan.plan import Plan
 from signoff.store.rows import (
     Plans,
     Row,

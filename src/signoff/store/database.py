@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from signoff.core.errors import Busy
-from signoff.core.plan import Plan
+from signoff.core.plan.plan import Plan
 from signoff.store.rows import Plans, Row
 from signoff.store.sql import PLAN
 

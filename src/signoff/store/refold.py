@@ -9,9 +9,9 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from signoff.core.chain import unseal
-from signoff.core.evolve import fold
-from signoff.core.plan import Plan
+from signoff.core.intent.evolve import fold
+from signoff.core.intent.hash_chain import unseal
+from signoff.core.plan.plan import Plan
 from signoff.store.rows import Row, intent_of, state_of
 
 REFOLDED: Final = frozenset({"setbacks"})

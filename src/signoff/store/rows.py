@@ -12,10 +12,10 @@ from typing import Any, Final
 
 import msgspec
 
-from signoff.core.chain import Sealed
 from signoff.core.ids import shard
-from signoff.core.model import Delivery, Hold, Intent
-from signoff.core.plan import NO_PLAN, Plan
+from signoff.core.intent.hash_chain import Sealed
+from signoff.core.intent.model import Delivery, Hold, Intent
+from signoff.core.plan.plan import NO_PLAN, Plan
 from signoff.store.work import EventRow, NewReply, Outgoing, Stored
 
 Row = Sequence[Any]

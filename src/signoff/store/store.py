@@ -10,21 +10,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from signoff.core.errors import Refused
 from signoff.store import sql
-from signoff.store.chats import Chats
 from signoff.store.database import Statement
-from signoff.store.directory import Directory
-from signoff.store.intents import Intents
-from signoff.store.messages import Messages
-from signoff.store.outbox import Outbox
-from signoff.store.people import People
 from signoff.store.rows import Plans, Row, micros
-from signoff.store.sessions import Sessions
-from signoff.store.showings import Showings
-from signoff.store.sweeps import Sweeps
+from signoff.store.tables.changes import People
+from signoff.store.tables.chats import Chats
+from signoff.store.tables.directory import Directory
+from signoff.store.tables.intents import Intents
+from signoff.store.tables.messages import Messages
+from signoff.store.tables.outbox import Outbox
+from signoff.store.tables.sessions import Sessions
+from signoff.store.tables.showings import Showings
+from signoff.store.tables.sweeps import Sweeps
+from signoff.store.tables.workers import Workers
 from signoff.store.work import Found, Want, Writes
-from signoff.store.workers import Workers
 
 Clock = Callable[[datetime], datetime]
 Work = Callable[[Found], Writes]
@@ -108,34 +107,3 @@ class Store(ABC):
         values = {"now": micros(await self.now()), "limit": limit}
         _, rows = await self.write((sql.RENEW_REPLIES, values), (sql.FORGET_REPLIES, values))
         return len(rows)
-
-
-def open_store(
-    url: str,
-    *,
-    wall: Callable[[], datetime],
-    clock: Clock = same,
-    hear: Clock | None = None,
-    listen: bool = True,
-) -> Store:
-    """The store at ``sqlite:///path`` or ``postgresql://…``; still closed.
-
-    wall: the system clock, which is SQLite's database time (PostgreSQL has its own);
-    hear: in place of ``clock`` where the database has a clock of its own;
-    listen: False where a connection pooler in between cannot pass notifications on.
-    """
-    scheme, _, rest = url.partition("://")
-    if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
-        from signoff.store.sqlite import SqliteStore
-
-        return SqliteStore(Path(rest[1:]), wall=wall, clock=clock)
-    if scheme in ("postgresql", "postgres"):
-        from signoff.store.postgres import PostgresStore
-
-        return PostgresStore(url, clock=hear or clock, listen=listen)
-    raise Refused(
-        "invalid_database_url",
-        f"There is no database for {f'{scheme[:20]}://' if rest else 'such'} addresses.",
-        field="database",
-        hint="Write sqlite:///path/to/file.db or postgresql://user:password@host/name.",
-    )

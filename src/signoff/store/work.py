@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct, field
 
-from signoff.core.chain import Sealed
-from signoff.core.model import Intent
+from signoff.core.intent.hash_chain import Sealed
+from signoff.core.intent.model import Intent
 
 
 class OnceKey(Struct, frozen=True):

@@ -10,10 +10,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from signoff.web.api.docs import PAGES
 from signoff.web.api.routes import ENDPOINTS
-from signoff.web.call import Endpoint
-from signoff.web.edge import Door, Nowhere
-from signoff.web.inbox.routes import inbox_routes
-from signoff.web.parts import Parts
+from signoff.web.http.call import Endpoint
+from signoff.web.http.endpoint import Door, Nowhere
+from signoff.web.pages.routes import inbox_routes
+from signoff.web.state import Parts
 
 # Of AXP and not spoken here, where a parameter before it or in its place would take its last words for a name.
 ABSENT: Final = (

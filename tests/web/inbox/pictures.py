@@ -12,7 +12,7 @@ from typing import Any, Final
 from playwright.async_api import Browser
 
 from signoff.engine.clock import Clock
-from signoff.store.store import open_store
+from signoff.store.opening import open_store
 from tests.web.inbox.chromium import Window, chromium, window
 from tests.web.inbox.scene import GATES, Scene, furnish
 from tests.web.serving import serving

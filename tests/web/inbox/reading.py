@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx2
 
-from signoff.web.inbox.csrf import form_token
+from signoff.web.pages.kit.csrf import form_token
 from tests.web.world import World
 
 SAME = {"sec-fetch-site": "same-origin"}

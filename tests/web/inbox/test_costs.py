@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signoff.engine.letters import shown
-from signoff.web.inbox.changes import difference, group, leaves
-from signoff.web.inbox.lines import same_lines
+from signoff.core.text.json_diff import difference, group, leaves
+from signoff.core.text.text_diff import same_lines
+from signoff.engine.delivery.compose import shown
 from tests.work import calls
 
 LINES = st.lists(st.sampled_from("abcdef"), max_size=12)

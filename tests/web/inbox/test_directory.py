@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from signoff.engine.chat import Chat
-from signoff.engine.slackdesk import SlackDesk
-from signoff.notify.slack import Slack
+from signoff.engine.delivery.chat_answers import Chat
+from signoff.engine.delivery.slack_inbound import SlackDesk
+from signoff.notify.slack.channel import Slack
 from tests.web.inbox.reading import Reader, Shown, reader
 from tests.web.inbox.scene import CHARTER, apply
 from tests.web.world import World

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from signoff.web.inbox.routes import ROWS
+from signoff.web.pages.routes import ROWS
 from tests.web.inbox.chromium import DESKTOP, PHONE, Window, chromium, window
 from tests.web.inbox.reading import reader
 from tests.web.inbox.scene import CHARTER, Scene, furnish

@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from signoff.web.inbox.text import hidden, pieces, plain_json
+from signoff.core.text.hidden_characters import hidden, pieces, plain_json
 from tests.hostile import CORPUS
 from tests.web.inbox.reading import Shown, reader
 from tests.web.world import World

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from signoff.web.inbox.changes import changed_leaves, group
-from signoff.web.inbox.evidence import touched
+from signoff.core.text.json_diff import changed_leaves, group
+from signoff.web.pages.kit.evidence import touched
 
 ADDED: dict[str, Any] = {
     "before": {},

@@ -8,10 +8,10 @@ from starlette.routing import Route
 
 from signoff.core.errors import Busy
 from signoff.web.app import build_app
-from signoff.web.call import Call, Page
-from signoff.web.inbox.door import PageDoor, Row, Visit
-from signoff.web.inbox.live import beating
-from signoff.web.inbox.waiting import Waiting
+from signoff.web.http.call import Call, Page
+from signoff.web.pages.kit.handler import PageDoor, Row, Visit
+from signoff.web.pages.kit.live import beating
+from signoff.web.pages.kit.waiting import Waiting
 from tests.web.inbox.reading import reader
 from tests.web.world import World
 

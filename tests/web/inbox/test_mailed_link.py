@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from signoff.config import parse_networks
-from signoff.engine.limits import Limit
-from signoff.engine.mailedlinks import MailedLinks
+from signoff.engine.delivery.signin_mail import MailedLinks
+from signoff.engine.identity.rate_limit import Limit
 from signoff.notify.email import Email, parse_smtp
 from tests.notify.post import Post, post
 from tests.web.inbox.reading import Reader, Shown, everything

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from signoff.web.inbox.changes import group, leaves
-from signoff.web.inbox.forms import data_of, fields_of
-from signoff.web.inbox.render import static_files, static_url
+from signoff.core.text.json_diff import group, leaves
+from signoff.web.pages.kit.render import static_files, static_url
+from signoff.web.pages.task.schema_form import data_of, fields_of
 from tests.web.inbox.reading import Reader, reader
 from tests.web.world import HOME, World
 
@@ -352,7 +352,7 @@ def test_what_people_download_stays_small() -> None:
 
 
 def test_templates_hold_no_script_and_no_way_around_escaping() -> None:
-    for file in (files("signoff.web.inbox") / "templates").iterdir():
+    for file in (files("signoff.web.pages") / "templates").iterdir():
         text = file.read_text(encoding="utf-8")
         assert not [word for word in ("|safe", "autoescape", "style=") if word in text], file.name
         assert text.count("<script") == (1 if file.name == "base.html" else 0), file.name

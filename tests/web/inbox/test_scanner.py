@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from signoff.web.inbox.routes import ROWS
+from signoff.web.pages.routes import ROWS
 from tests.web.inbox.chromium import PATIENCE, chromium, loiter
 from tests.web.inbox.reading import Reader, everything, reader
 from tests.web.inbox.scene import apply

@@ -5,9 +5,9 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from signoff.core.model import ActorKind
-from signoff.web.inbox.csrf import form_token
-from signoff.web.inbox.signin import local
+from signoff.core.intent.model import ActorKind
+from signoff.web.pages.kit.csrf import form_token
+from signoff.web.pages.signin import local
 from tests.web.inbox.reading import SAME, Reader, everything, reader
 from tests.web.world import HOME, World
 

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from signoff.core.commands import Answer
-from signoff.engine.chat import Chat
+from signoff.core.intent.commands import Answer
+from signoff.engine.delivery.chat_answers import Chat
 from tests.web.test_changing_rules import CHARTER, applied, decide, gate, policy, quorum
 from tests.web.world import World
 

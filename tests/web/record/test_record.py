@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
-from signoff.engine.chat import Chat
+from signoff.engine.delivery.chat_answers import Chat
 from tests.web.test_changing_rules import CHARTER, applied, policy
 from tests.web.world import HOME, World
 

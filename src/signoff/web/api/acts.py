@@ -4,57 +4,67 @@ withdraw; and what it will lead to. Every act is one command through the same do
 
 import msgspec
 
-from signoff.core.advance import Change
-from signoff.core.commands import Cancel, Command, Delegate, Reassign, Remark, Revise, Snooze, Take, Wake
-from signoff.core.durations import parse_duration
 from signoff.core.errors import Conflict, Forbidden, Invalid
-from signoff.core.fields import in_utc
 from signoff.core.ids import visit_ref
-from signoff.core.model import ActorKind, Task
-from signoff.core.visible import shows
-from signoff.engine.explain import explain as explained
-from signoff.web import bodies, strict
-from signoff.web.api.reading import book_of, visible
-from signoff.web.api.shapes import desk as p
-from signoff.web.api.shapes.answers import acted
-from signoff.web.api.shapes.common import encode
-from signoff.web.api.shapes.intents import intent_out
-from signoff.web.api.shapes.tasks import Answered, task_out, tell
+from signoff.core.intent.advance import Change
+from signoff.core.intent.commands import (
+    Cancel,
+    Command,
+    Delegate,
+    Reassign,
+    Remark,
+    Revise,
+    Snooze,
+    Take,
+    Wake,
+)
+from signoff.core.intent.model import ActorKind, Task
+from signoff.core.text.document_reader import in_utc
+from signoff.core.text.durations import parse_duration
+from signoff.core.text.hidden_characters import shows
+from signoff.engine.directory.contact_schedule import explain as explained
 from signoff.web.api.tasks import found_task
-from signoff.web.call import Call, Said
+from signoff.web.http import bodies, json_intake
+from signoff.web.http.call import Call, Said
+from signoff.web.reading import book_of, visible
+from signoff.web.shapes import desk as p
+from signoff.web.shapes.answers import acted
+from signoff.web.shapes.common import encode
+from signoff.web.shapes.intents import intent_out
+from signoff.web.shapes.tasks import Answered, task_out, tell
 
 
 async def delegate(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/delegate"""
-    body = strict.parse_object(call.body)
+    body = json_intake.parse_object(call.body)
     said = bodies.convert(p.Hand, body.value)
     return await _act(call, Delegate(said.to, comment=said.comment), body)
 
 
 async def reassign(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/reassign"""
-    body = strict.parse_object(call.body)
+    body = json_intake.parse_object(call.body)
     said = bodies.convert(p.Reask, body.value)
     return await _act(call, Reassign(tuple(said.to), comment=said.comment), body)
 
 
 async def take(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/take"""
-    body = strict.parse_object(call.body)
+    body = json_intake.parse_object(call.body)
     bodies.convert(p.Bare, body.value)
     return await _act(call, Take(), body)
 
 
 async def release(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/release"""
-    body = strict.parse_object(call.body)
+    body = json_intake.parse_object(call.body)
     bodies.convert(p.Bare, body.value)
     return await _act(call, Take(free=True), body)
 
 
 async def snooze(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/snooze"""
-    body = strict.parse_object(call.body)
+    body = json_intake.parse_object(call.body)
     said = bodies.convert(p.Sleep, body.value)
     until = said.until
     if said.lasts is not None and until is None:
@@ -69,27 +79,27 @@ async def snooze(call: Call) -> bytes:
 
 async def wake(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/wake"""
-    body = strict.parse_object(call.body)
+    body = json_intake.parse_object(call.body)
     bodies.convert(p.Bare, body.value)
     return await _act(call, Wake(), body)
 
 
 async def comment(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/comment"""
-    body = strict.parse_object(call.body)
+    body = json_intake.parse_object(call.body)
     return await _act(call, Remark(bodies.convert(p.Say, body.value).comment), body)
 
 
 async def revise(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/revise"""
-    body = strict.parse_object(call.body)
+    body = json_intake.parse_object(call.body)
     said = bodies.convert(p.Revision, body.value)
-    payload = strict.canonical(said.payload, plain=body.plain)
-    command = Revise(strict.digest(payload), comment=said.comment, digest=said.digest)
+    payload = json_intake.canonical(said.payload, plain=body.plain)
+    command = Revise(json_intake.digest(payload), comment=said.comment, digest=said.digest)
     return await _act(call, command, body, payload)
 
 
-async def _act(call: Call, command: Command, body: strict.Parsed, payload: bytes | None = None) -> bytes:
+async def _act(call: Call, command: Command, body: json_intake.Parsed, payload: bytes | None = None) -> bytes:
     """Give the command to the engine; the task and the intent as they are then. ``payload``: of a revision."""
     seen, story = await found_task(call, call.params["task_id"], whole=True)
     intent_id, before = seen.stored.intent.id, seen.stored.payload
@@ -111,7 +121,7 @@ async def _act(call: Call, command: Command, body: strict.Parsed, payload: bytes
 
 async def withdraw(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/withdraw"""
-    body = strict.parse_object(call.body)
+    body = json_intake.parse_object(call.body)
     said = bodies.convert(p.Say, body.value)
     seen, story = await found_task(call, call.params["task_id"])
     intent, payload = seen.stored.intent, seen.stored.payload

@@ -2,18 +2,14 @@
 
 import msgspec
 
-from signoff.core import events as e
-from signoff.core.chain import unseal
-from signoff.core.durations import show_duration
-from signoff.core.masking import mask_text
-from signoff.core.model import ActorKind
-from signoff.core.notices import short_of_people
-from signoff.engine.directory import Snapshot
+from signoff.core.intent.hash_chain import unseal
+from signoff.engine.directory.snapshot import Snapshot
+from signoff.engine.read.event_summary import event_summary
 from signoff.store.work import EventRow
-from signoff.web.api.reading import book_of
-from signoff.web.api.shapes.answers import Audit, AuditEvent
-from signoff.web.api.shapes.common import EMPTY, Who, maybe, raw
-from signoff.web.call import Call
+from signoff.web.http.call import Call
+from signoff.web.reading import book_of
+from signoff.web.shapes.answers import Audit, AuditEvent
+from signoff.web.shapes.common import EMPTY, Who, maybe, raw
 
 
 async def trail(call: Call) -> Audit:
@@ -43,7 +39,7 @@ def _event(row: EventRow, book: Snapshot, requester: str) -> AuditEvent:
         type=str(fact.event.__struct_config__.tag),
         actor=Who(kind=fact.actor.kind.value, id=fact.actor.id, name=name),
         via=fact.via,
-        summary=summary(fact, book, requester),
+        summary=event_summary(fact, book, requester),
         comment=maybe(fact.note.comment if fact.note else None),
         event=raw(fact.event),
         body=row.body.decode(),
@@ -65,116 +61,3 @@ def _unreadable(row: EventRow) -> AuditEvent:
         private=maybe(row.private.decode(errors="replace") if row.private else None),
         hash=row.hash,
     )
-
-
-def summary(fact: e.Fact, book: Snapshot, requester: str) -> str:
-    """One line for a person: who did what, in an intent of the actor ``requester``, without the secrets that somebody
-    wrote.
-    """
-    return mask_text(_summary(fact, book, requester))
-
-
-def _summary(fact: e.Fact, book: Snapshot, requester: str) -> str:
-    who = book.display(fact.actor.id)
-    match fact.event:
-        case e.Created(intent_type=kind):
-            return f"{who} asked for {kind}"
-        case e.Delivered(agent=agent, step=step, attempt=attempt):
-            again = f", attempt {attempt}" if attempt > 1 else ""
-            return f"step {step!r} is up for {agent}{again}"
-        case e.Claimed(holder=holder):
-            return f"{who} took the step{_in_its_place(fact, requester)} ({holder})"
-        case e.Released():
-            return f"{who} gave the step back"
-        case e.Accepted():
-            return "the agent accepted the call"
-        case e.Lapsed(attempt=attempt, reason=reason):
-            return f"attempt {attempt} came to nothing: {reason}"
-        case e.Reported(step=step, fault=fault):
-            place = _in_its_place(fact, requester)
-            return (
-                f"{who} failed step {step!r}{place}: {fault.message}"
-                if fault
-                else f"{who} finished step {step!r}{place}"
-            )
-    return _of_people(fact, who, book)
-
-
-def _in_its_place(fact: e.Fact, requester: str) -> str:
-    """Said where it was no agent: the requester's own work, or an admin's act."""
-    if fact.actor.kind in (ActorKind.AGENT, ActorKind.SYSTEM):
-        return ""
-    if fact.actor.id == requester:
-        return " as its requester, in the agent's place"
-    return " as an admin, in the agent's place" if fact.actor.kind is ActorKind.PERSON else ""
-
-
-def _of_people(fact: e.Fact, who: str, book: Snapshot) -> str:
-    match fact.event:
-        case e.TaskOpened(title=title):
-            return f"people are asked: {title}"
-        case e.Reminded(number=number):
-            return f"reminder {number} fell due"
-        case e.Escalated(to=to):
-            return "escalated to " + ", ".join(book.display(name) for name in to)
-        case e.Answered(outcome=outcome, unseen=unseen, principal=principal):
-            stead = f" for {book.display(principal)}" if principal not in ("", fact.actor.id) else ""
-            return f"{who} answered {outcome!r}{stead}" + (
-                " (without naming what was shown)" if unseen else ""
-            )
-        case e.Decided(outcome=outcome, ending=ending):
-            return f"the task ended {ending.value}" + (f": {outcome}" if outcome != ending.value else "")
-    return _of_handling(fact, who, book)
-
-
-def _of_handling(fact: e.Fact, who: str, book: Snapshot) -> str:
-    match fact.event:
-        case e.StagePassed(stage=stage):
-            return f"enough people said yes; stage {stage + 1} begins"
-        case e.Delegated(taker=taker):
-            return f"{who} handed the task over to {book.display(taker)}"
-        case e.Reassigned(to=to):
-            return f"{who} asked other people: " + ", ".join(book.display(name) for name in to)
-        case e.Taken(person=person):
-            return f"{who} is looking at it" if person else f"{who} is not looking at it any more"
-        case e.Snoozed(until=until):
-            return f"{who} put it off until {until:%Y-%m-%d %H:%M} UTC; deadline and escalation go on"
-        case e.Woken(person=person):
-            mine = person == fact.actor.id
-            return f"{who} took it up again" if mine else f"{book.display(person)} had put it off until now"
-        case e.Remarked():
-            return f"{who} commented"
-        case e.Revised(revision=revision):
-            return f"{who} changed what is decided: revision {revision}, earlier answers are void"
-        case e.Understaffed():
-            return "too few people are left: " + short_of_people(fact.event)
-        case e.Undelivered(reason=reason):
-            return f"nobody could be told: {reason}"
-    return _of_time(fact, who)
-
-
-def _of_time(fact: e.Fact, who: str) -> str:
-    match fact.event:
-        case e.Delayed(until=until):
-            return f"waiting until {until:%Y-%m-%d %H:%M:%S} UTC"
-        case e.Elapsed(step=step):
-            return f"the wait {step!r} is over"
-        case e.Notified(to=to):
-            return "told " + (", ".join(to) or "whoever may decide")
-        case e.StepTimedOut(step=step, after=after):
-            return f"step {step!r} passed its deadline" + (f" of {show_duration(after)}" if after else "")
-        case e.Progressed(reason=reason):
-            return f"{who} let it go on" + (f": {reason}" if reason else "")
-        case e.Carried(source=source, seq=seq, step=step, start=start):
-            return f"{who} runs step {start!r} again under the yes of {source}, step {step!r} (event {seq})"
-        case e.Patched(generation=generation):
-            return f"{who} changed its controls (generation {generation})"
-        case e.Completed(result=result):
-            return "completed" if result is None else f"{who} declared it completed"
-        case e.Failed(fault=fault):
-            return f"failed: {fault.message}"
-        case e.Canceled(reason=reason):
-            return f"{who} canceled it" + (f": {reason}" if reason else "")
-        case e.TimedOut():
-            return "its deadline passed"
-    return type(fact.event).__name__

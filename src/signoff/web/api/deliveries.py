@@ -5,21 +5,21 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from signoff.core.advance import Change
-from signoff.core.commands import Command, Release, Renew, Report
 from signoff.core.errors import Invalid, NotFound, Refused
 from signoff.core.ids import split_ref
-from signoff.core.model import Delivery, Fault
-from signoff.core.visible import shows
+from signoff.core.intent.advance import Change
+from signoff.core.intent.commands import Command, Release, Renew, Report
+from signoff.core.intent.model import Delivery, Fault
+from signoff.core.text.hidden_characters import shows
 from signoff.engine.feed import agent_word
-from signoff.web import bodies, strict
-from signoff.web.api.reading import address_of, asks_for_work, book_of, glimpsed, outdated, visible
-from signoff.web.api.shapes import agents as shapes
-from signoff.web.api.shapes import requests as r
-from signoff.web.api.shapes.common import Nothing, encode, maybe
-from signoff.web.api.shapes.intents import intent_out
-from signoff.web.call import Call
-from signoff.web.waits import Wait
+from signoff.web.http import bodies, json_intake
+from signoff.web.http.call import Call
+from signoff.web.http.held_requests import Wait
+from signoff.web.reading import address_of, asks_for_work, book_of, glimpsed, outdated, visible
+from signoff.web.shapes import agents as shapes
+from signoff.web.shapes import requests as r
+from signoff.web.shapes.common import Nothing, encode, maybe
+from signoff.web.shapes.intents import intent_out
 
 _POLL_LIMIT: Final = 100
 
@@ -119,7 +119,7 @@ async def release(call: Call) -> Nothing:
 
 async def report(call: Call) -> bytes:
     """POST /v1/deliveries/{delivery_id}/report"""
-    body = strict.parse_object(call.body)
+    body = json_intake.parse_object(call.body)
     wanted = bodies.convert(r.Report, body.value)
     ref, visit = _delivery(call)
     if (wanted.result is None) == (wanted.error is None):

@@ -9,7 +9,7 @@ import msgspec
 
 from signoff.web.api import openapi
 from signoff.web.api.routes import ENDPOINTS
-from signoff.web.call import Access, Call, Endpoint, Page
+from signoff.web.http.call import Access, Call, Endpoint, Page
 
 _CSP: Final = (
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -9,20 +9,23 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from signoff.core.access import allowed, may
-from signoff.core.advance import Change
-from signoff.core.commands import Cancel, Command, Patch, Report, Resolve
-from signoff.core.direct import compile_direct
 from signoff.core.errors import Busy, Conflict, Invalid, Refused
-from signoff.core.model import FINAL, ActorKind, Fault, Intent, Status
-from signoff.core.standing import requesters_side
-from signoff.core.visible import shows
-from signoff.engine.jobs import Wish
-from signoff.engine.planning import Submission
-from signoff.engine.view import LOOKED_AT, Seen
+from signoff.core.formats.axp_intent import compile_direct
+from signoff.core.intent.advance import Change
+from signoff.core.intent.authorization import allowed, may
+from signoff.core.intent.commands import Cancel, Command, Patch, Report, Resolve
+from signoff.core.intent.model import FINAL, ActorKind, Fault, Intent, Status
+from signoff.core.intent.standing import requesters_side
+from signoff.core.text.hidden_characters import shows
+from signoff.engine.commit.jobs import Wish
+from signoff.engine.planning.planner import Submission
+from signoff.engine.read.search import fits, words_of
+from signoff.engine.read.view import LOOKED_AT, Seen
 from signoff.store.work import Filter, Stored
-from signoff.web import bodies, strict
-from signoff.web.api.reading import (
+from signoff.web.axp.resume import meaning
+from signoff.web.http import bodies, json_intake
+from signoff.web.http.call import Call
+from signoff.web.reading import (
     RUNNING,
     Following,
     all_facts,
@@ -35,9 +38,8 @@ from signoff.web.api.reading import (
     statuses,
     visible,
 )
-from signoff.web.api.resume import meaning
-from signoff.web.api.shapes import requests as r
-from signoff.web.api.shapes.answers import (
+from signoff.web.shapes import requests as r
+from signoff.web.shapes.answers import (
     BulkCanceled,
     Events,
     GotIntent,
@@ -49,11 +51,9 @@ from signoff.web.api.shapes.answers import (
     got_intent,
     not_applied,
 )
-from signoff.web.api.shapes.common import encode, maybe
-from signoff.web.api.shapes.events import trail_of, walk
-from signoff.web.api.shapes.intents import intent_out
-from signoff.web.call import Call
-from signoff.web.searching import fits, words_of
+from signoff.web.shapes.common import encode, maybe
+from signoff.web.shapes.events import trail_of, walk
+from signoff.web.shapes.intents import intent_out
 
 _STALE: Final = "stale_policy_generation"
 _NOTHING: Final = "nothing_to_apply"
@@ -63,12 +63,12 @@ _MADE_UP: Final = ("correlation_id", "correlationId")
 
 async def create(call: Call) -> bytes:
     """POST /v1/intents"""
-    body = strict.parse_object(call.body)
+    body = json_intake.parse_object(call.body)
     bodies.refuse_dry_run(
         body.value, "payload", "GET /v1/policies/{name}/explain says what a task would lead to."
     )
     request = compile_direct(body.value)
-    payload = strict.canonical(request.payload, plain=body.plain)
+    payload = json_intake.canonical(request.payload, plain=body.plain)
     parts, actor = call.parts, call.actor
 
     def render(change: Change) -> bytes:
@@ -79,7 +79,7 @@ async def create(call: Call) -> bytes:
     said = call.said(asked, render, plain=body.plain)
     try:
         submission = await parts.planner.direct(
-            actor.workspace, request, payload, strict.digest(payload), actor.sponsors, actor
+            actor.workspace, request, payload, json_intake.digest(payload), actor.sponsors, actor
         )
     except Refused as refusal:
         return said.of(await parts.engine.refuse(actor, refusal, said.once))
@@ -130,7 +130,7 @@ async def events(call: Call) -> Events:
 
 async def resume(call: Call) -> bytes:
     """POST /v1/intents/{intent_id}/resume"""
-    body = strict.parse_object(call.body)
+    body = json_intake.parse_object(call.body)
     seen = await glimpsed(call, call.params["intent_id"])
     given = body.value.get("expected_policy_generation")
     expected = given if isinstance(given, int) and not isinstance(given, bool) else None
@@ -144,7 +144,7 @@ async def resume(call: Call) -> bytes:
 
 async def resolve(call: Call) -> bytes:
     """POST /v1/intents/{intent_id}/resolve"""
-    body = strict.parse_object(call.body)
+    body = json_intake.parse_object(call.body)
     request = bodies.axp(r.Resolve, body)
     seen = await glimpsed(call, call.params["intent_id"])
     ending = _ending(request, seen.visit)
@@ -220,7 +220,7 @@ def _fault(error: dict[str, Any], reason: str) -> Fault:
 
 async def controls(call: Call) -> bytes:
     """POST /v1/intents/{intent_id}/controls"""
-    body = strict.parse_object(call.body)
+    body = json_intake.parse_object(call.body)
     request = bodies.axp(r.Controls, body)
     patch = Patch(controls=request.controls_patch, expected=request.expected_policy_generation)
     return await _patch(call, patch, body)
@@ -228,7 +228,7 @@ async def controls(call: Call) -> bytes:
 
 async def policy(call: Call) -> bytes:
     """POST /v1/intents/{intent_id}/policy"""
-    body = strict.parse_object(call.body)
+    body = json_intake.parse_object(call.body)
     request = bodies.axp(r.Policy, body)
     patch = Patch(
         grants=request.grants_patch,
@@ -238,7 +238,7 @@ async def policy(call: Call) -> bytes:
     return await _patch(call, patch, body)
 
 
-async def _patch(call: Call, patch: Patch, body: strict.Parsed) -> bytes:
+async def _patch(call: Call, patch: Patch, body: json_intake.Parsed) -> bytes:
     """Apply a patch of the free maps, if it changes anything in them."""
 
     def meant(intent: Intent) -> Command:
@@ -256,7 +256,7 @@ async def _patch(call: Call, patch: Patch, body: strict.Parsed) -> bytes:
     return await _act(call, await glimpsed(call, call.params["intent_id"]), meant, body, _KEPT)
 
 
-async def _act(call: Call, seen: Seen, wish: Wish, body: strict.Parsed, warning: str = "") -> bytes:
+async def _act(call: Call, seen: Seen, wish: Wish, body: json_intake.Parsed, warning: str = "") -> bytes:
     """Give the command to the engine; AXP's answer about what it brought about."""
     ref = call.params["intent_id"]
 
@@ -282,7 +282,7 @@ async def _act(call: Call, seen: Seen, wish: Wish, body: strict.Parsed, warning:
 async def bulk_cancel(call: Call) -> BulkCanceled:
     """POST /v1/intents/bulk-cancel"""
     # A filter that is null or empty is one that its script forgot to fill in: it must not mean everything.
-    request = bodies.axp(r.BulkCancel, strict.parse_object(call.body), nulls=False)
+    request = bodies.axp(r.BulkCancel, json_intake.parse_object(call.body), nulls=False)
     words = words_of(request.q or "")
     wanted = Filter(
         workspace=call.actor.workspace,
@@ -323,7 +323,7 @@ async def _cancel(call: Call, intent_id: str, command: Cancel) -> Refused | None
 
 async def retry(call: Call) -> bytes:
     """POST /v1/intents/{intent_id}/retry"""
-    body = strict.parse_object(call.body)
+    body = json_intake.parse_object(call.body)
     bodies.convert(r.Retry, body.value)
     seen = await visible(call, call.params["intent_id"])
     old, payload = seen.stored.intent, seen.stored.payload

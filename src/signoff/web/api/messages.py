@@ -2,12 +2,12 @@
 how each channel does now.
 """
 
-from signoff.core.events import TaskOpened
-from signoff.core.model import Task
-from signoff.engine.view import Seen
-from signoff.web.api.reading import all_facts, book_of, visible
-from signoff.web.api.shapes.told import ChannelsAnswer, MessagesAnswer, channel_out, messages_out
-from signoff.web.call import Call
+from signoff.core.intent.events import TaskOpened
+from signoff.core.intent.model import Task
+from signoff.engine.read.view import Seen
+from signoff.web.http.call import Call
+from signoff.web.reading import all_facts, book_of, visible
+from signoff.web.shapes.told import ChannelsAnswer, MessagesAnswer, channel_out, messages_out
 
 
 async def of_task(call: Call) -> MessagesAnswer:

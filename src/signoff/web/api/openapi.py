@@ -10,9 +10,9 @@ from typing import Any, Final
 import msgspec
 
 from signoff.web.api.routes import ENDPOINTS
-from signoff.web.call import Access, Endpoint
-from signoff.web.edge import ErrorBody
-from signoff.web.query import Kind, Parameter
+from signoff.web.http.call import Access, Endpoint
+from signoff.web.http.endpoint import ErrorBody
+from signoff.web.http.query import Kind, Parameter
 
 _PARAMETER: Final = re.compile(r"\{(\w+)(?::path)?\}")
 _REF: Final = "#/components/schemas/{name}"

@@ -7,25 +7,25 @@ from typing import Any
 
 import msgspec
 
-from signoff.core.access import may_list_people, may_read_record, reads_all
-from signoff.core.charter import Charter, compile_charter, policy_wish, read_person, read_team
 from signoff.core.errors import Conflict, Forbidden, Invalid, NotFound
-from signoff.core.fields import document, in_utc
-from signoff.core.model import ActorKind
-from signoff.engine.accounts import may_run
-from signoff.engine.directory import Snapshot
-from signoff.engine.draft import UNCHANGED
-from signoff.engine.explain import hypothetical
-from signoff.engine.proposals import Proposal
-from signoff.engine.record import subject_of
-from signoff.engine.staffing import known_person
-from signoff.store.entries import Person
-from signoff.web import bodies
-from signoff.web.api.reading import book_of
-from signoff.web.api.shapes import people as p
-from signoff.web.api.shapes.common import maybe
-from signoff.web.api.shapes.desk import ExplainOut, explain_out
-from signoff.web.call import Call
+from signoff.core.formats.manifest import Charter, compile_charter, policy_wish, read_person, read_team
+from signoff.core.intent.authorization import may_list_people, may_read_record, reads_all
+from signoff.core.intent.model import ActorKind
+from signoff.core.text.document_reader import document, in_utc
+from signoff.engine.admin.accounts import may_run
+from signoff.engine.admin.manifest_diff import UNCHANGED
+from signoff.engine.admin.proposals import Proposal
+from signoff.engine.directory.change_log import subject_of
+from signoff.engine.directory.contact_schedule import hypothetical
+from signoff.engine.directory.eligible_people import known_person
+from signoff.engine.directory.snapshot import Snapshot
+from signoff.store.tables.entries import Person
+from signoff.web.http import bodies
+from signoff.web.http.call import Call
+from signoff.web.reading import book_of
+from signoff.web.shapes import people as p
+from signoff.web.shapes.common import maybe
+from signoff.web.shapes.desk import ExplainOut, explain_out
 
 
 def _said(body: msgspec.Struct, *without: str) -> dict[str, Any]:

@@ -6,32 +6,29 @@ An agent's address is one to three segments, so what follows it is matched from 
 from typing import Final
 
 from signoff.web.api import (
-    accounts,
     acts,
     audit,
     deliveries,
-    inbox,
     intents,
     messages,
     people,
-    portal,
-    scenarios,
     slack,
     stream,
     system,
     tasks,
     workflows,
 )
-from signoff.web.api.shapes import agents as ag
-from signoff.web.api.shapes import answers as an
-from signoff.web.api.shapes import desk, told
-from signoff.web.api.shapes import directory as d
-from signoff.web.api.shapes import people as p
-from signoff.web.api.shapes import requests as r
-from signoff.web.api.shapes import tasks as t
-from signoff.web.api.shapes.common import Nothing
-from signoff.web.call import Access, Endpoint
-from signoff.web.query import Kind, Parameter
+from signoff.web.axp import accounts, inbox, portal, scenarios
+from signoff.web.http.call import Access, Endpoint
+from signoff.web.http.query import Kind, Parameter
+from signoff.web.shapes import agents as ag
+from signoff.web.shapes import answers as an
+from signoff.web.shapes import desk, told
+from signoff.web.shapes import directory as d
+from signoff.web.shapes import people as p
+from signoff.web.shapes import requests as r
+from signoff.web.shapes import tasks as t
+from signoff.web.shapes.common import Nothing
 
 _SSE: Final = "text/event-stream"
 _SINCE: Final = Parameter(

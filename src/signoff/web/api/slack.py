@@ -5,10 +5,10 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from signoff.core.errors import Malformed, NotFound, Unauthenticated
-from signoff.engine.slackdesk import SlackDesk
-from signoff.web import strict
-from signoff.web.api.shapes.common import Ok
-from signoff.web.call import Call, Page
+from signoff.engine.delivery.slack_inbound import SlackDesk
+from signoff.web.http import json_intake
+from signoff.web.http.call import Call, Page
+from signoff.web.shapes.common import Ok
 
 
 class ChatCode(Ok, kw_only=True):
@@ -45,7 +45,7 @@ def _payload(body: bytes) -> dict[str, Any]:
     """An interaction's JSON, or a command's fields."""
     try:
         fields = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=100))
-        payload = strict.parse(fields["payload"].encode()).value if "payload" in fields else fields
+        payload = json_intake.parse(fields["payload"].encode()).value if "payload" in fields else fields
     except (ValueError, Malformed):
         payload = None
     if not isinstance(payload, dict):

@@ -13,20 +13,20 @@ from typing import Final, Protocol
 
 import msgspec
 
-from signoff.core import events as e
-from signoff.core.access import may_see
-from signoff.core.advance import Change
 from signoff.core.errors import Busy, Malformed, Refused
-from signoff.core.fields import shown
-from signoff.core.model import Status
+from signoff.core.intent import events as e
+from signoff.core.intent.advance import Change
+from signoff.core.intent.authorization import may_see
+from signoff.core.intent.model import Status
+from signoff.core.text.document_reader import shown
 from signoff.engine.feed import agent_word
-from signoff.engine.view import Seen
+from signoff.engine.read.view import Seen
 from signoff.store.work import Stored
-from signoff.web.api.reading import Following, address_of, asks_for_work, facts_after, statuses, visible
-from signoff.web.api.shapes.agents import shown_delivery
-from signoff.web.api.shapes.events import STEP, EventOut, trail_of
-from signoff.web.call import Call, Stream, Write
-from signoff.web.waits import Wait
+from signoff.web.http.call import Call, Stream, Write
+from signoff.web.http.held_requests import Wait
+from signoff.web.reading import Following, address_of, asks_for_work, facts_after, statuses, visible
+from signoff.web.shapes.agents import shown_delivery
+from signoff.web.shapes.events import STEP, EventOut, trail_of
 
 log = logging.getLogger("signoff.web")
 

@@ -4,10 +4,10 @@ from typing import Any
 
 from msgspec import UNSET, Struct
 
-from signoff.core.model import ActorKind
-from signoff.web.api.reading import book_of
-from signoff.web.api.shapes.common import Ok, Text, encode, maybe
-from signoff.web.call import Call, Page
+from signoff.core.intent.model import ActorKind
+from signoff.web.http.call import Call, Page
+from signoff.web.reading import book_of
+from signoff.web.shapes.common import Ok, Text, encode, maybe
 
 
 class Health(Ok, kw_only=True):

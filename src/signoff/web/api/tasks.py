@@ -7,26 +7,30 @@ from typing import Final
 
 from msgspec import UNSET
 
-from signoff.core import events as e
-from signoff.core import jsonvalue
-from signoff.core.advance import Change
-from signoff.core.commands import Answer
-from signoff.core.contradictions import one_meaning
 from signoff.core.errors import Forbidden, Invalid, NotFound
-from signoff.core.events import Decided, TaskOpened
 from signoff.core.ids import visit_ref
-from signoff.core.model import ActorKind, Intent, Task
-from signoff.core.standing import eligible
-from signoff.engine.jobs import Done
-from signoff.engine.view import LOOKED_AT, Seen, Walked
+from signoff.core.intent import events as e
+from signoff.core.intent.advance import Change
+from signoff.core.intent.commands import Answer
+from signoff.core.intent.contradictions import one_meaning
+from signoff.core.intent.events import Decided, TaskOpened
+from signoff.core.intent.model import ActorKind, Intent, Task
+from signoff.core.intent.standing import eligible
+from signoff.core.text import json_value
+from signoff.core.text.json_diff import GONE, NEW
+from signoff.engine.commit.jobs import Done
+from signoff.engine.read.revisions import Changed, changes
+from signoff.engine.read.search import fits, words_of
+from signoff.engine.read.view import LOOKED_AT, Seen, Walked
 from signoff.store.work import Filter, Stored
-from signoff.web import bodies, strict
-from signoff.web.api.reading import all_facts, book_of, cursor_of, glimpsed, note_shown, outdated, visible
-from signoff.web.api.shapes import requests as r
-from signoff.web.api.shapes.answers import ApprovalAnswer, ApprovalOut
-from signoff.web.api.shapes.common import Display, encode, maybe
-from signoff.web.api.shapes.intents import intent_out
-from signoff.web.api.shapes.tasks import (
+from signoff.web.http import bodies, json_intake
+from signoff.web.http.call import Call
+from signoff.web.reading import all_facts, book_of, cursor_of, glimpsed, note_shown, outdated, visible
+from signoff.web.shapes import requests as r
+from signoff.web.shapes.answers import ApprovalAnswer, ApprovalOut
+from signoff.web.shapes.common import Display, encode, maybe
+from signoff.web.shapes.intents import intent_out
+from signoff.web.shapes.tasks import (
     Answered,
     MyTask,
     MyTasks,
@@ -41,10 +45,6 @@ from signoff.web.api.shapes.tasks import (
     task_out,
     tell,
 )
-from signoff.web.call import Call
-from signoff.web.inbox.changes import GONE, NEW
-from signoff.web.revisions import Changed, changes
-from signoff.web.searching import fits, words_of
 
 _READ: Final = 200
 _ROUNDS: Final = 25
@@ -172,8 +172,8 @@ async def _changes(call: Call, seen: Seen, story: Story, display: Display) -> tu
     if intent.revision == 1:
         return ()
     kept = await call.parts.view.old_payloads(call.actor, intent.id)
-    old = {revision: jsonvalue.decode(payload) for revision, payload in kept.items()}
-    present = jsonvalue.decode(seen.stored.payload)
+    old = {revision: json_value.decode(payload) for revision, payload in kept.items()}
+    present = json_value.decode(seen.stored.payload)
     found = changes(await all_facts(call, seen), story.step, story.digest, present, old)
     return tuple(_revision_out(one, display) for one in found)
 
@@ -222,7 +222,7 @@ def no_task(ref: str) -> NotFound:
 
 async def answer(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/answer"""
-    body = strict.parse_object(call.body)
+    body = json_intake.parse_object(call.body)
     given = bodies.convert(r.Answer, body.value)
     # read before the form is looked at: who may not see the task learns nothing about it
     seen, story = await found_task(call, call.params["task_id"], await glimpsed(call, call.params["task_id"]))
@@ -278,7 +278,7 @@ async def mine(call: Call) -> MyTasks:
 
 async def decide(call: Call) -> bytes:
     """POST /v1/approvals/{approval_id}/decision"""
-    body = strict.parse_object(call.body)
+    body = json_intake.parse_object(call.body)
     given = bodies.axp(r.Decision, body)
     ref = call.params["approval_id"]
     seen = await visible(call, ref)

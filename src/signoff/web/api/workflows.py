@@ -2,29 +2,23 @@
 
 from msgspec import UNSET
 
-from signoff.core.access import PROGRAMS
-from signoff.core.charter import Charter, WorkflowWish
 from signoff.core.errors import NotFound
-from signoff.core.plan import Plan
-from signoff.core.workflow import compile_workflow
-from signoff.engine.directory import Snapshot
-from signoff.engine.draft import UNCHANGED
-from signoff.store.entries import Workflow
-from signoff.web import strict
-from signoff.web.api.reading import book_of
-from signoff.web.api.shapes.directory import (
-    AppliedOut,
-    WorkflowAnswer,
-    WorkflowOut,
-    Workflows,
-    workflow_out,
-)
-from signoff.web.call import Call
+from signoff.core.formats.manifest import Charter, WorkflowWish
+from signoff.core.formats.workflow import compile_workflow
+from signoff.core.intent.authorization import PROGRAMS
+from signoff.core.plan.plan import Plan
+from signoff.engine.admin.manifest_diff import UNCHANGED
+from signoff.engine.directory.snapshot import Snapshot
+from signoff.store.tables.entries import Workflow
+from signoff.web.http import json_intake
+from signoff.web.http.call import Call
+from signoff.web.reading import book_of
+from signoff.web.shapes.directory import AppliedOut, WorkflowAnswer, WorkflowOut, Workflows, workflow_out
 
 
 async def apply(call: Call) -> AppliedOut:
     """POST /v1/workflows"""
-    source = strict.parse_object(call.body).value
+    source = json_intake.parse_object(call.body).value
     template = compile_workflow(source)
     dry_run = call.flag("dry_run")
     charter = Charter(workflows=(WorkflowWish(template, source),))

@@ -1,0 +1,1 @@
+"""``signoff tasks``: list and answer (``answer``), act without answering (``act``), revise (``revise``)."""

@@ -1,0 +1,189 @@
+"""``signoff tasks`` beside answering: hand over, ask others, talk, take the request back, and watch the inbox live.
+FIELDS: what every command of ``tasks`` prints of one.
+"""
+
+import threading
+from collections.abc import Mapping
+from typing import Any, Final
+
+import click
+
+from signoff.cli.arguments import short_id
+from signoff.cli.commands import RemoteCommand
+from signoff.cli.failures import Code, Stop
+from signoff.cli.output import Column, as_moment, column, moment, titled
+from signoff.cli.session import Remote
+from signoff.cli.text_safety import visible
+
+FIELDS: Final = (
+    "task_id", "intent_id", "intent_type", "step_id", "state", "task_type", "title", "description",
+    "risk", "strength", "allowed_outcomes", "outcomes", "form_schema", "comment_required", "evidence_required",
+    "payload",
+    "previous_results", "result_revisions", "changes",
+    "next_steps", "requester", "approvers", "opened_at", "due_at", "next_reminder_at",
+    "escalation_at", "reminders_sent", "revision", "digest", "votes", "stage", "stages", "taken_by", "outcome",
+    "ending", "decided_at", "decided_by", "decided_by_name", "snoozed", "comments", "via", "on_silence",
+)  # fmt: skip
+_MESSAGE: Final = (
+    "message_id", "task_id", "kind", "person", "name", "channel", "target", "state", "summary", "attempts", "reference",
+    "error", "instead", "called_at", "at", "next_attempt_at",
+)  # fmt: skip
+_COLUMNS: Final = (
+    moment("AT", "at"), Column("TO", lambda one: str(one.get("name") or one.get("target") or "")), column("CHANNEL"),
+    column("WHAT", "kind"), column("STATE"), column("WHAT BECAME OF IT", "summary"),
+    moment("NEXT TRY", "next_attempt_at"),
+)  # fmt: skip
+_STATE: Final = ("state", "outcome", "revision", "stage", "reminders_sent", "taken_by", "votes")
+
+
+@click.command("delegate", cls=RemoteCommand, fields=FIELDS)
+@click.argument("task")
+@click.argument("to")
+@click.option("--comment", "-m", metavar="TEXT", help="Why; it stands in the history.")
+@click.pass_obj
+def delegate(session: Remote, task: str, to: str, comment: str | None) -> None:
+    """Hand your say over to the person TO (address or id)."""
+    after = session.client.desk.delegate(session.task_id(task), to, comment)
+    session.out.one(after, "task_id", [visible(f"handed over to {to}: {titled(after)}")])
+
+
+@click.command("reassign", cls=RemoteCommand, fields=FIELDS)
+@click.argument("task")
+@click.argument("to", nargs=-1, required=True)
+@click.option("--comment", "-m", metavar="TEXT", help="Why; it stands in the history.")
+@click.pass_obj
+def reassign(session: Remote, task: str, to: tuple[str, ...], comment: str | None) -> None:
+    """Ask others instead: people, team:NAME, role:NAME. Only owners and admins may."""
+    after = session.client.desk.reassign(session.task_id(task), to, comment)
+    session.out.one(after, "task_id", [visible(f"asked {', '.join(to)}: {titled(after)}")])
+
+
+@click.command("snooze", cls=RemoteCommand, fields=FIELDS)
+@click.argument("task")
+@click.option("--until", metavar="WHEN", help="A moment, such as 2026-03-02T09:00+01:00.")
+@click.option("--for", "lasts", metavar="DURATION", help="How long: 90m, 2h, 1d.")
+@click.pass_obj
+def snooze(session: Remote, task: str, until: str | None, lasts: str | None) -> None:
+    """Put off your own copy of a task: no reminder reaches you until then. Deadline and escalation go on."""
+    if (until is None) == (lasts is None):
+        raise Stop(Code.USAGE, "Say until when.", hint="Pass --until WHEN or --for DURATION.")
+    after = session.client.desk.snooze(session.task_id(task), until, lasts)
+    me = session.client.me().actor.id
+    ends = [as_moment(one["until"]) for one in after.get("snoozed") or () if one["person"] == me]
+    said = f"put off until {session.out.cell(ends[0])}" if ends else "put off"
+    session.out.one(after, "task_id", [visible(f"{said}: {titled(after)}")])
+
+
+@click.command("wake", cls=RemoteCommand, fields=FIELDS)
+@click.argument("task")
+@click.pass_obj
+def wake(session: Remote, task: str) -> None:
+    """Take up again what you had put off."""
+    after = session.client.desk.wake(session.task_id(task))
+    session.out.one(after, "task_id", [visible(f"taken up again: {titled(after)}")])
+
+
+@click.command("comment", cls=RemoteCommand, fields=FIELDS)
+@click.argument("task")
+@click.argument("text")
+@click.pass_obj
+def comment(session: Remote, task: str, text: str) -> None:
+    """Ask a question or say something without answering: who requested it is told, and who wrote before."""
+    after = session.client.desk.comment(session.task_id(task), text)
+    session.out.one(after, "task_id", [visible(f"said: {titled(after)}")])
+
+
+@click.command(
+    "withdraw", cls=RemoteCommand, fields=("intent_id", "intent_type", "status", "ending", "error")
+)
+@click.argument("task")
+@click.option("--reason", "-m", metavar="TEXT", help="Why; it stands in the history.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask; needed where there is no terminal.")
+@click.pass_obj
+def withdraw(session: Remote, task: str, reason: str | None, yes: bool) -> None:
+    """Take your request back: nobody has to decide it any more."""
+    task_id = session.task_id(task)
+    session.confirm(f"Withdraw {task_id}?", yes)
+    after = session.client.desk.withdraw(task_id, reason)
+    session.out.one(after, "intent_id", [visible(f"{after.get('ending')}: {after.get('intent_id')}")])
+
+
+@click.command("messages", cls=RemoteCommand, fields=_MESSAGE)
+@click.argument("task")
+@click.pass_obj
+def messages(session: Remote, task: str) -> None:
+    """Who was told of a task, over which channel, and whether it arrived."""
+    found = session.client.desk.messages(session.task_id(task))
+    session.out.many(found, _COLUMNS, "message_id", "Nobody was told of this task by a message.")
+
+
+@click.command("messages", cls=RemoteCommand, fields=_MESSAGE)
+@click.argument("intent")
+@click.pass_obj
+def intent_messages(session: Remote, intent: str) -> None:
+    """Who was told of an intent, over which channel, and whether it arrived."""
+    found = session.client.desk.intent_messages(session.intent_id(intent))
+    session.out.many(found, _COLUMNS, "message_id", "Nobody was told of this intent by a message.")
+
+
+@click.command("watch", cls=RemoteCommand, fields=FIELDS)
+@click.option("--mine", is_flag=True, help="Only those that you may answer.")
+@click.option(
+    "--every", type=click.FloatRange(0.2, 60), default=2.0, show_default=True, help="Seconds between looks."
+)
+@click.option("--looks", type=click.IntRange(1), hidden=True, help="Stop after so many looks.")
+@click.pass_obj
+def watch(session: Remote, mine: bool, every: float, looks: int | None) -> None:
+    """Show the inbox live: a line for each task that opens, moves on or closes, until Ctrl-C."""
+    from signoff.client.errors import SignoffError, may_pass
+
+    known: dict[str, Mapping[str, Any]] | None = None
+    trouble = False
+    pause = threading.Event()
+    while True:
+        try:
+            known = _look(session, mine, known or {})
+            trouble = False
+        except SignoffError as failure:
+            if known is None or not may_pass(failure):
+                raise
+            if not trouble:
+                session.out.note(f"warning: the inbox cannot be seen, will go on looking: {failure}")
+            trouble = True
+        looks = looks - 1 if looks else None
+        if looks == 0:
+            return
+        pause.wait(every)
+
+
+def _look(
+    session: Remote, mine: bool, known: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Mapping[str, Any]]:
+    """What is open now, once it was told what is different."""
+    found: dict[str, Mapping[str, Any]] = {task.task_id: task for task in session.client.tasks(mine)}
+    closed = [session.client.task(task_id) for task_id in known if task_id not in found]
+    for gone in closed:
+        _tell(session, gone, "-")
+    for task_id, task in found.items():
+        if task_id not in known:
+            _tell(session, task, "+")
+        elif _state(task) != _state(known[task_id]):
+            _tell(session, task, "~")
+    return found
+
+
+def _state(task: Mapping[str, Any]) -> list[object]:
+    return [task.get(name) for name in _STATE]
+
+
+def _tell(session: Remote, task: Mapping[str, Any], sign: str) -> None:
+    if not session.out.for_people:
+        session.out.each(task, "task_id")
+        return
+    is_open, due = task.get("state") == "open", as_moment(task.get("due_at"))
+    gone = "not yours any more" if sign == "-" else "open"
+    said = [gone if is_open else str(task.get("ending") or task.get("outcome"))]
+    said += [f"{len(task['votes'])} answered"] if task.get("votes") and is_open else []
+    said += [f"reminded {task['reminders_sent']}x"] if task.get("reminders_sent") else []
+    said += [f"due {session.out.cell(due)}"] if due and is_open else []
+    session.out.line(visible(f"{sign} {short_id(task.get('task_id'))}  {titled(task)}  ({', '.join(said)})"))

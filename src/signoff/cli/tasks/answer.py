@@ -1,0 +1,323 @@
+"""``signoff tasks``: what waits for a person. An answer names the revision and digest that were shown."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from signoff.cli.arguments import form_data, short_id
+from signoff.cli.commands import RemoteCommand
+from signoff.cli.documents import Document, read_inline
+from signoff.cli.failures import Code, Stop
+from signoff.cli.lazy_group import Group
+from signoff.cli.output import Column, Output, as_moment, block, column, moment, utc
+from signoff.cli.session import Remote
+from signoff.cli.tasks.act import FIELDS, comment, delegate, messages, reassign, snooze, wake, watch, withdraw
+from signoff.cli.tasks.revise import revise, take
+from signoff.cli.text_safety import safe_json, visible
+from signoff.core.plan.task_types import BUILT_IN
+from signoff.core.text.masking import hides, mask_text
+
+if TYPE_CHECKING:
+    from signoff.client.types import Task
+
+
+@click.group(cls=Group)
+def tasks() -> None:
+    """See and answer what waits for a person."""
+
+
+for _act in (delegate, reassign, take, snooze, wake, comment, revise, withdraw, messages, watch):
+    tasks.add_command(_act)
+
+
+@tasks.command("list", cls=RemoteCommand, fields=FIELDS)
+@click.option("--mine", is_flag=True, help="Only those that you may answer, or answered.")
+@click.option(
+    "--state", type=click.Choice(["open", "closed"]), default="open", show_default=True, help="Which."
+)
+@click.option("--intent", metavar="INTENT", help="Only of this intent.")
+@click.option("--type", "intent_type", metavar="TYPE", help="Only of this type.")
+@click.option("--correlation-id", metavar="ID", help="Only with this correlation id.")
+@click.option("--search", metavar="WORDS", help="Only where all these words stand in what is shown of it.")
+@click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="How many.")
+@click.pass_obj
+def list_tasks(session: Remote, /, mine: bool, state: str, intent: str | None, **wanted: Any) -> None:
+    """List tasks: the open ones oldest first, the closed ones newest first."""
+    intent_id = session.intent_id(intent) if intent else None
+    found = session.client.tasks(mine, state=state, intent_id=intent_id, **wanted)
+    session.out.many(found, _COLUMNS, "task_id", f"There are no {state} tasks{' for you' if mine else ''}.")
+
+
+@tasks.command("get", cls=RemoteCommand, fields=FIELDS)
+@click.argument("task")
+@click.pass_obj
+def get(session: Remote, task: str) -> None:
+    """Show one task. TASK is its id or the intent's, or a unique beginning or end of it."""
+    found = session.client.task(session.task_id(task))
+    session.out.one(found, "task_id", task_lines(found, session.out))
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the person said on the command line. data: of a form, ``None`` to be read from fields."""
+
+    outcome: str
+    comment: str | None
+    digest: str | None
+    yes: bool
+    open_page: bool
+    evidence: str | None = None
+    data: Document | None = None
+    fields: Sequence[str] = ()
+    number: int | None = None
+
+
+def _answer_options(command: Any) -> Any:
+    """What every command that answers a task takes."""
+    for decorate in (
+        click.argument("task"),
+        click.option("--comment", "-m", metavar="TEXT", help="Why; it stands in the history."),
+        click.option("--digest", metavar="DIGEST", help="Refuse unless this is what is being decided."),
+        click.option(
+            "--number",
+            type=click.IntRange(1),
+            metavar="N",
+            help="Your how-manieth answer at this stage; only to go back to one that you have changed.",
+        ),
+        click.option(
+            "--yes",
+            "-y",
+            is_flag=True,
+            help="Do not ask; needed where there is no terminal. Not where the risk is high.",
+        ),
+        click.option(
+            "--open",
+            "open_page",
+            is_flag=True,
+            help="Open the task's page where it can only be decided there.",
+        ),
+        click.pass_obj,
+    )[::-1]:
+        command = decorate(command)
+    return command
+
+
+@tasks.command("approve", cls=RemoteCommand, fields=FIELDS)
+@click.option("--evidence", metavar="TEXT", help="Text or link that shows it was done.")
+@_answer_options
+def approve(session: Remote, /, task: str, evidence: str | None, **said: Any) -> None:
+    """Answer with the task's yes, after showing what is decided."""
+    _answer(session, task, Given("approved", evidence=evidence, **said))
+
+
+@tasks.command("reject", cls=RemoteCommand, fields=FIELDS)
+@_answer_options
+def reject(session: Remote, /, task: str, **said: Any) -> None:
+    """Answer with the task's no, after showing what is decided."""
+    _answer(session, task, Given("rejected", **said))
+
+
+@tasks.command("submit", cls=RemoteCommand, fields=FIELDS)
+@click.option("--outcome", metavar="OUTCOME", help="One of the task's outcomes; needed where it has several.")
+@click.option(
+    "--field", "-f", "pairs", multiple=True, metavar="NAME=VALUE", help="One field of the form; repeat it."
+)
+@click.option("--data", metavar="JSON", help="All fields of the form as JSON, or @FILE.")
+@_answer_options
+def submit(session: Remote, /, task: str, outcome: str | None, pairs: tuple[str, ...], **said: Any) -> None:
+    """Answer with any of the task's outcomes, and with a form's fields."""
+    data = said.pop("data")
+    given = read_inline(data, "--data") if data else None
+    _answer(session, task, Given(outcome or "", data=given, fields=pairs, **said))
+
+
+def _answer(session: Remote, text: str, given: Given) -> None:
+    task = session.client.task(session.task_id(text))
+    if not task.open:
+        raise Stop(Code.CONFLICT, f"Already decided: {_decision(task)}.")
+    if given.digest and not task.digest.startswith(given.digest.lower()):
+        raise Stop(
+            Code.CONFLICT,
+            f"What is being decided has the digest {task.digest}, not {given.digest}.",
+            hint=f"Look again: signoff tasks get {task.task_id}",
+        )
+    outcome = _meant(task, given.outcome) if given.outcome else _only_outcome(task)
+    _refuse_what_a_key_cannot(session, task, given)
+    session.show(task_lines(task, session.out), given.yes)
+    comment = given.comment
+    if comment is None and task.comment_required:
+        comment = _ask_comment(session)
+    session.confirm(f"Answer {outcome!r}?", given.yes)
+    data = _data(task, given)
+    after = session.client.answer(task, outcome, comment, data or None, number=given.number)
+    said = f"{_decision(after)}" if not after.open else f"{outcome}: counted, the task is still open"
+    stage = f"stage {task.stage} of {task.stages}, " if task.stages > 1 else ""
+    shown = f"{stage}revision {task.revision}, digest {task.digest}"
+    session.out.one(after, "task_id", [f"{visible(mask_text(after.title))}: {visible(said)}", visible(shown)])
+
+
+def _refuse_what_a_key_cannot(session: Remote, task: "Task", given: Given) -> None:
+    """What only a better sign-in decides is said before anybody reads on; and no flag says yes to a high risk."""
+    if task.strength not in ("", "link"):
+        page = f"{session.client.settings.url}/tasks/{task.task_id}"
+        if given.open_page:
+            click.launch(page)
+        how = "" if given.open_page else "; --open opens it here"
+        raise Stop(
+            Code.FORBIDDEN,
+            "This decision needs a sign-in by mail; a key is not enough, so nothing was recorded.",
+            hint=f"Decide on its page{how}: {page}",
+        )
+    if given.yes and task.risk in ("high", "critical"):
+        raise Stop(
+            Code.USAGE,
+            f"The risk is {task.risk}: --yes is not taken.",
+            hint="Run it without --yes at a terminal, or decide on the task's page.",
+        )
+
+
+def _meant(task: "Task", word: str) -> str:
+    """The task's own word for ``approved`` or ``rejected``; a yes among several is chosen by name."""
+    means = {"approved": "approve", "rejected": "reject"}.get(word)
+    names = [str(one.get("name")) for one in task.outcomes if one.get("means") == means]
+    if means != "approve" or word in names or len(names) < 2:
+        return word
+    raise Stop(
+        Code.USAGE,
+        "This task has several outcomes that mean yes.",
+        hint=f"Say which: signoff tasks submit {task.task_id} --outcome {' | '.join(names)}",
+    )
+
+
+def _only_outcome(task: "Task") -> str:
+    if len(task.allowed_outcomes) == 1:
+        return task.allowed_outcomes[0]
+    allowed = ", ".join(task.allowed_outcomes)
+    raise Stop(Code.USAGE, "This task has several outcomes.", hint=f"Pass --outcome with one of: {allowed}")
+
+
+def _ask_comment(session: Remote) -> str:
+    if not session.interactive:
+        raise Stop(Code.USAGE, "This task asks for a comment.", hint="Pass --comment TEXT.")
+    return session.ask("Comment:")
+
+
+def _data(task: "Task", given: Given) -> Document:
+    data = {**(given.data or {}), **form_data(given.fields, task.form_schema)}
+    return {**data, "evidence": given.evidence} if given.evidence else data
+
+
+def _decision(task: Mapping[str, Any]) -> str:
+    """``approved by Ann at 2026-03-01T12:00:00Z via web``."""
+    who = task.get("decided_by_name") or task.get("decided_by")
+    who = who.get("name") or who.get("id") if isinstance(who, Mapping) else who
+    at = as_moment(task.get("decided_at"))
+    parts = [str(task.get("outcome") or task.get("ending") or "closed")]
+    parts += [f"by {who}"] if who else []
+    parts += [f"at {utc(at)}"] if at else []
+    parts += [f"via {task['via']}"] if task.get("via") else []
+    return " ".join(parts)
+
+
+def task_lines(task: Mapping[str, Any], out: Output) -> list[str]:
+    """A task as a person reads it before deciding: harmless text, each value beside or under its name."""
+    lines = block("title", task.get("title"))
+    lines += block("asked by", _requester(task.get("requester")))
+    lines += block("task", f"{task.get('task_id')} ({task.get('task_type')}, {task.get('state')})")
+    lines += block("intent", f"{task.get('intent_id')} ({task.get('intent_type')})")
+    for name in ("description", "payload", "previous_results"):
+        lines += block(name.replace("_", " "), task.get(name))
+    if any(hides(task.get(name), "") for name in ("payload", "previous_results")):
+        lines += block(
+            "masked", "secrets are shown by their length and fingerprint; the task's page can show them"
+        )
+    lines += _stale(task)
+    for change in task.get("changes") or ():
+        lines += _change(change)
+    for step in task.get("next_steps") or ():
+        lines += _next_step(step)
+    lines += block(
+        "form schema", safe_json(task["form_schema"], indent=2) if task.get("form_schema") else None
+    )
+    lines += block("risk", task.get("risk"))
+    lines += block("outcomes", _outcomes(task))
+    needs = [name for name in ("comment", "evidence") if task.get(f"{name}_required")]
+    lines += block("needs", " and ".join(needs))
+    lines += block("approvers", ", ".join(map(str, task.get("approvers") or ())))
+    due = as_moment(task.get("due_at"))
+    lines += block("due", out.cell(due)) if due else []
+    for vote in task.get("votes") or ():
+        lines += block("vote", f"{vote.get('outcome')} by {vote.get('name') or vote.get('person')}")
+        lines += block("", vote.get("comment"))
+    for said in task.get("comments") or ():
+        lines += block("said", f"by {said.get('name') or said.get('actor')}")
+        lines += block("", said.get("comment"))
+    if (task.get("stages") or 1) > 1:
+        lines += block("stage", f"{task.get('stage')} of {task.get('stages')}")
+    lines += block("revision", task.get("revision"))
+    lines += block("digest", task.get("digest"))
+    lines += block("decision", _decision(task)) if task.get("state") == "closed" else []
+    return lines + (block("silence", task.get("on_silence")) if task.get("state") == "open" else [])
+
+
+def _stale(task: Mapping[str, Any]) -> list[str]:
+    """Results of an earlier revision: they say nothing of what is asked now."""
+    of, now = task.get("result_revisions") or {}, task.get("revision")
+    earlier = [f"{step} is of revision {number}" for step, number in of.items() if number != now]
+    return block("not checked", f"{'; '.join(earlier)}: it says nothing of revision {now}") if earlier else []
+
+
+def _change(change: Mapping[str, Any]) -> list[str]:
+    """From which revision to which, by whom, and each value that is different."""
+    who = change.get("by_name") or change.get("by")
+    how = f"by {who}" if who else "asked again"
+    lines = block("changed", f"revision {change.get('from_revision')} to {change.get('to_revision')}, {how}")
+    lines += block("", change.get("comment"))
+    for value in change.get("changed") or ():
+        before, after = (str(value.get(name, "(not there)")) for name in ("before", "after"))
+        lines += block("", f"{value.get('path')}: {before} -> {after}")
+    return lines
+
+
+def _outcomes(task: Mapping[str, Any]) -> str:
+    """Each word that may be answered; what it means and the label of its button, where the word does not say so."""
+    said = []
+    for one in task.get("outcomes") or ({"name": word} for word in task.get("allowed_outcomes") or ()):
+        name, means, label = (str(one.get(key) or "") for key in ("name", "means", "label"))
+        own = means and name not in BUILT_IN
+        said.append(f"{name} (means {means}: {label})" if own else name)
+    return ", ".join(said)
+
+
+def _next_step(step: Mapping[str, Any]) -> list[str]:
+    """A step that may run after the answer, and what it does: an agent's input is decided with the payload."""
+    after = [str(word) for word in step.get("after") or ()]
+    does = {"agent": f"{step.get('agent')} runs it", "human": "people are asked", "delay": "it waits"}
+    said = does.get(str(step.get("kind")), f"tells {', '.join(map(str, step.get('to') or ()))}")
+    label = "after a yes" if "yes" in after else f"after {' or '.join(after)}"
+    detour = ", only if a step before it does not succeed" if step.get("detour") else ""
+    lines = block(label, f"{step.get('step_id')}: {said}{detour}")
+    lines += block("given", step.get("input"))
+    return lines + block("told", step.get("message"))
+
+
+def _requester(requester: object, *, brief: bool = False) -> str:
+    """Name and address; ``brief``: no id where there is a name."""
+    if not isinstance(requester, Mapping):
+        return str(requester or "")
+    name, address = requester.get("name"), requester.get("address")
+    address = address or ("" if brief and name else requester.get("id"))
+    return f"{name} ({address})" if name and address and name != address else str(name or address or "")
+
+
+_COLUMNS: Final = (
+    Column("ID", lambda task: short_id(task.get("task_id"))),
+    column("STATE"),
+    column("TYPE", "task_type"),
+    column("TITLE"),
+    Column("ASKED BY", lambda task: _requester(task.get("requester"), brief=True)),
+    moment("OPENED", "opened_at"),
+    moment("DUE", "due_at"),
+)

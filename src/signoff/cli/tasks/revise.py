@@ -1,0 +1,60 @@
+"""``signoff tasks take`` and ``revise``: one is looking at it; what is decided is changed, what differs shown first."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import click
+
+from signoff.cli.commands import RemoteCommand
+from signoff.cli.documents import read_inline
+from signoff.cli.failures import Code, Stop
+from signoff.cli.session import Remote
+from signoff.cli.tasks.act import FIELDS
+from signoff.cli.text_safety import safe_json, visible
+from signoff.core.text.masking import masked
+
+_ABSENT: Final = object()
+
+
+@click.command("take", cls=RemoteCommand, fields=FIELDS)
+@click.argument("task")
+@click.option("--free", is_flag=True, help="Not any more: others see that it is free again.")
+@click.pass_obj
+def take(session: Remote, task: str, free: bool) -> None:
+    """Say that you are looking at a task. It locks nothing."""
+    after = session.client.desk.take(session.task_id(task), free)
+    said = "free again" if free else "you are looking at it"
+    session.out.one(after, "task_id", [visible(f"{said}: {after.get('title')}")])
+
+
+@click.command("revise", cls=RemoteCommand, fields=FIELDS)
+@click.argument("task")
+@click.option("--payload", required=True, metavar="JSON", help="All that is asked for from now on, or @FILE.")
+@click.option("--comment", "-m", metavar="TEXT", help="Why; it stands in the history.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask; needed where there is no terminal.")
+@click.pass_obj
+def revise(session: Remote, task: str, payload: str, comment: str | None, yes: bool) -> None:
+    """Approve with changes: make a new revision. Earlier answers are void, and somebody else has to say yes to it."""
+    found, new = session.client.task(session.task_id(task)), read_inline(payload, "--payload")
+    old = found.get("payload") or {}
+    changes = list(_changes(masked(old), masked(new)))
+    if old == new:
+        raise Stop(Code.USAGE, "This is what is asked for already.", hint=f"See: signoff tasks get {task}")
+    session.show(changes, yes)
+    session.confirm(f"Make this revision {found.revision + 1}?", yes)
+    after = session.client.desk.revise(found.task_id, new, comment, found.digest)
+    session.out.one(after, "task_id", [visible(f"revision {after.get('revision')}: {after.get('title')}")])
+
+
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    """``limit: 30 -> 5`` for each value that is different, new or gone."""
+    for name in sorted({*old, *new}):
+        before, after = old.get(name, _ABSENT), new.get(name, _ABSENT)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            yield from _changes(before, after, f"{above}{name}.")
+        elif before != after:
+            yield f"{above}{name}: {_shown(before)} -> {_shown(after)}"
+
+
+def _shown(value: object) -> str:
+    return "(not there)" if value is _ABSENT else safe_json(value)

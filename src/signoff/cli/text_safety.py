@@ -1,0 +1,63 @@
+"""Text from outside, made safe to show: titles, comments and payloads are written by strangers.
+
+No control character, no direction override and no invisible character reaches a terminal as itself: it is
+shown as an escape such as ``\\x1b`` or ``\\u202e``, so that what a person approves is what they read.
+"""
+
+import json
+import unicodedata
+from functools import cache
+from typing import Any
+
+from signoff.core.text.hidden_characters import escaped, plain_json
+
+
+def visible(text: object) -> str:
+    """One line: everything that could move the cursor or hide is an escape, line ends included."""
+    return escaped(str(text))
+
+
+def visible_lines(text: object) -> list[str]:
+    """The same line by line, for text that is meant to have several."""
+    return [visible(line) for line in str(text).expandtabs(4).replace("\r\n", "\n").split("\n")]
+
+
+def safe_json(value: object, indent: int | None = None) -> str:
+    """JSON that a terminal shows harmlessly and a parser reads back unchanged."""
+    separators = (",", ": ") if indent else (",", ":")
+    text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators, default=_plain)
+    # Outside of strings JSON has no such character, and inside \uXXXX says the same.
+    return plain_json(text)
+
+
+def width(text: str) -> int:
+    """How many columns a terminal gives to text that ``visible`` has been through."""
+    return len(text) if text.isascii() else sum(_columns(character) for character in text)
+
+
+def clip(text: str, columns: int) -> str:
+    """The text, cut to so many columns with an ellipsis where it is longer."""
+    if width(text) <= columns:
+        return text
+    kept, used = [], 0
+    for character in text:
+        used += _columns(character)
+        if used > columns - 1:
+            break
+        kept.append(character)
+    return "".join(kept) + "…"
+
+
+@cache
+def _columns(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    if hasattr(value, "raw"):
+        return value.raw
+    return str(value)

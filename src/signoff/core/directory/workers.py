@@ -1,0 +1,43 @@
+"""Who asks for the work of an agent, in words: a step that nobody will take looks like any other that waits."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from signoff.core.text.durations import show_duration
+
+PRESENT: Final = timedelta(minutes=3)  # a worker asks every half minute; when it did is written once a minute
+
+
+class Worker(msgspec.Struct, frozen=True):
+    """When work was last asked for as this agent, and by which program (its User-Agent)."""
+
+    agent: str
+    seen_at: datetime
+    client: str = ""
+
+
+def seen_words(seen_at: datetime | None, now: datetime) -> str:
+    """When somebody last asked for an agent's work: ``never``, ``now``, ``3d ago``."""
+    if seen_at is None:
+        return "never"
+    ago = now - seen_at
+    return "now" if ago < PRESENT else f"{show_duration(_rounded(ago))} ago"
+
+
+def worker_words(agent: str, worker: Worker | None, now: datetime) -> str:
+    """The same as a sentence; "" while a worker is there."""
+    if worker is None:
+        return f"Nobody has ever asked for work as {agent}."
+    if now - worker.seen_at < PRESENT:
+        return ""
+    return f"Nobody has asked for work as {agent} for {show_duration(_rounded(now - worker.seen_at))}."
+
+
+def _rounded(ago: timedelta) -> timedelta:
+    """In its largest unit that is not zero."""
+    for unit in (timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)):
+        if ago >= unit:
+            return (ago // unit) * unit
+    return timedelta(seconds=int(ago.total_seconds()))

@@ -1,0 +1,303 @@
+"""A direct AXP intent: the fields of ``POST /v1/intents``, and the plan it implies where no workflow has one.
+
+AXP's published clients send unknown fields, camelCase names, numbers as text and no payload at all; all of
+that is read, and what was not used is a warning, never a refusal. A value of the wrong kind is refused.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+
+from signoff.core.directory import agent_address
+from signoff.core.formats.axp_roles import Human, is_anybody, person_behind
+from signoff.core.plan import task_reader
+from signoff.core.plan.plan import UNSAID, AgentStep, HumanStep, Plan
+from signoff.core.plan.schedules import Reminders
+from signoff.core.plan.task_types import BUILT_IN, TYPE_ALIASES, Escalation, TaskSpec, TaskType
+from signoff.core.text.document_reader import Fields, document, shown, suggestion
+from signoff.core.text.durations import LONGEST
+
+AGENT_STEP: Final = "agent"
+HUMAN_STEP: Final = "human"
+MAX_ATTEMPTS: Final = 1000
+_ASK: Final = (
+    "title", "description", "task_type", "allowed_outcomes", "required_comment", "evidence_required",
+    "assignees", "notify_email", "form_schema",
+)  # fmt: skip
+# Words by which callers elsewhere, our own workflows too, say who decides and how many. AXP's human_task has none of
+# them: where no policy governs, they would leave a task to more people than its caller meant.
+DECIDERS: Final = (
+    "approvers", "approver", "assignee", "assigned_to", "assigned_role", "policy", "policies", "approve", "stages",
+    "need", "reject_after", "self_approval", "strength",
+)  # fmt: skip
+_NAMERS: Final = ("assignees", "approvers", "approver", "assignee", "assigned_role")
+TIMING: Final = ("remind_after_seconds", "remind_interval_seconds", "max_reminders", "escalate_to")
+ASKS_NOBODY: Final = "the request itself asks nobody"
+CALLS_NOBODY: Final = "the request itself calls no agent"
+_SHAPING: Final = ("human_task", "max_delivery_attempts", *TIMING)
+_REMINDING: Final = ("remind_interval_seconds", "max_reminders")
+_KNOWN: Final = (
+    "intent_type", "correlation_id", "to_agent", "from_agent", "reply_to", "payload", "deadline_at",
+    "max_delivery_attempts", "human_task", "on_behalf_of", *TIMING,
+)  # fmt: skip
+_CAMEL: Final = {re.sub("_([a-z])", lambda hit: hit[1].upper(), name): name for name in _KNOWN if "_" in name}
+_INTENT_TYPE: Final = re.compile(r"[A-Za-z0-9_.\-]{1,255}")
+_PUBLISHED_TYPE: Final = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+\.v[0-9]+")
+_NOTHING_SET: Final = timedelta(hours=1)
+
+
+class Direct(msgspec.Struct, frozen=True, kw_only=True):
+    """A direct intent as it was asked. Addresses stand as written; ``plan`` serves where no workflow does.
+
+    claimed_from: what the client called itself; on_behalf_of: a person whom it asks for, who then may not decide it;
+    deadline_at: aware UTC, perhaps past already; shaping: which fields were given that say what happens, all of them
+    without effect where a workflow says it; unused: what has no effect in ``plan`` either.
+    """
+
+    intent_type: str
+    payload: dict[str, Any]
+    plan: Plan
+    to_agent: str = ""
+    reply_to: str = ""
+    correlation_id: str = ""
+    claimed_from: str = ""
+    on_behalf_of: str = ""
+    deadline_at: datetime | None = None
+    warnings: tuple[str, ...] = ()
+    shaping: tuple[str, ...] = ()
+    deciders: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+
+
+def compile_direct(body: object) -> Direct:
+    """Read the body of ``POST /v1/intents``; raises Invalid naming the field.
+
+    The plan: ``human_task`` on an intent addressed to nobody, to the internal runtime or to a human is one
+    human step; a human's address alone is the same, with the default question. Together with an agent's
+    address it is the agent's step first and then the human's: work, then the gate. An agent's address alone
+    is one agent step, ``direct``: the agent gets the intent itself. With neither, that step is addressed to
+    the internal runtime, which means that it waits for a control resume.
+    """
+    request = _renamed(document(body, lenient=True))
+    intent_type = read_intent_type(request, "intent_type")
+    payload = request.data("payload")
+    if payload is None and "payload" not in request.value:
+        payload = {name: value for name, value in request.value.items() if name not in _KNOWN}
+    else:
+        request.known(*_KNOWN)
+    to_agent = request.text("to_agent", longest=383)
+    if to_agent:
+        to_agent = agent_address.written(to_agent, "to_agent")
+    if request.has("on_behalf_of") and not request.text("on_behalf_of"):
+        # a name that a script forgot to fill in would leave its person free to decide
+        raise request.invalid("on_behalf_of", "is empty", hint="Name the person, or leave it out.")
+    plan = _plan(request, to_agent)
+    return Direct(
+        intent_type=intent_type,
+        payload=payload or {},
+        plan=plan,
+        to_agent=to_agent,
+        reply_to=request.text("reply_to", longest=383),
+        correlation_id=request.text("correlation_id"),
+        claimed_from=request.text("from_agent", longest=383),
+        on_behalf_of=request.text("on_behalf_of"),
+        deadline_at=request.moment("deadline_at"),
+        warnings=tuple(request.warnings),
+        shaping=tuple(name for name in _SHAPING if request.says(name)),
+        deciders=_deciders(request, plan),
+        unused=_unused(request, plan),
+    )
+
+
+def _deciders(request: Fields, plan: Plan) -> tuple[str, ...]:
+    """Words for who decides, in what it asks and beside it. Without a payload what is unknown is the payload."""
+    if not plan.has_gate:
+        return ()
+    ask = request.inner("human_task")
+    within = deciders(ask, DECIDERS) if ask is not None else ()
+    return (*within, *(deciders(request) if "payload" in request.value else ()))
+
+
+def _unused(request: Fields, plan: Plan) -> tuple[str, ...]:
+    """What the request gives and its own plan does not use, in words."""
+    noted = Fields(request.value, lenient=True, warnings=[])
+    if not plan.has_gate:
+        noted.unused(TIMING, ASKS_NOBODY)
+    if not plan.calls_agents:
+        noted.unused(("max_delivery_attempts",), CALLS_NOBODY)
+    return tuple(noted.warnings)
+
+
+def read_intent_type(fields: Fields, name: str) -> str:
+    """The type of an intent: letters, digits, ``_ . -``; one outside AXP's published pattern is a warning."""
+    intent_type = fields.need(name)
+    if not _INTENT_TYPE.fullmatch(intent_type):
+        raise fields.invalid(name, "holds more than letters, digits, '_', '.' and '-'")
+    if fields.lenient and not _PUBLISHED_TYPE.fullmatch(intent_type):
+        fields.warn(name, f"{intent_type!r} is not of the form intent.area.name.v1")
+    return intent_type
+
+
+def _renamed(request: Fields) -> Fields:
+    """The request with its camelCase names in snake_case, where that name is one of ours and still free."""
+    if _CAMEL.keys().isdisjoint(request.value):
+        return request
+    renamed: dict[str, Any] = {}
+    for name, value in request.value.items():
+        ours = _CAMEL.get(name, name)
+        renamed[name if ours in request.value else ours] = value
+    return Fields(renamed, lenient=True, warnings=request.warnings)
+
+
+def _plan(request: Fields, to_agent: str) -> Plan:
+    attempts = request.count("max_delivery_attempts", 1, MAX_ATTEMPTS)
+    ask = request.inner("human_task")
+    person = bool(to_agent) and agent_address.is_person(to_agent)
+    agent = "" if person or not to_agent or agent_address.is_internal(to_agent) else to_agent
+    if ask is None and not person:
+        return _agent_plan(agent or agent_address.INTERNAL, attempts)
+    asked = ask or Fields({}, "human_task", lenient=True, warnings=request.warnings)
+    spec = task_spec(asked, [request], None, {}, to_agent if person else "")
+    gate = HumanStep(id=HUMAN_STEP, task=spec)
+    return Plan(steps=(agent_step(AGENT_STEP, agent, attempts), gate) if agent else (gate,))
+
+
+@lru_cache(maxsize=1024)
+def _agent_plan(agent: str, attempts: int | None) -> Plan:
+    """Remembered, so that the many intents to one agent share one plan, and with it all that is derived."""
+    return Plan(steps=(agent_step(AGENT_STEP, agent, attempts),), direct=True)
+
+
+def agent_step(step_id: str, agent: str, attempts: int | None) -> AgentStep:
+    """An agent step with nothing but an address and AXP's ``max_delivery_attempts`` (None: the default)."""
+    if attempts is None:
+        return AgentStep(id=step_id, agent=agent, max_retries=UNSAID)
+    return AgentStep(id=step_id, agent=agent, max_retries=UNSAID, max_attempts=attempts)
+
+
+def task_spec(
+    ask: Fields,
+    levels: Sequence[Fields],
+    deadline: timedelta | None,
+    humans: Mapping[str, Human],
+    assigned: str,
+) -> TaskSpec:
+    """What people are asked, from AXP's ``human_task``.
+
+    levels: where reminders and escalation may stand, the nearest first (step, macro parameters, intent);
+    deadline: of the step; humans: the bundle's role aliases; assigned: the step's assignee, or "".
+    """
+    ask.known(*_ASK)
+    kind = _kind(ask)
+    allowed = task_reader.outcomes(ask, "allowed_outcomes", kind)
+    if unknown := [word for word in allowed if word not in BUILT_IN]:
+        words = ", ".join(repr(shown(word)) for word in unknown)
+        ask.warn("allowed_outcomes", f"{words}: no meaning is known, so whoever answers that says no")
+    if not task_reader.can_say_yes(allowed):
+        ask.warn("allowed_outcomes", "none of these is a yes, so every answer ends the step as a no")
+    remind = _reminders(levels)
+    approvers, holder = _approvers(ask, humans, assigned)
+    return TaskSpec(
+        type=kind,
+        title=task_reader.title(ask, kind),
+        description=ask.prose("description"),
+        outcomes=allowed,
+        comment_required=task_reader.comment_required(ask.flag("required_comment"), kind),
+        evidence_required=task_reader.evidence_required(ask.flag("evidence_required"), kind),
+        form=task_reader.asked_form(ask, "form_schema", kind),
+        stages=task_reader.one_decision(approvers),
+        notify=ask.texts("notify_email"),
+        remind=remind,
+        escalate=_escalation(levels, remind, deadline, humans),
+        holder=holder,
+    )
+
+
+def deciders(fields: Fields, names: Sequence[str] = _NAMERS) -> tuple[str, ...]:
+    """The words given here that would narrow who decides, and have no effect where they stand."""
+    return tuple(fields.at(name) for name in names if fields.says(name))
+
+
+def _kind(ask: Fields) -> TaskType:
+    word = ask.text("task_type")
+    if not word:
+        return TaskType.APPROVAL
+    known = {**TYPE_ALIASES, **{kind.value: kind for kind in TaskType}}
+    if word not in known:
+        ask.warn("task_type", f"{word!r} is not a known task type; it is treated as an approval")
+    return known.get(word, TaskType.APPROVAL)
+
+
+OWNERS_AND_ADMINS: Final = ("role:owner", "role:admin")
+
+
+def _approvers(ask: Fields, humans: Mapping[str, Human], assigned: str) -> tuple[tuple[str, ...], str]:
+    """(who may answer, the holder's name): the task's assignees, else the step's assignee.
+
+    A role of the bundle behind which it names nobody only labels the task: it is open to all with an approving role. A
+    name that is unknown never widens who decides: it is refused where the bundle says who its humans are, else owners
+    and admins decide.
+    """
+    names = ask.texts("assignees") or (() if is_anybody(assigned) else (assigned,))
+    behind = {name: person_behind(name, humans) for name in names}
+    found = tuple(dict.fromkeys(person for person in behind.values() if person))
+    for name in names:
+        if not behind[name] and name not in humans:
+            if humans:
+                raise ask.invalid(
+                    "assignees", f"{name!r} is none of the humans that the bundle names",
+                    hint=suggestion(name, list(humans)) or "Known: " + ", ".join(humans) + ".",
+                )  # fmt: skip
+            effect = "is left out" if found else "only labels the task: owners and admins may decide"
+            ask.warn("assignees", f"{name!r} is nobody known and {effect}")
+    if names and not found and not any(name in humans for name in names):
+        found = OWNERS_AND_ADMINS
+    first = humans.get(assigned) or humans.get(names[0] if names else "")
+    return found, first.label if first else (names[0] if names else "")
+
+
+def _reminders(levels: Sequence[Fields]) -> Reminders | None:
+    """Reminders, from the nearest level that says when the first is due.
+
+    An interval of a farther level does not apply to a nearer first reminder; without one it is the same span.
+    """
+    counts = [level.count("max_reminders", 0, task_reader.MAX_REMINDERS) for level in levels]
+    most = next((count for count in counts if count is not None), 3)
+    every: timedelta | None = None
+    for level in levels:
+        every = every or level.duration("remind_interval_seconds")
+        after = level.duration("remind_after_seconds")
+        if after:
+            return Reminders(after=after, every=every or after, at_most=most) if most else None
+    for level in levels:
+        if not level.says("remind_after_seconds"):
+            level.unused(_REMINDING, "nothing says remind_after_seconds")
+    return None
+
+
+def _escalation(
+    levels: Sequence[Fields],
+    remind: Reminders | None,
+    deadline: timedelta | None,
+    humans: Mapping[str, Human],
+) -> tuple[Escalation, ...]:
+    """AXP's ``escalate_to``: one interval after the last reminder would have been sent.
+
+    Without reminders there is nothing to count from: then after half of the step's deadline, or after an hour
+    where the step has none.
+    """
+    for level in levels:
+        names = level.texts("escalate_to", longest=383)
+        if not names:
+            continue
+        unasked = deadline / 2 if deadline else _NOTHING_SET
+        after = remind.after + remind.every * remind.at_most if remind else unasked
+        if deadline and after >= deadline:
+            level.warn("escalate_to", "would come after the step's deadline, so it never happens")
+        after = min(after, LONGEST)
+        return (Escalation(after=after, to=tuple(person_behind(name, humans) or name for name in names)),)
+    return ()

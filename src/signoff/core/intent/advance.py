@@ -1,0 +1,81 @@
+"""One command, whole: may -> decide -> evolve -> wake_at -> notices, composed into one ``Change``.
+
+Nothing else changes an intent. The caller saves the change in the transaction in which it locked the row.
+"""
+
+from datetime import datetime
+
+import msgspec
+from msgspec.structs import replace
+
+from signoff.core.intent.authorization import may
+from signoff.core.intent.commands import Answer, Command
+from signoff.core.intent.decide import decide
+from signoff.core.intent.eligibility import Membership
+from signoff.core.intent.events import Delivered, Released
+from signoff.core.intent.hash_chain import Sealed, seal
+from signoff.core.intent.model import Actor, Delivery, Hold, Intent
+from signoff.core.intent.notices import Notice, notices
+from signoff.core.intent.transition import Ledger
+from signoff.core.intent.wake import wake_at
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What a command brought about: the intent before and after, its sealed facts, its next wake-up, its notices.
+
+    ``fresh``: a delivery is up for taking that was not before, so its agent's stream moves on. ``repeated``: it is an
+    answer that had been counted already, and brought nothing about.
+    """
+
+    before: Intent | None
+    after: Intent
+    facts: list[Sealed]
+    wake_at: datetime | None
+    notices: list[Notice]
+    fresh: bool
+    repeated: bool = False
+
+
+def advance(
+    actor: Actor,
+    intent: Intent | None,
+    command: Command,
+    now: datetime,
+    entropy: bytes,
+    membership: Membership | None = None,
+) -> Change:
+    """Apply one command at ``now`` (aware UTC); raises Refused and changes nothing when it may not happen.
+
+    entropy: 16 random bytes, used to salt personal text; membership: what the directory says, for eligibility to be
+    pinned by. Time never runs backwards inside one intent.
+    """
+    may(actor, command, intent)
+    if intent is not None:
+        now = max(now, intent.updated_at)
+    book = Ledger(actor, now, entropy.hex(), intent, membership)
+    decide(book, command)
+    head = intent.head if intent else ""
+    sealed: list[Sealed] = []
+    told: list[Notice] = []
+    for before, fact, following in book.trail:
+        if fact.event.kept:
+            sealed.append(seal(head, fact))
+            head = sealed[-1].hash
+            told.extend(notices(before, fact, following))
+    after = replace(book.intent, head=head)
+    return Change(
+        before=intent,
+        after=after,
+        facts=sealed,
+        wake_at=wake_at(after),
+        notices=told,
+        fresh=_fresh(sealed, after),
+        repeated=isinstance(command, Answer) and not sealed,
+    )
+
+
+def _fresh(facts: list[Sealed], after: Intent) -> bool:
+    held = after.open
+    if not isinstance(held, Delivery) or held.hold is not Hold.READY or held.push:
+        return False
+    return any(isinstance(sealed.fact.event, Delivered | Released) for sealed in facts)

@@ -1,0 +1,110 @@
+"""What an answer is for: one task, one stage, one revision, one digest. It counts there or nowhere.
+
+Whatever an answer names has to be so when it is counted. What it does not name has to be certain without it:
+
+* the task, where it is the intent's first step: nothing else was ever open there;
+* the stage, where it is the task's first: no later one has begun;
+* the revision, where the request was never revised.
+
+Everywhere else whoever answers has to have been shown the task as it is now: this visit, this stage, this revision.
+The server keeps on record what each person was shown. Whom the task asks is no part of what was shown: an answer given
+before a reassignment is for the same thing, and whether it may be given is judged when it is counted.
+"""
+
+from signoff.core.errors import Conflict
+from signoff.core.ids import visit_ref
+from signoff.core.intent.commands import Answer
+from signoff.core.intent.events import AnyEvent, Decided, Revised, StagePassed, TaskOpened
+from signoff.core.intent.model import Actor, Intent, Task
+from signoff.core.plan.task_types import Vote
+
+Shown = tuple[int, int, int]
+
+
+def place(task: Task) -> Shown:
+    """What somebody who looks at the task now is shown."""
+    return task.visit, task.stage, task.revision
+
+
+def place_after(before: Shown | None, event: AnyEvent) -> Shown | None:
+    """What somebody who reads the events one by one has been shown by the last of them."""
+    match event:
+        case TaskOpened(visit=visit, revision=revision) | Revised(visit=visit, revision=revision):
+            return visit, 0, revision
+        case StagePassed(visit=visit, stage=stage):
+            return visit, stage, before[2] if before else 1
+        case Decided():
+            return None
+    return before
+
+
+def refuse_other(intent: Intent, task: Task, answer: Answer) -> None:
+    """Raise Conflict unless the answer is for the task as it is now."""
+    if answer.revision not in (None, task.revision) or answer.digest not in (None, task.digest):
+        raise stale_revision(intent, task)
+    if answer.stage not in (None, task.stage):
+        raise stale_stage(intent, task)
+    if place(task) in answer.shown:
+        return
+    digest = answer.digest is not None
+    if answer.stage is None and task.stage:
+        raise stale_stage(intent, task)
+    revised = intent.revision != 1 + intent.revisions
+    if (not answer.visit and not digest and task.visit != 1) or (
+        answer.revision is None and not digest and revised
+    ):
+        raise Conflict(
+            "not_shown",
+            "Your answer does not say what it is for, and you have not been shown what is asked now.",
+            details=_now(intent, task),
+            hint="Read the task, then answer; or name task, stage, revision and digest in the answer.",
+        )
+
+
+def stale_revision(intent: Intent, task: Task) -> Conflict:
+    return Conflict(
+        "stale_revision",
+        "What you were shown is not what would be decided now.",
+        details=_now(intent, task),
+        hint="Read the task again, then answer.",
+    )
+
+
+def stale_stage(intent: Intent, task: Task) -> Conflict:
+    before = "The stage before it is" if task.stage == 1 else "The stages before it are"
+    return Conflict(
+        "stale_stage",
+        f"Stage {task.stage + 1} is open now. {before} complete; your answer is not for this one, and was not counted.",
+        details=_now(intent, task),
+        hint="Read the task again; where this stage asks you too, answer it anew.",
+    )
+
+
+def _now(intent: Intent, task: Task) -> dict[str, object]:
+    ref = visit_ref(intent.id, task.visit)
+    return {"task_id": ref, "stage": task.stage + 1, "revision": task.revision, "digest": task.digest}
+
+
+def own_vote(actor: Actor, task: Task) -> Vote | None:
+    """This person's answer at the present stage, if they gave one."""
+    mine = (vote for vote in task.votes if (vote.person, vote.at_stage) == (actor.id, task.stage))
+    return next(mine, None)
+
+
+def given(vote: Vote | None) -> int:
+    """How many answers this person has given at this stage."""
+    return max(vote.number, 1) if vote else 0
+
+
+def refuse_replaced(outcome: str, vote: Vote | None, answer: Answer) -> None:
+    """An answer that its person has changed since may come once more by itself: late, or doubled on its way. It is
+    taken anew only from whoever says that it is their next one.
+    """
+    if vote is None or outcome not in vote.replaced or answer.number == given(vote) + 1:
+        return
+    raise Conflict(
+        "answer_replaced",
+        f"You answered {outcome!r} before and have changed it to {vote.outcome!r} since; that one counts.",
+        details={"outcome": vote.outcome, "number": given(vote)},
+        hint=f"If you have changed your mind again, answer with number {given(vote) + 1}, or on the task's page.",
+    )

@@ -1,0 +1,79 @@
+"""What the checks that ran before a decision said, in one word each. Nobody's silence is taken for good news, and what
+a check says can make a risk higher, never lower.
+
+A check is for the revision that it looked at. After a change its verdict and the risk it found count for nothing; only
+the proof of identity that it demanded stays demanded, until the same step has checked the new revision. So an editor
+does not lower that demand by a change that nothing has checked.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from signoff.core.intent.model import Intent
+from signoff.core.plan.task_types import Risk, Strength, least_strength
+
+_YES: Final = ("passed", "valid", "ok", "success", "safe")
+_ORDER: Final = (Risk.LOW, Risk.MEDIUM, Risk.HIGH, Risk.CRITICAL)
+_STRENGTHS: Final = tuple(Strength)
+
+
+def verdict_of(result: Any) -> str:
+    """What a check's result says: passed, failed, or only reported."""
+    if not isinstance(result, Mapping):
+        return "reported"
+    if result.get("error"):
+        return "failed"
+    said = [result[name] for name in _YES if isinstance(result.get(name), bool)]
+    if not said:
+        return "reported"
+    return "passed" if all(said) else "failed"
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """The results of the other steps, by step. ``current``: of the revision that is asked about; ``stale``: of an
+    earlier one; ``of``: which revision each is of, where that is known.
+    """
+
+    current: dict[str, Any]
+    stale: dict[str, Any]
+    of: dict[str, int]
+
+    @property
+    def all(self) -> dict[str, Any]:
+        return {**self.current, **self.stale}
+
+
+def checked(intent: Intent, step: str, revision: int | None = None) -> Checked:
+    """What the steps before this one have reported. ``revision``: of the task; default: what is asked now."""
+    asked = intent.revision if revision is None else revision
+    of = revisions_of(intent)
+    current, stale = dict[str, Any](), dict[str, Any]()
+    for name, result in intent.results.items():
+        if name != step:
+            (current if of.get(name) == asked else stale)[name] = result
+    return Checked(current, stale, {name: number for name, number in of.items() if name != step})
+
+
+def revisions_of(intent: Intent) -> dict[str, int]:
+    """The revision that each result is of. Results older than this record are of the first, where there is only one;
+    of which they are else is not known.
+    """
+    known = dict.fromkeys(intent.results, 1) if intent.revision == 1 else {}
+    return {**known, **intent.reported}
+
+
+def worst_risk(policy: Risk, results: Mapping[str, Any]) -> tuple[Risk, str]:
+    """(risk, the step that says so): the policy's and "", or a check's where that is higher."""
+    worst, by = policy, ""
+    for step, result in results.items():
+        said = str(result.get("risk", "")).lower() if isinstance(result, Mapping) else ""
+        if said in _ORDER and _ORDER.index(Risk(said)) > _ORDER.index(worst):
+            worst, by = Risk(said), step
+    return worst, by
+
+
+def demanded(strength: Strength, risk: Risk, results: Mapping[str, Any]) -> Strength:
+    """How surely it must be known who decides: the policy's word, or more where a check has found the risk higher."""
+    return max(strength, least_strength(worst_risk(risk, results)[0]), key=_STRENGTHS.index)

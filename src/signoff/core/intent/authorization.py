@@ -1,0 +1,281 @@
+"""The one guarded door: who may do what with an intent. Unknown and forbidden look the same (NotFound) to an
+actor that may not even see the intent; Forbidden is for those who see it but may not do this.
+
+An agent never answers a task, whichever endpoint its key tries. A service submits and observes its own, and cancels
+them; a direct request that asks nobody is its own work, which it may also do itself. To end a request of others, or to
+act for an agent, is an admin's act, by an admin's own key. Nobody on the requester's side chooses who decides.
+"""
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from signoff.core.directory.roles import ADMIN, APPROVER, AUDITOR, MEMBER, OWNER
+from signoff.core.errors import Forbidden, Invalid, NotFound, Refused
+from signoff.core.intent import commands as c
+from signoff.core.intent.answer_target import stale_stage
+from signoff.core.intent.assurance import demanded
+from signoff.core.intent.model import Actor, ActorKind, Delivery, Intent, Task
+from signoff.core.intent.standing import on_requesters_side, self_approval, standing
+from signoff.core.intent.wake import spec_of
+from signoff.core.plan.plan import AgentStep
+from signoff.core.plan.task_types import Sign, Strength, canonical_outcome, sign_of
+
+RUNNING: Final = frozenset({OWNER, ADMIN})
+READING: Final = RUNNING | {AUDITOR}
+PROGRAMS: Final = frozenset({ActorKind.AGENT, ActorKind.SERVICE})
+
+
+def may_see(actor: Actor, intent: Intent) -> bool:
+    """Whether the intent exists for this actor."""
+    if actor.kind is ActorKind.SYSTEM:
+        return True
+    if actor.workspace != intent.workspace:
+        return False
+    if actor.kind not in PROGRAMS:
+        return True
+    return actor.id == intent.requester.id or (actor.address != "" and actor.address in _parties(intent))
+
+
+def _parties(intent: Intent) -> set[str]:
+    agents = {step.agent for step in intent.plan.steps if isinstance(step, AgentStep)}
+    return agents | {intent.to_agent, intent.reply_to}
+
+
+def may(actor: Actor, command: c.Command, intent: Intent | None) -> None:
+    """Let the command pass, or raise Forbidden / NotFound. ``intent`` is None for a Submit."""
+    if actor.kind is ActorKind.SYSTEM:
+        return
+    if isinstance(command, c.Tick | c.Accept | c.Miss | c.Unreachable | c.Recheck):
+        raise Forbidden("system_only", "Only the server itself does this.")
+    if intent is None:
+        _may_submit(actor)
+        return
+    if not may_see(actor, intent):
+        raise NotFound("intent_not_found", f"There is no intent {intent.id}.")
+    match command:
+        case (
+            c.Answer()
+            | c.Delegate()
+            | c.Reassign()
+            | c.Take()
+            | c.Snooze()
+            | c.Wake()
+            | c.Remark()
+            | c.Revise()
+        ):
+            _may_answer(actor, command, intent)
+        case c.Claim() | c.Renew() | c.Release() | c.Report() | c.Progress():
+            _may_act_as_agent(actor, command, intent)
+        case c.Resolve():
+            _may_resolve(actor, command, intent)
+        case c.Cancel() | c.Patch():
+            _may_steer(actor, intent)
+        case c.Submit() | c.Tick() | c.Accept() | c.Miss() | c.Unreachable() | c.Recheck():
+            raise Forbidden("not_allowed", "This cannot be asked of an intent that exists.")
+
+
+def allowed(actor: Actor, command: c.Command, intent: Intent) -> bool:
+    """Whether the command would pass."""
+    try:
+        may(actor, command, intent)
+    except (Forbidden, NotFound):
+        return False
+    return True
+
+
+def may_take(actor: Actor, agent: str) -> None:
+    """Raise Forbidden for whoever may not see or take the deliveries of ``agent``: it may, or an admin for it."""
+    own = actor.kind is ActorKind.AGENT and actor.address == agent
+    if own or actor.kind is ActorKind.SYSTEM or actor.roles & RUNNING:
+        return
+    if actor.kind is ActorKind.AGENT:
+        raise Forbidden("not_your_address", "An agent's key takes only that agent's deliveries.")
+    raise _not_an_agent()
+
+
+def _not_an_agent() -> Forbidden:
+    return Forbidden(
+        "agent_required", "Only the agent itself, or an owner or admin in its place, does this.",
+        hint="Use the agent's key: signoff keys create --agent ADDRESS.",
+    )  # fmt: skip
+
+
+def may_list_people(actor: Actor) -> None:
+    """Raise Forbidden for a program: it reads who decides on its own requests, and nobody else."""
+    if actor.kind in PROGRAMS:
+        holder = "An agent's" if actor.kind is ActorKind.AGENT else "A service's"
+        raise Forbidden(
+            "person_required", f"{holder} key does not read who decides.", hint="Use a person's key."
+        )
+
+
+def reads_all(actor: Actor) -> bool:
+    """Whether the record of changes, all keys, and what people have set for themselves are there for this actor."""
+    return actor.kind is ActorKind.SYSTEM or bool(actor.roles & READING)
+
+
+def may_read_record(actor: Actor) -> None:
+    """Raise Forbidden for whoever may not read who changed what, or what waits for a second admin."""
+    may_list_people(actor)
+    if not reads_all(actor):
+        raise Forbidden(
+            "auditor_required", "Only an owner, an admin or an auditor reads the record of changes.",
+            hint="Ask an admin for the role auditor.",
+        )  # fmt: skip
+
+
+def may_rerun(actor: Actor, intent: Intent) -> None:
+    """Who may run again what failed: its requester or an admin; raises as ``may`` does."""
+    if not may_see(actor, intent):
+        raise NotFound("intent_not_found", f"There is no intent {intent.id}.")
+    _may_submit(actor)
+    if not _steers(actor, intent):
+        raise Forbidden("not_yours", "Only its requester or an admin may run this again.")
+
+
+def _may_submit(actor: Actor) -> None:
+    if actor.kind is ActorKind.PERSON and not actor.roles & {OWNER, ADMIN, APPROVER, MEMBER}:
+        raise Forbidden(
+            "role_required", "Your role may read, not submit.", hint="Ask an admin for the role member."
+        )
+
+
+def _may_answer(actor: Actor, command: c.Command, intent: Intent) -> None:
+    if isinstance(command, c.Remark) and (actor.kind is ActorKind.PERSON or actor.id == intent.requester.id):
+        return  # whoever may see it may ask, and whoever has asked for it, a program too, may reply
+    if actor.kind is not ActorKind.PERSON:
+        holder = "an agent" if actor.kind is ActorKind.AGENT else "a service"
+        raise Forbidden(
+            "person_required",
+            f"Only a person can decide; this key belongs to {holder}.",
+            hint="Use a person's key: signoff keys create --person EMAIL.",
+        )
+    task = intent.open
+    if not isinstance(task, Task):
+        if intent.plan.direct and not actor.roles & RUNNING:
+            raise Forbidden(
+                "admin_required", "Only an owner or an admin may end a request in its agent's place."
+            )
+        return  # decide says what the state is
+    if isinstance(command, c.Reassign) and not actor.roles & RUNNING:
+        raise Forbidden("admin_required", "Only an owner or an admin may ask other people.")
+    if on_requesters_side(actor, intent) and not self_approval(actor, intent, task):
+        raise Forbidden(
+            "self_approval",
+            "You stand on the requester's side of this intent, so "
+            + (
+                "you do not choose who decides."
+                if isinstance(command, c.Reassign)
+                else "your answer cannot count."
+            ),
+            hint="Somebody else has to: who asks, or made the key that is used, does not.",
+        )
+    if isinstance(command, c.Reassign):
+        _strong_enough(actor, command, intent, task)
+        return
+    if standing(actor, intent, task) is None:
+        named = isinstance(command, c.Answer) and command.visit == task.visit
+        if named and getattr(command, "stage", None) not in (None, task.stage):
+            raise stale_stage(intent, task)  # whom an earlier stage asked hears that it is complete
+        raise Forbidden(
+            "not_an_approver", "You are not among those who were asked.", hint="See the task's approvers."
+        )
+    if isinstance(command, c.Answer | c.Delegate | c.Revise) and not _says_no(command, intent, task):
+        _strong_enough(actor, command, intent, task)
+
+
+def _says_no(command: c.Command, intent: Intent, task: Task) -> bool:
+    """Whether it is a plain no, which is safe from whomever it comes: it never takes the stronger sign-in."""
+    if not isinstance(command, c.Answer):
+        return False
+    spec = spec_of(intent, task)
+    try:
+        outcome = canonical_outcome(spec, command.outcome, task.agreed)
+        return sign_of(spec, outcome, command.data) is Sign.NEGATIVE
+    except Invalid:
+        return False  # refused for what it is
+
+
+_LEVELS: Final = {Strength.LINK: 1, Strength.SESSION: 2, Strength.STEP_UP: 3}
+
+
+def wanted(intent: Intent, task: Task) -> Strength:
+    """How surely it must be known who decides this task: what a check said of it can only make that more. That goes for
+    a check of an earlier revision too, until it has looked at this one: a change does not lower what was demanded.
+    """
+    spec = spec_of(intent, task)
+    others = {step: result for step, result in intent.results.items() if step != task.step}
+    return demanded(spec.strength, spec.risk, others)
+
+
+def proves(actor: Actor, intent: Intent, task: Task) -> bool:
+    """Whether it is known surely enough who this is for what this task wants."""
+    return _LEVELS[actor.strength] >= _LEVELS[wanted(intent, task)]
+
+
+def _strong_enough(actor: Actor, command: c.Command, intent: Intent, task: Task) -> None:
+    """An answer that names no digest was given without seeing: it counts as a link's, whoever gave it. Whoever may
+    not decide here does not choose who decides instead, nor what is decided.
+    """
+    if isinstance(command, c.Answer) and command.digest is None:
+        actor = replace(actor, strength=Strength.LINK)
+    if not proves(actor, intent, task):
+        raise Forbidden(
+            "stronger_sign_in_required",
+            "This decision needs a sign-in by mail: a key, a chat account or a link from a message is not enough.",
+            hint="Finish in the browser: open the task's page and sign in there by the link that it mails you.",
+            details={"strength": wanted(intent, task).value},
+        )
+
+
+def _may_act_as_agent(actor: Actor, command: c.Command, intent: Intent) -> None:
+    """A visit that is over is nobody's any more: whoever still reports it is told so by ``decide``, not here."""
+    held = intent.open
+    if actor.kind is ActorKind.AGENT:
+        current = getattr(command, "visit", 0) in (0, getattr(held, "visit", 0))
+        if isinstance(held, Delivery) and current and held.agent != actor.address:
+            raise Forbidden("not_your_delivery", "This step is with another agent.")
+    elif not (actor.roles & RUNNING or _does_itself(actor, command, intent)):
+        raise _not_an_agent()
+
+
+def _does_itself(actor: Actor, command: c.Command, intent: Intent) -> bool:
+    """Whether this is the requester's own work: a direct request, which asks nobody, is one piece of work, and who sent
+    it may do it. It takes no deliveries by that.
+    """
+    work = isinstance(command, c.Report | c.Progress)
+    own = actor.id == intent.requester.id
+    return work and own and intent.plan.direct and not intent.plan.has_gate
+
+
+def _may_resolve(actor: Actor, command: c.Resolve, intent: Intent) -> None:
+    if intent.plan.has_gate and command.fault is None:
+        raise Forbidden(
+            "gate_not_passed",
+            "This intent waits for people's decision; it cannot be declared completed.",
+            hint="Answer its task, or cancel it.",
+        )
+    holds = isinstance(intent.open, Delivery) and intent.open.agent == actor.address and actor.address != ""
+    if not (holds or _steers(actor, intent)):
+        raise Forbidden("not_yours", "Only its requester, its agent or an admin may end this intent.")
+
+
+def may_cancel(actor: Actor, intent: Intent) -> bool:
+    """Whether the actor may end the intent now."""
+    try:
+        may(actor, c.Cancel(), intent)
+    except Refused:
+        return False
+    return not intent.final
+
+
+def _may_steer(actor: Actor, intent: Intent) -> None:
+    if not _steers(actor, intent):
+        raise Forbidden("not_yours", "Only its requester or an admin may do this.")
+
+
+def _steers(actor: Actor, intent: Intent) -> bool:
+    """Whether it is the actor's own request, or theirs as an admin."""
+    own = actor.id == intent.requester.id or actor.id in intent.requester.persons
+    return own or bool(actor.roles & RUNNING)

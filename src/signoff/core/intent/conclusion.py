@@ -1,0 +1,126 @@
+"""How an intent ends: by the last decision on its path.
+
+A no, silence and an agent step that finally failed leave a *setback*. It stays, whatever runs after it, until people
+decide again: by a yes, or by a no whose route is declared a success. An intent that reaches its end with a setback
+fails with it, as it would have without the route; one without a setback completes. A failure or a silence whose route
+is declared a success leaves nothing behind, but takes nothing back either: what was refused before stays refused.
+
+``turn`` is asked twice about each fact: by ``steps``, for where to go on, and by ``evolve``, for what is left behind.
+"""
+
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from signoff.core.intent import events as e
+from signoff.core.intent.model import Fault, Intent
+from signoff.core.plan.plan import HumanStep, Plan, Route, after_failure, after_timeout
+from signoff.core.plan.task_types import Ending, Fallback, Sign
+
+_CHANGES: Final = "changes_requested"
+Decisive = e.Decided | e.Reported | e.Lapsed | e.StepTimedOut
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """Where a plan goes on after a fact (``target`` None: nowhere, it fails), and the setback that is left."""
+
+    target: str | None
+    setback: Fault | None
+
+
+def turn(intent: Intent, event: Decisive) -> Turn:
+    """What follows from a step's end; ``intent`` as it was before. A result and a retry are no decision: they leave
+    what was there.
+    """
+    plan = intent.plan
+    match event:
+        case e.Decided():
+            return _decided(intent, plan.human_step(event.step), event)
+        case e.Reported():
+            step = plan.by_id[event.step]
+            if event.fault is None:
+                return Turn(plan.after_success(step), intent.setback)
+            if event.retry_at is None:
+                return _set_back(after_failure(step), _of_agent(event.fault), intent.setback)
+        case e.Lapsed(retry_at=None):
+            step = plan.agent_step(intent.open.step if intent.open else "")
+            said = f"{step.agent} did not finish step {step.id!r} in {event.attempt} attempts."
+            return _set_back(after_failure(step), Fault("delivery_failed", said, True), intent.setback)
+        case e.StepTimedOut():
+            return _set_back(after_timeout(plan.by_id[event.step]), _late(event.step), intent.setback)
+    return Turn(None, intent.setback)
+
+
+def _set_back(route: Route | None, fault: Fault, before: Fault | None) -> Turn:
+    """``before``: the setback that stays where the route is declared a success."""
+    if route is None:
+        return Turn(None, fault)
+    return Turn(route.target, before if route.success else fault)
+
+
+def _never(route: Route | None, fault: Fault) -> Turn:
+    """For an ending that is no no: what is declared of the route of a no is not declared of it."""
+    return Turn(route.target if route else None, fault)
+
+
+def _decided(intent: Intent, step: HumanStep, event: e.Decided) -> Turn:
+    plan, title = intent.plan, step.task.title
+    match event.ending:
+        case Ending.EXPIRED:
+            late = step.task.fallback is Fallback.EXPIRE
+            fault = _late(step.id) if late else Fault("expired", f"{title}: nobody decided in time.")
+            yes = event.sign is Sign.POSITIVE  # the policy's own, instead of people's
+            return _set_back(plan.after_silence(step), fault, None if yes else stays(intent, step))
+        case Ending.UNDELIVERABLE:  # nobody was asked, so nobody's no was declared a success
+            return _never(after_failure(step), Fault("undeliverable", f"{title}: nobody could be reached."))
+        case Ending.WITHDRAWN:
+            return Turn(None, Fault("withdrawn", f"{title}: withdrawn."))
+    if event.sign is Sign.CHANGES:
+        return _changes(intent, step, event)
+    return _set_back(_route(plan, step, event), Fault("human_rejected", f"{title}: {event.outcome}."), None)
+
+
+def stays(intent: Intent, step: HumanStep) -> Fault | None:
+    """The setback that silence at this step leaves as it was. Changes that were asked for here are none: whoever did
+    was asked again. Of those that another step's people asked for, silence here says nothing.
+    """
+    wanted = intent.setback is not None and intent.setback.code == _CHANGES
+    return None if wanted and _decided_last(intent, step) is Ending.SUPERSEDED else intent.setback
+
+
+def _decided_last(intent: Intent, step: HumanStep) -> Ending | None:
+    """How this step ended before, if that was the last decision of all."""
+    asked = {one.id for one in intent.plan.steps if isinstance(one, HumanStep)} & intent.results.keys()
+    if step.id not in asked:
+        return None
+    at = {one: str(intent.results[one].get("decided_at", "")) for one in asked}
+    last = all(at[one] < at[step.id] for one in asked - {step.id})
+    return intent.ending if last else None
+
+
+def _route(plan: Plan, step: HumanStep, event: e.Decided) -> Route | None:
+    """A form may say no with an outcome that means yes; then its own step is not where it leads."""
+    if step.task.sign(event.outcome) is event.sign:
+        return plan.after_outcome(step, event.outcome)
+    return plan.after_meaning(step, event.sign)
+
+
+def _changes(intent: Intent, step: HumanStep, event: e.Decided) -> Turn:
+    """Back to whoever does it again, a bounded number of times. To want changes is no yes: an earlier no stays."""
+    refused = None if intent.setback is None or intent.setback.code == _CHANGES else intent.setback
+    bounded = intent.revisions < intent.plan.max_revisions
+    route = _route(intent.plan, step, event)
+    if bounded and route is not None:
+        return Turn(route.target, refused or Fault(_CHANGES, "Changes were requested."))
+    reason = "Changes were requested." if bounded else "Changes were requested once too often."
+    return _never(after_failure(step), refused or Fault(_CHANGES, reason))
+
+
+def _of_agent(fault: Fault) -> Fault:
+    """Whatever an agent calls its failure: that changes were requested is for people to say, and is looked for here."""
+    return replace(fault, code="agent_failed") if fault.code == _CHANGES else fault
+
+
+def _late(step_id: str) -> Fault:
+    return Fault("step_timeout", f"Step {step_id!r} passed its deadline.")

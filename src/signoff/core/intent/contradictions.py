@@ -1,0 +1,166 @@
+"""An answer says one thing. Where two of its parts say different things nobody knows which was meant, so it is refused
+and neither is recorded.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Final
+
+from signoff.core.errors import Invalid
+from signoff.core.plan.task_types import Sign, TaskSpec, canonical_outcome, usual_meaning
+
+# Members of an answer's data that say yes or no to it, and what a true there means.
+_FLAGS: Final = {
+    "approved": True, "acknowledged": True, "confirmed": True, "accepted": True, "approve": True, "accept": True,
+    "rejected": False, "denied": False, "declined": False, "reject": False, "deny": False, "decline": False,
+}  # fmt: skip
+_ALWAYS: Final = ("approved", "acknowledged")  # what a form calls so is the answer, whatever else it asks
+_WORDS: Final = ("outcome", "decision")
+_STATES: Final = ("status", "result", "action")
+_TRUE: Final = ("true", "yes", "1")
+_FALSE: Final = ("false", "no", "0")
+
+
+def as_flag(value: object) -> bool | None:
+    """What a member of a body says, if it says yes or no: JSON's own, a number, or a word (AXP's command line sends
+    text).
+    """
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | float) and value in (0, 1):
+        return bool(value)
+    if isinstance(value, str):
+        word = value.strip().lower()
+        return True if word in _TRUE else False if word in _FALSE else None
+    return None
+
+
+def refuse_contradiction(spec: TaskSpec, outcome: str, data: Mapping[str, Any], agreed: str = "") -> None:
+    """Raise Invalid where the data says yes to what the outcome says no to, or the other way round. ``agreed``: the yes
+    that an earlier stage has chosen.
+    """
+    outcome = canonical_outcome(spec, outcome, agreed)
+    says_yes = spec.sign(outcome) is Sign.POSITIVE
+    for field, yes in flags(data, spec):
+        if yes is not says_yes:
+            raise contradiction("outcome", outcome, f"data.{field}", data[field])
+    for field in _WORDS:
+        word = data.get(field)
+        if field in _asked(spec) or word is None or word == "":
+            continue
+        flag = as_flag(word)
+        other = flag is None and isinstance(word, str) and _known(spec, word, agreed) not in (None, outcome)
+        if other or flag not in (None, says_yes):
+            raise contradiction("outcome", outcome, f"data.{field}", word)
+    for field, word in refusals(data, spec) if says_yes else ():
+        raise contradiction("outcome", outcome, f"data.{field}", word)
+
+
+def refusals(data: Mapping[str, Any], spec: TaskSpec | None) -> Iterator[tuple[str, str]]:
+    """(member, word) of the members that say how something went, where their word is a decision against it."""
+    own = _asked(spec) if spec is not None else {}
+    for field, word in data.items():
+        if field in own or field in _WORDS or field.lower() not in (*_STATES, *_WORDS):
+            continue
+        if not isinstance(word, str) or word.strip().lower() == "failed":  # a check's, not a no
+            continue
+        if usual_meaning(word) not in (None, Sign.POSITIVE):
+            yield field, word
+
+
+def flags(data: Mapping[str, Any], spec: TaskSpec | None) -> Iterator[tuple[str, bool]]:
+    """(member, whether it says yes) of the members that say one of the two, in whatever case they are written."""
+    own = _asked(spec) if spec is not None else {}
+    for name, value in data.items():
+        meaning, said = _FLAGS.get(name.lower()), as_flag(value)
+        if meaning is not None and said is not None and (name in _ALWAYS or name not in own):
+            yield name, said is meaning
+
+
+def decides(data: Mapping[str, Any], words: Collection[str]) -> bool:
+    """Whether members that a person sends with nothing else read as a decision: an outcome of ``words`` or that is
+    built in, or a member that says no, or that is called as an answer is.
+    """
+    for field in (*_WORDS, "action"):
+        word = data.get(field)
+        if as_flag(word) is not None:
+            return True
+        if isinstance(word, str) and (word in words or usual_meaning(word) is not None):
+            return True
+    return says_no(data) is not None or any(name in _ALWAYS for name, _ in flags(data, None))
+
+
+def says_no(data: Mapping[str, Any]) -> str | None:
+    """The member of a body that says no, where one does: a flag, or a word that is read so."""
+    for field in (*_WORDS, "status", "result"):
+        word = data.get(field)
+        if field in _WORDS and as_flag(word) is False:
+            return field
+        if isinstance(word, str) and usual_meaning(word) not in (None, Sign.POSITIVE):
+            return field
+    return next((name for name, yes in flags(data, None) if not yes), None)
+
+
+def _asked(spec: TaskSpec) -> Mapping[str, Any]:
+    """What the form asks by itself: these words mean there what the form says."""
+    found = (spec.form or {}).get("properties", {})
+    return found if isinstance(found, Mapping) else {}
+
+
+_SHORT: Final = {"approve": "approved", "reject": "rejected", "deny": "rejected"}
+
+
+def _known(spec: TaskSpec, word: str, agreed: str) -> str | None:
+    """The outcome that a word stands for; None where it is none of this task's."""
+    word = word.strip()
+    try:
+        return canonical_outcome(spec, _SHORT.get(word.lower(), word), agreed)
+    except Invalid:
+        return None
+
+
+def one_meaning(said: Mapping[str, object], spec: TaskSpec | None, agreed: str = "") -> str | None:
+    """The one outcome that the members of a body name; None where none does. ``said``: by the member's path, in the
+    order in which they are looked at; a yes or no counts as ``approved`` or ``rejected``. Raises Invalid naming the
+    two members that differ.
+    """
+    first, chosen = "", ""
+    for field, value in said.items():
+        if value is not None and not isinstance(value, str | bool):
+            raise Invalid("validation_error", f"{field} has to be text.", field=field)
+        word = _word(value)
+        if word is None:
+            continue
+        if not first:
+            first, chosen = field, word
+        elif not _alike(spec, chosen, word, agreed):
+            raise contradiction(first, said[first], field, value)
+    return chosen or None
+
+
+def _word(value: object) -> str | None:
+    if isinstance(value, bool):
+        return "approved" if value else "rejected"
+    return value.strip() or None if isinstance(value, str) else None
+
+
+def _alike(spec: TaskSpec | None, one: str, other: str, agreed: str) -> bool:
+    one, other = (_SHORT.get(word.lower(), word) for word in (one, other))
+    if one == other or spec is None:
+        return one == other
+    return _known(spec, one, agreed) == _known(spec, other, agreed) is not None
+
+
+def contradiction(one: str, said: object, other: str, opposite: object) -> Invalid:
+    return Invalid(
+        "contradictory_answer",
+        f"{one} says {_shown(said)}, but {other} says {_shown(opposite)}; nothing was recorded.",
+        field=other,
+        hint="Say the same in both, or leave one of them out.",
+        details={"fields": [one, other]},
+    )
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value)[:66]

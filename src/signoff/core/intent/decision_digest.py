@@ -1,0 +1,49 @@
+"""What is decided, as one digest: the exact request, its frozen plan, the step and which visit of it this is, the
+revision and the results so far.
+
+A vote names this digest; whoever acts next can compute it again from what it was handed.
+"""
+
+import hashlib
+from typing import Final
+
+import msgspec
+
+from signoff.core.intent.model import Intent
+
+_PREFIX: Final = b"signoff/envelope/v2\0"
+# Of tasks that earlier releases opened: without the visit, two openings in one moment had one digest.
+_PREFIX_V1: Final = b"signoff/envelope/v1\0"
+_ENCODER = msgspec.json.Encoder(order="sorted")
+
+
+def envelope(intent: Intent, step: str, visit: int, revision: int, payload_digest: str) -> dict[str, object]:
+    """The parts of the envelope; the payload and the plan enter by their own digests."""
+    return {
+        "intent": intent.id,
+        "type": intent.type,
+        "payload": payload_digest,
+        "plan": intent.plan_digest,
+        "step": step,
+        "visit": visit,
+        "revision": revision,
+        "results": intent.results,
+    }
+
+
+def envelope_digest(intent: Intent, step: str, visit: int, revision: int, payload_digest: str) -> str:
+    """SHA-256 (hex) of the envelope in its one encoding."""
+    return _digest(_PREFIX, envelope(intent, step, visit, revision, payload_digest))
+
+
+def names(digest: str, intent: Intent, step: str, visit: int, revision: int, payload_digest: str) -> bool:
+    """Whether this digest, which may be of an earlier release, is of this envelope."""
+    parts = envelope(intent, step, visit, revision, payload_digest)
+    if digest == _digest(_PREFIX, parts):
+        return True
+    del parts["visit"]
+    return digest == _digest(_PREFIX_V1, parts)
+
+
+def _digest(prefix: bytes, parts: dict[str, object]) -> str:
+    return hashlib.sha256(prefix + _ENCODER.encode(parts)).hexdigest()

@@ -1,0 +1,339 @@
+"""What can have happened to an intent: past participles, one class each, and the record around them.
+
+A ``Fact`` is an event with its place and its author; the bytes of its body are encoded once, hashed, and kept
+exactly so. Personal text (comments) travels in ``note``, apart from the body, which holds only its digest: it
+can be erased without breaking the chain.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+import msgspec
+
+from signoff.core.intent.model import ActorRef, Fault, Requester
+from signoff.core.plan.task_types import Ending, Sign
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type"):
+    """Base of all events. One that is not ``kept`` moves the row but is no fact of history (a lease renewal)."""
+
+    kept: ClassVar[bool] = True
+
+
+class Created(Event, frozen=True, tag="created", kw_only=True):
+    """``stand_ins``: who was named to stand in for those whom its plan asks, by whom for; None where it asks nobody,
+    and in requests from before that was pinned. ``self_approval``: whether the workspace let the requester's
+    side decide then; None where that was not pinned.
+    """
+
+    workspace: str
+    intent_type: str
+    requester: Requester
+    payload_digest: str
+    plan_digest: str
+    to_agent: str = ""
+    reply_to: str = ""
+    correlation_id: str = ""
+    scenario_id: str = ""
+    retry_of: str = ""
+    rerun_of: str = ""
+    deadline_at: datetime | None = None
+    stand_ins: dict[str, tuple[str, ...]] | None = None
+    self_approval: bool | None = None
+
+
+class Delivered(Event, frozen=True, tag="delivered"):
+    """An agent step is up for taking: its first attempt, or the next one."""
+
+    visit: int
+    step: str
+    agent: str
+    attempt: int = 1
+    deadline_at: datetime | None = None
+    push: bool = False
+
+
+class Claimed(Event, frozen=True, tag="claimed"):
+    visit: int
+    attempt: int
+    token: int
+    holder: str
+    lease_until: datetime
+
+
+class Renewed(Event, frozen=True, tag="renewed"):
+    kept: ClassVar[bool] = False
+    lease_until: datetime
+
+
+class Released(Event, frozen=True, tag="released"):
+    visit: int
+    token: int
+
+
+class Accepted(Event, frozen=True, tag="accepted"):
+    """A pushed delivery was taken; ``lease_until``: by when the agent has to be heard of again."""
+
+    visit: int
+    attempt: int
+    lease_until: datetime | None = None
+
+
+class Lapsed(Event, frozen=True, tag="lapsed"):
+    """A delivery attempt came to nothing; ``retry_at`` None when it was the last."""
+
+    visit: int
+    attempt: int
+    reason: str
+    retry_at: datetime | None = None
+
+
+class Reported(Event, frozen=True, tag="reported"):
+    """The agent's result or failure; ``retry_at`` when the failure will be tried again. ``revision``: of the request
+    that the work was done for (0 in facts that are older than this field).
+    """
+
+    visit: int
+    step: str
+    result: dict[str, Any] = {}
+    fault: Fault | None = None
+    retry_at: datetime | None = None
+    revision: int = 0
+
+
+class TaskOpened(Event, frozen=True, tag="task_opened", kw_only=True):
+    """Eligibility is pinned here. ``joined`` and ``left``: how the members of the parties differ from the plan's;
+    ``stand_ins``: who may stand in, by whom for, where that differs from what the request was created with.
+    """
+
+    visit: int
+    step: str
+    digest: str
+    revision: int = 1
+    title: str = ""
+    deadline_at: datetime | None = None
+    joined: dict[str, tuple[str, ...]] = {}
+    left: dict[str, tuple[str, ...]] = {}
+    stand_ins: dict[str, tuple[str, ...]] | None = None
+
+
+class Reminded(Event, frozen=True, tag="reminded"):
+    visit: int
+    number: int
+
+
+class Escalated(Event, frozen=True, tag="escalated"):
+    visit: int
+    level: int
+    to: tuple[str, ...]
+
+
+class Answered(Event, frozen=True, tag="answered", kw_only=True):
+    """One vote. ``sent`` is the outcome as the caller spelled it, where that differs. ``number``: this person's first
+    answer at the stage, the second, ... (0 in facts that are older than the count). ``behind``: the other persons who
+    have the key that was used.
+    """
+
+    visit: int
+    outcome: str
+    sign: Sign
+    stage: int = 0
+    sent: str = ""
+    revision: int = 1
+    digest: str = ""
+    unseen: bool = False
+    data: dict[str, Any] = {}
+    principal: str = ""
+    for_names: frozenset[str] = frozenset()
+    number: int = 0
+    behind: tuple[str, ...] = ()
+
+
+class StagePassed(Event, frozen=True, tag="stage_passed"):
+    """A stage's quorum is complete; ``stage`` is the one that begins, ``outcome`` what it is asked to agree to."""
+
+    visit: int
+    stage: int
+    outcome: str = ""
+
+
+class Delegated(Event, frozen=True, tag="delegated"):
+    visit: int
+    giver: str
+    taker: str
+    names: frozenset[str] = frozenset()
+
+
+class Reassigned(Event, frozen=True, tag="reassigned"):
+    """``roster``: who was in each team and role of ``to`` then; ``stand_ins``: who may stand in for them."""
+
+    visit: int
+    to: tuple[str, ...]
+    roster: dict[str, tuple[str, ...]] = {}
+    stand_ins: dict[str, tuple[str, ...]] = {}
+
+
+class Taken(Event, frozen=True, tag="taken"):
+    """Who looks at the task now; ``person`` empty when nobody does any more."""
+
+    visit: int
+    person: str = ""
+
+
+class Snoozed(Event, frozen=True, tag="snoozed"):
+    """Whoever did this is not reminded until then; deadline, escalation and everybody else go on."""
+
+    visit: int
+    until: datetime
+
+
+class Woken(Event, frozen=True, tag="woken"):
+    """A snooze is over: its time has come, or the person took it back."""
+
+    visit: int
+    person: str
+
+
+class Remarked(Event, frozen=True, tag="remarked"):
+    """Somebody said something about the task; the words are in the note."""
+
+    visit: int
+
+
+class Revised(Event, frozen=True, tag="revised"):
+    """What is decided was changed: a new revision and digest, all earlier votes void. ``behind``: the other persons who
+    have the key that was used.
+    """
+
+    visit: int
+    revision: int
+    payload_digest: str
+    digest: str
+    behind: tuple[str, ...] = ()
+
+
+class Undelivered(Event, frozen=True, tag="undelivered"):
+    """Nobody who was to be told could be reached."""
+
+    visit: int
+    reason: str
+
+
+class Understaffed(Event, frozen=True, tag="understaffed"):
+    """A stage (counted from 0) takes more people than are left of those who may decide: the task moves on at once."""
+
+    visit: int
+    stage: int
+    takes: int
+    left: int
+
+
+class Decided(Event, frozen=True, tag="decided"):
+    """The task is closed: by votes, by time, by withdrawal."""
+
+    visit: int
+    step: str
+    outcome: str
+    ending: Ending
+    sign: Sign
+
+
+class Delayed(Event, frozen=True, tag="delayed"):
+    visit: int
+    step: str
+    until: datetime
+
+
+class Elapsed(Event, frozen=True, tag="elapsed"):
+    visit: int
+    step: str
+
+
+class Notified(Event, frozen=True, tag="notified"):
+    visit: int
+    step: str
+    to: tuple[str, ...] = ()
+    message: str = ""
+
+
+class StepTimedOut(Event, frozen=True, tag="step_timed_out"):
+    visit: int
+    step: str
+    after: timedelta | None = None
+
+
+class Progressed(Event, frozen=True, tag="progressed"):
+    """Somebody is at work; ``lease_until``: a delivery that was accepted by push is theirs until then."""
+
+    reason: str = ""
+    lease_until: datetime | None = None
+
+
+class Patched(Event, frozen=True, tag="patched"):
+    generation: int
+    controls: dict[str, Any] = {}
+    grants: dict[str, Any] = {}
+    envelope: dict[str, Any] = {}
+
+
+class Carried(Event, frozen=True, tag="carried", kw_only=True):
+    """The yes under which this intent goes on where another one failed. source: that intent; seq, step, visit, digest,
+    outcome, decided_at: of its decision; start: the step that failed; results, revision: what stood there by then.
+    """
+
+    source: str
+    seq: int
+    step: str
+    visit: int
+    digest: str
+    outcome: str
+    decided_at: datetime
+    start: str
+    results: dict[str, Any] = {}
+    revision: int = 1
+
+
+class Completed(Event, frozen=True, tag="completed"):
+    """Done. ``result`` only where it was given from outside; else it follows from the steps' results."""
+
+    result: dict[str, Any] | None = None
+
+
+class Failed(Event, frozen=True, tag="failed"):
+    fault: Fault
+
+
+class Canceled(Event, frozen=True, tag="canceled"):
+    reason: str = ""
+
+
+class TimedOut(Event, frozen=True, tag="timed_out"):
+    pass
+
+
+AnyEvent = (
+    Created | Delivered | Claimed | Renewed | Released | Accepted | Lapsed | Reported | TaskOpened | Reminded
+    | Escalated | Answered | Decided | Delayed | Elapsed | Notified | StepTimedOut | Progressed | Patched
+    | Completed | Failed | Canceled | TimedOut | StagePassed | Delegated | Reassigned | Taken | Remarked | Revised
+    | Undelivered | Understaffed | Snoozed | Woken | Carried
+)  # fmt: skip
+
+
+class Note(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Personal text of a fact, salted so that its digest tells nothing once the text is erased."""
+
+    comment: str
+    salt: str
+
+
+class Fact(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """An event, where it stands in the intent's history, when, by whom and through which channel."""
+
+    intent: str
+    seq: int
+    at: datetime
+    actor: ActorRef
+    via: str
+    event: AnyEvent
+    note_digest: str = ""
+    note: Note | None = None

@@ -1,0 +1,439 @@
+"""What a fact changes: the only place where an intent gets a new value. No rule is judged here; a fact has happened.
+
+``fold`` rebuilds an intent from its history; ``signoff doctor`` compares the result with the stored row.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from functools import singledispatch
+from typing import Any
+
+from msgspec.structs import replace
+
+from signoff.core.intent import events as e
+from signoff.core.intent.conclusion import turn
+from signoff.core.intent.model import Delay, Delivery, HandOver, Hold, Intent, Snoozing, Status, Task, Waiting
+from signoff.core.plan.plan import Plan
+from signoff.core.plan.task_types import ENDING_OF, Ending, Sign, Vote
+
+
+def created(fact: e.Fact, plan: Plan) -> Intent:
+    """The intent that a ``Created`` fact brings into being."""
+    event = fact.event
+    if not isinstance(event, e.Created):
+        raise TypeError("a history begins with a Created event")
+    return Intent(
+        id=fact.intent,
+        workspace=event.workspace,
+        type=event.intent_type,
+        requester=event.requester,
+        payload_digest=event.payload_digest,
+        plan_digest=event.plan_digest,
+        plan=plan,
+        to_agent=event.to_agent,
+        reply_to=event.reply_to,
+        correlation_id=event.correlation_id,
+        scenario_id=event.scenario_id,
+        retry_of=event.retry_of,
+        rerun_of=event.rerun_of,
+        deadline_at=event.deadline_at,
+        stand_ins=event.stand_ins,
+        self_approval=event.self_approval,
+        created_at=fact.at,
+        updated_at=fact.at,
+        seq=1,
+    )
+
+
+def evolve(intent: Intent, fact: e.Fact) -> Intent:
+    """The intent after one more fact. Facts that are not kept leave ``seq`` alone."""
+    changes = _changes(fact.event, intent, fact)
+    if fact.event.kept:
+        changes["seq"] = fact.seq
+        changes["updated_at"] = fact.at
+    return replace(intent, **changes)
+
+
+def fold(facts: Iterable[e.Fact], plan: Plan) -> Intent:
+    """The intent that a whole history adds up to (its ``head`` stays empty: that is the chain's)."""
+    steps = iter(facts)
+    intent = created(next(steps), plan)
+    for fact in steps:
+        intent = evolve(intent, fact)
+    return intent
+
+
+def _delivery(intent: Intent) -> Delivery:
+    if not isinstance(intent.open, Delivery):
+        raise TypeError("no delivery is open")
+    return intent.open
+
+
+def _task(intent: Intent) -> Task:
+    if not isinstance(intent.open, Task):
+        raise TypeError("no task is open")
+    return intent.open
+
+
+Changes = dict[str, Any]
+
+
+def moment(at: datetime) -> str:
+    """A moment as it stands inside results: RFC 3339, UTC."""
+    return at.isoformat(timespec="microseconds")[:26] + "Z"
+
+
+@singledispatch
+def _changes(event: e.Event, intent: Intent, fact: e.Fact) -> Changes:
+    raise TypeError(f"unknown event {type(event).__name__}")
+
+
+def _on(kind: type[e.Event]) -> Callable[[Callable[..., Changes]], Callable[..., Changes]]:
+    return _changes.register(kind)
+
+
+@_on(e.Delivered)
+def _delivered(event: e.Delivered, intent: Intent, fact: e.Fact) -> Changes:
+    failures = (
+        intent.open.failures if isinstance(intent.open, Delivery) and intent.open.visit == event.visit else 0
+    )
+    delivery = Delivery(
+        visit=event.visit,
+        step=event.step,
+        agent=event.agent,
+        attempt=event.attempt,
+        deadline_at=event.deadline_at,
+        failures=failures,
+        push=event.push,
+    )
+    return {"open": delivery, "visits": event.visit, "status": Status.DELIVERED, "waiting": None}
+
+
+@_on(e.Claimed)
+def _claimed(event: e.Claimed, intent: Intent, fact: e.Fact) -> Changes:
+    held = replace(
+        _delivery(intent),
+        hold=Hold.LEASED,
+        token=event.token,
+        holder=event.holder,
+        lease_until=event.lease_until,
+        retry_at=None,
+    )
+    return {"open": held, "status": Status.ACKNOWLEDGED, "waiting": None}
+
+
+@_on(e.Renewed)
+def _renewed(event: e.Renewed, intent: Intent, fact: e.Fact) -> Changes:
+    return {"open": replace(_delivery(intent), lease_until=event.lease_until)}
+
+
+@_on(e.Released)
+def _released(event: e.Released, intent: Intent, fact: e.Fact) -> Changes:
+    free = replace(_delivery(intent), hold=Hold.READY, holder="", lease_until=None)
+    return {"open": free, "status": Status.DELIVERED, "waiting": None}
+
+
+@_on(e.Accepted)
+def _accepted(event: e.Accepted, intent: Intent, fact: e.Fact) -> Changes:
+    return {
+        "open": replace(_delivery(intent), hold=Hold.ACCEPTED, lease_until=event.lease_until),
+        "status": Status.ACKNOWLEDGED,
+        "waiting": None,
+    }
+
+
+def _rest(intent: Intent, retry_at: Any, failures: int) -> Changes:
+    resting = replace(
+        _delivery(intent),
+        hold=Hold.RESTING,
+        holder="",
+        lease_until=None,
+        retry_at=retry_at,
+        failures=failures,
+    )
+    return {"open": resting, "status": Status.WAITING, "waiting": Waiting.AGENT}
+
+
+@_on(e.Lapsed)
+def _lapsed(event: e.Lapsed, intent: Intent, fact: e.Fact) -> Changes:
+    if event.retry_at is None:
+        return {
+            "open": None,
+            "last_step": _delivery(intent).step,
+            "status": Status.IN_PROGRESS,
+            "waiting": None,
+            "setback": turn(intent, event).setback,
+        }
+    return _rest(intent, event.retry_at, _delivery(intent).failures)
+
+
+@_on(e.Reported)
+def _reported(event: e.Reported, intent: Intent, fact: e.Fact) -> Changes:
+    if event.retry_at is not None:
+        return _rest(intent, event.retry_at, _delivery(intent).failures + 1)
+    changes: Changes = {
+        "open": None,
+        "last_step": event.step,
+        "status": Status.IN_PROGRESS,
+        "waiting": None,
+        "setback": turn(intent, event).setback,
+    }
+    if event.fault is None:
+        changes["results"] = {**intent.results, event.step: event.result}
+    else:
+        told = {**event.result, "error": event.fault.message, "code": event.fault.code}
+        changes["results"] = {**intent.results, event.step: told}
+    if event.revision:
+        changes["reported"] = {**intent.reported, event.step: event.revision}
+    return changes
+
+
+@_on(e.TaskOpened)
+def _task_opened(event: e.TaskOpened, intent: Intent, fact: e.Fact) -> Changes:
+    task = Task(
+        visit=event.visit,
+        step=event.step,
+        opened_at=fact.at,
+        digest=event.digest,
+        revision=event.revision,
+        deadline_at=event.deadline_at,
+        joined=event.joined,
+        left=event.left,
+        stand_ins=event.stand_ins,
+    )
+    return {"open": task, "visits": event.visit, "status": Status.WAITING, "waiting": Waiting.HUMAN}
+
+
+@_on(e.Reminded)
+def _reminded(event: e.Reminded, intent: Intent, fact: e.Fact) -> Changes:
+    task = replace(_task(intent), reminded=event.number, reminded_at=fact.at)
+    return {"open": task, "reminded": intent.reminded + 1}
+
+
+@_on(e.Escalated)
+def _escalated(event: e.Escalated, intent: Intent, fact: e.Fact) -> Changes:
+    task = _task(intent)
+    return {"open": replace(task, escalated=event.level, reached_at=(*task.reached_at, fact.at))}
+
+
+@_on(e.Answered)
+def _answered(event: e.Answered, intent: Intent, fact: e.Fact) -> Changes:
+    task = _task(intent)
+    before = next((v for v in task.votes if (v.person, v.at_stage) == (fact.actor.id, event.stage)), None)
+    vote = Vote(
+        person=fact.actor.id,
+        outcome=event.outcome,
+        sign=event.sign,
+        at_stage=event.stage,
+        data=event.data or None,
+        comment=fact.note.comment if fact.note else None,
+        principal=event.principal,
+        for_names=event.for_names,
+        number=event.number,
+        behind=event.behind,
+        replaced=(*before.replaced, before.outcome) if before and event.number else (),
+    )
+    kept = tuple(v for v in task.votes if v is not before)
+    return {"open": replace(task, votes=(*kept, vote), snoozes=_others(task, vote.person))}
+
+
+def _others(task: Task, person: str) -> tuple[Snoozing, ...]:
+    """The snoozes of everybody else."""
+    return tuple(one for one in task.snoozes if one.person != person)
+
+
+def _to_task(intent: Intent, **changes: Any) -> Changes:
+    return {"open": replace(_task(intent), **changes)}
+
+
+@_on(e.StagePassed)
+def _stage_passed(event: e.StagePassed, intent: Intent, fact: e.Fact) -> Changes:
+    return _to_task(
+        intent, stage=event.stage, stage_at=fact.at, assigned=(), roster={}, asked_stand_ins={}, handed_over=(),
+        taken_by="", reminded=0, reminded_at=None, escalated=0, reached_at=(), snoozes=(), agreed=event.outcome,
+    )  # fmt: skip
+
+
+@_on(e.Delegated)
+def _delegated(event: e.Delegated, intent: Intent, fact: e.Fact) -> Changes:
+    given = HandOver(event.giver, event.taker, event.names)
+    before = tuple(h for h in _task(intent).handed_over if h.giver != event.giver)
+    return _to_task(intent, handed_over=(*before, given), snoozes=_others(_task(intent), fact.actor.id))
+
+
+@_on(e.Reassigned)
+def _reassigned(event: e.Reassigned, intent: Intent, fact: e.Fact) -> Changes:
+    return _to_task(
+        intent, assigned=event.to, roster=event.roster, asked_stand_ins=event.stand_ins, handed_over=(), taken_by="",
+        snoozes=(),
+    )  # fmt: skip
+
+
+@_on(e.Taken)
+def _taken(event: e.Taken, intent: Intent, fact: e.Fact) -> Changes:
+    return _to_task(intent, taken_by=event.person)
+
+
+@_on(e.Snoozed)
+def _snoozed(event: e.Snoozed, intent: Intent, fact: e.Fact) -> Changes:
+    mine = Snoozing(fact.actor.id, fact.at, event.until)
+    return _to_task(intent, snoozes=(*_others(_task(intent), mine.person), mine))
+
+
+@_on(e.Woken)
+def _woken(event: e.Woken, intent: Intent, fact: e.Fact) -> Changes:
+    task = _task(intent)
+    others = _others(task, event.person)
+    if fact.actor.id == event.person:
+        return _to_task(intent, snoozes=others)
+    # Kept, so that what fell due until then is known not to be said beside the news that it is over.
+    mine = (replace(one, until=fact.at, over=True) for one in task.snoozes if one.person == event.person)
+    return _to_task(intent, snoozes=(*others, *mine))
+
+
+@_on(e.Remarked)
+def _remarked(event: e.Remarked, intent: Intent, fact: e.Fact) -> Changes:
+    return {}
+
+
+@_on(e.Understaffed)
+def _understaffed(event: e.Understaffed, intent: Intent, fact: e.Fact) -> Changes:
+    return {}
+
+
+@_on(e.Undelivered)
+def _undelivered(event: e.Undelivered, intent: Intent, fact: e.Fact) -> Changes:
+    return {}
+
+
+@_on(e.Revised)
+def _revised(event: e.Revised, intent: Intent, fact: e.Fact) -> Changes:
+    before = _task(intent)
+    # The first stage begins anew. Who was asked instead, or was handed a say, stays so only where that was for it.
+    first = before.stage == 0
+    task = replace(
+        before, revision=event.revision, digest=event.digest, votes=(), stage=0, stage_at=fact.at, taken_by="",
+        assigned=before.assigned if first else (), roster=before.roster if first else {},
+        asked_stand_ins=before.asked_stand_ins if first else {},
+        handed_over=before.handed_over if first else (), reminded=0, reminded_at=None, escalated=0, reached_at=(),
+        snoozes=(), agreed="",
+    )  # fmt: skip
+    editors = tuple(dict.fromkeys((*intent.editors, fact.actor.id, *event.behind)))
+    return {
+        "open": task,
+        "revision": event.revision,
+        "payload_digest": event.payload_digest,
+        "editors": editors,
+    }
+
+
+@_on(e.Decided)
+def _decided(event: e.Decided, intent: Intent, fact: e.Fact) -> Changes:
+    # A vote for something else is no part of the decision; where time or the requester has ended it, none is.
+    by_votes = event.ending in ENDING_OF.values()
+    votes = [vote for vote in _task(intent).votes if by_votes and vote.sign is event.sign]
+    result: dict[str, Any] = {
+        "outcome": event.outcome,
+        "ending": event.ending.value,
+        "decided_at": moment(fact.at),
+    }
+    for vote in votes:
+        result |= {k: v for k, v in (vote.data or {}).items() if k not in result}
+        if vote.comment:
+            result["comment"] = vote.comment
+    if votes:
+        result |= {"decided_by": votes[-1].person, "via": fact.via}
+    return {
+        "open": None,
+        "last_step": event.step,
+        "status": Status.IN_PROGRESS,
+        "waiting": None,
+        "outcome": event.outcome,
+        "ending": event.ending,
+        "results": {**intent.results, event.step: result},
+        "revisions": intent.revisions + (event.sign is Sign.CHANGES),
+        "revision": intent.revision + (event.sign is Sign.CHANGES),
+        "setback": turn(intent, event).setback,
+    }
+
+
+@_on(e.Delayed)
+def _delayed(event: e.Delayed, intent: Intent, fact: e.Fact) -> Changes:
+    delay = Delay(visit=event.visit, step=event.step, until=event.until)
+    return {"open": delay, "visits": event.visit, "status": Status.WAITING, "waiting": Waiting.TIME}
+
+
+@_on(e.Elapsed)
+def _elapsed(event: e.Elapsed, intent: Intent, fact: e.Fact) -> Changes:
+    return {"open": None, "last_step": event.step, "status": Status.IN_PROGRESS, "waiting": None}
+
+
+@_on(e.Notified)
+def _notified(event: e.Notified, intent: Intent, fact: e.Fact) -> Changes:
+    return {"visits": event.visit, "last_step": event.step, "status": Status.IN_PROGRESS}
+
+
+@_on(e.StepTimedOut)
+def _step_timed_out(event: e.StepTimedOut, intent: Intent, fact: e.Fact) -> Changes:
+    return {
+        "open": None,
+        "last_step": event.step,
+        "status": Status.IN_PROGRESS,
+        "waiting": None,
+        "setback": turn(intent, event).setback,
+    }
+
+
+@_on(e.Progressed)
+def _progressed(event: e.Progressed, intent: Intent, fact: e.Fact) -> Changes:
+    changes: Changes = {"status": Status.IN_PROGRESS, "waiting": None}
+    if event.lease_until is not None:
+        changes["open"] = replace(_delivery(intent), lease_until=event.lease_until)
+    return changes
+
+
+@_on(e.Carried)
+def _carried(event: e.Carried, intent: Intent, fact: e.Fact) -> Changes:
+    return {
+        "results": event.results,
+        "revision": event.revision,
+        "outcome": event.outcome,
+        "ending": Ending.APPROVED,
+        "status": Status.IN_PROGRESS,
+        "waiting": None,
+        "last_step": event.step,
+    }
+
+
+@_on(e.Patched)
+def _patched(event: e.Patched, intent: Intent, fact: e.Fact) -> Changes:
+    return {
+        "generation": event.generation,
+        "controls": {**intent.controls, **event.controls},
+        "grants": {**intent.grants, **event.grants},
+        "envelope": {**intent.envelope, **event.envelope},
+    }
+
+
+def _end(status: Status) -> Changes:
+    return {"open": None, "status": status, "waiting": None, "setback": None}
+
+
+@_on(e.Completed)
+def _completed(event: e.Completed, intent: Intent, fact: e.Fact) -> Changes:
+    return _end(Status.COMPLETED) | {"resolved": event.result}
+
+
+@_on(e.Failed)
+def _failed(event: e.Failed, intent: Intent, fact: e.Fact) -> Changes:
+    return _end(Status.FAILED) | {"fault": event.fault}
+
+
+@_on(e.Canceled)
+def _canceled(event: e.Canceled, intent: Intent, fact: e.Fact) -> Changes:
+    return _end(Status.CANCELED)
+
+
+@_on(e.TimedOut)
+def _timed_out(event: e.TimedOut, intent: Intent, fact: e.Fact) -> Changes:
+    return _end(Status.TIMED_OUT)

@@ -1,0 +1,249 @@
+"""The values of the domain: who acts, and what an intent is. All frozen; only ``evolve`` makes new ones."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+from signoff.core.ids import visit_ref
+from signoff.core.plan.plan import NO_PLAN, Plan
+from signoff.core.plan.task_types import Ending, Strength, Vote
+
+
+class Status(StrEnum):
+    """Statuses on the wire (AXP's ten). SUBMITTED is accepted in filters; nothing rests in it."""
+
+    CREATED = "CREATED"
+    SUBMITTED = "SUBMITTED"
+    DELIVERED = "DELIVERED"
+    ACKNOWLEDGED = "ACKNOWLEDGED"
+    IN_PROGRESS = "IN_PROGRESS"
+    WAITING = "WAITING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+    TIMED_OUT = "TIMED_OUT"
+
+
+FINAL: Final = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELED, Status.TIMED_OUT})
+
+
+class Waiting(StrEnum):
+    HUMAN = "WAITING_FOR_HUMAN"
+    AGENT = "WAITING_FOR_AGENT"
+    TOOL = "WAITING_FOR_TOOL"
+    TIME = "WAITING_FOR_TIME"
+
+
+class ActorKind(StrEnum):
+    PERSON = "person"
+    AGENT = "agent"
+    SERVICE = "service"
+    SYSTEM = "system"
+
+
+class ActorRef(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who did it, as history keeps it: a kind and a stable id, never a name."""
+
+    kind: ActorKind
+    id: str
+
+
+class StandIn(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Somebody absent whom an actor stands in for, with what that person is called."""
+
+    person: str
+    names: frozenset[str]
+
+
+class Actor(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who is asking, as the keys and the directory know them now.
+
+    address: ``agent://org/workspace/name`` of an agent, else "";
+    names: what a task may call a person (id, e-mail address, ``role:NAME``);
+    sponsors: person ids that stand behind this actor (itself, or who made its key);
+    via: the channel the request came by (``api``, ``web``, ``cli``, ``system`` ...);
+    strength: how surely this is them; stand_ins: whom they may answer for now.
+    """
+
+    kind: ActorKind
+    id: str
+    workspace: str
+    address: str = ""
+    names: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+    sponsors: tuple[str, ...] = ()
+    via: str = "api"
+    self_approval: bool = False
+    strength: Strength = Strength.SESSION
+    stand_ins: tuple[StandIn, ...] = ()
+
+    @property
+    def ref(self) -> ActorRef:
+        return ActorRef(self.kind, self.id)
+
+
+def system(workspace: str) -> Actor:
+    """The actor of everything that time does."""
+    return Actor(ActorKind.SYSTEM, "system", workspace, via="system")
+
+
+class Requester(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who submitted: the actor, the address it goes by, what the client claimed, and the persons behind it."""
+
+    kind: ActorKind
+    id: str
+    address: str = ""
+    claimed: str = ""
+    persons: tuple[str, ...] = ()
+
+
+class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why something failed: a stable code, a sentence, and whether trying again could help."""
+
+    code: str
+    message: str
+    retryable: bool = False
+
+
+class Hold(StrEnum):
+    """Where an agent delivery is: up for taking, taken under a lease, accepted by push, or resting before a retry."""
+
+    READY = "ready"
+    LEASED = "leased"
+    ACCEPTED = "accepted"
+    RESTING = "resting"
+
+
+class Delivery(msgspec.Struct, frozen=True, omit_defaults=True, tag="agent"):
+    """An open agent step. ``token`` fences: only the holder of the current one may report under a lease."""
+
+    visit: int
+    step: str
+    agent: str
+    attempt: int = 1
+    hold: Hold = Hold.READY
+    token: int = 0
+    holder: str = ""
+    lease_until: datetime | None = None
+    retry_at: datetime | None = None
+    deadline_at: datetime | None = None
+    failures: int = 0
+    push: bool = False
+
+
+class HandOver(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One person gave their say in a task to another, for the parties ``names``."""
+
+    giver: str
+    taker: str
+    names: frozenset[str] = frozenset()
+
+
+class Snoozing(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A person has put a task off, at ``since``, until then. ``over``: its time has come."""
+
+    person: str
+    since: datetime
+    until: datetime
+    over: bool = False
+
+
+class Task(msgspec.Struct, frozen=True, omit_defaults=True, tag="human"):
+    """An open human step: the spec stands in the plan, here is what happened to it so far. ``assigned``: who is asked
+    instead at this stage; ``roster`` and ``asked_stand_ins``: who was in its teams and roles then, and who may stand
+    in for them; ``reached_at``: when each rung was reached; ``agreed``: the yes that the stage before has chosen.
+    ``joined``, ``left``, ``stand_ins``: as in ``TaskOpened``.
+    """
+
+    visit: int
+    step: str
+    opened_at: datetime
+    digest: str
+    revision: int = 1
+    deadline_at: datetime | None = None
+    stage: int = 0
+    stage_at: datetime | None = None
+    assigned: tuple[str, ...] = ()
+    roster: dict[str, tuple[str, ...]] = {}
+    handed_over: tuple[HandOver, ...] = ()
+    taken_by: str = ""
+    votes: tuple[Vote, ...] = ()
+    reminded: int = 0
+    reminded_at: datetime | None = None
+    escalated: int = 0
+    reached_at: tuple[datetime, ...] = ()
+    snoozes: tuple[Snoozing, ...] = ()
+    agreed: str = ""
+    joined: dict[str, tuple[str, ...]] = {}
+    left: dict[str, tuple[str, ...]] = {}
+    stand_ins: dict[str, tuple[str, ...]] | None = None
+    asked_stand_ins: dict[str, tuple[str, ...]] = {}
+
+
+class Delay(msgspec.Struct, frozen=True, omit_defaults=True, tag="delay"):
+    """An open delay step."""
+
+    visit: int
+    step: str
+    until: datetime
+
+
+OpenStep = Delivery | Task | Delay
+
+
+class Intent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A durable request: its one row. ``seq`` and ``head`` are the end of its event chain; ``setback``: what it fails
+    with at its end, unless a person says yes before; ``stand_ins``, ``self_approval``: as in ``Created``; ``reported``:
+    the revision that each agent's result was produced for.
+    """
+
+    id: str
+    workspace: str
+    type: str
+    requester: Requester
+    payload_digest: str
+    plan_digest: str
+    created_at: datetime
+    updated_at: datetime
+    status: Status = Status.CREATED
+    plan: Plan = NO_PLAN
+    to_agent: str = ""
+    reply_to: str = ""
+    correlation_id: str = ""
+    scenario_id: str = ""
+    retry_of: str = ""
+    rerun_of: str = ""
+    deadline_at: datetime | None = None
+    waiting: Waiting | None = None
+    open: OpenStep | None = None
+    visits: int = 0
+    revision: int = 1
+    revisions: int = 0
+    editors: tuple[str, ...] = ()
+    results: dict[str, Any] = {}
+    reported: dict[str, int] = {}
+    last_step: str = ""
+    resolved: dict[str, Any] | None = None
+    outcome: str = ""
+    ending: Ending | None = None
+    fault: Fault | None = None
+    setback: Fault | None = None
+    reminded: int = 0
+    generation: int = 0
+    controls: dict[str, Any] = {}
+    grants: dict[str, Any] = {}
+    envelope: dict[str, Any] = {}
+    stand_ins: dict[str, tuple[str, ...]] | None = None
+    self_approval: bool | None = None
+    seq: int = 0
+    head: str = ""
+
+    @property
+    def final(self) -> bool:
+        return self.status in FINAL
+
+    def ref(self, visit: int) -> str:
+        """The id under which an agent or a person knows this visit."""
+        return self.id if self.plan.direct and isinstance(self.open, Delivery) else visit_ref(self.id, visit)

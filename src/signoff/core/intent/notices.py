@@ -1,0 +1,183 @@
+"""Who must hear of what. A notice is what a fact implies for somebody outside; it is stored with the fact and
+rendered when it is sent. What happened and who is told can so be read, tested and changed apart.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from signoff.core.directory.roles import DECIDING_PARTIES
+from signoff.core.intent import events as e
+from signoff.core.intent.model import Delivery, Intent, Task
+from signoff.core.intent.wake import spec_of
+from signoff.core.plan.task_types import TaskSpec
+from signoff.core.plan.wording import from_workflow, question
+
+
+class NoticeKind(StrEnum):
+    TASK_OPENED = "task.opened"
+    REMINDER = "task.reminder"
+    ESCALATED = "task.escalated"
+    REVISED = "task.revised"
+    CHANGED = "task.changed"
+    REMARKED = "task.commented"
+    SNOOZE_OVER = "task.snooze_over"
+    DECIDED = "task.decided"
+    MESSAGE = "message"
+    FINISHED = "intent.finished"
+    PUSH = "push"
+
+
+class Notice(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Something somebody must hear. ``to``: names of people (empty: whoever may decide), or the agent for a push;
+    ``ref``: the id under which that agent knows the delivery; ``stage`` and ``revision``: of the task, at that moment;
+    ``title``: what is asked, in our words or an admin's; ``called``: what the requester calls it, if no admin did;
+    ``voided``: whose answers do not count any more; ``means``: the sign of the outcome; ``fault``: the code that it
+    failed with.
+    """
+
+    kind: NoticeKind
+    intent: str
+    workspace: str
+    seq: int
+    at: datetime
+    intent_type: str
+    to: tuple[str, ...] = ()
+    ref: str = ""
+    visit: int = 0
+    step: str = ""
+    attempt: int = 0
+    number: int = 0
+    stage: int = 0
+    revision: int = 1
+    title: str = ""
+    called: str = ""
+    voided: tuple[str, ...] = ()
+    text: str = ""
+    outcome: str = ""
+    ending: str = ""
+    means: str = ""
+    by: str = ""
+    via: str = ""
+    status: str = ""
+    fault: str = ""
+    deadline_at: datetime | None = None
+
+
+ADMINS: Final = ("role:owner", "role:admin")
+
+_TELLING: Final = frozenset(
+    {e.TaskOpened, e.StagePassed, e.Delegated, e.Reassigned, e.Reminded, e.Escalated, e.Revised, e.Remarked, e.Woken,
+     e.Decided, e.Understaffed, e.Notified, e.Delivered, e.Completed, e.Failed, e.Canceled, e.TimedOut}
+)  # fmt: skip
+
+
+# What is said of these is only that they happened.
+_PLAINLY: Final = {e.StagePassed: NoticeKind.TASK_OPENED, e.Remarked: NoticeKind.REMARKED}
+
+
+def notices(before: Intent | None, fact: e.Fact, after: Intent) -> list[Notice]:
+    """The notices that one fact implies; ``before`` and ``after`` are the intent around it."""
+    if type(fact.event) not in _TELLING:
+        return []
+    fields = _fields(before, fact, after)
+    if fields is None:
+        return []
+    notice = Notice(
+        intent=after.id,
+        workspace=after.workspace,
+        seq=fact.seq,
+        at=fact.at,
+        intent_type=after.type,
+        by=fact.actor.id,
+        via=fact.via,
+        **fields,
+    )
+    # Whoever decides is asked anew; whose answer is void, and whose request it was, hears that it was changed.
+    also = [replace(notice, kind=NoticeKind.CHANGED)] if notice.kind is NoticeKind.REVISED else []
+    return [notice, *also]
+
+
+def _fields(before: Intent | None, fact: e.Fact, after: Intent) -> dict[str, Any] | None:
+    if kind := _PLAINLY.get(type(fact.event)):
+        return _asked(kind, after)
+    match fact.event:
+        case e.TaskOpened() as event:
+            return _asked(NoticeKind.TASK_OPENED, after) | {"deadline_at": event.deadline_at}
+        case e.Delegated() as event:
+            return _asked(NoticeKind.TASK_OPENED, after) | {"to": (event.taker,)}
+        case e.Reassigned() as event:
+            return _asked(NoticeKind.TASK_OPENED, after) | {"to": event.to}
+        case e.Reminded() as event:
+            return _asked(NoticeKind.REMINDER, after) | {"number": event.number}
+        case e.Woken(person=person):  # whoever took it back knows
+            own = fact.actor.id == person
+            return None if own else _asked(NoticeKind.SNOOZE_OVER, after) | {"to": (person,)}
+        case e.Escalated() as event:
+            return _asked(NoticeKind.ESCALATED, after) | {"to": event.to, "number": event.level}
+        case e.Revised():
+            return _asked(NoticeKind.REVISED, after) | {"voided": _voters(before)}
+        case e.Decided() as event:
+            asked = _asked(NoticeKind.DECIDED, before) if before and isinstance(before.open, Task) else {}
+            return asked | {
+                "kind": NoticeKind.DECIDED,
+                "outcome": event.outcome,
+                "ending": event.ending.value,
+                "means": event.sign.value,
+            }
+        case e.Understaffed() as event:
+            return _asked(NoticeKind.MESSAGE, after) | {"to": ADMINS, "text": short_of_people(event)}
+        case e.Notified() as event:
+            return {
+                "kind": NoticeKind.MESSAGE, "to": event.to, "text": event.message, "visit": event.visit,
+                "step": event.step,
+            }  # fmt: skip
+        case e.Delivered(push=True) as event if isinstance(after.open, Delivery):
+            return {
+                "kind": NoticeKind.PUSH, "to": (event.agent,), "ref": after.ref(event.visit), "visit": event.visit,
+                "step": event.step, "attempt": event.attempt,
+            }  # fmt: skip
+        case e.Completed() | e.Failed() | e.Canceled() | e.TimedOut():
+            return {
+                "kind": NoticeKind.FINISHED, "status": after.status.value, "outcome": after.outcome,
+                "ending": after.ending.value if after.ending else "", "fault": after.fault.code if after.fault else "",
+            }  # fmt: skip
+    return None
+
+
+def short_of_people(event: e.Understaffed) -> str:
+    """What an admin is told, and the trail says, of a task that too few people are left for."""
+    left = {0: "nobody is left", 1: "one person is left"}.get(event.left, f"{event.left} people are left")
+    takes = "a person" if event.takes == 1 else f"{event.takes} people"
+    return (
+        f"Stage {event.stage + 1} takes {takes}, and {left} of those who could decide when it was asked. "
+        "It moves on as its policy says; an admin can ask other people."
+    )
+
+
+def _voters(before: Intent | None) -> tuple[str, ...]:
+    task = before.open if before else None
+    return tuple(dict.fromkeys(vote.person for vote in task.votes)) if isinstance(task, Task) else ()
+
+
+def _asked(kind: NoticeKind, intent: Intent) -> dict[str, Any]:
+    task = intent.open
+    if not isinstance(task, Task):
+        raise TypeError("no task is open")
+    step = intent.plan.human_step(task.step)
+    spec = spec_of(intent, task)
+    return {
+        "kind": kind, "to": told(spec, task), "visit": task.visit, "step": step.id,
+        "title": question(intent.plan, step, intent.type), "called": "" if from_workflow(intent.plan) else spec.title,
+        "deadline_at": task.deadline_at, "stage": task.stage, "revision": task.revision,
+    }  # fmt: skip
+
+
+def told(spec: TaskSpec, task: Task) -> tuple[str, ...]:
+    """Who hears of a task at its present stage: those asked, those it was handed to, whoever wanted to know."""
+    more = (*(given.taker for given in task.handed_over), *spec.notify)
+    named = task.assigned or spec.stages[task.stage].approvers or (DECIDING_PARTIES if more else ())
+    return tuple(dict.fromkeys((*named, *more)))

@@ -1,0 +1,93 @@
+"""Running again what failed after a yes, once, under the same decision: which intents may, and what they go on with.
+
+The decision was for one payload and one plan, which its digest names; both are the same in the new intent, and its
+history names the intent, the fact and the digest that it rests on. Everything else asks people again.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from hashlib import sha256
+
+from signoff.core.errors import Conflict
+from signoff.core.ids import new_intent_id
+from signoff.core.intent import decision_digest
+from signoff.core.intent import events as e
+from signoff.core.intent.evolve import fold
+from signoff.core.intent.model import Intent, Status
+from signoff.core.plan.task_types import Ending, Sign
+
+ASK_AGAIN = "Ask the people again: signoff intents retry."
+
+
+def refused(code: str, why: str) -> Conflict:
+    return Conflict(code, why, hint=ASK_AGAIN)
+
+
+def too_old() -> Conflict:
+    return refused("decision_too_old", "The decision is too old to run anything under it again.")
+
+
+def rerun_id(source: Intent) -> str:
+    """The one id that a rerun of this intent has: a second one cannot be written."""
+    millis = int(source.updated_at.timestamp() * 1000)
+    return new_intent_id(millis, sha256(b"signoff/rerun/" + source.id.encode()).digest()[:10])
+
+
+def carried_over(source: Intent, facts: Sequence[e.Fact], payload_digest: str, now: datetime) -> e.Carried:
+    """What a rerun of an intent begins with, by its whole history; raises Conflict where it may not be run again."""
+    if source.status is not Status.FAILED:
+        raise Conflict(
+            "not_rerunnable", f"The intent is {source.status.value}: only what failed is run again."
+        )
+    if source.rerun_of:
+        raise refused("decision_used", "This intent was run again itself: its decision was used twice.")
+    if source.deadline_at is not None and source.deadline_at <= now:
+        raise refused("deadline_passed", "The deadline of the request has passed.")
+    failed, place = _failed_step(facts)
+    if source.generation:
+        raise refused("policy_changed", "Its controls, grants or envelope were changed while it ran.")
+    decided = next((fact for fact in reversed(facts[:place]) if isinstance(fact.event, e.Decided)), None)
+    event = decided.event if decided else None
+    if decided is None or not isinstance(event, e.Decided):
+        raise refused("not_rerunnable", "Nobody had said yes before it failed.")
+    if event.sign is not Sign.POSITIVE or event.ending is not Ending.APPROVED:
+        raise refused(
+            "not_rerunnable", f"The last decision before it failed was no person's yes: {event.ending.value}."
+        )
+    if fold(facts[:place], source.plan).setback is not None:
+        raise refused("not_rerunnable", "Another step had failed before the last one, which came of it.")
+    before = fold(facts[: decided.seq - 1], source.plan)
+    digest = _shown(facts, event.visit)
+    if not decision_digest.names(digest, before, event.step, event.visit, before.revision, payload_digest):
+        raise refused("digest_mismatch", "What was decided is not what would run.")
+    results = {step: result for step, result in source.results.items() if step != failed}
+    return e.Carried(
+        source=source.id, seq=decided.seq, step=event.step, visit=event.visit, digest=digest, outcome=event.outcome,
+        decided_at=decided.at, start=failed, results=results, revision=source.revision,
+    )  # fmt: skip
+
+
+def _failed_step(facts: Sequence[e.Fact]) -> tuple[str, int]:
+    """The agent step with whose failure everything ended, and the place of that fact. Only people may have been told
+    since: where something else has run, what the decision was about is not there any more.
+    """
+    steps = {fact.event.visit: fact.event.step for fact in facts if isinstance(fact.event, e.Delivered)}
+    for place in range(len(facts) - 1, -1, -1):
+        match facts[place].event:
+            case e.Failed() | e.Notified() | e.Patched():
+                continue
+            case e.Reported(visit=visit, fault=fault, retry_at=None) if fault is not None and visit in steps:
+                return steps[visit], place
+            case e.Lapsed(visit=visit, retry_at=None) | e.StepTimedOut(visit=visit) if visit in steps:
+                return steps[visit], place
+        break
+    raise refused("not_rerunnable", "It did not end by the failure of an agent's step.")
+
+
+def _shown(facts: Sequence[e.Fact], visit: int) -> str:
+    """The digest under which a task was decided."""
+    found = ""
+    for fact in facts:
+        if isinstance(fact.event, e.TaskOpened | e.Revised) and fact.event.visit == visit:
+            found = fact.event.digest
+    return found

@@ -1,0 +1,136 @@
+"""On what ground may a person answer a task: which of its parties they are, or in whose stead they stand.
+
+Nobody on the requester's side counts: not the requester, not who made its key, not who edited the revision, and not
+through a delegate or a stand-in of theirs. A workspace or a policy may allow it; then it is written in the trail.
+"""
+
+import msgspec
+from msgspec.structs import replace
+
+from signoff.core.directory.roles import DECIDING_PARTIES
+from signoff.core.intent.model import Actor, ActorKind, Intent, Task
+from signoff.core.intent.wake import spec_of
+from signoff.core.plan.task_types import Stage, TaskSpec
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """``principal`` is the person whose say it is; ``names`` the parties of the stage it stands for."""
+
+    principal: str
+    names: frozenset[str]
+
+
+def stage_now(intent: Intent, task: Task) -> Stage:
+    """The stage that is open, with those whom an admin asked instead."""
+    stage = spec_of(intent, task).stages[task.stage]
+    return replace(stage, approvers=task.assigned) if task.assigned else stage
+
+
+def asked(intent: Intent, task: Task) -> frozenset[str]:
+    """The parties asked now: the stage's (or those it was reassigned to) and the escalations reached."""
+    rungs = spec_of(intent, task).escalate[: task.escalated]
+    reached = frozenset(name for rung in rungs for name in rung.to)
+    return frozenset(stage_now(intent, task).approvers or DECIDING_PARTIES) | reached
+
+
+def requesters_side(intent: Intent) -> frozenset[str]:
+    """The natural persons behind the request."""
+    return frozenset(intent.requester.persons) | frozenset(intent.editors)
+
+
+def lets_requesters_decide(spec: TaskSpec, intent: Intent, workspace: bool) -> bool:
+    """Whether the requester's side may decide: as the policy says, else as the ``workspace`` does, now and also when
+    the request was created.
+    """
+    return (
+        (workspace and intent.self_approval is not False)
+        if spec.self_approval is None
+        else spec.self_approval
+    )
+
+
+def self_approval(actor: Actor, intent: Intent, task: Task) -> bool:
+    """Whether the requester's side may decide this task."""
+    return lets_requesters_decide(spec_of(intent, task), intent, actor.self_approval)
+
+
+def others_behind(actor: Actor) -> tuple[str, ...]:
+    """The persons other than the actor who have the credential that is used: those who made its key."""
+    return tuple(person for person in actor.sponsors if person != actor.id)
+
+
+def on_requesters_side(actor: Actor, intent: Intent) -> bool:
+    return bool(requesters_side(intent) & {actor.id, *actor.sponsors})
+
+
+def standing(actor: Actor, intent: Intent, task: Task) -> Standing | None:
+    """The ground on which this person may answer, or None. Their own say comes before anybody else's."""
+    if actor.kind is not ActorKind.PERSON:
+        return None
+    parties = asked(intent, task)
+    barred = frozenset() if self_approval(actor, intent, task) else requesters_side(intent)
+    if actor.id in barred:
+        return None
+    own = _pinned(actor.id, actor.names & parties, intent, task)
+    if own and all(given.giver != actor.id for given in task.handed_over):
+        return Standing(actor.id, own)
+    for given in task.handed_over:
+        names = given.names & parties
+        if given.taker == actor.id and given.giver not in barred and names:
+            return Standing(given.giver, names)
+    for absent in actor.stand_ins:
+        names = _pinned(absent.person, absent.names & parties, intent, task)
+        if names and absent.person not in barred and _covers(actor.id, absent.person, intent, task):
+            return Standing(absent.person, names)
+    return None
+
+
+def _covers(delegate: str, absent: str, intent: Intent, task: Task) -> bool:
+    """Whether the delegate was named for that person when it was asked. Of a task from before that was pinned: whether
+    this stage or its ladder names the delegate too.
+    """
+    pinned = stand_ins(intent, task)
+    if pinned is not None:
+        return delegate in pinned.get(absent, ())
+    spec, held = spec_of(intent, task), roster(intent, task)
+    names = {
+        *(stage_now(intent, task).approvers or DECIDING_PARTIES),
+        *(n for rung in spec.escalate for n in rung.to),
+    }
+    return delegate in names or any(delegate in held.get(name, ()) for name in names)
+
+
+def _pinned(person: str, names: frozenset[str], intent: Intent, task: Task) -> frozenset[str]:
+    """Those of ``names`` that were the person's already when the plan was frozen; rules never loosen on the way."""
+    pinned = roster(intent, task)
+    return frozenset(name for name in names if name not in pinned or person in pinned[name])
+
+
+def roster(intent: Intent, task: Task) -> dict[str, tuple[str, ...]]:
+    """Who was in each party when the task opened: as the plan has it, with what had changed by then. Of those who were
+    asked instead: when they were.
+    """
+    before = spec_of(intent, task).roster
+    if not (task.joined or task.left or task.roster):
+        return before
+    held = dict(before)
+    for name, people in task.left.items():
+        held[name] = tuple(person for person in held.get(name, ()) if person not in people)
+    for name, people in task.joined.items():
+        held[name] = (*held.get(name, ()), *people)
+    return held | task.roster
+
+
+def stand_ins(intent: Intent, task: Task) -> dict[str, tuple[str, ...]] | None:
+    """Who may stand in, by whom for; None where nothing was pinned, in a task from before that was done."""
+    opened = intent.stand_ins if task.stand_ins is None else task.stand_ins
+    if not task.asked_stand_ins:
+        return opened
+    held = dict(opened or {})
+    for absent, people in task.asked_stand_ins.items():
+        held[absent] = tuple(dict.fromkeys((*held.get(absent, ()), *people)))
+    return held
+
+
+def eligible(actor: Actor, intent: Intent, task: Task) -> bool:
+    return standing(actor, intent, task) is not None

@@ -1,0 +1,62 @@
+"""The facts of one command as they come about: each is numbered, evolved at once, and kept in order.
+
+A report and the gate that it opens are one decision, so a rule must see the state after its own first fact.
+"""
+
+from datetime import datetime
+
+from signoff.core.intent.eligibility import Membership
+from signoff.core.intent.events import AnyEvent, Created, Fact, Note
+from signoff.core.intent.evolve import created, evolve
+from signoff.core.intent.model import Actor, ActorRef, Intent
+from signoff.core.plan.plan import Plan
+
+
+class Ledger:
+    """``intent`` is the state so far; ``trail`` each fact with the states around it, in order; ``membership``: what the
+    directory says now, None where the command comes without it.
+    """
+
+    def __init__(
+        self,
+        actor: Actor,
+        now: datetime,
+        salt: str,
+        intent: Intent | None,
+        membership: Membership | None = None,
+    ) -> None:
+        self.membership = membership
+        self._intent = intent
+        self._by: tuple[ActorRef, str] = (actor.ref, actor.via)
+        self.actor = actor
+        self._salt = salt
+        self.now = now
+        self.trail: list[tuple[Intent | None, Fact, Intent]] = []
+
+    @property
+    def intent(self) -> Intent:
+        if self._intent is None:
+            raise TypeError("nothing was created yet")
+        return self._intent
+
+    @property
+    def next_seq(self) -> int:
+        return self._intent.seq + 1 if self._intent else 1
+
+    def create(self, intent_id: str, event: Created, plan: Plan) -> None:
+        fact = self._fact(intent_id, event, "")
+        self._intent = created(fact, plan)
+        self.trail.append((None, fact, self._intent))
+
+    def add(self, event: AnyEvent, comment: str = "") -> None:
+        before = self.intent
+        fact = self._fact(before.id, event, comment)
+        self._intent = evolve(before, fact)
+        self.trail.append((before, fact, self._intent))
+
+    def _fact(self, intent_id: str, event: AnyEvent, comment: str) -> Fact:
+        actor, via = self._by
+        note = Note(comment, self._salt) if comment else None
+        return Fact(
+            intent=intent_id, seq=self.next_seq, at=self.now, actor=actor, via=via, event=event, note=note
+        )

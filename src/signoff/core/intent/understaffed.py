@@ -1,0 +1,113 @@
+"""Whether enough people are left to decide an open task, and what follows where not: its ladder moves on at once, and
+at its end the task is undeliverable. Whoever was asked and is not there any more keeps nobody waiting.
+"""
+
+from typing import NamedTuple
+
+from signoff.core.directory.roles import DECIDING_PARTIES
+from signoff.core.intent import events as e
+from signoff.core.intent import routing
+from signoff.core.intent.eligibility import RUNNING_PARTIES, Membership
+from signoff.core.intent.model import Intent, Task
+from signoff.core.intent.quorum import counts, needed, seat, tally
+from signoff.core.intent.standing import lets_requesters_decide, requesters_side, roster, stage_now
+from signoff.core.intent.transition import Ledger
+from signoff.core.intent.wake import escalation_at, spec_of
+from signoff.core.plan.task_types import Ending, Sign, Stage, Vote
+
+
+class Shortage(NamedTuple):
+    """A stage, counted from 0, that takes more people than are ``left``."""
+
+    stage: int
+    takes: int
+    left: int
+
+
+def shortage(intent: Intent, task: Task, now: Membership) -> Shortage | None:
+    """The first stage from the open one on that cannot be passed any more by whom there is. Of the open stage those
+    count whom the ladder has reached; of a later one all whom it can reach.
+    """
+    spec = spec_of(intent, task)
+    for number in range(task.stage, len(spec.stages)):
+        present = number == task.stage
+        stage = stage_now(intent, task) if present else spec.stages[number]
+        rungs = spec.escalate[: task.escalated] if present else spec.escalate
+        names = frozenset(stage.approvers or DECIDING_PARTIES).union(*(rung.to for rung in rungs))
+        votes = _possible(intent, task, number, names, now)
+        if not _passable(stage, number, votes):
+            return Shortage(number, needed(stage), len(votes))
+    return None
+
+
+def _passable(stage: Stage, number: int, votes: tuple[Vote, ...]) -> bool:
+    return len(votes) >= needed(stage) and tally(stage, number, votes) is not None
+
+
+def _possible(
+    intent: Intent, task: Task, number: int, names: frozenset[str], now: Membership
+) -> tuple[Vote, ...]:
+    """A yes of everybody who could still say so at a stage, one of each seat."""
+    spec = spec_of(intent, task)
+    allowed = lets_requesters_decide(spec, intent, now.self_approval)
+    barred = frozenset() if allowed else requesters_side(intent)
+    pinned = roster(intent, task)
+    able: dict[str, set[str]] = {}
+    for name in names:
+        for person in pinned.get(name, now.members(name)):
+            if person not in barred and name in now.standing.get(person, ()):
+                able.setdefault(person, set()).add(name)
+    votes: dict[str, Vote] = {}
+    if number == task.stage:
+        for given in task.handed_over:
+            able.pop(given.giver, None)
+        for given in task.handed_over:
+            held = given.names & names & now.standing.get(given.giver, frozenset())
+            takes = not now.standing.get(given.taker, frozenset()).isdisjoint(DECIDING_PARTIES)
+            if held and takes and given.taker not in able and not {given.taker, given.giver} & barred:
+                votes[given.giver] = _yes(given.taker, number, held, given.giver)
+        for vote in task.votes:
+            if vote.at_stage == number and vote.sign is Sign.POSITIVE and counts(vote, now.standing):
+                votes.setdefault(seat(vote), vote)
+    votes |= {person: _yes(person, number, frozenset(held)) for person, held in able.items()}
+    return tuple(votes.values())
+
+
+def _yes(person: str, stage: int, names: frozenset[str], principal: str = "") -> Vote:
+    return Vote(person, "approved", Sign.POSITIVE, stage, principal=principal, for_names=names)
+
+
+def move_on(book: Ledger) -> None:
+    """While too few people are left for the open task: the next rung, or the end. Where an owner or admin asks, a rung
+    is not reached before its time: whoever asks does not choose who decides by taking others away.
+    """
+    while isinstance(task := book.intent.open, Task) and book.membership is not None:
+        lack = shortage(book.intent, task, book.membership)
+        if lack is None:
+            return
+        present = lack.stage == task.stage
+        if (
+            present
+            and _asked_by_admin(book.intent, book.membership)
+            and escalation_at(book.intent, task) is not None
+        ):
+            return
+        book.add(e.Understaffed(task.visit, lack.stage, lack.takes, lack.left))
+        spec = spec_of(book.intent, task)
+        if present and task.escalated < len(spec.escalate):
+            book.add(e.Escalated(task.visit, task.escalated + 1, spec.escalate[task.escalated].to))
+            continue
+        step = book.intent.plan.human_step(task.step)
+        routing.decided(book, step, Ending.UNDELIVERABLE.value, Ending.UNDELIVERABLE, Sign.NEGATIVE)
+
+
+def _asked_by_admin(intent: Intent, now: Membership) -> bool:
+    """Whether it is an owner or an admin in person who asks, and not a program of theirs."""
+    return not now.standing.get(intent.requester.id, frozenset()).isdisjoint(RUNNING_PARTIES)
+
+
+def after(book: Ledger) -> None:
+    """What follows where the command has opened a task, or a stage or rung of one, that lacks people."""
+    opened = (e.TaskOpened, e.StagePassed, e.Escalated)
+    if any(isinstance(fact.event, opened) for _, fact, _ in book.trail):
+        move_on(book)

@@ -1,0 +1,62 @@
+"""What time will still do to an open task if nobody answers: the next reminders and every escalation, in order.
+
+Told by the same functions that ``ticking`` acts on, so what is foretold is what happens.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from signoff.core.intent.model import Intent, Task
+from signoff.core.intent.notices import told
+from signoff.core.intent.snoozed import ending
+from signoff.core.intent.wake import ends_at, escalation_at, reminder_at, spec_of
+
+MOST_REMINDERS: Final = 40  # foretold; whoever reads further ahead learns nothing more
+
+
+class ContactKind(StrEnum):
+    OPENING = "opening"
+    REMINDER = "reminder"
+    ESCALATION = "escalation"
+    SNOOZE_OVER = "snooze_over"
+    DEADLINE = "deadline"
+
+
+class Contact(msgspec.Struct, frozen=True):
+    """``to``: parties, as the policy names them (empty: whoever may decide); ``number``: of the reminder or rung."""
+
+    kind: ContactKind
+    at: datetime
+    number: int
+    to: tuple[str, ...]
+
+
+def outlook(intent: Intent, task: Task) -> list[Contact]:
+    """The contacts still to come while the present stage stays open, the deadline last."""
+    ends, spec = ends_at(intent, task), spec_of(intent, task)
+    found: list[Contact] = []
+    reminders = 0
+    while True:
+        rung = escalation_at(intent, task)
+        reminder = reminder_at(intent, task) if reminders < MOST_REMINDERS else None
+        at = min((moment for moment in (rung, reminder) if moment is not None), default=None)
+        if at is None or (ends is not None and at >= ends):
+            break
+        if at == rung:
+            level = task.escalated + 1
+            found.append(Contact(ContactKind.ESCALATION, at, level, spec.escalate[level - 1].to))
+            task = replace(task, escalated=level)
+        else:
+            reminders += 1
+            number = task.reminded + 1
+            found.append(Contact(ContactKind.REMINDER, at, number, told(spec, task)))
+            task = replace(task, reminded=number, reminded_at=at)
+    found += [Contact(ContactKind.SNOOZE_OVER, one.until, 1, (one.person,)) for one in ending(task)]
+    found.sort(key=lambda contact: contact.at)
+    if ends is not None:
+        found.append(Contact(ContactKind.DEADLINE, ends, 1, told(spec, task)))
+    return found

@@ -1,0 +1,77 @@
+"""When time alone can change an intent: the arithmetic behind the one ``wake_at`` column."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Protocol
+
+from signoff.core.intent.model import Delay, Delivery, Intent, Task
+from signoff.core.intent.snoozed import ending
+from signoff.core.plan.task_types import TaskSpec
+from signoff.core.plan.working_hours import later
+
+
+def spec_of(intent: Intent, task: Task) -> TaskSpec:
+    """What the open task asks, from the frozen plan."""
+    return intent.plan.human_step(task.step).task
+
+
+def reminder_at(intent: Intent, task: Task) -> datetime | None:
+    spec = spec_of(intent, task)
+    if spec.remind is None or task.reminded >= spec.remind.at_most:
+        return None
+    if task.reminded_at is None:
+        return later(spec.hours, began_at(task), spec.remind.after)
+    # Counted from the last one really sent, so that reminders missed in an outage become one.
+    return later(spec.hours, task.reminded_at, spec.remind.every)
+
+
+def began_at(task: Task) -> datetime:
+    """When the present stage began: reminders and escalations of each stage count from there."""
+    return task.stage_at or task.opened_at
+
+
+def escalation_at(intent: Intent, task: Task) -> datetime | None:
+    spec = spec_of(intent, task)
+    if task.escalated >= len(spec.escalate):
+        return None
+    return later(spec.hours, began_at(task), spec.escalate[task.escalated].after)
+
+
+class Due(Protocol):
+    """A task, or what is told of one."""
+
+    @property
+    def deadline_at(self) -> datetime | None: ...
+
+
+def ends_at(intent: Intent, task: Due) -> datetime | None:
+    """When silence ends the task."""
+    return min((at for at in (task.deadline_at, intent.deadline_at) if at is not None), default=None)
+
+
+def deadlines(intent: Intent) -> Iterator[datetime]:
+    """Every future moment that matters to this intent as it stands."""
+    if intent.final:
+        return
+    match intent.open:
+        case Delivery() as delivery:
+            moments = (delivery.lease_until, delivery.retry_at, delivery.deadline_at)
+        case Task() as task:
+            moments = (reminder_at(intent, task), escalation_at(intent, task), task.deadline_at)
+            yield from (one.until for one in ending(task))
+        case Delay() as delay:
+            moments = (delay.until, None, None)
+        case None:
+            moments = (None, None, None)
+    for moment in (*moments, intent.deadline_at):
+        if moment is not None:
+            yield moment
+
+
+def wake_at(intent: Intent) -> datetime | None:
+    """The next moment at which time alone can change this intent; None when only somebody's act can."""
+    soonest: datetime | None = None
+    for moment in deadlines(intent):
+        if soonest is None or moment < soonest:
+            soonest = moment
+    return soonest

@@ -1,0 +1,70 @@
+"""What may still run once a person has answered: every step ahead of a human step, and which answers lead to it.
+
+Whoever decides is shown all of it, for an agent's ``input`` is as much a part of what runs as the payload is.
+"""
+
+from typing import Any
+
+import msgspec
+
+from signoff.core.plan.plan import After as After
+from signoff.core.plan.plan import AgentStep, HumanStep, NotifyStep, Plan, Step
+
+
+class Ahead(msgspec.Struct, frozen=True):
+    """A step, and what it may follow. ``detour``: it runs only where a step before it does not succeed."""
+
+    step: Step
+    after: tuple[After, ...]
+    detour: bool = False
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What the step hands over that stands in the plan and not in the payload."""
+        match self.step:
+            case AgentStep(input=given):
+                return given or {}
+            case NotifyStep(to=to, message=message):
+                return {"to": list(to), "message": message}
+        return {}
+
+
+def ahead(plan: Plan, gate: HumanStep) -> tuple[Ahead, ...]:
+    """Every step that an answer to the gate may lead to, directly or by way of others: what a yes leads to first, each
+    way in the order in which it would be gone.
+    """
+    found: dict[str, list[After]] = {}
+    straight: set[str] = set()
+    for route in plan.routes(gate):
+        straight |= _straight(plan, gate, route.target)
+        for step_id in _reached(plan, gate, route.target):
+            after = found.setdefault(step_id, [])
+            if route.after not in after:
+                after.append(route.after)
+    return tuple(
+        Ahead(plan.by_id[step_id], tuple(after), step_id not in straight) for step_id, after in found.items()
+    )
+
+
+def _straight(plan: Plan, gate: HumanStep, target: str) -> set[str]:
+    """The steps of a way while each of them succeeds."""
+    gone: set[str] = set()
+    while (step := plan.by_id.get(target)) and step.id != gate.id and step.id not in gone:
+        gone.add(step.id)
+        target = plan.after_success(step)
+    return gone
+
+
+def _reached(plan: Plan, gate: HumanStep, target: str) -> list[str]:
+    """Where a way leads, up to where it comes to the gate again: that is asked anew. The way of success is followed
+    before the others.
+    """
+    reached: dict[str, None] = {}
+    waiting: list[str] = [target]
+    while waiting:
+        step = plan.by_id.get(waiting.pop())  # none: the end
+        if step is None or step.id == gate.id or step.id in reached:
+            continue
+        reached[step.id] = None
+        waiting += [route.target for route in reversed(plan.routes(step))]
+    return list(reached)

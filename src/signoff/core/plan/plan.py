@@ -1,0 +1,352 @@
+"""A plan: the steps an intent goes through, frozen when it was submitted.
+
+``check_plan`` is where a plan is refused: an unknown route, a step nobody can reach an end from, a duplicate id.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from signoff.core.errors import Invalid
+from signoff.core.ids import MAX_VISITS
+from signoff.core.plan.policy_choice import Choice
+from signoff.core.plan.schedules import Backoff
+from signoff.core.plan.task_types import Fallback, Sign, TaskSpec
+
+MAX_STEPS: Final = 100
+# An agent step's retries where its plan says nothing of them: settled when the plan is frozen.
+UNSAID: Final = -1
+RETRIES_AFTER_YES: Final = 2
+DEFAULT_LEASE: Final = timedelta(seconds=30)
+END: Final = "end"
+SUCCESS: Final = "success"  # what a route is declared ``as``, where what it leads to may complete the intent
+
+
+class After(StrEnum):
+    """What a step may follow: a yes, a no, a request for changes, or nobody's answer in time."""
+
+    YES = "yes"
+    NO = "no"
+    CHANGES = "changes"
+    SILENCE = "silence"
+
+
+class Route(msgspec.Struct, frozen=True):
+    """A way out of a step. ``success``: declared as one, although it is not what the step was to come to."""
+
+    after: After
+    target: str
+    success: bool = False
+
+
+class StepBase(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What every step has. Routes name a step or ``end``; None means the default. ``on_failure_as``, ``on_timeout_as``:
+    ``success`` where the workflow declares that route to be one.
+    """
+
+    id: str
+    on_success: str | None = None
+    on_failure: str | None = None
+    on_timeout: str | None = None
+    on_changes: str | None = None
+    deadline: timedelta | None = None
+    on_failure_as: str | None = None
+    on_timeout_as: str | None = None
+
+
+class AgentStep(StepBase, frozen=True, tag="agent", omit_defaults=True, kw_only=True):
+    """Hand the intent to an agent and take its result. ``max_retries``: of failures that may pass (an exception, what
+    the agent calls retryable), beside the first attempt; ``push`` when the agent is called by HTTP.
+    """
+
+    agent: str
+    input: dict[str, Any] | None = None
+    max_attempts: int = 3
+    max_retries: int = 0
+    retry_delay: timedelta = timedelta(seconds=30)
+    backoff: Backoff = Backoff()
+    push: bool = False
+
+
+class HumanStep(StepBase, frozen=True, tag="human", omit_defaults=True, kw_only=True):
+    """Open a task for people and wait for their decision. ``choices``: of policies, by what is in the payload;
+    ``chosen``: which of them it was, once the task names a policy; ``lent``: which of the step's fields a policy filled
+    in, so that another version of it, or another one, can take them back.
+    """
+
+    task: TaskSpec
+    choices: tuple[Choice, ...] = ()
+    chosen: int = 0
+    lent: tuple[str, ...] = ()
+
+    @property
+    def own(self) -> "HumanStep":
+        """The step without what a policy has lent it."""
+        return replace(self, **dict.fromkeys(self.lent, None), lent=()) if self.lent else self
+
+
+class DelayStep(StepBase, frozen=True, tag="delay", omit_defaults=True, kw_only=True):
+    """Wait for a while."""
+
+    lasts: timedelta
+
+
+class NotifyStep(StepBase, frozen=True, tag="notify", omit_defaults=True, kw_only=True):
+    """Tell somebody and go on."""
+
+    to: tuple[str, ...] = ()
+    message: str = ""
+
+
+Step = AgentStep | HumanStep | DelayStep | NotifyStep
+
+
+class Plan(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
+    """steps in order; ``direct`` when the intent itself is what the agent gets (one implied step)."""
+
+    steps: tuple[Step, ...] = ()
+    entry: str = ""
+    source: str = "intent"
+    direct: bool = False
+    max_revisions: int = 5
+
+    @cached_property
+    def by_id(self) -> dict[str, Step]:
+        return {step.id: step for step in self.steps}
+
+    @cached_property
+    def next_of(self) -> dict[str, str]:
+        """Each step's neighbour in order; the last one's is ``end``."""
+        ids = [step.id for step in self.steps]
+        return dict(zip(ids, [*ids[1:], END], strict=True))
+
+    @cached_property
+    def _ways(self) -> dict[str, tuple[Route, ...]]:
+        return {step.id: self._routes(step) for step in self.steps}
+
+    @cached_property
+    def has_gate(self) -> bool:
+        return any(isinstance(step, HumanStep) for step in self.steps)
+
+    @cached_property
+    def calls_agents(self) -> bool:
+        return any(isinstance(step, AgentStep) for step in self.steps)
+
+    @cached_property
+    def has_choices(self) -> bool:
+        return any(isinstance(step, HumanStep) and step.choices for step in self.steps)
+
+    def human_step(self, step_id: str) -> HumanStep:
+        """The step that a task was opened for."""
+        step = self.by_id[step_id]
+        if not isinstance(step, HumanStep):
+            raise TypeError(f"step {step_id!r} is not a human step")
+        return step
+
+    def agent_step(self, step_id: str) -> AgentStep:
+        """The step that a delivery is of."""
+        step = self.by_id[step_id]
+        if not isinstance(step, AgentStep):
+            raise TypeError(f"step {step_id!r} is not an agent step")
+        return step
+
+    def after_success(self, step: Step) -> str:
+        return step.on_success or self.next_of[step.id]
+
+    def after_outcome(self, step: HumanStep, word: str) -> Route | None:
+        """Where a decision leads: to the outcome's own step, else where its meaning does; None: it has no route."""
+        outcome = step.task.outcome(word)
+        return self._way(step, outcome.sign, outcome.goto, success=outcome.success)
+
+    def after_meaning(self, step: HumanStep, sign: Sign) -> Route | None:
+        """Where a decision of this meaning leads, whatever its word."""
+        return self._way(step, sign, "", success=False)
+
+    def _way(self, step: HumanStep, sign: Sign, goto: str, *, success: bool) -> Route | None:
+        match sign:
+            case Sign.POSITIVE:
+                return Route(After.YES, goto or self.after_success(step), success=True)
+            case Sign.CHANGES:
+                target = goto or self.after_changes(step)
+                return Route(After.CHANGES, target) if target else None
+            case Sign.NEGATIVE:
+                return Route(After.NO, goto, success) if goto else after_failure(step)
+
+    def after_silence(self, step: HumanStep) -> Route | None:
+        """Where nobody's answer in time leads, as the policy's fallback or the step says."""
+        fallback, word = step.task.fallback, step.task.fallback_outcome
+        if fallback is Fallback.EXPIRE:
+            return after_timeout(step)
+        route = after_failure(step) if fallback is Fallback.REJECT else self.after_outcome(step, word)
+        return msgspec.structs.replace(route, after=After.SILENCE) if route else None
+
+    def routes(self, step: Step) -> tuple[Route, ...]:
+        """Every way out of a step that may be gone, what a yes leads to first."""
+        return self._ways[step.id] if self.by_id.get(step.id) is step else self._routes(step)
+
+    def _routes(self, step: Step) -> tuple[Route, ...]:
+        found: list[Route | None] = []
+        if isinstance(step, HumanStep):
+            found = [self.after_outcome(step, word) for word in step.task.outcomes]
+            found += [after_failure(step), self.after_silence(step)]  # a task may also end by nobody's answer
+        else:
+            found = [Route(After.YES, self.after_success(step), success=True), after_failure(step)]
+        found.append(after_timeout(step))
+        ways = {(route.after, route.target): route for route in found if route is not None}
+        return tuple(sorted(ways.values(), key=lambda route: _ORDER.index(route.after)))
+
+    def after_changes(self, step: Step) -> str | None:
+        """Where a request for changes goes: as routed, else back to the nearest agent step before."""
+        if step.on_changes:
+            return step.on_changes
+        before = self.steps[: [s.id for s in self.steps].index(step.id)]
+        return next((s.id for s in reversed(before) if isinstance(s, AgentStep)), None)
+
+
+def after_failure(step: Step) -> Route | None:
+    """Where a step that failed leads, if anywhere."""
+    return Route(After.NO, step.on_failure, step.on_failure_as == SUCCESS) if step.on_failure else None
+
+
+def after_timeout(step: Step) -> Route | None:
+    """Where a step that ran out of time leads, if anywhere."""
+    return Route(After.SILENCE, step.on_timeout, step.on_timeout_as == SUCCESS) if step.on_timeout else None
+
+
+_ORDER: Final = (After.YES, After.CHANGES, After.NO, After.SILENCE)
+NO_PLAN: Final = Plan()
+
+
+def settled_retries(plan: Plan) -> Plan:
+    """The plan with a number of retries for each agent step that named none: two where a person's yes has led there,
+    so that a yes is not spent by one exception; elsewhere none.
+    """
+    behind: set[str] = set()
+    ahead = [
+        route.target
+        for gate in plan.steps
+        if isinstance(gate, HumanStep)
+        for route in plan.routes(gate)
+        if route.after is After.YES
+    ]
+    while ahead:
+        step = plan.by_id.get(ahead.pop())  # none: the end
+        if step is not None and step.id not in behind:
+            behind.add(step.id)
+            ahead += [route.target for route in plan.routes(step)]
+    steps = tuple(
+        replace(step, max_retries=RETRIES_AFTER_YES if step.id in behind else 0)
+        if isinstance(step, AgentStep) and step.max_retries == UNSAID
+        else step
+        for step in plan.steps
+    )
+    return replace(plan, steps=steps)
+
+
+def check_plan(plan: Plan) -> Plan:
+    """The plan itself, if it can run; raises Invalid naming the step and the field."""
+    if not 1 <= len(plan.steps) <= MAX_STEPS:
+        raise Invalid(
+            "invalid_plan", f"A plan has 1 to {MAX_STEPS} steps, this one {len(plan.steps)}.", field="steps"
+        )
+    if len(plan.by_id) != len(plan.steps):
+        ids = [step.id for step in plan.steps]
+        twice = next(i for i in ids if ids.count(i) > 1)
+        raise Invalid(
+            "duplicate_step", f"Two steps are called {twice!r}.", field="steps", hint="Step ids are unique."
+        )
+    if END in plan.by_id:
+        raise Invalid("invalid_step_id", f"{END!r} is where a plan ends, not a step.", field="steps")
+    if plan.entry and plan.entry not in plan.by_id:
+        raise Invalid("unknown_step", f"The entry step {plan.entry!r} does not exist.", field="entry_step")
+    for step in plan.steps:
+        for route in ("on_success", "on_failure", "on_timeout", "on_changes"):
+            target = getattr(step, route)
+            if target is not None:
+                _check_target(plan, step, target, route, f"steps.{step.id}.{route}")
+        for number, outcome in enumerate(step.task.own if isinstance(step, HumanStep) else ()):
+            if outcome.goto:
+                field = f"steps.{step.id}.human.outcomes[{number}].goto"
+                _check_target(plan, step, outcome.goto, f"outcome {outcome.name!r}", field)
+    _check_exits(plan)
+    return plan
+
+
+def _check_target(plan: Plan, step: Step, target: str, route: str, field: str) -> None:
+    if target != END and target not in plan.by_id:
+        raise Invalid(
+            "unknown_step",
+            f"Step {step.id!r}: {route} points to {target!r}, which does not exist.",
+            field=field,
+            hint="Known steps: " + ", ".join([*plan.by_id, END]) + ".",
+        )
+
+
+def _check_exits(plan: Plan) -> None:
+    before: dict[str, list[str]] = {}
+    for step in plan.steps:
+        for route in plan.routes(step):
+            if route.after is not After.CHANGES:
+                before.setdefault(route.target, []).append(step.id)
+    ends: set[str] = set()
+    reaching = [END]
+    while reaching:
+        target = reaching.pop()
+        if target not in ends:
+            ends.add(target)
+            reaching += before.get(target, ())
+    stuck = [step.id for step in plan.steps if step.id not in ends]
+    if stuck:
+        raise Invalid(
+            "cycle_without_exit",
+            f"From step {stuck[0]!r} no route leads to the end.",
+            field=f"steps.{stuck[0]}",
+            hint=f"Give {_one_of(stuck)} a route to 'end', or to a step that gets there.",
+        )
+
+
+def _one_of(steps: list[str]) -> str:
+    return f"one of {', '.join(steps)}" if len(steps) > 1 else f"step {steps[0]!r}"
+
+
+def unreached(plan: Plan) -> list[str]:
+    """The steps that no route leads to, in order."""
+    found = reached(plan)
+    return [step.id for step in plan.steps if step.id not in found]
+
+
+def reached(plan: Plan, holds: Callable[[Step], bool] = lambda step: False) -> set[str]:
+    """The steps to which routes lead from the start. ``holds``: a step whose success is not followed."""
+    found: set[str] = set()
+    ahead: list[str | None] = [plan.entry or plan.steps[0].id]
+    while ahead:
+        step = plan.by_id.get(ahead.pop() or END)  # none: the end
+        if step is None or step.id in found:
+            continue
+        found.add(step.id)
+        held = holds(step)
+        ahead.append(step.on_changes)
+        ahead += [route.target for route in plan.routes(step) if not (held and route.after is After.YES)]
+    return found
+
+
+def refuse_unreached(*plans: Plan) -> None:
+    """Raise Invalid where a step could never run: an approval that is routed around must not look like one. Of several
+    plans it is one in its variants, and a step has to run in one of them.
+    """
+    first, *others = map(unreached, plans)
+    if lost := [step for step in first if all(step in other for other in others)]:
+        raise Invalid(
+            "unreached_step",
+            f"No route leads to step {lost[0]!r}, so it would never run.",
+            field=f"steps.{lost[0]}",
+            hint="Route a step to it, or take it out.",
+        )
+
+
+MAX_STEP_VISITS: Final = min(500, MAX_VISITS)

@@ -1,0 +1,315 @@
+"""The eight kinds of human task: which outcomes each has, which of them say yes, and how an answer is checked.
+
+Anything that is not clearly a yes is not a yes: routes and callers fail closed.
+"""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+from signoff.core.errors import Invalid
+from signoff.core.plan.schedules import Reminders
+from signoff.core.plan.working_hours import Hours
+from signoff.core.text.hidden_characters import shows
+
+
+class TaskType(StrEnum):
+    APPROVAL = "approval"
+    REVIEW = "review"
+    CONFIRMATION = "confirmation"
+    FORM = "form"
+    CLARIFICATION = "clarification"
+    ASSIGNMENT = "assignment"
+    MANUAL_ACTION = "manual_action"
+    OVERRIDE = "override"
+
+
+class Sign(StrEnum):
+    """What an outcome means for the route."""
+
+    POSITIVE = "positive"
+    CHANGES = "changes"
+    NEGATIVE = "negative"
+
+
+class Ending(StrEnum):
+    """How a task ended. Six different facts, never confused; silence (expired) is never consent."""
+
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+    SUPERSEDED = "superseded"
+    UNDELIVERABLE = "undeliverable"
+
+
+ENDING_OF: Final = {
+    Sign.POSITIVE: Ending.APPROVED,
+    Sign.CHANGES: Ending.SUPERSEDED,
+    Sign.NEGATIVE: Ending.REJECTED,
+}
+
+OUTCOMES: Final[dict[TaskType, tuple[str, ...]]] = {
+    TaskType.APPROVAL: ("approved", "rejected"),
+    TaskType.REVIEW: ("approved", "changes_requested", "rejected"),
+    TaskType.CONFIRMATION: ("confirmed", "denied"),
+    TaskType.FORM: ("submitted",),
+    TaskType.CLARIFICATION: ("provided", "declined"),
+    TaskType.ASSIGNMENT: ("assigned", "declined"),
+    TaskType.MANUAL_ACTION: ("completed", "failed"),
+    TaskType.OVERRIDE: ("override_approved", "rejected"),
+}
+
+POSITIVE: Final = frozenset(
+    {"approved", "confirmed", "assigned", "submitted", "provided", "completed", "override_approved"}
+)
+
+CHANGES_REQUESTED: Final = "changes_requested"
+BUILT_IN: Final = frozenset(word for words in OUTCOMES.values() for word in words)
+# How a workflow says what an outcome of its own means.
+MEANS: Final = {"approve": Sign.POSITIVE, "reject": Sign.NEGATIVE, "changes": Sign.CHANGES}
+
+# AXP's published schema names six more types; each behaves as one of ours.
+TYPE_ALIASES: Final = {
+    "provide_data": TaskType.FORM,
+    "attach_file": TaskType.FORM,
+    "validate_real_world": TaskType.CONFIRMATION,
+    "validate_output": TaskType.REVIEW,
+    "delegation": TaskType.ASSIGNMENT,
+    "reroute": TaskType.ASSIGNMENT,
+    "escalate": TaskType.APPROVAL,
+}
+
+COMMENT_NEEDED: Final = frozenset({TaskType.CLARIFICATION, TaskType.OVERRIDE})
+EVIDENCE_NEEDED: Final = frozenset({TaskType.MANUAL_ACTION})
+
+
+class Stage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who may decide at this stage, and how many distinct persons it takes.
+
+    approvers: parties: person ids, e-mail addresses, ``team:NAME`` or ``role:NAME``; empty means every person
+    who may approve. every: each party has to say yes, by a person of its own; else ``need`` persons of any of them.
+    """
+
+    approvers: tuple[str, ...] = ()
+    need: int = 1
+    reject_after: int = 1
+    every: bool = False
+
+
+class Strength(StrEnum):
+    """How surely it is known who answered, weakest first. Chat and keys (by API, from scripts, on the command line)
+    count as a link: whoever reads somebody's files has their key.
+    """
+
+    LINK = "link"
+    SESSION = "session"
+    STEP_UP = "step_up"
+
+
+class Risk(StrEnum):
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+def least_strength(risk: Risk) -> Strength:
+    """The weakest proof that may decide at this risk."""
+    return Strength.LINK if risk in (Risk.LOW, Risk.MEDIUM) else Strength.SESSION
+
+
+class Fallback(StrEnum):
+    """What follows when the deadline passes in silence. Whatever it is, the task is recorded as expired."""
+
+    EXPIRE = "expire"
+    REJECT = "reject"
+    OUTCOME = "outcome"
+
+
+class Escalation(msgspec.Struct, frozen=True, omit_defaults=True):
+    """After ``after`` without a decision, ``to`` may decide too and is told."""
+
+    after: timedelta
+    to: tuple[str, ...]
+
+
+class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One answer that a task allows: its word, what it means, the label of its button, and the step that it leads to
+    (``goto``; "": where every answer of that meaning leads). ``success``: the intent may still complete there, although
+    this is no yes.
+    """
+
+    name: str
+    sign: Sign
+    label: str = ""
+    goto: str = ""
+    success: bool = False
+
+
+class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What people are asked, frozen with the plan. ``outcomes``: the words that may be answered; ``own``: those of them
+    that the workflow defines itself. ``policy``: its name and version (``prod-change@3``), if it has one;
+    ``because``: on what ground that one was chosen, if it was;
+    ``roster``: who was in each team and role at that time: whoever joins later may not decide, who leaves neither.
+    """
+
+    type: TaskType = TaskType.APPROVAL
+    title: str = "Approval required"
+    description: str = ""
+    outcomes: tuple[str, ...] = OUTCOMES[TaskType.APPROVAL]
+    comment_required: bool = False
+    evidence_required: bool = False
+    form: dict[str, Any] | None = None
+    stages: tuple[Stage, ...] = (Stage(),)
+    notify: tuple[str, ...] = ()
+    remind: Reminders | None = None
+    escalate: tuple[Escalation, ...] = ()
+    holder: str = ""
+    policy: str = ""
+    because: str = ""
+    self_approval: bool | None = None
+    hours: Hours | None = None
+    deadline_in_hours: bool = False
+    fallback: Fallback = Fallback.EXPIRE
+    fallback_outcome: str = ""
+    strength: Strength = Strength.LINK
+    risk: Risk = Risk.MEDIUM
+    roster: dict[str, tuple[str, ...]] = {}
+    own: tuple[Outcome, ...] = ()
+
+    def outcome(self, word: str) -> Outcome:
+        """What an outcome means in this task: as the workflow defines it, else as the word means everywhere."""
+        return next((one for one in self.own if one.name == word), None) or Outcome(word, meaning_of(word))
+
+    @property
+    def asks_for_a_yes(self) -> bool:
+        """Whether the form has a field that says yes or no to it: then it can be rejected, whatever outcomes it has."""
+        asked = (self.form or {}).get("properties", {})
+        return "approved" in asked or "acknowledged" in asked
+
+    def sign(self, word: str) -> Sign:
+        return self.outcome(word).sign
+
+    def open_to(self, agreed: str) -> tuple[str, ...]:
+        """The words that may be answered now. ``agreed``: the yes that an earlier stage has chosen, which is the only
+        one that a later stage can give.
+        """
+        if not agreed:
+            return self.outcomes
+        return tuple(w for w in self.outcomes if w == agreed or self.sign(w) is not Sign.POSITIVE)
+
+    def meaning(self, sign: Sign) -> tuple[str, ...]:
+        """The outcomes of one meaning, in order."""
+        return tuple(word for word in self.outcomes if self.sign(word) is sign)
+
+
+class Vote(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One person's answer. ``person`` is who answered; ``principal`` in whose stead, where that is another;
+    ``for_names`` the parties of the stage that the answer stands for. ``number``: their first answer at this stage, the
+    second, ...; ``replaced``: the outcomes of the earlier ones, in order. ``behind``: the other persons who have the
+    key that was used.
+    """
+
+    person: str
+    outcome: str
+    sign: Sign
+    at_stage: int = 0
+    data: dict[str, Any] | None = None
+    comment: str | None = None
+    principal: str = ""
+    for_names: frozenset[str] = frozenset()
+    number: int = 0
+    replaced: tuple[str, ...] = ()
+    behind: tuple[str, ...] = ()
+
+
+def meaning_of(word: str) -> Sign:
+    """What a built-in outcome means. A word that nobody has defined is not a yes."""
+    if word == CHANGES_REQUESTED:
+        return Sign.CHANGES
+    return Sign.POSITIVE if word in POSITIVE else Sign.NEGATIVE
+
+
+_PLAIN: Final = {
+    **dict.fromkeys(("approve", "accept", "accepted", "confirm", "yes", "true", "ok"), Sign.POSITIVE),
+    **dict.fromkeys(("reject", "deny", "decline", "refuse", "refused", "no", "false"), Sign.NEGATIVE),
+}
+
+
+def usual_meaning(word: str) -> Sign | None:
+    """What everybody reads a word as, in whatever case it is written; None where it says nothing by itself."""
+    word = word.strip().lower()
+    return meaning_of(word) if word in BUILT_IN else _PLAIN.get(word)
+
+
+def could_mean_yes(word: str) -> bool:
+    """Whether some task takes the word for a yes: a workflow may define any word that is not built in."""
+    return word in POSITIVE or word not in BUILT_IN
+
+
+def sign_of(spec: TaskSpec, outcome: str, data: dict[str, Any]) -> Sign:
+    """The meaning of an answer. A form that says approved: false is a no, whatever the outcome is called."""
+    sign = spec.sign(outcome)
+    denied = data.get("approved") is False or data.get("acknowledged") is False
+    return Sign.NEGATIVE if denied and sign is Sign.POSITIVE else sign
+
+
+def canonical_outcome(spec: TaskSpec, outcome: str, agreed: str = "") -> str:
+    """The outcome the task knows for what was sent: ``approved``/``rejected`` stand for its yes and its no; where it
+    has several yeses, only the word itself says which.
+    """
+    allowed = spec.open_to(agreed)
+    yes = tuple(word for word in allowed if spec.sign(word) is Sign.POSITIVE)
+    if outcome in allowed:
+        return outcome
+    if outcome == "approved" and len(yes) == 1 and outcome not in spec.outcomes:
+        return yes[0]
+    if outcome == "rejected" and (no := spec.meaning(Sign.NEGATIVE)):
+        return no[0]
+    if outcome == "rejected" and spec.asks_for_a_yes:
+        return outcome
+    hint = "Allowed: " + ", ".join(allowed) + "."
+    if agreed and outcome in spec.outcomes:
+        hint = f"The stage before has chosen {agreed!r}; a later one can only agree to that. {hint}"
+    raise Invalid(
+        "outcome_not_allowed",
+        f"{outcome!r} is not an outcome of this {spec.type} task.",
+        field="outcome",
+        hint=hint,
+        details={"allowed_outcomes": list(allowed)},
+    )
+
+
+def check_answer(
+    spec: TaskSpec, outcome: str, comment: str, data: dict[str, Any], agreed: str = ""
+) -> tuple[str, Sign]:
+    """(canonical outcome, its sign); raises Invalid where the task demands more than was given."""
+    outcome = canonical_outcome(spec, outcome, agreed)
+    sign = sign_of(spec, outcome, data)
+    if spec.comment_required and not shows(comment):
+        raise Invalid("comment_required", "This task asks for a comment.", field="comment", hint="Say why.")
+    if spec.evidence_required and sign is Sign.POSITIVE and not shows(data.get("evidence")):
+        raise Invalid(
+            "evidence_required",
+            "This task asks for evidence.",
+            field="data.evidence",
+            hint="Give text or links that show it was done.",
+        )
+    if sign is Sign.POSITIVE and spec.form is not None:
+        _refuse_blanks(spec.form, data)
+    return outcome, sign
+
+
+def _refuse_blanks(form: dict[str, Any], data: dict[str, Any]) -> None:
+    """A required text of a form that shows nothing was not given."""
+    required = form.get("required")
+    for name in required if isinstance(required, list) else ():
+        if isinstance(data.get(name), str) and not shows(data[name]):
+            raise Invalid(
+                "form_invalid", f"The form is not filled in right: {name}: holds nothing that can be seen.",
+                field="data", details={"errors": [f"{name}: holds nothing that can be seen"]},
+                hint="Correct this field and answer again; nothing was recorded.",
+            )  # fmt: skip

@@ -1,0 +1,159 @@
+"""What people are told, in our words: the question, how it ended, what silence will bring. The same on page, mail, chat
+and terminal. Words of who asks stand in none of it.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from msgspec.structs import replace
+
+from signoff.core.plan.plan import END, NO_PLAN, HumanStep, Plan, Route
+from signoff.core.plan.task_types import (
+    BUILT_IN,
+    Ending,
+    Fallback,
+    Sign,
+    Strength,
+    TaskSpec,
+    TaskType,
+    meaning_of,
+)
+
+_QUESTIONS: Final[dict[TaskType, str]] = {
+    TaskType.APPROVAL: "Approve or reject",
+    TaskType.REVIEW: "Review",
+    TaskType.CONFIRMATION: "Confirm or deny",
+    TaskType.FORM: "Fill in a form",
+    TaskType.CLARIFICATION: "Answer a question",
+    TaskType.ASSIGNMENT: "Assign",
+    TaskType.MANUAL_ACTION: "Do, then confirm",
+    TaskType.OVERRIDE: "Allow or refuse an exception",
+}
+_LABELS: Final = {
+    "approved": "Approve",
+    "rejected": "Reject",
+    "changes_requested": "Ask for changes",
+    "confirmed": "Confirm",
+    "denied": "Deny",
+    "submitted": "Submit",
+    "provided": "Send the answer",
+    "declined": "Decline",
+    "assigned": "Assign",
+    "completed": "Mark as done",
+    "failed": "Mark as failed",
+    "override_approved": "Allow the exception",
+}
+# What an outcome of a workflow's own came to.
+MEANT: Final = {
+    Ending.APPROVED: "approved",
+    Ending.REJECTED: "rejected",
+    Ending.SUPERSEDED: "changes requested",
+}
+# Endings that nobody's answer brought about.
+_ENDED: Final = {
+    Ending.EXPIRED: "Expired",
+    Ending.WITHDRAWN: "Withdrawn",
+    Ending.UNDELIVERABLE: "Nobody could be reached",
+}
+_NEXT: Final = {
+    Ending.EXPIRED: "Nobody decided in time. Silence is not consent.",
+    Ending.WITHDRAWN: "There is nothing to decide any more.",
+    Ending.UNDELIVERABLE: "No message reached anybody who may decide, so nothing was decided.",
+}
+# How surely it must be known who decides, and how one comes to it.
+PROOFS: Final = {
+    Strength.LINK: "a link from a message, a chat account or a key is enough",
+    Strength.SESSION: "whoever decides signs in by mail; a key, a chat account or a link from a message is not enough",
+    Strength.STEP_UP: "whoever decides must prove who they are once more",
+}
+NO_MAIL: Final = (
+    "This server sends no mail: whoever runs it makes a sign-in link, with signoff db signin-link ADDRESS"
+)
+
+
+def question(plan: Plan, step: HumanStep, intent_type: str) -> str:
+    """What is asked: the workflow's title where an admin wrote it, never a requester's."""
+    if from_workflow(plan):
+        return step.task.title
+    return f"{_QUESTIONS[step.task.type]}: {kind_words(intent_type)}"
+
+
+def from_workflow(plan: Plan) -> bool:
+    """Whether the plan was written by an admin of the workspace; all others came with the request."""
+    return plan.source.startswith("workflow")
+
+
+def kind_words(intent_type: str) -> str:
+    """``intent.infra.change_approval.v1`` as words: infra change approval."""
+    parts = [part for part in intent_type.split(".") if part and part != "intent"]
+    if len(parts) > 1 and parts[-1][:1] == "v" and parts[-1][1:].isdigit():
+        parts.pop()
+    return " ".join(part.replace("_", " ").replace("-", " ") for part in parts)[:120] or intent_type[:120]
+
+
+def label(spec: TaskSpec, word: str) -> str:
+    """The word on the button of an outcome. One of a requester's own making is shown as what it is, an outcome."""
+    own = next((one for one in spec.own if one.name == word), None)
+    if own is not None:
+        return own.label or _LABELS.get(word) or word.replace("_", " ").capitalize()
+    return _LABELS.get(word, f"Answer “{word}”")
+
+
+def ended(ending: Ending, outcome: str) -> str:
+    """How it ended, in a word or a few; what was answered where somebody answered."""
+    if ending is Ending.REJECTED and meaning_of(outcome) is Sign.POSITIVE:  # a form that says no
+        return "Rejected"
+    if said := _ENDED.get(ending):
+        return said
+    word = outcome.replace("_", " ").capitalize() or ending.value.capitalize()
+    return word if outcome in BUILT_IN or not outcome else f"{word} ({MEANT.get(ending, ending.value)})"
+
+
+def what_now(ending: Ending, outcome: str, means: str = "") -> str:
+    """What the ending means, where its word does not say it; "" where it does. ``means``: the outcome's sign, where the
+    task has defined it.
+    """
+    if ending is Ending.EXPIRED and (means or meaning_of(outcome)) == Sign.POSITIVE:
+        return f"Nobody decided in time. It goes on as {outcome!r} because its policy says so, not by anybody's yes."
+    return _NEXT.get(ending, "")
+
+
+def on_silence(
+    step: HumanStep, due_at: datetime | None, intent_due_at: datetime | None, when: Callable[[datetime], str],
+    refused: bool = False,
+) -> str:  # fmt: skip
+    """What happens if nobody answers, as a sentence. Silence is never consent. ``refused``: there was a no or a failure
+    before, which silence leaves as it is.
+    """
+    ends = intent_due_at is not None and (due_at is None or intent_due_at <= due_at)
+    if ends and intent_due_at is not None:
+        return f"If nobody answers by {when(intent_due_at)}, the request times out; nothing is approved."
+    if due_at is None:
+        return "Without an answer nothing happens: the task stays open."
+    return f"If nobody answers by {when(due_at)}, the task expires and {_after_silence(step, refused)}."
+
+
+def _after_silence(step: HumanStep, refused: bool) -> str:
+    spec = step.task
+    if spec.fallback is Fallback.OUTCOME and spec.sign(spec.fallback_outcome) is Sign.POSITIVE:
+        target = spec.outcome(spec.fallback_outcome).goto or step.on_success
+        goes_on = (
+            "the request goes on" if target in (None, END) else f"the request goes on with step {target!r}"
+        )
+        return f"{goes_on} as {spec.fallback_outcome!r}, because its policy says so"
+    route = NO_PLAN.after_silence(step)
+    if route is not None and refused:
+        route = replace(route, success=False)
+    return after_no(route) + "; nothing is approved"
+
+
+def after_no(route: Route | None) -> str:
+    """Where a no, or silence, leads, and what it makes of the request in the end."""
+    if route is None or (route.target == END and not route.success):
+        return "the request fails"
+    if route.target == END:
+        return "the request completes, as its plan declares"
+    if route.success:
+        return f"the request goes on with step {route.target!r}, which its plan declares a success"
+    return f"the request goes on with step {route.target!r} and then fails, unless somebody approves there"

@@ -1,0 +1,163 @@
+"""Which policy decides a step: chosen by what is in the payload, when it is submitted, by conditions that an admin
+wrote. The first choice that holds is taken. A condition that cannot be judged (the field is missing, of another
+kind, in another unit, or only looks like what is meant) is a third thing beside yes and no: then nothing is chosen.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from signoff.core.errors import Conflict, Invalid
+from signoff.core.plan.plan import HumanStep, Plan, Step
+from signoff.core.plan.policy_choice import Condition, quantity
+from signoff.core.text.document_reader import kind_of, shown
+from signoff.core.text.hidden_characters import glance, pieces
+
+LAST: Final = "no condition for another policy holds"
+_WORDS: Final = {
+    "is": "is", "in": "is one of", "above": "is above", "at_least": "is at least", "below": "is below",
+    "at_most": "is at most",
+}  # fmt: skip
+_COMPARE: Final[dict[str, Callable[[Decimal, Decimal], bool]]] = {
+    "is": lambda value, wanted: value == wanted,
+    "in": lambda value, wanted: value == wanted,
+    "above": lambda value, wanted: value > wanted,
+    "at_least": lambda value, wanted: value >= wanted,
+    "below": lambda value, wanted: value < wanted,
+    "at_most": lambda value, wanted: value <= wanted,
+}
+# The payload as it is decided on: numbers as their digits say, never as the nearest float.
+_PAYLOAD: Final = msgspec.json.Decoder(float_hook=Decimal)
+
+
+def chosen(plan: Plan, payload: bytes) -> tuple[int, ...]:
+    """Of each step of the plan the choice that this payload (canonical bytes) makes; 0 where there is none to make."""
+    said = _PAYLOAD.decode(payload)
+    return tuple(
+        _pick(step, said) if isinstance(step, HumanStep) and step.choices else 0 for step in plan.steps
+    )
+
+
+def settled(plan: Plan, picks: Sequence[int]) -> Plan:
+    """The plan with each of its steps under the policy that was chosen for it."""
+    steps = zip(plan.steps, picks, strict=True)
+    return replace(plan, steps=tuple(_settled(step, pick) for step, pick in steps))
+
+
+def _settled(step: Step, pick: int) -> Step:
+    if not isinstance(step, HumanStep) or not step.choices:
+        return step
+    choice = step.choices[pick]
+    task = replace(step.task, policy=choice.use, because=said(choice.when))
+    return replace(step, task=task, chosen=pick)
+
+
+def variants(plan: Plan) -> Iterator[Plan]:
+    """The plan as different payloads would have it, each choice of each step at least once."""
+    counts = [len(step.choices) if isinstance(step, HumanStep) else 0 for step in plan.steps]
+    for number in range(max([*counts, 1])):
+        yield settled(plan, [max(0, min(number, count - 1)) for count in counts]) if any(counts) else plan
+
+
+def refuse_other_choice(plan: Plan, payload: bytes) -> None:
+    """Raise Refused where this payload, asked for at first, would have been decided under another policy."""
+    if not plan.has_choices:
+        return
+    for step, pick in zip(plan.steps, chosen(plan, payload), strict=True):
+        if isinstance(step, HumanStep) and step.choices and pick != step.chosen:
+            choice = step.choices[pick]
+            raise Conflict(
+                "other_policy",
+                f"With this change step {step.id!r} would be decided under policy {choice.use!r}, because "
+                f"{said(choice.when)}; it was asked for under {step.task.policy.partition('@')[0]!r}.",
+                field="payload", details={"step": step.id, "policy": choice.use},
+                hint="Withdraw the request and send it anew.",
+            )  # fmt: skip
+
+
+def said(when: Sequence[Condition]) -> str:
+    """The conditions in words: ``amount is above 1000``."""
+    return " and ".join(_said(one) for one in when) or LAST
+
+
+def _said(one: Condition) -> str:
+    values = (repr(value) for value in one.values) if one.kind == "text" else one.values
+    return f"{one.field} {_WORDS[one.operator]} {', '.join(values)}"
+
+
+def _pick(step: HumanStep, payload: Any) -> int:
+    for number, choice in enumerate(step.choices):
+        doubts = []
+        for condition in choice.when:
+            holds, doubt = _judge(condition, payload)
+            if holds is False:  # whatever the others are, together they do not hold
+                break
+            if doubt:
+                doubts.append((condition, doubt))
+        else:
+            if doubts:
+                raise _undecided(step, *doubts[0])
+            return number
+    raise TypeError("the last choice of a step has no condition")
+
+
+def _undecided(step: HumanStep, condition: Condition, doubt: str) -> Invalid:
+    field = f"payload.{condition.field}"
+    return Invalid(
+        "policy_undecided",
+        f"{field} {doubt}, and the policy of step {step.id!r} is chosen by it ({said([condition])}).",
+        field=field, hint="Send it as the workflow expects it.",
+    )  # fmt: skip
+
+
+def _judge(condition: Condition, payload: Any) -> tuple[bool | None, str]:
+    """(whether it holds, ""); or (None, why nobody can say)."""
+    value = payload
+    for part in condition.field.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    if value is None:
+        return None, "is missing"
+    match condition.kind:
+        case "number":
+            return _judge_number(condition, value)
+        case "flag":
+            if not isinstance(value, bool):
+                return None, f"is {kind_of(value)}, not true or false"
+            return value == (condition.values[0] == "true"), ""
+    if not isinstance(value, str):
+        return None, f"is {_kind(value)}, not text"
+    return _judge_text(condition, value)
+
+
+def _judge_number(condition: Condition, value: object) -> tuple[bool | None, str]:
+    found = quantity(value)
+    if found is None:
+        return None, "is not a plain number" if isinstance(value, str) else f"is {_kind(value)}, not a number"
+    number, unit = found
+    compare, holds = _COMPARE[condition.operator], False
+    for written in condition.values:
+        wanted = quantity(written)
+        if wanted is None:
+            raise TypeError(f"{written!r} is no quantity")
+        if unit != wanted[1]:
+            names = (f"in {shown(unit)}" if unit else "without a unit", wanted[1] or "no unit")
+            return None, f"is {names[0]}, and the condition is in {names[1]}"
+        holds = holds or compare(number, wanted[0])
+    return holds, ""
+
+
+def _judge_text(condition: Condition, value: str) -> tuple[bool | None, str]:
+    if value in condition.values:
+        return True, ""
+    if any(piece.mark for piece in pieces(value, lines=False)):
+        return None, "holds hidden or look-alike characters"
+    seen = glance(value)
+    close = next((wanted for wanted in condition.values if glance(wanted) == seen), None)
+    return (False, "") if close is None else (None, f"looks like {close!r} and is not the same")
+
+
+def _kind(value: object) -> str:
+    return "a number" if isinstance(value, Decimal) else kind_of(value)

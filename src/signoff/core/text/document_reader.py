@@ -1,0 +1,373 @@
+"""Reading documents that somebody else wrote: every reader names the dotted path of what it refuses.
+
+A strict document (our own templates) refuses what it does not know; a lenient one (AXP's forms) warns.
+The document is proven to be plain JSON once, by ``document``; the readers rely on that.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from difflib import get_close_matches
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from signoff.core.errors import Invalid
+from signoff.core.text.durations import SHORTEST, parse_duration
+from signoff.core.text.hidden_characters import shows
+from signoff.core.text.json_text import MAX_INTEGER
+
+T = TypeVar("T")
+MAX_DEPTH: Final = 32
+_MAX_NOTED: Final = 10
+# Within these every zone has a calendar day for every moment, and ten years may still be added.
+_YEARS: Final = range(1900, 9001)
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROL_IN_PROSE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_NUMBER: Final = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,6})?")
+_KINDS: Final[dict[type, str]] = {
+    dict: "an object",
+    list: "a list",
+    str: "text",
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+}
+
+
+def document(value: object, *, lenient: bool = False) -> "Fields":
+    """The fields of a whole document; raises Invalid unless it is plain JSON, at most 32 deep."""
+    flaw = None if _plain(value, 1) else _flaw(value, 1)
+    if flaw:
+        path, problem = flaw
+        path = path.lstrip(".")
+        raise Invalid("invalid_json", f"{path or 'The document'}: {problem}.", field=path or None)
+    return Fields(value, lenient=lenient)
+
+
+def _plain(value: Any, depth: int) -> bool:
+    """Whether a value is seen at a glance to be without flaw; False only means that ``_flaw`` has to look."""
+    kind = type(value)
+    if kind is str:
+        return bool(value.isascii())
+    if kind is dict and depth <= MAX_DEPTH:
+        for key, item in value.items():
+            if type(key) is not str or not key.isascii() or not _plain(item, depth + 1):
+                return False
+        return True
+    if kind is list and depth <= MAX_DEPTH:
+        return all(_plain(item, depth + 1) for item in value)
+    return value is None or kind is bool or (kind is int and -MAX_INTEGER <= value <= MAX_INTEGER)
+
+
+def _flaw(value: object, depth: int) -> tuple[str, str] | None:
+    """(path, what is wrong) of the first value that is not plain JSON; the path grows only on the way out."""
+    if isinstance(value, str):
+        return (
+            ("", "holds half of a surrogate pair")
+            if not value.isascii() and _SURROGATE.search(value)
+            else None
+        )
+    if value is None or isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return (
+            ("", "is a number too large to be exact; write it as text") if abs(value) > MAX_INTEGER else None
+        )
+    if isinstance(value, float):
+        return None if math.isfinite(value) else ("", "is not a finite number")
+    if not isinstance(value, dict | list):
+        return "", f"is a {type(value).__name__}, which JSON does not have"
+    if depth > MAX_DEPTH:
+        return "", f"is nested more than {MAX_DEPTH} deep"
+    return _flaw_within(value, depth)
+
+
+def _flaw_within(value: "dict[Any, Any] | list[Any]", depth: int) -> tuple[str, str] | None:
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            flaw = _flaw(item, depth + 1)
+            if flaw:
+                return f"[{index}]{flaw[0]}", flaw[1]
+        return None
+    for key, item in value.items():
+        if not isinstance(key, str) or _SURROGATE.search(key):
+            return f".{shown(str(key))}", "is a key that is not text"
+        flaw = _flaw(item, depth + 1)
+        if flaw:
+            return f".{shown(key)}{flaw[0]}", flaw[1]
+    return None
+
+
+def shown(name: str) -> str:
+    """A name out of a document, safe to stand in a message: printable and at most 64 characters."""
+    return name[:64] if name.isprintable() else ascii(name[:64])
+
+
+def kind_of(value: object) -> str:
+    """What a JSON value is, as a person says it."""
+    return "null" if value is None else _KINDS.get(type(value), type(value).__name__)
+
+
+def in_utc(at: datetime, field: str) -> datetime:
+    """A moment from outside, in UTC; raises Invalid for one without a zone, or that not every calendar can show."""
+    if at.tzinfo is None:
+        hint = "End it with Z or +01:00."
+        raise Invalid("zone_required", f"{field}: the moment has no zone.", field=field, hint=hint)
+    refuse_unplaced(at, field)
+    return at.astimezone(UTC)
+
+
+def refuse_unplaced(day: date, field: str) -> None:
+    """Raise Invalid for a day or moment so far off that it has no place in some zone's calendar."""
+    if day.year not in _YEARS:
+        message = f"{field}: the year {day.year} lies outside {_YEARS[0]} to {_YEARS[-1]}."
+        raise Invalid("moment_out_of_range", message, field=field, hint="Leave it out where there is none.")
+
+
+def suggestion(word: str, known: Sequence[str]) -> str | None:
+    """``Did you mean 'steps'?``, where one of the known words is close."""
+    close = get_close_matches(word, known, 1) if len(word) <= 64 else []
+    return f"Did you mean {close[0]!r}?" if close else None
+
+
+class Fields:
+    """One object of a document. Null counts as absent. Every reader raises Invalid naming ``path.name``.
+
+    path: where it stands ("" for the whole); warnings: shared by all that is read from one document.
+    """
+
+    def __init__(
+        self, value: object, path: str = "", *, lenient: bool = False, warnings: list[str] | None = None
+    ) -> None:
+        if not isinstance(value, dict):
+            place = path or "The document"
+            raise Invalid(
+                "invalid_field", f"{place}: must be an object, not {kind_of(value)}.", field=path or None
+            )
+        self.value: Mapping[str, Any] = value
+        self.path = path
+        self.lenient = lenient
+        self.warnings: list[str] = [] if warnings is None else warnings
+
+    def at(self, name: str) -> str:
+        """The path of a field."""
+        return f"{self.path}.{shown(name)}" if self.path else shown(name)
+
+    def has(self, name: str) -> bool:
+        return self.value.get(name) is not None
+
+    def invalid(
+        self, name: str, problem: str, *, hint: str | None = None, code: str = "invalid_field"
+    ) -> Invalid:
+        """A refusal of one field, to be raised."""
+        path = self.at(name)
+        return Invalid(code, f"{path}: {problem}.", field=path, hint=hint)
+
+    def warn(self, name: str, remark: str) -> None:
+        self.warnings.append(f"{self.at(name)}: {remark}.")
+
+    def says(self, name: str) -> bool:
+        """Whether something is given that could have an effect: a zero and empty text are as good as nothing."""
+        return self.value.get(name) not in (None, 0, "")
+
+    def unused(self, names: Sequence[str], why: str) -> None:
+        """Note those of ``names`` that are given as without effect here."""
+        for name in names:
+            if self.says(name):
+                self.warn(name, f"has no effect: {why}")
+
+    def known(self, *names: str) -> None:
+        """Refuse every other field (strict), or note it as ignored (lenient)."""
+        rest = [name for name in self.value if name not in names]
+        if rest and not self.lenient:
+            hint = suggestion(rest[0], names) or "Known: " + ", ".join(names) + "."
+            raise self.invalid(rest[0], "unknown field", hint=hint, code="unknown_field")
+        for name in rest[:_MAX_NOTED]:
+            close = suggestion(name, names)
+            self.warn(name, f"unknown field, ignored ({close})" if close else "unknown field, ignored")
+        if len(rest) > _MAX_NOTED:
+            self.warn(
+                rest[_MAX_NOTED], f"and {len(rest) - _MAX_NOTED} unknown fields in all are ignored here"
+            )
+
+    def text(self, name: str, *, longest: int = 255) -> str:
+        """One line, trimmed; "" when absent."""
+        return self._line(self.value.get(name), name, longest)
+
+    def need(self, name: str, *, longest: int = 255) -> str:
+        """One line that must be there."""
+        line = self.text(name, longest=longest)
+        if not line:
+            raise self.invalid(name, "is required", code="missing_field")
+        return line
+
+    def prose(self, name: str, *, longest: int = 2000) -> str:
+        """Text of several lines; "" when absent."""
+        value = self.value.get(name)
+        if value is None:
+            return ""
+        if not isinstance(value, str):
+            raise self.invalid(name, f"must be text, not {kind_of(value)}")
+        if len(value) > longest:
+            raise self.invalid(name, f"is longer than {longest} characters")
+        if _CONTROL_IN_PROSE.search(value):
+            raise self.invalid(name, "holds control characters")
+        return self._seen(value.strip(), name)
+
+    def texts(self, name: str, *, most: int = 20, longest: int = 255) -> tuple[str, ...]:
+        """Lines, each once, in order; one bare text counts as a list of one."""
+        value = self.value.get(name)
+        if value is None:
+            return ()
+        lines = []
+        for index, item in enumerate(self._list(name, [value] if isinstance(value, str) else value, most)):
+            line = self._line(item, f"{name}[{index}]" if isinstance(value, list) else name, longest)
+            if line:
+                lines.append(line)
+            elif not self.lenient:
+                raise self.invalid(f"{name}[{index}]" if isinstance(value, list) else name, "is empty")
+        return tuple(dict.fromkeys(lines))
+
+    def flag(self, name: str) -> bool | None:
+        """True, False, or None when absent."""
+        value = self.value.get(name)
+        if self.lenient and value in ("true", "false"):
+            return bool(value == "true")
+        if value is None or isinstance(value, bool):
+            return value
+        raise self.invalid(name, f"must be true or false, not {kind_of(value)}")
+
+    def count(self, name: str, least: int, most: int) -> int | None:
+        """A whole number between the two, or None when absent (or a lenient document's needless zero)."""
+        value = self._plain(self.value.get(name))
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+            raise self.invalid(name, f"must be a whole number, not {kind_of(self.value[name])}")
+        if self.lenient and value == 0 < least:
+            return None
+        if not least <= value <= most:
+            raise self.invalid(name, f"must be between {least} and {most}")
+        return int(value)
+
+    def duration(self, name: str) -> timedelta | None:
+        """A timedelta, or None when absent (and for a lenient document's zero)."""
+        value = self._plain(self.value.get(name))
+        if value is None or (self.lenient and value in (0, "") and not isinstance(value, bool)):
+            return None
+        if isinstance(value, dict | list) or (isinstance(value, str) and len(value) > 40):
+            raise self.invalid(name, f"{kind_of(value)} is not a duration", code="invalid_duration")
+        lasts = parse_duration(value, self.at(name))
+        if lasts < SHORTEST:
+            hint = "Write 1s or more." if not self.lenient else "At least 1 second, or 0 for none."
+            raise self.invalid(name, "is shorter than a second", code="invalid_duration", hint=hint)
+        return lasts
+
+    def need_duration(self, name: str) -> timedelta:
+        """A timedelta that must be there."""
+        lasts = self.duration(name)
+        if lasts is None:
+            raise self.invalid(name, "is required", code="missing_field")
+        return lasts
+
+    def moment(self, name: str) -> datetime | None:
+        """An aware UTC datetime from RFC 3339 text, or None when absent."""
+        line = self.text(name, longest=64)
+        if not line:
+            return None
+        try:
+            at = msgspec.convert(line, datetime)
+            if at.tzinfo is None:
+                raise ValueError
+        except ValueError as unreadable:
+            hint = "Write it as 2030-01-31T18:00:00Z, with Z or an offset."
+            raise self.invalid(name, f"{line!r} is not a moment", hint=hint) from unreadable
+        return in_utc(at, self.at(name))
+
+    def data(self, name: str) -> dict[str, Any] | None:
+        """Any JSON object, as it is; None when absent."""
+        value = self.value.get(name)
+        if value is None or isinstance(value, dict):
+            return value
+        raise self.invalid(name, f"must be an object, not {kind_of(value)}")
+
+    def inner(self, name: str) -> "Fields | None":
+        """The fields of an object within; None when absent."""
+        if not self.has(name):
+            return None
+        return Fields(self.value[name], self.at(name), lenient=self.lenient, warnings=self.warnings)
+
+    def need_inner(self, name: str) -> "Fields":
+        """The fields of an object that must be there."""
+        inner = self.inner(name)
+        if inner is None:
+            raise self.invalid(name, "is required", code="missing_field")
+        return inner
+
+    def item(self, name: str, index: int, value: object) -> "Fields":
+        """The fields of one object of a list within."""
+        return Fields(value, f"{self.at(name)}[{index}]", lenient=self.lenient, warnings=self.warnings)
+
+    def moved(self, path: str) -> "Fields":
+        """The same object, spoken of by a better path."""
+        return Fields(self.value, path, lenient=self.lenient, warnings=self.warnings)
+
+    def each(self, name: str, *, most: int) -> list[Any]:
+        """The values of a list; empty when absent."""
+        return [] if not self.has(name) else self._list(name, self.value[name], most)
+
+    def _list(self, name: str, value: object, most: int) -> list[Any]:
+        if not isinstance(value, list):
+            raise self.invalid(name, f"must be a list, not {kind_of(value)}")
+        if len(value) > most:
+            raise self.invalid(name, f"holds {len(value)} entries; at most {most} are allowed")
+        return value
+
+    def _line(self, value: object, name: str, longest: int) -> str:
+        if value is None:
+            return ""
+        if not isinstance(value, str):
+            raise self.invalid(name, f"must be text, not {kind_of(value)}")
+        line = value.strip()
+        if len(line) > longest:
+            raise self.invalid(name, f"is longer than {longest} characters")
+        if _CONTROL.search(line):
+            raise self.invalid(name, "holds control characters")
+        return self._seen(line, name)
+
+    def _seen(self, text: str, name: str) -> str:
+        """The text, unless it only looks like none."""
+        if text and not shows(text):
+            raise self.invalid(name, "holds nothing that can be seen", hint="Write words, or leave it out.")
+        return text
+
+    def _plain(self, value: Any) -> Any:
+        """A number that a lenient document wrote as text."""
+        if self.lenient and isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+            return float(value)
+        return value
+
+
+class Problems(list[Invalid]):
+    """What is wrong with a document so far; reading goes on after a problem, to find the others."""
+
+    def attempt(self, read: Callable[[], T]) -> T | None:
+        """What ``read`` gives; None when it found a problem."""
+        try:
+            return read()
+        except Invalid as problem:
+            self.append(problem)
+            return None
+
+    def collect(self, fields: Fields, name: str, most: int, read: Callable[[Fields], T]) -> list[T]:
+        """What ``read`` makes of each object of a list, at most one problem an entry."""
+        found = []
+        for index, entry in enumerate(self.attempt(lambda: fields.each(name, most=most)) or []):
+            try:
+                found.append(read(fields.item(name, index, entry)))
+            except Invalid as problem:
+                self.append(problem)
+        return found

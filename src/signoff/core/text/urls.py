@@ -1,0 +1,76 @@
+"""Addresses with a password in them, read by us before anything else reads them: what is wrong with one is said without
+a character of it. A password that is not percent-encoded is the usual first mistake, and the driver would quote it.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+from signoff.core.errors import Invalid
+from signoff.core.text.masking import MASK
+
+ENCODE: Final = (
+    "If the user name or the password holds one of : / ? # [ ] @ % or a space, percent-encode it: "
+    "python3 -c 'import urllib.parse as u, getpass; print(u.quote(getpass.getpass(), safe=\"\"))' prints it encoded."
+)
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,19}")
+_HOST: Final = re.compile(r"\[[0-9a-fA-F:.%\w]*\]|[^\[\]:@\s]*")
+_PERCENT: Final = re.compile(r"%(?![0-9a-fA-F]{2})")
+_SECRET_PARAMETER: Final = re.compile(r"(?i)((?:pass|secret|token|key)\w*=)[^&]*")
+
+
+def read_url(text: str, field: str, schemes: Sequence[str], hint: str) -> SplitResult:
+    """The parts of a URL such as ``scheme://user:password@host:port,host:port/path?name=value``; raises Invalid, and
+    shows nothing of it.
+    """
+    scheme, mark, rest = text.partition("://")
+    if not mark or scheme.lower() not in schemes:
+        known = " or ".join(f"{name}://" for name in schemes)
+        said = f" but with {scheme}://" if mark and _SCHEME.fullmatch(scheme) else ""
+        raise Invalid(
+            "invalid_setting", f"{field} does not begin with {known}{said}.", field=field, hint=hint
+        )
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        raise _unreadable(field, "its host cannot be read") from None
+    if not text.isprintable() or " " in text:
+        raise _unreadable(field, "it holds a space or a character that cannot be printed")
+    if "#" in rest:
+        raise _unreadable(field, "it holds a # outside of a percent-encoding")
+    held, _, place = parts.netloc.rpartition("@")
+    if "@" in held or "@" in parts.path or "@" in parts.query.partition("=")[0]:
+        raise _unreadable(field, "it holds an @ too many")
+    if _PERCENT.search(held):
+        raise _unreadable(field, "it holds a % that begins no percent-encoding")
+    for one in place.split(","):
+        host = _HOST.match(one)
+        port = one[host.end() :] if host else one
+        if port and not re.fullmatch(r":\d{0,5}", port):
+            raise _unreadable(field, "what follows its host is no port number")
+        if port[1:] and not 0 < int(port[1:]) < 65536:
+            raise _unreadable(field, "its port is no number from 1 to 65535")
+    return parts
+
+
+def _unreadable(field: str, why: str) -> Invalid:
+    return Invalid("invalid_setting", f"{field} cannot be read: {why}.", field=field, hint=ENCODE)
+
+
+def shown_url(text: str, field: str = "url") -> str:
+    """A URL with its passwords hidden; of one that cannot be read, no more than its scheme."""
+    scheme, mark, _ = text.partition("://")
+    if not text or scheme == "sqlite":
+        return text  # a path, and nothing beside it
+    if not mark or not _SCHEME.fullmatch(scheme):
+        return MASK
+    try:
+        parts = read_url(text, field, (scheme.lower(),), "")
+    except Invalid:
+        return f"{scheme}://{MASK}"
+    held, at, place = parts.netloc.rpartition("@")
+    user, colon, _ = held.partition(":")
+    netloc = f"{user}:{MASK}@{place}" if colon else f"{held}{at}{place}"
+    query = _SECRET_PARAMETER.sub(rf"\g<1>{MASK}", parts.query)
+    return f"{scheme}://{netloc}{parts.path}" + (f"?{query}" if query else "")

@@ -1,0 +1,310 @@
+"""Agents, services and everybody's keys: registered, changed, taken away, each with its record. The directory reads.
+
+Owners and admins may do all of it. A service (AXP's workspace key) may register agents and make their keys, and
+nothing that would let it decide.
+"""
+
+import secrets
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from signoff.core.directory.agent_address import canonical, slug
+from signoff.core.errors import Conflict, Forbidden, Invalid, NotFound
+from signoff.core.ids import uuid7
+from signoff.core.intent.authorization import PROGRAMS, RUNNING, reads_all
+from signoff.core.intent.model import Actor, ActorKind
+from signoff.core.intent.standing import others_behind
+from signoff.core.plan.task_types import Strength
+from signoff.core.text.hidden_characters import shows
+from signoff.engine.clock import Clock
+from signoff.engine.directory.change_log import account_subject, recorded, settled, shown_account
+from signoff.engine.directory.snapshot import Directory
+from signoff.engine.identity.keys import REGISTRAR, Keys, NewKey
+from signoff.notify.outbound.post import refuse_uncallable
+from signoff.store.store import Store
+from signoff.store.tables.entries import Account, ApiKey, DirectoryChange, Person
+
+DELIVERY_MODES: Final = ("stream", "poll", "http", "inbox")
+_LONGEST_NAME: Final = 255
+
+
+class Accounts:
+    """``private_callbacks``: whether agents in the own network, or without TLS, are called."""
+
+    def __init__(
+        self, store: Store, directory: Directory, keys: Keys, clock: Clock, private_callbacks: bool = False
+    ) -> None:
+        self._store = store
+        self._rows = store.directory
+        self._directory = directory
+        self._keys = keys
+        self._clock = clock
+        self._private_callbacks = private_callbacks
+        self.mails: Callable[[], bool] = lambda: False  # whether sign-in links can be mailed
+
+    # -- agents and services
+
+    async def add_account(
+        self, actor: Actor, kind: ActorKind, name: str, **fields: Any
+    ) -> tuple[Account, bool]:
+        """(account, created): an existing one of that name is returned as it is.
+
+        fields: display_name, description, delivery_mode, callback_url. ``name`` may be a full address.
+        """
+        may_register(actor, kind)
+        name = name.strip()
+        if not name or len(name) > _LONGEST_NAME or not name.isprintable() or not shows(name):
+            raise Invalid("invalid_name", "A name has 1 to 255 printable characters.", field="name")
+        return await settled(
+            lambda: self._add(actor, kind, name, fields), lambda: self._directory.forget(actor.workspace)
+        )
+
+    async def _add(
+        self, actor: Actor, kind: ActorKind, name: str, fields: dict[str, Any]
+    ) -> tuple[Account, bool]:
+        since = await self._since(actor.workspace)
+        known = await self._rows.account_by_name(actor.workspace, kind.value, name)
+        if known is not None and known.status != "revoked":
+            return known, False
+        book = await self._directory.of(actor.workspace)
+        address = canonical(name, book.workspace.organization, book.workspace.name, field="name")
+        taken = book.by_address.get(address)
+        if taken is not None and taken.kind == kind.value:
+            return taken, False
+        if taken is not None:
+            raise Invalid("address_taken", f"{address} is taken.", field="name", hint="Choose another name.")
+        account = self._new_account(actor, kind, name, address, fields)
+        if known is None:
+            await self._save(actor, None, account, since={})
+        else:  # removed before: it comes back as the same account, with nothing of the old
+            account = replace(account, id=known.id)
+            await self._save(actor, None, account, since)
+        return account, True
+
+    def _new_account(
+        self, actor: Actor, kind: ActorKind, name: str, address: str, fields: dict[str, Any]
+    ) -> Account:
+        now = self._clock.now()
+        account = Account(
+            id=self._fresh_id("sa"),
+            workspace=actor.workspace,
+            kind=kind.value,
+            name=name,
+            slug=slug(name),
+            address=address,
+            display_name=fields.get("display_name") or "",
+            description=fields.get("description") or "",
+            delivery_mode=fields.get("delivery_mode") or "stream",
+            callback_url=fields.get("callback_url") or "",
+            webhook_secret=secrets.token_urlsafe(32),
+            status="active",
+            created_by=sponsor(actor),
+            created_at=now,
+            updated_at=now,
+            behind={"registered": actor.sponsors}
+            | ({REGISTRAR: (actor.id,)} if actor.kind in PROGRAMS else {}),
+        )
+        self._check(account, account.callback_url)
+        return account
+
+    def _fresh_id(self, prefix: str) -> str:
+        millis = int(self._clock.now().timestamp() * 1000)
+        return f"{prefix}_{uuid7(millis, secrets.token_bytes(10)).replace('-', '')}"
+
+    async def account(self, actor: Actor, account_id: str) -> Account:
+        """An account of the actor's workspace; NotFound for any other id."""
+        account = await self._rows.account(account_id)
+        if account is None or account.workspace != actor.workspace or account.status == "revoked":
+            raise NotFound("account_not_found", f"There is no account {account_id[:64]}.")
+        return account
+
+    async def accounts(self, actor: Actor, kind: ActorKind | None = None) -> list[Account]:
+        found = await self._rows.accounts(actor.workspace, kind.value if kind else None)
+        return [account for account in found if account.status != "revoked"]
+
+    async def update_account(self, actor: Actor, account_id: str, **fields: Any) -> Account:
+        """Change display_name, description, delivery_mode, callback_url or webhook_secret; None leaves as is."""
+        given = {name: value for name, value in fields.items() if value is not None}
+
+        async def attempt() -> Account:
+            since = await self._since(actor.workspace)
+            before = await self.account(actor, account_id)
+            may_change(actor, before)
+            after = replace(before, **given)
+            if after == before:
+                return before
+            self._check(after, given.get("callback_url", ""))
+            after = replace(after, updated_at=self._clock.now(), behind=_behind(before, after, actor))
+            await self._save(actor, before, after, since)
+            return after
+
+        return await settled(attempt, lambda: self._directory.forget(actor.workspace))
+
+    async def remove_account(self, actor: Actor, account_id: str) -> Account:
+        """Revoke an account and all its keys."""
+
+        async def attempt() -> Account:
+            since = await self._since(actor.workspace)
+            before = await self.account(actor, account_id)
+            may_change(actor, before)
+            after = replace(before, status="revoked", updated_at=self._clock.now())
+            keys = await self._rows.keys(actor.workspace, account_id)
+            good = [key for key in keys if key.revoked_at is None]
+            await self._save(actor, before, after, since, *self._keys.revoked(good, actor))
+            return after
+
+        return await settled(attempt, lambda: self._directory.forget(actor.workspace))
+
+    async def _save(
+        self, actor: Actor, before: Account | None, after: Account, since: dict[str, int],
+        *more: ApiKey | DirectoryChange,
+    ) -> None:  # fmt: skip
+        """Write an account with the record of what changed about it."""
+        anew = before is not None and before.webhook_secret != after.webhook_secret
+        was = None if before is None else shown_account(before, "the secret before" if anew else "")
+        now = shown_account(after, "a new secret" if anew else "")
+        name = after.address if after.kind == ActorKind.AGENT.value else after.name
+        change = recorded(
+            actor, self._clock.now(), after.kind, name, account_subject(after.id), was,
+            None if after.status == "revoked" else now,
+        )  # fmt: skip
+        await self._store.people.save([after, change, *more], since=since)
+        self._directory.changed(actor.workspace)
+
+    async def _since(self, workspace: str) -> dict[str, int]:
+        """What the workspace's last change is, before anything is read that the next one is made on."""
+        space = await self._rows.workspace(workspace)
+        return {workspace: space.last_change} if space else {}
+
+    def _check(self, account: Account, callback_url: str) -> None:
+        """Raises Invalid. callback_url: what was given now; what was there before stays as it is."""
+        if account.delivery_mode not in DELIVERY_MODES:
+            raise Invalid(
+                "invalid_delivery_mode", f"{account.delivery_mode!r} is not a delivery mode.", field="delivery_mode",
+                hint=", ".join(DELIVERY_MODES),
+            )  # fmt: skip
+        if callback_url:
+            refuse_uncallable(callback_url, self._private_callbacks, "callback_url")
+        if account.delivery_mode == "http" and not account.callback_url:
+            raise Invalid(
+                "callback_url_required", "Delivery by http needs a callback_url.", field="callback_url"
+            )
+
+    # -- keys
+
+    async def add_key(
+        self, actor: Actor, holder: Account | Person, life: timedelta | datetime | None = None
+    ) -> NewKey:
+        """A new key for an account or a person; ``life``: how long it lasts, or until when. Everybody signed in by mail
+        makes their own.
+        """
+        kind = ActorKind.PERSON if isinstance(holder, Person) else ActorKind(holder.kind)
+        if isinstance(holder, Person):
+            if not (actor.id == holder.id and makes_own_key(actor)):
+                may_run(actor)
+            if "owner" in holder.roles and "owner" not in actor.roles:
+                raise Forbidden("owner_required", "Only an owner can make an owner's key.")
+            book = await self._directory.of(actor.workspace)
+            if book.workspace.protected and holder.id != actor.id:
+                raise Forbidden(
+                    "protected_workspace", "In a protected workspace nobody makes a key with which another decides.",
+                    hint="They sign in on the pages, by the link in their mail.",
+                )  # fmt: skip
+        else:
+            may_change(actor, holder)
+        return await self._keys.create(actor.workspace, kind, holder.id, sponsor(actor), life, actor)
+
+    async def keys(self, actor: Actor, holder: str | None = None) -> list[ApiKey]:
+        """Keys (of one holder), without any secret: all for whoever reads everything, else one's own, and of a service
+        those of the agents that it registered.
+        """
+        if actor.kind is ActorKind.AGENT:
+            raise Forbidden("not_allowed", "An agent's key cannot list keys.")
+        found = await self._rows.keys(actor.workspace, holder)
+        if reads_all(actor):
+            return found
+        holders = {actor.id}
+        if actor.kind is ActorKind.SERVICE:
+            accounts = await self._rows.accounts(actor.workspace, None)
+            holders |= {one.id for one in accounts if actor.id in one.behind.get(REGISTRAR, ())}
+        return [key for key in found if key.actor_id in holders]
+
+    async def revoke_key(self, actor: Actor, key_id: str) -> ApiKey:
+        key = await self._rows.key(key_id)
+        if key is None or key.workspace != actor.workspace:
+            raise NotFound("key_not_found", f"There is no key {key_id[:64]}.")
+        if key.actor_id != actor.id:
+            if key.actor_kind == ActorKind.PERSON.value:
+                may_run(actor)
+            else:
+                may_change(actor, await self.account(actor, key.actor_id))
+        await self._keep_a_way_in(key)
+        return await self._keys.revoke(actor.workspace, key_id, actor)
+
+    async def _keep_a_way_in(self, key: ApiKey) -> None:
+        """Raise Conflict for the last key of the last owner, where no sign-in link can be mailed."""
+        book = await self._directory.of(key.workspace)
+        owners = [one.id for one in book.people.values() if one.active and "owner" in one.roles]
+        if self.mails() or owners != [key.actor_id] or key.revoked_at is not None:
+            return
+        now = self._clock.now()
+        others = [
+            one
+            for one in await self._rows.keys(key.workspace, key.actor_id)
+            if one.id != key.id
+            and one.revoked_at is None
+            and (one.expires_at is None or one.expires_at > now)
+        ]
+        if not others:
+            raise Conflict(
+                "last_owner", "It is the last key of the last owner, and this server mails no sign-in links.",
+                hint="Make another key first: signoff keys create --person EMAIL.",
+            )  # fmt: skip
+
+
+def sponsor(actor: Actor) -> str:
+    """Who is named as having made it."""
+    return actor.sponsors[0] if actor.sponsors else ""
+
+
+def makes_own_key(actor: Actor) -> bool:
+    """Whether it is surely the person who asks: more than a key has been shown, and nobody else stands behind it."""
+    return actor.kind is ActorKind.PERSON and actor.strength is not Strength.LINK and not others_behind(actor)
+
+
+def may_run(actor: Actor) -> None:
+    if not (actor.kind is ActorKind.SYSTEM or actor.roles & RUNNING):
+        raise Forbidden(
+            "admin_required", "Only an owner or an admin may do this.", hint="Use a person's key."
+        )
+
+
+def may_register(actor: Actor, kind: ActorKind) -> None:
+    if actor.kind is ActorKind.SERVICE and kind is ActorKind.AGENT:
+        return
+    may_run(actor)
+
+
+def may_change(actor: Actor, account: Account) -> None:
+    """Raise Forbidden for whoever may not change an account, or make keys for it: a service may where it registered
+    the agent, for whoever has an agent's key does what the agent does.
+    """
+    may_register(actor, ActorKind(account.kind))
+    if actor.kind is ActorKind.SERVICE and actor.id not in account.behind.get(REGISTRAR, ()):
+        raise Forbidden(
+            "not_yours", "A service changes, and makes keys for, only the agents that it registered itself.",
+            hint="Use an owner's or an admin's key.",
+        )  # fmt: skip
+
+
+def _behind(before: Account, after: Account, actor: Actor) -> dict[str, tuple[str, ...]]:
+    """Who can make the account act once it is changed so."""
+    behind = dict(before.behind)
+    if (before.callback_url, before.delivery_mode) != (after.callback_url, after.delivery_mode):
+        behind["callback"] = actor.sponsors
+    if before.webhook_secret != after.webhook_secret:
+        behind["secret"] = actor.sponsors
+    return behind

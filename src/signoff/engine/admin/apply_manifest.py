@@ -1,0 +1,363 @@
+"""Applying a charter: people, teams, policies, workflows of one workspace. Compared first, then written all or nothing,
+each change with who made it and what was there before. Whoever only looks is shown the same comparison.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec.structs import replace
+
+from signoff.core.directory.rotation import Absence, Rotation, Team
+from signoff.core.errors import Conflict, Forbidden, Invalid
+from signoff.core.formats.manifest import (
+    Charter,
+    PersonWish,
+    PolicyWish,
+    TeamWish,
+    WorkflowWish,
+    begins,
+    ends,
+)
+from signoff.core.intent.authorization import RUNNING, may_read_record
+from signoff.core.intent.model import Actor, ActorKind
+from signoff.core.plan.plan import refuse_unreached
+from signoff.core.policy.conditions import variants
+from signoff.core.policy.policy import Policy
+from signoff.core.text import json_value
+from signoff.engine.admin.manifest_diff import Draft, Planned
+from signoff.engine.clock import Clock
+from signoff.engine.directory.change_log import settled
+from signoff.engine.directory.eligible_people import known_person, refuse_impossible, refuse_unknown_teams
+from signoff.engine.directory.snapshot import Directory, NamedPolicy, Snapshot
+from signoff.engine.identity.key_restrictions import (
+    Moved,
+    moved,
+    refuse_new_address,
+    refuse_new_delegate,
+    refuse_self_approval,
+)
+from signoff.engine.planning.planner import freeze
+from signoff.engine.planning.resolve_command import deciding_person
+from signoff.engine.planning.workspace_rules import refuse_default
+from signoff.store.rows import plan_digest
+from signoff.store.store import Store
+from signoff.store.tables.changes import ChangedMeanwhile
+from signoff.store.tables.entries import DirectoryChange, Person, PolicyRow, TeamRow, Workflow
+
+_SORTED: Final = msgspec.json.Encoder(order="sorted")
+_OWN: Final = frozenset({"who", "zone", "hours", "absences", "preferences"})
+T = TypeVar("T")
+
+
+class Charters:
+    """Looks at and applies charters. ``on_moved``: called for each person whose mail goes elsewhere, once it is so."""
+
+    on_moved: Callable[[Moved], None] | None = None
+
+    def __init__(self, store: Store, directory: Directory, clock: Clock) -> None:
+        self._store = store
+        self._directory = directory
+        self._clock = clock
+
+    async def apply(self, actor: Actor, charter: Charter, dry_run: bool = False) -> list[Planned]:
+        """What it changes, in order; applied unless ``dry_run``. Raises Refused, and then nothing is changed; also
+        where the workspace is protected and it would loosen who decides: ``Proposals`` can take that up.
+        """
+
+        async def use(draft: Draft) -> list[Planned]:
+            if not dry_run:
+                if draft.loosening():
+                    raise Conflict(
+                        "confirmation_needed", "This loosens who decides, and the workspace is protected.",
+                        hint="Propose it with signoff apply -f FILE; another admin then confirms it.",
+                    )  # fmt: skip
+                await self.save(draft)
+            return draft.planned
+
+        return await self.on_what_is_in_force(actor, charter, use)
+
+    async def on_what_is_in_force(
+        self, actor: Actor, charter: Charter, use: Callable[[Draft], Awaitable[T]]
+    ) -> T:
+        """What ``use`` makes of the draft. Where something else was changed meanwhile it is drafted anew on that; where
+        it was one of the things that the charter speaks of, Conflict: whoever wrote it did not know.
+        """
+        first: Draft | None = None
+
+        async def attempt() -> T:
+            nonlocal first
+            draft = await self.drafted(actor, charter)
+            if first is not None and first.premises != draft.premises:
+                raise ChangedMeanwhile(settled=True)
+            first = first or draft
+            return await use(draft)
+
+        return await settled(attempt, lambda: self.forget(actor))
+
+    def forget(self, actor: Actor) -> None:
+        """Read the actor's workspace anew when it is asked for next: what is held here is not what is there."""
+        self._directory.forget(actor.workspace)
+
+    async def drafted(self, actor: Actor, charter: Charter) -> Draft:
+        """The workspace as the charter would make it; raises Refused where it may not or cannot be."""
+        _may(actor, charter)
+        draft = Draft(actor, await self._directory.of(actor.workspace), self._clock.now())
+        _settings(draft, charter)
+        for wish in charter.people:
+            _person(draft, wish)
+        for wish in charter.people:  # delegates may be people of the same charter
+            _absences(draft, wish)
+        _keep_an_owner(draft)
+        for team in charter.teams:
+            _team(draft, team)
+        for policy in charter.policies:
+            _policy(draft, policy)
+        refuse_default(draft.before, draft.book)
+        for flow in charter.workflows:
+            await self._workflow(draft, flow)
+        if charter.protected and not draft.before.workspace.protected and len(_admins(draft.book)) < 2:
+            raise Invalid(
+                "too_few_admins", "workspace.protected: it takes two admins to change what is protected.",
+                field="workspace.protected", hint="Give the role admin to a second person first.",
+            )  # fmt: skip
+        return draft
+
+    async def save(self, draft: Draft, confirmed_by: str = "", *more: msgspec.Struct) -> None:
+        """Write what was drafted with the record of it, and ``more``: all of it, or nothing. Raises Conflict where what
+        it was drafted on is not in force any more.
+        """
+        entries = [*_last(draft.entries), *draft.changes(confirmed_by), *more]
+        if entries:
+            space = draft.before.workspace
+            try:
+                await self._store.people.save(entries, draft.plans, {space.id: space.last_change})
+            finally:  # also where it was refused: what is held here is not what is there
+                self._directory.changed(space.id)
+            for one in moved(draft.before, draft.book, draft.actor):
+                if self.on_moved is not None:
+                    self.on_moved(one)
+
+    async def changes(
+        self, actor: Actor, limit: int, before: int = 0, subject: str = ""
+    ) -> list[DirectoryChange]:
+        """Who changed what, newest first, below the number ``before``; of one ``subject``, or of all."""
+        may_read_record(actor)
+        return await self._store.people.changes(actor.workspace, limit, before, subject)
+
+    async def _workflow(self, draft: Draft, wish: WorkflowWish) -> None:
+        template = wish.template
+        # not before: a policy may bring a route
+        refuse_unreached(*(freeze(plan, draft.book)[0] for plan in variants(template.plan)))
+        digest = plan_digest(template.plan)
+        present = draft.book.workflows.get(template.intent_type)
+        before = shown_flow(present) if present else None
+        version = present.version if present else 0
+        if present is None or (present.plan_digest, present.name) != (digest, template.name):
+            version += 1
+        flow = Workflow(
+            draft.actor.workspace, template.name, template.intent_type, version, digest, _SORTED.encode(wish.source),
+            draft.actor.id, draft.now,
+        )  # fmt: skip
+        if version > (present.version if present else 0):
+            draft.plans.append(template.plan)
+        if present is not None and present.version == version:
+            flow = present
+        draft.note("workflow", template.intent_type, before, shown_flow(flow), flow)
+        draft.book = replace(draft.book, workflows={**draft.book.workflows, template.intent_type: flow})
+
+
+def shown_flow(flow: Workflow) -> dict[str, Any]:
+    return {"name": flow.name, "version": flow.version, "plan": flow.plan_digest}
+
+
+def _last(entries: list[msgspec.Struct]) -> list[msgspec.Struct]:
+    """Of each person the last entry only: a wish may have been taken up in two steps."""
+    people = {entry.id: entry for entry in entries if isinstance(entry, Person)}
+    return [*people.values(), *(entry for entry in entries if not isinstance(entry, Person))]
+
+
+def _may(actor: Actor, charter: Charter) -> None:
+    if actor.kind is ActorKind.SYSTEM or actor.roles & RUNNING:
+        return
+    own = charter.people and not (charter.teams or charter.policies or charter.workflows)
+    if own and not charter.settings and all(_is_own(actor, wish) for wish in charter.people):
+        return
+    raise Forbidden("admin_required", "Only an owner or an admin may do this.", hint="Use a person's key.")
+
+
+def _is_own(actor: Actor, wish: PersonWish) -> bool:
+    said = {name for name in wish.__struct_fields__ if getattr(wish, name) is not None}
+    return wish.who in actor.names and said <= _OWN
+
+
+def _settings(draft: Draft, charter: Charter) -> None:
+    if not charter.settings:
+        return
+    space = draft.book.workspace
+    after = replace(space, **charter.settings)
+    refuse_self_approval(draft.actor, draft.before, after)
+    said = [{name: getattr(one, name) for name in charter.settings} for one in (space, after)]
+    draft.note("workspace", space.name, said[0], said[1], after)
+    draft.book = replace(draft.book, workspace=after)
+
+
+def _admins(book: Snapshot) -> list[Person]:
+    return [one for one in book.people.values() if one.active and not RUNNING.isdisjoint(one.roles)]
+
+
+def shown_person(person: Person) -> dict[str, Any]:
+    """A person as the record keeps them, without when they came."""
+    built: dict[str, Any] = msgspec.to_builtins(person)
+    return {name: value for name, value in built.items() if name not in ("workspace", "created_at")}
+
+
+def _person(draft: Draft, wish: PersonWish) -> None:
+    known = _found(draft, wish.who)
+    if known is None:
+        email = wish.who.strip().lower()
+        if "@" not in email[1:-1] or len(email) > 255 or not email.isprintable() or " " in email:
+            raise Invalid("invalid_email", f"{wish.who[:128]!r} is not an e-mail address.", field="people")
+        known = Person(draft.fresh_id("per_"), draft.actor.workspace, email, "", ("approver",), draft.now)
+        before = None
+    else:
+        before = shown_person(known)
+    given = {name: value for name in ("name", "roles", "active", "addresses", "zone", "preferences")
+             if (value := getattr(wish, name)) is not None}  # fmt: skip
+    if wish.hours is not None:
+        given["hours"] = wish.hours or None
+    after = replace(known, **given)
+    touched = "owner" in (set(known.roles) ^ set(after.roles)) or (
+        "owner" in known.roles and not after.active
+    )
+    if touched and "owner" not in draft.actor.roles and draft.actor.kind is not ActorKind.SYSTEM:
+        raise Forbidden("owner_required", "Only an owner can make another owner, or unmake one.")
+    if before is not None:
+        refuse_new_address(draft.actor, draft.before, known, after)
+    draft.note("person", after.email, before, shown_person(after), after)
+    draft.book = replace(draft.book, people={**draft.book.people, after.id: after})
+
+
+def _found(draft: Draft, who: str) -> Person | None:
+    """The person of that address or id, active or not."""
+    key = who.strip().removeprefix("person:")
+    by_email = (p for p in draft.book.people.values() if p.email == key.lower())
+    return draft.book.people.get(key) or next(by_email, None)
+
+
+def _absences(draft: Draft, wish: PersonWish) -> None:
+    if wish.absences is None:
+        return
+    person = _found(draft, wish.who)
+    if person is None:
+        raise TypeError("a wished person was not taken up")
+    absences = []
+    for index, away in enumerate(wish.absences):
+        start, end = begins(away.start, person.zone), ends(away.end, person.zone)
+        field = f"absences[{index}]"
+        if end <= start:
+            raise Invalid("invalid_absence", f"{field}: it ends before it begins.", field=f"{field}.until")
+        delegate = deciding_person(draft.book, away.delegate, f"{field}.delegate").id if away.delegate else ""
+        if delegate == person.id:
+            raise Invalid(
+                "delegate_to_oneself", "Name somebody else as the delegate.", field=f"{field}.delegate"
+            )
+        absences.append(Absence(start, end, delegate))
+    after = replace(person, absences=tuple(absences))
+    known = draft.before.people.get(person.id)
+    if known is not None:
+        refuse_new_delegate(draft.actor, draft.before, known, after)
+    draft.book = replace(draft.book, people={**draft.book.people, after.id: after})
+    if after == person:
+        return
+    # what was noted of the person is one change with this
+    [noted] = [p for p in draft.planned if (p.kind, p.name) == ("person", person.email)]
+    draft.planned.remove(noted)
+    draft.note("person", person.email, noted.before, shown_person(after), after)
+
+
+def _keep_an_owner(draft: Draft) -> None:
+    """Refuse a charter that takes the last owner away."""
+    if _owned(draft.before) and not _owned(draft.book):
+        raise Conflict(
+            "last_owner", "The workspace would have no owner any more.", field="people",
+            hint="Make somebody else an owner first: signoff people set EMAIL --role owner.",
+        )  # fmt: skip
+
+
+def _owned(book: Snapshot) -> bool:
+    return any(person.active and "owner" in person.roles for person in book.people.values())
+
+
+def _member(draft: Draft, name: str, field: str) -> str:
+    return known_person(draft.book, name, field).id
+
+
+def _team(draft: Draft, wish: TeamWish) -> None:
+    field = f"teams.{wish.name}"
+    members = tuple(_member(draft, name, f"{field}.members") for name in wish.members)
+    known = draft.book.teams.get(wish.name)
+    rotation = _turns(draft, wish, members, known)
+    team = Team(wish.name, members, rotation)
+    row = TeamRow(draft.actor.workspace, wish.name, members, rotation, draft.now)
+    before = None if known is None else msgspec.to_builtins(known)
+    draft.note("team", wish.name, before, msgspec.to_builtins(team), row)
+    draft.book = replace(draft.book, teams={**draft.book.teams, wish.name: team})
+
+
+def _turns(draft: Draft, wish: TeamWish, members: tuple[str, ...], known: Team | None) -> Rotation | None:
+    turns, field = wish.rotation, f"teams.{wish.name}.rotation.order"
+    if turns is None:
+        return None
+    order = tuple(_member(draft, name, field) for name in turns.order) or members
+    if stranger := next(
+        (name for name, person in zip(turns.order, order, strict=False) if person not in members), ""
+    ):
+        raise Invalid("not_a_member", f"{field}: {stranger!r} is not a member of the team.", field=field)
+    anchor = turns.anchor or draft.now.astimezone(ZoneInfo(turns.zone)).date()
+    rotation = Rotation(order, anchor, turns.weekday, turns.at, turns.zone)
+    if turns.anchor is None:
+        rotation = replace(rotation, anchor=rotation.began_on(draft.now))
+        held = known.rotation if known else None
+        if held is not None and replace(held, anchor=anchor) == replace(rotation, anchor=anchor):
+            return held  # said again without an anchor: it goes on as it does
+    return rotation
+
+
+def _policy(draft: Draft, wish: PolicyWish) -> None:
+    field = f"policies.{wish.name}"
+    refuse_unusable(draft.book, wish.policy, field)
+    known = draft.book.policies.get(wish.name)
+    same = known is not None and known.compiled == wish.policy
+    version = (known.row.version if known else 0) + (not same)
+    source = known.row.source if known and same else _SORTED.encode(wish.source)
+    row = PolicyRow(draft.actor.workspace, wish.name, version, source, draft.actor.id, draft.now)
+    before = (
+        None
+        if known is None
+        else {"version": known.row.version, "source": json_value.decode(known.row.source)}
+    )
+    draft.note("policy", wish.name, before, {"version": version, "source": json_value.decode(source)}, row)
+    draft.book = replace(
+        draft.book, policies={**draft.book.policies, wish.name: NamedPolicy(row, wish.policy)}
+    )
+
+
+def refuse_unusable(book: Snapshot, policy: Policy, field: str) -> None:
+    """Raise Invalid when a policy names a team or a person that is not there (a typing error must not stay unseen), or
+    asks for more people than there are.
+    """
+    for number, stage in enumerate(policy.stages):
+        where = f"{field}.approve[{number}]"
+        _refuse_strangers(book, stage.approvers, where)
+        refuse_impossible(stage, book, where, where)
+    for number, rung in enumerate(policy.escalate):
+        _refuse_strangers(book, rung.to, f"{field}.escalate[{number}]")
+
+
+def _refuse_strangers(book: Snapshot, names: tuple[str, ...], field: str) -> None:
+    refuse_unknown_teams(names, book, field)
+    for name in names:
+        if "@" in name or name.startswith("per_"):
+            known_person(book, name, field)

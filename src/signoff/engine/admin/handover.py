@@ -1,0 +1,125 @@
+"""Handing all that waits for one person over to another: an admin's act, task by task, on record in each of them."""
+
+from typing import Final
+
+import msgspec
+
+from signoff.core.directory.roles import DECIDING_PARTIES
+from signoff.core.errors import Conflict, Forbidden, Refused
+from signoff.core.ids import visit_ref
+from signoff.core.intent.authorization import RUNNING
+from signoff.core.intent.commands import Reassign
+from signoff.core.intent.model import Actor, Intent, Task
+from signoff.core.intent.standing import roster, stage_now
+from signoff.core.plan.wording import question
+from signoff.engine.commit.engine import Engine
+from signoff.engine.directory.snapshot import Directory, Snapshot
+from signoff.store.store import Store
+from signoff.store.tables.entries import Person
+
+_PAGE: Final = 100
+MOST: Final = 1000  # tasks that one call looks at
+
+
+class Waits(msgspec.Struct, frozen=True):
+    """An open task in which a person has a say now. ``alone``: nobody else has the party that it is by."""
+
+    task: str
+    title: str
+    alone: bool
+    intent: Intent
+
+
+class HandedOver(msgspec.Struct, frozen=True):
+    """``refused``: the tasks that stay as they are, and why; ``whole``: whether these are all that wait."""
+
+    done: list[str]
+    refused: list[tuple[str, Refused]]
+    whole: bool
+
+
+class Handovers:
+    def __init__(self, engine: Engine, store: Store, directory: Directory) -> None:
+        self._engine = engine
+        self._store = store
+        self._directory = directory
+
+    async def waiting(self, actor: Actor, person: Person) -> tuple[list[Waits], bool]:
+        """The open tasks in which the person has a say now; whether these are all."""
+        if not actor.roles & RUNNING and actor.id != person.id:
+            raise Forbidden("admin_required", "Only an owner or an admin sees what waits for others.")
+        book = await self._directory.of(person.workspace)
+        found: list[Waits] = []
+        after = ""
+        for _ in range(MOST // _PAGE):
+            page = await self._store.intents.open_tasks(person.workspace, after, _PAGE)
+            found += [held for one in page if (held := waits(one.intent, person, book)) is not None]
+            if len(page) < _PAGE:
+                return found, True
+            after = page[-1].intent.id
+        return found, False
+
+    async def hand_over(self, actor: Actor, giver: Person, taker: Person, comment: str) -> HandedOver:
+        """Ask the taker in the giver's place wherever the giver has a say now."""
+        if not actor.roles & RUNNING:
+            raise Forbidden("admin_required", "Only an owner or an admin may ask other people.")
+        found, whole = await self.waiting(actor, giver)
+        done: list[str] = []
+        refused: list[tuple[str, Refused]] = []
+        for held in found:
+            try:
+                await self._engine.handle(
+                    actor, held.task, lambda intent: instead(intent, giver, taker, comment)
+                )
+                done.append(held.task)
+            except Refused as refusal:
+                refused.append((held.task, refusal))
+        return HandedOver(done, refused, whole)
+
+
+def waits(intent: Intent, person: Person, book: Snapshot) -> Waits | None:
+    """What waits for the person in this intent; None where it asks them nothing now."""
+    task = intent.open
+    if not isinstance(task, Task):
+        return None
+    mine = [name for name in _asked(intent, task) if _means(intent, task, name, person)]
+    answered = any(vote.person == person.id and vote.at_stage == task.stage for vote in task.votes)
+    if not mine or answered:
+        return None
+    held = roster(intent, task)
+    others = {one for name in mine for one in held.get(name, book.membership.members(name))} - {person.id}
+    alone = not any(one in book.standing for one in others)
+    title = question(intent.plan, intent.plan.human_step(task.step), intent.type)
+    return Waits(visit_ref(intent.id, task.visit), title, alone, intent)
+
+
+def instead(intent: Intent, giver: Person, taker: Person, comment: str) -> Reassign:
+    """Whom to ask so that the taker has the giver's place: where the giver is named, instead; where they are one of a
+    team or role, beside those who stay.
+    """
+    task = intent.open
+    if not isinstance(task, Task):
+        raise Conflict("no_open_task", "No task is open here any more.")
+    stage, places = stage_now(intent, task), []
+    for name in _asked(intent, task):
+        if not _means(intent, task, name, giver):
+            places.append(name)
+        elif _own(name, giver):
+            places.append(taker.id)
+        else:
+            # of each party one: there the taker stands for the party, as there is no other place
+            places += [taker.id] if stage.every else [name, taker.id]
+    return Reassign(tuple(dict.fromkeys(places)), task.visit, comment, keep=True)
+
+
+def _asked(intent: Intent, task: Task) -> tuple[str, ...]:
+    return stage_now(intent, task).approvers or DECIDING_PARTIES
+
+
+def _own(name: str, person: Person) -> bool:
+    return name in (person.id, person.email.lower())
+
+
+def _means(intent: Intent, task: Task, name: str, person: Person) -> bool:
+    pinned = roster(intent, task)
+    return person.id in pinned[name] if name in pinned else _own(name, person)

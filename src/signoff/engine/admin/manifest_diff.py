@@ -1,0 +1,101 @@
+"""A workspace as a charter would make it: what each wish does to it, and who it was before. Nothing is written here."""
+
+import secrets
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from signoff.core.ids import uuid7
+from signoff.core.intent.model import Actor, ActorKind
+from signoff.core.plan.plan import Plan
+from signoff.engine.admin.relaxations import why_loosens
+from signoff.engine.directory.change_log import person_subject, recorded
+from signoff.engine.directory.snapshot import Snapshot
+from signoff.engine.planning.workspace_rules import governing_loosens
+from signoff.store.tables.entries import DirectoryChange, Person
+
+CREATE, CHANGE, UNCHANGED = "create", "change", "unchanged"
+_GOVERNED: Final = {
+    "workspace": "what requests say of who decides is judged less strictly",
+    "workflow": "a first one for a type that the workspace's own rules held until now",
+}
+
+
+class Planned(msgspec.Struct, frozen=True):
+    """What an apply does to one thing; ``before`` and ``after`` as JSON values, None where there is nothing;
+    ``entry``: as it is or will be kept.
+    """
+
+    action: str
+    kind: str
+    name: str
+    before: Any
+    after: Any
+    entry: msgspec.Struct
+
+
+class Draft:
+    """The workspace as it will be, while a charter is gone through; nothing is written yet."""
+
+    def __init__(self, actor: Actor, book: Snapshot, now: datetime) -> None:
+        self.actor = actor
+        self.now = now
+        self.before = self.book = book
+        self.planned: list[Planned] = []
+        self.entries: list[msgspec.Struct] = []
+        self.plans: list[Plan] = []
+
+    def note(self, kind: str, name: str, before: Any, after: Any, entry: msgspec.Struct) -> None:
+        """Take up one thing; the entry is written only if it is another than before."""
+        if before == after:
+            self.planned.append(Planned(UNCHANGED, kind, name, before, after, entry))
+            return
+        action = CREATE if before is None else CHANGE
+        self.planned.append(Planned(action, kind, name, before, after, entry))
+        self.entries.append(entry)
+
+    def fresh_id(self, prefix: str) -> str:
+        return prefix + uuid7(int(self.now.timestamp() * 1000), secrets.token_bytes(10)).replace("-", "")
+
+    @property
+    def changed(self) -> list[Planned]:
+        return [planned for planned in self.planned if planned.action != UNCHANGED]
+
+    def loosening(self) -> list[Planned]:
+        """What would take a second admin."""
+        return [planned for planned in self.changed if self.why_loosens(planned)]
+
+    def why_loosens(self, planned: Planned) -> list[str]:
+        """Why it takes a second admin: in a protected workspace whatever loosens who decides. The file that a server is
+        started with is its operator's word.
+        """
+        if not self.before.workspace.protected or self.actor.kind is ActorKind.SYSTEM:
+            return []
+        found = why_loosens(planned.kind, planned.before, planned.after, self.actor.id)
+        if governing_loosens(planned.kind, planned.before is None, self.before, self.book):
+            found.append(_GOVERNED[planned.kind])
+        return found
+
+    @property
+    def premises(self) -> dict[tuple[str, str], Any]:
+        """What was there of each thing that the charter speaks of."""
+        return {(planned.kind, planned.name): planned.before for planned in self.planned}
+
+    def changes(self, confirmed_by: str = "") -> list[DirectoryChange]:
+        """The record of it."""
+        return [
+            replace(
+                recorded(self.actor, self.now, one.kind, one.name, subject(one), one.before, one.after),
+                confirmed_by=confirmed_by,
+            )
+            for one in self.changed
+        ]
+
+
+def subject(planned: Planned) -> str:
+    """What the record finds it by."""
+    if isinstance(planned.entry, Person):
+        return person_subject(planned.entry.id)
+    return planned.kind if planned.kind == "workspace" else f"{planned.kind}:{planned.name}"

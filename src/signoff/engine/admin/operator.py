@@ -1,0 +1,97 @@
+"""What whoever holds the database may do without being anybody in it, always on record. No key reaches this: a key that
+could make somebody else's sign-in link would be that person.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from signoff.core.errors import Invalid, NotFound
+from signoff.core.intent.model import ActorKind, system
+from signoff.engine.clock import Clock
+from signoff.engine.directory.change_log import person_subject, recorded
+from signoff.engine.identity.keys import new_key
+from signoff.engine.identity.sessions import new_login_link
+from signoff.store.store import Store
+from signoff.store.tables.entries import Person, Workspace
+
+LIFE: Final = timedelta(minutes=15)
+OPERATOR: Final = "operator"
+
+
+class Made(msgspec.Struct, frozen=True):
+    """A link that was just made; ``token`` is shown once and kept nowhere."""
+
+    token: str
+    person: Person
+    workspace: Workspace
+    expires_at: datetime
+
+
+async def make_signin_link(store: Store, clock: Clock, email: str, workspace: str = "") -> Made:
+    """A link that signs the person of this address in, once, within a quarter of an hour. ``workspace``: the name of
+    theirs (``organization/name``), where several hold the address.
+    """
+    space, person = await _found(store, email.strip().lower(), workspace)
+    now = clock.now()
+    token, link = new_login_link(space.id, person.id, now, LIFE)
+    actor = replace(system(space.id), id=OPERATOR, via="cli")
+    said = {"works_until": link.expires_at.isoformat(), "works": "once"}
+    change = recorded(actor, now, "sign-in link", person.email, person_subject(person.id), None, said)
+    await store.people.save([link, change])
+    return Made(token, person, space, link.expires_at)
+
+
+async def make_owner_key(
+    store: Store, clock: Clock, email: str = "", workspace: str = ""
+) -> tuple[Person, Workspace, str]:
+    """A new key of an owner, the first there is when none is named, with its secret: the way back in for whoever holds
+    the database and has lost every key.
+    """
+    if email:
+        space, person = await _found(store, email.strip().lower(), workspace)
+    else:
+        space, person = await _first_owner(store, workspace)
+    if "owner" not in person.roles:
+        raise Invalid(
+            "not_an_owner", f"{person.email} is not an owner of {space.organization}/{space.name}.", field="email",
+            hint="Leave the address out; or signoff db signin-link EMAIL signs anybody in, once.",
+        )  # fmt: skip
+    actor = replace(system(space.id), id=OPERATOR, via="cli")
+    rows, secret = new_key(actor, clock.now(), ActorKind.PERSON, person.id, person.id)
+    await store.people.save(rows)
+    return person, space, secret
+
+
+async def _first_owner(store: Store, workspace: str) -> tuple[Workspace, Person]:
+    for space in await store.directory.workspaces():
+        if workspace in ("", space.id, f"{space.organization}/{space.name}"):
+            for person in await store.directory.people(space.id):
+                if person.active and "owner" in person.roles:
+                    return space, person
+    raise NotFound(
+        "person_not_found", "There is no active owner.", hint="The first start of `signoff up` makes one."
+    )
+
+
+async def _found(store: Store, email: str, workspace: str) -> tuple[Workspace, Person]:
+    found = []
+    for space in await store.directory.workspaces():
+        if workspace in ("", space.id, f"{space.organization}/{space.name}"):
+            person = await store.directory.person_by_email(space.id, email)
+            if person is not None and person.active:
+                found.append((space, person))
+    if not found:
+        raise NotFound(
+            "person_not_found", f"There is no active person with the address {email[:128]!r}.",
+            hint="Name the address that they are known by: signoff people list.",
+        )  # fmt: skip
+    if len(found) > 1:
+        names = ", ".join(f"{space.organization}/{space.name}" for space, _ in found)
+        raise Invalid(
+            "several_workspaces", f"{email} is known in several workspaces.", field="workspace",
+            hint=f"Pass --workspace with one of: {names}",
+        )  # fmt: skip
+    return found[0]

@@ -1,0 +1,249 @@
+"""Two admins for what loosens who decides, where a workspace is protected: one proposes, another confirms.
+
+What was shown when it was proposed is what is confirmed: if anything it touches has changed meanwhile, it is void.
+Every proposal, and how it ended, is kept.
+"""
+
+import uuid
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from signoff.core.errors import Conflict, Forbidden, NotFound, Refused
+from signoff.core.formats.manifest import Charter, compile_charter
+from signoff.core.intent.authorization import RUNNING, may_read_record
+from signoff.core.intent.model import Actor, ActorKind
+from signoff.core.plan.task_types import Strength
+from signoff.core.text import json_value
+from signoff.engine.admin.apply_manifest import Charters
+from signoff.engine.admin.manifest_diff import Draft, Planned
+from signoff.engine.clock import Clock
+from signoff.engine.directory.change_log import settled
+from signoff.engine.directory.snapshot import Directory
+from signoff.engine.identity.key_restrictions import refuse_others_key
+from signoff.store.store import Store
+from signoff.store.tables.entries import ProposalEnd, ProposalRow
+from signoff.store.work import Outgoing
+
+LIFE: Final = timedelta(days=7)
+WAITING, CONFIRMED, REFUSED, EXPIRED = "waiting", "confirmed", "refused", "expired"
+NEWS: Final = "proposals"  # the channel under which the outbox keeps what is to be told of them
+_NEWS_OF: Final = uuid.UUID("6f0a4b0e-6c0e-5d0c-9b53-3d1f5a1c2b77")
+_JSON: Final = msgspec.json.Encoder(order="sorted")
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """One change as it was shown to whoever proposed it; ``loosens``: whether this is why it takes two, and ``why`` in
+    plain words.
+    """
+
+    action: str
+    kind: str
+    name: str
+    before: Any
+    after: Any
+    loosens: bool
+    why: tuple[str, ...] = ()
+
+    @property
+    def premise(self) -> tuple[str, str, str, Any]:
+        """What has to be the same still when it is confirmed."""
+        return self.action, self.kind, self.name, self.before
+
+
+class News(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What somebody is to hear about a proposal, as the outbox keeps it: that it is in this ``state`` (when it is not
+    any more, there is nothing to say). ``person``: "" until it is known who; ``ways``: the channels, in this order.
+    """
+
+    state: str
+    person: str = ""
+    ways: tuple[str, ...] = ()
+
+
+class Proposal(msgspec.Struct, frozen=True):
+    row: ProposalRow
+    changes: tuple[Shown, ...]
+    state: str
+    end: ProposalEnd | None = None
+
+
+_SHOWN: Final = msgspec.json.Decoder(tuple[Shown, ...])
+
+
+class Proposals:
+    """Takes up, lists and ends proposals."""
+
+    def __init__(self, store: Store, directory: Directory, clock: Clock, charters: Charters) -> None:
+        self._rows = store.people
+        self._directory = directory
+        self._clock = clock
+        self._charters = charters
+
+    async def apply(
+        self, actor: Actor, charter: Charter, source: dict[str, Any], dry_run: bool = False
+    ) -> tuple[list[Planned], Proposal | None]:
+        """Apply it, or keep it as a proposal where it takes two; with ``dry_run`` only say which, under the id "".
+
+        source: the document that the charter was compiled from.
+        """
+
+        async def use(draft: Draft) -> tuple[list[Planned], Proposal | None]:
+            if draft.loosening():
+                return draft.planned, await self._proposed(draft, source, dry_run)
+            if not dry_run:
+                await self._charters.save(draft)
+            return draft.planned, None
+
+        return await self._charters.on_what_is_in_force(actor, charter, use)
+
+    async def _proposed(self, draft: Draft, source: dict[str, Any], dry_run: bool) -> Proposal:
+        refuse_others_key(draft.actor, "proposes what takes two people")
+        shown = tuple(
+            Shown(one.action, one.kind, one.name, one.before, one.after, bool(why), tuple(why))
+            for one in draft.changed
+            for why in [draft.why_loosens(one)]
+        )
+        row = ProposalRow(
+            id="" if dry_run else draft.fresh_id("chg_"),
+            workspace=draft.actor.workspace,
+            at=draft.now,
+            actor_kind=draft.actor.kind.value,
+            actor_id=draft.actor.id,
+            via=draft.actor.via,
+            source=_JSON.encode(source),
+            shown=_JSON.encode(shown),
+            expires_at=draft.now + LIFE,
+        )
+        if not dry_run:
+            asked, over = news_row(row, News(WAITING), row.at), news_row(row, News(EXPIRED), row.expires_at)
+            await self._rows.save([row, asked, over])
+            self._directory.changed(row.workspace)
+        return Proposal(row, shown, WAITING)
+
+    async def waiting(self, actor: Actor, limit: int) -> list[Proposal]:
+        """What waits for a second admin, newest first."""
+        may_read_record(actor)
+        found = await self._rows.proposals(actor.workspace, self._clock.now(), limit)
+        return [Proposal(row, shown_in(row), WAITING) for row in found]
+
+    async def ended(self, actor: Actor, limit: int, before: str = "") -> list[Proposal]:
+        """What was confirmed, refused, or has expired, newest first; before: only with ids below this one."""
+        may_read_record(actor)
+        found = await self._rows.ended_proposals(actor.workspace, self._clock.now(), before, limit)
+        return [Proposal(row, shown_in(row), end.state if end else EXPIRED, end) for row, end in found]
+
+    async def get(self, actor: Actor, id: str) -> Proposal:
+        may_read_record(actor)
+        found = await self._rows.proposal(actor.workspace, id)
+        if found is None:
+            raise NotFound("proposal_not_found", f"There is no proposed change {id[:64]}.")
+        row, end = found
+        return Proposal(row, shown_in(row), state_of(row, end, self._clock.now()), end)
+
+    async def stale(self, proposal: Proposal) -> str:
+        """Why it cannot be confirmed any more as it was shown; "" while it can."""
+        try:
+            await self._drafted(proposal)
+        except Refused as refusal:
+            return refusal.message
+        return ""
+
+    async def confirm(self, actor: Actor, id: str) -> tuple[Proposal, Charter]:
+        """Apply what somebody else has proposed, on the word of both."""
+
+        async def attempt() -> tuple[Proposal, Charter]:
+            proposal = await self._open(actor, id)
+            if actor.id == proposal.row.actor_id:
+                raise Forbidden(
+                    "second_person_required", "You proposed this; it takes another admin.",
+                    hint="Ask an owner or an admin: they find it under Changes, Proposed.",
+                )  # fmt: skip
+            if actor.strength is Strength.LINK:
+                raise Forbidden(
+                    "stronger_sign_in_required",
+                    "A change that loosens who decides is confirmed after a sign-in by mail.",
+                    hint="Finish in the browser: sign in by mail, then open Changes, Proposed.",
+                )  # fmt: skip
+            charter = _charter(proposal)
+            await self._charters.drafted(actor, charter)  # it takes two who both may
+            draft = await self._drafted(proposal)
+            end = ProposalEnd(proposal.row.id, CONFIRMED, actor.id, actor.via, self._clock.now())
+            await self._charters.save(draft, actor.id, end, news_row(proposal.row, News(end.state), end.at))
+            return msgspec.structs.replace(proposal, state=CONFIRMED, end=end), charter
+
+        return await settled(attempt, lambda: self._charters.forget(actor))
+
+    async def _drafted(self, proposal: Proposal) -> Draft:
+        """What it does, on the word of whoever proposed it; Conflict where that is not what was shown any more."""
+        row = proposal.row
+        book = await self._directory.of(row.workspace)
+        proposer = book.actor(row.actor_id, self._clock.now(), row.via)
+        if proposer is None or proposer.roles.isdisjoint(RUNNING):
+            raise Conflict(
+                "stale_proposal", "Whoever proposed this may not any more.", hint="Propose it again."
+            )
+        draft = await self._charters.drafted(proposer, _charter(proposal))
+        premises = [(one.action, one.kind, one.name, one.before) for one in draft.changed]
+        if _JSON.encode(premises) != _JSON.encode([one.premise for one in proposal.changes]):
+            raise Conflict(
+                "stale_proposal",
+                "What this would change has changed since it was proposed.",
+                hint="Propose it again.",
+            )
+        return draft
+
+    async def refuse(self, actor: Actor, id: str) -> Proposal:
+        """End it unapplied; whoever proposed it takes it back so."""
+
+        async def attempt() -> Proposal:
+            proposal = await self._open(actor, id)
+            end = ProposalEnd(proposal.row.id, REFUSED, actor.id, actor.via, self._clock.now())
+            await self._rows.save([end, news_row(proposal.row, News(end.state), end.at)])
+            self._directory.changed(actor.workspace)
+            return msgspec.structs.replace(proposal, state=REFUSED, end=end)
+
+        return await settled(attempt, lambda: self._charters.forget(actor))
+
+    async def _open(self, actor: Actor, id: str) -> Proposal:
+        if actor.kind is not ActorKind.PERSON or actor.roles.isdisjoint(RUNNING):
+            raise Forbidden(
+                "admin_required", "Only an owner or an admin may do this.", hint="Use a person's key."
+            )
+        proposal = await self.get(actor, id)
+        if proposal.state != WAITING:
+            raise Conflict(
+                "proposal_ended", f"This proposed change is {proposal.state}.", hint="Propose it again."
+            )
+        return proposal
+
+
+def news_row(proposal: ProposalRow, news: News, due_at: datetime) -> Outgoing:
+    """A row of the outbox about a proposal. The same news for the same person by the same way is the same row."""
+    id = str(
+        uuid.uuid5(_NEWS_OF, "/".join((proposal.id, news.state, news.person, *news.ways, due_at.isoformat())))
+    )
+    return Outgoing(
+        id, proposal.workspace, proposal.id, 0, NEWS, news.person, msgspec.json.encode(news), due_at
+    )
+
+
+def state_of(row: ProposalRow, end: ProposalEnd | None, now: datetime) -> str:
+    return end.state if end else EXPIRED if row.expires_at <= now else WAITING
+
+
+def shown_in(row: ProposalRow) -> tuple[Shown, ...]:
+    return _SHOWN.decode(row.shown)
+
+
+def reasons(shown: Iterable[Shown]) -> list[str]:
+    """Why it takes two, one line a reason."""
+    return [
+        f"{one.kind} {one.name}: {why}" for one in shown for why in (one.why or ("loosens",)) if one.loosens
+    ]
+
+
+def _charter(proposal: Proposal) -> Charter:
+    return compile_charter(json_value.decode(proposal.row.source))

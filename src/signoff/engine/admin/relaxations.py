@@ -1,0 +1,79 @@
+"""Which changes of people, teams, policies, workflows and settings loosen who decides. Read from the record of the
+change alone, what was and what will be, so that the one who confirms it and the rule see the same.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from signoff.core.directory.roles import DECIDING
+from signoff.core.errors import Invalid
+from signoff.core.policy.policy import compile_policy
+from signoff.core.policy.relaxations import why_looser
+
+Said = Mapping[str, Any]
+
+
+def why_loosens(kind: str, before: Said | None, after: Said, actor: str) -> list[str]:
+    """In what this change, made by the person ``actor``, could let through what would not have passed before: in plain
+    words, and none where it could not.
+    """
+    match kind:
+        case "workspace":
+            return _settings(before or {}, after)
+        case "person":
+            return _person(before, after, actor)
+        case "team":  # a new one stands in no policy yet; fewer members are fewer who may decide
+            joined = set(after["members"]) - set(before["members"]) if before is not None else set()
+            return [f"{_people(len(joined))} more in it"] if joined else []
+        case "policy":
+            return _policy(before, after) if before is not None else []
+        case "workflow":  # any other plan than before may ask for less
+            changed = before is not None and before["plan"] != after["plan"]
+            return ["another plan, which may ask for less"] if changed else []
+    return ["nothing is known of it"]
+
+
+def _policy(before: Said, after: Said) -> list[str]:
+    try:
+        was = compile_policy(before["source"])
+    except Invalid:  # nothing comes through under it
+        return ["this release cannot use what it was"]
+    return why_looser(was, compile_policy(after["source"]))
+
+
+_OPENED: Final = {
+    "self_approval": "whoever asks may decide, where a policy says nothing",
+    "positive_fallback": "silence may end in a yes where the risk is low",
+}
+
+
+def _settings(before: Said, after: Said) -> list[str]:
+    opened = [why for name, why in _OPENED.items() if after.get(name) and not before.get(name)]
+    bare = before.get("protected") and not after.get("protected")
+    return [*opened, *(["one admin alone may loosen the rules"] if bare else [])]
+
+
+def _person(before: Said | None, after: Said, actor: str) -> list[str]:
+    roles = set(after["roles"])
+    if before is None:
+        held = sorted(roles & DECIDING)
+        return [f"somebody new who may decide, as {' and '.join(held)}"] if held else []
+    found = []
+    if gained := sorted(roles - set(before["roles"])):
+        found.append(f"gets the role {' and '.join(gained)}")
+    if after["active"] and not before["active"]:
+        found.append("is let in again")
+    if after["addresses"] != before["addresses"]:
+        found.append("links to decide go to another address")
+    if after["id"] != actor and _delegates(after) - _delegates(before):
+        found.append("somebody else decides in their stead")
+    return found
+
+
+def _people(count: int) -> str:
+    return "one person" if count == 1 else f"{count} people"
+
+
+def _delegates(said: Said) -> set[tuple[Any, Any, str]]:
+    """The absences in which somebody else gets this person's say."""
+    return {(one["start"], one["end"], one["delegate"]) for one in said["absences"] if one.get("delegate")}

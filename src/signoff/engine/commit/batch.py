@@ -1,0 +1,189 @@
+"""One transaction in memory: the locked intents, what the jobs of the batch make of them, and what is to be written."""
+
+import os
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from signoff.core.errors import Conflict, NotFound
+from signoff.core.ids import uuid7
+from signoff.core.intent.advance import Change, advance
+from signoff.core.intent.commands import Command, Tick
+from signoff.core.intent.eligibility import Membership
+from signoff.core.intent.events import (
+    Decided,
+    Delegated,
+    Escalated,
+    Reassigned,
+    Revised,
+    Snoozed,
+    StagePassed,
+    TaskOpened,
+    Woken,
+)
+from signoff.core.intent.model import Actor, Delivery, Hold, Intent
+from signoff.core.intent.notices import Notice
+from signoff.engine.feed import agent_word, tasks_word
+from signoff.store.work import (
+    Changed,
+    Found,
+    NewIntent,
+    NewReply,
+    OnceKey,
+    Outgoing,
+    Reply,
+    Resubmitted,
+    Writes,
+)
+
+# After these a list of tasks is not what it was.
+_TASK_EVENTS: Final = (
+    TaskOpened,
+    StagePassed,
+    Delegated,
+    Reassigned,
+    Escalated,
+    Revised,
+    Decided,
+    Snoozed,
+    Woken,
+)
+_NOTICE: Final = msgspec.json.Encoder()
+
+
+class Batch:
+    """Applies commands to the locked state; ``writes`` is what the transaction then saves."""
+
+    def __init__(
+        self, found: Found, route: Callable[[Notice], Sequence[tuple[str, str]]], reply_life: timedelta
+    ) -> None:
+        self.found = found
+        self._route = route
+        self._reply_life = reply_life
+        self._intents = found.intents
+        self._new: dict[str, NewIntent] = {}
+        self._changed: dict[str, Changed] = {}
+        self._writes = Writes(new=[], changed=[], facts=[], outbox=[], replies=[])
+        self._words: dict[str, None] = {}
+        self.changes: list[Change] = []
+        self.payloads: dict[str, bytes] = {}  # of the intents that got one
+
+    @property
+    def now(self) -> datetime:
+        return self.found.now
+
+    def replay(self, key: OnceKey, fingerprint: str) -> bytes | None:
+        """The stored answer to this key, None when it is new; Conflict when it was used for something else."""
+        known = self.found.replies.get(key)
+        if known is None:
+            return None
+        if known.fingerprint != fingerprint:
+            raise Conflict(
+                "idempotency_conflict",
+                "This Idempotency-Key was used before with another request.",
+                hint="Use a new key for a new request.",
+            )
+        return known.body
+
+    def remember(self, key: OnceKey, fingerprint: str, body: bytes, intent: str) -> None:
+        """Keep the answer about an intent, for the next caller with the same key (in this batch or later)."""
+        self.found.replies[key] = Reply(fingerprint, body)
+        life = self._reply_life
+        self._writes.replies.append(NewReply(key, fingerprint, body, self.now + life, intent, life))
+
+    def intent(self, intent_id: str) -> Intent:
+        """The locked intent as it stands in this batch."""
+        intent = self._intents.get(intent_id)
+        if intent is None:
+            raise NotFound("intent_not_found", f"There is no intent {intent_id}.")
+        return intent
+
+    def holds(self, intent_id: str) -> bool:
+        """Whether there is such an intent."""
+        return intent_id in self._intents
+
+    def create(
+        self, actor: Actor, command: Command, payload: bytes, membership: Membership | None = None
+    ) -> Change:
+        change = advance(actor, None, command, self.now, b"", membership)
+        after = change.after
+        self._new[after.id] = NewIntent(after, payload, change.wake_at, change.fresh)
+        self.payloads[after.id] = payload
+        self._note(change)
+        return change
+
+    def change(
+        self, actor: Actor, intent: Intent, command: Command, membership: Membership | None = None
+    ) -> Change:
+        """Advance one intent; a command that brings nothing about writes nothing. A tick always writes: an intent that
+        was woken too early (its zone has other rules by now) would stay due, ahead of all others.
+        """
+        salt = os.urandom(16) if getattr(command, "comment", "") else b""  # personal text is salted
+        change = advance(actor, intent, command, self.now, salt, membership)
+        after = change.after
+        if not change.facts and after == intent and not isinstance(command, Tick):
+            return change
+        if after.id in self._new:
+            known = self._new[after.id]
+            self._new[after.id] = NewIntent(after, known.payload, change.wake_at, _up_for_taking(after))
+        else:
+            earlier = self._changed.get(after.id)
+            fresh = change.fresh or (earlier is not None and earlier.fresh and _up_for_taking(after))
+            self._changed[after.id] = Changed(after, change.wake_at, fresh)
+        self._note(change)
+        return change
+
+    def resubmit(self, revision: Resubmitted) -> None:
+        """Store a revision's payload with the change that it belongs to."""
+        self._writes.revisions.append(revision)
+        self.payloads[revision.intent] = revision.payload
+
+    def postpone(self, intent: Intent, by: timedelta) -> None:
+        """Look at an intent again later, unchanged: for one on which time could not act."""
+        self._changed[intent.id] = Changed(intent, self.now + by, False)
+
+    def _note(self, change: Change) -> None:
+        self.changes.append(change)
+        after = change.after
+        self._intents[after.id] = after
+        self._writes.facts.extend(change.facts)
+        self._words[after.id] = None
+        if change.fresh and isinstance(after.open, Delivery):
+            self._words[agent_word(after.workspace, after.open.agent)] = None
+        if any(isinstance(sealed.fact.event, _TASK_EVENTS) for sealed in change.facts):
+            self._words[tasks_word(after.workspace)] = None
+        for notice in change.notices:
+            self._post(notice)
+
+    def _post(self, notice: Notice) -> None:
+        for channel, target in self._route(notice):
+            millis = int(self.now.timestamp() * 1000)
+            self._writes.outbox.append(
+                Outgoing(
+                    id=uuid7(millis, os.urandom(10)),
+                    workspace=notice.workspace,
+                    intent=notice.intent,
+                    seq=notice.seq,
+                    channel=channel,
+                    target=target,
+                    notice=_NOTICE.encode(notice),
+                    due_at=self.now,
+                )
+            )
+
+    def writes(self) -> Writes:
+        self._writes.new = list(self._new.values())
+        self._writes.changed = list(self._changed.values())
+        return self._writes
+
+    def words(self) -> list[str]:
+        """Who may want to look, once this is committed."""
+        if self._writes.outbox:
+            self._words["outbox"] = None
+        return list(self._words)
+
+
+def _up_for_taking(intent: Intent) -> bool:
+    return isinstance(intent.open, Delivery) and intent.open.hold is Hold.READY and not intent.open.push

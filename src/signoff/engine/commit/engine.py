@@ -1,0 +1,200 @@
+"""The one way in for everything that changes an intent: build the command, give it to the committer."""
+
+import logging
+import os
+from collections import OrderedDict
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from msgspec.structs import replace
+
+from signoff.core.errors import Busy, Invalid, Refused, TooMany
+from signoff.core.ids import new_intent_id, split_ref
+from signoff.core.intent.advance import Change
+from signoff.core.intent.answer_target import Shown
+from signoff.core.intent.authorization import may_see, may_take
+from signoff.core.intent.commands import Answer, Command, Revise, Submit
+from signoff.core.intent.hash_chain import unseal
+from signoff.core.intent.model import Actor, ActorKind, Intent, Requester
+from signoff.engine.clock import Clock
+from signoff.engine.commit.committer import Committer
+from signoff.engine.commit.jobs import (
+    ClaimJob,
+    CommandJob,
+    Done,
+    DueJob,
+    Once,
+    RefusedJob,
+    RerunJob,
+    ReviseJob,
+    SubmitJob,
+    Wish,
+)
+from signoff.engine.commit.repeated_answers import ELSEWHERE, repeat_of
+from signoff.engine.directory.snapshot import Directory
+from signoff.engine.identity.admission import Admission, KeyLimits
+from signoff.engine.planning.planner import Submission
+from signoff.store.store import Store
+from signoff.store.tables.showings import Showing
+
+log = logging.getLogger("signoff.engine")
+
+LONGEST_LEASE = timedelta(hours=1)
+SHORTEST_LEASE = timedelta(seconds=1)
+_REMEMBERED = 10_000
+
+
+class Engine:
+    """Writes. Reads are in ``view``; the rules are in ``core``."""
+
+    def __init__(
+        self, committer: Committer, clock: Clock, directory: Directory, store: Store,
+        admission: Admission | None = None,
+    ) -> None:  # fmt: skip
+        self._committer = committer
+        self._clock = clock
+        self._directory = directory
+        self._store = store
+        self._showings: OrderedDict[Showing, None] = OrderedDict()
+        self._admission = admission or Admission(KeyLimits())
+
+    async def submit(self, actor: Actor, submission: Submission, once: Once | None = None) -> Done:
+        """Create an intent and start its first step: one commit. Raises Refused; Busy when the queue is full. Beyond
+        the limit of open intents, what was answered before is answered all the same.
+        """
+        try:
+            await self._admission.another_intent(actor)
+        except TooMany as refusal:
+            return await self.refuse(actor, refusal, once)
+        millis = int(self._clock.now().timestamp() * 1000)
+        command = Submit(
+            id=new_intent_id(millis, os.urandom(10)),
+            workspace=actor.workspace,
+            type=submission.type,
+            requester=Requester(
+                actor.kind,
+                actor.id,
+                actor.address,
+                submission.claimed_from,
+                tuple(dict.fromkeys((*actor.sponsors, *submission.behind))),
+            ),
+            plan=submission.plan,
+            plan_digest=submission.plan_digest,
+            payload_digest=submission.payload_digest,
+            to_agent=submission.to_agent,
+            reply_to=submission.reply_to,
+            correlation_id=submission.correlation_id,
+            scenario_id=submission.scenario_id,
+            retry_of=submission.retry_of,
+            deadline_at=submission.deadline_at,
+        )
+        book = await self._directory.of(actor.workspace)
+        done: Done = await self._committer.do(SubmitJob(actor, command, submission.payload, once, book))
+        return done
+
+    async def rerun(self, actor: Actor, source: str, command: Submit, payload: bytes) -> Intent:
+        """Create an intent that runs the failed ``source`` again; Conflict(``already_rerun``) if there is one."""
+        await self._admission.another_intent(actor)
+        book = await self._directory.of(actor.workspace)
+        done: Done = await self._committer.do(RerunJob(actor, source, command, payload, book))
+        if done.change is None:
+            raise TypeError("a rerun has no stored answer")
+        return done.change.after
+
+    async def refuse(self, actor: Actor, refusal: Refused, once: Once | None) -> Done:
+        """Raise the refusal of a request that cannot be planned, unless it repeats one that was answered before."""
+        if once is None:
+            raise refusal
+        done: Done = await self._committer.do(RefusedJob(actor, once, refusal))
+        return done
+
+    async def handle(self, actor: Actor, ref: str, command: Wish, once: Once | None = None) -> Done:
+        """Apply one command to the intent that ``ref`` names; a task's or delivery's id names the visit too."""
+        job = await self._job(actor, ref, command, once)
+        try:
+            done: Done = await self._committer.do(job)
+        except Refused as refusal:
+            repeat = None
+            if isinstance(job.command, Answer) and refusal.code in ELSEWHERE:
+                repeat = await self._repeated(actor, job.intent_id, job.command)
+            if repeat is None:
+                raise
+            return Done(change=repeat)
+        return done
+
+    async def repeated(self, actor: Actor, ref: str, answer: Answer) -> Change | None:
+        """What came of this very answer when it was counted; None where it is not the person's last one there."""
+        intent_id, visit = split_ref(ref)
+        return await self._repeated(actor, intent_id, replace(answer, visit=answer.visit or visit))
+
+    async def _repeated(self, actor: Actor, intent_id: str, answer: Answer) -> Change | None:
+        if actor.kind is not ActorKind.PERSON or answer.digest is None:
+            return None
+        stored = await self._store.intents.get(intent_id)
+        if stored is None or not may_see(actor, stored.intent):
+            return None
+        rows = await self._store.intents.whole_history(intent_id)
+        return repeat_of(actor, answer, stored.intent, [unseal(row.body, row.private) for row in rows])
+
+    async def show(self, actor: Actor, shown: Iterable[tuple[str, Shown]]) -> None:
+        """Keep on record that this person was shown these tasks of these intents, for answers that do not name what
+        they are for. Called before the reader gets them. Where it cannot be written, such an answer will ask for
+        another look.
+        """
+        if actor.kind is not ActorKind.PERSON:
+            return
+        looked = (Showing(intent_id, actor.id, *place) for intent_id, place in shown)
+        new = [showing for showing in looked if showing not in self._showings]
+        if not new:
+            return
+        try:
+            await self._store.showings.add(new)
+        except Busy as busy:
+            log.warning("what %s was shown could not be recorded: %s", actor.id, busy)
+            return
+        self._showings.update(dict.fromkeys(new))
+        while len(self._showings) > _REMEMBERED:
+            self._showings.popitem(last=False)
+
+    async def revise(
+        self, actor: Actor, ref: str, command: Revise, before: bytes, payload: bytes, once: Once | None = None
+    ) -> Done:
+        """Change what is being decided. ``before``: the payload that is revised; both in canonical bytes."""
+        job = await self._job(actor, ref, replace(command, payload=payload), once)
+        done: Done = await self._committer.do(ReviseJob(job, before, payload))
+        return done
+
+    async def _job(self, actor: Actor, ref: str, command: Wish, once: Once | None) -> CommandJob:
+        intent_id, visit = split_ref(ref)
+        if visit and getattr(command, "visit", None) == 0:
+            command = replace(command, visit=visit)  # type: ignore[type-var]
+        # read before it is queued: what the directory says now is what counts when the command's turn comes
+        book = (await self._directory.of(actor.workspace)).as_seen_by(actor)
+        shown = frozenset[Shown]()
+        if actor.kind is ActorKind.PERSON and (callable(command) or _names_too_little(command)):
+            shown = await self._store.showings.of(intent_id, actor.id)
+        return CommandJob(actor, intent_id, command, once, book, shown)
+
+    async def claim(
+        self, actor: Actor, agent: str, limit: int, lease: timedelta, holder: str
+    ) -> list[Change]:
+        """Take up to ``limit`` ready deliveries of ``agent`` (a canonical address) under a lease."""
+        may_take(actor, agent)
+        if not SHORTEST_LEASE <= lease <= LONGEST_LEASE:
+            raise Invalid("invalid_lease", "A lease lasts 1 to 3600 seconds.", field="lease_seconds")
+        taken: list[Change] = await self._committer.do(ClaimJob(actor, agent, limit, lease, holder))
+        return taken
+
+    async def tick(self, limit: int) -> int:
+        """Let time act on what is due; how many intents there were."""
+        job = DueJob(limit, self._directory.held)
+        count: Any = await self._committer.do(job)
+        for workspace in job.missing:
+            await self._directory.of(workspace)
+        return int(count)
+
+
+def _names_too_little(command: Command) -> bool:
+    """Whether an answer says less than what it is for."""
+    return isinstance(command, Answer) and (command.digest is None or command.stage is None)

@@ -1,0 +1,265 @@
+"""The jobs a committer can be given: submit, one command on one intent, claim deliveries, let time act."""
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Final
+
+import msgspec
+
+from signoff.core.errors import Conflict, NotFound, Refused
+from signoff.core.ids import shard
+from signoff.core.intent.advance import Change
+from signoff.core.intent.authorization import may, may_see
+from signoff.core.intent.commands import Answer, Claim, Command, Submit, Tick
+from signoff.core.intent.eligibility import Membership
+from signoff.core.intent.model import Actor, Intent, system
+from signoff.engine.commit.batch import Batch
+from signoff.engine.directory.snapshot import Snapshot
+from signoff.engine.planning.resolve_command import check_before, prepared
+from signoff.store.work import OnceKey, Ready, Resubmitted
+
+log = logging.getLogger("signoff.jobs")
+
+DAMAGED: Final = timedelta(minutes=1)  # until an intent on which time could not act is looked at again
+
+
+class Once(msgspec.Struct, frozen=True):
+    """A caller's Idempotency-Key: its scope, the request's fingerprint, and how the answer is written.
+
+    ``render`` runs inside the commit; its bytes are stored and given again to whoever repeats the request.
+    """
+
+    route: str
+    key: str
+    fingerprint: str
+    render: Callable[[Change], bytes]
+
+
+class Done(msgspec.Struct, frozen=True):
+    """Exactly one is set: what the command brought about, or the stored answer of its first call."""
+
+    change: Change | None = None
+    replay: bytes | None = None
+
+
+Wish = Command | Callable[[Intent], Command]
+"""A command, or what makes one of the intent as it is when its turn comes."""
+
+
+class OneIntent:
+    """Base of the jobs that concern one intent and may carry an Idempotency-Key."""
+
+    def __init__(self, actor: Actor, intent_id: str, once: Once | None) -> None:
+        self.actor = actor
+        self.intent_id = intent_id
+        self._once = once
+        self._key = OnceKey(actor.workspace, actor.id, once.route, once.key) if once else None
+
+    def lane_key(self) -> int:
+        return shard(self.intent_id)
+
+    def once(self) -> OnceKey | None:
+        return self._key
+
+    def ready(self) -> Ready | None:
+        return None
+
+    def due(self) -> int:
+        return 0
+
+    def apply(self, batch: Batch) -> Done:
+        if self._once is None or self._key is None:
+            return Done(self.act(batch))
+        body = batch.replay(self._key, self._once.fingerprint)
+        if body is not None:
+            return Done(replay=body)
+        change = self.act(batch)
+        batch.remember(self._key, self._once.fingerprint, self._once.render(change), change.after.id)
+        return Done(change)
+
+    def act(self, batch: Batch) -> Change:
+        raise NotImplementedError
+
+
+class SubmitJob(OneIntent):
+    def __init__(
+        self, actor: Actor, command: Submit, payload: bytes, once: Once | None, book: Snapshot | None = None
+    ) -> None:
+        super().__init__(actor, command.id, once)
+        self._book = book
+        self._command = command
+        self._payload = payload
+
+    def lane_key(self) -> int:
+        # the same key must always meet the same lane, or two first calls could both be new
+        return hash(self._key) if self._key else shard(self.intent_id)
+
+    def ids(self) -> Sequence[str]:
+        return ()
+
+    def act(self, batch: Batch) -> Change:
+        return batch.create(self.actor, self._command, self._payload, _membership(self._book))
+
+
+class RerunJob(OneIntent):
+    """The one rerun of an intent: both are locked, so that there is no second."""
+
+    def __init__(self, actor: Actor, source: str, command: Submit, payload: bytes, book: Snapshot) -> None:
+        super().__init__(actor, command.id, None)
+        self._source = source
+        self._book = book
+        self._command = command
+        self._payload = payload
+
+    def lane_key(self) -> int:
+        return shard(self._source)
+
+    def ids(self) -> Sequence[str]:
+        return (self._source, self._command.id)
+
+    def act(self, batch: Batch) -> Change:
+        if batch.holds(self._command.id):
+            raise Conflict("already_rerun", "This intent was run again already.")
+        return batch.create(self.actor, self._command, self._payload, _membership(self._book))
+
+
+class RefusedJob(OneIntent):
+    """A request that cannot be planned any more: refused, unless it is one that was answered when it could."""
+
+    def __init__(self, actor: Actor, once: Once, refusal: Refused) -> None:
+        super().__init__(actor, "", once)
+        self._refusal = refusal
+
+    def lane_key(self) -> int:
+        return hash(self._key)
+
+    def ids(self) -> Sequence[str]:
+        return ()
+
+    def act(self, batch: Batch) -> Change:
+        raise self._refusal
+
+
+class CommandJob(OneIntent):
+    """One command; ``book``: what the directory says, for the commands that name people and for tasks that open;
+    ``shown``: what of this intent the actor is on record as having been shown, for an answer that does not name what it
+    is for.
+    """
+
+    def __init__(
+        self, actor: Actor, intent_id: str, command: Wish, once: Once | None, book: Snapshot | None = None,
+        shown: frozenset[tuple[int, int, int]] = frozenset(),
+    ) -> None:  # fmt: skip
+        super().__init__(actor, intent_id, once)
+        self.command = command
+        self._book = book
+        self._shown = shown
+
+    def ids(self) -> Sequence[str]:
+        return (self.intent_id,)
+
+    def act(self, batch: Batch) -> Change:
+        intent = batch.intent(self.intent_id)
+        return batch.change(self.actor, intent, self._worded(intent), _membership(self._book))
+
+    def _worded(self, intent: Intent) -> Command:
+        if callable(self.command):
+            if not may_see(self.actor, intent):
+                raise NotFound("intent_not_found", f"There is no intent {self.intent_id}.")
+            command = self.command(intent)
+        else:
+            command = self.command
+        if isinstance(command, Answer) and self._shown:
+            command = msgspec.structs.replace(command, shown=self._shown)
+        may(self.actor, command, intent)  # before the directory says whom it names
+        return prepared(self.actor, intent, command, self._book) if self._book is not None else command
+
+
+class ReviseJob(CommandJob):
+    """A revision with its payload: ``before`` is what it replaces, kept so that the difference can be shown."""
+
+    def __init__(self, job: CommandJob, before: bytes, payload: bytes) -> None:
+        super().__init__(job.actor, job.intent_id, job.command, job._once, job._book)
+        self._before = before
+        self._payload = payload
+
+    def act(self, batch: Batch) -> Change:
+        intent = batch.intent(self.intent_id)
+        check_before(intent, self._before)
+        change = super().act(batch)
+        batch.resubmit(Resubmitted(intent.id, intent.revision, self._before, self._payload))
+        return change
+
+
+def _membership(book: Snapshot | None) -> Membership | None:
+    return book.membership if book is not None else None
+
+
+class _Scan:
+    """Base of the jobs that take what the database offers."""
+
+    def lane_key(self) -> int:
+        return 0
+
+    def ids(self) -> Sequence[str]:
+        return ()
+
+    def once(self) -> OnceKey | None:
+        return None
+
+    def ready(self) -> Ready | None:
+        return None
+
+    def due(self) -> int:
+        return 0
+
+
+class ClaimJob(_Scan):
+    """Take up to ``limit`` ready deliveries of one agent under a lease."""
+
+    def __init__(self, actor: Actor, agent: str, limit: int, lease: timedelta, holder: str) -> None:
+        self._actor = actor
+        self._ready = Ready(actor.workspace, agent, limit)
+        self._command = Claim(holder, lease)
+
+    def ready(self) -> Ready | None:
+        return self._ready
+
+    def apply(self, batch: Batch) -> list[Change]:
+        taken: list[Change] = []
+        for intent_id in batch.found.ready:
+            intent = batch.intent(intent_id)
+            try:
+                taken.append(batch.change(self._actor, intent, self._command))
+            except Conflict:  # another job of this batch got there first
+                continue
+        return taken
+
+
+class DueJob(_Scan):
+    """Let time act on up to ``limit`` intents that are due; returns how many there were. ``held``: the directory of a
+    workspace, if it is in memory; those of ``missing`` have to be read before time can act on their intents.
+    """
+
+    def __init__(self, limit: int, held: Callable[[str], Snapshot | None]) -> None:
+        self._limit = limit
+        self._held = held
+        self.missing: set[str] = set()
+
+    def due(self) -> int:
+        return self._limit
+
+    def apply(self, batch: Batch) -> int:
+        for intent_id in batch.found.due:
+            intent: Intent = batch.intent(intent_id)
+            book = self._held(intent.workspace)
+            if book is None:
+                self.missing.add(intent.workspace)
+                continue
+            try:
+                batch.change(system(intent.workspace), intent, Tick(), book.membership)
+            except Exception:  # one intent that cannot be ticked must not stop the time of all others
+                log.exception("time could not act on intent %s; signoff doctor examines it", intent_id)
+                batch.postpone(intent, DAMAGED)
+        return len(batch.found.due)

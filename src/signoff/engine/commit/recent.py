@@ -1,0 +1,69 @@
+"""What this process committed last: intents with their payloads and facts, so that the next request about one need
+not ask the database. Another replica may know better: only what is judged again on the locked row is worded from here.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+
+from signoff.core.intent.advance import Change
+from signoff.core.intent.events import Fact
+from signoff.core.intent.model import Intent
+from signoff.store.work import Stored
+
+LIMIT: Final = 512
+LARGEST: Final = 32 * 1024  # bytes of a payload with all its facts: agents' results stand in those
+
+
+class _Kept(msgspec.Struct):
+    """``size``: bytes of the facts."""
+
+    stored: Stored
+    facts: list[Fact]
+    size: int = 0
+
+
+class Recent:
+    """alone: no other process writes to this database, so what is kept here is the truth."""
+
+    def __init__(self, *, alone: bool) -> None:
+        self._alone = alone
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+
+    def note(self, changes: Iterable[Change], payloads: Mapping[str, bytes]) -> None:
+        """Take in what was committed, in its order; ``payloads``: of the intents that have a new one."""
+        for change in changes:
+            after = change.after
+            kept = self._kept.get(after.id)
+            if change.before is None:
+                kept = _Kept(Stored(after, payloads[after.id]), [])
+            elif kept is None or kept.stored.intent.seq != change.before.seq:
+                self._kept.pop(after.id, None)
+                continue
+            payload = payloads.get(after.id, kept.stored.payload)
+            kept.size += sum(len(sealed.body) for sealed in change.facts)
+            if len(payload) + kept.size > LARGEST:
+                self._kept.pop(after.id, None)
+                continue
+            kept.stored = Stored(after, payload)
+            kept.facts.extend(sealed.fact for sealed in change.facts)
+            self._kept[after.id] = kept
+            self._kept.move_to_end(after.id)
+        while len(self._kept) > LIMIT:
+            self._kept.popitem(last=False)
+
+    def clear(self) -> None:
+        """Remember nothing: some of it may have been forgotten for good."""
+        self._kept.clear()
+
+    def get(self, intent_id: str) -> Stored | None:
+        """The intent as this process last left it; None when it is not among the last."""
+        kept = self._kept.get(intent_id)
+        return kept.stored if kept else None
+
+    def life(self, intent_id: str) -> tuple[Intent, list[Fact]] | None:
+        """The intent and all its facts; None where they are not known here, or may not be all."""
+        kept = self._kept.get(intent_id)
+        return (kept.stored.intent, list(kept.facts)) if kept and self._alone else None

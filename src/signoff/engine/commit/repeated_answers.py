@@ -1,0 +1,60 @@
+"""The same answer once more: a double click, a client that got no reply, a proxy that tried again, a doubled webhook.
+
+Inside an open stage the rules see that it is there already (``core/intent/task_commands.py``). When the stage is
+complete or the task decided, history says whether it is the very answer that was counted: then it is answered like the
+first, and nothing is recorded. It has to name the digest and (where the task has several) the stage: what names less
+could mean something else by now, and is refused.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from signoff.core.errors import Invalid
+from signoff.core.intent.advance import Change
+from signoff.core.intent.commands import Answer
+from signoff.core.intent.events import Answered, Fact, TaskOpened
+from signoff.core.intent.model import Actor, Intent
+from signoff.core.plan.plan import HumanStep
+from signoff.core.plan.task_types import Sign, canonical_outcome
+from signoff.engine.planning.form_answers import coerced
+
+# How an answer is refused whose stage is over, for whoever gave it or for everybody.
+ELSEWHERE: Final = frozenset({"already_decided", "stale_stage", "no_open_task", "not_an_approver"})
+
+
+def repeat_of(actor: Actor, answer: Answer, intent: Intent, facts: Sequence[Fact]) -> Change | None:
+    """What to answer with when this person's last answer at that stage was exactly this one; None otherwise."""
+    own = [
+        (fact, fact.event) for fact in facts if isinstance(fact.event, Answered) and fact.actor.id == actor.id
+    ]
+    there = [
+        (fact, event)
+        for fact, event in own
+        if event.digest == answer.digest
+        and answer.visit in (0, event.visit)
+        and (step := _step(intent, facts, event.visit)) is not None
+        and answer.stage in (event.stage, None if len(step.task.stages) == 1 else event.stage)
+    ]
+    step = _step(intent, facts, there[-1][1].visit) if there else None
+    if step is None or not _same(*there[-1], answer, step):
+        return None
+    return Change(before=intent, after=intent, facts=[], wake_at=None, notices=[], fresh=False, repeated=True)
+
+
+def _step(intent: Intent, facts: Sequence[Fact], visit: int) -> HumanStep | None:
+    opened = (fact.event for fact in facts if isinstance(fact.event, TaskOpened))
+    found = next((event.step for event in opened if event.visit == visit), None)
+    return intent.plan.human_step(found) if found is not None else None
+
+
+def _same(fact: Fact, event: Answered, answer: Answer, step: HumanStep) -> bool:
+    if answer.revision not in (None, event.revision) or answer.number not in (None, event.number):
+        return False
+    try:
+        agreed = event.outcome if step.task.sign(event.outcome) is Sign.POSITIVE else ""
+        outcome = canonical_outcome(step.task, answer.outcome, agreed)
+    except Invalid:
+        return False
+    comment = fact.note.comment if fact.note else ""
+    data = coerced(step.task, answer.outcome, answer.data, agreed)
+    return (outcome, answer.comment) == (event.outcome, comment) and event.data in (answer.data, data)

@@ -1,0 +1,99 @@
+"""Forget what the settings say: old answers to Idempotency-Keys, final intents past their retention or their payloads,
+and the plans that nothing names any more: they hold what people were asked.
+
+Deleting is the one thing that a wrong clock does for good, so a clock is believed only once it has run steadily for a
+while: ten minutes after a start or a jump, a day where it has passed over more than a day.
+"""
+
+import logging
+from datetime import datetime, timedelta
+from typing import Final
+
+from signoff.core.text.durations import show_duration
+from signoff.engine.clock import Clock
+from signoff.engine.commit.recent import Recent
+from signoff.store.store import Store
+from signoff.store.tables.sweeps import Swept
+
+log = logging.getLogger("signoff.sweeper")
+
+_AT_ONCE: Final = 1000
+_PAUSE: Final = 60.0
+_NOTED: Final = timedelta(minutes=5)
+_SLACK: Final = timedelta(minutes=1)  # between two clocks that both run well
+_FAR: Final = timedelta(days=1)
+_SHORT, _LONG = timedelta(minutes=10), timedelta(days=1)
+_NONE: Final = timedelta(0)
+
+
+class Sweeper:
+    """retention: of final intents, None for ever; payloads: of what they were submitted with, if that is shorter."""
+
+    def __init__(
+        self,
+        store: Store,
+        recent: Recent,
+        clock: Clock,
+        retention: timedelta | None,
+        payloads: timedelta | None = None,
+    ) -> None:
+        self._store = store
+        self._recent = recent
+        self._clock = clock
+        self._retention = retention
+        self._payloads = payloads
+        self._payloads_since: datetime | None = None
+        self._last: tuple[datetime, float] | None = None
+        self._noted: datetime | None = None
+
+    async def once(self) -> float:
+        """One bounded sweep; seconds until the next."""
+        now = await self._store.now()
+        owed = await self._owed(now)
+        if owed > _NONE:
+            await self._note(now, owed)
+            return _PAUSE
+        gone = await self._store.forget_replies(_AT_ONCE)
+        gone = max(gone, await self._store.sessions.forget(now, _AT_ONCE))
+        intents = payloads = 0
+        if self._retention is not None:
+            intents = await self._store.intents.forget(now - self._retention, _AT_ONCE)
+        if self._payloads is not None:
+            payloads, self._payloads_since = await self._forget_payloads(now - self._payloads)
+        if intents or payloads:
+            self._recent.clear()
+            log.info("retention: deleted %d finished intents and the payloads of %d", intents, payloads)
+        await self._note(now, _NONE, intents, payloads)
+        gone = max(gone, intents, await self._store.intents.forget_plans(_AT_ONCE))
+        return 0.1 if gone >= _AT_ONCE or self._payloads_since else _PAUSE
+
+    async def _forget_payloads(self, before: datetime) -> tuple[int, datetime | None]:
+        count, came = await self._store.intents.forget_payloads(self._payloads_since, before, _AT_ONCE)
+        return count, came
+
+    # -- how far the clock may be believed
+
+    async def _owed(self, now: datetime) -> timedelta:
+        """How long the clock has to run steadily before anything is deleted by it."""
+        steady = self._clock.steady()
+        kept = await self._store.sweeps.get()
+        before = kept.at if kept else await self._store.sweeps.newest() or now
+        ran = timedelta(seconds=steady - self._last[1]) if self._last else _NONE
+        jump = abs(now - self._last[0] - ran) if self._last else abs(now - before)
+        self._last = now, steady
+        owed = kept.owed if kept else _SHORT
+        if jump > _FAR:
+            log.warning(
+                "The clock stands %s from where it was expected: nothing is deleted until it has run steadily for %s.",
+                show_duration(jump), show_duration(_LONG),
+            )  # fmt: skip
+            return max(owed, _LONG)
+        if jump > _SLACK:
+            return max(owed, _SHORT)
+        return max(_NONE, owed - min(max(now - before, _NONE), ran)) if kept else owed
+
+    async def _note(self, now: datetime, owed: timedelta, intents: int = 0, payloads: int = 0) -> None:
+        at = now if intents or payloads else None
+        if owed or at or self._noted is None or abs(now - self._noted) >= _NOTED:
+            await self._store.sweeps.note(Swept(now, owed, intents, payloads, at))
+            self._noted = now

@@ -1,0 +1,41 @@
+"""Due intents -> Tick. One indexed column serves reminders, escalations, deadlines, leases, retries and delays.
+
+Every replica may run this loop: rows are taken with ``skip locked``, and a tick that finds nothing due does nothing.
+"""
+
+import logging
+from datetime import timedelta
+from typing import Final
+
+from signoff.engine.commit.engine import Engine
+from signoff.engine.commit.jobs import DAMAGED
+from signoff.store.rows import UNREADABLE
+from signoff.store.store import Store
+
+log = logging.getLogger("signoff.timekeeper")
+
+_LIMIT: Final = 200
+_LONGEST: Final = timedelta(seconds=0.5)
+
+
+class Timekeeper:
+    def __init__(self, engine: Engine, store: Store) -> None:
+        self._engine = engine
+        self._store = store
+
+    async def once(self) -> float:
+        """Tick what is due now; the seconds until it is worth looking again (at most half a second)."""
+        wake_at = await self._store.intents.next_wake()
+        if wake_at is None:
+            return _LONGEST.total_seconds()
+        now = await self._store.now()  # what will judge it; this machine's clock may be minutes behind
+        if wake_at > now:
+            return min(_LONGEST, wake_at - now).total_seconds()
+        try:
+            ticked = await self._engine.tick(_LIMIT)
+        except UNREADABLE:
+            # One row that is damaged must not stop the time of all others.
+            for intent_id in await self._store.intents.set_aside(DAMAGED, _LIMIT):
+                log.error("intent %s cannot be read; signoff doctor examines it", intent_id)
+            return 0.0
+        return 0.0 if ticked == _LIMIT else 0.01

@@ -1,0 +1,175 @@
+"""Open tasks are held against the directory after it has changed: where too few people are left, the task moves on.
+
+What has to be looked at is kept with the workspace, so that a restart loses nothing. Tasks are read by pages, with
+pauses: a change costs everybody else nothing, however many tasks wait.
+"""
+
+import logging
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+from signoff.core.errors import Refused
+from signoff.core.ids import visit_ref
+from signoff.core.intent.commands import Recheck
+from signoff.core.intent.eligibility import Membership
+from signoff.core.intent.model import Intent, Task, system
+from signoff.core.intent.understaffed import Shortage, shortage
+from signoff.core.plan.wording import question
+from signoff.core.text import json_value
+from signoff.engine.commit.engine import Engine
+from signoff.engine.directory.snapshot import Directory
+from signoff.store.store import Store
+from signoff.store.tables.entries import DirectoryChange, Workspace
+from signoff.store.work import Stored
+
+log = logging.getLogger("signoff.staffed")
+
+_PAGE: Final = 100
+_PAUSE: Final = 0.05
+_IDLE: Final = 5.0
+_CHANGES: Final = 200
+LOOKED_AT: Final = 1000  # tasks, for an answer; the loop looks at all
+
+
+class Short(msgspec.Struct, frozen=True):
+    """An open task for which too few people are left."""
+
+    task: str
+    title: str
+    lack: Shortage
+
+    @property
+    def text(self) -> str:
+        left = self.lack.left or "nobody"
+        takes = f"stage {self.lack.stage + 1} takes {self.lack.takes}"
+        return (
+            f"Task {self.task} ({self.title}): {takes}, {left} left who could decide it. "
+            "It moves on as its policy says; an admin can ask other people."
+        )
+
+
+def short_of(intent: Intent, now: Membership) -> Short | None:
+    task = intent.open
+    lack = shortage(intent, task, now) if isinstance(task, Task) else None
+    if lack is None or not isinstance(task, Task):
+        return None
+    title = question(intent.plan, intent.plan.human_step(task.step), intent.type)
+    return Short(visit_ref(intent.id, task.visit), title, lack)
+
+
+class Staffed:
+    """``page``: how many tasks are read at once."""
+
+    def __init__(self, engine: Engine, store: Store, directory: Directory, page: int = _PAGE) -> None:
+        self._size = page
+        self._engine = engine
+        self._store = store
+        self._directory = directory
+        self._passes: dict[
+            str, tuple[int, str]
+        ] = {}  # by workspace: the change that it is for, the last id looked at
+
+    async def once(self) -> float:
+        """Look at one page of each workspace that has changed; the seconds until it is worth looking again."""
+        waiting = await self._store.directory.unchecked()
+        for space in waiting:
+            await self._page(space)
+        return _PAUSE if waiting else _IDLE
+
+    async def _page(self, space: Workspace) -> None:
+        if space.id not in self._passes:
+            if not await self._takes_somebody(space):
+                await self._store.directory.staffed(space.id, space.last_change)
+                return
+            book = await self._directory.anew(space.id)
+            self._passes[space.id] = (book.workspace.last_change, "")
+        change, after = self._passes[space.id]
+        membership = (await self._directory.of(space.id)).membership
+        found = await self._store.intents.open_tasks(space.id, after, self._size)
+        for stored in found:
+            await self._recheck(stored, membership)
+        if len(found) == self._size:
+            self._passes[space.id] = (change, found[-1].intent.id)
+            return
+        del self._passes[space.id]
+        await self._store.directory.staffed(space.id, change)
+
+    async def recheck(self, intent_id: str, membership: Membership) -> None:
+        """Let the open task of one intent move on, if too few people are left for it."""
+        stored = await self._store.intents.get(intent_id)
+        if stored is not None:
+            await self._recheck(stored, membership)
+
+    async def _recheck(self, stored: Stored, membership: Membership) -> None:
+        intent = stored.intent
+        task = intent.open
+        if not isinstance(task, Task) or shortage(intent, task, membership) is None:
+            return
+        try:
+            await self._engine.handle(system(intent.workspace), intent.id, Recheck(task.visit))
+        except Refused as refusal:  # it ended meanwhile
+            log.debug("intent %s is not short of people any more: %s", intent.id, refusal.code)
+
+    async def _takes_somebody(self, space: Workspace) -> bool:
+        """Whether one of the changes since takes a say away from somebody."""
+        if space.last_change - space.staffed_change > _CHANGES:
+            return True
+        changes = await self._store.people.changes(space.id, _CHANGES)
+        return takes_somebody(one for one in changes if one.number > space.staffed_change)
+
+    async def short(
+        self, workspace: str, membership: Membership, limit: int = LOOKED_AT
+    ) -> tuple[list[Short], bool]:
+        """The open tasks for which too few people are left, of the ``limit`` oldest; whether these were all."""
+        found: list[Short] = []
+        after, looked = "", 0
+        while looked < limit:
+            page = await self._store.intents.open_tasks(workspace, after, _PAGE)
+            found += [short for one in page if (short := short_of(one.intent, membership)) is not None]
+            looked += len(page)
+            if len(page) < _PAGE:
+                return found, True
+            after = page[-1].intent.id
+        return found, False
+
+    async def warnings(self, workspace: str, before: Membership, after: Membership) -> tuple[str, ...]:
+        """What to say to whoever changes the directory from one to the other: which open tasks it leaves short."""
+        if not takes_away(before, after):
+            return ()
+        found, whole = await self.short(workspace, after)
+        said = tuple(one.text for one in found[:20])
+        if len(found) > len(said):
+            said += (
+                f"And {len(found) - len(said)} more tasks are left with too few people; see signoff doctor.",
+            )
+        if not whole:
+            said += (
+                "There are more open tasks than were looked at now; the owners and admins are told of each.",
+            )
+        return said
+
+
+def takes_away(before: Membership, after: Membership) -> bool:
+    """Whether somebody is called less than before."""
+    return any(names - after.standing.get(person, frozenset()) for person, names in before.standing.items())
+
+
+def takes_somebody(changes: Iterable[DirectoryChange]) -> bool:
+    """Whether one of these changes takes a role, a membership or access away."""
+    return any(_takes(change) for change in changes)
+
+
+def _takes(change: DirectoryChange) -> bool:
+    if change.kind not in ("person", "team", "workspace") or not change.before:
+        return False
+    before: dict[str, Any] = json_value.decode(change.before)
+    after: dict[str, Any] = json_value.decode(change.after) if change.after else {}
+    if change.kind == "workspace":
+        return bool(before.get("self_approval")) and not after.get("self_approval")
+    if change.kind == "team":
+        return bool({*before.get("members", ())} - {*after.get("members", ())})
+    gone = {*before.get("roles", ())} - {*after.get("roles", ())}
+    off = before.get("active", True) and not after.get("active", True)
+    return bool(gone or off or before.get("email") != after.get("email"))

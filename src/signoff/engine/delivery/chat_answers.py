@@ -1,0 +1,194 @@
+"""Answers from a chat. An account counts as a person only after that person linked it, by a code asked for while
+signed in; the channel an account sits in, its name and its address say nothing. The answer is the one command, through
+the one engine.
+"""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from signoff.core.errors import Forbidden, NotFound, Refused
+from signoff.core.ids import split_ref
+from signoff.core.intent.authorization import may
+from signoff.core.intent.commands import Answer
+from signoff.core.intent.model import Actor, ActorKind, Task
+from signoff.core.intent.quorum import missing
+from signoff.core.intent.wake import spec_of
+from signoff.core.plan.task_types import Strength
+from signoff.engine.clock import Clock
+from signoff.engine.commit.engine import Engine
+from signoff.engine.delivery.compose import choices
+from signoff.engine.directory.change_log import person_subject, recorded, settled, shown_chat
+from signoff.engine.directory.snapshot import Directory
+from signoff.engine.identity.key_restrictions import refuse_others_key
+from signoff.engine.identity.keys import Keys
+from signoff.store.store import Store
+from signoff.store.tables.chats import ChatCode, ChatPerson
+from signoff.store.tables.entries import DirectoryChange
+
+_CODE_LIFE: Final = timedelta(minutes=10)
+_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # nothing that looks like something else
+_LENGTH: Final = 12
+_UNKNOWN: Final = (
+    "Signoff does not know who you are here. Ask for a code while signed in to Signoff, "
+    "then type: /signoff link CODE"
+)
+
+
+class Code(msgspec.Struct, frozen=True):
+    """To be typed in the chat, once; ``text`` is shown once and kept nowhere."""
+
+    text: str
+    expires_at: datetime
+
+
+class Chat:
+    """``channel``: the name of the chat, which is also the ``via`` of its answers."""
+
+    def __init__(
+        self, channel: str, engine: Engine, store: Store, keys: Keys, directory: Directory, clock: Clock
+    ) -> None:
+        self._channel = channel
+        self._engine = engine
+        self._store = store
+        self._keys = keys
+        self._directory = directory
+        self._clock = clock
+
+    async def code(self, actor: Actor) -> Code:
+        """A code by which this person's chat account becomes theirs; Forbidden for agents and services."""
+        if actor.kind is not ActorKind.PERSON:
+            raise Forbidden("person_required", "Only a person has a chat account.")
+        refuse_others_key(actor, "links a chat account")
+        text = "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
+        now = self._clock.now()
+        until = now + _CODE_LIFE
+        await self._store.chats.add_code(
+            ChatCode(_digest(text), self._channel, actor.workspace, actor.id, until), now
+        )
+        return Code("-".join(text[place : place + 4] for place in range(0, _LENGTH, 4)), until)
+
+    async def link(self, team: str, account: str, code: str) -> str:
+        """Use a code up; what to tell who typed it."""
+        now = self._clock.now()
+        used = await self._store.chats.use_code(_digest(code), self._channel, now)
+        if used is None or not team or not account:
+            return "This code does not work: it was used, it is older than ten minutes, or it never was one."
+        workspace, person = used
+        actor = await self._keys.person(workspace, person, self._channel)
+        if actor is None:
+            return "The person of this code is not active any more."
+        new = ChatPerson(self._channel, team, account, workspace, person, now)
+        await settled(lambda: self._link(actor, new), lambda: self._directory.forget(workspace))
+        book = await self._directory.of(workspace)
+        return f"You are {book.display(person)} in {book.workspace.organization}/{book.workspace.name} from now on."
+
+    async def _link(self, actor: Actor, new: ChatPerson) -> None:
+        """On record is whose account it was before, and which one the person had."""
+        chats, since = self._store.chats, dict[str, int]()
+        for space in await self._store.directory.workspaces():
+            since[space.id] = space.last_change
+        was = await chats.person(self._channel, new.team, new.account)
+        had = (await chats.people(self._channel, new.workspace)).get(new.person)
+        if was is not None and replace(was, linked_at=new.linked_at) == new:
+            return  # it is theirs already, and since when does not change
+        record = [await self._recorded(actor, had, new)]
+        if was is not None:
+            record.insert(0, await self._recorded(actor, was, None))
+        await chats.link(new, record, since)
+
+    async def _recorded(
+        self, actor: Actor, before: ChatPerson | None, after: ChatPerson | None
+    ) -> DirectoryChange:
+        """The record of one person's account: in the workspace where it is theirs."""
+        link = after or before
+        if link is None:
+            raise TypeError("a link before or after")
+        person = (await self._directory.of(link.workspace)).people[link.person]
+        return recorded(
+            replace(actor, workspace=link.workspace), self._clock.now(), self._channel, person.email,
+            person_subject(person.id), shown_chat(before) if before else None, shown_chat(after) if after else None,
+        )  # fmt: skip
+
+    async def linked(self, workspace: str, person: str) -> ChatPerson | None:
+        """The chat account that is this person's, if one is."""
+        return (await self._store.chats.people(self._channel, workspace)).get(person)
+
+    async def unlink(self, team: str, account: str) -> str:
+        async def attempt() -> bool:
+            spaces = await self._store.directory.workspaces()
+            link = await self._store.chats.person(self._channel, team, account)
+            if link is None:
+                return False
+            actor = Actor(ActorKind.PERSON, link.person, link.workspace, via=self._channel)
+            record = [await self._recorded(actor, link, None)]
+            since = {space.id: space.last_change for space in spaces}
+            await self._store.chats.unlink(self._channel, team, account, record, since)
+            return True
+
+        gone = await settled(attempt, lambda: None)
+        return "You are nobody here from now on." if gone else "You were not linked."
+
+    async def answer(self, team: str, account: str, answer: Answer, ref: str) -> str:
+        """Answer a task as the person whose account it is; what to tell who pressed."""
+        link = await self._store.chats.person(self._channel, team, account)
+        actor = await self._keys.person(link.workspace, link.person, self._channel) if link else None
+        if link is None or actor is None:
+            return _UNKNOWN
+        try:
+            return await self._answered(replace(actor, strength=Strength.LINK), answer, ref, link.linked_at)
+        except Refused as refusal:
+            return await self._told(actor.workspace, refusal)
+
+    async def _answered(self, actor: Actor, answer: Answer, ref: str, since: datetime) -> str:
+        """``since``: when the account became this person's; what was asked before is not answered from it."""
+        intent_id, visit = split_ref(ref)
+        stored = await self._store.intents.get(intent_id)
+        if stored is None or stored.intent.workspace != actor.workspace or not visit:
+            raise NotFound("task_not_found", "There is no such task.")
+        intent = stored.intent
+        task = intent.open
+        if isinstance(task, Task) and task.visit == visit:
+            try:
+                may(actor, replace(answer, visit=visit), intent)
+            except Refused:  # told why, as everywhere; unless it is the press that was counted before
+                if await self._engine.repeated(actor, ref, answer) is None:
+                    raise
+                return f"Recorded: {answer.outcome}."
+            possible = {choice.outcome for choice in choices(intent, task, spec_of(intent, task))}
+            if answer.outcome not in possible or answer.digest is None:
+                raise Forbidden("page_required", "This is decided on its page: finish in the browser.")
+            if since > task.opened_at:
+                raise Forbidden(
+                    "page_required", "This was asked before your account here was linked.",
+                    hint="Decide it on its page.",
+                )  # fmt: skip
+        done = await self._engine.handle(actor, ref, answer)
+        after = done.change.after if done.change else intent
+        held = after.open
+        if not isinstance(held, Task) or held.visit != visit:
+            return f"Recorded: {answer.outcome}."
+        if done.change is not None and done.change.repeated and answer.stage not in (None, held.stage):
+            return f"Recorded: {answer.outcome}."
+        if held.stage != getattr(task, "stage", 0):
+            return f"Recorded: {answer.outcome}. The next stage begins."
+        more = missing(spec_of(after, held).stages[held.stage], held.stage, held.votes)
+        return f"Recorded: {answer.outcome}." + (
+            f" {more} more needed." if more else " It is not decided yet."
+        )
+
+    async def _told(self, workspace: str, refusal: Refused) -> str:
+        if refusal.code != "already_decided" or "decided_by" not in refusal.details:
+            return f"{refusal.message} {refusal.hint or ''}".strip()
+        book = await self._directory.of(workspace)
+        by, via = str(refusal.details["decided_by"]), refusal.details.get("via", "")
+        who = "by time" if by == "system" else f"by {book.display(by)} through {via}"
+        return f"{refusal.message} Decided {who}, {refusal.details.get('decided_at', '')}."
+
+
+def _digest(code: str) -> str:
+    return hashlib.sha256(code.replace("-", "").strip().upper().encode("utf-8", "replace")).hexdigest()

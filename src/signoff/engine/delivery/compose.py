@@ -1,0 +1,380 @@
+"""A notice for one person -> a letter. Our words, an admin's and the requester's stay apart; nothing is cut unsaid."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from signoff.core.ids import visit_ref
+from signoff.core.intent.assurance import Checked, checked, verdict_of, worst_risk
+from signoff.core.intent.conclusion import stays
+from signoff.core.intent.events import Answered, Fact
+from signoff.core.intent.model import Intent, Task
+from signoff.core.intent.notices import Notice, NoticeKind
+from signoff.core.intent.standing import requesters_side
+from signoff.core.intent.wake import ends_at
+from signoff.core.plan.lookahead import After, Ahead, ahead
+from signoff.core.plan.plan import AgentStep, HumanStep
+from signoff.core.plan.task_types import Ending, Risk, Sign, Strength, TaskSpec, TaskType
+from signoff.core.plan.wording import ended, from_workflow, kind_words, label, on_silence, question, what_now
+from signoff.core.text import json_value
+from signoff.core.text.durations import show_duration
+from signoff.core.text.hidden_characters import CUT, short_path
+from signoff.core.text.json_paths import changed_paths
+from signoff.core.text.masking import fingerprint, mask_text, masked
+from signoff.engine.directory.snapshot import Snapshot
+from signoff.notify.letter import ASKING, Choice, Leaf, Letter
+from signoff.store.work import Outgoing, Stored
+
+# The built-in answers that one press can give. All others need a page: a form, a comment, evidence.
+_PRESSED: Final = frozenset({"approved", "rejected", "confirmed", "denied"})
+_THROUGH: Final = {
+    "web": "its page", "link": "a link", "api": "the API", "cli": "the command line", "slack": "Slack",
+}  # fmt: skip
+_MOST_LEAVES: Final = 30
+_LONGEST_LEAF: Final = 400
+_MOST_SHOWN: Final = 2400  # characters of all leaves together: what every channel can show whole
+_LONGEST_SAID: Final = 1000
+_MOST_RUN: Final = 3
+_MOST_CHANGED: Final = 8
+_SHOWN = msgspec.json.Encoder()
+
+
+def choices(intent: Intent, task: Task, spec: TaskSpec) -> tuple[Choice, ...]:
+    """The answers that may be given in a message: where a link is proof enough, and one press can say it all."""
+    results = {step: result for step, result in intent.results.items() if step != task.step}
+    risk, _ = worst_risk(spec.risk, results)
+    simple = not (spec.comment_required or spec.evidence_required or spec.form is not None)
+    if not simple or risk not in (Risk.LOW, Risk.MEDIUM) or spec.strength is not Strength.LINK:
+        return ()
+    pressed = _PRESSED | {one.name for one in spec.own if one.sign is not Sign.CHANGES}
+    if spec.type not in (TaskType.APPROVAL, TaskType.CONFIRMATION) or not pressed.issuperset(spec.outcomes):
+        return ()
+    return tuple(
+        Choice(word, label(spec, word), danger=spec.sign(word) is Sign.NEGATIVE)
+        for word in spec.open_to(task.agreed)
+    )
+
+
+def moment(at: datetime, zone: str) -> str:
+    """A moment on the reader's own clock, and in UTC."""
+    utc = f"{at.astimezone(UTC):%a %d %b %Y, %H:%M} UTC"
+    if not zone or zone == "UTC":
+        return utc
+    local = at.astimezone(ZoneInfo(zone))
+    return f"{local:%a %d %b %Y, %H:%M %Z} ({at.astimezone(UTC):%H:%M} UTC)"
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every value of a JSON document with its path, in the order given."""
+    if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            yield from leaves(item, short_path(f"{path}.{key}" if path else str(key)))
+    elif isinstance(value, list) and value:
+        for index, item in enumerate(value):
+            yield from leaves(item, short_path(f"{path}[{index}]"))
+    else:
+        yield path, value if isinstance(value, str) else _SHOWN.encode(value).decode()
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """What fits of the request, of what the steps ahead are given beside it and of the checks' reports; and how many
+    values more there are. ``secret``: something that is given has a secret's name, so that it is not shown.
+    """
+
+    leaves: tuple[Leaf, ...]
+    given: tuple[Leaf, ...]
+    reports: tuple[Leaf, ...]
+    rest: int
+    secret: bool
+
+    @property
+    def whole(self) -> bool:
+        cut = any(leaf.hidden for leaf in (*self.leaves, *self.given, *self.reports))
+        return not (self.rest or cut or self.secret)
+
+
+def shown(payload: bytes, results: Mapping[str, Any], coming: Sequence[Ahead] = ()) -> Shown:
+    """The request first: what is left of the room is for what is given beside it, then for the reports."""
+    brought = [(one.step.id, one.given, _covered(one.given)) for one in coming if one.given]
+    given = [leaf for step, _, covered in brought for leaf in leaves(covered, step)]
+    reported = [leaf for step, result in results.items() for leaf in leaves(_covered(result), step)]
+    kept: list[list[Leaf]] = []
+    most, room, rest = _MOST_LEAVES, _MOST_SHOWN, 0
+    for found in (list(leaves(_covered(json_value.decode(payload)))), given, reported):
+        fits = _fitting(found, most, room) if not rest else []
+        most, rest = most - len(fits), rest + len(found) - len(fits)
+        room -= sum(len(leaf.path) + len(leaf.text) for leaf in fits)
+        kept.append(fits)
+    asked, besides, said = kept
+    hidden = any(plain != covered for _, plain, covered in brought)
+    return Shown(tuple(asked), tuple(besides), tuple(said), rest, hidden)
+
+
+def _covered(value: Any) -> Any:
+    """A message is kept by many machines: what is a secret stands in none."""
+    return masked(value, lambda text: f"{fingerprint(text)}, on the page")
+
+
+def _fitting(found: list[tuple[str, str]], most: int, room: int) -> list[Leaf]:
+    kept: list[Leaf] = []
+    for path, text in found[: max(0, most)]:
+        part = text[: min(_LONGEST_LEAF, max(0, room - len(path)))]
+        if (text and not part) or len(path) > room:
+            break
+        kept.append(Leaf(path, part, len(text) - len(part) or int(CUT in path)))
+        room -= len(path) + len(part)
+    return kept
+
+
+def _runs(coming: Sequence[Ahead]) -> Iterator[tuple[str, str]]:
+    """Which agents go to work on a yes: the next ones, and how many more may."""
+    on_yes = [(one, one.step) for one in coming if After.YES in one.after]
+    agents = [(one, step) for one, step in on_yes if isinstance(step, AgentStep)]
+    next_ones = [f"{step.agent} runs step {step.id!r}" for one, step in agents if not one.detour][:_MOST_RUN]
+    more = len(agents) - len(next_ones)
+    said = [", then ".join(next_ones)] if next_ones else []
+    said += [f"{more} more may run, as the page says"] if more else []
+    if said:
+        yield "After a yes", "; ".join(said)
+
+
+def _of(results: Checked, step: str) -> str:
+    return f"revision {results.of[step]}" if step in results.of else "an earlier revision"
+
+
+def _by_revision(results: Checked) -> dict[str, Any]:
+    """Every result under its step's name; one of an earlier revision says so."""
+    stale = {f"{step} (of {_of(results, step)})": result for step, result in results.stale.items()}
+    return {**results.current, **stale}
+
+
+def _outcome(fact: Fact) -> str:
+    return fact.event.outcome if isinstance(fact.event, Answered) else ""
+
+
+def cut(text: str, longest: int) -> str:
+    """The text, or as much of it as there is room for and how much is left."""
+    rest = len(text) - longest
+    return text if rest <= 0 else f"{text[:longest]} \u2026 [{rest:,} more characters on the page]"
+
+
+class Writer:
+    """Writes the letters about one notice."""
+
+    def __init__(
+        self, row: Outgoing, notice: Notice, stored: Stored, book: Snapshot, base_url: str,
+        answers: Sequence[Fact] = (), old: Mapping[int, bytes] | None = None,
+    ) -> None:  # fmt: skip
+        """``answers``: what brought a decision about; ``old``: payloads before they were revised, by the last revision
+        of each.
+        """
+        self._row = row
+        self._notice = notice
+        self._intent = stored.intent
+        self._payload = stored.payload
+        self._book = book
+        self._base_url = base_url
+        self._answers = answers
+        self._old = {number: json_value.decode(body) for number, body in (old or {}).items()}
+        step = stored.intent.plan.by_id.get(notice.step)
+        self._step = step if isinstance(step, HumanStep) else None
+
+    def letter(self, person_id: str, to: str, link: str, earlier: tuple[str, ...], now: datetime) -> Letter:
+        notice = self._notice
+        task = self._intent.open
+        ref = visit_ref(notice.intent, notice.visit)
+        common: dict[str, Any] = {
+            "id": self._row.id, "kind": notice.kind, "at": now, "to": to, "thread": f"{ref}.{person_id}",
+            "question": self._question(), "asked_by": self._asked_by(), "task": ref, "earlier": earlier,
+        }  # fmt: skip
+        zone = self._book.people[person_id].zone
+        if notice.kind in ASKING and isinstance(task, Task) and self._step is not None:
+            return Letter(**common, link=link, **self._asking(task, self._step.task, person_id, now))
+        if notice.kind is NoticeKind.REMARKED:
+            return Letter(**common, link=f"{self._base_url}/tasks/{ref}", **self._remarked(person_id, zone))
+        if notice.kind is NoticeKind.CHANGED:
+            return Letter(**common, link=f"{self._base_url}/tasks/{ref}", **self._changed(person_id, zone))
+        if notice.kind is NoticeKind.DECIDED:
+            return Letter(**common, link=f"{self._base_url}/tasks/{ref}", **self._decided(zone))
+        return Letter(**common, link=f"{self._base_url}/intents/{notice.intent}", **self._message(zone))
+
+    def _asking(self, task: Task, spec: TaskSpec, person: str, now: datetime) -> dict[str, Any]:
+        zone = self._book.people[person].zone
+        results = checked(self._intent, task.step)
+        coming = ahead(self._intent.plan, self._intent.plan.human_step(task.step))
+        found = shown(self._payload, _by_revision(results), coming)
+        said = self._said(spec)
+        whole = found.whole and len(said) <= _LONGEST_SAID
+        return {
+            "headline": self._headline(person),
+            "facts": (*self._facts(task, spec, results, zone, now), *_runs(coming), *self._void(person)),
+            "closing": self._silence(task, zone), "said": said, "said_by": self._said_by(), "leaves": found.leaves,
+            "given": found.given, "reports": found.reports, "rest": found.rest, "link_label": "Look at it and decide",
+            "choices": choices(self._intent, task, spec) if whole else (), "digest": task.digest,
+            "revision": task.revision, "stage": task.stage + 1,
+        }  # fmt: skip
+
+    def _facts(
+        self, task: Task, spec: TaskSpec, results: Checked, zone: str, now: datetime
+    ) -> Iterator[tuple[str, str]]:
+        """What decides how fast and how carefully to look, first."""
+        due_at = ends_at(self._intent, task)
+        if due_at is not None:
+            left = f", {show_duration(due_at - now)} left" if due_at > now else ""
+            yield "Answer by", moment(due_at, zone) + left
+        rated, by = worst_risk(spec.risk, results.current)
+        yield "Risk", f"{rated.value}, says the check in step {by}" if by else rated.value
+        said = [
+            f"{step}: {verdict_of(result)}"
+            if step in results.current
+            else f"{step}: of {_of(results, step)}, void"
+            for step, result in results.all.items()
+            if not isinstance(self._intent.plan.by_id.get(step), HumanStep)
+        ]
+        yield "Checked", ", ".join(said) or "by no machine"
+        yield "Requested by", self._asker()
+        if self._intent.requester.claimed:
+            yield "Says it is", f"{self._intent.requester.claimed} (nobody checked this)"
+        if task.revision > 1:
+            yield "Revision", f"{task.revision}; earlier answers are void"
+            yield from self._different()
+        yield "Waiting since", moment(task.opened_at, zone)
+
+    def _different(self) -> Iterator[tuple[str, str]]:
+        """Which values are not what they were in the first revision that is kept; what they are stands below."""
+        if not self._old:
+            return
+        first = min(self._old)
+        paths = list(changed_paths(self._old[first], json_value.decode(self._payload)))
+        more = f" and {len(paths) - _MOST_CHANGED} more" if len(paths) > _MOST_CHANGED else ""
+        named = ", ".join(paths[:_MOST_CHANGED]) or "nothing in the request itself"
+        yield f"Changed since revision {first}", f"{named}{more}"
+
+    def _question(self) -> str:
+        intent = self._intent
+        if self._step is None:
+            return f"About: {kind_words(intent.type)}"
+        return question(intent.plan, self._step, intent.type)
+
+    def _silence(self, task: Task, zone: str) -> str:
+        if self._step is None:
+            return ""
+        intent = self._intent
+        refused = stays(intent, self._step) is not None
+        return on_silence(
+            self._step, task.deadline_at, intent.deadline_at, lambda at: moment(at, zone), refused
+        )
+
+    def _void(self, person: str) -> Iterator[tuple[str, str]]:
+        """What this person had answered before it was changed."""
+        if self._notice.kind is not NoticeKind.DECIDED:
+            for fact in self._answers:
+                if fact.actor.id == person:
+                    words = _outcome(fact).replace("_", " ")
+                    yield "Your answer", f"{words}; void, as it was for revision {self._notice.revision - 1}"
+
+    def _remarked(self, person: str, zone: str) -> dict[str, Any]:
+        notice = self._notice
+        own = person in requesters_side(self._intent)
+        words = [fact.note.comment for fact in self._answers if fact.note is not None]
+        facts = (("From", self._who(notice.by, notice.via)), ("When", moment(notice.at, zone)))
+        return {
+            "headline": f"A question or comment on {'your request' if own else 'what you wrote about'}",
+            "facts": facts, "said": cut(mask_text("\n".join(words)), _LONGEST_SAID), "said_by": "What was written",
+            "closing": "Nothing is decided by it. A reply on the page reaches whoever wrote.",
+            "link_label": "Read it and reply",
+        }  # fmt: skip
+
+    def _changed(self, person: str, zone: str) -> dict[str, Any]:
+        notice = self._notice
+        voided = person in notice.voided
+        facts = [("Changed by", self._who(notice.by, notice.via)), ("When", moment(notice.at, zone))]
+        facts += [("Revision", str(notice.revision)), *self._different(), *self._void(person)]
+        found = shown(self._payload, {})
+        return {
+            "headline": "Changed after you answered" if voided else "What you asked for was changed",
+            "facts": tuple(facts), "leaves": found.leaves, "rest": found.rest, "link_label": "See what was changed",
+            "closing": "Your answer does not count any more. You are asked again when it is your turn."
+            if voided else "It is decided anew, by those who may.",
+        }  # fmt: skip
+
+    def _headline(self, person: str) -> str:
+        match self._notice.kind:
+            case NoticeKind.REMINDER:
+                return f"Reminder {self._notice.number}: a decision is still needed"
+            case NoticeKind.SNOOZE_OVER:
+                return "You put this off until now: a decision is still needed"
+            case NoticeKind.ESCALATED:
+                return "Escalated to you: a decision is needed"
+            case NoticeKind.REVISED:
+                answered = person in self._notice.voided
+                return f"Changed{' after you answered' if answered else ''}: a decision is needed anew"
+        return "A decision is needed"
+
+    def _said(self, spec: TaskSpec) -> str:
+        """The requester's own title and description; an admin's description is not theirs, but shown as plainly."""
+        parts = (spec.description,) if from_workflow(self._intent.plan) else (spec.title, spec.description)
+        return cut(mask_text("\n".join(part for part in parts if part)), _LONGEST_SAID)
+
+    def _said_by(self) -> str:
+        if from_workflow(self._intent.plan):
+            return "From the workflow"
+        return "In the requester's words, which nobody has checked"
+
+    def _asker(self) -> str:
+        requester = self._intent.requester
+        name = self._book.display(requester.id)
+        return f"{name} ({requester.kind.value})" if not requester.address else f"{name}, {requester.address}"
+
+    def _asked_by(self) -> str:
+        """Whose values are shown: the requester's as they came, or as somebody has changed them since."""
+        if not self._intent.editors:
+            return f"as {self._asker()} sent it"
+        names = " and ".join(self._book.display(person) for person in self._intent.editors)
+        return f"as {names} changed it after {self._asker()} sent it"
+
+    def _decided(self, zone: str) -> dict[str, Any]:
+        notice = self._notice
+        ending = Ending(notice.ending)
+        head = ended(ending, notice.outcome)
+        facts = [("Ended as", ending.value)] if head.lower() != ending.value else []
+        if notice.by != "system":
+            own = next((fact for fact in reversed(self._answers) if fact.actor.id == notice.by), None)
+            facts.append(("By", self._who(notice.by, notice.via, own)))
+        others = [fact for fact in self._answers if fact.actor.id != notice.by or notice.by == "system"]
+        facts += [
+            ("Answered", f"{_outcome(fact)}, by {self._who(fact.actor.id, fact.via, fact)}")
+            for fact in others
+        ]
+        facts += [("When", moment(notice.at, zone)), ("Requested by", self._asker())]
+        said = [
+            f"{self._book.display(fact.actor.id)}: {fact.note.comment}"
+            for fact in self._answers
+            if fact.note is not None and fact.note.comment
+        ]
+        found = shown(self._payload, {})
+        return {
+            "headline": head, "tone": "good" if ending is Ending.APPROVED else "bad", "facts": tuple(facts),
+            "closing": what_now(ending, notice.outcome, notice.means), "leaves": found.leaves, "rest": found.rest,
+            "said": cut(mask_text("\n".join(said)), _LONGEST_SAID), "said_by": "What was written with it",
+            "link_label": "See what happened",
+        }  # fmt: skip
+
+    def _who(self, person: str, via: str, answer: Fact | None = None) -> str:
+        """``answer``: what they said, which names in whose stead."""
+        event = answer.event if answer is not None else None
+        principal = event.principal if isinstance(event, Answered) else ""
+        stead = f" for {self._book.display(principal)}" if principal not in ("", person) else ""
+        return f"{self._book.display(person)}{stead}, through {_THROUGH.get(via, via)}"
+
+    def _message(self, zone: str) -> dict[str, Any]:
+        notice = self._notice
+        facts = (("Requested by", self._asker()), ("When", moment(notice.at, zone)))
+        return {
+            "headline": "For your information", "facts": facts, "said": cut(mask_text(notice.text), _LONGEST_SAID),
+            "said_by": self._said_by(),
+            "link_label": "See what happened",
+        }  # fmt: skip

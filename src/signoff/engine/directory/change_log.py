@@ -1,0 +1,131 @@
+"""The record of who changed what: how a change is written down, and how it is made on what is in force, whoever else
+changes something at the same moment. Secrets are never in it: keys stand there by their ids.
+"""
+
+import secrets
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from signoff.core.errors import Invalid, NotFound
+from signoff.core.ids import uuid7
+from signoff.core.intent.model import Actor, ActorKind
+from signoff.core.text.masking import fingerprint
+from signoff.engine.directory.snapshot import Snapshot
+from signoff.notify.outbound.post import shown_url
+from signoff.store.tables.changes import ChangedMeanwhile
+from signoff.store.tables.chats import ChatPerson
+from signoff.store.tables.entries import Account, ApiKey, DirectoryChange
+
+ABOUT: Final = ("person", "agent", "service", "account", "team", "policy", "workflow")
+_TRIES: Final = 10
+_SORTED: Final = msgspec.json.Encoder(order="sorted")
+T = TypeVar("T")
+
+
+def recorded(
+    actor: Actor, now: datetime, kind: str, name: str, subject: str, before: Any, after: Any
+) -> DirectoryChange:
+    """``before`` and ``after``: JSON values, None where there was or is nothing; ``subject``: what it belongs to."""
+    return DirectoryChange(
+        id=uuid7(int(now.timestamp() * 1000), secrets.token_bytes(10)),
+        workspace=actor.workspace,
+        at=now,
+        actor_kind=actor.kind.value,
+        actor_id=actor.id,
+        via=actor.via,
+        kind=kind,
+        name=name,
+        subject=subject,
+        before="" if before is None else _SORTED.encode(before).decode(),
+        after="" if after is None else _SORTED.encode(after).decode(),
+    )
+
+
+async def settled(attempt: Callable[[], Awaitable[T]], forget: Callable[[], None]) -> T:
+    """What the attempt returns. Where somebody else's change was first it is made anew on what is in force by then;
+    ``forget``: what was believed to be.
+    """
+    for _ in range(_TRIES - 1):
+        try:
+            return await attempt()
+        except ChangedMeanwhile as refused:
+            if refused.settled:
+                raise
+            forget()
+    return await attempt()
+
+
+def person_subject(id: str) -> str:
+    return f"person:{id}"
+
+
+def account_subject(id: str) -> str:
+    return f"account:{id}"
+
+
+def holder_subject(key: ApiKey) -> str:
+    """Of a key: its holder's, so that it stands with what else was changed about them."""
+    person = key.actor_kind == ActorKind.PERSON.value
+    return person_subject(key.actor_id) if person else account_subject(key.actor_id)
+
+
+def subject_of(about: str, book: Snapshot) -> str:
+    """What ``person:EMAIL``, ``agent:ADDRESS``, ``service:NAME``, ``team:NAME``, ``policy:NAME``, ``workflow:TYPE`` and
+    ``workspace`` are in the record; raises Invalid for other words, NotFound for what is not there any more by that
+    name (its id still finds it: ``person:per_…``, ``account:sa_…``).
+    """
+    kind, _, name = about.strip().partition(":")
+    if kind == "workspace" and not name:
+        return kind
+    if kind not in ABOUT or not name:
+        raise Invalid(
+            "validation_error", f"about: {about[:64]!r} says nothing that is on record.", field="about",
+            hint=f"Write a kind and a name, as policy:prod-change. Kinds: {', '.join(ABOUT)}; or workspace.",
+        )  # fmt: skip
+    if kind == "person" and not name.startswith("per_"):
+        person = next((p for p in book.people.values() if p.email == name.lower()), None)
+        if person is None:
+            raise _nothing(about)
+        return person_subject(person.id)
+    if kind in ("agent", "service"):
+        accounts = (a for a in book.by_address.values() if a.kind == kind)
+        account = next((a for a in accounts if name in (a.id, a.name, a.address)), None) or book.registered(
+            name
+        )
+        if account is None or account.kind != kind:
+            raise _nothing(about)
+        return account_subject(account.id)
+    return f"{kind}:{name}"
+
+
+def _nothing(about: str) -> NotFound:
+    return NotFound("subject_not_found", f"There is no {about[:128].replace(':', ' ', 1)}.")
+
+
+# -- what a thing is, as it is written down
+
+
+def shown_account(account: Account, signs_with: str = "") -> dict[str, Any]:
+    """``signs_with``: which secret, where that is what changes; never the secret itself."""
+    names = ("id", "name", "address", "display_name", "description", "delivery_mode", "status")
+    said = {name: getattr(account, name) for name in names}
+    said |= {"callback_url": _place(account.callback_url), "signs_with": signs_with}
+    return {name: value for name, value in said.items() if value}
+
+
+def shown_key(key: ApiKey) -> dict[str, Any]:
+    until = key.expires_at.isoformat() if key.expires_at else "it is revoked"
+    return {"id": key.id, "kind": key.actor_kind, "holder": key.actor_id, "until": until}
+
+
+def shown_chat(link: ChatPerson) -> dict[str, Any]:
+    return {"account": link.account, "team": link.team, "person": link.person}
+
+
+def _place(url: str) -> str:
+    """What follows the host may be a password: only that it is the same, or another, is told."""
+    shown = shown_url(url) if url else ""
+    return f"{shown} ({fingerprint(url)})" if shown and shown != url.rstrip("/") else shown

@@ -1,0 +1,311 @@
+"""Who and what a workspace knows: its people, agents, services and workflows, as one snapshot held in memory.
+
+A snapshot is reloaded when somebody changed the directory (the feed says so) and every few seconds anyway.
+Addresses are resolved here, in the order of the wire contract's section 2.3.
+"""
+
+import asyncio
+from collections.abc import Collection
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from signoff.core.directory.agent_address import SCHEME, canonical, is_internal
+from signoff.core.directory.roles import DECIDING
+from signoff.core.directory.rotation import Team, absence_at
+from signoff.core.errors import Invalid, NotFound
+from signoff.core.intent.authorization import PROGRAMS
+from signoff.core.intent.eligibility import Cover, Membership
+from signoff.core.intent.model import Actor, ActorKind, StandIn
+from signoff.core.policy.policy import Policy, compile_policy
+from signoff.core.text import json_value
+from signoff.core.text.document_reader import suggestion
+from signoff.engine.feed import Feed, directory_word, session_word
+from signoff.store.store import Store
+from signoff.store.tables.entries import Account, Person, PolicyRow, Workflow, Workspace
+
+_FRESH_FOR: Final = 5.0
+
+
+class NamedPolicy(msgspec.Struct, frozen=True):
+    """A policy of the workspace as it stands now; ``fault``: why this release cannot use what an older one took."""
+
+    row: PolicyRow
+    compiled: Policy | None
+    fault: str = ""
+
+    @property
+    def policy(self) -> Policy:
+        """What it says; raises Invalid where it cannot be used."""
+        if self.compiled is None:
+            raise Invalid(
+                "policy_broken",
+                f"Policy {self.row.name!r}, version {self.row.version}, cannot be used by this release: {self.fault}",
+                field=f"policies.{self.row.name}",
+                hint="An admin applies it anew, corrected: signoff apply -f FILE.",
+            )
+        return self.compiled
+
+    @property
+    def name(self) -> str:
+        """Its name and version, as a frozen plan keeps it."""
+        return f"{self.row.name}@{self.row.version}"
+
+
+class Snapshot(msgspec.Struct, frozen=True, dict=True):
+    """One workspace's address book at one moment. ``discreet``: hints name nobody."""
+
+    workspace: Workspace
+    by_address: dict[str, Account]
+    by_name: dict[str, Account]
+    people: dict[str, Person]
+    workflows: dict[str, Workflow]
+    teams: dict[str, Team] = {}
+    policies: dict[str, NamedPolicy] = {}
+    discreet: bool = False
+
+    def suggest(self, word: str, known: Collection[str]) -> str | None:
+        """ "Did you mean ...?", for whoever may list what is known here."""
+        return None if self.discreet else suggestion(word, list(known))
+
+    @cached_property
+    def _discreet(self) -> "Snapshot":
+        return replace(self, discreet=True)
+
+    def as_seen_by(self, actor: Actor) -> "Snapshot":
+        """The same book; where it is a program that asks, what is said of it names nobody whom it did not name."""
+        return self._discreet if actor.kind in PROGRAMS else self
+
+    def resolve(self, address: str) -> str:
+        """The canonical address that ``address`` means here; an unknown one is kept as an alias of its own. An address
+        of elsewhere means the one agent here that has its last part as its name, if there is exactly one.
+
+        Raises Invalid(``invalid_agent_address``) for text that cannot be an address.
+        """
+        full = self._spelled(address)
+        if full in self.by_address or is_internal(full) or not full.startswith(SCHEME):
+            return full
+        return self._by_last_part.get(full.rpartition("/")[2]) or full
+
+    def registered(self, address: str) -> Account | None:
+        """The account of exactly this name or address: an agent of another place that has the same name is not it."""
+        return self.by_address.get(self._spelled(address))
+
+    def _spelled(self, address: str) -> str:
+        full = canonical(address, self.workspace.organization, self.workspace.name)
+        if full in self.by_address:
+            return full
+        own = f"agent://{self.workspace.organization}/{self.workspace.name}/"
+        short = full.rpartition("/")[2]
+        known = self.by_name.get(address) or (self.by_name.get(short) if full.startswith(own) else None)
+        return known.address if known else full
+
+    @cached_property
+    def _by_last_part(self) -> dict[str, str]:
+        """The agents' addresses by their last part, where only one agent has it."""
+        found: dict[str, set[str]] = {}
+        for address, account in self.by_address.items():
+            if account.kind == ActorKind.AGENT.value:
+                found.setdefault(address.rpartition("/")[2], set()).add(address)
+        return {last: next(iter(agents)) for last, agents in found.items() if len(agents) == 1}
+
+    def account(self, address: str) -> Account | None:
+        return self.by_address.get(self.resolve(address))
+
+    def knows(self, actor_id: str) -> bool:
+        """Whether the person, agent or service of this id stands in the book."""
+        return actor_id in self.people or any(a.id == actor_id for a in self.by_address.values())
+
+    def names_of(self, person: Person) -> frozenset[str]:
+        """What a task may call this person; nothing, once they are not active any more."""
+        return self.standing.get(person.id, frozenset())
+
+    @cached_property
+    def made(self) -> dict[Any, Any]:
+        """What was made with this book and is worth remembering for as long as it is the present one."""
+        return {}
+
+    @cached_property
+    def standing(self) -> dict[str, frozenset[str]]:
+        """What each active person may be called, by id."""
+        teams: dict[str, list[str]] = {}
+        for team in self.teams.values():
+            for member in team.members:
+                teams.setdefault(member, []).append(f"team:{team.name}")
+        return {
+            p.id: frozenset(
+                {p.id, p.email.lower(), *(f"role:{role}" for role in p.roles), *teams.get(p.id, ())}
+            )
+            for p in self.people.values()
+            if p.active
+        }
+
+    @cached_property
+    def membership(self) -> Membership:
+        """What the rules need to know of it."""
+        covers = (
+            Cover(person.id, absence.delegate, absence.end)
+            for person in self.people.values()
+            if person.active
+            for absence in person.absences
+            if absence.delegate
+        )
+        return Membership(self.standing, covers, self.workspace.self_approval)
+
+    @cached_property
+    def _givers(self) -> dict[str, list[Person]]:
+        """Who has named a delegate for some absence, by the delegate."""
+        givers: dict[str, list[Person]] = {}
+        for person in self.people.values():
+            for delegate in {absence.delegate for absence in person.absences if absence.delegate}:
+                givers.setdefault(delegate, []).append(person)
+        return givers
+
+    def stand_ins(self, person_id: str, at: datetime) -> tuple[StandIn, ...]:
+        """Whom this person stands in for at ``at``: only who could decide on their own account may do so for others."""
+        person = self.people.get(person_id)
+        if person is None or not person.active or DECIDING.isdisjoint(person.roles):
+            return ()
+        away = [(giver, absence_at(giver.absences, at)) for giver in self._givers.get(person_id, ())]
+        return tuple(
+            StandIn(giver.id, self.names_of(giver))
+            for giver, absence in away
+            if giver.active and absence is not None and absence.delegate == person_id
+        )
+
+    @property
+    def of_one(self) -> bool:
+        """Whether this is one person's workspace, for trying out: who asks may approve, and nobody else ever came."""
+        return self.workspace.self_approval and len(self.people) == 1
+
+    def actor(self, person_id: str, at: datetime, via: str = "") -> Actor | None:
+        """The person as somebody who acts at ``at``; None when there is no such active person."""
+        person = self.people.get(person_id)
+        if person is None or not person.active:
+            return None
+        return Actor(
+            ActorKind.PERSON, person.id, self.workspace.id, names=self.names_of(person), roles=frozenset(person.roles),
+            sponsors=(person.id,), via=via, self_approval=self.workspace.self_approval,
+            stand_ins=self.stand_ins(person.id, at),
+        )  # fmt: skip
+
+    def person(self, name: str) -> Person | None:
+        """The active person of that id or address."""
+        name = name.strip().removeprefix("person:")
+        found = self.people.get(name) or next(
+            (p for p in self.people.values() if p.email == name.lower()), None
+        )
+        return found if found is not None and found.active else None
+
+    def display(self, actor_id: str) -> str:
+        """A name for a person to read; the id itself where nothing better is known."""
+        person = self.people.get(actor_id)
+        if person:
+            return person.name or person.email
+        account = next((a for a in self.by_address.values() if a.id == actor_id), None)
+        return (account.display_name or account.name) if account else actor_id
+
+
+class Directory:
+    """Snapshots of workspaces; ``store.tables.directory`` holds the rows."""
+
+    def __init__(self, store: Store, feed: Feed) -> None:
+        self._store = store
+        self._feed = feed
+        self._held: dict[str, tuple[float, Snapshot]] = {}
+        self._loading: dict[str, asyncio.Task[tuple[float, Snapshot]]] = {}
+        feed.watch(self._heard)
+
+    def _heard(self, word: str) -> None:
+        if word == "":
+            self._held.clear()
+            self._loading.clear()
+        elif word.startswith("directory:"):
+            self.forget(word.partition(":")[2])
+
+    def forget(self, workspace: str) -> None:
+        """Read it anew when it is asked for next."""
+        self._held.pop(workspace, None)
+        self._loading.pop(workspace, None)  # what is being loaded may be from before the change
+
+    def changed(self, workspace: str) -> None:
+        """Tell everybody, here and in other replicas, that this workspace's directory is another now."""
+        self._feed.publish([directory_word(workspace)])
+
+    def sessions_changed(self, person: str) -> None:
+        """Tell everybody, here and in other replicas, that somebody was signed out."""
+        self._feed.publish([session_word(person)])
+
+    @property
+    def fresh_for(self) -> float:
+        """Seconds that a snapshot may be trusted: shorter where no other replica's words are heard."""
+        return min(_FRESH_FOR, self._feed.reread)
+
+    async def of(self, workspace: str) -> Snapshot:
+        """The snapshot of a workspace, at most a few seconds old; NotFound when there is no such workspace."""
+        held = self._held.get(workspace)
+        now = asyncio.get_running_loop().time()
+        if held is not None and now - held[0] < self.fresh_for:
+            return held[1]
+        loading = self._loading.get(workspace)
+        if loading is None:
+            loading = self._loading[workspace] = asyncio.create_task(self._load(workspace))
+            loading.add_done_callback(lambda task: self._loaded(workspace, task))
+        return (await asyncio.shield(loading))[1]
+
+    def held(self, workspace: str) -> Snapshot | None:
+        """The snapshot of a workspace, if one that may be trusted is in memory."""
+        held = self._held.get(workspace)
+        if held is None or asyncio.get_running_loop().time() - held[0] >= self.fresh_for:
+            return None
+        return held[1]
+
+    async def anew(self, workspace: str) -> Snapshot:
+        """The snapshot as it is read from now on: for whoever has seen in the database what the held one lacks."""
+        self._heard(directory_word(workspace))
+        return await self.of(workspace)
+
+    def _loaded(self, workspace: str, task: "asyncio.Task[tuple[float, Snapshot]]") -> None:
+        if self._loading.get(workspace) is task:
+            del self._loading[workspace]
+            if not task.cancelled() and task.exception() is None:
+                self._held[workspace] = task.result()
+
+    async def _load(self, workspace: str) -> tuple[float, Snapshot]:
+        now = asyncio.get_running_loop().time()
+        rows = self._store.directory
+        found = await rows.workspace(workspace)
+        if found is None:
+            raise NotFound("workspace_not_found", f"There is no workspace {workspace}.")
+        accounts = [a for a in await rows.accounts(workspace, None) if a.status != "revoked"]
+        named: dict[str, dict[str, Account]] = {}
+        for account in accounts:
+            for name in (account.name, account.slug, account.address.rpartition("/")[2]):
+                named.setdefault(name, {})[account.address] = account
+        # a name that several go by names nobody: it must not be left to chance who gets the work
+        by_name = {name: next(iter(one.values())) for name, one in named.items() if len(one) == 1}
+        snapshot = Snapshot(
+            workspace=found,
+            by_address={a.address: a for a in accounts},
+            by_name=by_name,
+            people={p.id: p for p in await rows.people(workspace)},
+            workflows={w.intent_type: w for w in await rows.workflows(workspace)},
+            teams={
+                t.name: Team(t.name, t.members, t.rotation) for t in await self._store.people.teams(workspace)
+            },
+            policies={p.name: _compiled(p) for p in await self._store.people.policies(workspace)},
+        )
+        return now, snapshot
+
+
+def _compiled(row: PolicyRow) -> NamedPolicy:
+    """Only what uses a policy may suffer from it: one that is refused is kept with the reason."""
+    try:
+        return NamedPolicy(row, compile_policy(json_value.decode(row.source), f"policies.{row.name}"))
+    except Invalid as refusal:
+        return NamedPolicy(row, None, f"{refusal.message} {refusal.hint or ''}".strip())
+    except msgspec.DecodeError as damage:
+        return NamedPolicy(replace(row, source=b"{}"), None, f"it is damaged: {damage}")

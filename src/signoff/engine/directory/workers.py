@@ -1,0 +1,104 @@
+"""Who asks for work. A claim, a poll or a stream is noted in memory and written behind, so that it costs them nothing;
+every server sees within a minute what the others have noted.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from signoff.core.directory.agent_address import is_internal
+from signoff.core.directory.workers import Worker, worker_words
+from signoff.core.plan.plan import AgentStep, Plan
+from signoff.engine.directory.snapshot import Snapshot
+from signoff.store.store import Store
+
+WRITTEN_EVERY: Final = 60.0
+_TURN: Final = 5.0
+_MOST: Final = 10_000
+_STRANGERS: Final = 1_000
+_LONGEST: Final = 120
+
+
+class _Noted(NamedTuple):
+    at: float
+    client: str
+    registered: bool
+
+    def worker(self, agent: str, now: datetime, moment: float) -> Worker:
+        return Worker(agent, now - timedelta(seconds=moment - self.at), self.client)
+
+
+class Workers:
+    """``once`` is a loop's turn; clock: monotonic seconds."""
+
+    def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._clock = clock
+        self._noted: dict[tuple[str, str], _Noted] = {}
+        self._written: dict[tuple[str, str], float] = {}
+
+    def note(self, workspace: str, agent: str, client: str, registered: bool = True) -> None:
+        """Somebody asks for work as this agent, now. What nobody has registered so far is remembered, not written."""
+        key = (workspace, agent)
+        if key in self._noted or len(self._noted) < (_MOST if registered else _STRANGERS):
+            printable = "".join(letter for letter in client[:_LONGEST] if letter.isprintable())
+            self._noted[key] = _Noted(self._clock(), printable, registered)
+
+    async def once(self) -> float:
+        """Write what was noted, each agent once a minute; seconds until the next turn."""
+        moment = self._clock()
+        due = {
+            key: noted for key, noted in self._noted.items() if noted.registered and self._is_due(key, moment)
+        }
+        if due:
+            now = await self._store.now()
+            seen = [(place, noted.worker(agent, now, moment)) for (place, agent), noted in due.items()]
+            await self._store.workers.put(seen)
+            self._written |= dict.fromkeys(due, moment)
+        for key in [key for key, noted in self._noted.items() if moment - noted.at > WRITTEN_EVERY * 2]:
+            if not self._is_due(key, moment):
+                del self._noted[key]
+                self._written.pop(key, None)
+        return _TURN
+
+    def _is_due(self, key: tuple[str, str], moment: float) -> bool:
+        written, noted = self._written.get(key), self._noted[key]
+        return noted.registered and (
+            written is None or (noted.at > written and moment - written >= WRITTEN_EVERY)
+        )
+
+    async def of(self, workspace: str) -> dict[str, Worker]:
+        """Who has asked for work in this workspace, by agent; what this server has noted since included."""
+        found = await self._store.workers.of(workspace)
+        mine = {agent: noted for (place, agent), noted in self._noted.items() if place == workspace}
+        if mine:
+            now, moment = await self._store.now(), self._clock()
+            for agent, noted in mine.items():
+                worker = noted.worker(agent, now, moment)
+                known = found.get(agent)
+                if known is None or known.seen_at < worker.seen_at:
+                    found[agent] = worker
+        return found
+
+    async def absent(self, plan: Plan, book: Snapshot, now: datetime) -> list[str]:
+        """In words: the agents of a plan that nobody works as, with the steps that will wait for them."""
+        waiting: dict[str, list[str]] = {}
+        for step in plan.steps:
+            if isinstance(step, AgentStep) and asks(address := book.resolve(step.agent), book):
+                waiting.setdefault(address, []).append(step.id)
+        if not waiting:
+            return []
+        found = await self.of(book.workspace.id)
+        said = ((steps, worker_words(agent, found.get(agent), now)) for agent, steps in waiting.items())
+        return [f"{_steps(steps)} will wait. {words}" for steps, words in said if words]
+
+
+def asks(agent: str, book: Snapshot) -> bool:
+    """Whether an agent gets its work by asking for it: not the internal runtime, nor one that is called."""
+    account = book.by_address.get(agent)
+    return not is_internal(agent) and (account is None or account.delivery_mode != "http")
+
+
+def _steps(steps: list[str]) -> str:
+    return ("step " if len(steps) == 1 else "steps ") + ", ".join(repr(step) for step in steps)

@@ -1,0 +1,113 @@
+"""What one key's holder may ask of this process: requests a second, streams held open, intents left open. Kept in
+memory: where several servers run, each counts for itself. A refusal says when to come again.
+"""
+
+from collections import Counter, OrderedDict
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from math import ceil
+from typing import Final
+
+import msgspec
+
+from signoff.core.errors import TooMany
+from signoff.core.intent.model import Actor, ActorKind
+
+_MOST_HOLDERS: Final = 20_000
+_BURST: Final = 5.0  # seconds' worth that may come at once
+_STREAM_AGAIN: Final = 5
+_OPEN_AGAIN: Final = 10
+
+
+class KeyLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """For people and agents, and for services; 0 is no limit."""
+
+    rate: int = 0
+    rate_services: int = 0
+    streams: int = 0
+    streams_services: int = 0
+    open: int = 0
+    open_services: int = 0
+
+    def of(self, actor: Actor, name: str) -> int:
+        if actor.kind is ActorKind.SYSTEM:
+            return 0
+        most: int = getattr(self, f"{name}_services" if actor.kind is ActorKind.SERVICE else name)
+        return most
+
+
+class Admission:
+    """``still_open``: (workspace, requester, most) to how many intents of theirs are open, counted up to ``most``."""
+
+    def __init__(
+        self, limits: KeyLimits, still_open: Callable[[str, str, int], Awaitable[int]] | None = None
+    ) -> None:
+        self._limits = limits
+        self._still_open = still_open
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._streams: Counter[str] = Counter()
+        self._room: OrderedDict[tuple[str, str], int] = OrderedDict()
+
+    def request(self, actor: Actor, now: float) -> None:
+        """Count a request at ``now``, in seconds; raises TooMany for one too many."""
+        rate = self._limits.of(actor, "rate")
+        if not rate:
+            return
+        holder = _holder(actor)
+        full = rate * _BURST
+        left, at = self._left.get(holder, (full, now))
+        left = min(full, left + (now - at) * rate)
+        if left < 1:
+            raise TooMany(
+                "too_many_requests",
+                f"More than {rate} requests a second are not taken from one key.",
+                retry_after=ceil((1 - left) / rate),
+            )
+        self._left[holder] = (left - 1, now)
+        self._left.move_to_end(holder)
+        if len(self._left) > _MOST_HOLDERS:
+            self._left.popitem(last=False)
+
+    @contextmanager
+    def stream(self, actor: Actor) -> Iterator[None]:
+        """Holds one stream or long poll open; raises TooMany for one too many."""
+        most, holder = self._limits.of(actor, "streams"), _holder(actor)
+        if most and self._streams[holder] >= most:
+            raise TooMany(
+                "too_many_streams",
+                f"More than {most} streams at a time are not held open for one key.",
+                retry_after=_STREAM_AGAIN,
+            )
+        self._streams[holder] += 1
+        try:
+            yield
+        finally:
+            self._streams[holder] -= 1
+            if not self._streams[holder]:
+                del self._streams[holder]
+
+    async def another_intent(self, actor: Actor) -> None:
+        """Before an intent is made; raises TooMany where the requester has as many open as they may. The database is
+        asked only when the room that it had last time is used up.
+        """
+        most = self._limits.of(actor, "open")
+        if not most or self._still_open is None:
+            return
+        key = (actor.workspace, actor.id)
+        if self._room.get(key, 0) <= 0:
+            self._room[key] = most - await self._still_open(actor.workspace, actor.id, most)
+            self._room.move_to_end(key)
+            if len(self._room) > _MOST_HOLDERS:
+                self._room.popitem(last=False)
+        if self._room[key] <= 0:
+            raise TooMany(
+                "too_many_open",
+                f"{most} intents of this requester are open already.",
+                retry_after=_OPEN_AGAIN,
+            )
+        self._room[key] -= 1
+
+
+def _holder(actor: Actor) -> str:
+    """Who is counted. On the pages a person is counted apart: whoever has their key does not keep them from a No."""
+    return f"{actor.id} on the pages" if actor.via == "web" else actor.id

@@ -1,0 +1,80 @@
+"""What nobody does who has shown nothing but a key, because it would let somebody in: a stolen key would be as good as
+its person. A protected workspace asks a second admin instead; where there is but one person, nobody is let in by it.
+"""
+
+import msgspec
+
+from signoff.core.errors import Forbidden
+from signoff.core.intent.model import Actor, ActorKind
+from signoff.core.intent.standing import others_behind
+from signoff.core.plan.task_types import Strength
+from signoff.engine.directory.snapshot import Snapshot
+from signoff.store.tables.entries import Person, Workspace
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """Somebody's mail, and with it their sign-in links, goes elsewhere from now on; ``before``: where it went."""
+
+    person: Person
+    before: str
+    by: str
+    book: Snapshot
+
+
+def moved(before: Snapshot, after: Snapshot, actor: Actor) -> list[Moved]:
+    """Whose mail goes elsewhere than before."""
+    pairs = [(before.people.get(id), person) for id, person in after.people.items()]
+    return [
+        Moved(person, known.mail_address, before.display(actor.id), after)
+        for known, person in pairs
+        if known is not None and known.mail_address != person.mail_address
+    ]
+
+
+def refuse_new_address(actor: Actor, book: Snapshot, before: Person, after: Person) -> None:
+    """Raise Forbidden where a key alone would send somebody's sign-in links elsewhere."""
+    if before.mail_address != after.mail_address and _only_a_key(actor, book):
+        raise Forbidden(
+            "stronger_sign_in_required",
+            "A key does not change the address to which somebody's sign-in links go.", field="addresses.email",
+            hint="Sign in by mail and change it on their page, or say it in the file of signoff up --policy.",
+        )  # fmt: skip
+
+
+def refuse_new_delegate(actor: Actor, book: Snapshot, before: Person, after: Person) -> None:
+    """Raise Forbidden where a key alone would say when somebody else is away, or who then answers for them."""
+    if before.absences == after.absences:
+        return
+    if actor.id == before.id:
+        refuse_others_key(actor, "says who stands in")
+    elif _only_a_key(actor, book):
+        raise Forbidden(
+            "stronger_sign_in_required", "A key does not say for somebody else that they are away, or who stands in.",
+            field="absences",
+            hint="They say it themselves; or sign in by mail and say it on their page.",
+        )  # fmt: skip
+
+
+def refuse_others_key(actor: Actor, what: str) -> None:
+    """Raise Forbidden where the key in use was made by somebody else: they have it too, and what is done with it once
+    would let them decide later by other means, where nothing says that they stand behind it.
+    """
+    if actor.kind is ActorKind.PERSON and others_behind(actor):
+        raise Forbidden(
+            "stronger_sign_in_required", f"Nobody {what} with a key that somebody else made.",
+            hint="Sign in by mail; there you can also make a key of your own.",
+        )  # fmt: skip
+
+
+def refuse_self_approval(actor: Actor, book: Snapshot, after: Workspace) -> None:
+    """Raise Forbidden where a key alone would let those who ask approve."""
+    if after.self_approval and not book.workspace.self_approval and _only_a_key(actor, book):
+        raise Forbidden(
+            "stronger_sign_in_required", "A key does not turn self-approval on.", field="workspace.self_approval",
+            hint="Whoever runs the server can: signoff up --policy FILE.",
+        )  # fmt: skip
+
+
+def _only_a_key(actor: Actor, book: Snapshot) -> bool:
+    weak = actor.kind is ActorKind.PERSON and actor.strength is Strength.LINK
+    return weak and not (book.workspace.protected or book.of_one)

@@ -1,0 +1,248 @@
+"""API keys: ``sgn_<kind>_<key id>_<secret><checksum>``, stored as hashes, each bound to one actor.
+
+The checksum lets secret scanners and typing errors be told from a real key without asking the database. What a
+key means is cached for a few seconds and forgotten at once when the directory changes (revocation included).
+"""
+
+import asyncio
+import hashlib
+import secrets
+import string
+import zlib
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from itertools import chain
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from signoff.core.errors import NotFound, Unauthenticated
+from signoff.core.intent.model import Actor, ActorKind, system
+from signoff.core.plan.task_types import Strength
+from signoff.engine.clock import Clock
+from signoff.engine.directory.change_log import holder_subject, recorded, settled, shown_key
+from signoff.engine.directory.snapshot import Directory
+from signoff.store.store import Store
+from signoff.store.tables.entries import Account, ApiKey, DirectoryChange
+
+_ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_CHECKSUM: Final = 6
+REGISTRAR: Final = (
+    "registrar"  # which program registered an account: no person, so nobody who stands behind it
+)
+_CACHED: Final = 10_000
+_YOUNG: Final = timedelta(minutes=1)  # longer than any snapshot of a directory is trusted
+
+
+class NewKey(msgspec.Struct, frozen=True):
+    """A key that was just made; ``secret`` is shown once and kept nowhere."""
+
+    key: ApiKey
+    secret: str
+
+
+class Keys:
+    def __init__(self, store: Store, directory: Directory, clock: Clock) -> None:
+        self._store = store
+        self._directory = directory
+        self._clock = clock
+        self._cache: dict[tuple[str, str], tuple[float, datetime | None, Actor]] = {}
+        self._forgotten = 0
+
+    def forget(self) -> None:
+        """Drop what is cached; the next use of each key asks the database."""
+        self._cache.clear()
+        self._forgotten += 1
+
+    @property
+    def forgotten(self) -> int:
+        """How often the directory changed, as far as it is known here: a key may mean something else since."""
+        return self._forgotten
+
+    async def authenticate(self, secret: str, via: str) -> Actor:
+        """Who holds this key; raises Unauthenticated. ``via``: the channel the request came by."""
+        digest = _digest(secret)
+        cached = self._cache.get((digest, via))
+        now = asyncio.get_running_loop().time()
+        if cached is None or now - cached[0] > self._directory.fresh_for:
+            key_id = _key_id(secret)
+            if key_id is None:
+                raise _unknown()
+            forgotten = self._forgotten
+            key = await self._store.directory.key(key_id)
+            if key is None or not secrets.compare_digest(key.hash, digest):
+                raise _unknown()
+            if key.revoked_at is not None:
+                raise Unauthenticated("key_revoked", "This key was revoked.", hint="Ask for a new one.")
+            actor = await self._actor(key, via)
+            cached = (now, key.expires_at, actor)
+            if len(self._cache) >= _CACHED:
+                self._cache.clear()
+            if forgotten == self._forgotten:  # else it may have been revoked since it was read
+                self._cache[(digest, via)] = cached
+        if cached[1] is not None and cached[1] <= self._clock.now():
+            raise Unauthenticated("key_expired", "This key has expired.", hint="Ask for a new one.")
+        return await self._standing_in(cached[2])
+
+    async def _standing_in(self, actor: Actor) -> Actor:
+        """The actor with those whom it stands in for at this moment: an absence ends when it ends, cached or not."""
+        if actor.kind is not ActorKind.PERSON:
+            return actor
+        book = await self._directory.of(actor.workspace)
+        stand_ins = book.stand_ins(actor.id, self._clock.now())
+        return replace(actor, stand_ins=stand_ins) if stand_ins else actor
+
+    async def person(self, workspace: str, person_id: str, via: str) -> Actor | None:
+        """The person as an actor, known by other means than a key; None when there is no such active person."""
+        return (await self._directory.of(workspace)).actor(person_id, self._clock.now(), via)
+
+    async def _actor(self, key: ApiKey, via: str) -> Actor:
+        snapshot = await self._directory.of(key.workspace)
+        if not snapshot.knows(key.actor_id) and key.created_at > self._clock.now() - _YOUNG:
+            # another server made both just now, and its word of them is still on its way
+            snapshot = await self._directory.anew(key.workspace)
+        kind = ActorKind(key.actor_kind)
+        if kind is ActorKind.PERSON:
+            person = snapshot.people.get(key.actor_id)
+            if person is None:
+                raise _unknown()
+            if not person.active:
+                raise Unauthenticated("key_revoked", "The person of this key is not active any more.")
+            actor = Actor(
+                kind, person.id, key.workspace, names=snapshot.names_of(person), roles=frozenset(person.roles),
+                sponsors=tuple(dict.fromkeys((person.id, *makers(key)))),
+                strength=Strength.LINK,  # whatever reads the key's file has it
+            )  # fmt: skip
+        else:
+            account = next((a for a in snapshot.by_address.values() if a.id == key.actor_id), None)
+            if account is None or account.status != "active":
+                raise Unauthenticated("key_revoked", "The account of this key is not active.")
+            actor = Actor(
+                kind, account.id, key.workspace, address=account.address, sponsors=sponsors(key, account)
+            )
+        return replace(actor, via=via, self_approval=snapshot.workspace.self_approval)
+
+    async def create(
+        self,
+        workspace: str,
+        kind: ActorKind,
+        actor_id: str,
+        created_by: str = "",
+        life: timedelta | datetime | None = None,
+        by: Actor | None = None,
+    ) -> NewKey:
+        """A new key for an existing actor, made by ``by`` (the server itself: on the word of ``created_by``)."""
+        rows, secret = new_key(
+            by or system(workspace), self._clock.now(), kind, actor_id, created_by, life,
+            sponsors=by.sponsors if by else None,
+        )  # fmt: skip
+        await self._store.people.save(rows)
+        return NewKey(rows[0], secret)
+
+    async def revoke(self, workspace: str, key_id: str, by: Actor | None = None) -> ApiKey:
+        """Revoke a key of this workspace; revoking twice changes nothing. NotFound for any other id."""
+
+        async def attempt() -> ApiKey:
+            space = await self._store.directory.workspace(workspace)
+            key = await self._store.directory.key(key_id)
+            if space is None or key is None or key.workspace != workspace:
+                raise NotFound("key_not_found", f"There is no key {key_id[:64]}.")
+            if key.revoked_at is None:
+                over = self.revoked([key], by or system(workspace))
+                await self._store.people.save(over, since={workspace: space.last_change})
+                key = replace(key, revoked_at=self._clock.now())
+                self.forget()
+                self._directory.changed(workspace)
+            return key
+
+        return await settled(attempt, self.forget)
+
+    def revoked(self, keys: Iterable[ApiKey], by: Actor) -> list[ApiKey | DirectoryChange]:
+        """What to save so that these keys, which are still good, are revoked, with the record of it."""
+        now = self._clock.now()
+        rows: list[ApiKey | DirectoryChange] = []
+        for key in keys:
+            rows.append(replace(key, revoked_at=now))
+            rows.append(recorded(by, now, "key", key.id, holder_subject(key), shown_key(key), None))
+        return rows
+
+    def heard(self, word: str) -> None:
+        """The directory changed somewhere: cached keys may mean something else now."""
+        if word == "" or word.startswith("directory:"):
+            self.forget()
+
+
+def makers(key: ApiKey) -> tuple[str, ...]:
+    """The persons behind whoever made a key: they have it too, so they are behind whatever is done with it."""
+    return tuple(dict.fromkeys(filter(None, (key.created_by, *key.sponsors))))
+
+
+def new_key(
+    by: Actor, now: datetime, kind: ActorKind, actor_id: str, created_by: str = "",
+    life: timedelta | datetime | None = None,
+    sponsors: tuple[str, ...] | None = None,
+) -> tuple[tuple[ApiKey, DirectoryChange], str]:  # fmt: skip
+    """A key of an actor of ``by``'s workspace with the record of it, to be saved together; and its secret.
+    ``sponsors``: who stands behind it, when that is not just ``created_by``.
+    """
+    key_id = _random(12)
+    body = f"sgn_{kind.value}_{key_id}_{_random(43)}"
+    secret = body + _checksum(body)
+    key = ApiKey(
+        id=f"sak_{key_id}",
+        workspace=by.workspace,
+        actor_kind=kind.value,
+        actor_id=actor_id,
+        hash=_digest(secret),
+        hint=f"sgn_{kind.value}_{key_id}_…{secret[-4:]}",
+        created_by=created_by,
+        created_at=now,
+        expires_at=now + life if isinstance(life, timedelta) else life,
+        revoked_at=None,
+        sponsors=tuple(filter(None, (created_by,))) if sponsors is None else sponsors,
+    )
+    return (key, recorded(by, now, "key", key.id, holder_subject(key), None, shown_key(key))), secret
+
+
+def sponsors(key: ApiKey, account: Account) -> tuple[str, ...]:
+    """The persons who can make an account act with this key: who made the key, who registered it, who said where it is
+    called, who made the secret that its calls are signed with; each with all who stand behind them.
+    """
+    behind = chain.from_iterable(people for did, people in account.behind.items() if did != REGISTRAR)
+    found = (*makers(key), account.created_by, *behind)
+    return tuple(dict.fromkeys(filter(None, found)))
+
+
+def _unknown() -> Unauthenticated:
+    return Unauthenticated(
+        "invalid_platform_api_key",
+        "This API key is not known here.",
+        hint="Check SIGNOFF_API_KEY and the address.",
+    )
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _random(length: int) -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+def _checksum(body: str) -> str:
+    number = zlib.crc32(body.encode())
+    digits = ""
+    for _ in range(_CHECKSUM):
+        number, digit = divmod(number, 62)
+        digits = _ALPHABET[digit] + digits
+    return digits
+
+
+def _key_id(secret: str) -> str | None:
+    """The row id of a well-formed key; None for text that cannot be one."""
+    parts = secret.split("_")
+    if len(parts) != 4 or parts[0] != "sgn" or not secret.isascii():
+        return None
+    body, checksum = secret[:-_CHECKSUM], secret[-_CHECKSUM:]
+    return f"sak_{parts[2]}" if _checksum(body) == checksum else None

@@ -1,0 +1,254 @@
+"""Signing in on the pages: sessions and links are random tokens, stored as SHA-256, so they can be taken back.
+
+Looking at a link changes nothing; using one does. A session lasts ``IDLE`` from the last thing that its person did
+(reading is not doing: a GET writes nothing) and never longer than its lifetime, and
+ends with the key that opened it. It proves no more than what opened it: a key lies in a file, and whatever reads the
+file has it.
+"""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from signoff.core.errors import Forbidden, Gone, NotFound, Unauthenticated
+from signoff.core.intent.authorization import RUNNING
+from signoff.core.intent.model import Actor, ActorKind
+from signoff.core.plan.task_types import Strength
+from signoff.engine.clock import Clock
+from signoff.engine.directory.change_log import person_subject, recorded
+from signoff.engine.directory.snapshot import Directory
+from signoff.engine.identity.keys import Keys, makers
+from signoff.store.store import Store
+from signoff.store.tables.entries import Link, Session
+
+IDLE: Final = timedelta(hours=12)
+LOGIN_LINK: Final = timedelta(hours=1)
+LIFETIME: Final = timedelta(days=7)
+TASK_LINK: Final = timedelta(days=30)
+_SHORT: Final = 16
+_SAVED_EVERY: Final = timedelta(minutes=10)
+_LONGEST_TOKEN: Final = 128
+
+
+class SignedIn(msgspec.Struct, frozen=True):
+    """A fresh session; ``token`` goes into the cookie and is kept nowhere."""
+
+    token: str
+    actor: Actor
+    expires_at: datetime
+
+
+class OpenSession(msgspec.Struct, frozen=True):
+    """A sign-in that lasts. ``id``: of the row, shortened, which opens nothing; ``by``: ``key`` or ``link``;
+    ``used_at``: when its person last did something.
+    """
+
+    id: str
+    by: str
+    created_at: datetime
+    used_at: datetime
+    expires_at: datetime
+    current: bool = False
+
+
+class Sessions:
+    """``lifetime``: how long a session lasts at most, used or not."""
+
+    def __init__(
+        self, store: Store, directory: Directory, keys: Keys, clock: Clock, lifetime: timedelta = LIFETIME
+    ) -> None:
+        self.lifetime = lifetime
+        self._store = store
+        self._directory = directory
+        self._rows = store.sessions
+        self._keys = keys
+        self._clock = clock
+
+    # -- sessions
+
+    async def open_by_key(self, secret: str) -> SignedIn:
+        """Sign in with a person's key; raises Unauthenticated, or Forbidden for the key of an agent or a service."""
+        actor = await self._keys.authenticate(secret.strip(), "web")
+        if actor.kind is not ActorKind.PERSON:
+            raise Forbidden(
+                "person_required",
+                f"This is {'an agent' if actor.kind is ActorKind.AGENT else 'a service'}'s key; only people sign in.",
+                hint="Use a person's key: signoff keys create --person EMAIL.",
+            )
+        return await self._open(actor, f"sak_{secret.strip().split('_')[2]}")
+
+    async def open_by_link(self, token: str) -> SignedIn:
+        """Use a sign-in link up; raises Gone when it was used before, is over, or never was."""
+        link = await self.link(token, "login")
+        actor = await self._person(link.workspace, link.person)
+        if actor is None or not await self._rows.use_link(link.id, self._clock.now()):
+            raise _gone()
+        return await self._open(actor, "")
+
+    async def _open(self, actor: Actor, key_id: str) -> SignedIn:
+        now = self._clock.now()
+        token = secrets.token_urlsafe(32)
+        await self._rows.add(Session(_digest(token), actor.workspace, actor.id, key_id, now, now + IDLE))
+        return SignedIn(token, actor, now + IDLE)
+
+    async def actor(self, token: str) -> Actor:
+        """Who holds the session of this token; raises Unauthenticated. Writes nothing."""
+        session = await self._rows.get(_digest(token)) if 0 < len(token) <= _LONGEST_TOKEN else None
+        if (
+            session is None
+            or self._over_at(session) <= self._clock.now()
+            or not await self._key_lives(session.key_id)
+        ):
+            raise _signed_out()
+        actor = await self._person(session.workspace, session.person)
+        if actor is None:
+            raise _signed_out()
+        return await self._by_key(actor, session.key_id) if session.key_id else actor
+
+    async def _by_key(self, actor: Actor, key_id: str) -> Actor:
+        """Who signed in with a key is no more than the key: it proves as little, and its makers stand behind it."""
+        book, key = await self._directory.of(actor.workspace), await self._store.directory.key(key_id)
+        made_by = makers(key) if key is not None else ()
+        strength = actor.strength if book.of_one else Strength.LINK
+        return replace(actor, strength=strength, sponsors=tuple(dict.fromkeys((*actor.sponsors, *made_by))))
+
+    async def renew(self, token: str) -> None:
+        """The person did something: the session lasts ``IDLE`` from now."""
+        session = await self._rows.get(_digest(token))
+        until = self._clock.now() + IDLE
+        if session is not None and until - session.expires_at > _SAVED_EVERY:
+            await self._rows.extend(session.id, until)
+
+    async def close(self, token: str) -> None:
+        person = await self._rows.end(_digest(token))
+        if person:
+            self._directory.sessions_changed(person)
+
+    def _over_at(self, session: Session) -> datetime:
+        return min(session.expires_at, session.created_at + self.lifetime)
+
+    async def open_ones(self, actor: Actor, person: str, token: str = "") -> list[OpenSession]:
+        """Where a person is signed in, newest first; others' only for who runs the workspace. ``token``: of the session
+        that asks.
+        """
+        self._may(actor, person)
+        now, own = self._clock.now(), _digest(token) if token else ""
+        return [
+            OpenSession(
+                s.id[:_SHORT], "key" if s.key_id else "link", s.created_at, s.expires_at - IDLE, self._over_at(s),
+                s.id == own,
+            )
+            for s in await self._rows.of_person(actor.workspace, person, now)
+            if self._over_at(s) > now and await self._key_lives(s.key_id)
+        ]  # fmt: skip
+
+    async def end(self, actor: Actor, person: str, id: str) -> None:
+        """End one; raises NotFound where there is none of this id."""
+        found = [one for one in await self.open_ones(actor, person) if one.id == id]
+        if not found or not await self._end(actor, person, 1, begin=id):
+            raise NotFound("session_not_found", "There is no such sign-in any more.")
+
+    async def end_all(self, actor: Actor, person: str, but: str = "") -> int:
+        """Sign a person out everywhere, but for the session of the token ``but``; how many ended."""
+        found = [one for one in await self.open_ones(actor, person, but) if not one.current]
+        return await self._end(actor, person, len(found), but=_digest(but) if but else "") if found else 0
+
+    async def _end(self, actor: Actor, person: str, count: int, begin: str = "", but: str = "") -> int:
+        """End them, which stands in the record of changes with who did it."""
+        email = (await self._directory.of(actor.workspace)).people[person].email
+        change = recorded(
+            actor, self._clock.now(), "sign-in", email, person_subject(person), {"sign_ins": count}, None
+        )
+        ended = await self._rows.end_of(change, person, begin, but)
+        self._directory.sessions_changed(person)
+        return ended
+
+    def _may(self, actor: Actor, person: str) -> None:
+        """One's own; those of others are for an owner or an admin."""
+        if actor.kind is not ActorKind.PERSON:
+            raise Forbidden("person_required", "Only people sign in and see who has.")
+        if actor.id != person and not actor.roles & RUNNING:
+            raise NotFound("person_not_found", f"There is no person {person[:64]} for you to sign out.")
+
+    async def _key_lives(self, key_id: str) -> bool:
+        if not key_id:
+            return True
+        key = await self._store.directory.key(key_id)
+        if key is None or key.revoked_at is not None:
+            return False
+        return key.expires_at is None or key.expires_at > self._clock.now()
+
+    async def _person(self, workspace: str, person_id: str) -> Actor | None:
+        return await self._keys.person(workspace, person_id, "web")
+
+    # -- links
+
+    async def login_link(self, workspace: str, person: str, life: timedelta = LOGIN_LINK) -> str:
+        """The token of a new link that signs this person in, once."""
+        return await self._make(workspace, person, "login", life=life)
+
+    async def task_link(
+        self,
+        workspace: str,
+        person: str,
+        intent_id: str,
+        visit: int,
+        digest: str,
+        life: timedelta = TASK_LINK,
+    ) -> str:
+        """The token of a new link by which this person answers this one task, as it is now, and nothing else."""
+        return await self._make(workspace, person, "task", intent_id, visit, digest, life=life)
+
+    async def _make(
+        self, workspace: str, person: str, purpose: str, intent_id: str = "", visit: int = 0, digest: str = "",
+        *, life: timedelta,
+    ) -> str:  # fmt: skip
+        token, link = _new_link(workspace, person, purpose, self._clock.now(), life)
+        await self._rows.add_link(replace(link, intent_id=intent_id, visit=visit, digest=digest))
+        return token
+
+    async def link(self, token: str, purpose: str) -> Link:
+        """What this token opens; raises Gone for every other token. Changes nothing."""
+        link = await self._rows.link(_digest(token)) if 0 < len(token) <= _LONGEST_TOKEN else None
+        over = link is None or link.purpose != purpose or link.used_at is not None
+        if link is None or over or link.expires_at <= self._clock.now():
+            raise _gone()
+        return link
+
+    async def holder(self, link: Link) -> Actor:
+        """The person a link was made for, known only by having it."""
+        actor = await self._person(link.workspace, link.person)
+        if actor is None:
+            raise _gone()
+        return replace(actor, via="link", strength=Strength.LINK)
+
+
+def new_login_link(workspace: str, person: str, now: datetime, life: timedelta) -> tuple[str, Link]:
+    """A token and the link that it is, still to be kept: it signs this person in, once."""
+    return _new_link(workspace, person, "login", now, life)
+
+
+def _new_link(workspace: str, person: str, purpose: str, now: datetime, life: timedelta) -> tuple[str, Link]:
+    token = secrets.token_urlsafe(32)
+    return token, Link(_digest(token), workspace, person, purpose, "", 0, "", now, now + life)
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _signed_out() -> Unauthenticated:
+    return Unauthenticated(
+        "signed_out", "You are not signed in.", hint="Sign in with your key or a sign-in link."
+    )
+
+
+def _gone() -> Gone:
+    return Gone(
+        "link_over", "This link does not work any more.",
+        hint="It was used, it expired, or what it led to is over. Sign in to see what is waiting.",
+    )  # fmt: skip

@@ -1,0 +1,347 @@
+"""How an intent gets its plan, first match wins: the scenario it came with, the workflow registered for its type,
+its own human task, its agent. The plan is frozen here: addresses resolved, policies applied, people found, schemas
+checked. What is frozen stays: a policy or a team that changes later does not change what is under way.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from signoff.core.directory.agent_address import canonical, is_internal
+from signoff.core.errors import Invalid
+from signoff.core.formats.axp_intent import Direct
+from signoff.core.formats.axp_scenario import Scenario
+from signoff.core.intent.model import Actor, Intent
+from signoff.core.plan.plan import AgentStep, HumanStep, NotifyStep, Plan, Step, check_plan, settled_retries
+from signoff.core.plan.task_types import Fallback, Risk, Sign, Stage
+from signoff.core.plan.wording import from_workflow
+from signoff.core.policy.conditions import chosen, settled
+from signoff.engine.directory.eligible_people import (
+    barred_from,
+    called,
+    decidable,
+    known_person,
+    refuse_impossible,
+    refuse_unknown_teams,
+    roster_of,
+    spelled,
+    stage_name,
+)
+from signoff.engine.directory.snapshot import Directory, Snapshot
+from signoff.engine.planning.workspace_rules import governed, under_policy
+from signoff.store.rows import plan_digest
+from signoff.store.store import Store
+from signoff.store.tables.entries import Workflow
+
+KEPT: Final = 64  # frozen plans of a workspace: each names all who could decide
+_SETTLED: Final = 256
+Side = tuple[str, ...]
+"""The natural persons behind a request."""
+Frozen = tuple[Plan, str, tuple[str, ...]]
+"""A frozen plan, its digest, and what the caller should know about it."""
+
+
+class Submission(msgspec.Struct, frozen=True, kw_only=True):
+    """An intent ready to be submitted: a checked, frozen plan and the payload's canonical bytes.
+
+    ``behind``: persons on the requester's side beside those behind the key that submits it.
+    """
+
+    type: str
+    payload: bytes
+    payload_digest: str
+    plan: Plan
+    plan_digest: str
+    to_agent: str = ""
+    reply_to: str = ""
+    correlation_id: str = ""
+    claimed_from: str = ""
+    behind: Side = ()
+    deadline_at: datetime | None = None
+    scenario_id: str = ""
+    retry_of: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+class Planner:
+    """Makes submissions out of requests."""
+
+    def __init__(self, store: Store, directory: Directory) -> None:
+        self._store = store
+        self._directory = directory
+        self._settled: dict[tuple[int, tuple[int, ...]], tuple[Plan, Plan]] = {}
+
+    def _chosen(self, plan: Plan, payload: bytes) -> Plan:
+        """The plan under the policies that the payload chooses; for the same choices the same object."""
+        if not plan.has_choices:
+            return plan
+        picks = chosen(plan, payload)
+        held = self._settled.get((id(plan), picks))
+        if held is not None and held[0] is plan:
+            return held[1]
+        if len(self._settled) >= _SETTLED:
+            self._settled.clear()
+        made = settled(plan, picks)
+        self._settled[id(plan), picks] = (plan, made)
+        return made
+
+    async def direct(
+        self, workspace: str, request: Direct, payload: bytes, digest: str, side: Side = (),
+        by: Actor | None = None,
+    ) -> Submission:  # fmt: skip
+        """A single intent: by its type's workflow, else by what it says itself. ``side``: who stands behind it."""
+        book = await self._book(workspace, by)
+        workflow = book.workflows.get(request.intent_type)
+        plan, warnings = request.plan, request.warnings
+        if workflow is not None:
+            plan = await self.plan_of(workflow)
+            governs = f"ignored: workflow {workflow.name!r} governs this type"
+            warnings = (*warnings, *(f"{name} is {governs}" for name in request.shaping))
+            warnings = (*warnings, *_misaddressed(request.to_agent, plan, book, governs))
+        else:
+            refuse_unheeded(request.deciders, book)
+            warnings = (*warnings, *request.unused)
+        behind = _behalf(request, book)
+        plan = self._chosen(plan, payload)
+        frozen, digest_of_plan, more = _frozen(plan, book, tuple(dict.fromkeys((*side, *behind))))
+        return Submission(
+            type=request.intent_type,
+            payload=payload,
+            payload_digest=digest,
+            plan=frozen,
+            plan_digest=digest_of_plan,
+            to_agent=book.resolve(request.to_agent) if request.to_agent else _first_agent(frozen),
+            reply_to=request.reply_to,
+            correlation_id=request.correlation_id,
+            claimed_from=request.claimed_from,
+            behind=behind,
+            deadline_at=request.deadline_at,
+            warnings=(*warnings, *more),
+        )
+
+    async def plan_of(self, workflow: Workflow) -> Plan:
+        """The plan of a workflow in force, as it was compiled when it was applied."""
+        plan = await self._store.directory.get_plan(workflow.plan_digest)
+        if plan is None:
+            raise Invalid("workflow_broken", f"The plan of workflow {workflow.name!r} is not stored.")
+        return plan
+
+    async def scenario(
+        self,
+        workspace: str,
+        scenario: Scenario,
+        payload: bytes,
+        digest: str,
+        side: Side = (),
+        by: Actor | None = None,
+        coming: Collection[str] = (),
+    ) -> Submission:
+        """A scenario bundle's intent, by the bundle's own steps as far as the workspace leaves them to it. ``coming``:
+        addresses of agents that will be registered before it is submitted.
+        """
+        book = await self._book(workspace, by)
+        plan, warnings = await self._left(scenario.plan, scenario.intent_type, book)
+        if plan is scenario.plan:
+            refuse_unheeded(scenario.deciders, book)
+        frozen, digest_of_plan, more = _frozen(self._chosen(plan, payload), book, side, coming)
+        return Submission(
+            type=scenario.intent_type,
+            payload=payload,
+            payload_digest=digest,
+            plan=frozen,
+            plan_digest=digest_of_plan,
+            to_agent=_first_agent(frozen),
+            reply_to=scenario.reply_to,
+            deadline_at=scenario.deadline_at,
+            scenario_id=scenario.scenario_id,
+            warnings=(*scenario.warnings, *warnings, *more),
+        )
+
+    async def _book(self, workspace: str, by: Actor | None) -> Snapshot:
+        book = await self._directory.of(workspace)
+        return book if by is None else book.as_seen_by(by)
+
+    async def again(self, old: Intent, payload: bytes, side: Side, by: Actor | None = None) -> Frozen:
+        """The plan of an intent that is repeated: as it was, as the workspace's people and policies are now."""
+        book = await self._book(old.workspace, by)
+        plan, warnings = await self._left(old.plan, old.type, book)
+        frozen, digest, more = _frozen(self._chosen(plan, payload), book, side)
+        return frozen, digest, (*warnings, *more)
+
+    async def _left(self, plan: Plan, intent_type: str, book: Snapshot) -> tuple[Plan, tuple[str, ...]]:
+        """A request's own plan, where it is left to say it: a workspace that says who decides goes by its workflows."""
+        workflow = book.workflows.get(intent_type)
+        if workflow is None or from_workflow(plan) or not book.workspace.says_who_decides:
+            return plan, ()
+        warning = f"the request's own steps are ignored: workflow {workflow.name!r} governs this type"
+        return await self.plan_of(workflow), (warning,)
+
+
+def _frozen(plan: Plan, book: Snapshot, side: Side, coming: Collection[str] = ()) -> Frozen:
+    """``freeze`` with the digest. Where the plan can come again, as the same object, it is remembered with the book and
+    goes with it; the least recently used is dropped first.
+    """
+    if coming or not (from_workflow(plan) or plan.direct):  # steps of the request's own, made for it alone
+        return _digested(plan, book, side, coming)
+    kept: dict[tuple[int, Side], tuple[Plan, Frozen]] = book.made
+    held = kept.pop((id(plan), side), None)
+    if held is None:
+        made = _digested(plan, book, side)
+        same = next((one for _, one in kept.values() if one[1] == made[1]), made)
+        held = plan, (same[0], *made[1:])
+    kept[id(plan), side] = held
+    if len(kept) > KEPT:
+        del kept[next(iter(kept))]
+    return held[1]
+
+
+def _digested(plan: Plan, book: Snapshot, side: Side, coming: Collection[str] = ()) -> Frozen:
+    frozen, warnings = freeze(plan, book, side, coming)
+    return frozen, plan_digest(frozen), warnings
+
+
+def _misaddressed(to_agent: str, plan: Plan, book: Snapshot, governs: str) -> tuple[str, ...]:
+    """Said to whoever addresses an agent that the workflow does not call. Whom it calls may be written too."""
+    if not to_agent or is_internal(to_agent):
+        return ()
+    called = {book.resolve(step.agent) for step in plan.steps if isinstance(step, AgentStep)}
+    return () if book.resolve(to_agent) in called else (f"to_agent is {governs}, and it calls no such agent",)
+
+
+def refuse_unheeded(words: Sequence[str], book: Snapshot) -> None:
+    """Raise Invalid for a word of a request that would narrow who decides, where no policy says that anyway: without
+    effect it would leave the task to everybody with an approving role.
+    """
+    if words and not book.workspace.default_policy:
+        raise Invalid(
+            "unknown_field", f"{words[0]}: has no effect, and would leave the task to others than it names.",
+            field=words[0],
+            hint="Name who decides in human_task.assignees; stages and policies belong in a workflow.",
+        )  # fmt: skip
+
+
+def _behalf(request: Direct, book: Snapshot) -> Side:
+    """The person for whom it is asked, if the request names one."""
+    if not request.on_behalf_of:
+        return ()
+    return (known_person(book, request.on_behalf_of, "on_behalf_of").id,)
+
+
+def _first_agent(plan: Plan) -> str:
+    """Whom an intent is for that names nobody itself."""
+    return next((step.agent for step in plan.steps if isinstance(step, AgentStep)), "")
+
+
+def freeze(
+    plan: Plan, book: Snapshot, side: Side = (), coming: Collection[str] = ()
+) -> tuple[Plan, tuple[str, ...]]:
+    """The plan as it will run in this workspace, asked for by ``side``, and what the caller should know about it."""
+    warnings: list[str] = []
+    plan = governed(plan, book, warnings)
+    steps = []
+    for step in plan.steps:
+        if isinstance(step, AgentStep):
+            steps.append(_addressed(step, book, warnings, coming))
+        elif isinstance(step, HumanStep):
+            steps.append(_asking(step, plan, book, side, warnings))
+        else:
+            if isinstance(step, NotifyStep):
+                _warn_of_strangers(step.id, step.to, book, warnings)
+            steps.append(step)
+    return check_plan(settled_retries(replace(plan, steps=tuple(steps)))), tuple(warnings)
+
+
+def _addressed(step: AgentStep, book: Snapshot, warnings: list[str], coming: Collection[str]) -> Step:
+    address = book.resolve(step.agent)
+    account = book.by_address.get(address)
+    meant = canonical(step.agent, book.workspace.organization, book.workspace.name)
+    if account is not None and meant != address and "/" in step.agent:
+        warnings.append(
+            f"step {step.id!r}: {step.agent} is not registered; {address}, the one agent of that name, gets it"
+        )
+    if account is None and not is_internal(address) and address not in coming:
+        warnings.append(f"step {step.id!r}: no agent is registered as {address}; it waits until one listens")
+    push = account is not None and account.delivery_mode == "http" and bool(account.callback_url)
+    return replace(step, agent=address, push=push)
+
+
+def _asking(step: HumanStep, plan: Plan, book: Snapshot, side: Side, warnings: list[str]) -> Step:
+    step = under_policy(step, plan, book, warnings)
+    task = step.task
+    _check_fallback(step, book)
+    barred = barred_from(task, book, side)
+    strict = from_workflow(plan) or bool(task.policy)
+    field = f"steps.{step.id}.human.{'policy' if task.policy else 'approvers'}"
+    if plan.source == "intent":  # whose step is ours: its caller wrote human_task
+        field = "human_task"
+    stages = tuple(
+        _staffed(number, step, field, book, barred, None if strict else warnings)
+        for number in range(len(task.stages))
+    )
+    rungs = tuple(replace(rung, to=spelled(rung.to)) for rung in task.escalate)
+    for number, rung in enumerate(rungs, 1):
+        if strict:
+            refuse_unknown_teams(rung.to, book, f"steps.{step.id}.human.escalate")
+        if not set(called(book, rung.to)) - barred:
+            warnings.append(
+                f"step {step.id!r}: escalation {number} ({', '.join(rung.to)}) reaches nobody who may decide; "
+                "the next one follows it at once"
+            )
+    _warn_of_strangers(step.id, task.notify, book, warnings)
+    task = replace(task, stages=stages, escalate=rungs)
+    return replace(step, task=replace(task, roster=roster_of(task, book)))
+
+
+def _warn_of_strangers(step_id: str, names: Collection[str], book: Snapshot, warnings: list[str]) -> None:
+    """Only people who are known here are told: an outsider whom a request could name would make this a mail relay."""
+    warnings += (
+        f"step {step_id!r}: {name} is nobody here, so nothing is sent there; add the person: signoff people add"
+        for name in names
+        if not called(book, spelled((name,)))
+    )
+
+
+def _check_fallback(step: HumanStep, book: Snapshot) -> None:
+    task = step.task
+    if task.fallback is not Fallback.OUTCOME or task.sign(task.fallback_outcome) is not Sign.POSITIVE:
+        return
+    if task.risk is not Risk.LOW or not book.workspace.positive_fallback:
+        raise Invalid(
+            "positive_fallback",
+            f"Step {step.id!r}: after silence a yes may follow only where the risk is low and the workspace allows it.",
+            field=f"steps.{step.id}.human.policy",
+            hint="Use on_timeout: expire; or apply workspace: {positive_fallback: true}.",
+        )
+
+
+def _staffed(
+    number: int,
+    step: HumanStep,
+    field: str,
+    book: Snapshot,
+    barred: frozenset[str],
+    warnings: list[str] | None,
+) -> Stage:
+    """The stage, if enough people can decide it; refused otherwise. In AXP's requests (``warnings``) names that nobody
+    here has fall back to owners and admins.
+    """
+    stage = step.task.stages[number]
+    stage = replace(stage, approvers=spelled(stage.approvers))
+    if warnings is None:
+        refuse_unknown_teams(stage.approvers, book, field)
+    elif stage.approvers and not decidable(stage, book):
+        warnings.append(
+            f"step {step.id!r}: nobody here is called {', '.join(stage.approvers)}; owners and admins may decide"
+        )
+        stage = replace(stage, approvers=(*stage.approvers, "role:owner", "role:admin"))
+    refuse_impossible(stage, book, stage_name(step, step.task, number), field, barred)
+    return stage
+
+
+def plan_summary(plan: Plan) -> list[dict[str, Any]]:
+    """The steps as a person lists them: id and kind."""
+    kinds = {"AgentStep": "agent", "HumanStep": "human", "DelayStep": "delay", "NotifyStep": "notify"}
+    return [{"id": step.id, "kind": kinds[type(step).__name__]} for step in plan.steps]

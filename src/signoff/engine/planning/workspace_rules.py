@@ -1,0 +1,134 @@
+"""What a workspace lets a request say for itself: under which policy its own steps come, what becomes of a type for
+which no workflow is registered. What an admin wrote, a workflow, is not touched by it.
+"""
+
+from msgspec.structs import replace
+
+from signoff.core.errors import Invalid
+from signoff.core.plan.plan import HumanStep, Plan
+from signoff.core.plan.task_types import Fallback
+from signoff.core.plan.wording import from_workflow
+from signoff.core.policy.policy import applied
+from signoff.core.policy.relaxations import policy_loosens, yes_on_silence
+from signoff.core.policy.workspace_default import GATE, REFUSE, UNLISTED, gated, tightened, ungated
+from signoff.engine.directory.snapshot import NamedPolicy, Snapshot
+from signoff.store.tables.entries import Workspace
+
+
+def governed(plan: Plan, book: Snapshot, warnings: list[str]) -> Plan:
+    """The plan with the steps that it has in this workspace; raises Invalid where such a plan is not taken."""
+    if from_workflow(plan) or not book.workspace.says_who_decides:
+        return plan
+    if book.workspace.unlisted_types == REFUSE:
+        raise Invalid(
+            "unlisted_type", "No workflow is registered here for intents of this type, so none is taken.",
+            field="intent_type", hint="Ask an admin for one: signoff workflows apply FILE.",
+        )  # fmt: skip
+    if book.workspace.unlisted_types == GATE and (early := ungated(plan)):
+        warnings.append(
+            f"no workflow governs this type, so people are asked before step {early[0]!r} may run: "
+            f"policy {book.workspace.default_policy}"
+        )
+        plan = gated(plan)
+    return plan
+
+
+def under_policy(step: HumanStep, plan: Plan, book: Snapshot, warnings: list[str]) -> HumanStep:
+    """The step under its policy as that stands now: a workflow's under the one that it names, a request's own under the
+    workspace's, or on a repeat still under the one that it had.
+    """
+    name = step.task.policy.partition("@")[0]
+    if from_workflow(plan):
+        if step.choices and not name:
+            raise TypeError(f"no policy was chosen for step {step.id!r}")
+        if not name:
+            return step
+        field = f"steps.{step.id}.human.policy"
+        found = _policy(name, book, field)
+        if "@" in step.task.policy:
+            step = _repeated(step, found, warnings)
+        return applied(step, found.policy, found.name, field)
+    name = book.workspace.default_policy or name
+    if not name:
+        return step
+    found = _policy(name, book, "workspace.default_policy")
+    made, remarks = tightened(step, found.policy, found.name)
+    warnings.extend(remarks)
+    return made
+
+
+def _repeated(step: HumanStep, found: NamedPolicy, warnings: list[str]) -> HumanStep:
+    """A step of a workflow's plan as it was once frozen. Its policy may not fit it any more: what is in force wins."""
+    step = step.own
+    if step.on_timeout is None or found.policy.fallback is Fallback.EXPIRE:
+        return step
+    warnings.append(
+        f"step {step.id!r}: policy {found.name} says what follows silence now, so step {step.on_timeout!r} does not"
+    )
+    return replace(step, on_timeout=None, on_timeout_as=None)
+
+
+def _policy(name: str, book: Snapshot, field: str) -> NamedPolicy:
+    found = book.policies.get(name)
+    if found is None:
+        hint = book.suggest(name, book.policies) or "Apply it first: signoff apply -f FILE."
+        raise Invalid("unknown_policy", f"{field}: there is no policy {name!r}.", field=field, hint=hint)
+    return found
+
+
+def refuse_default(before: Snapshot, book: Snapshot) -> None:
+    """Raise Invalid where the workspace's default policy is not there, or cannot be one. One that this release cannot
+    use any more does not keep a change from being made that has nothing to do with it.
+    """
+    space, field = book.workspace, "workspace.default_policy"
+    if not space.default_policy:
+        if space.unlisted_types == GATE:
+            raise Invalid(
+                "default_policy_missing", "workspace.unlisted_types: gate asks people under the default policy, "
+                "and there is none.", field="workspace.unlisted_types",
+                hint="Say workspace: {default_policy: NAME} too; or unlisted_types: allow, or refuse.",
+            )  # fmt: skip
+        return
+    found = _policy(space.default_policy, book, field)
+    if found.fault and before.workspace.default_policy == space.default_policy:
+        return
+    policy = found.policy
+    if policy.goto:
+        raise Invalid(
+            "no_default_policy", f"{field}: policy {space.default_policy!r} goes on with step {policy.goto!r} after "
+            "silence, which the steps of a request do not have.", field=field,
+            hint="Make on_timeout of the default policy expire or reject.",
+        )  # fmt: skip
+    if yes_on_silence(policy) and not space.positive_fallback:
+        raise Invalid(
+            "positive_fallback", f"{field}: policy {space.default_policy!r} lets a yes follow from silence, and the "
+            "workspace does not allow it.", field=field, hint="Use on_timeout: expire in it.",
+        )  # fmt: skip
+
+
+def governing_loosens(kind: str, new: bool, before: Snapshot, after: Snapshot) -> bool:
+    """Whether this change lets requests through that the workspace would have held: a first workflow for a type does,
+    where types without one come under its rules.
+    """
+    if kind == "workflow":
+        return new and before.workspace.says_who_decides
+    return kind == "workspace" and _default_loosens(before, after)
+
+
+def _default_loosens(before: Snapshot, after: Snapshot) -> bool:
+    """Whether what requests may say for themselves is judged less strictly after a change of the settings. Without a
+    default policy the requester says who decides; only a yes of its own side, or of nobody, is less than that.
+    """
+    was, will = (book.policies.get(book.workspace.default_policy) for book in (before, after))
+    if _rank(after.workspace) < _rank(before.workspace):
+        return True
+    if was is not None and was.fault:
+        return was != will  # nothing came through under it
+    if was is None:
+        own = will is not None and will.policy.self_approval is True and not before.workspace.self_approval
+        return own or (will is not None and yes_on_silence(will.policy))
+    return will is None or policy_loosens(was.policy, will.policy)
+
+
+def _rank(space: Workspace) -> int:
+    return UNLISTED.index(space.unlisted_types)

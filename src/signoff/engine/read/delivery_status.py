@@ -1,0 +1,103 @@
+"""What became of telling people and services: of one intent every message, of a workspace each channel as it does now.
+
+What goes to people stands in ``messages`` from its first moment; what goes to services is a row of the outbox until
+it has arrived. Whoever reads sees both as one list.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from signoff.core.intent.notices import Notice
+from signoff.engine.delivery.pipeline import SERVICES, message_of, readable
+from signoff.engine.read.integrity import Finding
+from signoff.store.store import Store
+from signoff.store.tables.messages import FAILED, WAITING, Message, OnItsWay
+from signoff.store.work import Outgoing
+
+_LATELY: Final = timedelta(days=1)
+_MOST: Final = 500
+_NOTICE = msgspec.json.Decoder(Notice)
+
+
+class ChannelState(Struct, frozen=True, kw_only=True):
+    """How a channel does. retrying: messages that failed and are tried again; failed: for good, within a day; failing:
+    whether what is sent now fails; since: when the oldest of those was called for; error: the last one.
+    """
+
+    channel: str
+    retrying: int = 0
+    failed: int = 0
+    failing: bool = False
+    since: datetime | None = None
+    error: str = ""
+    target: str = ""
+    arrived_at: datetime | None = None
+
+
+async def unreadable(store: Store) -> AsyncIterator[Finding]:
+    """What waits to be sent and cannot be understood by this release; it is kept, and stops nothing else."""
+    after = ""
+    while rows := await store.outbox.page(after, _MOST):
+        for row in rows:
+            if not readable(row):
+                to = row.target or "people"
+                yield Finding(
+                    row.intent,
+                    row.seq,
+                    f"a message over {row.channel} to {to} cannot be read by this release",
+                )
+        after = rows[-1].id
+
+
+async def all_told(store: Store, intent_id: str) -> list[OnItsWay]:
+    """Every message about an intent, in the order in which it was called for."""
+    kept = await store.messages.of_intent(intent_id)
+    known = {one.message.id for one in kept}
+    queued = await store.messages.queued(intent_id, _MOST)
+    waiting = [
+        _queued(row) for row in queued if row.channel in SERVICES and row.id not in known and readable(row)
+    ]
+    return sorted((*kept, *waiting), key=lambda one: _place(one.message))
+
+
+def _place(message: Message) -> tuple[int, str, datetime, bool, str]:
+    """By what happened, then by person; what failed before what took its place."""
+    return message.seq, message.person, message.at, message.state != FAILED, message.id
+
+
+def _queued(row: Outgoing) -> OnItsWay:
+    notice = _NOTICE.decode(row.notice)
+    message = message_of(row, notice, FAILED if row.dead else WAITING, notice.at)
+    return OnItsWay(message, None if row.dead else row.due_at)
+
+
+async def channel_states(
+    store: Store, workspace: str, names: Sequence[str], now: datetime
+) -> list[ChannelState]:
+    """Of each channel by these names, and of whatever else has failed lately."""
+    since = now - _LATELY
+    every = dict.fromkeys((*names, *sorted(await store.messages.failing_channels(workspace))))
+    states = []
+    for name in every:
+        found, queued = await store.messages.failing(workspace, name, since, _MOST)
+        waiting = [_queued(row).message for row in queued if name in SERVICES and readable(row)]
+        lately = [one for one in (*found, *waiting) if one.state == WAITING or one.at >= since]
+        if lately or name in names:
+            states.append(_state(name, lately, await store.messages.arrived_at(workspace, name)))
+    return states
+
+
+def _state(name: str, troubled: Sequence[Message], arrived_at: datetime | None) -> ChannelState:
+    retrying = [one for one in troubled if one.state == WAITING]
+    failed = [one for one in troubled if one.state == FAILED]
+    now = retrying or [one for one in failed if arrived_at is None or one.at > arrived_at]
+    last = max(now or failed, key=lambda one: one.at, default=None)
+    return ChannelState(
+        channel=name, retrying=len(retrying), failed=len(failed), failing=bool(now),
+        since=min((one.called_at for one in now), default=None), error=last.error if last else "",
+        target=last.target if last else "", arrived_at=arrived_at,
+    )  # fmt: skip

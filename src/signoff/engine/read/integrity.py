@@ -1,0 +1,149 @@
+"""Does the database tell one truth? Every intent's history is verified, folded, and compared with its row: the state
+and every column, above all the ones by which it is found when it is due. Payload and plan must be the submitted ones.
+"""
+
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from signoff.core.intent.events import Created, Decided, Fact, Revised
+from signoff.core.intent.evolve import fold
+from signoff.core.intent.hash_chain import unseal, verify
+from signoff.core.intent.model import Delivery, Intent, Task
+from signoff.core.intent.wake import wake_at
+from signoff.core.plan.task_types import Sign
+from signoff.store import sql
+from signoff.store.rows import UNREADABLE, Row, intent_row, plan_digest
+from signoff.store.store import Store
+
+_PAGE: Final = 500
+_COLUMNS: Final = tuple(sql.INTENTS.columns)
+_CURSOR: Final = _COLUMNS.index("cursor")
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """Something that is not as it should be: which intent, which event (0: the row), what."""
+
+    intent: str
+    seq: int
+    problem: str
+
+    @property
+    def text(self) -> str:
+        """Where and what, for a person."""
+        return f"event {self.seq}: {self.problem}" if self.seq else f"its row: {self.problem}"
+
+
+async def examine(store: Store) -> AsyncIterator[Finding]:
+    """Everything wrong with the stored intents."""
+    after = ""
+    while ids := await store.intents.ids(after, _PAGE):
+        for intent_id in ids:
+            finding = await examine_one(store, intent_id)
+            if finding is not None:
+                yield finding
+        after = ids[-1]
+
+
+async def examine_one(store: Store, intent_id: str) -> Finding | None:
+    """The first thing wrong with one intent, or None. It is several reads: one that moved meanwhile is read again."""
+    while True:
+        row = await store.intents.row(intent_id)
+        finding = await _examine(store, intent_id, row)
+        if finding is None or await store.intents.row(intent_id) == row:
+            return finding
+
+
+async def _examine(store: Store, intent_id: str, row: Row | None) -> Finding | None:
+    if row is None:
+        return None
+    try:
+        stored = await store.intents.get(intent_id)
+    except UNREADABLE:
+        return Finding(intent_id, 0, "its state or its plan cannot be read")
+    if stored is None:
+        return Finding(intent_id, 0, "its payload is missing")
+    rows = await store.intents.whole_history(intent_id)
+    intent = stored.intent
+    broken = verify([(r.seq, r.body, r.private, r.hash) for r in rows], intent.seq, intent.head, intent.id)
+    if broken is not None:
+        return Finding(intent.id, broken.seq, broken.problem)
+    facts = [unseal(r.body, r.private) for r in rows]
+    folded = replace(fold(facts, intent.plan), head=intent.head)
+    if not _same(folded, intent, erased=any(fact.note_digest and fact.note is None for fact in facts)):
+        return Finding(intent.id, 0, "the row is not what its events add up to")
+    if not stored.forgotten and _digest(stored.payload) != intent.payload_digest:
+        return Finding(intent.id, 1, "the payload is not the one that was submitted")
+    if plan_digest(intent.plan) != intent.plan_digest:
+        return Finding(intent.id, 1, "the plan is not the one that it was submitted with")
+    if (
+        intent.revision > 1
+        and not stored.forgotten
+        and _revised(facts)
+        != {
+            revision: _digest(payload)
+            for revision, payload in (await store.intents.old_payloads(intent_id)).items()
+        }
+    ):
+        return Finding(intent.id, 0, "the payloads that were revised are not those that were decided on")
+    wrong = _wrong_columns(intent, row)
+    return Finding(intent.id, 0, f"its columns do not match its state: {', '.join(wrong)}") if wrong else None
+
+
+def _digest(payload: bytes) -> str:
+    return hashlib.sha256(payload).hexdigest()
+
+
+def _revised(facts: Sequence[Fact]) -> dict[int, str]:
+    """The digests of payloads that were revised, by the last revision that each was decided on under."""
+    found: dict[int, str] = {}
+    digest, revision = "", 1
+    for fact in facts:
+        match fact.event:
+            case Created(payload_digest=digest):
+                continue
+            case Decided(sign=Sign.CHANGES):
+                revision += 1
+            case Revised() as event:
+                found[revision] = digest
+                digest, revision = event.payload_digest, event.revision
+    return found
+
+
+def _wrong_columns(intent: Intent, row: Row) -> tuple[str, ...]:
+    """Where an intent's row says in its columns what its state does not say. A cursor is the agent's own count."""
+    right = intent_row(intent, wake_at(intent), row[_CURSOR])
+    pairs = zip(_COLUMNS, right, row, strict=True)
+    return tuple(name for name, wanted, found in pairs if wanted != found and name != "state")
+
+
+def _same(folded: Intent, intent: Intent, *, erased: bool) -> bool:
+    """Whether the row is what its events add up to. ``erased``: words are missing from them, as they may be; the row
+    then has to be right in everything but words.
+    """
+    folded, intent = _without_renewals(folded), _without_renewals(intent)
+    return folded == intent or (erased and _without_words(folded) == _without_words(intent))
+
+
+def _without_renewals(intent: Intent) -> Intent:
+    """A lease's end is moved by renewals, which are no facts."""
+    if isinstance(intent.open, Delivery) and intent.open.lease_until:
+        return replace(intent, open=replace(intent.open, lease_until=intent.updated_at))
+    return intent
+
+
+def _without_words(intent: Intent) -> Intent:
+    """What people said stands in their votes, and in the result of a step that they decided."""
+    results = {
+        step: {name: value for name, value in result.items() if name != "comment"}
+        if isinstance(result, dict)
+        else result
+        for step, result in intent.results.items()
+    }
+    task = intent.open
+    if isinstance(task, Task):
+        task = replace(task, votes=tuple(replace(vote, comment=None) for vote in task.votes))
+    return replace(intent, results=results, open=task)

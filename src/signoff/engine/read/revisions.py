@@ -1,0 +1,118 @@
+"""What was asked of people, revision by revision, and what each change changed: for the page and for the API. Pure.
+
+A step's question changes when somebody revises it, and when it is asked again after changes were wanted. What the
+agents reported is of the revision that they worked for.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any, Final
+
+import msgspec
+
+from signoff.core.intent import events as e
+from signoff.core.plan.task_types import Sign
+from signoff.core.text.json_diff import Leaf, changed_leaves
+
+MOST: Final = 20  # changes that are told one by one; older ones stand in /v1/intents/{id}/revisions
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """One thing that was asked, and the fact that made it so."""
+
+    digest: str
+    revision: int
+    visit: int
+    fact: e.Fact
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """From one thing asked to the next: which revisions, who brought it about, and what is different."""
+
+    before: Asked
+    after: Asked
+    leaves: tuple[Leaf, ...]
+
+    @property
+    def by(self) -> str:
+        """The person who revised it, "" where it was asked again."""
+        fact = self.after.fact
+        return fact.actor.id if isinstance(fact.event, e.Revised) else ""
+
+    @property
+    def comment(self) -> str:
+        note = self.after.fact.note
+        return note.comment if note is not None and self.by else ""
+
+
+def asked(facts: Sequence[e.Fact], step: str) -> list[Asked]:
+    """Everything that a step asked so far, in order."""
+    found: list[Asked] = []
+    visits: set[int] = set()
+    for fact in facts:
+        match fact.event:
+            case e.TaskOpened(step=opened, digest=digest, revision=revision, visit=visit) if opened == step:
+                visits.add(visit)
+                found.append(Asked(digest, revision, visit, fact))
+            case e.Revised(digest=digest, revision=revision, visit=visit) if visit in visits:
+                found.append(Asked(digest, revision, visit, fact))
+    return found
+
+
+def changes(
+    facts: Sequence[e.Fact], step: str, digest: str, present: Any, old: Mapping[int, Any]
+) -> tuple[Changed, ...]:
+    """What was changed, change by change, up to what has this digest. ``present``: the payload now; ``old``: the former
+    ones, by the last revision of each.
+    """
+    all_asked = asked(facts, step)
+    until = next((at for at, one in enumerate(all_asked) if one.digest == digest), -1)
+    pairs = list(pairwise(all_asked[: until + 1]))
+    return tuple(
+        Changed(one, two, difference(facts, step, one, two, present, old)) for one, two in pairs[-MOST:]
+    )
+
+
+def difference(
+    facts: Sequence[e.Fact], step: str, one: Asked, two: Asked, present: Any, old: Mapping[int, Any]
+) -> tuple[Leaf, ...]:
+    """What is different in the second thing asked: in the request, and in what the steps before had reported."""
+    was, now = (payload_at(which.revision, present, old) for which in (one, two))
+    reported, since = (_others(results_before(facts, which.visit), step) for which in (one, two))
+    return (*changed_leaves(was, now), *changed_leaves(reported, since))
+
+
+def _others(results: Mapping[str, Any], step: str) -> dict[str, Any]:
+    return {name: result for name, result in results.items() if name != step}
+
+
+def payload_at(revision: int, present: Any, old: Mapping[int, Any]) -> Any:
+    """The payload that was decided on under a revision."""
+    later = [last for last in old if last >= revision]
+    return old[min(later)] if later else present
+
+
+def results_before(facts: Sequence[e.Fact], visit: int) -> dict[str, Any]:
+    """The steps' results as they stood when this visit's task was opened: what its digest was taken of."""
+    return {step: result for step, (result, _) in reported_before(facts, visit).items()}
+
+
+def reported_before(facts: Sequence[e.Fact], visit: int) -> dict[str, tuple[Any, int]]:
+    """The same, each with the revision that it is of. Facts that do not say it stand where it can be counted."""
+    found: dict[str, tuple[Any, int]] = {}
+    revision = 1
+    for fact in facts:
+        match fact.event:
+            case e.TaskOpened(visit=opened, revision=number):
+                revision = number
+                if opened == visit:
+                    return found
+            case e.Revised(revision=number):
+                revision = number
+            case e.Reported(step=step, result=result, fault=fault, retry_at=None) as event:
+                said = {"error": fault.message, "code": fault.code} if fault else result
+                found[step] = said, event.revision or revision
+            case e.Decided(step=step, outcome=outcome, ending=ending, sign=sign):
+                found[step] = {"outcome": outcome, "ending": ending.value}, revision
+                revision += sign is Sign.CHANGES
+    return found

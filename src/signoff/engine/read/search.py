@@ -1,0 +1,63 @@
+"""Searching requests by words, wherever they are listed: one rule of what is looked at, and in what.
+
+Every word has to stand somewhere, in any case, in what the reader is shown of a request: its ids, type, people
+and agents by name, questions, and its payload without the values that are not shown.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from signoff.core.errors import Invalid
+from signoff.core.plan.plan import HumanStep
+from signoff.core.text import json_value
+from signoff.core.text.masking import mask_text, masked, suspect
+from signoff.store.work import Stored
+
+_LONGEST: Final = 200
+_MOST_WORDS: Final = 10
+
+
+def words_of(query: str, field: str = "q") -> tuple[str, ...]:
+    """The words of a search; raises Invalid where it is too long."""
+    words = tuple(query.casefold().split())
+    if len(query) > _LONGEST or len(words) > _MOST_WORDS:
+        raise Invalid(
+            "validation_error",
+            f"{field}: a search is at most {_MOST_WORDS} words and {_LONGEST} characters.",
+            field=field,
+        )
+    return words
+
+
+def fits(stored: Stored, words: tuple[str, ...], display: Callable[[str], str]) -> bool:
+    """Whether every word stands in what is shown of the request."""
+    if not words:
+        return True
+    intent = stored.intent
+    titles = [
+        mask_text(step.task.title, _nothing) for step in intent.plan.steps if isinstance(step, HumanStep)
+    ]
+    said = "\n".join(
+        (
+            intent.id, intent.type, intent.correlation_id, intent.scenario_id, intent.to_agent, intent.requester.id,
+            intent.requester.address, display(intent.requester.id), intent.outcome, *titles,
+        )
+    ).casefold()  # fmt: skip
+    if all(word in said for word in words):
+        return True
+    said += "\n" + shown_payload(stored.payload).casefold()
+    return all(word in said for word in words)
+
+
+def shown_payload(payload: bytes) -> str:
+    """The payload's JSON text without its secrets: what a search finds is no way around the mask."""
+    text = payload.decode("utf-8", "replace")
+    if not suspect(text):
+        return text
+    return msgspec.json.encode(masked(json_value.decode(payload), _nothing, _nothing)).decode()
+
+
+def _nothing(_: str) -> str:
+    return ""

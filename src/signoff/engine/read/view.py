@@ -1,0 +1,233 @@
+"""What an actor may see: every read goes through here and is narrowed to the actor's workspace and role.
+
+Unknown and forbidden look the same: NotFound.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from signoff.core.errors import Forbidden, NotFound
+from signoff.core.ids import split_ref
+from signoff.core.intent.authorization import PROGRAMS, RUNNING, may_see, may_take
+from signoff.core.intent.events import Fact
+from signoff.core.intent.hash_chain import unseal
+from signoff.core.intent.model import Actor, ActorKind, Delivery, Intent
+from signoff.engine.commit.recent import Recent
+from signoff.engine.read.delivery_status import ChannelState, all_told, channel_states
+from signoff.engine.read.integrity import Finding, examine_one
+from signoff.store.store import Store
+from signoff.store.tables.messages import Message, OnItsWay
+from signoff.store.work import EventRow, Filter, Stored
+
+# How many intents a filtered list reads at once, and how often for one answer: it goes on with the next page.
+LOOKED_AT: Final = 200
+_MOST_READS: Final = 25
+_MOST_BYTES: Final = 4 * 1024 * 1024  # of payloads on one page; the next page goes on behind them
+# For so long a delivery that was shown may rest unread: some published agents drain their stream at start and discard
+# what they see, which would swallow a fresh intent.
+SETTLING: Final = timedelta(seconds=5)
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """An intent as found, and the visit that was asked for (0: the intent itself)."""
+
+    stored: Stored
+    visit: int
+
+
+class Audit(msgspec.Struct, frozen=True):
+    """An intent and the history it vouches for; ``finding`` is None when that verifies and folds to the row."""
+
+    stored: Stored
+    rows: list[EventRow]
+    finding: Finding | None
+
+
+class Walked(msgspec.Struct, frozen=True):
+    """What a filtered list found, and the id after which it goes on ("": all was looked at)."""
+
+    found: list[Stored]
+    last: str
+
+
+class View:
+    def __init__(self, store: Store, recent: Recent) -> None:
+        self._store = store
+        self._recent = recent
+
+    async def intent(self, actor: Actor, ref: str) -> Seen:
+        """The intent (or the step visit of one) that ``ref`` names."""
+        intent_id, visit = split_ref(ref)
+        stored = await self._store.intents.get(intent_id)
+        if stored is None or not may_see(actor, stored.intent) or visit > stored.intent.visits:
+            raise unknown_intent(ref)
+        return Seen(stored, visit)
+
+    async def maybe(self, actor: Actor, intent_id: str) -> Intent | None:
+        """The intent of this id, None where there is none for this actor."""
+        stored = await self._store.intents.get(intent_id)
+        return stored.intent if stored is not None and may_see(actor, stored.intent) else None
+
+    async def glimpse(self, actor: Actor, ref: str) -> Seen:
+        """The same as this process last knew it: enough to word a command, which is judged on the locked row."""
+        intent_id, visit = split_ref(ref)
+        stored = self._recent.get(intent_id)
+        if stored is None or visit > stored.intent.visits:
+            return await self.intent(actor, ref)
+        if not may_see(actor, stored.intent):
+            raise unknown_intent(ref)
+        return Seen(stored, visit)
+
+    async def rows(self, actor: Actor, ref: str, after: int = 0, limit: int = 1000) -> list[EventRow]:
+        """The stored history after a sequence number, byte for byte."""
+        seen = await self.intent(actor, ref)
+        return await self._store.intents.history(seen.stored.intent.id, after, limit)
+
+    async def history(self, seen: Seen, after: int = 0, limit: int = 1000) -> list[Fact]:
+        """The facts after a sequence number. Whoever has seen an intent may always see what happens to it."""
+        return facts(await self._store.intents.history(seen.stored.intent.id, after, limit))
+
+    def lately(self, seen: Seen) -> tuple[Intent, list[Fact]] | None:
+        """The intent and all its facts, if this process made them not long ago and nobody else can have added any."""
+        return self._recent.life(seen.stored.intent.id)
+
+    async def audit(self, actor: Actor, ref: str) -> "Audit":
+        """The whole history with its bytes, and whether it proves itself."""
+        stored = (await self.intent(actor, ref)).stored
+        # The row was read first: what is written from now on is not yet part of what it vouches for.
+        rows = await self._store.intents.whole_history(stored.intent.id)
+        finding = await examine_one(self._store, stored.intent.id)
+        return Audit(stored, [row for row in rows if row.seq <= stored.intent.seq], finding)
+
+    async def old_payloads(self, actor: Actor, ref: str) -> dict[int, bytes]:
+        """Payloads that were revised, by the last revision that each was decided on under."""
+        seen = await self.intent(actor, ref)
+        return await self._store.intents.old_payloads(seen.stored.intent.id)
+
+    async def messages(self, actor: Actor, intent_id: str, visit: int) -> list[Message]:
+        """What people were told of one task."""
+        if actor.kind is ActorKind.AGENT:
+            raise Forbidden("person_required", "An agent's key has no tasks.")
+        await self.intent(actor, intent_id)
+        return await self._store.messages.of_task(intent_id, visit)
+
+    async def told(self, actor: Actor, seen: Seen) -> list[OnItsWay]:
+        """All messages about what was seen: of one task where that was asked for, else of the whole intent."""
+        if actor.kind is ActorKind.AGENT:
+            raise Forbidden("person_required", "An agent's key reads no messages to people.")
+        found = await all_told(self._store, seen.stored.intent.id)
+        return [one for one in found if seen.visit in (0, one.message.visit)]
+
+    async def channels(self, actor: Actor, names: Sequence[str], now: datetime) -> list[ChannelState]:
+        """How each of these channels does, for who runs the workspace."""
+        if actor.kind is not ActorKind.PERSON or not actor.roles & RUNNING:
+            raise Forbidden("admin_required", "Only an owner or an admin sees how the channels do.")
+        return await channel_states(self._store, actor.workspace, names, now)
+
+    async def page(self, actor: Actor, wanted: Filter) -> list[Stored]:
+        """A page of the actor's intents; a program sees its own only."""
+        wanted = replace(wanted, workspace=actor.workspace)
+        if actor.kind in PROGRAMS:
+            own = await self._store.intents.page(replace(wanted, party=actor.id))
+            if not actor.address:
+                return own
+            to_it = await self._store.intents.page(replace(wanted, party=actor.address))
+            both = {s.intent.id: s for s in (*own, *to_it)}
+            down = not wanted.oldest_first
+            return sorted(both.values(), key=lambda s: s.intent.id, reverse=down)[: wanted.limit]
+        return await self._store.intents.page(wanted)
+
+    async def walk(
+        self, actor: Actor, wanted: Filter, keep: Callable[[Stored], bool], limit: int
+    ) -> "Walked":
+        """The first ``limit`` of the actor's intents that ``keep`` takes, over as many reads as that needs, up to a
+        bound. An agent sees its own only.
+        """
+        return await _walked(
+            lambda last: self.page(actor, _going_on(wanted, last)), keep, limit, wanted.limit
+        )
+
+    async def walk_tasks(
+        self, actor: Actor, after: str, keep: Callable[[Stored], bool], limit: int
+    ) -> "Walked":
+        """The same of the intents with an open task, oldest first."""
+        return await _walked(lambda last: self.tasks(actor, last or after, LOOKED_AT), keep, limit, LOOKED_AT)
+
+    async def tasks(self, actor: Actor, after: str = "", limit: int = 200) -> list[Stored]:
+        """Intents with an open task, oldest first; a service sees its own only."""
+        if actor.kind is ActorKind.AGENT:
+            raise Forbidden("person_required", "An agent's key has no tasks.")
+        own = actor.id if actor.kind in PROGRAMS else ""
+        return await self._store.intents.open_tasks(actor.workspace, after, limit, own)
+
+    async def deliveries(self, actor: Actor, agent: str, after: int, limit: int) -> list[tuple[int, Stored]]:
+        """What is up for taking by ``agent`` (canonical) after a cursor."""
+        self.own_address(actor, agent)
+        return await self._store.intents.deliveries(actor.workspace, agent, after, limit)
+
+    async def redeliver(self, actor: Actor, agent: str, ids: list[str]) -> None:
+        """Give deliveries that were shown but never looked at a new place in their agent's stream."""
+        self.own_address(actor, agent)
+        await self._store.intents.redeliver(actor.workspace, agent, ids)
+
+    async def show(self, actor: Actor, agent: str, shown: Sequence[tuple[str, int]]) -> None:
+        """Note what went out on the agent's stream."""
+        await self._store.intents.show(actor.workspace, agent, shown)
+
+    async def unread(self, actor: Actor, agent: str, since: int) -> list[str]:
+        """What went out to the agent up to a cursor and was never looked at by it, though it had the time."""
+        self.own_address(actor, agent)
+        return await self._store.intents.unread(actor.workspace, agent, since, SETTLING)
+
+    async def note_read(self, actor: Actor, intent: Intent) -> None:
+        """Somebody looked at an intent. Only the agent itself has read its delivery by that."""
+        held = intent.open
+        if actor.kind is ActorKind.AGENT and isinstance(held, Delivery) and held.agent == actor.address:
+            await self._store.intents.mark_read(actor.workspace, actor.address, intent.id)
+
+    def own_address(self, actor: Actor, agent: str) -> None:
+        """Raise Forbidden for whoever may not see that agent's deliveries."""
+        may_take(actor, agent)
+
+    async def inbox(self, actor: Actor, owner: str, limit: int = 100) -> list[Stored]:
+        """Intents addressed to ``owner`` or answering to it."""
+        if actor.kind in PROGRAMS and owner not in (actor.address, actor.id):
+            raise Forbidden("not_your_address", "The key of a program reads only its own inbox.")
+        return await self._store.intents.inbox(actor.workspace, owner, limit)
+
+
+async def _walked(
+    read: Callable[[str], Awaitable[list[Stored]]], keep: Callable[[Stored], bool], limit: int, each: int
+) -> Walked:
+    kept: list[Stored] = []
+    last, size = "", 0
+    for _ in range(_MOST_READS):
+        found = await read(last)
+        for stored in found:
+            last = stored.intent.id
+            if keep(stored):
+                kept.append(stored)
+                size += len(stored.payload)
+                if len(kept) == limit or size > _MOST_BYTES:
+                    return Walked(kept, last)
+        if len(found) < each:
+            return Walked(kept, "")
+    return Walked(kept, last)
+
+
+def _going_on(wanted: Filter, last: str) -> Filter:
+    if not last:
+        return wanted
+    return replace(wanted, after=last) if wanted.oldest_first else replace(wanted, before=last)
+
+
+def facts(rows: list[EventRow]) -> list[Fact]:
+    return [unseal(r.body, r.private) for r in rows]
+
+
+def unknown_intent(ref: str) -> NotFound:
+    return NotFound("intent_not_found", f"There is no intent {ref[:64]}.")

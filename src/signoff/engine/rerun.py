@@ -1,0 +1,93 @@
+"""Run again, once, what failed after a yes: what today's rules say to ``core.intent.rerun``."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import timedelta
+
+from signoff.core.errors import Conflict
+from signoff.core.intent.authorization import may_rerun
+from signoff.core.intent.commands import Submit
+from signoff.core.intent.events import Fact
+from signoff.core.intent.model import Actor, Intent, Requester
+from signoff.core.intent.rerun import carried_over, refused, rerun_id
+from signoff.core.intent.standing import requesters_side
+from signoff.core.plan.plan import HumanStep
+from signoff.core.plan.wording import from_workflow
+from signoff.engine.commit.engine import Engine
+from signoff.engine.directory.snapshot import Snapshot
+from signoff.engine.read.view import View
+
+VALID_FOR = timedelta(hours=24)  # how long a yes may be used for a rerun
+
+
+class Reruns:
+    def __init__(self, engine: Engine, view: View) -> None:
+        self._engine = engine
+        self._view = view
+
+    async def rerun(
+        self, actor: Actor, source: Intent, payload: bytes, facts: Sequence[Fact], book: Snapshot
+    ) -> Intent:
+        """The new intent; the same one whoever asks again. Raises Conflict where people have to be asked."""
+        may_rerun(actor, source)
+        new_id = rerun_id(source)
+        if (known := await self._known(actor, new_id)) is not None:
+            return known
+        digest = hashlib.sha256(payload).hexdigest()
+        # the newest moment that is surely past: the database's own is asked when it is committed
+        carried = carried_over(source, facts, digest, source.updated_at)
+        _refuse_changed(source, book)
+        command = Submit(
+            id=new_id,
+            workspace=source.workspace,
+            type=source.type,
+            requester=Requester(
+                actor.kind, actor.id, actor.address, source.requester.claimed,
+                tuple(dict.fromkeys((*actor.sponsors, *sorted(requesters_side(source))))),
+            ),
+            plan=source.plan,
+            plan_digest=source.plan_digest,
+            payload_digest=source.payload_digest,
+            to_agent=source.to_agent,
+            reply_to=source.reply_to,
+            correlation_id=source.correlation_id,
+            scenario_id=source.scenario_id,
+            deadline_at=source.deadline_at,
+            carried=carried,
+            carried_until=carried.decided_at + VALID_FOR,
+        )  # fmt: skip
+        try:
+            return await self._engine.rerun(actor, source.id, command, payload)
+        except Conflict as conflict:  # another server was faster: what it has made is the answer
+            known = (
+                await self._known(actor, new_id)
+                if conflict.code in ("write_conflict", "already_rerun")
+                else None
+            )
+            if known is None:
+                raise
+            return known
+
+    async def _known(self, actor: Actor, intent_id: str) -> Intent | None:
+        return await self._view.maybe(actor, intent_id)
+
+
+def _refuse_changed(source: Intent, book: Snapshot) -> None:
+    """Raise Conflict where what governs such requests has changed since: its people would be asked otherwise today."""
+    workflow = book.workflows.get(source.type)
+    governed = from_workflow(source.plan)
+    if governed != (workflow is not None) or (
+        workflow is not None and workflow.applied_at > source.created_at
+    ):
+        raise refused(
+            "workflow_changed", f"The workflow of {source.type} has changed since this was asked for."
+        )
+    for step in source.plan.steps:
+        if not isinstance(step, HumanStep):
+            continue
+        name = step.task.policy.partition("@")[0]
+        if not governed and name != book.workspace.default_policy:
+            raise refused("policy_changed", "Requests of this type come under another policy today.")
+        today = book.policies.get(name)
+        if name and (today is None or today.name != step.task.policy):
+            raise refused("policy_changed", f"Policy {name} has changed since this was decided.")

@@ -1,0 +1,179 @@
+"""Posting to somebody's URL: bounded time and memory whatever it answers, no redirects, no proxies, https only, and no
+private networks, unless they are allowed.
+"""
+
+import asyncio
+import re
+import socket
+import ssl
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from signoff.core.errors import Invalid
+from signoff.notify.channel import NotSent
+from signoff.notify.outbound.addresses import Resolve, Resolver, public
+
+if TYPE_CHECKING:
+    from httpcore2 import AsyncConnectionPool
+    from httpx2 import URL
+
+
+_TIMEOUT: Final = 10.0
+_MOST_READ: Final = 65536
+_KEPT: Final = 50
+_IDLE: Final = 20.0
+_NUMBER: Final = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
+
+
+class Poster:
+    """One pool of connections for all channels that post; made when it is first needed (its imports take time and
+    memory). ``tls``: whom to trust, the system's authorities unless given; ``resolve``: who knows the names.
+    """
+
+    def __init__(
+        self, allow_private: bool, timeout: float = _TIMEOUT, *, tls: ssl.SSLContext | None = None,
+        resolve: Resolve | None = None,
+    ) -> None:  # fmt: skip
+        self._allow_private = allow_private
+        self._timeout = timeout
+        self._tls = tls
+        self._resolve = resolve
+        self._resolver: Resolver | None = None
+        self._pool: AsyncConnectionPool | None = None
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
+        """Post JSON; 2xx is success, everything else NotSent (410 and refused addresses for good)."""
+        import httpcore2
+
+        where = self._checked(url)
+        try:
+            # The pool's own limits are one for each read: a byte now and then would never meet them.
+            async with asyncio.timeout(self._timeout):
+                status = await self._status(where, body, headers)
+        except (
+            TimeoutError, httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError, ssl.SSLError
+        ) as error:  # fmt: skip
+            raise NotSent(f"no answer from {where.host} ({type(error).__name__})") from error
+        if not 200 <= status < 300:
+            raise NotSent(f"{where.host} answered {status}", permanent=status == 410)
+
+    def _checked(self, url: str) -> "URL":
+        """What is called, read once: what is checked here is what the connection is made for."""
+        try:
+            return callable_url(url, self._allow_private)
+        except ValueError as error:
+            raise NotSent(str(error), permanent=True) from error
+
+    async def _status(self, where: "URL", body: bytes, headers: Mapping[str, str]) -> int:
+        import httpcore2
+
+        target = httpcore2.URL(
+            scheme=where.raw_scheme, host=where.raw_host, port=where.port, target=where.raw_path
+        )
+        sent = [
+            (b"Host", where.netloc), (b"User-Agent", b"Signoff"), (b"Content-Length", b"%d" % len(body)),
+            *((name.encode(), value.encode()) for name, value in headers.items()),
+        ]  # fmt: skip
+        limits = dict.fromkeys(("connect", "read", "write", "pool"), self._timeout)
+        async with self._connections().stream(
+            "POST", target, headers=sent, content=body, extensions={"timeout": limits}
+        ) as answer:
+            length = next((value for name, value in answer.headers if name.lower() == b"content-length"), b"")
+            if length.isdigit() and int(length) <= _MOST_READ:
+                async for _ in answer.aiter_stream():  # so that the connection can be used again
+                    pass
+            status: int = answer.status
+            return status
+
+    def _connections(self) -> Any:
+        if self._pool is None:
+            import httpcore2
+
+            from signoff.notify.outbound.connect import Reach
+
+            resolve = self._resolve
+            if resolve is None:
+                resolve = self._resolver = Resolver()
+            self._pool = httpcore2.AsyncConnectionPool(
+                ssl_context=self._tls or ssl.create_default_context(), max_connections=None,
+                max_keepalive_connections=_KEPT, keepalive_expiry=_IDLE,
+                network_backend=Reach(self._allow_private, resolve),
+            )  # fmt: skip
+        return self._pool
+
+    async def close(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.aclose()
+        if self._resolver is not None:
+            self._resolver.close()
+            self._resolver = None
+
+
+def shown_url(url: str) -> str:
+    """A URL as it may be shown: where it leads, without what a path, a query or a user name may hold of secrets."""
+    try:
+        parts = urlsplit(url)
+        place = f"{parts.hostname or '?'}:{parts.port}" if parts.port else parts.hostname or "?"
+    except ValueError:
+        return "?"
+    rest = "/\u2026" if parts.path.strip("/") or parts.query else ""
+    return f"{parts.scheme}://{place}{rest}"
+
+
+def callable_url(url: str, allow_private: bool) -> "URL":
+    """The URL, read; raises ValueError with the reason why it is never called."""
+    import httpx2
+
+    try:
+        where = httpx2.URL(url)
+    except (httpx2.InvalidURL, ValueError) as error:
+        raise ValueError("this is no URL") from error
+    if where.scheme not in ("http", "https") or not where.host:
+        raise ValueError(f"{where.scheme or 'no'} scheme: only http and https URLs are called")
+    if where.scheme == "http" and not allow_private:
+        raise ValueError("only https URLs are called")
+    if where.port is not None and not 0 < where.port < 65536:
+        raise ValueError("this is no URL")
+    if where.userinfo:
+        raise ValueError("a URL with a user name in it is not called")
+    if not allow_private and _private(where.host):
+        raise ValueError(f"{where.host} is in a private network, which this server does not call")
+    return where
+
+
+def _private(host: str) -> bool:
+    """Whether the host says so by itself; where a name leads is seen when it is called. ``127.1``, ``2130706433`` and
+    ``0x7f.1`` are addresses as well: whoever resolves names reads them so, and no name ends in a number.
+    """
+    host = host.rstrip(".")
+    try:
+        return not public(host)
+    except ValueError:
+        if not _NUMBER.fullmatch(host.rpartition(".")[2]):
+            return host == "localhost" or host.endswith(".localhost")
+    try:
+        return not public(socket.inet_ntoa(socket.inet_aton(host)))
+    except OSError:
+        return True
+
+
+def refuse_uncallable(url: str, allow_private: bool, field: str) -> None:
+    """Raise Invalid for a URL that this server would never call, with the reason and what to do."""
+    try:
+        callable_url(url, allow_private)
+    except ValueError as error:
+        raise Invalid(
+            f"invalid_{field}", f"{field}: {error}.", field=field,
+            hint="Write an address of the internet, as https://agent.example/hook; or let this server call its own "
+            "network: allow_private_callbacks.",
+        ) from error  # fmt: skip
+
+
+def host_of(url: str) -> str:
+    """The host that a URL names; "?" for what is no URL."""
+    try:
+        return urlsplit(url).hostname or "?"
+    except ValueError:
+        return "?"

@@ -1,0 +1,1 @@
+"""Slack: ``channel`` sends, ``card`` renders a letter, ``inbound`` and ``socket`` receive what people do."""

@@ -1,0 +1,189 @@
+"""Slack by its Web API: a card for each person, brought up to date when it is decided. Who presses a button is told
+privately what came of it. The token stands in no error.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+
+from signoff.core.errors import Invalid
+from signoff.notify.channel import NotSent
+from signoff.notify.letter import Letter
+from signoff.notify.slack.card import escape, message
+
+API: Final = "https://slack.com/api"
+HOOKS: Final = "https://hooks.slack.com/"
+_TIMEOUT: Final = 10.0
+_ALTOGETHER: Final = 45.0  # less than the courier holds a row for
+_MOST_WAIT: Final = 3600.0
+_UNSAID_WAIT: Final = 30.0
+_BETWEEN: Final = 1.2  # fifty a minute, as Slack allows of what it limits most
+_NOBODY: Final = frozenset(
+    {
+        "channel_not_found",
+        "user_not_found",
+        "user_disabled",
+        "is_archived",
+        "cannot_dm_bot",
+        "account_inactive",
+    }
+)
+_CARD_GONE: Final = frozenset({"message_not_found", "channel_not_found", "is_inactive"})
+_CARD_FIXED: Final = frozenset({"cant_update_message", "edit_window_closed"})
+
+
+class SlackTokens(Struct, frozen=True):
+    """bot: ``xoxb-…`` sends; signing: what Slack signs its requests with; app: ``xapp-…`` opens Socket Mode."""
+
+    bot: str
+    signing: str = ""
+    app: str = ""
+
+
+def parse_tokens(text: str) -> SlackTokens:
+    """From ``slack_tokens``; raises Invalid without repeating any."""
+    given = {"bot": "", "signing": "", "app": ""}
+    for word in text.split():
+        given["bot" if word.startswith("xoxb-") else "app" if word.startswith("xapp-") else "signing"] = word
+    if not given["bot"] or len(text.split()) != sum(bool(word) for word in given.values()):
+        raise Invalid(
+            "invalid_setting",
+            "slack_tokens holds no bot token, or one kind twice.",
+            field="slack_tokens",
+            hint="Write the bot token (xoxb-…), and the signing secret or the app token (xapp-…), separated by spaces.",
+        )
+    return SlackTokens(**given)
+
+
+class Refusal(Exception):
+    """Slack understood, and said no: its own word for why."""
+
+    def __init__(self, error: str) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+def _asked_to_wait(seconds: float) -> NotSent:
+    return NotSent(f"Slack asks to wait {seconds:.0f} s", wait=seconds)
+
+
+class Slack:
+    """``now``: seconds, to keep to what Slack said about waiting."""
+
+    def __init__(self, token: str, now: Callable[[], float], api: str = API, hooks: str = HOOKS) -> None:
+        self._token = token
+        self._now = now
+        # method -> until when Slack wants no call of it, and when it is the next one's turn
+        self._closed: dict[str, tuple[float, float]] = {}
+        self._api = api
+        self._hooks = hooks
+        self._client: Any = None
+
+    async def deliver(self, letter: Letter) -> str:
+        """``channel:ts`` of the card; of several that were updated the last."""
+        try:
+            async with asyncio.timeout(_ALTOGETHER):
+                return await self._deliver(letter)
+        except Refusal as refusal:
+            permanent = refusal.error in _NOBODY
+            raise NotSent(f"Slack answered {refusal.error}", permanent=permanent) from refusal
+        except TimeoutError as error:
+            raise NotSent("no answer from Slack in time") from error
+
+    async def _deliver(self, letter: Letter) -> str:
+        card = message(letter)
+        updated = [await self._update(reference, card) for reference in letter.earlier]
+        known = [reference for reference in updated if reference]
+        return known[-1] if known else await self._post(letter, card)
+
+    async def _post(self, letter: Letter, card: Mapping[str, Any]) -> str:
+        said = await self._call(
+            "chat.postMessage",
+            {
+                **card, "channel": letter.to, "unfurl_links": False, "unfurl_media": False, "parse": "none",
+                "link_names": False, "mrkdwn": False,
+                "metadata": {"event_type": "signoff_message", "event_payload": {"id": letter.id}},
+            },
+        )  # fmt: skip
+        return f"{said.get('channel', '')}:{said.get('ts', '')}"
+
+    async def _update(self, reference: str, card: Mapping[str, Any]) -> str:
+        """The reference; "" when this card can only be followed up by another."""
+        channel, _, ts = reference.partition(":")
+        try:
+            await self._call(
+                "chat.update", {**card, "channel": channel, "ts": ts, "parse": "none", "link_names": False}
+            )
+        except Refusal as refusal:
+            if refusal.error in _CARD_FIXED:
+                return ""
+            if refusal.error not in _CARD_GONE:
+                raise
+        return reference
+
+    async def is_member(self, team: str, account: str) -> bool:
+        """Whether this is a full member of that team now: no guest, no stranger, nobody who has left, no bot."""
+        try:
+            user = (await self._call("users.info", {"user": account}, form=True)).get("user", {})
+        except Refusal:
+            return False
+        barred = ("deleted", "is_bot", "is_restricted", "is_ultra_restricted", "is_stranger")
+        return user.get("team_id") == team and not any(user.get(name) for name in barred)
+
+    async def reply(self, url: str, text: str) -> None:
+        """Say something that only who pressed or typed can see."""
+        if url.startswith(self._hooks):
+            body = {"response_type": "ephemeral", "replace_original": False, "text": escape(text)}
+            await self._send(url, {"json": body}, {})
+
+    async def _call(self, method: str, body: Mapping[str, Any], form: bool = False) -> dict[str, Any]:
+        content = {"data": body} if form else {"json": body}
+        self._still_waiting(method)
+        answer = await self._send(
+            f"{self._api}/{method}", content, {"authorization": f"Bearer {self._token}"}
+        )
+        try:
+            said = answer.json()
+        except ValueError:
+            said = None
+        if not isinstance(said, dict):
+            raise NotSent(f"Slack answered {answer.status_code} without sense")
+        if not said.get("ok"):
+            raise Refusal(str(said.get("error", "nothing"))[:64])
+        return said
+
+    def _still_waiting(self, method: str) -> None:
+        """Whoever is asked to wait and calls all the same is asked to wait longer. Those who come meanwhile are sent
+        away to come back one after the other, not all at once.
+        """
+        now = self._now()
+        until, turn = self._closed.get(method, (0.0, 0.0))
+        if until > now:
+            self._closed[method] = (until, turn + _BETWEEN)
+            raise _asked_to_wait(turn - now)
+
+    async def _send(self, url: str, content: Mapping[str, Any], headers: Mapping[str, str]) -> Any:
+        import httpx2
+
+        if self._client is None:
+            self._client = httpx2.AsyncClient(timeout=_TIMEOUT, follow_redirects=False)
+        try:
+            answer = await self._client.post(url, headers=dict(headers), **content)
+        except httpx2.HTTPError as error:
+            raise NotSent(f"{type(error).__name__}: no answer from Slack") from error
+        if answer.status_code == 429:
+            given = answer.headers.get("retry-after", "")
+            wait = min(float(given), _MOST_WAIT) if given.isdigit() else _UNSAID_WAIT
+            until = self._now() + wait
+            self._closed[url.rpartition("/")[2]] = (until, until + _BETWEEN)
+            raise _asked_to_wait(wait)
+        if answer.status_code >= 500:
+            raise NotSent(f"Slack answered {answer.status_code}")
+        return answer
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None

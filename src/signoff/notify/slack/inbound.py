@@ -1,0 +1,90 @@
+"""What Slack sends: that it was Slack who sent it, and what somebody pressed or typed. No more is believed."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from signoff.notify.slack.card import ANSWER, Press
+
+_WINDOW: Final = 300.0
+_REMEMBERED: Final = 10_000
+
+
+class Pressed(msgspec.Struct, frozen=True):
+    """Somebody pressed an answer. ``stranger``: of another team than the one it was sent to."""
+
+    team: str
+    account: str
+    press: Press
+    reply_to: str
+    stranger: bool = False
+
+
+class Typed(msgspec.Struct, frozen=True):
+    """Somebody typed our command; ``text`` is what follows it."""
+
+    team: str
+    account: str
+    text: str
+    reply_to: str
+
+
+class Signatures:
+    """Verifies what comes by HTTP: Slack's signature over the raw body, at most five minutes old, each once."""
+
+    def __init__(self, secret: str, now: Callable[[], float]) -> None:
+        self._secret = secret
+        self._now = now
+        self._seen: dict[str, float] = {}
+
+    def genuine(self, body: bytes, timestamp: str, signature: str) -> bool:
+        from slack_sdk.signature import Clock, SignatureVerifier
+
+        class Moved(Clock):
+            now = staticmethod(self._now)
+
+        # Python reads more as a number than Slack writes, and compares only ASCII in constant time.
+        if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) < 16 and signature.isascii()):
+            return False
+        try:
+            valid = SignatureVerifier(self._secret, Moved()).is_valid(body, timestamp, signature)
+        except ValueError:  # a body that is no text
+            return False
+        return valid and self._first(signature)
+
+    def _first(self, signature: str) -> bool:
+        now = self._now()
+        if signature in self._seen:
+            return False
+        if len(self._seen) >= _REMEMBERED:
+            self._seen = {known: at for known, at in self._seen.items() if now - at <= 2 * _WINDOW}
+        self._seen[signature] = now
+        return True
+
+
+def understood(payload: Mapping[str, Any]) -> Pressed | Typed | None:
+    """From an interaction or a command; None for what is nothing to us (a link that was opened, other buttons)."""
+    if isinstance(payload.get("command"), str):
+        team, account = _text(payload, "team_id"), _text(payload, "user_id")
+        return Typed(team, account, _text(payload, "text"), _text(payload, "response_url"))
+    if payload.get("type") != "block_actions":
+        return None
+    user, team_of = payload.get("user"), payload.get("team")
+    if not isinstance(user, Mapping) or not isinstance(team_of, Mapping):
+        return None
+    team = _text(team_of, "id")
+    for action in payload.get("actions") or ():
+        if isinstance(action, Mapping) and _text(action, "action_id").startswith(f"{ANSWER}:"):
+            try:
+                press = msgspec.json.decode(_text(action, "value"), type=Press)
+            except (msgspec.DecodeError, RecursionError):
+                return None
+            stranger = _text(user, "team_id") not in ("", team)
+            return Pressed(team, _text(user, "id"), press, _text(payload, "response_url"), stranger)
+    return None
+
+
+def _text(value: Mapping[str, Any], name: str) -> str:
+    found = value.get(name)
+    return found if isinstance(found, str) else ""

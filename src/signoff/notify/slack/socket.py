@@ -1,0 +1,70 @@
+"""Socket Mode: Slack's requests over a connection that we opened, so no address of ours has to be public. The library's
+threads keep the connection; each request is acknowledged there at once and handed to the event loop.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from signoff.notify.slack.channel import API
+
+if TYPE_CHECKING:
+    from slack_sdk.socket_mode.builtin import SocketModeClient
+
+log = logging.getLogger("signoff.slack")
+
+_FIRST_PAUSE: Final = 1.0
+_LONGEST_PAUSE: Final = 60.0
+
+
+class SlackSocket:
+    """``take`` is called on the event loop with the payload of each request."""
+
+    def __init__(self, app_token: str, take: Callable[[Mapping[str, Any]], None], api: str = API) -> None:
+        self._token = app_token
+        self._take = take
+        self._api = api
+        self._client: SocketModeClient | None = None
+
+    async def run(self) -> None:
+        """Connect, trying again with growing pauses, and stay connected until cancelled."""
+        loop = asyncio.get_running_loop()
+        client = await asyncio.to_thread(self._make, loop)
+        pause = _FIRST_PAUSE
+        try:
+            while True:
+                try:
+                    await asyncio.to_thread(client.connect)
+                    break
+                except Exception as error:  # whatever the library raises, the way is to try again
+                    log.warning(
+                        "Slack's Socket Mode: %s; trying again in %.0f s", type(error).__name__, pause
+                    )
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, _LONGEST_PAUSE)
+            await asyncio.Event().wait()  # from here on the library reconnects by itself
+        finally:
+            await asyncio.to_thread(client.close)
+
+    def _make(self, loop: asyncio.AbstractEventLoop) -> "SocketModeClient":
+        from slack_sdk import WebClient
+        from slack_sdk.socket_mode.builtin import SocketModeClient
+        from slack_sdk.socket_mode.client import BaseSocketModeClient
+        from slack_sdk.socket_mode.request import SocketModeRequest
+        from slack_sdk.socket_mode.response import SocketModeResponse
+
+        def heard(client: BaseSocketModeClient, request: SocketModeRequest) -> None:
+            client.send_socket_mode_response(SocketModeResponse(envelope_id=request.envelope_id))
+            if isinstance(request.payload, dict):
+                loop.call_soon_threadsafe(self._hand_over, request.payload)
+
+        made = SocketModeClient(self._token, web_client=WebClient(base_url=f"{self._api}/"), concurrency=2)
+        made.socket_mode_request_listeners.append(heard)
+        return made
+
+    def _hand_over(self, payload: Mapping[str, Any]) -> None:
+        try:
+            self._take(payload)
+        except Exception:
+            log.exception("a request from Slack was lost")

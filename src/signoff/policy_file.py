@@ -1,0 +1,72 @@
+"""The file of ``signoff up --policy``: read before anything is opened, applied before anybody is answered.
+
+It is the operator's word: whoever starts the server could change its database as well, so nobody is asked about it.
+Applying it again changes nothing; every change it makes is recorded as the system's, through the channel ``file``.
+"""
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from signoff.core.errors import Conflict, Invalid, Refused
+from signoff.core.formats.manifest import Charter, compile_charter
+from signoff.core.intent.model import system
+from signoff.documents import is_yaml, line_of, parse, read_text
+from signoff.engine.admin.manifest_diff import UNCHANGED
+from signoff.server import Server
+
+_TRIES: Final = 5  # replicas that start at one moment apply the same file; all but the first find it done
+
+
+class CharterFile(msgspec.Struct, frozen=True):
+    """A file that could be read and compiled."""
+
+    path: Path
+    text: str
+    charter: Charter
+
+    def at(self, refusal: Refused) -> Invalid:
+        """The refusal with the line that it is about."""
+        line = line_of(self.text, refusal.field) if refusal.field else None
+        where = f"{self.path}, line {line}" if line else str(self.path)
+        return Invalid(refusal.code, f"{where}: {refusal.message}", field=refusal.field, hint=refusal.hint)
+
+
+def read_charter(name: str) -> CharterFile:
+    """Read and compile it; raises Invalid with the line and the reason."""
+    path = Path(name).expanduser()
+    try:
+        text = read_text(path)
+    except OSError as error:
+        problem = f"policy: {path} cannot be read: {error.strerror}."
+        raise Invalid("unreadable_document", problem, field="policy") from None
+    found = CharterFile(path, text, Charter())
+    source = parse(text, str(path), yaml=is_yaml(path))
+    try:
+        return replace(found, charter=compile_charter(source))
+    except Invalid as wrong:
+        raise found.at(wrong) from wrong
+
+
+async def apply_charter(server: Server, file: CharterFile) -> int:
+    """Apply it to the server's one workspace; how many things it changed. Raises Invalid, and then changes nothing."""
+    spaces = await server.store.directory.workspaces()
+    if len(spaces) != 1:
+        raise Invalid(
+            "several_workspaces", "policy: this database holds several workspaces, and the file does not say which.",
+            field="policy", hint="Apply it to each: signoff apply -f FILE.",
+        )  # fmt: skip
+    actor = replace(system(spaces[0].id), via="file")
+    for turn in range(_TRIES):
+        try:
+            planned = await server.registry.apply(actor, file.charter)
+            return sum(one.action != UNCHANGED for one in planned)
+        except Conflict:
+            server.directory.changed(spaces[0].id)
+            if turn == _TRIES - 1:
+                raise
+        except Refused as refusal:
+            raise file.at(refusal) from refusal
+    raise AssertionError("unreachable")

@@ -1,0 +1,39 @@
+"""Open the store that a database URL names."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from signoff.core.errors import Refused
+from signoff.store.store import Clock, Store, same
+
+
+def open_store(
+    url: str,
+    *,
+    wall: Callable[[], datetime],
+    clock: Clock = same,
+    hear: Clock | None = None,
+    listen: bool = True,
+) -> Store:
+    """The store at ``sqlite:///path`` or ``postgresql://…``; still closed.
+
+    wall: the system clock, which is SQLite's database time (PostgreSQL has its own);
+    hear: in place of ``clock`` where the database has a clock of its own;
+    listen: False where a connection pooler in between cannot pass notifications on.
+    """
+    scheme, _, rest = url.partition("://")
+    if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
+        from signoff.store.sqlite.store import SqliteStore
+
+        return SqliteStore(Path(rest[1:]), wall=wall, clock=clock)
+    if scheme in ("postgresql", "postgres"):
+        from signoff.store.postgres.store import PostgresStore
+
+        return PostgresStore(url, clock=hear or clock, listen=listen)
+    raise Refused(
+        "invalid_database_url",
+        f"There is no database for {f'{scheme[:20]}://' if rest else 'such'} addresses.",
+        field="database",
+        hint="Write sqlite:///path/to/file.db or postgresql://user:password@host/name.",
+    )

@@ -1,0 +1,244 @@
+"""PostgreSQL connections: the address people paste, a few connections kept open, and errors as our refusals.
+
+A broken connection is thrown away and the next call makes a new one, so a database that went away and came
+back needs no restart of ours.
+"""
+
+import asyncio
+import os
+import re
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode, urlunsplit
+
+import asyncpg
+
+from signoff.core.errors import Busy, Conflict, Invalid
+from signoff.core.text.urls import read_url
+from signoff.store.database import Lost
+
+# Words of libpq that asyncpg would send to the server as settings, which the server then refuses.
+_LIBPQ_ONLY: Final = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        channel_binding client_encoding connect_timeout fallback_application_name gssdelegation gssencmode
+        keepalives keepalives_count keepalives_idle keepalives_interval load_balance_hosts replication
+        require_auth requirepeer requiressl sslcertmode sslcompression sslcrldir sslkeylogfile sslsni
+        tcp_user_timeout
+        """,
+    )
+)
+_SETTINGS: Final = {
+    "application_name": "signoff",
+    "synchronous_commit": "on",
+    "default_transaction_isolation": "read committed",
+    # A server that stands still in the middle of a transaction, as a paused machine does, holds its rows no longer.
+    "idle_in_transaction_session_timeout": "10000",
+    "lock_timeout": "2000",
+    # Every statement of ours is answered from an index; a plan made while a table was empty must stay right.
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_sort": "off",
+    "enable_mergejoin": "off",
+    "max_parallel_workers_per_gather": "0",
+    "jit": "off",
+}
+_CONNECT_SECONDS: Final = 5.0
+_COMMAND_SECONDS: Final = 30.0
+
+_LOST: Final = ("08", "57P")
+_NOT_NOW: Final = ("25", "28", "3D", "53", "55", "57", "58")
+_DAMAGED: Final = "XX"
+# A certificate that is not trusted, a socket that may not be opened, an address that says nothing: no time mends these.
+_ANSWERS: Final = (ssl.SSLError, PermissionError, asyncpg.InterfaceError)
+_DISK_FULL: Final = "53100"
+_LOCKED: Final = "55P03"
+
+
+class Afresh(Busy):
+    """Another transaction was first; the same work may succeed now."""
+
+
+class Address:
+    """A PostgreSQL URL as asyncpg takes it. ``pooled``: ``?pgbouncer=true`` was in it."""
+
+    def __init__(self, url: str) -> None:
+        parts = read_url(
+            url, "database", ("postgresql", "postgres"), "Write postgresql://user:password@host/name."
+        )
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        self.pooled = query.pop("pgbouncer", "") == "true"
+        self.timeout = float(query.get("connect_timeout") or _CONNECT_SECONDS) or _CONNECT_SECONDS
+        name = query.pop("application_name", query.get("fallback_application_name", ""))
+        kept = {key: value for key, value in query.items() if key not in _LIBPQ_ONLY}
+        self.dsn = urlunsplit(parts._replace(scheme="postgresql", query=urlencode(kept)))
+        # A pooler hands each transaction to any session, and refuses settings that it does not know.
+        settings = {"application_name": _SETTINGS["application_name"]} if self.pooled else dict(_SETTINGS)
+        self.settings = settings | ({"application_name": name} if name else {})
+
+    async def connect(self) -> Any:
+        """A new connection; raises Lost when nobody answers yet, another Busy when the answer is no."""
+        try:
+            with translated():
+                return await asyncpg.connect(
+                    self.dsn,
+                    timeout=self.timeout,
+                    command_timeout=_COMMAND_SECONDS,
+                    server_settings=self.settings,
+                    statement_cache_size=0 if self.pooled else 512,
+                    max_cached_statement_lifetime=0,
+                    max_cacheable_statement_size=0,
+                )
+        except Lost as lost:
+            if isinstance(lost.__cause__, _ANSWERS):
+                raise Busy(lost.code, lost.message) from lost.__cause__
+            raise
+
+
+class Connections:
+    """At most ``size`` connections; the one used last is used next."""
+
+    def __init__(self, address: Address, size: int) -> None:
+        self.address = address
+        self._room = asyncio.Semaphore(size)
+        self._idle: list[Any] = []
+        self._closed = False
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[Any]:
+        """A connection for one call; what PostgreSQL raises meanwhile leaves as one of our refusals."""
+        async with self._room:
+            db = await self._take()
+            try:
+                with translated():
+                    yield db
+            except asyncio.CancelledError:
+                db.terminate()
+                raise
+            finally:
+                self._give_back(db)
+
+    async def close(self) -> None:
+        self._closed = True
+        idle, self._idle = self._idle, []
+        for db in idle:
+            await close(db)
+
+    async def _take(self) -> Any:
+        if self._closed:
+            raise Busy("database_unavailable", "The database is closed.")
+        while self._idle:
+            db = self._idle.pop()
+            if not db.is_closed():
+                return db
+        return await self.address.connect()
+
+    def _give_back(self, db: Any) -> None:
+        if db.is_closed():
+            return
+        if self._closed or db.is_in_transaction():
+            db.terminate()
+        else:
+            self._idle.append(db)
+
+
+async def close(db: Any) -> None:
+    """Say goodbye, but do not wait for a server that does not answer."""
+    try:
+        await db.close(timeout=1)
+    except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        db.terminate()
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn what asyncpg raises into Busy, Conflict or Invalid; a mistake of ours stays as it is."""
+    try:
+        yield
+    except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as error:
+        raise Afresh("database_contended", f"Another transaction was first: {said(error)}.") from error
+    except asyncpg.IntegrityConstraintViolationError as error:
+        if isinstance(error, asyncpg.NotNullViolationError) and error.table_name == "replies":
+            raise Afresh("database_contended", "The same key was answered just now.") from error
+        raise Conflict("write_conflict", f"The database refused a row: {said(error)}.") from error
+    except (asyncpg.DuplicateTableError, asyncpg.DuplicateObjectError) as error:
+        raise Conflict(
+            "write_conflict", f"Another server made it at the same moment: {said(error)}."
+        ) from error
+    except asyncpg.CharacterNotInRepertoireError as error:
+        raise Invalid("invalid_text", "A text holds the character U+0000, which cannot be kept.") from error
+    except asyncpg.PostgresError as error:
+        refusal = _refusal(error, str(error.sqlstate or ""))
+        if refusal is None:
+            raise
+        raise refusal from error
+    except (TimeoutError, OSError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        raise Lost("database_unavailable", f"The database cannot be reached: {said(error)}.") from error
+
+
+_WORDS: Final = {
+    "28P01": "it does not accept this user's password",
+    "28000": "it does not let this user in",
+    "3D000": "there is no such database",
+    "53300": "it has no free connection",
+    "57P01": "it was told to stop",
+    "57P02": "it crashed and recovers",
+    "57P03": "it is starting or stopping",
+    "57014": "it took too long",
+    "25006": "it only reads",
+    "55P03": "a lock was not free in time",
+    "42501": "this user may not do that",
+}
+
+_OPTIONS: Final = (
+    "target_session_attrs", "ssl_min_protocol_version", "ssl_max_protocol_version", "sslmode", "sslrootcert",
+    "sslcert", "sslkey", "sslcrl", "passfile", "servicefile", "service", "krbsrvname", "gsslib", "port", "host",
+)  # fmt: skip
+
+
+def said(error: BaseException) -> str:
+    """What a driver raised, in our words: its own may quote the address, or what a row holds."""
+    if isinstance(error, asyncpg.PostgresError):
+        state = str(error.sqlstate or "")
+        where = ", ".join(filter(None, (getattr(error, "constraint_name", None), state)))
+        return f"{_WORDS.get(state) or type(error).__name__} ({where})"
+    if isinstance(error, asyncpg.ClientConfigurationError):  # it quotes the value, which may be a secret
+        named = next((f" {name!r}" for name in _OPTIONS if name in str(error)), "")
+        return f"its address has an option{named} that cannot be used"
+    if isinstance(error, OSError) and not isinstance(error, TimeoutError) and error.errno:
+        return (
+            "its host name is not known" if isinstance(error, socket.gaierror) else os.strerror(error.errno)
+        )
+    return "it does not answer in time" if isinstance(error, TimeoutError) else type(error).__name__
+
+
+def _refusal(error: Exception, state: str) -> Busy | None:
+    if state == _LOCKED:
+        return Busy("row_locked", f"Another program holds what this needs: {said(error)}.")
+    if state == _DISK_FULL:
+        return Busy("storage_full", f"The database cannot grow: {said(error)}.", retry_after=10)
+    if state.startswith(_LOST):
+        return Lost("database_unavailable", f"The database went away: {said(error)}.")
+    if state.startswith(_NOT_NOW):
+        return Busy("database_unavailable", f"The database cannot be used right now: {said(error)}.")
+    if state.startswith(_DAMAGED):
+        return Busy("database_damaged", f"The database is damaged: {said(error)}.", retry_after=60)
+    return None
+
+
+@contextmanager
+def committing() -> Iterator[None]:
+    """Around what makes a transaction durable: a connection lost in here leaves open whether it did."""
+    try:
+        with translated():
+            yield
+    except Lost as error:
+        raise Busy(
+            "commit_unknown",
+            f"The connection was lost while writing; it may or may not be written. {error.message}",
+        ) from error

@@ -1,0 +1,222 @@
+"""The store on PostgreSQL: any number of servers beside each other, the row lock decides who acts.
+
+READ COMMITTED, ``synchronous_commit=on``, rows locked in id order. What a transaction reads is one statement
+and what it writes another; without a lock to hold, the write is its own transaction. 40001 and 40P01 start
+afresh.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from signoff.core.errors import Conflict, Refused
+from signoff.core.plan.plan import Plan
+from signoff.store import refold, sql
+from signoff.store.batch import build, cursor_demand, only_locked
+from signoff.store.database import Statement
+from signoff.store.dialect import for_postgres
+from signoff.store.migrate import APPLIED, RECORD, VERSION_TABLE, pending, refuse_other
+from signoff.store.postgres import statements as own
+from signoff.store.postgres.connections import Address, Afresh, Connections, committing
+from signoff.store.postgres.listen import Hearing
+from signoff.store.rows import Row, intent_of, micros, moment
+from signoff.store.store import Clock, Store, Work
+from signoff.store.work import Found, Reply, Want, Writes
+
+CONNECTIONS: Final = 8
+TRIES: Final = 3
+MIGRATION_SECONDS: Final = 3600.0
+_NEVER: Final = moment(0)
+T = TypeVar("T")
+
+
+class PostgresStore(Store):
+    """listen: False where notifications cannot pass; everything works without them, only slower."""
+
+    def __init__(self, url: str, *, clock: Clock, listen: bool) -> None:
+        super().__init__(clock)
+        address = Address(url)
+        self._pooled = address.pooled
+        self._begin = own.BEGIN_POOLED if address.pooled else own.BEGIN
+        self._connections = Connections(address, CONNECTIONS)
+        self._hearing = Hearing(address) if listen and not address.pooled else None
+
+    async def open(self) -> None:
+        with suppress(Conflict):  # another server made the table at the same moment
+            await self.write((VERSION_TABLE, {}))
+        async with self._transaction() as db:
+            await self._migrate(db)
+
+    async def look(self, write: bool = False) -> None:
+        [[known]] = await self.read("select to_regclass('schema_version') is not null")
+        refuse_other("postgres", (await self.read(APPLIED))[0][0] if known else None)
+        await self.now()
+
+    async def close(self) -> None:
+        if self._hearing is not None:
+            await self._hearing.close()
+        await self._connections.close()
+
+    async def transact(self, want: Want, work: Work) -> None:
+        await _afresh(lambda: self._transact(want, work))
+
+    async def read(self, sql: str, **values: Any) -> list[Row]:
+        if self._pooled:
+            return (await self.write((sql, values)))[0]
+        async with self._connections.one() as db:
+            return await _rows(db, sql, values)
+
+    async def write(self, *statements: Statement) -> list[list[Row]]:
+        async def once() -> list[list[Row]]:
+            if len(statements) == 1 and not self._pooled:  # a transaction by itself
+                async with self._connections.one() as db:
+                    with committing():
+                        return [await _rows(db, *statements[0])]
+            async with self._transaction() as db:
+                return [await _rows(db, text, values) for text, values in statements]
+
+        return await _afresh(once)
+
+    async def now(self) -> datetime:
+        [[now]] = await self.read(f"select {own.NOW}")
+        return self.clock(moment(now))
+
+    async def ping(self) -> None:
+        await self.write((sql.PROBE, {}))
+
+    async def announce(self, words: Sequence[str]) -> None:
+        if self._hearing is not None and words:
+            await self._hearing.announce(words)
+
+    async def listen(self, heard: Callable[[list[str]], None]) -> None:
+        if self._hearing is not None:
+            await self._hearing.listen(heard)
+
+    async def backup(self, target: Path) -> None:
+        raise Refused(
+            "backup_elsewhere",
+            "A PostgreSQL database is backed up with PostgreSQL's own tools.",
+            hint=f"Run: pg_dump --format=custom --file={target} with the database's address.",
+        )
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Any]:
+        async with self._connections.one() as db:
+            await db.execute(self._begin)
+            try:
+                yield db
+            except Exception:
+                if not db.is_closed():
+                    await db.execute("rollback")
+                raise
+            with committing():
+                await db.execute("commit")
+
+    async def _migrate(self, db: Any) -> None:
+        # Two servers may start on one empty database: the second waits here for the first.
+        await db.execute("set local lock_timeout = 0")
+        await db.execute("lock table schema_version in access exclusive mode", timeout=MIGRATION_SECONDS)
+        [[applied]] = await _rows(db, APPLIED, {})
+        [[now]] = await _rows(db, f"select {own.NOW}", {})
+        self.clock(moment(now))  # who listens to it knows the time from here on
+        for step in pending("postgres", applied):
+            await db.execute(step.script, timeout=MIGRATION_SECONDS)
+            if step.name in refold.REFOLDED:
+                await self._refold(db)
+            await _rows(db, RECORD, {"version": step.version, "name": step.name, "applied_at": now})
+
+    async def _refold(self, db: Any) -> None:
+        after = ""
+        while rows := await _rows(db, refold.OPEN, {"after": after, "limit": refold.PAGE}):
+            for row in rows:
+                plans = await self._plans(db, {row[1]})
+                if not refold.on_its_way(row, plans):
+                    continue
+                events = await _rows(db, refold.EVENTS, {"id": row[0]})
+                if (state := refold.refolded(row, events, plans)) is not None:
+                    await _rows(db, refold.SAVE, {"id": row[0], "state": state})
+            after = rows[-1][0]
+
+    async def _transact(self, want: Want, work: Work) -> None:
+        if want.ids or want.ready or want.due or self._pooled:
+            async with self._transaction() as db:
+                found = await self._find(db, want)
+                learnt = await self._save(db, found, only_locked(found, work(found)))
+        else:
+            async with self._connections.one() as db:
+                found = await self._find(db, want)
+                writes = only_locked(found, work(found))
+                with committing():
+                    learnt = await self._save(db, found, writes)
+        for digest, plan in learnt.items():
+            self.plans.put(digest, plan, found.now)
+
+    async def _find(self, db: Any, want: Want) -> Found:
+        found = Found(_NEVER, {}, {}, [], [])
+        locking, values = own.locking(want)
+        if want.due:
+            [[now]] = await _rows(db, f"select {own.NOW}", {})
+            values["now"] = micros(self.clock(moment(now)))
+        if locking or not want.once:
+            await self._take(db, own.find(locking), values, found, want)
+        if want.once:
+            # In a statement of its own: one that waits for a lock does not see what was committed meanwhile.
+            await self._take(db, own.find((own.REPLIED,)), own.once(want), found, want)
+        return found
+
+    async def _take(
+        self,
+        db: Any,
+        statement: tuple[str, tuple[str, ...]],
+        values: dict[str, Any],
+        found: Found,
+        want: Want,
+    ) -> None:
+        text, names = statement
+        rows = await db.fetch(text, *(values[name] for name in names))
+        found.now = self.clock(moment(rows[-1][4]))
+        plans = await self._plans(db, {row[2] for row in rows if row[0] <= own.DUE})
+        for part, id, digest, data, number in rows:
+            if part <= own.DUE:
+                found.intents[id] = intent_of((id, digest, data), plans)
+            if part == own.READY:
+                found.ready.append(id)
+            elif part == own.DUE:
+                found.due.append(id)
+            elif part == own.REPLIED and moment(number) > found.now:
+                found.replies[want.once[int(id) - 1]] = Reply(digest, data)
+
+    async def _plans(self, db: Any, digests: set[str]) -> dict[str, Plan]:
+        plans = self.plans.known(digests)
+        missing = digests - plans.keys()
+        if missing:
+            plans |= self.plans.learn(await _rows(db, sql.PLAN, {"digests": list(missing)}))
+        return plans
+
+    async def _save(self, db: Any, found: Found, writes: Writes) -> dict[str, Plan]:
+        demand = cursor_demand(writes)
+        # The counters are known only to the statement itself: cursors are counted down from their ends to 0.
+        starts = {(workspace, agent): -grows for workspace, agent, grows in demand}
+        batch = build(writes, self.plans, starts, found.now)
+        statement = own.save(batch, demand, micros(found.now))
+        if statement is not None:
+            text, values = statement
+            await db.fetch(text, *values)
+        return batch.learnt
+
+
+async def _afresh(call: Callable[[], Awaitable[T]]) -> T:
+    for _ in range(TRIES - 1):
+        try:
+            return await call()
+        except Afresh:
+            continue
+    return await call()
+
+
+async def _rows(db: Any, sql: str, values: dict[str, Any]) -> list[Row]:
+    text, names = for_postgres(sql)
+    rows: list[Row] = await db.fetch(text, *(values[name] for name in names))
+    return rows

@@ -1,0 +1,334 @@
+"""The store on SQLite: one connection writes, a few others read. What is acknowledged is on disk.
+
+WAL with ``synchronous=FULL``; ``begin immediate`` always, so that no transaction reads first and fails to
+write later. A second server on the same file is refused by a lock file, itself a database locked for good.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import apsw
+import msgspec
+
+from signoff.core.errors import Busy, Refused
+from signoff.core.plan.plan import Plan
+from signoff.store import refold, sql
+from signoff.store.batch import Agent, build, cursor_demand, only_locked
+from signoff.store.database import Statement
+from signoff.store.dialect import for_sqlite, insert_row
+from signoff.store.migrate import APPLIED, RECORD, VERSION_TABLE, pending, refuse_other
+from signoff.store.rows import Row, intent_of, micros
+from signoff.store.sql import QUICK
+from signoff.store.sqlite.threads import Lane, translated
+from signoff.store.sqlite.writer import PATIENCE, Writer, transaction, whole
+from signoff.store.store import Clock, Store, Work
+from signoff.store.work import Found, OnceKey, Reply, Want, Writes
+
+OLDEST: Final = (3, 51, 3)  # before it, a checkpoint racing a reset of the WAL can corrupt the file
+READERS: Final = 3
+
+_INSERT_INTENT: Final = insert_row(sql.INTENTS)
+_UPDATE_INTENT: Final = """
+update intents set
+    status = ?2, waiting = ?3, agent = ?5, cursor = iif(?5 is null, null, coalesce(?6, cursor)),
+    updated_at = ?7, wake_at = ?8, seq = ?9, head = ?10, state = ?11
+where id = ?1 and workspace = ?4
+"""
+_INSERT_PLAN: Final = insert_row(sql.PLANS, sql.KEEP_PLAN)
+_INSERT_SUBMISSION: Final = insert_row(sql.SUBMISSIONS)
+_INSERT_REVISION: Final = insert_row(sql.REVISIONS)
+_RESUBMIT: Final = "update submissions set payload = ? where intent_id = ?"
+_INSERT_EVENT: Final = insert_row(sql.EVENTS)
+_INSERT_REPLY: Final = insert_row(sql.REPLIES, sql.REPLACE_EXPIRED)
+_INSERT_OUTGOING: Final = insert_row(sql.OUTBOX)
+_NEXT_CURSOR: Final = insert_row(sql.CURSORS, sql.NEXT_CURSORS)
+
+
+class SqliteStore(Store):
+    """wall: the system clock; read inside the transaction, once the write lock is held."""
+
+    def __init__(self, path: Path, *, wall: Callable[[], datetime], clock: Clock) -> None:
+        super().__init__(clock)
+        self.path = Path(os.path.realpath(path))  # by another name it is the same file, and has the same lock
+        self._files: dict[str, tuple[int, int]] = {}
+        self._wall = wall
+        self._writer = Writer(self._connect_writer)
+        self._readers = Lane("signoff-reader", self._connect_reader, threads=READERS)
+        self._near: apsw.Connection | None = None  # read by the event loop itself
+        self._held: apsw.Connection | None = None
+
+    async def open(self) -> None:
+        refuse_old(apsw.sqlite_lib_version())
+        await asyncio.to_thread(self._prepare_file)
+        try:
+            await self._writer.open()
+            await self._writer.run(self._migrate)
+            await self._readers.open()
+            self._near = await asyncio.to_thread(self._connect_reader)
+            self._files = {name: file for name in ("", "-wal") if (file := self._file(name)) is not None}
+        except BaseException:
+            await self.close()
+            raise
+
+    async def look(self, write: bool = False) -> None:
+        if not self.path.is_file():
+            raise Refused("database_missing", f"There is no database at {self.path}.", field="database")
+        try:
+            await self._readers.open()
+            known = await self.read("select 1 from sqlite_master where name = 'schema_version'")
+            refuse_other("sqlite", (await self.read(APPLIED))[0][0] if known else None)
+            if write:
+                await self._writer.open()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        self._files = {}
+        if self._near is not None:
+            self._near.close()
+            self._near = None
+        await self._readers.close()
+        await self._writer.close()
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+
+    async def transact(self, want: Want, work: Work) -> None:
+        learnt, now = await self._writer.commit(lambda db: self._change(db, want, work))
+        for digest, plan in learnt.items():
+            self.plans.put(digest, plan, now)
+
+    async def read(self, sql: str, **values: Any) -> list[Row]:
+        if sql in QUICK and self._near is not None:
+            rows = translated(_rows, self._near, (sql, values))
+            await asyncio.sleep(0)  # whoever reads in a loop lets others run all the same
+            return rows
+        return await self._readers.run(lambda db: _rows(db, (sql, values)))
+
+    async def write(self, *statements: Statement) -> list[list[Row]]:
+        def job(db: apsw.Connection) -> list[list[Row]]:
+            return [_rows(db, statement) for statement in statements]
+
+        return await self._writer.run(lambda db: whole(db, job))
+
+    async def now(self) -> datetime:
+        return self.clock(self._wall())
+
+    def _file(self, ending: str) -> tuple[int, int] | None:
+        """Which file stands under the database's name now."""
+        try:
+            found = os.stat(f"{self.path}{ending}")
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    async def ping(self) -> None:
+        for ending, file in self._files.items():
+            if self._file(ending) != file:
+                raise Busy(
+                    "database_gone",
+                    f"{self.path}{ending} was deleted or replaced while this server uses it.",
+                    retry_after=60,
+                    hint="What is written now will be lost. Stop the server; signoff db restore FILE goes back.",
+                )
+        await self.read(sql.PING)
+        await self.write((sql.PROBE, {}))
+
+    async def announce(self, words: Sequence[str]) -> None:
+        """Nothing: there is no other server on this file."""
+
+    async def listen(self, heard: Callable[[list[str]], None]) -> None:
+        """Nothing to hear: there is no other server on this file."""
+
+    async def backup(self, target: Path) -> None:
+        """Needs no ``open``: the copy is whole also while another process serves from the file."""
+        copier = Lane("signoff-copier", self._connect_copier)
+        await copier.open()
+        try:
+            await copier.run(lambda db: _copy(db, target))
+        except FileExistsError as error:
+            raise Refused("backup_exists", f"{target} exists already.", hint="Name a new file.") from error
+        except OSError as error:
+            raise Refused("backup_refused", f"{target} cannot be written: {error.strerror}.") from error
+        finally:
+            await copier.close()
+
+    def _prepare_file(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+        self._held = hold_lock(self.path)
+
+    def _connect_writer(self) -> apsw.Connection:
+        db = apsw.Connection(str(self.path))
+        db.set_busy_timeout(PATIENCE)
+        for pragma in (
+            "journal_mode = wal",
+            "synchronous = full",
+            "foreign_keys = on",
+            "journal_size_limit = 67108864",
+            "cache_size = -32768",
+        ):
+            db.execute(f"pragma {pragma}")
+        return db
+
+    def _connect_copier(self) -> apsw.Connection:
+        db = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
+        db.set_busy_timeout(PATIENCE)
+        return db
+
+    def _connect_reader(self) -> apsw.Connection:
+        db = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
+        db.set_busy_timeout(PATIENCE)
+        db.execute("pragma query_only = on")
+        return db
+
+    def _migrate(self, db: apsw.Connection) -> None:
+        with transaction(db):
+            db.execute(VERSION_TABLE)
+            [[applied]] = _rows(db, (APPLIED, {}))
+            for step in pending("sqlite", applied):
+                db.execute(step.script)
+                if step.name in refold.REFOLDED:
+                    self._refold(db)
+                at = micros(self._wall())
+                _rows(db, (RECORD, {"version": step.version, "name": step.name, "applied_at": at}))
+
+    def _refold(self, db: apsw.Connection) -> None:
+        after = ""
+        while rows := _rows(db, (refold.OPEN, {"after": after, "limit": refold.PAGE})):
+            for row in rows:
+                plans = self.plans.learn(_rows(db, (sql.PLAN, {"digests": [row[1]]})))
+                if not refold.on_its_way(row, plans):
+                    continue
+                events = _rows(db, (refold.EVENTS, {"id": row[0]}))
+                if (state := refold.refolded(row, events, plans)) is not None:
+                    _rows(db, (refold.SAVE, {"id": row[0], "state": state}))
+            after = rows[-1][0]
+
+    def _change(self, db: apsw.Connection, want: Want, work: Work) -> tuple[dict[str, Plan], datetime]:
+        now = self.clock(self._wall())
+        found = self._find(db, want, now)
+        return self._save(db, only_locked(found, work(found)), now), now
+
+    def _find(self, db: apsw.Connection, want: Want, now: datetime) -> Found:
+        found = Found(now, {}, {}, [], [])
+        if want.ids:
+            self._take(db, found, (sql.LOCK, {"ids": want.ids}))
+        if want.ready is not None:
+            found.ready = self._take(db, found, (sql.LOCK_READY, msgspec.structs.asdict(want.ready)))
+        if want.due:
+            found.due = self._take(db, found, (sql.LOCK_DUE, {"now": micros(now), "limit": want.due}))
+        for key in want.once:
+            for fingerprint, body in _rows(db, (sql.REPLY, _once(key, now))):
+                found.replies[key] = Reply(fingerprint, body)
+        return found
+
+    def _take(self, db: apsw.Connection, found: Found, statement: Statement) -> list[str]:
+        rows = _rows(db, statement)
+        wanted = {row[1] for row in rows}
+        plans = self.plans.known(wanted)
+        missing = wanted - plans.keys()
+        if missing:
+            plans |= self.plans.learn(_rows(db, (sql.PLAN, {"digests": list(missing)})))
+        found.intents.update((row[0], intent_of(row, plans)) for row in rows)
+        return [row[0] for row in rows]
+
+    def _save(self, db: apsw.Connection, writes: Writes, now: datetime) -> dict[str, Plan]:
+        starts: dict[Agent, int] = {}
+        for workspace, agent, grows in cursor_demand(writes):
+            [(_, _, end)] = db.execute(_NEXT_CURSOR, (workspace, agent, grows))
+            starts[workspace, agent] = end - grows
+        batch = build(writes, self.plans, starts, now)
+        for statement, rows in (
+            (_INSERT_PLAN, batch.plans),
+            (_INSERT_INTENT, batch.intents),
+            (_INSERT_SUBMISSION, batch.submissions),
+            (_UPDATE_INTENT, batch.changes),
+            (_INSERT_REVISION, batch.revisions),
+            (_RESUBMIT, [(payload, intent) for intent, payload in batch.resubmissions]),
+            (_INSERT_EVENT, batch.events),
+            (_INSERT_OUTGOING, batch.outbox),
+        ):
+            if rows:
+                db.executemany(statement, rows)
+        if batch.replies:
+            at = micros(now)
+            db.executemany(_INSERT_REPLY, [(*row, at) for row in batch.replies])
+        return batch.learnt
+
+
+def _copy(db: apsw.Connection, target: Path) -> None:
+    """All of the database in a new file, on disk; FileExistsError where there is one, no file where it fails."""
+    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    try:
+        _rows(db, ("vacuum into :target", {"target": str(target)}))
+        to_disk(target)
+    except BaseException:
+        target.unlink()  # half a copy must not look like one
+        raise
+
+
+def hold_lock(path: Path) -> apsw.Connection:
+    """The lock of a server on this file, until it is closed; raises Refused while another holds it."""
+    lock = path.with_name(path.name + ".lock")
+    os.close(os.open(lock, os.O_CREAT | os.O_RDWR, 0o600))
+    held = apsw.Connection(str(lock))
+    try:
+        translated(_lock, held)
+    except Busy as busy:
+        held.close()
+        if not isinstance(busy.__cause__, apsw.BusyError):
+            raise
+        raise Refused(
+            "database_in_use",
+            f"Another server is using {path}.",
+            field="database",
+            hint="Stop it, use its address, or name another file. Several servers need PostgreSQL.",
+        ) from busy
+    return held
+
+
+def _lock(db: apsw.Connection) -> None:
+    db.execute("begin exclusive")
+
+
+def to_disk(path: Path, *, folder: bool = False) -> None:
+    """Wait for the disk, which SQLite does not do for a copy: for the file, and for its name where that can be."""
+    places = [] if folder else [(path, os.O_RDWR)]
+    if os.name == "posix":
+        places.append((path if folder else path.parent, os.O_RDONLY))
+    for place, way in places:
+        descriptor = os.open(place, way)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _once(key: OnceKey, now: datetime) -> dict[str, Any]:
+    return {**msgspec.structs.asdict(key), "now": micros(now)}
+
+
+def _rows(db: apsw.Connection, statement: Statement) -> list[Row]:
+    text, values = statement
+    bound = {
+        name: msgspec.json.encode(value).decode() if isinstance(value, list | tuple) else value
+        for name, value in values.items()
+    }
+    return list(db.execute(for_sqlite(text), bound))
+
+
+def refuse_old(version: str) -> None:
+    """Raises Refused for a SQLite that can lose what it acknowledged."""
+    if tuple(int(part) for part in version.split(".")[:3]) < OLDEST:
+        oldest = ".".join(str(part) for part in OLDEST)
+        raise Refused(
+            "sqlite_too_old",
+            f"SQLite {version} can damage a database in use; at least {oldest} is needed.",
+            hint="Upgrade the package apsw, which brings its own SQLite.",
+        )

@@ -1,0 +1,155 @@
+"""The one connection that writes to a SQLite file. Whoever has the turn has it.
+
+A transaction is prepared on the event loop's own thread: handing it over, and sharing the interpreter with it, costs
+more than its statements. What waits for the disk (the commit, the checkpoint, whatever somebody else's lock holds up)
+waits in a thread beside the loop, which goes on meanwhile.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Final, TypeVar
+
+import apsw
+
+from signoff.core.errors import Busy
+from signoff.store.sqlite.threads import Lane, Open, no_room, translated
+
+T = TypeVar("T")
+IDLE: Final = 1.0  # seconds of rest after which the log is brought into the file
+PATIENCE: Final = 5000  # milliseconds to wait for another program's lock, off the event loop
+
+
+class Writer:
+    """connect: opens the connection; called in another thread."""
+
+    def __init__(self, connect: Open) -> None:
+        self._lane = Lane("signoff-writer", connect)
+        self._turn = asyncio.Lock()
+        self._db: apsw.Connection | None = None
+        self._used_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._resting: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Connect; raises what connecting raises."""
+        await self._lane.open()
+        self._db = await self._lane.run(lambda db: db)
+
+    async def close(self) -> None:
+        """Finish what is under way, empty the log, let go."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._resting is not None:
+            await self._resting
+        if self._db is not None:
+            async with self._turn:
+                self._db = None
+                await self._lane.run(_checkpoint)
+        await self._lane.close()
+
+    async def run(self, job: Callable[[apsw.Connection], T]) -> T:
+        """The job's result, done off the event loop. A transaction is the job's own matter."""
+        async with self._turn:
+            return await self._done(self._lane.put(job))
+
+    async def commit(self, change: Callable[[apsw.Connection], T]) -> T:
+        """What ``change`` returns, once it is committed; when it raises, nothing is written."""
+        async with self._turn:
+            db = self._db
+            if db is None:
+                raise Busy("database_unavailable", "The database is closed.")
+            if not _begun(db):
+                return await self._done(self._lane.put(lambda db: whole(db, change)))
+            try:
+                result = translated(change, db)
+                await self._done(self._lane.put(_commit))
+            finally:
+                _roll_back(db)
+            return result
+
+    async def _done(self, work: "asyncio.Future[T]") -> T:
+        """What comes of work in the thread; the turn is not given away while it goes on, cancelled or not."""
+        try:
+            return await asyncio.shield(work)
+        finally:
+            if not work.done():
+                await asyncio.wait([work])
+            self._rest_later()
+
+    def _rest_later(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._used_at = loop.time()
+        if self._timer is None and self._db is not None:
+            self._timer = loop.call_later(IDLE, self._rest)
+
+    def _rest(self) -> None:
+        loop = asyncio.get_running_loop()
+        left = self._used_at + IDLE - loop.time()
+        if left > 0 or self._turn.locked():
+            self._timer = loop.call_later(max(left, IDLE / 10), self._rest)
+            return
+        self._timer = None
+        self._resting = loop.create_task(self._empty_log())
+
+    async def _empty_log(self) -> None:
+        async with self._turn:
+            if self._db is not None:
+                await asyncio.shield(self._lane.run(_checkpoint))
+
+
+def _begun(db: apsw.Connection) -> bool:
+    """Whether the write lock could be had without waiting."""
+    db.set_busy_timeout(0)
+    try:
+        translated(db.execute, "begin immediate")
+    except Busy as busy:
+        if busy.code != "database_unavailable":
+            raise
+        return False
+    finally:
+        db.set_busy_timeout(PATIENCE)
+    return True
+
+
+def whole(db: apsw.Connection, change: Callable[[apsw.Connection], T]) -> T:
+    """What ``change`` returns, begun and committed around it, all in this thread."""
+    with transaction(db):
+        return change(db)
+
+
+@contextmanager
+def transaction(db: apsw.Connection) -> Iterator[None]:
+    """Everything in the block is committed, or nothing is."""
+    db.execute("begin immediate")
+    try:
+        yield
+        _commit(db)
+    finally:
+        _roll_back(db)
+
+
+def _commit(db: apsw.Connection) -> None:
+    """Make it durable. Where the disk fails at that, what was written may be found after a crash, or may not."""
+    try:
+        db.execute("commit")
+    except apsw.IOError as error:
+        if no_room(error):
+            raise
+        raise Busy(
+            "commit_unknown", f"The disk failed while writing; it may or may not be written. {error}."
+        ) from error
+
+
+def _roll_back(db: apsw.Connection) -> None:
+    # Committed long since, where all went well; a full disk may have rolled back already.
+    if db.in_transaction:
+        db.execute("rollback")
+
+
+def _checkpoint(db: apsw.Connection) -> None:
+    """Bring the log into the file and empty it, unless a reader is in the way: then the next rest will do."""
+    db.set_busy_timeout(0)
+    with suppress(apsw.Error):
+        db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    db.set_busy_timeout(PATIENCE)

@@ -1,0 +1,187 @@
+"""Teams, policies, and the record of who changed what. What is saved with its record is one transaction: all of it, or
+nothing. The record of a workspace has one order: its numbers are given under the workspace's lock.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from msgspec import Struct
+
+from signoff.core.errors import Conflict
+from signoff.core.plan.plan import Plan
+from signoff.store.database import Database, Statement
+from signoff.store.rows import encode_plan, micros, outgoing_row, plan_digest
+from signoff.store.sql import LATEST_POLICY, NUMBER_CHANGES, OUTBOX, PUT_OUTGOING, PUT_PLAN, UPDATE_WORKSPACE
+from signoff.store.tables.entries import (
+    Account,
+    ApiKey,
+    DirectoryChange,
+    Link,
+    Person,
+    PolicyRow,
+    ProposalEnd,
+    ProposalRow,
+    TeamRow,
+    Workflow,
+    Workspace,
+    entry,
+    insert_numbered,
+    put,
+    select,
+    values_of,
+)
+from signoff.store.work import Outgoing
+
+# Of what has versions each is added once: two who apply at the same moment do not both get version 2.
+_PUT: Final = {
+    Workspace: UPDATE_WORKSPACE,
+    Person: put(Person, "id"),
+    TeamRow: put(TeamRow, "workspace", "name"),
+    PolicyRow: put(PolicyRow),
+    Workflow: put(Workflow),
+    Link: put(Link),
+    Account: put(Account, "id"),
+    ApiKey: put(ApiKey, "id"),
+    ProposalRow: put(ProposalRow),
+    ProposalEnd: put(ProposalEnd),
+}
+_RECORD: Final = insert_numbered(DirectoryChange)
+_ORDER: Final = (*_PUT, Outgoing)
+_SIGN_OUT: Final = (
+    "delete from sessions where workspace = :workspace and person = :person",
+    "delete from links where workspace = :workspace and person = :person",
+)
+_ANY: Final = -1
+
+
+def recording(changes: Sequence[DirectoryChange], since: Mapping[str, int]) -> list[Statement]:
+    """How changes enter the records of their workspaces, in this order; they come first in a transaction, as they take
+    the lock. ``since``: the last change that was known of a workspace; if there is a later one, nothing is written.
+    """
+    statements: list[Statement] = []
+    for workspace in sorted({change.workspace for change in changes}):
+        mine = [change for change in changes if change.workspace == workspace]
+        values = {"workspace": workspace, "count": len(mine), "since": since.get(workspace, _ANY)}
+        statements.append((NUMBER_CHANGES, values))
+        statements += [
+            (_RECORD, values_of(change) | {"number": len(mine) - place})
+            for place, change in enumerate(mine, start=1)
+        ]
+    return statements
+
+
+class ChangedMeanwhile(Conflict):
+    """Somebody was faster. ``settled``: it is known to be about the same thing, so that trying again is no answer."""
+
+    def __init__(self, settled: bool = False) -> None:
+        super().__init__(
+            "changed_meanwhile", "Somebody changed the same thing at the same moment.",
+            hint="Look at what is in force now, and apply again.",
+        )  # fmt: skip
+        self.settled = settled
+
+
+class People:
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def teams(self, workspace: str) -> list[TeamRow]:
+        rows = await self._db.read(
+            select(TeamRow, "workspace = :workspace order by name"), workspace=workspace
+        )
+        return [entry(TeamRow, row) for row in rows]
+
+    async def policies(self, workspace: str) -> list[PolicyRow]:
+        """The latest version of each."""
+        where = f"workspace = :workspace and {LATEST_POLICY} order by name"
+        return [
+            entry(PolicyRow, row)
+            for row in await self._db.read(select(PolicyRow, where), workspace=workspace)
+        ]
+
+    async def changes(
+        self, workspace: str, limit: int, before: int = 0, subject: str = ""
+    ) -> list[DirectoryChange]:
+        """Newest first. before: only those with a lower number (0: all); subject: only those of that ("": of all)."""
+        where, values = "workspace = :workspace", dict[str, Any]()
+        if before:
+            where, values = where + " and number < :before", values | {"before": before}
+        if subject:
+            where, values = where + " and subject = :subject", values | {"subject": subject}
+        query = select(DirectoryChange, f"{where} order by number desc limit :limit")
+        rows = await self._db.read(query, workspace=workspace, limit=limit, **values)
+        return [entry(DirectoryChange, row) for row in rows]
+
+    async def proposals(self, workspace: str, now: datetime, limit: int) -> list[ProposalRow]:
+        """What waits for a second admin at ``now``, newest first."""
+        where = """workspace = :workspace and expires_at > :now
+            and not exists (select 1 from proposal_ends e where e.id = w.id) order by id desc limit :limit"""
+        rows = await self._db.read(
+            select(ProposalRow, where), workspace=workspace, now=micros(now), limit=limit
+        )
+        return [entry(ProposalRow, row) for row in rows]
+
+    async def ended_proposals(
+        self, workspace: str, now: datetime, before: str, limit: int
+    ) -> list[tuple[ProposalRow, ProposalEnd | None]]:
+        """What waits no more, newest first, with ids below ``before`` ("": all); without an end: it expired."""
+        where = f"""workspace = :workspace {"and id < :before" if before else ""} and (
+            expires_at <= :now or exists (select 1 from proposal_ends e where e.id = w.id)
+        ) order by id desc limit :limit"""
+        values = {"before": before} if before else {}
+        found = await self._db.read(
+            select(ProposalRow, where), workspace=workspace, now=micros(now), limit=limit, **values
+        )
+        rows = [entry(ProposalRow, row) for row in found]
+        ended = await self._db.read(select(ProposalEnd, "id in :ids"), ids=[row.id for row in rows])
+        ends = {end.id: end for end in (entry(ProposalEnd, row) for row in ended)}
+        return [(row, ends.get(row.id)) for row in rows]
+
+    async def proposal(self, workspace: str, id: str) -> tuple[ProposalRow, ProposalEnd | None] | None:
+        """A proposal of this workspace with its end, if it has one."""
+        rows = await self._db.read(
+            select(ProposalRow, "workspace = :workspace and id = :id"), workspace=workspace, id=id
+        )
+        if not rows:
+            return None
+        ends = await self._db.read(select(ProposalEnd, "id = :id"), id=id)
+        return entry(ProposalRow, rows[0]), entry(ProposalEnd, ends[0]) if ends else None
+
+    async def save(
+        self, entries: Sequence[Struct], plans: Sequence[Plan] = (), since: Mapping[str, int] | None = None
+    ) -> None:
+        """Add or replace all of these, or none; raises Conflict when a version or an address was taken meanwhile, or a
+        workspace has changed ``since``. Rows are met in one order, whoever saves them.
+        """
+        changes = [item for item in entries if isinstance(item, DirectoryChange)]
+        statements = recording(changes, since or {})
+        keyed = {plan_digest(plan): plan for plan in plans}
+        statements += [
+            (PUT_PLAN, {"digest": digest, "body": encode_plan(keyed[digest])}) for digest in sorted(keyed)
+        ]
+        rest = [item for item in entries if not isinstance(item, DirectoryChange)]
+        statements += [_put(item) for item in sorted(rest, key=_place)]
+        # Who comes back later signs in anew: neither a session nor a link outlives its person's time here.
+        left = [item for item in rest if isinstance(item, Person) and not item.active]
+        statements += [
+            (query, {"workspace": p.workspace, "person": p.id}) for p in left for query in _SIGN_OUT
+        ]
+        if not statements:
+            return
+        try:
+            await self._db.write(*statements)
+        except Conflict as refused:
+            raise ChangedMeanwhile from refused
+
+
+def _put(item: Struct) -> Statement:
+    if isinstance(item, Outgoing):
+        return PUT_OUTGOING, dict(zip(OUTBOX.columns, outgoing_row(item), strict=True))
+    return _PUT[type(item)], values_of(item)
+
+
+def _place(item: Struct) -> tuple[int, str]:
+    """Where a row stands in the order: its kind's, then by its key."""
+    key = next((getattr(item, name) for name in ("id", "intent_type", "name") if hasattr(item, name)), "")
+    return next(place for place, kind in enumerate(_ORDER) if isinstance(item, kind)), key

@@ -1,0 +1,184 @@
+"""Reading intents: always a committed state, on connections of their own, never in a writer's way."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from signoff.store import sql
+from signoff.store.database import Database, plans_of
+from signoff.store.rows import Row, event_row, maybe_moment, micros, moment, readable, stored
+from signoff.store.work import EventRow, Filter, Stored
+
+# Far longer than servers trust that a plan is kept (``rows.Plans``), or read one whose intent they have just read.
+PLANS_KEPT: Final = timedelta(days=1)
+_SHOWN: Final = 1000
+
+
+class Intents:
+    """Reads of intents and their histories. Lists are bounded by their ``limit``."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def get(self, id: str) -> Stored | None:
+        return next(iter(await self._stored(sql.STORED_ONE, id=id)), None)
+
+    async def history(self, id: str, after: int = 0, limit: int = 1000) -> list[EventRow]:
+        """The facts of one intent with a seq above ``after``, in order."""
+        return [event_row(row) for row in await self._db.read(sql.HISTORY, id=id, after=after, limit=limit)]
+
+    async def whole_history(self, id: str) -> list[EventRow]:
+        """All facts of one intent, in order."""
+        rows: list[EventRow] = []
+        while page := await self.history(id, rows[-1].seq if rows else 0):
+            rows.extend(page)
+        return rows
+
+    async def old_payloads(self, id: str) -> dict[int, bytes]:
+        """Payloads that were revised, by the last revision that each was decided on under."""
+        return {row[0]: row[1] for row in await self._db.read(sql.OLD_PAYLOADS, id=id)}
+
+    async def page(self, wanted: Filter) -> list[Stored]:
+        """Newest first; the next page starts ``before`` (``after``, the oldest first) the last id of this one."""
+        order = "asc" if wanted.oldest_first else "desc"
+        values = {name: value for name in sql.LISTED_WHERE if (value := getattr(wanted, name))}
+        where = " and ".join(sql.LISTED_WHERE[name] for name in values)
+        if wanted.older_than is not None:
+            values["older_than"] = micros(wanted.older_than)
+        if not wanted.party:
+            ids = sql.LISTED_IDS.format(where=where, order=order)
+            return await self._stored(sql.LISTED.format(ids=ids, order=order), limit=wanted.limit, **values)
+        return await self._either(where, sql.PARTY, order, limit=wanted.limit, party=wanted.party, **values)
+
+    async def open_of(self, workspace: str, requester: str, most: int) -> int:
+        """How many of a requester's intents are open; counted up to ``most``."""
+        rows = await self._db.read(sql.OPEN_OF, workspace=workspace, requester=requester, most=most)
+        return int(rows[0][0])
+
+    async def open_tasks(
+        self, workspace: str, after: str = "", limit: int = 200, requester: str = ""
+    ) -> list[Stored]:
+        """Intents that wait for a person, oldest first, with an id above ``after``; of one requester, or all."""
+        if requester:
+            values = {"workspace": workspace, "after": after, "limit": limit, "requester": requester}
+            return await self._stored(sql.OPEN_TASKS_OF, **values)
+        return await self._stored(sql.OPEN_TASKS, workspace=workspace, after=after, limit=limit)
+
+    async def deliveries(
+        self, workspace: str, agent: str, after: int, limit: int
+    ) -> list[tuple[int, Stored]]:
+        """(cursor, intent) of the agent's claimable deliveries above ``after``, in commit order."""
+        rows = await self._db.read(sql.DELIVERIES, workspace=workspace, agent=agent, after=after, limit=limit)
+        plans = await plans_of(self._db, rows)
+        return [(row[4], stored(row, plans)) for row in rows]
+
+    async def redeliver(self, workspace: str, agent: str, ids: Sequence[str]) -> None:
+        """Give those of ``ids`` that are still up for taking a new cursor, so that streams see them again."""
+        values: dict[str, Any] = {"workspace": workspace, "agent": agent, "ids": list(ids)}
+        await self._db.write(
+            (sql.REDELIVER_LOCK, values), (sql.REDELIVER_COUNT, values), (sql.REDELIVER, values)
+        )
+
+    async def show(self, workspace: str, agent: str, shown: Sequence[tuple[str, int]]) -> None:
+        """Note that deliveries (intent, cursor) went out on their agent's stream."""
+        now = micros(await self._db.now())
+        rows = [
+            {"workspace": workspace, "agent": agent, "intent_id": id, "cursor": cursor, "shown_at": now}
+            for id, cursor in sorted(shown)
+        ]
+        if rows:
+            await self._db.write(*((sql.PUT_SHOWN, row) for row in rows))
+
+    async def mark_read(self, workspace: str, agent: str, id: str) -> None:
+        """The agent has looked at the intent: what it was shown of it need not be shown again."""
+        if await self._db.read(sql.WAS_SHOWN, workspace=workspace, agent=agent, intent_id=id):
+            await self._forget_shown(workspace, agent, [id])
+
+    async def unread(self, workspace: str, agent: str, since: int, settled: timedelta) -> list[str]:
+        """Intents that went out up to cursor ``since``, at least ``settled`` ago, and are up for taking and unread."""
+        rows = await self._db.read(sql.SHOWN, workspace=workspace, agent=agent, limit=_SHOWN)
+        if not rows:
+            return []
+        await self._forget_shown(workspace, agent, [row[0] for row in rows if not row[3]])
+        before = micros(await self._db.now() - settled)
+        return [row[0] for row in rows if row[3] and row[1] <= since and row[2] <= before]
+
+    async def _forget_shown(self, workspace: str, agent: str, ids: list[str]) -> None:
+        if ids:
+            await self._db.write((sql.FORGET_SHOWN, {"workspace": workspace, "agent": agent, "ids": ids}))
+
+    async def inbox(self, workspace: str, owner: str, limit: int) -> list[Stored]:
+        """Intents addressed to ``owner``, or whose answer goes to it, newest first."""
+        where = sql.LISTED_WHERE["workspace"]
+        return await self._either(where, sql.OWNER, "desc", workspace=workspace, owner=owner, limit=limit)
+
+    async def ids(self, after: str = "", limit: int = 1000) -> list[str]:
+        """All ids of all workspaces above ``after``, in order: for the doctor and the auditor."""
+        return [row[0] for row in await self._db.read(sql.IDS, after=after, limit=limit)]
+
+    async def row(self, id: str) -> Row | None:
+        """The row as it stands, in the order of ``sql.INTENTS``: for the doctor, who trusts no column."""
+        return next((tuple(row) for row in await self._db.read(sql.ROW, id=id)), None)
+
+    async def forget(self, final_before: datetime, limit: int) -> int:
+        """Delete up to ``limit`` intents that became final before then, with all that is theirs; how many.
+
+        Their plans follow by ``forget_plans``, a day later, unless something else names them.
+        """
+        rows = await self._db.read(sql.FORGETTABLE, before=micros(final_before), limit=limit)
+        if not rows:
+            return 0
+        values = {
+            "ids": [row[0] for row in rows],
+            "plans": sorted({row[1] for row in rows}),
+            "forget_at": micros(await self._db.now() + PLANS_KEPT),
+        }
+        *_, deleted, _ = await self._db.write(*((statement, values) for statement in sql.FORGET))
+        return len(deleted)
+
+    async def forget_payloads(
+        self, since: datetime | None, final_before: datetime, limit: int
+    ) -> tuple[int, datetime | None]:
+        """Forget the payloads, as they were submitted and revised, of up to ``limit`` intents that became final
+        ``since`` then and before ``final_before``: how many, and how far it came (None: to the end). Their histories,
+        which hold the payloads' digests, stay whole.
+        """
+        values = {"since": micros(since) if since else 0, "before": micros(final_before), "limit": limit}
+        rows = await self._db.read(sql.PAYLOADS, **values)
+        if not rows:
+            return 0, None
+        ids = {"ids": [row[0] for row in rows]}
+        gone, *_ = await self._db.write(*((statement, ids) for statement in sql.FORGET_PAYLOADS))
+        return len(gone), moment(rows[-1][1]) if len(rows) == limit else None
+
+    async def forget_plans(self, limit: int) -> int:
+        """Delete up to ``limit`` plans that nothing names any more; how many were looked at."""
+        values = {"now": micros(await self._db.now()), "limit": limit}
+        named, deleted = await self._db.write(*((statement, values) for statement in sql.FORGET_PLANS))
+        return len(named) + len(deleted)
+
+    async def next_wake(self) -> datetime | None:
+        """The next moment at which time alone can change any intent."""
+        return maybe_moment((await self._db.read(sql.NEXT_WAKE))[0][0])
+
+    async def set_aside(self, pause: timedelta, limit: int) -> list[str]:
+        """Of ``limit`` that are due, those that cannot be read are due again after ``pause``; their ids."""
+        now = await self._db.now()
+        rows = await self._db.read(sql.DUE, now=micros(now), limit=limit)
+        plans = await plans_of(self._db, rows)
+        ids = [row[0] for row in rows if not readable(row, plans)]
+        if ids:
+            until = micros(now + pause)
+            await self._db.write((sql.SET_ASIDE, {"ids": ids, "now": micros(now), "until": until}))
+        return ids
+
+    async def _either(self, where: str, halves: Sequence[str], order: str, **values: Any) -> list[Stored]:
+        # Two halves instead of an "or": each is answered from its own index and stops at the limit.
+        parts = (sql.LISTED_IDS.format(where=f"{where} and {half}", order=order) for half in halves)
+        ids = " union ".join(f"select id from ({part}) half" for part in parts)
+        return await self._stored(sql.LISTED.format(ids=ids, order=order), **values)
+
+    async def _stored(self, statement: str, **values: Any) -> list[Stored]:
+        rows: list[Row] = await self._db.read(statement, **values)
+        plans = await plans_of(self._db, rows)
+        return [stored(row, plans) for row in rows]

@@ -1,0 +1,218 @@
+"""Agents, services and their keys, as AXP's clients manage them; and our own way to a key in one call."""
+
+import secrets
+from datetime import timedelta
+
+from msgspec import UNSET
+
+from signoff.core.errors import Conflict, Invalid, NotFound
+from signoff.core.intent.authorization import reads_all
+from signoff.core.intent.model import ActorKind
+from signoff.core.text.document_reader import in_utc
+from signoff.engine.admin.registry import Registry
+from signoff.engine.identity.keys import REGISTRAR
+from signoff.store.tables.entries import Account, Person, Workspace
+from signoff.web.http import bodies, json_intake
+from signoff.web.http.call import Call, Page
+from signoff.web.reading import address_of, book_of
+from signoff.web.shapes import directory as d
+from signoff.web.shapes.common import encode
+
+_DEFAULT_ROLES = ("approver",)
+
+
+async def page(call: Call) -> d.Accounts:
+    """GET /v1/service-accounts"""
+    workspace = (await book_of(call)).workspace
+    found = await call.parts.registry.accounts(call.actor) if _asked_here(call, workspace) else []
+    return d.Accounts(service_accounts=[_out(call, account, workspace) for account in found])
+
+
+def _asked_here(call: Call, workspace: Workspace) -> bool:
+    """Whether the organisation and workspace that the query names, if any, are the key's own."""
+    org, place = call.query.get("org_id", ""), call.query.get("workspace_id", "")
+    return org in ("", workspace.organization) and place in ("", workspace.id, workspace.name)
+
+
+def _refuse_elsewhere(workspace: Workspace, org: str, place: str) -> None:
+    """Nothing is made in another workspace than the key's."""
+    if org in ("", workspace.organization) and place in ("", workspace.id, workspace.name):
+        return
+    own = f"org_id {workspace.organization}, workspace_id {workspace.id}"
+    raise Invalid(
+        "other_workspace", "This key belongs to another workspace.", field="workspace_id",
+        hint=f"Leave both out, or send {own}.",
+    )  # fmt: skip
+
+
+def _out(call: Call, account: Account, workspace: Workspace) -> d.AccountOut:
+    """As this caller may see it. Where an agent is called, often with a secret in it, is for itself, for the service
+    that registered it and for whoever reads everything.
+    """
+    out = d.account_out(account, workspace)
+    own = call.actor.id == account.id or call.actor.id in account.behind.get(REGISTRAR, ())
+    if not (own or reads_all(call.actor)):
+        out.callback_url = UNSET
+    return out
+
+
+async def get(call: Call) -> d.AccountAnswer:
+    """GET /v1/service-accounts/{account_id}"""
+    account = await call.parts.registry.account(call.actor, call.params["account_id"])
+    workspace = (await book_of(call)).workspace
+    answer = d.account_answer(account, workspace)
+    answer.service_account = _out(call, account, workspace)
+    return answer
+
+
+async def create(call: Call) -> d.AccountAnswer | Page:
+    """POST /v1/service-accounts"""
+    wanted = bodies.axp(d.CreateAccount, json_intake.parse_object(call.body))
+    workspace = (await book_of(call)).workspace
+    _refuse_elsewhere(workspace, wanted.org_id, wanted.workspace_id)
+    account, created = await call.parts.registry.add_account(
+        call.actor,
+        ActorKind.AGENT,
+        wanted.name,
+        display_name=wanted.display_name,
+        description=wanted.description,
+        delivery_mode=wanted.delivery_mode,
+        callback_url=wanted.callback_url,
+    )
+    if created:
+        return d.account_answer(account, workspace, account.webhook_secret)
+    # AXP's command line goes on after this 409 only if the account stands beside the error.
+    refusal = Conflict("service_account_exists", f"There is an account {account.name!r} already.")
+    body = d.AccountExists(
+        service_account=_out(call, account, workspace),
+        error=d.ExistsError(code=refusal.code, message=refusal.message, details={}),
+        message=refusal.message,
+        detail=refusal.message,
+        request_id=call.request_id,
+    )
+    return Page(encode(body), status=refusal.status)
+
+
+async def change(call: Call) -> d.AccountAnswer:
+    """PATCH /v1/service-accounts/{account_id}"""
+    wanted = bodies.axp(d.ChangeAccount, json_intake.parse_object(call.body))
+    secret = secrets.token_urlsafe(32) if wanted.rotate_webhook_secret else None
+    account = await call.parts.registry.update_account(
+        call.actor,
+        call.params["account_id"],
+        display_name=wanted.display_name,
+        description=wanted.description,
+        delivery_mode=wanted.delivery_mode,
+        callback_url=wanted.callback_url,
+        webhook_secret=secret,
+    )
+    return d.account_answer(account, (await book_of(call)).workspace, secret or "")
+
+
+async def remove(call: Call) -> d.Removed:
+    """DELETE /v1/service-accounts/{account_id}"""
+    account = await call.parts.registry.remove_account(call.actor, call.params["account_id"])
+    return d.Removed(service_account_id=account.id)
+
+
+async def create_account_key(call: Call) -> d.AccountKey:
+    """POST /v1/service-accounts/{account_id}/keys"""
+    wanted = bodies.axp(d.CreateAccountKey, json_intake.parse_object(call.body))
+    registry = call.parts.registry
+    account = await registry.account(call.actor, call.params["account_id"])
+    now = call.parts.clock.now()
+    until = in_utc(wanted.expires_at, "expires_at") if wanted.expires_at else None
+    if until is not None and until <= now:
+        raise Invalid("validation_error", "expires_at lies in the past.", field="expires_at")
+    made = await registry.add_key(call.actor, account, until)
+    return d.AccountKey(key=d.key_out(made.key, now, made.secret), api_key=made.secret)
+
+
+async def revoke_account_key(call: Call) -> d.KeyAnswer:
+    """POST /v1/service-accounts/{account_id}/keys/{key_id}/revoke"""
+    account = await call.parts.registry.account(call.actor, call.params["account_id"])
+    keys = await call.parts.registry.keys(call.actor, account.id)
+    if call.params["key_id"] not in {key.id for key in keys}:
+        raise NotFound("key_not_found", f"There is no key {call.params['key_id'][:64]}.")
+    return await revoke_key(call)
+
+
+async def agents(call: Call) -> d.Agents:
+    """GET /v1/agents"""
+    workspace = (await book_of(call)).workspace
+    here = _asked_here(call, workspace)
+    found = await call.parts.registry.accounts(call.actor, ActorKind.AGENT) if here else []
+    limit = call.number("limit", 1000, 1, 1000)
+    workers, now = await call.parts.workers.of(call.actor.workspace), call.parts.clock.now()
+    return d.Agents(
+        agents=[
+            d.seen_account(_out(call, account, workspace), workers.get(account.address), now)
+            for account in found[:limit]
+        ]
+    )
+
+
+async def agent(call: Call) -> d.AgentAnswer:
+    """GET /v1/agents/{address}"""
+    book = await book_of(call)
+    address = await address_of(call)
+    account = book.by_address.get(address)
+    if account is None or account.kind != ActorKind.AGENT.value:
+        raise NotFound("agent_not_found", f"There is no agent {address[:128]}.")
+    workers = await call.parts.workers.of(call.actor.workspace)
+    out = d.seen_account(_out(call, account, book.workspace), workers.get(address), call.parts.clock.now())
+    return d.AgentAnswer(agent=out)
+
+
+# -- keys, ours
+
+
+async def create_key(call: Call) -> d.NewKeyOut:
+    """POST /v1/keys"""
+    wanted = bodies.ours(d.CreateKey, call.body)
+    given = [holder for holder in (wanted.agent, wanted.service, wanted.person) if holder is not None]
+    if len(given) != 1:
+        raise Invalid(
+            "validation_error",
+            "A key is for exactly one of agent, service and person.",
+            field="agent",
+            hint='Send one of them, such as {"agent": "infra-validator"}.',
+        )
+    holder = await _holder(call, call.parts.registry, wanted)
+    seconds = wanted.expires_in_seconds
+    life = timedelta(seconds=seconds) if seconds is not None else None
+    made = await call.parts.registry.add_key(call.actor, holder, life)
+    return d.new_key_out(made, holder.email if isinstance(holder, Person) else holder.address)
+
+
+async def _holder(call: Call, registry: Registry, wanted: d.CreateKey) -> Account | Person:
+    """Who the key is for; created if missing."""
+    if wanted.person is not None:
+        roles = tuple(wanted.roles) or _DEFAULT_ROLES
+        person, created = await registry.add_person(call.actor, wanted.person, wanted.name, roles)
+        if not created and wanted.roles and set(wanted.roles) != set(person.roles):
+            raise Conflict(
+                "person_exists",
+                f"{person.email} is here already, as {', '.join(person.roles) or 'nobody with a role'}.",
+                hint="Leave the roles out, or change them first: signoff people set, PATCH /v1/people/{id}.",
+            )
+        return person
+    if wanted.agent is not None:
+        known = (await book_of(call)).registered(wanted.agent)
+        if known is not None and known.kind == ActorKind.AGENT.value:
+            return known
+        return (await registry.add_account(call.actor, ActorKind.AGENT, wanted.agent))[0]
+    return (await registry.add_account(call.actor, ActorKind.SERVICE, wanted.service or ""))[0]
+
+
+async def keys(call: Call) -> d.Keys:
+    """GET /v1/keys"""
+    now, book = call.parts.clock.now(), await book_of(call)
+    found = await call.parts.registry.keys(call.actor)
+    return d.Keys(keys=[d.key_out(key, now, holder=book.display(key.actor_id)) for key in found])
+
+
+async def revoke_key(call: Call) -> d.KeyAnswer:
+    """POST /v1/keys/{key_id}/revoke"""
+    key = await call.parts.registry.revoke_key(call.actor, call.params["key_id"])
+    return d.KeyAnswer(key=d.key_out(key, call.parts.clock.now()))

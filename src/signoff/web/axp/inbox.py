@@ -1,0 +1,156 @@
+"""AXP's inbox, to be read: one thread for each intent that is addressed to an owner or answers to it."""
+
+import uuid
+from datetime import datetime
+from typing import Any, Final
+
+from msgspec import UNSET, Struct, UnsetType
+
+from signoff.core.directory.agent_address import written
+from signoff.core.errors import Invalid, Malformed
+from signoff.core.intent.model import Actor, Intent, Status
+from signoff.core.intent.result import result_of
+from signoff.store.work import Stored
+from signoff.web.http.call import Call
+from signoff.web.reading import book_of, decoded, note_shown, visible
+from signoff.web.shapes.common import Ok
+from signoff.web.shapes.intents import CORE, sender
+
+_STATUSES: Final = ("pending", "active", "done")
+_NEW: Final = frozenset({Status.CREATED, Status.SUBMITTED, Status.DELIVERED})
+
+
+class Entry(Struct, kw_only=True):
+    """Something that happened in a thread."""
+
+    event_id: str
+    event_type: str
+    actor: str
+    at: datetime
+    details: dict[str, Any]
+
+
+class Thread(Struct, kw_only=True):
+    """An intent as its recipient sees it."""
+
+    thread_id: str
+    intent_id: str
+    status: str
+    owner_agent: str
+    from_agent: str
+    to_agent: str
+    subject: str
+    intent_type: str
+    created_at: datetime
+    updated_at: datetime
+    timeline: list[Entry]
+
+
+class Message(Struct, kw_only=True):
+    """What was said: the request, and in the end its result."""
+
+    role: str
+    content: Any
+
+
+class Threads(Ok, kw_only=True):
+    """Threads, newest first."""
+
+    threads: list[Thread]
+
+
+class ThreadAnswer(Ok, kw_only=True):
+    """One thread with what was said in it."""
+
+    thread: Thread
+    messages: list[Message] | UnsetType = UNSET
+
+
+async def page(call: Call) -> Threads:
+    """GET /v1/inbox"""
+    status = call.query.get("status", "").strip().lower()
+    if status and status not in _STATUSES:
+        hint = ", ".join(_STATUSES)
+        raise Invalid("validation_error", f"{status[:32]!r} is no status.", field="status", hint=hint)
+    owner = _owner(call)
+    found: dict[str, Stored] = {}
+    for name in await _spellings(call, owner):
+        found |= {stored.intent.id: stored for stored in await call.parts.view.inbox(call.actor, name)}
+    threads = [thread(stored.intent, owner) for _, stored in sorted(found.items(), reverse=True)]
+    return Threads(threads=[one for one in threads if not status or one.status == status])
+
+
+async def get(call: Call) -> ThreadAnswer:
+    """GET /v1/inbox/{thread_id}"""
+    seen = await visible(call, call.params["thread_id"])
+    intent = seen.stored.intent
+    await note_shown(call, intent)
+    owner = call.query.get("owner_agent") or call.header(b"x-owner-agent") or intent.reply_to
+    messages = [Message(role="user", content=decoded(seen.stored.payload))]
+    if intent.final:
+        messages.append(Message(role="assistant", content=result_of(intent)))
+    shown = thread(intent, owner or intent.to_agent or CORE)
+    return ThreadAnswer(thread=shown, messages=messages)
+
+
+def _owner(call: Call) -> str:
+    """Whose inbox: what the query or the header says, else the key's own address."""
+    asked, header = call.query.get("owner_agent", "").strip(), call.header(b"x-owner-agent").strip()
+    if asked and header and asked != header:
+        raise Malformed(
+            "owner_conflict", "owner_agent and x-owner-agent name different owners.", field="owner_agent"
+        )
+    return written(asked or header, "owner_agent") if asked or header else _self(call.actor)
+
+
+def _self(actor: Actor) -> str:
+    return actor.address or actor.id
+
+
+async def _spellings(call: Call, owner: str) -> tuple[str, ...]:
+    """The owner as written (reply_to is kept so) and as resolved (to_agent is)."""
+    if owner == _self(call.actor):
+        return (owner,)
+    own = {call.actor.address, call.actor.id}
+    resolved = (await book_of(call)).resolve(owner)
+    return (resolved,) if resolved in own else tuple(dict.fromkeys((owner, resolved)))
+
+
+def thread(intent: Intent, owner: str) -> Thread:
+    return Thread(
+        thread_id=intent.id,
+        intent_id=intent.id,
+        status="done" if intent.final else "pending" if intent.status in _NEW else "active",
+        owner_agent=owner,
+        from_agent=sender(intent.requester),
+        to_agent=intent.to_agent or CORE,
+        subject=intent.type,
+        intent_type=intent.type,
+        created_at=intent.created_at,
+        updated_at=intent.updated_at,
+        timeline=list(_timeline(intent)),
+    )
+
+
+def _timeline(intent: Intent) -> list[Entry]:
+    received = Entry(
+        event_id=_event_id(intent, "received"),
+        event_type="intent_received",
+        actor="gateway",
+        at=intent.created_at,
+        details={"intent_type": intent.type},
+    )
+    if not intent.final:
+        return [received]
+    done = Entry(
+        event_id=_event_id(intent, "completion"),
+        event_type="intent_completion_delivered",
+        actor="gateway",
+        at=intent.updated_at,
+        details={"status": intent.status.value},
+    )
+    return [received, done]
+
+
+def _event_id(intent: Intent, name: str) -> str:
+    return str(uuid.uuid5(uuid.UUID(intent.id), name))

@@ -1,0 +1,208 @@
+"""AXP's one resume endpoint has four meanings; the shape of the body says which. Pure: body and intent in,
+one core command out. Whether that command may happen is not judged here: while a person is waited for,
+``core`` takes no agent's result for a decision, and an agent's key never decides, whatever shape it sends.
+
+First match wins:
+1. ``task_result`` (with or without ``outcome`` beside it): a person's decision
+2. ``approve_current_step``: a decision; only in a plan that asks nobody "go on"
+3. ``action`` complete or fail: an agent's result
+4. any other members: an agent's result (a lone ``outcome`` that the open task knows is a decision; from a person, who
+   has no result of an agent's to report, so is whatever reads as one, also where no task is open)
+5. nothing: "go on"
+
+A decision may name what it is for (``stage``, ``revision``, ``digest`` beside it); two of its words that differ are
+refused.
+"""
+
+from typing import Any, Final
+
+from signoff.core.errors import Invalid
+from signoff.core.intent.commands import Answer, Command, Progress, Report
+from signoff.core.intent.contradictions import (
+    as_flag,
+    contradiction,
+    decides,
+    flags,
+    one_meaning,
+    refusals,
+    says_no,
+)
+from signoff.core.intent.model import Fault, Intent, Task
+from signoff.core.intent.wake import spec_of
+from signoff.core.plan.plan import HumanStep, Plan
+from signoff.core.plan.task_types import TaskSpec, canonical_outcome
+from signoff.core.text.hidden_characters import shows
+
+# Members that steer the request and are no part of anybody's result.
+_META: Final = frozenset({"expected_policy_generation", "internal_scheduler", "owner_agent"})
+_MAX_TEXT: Final = 2000
+
+
+def meaning(body: dict[str, Any], intent: Intent, visit: int = 0, *, person: bool = False) -> Command:
+    """The command that a resume body stands for; ``visit`` as the id in the path named it (0: the intent
+    itself); ``person``: whether a person's key sends it.
+
+    Raises Invalid for a decision without an outcome or with two, and for members of a wrong type.
+    """
+    task = intent.open if isinstance(intent.open, Task) and visit in (0, intent.open.visit) else None
+    spec = spec_of(intent, task) if task is not None else None
+    agreed = task.agreed if task is not None else ""
+    if "task_result" in body:
+        return _decision(body, spec, agreed, visit)
+    if "approve_current_step" in body:
+        return _control(body, intent, task, visit)
+    rest = {name: value for name, value in body.items() if name not in _META}
+    if rest.get("action") in ("complete", "fail"):
+        if person:
+            _refuse_completed_no(rest)
+        return _report(rest, visit)
+    if spec is not None and _is_outcome(rest.get("outcome"), spec, agreed):
+        named = {name: rest.pop(name) for name in _naming(rest, spec)}
+        whole = {"outcome": rest["outcome"], "decision": rest.get("decision"), "task_result": rest, **named}
+        return _decision(whole, spec, agreed, visit)
+    if person and task is None and decides(rest, _words_of(intent.plan)):
+        whole = {"outcome": rest.get("outcome"), "decision": rest.get("decision"), "task_result": rest}
+        return _decision(whole, None, "", visit)
+    if rest:
+        return Report(visit=visit, result=rest)
+    return Progress()
+
+
+def _words_of(plan: Plan) -> frozenset[str]:
+    """Every outcome of the plan's tasks."""
+    tasks = (step.task for step in plan.steps if isinstance(step, HumanStep))
+    return frozenset(word for task in tasks for word in task.outcomes)
+
+
+def _refuse_completed_no(body: dict[str, Any]) -> None:
+    """Raise Invalid where a body completes what another of its members says no to."""
+    said = says_no(body) if body.get("action") == "complete" else None
+    if said is not None:
+        raise contradiction("action", "complete", said, body[said])
+
+
+def _decision(body: dict[str, Any], spec: TaskSpec | None, agreed: str, visit: int) -> Answer:
+    given = body["task_result"]
+    if given is None:
+        given = {}
+    if not isinstance(given, dict):
+        raise Invalid("validation_error", "task_result has to be an object.", field="task_result")
+    inner = given.get("data")
+    data = {k: v for k, v in given.items() if k not in ("outcome", "comment", "data")}
+    if isinstance(inner, dict):
+        for name, value in data.items():
+            if name in inner and inner[name] != value:
+                raise contradiction(f"task_result.{name}", value, f"task_result.data.{name}", inner[name])
+        data |= inner
+    elif inner is not None:
+        data["data"] = inner
+    outcome = one_meaning(
+        {
+            **_words(body, None),
+            "task_result.outcome": given.get("outcome"),
+            "task_result.approved": as_flag(data.get("approved")),
+        },
+        spec,
+        agreed,
+    )
+    if outcome is None:
+        raise Invalid(
+            "outcome_required",
+            "A decision names its outcome.",
+            field="task_result.outcome",
+            hint="Send one of the task's allowed_outcomes.",
+        )
+    comment = _text(given.get("comment"), "task_result.comment")
+    return Answer(outcome, visit, comment, data, **_named(body, _NAMING))
+
+
+def _words(body: dict[str, Any], spec: TaskSpec | None) -> dict[str, object]:
+    """What the body's own members say of the decision, whichever shape it has. ``spec``: of the task whose form they
+    may answer.
+    """
+    action = body.get("action")
+    return {
+        "approve_current_step": body.get("approve_current_step"),
+        "outcome": body.get("outcome"),
+        "decision": body.get("decision"),
+        "action": False if action == "fail" else None,
+        **{field: False for field, _ in refusals(body, spec)},
+        **dict(flags(body, spec)),
+    }
+
+
+_NAMING: Final = ("stage", "revision", "digest")
+
+
+def _naming(body: dict[str, Any], spec: TaskSpec | None) -> tuple[str, ...]:
+    """The members that name what was shown; what the form itself asks for is no such member."""
+    asked = (spec.form or {}).get("properties", {}) if spec is not None else {}
+    return tuple(name for name in _NAMING if name in body and name not in asked)
+
+
+def _named(body: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """What an answer is for, where the body says so. The wire counts stages from 1."""
+    found: dict[str, Any] = {}
+    for name in names:
+        value: Any = body.get(name)
+        if value is None:
+            continue
+        if name == "digest" and isinstance(value, str):
+            found[name] = value
+        elif name != "digest" and isinstance(value, int) and not isinstance(value, bool):
+            found[name] = value - 1 if name == "stage" else value
+        else:
+            kind = "text" if name == "digest" else "a whole number"
+            raise Invalid("validation_error", f"{name} has to be {kind}.", field=name)
+    return found
+
+
+def _control(body: dict[str, Any], intent: Intent, task: Task | None, visit: int) -> Command:
+    """A decision, also where nothing is open yet: then the rules refuse it. In a plan without people it is AXP's "go
+    on", which decides nothing; a no is never taken for that.
+    """
+    flag = body["approve_current_step"]
+    if not isinstance(flag, bool):
+        raise Invalid(
+            "validation_error", "approve_current_step has to be true or false.", field="approve_current_step"
+        )
+    if body.get("action") == "complete" and not flag:
+        raise contradiction("action", "complete", "approve_current_step", flag)
+    reason = _text(body.get("reason"), "reason")
+    spec, agreed = (spec_of(intent, task), task.agreed) if task is not None else (None, "")
+    outcome = one_meaning(_words(body, spec), spec, agreed)
+    if spec is None and flag and not intent.plan.has_gate:
+        return Progress(reason)
+    named = _naming(body, spec)
+    known = _META | {"approve_current_step", "reason", "actor", "outcome", "decision", "action", *named}
+    data = {name: value for name, value in body.items() if name not in known}
+    return Answer(outcome or "rejected", visit, reason, data, **_named(body, named))
+
+
+def _report(rest: dict[str, Any], visit: int) -> Report:
+    result = {name: value for name, value in rest.items() if name != "action"}
+    if rest["action"] == "complete":
+        return Report(visit=visit, result=result)
+    reason = rest.get("reason")
+    message = reason[:_MAX_TEXT] if isinstance(reason, str) and shows(reason) else "The agent gave up."
+    return Report(visit=visit, result=result, fault=Fault("agent_failed", message))
+
+
+def _is_outcome(outcome: Any, spec: TaskSpec, agreed: str) -> bool:
+    if not isinstance(outcome, str):
+        return False
+    try:
+        canonical_outcome(spec, outcome, agreed)
+    except Invalid:
+        return False
+    return True
+
+
+def _text(value: Any, field: str) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise Invalid("validation_error", f"{field} has to be text.", field=field)
+    if len(value) > _MAX_TEXT:
+        raise Invalid("validation_error", f"{field} is longer than {_MAX_TEXT} characters.", field=field)
+    return value

@@ -1,0 +1,128 @@
+"""AXP's scenario bundles: check one, or set one in motion (its agents provisioned, its plan its own)."""
+
+import uuid
+from collections.abc import Collection
+
+from msgspec.structs import replace
+
+from signoff.core.errors import Busy, Forbidden, Invalid, Refused
+from signoff.core.formats.axp_scenario import BundleAgent, Scenario, compile_scenario, validate_scenario
+from signoff.core.intent.advance import Change
+from signoff.core.intent.model import ActorKind
+from signoff.engine.planning.planner import Submission
+from signoff.web.http import bodies, json_intake
+from signoff.web.http.call import Call, Said
+from signoff.web.reading import book_of
+from signoff.web.shapes.answers import Provisioned, ScenarioCheck, scenario_applied
+from signoff.web.shapes.common import encode
+
+
+async def validate(call: Call) -> ScenarioCheck:
+    """POST /v1/scenarios/validate"""
+    body = json_intake.parse_object(call.body)
+    errors, warnings = validate_scenario(body.value)
+    if not errors:  # whole in itself: is there anybody here who could do it?
+        try:
+            scenario = compile_scenario(body.value)
+            payload = json_intake.canonical(scenario.payload, plain=body.plain)
+            book = await book_of(call)
+            coming = [book.resolve(agent.address) for agent in scenario.agents if agent.create_if_missing]
+            planned = await _planned(call, scenario, payload, coming)
+            warnings = list(planned.warnings)
+            warnings += await call.parts.workers.absent(scenario.plan, book, call.parts.clock.now())
+        except Busy:  # that says nothing of the bundle
+            raise
+        except Refused as refused:
+            errors = [f"{refused.field}: {refused.message}" if refused.field else refused.message]
+    return ScenarioCheck(valid=not errors, errors=errors, warnings=warnings)
+
+
+async def apply(call: Call) -> bytes:
+    """POST /v1/scenarios/apply"""
+    body = json_intake.parse_object(call.body)
+    bodies.refuse_dry_run(body.value, "intent", "POST /v1/scenarios/validate says what it would do.")
+    scenario = compile_scenario(body.value)
+    payload = json_intake.canonical(scenario.payload, plain=body.plain)
+
+    def render(change: Change) -> bytes:
+        return encode(scenario_applied(change.after, agents, submission.warnings))
+
+    key = _one_key(scenario.idempotency_key, call.idempotency_key())
+    said = Said(call, key, body.value, render, body.plain)
+    try:
+        await _planned(call, scenario, payload)  # a bundle that is refused has made no agents
+    except Refused as refusal:
+        return said.of(await call.parts.engine.refuse(call.actor, refusal, said.once))
+    agents = await _provision(call, scenario)
+    submission = await _planned(call, scenario, payload)
+    absent = await call.parts.workers.absent(scenario.plan, await book_of(call), call.parts.clock.now())
+    submission = replace(
+        submission, correlation_id=str(uuid.uuid4()), warnings=(*submission.warnings, *absent)
+    )
+    return said.of(await call.parts.engine.submit(call.actor, submission, said.once))
+
+
+def _one_key(written: str, sent: str) -> str:
+    """The bundle's own key or the header's; refused where they are two."""
+    if written and sent and written != sent:
+        raise Invalid(
+            "contradictory_key", "idempotency_key and the header Idempotency-Key differ; nothing was started.",
+            field="idempotency_key", hint="Give one of them, or the same in both.",
+        )  # fmt: skip
+    return written or sent
+
+
+async def _planned(
+    call: Call, scenario: Scenario, payload: bytes, coming: Collection[str] = ()
+) -> Submission:
+    """What the bundle asks for, with the agents and people that there are now; refused where nobody could decide."""
+    return await call.parts.planner.scenario(
+        call.actor.workspace,
+        scenario,
+        payload,
+        json_intake.digest(payload),
+        call.actor.sponsors,
+        call.actor,
+        coming,
+    )
+
+
+async def _provision(call: Call, scenario: Scenario) -> list[Provisioned]:
+    """The bundle's agents, those that are missing created where the bundle asks for it and the caller may."""
+    found = []
+    for agent in scenario.agents:
+        account_id, address, created = await _account(call, agent)
+        found.append(
+            Provisioned(
+                role=agent.role,
+                address=address,
+                agent_address=address,
+                service_account_id=account_id,
+                sa_id=account_id,
+                created=created,
+            )
+        )
+    return found
+
+
+async def _account(call: Call, agent: BundleAgent) -> tuple[str, str, bool]:
+    """(account id, address, created); an agent that nobody registered is known by its address alone."""
+    book = await book_of(call)
+    known = book.account(agent.address)
+    if known is not None:
+        return known.id, known.address, False
+    address = book.resolve(agent.address)
+    if not agent.create_if_missing:
+        return "", address, False
+    try:
+        account, created = await call.parts.registry.add_account(
+            call.actor,
+            ActorKind.AGENT,
+            agent.address,
+            display_name=agent.display_name,
+            delivery_mode=agent.delivery_mode,
+            callback_url=agent.callback_url,
+        )
+    except Forbidden:  # the submission's warnings say that nobody is registered there
+        return "", address, False
+    return account.id, account.address, created

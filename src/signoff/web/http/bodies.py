@@ -1,0 +1,141 @@
+"""Request bodies to structs. Ours refuse what they do not know, by name; AXP's take what they know and say
+what they left out, because its own published programs send fields its schemas forbid.
+"""
+
+import difflib
+import re
+from functools import lru_cache
+from typing import Any, Final, TypeVar, get_args
+
+import msgspec
+
+from signoff.core.errors import Invalid
+from signoff.core.text.document_reader import shown
+from signoff.web.http import json_intake
+from signoff.web.http.validation_errors import plainly
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+_PLACE: Final = re.compile(r"^(?P<text>.*?) - at `\$(?P<path>.*)`$", re.DOTALL)
+_UNKNOWN: Final = re.compile(r"unknown field `(?P<name>.*?)`", re.DOTALL)
+_CAMEL: Final = re.compile(r"_([a-z0-9])")
+
+
+def ours(kind: type[S], raw: bytes) -> S:
+    """The struct of a request to one of our own endpoints; raises Malformed or Invalid naming the field."""
+    return convert(kind, json_intake.parse_object(raw).value)
+
+
+def convert(kind: type[S], value: Any) -> S:
+    """A JSON value as ``kind``; raises Invalid naming the field that does not fit."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as problem:
+        raise _invalid(kind, str(problem)) from None
+
+
+class Nothing(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of an endpoint that takes none."""
+
+
+def axp(kind: type[S], parsed: json_intake.Parsed, *, nulls: bool = True) -> S:
+    """The struct of an AXP request where an unknown word would narrow or widen what is done: read as leniently as
+    ``vendor`` does, but what is not known is refused by name. nulls: whether null counts as absent.
+    """
+    known, rest = _sorted_out(kind, parsed.value, nulls=nulls)
+    for name in rest:
+        raise unknown_field(kind, name)
+    return convert(kind, known)
+
+
+def refuse_dry_run(said: dict[str, Any], beside: str, hint: str) -> None:
+    """Where other unknown words are let pass, the one that asks that nothing be done is not. ``beside``: the member
+    without which all words are the sender's own.
+    """
+    for name in ("dry_run", "dryRun"):
+        if name in said and beside in said:
+            raise Invalid("unknown_field", "There is no dry run here.", field=name, hint=hint)
+
+
+def unknown_field(kind: type[msgspec.Struct], name: str, path: str = "") -> Invalid:
+    """The refusal of a field that a request does not have."""
+    known = _all_fields(kind)
+    name = shown(name)
+    near = difflib.get_close_matches(name, known, n=1)
+    listed = "Known fields: " + ", ".join(known) + "." if known else "There are no fields here."
+    return Invalid(
+        "unknown_field",
+        f"There is no field {name!r} here.",
+        field=f"{path}.{name}" if path else name,
+        hint=f"Did you mean {near[0]!r}? {listed}" if near else listed,
+        details={"known": [*known]},
+    )
+
+
+def vendor(kind: type[S], parsed: json_intake.Parsed) -> tuple[S, dict[str, Any]]:
+    """The struct of an AXP request and the members it does not know. A null counts as absent; camelCase is read."""
+    known, rest = _sorted_out(kind, parsed.value)
+    return convert(kind, known), rest
+
+
+def _sorted_out(
+    kind: type[msgspec.Struct], value: dict[str, Any], *, nulls: bool = True
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(what the struct knows, under its own names; the rest)"""
+    names = _names(kind)
+    known: dict[str, Any] = {}
+    rest: dict[str, Any] = {}
+    for name, item in value.items():
+        field = names.get(name)
+        if field is None:
+            rest[name] = item
+        elif (item is not None or not nulls) and (field not in known or field == name):
+            known[field] = item
+    return known, rest
+
+
+@lru_cache(maxsize=256)
+def _names(kind: type[msgspec.Struct]) -> dict[str, str]:
+    """Every spelling of a field that is understood: as it is, and in camelCase."""
+    fields = kind.__struct_fields__
+    camel = {_CAMEL.sub(lambda m: m.group(1).upper(), name): name for name in fields}
+    return camel | {name: name for name in fields}
+
+
+def _invalid(kind: type[msgspec.Struct], problem: str) -> Invalid:
+    match = _PLACE.match(problem)
+    text, path = (match["text"], match["path"]) if match else (problem, "")
+    field = path.lstrip(".")[:200]
+    unknown = _UNKNOWN.search(text)
+    if unknown:
+        return unknown_field(kind, unknown["name"], field)
+    missing = re.search(r"missing required field `(\w+)`", text)
+    if missing:
+        field = f"{field}.{missing[1]}" if field else missing[1]
+    text = plainly(text)[:300]
+    return Invalid(
+        "validation_error",
+        f"{field}: {text}." if field else f"The body {text}.",
+        field=field or None,
+        details={"errors": [{"field": field, "message": text}]},
+    )
+
+
+@lru_cache(maxsize=256)
+def _all_fields(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    """The fields of a struct and of the structs inside it, sorted."""
+    found: set[str] = set()
+    queue: list[Any] = [kind]
+    seen: set[Any] = set()
+    while queue:
+        top = queue.pop()
+        if top in seen:
+            continue
+        seen.add(top)
+        if isinstance(top, type) and issubclass(top, msgspec.Struct):
+            for info in msgspec.structs.fields(top):
+                found.add(info.encode_name)
+                queue.append(info.type)
+        else:
+            queue.extend(arg for arg in get_args(top) if not isinstance(arg, str))
+    return tuple(sorted(found))

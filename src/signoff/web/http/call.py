@@ -1,0 +1,227 @@
+"""One HTTP request as an endpoint function sees it, and what the function may answer.
+
+An endpoint is one row of ``api/routes.py``. Its function gets a ``Call`` and gives a struct (encoded as
+JSON), bytes (JSON already), a ``Page``, or a ``Stream``; it refuses by raising from ``core.errors``.
+"""
+
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from enum import Enum
+from typing import Any, Final
+
+import msgspec
+from starlette.types import Receive, Scope
+
+from signoff.core.errors import Invalid
+from signoff.core.intent.advance import Change
+from signoff.core.intent.model import Actor
+from signoff.engine.commit.jobs import Done, Once
+from signoff.web.hosts import caller_of
+from signoff.web.http import json_intake
+from signoff.web.http import query as queries
+from signoff.web.http.cookies import read_cookies
+from signoff.web.state import Parts
+
+MAX_KEY: Final = 255
+_SINGLE: Final = frozenset({b"x-api-key", b"authorization", b"idempotency-key", b"last-event-id"})
+
+Write = Callable[[bytes], Coroutine[Any, Any, None]]
+Stream = Callable[[Write], Coroutine[Any, Any, None]]
+"""Writes server-sent events until it has said everything; the edge opens and always closes the response."""
+
+
+class Page(msgspec.Struct, frozen=True):
+    """An answer that is not plain JSON 200."""
+
+    body: bytes
+    media: str = "application/json"
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+Answer = msgspec.Struct | bytes | Page | Stream
+
+
+class Access(Enum):
+    """Who may call: anybody, or whoever shows a live key (what the key may do is judged behind the edge)."""
+
+    OPEN = "open"
+    KEY = "key"
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """One row of the table.
+
+    query: the query parameters that it takes; limit: of the body in bytes where it may be larger than the setting
+    max_body; media: of the answer. any_query, any_body: why it takes parameters or fields that it does not know;
+    every other endpoint refuses them by name.
+    """
+
+    method: str
+    path: str
+    tag: str
+    run: Callable[["Call"], Awaitable[Answer]]
+    summary: str
+    request: type | None = None
+    response: type | None = None
+    query: tuple[queries.Parameter, ...] = ()
+    any_query: str = ""
+    any_body: str = ""
+    access: Access = Access.KEY
+    limit: int = 0
+    media: str = "application/json"
+
+
+async def _nobody() -> Actor:
+    raise TypeError("an open endpoint identifies nobody")
+
+
+class Call:
+    """One request: who asks, for what, with what body."""
+
+    __slots__ = (
+        "_actor",
+        "_cookies",
+        "_query",
+        "body",
+        "client",
+        "headers",
+        "identify",
+        "method",
+        "params",
+        "parts",
+        "path",
+        "peer",
+        "query_string",
+        "receive",
+        "request_id",
+    )
+
+    def __init__(self, parts: Parts, scope: Scope, request_id: str) -> None:
+        self.parts = parts
+        self.method: str = scope["method"]
+        peer: str = (scope.get("client") or ("",))[0]
+        self.peer = caller_of(peer, scope["headers"], parts.settings.trusted_proxies)
+        self.path: str = scope["path"]
+        self.params: dict[str, str] = scope.get("path_params", {})
+        self.query_string: bytes = scope["query_string"]
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.request_id = request_id
+        self.client = self.header(b"x-axme-client") or self.header(b"user-agent")
+        self.body = b""
+        self.receive: Receive | None = None
+        self.identify: Callable[[], Awaitable[Actor]] = _nobody
+        self._actor: Actor | None = None
+        self._query: dict[str, str] | None = None
+        self._cookies: dict[str, str] | None = None
+
+    @property
+    def actor(self) -> Actor:
+        if self._actor is None:
+            raise TypeError("an open endpoint has no actor")
+        return self._actor
+
+    @actor.setter
+    def actor(self, actor: Actor) -> None:
+        self._actor = actor
+
+    def header(self, name: bytes) -> str:
+        """A header's text, "" when absent; ``name`` in lower case."""
+        return self.headers.get(name, b"").decode("latin-1")
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """Our cookies."""
+        if self._cookies is None:
+            self._cookies = read_cookies(self.header(b"cookie"))
+        return self._cookies
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query parameters. Of an API endpoint they were checked; elsewhere, of a repeated one the last counts."""
+        if self._query is None:
+            self._query = dict(queries.pairs(self.query_string))
+        return self._query
+
+    @query.setter
+    def query(self, checked: dict[str, str]) -> None:
+        self._query = checked
+
+    def flag(self, name: str) -> bool:
+        """Whether the query says ``name=true`` (or 1, yes, or nothing after the name)."""
+        return queries.flag(self.query.get(name))
+
+    def number(self, name: str, default: int, lowest: int, highest: int) -> int:
+        """An integer query parameter, within bounds."""
+        return queries.count(self.query.get(name), default, lowest, highest)
+
+    def said(self, body: Any, render: Callable[[Change], bytes], *, plain: bool = False) -> "Said":
+        """The answer to a write, given once per Idempotency-Key; ``body``: the request's JSON value."""
+        return Said(self, self.idempotency_key(), body, render, plain)
+
+    def idempotency_key(self) -> str:
+        """The Idempotency-Key, "" when absent. An empty one protects nothing, so it is refused."""
+        key = self.header(b"idempotency-key")
+        if not key.strip() and b"idempotency-key" in self.headers:
+            raise Invalid(
+                "invalid_idempotency_key", "The Idempotency-Key is empty.", field="Idempotency-Key",
+                hint="Give it a value, or leave it out.",
+            )  # fmt: skip
+        return key
+
+    def refuse_repeated(self, lines: Sequence[tuple[bytes, bytes]]) -> None:
+        """Refuse a request that says two things in one header that we act on."""
+        if len(lines) == len(self.headers):
+            return
+        for name, value in lines:
+            if name in _SINGLE and value != self.headers[name]:
+                said = name.decode()
+                raise Invalid(
+                    "repeated_header",
+                    f"{said} is there twice, with two values.",
+                    field=said,
+                    hint="Send it once.",
+                )
+
+    async def hung_up(self) -> None:
+        """Returns once the client is gone. Only after the body was read."""
+        while self.receive is not None:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                return
+
+
+class Said:
+    """The answer to a write, rendered once per change. With an Idempotency-Key it is kept, and given again to
+    whoever repeats the request; the fingerprint of the body tells a repetition from another request.
+    """
+
+    def __init__(
+        self, call: Call, key: str, body: Any, render: Callable[[Change], bytes], plain: bool = False
+    ) -> None:
+        self._render = render
+        self._change: Change | None = None
+        self._bytes = b""
+        self.once: Once | None = None
+        if not key:
+            return
+        if len(key) > MAX_KEY or not key.isprintable():
+            raise Invalid(
+                "invalid_idempotency_key",
+                f"An Idempotency-Key is 1 to {MAX_KEY} printable characters.",
+                field="Idempotency-Key",
+            )
+        fingerprint = json_intake.digest(json_intake.canonical(body, plain=plain))
+        self.once = Once(f"{call.method} {call.path}", key, fingerprint, self._of)
+
+    def of(self, done: Done) -> bytes:
+        """The bytes to answer with."""
+        if done.replay is not None:
+            return done.replay
+        if done.change is None:
+            raise TypeError("a write came back with neither a change nor a stored answer")
+        return self._of(done.change)
+
+    def _of(self, change: Change) -> bytes:
+        if change is not self._change:
+            self._change, self._bytes = change, self._render(change)
+        return self._bytes

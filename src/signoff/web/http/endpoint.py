@@ -1,0 +1,323 @@
+"""The door of every endpoint, as raw ASGI: request id, key, body under its limit, one shape for every error.
+
+Nothing an outsider sends may come out as anything but an answer or that one shape; what was not foreseen is
+logged with the request id and told as ``internal_error``. Secrets stand in no message and no log line.
+"""
+
+import asyncio
+import logging
+import random
+import re
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
+from time import monotonic
+from typing import Any, ClassVar, Final
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from signoff.core.errors import Busy, Conflict, NotFound, Refused, TooLarge, TooMany, Unauthenticated
+from signoff.core.intent.model import Actor, ActorKind
+from signoff.web.http import bodies
+from signoff.web.http import query as queries
+from signoff.web.http.call import Access, Answer, Call, Endpoint, Page
+from signoff.web.state import Parts
+
+log = logging.getLogger("signoff.web")
+
+_ENCODER: Final = msgspec.json.Encoder()
+_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
+_JSON: Final = (b"content-type", b"application/json")
+_SAFE: Final = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
+_STREAM: Final = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+    (b"x-content-type-options", b"nosniff"),
+]
+_FROM_CLI: Final = ("signoff-cli/", "axme-cli/")
+_HEARD_OUT: Final = 8 * 1024 * 1024
+_A_WHILE: Final = 0.05  # seconds of a body after which whoever sends it is identified anew
+_MAX_SECRET: Final = 512
+
+
+class WrongMethod(Refused):
+    """The path exists, but not with this method."""
+
+    status: ClassVar[int] = 405
+
+
+class GoneAwayError(Exception):
+    """The client hung up before its request was whole: nobody is left to answer."""
+
+
+class Door:
+    """One path: its endpoints by method."""
+
+    def __init__(self, parts: Parts, endpoints: Mapping[str, Endpoint]) -> None:
+        self._parts = parts
+        self._endpoints = dict(endpoints)
+        if "GET" in endpoints and endpoints["GET"].media != "text/event-stream":
+            self._endpoints.setdefault("HEAD", endpoints["GET"])
+        self._allow = ", ".join(sorted(self._endpoints))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        call = Call(self._parts, scope, "")
+        reply = Reply(call, send)
+        whole = False
+        try:
+            endpoint = self._endpoints.get(call.method)
+            if endpoint is None:
+                raise WrongMethod(
+                    "method_not_allowed", f"{call.method[:16]} is not possible here.", hint=self._allow
+                )
+            call.refuse_repeated(scope["headers"])
+            if endpoint.access is Access.KEY:
+                call.identify = partial(identify, call)
+                call.actor = await call.identify()
+                self._parts.admission.request(call.actor, monotonic())
+            if call.method != "GET":
+                began, known = monotonic(), self._parts.keys.forgotten
+                with self._parts.reading():
+                    call.body = await read_body(
+                        call, receive, max(endpoint.limit, self._parts.settings.max_body)
+                    )
+                whole = True
+                since = known != self._parts.keys.forgotten or monotonic() - began > _A_WHILE
+                if since and endpoint.access is Access.KEY:
+                    call.actor = await call.identify()
+            call.receive = receive
+            if call.query_string and not endpoint.any_query:
+                call.query = queries.read(call.query_string, endpoint.query)
+            if call.body and endpoint.request is None and not endpoint.any_body:
+                bodies.ours(bodies.Nothing, call.body)
+            answer = await run(endpoint, call)
+            if isinstance(answer, bytes):
+                await reply.json(200, answer)
+            elif isinstance(answer, Page):
+                await reply.page(answer)
+            elif isinstance(answer, msgspec.Struct):
+                await reply.json(200, _ENCODER.encode(answer))
+            else:
+                with self._parts.admission.stream(call.actor):
+                    await reply.stream(answer)
+        except GoneAwayError:
+            return
+        except asyncio.CancelledError:  # the server ends, and could not wait any longer
+            await reply.ended(whole)
+        except Refused as refusal:
+            await reply.refuse(refusal, self._allow)
+        except Exception:
+            log.exception("request %s failed", call.request_id)
+            await reply.broken()
+
+
+class Nowhere:
+    """Every path that the table does not name."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000})
+            return
+        reply = Reply(Call(self._parts, scope, ""), send)
+        await reply.refuse(
+            NotFound("not_found", "There is nothing at this path.", hint="GET /docs lists what there is.")
+        )
+
+
+async def run(endpoint: Endpoint, call: Call) -> Answer:
+    """What the endpoint gives. A refusal that says who decided already has the name beside the id."""
+    try:
+        return await endpoint.run(call)
+    except Conflict as refusal:
+        if by := refusal.details.get("decided_by"):
+            book = await call.parts.directory.of(call.actor.workspace)
+            refusal.details = {**refusal.details, "decided_by_name": book.display(str(by))}
+        raise
+
+
+async def identify(call: Call) -> Actor:
+    """Who shows which key. ``x-api-key`` is the identity. A bearer token counts without one; and beside a service's
+    key, where it is the key of a person of the same workspace: then that person acts, as AXP's actor tokens have it.
+    """
+    via = "cli" if call.client.startswith(_FROM_CLI) else "api"
+    key = call.header(b"x-api-key").strip()
+    scheme, _, bearer = call.header(b"authorization").strip().partition(" ")
+    bearer = bearer.strip() if scheme.lower() == "bearer" else ""
+    secret = key or bearer
+    if not secret:
+        raise Unauthenticated(
+            "missing_platform_api_key",
+            "This needs an API key.",
+            hint="Send it in the header x-api-key. signoff keys create makes one.",
+        )
+    if len(secret) > _MAX_SECRET or not secret.isascii() or not secret.isprintable():
+        raise Unauthenticated("invalid_platform_api_key", "This is not an API key.")
+    actor = await call.parts.keys.authenticate(secret, via)
+    if actor.kind is ActorKind.SERVICE and bearer and bearer != secret:
+        return await _beside(call, actor, bearer, via)
+    return actor
+
+
+async def _beside(call: Call, service: Actor, bearer: str, via: str) -> Actor:
+    """The person whose key came beside a service's; the service where it is no such key. A stale token is no fault:
+    AXP's clients send one beside every key.
+    """
+    if len(bearer) > _MAX_SECRET or not bearer.isascii() or not bearer.isprintable():
+        return service
+    try:
+        actor = await call.parts.keys.authenticate(bearer, via)
+    except Unauthenticated:
+        return service
+    person = actor.kind is ActorKind.PERSON and actor.workspace == service.workspace
+    return actor if person else service
+
+
+async def read_body(call: Call, receive: Receive, limit: int) -> bytes:
+    """The body, up to ``limit`` bytes; raises TooLarge, or GoneAwayError when the client hung up.
+
+    What is too large, but not absurd, is heard out: a client that is cut off while it sends sees no refusal.
+    """
+    declared = call.header(b"content-length")
+    if declared.isdigit() and (len(declared) > 20 or int(declared) > limit + _HEARD_OUT):
+        raise _too_large(limit)
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise GoneAwayError
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size <= limit:
+            chunks.append(chunk)
+        elif size > limit + _HEARD_OUT:
+            break
+        if not message.get("more_body"):
+            break
+    if size > limit:
+        raise _too_large(limit)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(
+        "payload_too_large",
+        f"The body is larger than {limit} bytes.",
+        hint="Keep large data elsewhere; send a link.",
+    )
+
+
+class Reply:
+    """The one way out. Every response names its request, and the mark and the trace that the caller gave it."""
+
+    __slots__ = ("_call", "_headers", "_send", "_started")
+
+    def __init__(self, call: Call, send: Send) -> None:
+        given = call.header(b"x-request-id")
+        call.request_id = given if _ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
+        self._call = call
+        self._send = send
+        self._started = False
+        self._headers = [(b"x-request-id", call.request_id.encode())]
+        mark = call.header(b"x-client-request-id")
+        if mark and _ID.fullmatch(mark):
+            self._headers.append((b"x-client-request-id", mark.encode()))
+        trace = call.header(b"x-trace-id")
+        if trace and _ID.fullmatch(trace):
+            self._headers.append((b"x-trace-id", trace.encode()))
+
+    async def json(self, status: int, body: bytes, extra: list[tuple[bytes, bytes]] | None = None) -> None:
+        await self._whole(status, body, [_JSON, *_SAFE, *(extra or ())])
+
+    async def page(self, page: Page) -> None:
+        headers = [(b"content-type", page.media.encode()), (b"x-content-type-options", b"nosniff")]
+        headers += [(name.encode(), value.encode()) for name, value in page.headers]
+        await self._whole(page.status, page.body, headers)
+
+    async def stream(self, stream: Callable[..., Coroutine[Any, Any, None]]) -> None:
+        """Run a stream. Its response always ends properly: a torn one would kill the agents that listen."""
+        await self._start(200, _STREAM)
+
+        async def write(chunk: bytes) -> None:
+            await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+        try:
+            await stream(write)
+        except Exception:
+            log.exception("stream %s failed", self._call.request_id)
+        await self._send({"type": "http.response.body", "body": b""})
+
+    async def refuse(self, refusal: Refused, allow: str = "") -> None:
+        extra: list[tuple[bytes, bytes]] = []
+        if isinstance(refusal, Busy | TooMany):
+            extra.append((b"retry-after", str(refusal.retry_after).encode()))
+        if isinstance(refusal, Unauthenticated):
+            extra.append((b"www-authenticate", b"Bearer"))
+        if isinstance(refusal, WrongMethod):
+            extra.append((b"allow", allow.encode()))
+        if isinstance(refusal, TooLarge):
+            extra.append((b"connection", b"close"))
+        await self.json(refusal.status, error_body(refusal, self._call.request_id), extra)
+
+    async def ended(self, whole: bool) -> None:
+        """The server ends before the request did. ``whole``: it may have begun to write what was asked."""
+        if self._started:
+            return
+        stopping = Busy("server_stopping", "The server is stopping; nothing of this request was done.")
+        unknown = Busy(
+            "commit_unknown",
+            "The server is stopping while this is being written; it may or may not be written.",
+            hint="Send it again under the same Idempotency-Key, or look before you send it again.",
+        )
+        await self.refuse(unknown if whole else stopping)
+
+    async def broken(self) -> None:
+        if not self._started:
+            text = "Something went wrong on our side; the log has it under this request id."
+            await self.json(500, error_body(Refused("internal_error", text), self._call.request_id))
+
+    async def _whole(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+        await self._start(status, [*headers, (b"content-length", str(len(body)).encode())])
+        await self._send({"type": "http.response.body", "body": b"" if self._call.method == "HEAD" else body})
+
+    async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        self._started = True
+        await self._send(
+            {"type": "http.response.start", "status": status, "headers": headers + self._headers}
+        )
+
+
+class ErrorDetail(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """code: stable machine word; field: dotted path of the field at fault; hint: what to do next."""
+
+    code: str
+    message: str
+    field: str | None = None
+    hint: str | None = None
+    details: dict[str, Any]
+
+
+class ErrorBody(msgspec.Struct, kw_only=True):
+    """The one shape of every refusal; ``message`` and ``detail`` repeat it for clients that look there."""
+
+    ok: bool = False
+    error: ErrorDetail
+    message: str
+    detail: str
+    request_id: str
+
+
+def error_body(refusal: Refused, request_id: str) -> bytes:
+    detail = ErrorDetail(
+        code=refusal.code,
+        message=refusal.message,
+        field=refusal.field,
+        hint=refusal.hint,
+        details=refusal.details,
+    )
+    message = refusal.message
+    return _ENCODER.encode(ErrorBody(error=detail, message=message, detail=message, request_id=request_id))

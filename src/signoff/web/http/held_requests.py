@@ -1,0 +1,67 @@
+"""An open request that waits on its caller's behalf: woken by what it waits for, and over as soon as its caller is
+nobody any more. The one place for that rule: streams, long polls, claims and the pages' live streams all wait here.
+
+A revoked key, an expired one, an account or a person taken away, a session that ended: each changes the directory or
+the session, which every wait listens for; other servers hear of it as they hear of work. Whoever asked is identified
+anew at every wake-up, before anything is given.
+"""
+
+import asyncio
+from types import TracebackType
+
+from signoff.core.errors import Unauthenticated
+from signoff.core.intent.advance import Change
+from signoff.engine.feed import directory_word, session_word
+from signoff.web.http.call import Call
+
+
+class Wait:
+    """A registered wait, as a context manager. Leaving it lets go of everything."""
+
+    __slots__ = ("_call", "_gone", "_waiter")
+
+    def __init__(self, call: Call, *words: str) -> None:
+        actor, feed = call.actor, call.parts.feed
+        self._call = call
+        self._waiter = feed.waiting(*words, directory_word(actor.workspace), session_word(actor.id))
+        self._gone: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> "Wait":
+        self._waiter.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self._waiter.__exit__(kind, error, tb)
+        if self._gone is not None:
+            self._gone.cancel()
+
+    def watch(self) -> None:
+        """From now on the client's hanging up wakes it too; only after the body was read."""
+        self._gone = asyncio.create_task(self._call.hung_up())
+        self._gone.add_done_callback(lambda _: self._waiter.wake())
+
+    def hung_up(self) -> bool:
+        """Whether the client is gone, so that nobody would get what is given."""
+        return self._gone is not None and self._gone.done()
+
+    def told(self) -> list[Change]:
+        """The changes handed over since the last call."""
+        return self._waiter.told()
+
+    async def wait(self, seconds: float) -> bool:
+        """True when woken within ``seconds``, or sooner where other servers' words are not heard. Raises
+        Unauthenticated when whoever asked may not ask any more.
+        """
+        woken = await self._waiter.wait(min(seconds, self._call.parts.feed.reread))
+        await self.still()
+        return woken
+
+    async def still(self) -> None:
+        """Identify the caller anew; raises Unauthenticated. The call goes on as who they are by now."""
+        was = self._call.actor
+        now = await self._call.identify()
+        if (now.id, now.workspace) != (was.id, was.workspace):
+            raise Unauthenticated("signed_out", "Whoever asked is somebody else by now.")
+        self._call.actor = now

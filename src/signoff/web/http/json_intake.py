@@ -1,0 +1,167 @@
+"""JSON at intake, strictly: what one parser would read differently from another is refused, never guessed.
+
+Refused: duplicate keys, NaN and Infinity, lone surrogates, integers beyond 2^53 - 1, nesting deeper than 32,
+bytes that are not UTF-8. The canonical form is RFC 8785; where the bytes are provably the same (no floats, no
+characters beyond the basic plane) msgspec's sorted encoder makes them.
+"""
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple, NoReturn
+
+import msgspec
+import rfc8785
+
+from signoff.core.errors import Malformed
+from signoff.core.text.json_text import MAX_DEPTH, MAX_INTEGER, DuplicateKeyError, too_deep, unique
+
+_SORTED: Final = msgspec.json.Encoder(order="sorted")
+_PLAIN: Final = msgspec.json.Encoder()
+# Sixteen digits in a row could be an integer beyond the limit; fewer cannot.
+_DIGITS_AS_ZERO: Final = bytes.maketrans(b"0123456789", b"0" * 10)
+_SIXTEEN_DIGITS: Final = b"0" * 16
+# A character beyond the basic plane, in UTF-8 or as escaped surrogates: RFC 8785 sorts by UTF-16 units.
+_ASTRAL: Final = re.compile(rb"[\xf0-\xff]|\\u[dD][89abAB]")
+# Every escape in turn, a whole pair of surrogates as one: what is left of a pair is alone.
+_ESCAPE: Final = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+
+
+class Parsed(NamedTuple):
+    """A strict JSON value. ``plain``: no float, no astral character, so the fast encoder is canonical."""
+
+    value: Any
+    plain: bool
+
+
+class _FloatSeenError(Exception):
+    """A float literal: the fast path does not apply."""
+
+
+def _float_seen(_literal: str) -> NoReturn:
+    raise _FloatSeenError
+
+
+_NO_FLOATS: Final = msgspec.json.Decoder(float_hook=_float_seen)
+
+
+def _finite(literal: str) -> float:
+    value = float(literal)
+    if math.isinf(value):
+        raise Malformed("number_out_of_range", "A number is too large for a 64-bit float.")
+    return value
+
+
+# By Python's reading of floats: msgspec's own takes a hundred times as long for numbers such as 1e308.
+_ANY: Final = msgspec.json.Decoder(float_hook=_finite)
+
+
+def parse(raw: bytes) -> Parsed:
+    """The JSON value of ``raw``; raises Malformed naming what is wrong with it. Linear, whatever it holds."""
+    if too_deep(raw):
+        raise _too_deep()
+    try:
+        try:
+            value, floats = _NO_FLOATS.decode(raw), False
+        except _FloatSeenError:
+            value, floats = _ANY.decode(raw), True
+    except UnicodeDecodeError:
+        raise Malformed("invalid_utf8", "The body is not UTF-8.", hint="Send JSON as UTF-8.") from None
+    except msgspec.MsgspecError as problem:
+        raise _not_json(raw, str(problem)) from None
+    if _SIXTEEN_DIGITS in raw.translate(_DIGITS_AS_ZERO):
+        _check_integers(value)
+    if _maybe_duplicates(raw, value):
+        _check_duplicates(raw)
+    return Parsed(value, not floats and ((raw.isascii() and b"\\u" not in raw) or not _ASTRAL.search(raw)))
+
+
+def parse_object(raw: bytes) -> Parsed:
+    """The JSON object of ``raw``, an empty body being ``{}``; raises Malformed for any other value."""
+    parsed = parse(raw) if raw.strip() else Parsed({}, True)
+    if not isinstance(parsed.value, dict):
+        raise Malformed("not_an_object", "The body has to be a JSON object.")
+    return parsed
+
+
+def canonical(value: Any, *, plain: bool = False) -> bytes:
+    """The RFC 8785 bytes of a strict JSON value; ``plain`` as ``parse`` found it for the whole."""
+    if plain:
+        return _SORTED.encode(value)
+    try:
+        return rfc8785.dumps(value)
+    except rfc8785.CanonicalizationError as problem:
+        raise Malformed("not_canonical", f"The value has no canonical form: {problem}.") from None
+
+
+def digest(canonical_bytes: bytes) -> str:
+    """SHA-256 of canonical bytes, as 64 hex digits."""
+    return hashlib.sha256(canonical_bytes).hexdigest()
+
+
+def _too_deep() -> Malformed:
+    return Malformed(
+        "too_deep",
+        f"The JSON is nested deeper than {MAX_DEPTH} levels.",
+        hint="Flatten it, or send it as text.",
+    )
+
+
+def _integer_out_of_range() -> Malformed:
+    return Malformed(
+        "integer_out_of_range",
+        "An integer lies beyond 2^53 - 1, where JSON readers disagree about its value.",
+        hint="Send it as a string.",
+    )
+
+
+def _not_json(raw: bytes, problem: str) -> Malformed:
+    text = raw.decode("utf-8", "replace")
+    if any(escape[1] for escape in _ESCAPE.finditer(text)):
+        return Malformed("lone_surrogate", "A string holds half of a surrogate pair, which is no character.")
+    if re.search(r"(?<![\w\"])-?(?:NaN|Infinity)(?![\w\"])", text):
+        return Malformed("not_a_number", "NaN and Infinity are not JSON.", hint="Send null or a string.")
+    if "Integer value out of range" in problem:
+        return _integer_out_of_range()
+    if "Number out of range" in problem:
+        return Malformed("number_out_of_range", "A number is too large for a 64-bit float.")
+    return Malformed("invalid_json", f"This is not JSON: {problem}.")
+
+
+def _children(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        yield from value.values()
+    elif isinstance(value, list):
+        yield from value
+
+
+def _check_integers(value: Any) -> None:
+    stack = [value]
+    while stack:
+        top = stack.pop()
+        if isinstance(top, int) and not -MAX_INTEGER <= top <= MAX_INTEGER:
+            raise _integer_out_of_range()
+        stack.extend(_children(top))
+
+
+def _maybe_duplicates(raw: bytes, value: Any) -> bool:
+    """False only where no member was dropped: each member, and each colon in a string, is one colon in
+    ``raw``, and the encoder writes one for each that was kept. An escaped colon could hide one: escapes are
+    suspect.
+    """
+    return b"\\u" in raw or raw.count(b":") != _PLAIN.encode(value).count(b":")
+
+
+def _check_duplicates(raw: bytes) -> None:
+    try:
+        json.loads(raw, object_pairs_hook=unique, parse_int=str, parse_float=str)
+    except DuplicateKeyError as twice:
+        key = twice.key[:64]
+        raise Malformed("duplicate_key", f"The key {key!r} stands twice in one object.", field=key) from None
+    except ValueError as problem:
+        raise Malformed("invalid_json", f"This is not JSON: {problem}.") from None

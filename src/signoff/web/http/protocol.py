@@ -1,0 +1,174 @@
+"""Uvicorn's HTTP protocol within limits: what ``receiving.py`` refuses is answered once, and the connection closed."""
+
+import asyncio
+import logging
+import random
+from functools import partial
+from http import HTTPStatus
+from typing import Any, Final
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from signoff.core.errors import Busy, Malformed, Refused
+from signoff.web.http.connection_limits import Phase, ReceiveLimits, Receiving
+from signoff.web.http.endpoint import error_body
+from signoff.web.http.write_batching import Gathering
+
+log = logging.getLogger("signoff.web")
+
+# A client that is cut off while it sends sees no answer: it is heard out for a moment, and nothing is kept of it.
+_HEARD_OUT: Final = 2.0
+
+
+class _RefusedError(Exception):
+    """Stops the parser."""
+
+
+def limited(limits: ReceiveLimits) -> Any:
+    """For ``uvicorn.Config(http=...)``."""
+    return partial(LimitedProtocol, limits=limits)
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    """One connection. A request that is there at once costs no timer."""
+
+    def __init__(self, *, limits: ReceiveLimits, **more: Any) -> None:
+        super().__init__(**more)
+        self._limits = limits
+        self._receiving = Receiving(limits)
+        self._refusal: Refused | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timed: tuple[Phase, int] | None = None
+        self._number = 0
+        self._over = False
+
+    def connection_made(self, transport: Any) -> None:
+        most = self._limits.connections
+        full = most and len(self.connections) >= most
+        self._gathering = Gathering(transport, self.loop, self._limits.send_seconds)
+        super().connection_made(self._gathering)  # type: ignore[arg-type]
+        if full:
+            self._answer(Busy("too_many_connections", "The server has as many connections as it may have."))
+            self._close()
+        else:
+            self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._over = True
+        self._stop_timer()
+        self._gathering.forget()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._gathering.owing()
+
+    def data_received(self, data: bytes) -> None:
+        if self._over:
+            return
+        self._unset_keepalive_if_required()
+        number = self._number
+        try:
+            self.parser.feed_data(data)
+            if self._number == number:
+                self._receiving.raw(len(data))
+        except (
+            httptools.HttpParserUpgrade
+        ):  # nothing is spoken here but HTTP: the request was answered as one
+            pass
+        except Refused as refusal:
+            self._refuse(refusal)
+            return
+        except httptools.HttpParserError:
+            self._refuse(self._refusal or Malformed("invalid_http", "This is not an HTTP request."))
+            return
+        self._watch()
+
+    def on_message_begin(self) -> None:
+        self._number += 1
+        self._receiving.begin()
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        self._judged(lambda: self._receiving.target(len(url)))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._judged(lambda: self._receiving.header(name.lower(), value))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._judged(lambda: self._receiving.head_done(self.parser.get_http_version()))
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._receiving.done()
+        super().on_message_complete()
+
+    def _judged(self, judge: Any) -> None:
+        try:
+            judge()
+        except Refused as refusal:
+            self._refusal = refusal
+            raise _RefusedError from refusal
+
+    def _watch(self) -> None:
+        """Have one timer for the phase that this connection is in, and none between requests."""
+        seconds = self._receiving.seconds
+        if seconds is None:
+            self._stop_timer()
+            if self.timeout_keep_alive_task is None and (self.cycle is None or self.cycle.response_complete):
+                # an empty line between requests has taken uvicorn's own timer away
+                self.timeout_keep_alive_task = self.loop.call_later(
+                    self.timeout_keep_alive, self.timeout_keep_alive_handler
+                )
+        elif self._timed != (phase := (self._receiving.phase, self._number)):
+            self._stop_timer()
+            self._timed = phase
+            self._timer = self.loop.call_later(seconds, self._late)
+
+    def _stop_timer(self) -> None:
+        self._timed = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _late(self) -> None:
+        if self._receiving.begun:
+            self._refuse(self._receiving.late())
+        else:
+            self._close()
+
+    def _refuse(self, refusal: Refused) -> None:
+        """Answer unless an answer is under way, and close once the other side has seen it."""
+        self._over = True
+        self._stop_timer()
+        self._unset_keepalive_if_required()
+        cycle, owed = self.cycle, True
+        if cycle is not None and self._receiving.phase is not Phase.HEAD:
+            owed = not cycle.response_started
+        if cycle is not None and not cycle.response_complete:
+            owed = owed and not cycle.response_started
+            cycle.disconnected = True
+            cycle.message_event.set()
+        if not owed or self.pipeline or self.transport.is_closing():
+            self._close()
+            return
+        self._answer(refusal)
+        self.transport.write_eof()
+        self._timer = self.loop.call_later(_HEARD_OUT, self._close)
+
+    def _answer(self, refusal: Refused) -> None:
+        self._over = True
+        body = error_body(refusal, f"{random.getrandbits(128):032x}")
+        status = HTTPStatus(refusal.status)
+        self.transport.write(
+            b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%s"
+            % (status.value, status.phrase.encode(), len(body), body)
+        )
+
+    def _close(self) -> None:
+        self._stop_timer()
+        if not self.transport.is_closing():
+            self.transport.close()

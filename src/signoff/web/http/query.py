@@ -1,0 +1,140 @@
+"""Query parameters. Each endpoint declares the ones it takes; the door reads them before the endpoint runs.
+
+What is not declared, stands twice or has the wrong type is refused by name: a parameter that is dropped in
+silence widens a list, or turns a dry run into a real one.
+"""
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import Final
+from urllib.parse import parse_qsl
+
+from msgspec import Struct
+
+from signoff.core.errors import Invalid, Malformed
+from signoff.core.text.document_reader import shown, suggestion
+from signoff.core.text.json_text import MAX_INTEGER
+
+_MOST: Final = 100
+_LONGEST: Final = 2000
+_TRUE: Final = frozenset({"", "true", "1", "yes"})
+_FALSE: Final = frozenset({"false", "0", "no"})
+
+
+class Kind(Enum):
+    """What a parameter's value is."""
+
+    TEXT = "string"
+    COUNT = "integer"
+    FLAG = "boolean"
+
+
+class Parameter(Struct, frozen=True):
+    """One query parameter.
+
+    least, most: of a count; more than ``most`` counts as ``most``. clamped: less than ``least`` counts as
+    ``least`` too, and a fraction as the number below it, as AXP's streams have it. blank: an empty value means the
+    same as none (AXP's clients send such).
+    """
+
+    name: str
+    about: str
+    kind: Kind = Kind.TEXT
+    least: int = 0
+    most: int = MAX_INTEGER
+    clamped: bool = False
+    blank: bool = False
+
+
+def read(query_string: bytes, known: Sequence[Parameter]) -> dict[str, str]:
+    """The parameters by name, each checked against its declaration; raises Malformed or Invalid otherwise."""
+    found: dict[str, str] = {}
+    if not query_string:
+        return found
+    named = {parameter.name: parameter for parameter in known}
+    for name, value in pairs(query_string):
+        parameter = named.get(name)
+        if parameter is None:
+            raise unknown(name, [*named])
+        if name in found:
+            raise Invalid(
+                "repeated_parameter", f"{name} stands in the query more than once.", field=name,
+                hint="Send it once.",
+            )  # fmt: skip
+        if not value.strip() and parameter.kind is not Kind.FLAG:
+            if not parameter.blank:
+                raise Invalid(
+                    "empty_parameter",
+                    f"{name} is empty.",
+                    field=name,
+                    hint="Give it a value, or leave it out.",
+                )
+            value = ""
+        found[name] = value
+        if value or parameter.kind is Kind.FLAG:
+            _check(parameter, value)
+    return found
+
+
+def pairs(query_string: bytes) -> list[tuple[str, str]]:
+    """Names and values in order."""
+    try:
+        return parse_qsl(query_string.decode("latin-1"), keep_blank_values=True, max_num_fields=_MOST)
+    except ValueError:
+        raise Malformed("invalid_query", "The query string cannot be read.") from None
+
+
+def unknown(name: str, known: Sequence[str]) -> Invalid:
+    """The refusal of a parameter that an endpoint does not have."""
+    listed = "Known parameters: " + ", ".join(known) + "." if known else "There are no parameters here."
+    near = suggestion(name, known)
+    return Invalid(
+        "unknown_parameter",
+        f"There is no query parameter {shown(name)!r} here.",
+        field=shown(name),
+        hint=f"{near} {listed}" if near else listed,
+        details={"known": [*known]},
+    )
+
+
+def flag(value: str | None) -> bool:
+    """Whether a flag's value (None: absent) says yes; an empty value does, as in ``?dry_run``."""
+    return value is not None and value.strip().lower() in _TRUE
+
+
+def count(value: str | None, default: int, least: int, most: int) -> int:
+    """An integer within bounds."""
+    return max(least, min(most, int(float(value)))) if value else default
+
+
+def _check(parameter: Parameter, value: str) -> None:
+    name = parameter.name
+    if len(value) > _LONGEST:
+        raise Invalid("validation_error", f"{name} is longer than {_LONGEST} characters.", field=name)
+    if parameter.kind is Kind.FLAG and value.strip().lower() not in _TRUE | _FALSE:
+        raise Invalid(
+            "validation_error", f"{name}: {shown(value)!r} is neither true nor false.", field=name,
+            hint="Send true or false.",
+        )  # fmt: skip
+    if parameter.kind is not Kind.COUNT:
+        return
+    try:
+        number = _integer(value) if not parameter.clamped or value.strip().isdigit() else int(float(value))
+    except (ValueError, OverflowError):
+        raise Invalid(
+            "validation_error", f"{name}: {shown(value)!r} is not a whole number.", field=name
+        ) from None
+    if abs(number) > MAX_INTEGER:
+        raise Invalid(
+            "integer_out_of_range", f"{name}: {shown(value)!r} lies beyond 2^53 - 1.", field=name,
+            hint="No number here is that large.",
+        )  # fmt: skip
+    if number < parameter.least and not parameter.clamped:
+        raise Invalid("validation_error", f"{name}: {number} is less than {parameter.least}.", field=name)
+
+
+def _integer(value: str) -> int:
+    word = value.strip()
+    if len(word) > 20 or not word.isascii() or not word.removeprefix("-").isdigit():
+        raise ValueError(word)
+    return int(word)

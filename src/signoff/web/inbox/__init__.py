@@ -1,1 +1,0 @@
-"""The pages on which people decide: rendered here, complete without scripts, safe against whatever agents write."""

@@ -1,0 +1,32 @@
+"""Long work of a request, done beside the event loop: whoever denies, cancels or revokes meanwhile is answered."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, TypeVar
+from weakref import WeakValueDictionary
+
+from signoff.core.intent.model import Actor
+from signoff.engine.directory.snapshot import Snapshot
+
+T = TypeVar("T")
+
+# People of a workspace from which on saying who will be told when is long work.
+_MANY: Final = 50
+
+
+class Aside:
+    """Of one actor one piece of work at a time: whoever asks for many waits for their own, and keeps nobody waiting."""
+
+    def __init__(self) -> None:
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def run(self, actor: Actor, work: Callable[[], T]) -> T:
+        """What ``work`` gives, from a thread; it changes nothing."""
+        turn = self._turns.setdefault(actor.id, asyncio.Lock())
+        async with turn:
+            return await asyncio.to_thread(work)
+
+
+def populous(book: Snapshot) -> bool:
+    """Whether whatever asks of everybody here is long work."""
+    return len(book.people) > _MANY

@@ -1,0 +1,1 @@
+"""People, teams, policies, agents, keys, changes and proposals."""

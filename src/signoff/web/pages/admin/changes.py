@@ -1,0 +1,140 @@
+"""Who changed what, newest first, each field before and after: all of it, or what was changed about one thing."""
+
+import re
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import msgspec
+
+from signoff.core.intent.authorization import may_read_record, reads_all
+from signoff.core.intent.model import ActorKind
+from signoff.core.text import json_value
+from signoff.core.text.json_diff import Leaf, changed_leaves, leaves
+from signoff.core.text.masking import masked
+from signoff.engine.directory.change_log import subject_of
+from signoff.engine.directory.snapshot import Snapshot
+from signoff.store.tables.entries import DirectoryChange
+from signoff.web.http.call import Page
+from signoff.web.pages.kit.handler import Visit
+
+_PAGE: Final = 50
+_SHOWN: Final = 20
+_EMPTY: Final = frozenset({"", "[]", "{}", "null"})  # of what is made or removed: not worth a line
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One change; ``of``: whose a key is; ``did``: made, changed, removed; ``by``: who confirmed it where it took two;
+    ``href``: the page of what was changed, "" where it has none.
+    """
+
+    at: datetime
+    who: str
+    via: str
+    kind: str
+    name: str
+    of: str
+    href: str
+    did: str
+    by: str
+    fields: tuple[str, ...]
+    leaves: tuple[Leaf, ...]
+
+
+class About(msgspec.Struct, frozen=True):
+    """What was changed about one thing: the latest, and where the older ones are ("": that is all)."""
+
+    entries: list[Entry]
+    older: str
+
+
+async def changes(visit: Visit) -> Page:
+    """GET /changes"""
+    may_read_record(visit.actor)
+    book = await visit.parts.directory.of(visit.actor.workspace)
+    word, said = visit.query.get("about", "")[:300], visit.query.get("before", "")
+    before = int(said) if said.isascii() and said.isdigit() and len(said) < 19 else 0
+    found = await about(visit, subject_of(word, book) if word else "", before, _PAGE)
+    kind, _, name = word.partition(":")
+    return await visit.page(
+        "changes.html", entries=found.entries, older=found.older, kind=kind, name=known(name, book),
+    )  # fmt: skip
+
+
+async def about(visit: Visit, subject: str, before: int = 0, limit: int = _SHOWN) -> About:
+    """What was changed about a subject ("": about anything), newest first, below the number ``before``."""
+    if subject and not reads_all(visit.actor):
+        return About([], "")  # on the page of something: that page is theirs to see, its history is not
+    book = await visit.parts.directory.of(visit.actor.workspace)
+    found = await visit.parts.registry.charters.changes(visit.actor, limit + 1, before, subject)
+    page = found[:limit]
+    query = {"about": subject} if subject else {}
+    older = "/changes?" + urlencode(query | {"before": page[-1].number}) if len(found) > limit else ""
+    return About([entry(change, book) for change in page], older)
+
+
+def entry(change: DirectoryChange, book: Snapshot) -> Entry:
+    before = json_value.decode(change.before) if change.before else None
+    after = json_value.decode(change.after) if change.after else None
+    shown, fields = differing(before, after, book)
+    return Entry(
+        at=change.at, who=_by(change, book), via=change.via, kind=change.kind,
+        name=known(change.name, book), of=_holder(change.kind, before or after, book),
+        href=href(change.kind, change.name, book), leaves=shown, fields=fields,
+        did="made" if before is None else "changed" if after is not None else "removed",
+        by=book.display(change.confirmed_by) if change.confirmed_by else "",
+    )  # fmt: skip
+
+
+def _by(change: DirectoryChange, book: Snapshot) -> str:
+    return "the server" if change.actor_kind == ActorKind.SYSTEM.value else book.display(change.actor_id)
+
+
+def _holder(kind: str, said: Any, book: Snapshot) -> str:
+    return book.display(str(said["holder"])) if kind == "key" else ""
+
+
+def differing(before: Any, after: Any, book: Snapshot) -> tuple[tuple[Leaf, ...], tuple[str, ...]]:
+    """(leaf by leaf what is another, or all of it where there was or is nothing; the names of the fields)"""
+    was, now = _readable(before, book), _readable(after, book)
+    both = before is not None and after is not None
+    found = changed_leaves(was, now) if both else tuple(leaves(masked(was if after is None else now)))
+    shown = tuple(leaf for leaf in found if leaf.path != "id" and (both or leaf.text not in _EMPTY))
+    return shown, tuple(dict.fromkeys(re.split(r"[.\[]", leaf.path)[0] for leaf in shown))
+
+
+def href(kind: str, name: str, book: Snapshot) -> str:
+    """The page of what was changed, "" where it has none."""
+    match kind:
+        case "person" | "slack":
+            person = next((p for p in book.people.values() if p.email == name), None)
+            return f"/people/{person.id}" if person else ""
+        case "team" if name in book.teams:
+            return f"/teams/{name}"
+        case "policy" if name in book.policies:
+            return f"/policies/{name}"
+        case "workflow":
+            return "/workflows"
+        case "agent" | "service":
+            return "/agents"
+        case "key":
+            return "/keys"
+    return ""
+
+
+def known(name: str, book: Snapshot) -> str:
+    """An id of a person or an account as the name that people know."""
+    return str(_readable(name, book)) if name.startswith(("per_", "sa_")) else name
+
+
+def _readable(value: Any, book: Snapshot) -> Any:
+    """Ids of people and accounts as the addresses that a person reads."""
+    if isinstance(value, dict):
+        return {name: _readable(item, book) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_readable(item, book) for item in value]
+    if not isinstance(value, str) or not value.startswith(("per_", "sa_")):
+        return value
+    person = book.people.get(value)
+    account = next((a for a in book.by_address.values() if a.id == value), None)
+    return person.email if person else (account.address or account.name) if account else value

@@ -1,0 +1,51 @@
+"""Before somebody is taken from where they decide: what waits for them is shown, and asked once more."""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from signoff.core.intent.model import Task
+from signoff.core.intent.standing import asked
+from signoff.engine.admin.handover import Waits
+from signoff.store.tables.entries import Person
+from signoff.web.http.call import Page
+from signoff.web.pages.kit.handler import Visit
+
+CONFIRMED: Final = "confirmed"
+_SHOWN: Final = 50
+
+
+async def first(
+    visit: Visit,
+    people: Iterable[Person],
+    what: str,
+    back: str,
+    counts: Callable[[Waits], bool] | None = None,
+) -> Page | None:
+    """The page that says what waits for these people and asks whether to go on; None where nothing waits, and once it
+    was answered. ``counts``: which of what waits is concerned, if not all of it.
+    """
+    if visit.field(CONFIRMED) == "1":
+        return None
+    rows, whole = [], True
+    for person in people:
+        found, all_of_it = await visit.parts.handovers.waiting(visit.actor, person)
+        found = [one for one in found if counts is None or counts(one)]
+        whole = whole and all_of_it
+        if found:
+            rows.append({"person": person, "tasks": found[:_SHOWN], "more": len(found) - len(found[:_SHOWN])})
+    if not rows:
+        return None
+    fields = [(name, value) for name, value in visit.form if name != "form_token"]
+    return await visit.page(
+        "leaving.html", rows=rows, whole=whole, what=what, back=back, fields=fields, confirmed=CONFIRMED
+    )
+
+
+def by_team(name: str) -> Callable[[Waits], bool]:
+    """Whether it is as a member of this team that somebody is asked."""
+
+    def counts(held: Waits) -> bool:
+        task = held.intent.open
+        return isinstance(task, Task) and f"team:{name}" in asked(held.intent, task)
+
+    return counts

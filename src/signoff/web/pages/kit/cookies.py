@@ -1,0 +1,71 @@
+"""The cookies of the pages: the session; before there is one, a random value that only binds forms to a browser; and
+what somebody had written when they were asked to sign in again.
+"""
+
+from typing import Final
+
+from signoff.engine.identity.sessions import IDLE
+from signoff.web.http.call import Call
+
+_SESSION: Final = "signoff_session"
+_FORM: Final = "signoff_form"
+_DRAFT: Final = "signoff_draft"
+LONGEST_DRAFT: Final = 3000
+Header = tuple[str, str]
+
+
+def _secure(call: Call) -> bool:
+    return call.parts.settings.base_url.startswith("https://")
+
+
+def _name(call: Call, name: str) -> str:
+    # __Host- ties a cookie to this very host; browsers take it only over https.
+    return f"__Host-{name}" if _secure(call) else name
+
+
+def _read(call: Call, name: str, longest: int = 128) -> str:
+    return call.cookies.get(_name(call, name), "")[:longest]
+
+
+def session_of(call: Call) -> str:
+    """The session's token, "" without one."""
+    return _read(call, _SESSION)
+
+
+def binding_of(call: Call) -> str:
+    """What binds a form to this browser: the session, else the form cookie, else ""."""
+    return session_of(call) or _read(call, _FORM)
+
+
+def bindings_of(call: Call) -> tuple[str, ...]:
+    """All that may bind a form to this browser: one that was opened before signing in elsewhere is still ours."""
+    return tuple(dict.fromkeys(filter(None, (session_of(call), _read(call, _FORM)))))
+
+
+def draft_of(call: Call) -> str:
+    """What was kept when somebody went to sign in, "" when nothing was."""
+    return _read(call, _DRAFT, LONGEST_DRAFT)
+
+
+def drafted(call: Call, value: str, age: int) -> Header:
+    """The header that keeps it; with "" it is forgotten."""
+    return _set(call, _DRAFT, value, age if value else 0)
+
+
+def signed_in(call: Call, token: str) -> Header:
+    """The header that sets the session. It ends on the server; the age here only lets phones keep it."""
+    return _set(call, _SESSION, token, int(call.parts.sessions.lifetime.total_seconds()))
+
+
+def signed_out(call: Call) -> Header:
+    return _set(call, _SESSION, "", 0)
+
+
+def bound(call: Call, value: str) -> Header:
+    """The header that sets the form cookie."""
+    return _set(call, _FORM, value, int(IDLE.total_seconds()))
+
+
+def _set(call: Call, name: str, value: str, age: int) -> Header:
+    secure = "; Secure" if _secure(call) else ""
+    return "set-cookie", f"{_name(call, name)}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}"

@@ -1,0 +1,44 @@
+"""Whether a request that changes something came from a page of ours. Cookies alone prove nothing.
+
+The form's own token has to fit the cookie, always. Beside it browsers say it in Sec-Fetch-Site; where they do not
+(plain http on a LAN name), Origin has to be our Host, or ``null``: our own no-referrer policy makes them send that.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from signoff.core.errors import Forbidden
+from signoff.web.http.call import Call
+
+
+def form_token(cookie: str) -> str:
+    """What a form carries for the holder of this cookie; worthless without it."""
+    return hashlib.sha256(b"signoff/form/v1\0" + cookie.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def check_origin(call: Call, cookies: Sequence[str], given: str) -> None:
+    """Raise Forbidden unless the request came from our own page. ``given``: the form's token, or ""."""
+    site, origin = call.header(b"sec-fetch-site"), call.header(b"origin")
+    if site:
+        foreign = site != "same-origin"
+    else:
+        foreign = origin not in ("", "null") and urlsplit(origin).netloc.lower() not in _own_hosts(call)
+    # Only ASCII is compared in constant time.
+    known = given.isascii() and any(hmac.compare_digest(form_token(cookie), given) for cookie in cookies)
+    if foreign or not known:
+        raise _foreign()
+
+
+def _own_hosts(call: Call) -> set[str]:
+    configured = urlsplit(call.parts.settings.base_url).netloc
+    return {host.lower() for host in (call.header(b"host"), configured) if host}
+
+
+def _foreign() -> Forbidden:
+    return Forbidden(
+        "foreign_form",
+        "This did not come from a page of this server, so nothing was done.",
+        hint="Open the page here and press the button again.",
+    )

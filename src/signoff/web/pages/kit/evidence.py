@@ -1,0 +1,188 @@
+"""What is known about the effect: what it touches, whether it can be undone, what machines checked, what is only said.
+
+Every fact names its source. Nobody's silence is taken for good news. Pure.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from signoff.core.intent import events as e
+from signoff.core.intent.assurance import verdict_of
+from signoff.core.plan.plan import AgentStep, HumanStep, Plan
+from signoff.core.text.hidden_characters import pieces
+from signoff.core.text.json_diff import Group, Leaf, clip, group, leaves, show
+from signoff.core.text.masking import hides, is_secret, mask_text, masked
+from signoff.engine.directory.snapshot import Snapshot
+
+_TOUCH: Final = frozenset({
+    "target", "targets", "environment", "env", "cluster", "database", "db", "region", "host", "hosts",
+    "namespace", "tenant", "tenants", "scope", "table", "tables", "count", "rows", "rows_affected",
+    "affected", "records", "customers", "users", "recipients", "amount", "currency", "cost", "price",
+    "total", "locks_table", "downtime", "blast_radius",
+})  # fmt: skip
+_UNDO: Final = frozenset({
+    "reversible", "irreversible", "can_undo", "undo", "rollback", "rollback_step", "rollback_plan",
+    "revert",
+})  # fmt: skip
+_OF_EFFECT: Final = _TOUCH | _UNDO
+_COUNTS: Final = frozenset({
+    "count", "rows", "rows_affected", "affected", "records", "customers", "users", "recipients",
+})  # fmt: skip
+_WORDS: Final = frozenset({
+    "reason", "reasoning", "why", "justification", "rationale", "explanation", "summary", "note", "notes",
+    "message", "narrative", "doubt", "doubts", "confidence", "concern", "concerns", "comment",
+})  # fmt: skip
+
+
+_SUBJECT_LENGTH: Final = 60
+REQUEST: Final = "the request"
+
+
+def subject(payload: Mapping[str, Any], most: int) -> tuple[tuple[str, str], ...]:
+    """(field, value) of the first short values, as they are: what this one is about, at a glance. What it touches
+    comes first; what the requester says about it never stands there.
+    """
+    short = [
+        (name, show(value))
+        for name, value in payload.items()
+        if isinstance(value, str | int | float)
+        and not isinstance(value, bool)
+        and name.lower() not in _WORDS
+        and not hides(value, name)
+        and 0 < len(show(value)) <= _SUBJECT_LENGTH
+        and "\n" not in show(value)
+    ]
+    return tuple(sorted(short, key=lambda one: one[0].lower() not in _TOUCH)[:most])
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """One thing said about the effect, and by whom."""
+
+    label: str
+    text: str
+    source: str
+
+
+class Check(msgspec.Struct, frozen=True):
+    """A machine's step before the question. ``verdict``: passed, failed, or reported (it gave no verdict); ``of``: the
+    revision that it looked at.
+    """
+
+    step: str
+    by: str
+    address: str
+    verdict: str
+    leaves: Group
+    of: int = 1
+
+
+def own_words(payload: dict[str, Any], opened: bool) -> tuple[dict[str, Any], tuple[Leaf, ...]]:
+    """(the payload without what the requester says about it, those words). Nothing is in neither."""
+    words = {
+        name: text
+        for name, text in payload.items()
+        if name.lower() in _WORDS and isinstance(text, str) and text
+    }
+    rest = {name: value for name, value in payload.items() if name not in words}
+    return rest, tuple(_words(name, text, opened) for name, text in words.items())
+
+
+def covered(text: str, opened: bool = False) -> str:
+    """What somebody has written as a page shows it: with secrets only to who opened them."""
+    return text if opened else mask_text(text)
+
+
+def _words(name: str, text: str, opened: bool) -> Leaf:
+    said = covered(text, opened)
+    shown = said if opened else clip(said)
+    return Leaf(path=name, text=shown, kind="block", hidden=len(said) - len(shown), masked=said != text)
+
+
+def touched(payload: dict[str, Any], results: Mapping[str, Any]) -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:
+    """(what it touches, what is said about undoing it)"""
+    touches: list[Fact] = []
+    undo: list[Fact] = []
+    sources = [(REQUEST, payload), *((f"step “{step}”", result) for step, result in results.items())]
+    for source, value in sources:
+        for leaf in leaves(masked(value)):
+            name = leaf.path.rpartition(".")[2].partition("[")[0].lower()
+            if name not in _OF_EFFECT or len(leaf.text) > 200 or is_secret(leaf.path):
+                continue
+            if name in _TOUCH:
+                touches.append(Fact(leaf.path, _counted(name, leaf.text), source))
+            else:
+                undo.append(Fact(leaf.path, leaf.text, source))
+    return _merged(touches), _merged(undo)
+
+
+def _counted(name: str, text: str) -> str:
+    """``1,840,221`` where many are meant: a count of thousands is misread without."""
+    return f"{int(text):,}" if name in _COUNTS and text.isascii() and text.isdigit() else text
+
+
+def _merged(facts: list[Fact]) -> tuple[Fact, ...]:
+    """The same thing said by several is one line that names them all."""
+    said: dict[tuple[str, str], list[str]] = {}
+    for fact in facts:
+        said.setdefault((fact.label, fact.text), []).append(fact.source)
+    return tuple(Fact(label, text, " and ".join(sources)) for (label, text), sources in said.items())
+
+
+def doubts(undo: Sequence[Fact], verdicts: Sequence[Check], shown: str, effect: bool) -> tuple[str, ...]:
+    """What speaks against a quick yes. ``shown``: all text of the request, looked through for what hides; effect:
+    whether the answer lets something happen, so that nobody's word about it is worth a warning.
+    """
+    found = [f"The check in step “{check.step}” failed." for check in verdicts if check.verdict == "failed"]
+    if effect and not verdicts:
+        found.append("No machine has checked this.")
+    if effect and not undo:
+        found.append("Nobody said whether it can be undone.")
+    elif any(undone(fact) == "No" for fact in undo):
+        found.append("It is said that it cannot be undone.")
+    marks = {piece.mark for piece in pieces(shown)}
+    if "hidden" in marks:
+        found.append("The request holds characters that cannot be seen; each is shown as its code point.")
+    if "mixed" in marks:
+        found.append("The request holds words of look-alike letters; they are marked.")
+    return tuple(found)
+
+
+def undone(fact: Fact) -> str:
+    """What a fact about undoing answers to "Can it be undone?": Yes, No, or "" where it is no plain answer."""
+    yes = "false" if fact.label.rpartition(".")[2].lower() == "irreversible" else "true"
+    return {"true": "No", "false": "No", yes: "Yes"}.get(fact.text, "")
+
+
+def checks(
+    plan: Plan, results: Mapping[str, Any], facts: Sequence[e.Fact], book: Snapshot, opened: bool,
+    of: Mapping[str, int],
+) -> tuple[Check, ...]:  # fmt: skip
+    """The results of the agent steps that ran before, in the plan's order. ``of``: which revision each is of."""
+    found = []
+    for step in plan.steps:
+        if step.id not in results or isinstance(step, HumanStep):
+            continue
+        result = results[step.id]
+        reporter = next(
+            (
+                f.actor.id
+                for f in reversed(facts)
+                if isinstance(f.event, e.Reported) and f.event.step == step.id
+            ),
+            "",
+        )
+        address = step.agent if isinstance(step, AgentStep) else ""
+        by = book.display(reporter) if reporter else address
+        found.append(
+            Check(
+                step.id,
+                by,
+                address,
+                verdict_of(result),
+                group(result, opened) if result != {} else Group(),
+                of[step.id],
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,289 @@
+"""The door of every page, as raw ASGI: who is signed in, whether a form is ours, one shape for every refusal.
+
+A GET or HEAD reaches only functions that read. What is private is never cached, framed or sent along as a referrer.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any, Final
+from urllib.parse import parse_qsl, quote
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from signoff.core.errors import Busy, Invalid, Malformed, Refused, TooMany, Unauthenticated
+from signoff.core.intent.authorization import RUNNING, reads_all
+from signoff.core.intent.model import Actor
+from signoff.core.text.hidden_characters import shows
+from signoff.web.hosts import check_host
+from signoff.web.http.call import Call, Page, Stream
+from signoff.web.http.endpoint import GoneAwayError, Reply, WrongMethod, read_body
+from signoff.web.pages.kit import cookies
+from signoff.web.pages.kit.csrf import check_origin, form_token
+from signoff.web.pages.kit.render import render
+from signoff.web.pages.kit.waiting import Waiting
+from signoff.web.shapes.requests import LONGEST_COMMENT
+from signoff.web.state import Parts
+
+log = logging.getLogger("signoff.web")
+
+_FORM_LIMIT: Final = 256 * 1024
+_MAX_FIELDS: Final = 500
+_HTML: Final = "text/html; charset=utf-8"
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+_PRIVATE: Final = (
+    ("content-security-policy", POLICY),
+    ("referrer-policy", "no-referrer"),
+    ("cache-control", "no-store"),
+    ("x-frame-options", "DENY"),
+    ("x-robots-tag", "noindex, nofollow"),
+)
+# Browsers take these over https only, and complain of the second elsewhere.
+_OVER_TLS: Final = (
+    ("strict-transport-security", "max-age=31536000"),
+    ("cross-origin-opener-policy", "same-origin"),
+)
+
+
+class Visit:
+    """One request to a page. ``person`` is whoever is signed in, None for nobody; ``form`` what was posted."""
+
+    def __init__(self, call: Call, waiting: Waiting) -> None:
+        self.call = call
+        self._waiting = waiting
+        self.parts = call.parts
+        self.query = call.query
+        self.params = call.params
+        self.token = cookies.session_of(call)
+        self.person: Actor | None = None
+        self.form: list[tuple[str, str]] = []
+        self.cookies: list[tuple[str, str]] = []
+        self._binding = cookies.binding_of(call)
+
+    @property
+    def actor(self) -> Actor:
+        """Who is signed in, on pages that need it."""
+        if self.person is None:
+            raise TypeError("an open page has no person")
+        return self.person
+
+    @property
+    def actor_runs(self) -> bool:
+        """Whether an owner or an admin is signed in."""
+        return self.person is not None and bool(self.person.roles & RUNNING)
+
+    @property
+    def binding(self) -> str:
+        """What ties this browser's forms to it; made, and set as a cookie, where there was none."""
+        if not self._binding:
+            self._binding = secrets.token_urlsafe(24)
+            self.cookies.append(cookies.bound(self.call, self._binding))
+        return self._binding
+
+    def field(self, name: str, default: str = "") -> str:
+        """A posted field's last value."""
+        return next((value for key, value in reversed(self.form) if key == name), default)
+
+    def words(self, name: str) -> str:
+        """A posted comment or reason; raises Invalid where it is longer than the API would take."""
+        said = self.field(name).strip().replace("\r\n", "\n")
+        said = said if shows(said) else ""
+        if len(said) > LONGEST_COMMENT:
+            problem = f"This has {len(said):,} characters; at most {LONGEST_COMMENT:,} are taken."
+            raise Invalid("too_long", problem, field=name, hint="Make it shorter; nothing was recorded.")
+        return said
+
+    async def page(self, template: str, status: int = 200, *, in_thread: bool = False, **values: Any) -> Page:
+        """A rendered page with everything that the frame around it needs; a long one ``in_thread``, so that others are
+        answered meanwhile.
+        """
+        shown: dict[str, Any] = {
+            "person": None,
+            "book": None,
+            "admin": False,
+            "reads": False,
+            "waiting": "",
+            "zone": "",
+            "proposed": "",
+        }
+        if self.person is not None:
+            book = await self.parts.directory.of(self.person.workspace)
+            waiting = await self._waiting.of(self.person)
+            person = book.people.get(self.person.id)
+            shown = {"person": person, "book": book, "admin": self.actor_runs, "waiting": waiting}
+            shown["reads"] = reads_all(self.person)
+            shown["zone"] = person.zone if person else ""
+            shown["proposed"] = await self._waiting.changes(self.person)
+        made = partial(
+            render, template, actor=self.person, path=self.call.path, now=self.parts.clock.now(),
+            form_token=form_token(self.binding), **shown | values,
+        )  # fmt: skip
+        body = await asyncio.to_thread(made) if in_thread else made()
+        return self._private(Page(body, _HTML, status))
+
+    def to(self, where: str) -> Page:
+        """Go on elsewhere, with a GET."""
+        return self._private(Page(b"", _HTML, 303, (("location", where),)))
+
+    def _private(self, page: Page) -> Page:
+        safe = (*_PRIVATE, *_OVER_TLS) if self.parts.settings.base_url.startswith("https://") else _PRIVATE
+        return msgspec.structs.replace(page, headers=(*page.headers, *safe, *self.cookies))
+
+
+Run = Callable[[Visit], Awaitable[Page | Stream]]
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One row of the table of pages. ``open``: nobody has to be signed in."""
+
+    method: str
+    path: str
+    run: Run
+    open: bool = False
+
+
+class PageDoor:
+    """One path: its pages by method."""
+
+    def __init__(self, parts: Parts, rows: Mapping[str, Row], waiting: Waiting) -> None:
+        self._parts = parts
+        self._waiting = waiting
+        self._rows = dict(rows)
+        if "GET" in rows:
+            self._rows["HEAD"] = rows["GET"]
+        self._allow = ", ".join(sorted(self._rows))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        call = Call(self._parts, scope, "")
+        reply = Reply(call, send)
+        settings = self._parts.settings
+        try:
+            check_host(scope["headers"], settings.base_url, settings.allowed_hosts)
+        except Refused as refusal:
+            said = f"{refusal.message}\n{refusal.hint or ''}\n".encode()
+            await reply.page(Page(said, "text/plain; charset=utf-8", refusal.status, _PRIVATE))
+            return
+        try:
+            visit = Visit(call, self._waiting)
+            answer = await self._answer(visit, receive)
+            if isinstance(answer, Page):
+                await reply.page(answer)
+                return
+            with self._parts.admission.stream(visit.actor):
+                await reply.stream(answer)
+        except GoneAwayError:
+            return
+        except Refused as refusal:  # no page's: a query that cannot be read, a stream too many
+            await reply.refuse(refusal)
+
+    async def _answer(self, visit: Visit, receive: Receive) -> "Page | Stream":
+        call = visit.call
+        row = self._rows.get(call.method)
+        try:
+            if row is None:
+                raise WrongMethod(
+                    "method_not_allowed", f"{call.method[:16]} is not possible here.", hint=self._allow
+                )
+            if call.method not in ("GET", "HEAD"):
+                await self._read(visit, receive)
+            call.receive = receive
+            await self._identify(visit, row)
+            return await row.run(visit)
+        except Unauthenticated as refusal:
+            return await self._sign_in(visit, refusal)
+        except Refused as refusal:
+            return await error_page(visit, self._counted(call, refusal, row))
+        except GoneAwayError:
+            raise
+        except Exception:
+            log.exception("page %s failed", call.request_id)
+            broken = Refused(
+                "internal_error", "Something went wrong on the server. Nothing was recorded by this page."
+            )
+            return await error_page(visit, broken, 500)
+
+    def _counted(self, call: Call, refusal: Refused, row: Row | None) -> Refused:
+        """A refused try at an open page counts against the caller, and beyond the limit is told so. What succeeds is
+        never refused for others' tries: behind a proxy that is not in ``trusted_proxies`` all are one caller.
+        """
+        if row is not None and row.open and refusal.status in (401, 404, 410):
+            try:
+                self._parts.failures.check(call.peer, self._parts.clock.now())
+            except TooMany as too_many:
+                return too_many
+        return refusal
+
+    async def _read(self, visit: Visit, receive: Receive) -> None:
+        """The posted form; refused unless it came from a page of ours."""
+        body = await read_body(visit.call, receive, _FORM_LIMIT)
+        if (
+            visit.call.header(b"content-type").partition(";")[0].strip()
+            != "application/x-www-form-urlencoded"
+        ):
+            raise Malformed("not_a_form", "This takes a posted form.")
+        try:
+            visit.form = parse_qsl(
+                body.decode("utf-8"), keep_blank_values=True, max_num_fields=_MAX_FIELDS, errors="strict"
+            )
+        except ValueError:
+            raise Malformed("not_a_form", "The posted form cannot be read.") from None
+        check_origin(visit.call, cookies.bindings_of(visit.call), visit.field("form_token"))
+
+    async def _identify(self, visit: Visit, row: Row) -> None:
+        if not visit.token:
+            if not row.open:
+                raise Unauthenticated("signed_out", "You are not signed in.")
+            return
+        visit.call.identify = partial(self._parts.sessions.actor, visit.token)
+        try:
+            visit.person = visit.call.actor = await visit.call.identify()
+        except Unauthenticated:
+            if not row.open:
+                raise
+            return
+        self._parts.admission.request(visit.person, asyncio.get_running_loop().time())
+        if visit.call.method == "POST":
+            await self._parts.sessions.renew(visit.token)
+
+    async def _sign_in(self, visit: Visit, refusal: Unauthenticated) -> Page:
+        call = visit.call
+        if call.method != "POST":
+            path = _path_of(call) + ("?" + call.query_string.decode("latin-1") if call.query_string else "")
+            return visit.to("/login" + ("?next=" + quote(path, safe="") if path != "/" else ""))
+        said = "You were signed out in the meantime; nothing was recorded. Sign in and do it again."
+        onward = _path_of(call) if "GET" in self._rows else "/"
+        return await visit.page(
+            "login.html",
+            401,
+            next=onward,
+            problem=said,
+            hint=refusal.hint,
+            sent="",
+            by_mail=self._parts.mails,
+        )
+
+
+def _path_of(call: Call) -> str:
+    """The path as it stands in an address; the server decoded it."""
+    return quote(call.path, safe="/:@!$&'()*+,;=~-._")
+
+
+async def error_page(visit: Visit, refusal: Refused, status: int = 0) -> Page:
+    """A refusal as a page: what is wrong and what to do next, in the words of the refusal."""
+    shown: dict[str, Any] = {"refusal": refusal, "request_id": visit.call.request_id}
+    try:
+        page = await visit.page("error.html", status or refusal.status, **shown)
+    except Refused:  # the frame around it needs the database, which may be what is away
+        visit.person = None
+        page = await visit.page("error.html", status or refusal.status, **shown)
+    if isinstance(refusal, Busy | TooMany):
+        page = msgspec.structs.replace(
+            page, headers=(*page.headers, ("retry-after", str(refusal.retry_after)))
+        )
+    return page

@@ -1,0 +1,104 @@
+"""Which open tasks wait for one person; and how many, for every page to say, with the changes of rules that wait. The
+counts are held until a task, or the directory, changes.
+"""
+
+import asyncio
+from typing import Final
+
+from signoff.core.errors import Refused
+from signoff.core.intent.authorization import RUNNING, may
+from signoff.core.intent.commands import Answer
+from signoff.core.intent.model import Actor, Intent, Task
+from signoff.core.intent.snoozed import asleep
+from signoff.core.intent.standing import asked
+from signoff.store.work import Stored
+from signoff.web.state import Parts
+
+READ: Final = 200
+_MOST_COUNTED: Final = 99
+_MOST_READS: Final = 25
+_FRESH_FOR: Final = 20.0  # seconds: absences begin and end without a word
+
+
+def is_mine(actor: Actor, intent: Intent, task: Task) -> bool:
+    """Whether this reader may answer now, and has not yet."""
+    if any(vote.person == actor.id and vote.at_stage == task.stage for vote in task.votes):
+        return False
+    try:
+        may(
+            actor,
+            Answer("", task.visit, stage=task.stage, revision=task.revision, digest=task.digest),
+            intent,
+        )
+    except Refused:
+        return False
+    return True
+
+
+def is_my_teams(actor: Actor, intent: Intent, task: Task) -> bool:
+    """Whether a team of the reader's is asked, whoever of it will answer."""
+    return any(name.startswith("team:") for name in asked(intent, task) & actor.names)
+
+
+async def open_tasks(parts: Parts, actor: Actor) -> tuple[list[Stored], bool]:
+    """(the workspace's open tasks, oldest first; whether there are more than were read)"""
+    found: list[Stored] = []
+    for _ in range(_MOST_READS):
+        page = await parts.view.tasks(actor, after=found[-1].intent.id if found else "", limit=READ)
+        found += page
+        if len(page) < READ:
+            return found, False
+    return found, True
+
+
+class Waiting:
+    """How many tasks wait for whom: at most one look at the open tasks per person and change."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._held: dict[str, dict[str, tuple[float, str]]] = {}
+        self._proposed: dict[str, tuple[float, list[str]]] = {}
+        parts.feed.watch(self._heard)
+
+    def _heard(self, word: str) -> None:
+        if word[:6] == "tasks:":
+            self._held.pop(word[6:], None)
+        elif word == "" or word.startswith("directory:"):
+            self._held.clear()
+            self._proposed.clear()
+
+    async def of(self, actor: Actor) -> str:
+        """The number to show: "" for none, ``99+`` for many."""
+        now = asyncio.get_running_loop().time()
+        held = self._held.setdefault(actor.workspace, {})
+        known = held.get(actor.id)
+        if known is None or known[0] <= now:
+            known = held[actor.id] = (now + _FRESH_FOR, await self._count(actor))
+        return known[1]
+
+    async def changes(self, actor: Actor) -> str:
+        """How many proposed changes wait for this person to confirm or refuse them: "" for none."""
+        if actor.roles.isdisjoint(RUNNING):
+            return ""
+        now = asyncio.get_running_loop().time()
+        held = self._proposed.get(actor.workspace)
+        if held is None or held[0] <= now:
+            found = await self._parts.registry.proposals.waiting(actor, _MOST_COUNTED)
+            held = self._proposed[actor.workspace] = (now + _FRESH_FOR, [one.row.actor_id for one in found])
+        count = sum(proposer != actor.id for proposer in held[1])
+        return str(count) if count else ""
+
+    async def _count(self, actor: Actor) -> str:
+        count, after = 0, ""
+        for _ in range(_MOST_READS):
+            page = await self._parts.view.tasks(actor, after=after, limit=READ)
+            for stored in page:
+                task = stored.intent.open
+                if isinstance(task, Task) and asleep(task, actor.id) is None:
+                    count += is_mine(actor, stored.intent, task)
+            if count > _MOST_COUNTED:
+                return f"{_MOST_COUNTED}+"
+            if len(page) < READ:
+                break
+            after = page[-1].intent.id
+        return str(count) if count else ""

@@ -1,0 +1,1 @@
+"""The inbox, all requests, one request, and what was sent about it."""

@@ -1,0 +1,287 @@
+"""The lists: what waits for me, all that waits, what was decided, and every intent."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from urllib.parse import quote, urlencode
+
+import msgspec
+from msgspec.structs import replace
+
+from signoff.core.errors import NotFound
+from signoff.core.ids import split_ref, visit_ref
+from signoff.core.intent.assurance import checked, verdict_of, worst_risk
+from signoff.core.intent.model import FINAL, Actor, Intent, Status, Task
+from signoff.core.intent.snoozed import asleep, snooze_of
+from signoff.core.intent.wake import ends_at
+from signoff.core.plan.plan import HumanStep
+from signoff.core.plan.wording import from_workflow, kind_words, question
+from signoff.core.text import json_value
+from signoff.engine.directory.snapshot import Snapshot
+from signoff.engine.read.search import fits, shown_payload
+from signoff.engine.read.view import LOOKED_AT
+from signoff.store.work import Filter, Stored
+from signoff.web.http.call import Page
+from signoff.web.pages.kit.evidence import covered, subject
+from signoff.web.pages.kit.handler import Visit
+from signoff.web.pages.kit.waiting import is_mine, is_my_teams, open_tasks
+
+_PAGE: Final = 100
+_READ: Final = 200
+_MOST_READS: Final = 25
+_SUBJECT: Final = 3
+VIEWS: Final = ("mine", "team", "all", "done")
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the inbox."""
+
+    ref: str
+    question: str
+    said: str
+    subject: tuple[tuple[str, str], ...]
+    type: str
+    kind: str
+    asker: str
+    risk: str
+    failed: bool
+    at: datetime
+    due_at: datetime | None = None
+    votes: int = 0
+    ending: str = ""
+    mine: bool = False
+    taken: str = ""
+    put_off: datetime | None = None
+    stage: str = ""
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """What the reader looks for; ``sort``: ``due`` soonest, or ``age``: what waits longest."""
+
+    view: str
+    words: str
+    kind: str
+    sort: str
+    page: int
+    before: str
+
+
+async def inbox(visit: Visit) -> Page:
+    """GET /"""
+    wanted = _wanted(visit)
+    book = await visit.parts.directory.of(visit.actor.workspace)
+    more = cut = False
+    before = ""
+    if wanted.view == "done":
+        entries, before = await _done(visit, book, wanted.words, wanted.kind, wanted.before)
+    else:
+        entries, more, cut = await _open(visit, book, wanted)
+    kinds = sorted({workflow.intent_type for workflow in book.workflows.values()} | {e.kind for e in entries})
+    return await visit.page(
+        "inbox.html", view=wanted.view, q=wanted.words, kind=wanted.kind, sort=wanted.sort, kinds=kinds,
+        entries=entries, next=_next(wanted, more, before), cut=cut,
+        teams=[n for n in visit.actor.names if n.startswith("team:")],
+    )  # fmt: skip
+
+
+def _wanted(visit: Visit) -> Wanted:
+    query = visit.query
+    view, page = query.get("view", "mine"), query.get("page", "1")
+    if not (page.isascii() and page.isdigit() and 0 < int(page[:6]) < 10_000):
+        raise NotFound("page_not_found", "There is no such page of the list.")
+    return Wanted(
+        view=view if view in VIEWS else "mine",
+        words=query.get("q", "").strip()[:200],
+        kind=query.get("type", "")[:255],
+        sort="age" if query.get("sort") == "age" else "due",
+        page=int(page[:6]),
+        before=split_ref(query["before"])[0] if query.get("before") else "",
+    )
+
+
+def _next(wanted: Wanted, more: bool, before: str) -> str:
+    """The query of the next page, "" where there is none."""
+    if not (more or before):
+        return ""
+    said = {"view": wanted.view, "q": wanted.words, "type": wanted.kind, "sort": wanted.sort}
+    return urlencode(said | ({"before": before} if before else {"page": str(wanted.page + 1)}))
+
+
+async def _open(visit: Visit, book: Snapshot, wanted: Wanted) -> tuple[list[Entry], bool, bool]:
+    """(a page of the open tasks in the order wanted, whether there are more, whether not all could be looked at)"""
+    actor = visit.actor
+    stored, cut = await open_tasks(visit.parts, actor)
+    found = [(one, one.intent.open) for one in stored if not wanted.kind or one.intent.type == wanted.kind]
+    chosen: list[tuple[Stored, Task, HumanStep]] = []
+    for one, task in found:
+        step = one.intent.plan.by_id[task.step] if isinstance(task, Task) else None
+        if not isinstance(task, Task) or not isinstance(step, HumanStep):
+            continue
+        if (wanted.view == "mine" and not is_mine(actor, one.intent, task)) or (
+            wanted.view == "team" and not is_my_teams(actor, one.intent, task)
+        ):
+            continue
+        if not wanted.words or _fits(one, _row(one, step, book), wanted.words):
+            chosen.append((one, task, step))
+    chosen.sort(key=_by_age if wanted.sort == "age" else _by_urgency)
+    chosen.sort(key=lambda one: _pressing(one[1], actor))
+    start = (wanted.page - 1) * _PAGE
+    shown = chosen[start : start + _PAGE]
+    return [_entry(*one, actor, book) for one in shown], len(chosen) > start + _PAGE, cut
+
+
+async def next_for(visit: Visit) -> Entry | None:
+    """What waits for the reader and is due soonest: where to go on after an answer."""
+    book = await visit.parts.directory.of(visit.actor.workspace)
+    entries, _, _ = await _open(visit, book, Wanted("mine", "", "", "due", 1, ""))
+    return entries[0] if entries else None
+
+
+def _by_urgency(one: tuple[Stored, Task, HumanStep]) -> tuple[bool, datetime, datetime]:
+    due = ends_at(one[0].intent, one[1])
+    return due is None, due or one[1].opened_at, one[1].opened_at
+
+
+def _pressing(task: Task, actor: Actor) -> int:
+    """What comes before its turn, or after: what the reader had put off until now, and what they have put off."""
+    held = snooze_of(task, actor.id)
+    return 0 if held is None else -1 if held.over else 1
+
+
+def _by_age(one: tuple[Stored, Task, HumanStep]) -> datetime:
+    return one[1].opened_at
+
+
+async def _done(visit: Visit, book: Snapshot, words: str, kind: str, before: str) -> tuple[list[Entry], str]:
+    found: list[Entry] = []
+    for _ in range(_MOST_READS):
+        wanted = Filter(workspace=visit.actor.workspace, type=kind, before=before, limit=_READ)
+        stored = await visit.parts.view.page(visit.actor, wanted)
+        for one in stored:
+            before = one.intent.id
+            entry = _closed(one, book)
+            if entry is not None and _fits(one, entry, words):
+                found.append(entry)
+            if len(found) == _PAGE:
+                return found, before
+        if len(stored) < _READ:
+            return found, ""
+    return found, before
+
+
+def _entry(stored: Stored, task: Task, step: HumanStep, actor: Actor, book: Snapshot) -> Entry:
+    intent = stored.intent
+    return replace(
+        _row(stored, step, book), ref=visit_ref(intent.id, task.visit), at=task.opened_at, due_at=ends_at(intent, task),
+        votes=len(task.votes), mine=is_mine(actor, intent, task),
+        put_off=held.until if (held := asleep(task, actor.id)) else None,
+        taken="you" if task.taken_by == actor.id else book.display(task.taken_by) if task.taken_by else "",
+        stage=f"stage {task.stage + 1} of {len(step.task.stages)}" if len(step.task.stages) > 1 else "",
+    )  # fmt: skip
+
+
+def _closed(stored: Stored, book: Snapshot) -> Entry | None:
+    """The last decided gate of an intent."""
+    intent = stored.intent
+    gates = [step for step in intent.plan.steps if isinstance(step, HumanStep) and step.id in intent.results]
+    if intent.ending is None or not gates:
+        return None
+    return replace(_row(stored, gates[-1], book), ending=intent.ending.value)
+
+
+def _row(stored: Stored, step: HumanStep, book: Snapshot) -> Entry:
+    intent = stored.intent
+    others = checked(intent, step.id).current
+    return Entry(
+        ref=intent.id,
+        question=question(intent.plan, step, intent.type),
+        said="" if from_workflow(intent.plan) else covered(step.task.title),
+        subject=_subject(stored.payload),
+        type=step.task.type.value,
+        kind=intent.type,
+        asker=book.display(intent.requester.id),
+        risk=worst_risk(step.task.risk, others)[0].value,
+        failed=any(verdict_of(result) == "failed" for result in others.values()),
+        at=intent.updated_at,
+    )
+
+
+def _subject(payload: bytes) -> tuple[tuple[str, str], ...]:
+    return subject(json_value.decode(payload), _SUBJECT) if len(payload) <= 64 * 1024 else ()
+
+
+def _fits(stored: Stored, entry: Entry, words: str) -> bool:
+    text = " ".join((entry.question, entry.said, entry.asker, entry.kind, stored.intent.id))
+    hay = (text + shown_payload(stored.payload)).lower()
+    return all(word in hay for word in words.lower().split())
+
+
+# -- intents
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One intent in the list."""
+
+    id: str
+    kind: str
+    words: str
+    asker: str
+    status: str
+    place: str
+    at: datetime
+    subject: tuple[tuple[str, str], ...]
+
+
+async def intents(visit: Visit) -> Page:
+    """GET /intents"""
+    said = (visit.query.get("q") or visit.query.get("id", "")).strip()[:200]
+    if _is_id(said):
+        return visit.to(f"/intents/{quote(said, safe='')}")
+    words = tuple(said.casefold().split())[:10]
+    status = visit.query.get("status", "")
+    kind = visit.query.get("type", "")[:255]
+    before = split_ref(visit.query["before"])[0] if visit.query.get("before") else ""
+    book = await visit.parts.directory.of(visit.actor.workspace)
+    wanted = Filter(
+        workspace=visit.actor.workspace, statuses=_statuses(status), type=kind, before=before,
+        limit=LOOKED_AT if words else _PAGE,
+    )  # fmt: skip
+    walked = await visit.parts.view.walk(
+        visit.actor, wanted, lambda one: fits(one, words, book.display), _PAGE
+    )
+    return await visit.page(
+        "intents.html", chosen=status, kind=kind, kinds=_kinds(book, walked.found), q=said,
+        lines=[_line(s, book) for s in walked.found], more=walked.last,
+    )  # fmt: skip
+
+
+def _is_id(said: str) -> bool:
+    try:
+        split_ref(said)
+    except NotFound:
+        return False
+    return True
+
+
+def _kinds(book: Snapshot, found: Sequence[Stored]) -> list[str]:
+    return sorted({w.intent_type for w in book.workflows.values()} | {s.intent.type for s in found})
+
+
+def _statuses(word: str) -> tuple[str, ...]:
+    if word == "running":
+        return tuple(s.value for s in Status if s not in FINAL)
+    return (word,) if word in Status.__members__ else ()
+
+
+def _line(stored: Stored, book: Snapshot) -> Line:
+    intent = stored.intent
+    return Line(
+        intent.id, intent.type, kind_words(intent.type), book.display(intent.requester.id), intent.status.value,
+        _place(intent), intent.updated_at, _subject(stored.payload),
+    )  # fmt: skip
+
+
+def _place(intent: Intent) -> str:
+    if intent.final:
+        return intent.outcome
+    return f"step {intent.open.step}" if intent.open is not None else ""

@@ -1,0 +1,209 @@
+"""The page of an intent: where it stands, what it holds, what happened so far; and its audit trail with its proof."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from signoff.core.errors import Conflict, Forbidden, NotFound
+from signoff.core.ids import visit_ref
+from signoff.core.intent import events as e
+from signoff.core.intent.authorization import may_cancel, may_rerun
+from signoff.core.intent.commands import Cancel
+from signoff.core.intent.hash_chain import unseal
+from signoff.core.intent.model import ActorKind, Intent, Status, Task
+from signoff.core.intent.rerun import carried_over
+from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, Step
+from signoff.core.plan.wording import kind_words
+from signoff.core.text import json_value
+from signoff.core.text.json_diff import Group, group
+from signoff.engine.directory.snapshot import Snapshot
+from signoff.engine.read.event_summary import event_summary
+from signoff.engine.read.view import Seen
+from signoff.engine.rerun import VALID_FOR
+from signoff.web.http.call import Page
+from signoff.web.pages.kit.evidence import covered, subject
+from signoff.web.pages.kit.handler import Visit
+from signoff.web.pages.kit.next_steps import absent
+from signoff.web.pages.lists.messages import lines
+
+_CHUNK: Final = 1000
+_SUBJECT: Final = 4
+
+
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """One event on the timeline. ``sign``: what it means at a glance: good, bad, waiting, plain; ``at``: None where the
+    stored bytes are no event any more.
+    """
+
+    seq: int
+    at: datetime | None
+    what: str
+    text: str
+    who: str
+    via: str
+    comment: str
+    sign: str
+    body: str
+    hash: str
+
+
+class Stop(msgspec.Struct, frozen=True):
+    """One step of the plan. ``state``: done, failed, open or ahead; ``absent``: that nobody works as its agent."""
+
+    id: str
+    kind: str
+    with_: str
+    state: str
+    result: Group | None
+    absent: str = ""
+
+
+async def intent(visit: Visit) -> Page:
+    """GET /intents/{intent_id}"""
+    ref = visit.params["intent_id"]
+    seen = await visit.parts.view.intent(visit.actor, ref)
+    found = seen.stored.intent
+    book = await visit.parts.directory.of(visit.actor.workspace)
+    opened = "open" in visit.query
+    payload = group(json_value.decode(seen.stored.payload), opened)
+    told = await visit.parts.view.told(visit.actor, Seen(seen.stored, 0))
+    workers, now = await visit.parts.workers.of(found.workspace), visit.parts.clock.now()
+    stops = [
+        _stop(step, found, book, opened, lambda agent: absent(agent, book, workers, now))
+        for step in found.plan.steps
+    ]
+    return await visit.page(
+        "intent.html", in_thread=opened,
+        intent=found, words=kind_words(found.type), asker=book.display(found.requester.id),
+        moments=await _moments(visit, found, book), payload=payload, stops=stops, opened=opened,
+        folded=payload.folded or any(stop.result is not None and stop.result.folded for stop in stops),
+        subject=subject(json_value.decode(seen.stored.payload), _SUBJECT),
+        task=visit_ref(found.id, found.open.visit) if isinstance(found.open, Task) else "",
+        may_cancel=may_cancel(visit.actor, found), may_rerun=await _may_rerun(visit, seen), told=lines(told, book),
+    )  # fmt: skip
+
+
+async def cancel(visit: Visit) -> Page:
+    """POST /intents/{intent_id}/cancel"""
+    ref = visit.params["intent_id"]
+    seen = await visit.parts.view.intent(visit.actor, ref)
+    reason = visit.words("reason") or "canceled"
+    await visit.parts.engine.handle(visit.actor, seen.stored.intent.id, Cancel(reason))
+    return visit.to(f"/intents/{seen.stored.intent.id}")
+
+
+async def rerun(visit: Visit) -> Page:
+    """POST /intents/{intent_id}/rerun"""
+    seen = await visit.parts.view.intent(visit.actor, visit.params["intent_id"])
+    source, facts = seen.stored.intent, await _facts(visit, seen)
+    book = await visit.parts.directory.of(visit.actor.workspace)
+    after = await visit.parts.reruns.rerun(visit.actor, source, seen.stored.payload, facts, book)
+    return visit.to(f"/intents/{after.id}")
+
+
+async def _facts(visit: Visit, seen: Seen) -> list[e.Fact]:
+    facts: list[e.Fact] = []
+    while len(facts) < seen.stored.intent.seq:
+        found = await visit.parts.view.history(Seen(seen.stored, 0), len(facts), _CHUNK)
+        if not found:
+            break
+        facts += found
+    return facts
+
+
+async def _may_rerun(visit: Visit, seen: Seen) -> bool:
+    """Whether a button is worth showing; that the workflow has changed meanwhile is said when it is pressed."""
+    source = seen.stored.intent
+    if source.status is not Status.FAILED:
+        return False
+    try:
+        may_rerun(visit.actor, source)
+        carried = carried_over(
+            source, await _facts(visit, seen), source.payload_digest, visit.parts.clock.now()
+        )
+    except (Conflict, Forbidden, NotFound):
+        return False
+    return carried.decided_at + VALID_FOR > visit.parts.clock.now()
+
+
+def _stop(step: Step, intent: Intent, book: Snapshot, opened: bool, missing: Callable[[str], str]) -> Stop:
+    kind = {AgentStep: "agent", HumanStep: "people", DelayStep: "wait"}.get(type(step), "message")
+    with_ = step.agent if isinstance(step, AgentStep) else ""
+    result = intent.results.get(step.id)
+    if isinstance(step, HumanStep) and isinstance(result, dict) and "decided_by" in result:
+        result = result | {"decided_by": book.display(str(result["decided_by"]))}
+    open_now = intent.open is not None and intent.open.step == step.id
+    state = "open" if open_now else "ahead"
+    if result is not None and not open_now:
+        bad = isinstance(result, dict) and (
+            result.get("error")
+            or result.get("ending") in ("rejected", "expired", "withdrawn", "undeliverable")
+        )
+        state = "failed" if bad else "done"
+    said = missing(with_) if with_ and state in ("open", "ahead") and not intent.final else ""
+    return Stop(step.id, kind, with_, state, group(result, opened) if result is not None else None, said)
+
+
+async def _moments(visit: Visit, intent: Intent, book: Snapshot) -> list[Moment]:
+    rows: list[Any] = []
+    while len(rows) < intent.seq:
+        page = await visit.parts.view.rows(visit.actor, intent.id, rows[-1].seq if rows else 0, _CHUNK)
+        if not page:
+            break
+        rows += page
+    return [moment(row, book, intent.requester.id) for row in rows if row.seq <= intent.seq]
+
+
+def moment(row: Any, book: Snapshot, requester: str) -> Moment:
+    """A stored row as a line for people, with the bytes that prove it, or that prove that they were changed."""
+    body = row.body.decode("utf-8", "replace")
+    try:
+        fact = unseal(row.body, row.private)
+    except (msgspec.DecodeError, ValueError):
+        text = "the stored bytes cannot be read as an event"
+        return Moment(
+            seq=row.seq, at=None, what="unreadable", text=text, who="", via="", comment="", sign="bad", body=body,
+            hash=row.hash,
+        )  # fmt: skip
+    system = fact.actor.kind is ActorKind.SYSTEM
+    return Moment(
+        seq=fact.seq,
+        at=fact.at,
+        what=str(fact.event.__struct_config__.tag).replace("_", " "),
+        text=event_summary(fact, book, requester),
+        who="the clock" if system else book.display(fact.actor.id),
+        via=fact.via,
+        comment=covered(fact.note.comment) if fact.note else "",
+        sign=_sign(fact.event),
+        body=body,
+        hash=row.hash,
+    )
+
+
+def _sign(event: e.Event) -> str:
+    match event:
+        case e.Decided(ending=ending):
+            return {"approved": "good", "superseded": "waiting"}.get(ending.value, "bad")
+        case e.Completed():
+            return "good"
+        case e.Failed() | e.Canceled() | e.TimedOut() | e.StepTimedOut():
+            return "bad"
+        case e.Reported(fault=fault):
+            return "bad" if fault else "plain"
+        case e.TaskOpened() | e.Reminded() | e.Escalated():
+            return "waiting"
+    return "plain"
+
+
+async def audit(visit: Visit) -> Page:
+    """GET /audit/{intent_id}"""
+    proof = await visit.parts.view.audit(visit.actor, visit.params["intent_id"])
+    book = await visit.parts.directory.of(visit.actor.workspace)
+    finding = proof.finding
+    return await visit.page(
+        "audit.html", intent=proof.stored.intent, words=kind_words(proof.stored.intent.type),
+        moments=[moment(row, book, proof.stored.intent.requester.id) for row in proof.rows],
+        problem=finding.text if finding is not None else "",
+    )  # fmt: skip

@@ -1,0 +1,72 @@
+"""Who was told of a request and what became of each message; and for admins how the channels do."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from signoff.core.intent.notices import NoticeKind
+from signoff.engine.directory.snapshot import Snapshot
+from signoff.store.tables.messages import FAILED, SENT, WAITING, OnItsWay
+from signoff.web.http.call import Page
+from signoff.web.pages.kit.handler import Visit
+from signoff.web.shapes.told import became, channel_words
+
+_WHAT: Final = {
+    NoticeKind.TASK_OPENED.value: "a decision is needed",
+    NoticeKind.REMINDER.value: "a reminder",
+    NoticeKind.ESCALATED.value: "escalated",
+    NoticeKind.REVISED.value: "asked anew, as it was changed",
+    NoticeKind.SNOOZE_OVER.value: "put off until now",
+    NoticeKind.REMARKED.value: "a question or comment",
+    NoticeKind.CHANGED.value: "that it was changed",
+    NoticeKind.DECIDED.value: "how it was decided",
+    NoticeKind.MESSAGE.value: "a message",
+    NoticeKind.FINISHED.value: "how the request ended",
+}
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One message. ``sign``: what it means at a glance: good, bad, waiting, plain."""
+
+    at: datetime
+    to: str
+    channel: str
+    target: str
+    what: str
+    became: str
+    next_at: datetime | None
+    sign: str
+
+
+def lines(told: Sequence[OnItsWay], book: Snapshot) -> list[Line]:
+    """Every message for people to read, in the order in which it was called for."""
+    return [
+        Line(
+            at=one.message.called_at,
+            to=book.display(one.message.person) if one.message.person else "",
+            channel=channel_words(one.message.channel),
+            target=one.message.target,
+            what=_WHAT.get(one.message.kind, one.message.kind),
+            became=became(one, told),
+            next_at=one.next_at if one.message.state == WAITING else None,
+            sign=_sign(one),
+        )
+        for one in told
+    ]
+
+
+def _sign(one: OnItsWay) -> str:
+    state = one.message.state
+    if state == FAILED or (state == WAITING and one.message.error):
+        return "bad"
+    return {SENT: "good", WAITING: "waiting"}.get(state, "plain")
+
+
+async def channels(visit: Visit) -> Page:
+    """GET /channels"""
+    parts = visit.parts
+    found = await parts.view.channels(visit.actor, parts.channels, parts.clock.now())
+    names = {one.channel: channel_words(one.channel) for one in found}
+    return await visit.page("channels.html", channels=found, names=names, set_up=parts.channels)

@@ -1,0 +1,215 @@
+"""Why this reader is asked, who else is, what became of telling them, who comes next, and when. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from signoff.core.intent.model import Actor, Task
+from signoff.core.intent.quorum import missing, needed
+from signoff.core.intent.standing import asked, standing
+from signoff.core.intent.upcoming import ContactKind
+from signoff.core.plan.plan import HumanStep
+from signoff.core.plan.task_types import TaskType
+from signoff.core.plan.wording import from_workflow
+from signoff.engine.directory.contact_schedule import Explanation, Foretold, Reach, explain
+from signoff.engine.directory.snapshot import Snapshot
+from signoff.notify.letter import ASKING
+from signoff.store.tables.messages import FAILED, SENT, WAITING, Message
+from signoff.web.pages.kit.policy_text import parties, stage_words
+from signoff.web.pages.task.context import Known
+from signoff.web.shapes.told import channel_words
+
+_FORETOLD: Final = 6
+_ASKING: Final = frozenset(kind.value for kind in ASKING)
+# These want words, not a yes.
+ASKS: Final = frozenset({TaskType.FORM, TaskType.CLARIFICATION, TaskType.ASSIGNMENT})
+
+
+class Contact(msgspec.Struct, frozen=True):
+    """Something that will happen by itself, unless somebody decides before."""
+
+    at: datetime
+    text: str
+
+
+class Seat(msgspec.Struct, frozen=True):
+    """Somebody who may decide now: on what ground, what they were told, what they said."""
+
+    name: str
+    why: str
+    told: str
+    troubled: bool
+    voted: str
+
+
+class Level(msgspec.Struct, frozen=True):
+    """One stage: done, open or next."""
+
+    number: int
+    state: str
+    text: str
+    missing: int
+
+
+class Others(msgspec.Struct, frozen=True):
+    """seats: who may answer now; next: what is planned, in order (``unsaid`` more of it); missing: of this stage."""
+
+    seats: tuple[Seat, ...] = ()
+    levels: tuple[Level, ...] = ()
+    next: tuple[Contact, ...] = ()
+    unsaid: int = 0
+    needed: int = 1
+    missing: int = 1
+    taken_by: str = ""
+
+
+def reasons(known: Known, step: HumanStep) -> tuple[str, ...]:
+    """Why the reader is asked: the rule and their part in it."""
+    intent = known.intent
+    if from_workflow(intent.plan):
+        version = next((w for w in known.book.workflows.values() if w.intent_type == intent.type), None)
+        name = f"“{version.name}”" if version else "of this type"
+        found = [f"The workflow {name} holds every request of this type at step “{step.id}”."]
+    elif step.task.policy:
+        found = [f"This workspace says who decides at step “{step.id}”, whatever the request says."]
+    elif intent.plan.source == "scenario":
+        found = [f"The scenario that the request came with asks at step “{step.id}”."]
+    else:
+        found = ["The requester asked for a person's decision; no workflow governs this type."]
+    if step.task.policy:
+        name, _, version_ = step.task.policy.partition("@")
+        because = f", because {step.task.because}" if step.task.because else ""
+        found.append(
+            f"The policy is “{name}”" + (f", version {version_}" if version_ else "") + f"{because}."
+        )
+    task = known.task
+    if task is not None:
+        found.append(_part(known.reader, known, task))
+        found.append(_quorum(step, task))
+    return tuple(text for text in found if text)
+
+
+def _part(reader: Actor, known: Known, task: Task) -> str:
+    ground = standing(reader, known.intent, task)
+    if ground is None:
+        return ""
+    if ground.principal != reader.id:
+        return f"You stand in for {known.book.display(ground.principal)}."
+    own = sorted(ground.names & asked(known.intent, task))
+    roles = [name.partition(":")[2] for name in own if name.startswith("role:")]
+    teams = [name.partition(":")[2] for name in own if name.startswith("team:")]
+    named = [name for name in own if not name.startswith(("role:", "team:"))]
+    if named:
+        return "You are named as one of those who may decide."
+    if teams:
+        return f"You may decide as a member of the team {' and '.join(teams)}."
+    return f"You may decide as {' and '.join(roles)} of this workspace." if roles else ""
+
+
+def _quorum(step: HumanStep, task: Task) -> str:
+    stage = step.task.stages[task.stage]
+    need = needed(stage)
+    place = (
+        f"This is stage {task.stage + 1} of {len(step.task.stages)}. " if len(step.task.stages) > 1 else ""
+    )
+    if need == 1 and place:
+        return place + "One yes completes it."
+    if need == 1:
+        one = "One answer is enough." if step.task.type in ASKS else "One yes decides."
+        return one if len(stage.approvers) != 1 else "Your answer alone decides."
+    left = missing(stage, task.stage, task.votes)
+    return f"{place}{need} different people have to say yes; {left} still {'is' if left == 1 else 'are'} missing."
+
+
+def others(known: Known, step: HumanStep) -> Others:
+    """Everybody else in it; empty once the task is closed."""
+    task, book = known.task, known.book
+    if task is None:
+        return Others(missing=0)
+    told: dict[str, list[Message]] = {}
+    for message in known.messages:
+        if message.state in (WAITING, SENT, FAILED) and message.kind in _ASKING:
+            told.setdefault(message.person, []).append(message)
+    made = explain(known.intent, task, book, known.now)
+    stage = step.task.stages[task.stage]
+    shown, unsaid = soon(made.contacts)
+    return Others(
+        seats=tuple(_seat(reach, known, told.get(reach.person, [])) for reach in made.may_decide),
+        levels=tuple(
+            Level(view.number, view.state, stage_words(view.stage, book), view.missing)
+            for view in made.stages
+        ),
+        next=tuple(
+            Contact(foretold.contact.at, contact_words(foretold, made, book, known.reader.id))
+            for foretold in shown
+        ),
+        unsaid=unsaid,
+        needed=needed(stage),
+        missing=missing(stage, task.stage, task.votes),
+        taken_by=book.display(task.taken_by) if task.taken_by else "",
+    )
+
+
+def _seat(reach: Reach, known: Known, messages: Sequence[Message]) -> Seat:
+    book = known.book
+    name = "you" if reach.person == known.reader.id else book.display(reach.person)
+    why = f"for {book.display(reach.instead_of)}, {reach.why}" if reach.instead_of else reach.why
+    return Seat(
+        name, why.replace("team:", "team ").replace("role:", ""), *_told(messages, known.now), reach.voted
+    )
+
+
+def _told(messages: Sequence[Message], now: datetime) -> tuple[str, bool]:
+    """(what became of telling somebody, whether that is bad news): of what was called for last, over each channel."""
+    if not messages:
+        return "", False
+    seq = max(message.seq for message in messages)
+    latest = sorted(
+        (one for one in messages if one.seq == seq), key=lambda one: (one.state != FAILED, one.at)
+    )
+    message = latest[-1]
+    how = channel_words(message.channel)
+    lost = [channel_words(one.channel) for one in latest[:-1] if one.state == FAILED]
+    after = f", as {' and '.join(lost)} failed" if lost else ""
+    if message.state == SENT:
+        return f"told by {how}{after}", False
+    if message.state == FAILED:
+        return f"could not be told by {' or '.join(dict.fromkeys([*lost, how]))}", True
+    if message.at > now:
+        return f"a message by {how} waits for their working hours", False
+    tried = (
+        f", failed {'once' if message.attempts == 1 else f'{message.attempts} times'} so far"
+        if message.error
+        else ""
+    )
+    return f"a message is on its way by {how}{tried}{after}", bool(message.error)
+
+
+def soon(contacts: list[Foretold]) -> tuple[list[Foretold], int]:
+    """The next ones and the last, which is the deadline; and how many stand between them."""
+    if len(contacts) <= _FORETOLD:
+        return contacts, 0
+    return [*contacts[: _FORETOLD - 1], contacts[-1]], len(contacts) - _FORETOLD
+
+
+def contact_words(foretold: Foretold, made: Explanation, book: Snapshot, reader: str = "") -> str:
+    """What will happen, and whom it will reach as things stand."""
+    contact = foretold.contact
+    people = ", ".join("you" if person == reader else book.display(person) for person in foretold.people)
+    match contact.kind:
+        case ContactKind.OPENING:
+            return f"told, when working hours begin: {people}"
+        case ContactKind.REMINDER:
+            most = made.spec.remind.at_most if made.spec.remind else contact.number
+            return f"reminder {contact.number} of {most}" + (f", to {people}" if people else "")
+        case ContactKind.ESCALATION:
+            may = {reach.person for reach in made.may_decide}
+            if foretold.people and may.issuperset(foretold.people):  # it adds nobody who could not decide
+                return f"told too: {people}"
+            return f"{parties(contact.to, book)} may decide too" + (f"; told: {people}" if people else "")
+        case ContactKind.SNOOZE_OVER:
+            return f"{people} put it off until then, and {'are' if people == 'you' else 'is'} told"
+        case ContactKind.DEADLINE:
+            return "the task expires"

@@ -1,0 +1,89 @@
+"""The buttons: what each outcome is called, and what pressing it will do, said before it is pressed. Pure."""
+
+import msgspec
+
+from signoff.core.intent.model import Intent, Task
+from signoff.core.intent.quorum import missing
+from signoff.core.plan.plan import END, AgentStep, DelayStep, HumanStep, NotifyStep, Route, Step
+from signoff.core.plan.task_types import Sign
+from signoff.core.plan.wording import label
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """One button. ``tone``: yes, changes or no; ``effect``: a sentence about what follows."""
+
+    outcome: str
+    label: str
+    tone: str
+    effect: str
+
+
+def choices(intent: Intent, step: HumanStep, task: Task | None) -> tuple[Choice, ...]:
+    """The outcomes that the task allows, the yes first."""
+    words = step.task.open_to(task.agreed) if task else step.task.outcomes
+    found = [_choice(outcome, intent, step, task) for outcome in words]
+    return tuple(sorted(found, key=lambda choice: ("yes", "changes", "no").index(choice.tone)))
+
+
+def _choice(outcome: str, intent: Intent, step: HumanStep, task: Task | None) -> Choice:
+    said = label(step.task, outcome)
+    route = intent.plan.after_outcome(step, outcome)
+    match step.task.sign(outcome):
+        case Sign.CHANGES:
+            return Choice(outcome, said, "changes", _on_changes(intent, route))
+        case Sign.POSITIVE:
+            return Choice(outcome, said, "yes", _on_yes(intent, step, task, outcome))
+        case Sign.NEGATIVE:
+            return Choice(outcome, said, "no", _on_no(intent, step, task, route))
+
+
+def _on_yes(intent: Intent, step: HumanStep, task: Task | None, outcome: str) -> str:
+    stages = step.task.stages
+    several = len(step.task.meaning(Sign.POSITIVE)) > 1
+    if task is not None:
+        left = missing(stages[task.stage], task.stage, task.votes, outcome)
+        if left > 1:
+            same = " for the same" if several else ""
+            return f"Counts as one yes; {left - 1} more{same} will still be needed."
+        if task.stage + 1 < len(stages):
+            return f"Completes stage {task.stage + 1} of {len(stages)}; then the next stage is asked."
+    target = step.task.outcome(outcome).goto or intent.plan.after_success(step)
+    if target == END:
+        return "Completes the request. The requester is told and goes ahead."
+    return _then(intent, target)
+
+
+def _on_no(intent: Intent, step: HumanStep, task: Task | None, route: Route | None) -> str:
+    if task is not None:
+        limit = step.task.stages[task.stage].reject_after
+        given = {v.person for v in task.votes if v.at_stage == task.stage and v.sign is Sign.NEGATIVE}
+        if limit - len(given) > 1:
+            return f"Counts as one no; {limit} of them end the request."
+    if route is not None and route.target != END:
+        ends = "which its plan declares a success" if route.success else "then the request fails"
+        return f"{_then(intent, route.target).removesuffix('.')}; {ends}."
+    if route is not None and route.success:
+        return "Completes the request, as its plan declares; your no stays on record."
+    return "Ends the request as failed. Nothing further runs, and the requester is told."
+
+
+def _on_changes(intent: Intent, route: Route | None) -> str:
+    if route is None or route.target == END or intent.revisions >= intent.plan.max_revisions:
+        return "Ends the request as failed: it cannot be revised again."
+    return f"Sends it back to step “{route.target}” with your comment, for revision {intent.revision + 1}."
+
+
+def _then(intent: Intent, target: str) -> str:
+    return f"Goes on to step “{target}”: {_does(intent.plan.by_id[target])}."
+
+
+def _does(step: Step) -> str:
+    match step:
+        case AgentStep(agent=agent):
+            return f"{agent.rpartition('/')[2] or 'an agent'} runs it"
+        case HumanStep():
+            return "people are asked again"
+        case DelayStep():
+            return "it waits for a while"
+        case NotifyStep():
+            return "people are told"

@@ -1,0 +1,414 @@
+"""What the decision card shows: a pure function of the intent, its history, the directory and the reader.
+
+Eleven parts, top to bottom: the question; who asks; why you; what changes; what it touches; what was checked; the
+requester's own words; what silence means; who else; the choices; and afterwards the receipt. Words of agents stand
+only where they are marked as theirs: never in the question and never on a button.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from signoff.core.errors import Refused
+from signoff.core.ids import visit_ref
+from signoff.core.intent import events as e
+from signoff.core.intent.assurance import worst_risk
+from signoff.core.intent.authorization import may
+from signoff.core.intent.commands import Answer
+from signoff.core.intent.conclusion import stays
+from signoff.core.intent.model import ActorKind, Intent, Status
+from signoff.core.intent.standing import on_requesters_side
+from signoff.core.intent.wake import ends_at
+from signoff.core.plan.lookahead import ahead
+from signoff.core.plan.plan import HumanStep
+from signoff.core.plan.task_types import Ending, Risk, TaskType
+from signoff.core.plan.wording import from_workflow, question
+from signoff.core.text.json_diff import Group, Leaf, group, leaves
+from signoff.engine.read.revisions import Changed, changes, difference, reported_before
+from signoff.web.pages.kit.evidence import (
+    REQUEST,
+    Check,
+    Fact,
+    checks,
+    covered,
+    doubts,
+    own_words,
+    subject,
+    touched,
+)
+from signoff.web.pages.kit.next_steps import Following, absent, following
+from signoff.web.pages.task.approvers import ASKS, Others, others, reasons
+from signoff.web.pages.task.buttons import Choice, choices
+from signoff.web.pages.task.context import Known
+from signoff.web.shapes.tasks import Story, on_silence
+
+_SUBJECT: Final = 4
+_PLACES: Final = {
+    Status.COMPLETED: "The request is completed",
+    Status.FAILED: "The request has failed",
+    Status.CANCELED: "The request was canceled",
+    Status.TIMED_OUT: "The request has timed out",
+}
+
+
+class Asker(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks, and for whom; ``claimed`` is what the client called itself, which nobody checked."""
+
+    kind: str
+    name: str
+    address: str
+    claimed: str
+    persons: tuple[str, ...]
+    earlier: int
+    endings: tuple[tuple[str, int], ...]
+    last: str
+
+
+class Given(msgspec.Struct, frozen=True):
+    """One answer, as the receipt and the list of votes show it."""
+
+    name: str
+    stead: str
+    outcome: str
+    stage: int
+    comment: str
+    data: Group
+    at: datetime
+    via: str
+    seq: int
+
+
+class Said(msgspec.Struct, frozen=True):
+    """Something said about the task without answering it, or a hand-over with its words."""
+
+    name: str
+    at: datetime
+    what: str
+    comment: str
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of it. ``mine``: the reader's own answer decided it; words: why it was withdrawn."""
+
+    ending: str
+    outcome: str
+    by: str
+    via: str
+    at: datetime
+    seq: int
+    mine: bool
+    place: str
+    after: tuple[str, ...]
+    words: str = ""
+
+
+class Silence(msgspec.Struct, frozen=True):
+    """What happens if nobody answers: a sentence around its moment."""
+
+    before: str
+    at: datetime | None = None
+    after: str = ""
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything on the page, in its order. ``stage``: the one that is asked, from 1. ``needs_opening``: a yes waits
+    until what is folded was opened; ``weak``: the reader is barred only because it is not known surely enough who they
+    are; ``covered``: a secret in the title or the description is hidden; ``feared``: the risk that a check of an
+    earlier revision found, where that is higher.
+    """
+
+    task_id: str
+    intent: Intent
+    type: TaskType
+    question: str
+    subject: tuple[tuple[str, str], ...]
+    said: str
+    described: str
+    covered: bool
+    trusted: bool
+    risk: str
+    risk_from: str
+    feared: str
+    due_at: datetime | None
+    opened_at: datetime
+    revision: int
+    digest: str
+    asker: Asker
+    why: tuple[str, ...]
+    changes: Group
+    ahead: tuple[Following, ...]
+    revisions: tuple[tuple[Changed, str], ...]
+    wanted: tuple[Given, ...]
+    touches: tuple[Fact, ...]
+    undo: tuple[Fact, ...]
+    checks: tuple[Check, ...]
+    words: tuple[Leaf, ...]
+    silence: Silence
+    cautions: tuple[str, ...]
+    others: Others
+    stage: int
+    stages: int
+    votes: tuple[Given, ...]
+    remarks: tuple[Said, ...]
+    choices: tuple[Choice, ...]
+    barred: str
+    weak: bool
+    self_approval: bool
+    folded: bool
+    needs_opening: bool
+    opened: bool
+    receipt: Receipt | None
+    form: dict[str, Any] | None
+    comment_required: bool
+    evidence_required: bool
+
+    @property
+    def open(self) -> bool:
+        return self.receipt is None
+
+    @property
+    def asks(self) -> bool:
+        """Whether words are wanted, and not a yes."""
+        return self.type in ASKS
+
+    @property
+    def masked(self) -> bool:
+        """Whether something is not shown because it is a secret."""
+        words = any(leaf.masked for leaf in self.words)
+        return (
+            words or self.covered or self.changes.masked or any(check.leaves.masked for check in self.checks)
+        )
+
+    @property
+    def may_answer(self) -> bool:
+        return self.open and not self.barred
+
+
+def card(known: Known) -> Card:
+    """The card of one task for one reader."""
+    intent, story, book = known.intent, known.story, known.book
+    step = intent.plan.human_step(story.step)
+    spec, trusted = step.task, from_workflow(intent.plan)
+    payload, words = own_words(known.payload, known.opened)
+    reported = {k: v for k, v in reported_before(known.facts, story.visit).items() if k != step.id}
+    of = {name: revision for name, (_, revision) in reported.items()}
+    every = {name: result for name, (result, _) in reported.items()}
+    results = {name: result for name, result in every.items() if of[name] == story.revision}
+    shown = group(payload, known.opened)
+    verdicts = checks(intent.plan, every, known.facts, book, known.opened, of)
+    current = tuple(check for check in verdicts if check.of == story.revision)
+    touches, undo = touched(known.payload, results)
+    head = subject(known.payload, _SUBJECT)
+    rated, rated_by = worst_risk(spec.risk, results)
+    feared = worst_risk(spec.risk, every)[0]  # what an earlier check found still demands what it demanded
+    rated_from = f"by the check in step “{rated_by}”" if rated_by else "by the workspace's policy"
+    coming = following(
+        intent.plan, step, known.opened, lambda agent: absent(agent, book, known.workers, known.now)
+    )
+    folded = (
+        shown.folded or any(leaf.hidden for leaf in words) or any(check.leaves.folded for check in verdicts)
+        or any(one.unseen for one in coming)
+    )  # fmt: skip
+    written = "" if trusted else spec.title, spec.description
+    said, described = (covered(text, known.opened) for text in written)
+    (barred, weak), text = _barred(known), _everything(known, step)
+    return Card(
+        task_id=visit_ref(intent.id, story.visit), intent=intent, type=spec.type,
+        question=question(intent.plan, step, intent.type), subject=head,
+        said=said, described=described, trusted=trusted, covered=(said, described) != written,
+        risk=rated.value, risk_from=rated_from, feared=feared.value if feared is not rated else "",
+        due_at=ends_at(intent, story), opened_at=story.opened_at,
+        revision=story.revision, digest=story.digest, asker=_asker(known), why=reasons(known, step),
+        changes=shown, ahead=coming, revisions=_revisions(known), wanted=_wanted(known),
+        touches=tuple(f for f in touches if f.source != REQUEST or (f.label, f.text) not in head),
+        undo=undo, checks=verdicts,
+        silence=_silence(intent, story, step),
+        cautions=(*_unchecked(verdicts, story.revision), *doubts(undo, current, text, spec.type not in ASKS)),
+        words=words, others=others(known, step), stage=story.stage + 1, stages=len(spec.stages), votes=_votes(known),
+        remarks=_remarks(known),
+        choices=choices(intent, step, known.task), barred=barred, weak=weak,
+        self_approval=not barred and on_requesters_side(known.reader, intent), folded=folded,
+        needs_opening=folded and feared is not Risk.LOW, opened=known.opened, receipt=_receipt(known),
+        form=spec.form, comment_required=spec.comment_required, evidence_required=spec.evidence_required,
+    )  # fmt: skip
+
+
+def _revisions(known: Known) -> tuple[tuple[Changed, str], ...]:
+    """What was changed from revision to revision, each with the name of who changed it."""
+    found = changes(known.facts, known.story.step, known.story.digest, known.payload, known.old)
+    return tuple((one, known.book.display(one.by) if one.by else "") for one in found)
+
+
+def _unchecked(verdicts: Sequence[Check], revision: int) -> tuple[str, ...]:
+    """That checks are of an earlier revision, so that they say nothing of what is asked."""
+    stale = sorted({check.of for check in verdicts if check.of != revision})
+    if not stale:
+        return ()
+    which = " and ".join(str(number) for number in stale)
+    return (f"What was checked was revision {which}. Those checks say nothing of revision {revision}.",)
+
+
+def _barred(known: Known) -> tuple[str, bool]:
+    """Why this reader cannot answer, "" when they can; and whether only for want of a better sign-in. The rule itself
+    is asked, not a copy of it.
+    """
+    task = known.task
+    if task is None:
+        return "This task is closed.", False
+    attempt = Answer(
+        outcome="", visit=task.visit, stage=task.stage, revision=task.revision, digest=task.digest
+    )
+    try:
+        may(known.reader, attempt, known.intent)
+    except Refused as refusal:
+        taker = _handed_to(known)
+        if taker:
+            return f"You handed this over to {taker}, who decides in your stead.", False
+        said = refusal.message + (f" {refusal.hint}" if refusal.hint else "")
+        return said, refusal.code == "stronger_sign_in_required"
+    return "", False
+
+
+def _handed_to(known: Known) -> str:
+    """Whom the reader gave this task to, or ""."""
+    takers = [
+        fact.event.taker
+        for fact in known.facts
+        if isinstance(fact.event, e.Delegated)
+        and fact.event.visit == known.story.visit
+        and fact.actor.id == known.reader.id
+    ]
+    return known.book.display(takers[-1]) if takers else ""
+
+
+def _silence(intent: Intent, story: Story, step: HumanStep) -> Silence:
+    sentence = on_silence(step, story.deadline_at, intent.deadline_at, stays(intent, step) is not None)
+    at = ends_at(intent, story)
+    before, said, after = (
+        sentence.partition(f"{at:%Y-%m-%d %H:%M} UTC") if at is not None else (sentence, "", "")
+    )
+    return Silence(before, at, after) if said else Silence(sentence)
+
+
+def _everything(known: Known, step: HumanStep) -> str:
+    """All text that the request brought, for a look at what hides in it."""
+    spec_texts = [known.intent.requester.claimed, step.task.description]
+    brought = [known.payload, *(one.given for one in ahead(known.intent.plan, step))]
+    return " ".join([*spec_texts, *(f"{leaf.path} {leaf.text}" for one in brought for leaf in leaves(one))])
+
+
+def _asker(known: Known) -> Asker:
+    requester, book = known.intent.requester, known.book
+    endings: dict[str, int] = {}
+    for intent in known.earlier:
+        word = intent.ending.value if intent.ending else intent.status.value.lower()
+        endings[word] = endings.get(word, 0) + 1
+    return Asker(
+        kind=requester.kind.value,
+        name=book.display(requester.id),
+        address=requester.address,
+        claimed=requester.claimed if requester.claimed != requester.address else "",
+        persons=tuple(book.display(person) for person in requester.persons if person != requester.id),
+        earlier=len(known.earlier),
+        endings=tuple(endings.items()),
+        last=known.earlier[0].id if known.earlier else "",
+    )
+
+
+def difference_since(known: Known, digest: str) -> tuple[Leaf, ...]:
+    """What is different between what was shown under a digest and what is asked now; () where that is not known."""
+    every = known.asked()
+    shown = next((one for one in every if one.digest == digest), None)
+    now = next((one for one in every if one.digest == known.story.digest), None)
+    if shown is None or now is None:
+        return ()
+    return difference(known.facts, known.story.step, shown, now, known.payload, known.old)
+
+
+def _votes(known: Known) -> tuple[Given, ...]:
+    """Each person's last answer to each stage of what is asked now."""
+    last: dict[tuple[str, int], e.Fact] = {}
+    for fact in known.facts:
+        event = fact.event
+        if isinstance(event, e.Answered) and (event.visit, event.digest) == (
+            known.story.visit,
+            known.story.digest,
+        ):
+            last[fact.actor.id, event.stage] = fact
+    return tuple(_given(fact, known) for fact in last.values())
+
+
+def _wanted(known: Known) -> tuple[Given, ...]:
+    return tuple(_given(fact, known) for fact in known.changes_wanted())
+
+
+def _remarks(known: Known) -> tuple[Said, ...]:
+    found = []
+    for fact in known.facts:
+        event = fact.event
+        if getattr(event, "visit", 0) != known.story.visit:
+            continue
+        match event:
+            case e.Remarked():
+                what = "said"
+            case e.Delegated(taker=taker):
+                what = f"handed it over to {known.book.display(taker)}"
+            case e.Revised(revision=revision):
+                what = f"changed what is asked: revision {revision}, earlier answers are void"
+            case _:
+                continue
+        comment = covered(fact.note.comment, known.opened) if fact.note else ""
+        found.append(Said(known.book.display(fact.actor.id), fact.at, what, comment))
+    return tuple(found)
+
+
+def _given(fact: e.Fact, known: Known) -> Given:
+    event = fact.event
+    if not isinstance(event, e.Answered):
+        raise TypeError("a vote is an answer")
+    stead = event.principal if event.principal not in ("", fact.actor.id) else ""
+    return Given(
+        name=known.book.display(fact.actor.id),
+        stead=known.book.display(stead) if stead else "",
+        outcome=event.outcome,
+        stage=event.stage + 1,
+        comment=covered(fact.note.comment, known.opened) if fact.note else "",
+        data=group(event.data, True) if event.data else Group(),
+        at=fact.at,
+        via=fact.via,
+        seq=fact.seq,
+    )
+
+
+def _place(intent: Intent) -> str:
+    """Where the request is now."""
+    if intent.open is not None:
+        again = f", for revision {intent.revision}" if intent.ending is Ending.SUPERSEDED else ""
+        return f"The request is at step “{intent.open.step}”{again}"
+    return _PLACES.get(intent.status, "")
+
+
+def _receipt(known: Known) -> Receipt | None:
+    fact = known.story.decided
+    if fact is None or not isinstance(fact.event, e.Decided):
+        return None
+    event, intent = fact.event, known.intent
+    later = [f.event for f in known.facts if f.seq > fact.seq]
+    reports = [event for event in later if isinstance(event, e.Reported)]
+    after = [f"step “{report.step}” {'failed' if report.fault else 'finished'}" for report in reports]
+    why = next((event.reason for event in later if isinstance(event, e.Canceled)), "")
+    system = fact.actor.kind is ActorKind.SYSTEM
+    return Receipt(
+        ending=event.ending.value,
+        outcome=event.outcome,
+        by="the clock" if system else known.book.display(fact.actor.id),
+        via=fact.via,
+        at=fact.at,
+        seq=fact.seq,
+        mine=fact.actor.id == known.reader.id,
+        place=_place(intent),
+        after=tuple(after),
+        words="" if why in ("withdrawn", "canceled") else covered(why, known.opened),
+    )

@@ -1,0 +1,58 @@
+"""What a card is made of, gathered before anything is judged."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from signoff.core.directory.workers import Worker
+from signoff.core.intent import events as e
+from signoff.core.intent.model import Actor, Intent, Task
+from signoff.core.plan.task_types import Sign
+from signoff.engine.directory.snapshot import Snapshot
+from signoff.engine.read.revisions import Asked, asked
+from signoff.store.tables.messages import Message
+from signoff.web.shapes.tasks import Story
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """payload: as it stood for the task of the story; old: payloads that were revised, by the last revision of each;
+    earlier: the requester's former intents of this type; messages: what people were told of the task; opened: nothing
+    is to be folded; workers: when work was last asked for, by agent.
+    """
+
+    intent: Intent
+    payload: dict[str, Any]
+    facts: Sequence[e.Fact]
+    story: Story
+    book: Snapshot
+    reader: Actor
+    now: datetime
+    messages: Sequence[Message] = ()
+    earlier: Sequence[Intent] = ()
+    opened: bool = False
+    old: dict[int, dict[str, Any]] = {}
+    workers: dict[str, Worker] = {}
+
+    @property
+    def task(self) -> Task | None:
+        """The task while it is open."""
+        held = self.intent.open
+        return held if isinstance(held, Task) and held.visit == self.story.visit else None
+
+    def asked(self) -> list[Asked]:
+        """Everything that this step was asked about so far, in order."""
+        return asked(self.facts, self.story.step)
+
+    def changes_wanted(self) -> list[e.Fact]:
+        """The answers that sent this step's last task back to be changed."""
+        before = {one.visit for one in self.asked() if one.visit < self.story.visit}
+        return [
+            fact
+            for fact in self.facts
+            if isinstance(fact.event, e.Answered)
+            and before
+            and fact.event.visit == max(before)
+            and fact.event.sign is Sign.CHANGES
+        ]

@@ -1,0 +1,85 @@
+"""Where a reader is known, but not surely enough for this decision: what is missing, a link by mail that brings them
+back to this very task, and what they had written meanwhile, kept in their own browser.
+"""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Final
+from urllib.parse import parse_qsl, urlencode
+
+import msgspec
+
+from signoff.core.errors import Refused
+from signoff.core.intent.model import Actor
+from signoff.engine.delivery.signin_mail import LIFE
+from signoff.web.pages.kit import cookies
+from signoff.web.pages.kit.handler import Visit
+
+Pairs = list[tuple[str, str]]
+_OWN: Final = ("comment", "f.", "x.")
+
+
+class Missing(msgspec.Struct, frozen=True, kw_only=True):
+    """What the card says of it. to: where a sign-in link can be mailed, "" where none can; sent: where one went just
+    now; lost: what was written is too long to be kept; refused: what the reader tried in vain.
+    """
+
+    to: str
+    email: str
+    sent: str = ""
+    lost: bool = False
+    refused: Refused | None = None
+
+
+async def lacks(
+    visit: Visit, reader: Actor, task_id: str, weak: bool, refusal: Refused | None
+) -> tuple[Missing | None, Refused | None]:
+    """What the reader's sign-in lacks for this decision, None where nothing; and what else is to be said to them. A
+    link is mailed where they have pressed the button for one.
+    """
+    if not weak:
+        return None, refusal
+    refused = refusal if refusal is not None and refusal.code == "stronger_sign_in_required" else None
+    other, sent, lost = None if refused else refusal, "", False
+    if visit.field("mail"):
+        try:
+            sent, lost = await _mail(visit, reader, task_id)
+        except Refused as problem:
+            other = problem
+    links = visit.parts.mailed_links
+    to = await links.reaches(reader.workspace, reader.id) if links is not None else ""
+    book = await visit.parts.directory.of(reader.workspace)
+    made = Missing(to=to, email=book.people[reader.id].email, sent=sent, lost=lost, refused=refused)
+    return made, other
+
+
+async def _mail(visit: Visit, reader: Actor, task_id: str) -> tuple[str, bool]:
+    """Mail the reader a sign-in link that leads back here; (where to, whether what they wrote was too long to keep)."""
+    links = visit.parts.mailed_links
+    if links is None:
+        return "", False
+    to = await links.ask_again(reader.workspace, reader.id, f"/tasks/{task_id}")
+    written = [(name, value) for name, value in visit.form if value and name.startswith(_OWN)]
+    packed = urlsafe_b64encode(urlencode(written).encode()).decode().rstrip("=")
+    value = f"{task_id}.{packed}"
+    lost = len(value) > cookies.LONGEST_DRAFT
+    if written and not lost:
+        visit.cookies.append(cookies.drafted(visit.call, value, int(LIFE.total_seconds())))
+    return to, lost
+
+
+def kept(visit: Visit, task_id: str) -> Pairs:
+    """What the reader had written on this task's page before they went to sign in."""
+    name, _, packed = cookies.draft_of(visit.call).partition(".")
+    if name != task_id:
+        return []
+    try:
+        written = urlsafe_b64decode(packed + "=" * (-len(packed) % 4)).decode()
+        return [pair for pair in parse_qsl(written, max_num_fields=100) if pair[0].startswith(_OWN)]
+    except ValueError:
+        return []
+
+
+def forget(visit: Visit, task_id: str) -> None:
+    """It was sent: nothing is kept any more."""
+    if kept(visit, task_id):
+        visit.cookies.append(cookies.drafted(visit.call, "", 0))

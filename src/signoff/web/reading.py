@@ -1,0 +1,147 @@
+"""Reads that several endpoints share: an intent or step by its id, all its facts, the address in a path."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from signoff.core.errors import Invalid, NotFound
+from signoff.core.ids import split_ref
+from signoff.core.intent.answer_target import Shown, place, place_after
+from signoff.core.intent.events import Fact
+from signoff.core.intent.model import FINAL, Intent, Status, Task
+from signoff.core.text import json_value
+from signoff.engine.commit.jobs import Done
+from signoff.engine.directory.snapshot import Snapshot
+from signoff.engine.read.view import Seen
+from signoff.web.http.call import Call
+from signoff.web.shapes.events import STEP, StepTrail
+from signoff.web.shapes.intents import IntentOut, intent_out, step_out
+
+_CHUNK = 1000
+RUNNING: Final = tuple(status.value for status in Status if status not in FINAL)
+
+
+async def visible(call: Call, ref: str) -> Seen:
+    """What an id names, if this caller may see it; raises NotFound otherwise."""
+    return await call.parts.view.intent(call.actor, ref)
+
+
+async def glimpsed(call: Call, ref: str) -> Seen:
+    """The same as this process last knew it, for what is judged again on the locked row. An answer that is kept for
+    whoever repeats the request is worded from the table.
+    """
+    if call.header(b"idempotency-key"):
+        return await visible(call, ref)
+    return await call.parts.view.glimpse(call.actor, ref)
+
+
+def outdated(seen: Seen, done: Done) -> bool:
+    """Whether a command met the intent in another state than its caller had seen."""
+    before = done.change.before if done.change else None
+    return before is not None and before.seq != seen.stored.intent.seq
+
+
+async def all_facts(call: Call, seen: Seen) -> list[Fact]:
+    """Every fact that made the intent what was seen, in order; what happened since is left out."""
+    last = seen.stored.intent.seq
+    return [fact for fact in await facts_after(call, seen, 0) if fact.seq <= last]
+
+
+async def facts_after(call: Call, seen: Seen, after: int) -> list[Fact]:
+    """Every fact of the intent by now with a sequence number above ``after``, in order."""
+    facts: list[Fact] = []
+    while True:
+        found = await call.parts.view.history(seen, facts[-1].seq if facts else after, _CHUNK)
+        facts += found
+        if len(found) < _CHUNK:
+            return facts
+
+
+async def shown(call: Call, seen: Seen) -> IntentOut:
+    """The intent, or the one step of it that the id names."""
+    if not seen.visit:
+        return intent_out(seen.stored.intent, seen.stored.payload)
+    trail = StepTrail(seen.stored.intent, seen.visit)
+    for fact in await all_facts(call, seen):
+        trail.show(fact)
+    status = trail.status if trail.over or trail.status is Status.WAITING else Status.DELIVERED
+    return step_out(seen.stored, seen.visit, status, trail.result, trail.step)
+
+
+async def book_of(call: Call) -> Snapshot:
+    return await call.parts.directory.of(call.actor.workspace)
+
+
+async def address_of(call: Call) -> str:
+    """The canonical address of the agent that the path names."""
+    try:
+        return (await book_of(call)).resolve(call.params["address"])
+    except Invalid as refusal:
+        message = refusal.message.replace("to_agent:", "The address", 1)
+        raise Invalid(refusal.code, message, field="address", hint=refusal.hint) from None
+
+
+async def asks_for_work(call: Call, agent: str) -> None:
+    """Note that somebody asks for this agent's work."""
+    registered = agent in (await book_of(call)).by_address
+    call.parts.workers.note(call.actor.workspace, agent, call.client, registered)
+
+
+def cursor_of(call: Call) -> str:
+    """The intent after which a page goes on, "" for the first page; Invalid for what no page ever said."""
+    said = call.query.get("cursor", "")
+    try:
+        return split_ref(said)[0] if said else ""
+    except NotFound as error:
+        raise Invalid(
+            "validation_error", f"cursor: {said[:64]!r} is no next_cursor.", field="cursor",
+            hint="Send next_cursor of the page before, as it is.",
+        ) from error  # fmt: skip
+
+
+def statuses(words: list[str], field: str = "status") -> tuple[str, ...]:
+    """Statuses in any case; ``pending`` is every one that is not final. Invalid where none is named."""
+    found: dict[str, None] = {}
+    for word in (word.strip().upper() for word in words):
+        if word == "PENDING":
+            found |= dict.fromkeys(RUNNING)
+        elif word in Status.__members__:
+            found[word] = None
+        else:
+            hint = "Known: " + ", ".join(Status.__members__) + ", pending."
+            raise Invalid("validation_error", f"{word[:32]!r} is not a status.", field=field, hint=hint)
+    return tuple(found)
+
+
+async def note_shown(call: Call, *intents: Intent) -> None:
+    """A person looks at what is asked: an answer of theirs that names nothing may be for that."""
+    open_tasks = ((intent.id, intent.open) for intent in intents)
+    shown = ((intent_id, place(task)) for intent_id, task in open_tasks if isinstance(task, Task))
+    await call.parts.engine.show(call.actor, shown)
+
+
+class Following:
+    """A person reads an intent's events: each task is shown as it opens, is revised, or comes to its next stage.
+    ``since``: events up to there are left out; visit: only this step's are shown (0: all).
+    """
+
+    def __init__(self, call: Call, intent_id: str, since: int, visit: int) -> None:
+        self._call = call
+        self._intent_id = intent_id
+        self._since = since
+        self._visit = visit
+        self._place: Shown | None = None
+
+    async def read(self, facts: Sequence[Fact]) -> None:
+        """The next facts, in order, from the intent's first on."""
+        shown = None
+        for fact in facts:
+            now = place_after(self._place, fact.event)
+            if now != self._place:
+                shown = now if fact.seq * STEP > self._since else None
+                self._place = now
+        if shown is not None and self._visit in (0, shown[0]):
+            await self._call.parts.engine.show(self._call.actor, [(self._intent_id, shown)])
+
+
+def decoded(payload: bytes) -> Any:
+    return json_value.decode(payload)

@@ -1,0 +1,272 @@
+"""Facts to AXP events (3.6). What a status was at each event follows from the event and those before it, so a
+``Trail`` is walked from the first fact on; sequence numbers are doubled, because AXP's clients count cursors
+in two ways (contract 3.7) and only even numbers serve both.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final
+
+from msgspec import UNSET, Struct, UnsetType
+
+from signoff.core.ids import visit_ref
+from signoff.core.intent import events as e
+from signoff.core.intent.advance import Change
+from signoff.core.intent.model import FINAL, Fault, Intent, Status, Waiting
+from signoff.core.intent.result import result_of
+from signoff.core.plan.plan import HumanStep
+from signoff.core.plan.task_types import Sign, TaskSpec
+from signoff.web.shapes.common import Text
+from signoff.web.shapes.intents import HumanTask, PendingWith, asked_people, human_task, pending
+
+STEP: Final = 2  # wire sequence numbers per fact
+
+
+class EventOut(Struct, kw_only=True):
+    """One event of an intent's life."""
+
+    intent_id: str
+    seq: int
+    event_type: str
+    status: str
+    at: datetime
+    waiting_reason: Text = UNSET
+    lifecycle_waiting_reason: Text = UNSET
+    handler: Text = UNSET
+    actor: str
+    actor_id: str
+    via: str
+    pending_with: PendingWith | UnsetType = UNSET
+    human_task: HumanTask | UnsetType = UNSET
+    details: dict[str, Any]
+    result: dict[str, Any] | UnsetType = UNSET
+
+
+_Shown = tuple[str, Status | None, Waiting | None]
+
+# event -> its AXP type, status and waiting reason; status None: unchanged
+_SHOWN: Final[dict[type[e.Event], _Shown]] = {
+    e.Created: ("intent.created", Status.CREATED, None),
+    e.Delivered: ("intent.delivered", Status.DELIVERED, None),
+    e.Claimed: ("intent.acknowledged", Status.ACKNOWLEDGED, None),
+    e.Accepted: ("intent.acknowledged", Status.ACKNOWLEDGED, None),
+    e.Released: ("intent.delivered", Status.DELIVERED, None),
+    e.Lapsed: ("intent.delivery_failed", Status.IN_PROGRESS, None),
+    e.Reported: ("intent.in_progress", Status.IN_PROGRESS, None),
+    e.TaskOpened: ("intent.human_task_assigned", Status.WAITING, Waiting.HUMAN),
+    e.Reminded: ("intent.reminder", Status.WAITING, Waiting.HUMAN),
+    e.Escalated: ("intent.escalated", Status.WAITING, Waiting.HUMAN),
+    e.Answered: ("intent.answered", Status.WAITING, Waiting.HUMAN),
+    e.StagePassed: ("intent.stage_passed", Status.WAITING, Waiting.HUMAN),
+    e.Delegated: ("intent.delegated", Status.WAITING, Waiting.HUMAN),
+    e.Reassigned: ("intent.reassigned", Status.WAITING, Waiting.HUMAN),
+    e.Taken: ("intent.task_taken", Status.WAITING, Waiting.HUMAN),
+    e.Snoozed: ("intent.snoozed", Status.WAITING, Waiting.HUMAN),
+    e.Woken: ("intent.woken", Status.WAITING, Waiting.HUMAN),
+    e.Remarked: ("intent.commented", Status.WAITING, Waiting.HUMAN),
+    e.Revised: ("intent.revised", Status.WAITING, Waiting.HUMAN),
+    e.Understaffed: ("intent.understaffed", Status.WAITING, Waiting.HUMAN),
+    e.Undelivered: ("intent.undelivered", Status.WAITING, Waiting.HUMAN),
+    e.Decided: ("intent.in_progress", Status.IN_PROGRESS, None),
+    e.Delayed: ("intent.waiting", Status.WAITING, Waiting.TIME),
+    e.Elapsed: ("intent.in_progress", Status.IN_PROGRESS, None),
+    e.Notified: ("intent.in_progress", Status.IN_PROGRESS, None),
+    e.StepTimedOut: ("intent.in_progress", Status.IN_PROGRESS, None),
+    e.Progressed: ("intent.in_progress", Status.IN_PROGRESS, None),
+    e.Patched: ("intent.updated", None, None),
+    e.Carried: ("intent.in_progress", Status.IN_PROGRESS, None),
+    e.Completed: ("intent.completed", Status.COMPLETED, None),
+    e.Failed: ("intent.failed", Status.FAILED, None),
+    e.Canceled: ("intent.canceled", Status.CANCELED, None),
+    e.TimedOut: ("intent.timed_out", Status.TIMED_OUT, None),
+}
+EVENT_TYPES: Final = tuple(dict.fromkeys(name for name, _, _ in _SHOWN.values()))
+_RESTING: Final[_Shown] = ("intent.waiting", Status.WAITING, Waiting.AGENT)
+_COMPLETED: Final = _SHOWN[e.Completed]
+_FAILED: Final = _SHOWN[e.Failed]
+# statuses in which whoever held the intent before still does
+_HELD: Final = frozenset({Status.DELIVERED, Status.ACKNOWLEDGED, None})
+# members of events that go into ``details`` as they are
+_TOLD: Final = (
+    "step",
+    "reason",
+    "number",
+    "level",
+    "until",
+    "retry_at",
+    "deadline_at",
+    "message",
+    "ending",
+    "holder",
+)
+
+
+class Trail:
+    """Walks an intent's facts in order, from the first one on, and shows each as an event."""
+
+    def __init__(self, intent: Intent) -> None:
+        self.intent = intent
+        self.intent_id = intent.id
+        self.status = Status.CREATED
+        self.waiting: Waiting | None = None
+        self.pending: PendingWith | None = None
+        self.seq = 0
+        self._asked = TaskSpec()
+
+    @property
+    def over(self) -> bool:
+        return self.status in FINAL
+
+    def show(self, fact: e.Fact, *, result: bool = True) -> EventOut | None:
+        """The next fact as an event, None when it is none of this trail's; ``result``: show a final result at
+        the top of the event too.
+        """
+        place = self.place(fact.event)
+        if place is None:
+            return None
+        name, status, waiting = place
+        if status is not None:
+            self.status, self.waiting = status, waiting
+        self.pending = self._turn(fact.event)
+        self.seq = fact.seq * STEP
+        told = details(fact, self.intent)
+        out = EventOut(
+            intent_id=self.intent_id,
+            seq=self.seq,
+            event_type=name,
+            status=self.status.value,
+            at=fact.at,
+            actor=fact.actor.id,
+            actor_id=fact.actor.id,
+            via=fact.via,
+            details=told,
+        )
+        if self.waiting is not None:
+            out.waiting_reason = out.lifecycle_waiting_reason = self.waiting.value
+        if self.pending is not None:
+            out.pending_with = self.pending
+            out.handler = self.pending.ref if self.pending.type == "agent" else UNSET
+        if isinstance(fact.event, e.TaskOpened):
+            task_id = visit_ref(self.intent.id, fact.event.visit)
+            out.human_task = human_task(self._spec(fact.event.step), task_id)
+        if result and self.status is Status.COMPLETED:
+            out.result = told.get("result", {})
+        return out
+
+    def place(self, event: e.Event) -> _Shown | None:
+        """What this event is on the wire."""
+        if isinstance(event, e.Lapsed | e.Reported) and event.retry_at is not None:
+            return _RESTING
+        return _SHOWN[type(event)]
+
+    def _turn(self, event: e.Event) -> PendingWith | None:
+        """Whose turn it is after this event."""
+        match event:
+            case e.Delivered(agent=agent):
+                return PendingWith(type="agent", ref=agent, name=agent)
+            case e.TaskOpened(step=step):
+                self._asked = self._spec(step)
+                return asked_people(self._asked, 0)
+            case e.Escalated(level=level):
+                return asked_people(self._asked, level)
+        return self.pending if _SHOWN[type(event)][1] in _HELD or self.status is Status.WAITING else None
+
+    def _spec(self, step_id: str) -> TaskSpec:
+        step = self.intent.plan.by_id[step_id]
+        return step.task if isinstance(step, HumanStep) else TaskSpec()
+
+
+class StepTrail(Trail):
+    """The part of a history that one step visit is about, shown as the life of an intent of its own."""
+
+    def __init__(self, intent: Intent, visit: int) -> None:
+        super().__init__(intent)
+        self.intent_id = visit_ref(intent.id, visit)
+        self.visit = visit
+        self.step = ""
+        self.result: dict[str, Any] | None = None
+
+    def place(self, event: e.Event) -> _Shown | None:
+        if self.over or (not self.step and getattr(event, "visit", 0) != self.visit):
+            return None
+        if isinstance(event, e.Delivered | e.TaskOpened | e.Delayed | e.Notified):
+            self.step = event.step
+        match event:
+            case e.Completed() | e.Failed() | e.Canceled() | e.TimedOut() | e.Patched():
+                return _SHOWN[type(event)]
+        if getattr(event, "visit", 0) != self.visit:
+            return None
+        return self._within(event) or super().place(event)
+
+    def _within(self, event: e.Event) -> _Shown | None:
+        """What ends this step, or None when it goes on."""
+        match event:
+            case e.Reported(retry_at=None):
+                self.result = event.result
+                return _COMPLETED if event.fault is None else _FAILED
+            case e.Decided():
+                self.result = {"outcome": event.outcome, "ending": event.ending.value}
+                return _COMPLETED if event.sign is Sign.POSITIVE else _FAILED
+            case e.Lapsed(retry_at=None):
+                return _FAILED
+            case e.StepTimedOut():
+                return _SHOWN[e.TimedOut]
+            case e.Elapsed() | e.Notified():
+                return _COMPLETED
+        return None
+
+
+def trail_of(intent: Intent, visit: int) -> Trail:
+    """The trail of what an id names: the intent itself (0), or one step visit."""
+    return StepTrail(intent, visit) if visit else Trail(intent)
+
+
+def walk(trail: Trail, facts: Iterable[e.Fact], after: int = 0, *, result: bool = True) -> list[EventOut]:
+    """The events of these facts with a wire seq above ``after``; the facts before are walked too."""
+    events = (trail.show(fact, result=result) for fact in facts)
+    return [event for event in events if event is not None and event.seq > after]
+
+
+def events_of(change: Change) -> list[EventOut]:
+    """What one command brought about, as events; without a result at their top."""
+    trail = Trail(change.after)
+    if change.before is not None:
+        trail.status, trail.waiting = change.before.status, change.before.waiting
+        trail.pending = pending(change.before)
+    return walk(trail, [sealed.fact for sealed in change.facts], result=False)
+
+
+@lru_cache(maxsize=64)
+def _told(kind: type[e.Event]) -> tuple[str, ...]:
+    """Those of ``_TOLD`` that events of this kind have."""
+    return tuple(name for name in _TOLD if name in kind.__struct_fields__)
+
+
+def details(fact: e.Fact, intent: Intent) -> dict[str, Any]:
+    """What AXP's clients look for in ``details``, and what else the event says. Never personal text but a
+    comment.
+    """
+    event = fact.event
+    told: dict[str, Any] = {
+        name: value for name in _told(type(event)) if (value := getattr(event, name)) not in (None, "")
+    }
+    match event:
+        case e.Completed():
+            told["result"] = event.result if event.result is not None else result_of(intent)
+        case e.Failed(fault=fault) | e.Reported(fault=Fault() as fault):
+            told["error"] = {"code": fault.code, "message": fault.message, "retryable": fault.retryable}
+            told["reason"] = fault.message
+        case e.Escalated():
+            told["escalated_to"] = ", ".join(event.to)
+        case e.Lapsed() | e.Delivered():
+            told["delivery_attempt"] = str(event.attempt)
+        case e.Reported():
+            told["result"] = event.result
+        case e.Decided() | e.Answered():
+            told["outcome"] = event.outcome
+        case e.Patched():
+            told["policy_generation"] = event.generation
+    if fact.note is not None:
+        told["comment"] = fact.note.comment
+    return told

@@ -1,0 +1,325 @@
+"""An intent on the wire (AXP 3.4): the whole, or one step of it as that step's agent sees it (5.7)."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from signoff.core.ids import visit_ref
+from signoff.core.intent.assurance import revisions_of
+from signoff.core.intent.model import Delay, Delivery, Intent, Requester, Status, Task, Waiting
+from signoff.core.intent.result import result_of
+from signoff.core.plan.plan import AgentStep, HumanStep, Step
+from signoff.core.plan.task_types import MEANS, TaskSpec
+from signoff.core.plan.wording import label
+from signoff.core.text import json_value
+from signoff.store.work import Stored
+from signoff.web.shapes.common import JsonObject, Text, maybe, raw
+
+CORE = "agent://agent_core"
+
+
+class PendingWith(Struct, kw_only=True):
+    """Whose turn it is: an agent, people, or the runtime itself."""
+
+    type: str
+    ref: str
+    name: str
+
+
+class OutcomeOut(Struct, kw_only=True):
+    """One outcome of a task: its word; means: approve, reject or changes; label: of its button."""
+
+    name: str
+    means: str
+    label: str
+
+
+class HumanTask(Struct, kw_only=True):
+    """What people are asked, in AXP's words."""
+
+    title: str
+    task_type: str
+    allowed_outcomes: tuple[str, ...]
+    required_comment: bool
+    evidence_required: bool
+    description: Text = UNSET
+    assignees: tuple[str, ...] | UnsetType = UNSET
+    form_schema: dict[str, Any] | UnsetType = UNSET
+    notify: tuple[str, ...] | UnsetType = UNSET
+    task_id: Text = UNSET
+
+
+class Problem(Struct, kw_only=True):
+    """Why it failed."""
+
+    code: str
+    message: str
+    retryable: bool = False
+
+
+class StepState(Struct, kw_only=True):
+    """One step of the plan and where it stands: pending, open, done."""
+
+    step_id: str
+    kind: str
+    state: str
+    agent: Text = UNSET
+
+
+class ControlPolicy(Struct, kw_only=True):
+    """AXP's three free maps, as patched."""
+
+    grants: dict[str, Any]
+    controls: dict[str, Any]
+    envelope: dict[str, Any]
+
+
+class IntentOut(Struct, kw_only=True):
+    """An intent. Members that do not apply are left out."""
+
+    intent_id: str
+    intent_type: str
+    status: str
+    lifecycle_status: str
+    waiting_reason: Text = UNSET
+    lifecycle_waiting_reason: Text = UNSET
+    created_at: datetime
+    updated_at: datetime
+    correlation_id: str
+    from_agent: str
+    claimed_from_agent: Text = UNSET
+    to_agent: str
+    reply_to: Text = UNSET
+    payload: JsonObject
+    result: dict[str, Any] | UnsetType = UNSET
+    error: Problem | UnsetType = UNSET
+    outcome: Text = UNSET
+    ending: Text = UNSET
+    decided_by: Text = UNSET
+    decided_at: Text = UNSET
+    via: Text = UNSET
+    comment: Text = UNSET
+    deadline_at: datetime | UnsetType = UNSET
+    due_at: datetime | UnsetType = UNSET
+    remind_after_seconds: float | UnsetType = UNSET
+    remind_interval_seconds: float | UnsetType = UNSET
+    max_reminders: int | UnsetType = UNSET
+    remind_count: int = 0
+    escalate_to: Text = UNSET
+    max_delivery_attempts: int | UnsetType = UNSET
+    delivery_attempt: int | UnsetType = UNSET
+    human_task: HumanTask | UnsetType = UNSET
+    pending_with: PendingWith | UnsetType = UNSET
+    policy_generation: int = 0
+    workflow_control_policy: ControlPolicy
+    steps: tuple[StepState, ...] | UnsetType = UNSET
+    parent_intent_id: Text = UNSET
+    root_intent_id: Text = UNSET
+    step_id: Text = UNSET
+    scenario_id: Text = UNSET
+    retry_of: Text = UNSET
+    rerun_of: Text = UNSET
+
+
+def intent_out(intent: Intent, payload: bytes) -> IntentOut:
+    """The whole intent; ``payload`` is the canonical JSON it was submitted with."""
+    out = IntentOut(
+        intent_id=intent.id,
+        intent_type=intent.type,
+        status=intent.status.value,
+        lifecycle_status=intent.status.value,
+        created_at=intent.created_at,
+        updated_at=intent.updated_at,
+        correlation_id=intent.correlation_id or intent.id,
+        from_agent=sender(intent.requester),
+        claimed_from_agent=maybe(intent.requester.claimed),
+        to_agent=intent.to_agent or CORE,
+        reply_to=maybe(intent.reply_to),
+        payload=msgspec.Raw(payload),
+        outcome=maybe(intent.outcome),
+        ending=maybe(intent.ending),
+        deadline_at=intent.deadline_at or UNSET,
+        remind_count=intent.reminded,
+        policy_generation=intent.generation,
+        workflow_control_policy=ControlPolicy(
+            grants=intent.grants, controls=intent.controls, envelope=intent.envelope
+        ),
+        scenario_id=maybe(intent.scenario_id),
+        retry_of=maybe(intent.retry_of),
+        rerun_of=maybe(intent.rerun_of),
+    )
+    if intent.waiting is not None:
+        out.waiting_reason = out.lifecycle_waiting_reason = intent.waiting.value
+    if not intent.plan.direct:
+        out.steps = tuple(_step_state(intent, step) for step in intent.plan.steps)
+    if intent.final:
+        out.result = result_of(intent)
+        if intent.fault is not None:
+            fault = intent.fault
+            out.error = Problem(code=fault.code, message=fault.message, retryable=fault.retryable)
+    if intent.ending is not None:
+        _show_decision(out, intent)
+    _show_open(out, intent)
+    return out
+
+
+def _show_decision(out: IntentOut, intent: Intent) -> None:
+    """Who decided, when and through what: from the human steps' results only, as agents may report anything."""
+    for step_id, result in reversed(intent.results.items()):
+        if isinstance(intent.plan.by_id.get(step_id), HumanStep) and result.get("outcome") == intent.outcome:
+            out.decided_by = maybe(result.get("decided_by"))
+            out.decided_at = maybe(result.get("decided_at"))
+            out.via = maybe(result.get("via"))
+            out.comment = maybe(result.get("comment"))
+            return
+
+
+def _show_open(out: IntentOut, intent: Intent) -> None:
+    """What the open step adds: whose turn it is, until when, how often it was tried or reminded."""
+    held = intent.open
+    match held:
+        case Task():
+            out.due_at = held.deadline_at or UNSET
+        case Delivery():
+            out.due_at = held.deadline_at or UNSET
+            out.delivery_attempt = held.attempt
+            step = intent.plan.by_id[held.step]
+            if isinstance(step, AgentStep):
+                out.max_delivery_attempts = step.max_attempts
+    if not intent.final:
+        out.pending_with = pending(intent)
+    asked = _asked(intent)
+    if asked is None:
+        return
+    spec = asked.task
+    out.human_task = human_task(spec, intent.ref(held.visit) if isinstance(held, Task) else "")
+    if spec.remind is not None:
+        out.remind_after_seconds = spec.remind.after.total_seconds()
+        out.remind_interval_seconds = spec.remind.every.total_seconds()
+        out.max_reminders = spec.remind.at_most
+    if spec.escalate:
+        out.escalate_to = ", ".join(spec.escalate[0].to)
+
+
+def _asked(intent: Intent) -> HumanStep | None:
+    """The human step that the intent is about: the open one, else the only one of a plan without agents."""
+    if isinstance(intent.open, Task):
+        step = intent.plan.by_id[intent.open.step]
+        return step if isinstance(step, HumanStep) else None
+    steps = intent.plan.steps
+    return steps[0] if len(steps) == 1 and isinstance(steps[0], HumanStep) else None
+
+
+def _step_state(intent: Intent, step: Step) -> StepState:
+    if intent.open is not None and intent.open.step == step.id:
+        state = "open"
+    else:
+        state = "done" if step.id in intent.results or step.id == intent.last_step else "pending"
+    agent = step.agent if isinstance(step, AgentStep) else UNSET
+    return StepState(step_id=step.id, kind=kind_of(step), state=state, agent=agent)
+
+
+def kind_of(step: Step) -> str:
+    """``agent``, ``human``, ``delay`` or ``notify``."""
+    return str(step.__struct_config__.tag)
+
+
+def sender(requester: Requester) -> str:
+    """The address the intent came from; a person or service without one goes by its kind and id."""
+    return requester.address or f"{requester.kind.value}://{requester.id}"
+
+
+def human_task(spec: TaskSpec, task_id: str = "") -> HumanTask:
+    asked = tuple(dict.fromkeys(name for stage in spec.stages for name in stage.approvers))
+    return HumanTask(
+        title=spec.title,
+        task_type=spec.type.value,
+        allowed_outcomes=spec.outcomes,
+        required_comment=spec.comment_required,
+        evidence_required=spec.evidence_required,
+        description=maybe(spec.description),
+        assignees=asked or UNSET,
+        form_schema=spec.form if spec.form is not None else UNSET,
+        notify=spec.notify or UNSET,
+        task_id=maybe(task_id),
+    )
+
+
+def outcomes(spec: TaskSpec, agreed: str = "") -> tuple[OutcomeOut, ...]:
+    """The outcomes that may be answered; ``agreed``: what the stage before has chosen."""
+    words = {sign: word for word, sign in MEANS.items()}
+    return tuple(
+        OutcomeOut(name=word, means=words[spec.sign(word)], label=label(spec, word))
+        for word in spec.open_to(agreed)
+    )
+
+
+def pending(intent: Intent) -> PendingWith:
+    """Whose turn it is now; the runtime's own while nothing is open or time must pass."""
+    match intent.open:
+        case Delivery(agent=agent):
+            return PendingWith(type="agent", ref=agent, name=agent)
+        case Task(step=step_id, escalated=level):
+            step = intent.plan.by_id[step_id]
+            return asked_people(step.task, level) if isinstance(step, HumanStep) else _core()
+        case Delay() | None:
+            return _core()
+
+
+def _core() -> PendingWith:
+    return PendingWith(type="internal", ref=CORE, name="agent_core")
+
+
+def asked_people(spec: TaskSpec, level: int) -> PendingWith:
+    """Those who are asked at this rung of the escalation ladder (0: those first asked)."""
+    first = (spec.holder,) if spec.holder else spec.stages[0].approvers
+    names = spec.escalate[level - 1].to if level else first
+    text = ", ".join(names) or "approvers"
+    return PendingWith(type="human", ref=text, name=text)
+
+
+def step_out(
+    stored: Stored, visit: int, status: Status, result: dict[str, Any] | None, step_id: str
+) -> IntentOut:
+    """One step as an intent of its own. ``status``: the step's; ``result``: what it came to, if over."""
+    intent = stored.intent
+    out = intent_out(intent, b"{}")
+    step = intent.plan.by_id[step_id]
+    out.intent_id = visit_ref(intent.id, visit)
+    out.parent_intent_id = out.root_intent_id = intent.id
+    out.step_id = step_id
+    out.status = out.lifecycle_status = status.value
+    waiting = _waiting_of(step) if status is Status.WAITING else None
+    out.waiting_reason = out.lifecycle_waiting_reason = waiting.value if waiting else UNSET
+    out.payload = raw(step_payload(intent, stored.payload, step))
+    out.result = UNSET if result is None else result
+    out.steps = UNSET
+    if isinstance(step, AgentStep):
+        out.to_agent = step.agent
+    if status is not Status.FAILED:
+        out.error = UNSET
+    if intent.open is None or intent.open.visit != visit:
+        out.pending_with = out.due_at = out.human_task = out.delivery_attempt = UNSET
+    return out
+
+
+def _waiting_of(step: Step) -> Waiting:
+    return {"human": Waiting.HUMAN, "agent": Waiting.AGENT}.get(kind_of(step), Waiting.TIME)
+
+
+def step_payload(intent: Intent, payload: bytes, step: Step) -> dict[str, Any]:
+    """The request's fields, the request apart from everything else, and what is special to this step."""
+    parent: dict[str, Any] = json_value.decode(payload)
+    given: dict[str, Any] = {
+        **parent,
+        "parent_payload": parent,
+        "parent_intent_id": intent.id,
+        "step_id": step.id,
+        "previous_results": intent.results,
+        "result_revisions": revisions_of(intent),
+    }
+    if isinstance(step, AgentStep) and step.input is not None:
+        given["input"] = step.input
+    return given

@@ -1,0 +1,117 @@
+"""What the web layer is given by ``server.py``: the engine's parts and a few facts about this process."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, Final
+
+import msgspec
+
+from signoff.engine.admin.handover import Handovers
+from signoff.engine.admin.registry import Registry
+from signoff.engine.clock import Clock
+from signoff.engine.commit.engine import Engine
+from signoff.engine.commit.understaffed import Staffed
+from signoff.engine.delivery.signin_mail import MailedLinks
+from signoff.engine.delivery.slack_inbound import SlackDesk
+from signoff.engine.directory.snapshot import Directory
+from signoff.engine.directory.workers import Workers
+from signoff.engine.feed import Feed
+from signoff.engine.identity.admission import Admission, KeyLimits
+from signoff.engine.identity.keys import Keys
+from signoff.engine.identity.rate_limit import Limit
+from signoff.engine.identity.sessions import Sessions
+from signoff.engine.planning.planner import Planner
+from signoff.engine.read.view import View
+from signoff.engine.rerun import Reruns
+from signoff.web.hosts import Network
+from signoff.web.off_loop import Aside
+
+_FAILURES: Final = 120
+_FAILURES_WITHIN: Final = timedelta(minutes=10)
+_UNREAD: Final = 1.0  # seconds in which a body has to come to its end once the server stops
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """version: of the product; database: ``sqlite`` or ``postgresql``; base_url: the public address, no
+    slash; allowed_hosts: further names by which pages may be opened; trusted_proxies: who is believed about whom a
+    request comes from; max_body: the largest body in bytes of every endpoint without a limit of its own.
+    """
+
+    version: str
+    database: str
+    base_url: str
+    max_body: int = 131_072
+    allowed_hosts: tuple[str, ...] = ()
+    trusted_proxies: tuple[Network, ...] = ()
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """Whether this process can do its work; ``details`` say per part why not."""
+
+    ready: bool
+    details: dict[str, Any] = {}
+
+
+async def _ready() -> Readiness:
+    return Readiness(True)
+
+
+class Parts(msgspec.Struct, kw_only=True):
+    """``stopping`` is set when the server shuts down; streams and long polls end then, in good order. ``channels``:
+    those that it sends by; ``failures``: of one caller at the pages that need no sign-in.
+    """
+
+    engine: Engine
+    view: View
+    keys: Keys
+    directory: Directory
+    planner: Planner
+    registry: Registry
+    staffed: Staffed
+    handovers: Handovers
+    sessions: Sessions
+    feed: Feed
+    workers: Workers
+    reruns: Reruns
+    settings: Settings
+    mailed_links: MailedLinks | None = None
+    slack: SlackDesk | None = None
+    channels: tuple[str, ...] = ()
+    admission: Admission = msgspec.field(default_factory=lambda: Admission(KeyLimits()))
+    aside: Aside = msgspec.field(default_factory=Aside)
+    clock: Clock = msgspec.field(default_factory=Clock)
+    failures: Limit = msgspec.field(default_factory=lambda: Limit(_FAILURES, _FAILURES_WITHIN))
+    stopping: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
+    readiness: Callable[[], Awaitable[Readiness]] = _ready
+    _reading: set[asyncio.Task[Any]] = msgspec.field(default_factory=set)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """While a body is read: when the server stops, one that does not come to its end is not waited for."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._reading.add(task)
+        try:
+            yield
+        finally:
+            self._reading.discard(task)
+
+    def _leave(self) -> None:
+        for task in tuple(self._reading):
+            task.cancel()
+
+    @property
+    def mails(self) -> bool:
+        """Whether sign-in links can be mailed."""
+        return self.mailed_links is not None and self.mailed_links.possible
+
+    def stop(self) -> None:
+        """End every open stream and long poll now."""
+        if not self.stopping.is_set():
+            with contextlib.suppress(RuntimeError):  # stopped from outside of any loop
+                asyncio.get_running_loop().call_later(_UNREAD, self._leave)
+        self.stopping.set()
+        self.feed.hear([""])

@@ -1,5 +1,6 @@
 """A decision counts once, for what was shown, whichever door it comes through."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -78,6 +79,55 @@ async def test_whoever_has_looked_since_may_answer_without_a_name(web: World, re
     assert (done.status, await web.status(intent_id)) == (200, "COMPLETED")
     trail = (await web.get(f"/v1/intents/{intent_id}/audit", "oscar"))["events"]
     assert [e["event"]["unseen"] for e in trail if e["type"] == "answered"] == [True, True]
+
+
+@pytest.mark.parametrize(("path", "body"), UNNAMED)
+@pytest.mark.parametrize("opened", [two_gates, two_stages])
+async def test_a_copy_of_an_unnamed_yes_is_known_by_its_trace_after_the_next_question_was_read(
+    web: World, path: str, body: dict[str, Any], opened: Callable[[World], Awaitable[str]]
+) -> None:
+    """What AXP's SDKs send with each request, and again with each retry of it."""
+    intent_id = await opened(web)
+    path = path.format(id=intent_id)
+    first = await web.post(path, body, "ann", x_trace_id="t-1")
+    assert (first.status, await web.status(intent_id)) == (200, "WAITING")
+    assert (await web.get(f"/v1/intents/{intent_id}", "ann")).status == 200
+    for _ in range(2):
+        again = await web.post(path, body, "ann", x_trace_id="t-1")
+        assert (again.status, again.json) == (200, first.json)
+    assert await web.status(intent_id) == "WAITING"
+    assert (await facts(web, intent_id)).count("answered") == 1
+    done = await web.post(path, body, "ann", x_trace_id="t-2")
+    assert (done.status, await web.status(intent_id)) == (200, "COMPLETED")
+    late = await web.post(path, body, "ann", x_trace_id="t-1")
+    assert (late.status, late.json) == (200, first.json)
+
+
+async def test_a_trace_is_its_senders_and_hides_no_other_answer(web: World) -> None:
+    await apply(web, STAGED, gate("ask", {"any": ["ann@acme.example", "otto@acme.example"], "need": 2}))
+    intent_id = await web.send(intent_type=STAGED)
+    path = f"/v1/approvals/{intent_id}/decision"
+    assert (await web.post(path, {"decision": "approve"}, "ann", x_trace_id="t")).status == 200
+    assert (await web.post(path, {"decision": "approve"}, "ann", x_trace_id="t")).status == 200
+    assert await web.status(intent_id) == "WAITING"
+    assert (await web.post(path, {"decision": "reject"}, "ann", x_trace_id="t")).status == 200
+    assert await web.status(intent_id) == "FAILED", "her no counts, whatever trace it has"
+
+    other = await web.send(intent_type=STAGED)
+    path = f"/v1/approvals/{other}/decision"
+    for who in ("ann", "otto"):
+        assert (await web.post(path, {"decision": "approve"}, who, x_trace_id="t")).status == 200
+    assert await web.status(other) == "COMPLETED"
+
+
+async def test_a_refused_answer_is_judged_anew_under_its_trace(web: World) -> None:
+    intent_id = await two_gates(web)
+    path, body = f"/v1/approvals/{intent_id}/decision", {"decision": "approve"}
+    await web.post(path, body, "ann")
+    assert (await web.post(path, body, "ann", x_trace_id="t")).code == "not_shown"
+    await web.get(f"/v1/intents/{intent_id}", "ann")
+    assert (await web.post(path, body, "ann", x_trace_id="t")).status == 200
+    assert await web.status(intent_id) == "COMPLETED"
 
 
 async def test_looking_at_what_is_over_or_at_events_before_it_is_no_look_at_the_task(web: World) -> None:

@@ -61,6 +61,11 @@ def refuse_other(intent: Intent, task: Task, answer: Answer) -> None:
         )
 
 
+def names_all(digest: object, stage: object) -> bool:
+    """Whether an answer can be for one thing only. One that names less may have been sent for something else."""
+    return digest is not None and stage is not None
+
+
 def stale_revision(intent: Intent, task: Task) -> Conflict:
     return Conflict(
         "stale_revision",

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from signoff.core.errors import Busy, Invalid, Refused, TooMany
 from signoff.core.ids import new_intent_id, split_ref
 from signoff.core.intent.advance import Change
-from signoff.core.intent.answer_target import Shown
+from signoff.core.intent.answer_target import Shown, names_all
 from signoff.core.intent.authorization import may_see, may_take
 from signoff.core.intent.commands import Answer, Command, Revise, Submit
 from signoff.core.intent.hash_chain import unseal
@@ -197,4 +197,4 @@ class Engine:
 
 def _names_too_little(command: Command) -> bool:
     """Whether an answer says less than what it is for."""
-    return isinstance(command, Answer) and (command.digest is None or command.stage is None)
+    return isinstance(command, Answer) and not names_all(command.digest, command.stage)

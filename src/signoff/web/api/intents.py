@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from signoff.core.errors import Busy, Conflict, Invalid, Refused
 from signoff.core.formats.axp_intent import compile_direct
 from signoff.core.intent.advance import Change
+from signoff.core.intent.answer_target import names_all
 from signoff.core.intent.authorization import allowed, may
 from signoff.core.intent.commands import Cancel, Command, Patch, Report, Resolve
 from signoff.core.intent.model import FINAL, ActorKind, Fault, Intent, Status
@@ -134,12 +135,13 @@ async def resume(call: Call) -> bytes:
     seen = await glimpsed(call, call.params["intent_id"])
     given = body.value.get("expected_policy_generation")
     expected = given if isinstance(given, int) and not isinstance(given, bool) else None
+    person = call.actor.kind is ActorKind.PERSON
+    traced = person and not names_all(body.value.get("digest"), body.value.get("stage"))
 
     def meant(intent: Intent) -> Command:
-        person = call.actor.kind is ActorKind.PERSON
         return meaning(body.value, _current(intent, expected), seen.visit, person=person)
 
-    return await _act(call, seen, meant, body)
+    return await _act(call, seen, meant, body, traced=traced)
 
 
 async def resolve(call: Call) -> bytes:
@@ -256,8 +258,10 @@ async def _patch(call: Call, patch: Patch, body: json_intake.Parsed) -> bytes:
     return await _act(call, await glimpsed(call, call.params["intent_id"]), meant, body, _KEPT)
 
 
-async def _act(call: Call, seen: Seen, wish: Wish, body: json_intake.Parsed, warning: str = "") -> bytes:
-    """Give the command to the engine; AXP's answer about what it brought about."""
+async def _act(
+    call: Call, seen: Seen, wish: Wish, body: json_intake.Parsed, warning: str = "", *, traced: bool = False
+) -> bytes:
+    """Give the command to the engine; AXP's answer about what it brought about. ``traced``: as in ``Call.said``."""
     ref = call.params["intent_id"]
 
     def render(change: Change) -> bytes:
@@ -266,7 +270,7 @@ async def _act(call: Call, seen: Seen, wish: Wish, body: json_intake.Parsed, war
             out.warnings = (warning,)
         return encode(out)
 
-    said = call.said(body.value, render, plain=body.plain)
+    said = call.said(body.value, render, plain=body.plain, traced=traced)
     try:
         done = await call.parts.engine.handle(call.actor, ref, wish, said.once)
     except Conflict as conflict:

@@ -11,6 +11,7 @@ from signoff.core.errors import Forbidden, Invalid, NotFound
 from signoff.core.ids import visit_ref
 from signoff.core.intent import events as e
 from signoff.core.intent.advance import Change
+from signoff.core.intent.answer_target import names_all
 from signoff.core.intent.commands import Answer
 from signoff.core.intent.contradictions import one_meaning
 from signoff.core.intent.events import Decided, TaskOpened
@@ -245,11 +246,16 @@ async def answer(call: Call) -> bytes:
         task = task_out(change.after, payload, told or story, display)
         return encode(Answered(task=task, intent=intent_out(change.after, payload)))
 
-    said = call.said(body.value, render, plain=body.plain)
+    said = call.said(body.value, render, plain=body.plain, traced=_traced(call, command))
     done = await call.parts.engine.handle(call.actor, seen.stored.intent.id, command, said.once)
     if outdated(seen, done):
         seen, story = await found_task(call, visit_ref(seen.stored.intent.id, _answered(done) or story.visit))
     return said.of(done)
+
+
+def _traced(call: Call, command: Answer) -> bool:
+    """Whether X-Trace-Id is what tells a repetition of this answer from the person's next one."""
+    return call.actor.kind is ActorKind.PERSON and not names_all(command.digest, command.stage)
 
 
 def _answered(done: Done) -> int:
@@ -318,5 +324,5 @@ async def decide(call: Call) -> bytes:
             )
         )
 
-    said = call.said(body.value, render, plain=body.plain)
+    said = call.said(body.value, render, plain=body.plain, traced=_traced(call, command))
     return said.of(await call.parts.engine.handle(call.actor, ref, command, said.once))

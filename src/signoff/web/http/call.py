@@ -154,9 +154,16 @@ class Call:
         """An integer query parameter, within bounds."""
         return queries.count(self.query.get(name), default, lowest, highest)
 
-    def said(self, body: Any, render: Callable[[Change], bytes], *, plain: bool = False) -> "Said":
-        """The answer to a write, given once per Idempotency-Key; ``body``: the request's JSON value."""
-        return Said(self, self.idempotency_key(), body, render, plain)
+    def said(
+        self, body: Any, render: Callable[[Change], bytes], *, plain: bool = False, traced: bool = False
+    ) -> "Said":
+        """The answer to a write, given once per Idempotency-Key; ``body``: the request's JSON value; ``traced``: where
+        there is no key, once per X-Trace-Id and body.
+        """
+        key, trace = self.idempotency_key(), ""
+        if traced and not key:
+            trace = self.header(b"x-trace-id").strip()
+        return Said(self, key, body, render, plain, trace)
 
     def idempotency_key(self) -> str:
         """The Idempotency-Key, "" when absent. An empty one protects nothing, so it is refused."""
@@ -196,13 +203,13 @@ class Said:
     """
 
     def __init__(
-        self, call: Call, key: str, body: Any, render: Callable[[Change], bytes], plain: bool = False
+        self, call: Call, key: str, body: Any, render: Callable[[Change], bytes], plain: bool, trace: str
     ) -> None:
         self._render = render
         self._change: Change | None = None
         self._bytes = b""
         self.once: Once | None = None
-        if not key:
+        if not key and not trace:
             return
         if len(key) > MAX_KEY or not key.isprintable():
             raise Invalid(
@@ -211,7 +218,11 @@ class Said:
                 field="Idempotency-Key",
             )
         fingerprint = json_intake.digest(json_intake.canonical(body, plain=plain))
-        self.once = Once(f"{call.method} {call.path}", key, fingerprint, self._of)
+        route = f"{call.method} {call.path}"
+        if not key:
+            # The body is part of the key: one trace may hold several requests, and none is refused for another.
+            route, key = f"{route} traced", json_intake.digest(f"{trace}\n{fingerprint}".encode())
+        self.once = Once(route, key, fingerprint, self._of)
 
     def of(self, done: Done) -> bytes:
         """The bytes to answer with."""

@@ -133,6 +133,31 @@ def test_a_route_that_is_declared_a_success_completes_and_says_what_people_said(
     assert ended(declared) == (Status.COMPLETED, Ending.EXPIRED, "")
 
 
+def test_silence_of_those_who_wanted_changes_last_takes_back_no_earlier_wish() -> None:
+    silent = {"on_timeout": "end", "on_timeout_as": "success", "on_success": "end", "task": REVIEW}
+    first, second = (
+        approve(id="first", on_changes="second", **silent),
+        approve(id="second", on_changes="second", **silent),
+    )
+    story = Story(gate(first, second))
+    story.do(c.Answer("changes_requested", comment="rename it"), ANN)
+    story.do(c.Answer("changes_requested", comment="and shorten it"), OTTO, minutes(1))
+    story.tick(minutes(500))
+    assert ended(story) == (Status.FAILED, Ending.EXPIRED, "changes_requested")
+
+
+def test_everybody_who_wanted_changes_was_asked_again_and_said_nothing() -> None:
+    silent = {"on_timeout_as": "success", "on_success": "end", "task": REVIEW}
+    first = approve(id="first", on_changes="second", on_timeout="end", **silent)
+    second = approve(id="second", on_changes="second", on_timeout="first", **silent)
+    story = Story(gate(first, second))
+    story.do(c.Answer("changes_requested", comment="rename it"), ANN)
+    story.do(c.Answer("changes_requested", comment="and shorten it"), OTTO, minutes(1))
+    story.tick(minutes(500))
+    story.tick(minutes(500))
+    assert ended(story) == (Status.COMPLETED, Ending.EXPIRED, "")
+
+
 SWEEP = AgentStep(
     id="tell", agent="agent://acme/prod/validator", deadline=minutes(5), max_attempts=1, on_success="end",
     on_failure="end", on_failure_as="success", on_timeout="end", on_timeout_as="success",

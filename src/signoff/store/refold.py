@@ -33,5 +33,7 @@ def on_its_way(row: Row, plans: dict[str, Plan]) -> bool:
 def refolded(row: Row, events: Sequence[Row], plans: dict[str, Plan]) -> bytes | None:
     """The state with the setback that the intent's events leave; None where the row has it already."""
     intent = intent_of(row, plans)
-    setback = fold((unseal(body, private) for body, private in events), intent.plan).setback
-    return None if setback == intent.setback else state_of(replace(intent, setback=setback))
+    now = fold((unseal(body, private) for body, private in events), intent.plan)
+    if (now.setback, now.wanted) == (intent.setback, intent.wanted):
+        return None
+    return state_of(replace(intent, setback=now.setback, wanted=now.wanted))

@@ -23,16 +23,31 @@ Decisive = e.Decided | e.Reported | e.Lapsed | e.StepTimedOut
 
 
 class Turn(msgspec.Struct, frozen=True):
-    """Where a plan goes on after a fact (``target`` None: nowhere, it fails), and the setback that is left."""
+    """Where a plan goes on after a fact (``target`` None: nowhere, it fails), and the setback that is left; ``wanted``:
+    the steps whose people want changes, and have not been asked again since.
+    """
 
     target: str | None
     setback: Fault | None
+    wanted: tuple[str, ...] = ()
 
 
 def turn(intent: Intent, event: Decisive) -> Turn:
     """What follows from a step's end; ``intent`` as it was before. A result and a retry are no decision: they leave
     what was there.
     """
+    found = _turn(intent, event)
+    return replace(found, wanted=_wanted(intent, event)) if found.setback is not None else found
+
+
+def _wanted(intent: Intent, event: Decisive) -> tuple[str, ...]:
+    if not isinstance(event, e.Decided):
+        return intent.wanted
+    others = tuple(step for step in intent.wanted if step != event.step)
+    return (*others, event.step) if event.ending is Ending.SUPERSEDED else others
+
+
+def _turn(intent: Intent, event: Decisive) -> Turn:
     plan = intent.plan
     match event:
         case e.Decided():
@@ -83,20 +98,10 @@ def _decided(intent: Intent, step: HumanStep, event: e.Decided) -> Turn:
 
 def stays(intent: Intent, step: HumanStep) -> Fault | None:
     """The setback that silence at this step leaves as it was. Changes that were asked for here are none: whoever did
-    was asked again. Of those that another step's people asked for, silence here says nothing.
+    was asked again. Of those that other steps' people asked for, silence here says nothing.
     """
     wanted = intent.setback is not None and intent.setback.code == _CHANGES
-    return None if wanted and _decided_last(intent, step) is Ending.SUPERSEDED else intent.setback
-
-
-def _decided_last(intent: Intent, step: HumanStep) -> Ending | None:
-    """How this step ended before, if that was the last decision of all."""
-    asked = {one.id for one in intent.plan.steps if isinstance(one, HumanStep)} & intent.results.keys()
-    if step.id not in asked:
-        return None
-    at = {one: str(intent.results[one].get("decided_at", "")) for one in asked}
-    last = all(at[one] < at[step.id] for one in asked - {step.id})
-    return intent.ending if last else None
+    return None if wanted and intent.wanted == (step.id,) else intent.setback
 
 
 def _route(plan: Plan, step: HumanStep, event: e.Decided) -> Route | None:

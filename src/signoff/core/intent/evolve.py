@@ -11,7 +11,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from signoff.core.intent import events as e
-from signoff.core.intent.conclusion import turn
+from signoff.core.intent.conclusion import Decisive, turn
 from signoff.core.intent.model import Delay, Delivery, HandOver, Hold, Intent, Snoozing, Status, Task, Waiting
 from signoff.core.plan.plan import Plan
 from signoff.core.plan.task_types import ENDING_OF, Ending, Sign, Vote
@@ -154,6 +154,12 @@ def _rest(intent: Intent, retry_at: Any, failures: int) -> Changes:
     return {"open": resting, "status": Status.WAITING, "waiting": Waiting.AGENT}
 
 
+def _left(intent: Intent, event: Decisive) -> Changes:
+    """What a step's end leaves behind for the intent's own."""
+    left = turn(intent, event)
+    return {"setback": left.setback, "wanted": left.wanted}
+
+
 @_on(e.Lapsed)
 def _lapsed(event: e.Lapsed, intent: Intent, fact: e.Fact) -> Changes:
     if event.retry_at is None:
@@ -162,7 +168,7 @@ def _lapsed(event: e.Lapsed, intent: Intent, fact: e.Fact) -> Changes:
             "last_step": _delivery(intent).step,
             "status": Status.IN_PROGRESS,
             "waiting": None,
-            "setback": turn(intent, event).setback,
+            **_left(intent, event),
         }
     return _rest(intent, event.retry_at, _delivery(intent).failures)
 
@@ -176,7 +182,7 @@ def _reported(event: e.Reported, intent: Intent, fact: e.Fact) -> Changes:
         "last_step": event.step,
         "status": Status.IN_PROGRESS,
         "waiting": None,
-        "setback": turn(intent, event).setback,
+        **_left(intent, event),
     }
     if event.fault is None:
         changes["results"] = {**intent.results, event.step: event.result}
@@ -353,7 +359,7 @@ def _decided(event: e.Decided, intent: Intent, fact: e.Fact) -> Changes:
         "results": {**intent.results, event.step: result},
         "revisions": intent.revisions + (event.sign is Sign.CHANGES),
         "revision": intent.revision + (event.sign is Sign.CHANGES),
-        "setback": turn(intent, event).setback,
+        **_left(intent, event),
     }
 
 
@@ -380,7 +386,7 @@ def _step_timed_out(event: e.StepTimedOut, intent: Intent, fact: e.Fact) -> Chan
         "last_step": event.step,
         "status": Status.IN_PROGRESS,
         "waiting": None,
-        "setback": turn(intent, event).setback,
+        **_left(intent, event),
     }
 
 
@@ -416,7 +422,7 @@ def _patched(event: e.Patched, intent: Intent, fact: e.Fact) -> Changes:
 
 
 def _end(status: Status) -> Changes:
-    return {"open": None, "status": status, "waiting": None, "setback": None}
+    return {"open": None, "status": status, "waiting": None, "setback": None, "wanted": ()}
 
 
 @_on(e.Completed)

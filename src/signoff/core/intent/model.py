@@ -195,8 +195,9 @@ OpenStep = Delivery | Task | Delay
 
 class Intent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A durable request: its one row. ``seq`` and ``head`` are the end of its event chain; ``setback``: what it fails
-    with at its end, unless a person says yes before; ``stand_ins``, ``self_approval``: as in ``Created``; ``reported``:
-    the revision that each agent's result was produced for.
+    with at its end, unless a person says yes before; ``wanted``: the steps whose people want changes and were not asked
+    again since; ``stand_ins``, ``self_approval``: as in ``Created``; ``reported``: the revision that each agent's
+    result was produced for.
     """
 
     id: str
@@ -230,6 +231,7 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     ending: Ending | None = None
     fault: Fault | None = None
     setback: Fault | None = None
+    wanted: tuple[str, ...] = ()
     reminded: int = 0
     generation: int = 0
     controls: dict[str, Any] = {}

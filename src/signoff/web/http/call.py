@@ -203,7 +203,13 @@ class Said:
     """
 
     def __init__(
-        self, call: Call, key: str, body: Any, render: Callable[[Change], bytes], plain: bool, trace: str
+        self,
+        call: Call,
+        key: str,
+        body: Any,
+        render: Callable[[Change], bytes],
+        plain: bool = False,
+        trace: str = "",
     ) -> None:
         self._render = render
         self._change: Change | None = None

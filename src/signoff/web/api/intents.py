@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from signoff.core.errors import Busy, Conflict, Invalid, Refused
 from signoff.core.formats.axp_intent import compile_direct
+from signoff.core.ids import visit_ref
 from signoff.core.intent.advance import Change
 from signoff.core.intent.answer_target import names_all
 from signoff.core.intent.authorization import allowed, may
@@ -136,7 +137,8 @@ async def resume(call: Call) -> bytes:
     given = body.value.get("expected_policy_generation")
     expected = given if isinstance(given, int) and not isinstance(given, bool) else None
     person = call.actor.kind is ActorKind.PERSON
-    traced = person and not names_all(body.value.get("digest"), body.value.get("stage"))
+    named = names_all(body.value.get("digest"), body.value.get("stage"))
+    traced = visit_ref(seen.stored.intent.id, seen.visit) if person and not named else ""
 
     def meant(intent: Intent) -> Command:
         return meaning(body.value, _current(intent, expected), seen.visit, person=person)
@@ -259,7 +261,7 @@ async def _patch(call: Call, patch: Patch, body: json_intake.Parsed) -> bytes:
 
 
 async def _act(
-    call: Call, seen: Seen, wish: Wish, body: json_intake.Parsed, warning: str = "", *, traced: bool = False
+    call: Call, seen: Seen, wish: Wish, body: json_intake.Parsed, warning: str = "", *, traced: str = ""
 ) -> bytes:
     """Give the command to the engine; AXP's answer about what it brought about. ``traced``: as in ``Call.said``."""
     ref = call.params["intent_id"]

@@ -246,16 +246,18 @@ async def answer(call: Call) -> bytes:
         task = task_out(change.after, payload, told or story, display)
         return encode(Answered(task=task, intent=intent_out(change.after, payload)))
 
-    said = call.said(body.value, render, plain=body.plain, traced=_traced(call, command))
+    said = call.said(body.value, render, plain=body.plain, traced=_traced(call, seen, command))
     done = await call.parts.engine.handle(call.actor, seen.stored.intent.id, command, said.once)
     if outdated(seen, done):
         seen, story = await found_task(call, visit_ref(seen.stored.intent.id, _answered(done) or story.visit))
     return said.of(done)
 
 
-def _traced(call: Call, command: Answer) -> bool:
-    """Whether X-Trace-Id is what tells a repetition of this answer from the person's next one."""
-    return call.actor.kind is ActorKind.PERSON and not names_all(command.digest, command.stage)
+def _traced(call: Call, seen: Seen, command: Answer) -> str:
+    """What is answered, where only X-Trace-Id tells a repetition of the answer from the person's next one; else ""."""
+    if call.actor.kind is not ActorKind.PERSON or names_all(command.digest, command.stage):
+        return ""
+    return visit_ref(seen.stored.intent.id, seen.visit)
 
 
 def _answered(done: Done) -> int:
@@ -324,5 +326,5 @@ async def decide(call: Call) -> bytes:
             )
         )
 
-    said = call.said(body.value, render, plain=body.plain, traced=_traced(call, command))
+    said = call.said(body.value, render, plain=body.plain, traced=_traced(call, seen, command))
     return said.of(await call.parts.engine.handle(call.actor, ref, command, said.once))

@@ -155,15 +155,16 @@ class Call:
         return queries.count(self.query.get(name), default, lowest, highest)
 
     def said(
-        self, body: Any, render: Callable[[Change], bytes], *, plain: bool = False, traced: bool = False
+        self, body: Any, render: Callable[[Change], bytes], *, plain: bool = False, traced: str = ""
     ) -> "Said":
-        """The answer to a write, given once per Idempotency-Key; ``body``: the request's JSON value; ``traced``: where
-        there is no key, once per X-Trace-Id and body.
+        """The answer to a write, given once per Idempotency-Key; ``body``: the request's JSON value; ``traced``: the
+        id of what is answered, however the path writes it: without a key, the answer is given once per X-Trace-Id and
+        body.
         """
         key, trace = self.idempotency_key(), ""
         if traced and not key:
             trace = self.header(b"x-trace-id").strip()
-        return Said(self, key, body, render, plain, trace)
+        return Said(self, key, body, render, plain, f"{traced}\n{trace}" if trace else "")
 
     def idempotency_key(self) -> str:
         """The Idempotency-Key, "" when absent. An empty one protects nothing, so it is refused."""
@@ -227,7 +228,8 @@ class Said:
         route = f"{call.method} {call.path}"
         if not key:
             # The body is part of the key: one trace may hold several requests, and none is refused for another.
-            route, key = f"{route} traced", json_intake.digest(f"{trace}\n{fingerprint}".encode())
+            route = f"traced {call.path.rpartition('/')[2]}"
+            key = json_intake.digest(f"{trace}\n{fingerprint}".encode())
         self.once = Once(route, key, fingerprint, self._of)
 
     def of(self, done: Done) -> bytes:

@@ -18,6 +18,10 @@ from signoff.core.plan.task_types import OUTCOMES, meaning_of
 from signoff.web.api import openapi
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))  # run as a program, it stands in no package
+
+from docs import errors  # noqa: E402
+
 NOTE = "<!-- Made by `make docs`; do not edit. -->\n\n"
 
 
@@ -115,6 +119,45 @@ def command_line() -> str:
     return "\n".join(lines)
 
 
+ERRORS = (
+    'Every refusal is `{"ok": false, "error": {"code", "message", "field", "hint", "details"}, ...}`. The code is'
+    " stable; the message is for people and may change; `field` names what is at fault and `hint` the next step, where"
+    " there are any. 429 and 503 carry `Retry-After`: come again then, under the same `Idempotency-Key`. The command"
+    " line prints the same codes."
+)
+
+
+def refusals() -> str:
+    answers: list[str] = []
+    others: list[str] = []
+    for code, places in errors.codes().items():
+        says = next((one.says for one in places if one.says.strip("… :.")), "").replace("|", "\\|")
+        if errors.answered(places):
+            status = ", ".join(
+                dict.fromkeys(str(one.status) for one in sorted(places, key=lambda one: one.status))
+            )
+            answers.append(f"| `{code}` | {status} | {says} |")
+        else:
+            others.append(f"| `{code}` | {says} |")
+    return "\n".join(
+        [
+            "# Errors",
+            "",
+            ERRORS,
+            "",
+            "| code | status | what it says, for example |",
+            "|---|---|---|",
+            *answers,
+            "",
+            "## Of commands alone",
+            "",
+            "| code | what it says, for example |",
+            "|---|---|",
+            *others,
+        ]
+    )
+
+
 def _context(command: click.Command) -> click.Context:
     """As the program makes them: click remembers a command's help option from its first context."""
     return click.Context(command, **main.context_settings)
@@ -135,7 +178,13 @@ def _commands(path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Co
 
 def pages() -> dict[Path, str]:
     """Every generated file and what belongs in it."""
-    made = {"settings": settings(), "states": states(), "events": history(), "cli": command_line()}
+    made = {
+        "settings": settings(),
+        "states": states(),
+        "events": history(),
+        "cli": command_line(),
+        "errors": refusals(),
+    }
     files = {HERE / "reference" / f"{name}.md": NOTE + text.rstrip() + "\n" for name, text in made.items()}
     return files | {HERE / "openapi.json": openapi.text()}
 

@@ -32,6 +32,25 @@ def test_the_made_pages_are_what_the_code_says() -> None:
     assert [str(path.relative_to(ROOT)) for path in generate.stale()] == [], "run make docs"
 
 
+def test_every_code_that_a_refusal_is_known_by_stands_on_the_page_of_errors() -> None:
+    page = (ROOT / "docs/reference/errors.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    raised = r"(?:(?<!fault)\.code (?:==|!=) |refusal\(.*\) == )\"([a-z]+(?:_[a-z]+)+)\""
+    known = re.compile(raised + r"|^\| .*[0-9]{3} `([a-z_]+)`", re.MULTILINE)
+    texts = [
+        path.read_text(encoding="utf-8")
+        for path in (
+            *(ROOT / "tests").rglob("*.py"),
+            *(ROOT / "docs").rglob("*.md"),
+            *(ROOT / "src").rglob("*.py"),
+        )
+        if not path.is_relative_to(ROOT / "tests/client")  # what a stub answers there is nobody's code
+    ]
+    said = {code for text in texts for found in known.finditer(text) for code in found.groups() if code}
+    assert len(said) > 80
+    assert said - listed == set()
+
+
 def test_every_flag_of_the_settings_page_is_one_of_up() -> None:
     said = set(re.findall(r"^\| `(--[\w-]+)`", generate.settings(), re.MULTILINE))
     up = main.get_command(click.Context(main), "up")

@@ -1,5 +1,7 @@
 """What one key's holder may ask: requests a second, streams at a time, open intents."""
 
+import asyncio
+
 import pytest
 from msgspec.structs import replace
 
@@ -69,6 +71,11 @@ def test_a_stream_that_ends_makes_room_for_another() -> None:
             pass
 
 
+async def another(admission: Admission, actor: Actor) -> None:
+    async with admission.another_intent(actor):
+        pass
+
+
 async def test_the_database_is_asked_only_when_the_room_is_used_up() -> None:
     looks: list[int] = []
     held = 0
@@ -79,19 +86,44 @@ async def test_the_database_is_asked_only_when_the_room_is_used_up() -> None:
 
     admission = Admission(KeyLimits(open=100), still_open)
     for _ in range(100):
-        await admission.another_intent(AGENT)
+        await another(admission, AGENT)
     assert looks == [100]
     held = 100
     with pytest.raises(TooMany) as refused:
-        await admission.another_intent(AGENT)
+        await another(admission, AGENT)
     assert refused.value.code == "too_many_open"
     held = 99
-    await admission.another_intent(AGENT)
+    await another(admission, AGENT)
     held = 100
     with pytest.raises(TooMany):
-        await admission.another_intent(AGENT)
+        await another(admission, AGENT)
     for _ in range(200):
-        await admission.another_intent(SERVICE)
+        await another(admission, SERVICE)
+
+
+@pytest.mark.parametrize("before", [0, 2])
+async def test_those_that_are_being_made_count_too(before: int) -> None:
+    made = before
+
+    async def still_open(_workspace: str, _requester: str, most: int) -> int:
+        found = made
+        await asyncio.sleep(0)
+        return min(found, most)
+
+    admission = Admission(KeyLimits(open=5), still_open)
+
+    async def make() -> None:
+        nonlocal made
+        async with admission.another_intent(AGENT):
+            for _ in range(3):
+                await asyncio.sleep(0)
+            made += 1
+            await asyncio.sleep(0)
+
+    for _ in range(3):
+        tried = await asyncio.gather(*(make() for _ in range(40)), return_exceptions=True)
+        assert all(one is None or isinstance(one, TooMany) for one in tried)
+        assert made == 5
 
 
 async def test_only_a_requesters_own_open_intents_count(works: Works) -> None:

@@ -64,9 +64,12 @@ class Engine:
         the limit of open intents, what was answered before is answered all the same.
         """
         try:
-            await self._admission.another_intent(actor)
+            async with self._admission.another_intent(actor):
+                return await self._submit(actor, submission, once)
         except TooMany as refusal:
             return await self.refuse(actor, refusal, once)
+
+    async def _submit(self, actor: Actor, submission: Submission, once: Once | None) -> Done:
         millis = int(self._clock.now().timestamp() * 1000)
         command = Submit(
             id=new_intent_id(millis, os.urandom(10)),
@@ -95,9 +98,9 @@ class Engine:
 
     async def rerun(self, actor: Actor, source: str, command: Submit, payload: bytes) -> Intent:
         """Create an intent that runs the failed ``source`` again; Conflict(``already_rerun``) if there is one."""
-        await self._admission.another_intent(actor)
-        book = await self._directory.of(actor.workspace)
-        done: Done = await self._committer.do(RerunJob(actor, source, command, payload, book))
+        async with self._admission.another_intent(actor):
+            book = await self._directory.of(actor.workspace)
+            done: Done = await self._committer.do(RerunJob(actor, source, command, payload, book))
         if done.change is None:
             raise TypeError("a rerun has no stored answer")
         return done.change.after

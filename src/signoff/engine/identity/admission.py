@@ -2,9 +2,10 @@
 memory: where several servers run, each counts for itself. A refusal says when to come again.
 """
 
+import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from math import ceil
 from typing import Final
 
@@ -46,7 +47,7 @@ class Admission:
         self._still_open = still_open
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._streams: Counter[str] = Counter()
-        self._room: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self._room: OrderedDict[tuple[str, str], _Room] = OrderedDict()
 
     def request(self, actor: Actor, now: float) -> None:
         """Count a request at ``now``, in seconds; raises TooMany for one too many."""
@@ -86,26 +87,53 @@ class Admission:
             if not self._streams[holder]:
                 del self._streams[holder]
 
-    async def another_intent(self, actor: Actor) -> None:
-        """Before an intent is made; raises TooMany where the requester has as many open as they may. The database is
-        asked only when the room that it had last time is used up.
+    @asynccontextmanager
+    async def another_intent(self, actor: Actor) -> AsyncIterator[None]:
+        """While an intent is made; raises TooMany where the requester has as many open as they may, those that are
+        being made included. The database is asked only when the room that it had last time is used up.
         """
         most = self._limits.of(actor, "open")
         if not most or self._still_open is None:
+            yield
             return
+        room = self._room_of(actor)
+        async with room.turn:
+            if room.left <= 0:
+                being_made = (
+                    room.being_made
+                )  # those that are written meanwhile are counted twice, never not at all
+                room.left = most - being_made - await self._still_open(actor.workspace, actor.id, most)
+            if room.left <= 0:
+                raise TooMany(
+                    "too_many_open",
+                    f"{most} intents of this requester are open already.",
+                    retry_after=_OPEN_AGAIN,
+                )
+            room.left -= 1
+            room.being_made += 1
+        try:
+            yield
+        finally:
+            room.being_made -= 1
+
+    def _room_of(self, actor: Actor) -> "_Room":
         key = (actor.workspace, actor.id)
-        if self._room.get(key, 0) <= 0:
-            self._room[key] = most - await self._still_open(actor.workspace, actor.id, most)
-            self._room.move_to_end(key)
-            if len(self._room) > _MOST_HOLDERS:
-                self._room.popitem(last=False)
-        if self._room[key] <= 0:
-            raise TooMany(
-                "too_many_open",
-                f"{most} intents of this requester are open already.",
-                retry_after=_OPEN_AGAIN,
-            )
-        self._room[key] -= 1
+        room = self._room.setdefault(key, _Room())
+        self._room.move_to_end(key)
+        if len(self._room) > _MOST_HOLDERS:
+            self._room.popitem(last=False)
+        return room
+
+
+class _Room:
+    """How many more intents somebody may have open, as far as is known, and how many of theirs are being made."""
+
+    __slots__ = ("being_made", "left", "turn")
+
+    def __init__(self) -> None:
+        self.turn = asyncio.Lock()
+        self.left = 0
+        self.being_made = 0
 
 
 def _holder(actor: Actor) -> str:

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from signoff.config import Config
+from signoff.core.formats.manifest import EMAIL, SLACK
 from signoff.engine.clock import Clock
 from signoff.engine.delivery.chat_answers import Chat
 from signoff.engine.delivery.pipeline import Channels
-from signoff.engine.delivery.recipients import EMAIL, SLACK
 from signoff.engine.delivery.slack_inbound import SlackDesk
 from signoff.notify.apprise import Apprise, parse_urls
 from signoff.notify.channel import Channel, Personal, Target

@@ -414,6 +414,11 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Loaded:
         found = _from_environment(row, environ)
         given = flags.get(row.name)
         if given is not None:
+            if isinstance(given, str) and not given.strip():
+                # most often a variable of a script that is not set; an empty host would listen everywhere
+                raise Invalid(
+                    "empty_setting", f"{row.flag} is empty.", field=row.name, hint="Give it a value, or leave it out.",
+                )  # fmt: skip
             values[row.name] = row.parse(given) if isinstance(given, str) else given
             origins[row.name] = f"flag {row.flag}"
         elif found is not None:

@@ -13,6 +13,7 @@ from signoff import __version__
 from signoff.channels import make_channels, make_console, make_slack
 from signoff.config import Config, parse_hosts, parse_networks
 from signoff.core.errors import Busy
+from signoff.core.formats.manifest import EMAIL, SLACK
 from signoff.core.text.durations import show_duration
 from signoff.engine.admin.handover import Handovers
 from signoff.engine.admin.proposals import NEWS
@@ -28,7 +29,6 @@ from signoff.engine.commit.understaffed import Staffed
 from signoff.engine.delivery.chat_answers import Chat
 from signoff.engine.delivery.pipeline import Courier
 from signoff.engine.delivery.proposal_messages import ProposalNews
-from signoff.engine.delivery.recipients import EMAIL, SLACK
 from signoff.engine.delivery.signin_mail import MailedLinks
 from signoff.engine.delivery.task_messages import Messenger
 from signoff.engine.directory.snapshot import Directory

@@ -5,12 +5,14 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
 import click
 import pytest
 
+from signoff.cli.commands import DataCommand
 from signoff.cli.failures import Code, Stop, stopped, unexpected
 from signoff.cli.main import SECTIONS, main
 from signoff.core.errors import Conflict, Invalid, Refused
@@ -63,6 +65,14 @@ def test_every_command_is_there_and_explains_itself(run: Run, name: str, target:
         (["keys", "create"], "exactly one of --agent"),
         (["keys", "create", "--agent", "a", "--person", "b"], "exactly one of --agent"),
         (["intents", "send"], "Pass --type"),
+        (["intents", "send", "--type", "a.b.v1", "--timeout", "5s"], "only with --watch"),
+        (["scenarios", "apply", "x.json", "--timeout", "5s"], "only with --watch"),
+        (["people", "absent", "ann@a.example", "--clear", "--until", "2026-03-02"], "nothing goes beside it"),
+        (["policies", "list", "--url", ""], "--url is empty"),
+        (["agents", "list", "--key-file", " "], "--key-file is empty"),
+        (["db", "migrate", "--database", ""], "--database is empty"),
+        (["up", "--host", ""], "--host is empty"),
+        (["config", "show", "--data", ""], "--data is empty"),
     ],
 )
 def test_a_mistake_ends_with_2_and_says_what_to_do(run: Run, words: list[str], hint: str) -> None:
@@ -254,3 +264,34 @@ def test_what_the_system_refuses_is_said_in_its_words() -> None:
     stop = stopped(OSError(28, "No space left on device"))
     assert stop is not None
     assert stop.lines() == ["error: No space left on device."]
+
+
+def test_no_option_takes_an_empty_word_for_not_said(run: Run) -> None:
+    """A script whose variable is not set must not decide without the digest, or list and end everything."""
+    tried = 0
+    for words, command in every_command(main, ()):
+        if not isinstance(command, DataCommand):
+            continue
+        arguments = [
+            "x@a.example" for one in command.params if isinstance(one, click.Argument) and one.required
+        ]
+        for option in command.params:
+            text = isinstance(option, click.Option) and not option.is_flag and option.type is click.STRING
+            if not text or option.name == "json" or option.name in command.clearing:
+                continue
+            result = run(*words, *arguments, option.opts[0], "")
+            assert result.exit_code == Code.USAGE, (words, option.name, result.output)
+            tried += 1
+    assert tried > 100
+
+
+def every_command(
+    group: click.Group, above: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from every_command(command, (*above, name))
+        elif command is not None:
+            yield (*above, name), command

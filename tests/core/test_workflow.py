@@ -132,8 +132,18 @@ def test_a_bare_text_stands_for_a_list_of_one() -> None:
     assert task.escalate == (Escalation(timedelta(hours=1), ("role:owner",)),)
 
 
-def test_null_counts_as_absent() -> None:
-    assert task_of(human(title=None, remind=None, escalate=None, form=None, need=None)) == TaskSpec()
+@pytest.mark.parametrize(
+    "name", ["title", "remind", "escalate", "form", "need", "approvers", "policy", "type"]
+)
+@pytest.mark.parametrize("empty", [None, "", "  "])
+def test_a_field_without_a_value_is_refused_but_where_it_was_kept_by_an_earlier_release(
+    name: str, empty: str | None
+) -> None:
+    with pytest.raises(Invalid, match=f"{name}: is empty") as refused:
+        compile_workflow(human(**{name: empty}))
+    assert refused.value.code == "empty_field"
+    if empty is None:
+        assert compile_workflow(human(**{name: None}), kept=True) == compile_workflow(human())
 
 
 def test_durations_may_be_seconds() -> None:

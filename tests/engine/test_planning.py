@@ -114,12 +114,13 @@ async def test_an_approver_who_left_is_noticed_at_the_next_submission(works: Wor
     assert (await code_of(direct(works)))[0] == "nobody_eligible"
 
 
-async def test_a_name_nobody_here_has_falls_to_the_admins_in_axp_requests_with_a_warning(
-    works: Works,
-) -> None:
+async def test_a_name_nobody_here_has_falls_to_nobody_else(works: Works) -> None:
     await settle(works, people=(person("olga", "owner"),))
-    submission = await direct(works, human_task={"assignees": ["zoe@else.example"]})
-    assert step(submission, HumanStep).task.stages[0].approvers[-2:] == ("role:owner", "role:admin")
+    assert (await code_of(direct(works, human_task={"assignees": ["zoe@else.example"]})))[
+        0
+    ] == "unknown_assignee"
+    named = {"assignees": ["zoe@else.example", "olga@acme.example"]}
+    submission = await direct(works, human_task=named)
     assert any("zoe@else.example" in warning for warning in submission.warnings)
 
 

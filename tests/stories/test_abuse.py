@@ -88,7 +88,7 @@ GOOD: dict[str, dict[str, Any]] = {
         "intent_type": "intent.odd.v1", "to_agent": "odd", "reply_to": "r", "correlation_id": "c", "from_agent": "f",
         "deadline_at": "2090-01-01T00:00:00Z", "payload": {"a": 1}, "max_delivery_attempts": 3,
         "remind_after_seconds": 60,
-        "human_task": {"title": "t", "description": "d", "task_type": "approval", "assignees": ["a@b.example"],
+        "human_task": {"title": "t", "description": "d", "task_type": "approval", "assignees": ["role:owner"],
                        "allowed_outcomes": ["approved", "rejected"], "form_schema": {"type": "object"}},
     },
     "/v1/intents/{gate}/resume": {"task_result": {"outcome": "odd", "comment": "c"}, "reason": "r"},

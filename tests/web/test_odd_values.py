@@ -18,8 +18,8 @@ ODD: list[Any] = [
 HOURS = {"zone": "Europe/Berlin", "days": "mon-fri", "from": "08:00", "to": "18:00"}
 AWAY = {"from": "2026-01-01", "until": "2026-02-01T00:00:00Z", "delegate": "otto@acme.example"}
 PERSON = {
-    "name": "Ann", "roles": ["member"], "active": True, "addresses": {"slack": "U"}, "zone": "Pacific/Kiritimati",
-    "hours": HOURS, "absences": [AWAY], "preferences": {"channels": ["email"]},
+    "name": "Ann", "roles": ["member"], "active": True, "addresses": {"email": "a@b.example"},
+    "zone": "Pacific/Kiritimati", "hours": HOURS, "absences": [AWAY], "preferences": {"channels": ["email"]},
 }  # fmt: skip
 TEAM = {
     "members": ["ann@acme.example"],

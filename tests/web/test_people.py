@@ -12,7 +12,7 @@ TYPE = "intent.guarded.v1"
 CHARTER: dict[str, Any] = {
     "people": {
         "bob@acme.example": {"name": "Bob", "zone": "Europe/Berlin"},
-        "ann@acme.example": {"zone": "America/New_York", "addresses": {"slack": "U1"}},
+        "ann@acme.example": {"zone": "America/New_York", "preferences": {"channels": ["slack"]}},
     },
     "teams": {
         "sre": {
@@ -74,7 +74,7 @@ async def test_one_document_is_planned_then_applied_and_the_second_time_changes_
     assert recorded[0]["actor"]["id"] == "per_oscar"
     [ann] = [c for c in recorded if c["name"] == "ann@acme.example"]
     assert (ann["fields"], ann["before"]["zone"], ann["after"]["zone"]) == (
-        ["addresses", "zone"],
+        ["preferences", "zone"],
         "",
         "America/New_York",
     )

@@ -116,3 +116,95 @@ async def test_one_header_with_two_values_is_refused(web: World, name: str) -> N
     assert (twice.status_code, twice.json()["error"]["code"]) == (422, "repeated_header")
     same = await web.http.request("GET", "/v1/me", headers=[("x-api-key", web.keys["ci"])] * 2)
     assert same.status_code == 200
+
+
+# -- empty, unknown, twice
+
+
+@pytest.mark.parametrize("empty", [None, "", " "])
+@pytest.mark.parametrize("name", ["any", "need"])
+async def test_a_stage_that_somebody_forgot_to_fill_in_is_not_open_to_everybody(
+    web: World, name: str, empty: str | None
+) -> None:
+    policy = {"approve": [{"need": 2, "any": ["ann@acme.example", "role:owner"], name: empty}]}
+    for path, body in (
+        ("/v1/policies", {"name": "p", "policy": policy}),
+        ("/v1/apply", {"policies": {"p": policy}}),
+    ):
+        refused = await web.post(path, body, "oscar")
+        assert (refused.status, refused.code) == (422, "empty_field"), refused.text
+        assert refused["error"]["field"].endswith(f"approve[0].{name}")
+
+
+async def test_a_workflow_whose_policy_is_empty_is_refused_not_decided_by_everybody(web: World) -> None:
+    for empty in (None, ""):
+        step = {"id": "ok", "human": {"title": "Sure?", "policy": empty}}
+        body = {"workflow": "w", "intent_type": "intent.w.v1", "steps": [step]}
+        refused = await web.post("/v1/workflows", body, "oscar")
+        assert (refused.status, refused.code) == (422, "empty_field"), refused.text
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ({"addresses": {"slack": "U1"}}, "addresses.slack"),
+        ({"addresses": {"pager": "7"}}, "addresses.pager"),
+        ({"preferences": {"chanels": ["email"]}}, "preferences.chanels"),
+        ({"preferences": {"channels": ["pigeon"]}}, "preferences.channels"),
+        ({"preferences": {"channels": {"a": 1}}}, "preferences.channels"),
+    ],
+)
+async def test_a_channel_that_nothing_is_sent_by_is_refused(web: World, said: Any, field: str) -> None:
+    ann = {"people": {"ann@acme.example": said}}
+    for method, path, body in (("POST", "/v1/apply", ann), ("PATCH", "/v1/people/per_ann", said)):
+        refused = await web.call(method, path, body, "oscar")
+        assert refused.status == 422, refused.text
+        assert refused["error"]["field"].endswith(field)
+
+
+async def test_a_key_of_a_program_takes_no_name_and_no_roles(web: World) -> None:
+    for said in ({"name": "N"}, {"roles": ["admin"]}):
+        for holder in ("agent", "service"):
+            refused = await web.post("/v1/keys", {holder: "new", **said}, "oscar")
+            assert (refused.status, refused.code) == (422, "unknown_field"), refused.text
+    other = await web.post("/v1/keys", {"person": "ann@acme.example", "name": "Somebody else"}, "oscar")
+    assert (other.status, other.code) == (409, "person_exists")
+
+
+async def test_one_field_in_two_spellings_that_differ_does_nothing(web: World) -> None:
+    cancel = {"older_than_hours": 0, "dry_run": False, "dryRun": True}
+    refused = await web.post("/v1/intents/bulk-cancel", cancel, "oscar")
+    assert (refused.status, refused.code, refused["error"]["field"]) == (422, "contradictory_field", "dryRun")
+    intent_id = await web.send(human_task=ASK)
+    for body in (
+        {"approve_current_step": True, "approveCurrentStep": False},
+        {"task_result": {"outcome": "approved"}, "taskResult": {"outcome": "rejected"}},
+        {"outcome": "approved", "approveCurrentStep": False},
+    ):
+        refused = await web.post(f"/v1/intents/{intent_id}/resume", body, "ann")
+        assert refused.status == 422, refused.text
+        assert refused.code in ("contradictory_field", "contradictory_answer")
+    assert await web.status(intent_id) == "WAITING"
+
+
+@pytest.mark.parametrize("name", ["ghost@acme.example", "sre_oncall", "per_nobody", "team:nosuch"])
+async def test_an_assignee_that_nobody_is_called_is_refused_and_falls_to_nobody_else(
+    web: World, name: str
+) -> None:
+    body = {"intent_type": PLAIN, "payload": PAYLOAD, "human_task": {**ASK, "assignees": [name]}}
+    refused = await web.post("/v1/intents", body)
+    assert (refused.status, refused.code, refused["error"]["field"]) == (
+        422,
+        "unknown_assignee",
+        "human_task",
+    )
+    step = {"step_id": "ok", "tool_id": "tool.human.approval.v1", "human_task": {"assignees": [name]}}
+    given = {"intent": {"type": PLAIN, "payload": PAYLOAD}, "workflow": {"steps": [step]}}
+    assert (await web.post("/v1/scenarios/apply", given)).code == "unknown_assignee"
+    checked = await web.post("/v1/scenarios/validate", given)
+    assert checked["valid"] is False
+    assert name in checked["errors"][0]
+    both = {**body, "human_task": {**ASK, "assignees": [name, "ann@acme.example"]}}
+    narrowed = await web.post("/v1/intents", both)
+    assert narrowed.status == 200
+    assert any(f"nobody here is called {name}" in warning for warning in narrowed["warnings"])

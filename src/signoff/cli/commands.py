@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 import click
+from click.core import ParameterSource
 
 from signoff.cli.failures import Code, Stop
 from signoff.cli.output import FORMATS, Format, Output, local_now, wants_colour
@@ -20,15 +21,23 @@ def _option(*names: str, **attributes: Any) -> click.Option:
     return click.Option(names, expose_value=False, callback=_keep, **attributes)
 
 
+def _blank(word: object) -> bool:
+    return isinstance(word, str) and not word.strip()
+
+
 class DataCommand(click.Command):
     """A command that prints records: it takes the output options, and its context carries a Session.
 
-    fields: the keys of its records, from which ``--json id,title`` picks.
+    fields: the keys of its records, from which ``--json id,title`` picks; clearing: its options for which an empty word
+    means "none any more".
     """
 
-    def __init__(self, *args: Any, fields: Sequence[str] = (), **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, fields: Sequence[str] = (), clearing: Sequence[str] = (), **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.fields = fields
+        self.clearing = clearing
         self.params += self.common()
 
     def common(self) -> list[click.Parameter]:
@@ -44,8 +53,26 @@ class DataCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         rest = super().parse_args(ctx, self._with_fields(list(args)))
+        self._refuse_empty(ctx)
         ctx.obj = Session(output(ctx.meta.get(_META, {}), self.fields), ctx)
         return rest
+
+    def _refuse_empty(self, ctx: click.Context) -> None:
+        """An empty word names nothing: most often a variable of a script that is not set. Taken for "not said" it would
+        drop what narrows the command: a digest, a filter, an idempotency key.
+        """
+        kept = ctx.meta.get(_META, {})
+        if ctx.resilient_parsing:  # somebody is typing, and a shell completes it
+            return
+        for param in self.params:
+            if ctx.get_parameter_source(str(param.name)) is not ParameterSource.COMMANDLINE:
+                continue
+            given = ctx.params.get(str(param.name), kept.get(param.name))
+            words = [given] if isinstance(given, str) else given if isinstance(given, tuple) else ()
+            if param.name in ("json", *self.clearing) or not any(_blank(word) for word in words):
+                continue
+            named = param.opts[0] if isinstance(param, click.Option) else param.human_readable_name
+            raise click.UsageError(f"{named} is empty.", ctx)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_epilog(ctx, formatter)
@@ -87,17 +114,9 @@ class RemoteCommand(DataCommand):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         rest = super().parse_args(ctx, args)
-        self._refuse_empty(ctx)
         given = ctx.meta.get(_META, {})
         ctx.obj = Remote(ctx.obj.out, ctx, given.get("url"), given.get("key_file"))
         return rest
-
-    def _refuse_empty(self, ctx: click.Context) -> None:
-        """An empty word names nothing: most often a variable of a script that is not set."""
-        for param in self.params:
-            given = ctx.params.get(str(param.name)) if isinstance(param, click.Argument) else None
-            if any(not word.strip() for word in ([given] if isinstance(given, str) else given or ())):
-                raise click.UsageError(f"{param.human_readable_name} is empty.", ctx)
 
     def invoke(self, ctx: click.Context) -> Any:
         with ctx.obj.explained():

@@ -13,7 +13,7 @@ from signoff.cli.lazy_group import Group
 from signoff.cli.output import Column, as_moment, block, column, moment
 from signoff.cli.session import Remote
 from signoff.cli.tasks.act import intent_messages
-from signoff.cli.watching import watch_intent
+from signoff.cli.watching import refuse_timeout_alone, watch_intent
 
 if TYPE_CHECKING:
     from signoff.client.calls import Sent
@@ -78,6 +78,7 @@ def send(
     """
     from signoff.client import calls
 
+    refuse_timeout_alone(watch, timeout)
     intent = _intent(file, data, parts)
     sent = session.client.call(calls.send_intent(intent, idempotency_key))
     _print(session, sent, followed=watch)

@@ -45,7 +45,11 @@ def _about(command: Any) -> Any:
             help='Working hours there: "mon-fri 09:00-17:00"; none: told at any time.',
         ),
         click.option(
-            "--address", "addresses", multiple=True, metavar="CHANNEL=ADDRESS", help="Repeat for several."
+            "--address",
+            "addresses",
+            multiple=True,
+            metavar="CHANNEL=ADDRESS",
+            help="Where they are told instead: email=ADDRESS.",
         ),
         click.pass_obj,
     )[::-1]:
@@ -62,7 +66,7 @@ def _said(given: dict[str, Any]) -> dict[str, Any]:
     if given["addresses"]:
         pairs = [text.partition("=") for text in given["addresses"]]
         if any(not name or not address for name, _, address in pairs):
-            raise Stop(Code.USAGE, "An address is CHANNEL=ADDRESS, such as slack=U024BE7LH.")
+            raise Stop(Code.USAGE, "An address is CHANNEL=ADDRESS, such as email=ann.private@acme.example.")
         said["addresses"] = {name: address for name, _, address in pairs}
     return said
 
@@ -85,7 +89,7 @@ def add(session: Remote, /, email: str, **given: Any) -> None:
     _show(session, session.client.directory.add_person(email, **_said(given)), "added")
 
 
-@people.command("set", cls=RemoteCommand, fields=FIELDS)
+@people.command("set", cls=RemoteCommand, fields=FIELDS, clearing=("name", "zone"))
 @click.argument("who")
 @click.option("--active/--inactive", default=None, help="Whether the person may do anything here.")
 @click.option(
@@ -97,8 +101,6 @@ def change(session: Remote, /, who: str, active: bool | None, yes: bool, **given
     said = _said(given) | ({} if active is None else {"active": active})
     if not said:
         raise Stop(Code.USAGE, "Nothing was said to change.", hint="See: signoff people set --help")
-    if "addresses" in said:  # the server takes all of them at once
-        said["addresses"] = {**_found(session, who).get("addresses", {}), **said["addresses"]}
     if active is False:
         _agree_to_go(session, who, yes)
     _show(session, session.client.directory.change_person(who, **said), "changed")
@@ -161,6 +163,8 @@ def reassign(session: Remote, /, who: str, to: str, comment: str) -> Code:
 def absent(session: Remote, /, who: str, clear: bool, **away: str | None) -> None:
     """Say that a person is away; others that were said before stay."""
     directory = session.client.directory
+    if clear and any(away.values()):
+        raise Stop(Code.USAGE, "--clear forgets all absences; nothing goes beside it.")
     if clear:
         _show(session, directory.change_person(who, absences=[]), "not away")
         return

@@ -54,6 +54,8 @@ def explain(session: Remote, task_or_name: str, at: str | None) -> None:
     """Say who may decide, and every contact to come with its moment: of an open task, or of a policy's next."""
     if _named(session, task_or_name) is not None:
         made = session.client.directory.explain_policy(task_or_name, at)
+    elif at and _TASK.fullmatch(task_or_name):
+        raise Stop(Code.USAGE, "--at goes with a policy's name; a task is explained as it stands now.")
     elif at or not _TASK.fullmatch(task_or_name):
         raise Stop(Code.NOT_FOUND, f"There is no policy {task_or_name}.", hint="See: signoff policies list")
     else:

@@ -9,7 +9,7 @@ from signoff.cli.failures import Code
 from signoff.cli.lazy_group import Group
 from signoff.cli.output import block
 from signoff.cli.session import Remote
-from signoff.cli.watching import watch_intent
+from signoff.cli.watching import refuse_timeout_alone, watch_intent
 
 
 @click.group(cls=Group)
@@ -41,6 +41,7 @@ def apply(
     session: Remote, file: str, idempotency_key: str | None, watch: bool, timeout: float | None
 ) -> Code:
     """Start a bundle (JSON or YAML): its agents, plan and intent. Prints the intent's id."""
+    refuse_timeout_alone(watch, timeout)
     applied = session.client.apply_scenario(read_document(file), idempotency_key=idempotency_key)
     for warning in applied.warnings:
         session.out.note(f"warning: {warning}")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from signoff.cli.failures import Code
+from signoff.cli.failures import Code, Stop
 from signoff.cli.output import as_moment, utc
 from signoff.cli.session import Remote
 from signoff.cli.text_safety import visible
@@ -32,6 +32,12 @@ class Names:
                 trail = self._session.client.audit(self._intent_id)
                 self._known |= {one.actor.id: one.actor.name or one.actor.id for one in trail.events}
         return self._known.get(actor, actor)
+
+
+def refuse_timeout_alone(watch: bool, timeout: float | None) -> None:
+    """Without ``--watch`` the command follows nothing, so there is nothing that could be over first."""
+    if timeout is not None and not watch:
+        raise Stop(Code.USAGE, "--timeout has an effect only with --watch.")
 
 
 def watch_intent(session: Remote, intent_id: str, timeout: float | None) -> Code:

@@ -18,7 +18,7 @@ from signoff.core.plan import task_reader
 from signoff.core.plan.plan import UNSAID, AgentStep, HumanStep, Plan
 from signoff.core.plan.schedules import Reminders
 from signoff.core.plan.task_types import BUILT_IN, TYPE_ALIASES, Escalation, TaskSpec, TaskType
-from signoff.core.text.document_reader import Fields, document, shown, suggestion
+from signoff.core.text.document_reader import Fields, document, refuse_two_spellings, shown, suggestion
 from signoff.core.text.durations import LONGEST
 
 AGENT_STEP: Final = "agent"
@@ -146,6 +146,7 @@ def _renamed(request: Fields) -> Fields:
     """The request with its camelCase names in snake_case, where that name is one of ours and still free."""
     if _CAMEL.keys().isdisjoint(request.value):
         return request
+    refuse_two_spellings(request.value, _CAMEL)
     renamed: dict[str, Any] = {}
     for name, value in request.value.items():
         ours = _CAMEL.get(name, name)
@@ -232,30 +233,23 @@ def _kind(ask: Fields) -> TaskType:
     return known.get(word, TaskType.APPROVAL)
 
 
-OWNERS_AND_ADMINS: Final = ("role:owner", "role:admin")
-
-
 def _approvers(ask: Fields, humans: Mapping[str, Human], assigned: str) -> tuple[tuple[str, ...], str]:
     """(who may answer, the holder's name): the task's assignees, else the step's assignee.
 
     A role of the bundle behind which it names nobody only labels the task: it is open to all with an approving role. A
-    name that is unknown never widens who decides: it is refused where the bundle says who its humans are, else owners
-    and admins decide.
+    name that is unknown never widens who decides: it is refused where the bundle says who its humans are, else kept as
+    it is, for the workspace to say who that is.
     """
     names = ask.texts("assignees") or (() if is_anybody(assigned) else (assigned,))
     behind = {name: person_behind(name, humans) for name in names}
-    found = tuple(dict.fromkeys(person for person in behind.values() if person))
     for name in names:
-        if not behind[name] and name not in humans:
-            if humans:
-                raise ask.invalid(
-                    "assignees", f"{name!r} is none of the humans that the bundle names",
-                    hint=suggestion(name, list(humans)) or "Known: " + ", ".join(humans) + ".",
-                )  # fmt: skip
-            effect = "is left out" if found else "only labels the task: owners and admins may decide"
-            ask.warn("assignees", f"{name!r} is nobody known and {effect}")
-    if names and not found and not any(name in humans for name in names):
-        found = OWNERS_AND_ADMINS
+        if humans and not behind[name] and name not in humans:
+            raise ask.invalid(
+                "assignees", f"{name!r} is none of the humans that the bundle names",
+                hint=suggestion(name, list(humans)) or "Known: " + ", ".join(humans) + ".",
+            )  # fmt: skip
+    meant = (behind[name] or ("" if name in humans else name) for name in names)
+    found = tuple(dict.fromkeys(person for person in meant if person))
     first = humans.get(assigned) or humans.get(names[0] if names else "")
     return found, first.label if first else (names[0] if names else "")
 

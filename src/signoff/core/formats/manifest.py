@@ -23,6 +23,9 @@ _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MOST: Final = 1000
 _FLAGS: Final = ("positive_fallback", "self_approval", "protected")
 SETTINGS: Final = (*_FLAGS, "default_policy", "unlisted_types")
+EMAIL: Final = "email"
+SLACK: Final = "slack"
+CHANNELS: Final = (SLACK, EMAIL)  # what is tried first where a person has no preference
 _PERSON: Final = ("name", "roles", "active", "addresses", "zone", "hours", "absences", "preferences")
 
 
@@ -95,9 +98,11 @@ class Charter(msgspec.Struct, frozen=True, kw_only=True):
         return {name: value for name, value in said.items() if value is not None}
 
 
-def compile_charter(source: object) -> Charter:
-    """Compile the document (a JSON-able dict); raises Invalid naming the field, with a hint."""
-    top = document(source)
+def compile_charter(source: object, *, kept: bool = False) -> Charter:
+    """Compile the document (a JSON-able dict); raises Invalid naming the field, with a hint. ``kept``: as in
+    ``document``.
+    """
+    top = document(source, kept=kept)
     top.known("people", "teams", "policies", "workflows", "workspace")
     settings = top.inner("workspace")
     flows = top.each("workflows", most=_MOST)
@@ -105,7 +110,7 @@ def compile_charter(source: object) -> Charter:
         people=tuple(read_person(who, fields) for who, fields in _entries(top, "people")),
         teams=tuple(read_team(name, fields) for name, fields in _entries(top, "teams")),
         policies=tuple(policy_wish(name, fields) for name, fields in _entries(top, "policies")),
-        workflows=tuple(WorkflowWish(compile_workflow(flow), flow) for flow in flows),
+        workflows=tuple(WorkflowWish(compile_workflow(flow, kept=kept), flow) for flow in flows),
         **(_settings(settings) if settings else {}),
     )
 
@@ -131,7 +136,7 @@ def _entries(top: Fields, name: str) -> list[tuple[str, Fields]]:
         return []
     if len(found.value) > _MOST:
         raise top.invalid(name, f"holds {len(found.value)} entries; at most {_MOST} are allowed")
-    return [(key, Fields(value, f"{name}.{key[:100]}")) for key, value in found.value.items()]
+    return [(key, Fields(value, f"{name}.{key[:100]}", kept=top.kept)) for key, value in found.value.items()]
 
 
 def policy_wish(name: str, fields: Fields) -> PolicyWish:
@@ -149,16 +154,13 @@ def _misnamed(fields: Fields, name: str) -> Invalid:
 
 def read_person(who: str, fields: Fields) -> PersonWish:
     """What an object says of the person ``who``."""
-    fields.known(*_PERSON)
+    fields.known(*_PERSON, clearing=("name", "zone"))
     roles = fields.texts("roles") if fields.has("roles") else None
     unknown = [role for role in roles or () if role not in ROLES]
     if unknown:
         raise fields.invalid(
             "roles", f"there is no role {unknown[0]!r}", hint="Known: " + ", ".join(ROLES) + "."
         )
-    preferences = fields.data("preferences")
-    if preferences is not None and len(msgspec.json.encode(preferences)) > 4096:
-        raise fields.invalid("preferences", "is longer than 4096 bytes")
     away = fields.each("absences", most=100)
     absences = tuple(_away(fields.item("absences", index, item)) for index, item in enumerate(away))
     return PersonWish(
@@ -170,7 +172,7 @@ def read_person(who: str, fields: Fields) -> PersonWish:
         zone=zone(fields, "zone") if fields.has("zone") else None,
         hours=_own_hours(fields),
         absences=absences if fields.has("absences") else None,
-        preferences=preferences,
+        preferences=_preferences(fields),
     )
 
 
@@ -182,12 +184,33 @@ def _own_hours(fields: Fields) -> Hours | bool | None:
 
 
 def _addresses(fields: Fields) -> dict[str, str] | None:
+    """Where a person is reached other than by the address that names them."""
     given = fields.inner("addresses")
     if given is None:
         return None
-    if len(given.value) > 20:
-        raise fields.invalid("addresses", "holds more than 20 entries")
-    return {name: given.text(name) for name in given.value if given.text(name)}
+    if given.has(SLACK) and not given.kept:
+        raise given.invalid(
+            SLACK, "a Slack account is not named here; its owner links it", code="unknown_field",
+            hint="They do it with a code from their page (/me); then nobody else can answer as them.",
+        )  # fmt: skip
+    if not given.kept:
+        given.known(EMAIL)
+    return {EMAIL: given.need(EMAIL)} if given.has(EMAIL) else {}
+
+
+def _preferences(fields: Fields) -> dict[str, Any] | None:
+    """Over which channels somebody wants to be told, the best first."""
+    given = fields.inner("preferences")
+    if given is None:
+        return None
+    if not given.kept:
+        given.known("channels")
+    wanted = given.texts("channels")
+    unknown = next((name for name in wanted if name not in CHANNELS), None)
+    if unknown and not given.kept:
+        hint = suggestion(unknown, CHANNELS) or "Known: " + ", ".join(CHANNELS) + "."
+        raise given.invalid("channels", f"there is no channel {shown(unknown)!r}", hint=hint)
+    return {"channels": list(wanted)} if wanted else {}
 
 
 def _away(fields: Fields) -> Away:

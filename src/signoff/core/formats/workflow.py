@@ -61,9 +61,11 @@ class WorkflowTemplate(msgspec.Struct, frozen=True):
     plan: Plan
 
 
-def compile_workflow(source: object) -> WorkflowTemplate:
-    """Compile a template (a JSON-able dict); raises Invalid naming the field, with a hint."""
-    top = document(source)
+def compile_workflow(source: object, *, kept: bool = False) -> WorkflowTemplate:
+    """Compile a template (a JSON-able dict); raises Invalid naming the field, with a hint. ``kept``: as in
+    ``document``.
+    """
+    top = document(source, kept=kept)
     top.known("workflow", "intent_type", "max_revisions", "steps")
     name = top.need("workflow", longest=100)
     if not _NAME.fullmatch(name):

@@ -61,8 +61,10 @@ class Policy(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def compile_policy(source: object, path: str = "") -> Policy:
-    """Compile a policy (a JSON-able dict) that stands at ``path``; raises Invalid naming the field, with a hint."""
-    return read_policy(document(source).moved(path))
+    """Compile a policy (a JSON-able dict) that was taken before and stands at ``path``; raises Invalid naming the
+    field, with a hint.
+    """
+    return read_policy(document(source, kept=True).moved(path))
 
 
 def read_policy(fields: Fields) -> Policy:

@@ -37,14 +37,16 @@ _KINDS: Final[dict[type, str]] = {
 }
 
 
-def document(value: object, *, lenient: bool = False) -> "Fields":
-    """The fields of a whole document; raises Invalid unless it is plain JSON, at most 32 deep."""
+def document(value: object, *, lenient: bool = False, kept: bool = False) -> "Fields":
+    """The fields of a whole document; raises Invalid unless it is plain JSON, at most 32 deep. ``kept``: it was taken
+    before, perhaps by an earlier release that let pass what is empty.
+    """
     flaw = None if _plain(value, 1) else _flaw(value, 1)
     if flaw:
         path, problem = flaw
         path = path.lstrip(".")
         raise Invalid("invalid_json", f"{path or 'The document'}: {problem}.", field=path or None)
-    return Fields(value, lenient=lenient)
+    return Fields(value, lenient=lenient, kept=kept)
 
 
 def _plain(value: Any, depth: int) -> bool:
@@ -127,6 +129,19 @@ def refuse_unplaced(day: date, field: str) -> None:
         raise Invalid("moment_out_of_range", message, field=field, hint="Leave it out where there is none.")
 
 
+def refuse_two_spellings(value: Mapping[str, Any], spellings: Mapping[str, str]) -> None:
+    """Raise Invalid where a field stands there in two spellings that say different things. ``spellings``: the fields by
+    their other spelling.
+    """
+    for name in value:
+        field = spellings.get(name, name)
+        if field != name and field in value and value[field] != value[name]:
+            raise Invalid(
+                "contradictory_field", f"{field} and {name} are the same field and differ; nothing was done.",
+                field=name, hint="Send one of them.",
+            )  # fmt: skip
+
+
 def suggestion(word: str, known: Sequence[str]) -> str | None:
     """``Did you mean 'steps'?``, where one of the known words is close."""
     close = get_close_matches(word, known, 1) if len(word) <= 64 else []
@@ -134,13 +149,20 @@ def suggestion(word: str, known: Sequence[str]) -> str | None:
 
 
 class Fields:
-    """One object of a document. Null counts as absent. Every reader raises Invalid naming ``path.name``.
+    """One object of a document. Every reader raises Invalid naming ``path.name``. Null and blank text count as absent
+    in a lenient document, or one that is kept already; a strict one is refused for them (``known``).
 
     path: where it stands ("" for the whole); warnings: shared by all that is read from one document.
     """
 
     def __init__(
-        self, value: object, path: str = "", *, lenient: bool = False, warnings: list[str] | None = None
+        self,
+        value: object,
+        path: str = "",
+        *,
+        lenient: bool = False,
+        kept: bool = False,
+        warnings: list[str] | None = None,
     ) -> None:
         if not isinstance(value, dict):
             place = path or "The document"
@@ -150,6 +172,7 @@ class Fields:
         self.value: Mapping[str, Any] = value
         self.path = path
         self.lenient = lenient
+        self.kept = kept
         self.warnings: list[str] = [] if warnings is None else warnings
 
     def at(self, name: str) -> str:
@@ -179,12 +202,17 @@ class Fields:
             if self.says(name):
                 self.warn(name, f"has no effect: {why}")
 
-    def known(self, *names: str) -> None:
-        """Refuse every other field (strict), or note it as ignored (lenient)."""
+    def known(self, *names: str, clearing: Sequence[str] = ()) -> None:
+        """Refuse every other field (strict), or note it as ignored (lenient). In a strict document a field that is null
+        or blank is refused too: an ``approvers:`` or ``policy:`` that somebody forgot to fill in would leave the
+        decision to everybody. ``clearing``: fields for which blank text means "none any more".
+        """
         rest = [name for name in self.value if name not in names]
         if rest and not self.lenient:
             hint = suggestion(rest[0], names) or "Known: " + ", ".join(names) + "."
             raise self.invalid(rest[0], "unknown field", hint=hint, code="unknown_field")
+        if not self.lenient and not self.kept:
+            self._refuse_empty(clearing)
         for name in rest[:_MAX_NOTED]:
             close = suggestion(name, names)
             self.warn(name, f"unknown field, ignored ({close})" if close else "unknown field, ignored")
@@ -192,6 +220,14 @@ class Fields:
             self.warn(
                 rest[_MAX_NOTED], f"and {len(rest) - _MAX_NOTED} unknown fields in all are ignored here"
             )
+
+    def _refuse_empty(self, clearing: Sequence[str]) -> None:
+        for name, value in self.value.items():
+            blank = isinstance(value, str) and not value.strip() and name not in clearing
+            if value is None or blank:
+                raise self.invalid(
+                    name, "is empty", hint="Give it a value, or leave it out.", code="empty_field"
+                )
 
     def text(self, name: str, *, longest: int = 255) -> str:
         """One line, trimmed; "" when absent."""
@@ -298,7 +334,9 @@ class Fields:
         """The fields of an object within; None when absent."""
         if not self.has(name):
             return None
-        return Fields(self.value[name], self.at(name), lenient=self.lenient, warnings=self.warnings)
+        return Fields(
+            self.value[name], self.at(name), lenient=self.lenient, kept=self.kept, warnings=self.warnings
+        )
 
     def need_inner(self, name: str) -> "Fields":
         """The fields of an object that must be there."""
@@ -309,11 +347,13 @@ class Fields:
 
     def item(self, name: str, index: int, value: object) -> "Fields":
         """The fields of one object of a list within."""
-        return Fields(value, f"{self.at(name)}[{index}]", lenient=self.lenient, warnings=self.warnings)
+        return Fields(
+            value, f"{self.at(name)}[{index}]", lenient=self.lenient, kept=self.kept, warnings=self.warnings
+        )
 
     def moved(self, path: str) -> "Fields":
         """The same object, spoken of by a better path."""
-        return Fields(self.value, path, lenient=self.lenient, warnings=self.warnings)
+        return Fields(self.value, path, lenient=self.lenient, kept=self.kept, warnings=self.warnings)
 
     def each(self, name: str, *, most: int) -> list[Any]:
         """The values of a list; empty when absent."""

@@ -246,4 +246,4 @@ def reasons(shown: Iterable[Shown]) -> list[str]:
 
 
 def _charter(proposal: Proposal) -> Charter:
-    return compile_charter(json_value.decode(proposal.row.source))
+    return compile_charter(json_value.decode(proposal.row.source), kept=True)

@@ -4,10 +4,11 @@ give the same people. Parties become persons in ``staffing``; here it is left ou
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from msgspec import Struct
 
+from signoff.core.formats.manifest import CHANNELS
 from signoff.core.intent.model import Intent, Task
 from signoff.core.intent.notices import Notice, NoticeKind, told
 from signoff.core.intent.snoozed import quiet
@@ -17,10 +18,6 @@ from signoff.engine.directory.eligible_people import addressed, asked_when, may_
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.notify.letter import ASKING
 from signoff.store.tables.entries import Person
-
-EMAIL: Final = "email"
-SLACK: Final = "slack"
-CHANNELS: Final = (SLACK, EMAIL)  # what is tried first where a person has no preference
 
 
 class Recipient(Struct, frozen=True):

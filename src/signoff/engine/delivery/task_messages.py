@@ -13,6 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from signoff.core.errors import Busy, NotFound, Refused, TooMany
+from signoff.core.formats.manifest import EMAIL
 from signoff.core.ids import visit_ref
 from signoff.core.intent.commands import Unreachable
 from signoff.core.intent.events import Answered, Fact, Remarked
@@ -26,7 +27,7 @@ from signoff.engine.clock import Clock
 from signoff.engine.commit.engine import Engine
 from signoff.engine.commit.jobs import Once
 from signoff.engine.delivery.compose import Writer
-from signoff.engine.delivery.recipients import EMAIL, Recipient, Told, audience, current, unheard, ways
+from signoff.engine.delivery.recipients import Recipient, Told, audience, current, unheard, ways
 from signoff.engine.delivery.retry_policy import PERSON, after, while_waiting
 from signoff.engine.directory.contact_schedule import waits_for
 from signoff.engine.directory.snapshot import Directory, Snapshot

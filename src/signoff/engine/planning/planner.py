@@ -22,7 +22,6 @@ from signoff.core.policy.conditions import chosen, settled
 from signoff.engine.directory.eligible_people import (
     barred_from,
     called,
-    decidable,
     known_person,
     refuse_impossible,
     refuse_unknown_teams,
@@ -277,6 +276,8 @@ def _asking(step: HumanStep, plan: Plan, book: Snapshot, side: Side, warnings: l
     field = f"steps.{step.id}.human.{'policy' if task.policy else 'approvers'}"
     if plan.source == "intent":  # whose step is ours: its caller wrote human_task
         field = "human_task"
+    elif plan.source == "scenario":
+        field = f"steps.{step.id}.human_task"
     stages = tuple(
         _staffed(number, step, field, book, barred, None if strict else warnings)
         for number in range(len(task.stages))
@@ -325,18 +326,22 @@ def _staffed(
     barred: frozenset[str],
     warnings: list[str] | None,
 ) -> Stage:
-    """The stage, if enough people can decide it; refused otherwise. In AXP's requests (``warnings``) names that nobody
-    here has fall back to owners and admins.
+    """The stage, if enough people can decide it; refused otherwise. In AXP's requests (``warnings``) those of several
+    names that mean nobody here are left out, which narrows who decides.
     """
     stage = step.task.stages[number]
     stage = replace(stage, approvers=spelled(stage.approvers))
     if warnings is None:
         refuse_unknown_teams(stage.approvers, book, field)
-    elif stage.approvers and not decidable(stage, book):
+    elif strangers := [name for name in stage.approvers if not called(book, (name,))]:
+        if len(strangers) == len(stage.approvers):
+            raise Invalid(
+                "unknown_assignee", f"{field}: nobody here is called {', '.join(strangers)}, so nobody could decide.",
+                field=field, hint="Add the people first: signoff people add EMAIL; or name others.",
+            )  # fmt: skip
         warnings.append(
-            f"step {step.id!r}: nobody here is called {', '.join(stage.approvers)}; owners and admins may decide"
+            f"step {step.id!r}: nobody here is called {', '.join(strangers)}; the others may decide"
         )
-        stage = replace(stage, approvers=(*stage.approvers, "role:owner", "role:admin"))
     refuse_impossible(stage, book, stage_name(step, step.task, number), field, barred)
     return stage
 

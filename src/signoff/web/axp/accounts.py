@@ -187,6 +187,12 @@ async def create_key(call: Call) -> d.NewKeyOut:
 
 async def _holder(call: Call, registry: Registry, wanted: d.CreateKey) -> Account | Person:
     """Who the key is for; created if missing."""
+    for name in ("name", "roles") if wanted.person is None else ():
+        if getattr(wanted, name):
+            raise Invalid(
+                "unknown_field", f"{name}: has no effect; only a person's key takes it.", field=name,
+                hint="Leave it out.",
+            )  # fmt: skip
     if wanted.person is not None:
         roles = tuple(wanted.roles) or _DEFAULT_ROLES
         person, created = await registry.add_person(call.actor, wanted.person, wanted.name, roles)
@@ -195,6 +201,12 @@ async def _holder(call: Call, registry: Registry, wanted: d.CreateKey) -> Accoun
                 "person_exists",
                 f"{person.email} is here already, as {', '.join(person.roles) or 'nobody with a role'}.",
                 hint="Leave the roles out, or change them first: signoff people set, PATCH /v1/people/{id}.",
+            )
+        if not created and wanted.name and wanted.name != person.name:
+            raise Conflict(
+                "person_exists",
+                f"{person.email} is here already, under another name.",
+                hint="Leave the name out, or change it first: signoff people set, PATCH /v1/people/{id}.",
             )
         return person
     if wanted.agent is not None:

@@ -31,10 +31,13 @@ from signoff.core.intent.model import Fault, Intent, Task
 from signoff.core.intent.wake import spec_of
 from signoff.core.plan.plan import HumanStep, Plan
 from signoff.core.plan.task_types import TaskSpec, canonical_outcome
+from signoff.core.text.document_reader import refuse_two_spellings
 from signoff.core.text.hidden_characters import shows
 
 # Members that steer the request and are no part of anybody's result.
 _META: Final = frozenset({"expected_policy_generation", "internal_scheduler", "owner_agent"})
+# What decides, as AXP's other clients spell it.
+_CAMEL: Final = {"taskResult": "task_result", "approveCurrentStep": "approve_current_step"}
 _MAX_TEXT: Final = 2000
 
 
@@ -44,6 +47,10 @@ def meaning(body: dict[str, Any], intent: Intent, visit: int = 0, *, person: boo
 
     Raises Invalid for a decision without an outcome or with two, and for members of a wrong type.
     """
+    refuse_two_spellings(body, _CAMEL)
+    if (said := body.get("approveCurrentStep")) is not None:
+        rest = {name: value for name, value in body.items() if name != "approveCurrentStep"}
+        return meaning({**rest, "approve_current_step": said}, intent, visit, person=person)
     task = intent.open if isinstance(intent.open, Task) and visit in (0, intent.open.visit) else None
     spec = spec_of(intent, task) if task is not None else None
     agreed = task.agreed if task is not None else ""

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar, get_args
 import msgspec
 
 from signoff.core.errors import Invalid
-from signoff.core.text.document_reader import shown
+from signoff.core.text.document_reader import refuse_two_spellings, shown
 from signoff.web.http import json_intake
 from signoff.web.http.validation_errors import plainly
 
@@ -83,6 +83,7 @@ def _sorted_out(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """(what the struct knows, under its own names; the rest)"""
     names = _names(kind)
+    refuse_two_spellings(value, names)
     known: dict[str, Any] = {}
     rest: dict[str, Any] = {}
     for name, item in value.items():

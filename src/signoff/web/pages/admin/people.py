@@ -12,13 +12,13 @@ import msgspec
 from signoff.core.directory.roles import DECIDING, ROLES
 from signoff.core.directory.rotation import Absence, absence_at
 from signoff.core.errors import Conflict, Invalid, NotFound, Refused
-from signoff.core.formats.manifest import Charter, read_person
+from signoff.core.formats.manifest import CHANNELS, Charter, read_person
 from signoff.core.intent.authorization import RUNNING, reads_all
 from signoff.core.policy.policy import DAYS
 from signoff.core.text.document_reader import document
 from signoff.engine.admin.accounts import makes_own_key
 from signoff.engine.delivery.chat_answers import Code
-from signoff.engine.delivery.recipients import CHANNELS, preferred
+from signoff.engine.delivery.recipients import preferred
 from signoff.engine.directory.change_log import person_subject
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.identity.keys import makers
@@ -215,9 +215,7 @@ async def _details(visit: Visit, found: Person, book: Snapshot) -> dict[str, Any
         "name": visit.field("name").strip()[:255],
         "roles": [value for name, value in visit.form if name == "role"],
         "active": visit.field("active") == "1",
-        "addresses": found.addresses | {"email": visit.field("address").strip()}
-        if visit.field("address").strip()
-        else {name: to for name, to in found.addresses.items() if name != "email"},
+        "addresses": {"email": to} if (to := visit.field("address").strip()) else {},
     }
 
 
@@ -235,8 +233,7 @@ async def _time(visit: Visit, found: Person, book: Snapshot) -> dict[str, Any]:
 
 async def _channels(visit: Visit, found: Person, book: Snapshot) -> dict[str, Any]:
     wanted = [name for name in (visit.field("first"), visit.field("then")) if name in CHANNELS]
-    preferences = {name: value for name, value in found.preferences.items() if name != "channels"}
-    return {"preferences": preferences | ({"channels": list(dict.fromkeys(wanted))} if wanted else {})}
+    return {"preferences": {"channels": list(dict.fromkeys(wanted))} if wanted else {}}
 
 
 async def _leave(visit: Visit, found: Person, book: Snapshot) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from signoff.core.intent import commands as c
-from signoff.core.plan.task_types import Risk, Strength
+from signoff.core.plan.task_types import Outcome, Risk, Sign, Stage, Strength, TaskSpec
 from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
-from tests.builders import ANN, OTTO, RITA, SERVICE, WORKSPACE, gate, validate
+from tests.builders import ANN, OTTO, RITA, SERVICE, WORKSPACE, approve, gate, validate
 from tests.notify.office import office
 from tests.notify.post import post
 from tests.notify.town import Escalation, Reminders, Town, asked, email, minutes
@@ -309,3 +309,21 @@ async def test_the_messages_of_a_task_are_there_to_be_read(store: Store, clock: 
             assert {(m["person"], m["state"], m.get("error")) for m in told["messages"]} == {
                 ("per_ann", "sent", None), ("per_otto", "failed", "Slack answered channel_not_found"),
             }  # fmt: skip
+
+
+async def test_a_card_of_the_stage_before_says_that_another_is_open(store: Store, clock: FixedClock) -> None:
+    own = tuple(Outcome(word, Sign.POSITIVE, word.title()) for word in ("full", "canary"))
+    task = TaskSpec(
+        title="Roll it out?",
+        outcomes=("full", "canary", "rejected"),
+        own=own,
+        stages=(Stage(("per_ann", "per_otto")),) * 2,
+    )
+    async with office(store, clock) as desk:
+        intent = await desk.it.submit(gate(approve(task=task), source="workflow:rollout@1"))
+        await desk.it.carry()
+        old = desk.card("U0OTTO").press("full")
+        assert "The next stage begins" in await desk.press(desk.card("U0ANN").press("canary"), "U0ANN")
+        assert "Stage 2 is open now" in await desk.press(old, "U0OTTO")
+        answered = [f for f in await _facts(desk.it, intent.id) if type(f.event).__name__ == "Answered"]
+        assert [f.actor.id for f in answered] == ["per_ann"]

@@ -29,7 +29,7 @@ from tests.stories.crash import (
 from tests.stories.programs import KIND
 from tests.stories.servers import until
 
-DECIDED, REMINDED = "intent.decided.v1", "intent.reminded.v1"
+DECIDED, REMINDED, TRACED = "intent.decided.v1", "intent.reminded.v1", "intent.traced.v1"
 HOUR = 3600.0
 
 
@@ -252,3 +252,28 @@ def test_one_server_is_killed_and_the_other_goes_on(pair: Pair) -> None:
         assert ending.result(PATIENCE).status == "COMPLETED"
     pair.first.start()
     assert pair.done(pair.first, "GET", f"/v1/intents/{task}")["status"] == "COMPLETED"
+
+
+def test_a_copy_of_an_unnamed_answer_is_known_on_the_other_server(pair: Pair) -> None:
+    """Its X-Trace-Id is all that tells it from an answer to the next question, which its sender has read meanwhile."""
+    gates = [
+        {"id": name, "human": {"type": "approval", "approvers": ["role:owner"]}}
+        for name in ("read", "delete")
+    ]
+    flow = {"workflow": "traced", "intent_type": TRACED, "steps": gates}
+    pair.done(pair.first, "POST", "/v1/workflows", flow)
+    intent_id = pair.done(pair.first, "POST", "/v1/intents", {"intent_type": TRACED})["intent_id"]
+
+    def approve(number: int) -> Answer:
+        path = f"/v1/approvals/{intent_id}/decision"
+        return pair.ask(pair.both[number % 2], "POST", path, {"decision": "approve"}, x_trace_id="t-1")
+
+    first = approve(0)
+    assert first.status == 200, first
+    pair.done(pair.second, "GET", f"/v1/intents/{intent_id}")
+    assert {(copy.status, copy.json["decided_at"]) for copy in at_once(8, approve)} == {
+        (200, first.json["decided_at"])
+    }
+    events = pair.done(pair.second, "GET", f"/v1/intents/{intent_id}/audit")["events"]
+    assert [event["type"] for event in events].count("answered") == 1
+    assert pair.done(pair.second, "GET", f"/v1/intents/{intent_id}")["status"] == "WAITING"

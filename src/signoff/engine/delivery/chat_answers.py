@@ -160,7 +160,11 @@ class Chat:
                     raise
                 return f"Recorded: {answer.outcome}."
             possible = {choice.outcome for choice in choices(intent, task, spec_of(intent, task))}
-            if answer.outcome not in possible or answer.digest is None:
+            stale = answer.stage not in (
+                None,
+                task.stage,
+            )  # what is asked now offers other words: said by the rules
+            if answer.digest is None or not (stale or answer.outcome in possible):
                 raise Forbidden("page_required", "This is decided on its page: finish in the browser.")
             if since > task.opened_at:
                 raise Forbidden(

@@ -29,6 +29,16 @@ HOLDING: list[Any] = [
     {"config": f'{{\\"password\\": \\"{SECRET}\\"}}'},
     {"config": f"secret => 'a {SECRET}'"},
     {"note": f"-----BEGIN RSA PRIVATE KEY-----\n{SECRET}\n-----END RSA PRIVATE KEY-----"},
+    {"dump": f"https://b.s3.amazonaws.com/f.sql?X-Amz-Date=20261129T000000Z&X-Amz-Signature={SECRET}"},
+    {"dump": f"https://b.s3.amazonaws.com/f.sql?X-Amz-Credential={SECRET}%2F20261129&X-Amz-Expires=3600"},
+    {"dump": f"see https://a.blob.core.windows.net/c/f?sv=2022&sr=b&sig={SECRET}, then go on"},
+    {"dump": f"/c/f?sr=b&amp;Signature={SECRET}"},
+    {"dump": f'{{"url": "https://a.example/f?a=1\\u0026sig={SECRET}"}}'},
+    {"hook": f"https://hooks.slack.com/services/T0/B0/{SECRET}"},
+    {"hook": f"https://discord.com/api/webhooks/123456/{SECRET}?wait=true"},
+    {"hook": f"https://acme.webhook.office.com/webhookb2/1@2/IncomingWebhook/{SECRET}"},
+    {"hook": f"https://mattermost.acme.example/hooks/{SECRET}"},
+    {"hook": f"https://api.telegram.org/bot123456:{SECRET}/sendMessage"},
     {"password": {"before": SECRET, "after": "x"}},
     {"before": {"token": SECRET}, "after": {}},
 ]
@@ -65,6 +75,26 @@ def test_what_is_no_secret_is_shown_as_it_is(value: Any) -> None:
     assert masked(value) == value
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://tickets.example/browse?key=PROJ-17&page=2&sort=asc",
+        "https://docs.github.com/webhooks/webhook-events-and-payloads#push",
+        "https://b.s3.amazonaws.com/f.sql?X-Amz-Date=20261129T000000Z&X-Amz-Expires=3600",
+        "https://api.slack.com/messaging/webhooks",
+    ],
+)
+def test_an_address_that_lets_nobody_in_is_shown_whole(url: str) -> None:
+    assert mask_text(url) == url
+
+
+def test_of_a_signed_address_the_rest_is_shown() -> None:
+    shown = mask_text(f"https://h.example/f?sr=b&sig={SECRET}&se=2026#top", starred)
+    assert shown == f"https://h.example/f?sr=b&sig={MASK}&se=2026#top"
+    shown = mask_text(f"https://hooks.slack.com/services/T0/B0/{SECRET}?x=1", starred)
+    assert shown == f"https://hooks.slack.com/services/{MASK}/{MASK}/{MASK}?x=1"
+
+
 def test_a_pin_is_a_secret_as_a_number_too() -> None:
     assert "4711" not in repr(masked({"pin": 4711, "card": {"cvv": 4711}}))
 
@@ -82,7 +112,8 @@ def test_an_error_or_a_log_line_shows_not_even_a_fingerprint() -> None:
 
 @pytest.mark.parametrize(
     "unit", ["password", "eyJa-", "://a:", "Bearer ", "bearer aaaa", "-----BEGIN PRIVATE KEY-----", "a.b", "sk-",
-             "token=", "api_", 'password="', "password='", "secret=\\", "Authorization: ", "[", "@", "://a:b@"],
+             "token=", "api_", 'password="', "password='", "secret=\\", "Authorization: ", "[", "@", "://a:b@",
+             "https://x/hooks/", "?a=", "?sig=", "&amp;", "https://hooks.slack.com/services/", "/bot1:", "a-"],
 )  # fmt: skip
 def test_nothing_costs_more_than_its_size(unit: str) -> None:
     """A regular expression that backtracks would not end on these."""

@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
+from urllib.parse import unquote
 
 MASK: Final = "********"
 Hide = Callable[[str], str]
@@ -53,11 +54,27 @@ _SHAPE: Final = re.compile(
     r"|xox[a-z]-[\w-]{10,}|xapp-[\w-]{10,}|AKIA[0-9A-Z]{16}|AIza[\w-]{30,}|npm_\w{30,}|sgn_[a-z]{1,12}_\w{20,}"
     r"|eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?)"
 )
+# Of a URL: parameters that sign it or let whoever has it in, and what follows the mark of a webhook in its path.
+_PARAMETER: Final = re.compile(
+    r"(?i)((?:[?&#;]|\\u0026|&amp;)(?P<name>[\w.%\[\]-]{1,64})=)(?P<value>[^&#;\s\"'<>`\\]+)"
+)
+_SIGNS: Final = re.compile(
+    r"(?i)(?:^|[^a-z0-9])(?:sig|signature|hmac|credential|key[-_]?pair[-_]?id|aws[-_]?access[-_]?key[-_]?id)$"
+)
+_OPENS: Final = frozenset({"key", "code", "auth", "sid", "hash", "policy", "state", "ticket", "assertion"})
+_LONG: Final = 20  # characters of a value that lets somebody in by one of these names
+_HOOK: Final = re.compile(
+    r"(?i)(?P<slack>^[a-z]+://(?:[\w-]{1,63}\.){0,8}slack(?:-gov)?\.com/(?:services|workflows|triggers)/)"
+    r"|/(?:bot(?=\d{1,20}:)|[\w-]{0,32}(?:web)?hooks?(?:b2)?/|with/key/)"
+)
+_QUERY: Final = re.compile(r"[?#]")
+_SEGMENT: Final = re.compile(r"[^/?#&;]+")
+_RANDOM: Final = re.compile(r"(?=.{0,512}\d|.{0,512}[A-Z].{0,512}[a-z])[\w.~%@:=+-]{6,}")
 _PEM: Final = re.compile(
     r"(-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----)(.*?)(-----END [A-Z ]{0,30}PRIVATE KEY-----|\Z)", re.DOTALL
 )
 _TRIGGER: Final = re.compile(
-    r"(?i)pass|pwd|secret|token|credential|auth|key|pin|cvv|cvc|otp|jwt|bearer|basic|cookie|mnemonic|session|seed"
+    r"(?i)pass|pwd|secret|token|credential|auth|key|pin|cvv|cvc|otp|jwt|bearer|basic|cookie|mnemonic|session|seed|sig|hmac"
     r"|[spr]k[_-]|gh[pousr]_|github_pat|glpat|xox|xapp|AKIA|AIza|npm_|sgn_|eyJ"
 )
 _NAMES: Final = ("name", "key", "header", "field", "variable")
@@ -98,7 +115,9 @@ def mask_text(text: str, hide: Hide = bracketed) -> str:
     if "PRIVATE KEY-----" in text:
         text = _PEM.sub(lambda found: found[1] + hide(found[2]) + found[3], text)
     if "://" in text:
-        text = _WORD.sub(lambda found: _url(found[0], hide), text)
+        text = _WORD.sub(lambda found: _path(_url(found[0], hide), hide), text)
+    if "=" in text:
+        text = _PARAMETER.sub(lambda found: _parameter(found, hide), text)
     text = _PAIR.sub(lambda found: _pair(found, hide), text)
     text = _SCHEME.sub(lambda found: found[1] + found[2] + hide(found[3]), text)
     return _SHAPE.sub(lambda found: hide(found[0]), text)
@@ -130,6 +149,27 @@ def _url(word: str, hide: Hide) -> str:
     if not held or (word.startswith(("http", "ws")) and _PORT.match(held)):
         return word
     return word[: colon + 1] + hide(held) + word[at:]
+
+
+def _parameter(found: re.Match[str], hide: Hide) -> str:
+    name, value = unquote(found["name"]), found["value"]
+    opens = name.lower() in _OPENS and len(value) >= _LONG
+    return found[1] + _once(value, hide) if opens or _SIGNS.search(name) or is_secret(name) else found[0]
+
+
+def _path(word: str, hide: Hide) -> str:
+    """A URL with what follows the mark of a webhook in its path hidden: whoever has that may send to it."""
+    mark = _HOOK.search(word) if "://" in word else None
+    if mark is None:
+        return word
+    query = _QUERY.search(word, mark.end())
+    end = query.start() if query else len(word)
+    every = bool(mark["slack"])
+    rest = _SEGMENT.sub(
+        lambda found: _once(found[0], hide) if every or _RANDOM.fullmatch(found[0]) else found[0],
+        word[mark.end() : end],
+    )
+    return word[: mark.end()] + rest + word[end:]
 
 
 def masked(value: Any, whole: Hide = fingerprint, part: Hide = bracketed) -> Any:

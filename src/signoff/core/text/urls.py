@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from signoff.core.errors import Invalid
-from signoff.core.text.masking import MASK
+from signoff.core.text.masking import MASK, mask_text, starred
 
 ENCODE: Final = (
     "If the user name or the password holds one of : / ? # [ ] @ % or a space, percent-encode it: "
@@ -18,6 +18,7 @@ _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,19}")
 _HOST: Final = re.compile(r"\[[0-9a-fA-F:.%\w]*\]|[^\[\]:@\s]*")
 _PERCENT: Final = re.compile(r"%(?![0-9a-fA-F]{2})")
 _SECRET_PARAMETER: Final = re.compile(r"(?i)((?:pass|secret|token|key)\w*=)[^&]*")
+_SIGNED: Final = ("http", "https")
 
 
 def read_url(text: str, field: str, schemes: Sequence[str], hint: str) -> SplitResult:
@@ -73,4 +74,5 @@ def shown_url(text: str, field: str = "url") -> str:
     user, colon, _ = held.partition(":")
     netloc = f"{user}:{MASK}@{place}" if colon else f"{held}{at}{place}"
     query = _SECRET_PARAMETER.sub(rf"\g<1>{MASK}", parts.query)
-    return f"{scheme}://{netloc}{parts.path}" + (f"?{query}" if query else "")
+    shown = f"{scheme}://{netloc}{parts.path}" + (f"?{query}" if query else "")
+    return mask_text(shown, starred) if scheme.lower() in _SIGNED else shown

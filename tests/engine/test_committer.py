@@ -50,6 +50,9 @@ class Look:
     def due(self) -> int:
         return 0
 
+    def space(self) -> str:
+        return ""
+
     def apply(self, batch: Batch) -> str:
         self.batch = batch
         return "seen"

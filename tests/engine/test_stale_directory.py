@@ -1,15 +1,25 @@
 """A server whose picture of the directory is old does not write over what another has changed meanwhile."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from signoff.core.errors import Conflict
+from signoff.core.errors import Conflict, Forbidden, Unauthenticated
 from signoff.core.formats.manifest import compile_charter
+from signoff.core.intent.commands import Answer, Cancel, Delegate
+from signoff.core.intent.model import Actor, ActorKind, Status
+from signoff.core.plan.plan import HumanStep, Plan
+from signoff.core.plan.task_types import Stage, Strength, TaskSpec
 from signoff.engine.clock import FixedClock
-from tests.builders import ANN, OTTO, WORKSPACE
+from signoff.engine.commit.jobs import Outdated
+from tests.builders import ANN, OTTO, RITA, SERVICE, WORKSPACE
 from tests.conftest import TABLES
 from tests.engine.works import ROOT, Works, open_works, settle
+
+SERVICE_OF_NOBODY = replace(SERVICE, sponsors=())
 
 
 async def apply(works: Works, who: str = "ann", **said: Any) -> None:
@@ -60,3 +70,137 @@ async def test_what_was_changed_about_something_else_is_in_nobodys_way_and_is_se
     finally:
         await here.store.close()
         await there.store.close()
+
+
+@asynccontextmanager
+async def pair(url: str, clock: FixedClock) -> AsyncIterator[tuple[Works, Works]]:
+    """Two servers of which neither hears a word of the other: what one says is as late as it can be."""
+    here, there = [await open_works(url, clock) for _ in range(2)]
+    try:
+        await here.store.write(*((f"delete from {table}", {}) for table in TABLES))
+        await settle(here, people=(ANN, OTTO, RITA))
+        async with here.running(), there.running():
+            yield here, there
+    finally:
+        await here.store.close()
+        await there.store.close()
+
+
+async def asked(works: Works, *approvers: str, need: int = 1) -> str:
+    """The id of a request that waits for these, and that nobody of them has made."""
+    stage = Stage(approvers, need)
+    step = HumanStep(id="ask", task=TaskSpec(title="Run it?", stages=(stage,), strength=Strength.LINK))
+    intent = await works.submit(Plan((step,)), by=SERVICE_OF_NOBODY)
+    return intent.id
+
+
+async def known(works: Works, actor: Actor) -> Actor:
+    """The person as this server knows them: with what it believes, however late that is."""
+    found = await works.keys.person(WORKSPACE, actor.id, "api")
+    assert found is not None
+    return found
+
+
+YES = Answer("approved")
+
+
+async def test_a_person_let_go_on_one_server_decides_nothing_on_another(
+    postgres_url: str, clock: FixedClock
+) -> None:
+    async with pair(postgres_url, clock) as (here, there):
+        task = await asked(here, "ann@acme.example")
+        ann = await known(there, ANN)
+        await apply(here, active=False)
+        with pytest.raises(Unauthenticated):
+            await there.do(task, YES, ann)
+        assert await there.happened(task) == ["Created", "TaskOpened"]
+
+
+async def test_a_member_taken_out_of_a_team_on_one_server_decides_nothing_on_another(
+    postgres_url: str, clock: FixedClock
+) -> None:
+    async with pair(postgres_url, clock) as (here, there):
+        await team(here, "ann", "otto")
+        task = await asked(here, "team:sre")
+        there.directory.forget(WORKSPACE)
+        ann = await known(there, ANN)
+        await team(here, "otto")
+        with pytest.raises(Forbidden) as told:
+            await there.do(task, YES, ann)
+        assert told.value.code == "not_an_approver"
+        await there.do(task, YES, await known(there, OTTO))
+        assert (await here.intent(task)).status is Status.COMPLETED
+
+
+async def test_a_vote_of_somebody_let_go_elsewhere_is_not_counted_with_the_next(
+    postgres_url: str, clock: FixedClock
+) -> None:
+    async with pair(postgres_url, clock) as (here, there):
+        await team(here, "ann", "otto", "rita")
+        task = await asked(here, "team:sre", need=2)
+        there.directory.forget(WORKSPACE)
+        await there.do(task, YES, await known(there, ANN))
+        await team(here, "otto", "rita")
+        await there.do(task, YES, await known(there, OTTO))
+        assert (await here.intent(task)).ending is None
+
+
+async def test_a_key_revoked_on_one_server_decides_nothing_on_another(
+    postgres_url: str, clock: FixedClock
+) -> None:
+    async with pair(postgres_url, clock) as (here, there):
+        task = await asked(here, "ann@acme.example")
+        made = await here.keys.create(WORKSPACE, ActorKind.PERSON, ANN.id)
+        ann = await there.keys.authenticate(made.secret, "api")
+        await here.keys.revoke(WORKSPACE, made.key.id)
+        with pytest.raises(Unauthenticated) as told:
+            await there.do(task, YES, ann)
+        assert told.value.code == "key_revoked"
+
+
+async def test_an_actor_known_longer_than_the_directory_is_known_anew(
+    postgres_url: str, clock: FixedClock
+) -> None:
+    async with pair(postgres_url, clock) as (here, there):
+        await apply(here, roles=["admin"])
+        task = await asked(here, "otto@acme.example")
+        made = await here.keys.create(WORKSPACE, ActorKind.PERSON, ANN.id)
+        there.directory.outdated(WORKSPACE)
+        ann = await there.keys.authenticate(made.secret, "api")
+        await apply(here, roles=["member"])
+        there.directory.forget(WORKSPACE)  # read anew, while what the key means is still remembered
+        with pytest.raises(Forbidden):
+            await there.do(task, Cancel("no need"), ann)
+        assert (await here.intent(task)).ending is None
+
+
+async def test_nobody_answers_in_the_stead_of_somebody_who_is_not_asked_any_more(
+    postgres_url: str, clock: FixedClock
+) -> None:
+    async with pair(postgres_url, clock) as (here, _):
+        await team(here, "ann", "rita")
+        task = await asked(here, "team:sre")
+        await here.do(task, Delegate(OTTO.id), await known(here, ANN))
+        await team(here, "rita")
+        with pytest.raises(Forbidden) as told:  # recorded, it would count for nothing
+            await here.do(task, YES, await known(here, OTTO))
+        assert told.value.code == "not_an_approver"
+
+
+async def test_a_task_opens_for_those_whom_another_server_knows_by_then(
+    postgres_url: str, clock: FixedClock
+) -> None:
+    async with pair(postgres_url, clock) as (here, there):
+        await team(here, "ann", "otto")
+        there.directory.forget(WORKSPACE)
+        book = await there.directory.of(WORKSPACE)
+        await team(here, "otto")
+        plan = Plan((HumanStep(id="ask", task=TaskSpec(title="Run it?", stages=(Stage(("team:sre",)),))),))
+        with pytest.raises(Outdated):  # planned by what was so before: whoever asked plans it anew
+            await there.submit(plan, by=SERVICE_OF_NOBODY, book=book)
+        assert (await there.directory.of(WORKSPACE)).teams["sre"].members == (OTTO.id,)
+
+
+async def team(works: Works, *members: str) -> None:
+    people = [f"{name}@acme.example" for name in members]
+    await works.registry.apply(ROOT, compile_charter({"teams": {"sre": {"members": people}}}))

@@ -14,14 +14,15 @@ from signoff.cli.output import Column, as_moment, block, column, moment
 from signoff.cli.session import Remote
 from signoff.cli.tasks.act import intent_messages
 from signoff.cli.watching import refuse_timeout_alone, watch_intent
+from signoff.core.intent.deleted_payload import SAID
 
 if TYPE_CHECKING:
     from signoff.client.calls import Sent
 
 FIELDS: Final = (
     "intent_id", "intent_type", "status", "waiting_reason", "from_agent", "to_agent", "reply_to",
-    "correlation_id", "payload", "result", "error", "outcome", "ending", "decided_by", "decided_at", "via",
-    "comment", "pending_with", "human_task", "created_at", "updated_at", "deadline_at", "steps",
+    "correlation_id", "payload", "payload_deleted", "result", "error", "outcome", "ending", "decided_by",
+    "decided_at", "via", "comment", "pending_with", "human_task", "created_at", "updated_at", "deadline_at", "steps",
     "scenario_id", "retry_of", "rerun_of",
 )  # fmt: skip
 _EVENT_FIELDS: Final = (
@@ -215,6 +216,8 @@ def _lines(session: Remote, intent: Mapping[str, Any]) -> list[str]:
         lines += block("waits for", pending.get("name") or pending.get("ref"))
     for label in ("decided_by", "via", "comment", "payload", "result", "error"):
         lines += block(label.replace("_", " "), intent.get(label))
+        if label == "payload" and intent.get("payload_deleted"):
+            lines += block(label, SAID)
     return lines
 
 

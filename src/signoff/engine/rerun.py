@@ -7,6 +7,7 @@ from datetime import timedelta
 from signoff.core.errors import Conflict
 from signoff.core.intent.authorization import may_rerun
 from signoff.core.intent.commands import Submit
+from signoff.core.intent.deleted_payload import refuse_deleted
 from signoff.core.intent.events import Fact
 from signoff.core.intent.model import Actor, Intent, Requester
 from signoff.core.intent.rerun import carried_over, refused, rerun_id
@@ -33,6 +34,7 @@ class Reruns:
         new_id = rerun_id(source)
         if (known := await self._known(actor, new_id)) is not None:
             return known
+        refuse_deleted(source, payload)
         digest = hashlib.sha256(payload).hexdigest()
         # the newest moment that is surely past: the database's own is asked when it is committed
         carried = carried_over(source, facts, digest, source.updated_at)
@@ -57,7 +59,7 @@ class Reruns:
             carried_until=carried.decided_at + VALID_FOR,
         )  # fmt: skip
         try:
-            return await self._engine.rerun(actor, source.id, command, payload)
+            return await self._engine.rerun(actor, source.id, command, payload, book)
         except Conflict as conflict:  # another server was faster: what it has made is the answer
             known = (
                 await self._known(actor, new_id)

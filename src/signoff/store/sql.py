@@ -131,6 +131,7 @@ LOCK_DUE: Final = """
 select id, plan, state from intents where wake_at <= :now order by wake_at limit :limit for update skip locked
 """
 DUE: Final = "select id, plan, state from intents where wake_at <= :now order by wake_at limit :limit"
+LAST_CHANGES: Final = "select id, last_change from workspaces where id in :spaces"
 SET_ASIDE: Final = "update intents set wake_at = :until where id in :ids and wake_at <= :now"
 REPLY: Final = f"""
 select fingerprint, body from {_REPLIES}
@@ -336,7 +337,9 @@ update workspaces set staffed_change = :change where id = :id and staffed_change
 LATEST_POLICY: Final = """version = (
     select max(v.version) from policies v where v.workspace = w.workspace and v.name = w.name
 )"""
-OLD_PAYLOADS: Final = "select revision, payload from revisions where intent_id = :id order by revision"
+OLD_PAYLOADS: Final = """
+select revision, payload from revisions where intent_id = :id and length(payload) > 0 order by revision
+"""
 # Takes its numbers, and the workspace's lock with them: whoever changes it too waits here. A ``since`` that is not the
 # last change any more is refused by the column's check.
 NUMBER_CHANGES: Final = """

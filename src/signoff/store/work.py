@@ -37,22 +37,28 @@ class Ready(Struct, frozen=True):
 
 
 class Want(Struct, frozen=True):
-    """What to lock and read. ``due``: how many intents whose moment has come."""
+    """What to lock and read. ``due``: how many intents whose moment has come; ``spaces``: workspaces whose last change
+    has to be known.
+    """
 
     ids: tuple[str, ...] = ()
     once: tuple[OnceKey, ...] = ()
     ready: Ready | None = None
     due: int = 0
+    spaces: tuple[str, ...] = ()
 
 
 class Found(Struct):
-    """``now`` was read when every lock was held; the intents of ``ready`` and ``due`` are in ``intents``."""
+    """``now`` was read when every lock was held, and so was ``last_changes``, the number of the last change of each
+    workspace; the intents of ``ready`` and ``due`` are in ``intents``.
+    """
 
     now: datetime
     intents: dict[str, Intent]
     replies: dict[OnceKey, Reply]
     ready: list[str]
     due: list[str]
+    last_changes: dict[str, int] = field(default_factory=dict)
 
 
 class NewIntent(Struct):

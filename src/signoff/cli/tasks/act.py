@@ -18,7 +18,7 @@ from signoff.cli.text_safety import visible
 FIELDS: Final = (
     "task_id", "intent_id", "intent_type", "step_id", "state", "task_type", "title", "description",
     "risk", "strength", "allowed_outcomes", "outcomes", "form_schema", "comment_required", "evidence_required",
-    "payload",
+    "payload", "payload_deleted",
     "previous_results", "result_revisions", "changes",
     "next_steps", "requester", "approvers", "opened_at", "due_at", "next_reminder_at",
     "escalation_at", "reminders_sent", "revision", "digest", "votes", "stage", "stages", "taken_by", "outcome",

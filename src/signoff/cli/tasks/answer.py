@@ -16,6 +16,7 @@ from signoff.cli.session import Remote
 from signoff.cli.tasks.act import FIELDS, comment, delegate, messages, reassign, snooze, wake, watch, withdraw
 from signoff.cli.tasks.revise import revise, take
 from signoff.cli.text_safety import safe_json, visible
+from signoff.core.intent.deleted_payload import SAID
 from signoff.core.plan.task_types import BUILT_IN
 from signoff.core.text.masking import hides, mask_text
 
@@ -229,6 +230,8 @@ def task_lines(task: Mapping[str, Any], out: Output) -> list[str]:
     lines += block("intent", f"{task.get('intent_id')} ({task.get('intent_type')})")
     for name in ("description", "payload", "previous_results"):
         lines += block(name.replace("_", " "), task.get(name))
+        if name == "payload" and task.get("payload_deleted"):
+            lines += block(name, SAID)
     if any(hides(task.get(name), "") for name in ("payload", "previous_results")):
         lines += block(
             "masked", "secrets are shown by their length and fingerprint; the task's page can show them"

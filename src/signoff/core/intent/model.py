@@ -64,7 +64,9 @@ class Actor(msgspec.Struct, frozen=True, omit_defaults=True):
     names: what a task may call a person (id, e-mail address, ``role:NAME``);
     sponsors: person ids that stand behind this actor (itself, or who made its key);
     via: the channel the request came by (``api``, ``web``, ``cli``, ``system`` ...);
-    strength: how surely this is them; stand_ins: whom they may answer for now.
+    strength: how surely this is them; stand_ins: whom they may answer for now;
+    key: the id of the key that was used, or "";
+    as_of: the number of the directory's last change by which they are known, None where it makes no difference.
     """
 
     kind: ActorKind
@@ -78,6 +80,8 @@ class Actor(msgspec.Struct, frozen=True, omit_defaults=True):
     self_approval: bool = False
     strength: Strength = Strength.SESSION
     stand_ins: tuple[StandIn, ...] = ()
+    key: str = ""
+    as_of: int | None = None
 
     @property
     def ref(self) -> ActorRef:

@@ -20,12 +20,17 @@ Names = Mapping[str, frozenset[str]]
 
 def counts(vote: Vote, names: Names | None) -> bool:
     """Whether a vote still counts; ``names`` None means that nothing is known to have changed."""
+    return has_say(vote.person, seat(vote), vote.for_names, names)
+
+
+def has_say(person: str, principal: str, for_names: frozenset[str], names: Names | None) -> bool:
+    """Whether a person decides for what ``principal``, who may be they themselves, is called now."""
     if names is None:
         return True
-    voter = names.get(vote.person)
-    if voter is None or (seat(vote) != vote.person and voter.isdisjoint(DECIDING_PARTIES)):
+    voter = names.get(person)
+    if voter is None or (principal != person and voter.isdisjoint(DECIDING_PARTIES)):
         return False  # whoever decides for others must be able to decide
-    return bool(vote.for_names & names.get(seat(vote), frozenset()))
+    return bool(for_names & names.get(principal, frozenset()))
 
 
 def seat(vote: Vote) -> str:

@@ -15,7 +15,7 @@ from signoff.core.intent.contradictions import refuse_contradiction
 from signoff.core.intent.decision_digest import envelope_digest
 from signoff.core.intent.evolve import moment
 from signoff.core.intent.model import Actor, Delivery, Intent, Task
-from signoff.core.intent.quorum import tally
+from signoff.core.intent.quorum import has_say, tally
 from signoff.core.intent.standing import Standing, others_behind, stage_now, standing
 from signoff.core.intent.standing import roster as pinned
 from signoff.core.intent.transition import Ledger
@@ -77,6 +77,11 @@ def answer(book: Ledger, command: c.Answer) -> None:
     refuse_contradiction(step.task, command.outcome, command.data, task.agreed)
     outcome, sign = check_answer(step.task, command.outcome, command.comment, command.data, task.agreed)
     ground = _ground(book, task)
+    if not has_say(book.actor.id, ground.principal, ground.names, command.standing):
+        raise Forbidden(  # it would be recorded, and count for nothing
+            "not_an_approver", "The person in whose stead you answer is not asked any more.",
+            hint="An owner or an admin can ask other people.",
+        )  # fmt: skip
     principal = "" if ground.principal == book.actor.id else ground.principal
     before, behind = own_vote(book.actor, task), others_behind(book.actor)
     same = before is not None and _same(before, outcome, command, principal)

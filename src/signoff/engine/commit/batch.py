@@ -74,6 +74,10 @@ class Batch:
     def now(self) -> datetime:
         return self.found.now
 
+    def last_change(self, workspace: str) -> int | None:
+        """The number of the last change of a workspace's directory; None where no job of the batch asked for it."""
+        return self.found.last_changes.get(workspace)
+
     def replay(self, key: OnceKey, fingerprint: str) -> bytes | None:
         """The stored answer to this key, None when it is new; Conflict when it was used for something else."""
         known = self.found.replies.get(key)

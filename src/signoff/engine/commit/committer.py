@@ -32,6 +32,7 @@ class Job(Protocol):
     def once(self) -> OnceKey | None: ...
     def ready(self) -> Ready | None: ...
     def due(self) -> int: ...
+    def space(self) -> str: ...
     def apply(self, batch: Batch) -> Any: ...
 
 
@@ -193,6 +194,7 @@ def _want(jobs: list[_Queued]) -> Want:
     once: list[OnceKey] = []
     ready: Ready | None = None
     due = 0
+    spaces: dict[str, None] = {}
     for queued in jobs:
         job = queued.job
         ids.update(dict.fromkeys(job.ids()))
@@ -201,7 +203,9 @@ def _want(jobs: list[_Queued]) -> Want:
             once.append(key)
         ready = job.ready() or ready
         due = job.due() or due
-    return Want(ids=tuple(ids), once=tuple(once), ready=ready, due=due)
+        if space := job.space():
+            spaces[space] = None
+    return Want(ids=tuple(ids), once=tuple(once), ready=ready, due=due, spaces=tuple(spaces))
 
 
 def _fail(queued: _Queued, error: BaseException) -> None:

@@ -3,7 +3,7 @@
 import logging
 import os
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -25,6 +25,7 @@ from signoff.engine.commit.jobs import (
     Done,
     DueJob,
     Once,
+    Outdated,
     RefusedJob,
     RerunJob,
     ReviseJob,
@@ -32,7 +33,7 @@ from signoff.engine.commit.jobs import (
     Wish,
 )
 from signoff.engine.commit.repeated_answers import ELSEWHERE, repeat_of
-from signoff.engine.directory.snapshot import Directory
+from signoff.engine.directory.snapshot import Directory, Snapshot
 from signoff.engine.identity.admission import Admission, KeyLimits
 from signoff.engine.planning.planner import Submission
 from signoff.store.store import Store
@@ -43,6 +44,7 @@ log = logging.getLogger("signoff.engine")
 LONGEST_LEASE = timedelta(hours=1)
 SHORTEST_LEASE = timedelta(seconds=1)
 _REMEMBERED = 10_000
+_TRIES = 4  # of a command while the directory changes
 
 
 class Engine:
@@ -92,15 +94,28 @@ class Engine:
             retry_of=submission.retry_of,
             deadline_at=submission.deadline_at,
         )
-        book = await self._directory.of(actor.workspace)
-        done: Done = await self._committer.do(SubmitJob(actor, command, submission.payload, once, book))
+        book = submission.book or await self._directory.of(actor.workspace)
+        return await self._created(SubmitJob(actor, command, submission.payload, once, book))
+
+    async def _created(self, job: SubmitJob | RerunJob) -> Done:
+        """Commit the job. Raises Outdated where the directory that its plan was made with is not the present one: who
+        asked makes it anew.
+        """
+        try:
+            done: Done = await self._committer.do(job)
+        except Outdated:
+            self._directory.outdated(job.actor.workspace)
+            raise
         return done
 
-    async def rerun(self, actor: Actor, source: str, command: Submit, payload: bytes) -> Intent:
-        """Create an intent that runs the failed ``source`` again; Conflict(``already_rerun``) if there is one."""
+    async def rerun(
+        self, actor: Actor, source: str, command: Submit, payload: bytes, book: Snapshot
+    ) -> Intent:
+        """Create an intent that runs the failed ``source`` again, which ``book`` allows; Conflict(``already_rerun``) if
+        there is one.
+        """
         async with self._admission.another_intent(actor):
-            book = await self._directory.of(actor.workspace)
-            done: Done = await self._committer.do(RerunJob(actor, source, command, payload, book))
+            done = await self._created(RerunJob(actor, source, command, payload, book))
         if done.change is None:
             raise TypeError("a rerun has no stored answer")
         return done.change.after
@@ -116,7 +131,7 @@ class Engine:
         """Apply one command to the intent that ``ref`` names; a task's or delivery's id names the visit too."""
         job = await self._job(actor, ref, command, once)
         try:
-            done: Done = await self._committer.do(job)
+            return await self._settled(actor, job, lambda who: self._job(who, ref, command, once))
         except Refused as refusal:
             repeat = None
             if isinstance(job.command, Answer) and refusal.code in ELSEWHERE:
@@ -124,6 +139,23 @@ class Engine:
             if repeat is None:
                 raise
             return Done(change=repeat)
+
+    async def _settled(
+        self, actor: Actor, job: CommandJob, again: Callable[[Actor], Awaitable[CommandJob]]
+    ) -> Done:
+        """Commit the job; where the directory has changed since it was made, one made ``again`` by the actor as they
+        are now.
+        """
+        for _ in range(_TRIES - 1):
+            try:
+                done: Done = await self._committer.do(job)
+            except Outdated:
+                self._directory.outdated(actor.workspace)
+                actor = await self._directory.present(actor, self._clock.now())
+                job = await again(actor)
+            else:
+                return done
+        done = await self._committer.do(job)
         return done
 
     async def repeated(self, actor: Actor, ref: str, answer: Answer) -> Change | None:
@@ -164,9 +196,12 @@ class Engine:
         self, actor: Actor, ref: str, command: Revise, before: bytes, payload: bytes, once: Once | None = None
     ) -> Done:
         """Change what is being decided. ``before``: the payload that is revised; both in canonical bytes."""
-        job = await self._job(actor, ref, replace(command, payload=payload), once)
-        done: Done = await self._committer.do(ReviseJob(job, before, payload))
-        return done
+
+        async def made(who: Actor) -> CommandJob:
+            job = await self._job(who, ref, replace(command, payload=payload), once)
+            return ReviseJob(job, before, payload)
+
+        return await self._settled(actor, await made(actor), made)
 
     async def _job(self, actor: Actor, ref: str, command: Wish, once: Once | None) -> CommandJob:
         intent_id, visit = split_ref(ref)

@@ -7,11 +7,21 @@ from typing import Final
 
 import msgspec
 
-from signoff.core.errors import Conflict, NotFound, Refused
+from signoff.core.errors import Busy, Conflict, NotFound, Refused
 from signoff.core.ids import shard
 from signoff.core.intent.advance import Change
 from signoff.core.intent.authorization import may, may_see
-from signoff.core.intent.commands import Answer, Claim, Command, Submit, Tick
+from signoff.core.intent.commands import (
+    Accept,
+    Answer,
+    Claim,
+    Command,
+    Progress,
+    Release,
+    Renew,
+    Submit,
+    Tick,
+)
 from signoff.core.intent.eligibility import Membership
 from signoff.core.intent.model import Actor, Intent, system
 from signoff.engine.commit.batch import Batch
@@ -21,6 +31,8 @@ from signoff.store.work import OnceKey, Ready, Resubmitted
 
 log = logging.getLogger("signoff.jobs")
 
+# What is no decision and opens no task: what the directory says makes no difference to it.
+_WORK_ALONE: Final = (Accept, Progress, Release, Renew)
 DAMAGED: Final = timedelta(minutes=1)  # until an intent on which time could not act is looked at again
 
 
@@ -47,6 +59,30 @@ Wish = Command | Callable[[Intent], Command]
 """A command, or what makes one of the intent as it is when its turn comes."""
 
 
+class Outdated(Busy):
+    """The directory has changed since the job was made, on another server perhaps, whose word of it is still on its
+    way. Nothing was written: the job has to be made anew with what is there now.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            "directory_changed",
+            "People, teams, policies or keys were changed at this moment; nothing was written.",
+        )
+
+
+def uphold(batch: Batch, actor: Actor, book: Snapshot | None) -> None:
+    """Raise Outdated unless the actor and ``book`` are what the directory says at this moment: what was changed before
+    a decision is written counts for it, whichever server either came to.
+    """
+    if book is None:
+        return
+    last = batch.last_change(book.workspace.id)
+    known = {book.workspace.last_change, *(() if actor.as_of is None else (actor.as_of,))}
+    if last is not None and known != {last}:
+        raise Outdated
+
+
 class OneIntent:
     """Base of the jobs that concern one intent and may carry an Idempotency-Key."""
 
@@ -67,6 +103,9 @@ class OneIntent:
 
     def due(self) -> int:
         return 0
+
+    def space(self) -> str:
+        return ""
 
     def apply(self, batch: Batch) -> Done:
         if self._once is None or self._key is None:
@@ -98,7 +137,11 @@ class SubmitJob(OneIntent):
     def ids(self) -> Sequence[str]:
         return ()
 
+    def space(self) -> str:
+        return self._book.workspace.id if self._book is not None else ""
+
     def act(self, batch: Batch) -> Change:
+        uphold(batch, self.actor, self._book)
         return batch.create(self.actor, self._command, self._payload, _membership(self._book))
 
 
@@ -118,7 +161,11 @@ class RerunJob(OneIntent):
     def ids(self) -> Sequence[str]:
         return (self._source, self._command.id)
 
+    def space(self) -> str:
+        return self._book.workspace.id
+
     def act(self, batch: Batch) -> Change:
+        uphold(batch, self.actor, self._book)
         if batch.holds(self._command.id):
             raise Conflict("already_rerun", "This intent was run again already.")
         return batch.create(self.actor, self._command, self._payload, _membership(self._book))
@@ -159,7 +206,12 @@ class CommandJob(OneIntent):
     def ids(self) -> Sequence[str]:
         return (self.intent_id,)
 
+    def space(self) -> str:
+        work = isinstance(self.command, _WORK_ALONE)
+        return "" if self._book is None or work else self._book.workspace.id
+
     def act(self, batch: Batch) -> Change:
+        uphold(batch, self.actor, self._book)
         intent = batch.intent(self.intent_id)
         return batch.change(self.actor, intent, self._worded(intent), _membership(self._book))
 
@@ -213,6 +265,9 @@ class _Scan:
 
     def due(self) -> int:
         return 0
+
+    def space(self) -> str:
+        return ""
 
 
 class ClaimJob(_Scan):

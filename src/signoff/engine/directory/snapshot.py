@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from signoff.core.directory.agent_address import SCHEME, canonical, is_internal
 from signoff.core.directory.roles import DECIDING
 from signoff.core.directory.rotation import Team, absence_at
-from signoff.core.errors import Invalid, NotFound
+from signoff.core.errors import Invalid, NotFound, Unauthenticated
 from signoff.core.intent.authorization import PROGRAMS
 from signoff.core.intent.eligibility import Cover, Membership
 from signoff.core.intent.model import Actor, ActorKind, StandIn
@@ -189,7 +189,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
         return Actor(
             ActorKind.PERSON, person.id, self.workspace.id, names=self.names_of(person), roles=frozenset(person.roles),
             sponsors=(person.id,), via=via, self_approval=self.workspace.self_approval,
-            stand_ins=self.stand_ins(person.id, at),
+            stand_ins=self.stand_ins(person.id, at), as_of=self.workspace.last_change,
         )  # fmt: skip
 
     def person(self, name: str) -> Person | None:
@@ -267,6 +267,29 @@ class Directory:
         """The snapshot as it is read from now on: for whoever has seen in the database what the held one lacks."""
         self._heard(directory_word(workspace))
         return await self.of(workspace)
+
+    def outdated(self, workspace: str) -> None:
+        """What is held of this workspace is not what the database has: drop it, and all that was made of it."""
+        self._feed.hear([directory_word(workspace)])
+
+    async def present(self, actor: Actor, at: datetime) -> Actor:
+        """The actor as the database knows them now; raises Unauthenticated where they may not ask any more."""
+        if actor.kind is ActorKind.SYSTEM:
+            return actor
+        book = await self.anew(actor.workspace)
+        key = await self._store.directory.key(actor.key) if actor.key else None
+        revoked = actor.key != "" and (key is None or key.revoked_at is not None)
+        if actor.kind is not ActorKind.PERSON:
+            account = next((a for a in book.by_address.values() if a.id == actor.id), None)
+            if revoked or account is None or account.status != "active":
+                raise Unauthenticated("key_revoked", "This key was revoked, or its account is not active.")
+            return replace(actor, as_of=book.workspace.last_change)
+        person = book.actor(actor.id, at, actor.via)
+        if revoked or person is None:
+            raise Unauthenticated(
+                "key_revoked", "This key was revoked, or its person is not active any more."
+            )
+        return replace(person, sponsors=actor.sponsors, strength=actor.strength, key=actor.key)
 
     def _loaded(self, workspace: str, task: "asyncio.Task[tuple[float, Snapshot]]") -> None:
         if self._loading.get(workspace) is task:

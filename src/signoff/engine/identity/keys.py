@@ -113,14 +113,16 @@ class Keys:
                 kind, person.id, key.workspace, names=snapshot.names_of(person), roles=frozenset(person.roles),
                 sponsors=tuple(dict.fromkeys((person.id, *makers(key)))),
                 strength=Strength.LINK,  # whatever reads the key's file has it
+                key=key.id, as_of=snapshot.workspace.last_change,
             )  # fmt: skip
         else:
             account = next((a for a in snapshot.by_address.values() if a.id == key.actor_id), None)
             if account is None or account.status != "active":
                 raise Unauthenticated("key_revoked", "The account of this key is not active.")
             actor = Actor(
-                kind, account.id, key.workspace, address=account.address, sponsors=sponsors(key, account)
-            )
+                kind, account.id, key.workspace, address=account.address, sponsors=sponsors(key, account),
+                key=key.id, as_of=snapshot.workspace.last_change,
+            )  # fmt: skip
         return replace(actor, via=via, self_approval=snapshot.workspace.self_approval)
 
     async def create(

@@ -114,7 +114,8 @@ class Sessions:
         book, key = await self._directory.of(actor.workspace), await self._store.directory.key(key_id)
         made_by = makers(key) if key is not None else ()
         strength = actor.strength if book.of_one else Strength.LINK
-        return replace(actor, strength=strength, sponsors=tuple(dict.fromkeys((*actor.sponsors, *made_by))))
+        behind = tuple(dict.fromkeys((*actor.sponsors, *made_by)))
+        return replace(actor, strength=strength, sponsors=behind, key=key_id)
 
     async def renew(self, token: str) -> None:
         """The person did something: the session lasts ``IDLE`` from now."""

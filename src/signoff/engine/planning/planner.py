@@ -46,7 +46,8 @@ Frozen = tuple[Plan, str, tuple[str, ...]]
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """An intent ready to be submitted: a checked, frozen plan and the payload's canonical bytes.
 
-    ``behind``: persons on the requester's side beside those behind the key that submits it.
+    ``behind``: persons on the requester's side beside those behind the key that submits it; ``book``: the directory by
+    which it was planned.
     """
 
     type: str
@@ -63,6 +64,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     scenario_id: str = ""
     retry_of: str = ""
     warnings: tuple[str, ...] = ()
+    book: Snapshot | None = None
 
 
 class Planner:
@@ -119,6 +121,7 @@ class Planner:
             behind=behind,
             deadline_at=request.deadline_at,
             warnings=(*warnings, *more),
+            book=book,
         )
 
     async def plan_of(self, workflow: Workflow) -> Plan:
@@ -157,6 +160,7 @@ class Planner:
             deadline_at=scenario.deadline_at,
             scenario_id=scenario.scenario_id,
             warnings=(*scenario.warnings, *warnings, *more),
+            book=book,
         )
 
     async def _book(self, workspace: str, by: Actor | None) -> Snapshot:

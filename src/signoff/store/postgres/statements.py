@@ -21,7 +21,7 @@ BEGIN_POOLED: Final = "begin; set local synchronous_commit = on"
 
 # ---- reading: rows (part, id, text, bytes, number), in the order of the parts
 
-LOCKED, READY, DUE, REPLIED, TIME = range(5)
+LOCKED, READY, DUE, REPLIED, CHANGED, TIME = range(6)
 _FIND: Final = {
     LOCKED: f"select {LOCKED}, id, plan, state, 0::bigint from ({sql.LOCK}) found",
     READY: f"select {READY}, id, plan, state, 0::bigint from ({sql.LOCK_READY}) found",
@@ -34,6 +34,7 @@ _FIND: Final = {
             {sql.REPLIED} where r.workspace = o.workspace and r.actor = o.actor and r.route = o.route and r.key = o.key
         ) r on true
     """,
+    CHANGED: f"select {CHANGED}, id, '', ''::bytea, last_change from ({sql.LAST_CHANGES}) found",
     # Read last, when every lock is held: so time never runs backwards within an intent.
     TIME: f"select {TIME}, '', '', ''::bytea, {NOW}",
 }
@@ -59,9 +60,11 @@ def locking(want: Want) -> tuple[tuple[int, ...], dict[str, Any]]:
     return tuple(parts), values
 
 
-def once(want: Want) -> dict[str, Any]:
-    """The values of the part REPLIED."""
-    return {
+def present(want: Want) -> tuple[tuple[int, ...], dict[str, Any]]:
+    """The parts that have to see what is committed when every lock is held, and their values."""
+    parts = (*((REPLIED,) if want.once else ()), *((CHANGED,) if want.spaces else ()))
+    return parts, {
+        "spaces": want.spaces,
         "once_workspace": [key.workspace for key in want.once],
         "once_actor": [key.actor for key in want.once],
         "once_route": [key.route for key in want.once],

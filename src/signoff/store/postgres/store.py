@@ -159,11 +159,12 @@ class PostgresStore(Store):
         if want.due:
             [[now]] = await _rows(db, f"select {own.NOW}", {})
             values["now"] = micros(self.clock(moment(now)))
-        if locking or not want.once:
+        present, more = own.present(want)
+        if locking or not present:
             await self._take(db, own.find(locking), values, found, want)
-        if want.once:
+        if present:
             # In a statement of its own: one that waits for a lock does not see what was committed meanwhile.
-            await self._take(db, own.find((own.REPLIED,)), own.once(want), found, want)
+            await self._take(db, own.find(present), more, found, want)
         return found
 
     async def _take(
@@ -187,6 +188,8 @@ class PostgresStore(Store):
                 found.due.append(id)
             elif part == own.REPLIED and moment(number) > found.now:
                 found.replies[want.once[int(id) - 1]] = Reply(digest, data)
+            elif part == own.CHANGED:
+                found.last_changes[id] = number
 
     async def _plans(self, db: Any, digests: set[str]) -> dict[str, Plan]:
         plans = self.plans.known(digests)

@@ -226,6 +226,9 @@ class SqliteStore(Store):
         for key in want.once:
             for fingerprint, body in _rows(db, (sql.REPLY, _once(key, now))):
                 found.replies[key] = Reply(fingerprint, body)
+        if want.spaces:
+            for space, number in _rows(db, (sql.LAST_CHANGES, {"spaces": want.spaces})):
+                found.last_changes[space] = number
         return found
 
     def _take(self, db: apsw.Connection, found: Found, statement: Statement) -> list[str]:

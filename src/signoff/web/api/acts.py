@@ -18,6 +18,7 @@ from signoff.core.intent.commands import (
     Take,
     Wake,
 )
+from signoff.core.intent.deleted_payload import payload_deleted
 from signoff.core.intent.model import ActorKind, Task
 from signoff.core.text.document_reader import in_utc
 from signoff.core.text.durations import parse_duration
@@ -156,6 +157,8 @@ async def revisions(call: Call) -> p.Revisions:
     """GET /v1/intents/{intent_id}/revisions"""
     seen = await visible(call, call.params["intent_id"])
     intent = seen.stored.intent
+    if payload_deleted(intent, seen.stored.payload):
+        return p.Revisions(intent_id=intent.id, payload_deleted=True, revisions=[])
     payloads = await call.parts.view.old_payloads(call.actor, intent.id) | {
         intent.revision: seen.stored.payload
     }

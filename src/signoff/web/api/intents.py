@@ -16,6 +16,7 @@ from signoff.core.intent.advance import Change
 from signoff.core.intent.answer_target import names_all
 from signoff.core.intent.authorization import allowed, may
 from signoff.core.intent.commands import Cancel, Command, Patch, Report, Resolve
+from signoff.core.intent.deleted_payload import refuse_deleted
 from signoff.core.intent.model import FINAL, ActorKind, Fault, Intent, Status
 from signoff.core.intent.standing import requesters_side
 from signoff.core.text.hidden_characters import shows
@@ -340,12 +341,7 @@ async def retry(call: Call) -> bytes:
             details={"status": old.status.value},
         )
 
-    if seen.stored.forgotten:
-        raise Conflict(
-            "payload_forgotten",
-            "The payload of this intent was deleted by `retention_payloads`.",
-            hint="Submit a new intent with its payload.",
-        )
+    refuse_deleted(old, payload)
 
     def render(change: Change) -> bytes:
         after = change.after
@@ -364,6 +360,7 @@ async def retry(call: Call) -> bytes:
 
 async def _again(call: Call, old: Intent, payload: bytes) -> Submission:
     """The same request anew, with the people and policies that there are now."""
+    book = await book_of(call)
     behind = tuple(sorted(requesters_side(old)))  # repeated by somebody else, it stays their request too
     plan, digest, warnings = await call.parts.planner.again(
         old, payload, (*call.actor.sponsors, *behind), call.actor
@@ -384,6 +381,7 @@ async def _again(call: Call, old: Intent, payload: bytes) -> Submission:
         scenario_id=old.scenario_id,
         retry_of=old.id,
         warnings=warnings,
+        book=book,
     )
 
 

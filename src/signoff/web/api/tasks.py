@@ -14,6 +14,7 @@ from signoff.core.intent.advance import Change
 from signoff.core.intent.answer_target import names_all
 from signoff.core.intent.commands import Answer
 from signoff.core.intent.contradictions import one_meaning
+from signoff.core.intent.deleted_payload import payload_deleted
 from signoff.core.intent.events import Decided, TaskOpened
 from signoff.core.intent.model import ActorKind, Intent, Task
 from signoff.core.intent.standing import eligible
@@ -170,7 +171,7 @@ async def get(call: Call) -> TaskAnswer:
 async def _changes(call: Call, seen: Seen, story: Story, display: Display) -> tuple[RevisionOut, ...]:
     """What was changed from revision to revision until what this task asks."""
     intent = seen.stored.intent
-    if intent.revision == 1:
+    if intent.revision == 1 or payload_deleted(intent, seen.stored.payload):
         return ()
     kept = await call.parts.view.old_payloads(call.actor, intent.id)
     old = {revision: json_value.decode(payload) for revision, payload in kept.items()}

@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from signoff.core.errors import Busy, Conflict, NotFound, Refused, TooLarge, TooMany, Unauthenticated
 from signoff.core.intent.model import Actor, ActorKind
+from signoff.engine.commit.jobs import Outdated
 from signoff.web.http import bodies
 from signoff.web.http import query as queries
 from signoff.web.http.call import Access, Answer, Call, Endpoint, Page
@@ -39,6 +40,7 @@ _FROM_CLI: Final = ("signoff-cli/", "axme-cli/")
 _HEARD_OUT: Final = 8 * 1024 * 1024
 _A_WHILE: Final = 0.05  # seconds of a body after which whoever sends it is identified anew
 _MAX_SECRET: Final = 512
+_TRIES: Final = 3  # of a request while the directory changes
 
 
 class WrongMethod(Refused):
@@ -129,8 +131,16 @@ class Nowhere:
 
 
 async def run(endpoint: Endpoint, call: Call) -> Answer:
-    """What the endpoint gives. A refusal that says who decided already has the name beside the id."""
+    """What the endpoint gives. A refusal that says who decided already has the name beside the id. What was judged by a
+    directory that has changed meanwhile is judged anew.
+    """
     try:
+        for _ in range(_TRIES - 1):
+            try:
+                return await endpoint.run(call)
+            except Outdated:
+                if endpoint.access is Access.KEY:
+                    call.actor = await call.identify()
         return await endpoint.run(call)
     except Conflict as refusal:
         if by := refusal.details.get("decided_by"):

@@ -67,9 +67,12 @@ class PayloadOut(Struct, kw_only=True):
 
 
 class Revisions(Ok, kw_only=True):
-    """Every payload that the intent has had, oldest first; the last is the present one."""
+    """Every payload that the intent has had, oldest first; the last is the present one. ``payload_deleted``: they are
+    not there any more.
+    """
 
     intent_id: str
+    payload_deleted: bool | UnsetType = UNSET
     revisions: list[PayloadOut]
 
 

@@ -8,6 +8,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from signoff.core.ids import visit_ref
 from signoff.core.intent.assurance import revisions_of
+from signoff.core.intent.deleted_payload import payload_deleted
 from signoff.core.intent.model import Delay, Delivery, Intent, Requester, Status, Task, Waiting
 from signoff.core.intent.result import result_of
 from signoff.core.plan.plan import AgentStep, HumanStep, Step
@@ -93,6 +94,7 @@ class IntentOut(Struct, kw_only=True):
     to_agent: str
     reply_to: Text = UNSET
     payload: JsonObject
+    payload_deleted: bool | UnsetType = UNSET
     result: dict[str, Any] | UnsetType = UNSET
     error: Problem | UnsetType = UNSET
     outcome: Text = UNSET
@@ -138,6 +140,7 @@ def intent_out(intent: Intent, payload: bytes) -> IntentOut:
         to_agent=intent.to_agent or CORE,
         reply_to=maybe(intent.reply_to),
         payload=msgspec.Raw(payload),
+        payload_deleted=payload_deleted(intent, payload) or UNSET,
         outcome=maybe(intent.outcome),
         ending=maybe(intent.ending),
         deadline_at=intent.deadline_at or UNSET,
@@ -286,6 +289,7 @@ def step_out(
     """One step as an intent of its own. ``status``: the step's; ``result``: what it came to, if over."""
     intent = stored.intent
     out = intent_out(intent, b"{}")
+    out.payload_deleted = payload_deleted(intent, stored.payload) or UNSET
     step = intent.plan.by_id[step_id]
     out.intent_id = visit_ref(intent.id, visit)
     out.parent_intent_id = out.root_intent_id = intent.id

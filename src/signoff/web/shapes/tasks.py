@@ -15,6 +15,7 @@ from signoff.core.ids import visit_ref
 from signoff.core.intent import events as e
 from signoff.core.intent.assurance import checked, demanded, worst_risk
 from signoff.core.intent.conclusion import stays
+from signoff.core.intent.deleted_payload import payload_deleted
 from signoff.core.intent.model import Intent, Task
 from signoff.core.intent.snoozed import ending
 from signoff.core.intent.wake import escalation_at, reminder_at
@@ -105,6 +106,7 @@ class TaskOut(Struct, kw_only=True):
     comment_required: bool
     evidence_required: bool
     payload: JsonObject
+    payload_deleted: bool | UnsetType = UNSET
     previous_results: dict[str, Any]
     result_revisions: dict[str, int]
     next_steps: tuple[NextStep, ...]
@@ -282,6 +284,7 @@ def task_out(intent: Intent, payload: bytes, story: Story, display: Display) -> 
         comment_required=spec.comment_required,
         evidence_required=spec.evidence_required,
         payload=msgspec.Raw(payload),
+        payload_deleted=payload_deleted(intent, payload) or UNSET,
         previous_results=results.all,
         result_revisions=results.of,
         next_steps=next_steps(intent.plan, step),

@@ -11,6 +11,7 @@ from signoff.core.ids import visit_ref
 from signoff.core.intent import events as e
 from signoff.core.intent.authorization import may_cancel, may_rerun
 from signoff.core.intent.commands import Cancel
+from signoff.core.intent.deleted_payload import payload_deleted
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import ActorKind, Intent, Status, Task
 from signoff.core.intent.rerun import carried_over
@@ -80,6 +81,7 @@ async def intent(visit: Visit) -> Page:
         moments=await _moments(visit, found, book), payload=payload, stops=stops, opened=opened,
         folded=payload.folded or any(stop.result is not None and stop.result.folded for stop in stops),
         subject=subject(json_value.decode(seen.stored.payload), _SUBJECT),
+        deleted=payload_deleted(found, seen.stored.payload),
         task=visit_ref(found.id, found.open.visit) if isinstance(found.open, Task) else "",
         may_cancel=may_cancel(visit.actor, found), may_rerun=await _may_rerun(visit, seen), told=lines(told, book),
     )  # fmt: skip
@@ -116,7 +118,7 @@ async def _facts(visit: Visit, seen: Seen) -> list[e.Fact]:
 async def _may_rerun(visit: Visit, seen: Seen) -> bool:
     """Whether a button is worth showing; that the workflow has changed meanwhile is said when it is pressed."""
     source = seen.stored.intent
-    if source.status is not Status.FAILED:
+    if source.status is not Status.FAILED or payload_deleted(source, seen.stored.payload):
         return False
     try:
         may_rerun(visit.actor, source)

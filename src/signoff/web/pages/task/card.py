@@ -116,7 +116,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     """Everything on the page, in its order. ``stage``: the one that is asked, from 1. ``needs_opening``: a yes waits
     until what is folded was opened; ``weak``: the reader is barred only because it is not known surely enough who they
     are; ``covered``: a secret in the title or the description is hidden; ``feared``: the risk that a check of an
-    earlier revision found, where that is higher.
+    earlier revision found, where that is higher; ``deleted``: what was asked for is not there any more.
     """
 
     task_id: str
@@ -163,6 +163,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     form: dict[str, Any] | None
     comment_required: bool
     evidence_required: bool
+    deleted: bool
 
     @property
     def open(self) -> bool:
@@ -232,11 +233,14 @@ def card(known: Known) -> Card:
         self_approval=not barred and on_requesters_side(known.reader, intent), folded=folded,
         needs_opening=folded and feared is not Risk.LOW, opened=known.opened, receipt=_receipt(known),
         form=spec.form, comment_required=spec.comment_required, evidence_required=spec.evidence_required,
+        deleted=known.deleted,
     )  # fmt: skip
 
 
 def _revisions(known: Known) -> tuple[tuple[Changed, str], ...]:
-    """What was changed from revision to revision, each with the name of who changed it."""
+    """What was changed from revision to revision, each with the name of who changed it, if that is kept."""
+    if known.deleted:
+        return ()
     found = changes(known.facts, known.story.step, known.story.digest, known.payload, known.old)
     return tuple((one, known.book.display(one.by) if one.by else "") for one in found)
 

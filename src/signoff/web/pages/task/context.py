@@ -19,7 +19,7 @@ from signoff.web.shapes.tasks import Story
 class Known(msgspec.Struct, frozen=True, kw_only=True):
     """payload: as it stood for the task of the story; old: payloads that were revised, by the last revision of each;
     earlier: the requester's former intents of this type; messages: what people were told of the task; opened: nothing
-    is to be folded; workers: when work was last asked for, by agent.
+    is to be folded; workers: when work was last asked for, by agent; deleted: the payloads are not there any more.
     """
 
     intent: Intent
@@ -34,6 +34,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     opened: bool = False
     old: dict[int, dict[str, Any]] = {}
     workers: dict[str, Worker] = {}
+    deleted: bool = False
 
     @property
     def task(self) -> Task | None:

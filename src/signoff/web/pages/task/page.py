@@ -17,6 +17,7 @@ from signoff.core.intent.answer_target import given, own_vote
 from signoff.core.intent.authorization import may_cancel, proves
 from signoff.core.intent.commands import Answer
 from signoff.core.intent.contradictions import contradiction
+from signoff.core.intent.deleted_payload import payload_deleted
 from signoff.core.intent.events import Answered, Fact, TaskOpened
 from signoff.core.intent.model import Actor, ActorKind, Intent, Task
 from signoff.core.intent.snoozed import asleep
@@ -86,6 +87,7 @@ async def known_of(visit: Visit, reader: Actor, found: Found, opened: bool) -> K
         old = {revision: json_value.decode(payload) for revision, payload in kept.items()}
     return Known(
         intent=intent,
+        deleted=payload_deleted(intent, found.seen.stored.payload),
         payload=payload_at(found.story.revision, json_value.decode(found.seen.stored.payload), old),
         old=old,
         facts=found.facts,

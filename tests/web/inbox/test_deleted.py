@@ -1,0 +1,59 @@
+"""A payload that ``retention_payloads`` has deleted is said to be deleted, wherever the request is looked at."""
+
+from datetime import timedelta
+
+from signoff.cli.intents import FIELDS
+from signoff.core.intent.deleted_payload import SAID
+from tests.web.inbox.reading import reader
+from tests.web.inbox.test_deciding import ANN
+from tests.web.world import World
+
+GONE = "was deleted by"
+
+
+async def decided_and_deleted(web: World) -> tuple[str, str]:
+    """(intent id, task id) of what was revised once and then approved, its payloads deleted since."""
+    intent_id, task_id = await web.ask(assignees=[*ANN, "otto@acme.example"])
+    revised = await web.post(f"/v1/tasks/{task_id}/revise", {"payload": {"a": 1}}, "ann")
+    assert revised.status == 200, revised.text
+    shown = (await web.get(f"/v1/tasks/{task_id}", "otto"))["task"]
+    assert "payload_deleted" not in shown
+    answer = await web.answer(task_id, "approved", "otto", digest=shown["digest"], revision=2)
+    assert answer.status == 200, answer.text
+    later = web.clock.now() + timedelta(days=1)
+    assert (await web.works.store.intents.forget_payloads(None, later, 100))[0] == 1
+    web.works.recent.clear()
+    return intent_id, task_id
+
+
+async def test_every_answer_about_it_says_so(web: World) -> None:
+    intent_id, task_id = await decided_and_deleted(web)
+    for path, inside in ((f"/v1/intents/{intent_id}", "intent"), (f"/v1/tasks/{task_id}", "task")):
+        shown = (await web.get(path, "otto"))[inside]
+        assert (shown["payload"], shown["payload_deleted"]) == ({}, True), path
+    kept = await web.get(f"/v1/intents/{intent_id}/revisions", "otto")
+    assert (kept.status, kept["payload_deleted"], kept["revisions"]) == (200, True, [])
+    [listed] = (await web.get("/v1/intents", "otto"))["intents"]
+    assert listed["payload_deleted"] is True
+    assert (await web.get(f"/v1/intents/{intent_id}/audit", "otto"))["verified"] is True
+
+
+async def test_the_pages_say_so(web: World) -> None:
+    intent_id, task_id = await decided_and_deleted(web)
+    otto = await reader(web, "otto")
+    for path in (f"/intents/{intent_id}", f"/tasks/{task_id}"):
+        page = await otto.get(path)
+        assert page.status == 200, page.text
+        assert GONE in page.text, path
+        assert "Nothing that is asked is different" not in page.text
+
+
+async def test_an_empty_request_is_not_called_deleted(web: World) -> None:
+    intent_id = await web.send(intent_type="intent.x.v1", payload={}, human_task={"assignees": [*ANN]})
+    assert "payload_deleted" not in (await web.get(f"/v1/intents/{intent_id}", "ann"))["intent"]
+    assert GONE not in (await (await reader(web, "ann")).get(f"/intents/{intent_id}")).text
+
+
+def test_the_command_line_has_words_for_it() -> None:
+    assert "payload_deleted" in FIELDS
+    assert "deleted" in SAID

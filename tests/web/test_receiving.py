@@ -3,8 +3,10 @@
 import asyncio
 import json
 import socket
+import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
+from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -251,3 +253,39 @@ async def test_who_reads_slowly_gets_all_of_it(web: World) -> None:
             await asyncio.sleep(0)
         assert got.count(b"HTTP/1.1 200") == many + 1
         slow.close()
+
+
+async def test_thousands_of_requests_at_once_are_answered_in_order_and_keep_nobody_waiting(
+    web: World,
+) -> None:
+    """However many one packet holds, few are read before others have their turn."""
+    in_one_turn = most = 0
+
+    def called(frame: FrameType, event: str, _arg: object) -> None:
+        nonlocal in_one_turn, most
+        if event == "call" and frame.f_code.co_name in ("data_received", "_go_on"):
+            in_one_turn = 0
+        elif event == "call" and frame.f_code.co_name == "begin":
+            in_one_turn += 1
+            most = max(most, in_one_turn)
+
+    async with wired(web, many=2) as (flood, other):
+        sys.setprofile(called)
+        try:
+            said = asyncio.create_task(flood.say(HELLO * 3000))
+            assert (await flood.answer())[0] == 200
+            await other.say(HELLO)
+            assert (await other.answer())[0] == 200
+            assert [(await flood.answer())[0] for _ in range(2999)] == [200] * 2999
+            await said
+        finally:
+            sys.setprofile(None)
+        body = b'{"intent_type": "a.b", "payload": {"a": "%s"}}' % (b"x" * 120_000)
+        key = web.keys["ci"].encode()
+        head = b"POST /v1/intents HTTP/1.1\r\nHost: x\r\nX-Api-Key: %s\r\nContent-Length: %d\r\n\r\n" % (
+            key,
+            len(body),
+        )
+        await flood.say((head + body) * 3 + HELLO)  # whole bodies among them
+        assert [(await flood.answer())[0] for _ in range(4)] == [200] * 4
+    assert most <= 4096 // len(HELLO) + 1

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import httptools
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from signoff.core.errors import Busy, Malformed, Refused
@@ -16,6 +17,10 @@ from signoff.web.http.endpoint import error_body
 from signoff.web.http.write_batching import Gathering
 
 log = logging.getLogger("signoff.web")
+
+# Of what is received at once: so many bytes are read before others have their turn, and nothing more while a request
+# that was read waits for the one before it. A read of the socket may hold thousands of pipelined requests.
+_AT_ONCE: Final = 4096
 
 # A client that is cut off while it sends sees no answer: it is heard out for a moment, and nothing is kept of it.
 _HEARD_OUT: Final = 2.0
@@ -30,6 +35,16 @@ def limited(limits: ReceiveLimits) -> Any:
     return partial(LimitedProtocol, limits=limits)
 
 
+class _Flow(FlowControl):
+    """Reads nothing more from the socket while something that was received is not parsed yet."""
+
+    held = False
+
+    def resume_reading(self) -> None:
+        if not self.held:
+            super().resume_reading()
+
+
 class LimitedProtocol(HttpToolsProtocol):
     """One connection. A request that is there at once costs no timer."""
 
@@ -42,12 +57,15 @@ class LimitedProtocol(HttpToolsProtocol):
         self._timed: tuple[Phase, int] | None = None
         self._number = 0
         self._over = False
+        self._rest = memoryview(b"")
+        self._going_on = False
 
     def connection_made(self, transport: Any) -> None:
         most = self._limits.connections
         full = most and len(self.connections) >= most
         self._gathering = Gathering(transport, self.loop, self._limits.send_seconds)
         super().connection_made(self._gathering)  # type: ignore[arg-type]
+        self.flow: _Flow = _Flow(self._gathering)  # type: ignore[arg-type]
         if full:
             self._answer(Busy("too_many_connections", "The server has as many connections as it may have."))
             self._close()
@@ -67,6 +85,43 @@ class LimitedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._over:
             return
+        if self._rest or self.pipeline or len(data) > _AT_ONCE:
+            self._rest = memoryview(bytes(self._rest) + data) if self._rest else memoryview(data)
+            self._go_on()
+        else:
+            self._parse(data)
+
+    def _go_on(self) -> None:
+        """Parse the next of what was received, unless requests wait; the rest after others have had their turn."""
+        self._going_on = False
+        if self._over or self.transport.is_closing():
+            return
+        if self._rest and not self.pipeline:
+            part, self._rest = self._rest[:_AT_ONCE], self._rest[_AT_ONCE:]
+            self.flow.held = bool(self._rest)
+            if not self._parse(bytes(part)):
+                return
+        if self._rest:
+            self._stop_timer()  # it is not the client who is late
+            self.flow.held = True
+            self.flow.pause_reading()
+            self._soon()
+        else:
+            self.flow.held = False
+            if not self.pipeline and (self.cycle is None or len(self.cycle.body) <= HIGH_WATER_LIMIT):
+                self.flow.resume_reading()
+
+    def _soon(self) -> None:
+        if self._rest and not self.pipeline and not self._going_on:
+            self._going_on = True
+            self.loop.call_soon(self._go_on)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._soon()
+
+    def _parse(self, data: bytes) -> bool:
+        """False once the connection is refused."""
         self._unset_keepalive_if_required()
         number = self._number
         try:
@@ -79,11 +134,12 @@ class LimitedProtocol(HttpToolsProtocol):
             pass
         except Refused as refusal:
             self._refuse(refusal)
-            return
+            return False
         except httptools.HttpParserError:
             self._refuse(self._refusal or Malformed("invalid_http", "This is not an HTTP request."))
-            return
+            return False
         self._watch()
+        return True
 
     def on_message_begin(self) -> None:
         self._number += 1

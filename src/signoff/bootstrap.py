@@ -9,7 +9,7 @@ import os
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from signoff.core.errors import Conflict, Refused
 from signoff.core.ids import uuid7
@@ -73,7 +73,7 @@ async def reissue(store: Store, keys: Keys, folder: Path, url: str) -> Path | No
     """Where a first start ended after it had made the owner and before the key was on disk, and nobody has done
     anything since, make another key and write it down; the credentials file, if this call wrote it.
     """
-    if (folder / CREDENTIALS).exists():
+    if read_credentials(folder) is not None:
         return None
     spaces = await store.directory.workspaces()
     if len(spaces) != 1 or spaces[0].id != _FIRST or spaces[0].last_change > _MADE_AT_FIRST:
@@ -130,6 +130,15 @@ def _refuse_other_names(spaces: Sequence[Workspace], organization: str, name: st
     )
 
 
+def read_credentials(folder: Path) -> dict[str, Any] | None:
+    """What the file holds; None where there is none, or one that nobody can use: a disk that failed left it empty."""
+    try:
+        values = json.loads((folder / CREDENTIALS).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return values if isinstance(values, dict) and values.get("api_key") else None
+
+
 def write_credentials(folder: Path, values: dict[str, str]) -> Path:
     """Write the file with mode 0600 from its first byte on, whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -139,15 +148,14 @@ def write_credentials(folder: Path, values: dict[str, str]) -> Path:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump(values, file, indent=2)
         file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())  # or a power cut leaves the name and nothing in it
     draft.replace(path)
     return path
 
 
 def update_url(folder: Path, url: str) -> None:
     """Keep the address in the credentials true when the server moved to another port."""
-    path = folder / CREDENTIALS
-    if not path.exists():
-        return
-    values = json.loads(path.read_text(encoding="utf-8"))
-    if values.get("url") != url:
+    values = read_credentials(folder)
+    if values is not None and values.get("url") != url:
         write_credentials(folder, values | {"url": url})

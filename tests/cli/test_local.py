@@ -51,7 +51,7 @@ def test_every_setting_but_the_secret_is_a_flag_of_up() -> None:
 def test_the_banner_tells_address_inbox_database_and_how_to_stop(tmp_path: Path) -> None:
     config = Config(data=tmp_path, database="postgresql://ann:hunter2@db/gate")
     assert "credentials.json" not in banner(config, "http://127.0.0.1:8100")  # there is none
-    (tmp_path / "credentials.json").touch()
+    (tmp_path / "credentials.json").write_text('{"url": "http://x", "api_key": "k"}')
     text = banner(config, "http://127.0.0.1:8100")
     assert "hunter2" not in text
     for part in (

@@ -1,6 +1,7 @@
 """What one key's holder may ask: requests a second, streams at a time, open intents."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
@@ -9,8 +10,9 @@ from signoff.core.errors import TooMany
 from signoff.core.intent.commands import Cancel
 from signoff.core.intent.model import Actor, ActorKind, system
 from signoff.engine.identity.admission import Admission, KeyLimits
+from signoff.engine.identity.rate_limit import Limit
 from tests.builders import SERVICE as SENDER
-from tests.builders import WORKSPACE
+from tests.builders import START, WORKSPACE
 from tests.engine.works import Works, settle
 
 AGENT = Actor(ActorKind.AGENT, "agent_1", WORKSPACE, address="agent://acme/prod/runner")
@@ -136,3 +138,13 @@ async def test_only_a_requesters_own_open_intents_count(works: Works) -> None:
     assert await count("another workspace", requester, 10) == 0
     await works.do(made[0].id, Cancel("enough"), SENDER)
     assert await count(WORKSPACE, requester, 10) == 2
+
+
+def test_a_clock_that_is_set_back_keeps_nobody_out() -> None:
+    limit = Limit(3, timedelta(minutes=15))
+    ahead = START + timedelta(days=1)
+    for now in (ahead, ahead, ahead, START, START, START):
+        limit.check("ann", now)
+    for now in (START, START - timedelta(minutes=1)):
+        with pytest.raises(TooMany):
+            limit.check("ann", now)

@@ -64,6 +64,29 @@ def test_once_something_was_done_a_lost_key_is_replaced_by_hand_only(
         assert (nobody.returncode, "ann@acme.example" in nobody.stderr) == (5, True)
 
 
+@pytest.mark.parametrize("text", ["", '{"url": "http://x", "api_', "[]", "{}", "\0"])
+def test_a_file_that_nobody_can_use_stops_no_start_and_is_not_named_as_the_key(
+    request: pytest.FixtureRequest, tmp_path: Path, text: str
+) -> None:
+    """As a power cut leaves it, or an editor."""
+    with serving(request, tmp_path / "d", notify="none") as live:
+        file = live.data / "credentials.json"
+        live.stop()
+        file.write_text(text)
+        live.start()  # nobody has done anything so far: it is made again
+        key = credentials(live)["api_key"]
+        assert works(live, key)
+        live.call("POST", "/v1/intents", {"intent_type": "a.b.v1", "human_task": {"title": "?"}}, key)
+        live.stop()
+        file.write_text(text)
+        said = live.log.stat().st_size
+        live.start()
+        assert file.read_text() == text
+        assert "not kept here; signoff db owner-key" in live.log.read_text()[said:]
+        link = signoff(tmp_path, "db", "signin-link", "owner@localhost", "--data", str(live.data))
+        assert (link.returncode, "/login/" in link.stdout) == (0, True), link.stderr
+
+
 async def test_a_folder_that_cannot_be_written_is_refused_before_anybody_exists(
     store: Store, tmp_path: Path
 ) -> None:

@@ -1,6 +1,5 @@
 """``signoff db``: a server's database, without serving it."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -109,9 +108,10 @@ def _signin_link(session: Session, /, email: str, workspace: str, **given: Any) 
 def _address(config: Config) -> str:
     """Where the server of this database is reached: as it is set, as it wrote down, else its default."""
     by_default = f"http://{reachable(config.host)}:{config.port}"
-    credentials = config.data / "credentials.json"
-    if config.base_url == by_default and credentials.is_file():
-        known = json.loads(credentials.read_text(encoding="utf-8")).get("url")
+    if config.base_url == by_default:
+        from signoff.bootstrap import read_credentials
+
+        known = (read_credentials(config.data) or {}).get("url")
         if isinstance(known, str) and known:
             return known.rstrip("/")
     return config.base_url or by_default

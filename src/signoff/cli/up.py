@@ -115,8 +115,11 @@ def banner(config: Config, url: str, link: str = "") -> str:
 
 
 def _key(config: Config) -> str:
-    file = config.data / "credentials.json"
-    return str(file) if file.is_file() else "not kept here; signoff db owner-key makes another one"
+    from signoff.bootstrap import CREDENTIALS, read_credentials
+
+    if read_credentials(config.data) is None:
+        return "not kept here; signoff db owner-key makes another one"
+    return str(config.data / CREDENTIALS)
 
 
 up = click.Command(

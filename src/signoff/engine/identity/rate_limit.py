@@ -36,7 +36,8 @@ class Limit:
     def check(self, key: str, now: datetime) -> None:
         """Count one; raises TooMany, with the time to wait, where that is one too many."""
         name = hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
-        taken = [at for at in self._taken.get(name, ()) if now - at < self._while]
+        # A clock that was set back leaves some in what is the future now: those do not count.
+        taken = [at for at in self._taken.get(name, ()) if abs(now - at) < self._while]
         if len(taken) >= self._most:
             wait = ceil((taken[0] + self._while - now).total_seconds())
             raise TooMany("too_many_attempts", "That was tried too often.", retry_after=max(1, wait))

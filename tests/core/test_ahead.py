@@ -101,3 +101,12 @@ def test_what_an_agent_is_given_is_part_of_what_a_vote_names() -> None:
         for plan in (intent.plan, other)
     }
     assert len(digests) == 2
+
+
+def test_what_a_step_hands_over_beside_the_payload_is_told() -> None:
+    wait = DelayStep(id="wait", lasts=timedelta(hours=1))
+    tell = NotifyStep(id="tell", to=("ops@acme.example",), message="Done.")
+    plan = check_plan(Plan((approve(), work("apply", input={"run": "x"}), work("check"), wait, tell)))
+    assert [one.given for one in ahead(plan, plan.human_step("approve"))] == [
+        {"run": "x"}, {}, {}, {"to": ["ops@acme.example"], "message": "Done."},
+    ]  # fmt: skip

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signoff.core.intent import commands as c
+from signoff.core.intent.hash_chain import link, unseal, verify
 from signoff.core.intent.evolve import fold
-from signoff.core.intent.hash_chain import unseal, verify
 from tests.builders import ANN, Story
 
 
@@ -60,3 +60,30 @@ def test_an_erased_comment_leaves_the_chain_whole_and_a_changed_one_shows() -> N
     assert check(rows) is None
     rows[index] = (seq, body, private.replace(b"fine", b"nope"), link)
     assert check(rows) == seq
+
+
+def first_row(body: bytes) -> str:
+    """What is wrong with a history whose one event has this body, honestly hashed."""
+    broken = verify([(1, body, None, link("", body))], 1, link("", body), STORY.intent.id)
+    return broken.problem if broken else ""
+
+
+def test_a_body_that_was_hashed_and_is_no_event_of_this_place_shows() -> None:
+    whole = STORY.rows[0][1]
+    assert first_row(whole) == ""
+    assert first_row(b"{") == "its body cannot be read"
+    assert first_row(STORY.rows[1][1]) == "its body names another place"
+    assert (
+        first_row(finished().rows[0][1].replace(STORY.intent.id.encode(), b"other"))
+        == "its body names another place"
+    )
+    assert first_row(whole.replace(b"{", b"{ ", 1)) == "its body is not in the one encoding"
+
+
+def test_a_row_that_counts_or_ends_otherwise_than_its_history_shows() -> None:
+    short = verify(STORY.rows, STORY.intent.seq + 1, STORY.intent.head, STORY.intent.id)
+    assert short is not None
+    assert "the history holds" in short.problem
+    headless = verify(STORY.rows, STORY.intent.seq, "0" * 64, STORY.intent.id)
+    assert headless is not None
+    assert (headless.seq, "head" in headless.problem) == (STORY.intent.seq, True)

@@ -36,8 +36,6 @@ def worker_words(agent: str, worker: Worker | None, now: datetime) -> str:
 
 
 def _rounded(ago: timedelta) -> timedelta:
-    """In its largest unit that is not zero."""
-    for unit in (timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)):
-        if ago >= unit:
-            return (ago // unit) * unit
-    return timedelta(seconds=int(ago.total_seconds()))
+    """In its largest unit that is not zero, of days, hours and minutes."""
+    unit = next((unit for unit in (timedelta(days=1), timedelta(hours=1)) if ago >= unit), timedelta(minutes=1))
+    return (ago // unit) * unit

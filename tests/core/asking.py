@@ -1,0 +1,80 @@
+"""Small parts for tests of the rules: tasks that are open, votes, a directory, refusals."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from signoff.core.intent import commands as c
+from signoff.core.intent.eligibility import Cover, Membership
+from signoff.core.errors import Refused
+from signoff.core.intent.model import Actor
+from signoff.core.plan.plan import HumanStep
+from signoff.core.plan.task_types import Sign, Stage, TaskSpec, TaskType, Vote
+from tests.builders import SERVICE, START, Story, gate
+
+REVIEW_WORDS = ("approved", "changes_requested", "rejected")
+FAR = START + timedelta(days=300)
+
+
+def step(*stages: Stage, name: str = "ask", deadline: timedelta | None = None, **spec: Any) -> HumanStep:
+    return HumanStep(
+        id=name, deadline=deadline, task=TaskSpec(**{"title": "Run it?", **spec}, stages=stages or (Stage(),))
+    )
+
+
+def asking(
+    *stages: Stage,
+    by: Actor = SERVICE,
+    deadline: timedelta | None = None,
+    deadline_at: datetime | None = None,
+    membership: Membership | None = None,
+    **spec: Any,
+) -> Story:
+    """An intent whose one step is an open task of these stages (none given: anybody who may approve)."""
+    plan = gate(step(*stages, deadline=deadline, **spec))
+    return Story(plan, by=by, deadline_at=deadline_at, membership=membership)
+
+
+def review(*stages: Stage, **spec: Any) -> Story:
+    """The same, where changes may be asked for."""
+    return asking(*stages, type=TaskType.REVIEW, outcomes=REVIEW_WORDS, **spec)
+
+
+def people(covers: dict[str, str] | None = None, **names: str) -> Membership:
+    """A directory: who is called what (``ann="role:approver team:dba"``), and who stands in for whom."""
+    held = {f"per_{who}": frozenset({f"per_{who}", *said.split()}) for who, said in names.items()}
+    away = [Cover(f"per_{absent}", f"per_{stand_in}", FAR) for absent, stand_in in (covers or {}).items()]
+    return Membership(held, away)
+
+
+def vote(
+    who: str, *names: str, sign: Sign = Sign.POSITIVE, outcome: str = "", stage: int = 0, stead: str = ""
+) -> Vote:
+    """One answer, for these parties (none given: for the person's own id)."""
+    words = {Sign.POSITIVE: "approved", Sign.NEGATIVE: "rejected", Sign.CHANGES: "changes_requested"}
+    return Vote(
+        who,
+        outcome or words[sign],
+        sign,
+        stage,
+        principal=stead,
+        for_names=frozenset(names or (stead or who,)),
+    )
+
+
+def refusal(act: Callable[[], object]) -> Refused:
+    """The refusal that the act meets."""
+    with pytest.raises(Refused) as met:
+        act()
+    return met.value
+
+
+def refused(story: Story, command: c.Command, by: Actor) -> Refused:
+    """The refusal of a command, which leaves nothing behind."""
+    before, count = story.intent, len(story.facts)
+    met = refusal(lambda: story.do(command, by))
+    assert story.intent is before
+    assert len(story.facts) == count
+    return met

@@ -1,0 +1,423 @@
+"""What people do with an open task: answer, hand over, ask others, take, comment, revise; and if nobody is reached."""
+
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from signoff.core.intent import commands as c
+from signoff.core.errors import Conflict, Forbidden, Invalid
+from signoff.core.intent.model import Actor, HandOver, StandIn, Status
+from signoff.core.plan.plan import DelayStep
+from signoff.core.intent.standing import standing
+from signoff.core.plan.task_types import Ending, Escalation, Fallback, Outcome, Sign, Stage, TaskType
+from signoff.core.plan.schedules import Reminders
+from tests.builders import (
+    ADA,
+    AGENT,
+    ANN,
+    OTTO,
+    RITA,
+    SERVICE,
+    START,
+    SYSTEM,
+    Story,
+    approve,
+    gate,
+    happened,
+    minutes,
+    person,
+    validate,
+)
+from tests.core.asking import asking, people, refused, review, step
+
+EMMA = person("emma", "approver")
+HOUR = timedelta(hours=1)
+TWO = Stage(need=2)
+
+
+# -- which task, and whether it is still open
+
+
+def test_an_answer_to_a_task_that_is_not_open_says_where_the_intent_is() -> None:
+    pause = DelayStep(id="pause", lasts=HOUR)
+    waiting, checking, asked = Story(gate(pause, approve())), Story(), asking()
+    assert "somewhere else" in str(refused(waiting, c.Answer("approved"), ANN))
+    met = refused(checking, c.Answer("approved"), ANN)
+    assert (met.code, "'validate' is still with an agent" in str(met)) == ("no_open_task", True)
+    assert "another task is" in str(refused(asked, c.Answer("approved", visit=7), ANN))
+
+
+def test_after_the_decision_everybody_hears_what_it_was() -> None:
+    story = asking()
+    story.do(c.Answer("rejected", comment="not today"), ANN)
+    met = refused(story, c.Answer("approved"), OTTO)
+    assert isinstance(met, Conflict)
+    assert (met.code, met.details["outcome"], met.details["ending"]) == (
+        "already_decided",
+        "rejected",
+        "rejected",
+    )
+    assert (met.details["decided_by"], met.details["via"]) == ("per_ann", "api")
+    assert "comment" not in met.details
+
+
+def test_the_later_of_two_decisions_is_the_one_that_is_told() -> None:
+    story = Story(gate(step(name="one"), step(name="two"), validate()))
+    story.do(c.Answer("approved"), ANN)
+    story.do(c.Answer("approved"), OTTO, after=HOUR)
+    met = refused(story, c.Answer("approved", visit=1), EMMA)
+    assert met.details["decided_by"] == "per_otto"
+
+
+@pytest.mark.parametrize("whose", ["task", "intent"])
+def test_nobody_decides_after_the_deadline_even_before_it_is_written_down(whose: str) -> None:
+    story = asking(deadline=HOUR) if whose == "task" else asking(deadline_at=START + HOUR)
+    story.now += HOUR
+    met = refused(story, c.Answer("approved"), ANN)
+    assert (met.code, met.details["ending"]) == ("already_decided", "expired")
+    assert met.details["decided_at"] == "2026-03-02T10:00:00.000000Z"
+
+
+def test_until_the_deadline_a_yes_counts() -> None:
+    story = asking(deadline=HOUR)
+    story.do(c.Answer("approved"), ANN, after=HOUR - timedelta(microseconds=1))
+    assert story.intent.status is Status.COMPLETED
+
+
+# -- one vote a person
+
+
+def test_two_people_decide_and_the_first_alone_does_not() -> None:
+    story = asking(TWO)
+    assert happened(story.do(c.Answer("approved"), ANN)) == ["Answered"]
+    assert happened(story.do(c.Answer("approved"), OTTO)) == ["Answered", "Decided", "Completed"]
+
+
+def test_the_same_answer_again_is_the_one_vote_that_it_is() -> None:
+    story = asking(TWO)
+    story.do(c.Answer("approved", comment="fine"), ANN)
+    again = story.do(c.Answer("approved", comment="fine"), ANN)
+    assert (again.facts, again.repeated) == ([], True)
+
+
+@pytest.mark.parametrize(
+    "other", [c.Answer("approved", comment="hm"), c.Answer("approved", data={"x": 1}), c.Answer("rejected")]
+)
+def test_an_answer_that_says_anything_else_replaces_the_one_before(other: c.Answer) -> None:
+    story = asking(Stage(need=2, reject_after=2))
+    story.do(c.Answer("approved"), ANN)
+    story.do(other, ANN)
+    (vote,) = story.task.votes
+    assert (vote.outcome, vote.comment or "", vote.data or {}) == (other.outcome, other.comment, other.data)
+    assert (vote.number, vote.replaced) == (2, ("approved",))
+
+
+def test_two_yeses_that_may_be_one_persons_are_not_two() -> None:
+    keyed = replace(EMMA, sponsors=("per_emma", "per_ann"))  # Ann made the key that Emma uses
+    story = asking(TWO)
+    story.do(c.Answer("approved"), ANN)
+    met = refused(story, c.Answer("approved"), keyed)
+    assert (type(met), met.code) == (Forbidden, "same_person")
+    story.do(c.Answer("approved"), EMMA)
+    assert story.intent.ending is Ending.APPROVED
+
+
+def test_it_does_not_matter_which_of_the_two_answered_first() -> None:
+    keyed = replace(EMMA, sponsors=("per_emma", "per_ann"))
+    story = asking(TWO)
+    story.do(c.Answer("approved"), keyed)
+    assert refused(story, c.Answer("approved"), ANN).code == "same_person"
+
+
+def test_the_next_stage_takes_another_natural_person_too() -> None:
+    keyed = replace(EMMA, sponsors=("per_emma", "per_ann"))
+    story = asking(Stage(("per_ann",)), Stage(("per_emma",)))
+    story.do(c.Answer("approved"), ANN)
+    assert refused(story, c.Answer("approved"), keyed).code == "same_person"
+
+
+def test_a_no_is_taken_from_whomever_it_may_be() -> None:
+    keyed = replace(EMMA, sponsors=("per_emma", "per_ann"))
+    story = asking(TWO)
+    story.do(c.Answer("approved"), ANN)
+    story.do(c.Answer("rejected"), keyed)
+    assert story.intent.ending is Ending.REJECTED
+
+
+def test_the_same_yes_by_a_surer_credential_frees_it_from_who_made_the_key() -> None:
+    keyed = replace(EMMA, sponsors=("per_emma", "per_ann"))
+    story = asking(TWO)
+    story.do(c.Answer("approved"), keyed)
+    assert happened(story.do(c.Answer("approved"), EMMA)) == ["Answered"]
+    (vote,) = story.task.votes
+    assert vote.behind == ()
+    assert story.do(c.Answer("approved"), keyed).repeated, "a weaker one changes nothing"
+    story.do(c.Answer("approved"), ANN)
+    assert story.intent.ending is Ending.APPROVED
+
+
+def test_what_was_sent_is_kept_where_the_task_has_another_word_for_it() -> None:
+    story = asking(TWO, type=TaskType.CONFIRMATION, outcomes=("confirmed", "denied"))
+    change = story.do(c.Answer("approved"), ANN)
+    event = change.facts[0].fact.event
+    assert (getattr(event, "outcome", ""), getattr(event, "sent", "")) == ("confirmed", "approved")
+
+
+def test_an_answer_without_a_digest_is_written_down_as_unseen() -> None:
+    story = asking(TWO)
+    blind = story.do(c.Answer("approved"), ANN).facts[0].fact.event
+    seen = story.do(c.Answer("approved", digest=story.task.digest), OTTO).facts[0].fact.event
+    assert (getattr(blind, "unseen", None), getattr(seen, "unseen", None)) == (True, False)
+
+
+# -- stages
+
+
+def test_a_stage_that_passes_opens_the_next_and_the_last_one_decides() -> None:
+    story = asking(Stage(("per_ann",)), Stage(("per_otto",)))
+    assert happened(story.do(c.Answer("approved"), ANN)) == ["Answered", "StagePassed"]
+    assert (story.task.stage, story.task.agreed) == (1, "")
+    assert refused(story, c.Answer("approved"), EMMA).code == "not_an_approver"
+    assert happened(story.do(c.Answer("approved"), OTTO)) == ["Answered", "Decided", "Completed"]
+
+
+def test_a_no_at_the_first_stage_ends_the_task() -> None:
+    story = asking(Stage(), Stage())
+    assert happened(story.do(c.Answer("rejected"), ANN)) == ["Answered", "Decided", "Failed"]
+
+
+def test_of_several_yeses_a_later_stage_can_only_agree_to_the_one_chosen() -> None:
+    own = (Outcome("blue", Sign.POSITIVE), Outcome("green", Sign.POSITIVE))
+    story = asking(Stage(("per_ann",)), Stage(("per_otto",)), outcomes=("blue", "green", "rejected"), own=own)
+    story.do(c.Answer("blue"), ANN)
+    assert story.task.agreed == "blue"
+    met = refused(story, c.Answer("green"), OTTO)
+    assert (type(met), met.code) == (Invalid, "outcome_not_allowed")
+    story.do(c.Answer("blue"), OTTO)
+    assert story.intent.outcome == "blue"
+
+
+def test_votes_are_counted_with_what_their_people_are_called_when_the_last_one_comes() -> None:
+    story = asking(Stage(("team:dba",), need=2))
+    ann, otto, emma = (replace(one, names=one.names | {"team:dba"}) for one in (ANN, OTTO, EMMA))
+    dba = frozenset({"team:dba"})
+    story.do(c.Answer("approved", standing={"per_ann": dba}), ann)
+    story.do(c.Answer("approved", standing={"per_otto": dba}), otto)
+    assert story.intent.ending is None, "Ann has left the team"
+    story.do(c.Answer("approved", standing={"per_otto": dba, "per_emma": dba}), emma)
+    assert story.intent.ending is Ending.APPROVED
+
+
+# -- handing it over
+
+
+def handed_over() -> Story:
+    story = asking(Stage(("per_ann", "per_emma")))
+    story.do(c.Delegate("per_otto"), ANN)
+    return story
+
+
+def test_whoever_hands_it_over_has_no_say_and_the_taker_has_theirs() -> None:
+    story = handed_over()
+    assert story.task.handed_over == (HandOver("per_ann", "per_otto", frozenset({"per_ann"})),)
+    assert refused(story, c.Answer("approved"), ANN).code == "not_an_approver"
+    story.do(c.Answer("approved"), OTTO)
+    assert story.intent.ending is Ending.APPROVED
+    assert story.intent.results["ask"]["decided_by"] == "per_otto"
+
+
+def test_a_say_is_not_handed_to_oneself_nor_on_nor_back_in_a_circle() -> None:
+    story = handed_over()
+    assert refused(story, c.Delegate("per_emma"), EMMA).code == "delegate_to_oneself"
+    assert refused(story, c.Delegate("per_emma"), OTTO).code == "not_transitive"
+    assert refused(story, c.Delegate("per_ann"), OTTO).code == "delegate_to_oneself"
+    met = refused(story, c.Delegate("per_ann"), EMMA)
+    assert (type(met), met.code, met.field) == (Invalid, "delegate_in_a_circle", "to")
+
+
+def test_a_stand_in_does_not_hand_on_what_is_the_absent_persons() -> None:
+    story = asking(
+        Stage(("per_ann",)), membership=people({"ann": "otto"}, ann="role:approver", otto="role:approver")
+    )
+    instead = replace(OTTO, stand_ins=(StandIn("per_ann", ANN.names),))
+    assert refused(story, c.Delegate("per_emma"), instead).code == "not_transitive"
+    assert refused(story, c.Delegate("per_ann"), instead).code == "delegate_to_oneself"
+    story.do(c.Answer("approved"), instead)
+    assert story.intent.ending is Ending.APPROVED
+
+
+# -- asking others
+
+
+def test_an_admin_asks_others_and_those_asked_before_are_not() -> None:
+    story = asking(Stage(("per_ann",)))
+    story.do(c.Delegate("per_emma"), ANN)
+    story.do(c.Take(), EMMA)
+    story.do(c.Reassign(("per_otto",)), ADA)
+    task = story.task
+    assert (task.assigned, task.handed_over, task.taken_by) == (("per_otto",), (), "")
+    assert refused(story, c.Answer("approved"), ANN).code == "not_an_approver"
+    story.do(c.Answer("approved"), OTTO)
+    assert story.intent.ending is Ending.APPROVED
+
+
+def test_only_an_admin_asks_others_and_names_somebody() -> None:
+    story = asking()
+    assert refused(story, c.Reassign(("per_emma",)), ANN).code == "admin_required"
+    met = refused(story, c.Reassign(()), ADA)
+    assert (type(met), met.code, met.field) == (Invalid, "nobody_named", "to")
+
+
+def test_who_is_in_the_team_and_who_stands_in_is_pinned_when_they_are_asked() -> None:
+    story = asking(Stage(("per_ann",)))
+    story.membership = people({"otto": "emma"}, otto="team:dba role:approver", emma="role:approver")
+    story.do(c.Reassign(("team:dba",)), ADA)
+    assert story.task.roster == {"team:dba": ("per_otto",)}
+    assert story.task.asked_stand_ins == {"per_otto": ("per_emma",)}
+
+
+def test_whom_the_task_names_already_may_stay_who_they_were() -> None:
+    now = people(ann="team:dba role:approver")
+    story = asking(Stage(("team:dba",)), membership=now)
+    story.membership = people(ann="role:approver", emma="team:dba team:sec role:approver")
+    kept, anew = ("team:dba", "team:sec"), ("team:dba",)
+    story.do(c.Reassign(kept, keep=True), ADA)
+    assert story.task.roster == {"team:dba": ("per_ann",), "team:sec": ("per_emma",)}
+    story.do(c.Reassign(anew), ADA)
+    assert story.task.roster["team:dba"] == ("per_emma",)
+
+
+def test_who_asks_for_it_does_not_choose_who_decides() -> None:
+    story = asking(by=replace(ADA, id="per_boss", sponsors=("per_boss",)))
+    met = refused(story, c.Reassign(("per_emma",)), replace(ADA, id="per_boss", sponsors=("per_boss",)))
+    assert (met.code, "choose who decides" in str(met)) == ("self_approval", True)
+
+
+# -- taking, commenting
+
+
+def test_taking_is_seen_locks_nothing_and_is_said_once() -> None:
+    story = asking()
+    assert happened(story.do(c.Take(), ANN)) == ["Taken"]
+    assert story.task.taken_by == "per_ann"
+    assert story.do(c.Take(), ANN).facts == []
+    assert happened(story.do(c.Take(), OTTO)) == ["Taken"]
+    assert happened(story.do(c.Take(free=True), OTTO)) == ["Taken"]
+    assert story.task.taken_by == ""
+    assert story.do(c.Take(free=True), OTTO).facts == []
+
+
+def test_a_comment_decides_nothing_and_has_to_say_something() -> None:
+    story = asking()
+    assert happened(story.do(c.Remark("Why today?"), ANN)) == ["Remarked"]
+    assert happened(story.do(c.Remark("Because."), SERVICE)) == ["Remarked"]
+    assert story.task.votes == ()
+    met = refused(story, c.Remark(" \u200b\n"), ANN)
+    assert (type(met), met.code, met.field) == (Invalid, "comment_required", "comment")
+
+
+# -- changing what is decided
+
+
+def test_a_revision_voids_the_votes_begins_anew_and_bars_its_editor() -> None:
+    story = review(
+        Stage(("per_ann", "per_otto", "per_emma")), Stage(), remind=Reminders(minutes(5), minutes(5), 3)
+    )
+    story.do(c.Answer("approved"), ANN)
+    digest = story.task.digest
+    story.do(c.Revise("e" * 64, digest=digest), OTTO)
+    task, intent = story.task, story.intent
+    assert (task.stage, task.votes, task.revision, task.reminded) == (0, (), 2, 0)
+    assert task.digest != digest
+    assert (intent.payload_digest, intent.revision, intent.editors) == ("e" * 64, 2, ("per_otto",))
+    assert refused(story, c.Answer("approved"), OTTO).code == "self_approval"
+    story.do(c.Answer("approved"), EMMA)
+    assert story.task.stage == 1
+
+
+def test_whoever_made_the_editors_key_is_an_editor_too() -> None:
+    story = review()
+    story.do(c.Revise("e" * 64), replace(OTTO, sponsors=("per_otto", "per_ann")))
+    assert story.intent.editors == ("per_otto", "per_ann")
+    assert standing(ANN, story.intent, story.task) is None
+
+
+def test_a_revision_is_of_what_was_shown_and_changes_something() -> None:
+    story = review()
+    assert refused(story, c.Revise("e" * 64, digest="f" * 64), ANN).code == "stale_revision"
+    met = refused(story, c.Revise("d" * 64), ANN)
+    assert (type(met), met.code, met.field) == (Invalid, "nothing_changed", "payload")
+
+
+def test_asked_instead_at_a_later_stage_is_not_asked_at_the_first_after_a_revision() -> None:
+    later, first = review(Stage(), Stage()), review(Stage(), Stage())
+    later.do(c.Answer("approved"), ANN)
+    for story in (later, first):
+        story.do(c.Reassign(("per_otto", "per_emma")), ADA)
+        story.do(c.Delegate("per_bob"), EMMA)
+        story.do(c.Revise("e" * 64), OTTO)
+    assert (later.task.assigned, later.task.handed_over) == ((), ())
+    assert first.task.assigned == ("per_otto", "per_emma")
+    assert [given.taker for given in first.task.handed_over] == ["per_bob"]
+
+
+# -- nobody is reached
+
+
+LADDER = (Escalation(HOUR, ("per_otto",)), Escalation(2 * HOUR, ("per_emma",)))
+
+
+def test_where_nobody_is_reached_the_ladder_moves_on_at_once_and_ends_undeliverable() -> None:
+    story = asking(Stage(("per_ann",)), escalate=LADDER)
+    first = story.do(c.Unreachable(1, "no address"), SYSTEM)
+    assert happened(first) == ["Undelivered", "Escalated"]
+    assert story.task.escalated == 1
+    assert happened(story.do(c.Unreachable(1, "no address", level=1), SYSTEM)) == ["Undelivered", "Escalated"]
+    last = story.do(c.Unreachable(1, "no address", level=2), SYSTEM)
+    assert happened(last) == ["Undelivered", "Decided", "Failed"]
+    assert (story.intent.ending, story.intent.outcome) == (Ending.UNDELIVERABLE, "undeliverable")
+
+
+def test_news_of_a_rung_that_the_ladder_has_left_moves_nothing() -> None:
+    story = asking(Stage(("per_ann",)), escalate=LADDER)
+    story.do(c.Unreachable(1, "no address"), SYSTEM)
+    assert happened(story.do(c.Unreachable(1, "no address"), SYSTEM)) == ["Undelivered"]
+    assert story.task.escalated == 1
+
+
+def test_while_somebody_has_heard_of_it_the_task_stays_open() -> None:
+    story = asking(Stage(("per_ann",)))
+    assert happened(story.do(c.Unreachable(1, "no address", heard=True), SYSTEM)) == ["Undelivered"]
+    story.do(c.Answer("approved"), ANN)
+    assert story.intent.ending is Ending.APPROVED
+
+
+@pytest.mark.parametrize("news", [c.Unreachable(7, "x"), c.Unreachable(1, "x", stage=1)])
+def test_news_of_another_task_or_stage_is_no_news(news: c.Unreachable) -> None:
+    assert asking().do(news, SYSTEM).facts == []
+
+
+def test_news_after_the_end_of_the_task_is_no_news() -> None:
+    story = Story(gate(step(), validate()))
+    story.do(c.Answer("approved"), ANN)
+    assert story.do(c.Unreachable(1, "x"), SYSTEM).facts == []
+
+
+# -- the answers that are nobody's
+
+
+def test_a_fallback_that_is_a_yes_is_recorded_as_expired() -> None:
+    story = asking(deadline=HOUR, fallback=Fallback.OUTCOME, fallback_outcome="approved")
+    story.tick(HOUR)
+    assert (story.intent.status, story.intent.ending) == (Status.COMPLETED, Ending.EXPIRED)
+    assert "decided_by" not in story.intent.results["ask"]
+
+
+@pytest.mark.parametrize("who", [AGENT, SERVICE, RITA])
+def test_no_program_and_nobody_on_the_requesters_side_answers(who: Actor) -> None:
+    assert refused(asking(), c.Answer("approved"), who).code in (
+        "person_required",
+        "self_approval",
+        "intent_not_found",
+    )

@@ -1,0 +1,155 @@
+"""The document that says who decides: what each part of it means, and what is refused by the name of its field."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import pytest
+
+from signoff.core.formats.manifest import begins, compile_charter, ends
+from signoff.core.errors import Invalid
+from signoff.core.plan.working_hours import Hours
+from tests.core.asking import refusal
+
+
+def person(**said: Any) -> Any:
+    (wish,) = compile_charter({"people": {"ann@acme.example": said}}).people
+    assert wish.who == "ann@acme.example"
+    return wish
+
+
+def refused(source: Any) -> tuple[str, str | None]:
+    met = refusal(lambda: compile_charter(source))
+    assert isinstance(met, Invalid)
+    return met.code, met.field
+
+
+def test_an_empty_document_asks_for_nothing() -> None:
+    made = compile_charter({})
+    assert (made.people, made.teams, made.policies, made.workflows, made.settings) == ((), (), (), (), {})
+    assert compile_charter({"people": {}, "workspace": {}}).settings == {}
+
+
+def test_of_a_person_only_what_is_said_is_said() -> None:
+    silent = person()
+    assert {silent.name, silent.roles, silent.active, silent.addresses, silent.zone, silent.hours} == {None}
+    assert (silent.absences, silent.preferences) == (None, None)
+
+
+def test_everything_that_can_be_said_of_a_person() -> None:
+    wish = person(
+        name="Ann", roles=["approver", "admin"], active=False, addresses={"slack": "U1", "none": ""},
+        zone="Europe/Berlin", hours={"zone": "UTC"}, preferences={"digest": True},
+        absences=[{"from": "2026-03-02", "until": "2026-03-06T12:00:00Z", "delegate": "otto@acme.example"}],
+    )  # fmt: skip
+    assert (wish.name, wish.roles, wish.active) == ("Ann", ("approver", "admin"), False)
+    assert (wish.addresses, wish.zone, wish.hours) == ({"slack": "U1"}, "Europe/Berlin", Hours("UTC"))
+    assert wish.preferences == {"digest": True}
+    (away,) = wish.absences
+    assert (away.start, away.end) == (date(2026, 3, 2), datetime(2026, 3, 6, 12, tzinfo=UTC))
+    assert away.delegate == "otto@acme.example"
+    nothing = person(hours=False, zone="", absences=[])
+    assert (nothing.hours, nothing.zone, nothing.absences) == (False, "", ())
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "field"),
+    [
+        ({"roles": ["king"]}, "invalid_field", "roles"),
+        ({"preferences": {"x": "y" * 5000}}, "invalid_field", "preferences"),
+        ({"addresses": {f"a{n}": "x" for n in range(21)}}, "invalid_field", "addresses"),
+        ({"absences": [{"from": "2026-02-30", "until": "2026-03-01"}]}, "invalid_field", "absences[0].from"),
+        ({"absences": [{"from": "2026-03-01"}]}, "missing_field", "absences[0].until"),
+        ({"absences": [{"from": "tomorrow", "until": "2026-03-01"}]}, "invalid_field", "absences[0].from"),
+        ({"zone": "Mars/Base"}, "invalid_field", "zone"),
+        ({"nickname": "A"}, "unknown_field", "nickname"),
+        ({"hours": {"zone": "UTC", "from": "25:00"}}, "invalid_field", "hours.from"),
+    ],
+)
+def test_what_is_wrong_with_a_person_is_named(said: dict[str, Any], code: str, field: str) -> None:
+    assert refused({"people": {"ann@acme.example": said}}) == (code, f"people.ann@acme.example.{field}")
+
+
+def test_a_day_away_is_local_to_the_person_and_the_last_one_counts_whole() -> None:
+    first, last = date(2026, 3, 2), date(2026, 3, 3)
+    assert begins(first, "") == datetime(2026, 3, 2, tzinfo=UTC)
+    assert begins(first, "Europe/Berlin") == datetime(2026, 3, 1, 23, tzinfo=UTC)
+    assert ends(last, "") == datetime(2026, 3, 4, tzinfo=UTC)
+    moment = datetime(2026, 3, 2, 9, tzinfo=UTC)
+    assert (begins(moment, "Europe/Berlin"), ends(moment, "Europe/Berlin")) == (moment, moment)
+
+
+def test_a_team_has_members_and_may_take_turns() -> None:
+    turns = {"zone": "Europe/Berlin"}
+    told = {"order": ["b", "a"], "handover": "fri 17:30", "zone": "UTC", "anchor": "2026-03-06"}
+    made = compile_charter(
+        {"teams": {"dba": {"members": ["a", "b"]}, "on": {"members": ["a"], "rotation": turns},
+                   "off": {"members": ["a", "b"], "rotation": told}}}
+    )  # fmt: skip
+    plain, monday, friday = made.teams
+    assert (plain.name, plain.members, plain.rotation) == ("dba", ("a", "b"), None)
+    assert monday.rotation is not None
+    assert (monday.rotation.order, monday.rotation.weekday, monday.rotation.at) == ((), 0, time(9))
+    assert (monday.rotation.zone, monday.rotation.anchor) == ("Europe/Berlin", None)
+    assert friday.rotation is not None
+    assert (friday.rotation.order, friday.rotation.weekday, friday.rotation.at) == (
+        ("b", "a"),
+        4,
+        time(17, 30),
+    )
+    assert friday.rotation.anchor == date(2026, 3, 6)
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "code", "field"),
+    [
+        ("two words", {"members": ["a"]}, "invalid_name", "teams.two words"),
+        ("dba", {}, "invalid_field", "teams.dba.members"),
+        ("dba", {"members": []}, "invalid_field", "teams.dba.members"),
+        ("dba", {"members": ["a"], "rotation": {"handover": "monday", "zone": "UTC"}}, "invalid_field",
+         "teams.dba.rotation.handover"),
+        ("dba", {"members": ["a"], "rotation": {"handover": "xyz 09:00", "zone": "UTC"}}, "invalid_field",
+         "teams.dba.rotation.handover"),
+        ("dba", {"members": ["a"], "rotation": {}}, "missing_field", "teams.dba.rotation.zone"),
+        ("dba", {"members": ["a"], "rotation": {"zone": "UTC", "anchor": "soon"}}, "invalid_field",
+         "teams.dba.rotation.anchor"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_team_is_named(name: str, said: dict[str, Any], code: str, field: str) -> None:
+    assert refused({"teams": {name: said}}) == (code, field)
+
+
+def test_policies_and_workflows_stand_in_it_as_elsewhere() -> None:
+    flow = {"workflow": "w", "intent_type": "intent.a.v1", "steps": [{"id": "one", "human": {}}]}
+    policy = {"approve": {"any": ["team:dba"], "need": 2}}
+    made = compile_charter({"policies": {"prod": policy}, "workflows": [flow]})
+    assert (made.policies[0].name, made.policies[0].source) == ("prod", policy)
+    assert made.policies[0].policy.stages[0].need == 2
+    assert (made.workflows[0].template.name, made.workflows[0].source) == ("w", flow)
+    assert refused({"policies": {"not a name": {}}}) == ("invalid_name", "policies.not a name")
+    assert refused({"policies": {"prod": {"aprove": {}}}})[1] == "policies.prod.aprove"
+
+
+def test_what_it_says_of_the_workspace() -> None:
+    said = {
+        "positive_fallback": False,
+        "self_approval": True,
+        "default_policy": "prod",
+        "unlisted_types": "gate",
+    }
+    assert compile_charter({"workspace": said}).settings == said
+    assert compile_charter({"workspace": {"default_policy": False}}).settings == {"default_policy": ""}
+    assert compile_charter({"workspace": {"protected": True}}).settings == {"protected": True}
+    assert refused({"workspace": {"unlisted_types": "alow"}}) == ("invalid_field", "workspace.unlisted_types")
+    assert refused({"workspace": {"unlisted_types": "xyz"}}) == ("invalid_field", "workspace.unlisted_types")
+    assert refused({"workspace": {"self_aproval": True}})[0] == "unknown_field"
+
+
+def test_too_many_of_a_kind_are_refused() -> None:
+    assert refused({"people": {f"p{n}": {} for n in range(1001)}}) == ("invalid_field", "people")
+
+
+def test_a_long_absence_is_one_too() -> None:
+    wish = person(absences=[{"from": "2026-01-01", "until": "2027-01-01"}])
+    (away,) = wish.absences
+    assert away.delegate == ""
+    assert ends(away.end, "") - begins(away.start, "") == timedelta(days=366)

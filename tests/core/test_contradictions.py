@@ -1,0 +1,169 @@
+"""An answer says one thing; where two of its parts say different things neither is recorded."""
+
+from typing import Any
+
+import pytest
+
+from signoff.core.intent.contradictions import as_flag, decides, one_meaning, refuse_contradiction, says_no
+from signoff.core.errors import Invalid
+from signoff.core.plan.task_types import Outcome, Sign, TaskSpec
+from tests.core.asking import REVIEW_WORDS, refusal
+
+PLAIN = TaskSpec()
+REVIEW = TaskSpec(outcomes=REVIEW_WORDS)
+
+
+@pytest.mark.parametrize(
+    ("value", "flag"),
+    [
+        (True, True), (False, False), (1, True), (0, False), (1.0, True), (0.0, False), (2, None), (0.5, None),
+        ("true", True), (" YES ", True), ("1", True), ("no", False), ("False", False), ("0", False), ("maybe", None),
+        ("", None), (None, None), ([True], None),
+    ],
+)  # fmt: skip
+def test_a_yes_or_no_may_be_jsons_a_number_or_a_word(value: object, flag: bool | None) -> None:
+    assert as_flag(value) is flag
+
+
+AGREES: list[tuple[str, dict[str, Any]]] = [
+    ("approved", {}), ("approved", {"approved": True}), ("approved", {"Approved": "yes"}),
+    ("approved", {"rejected": False}),
+    ("rejected", {"approved": False}), ("rejected", {"denied": 1}), ("approved", {"approved": "perhaps"}),
+    ("approved", {"outcome": "approved"}), ("approved", {"decision": "approve"}), ("approved", {"decision": ""}),
+    ("approved", {"decision": "yes"}), ("rejected", {"decision": "deny"}), ("approved", {"decision": "blue"}),
+    ("approved", {"status": "ok"}), ("approved", {"status": "failed"}), ("approved", {"status": 5}),
+    ("rejected", {"status": "approved"}), ("approved", {"note": "rejected"}), ("approved", {"decision": {"x": 1}}),
+]  # fmt: skip
+DISAGREES: list[tuple[str, dict[str, Any], str]] = [
+    ("approved", {"approved": False}, "approved"), ("approved", {"APPROVED": "no"}, "APPROVED"),
+    ("approved", {"rejected": True}, "rejected"), ("rejected", {"acknowledged": True}, "acknowledged"),
+    ("rejected", {"accept": 1}, "accept"), ("approved", {"decision": "rejected"}, "decision"),
+    ("approved", {"outcome": "deny"}, "outcome"), ("rejected", {"outcome": "approve"}, "outcome"),
+    ("approved", {"decision": "no"}, "decision"), ("approved", {"decision": False}, "decision"),
+    ("rejected", {"decision": True}, "decision"), ("approved", {"status": "rejected"}, "status"),
+    ("approved", {"Result": "denied"}, "Result"), ("approved", {"action": "reject"}, "action"),
+    ("approved", {"action": "changes_requested"}, "action"), ("approved", {"Decision": "rejected"}, "Decision"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("outcome", "data"), AGREES)
+def test_data_that_says_the_same_or_nothing_passes(outcome: str, data: dict[str, Any]) -> None:
+    refuse_contradiction(PLAIN, outcome, data)
+
+
+@pytest.mark.parametrize(("outcome", "data", "field"), DISAGREES)
+def test_data_that_says_the_opposite_is_refused_by_both_names(
+    outcome: str, data: dict[str, Any], field: str
+) -> None:
+    met = refusal(lambda: refuse_contradiction(PLAIN, outcome, data))
+    assert isinstance(met, Invalid)
+    assert (met.code, met.field) == ("contradictory_answer", f"data.{field}")
+    assert met.details == {"fields": ["outcome", f"data.{field}"]}
+
+
+def test_a_word_that_is_another_outcome_of_the_task_is_refused() -> None:
+    refuse_contradiction(REVIEW, "changes_requested", {"decision": "changes_requested"})
+    met = refusal(lambda: refuse_contradiction(REVIEW, "changes_requested", {"decision": "reject"}))
+    assert met.code == "contradictory_answer"
+
+
+def test_what_a_form_asks_means_there_what_the_form_says() -> None:
+    form = TaskSpec(form={"properties": {"status": {}, "accepted": {}, "decision": {}, "approved": {}}})
+    refuse_contradiction(form, "approved", {"status": "rejected", "accepted": False, "decision": "rejected"})
+    met = refusal(lambda: refuse_contradiction(form, "approved", {"approved": False}))
+    assert met.field == "data.approved", "what a form calls so is the answer"
+    odd = TaskSpec(form={"properties": []})
+    assert (
+        refusal(lambda: refuse_contradiction(odd, "approved", {"status": "rejected"})).field == "data.status"
+    )
+
+
+def test_a_later_stage_reads_the_words_of_what_was_agreed() -> None:
+    own = (Outcome("blue", Sign.POSITIVE), Outcome("green", Sign.POSITIVE))
+    spec = TaskSpec(outcomes=("blue", "green", "rejected"), own=own)
+    assert (
+        refusal(lambda: refuse_contradiction(spec, "blue", {"decision": "green"})).code
+        == "contradictory_answer"
+    )
+    refuse_contradiction(
+        spec, "blue", {"decision": "green"}, agreed="blue"
+    )  # it is none of what can be said now
+
+
+# -- bodies that say it more than once
+
+
+@pytest.mark.parametrize(
+    ("said", "meaning"),
+    [
+        ({}, None),
+        ({"outcome": None, "approved": None}, None),
+        ({"outcome": "  "}, None),
+        ({"outcome": "blue"}, "blue"),
+        ({"approved": True}, "approved"),
+        ({"approved": False}, "rejected"),
+        ({"outcome": "approve", "approved": True}, "approve"),
+        ({"outcome": "rejected", "decision": "deny"}, "rejected"),
+    ],
+)
+def test_the_members_of_a_body_name_one_outcome(said: dict[str, object], meaning: str | None) -> None:
+    assert one_meaning(said, PLAIN) == meaning
+    assert one_meaning(said, None) == meaning
+
+
+def test_two_words_for_the_same_outcome_of_the_task_are_one() -> None:
+    confirm = TaskSpec(outcomes=("confirmed", "denied"))
+    assert one_meaning({"outcome": "confirmed", "approved": True}, confirm) == "confirmed"
+    assert (
+        refusal(lambda: one_meaning({"outcome": "confirmed", "approved": True}, None)).code
+        == "contradictory_answer"
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "fields"),
+    [
+        ({"outcome": "approved", "approved": False}, ["outcome", "approved"]),
+        ({"outcome": "approved", "decision": None, "action": "reject"}, ["outcome", "action"]),
+        ({"outcome": "blue", "decision": "green"}, ["outcome", "decision"]),
+    ],
+)
+def test_members_that_differ_are_both_named(said: dict[str, object], fields: list[str]) -> None:
+    met = refusal(lambda: one_meaning(said, PLAIN))
+    assert (met.code, met.details) == ("contradictory_answer", {"fields": fields})
+
+
+def test_a_member_that_is_no_text_is_refused() -> None:
+    met = refusal(lambda: one_meaning({"outcome": 5}, PLAIN))
+    assert isinstance(met, Invalid)
+    assert (met.code, met.field) == ("validation_error", "outcome")
+
+
+# -- does a body decide anything
+
+
+@pytest.mark.parametrize(
+    ("data", "no"),
+    [
+        ({}, None), ({"outcome": "approved"}, None), ({"outcome": "rejected"}, "outcome"),
+        ({"decision": "no"}, "decision"),
+        ({"outcome": False}, "outcome"), ({"status": "declined"}, "status"), ({"status": False}, None),
+        ({"approved": False}, "approved"), ({"rejected": True}, "rejected"), ({"approved": True}, None),
+        ({"note": "no"}, None),
+    ],
+)  # fmt: skip
+def test_which_member_of_a_body_says_no(data: dict[str, Any], no: str | None) -> None:
+    assert says_no(data) == no
+
+
+@pytest.mark.parametrize(
+    ("data", "reads"),
+    [
+        ({}, False), ({"note": "approved"}, False), ({"outcome": "blue"}, True), ({"outcome": "red"}, False),
+        ({"decision": "yes"}, True), ({"action": "approve"}, True), ({"outcome": True}, True), ({"action": 7}, False),
+        ({"approved": True}, True), ({"acknowledged": "yes"}, True), ({"accepted": True}, False),
+        ({"accepted": False}, True), ({"status": "rejected"}, True), ({"status": "done"}, False),
+    ],
+)  # fmt: skip
+def test_whether_members_sent_alone_read_as_a_decision(data: dict[str, Any], reads: bool) -> None:
+    assert decides(data, ("blue", "green")) is reads

@@ -1,0 +1,209 @@
+"""Each way in which a later policy could let through what the earlier one would not, alone and by name; and the
+direction of every field."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import fields, replace
+
+from signoff.core.plan.working_hours import Hours
+from signoff.core.policy.relaxations import policy_loosens, why_looser, yes_on_silence
+from signoff.core.policy.policy import Policy
+from signoff.core.plan.task_types import Escalation, Fallback, Risk, Stage, Strength
+from signoff.core.plan.schedules import Reminders
+
+HOUR = timedelta(hours=1)
+DAY = Hours("UTC")
+NIGHT = Hours("Europe/Berlin")
+STRICT = Policy(
+    stages=(Stage(("team:dba",), need=2), Stage(("per_ann", "per_otto"), every=True)),
+    self_approval=False,
+    remind=Reminders(HOUR, HOUR, 3),
+    escalate=(Escalation(2 * HOUR, ("role:owner",)),),
+    deadline=8 * HOUR,
+    strength=Strength.SESSION,
+    risk=Risk.HIGH,
+)
+
+
+def why(before: Policy = STRICT, **changed: Any) -> list[str]:
+    return why_looser(before, replace(before, **changed))
+
+
+# One change each; nothing else is different, so no clause hides another one.
+LOOSER: list[tuple[str, dict[str, Any], str]] = [
+    ("strength", {"strength": Strength.LINK}, "a weaker sign-in is enough: link, not session"),
+    ("risk", {"risk": Risk.MEDIUM}, "it counts as medium risk, not high"),
+    ("risk", {"risk": Risk.LOW}, "it counts as low risk, not high"),
+    ("self_approval", {"self_approval": True}, "whoever asks for it may decide it"),
+    ("self_approval", {"self_approval": None}, "whoever asks for it may decide it"),
+    ("stages", {"stages": STRICT.stages[:1]}, "it takes 1 of what were 2 stages"),
+    ("stages", {"stages": (Stage(("team:dba",)), STRICT.stages[1])}, "stage 1 takes 1 instead of 2"),
+    (
+        "stages",
+        {"stages": (Stage(("team:dba",), need=2, reject_after=2), STRICT.stages[1])},
+        "stage 1 ends after 2 rejections instead of 1",
+    ),
+    (
+        "stages",
+        {"stages": (Stage(("team:dba", "team:dev"), need=2), STRICT.stages[1])},
+        "stage 1 may be decided by others than before",
+    ),
+    ("stages", {"stages": (Stage(need=2), STRICT.stages[1])}, "stage 1 may be decided by others than before"),
+    (
+        "stages",
+        {"stages": (STRICT.stages[0], Stage(("per_ann",), every=True))},
+        "stage 2 may be decided by others than before",
+    ),
+    (
+        "stages",
+        {"stages": (STRICT.stages[0], Stage(("per_ann", "per_otto")))},
+        "stage 2 may be decided by others than before",
+    ),
+    (
+        "escalate",
+        {"escalate": (Escalation(HOUR, ("role:owner",)),)},
+        "its escalation reaches others than before, or the same earlier",
+    ),
+    (
+        "escalate",
+        {"escalate": (Escalation(2 * HOUR, ("role:owner", "per_eve")),)},
+        "its escalation reaches others than before, or the same earlier",
+    ),
+    ("hours", {"hours": DAY}, "its escalation reaches others than before, or the same earlier"),
+    ("deadline", {"deadline": 9 * HOUR}, "there is more time for a yes, or silence leads elsewhere"),
+    ("deadline", {"deadline": None}, "there is more time for a yes, or silence leads elsewhere"),
+    ("deadline_in_hours", {"deadline_in_hours": True}, "there is more time for a yes, or silence leads elsewhere"),
+    (
+        "fallback",
+        {"fallback": Fallback.OUTCOME, "fallback_outcome": "approved"},
+        "there is more time for a yes, or silence leads elsewhere",
+    ),
+    ("goto", {"goto": "apply"}, "there is more time for a yes, or silence leads elsewhere"),
+    (
+        "goto_as",
+        {"goto": "apply", "goto_as": "success"},
+        "what nobody decided counts as a success, by way of step apply",
+    ),
+]  # fmt: skip
+STRICTER: list[tuple[str, dict[str, Any]]] = [
+    ("strength", {"strength": Strength.STEP_UP}),
+    ("risk", {"risk": Risk.CRITICAL}),
+    ("stages", {"stages": (*STRICT.stages, Stage())}),
+    ("stages", {"stages": (Stage(("team:dba",), need=3), STRICT.stages[1])}),
+    ("escalate", {"escalate": ()}),
+    ("escalate", {"escalate": (Escalation(3 * HOUR, ("role:owner",)),)}),
+    ("deadline", {"deadline": 7 * HOUR}),
+    ("fallback", {"fallback": Fallback.REJECT}),
+    ("remind", {"remind": None}),  # reminders decide nothing
+    ("remind", {"remind": Reminders(HOUR, HOUR, 9)}),
+]
+
+
+@pytest.mark.parametrize(("field", "changed", "said"), LOOSER)
+def test_one_thing_that_is_looser_is_said_alone(field: str, changed: dict[str, Any], said: str) -> None:
+    assert field in changed
+    assert why(**changed) == [said]
+    assert policy_loosens(STRICT, replace(STRICT, **changed))
+
+
+@pytest.mark.parametrize(("field", "changed"), STRICTER)
+def test_what_is_as_strict_or_stricter_loosens_nothing(field: str, changed: dict[str, Any]) -> None:
+    assert field in changed
+    assert why(**changed) == []
+    assert not policy_loosens(STRICT, replace(STRICT, **changed))
+
+
+def test_every_field_of_a_policy_is_compared() -> None:
+    """A field that is new needs a row above: in which direction is it looser?"""
+    compared = {field for row in (*LOOSER, *STRICTER) for field in row[1]}
+    assert compared == {field.name for field in fields(Policy)}
+
+
+def test_a_policy_does_not_loosen_itself() -> None:
+    assert why() == []
+
+
+def test_what_was_open_to_everybody_who_may_approve_is_narrowed_by_naming_some_of_them() -> None:
+    anybody = Policy()
+    assert why(anybody, stages=(Stage(("role:approver",)),)) == []
+    assert why(anybody, stages=(Stage(("team:dba",)),)) != []
+    assert why(anybody, self_approval=False) == []
+    assert why(anybody, self_approval=True) == ["whoever asks for it may decide it"]
+    allowed = Policy(self_approval=True)
+    assert why(allowed, self_approval=None) != []
+    assert why(allowed, self_approval=False) == []
+
+
+def test_several_things_are_all_said() -> None:
+    found = why(strength=Strength.LINK, risk=Risk.LOW, stages=(Stage(("team:dba",), reject_after=3),))
+    assert found == [
+        "it takes 1 of what were 2 stages",
+        "stage 1 takes 1 instead of 2",
+        "stage 1 ends after 3 rejections instead of 1",
+        "a weaker sign-in is enough: link, not session",
+        "it counts as low risk, not high",
+    ]
+
+
+def test_the_same_ladder_in_other_hours_may_reach_people_earlier() -> None:
+    hourly = replace(STRICT, hours=DAY, deadline=None)
+    assert why(hourly, hours=NIGHT) == ["its escalation reaches others than before, or the same earlier"]
+    assert why(replace(hourly, escalate=()), hours=NIGHT) == []
+
+
+def test_a_rung_reached_before_by_another_one_counts_from_the_first() -> None:
+    twice = replace(STRICT, escalate=(Escalation(HOUR, ("per_x",)), Escalation(3 * HOUR, ("per_x", "per_y"))))
+    assert why(twice, escalate=(Escalation(2 * HOUR, ("per_x",)),)) == []
+    assert why(twice, escalate=(Escalation(2 * HOUR, ("per_y",)),)) != []
+
+
+# -- silence
+
+YES = replace(STRICT, fallback=Fallback.OUTCOME, fallback_outcome="approved", risk=Risk.LOW, escalate=())
+
+
+def test_a_yes_by_silence_is_looser_whenever_it_comes_at_another_time() -> None:
+    assert why(YES) == []
+    assert why(YES, deadline=7 * HOUR) != [], "sooner: less time for a no"
+    assert why(YES, deadline=9 * HOUR) != []
+    assert why(replace(YES, deadline_in_hours=True, hours=DAY), hours=NIGHT) != []
+    assert why(YES, fallback=Fallback.EXPIRE, fallback_outcome="") == []
+    assert why(YES, fallback=Fallback.REJECT, fallback_outcome="") == []
+    assert why(YES, fallback_outcome="override_approved") != []
+    assert why(YES, fallback_outcome="rejected") != []
+
+
+def test_a_no_by_silence_may_come_sooner() -> None:
+    no = replace(YES, fallback_outcome="rejected")
+    assert why(no, deadline=7 * HOUR) == []
+
+
+def test_where_silence_leads_to_a_step_another_step_is_elsewhere() -> None:
+    routed = replace(STRICT, goto="apply")
+    assert why(routed, goto="undo") != []
+    assert why(routed, goto="") == []
+    success = replace(routed, goto_as="success")
+    assert why(success, goto_as="") == []
+    assert why(success) == []
+    assert why(success, goto="undo") != []
+
+
+def test_a_deadline_counted_in_the_same_hours_may_become_shorter() -> None:
+    counted = replace(STRICT, deadline_in_hours=True, hours=DAY, escalate=())
+    assert why(counted, deadline=7 * HOUR) == []
+    assert why(counted, deadline_in_hours=False) == []
+    assert why(counted, hours=NIGHT) != []
+
+
+def test_a_policy_without_a_deadline_may_get_one() -> None:
+    assert why(replace(STRICT, deadline=None), deadline=HOUR) == []
+
+
+def test_a_word_of_a_workflows_own_could_mean_yes() -> None:
+    assert not yes_on_silence(Policy())
+    assert not yes_on_silence(Policy(fallback=Fallback.OUTCOME, fallback_outcome="rejected"))
+    assert yes_on_silence(Policy(fallback=Fallback.OUTCOME, fallback_outcome="approved"))
+    assert yes_on_silence(Policy(fallback=Fallback.OUTCOME, fallback_outcome="ship-it"))
+    assert not yes_on_silence(Policy(fallback=Fallback.REJECT, fallback_outcome="approved"))

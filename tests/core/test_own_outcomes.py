@@ -1,0 +1,177 @@
+"""Outcomes that a workflow defines: each says what it means, and none is read as the opposite of that."""
+
+from typing import Any
+
+import pytest
+
+from signoff.core.errors import Invalid
+from signoff.core.plan.plan import HumanStep
+from signoff.core.plan.task_types import (
+    Outcome,
+    Sign,
+    TaskSpec,
+    canonical_outcome,
+    check_answer,
+    could_mean_yes,
+    meaning_of,
+    sign_of,
+    usual_meaning,
+)
+from signoff.core.formats.workflow import compile_workflow
+from tests.core.asking import REVIEW_WORDS, refusal
+
+YES: dict[str, Any] = {"name": "ship", "means": "approve"}
+NO: dict[str, Any] = {"name": "hold", "means": "reject"}
+
+
+def compiled(*outcomes: Any, kind: str = "approval") -> TaskSpec:
+    human = {"type": kind, "outcomes": [*outcomes]}
+    if kind == "form":
+        human["form"] = {"properties": {"why": {"type": "string"}}}
+    tell = {"id": "tell", "notify": {"to": "ops@acme.example", "message": "x"}}
+    source = {"workflow": "w", "intent_type": "i.v1", "steps": [{"id": "ok", "human": human}, tell]}
+    step = compile_workflow(source).plan.steps[0]
+    assert isinstance(step, HumanStep)
+    return step.task
+
+
+def refused(*outcomes: Any, kind: str = "approval") -> tuple[str, str]:
+    met = refusal(lambda: compiled(*outcomes, kind=kind))
+    assert isinstance(met, Invalid)
+    return (met.field or "").removeprefix("steps.ok.human."), str(met)
+
+
+def test_a_workflow_defines_words_labels_and_where_they_lead() -> None:
+    led = {"name": "park", "means": "reject", "label": "Park it", "goto": "tell", "as": "success"}
+    spec = compiled({**YES, "label": "Ship it"}, NO, led, "changes_requested")
+    assert spec.outcomes == ("ship", "hold", "park", "changes_requested")
+    assert spec.own == (
+        Outcome("ship", Sign.POSITIVE, "Ship it"),  # a word that means no by itself needs no definition
+        Outcome("park", Sign.NEGATIVE, "Park it", "tell", True),
+    )
+    assert [spec.sign(word) for word in spec.outcomes] == [
+        Sign.POSITIVE,
+        Sign.NEGATIVE,
+        Sign.NEGATIVE,
+        Sign.CHANGES,
+    ]
+
+
+def test_a_built_in_word_may_get_a_label_and_keeps_its_meaning() -> None:
+    spec = compiled({"name": "approved", "label": "Go"}, {"name": "rejected", "means": "reject"})
+    assert spec.own == (Outcome("approved", Sign.POSITIVE, "Go"),)
+    assert spec.meaning(Sign.NEGATIVE) == ("rejected",)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "field", "said"),
+    [
+        ([YES, YES, NO], "outcomes", "stands there twice"),
+        ([{**YES, "label": "Same"}, {**NO, "label": "Same"}], "outcomes", "have the label 'Same'"),
+        ([YES, {**NO, "name": "SHIP"}], "outcomes", "but for capital letters"),
+        ([NO], "outcomes", "none of these is a yes"),
+        ([YES], "outcomes", "nobody could say no"),
+        (["ship", "rejected"], "outcomes[0]", "nothing says what 'ship' means"),
+        (["aproved", "rejected"], "outcomes[0]", "nothing says what 'aproved' means"),
+        ([{"name": "two words", "means": "approve"}, NO], "outcomes[0].name", "is not a name"),
+        ([{"name": "expired", "means": "reject"}, YES], "outcomes[0].name", "is how a task ends by itself"),
+        (
+            [{"name": "superseded", "means": "changes"}, YES],
+            "outcomes[0].name",
+            "is how a task ends by itself",
+        ),
+        ([{"name": "ship"}, NO], "outcomes[0].means", "is required"),
+        ([{"name": "ship", "means": "approv"}, NO], "outcomes[0].means", "is no meaning"),
+        ([{"name": "ship", "means": "xyz"}, NO], "outcomes[0].means", "is no meaning"),
+        ([{"name": "rejected", "means": "approve"}, YES], "outcomes[0].means", "always means reject"),
+        ([{"name": "yes", "means": "reject"}, YES], "outcomes[0].name", "is read as approve"),
+        ([{**NO, "label": "Approve"}, YES], "outcomes[0].label", "is read as approve"),
+        ([{**YES, "label": "changes_requested"}, NO], "outcomes[0].label", "is read as changes"),
+        ([{**NO, "as": "failure", "goto": "tell"}, YES], "outcomes[0].as", "is unknown here"),
+        ([{**NO, "as": "success"}, YES], "outcomes[0].as", "has an effect only beside goto"),
+        ([{**YES, "as": "success", "goto": "tell"}, NO], "outcomes[0].as", "has an effect only beside goto"),
+    ],
+)
+def test_what_could_be_misread_is_refused(outcomes: list[Any], field: str, said: str) -> None:
+    assert refused(*outcomes)[0] == field
+    assert said in refused(*outcomes)[1]
+
+
+def test_a_form_may_have_only_a_yes_because_its_fields_may_say_no() -> None:
+    assert compiled("submitted", kind="form").outcomes == ("submitted",)
+
+
+# -- what an answer means
+
+
+@pytest.mark.parametrize(
+    ("word", "meaning"),
+    [
+        ("approved", Sign.POSITIVE), (" Approve ", Sign.POSITIVE), ("OK", Sign.POSITIVE), ("no", Sign.NEGATIVE),
+        ("denied", Sign.NEGATIVE), ("changes_requested", Sign.CHANGES), ("blue", None), ("", None),
+    ],
+)  # fmt: skip
+def test_what_everybody_reads_a_word_as(word: str, meaning: Sign | None) -> None:
+    assert usual_meaning(word) is meaning
+
+
+def test_a_word_that_nobody_has_defined_is_not_a_yes_yet_could_be_one_somewhere() -> None:
+    assert meaning_of("ship") is Sign.NEGATIVE
+    assert could_mean_yes("ship")
+    assert could_mean_yes("confirmed")
+    assert not could_mean_yes("denied")
+    assert not could_mean_yes("changes_requested")
+
+
+def test_a_form_that_says_no_is_a_no() -> None:
+    spec = TaskSpec(outcomes=("submitted",), form={"properties": {"approved": {}, "acknowledged": {}}})
+    assert sign_of(spec, "submitted", {}) is Sign.POSITIVE
+    assert sign_of(spec, "submitted", {"approved": True, "acknowledged": True}) is Sign.POSITIVE
+    assert sign_of(spec, "submitted", {"approved": False}) is Sign.NEGATIVE
+    assert sign_of(spec, "submitted", {"acknowledged": False}) is Sign.NEGATIVE
+    assert sign_of(TaskSpec(outcomes=REVIEW_WORDS), "changes_requested", {"approved": False}) is Sign.CHANGES
+
+
+def test_approved_and_rejected_stand_for_a_tasks_own_yes_and_no() -> None:
+    confirm = TaskSpec(outcomes=("confirmed", "denied"))
+    assert [canonical_outcome(confirm, word) for word in ("approved", "rejected", "denied")] == [
+        "confirmed", "denied", "denied",
+    ]  # fmt: skip
+    form = TaskSpec(outcomes=("submitted",), form={"properties": {"acknowledged": {}}})
+    assert canonical_outcome(form, "rejected") == "rejected"
+    plain = TaskSpec(outcomes=("submitted",), form={"properties": {"why": {}}})
+    assert refusal(lambda: canonical_outcome(plain, "rejected")).code == "outcome_not_allowed"
+
+
+def test_where_a_task_has_several_yeses_only_the_word_itself_says_which() -> None:
+    own = (Outcome("blue", Sign.POSITIVE), Outcome("green", Sign.POSITIVE))
+    spec = TaskSpec(outcomes=("blue", "green", "rejected"), own=own)
+    assert refusal(lambda: canonical_outcome(spec, "approved")).code == "outcome_not_allowed"
+    assert canonical_outcome(spec, "approved", agreed="blue") == "blue"
+    late = refusal(lambda: canonical_outcome(spec, "green", agreed="blue"))
+    assert (late.details, "has chosen 'blue'" in (late.hint or "")) == (
+        {"allowed_outcomes": ["blue", "rejected"]},
+        True,
+    )
+    assert "has chosen" not in (refusal(lambda: canonical_outcome(spec, "red", agreed="blue")).hint or "")
+
+
+def test_only_a_yes_takes_evidence_and_a_filled_form_and_a_comment_is_always_needed() -> None:
+    def code(spec: TaskSpec, outcome: str, comment: str = "", **data: Any) -> str:
+        try:
+            check_answer(spec, outcome, comment, data)
+        except Invalid as met:
+            return met.code
+        return ""
+
+    commented = TaskSpec(comment_required=True)
+    assert [code(commented, word) for word in ("approved", "rejected")] == ["comment_required"] * 2
+    assert code(commented, "rejected", "no") == ""
+    shown = TaskSpec(evidence_required=True)
+    assert (code(shown, "approved"), code(shown, "rejected"), code(shown, "approved", evidence="x")) == (
+        "evidence_required", "", "",
+    )  # fmt: skip
+    form = TaskSpec(form={"properties": {"why": {}}, "required": ["why"]})
+    assert (code(form, "approved", why=" "), code(form, "rejected", why=" ")) == ("form_invalid", "")
+    assert (code(form, "approved", why="so"), code(form, "approved", why=5)) == ("", "")
+    assert code(TaskSpec(form={"required": "why"}), "approved", why=" ") == "", "a schema that names none"

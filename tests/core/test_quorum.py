@@ -1,0 +1,180 @@
+"""When enough people have said yes, or no: counted by persons, seats and parties."""
+
+import pytest
+
+from signoff.core.intent.quorum import counts, missing, needed, seat, tally
+from signoff.core.plan.task_types import Sign, Stage
+from tests.core.asking import vote
+
+TWO = Stage(("team:dba",), need=2)
+EACH = Stage(("team:dba", "team:sec"), every=True)
+NO = Sign.NEGATIVE
+
+
+def test_the_vote_that_completes_the_number_decides() -> None:
+    first, second = vote("ann", "team:dba"), vote("bob", "team:dba")
+    assert tally(TWO, 0, ()) is None
+    assert tally(TWO, 0, (first,)) is None
+    assert tally(TWO, 0, (first, second)) is second
+    assert tally(TWO, 0, (first, second, vote("cem", "team:dba"))) is second
+
+
+def test_one_person_counts_once_however_often_they_answer() -> None:
+    assert tally(TWO, 0, (vote("ann", "team:dba"), vote("ann", "team:dba"))) is None
+
+
+def test_a_person_who_changes_their_mind_has_only_said_the_last() -> None:
+    yes, no = vote("ann", "team:dba"), vote("ann", "team:dba", sign=NO)
+    tolerant = Stage(("team:dba",), need=2, reject_after=2)
+    assert tally(tolerant, 0, (yes, no, vote("bob", "team:dba"))) is None
+    assert tally(tolerant, 0, (no, yes, vote("bob", "team:dba", sign=NO))) is None
+    last = vote("cem", "team:dba")
+    assert tally(tolerant, 0, (no, yes, last)) is last
+
+
+def test_a_stage_ends_at_its_number_of_rejections_and_not_before() -> None:
+    first, second = vote("ann", sign=NO), vote("bob", sign=NO, outcome="declined")
+    patient = Stage(need=3, reject_after=2)
+    assert tally(patient, 0, (first,)) is None
+    assert tally(patient, 0, (first, second)) is second
+    assert tally(Stage(need=3), 0, (first,)) is first
+
+
+def test_a_request_for_changes_decides_at_once_whatever_was_said_before() -> None:
+    changes = vote("bob", sign=Sign.CHANGES)
+    assert tally(Stage(need=5, reject_after=5), 0, (vote("ann"), changes, vote("cem"))) is changes
+
+
+def test_answers_of_another_stage_count_nothing_here() -> None:
+    before, here = vote("ann", stage=0), vote("bob", stage=1)
+    assert tally(Stage(), 1, (before,)) is None
+    assert tally(Stage(), 1, (before, here)) is here
+    assert tally(Stage(need=2), 1, (before, here)) is None
+
+
+def test_people_who_want_different_things_have_not_agreed() -> None:
+    blue, green, more = vote("ann", outcome="blue"), vote("bob", outcome="green"), vote("cem", outcome="blue")
+    assert tally(Stage(need=2), 0, (blue, green)) is None
+    assert tally(Stage(need=2), 0, (blue, green, more)) is more
+
+
+def test_every_no_counts_whatever_its_word() -> None:
+    last = vote("bob", sign=NO, outcome="later")
+    assert tally(Stage(reject_after=2, need=3), 0, (vote("ann", sign=NO, outcome="never"), last)) is last
+
+
+# -- seats
+
+
+def test_a_person_and_their_stand_in_share_one_seat_and_the_later_answer_is_the_seats() -> None:
+    own, stead = vote("ann", "team:dba"), vote("sue", "team:dba", stead="ann")
+    assert (seat(own), seat(stead)) == ("ann", "ann")
+    assert tally(TWO, 0, (own, stead)) is None
+    other = vote("bob", "team:dba")
+    assert tally(TWO, 0, (own, stead, other)) is other
+    assert (
+        tally(Stage(need=2, reject_after=2), 0, (own, vote("sue", stead="ann", sign=NO), vote("bob"))) is None
+    )
+
+
+# -- who still counts
+
+
+def test_without_news_of_the_directory_every_vote_counts() -> None:
+    assert counts(vote("ann", "team:dba"), None)
+
+
+def test_a_vote_counts_while_its_person_is_still_called_what_it_stands_for() -> None:
+    given = vote("ann", "team:dba")
+    assert counts(given, {"ann": frozenset({"team:dba", "role:member"})})
+    assert not counts(given, {"ann": frozenset({"role:approver"})})
+    assert not counts(given, {"bob": frozenset({"team:dba"})})
+
+
+def test_a_stand_ins_vote_counts_while_they_may_decide_and_the_absent_person_is_asked() -> None:
+    stead = vote("sue", "team:dba", stead="ann")
+    asked, approver = frozenset({"team:dba"}), frozenset({"role:approver"})
+    assert counts(stead, {"sue": approver, "ann": asked})
+    assert not counts(stead, {"sue": frozenset({"role:member"}), "ann": asked})
+    assert not counts(stead, {"sue": approver, "ann": frozenset({"team:sec"})})
+    assert not counts(stead, {"sue": approver})
+    assert not counts(stead, {"ann": asked})
+
+
+def test_their_own_vote_takes_no_approving_role_where_the_party_is_named() -> None:
+    assert counts(vote("ann", "team:dba"), {"ann": frozenset({"team:dba"})})
+
+
+def test_a_vote_that_does_not_count_any_more_decides_nothing() -> None:
+    gone, here = vote("ann", "team:dba"), vote("bob", "team:dba")
+    names = {"bob": frozenset({"team:dba"})}
+    assert tally(TWO, 0, (gone, here), names) is None
+    last = vote("cem", "team:dba")
+    assert tally(TWO, 0, (gone, here, last), names | {"cem": frozenset({"team:dba"})}) is last
+
+
+# -- one of each party
+
+
+def test_each_party_takes_a_person_of_its_own() -> None:
+    both = vote("ann", "team:dba", "team:sec")
+    assert tally(EACH, 0, (both,)) is None
+    assert tally(EACH, 0, (vote("ann", "team:dba"), vote("bob", "team:dba"))) is None
+    last = vote("bob", "team:sec")
+    assert tally(EACH, 0, (vote("ann", "team:dba"), last)) is last
+
+
+def test_whoever_could_be_of_either_party_is_counted_where_it_helps() -> None:
+    both, one = vote("ann", "team:dba", "team:sec"), vote("bob", "team:dba")
+    assert tally(EACH, 0, (both, one)) is one
+    assert tally(EACH, 0, (one, both)) is both
+
+
+def test_three_parties_are_matched_even_where_two_persons_have_to_move() -> None:
+    stage = Stage(("a", "b", "c"), every=True)
+    votes = (vote("p", "a", "b"), vote("q", "b", "c"), vote("r", "a"))
+    assert tally(stage, 0, votes) is votes[-1]
+    short = (vote("p", "a"), vote("q", "a"), vote("r", "a", "b", "c"))
+    assert tally(stage, 0, short) is None
+
+
+def test_somebody_whom_the_ladder_added_takes_the_place_of_any_one_party() -> None:
+    own, added = vote("ann", "team:sec"), vote("eve", "role:owner")
+    assert tally(EACH, 0, (own, added)) is added
+    assert tally(EACH, 0, (added,)) is None
+    assert tally(EACH, 0, (vote("ann", "team:dba"), vote("bob", "team:dba"), added)) is added
+
+
+# -- how many are missing
+
+
+@pytest.mark.parametrize(
+    ("stage", "number"),
+    [
+        (Stage(), 1),
+        (Stage(need=3), 3),
+        (Stage(("a", "b", "c"), need=1), 1),
+        (Stage(("a", "b", "c"), need=1, every=True), 3),
+        (Stage(("a", "b"), need=3, every=True), 3),
+    ],
+)
+def test_a_stage_needs_its_number_or_one_of_each_party(stage: Stage, number: int) -> None:
+    assert needed(stage) == number
+    assert missing(stage, 0, ()) == number
+
+
+def test_what_is_missing_is_counted_for_the_outcome_that_is_ahead_or_asked_about() -> None:
+    stage = Stage(need=3)
+    votes = (
+        vote("a", outcome="blue"),
+        vote("b", outcome="blue"),
+        vote("c", outcome="green"),
+        vote("d", sign=NO),
+    )
+    assert missing(stage, 0, votes) == 1
+    assert missing(stage, 0, votes, "blue") == 1
+    assert missing(stage, 0, votes, "green") == 2
+    assert missing(stage, 0, votes, "red") == 3
+    assert missing(stage, 1, votes) == 3
+    assert missing(stage, 0, (*votes, vote("e", outcome="blue"), vote("f", outcome="blue"))) == 0
+    assert missing(stage, 0, (vote("a"), vote("sue", stead="a"))) == 2

@@ -1,0 +1,191 @@
+"""What failed after a yes is run again once, under the same decision; everything else asks people again."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from signoff.core.intent import commands as c
+from signoff.core.intent import events as e
+from signoff.core.intent.hash_chain import unseal
+from signoff.core.ids import split_ref
+from signoff.core.intent.model import Fault, Intent, Status
+from signoff.core.plan.plan import NotifyStep
+from signoff.core.intent.rerun import ASK_AGAIN, carried_over, rerun_id
+from signoff.core.plan.task_types import Ending, Fallback
+from tests.builders import (
+    ANN,
+    OTTO,
+    SERVICE,
+    START,
+    Story,
+    approve,
+    gate,
+    happened,
+    minutes,
+    validate,
+)
+from tests.core.asking import refusal, step
+
+LATER = START + timedelta(days=1)
+BROKE = Fault("boom", "it broke")
+APPLY = validate(id="apply")
+
+
+def facts(story: Story) -> list[e.Fact]:
+    return [unseal(body, private) for _, body, private, _ in story.rows]
+
+
+def failed(*steps: Any, how: Callable[[Story], object] | None = None) -> Story:
+    """A check, a yes, and a step that failed."""
+    story = Story(gate(*(steps or (validate(), approve(), APPLY)))).validated()
+    story.do(c.Answer("approved"), ANN)
+    how(story) if how else story.do(c.Report(fault=BROKE))
+    return story
+
+
+def carried(story: Story, intent: Intent | None = None) -> e.Carried:
+    source = intent or story.intent
+    return carried_over(source, facts(story), source.payload_digest, LATER)
+
+
+def code(story: Story, intent: Intent | None = None) -> str:
+    met = refusal(lambda: carried(story, intent))
+    return met.code
+
+
+def test_it_goes_on_at_the_step_that_failed_with_the_results_from_before() -> None:
+    story = failed()
+    assert story.intent.status is Status.FAILED
+    found = carried(story)
+    assert (found.source, found.start, found.step, found.outcome) == (
+        story.intent.id,
+        "apply",
+        "approve",
+        "approved",
+    )
+    assert set(found.results) == {"validate", "approve"}
+    decided = next(fact for fact in facts(story) if isinstance(fact.event, e.Decided))
+    assert (found.seq, found.decided_at) == (decided.seq, decided.at)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        lambda story: story.tick(minutes(30)),
+        lambda story: (story.do(c.Claim("w")), story.tick(minutes(5))),
+    ],
+    ids=["its deadline passed", "no worker finished it"],
+)
+def test_a_step_that_ran_out_of_time_or_attempts_failed_too(how: Callable[[Story], object]) -> None:
+    story = failed(validate(), approve(), validate(id="apply", deadline=minutes(30), max_attempts=1), how=how)
+    assert story.intent.status is Status.FAILED
+    assert carried(story).start == "apply"
+
+
+def test_the_rerun_starts_there_asks_nobody_and_is_not_run_again() -> None:
+    story = failed()
+    begun = carried(story)
+    submit = c.Submit(
+        id=rerun_id(story.intent), workspace=story.intent.workspace, type=story.intent.type,
+        requester=story.intent.requester, plan=story.plan, plan_digest="p" * 64, payload_digest="d" * 64,
+        carried=begun, carried_until=START + timedelta(days=7),
+    )  # fmt: skip
+    again = Story(story.plan)
+    change = again._apply(SERVICE, submit, None)
+    assert happened(change) == ["Created", "Carried", "Delivered"]
+    assert (change.after.rerun_of, change.after.ending) == (story.intent.id, Ending.APPROVED)
+    again.do(c.Report(fault=BROKE))
+    assert code(again) == "decision_used"
+    late = replace(submit, carried_until=START)
+    assert refusal(lambda: again._apply(SERVICE, late, None)).code == "decision_too_old"
+
+
+def test_one_intent_has_one_rerun() -> None:
+    story = failed()
+    assert rerun_id(story.intent) == rerun_id(story.intent)
+    assert rerun_id(story.intent) != rerun_id(replace(story.intent, id=Story().intent.id[:-8] + "ffff0000"))
+    assert split_ref(rerun_id(story.intent))[1] == 0
+    assert rerun_id(story.intent) != story.intent.id
+
+
+def test_what_did_not_fail_is_not_run_again() -> None:
+    assert code(Story()) == "not_rerunnable"
+    story = failed(how=lambda story: story.do(c.Report(result={})))
+    assert story.intent.status is Status.COMPLETED
+    assert code(story) == "not_rerunnable"
+
+
+def test_what_failed_without_a_yes_is_not_run_again() -> None:
+    direct = Story(gate(validate(), direct=True))
+    direct.do(c.Report(fault=BROKE))
+    assert "Nobody had said yes" in str(refusal(lambda: carried(direct)))
+    rejected = Story(gate(step(), APPLY))
+    rejected.do(c.Answer("rejected"), ANN)
+    assert "did not end by the failure of an agent's step" in str(refusal(lambda: carried(rejected)))
+
+
+def test_a_yes_that_silence_brought_is_nobodys() -> None:
+    ask = step(deadline=minutes(60), fallback=Fallback.OUTCOME, fallback_outcome="approved")
+    story = Story(gate(ask, APPLY))
+    story.tick(minutes(60))
+    story.do(c.Report(fault=BROKE))
+    met = refusal(lambda: carried(story))
+    assert (met.code, met.hint) == ("not_rerunnable", ASK_AGAIN)
+    assert "no person's yes: expired" in str(met)
+
+
+def test_where_another_step_had_failed_before_people_are_asked_again() -> None:
+    undo = validate(id="undo")
+    story = failed(validate(), approve(), validate(id="apply", on_failure="undo"), undo)
+    story.do(c.Report(fault=BROKE))
+    assert "Another step had failed" in str(refusal(lambda: carried(story)))
+
+
+def test_where_something_else_ran_after_the_failure_people_are_asked_again() -> None:
+    undo = validate(id="undo")
+    story = failed(validate(), approve(), validate(id="apply", on_failure="undo"), undo)
+    story.do(c.Report(result={}))
+    assert code(story) == "not_rerunnable"
+
+
+def test_people_may_have_been_told_since() -> None:
+    tell = NotifyStep(id="tell", message="It failed.")
+    plan = (validate(), approve(), validate(id="apply", on_failure="tell", on_success="end"), tell)
+    story = failed(*plan)
+    assert story.intent.status is Status.FAILED
+    assert carried(story).start == "apply"
+
+
+def test_it_is_the_same_payload_plan_and_controls_or_people_are_asked_again() -> None:
+    story = failed()
+    source = story.intent
+    met = refusal(lambda: carried_over(source, facts(story), "e" * 64, LATER))
+    assert met.code == "digest_mismatch"
+    assert code(story, replace(source, deadline_at=LATER)) == "deadline_passed"
+    assert carried(story, replace(source, deadline_at=LATER + timedelta(seconds=1)))
+    patched = failed(
+        how=lambda story: (story.do(c.Patch({"x": 1}), SERVICE), story.do(c.Report(fault=BROKE)))
+    )
+    assert code(patched) == "policy_changed"
+
+
+def test_after_a_revision_it_is_the_revised_request_that_was_decided() -> None:
+    story = Story(gate(validate(), approve(), APPLY)).validated()
+    story.do(c.Revise("e" * 64), OTTO)
+    story.do(c.Answer("approved"), ANN)
+    story.do(c.Report(fault=BROKE))
+    assert carried(story).revision == 2
+    assert (
+        refusal(lambda: carried_over(story.intent, facts(story), "d" * 64, LATER)).code == "digest_mismatch"
+    )
+
+
+def test_of_several_tasks_the_last_yes_before_the_failure_counts() -> None:
+    story = Story(gate(step(name="one"), step(name="two"), APPLY))
+    story.do(c.Answer("approved"), ANN)
+    story.do(c.Answer("approved"), OTTO, after=minutes(1))
+    story.do(c.Report(fault=BROKE))
+    assert carried(story).step == "two"

@@ -1,0 +1,130 @@
+"""Ids, differences, work that nobody asks for, refusals with a time, texts on one line: one rule each."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from signoff.core.text.json_paths import changed_paths
+from signoff.core.errors import Busy, TooMany
+from signoff.core.ids import new_intent_id, shard, split_ref, visit_ref
+from signoff.core.text.json_text import DuplicateKeyError, unique
+from signoff.core.directory.rotation import Rotation
+from signoff.core.text.hidden_characters import escaped, glance, one_line, plain_json
+from signoff.core.directory.workers import PRESENT, Worker, seen_words, worker_words
+from tests.builders import START
+from tests.core.asking import refusal
+
+AN_ID = new_intent_id(1_700_000_000_000, bytes(range(10)))
+
+
+def test_an_id_names_its_intent_and_its_visit() -> None:
+    assert split_ref(visit_ref(AN_ID, 7)) == (AN_ID, 7)
+    assert split_ref(visit_ref(AN_ID, 0xFFFF).upper()) == (AN_ID, 0xFFFF)
+    assert split_ref(AN_ID) == (AN_ID, 0)
+    assert visit_ref(AN_ID, 0) == AN_ID
+    assert AN_ID[14] == "7", "a UUID of version 7"
+
+
+@pytest.mark.parametrize("text", ["", "x", AN_ID[:-1], AN_ID + "0", f"{AN_ID} ", AN_ID.replace("-", "_")])
+def test_a_text_that_is_no_id_names_nothing(text: str) -> None:
+    assert refusal(lambda: split_ref(text)).code == "not_found"
+
+
+def test_ids_are_spread_over_256_shards() -> None:
+    found = {shard(new_intent_id(0, bytes([0] * 4 + [byte] + [0] * 5))) for byte in range(256)}
+    assert (min(found), max(found), len(found)) == (0, 255, 256)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "paths"),
+    [
+        ({}, {}, []),
+        ({"a": 1, "b": 2}, {"b": 3, "a": 1}, ["b"]),
+        ({"a": {"b": [1, {"c": 2}]}}, {"a": {"b": [1, {"c": 3}]}}, ["a.b[1].c"]),
+        ({"a": [1]}, {"a": [1, 2]}, ["a"]),
+        ({"a": 1}, {"b": 1}, ["b", "a"]),
+        ({"a": None}, {}, ["a"]),
+        ({"a": 1}, {"a": True}, ["a"]),
+        ({"a": 1}, {"a": 1.0}, ["a"]),
+        ([1, 2], [1, 3], ["[1]"]),
+        (1, 2, [""]),
+    ],
+)
+def test_differences_are_named_by_path_and_never_by_value(before: Any, after: Any, paths: list[str]) -> None:
+    assert list(changed_paths(before, after)) == paths
+
+
+@pytest.mark.parametrize(
+    ("ago", "words"),
+    [
+        (timedelta(0), "now"),
+        (PRESENT - timedelta(seconds=1), "now"),
+        (PRESENT, "3m ago"),
+        (timedelta(hours=5, minutes=59), "5h ago"),
+        (timedelta(days=3, hours=23), "3d ago"),
+    ],
+)
+def test_when_work_was_last_asked_for_is_said_in_one_unit(ago: timedelta, words: str) -> None:
+    assert seen_words(START, START + ago) == words
+    said = worker_words("a", Worker("a", START), START + ago)
+    assert said == (
+        "" if words == "now" else f"Nobody has asked for work as a for {words.removesuffix(' ago')}."
+    )
+
+
+def test_work_that_nobody_ever_asked_for_says_so() -> None:
+    assert seen_words(None, START) == "never"
+    assert worker_words("a", None, START) == "Nobody has ever asked for work as a."
+
+
+def test_a_refusal_for_now_says_when_to_try_again() -> None:
+    many, busy = TooMany("rate_limited", "Too often.", retry_after=7), Busy("busy", "Full.")
+    assert (many.status, many.retry_after, many.hint) == (429, 7, "Try again in 7 s.")
+    assert (busy.status, busy.retry_after, busy.hint) == (503, 1, "Try again in 1 s.")
+    assert Busy("busy", "Full.", hint="Ask the operator.").hint == "Ask the operator."
+
+
+def test_a_key_stands_once_in_an_object() -> None:
+    assert unique([("a", 1), ("b", 2)]) == {"a": 1, "b": 2}
+    with pytest.raises(DuplicateKeyError, match="'b' stands twice") as met:
+        unique([("a", 1), ("b", 2), ("b", 3), ("a", 4)])
+    assert met.value.key == "b"
+
+
+# -- texts in places of one line
+
+
+def test_what_could_move_a_cursor_or_hide_is_an_escape_on_a_terminal() -> None:
+    assert escaped("plain \u4e2d") == "plain \u4e2d"
+    assert escaped("\x1b[2J") == "\\x1b[2J"
+    assert escaped("a\nb\tc\r") == "a\\nb\\tc\\r"
+    assert escaped("a\u202eb\U000e0041") == "a\\u202eb\\U000e0041"
+
+
+def test_hidden_characters_of_json_are_escapes_that_mean_the_same() -> None:
+    text = json.dumps({"a": "x\u202ey\U000e0041 \u4e2d"}, ensure_ascii=False)
+    plain = plain_json(text)
+    assert json.loads(plain) == json.loads(text)
+    assert "\u202e" not in plain
+    assert "\\u202e" in plain
+    assert "\u4e2d" in plain
+
+
+def test_line_ends_become_pictures_where_there_is_one_line() -> None:
+    assert one_line("a\r\nb\nc") == "a\u240d\u240ab\u240ac"
+
+
+def test_at_a_glance_what_looks_the_same_is_the_same() -> None:
+    assert glance("\u0410\u200bnn") == glance("ann") == glance("A N N")
+    assert glance("Bob") != glance("Ann")
+
+
+# -- turns
+
+
+def test_a_turn_of_one_never_passes_on() -> None:
+    alone = Rotation(("per_ann",), date(2026, 3, 2))
+    assert {alone.on_call(START + timedelta(weeks=weeks)) for weeks in range(-3, 4)} == {"per_ann"}
+    assert alone.handover_after(datetime(2026, 3, 2, 9, tzinfo=UTC)) == datetime(2026, 3, 9, 9, tzinfo=UTC)

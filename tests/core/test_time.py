@@ -1,0 +1,212 @@
+"""What time does by itself, each thing once, and when it acts next."""
+
+from datetime import UTC, datetime, time, timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from signoff.core.intent import commands as c
+from signoff.core.intent.hash_chain import unseal
+from signoff.core.errors import Conflict
+from signoff.core.intent.evolve import fold
+from signoff.core.plan.working_hours import Hours
+from signoff.core.intent.model import Delay, Delivery, Fault, Hold, Status
+from signoff.core.plan.plan import DelayStep, NotifyStep
+from signoff.core.plan.task_types import Ending, Escalation, Fallback, Stage
+from signoff.core.plan.schedules import PUSH_BACKOFF, Reminders
+from signoff.core.intent.wake import deadlines, ends_at, wake_at
+from tests.builders import (
+    ANN,
+    SERVICE,
+    START,
+    SYSTEM,
+    VALIDATOR,
+    Story,
+    approve,
+    gate,
+    happened,
+    minutes,
+    validate,
+)
+from tests.core.asking import asking, refusal, step
+
+HOUR = timedelta(hours=1)
+PAUSE = DelayStep(id="pause", lasts=HOUR)
+MOMENT = timedelta(microseconds=1)
+
+
+def held(story: Story) -> Delivery:
+    assert isinstance(story.intent.open, Delivery)
+    return story.intent.open
+
+
+def test_a_delay_ends_at_its_time_and_goes_on() -> None:
+    story = Story(gate(PAUSE, approve()))
+    assert isinstance(story.intent.open, Delay)
+    assert wake_at(story.intent) == START + HOUR
+    assert story.tick(HOUR - MOMENT).facts == []
+    assert happened(story.tick(MOMENT)) == ["Elapsed", "TaskOpened"]
+
+
+def test_what_needs_no_waiting_runs_through_to_the_end() -> None:
+    tell = NotifyStep(id="tell", message="Done.", to=("ops@acme.example",))
+    story = Story(gate(tell, replace(tell, id="again")))
+    assert story.intent.status is Status.COMPLETED
+    assert wake_at(story.intent) is None
+
+
+def test_nothing_is_due_before_its_time_and_each_thing_happens_once() -> None:
+    story = asking(
+        deadline=8 * HOUR, remind=Reminders(HOUR, 2 * HOUR, 2), escalate=(Escalation(4 * HOUR, ("per_x",)),)
+    )
+    assert story.tick(HOUR - MOMENT).facts == []
+    assert happened(story.tick(MOMENT)) == ["Reminded"]
+    assert story.tick().facts == []
+    assert happened(story.tick(2 * HOUR)) == ["Reminded"]
+    assert happened(story.tick(HOUR)) == ["Escalated"]
+    assert happened(story.tick(4 * HOUR)) == ["Decided", "Failed"]
+    assert story.intent.ending is Ending.EXPIRED
+
+
+def test_an_outage_makes_one_of_the_reminders_that_were_missed() -> None:
+    story = asking(remind=Reminders(HOUR, HOUR, 5))
+    assert happened(story.tick(10 * HOUR)) == ["Reminded"]
+    assert wake_at(story.intent) == START + 11 * HOUR
+
+
+def test_a_deadline_that_has_passed_ends_the_wait_before_any_reminder_of_it() -> None:
+    story = asking(deadline=8 * HOUR, remind=Reminders(HOUR, HOUR, 5))
+    assert happened(story.tick(9 * HOUR)) == ["Decided", "Failed"]
+
+
+def test_each_stage_begins_its_reminders_and_rungs_anew() -> None:
+    story = asking(
+        Stage(), Stage(), remind=Reminders(HOUR, HOUR, 5), escalate=(Escalation(3 * HOUR, ("per_x",)),)
+    )
+    story.do(c.Answer("approved"), ANN, after=2 * HOUR)
+    assert (story.task.stage_at, story.task.reminded) == (START + 2 * HOUR, 0)
+    assert wake_at(story.intent) == START + 3 * HOUR
+    story.tick(HOUR)
+    assert happened(story.tick(2 * HOUR)) == ["Escalated", "Reminded"]
+
+
+def test_reminders_and_rungs_wait_for_working_hours() -> None:
+    hours = Hours("UTC", (0, 1, 2, 3, 4), time(9), time(10))  # START is a Monday at nine
+    story = asking(
+        hours=hours, remind=Reminders(2 * HOUR, HOUR, 2), escalate=(Escalation(5 * HOUR, ("per_x",)),)
+    )
+    assert list(deadlines(story.intent)) == [
+        datetime(2026, 3, 3, 10, tzinfo=UTC),
+        datetime(2026, 3, 6, 10, tzinfo=UTC),
+    ]
+
+
+def test_a_policys_deadline_may_be_counted_in_working_time() -> None:
+    hours = Hours("UTC", (0, 1, 2, 3, 4), time(9), time(10))
+    assert asking(hours=hours, deadline=3 * HOUR, deadline_in_hours=True).task.deadline_at == datetime(
+        2026, 3, 4, 10, tzinfo=UTC
+    )
+    assert asking(hours=hours, deadline=3 * HOUR).task.deadline_at == START + 3 * HOUR
+
+
+def test_the_earlier_of_the_tasks_and_the_requests_deadline_ends_it() -> None:
+    both = asking(deadline=2 * HOUR, deadline_at=START + HOUR)
+    assert ends_at(both.intent, both.task) == START + HOUR
+    assert ends_at(asking(deadline=HOUR).intent, asking(deadline=HOUR).task) == START + HOUR
+    assert ends_at(asking().intent, asking().task) is None
+
+
+def test_the_requests_deadline_ends_everything_and_the_task_expires_with_it() -> None:
+    story = asking(deadline_at=START + HOUR)
+    assert happened(story.tick(HOUR)) == ["Decided", "TimedOut"]
+    assert (story.intent.status, story.intent.ending) == (Status.TIMED_OUT, Ending.EXPIRED)
+    working = Story(gate(validate(), approve()), deadline_at=START + HOUR)
+    assert happened(working.tick(HOUR)) == ["TimedOut"]
+    assert list(deadlines(working.intent)) == []
+
+
+def test_a_deadline_in_the_past_is_refused_at_once() -> None:
+    assert refusal(lambda: Story(deadline_at=START)).code == "deadline_passed"
+
+
+# -- deliveries
+
+
+def test_a_lease_that_runs_out_rests_and_is_offered_again_until_the_last_attempt() -> None:
+    story = Story(gate(validate(max_attempts=2), approve()))
+    story.do(c.Claim("w", minutes(1)))
+    assert happened(story.tick(minutes(1))) == ["Lapsed"]
+    assert held(story).hold is Hold.RESTING
+    due = wake_at(story.intent)
+    assert due is not None
+    assert happened(story.tick(due - story.now)) == ["Delivered"]
+    assert held(story).attempt == 2
+    story.do(c.Claim("w", minutes(1)))
+    assert happened(story.tick(minutes(1))) == ["Lapsed", "Failed"]
+    fault = story.intent.fault
+    assert fault is not None
+    assert (fault.code, fault.retryable) == ("delivery_failed", True)
+    assert "did not finish step 'validate' in 2 attempts" in fault.message
+
+
+def test_a_push_that_is_not_taken_rests_by_the_pushes_own_pauses() -> None:
+    story = Story(gate(validate(push=True), approve()))
+    story.do(c.Miss(1, 1, "503"), SYSTEM)
+    assert held(story).retry_at == START + PUSH_BACKOFF.after(1)
+    assert story.do(c.Miss(1, 1, "old news"), SYSTEM).facts == []
+    assert story.do(c.Accept(1, 1), SYSTEM).facts == []
+
+
+def test_a_step_with_a_deadline_is_given_up_at_it() -> None:
+    story = Story(gate(validate(deadline=HOUR, on_timeout="approve"), approve()))
+    assert happened(story.tick(HOUR)) == ["StepTimedOut", "TaskOpened"]
+    assert story.intent.setback == Fault("step_timeout", "Step 'validate' passed its deadline.")
+
+
+def test_a_deadlines_yes_goes_on_as_its_policy_says() -> None:
+    ask = step(deadline=HOUR, fallback=Fallback.OUTCOME, fallback_outcome="approved")
+    story = Story(gate(ask, validate()))
+    assert happened(story.tick(HOUR)) == ["Decided", "Delivered"]
+    assert (story.intent.outcome, story.intent.ending) == ("approved", Ending.EXPIRED)
+
+
+# -- and what is over is over
+
+
+def test_a_report_of_a_step_that_is_over_is_refused() -> None:
+    story = Story(gate(validate(), validate(id="second"), approve())).validated()
+    met = refusal(lambda: story.do(c.Report(visit=1)))
+    assert (type(met), met.code) == (Conflict, "step_finished")
+    story.do(c.Report())
+    assert refusal(lambda: story.do(c.Report(visit=1))).code == "step_finished"
+    assert refusal(lambda: story.do(c.Report(visit=3))).code == "awaiting_decision"
+    assert refusal(lambda: story.do(c.Progress())).code == "awaiting_decision"
+
+
+def test_resolved_from_outside_it_is_said_once_that_work_goes_on() -> None:
+    story = Story(gate(validate(), direct=True))
+    assert happened(story.do(c.Resolve({"n": 1}), SERVICE)) == ["Progressed", "Completed"]
+    noted = Story(gate(validate(), direct=True))
+    noted.do(c.Progress("half"))
+    assert happened(noted.do(c.Resolve({"n": 1}), SERVICE)) == ["Completed"]
+
+
+def test_a_history_begins_with_its_creation_and_happens_where_it_can() -> None:
+    story = Story(gate(validate(), approve())).validated()
+    story.do(c.Answer("approved"), ANN)
+    facts = [unseal(body, private) for _, body, private, _ in story.rows]
+    with pytest.raises(TypeError, match="begins with a Created event"):
+        fold(facts[1:], story.plan)
+    answered = next(fact for fact in facts if type(fact.event).__name__ == "Answered")
+    with pytest.raises(TypeError, match="no task is open"):
+        fold([facts[0], answered], story.plan)
+    claimed = Story(gate(validate(), approve()))
+    claimed.do(c.Claim("w"))
+    taken = next(
+        fact
+        for fact in (unseal(body, private) for _, body, private, _ in claimed.rows)
+        if type(fact.event).__name__ == "Claimed"
+    )
+    with pytest.raises(TypeError, match="no delivery is open"):
+        fold([facts[0], taken], story.plan)
+    assert VALIDATOR in str(facts[1].event)

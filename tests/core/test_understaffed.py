@@ -1,0 +1,184 @@
+"""Whether enough people are left for an open task, and that it moves on at once where not."""
+
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from signoff.core.intent import commands as c
+from signoff.core.intent.eligibility import Cover, Membership, named, pin
+from signoff.core.intent.model import StandIn
+from signoff.core.plan.task_types import Ending, Escalation, Stage, TaskSpec
+from signoff.core.intent.understaffed import Shortage, shortage
+from tests.builders import ADA, ANN, OTTO, START, SYSTEM, Story, happened
+from tests.core.asking import FAR, asking, people
+
+HOUR = timedelta(hours=1)
+ANN_OR_EMMA = Stage(("per_ann", "per_emma"), need=2)
+
+
+def lack(story: Story) -> Shortage | None:
+    assert story.membership is not None
+    return shortage(story.intent, story.task, story.membership)
+
+
+def team(*stages: Stage, **names: str) -> Story:
+    return asking(*stages, membership=people(**names))
+
+
+def test_a_stage_lacks_people_when_fewer_are_left_than_it_takes() -> None:
+    story = team(ANN_OR_EMMA, ann="", emma="")
+    assert lack(story) is None
+    story.membership = people(ann="")
+    assert lack(story) == Shortage(0, 2, 1)
+
+
+def test_nobody_on_the_requesters_side_is_left() -> None:
+    names = {"rita": "role:approver", "ann": "role:approver"}
+    story = team(Stage(need=2), **names)
+    assert lack(story) == Shortage(0, 2, 1), "Rita made the key that asked"
+    allowed = asking(Stage(need=2), self_approval=True, membership=people(**names))
+    assert lack(allowed) is None
+
+
+def test_a_later_stage_counts_everybody_whom_its_ladder_can_reach() -> None:
+    rung = (Escalation(HOUR, ("per_otto",)),)
+    staged = asking(
+        Stage(("per_ann",)), Stage(("per_emma",)), escalate=rung, membership=people(ann="", otto="")
+    )
+    assert lack(staged) is None, "the ladder can reach Otto for the second stage"
+    without = asking(Stage(("per_ann",)), Stage(("per_emma",)), membership=people(ann="", otto=""))
+    assert lack(without) == Shortage(1, 1, 0)
+    assert happened(without.do(c.Recheck(1), SYSTEM)) == ["Understaffed", "Decided", "Failed"]
+
+
+def test_of_the_open_stage_only_whom_the_ladder_has_reached_counts() -> None:
+    rung = (Escalation(HOUR, ("per_otto",)),)
+    story = asking(Stage(("per_ann",)), escalate=rung, membership=people(ann="", otto=""))
+    story.membership = people(otto="")
+    assert lack(story) == Shortage(0, 1, 0)
+    assert happened(story.do(c.Recheck(1), SYSTEM)) == ["Understaffed", "Escalated"]
+    assert lack(story) is None
+    story.do(c.Answer("approved"), OTTO)
+    assert story.intent.ending is Ending.APPROVED
+
+
+def test_at_the_end_of_the_ladder_the_task_is_undeliverable() -> None:
+    story = team(Stage(("per_ann",)), ann="")
+    story.membership = people(otto="")
+    change = story.do(c.Recheck(1), SYSTEM)
+    assert happened(change) == ["Understaffed", "Decided", "Failed"]
+    assert story.intent.ending is Ending.UNDELIVERABLE
+    told = [notice for notice in change.notices if notice.to == ("role:owner", "role:admin")]
+    assert ["nobody is left" in notice.text for notice in told] == [True]
+
+
+def test_a_say_that_was_handed_over_counts_while_its_taker_may_decide() -> None:
+    names = {"ann": "", "emma": "", "otto": "role:approver"}
+    story = team(ANN_OR_EMMA, **names)
+    story.do(c.Delegate("per_otto"), ANN)
+    assert lack(story) is None
+    story.membership = people(**names | {"otto": "role:member"})
+    assert lack(story) == Shortage(0, 2, 1)
+    story.membership = people(emma="", otto="role:approver")
+    assert lack(story) == Shortage(0, 2, 1), "who handed it over is not there any more"
+
+
+def test_a_taker_who_is_asked_anyway_is_one_person_and_not_two() -> None:
+    story = team(Stage(("per_ann", "per_otto"), need=2), ann="", otto="role:approver")
+    story.do(c.Delegate("per_otto"), ANN)
+    assert lack(story) == Shortage(0, 2, 1)
+
+
+def test_a_yes_that_was_given_counts_while_its_person_is_still_asked() -> None:
+    stage = Stage(("team:dba", "per_emma"), need=2)
+    ann = replace(ANN, names=ANN.names | {"team:dba"})
+    story = team(stage, ann="team:dba", emma="", sue="team:dba")
+    story.do(c.Answer("approved"), ann)
+    story.membership = people(ann="team:dba", emma="")
+    assert lack(story) is None
+    story.membership = people(ann="", emma="")
+    assert lack(story) == Shortage(0, 2, 1)
+
+
+def test_a_yes_in_somebodys_stead_keeps_their_seat() -> None:
+    names = {"ann": "", "emma": "", "otto": "role:approver"}
+    story = asking(ANN_OR_EMMA, membership=people({"ann": "otto"}, **names))
+    story.do(c.Answer("approved"), replace(OTTO, stand_ins=(StandIn("per_ann", frozenset({"per_ann"})),)))
+    assert lack(story) is None
+
+
+def test_an_admin_who_asks_does_not_move_the_ladder_by_taking_others_away() -> None:
+    rung = (Escalation(HOUR, ("per_otto",)),)
+    names = {"ann": "", "otto": "", "ada": "role:admin"}
+    story = asking(Stage(("per_ann",)), by=ADA, escalate=rung, membership=people(**names))
+    story.membership = people(otto="", ada="role:admin")
+    assert story.do(c.Recheck(1), SYSTEM).facts == []
+    assert happened(story.tick(HOUR)) == ["Escalated"], "the rung is reached at its time"
+
+
+def test_without_news_of_the_directory_nothing_moves() -> None:
+    story = asking(Stage(("per_ann",)))
+    assert story.do(c.Recheck(1), SYSTEM).facts == []
+
+
+# -- who is meant, and pinned
+
+
+def test_a_directory_remembers_what_it_was_asked_and_answers_the_same_after_forgetting() -> None:
+    now = people(ann="team:dba")
+    first = now.roster(("team:dba", "team:none"))
+    assert first == {"team:dba": ("per_ann",), "team:none": ()}
+    assert now.roster(["team:none", "team:dba", "team:dba"]) is first
+    for number in range(300):
+        now.roster((f"team:{number}",))
+    assert now.roster(("team:dba", "team:none")) == first
+
+
+def test_only_who_may_decide_stands_in_and_only_while_the_absence_lasts() -> None:
+    held = {
+        "per_ann": frozenset({"team:dba"}),
+        "per_otto": frozenset({"role:approver"}),
+        "per_sue": frozenset({"x"}),
+    }
+    covers = [
+        Cover("per_ann", "per_otto", FAR),
+        Cover("per_ann", "per_sue", FAR),
+        Cover("per_otto", "per_ann", FAR),
+    ]
+    now = Membership(held, covers)
+    assert now.stand_ins(("team:dba",), START) == {"per_ann": ("per_otto",)}
+    assert now.stand_ins(("team:sec",), START) == {}
+    assert now.stand_ins(("team:dba",), FAR) == {}
+    assert Membership(held).stand_ins(("team:dba",), START) == {}
+
+
+def test_everybody_whom_a_task_may_ever_ask_is_named() -> None:
+    spec = TaskSpec(stages=(Stage(("per_ann",)), Stage()), escalate=(Escalation(HOUR, ("team:x",)),))
+    assert named(spec) == {"per_ann", "role:owner", "role:admin", "role:approver", "team:x"}
+
+
+def test_what_is_pinned_at_the_opening_is_how_it_differs_from_the_request() -> None:
+    spec = TaskSpec(stages=(Stage(("team:dba", "team:sec")),), roster={"team:dba": ("per_ann", "per_bob")})
+    intent = Story().intent
+    now = people({"ann": "otto"}, ann="team:dba", sue="team:dba", otto="role:approver")
+    found = pin(intent, spec, now, START)
+    assert found.joined == {"team:dba": ("per_sue",), "team:sec": ()}
+    assert found.left == {"team:dba": ("per_bob",)}
+    assert found.stand_ins == {"per_ann": ("per_otto",)}
+    same = pin(replace(intent, stand_ins={"per_ann": ("per_otto",)}), spec, now, START)
+    assert same.stand_ins is None
+
+
+def test_where_who_asks_runs_the_workspace_nobody_who_came_later_counts() -> None:
+    spec = TaskSpec(stages=(Stage(("team:dba",)),), roster={"team:dba": ("per_ann",)})
+    intent = replace(Story().intent, stand_ins={"per_ann": ("per_sue",), "per_bob": ("per_x",)})
+    held = {"ann": "team:dba", "new": "team:dba", "sue": "role:approver", "otto": "role:approver"}
+    covers = {"ann": "otto"}
+    admin = pin(intent, spec, people(covers, **held, rita="role:admin"), START)
+    assert (admin.joined, admin.left, admin.stand_ins) == ({}, {}, {})
+    member = pin(intent, spec, people(covers, **held, rita="role:member"), START)
+    assert member.joined == {"team:dba": ("per_new",)}
+    assert member.stand_ins == {"per_ann": ("per_otto",)}
+    both = replace(intent, stand_ins={"per_ann": ("per_otto", "per_sue")})
+    kept = pin(both, spec, people(covers, **held, rita="role:owner"), START)
+    assert kept.stand_ins == {"per_ann": ("per_otto",)}

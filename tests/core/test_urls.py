@@ -1,0 +1,76 @@
+"""Addresses with a password: what is wrong with one is said without a character of it."""
+
+import pytest
+
+from signoff.core.errors import Invalid
+from signoff.core.text.masking import MASK
+from signoff.core.text.urls import ENCODE, read_url, shown_url
+from tests.core.asking import refusal
+
+SCHEMES = ("postgresql", "postgres")
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "path"),
+    [
+        ("postgresql://host/db", "host", "/db"),
+        ("postgres://user:p%40ss@host:5432/db?sslmode=require", "user:p%40ss@host:5432", "/db"),
+        ("POSTGRESQL://a:b@one:1,two:65535/db", "a:b@one:1,two:65535", "/db"),
+        ("postgresql://user@[::1]:5432/db", "user@[::1]:5432", "/db"),
+        ("postgresql:///db", "", "/db"),
+        ("postgresql://host:/db", "host:", "/db"),
+    ],
+)
+def test_an_address_that_can_be_read_is(url: str, host: str, path: str) -> None:
+    parts = read_url(url, "store", SCHEMES, "")
+    assert (parts.netloc, parts.path) == (host, path)
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("secret", "does not begin with postgresql:// or postgres://."),
+        ("mysql://secret@h/db", "but with mysql://"),
+        ("se cret://h/db", "does not begin with postgresql:// or postgres://."),
+        ("postgresql://u:secret[@h/db", "its host cannot be read"),
+        ("postgresql://u:secret @h/db", "holds a space or a character that cannot be printed"),
+        ("postgresql://u:secret\x1b@h/db", "holds a space or a character that cannot be printed"),
+        ("postgresql://u:secret#@h/db", "holds a # outside of a percent-encoding"),
+        ("postgresql://u:sec@ret@h/db", "holds an @ too many"),
+        ("postgresql://u:sec/ret@h/db", "holds an @ too many"),
+        ("postgresql://u:sec?ret@h/db", "holds an @ too many"),
+        ("postgresql://u:100%secret@h/db", "holds a % that begins no percent-encoding"),
+        ("postgresql://u:p@h:secret/db", "what follows its host is no port number"),
+        ("postgresql://u:p@h:123456/db", "what follows its host is no port number"),
+        ("postgresql://u:p@h:0/db", "its port is no number from 1 to 65535"),
+        ("postgresql://u:p@h:65536/db", "its port is no number from 1 to 65535"),
+    ],
+)
+def test_what_is_wrong_is_said_and_nothing_of_it_shown(url: str, why: str) -> None:
+    met = refusal(lambda: read_url(url, "store", SCHEMES, "See the manual."))
+    assert isinstance(met, Invalid)
+    assert (met.code, met.field, why in str(met)) == ("invalid_setting", "store", True)
+    assert "secret" not in str(met)
+    assert met.hint in ("See the manual.", ENCODE)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("", ""),
+        ("sqlite:///var/lib/signoff.db", "sqlite:///var/lib/signoff.db"),
+        ("postgresql://user:pass@host:5432/db", f"postgresql://user:{MASK}@host:5432/db"),
+        ("postgresql://user@host/db", "postgresql://user@host/db"),
+        ("postgresql://host/db", "postgresql://host/db"),
+        (
+            "postgresql://host/db?password=x&sslmode=require",
+            f"postgresql://host/db?password={MASK}&sslmode=require",
+        ),
+        ("smtp://host?api_key=x", f"smtp://host?api_key={MASK}"),
+        ("postgresql://u:p#q@host/db", f"postgresql://{MASK}"),
+        ("no scheme at all", MASK),
+        ("se cret://x", MASK),
+    ],
+)
+def test_a_password_is_hidden_where_an_address_is_shown(url: str, shown: str) -> None:
+    assert shown_url(url) == shown

@@ -1,0 +1,80 @@
+"""What checks said before a decision: a missing result is no good news, and no check lowers a risk."""
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from signoff.core.intent import commands as c
+from signoff.core.plan.task_types import Risk, Strength
+from signoff.core.intent.assurance import checked, demanded, revisions_of, verdict_of, worst_risk
+from tests.builders import ANN, Story, approve, gate, validate
+from tests.core.asking import step
+
+
+@pytest.mark.parametrize(
+    ("result", "verdict"),
+    [
+        ({"passed": True}, "passed"),
+        ({"valid": False}, "failed"),
+        ({"passed": True, "safe": False}, "failed"),
+        ({"passed": True, "safe": True}, "passed"),
+        ({"passed": True, "error": "timeout"}, "failed"),
+        ({"passed": True, "error": ""}, "passed"),
+        ({"passed": "yes"}, "reported"),
+        ({"rows": 3}, "reported"),
+        ({}, "reported"),
+        (None, "reported"),
+        (["passed"], "reported"),
+        (True, "reported"),
+    ],
+)
+def test_a_check_has_passed_only_where_it_says_so(result: Any, verdict: str) -> None:
+    assert verdict_of(result) == verdict
+
+
+@pytest.mark.parametrize(
+    ("policy", "results", "worst"),
+    [
+        (Risk.MEDIUM, {}, (Risk.MEDIUM, "")),
+        (Risk.MEDIUM, {"a": {"risk": "low"}}, (Risk.MEDIUM, "")),
+        (Risk.MEDIUM, {"a": {"risk": "medium"}}, (Risk.MEDIUM, "")),
+        (Risk.LOW, {"a": {"risk": "medium"}}, (Risk.MEDIUM, "a")),
+        (Risk.LOW, {"a": {"risk": "HIGH"}, "b": {"risk": "critical"}}, (Risk.CRITICAL, "b")),
+        (Risk.LOW, {"a": {"risk": "critical"}, "b": {"risk": "high"}}, (Risk.CRITICAL, "a")),
+        (Risk.LOW, {"a": {"risk": "unheard of"}, "b": "high", "c": {}}, (Risk.LOW, "")),
+    ],
+)
+def test_the_risk_is_the_worst_that_policy_or_checks_name(
+    policy: Risk, results: dict[str, Any], worst: tuple[Risk, str]
+) -> None:
+    assert worst_risk(policy, results) == worst
+
+
+def test_a_high_risk_demands_a_sign_in_and_nothing_demands_less() -> None:
+    high = {"a": {"risk": "high"}}
+    assert demanded(Strength.LINK, Risk.MEDIUM, {}) is Strength.LINK
+    assert demanded(Strength.LINK, Risk.MEDIUM, high) is Strength.SESSION
+    assert demanded(Strength.LINK, Risk.CRITICAL, {}) is Strength.SESSION
+    assert demanded(Strength.STEP_UP, Risk.LOW, high) is Strength.STEP_UP
+    assert demanded(Strength.SESSION, Risk.LOW, {}) is Strength.SESSION
+
+
+def test_a_check_of_an_earlier_revision_is_stale_until_it_is_made_again() -> None:
+    story = Story(gate(validate(), approve(), step(name="later"))).validated()
+    fresh = checked(story.intent, "approve")
+    assert (fresh.current, fresh.stale, fresh.of) == ({"validate": {"passed": True}}, {}, {"validate": 1})
+    story.do(c.Revise("e" * 64), ANN)
+    stale = checked(story.intent, "approve")
+    assert (stale.current, stale.stale, stale.of) == ({}, {"validate": {"passed": True}}, {"validate": 1})
+    assert stale.all == {"validate": {"passed": True}}
+    assert checked(story.intent, "approve", 1).current == {"validate": {"passed": True}}
+    assert checked(story.intent, "validate").all == {}
+
+
+def test_a_result_from_before_revisions_were_kept_is_of_the_first_where_there_is_only_one() -> None:
+    intent = replace(Story().intent, results={"old": {}, "new": {}}, reported={"new": 1})
+    assert revisions_of(intent) == {"old": 1, "new": 1}
+    later = replace(intent, revision=2, reported={"new": 2})
+    assert revisions_of(later) == {"new": 2}
+    assert checked(later, "ask").stale == {"old": {}}

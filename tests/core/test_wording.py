@@ -1,0 +1,188 @@
+"""What people are told in our words: nothing that a requester wrote, and silence is never called consent."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from signoff.core.plan.plan import After, HumanStep, Plan, Route, check_plan
+from signoff.core.plan.task_types import Ending, Fallback, Outcome, Sign, TaskSpec, TaskType
+from signoff.core.plan.wording import (
+    after_no,
+    ended,
+    from_workflow,
+    kind_words,
+    label,
+    on_silence,
+    question,
+    what_now,
+)
+from tests.builders import START, minutes, validate
+
+LATER = START + minutes(60)
+
+
+def ask(**fields: Any) -> HumanStep:
+    routes = {name: fields.pop(name) for name in [*fields] if name.startswith("on_")}
+    return HumanStep(id="ask", task=TaskSpec(title="DROP everything?", **fields), **routes)
+
+
+def clock(at: datetime) -> str:
+    return f"{at:%H:%M}"
+
+
+def silence(
+    due: datetime | None = LATER, ends: datetime | None = None, refused: bool = False, **fields: Any
+) -> str:
+    return on_silence(ask(**fields), due, ends, clock, refused)
+
+
+@pytest.mark.parametrize("kind", TaskType)
+def test_a_requesters_title_is_no_question_of_ours(kind: TaskType) -> None:
+    words = question(Plan((ask(type=kind),)), ask(type=kind), "intent.infra.change_approval.v1")
+    assert words.endswith(": infra change approval")
+    assert "DROP" not in words
+
+
+def test_an_admins_title_is_the_question() -> None:
+    plan = Plan((ask(),), source="workflow:migrate@3")
+    assert from_workflow(plan)
+    assert question(plan, ask(), "intent.a.v1") == "DROP everything?"
+    assert not from_workflow(Plan((ask(),)))
+
+
+@pytest.mark.parametrize(
+    ("intent_type", "words"),
+    [
+        ("intent.infra.change_approval.v1", "infra change approval"),
+        ("intent.refund-order.v12", "refund order"),
+        ("billing.refund", "billing refund"),
+        ("intent.v1", "v1"),
+        ("refund.vital", "refund vital"),
+        ("refund.v", "refund v"),
+        ("refund.2024", "refund 2024"),
+        ("intent", "intent"),
+        ("x" * 200, "x" * 120),
+    ],
+)
+def test_a_type_is_said_in_words(intent_type: str, words: str) -> None:
+    assert kind_words(intent_type) == words
+
+
+def test_a_button_says_what_its_outcome_does() -> None:
+    own = (
+        Outcome("ship_it", Sign.POSITIVE),
+        Outcome("no", Sign.NEGATIVE, label="Never"),
+        Outcome("failed", Sign.NEGATIVE),
+    )
+    spec = TaskSpec(outcomes=("ship_it", "no", "failed", "approved"), own=own)
+    assert [label(spec, word) for word in spec.outcomes] == ["Ship it", "Never", "Mark as failed", "Approve"]
+    assert label(spec, "whatever") == "Answer “whatever”"
+
+
+@pytest.mark.parametrize(
+    ("ending", "outcome", "words"),
+    [
+        (Ending.APPROVED, "approved", "Approved"),
+        (Ending.APPROVED, "override_approved", "Override approved"),
+        (Ending.APPROVED, "", "Approved"),
+        (Ending.REJECTED, "rejected", "Rejected"),
+        (Ending.REJECTED, "submitted", "Rejected"),
+        (Ending.REJECTED, "not_now", "Not now (rejected)"),
+        (Ending.APPROVED, "ship_it", "Ship it (approved)"),
+        (Ending.SUPERSEDED, "again", "Again (changes requested)"),
+        (Ending.EXPIRED, "approved", "Expired"),
+        (Ending.WITHDRAWN, "withdrawn", "Withdrawn"),
+        (Ending.UNDELIVERABLE, "undeliverable", "Nobody could be reached"),
+    ],
+)
+def test_how_it_ended_is_said_with_the_word_that_was_answered(
+    ending: Ending, outcome: str, words: str
+) -> None:
+    assert ended(ending, outcome) == words
+
+
+def test_a_yes_that_silence_brought_is_not_called_anybodys() -> None:
+    assert "not by anybody's yes" in what_now(Ending.EXPIRED, "approved")
+    assert "not by anybody's yes" in what_now(Ending.EXPIRED, "ship_it", "positive")
+    assert "Silence is not consent" in what_now(Ending.EXPIRED, "expired")
+    assert "Silence is not consent" in what_now(Ending.EXPIRED, "approved", "negative")
+    assert what_now(Ending.APPROVED, "approved") == ""
+    assert what_now(Ending.WITHDRAWN, "withdrawn") == "There is nothing to decide any more."
+
+
+# -- what silence will bring
+
+
+def test_without_a_deadline_silence_brings_nothing() -> None:
+    assert silence(None) == "Without an answer nothing happens: the task stays open."
+
+
+@pytest.mark.parametrize("due", [None, LATER, LATER + minutes(1)])
+def test_where_the_requests_own_deadline_comes_first_it_times_out(due: datetime | None) -> None:
+    assert silence(due, LATER) == "If nobody answers by 10:00, the request times out; nothing is approved."
+    assert "the task expires" in silence(LATER, LATER + minutes(1))
+
+
+def test_silence_fails_the_request_where_nothing_else_is_said() -> None:
+    said = "If nobody answers by 10:00, the task expires and the request fails; nothing is approved."
+    assert silence() == said
+    assert silence(fallback=Fallback.REJECT) == said
+    assert silence(fallback=Fallback.OUTCOME, fallback_outcome="rejected") == said
+
+
+def test_a_policys_yes_says_where_the_request_goes_on() -> None:
+    def goes_on(**fields: Any) -> str:
+        return silence(fallback=Fallback.OUTCOME, fallback_outcome="approved", **fields)
+
+    assert "the request goes on as 'approved', because its policy says so" in goes_on()
+    assert "the request goes on as 'approved'" in goes_on(on_success="end")
+    assert "the request goes on with step 'apply' as 'approved'" in goes_on(on_success="apply")
+    own = (Outcome("ship", Sign.POSITIVE, goto="apply"),)
+    said = silence(
+        fallback=Fallback.OUTCOME,
+        fallback_outcome="ship",
+        outcomes=("ship", "rejected"),
+        own=own,
+        on_success="other",
+    )
+    assert "the request goes on with step 'apply' as 'ship'" in said
+    assert "nothing is approved" not in said
+
+
+def test_a_route_declared_a_success_says_so_unless_somebody_refused_before() -> None:
+    routed = {"on_timeout": "tell", "on_timeout_as": "success"}
+    assert "goes on with step 'tell', which its plan declares a success; nothing is approved" in silence(
+        **routed
+    )
+    assert "goes on with step 'tell' and then fails, unless somebody approves there" in silence(
+        refused=True, **routed
+    )
+    ends = {"on_timeout": "end", "on_timeout_as": "success"}
+    assert "the request completes, as its plan declares; nothing is approved" in silence(**ends)
+    assert "the request fails; nothing is approved" in silence(refused=True, **ends)
+
+
+@pytest.mark.parametrize(
+    ("route", "words"),
+    [
+        (None, "the request fails"),
+        (Route(After.NO, "end"), "the request fails"),
+        (Route(After.NO, "end", success=True), "the request completes, as its plan declares"),
+        (
+            Route(After.NO, "tell", success=True),
+            "the request goes on with step 'tell', which its plan declares a success",
+        ),
+        (
+            Route(After.NO, "tell"),
+            "the request goes on with step 'tell' and then fails, unless somebody approves there",
+        ),
+    ],
+)
+def test_where_a_no_leads(route: Route | None, words: str) -> None:
+    assert after_no(route) == words
+
+
+def test_what_is_said_of_a_no_is_what_the_plan_does() -> None:
+    plan = check_plan(Plan((ask(on_failure="validate"), validate())))
+    assert "step 'validate'" in after_no(plan.after_outcome(plan.human_step("ask"), "rejected"))

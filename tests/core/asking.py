@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from signoff.core.errors import Refused
 from signoff.core.intent import commands as c
 from signoff.core.intent.eligibility import Cover, Membership
-from signoff.core.errors import Refused
 from signoff.core.intent.model import Actor
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import Sign, Stage, TaskSpec, TaskType, Vote

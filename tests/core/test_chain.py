@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signoff.core.intent import commands as c
-from signoff.core.intent.hash_chain import link, unseal, verify
 from signoff.core.intent.evolve import fold
+from signoff.core.intent.hash_chain import link, unseal, verify
 from tests.builders import ANN, Story
 
 

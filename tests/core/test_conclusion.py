@@ -11,14 +11,15 @@ from msgspec.structs import replace
 from signoff.core.errors import Conflict, Invalid, Refused
 from signoff.core.intent import commands as c
 from signoff.core.intent import events as e
+from signoff.core.intent.conclusion import Turn, turn
 from signoff.core.intent.evolve import fold
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Delay, Delivery, Fault, Status, Task
-from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Plan, Step
+from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Plan, Step, check_plan
 from signoff.core.plan.task_types import Ending, Fallback, Outcome, Sign, Stage, TaskSpec, TaskType
 from signoff.core.policy.policy import applied, compile_policy
 from signoff.core.policy.relaxations import why_looser, yes_on_silence
-from tests.builders import AGENT, ANN, OTTO, SYSTEM, Story, approve, gate, minutes, validate
+from tests.builders import AGENT, ANN, OTTO, START, SYSTEM, Story, approve, gate, minutes, validate
 
 TELL = NotifyStep(id="tell", to=("per_ann",), message="It was not approved.", on_success="end")
 REVIEW = TaskSpec(type=TaskType.REVIEW, outcomes=("approved", "changes_requested", "rejected"))
@@ -531,3 +532,24 @@ def test_a_fallback_to_a_word_that_means_yes_takes_a_low_risk_whatever_the_word(
     changes = compile_policy({"deadline": "1h", "on_timeout": "outcome:redo", "risk": "low"})
     with pytest.raises(Invalid, match="cannot ask for changes"):
         applied(step, changes, "p", "policy")
+
+
+def test_a_form_that_says_no_does_not_lead_where_its_yes_would() -> None:
+    own = (Outcome("sent", Sign.POSITIVE, goto="apply"),)
+    spec = TaskSpec(type=TaskType.FORM, outcomes=("sent",), own=own, form={"properties": {"approved": {}}})
+    ask = HumanStep(id="ask", task=spec, on_failure="undo")
+    plan = check_plan(
+        Plan((ask, validate(id="apply", on_success="end"), validate(id="undo", on_success="end")))
+    )
+    yes, no = Story(plan), Story(plan)
+    yes.do(c.Answer("sent", data={"approved": True}), ANN)
+    no.do(c.Answer("sent", data={"approved": False}), ANN)
+    assert [getattr(story.intent.open, "step", "") for story in (yes, no)] == ["apply", "undo"]
+    assert (yes.intent.setback, no.intent.setback is None) == (None, False)
+
+
+def test_a_retry_is_no_decision_and_leaves_what_was_there() -> None:
+    intent = replace(Story().intent, setback=Fault("human_rejected", "no"))
+    resting = e.Lapsed(1, 1, "lease_expired", START)
+    assert turn(intent, resting) == Turn(None, intent.setback)
+    assert turn(intent, e.Reported(1, "validate", {}, Fault("x", "y"), START)) == Turn(None, intent.setback)

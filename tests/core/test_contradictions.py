@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from signoff.core.intent.contradictions import as_flag, decides, one_meaning, refuse_contradiction, says_no
 from signoff.core.errors import Invalid
+from signoff.core.intent.contradictions import as_flag, decides, one_meaning, refuse_contradiction, says_no
 from signoff.core.plan.task_types import Outcome, Sign, TaskSpec
 from tests.core.asking import REVIEW_WORDS, refusal
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from signoff.core.errors import Invalid
+from signoff.core.formats.workflow import compile_workflow
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import (
     Outcome,
@@ -17,7 +18,6 @@ from signoff.core.plan.task_types import (
     sign_of,
     usual_meaning,
 )
-from signoff.core.formats.workflow import compile_workflow
 from tests.core.asking import REVIEW_WORDS, refusal
 
 YES: dict[str, Any] = {"name": "ship", "means": "approve"}

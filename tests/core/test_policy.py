@@ -7,10 +7,10 @@ import pytest
 from msgspec.structs import replace
 
 from signoff.core.errors import Invalid
+from signoff.core.plan.schedules import Reminders
+from signoff.core.plan.task_types import Escalation, Fallback, Outcome, Risk, Sign, Stage, Strength
 from signoff.core.plan.working_hours import Hours
 from signoff.core.policy.policy import Policy, applied, compile_policy
-from signoff.core.plan.task_types import Escalation, Fallback, Outcome, Risk, Sign, Stage, Strength
-from signoff.core.plan.schedules import Reminders
 from tests.core.asking import REVIEW_WORDS, refusal, step
 
 HOUR = timedelta(hours=1)

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from signoff.core.ids import split_ref
 from signoff.core.intent import commands as c
 from signoff.core.intent import events as e
 from signoff.core.intent.hash_chain import unseal
-from signoff.core.ids import split_ref
 from signoff.core.intent.model import Fault, Intent, Status
-from signoff.core.plan.plan import NotifyStep
 from signoff.core.intent.rerun import ASK_AGAIN, carried_over, rerun_id
+from signoff.core.plan.plan import NotifyStep
 from signoff.core.plan.task_types import Ending, Fallback
 from tests.builders import (
     ANN,

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from signoff.core.text.json_paths import changed_paths
+from signoff.core.directory.rotation import Rotation
+from signoff.core.directory.workers import PRESENT, Worker, seen_words, worker_words
 from signoff.core.errors import Busy, TooMany
 from signoff.core.ids import new_intent_id, shard, split_ref, visit_ref
-from signoff.core.text.json_text import DuplicateKeyError, unique
-from signoff.core.directory.rotation import Rotation
 from signoff.core.text.hidden_characters import escaped, glance, one_line, plain_json
-from signoff.core.directory.workers import PRESENT, Worker, seen_words, worker_words
+from signoff.core.text.json_paths import changed_paths
+from signoff.core.text.json_text import DuplicateKeyError, unique
 from tests.builders import START
 from tests.core.asking import refusal
 

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 from signoff.core.intent import commands as c
 from signoff.core.intent.eligibility import Cover, Membership, named, pin
 from signoff.core.intent.model import StandIn
-from signoff.core.plan.task_types import Ending, Escalation, Stage, TaskSpec
 from signoff.core.intent.understaffed import Shortage, shortage
+from signoff.core.plan.task_types import Ending, Escalation, Stage, TaskSpec
 from tests.builders import ADA, ANN, OTTO, START, SYSTEM, Story, happened
 from tests.core.asking import FAR, asking, people
 

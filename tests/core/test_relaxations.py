@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from msgspec.structs import fields, replace
 
-from signoff.core.plan.working_hours import Hours
-from signoff.core.policy.relaxations import policy_loosens, why_looser, yes_on_silence
-from signoff.core.policy.policy import Policy
-from signoff.core.plan.task_types import Escalation, Fallback, Risk, Stage, Strength
 from signoff.core.plan.schedules import Reminders
+from signoff.core.plan.task_types import Escalation, Fallback, Risk, Stage, Strength
+from signoff.core.plan.working_hours import Hours
+from signoff.core.policy.policy import Policy
+from signoff.core.policy.relaxations import policy_loosens, why_looser, yes_on_silence
 
 HOUR = timedelta(hours=1)
 DAY = Hours("UTC")

@@ -5,16 +5,16 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 from msgspec.structs import replace
 
-from signoff.core.intent import commands as c
-from signoff.core.intent.hash_chain import unseal
 from signoff.core.errors import Conflict
+from signoff.core.intent import commands as c
 from signoff.core.intent.evolve import fold
-from signoff.core.plan.working_hours import Hours
+from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Delay, Delivery, Fault, Hold, Status
-from signoff.core.plan.plan import DelayStep, NotifyStep
-from signoff.core.plan.task_types import Ending, Escalation, Fallback, Stage
-from signoff.core.plan.schedules import PUSH_BACKOFF, Reminders
 from signoff.core.intent.wake import deadlines, ends_at, wake_at
+from signoff.core.plan.plan import DelayStep, NotifyStep
+from signoff.core.plan.schedules import PUSH_BACKOFF, Reminders
+from signoff.core.plan.task_types import Ending, Escalation, Fallback, Stage
+from signoff.core.plan.working_hours import Hours
 from tests.builders import (
     ANN,
     SERVICE,
@@ -210,3 +210,9 @@ def test_a_history_begins_with_its_creation_and_happens_where_it_can() -> None:
     with pytest.raises(TypeError, match="no delivery is open"):
         fold([facts[0], taken], story.plan)
     assert VALIDATOR in str(facts[1].event)
+
+
+def test_between_two_steps_only_the_requests_own_deadline_is_due() -> None:
+    between = replace(asking(deadline=HOUR, deadline_at=START + 2 * HOUR).intent, open=None)
+    assert list(deadlines(between)) == [START + 2 * HOUR]
+    assert list(deadlines(replace(between, deadline_at=None))) == []

@@ -5,15 +5,15 @@ from datetime import datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from signoff.core.intent import commands as c
 from signoff.core.errors import Conflict, Invalid
+from signoff.core.intent import commands as c
 from signoff.core.intent.model import Snoozing
-from signoff.core.intent.upcoming import MOST_REMINDERS, Contact, ContactKind, outlook
 from signoff.core.intent.snoozed import asleep, ending, quiet, snooze_of
 from signoff.core.intent.snoozing import LONGEST
-from signoff.core.plan.task_types import Escalation, Stage
-from signoff.core.plan.schedules import Reminders
+from signoff.core.intent.upcoming import MOST_REMINDERS, Contact, ContactKind, outlook
 from signoff.core.intent.wake import wake_at
+from signoff.core.plan.schedules import Reminders
+from signoff.core.plan.task_types import Escalation, Stage
 from tests.builders import ANN, OTTO, START, Story, happened, minutes
 from tests.core.asking import asking, refused
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from signoff.core.formats.manifest import begins, compile_charter, ends
 from signoff.core.errors import Invalid
+from signoff.core.formats.manifest import begins, compile_charter, ends
 from signoff.core.plan.working_hours import Hours
 from tests.core.asking import refusal
 

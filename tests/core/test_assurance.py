@@ -6,8 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from signoff.core.intent import commands as c
-from signoff.core.plan.task_types import Risk, Strength
 from signoff.core.intent.assurance import checked, demanded, revisions_of, verdict_of, worst_risk
+from signoff.core.plan.task_types import Risk, Strength
 from tests.builders import ANN, Story, approve, gate, validate
 from tests.core.asking import step
 

@@ -5,13 +5,15 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from signoff.core.intent import commands as c
 from signoff.core.errors import Conflict, Forbidden, Invalid
+from signoff.core.intent import commands as c
+from signoff.core.intent.decide import decide
 from signoff.core.intent.model import Actor, HandOver, StandIn, Status
+from signoff.core.intent.standing import eligible, standing
+from signoff.core.intent.transition import Ledger
 from signoff.core.plan.plan import DelayStep
-from signoff.core.intent.standing import standing
-from signoff.core.plan.task_types import Ending, Escalation, Fallback, Outcome, Sign, Stage, TaskType
 from signoff.core.plan.schedules import Reminders
+from signoff.core.plan.task_types import Ending, Escalation, Fallback, Outcome, Sign, Stage, TaskType
 from tests.builders import (
     ADA,
     AGENT,
@@ -29,7 +31,7 @@ from tests.builders import (
     person,
     validate,
 )
-from tests.core.asking import asking, people, refused, review, step
+from tests.core.asking import asking, people, refusal, refused, review, step
 
 EMMA = person("emma", "approver")
 HOUR = timedelta(hours=1)
@@ -420,4 +422,21 @@ def test_no_program_and_nobody_on_the_requesters_side_answers(who: Actor) -> Non
         "person_required",
         "self_approval",
         "intent_not_found",
+    )
+
+
+def test_the_rule_asks_for_the_ground_again_where_nothing_before_it_did() -> None:
+    story = asking(Stage(("per_ann",)))
+    transition = Ledger(OTTO, story.now, "", story.intent)
+    met = refusal(lambda: decide(transition, c.Answer("approved", shown=frozenset({(1, 0, 1)}))))
+    assert (type(met), met.code) == (Forbidden, "not_an_approver")
+    assert transition.trail == []
+
+
+def test_only_people_are_eligible() -> None:
+    story = asking(Stage(("per_ann",)))
+    assert eligible(ANN, story.intent, story.task)
+    assert not eligible(OTTO, story.intent, story.task)
+    assert not eligible(
+        replace(SERVICE, id="per_ann", names=frozenset({"per_ann"})), story.intent, story.task
     )

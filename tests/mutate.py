@@ -1,7 +1,7 @@
 """Runs mutmut over the core's rules with tests/core as the judge, for so many minutes, and lists what survived.
 
-The words are matched against module and function names (``quorum``, ``relaxations.why``); without any, the rule modules
-below are taken. What is known to change nothing stands in ``EQUIVALENT``, by function and changed line, with its reason.
+The words are matched against names of modules and functions (``quorum``, ``relaxations.why``); without any, ``RULES``
+are taken. What is known to change nothing stands in ``EQUIVALENT``, by function and changed line, with its reason.
 mutmut leaves alone what stands outside of functions (tables) and decorated functions (the branches of ``evolve``).
 """
 

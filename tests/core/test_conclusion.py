@@ -541,11 +541,11 @@ def test_a_form_that_says_no_does_not_lead_where_its_yes_would() -> None:
     plan = check_plan(
         Plan((ask, validate(id="apply", on_success="end"), validate(id="undo", on_success="end")))
     )
-    yes, no = Story(plan), Story(plan)
-    yes.do(c.Answer("sent", data={"approved": True}), ANN)
-    no.do(c.Answer("sent", data={"approved": False}), ANN)
-    assert [getattr(story.intent.open, "step", "") for story in (yes, no)] == ["apply", "undo"]
-    assert (yes.intent.setback, no.intent.setback is None) == (None, False)
+    intent = Story(plan).intent
+    yes = e.Decided(1, "ask", "sent", Ending.APPROVED, Sign.POSITIVE)
+    no = e.Decided(1, "ask", "sent", Ending.REJECTED, Sign.NEGATIVE)
+    assert turn(intent, yes) == Turn("apply", None)
+    assert turn(intent, no) == Turn("undo", Fault("human_rejected", "Approval required: sent."))
 
 
 def test_a_retry_is_no_decision_and_leaves_what_was_there() -> None:

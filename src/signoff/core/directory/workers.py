@@ -37,5 +37,7 @@ def worker_words(agent: str, worker: Worker | None, now: datetime) -> str:
 
 def _rounded(ago: timedelta) -> timedelta:
     """In its largest unit that is not zero, of days, hours and minutes."""
-    unit = next((unit for unit in (timedelta(days=1), timedelta(hours=1)) if ago >= unit), timedelta(minutes=1))
+    unit = next(
+        (unit for unit in (timedelta(days=1), timedelta(hours=1)) if ago >= unit), timedelta(minutes=1)
+    )
     return (ago // unit) * unit

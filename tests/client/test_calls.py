@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from signoff import AsyncClient, Client
+from signoff.client import calls
 from tests.client.conftest import KEY
 from tests.client.stub import INTENT, Answer, Stub, event, intent
 
@@ -150,3 +151,13 @@ def test_another_program_names_itself(stub: Stub) -> None:
     with Client(stub.url, KEY, program="signoff-cli") as client:
         assert client.health().ok
     assert stub.asked[0].headers["user-agent"].startswith("signoff-cli/")
+
+
+def test_an_empty_idempotency_key_is_refused_not_replaced() -> None:
+    for call in (
+        lambda: calls.send_intent({"intent_type": "a.b.v1"}, ""),
+        lambda: calls.retry("i", " "),
+        lambda: calls.apply_scenario({}, ""),
+    ):
+        with pytest.raises(ValueError, match="idempotency_key is empty"):
+            call()

@@ -137,3 +137,16 @@ def test_a_file_left_by_somebody_else_in_a_shared_folder_is_not_trusted() -> Non
     assert is_trusted(owner=0, user=1000)
     assert not is_trusted(owner=1001, user=1000)
     assert not is_trusted(owner=1001, user=0)
+
+
+def test_an_empty_argument_or_key_file_is_refused_and_nothing_stands_in_for_it(tmp_path: Path) -> None:
+    """A program whose variable is not set must not act with the owner's stored key."""
+    (tmp_path / ".signoff").mkdir()
+    stored = {"url": "http://127.0.0.1:8100", "api_key": "sgn_person_owner"}
+    (tmp_path / ".signoff" / "credentials.json").write_text(json.dumps(stored), encoding="utf-8")
+    (tmp_path / "key").write_text("\n", encoding="utf-8")
+    for given in ({"api_key": ""}, {"api_key": " "}, {"url": ""}):
+        with pytest.raises(NotConfigured, match="is empty"):
+            find_settings(**given, environ={}, folder=tmp_path)
+    with pytest.raises(NotConfigured, match="holds no key"):
+        find_settings(environ={"SIGNOFF_API_KEY_FILE": str(tmp_path / "key")}, folder=tmp_path)

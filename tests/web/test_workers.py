@@ -108,3 +108,12 @@ async def test_on_an_agents_stream_too(web: World) -> None:
     for delivery in (await web.get("/v1/agents/validator/intents", "agent"))["intents"]:
         await web.get(f"/v1/intents/{delivery['intent_id']}", "agent")  # read: it is not shown again
     assert seqs((await web.get(path, "agent", last_event_id=str(both[0]))).text) == both[1:]
+
+
+async def test_the_file_of_all_is_told_of_agents_that_nobody_works_as(web: World) -> None:
+    flow = {"workflow": "w", "intent_type": "intent.w.v1", "steps": [{"id": "c", "agent": "validtor"}]}
+    for path in ("/v1/apply?dry_run=true", "/v1/apply"):
+        answer = await web.post(path, {"workflows": [flow]}, "oscar")
+        assert answer["warnings"] == [
+            "step 'c' will wait. Nobody has ever asked for work as agent://acme/prod/validtor."
+        ]

@@ -147,8 +147,15 @@ class Sent:
         return self.intent_id
 
 
+def _key(given: str | None) -> str:
+    """The idempotency key of a call: as given, else one of its own."""
+    if given is not None and not str(given).strip():
+        raise ValueError("idempotency_key is empty: give it a value, or leave it out")
+    return fresh_key() if given is None else str(given)
+
+
 def send_intent(intent: Mapping[str, Any], idempotency_key: str | None = None) -> Call[Sent]:
-    return Call("POST", "/v1/intents", _sent, body=dict(intent), key=idempotency_key or fresh_key())
+    return Call("POST", "/v1/intents", _sent, body=dict(intent), key=_key(idempotency_key))
 
 
 def get_intent(intent_id: str) -> Call[Intent]:
@@ -188,7 +195,7 @@ def cancel(intent_id: str, reason: str) -> Call[Intent]:
 
 def retry(intent_id: str, idempotency_key: str | None = None) -> Call[Sent]:
     path = f"/v1/intents/{one_segment(intent_id)}/retry"
-    return Call("POST", path, _sent, body={}, key=idempotency_key or fresh_key())
+    return Call("POST", path, _sent, body={}, key=_key(idempotency_key))
 
 
 def rerun(intent_id: str) -> Call[str]:
@@ -202,7 +209,7 @@ def audit(intent_id: str) -> Call[AuditTrail]:
 
 
 def apply_scenario(bundle: Mapping[str, Any], idempotency_key: str | None = None) -> Call[AppliedScenario]:
-    key = idempotency_key or bundle.get("idempotency_key") or fresh_key()
+    key = _key(idempotency_key if idempotency_key is not None else bundle.get("idempotency_key") or None)
     return Call("POST", "/v1/scenarios/apply", AppliedScenario.read, body=dict(bundle), key=str(key))
 
 
@@ -261,7 +268,7 @@ def answer(task_id: str, given: Mapping[str, Any], idempotency_key: str | None =
     """given: outcome, and of comment, data, revision, digest those that are not None."""
     body = {name: value for name, value in given.items() if value is not None}
     path = f"/v1/tasks/{one_segment(task_id)}/answer"
-    return Call("POST", path, _task, body=body, key=idempotency_key or fresh_key())
+    return Call("POST", path, _task, body=body, key=_key(idempotency_key))
 
 
 def agents() -> Call[list[Account]]:

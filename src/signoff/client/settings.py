@@ -45,6 +45,9 @@ def find_settings(
     environ and folder stand for the process's own environment and working directory.
     """
     environ = os.environ if environ is None else environ
+    for name, given in (("url", url), ("api_key", api_key)):
+        if given is not None and not given.strip():  # another server or key must not stand in for it
+            raise NotConfigured(f"The argument {name} is empty. Give it a value, or leave it out.")
     key = api_key or _key_from(environ)
     named = url or environ.get("SIGNOFF_URL")
     address = _checked_url(named, "the argument url" if url else "SIGNOFF_URL") if named else None
@@ -73,11 +76,14 @@ def _key_from(environ: Mapping[str, str]) -> str | None:
     if not path:
         return None
     try:
-        return Path(path).read_text("utf-8").strip()
+        key = Path(path).read_text("utf-8").strip()
     except (OSError, ValueError) as error:
         raise NotConfigured(
             f"SIGNOFF_API_KEY_FILE names {path!r}, which cannot be read ({type(error).__name__})."
         ) from None
+    if not key:
+        raise NotConfigured(f"SIGNOFF_API_KEY_FILE names {path!r}, which holds no key.")
+    return key
 
 
 def _places(environ: Mapping[str, str], folder: Path | None) -> Iterator[tuple[Path, bool]]:

@@ -273,11 +273,15 @@ async def apply(call: Call) -> p.AppliedCharter:
         if dry_run
         else await book_of(call)
     )
+    warnings = await call.parts.staffed.warnings(call.actor.workspace, before.membership, after.membership)
+    for wish in charter.workflows:
+        absent = await call.parts.workers.absent(wish.template.plan, after, call.parts.clock.now())
+        warnings = (*warnings, *absent)
     out = p.AppliedCharter(
         dry_run=dry_run,
         changed=any(one.action != UNCHANGED for one in planned),
         changes=[p.change_out(one) for one in planned],
-        warnings=await call.parts.staffed.warnings(call.actor.workspace, before.membership, after.membership),
+        warnings=warnings,
     )
     if proposal is not None:
         out.proposal = p.proposal_out(proposal, (await book_of(call)).display)

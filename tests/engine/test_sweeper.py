@@ -7,13 +7,14 @@ from datetime import timedelta
 import pytest
 
 from signoff.core.intent import commands as c
+from signoff.core.intent.model import FINAL, Fault, Status
 from signoff.engine.clock import FixedClock
 from signoff.engine.commit.retention import Sweeper
 from signoff.store.opening import open_store
 from signoff.store.rows import outgoing_row
 from signoff.store.sql import OUTBOX, PUT_OUTGOING
 from signoff.store.work import Outgoing
-from tests.builders import ANN, RITA, SERVICE
+from tests.builders import AGENT, ANN, RITA, SERVICE, SYSTEM, gate, validate
 from tests.conftest import TABLES
 from tests.engine.works import PAYLOAD, Works, once
 
@@ -39,6 +40,34 @@ async def test_final_intents_go_after_their_retention_with_all_that_is_theirs(wo
         assert await works.store.read(f"select 1 from {table} where intent_id = :id", id=gone.id) == []
     assert works.recent.get(gone.id) is None  # nor in memory, where it could still be followed
     assert await works.findings() == []
+
+
+async def ended(works: Works, how: Status) -> str:
+    """An intent that has come to this end."""
+    late = works.clock.wall() + timedelta(hours=1) if how is Status.TIMED_OUT else None
+    intent = await works.submit(gate(validate(), direct=True), deadline_at=late)
+    if how is Status.TIMED_OUT:
+        works.clock.move(timedelta(hours=1))
+        await works.do(intent.id, c.Tick(), SYSTEM)
+    elif how is Status.CANCELED:
+        await works.do(intent.id, c.Cancel(), SERVICE)
+    else:
+        fault = Fault("boom", "it broke") if how is Status.FAILED else None
+        await works.do(intent.id, c.Report(fault=fault), AGENT)
+    return intent.id
+
+
+@pytest.mark.parametrize("how", sorted(FINAL))
+async def test_it_goes_whichever_end_it_has_come_to(works: Works, how: Status) -> None:
+    sweeper = await started(Sweeper(works.store, works.recent, works.clock, 30 * DAY))
+    gone = await ended(works, how)
+    assert await works.store.read("select status from intents") == [(how.value,)]
+    works.clock.move(30 * DAY)
+    await sweeper.once()
+    assert await works.store.intents.ids() == [gone], "not before its time"
+    works.clock.move(timedelta(hours=1))
+    await sweeper.once()
+    assert await works.store.intents.ids() == []
 
 
 async def test_what_a_person_was_asked_goes_a_day_after_the_last_intent_that_asked_it(works: Works) -> None:

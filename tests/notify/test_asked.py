@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from signoff.core.errors import Busy
+from signoff.core.errors import Busy, Forbidden
 from signoff.core.intent import commands as c
 from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
-from tests.builders import OTTO
+from tests.builders import ANN, OTTO
 from tests.notify.post import post
 from tests.notify.town import Escalation, Reminders, Town, asked, email, town
 
@@ -95,3 +95,19 @@ async def test_that_nobody_can_be_told_is_not_lost_where_it_cannot_be_written_no
         clock.move(timedelta(minutes=1))
         await it.carry()
         assert (await it.intent(intent.id)).ending == "undeliverable"
+
+
+async def test_whom_a_task_notifies_hears_of_it_without_being_asked(store: Store, clock: FixedClock) -> None:
+    plan = asked("per_otto", remind=Reminders(HOUR, HOUR, 1), notify=("per_ann",))
+    async with post() as server, town(store, clock, email(server.url)) as it:
+        intent = await it.submit(plan)
+        await it.for_days(0.1)
+        told = [(mail["To"].partition("@")[0], mail["Subject"].partition(":")[0]) for mail in server.mails]
+        assert sorted(told) == [
+            ("ann", "A decision is needed"),
+            ("ann", "Reminder 1"),
+            ("otto", "A decision is needed"),
+            ("otto", "Reminder 1"),
+        ]
+        with pytest.raises(Forbidden):
+            await it.do(intent.id, c.Answer("approved"), ANN)

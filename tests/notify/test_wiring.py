@@ -61,6 +61,30 @@ async def _key(it: object, workspace: str, person: str) -> str:
     return secret
 
 
+async def test_a_server_tells_the_other_admins_of_a_change_that_waits_for_them(tmp_path: Path) -> None:
+    rules = {
+        "people": {"second@acme.example": {"roles": ["admin"]}},
+        "policies": {"guarded": {"approve": {"need": 2}, "deadline": "8h"}},
+        "workspace": {"protected": True},
+    }
+    looser = {"policies": {"guarded": {"approve": {"need": 2}, "deadline": "9h"}}}
+    async with post() as server:
+        config = Config(port=0, data=tmp_path, smtp_url=server.url, notify="none")
+        async with running(config, line=lambda line: None) as it:
+            rows = it.store.directory
+            [workspace] = await rows.workspaces()
+            [owner] = await rows.people(workspace.id)
+            key = await _key(it, workspace.id, owner.id)
+            async with httpx2.AsyncClient(base_url=it.base_url, headers={"x-api-key": key}) as http:
+                for document in (rules, looser):
+                    applied = await http.post("/v1/apply", json=document)
+                    assert applied.status_code == 200, applied.text
+            assert applied.json()["proposal"]["state"] == "waiting"
+            await _arrived(server, 1)
+    [mail] = server.to("second@acme.example")
+    assert mail["Subject"].startswith("A second admin is needed")
+
+
 async def _arrived(server: object, count: int) -> None:
     import asyncio
 

@@ -138,6 +138,34 @@ async def test_a_body_over_the_limit_is_refused_before_it_is_read(web: World) ->
     assert Answer(sent).code == "payload_too_large"
 
 
+async def test_a_body_of_exactly_the_limit_is_read_and_one_byte_more_is_not(web: World) -> None:
+    web.parts.settings = replace(web.parts.settings, max_body=2000)
+
+    def body(size: int) -> bytes:
+        text = b'{"intent_type": "a.b.v1", "payload": {"a": "%s"}}'
+        return text % (b"x" * (size - len(text) + 2))
+
+    async def chunks(size: int) -> Any:
+        whole = body(size)
+        yield whole[:1000]
+        yield whole[1000:]
+
+    headers = {"x-api-key": web.keys["ci"]}
+    for size, status in ((2000, 200), (2001, 413)):
+        assert len(body(size)) == size
+        assert (await web.call("POST", "/v1/intents", body(size))).status == status
+        sent = await web.http.post("/v1/intents", content=chunks(size), headers=headers)
+        assert sent.status_code == status, "without a declared length, too"
+
+
+async def test_after_a_body_that_was_too_large_the_connection_is_closed(web: World) -> None:
+    web.parts.settings = replace(web.parts.settings, max_body=2000)
+    refused = await web.call("POST", "/v1/intents", b" " * 2001)
+    assert (refused.status, refused.headers.get("connection")) == (413, "close")
+    wrong = await web.call("POST", "/v1/intents", b"{")
+    assert (wrong.status, wrong.headers.get("connection")) == (400, None), "of others it is kept"
+
+
 async def test_the_limit_is_the_setting_and_a_bundles_own_where_that_is_larger(web: World) -> None:
     web.parts.settings = replace(web.parts.settings, max_body=2000)
     body = {"intent_type": "a.b.v1", "payload": {"a": "x" * 2000}}

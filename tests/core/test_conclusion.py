@@ -553,3 +553,46 @@ def test_a_retry_is_no_decision_and_leaves_what_was_there() -> None:
     resting = e.Lapsed(1, 1, "lease_expired", START)
     assert turn(intent, resting) == Turn(None, intent.setback)
     assert turn(intent, e.Reported(1, "validate", {}, Fault("x", "y"), START)) == Turn(None, intent.setback)
+
+
+@pytest.mark.parametrize(
+    ("event", "following"),
+    [
+        (
+            e.Decided(1, "ask", "withdrawn", Ending.WITHDRAWN, Sign.NEGATIVE),
+            Turn(None, Fault("withdrawn", "Run it?: withdrawn.")),
+        ),
+        (
+            e.Decided(1, "ask", "undeliverable", Ending.UNDELIVERABLE, Sign.NEGATIVE),
+            Turn("tell", Fault("undeliverable", "Run it?: nobody could be reached.")),
+        ),
+        (
+            e.Decided(1, "ask", "expired", Ending.EXPIRED, Sign.NEGATIVE),
+            Turn(None, Fault("step_timeout", "Step 'ask' passed its deadline.")),
+        ),
+    ],
+)
+def test_what_nobody_answered_leaves_its_own_fault(event: e.Decided, following: Turn) -> None:
+    plan = check_plan(Plan((HumanStep(id="ask", task=TaskSpec(title="Run it?"), on_failure="tell"), TELL)))
+    assert turn(Story(plan).intent, event) == following
+
+
+def test_changes_requested_once_too_often_say_so() -> None:
+    ask = HumanStep(id="ask", task=REVIEW, on_changes="ask")
+    once = Story(gate(ask, max_revisions=1)).intent
+    changes = e.Decided(1, "ask", "changes_requested", Ending.SUPERSEDED, Sign.CHANGES)
+    first, code = turn(once, changes), "changes_requested"
+    assert (first.target, first.setback) == ("ask", Fault(code, "Changes were requested."))
+    again = replace(once, revisions=1, setback=first.setback)
+    assert turn(again, changes).setback == Fault(code, "Changes were requested once too often.")
+    nowhere = Story(gate(HumanStep(id="ask", task=REVIEW))).intent
+    last = turn(nowhere, changes)
+    assert (last.target, last.setback) == (None, Fault(code, "Changes were requested."))
+
+
+def test_after_a_yes_nobodys_wish_for_changes_is_left() -> None:
+    wished = replace(Story(gate(approve())).intent, wanted=("other",))
+    yes = e.Decided(1, "approve", "approved", Ending.APPROVED, Sign.POSITIVE)
+    no = e.Decided(1, "approve", "rejected", Ending.REJECTED, Sign.NEGATIVE)
+    assert turn(wished, yes).wanted == ()
+    assert turn(wished, no).wanted == ("other",)

@@ -92,6 +92,7 @@ STRICTER: list[tuple[str, dict[str, Any]]] = [
     ("risk", {"risk": Risk.CRITICAL}),
     ("stages", {"stages": (*STRICT.stages, Stage())}),
     ("stages", {"stages": (Stage(("team:dba",), need=3), STRICT.stages[1])}),
+    ("stages", {"stages": (STRICT.stages[0], Stage(("per_otto", "per_ann"), every=True))}),
     ("escalate", {"escalate": ()}),
     ("escalate", {"escalate": (Escalation(3 * HOUR, ("role:owner",)),)}),
     ("deadline", {"deadline": 7 * HOUR}),

@@ -182,3 +182,21 @@ def test_where_who_asks_runs_the_workspace_nobody_who_came_later_counts() -> Non
     both = replace(intent, stand_ins={"per_ann": ("per_otto", "per_sue")})
     kept = pin(both, spec, people(covers, **held, rita="role:owner"), START)
     assert kept.stand_ins == {"per_ann": ("per_otto",)}
+
+
+def test_a_stand_in_or_an_absent_person_who_is_not_there_is_nobody() -> None:
+    covers = [Cover("per_ann", "per_gone", FAR), Cover("per_gone", "per_otto", FAR)]
+    now = Membership({"per_ann": frozenset({"x"}), "per_otto": frozenset({"role:approver"})}, covers)
+    assert now.stand_ins(("x", "per_gone"), START) == {}
+
+
+def test_who_stood_in_for_nobody_known_at_the_request_does_not_where_its_side_runs_the_workspace() -> None:
+    spec = TaskSpec(stages=(Stage(("team:dba",)),), roster={"team:dba": ("per_ann",)})
+    now = people({"ann": "otto"}, ann="team:dba", otto="role:approver", rita="role:admin")
+    found = pin(replace(Story().intent, stand_ins={"per_bob": ("per_otto",)}), spec, now, START)
+    assert found.stand_ins == {}
+
+
+def test_a_request_keeps_whether_its_workspace_let_its_side_decide() -> None:
+    assert asking(membership=Membership({}, self_approval=True)).intent.self_approval is True
+    assert asking(membership=Membership({})).intent.self_approval is False

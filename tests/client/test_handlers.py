@@ -236,7 +236,8 @@ def test_what_is_nested_too_deeply_is_kept_whole(agent: Agent, field: Field) -> 
     field.offer(held())
     path = where(work(agent, field.reported)["error"]["message"])
     try:
-        assert path.read_text() == '{"a":' * 5000 + '{"innermost":1}' + ',"b":[true]}' * 5000
+        kept = "".join(path.read_text().split())  # the indentation depends on the version of Python
+        assert kept == '{"a":' * 5000 + '{"innermost":1}' + ',"b":[true]}' * 5000
     finally:
         path.unlink()
 

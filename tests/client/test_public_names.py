@@ -1,8 +1,8 @@
 """The public surface is one list. What is not on it may change."""
 
+import importlib.metadata
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import signoff
@@ -34,8 +34,7 @@ def test_every_name_can_be_had_and_no_other() -> None:
 
 
 def test_the_version_is_the_distributions() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert signoff.__version__ == project["version"]
+    assert importlib.metadata.version("signoff") == signoff.__version__
 
 
 def test_importing_the_package_loads_no_http_client_and_the_client_no_server() -> None:

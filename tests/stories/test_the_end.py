@@ -29,7 +29,8 @@ def submit(live: Live, key: str) -> tuple[int, str, Any]:
         with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return answer.status, answer.headers["content-type"], json.loads(answer.read())
     except urllib.error.HTTPError as error:
-        return error.code, error.headers["content-type"], json.loads(error.read())
+        with error:
+            return error.code, error.headers["content-type"], json.loads(error.read())
 
 
 def _answers(live: Live) -> bool:

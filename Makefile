@@ -6,7 +6,7 @@ PY    := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check core-coverage mutate format bench docs lock clean
+.PHONY: help setup demo test check core-coverage mutate format bench docs site dist lock clean
 
 help: ## show this help
 	@echo "Signoff: durable execution with human approval built in."
@@ -49,6 +49,12 @@ bench: $(READY) ## measure this machine
 
 docs: $(READY) ## regenerate the reference pages
 	@$(PY) docs/generate.py $(ARGS)
+
+site: $(READY) ## build the documentation site into build/site
+	@$(PY) docs/site.py
+
+dist: $(READY) ## build the package into dist, and try it in an empty environment
+	@$(PY) tests/dist.py $(ARGS)
 
 lock: $(READY) ## renew requirements.lock from pyproject.toml
 	@$(PY) -m uv pip compile -q pyproject.toml --extra server --group dev --universal --python-version 3.11 \

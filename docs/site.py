@@ -66,12 +66,13 @@ def _toml(value: object) -> str:
     return json.dumps(value)
 
 
-def build() -> None:
+def build(folder: Path = BUILD) -> None:
+    """Write the pages and the configuration into a folder, and the site beside them."""
     urls = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]
-    shutil.rmtree(BUILD / "pages", ignore_errors=True)
+    shutil.rmtree(folder / "pages", ignore_errors=True)
     where = pages()
     for source, target in where.items():
-        copy = BUILD / "pages" / target
+        copy = folder / "pages" / target
         copy.parent.mkdir(parents=True, exist_ok=True)
         if source.suffix == ".md":
             copy.write_text(relinked(source.read_text("utf-8"), source, where, urls["Repository"]), "utf-8")
@@ -80,10 +81,18 @@ def build() -> None:
     added = {"site_url": urls["Documentation"], "repo_url": urls["Repository"]}
     lines = [f"{name} = {json.dumps(value)}" for name, value in added.items()]
     lines.append(f"nav = {_toml(navigation(where))}")
-    config = (ROOT / "zensical.toml").read_text("utf-8").replace("[project]", "\n".join(["[project]", *lines]), 1)
-    (BUILD / "zensical.toml").write_text(config, "utf-8")
+    config = (ROOT / "zensical.toml").read_text("utf-8")
+    config = config.replace("[project]", "\n".join(["[project]", *lines]), 1)
+    (folder / "zensical.toml").write_text(config, "utf-8")
+    run(folder)
+
+
+def run(folder: Path) -> None:
+    """Raises CalledProcessError if a link or anything else is wrong."""
     program = Path(sys.executable).with_name("zensical")
-    subprocess.run([program, "build", "--strict", "--clean", "-f", BUILD / "zensical.toml"], check=True, cwd=BUILD)
+    subprocess.run(
+        [program, "build", "--strict", "--clean", "-f", folder / "zensical.toml"], check=True, cwd=folder
+    )
 
 
 if __name__ == "__main__":

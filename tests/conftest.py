@@ -28,6 +28,14 @@ if (
 ):
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """On Windows only what is marked for it is imported: other tests need a module that is not there."""
+    if hasattr(os, "fork") or not collection_path.match("test_*.py"):
+        return None
+    return "pytest.mark.windows" not in collection_path.read_text("utf-8") or None
+
+
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 # Children before their parents.
 TABLES = [

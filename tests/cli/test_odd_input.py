@@ -11,6 +11,8 @@ from signoff.cli.failures import Code, Stop
 from tests.cli.conftest import Run
 from tests.client.stub import INTENT, Answer, Stub, event, intent, refused
 
+pytestmark = pytest.mark.windows
+
 OTHER = "0198c0de-0000-7000-8000-0000000b0000"
 
 

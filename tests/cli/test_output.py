@@ -25,6 +25,8 @@ from signoff.web.shapes import answers, directory, tasks
 from signoff.web.shapes import intents as shapes
 from signoff.web.shapes import people as persons
 
+pytestmark = pytest.mark.windows
+
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ROWS = [
     {"id": "a1", "status": "WAITING", "at": "2026-03-01T11:57:00Z", "title": "x\x1b[31m", "ok": True},

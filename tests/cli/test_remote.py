@@ -13,6 +13,8 @@ from signoff.cli.watching import ending
 from tests.cli.conftest import Run
 from tests.client.stub import INTENT, Answer, Stub, event, idle, intent, refused
 
+pytestmark = pytest.mark.windows
+
 TASK = "0198c0de-0000-7000-8000-000000000002"
 
 

@@ -8,6 +8,8 @@ from signoff.cli.text_safety import clip, safe_json, visible, visible_lines, wid
 from signoff.core.text.hidden_characters import hidden
 from tests.hostile import CORPUS
 
+pytestmark = pytest.mark.windows
+
 HOSTILE = [
     *CORPUS.values(),
     "\x1b[2J\x1b]0;owned\x07",

@@ -11,6 +11,8 @@ from tests.client.conftest import KEY
 from tests.client.field import CLAIM, LIMIT, TYPE, Field, held, work
 from tests.client.stub import INTENT, Answer, Stub, refused
 
+pytestmark = pytest.mark.windows
+
 
 def test_a_plain_function_gets_the_delivery_and_its_result_is_reported(agent: Agent, field: Field) -> None:
     got: list[Delivery] = []

@@ -13,6 +13,8 @@ from signoff.client import calls
 from tests.client.conftest import KEY
 from tests.client.stub import Answer, Asked, Stub
 
+pytestmark = pytest.mark.windows
+
 MINE = "01900000-0000-7000-8000-000000010000"
 OTHERS = "01900000-0000-7000-8000-000000020000"
 TASK = MINE[:-4] + "0002"

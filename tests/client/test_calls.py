@@ -12,6 +12,8 @@ from signoff.client import calls
 from tests.client.conftest import KEY
 from tests.client.stub import INTENT, Answer, Stub, event, intent
 
+pytestmark = pytest.mark.windows
+
 TASK = "0198c0de-0000-7000-8000-000000000001"
 Ask = Callable[[Any], Any]
 REQUESTS: list[tuple[Ask, str, str, dict[str, str], Any]] = [

@@ -5,8 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import signoff
 from signoff.client.sync import Client
+
+pytestmark = pytest.mark.windows
 
 NAMES = {
     "Account", "Actor", "Agent", "AlreadyDecided", "AppliedScenario", "AppliedWorkflow", "AsyncClient",

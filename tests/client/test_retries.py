@@ -29,6 +29,8 @@ from tests.client.conftest import KEY
 from tests.client.driving import Driving
 from tests.client.stub import INTENT, Answer, Stub, refused
 
+pytestmark = pytest.mark.windows
+
 GOT = Reply(200, {}, json.dumps({"intent_id": INTENT}).encode())
 LOST = ConnectionFailed("cut in the middle")
 UNHEARD = ConnectionFailed("nothing listens", unsent=True)

@@ -8,6 +8,8 @@ import pytest
 from signoff import NotConfigured
 from signoff.client.settings import find_settings, is_trusted
 
+pytestmark = pytest.mark.windows
+
 HERE = "http://127.0.0.1:8100"
 
 

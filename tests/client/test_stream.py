@@ -17,6 +17,8 @@ from tests.client.conftest import KEY
 from tests.client.driving import SSE, Driving
 from tests.client.stub import INTENT, LIMIT, Answer, Stub, event, idle, intent, refused
 
+pytestmark = pytest.mark.windows
+
 EVENTS = f"/v1/intents/{INTENT}/events"
 STREAM = f"{EVENTS}/stream"
 GET = f"/v1/intents/{INTENT}"

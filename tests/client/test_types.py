@@ -22,6 +22,8 @@ from signoff import (
 )
 from signoff.client.records import Record
 
+pytestmark = pytest.mark.windows
+
 RECORDS = [
     getattr(signoff, name)
     for name in signoff.__all__

@@ -10,6 +10,16 @@ from tests.stories.servers import KINDS, serving
 from tests.stories.world import World
 
 
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Stories start, kill and wait for several processes: on a busy machine that takes more than a minute."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.timeout(300))
+
+
 @pytest.fixture(scope="session", params=KINDS)
 def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A server on a database of its own; stories keep apart by names of their own."""

@@ -1,0 +1,60 @@
+"""Builds the package into ``dist`` and tries the wheel in an empty environment: ``make dist``.
+
+``--tag v1.2.3`` also asserts that this is the version that is built, and that the changelog has a section for it.
+"""
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+DIST = ROOT / "dist"
+
+
+def wrong_with(tag: str, version: str, changelog: str) -> str:
+    """Why this version must not be published under this tag; "" if nothing speaks against it."""
+    if tag != f"v{version}":
+        return f"The tag {tag} does not name the version, which is {version} (__version__ in src/signoff)."
+    if not re.search(rf"^## \[?{re.escape(version)}\]?( |$)", changelog, re.MULTILINE):
+        return f"CHANGELOG.md has no section for {version}: rename Unreleased, with the date."
+    return ""
+
+
+def build() -> Path:
+    """The wheel; the source distribution is beside it."""
+    shutil.rmtree(DIST, ignore_errors=True)
+    subprocess.run([sys.executable, "-m", "hatchling", "build", "-d", DIST], check=True, cwd=ROOT)
+    (wheel,) = DIST.glob("*.whl")
+    return wheel
+
+
+def version_of(wheel: Path) -> str:
+    return wheel.name.split("-")[1]
+
+
+def try_out(wheel: Path) -> None:
+    """Install the SDK and the command line from the wheel, and ask for its version."""
+    with tempfile.TemporaryDirectory() as folder:
+        venv.create(folder, with_pip=True)
+        python = Path(folder, "Scripts" if sys.platform == "win32" else "bin", "python")
+        subprocess.run([python, "-m", "pip", "install", "-q", wheel], check=True)
+        subprocess.run([python, "-m", "signoff.cli", "version"], check=True, cwd=folder)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tag", default="")
+    tag = parser.parse_args().tag
+    wheel = build()
+    if tag and (wrong := wrong_with(tag, version_of(wheel), (ROOT / "CHANGELOG.md").read_text("utf-8"))):
+        sys.exit(wrong)
+    try_out(wheel)
+
+
+if __name__ == "__main__":
+    main()

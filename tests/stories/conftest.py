@@ -9,7 +9,6 @@ from tests.live import Live
 from tests.stories.servers import KINDS, serving
 from tests.stories.world import World
 
-
 HERE = Path(__file__).parent
 
 

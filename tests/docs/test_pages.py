@@ -92,9 +92,22 @@ def _check(words: list[str]) -> None:
 
 
 def test_the_links_lead_somewhere() -> None:
-    for page in [*PAGES, ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]:
+    guides = [ROOT / f"{name}.md" for name in ("AGENTS", "ARCHITECTURE", "CONTRIBUTING", "SECURITY")]
+    for page in [*PAGES, *guides]:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("name", ["AGENTS.md", "CONTRIBUTING.md"])
+def test_what_contributors_are_told_exists(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(
+        r"\bmake ([a-z]+)", re.sub(r"[^`]*(`[^`]*`|```.*?```)|[^`]+", r"\1 ", text, flags=re.DOTALL)
+    ):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    for path in re.findall(r"`((?:src|tests|docs|bench|\.ci|\.github)/[\w./-]*)`", text):
+        assert (ROOT / path).exists(), path
 
 
 def test_architecture_names_files_that_exist() -> None:

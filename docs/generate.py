@@ -12,8 +12,7 @@ from signoff import config
 from signoff.cli.failures import MEANING
 from signoff.cli.main import SECTIONS, main
 from signoff.core.intent import commands, events
-from signoff.core.intent.decide import ALLOWED
-from signoff.core.intent.model import Status
+from signoff.core.intent.states import ALLOWED, EFFECTS, IGNORED_LATE, State
 from signoff.core.plan.task_types import OUTCOMES, meaning_of
 from signoff.web.api import openapi
 
@@ -39,22 +38,46 @@ def settings() -> str:
 
 
 def states() -> str:
-    columns = [kind.__name__ for kind in get_args(commands.Command) if kind is not commands.Submit]
+    columns = [kind for kind in get_args(commands.Command) if kind is not commands.Submit]
     lines = [
-        "# Statuses and commands",
+        "# States, commands and events",
         "",
-        "Which command is possible in which status (`core/intent/decide.py`, `ALLOWED`).",
+        "Printed from the tables of `core/intent/states.py`, which the rules look up. A step run's state is what is",
+        "open; the status on the wire follows from the events. `Submit` creates the intent.",
         "",
+        "## Which command is possible in which state",
+        "",
+        "| command | " + " | ".join(state.value for state in State) + " |",
+        "|---" * (len(State) + 1) + "|",
     ]
-    lines += ["| status | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
-    for status in Status:
-        allowed = {kind.__name__ for kind in ALLOWED[status]}
-        lines.append(
-            f"| {status.value} | " + " | ".join("yes" if name in allowed else "" for name in columns) + " |"
-        )
+    for kind in columns:
+        cells = []
+        for state in State:
+            direct = kind is commands.Answer and state is not State.TASK
+            late = kind in IGNORED_LATE and state is not State.FINAL
+            cells.append(
+                ("direct" if direct else "yes") if kind in ALLOWED[state] else "ignored" if late else ""
+            )
+        lines.append(f"| {kind.__name__} | " + " | ".join(cells) + " |")
     lines += [
         "",
-        "A final status takes only a late tick, which does nothing. `Submit` creates the intent.",
+        "*direct*: only if the intent has no workflow; a person then acts in the agent's place. *ignored*: a late",
+        "report of the server's own loops, without effect or error. A `Tick` on a final intent does nothing.",
+        "",
+        "## What each event makes of status and waiting reason",
+        "",
+        "| event | status | waiting for | on the wire |",
+        "|---|---|---|---|",
+    ]
+    for event, effect in EFFECTS.items():
+        status = effect.status.value if effect.status else "unchanged"
+        waiting = effect.waiting.value if effect.waiting else ""
+        wire = f"`{effect.wire}`" if effect.wire else "not sent"
+        lines.append(f"| `{event.__struct_config__.tag}` | {status} | {waiting} | {wire} |")
+    lines += [
+        "",
+        "An attempt that is followed by another (`lapsed` or `reported` with `retry_at`) leaves the step backing off:",
+        "it is WAITING for the agent, and sent as `intent.waiting`.",
         "",
     ]
     lines += ["## Task types and outcomes", "", "| type | outcomes | says yes |", "|---|---|---|"]

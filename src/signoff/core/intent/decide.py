@@ -1,4 +1,4 @@
-"""The rules. ``ALLOWED`` says which command is possible in which status; one short function per command says
+"""The rules. ``states.ALLOWED`` says which command is possible in which state; one short function per command says
 what it brings about or why not. Nothing else in the product judges these questions.
 
 Everything here is pure: the moment is the ledger's ``now``, the actor was let in by ``access.may`` before, and a
@@ -14,31 +14,13 @@ from signoff.core.intent import events as e
 from signoff.core.intent import rerun, routing, task_commands, understaffed
 from signoff.core.intent.contradictions import refuse_contradiction
 from signoff.core.intent.eligibility import named
-from signoff.core.intent.model import FINAL, Delivery, Fault, Hold, Intent, Status, Task
+from signoff.core.intent.model import Delivery, Fault, Hold, Status, Task
+from signoff.core.intent.states import ALLOWED, IGNORED_LATE, OF_TASK, State, state_of
 from signoff.core.intent.timers import lapse, tick
 from signoff.core.intent.transition import Ledger
 from signoff.core.plan.plan import AgentStep, HumanStep, Plan
 from signoff.core.plan.schedules import PUSH_LEASE
 from signoff.core.plan.task_types import Ending, Sign, TaskSpec, check_answer
-
-_ANY: Final = frozenset({c.Resolve, c.Cancel, c.Patch, c.Tick})
-_PERSON: Final = frozenset(
-    {c.Answer, c.Delegate, c.Reassign, c.Take, c.Snooze, c.Wake, c.Remark, c.Revise, c.Unreachable, c.Recheck}
-)
-_AGENT: Final = frozenset({c.Claim, c.Renew, c.Release, c.Report, c.Accept, c.Miss, c.Progress})
-
-ALLOWED: Final[dict[Status, frozenset[type]]] = {
-    Status.CREATED: _ANY,
-    Status.SUBMITTED: _ANY,
-    Status.DELIVERED: _ANY | _AGENT | _PERSON,
-    Status.ACKNOWLEDGED: _ANY | _AGENT,
-    Status.IN_PROGRESS: _ANY | _AGENT | _PERSON,
-    Status.WAITING: _ANY | _AGENT | _PERSON,
-    Status.COMPLETED: frozenset({c.Tick}),
-    Status.FAILED: frozenset({c.Tick}),
-    Status.CANCELED: frozenset({c.Tick}),
-    Status.TIMED_OUT: frozenset({c.Tick}),
-}
 
 
 def decide(book: Ledger, command: c.Command) -> None:
@@ -46,18 +28,21 @@ def decide(book: Ledger, command: c.Command) -> None:
     if isinstance(command, c.Submit):
         submit(book, command)
         return
+    state = state_of(book.intent)
+    if type(command) in ALLOWED[state]:
+        _RULES[type(command)](book, command)
+        understaffed.after(book)
+    elif state is State.FINAL or type(command) not in IGNORED_LATE:
+        raise _refusal(book, state, command)
+
+
+def _refusal(book: Ledger, state: State, command: c.Command) -> Conflict:
+    """Why the table does not allow the command, as precisely as the state lets us say."""
     intent = book.intent
-    if type(command) not in ALLOWED[intent.status]:
-        raise _refusal(intent, command)
-    _RULES[type(command)](book, command)
-    understaffed.after(book)
-
-
-def _refusal(intent: Intent, command: c.Command) -> Conflict:
-    of_task = type(command) in _PERSON or (isinstance(command, c.Cancel) and command.visit)
+    of_task = type(command) in OF_TASK or (isinstance(command, c.Cancel) and command.visit)
     if of_task and intent.ending is not None:
         return task_commands.already_decided(intent)
-    if intent.status in FINAL:
+    if state is State.FINAL:
         return Conflict(
             "intent_terminal",
             f"The intent is {intent.status.value} and final.",
@@ -66,7 +51,18 @@ def _refusal(intent: Intent, command: c.Command) -> Conflict:
             if intent.status is Status.COMPLETED
             else "Send a new one; signoff intents retry does.",
         )
-    return Conflict("not_now", f"{type(command).__name__} is not possible while {intent.status.value}.")
+    if of_task:
+        return task_commands.nothing_open(intent)
+    _delivery(book, getattr(command, "visit", 0))
+    return _NOT_READY if isinstance(command, c.Claim) else _STALE
+
+
+_NOT_READY: Final = Conflict("not_ready", "There is nothing to take here now.")
+_STALE: Final = Conflict(
+    "stale_delivery",
+    "This delivery is no longer yours: its lease ran out, or it was handed to another worker.",
+    hint="Drop the work; the current holder reports it.",
+)
 
 
 def submit(book: Ledger, command: c.Submit) -> None:
@@ -136,18 +132,14 @@ def _delivery(book: Ledger, visit: int) -> tuple[Delivery, AgentStep]:
 def _holding(book: Ledger, visit: int, token: int) -> Delivery:
     held, _ = _delivery(book, visit)
     if held.hold is not Hold.LEASED or held.token != token:
-        raise Conflict(
-            "stale_delivery",
-            "This delivery is no longer yours: its lease ran out, or it was handed to another worker.",
-            hint="Drop the work; the current holder reports it.",
-        )
+        raise _STALE
     return held
 
 
 def claim(book: Ledger, command: c.Claim) -> None:
     held, _ = _delivery(book, 0)
     if held.hold is not Hold.READY or held.push:
-        raise Conflict("not_ready", "There is nothing to take here now.")
+        raise _NOT_READY
     token = book.next_seq
     book.add(e.Claimed(held.visit, held.attempt, token, command.holder, book.now + command.lease))
 

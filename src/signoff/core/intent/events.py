@@ -294,23 +294,35 @@ class Carried(Event, frozen=True, tag="carried", kw_only=True):
 
 
 class Completed(Event, frozen=True, tag="completed"):
-    """Done. ``result`` only where it was given from outside; else it follows from the steps' results."""
+    """Done. ``result`` only where it was given from outside; else it follows from the steps' results. ``ending``: how
+    the last decision ended, None if no person was asked (and in facts of releases that did not write it).
+    """
 
     result: dict[str, Any] | None = None
+    ending: Ending | None = None
 
 
 class Failed(Event, frozen=True, tag="failed"):
+    """Ended without success; ``ending`` as in ``Completed``."""
+
     fault: Fault
+    ending: Ending | None = None
 
 
 class Canceled(Event, frozen=True, tag="canceled"):
+    """Ended by its requester, its agent or an admin; ``ending`` as in ``Completed``."""
+
     reason: str = ""
+    ending: Ending | None = None
 
 
 class TimedOut(Event, frozen=True, tag="timed_out"):
-    pass
+    """The intent's own ``deadline_at`` has passed; ``ending`` as in ``Completed``."""
+
+    ending: Ending | None = None
 
 
+FINAL_EVENTS = (Completed, Failed, Canceled, TimedOut)
 AnyEvent = (
     Created | Delivered | Claimed | Renewed | Released | Accepted | Lapsed | Reported | TaskOpened | Reminded
     | Escalated | Answered | Decided | Delayed | Elapsed | Notified | StepTimedOut | Progressed | Patched

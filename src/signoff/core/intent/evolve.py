@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from signoff.core.intent import events as e
 from signoff.core.intent.conclusion import Decisive, turn
-from signoff.core.intent.model import Delay, Delivery, HandOver, Hold, Intent, Snoozing, Status, Task, Waiting
+from signoff.core.intent.model import Delay, Delivery, HandOver, Hold, Intent, Snoozing, Task
+from signoff.core.intent.states import effect_of
 from signoff.core.plan.plan import Plan
 from signoff.core.plan.task_types import ENDING_OF, Ending, Sign, Vote
 
@@ -48,6 +49,9 @@ def created(fact: e.Fact, plan: Plan) -> Intent:
 def evolve(intent: Intent, fact: e.Fact) -> Intent:
     """The intent after one more fact. Facts that are not kept leave ``seq`` alone."""
     changes = _changes(fact.event, intent, fact)
+    effect = effect_of(fact.event)
+    if effect.status is not None:
+        changes |= {"status": effect.status, "waiting": effect.waiting}
     if fact.event.kept:
         changes["seq"] = fact.seq
         changes["updated_at"] = fact.at
@@ -106,7 +110,7 @@ def _delivered(event: e.Delivered, intent: Intent, fact: e.Fact) -> Changes:
         failures=failures,
         push=event.push,
     )
-    return {"open": delivery, "visits": event.visit, "status": Status.DELIVERED, "waiting": None}
+    return {"open": delivery, "visits": event.visit}
 
 
 @_on(e.Claimed)
@@ -119,7 +123,7 @@ def _claimed(event: e.Claimed, intent: Intent, fact: e.Fact) -> Changes:
         lease_until=event.lease_until,
         retry_at=None,
     )
-    return {"open": held, "status": Status.ACKNOWLEDGED, "waiting": None}
+    return {"open": held}
 
 
 @_on(e.Renewed)
@@ -130,16 +134,12 @@ def _renewed(event: e.Renewed, intent: Intent, fact: e.Fact) -> Changes:
 @_on(e.Released)
 def _released(event: e.Released, intent: Intent, fact: e.Fact) -> Changes:
     free = replace(_delivery(intent), hold=Hold.READY, holder="", lease_until=None)
-    return {"open": free, "status": Status.DELIVERED, "waiting": None}
+    return {"open": free}
 
 
 @_on(e.Accepted)
 def _accepted(event: e.Accepted, intent: Intent, fact: e.Fact) -> Changes:
-    return {
-        "open": replace(_delivery(intent), hold=Hold.ACCEPTED, lease_until=event.lease_until),
-        "status": Status.ACKNOWLEDGED,
-        "waiting": None,
-    }
+    return {"open": replace(_delivery(intent), hold=Hold.ACCEPTED, lease_until=event.lease_until)}
 
 
 def _rest(intent: Intent, retry_at: Any, failures: int) -> Changes:
@@ -151,7 +151,7 @@ def _rest(intent: Intent, retry_at: Any, failures: int) -> Changes:
         retry_at=retry_at,
         failures=failures,
     )
-    return {"open": resting, "status": Status.WAITING, "waiting": Waiting.AGENT}
+    return {"open": resting}
 
 
 def _left(intent: Intent, event: Decisive) -> Changes:
@@ -166,8 +166,6 @@ def _lapsed(event: e.Lapsed, intent: Intent, fact: e.Fact) -> Changes:
         return {
             "open": None,
             "last_step": _delivery(intent).step,
-            "status": Status.IN_PROGRESS,
-            "waiting": None,
             **_left(intent, event),
         }
     return _rest(intent, event.retry_at, _delivery(intent).failures)
@@ -180,8 +178,6 @@ def _reported(event: e.Reported, intent: Intent, fact: e.Fact) -> Changes:
     changes: Changes = {
         "open": None,
         "last_step": event.step,
-        "status": Status.IN_PROGRESS,
-        "waiting": None,
         **_left(intent, event),
     }
     if event.fault is None:
@@ -207,7 +203,7 @@ def _task_opened(event: e.TaskOpened, intent: Intent, fact: e.Fact) -> Changes:
         left=event.left,
         stand_ins=event.stand_ins,
     )
-    return {"open": task, "visits": event.visit, "status": Status.WAITING, "waiting": Waiting.HUMAN}
+    return {"open": task, "visits": event.visit}
 
 
 @_on(e.Reminded)
@@ -298,17 +294,9 @@ def _woken(event: e.Woken, intent: Intent, fact: e.Fact) -> Changes:
 
 
 @_on(e.Remarked)
-def _remarked(event: e.Remarked, intent: Intent, fact: e.Fact) -> Changes:
-    return {}
-
-
 @_on(e.Understaffed)
-def _understaffed(event: e.Understaffed, intent: Intent, fact: e.Fact) -> Changes:
-    return {}
-
-
 @_on(e.Undelivered)
-def _undelivered(event: e.Undelivered, intent: Intent, fact: e.Fact) -> Changes:
+def _recorded(event: e.Event, intent: Intent, fact: e.Fact) -> Changes:
     return {}
 
 
@@ -352,8 +340,6 @@ def _decided(event: e.Decided, intent: Intent, fact: e.Fact) -> Changes:
     return {
         "open": None,
         "last_step": event.step,
-        "status": Status.IN_PROGRESS,
-        "waiting": None,
         "outcome": event.outcome,
         "ending": event.ending,
         "results": {**intent.results, event.step: result},
@@ -366,17 +352,17 @@ def _decided(event: e.Decided, intent: Intent, fact: e.Fact) -> Changes:
 @_on(e.Delayed)
 def _delayed(event: e.Delayed, intent: Intent, fact: e.Fact) -> Changes:
     delay = Delay(visit=event.visit, step=event.step, until=event.until)
-    return {"open": delay, "visits": event.visit, "status": Status.WAITING, "waiting": Waiting.TIME}
+    return {"open": delay, "visits": event.visit}
 
 
 @_on(e.Elapsed)
 def _elapsed(event: e.Elapsed, intent: Intent, fact: e.Fact) -> Changes:
-    return {"open": None, "last_step": event.step, "status": Status.IN_PROGRESS, "waiting": None}
+    return {"open": None, "last_step": event.step}
 
 
 @_on(e.Notified)
 def _notified(event: e.Notified, intent: Intent, fact: e.Fact) -> Changes:
-    return {"visits": event.visit, "last_step": event.step, "status": Status.IN_PROGRESS}
+    return {"visits": event.visit, "last_step": event.step}
 
 
 @_on(e.StepTimedOut)
@@ -384,18 +370,15 @@ def _step_timed_out(event: e.StepTimedOut, intent: Intent, fact: e.Fact) -> Chan
     return {
         "open": None,
         "last_step": event.step,
-        "status": Status.IN_PROGRESS,
-        "waiting": None,
         **_left(intent, event),
     }
 
 
 @_on(e.Progressed)
 def _progressed(event: e.Progressed, intent: Intent, fact: e.Fact) -> Changes:
-    changes: Changes = {"status": Status.IN_PROGRESS, "waiting": None}
-    if event.lease_until is not None:
-        changes["open"] = replace(_delivery(intent), lease_until=event.lease_until)
-    return changes
+    if event.lease_until is None:
+        return {}
+    return {"open": replace(_delivery(intent), lease_until=event.lease_until)}
 
 
 @_on(e.Carried)
@@ -405,8 +388,6 @@ def _carried(event: e.Carried, intent: Intent, fact: e.Fact) -> Changes:
         "revision": event.revision,
         "outcome": event.outcome,
         "ending": Ending.APPROVED,
-        "status": Status.IN_PROGRESS,
-        "waiting": None,
         "last_step": event.step,
     }
 
@@ -421,25 +402,21 @@ def _patched(event: e.Patched, intent: Intent, fact: e.Fact) -> Changes:
     }
 
 
-def _end(status: Status) -> Changes:
-    return {"open": None, "status": status, "waiting": None, "setback": None, "wanted": ()}
+def _end() -> Changes:
+    return {"open": None, "setback": None, "wanted": ()}
 
 
 @_on(e.Completed)
 def _completed(event: e.Completed, intent: Intent, fact: e.Fact) -> Changes:
-    return _end(Status.COMPLETED) | {"resolved": event.result}
+    return _end() | {"resolved": event.result}
 
 
 @_on(e.Failed)
 def _failed(event: e.Failed, intent: Intent, fact: e.Fact) -> Changes:
-    return _end(Status.FAILED) | {"fault": event.fault}
+    return _end() | {"fault": event.fault}
 
 
 @_on(e.Canceled)
-def _canceled(event: e.Canceled, intent: Intent, fact: e.Fact) -> Changes:
-    return _end(Status.CANCELED)
-
-
 @_on(e.TimedOut)
-def _timed_out(event: e.TimedOut, intent: Intent, fact: e.Fact) -> Changes:
-    return _end(Status.TIMED_OUT)
+def _ended(event: e.Event, intent: Intent, fact: e.Fact) -> Changes:
+    return _end()

@@ -5,8 +5,10 @@ A report and the gate that it opens are one decision, so a rule must see the sta
 
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from signoff.core.intent.eligibility import Membership
-from signoff.core.intent.events import AnyEvent, Created, Fact, Note
+from signoff.core.intent.events import FINAL_EVENTS, AnyEvent, Created, Fact, Note
 from signoff.core.intent.evolve import created, evolve
 from signoff.core.intent.model import Actor, ActorRef, Intent
 from signoff.core.plan.plan import Plan
@@ -50,6 +52,8 @@ class Ledger:
 
     def add(self, event: AnyEvent, comment: str = "") -> None:
         before = self.intent
+        if isinstance(event, FINAL_EVENTS):  # the last fact says by itself how it ended, also for people
+            event = replace(event, ending=before.ending)
         fact = self._fact(before.id, event, comment)
         self._intent = evolve(before, fact)
         self.trail.append((before, fact, self._intent))

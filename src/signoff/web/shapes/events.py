@@ -15,6 +15,7 @@ from signoff.core.intent import events as e
 from signoff.core.intent.advance import Change
 from signoff.core.intent.model import FINAL, Fault, Intent, Status, Waiting
 from signoff.core.intent.result import result_of
+from signoff.core.intent.states import EFFECTS, Effect, effect_of
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import Sign, TaskSpec
 from signoff.web.shapes.common import Text
@@ -43,48 +44,7 @@ class EventOut(Struct, kw_only=True):
     result: dict[str, Any] | UnsetType = UNSET
 
 
-_Shown = tuple[str, Status | None, Waiting | None]
-
-# event -> its AXP type, status and waiting reason; status None: unchanged
-_SHOWN: Final[dict[type[e.Event], _Shown]] = {
-    e.Created: ("intent.created", Status.CREATED, None),
-    e.Delivered: ("intent.delivered", Status.DELIVERED, None),
-    e.Claimed: ("intent.acknowledged", Status.ACKNOWLEDGED, None),
-    e.Accepted: ("intent.acknowledged", Status.ACKNOWLEDGED, None),
-    e.Released: ("intent.delivered", Status.DELIVERED, None),
-    e.Lapsed: ("intent.delivery_failed", Status.IN_PROGRESS, None),
-    e.Reported: ("intent.in_progress", Status.IN_PROGRESS, None),
-    e.TaskOpened: ("intent.human_task_assigned", Status.WAITING, Waiting.HUMAN),
-    e.Reminded: ("intent.reminder", Status.WAITING, Waiting.HUMAN),
-    e.Escalated: ("intent.escalated", Status.WAITING, Waiting.HUMAN),
-    e.Answered: ("intent.answered", Status.WAITING, Waiting.HUMAN),
-    e.StagePassed: ("intent.stage_passed", Status.WAITING, Waiting.HUMAN),
-    e.Delegated: ("intent.delegated", Status.WAITING, Waiting.HUMAN),
-    e.Reassigned: ("intent.reassigned", Status.WAITING, Waiting.HUMAN),
-    e.Taken: ("intent.task_taken", Status.WAITING, Waiting.HUMAN),
-    e.Snoozed: ("intent.snoozed", Status.WAITING, Waiting.HUMAN),
-    e.Woken: ("intent.woken", Status.WAITING, Waiting.HUMAN),
-    e.Remarked: ("intent.commented", Status.WAITING, Waiting.HUMAN),
-    e.Revised: ("intent.revised", Status.WAITING, Waiting.HUMAN),
-    e.Understaffed: ("intent.understaffed", Status.WAITING, Waiting.HUMAN),
-    e.Undelivered: ("intent.undelivered", Status.WAITING, Waiting.HUMAN),
-    e.Decided: ("intent.in_progress", Status.IN_PROGRESS, None),
-    e.Delayed: ("intent.waiting", Status.WAITING, Waiting.TIME),
-    e.Elapsed: ("intent.in_progress", Status.IN_PROGRESS, None),
-    e.Notified: ("intent.in_progress", Status.IN_PROGRESS, None),
-    e.StepTimedOut: ("intent.in_progress", Status.IN_PROGRESS, None),
-    e.Progressed: ("intent.in_progress", Status.IN_PROGRESS, None),
-    e.Patched: ("intent.updated", None, None),
-    e.Carried: ("intent.in_progress", Status.IN_PROGRESS, None),
-    e.Completed: ("intent.completed", Status.COMPLETED, None),
-    e.Failed: ("intent.failed", Status.FAILED, None),
-    e.Canceled: ("intent.canceled", Status.CANCELED, None),
-    e.TimedOut: ("intent.timed_out", Status.TIMED_OUT, None),
-}
-EVENT_TYPES: Final = tuple(dict.fromkeys(name for name, _, _ in _SHOWN.values()))
-_RESTING: Final[_Shown] = ("intent.waiting", Status.WAITING, Waiting.AGENT)
-_COMPLETED: Final = _SHOWN[e.Completed]
-_FAILED: Final = _SHOWN[e.Failed]
+EVENT_TYPES: Final = tuple(dict.fromkeys(effect.wire for effect in EFFECTS.values() if effect.wire))
 # statuses in which whoever held the intent before still does
 _HELD: Final = frozenset({Status.DELIVERED, Status.ACKNOWLEDGED, None})
 # members of events that go into ``details`` as they are
@@ -125,16 +85,15 @@ class Trail:
         place = self.place(fact.event)
         if place is None:
             return None
-        name, status, waiting = place
-        if status is not None:
-            self.status, self.waiting = status, waiting
+        if place.status is not None:
+            self.status, self.waiting = place.status, place.waiting
         self.pending = self._turn(fact.event)
         self.seq = fact.seq * STEP
         told = details(fact, self.intent)
         out = EventOut(
             intent_id=self.intent_id,
             seq=self.seq,
-            event_type=name,
+            event_type=place.wire,
             status=self.status.value,
             at=fact.at,
             actor=fact.actor.id,
@@ -154,11 +113,9 @@ class Trail:
             out.result = told.get("result", {})
         return out
 
-    def place(self, event: e.Event) -> _Shown | None:
+    def place(self, event: e.Event) -> Effect | None:
         """What this event is on the wire."""
-        if isinstance(event, e.Lapsed | e.Reported) and event.retry_at is not None:
-            return _RESTING
-        return _SHOWN[type(event)]
+        return effect_of(event)
 
     def _turn(self, event: e.Event) -> PendingWith | None:
         """Whose turn it is after this event."""
@@ -170,7 +127,7 @@ class Trail:
                 return asked_people(self._asked, 0)
             case e.Escalated(level=level):
                 return asked_people(self._asked, level)
-        return self.pending if _SHOWN[type(event)][1] in _HELD or self.status is Status.WAITING else None
+        return self.pending if effect_of(event).status in _HELD or self.status is Status.WAITING else None
 
     def _spec(self, step_id: str) -> TaskSpec:
         step = self.intent.plan.by_id[step_id]
@@ -187,33 +144,33 @@ class StepTrail(Trail):
         self.step = ""
         self.result: dict[str, Any] | None = None
 
-    def place(self, event: e.Event) -> _Shown | None:
+    def place(self, event: e.Event) -> Effect | None:
         if self.over or (not self.step and getattr(event, "visit", 0) != self.visit):
             return None
         if isinstance(event, e.Delivered | e.TaskOpened | e.Delayed | e.Notified):
             self.step = event.step
         match event:
             case e.Completed() | e.Failed() | e.Canceled() | e.TimedOut() | e.Patched():
-                return _SHOWN[type(event)]
+                return EFFECTS[type(event)]
         if getattr(event, "visit", 0) != self.visit:
             return None
         return self._within(event) or super().place(event)
 
-    def _within(self, event: e.Event) -> _Shown | None:
+    def _within(self, event: e.Event) -> Effect | None:
         """What ends this step, or None when it goes on."""
         match event:
             case e.Reported(retry_at=None):
                 self.result = event.result
-                return _COMPLETED if event.fault is None else _FAILED
+                return EFFECTS[e.Completed] if event.fault is None else EFFECTS[e.Failed]
             case e.Decided():
                 self.result = {"outcome": event.outcome, "ending": event.ending.value}
-                return _COMPLETED if event.sign is Sign.POSITIVE else _FAILED
+                return EFFECTS[e.Completed] if event.sign is Sign.POSITIVE else EFFECTS[e.Failed]
             case e.Lapsed(retry_at=None):
-                return _FAILED
+                return EFFECTS[e.Failed]
             case e.StepTimedOut():
-                return _SHOWN[e.TimedOut]
+                return EFFECTS[e.TimedOut]
             case e.Elapsed() | e.Notified():
-                return _COMPLETED
+                return EFFECTS[e.Completed]
         return None
 
 

@@ -1,0 +1,115 @@
+"""The state table: what an intent accepts while a step is open, and what each event makes of its status.
+
+A step run's state is what is open, not the status on the wire: a delivery that is offered, leased, accepted by push or
+backing off, a task, a delay, or nothing, because the intent is final. ``decide`` looks commands up here, ``evolve``
+takes status and waiting from here, the wire its event names, and docs/reference/states.md is printed from here.
+A parent that waits for child intents would be one more state, with one row in each table.
+"""
+
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from signoff.core.intent import commands as c
+from signoff.core.intent import events as e
+from signoff.core.intent.model import Delivery, Hold, Intent, Status, Task, Waiting
+
+
+class State(StrEnum):
+    OFFERED = "offered"
+    LEASED = "leased"
+    ACCEPTED = "accepted"
+    BACKING_OFF = "backing off"
+    TASK = "task"
+    DELAY = "delay"
+    FINAL = "final"
+
+
+_OF_HOLD: Final = {
+    Hold.READY: State.OFFERED,
+    Hold.LEASED: State.LEASED,
+    Hold.ACCEPTED: State.ACCEPTED,
+    Hold.RESTING: State.BACKING_OFF,
+}
+
+
+def state_of(intent: Intent) -> State:
+    """What is open now. Between two commands an intent that is not final always has a step open."""
+    if intent.final:
+        return State.FINAL
+    if isinstance(intent.open, Delivery):
+        return _OF_HOLD[intent.open.hold]
+    return State.TASK if isinstance(intent.open, Task) else State.DELAY
+
+
+_ALWAYS: Final = frozenset({c.Resolve, c.Cancel, c.Patch, c.Tick})
+_IN_HAND: Final = _ALWAYS | {c.Report, c.Progress}
+OF_TASK: Final = frozenset(
+    {c.Answer, c.Delegate, c.Reassign, c.Take, c.Snooze, c.Wake, c.Remark, c.Revise, c.Unreachable, c.Recheck}
+)
+# Answer outside a task: a person acts in the agent's place, only if the intent has no workflow (``plan.direct``).
+ALLOWED: Final[dict[State, frozenset[type]]] = {
+    State.OFFERED: _IN_HAND | {c.Claim, c.Accept, c.Miss, c.Answer},
+    State.LEASED: _IN_HAND | {c.Renew, c.Release, c.Answer},
+    State.ACCEPTED: _IN_HAND | {c.Answer},
+    State.BACKING_OFF: _IN_HAND | {c.Answer},
+    State.TASK: _ALWAYS | OF_TASK,
+    State.DELAY: _ALWAYS | {c.Progress},
+    State.FINAL: frozenset({c.Tick}),
+}
+# What the server's own loops report late, about a step that has moved on: no error, and no effect.
+IGNORED_LATE: Final = frozenset({c.Accept, c.Miss, c.Unreachable, c.Recheck})
+
+
+class Effect(NamedTuple):
+    """``status`` None: unchanged, and ``waiting`` with it. ``wire``: the event's name on the wire, "" if never sent."""
+
+    status: Status | None
+    waiting: Waiting | None
+    wire: str
+
+
+_RETRYING: Final = Effect(Status.WAITING, Waiting.AGENT, "intent.waiting")
+
+EFFECTS: Final[dict[type[e.Event], Effect]] = {
+    e.Created: Effect(Status.CREATED, None, "intent.created"),
+    e.Delivered: Effect(Status.DELIVERED, None, "intent.delivered"),
+    e.Claimed: Effect(Status.ACKNOWLEDGED, None, "intent.acknowledged"),
+    e.Renewed: Effect(None, None, ""),
+    e.Accepted: Effect(Status.ACKNOWLEDGED, None, "intent.acknowledged"),
+    e.Released: Effect(Status.DELIVERED, None, "intent.delivered"),
+    e.Lapsed: Effect(Status.IN_PROGRESS, None, "intent.delivery_failed"),
+    e.Reported: Effect(Status.IN_PROGRESS, None, "intent.in_progress"),
+    e.TaskOpened: Effect(Status.WAITING, Waiting.HUMAN, "intent.human_task_assigned"),
+    e.Reminded: Effect(Status.WAITING, Waiting.HUMAN, "intent.reminder"),
+    e.Escalated: Effect(Status.WAITING, Waiting.HUMAN, "intent.escalated"),
+    e.Answered: Effect(Status.WAITING, Waiting.HUMAN, "intent.answered"),
+    e.StagePassed: Effect(Status.WAITING, Waiting.HUMAN, "intent.stage_passed"),
+    e.Delegated: Effect(Status.WAITING, Waiting.HUMAN, "intent.delegated"),
+    e.Reassigned: Effect(Status.WAITING, Waiting.HUMAN, "intent.reassigned"),
+    e.Taken: Effect(Status.WAITING, Waiting.HUMAN, "intent.task_taken"),
+    e.Snoozed: Effect(Status.WAITING, Waiting.HUMAN, "intent.snoozed"),
+    e.Woken: Effect(Status.WAITING, Waiting.HUMAN, "intent.woken"),
+    e.Remarked: Effect(Status.WAITING, Waiting.HUMAN, "intent.commented"),
+    e.Revised: Effect(Status.WAITING, Waiting.HUMAN, "intent.revised"),
+    e.Understaffed: Effect(Status.WAITING, Waiting.HUMAN, "intent.understaffed"),
+    e.Undelivered: Effect(Status.WAITING, Waiting.HUMAN, "intent.undelivered"),
+    e.Decided: Effect(Status.IN_PROGRESS, None, "intent.in_progress"),
+    e.Delayed: Effect(Status.WAITING, Waiting.TIME, "intent.waiting"),
+    e.Elapsed: Effect(Status.IN_PROGRESS, None, "intent.in_progress"),
+    e.Notified: Effect(Status.IN_PROGRESS, None, "intent.in_progress"),
+    e.StepTimedOut: Effect(Status.IN_PROGRESS, None, "intent.in_progress"),
+    e.Progressed: Effect(Status.IN_PROGRESS, None, "intent.in_progress"),
+    e.Patched: Effect(None, None, "intent.updated"),
+    e.Carried: Effect(Status.IN_PROGRESS, None, "intent.in_progress"),
+    e.Completed: Effect(Status.COMPLETED, None, "intent.completed"),
+    e.Failed: Effect(Status.FAILED, None, "intent.failed"),
+    e.Canceled: Effect(Status.CANCELED, None, "intent.canceled"),
+    e.TimedOut: Effect(Status.TIMED_OUT, None, "intent.timed_out"),
+}
+
+
+def effect_of(event: e.Event) -> Effect:
+    """What an event makes of its intent. An attempt that is followed by another leaves the step backing off."""
+    if isinstance(event, e.Lapsed | e.Reported) and event.retry_at is not None:
+        return _RETRYING
+    return EFFECTS[type(event)]

@@ -7,10 +7,13 @@ import pytest
 
 from signoff.core.errors import Refused
 from signoff.core.intent import commands as c
+from signoff.core.intent import decide, evolve
+from signoff.core.intent import events as e
 from signoff.core.intent.advance import advance
-from signoff.core.intent.model import Actor, Fault, Task, system
+from signoff.core.intent.model import FINAL, Actor, Fault, Task, system
+from signoff.core.intent.states import ALLOWED, EFFECTS, IGNORED_LATE, State, state_of
 from signoff.core.plan.plan import DelayStep
-from tests.builders import ADA, AGENT, ANN, SERVICE, WORKSPACE, Story, approve, gate, minutes, validate
+from tests.builders import ADA, AGENT, ANN, SERVICE, START, WORKSPACE, Story, approve, gate, minutes, validate
 
 SYSTEM = system(WORKSPACE)
 PAUSE = DelayStep(id="pause", lasts=timedelta(hours=1))
@@ -42,6 +45,40 @@ def backing_off() -> Story:
     return story
 
 
+def direct() -> Story:
+    return Story(gate(validate(), direct=True))
+
+
+def direct_leased() -> Story:
+    story = direct()
+    story.do(c.Claim("w", minutes(60)))
+    return story
+
+
+def completed() -> Story:
+    story = Story(gate(validate()))
+    story.do(c.Report())
+    return story
+
+
+def rejected() -> Story:
+    story = asked()
+    story.do(c.Answer("rejected"), ANN)
+    return story
+
+
+def canceled() -> Story:
+    story = offered()
+    story.do(c.Cancel(), SERVICE)
+    return story
+
+
+def late() -> Story:
+    story = Story(gate(validate()), deadline_at=START + minutes(60))
+    story.tick(minutes(61))
+    return story
+
+
 def asked() -> Story:
     return offered().validated()
 
@@ -52,23 +89,32 @@ def waiting() -> Story:
 
 STATES: dict[str, Callable[[], Story]] = {
     "offered": offered, "leased": leased, "pushed": pushed, "accepted": accepted, "backing off": backing_off,
-    "asked": asked, "waiting": waiting,
+    "task": asked, "delay": waiting, "direct": direct, "direct leased": direct_leased, "completed": completed,
+    "rejected": rejected, "canceled": canceled, "timed out": late,
 }  # fmt: skip
 ACTOR = {**dict.fromkeys((c.Accept, c.Miss, c.Unreachable, c.Recheck, c.Tick), SYSTEM), c.Reassign: ADA}
 OF_PEOPLE = ("Answer", "Delegate", "Reassign", "Take", "Snooze", "Wake", "Remark", "Revise")
 OF_WORKERS = ("Claim", "Renew", "Release", "Report", "Progress")
-# By state: what each command meets; "" where it is taken. What is not named is taken.
+# By state: what each command meets; what is not named is taken, or is a late report that is ignored.
 NO_TASK = dict.fromkeys(OF_PEOPLE, "no_open_task")
-NOT_NOW = dict.fromkeys((*OF_PEOPLE, "Recheck", "Unreachable"), "not_now")  # an agent is at work
+NO_TASK_BUT_DIRECT = dict.fromkeys(OF_PEOPLE[1:], "no_open_task")
 NOT_HELD = dict.fromkeys(("Renew", "Release"), "stale_delivery")
+COMMANDS = set(c.Command.__args__) - {c.Submit}
+OVER = dict.fromkeys((kind.__name__ for kind in COMMANDS - {c.Tick}), "intent_terminal")
 MET: dict[str, dict[str, str]] = {
     "offered": NO_TASK | NOT_HELD,
-    "leased": NOT_NOW | {"Claim": "not_ready"},
+    "leased": NO_TASK | {"Claim": "not_ready"},
     "pushed": NO_TASK | NOT_HELD | {"Claim": "not_ready"},
-    "accepted": NOT_NOW | NOT_HELD | {"Claim": "not_ready"},
+    "accepted": NO_TASK | NOT_HELD | {"Claim": "not_ready"},
     "backing off": NO_TASK | NOT_HELD | {"Claim": "not_ready"},
-    "asked": dict.fromkeys(OF_WORKERS, "awaiting_decision"),
-    "waiting": NO_TASK | dict.fromkeys(("Claim", "Renew", "Release", "Report"), "step_finished"),
+    "task": dict.fromkeys(OF_WORKERS, "awaiting_decision"),
+    "delay": NO_TASK | dict.fromkeys(("Claim", "Renew", "Release", "Report"), "step_finished"),
+    "direct": NO_TASK_BUT_DIRECT | NOT_HELD,
+    "direct leased": NO_TASK_BUT_DIRECT | {"Claim": "not_ready"},
+    "completed": OVER,
+    "rejected": OVER | dict.fromkeys((*OF_PEOPLE, "Unreachable", "Recheck"), "already_decided"),
+    "canceled": OVER,
+    "timed out": OVER,
 }
 
 
@@ -87,26 +133,83 @@ def commands(story: Story) -> list[c.Command]:
     ]  # fmt: skip
 
 
-def actor_of(command: c.Command) -> Actor:
+def actor_of(command: c.Command, story: Story) -> Actor:
     name = type(command).__name__
+    if name in OF_PEOPLE and story.intent.plan.direct:
+        return ADA
     return ACTOR.get(type(command)) or (
         ANN if name in OF_PEOPLE else AGENT if name in OF_WORKERS else SERVICE
     )
 
 
-@pytest.mark.parametrize("state", STATES)
-def test_every_command_is_taken_or_refused_by_name_where_the_intent_is(state: str) -> None:
-    story = STATES[state]()
+def met_in(story: Story) -> dict[str, str]:
     met: dict[str, str] = {}
     for command in commands(story):
         try:
-            advance(actor_of(command), story.intent, command, story.now, b"0123456789abcdef")
+            advance(actor_of(command, story), story.intent, command, story.now, b"0123456789abcdef")
         except Refused as refusal:
             met[type(command).__name__] = refusal.code
-    assert met == MET[state]
+    return met
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_every_command_is_taken_or_refused_by_name_where_the_intent_is(state: str) -> None:
+    assert met_in(STATES[state]()) == MET[state]
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_the_table_is_what_happens(state: str) -> None:
+    """Refused is exactly what the table lacks, apart from late reports and answers in place of a workflow's agent."""
+    story = STATES[state]()
+    where = state_of(story.intent)
+    taken = set(ALLOWED[where])
+    if where is not State.FINAL:
+        taken |= IGNORED_LATE
+    if where is not State.TASK and not story.intent.plan.direct:
+        taken -= {c.Answer}
+    refused = {kind.__name__ for kind in COMMANDS - taken}
+    assert set(met_in(story)) == refused
+
+
+def test_what_is_late_changes_nothing() -> None:
+    for state in ("leased", "accepted", "backing off", "task", "delay"):
+        story = STATES[state]()
+        where = state_of(story.intent)
+        for command in commands(story):
+            if type(command) in IGNORED_LATE - ALLOWED[where]:
+                change = advance(SYSTEM, story.intent, command, story.now, b"0123456789abcdef")
+                assert (change.facts, change.notices) == ([], []), (state, command)
+
+
+def test_the_states_are_all_there() -> None:
+    assert {state_of(make().intent) for make in STATES.values()} == set(State) == set(ALLOWED)
 
 
 def test_the_list_names_every_command() -> None:
     named = {type(command) for command in commands(asked())}
-    assert named == set(c.Command.__args__) - {c.Submit}
+    assert named == COMMANDS
     assert isinstance(asked().intent.open, Task)
+
+
+def test_every_event_has_its_place() -> None:
+    """A new event or command that is forgotten in a table is named here."""
+    events = set(e.AnyEvent.__args__)
+    assert set(EFFECTS) == events
+    handled = set(evolve._changes.registry) - {object}
+    assert handled == events - {e.Created}, "core/intent/evolve.py"
+    assert set(decide._RULES) == COMMANDS, "core/intent/decide.py"
+    assert {kind for row in ALLOWED.values() for kind in row} == set(decide._RULES), "core/intent/states.py"
+
+
+def test_only_what_ends_an_intent_has_a_final_status() -> None:
+    assert {kind for kind, effect in EFFECTS.items() if effect.status in FINAL} == set(e.FINAL_EVENTS)
+
+
+@pytest.mark.parametrize(
+    ("state", "ending"), [("completed", None), ("rejected", "rejected"), ("canceled", None)]
+)
+def test_the_last_fact_says_how_it_ended(state: str, ending: str | None) -> None:
+    story = STATES[state]()
+    last = story.facts[-1].fact.event
+    assert isinstance(last, e.FINAL_EVENTS)
+    assert last.ending == ending == story.intent.ending

@@ -138,8 +138,6 @@ def _holding(book: Ledger, visit: int, token: int) -> Delivery:
 
 def claim(book: Ledger, command: c.Claim) -> None:
     held, _ = _delivery(book, 0)
-    if held.hold is not Hold.READY or held.push:
-        raise _NOT_READY
     token = book.next_seq
     book.add(e.Claimed(held.visit, held.attempt, token, command.holder, book.now + command.lease))
 

@@ -1,7 +1,7 @@
 """The state table: what an intent accepts while a step is open, and what each event makes of its status.
 
-A step run's state is what is open, not the status on the wire: a delivery that is offered, leased, accepted by push or
-backing off, a task, a delay, or nothing, because the intent is final. ``decide`` looks commands up here, ``evolve``
+A step run's state is what is open, not the status on the wire: a delivery that is offered or pushed, leased, accepted
+or backing off, a task, a delay, or nothing, because the intent is final. ``decide`` looks commands up here, ``evolve``
 takes status and waiting from here, the wire its event names, and docs/reference/states.md is printed from here.
 A parent that waits for child intents would be one more state, with one row in each table.
 """
@@ -16,6 +16,7 @@ from signoff.core.intent.model import Delivery, Hold, Intent, Status, Task, Wait
 
 class State(StrEnum):
     OFFERED = "offered"
+    PUSHED = "pushed"
     LEASED = "leased"
     ACCEPTED = "accepted"
     BACKING_OFF = "backing off"
@@ -25,7 +26,6 @@ class State(StrEnum):
 
 
 _OF_HOLD: Final = {
-    Hold.READY: State.OFFERED,
     Hold.LEASED: State.LEASED,
     Hold.ACCEPTED: State.ACCEPTED,
     Hold.RESTING: State.BACKING_OFF,
@@ -37,7 +37,7 @@ def state_of(intent: Intent) -> State:
     if intent.final:
         return State.FINAL
     if isinstance(intent.open, Delivery):
-        return _OF_HOLD[intent.open.hold]
+        return _OF_HOLD.get(intent.open.hold) or (State.PUSHED if intent.open.push else State.OFFERED)
     return State.TASK if isinstance(intent.open, Task) else State.DELAY
 
 
@@ -48,7 +48,8 @@ OF_TASK: Final = frozenset(
 )
 # Answer outside a task: a person acts in the agent's place, only if the intent has no workflow (``plan.direct``).
 ALLOWED: Final[dict[State, frozenset[type]]] = {
-    State.OFFERED: _IN_HAND | {c.Claim, c.Accept, c.Miss, c.Answer},
+    State.OFFERED: _IN_HAND | {c.Claim, c.Answer},
+    State.PUSHED: _IN_HAND | {c.Accept, c.Miss, c.Answer},
     State.LEASED: _IN_HAND | {c.Renew, c.Release, c.Answer},
     State.ACCEPTED: _IN_HAND | {c.Answer},
     State.BACKING_OFF: _IN_HAND | {c.Answer},

@@ -103,7 +103,7 @@ def test_what_contributors_are_told_exists(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(
-        r"\bmake ([a-z]+)", re.sub(r"[^`]*(`[^`]*`|```.*?```)|[^`]+", r"\1 ", text, flags=re.DOTALL)
+        r"\bmake ([a-z-]+)", re.sub(r"[^`]*(`[^`]*`|```.*?```)|[^`]+", r"\1 ", text, flags=re.DOTALL)
     ):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
     for path in re.findall(r"`((?:src|tests|docs|bench|\.ci|\.github)/[\w./-]*)`", text):

@@ -1,14 +1,13 @@
 """Reads that several endpoints share: an intent or step by its id, all its facts, the address in a path."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from signoff.core.errors import Invalid, NotFound
 from signoff.core.ids import split_ref
 from signoff.core.intent.answer_target import Shown, place, place_after
 from signoff.core.intent.events import Fact
 from signoff.core.intent.model import FINAL, Intent, Status, Task
-from signoff.core.text import json_value
 from signoff.engine.commit.jobs import Done
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.view import Seen
@@ -16,7 +15,6 @@ from signoff.web.http.call import Call
 from signoff.web.shapes.events import STEP, StepTrail
 from signoff.web.shapes.intents import IntentOut, intent_out, step_out
 
-_CHUNK = 1000
 RUNNING: Final = tuple(status.value for status in Status if status not in FINAL)
 
 
@@ -40,28 +38,12 @@ def outdated(seen: Seen, done: Done) -> bool:
     return before is not None and before.seq != seen.stored.intent.seq
 
 
-async def all_facts(call: Call, seen: Seen) -> list[Fact]:
-    """Every fact that made the intent what was seen, in order; what happened since is left out."""
-    last = seen.stored.intent.seq
-    return [fact for fact in await facts_after(call, seen, 0) if fact.seq <= last]
-
-
-async def facts_after(call: Call, seen: Seen, after: int) -> list[Fact]:
-    """Every fact of the intent by now with a sequence number above ``after``, in order."""
-    facts: list[Fact] = []
-    while True:
-        found = await call.parts.view.history(seen, facts[-1].seq if facts else after, _CHUNK)
-        facts += found
-        if len(found) < _CHUNK:
-            return facts
-
-
 async def shown(call: Call, seen: Seen) -> IntentOut:
     """The intent, or the one step of it that the id names."""
     if not seen.visit:
         return intent_out(seen.stored.intent, seen.stored.payload)
     trail = StepTrail(seen.stored.intent, seen.visit)
-    for fact in await all_facts(call, seen):
+    for fact in await call.parts.view.all_facts(seen):
         trail.show(fact)
     status = trail.status if trail.over or trail.status is Status.WAITING else Status.DELIVERED
     return step_out(seen.stored, seen.visit, status, trail.result, trail.step)
@@ -141,7 +123,3 @@ class Following:
                 self._place = now
         if shown is not None and self._visit in (0, shown[0]):
             await self._call.parts.engine.show(self._call.actor, [(self._intent_id, shown)])
-
-
-def decoded(payload: bytes) -> Any:
-    return json_value.decode(payload)

@@ -13,18 +13,20 @@ from msgspec.structs import replace
 from signoff.core.errors import Forbidden, NotFound
 from signoff.core.ids import split_ref
 from signoff.core.intent.authorization import PROGRAMS, RUNNING, may_see, may_take
-from signoff.core.intent.events import Fact
+from signoff.core.intent.events import Fact, TaskOpened
 from signoff.core.intent.hash_chain import unseal
-from signoff.core.intent.model import Actor, ActorKind, Delivery, Intent
+from signoff.core.intent.model import Actor, ActorKind, Delivery, Intent, Task
 from signoff.engine.commit.recent import Recent
 from signoff.engine.read.delivery_status import ChannelState, all_told, channel_states
 from signoff.engine.read.integrity import Finding, examine_one
+from signoff.engine.read.task_history import TaskHistory, task_history
 from signoff.store.store import Store
 from signoff.store.tables.messages import Message, OnItsWay
 from signoff.store.work import EventRow, Filter, Stored
 
 # How many intents a filtered list reads at once, and how often for one answer: it goes on with the next page.
 LOOKED_AT: Final = 200
+_CHUNK: Final = 1000
 _MOST_READS: Final = 25
 _MOST_BYTES: Final = 4 * 1024 * 1024  # of payloads on one page; the next page goes on behind them
 # For so long a delivery that was shown may rest unread: some published agents drain their stream at start and discard
@@ -37,6 +39,14 @@ class Seen(msgspec.Struct, frozen=True):
 
     stored: Stored
     visit: int
+
+
+class SeenTask(msgspec.Struct, frozen=True):
+    """A task as found; ``facts``: of its whole intent, none if it was taken from the row."""
+
+    seen: Seen
+    history: TaskHistory
+    facts: Sequence[Fact] = ()
 
 
 class Audit(msgspec.Struct, frozen=True):
@@ -90,6 +100,38 @@ class View:
     async def history(self, seen: Seen, after: int = 0, limit: int = 1000) -> list[Fact]:
         """The facts after a sequence number. Whoever has seen an intent may always see what happens to it."""
         return facts(await self._store.intents.history(seen.stored.intent.id, after, limit))
+
+    async def facts_after(self, seen: Seen, after: int) -> list[Fact]:
+        """Every fact of the intent by now with a sequence number above ``after``, in order."""
+        found: list[Fact] = []
+        while True:
+            more = await self.history(seen, found[-1].seq if found else after, _CHUNK)
+            found += more
+            if len(more) < _CHUNK:
+                return found
+
+    async def all_facts(self, seen: Seen) -> list[Fact]:
+        """Every fact that made the intent what was seen, in order; later ones are left out."""
+        last = seen.stored.intent.seq
+        return [fact for fact in await self.facts_after(seen, 0) if fact.seq <= last]
+
+    async def task(
+        self, actor: Actor, ref: str, seen: Seen | None = None, *, brief: bool = False
+    ) -> SeenTask:
+        """The task that an id names; an intent's own id names its open task, else its last. ``seen``: when known;
+        ``brief``: an open task without votes is taken from the row, without its comments and facts.
+        """
+        seen = seen or await self.intent(actor, ref)
+        task = seen.stored.intent.open
+        if brief and isinstance(task, Task) and seen.visit in (0, task.visit) and not task.votes:
+            return SeenTask(seen, TaskHistory.of_row(task))
+        facts = await self.all_facts(seen)
+        visits = [fact.event.visit for fact in facts if isinstance(fact.event, TaskOpened)]
+        visit = seen.visit or (task.visit if isinstance(task, Task) else (visits or [0])[-1])
+        history = task_history(facts, visit)
+        if history is None:
+            raise NotFound("task_not_found", f"There is no task {ref[:64]}.")
+        return SeenTask(seen, history, facts)
 
     def lately(self, seen: Seen) -> tuple[Intent, list[Fact]] | None:
         """The intent and all its facts, if this process made them not long ago and nobody else can have added any."""

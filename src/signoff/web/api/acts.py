@@ -24,7 +24,7 @@ from signoff.core.text.document_reader import in_utc
 from signoff.core.text.durations import parse_duration
 from signoff.core.text.hidden_characters import shows
 from signoff.engine.directory.contact_schedule import explain as explained
-from signoff.web.api.tasks import found_task
+from signoff.engine.read.task_history import task_history
 from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call, Said
 from signoff.web.reading import book_of, visible
@@ -32,7 +32,7 @@ from signoff.web.shapes import desk as p
 from signoff.web.shapes.answers import acted
 from signoff.web.shapes.common import encode
 from signoff.web.shapes.intents import intent_out
-from signoff.web.shapes.tasks import Answered, task_out, tell
+from signoff.web.shapes.tasks import Answered, task_out
 
 
 async def delegate(call: Call) -> bytes:
@@ -102,15 +102,16 @@ async def revise(call: Call) -> bytes:
 
 async def _act(call: Call, command: Command, body: json_intake.Parsed, payload: bytes | None = None) -> bytes:
     """Give the command to the engine; the task and the intent as they are then. ``payload``: of a revision."""
-    seen, story = await found_task(call, call.params["task_id"], whole=True)
+    found = await call.parts.view.task(call.actor, call.params["task_id"])
+    seen, history = found.seen, found.history
     intent_id, before = seen.stored.intent.id, seen.stored.payload
-    ref = visit_ref(intent_id, story.visit)
+    ref = visit_ref(intent_id, history.visit)
     display = (await book_of(call)).display
 
     def render(change: Change) -> bytes:
-        told = tell((s.fact for s in change.facts), story.visit, story) or story
+        now = task_history((s.fact for s in change.facts), history.visit, history) or history
         shown = before if payload is None else payload
-        task = task_out(change.after, shown, told, display)
+        task = task_out(change.after, shown, now, display)
         return encode(Answered(task=task, intent=intent_out(change.after, shown)))
 
     said: Said = call.said(body.value, render, plain=body.plain)
@@ -124,14 +125,15 @@ async def withdraw(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/withdraw"""
     body = json_intake.parse_object(call.body)
     said = bodies.convert(p.Say, body.value)
-    seen, story = await found_task(call, call.params["task_id"])
+    found = await call.parts.view.task(call.actor, call.params["task_id"], brief=True)
+    seen, history = found.seen, found.history
     intent, payload = seen.stored.intent, seen.stored.payload
 
     def render(change: Change) -> bytes:
         return encode(acted(change, payload))
 
     given = call.said(body.value, render, plain=body.plain)
-    command = Cancel(said.comment if shows(said.comment) else "withdrawn", story.visit)
+    command = Cancel(said.comment if shows(said.comment) else "withdrawn", history.visit)
     return given.of(await call.parts.engine.handle(call.actor, intent.id, command, given.once))
 
 
@@ -139,16 +141,17 @@ async def explain(call: Call) -> p.ExplainOut:
     """GET /v1/tasks/{task_id}/explain"""
     if call.actor.kind is ActorKind.AGENT:
         raise Forbidden("person_required", "An agent's key has no tasks.")
-    seen, story = await found_task(call, call.params["task_id"])
+    found = await call.parts.view.task(call.actor, call.params["task_id"], brief=True)
+    seen, history = found.seen, found.history
     intent = seen.stored.intent
     task = intent.open
-    if not isinstance(task, Task) or task.visit != story.visit:
+    if not isinstance(task, Task) or task.visit != history.visit:
         raise Conflict("no_open_task", "This task is closed; nothing more will come of it.")
     book, now = await book_of(call), call.parts.clock.now()
 
     def said() -> p.ExplainOut:
         made = explained(intent, task, book, now)
-        return p.explain_out(made, book, call.parts.mails, visit_ref(intent.id, story.visit))
+        return p.explain_out(made, book, call.parts.mails, visit_ref(intent.id, history.visit))
 
     return await call.parts.aside.run(call.actor, said)
 

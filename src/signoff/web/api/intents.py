@@ -31,7 +31,6 @@ from signoff.web.http.call import Call
 from signoff.web.reading import (
     RUNNING,
     Following,
-    all_facts,
     book_of,
     cursor_of,
     glimpsed,
@@ -126,7 +125,7 @@ async def events(call: Call) -> Events:
     seen = await visible(call, call.params["intent_id"])
     since = call.number("since", 0, 0, 2**53)
     trail = trail_of(seen.stored.intent, seen.visit)
-    facts = await all_facts(call, seen)
+    facts = await call.parts.view.all_facts(seen)
     await Following(call, seen.stored.intent.id, since, seen.visit).read(facts)
     return Events(events=walk(trail, facts, since))
 
@@ -390,6 +389,6 @@ async def rerun(call: Call) -> Rerun:
     bodies.ours(r.Rerun, call.body)
     seen = await visible(call, call.params["intent_id"])
     source = seen.stored.intent
-    facts = await all_facts(call, Seen(seen.stored, 0))
+    facts = await call.parts.view.all_facts(Seen(seen.stored, 0))
     after = await call.parts.reruns.rerun(call.actor, source, seen.stored.payload, facts, await book_of(call))
     return Rerun(intent_id=after.id, status=after.status.value, rerun_of=source.id)

@@ -6,7 +6,7 @@ from signoff.core.intent.events import TaskOpened
 from signoff.core.intent.model import Task
 from signoff.engine.read.view import Seen
 from signoff.web.http.call import Call
-from signoff.web.reading import all_facts, book_of, visible
+from signoff.web.reading import book_of, visible
 from signoff.web.shapes.told import ChannelsAnswer, MessagesAnswer, channel_out, messages_out
 
 
@@ -17,7 +17,9 @@ async def of_task(call: Call) -> MessagesAnswer:
     if not visit and isinstance(intent.open, Task):
         visit = intent.open.visit
     elif not visit:
-        opened = [f.event.visit for f in await all_facts(call, seen) if isinstance(f.event, TaskOpened)]
+        opened = [
+            f.event.visit for f in await call.parts.view.all_facts(seen) if isinstance(f.event, TaskOpened)
+        ]
         visit = opened[-1] if opened else 0
     found = await call.parts.view.told(call.actor, Seen(seen.stored, visit))
     return MessagesAnswer(messages=messages_out(found, (await book_of(call)).display))

@@ -24,7 +24,7 @@ from signoff.engine.read.view import Seen
 from signoff.store.work import Stored
 from signoff.web.http.call import Call, Stream, Write
 from signoff.web.http.held_requests import Wait
-from signoff.web.reading import Following, address_of, asks_for_work, facts_after, statuses, visible
+from signoff.web.reading import Following, address_of, asks_for_work, statuses, visible
 from signoff.web.shapes.agents import shown_delivery
 from signoff.web.shapes.events import STEP, EventOut, trail_of
 
@@ -190,7 +190,7 @@ class _Life:
         return facts
 
     async def _stored(self) -> list[e.Fact]:
-        facts = await facts_after(self._call, self._seen, self._walked)
+        facts = await self._call.parts.view.facts_after(self._seen, self._walked)
         if any(isinstance(fact.event, e.Completed) for fact in facts):
             # read after the facts: only a final intent knows its result
             self._trail.intent = (await visible(self._call, self._seen.stored.intent.id)).stored.intent

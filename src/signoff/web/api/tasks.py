@@ -15,7 +15,7 @@ from signoff.core.intent.answer_target import names_all
 from signoff.core.intent.commands import Answer
 from signoff.core.intent.contradictions import one_meaning
 from signoff.core.intent.deleted_payload import payload_deleted
-from signoff.core.intent.events import Decided, TaskOpened
+from signoff.core.intent.events import Decided
 from signoff.core.intent.model import ActorKind, Intent, Task
 from signoff.core.intent.standing import eligible
 from signoff.core.text import json_value
@@ -23,11 +23,12 @@ from signoff.core.text.json_diff import GONE, NEW
 from signoff.engine.commit.jobs import Done
 from signoff.engine.read.revisions import Changed, changes
 from signoff.engine.read.search import fits, words_of
-from signoff.engine.read.view import LOOKED_AT, Seen, Walked
+from signoff.engine.read.task_history import task_history
+from signoff.engine.read.view import LOOKED_AT, Seen, SeenTask, Walked
 from signoff.store.work import Filter, Stored
 from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call
-from signoff.web.reading import all_facts, book_of, cursor_of, glimpsed, note_shown, outdated, visible
+from signoff.web.reading import book_of, cursor_of, glimpsed, note_shown, outdated, visible
 from signoff.web.shapes import requests as r
 from signoff.web.shapes.answers import ApprovalAnswer, ApprovalOut
 from signoff.web.shapes.common import Display, encode, maybe
@@ -37,15 +38,12 @@ from signoff.web.shapes.tasks import (
     MyTask,
     MyTasks,
     RevisionOut,
-    Story,
     TaskAnswer,
     TaskOut,
     Tasks,
     ValueOut,
     my_task,
-    story_of,
     task_out,
-    tell,
 )
 
 _READ: Final = 200
@@ -139,45 +137,42 @@ def _no_agent(call: Call) -> None:
 
 
 async def _open(call: Call, stored: Stored, display: Display) -> TaskOut:
-    task = stored.intent.open
-    if not isinstance(task, Task):
-        raise TypeError("no task is open")
-    story = story_of(task)
-    if task.votes:
-        story = tell(await all_facts(call, Seen(stored, 0)), task.visit) or story
-    return task_out(stored.intent, stored.payload, story, display)
+    found = await call.parts.view.task(call.actor, stored.intent.id, Seen(stored, 0), brief=True)
+    return task_out(stored.intent, stored.payload, found.history, display)
 
 
 async def _closed(call: Call, stored: Stored, display: Display) -> TaskOut | None:
     """The last task of the intent that is decided."""
-    facts = await all_facts(call, Seen(stored, 0))
+    facts = await call.parts.view.all_facts(Seen(stored, 0))
     visits = [fact.event.visit for fact in facts if isinstance(fact.event, Decided)]
-    story = tell(facts, visits[-1]) if visits else None
-    return task_out(stored.intent, stored.payload, story, display) if story else None
+    history = task_history(facts, visits[-1]) if visits else None
+    return task_out(stored.intent, stored.payload, history, display) if history else None
 
 
 async def get(call: Call) -> TaskAnswer:
     """GET /v1/tasks/{task_id}"""
     _no_agent(call)
-    seen, story = await found_task(call, call.params["task_id"], whole=True)
+    found = await call.parts.view.task(call.actor, call.params["task_id"])
+    seen = found.seen
     display = (await book_of(call)).display
-    out = task_out(seen.stored.intent, seen.stored.payload, story, display)
-    out.changes = await _changes(call, seen, story, display) or UNSET
+    out = task_out(seen.stored.intent, seen.stored.payload, found.history, display)
+    out.changes = await _changes(call, found, display) or UNSET
     if seen.visit in (0, getattr(seen.stored.intent.open, "visit", 0)):
         await note_shown(call, seen.stored.intent)
     return TaskAnswer(task=out)
 
 
-async def _changes(call: Call, seen: Seen, story: Story, display: Display) -> tuple[RevisionOut, ...]:
+async def _changes(call: Call, found: SeenTask, display: Display) -> tuple[RevisionOut, ...]:
     """What was changed from revision to revision until what this task asks."""
+    seen, history = found.seen, found.history
     intent = seen.stored.intent
     if intent.revision == 1 or payload_deleted(intent, seen.stored.payload):
         return ()
     kept = await call.parts.view.old_payloads(call.actor, intent.id)
     old = {revision: json_value.decode(payload) for revision, payload in kept.items()}
     present = json_value.decode(seen.stored.payload)
-    found = changes(await all_facts(call, seen), story.step, story.digest, present, old)
-    return tuple(_revision_out(one, display) for one in found)
+    changed = changes(found.facts, history.step, history.digest, present, old)
+    return tuple(_revision_out(one, display) for one in changed)
 
 
 def _revision_out(one: Changed, display: Display) -> RevisionOut:
@@ -199,27 +194,8 @@ def _revision_out(one: Changed, display: Display) -> RevisionOut:
     )
 
 
-async def found_task(
-    call: Call, ref: str, seen: Seen | None = None, *, whole: bool = False
-) -> tuple[Seen, Story]:
-    """What a task's id names. An intent's own id names its open task, else its last one. ``seen``: when known;
-    ``whole``: with what was said about it.
-    """
-    seen = seen or await visible(call, ref)
-    task = seen.stored.intent.open
-    if isinstance(task, Task) and seen.visit in (0, task.visit) and not (task.votes or whole):
-        return seen, story_of(task)
-    facts = await all_facts(call, seen)
-    visits = [fact.event.visit for fact in facts if isinstance(fact.event, TaskOpened)]
-    visit = seen.visit or (task.visit if isinstance(task, Task) else (visits or [0])[-1])
-    story = tell(facts, visit)
-    if story is None:
-        raise no_task(ref)
-    return seen, story
-
-
-def no_task(ref: str) -> NotFound:
-    return NotFound("task_not_found", f"There is no task {ref[:64]}.")
+async def _brief(call: Call, seen: Seen | None = None) -> SeenTask:
+    return await call.parts.view.task(call.actor, call.params["task_id"], seen, brief=True)
 
 
 async def answer(call: Call) -> bytes:
@@ -227,7 +203,8 @@ async def answer(call: Call) -> bytes:
     body = json_intake.parse_object(call.body)
     given = bodies.convert(r.Answer, body.value)
     # read before the form is looked at: who may not see the task learns nothing about it
-    seen, story = await found_task(call, call.params["task_id"], await glimpsed(call, call.params["task_id"]))
+    found = await _brief(call, await glimpsed(call, call.params["task_id"]))
+    seen = found.seen
     command = Answer(
         outcome=given.outcome,
         visit=seen.visit,
@@ -242,15 +219,18 @@ async def answer(call: Call) -> bytes:
 
     def render(change: Change) -> bytes:
         known = seen.stored.intent.seq
-        told = tell((s.fact for s in change.facts if s.fact.seq > known), story.visit, story)
+        new = (s.fact for s in change.facts if s.fact.seq > known)
         payload = seen.stored.payload
-        task = task_out(change.after, payload, told or story, display)
+        history = task_history(new, found.history.visit, found.history) or found.history
+        task = task_out(change.after, payload, history, display)
         return encode(Answered(task=task, intent=intent_out(change.after, payload)))
 
     said = call.said(body.value, render, plain=body.plain, traced=_traced(call, seen, command))
     done = await call.parts.engine.handle(call.actor, seen.stored.intent.id, command, said.once)
     if outdated(seen, done):
-        seen, story = await found_task(call, visit_ref(seen.stored.intent.id, _answered(done) or story.visit))
+        ref = visit_ref(seen.stored.intent.id, _answered(done) or found.history.visit)
+        found = await call.parts.view.task(call.actor, ref, brief=True)
+        seen = found.seen
     return said.of(done)
 
 

@@ -10,9 +10,10 @@ from signoff.core.directory.agent_address import written
 from signoff.core.errors import Invalid, Malformed
 from signoff.core.intent.model import Actor, Intent, Status
 from signoff.core.intent.result import result_of
+from signoff.core.text import json_value
 from signoff.store.work import Stored
 from signoff.web.http.call import Call
-from signoff.web.reading import book_of, decoded, note_shown, visible
+from signoff.web.reading import book_of, note_shown, visible
 from signoff.web.shapes.common import Ok
 from signoff.web.shapes.intents import CORE, sender
 
@@ -86,7 +87,7 @@ async def get(call: Call) -> ThreadAnswer:
     intent = seen.stored.intent
     await note_shown(call, intent)
     owner = call.query.get("owner_agent") or call.header(b"x-owner-agent") or intent.reply_to
-    messages = [Message(role="user", content=decoded(seen.stored.payload))]
+    messages = [Message(role="user", content=json_value.decode(seen.stored.payload))]
     if intent.final:
         messages.append(Message(role="assistant", content=result_of(intent)))
     shown = thread(intent, owner or intent.to_agent or CORE)

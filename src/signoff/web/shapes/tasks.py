@@ -1,9 +1,5 @@
-"""A task on the wire: what is asked, of whom, until when, who answered what, and what silence will lead to.
+"""A task on the wire: what is asked, of whom, until when, who answered what, and what follows if no one answers."""
 
-An open task is a value in the intent's row; a closed one is told by its facts. ``Story`` is either, folded.
-"""
-
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +17,7 @@ from signoff.core.intent.snoozed import ending
 from signoff.core.intent.wake import escalation_at, reminder_at
 from signoff.core.plan import wording
 from signoff.core.plan.plan import HumanStep
+from signoff.engine.read.task_history import TaskHistory
 from signoff.web.shapes.ahead import NextStep, next_steps
 from signoff.web.shapes.common import Display, JsonObject, Ok, Page, Text, Who, maybe, whom
 from signoff.web.shapes.intents import HumanTask, IntentOut, OutcomeOut, human_task, outcomes, sender
@@ -172,103 +169,13 @@ class MyTasks(Ok, kw_only=True):
     tasks: list[MyTask]
 
 
-class Story(Struct, kw_only=True):
-    """What happened to one task so far; ``votes`` are the facts that hold them, each person's last; ``remarks`` what
-    was said, None where the history was not read.
-    """
-
-    visit: int
-    step: str
-    opened_at: datetime
-    digest: str
-    revision: int
-    deadline_at: datetime | None
-    stage: int = 0
-    agreed: str = ""
-    assigned: tuple[str, ...] = ()
-    taken_by: str = ""
-    reminded: int = 0
-    escalated: int = 0
-    votes: dict[str, e.Fact] = {}
-    remarks: tuple[e.Fact, ...] | None = None
-    decided: e.Fact | None = None
-
-
-def story_of(task: Task) -> Story:
-    """The story of an open task that nobody has answered yet."""
-    return Story(
-        visit=task.visit,
-        step=task.step,
-        opened_at=task.opened_at,
-        digest=task.digest,
-        revision=task.revision,
-        deadline_at=task.deadline_at,
-        stage=task.stage,
-        agreed=task.agreed,
-        assigned=task.assigned,
-        taken_by=task.taken_by,
-        reminded=task.reminded,
-        escalated=task.escalated,
-    )
-
-
-def tell(facts: Iterable[e.Fact], visit: int, story: Story | None = None) -> Story | None:
-    """The story of a visit out of the intent's facts; None when that visit was no task. ``story``: how it began."""
-    story = msgspec.structs.replace(story) if story else None
-    for fact in facts:
-        event = fact.event
-        if getattr(event, "visit", 0) != visit:
-            continue
-        match event:
-            case e.TaskOpened():
-                story = Story(
-                    visit=visit,
-                    step=event.step,
-                    opened_at=fact.at,
-                    digest=event.digest,
-                    revision=event.revision,
-                    deadline_at=event.deadline_at,
-                    remarks=(),
-                )
-            case _ if story is not None:
-                _go_on(story, fact)
-    return story
-
-
-def _go_on(story: Story, fact: e.Fact) -> None:
-    """The next thing that happened to an open task."""
-    match fact.event:
-        case e.Reminded(number=number):
-            story.reminded = number
-        case e.Escalated(level=level):
-            story.escalated = level
-        case e.Answered():
-            story.votes = {**story.votes, fact.actor.id: fact}
-        case e.Remarked():
-            story.remarks = (*story.remarks, fact) if story.remarks is not None else None
-        case e.StagePassed(stage=stage, outcome=agreed):
-            story.stage, story.agreed, story.assigned, story.taken_by = stage, agreed, (), ""
-            story.reminded = story.escalated = 0
-        case e.Reassigned(to=to):
-            story.assigned = to
-        case e.Taken(person=person):
-            story.taken_by = person
-        case e.Revised(revision=revision, digest=digest):
-            story.revision, story.digest, story.votes = revision, digest, {}
-            story.assigned = () if story.stage else story.assigned
-            story.stage, story.agreed, story.taken_by = 0, "", ""
-            story.reminded = story.escalated = 0
-        case e.Decided():
-            story.decided = fact
-
-
-def task_out(intent: Intent, payload: bytes, story: Story, display: Display) -> TaskOut:
-    """The task of a story; ``display`` names people."""
-    step = intent.plan.human_step(story.step)
+def task_out(intent: Intent, payload: bytes, history: TaskHistory, display: Display) -> TaskOut:
+    """The task of a history; ``display`` names people."""
+    step = intent.plan.human_step(history.step)
     spec = step.task
-    results = checked(intent, step.id, story.revision)
+    results = checked(intent, step.id, history.revision)
     out = TaskOut(
-        task_id=visit_ref(intent.id, story.visit),
+        task_id=visit_ref(intent.id, history.visit),
         intent_id=intent.id,
         intent_type=intent.type,
         step_id=step.id,
@@ -278,8 +185,8 @@ def task_out(intent: Intent, payload: bytes, story: Story, display: Display) -> 
         description=spec.description,
         risk=worst_risk(spec.risk, results.current)[0].value,
         strength=demanded(spec.strength, spec.risk, results.all).value,
-        allowed_outcomes=spec.open_to(story.agreed),
-        outcomes=outcomes(spec, story.agreed),
+        allowed_outcomes=spec.open_to(history.agreed),
+        outcomes=outcomes(spec, history.agreed),
         form_schema=spec.form if spec.form is not None else UNSET,
         comment_required=spec.comment_required,
         evidence_required=spec.evidence_required,
@@ -289,33 +196,33 @@ def task_out(intent: Intent, payload: bytes, story: Story, display: Display) -> 
         result_revisions=results.of,
         next_steps=next_steps(intent.plan, step),
         requester=whom(intent.requester, display),
-        approvers=_asked(step, story),
-        stage=story.stage + 1,
+        approvers=_asked(step, history),
+        stage=history.stage + 1,
         stages=len(spec.stages),
-        opened_at=story.opened_at,
-        due_at=story.deadline_at or UNSET,
-        reminders_sent=story.reminded,
-        revision=story.revision,
-        digest=story.digest,
-        votes=tuple(_vote(fact, display) for fact in story.votes.values()),
-        comments=tuple(_comment(fact, display) for fact in story.remarks) if story.remarks else UNSET,
-        on_silence=on_silence(step, story.deadline_at, intent.deadline_at, stays(intent, step) is not None),
+        opened_at=history.opened_at,
+        due_at=history.deadline_at or UNSET,
+        reminders_sent=history.reminded,
+        revision=history.revision,
+        digest=history.digest,
+        votes=tuple(_vote(fact, display) for fact in history.votes.values()),
+        comments=tuple(_comment(fact, display) for fact in history.comments) if history.comments else UNSET,
+        on_silence=on_silence(step, history.deadline_at, intent.deadline_at, stays(intent, step) is not None),
     )
-    _show_state(out, intent, story, display)
+    _show_state(out, intent, history, display)
     return out
 
 
-def _show_state(out: TaskOut, intent: Intent, story: Story, display: Display) -> None:
+def _show_state(out: TaskOut, intent: Intent, history: TaskHistory, display: Display) -> None:
     held = intent.open
-    if isinstance(held, Task) and held.visit == story.visit:
+    if isinstance(held, Task) and held.visit == history.visit:
         out.state = "open"
-        out.taken_by = maybe(story.taken_by)
+        out.taken_by = maybe(history.taken_by)
         off = tuple(SnoozeOut(person=o.person, name=display(o.person), until=o.until) for o in ending(held))
         out.snoozed = off or UNSET
         out.next_reminder_at = reminder_at(intent, held) or UNSET
         out.escalation_at = escalation_at(intent, held) or UNSET
-    elif story.decided is not None and isinstance(story.decided.event, e.Decided):
-        fact, event = story.decided, story.decided.event
+    elif history.decided is not None and isinstance(history.decided.event, e.Decided):
+        fact, event = history.decided, history.decided.event
         out.outcome = event.outcome
         out.ending = event.ending.value
         out.decided_at = fact.at
@@ -324,9 +231,9 @@ def _show_state(out: TaskOut, intent: Intent, story: Story, display: Display) ->
         out.via = fact.via
 
 
-def _asked(step: HumanStep, story: Story) -> tuple[str, ...]:
-    names = [*(story.assigned or step.task.stages[story.stage].approvers or _ANYBODY)]
-    names += [name for rung in step.task.escalate[: story.escalated] for name in rung.to]
+def _asked(step: HumanStep, history: TaskHistory) -> tuple[str, ...]:
+    names = [*(history.assigned or step.task.stages[history.stage].approvers or _ANYBODY)]
+    names += [name for rung in step.task.escalate[: history.escalated] for name in rung.to]
     return tuple(dict.fromkeys(names))
 
 
@@ -355,7 +262,7 @@ def _comment(fact: e.Fact, display: Display) -> CommentOut:
 def on_silence(
     step: HumanStep, due_at: datetime | None, intent_due_at: datetime | None, refused: bool = False
 ) -> str:
-    """What happens if nobody answers, with moments in UTC."""
+    """What happens if no one answers, with times in UTC."""
     return wording.on_silence(step, due_at, intent_due_at, _minute, refused)
 
 

@@ -24,9 +24,10 @@ from signoff.core.intent.wake import ends_at
 from signoff.core.plan.lookahead import ahead
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import Ending, Risk, TaskType
-from signoff.core.plan.wording import from_workflow, question
+from signoff.core.plan.wording import from_workflow, on_silence, question
 from signoff.core.text.json_diff import Group, Leaf, group, leaves
 from signoff.engine.read.revisions import Changed, changes, difference, reported_before
+from signoff.engine.read.task_history import TaskHistory
 from signoff.web.pages.kit.evidence import (
     REQUEST,
     Check,
@@ -42,9 +43,9 @@ from signoff.web.pages.kit.next_steps import Following, absent, following
 from signoff.web.pages.task.approvers import ASKS, Others, others, reasons
 from signoff.web.pages.task.buttons import Choice, choices
 from signoff.web.pages.task.context import Known
-from signoff.web.shapes.tasks import Story, on_silence
 
 _SUBJECT: Final = 4
+_MOMENT: Final = "\0"  # where the time stands in a sentence; the page writes it in the reader's zone
 _PLACES: Final = {
     Status.COMPLETED: "The request is completed",
     Status.FAILED: "The request has failed",
@@ -189,17 +190,17 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
 def card(known: Known) -> Card:
     """The card of one task for one reader."""
-    intent, story, book = known.intent, known.story, known.book
-    step = intent.plan.human_step(story.step)
+    intent, history, book = known.intent, known.history, known.book
+    step = intent.plan.human_step(history.step)
     spec, trusted = step.task, from_workflow(intent.plan)
     payload, words = own_words(known.payload, known.opened)
-    reported = {k: v for k, v in reported_before(known.facts, story.visit).items() if k != step.id}
+    reported = {k: v for k, v in reported_before(known.facts, history.visit).items() if k != step.id}
     of = {name: revision for name, (_, revision) in reported.items()}
     every = {name: result for name, (result, _) in reported.items()}
-    results = {name: result for name, result in every.items() if of[name] == story.revision}
+    results = {name: result for name, result in every.items() if of[name] == history.revision}
     shown = group(payload, known.opened)
     verdicts = checks(intent.plan, every, known.facts, book, known.opened, of)
-    current = tuple(check for check in verdicts if check.of == story.revision)
+    current = tuple(check for check in verdicts if check.of == history.revision)
     touches, undo = touched(known.payload, results)
     head = subject(known.payload, _SUBJECT)
     rated, rated_by = worst_risk(spec.risk, results)
@@ -216,18 +217,18 @@ def card(known: Known) -> Card:
     said, described = (covered(text, known.opened) for text in written)
     (barred, weak), text = _barred(known), _everything(known, step)
     return Card(
-        task_id=visit_ref(intent.id, story.visit), intent=intent, type=spec.type,
+        task_id=visit_ref(intent.id, history.visit), intent=intent, type=spec.type,
         question=question(intent.plan, step, intent.type), subject=head,
         said=said, described=described, trusted=trusted, covered=(said, described) != written,
         risk=rated.value, risk_from=rated_from, feared=feared.value if feared is not rated else "",
-        due_at=ends_at(intent, story), opened_at=story.opened_at,
-        revision=story.revision, digest=story.digest, asker=_asker(known), why=reasons(known, step),
+        due_at=ends_at(intent, history), opened_at=history.opened_at,
+        revision=history.revision, digest=history.digest, asker=_asker(known), why=reasons(known, step),
         changes=shown, ahead=coming, revisions=_revisions(known), wanted=_wanted(known),
         touches=tuple(f for f in touches if f.source != REQUEST or (f.label, f.text) not in head),
         undo=undo, checks=verdicts,
-        silence=_silence(intent, story, step),
-        cautions=(*_unchecked(verdicts, story.revision), *doubts(undo, current, text, spec.type not in ASKS)),
-        words=words, others=others(known, step), stage=story.stage + 1, stages=len(spec.stages), votes=_votes(known),
+        silence=_silence(intent, history, step),
+        cautions=(*_unchecked(verdicts, history.revision), *doubts(undo, current, text, spec.type not in ASKS)),
+        words=words, others=others(known, step), stage=history.stage + 1, stages=len(spec.stages), votes=_votes(known),
         remarks=_remarks(known),
         choices=choices(intent, step, known.task), barred=barred, weak=weak,
         self_approval=not barred and on_requesters_side(known.reader, intent), folded=folded,
@@ -241,7 +242,7 @@ def _revisions(known: Known) -> tuple[tuple[Changed, str], ...]:
     """What was changed from revision to revision, each with the name of who changed it, if that is kept."""
     if known.deleted:
         return ()
-    found = changes(known.facts, known.story.step, known.story.digest, known.payload, known.old)
+    found = changes(known.facts, known.history.step, known.history.digest, known.payload, known.old)
     return tuple((one, known.book.display(one.by) if one.by else "") for one in found)
 
 
@@ -281,19 +282,17 @@ def _handed_to(known: Known) -> str:
         fact.event.taker
         for fact in known.facts
         if isinstance(fact.event, e.Delegated)
-        and fact.event.visit == known.story.visit
+        and fact.event.visit == known.history.visit
         and fact.actor.id == known.reader.id
     ]
     return known.book.display(takers[-1]) if takers else ""
 
 
-def _silence(intent: Intent, story: Story, step: HumanStep) -> Silence:
-    sentence = on_silence(step, story.deadline_at, intent.deadline_at, stays(intent, step) is not None)
-    at = ends_at(intent, story)
-    before, said, after = (
-        sentence.partition(f"{at:%Y-%m-%d %H:%M} UTC") if at is not None else (sentence, "", "")
-    )
-    return Silence(before, at, after) if said else Silence(sentence)
+def _silence(intent: Intent, history: TaskHistory, step: HumanStep) -> Silence:
+    refused = stays(intent, step) is not None
+    sentence = on_silence(step, history.deadline_at, intent.deadline_at, lambda _: _MOMENT, refused)
+    before, _, after = sentence.partition(_MOMENT)
+    return Silence(before, ends_at(intent, history) if after else None, after)
 
 
 def _everything(known: Known, step: HumanStep) -> str:
@@ -325,10 +324,10 @@ def difference_since(known: Known, digest: str) -> tuple[Leaf, ...]:
     """What is different between what was shown under a digest and what is asked now; () where that is not known."""
     every = known.asked()
     shown = next((one for one in every if one.digest == digest), None)
-    now = next((one for one in every if one.digest == known.story.digest), None)
+    now = next((one for one in every if one.digest == known.history.digest), None)
     if shown is None or now is None:
         return ()
-    return difference(known.facts, known.story.step, shown, now, known.payload, known.old)
+    return difference(known.facts, known.history.step, shown, now, known.payload, known.old)
 
 
 def _votes(known: Known) -> tuple[Given, ...]:
@@ -337,8 +336,8 @@ def _votes(known: Known) -> tuple[Given, ...]:
     for fact in known.facts:
         event = fact.event
         if isinstance(event, e.Answered) and (event.visit, event.digest) == (
-            known.story.visit,
-            known.story.digest,
+            known.history.visit,
+            known.history.digest,
         ):
             last[fact.actor.id, event.stage] = fact
     return tuple(_given(fact, known) for fact in last.values())
@@ -352,7 +351,7 @@ def _remarks(known: Known) -> tuple[Said, ...]:
     found = []
     for fact in known.facts:
         event = fact.event
-        if getattr(event, "visit", 0) != known.story.visit:
+        if getattr(event, "visit", 0) != known.history.visit:
             continue
         match event:
             case e.Remarked():
@@ -395,7 +394,7 @@ def _place(intent: Intent) -> str:
 
 
 def _receipt(known: Known) -> Receipt | None:
-    fact = known.story.decided
+    fact = known.history.decided
     if fact is None or not isinstance(fact.event, e.Decided):
         return None
     event, intent = fact.event, known.intent

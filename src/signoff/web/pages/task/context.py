@@ -12,12 +12,12 @@ from signoff.core.intent.model import Actor, Intent, Task
 from signoff.core.plan.task_types import Sign
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.revisions import Asked, asked
+from signoff.engine.read.task_history import TaskHistory
 from signoff.store.tables.messages import Message
-from signoff.web.shapes.tasks import Story
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """payload: as it stood for the task of the story; old: payloads that were revised, by the last revision of each;
+    """payload: as it stood for the task; old: payloads that were revised, by the last revision of each;
     earlier: the requester's former intents of this type; messages: what people were told of the task; opened: nothing
     is to be folded; workers: when work was last asked for, by agent; deleted: the payloads are not there any more.
     """
@@ -25,7 +25,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     intent: Intent
     payload: dict[str, Any]
     facts: Sequence[e.Fact]
-    story: Story
+    history: TaskHistory
     book: Snapshot
     reader: Actor
     now: datetime
@@ -40,15 +40,15 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     def task(self) -> Task | None:
         """The task while it is open."""
         held = self.intent.open
-        return held if isinstance(held, Task) and held.visit == self.story.visit else None
+        return held if isinstance(held, Task) and held.visit == self.history.visit else None
 
     def asked(self) -> list[Asked]:
         """Everything that this step was asked about so far, in order."""
-        return asked(self.facts, self.story.step)
+        return asked(self.facts, self.history.step)
 
     def changes_wanted(self) -> list[e.Fact]:
         """The answers that sent this step's last task back to be changed."""
-        before = {one.visit for one in self.asked() if one.visit < self.story.visit}
+        before = {one.visit for one in self.asked() if one.visit < self.history.visit}
         return [
             fact
             for fact in self.facts

@@ -4,21 +4,20 @@ Every answer is the one command through the one engine. It names the revision an
 what is folded on the page must have been opened before a yes is taken, unless the risk is low.
 """
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
 import msgspec
 
 from signoff.core.directory.roles import DECIDING
-from signoff.core.errors import Conflict, Gone, Invalid, NotFound, Refused
+from signoff.core.errors import Conflict, Gone, Invalid, Refused
 from signoff.core.ids import visit_ref
 from signoff.core.intent.answer_target import given, own_vote
 from signoff.core.intent.authorization import may_cancel, proves
 from signoff.core.intent.commands import Answer
 from signoff.core.intent.contradictions import contradiction
 from signoff.core.intent.deleted_payload import payload_deleted
-from signoff.core.intent.events import Answered, Fact, TaskOpened
+from signoff.core.intent.events import Answered
 from signoff.core.intent.model import Actor, ActorKind, Intent, Task
 from signoff.core.intent.snoozed import asleep
 from signoff.core.intent.standing import on_requesters_side
@@ -27,7 +26,8 @@ from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import TaskType
 from signoff.core.text import json_value
 from signoff.engine.read.revisions import payload_at
-from signoff.engine.read.view import Seen
+from signoff.engine.read.task_history import TaskHistory
+from signoff.engine.read.view import SeenTask
 from signoff.store.tables.entries import Link
 from signoff.store.work import Filter
 from signoff.web.http.call import Page
@@ -41,38 +41,13 @@ from signoff.web.pages.task.form_errors import faults_of
 from signoff.web.pages.task.revise_form import Draft, draft_of
 from signoff.web.pages.task.schema_form import FLAGS, PREFIX, data_of, fields_of
 from signoff.web.pages.task.snooze_times import moments
-from signoff.web.reading import all_facts
-from signoff.web.shapes.tasks import Story, tell
 
 _EARLIER: Final = 20
 _LONG: Final = 16 * 1024
 CORRECTABLE: Final = (400, 403, 409, 413, 422, 503)
 
 
-class Found(msgspec.Struct, frozen=True):
-    """A task as a reader may see it."""
-
-    seen: Seen
-    facts: Sequence[Fact]
-    story: Story
-
-
-async def find(visit: Visit, reader: Actor, ref: str) -> Found:
-    """The task that an id names; an intent's own id names its open task, else its last. NotFound otherwise."""
-    seen = await visit.parts.view.intent(reader, ref)
-    facts = await all_facts(visit.call, seen)
-    number = seen.visit
-    if not number:
-        visits = [fact.event.visit for fact in facts if isinstance(fact.event, TaskOpened)]
-        held = seen.stored.intent.open
-        number = held.visit if isinstance(held, Task) else visits[-1] if visits else 0
-    story = tell(facts, number) if number else None
-    if story is None:
-        raise NotFound("task_not_found", f"There is no task {ref[:64]}.")
-    return Found(seen, facts, story)
-
-
-async def known_of(visit: Visit, reader: Actor, found: Found, opened: bool) -> Known:
+async def known_of(visit: Visit, reader: Actor, found: SeenTask, opened: bool) -> Known:
     intent = found.seen.stored.intent
     wanted = Filter(
         workspace=intent.workspace,
@@ -88,14 +63,14 @@ async def known_of(visit: Visit, reader: Actor, found: Found, opened: bool) -> K
     return Known(
         intent=intent,
         deleted=payload_deleted(intent, found.seen.stored.payload),
-        payload=payload_at(found.story.revision, json_value.decode(found.seen.stored.payload), old),
+        payload=payload_at(found.history.revision, json_value.decode(found.seen.stored.payload), old),
         old=old,
         facts=found.facts,
-        story=found.story,
+        history=found.history,
         book=await visit.parts.directory.of(intent.workspace),
         reader=reader,
         now=visit.parts.clock.now(),
-        messages=await visit.parts.view.messages(reader, intent.id, found.story.visit),
+        messages=await visit.parts.view.messages(reader, intent.id, found.history.visit),
         earlier=[stored.intent for stored in await visit.parts.view.page(reader, wanted)],
         opened=opened,
         workers=await visit.parts.workers.of(intent.workspace),
@@ -107,13 +82,13 @@ async def known_of(visit: Visit, reader: Actor, found: Found, opened: bool) -> K
 
 async def show(visit: Visit) -> Page:
     """GET /tasks/{task_id}"""
-    found = await find(visit, visit.actor, visit.params["task_id"])
+    found = await visit.parts.view.task(visit.actor, visit.params["task_id"])
     return await task_page(visit, visit.actor, found, here=f"/tasks/{_ref(found)}")
 
 
 async def decide(visit: Visit) -> Page:
     """POST /tasks/{task_id}"""
-    found = await find(visit, visit.actor, visit.params["task_id"])
+    found = await visit.parts.view.task(visit.actor, visit.params["task_id"])
     here = f"/tasks/{_ref(found)}"
     if visit.field("show") or visit.field("mail"):
         return await task_page(visit, visit.actor, found, here=here)
@@ -121,7 +96,7 @@ async def decide(visit: Visit) -> Page:
     if refusal is None:
         sign_in_required.forget(visit, _ref(found))
         return visit.to(here)
-    again = await find(visit, visit.actor, visit.params["task_id"])
+    again = await visit.parts.view.task(visit.actor, visit.params["task_id"])
     return await task_page(visit, visit.actor, again, here=here, refusal=refusal)
 
 
@@ -131,7 +106,7 @@ async def decide(visit: Visit) -> Page:
 async def show_by_link(visit: Visit) -> Page:
     """GET /t/{token}: the same card; looking uses nothing up."""
     link, reader = await _holder(visit)
-    found = await find(visit, reader, visit_ref(link.intent_id, link.visit))
+    found = await visit.parts.view.task(reader, visit_ref(link.intent_id, link.visit))
     await _alive(visit, link, found)
     return await task_page(visit, reader, found, here=visit.call.path)
 
@@ -140,7 +115,7 @@ async def decide_by_link(visit: Visit) -> Page:
     """POST /t/{token}"""
     link, reader = await _holder(visit)
     ref = visit_ref(link.intent_id, link.visit)
-    found = await find(visit, reader, ref)
+    found = await visit.parts.view.task(reader, ref)
     try:
         await _alive(visit, link, found)
     except Gone:
@@ -150,7 +125,7 @@ async def decide_by_link(visit: Visit) -> Page:
     if visit.field("show") or visit.field("mail"):
         return await task_page(visit, reader, found, here=visit.call.path)
     refusal = await _answer(visit, reader, found)
-    again = await find(visit, reader, ref)
+    again = await visit.parts.view.task(reader, ref)
     if refusal is None:
         # the link may have died with its task: this answer is the only one that still shows the receipt
         return await task_page(visit, reader, again, here=visit.call.path)
@@ -162,13 +137,13 @@ async def _holder(visit: Visit) -> tuple[Link, Actor]:
     return link, await visit.parts.sessions.holder(link)
 
 
-async def _alive(visit: Visit, link: Link, found: Found) -> None:
+async def _alive(visit: Visit, link: Link, found: SeenTask) -> None:
     """A link dies with its task, and with the revision that it was made for; its reader is told what came of it."""
     task = found.seen.stored.intent.open
     if isinstance(task, Task) and (task.visit, task.digest) == (link.visit, link.digest):
         return
     said = "This task is over."
-    decided = found.story.decided
+    decided = found.history.decided
     if decided is not None:
         by = ""
         if decided.actor.kind is not ActorKind.SYSTEM:
@@ -183,19 +158,19 @@ async def _alive(visit: Visit, link: Link, found: Found) -> None:
 # -- answering
 
 
-def _ref(found: Found) -> str:
-    return visit_ref(found.seen.stored.intent.id, found.story.visit)
+def _ref(found: SeenTask) -> str:
+    return visit_ref(found.seen.stored.intent.id, found.history.visit)
 
 
-def _step(intent: Intent, story: Story) -> HumanStep:
-    return intent.plan.human_step(story.step)
+def _step(intent: Intent, history: TaskHistory) -> HumanStep:
+    return intent.plan.human_step(history.step)
 
 
-async def _answer(visit: Visit, reader: Actor, found: Found) -> Refused | None:
+async def _answer(visit: Visit, reader: Actor, found: SeenTask) -> Refused | None:
     """Give the engine what was posted; the refusal, where the person can do something about it."""
-    intent, story = found.seen.stored.intent, found.story
+    intent, history = found.seen.stored.intent, found.history
     try:
-        command = _command(visit, intent, story)
+        command = _command(visit, intent, history)
         shown = await _card(visit, await known_of(visit, reader, found, False), found)
         positive = next((c.tone == "yes" for c in shown.choices if c.outcome == command.outcome), False)
         if positive and shown.needs_opening and visit.field("opened") != command.digest:
@@ -212,17 +187,17 @@ async def _answer(visit: Visit, reader: Actor, found: Found) -> Refused | None:
     return None
 
 
-async def _counted(visit: Visit, reader: Actor, found: Found) -> bool:
+async def _counted(visit: Visit, reader: Actor, found: SeenTask) -> bool:
     """Whether what was posted is the very answer that ended the link: the same button pressed twice."""
     try:
-        command = _command(visit, found.seen.stored.intent, found.story)
+        command = _command(visit, found.seen.stored.intent, found.history)
     except Refused:
         return False
     return await visit.parts.engine.repeated(reader, _ref(found), command) is not None
 
 
-def _command(visit: Visit, intent: Intent, story: Story) -> Answer:
-    spec = _step(intent, story).task
+def _command(visit: Visit, intent: Intent, history: TaskHistory) -> Answer:
+    spec = _step(intent, history).task
     pressed = dict.fromkeys(value for name, value in visit.form if name == "outcome" and value)
     outcome, digest = next(iter(pressed), ""), visit.field("digest")
     revision, stage, number = (_count(visit, name) for name in ("revision", "stage", "number"))
@@ -241,7 +216,7 @@ def _command(visit: Visit, intent: Intent, story: Story) -> Answer:
         raise Invalid("assignee_required", "Say to whom it is assigned.", field="assignee")
     return Answer(
         outcome=outcome,
-        visit=story.visit,
+        visit=history.visit,
         comment=visit.words("comment"),
         data=data,
         stage=stage - 1 if stage else None,
@@ -265,19 +240,19 @@ def _count(visit: Visit, name: str) -> int | None:
 # -- the page
 
 
-def _long(known: Known, found: Found) -> bool:
+def _long(known: Known, found: SeenTask) -> bool:
     """Whether the page is long work: of a long request, or where many people may be asked."""
     return known.opened or len(found.seen.stored.payload) > _LONG or populous(known.book)
 
 
-async def _card(visit: Visit, known: Known, found: Found) -> Card:
+async def _card(visit: Visit, known: Known, found: SeenTask) -> Card:
     if not _long(known, found):
         return card(known)
     return await visit.parts.aside.run(known.reader, partial(card, known))
 
 
 async def task_page(
-    visit: Visit, reader: Actor, found: Found, *, here: str, refusal: Refused | None = None
+    visit: Visit, reader: Actor, found: SeenTask, *, here: str, refusal: Refused | None = None
 ) -> Page:
     intent = found.seen.stored.intent
     stale = refusal is not None and refusal.code == "stale_revision"
@@ -324,7 +299,7 @@ def _opened(visit: Visit, stale: bool) -> bool:
     return "open" in visit.query or (bool(visit.field("opened") or visit.field("show")) and not stale)
 
 
-def _written(visit: Visit, found: Found, shown: Card, refusal: Refused | None) -> sign_in_required.Pairs:
+def _written(visit: Visit, found: SeenTask, shown: Card, refusal: Refused | None) -> sign_in_required.Pairs:
     """What stands in the form: as it was posted where it comes back, else what was kept over a sign-in."""
     if refusal is not None or visit.field("show") or visit.field("mail"):
         return visit.form
@@ -346,7 +321,7 @@ def reader_zone(known: Known) -> str:
     return person.zone if person else ""
 
 
-def _draft(visit: Visit, found: Found, shown: Card, refusal: Refused | None) -> Draft:
+def _draft(visit: Visit, found: SeenTask, shown: Card, refusal: Refused | None) -> Draft:
     """What is asked, to be changed: only where all of it is on the page."""
     if not shown.may_answer or shown.masked or (shown.folded and not shown.opened):
         return Draft()
@@ -381,10 +356,10 @@ def _parties(known: Known) -> tuple[tuple[str, str], ...]:
     return (*teams, *sorted(((p.email, p.name or p.email) for p in people), key=lambda one: one[1].lower()))
 
 
-def _newer(intent: Intent, found: Found, shown: Card) -> str:
+def _newer(intent: Intent, found: SeenTask, shown: Card) -> str:
     """The id of the task that is open now in place of this closed one, or ""."""
     task = intent.open
-    if shown.open or not isinstance(task, Task) or task.visit <= found.story.visit:
+    if shown.open or not isinstance(task, Task) or task.visit <= found.history.visit:
         return ""
     return visit_ref(intent.id, task.visit)
 
@@ -401,9 +376,9 @@ def _answered(shown: Card, mine: Mine | None) -> bool:
     return mine is not None or (shown.receipt is not None and shown.receipt.mine)
 
 
-def _own_answer(found: Found, reader: Actor) -> Mine | None:
-    fact = found.story.votes.get(reader.id)
+def _own_answer(found: SeenTask, reader: Actor) -> Mine | None:
+    fact = found.history.votes.get(reader.id)
     if fact is None or not isinstance(fact.event, Answered):
         return None
     event = fact.event
-    return Mine(event.outcome, event.stage + 1, event.stage < found.story.stage)
+    return Mine(event.outcome, event.stage + 1, event.stage < found.history.stage)

@@ -1,0 +1,89 @@
+"""What happened to one task so far: an open one is a value in its request's row, a closed one a fold of its events.
+
+Page, API and messages render this one value.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+
+from signoff.core.intent import events as e
+from signoff.core.intent.model import Task
+
+
+class TaskHistory(Struct, kw_only=True):
+    """One task. ``votes``: the facts that hold them, each person's last; ``comments``: None if no events were read."""
+
+    visit: int
+    step: str
+    opened_at: datetime
+    digest: str
+    revision: int
+    deadline_at: datetime | None
+    stage: int = 0
+    agreed: str = ""
+    assigned: tuple[str, ...] = ()
+    taken_by: str = ""
+    reminded: int = 0
+    escalated: int = 0
+    votes: dict[str, e.Fact] = {}
+    comments: tuple[e.Fact, ...] | None = None
+    decided: e.Fact | None = None
+
+    @classmethod
+    def of_row(cls, task: Task) -> "TaskHistory":
+        """The history of an open task that nobody has answered yet."""
+        shared = set(cls.__struct_fields__) & set(task.__struct_fields__) - {"votes"}
+        return cls(**{name: getattr(task, name) for name in shared})
+
+
+def task_history(facts: Iterable[e.Fact], visit: int, begun: TaskHistory | None = None) -> TaskHistory | None:
+    """The history of a step run from the request's facts, going on from ``begun``; None if the step run was no task."""
+    history = msgspec.structs.replace(begun) if begun else None
+    for fact in facts:
+        event = fact.event
+        if getattr(event, "visit", 0) != visit:
+            continue
+        match event:
+            case e.TaskOpened():
+                history = TaskHistory(
+                    visit=visit,
+                    step=event.step,
+                    opened_at=fact.at,
+                    digest=event.digest,
+                    revision=event.revision,
+                    deadline_at=event.deadline_at,
+                    comments=(),
+                )
+            case _ if history is not None:
+                _go_on(history, fact)
+    return history
+
+
+def _go_on(history: TaskHistory, fact: e.Fact) -> None:
+    """Apply the next event of an open task."""
+    match fact.event:
+        case e.Reminded(number=number):
+            history.reminded = number
+        case e.Escalated(level=level):
+            history.escalated = level
+        case e.Answered():
+            history.votes = {**history.votes, fact.actor.id: fact}
+        case e.Remarked():
+            history.comments = (*history.comments, fact) if history.comments is not None else None
+        case e.StagePassed(stage=stage, outcome=agreed):
+            history.stage, history.agreed, history.assigned, history.taken_by = stage, agreed, (), ""
+            history.reminded = history.escalated = 0
+        case e.Reassigned(to=to):
+            history.assigned = to
+        case e.Taken(person=person):
+            history.taken_by = person
+        case e.Revised(revision=revision, digest=digest):
+            history.revision, history.digest, history.votes = revision, digest, {}
+            history.assigned = () if history.stage else history.assigned
+            history.stage, history.agreed, history.taken_by = 0, "", ""
+            history.reminded = history.escalated = 0
+        case e.Decided():
+            history.decided = fact

@@ -14,11 +14,12 @@ from msgspec.structs import replace
 from signoff.core.intent import commands as c
 from signoff.core.intent.notices import Notice, NoticeKind
 from signoff.core.text.hidden_characters import hidden
+from signoff.core.text.json_diff import Leaf
 from signoff.engine.clock import FixedClock
 from signoff.notify.apprise import Apprise
 from signoff.notify.console import Console
 from signoff.notify.email import compose, parse_smtp
-from signoff.notify.letter import Leaf, Letter
+from signoff.notify.letter import Letter
 from signoff.notify.slack.card import message
 from signoff.store.store import Store
 from tests.builders import ANN
@@ -152,7 +153,8 @@ async def test_no_part_of_a_letter_can_stop_it(text: str, clock: FixedClock) -> 
     letter = Letter(
         id="1", kind=NoticeKind.TASK_OPENED, at=clock.now(), to="ann@acme.example", thread="t", headline="Asked",
         question=text, facts=(("Says it is", text),), asked_by=text, said=text, said_by="They say",
-        leaves=(Leaf(text, text),), reports=(Leaf(text, text),), link=f"{BASE}/t/x", link_label="Look",
+        leaves=(Leaf(path=text, text=text),), reports=(Leaf(path=text, text=text),),
+        link=f"{BASE}/t/x", link_label="Look",
     )  # fmt: skip
     mail = message_from_bytes(compose(letter, parse_smtp("smtp://h?from=a@b.example")), policy=default)
     shown = [mail["Subject"], *(part.get_content() for part in mail.iter_parts())]  # type: ignore[attr-defined]

@@ -49,7 +49,7 @@ async def test_a_webhook_that_fails_and_then_takes_it_is_on_record_all_the_way(
             intent = await desk.it.submit(asked("per_ann"))
             shown, nobody = (
                 f"{hook.url}/…",
-                ("ann@acme.example", "none", "failed for good: no address for any channel that is set up"),
+                ("ann@acme.example", "none", "failed permanently: no address for any channel that is set up"),
             )
             assert ("on its way") in [what for _, _, what in await told(desk, intent.id)]
             await desk.it.carry()
@@ -66,7 +66,7 @@ async def test_a_webhook_that_fails_and_then_takes_it_is_on_record_all_the_way(
                 clock.move(timedelta(minutes=1))
                 await desk.it.carry()
             assert sorted(await told(desk, intent.id)) == sorted(
-                [nobody, (shown, "webhook", "arrived at attempt 3")]
+                [nobody, (shown, "webhook", "delivered at attempt 3")]
             )
             assert await told(desk, intent.id[:-4] + "0001", "tasks") == await told(desk, intent.id)
             answer = await desk.world.get(f"/v1/intents/{intent.id}/messages", rita)
@@ -77,11 +77,15 @@ async def test_what_is_given_up_stays_to_be_read(store: Store, clock: FixedClock
     async with sink(410) as hook, office(store, clock, linked=False, hook=hook.url) as desk:
         intent = await desk.it.submit(asked("per_ann"))
         await desk.it.carry()
-        assert (hook.url, "webhook", "failed for good: 127.0.0.1 answered 410") in await told(desk, intent.id)
+        assert (hook.url, "webhook", "failed permanently: 127.0.0.1 answered 410") in await told(
+            desk, intent.id
+        )
         clock.move(timedelta(days=2))
         await desk.it.carry()
         assert len(hook.got) == 1
-        assert (hook.url, "webhook", "failed for good: 127.0.0.1 answered 410") in await told(desk, intent.id)
+        assert (hook.url, "webhook", "failed permanently: 127.0.0.1 answered 410") in await told(
+            desk, intent.id
+        )
 
 
 async def test_each_address_of_apprise_is_tried_for_itself_and_shows_no_secret(
@@ -98,7 +102,7 @@ async def test_each_address_of_apprise_is_tried_for_itself_and_shows_no_secret(
             became = {
                 where: what for where, channel, what in await told(desk, intent.id) if channel == "apprise"
             }
-            assert became[name_of(urls[0])] == "arrived"
+            assert became[name_of(urls[0])] == "delivered"
             assert became[name_of(urls[1])].startswith(
                 "failed so far, 3 attempts: the service did not take it"
             )
@@ -109,7 +113,7 @@ async def test_each_address_of_apprise_is_tried_for_itself_and_shows_no_secret(
             clock.move(timedelta(days=1))
             await desk.it.carry()
             assert (
-                name_of(urls[1]), "apprise", "failed for good after 4 attempts: this address is not set up any more"
+                name_of(urls[1]), "apprise", "failed permanently after 4 attempts: this address is not set up any more"
             ) in await told(desk, intent.id)  # fmt: skip
 
 
@@ -122,10 +126,10 @@ async def test_the_next_channel_took_over_and_the_ladder_moved_on_are_on_the_pag
         server.refused = {"ann@acme.example": "550 no such mailbox"}
         intent = await desk.it.submit(asked("per_ann", escalate=rungs))
         await desk.it.carry()
-        refused = "failed for good: 127.0.0.1 refused the address: 550 no such mailbox"
+        refused = "failed permanently: 127.0.0.1 refused the address: 550 no such mailbox"
         assert await told(desk, intent.id) == [
             ("ann@acme.example", "email", f"{refused}; Slack was used instead"),
-            ("ann@acme.example", "slack", "arrived"),
+            ("ann@acme.example", "slack", "delivered"),
         ]
         await speaks(desk, RITA)
         rita = await reader(desk.world, RITA.id)

@@ -12,7 +12,7 @@ from signoff.core.plan.form_schema import FORMATS, KEYWORDS
 from signoff.core.plan.plan import MAX_STEP_VISITS
 from signoff.core.plan.task_types import COMMENT_NEEDED, EVIDENCE_NEEDED, OUTCOMES
 from signoff.core.text import json_diff
-from signoff.web.pages.kit import evidence
+from signoff.engine.read import evidence
 from tests.docs.blocks import DOCS, coded, documents, rows, section
 from tests.web.world import World
 

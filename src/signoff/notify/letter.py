@@ -9,16 +9,9 @@ from typing import Final
 from msgspec import Struct
 
 from signoff.core.intent.notices import NoticeKind
+from signoff.core.text.json_diff import Leaf
 
 GIVEN: Final = "What the steps after it are given besides"
-
-
-class Leaf(Struct, frozen=True):
-    """One value of what is asked: where it stands and what it says; ``hidden``: characters that did not fit."""
-
-    path: str
-    text: str
-    hidden: int = 0
 
 
 class Choice(Struct, frozen=True):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from signoff.core.text.json_diff import difference, group, leaves
 from signoff.core.text.text_diff import same_lines
-from signoff.engine.delivery.compose import shown
+from signoff.engine.delivery.compose import render_payload
 from tests.work import calls
 
 LINES = st.lists(st.sampled_from("abcdef"), max_size=12)
@@ -87,5 +87,5 @@ def test_a_secret_stays_one_behind_a_long_name() -> None:
 
 
 def test_a_message_that_shows_only_the_ends_of_a_name_is_not_whole() -> None:
-    assert shown(b'{"amount": 5}', {}).whole
-    assert not shown(b'{"' + b"a" * 300 + b'": 5}', {}).whole
+    assert render_payload(b'{"amount": 5}', {}).whole
+    assert not render_payload(b'{"' + b"a" * 300 + b'": 5}', {}).whole

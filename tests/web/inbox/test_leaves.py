@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from signoff.core.text.json_diff import changed_leaves, group
-from signoff.web.pages.kit.evidence import touched
+from signoff.engine.read.evidence import touched
 
 ADDED: dict[str, Any] = {
     "before": {},

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from signoff.web.pages.kit.policy_text import length
+from signoff.engine.read.policy_text import length
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """What the pages say where it is easily said wrong: after an answer, after a mistake, to those who are not asked."""
 
-from signoff.web.pages.kit.evidence import Fact, touched, undone
+from signoff.engine.read.evidence import Fact, touched, undone
 from tests.web.inbox.reading import reader
 from tests.web.inbox.scene import furnish
 from tests.web.inbox.test_deciding import ANN, task

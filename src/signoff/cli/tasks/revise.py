@@ -11,6 +11,7 @@ from signoff.cli.failures import Code, Stop
 from signoff.cli.session import Remote
 from signoff.cli.tasks.act import FIELDS
 from signoff.cli.text_safety import safe_json, visible
+from signoff.core.text.json_paths import changed_values
 from signoff.core.text.masking import masked
 
 _ABSENT: Final = object()
@@ -46,14 +47,10 @@ def revise(session: Remote, task: str, payload: str, comment: str | None, yes: b
     session.out.one(after, "task_id", [visible(f"revision {after.get('revision')}: {after.get('title')}")])
 
 
-def _changes(old: Mapping[str, Any], new: Mapping[str, Any], above: str = "") -> Iterator[str]:
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     """``limit: 30 -> 5`` for each value that is different, new or gone."""
-    for name in sorted({*old, *new}):
-        before, after = old.get(name, _ABSENT), new.get(name, _ABSENT)
-        if isinstance(before, Mapping) and isinstance(after, Mapping):
-            yield from _changes(before, after, f"{above}{name}.")
-        elif before != after:
-            yield f"{above}{name}: {_shown(before)} -> {_shown(after)}"
+    for path, before, after in changed_values(old, new, "", _ABSENT):
+        yield f"{path}: {_shown(before)} -> {_shown(after)}"
 
 
 def _shown(value: object) -> str:

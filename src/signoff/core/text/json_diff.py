@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from signoff.core.text.hidden_characters import short_path
+from signoff.core.text.json_paths import full_member_path, item_path, member_path
 from signoff.core.text.masking import is_secret, masked
 from signoff.core.text.text_diff import same_lines
 
@@ -20,7 +20,6 @@ GONE: Final = "(taken away)"
 _PAIRS: Final = (("before", "after"), ("from", "to"), ("old", "new"), ("current", "proposed"))
 _PLAIN = msgspec.json.Encoder()
 _NEVER_MASKED: Final = ("bool", "null", "number")
-_UNLIKE_A_PATH: Final = frozenset('.["')
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -68,20 +67,23 @@ def group(value: Any, opened: bool) -> Group:
     return Group(tuple(_cut(leaf) for leaf in found[:MOST_LEAVES]), max(0, len(found) - MOST_LEAVES))
 
 
-def leaves(value: Any, path: str = "") -> Iterator[Leaf]:
-    """Every leaf, in the order given. An empty object or list is a leaf too."""
+def leaves(value: Any, path: str = "", *, brief: bool = False) -> Iterator[Leaf]:
+    """Every leaf, in the order given. An empty object or list is a leaf too. ``brief``, for messages: an object of a
+    value before and after stays two leaves, and a shortened path is not spelled out.
+    """
     if isinstance(value, Mapping) and value:
-        pair = next((p for p in _PAIRS if set(value) == set(p)), None)
+        pair = None if brief else next((p for p in _PAIRS if set(value) == set(p)), None)
         if pair is not None:
             yield from _changed(value[pair[0]], value[pair[1]], path)
             return
         for key, item in value.items():
-            at = _at(path, str(key))
-            yield from _in_full(path, str(key), at)
-            yield from leaves(item, at)
+            at = member_path(path, str(key))
+            if not brief:
+                yield from _in_full(path, str(key), at)
+            yield from leaves(item, at, brief=brief)
     elif isinstance(value, list) and value:
         for index, item in enumerate(value):
-            yield from leaves(item, short_path(f"{path}[{index}]"))
+            yield from leaves(item, item_path(path, index), brief=brief)
     else:
         yield Leaf(path=path, text=show(value), kind=_kind(value))
 
@@ -89,7 +91,7 @@ def leaves(value: Any, path: str = "") -> Iterator[Leaf]:
 def _changed(before: Any, after: Any, path: str) -> Iterator[Leaf]:
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in dict.fromkeys((*before, *after)):
-            at = _at(path, str(key))
+            at = member_path(path, str(key))
             yield from _in_full(path, str(key), at)
             if key not in before:
                 yield from _leaf_by_leaf((), leaves(after[key], at))
@@ -108,19 +110,9 @@ def _changed(before: Any, after: Any, path: str) -> Iterator[Leaf]:
     yield Leaf(path=path, text=new, kind=_either(_kind(before), _kind(after)), before=old, lines=lines)
 
 
-def _at(path: str, key: str) -> str:
-    """The path of a member. A key that would read as a path of its own is quoted: no two leaves have one path."""
-    return short_path(_whole(path, key))
-
-
-def _whole(path: str, key: str) -> str:
-    name = key if _UNLIKE_A_PATH.isdisjoint(key) else _PLAIN.encode(key).decode()
-    return f"{path}.{name}" if path else name
-
-
 def _in_full(path: str, key: str, at: str) -> Iterator[Leaf]:
     """A leaf that shows a path whole, where the others have only its ends: nothing is cut unseen."""
-    whole = _whole(path, key)
+    whole = full_member_path(path, key)
     if whole != at:
         yield Leaf(path=f"{at} (the name in full)", text=whole, kind="block")
 

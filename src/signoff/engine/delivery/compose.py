@@ -6,6 +6,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec.structs import replace
 
 from signoff.core.ids import visit_ref
 from signoff.core.intent.assurance import Checked, checked, verdict_of, worst_risk
@@ -21,11 +22,12 @@ from signoff.core.plan.task_types import Ending, Risk, Sign, Strength, TaskSpec,
 from signoff.core.plan.wording import ended, from_workflow, kind_words, label, on_silence, question, what_now
 from signoff.core.text import json_value
 from signoff.core.text.durations import show_duration
-from signoff.core.text.hidden_characters import CUT, short_path
+from signoff.core.text.hidden_characters import CUT
+from signoff.core.text.json_diff import Leaf, leaves
 from signoff.core.text.json_paths import changed_paths
 from signoff.core.text.masking import fingerprint, mask_text, masked
 from signoff.engine.directory.snapshot import Snapshot
-from signoff.notify.letter import ASKING, Choice, Leaf, Letter
+from signoff.notify.letter import ASKING, Choice, Letter
 from signoff.store.work import Outgoing, Stored
 
 # The built-in answers that one press can give. All others need a page: a form, a comment, evidence.
@@ -39,7 +41,6 @@ _MOST_SHOWN: Final = 2400  # characters of all leaves together: what every chann
 _LONGEST_SAID: Final = 1000
 _MOST_RUN: Final = 3
 _MOST_CHANGED: Final = 8
-_SHOWN = msgspec.json.Encoder()
 
 
 def choices(intent: Intent, task: Task, spec: TaskSpec) -> tuple[Choice, ...]:
@@ -67,19 +68,7 @@ def moment(at: datetime, zone: str) -> str:
     return f"{local:%a %d %b %Y, %H:%M %Z} ({at.astimezone(UTC):%H:%M} UTC)"
 
 
-def leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Every value of a JSON document with its path, in the order given."""
-    if isinstance(value, Mapping) and value:
-        for key, item in value.items():
-            yield from leaves(item, short_path(f"{path}.{key}" if path else str(key)))
-    elif isinstance(value, list) and value:
-        for index, item in enumerate(value):
-            yield from leaves(item, short_path(f"{path}[{index}]"))
-    else:
-        yield path, value if isinstance(value, str) else _SHOWN.encode(value).decode()
-
-
-class Shown(msgspec.Struct, frozen=True):
+class RenderedPayload(msgspec.Struct, frozen=True):
     """What fits of the request, of what the steps ahead are given beside it and of the checks' reports; and how many
     values more there are. ``secret``: something that is given has a secret's name, so that it is not shown.
     """
@@ -96,21 +85,25 @@ class Shown(msgspec.Struct, frozen=True):
         return not (self.rest or cut or self.secret)
 
 
-def shown(payload: bytes, results: Mapping[str, Any], coming: Sequence[Ahead] = ()) -> Shown:
+def render_payload(
+    payload: bytes, results: Mapping[str, Any], coming: Sequence[Ahead] = ()
+) -> RenderedPayload:
     """The request first: what is left of the room is for what is given beside it, then for the reports."""
     brought = [(one.step.id, one.given, _covered(one.given)) for one in coming if one.given]
-    given = [leaf for step, _, covered in brought for leaf in leaves(covered, step)]
-    reported = [leaf for step, result in results.items() for leaf in leaves(_covered(result), step)]
+    given = [leaf for step, _, covered in brought for leaf in leaves(covered, step, brief=True)]
+    reported = [
+        leaf for step, result in results.items() for leaf in leaves(_covered(result), step, brief=True)
+    ]
     kept: list[list[Leaf]] = []
     most, room, rest = _MOST_LEAVES, _MOST_SHOWN, 0
-    for found in (list(leaves(_covered(json_value.decode(payload)))), given, reported):
+    for found in (list(leaves(_covered(json_value.decode(payload)), brief=True)), given, reported):
         fits = _fitting(found, most, room) if not rest else []
         most, rest = most - len(fits), rest + len(found) - len(fits)
         room -= sum(len(leaf.path) + len(leaf.text) for leaf in fits)
         kept.append(fits)
     asked, besides, said = kept
     hidden = any(plain != covered for _, plain, covered in brought)
-    return Shown(tuple(asked), tuple(besides), tuple(said), rest, hidden)
+    return RenderedPayload(tuple(asked), tuple(besides), tuple(said), rest, hidden)
 
 
 def _covered(value: Any) -> Any:
@@ -118,14 +111,15 @@ def _covered(value: Any) -> Any:
     return masked(value, lambda text: f"{fingerprint(text)}, on the page")
 
 
-def _fitting(found: list[tuple[str, str]], most: int, room: int) -> list[Leaf]:
+def _fitting(found: list[Leaf], most: int, room: int) -> list[Leaf]:
     kept: list[Leaf] = []
-    for path, text in found[: max(0, most)]:
-        part = text[: min(_LONGEST_LEAF, max(0, room - len(path)))]
-        if (text and not part) or len(path) > room:
+    for leaf in found[: max(0, most)]:
+        part = leaf.text[: min(_LONGEST_LEAF, max(0, room - len(leaf.path)))]
+        if (leaf.text and not part) or len(leaf.path) > room:
             break
-        kept.append(Leaf(path, part, len(text) - len(part) or int(CUT in path)))
-        room -= len(path) + len(part)
+        hidden = len(leaf.text) - len(part) or int(CUT in leaf.path)
+        kept.append(replace(leaf, text=part, hidden=hidden))
+        room -= len(leaf.path) + len(part)
     return kept
 
 
@@ -205,7 +199,7 @@ class Writer:
         zone = self._book.people[person].zone
         results = checked(self._intent, task.step)
         coming = ahead(self._intent.plan, self._intent.plan.human_step(task.step))
-        found = shown(self._payload, _by_revision(results), coming)
+        found = render_payload(self._payload, _by_revision(results), coming)
         said = self._said(spec)
         whole = found.whole and len(said) <= _LONGEST_SAID
         return {
@@ -293,7 +287,7 @@ class Writer:
         voided = person in notice.voided
         facts = [("Changed by", self._who(notice.by, notice.via)), ("When", moment(notice.at, zone))]
         facts += [("Revision", str(notice.revision)), *self._different(), *self._void(person)]
-        found = shown(self._payload, {})
+        found = render_payload(self._payload, {})
         return {
             "headline": "Changed after you answered" if voided else "What you asked for was changed",
             "facts": tuple(facts), "leaves": found.leaves, "rest": found.rest, "link_label": "See what was changed",
@@ -355,7 +349,7 @@ class Writer:
             for fact in self._answers
             if fact.note is not None and fact.note.comment
         ]
-        found = shown(self._payload, {})
+        found = render_payload(self._payload, {})
         return {
             "headline": head, "tone": "good" if ending is Ending.APPROVED else "bad", "facts": tuple(facts),
             "closing": what_now(ending, notice.outcome, notice.means), "leaves": found.leaves, "rest": found.rest,

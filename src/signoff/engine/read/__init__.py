@@ -1,5 +1,7 @@
-"""Everything that is shown: reads narrowed to what the caller may see.
+"""The read model: everything that people and programs are shown, narrowed to what the caller may see.
 
-``view`` is the way in. ``integrity``: history verified against the row. ``delivery_status``: what became of messages.
-``revisions``: what changed between revisions. ``search``: requests by words.
+``view`` is the entry point. ``task_history``: what happened to a task; ``decision_card`` with ``evidence``,
+``next_steps``, ``approvers`` and ``answer_buttons``: a task for one reader; ``policy_text``: a policy in words;
+``event_summary``, ``delivery_status``, ``revisions``: what happened, what was sent, what changed. ``search``: requests
+by words; ``integrity``: history verified against the row.
 """

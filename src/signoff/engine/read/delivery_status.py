@@ -15,11 +15,18 @@ from signoff.core.intent.notices import Notice
 from signoff.engine.delivery.pipeline import SERVICES, message_of, readable
 from signoff.engine.read.integrity import Finding
 from signoff.store.store import Store
-from signoff.store.tables.messages import FAILED, WAITING, Message, OnItsWay
+from signoff.store.tables.messages import FAILED, SENT, SKIPPED, WAITING, Message, OnItsWay
 from signoff.store.work import Outgoing
 
 _LATELY: Final = timedelta(days=1)
 _MOST: Final = 500
+_NAMES: Final = {
+    "email": "mail",
+    "slack": "Slack",
+    "webhook": "the webhook",
+    "apprise": "Apprise",
+    "none": "any channel",
+}
 _NOTICE = msgspec.json.Decoder(Notice)
 
 
@@ -36,6 +43,38 @@ class ChannelState(Struct, frozen=True, kw_only=True):
     error: str = ""
     target: str = ""
     arrived_at: datetime | None = None
+
+
+def channel_text(channel: str) -> str:
+    """A channel as a sentence names it."""
+    return _NAMES.get(channel, channel)
+
+
+def replaced_channel(message: Message, every: Sequence[OnItsWay]) -> str:
+    """The channel that took over after this one failed permanently, or ""."""
+    if message.state != FAILED or not message.person:
+        return ""
+    same = [o.message for o in every if (o.message.seq, o.message.person) == (message.seq, message.person)]
+    later = [one for one in same if one.channel != message.channel and one.at >= message.at]
+    return min(later, key=lambda one: one.at).channel if later else ""
+
+
+def message_result(one: OnItsWay, every: Sequence[OnItsWay]) -> str:
+    """The delivery status of a message, in words. ``every``: all messages about the same request."""
+    message = one.message
+    tries = f"{message.attempts} attempts" if message.attempts != 1 else "1 attempt"
+    if message.state == SENT:
+        return f"delivered at attempt {message.attempts}" if message.attempts > 1 else "delivered"
+    if message.state == SKIPPED:
+        return f"not sent: {message.error or 'no longer needed'}"
+    if message.state == FAILED:
+        other = replaced_channel(message, every)
+        then = f"; {channel_text(other)} was used instead" if other else ""
+        after = f" after {tries}" if message.attempts > 1 else ""
+        return f"failed permanently{after}: {message.error}{then}"
+    if message.error:
+        return f"failed so far, {tries}: {message.error}; will be retried"
+    return "on its way"
 
 
 async def unreadable(store: Store) -> AsyncIterator[Finding]:

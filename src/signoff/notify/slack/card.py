@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
-from signoff.notify.letter import GIVEN, Choice, Leaf, Letter
+from signoff.core.text.json_diff import Leaf
+from signoff.notify.letter import GIVEN, Choice, Letter
 from signoff.notify.plain_text import one_line, visible
 
 ANSWER: Final = "answer"

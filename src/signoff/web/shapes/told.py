@@ -6,8 +6,8 @@ from datetime import datetime
 from msgspec import UNSET, Struct, UnsetType
 
 from signoff.core.ids import visit_ref
-from signoff.engine.read.delivery_status import ChannelState
-from signoff.store.tables.messages import FAILED, SENT, SKIPPED, Message, OnItsWay
+from signoff.engine.read.delivery_status import ChannelState, message_result, replaced_channel
+from signoff.store.tables.messages import OnItsWay
 from signoff.web.shapes.common import Display, Ok, Text, maybe
 
 
@@ -63,47 +63,6 @@ class ChannelsAnswer(Ok, kw_only=True):
     channels: list[ChannelOut]
 
 
-_NAMES = {
-    "email": "mail",
-    "slack": "Slack",
-    "webhook": "the webhook",
-    "apprise": "Apprise",
-    "none": "any channel",
-}
-
-
-def channel_words(channel: str) -> str:
-    """A channel as a sentence names it."""
-    return _NAMES.get(channel, channel)
-
-
-def instead_of(message: Message, all_told: Sequence[OnItsWay]) -> str:
-    """The channel that took over where this one failed for good, or ""."""
-    if message.state != FAILED or not message.person:
-        return ""
-    same = [o.message for o in all_told if (o.message.seq, o.message.person) == (message.seq, message.person)]
-    later = [one for one in same if one.channel != message.channel and one.at >= message.at]
-    return min(later, key=lambda one: one.at).channel if later else ""
-
-
-def became(one: OnItsWay, all_told: Sequence[OnItsWay]) -> str:
-    """What became of a message, in words."""
-    message = one.message
-    tries = f"{message.attempts} attempts" if message.attempts != 1 else "1 attempt"
-    if message.state == SENT:
-        return f"arrived at attempt {message.attempts}" if message.attempts > 1 else "arrived"
-    if message.state == SKIPPED:
-        return f"not sent: {message.error or 'there was nothing to say any more'}"
-    if message.state == FAILED:
-        other = instead_of(message, all_told)
-        then = f"; {channel_words(other)} was used instead" if other else ""
-        after = f" after {tries}" if message.attempts > 1 else ""
-        return f"failed for good{after}: {message.error}{then}"
-    if message.error:
-        return f"failed so far, {tries}: {message.error}; it is tried again"
-    return "on its way"
-
-
 def messages_out(found: Sequence[OnItsWay], display: Display) -> list[MessageOut]:
     return [_out(one, found, display) for one in found]
 
@@ -114,8 +73,10 @@ def _out(one: OnItsWay, found: Sequence[OnItsWay], display: Display) -> MessageO
         message_id=message.id, task_id=visit_ref(message.intent_id, message.visit) if message.visit else UNSET,
         kind=message.kind, person=maybe(message.person),
         name=display(message.person) if message.person else UNSET, channel=message.channel,
-        target=maybe(message.target), state=message.state, summary=became(one, found), attempts=message.attempts,
-        reference=maybe(message.reference), error=maybe(message.error), instead=maybe(instead_of(message, found)),
+        target=maybe(message.target), state=message.state, summary=message_result(one, found),
+        attempts=message.attempts,
+        reference=maybe(message.reference), error=maybe(message.error),
+        instead=maybe(replaced_channel(message, found)),
         called_at=message.called_at, at=message.at,
         next_attempt_at=one.next_at if one.next_at is not None else UNSET,
     )  # fmt: skip

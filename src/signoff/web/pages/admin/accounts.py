@@ -12,10 +12,10 @@ from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, NotifyStep, 
 from signoff.core.plan.policy_choice import Choice
 from signoff.core.policy.conditions import said
 from signoff.engine.directory.snapshot import Snapshot
+from signoff.engine.read.next_steps import absent
 from signoff.store.tables.entries import Account, Person
 from signoff.web.http.call import Page
 from signoff.web.pages.kit.handler import Visit
-from signoff.web.pages.kit.next_steps import absent
 
 _LIVES: Final = {"30": timedelta(days=30), "90": timedelta(days=90), "365": timedelta(days=365), "": None}
 

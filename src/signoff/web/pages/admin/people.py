@@ -22,6 +22,7 @@ from signoff.engine.delivery.recipients import preferred
 from signoff.engine.directory.change_log import person_subject
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.identity.keys import makers
+from signoff.engine.read.policy_text import hours_words
 from signoff.store.tables.chats import ChatPerson
 from signoff.store.tables.entries import Person
 from signoff.web.http.call import Page
@@ -29,7 +30,6 @@ from signoff.web.pages.admin import leaving
 from signoff.web.pages.admin.accounts import lasts
 from signoff.web.pages.admin.changes import about
 from signoff.web.pages.kit.handler import Visit
-from signoff.web.pages.kit.policy_text import hours_words
 from signoff.web.shapes.people import email_of
 
 

@@ -9,11 +9,11 @@ from signoff.core.errors import NotFound
 from signoff.core.text import json_value
 from signoff.engine.directory.contact_schedule import Explanation, hypothetical
 from signoff.engine.directory.snapshot import NamedPolicy, Snapshot
+from signoff.engine.read.approvers import Contact, contact_words, soon
+from signoff.engine.read.policy_text import clauses
 from signoff.web.http.call import Page
 from signoff.web.pages.admin.changes import about
 from signoff.web.pages.kit.handler import Visit
-from signoff.web.pages.kit.policy_text import clauses
-from signoff.web.pages.task.approvers import Contact, contact_words, soon
 
 
 async def policies(visit: Visit) -> Page:

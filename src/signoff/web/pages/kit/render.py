@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from signoff.core.text.hidden_characters import one_line, pieces
-from signoff.web.pages.kit.evidence import covered, undone
+from signoff.engine.read.evidence import covered, undone
 
 if TYPE_CHECKING:
     from jinja2 import Environment

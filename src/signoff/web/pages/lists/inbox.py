@@ -18,11 +18,11 @@ from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.wording import from_workflow, kind_words, question
 from signoff.core.text import json_value
 from signoff.engine.directory.snapshot import Snapshot
+from signoff.engine.read.evidence import covered, subject
 from signoff.engine.read.search import fits, shown_payload
 from signoff.engine.read.view import LOOKED_AT
 from signoff.store.work import Filter, Stored
 from signoff.web.http.call import Page
-from signoff.web.pages.kit.evidence import covered, subject
 from signoff.web.pages.kit.handler import Visit
 from signoff.web.pages.kit.waiting import is_mine, is_my_teams, open_tasks
 

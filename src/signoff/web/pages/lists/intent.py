@@ -21,12 +21,12 @@ from signoff.core.text import json_value
 from signoff.core.text.json_diff import Group, group
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.event_summary import event_summary
+from signoff.engine.read.evidence import covered, subject
+from signoff.engine.read.next_steps import absent
 from signoff.engine.read.view import Seen
 from signoff.engine.rerun import VALID_FOR
 from signoff.web.http.call import Page
-from signoff.web.pages.kit.evidence import covered, subject
 from signoff.web.pages.kit.handler import Visit
-from signoff.web.pages.kit.next_steps import absent
 from signoff.web.pages.lists.messages import lines
 
 _CHUNK: Final = 1000

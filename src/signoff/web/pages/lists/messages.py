@@ -8,10 +8,10 @@ import msgspec
 
 from signoff.core.intent.notices import NoticeKind
 from signoff.engine.directory.snapshot import Snapshot
+from signoff.engine.read.delivery_status import channel_text, message_result
 from signoff.store.tables.messages import FAILED, SENT, WAITING, OnItsWay
 from signoff.web.http.call import Page
 from signoff.web.pages.kit.handler import Visit
-from signoff.web.shapes.told import became, channel_words
 
 _WHAT: Final = {
     NoticeKind.TASK_OPENED.value: "a decision is needed",
@@ -46,10 +46,10 @@ def lines(told: Sequence[OnItsWay], book: Snapshot) -> list[Line]:
         Line(
             at=one.message.called_at,
             to=book.display(one.message.person) if one.message.person else "",
-            channel=channel_words(one.message.channel),
+            channel=channel_text(one.message.channel),
             target=one.message.target,
             what=_WHAT.get(one.message.kind, one.message.kind),
-            became=became(one, told),
+            became=message_result(one, told),
             next_at=one.next_at if one.message.state == WAITING else None,
             sign=_sign(one),
         )
@@ -68,5 +68,5 @@ async def channels(visit: Visit) -> Page:
     """GET /channels"""
     parts = visit.parts
     found = await parts.view.channels(visit.actor, parts.channels, parts.clock.now())
-    names = {one.channel: channel_words(one.channel) for one in found}
+    names = {one.channel: channel_text(one.channel) for one in found}
     return await visit.page("channels.html", channels=found, names=names, set_up=parts.channels)

@@ -25,7 +25,9 @@ from signoff.core.intent.wake import ends_at
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import TaskType
 from signoff.core.text import json_value
+from signoff.engine.read.decision_card import Card, card, difference_since
 from signoff.engine.read.revisions import payload_at
+from signoff.engine.read.task_context import Known
 from signoff.engine.read.task_history import TaskHistory
 from signoff.engine.read.view import SeenTask
 from signoff.store.tables.entries import Link
@@ -35,8 +37,6 @@ from signoff.web.off_loop import populous
 from signoff.web.pages.kit.handler import Visit
 from signoff.web.pages.lists.inbox import next_for
 from signoff.web.pages.task import sign_in_required
-from signoff.web.pages.task.card import Card, card, difference_since
-from signoff.web.pages.task.context import Known
 from signoff.web.pages.task.form_errors import faults_of
 from signoff.web.pages.task.revise_form import Draft, draft_of
 from signoff.web.pages.task.schema_form import FLAGS, PREFIX, data_of, fields_of

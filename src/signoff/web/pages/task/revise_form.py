@@ -11,6 +11,7 @@ import msgspec
 from signoff.core.errors import Invalid, Malformed
 from signoff.core.text import json_value
 from signoff.core.text.hidden_characters import pieces, plain_json
+from signoff.core.text.json_paths import member_path
 from signoff.core.text.masking import hides
 from signoff.web.http import json_intake
 
@@ -25,6 +26,11 @@ class Plain(msgspec.Struct, frozen=True):
     name: str
     kind: str
     value: str
+
+    @property
+    def label(self) -> str:
+        """The name as the card writes it."""
+        return member_path("", self.name)
 
 
 class Draft(msgspec.Struct, frozen=True):

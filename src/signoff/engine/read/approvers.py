@@ -15,11 +15,11 @@ from signoff.core.plan.task_types import TaskType
 from signoff.core.plan.wording import from_workflow
 from signoff.engine.directory.contact_schedule import Explanation, Foretold, Reach, explain
 from signoff.engine.directory.snapshot import Snapshot
+from signoff.engine.read.delivery_status import channel_text
+from signoff.engine.read.policy_text import parties, stage_words
+from signoff.engine.read.task_context import Known
 from signoff.notify.letter import ASKING
 from signoff.store.tables.messages import FAILED, SENT, WAITING, Message
-from signoff.web.pages.kit.policy_text import parties, stage_words
-from signoff.web.pages.task.context import Known
-from signoff.web.shapes.told import channel_words
 
 _FORETOLD: Final = 6
 _ASKING: Final = frozenset(kind.value for kind in ASKING)
@@ -170,8 +170,8 @@ def _told(messages: Sequence[Message], now: datetime) -> tuple[str, bool]:
         (one for one in messages if one.seq == seq), key=lambda one: (one.state != FAILED, one.at)
     )
     message = latest[-1]
-    how = channel_words(message.channel)
-    lost = [channel_words(one.channel) for one in latest[:-1] if one.state == FAILED]
+    how = channel_text(message.channel)
+    lost = [channel_text(one.channel) for one in latest[:-1] if one.state == FAILED]
     after = f", as {' and '.join(lost)} failed" if lost else ""
     if message.state == SENT:
         return f"told by {how}{after}", False

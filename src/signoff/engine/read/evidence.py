@@ -13,6 +13,7 @@ from signoff.core.intent.assurance import verdict_of
 from signoff.core.plan.plan import AgentStep, HumanStep, Plan
 from signoff.core.text.hidden_characters import pieces
 from signoff.core.text.json_diff import Group, Leaf, clip, group, leaves, show
+from signoff.core.text.json_paths import member_path
 from signoff.core.text.masking import hides, is_secret, mask_text, masked
 from signoff.engine.directory.snapshot import Snapshot
 
@@ -45,7 +46,7 @@ def subject(payload: Mapping[str, Any], most: int) -> tuple[tuple[str, str], ...
     comes first; what the requester says about it never stands there.
     """
     short = [
-        (name, show(value))
+        (member_path("", name), show(value))
         for name, value in payload.items()
         if isinstance(value, str | int | float)
         and not isinstance(value, bool)

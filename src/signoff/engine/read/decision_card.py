@@ -26,9 +26,9 @@ from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import Ending, Risk, TaskType
 from signoff.core.plan.wording import from_workflow, on_silence, question
 from signoff.core.text.json_diff import Group, Leaf, group, leaves
-from signoff.engine.read.revisions import Changed, changes, difference, reported_before
-from signoff.engine.read.task_history import TaskHistory
-from signoff.web.pages.kit.evidence import (
+from signoff.engine.read.answer_buttons import Choice, choices
+from signoff.engine.read.approvers import ASKS, Others, others, reasons
+from signoff.engine.read.evidence import (
     REQUEST,
     Check,
     Fact,
@@ -39,10 +39,10 @@ from signoff.web.pages.kit.evidence import (
     subject,
     touched,
 )
-from signoff.web.pages.kit.next_steps import Following, absent, following
-from signoff.web.pages.task.approvers import ASKS, Others, others, reasons
-from signoff.web.pages.task.buttons import Choice, choices
-from signoff.web.pages.task.context import Known
+from signoff.engine.read.next_steps import Following, absent, following
+from signoff.engine.read.revisions import Changed, changes, difference, reported_before
+from signoff.engine.read.task_context import Known
+from signoff.engine.read.task_history import TaskHistory
 
 _SUBJECT: Final = 4
 _MOMENT: Final = "\0"  # where the time stands in a sentence; the page writes it in the reader's zone

@@ -1,0 +1,59 @@
+"""A value has one name wherever it is shown: on the page, in the API, by mail, in Slack and in the terminal."""
+
+from typing import Any
+
+import msgspec
+
+from signoff.cli.output import Output
+from signoff.cli.tasks.answer import task_lines
+from signoff.cli.tasks.revise import _changes as terminal_changes
+from signoff.core.intent.notices import NoticeKind
+from signoff.core.text.json_paths import changed_paths
+from signoff.engine.delivery.compose import render_payload
+from signoff.notify import email
+from signoff.notify.letter import Letter
+from signoff.notify.slack.card import message
+from tests.notify.slackfake import texts
+from tests.web.inbox.reading import reader
+from tests.web.world import World
+
+AMBIGUOUS: dict[str, Any] = {"amount": {"total": 10}, "amount.total": 1000000, "": 3}
+NAMES = ["amount.total", '"amount.total"', '""']
+CHANGED = {**AMBIGUOUS, "amount.total": 2}
+
+
+async def test_a_key_that_reads_as_a_path_is_quoted_on_every_surface(web: World) -> None:
+    intent_id = await web.send(intent_type="intent.pay.v1", payload=AMBIGUOUS, human_task={"title": "Pay?"})
+    task_id = intent_id[:-4] + "0001"
+
+    page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
+    rows = page.html.split('<table class="leaves">')[1]
+    for name, value in zip(("amount.total", "&#34;amount.total&#34;"), ("10", "1000000"), strict=True):
+        assert f'<th scope="row">{name}</th>' in rows
+        assert rows.index(f'<th scope="row">{name}</th>') < rows.index(f">{value}<")
+
+    letter = _letter(AMBIGUOUS, web)
+    assert [leaf.path for leaf in letter.leaves] == NAMES
+    mail = email.as_text(letter)
+    card = "\n".join(texts(message(letter)["blocks"]))
+    for text in (mail, card):
+        assert "amount.total: 10" in " ".join(text.split()).replace('"amount.total"', "?")
+        assert '"amount.total": 1000000' in " ".join(text.split())
+
+    revised = await web.post(f"/v1/tasks/{task_id}/revise", {"payload": CHANGED}, "ann")
+    assert revised.status == 200, revised.text
+    task = (await web.get(f"/v1/tasks/{task_id}", "otto"))["task"]
+    assert [value["path"] for value in task["changes"][0]["changed"]] == ['"amount.total"']
+    assert task["payload"] == CHANGED
+    assert '"amount.total": 1000000 -> 2' in "\n".join(task_lines(task, Output()))
+    assert list(terminal_changes(AMBIGUOUS, CHANGED)) == ['"amount.total": 1000000 -> 2']
+    assert list(changed_paths(AMBIGUOUS, CHANGED)) == ['"amount.total"']
+
+
+def _letter(payload: dict[str, Any], web: World) -> Letter:
+    found = render_payload(msgspec.json.encode(payload), {})
+    assert found.whole
+    return Letter(
+        id="1", kind=NoticeKind.TASK_OPENED, at=web.clock.now(), to="ann@acme.example", thread="t", headline="Asked",
+        question="Pay?", leaves=found.leaves, link="http://h/t/x", link_label="Look",
+    )  # fmt: skip

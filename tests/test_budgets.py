@@ -39,7 +39,7 @@ def test_a_transaction_is_opened_only_inside_the_engine() -> None:
 
 PURE = {
     "bisect", "collections", "collections.abc", "datetime", "decimal", "difflib", "enum", "fractions", "functools",
-    "hashlib", "itertools", "math", "msgspec", "msgspec.structs", "re", "typing", "unicodedata", "urllib.parse",
+    "hashlib", "itertools", "json", "math", "msgspec", "msgspec.structs", "re", "typing", "unicodedata", "urllib.parse",
     "zoneinfo",
 }  # fmt: skip
 

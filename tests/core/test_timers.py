@@ -12,7 +12,7 @@ from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Delay, Delivery, Fault, Hold, Status
 from signoff.core.intent.wake import deadlines, ends_at, wake_at
 from signoff.core.plan.plan import DelayStep, NotifyStep
-from signoff.core.plan.schedules import PUSH_BACKOFF, Reminders
+from signoff.core.plan.schedules import PUSH_BACKOFF, PUSH_LEASE, Reminders
 from signoff.core.plan.task_types import Ending, Escalation, Fallback, Stage
 from signoff.core.plan.working_hours import Hours
 from tests.builders import (
@@ -216,3 +216,41 @@ def test_between_two_steps_only_the_requests_own_deadline_is_due() -> None:
     between = replace(asking(deadline=HOUR, deadline_at=START + 2 * HOUR).intent, open=None)
     assert list(deadlines(between)) == [START + 2 * HOUR]
     assert list(deadlines(replace(between, deadline_at=None))) == []
+
+
+# -- a clock that was days ahead
+
+
+DAYS = timedelta(days=3)
+
+
+def test_a_rest_that_a_wrong_clock_made_days_long_is_over_once_it_is_right() -> None:
+    story = Story(gate(validate(max_attempts=3), approve()))
+    story.now += DAYS
+    story.do(c.Claim("worker", minutes(1)))
+    assert happened(story.tick(minutes(1))) == ["Lapsed"]
+    story.now -= DAYS
+    assert happened(story.tick()) == ["Delivered"]
+    assert held(story).retry_at is None
+
+
+def test_a_lease_that_a_wrong_clock_made_days_long_runs_from_now() -> None:
+    story = Story(gate(validate(max_attempts=3), approve()))
+    story.now += DAYS
+    story.do(c.Claim("worker", minutes(1)))
+    story.now -= DAYS
+    assert story.tick().facts == []  # a renewal, which is no fact
+    assert held(story).lease_until == story.now + HOUR
+    assert story.tick(HOUR - MOMENT).facts == []
+    assert happened(story.tick(MOMENT)) == ["Lapsed"]
+
+
+def test_a_pushed_step_is_heard_of_within_its_lease_though_a_wrong_clock_made_it_days_long() -> None:
+    story = Story(gate(validate(push=True), approve()))
+    story.now += DAYS
+    story.do(c.Accept(1, 1), SYSTEM)
+    story.now -= DAYS
+    assert story.tick().facts == []  # a renewal, which is no fact
+    assert held(story).lease_until == story.now + PUSH_LEASE
+    assert story.tick(PUSH_LEASE - MOMENT).facts == []
+    assert happened(story.tick(MOMENT)) == ["Lapsed"]

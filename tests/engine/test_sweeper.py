@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -13,8 +14,9 @@ from signoff.engine.commit.retention import Sweeper
 from signoff.store.opening import open_store
 from signoff.store.rows import outgoing_row
 from signoff.store.sql import OUTBOX, PUT_OUTGOING
+from signoff.store.tables.messages import Message
 from signoff.store.work import Outgoing
-from tests.builders import AGENT, ANN, RITA, SERVICE, SYSTEM, gate, validate
+from tests.builders import AGENT, ANN, RITA, SERVICE, SYSTEM, WORKSPACE, gate, validate
 from tests.conftest import TABLES
 from tests.engine.works import PAYLOAD, Works, once
 
@@ -217,6 +219,78 @@ async def test_a_clock_that_ran_steadily_deletes_what_is_due_and_says_how_much(
     swept = await works.store.sweeps.get()
     assert swept is not None
     assert (swept.intents, swept.payloads, swept.owed) == (1, 0, timedelta(0))
+
+
+# -- what a clock that was ahead has put off
+
+
+def _out(id: str, due: timedelta, works: Works, **fields: Any) -> Outgoing:
+    """A row of the outbox that is due so much later."""
+    given = {"seq": 1, "channel": "webhook", "target": "x"} | fields
+    at = works.clock.now() + due
+    return Outgoing(id, WORKSPACE, "01890000-0000-7000-8000-000000000000", notice=b"{}", due_at=at, **given)
+
+
+async def _put(works: Works, *rows: Outgoing, waits: str = "") -> None:
+    """``waits``: the row that waits for somebody's working hours, as the record of messages says."""
+    for row in rows:
+        await works.store.write((PUT_OUTGOING, dict(zip(OUTBOX.columns, outgoing_row(row), strict=True))))
+        if row.target == ANN.id:
+            at = row.due_at if row.id == waits else works.clock.now()
+            message = Message(
+                id=row.id, workspace=WORKSPACE, intent_id=row.intent, visit=1, seq=1, kind="task_opened",
+                person=ANN.id, channel=row.channel, at=at, called_at=works.clock.now(),
+            )  # fmt: skip
+            await works.store.messages.end([], (), [message])
+            await works.store.write((PUT_OUTGOING, dict(zip(OUTBOX.columns, outgoing_row(row), strict=True))))
+
+
+async def test_a_clock_that_was_ahead_puts_nothing_off(
+    on_machine: Works, machine: Machine, caplog: pytest.LogCaptureFixture
+) -> None:
+    works = on_machine
+    await works.somewhere(SERVICE)
+    machine.move(3 * DAY)
+    await Sweeper(works.store, works.recent, machine, None).once()
+    hour, minute = timedelta(hours=1), timedelta(minutes=1)
+    await _put(
+        works,
+        _out("new", timedelta(0), works),
+        _out("again", hour, works, attempts=3),
+        _out("push", minute, works, channel="push"),
+        _out("taken", minute, works, channel="email", target=ANN.id),
+        _out("tried", hour, works, channel="email", target=ANN.id, attempts=1),
+        _out("morning", 9 * hour, works, channel="email", target=ANN.id),
+        _out("news", 7 * DAY, works, channel="proposal", target="", seq=0),
+        waits="morning",
+    )
+    machine.move(-3 * DAY + minute)  # a minute later it is set right
+    before = machine.now()
+    await Sweeper(works.store, works.recent, machine, None).once()
+    due = {row.id: row.due_at - before for row in await works.store.outbox.page("", 100)}
+    assert {id: wait for id, wait in due.items() if wait <= timedelta(0)} == {"new": timedelta(0)}
+    assert {due["push"], due["taken"]} == {minute}
+    assert {due["again"], due["tried"]} == {hour}
+    assert due["morning"] == 3 * DAY + 9 * hour - minute, "a moment of somebody's calendar"
+    assert due["news"] == 10 * DAY - minute
+    assert "The clock has gone back by 2d 23h:" in caplog.text
+
+
+async def test_a_clock_that_was_ahead_leaves_no_agents_step_resting(
+    on_machine: Works, machine: Machine
+) -> None:
+    works = on_machine
+    intent = await works.submit()
+    machine.move(3 * DAY)
+    await Sweeper(works.store, works.recent, machine, None).once()
+    await works.claim()
+    await works.pass_time(timedelta(minutes=1))
+    machine.move(-3 * DAY)
+    await Sweeper(works.store, works.recent, machine, None).once()
+    await works.keep_time()
+    assert (await works.happened(intent.id))[-1] == "Delivered"
+    assert len(await works.claim()) == 1
+    assert await works.findings() == []
 
 
 # -- payloads before decisions

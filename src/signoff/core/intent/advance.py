@@ -47,11 +47,9 @@ def advance(
     """Apply one command at ``now`` (aware UTC); raises Refused and changes nothing when it may not happen.
 
     entropy: 16 random bytes, used to salt personal text; membership: what the directory says, for eligibility to be
-    pinned by. Time never runs backwards inside one intent.
+    pinned by. Facts never run backwards inside one intent; what is counted from now is, whatever the clock said before.
     """
     may(actor, command, intent)
-    if intent is not None:
-        now = max(now, intent.updated_at)
     book = Ledger(actor, now, entropy.hex(), intent, membership)
     decide(book, command)
     head = intent.head if intent else ""

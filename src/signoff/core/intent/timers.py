@@ -9,11 +9,11 @@ from typing import Final
 
 from signoff.core.intent import events as e
 from signoff.core.intent import routing
-from signoff.core.intent.model import Delay, Delivery, Task
+from signoff.core.intent.model import Delay, Delivery, Hold, Task
 from signoff.core.intent.snoozed import ending
 from signoff.core.intent.transition import Ledger
 from signoff.core.intent.wake import escalation_at, reminder_at, spec_of, wake_at
-from signoff.core.plan.schedules import PUSH_BACKOFF
+from signoff.core.plan.schedules import LONGEST_LEASE, PUSH_BACKOFF, PUSH_LEASE
 from signoff.core.plan.task_types import Ending, Sign
 
 _AT_ONCE: Final = 1000  # more than any plan can have due at one moment; a loop beyond it would be a bug
@@ -21,12 +21,35 @@ _AT_ONCE: Final = 1000  # more than any plan can have due at one moment; a loop 
 
 def tick(book: Ledger) -> None:
     """Let everything that is due by ``book.now`` happen. Nothing due: nothing happens."""
+    _correct(book)
     for _ in range(_AT_ONCE):
         due = wake_at(book.intent)
         if due is None or due > book.now:
             return
         _happen(book)
     raise RuntimeError(f"intent {book.intent.id} is due again and again at one moment")
+
+
+def _correct(book: Ledger) -> None:
+    """Take back what a clock that was far ahead has put off: a rest that is longer than any is over, and a lease that
+    runs longer than any does runs from now.
+    """
+    held = book.intent.open
+    if not isinstance(held, Delivery):
+        return
+    if held.retry_at is not None:
+        step = book.intent.plan.agent_step(held.step)
+        longest = max(step.retry_delay, *step.backoff.delays, *PUSH_BACKOFF.delays)
+        if held.retry_at > book.now + longest:
+            _try_again(book, held)
+    elif held.lease_until is not None:
+        longest = PUSH_LEASE if held.hold is Hold.ACCEPTED else LONGEST_LEASE
+        if held.lease_until > book.now + longest:
+            book.add(e.Renewed(book.now + longest))
+
+
+def _try_again(book: Ledger, held: Delivery) -> None:
+    book.add(e.Delivered(held.visit, held.step, held.agent, held.attempt + 1, held.deadline_at, held.push))
 
 
 def _happen(book: Ledger) -> None:
@@ -76,9 +99,7 @@ def _happen_to_delivery(book: Ledger, held: Delivery) -> None:
     elif _past(held.lease_until, book.now):
         lapse(book, "lease_expired")
     elif _past(held.retry_at, book.now):
-        book.add(
-            e.Delivered(held.visit, held.step, held.agent, held.attempt + 1, held.deadline_at, held.push)
-        )
+        _try_again(book, held)
 
 
 def lapse(book: Ledger, reason: str) -> None:

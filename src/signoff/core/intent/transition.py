@@ -61,6 +61,5 @@ class Ledger:
     def _fact(self, intent_id: str, event: AnyEvent, comment: str) -> Fact:
         actor, via = self._by
         note = Note(comment, self._salt) if comment else None
-        return Fact(
-            intent=intent_id, seq=self.next_seq, at=self.now, actor=actor, via=via, event=event, note=note
-        )
+        at = self.now if self._intent is None else max(self.now, self._intent.updated_at)
+        return Fact(intent=intent_id, seq=self.next_seq, at=at, actor=actor, via=via, event=event, note=note)

@@ -27,3 +27,4 @@ PUSH_BACKOFF: Final = Backoff(tuple(timedelta(seconds=s) for s in (30, 120, 600)
 # How long an agent that accepted a push may be silent. Long, as nobody renews it unasked, and to do a step twice is
 # worse than to hear late that an agent died: whoever wants to hear sooner gives the step a deadline.
 PUSH_LEASE: Final = timedelta(hours=12)
+LONGEST_LEASE: Final = timedelta(hours=1)  # that a worker can ask for

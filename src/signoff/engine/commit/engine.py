@@ -17,6 +17,7 @@ from signoff.core.intent.authorization import may_see, may_take
 from signoff.core.intent.commands import Answer, Command, Revise, Submit
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Actor, ActorKind, Intent, Requester
+from signoff.core.plan.schedules import LONGEST_LEASE
 from signoff.engine.clock import Clock
 from signoff.engine.commit.committer import Committer
 from signoff.engine.commit.jobs import (
@@ -41,7 +42,6 @@ from signoff.store.tables.showings import Showing
 
 log = logging.getLogger("signoff.engine")
 
-LONGEST_LEASE = timedelta(hours=1)
 SHORTEST_LEASE = timedelta(seconds=1)
 _REMEMBERED = 10_000
 _TRIES = 4  # of a command while the directory changes

@@ -2,7 +2,8 @@
 and the plans that nothing names any more: they hold what people were asked.
 
 Deleting is the one thing that a wrong clock does for good, so a clock is believed only once it has run steadily for a
-while: ten minutes after a start or a jump, a day where it has passed over more than a day.
+while: ten minutes after a start or a jump, a day where it has passed over more than a day. And where it is seen to have
+gone back, nothing waits longer because of the time that was wrong.
 """
 
 import logging
@@ -78,6 +79,12 @@ class Sweeper:
         steady = self._clock.steady()
         kept = await self._store.sweeps.get()
         before = kept.at if kept else await self._store.sweeps.newest() or now
+        if before - now > _SLACK:
+            log.warning(
+                "The clock has gone back by %s: what waits for it is not kept waiting longer for that.",
+                show_duration(before - now),
+            )
+            await self._store.sweeps.set_back(now, before - now)
         ran = timedelta(seconds=steady - self._last[1]) if self._last else _NONE
         jump = abs(now - self._last[0] - ran) if self._last else abs(now - before)
         self._last = now, steady

@@ -16,6 +16,17 @@ on conflict (id) do update set at = excluded.at, owed = excluded.owed,
     intents = sweeps.intents + excluded.intents, payloads = sweeps.payloads + excluded.payloads,
     deleted_at = coalesce(excluded.deleted_at, sweeps.deleted_at)
 """
+# Brought forward by as much as the clock has gone back. Not what waits for a moment of somebody's calendar: a person's
+# working hours, or (no fact's, so without a number) the end of a proposal; unless it was tried already.
+_BRING_FORWARD: Final = """
+update outbox set due_at = case when due_at - :by > :now then due_at - :by else :now end
+where dead = 0 and due_at > :now and (attempts > 0 or seq > 0 and not exists (
+    select 1 from messages m where m.id = outbox.id and m.at >= outbox.due_at and m.at > m.called_at + :at_once
+))
+"""
+# Looked at once more: a tick works out anew when the intent is to be woken.
+_WAKE: Final = "update intents set wake_at = :now where wake_at > :now"
+_AT_ONCE: Final = 60_000_000
 _NEWEST: Final = "select updated_at from intents order by id desc limit 1"
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -54,6 +65,15 @@ class Sweeps:
             "deleted_at": None if swept.deleted_at is None else micros(swept.deleted_at),
         }
         await self._db.write((_PUT, values))
+
+    async def set_back(self, now: datetime, by: timedelta) -> None:
+        """The clock has gone back ``by``, to ``now``: what was put off by it is due as much earlier, and every intent
+        that waits for a moment is looked at.
+        """
+        at = {"now": micros(now)}
+        await self._db.write(
+            (_BRING_FORWARD, at | {"by": by // _MICROSECOND, "at_once": _AT_ONCE}), (_WAKE, at)
+        )
 
     async def newest(self) -> datetime | None:
         """When the newest intent was last written; None where there is none."""

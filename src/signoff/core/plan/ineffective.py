@@ -1,0 +1,99 @@
+"""What a finished plan says that can never come to anything: named, so that nobody relies on it.
+
+A step that names its policy may get what it lacks from that: it is judged once the policy is applied.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import msgspec
+
+from signoff.core.errors import Invalid
+from signoff.core.plan.plan import AgentStep, HumanStep, Plan
+from signoff.core.plan.schedules import Reminders
+from signoff.core.plan.task_types import Escalation, Sign
+from signoff.core.plan.working_hours import Hours
+
+
+class Ineffective(msgspec.Struct, frozen=True):
+    """A field that has no effect, why, and what to do about it."""
+
+    field: str
+    problem: str
+    hint: str
+
+    @property
+    def refusal(self) -> Invalid:
+        message = f"{self.field}: has no effect, because {self.problem}."
+        return Invalid("no_effect", message, field=self.field, hint=self.hint)
+
+
+def ineffective(plan: Plan) -> Iterator[Ineffective]:
+    """Every field without effect, in the order of the steps."""
+    people = [step for step in plan.steps if isinstance(step, HumanStep)]
+    for step in plan.steps:
+        path = f"steps.{step.id}"
+        if isinstance(step, HumanStep):
+            yield from _of_people(step, path)
+        elif isinstance(step, AgentStep):
+            if step.on_timeout and step.deadline is None:
+                yield _never_late(path)
+            if step.max_retries == 0 and step.retry_delay != AgentStep.retry_delay_unsaid():
+                yield Ineffective(
+                    f"{path}.retry.delay", "nothing is tried again", "Give max, or leave the delay out."
+                )
+    if plan.max_revisions != Plan().max_revisions and not any(_changes(step) for step in people):
+        yield Ineffective(
+            "max_revisions", "nobody can ask for changes", "Use type: review, or an outcome that means: changes."
+        )
+
+
+def _of_people(step: HumanStep, path: str) -> Iterator[Ineffective]:
+    task = step.task
+    if step.on_changes and not _changes(step):
+        yield Ineffective(
+            f"{path}.on_changes", "no outcome of this task asks for changes",
+            "Use type: review, or an outcome that means: changes.",
+        )  # fmt: skip
+    if step.choices or task.policy and "@" not in task.policy and not task.roster:
+        return  # under a policy that is not known here
+    if step.on_timeout and step.deadline is None:
+        yield _never_late(path)
+    yield from of_rules(
+        f"{path}.human", task.remind, task.escalate, task.hours,
+        deadline=step.deadline, in_hours=task.deadline_in_hours,
+    )  # fmt: skip
+
+
+def of_rules(
+    path: str,
+    remind: Reminders | None,
+    escalate: tuple[Escalation, ...],
+    hours: Hours | None,
+    *,
+    deadline: timedelta | None,
+    in_hours: bool,
+) -> Iterator[Ineffective]:
+    """What has no effect of what a policy, or a step in its place, says of time."""
+    at = f"{path}." if path else ""
+    if remind is not None and remind.at_most == 1 and remind.every != remind.after:
+        yield Ineffective(
+            f"{at}remind.every", "at_most: 1 sends a single reminder", "Leave every out, or raise at_most."
+        )
+    if hours is None:
+        return
+    if in_hours and deadline is None:
+        yield Ineffective(f"{at}hours.deadline", "there is no deadline", "Add deadline: 8h, or leave it out.")
+    elif remind is None and not escalate and not in_hours:
+        yield Ineffective(
+            f"{at}hours", "nothing waits for them: there are no reminders, no escalation and no deadline in hours",
+            "Add remind, escalate or hours: {deadline: true}; or leave the hours out.",
+        )  # fmt: skip
+
+
+def _changes(step: HumanStep) -> bool:
+    return bool(step.task.meaning(Sign.CHANGES))
+
+
+def _never_late(path: str) -> Ineffective:
+    return Ineffective(f"{path}.on_timeout", "the step has no deadline", "Add deadline: 8h, or leave it out.")

@@ -15,7 +15,7 @@ from signoff.core.directory.roles import ROLES
 from signoff.core.errors import Invalid
 from signoff.core.formats.workflow import WorkflowTemplate, compile_workflow
 from signoff.core.plan.working_hours import Hours
-from signoff.core.policy.policy import Policy, clock, hours, read_policy, weekday, zone
+from signoff.core.policy.policy import Policy, clock, hours, read_policy, refuse_idle, weekday, zone
 from signoff.core.policy.workspace_default import UNLISTED
 from signoff.core.text.document_reader import Fields, document, refuse_unplaced, shown, suggestion
 
@@ -142,7 +142,10 @@ def _entries(top: Fields, name: str) -> list[tuple[str, Fields]]:
 def policy_wish(name: str, fields: Fields) -> PolicyWish:
     if not TEAM_NAME.fullmatch(name):
         raise _misnamed(fields, name)
-    return PolicyWish(name, read_policy(fields), dict(fields.value))
+    policy = read_policy(fields)
+    if not fields.kept:
+        refuse_idle(policy, fields.path)
+    return PolicyWish(name, policy, dict(fields.value))
 
 
 def _misnamed(fields: Fields, name: str) -> Invalid:

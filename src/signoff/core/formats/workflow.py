@@ -13,6 +13,7 @@ from signoff.core.directory import agent_address
 from signoff.core.directory.approver_names import parties
 from signoff.core.errors import Invalid
 from signoff.core.plan import task_reader
+from signoff.core.plan.ineffective import refuse_ineffective
 from signoff.core.plan.plan import (
     END,
     MAX_STEPS,
@@ -79,7 +80,10 @@ def compile_workflow(source: object, *, kept: bool = False) -> WorkflowTemplate:
     compiled = tuple(_step(top.item("steps", index, step)) for index, step in enumerate(steps))
     revisions = top.count("max_revisions", 0, 100)
     plan = Plan(steps=compiled, source="workflow", max_revisions=5 if revisions is None else revisions)
-    return WorkflowTemplate(name, intent_type, check_plan(plan))
+    check_plan(plan)
+    if not kept:
+        refuse_ineffective(plan)
+    return WorkflowTemplate(name, intent_type, plan)
 
 
 def _step(step: Fields) -> Step:

@@ -5,6 +5,7 @@ A step that names its policy may get what it lacks from that: it is judged once 
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Final
 
 import msgspec
 
@@ -13,6 +14,9 @@ from signoff.core.plan.plan import AgentStep, HumanStep, Plan
 from signoff.core.plan.schedules import Reminders
 from signoff.core.plan.task_types import Escalation, Sign
 from signoff.core.plan.working_hours import Hours
+
+_RETRY_DELAY: Final = AgentStep(id="x", agent="x").retry_delay
+_MAX_REVISIONS: Final = Plan().max_revisions
 
 
 class Ineffective(msgspec.Struct, frozen=True):
@@ -38,13 +42,15 @@ def ineffective(plan: Plan) -> Iterator[Ineffective]:
         elif isinstance(step, AgentStep):
             if step.on_timeout and step.deadline is None:
                 yield _never_late(path)
-            if step.max_retries == 0 and step.retry_delay != AgentStep.retry_delay_unsaid():
+            if step.max_retries == 0 and step.retry_delay != _RETRY_DELAY:
                 yield Ineffective(
                     f"{path}.retry.delay", "nothing is tried again", "Give max, or leave the delay out."
                 )
-    if plan.max_revisions != Plan().max_revisions and not any(_changes(step) for step in people):
+    if plan.max_revisions != _MAX_REVISIONS and not any(_changes(step) for step in people):
         yield Ineffective(
-            "max_revisions", "nobody can ask for changes", "Use type: review, or an outcome that means: changes."
+            "max_revisions",
+            "nobody can ask for changes",
+            "Use type: review, or an outcome that means: changes.",
         )
 
 
@@ -55,7 +61,7 @@ def _of_people(step: HumanStep, path: str) -> Iterator[Ineffective]:
             f"{path}.on_changes", "no outcome of this task asks for changes",
             "Use type: review, or an outcome that means: changes.",
         )  # fmt: skip
-    if step.choices or task.policy and "@" not in task.policy and not task.roster:
+    if step.choices or (task.policy and "@" not in task.policy):
         return  # under a policy that is not known here
     if step.on_timeout and step.deadline is None:
         yield _never_late(path)
@@ -63,6 +69,16 @@ def _of_people(step: HumanStep, path: str) -> Iterator[Ineffective]:
         f"{path}.human", task.remind, task.escalate, task.hours,
         deadline=step.deadline, in_hours=task.deadline_in_hours,
     )  # fmt: skip
+
+
+def refuse_ineffective(*plans: Plan) -> None:
+    """Raise Invalid for the first field without effect. Of several plans it is one in its variants, and a field has to
+    have an effect in one of them.
+    """
+    first, *others = (list(ineffective(plan)) for plan in plans)
+    for one in first:
+        if all(any(one.field == other.field for other in found) for found in others):
+            raise one.refusal
 
 
 def of_rules(

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from signoff.core.directory.approver_names import parties
 from signoff.core.errors import Invalid
 from signoff.core.plan import task_reader
+from signoff.core.plan.ineffective import of_rules
 from signoff.core.plan.plan import SUCCESS, HumanStep
 from signoff.core.plan.schedules import Reminders
 from signoff.core.plan.task_types import (
@@ -35,6 +36,7 @@ MAX_RUNGS: Final = 20
 _LONG_DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 DAYS: Final = tuple(day[:3] for day in _LONG_DAYS)
 _CLOCK: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
+_NEVER: Final = timedelta.max
 FIELDS: Final = (
     "approve", "self_approval", "remind", "escalate", "deadline", "on_timeout", "hours", "strength", "risk",
 )  # fmt: skip
@@ -89,6 +91,17 @@ def read_policy(fields: Fields) -> Policy:
         strength=_strength(fields, risk),
         risk=risk,
     )
+
+
+def refuse_idle(policy: Policy, path: str) -> None:
+    """Raise Invalid for what a policy by itself says without effect, whatever step it is applied to."""
+    later = policy.deadline or (
+        _NEVER if policy.deadline_in_hours else None
+    )  # a step may have a deadline of its own
+    for one in of_rules(
+        path, policy.remind, policy.escalate, policy.hours, deadline=later, in_hours=policy.deadline_in_hours
+    ):
+        raise one.refusal
 
 
 def applied(step: HumanStep, policy: Policy, name: str, path: str) -> HumanStep:

@@ -22,6 +22,7 @@ from signoff.core.formats.manifest import (
 )
 from signoff.core.intent.authorization import RUNNING, may_read_record
 from signoff.core.intent.model import Actor, ActorKind
+from signoff.core.plan.ineffective import refuse_ineffective
 from signoff.core.plan.plan import refuse_unreached
 from signoff.core.policy.conditions import variants
 from signoff.core.policy.policy import Policy
@@ -149,7 +150,9 @@ class Charters:
     async def _workflow(self, draft: Draft, wish: WorkflowWish) -> None:
         template = wish.template
         # not before: a policy may bring a route
-        refuse_unreached(*(freeze(plan, draft.book)[0] for plan in variants(template.plan)))
+        frozen = [freeze(plan, draft.book)[0] for plan in variants(template.plan)]
+        refuse_unreached(*frozen)
+        refuse_ineffective(*frozen)
         digest = plan_digest(template.plan)
         present = draft.book.workflows.get(template.intent_type)
         before = shown_flow(present) if present else None

@@ -18,7 +18,7 @@ from signoff.core.intent.model import Actor, Intent
 from signoff.core.plan.plan import AgentStep, HumanStep, NotifyStep, Plan, Step, check_plan, settled_retries
 from signoff.core.plan.task_types import Fallback, Risk, Sign, Stage
 from signoff.core.plan.wording import from_workflow
-from signoff.core.policy.conditions import chosen, settled
+from signoff.core.policy.conditions import chosen, settled, variants
 from signoff.engine.directory.eligible_people import (
     barred_from,
     called,
@@ -257,6 +257,13 @@ def freeze(
     return check_plan(settled_retries(replace(plan, steps=tuple(steps)))), tuple(warnings)
 
 
+def remarks(plan: Plan, book: Snapshot) -> tuple[str, ...]:
+    """What whoever applies a workflow should know about whom it names; its agents are registered with it."""
+    coming = [book.resolve(step.agent) for step in plan.steps if isinstance(step, AgentStep)]
+    said = (one for plan in variants(plan) for one in freeze(plan, book, coming=coming)[1])
+    return tuple(dict.fromkeys(said))
+
+
 def _addressed(step: AgentStep, book: Snapshot, warnings: list[str], coming: Collection[str]) -> Step:
     address = book.resolve(step.agent)
     account = book.by_address.get(address)
@@ -295,6 +302,8 @@ def _asking(step: HumanStep, plan: Plan, book: Snapshot, side: Side, warnings: l
                 f"step {step.id!r}: escalation {number} ({', '.join(rung.to)}) reaches nobody who may decide; "
                 "the next one follows it at once"
             )
+        elif strict:
+            _warn_of_strangers(step.id, rung.to, book, warnings)
     _warn_of_strangers(step.id, task.notify, book, warnings)
     task = replace(task, stages=stages, escalate=rungs)
     return replace(step, task=replace(task, roster=roster_of(task, book)))

@@ -19,6 +19,7 @@ from signoff.engine.directory.change_log import subject_of
 from signoff.engine.directory.contact_schedule import hypothetical
 from signoff.engine.directory.eligible_people import known_person
 from signoff.engine.directory.snapshot import Snapshot
+from signoff.engine.planning.planner import remarks
 from signoff.store.tables.entries import Person
 from signoff.web.http import bodies
 from signoff.web.http.call import Call
@@ -276,7 +277,7 @@ async def apply(call: Call) -> p.AppliedCharter:
     warnings = await call.parts.staffed.warnings(call.actor.workspace, before.membership, after.membership)
     for wish in charter.workflows:
         absent = await call.parts.workers.absent(wish.template.plan, after, call.parts.clock.now())
-        warnings = (*warnings, *absent)
+        warnings = (*warnings, *absent, *remarks(wish.template.plan, after))
     out = p.AppliedCharter(
         dry_run=dry_run,
         changed=any(one.action != UNCHANGED for one in planned),

@@ -9,6 +9,7 @@ from signoff.core.intent.authorization import PROGRAMS
 from signoff.core.plan.plan import Plan
 from signoff.engine.admin.manifest_diff import UNCHANGED
 from signoff.engine.directory.snapshot import Snapshot
+from signoff.engine.planning.planner import remarks
 from signoff.store.tables.entries import Workflow
 from signoff.web.http import json_intake
 from signoff.web.http.call import Call
@@ -26,9 +27,10 @@ async def apply(call: Call) -> AppliedOut:
     if not isinstance(planned.entry, Workflow):
         raise TypeError("a workflow was not taken up")
     book = await book_of(call)
+    absent = await call.parts.workers.absent(template.plan, book, call.parts.clock.now())
     return AppliedOut(
         changed=planned.action != UNCHANGED, dry_run=dry_run, workflow=_shown(call, planned.entry, template.plan, book),
-        warnings=await call.parts.workers.absent(template.plan, book, call.parts.clock.now()),
+        warnings=[*absent, *remarks(template.plan, book)],
     )  # fmt: skip
 
 

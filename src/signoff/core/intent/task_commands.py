@@ -15,7 +15,7 @@ from signoff.core.intent.contradictions import refuse_contradiction
 from signoff.core.intent.decision_digest import envelope_digest
 from signoff.core.intent.evolve import moment
 from signoff.core.intent.model import Actor, Delivery, Intent, Task
-from signoff.core.intent.quorum import has_say, tally
+from signoff.core.intent.quorum import Names, has_say, tally
 from signoff.core.intent.standing import Standing, others_behind, stage_now, standing
 from signoff.core.intent.standing import roster as pinned
 from signoff.core.intent.transition import Ledger
@@ -76,12 +76,7 @@ def answer(book: Ledger, command: c.Answer) -> None:
     refuse_other(book.intent, task, command)
     refuse_contradiction(step.task, command.outcome, command.data, task.agreed)
     outcome, sign = check_answer(step.task, command.outcome, command.comment, command.data, task.agreed)
-    ground = _ground(book, task)
-    if not has_say(book.actor.id, ground.principal, ground.names, command.standing):
-        raise Forbidden(  # it would be recorded, and count for nothing
-            "not_an_approver", "The person in whose stead you answer is not asked any more.",
-            hint="An owner or an admin can ask other people.",
-        )  # fmt: skip
+    ground = _ground(book, task, command.standing)
     principal = "" if ground.principal == book.actor.id else ground.principal
     before, behind = own_vote(book.actor, task), others_behind(book.actor)
     same = before is not None and _same(before, outcome, command, principal)
@@ -132,10 +127,20 @@ def _refuse_twice(actor: Actor, task: Task) -> None:
             )  # fmt: skip
 
 
-def _ground(book: Ledger, task: Task) -> Standing:
+def _ground(book: Ledger, task: Task, names: Names | None = None) -> Standing:
+    """On what ground the actor decides, or changes what is decided; ``names``: what everybody is called now, where it
+    is another than the command's directory says.
+    """
     ground = standing(book.actor, book.intent, task)
     if ground is None:  # access.may has looked already; a rule that relies on another file asks again
         raise Forbidden("not_an_approver", "You are not among those who were asked.")
+    if names is None and book.membership is not None:
+        names = book.membership.standing
+    if not has_say(book.actor.id, ground.principal, ground.names, names):
+        raise Forbidden(  # it would be recorded, and count for nothing
+            "not_an_approver", "The person in whose stead you answer is not asked any more.",
+            hint="An owner or an admin can ask other people.",
+        )  # fmt: skip
     return ground
 
 
@@ -209,6 +214,7 @@ def revise(book: Ledger, command: c.Revise) -> None:
     if command.digest not in (None, task.digest):
         raise stale_revision(book.intent, task)
     intent = book.intent
+    _ground(book, task)
     if command.payload_digest == intent.payload_digest:
         raise Invalid("nothing_changed", "The revision is the same as what is there.", field="payload")
     refuse_other_choice(intent.plan, command.payload)

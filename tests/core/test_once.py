@@ -152,6 +152,14 @@ def test_another_answer_inside_the_stage_replaces_the_first() -> None:
     assert [(vote.outcome, vote.number) for vote in story.task.votes] == [("rejected", 2)]
 
 
+def test_an_answer_does_not_claim_to_follow_others_that_nobody_gave() -> None:
+    story = asked(BOTH)
+    assert refused(story, replace(full(story), number=2), ANN) == "answer_number"
+    assert happened(bare(story, replace(full(story), number=1), ANN)) == ["Answered"]
+    assert refused(story, replace(full(story), number=5), ANN) == "answer_number"
+    assert refused(story, replace(full(story, "rejected"), number=3), ANN) == "answer_number"
+
+
 def test_an_answer_that_was_changed_does_not_come_back_by_itself() -> None:
     story = asked(replace(BOTH, stages=(replace(BOTH.stages[0], reject_after=2),)))
     yes, no = full(story), full(story, "rejected")

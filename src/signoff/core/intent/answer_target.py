@@ -101,6 +101,17 @@ def given(vote: Vote | None) -> int:
     return max(vote.number, 1) if vote else 0
 
 
+def refuse_ahead(vote: Vote | None, answer: Answer) -> None:
+    """Raise Conflict for an answer that claims to follow others, which are not on record for this stage and revision."""
+    if answer.number is None or answer.number <= given(vote) + 1:
+        return
+    before = {0: "none", 1: "one"}.get(given(vote), str(given(vote)))
+    raise Conflict(
+        "answer_number", f"This says that it is your answer number {answer.number}; {before} came before it here.",
+        field="number", hint="Look at the task as it is now; leave the number out for a first answer.",
+    )  # fmt: skip
+
+
 def refuse_replaced(outcome: str, vote: Vote | None, answer: Answer) -> None:
     """An answer that its person has changed since may come once more by itself: late, or doubled on its way. It is
     taken anew only from whoever says that it is their next one.

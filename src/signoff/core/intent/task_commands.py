@@ -10,7 +10,7 @@ from signoff.core.errors import Conflict, Forbidden, Invalid
 from signoff.core.intent import commands as c
 from signoff.core.intent import events as e
 from signoff.core.intent import routing, snoozing
-from signoff.core.intent.answer_target import given, own_vote, refuse_other, refuse_replaced, stale_revision
+from signoff.core.intent.answer_target import given, own_vote, refuse_ahead, refuse_other, refuse_replaced, stale_revision
 from signoff.core.intent.contradictions import refuse_contradiction
 from signoff.core.intent.decision_digest import envelope_digest
 from signoff.core.intent.evolve import moment
@@ -79,6 +79,7 @@ def answer(book: Ledger, command: c.Answer) -> None:
     ground = _ground(book, task, command.standing)
     principal = "" if ground.principal == book.actor.id else ground.principal
     before, behind = own_vote(book.actor, task), others_behind(book.actor)
+    refuse_ahead(before, command)
     same = before is not None and _same(before, outcome, command, principal)
     if before is not None and same and set(before.behind) <= set(behind):
         _count(book, step, command.standing)  # the same answer again is the one vote that it is already

@@ -53,7 +53,7 @@ _PLACE: Final = (
     Parameter("workspace_id", "the workspace; of another one than the key's nothing is listed", blank=True),
 )
 _INTENTS: Final = (
-    Parameter("status", "statuses, separated by commas; pending: all that are not final", blank=True),
+    Parameter("status", "statuses, separated by commas; pending: all that are not final"),
     _TYPE,
     _CORRELATION,
     _Q,

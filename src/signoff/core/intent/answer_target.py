@@ -102,7 +102,7 @@ def given(vote: Vote | None) -> int:
 
 
 def refuse_ahead(vote: Vote | None, answer: Answer) -> None:
-    """Raise Conflict for an answer that claims to follow others, which are not on record for this stage and revision."""
+    """Raise Conflict for an answer that claims to follow others that are not on record here."""
     if answer.number is None or answer.number <= given(vote) + 1:
         return
     before = {0: "none", 1: "one"}.get(given(vote), str(given(vote)))

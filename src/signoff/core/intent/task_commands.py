@@ -10,7 +10,14 @@ from signoff.core.errors import Conflict, Forbidden, Invalid
 from signoff.core.intent import commands as c
 from signoff.core.intent import events as e
 from signoff.core.intent import routing, snoozing
-from signoff.core.intent.answer_target import given, own_vote, refuse_ahead, refuse_other, refuse_replaced, stale_revision
+from signoff.core.intent.answer_target import (
+    given,
+    own_vote,
+    refuse_ahead,
+    refuse_other,
+    refuse_replaced,
+    stale_revision,
+)
 from signoff.core.intent.contradictions import refuse_contradiction
 from signoff.core.intent.decision_digest import envelope_digest
 from signoff.core.intent.evolve import moment

@@ -4,9 +4,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.web.inbox.reading import reader
-from tests.web.world import World
+from tests.web.world import ELSEWHERE, World
 
 TYPE = "intent.guarded.v1"
 CHARTER: dict[str, Any] = {
@@ -335,3 +336,20 @@ async def test_taking_the_request_back_is_repeatable_and_answers_the_same(web: W
     once = await web.post(f"/v1/tasks/{task_id}/withdraw", {"comment": "no"}, "ci", idempotency_key="one")
     again = await web.post(f"/v1/tasks/{task_id}/withdraw", {"comment": "no"}, "ci", idempotency_key="one")
     assert (again.status, again.text) == (once.status, once.text) == (200, once.text)
+
+
+async def test_whoever_adds_a_second_person_hears_that_whoever_asks_may_approve(web: World) -> None:
+    there = await web.works.store.directory.workspace(ELSEWHERE)
+    assert there is not None
+    await web.works.store.people.save([replace(there, self_approval=True)])  # as the first start makes it
+    web.works.directory.changed(ELSEWHERE)
+    for path, body in (
+        ("/v1/people", {"email": "second@other.example"}),
+        ("/v1/people", {"email": "third@other.example"}),
+        ("/v1/apply", {"workspace": {"self_approval": False}}),
+        ("/v1/people", {"email": "fourth@other.example"}),
+    ):
+        answer = await web.post(path, body, "sam")
+        assert answer.status == 200, answer.text
+        said = "whoever asks may also approve here" in str(answer["warnings"])
+        assert said == (body == {"email": "second@other.example"}), answer.text

@@ -84,7 +84,21 @@ async def _put_person(call: Call, who: str, said: dict[str, Any]) -> p.PersonAns
     book = await book_of(call)
     found = next(one for one in book.people.values() if who.strip().lower() in (one.id, one.email))
     warnings = await call.parts.staffed.warnings(call.actor.workspace, before.membership, book.membership)
-    return p.PersonAnswer(person=_out(call, found, book), warnings=warnings)
+    return p.PersonAnswer(person=_out(call, found, book), warnings=(*warnings, *_not_alone(before, book)))
+
+
+def _not_alone(before: Snapshot, after: Snapshot) -> tuple[str, ...]:
+    """Said where a workspace in which whoever asks may approve is one of several people from now on."""
+    if not _shared(after) or _shared(before):
+        return ()
+    return (
+        "whoever asks may also approve here, by themselves or with a key that they made: that was for one person, and "
+        "now there are more; say workspace: {self_approval: false}, or self_approval: false in a policy",
+    )
+
+
+def _shared(book: Snapshot) -> bool:
+    return book.workspace.self_approval and len(book.standing) > 1
 
 
 async def waiting(call: Call) -> p.PersonWaiting:
@@ -275,6 +289,7 @@ async def apply(call: Call) -> p.AppliedCharter:
         else await book_of(call)
     )
     warnings = await call.parts.staffed.warnings(call.actor.workspace, before.membership, after.membership)
+    warnings = (*warnings, *_not_alone(before, after))
     for wish in charter.workflows:
         absent = await call.parts.workers.absent(wish.template.plan, after, call.parts.clock.now())
         warnings = (*warnings, *absent, *remarks(wish.template.plan, after))

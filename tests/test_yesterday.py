@@ -135,7 +135,7 @@ async def test_it_migrates_and_every_history_proves_itself(today: Today) -> None
 async def test_a_real_server_months_later_brings_it_up_to_date_and_the_doctor_finds_nothing(
     old: Old, tmp_path: Path
 ) -> None:
-    live = Live(tmp_path / "data", old.url, notify="none")
+    live = Live(tmp_path / "data", old.url, console_notifications="off")
     environ = {"SIGNOFF_URL": live.url, "SIGNOFF_API_KEY": old.keys["oscar"]}
 
     def run(*arguments: str) -> str:

@@ -24,7 +24,7 @@ from signoff.notify.webhook import Webhook
 
 def make_console(config: Config, line: Callable[[str], None]) -> Console | None:
     """The server's own terminal, unless it is to be silent."""
-    return Console(line) if config.notify == "console" else None
+    return Console(line) if config.console_notifications else None
 
 
 def make_channels(config: Config, clock: Clock) -> Channels:

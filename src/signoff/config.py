@@ -73,113 +73,99 @@ class Config:
     """
 
     host: str = _row("127.0.0.1", "Address to listen on.")
-    port: int = _row(8100, "Port to listen on; 0 takes a free one.", least=0)
-    data: Path = _row(FOLDER, "Folder of the database and the credentials.")  # noqa: RUF009
+    port: int = _row(8100, "Port to listen on; 0 picks a free one.", least=0)
+    data: Path = _row(FOLDER, "Folder for the database and credentials.")  # noqa: RUF009
     database: str = _row(
         "",
-        "Where everything is kept: sqlite:///PATH or postgresql://...",
+        "Database URL: sqlite:///PATH or postgresql://...",
         shown="sqlite:///<data>/signoff.db",
         hide=shown_url,
         environment=("DATABASE_URL",),
     )
     database_wait: timedelta = _row(  # noqa: RUF009
-        timedelta(seconds=60), "How long the start waits for a database that cannot be reached yet."
+        timedelta(seconds=60), "How long to wait at startup for an unreachable database."
     )
     base_url: str = _row(
         "",
-        "Address people reach the server at, used in links: scheme, host and port, no path.",
+        "Public URL of the server, used in links: scheme, host and port, no path.",
         shown="http://<host>:<port>",
     )
     allowed_hosts: str = _row(
-        "", "Further host names by which pages may be opened, separated by spaces; base_url's always may."
+        "", "Additional host names under which pages are served, space-separated; that of base_url always is."
     )
     trusted_proxies: str = _row(
-        "", "Addresses or networks of proxies whose X-Forwarded-For and Forwarded are believed, by spaces."
+        "",
+        "Space-separated addresses or networks of proxies whose X-Forwarded-For and Forwarded headers are trusted.",
     )
     session_lifetime: timedelta = _row(  # noqa: RUF009
-        7 * 24 * HOUR, "How long a sign-in lasts at most; unused it ends after 12 hours.", least=HOUR / 4
+        7 * 24 * HOUR, "Maximum session lifetime; an idle session ends after 12 hours.", least=HOUR / 4
     )
     organization: str = _row(
-        "", "Name of the organisation, in agents' addresses; chosen at the first start.", shown="local"
+        "", "Name of the organization in agent addresses; set at first start.", shown="local"
     )
     workspace: str = _row(
-        "", "Name of the workspace, in agents' addresses; chosen at the first start.", shown="default"
+        "", "Name of the workspace in agent addresses; set at first start.", shown="default"
     )
-    policy: str = _row("", "File of people, teams, policies and workflows, applied at each start.")
-    listen: bool = _row(True, "Use PostgreSQL's LISTEN and NOTIFY; off behind a connection pooler.")
-    lanes: int = _row(1, "How many commits run beside each other on PostgreSQL.", least=1)
-    queue_limit: int = _row(
-        4096, "Commands that may wait for a commit; beyond it the answer is 503.", least=1
-    )
-    max_body: int = _row(131072, "Largest request body in bytes.", least=1024)
-    max_header_bytes: int = _row(
-        32768, "Largest head of a request in bytes: its target and its headers.", least=4096
-    )
-    max_headers: int = _row(100, "Most headers of a request.", least=16)
+    manifest: str = _row("", "Manifest (people, teams, policies, workflows) applied at each start.")
+    listen: bool = _row(True, "Use PostgreSQL LISTEN/NOTIFY; turn off behind a connection pooler.")
+    commit_workers: int = _row(1, "Number of concurrent commit workers (PostgreSQL).", least=1)
+    queue_limit: int = _row(4096, "Maximum queued commands; beyond it the server answers 503.", least=1)
+    max_body: int = _row(131072, "Maximum request body in bytes.", least=1024)
+    max_header_bytes: int = _row(32768, "Maximum request line and headers in bytes.", least=4096)
+    max_headers: int = _row(100, "Maximum number of request headers.", least=16)
     header_timeout: timedelta = _row(  # noqa: RUF009
-        timedelta(seconds=10), "How long the head of a request may take.", least=timedelta(milliseconds=100)
+        timedelta(seconds=10), "Maximum time to receive request headers.", least=timedelta(milliseconds=100)
     )
     body_timeout: timedelta = _row(  # noqa: RUF009
         timedelta(seconds=30),
-        "How long the body of a request may take, and a client may take nothing of its answer.",
+        "Maximum time to receive a request body, and for a client to accept response data.",
         least=timedelta(milliseconds=100),
     )
     max_rate: int = _row(
-        200,
-        "Requests a second of one person or agent, on average of five seconds; beyond it 429. 0: no limit.",
+        200, "Requests per second per person or agent (5-second average); beyond it 429. 0: unlimited."
     )
-    max_rate_services: int = _row(0, "The same of one service.")
+    max_rate_services: int = _row(0, "The same per service.")
     max_streams: int = _row(
-        200, "Streams and long polls of one person or agent at a time; beyond it 429. 0: no limit."
+        200, "Concurrent streams and long polls per person or agent; beyond it 429. 0: unlimited."
     )
-    max_streams_services: int = _row(0, "The same of one service.")
+    max_streams_services: int = _row(0, "The same per service.")
     max_open: int = _row(
-        10_000, "Open intents of one person or agent; beyond it none is taken: 429. 0: no limit."
+        10_000, "Open intents per person or agent; beyond it new ones are refused with 429. 0: unlimited."
     )
-    max_open_services: int = _row(0, "The same of one service.")
+    max_open_services: int = _row(0, "The same per service.")
     max_reminders: int = _row(
-        30, "Reminders to one person within an hour; those beyond are left out, on record. 0: no limit."
+        30, "Reminders per person and hour; more are skipped and recorded. 0: unlimited."
     )
     max_connections: int = _row(
-        0, "Most connections open at a time; beyond it the answer is 503. 0: as many as the system allows."
+        0, "Maximum open connections; beyond it the server answers 503. 0: as many as the system allows."
     )
     retention: timedelta | None = _row(  # noqa: RUF009
-        None,
-        "How long finished intents are kept, with their history; off: nothing is ever deleted.",
-        least=HOUR,
-        kind=timedelta,
+        None, "How long final intents and their history are kept; off: forever.", least=HOUR, kind=timedelta
     )
     retention_payloads: timedelta | None = _row(  # noqa: RUF009
-        None,
-        "How long the payloads of finished intents are kept, if less long than their history.",
-        least=HOUR,
-        kind=timedelta,
+        None, "How long payloads of final intents are kept, if shorter.", least=HOUR, kind=timedelta
     )
-    idempotency: timedelta = _row(  # noqa: RUF009
-        48 * HOUR,
-        "How long an Idempotency-Key is remembered: while its intent is open, and so long after that.",
-        least=24 * HOUR,
+    idempotency_retention: timedelta = _row(  # noqa: RUF009
+        48 * HOUR, "How long an Idempotency-Key is remembered after its intent is final.", least=24 * HOUR
     )
-    webhook_url: str = _row("", "Where notices are posted, signed.", hide=_hide_path)
-    webhook_secret: str = _row("", "Secret that signs posted notices.", hide=_hide_all)
+    webhook_url: str = _row("", "URL that receives signed notifications.", hide=_hide_path)
+    webhook_secret: str = _row("", "Secret that signs webhook notifications.", hide=_hide_all)
     smtp_url: str = _row(
         "",
         "Mail server: smtp://USER:PASSWORD@HOST:587?from=ADDRESS; smtps:// for port 465.",
         hide=shown_url,
     )
     slack_tokens: str = _row(
-        "", "Slack's bot token with its signing secret or app token, separated by spaces.", hide=_hide_all
+        "", "Slack's bot token with its signing secret or app token, space-separated.", hide=_hide_all
     )
     apprise_urls: str = _row(
-        "", "Apprise URLs that hear of everything people are told, separated by spaces.", hide=_hide_all
+        "", "Space-separated Apprise URLs that receive every notification.", hide=_hide_all
     )
-    notify: str = _row(
-        "console", "Who tells people when nothing else is set up.", choices=("console", "none")
-    )
-    log_level: str = _row("info", "The least that is logged.", choices=("debug", "info", "warning", "error"))
-    log_format: str = _row("text", "How log lines look.", choices=("text", "json"))
+    console_notifications: bool = _row(True, "Print notifications to the server's console.")
+    log_level: str = _row("info", "Minimum log level.", choices=("debug", "info", "warning", "error"))
+    log_format: str = _row("text", "Log format.", choices=("text", "json"))
     allow_private_callbacks: bool = _row(
-        False, "Let agents' callback URLs point at private addresses, loopback too, or be without TLS."
+        False, "Allow agent callback URLs in private networks and without TLS."
     )
 
     def __post_init__(self) -> None:
@@ -268,7 +254,7 @@ def parse_hosts(text: str) -> tuple[str, ...]:
     for host in hosts:
         if not re.fullmatch(r"\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9])?", host):
             raise Invalid(
-                "invalid_setting", f"allowed_hosts: {host[:64]!r} is no host name.", field="allowed_hosts",
+                "invalid_setting", f"allowed_hosts: {host[:64]!r} is not a host name.", field="allowed_hosts",
                 hint="Write names or addresses without scheme and port, by spaces: signoff.internal 10.0.0.7.",
             )  # fmt: skip
     return hosts

@@ -1,4 +1,4 @@
-"""The file of ``signoff up --policy``: read before anything is opened, applied before anybody is answered.
+"""The file of ``signoff up --manifest``: read before anything is opened, applied before anybody is answered.
 
 It is the operator's word: whoever starts the server could change its database as well, so nobody is asked about it.
 Applying it again changes nothing; every change it makes is recorded as the system's, through the channel ``file``.

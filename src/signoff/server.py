@@ -84,7 +84,7 @@ class Server:
         self.recent = Recent(alone=not remote)
         self._channels = make_channels(config, self.clock)
         self._console = make_console(config, line)
-        self.committer = self._make_committer(config.lanes if remote else 1)
+        self.committer = self._make_committer(config.commit_workers if remote else 1)
         self.directory = Directory(self.store, self.feed)
         self.admission = Admission(_key_limits(config), self.store.intents.open_of)
         self.engine = Engine(self.committer, self.clock, self.directory, self.store, self.admission)
@@ -119,7 +119,7 @@ class Server:
             self._published,
             lanes=lanes,
             limit=self.config.queue_limit,
-            reply_life=self.config.idempotency,
+            reply_life=self.config.idempotency_retention,
         )
 
     def _published(self, batch: Batch) -> None:

@@ -90,7 +90,7 @@ async def _serve(config: Config, announce: Callable[[Server], None], line: Line)
 @contextlib.asynccontextmanager
 async def running(config: Config, line: Line = print, clock: Clock | None = None) -> AsyncIterator[Server]:
     """A server that answers on its port, until the block ends or a signal stops it (``server.served`` is then done)."""
-    file = read_charter(config.policy) if config.policy else None
+    file = read_charter(config.manifest) if config.manifest else None
     listener = _bind(config)
     server = Server(config, line, clock)
     try:

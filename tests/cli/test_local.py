@@ -29,7 +29,7 @@ def test_config_show_masks_secrets_and_says_where_values_come_from(run: Run) -> 
         "value": MASK,
         "origin": "SIGNOFF_WEBHOOK_SECRET",
     }
-    assert shown["lanes"]["origin"] == "default"
+    assert shown["commit_workers"]["origin"] == "default"
     assert shown["api_key"] == {"name": "api_key", "value": MASK, "origin": "SIGNOFF_API_KEY"}
 
 

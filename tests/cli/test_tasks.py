@@ -35,7 +35,7 @@ def task(state: str = "open", **more: Any) -> Answer:
         "requester": {"kind": "service", "id": "sa_1", "name": "ci"},
         "revision": 3,
         "digest": DIGEST,
-        "on_silence": "Without an answer nothing happens.",
+        "on_expiry": "Without an answer nothing happens.",
     }
     return Answer({"ok": True, "task": {**told, **more}})
 

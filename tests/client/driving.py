@@ -11,10 +11,10 @@ from signoff.client.flow import (
     Exchange,
     Flow,
     Open,
-    Patience,
     Pause,
     Read,
     Reply,
+    Retries,
     Stepper,
 )
 from signoff.client.types import Event
@@ -29,7 +29,7 @@ class Driving:
         self.now = 0.0
         self.effects: list[Effect] = []
         self.emitted: list[Event] = []
-        self.patience = Patience(clock=lambda: self.now, chance=lambda: 1.0)
+        self.retries = Retries(clock=lambda: self.now, chance=lambda: 1.0)
 
     @property
     def pauses(self) -> list[float]:

@@ -65,7 +65,7 @@ class Step:
     def asked(self, intent_id: str) -> Task:
         """The intent's task, once it is open."""
         return until(
-            lambda: next((task for task in self.client.tasks() if task.intent_id == intent_id), None)
+            lambda: next((task for task in self.client.tasks.list() if task.intent_id == intent_id), None)
         )
 
     def history(self, intent_id: str, kind: str) -> int:

@@ -26,7 +26,8 @@ ABOUT_OTHERS: list[tuple[str, str, Callable[[Client], Any], dict[str, Any]]] = [
     ("GET", f"/v1/intents/{MINE}/audit", lambda c: c.audit(MINE), {"intent_id": OTHERS}),
     ("POST", f"/v1/intents/{MINE}/resolve", lambda c: c.cancel(MINE), {"intent": {"intent_id": OTHERS}}),
     ("POST", f"/v1/intents/{MINE}/retry", lambda c: c.retry(MINE), {"intent_id": OTHERS, "retry_of": OTHERS}),
-    ("GET", f"/v1/tasks/{TASK}", lambda c: c.task(TASK), {"task": {"task_id": TASK[:-1] + "3", "intent_id": MINE}}),
+    ("GET", f"/v1/tasks/{TASK}", lambda c: c.tasks.get(TASK),
+     {"task": {"task_id": TASK[:-1] + "3", "intent_id": MINE}}),
     ("POST", f"/v1/tasks/{TASK}/answer", lambda c: c.approve(TASK), {"task": {"task_id": OTHERS[:-1] + "2"}}),
 ]  # fmt: skip
 
@@ -46,7 +47,7 @@ def test_an_answer_about_what_was_asked_is_none(stub: Stub, client: Client) -> N
     stub.on("GET", f"/v1/tasks/{MINE}", Answer({"task": {"task_id": TASK, "intent_id": MINE}}))
     assert client.get_intent(MINE).intent_id == MINE
     assert client.retry(MINE) == OTHERS
-    assert client.task(MINE).intent_id == MINE
+    assert client.tasks.get(MINE).intent_id == MINE
 
 
 def test_the_answer_to_another_request_is_an_error_and_its_connection_is_left(

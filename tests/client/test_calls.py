@@ -34,10 +34,10 @@ REQUESTS: list[tuple[Ask, str, str, dict[str, str], Any]] = [
     (lambda c: c.apply_workflow({"a": 1}), "POST", "/v1/workflows", {}, {"a": 1}),
     (lambda c: c.workflows(), "GET", "/v1/workflows", {}, None),
     (
-        lambda c: c.tasks(mine=True),
+        lambda c: c.tasks.list(mine=True),
         "GET", "/v1/tasks", {"mine": "true", "state": "open", "limit": "200"}, None,
     ),
-    (lambda c: c.task(TASK), "GET", f"/v1/tasks/{TASK}", {}, None),
+    (lambda c: c.tasks.get(TASK), "GET", f"/v1/tasks/{TASK}", {}, None),
     (
         lambda c: c.answer(TASK, "submitted", "ok", {"n": 1}, 2, "d"),
         "POST", f"/v1/tasks/{TASK}/answer", {},
@@ -105,7 +105,7 @@ def test_lists_are_read_over_as_many_pages_as_it_takes(stub: Stub, client: Clien
         Answer({"tasks": [{"task_id": "1"}, {"task_id": "2"}], "next_cursor": "two"}),
         Answer({"tasks": [{"task_id": "3"}, {"task_id": "4"}], "next_cursor": "three"}),
     )  # fmt: skip
-    assert [task.task_id for task in client.tasks(limit=4)] == ["1", "2", "3", "4"]
+    assert [task.task_id for task in client.tasks.list(limit=4)] == ["1", "2", "3", "4"]
     assert [(a.query["limit"], a.query.get("cursor")) for a in stub.asked] == [("4", None), ("2", "two")]
 
 
@@ -155,11 +155,11 @@ def test_another_program_names_itself(stub: Stub) -> None:
     assert stub.asked[0].headers["user-agent"].startswith("signoff-cli/")
 
 
-def test_an_empty_idempotency_key_is_refused_not_replaced() -> None:
+def test_an_empty_idempotency_key_is_refused_not_replaced(client: Client) -> None:
     for call in (
         lambda: calls.send_intent({"intent_type": "a.b.v1"}, ""),
         lambda: calls.retry("i", " "),
-        lambda: calls.apply_scenario({}, ""),
+        lambda: client.apply_scenario({}, idempotency_key=""),
     ):
         with pytest.raises(ValueError, match="idempotency_key is empty"):
             call()

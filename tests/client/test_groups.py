@@ -48,13 +48,13 @@ async def test_a_task_is_handed_over_revised_and_taken_back_also_asynchronously(
         await client.directory.set_policy("prod", POLICY)
         await client.apply_workflow(FLOW)
         intent_id = await client.send_intent({"intent_type": "intent.groups.v1", "payload": {"n": 1}})
-        desk = client.desk
-        assert (await desk.explain(intent_id))["asked"]
-        assert await desk.messages(intent_id) == []
-        assert (await desk.take(intent_id))["taken_by"]
-        assert "taken_by" not in await desk.take(intent_id, free=True)
-        await desk.comment(intent_id, "why now?")
-        assert (await desk.revise(intent_id, {"n": 2}, "less"))["revision"] == 2
+        tasks = client.tasks
+        assert (await tasks.explain(intent_id))["asked"]
+        assert await tasks.messages(intent_id) == []
+        assert (await tasks.mark_reviewing(intent_id))["reviewed_by"]
+        assert "reviewed_by" not in await tasks.mark_reviewing(intent_id, clear=True)
+        await tasks.comment(intent_id, "why now?")
+        assert (await tasks.revise(intent_id, {"n": 2}, "less"))["revision"] == 2
         assert (await client.get_intent(intent_id)).payload == {"n": 2}
-        assert (await desk.reassign(intent_id, ["team:sre"]))["state"] == "open"
-        assert (await desk.withdraw(intent_id, "not needed"))["ending"] == "withdrawn"
+        assert (await tasks.reassign(intent_id, ["team:sre"]))["state"] == "open"
+        assert (await tasks.withdraw(intent_id, "not needed"))["ending"] == "withdrawn"

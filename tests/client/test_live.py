@@ -96,7 +96,7 @@ async def test_four_lines_awaited(live: Live, client: Client) -> None:
 
 async def _rejects(owner: AsyncClient, event_type: str) -> bool:
     if event_type == "intent.human_task_assigned":
-        (task,) = [task for task in await owner.tasks() if task.payload == PAYLOAD]
+        (task,) = [task for task in await owner.tasks.list() if task.payload == PAYLOAD]
         await owner.reject(task.task_id, "not on a Friday")
     return True
 

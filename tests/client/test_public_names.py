@@ -15,7 +15,7 @@ pytestmark = pytest.mark.windows
 NAMES = {
     "Account", "Actor", "Agent", "AlreadyDecided", "AppliedScenario", "AppliedWorkflow", "AsyncClient",
     "AuditEvent", "AuditTrail", "AuthenticationFailed", "Client", "ClientClosed", "Conflict", "ConnectionFailed",
-    "Delivery", "Event", "Fault", "Health", "Intent", "IntentCanceled", "IntentExpired", "IntentFailed",
+    "Delivery", "Event", "StepError", "Health", "Intent", "IntentCanceled", "IntentExpired", "IntentFailed",
     "IntentRejected", "IntentSuperseded", "IntentTimedOut", "IntentUndeliverable", "IntentWithdrawn",
     "Invalid", "Key", "Me", "NotConfigured", "NotFound",
     "PermissionDenied", "RateLimited", "RequestRefused", "Result", "ScenarioCheck", "ServerBusy",

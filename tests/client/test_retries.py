@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import pytest
 
@@ -22,15 +22,18 @@ from signoff import (
     ServerFailed,
     StaleRevision,
 )
-from signoff.client import calls, groups
+from signoff.client import calls
 from signoff.client.calls import Call
-from signoff.client.flow import Deadline, Reply, perform, persist
+from signoff.client.flow import Deadline, Flow, Reply, perform, persist
+from signoff.client.resources import Directory, Tasks
+from signoff.client.session import Session
 from tests.client.conftest import KEY
 from tests.client.driving import Driving
 from tests.client.stub import INTENT, Answer, Stub, refused
 
 pytestmark = pytest.mark.windows
 
+T = TypeVar("T")
 GOT = Reply(200, {}, json.dumps({"intent_id": INTENT}).encode())
 LOST = ConnectionFailed("cut in the middle")
 UNHEARD = ConnectionFailed("nothing listens", unsent=True)
@@ -49,7 +52,7 @@ def send() -> Call[str]:
 def test_pauses_grow_up_to_five_seconds_and_end_after_the_time_for_retries() -> None:
     world = Driving()
     with pytest.raises(ConnectionFailed):
-        world.run(perform(send(), world.patience), *[LOST] * 12)
+        world.run(perform(send(), world.retries), *[LOST] * 12)
     assert world.pauses == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0, 5.0]
     assert world.now <= 30
 
@@ -57,14 +60,14 @@ def test_pauses_grow_up_to_five_seconds_and_end_after_the_time_for_retries() -> 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_what_the_server_asks_to_wait_is_waited_and_the_jitter_comes_on_top(status: int) -> None:
     world = Driving()
-    assert world.run(perform(send(), world.patience), said(status, "7"), GOT).intent_id == INTENT
+    assert world.run(perform(send(), world.retries), said(status, "7"), GOT).intent_id == INTENT
     assert world.pauses == [7.1]
 
 
 def test_a_wait_longer_than_the_time_for_retries_is_left_to_the_caller() -> None:
     world = Driving()
     with pytest.raises(ServerBusy) as caught:
-        world.run(perform(send(), world.patience), said(503, "60"))
+        world.run(perform(send(), world.retries), said(503, "60"))
     assert (caught.value.retry_after, world.pauses) == (60.0, [])
 
 
@@ -72,28 +75,28 @@ def test_a_wait_longer_than_the_time_for_retries_is_left_to_the_caller() -> None
 def test_a_no_is_a_no(status: int) -> None:
     world = Driving()
     with pytest.raises(RequestRefused):
-        world.run(perform(send(), world.patience), said(status))
+        world.run(perform(send(), world.retries), said(status))
 
 
 def test_a_call_without_a_key_is_not_repeated_once_it_may_have_arrived() -> None:
     world = Driving()
     with pytest.raises(ConnectionFailed):
-        world.run(perform(UNSAFE, world.patience), UNHEARD, UNHEARD, LOST)
+        world.run(perform(UNSAFE, world.retries), UNHEARD, UNHEARD, LOST)
     with pytest.raises(ServerBusy):
-        world.run(perform(UNSAFE, world.patience), said(503))
+        world.run(perform(UNSAFE, world.retries), said(503))
 
 
 def test_a_client_that_does_not_retry_fails_at_once() -> None:
     world = Driving()
     with pytest.raises(ConnectionFailed):
-        world.run(perform(send(), world.patience, retry_for=0.0), UNHEARD)
+        world.run(perform(send(), world.retries, retry_for=0.0), UNHEARD)
 
 
 def test_who_has_days_is_stopped_by_a_deadline_only() -> None:
     world = Driving()
     outage: list[Reply | ConnectionFailed] = [LOST, said(500), Reply(404, {}, b"no route")]
     got = world.run(
-        persist(calls.get_intent(INTENT), world.patience, Deadline(None, world.patience.clock)),
+        persist(calls.get_intent(INTENT), world.retries, Deadline(None, world.retries.clock)),
         *outage * 20,
         Reply(200, {}, b'{"intent": {"status": "WAITING"}}'),
     )
@@ -104,7 +107,7 @@ def test_who_has_days_is_stopped_by_a_deadline_only() -> None:
 def test_who_has_days_does_not_sleep_them_away_on_a_proxys_word() -> None:
     world = Driving()
     got = world.run(
-        persist(calls.get_intent(INTENT), world.patience, Deadline(None, world.patience.clock)),
+        persist(calls.get_intent(INTENT), world.retries, Deadline(None, world.retries.clock)),
         said(503, "86400"), said(503, "inf"), said(503, "nan"), said(503, "-5"),
         Reply(200, {}, b'{"intent": {"status": "WAITING"}}'),
     )  # fmt: skip
@@ -206,20 +209,33 @@ def test_what_json_cannot_say_is_the_callers_mistake(client: Client) -> None:
         client.send_intent({"payload": {"n": float("nan")}})
 
 
+class Scripted:
+    """A session whose every flow meets these answers."""
+
+    def __init__(self, world: Driving, *answers: Reply | ConnectionFailed) -> None:
+        self._world, self._answers = world, answers
+
+    def run(self, flow: Flow[T]) -> T:
+        return cast(T, self._world.run(flow, *self._answers))
+
+
+def groups(*answers: Reply | ConnectionFailed) -> tuple[Tasks, Directory]:
+    world = Driving()
+    session = cast(Session, Scripted(world, *answers))
+    return Tasks(session, world.retries), Directory(session, world.retries)
+
+
 def test_what_the_server_would_do_twice_is_not_sent_twice() -> None:
-    for call in (groups.add_person("ann@acme.example", {}), groups.end_proposal("prp_1", "confirm")):
-        world = Driving()
-        with pytest.raises(ConnectionFailed):
-            world.run(perform(call, world.patience), LOST)
+    with pytest.raises(ConnectionFailed):
+        groups(LOST)[1].add_person("ann@acme.example")
+    with pytest.raises(ConnectionFailed):
+        groups(LOST)[1].confirm("prp_1")
 
 
 def test_what_says_how_a_thing_should_be_is_sent_again() -> None:
     answered = Reply(200, {}, b'{"person": {}, "team": {}, "policy": {}, "task": {}}')
-    for call in (
-        groups.change_person("ann@acme.example", {"zone": "UTC"}),
-        groups.set_team("sre", ["ann@acme.example"], None),
-        groups.set_policy("prod", {}),
-        groups.act("019cadc6-9a81-7fbb-8a90-7ec255f00001", "take", {}),
-    ):
-        world = Driving()
-        assert not any(world.run(perform(call, world.patience), LOST, answered).values())
+    tasks, directory = groups(LOST, answered)
+    assert directory.change_person("ann@acme.example", zone="UTC") == {"warnings": []}
+    assert directory.set_team("sre", ["ann@acme.example"]) == {"warnings": []}
+    assert directory.set_policy("prod", {}) == {}
+    assert tasks.mark_reviewing("019cadc6-9a81-7fbb-8a90-7ec255f00001") == {}

@@ -68,7 +68,7 @@ def test_it_goes_on_after_the_last_whole_event_when_the_connection_is_cut() -> N
     world = Driving()
     half = event(6, "WAITING")[:30]
     world.run(
-        Follower(INTENT, 0, None, world.patience).follow(),
+        Follower(INTENT, 0, None, world.retries).follow(),
         OPENED, event(2, "CREATED") + event(4, "DELIVERED") + half, LOST,
         LOST,
         OPENED, event(4, "DELIVERED") + event(6, "WAITING"), b"",
@@ -82,7 +82,7 @@ def test_it_goes_on_after_the_last_whole_event_when_the_connection_is_cut() -> N
 def test_an_orderly_end_is_no_reason_to_pause() -> None:
     world = Driving()
     world.run(
-        Follower(INTENT, 0, None, world.patience).follow(),
+        Follower(INTENT, 0, None, world.retries).follow(),
         OPENED, event(2, "CREATED") + idle(2), b"",
         OPENED, 30, idle(2), b"",
         OPENED, event(4, "FAILED", "failed"),
@@ -93,7 +93,7 @@ def test_an_orderly_end_is_no_reason_to_pause() -> None:
 def test_a_stream_that_ends_at_once_with_nothing_new_is_not_asked_again_at_once() -> None:
     world = Driving()
     world.run(
-        Follower(INTENT, 0, None, world.patience).follow(),
+        Follower(INTENT, 0, None, world.retries).follow(),
         OPENED, b"",
         OPENED, b": hello\n\n", idle(0), b"",
         OPENED, event(2, "COMPLETED", "completed"),
@@ -114,7 +114,7 @@ def test_a_stream_that_ends_at_once_with_nothing_new_is_not_asked_again_at_once(
 def test_what_a_proxy_says_while_the_server_restarts_ends_no_wait(answer: Reply) -> None:
     world = Driving()
     world.run(
-        Follower(INTENT, 0, None, world.patience).follow(),
+        Follower(INTENT, 0, None, world.retries).follow(),
         answer,
         OPENED, event(2, "COMPLETED", "completed"),
     )  # fmt: skip
@@ -125,7 +125,7 @@ def test_the_server_saying_that_there_is_no_such_intent_ends_the_wait() -> None:
     world = Driving()
     with pytest.raises(NotFound):
         world.run(
-            Follower(INTENT, 0, None, world.patience).follow(),
+            Follower(INTENT, 0, None, world.retries).follow(),
             Reply(404, {}, b'{"error": {"code": "not_found", "message": "No."}}'),
         )
 
@@ -134,7 +134,7 @@ def test_waiting_stops_at_its_deadline_and_says_what_it_knows() -> None:
     world = Driving()
     with pytest.raises(WaitTimeout) as caught:
         world.run(
-            Follower(INTENT, 0, 40, world.patience).follow(),
+            Follower(INTENT, 0, 40, world.retries).follow(),
             OPENED, event(2, "WAITING"), 30, idle(2), b"",
             OPENED, 10, LOST,
         )  # fmt: skip
@@ -147,16 +147,16 @@ def test_waiting_stops_at_its_deadline_and_says_what_it_knows() -> None:
 def test_a_chatty_stream_cannot_hold_a_wait_beyond_its_deadline() -> None:
     world = Driving()
     with pytest.raises(WaitTimeout):
-        world.run(Follower(INTENT, 0, 5, world.patience).follow(), OPENED, 3, b": ping\n\n", 3, b": ping\n\n")
+        world.run(Follower(INTENT, 0, 5, world.retries).follow(), OPENED, 3, b": ping\n\n", 3, b": ping\n\n")
 
 
 def test_without_time_to_wait_it_just_looks() -> None:
     world = Driving()
     final = Reply(200, {}, json.dumps(intent("COMPLETED").body).encode())
-    assert world.run(Follower(INTENT, 0, 0, world.patience).result(), final).completed
+    assert world.run(Follower(INTENT, 0, 0, world.retries).result(), final).completed
     waiting = Reply(200, {}, json.dumps(intent("WAITING").body).encode())
     with pytest.raises(WaitTimeout) as caught:
-        world.run(Follower(INTENT, 0, 0, world.patience).result(), waiting)
+        world.run(Follower(INTENT, 0, 0, world.retries).result(), waiting)
     assert caught.value.status == "WAITING"
 
 
@@ -164,7 +164,7 @@ def test_a_server_that_goes_away_before_the_result_is_read_is_a_timeout_too() ->
     world = Driving()
     with pytest.raises(WaitTimeout) as caught:
         world.run(
-            Follower(INTENT, 0, 5, world.patience).result(),
+            Follower(INTENT, 0, 5, world.retries).result(),
             OPENED, event(2, "COMPLETED", "completed"), LOST, 4.8, LOST,
         )  # fmt: skip
     assert caught.value.status == "COMPLETED"
@@ -177,7 +177,7 @@ def test_observing_from_behind_the_end_ends() -> None:
     over = Reply(200, {}, json.dumps(intent("COMPLETED").body).encode())
     missed = {"events": [{"seq": 10, "event_type": "intent.completed", "status": "COMPLETED"}]}
     world.run(
-        Follower(INTENT, 8, None, world.patience).follow(),
+        Follower(INTENT, 8, None, world.retries).follow(),
         OPENED, idle(8), b"",
         over,
         Reply(200, {}, json.dumps(missed).encode()),

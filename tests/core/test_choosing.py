@@ -173,7 +173,7 @@ def test_a_revision_that_another_policy_would_decide_is_refused_either_way() -> 
         refuse_other_choice(plan, msgspec.json.encode({**before, "more": 1}))
         with pytest.raises(Conflict) as refusal:
             refuse_other_choice(plan, msgspec.json.encode(after))
-        assert (refusal.value.code, refusal.value.field) == ("other_policy", "payload")
+        assert (refusal.value.code, refusal.value.field) == ("policy_would_change", "payload")
         assert "anew" in str(refusal.value.hint)
         with pytest.raises(Invalid, match="is missing"):
             refuse_other_choice(plan, b"{}")
@@ -221,7 +221,7 @@ def test_what_could_not_be_judged_is_refused_when_it_is_applied(what: str) -> No
 def test_beside_choices_nothing_is_said_that_a_policy_says() -> None:
     with pytest.raises(Invalid) as refusal:
         flow({"use": "one"}, approvers=["ann@acme.example"])
-    assert refusal.value.code == "beside_policy"
+    assert refusal.value.code == "conflicts_with_policy"
 
 
 # -- by search

@@ -68,12 +68,12 @@ def test_it_is_no_title_and_no_message(text: str) -> None:
 )
 def test_a_title_with_braces_is_refused_as_nothing_is_filled_in(title: str) -> None:
     error = refused(flow(title=title))
-    assert (error.code, error.field) == ("title_not_filled", "steps.ask.human.title")
+    assert (error.code, error.field) == ("placeholder_in_title", "steps.ask.human.title")
 
 
 @pytest.mark.parametrize("message", ["{{intent_id}} is done", "{amount} moved", "Moved ${ amount }"])
 def test_a_message_with_placeholders_is_refused_alike(message: str) -> None:
-    assert refused(telling(message)).code == "text_not_filled"
+    assert refused(telling(message)).code == "placeholder_in_text"
     for good in ("Done: {}", 'Sent {"a": 1}', "All done."):
         compile_workflow(telling(good))
 

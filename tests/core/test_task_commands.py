@@ -232,10 +232,10 @@ def test_whoever_hands_it_over_has_no_say_and_the_taker_has_theirs() -> None:
 def test_a_say_is_not_handed_to_oneself_nor_on_nor_back_in_a_circle() -> None:
     story = handed_over()
     assert refused(story, c.Delegate("per_emma"), EMMA).code == "delegate_to_oneself"
-    assert refused(story, c.Delegate("per_emma"), OTTO).code == "not_transitive"
+    assert refused(story, c.Delegate("per_emma"), OTTO).code == "delegation_not_transitive"
     assert refused(story, c.Delegate("per_ann"), OTTO).code == "delegate_to_oneself"
     met = refused(story, c.Delegate("per_ann"), EMMA)
-    assert (type(met), met.code, met.field) == (Invalid, "delegate_in_a_circle", "to")
+    assert (type(met), met.code, met.field) == (Invalid, "delegation_cycle", "to")
 
 
 def test_a_stand_in_does_not_hand_on_what_is_the_absent_persons() -> None:
@@ -243,7 +243,7 @@ def test_a_stand_in_does_not_hand_on_what_is_the_absent_persons() -> None:
         Stage(("per_ann",)), membership=people({"ann": "otto"}, ann="role:approver", otto="role:approver")
     )
     instead = replace(OTTO, stand_ins=(StandIn("per_ann", ANN.names),))
-    assert refused(story, c.Delegate("per_emma"), instead).code == "not_transitive"
+    assert refused(story, c.Delegate("per_emma"), instead).code == "delegation_not_transitive"
     assert refused(story, c.Delegate("per_ann"), instead).code == "delegate_to_oneself"
     story.do(c.Answer("approved"), instead)
     assert story.intent.ending is Ending.APPROVED

@@ -267,7 +267,7 @@ def test_what_a_policy_says_is_refused_outside_one(source: Any, field: str) -> N
 @pytest.mark.parametrize("beside", [{"approvers": "a@b"}, {"need": 2}, {"remind": "5m"}, {"escalate": []}])
 def test_what_stands_beside_a_policy_is_refused(beside: dict[str, Any]) -> None:
     refusal = refused(human(policy="prod-change", **beside))
-    assert (refusal.code, refusal.field) == ("beside_policy", f"steps.one.human.{next(iter(beside))}")
+    assert (refusal.code, refusal.field) == ("conflicts_with_policy", f"steps.one.human.{next(iter(beside))}")
 
 
 def test_a_policy_is_named_or_written_into_the_step() -> None:

@@ -23,14 +23,16 @@ RECORDS = [
 GROUPS = {
     name: type(group)
     for name, group in vars(signoff.Client("http://127.0.0.1:9", "key")).items()
-    if not name.startswith("_") and name not in ("settings", "patience", "session")
+    if not name.startswith("_") and name not in ("settings", "retries", "session")
 }
 
 
 def public(kind: type) -> set[str]:
     """The names of a class that are for users: methods, properties and fields."""
     fields = {field.name for field in dataclasses.fields(kind)} if dataclasses.is_dataclass(kind) else set()
-    return {name for name in (*vars(kind), *fields) if not name.startswith("_")} - {"raw", "read"}
+    ours = [part for part in kind.__mro__ if part.__module__.startswith("signoff")] if not fields else [kind]
+    names = {name for part in ours for name in vars(part)} | fields
+    return {name for name in names if not name.startswith("_")} - {"raw", "read"}
 
 
 def shown(name: str, text: str = TEXT) -> list[str]:

@@ -143,7 +143,7 @@ def test_who_hands_over_and_who_takes_over_are_one_seat() -> None:
 
 
 def test_a_say_is_not_handed_to_somebody_who_has_one_where_too_few_would_be_left() -> None:
-    assert refusal(office(Stage(("team:one",), 2)), "delegate", A, B) == "too_few_left"
+    assert refusal(office(Stage(("team:one",), 2)), "delegate", A, B) == "understaffed"
     made = office(Stage(("team:one",)))
     made.do(("delegate", A, B), 1)
     yes(made, B)
@@ -154,7 +154,7 @@ def test_a_say_is_handed_to_one_who_was_asked_instead_as_to_any_other() -> None:
     both = (D, E)
     two = office(Stage(("team:one",), 2))
     two.do(("reassign", both), 1)
-    assert refusal(two, "delegate", D, E) == "too_few_left"
+    assert refusal(two, "delegate", D, E) == "understaffed"
     made = office(Stage(("team:one",)))
     made.do(("reassign", both), 1)
     made.do(("delegate", D, E), 2)
@@ -165,10 +165,10 @@ def test_a_say_is_handed_to_one_who_was_asked_instead_as_to_any_other() -> None:
 def test_a_say_is_not_handed_on_and_not_back_in_a_circle() -> None:
     made = office(Stage(("team:one",)))
     made.do(("delegate", A, D), 1)
-    assert refusal(made, "delegate", D, E) == "not_transitive"
+    assert refusal(made, "delegate", D, E) == "delegation_not_transitive"
     made.do(("away", D, E), 1)
     assert refusal(made, "vote", E, "approved") == "not_an_approver"
-    assert refusal(made, "delegate", B, A) == "delegate_in_a_circle"
+    assert refusal(made, "delegate", B, A) == "delegation_cycle"
 
 
 def test_a_delegate_decides_until_the_absence_ends_and_not_a_second_longer() -> None:

@@ -16,7 +16,12 @@ from tests.notify.town import BASE
 
 async def stand(database: str, smtp_url: str, moment: str, folder: str) -> None:
     config = Config(
-        port=0, data=Path(folder), database=database, smtp_url=smtp_url, base_url=BASE, notify="none"
+        port=0,
+        data=Path(folder),
+        database=database,
+        smtp_url=smtp_url,
+        base_url=BASE,
+        console_notifications=False,
     )
     async with running(config, print, FixedClock(datetime.fromisoformat(moment))) as server:
         await server.until_stopped()

@@ -72,7 +72,7 @@ async def test_a_code_is_asked_for_with_a_persons_key(store: Store, clock: Fixed
         agent = await desk.it.keys.create(WORKSPACE, ActorKind.AGENT, account.id)
         desk.world.keys |= {"ann": person.secret, "robot": agent.secret}
         made = await desk.world.call("POST", "/v1/me/slack/code", {}, who="ann")
-        assert made["say"] == f"/signoff link {made['code']}"
+        assert made["command"] == f"/signoff link {made['code']}"
         assert (await desk.world.call("POST", "/v1/me/slack/code", {}, who="robot")).code == "person_required"
         desk.world.parts.slack = None
         assert (await desk.world.call("POST", "/v1/me/slack/code", {}, who="ann")).status == 404

@@ -100,7 +100,9 @@ def ask(live: Live, method: str, path: str, body: Any = None, key: str = "", **h
 @contextmanager
 def alone(folder: Path, **settings: str) -> Iterator[Live]:
     """A server for one story, with its SQLite file or the database that the settings name."""
-    with stopped_at_the_end(Live(folder / ".signoff", "", 0, notify="none", **settings)) as live:
+    with stopped_at_the_end(
+        Live(folder / ".signoff", "", 0, console_notifications="off", **settings)
+    ) as live:
         yield live
 
 

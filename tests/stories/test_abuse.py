@@ -21,7 +21,7 @@ def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     folder = tmp_path_factory.mktemp("abused") / ".signoff"
     with (
         fresh_database(request, request.param) as url,
-        stopped_at_the_end(Live(folder, url, notify="none", max_rate="0")) as live,
+        stopped_at_the_end(Live(folder, url, console_notifications="off", max_rate="0")) as live,
     ):
         assert ask(live, "POST", "/v1/workflows", WORKFLOW).status == 200
         yield live

@@ -39,7 +39,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Live]:
     """A server for one story alone, on each of the databases."""
     with (
         fresh_database(request, request.param) as url,
-        stopped_at_the_end(Live(tmp_path / ".signoff", url, notify="none")) as live,
+        stopped_at_the_end(Live(tmp_path / ".signoff", url, console_notifications="off")) as live,
     ):
         yield live
 

@@ -29,7 +29,7 @@ def works(live: Live, key: str) -> bool:
 def test_a_first_start_that_ended_before_its_key_was_written_is_taken_up_again(
     request: pytest.FixtureRequest, tmp_path: Path, kind: str
 ) -> None:
-    with serving(request, tmp_path / "d", kind, notify="none") as live:
+    with serving(request, tmp_path / "d", kind, console_notifications="off") as live:
         live.stop()
         first = credentials(live)
         (live.data / "credentials.json").rename(live.data / ".credentials.json.4711")  # as a kill leaves it
@@ -46,7 +46,7 @@ def test_a_first_start_that_ended_before_its_key_was_written_is_taken_up_again(
 def test_once_something_was_done_a_lost_key_is_replaced_by_hand_only(
     request: pytest.FixtureRequest, tmp_path: Path, kind: str
 ) -> None:
-    with serving(request, tmp_path / "d", kind, notify="none") as live:
+    with serving(request, tmp_path / "d", kind, console_notifications="off") as live:
         live.call("POST", "/v1/intents", {"intent_type": "a.b.v1", "human_task": {"title": "?"}})
         live.stop()
         (live.data / "credentials.json").unlink()
@@ -69,7 +69,7 @@ def test_a_file_that_nobody_can_use_stops_no_start_and_is_not_named_as_the_key(
     request: pytest.FixtureRequest, tmp_path: Path, text: str
 ) -> None:
     """As a power cut leaves it, or an editor."""
-    with serving(request, tmp_path / "d", notify="none") as live:
+    with serving(request, tmp_path / "d", console_notifications="off") as live:
         file = live.data / "credentials.json"
         live.stop()
         file.write_text(text)

@@ -1,4 +1,4 @@
-"""``signoff up --policy``: the file is in force before anybody is answered; a bad one refuses the start by its line."""
+"""``signoff up --manifest``: the file is in force before anybody is answered; a bad one refuses the start."""
 
 import json
 from pathlib import Path
@@ -36,7 +36,9 @@ workflows:
 
 def config(folder: Path, text: str, name: str = "signoff.yaml", **more: Any) -> Config:
     (folder / name).write_text(text)
-    return Config(port=0, data=folder / "data", policy=str(folder / name), notify="none", **more)
+    return Config(
+        port=0, data=folder / "data", manifest=str(folder / name), console_notifications=False, **more
+    )
 
 
 def quiet(line: str) -> None:
@@ -131,9 +133,9 @@ def test_the_command_says_why_it_does_not_start_and_takes_the_file_from_the_envi
     tmp_path: Path,
 ) -> None:
     data, bad = ("--data", str(tmp_path / "d")), tmp_path / "bad.yaml"
-    assert "cannot be read" in refused_start(*data, "--policy", str(tmp_path / "none.yaml"))
+    assert "cannot be read" in refused_start(*data, "--manifest", str(tmp_path / "none.yaml"))
     bad.write_text("people: {\n  ann@acme.example: [}\n")
-    assert "line 2" in refused_start(*data, "--policy", str(bad))
+    assert "line 2" in refused_start(*data, "--manifest", str(bad))
     bad.write_text(json.dumps({"policies": {"p": {"strength": "step_up"}}}, indent=1))
-    assert f"{bad}, line 4: policies.p.strength" in refused_start(*data, SIGNOFF_POLICY=str(bad))
+    assert f"{bad}, line 4: policies.p.strength" in refused_start(*data, SIGNOFF_MANIFEST=str(bad))
     assert not (tmp_path / "d").exists()

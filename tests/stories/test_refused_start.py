@@ -74,7 +74,7 @@ def test_a_database_of_a_newer_release_is_left_alone(
 ) -> None:
     newer = "insert into schema_version (version, name, applied_at) values (99, 'later', 0)"
     with fresh_database(request, kind) as url:
-        live = Live(tmp_path / ".signoff", url, notify="none")
+        live = Live(tmp_path / ".signoff", url, console_notifications="off")
 
         def execute(statement: str) -> None:
             if url:

@@ -72,7 +72,9 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     folder = tmp_path_factory.mktemp("pair")
     with ExitStack() as stack:
         url = stack.enter_context(fresh_database(request, "postgres"))
-        servers = [Live(folder / name, url, listen=listen, notify="none") for name in ("one", "two")]
+        servers = [
+            Live(folder / name, url, listen=listen, console_notifications="off") for name in ("one", "two")
+        ]
         yield Pair(*(stack.enter_context(stopped_at_the_end(server)) for server in servers))
 
 
@@ -115,7 +117,9 @@ async def test_a_word_from_the_other_is_enough(empty_postgres_url: str, tmp_path
         first, second = [
             await stack.enter_async_context(
                 running(
-                    Config(port=0, data=tmp_path / name, database=empty_postgres_url, notify="none"),
+                    Config(
+                        port=0, data=tmp_path / name, database=empty_postgres_url, console_notifications=False
+                    ),
                     list[str]().append,
                 )
             )

@@ -26,7 +26,7 @@ async def servers(stack: AsyncExitStack, url: str, folder: Path, listen: bool) -
     made = [
         await stack.enter_async_context(
             running(
-                Config(port=0, data=folder / name, database=url, notify="none", listen=listen),
+                Config(port=0, data=folder / name, database=url, console_notifications=False, listen=listen),
                 list[str]().append,
             )
         )

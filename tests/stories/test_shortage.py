@@ -119,7 +119,7 @@ def small_disk(folder: Path) -> Iterator[Path | None]:
 @pytest.mark.parametrize("what", ["a limit on files", "a small disk"])
 def test_without_room_writes_are_refused_and_reads_go_on(what: str, tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as ballast:
-        live = Live(tmp_path / "disk" / ".signoff", notify="none")
+        live = Live(tmp_path / "disk" / ".signoff", console_notifications="off")
         live.log = tmp_path / "log"  # the log is not what runs out of room here
         with stopped_at_the_end(live):
             if ballast is not None and what == "a small disk":

@@ -51,7 +51,7 @@ async def test_what_the_database_holds_up_is_told_as_unknown_and_the_server_ends
     name = f"signoff_end_{os.getpid()}"
     wire = Wire(await create_database(postgres_server, name))
     await wire.mend()
-    live = Live(tmp_path / "d", wire.url, notify="none", listen="off")
+    live = Live(tmp_path / "d", wire.url, console_notifications="off", listen="off")
     try:
         await asyncio.to_thread(live.start)
         assert (await asyncio.to_thread(submit, live, "before"))[0] == 200
@@ -72,7 +72,7 @@ async def test_what_the_database_holds_up_is_told_as_unknown_and_the_server_ends
 
 
 async def test_half_a_body_is_told_that_nothing_was_done_and_holds_nothing_up(tmp_path: Path) -> None:
-    live = Live(tmp_path / "d", notify="none")
+    live = Live(tmp_path / "d", console_notifications="off")
     await asyncio.to_thread(live.start)
     try:
         head = f"POST /v1/intents HTTP/1.1\r\nhost: x\r\nx-api-key: {live.owner_key}\r\ncontent-length: 100\r\n\r\n{{"
@@ -94,7 +94,9 @@ async def test_half_a_body_is_told_that_nothing_was_done_and_holds_nothing_up(tm
 
 async def test_a_second_sigterm_changes_nothing(tmp_path: Path) -> None:
     async with sink(HANG) as hook:
-        live = Live(tmp_path / "d", notify="none", webhook_url=hook.url, allow_private_callbacks="on")
+        live = Live(
+            tmp_path / "d", console_notifications="off", webhook_url=hook.url, allow_private_callbacks="on"
+        )
         await asyncio.to_thread(live.start)
         try:
             await asyncio.to_thread(

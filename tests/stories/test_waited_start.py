@@ -47,7 +47,7 @@ async def ear() -> AsyncIterator[Ear]:
 
 
 def server(url: str, data: Path, wait: timedelta = MINUTE) -> Server:
-    return Server(Config(port=0, data=data, database=url, database_wait=wait, notify="none"))
+    return Server(Config(port=0, data=data, database=url, database_wait=wait, console_notifications=False))
 
 
 @asynccontextmanager

@@ -106,16 +106,16 @@ def test_the_amount_chooses_the_policy_and_no_revision_crosses_the_line(
     large = ci.send_intent({**refund, "payload": {"amount": "1000.01 EUR"}})
     live.restart()
     with pytest.raises(Conflict, match="under policy 'strict'"):
-        clients["cleo"].desk.revise(small[:-4] + "0001", {"amount": "1000.01 EUR"})
+        clients["cleo"].tasks.revise(small[:-4] + "0001", {"amount": "1000.01 EUR"})
     with pytest.raises(Conflict, match="under policy 'lax'"):
-        bob.desk.revise(large[:-4] + "0001", {"amount": "5 EUR"})
+        bob.tasks.revise(large[:-4] + "0001", {"amount": "5 EUR"})
     assert clients["cleo"].approve(small[:-4] + "0001").state != "open"
     _two_are_needed(clients, large)
 
 
 def _two_are_needed(clients: dict[str, Client], intent_id: str) -> None:
     task_id = intent_id[:-4] + "0001"
-    explained = clients["ann"].desk.explain(task_id)
+    explained = clients["ann"].tasks.explain(task_id)
     assert (explained["policy"], explained["stages"][0]["need"]) == ("strict@1", 2)
     for other in (clients["cleo"], clients["owner"]):
         with pytest.raises(PermissionDenied):

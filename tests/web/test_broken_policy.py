@@ -42,12 +42,12 @@ async def test_everything_else_goes_on(web: World) -> None:
 async def test_what_uses_it_is_refused_with_its_name_and_the_reason(web: World) -> None:
     await broken(web)
     refused = await web.post("/v1/intents", {"intent_type": RULED, "payload": {}})
-    assert (refused.status, refused.code) == (422, "policy_broken")
+    assert (refused.status, refused.code) == (422, "policy_unusable")
     assert "'old', version 2" in refused["message"]
     assert REASON in refused["message"]
     assert "signoff apply" in refused["error"]["hint"]
     asked = await web.get("/v1/policies/old/explain", "oscar")
-    assert asked.code == "policy_broken"
+    assert asked.code == "policy_unusable"
 
 
 async def test_lists_of_policies_say_which_is_broken_and_why(web: World) -> None:
@@ -73,7 +73,7 @@ async def test_applied_anew_it_works_again_as_a_new_version(web: World) -> None:
 async def test_as_the_default_it_stops_only_what_comes_under_it(web: World) -> None:
     await broken(web, default_policy="old")
     refused = await web.post("/v1/intents", {"intent_type": PLAIN, "human_task": {"title": "May we?"}})
-    assert refused.code == "policy_broken"
+    assert refused.code == "policy_unusable"
     await applied(web, {"people": {"new@acme.example": {"roles": ["approver"]}}})
     await applied(web, {"workspace": {"default_policy": "good"}})
     assert await web.send(intent_type=PLAIN, human_task={"title": "May we?"})
@@ -82,7 +82,7 @@ async def test_as_the_default_it_stops_only_what_comes_under_it(web: World) -> N
 async def test_it_cannot_become_the_default(web: World) -> None:
     await broken(web)
     refused = await web.post("/v1/apply", {"workspace": {"default_policy": "old"}}, "oscar")
-    assert refused.code == "policy_broken"
+    assert refused.code == "policy_unusable"
 
 
 async def test_what_follows_it_takes_a_second_admin_where_the_workspace_is_protected(web: World) -> None:

@@ -289,9 +289,9 @@ _QUIET: Final = {
     "POST /v1/deliveries/{delivery_id}/report", "POST /v1/deliveries/{delivery_id}/renew",
     "POST /v1/deliveries/{delivery_id}/release", "POST /intents/{intent_id}/cancel",
     # a task, beside its answer
-    "POST /v1/tasks/{task_id}/delegate", "POST /v1/tasks/{task_id}/reassign", "POST /v1/tasks/{task_id}/take",
-    "POST /v1/tasks/{task_id}/release", "POST /v1/tasks/{task_id}/comment", "POST /v1/tasks/{task_id}/revise",
-    "POST /v1/tasks/{task_id}/withdraw", "POST /v1/tasks/{task_id}/snooze", "POST /v1/tasks/{task_id}/wake",
+    "POST /v1/tasks/{task_id}/delegate", "POST /v1/tasks/{task_id}/reassign", "POST /v1/tasks/{task_id}/mark-reviewing",
+    "POST /v1/tasks/{task_id}/unmark-reviewing", "POST /v1/tasks/{task_id}/comment", "POST /v1/tasks/{task_id}/revise",
+    "POST /v1/tasks/{task_id}/withdraw", "POST /v1/tasks/{task_id}/snooze", "POST /v1/tasks/{task_id}/unsnooze",
     "POST /tasks/{task_id}/{act}",
     # who is who, and what they agreed on
     "POST /v1/workflows", "POST /v1/people", "PATCH /v1/people/{person_id}", "PUT /v1/teams/{name}",

@@ -95,7 +95,9 @@ async def test_a_revision_crosses_no_threshold_and_leaves_the_votes_as_they_are(
     for before, after in ((900, 5000), (5000, 900), (900, "many")):
         task_id = await refund(web, amount=before)
         refused = await web.post(f"/v1/tasks/{task_id}/revise", {"payload": {"amount": after}}, "otto")
-        assert refused.code == ("policy_undecided" if after == "many" else "other_policy"), refused.text
+        assert refused.code == ("policy_undecided" if after == "many" else "policy_would_change"), (
+            refused.text
+        )
         if after != "many":
             assert refused.status == 409
             assert refused["error"]["hint"] == "Withdraw the request and send it anew."
@@ -128,7 +130,9 @@ async def test_a_later_steps_choice_holds_a_revision_too(web: World) -> None:
     await applied(web, {**CHARTER, "workflows": [flow(None, later)]})
     task_id = await refund(web, amount=5, rush=False)
     revise = f"/v1/tasks/{task_id}/revise"
-    assert (await web.post(revise, {"payload": {"amount": 5, "rush": True}}, "otto")).code == "other_policy"
+    assert (
+        await web.post(revise, {"payload": {"amount": 5, "rush": True}}, "otto")
+    ).code == "policy_would_change"
     assert (await web.post(revise, {"payload": {"amount": 6, "rush": False}}, "otto")).status == 200
 
 
@@ -150,7 +154,7 @@ async def test_what_waits_keeps_what_was_chosen_when_the_conditions_change(web: 
     await applied(web, {"workflows": [flow(higher)]})
     assert await rule(web, task_id) == TWO
     revise = f"/v1/tasks/{task_id}/revise"
-    assert (await web.post(revise, {"payload": {"amount": 900}}, "otto")).code == "other_policy"
+    assert (await web.post(revise, {"payload": {"amount": 900}}, "otto")).code == "policy_would_change"
     assert (await rule(web, await refund(web, amount=5000)))[0] == "one-person@1"
 
 

@@ -75,7 +75,7 @@ LOOSER: dict[str, dict[str, Any]] = {
 async def test_in_a_protected_workspace_a_looser_one_takes_two(web: World, what: str) -> None:
     await applied(web, PROTECTED)
     answer = await applied(web, {"workspace": LOOSER[what]}, "otto")
-    assert answer["proposal"]["loosens"] == ["workspace prod"]
+    assert answer["proposal"]["relaxations"] == ["workspace prod"]
     assert (await web.get("/v1/me"))["default_policy"] == "strict"
     await applied(web, {"policies": {"stricter": {**STRICT, "deadline": "30m"}}}, "otto")
     assert (await confirmed(web, answer["proposal"]["id"])).status == 303
@@ -98,7 +98,7 @@ async def test_in_a_protected_workspace_a_first_workflow_leads_out_of_the_defaul
     await applied(web, PROTECTED)
     free = {"workflow": "free", "intent_type": PLAIN, "steps": [{"id": "go", "agent": "validator"}]}
     answer = await applied(web, {"workflows": [free]}, "otto")
-    assert answer["proposal"]["loosens"] == [f"workflow {PLAIN}"]
+    assert answer["proposal"]["relaxations"] == [f"workflow {PLAIN}"]
     assert (await web.post("/v1/workflows", free, "otto")).code == "confirmation_needed"
     sent = await web.post("/v1/intents", {"intent_type": PLAIN, "to_agent": "validator"})
     await assert_strict(web, task_of(sent["intent_id"]))

@@ -147,7 +147,7 @@ async def test_a_route_after_a_no_or_silence_is_a_success_only_where_it_says_so(
     refused = await asked(web, on_failure=way, on_timeout=way)
     task = (await web.get(f"/v1/tasks/{refused}", "ann"))["task"]
     said = "declares a success" if declared else "then fails, unless somebody approves there"
-    assert said in task["on_silence"]
+    assert said in task["on_expiry"]
     await web.answer(refused, "rejected", "ann")
     done = await result(web, refused)
     assert (done.status, done.ending, ending(done)) == (
@@ -178,7 +178,7 @@ async def test_a_policys_silence_can_be_declared_a_success_and_says_so(web: Worl
     }
     assert (await web.post("/v1/workflows", body, "oscar")).status == 200
     task_id = (await web.send(intent_type=TYPE))[:-4] + "0001"
-    assert "declares a success" in (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]["on_silence"]
+    assert "declares a success" in (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]["on_expiry"]
     await web.works.pass_time(timedelta(hours=1))
     done = await result(web, task_id)
     assert (done.status, done.ending, done.approved) == ("COMPLETED", "expired", False)

@@ -184,7 +184,7 @@ async def test_a_task_is_handed_over_once_and_not_on_and_not_to_the_requesters_s
     assert (await web.post(path, {"to": "aud@acme.example"}, "ann")).code == "not_an_approver"
     assert (await web.post(path, {"to": "oto@acme.example"}, "ann")).code == "unknown_person"
     assert (await web.post(path, {"to": "emma@acme.example", "comment": "please"}, "ann")).status == 200
-    assert (await web.post(path, {"to": "otto@acme.example"}, "emma")).code == "not_transitive"
+    assert (await web.post(path, {"to": "otto@acme.example"}, "emma")).code == "delegation_not_transitive"
     assert (await decide(web, task_id, "ann")).code == "not_an_approver"
     assert (await decide(web, task_id, "emma")).status == 200
 
@@ -210,8 +210,10 @@ async def test_an_admin_asks_others_and_only_an_admin(web: World) -> None:
 
 async def test_taking_talking_and_taking_the_request_back(web: World) -> None:
     task_id = await gate(web)
-    assert (await web.post(f"/v1/tasks/{task_id}/take", {}, "ann"))["task"]["taken_by"] == "per_ann"
-    assert "taken_by" not in (await web.post(f"/v1/tasks/{task_id}/release", {}, "ann"))["task"]
+    assert (await web.post(f"/v1/tasks/{task_id}/mark-reviewing", {}, "ann"))["task"][
+        "reviewed_by"
+    ] == "per_ann"
+    assert "reviewed_by" not in (await web.post(f"/v1/tasks/{task_id}/unmark-reviewing", {}, "ann"))["task"]
     assert (await web.post(f"/v1/tasks/{task_id}/comment", {"comment": "why now?"}, "aud")).status == 200
     assert (
         await web.post(f"/v1/tasks/{task_id}/comment", {"comment": " "}, "ann")
@@ -236,7 +238,7 @@ async def test_a_time_zone_is_taken_back(web: World) -> None:
 
 async def test_words_that_would_stand_nowhere_are_refused(web: World) -> None:
     task_id = await gate(web)
-    for act in ("take", "release", "wake"):
+    for act in ("mark-reviewing", "unmark-reviewing", "unsnooze"):
         answer = await web.post(f"/v1/tasks/{task_id}/{act}", {"comment": "on it"}, "ann")
         assert (answer.status, answer.code) == (422, "unknown_field"), act
     empty = await web.post(f"/v1/tasks/{task_id}/comment", {"comment": " "}, "ann")

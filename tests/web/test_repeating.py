@@ -39,7 +39,7 @@ async def repeated(web: World, before: dict[str, Any], now: dict[str, Any], **st
 
 async def test_a_route_that_the_policy_had_is_gone_with_it(web: World) -> None:
     task = await repeated(web, WITH_ROUTE, {**ASK, "deadline": "1h", "on_timeout": "reject"})
-    assert task["on_silence"].endswith("the task expires and the request fails; nothing is approved.")
+    assert task["on_expiry"].endswith("the task expires and the request fails; nothing is approved.")
 
 
 @pytest.mark.parametrize(("span", "hours"), [("8h", 8), ("", 0)])
@@ -70,4 +70,4 @@ async def test_a_route_of_the_step_gives_way_to_a_policy_that_says_otherwise_now
     assert again.status == 200, again.text
     assert "policy deploying@2 says what follows silence now" in " ".join(again["warnings"])
     task = (await web.get(f"/v1/tasks/{again['intent_id'][:-4]}0001", "ann"))["task"]
-    assert "the request fails; nothing is approved" in task["on_silence"]
+    assert "the request fails; nothing is approved" in task["on_expiry"]

@@ -52,12 +52,12 @@ async def test_the_last_one_leaves_and_it_is_said_and_it_ends(web: World) -> Non
     [warning] = (await without(web))["warnings"]
     assert intent_id[:-4] in warning
     assert "stage 1 takes 1, nobody left" in warning
-    short = await web.get("/v1/staffing", "oscar")
-    assert [(one["takes"], one["left"]) for one in short["short"]] == [(1, 0)]
+    short = await web.get("/v1/tasks/understaffed", "oscar")
+    assert [(one["needed"], one["remaining"]) for one in short["tasks"]] == [(1, 0)]
     await settled(web)
     found = await web.get(f"/v1/intents/{intent_id}")
     assert (found["status"], found["intent"]["ending"]) == ("FAILED", "undeliverable")
-    assert (await web.get("/v1/staffing", "oscar"))["short"] == []
+    assert (await web.get("/v1/tasks/understaffed", "oscar"))["tasks"] == []
     happened = await web.works.happened(intent_id)
     assert happened[-3:] == ["Understaffed", "Decided", "Failed"]
     assert await web.works.findings() == []
@@ -126,7 +126,7 @@ async def test_all_that_waits_for_one_person_is_handed_over_in_one_call(web: Wor
     ids = [await gate(web, "one"), await gate(web, "two")]
     mine = await web.send("jo", intent_type="one.v1")
     waits = await web.get("/v1/people/gil@acme.example/waiting", "oscar")
-    assert [(one["task_id"][:-4], one["alone"]) for one in waits["tasks"]] == [
+    assert [(one["task_id"][:-4], one["only_eligible"]) for one in waits["tasks"]] == [
         (ids[0][:-4], True), (ids[1][:-4], False), (mine[:-4], True),
     ]  # fmt: skip
     assert (await web.get("/v1/people/gil@acme.example/waiting", "ann")).code == "admin_required"
@@ -134,7 +134,7 @@ async def test_all_that_waits_for_one_person_is_handed_over_in_one_call(web: Wor
     for who, code in (("ann", "admin_required"), ("ci", "admin_required")):
         assert (await web.post(path, {"to": "emma@acme.example"}, who)).code == code
     done = await web.post(path, {"to": "emma@acme.example", "comment": "Gil goes."}, "jo")
-    assert [one[:-4] for one in done["handed_over"]] == [ids[0][:-4], ids[1][:-4]]
+    assert [one[:-4] for one in done["reassigned"]] == [ids[0][:-4], ids[1][:-4]]
     assert [(one["task_id"][:-4], one["code"]) for one in done["refused"]] == [(mine[:-4], "self_approval")]
     assert len((await without(web))["warnings"]) == 1, "what was not handed over"
     assert (await web.answer(ids[0][:-4] + "0001", "approved", "emma")).status == 200
@@ -148,7 +148,7 @@ async def test_handing_over_lets_nobody_else_in(web: World) -> None:
     team = {"members": ["gil@acme.example", "hal@acme.example", "otto@acme.example"]}
     assert (await web.call("PUT", "/v1/teams/sre", team, "oscar")).status == 200
     done = await web.post("/v1/people/gil@acme.example/reassign", {"to": "emma@acme.example"}, "jo")
-    assert len(done["handed_over"]) == 1
+    assert len(done["reassigned"]) == 1
     task_id = intent_id[:-4] + "0001"
     assert (await web.answer(task_id, "approved", "otto")).code == "not_an_approver"
     assert (await web.answer(task_id, "approved", "emma")).status == 200

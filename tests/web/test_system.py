@@ -182,7 +182,10 @@ async def test_a_key_is_promised_only_where_the_answer_is_kept(web: World) -> No
     keyed = {path for path, row in paths.items() if "Idempotency-Key" in msgspec.json.encode(row).decode()}
     _, task_id = await web.ask()
     person = {"email": "new@acme.example"}
-    for path, body, who in ((f"/v1/tasks/{task_id}/take", {}, "ann"), ("/v1/people", person, "oscar")):
+    for path, body, who in (
+        (f"/v1/tasks/{task_id}/mark-reviewing", {}, "ann"),
+        ("/v1/people", person, "oscar"),
+    ):
         once = await web.post(path, body, who, idempotency_key="one")
         again = await web.post(path, body, who, idempotency_key="one")
         assert ((again.status, again.text) == (once.status, once.text)) == (

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from signoff.core.intent.commands import Take
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import Fallback, Stage, TaskSpec
-from signoff.web.shapes.tasks import on_silence
+from signoff.web.shapes.tasks import on_expiry
 from tests.builders import approve, gate
 from tests.web.world import PAYLOAD, WORKFLOW, World
 
@@ -29,7 +29,7 @@ async def test_a_task_shows_all_that_a_decision_needs(web: World) -> None:
     assert task["due_at"] == "2026-03-02T17:00:00.001000Z"
     assert task["next_reminder_at"] == "2026-03-02T09:05:00.001000Z"
     assert task["escalation_at"] == "2026-03-02T11:00:00.001000Z"
-    assert task["on_silence"] == (
+    assert task["on_expiry"] == (
         "If nobody answers by 2026-03-02 17:00 UTC, the task expires and the request fails; "
         "nothing is approved."
     )
@@ -285,7 +285,7 @@ DUE = datetime(2026, 3, 2, 17, tzinfo=UTC)
 )
 def test_what_silence_leads_to_is_said_in_words(step: Any, due: Any, end: Any, sentence: str) -> None:
     spec = {"id": "approve", "task": TaskSpec()} | step
-    assert on_silence(HumanStep(**spec), due, end).endswith(sentence)
+    assert on_expiry(HumanStep(**spec), due, end).endswith(sentence)
 
 
 async def test_the_story_of_a_task_is_the_same_open_and_folded(web: World) -> None:
@@ -296,7 +296,7 @@ async def test_the_story_of_a_task_is_the_same_open_and_folded(web: World) -> No
     task_id = intent.id[:-4] + "0001"
     await web.works.do(task_id, Take(), await web.actor("ann"))
     first = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
-    assert (first["stage"], first["stages"], first["approvers"], first["taken_by"]) == (
+    assert (first["stage"], first["stages"], first["approvers"], first["reviewed_by"]) == (
         1,
         2,
         ["per_ann"],
@@ -305,7 +305,7 @@ async def test_the_story_of_a_task_is_the_same_open_and_folded(web: World) -> No
     assert (await web.get("/v1/tasks", "ann"))["tasks"] == [first]
     after = (await web.answer(task_id))["task"]
     assert (after["stage"], after["approvers"], after["state"]) == (2, ["per_otto", "per_emma"], "open")
-    assert "taken_by" not in after
+    assert "reviewed_by" not in after
     assert (await web.get("/v1/tasks", "ann"))["tasks"] == [after]
 
 

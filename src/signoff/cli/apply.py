@@ -46,7 +46,7 @@ def apply(session: Remote, file: str, dry_run: bool, yes: bool) -> None:
 
 def until(proposal: Mapping[str, Any]) -> str:
     """Why it takes two, and how long it waits."""
-    why = ", ".join(proposal.get("loosens") or ())
+    why = ", ".join(proposal.get("relaxations") or ())
     return visible(f"it loosens who decides ({why}) and waits until {as_moment(proposal.get('expires_at'))}")
 
 

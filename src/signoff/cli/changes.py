@@ -16,7 +16,7 @@ RECORDED: Final = (
     "id", "number", "at", "actor", "via", "action", "kind", "name", "fields", "before", "after", "confirmed_by",
 )  # fmt: skip
 PROPOSED: Final = (
-    "id", "state", "proposed_by", "proposed_at", "expires_at", "changes", "loosens", "why", "ended_by", "ended_at",
+    "id", "state", "proposed_by", "proposed_at", "expires_at", "changes", "relaxations", "why", "ended_by", "ended_at",
 )  # fmt: skip
 
 
@@ -95,7 +95,7 @@ def _lines(proposal: Mapping[str, Any]) -> list[str]:
     if proposal.get("ended_by"):
         lines += block("ended by", f"{_name(proposal, 'ended_by')}, {as_moment(proposal.get('ended_at'))}")
     lines += block("expires", as_moment(proposal.get("expires_at")))
-    lines += [line for why in proposal.get("why") or ("",) for line in block("loosens", why)]
+    lines += [line for why in proposal.get("why") or ("",) for line in block("relaxes", why)]
     return lines + changed_lines(proposal)
 
 
@@ -119,5 +119,5 @@ _PROPOSED: Final = (
     Column("BY", lambda proposal: _name(proposal, "proposed_by")),
     moment("PROPOSED", "proposed_at"),
     moment("EXPIRES", "expires_at"),
-    Column("LOOSENS", lambda proposal: ", ".join(proposal.get("loosens") or ())),
+    Column("RELAXATIONS", lambda proposal: ", ".join(proposal.get("relaxations") or ())),
 )

@@ -74,14 +74,14 @@ async def _demo(auto: bool, port: int | None, data: Path) -> int:
 
     # The client's warnings about a server that is stopping are no news here.
     logging.getLogger("signoff").addHandler(logging.NullHandler())
-    config = Config(port=8100 if port is None else port, data=data, notify="none")
+    config = Config(port=8100 if port is None else port, data=data, console_notifications=False)
     try:
         context = running(config)
         server = await context.__aenter__()
     except Refused as refusal:
         if port is not None or refusal.code != "address_in_use":
             raise
-        context = running(Config(port=0, data=data, notify="none"))
+        context = running(Config(port=0, data=data, console_notifications=False))
         server = await context.__aenter__()
     try:
         story = asyncio.create_task(_tell(server.base_url, server.login_url, auto, data))
@@ -196,7 +196,7 @@ def _line(event: Event, who: str) -> str:
 
 
 async def _decide(person: AsyncClient, intent_id: str, data: Path | None) -> None:
-    task = next((t for t in await person.tasks() if t.intent_id == intent_id), None)
+    task = next((t for t in await person.tasks.list() if t.intent_id == intent_id), None)
     if task is None:
         return
     say("")
@@ -204,7 +204,7 @@ async def _decide(person: AsyncClient, intent_id: str, data: Path | None) -> Non
     for name, value in masked({**task.payload, **(task.previous_results.get("validate") or {})}).items():
         say(f"    {visible(name):<14} {visible(value)}")
     say(f"  Risk: {visible(task.risk)}")
-    say(f"  {visible(task.on_silence)}")
+    say(f"  {visible(task.on_expiry)}")
     say("")
     outcome = "approved"
     if data is not None:

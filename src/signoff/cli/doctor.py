@@ -134,16 +134,16 @@ def _agents(session: Remote) -> Iterator[Check]:
 def _staffing(session: Remote) -> Iterator[Check]:
     """Whether enough people are left for every open task."""
     with session.explained():
-        found = session.client.directory.staffing()
-    for one in found.get("short") or ():
-        said = f"{one['title']}: stage {one['stage']} takes {one['takes']}, {one['left']} left who could decide it."
+        found = session.client.directory.understaffed_tasks()
+    for one in found.get("tasks") or ():
+        said = f"{one['title']}: stage {one['stage']} needs {one['needed']}, {one['remaining']} eligible people remain."
         yield Check(
             "problem",
             f"task {one['task_id']}",
             visible(said),
             f"signoff tasks reassign {one['task_id']} EMAIL",
         )
-    if not found.get("short"):
+    if not found.get("tasks"):
         yield Check("ok", "open tasks", "Each has enough people left who may decide it.")
 
 

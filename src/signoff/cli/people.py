@@ -108,7 +108,7 @@ def change(session: Remote, /, who: str, active: bool | None, yes: bool, **given
 
 def _agree_to_go(session: Remote, who: str, yes: bool) -> None:
     """Before somebody is deactivated: what waits for them, and whether to go on."""
-    waits = session.client.directory.waiting(who)
+    waits = session.client.directory.open_tasks_of(who)
     if tasks := waits.get("tasks"):
         session.show(
             [*_waiting(waits), f"Hand it over first: signoff people reassign {visible(who)} EMAIL"], yes
@@ -118,22 +118,22 @@ def _agree_to_go(session: Remote, who: str, yes: bool) -> None:
 
 def _waiting(waits: dict[str, Any]) -> list[str]:
     lines = [
-        f"{one['task_id']}  {one['title']}" + ("  (nobody else could)" if one.get("alone") else "")
+        f"{one['task_id']}  {one['title']}" + ("  (nobody else could)" if one.get("only_eligible") else "")
         for one in waits.get("tasks") or ()
     ]
-    return [visible(line) for line in lines] + ([] if waits.get("whole", True) else ["... and more"])
+    return [visible(line) for line in lines] + ([] if waits.get("complete", True) else ["... and more"])
 
 
-@people.command("waiting", cls=RemoteCommand, fields=("task_id", "title", "alone"))
+@people.command("waiting", cls=RemoteCommand, fields=("task_id", "title", "only_eligible"))
 @click.argument("who")
 @click.pass_obj
 def waiting(session: Remote, /, who: str) -> None:
     """List the open tasks in which a person (address or id) has a say now."""
-    found = session.client.directory.waiting(who)
+    found = session.client.directory.open_tasks_of(who)
     session.out.many(found.get("tasks") or [], _WAITING, "task_id", "Nothing waits for them.")
 
 
-@people.command("reassign", cls=RemoteCommand, fields=("handed_over", "refused", "whole"))
+@people.command("reassign", cls=RemoteCommand, fields=("reassigned", "refused", "complete"))
 @click.argument("who", metavar="FROM")
 @click.argument("to", metavar="TO")
 @click.option("--comment", default="", metavar="TEXT", help="Why; it stands in the record of each task.")
@@ -144,12 +144,12 @@ def reassign(session: Remote, /, who: str, to: str, comment: str) -> Code:
     An admin's act, on record in each task. Tasks that the admin's own side has requested stay as they are, as does what
     TO may not decide. Exit code 1 when any task stays as it is.
     """
-    done = session.client.directory.hand_over(who, to, comment)
+    done = session.client.directory.reassign_all(who, to, comment)
     lines = [f"handed over: {len(done.get('handed_over') or ())}"]
     lines += [f"as it was: {one['task_id']}: {one['message']}" for one in done.get("refused") or ()]
-    if not done.get("whole", True):
+    if not done.get("complete", True):
         lines.append("There are more; repeat the command.")
-    session.out.one(done, "handed_over", [visible(line) for line in lines])
+    session.out.one(done, "reassigned", [visible(line) for line in lines])
     return Code.FAILURE if done.get("refused") else Code.OK
 
 

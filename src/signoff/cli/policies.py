@@ -16,7 +16,7 @@ from signoff.cli.text_safety import visible
 FIELDS: Final = ("name", "version", "source", "applied_by", "applied_at", "broken")
 EXPLAINED: Final = (
     "policy", "because", "task_id", "opened_at", "due_at", "strength", "proof", "risk", "self_approval", "may_decide",
-    "requesters_side", "asked", "stages", "contacts", "on_silence",
+    "requesters_side", "asked", "stages", "contacts", "on_expiry",
 )  # fmt: skip
 _TASK: Final = re.compile(r"[0-9a-f-]{6,36}", re.IGNORECASE)
 
@@ -59,7 +59,7 @@ def explain(session: Remote, task_or_name: str, at: str | None) -> None:
     elif at or not _TASK.fullmatch(task_or_name):
         raise Stop(Code.NOT_FOUND, f"There is no policy {task_or_name}.", hint="See: signoff policies list")
     else:
-        made = session.client.desk.explain(session.task_id(task_or_name))
+        made = session.client.tasks.explain(session.task_id(task_or_name))
     session.out.one(made, "task_id", explained(made))
 
 
@@ -86,7 +86,7 @@ def explained(made: Mapping[str, Any]) -> list[str]:
     lines += block("asked", ", ".join(made.get("asked") or ()))
     for contact in made.get("contacts") or ():
         lines.append(visible(f"{contact['local']:<26} {_contact(contact)}"))
-    return lines + block("silence", made.get("on_silence"))
+    return lines + block("silence", made.get("on_expiry"))
 
 
 def _contact(contact: Mapping[str, Any]) -> str:

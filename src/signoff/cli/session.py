@@ -99,7 +99,7 @@ class Remote(Session):
 
     def _tasks(self) -> Iterator[dict[str, str]]:
         for state in ("open", "closed"):
-            tasks = self.client.tasks(state=state, limit=RECENT)
+            tasks = self.client.tasks.list(state=state, limit=RECENT)
             yield {known: task.task_id for task in tasks for known in (task.task_id, task.intent_id)}
 
     @contextmanager

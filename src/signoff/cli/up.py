@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from signoff.server import Server
 
 # The settings that somebody starting a server by hand reaches for; the others stand below them in the help.
-_FIRST: Final = ("host", "port", "data", "database", "base_url", "organization", "workspace", "policy")
+_FIRST: Final = ("host", "port", "data", "database", "base_url", "organization", "workspace", "manifest")
 
 
 def flag(row: Row) -> click.Option:
@@ -34,7 +34,7 @@ def flag(row: Row) -> click.Option:
         return click.Option([row.flag, row.name], type=click.Choice(row.choices), help=text)
     metavar = (
         "FILE"
-        if row.name == "policy"
+        if row.name == "manifest"
         else {int: "NUMBER", Path: "FOLDER"}.get(
             row.kind, "DURATION" if "timedelta" in str(row.kind) else "TEXT"
         )

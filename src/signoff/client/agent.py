@@ -18,7 +18,7 @@ from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 from signoff.client.aio import AsyncClient
-from signoff.client.flow import Patience
+from signoff.client.flow import Retries
 from signoff.client.handlers import Function, Handlers, refuse_generator
 from signoff.client.session import AsyncSession
 from signoff.client.settings import find_settings
@@ -98,13 +98,13 @@ class Agent:
 
     async def serve(self) -> None:
         """The same on the running event loop, which keeps its own signal handling."""
-        session, patience, ours = self._speaker()
+        session, retries, ours = self._speaker()
         loop = asyncio.get_running_loop()
         over: asyncio.Future[BaseException | None] = loop.create_future()
-        handlers = Handlers(loop, patience.clock)
+        handlers = Handlers(loop, retries.clock)
         holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         terms = replace(self.terms, holder=holder)
-        shift = Shift(session, patience, terms, self._functions, handlers, self._shrink)
+        shift = Shift(session, retries, terms, self._functions, handlers, self._shrink)
 
         def settle(failure: BaseException | None) -> None:
             if not over.done():
@@ -145,13 +145,13 @@ class Agent:
         if shift is not None:
             shift.stop()
 
-    def _speaker(self) -> tuple[AsyncSession, Patience, bool]:
+    def _speaker(self) -> tuple[AsyncSession, Retries, bool]:
         """What to speak through, how patiently, and whether it is ours to close."""
         if isinstance(self._client, AsyncClient):
-            return self._client.session, self._client.patience, False
+            return self._client.session, self._client.retries, False
         if self._client is not None:
-            return AsyncSession(self._client.settings), self._client.patience, True
-        return AsyncSession(find_settings(*self._named)), Patience(), True
+            return AsyncSession(self._client.settings), self._client.retries, True
+        return AsyncSession(find_settings(*self._named)), Retries(), True
 
     async def _run(self, outer: Dispositions) -> None:
         serving = asyncio.ensure_future(self.serve())

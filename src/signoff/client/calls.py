@@ -9,31 +9,23 @@ import logging
 import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Generic, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Generic, TypeVar, cast
 from urllib.parse import quote
 
 from signoff.client.errors import WrongAnswer
 from signoff.client.records import Json
 from signoff.client.types import (
-    Account,
-    AppliedScenario,
-    AppliedWorkflow,
-    AuditTrail,
     Delivery,
     Event,
-    Health,
     Intent,
-    Key,
-    Me,
     Result,
-    ScenarioCheck,
     Task,
-    Workflow,
 )
 
 log = logging.getLogger("signoff")
 T = TypeVar("T")
+U = TypeVar("U")
 Query = Mapping[str, str | int | bool | None]
 
 
@@ -73,6 +65,10 @@ class Call(Generic[T]):
                 raise WrongAnswer(
                     f"Asked about {kind.removesuffix('s')} {wanted}, got an answer about {said}."
                 )
+
+    def then(self, read: Callable[[T], U]) -> "Call[U]":
+        """The same call, with one more step of reading its answer."""
+        return cast("Call[U]", replace(cast("Call[Any]", self), read=lambda answer: read(self.read(answer))))
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -140,14 +136,15 @@ class Sent:
     intent_id: str
     warnings: tuple[str, ...] = ()
 
-    def told(self) -> str:
-        """The id, after the warnings went to the log: nobody looks at them otherwise."""
-        for warning in self.warnings:
-            log.warning("intent %s: %s", self.intent_id, warning)
-        return self.intent_id
+
+def id_after_logging_warnings(sent: Sent) -> str:
+    """The id; nobody looks at the warnings otherwise."""
+    for warning in sent.warnings:
+        log.warning("intent %s: %s", sent.intent_id, warning)
+    return sent.intent_id
 
 
-def _key(given: str | None) -> str:
+def own_key(given: str | None) -> str:
     """The idempotency key of a call: as given, else one of its own."""
     if given is not None and not str(given).strip():
         raise ValueError("idempotency_key is empty: give it a value, or leave it out")
@@ -155,27 +152,17 @@ def _key(given: str | None) -> str:
 
 
 def send_intent(intent: Mapping[str, Any], idempotency_key: str | None = None) -> Call[Sent]:
-    return Call("POST", "/v1/intents", _sent, body=dict(intent), key=_key(idempotency_key))
+    return Call("POST", "/v1/intents", _sent, body=dict(intent), key=own_key(idempotency_key))
 
 
 def get_intent(intent_id: str) -> Call[Intent]:
-    return Call("GET", f"/v1/intents/{one_segment(intent_id)}", _intent)
+    return Call("GET", f"/v1/intents/{one_segment(intent_id)}", intent_in)
 
 
 def get_result(intent_id: str) -> Call[Result]:
     return Call(
-        "GET", f"/v1/intents/{one_segment(intent_id)}", lambda answer: Result.read(_inner(answer, "intent"))
+        "GET", f"/v1/intents/{one_segment(intent_id)}", lambda answer: Result.read(inner(answer, "intent"))
     )
-
-
-def list_intents(
-    status: str | None,
-    intent_type: str | None = None,
-    correlation_id: str | None = None,
-    search: str | None = None,
-) -> Pages[Intent]:
-    query = {"status": status, "intent_type": intent_type, "correlation_id": correlation_id, "q": search}
-    return _pages("/v1/intents", query, "intents", Intent.read)
 
 
 def events(intent_id: str, since: int = 0) -> Call[list[Event]]:
@@ -188,73 +175,15 @@ def event_stream(intent_id: str, since: int, wait_seconds: int) -> Call[None]:
     return Call("GET", path, lambda _: None, query={"since": since, "wait_seconds": wait_seconds})
 
 
-def cancel(intent_id: str, reason: str) -> Call[Intent]:
-    body = {"status": "CANCELED", "reason": reason}
-    return Call("POST", f"/v1/intents/{one_segment(intent_id)}/resolve", _intent, body=body, key=fresh_key())
-
-
 def retry(intent_id: str, idempotency_key: str | None = None) -> Call[Sent]:
     path = f"/v1/intents/{one_segment(intent_id)}/retry"
-    return Call("POST", path, _sent, body={}, key=_key(idempotency_key))
-
-
-def rerun(intent_id: str) -> Call[str]:
-    # An intent is run again once: whoever asks again is told of the same.
-    path = f"/v1/intents/{one_segment(intent_id)}/rerun"
-    return Call("POST", path, lambda answer: str(answer["intent_id"]), body={}, repeatable=True)
-
-
-def audit(intent_id: str) -> Call[AuditTrail]:
-    return Call("GET", f"/v1/intents/{one_segment(intent_id)}/audit", AuditTrail.read)
-
-
-def apply_scenario(bundle: Mapping[str, Any], idempotency_key: str | None = None) -> Call[AppliedScenario]:
-    key = _key(idempotency_key if idempotency_key is not None else bundle.get("idempotency_key") or None)
-    return Call("POST", "/v1/scenarios/apply", AppliedScenario.read, body=dict(bundle), key=str(key))
-
-
-def validate_scenario(bundle: Mapping[str, Any]) -> Call[ScenarioCheck]:
-    return Call("POST", "/v1/scenarios/validate", ScenarioCheck.read, body=dict(bundle), repeatable=True)
-
-
-def apply_workflow(template: Mapping[str, Any], dry_run: bool) -> Call[AppliedWorkflow]:
-    # Repeatable without a key: the second time the same template is in force already.
-    query = {"dry_run": True if dry_run else None}
-    body = dict(template)
-    return Call("POST", "/v1/workflows", AppliedWorkflow.read, query=query, body=body, repeatable=True)
-
-
-def workflows() -> Call[list[Workflow]]:
-    return Call("GET", "/v1/workflows", lambda answer: list_of(answer, "workflows", Workflow.read))
-
-
-def tasks(
-    mine: bool,
-    state: str,
-    intent_id: str | None = None,
-    intent_type: str | None = None,
-    correlation_id: str | None = None,
-    search: str | None = None,
-) -> Pages[Task]:
-    query = {
-        "mine": True if mine else None, "state": state, "intent_id": intent_id, "intent_type": intent_type,
-        "correlation_id": correlation_id, "q": search,
-    }  # fmt: skip
-    return _pages("/v1/tasks", query, "tasks", Task.read)
-
-
-def task(task_id: str) -> Call[Task]:
-    return Call("GET", f"/v1/tasks/{one_segment(task_id)}", _task)
-
-
-def id_of(task: str | Task) -> str:
-    return task if isinstance(task, str) else task.task_id
+    return Call("POST", path, _sent, body={}, key=own_key(idempotency_key))
 
 
 def named(
     task: str | Task, stage: int | None, revision: int | None, digest: str | None
 ) -> dict[str, int | str | None]:
-    """What an answer is for: as it is said, else as the task that was shown says it."""
+    """What an answer is for: as given, else as the task that was shown has it."""
     if isinstance(task, str):
         return {"stage": stage, "revision": revision, "digest": digest}
     return {
@@ -262,53 +191,6 @@ def named(
         "revision": revision or task.revision or None,
         "digest": digest or task.digest or None,
     }
-
-
-def answer(task_id: str, given: Mapping[str, Any], idempotency_key: str | None = None) -> Call[Task]:
-    """given: outcome, and of comment, data, revision, digest those that are not None."""
-    body = {name: value for name, value in given.items() if value is not None}
-    path = f"/v1/tasks/{one_segment(task_id)}/answer"
-    return Call("POST", path, _task, body=body, key=_key(idempotency_key))
-
-
-def agents() -> Call[list[Account]]:
-    return Call("GET", "/v1/agents", lambda answer: list_of(answer, "agents", Account.read))
-
-
-def create_key(
-    agent: str | None,
-    service: str | None,
-    person: str | None,
-    name: str | None,
-    roles: Sequence[str] | None,
-    expires_in: float | None,
-) -> Call[Key]:
-    if sum(holder is not None for holder in (agent, service, person)) != 1:
-        raise TypeError("create_key() takes exactly one of agent=, service= and person=")
-    given = {
-        "agent": agent,
-        "service": service,
-        "person": person,
-        "name": name,
-        "roles": roles and list(roles),
-    }
-    body: Json = {name: value for name, value in given.items() if value is not None}
-    if expires_in is not None:
-        body["expires_in_seconds"] = expires_in
-    # Never repeated: the server cannot say a secret twice that it keeps only as a hash.
-    return Call("POST", "/v1/keys", Key.read, body=body)
-
-
-def revoke_key(key_id: str) -> Call[None]:
-    return Call("POST", f"/v1/keys/{one_segment(key_id)}/revoke", lambda _: None, body={}, repeatable=True)
-
-
-def me() -> Call[Me]:
-    return Call("GET", "/v1/me", Me.read)
-
-
-def health() -> Call[Health]:
-    return Call("GET", "/health", Health.read)
 
 
 @dataclass(frozen=True)
@@ -360,7 +242,7 @@ def _of_delivery(delivery: Delivery, verb: str, body: Json) -> Call[None]:
     return Call("POST", path, lambda _: None, body={"token": delivery.token, **body}, repeatable=True)
 
 
-def _pages(path: str, query: Query, name: str, read: Callable[[object], T]) -> Pages[T]:
+def pages(path: str, query: Query, name: str, read: Callable[[object], T]) -> Pages[T]:
     def page(answer: Json) -> Page[T]:
         cursor = answer.get("next_cursor")
         return Page(list_of(answer, name, read), str(cursor) if cursor else None)
@@ -394,19 +276,15 @@ def list_of(answer: Json, name: str, read: Callable[[object], T]) -> list[T]:
     )
 
 
-def _inner(answer: Json, name: str) -> Json:
+def inner(answer: Json, name: str) -> Json:
     found = answer.get(name)
     return found if isinstance(found, dict) else answer
 
 
-def _intent(answer: Json) -> Intent:
-    return Intent.read(_inner(answer, "intent"))
-
-
-def _task(answer: Json) -> Task:
-    return Task.read(_inner(answer, "task"))
+def intent_in(answer: Json) -> Intent:
+    return Intent.read(inner(answer, "intent"))
 
 
 def _sent(answer: Json) -> Sent:
-    intent_id = str(answer.get("intent_id") or _inner(answer, "intent")["intent_id"])
+    intent_id = str(answer.get("intent_id") or inner(answer, "intent")["intent_id"])
     return Sent(intent_id, tuple(list_of(answer, "warnings", str)))

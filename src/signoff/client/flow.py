@@ -76,8 +76,8 @@ Flow = Generator[Effect, Any, T]
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long to wait for what.
+class Retries:
+    """How long to wait and to retry.
 
     timeout: seconds for one request; retry_for: seconds during which a safe call is tried again;
     clock: monotonic seconds; chance: a random number in [0, 1).
@@ -123,20 +123,20 @@ class Deadline:
 
 def perform(
     call: Call[T],
-    patience: Patience,
+    retries: Retries,
     *,
     retry_for: float | None = None,
     passing: Callable[[SignoffError], bool] = may_repeat,
 ) -> Flow[T]:
     """Send a call until it is answered, as long as that is safe; then read the answer.
 
-    retry_for: seconds, instead of the patience's own; passing: which failures are worth another try.
+    retry_for: seconds, instead of that of ``retries``; passing: which failures are worth another try.
     """
-    end = Deadline(patience.retry_for if retry_for is None else retry_for, patience.clock)
-    backoff = Backoff(patience.chance)
+    end = Deadline(retries.retry_for if retry_for is None else retry_for, retries.clock)
+    backoff = Backoff(retries.chance)
     while True:
         try:
-            reply = yield from exchange(Exchange(call, patience.timeout + call.wait))
+            reply = yield from exchange(Exchange(call, retries.timeout + call.wait))
             return read_answer(call, reply)
         except SignoffError as failure:
             pause = backoff.after(failure)
@@ -148,22 +148,22 @@ def perform(
 
 def persist(
     call: Call[T],
-    patience: Patience,
+    retries: Retries,
     end: Deadline,
     passing: Callable[[SignoffError], bool] = may_pass,
 ) -> Flow[T]:
     """Perform a safe call, whatever happens to the server meanwhile, until the deadline."""
-    patience = replace(patience, timeout=max(0.001, min(patience.timeout, end.left)))
-    result = yield from perform(call, patience, retry_for=end.left, passing=passing)
+    retries = replace(retries, timeout=max(0.001, min(retries.timeout, end.left)))
+    result = yield from perform(call, retries, retry_for=end.left, passing=passing)
     return result
 
 
-def gather(pages: Pages[T], limit: int, patience: Patience) -> Flow[list[T]]:
+def gather(pages: Pages[T], limit: int, retries: Retries) -> Flow[list[T]]:
     """The first ``limit`` items of a list, over as many pages as it takes."""
     found: list[T] = []
     cursor: str | None = None
     while len(found) < limit:
-        page = yield from perform(pages(limit - len(found), cursor), patience)
+        page = yield from perform(pages(limit - len(found), cursor), retries)
         found += page.items
         if page.next_cursor is None or page.next_cursor == cursor:
             break

@@ -20,9 +20,9 @@ from signoff.client.flow import (
     Emit,
     Flow,
     Open,
-    Patience,
     Pause,
     Read,
+    Retries,
     exchange,
     persist,
 )
@@ -87,20 +87,20 @@ class SseParser:
 class Follower:
     """One intent being followed. ``since`` is the last event's seq, ``status`` the last one seen."""
 
-    def __init__(self, intent_id: str, since: int, timeout: float | None, patience: Patience) -> None:
+    def __init__(self, intent_id: str, since: int, timeout: float | None, retries: Retries) -> None:
         self.intent_id = intent_id
         self.since = since
         self.status = ""
-        self.end = Deadline(timeout, patience.clock)
-        self._patience = patience
-        self._backoff = Backoff(patience.chance)
+        self.end = Deadline(timeout, retries.clock)
+        self._retries = retries
+        self._backoff = Backoff(retries.chance)
         self._trouble: SignoffError | None = None
 
     def follow(self) -> Flow[None]:
         """Emit every event after ``since``, up to a final one; WaitTimeout when the time is up."""
         late = self.since if self.since > 0 else None
         while True:
-            before, began = self.since, self._patience.clock()
+            before, began = self.since, self._retries.clock()
             try:
                 over = yield from self._connection()
                 pause = self._rested(before, began)
@@ -124,7 +124,7 @@ class Follower:
             yield from self.follow()
         while True:
             # What is over can be read even when the time to wait for it has just passed.
-            end = Deadline(max(self.end.left, 1.0), self._patience.clock)
+            end = Deadline(max(self.end.left, 1.0), self._retries.clock)
             result = yield from self._fetch(calls.get_result(self.intent_id), end)
             self.status = result.status
             if result.final:
@@ -132,14 +132,14 @@ class Follower:
                 if not isinstance(whole, str) or not whole:
                     return result
                 # a step that is over says nothing of how the request ended
-                return (yield from Follower(whole, 0, self.end.left, self._patience).result())
+                return (yield from Follower(whole, 0, self.end.left, self._retries).result())
             self._check()
             yield Pause(min(FIRST_PAUSE, self.end.left))
 
     def _connection(self) -> Flow[bool]:
         """One connection, to its end; whether the final event came."""
         hold = max(1, math.ceil(min(self.end.left, HOLD)))
-        timeout = min(max(self.end.left, 0.001), hold + self._patience.timeout)
+        timeout = min(max(self.end.left, 0.001), hold + self._retries.timeout)
         reply = yield from exchange(Open(calls.event_stream(self.intent_id, self.since, hold), timeout))
         if reply.status != 200:
             raise refusal(reply.status, reply.headers, reply.body)
@@ -172,7 +172,7 @@ class Follower:
 
     def _fetch(self, call: calls.Call[T], end: Deadline) -> Flow[T]:
         try:
-            return (yield from persist(call, self._patience, end))
+            return (yield from persist(call, self._retries, end))
         except SignoffError as failure:
             if not may_pass(failure):
                 raise
@@ -205,7 +205,7 @@ class Follower:
 
     def _rested(self, before: int, began: float) -> float:
         """How long to pause after an orderly end: not at all, unless it came at once and with nothing new."""
-        if self.since == before and self._patience.clock() - began < SHORTEST_HOLD:
+        if self.since == before and self._retries.clock() - began < SHORTEST_HOLD:
             return self._backoff.after(None)
         self._backoff.reset()
         return 0.0

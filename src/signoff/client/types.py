@@ -41,7 +41,7 @@ class Actor(Record):
 
 
 @dataclass(frozen=True, eq=False)
-class Fault(Record):
+class StepError(Record):
     """Why an intent failed."""
 
     code: str = ""
@@ -84,7 +84,7 @@ class Intent(Record):
     correlation_id: str = ""
     payload: Json = field(default_factory=dict, repr=False)
     result: Json = field(default_factory=dict, repr=False)
-    error: Fault | None = None
+    error: StepError | None = None
     outcome: str = ""
     ending: str = ""
     decided_by: str = ""
@@ -221,7 +221,7 @@ class Task(Record):
     decided_at: datetime | None = None
     decided_by: str = ""
     via: str = ""
-    on_silence: str = field(default="", repr=False)
+    on_expiry: str = field(default="", repr=False)
 
     @property
     def open(self) -> bool:

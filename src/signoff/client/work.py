@@ -26,7 +26,7 @@ from signoff.client.errors import (
     WrongAnswer,
     may_pass,
 )
-from signoff.client.flow import Backoff, Deadline, Patience, perform, persist
+from signoff.client.flow import Backoff, Deadline, Retries, perform, persist
 from signoff.client.handlers import Function, Given, Handlers, name_of
 from signoff.client.results import fault_in, kept
 from signoff.client.session import AsyncSession
@@ -59,14 +59,14 @@ class Shift:
     def __init__(
         self,
         session: AsyncSession,
-        patience: Patience,
+        retries: Retries,
         terms: Terms,
         functions: Mapping[str, Function],
         handlers: Handlers,
         shrink: Shrink | None = None,
     ) -> None:
         self._session = session
-        self._patience = patience
+        self._retries = retries
         self._terms = terms
         self._functions = functions
         self._handlers = handlers
@@ -135,7 +135,7 @@ class Shift:
             raise refused
 
     async def _take(self) -> None:
-        backoff = Backoff(self._patience.chance)
+        backoff = Backoff(self._retries.chance)
         trouble = connected = False
         while not self._stopping.is_set():
             free = self._terms.concurrency - len(self._running)
@@ -175,8 +175,8 @@ class Shift:
     async def _claim(self, limit: int, wait: int) -> calls.Claimed | None:
         terms = self._terms
         call = calls.claim(terms.address, limit, terms.lease, terms.holder, wait)
-        began = self._patience.clock()
-        asking = self._session.run(perform(call, self._patience, retry_for=0.0))
+        began = self._retries.clock()
+        asking = self._session.run(perform(call, self._retries, retry_for=0.0))
         got = await self._or_stop(asking, linger=LINGER)
         for delivery in got.deliveries if got else ():
             if self._stopping.is_set():
@@ -185,9 +185,9 @@ class Shift:
                 task = asyncio.create_task(self._do(delivery))
                 self._running.add(task)
                 task.add_done_callback(self._running.discard)
-        if wait and got and not got.deliveries and self._patience.clock() - began < 1.0:
+        if wait and got and not got.deliveries and self._retries.clock() - began < 1.0:
             # An empty answer before the long poll's time: a server about to stop. Do not hammer it.
-            await self._or_stop(asyncio.sleep(self._patience.chance()))
+            await self._or_stop(asyncio.sleep(self._retries.chance()))
         return got
 
     async def _or_stop(self, work: Coroutine[Any, Any, T], linger: float = 0.0) -> T | None:
@@ -206,7 +206,7 @@ class Shift:
 
     async def _release(self, delivery: Delivery) -> None:
         try:
-            await self._session.run(persist(calls.release(delivery), self._patience, self._for(1.0)))
+            await self._session.run(persist(calls.release(delivery), self._retries, self._for(1.0)))
         except SignoffError as failure:
             log.warning("could not give %s back, it is left to its lease: %s", _name(delivery), failure)
 
@@ -224,7 +224,7 @@ class Shift:
 
     async def _keep(self, delivery: Delivery) -> None:
         """Renew the lease at each third of it; tell the function when it may be lost."""
-        clock, lease = self._patience.clock, self._terms.lease
+        clock, lease = self._retries.clock, self._terms.lease
         until = clock() + lease
         while True:
             await asyncio.sleep(lease / 3)
@@ -235,7 +235,7 @@ class Shift:
                 delivery.lease_lost.set()
             try:
                 end = self._for(max(until - began, lease / 3))
-                await self._session.run(persist(calls.renew(delivery, lease), self._patience, end, _passes))
+                await self._session.run(persist(calls.renew(delivery, lease), self._retries, end, _passes))
             except SignoffError as failure:
                 if not delivery.lease_lost.is_set() or not _passes(failure):
                     log.warning("the lease of %s is lost: %s", _name(delivery), failure)
@@ -301,7 +301,7 @@ class Shift:
 
     async def _report(self, delivery: Delivery, report: calls.Call[None]) -> None:
         try:
-            await self._session.run(persist(report, self._patience, self._for(REPORT_FOR), _passes))
+            await self._session.run(persist(report, self._retries, self._for(REPORT_FOR), _passes))
         except Invalid as refusal:
             log.error("the result of %s was refused: %s", _name(delivery), refusal)
             if report.body is not None and "result" in report.body:
@@ -316,7 +316,7 @@ class Shift:
             log.log(level, "%s could not be reported and is left to its lease: %s", _name(delivery), failure)
 
     def _for(self, seconds: float) -> Deadline:
-        return Deadline(seconds, self._patience.clock)
+        return Deadline(seconds, self._retries.clock)
 
 
 def _name(delivery: Delivery) -> str:

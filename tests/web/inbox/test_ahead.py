@@ -116,7 +116,7 @@ async def test_the_task_on_the_wire_says_what_runs_next_with_what(web: World) ->
     task_id = await scenario(web, {**APPLY, "input": {"command": DANGER}}, tell)
     apply, then = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]["next_steps"]
     assert apply == {
-        "step_id": "apply", "kind": "agent", "after": ["yes"], "detour": False, "agent": "agent://elsewhere/prod/runner",
+        "step_id": "apply", "kind": "agent", "after": ["yes"], "off_main_path": False, "agent": "agent://elsewhere/prod/runner",
         "input": {"command": DANGER},
     }  # fmt: skip
     assert (then["kind"], then["message"], then["after"]) == ("notify", "It is done.", ["yes"])

@@ -21,8 +21,8 @@ FIELDS: Final = (
     "payload", "payload_deleted",
     "previous_results", "result_revisions", "changes",
     "next_steps", "requester", "approvers", "opened_at", "due_at", "next_reminder_at",
-    "escalation_at", "reminders_sent", "revision", "digest", "votes", "stage", "stages", "taken_by", "outcome",
-    "ending", "decided_at", "decided_by", "decided_by_name", "snoozed", "comments", "via", "on_silence",
+    "escalation_at", "reminders_sent", "revision", "digest", "votes", "stage", "stages", "reviewed_by", "outcome",
+    "ending", "decided_at", "decided_by", "decided_by_name", "snoozed", "comments", "via", "on_expiry",
 )  # fmt: skip
 _MESSAGE: Final = (
     "message_id", "task_id", "kind", "person", "name", "channel", "target", "state", "summary", "attempts", "reference",
@@ -33,7 +33,7 @@ _COLUMNS: Final = (
     column("WHAT", "kind"), column("STATE"), column("WHAT BECAME OF IT", "summary"),
     moment("NEXT TRY", "next_attempt_at"),
 )  # fmt: skip
-_STATE: Final = ("state", "outcome", "revision", "stage", "reminders_sent", "taken_by", "votes")
+_STATE: Final = ("state", "outcome", "revision", "stage", "reminders_sent", "reviewed_by", "votes")
 
 
 @click.command("delegate", cls=RemoteCommand, fields=FIELDS)
@@ -43,7 +43,7 @@ _STATE: Final = ("state", "outcome", "revision", "stage", "reminders_sent", "tak
 @click.pass_obj
 def delegate(session: Remote, task: str, to: str, comment: str | None) -> None:
     """Hand your say over to the person TO (address or id)."""
-    after = session.client.desk.delegate(session.task_id(task), to, comment)
+    after = session.client.tasks.delegate(session.task_id(task), to, comment)
     session.out.one(after, "task_id", [visible(f"handed over to {to}: {titled(after)}")])
 
 
@@ -54,7 +54,7 @@ def delegate(session: Remote, task: str, to: str, comment: str | None) -> None:
 @click.pass_obj
 def reassign(session: Remote, task: str, to: tuple[str, ...], comment: str | None) -> None:
     """Ask others instead: people, team:NAME, role:NAME. Only owners and admins may."""
-    after = session.client.desk.reassign(session.task_id(task), to, comment)
+    after = session.client.tasks.reassign(session.task_id(task), to, comment)
     session.out.one(after, "task_id", [visible(f"asked {', '.join(to)}: {titled(after)}")])
 
 
@@ -67,19 +67,19 @@ def snooze(session: Remote, task: str, until: str | None, lasts: str | None) -> 
     """Put off your own copy of a task: no reminder reaches you until then. Deadline and escalation go on."""
     if (until is None) == (lasts is None):
         raise Stop(Code.USAGE, "Say until when.", hint="Pass --until WHEN or --for DURATION.")
-    after = session.client.desk.snooze(session.task_id(task), until, lasts)
+    after = session.client.tasks.snooze(session.task_id(task), until, lasts)
     me = session.client.me().actor.id
     ends = [as_moment(one["until"]) for one in after.get("snoozed") or () if one["person"] == me]
     said = f"put off until {session.out.cell(ends[0])}" if ends else "put off"
     session.out.one(after, "task_id", [visible(f"{said}: {titled(after)}")])
 
 
-@click.command("wake", cls=RemoteCommand, fields=FIELDS)
+@click.command("unsnooze", cls=RemoteCommand, fields=FIELDS)
 @click.argument("task")
 @click.pass_obj
-def wake(session: Remote, task: str) -> None:
+def unsnooze(session: Remote, task: str) -> None:
     """Take up again what you had put off."""
-    after = session.client.desk.wake(session.task_id(task))
+    after = session.client.tasks.unsnooze(session.task_id(task))
     session.out.one(after, "task_id", [visible(f"taken up again: {titled(after)}")])
 
 
@@ -89,7 +89,7 @@ def wake(session: Remote, task: str) -> None:
 @click.pass_obj
 def comment(session: Remote, task: str, text: str) -> None:
     """Ask a question or say something without answering: who requested it is told, and who wrote before."""
-    after = session.client.desk.comment(session.task_id(task), text)
+    after = session.client.tasks.comment(session.task_id(task), text)
     session.out.one(after, "task_id", [visible(f"said: {titled(after)}")])
 
 
@@ -104,7 +104,7 @@ def withdraw(session: Remote, task: str, reason: str | None, yes: bool) -> None:
     """Take your request back: nobody has to decide it any more."""
     task_id = session.task_id(task)
     session.confirm(f"Withdraw {task_id}?", yes)
-    after = session.client.desk.withdraw(task_id, reason)
+    after = session.client.tasks.withdraw(task_id, reason)
     session.out.one(after, "intent_id", [visible(f"{after.get('ending')}: {after.get('intent_id')}")])
 
 
@@ -113,7 +113,7 @@ def withdraw(session: Remote, task: str, reason: str | None, yes: bool) -> None:
 @click.pass_obj
 def messages(session: Remote, task: str) -> None:
     """Who was told of a task, over which channel, and whether it arrived."""
-    found = session.client.desk.messages(session.task_id(task))
+    found = session.client.tasks.messages(session.task_id(task))
     session.out.many(found, _COLUMNS, "message_id", "Nobody was told of this task by a message.")
 
 
@@ -122,7 +122,7 @@ def messages(session: Remote, task: str) -> None:
 @click.pass_obj
 def intent_messages(session: Remote, intent: str) -> None:
     """Who was told of an intent, over which channel, and whether it arrived."""
-    found = session.client.desk.intent_messages(session.intent_id(intent))
+    found = session.client.messages(session.intent_id(intent))
     session.out.many(found, _COLUMNS, "message_id", "Nobody was told of this intent by a message.")
 
 
@@ -160,8 +160,8 @@ def _look(
     session: Remote, mine: bool, known: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Mapping[str, Any]]:
     """What is open now, once it was told what is different."""
-    found: dict[str, Mapping[str, Any]] = {task.task_id: task for task in session.client.tasks(mine)}
-    closed = [session.client.task(task_id) for task_id in known if task_id not in found]
+    found: dict[str, Mapping[str, Any]] = {task.task_id: task for task in session.client.tasks.list(mine)}
+    closed = [session.client.tasks.get(task_id) for task_id in known if task_id not in found]
     for gone in closed:
         _tell(session, gone, "-")
     for task_id, task in found.items():

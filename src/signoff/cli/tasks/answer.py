@@ -13,8 +13,18 @@ from signoff.cli.failures import Code, Stop
 from signoff.cli.lazy_group import Group
 from signoff.cli.output import Column, Output, as_moment, block, column, moment, utc
 from signoff.cli.session import Remote
-from signoff.cli.tasks.act import FIELDS, comment, delegate, messages, reassign, snooze, wake, watch, withdraw
-from signoff.cli.tasks.revise import revise, take
+from signoff.cli.tasks.act import (
+    FIELDS,
+    comment,
+    delegate,
+    messages,
+    reassign,
+    snooze,
+    unsnooze,
+    watch,
+    withdraw,
+)
+from signoff.cli.tasks.revise import mark_reviewing, revise
 from signoff.cli.text_safety import safe_json, visible
 from signoff.core.intent.deleted_payload import SAID
 from signoff.core.plan.task_types import BUILT_IN
@@ -29,7 +39,18 @@ def tasks() -> None:
     """See and answer what waits for a person."""
 
 
-for _act in (delegate, reassign, take, snooze, wake, comment, revise, withdraw, messages, watch):
+for _act in (
+    delegate,
+    reassign,
+    mark_reviewing,
+    snooze,
+    unsnooze,
+    comment,
+    revise,
+    withdraw,
+    messages,
+    watch,
+):
     tasks.add_command(_act)
 
 
@@ -47,7 +68,7 @@ for _act in (delegate, reassign, take, snooze, wake, comment, revise, withdraw, 
 def list_tasks(session: Remote, /, mine: bool, state: str, intent: str | None, **wanted: Any) -> None:
     """List tasks: the open ones oldest first, the closed ones newest first."""
     intent_id = session.intent_id(intent) if intent else None
-    found = session.client.tasks(mine, state=state, intent_id=intent_id, **wanted)
+    found = session.client.tasks.list(mine, state=state, intent_id=intent_id, **wanted)
     session.out.many(found, _COLUMNS, "task_id", f"There are no {state} tasks{' for you' if mine else ''}.")
 
 
@@ -56,7 +77,7 @@ def list_tasks(session: Remote, /, mine: bool, state: str, intent: str | None, *
 @click.pass_obj
 def get(session: Remote, task: str) -> None:
     """Show one task. TASK is its id or the intent's, or a unique beginning or end of it."""
-    found = session.client.task(session.task_id(task))
+    found = session.client.tasks.get(session.task_id(task))
     session.out.one(found, "task_id", task_lines(found, session.out))
 
 
@@ -135,7 +156,7 @@ def submit(session: Remote, /, task: str, outcome: str | None, pairs: tuple[str,
 
 
 def _answer(session: Remote, text: str, given: Given) -> None:
-    task = session.client.task(session.task_id(text))
+    task = session.client.tasks.get(session.task_id(text))
     if not task.open:
         raise Stop(Code.CONFLICT, f"Already decided: {_decision(task)}.")
     if given.digest and not task.digest.startswith(given.digest.lower()):
@@ -152,7 +173,7 @@ def _answer(session: Remote, text: str, given: Given) -> None:
         comment = _ask_comment(session)
     session.confirm(f"Answer {outcome!r}?", given.yes)
     data = _data(task, given)
-    after = session.client.answer(task, outcome, comment, data or None, number=given.number)
+    after = session.client.answer(task, outcome, comment, data or None, answer_number=given.number)
     said = f"{_decision(after)}" if not after.open else f"{outcome}: counted, the task is still open"
     stage = f"stage {task.stage} of {task.stages}, " if task.stages > 1 else ""
     shown = f"{stage}revision {task.revision}, digest {task.digest}"
@@ -262,7 +283,7 @@ def task_lines(task: Mapping[str, Any], out: Output) -> list[str]:
     lines += block("revision", task.get("revision"))
     lines += block("digest", task.get("digest"))
     lines += block("decision", _decision(task)) if task.get("state") == "closed" else []
-    return lines + (block("silence", task.get("on_silence")) if task.get("state") == "open" else [])
+    return lines + (block("silence", task.get("on_expiry")) if task.get("state") == "open" else [])
 
 
 def _stale(task: Mapping[str, Any]) -> list[str]:
@@ -300,8 +321,8 @@ def _next_step(step: Mapping[str, Any]) -> list[str]:
     does = {"agent": f"{step.get('agent')} runs it", "human": "people are asked", "delay": "it waits"}
     said = does.get(str(step.get("kind")), f"tells {', '.join(map(str, step.get('to') or ()))}")
     label = "after a yes" if "yes" in after else f"after {' or '.join(after)}"
-    detour = ", only if a step before it does not succeed" if step.get("detour") else ""
-    lines = block(label, f"{step.get('step_id')}: {said}{detour}")
+    off_main_path = ", only if a step before it does not succeed" if step.get("off_main_path") else ""
+    lines = block(label, f"{step.get('step_id')}: {said}{off_main_path}")
     lines += block("given", step.get("input"))
     return lines + block("told", step.get("message"))
 

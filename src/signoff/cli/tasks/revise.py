@@ -1,4 +1,4 @@
-"""``signoff tasks take`` and ``revise``: one is looking at it; what is decided is changed, what differs shown first."""
+"""``signoff tasks mark-reviewing`` and ``revise``, which shows what differs before it asks."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -17,14 +17,14 @@ from signoff.core.text.masking import masked
 _ABSENT: Final = object()
 
 
-@click.command("take", cls=RemoteCommand, fields=FIELDS)
+@click.command("mark-reviewing", cls=RemoteCommand, fields=FIELDS)
 @click.argument("task")
-@click.option("--free", is_flag=True, help="Not any more: others see that it is free again.")
+@click.option("--clear", is_flag=True, help="Clear the mark.")
 @click.pass_obj
-def take(session: Remote, task: str, free: bool) -> None:
+def mark_reviewing(session: Remote, task: str, clear: bool) -> None:
     """Say that you are looking at a task. It locks nothing."""
-    after = session.client.desk.take(session.task_id(task), free)
-    said = "free again" if free else "you are looking at it"
+    after = session.client.tasks.mark_reviewing(session.task_id(task), clear)
+    said = "free again" if clear else "you are looking at it"
     session.out.one(after, "task_id", [visible(f"{said}: {after.get('title')}")])
 
 
@@ -36,14 +36,14 @@ def take(session: Remote, task: str, free: bool) -> None:
 @click.pass_obj
 def revise(session: Remote, task: str, payload: str, comment: str | None, yes: bool) -> None:
     """Approve with changes: make a new revision. Earlier answers are void, and somebody else has to say yes to it."""
-    found, new = session.client.task(session.task_id(task)), read_inline(payload, "--payload")
+    found, new = session.client.tasks.get(session.task_id(task)), read_inline(payload, "--payload")
     old = found.get("payload") or {}
     changes = list(_changes(masked(old), masked(new)))
     if old == new:
         raise Stop(Code.USAGE, "This is what is asked for already.", hint=f"See: signoff tasks get {task}")
     session.show(changes, yes)
     session.confirm(f"Make this revision {found.revision + 1}?", yes)
-    after = session.client.desk.revise(found.task_id, new, comment, found.digest)
+    after = session.client.tasks.revise(found.task_id, new, comment, found.digest)
     session.out.one(after, "task_id", [visible(f"revision {after.get('revision')}: {after.get('title')}")])
 
 

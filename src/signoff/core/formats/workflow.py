@@ -214,7 +214,7 @@ def _refuse_outside_policy(human: Fields) -> None:
         if name in _SIMPLE and human.has(name) and human.has("policy"):
             hint = "Say it in the policy, or take the policy away."
             raise human.invalid(
-                name, "stands beside a policy, which says it", hint=hint, code="beside_policy"
+                name, "stands beside a policy, which says it", hint=hint, code="conflicts_with_policy"
             )
         if name in _POLICY:
             hint = "Write policy: {approve: [...], ...}, or policy: NAME of one that was applied."

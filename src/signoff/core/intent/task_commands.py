@@ -172,12 +172,12 @@ def delegate(book: Ledger, command: c.Delegate) -> None:
         raise Invalid("delegate_to_oneself", "Hand it over to somebody else.", field="to")
     if ground.principal != book.actor.id:
         raise Forbidden(
-            "not_transitive",
+            "delegation_not_transitive",
             "It was handed to you; you cannot hand it on.",
             hint="Give it back, or answer it.",
         )
     if any(given.giver == command.to for given in task.handed_over):
-        raise Invalid("delegate_in_a_circle", "That person has handed this task over.", field="to")
+        raise Invalid("delegation_cycle", "That person has handed this task over.", field="to")
     book.add(e.Delegated(task.visit, ground.principal, command.to, ground.names), comment=command.comment)
 
 

@@ -60,7 +60,7 @@ def title(fields: Fields, kind: TaskType) -> str:
     if "{" in words or "}" in words:
         if not fields.lenient:
             raise fields.invalid(
-                "title", "holds braces, and nothing is filled in for them yet", code="title_not_filled",
+                "title", "holds braces, and nothing is filled in for them yet", code="placeholder_in_title",
                 hint="Say it without: the payload stands on the card below the title.",
             )  # fmt: skip
         fields.warn("title", "holds braces; it is shown as it is written, nothing is filled in")
@@ -74,7 +74,7 @@ def refuse_placeholders(fields: Fields, name: str, text: str) -> None:
         return
     if not fields.lenient:
         raise fields.invalid(
-            name, f"holds {shown(found.group())}, and nothing is filled in for it yet", code="text_not_filled",
+            name, f"holds {shown(found.group())}, and nothing is filled in for it yet", code="placeholder_in_text",
             hint="Say it without; the message names the request.",
         )  # fmt: skip
     fields.warn(name, f"{shown(found.group())} stands there as it is written, nothing is filled in")

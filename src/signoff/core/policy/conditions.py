@@ -70,7 +70,7 @@ def refuse_other_choice(plan: Plan, payload: bytes) -> None:
         if isinstance(step, HumanStep) and step.choices and pick != step.chosen:
             choice = step.choices[pick]
             raise Conflict(
-                "other_policy",
+                "policy_would_change",
                 f"With this change step {step.id!r} would be decided under policy {choice.use!r}, because "
                 f"{said(choice.when)}; it was asked for under {step.task.policy.partition('@')[0]!r}.",
                 field="payload", details={"step": step.id, "policy": choice.use},

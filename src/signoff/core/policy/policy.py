@@ -224,7 +224,7 @@ def ladder(fields: Fields, deadline: timedelta | None) -> tuple[Escalation, ...]
 def _refuse_too_late(path: str, after: timedelta, deadline: timedelta | None) -> None:
     if deadline is not None and after >= deadline:
         message = f"{path}: never happens, because the step's deadline is {show_duration(deadline)}."
-        raise Invalid("never_happens", message, field=path, hint="Make it shorter, or the deadline longer.")
+        raise Invalid("never_due", message, field=path, hint="Make it shorter, or the deadline longer.")
 
 
 def _on_timeout(fields: Fields, deadline: timedelta | None, risk: Risk) -> tuple[Fallback, str, str, str]:

@@ -42,7 +42,7 @@ class NamedPolicy(msgspec.Struct, frozen=True):
         """What it says; raises Invalid where it cannot be used."""
         if self.compiled is None:
             raise Invalid(
-                "policy_broken",
+                "policy_unusable",
                 f"Policy {self.row.name!r}, version {self.row.version}, cannot be used by this release: {self.fault}",
                 field=f"policies.{self.row.name}",
                 hint="An admin applies it anew, corrected: signoff apply -f FILE.",

@@ -37,7 +37,7 @@ def refuse_new_address(actor: Actor, book: Snapshot, before: Person, after: Pers
         raise Forbidden(
             "stronger_sign_in_required",
             "A key does not change the address to which somebody's sign-in links go.", field="addresses.email",
-            hint="Sign in by mail and change it on their page, or say it in the file of signoff up --policy.",
+            hint="Sign in by mail and change it on their page, or say it in the file of signoff up --manifest.",
         )  # fmt: skip
 
 
@@ -71,7 +71,7 @@ def refuse_self_approval(actor: Actor, book: Snapshot, after: Workspace) -> None
     if after.self_approval and not book.workspace.self_approval and _only_a_key(actor, book):
         raise Forbidden(
             "stronger_sign_in_required", "A key does not turn self-approval on.", field="workspace.self_approval",
-            hint="Whoever runs the server can: signoff up --policy FILE.",
+            hint="Whoever runs the server can: signoff up --manifest FILE.",
         )  # fmt: skip
 
 

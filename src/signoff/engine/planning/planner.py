@@ -128,7 +128,7 @@ class Planner:
         """The plan of a workflow in force, as it was compiled when it was applied."""
         plan = await self._store.directory.get_plan(workflow.plan_digest)
         if plan is None:
-            raise Invalid("workflow_broken", f"The plan of workflow {workflow.name!r} is not stored.")
+            raise Invalid("workflow_unusable", f"The plan of workflow {workflow.name!r} is not stored.")
         return plan
 
     async def scenario(

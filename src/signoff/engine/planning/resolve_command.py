@@ -63,7 +63,7 @@ def _delegate(command: c.Delegate, actor: Actor, intent: Intent, book: Snapshot)
     # whoever may decide already gets no second say, so one seat less is left
     if asked_already and not decidable(stage, book, barred | givers | {actor.id}, pinned):
         raise Invalid(
-                "too_few_left", f"{taker.name or taker.email} may decide this already, and nobody counts twice.",
+                "understaffed", f"{taker.name or taker.email} may decide this already, and nobody counts twice.",
                 field="to", hint="Hand it to somebody who is not asked yet.",
             )  # fmt: skip
     return replace(command, to=taker.id)

@@ -49,15 +49,15 @@ async def reassign(call: Call) -> bytes:
     return await _act(call, Reassign(tuple(said.to), comment=said.comment), body)
 
 
-async def take(call: Call) -> bytes:
-    """POST /v1/tasks/{task_id}/take"""
+async def mark_reviewing(call: Call) -> bytes:
+    """POST /v1/tasks/{task_id}/mark-reviewing"""
     body = json_intake.parse_object(call.body)
     bodies.convert(p.Bare, body.value)
     return await _act(call, Take(), body)
 
 
-async def release(call: Call) -> bytes:
-    """POST /v1/tasks/{task_id}/release"""
+async def unmark_reviewing(call: Call) -> bytes:
+    """POST /v1/tasks/{task_id}/unmark-reviewing"""
     body = json_intake.parse_object(call.body)
     bodies.convert(p.Bare, body.value)
     return await _act(call, Take(free=True), body)
@@ -78,8 +78,8 @@ async def snooze(call: Call) -> bytes:
     return await _act(call, Snooze(in_utc(until, "until")), body)
 
 
-async def wake(call: Call) -> bytes:
-    """POST /v1/tasks/{task_id}/wake"""
+async def unsnooze(call: Call) -> bytes:
+    """POST /v1/tasks/{task_id}/unsnooze"""
     body = json_intake.parse_object(call.body)
     bodies.convert(p.Bare, body.value)
     return await _act(call, Wake(), body)

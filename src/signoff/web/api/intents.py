@@ -46,7 +46,7 @@ from signoff.web.shapes.answers import (
     Events,
     GotIntent,
     Intents,
-    Rerun,
+    RerunAnswer,
     Retried,
     acted,
     created_out,
@@ -384,11 +384,11 @@ async def _again(call: Call, old: Intent, payload: bytes) -> Submission:
     )
 
 
-async def rerun(call: Call) -> Rerun:
+async def rerun(call: Call) -> RerunAnswer:
     """POST /v1/intents/{intent_id}/rerun"""
-    bodies.ours(r.Rerun, call.body)
+    bodies.ours(r.RerunRequest, call.body)
     seen = await visible(call, call.params["intent_id"])
     source = seen.stored.intent
     facts = await call.parts.view.all_facts(Seen(seen.stored, 0))
     after = await call.parts.reruns.rerun(call.actor, source, seen.stored.payload, facts, await book_of(call))
-    return Rerun(intent_id=after.id, status=after.status.value, rerun_of=source.id)
+    return RerunAnswer(intent_id=after.id, status=after.status.value, rerun_of=source.id)

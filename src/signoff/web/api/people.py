@@ -105,13 +105,13 @@ async def waiting(call: Call) -> p.PersonWaiting:
     """GET /v1/people/{person_id}/waiting"""
     person = await _person_named(call, call.params["person_id"])
     found, whole = await call.parts.handovers.waiting(call.actor, person)
-    tasks = [p.WaitingTask(task_id=one.task, title=one.title, alone=one.alone) for one in found]
-    return p.PersonWaiting(tasks=tasks, whole=whole)
+    tasks = [p.WaitingTask(task_id=one.task, title=one.title, only_eligible=one.alone) for one in found]
+    return p.PersonWaiting(tasks=tasks, complete=whole)
 
 
-async def hand_over(call: Call) -> p.HandedOverOut:
+async def reassign_all(call: Call) -> p.ReassignedAll:
     """POST /v1/people/{person_id}/reassign"""
-    said = bodies.ours(p.HandOver, call.body)
+    said = bodies.ours(p.ReassignAll, call.body)
     may_run(call.actor)
     giver = await _person_named(call, call.params["person_id"])
     taker = known_person(await book_of(call), said.to, "to")
@@ -119,27 +119,27 @@ async def hand_over(call: Call) -> p.HandedOverOut:
         raise Invalid("delegate_to_oneself", "Hand it over to somebody else.", field="to")
     done = await call.parts.handovers.hand_over(call.actor, giver, taker, said.comment)
     refused = [
-        p.NotHandedOver(task_id=task, code=why.code, message=why.message) for task, why in done.refused
+        p.NotReassigned(task_id=task, code=why.code, message=why.message) for task, why in done.refused
     ]
-    return p.HandedOverOut(handed_over=done.done, refused=refused, whole=done.whole)
+    return p.ReassignedAll(reassigned=done.done, refused=refused, complete=done.whole)
 
 
-async def staffing(call: Call) -> p.Staffing:
-    """GET /v1/staffing"""
+async def understaffed(call: Call) -> p.UnderstaffedTasks:
+    """GET /v1/tasks/understaffed"""
     may_run(call.actor)
     book = await book_of(call)
     found, whole = await call.parts.staffed.short(call.actor.workspace, book.membership)
     short = [
-        p.ShortTask(
+        p.UnderstaffedTask(
             task_id=one.task,
             title=one.title,
             stage=one.lack.stage + 1,
-            takes=one.lack.takes,
-            left=one.lack.left,
+            needed=one.lack.takes,
+            remaining=one.lack.left,
         )
         for one in found
     ]
-    return p.Staffing(short=short, whole=whole)
+    return p.UnderstaffedTasks(tasks=short, complete=whole)
 
 
 async def _person_named(call: Call, who: str) -> Person:

@@ -12,10 +12,10 @@ from signoff.web.shapes.common import Ok
 
 
 class ChatCode(Ok, kw_only=True):
-    """``say``: what to type in Slack; the code works once, until ``expires_at``."""
+    """``command``: what to type in Slack; the code works once, until ``expires_at``."""
 
     code: str
-    say: str
+    command: str
     expires_at: datetime
 
 
@@ -56,4 +56,4 @@ def _payload(body: bytes) -> dict[str, Any]:
 async def code(call: Call) -> ChatCode:
     """POST /v1/me/slack/code"""
     made = await _desk(call).chat.code(call.actor)
-    return ChatCode(code=made.text, say=f"/signoff link {made.text}", expires_at=made.expires_at)
+    return ChatCode(code=made.text, command=f"/signoff link {made.text}", expires_at=made.expires_at)

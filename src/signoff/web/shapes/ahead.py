@@ -11,15 +11,15 @@ from signoff.web.shapes.intents import kind_of
 
 
 class NextStep(Struct, kw_only=True):
-    """A step that an answer may lead to. after: yes, no, changes and silence, those of them that lead to it; detour: it
-    runs only if a step before it does not succeed; agent: who runs it; input: what that agent is given beside the
-    payload; to, message: who is told what.
+    """A step that an answer may lead to. after: yes, no, changes and silence, those of them that lead to it;
+    off_main_path: it runs only if a step before it does not succeed; agent: who runs it; input: what that agent gets
+    with the payload; to, message: who is notified of what.
     """
 
     step_id: str
     kind: str
     after: tuple[str, ...]
-    detour: bool
+    off_main_path: bool
     agent: Text = UNSET
     input: dict[str, Any] | UnsetType = UNSET
     to: tuple[str, ...] | UnsetType = UNSET
@@ -34,7 +34,7 @@ def next_steps(plan: Plan, gate: HumanStep) -> tuple[NextStep, ...]:
 def _next_step(one: Ahead) -> NextStep:
     step = one.step
     after = tuple(after.value for after in one.after)
-    out = NextStep(step_id=step.id, kind=kind_of(step), after=after, detour=one.detour)
+    out = NextStep(step_id=step.id, kind=kind_of(step), after=after, off_main_path=one.detour)
     match step:
         case AgentStep():
             out.agent, out.input = step.agent, step.input or UNSET

@@ -90,7 +90,7 @@ class Retried(Ok, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
-class Rerun(Ok, kw_only=True):
+class RerunAnswer(Ok, kw_only=True):
     """The new intent, also when it was there already: an intent is run again once."""
 
     intent_id: str

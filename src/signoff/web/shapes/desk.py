@@ -17,7 +17,7 @@ from signoff.engine.directory.snapshot import Snapshot
 from signoff.web.shapes.common import JsonObject, Ok, Text, maybe
 from signoff.web.shapes.people import email_of
 from signoff.web.shapes.requests import Comment, Object, Strict
-from signoff.web.shapes.tasks import on_silence
+from signoff.web.shapes.tasks import on_expiry
 
 
 class Hand(Strict, kw_only=True):
@@ -129,7 +129,7 @@ class ExplainOut(Ok, kw_only=True):
     asked: list[str]
     stages: list[StageOut]
     contacts: list[ContactOut]
-    on_silence: str
+    on_expiry: str
 
 
 def explain_out(made: Explanation, book: Snapshot, mails: bool, task_id: str = "") -> ExplainOut:
@@ -158,7 +158,7 @@ def explain_out(made: Explanation, book: Snapshot, mails: bool, task_id: str = "
             for view in made.stages
         ],
         contacts=[_contact(foretold, made, book) for foretold in made.contacts],
-        on_silence=on_silence(
+        on_expiry=on_expiry(
             made.step, made.task.deadline_at, made.intent.deadline_at, stays(made.intent, made.step) is not None
         ),
     )  # fmt: skip

@@ -64,56 +64,56 @@ class PersonAnswer(Ok, kw_only=True):
 
 
 class WaitingTask(Struct, kw_only=True):
-    """An open task in which the person has a say; alone: nobody else has the say that it is by."""
+    """An open task in which the person has a say; only_eligible: nobody else may give the vote that it is by."""
 
     task_id: str
     title: str
-    alone: bool
+    only_eligible: bool
 
 
 class PersonWaiting(Ok, kw_only=True):
-    """What waits for a person: to be handed over before they go. whole: whether these are all."""
+    """What waits for a person: to be handed over before they go. complete: whether these are all."""
 
     tasks: list[WaitingTask]
-    whole: bool
+    complete: bool
 
 
-class HandOver(Strict, kw_only=True):
+class ReassignAll(Strict, kw_only=True):
     """Who is asked in the person's place, in every open task that asks the person."""
 
     to: str
     comment: str = ""
 
 
-class NotHandedOver(Struct, kw_only=True):
+class NotReassigned(Struct, kw_only=True):
     task_id: str
     code: str
     message: str
 
 
-class HandedOverOut(Ok, kw_only=True):
+class ReassignedAll(Ok, kw_only=True):
     """The tasks that ask somebody else now, and those that stay as they were, with the reason."""
 
-    handed_over: list[str]
-    refused: list[NotHandedOver]
-    whole: bool
+    reassigned: list[str]
+    refused: list[NotReassigned]
+    complete: bool
 
 
-class ShortTask(Struct, kw_only=True):
-    """An open task for which too few people are left: its stage takes ``takes`` and ``left`` could still decide."""
+class UnderstaffedTask(Struct, kw_only=True):
+    """Too few eligible people are left: its stage needs ``needed`` of them, and ``remaining`` could still decide."""
 
     task_id: str
     title: str
     stage: int
-    takes: int
-    left: int
+    needed: int
+    remaining: int
 
 
-class Staffing(Ok, kw_only=True):
-    """The open tasks that too few people are left for. whole: whether all were looked at."""
+class UnderstaffedTasks(Ok, kw_only=True):
+    """The open tasks with too few eligible people left. complete: whether all were looked at."""
 
-    short: list[ShortTask]
-    whole: bool
+    tasks: list[UnderstaffedTask]
+    complete: bool
 
 
 class People(Ok, kw_only=True):
@@ -193,8 +193,8 @@ class ChangeOut(Struct, kw_only=True):
 
 
 class ProposalOut(Struct, kw_only=True):
-    """A change that takes a second admin, because it loosens who decides. state: waiting, confirmed, refused, expired;
-    ``loosens``: kind and name of what is the reason; ``why``: the reasons in plain words.
+    """A change that takes a second admin, because it relaxes who decides. state: waiting, confirmed, refused, expired;
+    ``relaxations``: kind and name of what is relaxed; ``why``: the reasons in plain words.
     """
 
     id: str
@@ -203,7 +203,7 @@ class ProposalOut(Struct, kw_only=True):
     proposed_at: datetime
     expires_at: datetime
     changes: list[ChangeOut]
-    loosens: list[str]
+    relaxations: list[str]
     why: list[str]
     ended_by: Who | UnsetType = UNSET
     ended_at: datetime | UnsetType = UNSET
@@ -385,7 +385,7 @@ def proposal_out(proposal: Proposal, display: Display) -> ProposalOut:
         proposed_at=row.at,
         expires_at=row.expires_at,
         changes=[change_out(shown) for shown in proposal.changes],
-        loosens=[f"{shown.kind} {shown.name}" for shown in proposal.changes if shown.loosens],
+        relaxations=[f"{shown.kind} {shown.name}" for shown in proposal.changes if shown.loosens],
         why=reasons(proposal.changes),
     )
     if end is not None:

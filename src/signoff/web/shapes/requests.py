@@ -115,7 +115,7 @@ class Retry(Strict, kw_only=True):
     """Nothing to say: the new intent repeats the old one."""
 
 
-class Rerun(Strict, kw_only=True):
+class RerunRequest(Strict, kw_only=True):
     """Nothing to say: the new intent runs the failed step of the old one again."""
 
 

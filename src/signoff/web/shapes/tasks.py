@@ -26,11 +26,11 @@ _ANYBODY = tuple(f"role:{role}" for role in (OWNER, ADMIN, APPROVER))
 
 
 class VoteOut(Struct, kw_only=True):
-    """One person's answer; ``in_stead_of``: whose say it was, where that is another person."""
+    """One person's answer; ``on_behalf_of_person``: whose say it was, where that is another person."""
 
     person: str
     name: str
-    in_stead_of: Text = UNSET
+    on_behalf_of_person: Text = UNSET
     outcome: str
     comment: Text = UNSET
     at: datetime
@@ -82,7 +82,8 @@ class TaskOut(Struct, kw_only=True):
     result_revisions: the revision of the request that each previous result is of; one of another revision than the
     task's counts for nothing. changes: from revision to revision, where there were some and one task is read, no list;
     next_steps: all that may run after it, with what agents will be given beside the payload;
-    approvers: the parties asked now; stage: the present one of ``stages``, from 1; taken_by: who looks at it;
+    approvers: the parties asked now; stage: the present one of ``stages``, from 1; reviewed_by: who has marked
+    it as being reviewed;
     comments: questions and replies, where there are any and one task is read, no list; risk: as its
     policy or a check says, whichever is higher; strength: how surely it must be known who decides.
     """
@@ -111,7 +112,7 @@ class TaskOut(Struct, kw_only=True):
     approvers: tuple[str, ...]
     stage: int
     stages: int
-    taken_by: Text = UNSET
+    reviewed_by: Text = UNSET
     snoozed: tuple[SnoozeOut, ...] | UnsetType = UNSET
     opened_at: datetime
     due_at: datetime | UnsetType = UNSET
@@ -129,7 +130,7 @@ class TaskOut(Struct, kw_only=True):
     decided_by: Text = UNSET
     decided_by_name: Text = UNSET
     via: Text = UNSET
-    on_silence: str
+    on_expiry: str
 
 
 class TaskAnswer(Ok, kw_only=True):
@@ -206,7 +207,7 @@ def task_out(intent: Intent, payload: bytes, history: TaskHistory, display: Disp
         digest=history.digest,
         votes=tuple(_vote(fact, display) for fact in history.votes.values()),
         comments=tuple(_comment(fact, display) for fact in history.comments) if history.comments else UNSET,
-        on_silence=on_silence(step, history.deadline_at, intent.deadline_at, stays(intent, step) is not None),
+        on_expiry=on_expiry(step, history.deadline_at, intent.deadline_at, stays(intent, step) is not None),
     )
     _show_state(out, intent, history, display)
     return out
@@ -216,7 +217,7 @@ def _show_state(out: TaskOut, intent: Intent, history: TaskHistory, display: Dis
     held = intent.open
     if isinstance(held, Task) and held.visit == history.visit:
         out.state = "open"
-        out.taken_by = maybe(history.taken_by)
+        out.reviewed_by = maybe(history.taken_by)
         off = tuple(SnoozeOut(person=o.person, name=display(o.person), until=o.until) for o in ending(held))
         out.snoozed = off or UNSET
         out.next_reminder_at = reminder_at(intent, held) or UNSET
@@ -244,7 +245,7 @@ def _vote(fact: e.Fact, display: Display) -> VoteOut:
     return VoteOut(
         person=fact.actor.id,
         name=display(fact.actor.id),
-        in_stead_of=maybe(event.principal if event.principal != fact.actor.id else None),
+        on_behalf_of_person=maybe(event.principal if event.principal != fact.actor.id else None),
         outcome=event.outcome,
         comment=maybe(fact.note.comment if fact.note else None),
         at=fact.at,
@@ -259,7 +260,7 @@ def _comment(fact: e.Fact, display: Display) -> CommentOut:
     )  # fmt: skip
 
 
-def on_silence(
+def on_expiry(
     step: HumanStep, due_at: datetime | None, intent_due_at: datetime | None, refused: bool = False
 ) -> str:
     """What happens if no one answers, with times in UTC."""

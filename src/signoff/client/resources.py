@@ -1,0 +1,505 @@
+"""The methods of the client and of its groups ``tasks`` and ``directory``: what each asks, and what it returns.
+
+Each is written once for the blocking and the asynchronous client (see methods.py). Those of ``directory`` return the
+JSON objects and lists that the server names.
+"""
+
+import builtins
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from signoff.client import calls
+from signoff.client.calls import Call, Query, fresh_key, inner, list_of, one_segment, own_key, pages
+from signoff.client.flow import Flow, gather
+from signoff.client.methods import Awaited, Blocking, Methods, flow, request
+from signoff.client.records import Json
+from signoff.client.stream import Follower
+from signoff.client.types import (
+    Account,
+    AppliedScenario,
+    AppliedWorkflow,
+    AuditTrail,
+    Event,
+    Health,
+    Intent,
+    Key,
+    Me,
+    Result,
+    ScenarioCheck,
+    Task,
+    Workflow,
+)
+
+
+class ClientMethods(Methods):
+    """What a client does about intents, workflows, agents and keys."""
+
+    @request
+    def send_intent(self, intent: Mapping[str, Any], *, idempotency_key: str | None = None) -> Call[str]:
+        """Submit an intent; its id. Durable when this returns, and created once, also over lost answers."""
+        return calls.send_intent(intent, idempotency_key).then(calls.id_after_logging_warnings)
+
+    @flow
+    def wait_for(self, intent_id: str, *, timeout: float | None = None) -> Flow[Result]:
+        """Wait until the intent is final, over restarts of everything; its Result, whatever the ending.
+
+        timeout: seconds, forever when None; then WaitTimeout.
+        """
+        return Follower(intent_id, 0, timeout, self.retries).result()
+
+    @request
+    def get_intent(self, intent_id: str) -> Call[Intent]:
+        """The intent as it is now."""
+        return calls.get_intent(intent_id)
+
+    @flow
+    def list_intents(
+        self,
+        *,
+        status: str | None = None,
+        intent_type: str | None = None,
+        correlation_id: str | None = None,
+        search: str | None = None,
+        limit: int = 50,
+    ) -> Flow[list[Intent]]:
+        """The newest intents; status: one, several with commas between, or ``pending``; search: words that all stand in
+        what is shown of an intent.
+        """
+        query = {
+            "status": status,
+            "intent_type": intent_type,
+            "correlation_id": correlation_id,
+            "q": search,
+        }
+        return gather(pages("/v1/intents", query, "intents", Intent.read), limit, self.retries)
+
+    @request
+    def events(self, intent_id: str, since: int = 0) -> Call[list[Event]]:
+        """The intent's events after ``since`` so far."""
+        return calls.events(intent_id, since)
+
+    @request
+    def cancel(self, intent_id: str, reason: str = "canceled") -> Call[Intent]:
+        """Cancel the intent; Conflict when it has ended already."""
+        path = f"/v1/intents/{one_segment(intent_id)}/resolve"
+        body = {"status": "CANCELED", "reason": reason}
+        return Call("POST", path, calls.intent_in, body=body, key=fresh_key())
+
+    @request
+    def retry(self, intent_id: str, *, idempotency_key: str | None = None) -> Call[str]:
+        """Submit the same again; the new intent's id."""
+        return calls.retry(intent_id, idempotency_key).then(calls.id_after_logging_warnings)
+
+    @request
+    def rerun(self, intent_id: str) -> Call[str]:
+        """Rerun the step that failed after an approval, once, under the same decision; the new intent's id.
+
+        Conflict where people have to be asked anew: ``retry`` does.
+        """
+        # An intent is rerun once: a second call gets the same new intent.
+        path = f"/v1/intents/{one_segment(intent_id)}/rerun"
+        return Call("POST", path, lambda answer: str(answer["intent_id"]), body={}, repeatable=True)
+
+    @request
+    def messages(self, intent_id: str) -> Call[list[Json]]:
+        """The messages sent about an intent, and their delivery status."""
+        return _many(f"/v1/intents/{one_segment(intent_id)}/messages", "messages")
+
+    @request
+    def audit(self, intent_id: str) -> Call[AuditTrail]:
+        """The intent's whole history with its hash chain."""
+        return Call("GET", f"/v1/intents/{one_segment(intent_id)}/audit", AuditTrail.read)
+
+    @request
+    def apply_scenario(
+        self, bundle: Mapping[str, Any], *, idempotency_key: str | None = None
+    ) -> Call[AppliedScenario]:
+        """Start a scenario bundle: its agents, its plan, its intent."""
+        given = idempotency_key if idempotency_key is not None else bundle.get("idempotency_key") or None
+        return Call(
+            "POST", "/v1/scenarios/apply", AppliedScenario.read, body=dict(bundle), key=own_key(given)
+        )
+
+    @request
+    def validate_scenario(self, bundle: Mapping[str, Any]) -> Call[ScenarioCheck]:
+        """Check a scenario bundle; nothing is created."""
+        return Call("POST", "/v1/scenarios/validate", ScenarioCheck.read, body=dict(bundle), repeatable=True)
+
+    @request
+    def apply_workflow(self, template: Mapping[str, Any], dry_run: bool = False) -> Call[AppliedWorkflow]:
+        """Apply a workflow to its intent type; dry_run: only check it and say whether it differs."""
+        # Repeatable without a key: the second time the same template is active already.
+        query, body = _dry(dry_run), dict(template)
+        return Call("POST", "/v1/workflows", AppliedWorkflow.read, query=query, body=body, repeatable=True)
+
+    @request
+    def workflows(self) -> Call[list[Workflow]]:
+        """The active workflows."""
+        return Call("GET", "/v1/workflows", lambda answer: list_of(answer, "workflows", Workflow.read))
+
+    @request
+    def answer(  # noqa: PLR0913
+        self,
+        task_id: str | Task,
+        outcome: str,
+        comment: str | None = None,
+        data: Mapping[str, Any] | None = None,
+        revision: int | None = None,
+        digest: str | None = None,
+        *,
+        stage: int | None = None,
+        answer_number: int | None = None,
+    ) -> Call[Task]:
+        """Answer a task; the task after it. AlreadyDecided when late, StaleRevision when it has changed.
+
+        task_id: the task that you were shown, or its id with the task's stage, revision and digest: then it counts for
+        that or not at all, however often it is sent. Without them it counts only for what you have read before.
+        answer_number: the number of your answer at this stage; only needed to return to an earlier answer.
+        """
+        given = {"outcome": outcome, "comment": comment, "data": data, "number": answer_number}
+        return _answer(task_id, {**given, **calls.named(task_id, stage, revision, digest)})
+
+    @request
+    def approve(
+        self,
+        task_id: str | Task,
+        comment: str | None = None,
+        *,
+        stage: int | None = None,
+        revision: int | None = None,
+        digest: str | None = None,
+    ) -> Call[Task]:
+        """Approve a task."""
+        named = calls.named(task_id, stage, revision, digest)
+        return _answer(task_id, {"outcome": "approved", "comment": comment, **named})
+
+    @request
+    def reject(
+        self,
+        task_id: str | Task,
+        comment: str | None = None,
+        *,
+        stage: int | None = None,
+        revision: int | None = None,
+        digest: str | None = None,
+    ) -> Call[Task]:
+        """Reject a task."""
+        named = calls.named(task_id, stage, revision, digest)
+        return _answer(task_id, {"outcome": "rejected", "comment": comment, **named})
+
+    @request
+    def agents(self) -> Call[list[Account]]:
+        """The registered agents."""
+        return Call("GET", "/v1/agents", lambda answer: list_of(answer, "agents", Account.read))
+
+    @request
+    def create_key(
+        self,
+        *,
+        agent: str | None = None,
+        service: str | None = None,
+        person: str | None = None,
+        name: str | None = None,
+        roles: Sequence[str] | None = None,
+        expires_in: float | None = None,
+    ) -> Call[Key]:
+        """A new key of an agent (name, address), a service (name), a person (e-mail); expires_in: seconds."""
+        if sum(holder is not None for holder in (agent, service, person)) != 1:
+            raise TypeError("create_key() takes exactly one of agent=, service= and person=")
+        holder = {"agent": agent, "service": service, "person": person, "name": name}
+        more = {"roles": roles and list(roles), "expires_in_seconds": expires_in}
+        # Never repeated: the server cannot show a secret twice that it keeps only as a hash.
+        return Call("POST", "/v1/keys", Key.read, body=_given({**holder, **more}))
+
+    @request
+    def revoke_key(self, key_id: str) -> Call[None]:
+        """Revoke a key immediately."""
+        return Call(
+            "POST", f"/v1/keys/{one_segment(key_id)}/revoke", lambda _: None, body={}, repeatable=True
+        )
+
+    @request
+    def me(self) -> Call[Me]:
+        """The actor of this client's key."""
+        return Call("GET", "/v1/me", Me.read)
+
+    @request
+    def health(self) -> Call[Health]:
+        """That the server answers, and its version."""
+        return Call("GET", "/health", Health.read)
+
+
+class TaskMethods(Methods):
+    """List and read tasks, and what people do with one beside answering it."""
+
+    @flow
+    def list(
+        self,
+        mine: bool = False,
+        *,
+        state: str = "open",
+        intent_id: str | None = None,
+        intent_type: str | None = None,
+        correlation_id: str | None = None,
+        search: str | None = None,
+        limit: int = 200,
+    ) -> Flow[builtins.list[Task]]:
+        """Tasks; mine: only those that this key's person may answer (closed: answered); state: open (oldest first) or
+        closed (newest); search: words that all stand in what is shown of a task.
+        """
+        query: Query = {
+            "mine": True if mine else None,
+            "state": state,
+            "intent_id": intent_id,
+            "intent_type": intent_type,
+            "correlation_id": correlation_id,
+            "q": search,
+        }
+        return gather(pages("/v1/tasks", query, "tasks", Task.read), limit, self.retries)
+
+    @request
+    def get(self, task_id: str) -> Call[Task]:
+        """One task."""
+        return Call("GET", f"/v1/tasks/{one_segment(task_id)}", _task)
+
+    @request
+    def explain(self, task_id: str) -> Call[Json]:
+        """Who may decide, and the scheduled contacts."""
+        return _get(f"/v1/tasks/{one_segment(task_id)}/explain")
+
+    @request
+    def messages(self, task_id: str) -> Call[builtins.list[Json]]:
+        """The messages sent about a task, and their delivery status."""
+        return _many(f"/v1/tasks/{one_segment(task_id)}/messages", "messages")
+
+    @request
+    def delegate(self, task_id: str, to: str, comment: str | None = None) -> Call[Task]:
+        """Delegate your vote to another person."""
+        return _act(task_id, "delegate", to=to, comment=comment)
+
+    @request
+    def reassign(self, task_id: str, to: Sequence[str], comment: str | None = None) -> Call[Task]:
+        """Ask other people, teams or roles instead (owners and admins)."""
+        return _act(task_id, "reassign", to=[*to], comment=comment)
+
+    @request
+    def mark_reviewing(self, task_id: str, clear: bool = False) -> Call[Task]:
+        """Mark a task as being reviewed by you; clear: remove the mark. It does not lock the task."""
+        return _act(task_id, "unmark-reviewing" if clear else "mark-reviewing")
+
+    @request
+    def snooze(self, task_id: str, until: str | None = None, duration: str | None = None) -> Call[Task]:
+        """Suppress reminders to you about a task: until a time (RFC 3339), or for a duration (``2h``)."""
+        return _act(task_id, "snooze", **{"until": until, "for": duration})
+
+    @request
+    def unsnooze(self, task_id: str) -> Call[Task]:
+        """Cancel a snooze."""
+        return _act(task_id, "unsnooze")
+
+    @request
+    def comment(self, task_id: str, text: str) -> Call[Task]:
+        """Comment on a task without answering it. Notifies the requester and earlier commenters."""
+        return _act(task_id, "comment", comment=text)
+
+    @request
+    def revise(
+        self, task_id: str, payload: Mapping[str, Any], comment: str | None = None, digest: str | None = None
+    ) -> Call[Task]:
+        """Change what is decided; earlier votes are void. digest: of what was shown."""
+        return _act(task_id, "revise", payload=dict(payload), comment=comment, digest=digest)
+
+    @request
+    def withdraw(self, task_id: str, reason: str | None = None) -> Call[Intent]:
+        """Withdraw the request; the intent after it."""
+        path, body = f"/v1/tasks/{one_segment(task_id)}/withdraw", _given({"comment": reason})
+        return Call("POST", path, calls.intent_in, body=body, key=fresh_key())
+
+
+class DirectoryMethods(Methods):
+    """People, teams and policies of the workspace."""
+
+    @request
+    def people(self) -> Call[list[Json]]:
+        """All people, by address."""
+        return _many("/v1/people", "people")
+
+    @request
+    def add_person(self, /, email: str, **fields: Any) -> Call[Json]:
+        """A new person; fields: name, roles, zone, hours, addresses, absences, preferences."""
+        return _write("POST", "/v1/people", "person", {"email": email, **fields})
+
+    @request
+    def change_person(self, /, who: str, **fields: Any) -> Call[Json]:
+        """Update a person (address or id); omitted fields are unchanged."""
+        path = f"/v1/people/{one_segment(who)}"
+        return _warned(_write("PATCH", path, "person", fields, repeatable=True))
+
+    @request
+    def sessions(self, who: str = "me") -> Call[list[Json]]:
+        """The sessions of a person (address or id); others than one's own for owners and admins."""
+        return _many(f"/v1/people/{one_segment(who)}/sessions", "sessions")
+
+    @request
+    def end_sessions(self, who: str = "me", session_id: str | None = None) -> Call[int]:
+        """Sign a person out of all sessions, or of one; how many ended."""
+        one = f"/{one_segment(session_id)}" if session_id else ""
+        path = f"/v1/people/{one_segment(who)}/sessions{one}/end"
+        return Call("POST", path, lambda answer: int(answer.get("ended") or 0), body={})
+
+    @request
+    def open_tasks_of(self, who: str) -> Call[Json]:
+        """The open tasks that a person (address or id) may answer."""
+        return _get(f"/v1/people/{one_segment(who)}/waiting")
+
+    @request
+    def reassign_all(self, who: str, to: str, comment: str = "") -> Call[Json]:
+        """Replace a person by another in every open task that asks them."""
+        body = {"to": to, "comment": comment}
+        return Call("POST", f"/v1/people/{one_segment(who)}/reassign", _bare, body=body)
+
+    @request
+    def understaffed_tasks(self) -> Call[Json]:
+        """The open tasks with too few eligible people left."""
+        return _get("/v1/tasks/understaffed")
+
+    @request
+    def teams(self) -> Call[list[Json]]:
+        """All teams, with who is on call."""
+        return _many("/v1/teams", "teams")
+
+    @request
+    def set_team(
+        self, name: str, members: Sequence[str], rotation: Mapping[str, Any] | None = None
+    ) -> Call[Json]:
+        """Create or replace a team; rotation: order, handover (``mon 09:00``), zone, anchor."""
+        body = {"members": list(members), "rotation": dict(rotation) if rotation else None}
+        return _warned(_write("PUT", f"/v1/teams/{one_segment(name)}", "team", body, repeatable=True))
+
+    @request
+    def policies(self) -> Call[list[Json]]:
+        """All named policies."""
+        return _many("/v1/policies", "policies")
+
+    @request
+    def set_policy(self, name: str, policy: Mapping[str, Any]) -> Call[Json]:
+        """Create or replace a policy; open tasks keep the one they started with."""
+        body = {"name": name, "policy": dict(policy)}
+        return _write("POST", "/v1/policies", "policy", body, repeatable=True)
+
+    @request
+    def explain_policy(self, name: str, at: str | None = None) -> Call[Json]:
+        """Who may decide a task under the policy, and the scheduled contacts; at: when it would open (RFC 3339)."""
+        return _get(f"/v1/policies/{one_segment(name)}/explain", {"at": at})
+
+    @request
+    def apply(self, document: Mapping[str, Any], dry_run: bool = False) -> Call[Json]:
+        """Apply people, teams, policies and workflows, all or nothing; dry_run: only say what would change."""
+        # Repeatable without a key: the second time everything is as it says already.
+        body = dict(document)
+        return Call("POST", "/v1/apply", _bare, query=_dry(dry_run), body=body, repeatable=True)
+
+    @request
+    def changes(
+        self, limit: int = 50, about: str | None = None, before: int | None = None
+    ) -> Call[list[Json]]:
+        """The change log, newest first; about: only of one, as ``policy:NAME`` or ``person:EMAIL``; before: only what
+        has a lower ``number``.
+        """
+        return _many("/v1/changes", "changes", {"limit": limit, "about": about, "cursor": before})
+
+    @request
+    def channels(self) -> Call[list[Json]]:
+        """The delivery status of each channel (for owners and admins)."""
+        return _many("/v1/channels", "channels")
+
+    @request
+    def proposals(self) -> Call[list[Json]]:
+        """In a protected workspace: the proposals that wait for a second admin, newest first."""
+        return _many("/v1/proposals", "proposals")
+
+    @request
+    def proposal(self, proposal_id: str) -> Call[Json]:
+        """One proposal: what it would change, and how it ended."""
+        path = f"/v1/proposals/{one_segment(proposal_id)}"
+        return Call("GET", path, lambda answer: _bare(answer.get("proposal")))
+
+    @request
+    def confirm(self, proposal_id: str) -> Call[Json]:
+        """Confirm another admin's proposal: it is applied."""
+        return _write("POST", f"/v1/proposals/{one_segment(proposal_id)}/confirm", "proposal", {})
+
+    @request
+    def refuse(self, proposal_id: str) -> Call[Json]:
+        """Refuse a proposal, or withdraw your own."""
+        return _write("POST", f"/v1/proposals/{one_segment(proposal_id)}/refuse", "proposal", {})
+
+
+class Tasks(TaskMethods, Blocking):
+    """``client.tasks``."""
+
+
+class AsyncTasks(TaskMethods, Awaited):
+    """``client.tasks`` of the asynchronous client."""
+
+
+class Directory(DirectoryMethods, Blocking):
+    """``client.directory``."""
+
+
+class AsyncDirectory(DirectoryMethods, Awaited):
+    """``client.directory`` of the asynchronous client."""
+
+
+def _bare(raw: object) -> Json:
+    return raw if isinstance(raw, dict) else {}
+
+
+def _given(fields: Mapping[str, Any]) -> Json:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _dry(dry_run: bool) -> Query:
+    return {"dry_run": True if dry_run else None}
+
+
+def _task(answer: Json) -> Task:
+    return Task.read(inner(answer, "task"))
+
+
+def _many(path: str, name: str, query: Query | None = None) -> Call[list[Json]]:
+    return Call("GET", path, lambda answer: list_of(answer, name, _bare), query=query or {})
+
+
+def _get(path: str, query: Query | None = None) -> Call[Json]:
+    return Call("GET", path, _bare, query=query or {})
+
+
+def _write(
+    method: str, path: str, name: str, body: Mapping[str, Any], *, repeatable: bool = False
+) -> Call[Json]:
+    """A write to the directory that names ``name`` in its answer. The server keeps no answer of it by a key: what says
+    how a thing should be may be sent twice, and what creates or ends one may not.
+    """
+
+    def read(answer: Json) -> Json:
+        return _bare(answer.get(name))
+
+    return Call(method, path, read, body=_given(body), repeatable=repeatable)
+
+
+def _warned(call: Call[Json]) -> Call[Json]:
+    """The same, with the ``warnings`` of the answer beside what it says."""
+    plain = call.read
+    return replace(call, read=lambda answer: {**plain(answer), "warnings": answer.get("warnings") or []})
+
+
+def _answer(task: str | Task, given: Mapping[str, Any]) -> Call[Task]:
+    path = f"/v1/tasks/{one_segment(task if isinstance(task, str) else task.task_id)}/answer"
+    return Call("POST", path, _task, body=_given(given), key=fresh_key())
+
+
+def _act(task_id: str, verb: str, **body: Any) -> Call[Task]:
+    path = f"/v1/tasks/{one_segment(task_id)}/{verb}"
+    return Call("POST", path, _task, body=_given(body), key=fresh_key())

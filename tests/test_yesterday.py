@@ -17,14 +17,14 @@ from signoff.notify.outbound.post import Poster
 from signoff.notify.push import Push
 from signoff.notify.webhook import Webhook
 from signoff.store.opening import open_store
-from tests.engine.sink import Sink, sink
+from tests.engine.http_sink import HttpSink, http_sink
 from tests.fixtures.old import Old
 from tests.live import PATIENCE, Live
-from tests.notify.post import Post, post
-from tests.notify.town import Town, email
+from tests.notify.messaging_env import MessagingEnv, email
+from tests.notify.smtp_sink import SmtpSink, smtp_sink
 from tests.stories.servers import signoff
 from tests.web.inbox.reading import Reader, reader
-from tests.web.world import HOME, World
+from tests.web.web_env import HOME, WebEnv
 
 CLAIM = "/v1/agents/validator/deliveries/claim"
 
@@ -32,14 +32,16 @@ CLAIM = "/v1/agents/validator/deliveries/claim"
 class Today:
     """The present release on the old database."""
 
-    def __init__(self, old: Old, web: World, town: Town, mail: Post, hook: Sink) -> None:
-        self.old, self.web, self.town, self.mail, self.hook = old, web, town, mail, hook
+    def __init__(
+        self, old: Old, web: WebEnv, messaging: MessagingEnv, mail: SmtpSink, hook: HttpSink
+    ) -> None:
+        self.old, self.web, self.messaging, self.mail, self.hook = old, web, messaging, mail, hook
 
     async def open(self, name: str) -> Any:
-        return (await self.town.intent(self.old.intents[name])).open
+        return (await self.messaging.intent(self.old.intents[name])).open
 
     async def ended(self, name: str) -> tuple[str, str]:
-        intent = await self.town.intent(self.old.intents[name])
+        intent = await self.messaging.intent(self.old.intents[name])
         assert intent.final, (name, intent.open)
         return intent.status.value, intent.ending.value if intent.ending else ""
 
@@ -89,20 +91,20 @@ async def opened(old: Old) -> AsyncIterator[Today]:
     store = open_store(old.url, wall=clock.wall, clock=clock.of)
     await store.open()
     try:
-        async with post() as mail, sink() as hook:
+        async with smtp_sink() as mail, http_sink() as hook:
             poster = Poster(True)
             channels = {"push": Push(poster, clock.now), "webhook": Webhook(poster, clock.now)}
-            town = Town(store, clock, email(mail.url), f"{hook.url}/hook", **channels)
-            async with town.running():
-                web = World(town)
+            messaging = MessagingEnv(store, clock, email(mail.url), f"{hook.url}/hook", **channels)
+            async with messaging.running():
+                web = WebEnv(messaging)
                 web.keys = dict(old.keys)
-                yield Today(old, web, town, mail, hook)
+                yield Today(old, web, messaging, mail, hook)
                 web.parts.stop()
                 await web.http.aclose()
                 await asyncio.sleep(0)
-                for personal in town.personal.values():
+                for personal in messaging.personal.values():
                     await personal.close()
-                assert await town.findings() == []  # whatever happened to it
+                assert await messaging.findings() == []  # whatever happened to it
     finally:
         await store.close()
 
@@ -119,11 +121,11 @@ async def today(old: Old) -> AsyncIterator[Today]:
 
 
 async def test_it_migrates_and_every_history_proves_itself(today: Today) -> None:
-    assert await today.town.findings() == []
+    assert await today.messaging.findings() == []
     for name, intent_id in today.old.intents.items():
         trail = await today.web.get(f"/v1/intents/{intent_id}/audit", "aud")
         assert (trail["verified"], trail.json.get("problem", "")) == (True, ""), name
-        intent = await today.town.intent(intent_id)
+        intent = await today.messaging.intent(intent_id)
         status, ending, step, hold = today.old.states[name]
         assert (intent.status.value, intent.ending.value if intent.ending else "") == (status, ending), name
         assert (type(intent.open).__name__, getattr(getattr(intent.open, "hold", ""), "value", "")) == (
@@ -190,7 +192,7 @@ async def test_what_waits_for_agents_is_reported(today: Today) -> None:
         "pushed",
     )
     assert pushed.status == 200, pushed.text
-    await today.town.pass_time(timedelta(hours=3))  # what rested is up again
+    await today.messaging.pass_time(timedelta(hours=3))  # what rested is up again
     assert old.intents["resting"] in await today.work()
     for name in ("accepted", "changes", "scenario"):
         await today.decide(name)
@@ -206,7 +208,7 @@ async def test_what_waits_for_agents_is_reported(today: Today) -> None:
 
 async def test_time_goes_on_for_all_that_waits(today: Today) -> None:
     for _ in range(40):
-        await today.town.pass_time(timedelta(hours=6))
+        await today.messaging.pass_time(timedelta(hours=6))
         await today.work()
     for name in today.old.named("Task"):
         if name not in {"silent", "scenario_sign"}:  # which have no deadline
@@ -230,15 +232,15 @@ async def test_what_waited_to_be_sent_goes_out(today: Today) -> None:
         "oscar",
     )
     assert moved.status == 200, moved.text
-    counts = await today.town.store.outbox.counts()
+    counts = await today.messaging.store.outbox.counts()
     assert counts == old.noted["outbox"]
     for _ in range(30):
-        await today.town.pass_time(timedelta(minutes=10))  # until Cleo's office opens
-        await today.town.carry()
-    left = await today.town.store.outbox.listing(HOME, 10)
+        await today.messaging.pass_time(timedelta(minutes=10))  # until Cleo's office opens
+        await today.messaging.carry()
+    left = await today.messaging.store.outbox.listing(HOME, 10)
     assert [row.channel for row in left] == [NEWS] * 3  # of when the proposals' time will be over
     ids = {old.intents[name][:-4] for name in ("mail_retried", "mail_waiting")}
-    told = {(m.intent_id[:-4], m.person) for i in ids for m in await today.town.messages(i + "0000")}
+    told = {(m.intent_id[:-4], m.person) for i in ids for m in await today.messaging.messages(i + "0000")}
     assert {(i, "per_ann") for i in ids} <= told
     to_ann = [str(mail["Subject"]) for mail in today.mail.to("ann@acme.example")]
     assert len(to_ann) >= 3
@@ -296,4 +298,4 @@ async def test_new_work_runs_under_the_old_rules(today: Today) -> None:
     today.old.intents["new"] = made["intent_id"]
     await today.decide("new")
     assert await today.ended("new") == ("COMPLETED", "approved")
-    assert (await today.town.directory.of(HOME)).workspace.protected
+    assert (await today.messaging.directory.of(HOME)).workspace.protected

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from signoff import Agent, Client
-from tests.client.field import Field
+from tests.client.agent_env import AgentEnv
 from tests.client.stub import Stub, stub_server
 
 KEY = "sgn_person_test_secret"
@@ -24,8 +24,8 @@ def client(stub: Stub) -> Iterator[Client]:
 
 
 @pytest.fixture
-def field(stub: Stub) -> Field:
-    return Field(stub)
+def agent_env(stub: Stub) -> AgentEnv:
+    return AgentEnv(stub)
 
 
 @pytest.fixture

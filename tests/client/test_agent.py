@@ -7,14 +7,16 @@ from typing import Any
 import pytest
 
 from signoff import Agent, Delivery, StepFailed
+from tests.client.agent_env import CLAIM, LIMIT, TYPE, AgentEnv, held, work
 from tests.client.conftest import KEY
-from tests.client.field import CLAIM, LIMIT, TYPE, Field, held, work
 from tests.client.stub import INTENT, Answer, Stub, refused
 
 pytestmark = pytest.mark.windows
 
 
-def test_a_plain_function_gets_the_delivery_and_its_result_is_reported(agent: Agent, field: Field) -> None:
+def test_a_plain_function_gets_the_delivery_and_its_result_is_reported(
+    agent: Agent, agent_env: AgentEnv
+) -> None:
     got: list[Delivery] = []
 
     @agent.on(TYPE)
@@ -23,8 +25,8 @@ def test_a_plain_function_gets_the_delivery_and_its_result_is_reported(agent: Ag
         got.append(intent)
         return {"passed": True}
 
-    field.offer(held())
-    assert work(agent, field.reported) == {"token": 7, "result": {"passed": True}}
+    agent_env.offer(held())
+    assert work(agent, agent_env.reported) == {"token": 7, "result": {"passed": True}}
     (intent,) = got
     assert (intent.id, intent.type, intent.step_id, intent.attempt) == (INTENT, TYPE, "validate", 1)
     assert (intent.payload, intent.input, intent.previous_results) == (
@@ -36,25 +38,27 @@ def test_a_plain_function_gets_the_delivery_and_its_result_is_reported(agent: Ag
     assert intent.requester.id == "per_rita"
     assert intent.deadline_at is not None
     assert not intent.lease_lost.is_set()
-    claimed = field.stub.seen("POST", CLAIM)[0].body
+    claimed = agent_env.stub.seen("POST", CLAIM)[0].body
     assert (claimed["limit"], claimed["lease_seconds"]) == (2, 30.0)
     assert claimed["holder"]
 
 
-def test_an_async_function_runs_on_the_loop_and_none_is_an_empty_result(agent: Agent, field: Field) -> None:
+def test_an_async_function_runs_on_the_loop_and_none_is_an_empty_result(
+    agent: Agent, agent_env: AgentEnv
+) -> None:
     @agent.on("*")
     async def anything(intent: Delivery) -> None:
         assert asyncio.get_running_loop()
 
-    field.offer(held())
-    assert work(agent, field.reported) == {"token": 7, "result": {}}
+    agent_env.offer(held())
+    assert work(agent, agent_env.reported) == {"token": 7, "result": {}}
 
 
-def test_the_function_of_the_type_comes_before_the_one_for_all(agent: Agent, field: Field) -> None:
+def test_the_function_of_the_type_comes_before_the_one_for_all(agent: Agent, agent_env: AgentEnv) -> None:
     agent.on("*")(lambda intent: {"by": "all"})
     agent.on(TYPE)(lambda intent: {"by": "type"})
-    field.offer(held())
-    assert work(agent, field.reported)["result"] == {"by": "type"}
+    agent_env.offer(held())
+    assert work(agent, agent_env.reported)["result"] == {"by": "type"}
     with pytest.raises(ValueError, match="already"):
         agent.on(TYPE)(lambda intent: {})
 
@@ -95,21 +99,21 @@ def unsayable(intent: Delivery) -> dict[str, Any]:
     ],
 )
 def test_what_goes_wrong_is_reported(
-    agent: Agent, field: Field, function: Any, code: str, part: str, retryable: bool
+    agent: Agent, agent_env: AgentEnv, function: Any, code: str, part: str, retryable: bool
 ) -> None:
     agent.on(TYPE)(function)
-    field.offer(held())
-    error = work(agent, field.reported)["error"]
+    agent_env.offer(held())
+    error = work(agent, agent_env.reported)["error"]
     assert (error["code"], error["retryable"]) == (code, retryable)
     assert part in error["message"]
 
 
-def test_an_intent_nobody_has_a_function_for_is_failed_not_held(agent: Agent, field: Field) -> None:
-    field.offer(held())
-    assert work(agent, field.reported)["error"]["code"] == "unknown_intent_type"
+def test_an_intent_nobody_has_a_function_for_is_failed_not_held(agent: Agent, agent_env: AgentEnv) -> None:
+    agent_env.offer(held())
+    assert work(agent, agent_env.reported)["error"]["code"] == "unknown_intent_type"
 
 
-def test_it_takes_no_more_than_it_can_do_at_a_time(agent: Agent, field: Field) -> None:
+def test_it_takes_no_more_than_it_can_do_at_a_time(agent: Agent, agent_env: AgentEnv) -> None:
     both, release = threading.Barrier(3), threading.Event()
 
     @agent.on(TYPE)
@@ -118,21 +122,21 @@ def test_it_takes_no_more_than_it_can_do_at_a_time(agent: Agent, field: Field) -
             both.wait(LIMIT)
             release.wait(LIMIT)
 
-    field.offer(held(1), held(2), held(3))
+    agent_env.offer(held(1), held(2), held(3))
 
     def look() -> int:
         both.wait(LIMIT)
-        asked = len(field.stub.seen("POST", CLAIM))
+        asked = len(agent_env.stub.seen("POST", CLAIM))
         release.set()
-        field.reported(3)
+        agent_env.reported(3)
         return asked
 
     assert work(agent, look) == 1
-    assert field.stub.seen("POST", CLAIM)[0].body["limit"] == 2
-    assert all(1 <= asked.body["limit"] <= 2 for asked in field.stub.seen("POST", CLAIM))
+    assert agent_env.stub.seen("POST", CLAIM)[0].body["limit"] == 2
+    assert all(1 <= asked.body["limit"] <= 2 for asked in agent_env.stub.seen("POST", CLAIM))
 
 
-def test_the_lease_is_renewed_while_the_function_runs(stub: Stub, field: Field) -> None:
+def test_the_lease_is_renewed_while_the_function_runs(stub: Stub, agent_env: AgentEnv) -> None:
     agent = Agent("validator", url=stub.url, api_key=KEY, lease=0.3)
     renewed = threading.Event()
 
@@ -143,9 +147,9 @@ def test_the_lease_is_renewed_while_the_function_runs(stub: Stub, field: Field) 
     def look() -> Any:
         stub.until("POST", "/v1/deliveries/d1/renew", 2)
         renewed.set()
-        return field.reported()
+        return agent_env.reported()
 
-    field.offer(held())
+    agent_env.offer(held())
     assert work(agent, look)["result"] == {"renewed": True}
     assert stub.seen("POST", "/v1/deliveries/d1/renew")[0].body == {"token": 7, "lease_seconds": 0.3}
 
@@ -153,40 +157,40 @@ def test_the_lease_is_renewed_while_the_function_runs(stub: Stub, field: Field) 
 def test_a_lost_lease_is_told_to_the_function_and_the_late_report_dropped(stub: Stub) -> None:
     stub.on("POST", "/v1/deliveries/d1/renew", refused(409, "stale_delivery"))
     stub.on("POST", "/v1/deliveries/d1/report", refused(409, "stale_delivery"))
-    field = Field(stub)
+    agent_env = AgentEnv(stub)
     agent = Agent("validator", url=stub.url, api_key=KEY, lease=0.03)
 
     @agent.on(TYPE)
     def slow(intent: Delivery) -> dict[str, Any]:
         return {"lost": intent.lease_lost.wait(LIMIT)}
 
-    field.offer(held(1))
-    assert work(agent, field.reported)["result"] == {"lost": True}
+    agent_env.offer(held(1))
+    assert work(agent, agent_env.reported)["result"] == {"lost": True}
     assert len(stub.seen("POST", "/v1/deliveries/d1/report")) == 1
 
 
-def test_a_report_gets_through_a_restart_of_the_server(agent: Agent, field: Field) -> None:
+def test_a_report_gets_through_a_restart_of_the_server(agent: Agent, agent_env: AgentEnv) -> None:
     restarted = threading.Event()
 
     def back() -> None:
-        field.stub.start()
+        agent_env.stub.start()
         restarted.set()
 
     @agent.on(TYPE)
     def restart(intent: Delivery) -> dict[str, Any]:
-        field.stub.stop()
+        agent_env.stub.stop()
         threading.Thread(target=back).start()
         return {"passed": True}
 
-    field.offer(held())
-    assert work(agent, field.reported)["result"] == {"passed": True}
+    agent_env.offer(held())
+    assert work(agent, agent_env.reported)["result"] == {"passed": True}
     assert restarted.wait(LIMIT)
 
 
 def test_a_result_the_server_cannot_take_fails_the_step(stub: Stub, agent: Agent) -> None:
     stub.on("POST", "/v1/deliveries/d1/report", refused(413, "too_large"), Answer({"ok": True}))
-    field = Field(stub)
+    agent_env = AgentEnv(stub)
     agent.on(TYPE)(lambda intent: {"big": 1})
-    field.offer(held())
+    agent_env.offer(held())
     bodies = work(agent, lambda: stub.until("POST", "/v1/deliveries/d1/report", 2))
     assert bodies[1].body["error"]["code"] == "invalid_result"

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from signoff import Agent, AsyncClient, AuthenticationFailed, Client, Delivery, NotConfigured
+from tests.client.agent_env import CLAIM, LIMIT, TYPE, AgentEnv, held, work
 from tests.client.conftest import KEY
-from tests.client.field import CLAIM, LIMIT, TYPE, Field, held, work
 from tests.client.stub import INTENT, Answer, Asked, Stub, refused
 
 
-def test_stopping_lets_running_functions_finish(agent: Agent, field: Field) -> None:
+def test_stopping_lets_running_functions_finish(agent: Agent, agent_env: AgentEnv) -> None:
     running, release = threading.Event(), threading.Event()
 
     @agent.on(TYPE)
@@ -24,7 +24,7 @@ def test_stopping_lets_running_functions_finish(agent: Agent, field: Field) -> N
         release.wait(LIMIT)
         return {"finished": True}
 
-    field.offer(held())
+    agent_env.offer(held())
 
     def look() -> None:
         running.wait(LIMIT)
@@ -32,10 +32,10 @@ def test_stopping_lets_running_functions_finish(agent: Agent, field: Field) -> N
         threading.Thread(target=release.set).start()
 
     work(agent, look)
-    assert field.reported()["result"] == {"finished": True}
+    assert agent_env.reported()["result"] == {"finished": True}
 
 
-def test_what_outlives_the_grace_is_left_to_its_lease(stub: Stub, field: Field) -> None:
+def test_what_outlives_the_grace_is_left_to_its_lease(stub: Stub, agent_env: AgentEnv) -> None:
     agent = Agent("validator", url=stub.url, api_key=KEY, grace=0.0)
     running, release = threading.Event(), threading.Event()
 
@@ -44,7 +44,7 @@ def test_what_outlives_the_grace_is_left_to_its_lease(stub: Stub, field: Field) 
         running.set()
         release.wait(LIMIT)
 
-    field.offer(held())
+    agent_env.offer(held())
     work(agent, lambda: running.wait(LIMIT))
     release.set()
     assert stub.seen("POST", "/v1/deliveries/d1/report") == []
@@ -59,7 +59,7 @@ def test_what_was_claimed_but_not_started_is_given_back(stub: Stub, agent: Agent
         return Answer({"ok": True, "deliveries": [held()]})
 
     stub.on("POST", CLAIM, claimed_while_stopping)
-    Field(stub)
+    AgentEnv(stub)
     asyncio.run(asyncio.wait_for(agent.serve(), LIMIT))
     assert stub.seen("POST", "/v1/deliveries/d1/release")[0].body == {"token": 7}
     assert stub.seen("POST", "/v1/deliveries/d1/report") == []
@@ -70,11 +70,11 @@ def test_it_goes_on_asking_over_outages_and_says_so_once(
 ) -> None:
     gone = [refused(503, "busy"), Answer(hangs_up=True), Answer(b"502 bad gateway", 502)]
     stub.on("POST", CLAIM, *gone)
-    field = Field(stub)
+    agent_env = AgentEnv(stub)
     agent.on("*")(lambda intent: {})
-    field.offer(held())
+    agent_env.offer(held())
     with caplog.at_level(logging.INFO, "signoff"):
-        work(agent, field.reported)
+        work(agent, agent_env.reported)
     told = [record.message for record in caplog.records if "will go on asking" in record.message]
     assert len(told) == 1
 
@@ -91,18 +91,18 @@ def test_no_server_found_ends_it(tmp_path: Any) -> None:
 
 
 def test_neither_keys_nor_payloads_are_logged(
-    agent: Agent, field: Field, caplog: pytest.LogCaptureFixture
+    agent: Agent, agent_env: AgentEnv, caplog: pytest.LogCaptureFixture
 ) -> None:
     agent.on(TYPE)(lambda intent: {"card": "4111"})
-    field.offer(held(payload={"card": "4111"}))
+    agent_env.offer(held(payload={"card": "4111"}))
     with caplog.at_level(logging.DEBUG):
-        work(agent, field.reported)
+        work(agent, agent_env.reported)
     assert "4111" not in caplog.text
     assert KEY not in caplog.text
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_it_after_the_running_function(agent: Agent, field: Field, number: int) -> None:
+def test_a_signal_stops_it_after_the_running_function(agent: Agent, agent_env: AgentEnv, number: int) -> None:
     before = signal.getsignal(number)
 
     @agent.on(TYPE)
@@ -110,13 +110,13 @@ def test_a_signal_stops_it_after_the_running_function(agent: Agent, field: Field
         os.kill(os.getpid(), number)
         return {"finished": True}
 
-    field.offer(held())
+    agent_env.offer(held())
     agent.run()
-    assert field.reported()["result"] == {"finished": True}
+    assert agent_env.reported()["result"] == {"finished": True}
     assert signal.getsignal(number) == before
 
 
-def test_a_second_signal_does_not_wait(agent: Agent, field: Field) -> None:
+def test_a_second_signal_does_not_wait(agent: Agent, agent_env: AgentEnv) -> None:
     release = threading.Event()
 
     @agent.on(TYPE)
@@ -125,18 +125,18 @@ def test_a_second_signal_does_not_wait(agent: Agent, field: Field) -> None:
         os.kill(os.getpid(), signal.SIGINT)
         release.wait(LIMIT)
 
-    field.offer(held())
+    agent_env.offer(held())
     agent.run()
     release.set()
-    assert field.stub.seen("POST", "/v1/deliveries/d1/report") == []
+    assert agent_env.stub.seen("POST", "/v1/deliveries/d1/report") == []
 
 
-def test_it_speaks_through_a_given_client(stub: Stub, field: Field) -> None:
-    field.offer(held(1))
+def test_it_speaks_through_a_given_client(stub: Stub, agent_env: AgentEnv) -> None:
+    agent_env.offer(held(1))
     with Client(stub.url, KEY) as client:
         agent = Agent("validator", client=client)
         agent.on("*")(lambda intent: {})
-        work(agent, field.reported)
+        work(agent, agent_env.reported)
 
     async def go() -> None:
         async with AsyncClient(stub.url, KEY) as client:
@@ -146,26 +146,26 @@ def test_it_speaks_through_a_given_client(stub: Stub, field: Field) -> None:
             async def last(intent: Delivery) -> None:
                 agent.stop()
 
-            field.offer(held(2))
+            agent_env.offer(held(2))
             await asyncio.wait_for(agent.serve(), LIMIT)
             stub.on("GET", "/health", Answer({"ok": True}))
             assert (await client.health()).ok
 
     asyncio.run(go())
-    assert field.reported(2)["result"] == {}
+    assert agent_env.reported(2)["result"] == {}
 
 
-def test_stopping_before_it_began_takes_nothing(agent: Agent, field: Field) -> None:
+def test_stopping_before_it_began_takes_nothing(agent: Agent, agent_env: AgentEnv) -> None:
     agent.stop()
     agent.run()
-    assert field.stub.asked == []
+    assert agent_env.stub.asked == []
 
 
-def test_a_functions_thread_is_gone_with_it(agent: Agent, field: Field) -> None:
+def test_a_functions_thread_is_gone_with_it(agent: Agent, agent_env: AgentEnv) -> None:
     used: list[threading.Thread] = []
     agent.on(TYPE)(lambda intent: used.append(threading.current_thread()))
-    field.offer(held(1), held(2))
-    work(agent, lambda: (field.reported(1), field.reported(2)))
+    agent_env.offer(held(1), held(2))
+    work(agent, lambda: (agent_env.reported(1), agent_env.reported(2)))
     for thread in used:
         thread.join(LIMIT)
         assert not thread.is_alive()

@@ -11,8 +11,8 @@ import traceback
 from collections.abc import Callable
 
 from signoff import AsyncClient, Client, ClientClosed
+from tests.client.agent_env import LIMIT, AgentEnv, held
 from tests.client.conftest import KEY
-from tests.client.field import LIMIT, Field, held
 from tests.client.stub import Answer, Asked, Stub
 
 IDS = [f"01900000-0000-7000-8000-{number:08x}0000" for number in range(4)]
@@ -189,12 +189,14 @@ print("ended", flush=True)
 """
 
 
-def test_a_process_that_a_function_forks_obeys_signals_and_is_no_agent(stub: Stub, field: Field) -> None:
+def test_a_process_that_a_function_forks_obeys_signals_and_is_no_agent(
+    stub: Stub, agent_env: AgentEnv
+) -> None:
     code = FORKING.replace("LIMIT", str(LIMIT))
     program = subprocess.Popen([sys.executable, "-c", code, stub.url], stdout=subprocess.PIPE, text=True)
-    field.offer(held())
+    agent_env.offer(held())
     try:
-        assert field.reported()["result"] == {"ended": [-signal.SIGTERM, 1]}
+        assert agent_env.reported()["result"] == {"ended": [-signal.SIGTERM, 1]}
     finally:
         program.send_signal(signal.SIGTERM)
         said, _ = program.communicate(timeout=LIMIT)

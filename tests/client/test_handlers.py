@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 
 from signoff import Agent, Delivery
+from tests.client.agent_env import CLAIM, LIMIT, TYPE, AgentEnv, held, work
 from tests.client.conftest import KEY
-from tests.client.field import CLAIM, LIMIT, TYPE, Field, held, work
 from tests.client.stub import Answer, Asked, Stub, refused
 
 
 def test_an_asynchronous_function_that_blocks_keeps_its_lease_and_is_named(
-    stub: Stub, field: Field, caplog: pytest.LogCaptureFixture
+    stub: Stub, agent_env: AgentEnv, caplog: pytest.LogCaptureFixture
 ) -> None:
     agent = Agent("validator", url=stub.url, api_key=KEY, lease=1.5)
     renewed = threading.Event()
@@ -33,9 +33,9 @@ def test_an_asynchronous_function_that_blocks_keeps_its_lease_and_is_named(
     def look() -> Any:
         stub.until("POST", "/v1/deliveries/d1/renew", 3)
         renewed.set()
-        return field.reported()
+        return agent_env.reported()
 
-    field.offer(held())
+    agent_env.offer(held())
     assert work(agent, look)["result"] == {"renewed": True, "lost": False}
     told = [
         record.getMessage() for record in caplog.records if "blocked the event loop" in record.getMessage()
@@ -46,7 +46,7 @@ def test_an_asynchronous_function_that_blocks_keeps_its_lease_and_is_named(
     )
 
 
-def test_other_work_is_taken_and_reported_while_one_function_blocks(stub: Stub, field: Field) -> None:
+def test_other_work_is_taken_and_reported_while_one_function_blocks(stub: Stub, agent_env: AgentEnv) -> None:
     agent = Agent("validator", url=stub.url, api_key=KEY, concurrency=2)
     release = threading.Event()
 
@@ -58,10 +58,10 @@ def test_other_work_is_taken_and_reported_while_one_function_blocks(stub: Stub, 
 
     def look() -> Any:
         try:
-            field.offer(held(1))
+            agent_env.offer(held(1))
             stub.until("POST", CLAIM, 2)
-            field.offer(held(2, intent_type="t.plain.v1"))
-            return field.reported(2)
+            agent_env.offer(held(2, intent_type="t.plain.v1"))
+            return agent_env.reported(2)
         finally:
             release.set()
 
@@ -69,14 +69,14 @@ def test_other_work_is_taken_and_reported_while_one_function_blocks(stub: Stub, 
 
 
 def test_a_function_that_waits_is_not_warned_of(
-    agent: Agent, field: Field, caplog: pytest.LogCaptureFixture
+    agent: Agent, agent_env: AgentEnv, caplog: pytest.LogCaptureFixture
 ) -> None:
     @agent.on(TYPE)
     async def patient(intent: Delivery) -> None:
         await asyncio.sleep(0)
 
-    field.offer(held())
-    work(agent, field.reported)
+    agent_env.offer(held())
+    work(agent, agent_env.reported)
     assert "blocked" not in caplog.text
 
 
@@ -84,12 +84,12 @@ def test_a_report_that_comes_too_late_is_told_and_the_lease_is_lost(
     stub: Stub, caplog: pytest.LogCaptureFixture
 ) -> None:
     stub.on("POST", "/v1/deliveries/d1/report", refused(409, "stale_delivery"))
-    field = Field(stub)
+    agent_env = AgentEnv(stub)
     agent = Agent("validator", url=stub.url, api_key=KEY)
     got: list[Delivery] = []
     agent.on(TYPE)(lambda intent: got.append(intent))
-    field.offer(held())
-    work(agent, field.reported)
+    agent_env.offer(held())
+    work(agent, agent_env.reported)
     assert "came too late and was dropped" in caplog.text
     assert got[0].lease_lost.is_set()
 
@@ -106,9 +106,9 @@ def test_a_generator_is_refused_when_it_is_registered(agent: Agent) -> None:
             agent.on(TYPE)(function)
 
 
-def too_large(agent: Agent, field: Field) -> dict[str, Any]:
-    field.offer(held(max_report_bytes=2000))
-    error = work(agent, field.reported)["error"]
+def too_large(agent: Agent, agent_env: AgentEnv) -> dict[str, Any]:
+    agent_env.offer(held(max_report_bytes=2000))
+    error = work(agent, agent_env.reported)["error"]
     assert (error["code"], error["retryable"]) == ("result_too_large", False)
     return dict(error)
 
@@ -119,12 +119,14 @@ def where(message: str) -> Path:
     return Path(found[1])
 
 
-def test_a_result_that_is_too_large_is_kept_and_the_failure_says_where(agent: Agent, field: Field) -> None:
+def test_a_result_that_is_too_large_is_kept_and_the_failure_says_where(
+    agent: Agent, agent_env: AgentEnv
+) -> None:
     @agent.on(TYPE)
     def verbose(intent: Delivery) -> dict[str, Any]:
         return {"text": "x" * 3000, "more": [1, 2]}
 
-    message = too_large(agent, field)["message"]
+    message = too_large(agent, agent_env)["message"]
     assert "verbose" in message
     assert "takes 3045 bytes; this server stores at most 2000" in message
     path = where(message)
@@ -133,26 +135,26 @@ def test_a_result_that_is_too_large_is_kept_and_the_failure_says_where(agent: Ag
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     finally:
         path.unlink()
-    assert len(field.stub.seen("POST", "/v1/deliveries/d1/report")) == 1  # nothing that large was sent
+    assert len(agent_env.stub.seen("POST", "/v1/deliveries/d1/report")) == 1  # nothing that large was sent
 
 
-def test_a_result_that_is_too_large_can_be_handed_to_a_function(agent: Agent, field: Field) -> None:
+def test_a_result_that_is_too_large_can_be_handed_to_a_function(agent: Agent, agent_env: AgentEnv) -> None:
     @agent.on_large_result
     def elsewhere(intent: Delivery, result: Mapping[str, Any]) -> dict[str, Any]:
         return {"stored": f"s3://results/{intent.id}", "letters": len(result["text"])}
 
     agent.on(TYPE)(lambda intent: {"text": "x" * 3000})
-    field.offer(held(max_report_bytes=2000))
-    assert work(agent, field.reported)["result"]["letters"] == 3000
+    agent_env.offer(held(max_report_bytes=2000))
+    assert work(agent, agent_env.reported)["result"]["letters"] == 3000
 
 
-def test_such_a_function_that_fails_does_not_lose_the_result(agent: Agent, field: Field) -> None:
+def test_such_a_function_that_fails_does_not_lose_the_result(agent: Agent, agent_env: AgentEnv) -> None:
     @agent.on_large_result
     def broken(intent: Delivery, result: Mapping[str, Any]) -> dict[str, Any]:
         raise OSError("no space")
 
     agent.on(TYPE)(lambda intent: {"text": "x" * 3000})
-    where(too_large(agent, field)["message"]).unlink()
+    where(too_large(agent, agent_env)["message"]).unlink()
 
 
 @pytest.mark.parametrize(
@@ -166,29 +168,29 @@ def test_such_a_function_that_fails_does_not_lose_the_result(agent: Agent, field
     ],
 )
 def test_what_json_cannot_say_is_named_with_its_place_and_its_function(
-    agent: Agent, field: Field, result: dict[Any, Any], said: str
+    agent: Agent, agent_env: AgentEnv, result: dict[Any, Any], said: str
 ) -> None:
     @agent.on(TYPE)
     def odd(intent: Delivery) -> dict[Any, Any]:
         return result
 
-    field.offer(held())
-    error = work(agent, field.reported)["error"]
+    agent_env.offer(held())
+    error = work(agent, agent_env.reported)["error"]
     assert (error["code"], error["retryable"]) == ("invalid_result", False)
     assert said in error["message"]
     assert "odd" in error["message"]
     where(error["message"]).unlink()
 
 
-def test_a_result_without_an_end_is_refused(agent: Agent, field: Field) -> None:
+def test_a_result_without_an_end_is_refused(agent: Agent, agent_env: AgentEnv) -> None:
     @agent.on(TYPE)
     def circular(intent: Delivery) -> dict[str, Any]:
         result: dict[str, Any] = {}
         result["self"] = result
         return result
 
-    field.offer(held())
-    error = work(agent, field.reported)["error"]
+    agent_env.offer(held())
+    error = work(agent, agent_env.reported)["error"]
     assert (error["code"], error["retryable"]) == ("invalid_result", False)
     where(error["message"]).unlink()
 
@@ -219,22 +221,24 @@ def nested(levels: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("result", [Closed(), {"row": Closed()}, {"row": Mute()}, {Mute(): 1}, nested(5000)])
-def test_whatever_a_result_is_the_work_is_not_done_again(agent: Agent, field: Field, result: Any) -> None:
+def test_whatever_a_result_is_the_work_is_not_done_again(
+    agent: Agent, agent_env: AgentEnv, result: Any
+) -> None:
     @agent.on(TYPE)
     def odd(intent: Delivery) -> Any:
         return result
 
-    field.offer(held())
-    error = work(agent, field.reported)["error"]
+    agent_env.offer(held())
+    error = work(agent, agent_env.reported)["error"]
     assert (error["code"], error["retryable"]) == ("invalid_result", False)
     assert "odd" in error["message"]
     where(error["message"]).unlink()
 
 
-def test_what_is_nested_too_deeply_is_kept_whole(agent: Agent, field: Field) -> None:
+def test_what_is_nested_too_deeply_is_kept_whole(agent: Agent, agent_env: AgentEnv) -> None:
     agent.on(TYPE)(lambda intent: nested(5000))
-    field.offer(held())
-    path = where(work(agent, field.reported)["error"]["message"])
+    agent_env.offer(held())
+    path = where(work(agent, agent_env.reported)["error"]["message"])
     try:
         kept = "".join(path.read_text().split())  # the indentation depends on the version of Python
         assert kept == '{"a":' * 5000 + '{"innermost":1}' + ',"b":[true]}' * 5000
@@ -283,12 +287,12 @@ def test_a_program_says_that_it_waits_and_that_it_is_back(stub: Stub) -> None:
     assert lines[2].startswith(f"signoff: reconnected to {place}")
 
 
-def test_a_second_signal_ends_a_program_whose_function_blocks(stub: Stub, field: Field) -> None:
+def test_a_second_signal_ends_a_program_whose_function_blocks(stub: Stub, agent_env: AgentEnv) -> None:
     program = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, stub.url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert program.stdout is not None
-    field.offer(held())
+    agent_env.offer(held())
     assert program.stdout.readline() == "begun\n"
     program.send_signal(signal.SIGINT)
     asked = len(stub.seen("POST", CLAIM))

@@ -11,7 +11,7 @@ from signoff.cli.failures import Code
 from signoff.cli.main import main
 from tests.client.conftest import KEY
 from tests.client.stub import Answer, Stub, stub_server
-from tests.notify.post import certificate
+from tests.notify.smtp_sink import certificate
 
 
 @pytest.fixture

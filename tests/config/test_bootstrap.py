@@ -12,66 +12,64 @@ from signoff.core.errors import Invalid, Refused
 from signoff.engine.clock import FixedClock
 from signoff.store.tables.entries import Workspace
 from tests.builders import START
-from tests.engine.works import Works, open_works
+from tests.engine.engine_env import EngineEnv, open_engine_env
 
 
-async def works_at(url: str) -> Works:
-    return await open_works(url, FixedClock(START))
+async def env_at(url: str) -> EngineEnv:
+    return await open_engine_env(url, FixedClock(START))
 
 
-async def begin(works: Works, folder: Path, organization: str = "", workspace: str = "") -> Path | None:
-    return await bootstrap(
-        works.store, works.keys, works.clock, folder, "http://here", organization, workspace
-    )
+async def begin(env: EngineEnv, folder: Path, organization: str = "", workspace: str = "") -> Path | None:
+    return await bootstrap(env.store, env.keys, env.clock, folder, "http://here", organization, workspace)
 
 
 async def test_a_first_start_that_was_killed_in_the_middle_is_taken_up_again(tmp_path: Path) -> None:
-    works = await works_at(f"sqlite:///{tmp_path}/own.db")
+    env = await env_at(f"sqlite:///{tmp_path}/own.db")
     half = Workspace("00000000-0000-7000-8000-000000000001", "local", "default", True, START)
-    assert await works.store.directory.add_workspace(half)
-    written = await begin(works, tmp_path)
+    assert await env.store.directory.add_workspace(half)
+    written = await begin(env, tmp_path)
     assert written is not None
-    owner = await works.keys.authenticate(json.loads(written.read_text())["api_key"], "api")
+    owner = await env.keys.authenticate(json.loads(written.read_text())["api_key"], "api")
     assert owner.roles == {"owner"}
-    assert await begin(works, tmp_path) is None
-    await works.store.close()
+    assert await begin(env, tmp_path) is None
+    await env.store.close()
 
 
 async def test_a_database_that_somebody_set_up_otherwise_is_left_alone(tmp_path: Path) -> None:
-    works = await works_at(f"sqlite:///{tmp_path}/own.db")
-    assert await works.store.directory.add_workspace(Workspace("ws_1", "acme", "prod", False, START))
-    assert await begin(works, tmp_path) is None
-    assert [space.name for space in await works.store.directory.workspaces()] == ["prod"]
-    await works.store.close()
+    env = await env_at(f"sqlite:///{tmp_path}/own.db")
+    assert await env.store.directory.add_workspace(Workspace("ws_1", "acme", "prod", False, START))
+    assert await begin(env, tmp_path) is None
+    assert [space.name for space in await env.store.directory.workspaces()] == ["prod"]
+    await env.store.close()
 
 
 async def test_of_servers_that_start_at_once_one_makes_the_owner(
     empty_postgres_url: str, tmp_path: Path
 ) -> None:
-    servers = await asyncio.gather(*(works_at(empty_postgres_url) for _ in range(3)))
-    written = await asyncio.gather(*(begin(works, tmp_path / str(n)) for n, works in enumerate(servers)))
+    servers = await asyncio.gather(*(env_at(empty_postgres_url) for _ in range(3)))
+    written = await asyncio.gather(*(begin(env, tmp_path / str(n)) for n, env in enumerate(servers)))
     assert len([path for path in written if path is not None]) == 1
     [space] = await servers[0].store.directory.workspaces()
     assert len(await servers[0].store.directory.people(space.id)) == 1
-    for works in servers:
-        await works.store.close()
+    for env in servers:
+        await env.store.close()
 
 
 async def test_organisation_and_workspace_are_named_at_the_first_start(tmp_path: Path) -> None:
-    works = await works_at(f"sqlite:///{tmp_path}/own.db")
-    written = await begin(works, tmp_path, "acme", "prod")
+    env = await env_at(f"sqlite:///{tmp_path}/own.db")
+    written = await begin(env, tmp_path, "acme", "prod")
     assert written is not None
     said = json.loads(written.read_text())
     assert (said["organization"], said["workspace"]) == ("acme", "prod")
-    [space] = await works.store.directory.workspaces()
+    [space] = await env.store.directory.workspaces()
     assert (space.organization, space.name) == ("acme", "prod")
-    assert await begin(works, tmp_path, "acme", "prod") is None, "said again, it changes nothing"
-    assert await begin(works, tmp_path) is None
+    assert await begin(env, tmp_path, "acme", "prod") is None, "said again, it changes nothing"
+    assert await begin(env, tmp_path) is None
     for organization, workspace in (("other", ""), ("", "test"), ("other", "prod")):
         with pytest.raises(Refused, match="acme/prod") as refused:
-            await begin(works, tmp_path, organization, workspace)
+            await begin(env, tmp_path, organization, workspace)
         assert refused.value.code == "workspace_named"
-    await works.store.close()
+    await env.store.close()
 
 
 @pytest.mark.parametrize("name", ["Acme", "a/b", "-a", "a-", "a b", "a" * 64, "ä", "agent://x"])

@@ -9,7 +9,7 @@ from signoff.store.opening import open_store
 from signoff.store.store import Store
 from tests.builders import START
 from tests.conftest import TABLES
-from tests.engine.works import Works
+from tests.engine.engine_env import EngineEnv
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ async def store(store_url: str, clock: FixedClock) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-async def works(store: Store, clock: FixedClock) -> AsyncIterator[Works]:
-    works = Works(store, clock)
-    async with works.running():
-        yield works
+async def env(store: Store, clock: FixedClock) -> AsyncIterator[EngineEnv]:
+    env = EngineEnv(store, clock)
+    async with env.running():
+        yield env

@@ -13,7 +13,7 @@ from signoff.engine.identity.admission import Admission, KeyLimits
 from signoff.engine.identity.rate_limit import Limit
 from tests.builders import SERVICE as SENDER
 from tests.builders import START, WORKSPACE
-from tests.engine.works import Works, settle
+from tests.engine.engine_env import EngineEnv, settle
 
 AGENT = Actor(ActorKind.AGENT, "agent_1", WORKSPACE, address="agent://acme/prod/runner")
 OTHER = Actor(ActorKind.AGENT, "agent_2", WORKSPACE, address="agent://acme/prod/other")
@@ -128,15 +128,15 @@ async def test_those_that_are_being_made_count_too(before: int) -> None:
         assert made == 5
 
 
-async def test_only_a_requesters_own_open_intents_count(works: Works) -> None:
-    await settle(works)
-    made = [await works.submit() for _ in range(3)]
+async def test_only_a_requesters_own_open_intents_count(env: EngineEnv) -> None:
+    await settle(env)
+    made = [await env.submit() for _ in range(3)]
     requester = made[0].requester.id
-    count = works.store.intents.open_of
+    count = env.store.intents.open_of
     assert [await count(WORKSPACE, requester, most) for most in (2, 3, 10)] == [2, 3, 3]
     assert await count(WORKSPACE, "somebody else", 10) == 0
     assert await count("another workspace", requester, 10) == 0
-    await works.do(made[0].id, Cancel("enough"), SENDER)
+    await env.do(made[0].id, Cancel("enough"), SENDER)
     assert await count(WORKSPACE, requester, 10) == 2
 
 

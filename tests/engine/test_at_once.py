@@ -11,7 +11,7 @@ from signoff.core.formats.manifest import Charter, compile_charter
 from signoff.core.intent.model import Actor
 from signoff.store.tables.entries import Person
 from tests.builders import ANN, OTTO, START, WORKSPACE
-from tests.engine.works import ROOT, Works, settle
+from tests.engine.engine_env import ROOT, EngineEnv, settle
 
 OTTOS = "otto@acme.example"
 
@@ -21,13 +21,13 @@ def charter(**document: Any) -> Charter:
 
 
 @pytest.fixture
-async def town(works: Works) -> Works:
-    await settle(works, people=(ANN, OTTO))
+async def staffed_env(env: EngineEnv) -> EngineEnv:
+    await settle(env, people=(ANN, OTTO))
     for name in ("root", "rose"):
         owner = Person(f"per_{name}", WORKSPACE, f"{name}@acme.example", "", ("owner",), START)
-        assert await works.store.directory.add_person(owner)
-    await works.registry.apply(ROOT, charter(teams={"sre": {"members": [OTTOS]}}))
-    return works
+        assert await env.store.directory.add_person(owner)
+    await env.registry.apply(ROOT, charter(teams={"sre": {"members": [OTTOS]}}))
+    return env
 
 
 CASES: dict[str, tuple[Actor, dict[str, Any], dict[str, Any]]] = {
@@ -51,16 +51,16 @@ CASES: dict[str, tuple[Actor, dict[str, Any], dict[str, Any]]] = {
 
 @pytest.mark.parametrize("what", CASES)
 async def test_of_two_changes_at_once_the_second_is_refused_and_undoes_nothing(
-    town: Works, what: str
+    staffed_env: EngineEnv, what: str
 ) -> None:
     by, first, second = CASES[what]
-    charters = town.registry.charters
+    charters = staffed_env.registry.charters
     drafts = [await charters.drafted(ROOT, charter(**first)), await charters.drafted(by, charter(**second))]
     await charters.save(drafts[0])
     with pytest.raises(Conflict) as late:
         await charters.save(drafts[1])
     assert late.value.code == "changed_meanwhile"
-    book = await town.directory.of(WORKSPACE)
+    book = await staffed_env.directory.of(WORKSPACE)
     match what:
         case "a person":
             assert not book.people[OTTO.id].active
@@ -68,19 +68,21 @@ async def test_of_two_changes_at_once_the_second_is_refused_and_undoes_nothing(
             assert book.teams["sre"].members == (ANN.id,)
         case "the workspace":
             assert book.workspace.protected
-    assert len(await town.store.people.changes(WORKSPACE, 10)) == 2  # the team, and the first of the two
+    assert (
+        len(await staffed_env.store.people.changes(WORKSPACE, 10)) == 2
+    )  # the team, and the first of the two
 
 
-async def test_one_after_the_other_both_are_made(town: Works) -> None:
+async def test_one_after_the_other_both_are_made(staffed_env: EngineEnv) -> None:
     for change in ({"zone": "Europe/Berlin"}, {"name": "Otto"}, {"addresses": {"email": "o@acme.example"}}):
-        await town.registry.apply(ROOT, charter(people={OTTOS: change}))
-    otto = (await town.directory.of(WORKSPACE)).people[OTTO.id]
+        await staffed_env.registry.apply(ROOT, charter(people={OTTOS: change}))
+    otto = (await staffed_env.directory.of(WORKSPACE)).people[OTTO.id]
     assert (otto.zone, otto.name, otto.addresses) == ("Europe/Berlin", "Otto", {"email": "o@acme.example"})
 
 
-async def test_two_owners_cannot_unmake_each_other(town: Works) -> None:
+async def test_two_owners_cannot_unmake_each_other(staffed_env: EngineEnv) -> None:
     rose = replace(ROOT, id="per_rose", sponsors=("per_rose",))
-    charters = town.registry.charters
+    charters = staffed_env.registry.charters
     drafts = [
         await charters.drafted(by, charter(people={f"{whom}@acme.example": {"roles": ["member"]}}))
         for by, whom in ((ROOT, "rose"), (rose, "root"))
@@ -88,16 +90,16 @@ async def test_two_owners_cannot_unmake_each_other(town: Works) -> None:
     await charters.save(drafts[0])
     with pytest.raises(Conflict):
         await charters.save(drafts[1])
-    people = (await town.directory.of(WORKSPACE)).people.values()
+    people = (await staffed_env.directory.of(WORKSPACE)).people.values()
     assert [person.id for person in people if "owner" in person.roles] == ["per_root"]
 
 
-async def test_of_many_at_the_same_moment_one_is_made(town: Works) -> None:
+async def test_of_many_at_the_same_moment_one_is_made(staffed_env: EngineEnv) -> None:
     names = [f"Otto {number}" for number in range(5)]
     told = await asyncio.gather(
-        *(town.registry.apply(ROOT, charter(people={OTTOS: {"name": name}})) for name in names),
+        *(staffed_env.registry.apply(ROOT, charter(people={OTTOS: {"name": name}})) for name in names),
         return_exceptions=True,
     )
     made = [name for name, one in zip(names, told, strict=True) if not isinstance(one, BaseException)]
-    assert made == [(await town.directory.of(WORKSPACE)).people[OTTO.id].name]
+    assert made == [(await staffed_env.directory.of(WORKSPACE)).people[OTTO.id].name]
     assert sum(isinstance(one, Conflict) for one in told) == 4

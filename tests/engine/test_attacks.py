@@ -14,39 +14,39 @@ from signoff.core.plan.task_types import Ending, Escalation, Risk, Stage, Streng
 from signoff.engine.directory.contact_schedule import explain
 from signoff.engine.directory.eligible_people import addressed
 from tests.builders import WORKSPACE
-from tests.engine.gates import PEOPLE, Office
+from tests.engine.approval_env import PEOPLE, ApprovalEnv
 
 A, B, C, D, E = PEOPLE
 HOUR = timedelta(hours=1)
 
 
-def office(
+def approval_env(
     *stages: Stage,
     side: tuple[str, ...] = (),
     owners: tuple[str, ...] = (),
     away: tuple[str, ...] = (),
     **fields: Any,
-) -> Office:
+) -> ApprovalEnv:
     """Team one is a and b, team two c, d and e; the gate is asked for by ``side``."""
-    made = Office({"one": (A, B), "two": (C, D, E)}, owners)
+    made = ApprovalEnv({"one": (A, B), "two": (C, D, E)}, owners)
     if away:
         made.away(*away)
     made.submit(TaskSpec(stages=stages, **fields), side)
     return made
 
 
-def refusal(made: Office, *op: Any) -> str:
+def refusal(made: ApprovalEnv, *op: Any) -> str:
     with pytest.raises(Refused) as refused:
         made.do(op, 9)
     return refused.value.code
 
 
-def yes(made: Office, *who: str) -> None:
+def yes(made: ApprovalEnv, *who: str) -> None:
     for person in who:
         made.do(("vote", person, "approved"), 1)
 
 
-def open_still(made: Office) -> bool:
+def open_still(made: ApprovalEnv) -> bool:
     return made.here.open is not None
 
 
@@ -54,20 +54,20 @@ def open_still(made: Office) -> bool:
 
 
 def test_whoever_stands_behind_the_request_is_refused_whatever_their_role() -> None:
-    made = office(Stage(("role:owner", "team:one")), side=(A,), owners=(A, C))
+    made = approval_env(Stage(("role:owner", "team:one")), side=(A,), owners=(A, C))
     assert refusal(made, "vote", A, "approved") == "self_approval"
     yes(made, C)
     assert made.here.ending is Ending.APPROVED
 
 
 def test_the_requesters_delegate_does_not_decide_in_the_requesters_stead() -> None:
-    made = office(Stage(("team:one",)), side=(A,))
+    made = approval_env(Stage(("team:one",)), side=(A,))
     made.do(("away", A, E), 1)
     assert refusal(made, "vote", E, "approved") == "not_an_approver"
 
 
 def test_nobody_hands_their_say_to_the_requester_and_no_absence_does() -> None:
-    made = office(Stage(("team:one",)), side=(C,))
+    made = approval_env(Stage(("team:one",)), side=(C,))
     assert refusal(made, "delegate", A, C) == "self_approval"
     made.do(("away", A, C), 1)
     assert refusal(made, "vote", C, "approved") == "self_approval"
@@ -75,7 +75,7 @@ def test_nobody_hands_their_say_to_the_requester_and_no_absence_does() -> None:
 
 
 def test_whoever_changes_what_is_decided_decides_it_no_more_and_earlier_votes_are_void() -> None:
-    made = office(Stage(("team:one", "team:two"), 2))
+    made = approval_env(Stage(("team:one", "team:two"), 2))
     yes(made, A)
     made.do(("revise", B), 1)
     yes(made, C)
@@ -89,15 +89,15 @@ def test_a_stage_that_only_the_requesters_side_could_pass_or_reject_is_refused_w
     with pytest.raises(
         Invalid, match=r"stage 2: 2 different people are needed, and there is 1 beside"
     ) as short:
-        office(Stage(("team:two",)), Stage(("team:one",), 2), side=(A,))
+        approval_env(Stage(("team:two",)), Stage(("team:one",), 2), side=(A,))
     assert short.value.code == "nobody_eligible"
     with pytest.raises(Invalid, match=r"3 rejections would end it, and there are 2") as never:
-        office(Stage(("team:two",), 1, 3), side=(C,))
+        approval_env(Stage(("team:two",), 1, 3), side=(C,))
     assert never.value.code == "never_rejected"
 
 
 def test_a_delegate_adds_no_seat() -> None:
-    made = Office({"one": (A, B), "two": (C, D, E)}, ())
+    made = ApprovalEnv({"one": (A, B), "two": (C, D, E)}, ())
     made.do(("away", A, E), 1)
     with pytest.raises(Invalid) as refused:
         made.submit(TaskSpec(stages=(Stage(("team:one",), 3),)), ())
@@ -106,10 +106,10 @@ def test_a_delegate_adds_no_seat() -> None:
 
 @pytest.mark.parametrize("shown", ["", "other", "upper", "before"])
 def test_an_answer_counts_only_for_what_was_shown(shown: str) -> None:
-    made = office(Stage(("team:one",)), risk=Risk.HIGH, strength=Strength.SESSION)
+    made = approval_env(Stage(("team:one",)), risk=Risk.HIGH, strength=Strength.SESSION)
     before = made.task.digest
     made.do(("revise", B), 1)
-    other = office(Stage(("team:one",)), title="Another question")
+    other = approval_env(Stage(("team:one",)), title="Another question")
     other.do(("revise", B), 7)
     digest = {"": "", "other": other.task.digest, "upper": made.task.digest.upper(), "before": before}[shown]
     with pytest.raises(Refused) as stale:
@@ -125,7 +125,7 @@ def test_an_answer_counts_only_for_what_was_shown(shown: str) -> None:
 
 
 def test_one_person_by_several_grounds_and_as_a_delegate_is_one_vote() -> None:
-    made = office(Stage(("team:one", "per_a", "role:approver"), 2))
+    made = approval_env(Stage(("team:one", "per_a", "role:approver"), 2))
     made.do(("away", B, A), 1)
     yes(made, A, A)
     assert len(made.task.votes) == 1
@@ -133,7 +133,7 @@ def test_one_person_by_several_grounds_and_as_a_delegate_is_one_vote() -> None:
 
 
 def test_who_hands_over_and_who_takes_over_are_one_seat() -> None:
-    made = office(Stage(("team:one",), 2))
+    made = approval_env(Stage(("team:one",), 2))
     made.do(("delegate", A, E), 1)
     yes(made, E)
     assert refusal(made, "vote", A, "approved") == "not_an_approver"
@@ -143,8 +143,8 @@ def test_who_hands_over_and_who_takes_over_are_one_seat() -> None:
 
 
 def test_a_say_is_not_handed_to_somebody_who_has_one_where_too_few_would_be_left() -> None:
-    assert refusal(office(Stage(("team:one",), 2)), "delegate", A, B) == "understaffed"
-    made = office(Stage(("team:one",)))
+    assert refusal(approval_env(Stage(("team:one",), 2)), "delegate", A, B) == "understaffed"
+    made = approval_env(Stage(("team:one",)))
     made.do(("delegate", A, B), 1)
     yes(made, B)
     assert made.here.ending is Ending.APPROVED
@@ -152,10 +152,10 @@ def test_a_say_is_not_handed_to_somebody_who_has_one_where_too_few_would_be_left
 
 def test_a_say_is_handed_to_one_who_was_asked_instead_as_to_any_other() -> None:
     both = (D, E)
-    two = office(Stage(("team:one",), 2))
+    two = approval_env(Stage(("team:one",), 2))
     two.do(("reassign", both), 1)
     assert refusal(two, "delegate", D, E) == "understaffed"
-    made = office(Stage(("team:one",)))
+    made = approval_env(Stage(("team:one",)))
     made.do(("reassign", both), 1)
     made.do(("delegate", D, E), 2)
     yes(made, E)
@@ -163,7 +163,7 @@ def test_a_say_is_handed_to_one_who_was_asked_instead_as_to_any_other() -> None:
 
 
 def test_a_say_is_not_handed_on_and_not_back_in_a_circle() -> None:
-    made = office(Stage(("team:one",)))
+    made = approval_env(Stage(("team:one",)))
     made.do(("delegate", A, D), 1)
     assert refusal(made, "delegate", D, E) == "delegation_not_transitive"
     made.do(("away", D, E), 1)
@@ -172,7 +172,7 @@ def test_a_say_is_not_handed_on_and_not_back_in_a_circle() -> None:
 
 
 def test_a_delegate_decides_until_the_absence_ends_and_not_a_second_longer() -> None:
-    made = office(Stage(("team:one",)))
+    made = approval_env(Stage(("team:one",)))
     made.do(("away", A, E), 1)
     [absence] = made.people[A].absences
     made.now = absence.end - timedelta(seconds=1)
@@ -180,7 +180,7 @@ def test_a_delegate_decides_until_the_absence_ends_and_not_a_second_longer() -> 
 
 
 def test_a_say_in_a_later_stage_is_none_in_an_earlier_one_after_a_revision() -> None:
-    made = office(Stage(("team:one",)), Stage(("team:two",), 2))
+    made = approval_env(Stage(("team:one",)), Stage(("team:two",), 2))
     yes(made, A)
     made.do(("delegate", C, A), 1)
     made.do(("reassign", ("per_d", "per_e")), 2)
@@ -197,7 +197,7 @@ def test_a_say_in_a_later_stage_is_none_in_an_earlier_one_after_a_revision() -> 
 
 @pytest.mark.parametrize("gone", [("leave", A, "one"), ("end", A)])
 def test_the_vote_of_whoever_has_left_when_the_quorum_completes_does_not_count(gone: tuple[Any, ...]) -> None:
-    made = Office({"one": (A, B, C), "two": (D, E)}, ())
+    made = ApprovalEnv({"one": (A, B, C), "two": (D, E)}, ())
     made.submit(TaskSpec(stages=(Stage(("team:one",), 2),)), ())
     yes(made, A)
     made.do(gone, 1)
@@ -208,7 +208,7 @@ def test_the_vote_of_whoever_has_left_when_the_quorum_completes_does_not_count(g
 
 
 def test_a_delegate_who_may_not_decide_any_more_does_not_count_for_others() -> None:
-    made = office(Stage(("team:one",), 2), away=(A, E))
+    made = approval_env(Stage(("team:one",), 2), away=(A, E))
     yes(made, E)
     made.demote(E)
     yes(made, B)
@@ -218,7 +218,7 @@ def test_a_delegate_who_may_not_decide_any_more_does_not_count_for_others() -> N
 
 
 def test_whoever_joins_a_team_afterwards_decides_nothing_older_also_where_it_was_asked_instead() -> None:
-    made = office(Stage(("team:one",)))
+    made = approval_env(Stage(("team:one",)))
     made.do(("join", C, "one"), 1)
     assert refusal(made, "vote", C, "approved") == "not_an_approver"
     made.do(("reassign", ("team:two",)), 2)
@@ -233,7 +233,7 @@ def test_whoever_joins_a_team_afterwards_decides_nothing_older_also_where_it_was
 
 
 def test_the_ladder_adds_people_and_lowers_nothing_and_the_requester_on_it_stays_out() -> None:
-    made = office(Stage(("team:one",), 2), side=(C,), escalate=(Escalation(HOUR, (C, D)),))
+    made = approval_env(Stage(("team:one",), 2), side=(C,), escalate=(Escalation(HOUR, (C, D)),))
     made.do(("escalate",), 1)
     assert refusal(made, "vote", C, "approved") == "self_approval"
     yes(made, D)
@@ -244,7 +244,7 @@ def test_the_ladder_adds_people_and_lowers_nothing_and_the_requester_on_it_stays
 
 
 def test_in_an_all_stage_the_ladder_fills_one_place_and_not_two() -> None:
-    made = office(Stage(("team:one", "per_c"), every=True), escalate=(Escalation(HOUR, ("per_d",)),))
+    made = approval_env(Stage(("team:one", "per_c"), every=True), escalate=(Escalation(HOUR, ("per_d",)),))
     assert refusal(made, "vote", D, "approved") == "not_an_approver"
     made.do(("escalate",), 1)
     yes(made, D, D)
@@ -254,7 +254,7 @@ def test_in_an_all_stage_the_ladder_fills_one_place_and_not_two() -> None:
 
 
 def test_a_rung_that_reaches_nobody_is_said_beforehand_and_moves_the_ladder_on_when_it_comes() -> None:
-    made = Office({"one": (A, B), "two": (C,)}, ())
+    made = ApprovalEnv({"one": (A, B), "two": (C,)}, ())
     rungs = (Escalation(HOUR, ("team:two",)), Escalation(9 * HOUR, ("per_d",)))
     made.submit(TaskSpec(stages=(Stage(("team:one",)),), escalate=rungs), (C,))
     assert "escalation 1 (team:two) reaches nobody" in made.warnings[0]
@@ -271,7 +271,7 @@ def test_a_rung_that_reaches_nobody_is_said_beforehand_and_moves_the_ladder_on_w
 
 def test_news_of_a_rung_that_was_left_behind_moves_nothing() -> None:
     rungs = tuple(Escalation(number * HOUR, ("per_d",)) for number in (1, 2, 3))
-    made = office(Stage(("team:one",)), escalate=rungs)
+    made = approval_env(Stage(("team:one",)), escalate=rungs)
     made.do(("escalate",), 1)
     made.do(("escalate",), 2)
     made.apply(system(WORKSPACE), c.Unreachable(1, "late news", level=1))
@@ -282,7 +282,7 @@ def test_news_of_a_rung_that_was_left_behind_moves_nothing() -> None:
 
 
 def test_after_the_deadline_nobody_decides_also_where_no_loop_has_noticed_it() -> None:
-    made = Office({"one": (A, B), "two": (C,)}, ())
+    made = ApprovalEnv({"one": (A, B), "two": (C,)}, ())
     made.submit(TaskSpec(stages=(Stage(("team:one",)),)), (), deadline=HOUR)
     made.now += HOUR - timedelta(seconds=2)
     made.do(("delegate", A, D), 1)

@@ -7,7 +7,7 @@ from signoff.core.intent.model import ActorKind
 from signoff.engine.admin.registry import Registry
 from signoff.notify.channel import NotSent
 from signoff.notify.outbound.post import Poster
-from tests.engine.works import ROOT, Works, settle
+from tests.engine.engine_env import ROOT, EngineEnv, settle
 
 NEVER = (
     "http://agent.example/hook",
@@ -30,9 +30,9 @@ NEVER = (
 
 
 @pytest.mark.parametrize("url", NEVER)
-async def test_a_callback_that_is_never_called_is_refused_at_registration(works: Works, url: str) -> None:
-    await settle(works)
-    registry = Registry(works.store, works.directory, works.keys, works.clock)
+async def test_a_callback_that_is_never_called_is_refused_at_registration(env: EngineEnv, url: str) -> None:
+    await settle(env)
+    registry = Registry(env.store, env.directory, env.keys, env.clock)
     account, _ = await registry.add_account(ROOT, ActorKind.AGENT, "other")
     attempts = (
         registry.add_account(ROOT, ActorKind.AGENT, "caller", callback_url=url, delivery_mode="http"),
@@ -56,9 +56,9 @@ async def _nowhere(host: str, port: int) -> list[str]:
     return ["127.0.0.1"] if host == "localhost" else [host]
 
 
-async def test_what_may_be_called_is_taken(works: Works) -> None:
-    await settle(works)
-    strict = Registry(works.store, works.directory, works.keys, works.clock)
+async def test_what_may_be_called_is_taken(env: EngineEnv) -> None:
+    await settle(env)
+    strict = Registry(env.store, env.directory, env.keys, env.clock)
     for place, url in enumerate(
         (
             "https://agent.example/hook",
@@ -72,16 +72,16 @@ async def test_what_may_be_called_is_taken(works: Works) -> None:
         )
         assert account.callback_url == url
     for place, url in enumerate(("http://127.0.0.1:9/hook", "http://agent.lan/", "https://localhost/")):
-        await works.registry.add_account(
+        await env.registry.add_account(
             ROOT, ActorKind.AGENT, f"b{place}", callback_url=url, delivery_mode="http"
         )
 
 
-async def test_what_was_registered_before_may_be_changed_in_other_ways(works: Works) -> None:
-    await settle(works)
-    account, _ = await works.registry.add_account(
+async def test_what_was_registered_before_may_be_changed_in_other_ways(env: EngineEnv) -> None:
+    await settle(env)
+    account, _ = await env.registry.add_account(
         ROOT, ActorKind.AGENT, "old", callback_url="http://agent.example/hook", delivery_mode="http"
     )
-    strict = Registry(works.store, works.directory, works.keys, works.clock)
+    strict = Registry(env.store, env.directory, env.keys, env.clock)
     changed = await strict.update_account(ROOT, account.id, display_name="The old one")
     assert (changed.display_name, changed.callback_url) == ("The old one", account.callback_url)

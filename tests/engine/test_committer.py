@@ -26,7 +26,7 @@ from signoff.store.store import Store
 from signoff.store.work import OnceKey, Ready
 from tests.builders import AGENT, ANN, OTTO, SERVICE, START, WORKSPACE, gate, minutes
 from tests.conftest import TABLES
-from tests.engine.works import PAYLOAD, Works, once, open_works, submission
+from tests.engine.engine_env import PAYLOAD, EngineEnv, once, open_engine_env, submission
 
 
 class Look:
@@ -59,10 +59,10 @@ class Look:
 
 
 @contextmanager
-def another_program(works: Works) -> Iterator[apsw.Connection]:
+def another_program(env: EngineEnv) -> Iterator[apsw.Connection]:
     """Another program's lock on the file: commits wait for it, in their thread, until it is rolled back."""
-    assert isinstance(works.store, SqliteStore)
-    other = apsw.Connection(str(works.store.path))
+    assert isinstance(env.store, SqliteStore)
+    other = apsw.Connection(str(env.store.path))
     other.execute("begin immediate")
     try:
         yield other
@@ -85,17 +85,17 @@ class Poison(Look):
 
 @pytest.fixture
 async def sqlite(tmp_path: Path) -> Any:
-    works = await open_works(f"sqlite:///{tmp_path}/own.db", FixedClock(START))
-    async with works.running():
-        yield works
-    await works.store.close()
+    env = await open_engine_env(f"sqlite:///{tmp_path}/own.db", FixedClock(START))
+    async with env.running():
+        yield env
+    await env.store.close()
 
 
-def together(works: Works, jobs: Sequence[Any]) -> Any:
-    return asyncio.gather(*(works.committer.do(job) for job in jobs), return_exceptions=True)
+def together(env: EngineEnv, jobs: Sequence[Any]) -> Any:
+    return asyncio.gather(*(env.committer.do(job) for job in jobs), return_exceptions=True)
 
 
-def submit_job(works: Works, intent_id: str) -> SubmitJob:
+def submit_job(env: EngineEnv, intent_id: str) -> SubmitJob:
     plan = gate()
     command = c.Submit(
         id=intent_id,
@@ -109,7 +109,7 @@ def submit_job(works: Works, intent_id: str) -> SubmitJob:
     return SubmitJob(SERVICE, command, PAYLOAD, None)
 
 
-async def test_what_queues_up_behind_a_commit_goes_into_the_next_one(sqlite: Works) -> None:
+async def test_what_queues_up_behind_a_commit_goes_into_the_next_one(sqlite: EngineEnv) -> None:
     ahead, looks = Look(), [Look() for _ in range(10)]
     with another_program(sqlite) as other:
         first = asyncio.create_task(sqlite.committer.do(ahead))
@@ -125,156 +125,156 @@ async def test_what_queues_up_behind_a_commit_goes_into_the_next_one(sqlite: Wor
     assert sqlite.committer.queued == 0
 
 
-async def test_a_batch_has_at_most_256_jobs_in_order(works: Works) -> None:
+async def test_a_batch_has_at_most_256_jobs_in_order(env: EngineEnv) -> None:
     looks = [Look() for _ in range(600)]
-    assert await together(works, looks) == ["seen"] * 600
+    assert await together(env, looks) == ["seen"] * 600
     batches = [id(look.batch) for look in looks]
     assert [batches.count(batch) for batch in dict.fromkeys(batches)] == [256, 256, 88]
 
 
-async def test_two_claims_never_share_a_batch_nor_a_delivery(works: Works) -> None:
+async def test_two_claims_never_share_a_batch_nor_a_delivery(env: EngineEnv) -> None:
     for _ in range(3):
-        await works.submit()
+        await env.submit()
     claims = [ClaimJob(AGENT, AGENT.address, 2, minutes(1), f"w{n}") for n in range(3)]
-    taken = await together(works, claims)
+    taken = await together(env, claims)
     assert [len(changes) for changes in taken] == [2, 1, 0]
     assert len({change.after.id for changes in taken for change in changes}) == 3
 
 
-async def test_a_refused_job_refuses_only_its_caller(works: Works) -> None:
-    await works.somewhere(SERVICE)
-    plans = [works.engine.submit(SERVICE, submission(gate(), deadline_at=START)) for _ in range(1)]
-    good = [works.engine.submit(SERVICE, submission(gate())) for _ in range(4)]
+async def test_a_refused_job_refuses_only_its_caller(env: EngineEnv) -> None:
+    await env.somewhere(SERVICE)
+    plans = [env.engine.submit(SERVICE, submission(gate(), deadline_at=START)) for _ in range(1)]
+    good = [env.engine.submit(SERVICE, submission(gate())) for _ in range(4)]
     refused, *done = await asyncio.gather(*plans, *good, return_exceptions=True)
     assert isinstance(refused, Invalid)
     assert refused.code == "deadline_passed"
     for one in done:
         assert not isinstance(one, BaseException)
         assert one.change is not None
-        assert (await works.intent(one.change.after.id)).status is Status.DELIVERED
+        assert (await env.intent(one.change.after.id)).status is Status.DELIVERED
 
 
-async def test_a_poisoned_job_fails_alone_and_its_neighbours_commit(works: Works) -> None:
+async def test_a_poisoned_job_fails_alone_and_its_neighbours_commit(env: EngineEnv) -> None:
     ids = [new_intent_id(n, b"0123456789") for n in range(20)]
-    jobs: list[Any] = [submit_job(works, intent_id) for intent_id in ids]
+    jobs: list[Any] = [submit_job(env, intent_id) for intent_id in ids]
     jobs.insert(7, Poison())
     jobs.insert(15, Poison())
-    results = await together(works, jobs)
+    results = await together(env, jobs)
     assert [n for n, result in enumerate(results) if isinstance(result, ZeroDivisionError)] == [7, 15]
     assert sum(isinstance(result, BaseException) for result in results) == 2
-    assert await works.store.intents.ids() == sorted(ids)
-    assert await works.findings() == []
+    assert await env.store.intents.ids() == sorted(ids)
+    assert await env.findings() == []
 
 
-async def test_a_row_that_the_database_refuses_fails_alone_too(works: Works) -> None:
+async def test_a_row_that_the_database_refuses_fails_alone_too(env: EngineEnv) -> None:
     taken, *fresh = (new_intent_id(n, b"0123456789") for n in range(9))
-    await works.committer.do(submit_job(works, taken))
+    await env.committer.do(submit_job(env, taken))
     results = await together(
-        works, [submit_job(works, intent_id) for intent_id in (*fresh[:4], taken, *fresh[4:])]
+        env, [submit_job(env, intent_id) for intent_id in (*fresh[:4], taken, *fresh[4:])]
     )
     assert [type(result).__name__ for result in results] == ["Done"] * 4 + ["Conflict"] + ["Done"] * 4
-    assert len(await works.store.intents.ids()) == 9
+    assert len(await env.store.intents.ids()) == 9
 
 
 async def test_a_full_queue_says_busy_at_once_and_loses_nothing(tmp_path: Path) -> None:
-    works = await open_works(f"sqlite:///{tmp_path}/own.db", FixedClock(START), limit=3)
-    waiting = [asyncio.create_task(works.submit()) for _ in range(3)]
+    env = await open_engine_env(f"sqlite:///{tmp_path}/own.db", FixedClock(START), limit=3)
+    waiting = [asyncio.create_task(env.submit()) for _ in range(3)]
     await asyncio.sleep(0)
     with pytest.raises(Busy) as refusal:
-        await works.submit()
+        await env.submit()
     assert (refusal.value.code, refusal.value.retry_after) == ("queue_full", 1)
-    async with works.running():
+    async with env.running():
         assert len({intent.id for intent in await asyncio.gather(*waiting)}) == 3
-        await works.submit()
-    assert len(await works.store.intents.ids()) == 4
-    assert works.committer.queued == 0
-    await works.store.close()
+        await env.submit()
+    assert len(await env.store.intents.ids()) == 4
+    assert env.committer.queued == 0
+    await env.store.close()
 
 
-async def test_commands_on_one_intent_in_one_batch_are_folded_in_order(works: Works) -> None:
-    intent = await works.submit()
+async def test_commands_on_one_intent_in_one_batch_are_folded_in_order(env: EngineEnv) -> None:
+    intent = await env.submit()
     patches = [c.Patch(controls={f"n{n}": n}, expected=n) for n in range(5)]
-    results = await asyncio.gather(*(works.do(intent.id, patch, SERVICE) for patch in patches))
+    results = await asyncio.gather(*(env.do(intent.id, patch, SERVICE) for patch in patches))
     assert [len(change.facts) for change in results] == [1] * 5
-    stored = await works.intent(intent.id)
+    stored = await env.intent(intent.id)
     assert (stored.generation, stored.seq) == (5, intent.seq + 5)
     assert stored.controls == {f"n{n}": n for n in range(5)}
-    assert await works.findings() == []
+    assert await env.findings() == []
 
 
-async def test_a_whole_approval_fits_into_one_batch(works: Works) -> None:
-    intent = await works.submit()
+async def test_a_whole_approval_fits_into_one_batch(env: EngineEnv) -> None:
+    intent = await env.submit()
     steps: list[tuple[c.Command, Actor]] = [
         (c.Report(result={"passed": True}), AGENT),
         (c.Answer("approved"), ANN),
         (c.Answer("rejected"), OTTO),
     ]
-    told = await asyncio.gather(*(works.do(intent.id, *step) for step in steps), return_exceptions=True)
+    told = await asyncio.gather(*(env.do(intent.id, *step) for step in steps), return_exceptions=True)
     late = told[2]
     assert isinstance(late, Conflict)
     assert (late.code, late.details["decided_by"]) == ("already_decided", ANN.id)
-    assert await works.happened(intent.id) == [
+    assert await env.happened(intent.id) == [
         "Created", "Delivered", "Reported", "TaskOpened", "Answered", "Decided", "Completed",
     ]  # fmt: skip
-    assert await works.findings() == []
+    assert await env.findings() == []
 
 
-async def test_given_back_and_finished_in_one_batch_is_not_up_for_taking(works: Works) -> None:
-    intent = await works.submit()
-    [claimed] = await works.claim()
+async def test_given_back_and_finished_in_one_batch_is_not_up_for_taking(env: EngineEnv) -> None:
+    intent = await env.submit()
+    [claimed] = await env.claim()
     token = claimed.after.open.token  # type: ignore[union-attr]
     await asyncio.gather(
-        works.do(intent.id, c.Release(1, token)), works.do(intent.id, c.Report(result={"passed": True}))
+        env.do(intent.id, c.Release(1, token)), env.do(intent.id, c.Report(result={"passed": True}))
     )
-    assert await works.claim() == []
-    assert (await works.intent(intent.id)).status is Status.WAITING
-    assert await works.findings() == []
+    assert await env.claim() == []
+    assert (await env.intent(intent.id)).status is Status.WAITING
+    assert await env.findings() == []
 
 
-async def test_one_key_makes_one_intent_within_a_batch_and_over_batches(works: Works) -> None:
-    await works.somewhere(SERVICE)
-    sent = [works.engine.submit(SERVICE, submission(gate()), once("k")) for _ in range(20)]
+async def test_one_key_makes_one_intent_within_a_batch_and_over_batches(env: EngineEnv) -> None:
+    await env.somewhere(SERVICE)
+    sent = [env.engine.submit(SERVICE, submission(gate()), once("k")) for _ in range(20)]
     done = await asyncio.gather(*sent)
     first = [one.change.after.id for one in done if one.change is not None]
     assert len(first) == 1
     assert {one.replay for one in done if one.change is None} == {first[0].encode()}
-    again = await works.engine.submit(SERVICE, submission(gate()), once("k"))
+    again = await env.engine.submit(SERVICE, submission(gate()), once("k"))
     assert again.replay == first[0].encode()
-    assert await works.store.intents.ids() == first
+    assert await env.store.intents.ids() == first
 
 
-async def test_a_key_belongs_to_its_actor_its_route_and_its_request(works: Works) -> None:
-    await works.submit(once=once("k"))
-    await works.submit(by=ANN, once=once("k"))
-    await works.submit(once=once("k", route="POST /v1/scenarios/apply"))
+async def test_a_key_belongs_to_its_actor_its_route_and_its_request(env: EngineEnv) -> None:
+    await env.submit(once=once("k"))
+    await env.submit(by=ANN, once=once("k"))
+    await env.submit(once=once("k", route="POST /v1/scenarios/apply"))
     with pytest.raises(Conflict) as refusal:
-        await works.submit(once=once("k", fingerprint="another request"))
+        await env.submit(once=once("k", fingerprint="another request"))
     assert refusal.value.code == "idempotency_conflict"
-    assert len(await works.store.intents.ids()) == 3
+    assert len(await env.store.intents.ids()) == 3
 
 
-async def test_a_refused_request_leaves_its_key_unused(works: Works) -> None:
+async def test_a_refused_request_leaves_its_key_unused(env: EngineEnv) -> None:
     with pytest.raises(Invalid):
-        await works.submit(once=once("k"), deadline_at=START)
-    assert (await works.submit(once=once("k"))).status is Status.DELIVERED
+        await env.submit(once=once("k"), deadline_at=START)
+    assert (await env.submit(once=once("k"))).status is Status.DELIVERED
 
 
-async def test_a_key_is_free_again_when_its_time_is_over(works: Works, clock: FixedClock) -> None:
-    intent = await works.submit(once=once("k"))
+async def test_a_key_is_free_again_when_its_time_is_over(env: EngineEnv, clock: FixedClock) -> None:
+    intent = await env.submit(once=once("k"))
 
     async def repeated() -> bytes | None:
-        return (await works.engine.submit(SERVICE, submission(gate()), once("k"))).replay
+        return (await env.engine.submit(SERVICE, submission(gate()), once("k"))).replay
 
     clock.move(timedelta(hours=72))
     assert await repeated() == intent.id.encode(), "it stands for as long as the intent is open"
-    await works.do(intent.id, c.Cancel(), SERVICE)
+    await env.do(intent.id, c.Cancel(), SERVICE)
     clock.move(timedelta(hours=47))
     assert await repeated() == intent.id.encode()
     clock.move(timedelta(hours=1))
-    assert (await works.submit(once=once("k"))).id != intent.id
+    assert (await env.submit(once=once("k"))).id != intent.id
 
 
-async def test_a_caller_who_gives_up_loses_nothing_and_delays_nobody(sqlite: Works) -> None:
+async def test_a_caller_who_gives_up_loses_nothing_and_delays_nobody(sqlite: EngineEnv) -> None:
     await sqlite.somewhere(SERVICE)
     with another_program(sqlite) as other:
         first = asyncio.create_task(sqlite.committer.do(Look()))
@@ -293,13 +293,13 @@ async def test_a_caller_who_gives_up_loses_nothing_and_delays_nobody(sqlite: Wor
 
 
 async def test_what_is_in_flight_or_queued_at_the_end_is_still_committed(tmp_path: Path) -> None:
-    works = await open_works(f"sqlite:///{tmp_path}/own.db", FixedClock(START))
-    await works.somewhere(SERVICE)
-    lane = asyncio.create_task(works.committer.run())
-    with another_program(works) as other:
-        first = asyncio.create_task(works.committer.do(Look()))
+    env = await open_engine_env(f"sqlite:///{tmp_path}/own.db", FixedClock(START))
+    await env.somewhere(SERVICE)
+    lane = asyncio.create_task(env.committer.run())
+    with another_program(env) as other:
+        first = asyncio.create_task(env.committer.do(Look()))
         await turns()
-        queued = asyncio.create_task(works.submit())
+        queued = asyncio.create_task(env.submit())
         await turns()
         lane.cancel()
         await turns()
@@ -307,10 +307,10 @@ async def test_what_is_in_flight_or_queued_at_the_end_is_still_committed(tmp_pat
         other.execute("rollback")
         await asyncio.gather(lane, return_exceptions=True)
         assert first.done()
-        await works.committer.drain()
+        await env.committer.drain()
     assert await first == "seen"
-    assert (await works.intent((await queued).id)).status is Status.DELIVERED
-    await works.store.close()
+    assert (await env.intent((await queued).id)).status is Status.DELIVERED
+    await env.store.close()
 
 
 async def test_whoever_cannot_be_told_of_a_commit_holds_up_neither_its_callers_nor_the_next(
@@ -331,7 +331,7 @@ async def test_whoever_cannot_be_told_of_a_commit_holds_up_neither_its_callers_n
     lane.cancel()
 
 
-async def test_an_unreachable_database_refuses_everybody_in_the_batch(sqlite: Works) -> None:
+async def test_an_unreachable_database_refuses_everybody_in_the_batch(sqlite: EngineEnv) -> None:
     await sqlite.store.close()
     results = await asyncio.gather(*(sqlite.submit() for _ in range(5)), return_exceptions=True)
     assert {getattr(result, "code", result) for result in results} == {"database_unavailable"}
@@ -340,32 +340,32 @@ async def test_an_unreachable_database_refuses_everybody_in_the_batch(sqlite: Wo
 
 
 @pytest.fixture
-async def postgres_works(postgres_url: str, clock: FixedClock) -> AsyncIterator[Works]:
-    works = await open_works(postgres_url, clock)
+async def postgres_works(postgres_url: str, clock: FixedClock) -> AsyncIterator[EngineEnv]:
+    env = await open_engine_env(postgres_url, clock)
     try:
-        await works.store.write(*((f"delete from {table}", {}) for table in TABLES))
-        async with works.running():
-            yield works
+        await env.store.write(*((f"delete from {table}", {}) for table in TABLES))
+        async with env.running():
+            yield env
     finally:
-        await works.store.close()
+        await env.store.close()
 
 
 async def test_a_row_that_somebody_else_holds_holds_up_only_who_wants_it(
-    postgres_works: Works, postgres_url: str
+    postgres_works: EngineEnv, postgres_url: str
 ) -> None:
-    works = postgres_works
-    held, free = await works.submit(), await works.submit()
+    env = postgres_works
+    held, free = await env.submit(), await env.submit()
     other = await asyncpg.connect(postgres_url)
     try:
         locked = other.transaction()
         await locked.start()
         await other.execute("select 1 from intents where id = $1 for update", held.id)
-        waiting = asyncio.create_task(works.do(held.id, c.Cancel(), SERVICE))
+        waiting = asyncio.create_task(env.do(held.id, c.Cancel(), SERVICE))
         besides = [
-            asyncio.create_task(works.do(free.id, c.Cancel(), SERVICE)),
-            asyncio.create_task(works.submit()),
+            asyncio.create_task(env.do(free.id, c.Cancel(), SERVICE)),
+            asyncio.create_task(env.submit()),
         ]
-        while not works.committer.in_flight_for():
+        while not env.committer.in_flight_for():
             await asyncio.sleep(0)
         await asyncio.gather(*besides)
         with pytest.raises(Busy) as busy:
@@ -374,5 +374,5 @@ async def test_a_row_that_somebody_else_holds_holds_up_only_who_wants_it(
         await locked.rollback()
     finally:
         await other.close()
-    await works.do(held.id, c.Cancel(), SERVICE)
-    assert works.committer.in_flight_for() == 0
+    await env.do(held.id, c.Cancel(), SERVICE)
+    assert env.committer.in_flight_for() == 0

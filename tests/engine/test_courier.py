@@ -28,13 +28,13 @@ from signoff.notify.push import Push
 from signoff.notify.webhook import Webhook
 from signoff.store.store import Store
 from tests.builders import ANN, WORKSPACE, approve, gate, minutes, validate
-from tests.engine.sink import DRIP, FLOOD, HANG, Sink, sink
-from tests.engine.works import ROOT, Works, settle
+from tests.engine.engine_env import ROOT, EngineEnv, settle
+from tests.engine.http_sink import DRIP, FLOOD, HANG, HttpSink, http_sink
 from tests.live import free_port
 
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef01234567").decode()
 SHORT, LONG = 0.3, 60.0
-Start = Callable[..., AbstractAsyncContextManager[Works]]
+Start = Callable[..., AbstractAsyncContextManager[EngineEnv]]
 
 
 @pytest.fixture
@@ -42,21 +42,23 @@ def start(store: Store, clock: FixedClock) -> Start:
     """An engine whose notices go to a URL; each call is another server process on the same database."""
 
     @asynccontextmanager
-    async def starting(url: str = "", private: bool = True, patience: float = LONG) -> AsyncIterator[Works]:
+    async def starting(
+        url: str = "", private: bool = True, patience: float = LONG
+    ) -> AsyncIterator[EngineEnv]:
         poster = Poster(private, patience)
         by_name: dict[str, Channel] = {"push": Push(poster, clock.now), "webhook": Webhook(poster, clock.now)}
         channels = Channels(by_name, Target(f"{url}/hook", SECRET) if url else Target())
-        async with Works(store, clock, channels).running() as works:
-            yield works
+        async with EngineEnv(store, clock, channels).running() as env:
+            yield env
 
     return starting
 
 
-async def pushed_agent(works: Works, url: str) -> Any:
+async def pushed_agent(env: EngineEnv, url: str) -> Any:
     """An agent that is called by HTTP, and a plan that calls it."""
-    await settle(works)
+    await settle(env)
     fields = {"delivery_mode": "http", "callback_url": f"{url}/deliver"}
-    account, _ = await works.registry.add_account(ROOT, ActorKind.AGENT, "caller", **fields)
+    account, _ = await env.registry.add_account(ROOT, ActorKind.AGENT, "caller", **fields)
     return account, gate(validate(agent=account.address, push=True, max_attempts=3), approve())
 
 
@@ -64,27 +66,27 @@ async def pushed_agent(works: Works, url: str) -> Any:
 async def test_the_operators_own_webhook_may_be_anywhere_and_a_registered_callback_may_not(
     store: Store, clock: FixedClock, host: str
 ) -> None:
-    async with sink() as hook:
+    async with http_sink() as hook:
         url = hook.url.replace("127.0.0.1", host)
         channels = make_channels(Config(webhook_url=f"{url}/hook"), clock)
-        async with Works(store, clock, channels).running() as works:
-            account, plan = await pushed_agent(works, url)
-            await works.submit(plan)
+        async with EngineEnv(store, clock, channels).running() as env:
+            account, plan = await pushed_agent(env, url)
+            await env.submit(plan)
             for _ in range(3):
-                await works.carry()
-            await works.submit(gate(approve()))
-            await works.carry()
+                await env.carry()
+            await env.submit(gate(approve()))
+            await env.carry()
         assert account.callback_url == f"{url}/deliver"
     assert {posted.path for posted in hook.got} == {"/hook"}
 
 
 async def test_a_webhook_is_verified_by_the_published_library_and_a_changed_one_is_not(store: Store) -> None:
     clock = Clock()  # the library compares the stamp with the machine's time
-    async with sink() as hook:
+    async with http_sink() as hook:
         channels = Channels({"webhook": Webhook(Poster(True), clock.now)}, Target(f"{hook.url}/hook", SECRET))
-        async with Works(store, FixedClock(clock.now()), channels).running() as works:
-            intent = await works.submit(gate(approve()))
-            await works.carry()
+        async with EngineEnv(store, FixedClock(clock.now()), channels).running() as env:
+            intent = await env.submit(gate(approve()))
+            await env.carry()
     [posted] = hook.got
     assert Verifier(SECRET).verify(posted.body, posted.headers) == json.loads(posted.body)
     for body, changed in (
@@ -101,13 +103,13 @@ async def test_a_webhook_is_verified_by_the_published_library_and_a_changed_one_
 
 
 async def test_everything_people_must_hear_of_is_posted_in_order(start: Start) -> None:
-    async with sink() as hook, start(hook.url) as works:
-        intent = await works.submit(gate(approve()))
-        await works.carry()
-        await works.pass_time(minutes(5))
-        await works.carry()
-        await works.do(intent.id, c.Answer("approved"), ANN)
-        await works.carry()
+    async with http_sink() as hook, start(hook.url) as env:
+        intent = await env.submit(gate(approve()))
+        await env.carry()
+        await env.pass_time(minutes(5))
+        await env.carry()
+        await env.do(intent.id, c.Answer("approved"), ANN)
+        await env.carry()
     kinds = [json.loads(posted.body)["type"] for posted in hook.got]
     assert kinds[:2] == ["task.opened", "task.reminder"]
     assert sorted(kinds[2:]) == ["intent.finished", "task.decided"]
@@ -117,18 +119,18 @@ async def test_everything_people_must_hear_of_is_posted_in_order(start: Start) -
 async def test_a_failing_hook_is_tried_again_with_growing_pauses_and_one_id(
     start: Start, store: Store
 ) -> None:
-    async with sink(500, 503, 200) as hook, start(hook.url) as works:
-        await works.submit(gate(approve(task=approve().task)))
-        assert await works.carry() == 1
+    async with http_sink(500, 503, 200) as hook, start(hook.url) as env:
+        await env.submit(gate(approve(task=approve().task)))
+        assert await env.carry() == 1
         for pause in (5, 30):
             tried = len(hook.got)
-            works.clock.move(timedelta(seconds=pause - 1))
-            assert await works.carry() == 0
+            env.clock.move(timedelta(seconds=pause - 1))
+            assert await env.carry() == 0
             [waiting] = await store.outbox.listing(WORKSPACE, 10)
             assert (waiting.attempts, waiting.dead) == (tried, False)
             assert "answered 50" in waiting.last_error
-            works.clock.move(timedelta(seconds=1))
-            await works.carry()
+            env.clock.move(timedelta(seconds=1))
+            await env.carry()
             assert len(hook.got) == tried + 1
     assert len({posted.headers["webhook-id"] for posted in hook.got}) == 1
     assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
@@ -137,30 +139,30 @@ async def test_a_failing_hook_is_tried_again_with_growing_pauses_and_one_id(
 async def test_after_the_last_attempt_it_is_kept_to_be_seen_and_left_alone(
     start: Start, store: Store
 ) -> None:
-    async with sink(500) as hook, start(hook.url) as works:
-        await works.submit(gate(approve()))
+    async with http_sink(500) as hook, start(hook.url) as env:
+        await env.submit(gate(approve()))
         for _ in range(12):
-            await works.carry()
-            works.clock.move(timedelta(hours=7))
+            await env.carry()
+            env.clock.move(timedelta(hours=7))
     assert len(hook.got) == 8
     assert await store.outbox.counts() == {"waiting": 0, "dead": 1}
 
 
 async def test_gone_is_for_good(start: Start, store: Store) -> None:
-    async with sink(410) as hook, start(hook.url) as works:
-        await works.submit(gate(approve()))
+    async with http_sink(410) as hook, start(hook.url) as env:
+        await env.submit(gate(approve()))
         for _ in range(3):
-            await works.carry()
-            works.clock.move(timedelta(days=1))
+            await env.carry()
+            env.clock.move(timedelta(days=1))
     assert len(hook.got) == 1
     [dead] = await store.outbox.listing(WORKSPACE, 10)
     assert (dead.dead, dead.last_error) == (True, "127.0.0.1 answered 410")
 
 
 async def test_a_redirect_is_a_failure_and_is_not_followed(start: Start, store: Store) -> None:
-    async with sink(302) as hook, start(hook.url) as works:
-        await works.submit(gate(approve()))
-        await works.carry()
+    async with http_sink(302) as hook, start(hook.url) as env:
+        await env.submit(gate(approve()))
+        await env.carry()
     assert [posted.path for posted in hook.got] == ["/hook"]
     assert await store.outbox.counts() == {"waiting": 1, "dead": 0}
 
@@ -169,43 +171,43 @@ async def test_a_redirect_is_a_failure_and_is_not_followed(start: Start, store: 
 async def test_a_sink_that_never_comes_to_an_end_costs_a_bounded_time(
     trouble: int, start: Start, store: Store
 ) -> None:
-    async with sink(trouble) as hook, start(hook.url, patience=SHORT) as works:
-        await works.submit(gate(approve()))
-        await asyncio.wait_for(works.carry(), LONG)
+    async with http_sink(trouble) as hook, start(hook.url, patience=SHORT) as env:
+        await env.submit(gate(approve()))
+        await asyncio.wait_for(env.carry(), LONG)
     [waiting] = await store.outbox.listing(WORKSPACE, 10)
     assert (waiting.attempts, waiting.dead) == (1, False)  # however far it came in that time
     assert "no answer from 127.0.0.1" in waiting.last_error
 
 
 async def test_an_answer_without_end_is_not_read(start: Start, store: Store) -> None:
-    async with sink(FLOOD) as hook, start(hook.url) as works:
-        await works.submit(gate(approve()))
-        await asyncio.wait_for(works.carry(), LONG)
+    async with http_sink(FLOOD) as hook, start(hook.url) as env:
+        await env.submit(gate(approve()))
+        await asyncio.wait_for(env.carry(), LONG)
     assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
 
 
 async def test_nobody_listening_is_tried_again(start: Start, store: Store) -> None:
-    async with start(f"http://127.0.0.1:{free_port()}") as works:
-        await works.submit(gate(approve()))
-        await works.carry()
+    async with start(f"http://127.0.0.1:{free_port()}") as env:
+        await env.submit(gate(approve()))
+        await env.carry()
     [waiting] = await store.outbox.listing(WORKSPACE, 10)
     assert "no answer from 127.0.0.1 (ConnectError)" in waiting.last_error
 
 
 async def test_a_private_address_is_not_called_where_that_is_not_allowed(start: Start, store: Store) -> None:
-    async with sink() as hook, start(hook.url, private=False) as works:
-        await works.submit(gate(approve()))
-        await works.carry()
+    async with http_sink() as hook, start(hook.url, private=False) as env:
+        await env.submit(gate(approve()))
+        await env.carry()
     assert hook.got == []
     assert await store.outbox.counts() == {"waiting": 0, "dead": 1}
 
 
 async def test_a_push_is_signed_with_the_agents_secret_and_a_2xx_takes_it(start: Start) -> None:
-    async with sink(202) as agent, start() as works:
-        account, plan = await pushed_agent(works, agent.url)
-        intent = await works.submit(plan)
-        await works.carry()
-        held = (await works.intent(intent.id)).open
+    async with http_sink(202) as agent, start() as env:
+        account, plan = await pushed_agent(env, agent.url)
+        intent = await env.submit(plan)
+        await env.carry()
+        held = (await env.intent(intent.id)).open
         assert isinstance(held, Delivery)
         assert held.hold is Hold.ACCEPTED
     [posted] = agent.got
@@ -218,103 +220,103 @@ async def test_a_push_is_signed_with_the_agents_secret_and_a_2xx_takes_it(start:
 async def test_a_push_that_fails_is_tried_again_by_the_intents_own_rules_and_then_given_up(
     start: Start,
 ) -> None:
-    async with sink(500) as agent, start() as works:
-        _, plan = await pushed_agent(works, agent.url)
-        intent = await works.submit(plan)
-        await works.carry()
+    async with http_sink(500) as agent, start() as env:
+        _, plan = await pushed_agent(env, agent.url)
+        intent = await env.submit(plan)
+        await env.carry()
         for pause in (30, 120):
             tried = len(agent.got)
-            await works.pass_time(timedelta(seconds=pause - 1))
-            assert await works.carry() == 0
-            await works.pass_time(timedelta(seconds=1))
-            await works.carry()
+            await env.pass_time(timedelta(seconds=pause - 1))
+            assert await env.carry() == 0
+            await env.pass_time(timedelta(seconds=1))
+            await env.carry()
             assert len(agent.got) == tried + 1
-        ended = await works.intent(intent.id)
+        ended = await env.intent(intent.id)
         assert ended.status is Status.FAILED
         assert ended.fault is not None
         assert ended.fault.code == "delivery_failed"
         assert [json.loads(posted.body)["delivery_attempt"] for posted in agent.got] == [1, 2, 3]
-        assert await works.findings() == []
-        assert await works.store.outbox.counts() == {"waiting": 0, "dead": 0}
+        assert await env.findings() == []
+        assert await env.store.outbox.counts() == {"waiting": 0, "dead": 0}
 
 
 async def test_an_agent_that_dies_after_its_2xx_is_called_again_and_the_step_comes_to_an_end(
     start: Start,
 ) -> None:
-    async with sink(202) as agent, start() as works:
-        _, plan = await pushed_agent(works, agent.url)
-        intent = await works.submit(plan)
-        await works.carry()
+    async with http_sink(202) as agent, start() as env:
+        _, plan = await pushed_agent(env, agent.url)
+        intent = await env.submit(plan)
+        await env.carry()
         for pause in (30, 120):
-            await works.pass_time(PUSH_LEASE)
-            await works.pass_time(timedelta(seconds=pause))
-            await works.carry()
-        await works.pass_time(PUSH_LEASE)
-        ended = await works.intent(intent.id)
+            await env.pass_time(PUSH_LEASE)
+            await env.pass_time(timedelta(seconds=pause))
+            await env.carry()
+        await env.pass_time(PUSH_LEASE)
+        ended = await env.intent(intent.id)
         assert ended.fault is not None
         assert ended.fault.code == "delivery_failed"
         assert [json.loads(posted.body)["delivery_attempt"] for posted in agent.got] == [1, 2, 3]
-        assert await works.findings() == []
+        assert await env.findings() == []
 
 
 async def test_an_agent_that_lost_its_address_misses_its_push(start: Start) -> None:
-    async with sink() as agent, start() as works:
-        account, plan = await pushed_agent(works, agent.url)
-        await works.registry.remove_account(ROOT, account.id)
-        intent = await works.submit(plan)
-        await works.carry()
+    async with http_sink() as agent, start() as env:
+        account, plan = await pushed_agent(env, agent.url)
+        await env.registry.remove_account(ROOT, account.id)
+        intent = await env.submit(plan)
+        await env.carry()
         assert agent.got == []
-        assert (await works.happened(intent.id))[-1] == "Lapsed"
+        assert (await env.happened(intent.id))[-1] == "Lapsed"
 
 
 @pytest.mark.parametrize(("answer", "after"), [(202, "Accepted"), (500, "Lapsed")])
 async def test_news_of_a_push_that_cannot_be_written_now_is_not_lost(
     start: Start, store: Store, answer: int, after: str
 ) -> None:
-    async with sink(answer) as agent, start() as works:
-        _, plan = await pushed_agent(works, agent.url)
-        intent = await works.submit(plan)
-        full = Works(store, works.clock, works.channels, limit=0)
+    async with http_sink(answer) as agent, start() as env:
+        _, plan = await pushed_agent(env, agent.url)
+        intent = await env.submit(plan)
+        full = EngineEnv(store, env.clock, env.channels, limit=0)
         with pytest.raises(Busy, match="waiting to be written"):
             await full.carry()
-        assert (await works.happened(intent.id))[-1] == "Delivered"
-        works.clock.move(timedelta(minutes=1))
-        await works.carry()
-        assert (await works.happened(intent.id))[-1] == after
+        assert (await env.happened(intent.id))[-1] == "Delivered"
+        env.clock.move(timedelta(minutes=1))
+        await env.carry()
+        assert (await env.happened(intent.id))[-1] == after
 
 
 async def test_news_of_a_push_that_comes_after_the_end_changes_nothing(start: Start) -> None:
-    async with sink() as agent, start() as works:
-        _, plan = await pushed_agent(works, agent.url)
-        intent = await works.submit(plan)
-        await works.do(intent.id, c.Cancel(), ROOT)
-        before = await works.happened(intent.id)
-        await works.carry()
-        assert await works.happened(intent.id) == before
-        assert await works.store.outbox.counts() == {"waiting": 0, "dead": 0}
+    async with http_sink() as agent, start() as env:
+        _, plan = await pushed_agent(env, agent.url)
+        intent = await env.submit(plan)
+        await env.do(intent.id, c.Cancel(), ROOT)
+        before = await env.happened(intent.id)
+        await env.carry()
+        assert await env.happened(intent.id) == before
+        assert await env.store.outbox.counts() == {"waiting": 0, "dead": 0}
 
 
-async def died_while_sending(works: Works, target: Sink) -> None:
+async def died_while_sending(env: EngineEnv, target: HttpSink) -> None:
     """The courier's process ends after the message arrived and before that was noted."""
-    carrying = asyncio.create_task(works.courier.once())
+    carrying = asyncio.create_task(env.courier.once())
     await asyncio.wait_for(target.arrived.wait(), 60)
     carrying.cancel()
     await asyncio.gather(carrying, return_exceptions=True)
-    await works.courier.abandon()
+    await env.courier.abandon()
 
 
 async def test_a_crash_between_sent_and_noted_sends_the_same_message_again(
     start: Start, store: Store
 ) -> None:
-    async with sink(HANG, 200) as hook:
-        async with start(hook.url) as works:
-            await works.submit(gate(approve()))
-            await died_while_sending(works, hook)
-        async with start(hook.url) as works:
-            works.clock.move(timedelta(seconds=59))
-            assert await works.carry() == 0  # it may be another server's
-            works.clock.move(timedelta(seconds=1))
-            assert await works.carry() == 1
+    async with http_sink(HANG, 200) as hook:
+        async with start(hook.url) as env:
+            await env.submit(gate(approve()))
+            await died_while_sending(env, hook)
+        async with start(hook.url) as env:
+            env.clock.move(timedelta(seconds=59))
+            assert await env.carry() == 0  # it may be another server's
+            env.clock.move(timedelta(seconds=1))
+            assert await env.carry() == 1
     first, second = hook.got
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
     assert first.body == second.body
@@ -322,19 +324,19 @@ async def test_a_crash_between_sent_and_noted_sends_the_same_message_again(
 
 
 async def test_a_crash_between_pushed_and_noted_is_one_attempt_seen_twice(start: Start) -> None:
-    async with sink(HANG, 200) as agent, start() as works:
-        _, plan = await pushed_agent(works, agent.url)
-        intent = await works.submit(plan)
-        await died_while_sending(works, agent)
-        works.clock.move(timedelta(seconds=60))
-        await works.carry()
+    async with http_sink(HANG, 200) as agent, start() as env:
+        _, plan = await pushed_agent(env, agent.url)
+        intent = await env.submit(plan)
+        await died_while_sending(env, agent)
+        env.clock.move(timedelta(seconds=60))
+        await env.carry()
         assert [json.loads(posted.body)["delivery_attempt"] for posted in agent.got] == [1, 1]
         assert len({posted.headers["x-axme-delivery-id"] for posted in agent.got}) == 1
-        assert (await works.happened(intent.id)).count("Accepted") == 1
+        assert (await env.happened(intent.id)).count("Accepted") == 1
 
 
 async def test_two_servers_never_send_one_message_at_the_same_time(start: Start) -> None:
-    async with sink() as hook, start(hook.url) as one, start(hook.url) as two:
+    async with http_sink() as hook, start(hook.url) as one, start(hook.url) as two:
         await asyncio.gather(*(one.submit(gate(approve())) for _ in range(60)))
         await asyncio.gather(one.courier.once(), two.courier.once(), one.courier.once())
         await one.carry()

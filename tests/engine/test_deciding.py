@@ -15,7 +15,7 @@ from signoff.core.intent import events as e
 from signoff.core.intent.wake import spec_of
 from signoff.core.plan.task_types import Ending, Escalation, Sign, Stage, TaskSpec
 from signoff.engine.directory.snapshot import Snapshot
-from tests.engine.gates import PEOPLE, Office
+from tests.engine.approval_env import PEOPLE, ApprovalEnv
 
 PARTIES = ("team:one", "team:two", "team:one", "role:owner", *PEOPLE[:2])
 one = st.sampled_from(PEOPLE)
@@ -128,43 +128,43 @@ def passed_rightly(stage: Stage, votes: dict[str, e.Fact], book: Snapshot) -> No
 def test_what_is_approved_was_approved_by_enough_of_the_right_people(
     asked: tuple[Stage, ...], teams: Any, owners: Any, side: Any, rung: Any, acts: list[Any]
 ) -> None:
-    office = Office({"one": teams[0], "two": teams[1]}, owners)
+    approval_env = ApprovalEnv({"one": teams[0], "two": teams[1]}, owners)
     escalate = (Escalation(timedelta(minutes=30), rung),) if rung else ()
     try:
-        office.submit(TaskSpec(stages=asked, escalate=escalate), side)
+        approval_env.submit(TaskSpec(stages=asked, escalate=escalate), side)
     except Invalid as refusal:
         note(refusal.code)  # nobody could decide it, so it was never asked
         return
-    spec = spec_of(office.intent, office.task) if office.intent else TaskSpec()
+    spec = spec_of(approval_env.intent, approval_env.task) if approval_env.intent else TaskSpec()
     for number, op in enumerate(acts, 1):
         try:
-            office.do(op, number)
+            approval_env.do(op, number)
         except Refused:
             continue
     judge = Judge(spec, set(side))
-    for fact, book in office.facts:
+    for fact, book in approval_env.facts:
         judge.hear(fact, book)
 
 
 def test_the_office_can_come_to_a_yes_and_a_vote_of_who_left_does_not_count() -> None:
-    office = Office({"one": PEOPLE[:3], "two": PEOPLE[3:]}, ())
-    office.submit(TaskSpec(stages=(Stage(("team:one",), 2),)), ())
-    office.do(("vote", "per_a", "approved"), 1)
-    office.do(("leave", "per_a", "one"), 2)
-    office.do(("vote", "per_b", "approved"), 3)
-    assert office.task.votes
-    office.do(("vote", "per_c", "approved"), 4)
-    assert office.intent is not None
-    assert office.intent.ending is Ending.APPROVED
+    approval_env = ApprovalEnv({"one": PEOPLE[:3], "two": PEOPLE[3:]}, ())
+    approval_env.submit(TaskSpec(stages=(Stage(("team:one",), 2),)), ())
+    approval_env.do(("vote", "per_a", "approved"), 1)
+    approval_env.do(("leave", "per_a", "one"), 2)
+    approval_env.do(("vote", "per_b", "approved"), 3)
+    assert approval_env.task.votes
+    approval_env.do(("vote", "per_c", "approved"), 4)
+    assert approval_env.intent is not None
+    assert approval_env.intent.ending is Ending.APPROVED
 
 
 def test_who_is_away_and_who_stands_in_are_one_seat() -> None:
-    office = Office({"one": PEOPLE[:2], "two": PEOPLE[3:]}, ())
-    office.away("per_a", "per_e")
-    office.submit(TaskSpec(stages=(Stage(("team:one",), 2),)), ())
-    office.do(("vote", "per_e", "approved"), 2)
-    office.do(("vote", "per_a", "approved"), 3)
-    assert len(office.task.votes) == 2
-    office.do(("vote", "per_b", "approved"), 4)
-    assert office.intent is not None
-    assert office.intent.ending is Ending.APPROVED
+    approval_env = ApprovalEnv({"one": PEOPLE[:2], "two": PEOPLE[3:]}, ())
+    approval_env.away("per_a", "per_e")
+    approval_env.submit(TaskSpec(stages=(Stage(("team:one",), 2),)), ())
+    approval_env.do(("vote", "per_e", "approved"), 2)
+    approval_env.do(("vote", "per_a", "approved"), 3)
+    assert len(approval_env.task.votes) == 2
+    approval_env.do(("vote", "per_b", "approved"), 4)
+    assert approval_env.intent is not None
+    assert approval_env.intent.ending is Ending.APPROVED

@@ -17,21 +17,21 @@ from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Actor, Task
 from signoff.engine.commit.engine import Engine
 from tests.builders import ANN, OTTO, SERVICE, SYSTEM, approve, gate
-from tests.engine.works import PAYLOAD, Works, open_works
+from tests.engine.engine_env import PAYLOAD, EngineEnv, open_engine_env
 
 ROUNDS = 60
 LASTS = timedelta(hours=1)
 
 
 @pytest.fixture
-async def servers(works: Works, store_url: str) -> AsyncIterator[list[Works]]:
+async def servers(env: EngineEnv, store_url: str) -> AsyncIterator[list[EngineEnv]]:
     """Two servers on one PostgreSQL; one where the file is SQLite's."""
     if store_url.startswith("sqlite"):
-        yield [works]
+        yield [env]
         return
-    other = await open_works(store_url, works.clock)
+    other = await open_engine_env(store_url, env.clock)
     async with other.running():
-        yield [works, other]
+        yield [env, other]
     await other.store.close()
 
 
@@ -43,15 +43,15 @@ async def act(engine: Engine, intent_id: str, revised: bytes, command: c.Command
 
 
 async def test_approve_reject_cancel_expire_revise_and_unreachable_at_once_end_it_once(
-    works: Works, servers: list[Works]
+    env: EngineEnv, servers: list[EngineEnv]
 ) -> None:
     dice, ends = random.Random(7), Counter[str]()
-    await works.do((await works.submit()).id, c.Cancel("to begin with"), SERVICE)
+    await env.do((await env.submit()).id, c.Cancel("to begin with"), SERVICE)
     for number in range(ROUNDS):
-        intent = await works.submit(gate(approve(deadline=LASTS)))
+        intent = await env.submit(gate(approve(deadline=LASTS)))
         assert isinstance(intent.open, Task)
         digest = intent.open.digest
-        works.clock.move(LASTS if dice.random() < 0.3 else LASTS / 4)  # past the deadline, or before it
+        env.clock.move(LASTS if dice.random() < 0.3 else LASTS / 4)  # past the deadline, or before it
         revised = b'{"number":%d}' % number
         acts: list[Any] = [
             (c.Answer("approved", digest=digest), ANN),
@@ -66,10 +66,10 @@ async def test_approve_reject_cancel_expire_revise_and_unreachable_at_once_end_i
             return_exceptions=True,
         )
         assert all(isinstance(one, Refused) for one in told if isinstance(one, BaseException)), told
-        await works.keep_time()
-        if not (await works.intent(intent.id)).final:
-            await works.pass_time(LASTS)
-        rows = await works.store.intents.history(intent.id)
+        await env.keep_time()
+        if not (await env.intent(intent.id)).final:
+            await env.pass_time(LASTS)
+        rows = await env.store.intents.history(intent.id)
         events = [unseal(row.body, row.private).event for row in rows]
         [decided] = [event for event in events if isinstance(event, Decided)]
         assert (
@@ -78,4 +78,4 @@ async def test_approve_reject_cancel_expire_revise_and_unreachable_at_once_end_i
         )
         ends[decided.ending.value] += 1
     assert len(ends) >= 3, f"nearly always the same was first: {ends}"
-    assert await works.findings() == []
+    assert await env.findings() == []

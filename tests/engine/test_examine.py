@@ -10,7 +10,7 @@ from signoff.core.intent import commands as c
 from signoff.core.intent.model import Delivery
 from signoff.store.rows import Plans
 from tests.builders import ANN, RITA, approve, gate, minutes, validate
-from tests.engine.works import PAYLOAD, Works
+from tests.engine.engine_env import PAYLOAD, EngineEnv
 
 
 class Patients:
@@ -22,103 +22,103 @@ class Patients:
 
 
 @pytest.fixture
-async def patients(works: Works) -> Patients:
+async def patients(env: EngineEnv) -> Patients:
     patients = Patients()
-    decided, waiting, leased, _, canceled = [await works.submit(by=RITA) for _ in range(5)]
+    decided, waiting, leased, _, canceled = [await env.submit(by=RITA) for _ in range(5)]
     patients.decided, patients.waiting, patients.leased = decided.id, waiting.id, leased.id
-    for change in await works.claim(limit=2, lease=minutes(1)):
+    for change in await env.claim(limit=2, lease=minutes(1)):
         assert isinstance(change.after.open, Delivery)
-        await works.do(change.after.id, c.Report(1, change.after.open.token, {"passed": True}))
-    await works.do(decided.id, c.Answer("approved", comment="looks fine"), ANN)
-    [held] = await works.claim(lease=minutes(1))
+        await env.do(change.after.id, c.Report(1, change.after.open.token, {"passed": True}))
+    await env.do(decided.id, c.Answer("approved", comment="looks fine"), ANN)
+    [held] = await env.claim(lease=minutes(1))
     assert held.after.id == leased.id
     assert isinstance(held.after.open, Delivery)
-    await works.do(leased.id, c.Renew(1, held.after.open.token, minutes(30)))
-    await works.do(canceled.id, c.Cancel("no more"), RITA)
-    await works.submit(gate(validate(push=True), approve()))
-    await works.pass_time(timedelta(minutes=6))
+    await env.do(leased.id, c.Renew(1, held.after.open.token, minutes(30)))
+    await env.do(canceled.id, c.Cancel("no more"), RITA)
+    await env.submit(gate(validate(push=True), approve()))
+    await env.pass_time(timedelta(minutes=6))
     return patients
 
 
-async def damage(works: Works, statement: str, **values: object) -> list[tuple[str, int, str]]:
+async def damage(env: EngineEnv, statement: str, **values: object) -> list[tuple[str, int, str]]:
     """Change what is stored behind the product's back; what a doctor finds who has nothing in memory."""
-    await works.store.write((statement, dict(values)))
-    works.store.plans = Plans()
-    return [(finding.intent, finding.seq, finding.problem) for finding in await works.findings()]
+    await env.store.write((statement, dict(values)))
+    env.store.plans = Plans()
+    return [(finding.intent, finding.seq, finding.problem) for finding in await env.findings()]
 
 
-async def bytes_of(works: Works, table: str, column: str, where: str, **values: object) -> bytes:
-    [[found]] = await works.store.read(f"select {column} from {table} where {where}", **values)
+async def bytes_of(env: EngineEnv, table: str, column: str, where: str, **values: object) -> bytes:
+    [[found]] = await env.store.read(f"select {column} from {table} where {where}", **values)
     assert isinstance(found, bytes)
     return found
 
 
-async def test_nothing_is_found_where_nothing_is_wrong(works: Works, patients: Patients) -> None:
-    works.store.plans = Plans()
-    assert len(await works.store.intents.ids()) == 6
-    assert await works.findings() == []
+async def test_nothing_is_found_where_nothing_is_wrong(env: EngineEnv, patients: Patients) -> None:
+    env.store.plans = Plans()
+    assert len(await env.store.intents.ids()) == 6
+    assert await env.findings() == []
 
 
 async def test_any_one_changed_byte_of_any_event_is_found_at_its_place(
-    works: Works, patients: Patients
+    env: EngineEnv, patients: Patients
 ) -> None:
-    rows = await works.store.intents.history(patients.decided)
+    rows = await env.store.intents.history(patients.decided)
     put = "update events set body = :body where intent_id = :id and seq = :seq"
     for row in rows:
         for at in {0, len(row.body) // 3, len(row.body) - 1}:
             body = row.body[:at] + bytes([row.body[at] ^ 1]) + row.body[at + 1 :]
-            found = await damage(works, put, body=body, id=patients.decided, seq=row.seq)
+            found = await damage(env, put, body=body, id=patients.decided, seq=row.seq)
             assert found == [(patients.decided, row.seq, "its bytes are not the bytes that were hashed")]
-        assert await damage(works, put, body=row.body, id=patients.decided, seq=row.seq) == []
+        assert await damage(env, put, body=row.body, id=patients.decided, seq=row.seq) == []
 
 
-async def test_a_changed_comment_is_found_too(works: Works, patients: Patients) -> None:
+async def test_a_changed_comment_is_found_too(env: EngineEnv, patients: Patients) -> None:
     where = "intent_id = :id and private is not null"
-    comment = await bytes_of(works, "events", "private", where, id=patients.decided)
+    comment = await bytes_of(env, "events", "private", where, id=patients.decided)
     changed = comment.replace(b"looks fine", b"looks grim")
     put = f"update events set private = :private where {where}"
-    [(_, seq, problem)] = await damage(works, put, private=changed, id=patients.decided)
+    [(_, seq, problem)] = await damage(env, put, private=changed, id=patients.decided)
     assert "private text" in problem
     assert seq == 6  # created, delivered, claimed, reported, opened, answered
 
 
-async def test_a_comment_may_be_erased_and_nothing_else(works: Works, patients: Patients) -> None:
-    await works.do(patients.waiting, c.Remark("call me"), ANN)
+async def test_a_comment_may_be_erased_and_nothing_else(env: EngineEnv, patients: Patients) -> None:
+    await env.do(patients.waiting, c.Remark("call me"), ANN)
     erase = "update events set private = null where private is not null"
-    assert await damage(works, erase) == []
-    state = await bytes_of(works, "intents", "state", "id = :id", id=patients.decided)
+    assert await damage(env, erase) == []
+    state = await bytes_of(env, "intents", "state", "id = :id", id=patients.decided)
     put = "update intents set state = :state where id = :id"
     gone = state.replace(b"looks fine", b"")
-    assert await damage(works, put, state=gone, id=patients.decided) == []  # from the row too, or not
+    assert await damage(env, put, state=gone, id=patients.decided) == []  # from the row too, or not
     forged = state.replace(b'"outcome":"approved"', b'"outcome":"rejected"')
-    found = await damage(works, put, state=forged, id=patients.decided)
+    found = await damage(env, put, state=forged, id=patients.decided)
     assert found == [(patients.decided, 0, "the row is not what its events add up to")]
 
 
-async def test_a_missing_event_is_found_wherever_it_was(works: Works, patients: Patients) -> None:
+async def test_a_missing_event_is_found_wherever_it_was(env: EngineEnv, patients: Patients) -> None:
     drop = "delete from events where intent_id = :id and seq = :seq"
-    [(_, seq, problem)] = await damage(works, drop, id=patients.decided, seq=3)
+    [(_, seq, problem)] = await damage(env, drop, id=patients.decided, seq=3)
     assert (seq, problem) == (3, "event 3 is missing")
-    last = (await works.intent(patients.waiting)).seq
-    found = await damage(works, drop, id=patients.waiting, seq=last)
+    last = (await env.intent(patients.waiting)).seq
+    found = await damage(env, drop, id=patients.waiting, seq=last)
     assert (patients.waiting, last, f"the row counts {last} events, the history holds {last - 1}") in found
 
 
-async def test_two_events_that_changed_places_are_found(works: Works, patients: Patients) -> None:
+async def test_two_events_that_changed_places_are_found(env: EngineEnv, patients: Patients) -> None:
     for old, new in ((2, 99), (3, 2), (99, 3)):
         move = "update events set seq = :new where intent_id = :id and seq = :old"
-        found = await damage(works, move, id=patients.decided, old=old, new=new)
+        found = await damage(env, move, id=patients.decided, old=old, new=new)
     assert [(intent, seq) for intent, seq, _ in found] == [(patients.decided, 2)]
 
 
 async def test_a_row_that_says_something_else_than_its_events_is_found(
-    works: Works, patients: Patients
+    env: EngineEnv, patients: Patients
 ) -> None:
-    state = await bytes_of(works, "intents", "state", "id = :id", id=patients.decided)
+    state = await bytes_of(env, "intents", "state", "id = :id", id=patients.decided)
     forged = state.replace(b'"outcome":"approved"', b'"outcome":"rejected"')
     assert forged != state
     put = "update intents set state = :state where id = :id"
-    found = await damage(works, put, state=forged, id=patients.decided)
+    found = await damage(env, put, state=forged, id=patients.decided)
     assert found == [(patients.decided, 0, "the row is not what its events add up to")]
 
 
@@ -128,63 +128,63 @@ async def test_a_row_that_says_something_else_than_its_events_is_found(
      ("type", "'intent.other.v1'"), ("requester", "'per_eve'"), ("workspace", "'ws_other'")],
 )  # fmt: skip
 async def test_a_column_that_does_not_match_the_state_is_found(
-    works: Works, patients: Patients, column: str, value: str
+    env: EngineEnv, patients: Patients, column: str, value: str
 ) -> None:
-    found = await damage(works, f"update intents set {column} = {value} where id = :id", id=patients.waiting)
+    found = await damage(env, f"update intents set {column} = {value} where id = :id", id=patients.waiting)
     assert found == [(patients.waiting, 0, f"its columns do not match its state: {column}")]
 
 
-async def test_another_payload_than_the_submitted_one_is_found(works: Works, patients: Patients) -> None:
+async def test_another_payload_than_the_submitted_one_is_found(env: EngineEnv, patients: Patients) -> None:
     put = "update submissions set payload = :payload where intent_id = :id"
-    found = await damage(works, put, payload=b'{"change":"drop_table"}', id=patients.waiting)
+    found = await damage(env, put, payload=b'{"change":"drop_table"}', id=patients.waiting)
     assert found == [(patients.waiting, 1, "the payload is not the one that was submitted")]
 
 
 async def test_a_missing_payload_or_a_state_that_cannot_be_read_is_found(
-    works: Works, patients: Patients
+    env: EngineEnv, patients: Patients
 ) -> None:
     found = await damage(
-        works, "update intents set state = :state where id = :id", state=b"{", id=patients.waiting
+        env, "update intents set state = :state where id = :id", state=b"{", id=patients.waiting
     )
     assert found == [(patients.waiting, 0, "its state or its plan cannot be read")]
-    found = await damage(works, "delete from submissions where intent_id = :id", id=patients.decided)
+    found = await damage(env, "delete from submissions where intent_id = :id", id=patients.decided)
     assert (patients.decided, 0, "its payload is missing") in found
 
 
-async def test_a_changed_payload_that_was_revised_since_is_found(works: Works, patients: Patients) -> None:
+async def test_a_changed_payload_that_was_revised_since_is_found(env: EngineEnv, patients: Patients) -> None:
     before, after = PAYLOAD, b'{"change":"add_index","where":"users"}'
     command = c.Revise(hashlib.sha256(after).hexdigest())
-    await works.engine.revise(ANN, patients.waiting, command, before, after)
-    assert await works.findings() == []
+    await env.engine.revise(ANN, patients.waiting, command, before, after)
+    assert await env.findings() == []
     put = "update revisions set payload = :payload where intent_id = :id"
-    found = await damage(works, put, payload=after, id=patients.waiting)
+    found = await damage(env, put, payload=after, id=patients.waiting)
     assert found == [
         (patients.waiting, 0, "the payloads that were revised are not those that were decided on")
     ]
-    gone = await damage(works, "delete from revisions where intent_id = :id", id=patients.waiting)
+    gone = await damage(env, "delete from revisions where intent_id = :id", id=patients.waiting)
     assert gone == found
 
 
 async def test_a_changed_plan_is_found_in_every_intent_that_follows_it(
-    works: Works, patients: Patients
+    env: EngineEnv, patients: Patients
 ) -> None:
-    digest = (await works.intent(patients.waiting)).plan_digest
-    body = await bytes_of(works, "plans", "body", "digest = :digest", digest=digest)
+    digest = (await env.intent(patients.waiting)).plan_digest
+    body = await bytes_of(env, "plans", "body", "digest = :digest", digest=digest)
     put = "update plans set body = :body where digest = :digest"
-    found = await damage(works, put, body=body.replace(b"Run the migration?", b"Run it?"), digest=digest)
+    found = await damage(env, put, body=body.replace(b"Run the migration?", b"Run it?"), digest=digest)
     assert {problem for *_, problem in found} == {"the plan is not the one that it was submitted with"}
     assert len(found) == 5
 
 
-async def test_an_intent_that_moves_while_it_is_examined_is_not_suspected(works: Works) -> None:
-    intents = [await works.submit() for _ in range(30)]
+async def test_an_intent_that_moves_while_it_is_examined_is_not_suspected(env: EngineEnv) -> None:
+    intents = [await env.submit() for _ in range(30)]
 
     async def live() -> None:
         for intent in intents:
-            await works.do(intent.id, c.Report(result={"passed": True}))
-            await works.do(intent.id, c.Answer("approved"), ANN)
+            await env.do(intent.id, c.Report(result={"passed": True}))
+            await env.do(intent.id, c.Answer("approved"), ANN)
 
     moving = asyncio.create_task(live())
     while not moving.done():
-        assert await works.findings() == []
+        assert await env.findings() == []
     await moving

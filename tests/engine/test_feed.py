@@ -11,7 +11,7 @@ from signoff.core.intent import commands as c
 from signoff.engine.clock import FixedClock
 from signoff.engine.feed import Feed, agent_word, tasks_word
 from tests.builders import AGENT, ANN, START, VALIDATOR, WORKSPACE
-from tests.engine.works import Works, open_works
+from tests.engine.engine_env import EngineEnv, open_engine_env
 
 SOON = 60.0  # a guard against hanging
 
@@ -125,35 +125,35 @@ async def test_an_announcement_that_fails_is_not_the_last_one(failure: Exception
     assert said.times == [["heard"]]
 
 
-async def test_each_commit_says_what_it_changed_and_nothing_before_it_is_committed(works: Works) -> None:
+async def test_each_commit_says_what_it_changed_and_nothing_before_it_is_committed(env: EngineEnv) -> None:
     heard: list[str] = []
-    works.feed.watch(heard.append)
-    intent = await works.submit()
+    env.feed.watch(heard.append)
+    intent = await env.submit()
     assert heard == [intent.id, agent_word(WORKSPACE, VALIDATOR)]
     heard.clear()
-    await works.do(intent.id, c.Report(result={"passed": True}))
+    await env.do(intent.id, c.Report(result={"passed": True}))
     assert heard == [intent.id, tasks_word(WORKSPACE)]
     heard.clear()
     with pytest.raises(Exception, match="outcome"):
-        await works.do(intent.id, c.Answer("perhaps"), ANN)
+        await env.do(intent.id, c.Answer("perhaps"), ANN)
     assert heard == []
-    await works.do(intent.id, c.Answer("approved"), ANN)
+    await env.do(intent.id, c.Answer("approved"), ANN)
     assert heard == [intent.id, tasks_word(WORKSPACE)]
 
 
-async def test_a_lease_given_back_is_said_to_the_agent_and_a_taken_one_is_not(works: Works) -> None:
+async def test_a_lease_given_back_is_said_to_the_agent_and_a_taken_one_is_not(env: EngineEnv) -> None:
     heard: list[str] = []
-    await works.submit()
-    works.feed.watch(heard.append)
-    [claimed] = await works.claim()
+    await env.submit()
+    env.feed.watch(heard.append)
+    [claimed] = await env.claim()
     assert agent_word(WORKSPACE, AGENT.address) not in heard
     held = claimed.after.open
-    await works.do(claimed.after.id, c.Release(1, getattr(held, "token", 0)))
+    await env.do(claimed.after.id, c.Release(1, getattr(held, "token", 0)))
     assert heard.count(agent_word(WORKSPACE, AGENT.address)) == 1
 
 
 async def test_another_replica_hears_and_our_own_words_do_not_come_back(postgres_url: str) -> None:
-    here, there = [await open_works(postgres_url, FixedClock(START)) for _ in range(2)]
+    here, there = [await open_engine_env(postgres_url, FixedClock(START)) for _ in range(2)]
     echoes: list[str] = []
     try:
         await there.store.listen(there.feed.hear)
@@ -171,7 +171,7 @@ async def test_another_replica_hears_and_our_own_words_do_not_come_back(postgres
 
 
 async def test_a_listener_that_was_cut_off_says_that_anything_may_have_changed(postgres_url: str) -> None:
-    here, there = [await open_works(postgres_url, FixedClock(START)) for _ in range(2)]
+    here, there = [await open_engine_env(postgres_url, FixedClock(START)) for _ in range(2)]
     try:
         await there.store.listen(there.feed.hear)
         with there.feed.waiting("whatever") as waiter:
@@ -188,7 +188,7 @@ async def test_a_listener_that_was_cut_off_says_that_anything_may_have_changed(p
 
 async def test_a_caller_in_one_replica_is_woken_by_time_in_another(postgres_url: str) -> None:
     clock = FixedClock(START)
-    here, there = [await open_works(postgres_url, clock) for _ in range(2)]
+    here, there = [await open_engine_env(postgres_url, clock) for _ in range(2)]
     try:
         await there.store.listen(there.feed.hear)
         async with here.running(), there.running():

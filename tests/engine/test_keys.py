@@ -13,139 +13,139 @@ from signoff.engine.identity.keys import NewKey, _checksum
 from signoff.store.tables.entries import Person
 from tests.builders import ANN, OTTO, WORKSPACE
 from tests.conftest import TABLES
-from tests.engine.works import ROOT, Works, open_works, settle
+from tests.engine.engine_env import ROOT, EngineEnv, open_engine_env, settle
 
 HOUR = timedelta(hours=1)
 
 
-async def refusal(works: Works, secret: str) -> str:
+async def refusal(env: EngineEnv, secret: str) -> str:
     """The code with which this secret is refused."""
     with pytest.raises(Unauthenticated) as refused:
-        await works.keys.authenticate(secret, "api")
+        await env.keys.authenticate(secret, "api")
     assert secret not in str(refused.value) or not secret
     return refused.value.code
 
 
-async def anns(works: Works, life: timedelta | None = None) -> NewKey:
-    return await works.keys.create(WORKSPACE, ActorKind.PERSON, ANN.id, ANN.id, life)
+async def anns(env: EngineEnv, life: timedelta | None = None) -> NewKey:
+    return await env.keys.create(WORKSPACE, ActorKind.PERSON, ANN.id, ANN.id, life)
 
 
-async def test_a_key_stands_for_its_person_with_roles_and_names(works: Works) -> None:
-    await settle(works)
-    actor = await works.keys.authenticate((await anns(works)).secret, "cli")
+async def test_a_key_stands_for_its_person_with_roles_and_names(env: EngineEnv) -> None:
+    await settle(env)
+    actor = await env.keys.authenticate((await anns(env)).secret, "cli")
     assert (actor.kind, actor.id, actor.via, actor.roles) == (ActorKind.PERSON, ANN.id, "cli", ANN.roles)
     assert {"ann@acme.example", "role:approver", ANN.id} <= actor.names
     assert actor.sponsors == (ANN.id,)
 
 
-async def test_an_agents_key_stands_for_its_address_and_names_who_made_it(works: Works) -> None:
-    await settle(works)
-    account, _ = await works.registry.add_account(ROOT, ActorKind.AGENT, "checker")
-    actor = await works.keys.authenticate((await works.registry.add_key(ROOT, account)).secret, "api")
+async def test_an_agents_key_stands_for_its_address_and_names_who_made_it(env: EngineEnv) -> None:
+    await settle(env)
+    account, _ = await env.registry.add_account(ROOT, ActorKind.AGENT, "checker")
+    actor = await env.keys.authenticate((await env.registry.add_key(ROOT, account)).secret, "api")
     assert (actor.kind, actor.address) == (ActorKind.AGENT, "agent://acme/prod/checker")
     assert actor.sponsors == (ROOT.id,)
     assert actor.roles == frozenset()
 
 
-async def test_only_a_hash_is_kept(works: Works) -> None:
-    await settle(works)
-    made = await anns(works)
-    stored = await works.store.directory.key(made.key.id)
+async def test_only_a_hash_is_kept(env: EngineEnv) -> None:
+    await settle(env)
+    made = await anns(env)
+    stored = await env.store.directory.key(made.key.id)
     assert stored is not None
     secret_part = made.secret.split("_")[3]
     assert not any(secret_part in str(value) for value in (stored.id, stored.hash, stored.hint))
 
 
-async def test_what_is_no_key_is_refused_without_asking_the_database(works: Works) -> None:
-    await settle(works)
-    good = (await anns(works)).secret
-    await works.store.close()  # an answer that needs the database would now be a Busy
+async def test_what_is_no_key_is_refused_without_asking_the_database(env: EngineEnv) -> None:
+    await settle(env)
+    good = (await anns(env)).secret
+    await env.store.close()  # an answer that needs the database would now be a Busy
     body, last = good[:-1], good[-1]
     for secret in (
         "", "sgn", "sgn_person", good[4:], good + "x", body, body + ("a" if last != "a" else "b"),
         good.replace("sgn_", "axk_"), good.replace("person", "persom"), good.upper(), good + "\x00", "ä" * 80,
         "\ud800" + good, "_" * 100, "sgn_person_" + "A" * 500,
     ):  # fmt: skip
-        assert await refusal(works, secret) == "invalid_platform_api_key"
+        assert await refusal(env, secret) == "invalid_platform_api_key"
 
 
-async def test_a_well_formed_key_that_nobody_made_is_unknown(works: Works) -> None:
-    await settle(works)
-    made = await anns(works)
+async def test_a_well_formed_key_that_nobody_made_is_unknown(env: EngineEnv) -> None:
+    await settle(env)
+    made = await anns(env)
     stranger = "sgn_person_" + "A" * 12 + "_" + "B" * 43
     borrowed = made.secret[:-49] + "C" * 43  # the id of a real key, another secret
     for body in (stranger, borrowed):
-        assert await refusal(works, body + _checksum(body)) == "invalid_platform_api_key"
-    assert (await works.keys.authenticate(made.secret, "api")).id == ANN.id
+        assert await refusal(env, body + _checksum(body)) == "invalid_platform_api_key"
+    assert (await env.keys.authenticate(made.secret, "api")).id == ANN.id
 
 
-async def test_a_key_expires_at_its_moment_even_while_it_is_in_use(works: Works, clock: FixedClock) -> None:
-    await settle(works)
-    secret = (await anns(works, HOUR)).secret
-    await works.keys.authenticate(secret, "api")
+async def test_a_key_expires_at_its_moment_even_while_it_is_in_use(env: EngineEnv, clock: FixedClock) -> None:
+    await settle(env)
+    secret = (await anns(env, HOUR)).secret
+    await env.keys.authenticate(secret, "api")
     clock.move(HOUR - timedelta(seconds=1))
-    await works.keys.authenticate(secret, "api")
+    await env.keys.authenticate(secret, "api")
     clock.move(timedelta(seconds=1))
-    assert await refusal(works, secret) == "key_expired"
+    assert await refusal(env, secret) == "key_expired"
 
 
-async def test_a_revoked_key_ends_at_once_and_revoking_again_changes_nothing(works: Works) -> None:
-    await settle(works)
-    made, other = await anns(works), await anns(works)
-    await works.keys.authenticate(made.secret, "api")
-    first = await works.keys.revoke(WORKSPACE, made.key.id)
-    assert await refusal(works, made.secret) == "key_revoked"
-    works.clock.move(HOUR)
-    assert (await works.keys.revoke(WORKSPACE, made.key.id)).revoked_at == first.revoked_at
-    assert (await works.keys.authenticate(other.secret, "api")).id == ANN.id
+async def test_a_revoked_key_ends_at_once_and_revoking_again_changes_nothing(env: EngineEnv) -> None:
+    await settle(env)
+    made, other = await anns(env), await anns(env)
+    await env.keys.authenticate(made.secret, "api")
+    first = await env.keys.revoke(WORKSPACE, made.key.id)
+    assert await refusal(env, made.secret) == "key_revoked"
+    env.clock.move(HOUR)
+    assert (await env.keys.revoke(WORKSPACE, made.key.id)).revoked_at == first.revoked_at
+    assert (await env.keys.authenticate(other.secret, "api")).id == ANN.id
 
 
-async def test_a_key_revoked_while_it_is_looked_up_is_not_remembered_as_good(works: Works) -> None:
-    await settle(works)
-    made = await anns(works)
+async def test_a_key_revoked_while_it_is_looked_up_is_not_remembered_as_good(env: EngineEnv) -> None:
+    await settle(env)
+    made = await anns(env)
     for _ in range(20):
-        works.keys.forget()
-        using = asyncio.create_task(works.keys.authenticate(made.secret, "api"))
-        await asyncio.gather(using, works.keys.revoke(WORKSPACE, made.key.id), return_exceptions=True)
-        assert await refusal(works, made.secret) == "key_revoked"
-        await works.store.write(("update keys set revoked_at = null", {}))
+        env.keys.forget()
+        using = asyncio.create_task(env.keys.authenticate(made.secret, "api"))
+        await asyncio.gather(using, env.keys.revoke(WORKSPACE, made.key.id), return_exceptions=True)
+        assert await refusal(env, made.secret) == "key_revoked"
+        await env.store.write(("update keys set revoked_at = null", {}))
 
 
-async def test_the_keys_of_an_account_end_with_it(works: Works) -> None:
-    await settle(works)
-    account, _ = await works.registry.add_account(ROOT, ActorKind.AGENT, "checker")
-    removed = await works.registry.add_key(ROOT, account)
-    await works.keys.authenticate(removed.secret, "api")
-    await works.registry.remove_account(ROOT, account.id)
-    assert await refusal(works, removed.secret) == "key_revoked"
-    idle, _ = await works.registry.add_account(ROOT, ActorKind.AGENT, "idle")
-    made = await works.registry.add_key(ROOT, idle)
-    await works.store.people.save([replace(idle, status="suspended")])
-    works.directory.changed(WORKSPACE)
-    assert await refusal(works, made.secret) == "key_revoked"
+async def test_the_keys_of_an_account_end_with_it(env: EngineEnv) -> None:
+    await settle(env)
+    account, _ = await env.registry.add_account(ROOT, ActorKind.AGENT, "checker")
+    removed = await env.registry.add_key(ROOT, account)
+    await env.keys.authenticate(removed.secret, "api")
+    await env.registry.remove_account(ROOT, account.id)
+    assert await refusal(env, removed.secret) == "key_revoked"
+    idle, _ = await env.registry.add_account(ROOT, ActorKind.AGENT, "idle")
+    made = await env.registry.add_key(ROOT, idle)
+    await env.store.people.save([replace(idle, status="suspended")])
+    env.directory.changed(WORKSPACE)
+    assert await refusal(env, made.secret) == "key_revoked"
 
 
-async def test_another_workspaces_keys_cannot_be_revoked_or_seen(works: Works) -> None:
-    await settle(works)
-    await settle(works, "globex", "ws_2", (OTTO,))
-    made = await works.keys.create("ws_2", ActorKind.PERSON, OTTO.id, OTTO.id)
-    for attempt in (works.keys.revoke(WORKSPACE, made.key.id), works.registry.revoke_key(ROOT, made.key.id)):
+async def test_another_workspaces_keys_cannot_be_revoked_or_seen(env: EngineEnv) -> None:
+    await settle(env)
+    await settle(env, "globex", "ws_2", (OTTO,))
+    made = await env.keys.create("ws_2", ActorKind.PERSON, OTTO.id, OTTO.id)
+    for attempt in (env.keys.revoke(WORKSPACE, made.key.id), env.registry.revoke_key(ROOT, made.key.id)):
         with pytest.raises(NotFound):
             await attempt
-    assert (await works.keys.authenticate(made.secret, "api")).workspace == "ws_2"
-    assert await works.registry.keys(ROOT) == []
+    assert (await env.keys.authenticate(made.secret, "api")).workspace == "ws_2"
+    assert await env.registry.keys(ROOT) == []
 
 
-async def test_a_service_makes_agents_keys_and_none_that_could_decide(works: Works) -> None:
-    await settle(works)
+async def test_a_service_makes_agents_keys_and_none_that_could_decide(env: EngineEnv) -> None:
+    await settle(env)
     service = Actor(ActorKind.SERVICE, "sa_ci", WORKSPACE)
-    account, _ = await works.registry.add_account(service, ActorKind.AGENT, "checker")
-    assert (await works.registry.add_key(service, account)).secret.startswith("sgn_agent_")
-    person = (await works.store.directory.people(WORKSPACE))[0]
+    account, _ = await env.registry.add_account(service, ActorKind.AGENT, "checker")
+    assert (await env.registry.add_key(service, account)).secret.startswith("sgn_agent_")
+    person = (await env.store.directory.people(WORKSPACE))[0]
     for attempt in (
-        works.registry.add_key(service, person),
-        works.registry.add_person(service, "eve@acme.example", "Eve", ("owner",)),
-        works.registry.add_account(service, ActorKind.SERVICE, "another"),
+        env.registry.add_key(service, person),
+        env.registry.add_person(service, "eve@acme.example", "Eve", ("owner",)),
+        env.registry.add_account(service, ActorKind.SERVICE, "another"),
     ):
         with pytest.raises(Forbidden):
             await attempt
@@ -153,34 +153,36 @@ async def test_a_service_makes_agents_keys_and_none_that_could_decide(works: Wor
 
 @pytest.mark.parametrize("kind", [ActorKind.PERSON, ActorKind.AGENT])
 async def test_a_new_key_of_somebody_new_is_good_on_a_server_that_has_not_heard_of_them_yet(
-    works: Works, kind: ActorKind
+    env: EngineEnv, kind: ActorKind
 ) -> None:
-    await settle(works)
-    other = Works(works.store, works.clock)  # another server, to which no word comes
+    await settle(env)
+    other = EngineEnv(env.store, env.clock)  # another server, to which no word comes
     await other.directory.of(WORKSPACE)
     if kind is ActorKind.PERSON:
         actor_id = OTTO.id
-        otto = Person(OTTO.id, WORKSPACE, "otto@acme.example", "", ("approver",), works.clock.now())
-        assert await works.store.directory.add_person(otto)
+        otto = Person(OTTO.id, WORKSPACE, "otto@acme.example", "", ("approver",), env.clock.now())
+        assert await env.store.directory.add_person(otto)
     else:
-        account, _ = await works.registry.add_account(ROOT, kind, "checker")
+        account, _ = await env.registry.add_account(ROOT, kind, "checker")
         actor_id = account.id
-    made = await works.keys.create(WORKSPACE, kind, actor_id)
+    made = await env.keys.create(WORKSPACE, kind, actor_id)
     assert (await other.keys.authenticate(made.secret, "api")).id == actor_id
 
 
-async def test_a_key_of_somebody_who_is_gone_asks_for_no_new_directory_again_and_again(works: Works) -> None:
-    await settle(works)
-    made = await works.keys.create(WORKSPACE, ActorKind.PERSON, OTTO.id)  # whose row was removed
-    assert await refusal(works, made.secret) == "invalid_platform_api_key"
-    works.clock.move(timedelta(minutes=1))
-    known = await works.directory.of(WORKSPACE)
-    assert await refusal(works, made.secret) == "invalid_platform_api_key"
-    assert await works.directory.of(WORKSPACE) is known
+async def test_a_key_of_somebody_who_is_gone_asks_for_no_new_directory_again_and_again(
+    env: EngineEnv,
+) -> None:
+    await settle(env)
+    made = await env.keys.create(WORKSPACE, ActorKind.PERSON, OTTO.id)  # whose row was removed
+    assert await refusal(env, made.secret) == "invalid_platform_api_key"
+    env.clock.move(timedelta(minutes=1))
+    known = await env.directory.of(WORKSPACE)
+    assert await refusal(env, made.secret) == "invalid_platform_api_key"
+    assert await env.directory.of(WORKSPACE) is known
 
 
 async def test_a_revocation_reaches_the_other_replicas(postgres_url: str, clock: FixedClock) -> None:
-    here, there = [await open_works(postgres_url, clock) for _ in range(2)]
+    here, there = [await open_engine_env(postgres_url, clock) for _ in range(2)]
     try:
         await here.store.write(*((f"delete from {table}", {}) for table in TABLES))
         await settle(here)

@@ -16,24 +16,24 @@ from signoff.core.plan.task_types import Stage, TaskSpec
 from signoff.engine.clock import FixedClock
 from tests.builders import ANN, OTTO, START, gate
 from tests.conftest import TABLES
-from tests.engine.works import Works, open_works
+from tests.engine.engine_env import EngineEnv, open_engine_env
 
 STAGED = TaskSpec(stages=(Stage(("per_ann", "per_otto")), Stage(("per_ann",))))
 
 
 @pytest.fixture
-async def pair(store_url: str) -> AsyncIterator[tuple[Works, Works]]:
+async def pair(store_url: str) -> AsyncIterator[tuple[EngineEnv, EngineEnv]]:
     """Two servers on one database (one, twice, where the database is of one process)."""
     clock = FixedClock(START)
     async with AsyncExitStack() as stack:
-        one = await open_works(store_url, clock)
+        one = await open_engine_env(store_url, clock)
         stack.push_async_callback(one.store.close)
         if store_url.startswith("postgresql"):  # shared with the tests before
             await one.store.write(*((f"delete from {table}", {}) for table in TABLES))
         await stack.enter_async_context(one.running())
         two = one
         if store_url.startswith("postgresql"):
-            two = await open_works(store_url, clock)
+            two = await open_engine_env(store_url, clock)
             stack.push_async_callback(two.store.close)
             await stack.enter_async_context(two.running())
         yield one, two
@@ -45,12 +45,14 @@ def full(intent: Intent, outcome: str = "approved") -> c.Answer:
     return c.Answer(outcome, task.visit, stage=task.stage, revision=task.revision, digest=task.digest)
 
 
-async def asked(works: Works, *specs: TaskSpec) -> Intent:
+async def asked(env: EngineEnv, *specs: TaskSpec) -> Intent:
     steps = [HumanStep(id=f"ask{n}", task=spec) for n, spec in enumerate(specs)]
-    return await works.submit(gate(*steps))
+    return await env.submit(gate(*steps))
 
 
-async def test_twenty_of_the_same_at_once_are_one_vote_and_twenty_answers(pair: tuple[Works, Works]) -> None:
+async def test_twenty_of_the_same_at_once_are_one_vote_and_twenty_answers(
+    pair: tuple[EngineEnv, EngineEnv],
+) -> None:
     one, two = pair
     intent = await asked(one, STAGED)
     answer = full(intent)
@@ -65,7 +67,7 @@ async def test_twenty_of_the_same_at_once_are_one_vote_and_twenty_answers(pair: 
 
 
 async def test_after_it_was_decided_the_same_answer_is_answered_like_the_first(
-    pair: tuple[Works, Works],
+    pair: tuple[EngineEnv, EngineEnv],
 ) -> None:
     one, two = pair
     intent = await asked(one, TaskSpec())
@@ -90,14 +92,14 @@ async def test_after_it_was_decided_the_same_answer_is_answered_like_the_first(
     assert (await one.happened(intent.id)).count("Answered") == 1
 
 
-async def test_what_was_shown_on_one_server_is_known_on_the_other(pair: tuple[Works, Works]) -> None:
+async def test_what_was_shown_on_one_server_is_known_on_the_other(pair: tuple[EngineEnv, EngineEnv]) -> None:
     one, two = pair
     intent = await asked(one, TaskSpec(), TaskSpec())
     unnamed = c.Answer("approved")
     await one.engine.handle(ANN, intent.id, unnamed)
-    for works in pair:
+    for env in pair:
         with pytest.raises(Conflict, match="have not been shown"):
-            await works.engine.handle(ANN, intent.id, unnamed)
+            await env.engine.handle(ANN, intent.id, unnamed)
     task = (await one.intent(intent.id)).open
     assert isinstance(task, Task)
     await one.engine.show(OTTO, [(intent.id, place(task))])

@@ -15,7 +15,7 @@ from signoff.core.plan.plan import AgentStep, HumanStep
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.planning.planner import KEPT, Submission
 from tests.builders import ANN, OTTO, SERVICE, WORKSPACE, person
-from tests.engine.works import ROOT, Works, settle
+from tests.engine.engine_env import ROOT, EngineEnv, settle
 
 CHANGE = "intent.infra.change.v1"
 VALIDATE = {"id": "validate", "agent": "validator"}
@@ -26,15 +26,15 @@ def workflow(*steps: dict[str, Any], name: str = "change", intent_type: str = CH
     return {"workflow": name, "intent_type": intent_type, "steps": list(steps)}
 
 
-async def apply(works: Works, source: dict[str, Any], **options: Any) -> Any:
+async def apply(env: EngineEnv, source: dict[str, Any], **options: Any) -> Any:
     charter = Charter(workflows=(WorkflowWish(compile_workflow(source), source),))
-    [planned] = await works.registry.apply(options.pop("by", ROOT), charter, **options)
+    [planned] = await env.registry.apply(options.pop("by", ROOT), charter, **options)
     return planned
 
 
-async def direct(works: Works, **body: Any) -> Submission:
+async def direct(env: EngineEnv, **body: Any) -> Submission:
     request = compile_direct({"intent_type": CHANGE, **body})
-    return await works.planner.direct(WORKSPACE, request, b"{}", "d" * 64)
+    return await env.planner.direct(WORKSPACE, request, b"{}", "d" * 64)
 
 
 def step(submission: Submission, kind: type[Any]) -> Any:
@@ -48,173 +48,171 @@ async def code_of(attempt: Any) -> tuple[str, str | None]:
     return refusal.value.code, refusal.value.field
 
 
-async def test_the_types_workflow_governs_whatever_the_request_says(works: Works) -> None:
-    await settle(works)
-    await apply(works, workflow(VALIDATE, APPROVE))
-    submission = await direct(works, to_agent="agent://else/where/agent", human_task={"title": "mine"})
+async def test_the_types_workflow_governs_whatever_the_request_says(env: EngineEnv) -> None:
+    await settle(env)
+    await apply(env, workflow(VALIDATE, APPROVE))
+    submission = await direct(env, to_agent="agent://else/where/agent", human_task={"title": "mine"})
     assert [step.id for step in submission.plan.steps] == ["validate", "approve"]
     assert step(submission, AgentStep).agent == "agent://acme/prod/validator"
     assert any("human_task is ignored" in warning for warning in submission.warnings)
     other = compile_direct({"intent_type": "intent.other.v1", "human_task": {"title": "mine"}})
-    assert (
-        await works.planner.direct(WORKSPACE, other, b"{}", "d" * 64)
-    ).plan.source != submission.plan.source
+    assert (await env.planner.direct(WORKSPACE, other, b"{}", "d" * 64)).plan.source != submission.plan.source
 
 
-async def test_a_workflow_under_way_keeps_its_plan_when_a_new_version_is_applied(works: Works) -> None:
-    await settle(works)
-    assert (await apply(works, workflow(VALIDATE, APPROVE))).entry.version == 1
-    before = await direct(works)
-    done = await works.engine.submit(SERVICE, before)
-    assert (await apply(works, workflow(APPROVE))).entry.version == 2
-    assert [step.id for step in (await direct(works)).plan.steps] == ["approve"]
+async def test_a_workflow_under_way_keeps_its_plan_when_a_new_version_is_applied(env: EngineEnv) -> None:
+    await settle(env)
+    assert (await apply(env, workflow(VALIDATE, APPROVE))).entry.version == 1
+    before = await direct(env)
+    done = await env.engine.submit(SERVICE, before)
+    assert (await apply(env, workflow(APPROVE))).entry.version == 2
+    assert [step.id for step in (await direct(env)).plan.steps] == ["approve"]
     assert done.change is not None
-    stored = await works.intent(done.change.after.id)
+    stored = await env.intent(done.change.after.id)
     assert [step.id for step in stored.plan.steps] == ["validate", "approve"]
 
 
-async def test_applying_the_same_again_or_trying_it_out_changes_nothing(works: Works) -> None:
-    await settle(works)
-    assert (await apply(works, workflow(APPROVE), dry_run=True)).action == "create"
-    assert await works.store.directory.workflows(WORKSPACE) == []
-    assert (await apply(works, workflow(APPROVE))).action == "create"
-    again = await apply(works, workflow(APPROVE))
+async def test_applying_the_same_again_or_trying_it_out_changes_nothing(env: EngineEnv) -> None:
+    await settle(env)
+    assert (await apply(env, workflow(APPROVE), dry_run=True)).action == "create"
+    assert await env.store.directory.workflows(WORKSPACE) == []
+    assert (await apply(env, workflow(APPROVE))).action == "create"
+    again = await apply(env, workflow(APPROVE))
     assert (again.action, again.entry.version) == ("unchanged", 1)
 
 
-async def test_only_owners_and_admins_apply_workflows(works: Works) -> None:
-    await settle(works)
+async def test_only_owners_and_admins_apply_workflows(env: EngineEnv) -> None:
+    await settle(env)
     for actor in (ANN, SERVICE, person("max", "member"), person("aud", "auditor")):
         with pytest.raises(Forbidden):
-            await apply(works, workflow(APPROVE), by=actor)
+            await apply(env, workflow(APPROVE), by=actor)
 
 
 async def test_where_nobody_could_decide_the_request_is_refused_with_the_step_and_the_remedy(
-    works: Works,
+    env: EngineEnv,
 ) -> None:
-    await settle(works, people=(person("aud", "auditor"),))
-    assert await code_of(apply(works, workflow(APPROVE))) == (
+    await settle(env, people=(person("aud", "auditor"),))
+    assert await code_of(apply(env, workflow(APPROVE))) == (
         "nobody_eligible",
         "steps.approve.human.approvers",
     )
-    assert await code_of(direct(works, human_task={})) == ("nobody_eligible", "human_task")
+    assert await code_of(direct(env, human_task={})) == ("nobody_eligible", "human_task")
     bob = {"id": "approve", "human": {"type": "approval", "approvers": ["bob@acme.example"]}}
     with pytest.raises(Invalid, match=r"bob@acme\.example") as refusal:
-        await apply(works, workflow(bob))
+        await apply(env, workflow(bob))
     assert "signoff people add" in str(refusal.value.hint)
 
 
-async def test_an_approver_who_left_is_noticed_at_the_next_submission(works: Works) -> None:
-    await settle(works, people=(ANN, OTTO))
+async def test_an_approver_who_left_is_noticed_at_the_next_submission(env: EngineEnv) -> None:
+    await settle(env, people=(ANN, OTTO))
     named = {"id": "approve", "human": {"type": "approval", "approvers": ["ann@acme.example"]}}
-    await apply(works, workflow(named))
-    assert step(await direct(works), HumanStep).task.stages[0].approvers == ("ann@acme.example",)
-    await works.store.write(("delete from people where email = 'ann@acme.example'", {}))
-    works.directory.changed(WORKSPACE)
-    assert (await code_of(direct(works)))[0] == "nobody_eligible"
+    await apply(env, workflow(named))
+    assert step(await direct(env), HumanStep).task.stages[0].approvers == ("ann@acme.example",)
+    await env.store.write(("delete from people where email = 'ann@acme.example'", {}))
+    env.directory.changed(WORKSPACE)
+    assert (await code_of(direct(env)))[0] == "nobody_eligible"
 
 
-async def test_a_name_nobody_here_has_falls_to_nobody_else(works: Works) -> None:
-    await settle(works, people=(person("olga", "owner"),))
-    assert (await code_of(direct(works, human_task={"assignees": ["zoe@else.example"]})))[
+async def test_a_name_nobody_here_has_falls_to_nobody_else(env: EngineEnv) -> None:
+    await settle(env, people=(person("olga", "owner"),))
+    assert (await code_of(direct(env, human_task={"assignees": ["zoe@else.example"]})))[
         0
     ] == "unknown_assignee"
     named = {"assignees": ["zoe@else.example", "olga@acme.example"]}
-    submission = await direct(works, human_task=named)
+    submission = await direct(env, human_task=named)
     assert any("zoe@else.example" in warning for warning in submission.warnings)
 
 
-async def test_an_unknown_agent_is_a_warning_and_its_delivery_waits_for_it(works: Works) -> None:
-    await settle(works)
-    submission = await direct(works, to_agent="newcomer")
+async def test_an_unknown_agent_is_a_warning_and_its_delivery_waits_for_it(env: EngineEnv) -> None:
+    await settle(env)
+    submission = await direct(env, to_agent="newcomer")
     assert any("agent://acme/prod/newcomer" in warning for warning in submission.warnings)
-    done = await works.engine.submit(SERVICE, submission)
-    account, _ = await works.registry.add_account(ROOT, ActorKind.AGENT, "newcomer")
+    done = await env.engine.submit(SERVICE, submission)
+    account, _ = await env.registry.add_account(ROOT, ActorKind.AGENT, "newcomer")
     assert done.change is not None
-    found = await works.store.intents.deliveries(WORKSPACE, account.address, 0, 10)
+    found = await env.store.intents.deliveries(WORKSPACE, account.address, 0, 10)
     assert [stored.intent.id for _, stored in found] == [done.change.after.id]
-    assert (await direct(works, to_agent="newcomer")).warnings == ()
+    assert (await direct(env, to_agent="newcomer")).warnings == ()
 
 
 @pytest.mark.parametrize(
     "address", ["agent://", "agent:///b/c", "agent://a/b/c/d", "a//b", "agent://a/b/c d", "a\nb", "x" * 400]
 )
-async def test_what_cannot_be_an_address_is_refused(works: Works, address: str) -> None:
-    await settle(works)
-    _, field = await code_of(direct(works, to_agent=address))
+async def test_what_cannot_be_an_address_is_refused(env: EngineEnv, address: str) -> None:
+    await settle(env)
+    _, field = await code_of(direct(env, to_agent=address))
     assert field == "to_agent"
 
 
-async def test_a_step_that_points_nowhere_is_refused_by_name(works: Works) -> None:
-    await settle(works)
+async def test_a_step_that_points_nowhere_is_refused_by_name(env: EngineEnv) -> None:
+    await settle(env)
     lost = {**APPROVE, "on_failure": "rollbck"}
     with pytest.raises(Invalid) as refusal:
-        await apply(works, workflow(VALIDATE, lost, {"id": "rollback", "agent": "validator"}))
+        await apply(env, workflow(VALIDATE, lost, {"id": "rollback", "agent": "validator"}))
     assert (refusal.value.code, refusal.value.field) == ("unknown_step", "steps.approve.on_failure")
     assert "rollback" in str(refusal.value.hint)
-    assert await works.store.directory.workflows(WORKSPACE) == []
+    assert await env.store.directory.workflows(WORKSPACE) == []
 
 
-async def test_a_cycle_without_exit_is_refused_and_one_with_an_exit_is_not(works: Works) -> None:
-    await settle(works)
+async def test_a_cycle_without_exit_is_refused_and_one_with_an_exit_is_not(env: EngineEnv) -> None:
+    await settle(env)
     ring = workflow({**VALIDATE, "on_success": "approve"}, {**APPROVE, "on_success": "validate"})
-    assert await code_of(apply(works, ring)) == ("cycle_without_exit", "steps.validate")
+    assert await code_of(apply(env, ring)) == ("cycle_without_exit", "steps.validate")
     own = workflow({**APPROVE, "on_success": "approve"})
-    assert await code_of(apply(works, own)) == ("cycle_without_exit", "steps.approve")
+    assert await code_of(apply(env, own)) == ("cycle_without_exit", "steps.approve")
     way_out = workflow(
         {**VALIDATE, "on_success": "approve"}, {**APPROVE, "on_success": "validate", "on_failure": "end"}
     )
-    assert (await apply(works, way_out)).action == "create"
+    assert (await apply(env, way_out)).action == "create"
 
 
-async def test_a_step_that_no_route_leads_to_is_refused(works: Works) -> None:
+async def test_a_step_that_no_route_leads_to_is_refused(env: EngineEnv) -> None:
     """An approval that is routed around would look like one, and never be asked for."""
-    await settle(works)
+    await settle(env)
     run = {"id": "run", "agent": "runner"}
     around = workflow({**VALIDATE, "on_success": "run"}, APPROVE, run)
-    assert await code_of(apply(works, around)) == ("unreached_step", "steps.approve")
+    assert await code_of(apply(env, around)) == ("unreached_step", "steps.approve")
     for way in ({"on_failure": "approve"}, {"on_timeout": "approve", "deadline": "1h"}):
-        assert (await apply(works, workflow({**VALIDATE, "on_success": "run", **way}, APPROVE, run))).entry
+        assert (await apply(env, workflow({**VALIDATE, "on_success": "run", **way}, APPROVE, run))).entry
     # Back to the agent before: the way that a request for changes takes without being told.
     review = {"id": "review", "human": {"type": "review"}, "on_success": "end"}
     rework = {"id": "rework", "agent": "writer"}
-    assert (await apply(works, workflow({**VALIDATE, "on_success": "review"}, rework, review))).entry
+    assert (await apply(env, workflow({**VALIDATE, "on_success": "review"}, rework, review))).entry
     sign = {"id": "sign", "human": {"type": "approval"}, "on_success": "end"}
     lost = workflow({**VALIDATE, "on_success": "sign"}, rework, sign)
-    assert await code_of(apply(works, lost)) == ("unreached_step", "steps.rework")
+    assert await code_of(apply(env, lost)) == ("unreached_step", "steps.rework")
 
 
-async def test_a_step_that_only_a_policys_silence_leads_to_is_reached(works: Works) -> None:
-    await settle(works)
+async def test_a_step_that_only_a_policys_silence_leads_to_is_reached(env: EngineEnv) -> None:
+    await settle(env)
     policy = {"deadline": "1h", "on_timeout": "goto:clean", "approve": [{"any": ["role:approver"]}]}
     gate = {"id": "approve", "human": {"policy": "quiet"}, "on_success": "end"}
     clean = {"id": "clean", "agent": "cleaner"}
     charter = compile_charter({"policies": {"quiet": policy}, "workflows": [workflow(gate, clean)]})
-    assert [planned.action for planned in await works.registry.apply(ROOT, charter)] == ["create", "create"]
+    assert [planned.action for planned in await env.registry.apply(ROOT, charter)] == ["create", "create"]
 
 
-async def test_the_hint_at_a_ring_says_what_to_do(works: Works) -> None:
-    await settle(works)
+async def test_the_hint_at_a_ring_says_what_to_do(env: EngineEnv) -> None:
+    await settle(env)
     with pytest.raises(Invalid) as one:
-        await apply(works, workflow({**APPROVE, "on_success": "approve"}))
+        await apply(env, workflow({**APPROVE, "on_success": "approve"}))
     assert one.value.hint == "Give step 'approve' a route to 'end', or to a step that gets there."
     with pytest.raises(Invalid) as both:
         await apply(
-            works, workflow({**VALIDATE, "on_success": "approve"}, {**APPROVE, "on_success": "validate"})
+            env, workflow({**VALIDATE, "on_success": "approve"}, {**APPROVE, "on_success": "validate"})
         )
     assert both.value.hint == "Give one of validate, approve a route to 'end', or to a step that gets there."
 
 
-async def test_a_form_that_is_no_schema_is_refused_and_no_reference_is_fetched(works: Works) -> None:
-    await settle(works)
+async def test_a_form_that_is_no_schema_is_refused_and_no_reference_is_fetched(env: EngineEnv) -> None:
+    await settle(env)
     for form in ({"type": "nonsense"}, {"$ref": "http://127.0.0.1:9/schema.json"}):
         ask = {"id": "ask", "human": {"type": "form", "form": form}}
-        assert (await code_of(apply(works, workflow(ask))))[0] == "invalid_form_schema"
+        assert (await code_of(apply(env, workflow(ask))))[0] == "invalid_form_schema"
 
 
-async def test_a_scenario_brings_its_own_plan(works: Works) -> None:
-    await settle(works, people=(person("olga", "owner"),))
-    await apply(works, workflow(VALIDATE))
+async def test_a_scenario_brings_its_own_plan(env: EngineEnv) -> None:
+    await settle(env, people=(person("olga", "owner"),))
+    await apply(env, workflow(VALIDATE))
     bundle = {
         "scenario_id": "s1",
         "agents": [{"role": "checker", "address": "agent://acme/prod/checker"}],
@@ -226,19 +224,19 @@ async def test_a_scenario_brings_its_own_plan(works: Works) -> None:
         },
         "intent": {"type": CHANGE, "payload": {}},
     }
-    submission = await works.planner.scenario(WORKSPACE, compile_scenario(bundle), b"{}", "d" * 64)
+    submission = await env.planner.scenario(WORKSPACE, compile_scenario(bundle), b"{}", "d" * 64)
     assert [step.id for step in submission.plan.steps] == ["check", "ok"]
     assert submission.to_agent == "agent://acme/prod/checker"
 
 
-async def test_an_agent_that_became_a_pushed_one_is_pushed_from_the_next_intent_on(works: Works) -> None:
-    await settle(works)
-    account, _ = await works.registry.add_account(ROOT, ActorKind.AGENT, "validator")
-    await apply(works, workflow(VALIDATE, APPROVE))
-    assert step(await direct(works), AgentStep).push is False
+async def test_an_agent_that_became_a_pushed_one_is_pushed_from_the_next_intent_on(env: EngineEnv) -> None:
+    await settle(env)
+    account, _ = await env.registry.add_account(ROOT, ActorKind.AGENT, "validator")
+    await apply(env, workflow(VALIDATE, APPROVE))
+    assert step(await direct(env), AgentStep).push is False
     fields = {"delivery_mode": "http", "callback_url": "http://127.0.0.1:9/"}
-    await works.registry.update_account(ROOT, account.id, **fields)
-    assert step(await direct(works), AgentStep).push is True
+    await env.registry.update_account(ROOT, account.id, **fields)
+    assert step(await direct(env), AgentStep).push is True
 
 
 # -- what is remembered
@@ -250,31 +248,33 @@ def alive() -> int:
     return sum(isinstance(one, Snapshot) for one in gc.get_objects())
 
 
-async def test_an_address_book_goes_with_what_was_made_of_it_when_the_next_one_is_read(works: Works) -> None:
-    await settle(works)
-    await apply(works, workflow(VALIDATE, APPROVE))
+async def test_an_address_book_goes_with_what_was_made_of_it_when_the_next_one_is_read(
+    env: EngineEnv,
+) -> None:
+    await settle(env)
+    await apply(env, workflow(VALIDATE, APPROVE))
     before = alive()
     for number in range(20):
-        works.directory.changed(WORKSPACE)
-        await direct(works)
-        await direct(works, intent_type="intent.other.v1", to_agent=f"agent://acme/prod/a{number}")
-        await direct(works, intent_type="intent.other.v1", human_task={"title": f"May we? {number}"})
+        env.directory.changed(WORKSPACE)
+        await direct(env)
+        await direct(env, intent_type="intent.other.v1", to_agent=f"agent://acme/prod/a{number}")
+        await direct(env, intent_type="intent.other.v1", human_task={"title": f"May we? {number}"})
     assert alive() <= before + 1
 
 
-async def test_what_can_come_again_is_frozen_once_and_what_cannot_is_not_kept(works: Works) -> None:
-    await settle(works)
-    await apply(works, workflow(VALIDATE, APPROVE))
-    book = await works.directory.of(WORKSPACE)
-    first = await direct(works)
-    assert (await direct(works)).plan is first.plan
+async def test_what_can_come_again_is_frozen_once_and_what_cannot_is_not_kept(env: EngineEnv) -> None:
+    await settle(env)
+    await apply(env, workflow(VALIDATE, APPROVE))
+    book = await env.directory.of(WORKSPACE)
+    first = await direct(env)
+    assert (await direct(env)).plan is first.plan
     request = compile_direct({"intent_type": CHANGE})
-    other = await works.planner.direct(WORKSPACE, request, b"{}", "d" * 64, ("per_rita",))
+    other = await env.planner.direct(WORKSPACE, request, b"{}", "d" * 64, ("per_rita",))
     assert other.plan is first.plan, "the same plan for whoever asks"
     kept = len(book.made)
     for number in range(5):
-        await direct(works, intent_type="intent.other.v1", human_task={"title": f"May we? {number}"})
+        await direct(env, intent_type="intent.other.v1", human_task={"title": f"May we? {number}"})
     assert len(book.made) == kept
     for number in range(KEPT + 5):
-        await direct(works, intent_type="intent.other.v1", to_agent=f"agent://acme/prod/a{number}")
+        await direct(env, intent_type="intent.other.v1", to_agent=f"agent://acme/prod/a{number}")
     assert len(book.made) == KEPT

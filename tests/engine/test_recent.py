@@ -14,37 +14,37 @@ from signoff.engine.read.view import View
 from signoff.store.store import Store
 from tests.builders import AGENT, ANN, SERVICE
 from tests.conftest import FixedClock
-from tests.engine.works import PAYLOAD, Works
+from tests.engine.engine_env import PAYLOAD, EngineEnv
 
 
 @pytest.fixture
-async def pair(store: Store, clock: FixedClock) -> AsyncIterator[tuple[Works, Works]]:
+async def pair(store: Store, clock: FixedClock) -> AsyncIterator[tuple[EngineEnv, EngineEnv]]:
     """Two processes on one database; on SQLite the second is the same file seen by somebody who did not write."""
-    one, two = Works(store, Standing(clock.at)), Works(store, Standing(clock.at))
+    one, two = EngineEnv(store, Standing(clock.at)), EngineEnv(store, Standing(clock.at))
     async with one.running(), two.running():
         yield one, two
 
 
-async def test_a_glimpse_is_what_was_committed_last(pair: tuple[Works, Works]) -> None:
-    works, _ = pair
-    view = View(works.store, works.recent)
-    intent = await works.submit()
+async def test_a_glimpse_is_what_was_committed_last(pair: tuple[EngineEnv, EngineEnv]) -> None:
+    env, _ = pair
+    view = View(env.store, env.recent)
+    intent = await env.submit()
     assert (await view.glimpse(SERVICE, intent.id)) == (await view.intent(SERVICE, intent.id))
-    await works.do(intent.id, Report(result={"ok": True}))
+    await env.do(intent.id, Report(result={"ok": True}))
     seen = await view.glimpse(SERVICE, intent.id)
     assert seen == await view.intent(SERVICE, intent.id)
     assert seen.stored.payload == PAYLOAD
 
 
-async def test_whoever_may_not_see_an_intent_does_not_glimpse_it(pair: tuple[Works, Works]) -> None:
-    works, _ = pair
-    intent = await works.submit()
+async def test_whoever_may_not_see_an_intent_does_not_glimpse_it(pair: tuple[EngineEnv, EngineEnv]) -> None:
+    env, _ = pair
+    intent = await env.submit()
     stranger = replace(AGENT, id="sa_x", address="agent://acme/prod/stranger")
     with pytest.raises(NotFound):
-        await View(works.store, works.recent).glimpse(stranger, intent.id)
+        await View(env.store, env.recent).glimpse(stranger, intent.id)
 
 
-async def test_what_another_process_changed_is_read_from_the_table(pair: tuple[Works, Works]) -> None:
+async def test_what_another_process_changed_is_read_from_the_table(pair: tuple[EngineEnv, EngineEnv]) -> None:
     one, two = pair
     intent = await one.submit()
     await two.do(intent.id, Report(result={"ok": True}))  # one does not hear of it
@@ -57,12 +57,12 @@ async def test_what_another_process_changed_is_read_from_the_table(pair: tuple[W
 
 
 async def test_a_whole_life_is_known_only_to_the_one_process_of_a_database(
-    pair: tuple[Works, Works], store_url: str
+    pair: tuple[EngineEnv, EngineEnv], store_url: str
 ) -> None:
-    works, _ = pair
-    intent = await works.submit()
-    await works.do(intent.id, Report(result={"ok": True}))
-    life = works.recent.life(intent.id)
+    env, _ = pair
+    intent = await env.submit()
+    await env.do(intent.id, Report(result={"ok": True}))
+    life = env.recent.life(intent.id)
     if store_url.startswith("postgresql"):
         assert life is None
         return
@@ -70,15 +70,15 @@ async def test_a_whole_life_is_known_only_to_the_one_process_of_a_database(
     assert [fact.seq for fact in life[1]] == list(range(1, life[0].seq + 1))
 
 
-async def test_it_forgets_the_oldest_and_never_holds_what_is_large(pair: tuple[Works, Works]) -> None:
-    works, _ = pair
-    large = await works.submit(payload=b'{"text":"%s"}' % (b"x" * LARGEST))
-    assert works.recent.get(large.id) is None
-    grown = await works.submit()
-    await works.do(grown.id, Report(result={"text": "x" * LARGEST}))
-    assert works.recent.get(grown.id) is None
-    first = await works.submit()
+async def test_it_forgets_the_oldest_and_never_holds_what_is_large(pair: tuple[EngineEnv, EngineEnv]) -> None:
+    env, _ = pair
+    large = await env.submit(payload=b'{"text":"%s"}' % (b"x" * LARGEST))
+    assert env.recent.get(large.id) is None
+    grown = await env.submit()
+    await env.do(grown.id, Report(result={"text": "x" * LARGEST}))
+    assert env.recent.get(grown.id) is None
+    first = await env.submit()
     for _ in range(LIMIT):
-        last = await works.submit()
-    assert works.recent.get(first.id) is None
-    assert works.recent.get(last.id) is not None
+        last = await env.submit()
+    assert env.recent.get(first.id) is None
+    assert env.recent.get(last.id) is not None

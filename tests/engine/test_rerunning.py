@@ -17,61 +17,61 @@ from signoff.core.plan.plan import AgentStep
 from signoff.engine.read.view import View
 from signoff.engine.rerun import Reruns
 from tests.builders import ANN, RITA, SERVICE, VALIDATOR, WORKSPACE, approve, gate, validate
-from tests.engine.works import PAYLOAD, Works, settle
+from tests.engine.engine_env import PAYLOAD, EngineEnv, settle
 
 GATED = gate(validate(), approve(), AgentStep(id="act", agent=VALIDATOR))
 
 
-async def failed(works: Works) -> tuple[Intent, list[e.Fact]]:
+async def failed(env: EngineEnv) -> tuple[Intent, list[e.Fact]]:
     """An intent that failed after its yes, and its history."""
-    await settle(works, people=(ANN, RITA))
-    intent = await works.submit(GATED)
-    await works.claim()
-    held = await works.intent(intent.id)
-    await works.do(intent.id, Report(1, held.open.token, {"n": 1}))  # type: ignore[union-attr]
-    task = (await works.intent(intent.id)).open
-    await works.do(intent.id, Answer("approved", 2, revision=1, digest=task.digest), ANN)  # type: ignore[union-attr]
-    [taken] = await works.claim()
+    await settle(env, people=(ANN, RITA))
+    intent = await env.submit(GATED)
+    await env.claim()
+    held = await env.intent(intent.id)
+    await env.do(intent.id, Report(1, held.open.token, {"n": 1}))  # type: ignore[union-attr]
+    task = (await env.intent(intent.id)).open
+    await env.do(intent.id, Answer("approved", 2, revision=1, digest=task.digest), ANN)  # type: ignore[union-attr]
+    [taken] = await env.claim()
     token = taken.after.open.token  # type: ignore[union-attr]
-    await works.do(intent.id, Report(3, token, fault=Fault("down", "It was restarting.")))
-    rows = await works.store.intents.history(intent.id)
-    after = await works.intent(intent.id)
+    await env.do(intent.id, Report(3, token, fault=Fault("down", "It was restarting.")))
+    rows = await env.store.intents.history(intent.id)
+    after = await env.intent(intent.id)
     assert after.status is Status.FAILED
     return after, [unseal(row.body, row.private) for row in rows]
 
 
-def reruns(works: Works) -> Reruns:
-    return Reruns(works.engine, View(works.store, works.recent))
+def reruns(env: EngineEnv) -> Reruns:
+    return Reruns(env.engine, View(env.store, env.recent))
 
 
-async def test_two_servers_make_one(works: Works) -> None:
-    source, facts = await failed(works)
-    other = Works(works.store, works.clock)
+async def test_two_servers_make_one(env: EngineEnv) -> None:
+    source, facts = await failed(env)
+    other = EngineEnv(env.store, env.clock)
     async with other.running():
-        book = await works.directory.of(WORKSPACE)
+        book = await env.directory.of(WORKSPACE)
         made = await asyncio.gather(
-            *(reruns(server).rerun(SERVICE, source, PAYLOAD, facts, book) for server in (works, other) * 4)
+            *(reruns(server).rerun(SERVICE, source, PAYLOAD, facts, book) for server in (env, other) * 4)
         )
     [new] = {one.id for one in made}
-    stored = await works.intent(new)
+    stored = await env.intent(new)
     assert (stored.rerun_of, stored.ending, stored.results["validate"]) == (source.id, "approved", {"n": 1})
     assert stored.plan_digest == source.plan_digest
-    assert await works.happened(new) == ["Created", "Carried", "Delivered"]
-    assert await works.findings() == []  # the row is what its facts add up to
+    assert await env.happened(new) == ["Created", "Carried", "Delivered"]
+    assert await env.findings() == []  # the row is what its facts add up to
 
 
-async def test_it_needs_the_payload_that_was_decided(works: Works) -> None:
-    source, facts = await failed(works)
-    book = await works.directory.of(WORKSPACE)
+async def test_it_needs_the_payload_that_was_decided(env: EngineEnv) -> None:
+    source, facts = await failed(env)
+    book = await env.directory.of(WORKSPACE)
     with pytest.raises(Conflict) as refused:
-        await reruns(works).rerun(SERVICE, source, PAYLOAD + b" ", facts, book)
+        await reruns(env).rerun(SERVICE, source, PAYLOAD + b" ", facts, book)
     assert refused.value.code == "digest_mismatch"
 
 
 async def test_a_digest_of_an_earlier_release_which_names_no_visit_still_proves_what_was_decided(
-    works: Works,
+    env: EngineEnv,
 ) -> None:
-    source, facts = await failed(works)
+    source, facts = await failed(env)
     opened = next(fact.event for fact in facts if isinstance(fact.event, e.TaskOpened))
     parts = {
         "intent": source.id, "type": source.type, "payload": source.payload_digest, "plan": source.plan_digest,
@@ -81,7 +81,7 @@ async def test_a_digest_of_an_earlier_release_which_names_no_visit_still_proves_
     earlier = hashlib.sha256(b"signoff/envelope/v1\0" + said).hexdigest()
     other = hashlib.sha256(b"signoff/envelope/v1\0" + said.replace(b'"n":1', b'"n":2')).hexdigest()
     assert opened.digest != earlier
-    book = await works.directory.of(WORKSPACE)
+    book = await env.directory.of(WORKSPACE)
 
     def as_of(digest: str) -> list[e.Fact]:
         return [
@@ -90,16 +90,16 @@ async def test_a_digest_of_an_earlier_release_which_names_no_visit_still_proves_
         ]
 
     with pytest.raises(Conflict) as refused:
-        await reruns(works).rerun(SERVICE, source, PAYLOAD, as_of(other), book)
+        await reruns(env).rerun(SERVICE, source, PAYLOAD, as_of(other), book)
     assert refused.value.code == "digest_mismatch"
-    new = await reruns(works).rerun(SERVICE, source, PAYLOAD, as_of(earlier), book)
+    new = await reruns(env).rerun(SERVICE, source, PAYLOAD, as_of(earlier), book)
     assert new.rerun_of == source.id
 
 
-async def test_a_yes_of_yesterday_is_judged_by_the_databases_time(works: Works) -> None:
-    source, facts = await failed(works)
-    works.clock.move(timedelta(hours=24))
-    book = await works.directory.of(WORKSPACE)
+async def test_a_yes_of_yesterday_is_judged_by_the_databases_time(env: EngineEnv) -> None:
+    source, facts = await failed(env)
+    env.clock.move(timedelta(hours=24))
+    book = await env.directory.of(WORKSPACE)
     with pytest.raises(Conflict) as refused:
-        await reruns(works).rerun(SERVICE, source, PAYLOAD, facts, book)
+        await reruns(env).rerun(SERVICE, source, PAYLOAD, facts, book)
     assert refused.value.code == "decision_too_old"

@@ -7,24 +7,24 @@ import pytest
 from signoff.core.errors import Conflict
 from signoff.core.intent.commands import Revise
 from tests.builders import ANN, OTTO, approve, gate
-from tests.engine.works import PAYLOAD, Works, settle
+from tests.engine.engine_env import PAYLOAD, EngineEnv, settle
 
 
 def digest(payload: bytes) -> str:
     return hashlib.sha256(payload).hexdigest()
 
 
-async def test_the_payload_changes_with_the_fact_and_the_old_one_is_kept(works: Works) -> None:
-    await settle(works, people=(ANN, OTTO))
-    intent = await works.submit(gate(approve()))
+async def test_the_payload_changes_with_the_fact_and_the_old_one_is_kept(env: EngineEnv) -> None:
+    await settle(env, people=(ANN, OTTO))
+    intent = await env.submit(gate(approve()))
     new = b'{"change":"smaller"}'
-    await works.engine.revise(ANN, intent.id, Revise(digest(new), comment="less"), PAYLOAD, new)
-    stored = await works.store.intents.get(intent.id)
+    await env.engine.revise(ANN, intent.id, Revise(digest(new), comment="less"), PAYLOAD, new)
+    stored = await env.store.intents.get(intent.id)
     assert stored is not None
     assert (stored.payload, stored.intent.revision, stored.intent.editors) == (new, 2, ("per_ann",))
-    assert await works.store.intents.old_payloads(intent.id) == {1: PAYLOAD}
+    assert await env.store.intents.old_payloads(intent.id) == {1: PAYLOAD}
     with pytest.raises(Conflict) as late:
-        await works.engine.revise(OTTO, intent.id, Revise(digest(b"{}")), PAYLOAD, b"{}")
+        await env.engine.revise(OTTO, intent.id, Revise(digest(b"{}")), PAYLOAD, b"{}")
     assert late.value.code == "stale_revision"
-    assert await works.findings() == []
-    assert await works.store.intents.forget(works.clock.now(), 10) == 0
+    assert await env.findings() == []
+    assert await env.store.intents.forget(env.clock.now(), 10) == 0

@@ -17,19 +17,19 @@ from signoff.engine.clock import FixedClock
 from signoff.engine.commit.jobs import Outdated
 from tests.builders import ANN, OTTO, RITA, SERVICE, WORKSPACE
 from tests.conftest import TABLES
-from tests.engine.works import ROOT, Works, open_works, settle
+from tests.engine.engine_env import ROOT, EngineEnv, open_engine_env, settle
 
 SERVICE_OF_NOBODY = replace(SERVICE, sponsors=())
 
 
-async def apply(works: Works, who: str = "ann", **said: Any) -> None:
-    await works.registry.apply(ROOT, compile_charter({"people": {f"{who}@acme.example": said}}))
+async def apply(env: EngineEnv, who: str = "ann", **said: Any) -> None:
+    await env.registry.apply(ROOT, compile_charter({"people": {f"{who}@acme.example": said}}))
 
 
 async def test_who_was_let_go_on_one_server_is_not_let_in_by_a_change_on_another(
     postgres_url: str, clock: FixedClock
 ) -> None:
-    here, there = [await open_works(postgres_url, clock) for _ in range(2)]
+    here, there = [await open_engine_env(postgres_url, clock) for _ in range(2)]
     try:
         await here.store.write(*((f"delete from {table}", {}) for table in TABLES))
         await settle(here, people=(ANN, OTTO))
@@ -54,7 +54,7 @@ async def test_who_was_let_go_on_one_server_is_not_let_in_by_a_change_on_another
 async def test_what_was_changed_about_something_else_is_in_nobodys_way_and_is_seen(
     postgres_url: str, clock: FixedClock
 ) -> None:
-    here, there = [await open_works(postgres_url, clock) for _ in range(2)]
+    here, there = [await open_engine_env(postgres_url, clock) for _ in range(2)]
     try:
         await here.store.write(*((f"delete from {table}", {}) for table in TABLES))
         await settle(here, people=(ANN, OTTO))
@@ -73,9 +73,9 @@ async def test_what_was_changed_about_something_else_is_in_nobodys_way_and_is_se
 
 
 @asynccontextmanager
-async def pair(url: str, clock: FixedClock) -> AsyncIterator[tuple[Works, Works]]:
+async def pair(url: str, clock: FixedClock) -> AsyncIterator[tuple[EngineEnv, EngineEnv]]:
     """Two servers of which neither hears a word of the other: what one says is as late as it can be."""
-    here, there = [await open_works(url, clock) for _ in range(2)]
+    here, there = [await open_engine_env(url, clock) for _ in range(2)]
     try:
         await here.store.write(*((f"delete from {table}", {}) for table in TABLES))
         await settle(here, people=(ANN, OTTO, RITA))
@@ -86,17 +86,17 @@ async def pair(url: str, clock: FixedClock) -> AsyncIterator[tuple[Works, Works]
         await there.store.close()
 
 
-async def asked(works: Works, *approvers: str, need: int = 1) -> str:
+async def asked(env: EngineEnv, *approvers: str, need: int = 1) -> str:
     """The id of a request that waits for these, and that nobody of them has made."""
     stage = Stage(approvers, need)
     step = HumanStep(id="ask", task=TaskSpec(title="Run it?", stages=(stage,), strength=Strength.LINK))
-    intent = await works.submit(Plan((step,)), by=SERVICE_OF_NOBODY)
+    intent = await env.submit(Plan((step,)), by=SERVICE_OF_NOBODY)
     return intent.id
 
 
-async def known(works: Works, actor: Actor) -> Actor:
+async def known(env: EngineEnv, actor: Actor) -> Actor:
     """The person as this server knows them: with what it believes, however late that is."""
-    found = await works.keys.person(WORKSPACE, actor.id, "api")
+    found = await env.keys.person(WORKSPACE, actor.id, "api")
     assert found is not None
     return found
 
@@ -201,6 +201,6 @@ async def test_a_task_opens_for_those_whom_another_server_knows_by_then(
         assert (await there.directory.of(WORKSPACE)).teams["sre"].members == (OTTO.id,)
 
 
-async def team(works: Works, *members: str) -> None:
+async def team(env: EngineEnv, *members: str) -> None:
     people = [f"{name}@acme.example" for name in members]
-    await works.registry.apply(ROOT, compile_charter({"teams": {"sre": {"members": people}}}))
+    await env.registry.apply(ROOT, compile_charter({"teams": {"sre": {"members": people}}}))

@@ -18,7 +18,7 @@ from signoff.store.tables.messages import Message
 from signoff.store.work import Outgoing
 from tests.builders import AGENT, ANN, RITA, SERVICE, SYSTEM, WORKSPACE, gate, validate
 from tests.conftest import TABLES
-from tests.engine.works import PAYLOAD, Works, once
+from tests.engine.engine_env import PAYLOAD, EngineEnv, once
 
 DAY = timedelta(days=1)
 
@@ -29,101 +29,101 @@ async def started(sweeper: Sweeper) -> Sweeper:
     return sweeper
 
 
-async def test_final_intents_go_after_their_retention_with_all_that_is_theirs(works: Works) -> None:
-    sweeper = await started(Sweeper(works.store, works.recent, works.clock, 30 * DAY))
-    gone, kept, running = [await works.submit() for _ in range(3)]
-    await works.do(gone.id, c.Cancel(), SERVICE)
-    works.clock.move(2 * DAY)
-    await works.do(kept.id, c.Cancel(), SERVICE)
-    works.clock.move(29 * DAY)
+async def test_final_intents_go_after_their_retention_with_all_that_is_theirs(env: EngineEnv) -> None:
+    sweeper = await started(Sweeper(env.store, env.recent, env.clock, 30 * DAY))
+    gone, kept, running = [await env.submit() for _ in range(3)]
+    await env.do(gone.id, c.Cancel(), SERVICE)
+    env.clock.move(2 * DAY)
+    await env.do(kept.id, c.Cancel(), SERVICE)
+    env.clock.move(29 * DAY)
     assert await sweeper.once() == 60
-    assert await works.store.intents.ids() == sorted([kept.id, running.id])
+    assert await env.store.intents.ids() == sorted([kept.id, running.id])
     for table in ("events", "submissions"):
-        assert await works.store.read(f"select 1 from {table} where intent_id = :id", id=gone.id) == []
-    assert works.recent.get(gone.id) is None  # nor in memory, where it could still be followed
-    assert await works.findings() == []
+        assert await env.store.read(f"select 1 from {table} where intent_id = :id", id=gone.id) == []
+    assert env.recent.get(gone.id) is None  # nor in memory, where it could still be followed
+    assert await env.findings() == []
 
 
-async def ended(works: Works, how: Status) -> str:
+async def ended(env: EngineEnv, how: Status) -> str:
     """An intent that has come to this end."""
-    late = works.clock.wall() + timedelta(hours=1) if how is Status.TIMED_OUT else None
-    intent = await works.submit(gate(validate(), direct=True), deadline_at=late)
+    late = env.clock.wall() + timedelta(hours=1) if how is Status.TIMED_OUT else None
+    intent = await env.submit(gate(validate(), direct=True), deadline_at=late)
     if how is Status.TIMED_OUT:
-        works.clock.move(timedelta(hours=1))
-        await works.do(intent.id, c.Tick(), SYSTEM)
+        env.clock.move(timedelta(hours=1))
+        await env.do(intent.id, c.Tick(), SYSTEM)
     elif how is Status.CANCELED:
-        await works.do(intent.id, c.Cancel(), SERVICE)
+        await env.do(intent.id, c.Cancel(), SERVICE)
     else:
         fault = Fault("boom", "it broke") if how is Status.FAILED else None
-        await works.do(intent.id, c.Report(fault=fault), AGENT)
+        await env.do(intent.id, c.Report(fault=fault), AGENT)
     return intent.id
 
 
 @pytest.mark.parametrize("how", sorted(FINAL))
-async def test_it_goes_whichever_end_it_has_come_to(works: Works, how: Status) -> None:
-    sweeper = await started(Sweeper(works.store, works.recent, works.clock, 30 * DAY))
-    gone = await ended(works, how)
-    assert await works.store.read("select status from intents") == [(how.value,)]
-    works.clock.move(30 * DAY)
+async def test_it_goes_whichever_end_it_has_come_to(env: EngineEnv, how: Status) -> None:
+    sweeper = await started(Sweeper(env.store, env.recent, env.clock, 30 * DAY))
+    gone = await ended(env, how)
+    assert await env.store.read("select status from intents") == [(how.value,)]
+    env.clock.move(30 * DAY)
     await sweeper.once()
-    assert await works.store.intents.ids() == [gone], "not before its time"
-    works.clock.move(timedelta(hours=1))
+    assert await env.store.intents.ids() == [gone], "not before its time"
+    env.clock.move(timedelta(hours=1))
     await sweeper.once()
-    assert await works.store.intents.ids() == []
+    assert await env.store.intents.ids() == []
 
 
-async def test_what_a_person_was_asked_goes_a_day_after_the_last_intent_that_asked_it(works: Works) -> None:
-    sweeper = await started(Sweeper(works.store, works.recent, works.clock, 30 * DAY))
-    gone = await works.submit()
-    await works.do(gone.id, c.Cancel(), SERVICE)
-    works.clock.move(31 * DAY)
+async def test_what_a_person_was_asked_goes_a_day_after_the_last_intent_that_asked_it(env: EngineEnv) -> None:
+    sweeper = await started(Sweeper(env.store, env.recent, env.clock, 30 * DAY))
+    gone = await env.submit()
+    await env.do(gone.id, c.Cancel(), SERVICE)
+    env.clock.move(31 * DAY)
     await sweeper.once()
-    assert await works.store.read("select digest from plans") == [(gone.plan_digest,)]
-    works.clock.move(DAY)
+    assert await env.store.read("select digest from plans") == [(gone.plan_digest,)]
+    env.clock.move(DAY)
     assert await sweeper.once() == 60
-    assert await works.store.read("select digest from plans") == []
-    again = await works.submit()
+    assert await env.store.read("select digest from plans") == []
+    again = await env.submit()
     assert again.plan_digest == gone.plan_digest
-    assert await works.findings() == []
+    assert await env.findings() == []
 
 
-async def test_without_a_retention_nothing_is_forgotten(works: Works) -> None:
-    intent = await works.submit()
-    await works.do(intent.id, c.Cancel(), SERVICE)
-    works.clock.move(10_000 * DAY)
-    assert await Sweeper(works.store, works.recent, works.clock, None).once() == 60
-    assert await works.store.intents.ids() == [intent.id]
+async def test_without_a_retention_nothing_is_forgotten(env: EngineEnv) -> None:
+    intent = await env.submit()
+    await env.do(intent.id, c.Cancel(), SERVICE)
+    env.clock.move(10_000 * DAY)
+    assert await Sweeper(env.store, env.recent, env.clock, None).once() == 60
+    assert await env.store.intents.ids() == [intent.id]
 
 
 async def test_an_answer_is_forgotten_when_its_time_is_over_and_not_before(
-    works: Works, clock: FixedClock
+    env: EngineEnv, clock: FixedClock
 ) -> None:
-    sweeper = await started(Sweeper(works.store, works.recent, works.clock, None))
-    old = await works.submit(once=once("old"))
-    await works.do(old.id, c.Cancel(), SERVICE)
+    sweeper = await started(Sweeper(env.store, env.recent, env.clock, None))
+    old = await env.submit(once=once("old"))
+    await env.do(old.id, c.Cancel(), SERVICE)
     clock.move(timedelta(hours=47))
-    new = await works.submit(by=ANN, once=once("new"))
+    new = await env.submit(by=ANN, once=once("new"))
     await sweeper.once()
-    assert len(await works.store.read("select 1 from replies")) == 2
+    assert len(await env.store.read("select 1 from replies")) == 2
     clock.move(timedelta(hours=1))
     await sweeper.once()
-    assert [row[0] for row in await works.store.read("select key from replies")] == ["new"]
+    assert [row[0] for row in await env.store.read("select key from replies")] == ["new"]
     clock.move(timedelta(hours=48))
     await sweeper.once()
-    assert len(await works.store.read("select 1 from replies")) == 1, "its intent is open"
-    await works.do(new.id, c.Cancel(), ANN)
+    assert len(await env.store.read("select 1 from replies")) == 1, "its intent is open"
+    await env.do(new.id, c.Cancel(), ANN)
     clock.move(timedelta(hours=48))
     await sweeper.once()
-    assert await works.store.read("select 1 from replies") == []
+    assert await env.store.read("select 1 from replies") == []
 
 
-async def test_a_great_many_are_forgotten_in_bounded_sweeps(works: Works, clock: FixedClock) -> None:
-    sweeper = await started(Sweeper(works.store, works.recent, works.clock, None))
-    made = await asyncio.gather(*(works.submit(once=once(f"k{n}")) for n in range(1100)))
-    await asyncio.gather(*(works.do(intent.id, c.Cancel(), SERVICE) for intent in made))
+async def test_a_great_many_are_forgotten_in_bounded_sweeps(env: EngineEnv, clock: FixedClock) -> None:
+    sweeper = await started(Sweeper(env.store, env.recent, env.clock, None))
+    made = await asyncio.gather(*(env.submit(once=once(f"k{n}")) for n in range(1100)))
+    await asyncio.gather(*(env.do(intent.id, c.Cancel(), SERVICE) for intent in made))
     clock.move(timedelta(hours=48))
     assert await sweeper.once() == 0.1
-    assert len(await works.store.read("select 1 from replies")) == 100
+    assert len(await env.store.read("select 1 from replies")) == 100
     assert await sweeper.once() == 60
 
 
@@ -157,66 +157,66 @@ def machine(clock: FixedClock) -> Machine:
 
 
 @pytest.fixture
-async def on_machine(store_url: str, machine: Machine) -> AsyncIterator[Works]:
+async def on_machine(store_url: str, machine: Machine) -> AsyncIterator[EngineEnv]:
     store = open_store(store_url, wall=machine.wall, clock=machine.of)
     await store.open()
     try:
         if store_url.startswith("postgresql"):
             await store.write(*((f"delete from {table}", {}) for table in TABLES))
-        works = Works(store, machine)
-        async with works.running():
-            yield works
+        env = EngineEnv(store, machine)
+        async with env.running():
+            yield env
     finally:
         await store.close()
 
 
 async def test_a_server_that_starts_months_ahead_deletes_nothing(
-    on_machine: Works, machine: Machine, caplog: pytest.LogCaptureFixture
+    on_machine: EngineEnv, machine: Machine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    works = on_machine
-    done = await works.submit(once=once("key"))
-    await works.do(done.id, c.Cancel(), SERVICE)
+    env = on_machine
+    done = await env.submit(once=once("key"))
+    await env.do(done.id, c.Cancel(), SERVICE)
     machine.move(91 * DAY)  # a start with a wrong clock
     for _ in range(3):  # and another one, and one after something was written by it
-        sweeper = Sweeper(works.store, works.recent, machine, 30 * DAY, DAY)
+        sweeper = Sweeper(env.store, env.recent, machine, 30 * DAY, DAY)
         await sweeper.once()
         await minutes_of(sweeper, machine, 100)
-        await works.submit()
+        await env.submit()
     machine.move(-91 * DAY)
     await minutes_of(sweeper, machine, 30)
-    assert done.id in await works.store.intents.ids()
-    assert len(await works.store.read("select 1 from replies")) == 1
-    assert (await works.store.intents.get(done.id)).payload == PAYLOAD  # type: ignore[union-attr]
+    assert done.id in await env.store.intents.ids()
+    assert len(await env.store.read("select 1 from replies")) == 1
+    assert (await env.store.intents.get(done.id)).payload == PAYLOAD  # type: ignore[union-attr]
     assert "nothing is deleted until it has run steadily for 1d" in caplog.text
 
 
 @pytest.mark.parametrize("jump", [91 * DAY, timedelta(hours=3), -91 * DAY])
 async def test_a_clock_that_jumps_while_the_server_runs_deletes_nothing_soon(
-    on_machine: Works, machine: Machine, jump: timedelta
+    on_machine: EngineEnv, machine: Machine, jump: timedelta
 ) -> None:
-    works = on_machine
-    sweeper = await started(Sweeper(works.store, works.recent, machine, timedelta(hours=1)))
+    env = on_machine
+    sweeper = await started(Sweeper(env.store, env.recent, machine, timedelta(hours=1)))
     await minutes_of(sweeper, machine, 15)
-    done = await works.submit()
-    await works.do(done.id, c.Cancel(), SERVICE)
+    done = await env.submit()
+    await env.do(done.id, c.Cancel(), SERVICE)
     await minutes_of(sweeper, machine, 1)
     machine.move(jump)
     await minutes_of(sweeper, machine, 9)
-    assert await works.store.intents.ids() == [done.id]
+    assert await env.store.intents.ids() == [done.id]
 
 
 async def test_a_clock_that_ran_steadily_deletes_what_is_due_and_says_how_much(
-    on_machine: Works, machine: Machine, caplog: pytest.LogCaptureFixture
+    on_machine: EngineEnv, machine: Machine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    works = on_machine
+    env = on_machine
     caplog.set_level("INFO")
-    done = await works.submit()
-    await works.do(done.id, c.Cancel(), SERVICE)
-    sweeper = await started(Sweeper(works.store, works.recent, machine, timedelta(hours=1)))
+    done = await env.submit()
+    await env.do(done.id, c.Cancel(), SERVICE)
+    sweeper = await started(Sweeper(env.store, env.recent, machine, timedelta(hours=1)))
     await minutes_of(sweeper, machine, 62)
-    assert await works.store.intents.ids() == []
+    assert await env.store.intents.ids() == []
     assert "retention: deleted 1 finished intents" in caplog.text
-    swept = await works.store.sweeps.get()
+    swept = await env.store.sweeps.get()
     assert swept is not None
     assert (swept.intents, swept.payloads, swept.owed) == (1, 0, timedelta(0))
 
@@ -224,50 +224,50 @@ async def test_a_clock_that_ran_steadily_deletes_what_is_due_and_says_how_much(
 # -- what a clock that was ahead has put off
 
 
-def _out(id: str, due: timedelta, works: Works, **fields: Any) -> Outgoing:
+def _out(id: str, due: timedelta, env: EngineEnv, **fields: Any) -> Outgoing:
     """A row of the outbox that is due so much later."""
     given = {"seq": 1, "channel": "webhook", "target": "x"} | fields
-    at = works.clock.now() + due
+    at = env.clock.now() + due
     return Outgoing(id, WORKSPACE, "01890000-0000-7000-8000-000000000000", notice=b"{}", due_at=at, **given)
 
 
-async def _put(works: Works, *rows: Outgoing, waits: str = "") -> None:
+async def _put(env: EngineEnv, *rows: Outgoing, waits: str = "") -> None:
     """``waits``: the row that waits for somebody's working hours, as the record of messages says."""
     for row in rows:
-        await works.store.write((PUT_OUTGOING, dict(zip(OUTBOX.columns, outgoing_row(row), strict=True))))
+        await env.store.write((PUT_OUTGOING, dict(zip(OUTBOX.columns, outgoing_row(row), strict=True))))
         if row.target == ANN.id:
-            at = row.due_at if row.id == waits else works.clock.now()
+            at = row.due_at if row.id == waits else env.clock.now()
             message = Message(
                 id=row.id, workspace=WORKSPACE, intent_id=row.intent, visit=1, seq=1, kind="task_opened",
-                person=ANN.id, channel=row.channel, at=at, called_at=works.clock.now(),
+                person=ANN.id, channel=row.channel, at=at, called_at=env.clock.now(),
             )  # fmt: skip
-            await works.store.messages.end([], (), [message])
-            await works.store.write((PUT_OUTGOING, dict(zip(OUTBOX.columns, outgoing_row(row), strict=True))))
+            await env.store.messages.end([], (), [message])
+            await env.store.write((PUT_OUTGOING, dict(zip(OUTBOX.columns, outgoing_row(row), strict=True))))
 
 
 async def test_a_clock_that_was_ahead_puts_nothing_off(
-    on_machine: Works, machine: Machine, caplog: pytest.LogCaptureFixture
+    on_machine: EngineEnv, machine: Machine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    works = on_machine
-    await works.somewhere(SERVICE)
+    env = on_machine
+    await env.somewhere(SERVICE)
     machine.move(3 * DAY)
-    await Sweeper(works.store, works.recent, machine, None).once()
+    await Sweeper(env.store, env.recent, machine, None).once()
     hour, minute = timedelta(hours=1), timedelta(minutes=1)
     await _put(
-        works,
-        _out("new", timedelta(0), works),
-        _out("again", hour, works, attempts=3),
-        _out("push", minute, works, channel="push"),
-        _out("taken", minute, works, channel="email", target=ANN.id),
-        _out("tried", hour, works, channel="email", target=ANN.id, attempts=1),
-        _out("morning", 9 * hour, works, channel="email", target=ANN.id),
-        _out("news", 7 * DAY, works, channel="proposal", target="", seq=0),
+        env,
+        _out("new", timedelta(0), env),
+        _out("again", hour, env, attempts=3),
+        _out("push", minute, env, channel="push"),
+        _out("taken", minute, env, channel="email", target=ANN.id),
+        _out("tried", hour, env, channel="email", target=ANN.id, attempts=1),
+        _out("morning", 9 * hour, env, channel="email", target=ANN.id),
+        _out("news", 7 * DAY, env, channel="proposal", target="", seq=0),
         waits="morning",
     )
     machine.move(-3 * DAY + minute)  # a minute later it is set right
     before = machine.now()
-    await Sweeper(works.store, works.recent, machine, None).once()
-    due = {row.id: row.due_at - before for row in await works.store.outbox.page("", 100)}
+    await Sweeper(env.store, env.recent, machine, None).once()
+    due = {row.id: row.due_at - before for row in await env.store.outbox.page("", 100)}
     assert {id: wait for id, wait in due.items() if wait <= timedelta(0)} == {"new": timedelta(0)}
     assert {due["push"], due["taken"]} == {minute}
     assert {due["again"], due["tried"]} == {hour}
@@ -277,54 +277,54 @@ async def test_a_clock_that_was_ahead_puts_nothing_off(
 
 
 async def test_a_clock_that_was_ahead_leaves_no_agents_step_resting(
-    on_machine: Works, machine: Machine
+    on_machine: EngineEnv, machine: Machine
 ) -> None:
-    works = on_machine
-    intent = await works.submit()
+    env = on_machine
+    intent = await env.submit()
     machine.move(3 * DAY)
-    await Sweeper(works.store, works.recent, machine, None).once()
-    await works.claim()
-    await works.pass_time(timedelta(minutes=1))
+    await Sweeper(env.store, env.recent, machine, None).once()
+    await env.claim()
+    await env.pass_time(timedelta(minutes=1))
     machine.move(-3 * DAY)
-    await Sweeper(works.store, works.recent, machine, None).once()
-    await works.keep_time()
-    assert (await works.happened(intent.id))[-1] == "Delivered"
-    assert len(await works.claim()) == 1
-    assert await works.findings() == []
+    await Sweeper(env.store, env.recent, machine, None).once()
+    await env.keep_time()
+    assert (await env.happened(intent.id))[-1] == "Delivered"
+    assert len(await env.claim()) == 1
+    assert await env.findings() == []
 
 
 # -- payloads before decisions
 
 
-async def test_payloads_go_earlier_than_the_decisions_about_them(works: Works) -> None:
-    sweeper = await started(Sweeper(works.store, works.recent, works.clock, 90 * DAY, 7 * DAY))
-    done, open_ = await works.submit(by=RITA), await works.submit()
-    await works.do(done.id, c.Report(result={"passed": True}))
-    await works.do(done.id, c.Answer("approved", comment="fine"), ANN)
-    works.clock.move(8 * DAY)
+async def test_payloads_go_earlier_than_the_decisions_about_them(env: EngineEnv) -> None:
+    sweeper = await started(Sweeper(env.store, env.recent, env.clock, 90 * DAY, 7 * DAY))
+    done, open_ = await env.submit(by=RITA), await env.submit()
+    await env.do(done.id, c.Report(result={"passed": True}))
+    await env.do(done.id, c.Answer("approved", comment="fine"), ANN)
+    env.clock.move(8 * DAY)
     await sweeper.once()
-    gone, kept = await works.store.intents.get(done.id), await works.store.intents.get(open_.id)
+    gone, kept = await env.store.intents.get(done.id), await env.store.intents.get(open_.id)
     assert gone is not None
     assert kept is not None
     assert (gone.payload, gone.forgotten) == (b"{}", True)
     assert (kept.payload, kept.forgotten) == (PAYLOAD, False)
-    assert len(await works.happened(done.id)) > 4
-    assert await works.findings() == []
-    works.clock.move(83 * DAY)
+    assert len(await env.happened(done.id)) > 4
+    assert await env.findings() == []
+    env.clock.move(83 * DAY)
     await sweeper.once()
-    assert await works.store.intents.ids() == [open_.id]
+    assert await env.store.intents.ids() == [open_.id]
 
 
-async def test_what_still_waits_to_be_sent_is_not_forgotten_with_its_intent(works: Works) -> None:
-    sweeper = await started(Sweeper(works.store, works.recent, works.clock, DAY))
-    done = await works.submit()
-    await works.do(done.id, c.Cancel(), SERVICE)
-    out = Outgoing("o", done.workspace, done.id, 1, "webhook", "x", b"{}", works.clock.now() + 9 * DAY)
-    await works.store.write((PUT_OUTGOING, dict(zip(OUTBOX.columns, outgoing_row(out), strict=True))))
-    works.clock.move(2 * DAY)
+async def test_what_still_waits_to_be_sent_is_not_forgotten_with_its_intent(env: EngineEnv) -> None:
+    sweeper = await started(Sweeper(env.store, env.recent, env.clock, DAY))
+    done = await env.submit()
+    await env.do(done.id, c.Cancel(), SERVICE)
+    out = Outgoing("o", done.workspace, done.id, 1, "webhook", "x", b"{}", env.clock.now() + 9 * DAY)
+    await env.store.write((PUT_OUTGOING, dict(zip(OUTBOX.columns, outgoing_row(out), strict=True))))
+    env.clock.move(2 * DAY)
     await sweeper.once()
-    assert await works.store.intents.ids() == [done.id]
-    await works.store.outbox.done(["o"])
-    works.clock.move(DAY)
+    assert await env.store.intents.ids() == [done.id]
+    await env.store.outbox.done(["o"])
+    env.clock.move(DAY)
     await sweeper.once()
-    assert await works.store.intents.ids() == []
+    assert await env.store.intents.ids() == []

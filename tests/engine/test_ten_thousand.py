@@ -15,7 +15,7 @@ from signoff.engine.clock import FixedClock
 from signoff.engine.delivery.pipeline import Channels
 from signoff.notify.channel import Message, Target
 from tests.builders import ANN, OTTO, RITA, START, approve, gate, minutes
-from tests.engine.works import Works, open_works, settle
+from tests.engine.engine_env import EngineEnv, open_engine_env, settle
 
 GATES, FIRST, MORE = 10_000, 2_000, 2_000  # after so many whatever is remembered for speed is full
 
@@ -33,44 +33,44 @@ class Ledger:
         """There is nothing to close."""
 
 
-async def ask(works: Works, count: int) -> None:
+async def ask(env: EngineEnv, count: int) -> None:
     """So many gates, through the committer, all to be reminded at the same minutes; each is told of when it opens."""
     task = replace(approve().task, remind=Reminders(minutes(5), minutes(5), 3), escalate=())
     plan = gate(approve(task=task, deadline=None))
     for _ in range(count // 500):
-        await asyncio.gather(*(works.submit(plan) for _ in range(500)))
-        await works.carry_all()
+        await asyncio.gather(*(env.submit(plan) for _ in range(500)))
+        await env.carry_all()
 
 
 async def test_all_reminders_of_a_minute_go_out_within_it_and_a_waiting_gate_costs_no_memory(
     tmp_path: Path,
 ) -> None:
     ledger = Ledger()
-    works = await open_works(
+    env = await open_engine_env(
         f"sqlite:///{tmp_path / 'gates.db'}",
         FixedClock(START),
         Channels({"webhook": ledger}, Target("https://hook.example")),
     )
-    async with works.running():
-        announcing = asyncio.create_task(works.feed.run())
-        await settle(works, people=(ANN, OTTO, RITA))
+    async with env.running():
+        announcing = asyncio.create_task(env.feed.run())
+        await settle(env, people=(ANN, OTTO, RITA))
         tracemalloc.start()
-        await ask(works, FIRST)
+        await ask(env, FIRST)
         before = held()
-        await ask(works, MORE)
+        await ask(env, MORE)
         each = (held() - before) / MORE
         tracemalloc.stop()
-        await ask(works, GATES - FIRST - MORE)
+        await ask(env, GATES - FIRST - MORE)
         assert each < 100, f"{each:.0f} bytes are kept for each gate"
         for number in (1, 2, 3, 4):
-            works.clock.move(minutes(5))
-            await works.keep_time()
-            await works.carry_all()
+            env.clock.move(minutes(5))
+            await env.keep_time()
+            await env.carry_all()
             assert ledger.sent["task.reminder", number] == (GATES if number < 4 else 0)
         assert sum(ledger.sent.values()) == 4 * GATES
-        assert await works.store.outbox.counts() == {"waiting": 0, "dead": 0}
+        assert await env.store.outbox.counts() == {"waiting": 0, "dead": 0}
         announcing.cancel()
-    await works.store.close()
+    await env.store.close()
 
 
 def held() -> int:

@@ -16,184 +16,188 @@ from signoff.core.plan.task_types import Stage
 from signoff.engine.clock import FixedClock
 from signoff.store.rows import micros
 from tests.builders import ANN, OTTO, SERVICE, START, SYSTEM, approve, gate, minutes, validate
-from tests.engine.works import Works, open_works
+from tests.engine.engine_env import EngineEnv, open_engine_env
 
 SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
-async def replica(works: Works, store_url: str) -> AsyncIterator[Works]:
+async def replica(env: EngineEnv, store_url: str) -> AsyncIterator[EngineEnv]:
     """A second server on the same database; where that is SQLite, a second timekeeper of the same server."""
     if store_url.startswith("sqlite"):
-        yield works
+        yield env
         return
-    other = await open_works(store_url, works.clock)
+    other = await open_engine_env(store_url, env.clock)
     async with other.running():
         yield other
     await other.store.close()
 
 
-async def test_reminders_come_when_due_and_no_more_often_than_asked(works: Works) -> None:
-    intent = await works.submit(gate(approve()))
+async def test_reminders_come_when_due_and_no_more_often_than_asked(env: EngineEnv) -> None:
+    intent = await env.submit(gate(approve()))
     for reminded in (0, 1, 2, 3, 3):
-        task = (await works.intent(intent.id)).open
+        task = (await env.intent(intent.id)).open
         assert isinstance(task, Task)
         assert task.reminded == reminded
-        await works.pass_time(minutes(5) - SECOND)
-        assert (await works.happened(intent.id)).count("Reminded") == reminded
-        await works.pass_time(SECOND)
-    assert await works.findings() == []
+        await env.pass_time(minutes(5) - SECOND)
+        assert (await env.happened(intent.id)).count("Reminded") == reminded
+        await env.pass_time(SECOND)
+    assert await env.findings() == []
 
 
-async def test_escalation_lets_the_next_person_decide_and_not_before(works: Works) -> None:
+async def test_escalation_lets_the_next_person_decide_and_not_before(env: EngineEnv) -> None:
     plan = gate(approve(task=replace(approve().task, stages=(Stage((ANN.id,)),))))
-    intent = await works.submit(plan)
+    intent = await env.submit(plan)
     with pytest.raises(Forbidden, match="not among those"):
-        await works.do(intent.id, c.Answer("approved"), OTTO)
-    await works.pass_time(minutes(30))
-    assert (await works.happened(intent.id)).count("Escalated") == 1
-    assert (await works.do(intent.id, c.Answer("approved"), OTTO)).after.status is Status.COMPLETED
+        await env.do(intent.id, c.Answer("approved"), OTTO)
+    await env.pass_time(minutes(30))
+    assert (await env.happened(intent.id)).count("Escalated") == 1
+    assert (await env.do(intent.id, c.Answer("approved"), OTTO)).after.status is Status.COMPLETED
 
 
-async def test_an_outage_makes_one_reminder_of_many_and_one_escalation(works: Works) -> None:
-    intent = await works.submit(gate(approve()))
-    await works.pass_time(minutes(200))
-    happened = await works.happened(intent.id)
+async def test_an_outage_makes_one_reminder_of_many_and_one_escalation(env: EngineEnv) -> None:
+    intent = await env.submit(gate(approve()))
+    await env.pass_time(minutes(200))
+    happened = await env.happened(intent.id)
     assert (happened.count("Reminded"), happened.count("Escalated")) == (1, 1)
 
 
-async def test_a_deadline_ends_the_wait_and_nothing_wakes_the_intent_again(works: Works) -> None:
-    intent = await works.submit(gate(approve()))
-    await works.pass_time(minutes(480))
-    assert (await works.intent(intent.id)).status is Status.FAILED
-    assert (await works.happened(intent.id))[-2:] == ["Decided", "Failed"]
-    assert await works.store.intents.next_wake() is None
+async def test_a_deadline_ends_the_wait_and_nothing_wakes_the_intent_again(env: EngineEnv) -> None:
+    intent = await env.submit(gate(approve()))
+    await env.pass_time(minutes(480))
+    assert (await env.intent(intent.id)).status is Status.FAILED
+    assert (await env.happened(intent.id))[-2:] == ["Decided", "Failed"]
+    assert await env.store.intents.next_wake() is None
     with pytest.raises(Conflict) as refusal:
-        await works.do(intent.id, c.Answer("approved"), ANN)
+        await env.do(intent.id, c.Answer("approved"), ANN)
     assert (refusal.value.code, refusal.value.details["ending"]) == ("already_decided", "expired")
 
 
-async def test_a_lease_that_runs_out_is_handed_out_again_until_the_attempts_are_used_up(works: Works) -> None:
-    intent = await works.submit(gate(validate(max_attempts=2)))
-    [first] = await works.claim(lease=minutes(1))
-    await works.pass_time(minutes(1) - SECOND)
-    assert await works.claim() == []
-    await works.pass_time(SECOND)
-    resting = (await works.intent(intent.id)).open
+async def test_a_lease_that_runs_out_is_handed_out_again_until_the_attempts_are_used_up(
+    env: EngineEnv,
+) -> None:
+    intent = await env.submit(gate(validate(max_attempts=2)))
+    [first] = await env.claim(lease=minutes(1))
+    await env.pass_time(minutes(1) - SECOND)
+    assert await env.claim() == []
+    await env.pass_time(SECOND)
+    resting = (await env.intent(intent.id)).open
     assert isinstance(resting, Delivery)
     assert resting.hold is Hold.RESTING
-    assert await works.claim() == []
-    await works.pass_time(SECOND)
-    [second] = await works.claim(lease=minutes(1))
+    assert await env.claim() == []
+    await env.pass_time(SECOND)
+    [second] = await env.claim(lease=minutes(1))
     held, old = second.after.open, first.after.open
     assert isinstance(held, Delivery)
     assert isinstance(old, Delivery)
     assert (held.attempt, held.token > old.token) == (2, True)
     with pytest.raises(Conflict) as refusal:
-        await works.do(intent.id, c.Report(1, old.token, {"late": True}))
+        await env.do(intent.id, c.Report(1, old.token, {"late": True}))
     assert refusal.value.code == "stale_delivery"
-    await works.pass_time(minutes(1))
-    ended = await works.intent(intent.id)
+    await env.pass_time(minutes(1))
+    ended = await env.intent(intent.id)
     assert ended.status is Status.FAILED
     assert ended.fault is not None
     assert ended.fault.code == "delivery_failed"
-    assert await works.findings() == []
+    assert await env.findings() == []
 
 
-async def test_a_renewed_lease_runs_from_its_renewal(works: Works, clock: FixedClock) -> None:
-    intent = await works.submit()
-    [claimed] = await works.claim(lease=minutes(1))
+async def test_a_renewed_lease_runs_from_its_renewal(env: EngineEnv, clock: FixedClock) -> None:
+    intent = await env.submit()
+    [claimed] = await env.claim(lease=minutes(1))
     held = claimed.after.open
     assert isinstance(held, Delivery)
     for _ in range(3):
-        await works.pass_time(minutes(0.9))
-        await works.do(intent.id, c.Renew(1, held.token, minutes(1)))
-    assert await works.findings() == []
-    done = await works.do(intent.id, c.Report(1, held.token, {"passed": True}))
+        await env.pass_time(minutes(0.9))
+        await env.do(intent.id, c.Renew(1, held.token, minutes(1)))
+    assert await env.findings() == []
+    done = await env.do(intent.id, c.Report(1, held.token, {"passed": True}))
     assert done.after.status is Status.WAITING
-    assert "Lapsed" not in await works.happened(intent.id)
+    assert "Lapsed" not in await env.happened(intent.id)
 
 
-async def test_a_failed_step_is_tried_again_after_its_delay(works: Works) -> None:
-    intent = await works.submit(gate(validate(max_retries=1, retry_delay=minutes(2))))
-    await works.do(intent.id, c.Report(fault=Fault("boom", "no", True)))
-    await works.pass_time(minutes(2) - SECOND)
-    assert await works.claim() == []
-    await works.pass_time(SECOND)
-    [again] = await works.claim()
+async def test_a_failed_step_is_tried_again_after_its_delay(env: EngineEnv) -> None:
+    intent = await env.submit(gate(validate(max_retries=1, retry_delay=minutes(2))))
+    await env.do(intent.id, c.Report(fault=Fault("boom", "no", True)))
+    await env.pass_time(minutes(2) - SECOND)
+    assert await env.claim() == []
+    await env.pass_time(SECOND)
+    [again] = await env.claim()
     assert isinstance(again.after.open, Delivery)
     assert again.after.open.attempt == 2
 
 
-async def test_a_delay_passes_and_what_follows_it_runs_through(works: Works) -> None:
+async def test_a_delay_passes_and_what_follows_it_runs_through(env: EngineEnv) -> None:
     steps = (
         DelayStep(id="pause", lasts=minutes(10)),
         NotifyStep(id="tell", to=("ops",), message="go"),
         approve(),
     )
-    intent = await works.submit(gate(*steps))
-    await works.pass_time(minutes(10) - SECOND)
-    assert isinstance((await works.intent(intent.id)).open, Task) is False
-    await works.pass_time(SECOND)
-    assert isinstance((await works.intent(intent.id)).open, Task)
+    intent = await env.submit(gate(*steps))
+    await env.pass_time(minutes(10) - SECOND)
+    assert isinstance((await env.intent(intent.id)).open, Task) is False
+    await env.pass_time(SECOND)
+    assert isinstance((await env.intent(intent.id)).open, Task)
 
 
-async def test_the_intents_own_deadline_ends_it_wherever_it_is(works: Works, clock: FixedClock) -> None:
+async def test_the_intents_own_deadline_ends_it_wherever_it_is(env: EngineEnv, clock: FixedClock) -> None:
     plans = [gate(), gate(approve()), gate(DelayStep(id="pause", lasts=minutes(300)))]
-    intents = [await works.submit(plan, deadline_at=clock.now() + minutes(60)) for plan in plans]
-    await works.pass_time(minutes(60))
-    assert [(await works.intent(i.id)).status for i in intents] == [Status.TIMED_OUT] * 3
+    intents = [await env.submit(plan, deadline_at=clock.now() + minutes(60)) for plan in plans]
+    await env.pass_time(minutes(60))
+    assert [(await env.intent(i.id)).status for i in intents] == [Status.TIMED_OUT] * 3
 
 
-async def test_the_pause_is_as_long_as_nothing_is_due_and_at_most_half_a_second(works: Works) -> None:
-    assert await works.timekeeper.once() == 0.5
-    await works.submit(gate(DelayStep(id="pause", lasts=timedelta(seconds=0.2))))
-    assert await works.timekeeper.once() == pytest.approx(0.2)
+async def test_the_pause_is_as_long_as_nothing_is_due_and_at_most_half_a_second(env: EngineEnv) -> None:
+    assert await env.timekeeper.once() == 0.5
+    await env.submit(gate(DelayStep(id="pause", lasts=timedelta(seconds=0.2))))
+    assert await env.timekeeper.once() == pytest.approx(0.2)
 
 
-async def test_a_thousand_due_at_one_moment_are_each_reminded_once(works: Works, replica: Works) -> None:
+async def test_a_thousand_due_at_one_moment_are_each_reminded_once(
+    env: EngineEnv, replica: EngineEnv
+) -> None:
     plan = gate(approve())
-    intents = await asyncio.gather(*(works.submit(plan) for _ in range(1000)))
-    works.clock.move(minutes(5))
+    intents = await asyncio.gather(*(env.submit(plan) for _ in range(1000)))
+    env.clock.move(minutes(5))
     # both replicas, each with two turns under way at a time, as no single server would have
     for _ in range(30):
-        await asyncio.gather(*(w.timekeeper.once() for w in (works, works, replica, replica)))
-        due = await works.store.intents.next_wake()
-        if due is not None and due > works.clock.now():
+        await asyncio.gather(*(w.timekeeper.once() for w in (env, env, replica, replica)))
+        due = await env.store.intents.next_wake()
+        if due is not None and due > env.clock.now():
             break
-    stored = {intent.id: await works.store.intents.get(intent.id) for intent in intents}
+    stored = {intent.id: await env.store.intents.get(intent.id) for intent in intents}
     tasks = [one.intent.open for one in stored.values()]
     assert len(tasks) == 1000
     assert {(task.reminded, task.reminded_at) for task in tasks if isinstance(task, Task)} == {
-        (1, works.clock.now())
+        (1, env.clock.now())
     }
     assert {one.intent.seq for one in stored.values()} == {intents[0].seq + 1}
-    assert await works.findings() == []
+    assert await env.findings() == []
 
 
-async def test_a_tick_that_comes_too_early_or_too_late_does_nothing(works: Works) -> None:
-    intent = await works.submit()
-    before = await works.happened(intent.id)
-    await works.do(intent.id, c.Tick(), SYSTEM)
-    assert await works.happened(intent.id) == before
-    await works.do(intent.id, c.Cancel(), SERVICE)
-    ended = await works.happened(intent.id)
-    await works.pass_time(minutes(10_000))
-    await works.do(intent.id, c.Tick(), SYSTEM)
-    assert await works.happened(intent.id) == ended
+async def test_a_tick_that_comes_too_early_or_too_late_does_nothing(env: EngineEnv) -> None:
+    intent = await env.submit()
+    before = await env.happened(intent.id)
+    await env.do(intent.id, c.Tick(), SYSTEM)
+    assert await env.happened(intent.id) == before
+    await env.do(intent.id, c.Cancel(), SERVICE)
+    ended = await env.happened(intent.id)
+    await env.pass_time(minutes(10_000))
+    await env.do(intent.id, c.Tick(), SYSTEM)
+    assert await env.happened(intent.id) == ended
 
 
-async def test_an_intent_woken_too_early_is_woken_again_when_it_is_due(works: Works) -> None:
+async def test_an_intent_woken_too_early_is_woken_again_when_it_is_due(env: EngineEnv) -> None:
     # as where a zone has other rules than when the moment was worked out: at its head, it would hold up all others
-    intent = await works.submit(gate(approve()))
-    early = micros(works.clock.now() - minutes(1))
-    await works.store.write(
+    intent = await env.submit(gate(approve()))
+    early = micros(env.clock.now() - minutes(1))
+    await env.store.write(
         ("update intents set wake_at = :early where id = :id", {"early": early, "id": intent.id})
     )
-    assert await works.keep_time() == 2
-    assert await works.store.intents.next_wake() == works.clock.now() + minutes(5)
-    assert await works.happened(intent.id) == ["Created", "TaskOpened"]
-    assert await works.findings() == []
+    assert await env.keep_time() == 2
+    assert await env.store.intents.next_wake() == env.clock.now() + minutes(5)
+    assert await env.happened(intent.id) == ["Created", "TaskOpened"]
+    assert await env.findings() == []
 
 
 class Slow(FixedClock):
@@ -204,7 +208,7 @@ class Slow(FixedClock):
 
 
 async def test_what_is_due_is_judged_by_the_databases_clock(tmp_path: Path) -> None:
-    slow = await open_works(f"sqlite:///{tmp_path}/own.db", Slow(START))
+    slow = await open_engine_env(f"sqlite:///{tmp_path}/own.db", Slow(START))
     async with slow.running():
         intent = await slow.submit(gate(approve()))
         slow.clock.move(minutes(5))
@@ -215,26 +219,26 @@ async def test_what_is_due_is_judged_by_the_databases_clock(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("damage", ["state = :bytes", "plan = 'nowhere'"])
 async def test_a_row_that_cannot_be_read_does_not_stop_the_time_of_the_others(
-    works: Works, damage: str
+    env: EngineEnv, damage: str
 ) -> None:
-    damaged, sound = [await works.submit(gate(approve())) for _ in range(2)]
+    damaged, sound = [await env.submit(gate(approve())) for _ in range(2)]
     values = {"id": damaged.id} | ({"bytes": b"{"} if ":bytes" in damage else {})
-    await works.store.write((f"update intents set {damage} where id = :id", values))
-    await works.pass_time(minutes(5))
-    assert (await works.happened(sound.id))[-1] == "Reminded"
-    assert await works.store.intents.next_wake() == works.clock.now() + minutes(1)
-    assert [finding.problem for finding in await works.findings()] == ["its state or its plan cannot be read"]
+    await env.store.write((f"update intents set {damage} where id = :id", values))
+    await env.pass_time(minutes(5))
+    assert (await env.happened(sound.id))[-1] == "Reminded"
+    assert await env.store.intents.next_wake() == env.clock.now() + minutes(1)
+    assert [finding.problem for finding in await env.findings()] == ["its state or its plan cannot be read"]
 
 
-async def test_one_intent_that_cannot_be_ticked_does_not_stop_the_time_of_the_others(works: Works) -> None:
-    damaged, sound = [await works.submit(gate(approve())) for _ in range(2)]
-    [[state]] = await works.store.read("select state from intents where id = :id", id=damaged.id)
+async def test_one_intent_that_cannot_be_ticked_does_not_stop_the_time_of_the_others(env: EngineEnv) -> None:
+    damaged, sound = [await env.submit(gate(approve())) for _ in range(2)]
+    [[state]] = await env.store.read("select state from intents where id = :id", id=damaged.id)
     broken = bytes(state).replace(b'"step":"approve"', b'"step":"nowhere"')
     assert broken != bytes(state)
-    await works.store.write(
+    await env.store.write(
         ("update intents set state = :state where id = :id", {"state": broken, "id": damaged.id})
     )
-    await works.pass_time(minutes(5))
-    task = (await works.intent(sound.id)).open
+    await env.pass_time(minutes(5))
+    task = (await env.intent(sound.id)).open
     assert isinstance(task, Task)
     assert task.reminded == 1

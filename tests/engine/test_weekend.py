@@ -18,7 +18,7 @@ from signoff.core.intent.standing import requesters_side
 from signoff.engine.directory.contact_schedule import explain
 from signoff.engine.directory.eligible_people import recipients
 from tests.builders import SERVICE, WORKSPACE
-from tests.engine.works import ROOT, Works, settle
+from tests.engine.engine_env import ROOT, EngineEnv, settle
 
 BERLIN, NEW_YORK = "Europe/Berlin", "America/New_York"
 FRIDAY = datetime(2026, 3, 6, 13, 30, tzinfo=UTC)  # 14:30 in Berlin, 08:30 in New York
@@ -63,33 +63,33 @@ CHARTER: dict[str, Any] = {
 }
 
 
-async def submitted(works: Works, name: str) -> str:
+async def submitted(env: EngineEnv, name: str) -> str:
     request = compile_direct({"intent_type": f"{name}.v1", "payload": {"where": name}})
     payload = b'{"where":"' + name.encode() + b'"}'
-    submission = await works.planner.direct(
+    submission = await env.planner.direct(
         WORKSPACE, request, payload, hashlib.sha256(payload).hexdigest(), SERVICE.sponsors
     )
-    done = await works.engine.submit(SERVICE, submission)
+    done = await env.engine.submit(SERVICE, submission)
     assert done.change is not None
     return done.change.after.id
 
 
-async def explained(works: Works, intent_id: str, until: datetime) -> list[Contact]:
+async def explained(env: EngineEnv, intent_id: str, until: datetime) -> list[Contact]:
     """What is foretold now, up to a moment."""
-    intent = await works.intent(intent_id)
+    intent = await env.intent(intent_id)
     assert isinstance(intent.open, Task)
-    book = await works.directory.of(WORKSPACE)
-    made = explain(intent, intent.open, book, works.clock.now())
+    book = await env.directory.of(WORKSPACE)
+    made = explain(intent, intent.open, book, env.clock.now())
     found = [(one.contact.kind.value, one.contact.at, one.people) for one in made.contacts]
     return [contact for contact in found if contact[1] < until]
 
 
-async def happened(works: Works, intent_id: str) -> list[Contact]:
+async def happened(env: EngineEnv, intent_id: str) -> list[Contact]:
     """What time did: each notice with its moment and whom it reaches."""
-    intent = await works.intent(intent_id)
-    book = await works.directory.of(WORKSPACE)
+    intent = await env.intent(intent_id)
+    book = await env.directory.of(WORKSPACE)
     kinds = {e.Reminded: "reminder", e.Escalated: "escalation", e.Decided: "deadline"}
-    rows = await works.store.intents.history(intent_id)
+    rows = await env.store.intents.history(intent_id)
     facts = [unseal(row.body, row.private) for row in rows]
     found: list[Contact] = []
     heard: dict[str, None] = {}
@@ -117,30 +117,30 @@ def told(fact: e.Fact, intent: Any) -> tuple[str, ...]:
 MONDAY_NOON = datetime(2026, 3, 9, 12, 0, tzinfo=ZoneInfo(BERLIN)).astimezone(UTC)
 
 
-async def pass_until(works: Works, moment: datetime) -> None:
-    while works.clock.now() < moment:
-        await works.pass_time(min(STEP, moment - works.clock.now()))
+async def pass_until(env: EngineEnv, moment: datetime) -> None:
+    while env.clock.now() < moment:
+        await env.pass_time(min(STEP, moment - env.clock.now()))
 
 
-async def person(works: Works, name: str) -> Actor:
-    book = await works.directory.of(WORKSPACE)
+async def person(env: EngineEnv, name: str) -> Actor:
+    book = await env.directory.of(WORKSPACE)
     found = book.person(email(name))
     assert found is not None
-    actor = await works.keys.person(WORKSPACE, found.id, "test")
+    actor = await env.keys.person(WORKSPACE, found.id, "test")
     assert actor is not None
     return actor
 
 
-async def test_the_weekend_goes_exactly_as_explained(works: Works) -> None:
-    await settle(works)
-    works.clock.move(FRIDAY - works.clock.now())
-    await works.registry.charters.apply(ROOT, compile_charter(CHARTER))
-    gates = [await submitted(works, name) for name in ("east", "west")]
-    foretold = {gate: await explained(works, gate, MONDAY_NOON) for gate in gates}
-    await pass_until(works, datetime(2026, 3, 8, 3, tzinfo=UTC))
+async def test_the_weekend_goes_exactly_as_explained(env: EngineEnv) -> None:
+    await settle(env)
+    env.clock.move(FRIDAY - env.clock.now())
+    await env.registry.charters.apply(ROOT, compile_charter(CHARTER))
+    gates = [await submitted(env, name) for name in ("east", "west")]
+    foretold = {gate: await explained(env, gate, MONDAY_NOON) for gate in gates}
+    await pass_until(env, datetime(2026, 3, 8, 3, tzinfo=UTC))
 
     # The server is gone in the night to Sunday; another one goes on from the database alone.
-    again = Works(works.store, works.clock)
+    again = EngineEnv(env.store, env.clock)
     async with again.running():
         await pass_until(again, MONDAY_NOON)
         for gate in gates:
@@ -159,14 +159,12 @@ async def test_the_weekend_goes_exactly_as_explained(works: Works) -> None:
         assert await again.findings() == []
 
 
-async def test_the_moments_are_the_ones_a_person_would_work_out(works: Works) -> None:
-    await settle(works)
-    works.clock.move(FRIDAY - works.clock.now())
-    await works.registry.charters.apply(ROOT, compile_charter(CHARTER))
-    east, west = [
-        await explained(works, await submitted(works, name), MONDAY_NOON) for name in ("east", "west")
-    ]
-    names = {p.id: p.email.partition("@")[0] for p in (await works.directory.of(WORKSPACE)).people.values()}
+async def test_the_moments_are_the_ones_a_person_would_work_out(env: EngineEnv) -> None:
+    await settle(env)
+    env.clock.move(FRIDAY - env.clock.now())
+    await env.registry.charters.apply(ROOT, compile_charter(CHARTER))
+    east, west = [await explained(env, await submitted(env, name), MONDAY_NOON) for name in ("east", "west")]
+    names = {p.id: p.email.partition("@")[0] for p in (await env.directory.of(WORKSPACE)).people.values()}
 
     def said(contacts: list[Contact], zone: str) -> list[tuple[str, str, list[str]]]:
         return [
@@ -190,24 +188,24 @@ async def test_the_moments_are_the_ones_a_person_would_work_out(works: Works) ->
 
 
 async def test_a_stage_that_begins_tells_its_people_and_an_absent_one_is_reached_through_the_delegate(
-    works: Works,
+    env: EngineEnv,
 ) -> None:
-    await settle(works)
-    works.clock.move(FRIDAY - works.clock.now())
-    await works.registry.charters.apply(ROOT, compile_charter(CHARTER))
-    gate = await submitted(works, "east")
-    change = await works.do(gate, c.Answer("approved"), await person(works, "ann"))
+    await settle(env)
+    env.clock.move(FRIDAY - env.clock.now())
+    await env.registry.charters.apply(ROOT, compile_charter(CHARTER))
+    gate = await submitted(env, "east")
+    change = await env.do(gate, c.Answer("approved"), await person(env, "ann"))
     [passed] = [s.fact for s in change.facts if isinstance(s.fact.event, e.StagePassed)]
     notice: Notice
     [notice] = notices(change.before, passed, change.after)
     assert (notice.kind, notice.to) == (NoticeKind.TASK_OPENED, (email("dora"),))
-    book = await works.directory.of(WORKSPACE)
+    book = await env.directory.of(WORKSPACE)
     emil, dora = book.person(email("emil")), book.person(email("dora"))
     assert emil
     assert dora
-    assert recipients(book, notice.to, works.clock.now()) == (emil.id,)
+    assert recipients(book, notice.to, env.clock.now()) == (emil.id,)
     assert recipients(book, notice.to, datetime(2026, 3, 9, 23, tzinfo=UTC)) == (dora.id,)
-    change = await works.do(gate, c.Answer("approved"), await person(works, "emil"))
+    change = await env.do(gate, c.Answer("approved"), await person(env, "emil"))
     [answered] = [s.fact.event for s in change.facts if isinstance(s.fact.event, e.Answered)]
     assert answered.principal == dora.id
     assert change.after.status.value == "COMPLETED"

@@ -16,8 +16,8 @@ from signoff.notify.webhook import Webhook
 from signoff.store.opening import open_store
 from tests.builders import SERVICE
 from tests.conftest import TABLES
-from tests.engine.sink import sink
-from tests.engine.works import Works, once
+from tests.engine.engine_env import EngineEnv, once
+from tests.engine.http_sink import http_sink
 
 WRONG = [
     timedelta(days=91),
@@ -38,17 +38,17 @@ class WrongClock(Clock):
 
 
 @pytest.fixture(params=WRONG, ids=str)
-async def wrong(request: pytest.FixtureRequest, postgres_url: str) -> AsyncIterator[Works]:
+async def wrong(request: pytest.FixtureRequest, postgres_url: str) -> AsyncIterator[EngineEnv]:
     clock = WrongClock(request.param)
     store = open_store(postgres_url, wall=clock.wall, clock=clock.of, hear=clock.hear)
     await store.open()
     try:
         await store.write(*((f"delete from {table}", {}) for table in TABLES))
-        async with sink(503) as hook:
+        async with http_sink(503) as hook:
             webhook = Webhook(Poster(True), clock.now)
-            works = Works(store, clock, Channels({"webhook": webhook}, Target(hook.url)))
-            async with works.running():
-                yield works
+            env = EngineEnv(store, clock, Channels({"webhook": webhook}, Target(hook.url)))
+            async with env.running():
+                yield env
     finally:
         await store.close()
 
@@ -57,11 +57,11 @@ def near(found: datetime, wanted: datetime) -> bool:
     return abs(found - wanted) < timedelta(seconds=5)
 
 
-async def due(works: Works) -> list[Any]:
-    return await works.store.read("select due_at, attempts from outbox order by due_at")
+async def due(env: EngineEnv) -> list[Any]:
+    return await env.store.read("select due_at, attempts from outbox order by due_at")
 
 
-async def test_its_time_is_the_databases(wrong: Works) -> None:
+async def test_its_time_is_the_databases(wrong: EngineEnv) -> None:
     true = datetime.now(UTC)  # noqa: TID251
     assert near(await wrong.store.now(), true)
     assert near(wrong.clock.now(), true)
@@ -70,7 +70,7 @@ async def test_its_time_is_the_databases(wrong: Works) -> None:
     assert abs(int(intent.id.replace("-", "")[:12], 16) / 1000 - true.timestamp()) < 5
 
 
-async def test_it_deletes_nothing(wrong: Works) -> None:
+async def test_it_deletes_nothing(wrong: EngineEnv) -> None:
     done = await wrong.submit(once=once("k"))
     await wrong.do(done.id, c.Cancel(), SERVICE)
     sweeper = Sweeper(wrong.store, wrong.recent, wrong.clock, timedelta(hours=1), timedelta(hours=1))
@@ -82,7 +82,7 @@ async def test_it_deletes_nothing(wrong: Works) -> None:
     assert len(await wrong.store.read("select 1 from replies")) == 1
 
 
-async def test_it_delays_no_message_and_burns_no_attempt(wrong: Works) -> None:
+async def test_it_delays_no_message_and_burns_no_attempt(wrong: EngineEnv) -> None:
     await wrong.submit()
     done = await wrong.submit()
     await wrong.do(done.id, c.Cancel(), SERVICE)

@@ -6,9 +6,9 @@ from signoff.core.plan.plan import AgentStep, Plan
 from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
 from tests.builders import gate
-from tests.notify.office import office
-from tests.notify.post import post
-from tests.notify.town import asked, email, town
+from tests.notify.messaging_env import asked, email, messaging_env
+from tests.notify.slack_env import slack_env
+from tests.notify.smtp_sink import smtp_sink
 
 BUTTONS = ["open", "answer:approved", "answer:rejected"]
 
@@ -22,27 +22,27 @@ def then(given: dict[str, Any]) -> Plan:
 async def test_a_card_shows_the_input_and_one_that_cannot_has_no_buttons(
     store: Store, clock: FixedClock
 ) -> None:
-    async with office(store, clock) as desk:
+    async with slack_env(store, clock) as slack:
         for given, shown, buttons in (
             ({"command": "DROP TABLE users"}, "apply.command: DROP TABLE users", BUTTONS),
             ({"script": "x" * 5000}, "Not shown here: ", ["open"]),
             ({f"n{n}": n for n in range(100)}, "more values", ["open"]),
             ({"password": "DROP TABLE users"}, "16 characters, fingerprint", ["open"]),
         ):
-            before = set(desk.fake.cards)
-            await desk.it.submit(then(given))
-            await desk.it.carry()
-            [key] = set(desk.fake.cards) - before
-            card = desk.fake.cards[key]
+            before = set(slack.fake.cards)
+            await slack.messaging.submit(then(given))
+            await slack.messaging.carry()
+            [key] = set(slack.fake.cards) - before
+            card = slack.fake.cards[key]
             assert [b["action_id"] for b in card.buttons] == buttons
             assert shown in card.text
             assert "After a yes: agent://elsewhere/prod/runner runs step 'apply'" in card.text
 
 
 async def test_a_mail_shows_the_input_in_both_its_forms(store: Store, clock: FixedClock) -> None:
-    async with post() as box, town(store, clock, email(box.url)) as it:
-        await it.submit(then({"command": "DROP TABLE users"}))
-        await it.carry()
+    async with smtp_sink() as box, messaging_env(store, clock, email(box.url)) as env:
+        await env.submit(then({"command": "DROP TABLE users"}))
+        await env.carry()
         [mail] = box.to("ann@acme.example")
         for part in mail.iter_parts():
             text = part.get_content()  # type: ignore[attr-defined]

@@ -13,22 +13,22 @@ from signoff.engine.clock import FixedClock
 from signoff.notify.apprise import Apprise, parse_urls
 from signoff.store.store import Store
 from tests.builders import ANN, START
-from tests.engine.sink import sink
-from tests.notify.post import certificate
-from tests.notify.town import BASE, asked, town
+from tests.engine.http_sink import http_sink
+from tests.notify.messaging_env import BASE, asked, messaging_env
+from tests.notify.smtp_sink import certificate
 
 # A plugin that is loaded beside imports what Python has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 
 
 async def test_a_service_hears_of_the_question_and_of_its_end(store: Store, clock: FixedClock) -> None:
-    async with sink() as service:
+    async with http_sink() as service:
         urls = parse_urls(service.url.replace("http://", "ntfy://") + "/decisions")
-        async with town(store, clock, {}, apprise=Apprise(urls)) as it:
-            intent = await it.submit(asked())
-            await it.carry()
-            await it.do(intent.id, c.Answer("approved"), ANN)
-            await it.carry()
+        async with messaging_env(store, clock, {}, apprise=Apprise(urls)) as env:
+            intent = await env.submit(asked())
+            await env.carry()
+            await env.do(intent.id, c.Answer("approved"), ANN)
+            await env.carry()
     said = [json.loads(posted.body) for posted in service.got]
     assert [one["title"] for one in said] == [
         "Decision needed: Run the migration on prod?",
@@ -41,11 +41,11 @@ async def test_a_service_hears_of_the_question_and_of_its_end(store: Store, cloc
 async def test_a_failing_service_is_tried_again_in_the_own_network_too(
     store: Store, clock: FixedClock
 ) -> None:
-    async with sink(500) as service:
+    async with http_sink(500) as service:
         url = service.url.replace("http://", "ntfy://") + "/decisions"
-        async with town(store, clock, {}, apprise=Apprise((url,))) as it:
-            await it.submit(asked())
-            await it.carry()
+        async with messaging_env(store, clock, {}, apprise=Apprise((url,))) as env:
+            await env.submit(asked())
+            await env.carry()
             assert await store.outbox.counts() == {"waiting": 1, "dead": 0}
         assert service.got
 
@@ -83,10 +83,10 @@ async def test_whoever_cannot_prove_the_name_is_told_nothing(
 ) -> None:
     """What a name leads to after our check: here a machine of ours, with a certificate that nobody vouches for."""
     context, _ = certificate(tmp_path, "ntfy.example")
-    async with sink(tls=context) as inside:
+    async with http_sink(tls=context) as inside:
         url = inside.url.replace("https://", "ntfys://") + "/decisions"
-        async with town(store, clock, {}, apprise=Apprise((url,))) as it:
-            await it.submit(asked())
-            await it.carry()
+        async with messaging_env(store, clock, {}, apprise=Apprise((url,))) as env:
+            await env.submit(asked())
+            await env.carry()
             assert await store.outbox.counts() == {"waiting": 1, "dead": 0}
     assert inside.got == []

@@ -9,8 +9,8 @@ from signoff.core.intent import commands as c
 from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
 from tests.builders import ANN, OTTO
-from tests.notify.post import post
-from tests.notify.town import Escalation, Reminders, Town, asked, email, town
+from tests.notify.messaging_env import Escalation, MessagingEnv, Reminders, asked, email, messaging_env
+from tests.notify.smtp_sink import smtp_sink
 
 HOUR = timedelta(hours=1)
 
@@ -25,23 +25,23 @@ async def test_the_requesters_side_is_not_asked_reminded_or_escalated_to_and_hea
         escalate=(Escalation(2 * HOUR, ("per_ann", "per_rita")),),
         notify=("per_rita",),
     )
-    async with post() as server, town(store, clock, email(server.url)) as it:
-        intent = await it.submit(plan)  # through the service, behind which Rita stands
-        await it.for_days(0.25)
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        intent = await env.submit(plan)  # through the service, behind which Rita stands
+        await env.for_days(0.25)
         told = [(mail["To"].partition("@")[0], mail["Subject"].partition(":")[0]) for mail in server.mails]
         assert told == [("otto", "A decision is needed"), ("otto", "Reminder 1"), ("ann", "Escalated to you")]
-        await it.do(intent.id, c.Answer("approved"), OTTO)
-        await it.carry()
+        await env.do(intent.id, c.Answer("approved"), OTTO)
+        await env.carry()
         assert [mail["Subject"].partition(":")[0] for mail in server.to("rita@acme.example")] == ["Approved"]
 
 
 async def test_whoever_handed_their_say_over_is_not_asked_any_more(store: Store, clock: FixedClock) -> None:
     plan = asked("per_otto", remind=Reminders(HOUR, HOUR, 1))
-    async with post() as server, town(store, clock, email(server.url)) as it:
-        intent = await it.submit(plan)
-        await it.carry()
-        await it.do(intent.id, c.Delegate("per_ann"), OTTO)
-        await it.for_days(0.1)
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        intent = await env.submit(plan)
+        await env.carry()
+        await env.do(intent.id, c.Delegate("per_ann"), OTTO)
+        await env.for_days(0.1)
         told = [(mail["To"].partition("@")[0], mail["Subject"].partition(":")[0]) for mail in server.mails]
         assert told == [
             ("otto", "A decision is needed"),
@@ -58,50 +58,50 @@ async def test_an_empty_rung_is_recorded_and_the_next_one_follows_at_once_and_th
         Escalation(3 * HOUR, ("per_ann",)),
         Escalation(5 * HOUR, ("per_gone",)),
     )
-    async with post() as server, town(store, clock, email(server.url)) as it:
-        intent = await it.submit(asked("per_otto", escalate=rungs))
-        await it.for_days(0.1)
-        assert (await it.happened(intent.id))[-3:] == ["Escalated", "Undelivered", "Escalated"]
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        intent = await env.submit(asked("per_otto", escalate=rungs))
+        await env.for_days(0.1)
+        assert (await env.happened(intent.id))[-3:] == ["Escalated", "Undelivered", "Escalated"]
         assert [mail["To"] for mail in server.mails] == ["otto@acme.example", "ann@acme.example"]
-        await it.for_days(0.15)
-        assert (await it.happened(intent.id))[-2:] == ["Escalated", "Undelivered"]
-        await it.do(intent.id, c.Answer("approved"), OTTO)
-        assert (await it.intent(intent.id)).ending == "approved"
-        await it.carry()
+        await env.for_days(0.15)
+        assert (await env.happened(intent.id))[-2:] == ["Escalated", "Undelivered"]
+        await env.do(intent.id, c.Answer("approved"), OTTO)
+        assert (await env.intent(intent.id)).ending == "approved"
+        await env.carry()
         assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
 
 
 async def test_where_everybody_has_left_the_task_ends_as_undeliverable(
     store: Store, clock: FixedClock
 ) -> None:
-    async with post() as server, town(store, clock, email(server.url)) as it:
-        intent = await it.submit(asked("per_otto"))
-        await it.people_are(otto={"active": False})
-        await it.carry()
-        assert (await it.happened(intent.id))[-3:] == ["Undelivered", "Decided", "Failed"]
-        assert (await it.intent(intent.id)).ending == "undeliverable"
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        intent = await env.submit(asked("per_otto"))
+        await env.people_are(otto={"active": False})
+        await env.carry()
+        assert (await env.happened(intent.id))[-3:] == ["Undelivered", "Decided", "Failed"]
+        assert (await env.intent(intent.id)).ending == "undeliverable"
         assert [mail["To"] for mail in server.mails] == ["rita@acme.example"]  # that it ended, as who asked
 
 
 async def test_that_nobody_can_be_told_is_not_lost_where_it_cannot_be_written_now(
     store: Store, clock: FixedClock
 ) -> None:
-    async with post() as server, town(store, clock, email(server.url)) as it:
-        intent = await it.submit(asked("per_otto"))
-        await it.people_are(otto={"active": False})
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        intent = await env.submit(asked("per_otto"))
+        await env.people_are(otto={"active": False})
         with pytest.raises(Busy, match="waiting to be written"):
-            await Town(store, clock, it.personal, limit=0).carry()
-        assert (await it.happened(intent.id))[-1] == "TaskOpened"
+            await MessagingEnv(store, clock, env.personal, limit=0).carry()
+        assert (await env.happened(intent.id))[-1] == "TaskOpened"
         clock.move(timedelta(minutes=1))
-        await it.carry()
-        assert (await it.intent(intent.id)).ending == "undeliverable"
+        await env.carry()
+        assert (await env.intent(intent.id)).ending == "undeliverable"
 
 
 async def test_whom_a_task_notifies_hears_of_it_without_being_asked(store: Store, clock: FixedClock) -> None:
     plan = asked("per_otto", remind=Reminders(HOUR, HOUR, 1), notify=("per_ann",))
-    async with post() as server, town(store, clock, email(server.url)) as it:
-        intent = await it.submit(plan)
-        await it.for_days(0.1)
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        intent = await env.submit(plan)
+        await env.for_days(0.1)
         told = [(mail["To"].partition("@")[0], mail["Subject"].partition(":")[0]) for mail in server.mails]
         assert sorted(told) == [
             ("ann", "A decision is needed"),
@@ -110,4 +110,4 @@ async def test_whom_a_task_notifies_hears_of_it_without_being_asked(store: Store
             ("otto", "Reminder 1"),
         ]
         with pytest.raises(Forbidden):
-            await it.do(intent.id, c.Answer("approved"), ANN)
+            await env.do(intent.id, c.Answer("approved"), ANN)

@@ -15,16 +15,16 @@ from signoff.engine.clock import FixedClock
 from signoff.notify.email import parse_smtp
 from signoff.store.store import Store
 from tests.builders import ANN, OTTO, WORKSPACE
-from tests.notify.post import certificate, post
-from tests.notify.town import BASE, Escalation, Reminders, asked, email, minutes, town
+from tests.notify.messaging_env import BASE, Escalation, Reminders, asked, email, messaging_env, minutes
+from tests.notify.smtp_sink import certificate, smtp_sink
 
 
 async def test_who_is_asked_gets_one_mail_with_one_link_and_the_end_in_the_same_thread(
     store: Store, clock: FixedClock
 ) -> None:
-    async with post() as server, town(store, clock, email(server.url)) as it:
-        intent = await it.submit(asked("per_ann", "per_otto"))
-        await it.carry()
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        intent = await env.submit(asked("per_ann", "per_otto"))
+        await env.carry()
         assert sorted(mail["To"] for mail in server.mails) == ["ann@acme.example", "otto@acme.example"]
         [mail] = server.to("ann@acme.example")
         assert mail["Subject"] == "A decision is needed: Run the migration on prod?"
@@ -39,11 +39,11 @@ async def test_who_is_asked_gets_one_mail_with_one_link_and_the_end_in_the_same_
         assert links[0].startswith(f"{BASE}/t/")
         assert page.count("href=") == page.count(f'href="{links[0]}"') == 1
         assert links[0] not in server.to("otto@acme.example")[0].get_body(("plain",)).get_content()
-        held = (await it.intent(intent.id)).open
-        link = await it.sessions.link(links[0].rpartition("/")[2], "task")
+        held = (await env.intent(intent.id)).open
+        link = await env.sessions.link(links[0].rpartition("/")[2], "task")
         assert (link.person, link.intent_id, link.digest) == ("per_ann", intent.id, held.digest)
-        await it.do(intent.id, c.Answer("approved"), ANN)
-        await it.carry()
+        await env.do(intent.id, c.Answer("approved"), ANN)
+        await env.carry()
         [first, last] = server.to("ann@acme.example")
         assert last["Subject"] == "Approved: Run the migration on prod?"
         assert first["References"] == last["References"] == last["In-Reply-To"]
@@ -51,17 +51,17 @@ async def test_who_is_asked_gets_one_mail_with_one_link_and_the_end_in_the_same_
         assert last["References"] != server.to("otto@acme.example")[0]["References"]
         [told] = server.to("rita@acme.example")  # she asked for it, through her service
         assert told["Subject"] == "Approved: Run the migration on prod?"
-        assert {m.state for m in await it.messages(intent.id)} == {"sent"}
+        assert {m.state for m in await env.messages(intent.id)} == {"sent"}
         assert len(server.mails) == 5
         assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
 
 
 async def test_the_news_says_in_whose_stead_somebody_answered(store: Store, clock: FixedClock) -> None:
-    async with post() as server, town(store, clock, email(server.url)) as it:
-        intent = await it.submit(asked("per_ann"))
-        await it.do(intent.id, c.Delegate("per_otto"), ANN)
-        await it.do(intent.id, c.Answer("approved"), OTTO)
-        await it.carry()
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        intent = await env.submit(asked("per_ann"))
+        await env.do(intent.id, c.Delegate("per_otto"), ANN)
+        await env.do(intent.id, c.Answer("approved"), OTTO)
+        await env.carry()
         text = server.to("rita@acme.example")[-1].get_body(("plain",)).get_content()
         assert "otto@acme.example for ann@acme.example, through" in text
 
@@ -70,16 +70,16 @@ async def test_who_has_answered_is_not_reminded_and_nobody_is_asked_what_is_over
     store: Store, clock: FixedClock
 ) -> None:
     plan = asked("per_ann", "per_otto", need=2, remind=Reminders(minutes(5), minutes(5), 3))
-    async with post() as server, town(store, clock, email(server.url)) as it:
-        intent = await it.submit(plan)
-        await it.carry()
-        await it.do(intent.id, c.Answer("approved"), ANN)
-        await it.pass_time(minutes(5))
-        await it.carry()
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        intent = await env.submit(plan)
+        await env.carry()
+        await env.do(intent.id, c.Answer("approved"), ANN)
+        await env.pass_time(minutes(5))
+        await env.carry()
         assert (len(server.to("ann@acme.example")), len(server.to("otto@acme.example"))) == (1, 2)
-        await it.pass_time(minutes(5))  # due, and not sent before the end
-        await it.do(intent.id, c.Answer("approved"), OTTO)
-        await it.carry()
+        await env.pass_time(minutes(5))  # due, and not sent before the end
+        await env.do(intent.id, c.Answer("approved"), OTTO)
+        await env.carry()
     subjects = [mail["Subject"].partition(":")[0] for mail in server.to("otto@acme.example")]
     assert subjects[:2] == ["A decision is needed", "Reminder 1"]
     assert subjects[2:] == ["Approved"]
@@ -91,16 +91,16 @@ async def test_who_has_answered_is_not_reminded_and_nobody_is_asked_what_is_over
 async def test_every_end_is_told_to_whoever_was_asked_and_to_who_asked(
     end: str, subject: str, store: Store, clock: FixedClock
 ) -> None:
-    async with post() as server, town(store, clock, email(server.url)) as it:
-        intent = await it.submit(asked())
-        await it.carry()
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        intent = await env.submit(asked())
+        await env.carry()
         if end == "cancel":
-            await it.do(intent.id, c.Cancel(), it_service())
+            await env.do(intent.id, c.Cancel(), it_service())
         elif end == "no":
-            await it.do(intent.id, c.Answer("rejected"), ANN)
+            await env.do(intent.id, c.Answer("rejected"), ANN)
         else:
-            await it.pass_time(timedelta(hours=9))
-        await it.carry()
+            await env.pass_time(timedelta(hours=9))
+        await env.carry()
     told = {mail["To"]: mail["Subject"] for mail in server.mails[1:]}
     said = f"{subject}: Run the migration on prod?"
     assert told == {"ann@acme.example": said, "rita@acme.example": said}
@@ -111,12 +111,12 @@ async def test_every_end_is_told_to_whoever_was_asked_and_to_who_asked(
 async def test_news_of_a_decision_says_who_answered_what_and_why_and_what_it_was_about(
     store: Store, clock: FixedClock
 ) -> None:
-    async with post() as server, town(store, clock, email(server.url)) as it:
-        intent = await it.submit(asked("per_ann", "per_otto", need=2), payload=b'{"target":"prod-db"}')
-        await it.carry()
-        await it.do(intent.id, c.Answer("approved", comment="After 23:00."), ANN)
-        await it.do(intent.id, c.Answer("approved"), OTTO)
-        await it.carry()
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        intent = await env.submit(asked("per_ann", "per_otto", need=2), payload=b'{"target":"prod-db"}')
+        await env.carry()
+        await env.do(intent.id, c.Answer("approved", comment="After 23:00."), ANN)
+        await env.do(intent.id, c.Answer("approved"), OTTO)
+        await env.carry()
         [told] = server.to("rita@acme.example")
         for part in told.iter_parts():
             text = " ".join(re.sub(r"<[^>]+>", " ", part.get_content()).split())
@@ -128,13 +128,15 @@ async def test_news_of_a_decision_says_who_answered_what_and_why_and_what_it_was
                 assert said in text
             assert "target" in text
             assert "prod-db" in text
-        await it.do(
-            (two := await it.submit(asked())).id, c.Answer("rejected", comment="<b>No</b>\r\nRisk: none"), ANN
+        await env.do(
+            (two := await env.submit(asked())).id,
+            c.Answer("rejected", comment="<b>No</b>\r\nRisk: none"),
+            ANN,
         )
-        await it.carry()
+        await env.carry()
         page = server.to("rita@acme.example")[-1].get_body(("html",)).get_content()
         assert "&lt;b&gt;No&lt;/b&gt;" in page
-        assert await it.intent(two.id)
+        assert await env.intent(two.id)
 
 
 def it_service():  # type: ignore[no-untyped-def]
@@ -146,19 +148,19 @@ def it_service():  # type: ignore[no-untyped-def]
 async def test_a_server_that_is_down_for_a_day_costs_no_contact_and_doubles_none(
     store: Store, clock: FixedClock
 ) -> None:
-    async with post() as server:
+    async with smtp_sink() as server:
         pass
     plan = asked(remind=Reminders(timedelta(hours=6), timedelta(hours=6), 2))
     plan = type(plan)(
         (type(plan.steps[0])(**{**_fields(plan.steps[0]), "deadline": timedelta(days=3)}),),
         source=plan.source,
     )
-    async with town(store, clock, email(server.url)) as it:
-        intent = await it.submit(plan)
-        await it.for_days(1)
-        assert {m.state for m in await it.messages(intent.id)} == {"waiting"}
-        async with post(server.port) as server:
-            await it.for_days(0.5)
+    async with messaging_env(store, clock, email(server.url)) as env:
+        intent = await env.submit(plan)
+        await env.for_days(1)
+        assert {m.state for m in await env.messages(intent.id)} == {"waiting"}
+        async with smtp_sink(server.port) as server:
+            await env.for_days(0.5)
             assert [m["Subject"].partition(":")[0] for m in server.mails] == [
                 "A decision is needed",
                 "Reminder 1",
@@ -169,7 +171,7 @@ async def test_a_server_that_is_down_for_a_day_costs_no_contact_and_doubles_none
                 "Reminder 2",
             ]
             assert len({m["Message-ID"] for m in server.mails}) == 3
-            assert "Undelivered" not in await it.happened(intent.id)
+            assert "Undelivered" not in await env.happened(intent.id)
 
 
 def _fields(step: object) -> dict[str, object]:
@@ -180,52 +182,52 @@ async def test_an_address_that_is_refused_for_good_moves_the_ladder_at_once_and_
     store: Store, clock: FixedClock
 ) -> None:
     plan = asked(escalate=(Escalation(timedelta(hours=2), ("per_otto",)),))
-    async with post() as server, town(store, clock, email(server.url)) as it:
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         server.refused = {"ann@acme.example": "550 5.1.1 no such mailbox"}
-        intent = await it.submit(plan)
-        await it.carry()
-        events = await it.happened(intent.id)
+        intent = await env.submit(plan)
+        await env.carry()
+        events = await env.happened(intent.id)
         assert events[-2:] == ["Undelivered", "Escalated"]
         assert [mail["To"] for mail in server.mails] == ["otto@acme.example"]
-        [failed, sent] = sorted(await it.messages(intent.id), key=lambda m: m.state)
+        [failed, sent] = sorted(await env.messages(intent.id), key=lambda m: m.state)
         assert (failed.state, failed.error) == (
             "failed",
             "127.0.0.1 refused the address: 550 5.1.1 no such mailbox",
         )
         assert (sent.person, sent.kind) == ("per_otto", "task.escalated")
         server.refused |= {"otto@acme.example": "550 5.1.1 gone too"}
-        other = await it.submit(plan)
-        await it.carry()
-        assert (await it.happened(other.id)).count("Undelivered") == 2
-        assert (await it.intent(other.id)).ending == "undeliverable"
+        other = await env.submit(plan)
+        await env.carry()
+        assert (await env.happened(other.id)).count("Undelivered") == 2
+        assert (await env.intent(other.id)).ending == "undeliverable"
         assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
 
 
 async def test_one_refused_of_two_moves_nothing(store: Store, clock: FixedClock) -> None:
-    async with post() as server, town(store, clock, email(server.url)) as it:
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         server.refused = {"ann@acme.example": "550 no"}
-        intent = await it.submit(asked("per_ann", "per_otto"))
-        await it.carry()
-        assert "Undelivered" not in await it.happened(intent.id)
+        intent = await env.submit(asked("per_ann", "per_otto"))
+        await env.carry()
+        assert "Undelivered" not in await env.happened(intent.id)
 
 
 async def test_starttls_and_a_login_and_no_mail_without_them(
     store: Store, clock: FixedClock, tmp_path: Path
 ) -> None:
     context, trusted = certificate(tmp_path)
-    async with post(tls=context) as server, post() as plain:
+    async with smtp_sink(tls=context) as server, smtp_sink() as plain:
         login = f"smtp://mailer:s3cret%26%3F@localhost:{server.port}?from=signoff@acme.example&ca={trusted}"
-        async with town(store, clock, email(login.replace("localhost", "127.0.0.1"))) as it:
-            await it.submit(asked())
-            await it.carry()
+        async with messaging_env(store, clock, email(login.replace("localhost", "127.0.0.1"))) as env:
+            await env.submit(asked())
+            await env.carry()
             assert (len(server.mails), server.secure) == (1, [True])
         no_tls = f"smtp://127.0.0.1:{plain.port}?from=signoff@acme.example"
         wrong = login.replace("localhost", "127.0.0.1").replace("s3cret", "guess")
         unknown = login.replace("localhost", "127.0.0.1").replace(f"&ca={trusted}", "")
         for url in (no_tls, wrong, unknown):
-            async with town(store, clock, email(url)) as it:
-                await it.submit(asked())
-                await it.carry()
+            async with messaging_env(store, clock, email(url)) as env:
+                await env.submit(asked())
+                await env.carry()
                 [waiting] = await store.outbox.listing(WORKSPACE, 1)
                 assert waiting.last_error
                 assert "s3cret" not in waiting.last_error
@@ -236,45 +238,45 @@ async def test_starttls_and_a_login_and_no_mail_without_them(
 async def test_a_crash_between_given_and_noted_sends_the_same_message_id_again_and_nothing_else_twice(
     store: Store, clock: FixedClock
 ) -> None:
-    async with post() as server:
+    async with smtp_sink() as server:
         server.hold = asyncio.Event()
-        async with town(store, clock, email(server.url)) as it:
-            intent = await it.submit(asked("per_ann", "per_otto"))
-            await it.courier.once()  # expanded
+        async with messaging_env(store, clock, email(server.url)) as env:
+            intent = await env.submit(asked("per_ann", "per_otto"))
+            await env.courier.once()  # expanded
             server.refused = {"otto@acme.example": "451 later"}
-            sending = asyncio.create_task(it.courier.once())
+            sending = asyncio.create_task(env.courier.once())
             await asyncio.wait_for(server.arrived.wait(), 60)
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
         server.hold.set()
         server.hold, server.refused = None, {}
-        async with town(store, clock, email(server.url)) as it:
-            assert await it.carry() == 0
+        async with messaging_env(store, clock, email(server.url)) as env:
+            assert await env.carry() == 0
             clock.move(timedelta(seconds=61))
-            await it.carry()
+            await env.carry()
             clock.move(timedelta(seconds=61))
-            await it.carry()
-            assert {m.state for m in await it.messages(intent.id)} == {"sent"}
+            await env.carry()
+            assert {m.state for m in await env.messages(intent.id)} == {"sent"}
     ids = [(mail["To"], mail["Message-ID"]) for mail in server.mails]
     assert len(set(ids)) == 2
     assert len(server.to("otto@acme.example")) == 1
 
 
 async def test_two_couriers_expand_one_notice_once(store: Store, clock: FixedClock) -> None:
-    async with post() as server, town(store, clock, email(server.url)) as it:
-        await it.submit(asked("per_ann", "per_otto"))
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        await env.submit(asked("per_ann", "per_otto"))
         rows = await store.outbox.due(10, timedelta(seconds=60))
-        await asyncio.gather(*(it.messenger.expand(rows) for _ in range(4)))
-        await it.carry()
-        await it.messenger.expand(rows)
-        await it.carry()
+        await asyncio.gather(*(env.messenger.expand(rows) for _ in range(4)))
+        await env.carry()
+        await env.messenger.expand(rows)
+        await env.carry()
     assert len(server.mails) == 2
 
 
 async def test_many_mails_need_few_connections(store: Store, clock: FixedClock) -> None:
-    async with post() as server, town(store, clock, email(server.url)) as it:
-        await asyncio.gather(*(it.submit(asked()) for _ in range(60)))
-        await it.carry()
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        await asyncio.gather(*(env.submit(asked()) for _ in range(60)))
+        await env.carry()
         assert len(server.mails) == 60
         assert server.sessions <= 4
 
@@ -310,10 +312,10 @@ async def test_hostile_text_suppresses_no_mail_and_gets_into_no_header(
     trusted, foreign = (
         replace(plan, steps=(step,), source=source) for source in ("workflow:x@1", "scenario")
     )
-    async with post() as server, town(store, clock, email(server.url)) as it:
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         for one in (trusted, foreign):
-            await it.submit(one, payload=json.dumps(evil).encode(), claimed_from="root\r\nRisk: none")
-            await it.carry()
+            await env.submit(one, payload=json.dumps(evil).encode(), claimed_from="root\r\nRisk: none")
+            await env.carry()
     assert len(server.mails) == 2
     for mail, raw in zip(server.mails, server.raw, strict=True):
         text, page = (part.get_content() for part in mail.iter_parts())
@@ -337,16 +339,16 @@ async def test_hostile_text_suppresses_no_mail_and_gets_into_no_header(
 async def test_a_change_of_what_is_decided_asks_anew_and_the_old_link_is_dead(
     store: Store, clock: FixedClock
 ) -> None:
-    async with post() as server, town(store, clock, email(server.url)) as it:
-        intent = await it.submit(asked("per_ann", "per_otto"))
-        await it.carry()
-        await it.do(intent.id, c.Revise("e" * 64), OTTO)
-        await it.carry()
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        intent = await env.submit(asked("per_ann", "per_otto"))
+        await env.carry()
+        await env.do(intent.id, c.Revise("e" * 64), OTTO)
+        await env.carry()
         [first, second] = server.to("ann@acme.example")
         assert second["Subject"].startswith("Changed: a decision is needed anew")
         assert second["References"] == first["References"]
         text = second.get_body(("plain",)).get_content()
         assert "Revision: 2; earlier answers are void" in text
         [token] = re.findall(rf"{BASE}/t/(\S+)", text)
-        held = (await it.intent(intent.id)).open
-        assert (await it.sessions.link(token, "task")).digest == held.digest
+        held = (await env.intent(intent.id)).open
+        assert (await env.sessions.link(token, "task")).digest == held.digest

@@ -16,9 +16,9 @@ from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
 from signoff.store.tables.entries import Person
 from tests.builders import ANN, OTTO, RITA, SERVICE, WORKSPACE, person
-from tests.notify.office import ACCOUNTS, office
-from tests.notify.post import post
-from tests.notify.town import Town, asked, email, town
+from tests.notify.messaging_env import MessagingEnv, asked, email, messaging_env
+from tests.notify.slack_env import ACCOUNTS, slack_env
+from tests.notify.smtp_sink import smtp_sink
 
 ENDINGS = ("approved", "rejected", "expired", "withdrawn", "superseded", "undeliverable")
 SAID = {
@@ -43,30 +43,30 @@ def plan_for(ending: str) -> Plan:
     return asked()
 
 
-async def bring_to(ending: str, it: Town, intent: Intent) -> None:
+async def bring_to(ending: str, env: MessagingEnv, intent: Intent) -> None:
     match ending:
         case "approved" | "rejected":
-            await it.do(intent.id, c.Answer(ending), ANN)
+            await env.do(intent.id, c.Answer(ending), ANN)
         case "superseded":
-            await it.do(intent.id, c.Answer("changes_requested", comment="Smaller, please."), ANN)
+            await env.do(intent.id, c.Answer("changes_requested", comment="Smaller, please."), ANN)
         case "withdrawn":
-            await it.do(intent.id, c.Cancel(), SERVICE)
+            await env.do(intent.id, c.Cancel(), SERVICE)
         case "expired":
-            await it.pass_time(timedelta(hours=9))
-    await it.carry()
+            await env.pass_time(timedelta(hours=9))
+    await env.carry()
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
 async def test_by_mail_each_ending_reaches_who_asked_and_who_was_asked(
     ending: str, store: Store, clock: FixedClock
 ) -> None:
-    async with post() as server, town(store, clock, email(server.url)) as it:
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         if ending == "undeliverable":
             server.refused = {"ann@acme.example": "550 no such mailbox"}
-        intent = await it.submit(plan_for(ending))
-        await it.carry()
-        await bring_to(ending, it, intent)
-        assert (await it.intent(intent.id)).ending == ending
+        intent = await env.submit(plan_for(ending))
+        await env.carry()
+        await bring_to(ending, env, intent)
+        assert (await env.intent(intent.id)).ending == ending
     told = {mail["To"]: mail for mail in server.mails if not mail["Subject"].startswith("A decision")}
     reached = (
         ["rita@acme.example"] if ending == "undeliverable" else ["ann@acme.example", "rita@acme.example"]
@@ -81,17 +81,17 @@ async def test_by_mail_each_ending_reaches_who_asked_and_who_was_asked(
 async def test_by_slack_each_ending_reaches_who_asked_and_updates_the_card_of_who_was_asked(
     ending: str, store: Store, clock: FixedClock
 ) -> None:
-    async with office(store, clock) as desk:
-        await desk.link(RITA, "U0RITA")
+    async with slack_env(store, clock) as slack:
+        await slack.link(RITA, "U0RITA")
         if ending == "undeliverable":
-            desk.fake.members.pop(ACCOUNTS[ANN.id])
-        intent = await desk.it.submit(plan_for(ending))
-        await desk.it.carry()
-        await bring_to(ending, desk.it, intent)
-        [news] = desk.fake.cards_of("U0RITA")
+            slack.fake.members.pop(ACCOUNTS[ANN.id])
+        intent = await slack.messaging.submit(plan_for(ending))
+        await slack.messaging.carry()
+        await bring_to(ending, slack.messaging, intent)
+        [news] = slack.fake.cards_of("U0RITA")
         assert news.body["text"] == f"{SAID[ending]}: Run the migration on prod?"
         if ending != "undeliverable":
-            [card] = desk.fake.cards_of(ACCOUNTS[ANN.id])
+            [card] = slack.fake.cards_of(ACCOUNTS[ANN.id])
             assert card.body["text"] == news.body["text"]
 
 
@@ -100,20 +100,20 @@ async def test_whoever_answered_before_a_change_is_told_that_it_does_not_count_a
 ) -> None:
     """Ann is asked anew; Otto, who is of the second stage, is not for now; Rita asked, and hears what became of it."""
     plan = asked(stages=(Stage(("per_ann",)), Stage(("per_otto",)), Stage(("per_gus", "per_ann"))))
-    async with post() as server, town(store, clock, email(server.url)) as it:
-        await it.store.directory.add_person(
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        await env.store.directory.add_person(
             Person("per_gus", WORKSPACE, "gus@acme.example", "", ("approver",), clock.now())
         )
-        it.directory.changed(WORKSPACE)
-        intent = await it.submit(plan, payload=BEFORE)
-        await it.do(intent.id, c.Answer("approved"), ANN)
-        await it.do(intent.id, c.Answer("approved"), OTTO)
-        await it.carry()
+        env.directory.changed(WORKSPACE)
+        intent = await env.submit(plan, payload=BEFORE)
+        await env.do(intent.id, c.Answer("approved"), ANN)
+        await env.do(intent.id, c.Answer("approved"), OTTO)
+        await env.carry()
         server.mails.clear()
-        await it.engine.revise(
+        await env.engine.revise(
             person("gus", "approver"), intent.id, c.Revise(sha256(AFTER).hexdigest()), BEFORE, AFTER
         )
-        await it.carry()
+        await env.carry()
         assert sorted(mail["To"].partition("@")[0] for mail in server.mails) == ["ann", "otto", "rita"]
         [ann] = server.to("ann@acme.example")
         assert ann["Subject"].startswith("Changed after you answered: a decision is needed anew")

@@ -23,12 +23,12 @@ from signoff.notify.letter import Letter
 from signoff.notify.slack.card import message
 from signoff.store.store import Store
 from tests.builders import ANN
-from tests.engine.sink import Sink, sink
+from tests.engine.http_sink import HttpSink, http_sink
 from tests.hostile import CORPUS, HUGE, LAST_LINE, UNPAIRED
-from tests.notify.office import Office, office
-from tests.notify.post import Post, post
+from tests.notify.messaging_env import BASE, asked, email
+from tests.notify.slack_env import SlackEnv, slack_env
 from tests.notify.slackfake import texts
-from tests.notify.town import BASE, asked, email
+from tests.notify.smtp_sink import SmtpSink, smtp_sink
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 
@@ -73,22 +73,24 @@ def payload(text: str) -> bytes:
     return json.dumps(value).encode()
 
 
-async def told(desk: Office, text: str, **fields: Any) -> None:
+async def told(slack: SlackEnv, text: str, **fields: Any) -> None:
     """Asked, answered and told of, with the text wherever a requester or an answer may put it."""
     plan = asked("per_ann", "per_otto", description=text[:2000])
     step = replace(plan.steps[0], task=replace(plan.steps[0].task, title=text[:500] or "x"))  # type: ignore[union-attr]
-    intent = await desk.it.submit(
+    intent = await slack.messaging.submit(
         replace(plan, steps=(step,), source="request"),
         payload=payload(text),
         claimed_from=text[:200],
         **fields,
     )
-    await desk.it.carry()
-    await desk.it.do(intent.id, c.Answer("rejected", comment=text[:2000]), ANN)
-    await desk.it.carry()
+    await slack.messaging.carry()
+    await slack.messaging.do(intent.id, c.Answer("rejected", comment=text[:2000]), ANN)
+    await slack.messaging.carry()
 
 
-def visible_everywhere(server: Post, desk: Office, hook: Sink, service: Sink, lines: list[str]) -> None:
+def visible_everywhere(
+    server: SmtpSink, slack: SlackEnv, hook: HttpSink, service: HttpSink, lines: list[str]
+) -> None:
     """Nothing hidden on any surface, and nothing that does anything."""
     for mail in server.mails:
         text, page = (part.get_content() for part in mail.iter_parts())
@@ -102,7 +104,7 @@ def visible_everywhere(server: Post, desk: Office, hook: Sink, service: Sink, li
         assert re.fullmatch(
             r"(A decision is needed|Rejected): Approve or reject: infra change", mail["Subject"]
         )
-    for card in desk.fake.cards.values():  # shapes, sizes and mrkdwn are checked by the fake itself
+    for card in slack.fake.cards.values():  # shapes, sizes and mrkdwn are checked by the fake itself
         assert not [x for x in card.text if hidden(x)]
         assert "<" not in card.body["text"]
     for line in lines:
@@ -116,35 +118,37 @@ def visible_everywhere(server: Post, desk: Office, hook: Sink, service: Sink, li
         assert "infra change" in said["title"]
 
 
-async def heard(store: Store, clock: FixedClock, *texts: str) -> tuple[Post, Office, Sink, Sink, list[str]]:
+async def heard(
+    store: Store, clock: FixedClock, *texts: str
+) -> tuple[SmtpSink, SlackEnv, HttpSink, HttpSink, list[str]]:
     """All surfaces after each text was asked about and answered; each heard of the question and of its end."""
-    async with sink() as hook, sink() as service, post() as server:
+    async with http_sink() as hook, http_sink() as service, smtp_sink() as server:
         apprise = Apprise((service.url.replace("http://", "ntfy://") + "/decisions",))
-        async with office(store, clock, hook=f"{hook.url}/hook", **email(server.url)) as desk:
-            desk.it.channels.by_name["apprise"] = apprise
-            await desk.it.people_are(otto={"preferences": {"channels": ["email"]}})
+        async with slack_env(store, clock, hook=f"{hook.url}/hook", **email(server.url)) as slack:
+            slack.messaging.channels.by_name["apprise"] = apprise
+            await slack.messaging.people_are(otto={"preferences": {"channels": ["email"]}})
             lines: list[str] = []
             console = Console(lines.append)
             for text in texts:
-                await told(desk, text)
+                await told(slack, text)
             for posted in hook.got:
                 data = json.loads(posted.body)["data"]
                 console.show(msgspec.convert(data, Notice), BASE)
             assert len(server.to("otto@acme.example")) == 2 * len(texts)
-            assert len(desk.fake.cards_of("U0ANN")) == len(texts)
-            assert all("Rejected" in card.text for card in desk.fake.cards.values())
+            assert len(slack.fake.cards_of("U0ANN")) == len(texts)
+            assert all("Rejected" in card.text for card in slack.fake.cards.values())
             assert len(lines) >= 2 * len(texts)
             assert len(service.got) == 2 * len(texts)
             assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
-            return server, desk, hook, service, lines
+            return server, slack, hook, service, lines
 
 
 @pytest.mark.parametrize("name", CORPUS)
 async def test_what_an_agent_writes_is_data_in_every_message_and_stops_none(
     name: str, store: Store, clock: FixedClock
 ) -> None:
-    server, desk, hook, service, lines = await heard(store, clock, CORPUS[name])
-    visible_everywhere(server, desk, hook, service, lines)
+    server, slack, hook, service, lines = await heard(store, clock, CORPUS[name])
+    visible_everywhere(server, slack, hook, service, lines)
 
 
 @pytest.mark.parametrize("text", [UNPAIRED, *CORPUS.values()])
@@ -173,12 +177,12 @@ async def test_no_part_of_a_letter_can_stop_it(text: str, clock: FixedClock) -> 
 async def test_the_dangerous_last_line_of_200_kilobytes_takes_the_buttons_away(
     store: Store, clock: FixedClock
 ) -> None:
-    async with post() as server, office(store, clock, **email(server.url)) as desk:
-        await desk.it.people_are(otto={"preferences": {"channels": ["email"]}})
+    async with smtp_sink() as server, slack_env(store, clock, **email(server.url)) as slack:
+        await slack.messaging.people_are(otto={"preferences": {"channels": ["email"]}})
         assert len(HUGE) > 200_000
-        await desk.it.submit(asked("per_ann", "per_otto"), payload=json.dumps({"sql": HUGE}).encode())
-        await desk.it.carry()
-        card, [mail] = desk.card("U0ANN"), server.mails
+        await slack.messaging.submit(asked("per_ann", "per_otto"), payload=json.dumps({"sql": HUGE}).encode())
+        await slack.messaging.carry()
+        card, [mail] = slack.card("U0ANN"), server.mails
         assert [b["action_id"] for b in card.buttons] == ["open"]
         for shown in (card.text, *(part.get_content() for part in mail.iter_parts())):
             assert LAST_LINE not in shown
@@ -188,22 +192,24 @@ async def test_the_dangerous_last_line_of_200_kilobytes_takes_the_buttons_away(
 
 async def test_what_is_named_a_secret_stands_in_no_message(store: Store, clock: FixedClock) -> None:
     async with (
-        sink() as hook,
-        post() as server,
-        office(store, clock, hook=hook.url, **email(server.url)) as desk,
+        http_sink() as hook,
+        smtp_sink() as server,
+        slack_env(store, clock, hook=hook.url, **email(server.url)) as slack,
     ):
-        await desk.it.people_are(otto={"preferences": {"channels": ["email"]}})
+        await slack.messaging.people_are(otto={"preferences": {"channels": ["email"]}})
         secrets = {
             "db": {"password": "hunter2-canary"},
             "api_key": "sk-canary",
             "token": "t-canary",
             "pin": "no",
         }
-        intent = await desk.it.submit(asked("per_ann", "per_otto"), payload=json.dumps(secrets).encode())
-        await desk.it.carry()
-        await desk.it.do(intent.id, c.Answer("approved"), ANN)
-        await desk.it.carry()
+        intent = await slack.messaging.submit(
+            asked("per_ann", "per_otto"), payload=json.dumps(secrets).encode()
+        )
+        await slack.messaging.carry()
+        await slack.messaging.do(intent.id, c.Answer("approved"), ANN)
+        await slack.messaging.carry()
         everything = b"".join([*server.raw, *(posted.body for posted in hook.got)]).decode()
-        everything += "".join(card.text for card in desk.fake.cards.values())
+        everything += "".join(card.text for card in slack.fake.cards.values())
         assert "canary" not in everything
-        assert "14 characters, fingerprint" in desk.card("U0ANN").text
+        assert "14 characters, fingerprint" in slack.card("U0ANN").text

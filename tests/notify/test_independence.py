@@ -16,22 +16,22 @@ from signoff.notify.push import Push
 from signoff.notify.webhook import Webhook
 from signoff.store.store import Store
 from tests.builders import WORKSPACE, approve, gate, validate
-from tests.engine.sink import HANG, Sink, sink
-from tests.engine.works import ROOT, Works, settle
-from tests.notify.post import post
-from tests.notify.town import asked, email, town
+from tests.engine.engine_env import ROOT, EngineEnv, settle
+from tests.engine.http_sink import HANG, HttpSink, http_sink
+from tests.notify.messaging_env import asked, email, messaging_env
+from tests.notify.smtp_sink import smtp_sink
 
 NEVER = 600.0  # longer than a test runs
 
 
-async def turns(it: Works, left: int) -> None:
+async def turns(env: EngineEnv, left: int) -> None:
     """Step the courier until only so many rows are left; nothing slow is waited for."""
     async with asyncio.timeout(100):  # a bound for what hangs, not a measure
-        while (await it.store.outbox.counts())["waiting"] != left:
-            await it.courier.once()
+        while (await env.store.outbox.counts())["waiting"] != left:
+            await env.courier.once()
 
 
-async def called(hook: Sink, times: int) -> None:
+async def called(hook: HttpSink, times: int) -> None:
     """Until so many calls have come."""
     async with asyncio.timeout(100):
         while len(hook.got) < times:
@@ -39,23 +39,23 @@ async def called(hook: Sink, times: int) -> None:
             await hook.arrived.wait()
 
 
-def patient(it: Works) -> None:
+def patient(env: EngineEnv) -> None:
     """Whoever waits for a place there waits for as long as a test runs."""
-    it.courier._places = Places(NEVER)
+    env.courier._places = Places(NEVER)
 
 
 def hooked(clock: FixedClock, url: str) -> dict[str, Any]:
-    """A town's notices go to a webhook, too."""
+    """The workspace's notices go to a webhook, too."""
     return {"hook": f"{url}/hook", "webhook": Webhook(Poster(True, NEVER), clock.now)}
 
 
 async def test_a_webhook_that_hangs_holds_up_no_mail(store: Store, clock: FixedClock) -> None:
-    async with sink(HANG) as hook, post() as server:
+    async with http_sink(HANG) as hook, smtp_sink() as server:
         there = hooked(clock, hook.url)
-        async with town(store, clock, email(server.url), **there) as it:
-            patient(it)
-            await asyncio.gather(*(it.submit(asked()) for _ in range(40)))
-            await turns(it, left=40)  # the hook's; the mails are noted
+        async with messaging_env(store, clock, email(server.url), **there) as env:
+            patient(env)
+            await asyncio.gather(*(env.submit(asked()) for _ in range(40)))
+            await turns(env, left=40)  # the hook's; the mails are noted
             await called(hook, 8)
             assert (len(server.mails), len(hook.got)) == (40, 8)
 
@@ -63,11 +63,11 @@ async def test_a_webhook_that_hangs_holds_up_no_mail(store: Store, clock: FixedC
 async def test_a_webhook_that_hangs_gets_few_calls_at_once_and_the_others_are_put_back(
     store: Store, clock: FixedClock
 ) -> None:
-    async with sink(HANG) as hook, town(store, clock, {}, **hooked(clock, hook.url)) as it:
-        patient(it)
-        await asyncio.gather(*(it.submit(asked()) for _ in range(120)))
+    async with http_sink(HANG) as hook, messaging_env(store, clock, {}, **hooked(clock, hook.url)) as env:
+        patient(env)
+        await asyncio.gather(*(env.submit(asked()) for _ in range(120)))
         for _ in range(4):
-            await it.courier.once()
+            await env.courier.once()
         await called(hook, 8)
         assert len(hook.got) == 8
         rows = await store.outbox.listing(WORKSPACE, 500)
@@ -79,22 +79,25 @@ async def test_a_webhook_that_hangs_gets_few_calls_at_once_and_the_others_are_pu
 async def test_after_a_crash_what_was_noted_is_not_sent_again_and_the_rest_is_sent(
     store: Store, clock: FixedClock
 ) -> None:
-    async with post() as server:
+    async with smtp_sink() as server:
         async with (
-            sink(*[200] * 5, HANG) as hook,
-            town(store, clock, email(server.url), **hooked(clock, hook.url)) as it,
+            http_sink(*[200] * 5, HANG) as hook,
+            messaging_env(store, clock, email(server.url), **hooked(clock, hook.url)) as env,
         ):
-            patient(it)
-            await asyncio.gather(*(it.submit(asked()) for _ in range(40)))
-            await turns(it, left=35)
+            patient(env)
+            await asyncio.gather(*(env.submit(asked()) for _ in range(40)))
+            await turns(env, left=35)
             assert len(server.mails) == 40
-            await it.courier.abandon()  # as kill -9 leaves it
+            await env.courier.abandon()  # as kill -9 leaves it
             first = [posted.headers["webhook-id"] for posted in hook.got]
             left = {row.id for row in await store.outbox.listing(WORKSPACE, 500)}
         clock.move(timedelta(seconds=61))
-        async with sink() as hook, town(store, clock, email(server.url), **hooked(clock, hook.url)) as it:
+        async with (
+            http_sink() as hook,
+            messaging_env(store, clock, email(server.url), **hooked(clock, hook.url)) as env,
+        ):
             for _ in range(5):
-                await it.carry()
+                await env.carry()
                 clock.move(timedelta(seconds=5))
             second = Counter(posted.headers["webhook-id"] for posted in hook.got)
         assert set(second) == left
@@ -107,19 +110,19 @@ async def test_after_a_crash_what_was_noted_is_not_sent_again_and_the_rest_is_se
 async def test_a_host_that_hangs_for_one_agent_holds_up_no_other_agent(
     store: Store, clock: FixedClock
 ) -> None:
-    async with sink(HANG) as bad, sink() as good:
+    async with http_sink(HANG) as bad, http_sink() as good:
         channels = Channels({"push": Push(Poster(True, NEVER), clock.now)})
-        async with Works(store, clock, channels).running() as it:
-            patient(it)
-            await settle(it)
+        async with EngineEnv(store, clock, channels).running() as env:
+            patient(env)
+            await settle(env)
             plans = []
             for name, url in (("stuck", bad.url), ("quick", good.url.replace("127.0.0.1", "localhost"))):
                 fields = {"delivery_mode": "http", "callback_url": f"{url}/deliver"}
-                account, _ = await it.registry.add_account(ROOT, ActorKind.AGENT, name, **fields)
+                account, _ = await env.registry.add_account(ROOT, ActorKind.AGENT, name, **fields)
                 plans.append(gate(validate(agent=account.address, push=True), approve()))
             for plan in (plans[0], plans[1]):
-                await asyncio.gather(*(it.submit(plan) for _ in range(60)))
-            await turns(it, left=60)
+                await asyncio.gather(*(env.submit(plan) for _ in range(60)))
+            await turns(env, left=60)
             await called(bad, 8)
             assert (len(good.got), len(bad.got)) == (60, 8)
 
@@ -127,14 +130,14 @@ async def test_a_host_that_hangs_for_one_agent_holds_up_no_other_agent(
 async def test_a_server_that_stops_lets_arrive_what_is_quick_and_notes_it(
     store: Store, clock: FixedClock
 ) -> None:
-    async with post() as server, town(store, clock, email(server.url)) as it:
-        await asyncio.gather(*(it.submit(asked()) for _ in range(10)))
-        await it.courier.once()
-        sending = asyncio.create_task(it.courier.once())
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        await asyncio.gather(*(env.submit(asked()) for _ in range(10)))
+        await env.courier.once()
+        sending = asyncio.create_task(env.courier.once())
         await asyncio.wait_for(server.arrived.wait(), 60)
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
-        await it.courier.close(patience=60)
+        await env.courier.close(patience=60)
         assert len(server.mails) == 10
         assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
 

@@ -9,9 +9,9 @@ from signoff.core.intent.model import Actor
 from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
 from tests.builders import ANN, OTTO, WORKSPACE
-from tests.notify.office import office
-from tests.notify.post import post
-from tests.notify.town import BASE, Town, email, town
+from tests.notify.messaging_env import BASE, MessagingEnv, email, messaging_env
+from tests.notify.slack_env import slack_env
+from tests.notify.smtp_sink import smtp_sink
 
 PEOPLE: dict[str, Any] = {
     "people": {
@@ -26,20 +26,20 @@ PEOPLE: dict[str, Any] = {
 LOOSER: dict[str, Any] = {"policies": {"guarded": {**PEOPLE["policies"]["guarded"], "deadline": "9h"}}}
 
 
-async def actor(it: Town, who: Actor) -> Actor:
-    found = await it.keys.person(WORKSPACE, who.id, "cli")
+async def actor(env: MessagingEnv, who: Actor) -> Actor:
+    found = await env.keys.person(WORKSPACE, who.id, "cli")
     assert found is not None
     return found
 
 
-async def protect(it: Town) -> None:
-    await it.people_are(ann={"roles": ("owner",)})
-    await it.registry.apply(await actor(it, ANN), compile_charter(PEOPLE))
+async def protect(env: MessagingEnv) -> None:
+    await env.people_are(ann={"roles": ("owner",)})
+    await env.registry.apply(await actor(env, ANN), compile_charter(PEOPLE))
 
 
-async def propose(it: Town, who: Actor = OTTO, document: dict[str, Any] = LOOSER) -> str:
-    by = await actor(it, who)
-    _, proposal = await it.registry.apply_or_propose(by, compile_charter(document), document)
+async def propose(env: MessagingEnv, who: Actor = OTTO, document: dict[str, Any] = LOOSER) -> str:
+    by = await actor(env, who)
+    _, proposal = await env.registry.apply_or_propose(by, compile_charter(document), document)
     assert proposal is not None
     return proposal.row.id
 
@@ -51,10 +51,10 @@ def words(mail: EmailMessage) -> str:
 async def test_the_other_admins_are_asked_and_the_proposer_hears_what_became_of_it(
     store: Store, clock: FixedClock
 ) -> None:
-    async with post() as server, town(store, clock, email(server.url)) as it:
-        await protect(it)
-        id = await propose(it)
-        await it.carry()
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        await protect(env)
+        id = await propose(env)
+        await env.carry()
         [mail] = server.mails
         assert mail["To"] == "ann@acme.example"  # neither Otto, who proposed it, nor Rita, who is no admin
         assert mail["Subject"] == "A second admin is needed: Change the rules of who decides?"
@@ -67,34 +67,34 @@ async def test_the_other_admins_are_asked_and_the_proposer_hears_what_became_of_
         ):
             assert part in said, part
         assert "CET (" in said  # her own clock
-        await it.registry.confirm(await actor(it, ANN), id)
-        await it.carry()
+        await env.registry.confirm(await actor(env, ANN), id)
+        await env.carry()
         [_, mail] = server.mails
         assert (mail["To"], "confirmed" in mail["Subject"]) == ("otto@acme.example", True)
         assert "ann@acme.example" in words(mail)
         clock.move(timedelta(days=8))
-        await it.carry()
+        await env.carry()
         assert (len(server.mails), (await store.outbox.counts())["waiting"]) == (2, 0)
 
 
 async def test_who_takes_it_back_is_not_told_and_nobody_is_asked_any_more(
     store: Store, clock: FixedClock
 ) -> None:
-    async with post() as server, town(store, clock, email(server.url)) as it:
-        await protect(it)
-        id = await propose(it)
-        await it.registry.proposals.refuse(await actor(it, OTTO), id)
-        await it.carry()
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        await protect(env)
+        id = await propose(env)
+        await env.registry.proposals.refuse(await actor(env, OTTO), id)
+        await env.carry()
         assert server.mails == []
 
 
 async def test_what_nobody_confirmed_in_time_is_told_to_the_proposer(store: Store, clock: FixedClock) -> None:
-    async with post() as server, town(store, clock, email(server.url)) as it:
-        await protect(it)
-        await propose(it)
-        await it.carry()
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        await protect(env)
+        await propose(env)
+        await env.carry()
         clock.move(timedelta(days=7))
-        await it.carry()
+        await env.carry()
         assert [(mail["To"], "expired" in mail["Subject"]) for mail in server.mails] == [
             ("ann@acme.example", False), ("otto@acme.example", True),
         ]  # fmt: skip
@@ -103,44 +103,44 @@ async def test_what_nobody_confirmed_in_time_is_told_to_the_proposer(store: Stor
 async def test_a_mail_server_that_is_away_delays_it_and_an_address_that_is_not_there_ends_it(
     store: Store, clock: FixedClock
 ) -> None:
-    async with post() as server, town(store, clock, email(server.url)) as it:
-        await protect(it)
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        await protect(env)
         server.down = True
-        await propose(it)
-        await it.carry()
+        await propose(env)
+        await env.carry()
         server.down = False
         clock.move(timedelta(minutes=1))
-        await it.carry()
+        await env.carry()
         assert [mail["To"] for mail in server.mails] == ["ann@acme.example"]
         server.refused["otto@acme.example"] = "550 no such mailbox"
-        await propose(it, ANN)
-        await it.carry()
+        await propose(env, ANN)
+        await env.carry()
         assert (await store.outbox.counts())["dead"] == 1
 
 
 async def test_it_goes_by_slack_and_where_that_fails_for_good_by_mail(
     store: Store, clock: FixedClock
 ) -> None:
-    async with post() as server, office(store, clock, **email(server.url)) as desk:
-        await protect(desk.it)
-        id = await propose(desk.it)
-        await desk.it.carry()
-        card = desk.card("U0ANN")
+    async with smtp_sink() as server, slack_env(store, clock, **email(server.url)) as slack:
+        await protect(slack.messaging)
+        id = await propose(slack.messaging)
+        await slack.messaging.carry()
+        card = slack.card("U0ANN")
         assert "there is more time for a yes" in card.text
         assert f"{BASE}/proposals/{id}" in str(card.body)
         assert (card.buttons == [] or "answer:" not in str(card.buttons), server.mails) == (True, [])
-        desk.fake.error = "account_inactive"
-        await propose(desk.it, ANN)
-        await desk.it.carry()
+        slack.fake.error = "account_inactive"
+        await propose(slack.messaging, ANN)
+        await slack.messaging.carry()
         assert [mail["To"] for mail in server.mails] == ["otto@acme.example"]
 
 
 async def test_nobody_to_tell_and_no_channel_leave_nothing_behind(store: Store, clock: FixedClock) -> None:
-    async with town(store, clock, {}) as it:
-        await protect(it)
-        await propose(it)
-        await it.carry()
+    async with messaging_env(store, clock, {}) as env:
+        await protect(env)
+        await propose(env)
+        await env.carry()
         assert (await store.outbox.counts()) == {"waiting": 1, "dead": 0}  # for when it expires
         clock.move(timedelta(days=7))
-        await it.carry()
+        await env.carry()
         assert (await store.outbox.counts())["waiting"] == 0

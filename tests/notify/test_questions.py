@@ -4,12 +4,12 @@ from signoff.core.intent.model import ActorKind
 from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
 from tests.builders import ANN, RITA, WORKSPACE
-from tests.engine.sink import sink
-from tests.engine.works import ROOT
-from tests.notify.office import office
-from tests.notify.post import post
+from tests.engine.engine_env import ROOT
+from tests.engine.http_sink import http_sink
+from tests.notify.messaging_env import asked, email
+from tests.notify.slack_env import slack_env
+from tests.notify.smtp_sink import smtp_sink
 from tests.notify.test_endings import text_of
-from tests.notify.town import asked, email
 from tests.web.inbox.reading import reader
 
 QUESTION = "Is there a backup?\r\nBcc: evil@x.example"
@@ -19,26 +19,26 @@ async def test_a_question_reaches_who_asked_and_the_reply_who_asked_the_question
     store: Store, clock: FixedClock
 ) -> None:
     async with (
-        post() as server,
-        sink() as hook,
-        office(store, clock, linked=False, hook=hook.url, **email(server.url)) as desk,
+        smtp_sink() as server,
+        http_sink() as hook,
+        slack_env(store, clock, linked=False, hook=hook.url, **email(server.url)) as slack,
     ):
-        it, world = desk.it, desk.world
-        account, _ = await it.registry.add_account(ROOT, ActorKind.SERVICE, "pipeline")
+        env, web = slack.messaging, slack.web
+        account, _ = await env.registry.add_account(ROOT, ActorKind.SERVICE, "pipeline")
         made = {
-            "pipeline": await it.keys.create(WORKSPACE, ActorKind.SERVICE, account.id, RITA.id),
-            "ann": await it.keys.create(WORKSPACE, ActorKind.PERSON, ANN.id, ANN.id),
+            "pipeline": await env.keys.create(WORKSPACE, ActorKind.SERVICE, account.id, RITA.id),
+            "ann": await env.keys.create(WORKSPACE, ActorKind.PERSON, ANN.id, ANN.id),
         }
-        world.keys |= {name: key.secret for name, key in made.items()}
-        pipeline = await it.keys.authenticate(made["pipeline"].secret, "api")
-        intent = await it.submit(asked("per_ann", "per_otto"), by=pipeline)
+        web.keys |= {name: key.secret for name, key in made.items()}
+        pipeline = await env.keys.authenticate(made["pipeline"].secret, "api")
+        intent = await env.submit(asked("per_ann", "per_otto"), by=pipeline)
         task = f"{intent.id[:-4]}0001"
-        await it.carry()
+        await env.carry()
         server.mails.clear()
 
-        said = await world.post(f"/v1/tasks/{task}/comment", {"comment": QUESTION}, "ann")
+        said = await web.post(f"/v1/tasks/{task}/comment", {"comment": QUESTION}, "ann")
         assert said.status == 200, said.text
-        await it.carry()
+        await env.carry()
         [mail] = server.mails
         assert (mail["To"], mail["Bcc"]) == ("rita@acme.example", None)
         assert mail["Subject"].startswith("A question or comment on your request: Run the migration")
@@ -47,20 +47,20 @@ async def test_a_question_reaches_who_asked_and_the_reply_who_asked_the_question
         assert b"backup" not in hook.got[-1].body  # services are told that, people what
         assert b"task.commented" in hook.got[-1].body
 
-        events = (await world.get(f"/v1/intents/{intent.id}/events", "pipeline"))["events"]
+        events = (await web.get(f"/v1/intents/{intent.id}/events", "pipeline"))["events"]
         [event] = [one for one in events if one["event_type"] == "intent.commented"]
         assert (event["actor"], event["details"]["comment"]) == (ANN.id, QUESTION)
-        reply = await world.post(f"/v1/tasks/{task}/comment", {"comment": "Yes, of 02:00."}, "pipeline")
+        reply = await web.post(f"/v1/tasks/{task}/comment", {"comment": "Yes, of 02:00."}, "pipeline")
         assert [one["comment"] for one in reply["task"]["comments"]] == [QUESTION, "Yes, of 02:00."]
         assert [one["kind"] for one in reply["task"]["comments"]] == ["person", "service"]
-        await it.carry()
+        await env.carry()
         told = {mail["To"]: mail for mail in server.mails[1:]}
         assert sorted(told) == ["ann@acme.example", "rita@acme.example"]
         assert told["ann@acme.example"]["Subject"].startswith("A question or comment on what you wrote about")
         assert "Yes, of 02:00." in text_of(told["ann@acme.example"])
 
-        assert (await it.intent(intent.id)).ending is None
-        page = await (await reader(world, "ann")).get(f"/tasks/{task}")
+        assert (await env.intent(intent.id)).ending is None
+        page = await (await reader(web, "ann")).get(f"/tasks/{task}")
         assert "Ask a question, or say something" in page.text
         assert "Yes, of 02:00." in page.text
 
@@ -68,15 +68,15 @@ async def test_a_question_reaches_who_asked_and_the_reply_who_asked_the_question
 async def test_who_is_no_part_of_it_asks_nothing_and_what_is_over_is_not_asked_about(
     store: Store, clock: FixedClock
 ) -> None:
-    async with office(store, clock, linked=False) as desk:
-        it, world = desk.it, desk.world
-        account, _ = await it.registry.add_account(ROOT, ActorKind.SERVICE, "other")
-        world.keys["other"] = (await it.keys.create(WORKSPACE, ActorKind.SERVICE, account.id, RITA.id)).secret
-        world.keys["ann"] = (await it.keys.create(WORKSPACE, ActorKind.PERSON, ANN.id, ANN.id)).secret
-        intent = await it.submit(asked("per_ann"))
+    async with slack_env(store, clock, linked=False) as slack:
+        env, web = slack.messaging, slack.web
+        account, _ = await env.registry.add_account(ROOT, ActorKind.SERVICE, "other")
+        web.keys["other"] = (await env.keys.create(WORKSPACE, ActorKind.SERVICE, account.id, RITA.id)).secret
+        web.keys["ann"] = (await env.keys.create(WORKSPACE, ActorKind.PERSON, ANN.id, ANN.id)).secret
+        intent = await env.submit(asked("per_ann"))
         task = f"{intent.id[:-4]}0001"
-        refused = await world.post(f"/v1/tasks/{task}/comment", {"comment": "Me too."}, "other")
+        refused = await web.post(f"/v1/tasks/{task}/comment", {"comment": "Me too."}, "other")
         assert (refused.status, refused.code) == (404, "intent_not_found")
-        await world.answer(task, "approved", "ann")
-        late = await world.post(f"/v1/tasks/{task}/comment", {"comment": "Why?"}, "ann")
+        await web.answer(task, "approved", "ann")
+        late = await web.post(f"/v1/tasks/{task}/comment", {"comment": "Why?"}, "ann")
         assert late.status == 409

@@ -11,8 +11,8 @@ import pytest
 from signoff.notify.channel import NotSent
 from signoff.notify.outbound.addresses import Resolver, public
 from signoff.notify.outbound.post import Poster
-from tests.engine.sink import sink
-from tests.notify.post import certificate
+from tests.engine.http_sink import http_sink
+from tests.notify.smtp_sink import certificate
 
 PUBLIC = [
     "93.184.216.34",
@@ -46,7 +46,7 @@ def test_what_is_private_is_known_as_such_in_every_form() -> None:
     ],
 )  # fmt: skip
 async def test_no_way_of_writing_it_reaches_the_machine_itself(host: str) -> None:
-    async with sink() as here:
+    async with http_sink() as here:
         poster = Poster(False, 60)
         port = here.url.rpartition(":")[2]
         with pytest.raises(NotSent, match=r"private network|cannot be resolved|no URL"):
@@ -110,7 +110,7 @@ async def test_a_name_is_resolved_once_and_that_address_is_called_by_its_name(tm
     context, trusted = certificate(tmp_path, "hooks.example")
     heard: list[str | None] = []
     context.sni_callback = lambda connection, name, _: heard.append(name)
-    async with sink(200, tls=context) as hook:
+    async with http_sink(200, tls=context) as hook:
         port = int(hook.url.rpartition(":")[2])
         names = Rebinding("127.0.0.1", "127.0.0.2")
         poster = Poster(True, 60, tls=ssl.create_default_context(cafile=str(trusted)), resolve=names)
@@ -131,7 +131,7 @@ async def test_a_name_is_resolved_once_and_that_address_is_called_by_its_name(tm
 
 
 async def test_proxies_of_the_environment_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with sink() as proxy, sink() as hook:
+    async with http_sink() as proxy, http_sink() as hook:
         for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, proxy.url)
         poster = Poster(True, 60)
@@ -141,7 +141,7 @@ async def test_proxies_of_the_environment_are_not_asked(monkeypatch: pytest.Monk
 
 
 async def test_a_dead_address_of_a_name_is_passed_over_for_the_next() -> None:
-    async with sink() as hook:
+    async with http_sink() as hook:
 
         async def resolve(host: str, port: int) -> Sequence[str]:
             return ["127.0.0.8", "127.0.0.1"]

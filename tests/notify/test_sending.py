@@ -31,9 +31,9 @@ from signoff.store.store import Store
 from signoff.store.tables.messages import WAITING, Message
 from signoff.store.work import Outgoing
 from tests.builders import ANN, WORKSPACE
-from tests.engine.sink import sink
-from tests.notify.post import post
-from tests.notify.town import Town, asked, email, town
+from tests.engine.http_sink import http_sink
+from tests.notify.messaging_env import MessagingEnv, asked, email, messaging_env
+from tests.notify.smtp_sink import smtp_sink
 
 SECOND = timedelta(seconds=1)
 LATER = NotSent("451 try again later")
@@ -63,25 +63,25 @@ async def test_news_of_a_decision_may_wait_for_its_question_for_as_long_as_it_ta
 ) -> None:
     busy = {"ann@acme.example": "451 try again later"}
     remind = Reminders(2 * SECOND, timedelta(hours=1))
-    async with post() as server, town(store, clock, email(server.url)) as it:
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
 
         async def seconds(count: int) -> None:
             for _ in range(count):
-                await it.pass_time(SECOND)
-                await it.carry()
+                await env.pass_time(SECOND)
+                await env.carry()
 
         async def of(kind: str) -> Message:
-            [found] = [m for m in await it.messages(intent.id) if m.kind == kind and m.person == ANN.id]
+            [found] = [m for m in await env.messages(intent.id) if m.kind == kind and m.person == ANN.id]
             return found
 
         server.refused = busy
-        intent = await it.submit(asked("per_ann", remind=remind))
-        await it.carry()
+        intent = await env.submit(asked("per_ann", remind=remind))
+        await env.carry()
         server.refused = {}
         await seconds(3)  # the reminder arrives
         server.refused = busy
         await seconds(6)  # the opening is refused once more, and rests
-        await it.do(intent.id, c.Answer("approved"), ANN)
+        await env.do(intent.id, c.Answer("approved"), ANN)
         await seconds(24)
         assert (await of("task.decided")).state == WAITING
         rows = {row.id: row.attempts for row in await store.outbox.listing(WORKSPACE, 10)}
@@ -114,36 +114,36 @@ async def test_trouble_of_our_own_database_is_no_attempt_and_the_channel_is_well
     store: Store, clock: FixedClock
 ) -> None:
     channel = Troubled()
-    async with town(store, clock, {"email": channel}) as it:
-        intent = await it.submit(asked("per_ann"))
-        await it.courier.once()
+    async with messaging_env(store, clock, {"email": channel}) as env:
+        intent = await env.submit(asked("per_ann"))
+        await env.courier.once()
         for _ in range(20):
             with pytest.raises(Busy):
-                await it.carry()
+                await env.carry()
             clock.move(timedelta(seconds=6))
-        [message] = await it.messages(intent.id)
+        [message] = await env.messages(intent.id)
         assert (message.attempts, message.error) == (0, "")
         [state] = await channel_states(store, WORKSPACE, ["email"], clock.now())
         assert not state.failing
         channel.away = False
-        await it.carry()
-        [message] = await it.messages(intent.id)
+        await env.carry()
+        [message] = await env.messages(intent.id)
         assert (message.state, message.attempts, len(channel.letters)) == ("sent", 1, 1)
 
 
-async def strange(it: Town, intent_id: str, channel: str, target: str, notice: bytes) -> None:
-    at = it.clock.now() - SECOND
+async def strange(env: MessagingEnv, intent_id: str, channel: str, target: str, notice: bytes) -> None:
+    at = env.clock.now() - SECOND
     row = Outgoing(f"odd-{channel}-{target}", WORKSPACE, intent_id, 1, channel, target, notice, at)
-    await it.store.write((PUT_OUTGOING, dict(zip(OUTBOX.columns, outgoing_row(row), strict=True))))
+    await env.store.write((PUT_OUTGOING, dict(zip(OUTBOX.columns, outgoing_row(row), strict=True))))
 
 
 async def test_a_row_that_this_release_cannot_read_stops_nothing_else_and_the_doctor_names_it(
     store: Store, clock: FixedClock
 ) -> None:
-    async with post() as server, sink(200) as hook:
+    async with smtp_sink() as server, http_sink(200) as hook:
         channels = {"webhook": Webhook(Poster(True), clock.now)}
-        async with town(store, clock, email(server.url), hook=hook.url, **channels) as it:
-            first = await it.submit(asked("per_ann"))
+        async with messaging_env(store, clock, email(server.url), hook=hook.url, **channels) as env:
+            first = await env.submit(asked("per_ann"))
             odd = b'{"kind":"of.tomorrow","new":1}'
             ways = [
                 (PEOPLE, ""),
@@ -153,12 +153,12 @@ async def test_a_row_that_this_release_cannot_read_stops_nothing_else_and_the_do
                 ("nobody", ""),
             ]
             for channel, target in ways:
-                await strange(it, first.id, channel, target, odd)
-            await strange(it, first.id, PROPOSALS, "", b"[]")
-            await strange(it, first.id, PEOPLE, "2", b"not even JSON")
-            second = await it.submit(asked("per_otto"))
+                await strange(env, first.id, channel, target, odd)
+            await strange(env, first.id, PROPOSALS, "", b"[]")
+            await strange(env, first.id, PEOPLE, "2", b"not even JSON")
+            second = await env.submit(asked("per_otto"))
             for _ in range(3):
-                await it.carry()
+                await env.carry()
                 clock.move(timedelta(minutes=1))
             assert len(server.mails) == 2
             assert len(hook.got) >= 2
@@ -174,8 +174,8 @@ async def test_a_row_that_this_release_cannot_read_stops_nothing_else_and_the_do
 
 
 async def test_a_crowd_of_failing_mails_hides_no_failing_webhook(store: Store, clock: FixedClock) -> None:
-    async with town(store, clock, {}, hook="http://127.0.0.1:9/x") as it:
-        intent = await it.submit(asked("per_ann"))
+    async with messaging_env(store, clock, {}, hook="http://127.0.0.1:9/x") as env:
+        intent = await env.submit(asked("per_ann"))
         now = clock.now()
         row = Outgoing(
             "hook", WORKSPACE, intent.id, 1, "webhook", "x", b"", now, attempts=2, last_error="500"

@@ -11,39 +11,41 @@ from signoff.core.plan.task_types import Outcome, Risk, Sign, Stage, Strength, T
 from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
 from tests.builders import ANN, OTTO, RITA, SERVICE, WORKSPACE, approve, gate, validate
-from tests.notify.office import office
-from tests.notify.post import post
-from tests.notify.town import Escalation, Reminders, Town, asked, email, minutes
+from tests.notify.messaging_env import Escalation, MessagingEnv, Reminders, asked, email, minutes
+from tests.notify.slack_env import slack_env
+from tests.notify.smtp_sink import smtp_sink
 
 
 async def test_a_press_is_an_answer_of_the_linked_person_and_every_card_says_so(
     store: Store, clock: FixedClock
 ) -> None:
-    async with office(store, clock) as desk:
-        intent = await desk.it.submit(asked("per_ann", "per_otto"))
-        await desk.it.carry()
-        ann, otto = desk.card("U0ANN"), desk.card("U0OTTO")
+    async with slack_env(store, clock) as slack:
+        intent = await slack.messaging.submit(asked("per_ann", "per_otto"))
+        await slack.messaging.carry()
+        ann, otto = slack.card("U0ANN"), slack.card("U0OTTO")
         assert [b["text"]["text"] for b in ann.buttons] == ["Look at it and decide", "Approve", "Reject"]
         button = ann.press("approved")
         value = json.loads(button["value"])
-        held = (await desk.it.intent(intent.id)).open
+        held = (await slack.messaging.intent(intent.id)).open
         assert (value["digest"], value["revision"]) == (held.digest, 1)
-        assert await desk.press(button, "U0ANN") == "Recorded: approved."
-        await desk.it.carry()
+        assert await slack.press(button, "U0ANN") == "Recorded: approved."
+        await slack.messaging.carry()
         for card in (ann, otto):
             assert "Approved" in card.text
             assert "ann@acme.example, through Slack" in card.text
             assert [b["text"]["text"] for b in card.buttons] == ["See what happened"]
             assert card.edits == 1
-        assert "already decided" in await desk.press(button, "U0OTTO")
-        answered = [f for f in await _facts(desk.it, intent.id) if type(f.event).__name__ == "Answered"]
+        assert "already decided" in await slack.press(button, "U0OTTO")
+        answered = [
+            f for f in await _facts(slack.messaging, intent.id) if type(f.event).__name__ == "Answered"
+        ]
         assert [(f.actor.id, f.via, f.event.unseen) for f in answered] == [("per_ann", "slack", False)]
 
 
-async def _facts(it: Town, intent_id: str) -> list[Any]:
+async def _facts(env: MessagingEnv, intent_id: str) -> list[Any]:
     from signoff.core.intent.hash_chain import unseal
 
-    return [unseal(row.body, row.private) for row in await it.store.intents.history(intent_id)]
+    return [unseal(row.body, row.private) for row in await env.store.intents.history(intent_id)]
 
 
 @pytest.mark.parametrize(
@@ -53,20 +55,20 @@ async def test_every_end_by_any_channel_is_on_every_card_within_one_turn(
     end: str, said: str, store: Store, clock: FixedClock
 ) -> None:
     plan = asked("per_ann", "per_otto", remind=Reminders(minutes(5), minutes(5), 2))
-    async with office(store, clock) as desk:
-        intent = await desk.it.submit(plan)
-        await desk.it.carry()
-        await desk.it.pass_time(minutes(5))
-        await desk.it.carry()
-        assert len(desk.fake.cards) == 4
+    async with slack_env(store, clock) as slack:
+        intent = await slack.messaging.submit(plan)
+        await slack.messaging.carry()
+        await slack.messaging.pass_time(minutes(5))
+        await slack.messaging.carry()
+        assert len(slack.fake.cards) == 4
         if end == "cancel":
-            await desk.it.do(intent.id, c.Cancel(), SERVICE)
+            await slack.messaging.do(intent.id, c.Cancel(), SERVICE)
         elif end == "no":
-            await desk.it.do(intent.id, c.Answer("rejected"), OTTO)
+            await slack.messaging.do(intent.id, c.Answer("rejected"), OTTO)
         else:
-            await desk.it.pass_time(timedelta(hours=9))
-        await desk.it.carry()
-        cards = list(desk.fake.cards.values())
+            await slack.messaging.pass_time(timedelta(hours=9))
+        await slack.messaging.carry()
+        cards = list(slack.fake.cards.values())
         assert all(said in card.text and len(card.buttons) == 1 for card in cards)
         assert len(cards) == 4
 
@@ -83,39 +85,39 @@ async def test_every_end_by_any_channel_is_on_every_card_within_one_turn(
 async def test_what_needs_the_page_has_only_a_link_and_a_forged_press_decides_nothing(
     why: str, fields: dict[str, Any], store: Store, clock: FixedClock
 ) -> None:
-    async with office(store, clock) as desk:
-        intent = await desk.it.submit(asked(**fields))
-        await desk.it.carry()
-        assert [b["action_id"] for b in desk.card("U0ANN").buttons] == ["open"]
-        held = (await desk.it.intent(intent.id)).open
+    async with slack_env(store, clock) as slack:
+        intent = await slack.messaging.submit(asked(**fields))
+        await slack.messaging.carry()
+        assert [b["action_id"] for b in slack.card("U0ANN").buttons] == ["open"]
+        held = (await slack.messaging.intent(intent.id)).open
         value = {"task": intent.id[:-4] + "0001", "outcome": "approved", "digest": held.digest, "revision": 1}
         forged = {"action_id": "answer:approved", "value": json.dumps(value)}
-        assert "inish in the browser" in await desk.press(forged, "U0ANN")
-        assert (await desk.it.intent(intent.id)).ending is None
+        assert "inish in the browser" in await slack.press(forged, "U0ANN")
+        assert (await slack.messaging.intent(intent.id)).ending is None
 
 
 async def test_what_the_checks_said_is_on_the_card_and_a_high_risk_takes_the_buttons_away(
     store: Store, clock: FixedClock
 ) -> None:
     both = gate(validate(), *asked("per_ann").steps, source="workflow:migration@1")
-    async with office(store, clock) as desk:
+    async with slack_env(store, clock) as slack:
         for report, buttons in (
             ({"passed": True, "rows": "48 million"}, ["open", "answer:approved", "answer:rejected"]),
             ({"passed": True, "risk": "critical"}, ["open"]),
             ({"passed": False, "log": "x" * 3000}, ["open"]),
         ):
-            before = set(desk.fake.cards)
-            intent = await desk.it.submit(both)
-            await desk.it.do(intent.id, c.Report(result=report))
-            await desk.it.carry()
-            [key] = set(desk.fake.cards) - before
-            card = desk.fake.cards[key]
+            before = set(slack.fake.cards)
+            intent = await slack.messaging.submit(both)
+            await slack.messaging.do(intent.id, c.Report(result=report))
+            await slack.messaging.carry()
+            [key] = set(slack.fake.cards) - before
+            card = slack.fake.cards[key]
             assert [b["action_id"] for b in card.buttons] == buttons
             for name, value in report.items():
                 assert f"validate.{name}: {json.dumps(value).strip(chr(34))[:30]}" in card.text
             assert f"Checked: validate: {'passed' if report['passed'] else 'failed'}" in card.text
             assert ("Risk: critical, says the check in step validate" in card.text) is ("risk" in report)
-            held = (await desk.it.intent(intent.id)).open
+            held = (await slack.messaging.intent(intent.id)).open
             value = {
                 "task": f"{intent.id[:-4]}0002",
                 "outcome": "approved",
@@ -124,69 +126,69 @@ async def test_what_the_checks_said_is_on_the_card_and_a_high_risk_takes_the_but
             }
             forged = {"action_id": "answer:approved", "value": json.dumps(value)}
             if report.get("risk"):
-                assert "inish in the browser" in await desk.press(forged, "U0ANN")
-                assert (await desk.it.intent(intent.id)).ending is None
+                assert "inish in the browser" in await slack.press(forged, "U0ANN")
+                assert (await slack.messaging.intent(intent.id)).ending is None
 
 
 async def test_a_stale_card_decides_nothing(store: Store, clock: FixedClock) -> None:
-    async with office(store, clock) as desk:
-        intent = await desk.it.submit(asked())
-        await desk.it.carry()
-        button = desk.card("U0ANN").press("approved")
+    async with slack_env(store, clock) as slack:
+        intent = await slack.messaging.submit(asked())
+        await slack.messaging.carry()
+        button = slack.card("U0ANN").press("approved")
         stale = button | {"value": button["value"].replace('"digest":"', '"digest":"0')}
-        assert "not what would be decided" in await desk.press(stale, "U0ANN")
-        assert (await desk.it.intent(intent.id)).ending is None
+        assert "not what would be decided" in await slack.press(stale, "U0ANN")
+        assert (await slack.messaging.intent(intent.id)).ending is None
 
 
 async def test_slacks_rate_limit_is_obeyed_and_nothing_is_lost_or_doubled(
     store: Store, clock: FixedClock
 ) -> None:
-    async with office(store, clock) as desk:
-        calls = len(desk.fake.calls)
-        desk.fake.limited = 1
-        first = await desk.it.submit(asked("per_ann"))
-        await desk.it.carry()
+    async with slack_env(store, clock) as slack:
+        calls = len(slack.fake.calls)
+        slack.fake.limited = 1
+        first = await slack.messaging.submit(asked("per_ann"))
+        await slack.messaging.carry()
         clock.move(timedelta(seconds=39))
-        second = await desk.it.submit(asked("per_otto"))
-        await desk.it.carry()
-        assert (desk.fake.cards, len(desk.fake.calls)) == ({}, calls + 1)
+        second = await slack.messaging.submit(asked("per_otto"))
+        await slack.messaging.carry()
+        assert (slack.fake.cards, len(slack.fake.calls)) == ({}, calls + 1)
         clock.move(timedelta(seconds=1))
-        await desk.it.carry()
+        await slack.messaging.carry()
         clock.move(
             timedelta(seconds=4)
         )  # the second was told to wait one second: the pause is never shorter than five
-        await desk.it.carry()
-        assert len(desk.fake.cards) == 2
+        await slack.messaging.carry()
+        assert len(slack.fake.cards) == 2
         for intent in (first, second):
-            assert {m.state for m in await desk.it.messages(intent.id)} == {"sent"}
+            assert {m.state for m in await slack.messaging.messages(intent.id)} == {"sent"}
 
 
 async def test_the_more_cards_than_slack_takes_at_once_all_say_so_when_it_takes_them(
     store: Store, clock: FixedClock
 ) -> None:
     """chat.update is limited to some fifty a minute: whoever is told to wait waits, and gives no other channel up."""
-    async with post() as server, office(store, clock, **email(server.url)) as desk:
-        intents = [await desk.it.submit(asked("per_ann", "per_otto")) for _ in range(9)]
-        await desk.it.carry()
+    async with smtp_sink() as server, slack_env(store, clock, **email(server.url)) as slack:
+        intents = [await slack.messaging.submit(asked("per_ann", "per_otto")) for _ in range(9)]
+        await slack.messaging.carry()
         clock.move(timedelta(seconds=30))
-        more = [await desk.it.submit(asked("per_ann", "per_otto")) for _ in range(9)]
+        more = [await slack.messaging.submit(asked("per_ann", "per_otto")) for _ in range(9)]
         intents += more
-        await desk.it.carry()
+        await slack.messaging.carry()
         for _ in range(8):
             clock.move(timedelta(seconds=15))
-            intents += [await desk.it.submit(asked("per_ann", "per_otto"))]
-            await desk.it.carry()
-        assert len(desk.fake.cards) == 2 * len(intents) > 50
+            intents += [await slack.messaging.submit(asked("per_ann", "per_otto"))]
+            await slack.messaging.carry()
+        assert len(slack.fake.cards) == 2 * len(intents) > 50
         for intent in intents:
-            await desk.it.do(intent.id, c.Answer("approved"), ANN)
-        await desk.it.carry()
-        assert sum("Approved" in card.text for card in desk.fake.cards.values()) == 50
+            await slack.messaging.do(intent.id, c.Answer("approved"), ANN)
+        await slack.messaging.carry()
+        assert sum("Approved" in card.text for card in slack.fake.cards.values()) == 50
         for _ in range(30):
             clock.move(timedelta(seconds=2))
-            await desk.it.carry()
+            await slack.messaging.carry()
         for intent in intents:
-            assert {(m.state, m.attempts) for m in await desk.it.messages(intent.id)} == {("sent", 1)}
-        assert all("Approved" in card.text for card in desk.fake.cards.values())
+            assert {(m.state, m.attempts) for m in await slack.messaging.messages(intent.id)} == {("sent", 1)}
+        assert all("Approved" in card.text for card in slack.fake.cards.values())
         assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
         assert [mail["To"] for mail in server.mails] == ["rita@acme.example"] * len(intents)
 
@@ -194,26 +196,26 @@ async def test_the_more_cards_than_slack_takes_at_once_all_say_so_when_it_takes_
 async def test_preferences_order_the_channels_and_the_next_takes_over_when_one_fails_for_good(
     store: Store, clock: FixedClock
 ) -> None:
-    async with post() as server, office(store, clock, **email(server.url)) as desk:
-        await desk.it.people_are(otto={"preferences": {"channels": ["email", "slack"]}})
-        intent = await desk.it.submit(asked("per_ann", "per_otto"))
-        await desk.it.carry()
-        assert len(desk.fake.cards_of("U0ANN")) == 1
+    async with smtp_sink() as server, slack_env(store, clock, **email(server.url)) as slack:
+        await slack.messaging.people_are(otto={"preferences": {"channels": ["email", "slack"]}})
+        intent = await slack.messaging.submit(asked("per_ann", "per_otto"))
+        await slack.messaging.carry()
+        assert len(slack.fake.cards_of("U0ANN")) == 1
         assert [mail["To"] for mail in server.mails] == ["otto@acme.example"]
         server.refused = {"otto@acme.example": "550 no"}
-        desk.fake.members.pop("U0ANN")
-        other = await desk.it.submit(asked("per_ann", "per_otto"))
-        await desk.it.carry()
+        slack.fake.members.pop("U0ANN")
+        other = await slack.messaging.submit(asked("per_ann", "per_otto"))
+        await slack.messaging.carry()
         assert [mail["To"] for mail in server.mails[1:]] == ["ann@acme.example"]
-        assert len(desk.fake.cards_of("U0OTTO")) == 1
-        assert "Undelivered" not in await desk.it.happened(other.id)
-        assert await desk.it.states(other.id) == [
+        assert len(slack.fake.cards_of("U0OTTO")) == 1
+        assert "Undelivered" not in await slack.messaging.happened(other.id)
+        assert await slack.messaging.states(other.id) == [
             ("task.opened", "per_ann", "email", "sent"),
             ("task.opened", "per_ann", "slack", "failed"),
             ("task.opened", "per_otto", "email", "failed"),
             ("task.opened", "per_otto", "slack", "sent"),
         ]
-        assert {state for *_, state in await desk.it.states(intent.id)} == {"sent"}
+        assert {state for *_, state in await slack.messaging.states(intent.id)} == {"sent"}
 
 
 async def test_when_both_channels_of_everybody_fail_the_ladder_moves_once(
@@ -226,35 +228,35 @@ async def test_when_both_channels_of_everybody_fail_the_ladder_moves_once(
             Escalation(timedelta(hours=3), ("per_rita",)),
         ),
     )
-    async with post() as server, office(store, clock, **email(server.url)) as desk:
+    async with smtp_sink() as server, slack_env(store, clock, **email(server.url)) as slack:
         server.refused = {"ann@acme.example": "550 no"}
-        desk.fake.members.pop("U0ANN")
-        intent = await desk.it.submit(plan)
-        await desk.it.carry()
-        events = await desk.it.happened(intent.id)
+        slack.fake.members.pop("U0ANN")
+        intent = await slack.messaging.submit(plan)
+        await slack.messaging.carry()
+        events = await slack.messaging.happened(intent.id)
         assert (events.count("Undelivered"), events.count("Escalated")) == (1, 1)
-        assert len(desk.fake.cards_of("U0OTTO")) == 1
+        assert len(slack.fake.cards_of("U0OTTO")) == 1
 
 
 async def test_who_has_no_channel_is_no_reason_to_move_on(store: Store, clock: FixedClock) -> None:
-    async with office(store, clock, linked=False) as desk:
-        intent = await desk.it.submit(asked("per_ann"))
-        await desk.it.carry()
-        assert "Undelivered" not in await desk.it.happened(intent.id)
-        [lost] = await desk.it.messages(intent.id)
+    async with slack_env(store, clock, linked=False) as slack:
+        intent = await slack.messaging.submit(asked("per_ann"))
+        await slack.messaging.carry()
+        assert "Undelivered" not in await slack.messaging.happened(intent.id)
+        [lost] = await slack.messaging.messages(intent.id)
         assert (lost.state, lost.channel) == ("failed", "none")
 
 
 async def test_a_card_that_somebody_deleted_does_not_hold_the_others_up(
     store: Store, clock: FixedClock
 ) -> None:
-    async with office(store, clock) as desk:
-        intent = await desk.it.submit(asked("per_ann", "per_otto"))
-        await desk.it.carry()
-        del desk.fake.cards[next(k for k, v in desk.fake.cards.items() if v.account == "U0OTTO")]
-        await desk.it.do(intent.id, c.Answer("approved"), ANN)
-        await desk.it.carry()
-        assert "Approved" in desk.card("U0ANN").text
+    async with slack_env(store, clock) as slack:
+        intent = await slack.messaging.submit(asked("per_ann", "per_otto"))
+        await slack.messaging.carry()
+        del slack.fake.cards[next(k for k, v in slack.fake.cards.items() if v.account == "U0OTTO")]
+        await slack.messaging.do(intent.id, c.Answer("approved"), ANN)
+        await slack.messaging.carry()
+        assert "Approved" in slack.card("U0ANN").text
         assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
 
 
@@ -266,10 +268,10 @@ async def test_hostile_text_is_text_and_what_does_not_fit_takes_the_buttons_away
         "bidi": "a\u202eb\u200bc\x1b[2J",
         "break": "x\nRisk: low", "empty": "",
     }  # fmt: skip
-    async with office(store, clock) as desk:
-        await desk.it.submit(asked(), payload=json.dumps(evil).encode())
-        await desk.it.carry()
-        card = desk.card("U0ANN")
+    async with slack_env(store, clock) as slack:
+        await slack.messaging.submit(asked(), payload=json.dumps(evil).encode())
+        await slack.messaging.carry()
+        card = slack.card("U0ANN")
         assert "<!channel>: <!channel> <@U1> <https://evil|Open ticket> *bold* :tada: &amp;" in card.text
         assert "a[U+202E]b[U+200B]c[U+001B][2J" in card.text
         assert "\nRisk: low" not in card.text.replace("Risk: medium", "")
@@ -287,25 +289,25 @@ async def test_hostile_text_is_text_and_what_does_not_fit_takes_the_buttons_away
             {"k" * 50_000: "v"},
         ]
         for payload in huge:
-            before = set(desk.fake.cards)
-            await desk.it.submit(asked(), payload=json.dumps(payload).encode())
-            await desk.it.carry()
-            [key] = set(desk.fake.cards) - before
-            assert [b["action_id"] for b in desk.fake.cards[key].buttons] == ["open"]
-            assert "The page has all of it." in desk.fake.cards[key].text
+            before = set(slack.fake.cards)
+            await slack.messaging.submit(asked(), payload=json.dumps(payload).encode())
+            await slack.messaging.carry()
+            [key] = set(slack.fake.cards) - before
+            assert [b["action_id"] for b in slack.fake.cards[key].buttons] == ["open"]
+            assert "The page has all of it." in slack.fake.cards[key].text
 
 
 async def test_the_messages_of_a_task_are_there_to_be_read(store: Store, clock: FixedClock) -> None:
-    async with office(store, clock) as desk:
+    async with slack_env(store, clock) as slack:
         from signoff.core.intent.model import ActorKind
 
-        person = await desk.it.keys.create(WORKSPACE, ActorKind.PERSON, RITA.id, RITA.id)
-        desk.world.keys["rita"] = person.secret
-        desk.fake.members.pop("U0OTTO")
-        intent = await desk.it.submit(asked("per_ann", "per_otto"))
-        await desk.it.carry()
+        person = await slack.messaging.keys.create(WORKSPACE, ActorKind.PERSON, RITA.id, RITA.id)
+        slack.web.keys["rita"] = person.secret
+        slack.fake.members.pop("U0OTTO")
+        intent = await slack.messaging.submit(asked("per_ann", "per_otto"))
+        await slack.messaging.carry()
         for ref in (intent.id, intent.id[:-4] + "0001"):
-            told = await desk.world.call("GET", f"/v1/tasks/{ref}/messages", who="rita")
+            told = await slack.web.call("GET", f"/v1/tasks/{ref}/messages", who="rita")
             assert {(m["person"], m["state"], m.get("error")) for m in told["messages"]} == {
                 ("per_ann", "sent", None), ("per_otto", "failed", "Slack answered channel_not_found"),
             }  # fmt: skip
@@ -319,11 +321,13 @@ async def test_a_card_of_the_stage_before_says_that_another_is_open(store: Store
         own=own,
         stages=(Stage(("per_ann", "per_otto")),) * 2,
     )
-    async with office(store, clock) as desk:
-        intent = await desk.it.submit(gate(approve(task=task), source="workflow:rollout@1"))
-        await desk.it.carry()
-        old = desk.card("U0OTTO").press("full")
-        assert "The next stage begins" in await desk.press(desk.card("U0ANN").press("canary"), "U0ANN")
-        assert "Stage 2 is open now" in await desk.press(old, "U0OTTO")
-        answered = [f for f in await _facts(desk.it, intent.id) if type(f.event).__name__ == "Answered"]
+    async with slack_env(store, clock) as slack:
+        intent = await slack.messaging.submit(gate(approve(task=task), source="workflow:rollout@1"))
+        await slack.messaging.carry()
+        old = slack.card("U0OTTO").press("full")
+        assert "The next stage begins" in await slack.press(slack.card("U0ANN").press("canary"), "U0ANN")
+        assert "Stage 2 is open now" in await slack.press(old, "U0OTTO")
+        answered = [
+            f for f in await _facts(slack.messaging, intent.id) if type(f.event).__name__ == "Answered"
+        ]
         assert [f.actor.id for f in answered] == ["per_ann"]

@@ -10,82 +10,82 @@ from signoff.engine.clock import FixedClock
 from signoff.notify.slack.channel import parse_tokens
 from signoff.store.store import Store
 from tests.builders import ANN, WORKSPACE
-from tests.engine.works import ROOT
-from tests.notify.office import Office, office
+from tests.engine.engine_env import ROOT
+from tests.notify.messaging_env import asked
+from tests.notify.slack_env import SlackEnv, slack_env
 from tests.notify.slackfake import TEAM, signed
-from tests.notify.town import asked
 
 
 async def test_nobody_is_believed_to_be_somebody_without_the_ceremony(
     store: Store, clock: FixedClock
 ) -> None:
-    async with office(store, clock) as desk:
-        intent = await desk.it.submit(asked("per_ann"))
-        await desk.it.carry()
-        button = desk.card("U0ANN").press("approved")
-        desk.fake.members |= {"U0EVE": {}, "U0GUEST": {"is_restricted": True}, "U0GONE": {"deleted": True}}
-        assert "does not know who you are" in await desk.press(button, "U0EVE")
-        assert "Guests" in await desk.press(button, "U0ANN", user_team="T0OTHER")
-        assert "Guests" in await desk.press(button, "U0ANN", team="T0OTHER", user_team="T0OTHER")
+    async with slack_env(store, clock) as slack:
+        intent = await slack.messaging.submit(asked("per_ann"))
+        await slack.messaging.carry()
+        button = slack.card("U0ANN").press("approved")
+        slack.fake.members |= {"U0EVE": {}, "U0GUEST": {"is_restricted": True}, "U0GONE": {"deleted": True}}
+        assert "does not know who you are" in await slack.press(button, "U0EVE")
+        assert "Guests" in await slack.press(button, "U0ANN", user_team="T0OTHER")
+        assert "Guests" in await slack.press(button, "U0ANN", team="T0OTHER", user_team="T0OTHER")
         for account in ("U0GUEST", "U0GONE", "U0NOBODY"):
-            assert "Guests" in await desk.press(button, account)
-        assert "not among those" in await desk.press(button, "U0OTTO")
-        assert "nobody here" in await _typed(desk, "unlink", "U0ANN")
-        assert "does not know who you are" in await desk.press(button, "U0ANN")
-        await desk.link(ANN, "U0ANN")
-        await desk.it.people_are(ann={"active": False})
-        assert "does not know who you are" in await desk.press(button, "U0ANN")
-        assert (await desk.it.intent(intent.id)).ending is None
-        assert "Answered" not in await desk.it.happened(intent.id)
+            assert "Guests" in await slack.press(button, account)
+        assert "not among those" in await slack.press(button, "U0OTTO")
+        assert "nobody here" in await _typed(slack, "unlink", "U0ANN")
+        assert "does not know who you are" in await slack.press(button, "U0ANN")
+        await slack.link(ANN, "U0ANN")
+        await slack.messaging.people_are(ann={"active": False})
+        assert "does not know who you are" in await slack.press(button, "U0ANN")
+        assert (await slack.messaging.intent(intent.id)).ending is None
+        assert "Answered" not in await slack.messaging.happened(intent.id)
 
 
-async def _typed(desk: Office, text: str, account: str) -> str:
-    assert await desk.slack_sends(desk.fake.typed(text, account)) == 200
-    return desk.fake.whispers[-1][1]
+async def _typed(slack: SlackEnv, text: str, account: str) -> str:
+    assert await slack.slack_sends(slack.fake.typed(text, account)) == 200
+    return slack.fake.whispers[-1][1]
 
 
 async def test_a_code_works_once_for_ten_minutes_and_moves_the_account(
     store: Store, clock: FixedClock
 ) -> None:
-    async with office(store, clock, linked=False) as desk:
-        desk.fake.members |= {"U0ANN": {}, "U1ANN": {}, "U0EVE": {}}
-        code = (await desk.desk.chat.code(ANN)).text
-        assert "does not work" in await _typed(desk, "link AAAA-BBBB-CCCC", "U0EVE")
-        assert "from now on" in await _typed(desk, f"link {code.lower()}", "U0ANN")
-        assert "does not work" in await _typed(desk, f"link {code}", "U0EVE")
-        late = (await desk.desk.chat.code(ANN)).text
+    async with slack_env(store, clock, linked=False) as slack:
+        slack.fake.members |= {"U0ANN": {}, "U1ANN": {}, "U0EVE": {}}
+        code = (await slack.desk.chat.code(ANN)).text
+        assert "does not work" in await _typed(slack, "link AAAA-BBBB-CCCC", "U0EVE")
+        assert "from now on" in await _typed(slack, f"link {code.lower()}", "U0ANN")
+        assert "does not work" in await _typed(slack, f"link {code}", "U0EVE")
+        late = (await slack.desk.chat.code(ANN)).text
         clock.move(timedelta(minutes=10))
-        assert "does not work" in await _typed(desk, f"link {late}", "U0EVE")
-        await desk.link(ANN, "U1ANN")
+        assert "does not work" in await _typed(slack, f"link {late}", "U0EVE")
+        await slack.link(ANN, "U1ANN")
         assert set(await store.chats.people("slack", WORKSPACE)) == {"per_ann"}
         assert await store.chats.person("slack", TEAM, "U0ANN") is None
-        assert "Type:" in await _typed(desk, "help me", "U0ANN")
+        assert "Type:" in await _typed(slack, "help me", "U0ANN")
         assert code not in str(await store.read("select * from chat_codes"))
 
 
 async def test_a_code_is_asked_for_with_a_persons_key(store: Store, clock: FixedClock) -> None:
-    async with office(store, clock) as desk:
+    async with slack_env(store, clock) as slack:
         from signoff.core.intent.model import ActorKind
 
-        person = await desk.it.keys.create(WORKSPACE, ActorKind.PERSON, "per_ann", "per_ann")
-        account, _ = await desk.it.registry.add_account(ROOT, ActorKind.AGENT, "robot")
-        agent = await desk.it.keys.create(WORKSPACE, ActorKind.AGENT, account.id)
-        desk.world.keys |= {"ann": person.secret, "robot": agent.secret}
-        made = await desk.world.call("POST", "/v1/me/slack/code", {}, who="ann")
+        person = await slack.messaging.keys.create(WORKSPACE, ActorKind.PERSON, "per_ann", "per_ann")
+        account, _ = await slack.messaging.registry.add_account(ROOT, ActorKind.AGENT, "robot")
+        agent = await slack.messaging.keys.create(WORKSPACE, ActorKind.AGENT, account.id)
+        slack.web.keys |= {"ann": person.secret, "robot": agent.secret}
+        made = await slack.web.call("POST", "/v1/me/slack/code", {}, who="ann")
         assert made["command"] == f"/signoff link {made['code']}"
-        assert (await desk.world.call("POST", "/v1/me/slack/code", {}, who="robot")).code == "person_required"
-        desk.world.parts.slack = None
-        assert (await desk.world.call("POST", "/v1/me/slack/code", {}, who="ann")).status == 404
-        assert (await desk.world.call("POST", "/v1/slack/actions", b"x", who="")).status == 404
+        assert (await slack.web.call("POST", "/v1/me/slack/code", {}, who="robot")).code == "person_required"
+        slack.web.parts.slack = None
+        assert (await slack.web.call("POST", "/v1/me/slack/code", {}, who="ann")).status == 404
+        assert (await slack.web.call("POST", "/v1/slack/actions", b"x", who="")).status == 404
 
 
 async def test_only_what_slack_signed_just_now_is_taken_and_only_once(
     store: Store, clock: FixedClock
 ) -> None:
-    async with office(store, clock) as desk:
-        intent = await desk.it.submit(asked())
-        await desk.it.carry()
-        body = desk.fake.pressed(desk.card("U0ANN").press("approved"), "U0ANN")
+    async with slack_env(store, clock) as slack:
+        intent = await slack.messaging.submit(asked())
+        await slack.messaging.carry()
+        body = slack.fake.pressed(slack.card("U0ANN").press("approved"), "U0ANN")
         now = clock.now().timestamp()
         good = signed(body, now)
         bad: list[tuple[bytes, dict[str, str]]] = [
@@ -113,17 +113,17 @@ async def test_only_what_slack_signed_just_now_is_taken_and_only_once(
         ]
         for sent, headers in bad:
             raw = [(k.encode(), v.encode("latin-1")) for k, v in headers.items()]
-            answer = await desk.world.http.post("/v1/slack/actions", content=sent, headers=raw)
+            answer = await slack.web.http.post("/v1/slack/actions", content=sent, headers=raw)
             assert answer.status_code == 401, headers
-        await desk.desk.settle()
-        assert (await desk.it.intent(intent.id)).ending is None
+        await slack.desk.settle()
+        assert (await slack.messaging.intent(intent.id)).ending is None
         statuses = [
-            (await desk.world.http.post("/v1/slack/actions", content=body, headers=good)).status_code
+            (await slack.web.http.post("/v1/slack/actions", content=body, headers=good)).status_code
             for _ in range(2)
         ]
-        await desk.desk.settle()
+        await slack.desk.settle()
         assert statuses == [200, 401]
-        assert (await desk.it.intent(intent.id)).ending == "approved"
+        assert (await slack.messaging.intent(intent.id)).ending == "approved"
 
 
 async def test_tokens_are_told_apart_and_stand_in_no_error(store: Store, clock: FixedClock) -> None:
@@ -133,10 +133,10 @@ async def test_tokens_are_told_apart_and_stand_in_no_error(store: Store, clock: 
         with pytest.raises(Invalid) as refusal:
             parse_tokens(text)
         assert "s3cret" not in str(refusal.value)
-    async with office(store, clock) as desk:
-        desk.fake.error = "token_revoked"
-        await desk.it.submit(asked())
-        await desk.it.carry()
+    async with slack_env(store, clock) as slack:
+        slack.fake.error = "token_revoked"
+        await slack.messaging.submit(asked())
+        await slack.messaging.carry()
         [waiting] = await store.outbox.listing(WORKSPACE, 5)
         assert (waiting.last_error, waiting.dead) == ("Slack answered token_revoked", False)
 
@@ -144,21 +144,21 @@ async def test_tokens_are_told_apart_and_stand_in_no_error(store: Store, clock: 
 async def test_what_was_taken_is_dealt_with_before_the_end_or_dropped(
     store: Store, clock: FixedClock
 ) -> None:
-    async with office(store, clock) as desk:
-        intent = await desk.it.submit(asked("per_ann"))
-        await desk.it.carry()
+    async with slack_env(store, clock) as slack:
+        intent = await slack.messaging.submit(asked("per_ann"))
+        await slack.messaging.carry()
 
         async def take() -> None:
             clock.move(timedelta(seconds=1))
-            body = desk.fake.pressed(desk.card("U0ANN").press("approved"), "U0ANN")
+            body = slack.fake.pressed(slack.card("U0ANN").press("approved"), "U0ANN")
             sent = signed(body, clock.now().timestamp())
             assert (
-                await desk.world.http.post("/v1/slack/actions", content=body, headers=sent)
+                await slack.web.http.post("/v1/slack/actions", content=body, headers=sent)
             ).status_code == 200
 
         await take()
-        await desk.desk.close(patience=30)
-        assert (await desk.it.intent(intent.id)).ending == "approved"
+        await slack.desk.close(patience=30)
+        assert (await slack.messaging.intent(intent.id)).ending == "approved"
         await take()
-        await desk.desk.close(patience=0)
+        await slack.desk.close(patience=0)
         assert not [task for task in asyncio.all_tasks() if "SlackDesk" in repr(task)]

@@ -15,9 +15,9 @@ from signoff.core.plan.task_types import Escalation
 from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
 from tests.builders import ANN, OTTO, RITA
-from tests.notify.post import post
+from tests.notify.messaging_env import MessagingEnv, asked, email, messaging_env
+from tests.notify.smtp_sink import smtp_sink
 from tests.notify.test_hours import BERLIN, EVENING, HOUR, NEW_YORK, OTHER, arrived, asking, evening, foretold
-from tests.notify.town import Town, asked, email, town
 
 QUARTER = timedelta(minutes=15)
 
@@ -26,25 +26,25 @@ def reminding(*approvers: str, **fields: object) -> Plan:
     return asked(*approvers, remind=Reminders(HOUR, HOUR, 4), **fields)
 
 
-async def until(it: Town, at: datetime, step: timedelta = QUARTER) -> None:
+async def until(env: MessagingEnv, at: datetime, step: timedelta = QUARTER) -> None:
     """Let time pass in steps, the loops turning."""
-    while it.clock.now() < at:
-        await it.pass_time(step)
-        await it.carry()
+    while env.clock.now() < at:
+        await env.pass_time(step)
+        await env.carry()
 
 
 async def test_it_quiets_reminders_to_who_asked_for_peace_and_comes_back_then(
     store: Store, clock: FixedClock
 ) -> None:
     plan = reminding("per_ann", "per_otto", escalate=(Escalation(2 * HOUR, ("per_rita",)),))
-    async with post() as server, town(store, clock, email(server.url)) as it:
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         began = clock.now()
-        intent = await it.submit(plan, by=OTHER)
-        await it.carry()
-        await it.pass_time(QUARTER)
-        await it.do(intent.id, c.Snooze(began + 3 * HOUR), ANN)
-        before = await it.intent(intent.id)
-        expected = [one for one in await foretold(it, intent.id) if one[0] > clock.now()]
+        intent = await env.submit(plan, by=OTHER)
+        await env.carry()
+        await env.pass_time(QUARTER)
+        await env.do(intent.id, c.Snooze(began + 3 * HOUR), ANN)
+        before = await env.intent(intent.id)
+        expected = [one for one in await foretold(env, intent.id) if one[0] > clock.now()]
         assert expected == [
             (began + HOUR, "reminder 1", "per_otto"),
             (began + 2 * HOUR, "escalation", "per_rita"),
@@ -55,79 +55,79 @@ async def test_it_quiets_reminders_to_who_asked_for_peace_and_comes_back_then(
             (began + 4 * HOUR, "reminder 4", "per_otto"),
         ]
         server.mails.clear()
-        await until(it, began + 5 * HOUR)
+        await until(env, began + 5 * HOUR)
         assert arrived(server) == expected
         [back] = [m for m in server.to("ann@acme.example") if m["Subject"].startswith("You put this off")]
         assert "/t/" in back.as_string()
-        after = await it.intent(intent.id)
+        after = await env.intent(intent.id)
         assert (before.deadline_at, before.open.deadline_at) == (after.deadline_at, after.open.deadline_at)  # type: ignore[union-attr]
-        assert await it.findings() == []
+        assert await env.findings() == []
 
 
 async def test_what_was_missed_in_an_outage_comes_as_one_message(store: Store, clock: FixedClock) -> None:
-    async with post() as server, town(store, clock, email(server.url)) as it:
-        intent = await it.submit(reminding("per_ann"), by=OTHER)
-        await it.carry()
-        await it.do(intent.id, c.Snooze(clock.now() + 2 * HOUR), ANN)
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        intent = await env.submit(reminding("per_ann"), by=OTHER)
+        await env.carry()
+        await env.do(intent.id, c.Snooze(clock.now() + 2 * HOUR), ANN)
         server.mails.clear()
-        await it.pass_time(3 * HOUR + QUARTER)  # nothing ran meanwhile
-        await it.carry()
+        await env.pass_time(3 * HOUR + QUARTER)  # nothing ran meanwhile
+        await env.carry()
         assert [mail["Subject"].partition(":")[0] for mail in server.mails] == ["You put this off until now"]
 
 
 async def test_who_takes_it_up_again_is_reminded_as_before_and_who_answers_hears_no_more(
     store: Store, clock: FixedClock
 ) -> None:
-    async with post() as server, town(store, clock, email(server.url)) as it:
-        intent = await it.submit(reminding("per_ann", "per_otto", need=2), by=OTHER)
-        await it.carry()
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        intent = await env.submit(reminding("per_ann", "per_otto", need=2), by=OTHER)
+        await env.carry()
         began = clock.now()
         for person in (ANN, OTTO):
-            await it.do(intent.id, c.Snooze(began + 3 * HOUR), person)
-        await it.do(intent.id, c.Wake(), ANN)
-        await it.do(intent.id, c.Answer("approved"), OTTO)
+            await env.do(intent.id, c.Snooze(began + 3 * HOUR), person)
+        await env.do(intent.id, c.Wake(), ANN)
+        await env.do(intent.id, c.Answer("approved"), OTTO)
         server.mails.clear()
-        expected = [one for one in await foretold(it, intent.id) if one[0] > began]
-        await until(it, began + 5 * HOUR)
+        expected = [one for one in await foretold(env, intent.id) if one[0] > began]
+        await until(env, began + 5 * HOUR)
         assert arrived(server) == expected
         assert {who for _, _, who in expected} == {"per_ann"}
-        assert (await it.happened(intent.id)).count("Woken") == 1
+        assert (await env.happened(intent.id)).count("Woken") == 1
 
 
 async def test_it_is_refused_where_it_would_be_no_help(store: Store, clock: FixedClock) -> None:
-    async with town(store, clock, {}) as it:
-        intent = await it.submit(reminding("per_ann", "per_otto", need=2), by=OTHER)  # due in eight hours
+    async with messaging_env(store, clock, {}) as env:
+        intent = await env.submit(reminding("per_ann", "per_otto", need=2), by=OTHER)  # due in eight hours
         now = clock.now()
         for moment, code in (
             (now + 8 * HOUR, "after_the_deadline"),
             (now, "moment_passed"),
         ):
             with pytest.raises(Invalid) as refused:
-                await it.do(intent.id, c.Snooze(moment), ANN)
+                await env.do(intent.id, c.Snooze(moment), ANN)
             assert (refused.value.code, refused.value.field) == (code, "until")
         with pytest.raises(Forbidden):
-            await it.do(intent.id, c.Snooze(now + HOUR), RITA)
-        await it.do(intent.id, c.Wake(), ANN)  # nothing to take back: nothing happens
-        await it.do(intent.id, c.Answer("approved"), ANN)
+            await env.do(intent.id, c.Snooze(now + HOUR), RITA)
+        await env.do(intent.id, c.Wake(), ANN)  # nothing to take back: nothing happens
+        await env.do(intent.id, c.Answer("approved"), ANN)
         with pytest.raises(Conflict):
-            await it.do(intent.id, c.Snooze(now + HOUR), ANN)
-        assert "Woken" not in await it.happened(intent.id)
+            await env.do(intent.id, c.Snooze(now + HOUR), ANN)
+        assert "Woken" not in await env.happened(intent.id)
 
 
 async def test_what_waits_for_the_morning_and_is_put_off_until_the_morning_is_one_message(
     store: Store, clock: FixedClock
 ) -> None:
     """Otto would hear of it on Monday at nine; he has seen it on the page, and puts it off until just then."""
-    async with evening(store, clock) as (it, server):
-        intent = await it.submit(asking("per_otto", remind=Reminders(HOUR, HOUR, 3)), by=OTHER)
-        await it.carry()
+    async with evening(store, clock) as (env, server):
+        intent = await env.submit(asking("per_otto", remind=Reminders(HOUR, HOUR, 3)), by=OTHER)
+        await env.carry()
         monday = datetime(2026, 3, 30, 7, tzinfo=UTC)
-        await it.do(intent.id, c.Snooze(monday), OTTO)
-        expected = await foretold(it, intent.id)
+        await env.do(intent.id, c.Snooze(monday), OTTO)
+        expected = await foretold(env, intent.id)
         assert [one for one in expected if one[0] > clock.now()] == [(monday, "snooze_over", "per_otto")]
-        await until(it, monday + HOUR, HOUR)
+        await until(env, monday + HOUR, HOUR)
         assert arrived(server) == [(monday, "snooze_over", "per_otto")]
-        states = {(m.kind, m.state) for m in await it.messages(intent.id)}
+        states = {(m.kind, m.state) for m in await env.messages(intent.id)}
         assert states == {("task.opened", "skipped"), ("task.snooze_over", "sent")}
 
 
@@ -151,24 +151,24 @@ async def test_whoever_puts_it_off_when_and_for_how_long_what_was_foretold_is_wh
         remind=Reminders(chance.randrange(1, 4) * HOUR, chance.randrange(1, 9) * HOUR, 6),
         escalate=(Escalation(chance.randrange(1, 30) * HOUR, ("per_otto", "per_rita")),),
     )
-    async with post() as server, town(store, clock, email(server.url)) as it:
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         hours = {"ann": NEW_YORK, "otto": BERLIN}
         chosen = chance.sample(sorted(hours), chance.randrange(0, 3))
-        await it.people_are(**{name: {"hours": hours[name]} for name in chosen})
-        intent = await it.submit(plan, by=OTHER)
+        await env.people_are(**{name: {"hours": hours[name]} for name in chosen})
+        intent = await env.submit(plan, by=OTHER)
         ends = clock.now() + 60 * HOUR
-        await it.carry()
+        await env.carry()
         for person in chance.sample((ANN, OTTO), chance.randrange(1, 3)):
             for _ in range(chance.randrange(1, 3)):
-                await until(it, clock.now() + chance.randrange(0, 6) * HOUR, HOUR)
+                await until(env, clock.now() + chance.randrange(0, 6) * HOUR, HOUR)
                 at = clock.now() + chance.randrange(1, 40) * HOUR
                 if at < ends:
-                    await it.do(intent.id, c.Snooze(at), person)
+                    await env.do(intent.id, c.Snooze(at), person)
                 if chance.random() < 0.2:
-                    await it.do(intent.id, c.Wake(), person)
+                    await env.do(intent.id, c.Wake(), person)
         now = clock.now()
-        expected = [one for one in await foretold(it, intent.id) if one[0] > now]
+        expected = [one for one in await foretold(env, intent.id) if one[0] > now]
         server.mails.clear()
-        await until(it, ends - HOUR, HOUR)
+        await until(env, ends - HOUR, HOUR)
         assert moments(arrived(server)) == moments(expected)
-        assert await it.findings() == []
+        assert await env.findings() == []

@@ -13,8 +13,8 @@ from urllib.parse import parse_qs
 from signoff.engine.clock import FixedClock
 from signoff.notify.slack.socket import SlackSocket
 from signoff.store.store import Store
-from tests.notify.office import office
-from tests.notify.town import asked
+from tests.notify.messaging_env import asked
+from tests.notify.slack_env import slack_env
 
 APP_TOKEN = "xapp-1-loopback"
 
@@ -72,19 +72,19 @@ class Gate:
 
 @asynccontextmanager
 async def gate() -> AsyncIterator[Gate]:
-    it = Gate()
+    made = Gate()
     tasks: set[asyncio.Task[None]] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.ensure_future(it.serve(reader, writer))
+        task = asyncio.ensure_future(made.serve(reader, writer))
         tasks.add(task)
         await asyncio.gather(task, return_exceptions=True)
         writer.close()
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    it.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
-        yield it
+        yield made
     finally:
         server.close()
         for task in tasks:
@@ -93,18 +93,18 @@ async def gate() -> AsyncIterator[Gate]:
 
 
 async def test_a_press_over_the_socket_is_acknowledged_and_answers(store: Store, clock: FixedClock) -> None:
-    async with gate() as slack, office(store, clock) as desk:
-        intent = await desk.it.submit(asked())
-        await desk.it.carry()
-        body = desk.fake.pressed(desk.card("U0ANN").press("approved"), "U0ANN").decode()
+    async with gate() as server, slack_env(store, clock) as slack:
+        intent = await slack.messaging.submit(asked())
+        await slack.messaging.carry()
+        body = slack.fake.pressed(slack.card("U0ANN").press("approved"), "U0ANN").decode()
         payload = json.loads(parse_qs(body)["payload"][0])
-        before = len(desk.fake.whispers)
-        running = asyncio.create_task(SlackSocket(APP_TOKEN, desk.desk.take, slack.url).run())
+        before = len(slack.fake.whispers)
+        running = asyncio.create_task(SlackSocket(APP_TOKEN, slack.desk.take, server.url).run())
         try:
-            writer = await asyncio.wait_for(slack.open, 60)
-            slack.send(writer, {"envelope_id": "e-1", "type": "interactive", "payload": payload})
-            assert (await asyncio.wait_for(slack.acks.get(), 60))["envelope_id"] == "e-1"
-            slack.send(
+            writer = await asyncio.wait_for(server.open, 60)
+            server.send(writer, {"envelope_id": "e-1", "type": "interactive", "payload": payload})
+            assert (await asyncio.wait_for(server.acks.get(), 60))["envelope_id"] == "e-1"
+            server.send(
                 writer,
                 {
                     "envelope_id": "e-2",
@@ -114,19 +114,19 @@ async def test_a_press_over_the_socket_is_acknowledged_and_answers(store: Store,
                         "team_id": "T0ACME",
                         "user_id": "U0ANN",
                         "text": "help",
-                        "response_url": f"{desk.fake.hooks}U0ANN",
+                        "response_url": f"{slack.fake.hooks}U0ANN",
                     },
                 },
             )
-            assert (await asyncio.wait_for(slack.acks.get(), 60))["envelope_id"] == "e-2"
+            assert (await asyncio.wait_for(server.acks.get(), 60))["envelope_id"] == "e-2"
             async with asyncio.timeout(60):  # acknowledged is not yet dealt with
-                while len(desk.fake.whispers) < before + 2:
-                    desk.fake.whispered.clear()
-                    await desk.fake.whispered.wait()
-            await desk.desk.settle()
+                while len(slack.fake.whispers) < before + 2:
+                    slack.fake.whispered.clear()
+                    await slack.fake.whispered.wait()
+            await slack.desk.settle()
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
-        assert slack.tokens == [f"Bearer {APP_TOKEN}"]
-        assert (await desk.it.intent(intent.id)).ending == "approved"
-        assert sorted(said.split()[0] for _, said in desk.fake.whispers[-2:]) == ["Recorded:", "Type:"]
+        assert server.tokens == [f"Bearer {APP_TOKEN}"]
+        assert (await slack.messaging.intent(intent.id)).ending == "approved"
+        assert sorted(said.split()[0] for _, said in slack.fake.whispers[-2:]) == ["Recorded:", "Type:"]

@@ -13,10 +13,10 @@ from signoff.notify.apprise import Apprise, name_of
 from signoff.notify.outbound.post import shown_url
 from signoff.store.store import Store
 from tests.builders import RITA, WORKSPACE
-from tests.engine.sink import sink
-from tests.notify.office import Office, office
-from tests.notify.post import post
-from tests.notify.town import Escalation, asked, email
+from tests.engine.http_sink import http_sink
+from tests.notify.messaging_env import Escalation, asked, email
+from tests.notify.slack_env import SlackEnv, slack_env
+from tests.notify.smtp_sink import smtp_sink
 from tests.web.inbox.reading import reader
 
 # A plugin that Apprise loads beside imports what Python has deprecated.
@@ -24,18 +24,18 @@ pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:Deprecati
 SECRET = "s3cr3t-t0k3n"
 
 
-async def speaks(desk: Office, person: Any) -> str:
-    """The name by which ``desk.world`` speaks for this person."""
-    made = await desk.it.keys.create(WORKSPACE, ActorKind.PERSON, person.id, person.id)
-    desk.world.keys[person.id] = made.secret
+async def speaks(slack: SlackEnv, person: Any) -> str:
+    """The name by which ``slack.web`` speaks for this person."""
+    made = await slack.messaging.keys.create(WORKSPACE, ActorKind.PERSON, person.id, person.id)
+    slack.web.keys[person.id] = made.secret
     return str(person.id)
 
 
-async def told(desk: Office, ref: str, kind: str = "intents") -> list[tuple[str, str, str]]:
+async def told(slack: SlackEnv, ref: str, kind: str = "intents") -> list[tuple[str, str, str]]:
     """(to, channel, what became of it) of every message, as Rita reads it."""
-    answer = await desk.world.get(f"/v1/{kind}/{ref}/messages", await speaks(desk, RITA))
+    answer = await slack.web.get(f"/v1/{kind}/{ref}/messages", await speaks(slack, RITA))
     return [
-        (m.get("name") or m.get("target", ""), m["channel"], m["summary"].replace(desk.fake.api, ""))
+        (m.get("name") or m.get("target", ""), m["channel"], m["summary"].replace(slack.fake.api, ""))
         for m in answer["messages"]
     ]
 
@@ -43,20 +43,20 @@ async def told(desk: Office, ref: str, kind: str = "intents") -> list[tuple[str,
 async def test_a_webhook_that_fails_and_then_takes_it_is_on_record_all_the_way(
     store: Store, clock: FixedClock
 ) -> None:
-    async with sink(500, 500, 200) as hook:
+    async with http_sink(500, 500, 200) as hook:
         url = f"{hook.url}/hooks/{SECRET}?key={SECRET}"
-        async with office(store, clock, linked=False, hook=url) as desk:
-            intent = await desk.it.submit(asked("per_ann"))
+        async with slack_env(store, clock, linked=False, hook=url) as slack:
+            intent = await slack.messaging.submit(asked("per_ann"))
             shown, nobody = (
                 f"{hook.url}/…",
                 ("ann@acme.example", "none", "failed permanently: no address for any channel that is set up"),
             )
-            assert ("on its way") in [what for _, _, what in await told(desk, intent.id)]
-            await desk.it.carry()
-            rita = await speaks(desk, RITA)
+            assert ("on its way") in [what for _, _, what in await told(slack, intent.id)]
+            await slack.messaging.carry()
+            rita = await speaks(slack, RITA)
             [hooked] = [
                 m
-                for m in (await desk.world.get(f"/v1/intents/{intent.id}/messages", rita))["messages"]
+                for m in (await slack.web.get(f"/v1/intents/{intent.id}/messages", rita))["messages"]
                 if m["channel"] == "webhook"
             ]
             assert (hooked["target"], hooked["state"], hooked["attempts"]) == (shown, "waiting", 1)
@@ -64,43 +64,43 @@ async def test_a_webhook_that_fails_and_then_takes_it_is_on_record_all_the_way(
             assert hooked["next_attempt_at"] == f"{clock.now() + timedelta(seconds=5):%Y-%m-%dT%H:%M:%SZ}"
             for _ in range(2):
                 clock.move(timedelta(minutes=1))
-                await desk.it.carry()
-            assert sorted(await told(desk, intent.id)) == sorted(
+                await slack.messaging.carry()
+            assert sorted(await told(slack, intent.id)) == sorted(
                 [nobody, (shown, "webhook", "delivered at attempt 3")]
             )
-            assert await told(desk, intent.id[:-4] + "0001", "tasks") == await told(desk, intent.id)
-            answer = await desk.world.get(f"/v1/intents/{intent.id}/messages", rita)
+            assert await told(slack, intent.id[:-4] + "0001", "tasks") == await told(slack, intent.id)
+            answer = await slack.web.get(f"/v1/intents/{intent.id}/messages", rita)
             assert SECRET not in answer.text
 
 
 async def test_what_is_given_up_stays_to_be_read(store: Store, clock: FixedClock) -> None:
-    async with sink(410) as hook, office(store, clock, linked=False, hook=hook.url) as desk:
-        intent = await desk.it.submit(asked("per_ann"))
-        await desk.it.carry()
+    async with http_sink(410) as hook, slack_env(store, clock, linked=False, hook=hook.url) as slack:
+        intent = await slack.messaging.submit(asked("per_ann"))
+        await slack.messaging.carry()
         assert (hook.url, "webhook", "failed permanently: 127.0.0.1 answered 410") in await told(
-            desk, intent.id
+            slack, intent.id
         )
         clock.move(timedelta(days=2))
-        await desk.it.carry()
+        await slack.messaging.carry()
         assert len(hook.got) == 1
         assert (hook.url, "webhook", "failed permanently: 127.0.0.1 answered 410") in await told(
-            desk, intent.id
+            slack, intent.id
         )
 
 
 async def test_each_address_of_apprise_is_tried_for_itself_and_shows_no_secret(
     store: Store, clock: FixedClock
 ) -> None:
-    async with sink(200) as good, sink(500) as bad:
+    async with http_sink(200) as good, http_sink(500) as bad:
         urls = tuple(f"{one.url.replace('http://', 'ntfy://')}/{SECRET}" for one in (good, bad))
-        async with office(store, clock, linked=False) as desk:
-            desk.it.channels.by_name["apprise"] = Apprise(urls)
-            intent = await desk.it.submit(asked("per_ann"))
+        async with slack_env(store, clock, linked=False) as slack:
+            slack.messaging.channels.by_name["apprise"] = Apprise(urls)
+            intent = await slack.messaging.submit(asked("per_ann"))
             for _ in range(3):
-                await desk.it.carry()
+                await slack.messaging.carry()
                 clock.move(timedelta(minutes=10))
             became = {
-                where: what for where, channel, what in await told(desk, intent.id) if channel == "apprise"
+                where: what for where, channel, what in await told(slack, intent.id) if channel == "apprise"
             }
             assert became[name_of(urls[0])] == "delivered"
             assert became[name_of(urls[1])].startswith(
@@ -108,41 +108,41 @@ async def test_each_address_of_apprise_is_tried_for_itself_and_shows_no_secret(
             )
             assert len(good.got) == 1  # the one that took it is not sent it again for the other's sake
             assert not [where for where in became if SECRET in where]
-            del desk.it.channels.by_name["apprise"]
-            desk.it.channels.by_name["apprise"] = Apprise(urls[:1])
+            del slack.messaging.channels.by_name["apprise"]
+            slack.messaging.channels.by_name["apprise"] = Apprise(urls[:1])
             clock.move(timedelta(days=1))
-            await desk.it.carry()
+            await slack.messaging.carry()
             assert (
                 name_of(urls[1]), "apprise", "failed permanently after 4 attempts: this address is not set up any more"
-            ) in await told(desk, intent.id)  # fmt: skip
+            ) in await told(slack, intent.id)  # fmt: skip
 
 
 async def test_the_next_channel_took_over_and_the_ladder_moved_on_are_on_the_page_as_they_happened(
     store: Store, clock: FixedClock
 ) -> None:
     rungs = (Escalation(timedelta(hours=2), ("per_otto",)),)
-    async with post() as server, office(store, clock, **email(server.url)) as desk:
-        await desk.it.people_are(ann={"preferences": {"channels": ["email", "slack"]}})
+    async with smtp_sink() as server, slack_env(store, clock, **email(server.url)) as slack:
+        await slack.messaging.people_are(ann={"preferences": {"channels": ["email", "slack"]}})
         server.refused = {"ann@acme.example": "550 no such mailbox"}
-        intent = await desk.it.submit(asked("per_ann", escalate=rungs))
-        await desk.it.carry()
+        intent = await slack.messaging.submit(asked("per_ann", escalate=rungs))
+        await slack.messaging.carry()
         refused = "failed permanently: 127.0.0.1 refused the address: 550 no such mailbox"
-        assert await told(desk, intent.id) == [
+        assert await told(slack, intent.id) == [
             ("ann@acme.example", "email", f"{refused}; Slack was used instead"),
             ("ann@acme.example", "slack", "delivered"),
         ]
-        await speaks(desk, RITA)
-        rita = await reader(desk.world, RITA.id)
+        await speaks(slack, RITA)
+        rita = await reader(slack.web, RITA.id)
         page = await rita.get(f"/intents/{intent.id}")
         assert f"a decision is needed, by mail: {refused}; Slack was used instead" in page.text
         assert "a decision is needed, by Slack: arrived" in page.text
         page = await rita.get(f"/tasks/{intent.id[:-4]}0001")
         assert "told by Slack, as mail failed" in page.text
 
-        desk.fake.members.pop("U0ANN")
-        await desk.it.people_are(ann={"preferences": {"channels": ["slack"]}})
-        other = await desk.it.submit(asked("per_ann", escalate=rungs))
-        await desk.it.carry()
+        slack.fake.members.pop("U0ANN")
+        await slack.messaging.people_are(ann={"preferences": {"channels": ["slack"]}})
+        other = await slack.messaging.submit(asked("per_ann", escalate=rungs))
+        await slack.messaging.carry()
         page = await rita.get(f"/intents/{other.id}")
         order = [
             "nobody could be told: no message about it reached anybody",
@@ -156,22 +156,22 @@ async def test_admins_see_which_channel_fails_since_when_and_when_it_works_again
     store: Store, clock: FixedClock
 ) -> None:
     async with (
-        sink(500) as hook,
-        post() as server,
-        office(store, clock, linked=False, hook=f"{hook.url}/{SECRET}", **email(server.url)) as desk,
+        http_sink(500) as hook,
+        smtp_sink() as server,
+        slack_env(store, clock, linked=False, hook=f"{hook.url}/{SECRET}", **email(server.url)) as slack,
     ):
-        rita = await speaks(desk, RITA)
-        refusal = await desk.world.get("/v1/channels", rita)
+        rita = await speaks(slack, RITA)
+        refusal = await slack.web.get("/v1/channels", rita)
         assert (refusal.status, refusal.code) == (403, "admin_required")
-        await desk.it.people_are(rita={"roles": ("admin",)})
+        await slack.messaging.people_are(rita={"roles": ("admin",)})
         began = clock.now()
-        await desk.it.submit(asked("per_ann"))
-        await desk.it.carry()
+        await slack.messaging.submit(asked("per_ann"))
+        await slack.messaging.carry()
         clock.move(timedelta(minutes=7))
-        await desk.it.carry()
+        await slack.messaging.carry()
 
         async def channels() -> dict[str, Any]:
-            answer = await desk.world.get("/v1/channels", rita)
+            answer = await slack.web.get("/v1/channels", rita)
             assert SECRET not in answer.text
             return {one["channel"]: one for one in answer["channels"]}
 
@@ -185,17 +185,17 @@ async def test_admins_see_which_channel_fails_since_when_and_when_it_works_again
             "127.0.0.1 answered 500",
         )
         assert hooked["since"].startswith(f"{began:%Y-%m-%dT%H:%M}")
-        page = await (await reader(desk.world, RITA.id)).get("/channels")
+        page = await (await reader(slack.web, RITA.id)).get("/channels")
         assert "the webhook failing since" in page.text
         assert "127.0.0.1 answered 500" in page.text
         hook.answers = [200]
         clock.move(timedelta(hours=1))
-        await desk.it.carry()
+        await slack.messaging.carry()
         found = await channels()
         assert (found["webhook"]["failing"], found["webhook"]["retrying"]) == (False, 0)
         server.refused = {"otto@acme.example": "451 come back later"}
-        await desk.it.submit(asked("per_otto"))
-        await desk.it.carry()
+        await slack.messaging.submit(asked("per_otto"))
+        await slack.messaging.carry()
         found = await channels()
         assert (found["email"]["failing"], found["email"]["retrying"]) == (True, 1)
 

@@ -29,9 +29,9 @@ from signoff.store.store import Store
 from signoff.store.tables.entries import TeamRow
 from tests.builders import ANN, OTTO, RITA, WORKSPACE, approve, gate, person
 from tests.conftest import TABLES
-from tests.engine.works import Works, settle
-from tests.notify.post import Post, post
-from tests.notify.town import BASE, Escalation, Reminders, Town, email, town
+from tests.engine.engine_env import EngineEnv, settle
+from tests.notify.messaging_env import BASE, Escalation, MessagingEnv, Reminders, email, messaging_env
+from tests.notify.smtp_sink import SmtpSink, smtp_sink
 from tests.stories.servers import environment
 
 FRIDAY = datetime(2026, 3, 27, 15, tzinfo=UTC)  # clocks go forward on the Sunday
@@ -57,26 +57,26 @@ def two_stages(hours: Hours) -> Plan:
     return gate(approve(task=task, deadline=timedelta(days=6)), source="workflow:move@1")
 
 
-async def furnish(it: Works) -> None:
-    await settle(it, people=(ANN, OTTO, RITA, BOB, DINA, EVE))
+async def furnish(env: EngineEnv) -> None:
+    await settle(env, people=(ANN, OTTO, RITA, BOB, DINA, EVE))
     rota = Rotation(("per_ann", "per_otto"), date(2026, 3, 23), zone="Europe/Berlin")
     row = TeamRow(WORKSPACE, "oncall", ("per_ann", "per_otto"), rota, FRIDAY)
-    await it.store.people.save([row])
+    await env.store.people.save([row])
     away = Absence(FRIDAY + timedelta(days=2), FRIDAY + timedelta(days=9), "per_rita")
-    for one in await it.store.directory.people(WORKSPACE):
+    for one in await env.store.directory.people(WORKSPACE):
         if one.id == "per_otto":
-            await it.store.people.save([replace(one, absences=(away,))])
+            await env.store.people.save([replace(one, absences=(away,))])
         if one.id == "per_eve":  # asleep or at lunch whenever the ladder gets to her
             night = Hours("Pacific/Auckland", start=time(8), end=time(12))
-            await it.store.people.save([replace(one, hours=night)])
-    it.directory.changed(WORKSPACE)
+            await env.store.people.save([replace(one, hours=night)])
+    env.directory.changed(WORKSPACE)
 
 
-async def foretold(it: Town, intent_id: str) -> Counter[tuple[str, str]]:
+async def foretold(env: MessagingEnv, intent_id: str) -> Counter[tuple[str, str]]:
     """What ``explain`` says of the present stage: (kind, person), the opening included."""
-    intent = await it.intent(intent_id)
+    intent = await env.intent(intent_id)
     assert isinstance(intent.open, Task)
-    said = explain(intent, intent.open, await it.directory.of(WORKSPACE), it.clock.now())
+    said = explain(intent, intent.open, await env.directory.of(WORKSPACE), env.clock.now())
     found = Counter(("opened", who) for who in said.asked)
     for one in said.contacts:
         if one.contact.kind is not ContactKind.DEADLINE:
@@ -86,7 +86,7 @@ async def foretold(it: Town, intent_id: str) -> Counter[tuple[str, str]]:
     return found
 
 
-def arrived(server: Post) -> Counter[tuple[str, str]]:
+def arrived(server: SmtpSink) -> Counter[tuple[str, str]]:
     kinds = {"A decision is needed": "opened", "Escalated to you": "escalation"}
     found: Counter[tuple[str, str]] = Counter()
     for mail in {mail["Message-ID"]: mail for mail in server.mails}.values():
@@ -96,10 +96,10 @@ def arrived(server: Post) -> Counter[tuple[str, str]]:
     return found
 
 
-async def until(it: Town, at: datetime) -> None:
-    while it.clock.now() < at:
-        await it.pass_time(STEP)
-        await it.carry()
+async def until(env: MessagingEnv, at: datetime) -> None:
+    while env.clock.now() < at:
+        await env.pass_time(STEP)
+        await env.carry()
 
 
 @asynccontextmanager
@@ -113,7 +113,7 @@ async def opened(url: str, clock: FixedClock) -> AsyncIterator[Store]:
         await store.close()
 
 
-async def killed_while_sending(database: str, server: Post, at: datetime, folder: Path) -> EmailMessage:
+async def killed_while_sending(database: str, server: SmtpSink, at: datetime, folder: Path) -> EmailMessage:
     """A server of its own at this moment, killed with -9 once the mail server has got a mail from it and not said so:
     for all that is on record it may have arrived, or not. The mail.
     """
@@ -121,7 +121,7 @@ async def killed_while_sending(database: str, server: Post, at: datetime, folder
     server.hold = asyncio.Event()
     server.arrived.clear()
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.notify.standing", database, server.url, at.isoformat(), str(folder),
+        sys.executable, "-m", "tests.notify.fixed_clock_server", database, server.url, at.isoformat(), str(folder),
         cwd=Path(__file__).parents[2], env=environment(),
     )  # fmt: skip
     try:
@@ -141,12 +141,12 @@ def known_by(mail: EmailMessage) -> tuple[str, ...]:
     return (mail["Message-ID"], mail["To"], mail["Subject"], mail["References"])
 
 
-async def leads_to(it: Town, mail: EmailMessage) -> tuple[str, str, str]:
+async def leads_to(env: MessagingEnv, mail: EmailMessage) -> tuple[str, str, str]:
     """Who may answer what by the mail's link."""
     body = mail.get_body(("plain",))
     assert body is not None
     [token] = re.findall(rf"{BASE}/t/(\S+)", body.get_content())
-    link = await it.sessions.link(token, "task")
+    link = await env.sessions.link(token, "task")
     return (link.person, link.intent_id, link.digest)
 
 
@@ -155,51 +155,53 @@ async def test_exactly_the_contacts_that_were_foretold(
     where: str, store_url: str, clock: FixedClock, tmp_path: Path
 ) -> None:
     clock.at = FRIDAY
-    async with post() as server:
+    async with smtp_sink() as server:
         async with opened(store_url, clock) as store:
             if store_url.startswith("postgresql"):
                 await store.write(*((f"delete from {table}", {}) for table in TABLES))
-            await furnish(Works(store, clock))
-            async with town(store, clock, email(server.url)) as it:
+            await furnish(EngineEnv(store, clock))
+            async with messaging_env(store, clock, email(server.url)) as env:
                 plan, payload = two_stages(HOURS[where]), json.dumps({"customers": 12}).encode()
-                intent = await it.submit(plan, payload=payload)
-                expected = await foretold(it, intent.id)
+                intent = await env.submit(plan, payload=payload)
+                expected = await foretold(env, intent.id)
                 assert {kind for kind, _ in expected} >= {"reminder 3", "escalation"}
-                await it.carry()
+                await env.carry()
                 due = await store.intents.next_wake()
         assert due is not None
         clock.at = due
         doubtful = await killed_while_sending(store_url, server, due, tmp_path / "killed")
-    async with opened(store_url, clock) as store, town(store, clock, email(server.url)) as it:
+    async with opened(store_url, clock) as store, messaging_env(store, clock, email(server.url)) as env:
         # Another process; the mail server is down for a day.
-        states = {m.state for m in await it.messages(intent.id) if m.kind == "task.reminder"}
+        states = {m.state for m in await env.messages(intent.id) if m.kind == "task.reminder"}
         assert states == {"waiting"}, "whoever was killed noted nothing"
-        await until(it, clock.now() + timedelta(days=1))
+        await until(env, clock.now() + timedelta(days=1))
         earlier = server
-        async with post(server.port) as server:
+        async with smtp_sink(server.port) as server:
             server.mails = earlier.mails
-            await until(it, FRIDAY + timedelta(days=5))
+            await until(env, FRIDAY + timedelta(days=5))
             assert arrived(server) == expected
-            assert "Undelivered" not in await it.happened(intent.id)
+            assert "Undelivered" not in await env.happened(intent.id)
             # At least once: there is one more of what may or may not have arrived, and it is the same message.
             [(again, copies)] = Counter(mail["Message-ID"] for mail in server.mails).most_common(1)
             first, second = [mail for mail in server.mails if mail["Message-ID"] == again]
             assert (first, copies, len(server.mails)) == (doubtful, 2, expected.total() + 1)
             assert known_by(first) == known_by(second)
-            assert await leads_to(it, first) == await leads_to(it, second)
-            await decided(it, server, intent.id, expected)
+            assert await leads_to(env, first) == await leads_to(env, second)
+            await decided(env, server, intent.id, expected)
 
 
-async def decided(it: Town, server: Post, intent_id: str, expected: Counter[tuple[str, str]]) -> None:
+async def decided(
+    env: MessagingEnv, server: SmtpSink, intent_id: str, expected: Counter[tuple[str, str]]
+) -> None:
     """Two stages said yes: whoever was ever asked hears of it, and so does who asked."""
     server.mails = []
-    await it.do(intent_id, c.Answer("approved"), BOB)
-    second = await foretold(it, intent_id)
+    await env.do(intent_id, c.Answer("approved"), BOB)
+    second = await foretold(env, intent_id)
     assert ("opened", "per_dina") in second
-    await it.carry()
-    await it.do(intent_id, c.Answer("approved"), DINA)
-    await it.carry()
+    await env.carry()
+    await env.do(intent_id, c.Answer("approved"), DINA)
+    await env.carry()
     told = {mail["To"] for mail in server.mails if mail["Subject"].startswith("Approved")}
     everybody = {who for _, who in expected} | {"per_dina", "per_rita"}
     assert told == {f"{who.removeprefix('per_')}@acme.example" for who in everybody}
-    assert await it.store.outbox.counts() == {"waiting": 0, "dead": 0}
+    assert await env.store.outbox.counts() == {"waiting": 0, "dead": 0}

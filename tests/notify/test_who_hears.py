@@ -11,9 +11,9 @@ from signoff.engine.clock import FixedClock
 from signoff.engine.directory.contact_schedule import explain
 from signoff.store.store import Store
 from tests.builders import ADA, ANN, OTTO, RITA, WORKSPACE, approve, gate, minutes
-from tests.engine.works import settle
-from tests.notify.post import post
-from tests.notify.town import email, town
+from tests.engine.engine_env import settle
+from tests.notify.messaging_env import email, messaging_env
+from tests.notify.smtp_sink import smtp_sink
 
 ASKED = TaskSpec(
     stages=(Stage(("per_ann",)),), remind=Reminders(minutes(3), minutes(2), 4),
@@ -22,27 +22,27 @@ ASKED = TaskSpec(
 
 
 async def test_who_hears_of_the_end_is_whom_explain_names(store: Store, clock: FixedClock) -> None:
-    async with post() as box, town(store, clock, email(box.url)) as it:
-        intent = await it.submit(gate(approve(task=ASKED, deadline=minutes(12))), by=RITA)
-        book = await it.directory.of(WORKSPACE)
+    async with smtp_sink() as box, messaging_env(store, clock, email(box.url)) as env:
+        intent = await env.submit(gate(approve(task=ASKED, deadline=minutes(12))), by=RITA)
+        book = await env.directory.of(WORKSPACE)
         assert isinstance(intent.open, Task)
         *before, end = explain(intent, intent.open, book, clock.now()).contacts
         named = {book.people[person].email for person in end.people}
         assert named == {"ann@acme.example", "otto@acme.example", "rita@acme.example"}
-        await it.carry()
+        await env.carry()
         foretold = [(one.contact.at, one.people) for one in before]
         for at, people in foretold:
             clock.move(at - clock.now())
             sent = {person: len(box.to(book.people[person].email)) for person in book.people}
-            await it.keep_time()
-            await it.carry()
+            await env.keep_time()
+            await env.carry()
             heard = {
                 person for person in book.people if len(box.to(book.people[person].email)) > sent[person]
             }
             assert heard == set(people), at
         sent = {person: len(box.to(book.people[person].email)) for person in book.people}
-        await it.pass_time(timedelta(minutes=12))
-        await it.carry()
+        await env.pass_time(timedelta(minutes=12))
+        await env.carry()
         heard = {book.people[one].email for one in sent if len(box.to(book.people[one].email)) > sent[one]}
         assert heard == named
 
@@ -51,22 +51,22 @@ async def test_admins_hear_of_a_task_that_too_few_people_are_left_for(
     store: Store, clock: FixedClock
 ) -> None:
     await settle_with_admin(store, clock)
-    async with post() as box, town(store, clock, email(box.url)) as it:
-        intent = await it.submit(gate(approve(task=replace(ASKED, escalate=()), deadline=None)), by=RITA)
-        await it.people_are(ann={"active": False})
-        await it.store.people.save([])
-        book = await it.directory.anew(WORKSPACE)
-        [short] = (await it.staffed.short(WORKSPACE, book.membership))[0]
+    async with smtp_sink() as box, messaging_env(store, clock, email(box.url)) as env:
+        intent = await env.submit(gate(approve(task=replace(ASKED, escalate=()), deadline=None)), by=RITA)
+        await env.people_are(ann={"active": False})
+        await env.store.people.save([])
+        book = await env.directory.anew(WORKSPACE)
+        [short] = (await env.staffed.short(WORKSPACE, book.membership))[0]
         assert short.task[:-4] == intent.id[:-4]
-        await it.staffed.recheck(intent.id, book.membership)
-        await it.carry()
+        await env.staffed.recheck(intent.id, book.membership)
+        await env.carry()
         told = [mail.get_body().get_content() for mail in box.to("ada@acme.example")]  # type: ignore[union-attr]
         assert [text for text in told if "nobody is left of those who could decide" in text]
-        assert (await it.intent(intent.id)).ending == "undeliverable"
-        assert await it.findings() == []
+        assert (await env.intent(intent.id)).ending == "undeliverable"
+        assert await env.findings() == []
 
 
 async def settle_with_admin(store: Store, clock: FixedClock) -> None:
-    from tests.engine.works import Works
+    from tests.engine.engine_env import EngineEnv
 
-    await settle(Works(store, clock), people=(ANN, OTTO, RITA, ADA))
+    await settle(EngineEnv(store, clock), people=(ANN, OTTO, RITA, ADA))

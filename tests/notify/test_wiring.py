@@ -15,13 +15,13 @@ from signoff.config import Config
 from signoff.core.errors import Invalid
 from signoff.engine.clock import Clock
 from signoff.serving import running
-from tests.notify.post import post
+from tests.notify.smtp_sink import smtp_sink
 
 TOKENS = "xoxb-1 8f742231b10e8888abcd99yyyzzz85a5"
 
 
 async def test_a_server_with_a_mail_server_asks_by_mail_and_the_link_opens_the_page(tmp_path: Path) -> None:
-    async with post() as server:
+    async with smtp_sink() as server:
         config = Config(
             port=0, data=tmp_path, smtp_url=server.url, slack_tokens=TOKENS, console_notifications=False
         )
@@ -70,7 +70,7 @@ async def test_a_server_tells_the_other_admins_of_a_change_that_waits_for_them(t
         "workspace": {"protected": True},
     }
     looser = {"policies": {"guarded": {"approve": {"need": 2}, "deadline": "9h"}}}
-    async with post() as server:
+    async with smtp_sink() as server:
         config = Config(port=0, data=tmp_path, smtp_url=server.url, console_notifications=False)
         async with running(config, line=lambda line: None) as it:
             rows = it.store.directory
@@ -125,7 +125,7 @@ def test_what_a_channel_needs_is_not_imported_before_it_sends() -> None:
 
 
 async def test_the_command_line_shows_what_became_of_each_message(tmp_path: Path) -> None:
-    async with post() as server:
+    async with smtp_sink() as server:
         config = Config(port=0, data=tmp_path / ".signoff", smtp_url=server.url, console_notifications=False)
         async with running(config, line=lambda line: None) as it:
             rows = it.store.directory

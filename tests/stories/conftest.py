@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.live import Live
+from tests.stories.axp_env import AxpEnv
 from tests.stories.servers import KINDS, serving
-from tests.stories.world import World
 
 HERE = Path(__file__).parent
 
@@ -36,12 +36,12 @@ def sqlite_live(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Live
 
 
 @pytest.fixture
-def world(live: Live) -> Iterator[World]:
-    with World(live) as world:
-        yield world
+def axp(live: Live) -> Iterator[AxpEnv]:
+    with AxpEnv(live) as axp:
+        yield axp
 
 
 @pytest.fixture
-def sqlite_world(sqlite_live: Live) -> Iterator[World]:
-    with World(sqlite_live) as world:
-        yield world
+def sqlite_axp(sqlite_live: Live) -> Iterator[AxpEnv]:
+    with AxpEnv(sqlite_live) as axp:
+        yield axp

@@ -7,20 +7,20 @@ from typing import Any
 
 import pytest
 
+from tests.stories.axp_env import AxpEnv, result_of, sink, take, work
 from tests.stories.servers import until
-from tests.stories.world import World, result_of, sink, take, work
 
 CHANGE = {"change_type": "database_migration", "target": "prod-postgres-main"}
 
 
-def gate(world: World, agent: str, **approve: Any) -> str:
+def gate(axp: AxpEnv, agent: str, **approve: Any) -> str:
     """Register validate -> approve for an intent type of its own; the type."""
     kind = f"intent.infra.{agent.replace('-', '_')}.v1"
     steps = [
         {"id": "validate", "agent": agent, "deadline": "5m"},
         {"id": "approve", "human": {"type": "approval", "title": "Run it?"} | approve, "deadline": "8h"},
     ]
-    status, _ = world.call("POST", "/v1/workflows", {"workflow": agent, "intent_type": kind, "steps": steps})
+    status, _ = axp.call("POST", "/v1/workflows", {"workflow": agent, "intent_type": kind, "steps": steps})
     assert status == 200
     return kind
 
@@ -47,22 +47,22 @@ def bundle(agent: str, **intent: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def test_four_lines_go_through_validation_and_a_persons_yes(world: World) -> None:
-    name = world.name("validator")
-    agent, initiator = world.agent(name), world.service()
-    kind = gate(world, name)
-    working = world.meanwhile(work, agent, name, {"passed": True})
+def test_four_lines_go_through_validation_and_a_persons_yes(axp: AxpEnv) -> None:
+    name = axp.name("validator")
+    agent, initiator = axp.agent(name), axp.service()
+    kind = gate(axp, name)
+    working = axp.meanwhile(work, agent, name, {"passed": True})
 
     intent_id = initiator.send_intent({"intent_type": kind, "to_agent": name, "payload": CHANGE})
-    waiting = world.meanwhile(initiator.wait_for, intent_id, timeout_seconds=60)
+    waiting = axp.meanwhile(initiator.wait_for, intent_id, timeout_seconds=60)
 
     step = result_of(working)
     assert step["payload"]["parent_payload"] == CHANGE
     assert step["parent_intent_id"] == intent_id
-    task = world.waiting(intent_id)["human_task"]
+    task = axp.waiting(intent_id)["human_task"]
     assert (task["title"], task["task_type"]) == ("Run it?", "approval")
-    assert intent_id in {task["intent_id"] for task in world.call("GET", "/v1/me/tasks")[1]["tasks"]}
-    decided = world.owner.resume_intent(intent_id, {"task_result": {"outcome": "approved", "comment": "go"}})
+    assert intent_id in {task["intent_id"] for task in axp.call("GET", "/v1/me/tasks")[1]["tasks"]}
+    decided = axp.owner.resume_intent(intent_id, {"task_result": {"outcome": "approved", "comment": "go"}})
     assert (decided["applied"], decided["event"]["event_type"]) == (True, "intent.completed")
 
     done = result_of(waiting)
@@ -75,25 +75,23 @@ def test_four_lines_go_through_validation_and_a_persons_yes(world: World) -> Non
     ]  # fmt: skip
 
 
-def test_a_persons_no_ends_it_failed_and_says_so(world: World) -> None:
-    name = world.name("validator")
-    agent, initiator = world.agent(name), world.service()
-    intent_id = initiator.send_intent({"intent_type": gate(world, name), "payload": CHANGE})
+def test_a_persons_no_ends_it_failed_and_says_so(axp: AxpEnv) -> None:
+    name = axp.name("validator")
+    agent, initiator = axp.agent(name), axp.service()
+    intent_id = initiator.send_intent({"intent_type": gate(axp, name), "payload": CHANGE})
     work(agent, name, {"passed": True})
-    world.waiting(intent_id)
-    world.owner.resume_intent(
-        intent_id, {"task_result": {"outcome": "rejected", "comment": "not on a Friday"}}
-    )
+    axp.waiting(intent_id)
+    axp.owner.resume_intent(intent_id, {"task_result": {"outcome": "rejected", "comment": "not on a Friday"}})
     done = initiator.wait_for(intent_id, timeout_seconds=60)
     assert (done["event_type"], done["status"]) == ("intent.failed", "FAILED")
     intent = initiator.get_intent(intent_id)["intent"]
     assert (intent["result"]["outcome"], intent["error"]["code"]) == ("rejected", "human_rejected")
 
 
-def test_an_agent_that_fails_its_step_ends_the_intent_before_any_person_is_asked(world: World) -> None:
-    name = world.name("validator")
-    agent, initiator = world.agent(name), world.service()
-    intent_id = initiator.send_intent({"intent_type": gate(world, name), "payload": CHANGE})
+def test_an_agent_that_fails_its_step_ends_the_intent_before_any_person_is_asked(axp: AxpEnv) -> None:
+    name = axp.name("validator")
+    agent, initiator = axp.agent(name), axp.service()
+    intent_id = initiator.send_intent({"intent_type": gate(axp, name), "payload": CHANGE})
     (delivery,) = take(agent, name)
     agent.resume_intent(delivery["intent_id"], {"action": "fail", "reason": "the table is locked"})
     assert initiator.wait_for(intent_id, timeout_seconds=60)["status"] == "FAILED"
@@ -101,12 +99,10 @@ def test_an_agent_that_fails_its_step_ends_the_intent_before_any_person_is_asked
 
 
 @pytest.mark.parametrize("spelling", ["{name}", "agent://local/default/{name}", "local/default/{name}"])
-def test_a_direct_intent_reaches_its_agent_however_the_address_is_spelled(
-    world: World, spelling: str
-) -> None:
-    name = world.name("runner")
-    agent, initiator = world.agent(name), world.service()
-    listening = world.meanwhile(take, agent, spelling.format(name=name))
+def test_a_direct_intent_reaches_its_agent_however_the_address_is_spelled(axp: AxpEnv, spelling: str) -> None:
+    name = axp.name("runner")
+    agent, initiator = axp.agent(name), axp.service()
+    listening = axp.meanwhile(take, agent, spelling.format(name=name))
     request = {"intent_type": "task.v1", "to_agent": spelling.format(name=name), "payload": {"n": 1}}
     created = initiator.create_intent(request, correlation_id="0f8fad5b-d9cb-469f-a165-70867728950e")
     intent_id = created["intent_id"]
@@ -128,23 +124,23 @@ def test_a_direct_intent_reaches_its_agent_however_the_address_is_spelled(
     assert got["intent"]["lifecycle_status"] == "COMPLETED"
 
 
-def test_observing_shows_each_event_once_while_it_happens(world: World) -> None:
-    name = world.name("runner")
-    agent, initiator = world.agent(name), world.service()
-    intent_id = initiator.send_intent({"intent_type": gate(world, name), "payload": CHANGE})
-    watching = world.meanwhile(
+def test_observing_shows_each_event_once_while_it_happens(axp: AxpEnv) -> None:
+    name = axp.name("runner")
+    agent, initiator = axp.agent(name), axp.service()
+    intent_id = initiator.send_intent({"intent_type": gate(axp, name), "payload": CHANGE})
+    watching = axp.meanwhile(
         lambda: list(initiator.observe(intent_id, poll_interval_seconds=0.05, timeout_seconds=60))
     )
     work(agent, name, {})
-    world.waiting(intent_id)
-    world.owner.decide_approval(intent_id, decision="approve", comment="fine")
+    axp.waiting(intent_id)
+    axp.owner.decide_approval(intent_id, decision="approve", comment="fine")
     assert result_of(watching) == initiator.list_intent_events(intent_id)["events"]
     assert [e["seq"] for e in initiator.observe(intent_id, since=6, timeout_seconds=60)] == [8, 10, 12, 14]
 
 
-def test_a_scenario_is_checked_then_applied_then_decided_on_the_parent(world: World) -> None:
-    name = world.name("checker")
-    initiator = world.service()
+def test_a_scenario_is_checked_then_applied_then_decided_on_the_parent(axp: AxpEnv) -> None:
+    name = axp.name("checker")
+    initiator = axp.service()
     assert initiator.validate_scenario(bundle(name))["errors"] == []
     applied = initiator.apply_scenario(bundle(name))
     (provisioned,) = applied["agents_provisioned"]
@@ -152,29 +148,27 @@ def test_a_scenario_is_checked_then_applied_then_decided_on_the_parent(world: Wo
     assert applied["scenario_id"] == "durable-execution-human-approval.demo.v1"
     assert applied["compile_id"]
     key = initiator.create_service_account_key(provisioned["service_account_id"], {})["key"]["token"]
-    step = work(world.client(key), name, {"risk": "low"})
+    step = work(axp.client(key), name, {"risk": "low"})
     assert (step["payload"]["parent_payload"], step["payload"]["step_id"]) == (CHANGE, "check")
-    world.waiting(applied["intent_id"])
-    world.owner.resume_intent(
-        applied["intent_id"], {"outcome": "approved", "task_result": {"approved": True}}
-    )
+    axp.waiting(applied["intent_id"])
+    axp.owner.resume_intent(applied["intent_id"], {"outcome": "approved", "task_result": {"approved": True}})
     done = initiator.wait_for(applied["intent_id"], timeout_seconds=60)
     assert done["status"] == "COMPLETED"
     assert done["result"]["steps"]["check"]["risk"] == "low"
 
 
-def test_a_wrong_scenario_is_explained_and_creates_nothing(world: World) -> None:
-    name = world.name("checker")
+def test_a_wrong_scenario_is_explained_and_creates_nothing(axp: AxpEnv) -> None:
+    name = axp.name("checker")
     wrong = bundle(name)
     wrong["workflow"]["steps"][0]["on_success"] = "nowhere"
-    found = world.owner.validate_scenario(wrong)
+    found = axp.owner.validate_scenario(wrong)
     assert found["valid"] is False
     assert any("nowhere" in error for error in found["errors"])
-    assert name not in {account["name"] for account in accounts(world)}
+    assert name not in {account["name"] for account in accounts(axp)}
 
 
-def accounts(world: World) -> list[dict[str, Any]]:
-    listed = world.owner.list_service_accounts(org_id="local", workspace_id="default")["service_accounts"]
+def accounts(axp: AxpEnv) -> list[dict[str, Any]]:
+    listed = axp.owner.list_service_accounts(org_id="local", workspace_id="default")["service_accounts"]
     assert isinstance(listed, list)
     return listed
 
@@ -198,9 +192,9 @@ def accounts(world: World) -> list[dict[str, Any]]:
     ],
 )  # fmt: skip
 def test_a_human_task_is_decided_by_every_shape_its_clients_send(
-    world: World, ask: dict[str, Any], answer: dict[str, Any], status: str, outcome: str
+    axp: AxpEnv, ask: dict[str, Any], answer: dict[str, Any], status: str, outcome: str
 ) -> None:
-    created = world.service().create_intent(
+    created = axp.service().create_intent(
         {
             "intent_type": "human_approval.v1",
             "to_agent": "agent://agent_core",
@@ -210,95 +204,91 @@ def test_a_human_task_is_decided_by_every_shape_its_clients_send(
         correlation_id="0f8fad5b-d9cb-469f-a165-70867728950e",
     )
     assert created["status"] == "WAITING"
-    assert world.owner.resume_intent(created["intent_id"], answer)["intent"]["status"] == status
-    assert world.owner.get_intent(created["intent_id"])["intent"]["result"]["outcome"] == outcome
+    assert axp.owner.resume_intent(created["intent_id"], answer)["intent"]["status"] == status
+    assert axp.owner.get_intent(created["intent_id"])["intent"]["result"]["outcome"] == outcome
 
 
-def test_pushed_deliveries_are_signed_and_acknowledged(world: World) -> None:
-    name = world.name("pushed")
+def test_pushed_deliveries_are_signed_and_acknowledged(axp: AxpEnv) -> None:
+    name = axp.name("pushed")
     with sink() as callback:
-        account = world.owner.create_service_account(
+        account = axp.owner.create_service_account(
             {"name": name, "delivery_mode": "http", "callback_url": callback.url}
         )
-        key = world.owner.create_service_account_key(account["service_account_id"], {})["key"]["token"]
-        intent_id = world.service().send_intent(
-            {"intent_type": "task.v1", "to_agent": name, "payload": CHANGE}
-        )
+        key = axp.owner.create_service_account_key(account["service_account_id"], {})["key"]["token"]
+        intent_id = axp.service().send_intent({"intent_type": "task.v1", "to_agent": name, "payload": CHANGE})
         until(lambda: callback.posted)
         headers, body = callback.posted[0]
         expected = hmac.new(account["webhook_secret"].encode(), body, hashlib.sha256).hexdigest()
         assert headers["x-axme-signature"] == f"sha256={expected}"
         assert json.loads(body)["intent_id"] == intent_id
-        until(lambda: world.owner.get_intent(intent_id)["status"] == "ACKNOWLEDGED")
-        agent = world.client(key)
+        until(lambda: axp.owner.get_intent(intent_id)["status"] == "ACKNOWLEDGED")
+        agent = axp.client(key)
         assert agent.get_intent(intent_id)["payload"] == CHANGE
         agent.resume_intent(intent_id, {"action": "complete", "done": True})
-        assert world.owner.wait_for(intent_id, timeout_seconds=60)["status"] == "COMPLETED"
+        assert axp.owner.wait_for(intent_id, timeout_seconds=60)["status"] == "COMPLETED"
         assert len(callback.posted) == 1
 
 
-def test_the_answer_lies_in_the_inbox_that_was_named(world: World) -> None:
-    owner = f"initiator://{world.name('forget')}"
-    intent_id = world.owner.send_intent({"intent_type": "task.v1", "payload": {"q": 1}, "reply_to": owner})
-    assert [thread["status"] for thread in world.owner.list_inbox(owner_agent=owner)["threads"]] == [
-        "pending"
-    ]
-    resolved = world.owner.resolve_intent(intent_id, {"status": "COMPLETED", "result": {"a": 2}})
+def test_the_answer_lies_in_the_inbox_that_was_named(axp: AxpEnv) -> None:
+    owner = f"initiator://{axp.name('forget')}"
+    intent_id = axp.owner.send_intent({"intent_type": "task.v1", "payload": {"q": 1}, "reply_to": owner})
+    assert [thread["status"] for thread in axp.owner.list_inbox(owner_agent=owner)["threads"]] == ["pending"]
+    resolved = axp.owner.resolve_intent(intent_id, {"status": "COMPLETED", "result": {"a": 2}})
     assert resolved["completion_delivery"]["thread_id"] == intent_id
-    (thread,) = world.owner.list_inbox(owner_agent=owner)["threads"]
+    (thread,) = axp.owner.list_inbox(owner_agent=owner)["threads"]
     assert (thread["thread_id"], thread["status"]) == (intent_id, "done")
-    messages = world.owner.get_inbox_thread(intent_id, owner_agent=owner)["messages"]
+    messages = axp.owner.get_inbox_thread(intent_id, owner_agent=owner)["messages"]
     assert [message["content"] for message in messages] == [{"q": 1}, {"a": 2}]
-    assert world.owner.list_inbox(owner_agent=world.name("nobody"))["threads"] == []
+    assert axp.owner.list_inbox(owner_agent=axp.name("nobody"))["threads"] == []
 
 
-def test_controls_and_policy_move_a_generation_that_late_writers_are_told(world: World) -> None:
-    intent_id = world.owner.send_intent({"intent_type": "task.v1", "payload": {}})
+def test_controls_and_policy_move_a_generation_that_late_writers_are_told(axp: AxpEnv) -> None:
+    intent_id = axp.owner.send_intent({"intent_type": "task.v1", "payload": {}})
     patch = {"controls_patch": {"timeout_seconds": 60}, "expected_policy_generation": 0}
-    first = world.owner.update_intent_controls(intent_id, patch)
+    first = axp.owner.update_intent_controls(intent_id, patch)
     assert (first["applied"], first["policy_generation"]) == (True, 1)
-    late = world.owner.update_intent_controls(intent_id, patch)
+    late = axp.owner.update_intent_controls(intent_id, patch)
     assert (late["applied"], late["reason"]) == (False, "stale_policy_generation")
     grants = {"grants_patch": {"delegate:agent://ops": {"allow": ["resume"]}}}
-    assert world.owner.update_intent_policy(intent_id, grants)["policy_generation"] == 2
-    intent = world.owner.get_intent(intent_id)["intent"]
+    assert axp.owner.update_intent_policy(intent_id, grants)["policy_generation"] == 2
+    intent = axp.owner.get_intent(intent_id)["intent"]
     assert intent["workflow_control_policy"]["controls"] == {"timeout_seconds": 60}
     assert intent["workflow_control_policy"]["grants"] == grants["grants_patch"]
     stale = {"status": "COMPLETED", "expected_policy_generation": 1}
-    assert world.owner.resolve_intent(intent_id, stale)["applied"] is False
-    assert world.owner.get_intent(intent_id)["status"] == "DELIVERED"
+    assert axp.owner.resolve_intent(intent_id, stale)["applied"] is False
+    assert axp.owner.get_intent(intent_id)["status"] == "DELIVERED"
 
 
-def test_accounts_and_keys_are_made_listed_and_revoked(world: World) -> None:
-    name = world.name("Demo Runner")
-    made = world.owner.create_service_account({"name": name, "display_name": "Runner"})["service_account"]
+def test_accounts_and_keys_are_made_listed_and_revoked(axp: AxpEnv) -> None:
+    name = axp.name("Demo Runner")
+    made = axp.owner.create_service_account({"name": name, "display_name": "Runner"})["service_account"]
     assert made["name"] == name
     assert (
         made["address"] == made["agent_address"] == f"agent://local/default/{name.lower().replace(' ', '-')}"
     )
     account_id = made["service_account_id"]
-    assert account_id in {account["service_account_id"] for account in accounts(world)}
-    assert world.owner.get_service_account(account_id)["service_account"]["display_name"] == "Runner"
-    assert world.owner.get_agent(made["address"])["agent"]["status"] == "active"
-    listed = world.owner.list_agents(org_id="local", workspace_id="default", limit=1000)["agents"]
+    assert account_id in {account["service_account_id"] for account in accounts(axp)}
+    assert axp.owner.get_service_account(account_id)["service_account"]["display_name"] == "Runner"
+    assert axp.owner.get_agent(made["address"])["agent"]["status"] == "active"
+    listed = axp.owner.list_agents(org_id="local", workspace_id="default", limit=1000)["agents"]
     assert made["address"] in {agent["address"] for agent in listed}
-    key = world.owner.create_service_account_key(account_id, {})
+    key = axp.owner.create_service_account_key(account_id, {})
     assert key["key"]["token"] == key["api_key"]
-    assert world.call("GET", "/v1/me", key=key["api_key"])[0] == 200
-    world.owner.revoke_service_account_key(account_id, key["key"]["key_id"])
-    assert world.call("GET", "/v1/me", key=key["api_key"])[0] == 401
+    assert axp.call("GET", "/v1/me", key=key["api_key"])[0] == 200
+    axp.owner.revoke_service_account_key(account_id, key["key"]["key_id"])
+    assert axp.call("GET", "/v1/me", key=key["api_key"])[0] == 401
 
 
-def test_bulk_cancel_says_first_what_it_would_do(world: World) -> None:
-    mine = [world.owner.send_intent({"intent_type": "task.v1", "payload": {"n": n}}) for n in range(3)]
+def test_bulk_cancel_says_first_what_it_would_do(axp: AxpEnv) -> None:
+    mine = [axp.owner.send_intent({"intent_type": "task.v1", "payload": {"n": n}}) for n in range(3)]
     ask = {"older_than_hours": 0, "status_filter": ["DELIVERED", "WAITING"], "reason": "cleanup"}
-    status, would = world.call("POST", "/v1/intents/bulk-cancel", ask)
+    status, would = axp.call("POST", "/v1/intents/bulk-cancel", ask)
     assert (status, would["dry_run"]) == (200, True)
     assert set(mine) <= set(would["intent_ids"])
-    assert world.owner.get_intent(mine[0])["status"] == "DELIVERED"
-    _, recent = world.call("POST", "/v1/intents/bulk-cancel", ask | {"older_than_hours": 1})
+    assert axp.owner.get_intent(mine[0])["status"] == "DELIVERED"
+    _, recent = axp.call("POST", "/v1/intents/bulk-cancel", ask | {"older_than_hours": 1})
     assert recent["would_cancel"] == 0
-    _, done = world.call("POST", "/v1/intents/bulk-cancel", ask | {"dry_run": False})
+    _, done = axp.call("POST", "/v1/intents/bulk-cancel", ask | {"dry_run": False})
     assert done["canceled"] >= 3
     for intent_id in mine:
-        assert world.owner.wait_for(intent_id, timeout_seconds=60)["event_type"] == "intent.canceled"
+        assert axp.owner.wait_for(intent_id, timeout_seconds=60)["event_type"] == "intent.canceled"

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from axme import AxmeAuthError, AxmeClient, AxmeHttpError, AxmeValidationError
 
+from tests.stories.axp_env import AxpEnv, work
 from tests.stories.servers import until
-from tests.stories.world import World, work
 
 Calls = list[Callable[[], object]]
 TASK = {"intent_type": "task.v1", "payload": {}}
@@ -28,25 +28,25 @@ def told(error: AxmeHttpError) -> str:
     return code
 
 
-def test_an_unknown_key_is_401(world: World) -> None:
-    stranger = world.client("axme_sa_demo.secret")
+def test_an_unknown_key_is_401(axp: AxpEnv) -> None:
+    stranger = axp.client("axme_sa_demo.secret")
     assert stranger.health()["ok"] is True
     calls: Calls = [lambda: stranger.send_intent(TASK), lambda: next(stranger.listen("anybody"))]
     for call in calls:
         with pytest.raises(AxmeAuthError) as caught:
             call()
         assert (caught.value.status_code, told(caught.value)) == (401, "invalid_platform_api_key")
-    assert world.live.call("GET", "/v1/intents", key="\t")[1]["error"]["code"] == "missing_platform_api_key"
+    assert axp.live.call("GET", "/v1/intents", key="\t")[1]["error"]["code"] == "missing_platform_api_key"
 
 
-def test_another_agents_deliveries_are_403_and_its_intents_404(world: World) -> None:
-    mine, other = world.name("mine"), world.name("other")
-    agent = world.agent(mine)
-    world.agent(other)
+def test_another_agents_deliveries_are_403_and_its_intents_404(axp: AxpEnv) -> None:
+    mine, other = axp.name("mine"), axp.name("other")
+    agent = axp.agent(mine)
+    axp.agent(other)
     with pytest.raises(AxmeAuthError) as caught:
         next(agent.listen(other, wait_seconds=1))
     assert (caught.value.status_code, told(caught.value)) == (403, "not_your_address")
-    intent_id = world.owner.send_intent({**TASK, "to_agent": other})
+    intent_id = axp.owner.send_intent({**TASK, "to_agent": other})
     unknown = str(uuid.uuid4())
     for ref in (intent_id, unknown):
         for call in (
@@ -61,12 +61,12 @@ def test_another_agents_deliveries_are_403_and_its_intents_404(world: World) -> 
             assert (hidden.value.status_code, told(hidden.value)) == (404, "intent_not_found")
 
 
-def test_what_is_over_is_409(world: World) -> None:
-    intent_id = world.owner.send_intent(TASK)
-    world.owner.resolve_intent(intent_id, {"status": "COMPLETED", "result": {"a": 1}})
+def test_what_is_over_is_409(axp: AxpEnv) -> None:
+    intent_id = axp.owner.send_intent(TASK)
+    axp.owner.resolve_intent(intent_id, {"status": "COMPLETED", "result": {"a": 1}})
     calls: Calls = [
-        lambda: world.owner.resolve_intent(intent_id, {"status": "CANCELED", "reason": "late"}),
-        lambda: world.owner.resume_intent(intent_id, {"action": "complete"}),
+        lambda: axp.owner.resolve_intent(intent_id, {"status": "CANCELED", "reason": "late"}),
+        lambda: axp.owner.resume_intent(intent_id, {"action": "complete"}),
     ]
     for call in calls:
         with pytest.raises(AxmeValidationError) as caught:
@@ -74,33 +74,33 @@ def test_what_is_over_is_409(world: World) -> None:
         assert (caught.value.status_code, told(caught.value)) == (409, "intent_terminal")
 
 
-def test_a_step_is_reported_once(world: World) -> None:
-    name = world.name("runner")
-    agent = world.agent(name)
+def test_a_step_is_reported_once(axp: AxpEnv) -> None:
+    name = axp.name("runner")
+    agent = axp.agent(name)
     steps = [{"id": "one", "agent": name}, {"id": "two", "agent": "somebody-else"}]
     kind = f"intent.{name.replace('-', '_')}.v1"
     assert (
-        world.call("POST", "/v1/workflows", {"workflow": name, "intent_type": kind, "steps": steps})[0] == 200
+        axp.call("POST", "/v1/workflows", {"workflow": name, "intent_type": kind, "steps": steps})[0] == 200
     )
-    world.owner.send_intent({"intent_type": kind, "payload": {}})
+    axp.owner.send_intent({"intent_type": kind, "payload": {}})
     step = work(agent, name, {"n": 1})
     with pytest.raises(AxmeValidationError) as caught:
         agent.resume_intent(step["intent_id"], {"action": "complete", "n": 2})
     assert (caught.value.status_code, told(caught.value)) == (409, "step_finished")
 
 
-def test_what_makes_no_sense_is_422_and_what_is_too_large_413(world: World) -> None:
-    created = world.owner.create_intent(
+def test_what_makes_no_sense_is_422_and_what_is_too_large_413(axp: AxpEnv) -> None:
+    created = axp.owner.create_intent(
         {**TASK, "human_task": {"allowed_outcomes": ["approved", "rejected"]}},
         correlation_id=str(uuid.uuid4()),
     )
     calls: Calls = [
-        lambda: world.owner.send_intent({"intent_type": "not a type!", "payload": {}}),
-        lambda: world.owner.send_intent({"payload": {}}),
-        lambda: world.owner.send_intent({**TASK, "to_agent": "agent://a//b"}),
-        lambda: world.owner.resolve_intent(created["intent_id"], {"status": "DONE"}),
-        lambda: world.owner.resume_intent(created["intent_id"], {"task_result": {"outcome": "perhaps"}}),
-        lambda: world.owner.apply_scenario({"scenario_id": "empty", "intent": {"type": "intent.x.v1"}}),
+        lambda: axp.owner.send_intent({"intent_type": "not a type!", "payload": {}}),
+        lambda: axp.owner.send_intent({"payload": {}}),
+        lambda: axp.owner.send_intent({**TASK, "to_agent": "agent://a//b"}),
+        lambda: axp.owner.resolve_intent(created["intent_id"], {"status": "DONE"}),
+        lambda: axp.owner.resume_intent(created["intent_id"], {"task_result": {"outcome": "perhaps"}}),
+        lambda: axp.owner.apply_scenario({"scenario_id": "empty", "intent": {"type": "intent.x.v1"}}),
     ]
     for call in calls:
         with pytest.raises(AxmeValidationError) as caught:
@@ -108,62 +108,62 @@ def test_what_makes_no_sense_is_422_and_what_is_too_large_413(world: World) -> N
         assert caught.value.status_code == 422
         assert told(caught.value)
     with pytest.raises(AxmeValidationError) as large:
-        world.owner.send_intent({"intent_type": "task.v1", "payload": {"text": "x" * 140_000}})
+        axp.owner.send_intent({"intent_type": "task.v1", "payload": {"text": "x" * 140_000}})
     assert (large.value.status_code, told(large.value)) == (413, "payload_too_large")
-    assert world.owner.get_intent(created["intent_id"])["status"] == "WAITING"
+    assert axp.owner.get_intent(created["intent_id"])["status"] == "WAITING"
 
 
-def test_a_form_that_does_not_fit_consumes_nothing(world: World) -> None:
+def test_a_form_that_does_not_fit_consumes_nothing(axp: AxpEnv) -> None:
     form = {"type": "object", "required": ["rows"], "properties": {"rows": {"type": "integer", "minimum": 1}}}
     ask = {"task_type": "form", "form_schema": form}
-    intent_id = world.owner.send_intent({**TASK, "human_task": ask})
+    intent_id = axp.owner.send_intent({**TASK, "human_task": ask})
     for rows in ("none", 0, None):
         with pytest.raises(AxmeValidationError) as caught:
-            world.owner.resume_intent(intent_id, {"task_result": {"outcome": "submitted", "rows": rows}})
+            axp.owner.resume_intent(intent_id, {"task_result": {"outcome": "submitted", "rows": rows}})
         assert caught.value.status_code == 422
-    assert world.owner.get_intent(intent_id)["status"] == "WAITING"
-    world.owner.resume_intent(intent_id, {"task_result": {"outcome": "submitted", "rows": 1}})
-    assert world.owner.get_intent(intent_id)["result"]["rows"] == 1
+    assert axp.owner.get_intent(intent_id)["status"] == "WAITING"
+    axp.owner.resume_intent(intent_id, {"task_result": {"outcome": "submitted", "rows": 1}})
+    assert axp.owner.get_intent(intent_id)["result"]["rows"] == 1
 
 
-def test_an_idempotency_key_means_one_intent(world: World) -> None:
-    key = world.name("once")
-    first = world.owner.send_intent(TASK | {"payload": {"n": 1, "m": 2}}, idempotency_key=key)
+def test_an_idempotency_key_means_one_intent(axp: AxpEnv) -> None:
+    key = axp.name("once")
+    first = axp.owner.send_intent(TASK | {"payload": {"n": 1, "m": 2}}, idempotency_key=key)
     # A program that was started again does not know the correlation id it sent before.
-    assert world.owner.send_intent(TASK | {"payload": {"m": 2, "n": 1}}, idempotency_key=key) == first
+    assert axp.owner.send_intent(TASK | {"payload": {"m": 2, "n": 1}}, idempotency_key=key) == first
     with pytest.raises(AxmeValidationError) as caught:
-        world.owner.send_intent(TASK | {"payload": {"n": 2}}, idempotency_key=key)
+        axp.owner.send_intent(TASK | {"payload": {"n": 2}}, idempotency_key=key)
     assert caught.value.status_code == 409
     assert "idempotency" in told(caught.value)
-    assert world.service().send_intent(TASK, idempotency_key=key) != first
-    done = world.owner.resolve_intent(first, {"status": "COMPLETED"}, idempotency_key="done")
-    assert world.owner.resolve_intent(first, {"status": "COMPLETED"}, idempotency_key="done") == done
+    assert axp.service().send_intent(TASK, idempotency_key=key) != first
+    done = axp.owner.resolve_intent(first, {"status": "COMPLETED"}, idempotency_key="done")
+    assert axp.owner.resolve_intent(first, {"status": "COMPLETED"}, idempotency_key="done") == done
     same = str(uuid.uuid4())
-    assert world.owner.send_intent(TASK, correlation_id=same) != world.owner.send_intent(
+    assert axp.owner.send_intent(TASK, correlation_id=same) != axp.owner.send_intent(
         TASK, correlation_id=same
     )
 
 
-def test_a_scenario_with_a_key_starts_once(world: World) -> None:
+def test_a_scenario_with_a_key_starts_once(axp: AxpEnv) -> None:
     bundle = {
         "scenario_id": "one-step",
-        "agents": [{"role": "r", "address": world.name("runner"), "create_if_missing": True}],
+        "agents": [{"role": "r", "address": axp.name("runner"), "create_if_missing": True}],
         "intent": {"type": "intent.demo.once.v1", "payload": {}},
     }
-    key = world.name("apply")
-    first = world.owner.apply_scenario(bundle, idempotency_key=key)["intent_id"]
-    assert world.owner.apply_scenario(bundle, idempotency_key=key)["intent_id"] == first
-    assert world.owner.apply_scenario(bundle)["intent_id"] != first
+    key = axp.name("apply")
+    first = axp.owner.apply_scenario(bundle, idempotency_key=key)["intent_id"]
+    assert axp.owner.apply_scenario(bundle, idempotency_key=key)["intent_id"] == first
+    assert axp.owner.apply_scenario(bundle)["intent_id"] != first
 
 
 @pytest.fixture
-def gated(world: World) -> tuple[AxmeClient, str]:
+def gated(axp: AxpEnv) -> tuple[AxmeClient, str]:
     """(an agent that has done its step, the intent that now waits for a person)."""
-    name = world.name("selfish")
-    agent = world.agent(name)
-    intent_id = world.owner.send_intent({**TASK, "to_agent": name, "human_task": {"title": "Really?"}})
+    name = axp.name("selfish")
+    agent = axp.agent(name)
+    intent_id = axp.owner.send_intent({**TASK, "to_agent": name, "human_task": {"title": "Really?"}})
     work(agent, name, {"passed": True})
-    until(lambda: world.owner.get_intent(intent_id)["status"] == "WAITING")
+    until(lambda: axp.owner.get_intent(intent_id)["status"] == "WAITING")
     return agent, intent_id
 
 
@@ -188,10 +188,10 @@ def attempts(agent: AxmeClient, intent_id: str, task_id: str) -> Calls:
     ]
 
 
-def test_an_agents_key_never_decides(world: World, gated: tuple[AxmeClient, str]) -> None:
+def test_an_agents_key_never_decides(axp: AxpEnv, gated: tuple[AxmeClient, str]) -> None:
     agent, intent_id = gated
-    (task,) = [t for t in world.call("GET", "/v1/tasks")[1]["tasks"] if t["intent_id"] == intent_id]
-    before = world.owner.list_intent_events(intent_id)
+    (task,) = [t for t in axp.call("GET", "/v1/tasks")[1]["tasks"] if t["intent_id"] == intent_id]
+    before = axp.owner.list_intent_events(intent_id)
     for attempt in attempts(agent, intent_id, task["task_id"]):
         with pytest.raises(AxmeAuthError) as caught:
             attempt()
@@ -199,7 +199,7 @@ def test_an_agents_key_never_decides(world: World, gated: tuple[AxmeClient, str]
         assert told(caught.value) in ("person_required", "gate_not_passed", "not_yours"), attempt
     key, refs = agent._config.api_key, (intent_id, task["task_id"])
     for ref in refs:
-        status, _ = world.call("POST", f"/v1/tasks/{ref}/answer", {"outcome": "approved"}, key)
+        status, _ = axp.call("POST", f"/v1/tasks/{ref}/answer", {"outcome": "approved"}, key)
         assert status == 403
     # These are no decisions at all: a result, "go on", an end of the step.
     results: list[dict[str, Any]] = [
@@ -214,14 +214,14 @@ def test_an_agents_key_never_decides(world: World, gated: tuple[AxmeClient, str]
         with pytest.raises(AxmeValidationError) as refused:
             attempt()
         assert (refused.value.status_code, told(refused.value)) == (409, "awaiting_decision"), attempt
-    assert world.call("GET", "/v1/me/tasks", key=key)[0] == 403
-    assert world.owner.list_intent_events(intent_id) == before
-    world.owner.resume_intent(intent_id, {"task_result": {"outcome": "approved"}})
-    assert world.owner.get_intent(intent_id)["status"] == "COMPLETED"
+    assert axp.call("GET", "/v1/me/tasks", key=key)[0] == 403
+    assert axp.owner.list_intent_events(intent_id) == before
+    axp.owner.resume_intent(intent_id, {"task_result": {"outcome": "approved"}})
+    assert axp.owner.get_intent(intent_id)["status"] == "COMPLETED"
 
 
-def test_a_services_key_does_not_decide_either(world: World) -> None:
-    service = world.service()
+def test_a_services_key_does_not_decide_either(axp: AxpEnv) -> None:
+    service = axp.service()
     intent_id = service.send_intent({**TASK, "human_task": {"title": "Really?"}})
     for body in ({"task_result": {"outcome": "approved"}}, {"approve_current_step": True}):
         with pytest.raises(AxmeAuthError) as caught:
@@ -230,16 +230,16 @@ def test_a_services_key_does_not_decide_either(world: World) -> None:
     with pytest.raises(AxmeAuthError) as resolved:
         service.resolve_intent(intent_id, {"status": "COMPLETED"})
     assert told(resolved.value) == "gate_not_passed"
-    assert world.owner.get_intent(intent_id)["status"] == "WAITING"
+    assert axp.owner.get_intent(intent_id)["status"] == "WAITING"
     assert service.resolve_intent(intent_id, {"status": "CANCELED"})["event"]["status"] == "CANCELED"
 
 
-def test_what_others_sent_is_not_there_for_a_service(world: World) -> None:
-    service, others = world.service(), world.service()
+def test_what_others_sent_is_not_there_for_a_service(axp: AxpEnv) -> None:
+    service, others = axp.service(), axp.service()
     bodies: list[dict[str, Any]] = [{"action": "complete"}, {}, {"task_result": {"outcome": "approved"}}]
     for asked in (TASK, {**TASK, "human_task": {"title": "Really?"}}):
         intent_id = others.send_intent(asked)
-        before = world.owner.list_intent_events(intent_id)
+        before = axp.owner.list_intent_events(intent_id)
         calls: Calls = [
             partial(service.get_intent, intent_id),
             *(partial(service.resume_intent, intent_id, body) for body in bodies),
@@ -249,13 +249,13 @@ def test_what_others_sent_is_not_there_for_a_service(world: World) -> None:
             with pytest.raises(AxmeHttpError) as caught:
                 call()
             assert (caught.value.status_code, told(caught.value)) == (404, "intent_not_found")
-        assert world.owner.list_intent_events(intent_id) == before
+        assert axp.owner.list_intent_events(intent_id) == before
 
 
-def test_a_key_as_bearer_token_is_enough(world: World) -> None:
+def test_a_key_as_bearer_token_is_enough(axp: AxpEnv) -> None:
     for scheme, expected in (("Bearer", 200), ("bearer", 200), ("Basic", 401)):
-        connection = http.client.HTTPConnection("127.0.0.1", world.live.port, timeout=60)
-        connection.request("GET", "/v1/me", headers={"Authorization": f"{scheme} {world.live.owner_key}"})
+        connection = http.client.HTTPConnection("127.0.0.1", axp.live.port, timeout=60)
+        connection.request("GET", "/v1/me", headers={"Authorization": f"{scheme} {axp.live.owner_key}"})
         answer = connection.getresponse()
         answer.read()
         connection.close()

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 import pytest
 
 from tests.live import Live
+from tests.stories.axp_env import AxpEnv, Listening, Streamed, read_stream, take
 from tests.stories.servers import until
-from tests.stories.world import Listening, Streamed, World, read_stream, take
 
 TASK = {"intent_type": "task.v1", "payload": {}}
 INCREMENTAL = "axme-sdk-python/0.2.0"
@@ -23,9 +23,9 @@ def post_path(address: str, since: int = 0, wait_seconds: int = 60, more: str = 
 
 
 @contextmanager
-def held(world: World) -> Iterator[None]:
+def held(axp: AxpEnv) -> Iterator[None]:
     """A stream with nothing to say, held for as long as any can be: what is over before it has not been held."""
-    stream = Listening(world.live, events_path(world.owner.send_intent(TASK), since=4))
+    stream = Listening(axp.live, events_path(axp.owner.send_intent(TASK), since=4))
     try:
         yield
         assert stream.goes_on()
@@ -33,52 +33,52 @@ def held(world: World) -> Iterator[None]:
         stream.close()
 
 
-def test_a_backlog_is_written_and_the_stream_ends_soon_after(world: World) -> None:
+def test_a_backlog_is_written_and_the_stream_ends_soon_after(axp: AxpEnv) -> None:
     # The clients that read the whole body before they look at it would get each event 15 seconds late.
-    intent_id = world.owner.send_intent(TASK)
-    with held(world):
-        streamed = read_stream(world.live, events_path(intent_id))
+    intent_id = axp.owner.send_intent(TASK)
+    with held(axp):
+        streamed = read_stream(axp.live, events_path(intent_id))
     assert streamed.names == ["intent.created", "intent.delivered"]
     assert streamed.seqs == [2, 4]
     assert streamed.last == {"ok": True, "next_seq": 5}
 
 
-def test_with_nothing_new_the_stream_is_held_for_as_long_as_asked(world: World) -> None:
+def test_with_nothing_new_the_stream_is_held_for_as_long_as_asked(axp: AxpEnv) -> None:
     # A client that is sent away at once comes back at once, for ever.
-    intent_id = world.owner.send_intent(TASK)
-    with held(world):  # which was asked for longer
-        streamed = read_stream(world.live, events_path(intent_id, since=4, wait_seconds=1))
+    intent_id = axp.owner.send_intent(TASK)
+    with held(axp):  # which was asked for longer
+        streamed = read_stream(axp.live, events_path(intent_id, since=4, wait_seconds=1))
     assert (streamed.events, streamed.last) == ([], {"ok": True, "next_seq": 5})
 
 
-def test_what_happens_while_a_stream_is_held_comes_at_once(world: World) -> None:
-    name = world.name("runner")
-    intent_id = world.owner.send_intent({**TASK, "to_agent": name})
-    with held(world):
-        watching = Listening(world.live, events_path(intent_id, since=4))
-        listening = Listening(world.live, post_path(name, since=2))
-        world.owner.resolve_intent(intent_id, {"status": "COMPLETED"})
-        world.owner.send_intent({**TASK, "to_agent": name})
+def test_what_happens_while_a_stream_is_held_comes_at_once(axp: AxpEnv) -> None:
+    name = axp.name("runner")
+    intent_id = axp.owner.send_intent({**TASK, "to_agent": name})
+    with held(axp):
+        watching = Listening(axp.live, events_path(intent_id, since=4))
+        listening = Listening(axp.live, post_path(name, since=2))
+        axp.owner.resolve_intent(intent_id, {"status": "COMPLETED"})
+        axp.owner.send_intent({**TASK, "to_agent": name})
         assert Streamed(watching.rest()).names == ["intent.in_progress", "intent.completed"]
         assert Streamed(listening.rest()).seqs == [4]
 
 
-def test_a_client_that_reads_as_it_comes_keeps_its_stream_until_the_end(world: World) -> None:
-    intent_id = world.owner.send_intent(TASK)
-    with held(world):
-        watching = Listening(world.live, events_path(intent_id), client=INCREMENTAL)
+def test_a_client_that_reads_as_it_comes_keeps_its_stream_until_the_end(axp: AxpEnv) -> None:
+    intent_id = axp.owner.send_intent(TASK)
+    with held(axp):
+        watching = Listening(axp.live, events_path(intent_id), client=INCREMENTAL)
         assert [watching.event(), watching.event()] == ["intent.created", "intent.delivered"]
-        world.owner.resume_intent(intent_id, {"approve_current_step": True})
+        axp.owner.resume_intent(intent_id, {"approve_current_step": True})
         assert watching.event() == "intent.in_progress"
-        world.owner.resolve_intent(intent_id, {"status": "FAILED", "error": {"code": "x", "message": "no"}})
+        axp.owner.resolve_intent(intent_id, {"status": "FAILED", "error": {"code": "x", "message": "no"}})
         assert Streamed(watching.rest()).names == ["intent.failed"]
 
 
-def test_cursors_are_even_so_that_the_last_and_the_next_mean_the_same(world: World) -> None:
-    name = world.name("runner")
-    intent_id = world.owner.send_intent({**TASK, "to_agent": name})
-    world.owner.send_intent({**TASK, "to_agent": name})
-    world.owner.resolve_intent(intent_id, {"status": "COMPLETED"})
+def test_cursors_are_even_so_that_the_last_and_the_next_mean_the_same(axp: AxpEnv) -> None:
+    name = axp.name("runner")
+    intent_id = axp.owner.send_intent({**TASK, "to_agent": name})
+    axp.owner.send_intent({**TASK, "to_agent": name})
+    axp.owner.resolve_intent(intent_id, {"status": "COMPLETED"})
     for since, seqs in (
         (0, [2, 4, 6, 8]),
         (1, [2, 4, 6, 8]),
@@ -87,37 +87,37 @@ def test_cursors_are_even_so_that_the_last_and_the_next_mean_the_same(world: Wor
         (7, [8]),
         (8, []),
     ):
-        listed = world.owner.list_intent_events(intent_id, since=since)["events"]
+        listed = axp.owner.list_intent_events(intent_id, since=since)["events"]
         assert [event["seq"] for event in listed] == seqs
-        assert read_stream(world.live, events_path(intent_id, since, 1)).events == listed
+        assert read_stream(axp.live, events_path(intent_id, since, 1)).events == listed
     for since, seqs in ((0, [4]), (1, [4]), (2, [4]), (3, [4])):
-        assert read_stream(world.live, post_path(name, since, 1)).seqs == seqs
-    assert world.owner.list_intent_events(intent_id)["events"] == world.owner.list_intent_events(
+        assert read_stream(axp.live, post_path(name, since, 1)).seqs == seqs
+    assert axp.owner.list_intent_events(intent_id)["events"] == axp.owner.list_intent_events(
         intent_id, since=0
     )["events"]  # fmt: skip
 
 
-def test_watching_as_the_published_cli_does_skips_nothing(world: World) -> None:
+def test_watching_as_the_published_cli_does_skips_nothing(axp: AxpEnv) -> None:
     # It asks for the last number plus one, and gets one event a connection at worst.
-    intent_id = world.owner.send_intent(TASK)
+    intent_id = axp.owner.send_intent(TASK)
     seen, since = [], 1
     for act in (
         lambda: None,
-        lambda: world.owner.resume_intent(intent_id, {"approve_current_step": True}),
-        lambda: world.owner.resolve_intent(intent_id, {"status": "COMPLETED"}),
+        lambda: axp.owner.resume_intent(intent_id, {"approve_current_step": True}),
+        lambda: axp.owner.resolve_intent(intent_id, {"status": "COMPLETED"}),
     ):
         act()
-        streamed = read_stream(world.live, events_path(intent_id, since, 1))
+        streamed = read_stream(axp.live, events_path(intent_id, since, 1))
         seen += streamed.names
         since = streamed.seqs[-1] + 1
         assert streamed.last["next_seq"] == since
     assert seen == ["intent.created", "intent.delivered", "intent.in_progress", "intent.completed"]
 
 
-def test_an_agents_stream_shows_what_is_open_in_its_own_numbers(world: World) -> None:
-    name = world.name("runner")
-    agent = world.agent(name)
-    sent = [world.owner.send_intent({**TASK, "to_agent": name}) for _ in range(3)]
+def test_an_agents_stream_shows_what_is_open_in_its_own_numbers(axp: AxpEnv) -> None:
+    name = axp.name("runner")
+    agent = axp.agent(name)
+    sent = [axp.owner.send_intent({**TASK, "to_agent": name}) for _ in range(3)]
     first = take(agent, name, 3)
     assert [(d["intent_id"], d["seq"]) for d in first] == list(zip(sent, (2, 4, 6), strict=True))
     assert {d["status"] for d in first} == {"DELIVERED"}
@@ -126,48 +126,48 @@ def test_an_agents_stream_shows_what_is_open_in_its_own_numbers(world: World) ->
     # An agent that was started again asks from the beginning and gets what is still to be done.
     assert [d["intent_id"] for d in take(agent, name, 2)] == [sent[0], sent[2]]
     assert [d["intent_id"] for d in take(agent, name, 1, since=4)] == [sent[2]]
-    _, polled = world.call("GET", f"/v1/agents/{name}/intents?since=2")
+    _, polled = axp.call("GET", f"/v1/agents/{name}/intents?since=2")
     assert ([d["intent_id"] for d in polled["intents"]], polled["next_cursor"]) == ([sent[2]], 6)
 
 
-def test_every_listener_of_an_address_sees_every_delivery_and_one_wins(world: World) -> None:
-    name = world.name("runner")
-    agent = world.agent(name)
-    listening = [Listening(world.live, post_path(name)) for _ in range(3)]
-    intent_id = world.owner.send_intent({**TASK, "to_agent": name})
+def test_every_listener_of_an_address_sees_every_delivery_and_one_wins(axp: AxpEnv) -> None:
+    name = axp.name("runner")
+    agent = axp.agent(name)
+    listening = [Listening(axp.live, post_path(name)) for _ in range(3)]
+    intent_id = axp.owner.send_intent({**TASK, "to_agent": name})
     for one in listening:
         assert [event["intent_id"] for event in Streamed(one.rest()).events] == [intent_id]
     assert agent.resume_intent(intent_id, {"winner": 1})["applied"] is True
-    status, late = world.call("POST", f"/v1/intents/{intent_id}/resume", {"winner": 2}, agent._config.api_key)
+    status, late = axp.call("POST", f"/v1/intents/{intent_id}/resume", {"winner": 2}, agent._config.api_key)
     assert (status, late["error"]["code"]) == (409, "intent_terminal")
-    assert world.owner.get_intent(intent_id)["result"] == {"winner": 1}
+    assert axp.owner.get_intent(intent_id)["result"] == {"winner": 1}
 
 
 @pytest.mark.parametrize("wait_seconds", ["0", "-5", "1e9", ""])
-def test_strange_waiting_times_are_clamped_not_refused(world: World, wait_seconds: str) -> None:
-    intent_id = world.owner.send_intent(TASK)
+def test_strange_waiting_times_are_clamped_not_refused(axp: AxpEnv, wait_seconds: str) -> None:
+    intent_id = axp.owner.send_intent(TASK)
     path = f"/v1/intents/{intent_id}/events/stream?since=0&wait_seconds={wait_seconds}"
-    assert read_stream(world.live, path).seqs == [2, 4]
+    assert read_stream(axp.live, path).seqs == [2, 4]
 
 
-def test_a_result_too_long_for_one_line_is_left_out_of_the_stream_and_can_be_fetched(world: World) -> None:
-    intent_id = world.owner.send_intent(TASK)
+def test_a_result_too_long_for_one_line_is_left_out_of_the_stream_and_can_be_fetched(axp: AxpEnv) -> None:
+    intent_id = axp.owner.send_intent(TASK)
     result = {"log": "x" * 70_000}
-    world.owner.resolve_intent(intent_id, {"status": "COMPLETED", "result": result})
-    streamed = read_stream(world.live, events_path(intent_id))
+    axp.owner.resolve_intent(intent_id, {"status": "COMPLETED", "result": result})
+    streamed = read_stream(axp.live, events_path(intent_id))
     assert streamed.events[-1]["details"] == {"truncated": True}
-    assert world.owner.get_intent(intent_id)["result"] == result
+    assert axp.owner.get_intent(intent_id)["result"] == result
 
 
-def test_a_delivery_that_was_shown_but_never_looked_at_is_shown_again(sqlite_world: World) -> None:
+def test_a_delivery_that_was_shown_but_never_looked_at_is_shown_again(sqlite_axp: AxpEnv) -> None:
     # The published example agents first drain their stream and throw away what they see.
-    world, name = sqlite_world, "drainer"
-    agent = world.agent(name)
-    lost = world.owner.send_intent({**TASK, "to_agent": name})
-    kept = world.owner.send_intent({**TASK, "to_agent": name})
+    axp, name = sqlite_axp, "drainer"
+    agent = axp.agent(name)
+    lost = axp.owner.send_intent({**TASK, "to_agent": name})
+    kept = axp.owner.send_intent({**TASK, "to_agent": name})
     last = [d["seq"] for d in take(agent, name, 2)][-1]
     agent.get_intent(kept)
-    again = until(lambda: read_stream(world.live, post_path(name, last, 1)).events)
+    again = until(lambda: read_stream(axp.live, post_path(name, last, 1)).events)
     assert [event["intent_id"] for event in again] == [lost]
     assert again[0]["seq"] > last
     assert again[0]["delivery_attempt"] == 1

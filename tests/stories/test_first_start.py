@@ -11,7 +11,7 @@ from signoff.core.errors import Refused
 from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
 from tests.builders import START
-from tests.engine.works import Works
+from tests.engine.engine_env import EngineEnv
 from tests.live import Live
 from tests.stories.servers import KINDS, serving, signoff
 
@@ -93,7 +93,7 @@ async def test_a_folder_that_cannot_be_written_is_refused_before_anybody_exists(
     file = tmp_path / "file"
     file.touch()
     clock = FixedClock(START)
-    it = Works(store, clock)
+    it = EngineEnv(store, clock)
     for folder in (file, file / "below"):
         with pytest.raises(Refused) as refused:
             await bootstrap(store, it.keys, clock, folder, "http://x")

@@ -22,11 +22,11 @@ from signoff.store.store import Store
 from signoff.store.tables.entries import Person
 from tests.builders import WORKSPACE, person
 from tests.engine.conftest import clock, store
-from tests.engine.sink import Sink, sink
-from tests.notify.office import Office, office
-from tests.notify.post import Post, post
+from tests.engine.http_sink import HttpSink, http_sink
+from tests.notify.messaging_env import BASE, asked, email
+from tests.notify.slack_env import SlackEnv, slack_env
 from tests.notify.slackfake import signed
-from tests.notify.town import BASE, asked, email
+from tests.notify.smtp_sink import SmtpSink, smtp_sink
 from tests.web.inbox.reading import Reader, Shown
 from tests.web.serving import serving
 
@@ -81,19 +81,19 @@ def outcome(n: int) -> str:
 
 
 class Race:
-    def __init__(self, desk: Office, server: Post, hook: Sink, folder: Path) -> None:
-        self.desk = desk
+    def __init__(self, slack: SlackEnv, server: SmtpSink, hook: HttpSink, folder: Path) -> None:
+        self.slack = slack
         self.server = server
         self.hook = hook
         self.folder = folder
-        self.world = desk.world
-        self.gate = Gate(desk.world.app)
+        self.web = slack.web
+        self.gate = Gate(slack.web.app)
         self.task = ""
         self.url = ""
 
     async def furnish(self) -> None:
         """Twenty people who are asked: half by mail, half in Slack; each with a key."""
-        it = self.desk.it
+        it = self.slack.messaging
         for actor, channel in [(a, "email") for a in MAILED] + [(a, "slack") for a in CHATTING]:
             name = actor.id.removeprefix("per_")
             who = Person(
@@ -103,14 +103,14 @@ class Race:
             it.directory.changed(WORKSPACE)
             await it.people_are(**{name: {"preferences": {"channels": [channel]}}})
             made = await it.keys.create(WORKSPACE, ActorKind.PERSON, actor.id, actor.id)
-            self.world.keys[name] = made.secret
+            self.web.keys[name] = made.secret
             if channel == "slack":
-                await self.desk.link(actor, f"U{name.upper()}")
+                await self.slack.link(actor, f"U{name.upper()}")
 
     # -- the five ways to answer
 
     async def by_web(self, n: int) -> Said:
-        reader = Reader(self.world, f"m{n}")
+        reader = Reader(self.web, f"m{n}")
         await reader.sign_in()
         page = await reader.get(f"/tasks/{self.task}")
         await self.gate.open.wait()
@@ -118,7 +118,7 @@ class Race:
         return (True, "") if after.status == 303 else self._refused(after, 409)
 
     async def by_link(self, n: int) -> Said:
-        reader = Reader(self.world)
+        reader = Reader(self.web)
         page = await reader.get(self.link(n))
         await self.gate.open.wait()
         after = await reader.press(page, self.link(n), outcome(n + 1))
@@ -134,7 +134,7 @@ class Race:
 
     async def by_api(self, n: int) -> Said:
         await self.gate.open.wait()
-        answer = await self.world.answer(self.task, outcome(n), f"s{n}")
+        answer = await self.web.answer(self.task, outcome(n), f"s{n}")
         if answer.status == 200:
             return True, ""
         assert (answer.status, answer.code) == (409, "already_decided")
@@ -142,7 +142,7 @@ class Race:
 
     async def by_cli(self, n: int) -> Said:
         words = ["tasks", "approve" if outcome(n) == "approved" else "reject", self.task, "--yes"]
-        env = os.environ | {"SIGNOFF_URL": self.url, "SIGNOFF_API_KEY": self.world.keys[f"m{n}"]}
+        env = os.environ | {"SIGNOFF_URL": self.url, "SIGNOFF_API_KEY": self.web.keys[f"m{n}"]}
         shell = await asyncio.create_subprocess_exec(
             sys.executable, "-c", AT_THE_START, *words, env=env, cwd=self.folder,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
@@ -157,13 +157,13 @@ class Race:
 
     async def by_slack(self, n: int) -> Said:
         account = f"US{n}"
-        body = self.desk.fake.pressed(self.desk.card(account).press(outcome(n + 1)), account)
-        headers = signed(body, self.desk.it.clock.now().timestamp())
+        body = self.slack.fake.pressed(self.slack.card(account).press(outcome(n + 1)), account)
+        headers = signed(body, self.slack.messaging.clock.now().timestamp())
         await self.gate.open.wait()
-        answer = await self.world.http.post("/v1/slack/actions", content=body, headers=headers)
+        answer = await self.web.http.post("/v1/slack/actions", content=body, headers=headers)
         assert answer.status_code == 200
-        await self.desk.desk.settle()
-        [said] = [said for whom, said in self.desk.fake.whispers if whom == account and "link" not in said][
+        await self.slack.desk.settle()
+        [said] = [said for whom, said in self.slack.fake.whispers if whom == account and "link" not in said][
             -1:
         ]
         return said.startswith("Recorded:"), said
@@ -172,14 +172,14 @@ class Race:
 @asynccontextmanager
 async def race(store: Store, clock: FixedClock, folder: Path) -> AsyncIterator[Race]:
     async with (
-        post() as server,
-        sink() as hook,
-        office(store, clock, hook=f"{hook.url}/hook", **email(server.url)) as desk,
+        smtp_sink() as server,
+        http_sink() as hook,
+        slack_env(store, clock, hook=f"{hook.url}/hook", **email(server.url)) as slack,
     ):
-        it = Race(desk, server, hook, folder)
+        it = Race(slack, server, hook, folder)
         await it.furnish()
-        it.world.app = it.gate  # type: ignore[assignment]
-        async with serving(it.world) as it.url:
+        it.web.app = it.gate  # type: ignore[assignment]
+        async with serving(it.web) as it.url:
             yield it
 
 
@@ -191,11 +191,11 @@ async def test_fifty_opposite_answers_over_five_channels_are_one_decision_and_on
     store: Store, clock: FixedClock, tmp_path: Path
 ) -> None:
     async with race(store, clock, tmp_path) as it:
-        town = it.desk.it
-        intent = await town.submit(asked(*(who.id for who in [*MAILED, *CHATTING])))
+        messaging_env = it.slack.messaging
+        intent = await messaging_env.submit(asked(*(who.id for who in [*MAILED, *CHATTING])))
         it.task = f"{intent.id[:-4]}0001"
-        await town.carry()
-        assert (len(it.server.mails), len(it.desk.fake.cards)) == (EACH, EACH)
+        await messaging_env.carry()
+        assert (len(it.server.mails), len(it.slack.fake.cards)) == (EACH, EACH)
         ways = (it.by_web, it.by_link, it.by_api, it.by_cli, it.by_slack)
         async with asyncio.timeout(300):
             said = await answers([way(n) for n in range(EACH) for way in ways])
@@ -215,7 +215,7 @@ async def test_fifty_opposite_answers_over_five_channels_are_one_decision_and_on
 
 
 async def the_decision(it: Race) -> Any:
-    rows = await it.desk.it.store.intents.history(it.task[:-4] + "0000")
+    rows = await it.slack.messaging.store.intents.history(it.task[:-4] + "0000")
     facts = [unseal(row.body, row.private) for row in rows]
     decisions = [fact for fact in facts if isinstance(fact.event, Decided)]
     assert len(decisions) == 1
@@ -225,12 +225,12 @@ async def the_decision(it: Race) -> Any:
 
 async def told_the_same(it: Race, intent_id: str, decided: Any) -> dict[str, str]:
     """Every channel says what the history says, five seconds after it happened at most."""
-    name = (await it.desk.it.directory.of(WORKSPACE)).display(decided.actor.id)
+    name = (await it.slack.messaging.directory.of(WORKSPACE)).display(decided.actor.id)
     won = {"outcome": decided.event.outcome, "name": name, "person": decided.actor.id}
     head = "Approved" if won["outcome"] == "approved" else "Rejected"
-    await it.desk.it.carry()
-    assert it.desk.it.clock.now() - decided.at <= WITHIN
-    for card in it.desk.fake.cards.values():
+    await it.slack.messaging.carry()
+    assert it.slack.messaging.clock.now() - decided.at <= WITHIN
+    for card in it.slack.fake.cards.values():
         assert f"{head}: Run the migration on prod?" in card.text
         assert name in card.text
         assert [b["action_id"] for b in card.buttons] == ["open"]
@@ -242,16 +242,16 @@ async def told_the_same(it: Race, intent_id: str, decided: Any) -> dict[str, str
     hooked = [json.loads(posted.body) for posted in it.hook.got]
     [news] = [one for one in hooked if one["type"] == "task.decided"]
     assert (news["data"]["outcome"], news["data"]["by"]) == (won["outcome"], won["person"])
-    task = (await it.world.get(f"/v1/tasks/{it.task}", "m0"))["task"]
+    task = (await it.web.get(f"/v1/tasks/{it.task}", "m0"))["task"]
     assert (task["outcome"], task["decided_by"], task["decided_by_name"]) == (
         won["outcome"],
         won["person"],
         name,
     )
-    page = await (await Reader(it.world, "s1").sign_in()).get(f"/tasks/{it.task}")
+    page = await (await Reader(it.web, "s1").sign_in()).get(f"/tasks/{it.task}")
     assert name in page.text
     assert won["outcome"] in page.text.lower()
-    dead = await Reader(it.world).get(it.link(0))
+    dead = await Reader(it.web).get(it.link(0))
     assert (dead.status, name in dead.text, won["outcome"] in dead.text) == (410, True, True)
-    assert (await it.desk.it.intent(intent_id)).ending == won["outcome"]
+    assert (await it.slack.messaging.intent(intent_id)).ending == won["outcome"]
     return won

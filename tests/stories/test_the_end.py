@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.databases import create_database, drop_database
-from tests.engine.sink import HANG, sink
+from tests.engine.http_sink import HANG, http_sink
 from tests.live import PATIENCE, Live
 from tests.store.proxy import Wire
 
@@ -93,7 +93,7 @@ async def test_half_a_body_is_told_that_nothing_was_done_and_holds_nothing_up(tm
 
 
 async def test_a_second_sigterm_changes_nothing(tmp_path: Path) -> None:
-    async with sink(HANG) as hook:
+    async with http_sink(HANG) as hook:
         live = Live(
             tmp_path / "d", console_notifications="off", webhook_url=hook.url, allow_private_callbacks="on"
         )

@@ -13,7 +13,7 @@ from signoff.engine.clock import FixedClock
 from signoff.store.opening import open_store
 from signoff.store.store import Store
 from tests.builders import START
-from tests.web.world import World, world
+from tests.web.web_env import WebEnv, web_env
 
 Furnished = tuple[Path, dict[str, str]]
 
@@ -32,7 +32,7 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Furnished:
         store = _store(file, clock)
         await store.open()
         try:
-            async with world(store, clock) as made:
+            async with web_env(store, clock) as made:
                 return made.keys
         finally:
             await store.close()
@@ -58,6 +58,6 @@ async def store(furnished: Furnished, clock: FixedClock, tmp_path: Path) -> Asyn
 
 
 @pytest.fixture
-async def web(furnished: Furnished, store: Store, clock: FixedClock) -> AsyncIterator[World]:
-    async with world(store, clock, furnished[1]) as made:
+async def web(furnished: Furnished, store: Store, clock: FixedClock) -> AsyncIterator[WebEnv]:
+    async with web_env(store, clock, furnished[1]) as made:
         yield made

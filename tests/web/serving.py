@@ -1,4 +1,4 @@
-"""The in-process world behind a real uvicorn on an ephemeral port: what streams need."""
+"""The in-process web layer behind a real uvicorn on an ephemeral port: what streams need."""
 
 import asyncio
 import socket
@@ -10,21 +10,21 @@ import uvicorn
 
 from signoff.web.http.connection_limits import ReceiveLimits
 from signoff.web.http.protocol import limited
-from tests.web.world import World
+from tests.web.web_env import WebEnv
 
 
 @asynccontextmanager
-async def serving(world: World, limits: ReceiveLimits | None = None) -> AsyncIterator[str]:
-    """The address at which the world answers while the block runs, within the product's limits unless given."""
-    settings = world.parts.settings
-    world.parts.settings = msgspec.structs.replace(
+async def serving(web_env: WebEnv, limits: ReceiveLimits | None = None) -> AsyncIterator[str]:
+    """The address at which the web layer answers while the block runs, within the product's limits unless given."""
+    settings = web_env.parts.settings
+    web_env.parts.settings = msgspec.structs.replace(
         settings, allowed_hosts=("127.0.0.1", *settings.allowed_hosts)
     )
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(128)
         config = uvicorn.Config(
-            world.app,
+            web_env.app,
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -39,6 +39,6 @@ async def serving(world: World, limits: ReceiveLimits | None = None) -> AsyncIte
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
-            world.parts.stop()
+            web_env.parts.stop()
             server.should_exit = True
             await task

@@ -11,7 +11,7 @@ from typing import TypeVar
 from signoff.core.intent.model import Actor, ActorKind
 from signoff.web.off_loop import Aside
 from tests.web.inbox.reading import Shown, reader
-from tests.web.world import HOME, Answer, World
+from tests.web.web_env import HOME, Answer, WebEnv
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ async def on_the_loop(act: Callable[[], Awaitable[T]], of: str) -> tuple[T, int]
         sys.setprofile(None)
 
 
-async def test_who_is_told_when_is_worked_out_beside_the_loop(web: World) -> None:
+async def test_who_is_told_when_is_worked_out_beside_the_loop(web: WebEnv) -> None:
     charter = {"people": CROWD, "policies": {"all": POLICY}}
     assert (await web.post("/v1/apply", charter, "oscar")).status == 200
     _, task = await web.at_gate()

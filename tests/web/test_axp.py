@@ -4,16 +4,16 @@ from typing import Any
 
 import pytest
 
-from tests.web.world import HOME, PLAIN, World
+from tests.web.web_env import HOME, PLAIN, WebEnv
 
 
-async def sent_to(web: World, address: str) -> tuple[str, list[str]]:
+async def sent_to(web: WebEnv, address: str) -> tuple[str, list[str]]:
     sent = await web.post("/v1/intents", {"intent_type": PLAIN, "to_agent": address})
     return sent["intent"]["to_agent"], sent["warnings"]
 
 
 @pytest.mark.parametrize("address", ["agent://acme-corp/production/validator", "other/prod/validator"])
-async def test_an_address_of_elsewhere_means_the_one_agent_of_that_name(web: World, address: str) -> None:
+async def test_an_address_of_elsewhere_means_the_one_agent_of_that_name(web: WebEnv, address: str) -> None:
     to, warnings = await sent_to(web, address)
     assert to == "agent://acme/prod/validator"
     assert any("is not registered; agent://acme/prod/validator" in warning for warning in warnings)
@@ -24,7 +24,7 @@ async def test_an_address_of_elsewhere_means_the_one_agent_of_that_name(web: Wor
 
 
 async def test_an_address_is_never_taken_for_one_of_several_or_for_another_registered_agent(
-    web: World,
+    web: WebEnv,
 ) -> None:
     await web.post("/v1/keys", {"agent": "agent://acme/test/validator"}, "oscar")
     for address in ("agent://acme/prod/validator", "agent://acme/test/validator"):
@@ -35,27 +35,27 @@ async def test_an_address_is_never_taken_for_one_of_several_or_for_another_regis
     assert (await sent_to(web, "validator"))[0] == "agent://acme/prod/validator", "a bare name is one's own"
 
 
-async def test_a_name_that_two_agents_of_elsewhere_have_names_neither(web: World) -> None:
+async def test_a_name_that_two_agents_of_elsewhere_have_names_neither(web: WebEnv) -> None:
     for place in ("one", "two"):
         await web.post("/v1/keys", {"agent": f"agent://acme/{place}/twin"}, "oscar")
     assert (await sent_to(web, "twin"))[0] == "agent://acme/prod/twin"
 
 
-async def test_a_service_is_no_agent_of_that_name(web: World) -> None:
+async def test_a_service_is_no_agent_of_that_name(web: WebEnv) -> None:
     assert (await sent_to(web, "agent://elsewhere/prod/ci"))[0] == "agent://elsewhere/prod/ci"
 
 
 # -- keys
 
 
-async def decide(web: World, **headers: str) -> Any:
+async def decide(web: WebEnv, **headers: str) -> Any:
     intent_id, _ = await web.ask()
     return await web.post(
         f"/v1/intents/{intent_id}/resume", {"task_result": {"outcome": "approved"}}, **headers
     )
 
 
-async def test_a_persons_key_beside_a_services_is_who_acts(web: World) -> None:
+async def test_a_persons_key_beside_a_services_is_who_acts(web: WebEnv) -> None:
     alone = await decide(web, who="ci")
     assert (alone.status, alone.code) == (403, "person_required")
     both = await decide(web, who="ci", authorization=f"Bearer {web.keys['ann']}")
@@ -66,18 +66,18 @@ async def test_a_persons_key_beside_a_services_is_who_acts(web: World) -> None:
 @pytest.mark.parametrize(
     "token", ["", "stale-session-token", "sgn_person_x", "agent", "stranger", "sam", "a" * 9000]
 )
-async def test_any_other_bearer_beside_a_services_key_changes_nothing(web: World, token: str) -> None:
+async def test_any_other_bearer_beside_a_services_key_changes_nothing(web: WebEnv, token: str) -> None:
     me = await web.get("/v1/me", "ci", authorization=f"Bearer {web.keys.get(token, token)}")
     assert (me.status, me["actor"]["kind"]) == (200, "service")
 
 
-async def test_a_persons_key_beside_an_agents_or_a_persons_changes_nothing(web: World) -> None:
+async def test_a_persons_key_beside_an_agents_or_a_persons_changes_nothing(web: WebEnv) -> None:
     for who, kind, name in (("agent", "agent", "validator"), ("rita", "person", "Rita")):
         me = await web.get("/v1/me", who, authorization=f"Bearer {web.keys['ann']}")
         assert (me["actor"]["kind"], me["actor"]["name"]) == (kind, name)
 
 
-async def test_a_key_ends_at_the_moment_that_was_asked_for(web: World) -> None:
+async def test_a_key_ends_at_the_moment_that_was_asked_for(web: WebEnv) -> None:
     account = (await web.get("/v1/agents/validator", "oscar"))["agent"]["service_account_id"]
     made = await web.post(
         f"/v1/service-accounts/{account}/keys", {"expires_at": "2027-01-01T00:00:00Z"}, "oscar"
@@ -88,7 +88,7 @@ async def test_a_key_ends_at_the_moment_that_was_asked_for(web: World) -> None:
 # -- the workspace
 
 
-async def test_the_workspace_is_selected_by_id_or_name(web: World) -> None:
+async def test_the_workspace_is_selected_by_id_or_name(web: WebEnv) -> None:
     path = "/v1/portal/personal/workspace-selection"
     context = (await web.get("/v1/portal/personal/context", "ann")).json
     for body in ({"org_id": "acme", "workspace_id": HOME}, {"workspace_id": "prod"}, {}):
@@ -110,7 +110,7 @@ async def test_the_workspace_is_selected_by_id_or_name(web: World) -> None:
     ["policy", "policy/entries", "policy/entries/e1", "receive-override", "receive-override/entries/e"],
 )
 async def test_a_path_of_axp_that_is_not_spoken_is_not_taken_for_a_name(
-    web: World, agent: str, suffix: str
+    web: WebEnv, agent: str, suffix: str
 ) -> None:
     for method in ("GET", "PUT", "POST", "DELETE"):
         answer = await web.call(method, f"/v1/agents/{agent}/{suffix}", None, "oscar")
@@ -119,13 +119,13 @@ async def test_a_path_of_axp_that_is_not_spoken_is_not_taken_for_a_name(
 
 
 @pytest.mark.parametrize("path", ["/v1/inbox/changes", f"/v1/inbox/{HOME}/reply", "/v1/mesh/agents", "/mcp"])
-async def test_families_that_are_not_there_are_404(web: World, path: str) -> None:
+async def test_families_that_are_not_there_are_404(web: WebEnv, path: str) -> None:
     for method in ("GET", "POST"):
         answer = await web.call(method, path, None, "oscar")
         assert (answer.status, answer.code) == (404, "not_found")
 
 
-async def test_an_address_that_cannot_be_one_is_not_called_a_field_of_another_request(web: World) -> None:
+async def test_an_address_that_cannot_be_one_is_not_called_a_field_of_another_request(web: WebEnv) -> None:
     answer = await web.get("/v1/agents/a/b/c/d", "oscar")
     assert (answer.status, answer["error"]["field"]) == (422, "address")
     assert "to_agent" not in answer["message"]
@@ -148,7 +148,7 @@ BUNDLE: dict[str, Any] = {
 }  # fmt: skip
 
 
-async def test_validate_warns_of_what_apply_warns_of(web: World) -> None:
+async def test_validate_warns_of_what_apply_warns_of(web: WebEnv) -> None:
     checked = await web.post("/v1/scenarios/validate", BUNDLE, "oscar")
     applied = await web.post("/v1/scenarios/apply", BUNDLE, "oscar")
     assert checked["valid"] is True

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from signoff.web.api.routes import ENDPOINTS
-from tests.web.world import World
+from tests.web.web_env import WebEnv
 
 PAGE = (Path(__file__).parents[2] / "docs" / "axp.md").read_text(encoding="utf-8")
 ENDPOINT = re.compile(r"`(GET|POST|PUT|PATCH|DELETE) (/[^`\s]*)`")
@@ -34,7 +34,7 @@ def test_all_that_is_said_to_be_spoken_is_there() -> None:
 
 
 @pytest.mark.parametrize("endpoint", said("Not spoken"), ids=" ".join)
-async def test_all_that_is_said_not_to_be_is_404(web: World, endpoint: tuple[str, str]) -> None:
+async def test_all_that_is_said_not_to_be_is_404(web: WebEnv, endpoint: tuple[str, str]) -> None:
     method, path = endpoint
     path = re.sub(r"{\w+}", "0190a7de-1111-7222-8333-444455550000", path.replace("{address}", "acme/prod/x"))
     answer = await web.call(method, path, {} if method != "GET" else None, "oscar")

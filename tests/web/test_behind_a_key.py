@@ -15,10 +15,10 @@ from signoff.core.plan.task_types import Strength
 from signoff.engine.delivery.chat_answers import Chat
 from tests.web.test_eligibility import AWAY
 from tests.web.test_people import decide, shown
-from tests.web.world import World
+from tests.web.web_env import WebEnv
 
 
-async def gate(web: World, who: str = "rita", **policy: Any) -> str:
+async def gate(web: WebEnv, who: str = "rita", **policy: Any) -> str:
     """A task under a policy of its own."""
     name = f"p{len((await web.get('/v1/policies', 'oscar'))['policies'])}"
     flow = {
@@ -31,7 +31,7 @@ async def gate(web: World, who: str = "rita", **policy: Any) -> str:
     return (await web.send(who, intent_type=f"{name}.v1"))[:-4] + "0001"
 
 
-async def with_a_key_that_dave_made(web: World, whose: str) -> str:
+async def with_a_key_that_dave_made(web: WebEnv, whose: str) -> str:
     made = await web.post("/v1/keys", {"person": f"{whose}@acme.example"}, "dave")
     name = f"{whose} by dave"
     web.keys[name] = made["api_key"]
@@ -43,15 +43,15 @@ def any_of(*names: str, **more: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def dave(web: World) -> str:
+async def dave(web: WebEnv) -> str:
     await web.join("dave", "admin")
     await web.join("bob", "approver")
     return "dave"
 
 
-async def test_it_links_no_chat_account(web: World, dave: str) -> None:
-    works = web.works
-    chat = Chat("slack", works.engine, works.store, works.keys, works.directory, web.clock)
+async def test_it_links_no_chat_account(web: WebEnv, dave: str) -> None:
+    env = web.env
+    chat = Chat("slack", env.engine, env.store, env.keys, env.directory, web.clock)
     minted = await web.actor(await with_a_key_that_dave_made(web, "ann"))
     with pytest.raises(Forbidden, match="somebody else made"):
         await chat.code(minted)
@@ -62,7 +62,7 @@ async def test_it_links_no_chat_account(web: World, dave: str) -> None:
     assert (await chat.answer("T1", "UANN", answer, task_id)).startswith("Recorded")
 
 
-async def test_it_names_nobody_to_stand_in(web: World, dave: str) -> None:
+async def test_it_names_nobody_to_stand_in(web: WebEnv, dave: str) -> None:
     body = {"absences": [{**AWAY, "delegate": "bob@acme.example"}]}
     minted = await with_a_key_that_dave_made(web, "ann")
     refused = await web.call("PATCH", "/v1/people/per_ann", body, minted)
@@ -71,17 +71,17 @@ async def test_it_names_nobody_to_stand_in(web: World, dave: str) -> None:
     assert (await web.call("PATCH", "/v1/people/per_ann", body, "ann")).status == 200
 
 
-async def test_whoever_made_the_editors_key_has_edited_it_too(web: World, dave: str) -> None:
+async def test_whoever_made_the_editors_key_has_edited_it_too(web: WebEnv, dave: str) -> None:
     task_id = await gate(web, **any_of("bob", "dave", "ann"))
     minted = await with_a_key_that_dave_made(web, "bob")
     body = {"payload": {"x": 666}, "digest": (await shown(web, task_id))["digest"]}
     assert (await web.post(f"/v1/tasks/{task_id}/revise", body, minted)).status == 200
     assert (await decide(web, task_id, dave)).code == "self_approval"
     assert (await decide(web, task_id, "ann")).status == 200
-    assert await web.works.findings() == []
+    assert await web.env.findings() == []
 
 
-async def test_two_of_a_quorum_are_two_natural_persons(web: World, dave: str) -> None:
+async def test_two_of_a_quorum_are_two_natural_persons(web: WebEnv, dave: str) -> None:
     task_id = await gate(web, **any_of("bob", "dave", "ann", need=2))
     minted = await with_a_key_that_dave_made(web, "bob")
     assert (await decide(web, task_id, dave)).status == 200
@@ -89,11 +89,11 @@ async def test_two_of_a_quorum_are_two_natural_persons(web: World, dave: str) ->
     assert (refused.status, refused.code) == (403, "same_person")
     assert (await decide(web, task_id, "bob")).status == 200
     assert (await shown(web, task_id))["state"] == "closed"
-    assert await web.works.findings() == []
+    assert await web.env.findings() == []
 
 
 async def test_two_keys_of_one_maker_are_one_person_until_they_sign_in_themselves(
-    web: World, dave: str
+    web: WebEnv, dave: str
 ) -> None:
     task_id = await gate(web, **any_of("bob", "ann", need=2))
     first, second = await with_a_key_that_dave_made(web, "bob"), await with_a_key_that_dave_made(web, "ann")
@@ -108,7 +108,7 @@ async def test_two_keys_of_one_maker_are_one_person_until_they_sign_in_themselve
     assert (await shown(web, again))["state"] == "closed"
 
 
-async def test_nor_does_one_person_pass_two_stages_as_two(web: World, dave: str) -> None:
+async def test_nor_does_one_person_pass_two_stages_as_two(web: WebEnv, dave: str) -> None:
     stages = [{"any": ["bob@acme.example"]}, {"any": ["dave@acme.example"]}]
     task_id = await gate(web, approve=stages)
     assert (await decide(web, task_id, await with_a_key_that_dave_made(web, "bob"))).status == 200
@@ -119,40 +119,40 @@ async def test_nor_does_one_person_pass_two_stages_as_two(web: World, dave: str)
 
 
 async def test_self_approval_that_is_allowed_later_opens_nothing_that_was_asked_before(
-    web: World, dave: str
+    web: WebEnv, dave: str
 ) -> None:
     before = await gate(web, dave, **any_of("dave", "ann"))
     admin = replace(await web.actor(dave), strength=Strength.SESSION)
-    await web.works.registry.charters.apply(admin, Charter(self_approval=True))
+    await web.env.registry.charters.apply(admin, Charter(self_approval=True))
     assert (await decide(web, before, dave)).code == "self_approval"
     later = await gate(web, dave, **any_of("dave", "ann"))
     assert (await decide(web, later, dave)).status == 200
     open_yet = await gate(web, dave, **any_of("dave", "ann"))
-    await web.works.registry.charters.apply(admin, Charter(self_approval=False))
+    await web.env.registry.charters.apply(admin, Charter(self_approval=False))
     assert (await decide(web, open_yet, dave)).code == "self_approval"  # what is taken away is so at once
-    assert await web.works.findings() == []
+    assert await web.env.findings() == []
 
 
-async def test_who_asks_brings_no_rung_nearer_by_taking_others_away(web: World, dave: str) -> None:
+async def test_who_asks_brings_no_rung_nearer_by_taking_others_away(web: WebEnv, dave: str) -> None:
     ladder = {"escalate": [{"after": "5h", "to": ["bob@acme.example"]}]}
     asked = {who: await gate(web, who, **any_of("ann"), **ladder) for who in (dave, "rita")}
     gone = await web.call("PATCH", "/v1/people/per_ann", {"active": False}, dave)
     assert len(gone["warnings"]) == 2
-    while await web.works.staffed.once() < 1:
+    while await web.env.staffed.once() < 1:
         pass
     said = {who: (await web.answer(task, "rejected", "bob")).code for who, task in asked.items()}
     assert said == {dave: "not_an_approver", "rita": ""}
     web.clock.move(timedelta(hours=6))
-    await web.works.timekeeper.once()
+    await web.env.timekeeper.once()
     assert (await web.answer(asked[dave], "rejected", "bob")).status == 200
 
 
-async def test_a_rung_at_which_nobody_is_left_is_not_waited_at(web: World, dave: str) -> None:
+async def test_a_rung_at_which_nobody_is_left_is_not_waited_at(web: WebEnv, dave: str) -> None:
     task_id = await gate(web, dave, **any_of("ann"), escalate=[{"after": "5h", "to": ["bob@acme.example"]}])
     for who in ("ann", "bob"):
         assert (await web.call("PATCH", f"/v1/people/per_{who}", {"active": False}, "oscar")).status == 200
-    while await web.works.staffed.once() < 1:
+    while await web.env.staffed.once() < 1:
         pass
     web.clock.move(timedelta(hours=6))
-    await web.works.timekeeper.once()
+    await web.env.timekeeper.once()
     assert (await web.get(f"/v1/intents/{task_id[:-4]}0000", "rita"))["intent"]["ending"] == "undeliverable"

@@ -7,7 +7,7 @@ import msgspec
 from signoff.store.tables.entries import PolicyRow
 from tests.web.inbox.reading import reader
 from tests.web.test_changing_rules import applied
-from tests.web.world import HOME, PLAIN, World
+from tests.web.web_env import HOME, PLAIN, WebEnv
 
 RULED = "intent.ruled.v1"
 CHARTER: dict[str, Any] = {
@@ -23,23 +23,23 @@ CHARTER: dict[str, Any] = {
 REASON = "policies.old.from_long_ago"
 
 
-async def broken(web: World, **settings: Any) -> None:
+async def broken(web: WebEnv, **settings: Any) -> None:
     """The workspace, after a release that does not know a field of one of its policies any more."""
     await applied(web, {**CHARTER, **({"workspace": settings} if settings else {})})
     source = msgspec.json.encode({"approve": [{"any": ["role:approver"]}], "from_long_ago": True})
     row = PolicyRow(HOME, "old", 2, source, "per_oscar", web.clock.now())
-    await web.works.store.people.save([row])
+    await web.env.store.people.save([row])
     web.parts.directory.changed(HOME)
 
 
-async def test_everything_else_goes_on(web: World) -> None:
+async def test_everything_else_goes_on(web: WebEnv) -> None:
     await broken(web)
     _, task_id = await web.ask(assignees=["ann@acme.example"])
     assert (await web.answer(task_id, "approved", "ann"))["intent"]["status"] == "COMPLETED"
     assert (await web.call("PUT", "/v1/teams/ops", {"members": ["ann@acme.example"]}, "oscar")).status == 200
 
 
-async def test_what_uses_it_is_refused_with_its_name_and_the_reason(web: World) -> None:
+async def test_what_uses_it_is_refused_with_its_name_and_the_reason(web: WebEnv) -> None:
     await broken(web)
     refused = await web.post("/v1/intents", {"intent_type": RULED, "payload": {}})
     assert (refused.status, refused.code) == (422, "policy_unusable")
@@ -50,7 +50,7 @@ async def test_what_uses_it_is_refused_with_its_name_and_the_reason(web: World) 
     assert asked.code == "policy_unusable"
 
 
-async def test_lists_of_policies_say_which_is_broken_and_why(web: World) -> None:
+async def test_lists_of_policies_say_which_is_broken_and_why(web: WebEnv) -> None:
     await broken(web)
     listed = {
         one["name"]: one.get("broken", "") for one in (await web.get("/v1/policies", "oscar"))["policies"]
@@ -62,7 +62,7 @@ async def test_lists_of_policies_say_which_is_broken_and_why(web: World) -> None
     assert REASON in page.text
 
 
-async def test_applied_anew_it_works_again_as_a_new_version(web: World) -> None:
+async def test_applied_anew_it_works_again_as_a_new_version(web: WebEnv) -> None:
     await broken(web)
     await applied(web, {"policies": CHARTER["policies"]})
     intent_id = await web.send(intent_type=RULED, payload={})
@@ -70,7 +70,7 @@ async def test_applied_anew_it_works_again_as_a_new_version(web: World) -> None:
     assert explained["policy"] == "old@3"
 
 
-async def test_as_the_default_it_stops_only_what_comes_under_it(web: World) -> None:
+async def test_as_the_default_it_stops_only_what_comes_under_it(web: WebEnv) -> None:
     await broken(web, default_policy="old")
     refused = await web.post("/v1/intents", {"intent_type": PLAIN, "human_task": {"title": "May we?"}})
     assert refused.code == "policy_unusable"
@@ -79,22 +79,22 @@ async def test_as_the_default_it_stops_only_what_comes_under_it(web: World) -> N
     assert await web.send(intent_type=PLAIN, human_task={"title": "May we?"})
 
 
-async def test_it_cannot_become_the_default(web: World) -> None:
+async def test_it_cannot_become_the_default(web: WebEnv) -> None:
     await broken(web)
     refused = await web.post("/v1/apply", {"workspace": {"default_policy": "old"}}, "oscar")
     assert refused.code == "policy_unusable"
 
 
-async def test_what_follows_it_takes_a_second_admin_where_the_workspace_is_protected(web: World) -> None:
+async def test_what_follows_it_takes_a_second_admin_where_the_workspace_is_protected(web: WebEnv) -> None:
     await applied(web, {"people": {"otto@acme.example": {"roles": ["admin"]}}})
     await broken(web, protected=True)
     mended = {"name": "old", "policy": CHARTER["policies"]["old"]}
     assert (await web.post("/v1/policies", mended, "oscar")).code == "confirmation_needed"
 
 
-async def test_a_damaged_one_is_no_more_than_broken(web: World) -> None:
+async def test_a_damaged_one_is_no_more_than_broken(web: WebEnv) -> None:
     await applied(web, CHARTER)
-    await web.works.store.people.save([PolicyRow(HOME, "old", 2, b"{", "per_oscar", web.clock.now())])
+    await web.env.store.people.save([PolicyRow(HOME, "old", 2, b"{", "per_oscar", web.clock.now())])
     web.parts.directory.changed(HOME)
     listed = {
         one["name"]: one.get("broken", "") for one in (await web.get("/v1/policies", "oscar"))["policies"]

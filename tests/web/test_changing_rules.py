@@ -8,7 +8,7 @@ import pytest
 
 from tests.web.inbox.reading import Reader, Shown, reader
 from tests.web.inbox.test_mailed_link import mailing
-from tests.web.world import World
+from tests.web.web_env import WebEnv
 
 TYPE = "guarded.v1"
 POLICY: dict[str, Any] = {
@@ -28,7 +28,7 @@ CHARTER: dict[str, Any] = {
 PROTECTED = {**CHARTER, "workspace": {"protected": True, "self_approval": False}}
 
 
-async def applied(web: World, document: dict[str, Any], who: str = "oscar") -> Any:
+async def applied(web: WebEnv, document: dict[str, Any], who: str = "oscar") -> Any:
     answer = await web.post("/v1/apply", document, who)
     assert answer.status == 200, answer.text
     return answer
@@ -38,16 +38,16 @@ def policy(**changes: Any) -> dict[str, Any]:
     return {"policies": {"guarded": {**POLICY, **changes}}}
 
 
-async def gate(web: World) -> str:
+async def gate(web: WebEnv) -> str:
     return (await web.send(intent_type=TYPE))[:-4] + "0001"
 
 
-async def decide(web: World, task_id: str, who: str) -> Any:
+async def decide(web: WebEnv, task_id: str, who: str) -> Any:
     task = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
     return await web.answer(task_id, "approved", who, digest=task["digest"])
 
 
-async def quorum(web: World, task_id: str) -> int:
+async def quorum(web: WebEnv, task_id: str) -> int:
     explained = await web.get(f"/v1/tasks/{task_id}/explain", "ann")
     return int(explained["stages"][0]["need"])
 
@@ -55,7 +55,7 @@ async def quorum(web: World, task_id: str) -> int:
 # -- what waits already
 
 
-async def test_a_lower_quorum_is_for_what_is_asked_from_then_on(web: World) -> None:
+async def test_a_lower_quorum_is_for_what_is_asked_from_then_on(web: WebEnv) -> None:
     await applied(web, CHARTER)
     await applied(web, policy(risk="medium"))
     task_id = await gate(web)
@@ -65,7 +65,7 @@ async def test_a_lower_quorum_is_for_what_is_asked_from_then_on(web: World) -> N
     assert (await decide(web, task_id, "otto"))["intent"]["status"] == "COMPLETED"
 
 
-async def test_a_role_or_a_team_gained_later_decides_nothing_older(web: World) -> None:
+async def test_a_role_or_a_team_gained_later_decides_nothing_older(web: WebEnv) -> None:
     await applied(web, {**CHARTER, "teams": {"sre": {"members": ["ann@acme.example", "otto@acme.example"]}}})
     await applied(web, policy(risk="medium"))
     task_id = await gate(web)
@@ -75,7 +75,7 @@ async def test_a_role_or_a_team_gained_later_decides_nothing_older(web: World) -
     assert (await decide(web, await gate(web), "rita")).status == 200
 
 
-async def test_shorter_and_longer_times_are_for_what_is_asked_from_then_on(web: World) -> None:
+async def test_shorter_and_longer_times_are_for_what_is_asked_from_then_on(web: WebEnv) -> None:
     await applied(web, CHARTER)
     task_id = await gate(web)
     before = await web.get(f"/v1/tasks/{task_id}/explain", "ann")
@@ -84,7 +84,7 @@ async def test_shorter_and_longer_times_are_for_what_is_asked_from_then_on(web: 
     assert (after["contacts"], after["due_at"]) == (before["contacts"], before["due_at"])
 
 
-async def test_every_change_says_who_made_it_and_what_was_there_before(web: World) -> None:
+async def test_every_change_says_who_made_it_and_what_was_there_before(web: WebEnv) -> None:
     await applied(web, CHARTER)
     await applied(web, policy(deadline="4h"), "otto")
     otto = await reader(web, "otto")
@@ -101,7 +101,7 @@ async def test_every_change_says_who_made_it_and_what_was_there_before(web: Worl
 # -- two admins
 
 
-async def confirmed(web: World, id: str, who: str = "oscar") -> Shown:
+async def confirmed(web: WebEnv, id: str, who: str = "oscar") -> Shown:
     """What becomes of it when somebody who signed in by mail presses the button."""
     return await (await reader(web, who)).post(f"/proposals/{id}/confirm")
 
@@ -159,7 +159,7 @@ STRICTER: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("what", LOOSER)
-async def test_what_loosens_who_decides_waits_for_a_second_admin(web: World, what: str) -> None:
+async def test_what_loosens_who_decides_waits_for_a_second_admin(web: WebEnv, what: str) -> None:
     await applied(web, PROTECTED)
     before = [
         (await web.get(path, "otto")).json
@@ -190,13 +190,13 @@ async def test_what_loosens_who_decides_waits_for_a_second_admin(web: World, wha
 
 
 @pytest.mark.parametrize("what", STRICTER)
-async def test_what_is_as_strict_or_stricter_is_done_at_once(web: World, what: str) -> None:
+async def test_what_is_as_strict_or_stricter_is_done_at_once(web: WebEnv, what: str) -> None:
     await applied(web, PROTECTED)
     answer = await applied(web, STRICTER[what], "otto")
     assert (answer["changed"], "proposal" in answer.json) == (True, False)
 
 
-async def test_no_other_way_leads_past_the_second_admin(web: World) -> None:
+async def test_no_other_way_leads_past_the_second_admin(web: WebEnv) -> None:
     await applied(web, PROTECTED)
     task_id = await gate(web)
     ways = [
@@ -222,7 +222,7 @@ async def test_no_other_way_leads_past_the_second_admin(web: World) -> None:
     assert (await (await reader(web, "otto")).post(f"/tasks/{task_id}/ask-others", others)).status == 303
 
 
-async def test_what_is_confirmed_is_what_was_shown(web: World) -> None:
+async def test_what_is_confirmed_is_what_was_shown(web: WebEnv) -> None:
     await applied(web, PROTECTED)
     proposal = (await applied(web, LOOSER["fewer people"], "otto"))["proposal"]
     await applied(web, STRICTER["less time"], "oscar")
@@ -232,7 +232,7 @@ async def test_what_is_confirmed_is_what_was_shown(web: World) -> None:
     assert "Whoever proposed this may not any more." in (await confirmed(web, again["id"])).text
 
 
-async def test_a_proposal_can_be_refused_expires_and_is_applied_once(web: World) -> None:
+async def test_a_proposal_can_be_refused_expires_and_is_applied_once(web: WebEnv) -> None:
     await applied(
         web, {**PROTECTED, "people": {f"{n}@acme.example": {"roles": ["admin"]} for n in ("otto", "emma")}}
     )
@@ -253,18 +253,18 @@ async def test_a_proposal_can_be_refused_expires_and_is_applied_once(web: World)
     assert len(changed) == 2
 
 
-async def test_a_workspace_with_one_admin_cannot_be_protected(web: World) -> None:
+async def test_a_workspace_with_one_admin_cannot_be_protected(web: WebEnv) -> None:
     refused = await web.post("/v1/apply", {"workspace": {"protected": True}}, "oscar")
     assert (refused.status, refused.code) == (422, "too_few_admins")
 
 
-async def test_people_still_say_themselves_when_they_are_away_and_who_stands_in(web: World) -> None:
+async def test_people_still_say_themselves_when_they_are_away_and_who_stands_in(web: WebEnv) -> None:
     await applied(web, PROTECTED)
     away = {"absences": [{"from": "2026-03-02", "until": "2026-03-06", "delegate": "emma@acme.example"}]}
     assert (await web.call("PATCH", "/v1/people/per_ann", away, "ann")).status == 200
 
 
-async def test_the_page_shows_what_waits_and_confirms_it_after_a_sign_in_by_mail_only(web: World) -> None:
+async def test_the_page_shows_what_waits_and_confirms_it_after_a_sign_in_by_mail_only(web: WebEnv) -> None:
     await applied(web, PROTECTED)
     id = (await applied(web, LOOSER["more time"], "otto"))["proposal"]["id"]
     path = f"/proposals/{id}"
@@ -292,7 +292,7 @@ async def test_the_page_shows_what_waits_and_confirms_it_after_a_sign_in_by_mail
 
 
 async def test_a_key_does_not_move_anybodys_sign_in_links_and_whoever_moves_them_tells_the_old_address(
-    web: World,
+    web: WebEnv,
 ) -> None:
     there = {"addresses": {"email": "eve@evil.example"}}
     for who in ("per_ann", "per_oscar"):
@@ -322,7 +322,7 @@ async def test_a_key_does_not_move_anybodys_sign_in_links_and_whoever_moves_them
         assert len(server.mails) == 1
 
 
-async def test_a_key_does_not_turn_self_approval_on(web: World) -> None:
+async def test_a_key_does_not_turn_self_approval_on(web: WebEnv) -> None:
     opened = {"workspace": {"self_approval": True}}
     for who in ("oscar", "sam"):
         assert (await web.post("/v1/apply", opened, who)).code == "stronger_sign_in_required"

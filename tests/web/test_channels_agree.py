@@ -21,7 +21,7 @@ from signoff.store.tables.chats import ChatPerson
 from signoff.web.api.routes import ENDPOINTS
 from signoff.web.pages.routes import ROWS
 from tests.web.inbox.reading import Reader, Shown, reader
-from tests.web.world import HOME, World
+from tests.web.web_env import HOME, WebEnv
 
 SOURCE: Final = Path(__file__).parents[2] / "src" / "signoff"
 TYPE: Final = "intent.agreed.v1"
@@ -32,7 +32,7 @@ class Gate:
     stage they were shown.
     """
 
-    def __init__(self, web: World, task_id: str, digest: str, who: str, outcome: str = "approved") -> None:
+    def __init__(self, web: WebEnv, task_id: str, digest: str, who: str, outcome: str = "approved") -> None:
         self.web, self.task_id, self.digest, self.who, self.outcome = web, task_id, digest, who, outcome
         self.stage = 1
 
@@ -96,11 +96,11 @@ async def _posted(browser: Reader, path: str, it: Gate) -> str:
 
 
 async def by_slack(it: Gate) -> str:
-    works, known = it.web.works, await it.web.actor(it.who)
-    chat = Chat(SLACK, works.engine, works.store, works.keys, works.directory, works.clock)
+    env, known = it.web.env, await it.web.actor(it.who)
+    chat = Chat(SLACK, env.engine, env.store, env.keys, env.directory, env.clock)
     long_ago = it.web.clock.now() - timedelta(days=9)
     person = ChatPerson(SLACK, "T1", it.who, known.workspace, known.id, long_ago)
-    await works.store.chats.link(person)
+    await env.store.chats.link(person)
     press = Answer(it.outcome, stage=it.stage - 1, revision=1, digest=it.digest)
     said = await chat.answer("T1", it.who, press, it.task_id)
     if said.startswith("Recorded"):
@@ -128,7 +128,7 @@ CHANNELS: Final[dict[str, tuple[str, Way]]] = {
 
 
 async def gate(
-    web: World, who: str, *, asked: tuple[str, ...] = ("ann", "otto"), by: str = "ci", **more: Any
+    web: WebEnv, who: str, *, asked: tuple[str, ...] = ("ann", "otto"), by: str = "ci", **more: Any
 ) -> Gate:
     outcome = more.pop("outcome", "approved")
     comment = more.pop("comment", False)
@@ -142,27 +142,27 @@ async def gate(
     return Gate(web, task_id, digest, who, outcome)
 
 
-async def stranger(web: World) -> Gate:
+async def stranger(web: WebEnv) -> Gate:
     return await gate(web, "emma")
 
 
-async def asker(web: World) -> Gate:
+async def asker(web: WebEnv) -> Gate:
     return await gate(web, "rita", asked=("rita", "ann"), by="rita")
 
 
-async def key_maker(web: World) -> Gate:
+async def key_maker(web: WebEnv) -> Gate:
     return await gate(web, "oscar", asked=("oscar", "ann"))  # he made the service's key
 
 
-async def elsewhere(web: World) -> Gate:
+async def elsewhere(web: WebEnv) -> Gate:
     return await gate(web, "sam")
 
 
-async def too_weak(web: World) -> Gate:
+async def too_weak(web: WebEnv) -> Gate:
     return await gate(web, "ann", risk="high")
 
 
-async def unseen(web: World) -> Gate:
+async def unseen(web: WebEnv) -> Gate:
     it = await gate(web, "ann")
     it.digest = "0" * 64
     return it
@@ -171,7 +171,7 @@ async def unseen(web: World) -> Gate:
 BOTH: Final = [{"any": ["ann@acme.example", "otto@acme.example"]}, {"any": ["ann@acme.example"]}]
 
 
-async def passed(web: World) -> Gate:
+async def passed(web: WebEnv) -> Gate:
     """Otto has completed the stage that Ann still looks at; the next one asks her too."""
     it = await gate(web, "ann", approve=BOTH)
     said = {"stage": 1, "revision": 1, "digest": it.digest}
@@ -179,39 +179,39 @@ async def passed(web: World) -> Gate:
     return it
 
 
-async def decided(web: World) -> Gate:
+async def decided(web: WebEnv) -> Gate:
     it = await gate(web, "ann")
     assert (await web.answer(it.task_id, who="otto")).status == 200
     return it
 
 
-async def too_late(web: World) -> Gate:
+async def too_late(web: WebEnv) -> Gate:
     it = await gate(web, "ann", deadline="1h")
     web.clock.move(timedelta(hours=2))
     return it
 
 
-async def no_outcome(web: World) -> Gate:
+async def no_outcome(web: WebEnv) -> Gate:
     return await gate(web, "ann", outcome="perhaps")
 
 
-async def no_comment(web: World) -> Gate:
+async def no_comment(web: WebEnv) -> Gate:
     return await gate(web, "ann", comment=True)
 
 
-async def handed_over(web: World) -> Gate:
+async def handed_over(web: WebEnv) -> Gate:
     it = await gate(web, "ann")
     given = await web.post(f"/v1/tasks/{it.task_id}/delegate", {"to": "emma@acme.example"}, "ann")
     assert given.status == 200, given.text
     return it
 
 
-async def left(web: World) -> Gate:
+async def left(web: WebEnv) -> Gate:
     it = await gate(web, "ann", asked=("otto",), escalate=[])
     return it
 
 
-VIOLATIONS: Final[dict[str, tuple[Callable[[World], Awaitable[Gate]], str]]] = {
+VIOLATIONS: Final[dict[str, tuple[Callable[[WebEnv], Awaitable[Gate]], str]]] = {
     "was not asked": (stranger, "not_an_approver"),
     "asks themself": (asker, "self_approval"),
     "made the key that asks": (key_maker, "self_approval"),
@@ -241,7 +241,7 @@ ELSE: Final[dict[tuple[str, str], str | None]] = {
 
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize("violation", VIOLATIONS)
-async def test_every_channel_refuses_alike(web: World, violation: str, channel: str) -> None:
+async def test_every_channel_refuses_alike(web: WebEnv, violation: str, channel: str) -> None:
     expected = ELSE.get((violation, channel), VIOLATIONS[violation][1])
     if expected is None:
         return
@@ -258,7 +258,7 @@ async def facts(it: Gate) -> list[str]:
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
-async def test_the_same_again_through_any_channel_is_no_second_vote(web: World, channel: str) -> None:
+async def test_the_same_again_through_any_channel_is_no_second_vote(web: WebEnv, channel: str) -> None:
     it = await gate(web, "ann", approve=BOTH)
     codes = [await CHANNELS[channel][1](it) for _ in range(3)]
     assert codes[0] == ""
@@ -268,7 +268,7 @@ async def test_the_same_again_through_any_channel_is_no_second_vote(web: World, 
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
-async def test_every_channel_decides_where_nothing_is_wrong(web: World, channel: str) -> None:
+async def test_every_channel_decides_where_nothing_is_wrong(web: WebEnv, channel: str) -> None:
     assert await CHANNELS[channel][1](await gate(web, "ann")) == ""
 
 
@@ -328,7 +328,7 @@ def test_every_route_that_changes_something_is_a_channel_or_known_to_decide_noth
 
 
 @pytest.mark.parametrize("route", sorted(_QUIET))
-async def test_no_other_route_takes_a_decision(web: World, route: str) -> None:
+async def test_no_other_route_takes_a_decision(web: WebEnv, route: str) -> None:
     method, _, path = route.partition(" ")
     it = await gate(web, "ann")
     acts = ("answer", "approve", "decide") if "{act}" in path else ("",)
@@ -349,7 +349,7 @@ async def test_no_other_route_takes_a_decision(web: World, route: str) -> None:
         else:
             ann = await reader(web, "ann")
             await ann.post(there, **{name: str(value) for name, value in said.items()})
-    rows = await web.works.store.intents.history(it.intent_id)
+    rows = await web.env.store.intents.history(it.intent_id)
     history = [unseal(row.body, row.private) for row in rows]
     assert not [fact for fact in history if isinstance(fact.event, Answered)]
     decisions = [fact.event for fact in history if isinstance(fact.event, Decided)]
@@ -384,7 +384,7 @@ def test_only_the_rules_write_that_somebody_answered_or_that_it_is_decided() -> 
 
 @pytest.mark.parametrize("claim", [{"strength": "session"}, {"assurance": "hardware"}, {"via": "web"}])
 async def test_what_a_client_claims_of_its_own_proof_changes_nothing(
-    web: World, claim: dict[str, str]
+    web: WebEnv, claim: dict[str, str]
 ) -> None:
     it = await gate(web, "ann", risk="high")
     said = {"outcome": "approved", "revision": 1, "digest": it.digest}
@@ -400,7 +400,7 @@ async def test_what_a_client_claims_of_its_own_proof_changes_nothing(
     assert (await web.get(f"/v1/tasks/{it.task_id}"))["task"]["state"] == "open"
 
 
-async def test_from_a_chat_a_high_risk_stays_pending_and_is_finished_in_the_browser(web: World) -> None:
+async def test_from_a_chat_a_high_risk_stays_pending_and_is_finished_in_the_browser(web: WebEnv) -> None:
     it = await gate(web, "ann", risk="high")
     assert await by_slack(it) == "stronger_sign_in_required"
     told = await web.answer(it.task_id, revision=1, digest=it.digest)

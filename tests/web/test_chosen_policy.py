@@ -8,7 +8,7 @@ from signoff.core.formats.axp_intent import compile_direct
 from signoff.engine.planning.planner import Submission
 from tests.web.inbox.reading import reader
 from tests.web.test_changing_rules import applied
-from tests.web.world import HOME, World
+from tests.web.web_env import HOME, WebEnv
 
 REFUND = "intent.refund.v1"
 BY_AMOUNT: list[dict[str, Any]] = [
@@ -31,12 +31,12 @@ CHARTER: dict[str, Any] = {
 }
 
 
-async def refund(web: World, **payload: Any) -> str:
+async def refund(web: WebEnv, **payload: Any) -> str:
     """The task."""
     return (await web.send(intent_type=REFUND, payload=payload))[:-4] + "0001"
 
 
-async def rule(web: World, task_id: str) -> tuple[str, str, int]:
+async def rule(web: WebEnv, task_id: str) -> tuple[str, str, int]:
     made = await web.get(f"/v1/tasks/{task_id}/explain", "otto")
     assert made.status == 200, made.text
     return made["policy"], made["because"], made["stages"][0]["need"]
@@ -46,7 +46,7 @@ TWO = ("two-people@1", "amount is above 1000", 2)
 ONE = ("one-person@1", "no condition for another policy holds", 1)
 
 
-async def test_the_payload_chooses_and_what_is_asked_says_why(web: World) -> None:
+async def test_the_payload_chooses_and_what_is_asked_says_why(web: WebEnv) -> None:
     await applied(web, CHARTER)
     small, large = await refund(web, amount=900), await refund(web, amount="1000.01")
     assert (await rule(web, small), await rule(web, large)) == (ONE, TWO)
@@ -70,7 +70,7 @@ async def test_the_payload_chooses_and_what_is_asked_says_why(web: World) -> Non
     ],
 )
 async def test_where_nobody_can_say_which_it_is_nothing_is_asked(
-    web: World, payload: Any, problem: str
+    web: WebEnv, payload: Any, problem: str
 ) -> None:
     await applied(web, CHARTER)
     refused = await web.post("/v1/intents", {"intent_type": REFUND, "payload": payload})
@@ -79,7 +79,7 @@ async def test_where_nobody_can_say_which_it_is_nothing_is_asked(
     assert f"payload.amount {problem}, and the policy of step 'ok'" in refused["error"]["message"]
 
 
-async def test_no_word_beside_the_payload_chooses(web: World) -> None:
+async def test_no_word_beside_the_payload_chooses(web: WebEnv) -> None:
     await applied(web, CHARTER)
     hints = {
         "policy": "one-person",
@@ -90,7 +90,7 @@ async def test_no_word_beside_the_payload_chooses(web: World) -> None:
     assert await rule(web, sent[:-4] + "0001") == TWO
 
 
-async def test_a_revision_crosses_no_threshold_and_leaves_the_votes_as_they_are(web: World) -> None:
+async def test_a_revision_crosses_no_threshold_and_leaves_the_votes_as_they_are(web: WebEnv) -> None:
     await applied(web, CHARTER)
     for before, after in ((900, 5000), (5000, 900), (900, "many")):
         task_id = await refund(web, amount=before)
@@ -105,11 +105,11 @@ async def test_a_revision_crosses_no_threshold_and_leaves_the_votes_as_they_are(
         assert (task["revision"], task["payload"]) == (1, {"amount": before})
     smaller = await web.post(f"/v1/tasks/{task_id}/revise", {"payload": {"amount": 800}}, "otto")
     assert smaller["task"]["revision"] == 2
-    assert await web.works.findings() == []
+    assert await web.env.findings() == []
     assert await rule(web, task_id) == ONE
 
 
-async def test_on_the_page_such_a_revision_is_refused_with_the_reason(web: World) -> None:
+async def test_on_the_page_such_a_revision_is_refused_with_the_reason(web: WebEnv) -> None:
     await applied(web, CHARTER)
     task_id = await refund(web, amount=900)
     otto = await reader(web, "otto")
@@ -119,10 +119,10 @@ async def test_on_the_page_such_a_revision_is_refused_with_the_reason(web: World
     assert shown.status == 409
     assert "would be decided under policy" in shown.text
     assert "Withdraw the request and send it anew." in shown.text
-    assert (await web.works.intent(f"{task_id[:-4]}0000")).revision == 1
+    assert (await web.env.intent(f"{task_id[:-4]}0000")).revision == 1
 
 
-async def test_a_later_steps_choice_holds_a_revision_too(web: World) -> None:
+async def test_a_later_steps_choice_holds_a_revision_too(web: WebEnv) -> None:
     later = {
         "id": "pay",
         "human": {"policy": [{"when": {"rush": {"is": True}}, "use": "two-people"}, {"use": "one-person"}]},
@@ -136,7 +136,7 @@ async def test_a_later_steps_choice_holds_a_revision_too(web: World) -> None:
     assert (await web.post(revise, {"payload": {"amount": 6, "rush": False}}, "otto")).status == 200
 
 
-async def test_repeated_it_is_chosen_again_and_by_the_policies_of_now(web: World) -> None:
+async def test_repeated_it_is_chosen_again_and_by_the_policies_of_now(web: WebEnv) -> None:
     await applied(web, CHARTER)
     task_id = await refund(web, amount=5000)
     assert (await web.answer(task_id, "rejected", "ann"))["intent"]["status"] == "FAILED"
@@ -147,7 +147,7 @@ async def test_repeated_it_is_chosen_again_and_by_the_policies_of_now(web: World
     assert await rule(web, again["intent_id"][:-4] + "0001") == ("two-people@2", "amount is above 1000", 3)
 
 
-async def test_what_waits_keeps_what_was_chosen_when_the_conditions_change(web: World) -> None:
+async def test_what_waits_keeps_what_was_chosen_when_the_conditions_change(web: WebEnv) -> None:
     await applied(web, CHARTER)
     task_id = await refund(web, amount=5000)
     higher = [{"when": {"amount": {"above": 9000}}, "use": "two-people"}, {"use": "one-person"}]
@@ -161,7 +161,7 @@ async def test_what_waits_keeps_what_was_chosen_when_the_conditions_change(web: 
 # -- applied
 
 
-async def test_every_policy_that_could_be_chosen_is_looked_at_before(web: World) -> None:
+async def test_every_policy_that_could_be_chosen_is_looked_at_before(web: WebEnv) -> None:
     cases = {
         "unknown_policy": {"use": "one-persn"},
         "nobody_eligible": {"use": "none"},
@@ -181,7 +181,7 @@ async def test_every_policy_that_could_be_chosen_is_looked_at_before(web: World)
         assert (await web.post("/v1/workflows", flow(first), "oscar")).code == code
 
 
-async def test_a_step_that_only_one_of_the_policies_leads_to_runs_in_that_case(web: World) -> None:
+async def test_a_step_that_only_one_of_the_policies_leads_to_runs_in_that_case(web: WebEnv) -> None:
     tell = [
         {"id": "done", "delay": "1s", "on_success": "end"},
         {"id": "tell", "notify": {"to": ["ann@acme.example"], "message": "Nobody."}},
@@ -199,7 +199,7 @@ async def test_a_step_that_only_one_of_the_policies_leads_to_runs_in_that_case(w
     assert refused.code == "unreached_step"
 
 
-async def test_the_pages_show_the_choice(web: World) -> None:
+async def test_the_pages_show_the_choice(web: WebEnv) -> None:
     await applied(web, CHARTER)
     aud = await reader(web, "aud")
     says = "policy two-people where amount is above 1000; otherwise policy one-person"
@@ -208,7 +208,7 @@ async def test_the_pages_show_the_choice(web: World) -> None:
         assert "used by refund" in (await aud.get(f"/policies/{name}")).text
 
 
-async def test_in_a_protected_workspace_another_threshold_takes_two(web: World) -> None:
+async def test_in_a_protected_workspace_another_threshold_takes_two(web: WebEnv) -> None:
     protected = {"people": {"otto@acme.example": {"roles": ["admin"]}}, "workspace": {"protected": True}}
     await applied(web, {**CHARTER, **protected})
     higher = [{"when": {"amount": {"above": 9000}}, "use": "two-people"}, {"use": "one-person"}]
@@ -219,12 +219,12 @@ async def test_in_a_protected_workspace_another_threshold_takes_two(web: World) 
 # -- what is remembered
 
 
-async def planned(web: World, amount: Any) -> Submission:
+async def planned(web: WebEnv, amount: Any) -> Submission:
     request = compile_direct({"intent_type": REFUND, "payload": {}})
-    return await web.works.planner.direct(HOME, request, b'{"amount":%d}' % amount, "d" * 64)
+    return await web.env.planner.direct(HOME, request, b'{"amount":%d}' % amount, "d" * 64)
 
 
-async def test_plans_are_made_once_for_each_choice_and_never_taken_for_one_another(web: World) -> None:
+async def test_plans_are_made_once_for_each_choice_and_never_taken_for_one_another(web: WebEnv) -> None:
     await applied(web, CHARTER)
     plans = [(await planned(web, amount)).plan for amount in (1, 5000, 2, 6000)]
     assert plans[0] is plans[2]

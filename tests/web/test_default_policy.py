@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.web.test_changing_rules import applied
-from tests.web.world import PLAIN, TYPE, WORKFLOW, World
+from tests.web.web_env import PLAIN, TYPE, WORKFLOW, WebEnv
 
 STRICT: dict[str, Any] = {
     "approve": [{"any": ["otto@acme.example", "emma@acme.example"], "need": 2}],
@@ -65,19 +65,19 @@ def task_of(intent_id: str, visit: int = 1) -> str:
     return f"{intent_id[:-4]}{visit:04x}"
 
 
-async def rule(web: World, task_id: str) -> Any:
+async def rule(web: WebEnv, task_id: str) -> Any:
     explained = await web.get(f"/v1/tasks/{task_id}/explain", "otto")
     assert explained.status == 200, explained.text
     return explained
 
 
-async def waiting(web: World) -> list[str]:
+async def waiting(web: WebEnv) -> list[str]:
     """What the agent is handed."""
     taken = await web.post("/v1/agents/validator/deliveries/claim", {"holder": "w"}, "agent")
     return [delivery["intent_id"] for delivery in taken["deliveries"]]
 
 
-async def assert_strict(web: World, task_id: str) -> None:
+async def assert_strict(web: WebEnv, task_id: str) -> None:
     """It takes otto and emma, and nobody else's word is worth anything."""
     made = await rule(web, task_id)
     assert (made["policy"], made["risk"], made["self_approval"]) == ("strict@1", "medium", False)
@@ -92,7 +92,7 @@ async def assert_strict(web: World, task_id: str) -> None:
     assert (await web.answer(task_id, "approved", "otto"))["task"]["state"] == "open"
 
 
-async def test_the_requester_chooses_neither_policy_nor_people_nor_how_many(web: World) -> None:
+async def test_the_requester_chooses_neither_policy_nor_people_nor_how_many(web: WebEnv) -> None:
     await applied(web, CHARTER)
     body = {"intent_type": PLAIN, **HINTS, "human_task": ASK}
     sent = await web.post("/v1/intents", body)
@@ -115,7 +115,7 @@ async def test_the_requester_chooses_neither_policy_nor_people_nor_how_many(web:
 
 
 @pytest.mark.parametrize("word", ["approvers", "policy", "need"])
-async def test_without_a_policy_such_words_are_refused(web: World, word: str) -> None:
+async def test_without_a_policy_such_words_are_refused(web: WebEnv, word: str) -> None:
     """Ignored, they would leave the task to everybody with an approving role."""
     asked = {"title": "May we?", word: ASK[word] or 2}
     sent = await web.post("/v1/intents", {"intent_type": PLAIN, "payload": {}, "human_task": asked})
@@ -128,7 +128,7 @@ async def test_without_a_policy_such_words_are_refused(web: World, word: str) ->
         assert made.status == 422 or made["valid"] is False
 
 
-async def test_a_scenario_chooses_them_no_more(web: World) -> None:
+async def test_a_scenario_chooses_them_no_more(web: WebEnv) -> None:
     await applied(web, CHARTER)
     made = await web.post("/v1/scenarios/apply", bundle(SIGN))
     assert made.status == 200, made.text
@@ -140,7 +140,7 @@ async def test_a_scenario_chooses_them_no_more(web: World) -> None:
     )  # the bundle's hour is shorter than the policy's eight, and stands
 
 
-async def test_without_a_default_policy_all_is_as_before(web: World) -> None:
+async def test_without_a_default_policy_all_is_as_before(web: WebEnv) -> None:
     await applied(web, {"policies": CHARTER["policies"]})
     body = {"intent_type": PLAIN, "human_task": ASK, "to_agent": "validator"}
     assert (await web.post("/v1/intents", body)).code == "unknown_field"
@@ -155,7 +155,7 @@ async def test_without_a_default_policy_all_is_as_before(web: World) -> None:
     assert (await web.answer(task_id, "approved", "ann"))["intent"]["status"] == "COMPLETED"
 
 
-async def test_a_workflow_is_not_touched_by_it(web: World) -> None:
+async def test_a_workflow_is_not_touched_by_it(web: WebEnv) -> None:
     await applied(web, closed("refuse"))
     _, task_id = await web.at_gate()
     assert "policy" not in (await rule(web, task_id)).json
@@ -165,7 +165,7 @@ async def test_a_workflow_is_not_touched_by_it(web: World) -> None:
 # -- types without a workflow
 
 
-async def test_with_allow_an_agent_is_given_work_that_nobody_was_asked_about(web: World) -> None:
+async def test_with_allow_an_agent_is_given_work_that_nobody_was_asked_about(web: WebEnv) -> None:
     await applied(web, closed("allow"))
     assert await waiting(web) == []
     sent = await web.post("/v1/intents", {"intent_type": PLAIN, "to_agent": "validator"})
@@ -192,7 +192,7 @@ ATTACKS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-async def test_with_gate_no_agent_works_before_the_default_policy_says_yes(web: World, attack: str) -> None:
+async def test_with_gate_no_agent_works_before_the_default_policy_says_yes(web: WebEnv, attack: str) -> None:
     await applied(web, closed("gate"))
     path, body = ATTACKS[attack]
     sent = await web.post(path, body)
@@ -206,18 +206,18 @@ async def test_with_gate_no_agent_works_before_the_default_policy_says_yes(web: 
     assert held["status"] in ("DELIVERED", "WAITING")
 
 
-async def test_with_gate_a_no_ends_it_and_silence_does_too(web: World) -> None:
+async def test_with_gate_a_no_ends_it_and_silence_does_too(web: WebEnv) -> None:
     await applied(web, closed("gate"))
     body = {"intent_type": PLAIN, "to_agent": "validator"}
     refused, silent = [(await web.post("/v1/intents", body))["intent_id"] for _ in range(2)]
     assert (await web.answer(task_of(refused), "rejected", "otto"))["intent"]["status"] == "FAILED"
     web.clock.move(timedelta(hours=9))
-    await web.works.timekeeper.once()
+    await web.env.timekeeper.once()
     assert await web.status(silent) == "FAILED"
     assert await waiting(web) == []
 
 
-async def test_with_gate_what_is_gated_already_is_asked_once(web: World) -> None:
+async def test_with_gate_what_is_gated_already_is_asked_once(web: WebEnv) -> None:
     await applied(web, closed("gate"))
     sent = await web.post("/v1/scenarios/apply", bundle(SIGN, WORK))
     assert not any("people are asked before" in warning for warning in sent["warnings"])
@@ -227,7 +227,7 @@ async def test_with_gate_what_is_gated_already_is_asked_once(web: World) -> None
     assert await waiting(web) == [sent["intent_id"]]
 
 
-async def test_with_refuse_only_what_has_a_workflow_is_taken(web: World) -> None:
+async def test_with_refuse_only_what_has_a_workflow_is_taken(web: WebEnv) -> None:
     await applied(web, {**closed("refuse"), "workflows": [WORKFLOW]})
     for path, body in ATTACKS.values():
         refused = await web.post(path, body)
@@ -238,15 +238,15 @@ async def test_with_refuse_only_what_has_a_workflow_is_taken(web: World) -> None
     assert (await web.post("/v1/intents", {"intent_type": TYPE})).status == 200
 
 
-async def test_a_bundle_does_not_lead_past_the_workflow_of_its_type(web: World) -> None:
+async def test_a_bundle_does_not_lead_past_the_workflow_of_its_type(web: WebEnv) -> None:
     await applied(web, {**CHARTER, "workflows": [WORKFLOW]})
     made = await web.post("/v1/scenarios/apply", bundle({**WORK, "step_id": "run"}, intent_type=TYPE))
     assert "workflow 'database-migration' governs this type" in " ".join(made["warnings"])
-    plan = (await web.works.intent(made["intent_id"])).plan
+    plan = (await web.env.intent(made["intent_id"])).plan
     assert [step.id for step in plan.steps] == ["validate", "approve"]
 
 
-async def test_where_those_whom_the_policy_names_are_gone_nobody_else_decides_instead(web: World) -> None:
+async def test_where_those_whom_the_policy_names_are_gone_nobody_else_decides_instead(web: WebEnv) -> None:
     alone = {"strict": {"approve": [{"any": ["emma@acme.example"]}]}}
     await applied(web, {**closed("gate"), "policies": alone})
     left = {"emma@acme.example": {"active": False}, "otto@acme.example": {"roles": ["admin"]}}
@@ -258,20 +258,20 @@ async def test_where_those_whom_the_policy_names_are_gone_nobody_else_decides_in
 # -- later
 
 
-async def retried(web: World, intent_id: str) -> str:
+async def retried(web: WebEnv, intent_id: str) -> str:
     answer = await web.post(f"/v1/intents/{intent_id}/retry", {})
     assert answer.status == 200, answer.text
     return str(answer["intent_id"])
 
 
-async def canceled(web: World, **body: Any) -> str:
+async def canceled(web: WebEnv, **body: Any) -> str:
     intent_id = await web.send(intent_type=PLAIN, **body)
     ended = await web.post(f"/v1/intents/{intent_id}/resolve", {"status": "CANCELED"})
     assert ended.status == 200, ended.text
     return intent_id
 
 
-async def test_a_request_from_before_is_repeated_by_the_rules_of_now(web: World) -> None:
+async def test_a_request_from_before_is_repeated_by_the_rules_of_now(web: WebEnv) -> None:
     asked = await canceled(web, human_task={"assignees": ["ann@acme.example"]})
     direct = await canceled(web, to_agent="validator")
     await applied(web, closed("gate"))
@@ -280,11 +280,11 @@ async def test_a_request_from_before_is_repeated_by_the_rules_of_now(web: World)
     await applied(web, closed("refuse"))
     assert (await web.post(f"/v1/intents/{direct}/retry", {})).code == "unlisted_type"
     await applied(web, {"workflows": [{**WORKFLOW, "intent_type": PLAIN}]})
-    again = await web.works.intent(await retried(web, direct))
+    again = await web.env.intent(await retried(web, direct))
     assert [step.id for step in again.plan.steps] == ["validate", "approve"]
 
 
-async def test_repeated_it_keeps_to_the_policy_also_where_there_is_no_default_any_more(web: World) -> None:
+async def test_repeated_it_keeps_to_the_policy_also_where_there_is_no_default_any_more(web: WebEnv) -> None:
     await applied(web, closed("gate"))
     intent_id = await canceled(web, to_agent="validator")
     await applied(web, {"workspace": {"default_policy": False, "unlisted_types": "allow"}})
@@ -293,7 +293,7 @@ async def test_repeated_it_keeps_to_the_policy_also_where_there_is_no_default_an
     assert (await web.answer(task_of(again), "approved", "emma"))["intent"]["status"] == "DELIVERED"
 
 
-async def test_repeated_under_another_default_policy_it_is_under_that_one(web: World) -> None:
+async def test_repeated_under_another_default_policy_it_is_under_that_one(web: WebEnv) -> None:
     await applied(web, CHARTER)
     intent_id = await canceled(web, human_task=ASK)
     await applied(web, {"workspace": {"default_policy": "lax"}})
@@ -301,7 +301,7 @@ async def test_repeated_under_another_default_policy_it_is_under_that_one(web: W
     assert (made["policy"], [stage["of"] for stage in made["stages"]]) == ("lax@1", [["ann@acme.example"]])
 
 
-async def test_a_revision_stays_under_the_policy(web: World) -> None:
+async def test_a_revision_stays_under_the_policy(web: WebEnv) -> None:
     await applied(web, CHARTER)
     task_id = task_of(await web.send(intent_type=PLAIN, human_task=ASK))
     revised = await web.post(f"/v1/tasks/{task_id}/revise", {"payload": {"target": "dev"}}, "otto")

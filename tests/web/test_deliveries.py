@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
-from tests.web.world import PAYLOAD, TYPE, VALIDATOR, World
+from tests.web.web_env import PAYLOAD, TYPE, VALIDATOR, WebEnv
 
 CLAIM = "/v1/agents/validator/deliveries/claim"
 
 
-async def claim(web: World, **body: Any) -> list[Any]:
+async def claim(web: WebEnv, **body: Any) -> list[Any]:
     answer = await web.post(CLAIM, {"holder": "worker-1", **body}, "agent")
     assert answer.status == 200, answer.text
     return list(answer["deliveries"])
 
 
-async def test_a_claim_hands_over_all_that_the_work_needs(web: World) -> None:
+async def test_a_claim_hands_over_all_that_the_work_needs(web: WebEnv) -> None:
     await web.apply_workflow()
     intent_id = await web.send(correlation_id="c-1")
     [delivery] = await claim(web, lease_seconds=60)
@@ -34,7 +34,7 @@ async def test_a_claim_hands_over_all_that_the_work_needs(web: World) -> None:
 
 
 @pytest.mark.parametrize("address", ["validator", "acme/prod/validator", "agent://acme/prod/validator"])
-async def test_an_address_may_be_spelled_in_any_way(web: World, address: str) -> None:
+async def test_an_address_may_be_spelled_in_any_way(web: WebEnv, address: str) -> None:
     await web.send(to_agent="validator")
     answer = await web.post(f"/v1/agents/{address}/deliveries/claim", {}, "agent")
     assert len(answer["deliveries"]) == 1
@@ -42,12 +42,12 @@ async def test_an_address_may_be_spelled_in_any_way(web: World, address: str) ->
 
 
 @pytest.mark.parametrize("path", ["agent%3A%2F%2Facme%2Fprod%2Fvalidator", "agent:/acme/prod/validator"])
-async def test_an_address_in_a_path_may_be_encoded_or_collapsed(web: World, path: str) -> None:
+async def test_an_address_in_a_path_may_be_encoded_or_collapsed(web: WebEnv, path: str) -> None:
     assert (await web.get(f"/v1/agents/{path}"))["agent"]["address"] == VALIDATOR
     assert (await web.get(f"/v1/agents/{path}/intents", "agent"))["intents"] == []
 
 
-async def test_a_reported_result_ends_the_step(web: World) -> None:
+async def test_a_reported_result_ends_the_step(web: WebEnv) -> None:
     intent_id = await web.send(to_agent="validator")
     [delivery] = await claim(web)
     path = f"/v1/deliveries/{delivery['delivery_id']}"
@@ -58,7 +58,7 @@ async def test_a_reported_result_ends_the_step(web: World) -> None:
     assert await web.status(intent_id) == "COMPLETED"
 
 
-async def test_a_reported_error_fails_the_step(web: World) -> None:
+async def test_a_reported_error_fails_the_step(web: WebEnv) -> None:
     await web.send(to_agent="validator")
     [delivery] = await claim(web)
     body = {"token": delivery["token"], "error": {"code": "no_disk", "message": "The disk is full."}}
@@ -66,7 +66,7 @@ async def test_a_reported_error_fails_the_step(web: World) -> None:
     assert (done["intent"]["status"], done["intent"]["error"]["code"]) == ("FAILED", "no_disk")
 
 
-async def test_a_lease_is_renewed_and_given_back(web: World) -> None:
+async def test_a_lease_is_renewed_and_given_back(web: WebEnv) -> None:
     await web.send(to_agent="validator")
     [delivery] = await claim(web)
     path = f"/v1/deliveries/{delivery['delivery_id']}"
@@ -79,11 +79,11 @@ async def test_a_lease_is_renewed_and_given_back(web: World) -> None:
     assert again["token"] != delivery["token"]
 
 
-async def test_after_its_lease_a_worker_is_too_late(web: World) -> None:
+async def test_after_its_lease_a_worker_is_too_late(web: WebEnv) -> None:
     await web.send(to_agent="validator")
     [first] = await claim(web, lease_seconds=30)
-    await web.works.pass_time(timedelta(minutes=1))
-    await web.works.pass_time(timedelta(minutes=1))
+    await web.env.pass_time(timedelta(minutes=1))
+    await web.env.pass_time(timedelta(minutes=1))
     [second] = await claim(web)
     assert (second["attempt"], second["idempotency_key"]) == (2, first["idempotency_key"])
     bodies: dict[str, Any] = {"report": {"result": {}}, "renew": {}, "release": {}}
@@ -93,7 +93,7 @@ async def test_after_its_lease_a_worker_is_too_late(web: World) -> None:
         assert (late.status, late.code) == (409, "stale_delivery"), verb
 
 
-async def test_a_finished_step_is_told_apart_from_a_lost_lease(web: World) -> None:
+async def test_a_finished_step_is_told_apart_from_a_lost_lease(web: WebEnv) -> None:
     await web.apply_workflow()
     await web.send()
     [delivery] = await claim(web)
@@ -103,7 +103,7 @@ async def test_a_finished_step_is_told_apart_from_a_lost_lease(web: World) -> No
     assert (late.status, late.code) == (409, "step_finished")
 
 
-async def test_a_report_repeated_with_its_key_is_the_first_one(web: World) -> None:
+async def test_a_report_repeated_with_its_key_is_the_first_one(web: WebEnv) -> None:
     await web.apply_workflow()
     await web.send()
     [delivery] = await claim(web)
@@ -126,12 +126,14 @@ async def test_a_report_repeated_with_its_key_is_the_first_one(web: World) -> No
         ({"lease": 30}, "lease"),
     ],
 )
-async def test_a_claim_out_of_bounds_is_refused_by_name(web: World, body: dict[str, Any], field: str) -> None:
+async def test_a_claim_out_of_bounds_is_refused_by_name(
+    web: WebEnv, body: dict[str, Any], field: str
+) -> None:
     answer = await web.post(CLAIM, body, "agent")
     assert (answer.status, answer["error"]["field"]) == (422, field)
 
 
-async def test_a_report_holds_a_result_or_an_error(web: World) -> None:
+async def test_a_report_holds_a_result_or_an_error(web: WebEnv) -> None:
     await web.send(to_agent="validator")
     [delivery] = await claim(web)
     path = f"/v1/deliveries/{delivery['delivery_id']}/report"
@@ -141,7 +143,7 @@ async def test_a_report_holds_a_result_or_an_error(web: World) -> None:
     assert (await web.post(path, {"result": {}}, "agent"))["error"]["field"] == "token"
 
 
-async def test_a_waiting_claim_gets_what_comes(web: World) -> None:
+async def test_a_waiting_claim_gets_what_comes(web: WebEnv) -> None:
     waiting = asyncio.create_task(web.post(CLAIM, {"wait_seconds": 55}, "agent"))
     while not web.parts.feed.waiters:
         await asyncio.sleep(0)
@@ -151,7 +153,7 @@ async def test_a_waiting_claim_gets_what_comes(web: World) -> None:
     assert not web.parts.feed.waiters
 
 
-async def test_a_stopping_server_ends_a_waiting_claim(web: World) -> None:
+async def test_a_stopping_server_ends_a_waiting_claim(web: WebEnv) -> None:
     waiting = asyncio.create_task(web.post(CLAIM, {"wait_seconds": 55}, "agent"))
     while not web.parts.feed.waiters:
         await asyncio.sleep(0)
@@ -159,7 +161,7 @@ async def test_a_stopping_server_ends_a_waiting_claim(web: World) -> None:
     assert (await asyncio.wait_for(waiting, 60))["deliveries"] == []
 
 
-async def test_a_claim_that_was_hung_up_takes_nothing(web: World) -> None:
+async def test_a_claim_that_was_hung_up_takes_nothing(web: WebEnv) -> None:
     messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     messages.put_nowait({"type": "http.request", "body": b'{"wait_seconds": 55}', "more_body": False})
     scope = {
@@ -185,7 +187,7 @@ async def test_a_claim_that_was_hung_up_takes_nothing(web: World) -> None:
     assert len(await claim(web)) == 1
 
 
-async def test_the_poll_list_goes_on_from_its_cursor(web: World) -> None:
+async def test_the_poll_list_goes_on_from_its_cursor(web: WebEnv) -> None:
     first = await web.send(to_agent="validator")
     page = await web.get("/v1/agents/validator/intents", "agent")
     [shown] = page["intents"]

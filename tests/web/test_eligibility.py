@@ -7,17 +7,17 @@ import pytest
 
 from tests.web.inbox.reading import reader
 from tests.web.test_people import charter, decide, gate, shown
-from tests.web.world import VALIDATOR, World
+from tests.web.web_env import VALIDATOR, WebEnv
 
 AWAY = {"from": "2026-03-01T08:00:00Z", "until": "2026-03-09T10:00:00Z"}
 
 
-async def away(web: World, who: str, delegate: str, by: str) -> Any:
+async def away(web: WebEnv, who: str, delegate: str, by: str) -> Any:
     body = {"absences": [{**AWAY, "delegate": f"{delegate}@acme.example"}]}
     return await web.call("PATCH", f"/v1/people/{who}@acme.example", body, by)
 
 
-async def test_a_stolen_admins_key_appoints_nobody_to_decide_what_is_open(web: World) -> None:
+async def test_a_stolen_admins_key_appoints_nobody_to_decide_what_is_open(web: WebEnv) -> None:
     await web.join("carol", "admin")
     task_id = await gate(web, risk="high")
     made = await web.post("/v1/people", {"email": "mallory@evil.example", "roles": ["approver"]}, "carol")
@@ -34,16 +34,16 @@ async def test_a_stolen_admins_key_appoints_nobody_to_decide_what_is_open(web: W
     assert (await decide(web, await gate(web), "mallory")).status == 200
 
 
-async def key_of(web: World, email: str) -> str:
+async def key_of(web: WebEnv, email: str) -> str:
     from signoff.core.intent.model import ActorKind
-    from tests.web.world import HOME
+    from tests.web.web_env import HOME
 
-    book = await web.works.directory.anew(HOME)
+    book = await web.env.directory.anew(HOME)
     person = next(one for one in book.people.values() if one.email == email)
-    return (await web.works.keys.create(HOME, ActorKind.PERSON, person.id, person.id)).secret
+    return (await web.env.keys.create(HOME, ActorKind.PERSON, person.id, person.id)).secret
 
 
-async def test_a_delegate_who_was_named_before_keeps_the_say_when_the_dates_move(web: World) -> None:
+async def test_a_delegate_who_was_named_before_keeps_the_say_when_the_dates_move(web: WebEnv) -> None:
     body = {"absences": [{"from": "2026-03-20", "until": "2026-03-25", "delegate": "emma@acme.example"}]}
     assert (await web.call("PATCH", "/v1/people/per_ann", body, "ann")).status == 200
     task_id = await gate(web)
@@ -56,7 +56,7 @@ async def test_a_delegate_who_was_named_before_keeps_the_say_when_the_dates_move
     assert (await decide(web, again, "emma")).code == "not_an_approver"  # named after it was asked
 
 
-async def test_who_asks_does_not_choose_who_decides_admins_included(web: World) -> None:
+async def test_who_asks_does_not_choose_who_decides_admins_included(web: WebEnv) -> None:
     await web.join("dave", "admin")
     await web.join("mem", "member")
     await charter(web)
@@ -72,7 +72,7 @@ async def test_who_asks_does_not_choose_who_decides_admins_included(web: World) 
     assert (await decide(web, task_id, "mem")).code == "not_an_approver"
 
 
-async def test_between_the_request_and_its_task_an_admin_who_asks_adds_nobody(web: World) -> None:
+async def test_between_the_request_and_its_task_an_admin_who_asks_adds_nobody(web: WebEnv) -> None:
     await web.join("dave", "admin")
     await web.join("mem", "member")
     flow = {
@@ -91,7 +91,7 @@ async def test_between_the_request_and_its_task_an_admin_who_asks_adds_nobody(we
         assert (await decide(web, asked_by[who][:-4] + "0002", "mem")).code == expected
 
 
-async def test_nobody_decides_their_own_request_through_a_key_that_they_made(web: World) -> None:
+async def test_nobody_decides_their_own_request_through_a_key_that_they_made(web: WebEnv) -> None:
     await web.join("dave", "admin")
     await charter(web)
     task_id = (await web.send("dave", intent_type="intent.guarded.v1"))[:-4] + "0001"
@@ -103,7 +103,7 @@ async def test_nobody_decides_their_own_request_through_a_key_that_they_made(web
     assert 'value="approved"' not in page.text
 
 
-async def test_an_eligible_person_says_no_with_any_credential(web: World) -> None:
+async def test_an_eligible_person_says_no_with_any_credential(web: WebEnv) -> None:
     task_id = await gate(web, risk="high")
     assert (await decide(web, task_id, "ann")).code == "stronger_sign_in_required"
     assert (await decide(web, task_id, "emma", "rejected")).code == "not_an_approver"
@@ -111,7 +111,7 @@ async def test_an_eligible_person_says_no_with_any_credential(web: World) -> Non
     assert (said.status, said["intent"]["ending"]) == (200, "rejected")
 
 
-async def test_a_service_submits_and_observes_its_own(web: World) -> None:
+async def test_a_service_submits_and_observes_its_own(web: WebEnv) -> None:
     await web.apply_workflow()
     intent_id = await web.send("rita")
     web.keys["pipe"] = (await web.post("/v1/keys", {"service": "pipe"}, "oscar"))["api_key"]
@@ -144,7 +144,7 @@ async def test_a_service_submits_and_observes_its_own(web: World) -> None:
 
 
 @pytest.mark.parametrize("who", ["rita", "ann", "ci"])
-async def test_only_the_agent_or_an_admin_takes_and_reports_its_work(web: World, who: str) -> None:
+async def test_only_the_agent_or_an_admin_takes_and_reports_its_work(web: WebEnv, who: str) -> None:
     await web.apply_workflow()
     intent_id = await web.send()
     claim = f"/v1/agents/{VALIDATOR}/deliveries/claim"
@@ -160,7 +160,7 @@ async def test_only_the_agent_or_an_admin_takes_and_reports_its_work(web: World,
     assert reported["summary"] == "Oscar finished step 'validate' as an admin, in the agent's place"
 
 
-async def test_the_trail_says_in_whose_stead_somebody_answered(web: World) -> None:
+async def test_the_trail_says_in_whose_stead_somebody_answered(web: WebEnv) -> None:
     assert (await away(web, "ann", "emma", "ann")).status == 200
     task_id = await gate(web)
     assert (await decide(web, task_id, "emma")).status == 200
@@ -169,7 +169,7 @@ async def test_the_trail_says_in_whose_stead_somebody_answered(web: World) -> No
     assert answered["summary"] == "Emma answered 'approved' for Ann"
 
 
-async def test_hints_name_nobody_to_a_program(web: World) -> None:
+async def test_hints_name_nobody_to_a_program(web: WebEnv) -> None:
     task_id = await gate(web)
     for who in ("agent", "ci"):
         asked = await web.post(
@@ -188,7 +188,7 @@ async def test_hints_name_nobody_to_a_program(web: World) -> None:
     assert (await shown(web, task_id))["votes"] == []
 
 
-async def test_the_last_key_of_the_last_owner_stays_where_no_sign_in_link_can_be_mailed(web: World) -> None:
+async def test_the_last_key_of_the_last_owner_stays_where_no_sign_in_link_can_be_mailed(web: WebEnv) -> None:
     async def keys_of(who: str) -> list[str]:
         found = (await web.get("/v1/keys", "oscar"))["keys"]
         return [k["key_id"] for k in found if k["holder_id"] == f"per_{who}" and k["status"] == "active"]

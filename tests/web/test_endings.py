@@ -10,7 +10,7 @@ from signoff.cli.failures import Code
 from signoff.cli.watching import ending
 from signoff.core.intent.commands import Unreachable
 from signoff.core.intent.model import system
-from tests.web.world import HOME, World
+from tests.web.web_env import HOME, WebEnv
 
 TYPE = "asked.v1"
 STATUS = {"approved": "COMPLETED", "withdrawn": "CANCELED"}
@@ -24,7 +24,7 @@ ENDINGS: dict[str, tuple[type[signoff.IntentFailed] | None, Code]] = {
 }
 
 
-async def asked(web: World) -> str:
+async def asked(web: WebEnv) -> str:
     """A review that ends if nobody answers within an hour; its task's id."""
     human = {"type": "review", "approvers": ["ann@acme.example"]}
     step = {"id": "ok", "human": human, "deadline": "1h"}
@@ -33,22 +33,22 @@ async def asked(web: World) -> str:
     return (await web.send(intent_type=TYPE))[:-4] + "0001"
 
 
-async def end(web: World, task_id: str, how: str) -> None:
+async def end(web: WebEnv, task_id: str, how: str) -> None:
     match how:
         case "approved" | "rejected":
             await web.answer(task_id, how, "ann")
         case "superseded":
             await web.answer(task_id, "changes_requested", "ann", comment="smaller, please")
         case "expired":
-            await web.works.pass_time(timedelta(hours=1))
+            await web.env.pass_time(timedelta(hours=1))
         case "withdrawn":
             await web.post(f"/v1/tasks/{task_id}/withdraw", {}, "ci")
         case "undeliverable":
-            await web.works.do(task_id, Unreachable(1, "nobody"), system(HOME))
+            await web.env.do(task_id, Unreachable(1, "nobody"), system(HOME))
 
 
 @pytest.mark.parametrize("how", ENDINGS)
-async def test_each_ending_is_a_fact_of_its_own_everywhere(web: World, how: str) -> None:
+async def test_each_ending_is_a_fact_of_its_own_everywhere(web: WebEnv, how: str) -> None:
     task_id = await asked(web)
     await end(web, task_id, how)
     intent_id = f"{task_id[:-4]}0000"

@@ -15,7 +15,7 @@ from signoff.core.intent.model import Delivery, Fault, Hold, Intent
 from signoff.core.plan.plan import DelayStep, NotifyStep, Plan
 from signoff.web.shapes.events import EVENT_TYPES, StepTrail, Trail, events_of, walk
 from tests.builders import AGENT, ANN, RITA, SERVICE, Story, approve, gate, minutes, validate
-from tests.web.world import World
+from tests.web.web_env import WebEnv
 
 LONG = gate(
     validate(max_retries=1, on_failure="tell"),
@@ -118,9 +118,9 @@ def test_the_events_of_one_command_go_on_from_the_state_before() -> None:
     assert before.status.value == event.status
 
 
-async def test_all_of_an_approvals_events(web: World) -> None:
+async def test_all_of_an_approvals_events(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
-    await web.works.pass_time(timedelta(minutes=6))
+    await web.env.pass_time(timedelta(minutes=6))
     await web.answer(task_id, comment="go")
     events = (await web.get(f"/v1/intents/{intent_id}/events"))["events"]
     assert [(e["event_type"], e["status"]) for e in events] == [
@@ -143,7 +143,7 @@ async def test_all_of_an_approvals_events(web: World) -> None:
     assert {e["event_type"] for e in events} <= set(EVENT_TYPES)
 
 
-async def test_a_steps_agent_sees_an_intent_of_its_own(web: World) -> None:
+async def test_a_steps_agent_sees_an_intent_of_its_own(web: WebEnv) -> None:
     await web.apply_workflow()
     intent_id = await web.send()
     step = intent_id[:-4] + "0001"

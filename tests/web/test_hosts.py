@@ -8,18 +8,18 @@ import pytest
 
 from signoff.config import parse_hosts, parse_networks
 from signoff.web.hosts import caller_of, name_of
-from tests.web.world import World
+from tests.web.web_env import WebEnv
 
 
 async def page(
-    web: World, path: str, headers: Sequence[tuple[str, str]], method: str = "GET"
+    web: WebEnv, path: str, headers: Sequence[tuple[str, str]], method: str = "GET"
 ) -> httpx2.Response:
     transport = httpx2.ASGITransport(web.app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://signoff.test") as http:
         return await http.request(method, path, headers=list(headers))
 
 
-def settle(web: World, base_url: str, hosts: str = "") -> None:
+def settle(web: WebEnv, base_url: str, hosts: str = "") -> None:
     web.parts.settings = msgspec.structs.replace(
         web.parts.settings, base_url=base_url, allowed_hosts=parse_hosts(hosts)
     )
@@ -29,7 +29,7 @@ PAGES = ("/", "/login", "/t/token", "/login/token", "/static/inbox.css", "/live"
 
 
 @pytest.mark.parametrize("path", PAGES)
-async def test_pages_answer_to_the_name_in_the_base_url_only(web: World, path: str) -> None:
+async def test_pages_answer_to_the_name_in_the_base_url_only(web: WebEnv, path: str) -> None:
     settle(web, "https://signoff.example")
     for host in (
         "evil.test",
@@ -52,12 +52,12 @@ async def test_pages_answer_to_the_name_in_the_base_url_only(web: World, path: s
         assert (await page(web, path, [("host", host)])).status_code != 421
 
 
-async def test_a_request_for_a_page_names_exactly_one_host(web: World) -> None:
+async def test_a_request_for_a_page_names_exactly_one_host(web: WebEnv) -> None:
     answer = await page(web, "/login", [("host", "signoff.test"), ("host", "signoff.test")])
     assert answer.status_code == 400
 
 
-async def test_names_of_this_machine_are_one(web: World) -> None:
+async def test_names_of_this_machine_are_one(web: WebEnv) -> None:
     settle(web, "http://127.0.0.1:8100")
     for host in ("127.0.0.1:8100", "localhost:8100", "[::1]:8100", "127.0.0.1:9999", "gate.localhost"):
         assert (await page(web, "/login", [("host", host)])).status_code == 200
@@ -65,12 +65,12 @@ async def test_names_of_this_machine_are_one(web: World) -> None:
 
 
 @pytest.mark.parametrize("path", ["/health", "/ready", "/v1/me", "/openapi.json", "/docs"])
-async def test_probes_and_the_api_are_reached_by_any_name(web: World, path: str) -> None:
+async def test_probes_and_the_api_are_reached_by_any_name(web: WebEnv, path: str) -> None:
     answer = await page(web, path, [("host", "10.1.2.3:8100"), ("x-api-key", web.keys["ann"])])
     assert answer.status_code == 200
 
 
-async def test_a_foreign_origin_is_refused_whatever_the_host_says(web: World) -> None:
+async def test_a_foreign_origin_is_refused_whatever_the_host_says(web: WebEnv) -> None:
     settle(web, "https://signoff.example")
     headers = [("host", "evil.test"), ("origin", "https://evil.test")]
     assert (await page(web, "/login", headers, "POST")).status_code == 421
@@ -115,7 +115,7 @@ def test_who_asks_is_read_from_the_right_and_only_from_trusted_proxies(
     assert caller_of(peer, given, ()) == peer
 
 
-async def test_failures_at_open_pages_are_limited_and_take_nothing_from_who_succeeds(web: World) -> None:
+async def test_failures_at_open_pages_are_limited_and_take_nothing_from_who_succeeds(web: WebEnv) -> None:
     statuses = [(await page(web, "/t/nothing", [])).status_code for _ in range(121)]
     assert statuses == [410] * 120 + [429]
     ann = await web.actor("ann")

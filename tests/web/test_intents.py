@@ -5,10 +5,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from tests.web.world import HOME, PAYLOAD, TYPE, VALIDATOR, World
+from tests.web.web_env import HOME, PAYLOAD, TYPE, VALIDATOR, WebEnv
 
 
-async def test_a_submitted_intent_can_be_read_and_has_two_events_at_once(web: World) -> None:
+async def test_a_submitted_intent_can_be_read_and_has_two_events_at_once(web: WebEnv) -> None:
     sent = await web.post("/v1/intents", {"intent_type": TYPE, "to_agent": VALIDATOR, "payload": PAYLOAD})
     assert sent.status == 200
     assert sent["ok"] is True
@@ -27,7 +27,7 @@ async def test_a_submitted_intent_can_be_read_and_has_two_events_at_once(web: Wo
     ]
 
 
-async def test_the_types_workflow_is_the_plan(web: World) -> None:
+async def test_the_types_workflow_is_the_plan(web: WebEnv) -> None:
     await web.apply_workflow()
     sent = await web.post("/v1/intents", {"intent_type": TYPE, "payload": PAYLOAD})
     steps = sent["intent"]["steps"]
@@ -37,7 +37,7 @@ async def test_the_types_workflow_is_the_plan(web: World) -> None:
     ]
 
 
-async def test_camel_case_and_members_at_the_top_are_understood(web: World) -> None:
+async def test_camel_case_and_members_at_the_top_are_understood(web: WebEnv) -> None:
     body = {"intentType": "test.v1", "toAgent": "validator", "amount": 12, "note": None}
     sent = await web.post("/v1/intents", body)
     assert sent.status == 200
@@ -45,7 +45,7 @@ async def test_camel_case_and_members_at_the_top_are_understood(web: World) -> N
     assert sent["intent"]["to_agent"] == VALIDATOR
 
 
-async def test_unknown_members_beside_a_payload_are_warnings(web: World) -> None:
+async def test_unknown_members_beside_a_payload_are_warnings(web: WebEnv) -> None:
     sent = await web.post(
         "/v1/intents", {"intent_type": TYPE, "payload": {}, "notify_email": "x@acme.example"}
     )
@@ -53,7 +53,7 @@ async def test_unknown_members_beside_a_payload_are_warnings(web: World) -> None
     assert any("notify_email" in warning for warning in sent["warnings"])
 
 
-async def test_the_same_key_gives_the_first_answer_again(web: World) -> None:
+async def test_the_same_key_gives_the_first_answer_again(web: WebEnv) -> None:
     body = {"intent_type": TYPE, "payload": {"a": 1, "b": 2}}
     first = await web.post("/v1/intents", body, idempotency_key="k1")
     same = b'{"payload": {"b": 2.0, "a": 1}, "intent_type": "' + TYPE.encode() + b'"}'
@@ -65,7 +65,7 @@ async def test_the_same_key_gives_the_first_answer_again(web: World) -> None:
     assert elsewhere["intent_id"] != first["intent_id"]
 
 
-async def test_a_repeated_request_is_answered_also_where_it_could_not_be_made_any_more(web: World) -> None:
+async def test_a_repeated_request_is_answered_also_where_it_could_not_be_made_any_more(web: WebEnv) -> None:
     await web.apply_workflow()
     failed = await web.send()
     await web.post(f"/v1/intents/{failed}/resolve", {"status": "CANCELED"})
@@ -80,10 +80,10 @@ async def test_a_repeated_request_is_answered_also_where_it_could_not_be_made_an
         ("/v1/scenarios/apply", bundle),
     ]
     first = [await web.post(path, body, idempotency_key="k") for path, body in requests]
-    for person in await web.works.store.directory.people(HOME):
+    for person in await web.env.store.directory.people(HOME):
         if "owner" not in person.roles:
-            await web.works.store.people.save([replace(person, active=False)])
-    web.works.directory.changed(HOME)
+            await web.env.store.people.save([replace(person, active=False)])
+    web.env.directory.changed(HOME)
     codes = ("nobody_eligible", "nobody_eligible", "unknown_assignee")
     for (path, body), before, refused in zip(requests, first, codes, strict=True):
         assert (before.status, (await web.post(path, body, idempotency_key="k")).json) == (200, before.json)
@@ -91,12 +91,12 @@ async def test_a_repeated_request_is_answered_also_where_it_could_not_be_made_an
         assert (await web.post(path, body)).code == refused
 
 
-async def test_a_bad_idempotency_key_is_refused(web: World) -> None:
+async def test_a_bad_idempotency_key_is_refused(web: WebEnv) -> None:
     answer = await web.post("/v1/intents", {"intent_type": TYPE}, idempotency_key="k" * 256)
     assert (answer.status, answer.code) == (422, "invalid_idempotency_key")
 
 
-async def test_lists_are_newest_first_and_paged(web: World) -> None:
+async def test_lists_are_newest_first_and_paged(web: WebEnv) -> None:
     sent = [await web.send() for _ in range(5)]
     first = await web.get("/v1/intents?limit=2")
     second = await web.get(f"/v1/intents?limit=2&cursor={first['next_cursor']}")
@@ -106,7 +106,7 @@ async def test_lists_are_newest_first_and_paged(web: World) -> None:
     assert "next_cursor" not in third.json
 
 
-async def test_lists_are_filtered_by_status(web: World) -> None:
+async def test_lists_are_filtered_by_status(web: WebEnv) -> None:
     waiting, _ = await web.ask()
     gone = await web.send(to_agent="validator")
     await web.post(f"/v1/intents/{gone}/resolve", {"status": "CANCELED"})
@@ -124,7 +124,7 @@ async def test_lists_are_filtered_by_status(web: World) -> None:
         assert (await web.get(f"/v1/intents?{query}")).code == "validation_error", query
 
 
-async def test_resolving_completes_with_progress_before(web: World) -> None:
+async def test_resolving_completes_with_progress_before(web: WebEnv) -> None:
     intent_id = await web.send(to_agent="validator", reply_to="agent://acme/prod/ci")
     done = await web.post(f"/v1/intents/{intent_id}/resolve", {"status": "completed", "result": {"n": 1}})
     assert done["applied"] is True
@@ -139,7 +139,7 @@ async def test_resolving_completes_with_progress_before(web: World) -> None:
     assert (again.status, again.code) == (409, "intent_terminal")
 
 
-async def test_resolving_as_failed_says_why(web: World) -> None:
+async def test_resolving_as_failed_says_why(web: WebEnv) -> None:
     intent_id = await web.send(to_agent="validator")
     body = {"status": "FAILED", "error": {"code": "boom", "message": "It broke."}}
     done = await web.post(f"/v1/intents/{intent_id}/resolve", body)
@@ -147,19 +147,19 @@ async def test_resolving_as_failed_says_why(web: World) -> None:
     assert done["completion_delivery"] == {"delivered": False, "reason": "reply_to_not_set"}
 
 
-async def test_resolving_with_another_status_is_refused(web: World) -> None:
+async def test_resolving_with_another_status_is_refused(web: WebEnv) -> None:
     intent_id = await web.send(to_agent="validator")
     answer = await web.post(f"/v1/intents/{intent_id}/resolve", {"status": "DONE"})
     assert (answer.status, answer["error"]["field"]) == (422, "status")
 
 
-async def test_a_gate_cannot_be_declared_completed(web: World) -> None:
+async def test_a_gate_cannot_be_declared_completed(web: WebEnv) -> None:
     intent_id, _ = await web.at_gate()
     answer = await web.post(f"/v1/intents/{intent_id}/resolve", {"status": "COMPLETED"})
     assert (answer.status, answer.code) == (403, "gate_not_passed")
 
 
-async def test_a_step_is_resolved_as_itself_not_as_the_whole(web: World) -> None:
+async def test_a_step_is_resolved_as_itself_not_as_the_whole(web: WebEnv) -> None:
     await web.apply_workflow()
     intent_id = await web.send()
     step = intent_id[:-4] + "0001"
@@ -171,7 +171,7 @@ async def test_a_step_is_resolved_as_itself_not_as_the_whole(web: World) -> None
     assert (await web.get(f"/v1/intents/{step}"))["result"] == {"ok": 1}
 
 
-async def test_controls_and_policy_count_generations(web: World) -> None:
+async def test_controls_and_policy_count_generations(web: WebEnv) -> None:
     intent_id = await web.send(to_agent="validator")
     controls = f"/v1/intents/{intent_id}/controls"
     first = await web.post(controls, {"controls_patch": {"timeout_seconds": 5}})
@@ -187,7 +187,7 @@ async def test_controls_and_policy_count_generations(web: World) -> None:
     assert second["policy_generation"] == 2
 
 
-async def test_bulk_cancel_first_says_what_it_would_do(web: World) -> None:
+async def test_bulk_cancel_first_says_what_it_would_do(web: WebEnv) -> None:
     old = await web.send(to_agent="validator")
     web.clock.move(timedelta(hours=25))
     fresh = await web.send(to_agent="validator")
@@ -199,20 +199,20 @@ async def test_bulk_cancel_first_says_what_it_would_do(web: World) -> None:
     assert (await web.status(old), await web.status(fresh)) == ("CANCELED", "DELIVERED")
 
 
-async def test_bulk_cancel_where_the_queue_is_full_is_to_be_tried_again(web: World) -> None:
+async def test_bulk_cancel_where_the_queue_is_full_is_to_be_tried_again(web: WebEnv) -> None:
     old = [await web.send(to_agent="validator") for _ in range(3)]
     web.clock.move(timedelta(hours=25))
-    limit, web.works.committer._limit = web.works.committer._limit, 0
+    limit, web.env.committer._limit = web.env.committer._limit, 0
     answer = await web.post("/v1/intents/bulk-cancel", {"dry_run": False, "older_than_hours": 24})
     assert (answer.status, answer.code, answer.headers["retry-after"]) == (503, "queue_full", "1")
     assert "0 of 3" in answer["message"]
-    web.works.committer._limit = limit
+    web.env.committer._limit = limit
     again = await web.post("/v1/intents/bulk-cancel", {"dry_run": False, "older_than_hours": 24})
     assert (again.status, again["canceled"]) == (200, 3)
     assert {await web.status(intent_id) for intent_id in old} == {"CANCELED"}
 
 
-async def test_what_failed_is_retried_as_a_new_intent(web: World) -> None:
+async def test_what_failed_is_retried_as_a_new_intent(web: WebEnv) -> None:
     intent_id = await web.send(to_agent="validator", human_task={"title": "May we?"})
     early = await web.post(f"/v1/intents/{intent_id}/retry")
     assert (early.status, early.code) == (409, "not_retryable")
@@ -227,14 +227,14 @@ async def test_what_failed_is_retried_as_a_new_intent(web: World) -> None:
     assert [s["kind"] for s in read["intent"]["steps"]] == ["agent", "human"]
 
 
-async def test_a_deadline_in_the_past_is_refused(web: World) -> None:
+async def test_a_deadline_in_the_past_is_refused(web: WebEnv) -> None:
     answer = await web.post("/v1/intents", {"intent_type": TYPE, "deadline_at": "2020-01-01T00:00:00Z"})
     assert (answer.status, answer["error"]["field"]) == (422, "deadline_at")
 
 
-async def test_an_intent_times_out_as_a_whole(web: World) -> None:
+async def test_an_intent_times_out_as_a_whole(web: WebEnv) -> None:
     intent_id = await web.send(to_agent="validator", deadline_at="2026-03-02T10:00:00Z")
-    await web.works.pass_time(timedelta(hours=2))
+    await web.env.pass_time(timedelta(hours=2))
     read = await web.get(f"/v1/intents/{intent_id}")
     assert read["status"] == "TIMED_OUT"
     events = (await web.get(f"/v1/intents/{intent_id}/events?since=2"))["events"]

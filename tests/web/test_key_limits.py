@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from signoff.engine.commit.engine import Engine
 from signoff.engine.identity.admission import Admission, KeyLimits
 from tests.web.serving import serving
-from tests.web.world import PAYLOAD, PLAIN, World
+from tests.web.web_env import PAYLOAD, PLAIN, WebEnv
 
 
 class Caller:
@@ -29,7 +29,7 @@ class Caller:
 
 
 @asynccontextmanager
-async def calling(web: World) -> AsyncIterator[Caller]:
+async def calling(web: WebEnv) -> AsyncIterator[Caller]:
     async with serving(web) as url:
         caller = Caller(url)
         try:
@@ -41,7 +41,7 @@ async def calling(web: World) -> AsyncIterator[Caller]:
                     await writer.wait_closed()
 
 
-async def test_streams_beyond_the_limit_are_refused_and_other_holders_are_not(web: World) -> None:
+async def test_streams_beyond_the_limit_are_refused_and_other_holders_are_not(web: WebEnv) -> None:
     web.parts.admission = Admission(KeyLimits(streams=3))
     target = "/v1/agents/validator/intents/stream?wait_seconds=50"
     async with calling(web) as caller:
@@ -51,7 +51,7 @@ async def test_streams_beyond_the_limit_are_refused_and_other_holders_are_not(we
         assert (await caller.get(web.keys["oscar"], target))[0] == 200
 
 
-async def test_requests_beyond_the_rate_are_refused_and_other_holders_are_not(web: World) -> None:
+async def test_requests_beyond_the_rate_are_refused_and_other_holders_are_not(web: WebEnv) -> None:
     web.parts.admission = Admission(KeyLimits(rate=4))
     async with calling(web) as caller:
         found = [await caller.get(web.keys["agent"], "/v1/intents") for _ in range(60)]
@@ -62,10 +62,10 @@ async def test_requests_beyond_the_rate_are_refused_and_other_holders_are_not(we
         assert (await caller.get(web.keys["oscar"], "/v1/intents"))[0] == 200
 
 
-async def test_a_repeat_is_answered_beyond_the_limit_of_open_intents(web: World) -> None:
-    works = web.works
-    admission = Admission(KeyLimits(open_services=2), works.store.intents.open_of)
-    web.parts.engine = Engine(works.committer, works.clock, works.directory, works.store, admission)
+async def test_a_repeat_is_answered_beyond_the_limit_of_open_intents(web: WebEnv) -> None:
+    env = web.env
+    admission = Admission(KeyLimits(open_services=2), env.store.intents.open_of)
+    web.parts.engine = Engine(env.committer, env.clock, env.directory, env.store, admission)
     body = {"intent_type": PLAIN, "payload": PAYLOAD, "to_agent": "agent://acme/prod/validator"}
     first, second = [await web.post("/v1/intents", body, idempotency_key=f"key-{n}") for n in (1, 2)]
     assert (first.status, second.status) == (200, 200)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.stories.test_abuse import places, with_odd
 from tests.web.inbox.reading import reader
-from tests.web.world import World
+from tests.web.web_env import WebEnv
 
 ODD: list[Any] = [
     "nul\0inside", "", "\u202e\x07", "x" * 3000, -1, 2**53 - 1, 1e308, True, [], {}, [[{}]], "9" * 30, "nan",
@@ -49,7 +49,7 @@ ROWS: dict[str, tuple[str, Any, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("path", ROWS)
-async def test_an_odd_value_is_taken_or_refused_and_what_was_taken_is_shown(web: World, path: str) -> None:
+async def test_an_odd_value_is_taken_or_refused_and_what_was_taken_is_shown(web: WebEnv, path: str) -> None:
     method, body, pages = ROWS[path]
     east = {"zone": "Pacific/Kiritimati"}
     assert (await web.call("PATCH", "/v1/people/per_oscar", east, "oscar")).status == 200
@@ -67,7 +67,7 @@ async def test_an_odd_value_is_taken_or_refused_and_what_was_taken_is_shown(web:
 
 
 @pytest.mark.parametrize("number", ["9007199254740992", "9" * 20, "9" * 1900, "9" * 3000])
-async def test_a_number_beyond_what_json_holds_is_refused_in_every_query(web: World, number: str) -> None:
+async def test_a_number_beyond_what_json_holds_is_refused_in_every_query(web: WebEnv, number: str) -> None:
     intent, _ = await web.ask()
     for path in (
         "/v1/intents?limit=", "/v1/tasks?limit=", "/v1/agents?limit=", "/v1/changes?limit=", "/v1/proposals?limit=",

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.web.inbox.reading import reader
-from tests.web.world import HOME, World
+from tests.web.web_env import HOME, WebEnv
 
 TWICE = "intent.twice.v1"
 STAGED = "intent.staged.v1"
@@ -14,7 +14,7 @@ CHECKED = "intent.checked.v1"
 ANN = {"any": ["ann@acme.example"]}
 
 
-async def apply(web: World, kind: str, *steps: dict[str, Any]) -> None:
+async def apply(web: WebEnv, kind: str, *steps: dict[str, Any]) -> None:
     flow = {"workflow": kind.split(".")[1], "intent_type": kind, "steps": list(steps)}
     answer = await web.post("/v1/workflows", flow, "oscar")
     assert answer.status == 200, answer.text
@@ -24,17 +24,17 @@ def gate(id: str, *stages: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"id": id, "human": {"type": "approval", "policy": {"approve": list(stages) or [ANN], **more}}}
 
 
-async def two_gates(web: World) -> str:
+async def two_gates(web: WebEnv) -> str:
     await apply(web, TWICE, gate("read"), gate("delete"))
     return await web.send(intent_type=TWICE)
 
 
-async def two_stages(web: World) -> str:
+async def two_stages(web: WebEnv) -> str:
     await apply(web, STAGED, gate("ask", {"any": ["ann@acme.example", "otto@acme.example"]}, ANN))
     return await web.send(intent_type=STAGED)
 
 
-async def facts(web: World, intent_id: str) -> list[str]:
+async def facts(web: WebEnv, intent_id: str) -> list[str]:
     trail = (await web.get(f"/v1/intents/{intent_id}/audit", "oscar"))["events"]
     return [event["type"] for event in trail]
 
@@ -54,7 +54,7 @@ READS = [
 
 @pytest.mark.parametrize(("path", "body"), UNNAMED)
 async def test_an_unnamed_yes_that_comes_twice_opens_one_gate(
-    web: World, path: str, body: dict[str, Any]
+    web: WebEnv, path: str, body: dict[str, Any]
 ) -> None:
     intent_id = await two_gates(web)
     path = path.format(id=intent_id)
@@ -67,7 +67,7 @@ async def test_an_unnamed_yes_that_comes_twice_opens_one_gate(
 
 
 @pytest.mark.parametrize("read", READS)
-async def test_whoever_has_looked_since_may_answer_without_a_name(web: World, read: str) -> None:
+async def test_whoever_has_looked_since_may_answer_without_a_name(web: WebEnv, read: str) -> None:
     intent_id = await two_gates(web)
     path, body = f"/v1/approvals/{intent_id}/decision", {"decision": "approve"}
     await web.post(path, body, "ann")
@@ -84,7 +84,7 @@ async def test_whoever_has_looked_since_may_answer_without_a_name(web: World, re
 @pytest.mark.parametrize(("path", "body"), UNNAMED)
 @pytest.mark.parametrize("opened", [two_gates, two_stages])
 async def test_a_copy_of_an_unnamed_yes_is_known_by_its_trace_after_the_next_question_was_read(
-    web: World, path: str, body: dict[str, Any], opened: Callable[[World], Awaitable[str]]
+    web: WebEnv, path: str, body: dict[str, Any], opened: Callable[[WebEnv], Awaitable[str]]
 ) -> None:
     """What AXP's SDKs send with each request, and again with each retry of it."""
     intent_id = await opened(web)
@@ -103,7 +103,7 @@ async def test_a_copy_of_an_unnamed_yes_is_known_by_its_trace_after_the_next_que
     assert (late.status, late.json) == (200, first.json)
 
 
-async def test_a_trace_is_its_senders_and_hides_no_other_answer(web: World) -> None:
+async def test_a_trace_is_its_senders_and_hides_no_other_answer(web: WebEnv) -> None:
     await apply(web, STAGED, gate("ask", {"any": ["ann@acme.example", "otto@acme.example"], "need": 2}))
     intent_id = await web.send(intent_type=STAGED)
     path = f"/v1/approvals/{intent_id}/decision"
@@ -120,7 +120,7 @@ async def test_a_trace_is_its_senders_and_hides_no_other_answer(web: World) -> N
     assert await web.status(other) == "COMPLETED"
 
 
-async def test_a_refused_answer_is_judged_anew_under_its_trace(web: World) -> None:
+async def test_a_refused_answer_is_judged_anew_under_its_trace(web: WebEnv) -> None:
     intent_id = await two_gates(web)
     path, body = f"/v1/approvals/{intent_id}/decision", {"decision": "approve"}
     await web.post(path, body, "ann")
@@ -130,7 +130,7 @@ async def test_a_refused_answer_is_judged_anew_under_its_trace(web: World) -> No
     assert await web.status(intent_id) == "COMPLETED"
 
 
-async def test_looking_at_what_is_over_or_at_events_before_it_is_no_look_at_the_task(web: World) -> None:
+async def test_looking_at_what_is_over_or_at_events_before_it_is_no_look_at_the_task(web: WebEnv) -> None:
     intent_id = await two_gates(web)
     path, body = f"/v1/approvals/{intent_id}/decision", {"decision": "approve"}
     await web.post(path, body, "ann")
@@ -141,7 +141,7 @@ async def test_looking_at_what_is_over_or_at_events_before_it_is_no_look_at_the_
     assert (await web.post(path, body, "ann")).code == "not_shown"
 
 
-async def test_the_same_body_twice_does_not_pass_the_next_stage_with_or_without_a_key(web: World) -> None:
+async def test_the_same_body_twice_does_not_pass_the_next_stage_with_or_without_a_key(web: WebEnv) -> None:
     for headers in ({}, {"idempotency_key": "k"}):
         intent_id = await two_stages(web)
         task_id = f"{intent_id[:-4]}0001"
@@ -163,7 +163,7 @@ async def test_the_same_body_twice_does_not_pass_the_next_stage_with_or_without_
         assert done["intent"]["status"] == "COMPLETED"
 
 
-async def test_a_client_that_lost_its_reply_asks_again_and_hears_the_same(web: World) -> None:
+async def test_a_client_that_lost_its_reply_asks_again_and_hears_the_same(web: WebEnv) -> None:
     _, task_id = await web.ask()
     digest = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]["digest"]
     said = {"outcome": "approved", "stage": 1, "revision": 1, "digest": digest, "comment": "fine"}
@@ -174,7 +174,7 @@ async def test_a_client_that_lost_its_reply_asks_again_and_hears_the_same(web: W
     assert (late.status, late.code) == (409, "already_decided")
 
 
-async def test_a_double_click_on_the_page_is_one_answer_and_shows_its_receipt(web: World) -> None:
+async def test_a_double_click_on_the_page_is_one_answer_and_shows_its_receipt(web: WebEnv) -> None:
     intent_id = await two_stages(web)
     task_id = f"{intent_id[:-4]}0001"
     ann = await reader(web, "ann")
@@ -193,7 +193,7 @@ async def test_a_double_click_on_the_page_is_one_answer_and_shows_its_receipt(we
     assert (await facts(web, intent_id)).count("answered") == 2
 
 
-async def test_a_form_with_two_answers_is_refused(web: World) -> None:
+async def test_a_form_with_two_answers_is_refused(web: WebEnv) -> None:
     _, task_id = await web.ask(task_type="form", form_schema={
         "type": "object", "properties": {"approved": {"type": "boolean"}},
     })  # fmt: skip
@@ -218,7 +218,7 @@ async def test_a_form_with_two_answers_is_refused(web: World) -> None:
 @pytest.mark.parametrize("body", [
     {"decision": "approve", "outcome": "rejected"}, {"decision": "reject", "approved": True},
 ])  # fmt: skip
-async def test_an_approval_with_two_answers_is_refused(web: World, body: dict[str, Any]) -> None:
+async def test_an_approval_with_two_answers_is_refused(web: WebEnv, body: dict[str, Any]) -> None:
     intent_id, _ = await web.ask()
     assert (await web.post(f"/v1/approvals/{intent_id}/decision", body, "ann")).code == "contradictory_answer"
 
@@ -229,7 +229,7 @@ async def test_an_approval_with_two_answers_is_refused(web: World, body: dict[st
     {"outcome": "rejected", "why": "no"},
 ])  # fmt: skip
 async def test_a_persons_answer_before_the_task_is_open_is_no_agents_result(
-    web: World, who: str, body: dict[str, Any]
+    web: WebEnv, who: str, body: dict[str, Any]
 ) -> None:
     """Also not an admin's, who may report for an agent: it would take the place of the check."""
     await web.apply_workflow()
@@ -250,14 +250,14 @@ async def test_a_persons_answer_before_the_task_is_open_is_no_agents_result(
 ])  # fmt: skip
 @pytest.mark.parametrize("step", [False, True])
 async def test_a_persons_no_to_a_bare_request_never_completes_it(
-    web: World, body: dict[str, Any], step: bool
+    web: WebEnv, body: dict[str, Any], step: bool
 ) -> None:
     intent_id = await web.send(intent_type="t.bare.v1", to_agent="validator")
     await web.post(f"/v1/intents/{intent_id[:-4] + '0001' if step else intent_id}/resume", body, "oscar")
     assert await web.status(intent_id) != "COMPLETED"
 
 
-async def test_whoever_completes_and_says_no_at_once_is_asked_what_was_meant(web: World) -> None:
+async def test_whoever_completes_and_says_no_at_once_is_asked_what_was_meant(web: WebEnv) -> None:
     for body in ({"action": "complete", "outcome": "rejected"}, {"action": "complete", "approved": False}):
         await web.apply_workflow()
         intent_id = await web.send()
@@ -275,7 +275,7 @@ async def test_whoever_completes_and_says_no_at_once_is_asked_what_was_meant(web
     {"Declined": "yes"}, {"status": "Rejected"}, {"result": "denied"}, {"action": "reject"},
     {"status": "changes_requested"}, {"Decision": "reject"}, {"OUTCOME": "rejected"}, {"Status": "denied"},
 ])  # fmt: skip
-async def test_a_contradiction_is_one_in_whatever_words(web: World, data: dict[str, Any]) -> None:
+async def test_a_contradiction_is_one_in_whatever_words(web: WebEnv, data: dict[str, Any]) -> None:
     for path, body in (
         ("/v1/tasks/{}/answer", {"outcome": "approved", "data": data}),
         ("/v1/intents/{}/resume", {"task_result": {"outcome": "approved", **data}}),
@@ -288,7 +288,7 @@ async def test_a_contradiction_is_one_in_whatever_words(web: World, data: dict[s
         assert answer.code == "contradictory_answer", (path, body, answer.text)
 
 
-async def test_nothing_is_approved_before_it_is_asked(web: World) -> None:
+async def test_nothing_is_approved_before_it_is_asked(web: WebEnv) -> None:
     await web.apply_workflow()
     intent_id = await web.send()
     before = await facts(web, intent_id)
@@ -307,7 +307,7 @@ async def test_nothing_is_approved_before_it_is_asked(web: World) -> None:
 # -- checks belong to the revision that they looked at
 
 
-async def checked(web: World, need: int = 2, **result: Any) -> str:
+async def checked(web: WebEnv, need: int = 2, **result: Any) -> str:
     """The task of a request whose check has reported."""
     stages = {"any": ["ann@acme.example", "otto@acme.example", "emma@acme.example"], "need": need}
     await apply(web, CHECKED, {"id": "check", "agent": "validator"}, gate("ask", stages))
@@ -319,7 +319,7 @@ async def checked(web: World, need: int = 2, **result: Any) -> str:
     return f"{intent_id[:-4]}0002"
 
 
-async def revised(web: World, task_id: str, rows: int, who: str = "emma") -> dict[str, Any]:
+async def revised(web: WebEnv, task_id: str, rows: int, who: str = "emma") -> dict[str, Any]:
     found = (await web.get(f"/v1/tasks/{task_id}", who))["task"]
     body = {
         "payload": {"rows": rows, "token": "sk_live_2"},
@@ -332,7 +332,7 @@ async def revised(web: World, task_id: str, rows: int, who: str = "emma") -> dic
     return task
 
 
-async def test_a_check_of_an_earlier_revision_says_nothing_of_this_one(web: World) -> None:
+async def test_a_check_of_an_earlier_revision_says_nothing_of_this_one(web: WebEnv) -> None:
     task_id = await checked(web, passed=True, reversible=True)
     before = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
     assert (before["result_revisions"], before["revision"]) == ({"check": 1}, 1)
@@ -345,7 +345,7 @@ async def test_a_check_of_an_earlier_revision_says_nothing_of_this_one(web: Worl
     assert "Nobody said so." in text
 
 
-async def test_what_an_earlier_check_found_demands_its_sign_in_until_it_has_looked_again(web: World) -> None:
+async def test_what_an_earlier_check_found_demands_its_sign_in_until_it_has_looked_again(web: WebEnv) -> None:
     task_id = await checked(web, risk="high")
     before = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
     assert (before["risk"], before["strength"]) == ("high", "session")
@@ -363,7 +363,7 @@ async def test_what_an_earlier_check_found_demands_its_sign_in_until_it_has_look
     assert "found high" in (await ann.get(f"/tasks/{task_id}")).text
 
 
-async def test_what_was_changed_is_told_revision_by_revision(web: World) -> None:
+async def test_what_was_changed_is_told_revision_by_revision(web: WebEnv) -> None:
     task_id = await checked(web, 1, passed=True)
     await revised(web, task_id, 6)
     task = await revised(web, task_id, 7, "otto")
@@ -377,7 +377,7 @@ async def test_what_was_changed_is_told_revision_by_revision(web: World) -> None
     assert "From revision 1 to revision 2" in text
 
 
-async def test_whoever_acts_next_is_told_of_which_revision_each_result_is(web: World) -> None:
+async def test_whoever_acts_next_is_told_of_which_revision_each_result_is(web: WebEnv) -> None:
     ask = gate("ask", {"any": ["ann@acme.example", "emma@acme.example"]})
     await apply(web, CHECKED, {"id": "check", "agent": "validator"}, ask, {"id": "do", "agent": "validator"})
     intent_id = await web.send(intent_type=CHECKED, payload={"rows": 5})

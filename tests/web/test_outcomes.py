@@ -11,7 +11,7 @@ import signoff
 from signoff.cli.failures import Code
 from signoff.cli.watching import ending
 from tests.web.inbox.reading import reader
-from tests.web.world import World
+from tests.web.web_env import WebEnv
 
 TYPE = "rollout.v1"
 OUTCOMES = [
@@ -34,17 +34,17 @@ def flow(**routes: Any) -> dict[str, Any]:
     return {"workflow": "rollout", "intent_type": TYPE, "steps": [gate, FEW, TELL]}
 
 
-async def asked(web: World, **routes: Any) -> str:
+async def asked(web: WebEnv, **routes: Any) -> str:
     applied = await web.post("/v1/workflows", flow(**routes), "oscar")
     assert applied.status == 200, applied.text
     return (await web.send(intent_type=TYPE))[:-4] + "0001"
 
 
-async def result(web: World, task_id: str) -> signoff.Result:
+async def result(web: WebEnv, task_id: str) -> signoff.Result:
     return signoff.Result.read((await web.get(f"/v1/intents/{task_id[:-4]}0000"))["intent"])
 
 
-async def test_each_is_offered_with_its_label_and_meaning(web: World) -> None:
+async def test_each_is_offered_with_its_label_and_meaning(web: WebEnv) -> None:
     task_id = await asked(web)
     task = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
     assert task["allowed_outcomes"] == ["full", "canary", "archive", "rejected"]
@@ -66,7 +66,7 @@ async def test_each_is_offered_with_its_label_and_meaning(web: World) -> None:
     ],
 )
 async def test_it_is_taken_for_what_it_means(
-    web: World, outcome: str, status: str, ended: str, code: Code
+    web: WebEnv, outcome: str, status: str, ended: str, code: Code
 ) -> None:
     task_id = await asked(web)
     answered = await web.answer(task_id, outcome, "ann")
@@ -83,7 +83,7 @@ async def test_it_is_taken_for_what_it_means(
     assert told == {"canary": ["few"], "archive": ["tell"]}.get(outcome, [])
 
 
-async def test_approved_alone_says_nothing_where_there_are_two_yeses(web: World) -> None:
+async def test_approved_alone_says_nothing_where_there_are_two_yeses(web: WebEnv) -> None:
     task_id = await asked(web)
     refused = await web.answer(task_id, "approved", "ann")
     assert (refused.status, refused.code) == (422, "outcome_not_allowed")
@@ -128,7 +128,7 @@ async def test_approved_alone_says_nothing_where_there_are_two_yeses(web: World)
     ],
 )
 async def test_what_means_nothing_is_refused_with_the_reason(
-    web: World, outcomes: list[Any], field: str, said: str
+    web: WebEnv, outcomes: list[Any], field: str, said: str
 ) -> None:
     human = {"title": "Go?", "approvers": ["ann@acme.example"], "outcomes": outcomes}
     body = {"workflow": "w", "intent_type": TYPE, "steps": [{"id": "ask", "human": human}]}
@@ -140,7 +140,7 @@ async def test_what_means_nothing_is_refused_with_the_reason(
 
 @pytest.mark.parametrize("declared", [False, True])
 async def test_a_route_after_a_no_or_silence_is_a_success_only_where_it_says_so(
-    web: World, declared: bool
+    web: WebEnv, declared: bool
 ) -> None:
     way: Any = {"goto": "tell", "as": "success"} if declared else "tell"
     status = "COMPLETED" if declared else "FAILED"
@@ -156,7 +156,7 @@ async def test_a_route_after_a_no_or_silence_is_a_success_only_where_it_says_so(
         Code.OK if declared else Code.REJECTED,
     )
     silent = (await web.send(intent_type=TYPE))[:-4] + "0001"
-    await web.works.pass_time(timedelta(hours=1))
+    await web.env.pass_time(timedelta(hours=1))
     done = await result(web, silent)
     assert (done.status, done.ending, ending(done)) == (
         status,
@@ -168,7 +168,7 @@ async def test_a_route_after_a_no_or_silence_is_a_success_only_where_it_says_so(
             done.raise_for_status()
 
 
-async def test_a_policys_silence_can_be_declared_a_success_and_says_so(web: World) -> None:
+async def test_a_policys_silence_can_be_declared_a_success_and_says_so(web: WebEnv) -> None:
     policy = {"deadline": "1h", "on_timeout": {"goto": "tell", "as": "success"}}
     human = {"title": "Go?", "policy": policy}
     body = {
@@ -179,12 +179,12 @@ async def test_a_policys_silence_can_be_declared_a_success_and_says_so(web: Worl
     assert (await web.post("/v1/workflows", body, "oscar")).status == 200
     task_id = (await web.send(intent_type=TYPE))[:-4] + "0001"
     assert "declares a success" in (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]["on_expiry"]
-    await web.works.pass_time(timedelta(hours=1))
+    await web.env.pass_time(timedelta(hours=1))
     done = await result(web, task_id)
     assert (done.status, done.ending, done.approved) == ("COMPLETED", "expired", False)
 
 
-async def test_what_was_refused_is_repeated_with_its_gate(web: World) -> None:
+async def test_what_was_refused_is_repeated_with_its_gate(web: WebEnv) -> None:
     task_id = await asked(web, on_failure="tell")
     await web.answer(task_id, "rejected", "ann")
     again = await web.post(f"/v1/intents/{task_id[:-4]}0000/retry", {}, "ci")
@@ -193,7 +193,7 @@ async def test_what_was_refused_is_repeated_with_its_gate(web: World) -> None:
     assert (intent["status"], intent["waiting_reason"]) == ("WAITING", "WAITING_FOR_HUMAN")
 
 
-async def test_the_bare_request_of_axps_retry_meets_the_gate_of_its_type(web: World) -> None:
+async def test_the_bare_request_of_axps_retry_meets_the_gate_of_its_type(web: WebEnv) -> None:
     """AXP's command line sends type and payload anew, without a plan: a workflow of that type asks again."""
     task_id = await asked(web, on_failure="tell")
     await web.answer(task_id, "rejected", "ann")

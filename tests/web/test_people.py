@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.web.inbox.reading import reader
-from tests.web.world import ELSEWHERE, World
+from tests.web.web_env import ELSEWHERE, WebEnv
 
 TYPE = "intent.guarded.v1"
 CHARTER: dict[str, Any] = {
@@ -36,28 +36,28 @@ CHARTER: dict[str, Any] = {
 }
 
 
-async def charter(web: World, **changes: Any) -> None:
+async def charter(web: WebEnv, **changes: Any) -> None:
     answer = await web.post("/v1/apply", {**CHARTER, **changes}, "oscar")
     assert answer.status == 200, answer.text
 
 
-async def gate(web: World, risk: str = "medium") -> str:
+async def gate(web: WebEnv, risk: str = "medium") -> str:
     """A task under the policy ``guarded``; where the risk is high, it takes more than a key to decide it."""
     await charter(web, policies={"guarded": {**CHARTER["policies"]["guarded"], "risk": risk}})
     return (await web.send(intent_type=TYPE))[:-4] + "0001"
 
 
-async def shown(web: World, task_id: str) -> dict[str, Any]:
+async def shown(web: WebEnv, task_id: str) -> dict[str, Any]:
     task: dict[str, Any] = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
     return task
 
 
-async def decide(web: World, task_id: str, who: str, outcome: str = "approved") -> Any:
+async def decide(web: WebEnv, task_id: str, who: str, outcome: str = "approved") -> Any:
     task = await shown(web, task_id)
     return await web.answer(task_id, outcome, who, revision=task["revision"], digest=task["digest"])
 
 
-async def test_one_document_is_planned_then_applied_and_the_second_time_changes_nothing(web: World) -> None:
+async def test_one_document_is_planned_then_applied_and_the_second_time_changes_nothing(web: WebEnv) -> None:
     dry = await web.post("/v1/apply?dry_run=true", CHARTER, "oscar")
     wanted = [
         ("create", "person", "bob@acme.example"), ("change", "person", "ann@acme.example"), ("create", "team", "sre"),
@@ -81,7 +81,7 @@ async def test_one_document_is_planned_then_applied_and_the_second_time_changes_
     )
 
 
-async def test_a_mistake_anywhere_in_the_document_changes_nothing(web: World) -> None:
+async def test_a_mistake_anywhere_in_the_document_changes_nothing(web: WebEnv) -> None:
     wrong = {**CHARTER, "policies": {"guarded": {"approve": [{"any": ["team:sr"]}]}}}
     answer = await web.post("/v1/apply", wrong, "oscar")
     assert (answer.status, answer.code) == (422, "unknown_team")
@@ -90,7 +90,7 @@ async def test_a_mistake_anywhere_in_the_document_changes_nothing(web: World) ->
     assert (await web.get("/v1/policies", "ann"))["policies"] == []
 
 
-async def test_only_admins_apply_and_people_change_only_what_is_their_own(web: World) -> None:
+async def test_only_admins_apply_and_people_change_only_what_is_their_own(web: WebEnv) -> None:
     assert (await web.post("/v1/apply", CHARTER, "ann")).code == "admin_required"
     assert (await web.post("/v1/apply", CHARTER, "ci")).code == "admin_required"
     own = {"absences": [{"from": "2026-03-02", "until": "2026-03-06", "delegate": "otto@acme.example"}]}
@@ -104,7 +104,7 @@ async def test_only_admins_apply_and_people_change_only_what_is_their_own(web: W
     assert (await web.call("PATCH", "/v1/people/per_oscar", {"active": False}, "oscar")).code == "last_owner"
 
 
-async def test_two_stages_each_by_its_own_people_and_then_it_goes_on(web: World) -> None:
+async def test_two_stages_each_by_its_own_people_and_then_it_goes_on(web: WebEnv) -> None:
     task_id = await gate(web)
     early = await decide(web, task_id, "otto")
     assert (early.status, early.code) == (403, "not_an_approver")
@@ -115,7 +115,7 @@ async def test_two_stages_each_by_its_own_people_and_then_it_goes_on(web: World)
     assert (done["intent"]["status"], done["task"]["ending"]) == ("COMPLETED", "approved")
 
 
-async def test_a_policy_that_demands_a_session_takes_no_key_from_a_script_and_says_so(web: World) -> None:
+async def test_a_policy_that_demands_a_session_takes_no_key_from_a_script_and_says_so(web: WebEnv) -> None:
     task_id = await gate(web, risk="high")
     task = await shown(web, task_id)
     for client in ("signoff-cli/1.0", "axme/1.0", "curl/8"):
@@ -132,7 +132,7 @@ async def test_a_policy_that_demands_a_session_takes_no_key_from_a_script_and_sa
     assert [vote["person"] for vote in (await shown(web, task_id))["votes"]] == ["per_ann"]
 
 
-async def test_a_pending_task_keeps_the_people_and_the_policy_it_started_with(web: World) -> None:
+async def test_a_pending_task_keeps_the_people_and_the_policy_it_started_with(web: WebEnv) -> None:
     task_id = await gate(web)
     looser = {**CHARTER["policies"]["guarded"], "approve": [{"any": ["role:member", "role:approver"]}]}
     team = {**CHARTER["teams"]["sre"], "members": ["bob@acme.example", "emma@acme.example"]}
@@ -143,7 +143,7 @@ async def test_a_pending_task_keeps_the_people_and_the_policy_it_started_with(we
     assert (await web.get(f"/v1/tasks/{task_id}/explain", "ann"))["policy"] == "guarded@1"
 
 
-async def test_a_gate_that_only_the_requesters_side_could_pass_is_refused(web: World) -> None:
+async def test_a_gate_that_only_the_requesters_side_could_pass_is_refused(web: WebEnv) -> None:
     flow = {
         "workflow": "own",
         "intent_type": "own.v1",
@@ -157,7 +157,7 @@ async def test_a_gate_that_only_the_requesters_side_could_pass_is_refused(web: W
 
 
 async def test_while_somebody_is_away_their_delegate_answers_for_them_and_not_a_second_longer(
-    web: World,
+    web: WebEnv,
 ) -> None:
     away = {"from": "2026-03-02T08:00:00Z", "until": "2026-03-02T10:00:00Z", "delegate": "emma@acme.example"}
     assert (await web.call("PATCH", "/v1/people/per_ann", {"absences": [away]}, "ann")).status == 200
@@ -177,7 +177,7 @@ async def test_while_somebody_is_away_their_delegate_answers_for_them_and_not_a_
     assert answered["principal"] == "per_ann"
 
 
-async def test_a_task_is_handed_over_once_and_not_on_and_not_to_the_requesters_side(web: World) -> None:
+async def test_a_task_is_handed_over_once_and_not_on_and_not_to_the_requesters_side(web: WebEnv) -> None:
     task_id = await gate(web)
     path = f"/v1/tasks/{task_id}/delegate"
     assert (await web.post(path, {"to": "oscar@acme.example"}, "ann")).code == "self_approval"
@@ -189,7 +189,7 @@ async def test_a_task_is_handed_over_once_and_not_on_and_not_to_the_requesters_s
     assert (await decide(web, task_id, "emma")).status == 200
 
 
-async def test_an_admin_asks_others_and_only_an_admin(web: World) -> None:
+async def test_an_admin_asks_others_and_only_an_admin(web: WebEnv) -> None:
     await web.join("adam", "admin")
     task_id = await gate(web)
     path = f"/v1/tasks/{task_id}/reassign"
@@ -208,7 +208,7 @@ async def test_an_admin_asks_others_and_only_an_admin(web: World) -> None:
     assert (await decide(web, task_id, "emma")).status == 200
 
 
-async def test_taking_talking_and_taking_the_request_back(web: World) -> None:
+async def test_taking_talking_and_taking_the_request_back(web: WebEnv) -> None:
     task_id = await gate(web)
     assert (await web.post(f"/v1/tasks/{task_id}/mark-reviewing", {}, "ann"))["task"][
         "reviewed_by"
@@ -224,7 +224,7 @@ async def test_taking_talking_and_taking_the_request_back(web: World) -> None:
     assert (await web.post(f"/v1/tasks/{task_id}/withdraw", {}, "ci")).code == "already_decided"
 
 
-async def test_a_time_zone_is_taken_back(web: World) -> None:
+async def test_a_time_zone_is_taken_back(web: WebEnv) -> None:
     path = "/v1/people/ann@acme.example"
     for zone in ("Europe/Berlin", ""):
         answer = await web.call("PATCH", path, {"zone": zone}, "ann")
@@ -236,7 +236,7 @@ async def test_a_time_zone_is_taken_back(web: World) -> None:
         assert shown["zone"] == zone
 
 
-async def test_words_that_would_stand_nowhere_are_refused(web: World) -> None:
+async def test_words_that_would_stand_nowhere_are_refused(web: WebEnv) -> None:
     task_id = await gate(web)
     for act in ("mark-reviewing", "unmark-reviewing", "unsnooze"):
         answer = await web.post(f"/v1/tasks/{task_id}/{act}", {"comment": "on it"}, "ann")
@@ -246,7 +246,7 @@ async def test_words_that_would_stand_nowhere_are_refused(web: World) -> None:
 
 
 async def test_a_revision_is_what_is_decided_from_then_on_and_its_editor_is_on_the_requesters_side(
-    web: World,
+    web: WebEnv,
 ) -> None:
     task_id = await gate(web)
     old = await shown(web, task_id)
@@ -266,7 +266,7 @@ async def test_a_revision_is_what_is_decided_from_then_on_and_its_editor_is_on_t
     assert (await web.get(f"/v1/intents/{task_id[:-4]}0000/audit", "ann"))["verified"] is True
 
 
-async def test_what_is_explained_names_who_may_decide_and_every_contact_to_come(web: World) -> None:
+async def test_what_is_explained_names_who_may_decide_and_every_contact_to_come(web: WebEnv) -> None:
     task_id = await gate(web)
     explained = await web.get(f"/v1/tasks/{task_id}/explain", "ann")
     assert [(s["number"], s["state"], s["missing"]) for s in explained["stages"]] == [
@@ -300,13 +300,13 @@ async def test_what_is_explained_names_who_may_decide_and_every_contact_to_come(
         ({"remind": "2h", "deadline": "1h"}, "policy.remind"),
     ],
 )
-async def test_a_policy_is_refused_by_the_field_that_is_wrong(web: World, policy: Any, field: str) -> None:
+async def test_a_policy_is_refused_by_the_field_that_is_wrong(web: WebEnv, policy: Any, field: str) -> None:
     refused = await web.post("/v1/policies", {"name": "p", "policy": policy}, "oscar")
     assert (refused.status, refused["error"]["field"]) == (422, field)
     assert refused["error"]["hint"]
 
 
-async def test_silence_ends_in_a_yes_only_where_risk_is_low_and_the_workspace_allows_it(web: World) -> None:
+async def test_silence_ends_in_a_yes_only_where_risk_is_low_and_the_workspace_allows_it(web: WebEnv) -> None:
     lenient = {"deadline": "1h", "risk": "low", "on_timeout": "outcome:approved"}
     flow = {"workflow": "x", "intent_type": "x.v1", "steps": [{"id": "ok", "human": {"policy": "lenient"}}]}
     charters = {"policies": {"lenient": lenient}, "workflows": [flow]}
@@ -314,13 +314,13 @@ async def test_silence_ends_in_a_yes_only_where_risk_is_low_and_the_workspace_al
     allowed = {**charters, "workspace": {"positive_fallback": True}}
     assert (await web.post("/v1/apply", allowed, "oscar")).status == 200
     intent_id = await web.send(intent_type="x.v1")
-    await web.works.pass_time(timedelta(hours=1))
+    await web.env.pass_time(timedelta(hours=1))
     intent = (await web.get(f"/v1/intents/{intent_id}"))["intent"]
     assert (intent["status"], intent["ending"]) == ("COMPLETED", "expired")
 
 
 async def test_who_is_not_active_any_more_may_do_nothing_and_an_earlier_vote_does_not_count(
-    web: World,
+    web: WebEnv,
 ) -> None:
     two = {"approve": [{"any": ["ann@acme.example", "otto@acme.example", "emma@acme.example"], "need": 2}]}
     flow = {"workflow": "two", "intent_type": "two.v1", "steps": [{"id": "ok", "human": {"policy": two}}]}
@@ -333,18 +333,18 @@ async def test_who_is_not_active_any_more_may_do_nothing_and_an_earlier_vote_doe
     assert (await decide(web, task_id, "emma"))["intent"]["status"] == "COMPLETED"
 
 
-async def test_taking_the_request_back_is_repeatable_and_answers_the_same(web: World) -> None:
+async def test_taking_the_request_back_is_repeatable_and_answers_the_same(web: WebEnv) -> None:
     task_id = await gate(web)
     once = await web.post(f"/v1/tasks/{task_id}/withdraw", {"comment": "no"}, "ci", idempotency_key="one")
     again = await web.post(f"/v1/tasks/{task_id}/withdraw", {"comment": "no"}, "ci", idempotency_key="one")
     assert (again.status, again.text) == (once.status, once.text) == (200, once.text)
 
 
-async def test_whoever_adds_a_second_person_hears_that_whoever_asks_may_approve(web: World) -> None:
-    there = await web.works.store.directory.workspace(ELSEWHERE)
+async def test_whoever_adds_a_second_person_hears_that_whoever_asks_may_approve(web: WebEnv) -> None:
+    there = await web.env.store.directory.workspace(ELSEWHERE)
     assert there is not None
-    await web.works.store.people.save([replace(there, self_approval=True)])  # as the first start makes it
-    web.works.directory.changed(ELSEWHERE)
+    await web.env.store.people.save([replace(there, self_approval=True)])  # as the first start makes it
+    web.env.directory.changed(ELSEWHERE)
     for path, body in (
         ("/v1/people", {"email": "second@other.example"}),
         ("/v1/people", {"email": "third@other.example"}),

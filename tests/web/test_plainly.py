@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from signoff.core.errors import Invalid
 from signoff.web.http.bodies import ours
-from tests.web.world import World
+from tests.web.web_env import WebEnv
 
 
 class Inner(msgspec.Struct):
@@ -58,7 +58,7 @@ def test_what_does_not_fit_is_said_plainly(value: dict[str, Any], said: str) -> 
     assert f"{error['field']}: {error['message']}." == said
 
 
-async def test_the_words_reach_whoever_sent_the_request(web: World) -> None:
+async def test_the_words_reach_whoever_sent_the_request(web: WebEnv) -> None:
     refused = await web.post("/v1/keys", {"name": 3}, "oscar")
     assert refused.status == 422
     assert "must be text" in refused.json["error"]["message"]

@@ -8,7 +8,7 @@ import pytest
 
 from signoff.cli.documents import parse
 from signoff.core.policy.policy import FIELDS
-from tests.web.world import World
+from tests.web.web_env import WebEnv
 
 PAGE = (Path(__file__).parents[2] / "docs" / "policies.md").read_text("utf-8")
 DOCUMENTS: list[dict[str, Any]] = [
@@ -20,7 +20,7 @@ EXAMPLES = [document for document in DOCUMENTS if "workflow" not in document]
 
 @pytest.mark.parametrize("example", EXAMPLES)
 async def test_each_example_is_applied_and_the_second_time_changes_nothing(
-    web: World, example: dict[str, Any]
+    web: WebEnv, example: dict[str, Any]
 ) -> None:
     answer = await web.post("/v1/apply", example, "oscar")
     assert answer.status == 200, answer.text
@@ -37,7 +37,7 @@ async def test_each_example_is_applied_and_the_second_time_changes_nothing(
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS)
-async def test_each_workflow_of_the_page_is_applied_and_starts(web: World, workflow: dict[str, Any]) -> None:
+async def test_each_workflow_of_the_page_is_applied_and_starts(web: WebEnv, workflow: dict[str, Any]) -> None:
     people = {f"{name}@acme.example": {"roles": ["approver"]} for name in ("ann", "bob")}
     assert (await web.post("/v1/apply", {"people": people}, "oscar")).status == 200
     applied = await web.post("/v1/workflows", workflow, "oscar")

@@ -16,7 +16,7 @@ from signoff.engine.identity.admission import Admission, KeyLimits
 from signoff.store.store import Store
 from signoff.web.http.connection_limits import ReceiveLimits
 from tests.web.serving import serving
-from tests.web.world import TYPE, VALIDATOR, World
+from tests.web.web_env import TYPE, VALIDATOR, WebEnv
 
 MANY = 24
 HEAVY = json.dumps({"intent_type": TYPE, "payload": {str(n): ["x\u00e9" * 20] for n in range(1500)}}).encode()
@@ -96,9 +96,9 @@ class Flood:
 
 
 @asynccontextmanager
-async def flooded(web: World, key: str, limits: ReceiveLimits) -> AsyncIterator[Flood]:
+async def flooded(web: WebEnv, key: str, limits: ReceiveLimits) -> AsyncIterator[Flood]:
     async with serving(web, limits) as url:
-        flood = Flood(urlsplit(url).port or 0, key, Idle(web.works.store))
+        flood = Flood(urlsplit(url).port or 0, key, Idle(web.env.store))
         asking = [asyncio.create_task(flood.ask(number)) for number in range(MANY)]
         try:
             while flood.answers.total() < 4 * MANY:
@@ -114,7 +114,7 @@ async def flooded(web: World, key: str, limits: ReceiveLimits) -> AsyncIterator[
     "limits", [KeyLimits(), KeyLimits(rate=20, streams=3, open=5)], ids=["no limits", "limits"]
 )
 async def test_no_cancel_and_revocation_are_answered_under_a_flood_of_one_key(
-    web: World, limits: KeyLimits
+    web: WebEnv, limits: KeyLimits
 ) -> None:
     web.parts.admission = Admission(limits)
     await web.apply_workflow()

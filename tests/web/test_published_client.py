@@ -11,7 +11,7 @@ from axme import AxmeAuthError, AxmeClient, AxmeClientConfig, AxmeValidationErro
 
 from tests.web.serving import serving
 from tests.web.test_workspace import bundle
-from tests.web.world import PAYLOAD, PLAIN, TYPE, World
+from tests.web.web_env import PAYLOAD, PLAIN, TYPE, WebEnv
 
 T = TypeVar("T")
 DEMO_REACTS_TO = ("DELIVERED", "CREATED", "IN_PROGRESS")
@@ -20,15 +20,15 @@ DEMO_REACTS_TO = ("DELIVERED", "CREATED", "IN_PROGRESS")
 class Published:
     """Clients of several personas; each call runs in a thread, as it does in the programs it was made for."""
 
-    def __init__(self, world: World, url: str) -> None:
-        self.world = world
+    def __init__(self, web_env: WebEnv, url: str) -> None:
+        self.web = web_env
         self._url = url
         self._made: list[AxmeClient] = []
 
     def client(self, who: str) -> AxmeClient:
         made = AxmeClient(
             AxmeClientConfig(
-                base_url=self._url, api_key=self.world.keys.get(who, who), max_retries=0, timeout_seconds=60
+                base_url=self._url, api_key=self.web.keys.get(who, who), max_retries=0, timeout_seconds=60
             )
         )
         self._made.append(made)
@@ -44,7 +44,7 @@ async def run(work: Callable[[], T]) -> T:
 
 
 @pytest.fixture
-async def published(web: World) -> AsyncIterator[Published]:
+async def published(web: WebEnv) -> AsyncIterator[Published]:
     async with serving(web) as url:
         made = Published(web, url)
         yield made
@@ -67,7 +67,7 @@ def demo_agent(client: AxmeClient, address: str, result: dict[str, Any]) -> str:
 
 
 async def test_the_main_job(published: Published) -> None:
-    web = published.world
+    web = published.web
     await web.apply_workflow()
     agent, service, person = (published.client(who) for who in ("agent", "ci", "ann"))
     working = asyncio.create_task(run(lambda: demo_agent(agent, "validator", {"passed": True})))
@@ -87,7 +87,7 @@ async def test_the_main_job(published: Published) -> None:
 
 
 async def test_a_direct_intent_to_an_agent_nobody_registered(published: Published) -> None:
-    web, service = published.world, published.client("ci")
+    web, service = published.web, published.client("ci")
     sent = {"intent_type": "test.v1", "to_agent": "agent://conformance/receiver", "payload": PAYLOAD}
     intent_id = await run(lambda: service.send_intent(sent))
     with pytest.raises(AxmeAuthError) as refused:  # a service takes nobody's deliveries
@@ -183,7 +183,7 @@ async def test_a_program_that_goes_on_with_completed_does_not_go_on_after_a_no_w
     published: Published,
 ) -> None:
     """As the published examples do it: wait, then look at the status alone."""
-    web = published.world
+    web = published.web
     tell = {"id": "tell", "notify": {"to": ["ann@acme.example"], "message": "No."}, "on_success": "end"}
     gate = {
         "id": "ask", "human": {"title": "Go on?", "approvers": ["ann@acme.example"]},

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.web.inbox.reading import reader
-from tests.web.world import TYPE, World
+from tests.web.web_env import TYPE, WebEnv
 
 READERS = ("oscar", "adam", "aud")  # owner, admin, auditor
 PEOPLE = ("ann", "rita")  # approver, member
@@ -23,7 +23,7 @@ TABLE: dict[str, dict[str, str]] = {
 
 
 @pytest.mark.parametrize("path", TABLE)
-async def test_who_reads_people_rules_and_what_was_changed(web: World, path: str) -> None:
+async def test_who_reads_people_rules_and_what_was_changed(web: WebEnv, path: str) -> None:
     await web.join("adam", "admin")
     for who in EVERYBODY:
         answer = await web.get(path, who)
@@ -31,7 +31,7 @@ async def test_who_reads_people_rules_and_what_was_changed(web: World, path: str
         assert answer.code == expected, who
 
 
-async def _furnish(web: World) -> None:
+async def _furnish(web: WebEnv) -> None:
     await web.join("adam", "admin")
     away = {"from": "2026-01-01", "until": "2027-01-01", "delegate": "otto@acme.example"}
     own: dict[str, Any] = {"zone": "Europe/Berlin", "absences": [away]}
@@ -40,7 +40,7 @@ async def _furnish(web: World) -> None:
         assert answer.status == 200, answer.text
 
 
-async def test_what_people_have_set_for_themselves_is_theirs(web: World) -> None:
+async def test_what_people_have_set_for_themselves_is_theirs(web: WebEnv) -> None:
     await _furnish(web)
     own = {"addresses", "zone", "absences", "preferences"}
     for who in (*READERS, *PEOPLE):
@@ -51,7 +51,7 @@ async def test_what_people_have_set_for_themselves_is_theirs(web: World) -> None
         assert ("slack" in str(found)) == (who in (*READERS, "ann")), who
 
 
-async def test_the_pages_show_no_more_than_the_api(web: World) -> None:
+async def test_the_pages_show_no_more_than_the_api(web: WebEnv) -> None:
     await _furnish(web)
     await web.call("PUT", "/v1/teams/sre", {"members": ["ann@acme.example"]}, "oscar")
     for who, all_of_it in (("aud", True), ("rita", False)):
@@ -67,7 +67,7 @@ async def test_the_pages_show_no_more_than_the_api(web: World) -> None:
         assert ("What was changed" in (await browser.get("/teams/sre")).text) == all_of_it
 
 
-async def test_keys_are_listed_to_whose_they_are(web: World) -> None:
+async def test_keys_are_listed_to_whose_they_are(web: WebEnv) -> None:
     every = {key["key_id"] for key in (await web.get("/v1/keys", "oscar"))["keys"]}
     assert {key["key_id"] for key in (await web.get("/v1/keys", "aud"))["keys"]} == every
     for who, holder in (("ann", "per_ann"), ("rita", "per_rita")):
@@ -79,7 +79,7 @@ async def test_keys_are_listed_to_whose_they_are(web: World) -> None:
     assert (await web.get("/v1/keys", "agent")).code == "not_allowed"
 
 
-async def test_where_an_agent_is_called_is_shown_to_its_own_side(web: World) -> None:
+async def test_where_an_agent_is_called_is_shown_to_its_own_side(web: WebEnv) -> None:
     web.keys["cj"] = (await web.post("/v1/keys", {"service": "cj"}, "oscar"))["api_key"]
     url = "https://agent.example/hook/path-secret"
     body = {"name": "pushed", "delivery_mode": "http", "callback_url": url}
@@ -92,7 +92,7 @@ async def test_where_an_agent_is_called_is_shown_to_its_own_side(web: World) -> 
     assert (again.status, url in again.text) == (409, False)
 
 
-async def test_a_program_sees_a_workflows_steps_and_not_whom_they_ask(web: World) -> None:
+async def test_a_program_sees_a_workflows_steps_and_not_whom_they_ask(web: WebEnv) -> None:
     await web.apply_workflow()
     for path in ("/v1/workflows", f"/v1/workflows/{TYPE}"):
         for who in EVERYBODY[2:]:
@@ -102,7 +102,7 @@ async def test_a_program_sees_a_workflows_steps_and_not_whom_they_ask(web: World
 
 
 @pytest.mark.parametrize("who", [*PEOPLE, "aud", *PROGRAMS])
-async def test_whoever_may_not_add_people_learns_nothing_of_who_is_here(web: World, who: str) -> None:
+async def test_whoever_may_not_add_people_learns_nothing_of_who_is_here(web: WebEnv, who: str) -> None:
     seen: list[Any] = []
     for email in ("otto@acme.example", "nobody@acme.example"):
         added = await web.post("/v1/people", {"email": email, "roles": ["member"]}, who)
@@ -112,7 +112,7 @@ async def test_whoever_may_not_add_people_learns_nothing_of_who_is_here(web: Wor
     assert seen[0][0] == "admin_required"
 
 
-async def test_whoever_ends_a_sign_in_stands_in_the_record(web: World) -> None:
+async def test_whoever_ends_a_sign_in_stands_in_the_record(web: WebEnv) -> None:
     await reader(web, "ann")
     await reader(web, "ann")
     [first, _] = (await web.get("/v1/people/per_ann/sessions", "oscar"))["sessions"]
@@ -124,7 +124,7 @@ async def test_whoever_ends_a_sign_in_stands_in_the_record(web: World) -> None:
     assert ends == [("per_oscar", "sign-in", "ann@acme.example"), ("per_ann", "sign-in", "ann@acme.example")]
 
 
-async def test_pages_and_search_hide_a_secret_in_a_title_until_it_is_opened(web: World) -> None:
+async def test_pages_and_search_hide_a_secret_in_a_title_until_it_is_opened(web: WebEnv) -> None:
     title, told = "Use postgres://ann:hunter22secret@db/x?", "password=open-sesame-77"
     _, task_id = await web.ask(title=title, description=told, assignees=["ann@acme.example"])
     ann = await reader(web, "ann")
@@ -142,7 +142,7 @@ async def test_pages_and_search_hide_a_secret_in_a_title_until_it_is_opened(web:
     assert len((await web.get("/v1/tasks?q=postgres", "ann"))["tasks"]) == 1
 
 
-async def test_pages_hide_secrets_in_failures_reasons_and_descriptions(web: World) -> None:
+async def test_pages_hide_secrets_in_failures_reasons_and_descriptions(web: WebEnv) -> None:
     described = {
         "name": "pushed",
         "description": "login postgres://u:told-secret-1@h/x",

@@ -14,7 +14,7 @@ import pytest
 
 from signoff.web.http.connection_limits import ReceiveLimits
 from tests.web.serving import serving
-from tests.web.world import World
+from tests.web.web_env import WebEnv
 
 HELLO = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 DEFAULT = ReceiveLimits()
@@ -53,7 +53,7 @@ class Wire:
 
 
 @asynccontextmanager
-async def wired(web: World, limits: ReceiveLimits = DEFAULT, many: int = 1) -> AsyncIterator[list[Wire]]:
+async def wired(web: WebEnv, limits: ReceiveLimits = DEFAULT, many: int = 1) -> AsyncIterator[list[Wire]]:
     async with serving(web, limits) as url:
         port = urlsplit(url).port
         wires = [Wire(*await asyncio.open_connection("127.0.0.1", port)) for _ in range(many)]
@@ -95,7 +95,7 @@ def head(lines: Iterable[bytes], target: bytes = b"/health") -> bytes:
     ],
 )  # fmt: skip
 async def test_a_head_within_limits_is_answered_and_any_other_refused(
-    web: World, sent: bytes, status: int, code: str | None
+    web: WebEnv, sent: bytes, status: int, code: str | None
 ) -> None:
     async with wired(web) as (wire,):
         await wire.say(sent)
@@ -106,7 +106,7 @@ async def test_a_head_within_limits_is_answered_and_any_other_refused(
             assert await wire.closed()
 
 
-async def test_a_cookie_of_backslashes_is_answered_at_once(web: World) -> None:
+async def test_a_cookie_of_backslashes_is_answered_at_once(web: WebEnv) -> None:
     async with wired(web) as (wire,):
         for _ in range(20):
             await wire.say(
@@ -117,7 +117,7 @@ async def test_a_cookie_of_backslashes_is_answered_at_once(web: World) -> None:
             assert (await wire.answer())[0] == 200
 
 
-async def test_limits_count_for_each_request_of_a_connection_anew(web: World) -> None:
+async def test_limits_count_for_each_request_of_a_connection_anew(web: WebEnv) -> None:
     async with wired(web) as (wire,):
         for _ in range(5):
             await wire.say(head(b"h%d: %s" % (n, b"x" * 200) for n in range(90)))
@@ -138,7 +138,7 @@ async def test_limits_count_for_each_request_of_a_connection_anew(web: World) ->
     ],
     ids=["nothing", "a byte", "half a head", "half a body", "half a form", "half a chunk"],
 )  # fmt: skip
-async def test_what_is_never_finished_is_closed(web: World, sent: bytes, status: int) -> None:
+async def test_what_is_never_finished_is_closed(web: WebEnv, sent: bytes, status: int) -> None:
     async with wired(web, QUICK, 40) as wires:
         for wire in wires:
             await wire.say(sent.replace(b"KEY", web.keys["oscar"].encode()))
@@ -149,7 +149,7 @@ async def test_what_is_never_finished_is_closed(web: World, sent: bytes, status:
             assert await wire.closed()
 
 
-async def test_a_byte_now_and_then_gives_no_more_time(web: World) -> None:
+async def test_a_byte_now_and_then_gives_no_more_time(web: WebEnv) -> None:
     async with wired(web, QUICK) as (wire,):
         answered = asyncio.create_task(wire.answer())
         await wire.say(HELLO[:-2] + b"a: ")
@@ -161,14 +161,14 @@ async def test_a_byte_now_and_then_gives_no_more_time(web: World) -> None:
         assert (await answered)[0] == 408
 
 
-async def test_a_body_that_nobody_waits_for_is_not_waited_for_either(web: World) -> None:
+async def test_a_body_that_nobody_waits_for_is_not_waited_for_either(web: WebEnv) -> None:
     async with wired(web, QUICK) as (wire,):
         await wire.say(b"POST /v1/intents HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
         assert (await wire.answer())[0] == 401
         assert await wire.closed()
 
 
-async def test_a_connection_that_rests_between_requests_is_left_alone(web: World) -> None:
+async def test_a_connection_that_rests_between_requests_is_left_alone(web: WebEnv) -> None:
     async with wired(web, QUICK, 2) as (resting, slow):
         await resting.say(HELLO)
         assert (await resting.answer())[0] == 200
@@ -178,14 +178,14 @@ async def test_a_connection_that_rests_between_requests_is_left_alone(web: World
         assert (await resting.answer())[0] == 200
 
 
-async def test_more_connections_than_allowed_are_told_so(web: World) -> None:
+async def test_more_connections_than_allowed_are_told_so(web: WebEnv) -> None:
     async with wired(web, ReceiveLimits(connections=3), 3) as wires, serving(web):
         for wire in wires:
             await wire.say(HELLO)
             assert (await wire.answer())[0] == 200
 
 
-async def test_the_connection_beyond_the_limit_is_refused_and_the_others_go_on(web: World) -> None:
+async def test_the_connection_beyond_the_limit_is_refused_and_the_others_go_on(web: WebEnv) -> None:
     async with serving(web, ReceiveLimits(connections=2)) as url:
         port = urlsplit(url).port
         kept = [Wire(*await asyncio.open_connection("127.0.0.1", port)) for _ in range(2)]
@@ -204,7 +204,7 @@ async def test_the_connection_beyond_the_limit_is_refused_and_the_others_go_on(w
 @pytest.mark.parametrize(
     "target", [b"/openapi.json", b"/v1/agents/agent://acme/prod/validator/intents/stream?wait_seconds=60"]
 )
-async def test_who_never_reads_the_answers_is_cut_off_and_others_are_not(web: World, target: bytes) -> None:
+async def test_who_never_reads_the_answers_is_cut_off_and_others_are_not(web: WebEnv, target: bytes) -> None:
     for _ in range(30):
         await web.send(intent_type="intent.without.workflow.v1", to_agent="agent://acme/prod/validator",
                        payload={"much": "x" * 50_000})  # fmt: skip
@@ -236,7 +236,7 @@ def _sends(wire: socket.socket) -> bool:
     return True
 
 
-async def test_who_reads_slowly_gets_all_of_it(web: World) -> None:
+async def test_who_reads_slowly_gets_all_of_it(web: WebEnv) -> None:
     async with serving(web, ReceiveLimits(send_seconds=0.5)) as url:
         slow = socket.socket()
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -256,7 +256,7 @@ async def test_who_reads_slowly_gets_all_of_it(web: World) -> None:
 
 
 async def test_thousands_of_requests_at_once_are_answered_in_order_and_keep_nobody_waiting(
-    web: World,
+    web: WebEnv,
 ) -> None:
     """However many one packet holds, few are read before others have their turn."""
     in_one_turn = most = 0

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.web.test_changing_rules import applied
-from tests.web.world import World
+from tests.web.web_env import WebEnv
 
 KIND = "intent.deploy.v1"
 ASK: dict[str, Any] = {"approve": [{"any": ["role:approver"]}]}
@@ -23,7 +23,7 @@ def flow(**step: Any) -> dict[str, Any]:
     }
 
 
-async def repeated(web: World, before: dict[str, Any], now: dict[str, Any], **step: Any) -> dict[str, Any]:
+async def repeated(web: WebEnv, before: dict[str, Any], now: dict[str, Any], **step: Any) -> dict[str, Any]:
     """The task of a request that is repeated after its policy has changed."""
     await applied(web, {"policies": {"deploying": before}, "workflows": [flow(**step)]})
     intent_id = await web.send(intent_type=KIND)
@@ -37,28 +37,28 @@ async def repeated(web: World, before: dict[str, Any], now: dict[str, Any], **st
     return made
 
 
-async def test_a_route_that_the_policy_had_is_gone_with_it(web: World) -> None:
+async def test_a_route_that_the_policy_had_is_gone_with_it(web: WebEnv) -> None:
     task = await repeated(web, WITH_ROUTE, {**ASK, "deadline": "1h", "on_timeout": "reject"})
     assert task["on_expiry"].endswith("the task expires and the request fails; nothing is approved.")
 
 
 @pytest.mark.parametrize(("span", "hours"), [("8h", 8), ("", 0)])
-async def test_a_deadline_that_the_policy_had_is_gone_with_it(web: World, span: str, hours: int) -> None:
+async def test_a_deadline_that_the_policy_had_is_gone_with_it(web: WebEnv, span: str, hours: int) -> None:
     now = {**ASK, "deadline": span} if span else ASK
     task = await repeated(web, {**ASK, "deadline": "1h"}, now)
-    due = (await web.works.intent(task["intent_id"])).open.deadline_at  # type: ignore[union-attr]
+    due = (await web.env.intent(task["intent_id"])).open.deadline_at  # type: ignore[union-attr]
     assert (due is not None) is bool(hours)
     if due is not None:
         assert (due - web.clock.now()).total_seconds() == hours * 3600
 
 
-async def test_what_the_step_says_itself_stays_with_it(web: World) -> None:
+async def test_what_the_step_says_itself_stays_with_it(web: WebEnv) -> None:
     task = await repeated(web, {**ASK, "deadline": "1h"}, {**ASK, "deadline": "8h"}, deadline="2h")
-    due = (await web.works.intent(task["intent_id"])).open.deadline_at  # type: ignore[union-attr]
+    due = (await web.env.intent(task["intent_id"])).open.deadline_at  # type: ignore[union-attr]
     assert (due - web.clock.now()).total_seconds() == 2 * 3600
 
 
-async def test_a_route_of_the_step_gives_way_to_a_policy_that_says_otherwise_now(web: World) -> None:
+async def test_a_route_of_the_step_gives_way_to_a_policy_that_says_otherwise_now(web: WebEnv) -> None:
     await applied(
         web, {"policies": {"deploying": ASK}, "workflows": [flow(deadline="1h", on_timeout="work")]}
     )

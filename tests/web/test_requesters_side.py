@@ -2,22 +2,22 @@
 
 from typing import Any
 
-from tests.web.world import PLAIN, World
+from tests.web.web_env import PLAIN, WebEnv
 
 TWO = {"title": "May we?", "assignees": ["ann@acme.example", "otto@acme.example", "role:owner", "role:admin"]}
 
 
-async def gate(web: World, who: str = "ci", **fields: Any) -> str:
+async def gate(web: WebEnv, who: str = "ci", **fields: Any) -> str:
     """A task that ann, otto and whoever runs the workspace may decide."""
     intent_id = await web.send(who, intent_type=PLAIN, human_task=TWO, **fields)
     return intent_id[:-4] + "0001"
 
 
-async def code(web: World, task_id: str, who: str) -> str:
+async def code(web: WebEnv, task_id: str, who: str) -> str:
     return (await web.answer(task_id, "approved", who)).code
 
 
-async def test_who_made_the_key_or_the_account_behind_it_is_refused(web: World) -> None:
+async def test_who_made_the_key_or_the_account_behind_it_is_refused(web: WebEnv) -> None:
     assert await code(web, await gate(web), "oscar") == "self_approval"
     assert (await web.call("PATCH", "/v1/people/per_otto", {"roles": ["admin"]}, "oscar")).status == 200
     web.keys["other"] = (await web.post("/v1/keys", {"service": "ci"}, "otto"))["api_key"]
@@ -29,7 +29,7 @@ async def test_who_made_the_key_or_the_account_behind_it_is_refused(web: World) 
     assert await code(web, await gate(web, "made"), "otto") == "self_approval"  # through a service's agent
 
 
-async def test_for_whom_it_is_asked_is_refused_and_must_be_known(web: World) -> None:
+async def test_for_whom_it_is_asked_is_refused_and_must_be_known(web: WebEnv) -> None:
     task_id = await gate(web, on_behalf_of="Ann@acme.example")
     assert await code(web, task_id, "ann") == "self_approval"
     assert (await web.get(f"/v1/tasks/{task_id}/explain", "otto"))["requesters_side"] == [
@@ -46,7 +46,7 @@ async def test_for_whom_it_is_asked_is_refused_and_must_be_known(web: World) -> 
     assert (await web.post("/v1/intents", body)).code == "nobody_eligible"
 
 
-async def test_repeating_it_does_not_take_anybody_off_the_requesters_side(web: World) -> None:
+async def test_repeating_it_does_not_take_anybody_off_the_requesters_side(web: WebEnv) -> None:
     task_id = await gate(web, on_behalf_of="rita@acme.example")
     task = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
     revised = await web.post(
@@ -62,7 +62,7 @@ async def test_repeating_it_does_not_take_anybody_off_the_requesters_side(web: W
     assert (await web.answer(task_id, "approved", "otto")).status == 200
 
 
-async def test_the_requesters_side_is_told_of_the_decision_and_never_asked(web: World) -> None:
+async def test_the_requesters_side_is_told_of_the_decision_and_never_asked(web: WebEnv) -> None:
     task_id = await gate(web, on_behalf_of="ann@acme.example")
     explained = await web.get(f"/v1/tasks/{task_id}/explain", "otto")
     assert explained["asked"] == ["otto@acme.example"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.web.world import Answer, World
+from tests.web.web_env import Answer, WebEnv
 
 CLAIM = "/v1/agents/validator/deliveries/claim"
 TYPE = "t.rerun.v1"
@@ -21,7 +21,7 @@ def flow(**act: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def work(web: World, body: dict[str, Any]) -> dict[str, Any]:
+async def work(web: WebEnv, body: dict[str, Any]) -> dict[str, Any]:
     """Take what is there and report it; the delivery."""
     [delivery] = (await web.post(CLAIM, {}, "agent"))["deliveries"]
     done = await web.post(
@@ -35,7 +35,7 @@ def failing(code: str = "agent_error", retryable: bool = True) -> dict[str, Any]
     return {"error": {"code": code, "message": "The database was restarting.", "retryable": retryable}}
 
 
-async def approved(web: World, **act: Any) -> str:
+async def approved(web: WebEnv, **act: Any) -> str:
     """An intent that was approved and waits for its agent."""
     applied = await web.post("/v1/workflows", flow(**act), "oscar")
     assert applied.status == 200, applied.text
@@ -46,7 +46,7 @@ async def approved(web: World, **act: Any) -> str:
     return intent_id
 
 
-async def failed(web: World, **act: Any) -> str:
+async def failed(web: WebEnv, **act: Any) -> str:
     """An intent that failed after the yes."""
     intent_id = await approved(web, **act)
     await work(web, failing("charge_failed", False))
@@ -54,16 +54,16 @@ async def failed(web: World, **act: Any) -> str:
     return intent_id
 
 
-async def rerun(web: World, intent_id: str, who: str = "ci") -> Answer:
+async def rerun(web: WebEnv, intent_id: str, who: str = "ci") -> Answer:
     return await web.post(f"/v1/intents/{intent_id}/rerun", {}, who)
 
 
-async def tick(web: World) -> None:
+async def tick(web: WebEnv) -> None:
     web.clock.move(timedelta(seconds=31))
-    await web.works.keep_time()
+    await web.env.keep_time()
 
 
-async def test_an_exception_after_a_yes_is_tried_three_times(web: World) -> None:
+async def test_an_exception_after_a_yes_is_tried_three_times(web: WebEnv) -> None:
     intent_id = await approved(web)
     for _ in range(2):
         await work(web, failing())
@@ -73,12 +73,12 @@ async def test_an_exception_after_a_yes_is_tried_three_times(web: World) -> None
     assert await web.status(intent_id) == "FAILED"
 
 
-async def test_a_failure_that_the_function_declares_is_not(web: World) -> None:
+async def test_a_failure_that_the_function_declares_is_not(web: WebEnv) -> None:
     await failed(web)
 
 
 @pytest.mark.parametrize(("retry", "left"), [({"max": 0}, 0), ({"max": 1, "delay": "30s"}, 1)])
-async def test_what_the_plan_says_wins(web: World, retry: dict[str, Any], left: int) -> None:
+async def test_what_the_plan_says_wins(web: WebEnv, retry: dict[str, Any], left: int) -> None:
     intent_id = await approved(web, retry=retry)
     for _ in range(left):
         await work(web, failing())
@@ -87,14 +87,14 @@ async def test_what_the_plan_says_wins(web: World, retry: dict[str, Any], left: 
     assert await web.status(intent_id) == "FAILED"
 
 
-async def test_before_a_yes_nothing_is_tried_again_unless_the_plan_says_so(web: World) -> None:
+async def test_before_a_yes_nothing_is_tried_again_unless_the_plan_says_so(web: WebEnv) -> None:
     await web.post("/v1/workflows", flow(), "oscar")
     intent_id = await web.send(intent_type=TYPE)
     await work(web, failing())
     assert await web.status(intent_id) == "FAILED"
 
 
-async def test_it_goes_on_at_the_step_that_failed_under_the_same_decision(web: World) -> None:
+async def test_it_goes_on_at_the_step_that_failed_under_the_same_decision(web: WebEnv) -> None:
     intent_id = await failed(web)
     made = await rerun(web, intent_id)
     assert (made.status, made["rerun_of"], made["status"]) == (200, intent_id, "DELIVERED")
@@ -116,10 +116,10 @@ async def test_it_goes_on_at_the_step_that_failed_under_the_same_decision(web: W
     [opened] = [one for one in source["events"] if one["type"] == "task_opened"]
     assert (carried["source"], carried["seq"]) == (intent_id, decided["seq"])
     assert carried["digest"] == opened["event"]["digest"]
-    assert await web.works.findings() == []
+    assert await web.env.findings() == []
 
 
-async def test_it_happens_once_whoever_asks_and_however_often(web: World) -> None:
+async def test_it_happens_once_whoever_asks_and_however_often(web: WebEnv) -> None:
     intent_id = await failed(web)
     answers = await asyncio.gather(*(rerun(web, intent_id, who) for who in ("ci", "oscar") * 5))
     assert {answer.status for answer in answers} == {200}
@@ -132,20 +132,20 @@ async def test_it_happens_once_whoever_asks_and_however_often(web: World) -> Non
     assert (await rerun(web, intent_id))["intent_id"] == new
 
 
-async def test_a_stranger_may_not(web: World) -> None:
+async def test_a_stranger_may_not(web: WebEnv) -> None:
     intent_id = await failed(web)
     assert (await rerun(web, intent_id, "rita")).status in (403, 404)
     assert (await rerun(web, intent_id, "stranger")).status in (403, 404)
     assert (await rerun(web, intent_id, "ann")).code == "not_yours"
 
 
-async def test_a_yes_is_valid_for_a_day(web: World) -> None:
+async def test_a_yes_is_valid_for_a_day(web: WebEnv) -> None:
     intent_id = await failed(web)
     web.clock.move(timedelta(hours=24))
     assert (await rerun(web, intent_id)).code == "decision_too_old"
 
 
-async def test_what_governs_it_must_be_what_it_was(web: World) -> None:
+async def test_what_governs_it_must_be_what_it_was(web: WebEnv) -> None:
     intent_id = await failed(web)
     web.clock.move(timedelta(seconds=1))
     await web.post("/v1/workflows", flow(input={"more": 1}), "oscar")
@@ -155,7 +155,7 @@ async def test_what_governs_it_must_be_what_it_was(web: World) -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-async def test_what_was_granted_or_restricted_while_it_ran_is_not_dropped(web: World, when: str) -> None:
+async def test_what_was_granted_or_restricted_while_it_ran_is_not_dropped(web: WebEnv, when: str) -> None:
     """The new intent would go on without the controls; so the people are asked again."""
     await web.post("/v1/workflows", flow(), "oscar")
     intent_id = await web.send(intent_type=TYPE)
@@ -172,7 +172,7 @@ async def test_what_was_granted_or_restricted_while_it_ran_is_not_dropped(web: W
     assert (refused.status, refused.code) == (409, "policy_changed")
 
 
-async def test_a_no_a_cancel_and_a_failure_before_the_yes_are_not_run_again(web: World) -> None:
+async def test_a_no_a_cancel_and_a_failure_before_the_yes_are_not_run_again(web: WebEnv) -> None:
     await web.post("/v1/workflows", flow(), "oscar")
     early = await web.send(intent_type=TYPE)
     await work(web, failing("charge_failed", False))
@@ -187,7 +187,7 @@ async def test_a_no_a_cancel_and_a_failure_before_the_yes_are_not_run_again(web:
         assert (await rerun(web, intent_id, "oscar")).code == "not_rerunnable"
 
 
-async def test_nor_is_what_another_step_has_followed(web: World) -> None:
+async def test_nor_is_what_another_step_has_followed(web: WebEnv) -> None:
     """A fallback has run: what was decided about is not there any more."""
     intent_id = await approved(web, on_failure="after")
     await work(web, failing("charge_failed", False))
@@ -196,7 +196,7 @@ async def test_nor_is_what_another_step_has_followed(web: World) -> None:
     assert (await rerun(web, intent_id)).code == "not_rerunnable"
 
 
-async def test_nor_is_a_fallback_that_failed_too(web: World) -> None:
+async def test_nor_is_a_fallback_that_failed_too(web: WebEnv) -> None:
     """It would complete under a yes for what has failed before it."""
     intent_id = await approved(web, on_failure="after")
     await work(web, failing("charge_failed", False))

@@ -9,7 +9,7 @@ from signoff.core.intent.commands import Answer, Progress, Report
 from signoff.core.intent.model import Fault
 from signoff.web.axp.resume import meaning
 from tests.builders import Story, gate, validate
-from tests.web.world import World
+from tests.web.web_env import WebEnv
 
 RUNNING = Story().intent
 ASKING = Story().validated().intent
@@ -134,7 +134,7 @@ def test_a_decision_of_the_wrong_kind_is_refused_by_name(body: dict[str, Any], f
 
 
 @pytest.mark.parametrize("body", [{"action": "complete"}, {"passed": True}, {}, {"outcome": "success"}])
-async def test_nothing_but_a_decision_passes_a_gate(web: World, body: dict[str, Any]) -> None:
+async def test_nothing_but_a_decision_passes_a_gate(web: WebEnv, body: dict[str, Any]) -> None:
     intent_id, _ = await web.at_gate()
     refusals = {
         "ann": (403, "agent_required"),
@@ -148,7 +148,7 @@ async def test_nothing_but_a_decision_passes_a_gate(web: World, body: dict[str, 
     assert await web.status(intent_id) == "WAITING"
 
 
-async def test_an_agents_result_completes_a_direct_intent_after_progress(web: World) -> None:
+async def test_an_agents_result_completes_a_direct_intent_after_progress(web: WebEnv) -> None:
     intent_id = await web.send(to_agent="validator")
     path = f"/v1/intents/{intent_id}/resume?owner_agent=validator"
     done = await web.post(path, {"action": "complete", "n": 1}, "agent")
@@ -161,14 +161,14 @@ async def test_an_agents_result_completes_a_direct_intent_after_progress(web: Wo
     assert (again.status, again.code) == (409, "intent_terminal")
 
 
-async def test_a_failing_agent_fails_the_intent_with_its_reason(web: World) -> None:
+async def test_a_failing_agent_fails_the_intent_with_its_reason(web: WebEnv) -> None:
     intent_id = await web.send(to_agent="validator")
     done = await web.post(f"/v1/intents/{intent_id}/resume", {"action": "fail", "reason": "no disk"}, "agent")
     assert done["intent"]["status"] == "FAILED"
     assert done["intent"]["error"]["message"] == "no disk"
 
 
-async def test_the_whole_job_as_axps_programs_do_it(web: World) -> None:
+async def test_the_whole_job_as_axps_programs_do_it(web: WebEnv) -> None:
     intent_id, _ = await web.at_gate()
     assert (await web.get("/v1/me/tasks", "otto"))["tasks"][0]["intent_id"] == intent_id
     done = await web.post(
@@ -179,7 +179,7 @@ async def test_the_whole_job_as_axps_programs_do_it(web: World) -> None:
     assert done["intent"]["result"]["steps"]["validate"] == {"passed": True}
 
 
-async def test_a_control_resume_goes_on_without_ending(web: World) -> None:
+async def test_a_control_resume_goes_on_without_ending(web: WebEnv) -> None:
     intent_id = await web.send()
     path, body = f"/v1/intents/{intent_id}/resume", {"approve_current_step": True}
     assert (await web.post(path, body, "ann")).code == "agent_required"
@@ -189,7 +189,7 @@ async def test_a_control_resume_goes_on_without_ending(web: World) -> None:
     assert resolved["intent"]["status"] == "COMPLETED"
 
 
-async def test_a_stale_generation_is_not_applied(web: World) -> None:
+async def test_a_stale_generation_is_not_applied(web: WebEnv) -> None:
     intent_id = await web.send(to_agent="validator")
     await web.post(f"/v1/intents/{intent_id}/controls", {"controls_patch": {"note": "slowly"}})
     body = {"action": "complete", "expected_policy_generation": 0}
@@ -198,7 +198,7 @@ async def test_a_stale_generation_is_not_applied(web: World) -> None:
     assert await web.status(intent_id) == "DELIVERED"
 
 
-async def test_an_admin_ends_a_direct_intent_in_its_agents_place(web: World) -> None:
+async def test_an_admin_ends_a_direct_intent_in_its_agents_place(web: WebEnv) -> None:
     intent_id = await web.send(to_agent="agent://acme/prod/cab-reviewer")
     body = {"task_result": {"outcome": "rejected", "comment": "no"}}
     assert (await web.post(f"/v1/intents/{intent_id}/resume", body, "agent")).status == 404
@@ -211,7 +211,7 @@ WORK = [{"action": "complete", "n": 1}, {"n": 1}]
 
 
 @pytest.mark.parametrize("body", WORK)
-async def test_a_requester_does_its_own_direct_request_itself(web: World, body: dict[str, Any]) -> None:
+async def test_a_requester_does_its_own_direct_request_itself(web: WebEnv, body: dict[str, Any]) -> None:
     """As older examples of AXP do it, with the one key of the program that asked."""
     intent_id = await web.send(to_agent="agent://acme/prod/nobody-yet")
     done = await web.post(f"/v1/intents/{intent_id}/resume", body, "ci")
@@ -225,7 +225,7 @@ async def test_a_requester_does_its_own_direct_request_itself(web: World, body: 
     assert reported["summary"] == "ci finished step 'agent' as its requester, in the agent's place"
 
 
-async def test_a_persons_own_direct_request_is_theirs_and_no_admins_act(web: World) -> None:
+async def test_a_persons_own_direct_request_is_theirs_and_no_admins_act(web: WebEnv) -> None:
     intent_id = await web.send("rita", to_agent="agent://acme/prod/nobody-yet")
     assert (await web.post(f"/v1/intents/{intent_id}/resume", {"n": 1}, "ann")).code == "agent_required"
     assert (await web.post(f"/v1/intents/{intent_id}/resume", {"n": 1}, "rita")).status == 200
@@ -234,7 +234,7 @@ async def test_a_persons_own_direct_request_is_theirs_and_no_admins_act(web: Wor
     assert reported["summary"] == "Rita finished step 'agent' as its requester, in the agent's place"
 
 
-async def test_a_request_that_asks_people_is_never_its_requesters_own_work(web: World) -> None:
+async def test_a_request_that_asks_people_is_never_its_requesters_own_work(web: WebEnv) -> None:
     await web.apply_workflow()
     asks = {"to_agent": "validator", "human_task": {"title": "Sure?"}}
     for fields in ({}, {"intent_type": "asks.v1", **asks}):
@@ -250,7 +250,7 @@ async def test_a_request_that_asks_people_is_never_its_requesters_own_work(web: 
         ).status == 200
 
 
-async def test_what_an_agent_holds_is_not_reported_past_it(web: World) -> None:
+async def test_what_an_agent_holds_is_not_reported_past_it(web: WebEnv) -> None:
     intent_id = await web.send(to_agent="validator")
     claim = await web.post("/v1/agents/validator/deliveries/claim", {}, "agent")
     assert len(claim["deliveries"]) == 1

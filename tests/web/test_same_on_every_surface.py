@@ -15,14 +15,14 @@ from signoff.notify.letter import Letter
 from signoff.notify.slack.card import message
 from tests.notify.slackfake import texts
 from tests.web.inbox.reading import reader
-from tests.web.world import World
+from tests.web.web_env import WebEnv
 
 AMBIGUOUS: dict[str, Any] = {"amount": {"total": 10}, "amount.total": 1000000, "": 3}
 NAMES = ["amount.total", '"amount.total"', '""']
 CHANGED = {**AMBIGUOUS, "amount.total": 2}
 
 
-async def test_a_key_that_reads_as_a_path_is_quoted_on_every_surface(web: World) -> None:
+async def test_a_key_that_reads_as_a_path_is_quoted_on_every_surface(web: WebEnv) -> None:
     intent_id = await web.send(intent_type="intent.pay.v1", payload=AMBIGUOUS, human_task={"title": "Pay?"})
     task_id = intent_id[:-4] + "0001"
 
@@ -50,7 +50,7 @@ async def test_a_key_that_reads_as_a_path_is_quoted_on_every_surface(web: World)
     assert list(changed_paths(AMBIGUOUS, CHANGED)) == ['"amount.total"']
 
 
-def _letter(payload: dict[str, Any], web: World) -> Letter:
+def _letter(payload: dict[str, Any], web: WebEnv) -> Letter:
     found = render_payload(msgspec.json.encode(payload), {})
     assert found.whole
     return Letter(

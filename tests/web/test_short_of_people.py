@@ -4,7 +4,7 @@ from typing import Any
 
 from signoff.core.intent.model import ActorKind
 from signoff.engine.commit.understaffed import Staffed
-from tests.web.world import HOME, World
+from tests.web.web_env import HOME, WebEnv
 
 CHARTER: dict[str, Any] = {
     "people": {"gil@acme.example": {}, "hal@acme.example": {}, "ida@acme.example": {}},
@@ -24,7 +24,7 @@ CHARTER: dict[str, Any] = {
 }
 
 
-async def gate(web: World, policy: str) -> str:
+async def gate(web: WebEnv, policy: str) -> str:
     flow = {
         "workflow": policy,
         "intent_type": f"{policy}.v1",
@@ -36,18 +36,18 @@ async def gate(web: World, policy: str) -> str:
     return await web.send(intent_type=f"{policy}.v1")
 
 
-async def settled(web: World) -> None:
-    while await web.works.staffed.once() < 1:
+async def settled(web: WebEnv) -> None:
+    while await web.env.staffed.once() < 1:
         pass
 
 
-async def without(web: World, who: str = "gil") -> Any:
+async def without(web: WebEnv, who: str = "gil") -> Any:
     answer = await web.call("PATCH", f"/v1/people/{who}@acme.example", {"active": False}, "oscar")
     assert answer.status == 200, answer.text
     return answer
 
 
-async def test_the_last_one_leaves_and_it_is_said_and_it_ends(web: World) -> None:
+async def test_the_last_one_leaves_and_it_is_said_and_it_ends(web: WebEnv) -> None:
     intent_id = await gate(web, "one")
     [warning] = (await without(web))["warnings"]
     assert intent_id[:-4] in warning
@@ -58,12 +58,12 @@ async def test_the_last_one_leaves_and_it_is_said_and_it_ends(web: World) -> Non
     found = await web.get(f"/v1/intents/{intent_id}")
     assert (found["status"], found["intent"]["ending"]) == ("FAILED", "undeliverable")
     assert (await web.get("/v1/tasks/understaffed", "oscar"))["tasks"] == []
-    happened = await web.works.happened(intent_id)
+    happened = await web.env.happened(intent_id)
     assert happened[-3:] == ["Understaffed", "Decided", "Failed"]
-    assert await web.works.findings() == []
+    assert await web.env.findings() == []
 
 
-async def test_two_of_two_when_one_leaves_the_team(web: World) -> None:
+async def test_two_of_two_when_one_leaves_the_team(web: WebEnv) -> None:
     intent_id = await gate(web, "two")
     team = {"members": ["gil@acme.example", "ida@acme.example"]}
     dry = await web.post("/v1/apply?dry_run=true", {"teams": {"sre": team}}, "oscar")
@@ -74,24 +74,24 @@ async def test_two_of_two_when_one_leaves_the_team(web: World) -> None:
     assert (await web.get(f"/v1/intents/{intent_id}"))["intent"]["ending"] == "undeliverable"
 
 
-async def test_the_ladder_moves_on_at_once_past_whoever_is_gone_too(web: World) -> None:
+async def test_the_ladder_moves_on_at_once_past_whoever_is_gone_too(web: WebEnv) -> None:
     intent_id = await gate(web, "ladder")
     await without(web, "hal")
-    assert "intent.escalated" not in str(await web.works.happened(intent_id))
+    assert "intent.escalated" not in str(await web.env.happened(intent_id))
     await without(web, "gil")
     await settled(web)
-    task = (await web.works.intent(intent_id)).open
+    task = (await web.env.intent(intent_id)).open
     assert task is not None
     assert getattr(task, "escalated", 0) == 2
     await web.join("jo", "admin")
-    keys = web.works.keys
-    book = await web.works.directory.anew(HOME)
+    keys = web.env.keys
+    book = await web.env.directory.anew(HOME)
     ida = next(p for p in book.people.values() if p.email == "ida@acme.example")
     web.keys["ida"] = (await keys.create(HOME, ActorKind.PERSON, ida.id, ida.id)).secret
     assert (await web.answer(intent_id[:-4] + "0001", "approved", "ida")).status == 200
 
 
-async def test_a_later_stage_that_nobody_is_left_for_ends_it_too(web: World) -> None:
+async def test_a_later_stage_that_nobody_is_left_for_ends_it_too(web: WebEnv) -> None:
     intent_id = await gate(web, "later")
     [warning] = (await without(web))["warnings"]
     assert "stage 2 takes 1" in warning
@@ -99,29 +99,29 @@ async def test_a_later_stage_that_nobody_is_left_for_ends_it_too(web: World) -> 
     assert (await web.get(f"/v1/intents/{intent_id}"))["intent"]["ending"] == "undeliverable"
 
 
-async def test_what_was_to_be_looked_at_survives_a_restart_and_is_read_by_pages(web: World) -> None:
-    parts = web.works.engine, web.works.store, web.works.directory
+async def test_what_was_to_be_looked_at_survives_a_restart_and_is_read_by_pages(web: WebEnv) -> None:
+    parts = web.env.engine, web.env.store, web.env.directory
     ids = [await gate(web, "one")] + [await web.send(intent_type="one.v1") for _ in range(4)]
     await without(web)
     assert await Staffed(*parts, page=2).once() < 1
-    assert len([one for one in ids if "Understaffed" in await web.works.happened(one)]) == 2
+    assert len([one for one in ids if "Understaffed" in await web.env.happened(one)]) == 2
     fresh = Staffed(*parts, page=2)  # another process
     while await fresh.once() < 1:
         pass
-    assert not [one for one in ids if "Understaffed" not in await web.works.happened(one)]
-    assert await web.works.store.directory.unchecked() == []
+    assert not [one for one in ids if "Understaffed" not in await web.env.happened(one)]
+    assert await web.env.store.directory.unchecked() == []
 
 
-async def test_a_change_that_takes_nobody_away_looks_at_nothing(web: World) -> None:
+async def test_a_change_that_takes_nobody_away_looks_at_nothing(web: WebEnv) -> None:
     await gate(web, "one")
     assert (await web.call("PATCH", "/v1/people/ida@acme.example", {"name": "Ida"}, "oscar"))[
         "warnings"
     ] == []
-    assert await web.works.staffed.once() < 1
-    assert await web.works.store.directory.unchecked() == []
+    assert await web.env.staffed.once() < 1
+    assert await web.env.store.directory.unchecked() == []
 
 
-async def test_all_that_waits_for_one_person_is_handed_over_in_one_call(web: World) -> None:
+async def test_all_that_waits_for_one_person_is_handed_over_in_one_call(web: WebEnv) -> None:
     await web.join("jo", "admin")
     ids = [await gate(web, "one"), await gate(web, "two")]
     mine = await web.send("jo", intent_type="one.v1")
@@ -139,10 +139,10 @@ async def test_all_that_waits_for_one_person_is_handed_over_in_one_call(web: Wor
     assert len((await without(web))["warnings"]) == 1, "what was not handed over"
     assert (await web.answer(ids[0][:-4] + "0001", "approved", "emma")).status == 200
     assert (await web.answer(ids[1][:-4] + "0001", "approved", "emma")).status == 200
-    assert await web.works.findings() == []
+    assert await web.env.findings() == []
 
 
-async def test_handing_over_lets_nobody_else_in(web: World) -> None:
+async def test_handing_over_lets_nobody_else_in(web: WebEnv) -> None:
     await web.join("jo", "admin")
     intent_id = await gate(web, "two")
     team = {"members": ["gil@acme.example", "hal@acme.example", "otto@acme.example"]}

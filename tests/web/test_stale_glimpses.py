@@ -6,7 +6,7 @@ import pytest
 
 from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
-from tests.web.world import World, world
+from tests.web.web_env import WebEnv, web_env
 
 TYPE = "intent.pair.v1"
 PAIR = {
@@ -22,23 +22,23 @@ PAIR = {
 
 
 @pytest.fixture
-async def other(web: World, store: Store, clock: FixedClock) -> AsyncIterator[World]:
-    async with world(store, clock, web.keys) as other:
+async def other(web: WebEnv, store: Store, clock: FixedClock) -> AsyncIterator[WebEnv]:
+    async with web_env(store, clock, web.keys) as other:
         yield other
 
 
-async def sent(web: World) -> str:
+async def sent(web: WebEnv) -> str:
     """A request that waits for its agent, remembered by ``web``; its id without the visit."""
     assert (await web.post("/v1/apply", PAIR, "oscar")).status == 200
     return (await web.send(intent_type=TYPE))[:-4]
 
 
-async def reported(by: World, first: str) -> None:
+async def reported(by: WebEnv, first: str) -> None:
     answer = await by.post(f"/v1/intents/{first}0001/resume", {"action": "complete", "ok": True}, "agent")
     assert answer.status == 200, answer.text
 
 
-async def test_an_answer_names_the_votes_that_came_by_another_server(web: World, other: World) -> None:
+async def test_an_answer_names_the_votes_that_came_by_another_server(web: WebEnv, other: WebEnv) -> None:
     first = await sent(web)
     await reported(web, first)
     assert (await other.answer(f"{first}0002", who="otto")).status == 200
@@ -47,7 +47,7 @@ async def test_an_answer_names_the_votes_that_came_by_another_server(web: World,
     assert said["intent"]["status"] == "COMPLETED"
 
 
-async def test_a_resume_means_what_the_request_waits_for_by_now(web: World, other: World) -> None:
+async def test_a_resume_means_what_the_request_waits_for_by_now(web: WebEnv, other: WebEnv) -> None:
     first = await sent(web)
     await reported(other, first)  # web still remembers that the agent has it
     assert (await other.get("/v1/me/tasks", "ann")).status == 200  # what she was shown, every server knows
@@ -56,7 +56,7 @@ async def test_a_resume_means_what_the_request_waits_for_by_now(web: World, othe
     assert [v["person"] for v in (await web.get(f"/v1/tasks/{first}0002"))["task"]["votes"]] == ["per_ann"]
 
 
-async def test_a_revised_payload_is_shown_by_whoever_acts_next(web: World, other: World) -> None:
+async def test_a_revised_payload_is_shown_by_whoever_acts_next(web: WebEnv, other: WebEnv) -> None:
     first = await sent(web)
     await reported(web, first)
     changed = {"payload": {"migration": "another"}}

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from tests.web.serving import serving
-from tests.web.world import VALIDATOR, World
+from tests.web.web_env import VALIDATOR, WebEnv
 
 PYTHON = {"x-axme-client": "axme-sdk-python/0.2.0"}
 
@@ -18,13 +18,13 @@ PYTHON = {"x-axme-client": "axme-sdk-python/0.2.0"}
 class Reader:
     """Reads streams whole, or event by event."""
 
-    def __init__(self, world: World, url: str) -> None:
-        self.world = world
+    def __init__(self, web_env: WebEnv, url: str) -> None:
+        self.web = web_env
         self.http = httpx2.AsyncClient(base_url=url, timeout=90)
 
     async def whole(self, path: str, who: str = "ci", **headers: str) -> list[tuple[str, dict[str, Any]]]:
         """(event name, data) of a stream, read to its end."""
-        key = {"x-api-key": self.world.keys[who]}
+        key = {"x-api-key": self.web.keys[who]}
         response = await self.http.get(path, headers=key | headers)
         assert response.status_code == 200, response.text
         assert response.headers["content-type"].startswith("text/event-stream")
@@ -34,7 +34,7 @@ class Reader:
         self, path: str, who: str = "ci", **headers: str
     ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         """Events as they come."""
-        key = {"x-api-key": self.world.keys[who]}
+        key = {"x-api-key": self.web.keys[who]}
         text = ""
         async with self.http.stream("GET", path, headers=key | headers) as response:
             async for chunk in response.aiter_text():
@@ -64,26 +64,26 @@ def parse(text: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 @pytest.fixture
-async def reader(web: World) -> AsyncIterator[Reader]:
+async def reader(web: WebEnv) -> AsyncIterator[Reader]:
     async with serving(web) as url:
         made = Reader(web, url)
         yield made
         await made.http.aclose()
 
 
-async def waiting_for(web: World) -> None:
+async def waiting_for(web: WebEnv) -> None:
     """Until somebody listens."""
     while not web.parts.feed.waiters:
         await asyncio.sleep(0)
 
 
 async def test_a_backlog_is_written_at_once_and_the_stream_ends(reader: Reader) -> None:
-    intent_id = await reader.world.send(to_agent="validator")
+    intent_id = await reader.web.send(to_agent="validator")
     path = f"/v1/intents/{intent_id}/events/stream?wait_seconds=60"
     held = asyncio.create_task(
         reader.whole(f"{path}&since=4")
     )  # begun before, for as long, with nothing to say
-    await waiting_for(reader.world)
+    await waiting_for(reader.web)
     events = await reader.whole(f"{path}&since=0")
     assert not held.done()
     held.cancel()
@@ -94,13 +94,13 @@ async def test_a_backlog_is_written_at_once_and_the_stream_ends(reader: Reader) 
 
 @pytest.mark.parametrize(("since", "seqs"), [(0, [2, 4]), (1, [2, 4]), (2, [4]), (3, [4]), (4, []), (5, [])])
 async def test_cursors_compare_exclusively(reader: Reader, since: int, seqs: list[int]) -> None:
-    intent_id = await reader.world.send(to_agent="validator")
+    intent_id = await reader.web.send(to_agent="validator")
     events = await reader.whole(f"/v1/intents/{intent_id}/events/stream?since={since}&wait_seconds=1")
     assert [data["seq"] for _, data in events[:-1]] == seqs
 
 
 async def test_an_idle_stream_is_held_and_woken(reader: Reader) -> None:
-    web = reader.world
+    web = reader.web
     intent_id, task_id = await web.ask()
     path = f"/v1/intents/{intent_id}/events/stream?since=4&wait_seconds=60"
     reading = asyncio.create_task(reader.whole(path))
@@ -118,7 +118,7 @@ async def test_an_idle_stream_is_held_and_woken(reader: Reader) -> None:
 
 
 async def test_a_client_that_reads_line_by_line_keeps_its_stream_until_the_end(reader: Reader) -> None:
-    web = reader.world
+    web = reader.web
     intent_id, task_id = await web.ask()
     names = []
     async for name, _ in reader.open(f"/v1/intents/{intent_id}/events/stream?wait_seconds=60", **PYTHON):
@@ -130,7 +130,7 @@ async def test_a_client_that_reads_line_by_line_keeps_its_stream_until_the_end(r
 
 
 async def test_the_stream_that_tells_of_the_end_ends_at_once(reader: Reader) -> None:
-    web = reader.world
+    web = reader.web
     intent_id = await web.send(to_agent="validator")
     await web.post(f"/v1/intents/{intent_id}/resolve", {"status": "CANCELED"})
     path = f"/v1/intents/{intent_id}/events/stream?wait_seconds=60&since=4"
@@ -141,7 +141,7 @@ async def test_the_stream_that_tells_of_the_end_ends_at_once(reader: Reader) -> 
 
 
 async def test_the_stream_of_a_final_intent_with_nothing_new_is_held(reader: Reader) -> None:
-    web = reader.world
+    web = reader.web
     intent_id = await web.send(to_agent="validator")
     await web.post(f"/v1/intents/{intent_id}/resolve", {"status": "CANCELED"})
     path = f"/v1/intents/{intent_id}/events/stream?wait_seconds=60&since=100"
@@ -154,7 +154,7 @@ async def test_the_stream_of_a_final_intent_with_nothing_new_is_held(reader: Rea
 
 async def test_a_watcher_that_goes_on_from_next_seq_loses_nothing_while_it_waits(reader: Reader) -> None:
     """As the published command line watches: idle answers move its cursor, and must not move it past facts."""
-    web = reader.world
+    web = reader.web
     intent_id, task_id = await web.ask()
     path = f"/v1/intents/{intent_id}/events/stream?wait_seconds=1&since="
     seen, since = [], 1
@@ -173,13 +173,13 @@ async def test_a_watcher_that_goes_on_from_next_seq_loses_nothing_while_it_waits
 
 @pytest.mark.parametrize("wait", ["0", "-5", "0.2"])
 async def test_a_strange_wait_is_clamped(reader: Reader, wait: str) -> None:
-    intent_id = await reader.world.send(to_agent="validator")
+    intent_id = await reader.web.send(to_agent="validator")
     path = f"/v1/intents/{intent_id}/events/stream?since=4&wait_seconds={wait}"
     assert [name for name, _ in await reader.whole(path)] == ["stream.timeout"]
 
 
 async def test_an_agents_stream_shows_what_it_may_work_on(reader: Reader) -> None:
-    web = reader.world
+    web = reader.web
     await web.apply_workflow()
     intent_id = await web.send()
     direct = await web.send(to_agent="validator", intent_type="a.direct.v1")
@@ -198,7 +198,7 @@ async def test_an_agents_stream_shows_what_it_may_work_on(reader: Reader) -> Non
 
 
 async def test_a_restarted_agent_sees_what_is_still_open(reader: Reader) -> None:
-    web = reader.world
+    web = reader.web
     first = await web.send(to_agent="validator")
     second = await web.send(to_agent="validator")
     await web.post(f"/v1/intents/{first}/resume", {"action": "complete"}, "agent")
@@ -207,7 +207,7 @@ async def test_a_restarted_agent_sees_what_is_still_open(reader: Reader) -> None
 
 
 async def test_a_waiting_agent_is_woken(reader: Reader) -> None:
-    web = reader.world
+    web = reader.web
     reading = asyncio.create_task(
         reader.whole("/v1/agents/acme/prod/validator/intents/stream?since=0&wait_seconds=60", "agent")
     )
@@ -219,7 +219,7 @@ async def test_a_waiting_agent_is_woken(reader: Reader) -> None:
 
 
 async def test_a_delivery_nobody_looked_at_is_shown_again(reader: Reader) -> None:
-    web = reader.world
+    web = reader.web
     read, unread = [await web.send(to_agent="validator") for _ in range(2)]
     path = "/v1/agents/validator/intents/stream?wait_seconds=1&since="
     first = await reader.whole(path + "0", "agent")
@@ -239,7 +239,7 @@ async def test_a_delivery_nobody_looked_at_is_shown_again(reader: Reader) -> Non
     assert [name for name, _ in await reader.whole(path + str(cursor), "agent")] == ["stream.timeout"]
 
 
-async def test_a_stopping_server_ends_every_stream_in_good_order(web: World) -> None:
+async def test_a_stopping_server_ends_every_stream_in_good_order(web: WebEnv) -> None:
     intent_id, _ = await web.ask()
     async with serving(web) as url:
         reader = Reader(web, url)
@@ -257,7 +257,7 @@ async def test_a_stopping_server_ends_every_stream_in_good_order(web: World) -> 
 
 
 async def test_a_large_result_stays_behind(reader: Reader) -> None:
-    web = reader.world
+    web = reader.web
     intent_id = await web.send(to_agent="validator")
     body = {"action": "complete", "log": "x" * 100_000}
     assert (await web.post(f"/v1/intents/{intent_id}/resume", body, "agent")).status == 200
@@ -270,6 +270,6 @@ async def test_a_large_result_stays_behind(reader: Reader) -> None:
 async def test_errors_come_before_a_stream_begins(reader: Reader) -> None:
     answer = await reader.http.get("/v1/agents/validator/intents/stream")
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "missing_platform_api_key")
-    key = {"x-api-key": reader.world.keys["ci"]}
+    key = {"x-api-key": reader.web.keys["ci"]}
     answer = await reader.http.get("/v1/intents/none/events/stream", headers=key)
     assert answer.status_code == 404

@@ -13,13 +13,13 @@ from signoff.web.api import openapi
 from signoff.web.api.routes import ENDPOINTS
 from signoff.web.app import Families, api_routes, family
 from signoff.web.state import Readiness
-from tests.web.world import HOME, TYPE, World
+from tests.web.web_env import HOME, TYPE, WebEnv
 
 ROOT = Path(__file__).parents[2]
 INTENT = "0190a7de-1111-7222-8333-444455550000"
 
 
-async def test_health_needs_no_key(web: World) -> None:
+async def test_health_needs_no_key(web: WebEnv) -> None:
     for path in ("/health", "/v1/health"):
         answer = await web.get(path, "")
         assert answer.json == {"ok": True, "service": "signoff", "version": "0.0.test"}
@@ -27,7 +27,7 @@ async def test_health_needs_no_key(web: World) -> None:
     assert (head.status, head.text) == (200, "")
 
 
-async def test_ready_says_what_is_not(web: World) -> None:
+async def test_ready_says_what_is_not(web: WebEnv) -> None:
     assert (await web.get("/ready", "")).status == 200
 
     async def broken() -> Readiness:
@@ -41,13 +41,13 @@ async def test_ready_says_what_is_not(web: World) -> None:
     )
 
 
-async def test_a_stopping_server_is_not_ready(web: World) -> None:
+async def test_a_stopping_server_is_not_ready(web: WebEnv) -> None:
     web.parts.stop()
     answer = await web.get("/ready", "")
     assert (answer.status, answer["details"]) == (503, {"stopping": True})
 
 
-async def test_me_tells_whom_a_key_stands_for(web: World) -> None:
+async def test_me_tells_whom_a_key_stands_for(web: WebEnv) -> None:
     me = await web.get("/v1/me", "ann")
     assert me["actor"] == {
         "kind": "person", "id": "per_ann", "name": "Ann", "email": "ann@acme.example", "roles": ["approver"],
@@ -56,14 +56,14 @@ async def test_me_tells_whom_a_key_stands_for(web: World) -> None:
     assert me["server"] == {"version": "0.0.test", "database": "sqlite", "mail": False}
 
 
-async def test_the_portal_context_axps_command_line_reads(web: World) -> None:
+async def test_the_portal_context_axps_command_line_reads(web: WebEnv) -> None:
     found = await web.get("/v1/portal/personal/context", "ann")
     assert found["context"] == {"org_id": "acme", "workspace_id": HOME}
     assert found["account"]["email"] == "ann@acme.example"
     assert found["workspaces"][0]["org_name"] == "acme"
 
 
-async def test_a_request_id_and_a_trace_id_come_back(web: World) -> None:
+async def test_a_request_id_and_a_trace_id_come_back(web: WebEnv) -> None:
     answer = await web.get("/health", "", x_request_id="r-1", x_trace_id="t-1")
     assert (answer.headers["x-request-id"], answer.headers["x-trace-id"]) == ("r-1", "t-1")
     other = await web.get("/health", "", x_request_id="two words")
@@ -71,17 +71,17 @@ async def test_a_request_id_and_a_trace_id_come_back(web: World) -> None:
     assert "x-trace-id" not in other.headers
 
 
-async def test_nothing_may_be_cached(web: World) -> None:
+async def test_nothing_may_be_cached(web: WebEnv) -> None:
     assert (await web.get("/v1/me")).headers["cache-control"] == "no-store"
 
 
-async def test_a_full_queue_says_when_to_try_again(web: World) -> None:
-    web.works.committer._limit = 0
+async def test_a_full_queue_says_when_to_try_again(web: WebEnv) -> None:
+    web.env.committer._limit = 0
     answer = await web.post("/v1/intents", {"intent_type": TYPE})
     assert (answer.status, answer.code, answer.headers["retry-after"]) == (503, "queue_full", "1")
 
 
-async def test_a_history_can_be_verified_by_whoever_reads_it(web: World) -> None:
+async def test_a_history_can_be_verified_by_whoever_reads_it(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
     await web.answer(task_id, comment="looks right")
     audit = await web.get(f"/v1/intents/{intent_id}/audit", "aud")
@@ -109,25 +109,25 @@ async def test_a_history_can_be_verified_by_whoever_reads_it(web: World) -> None
     assert (answered["actor"]["kind"], answered["actor"]["name"]) == ("person", "Ann")
 
 
-async def test_a_changed_history_is_found_out(web: World) -> None:
+async def test_a_changed_history_is_found_out(web: WebEnv) -> None:
     intent_id = await web.send(to_agent="validator")
     change = """update events set body = cast(replace(cast(body as text), 'validator', 'attacker') as blob)
         where intent_id = :id and seq = 2"""
-    await web.works.store.write((change, {"id": intent_id}))
+    await web.env.store.write((change, {"id": intent_id}))
     audit = await web.get(f"/v1/intents/{intent_id}/audit", "aud")
     assert audit["verified"] is False
     assert audit["problem"].startswith("event 2:")
 
 
-async def test_a_row_that_its_history_does_not_say_is_found_out(web: World) -> None:
+async def test_a_row_that_its_history_does_not_say_is_found_out(web: WebEnv) -> None:
     intent_id = await web.send(to_agent="validator")
     change = """update intents set status = 'WAITING', waiting = 'WAITING_FOR_TIME' where id = :id"""
-    await web.works.store.write((change, {"id": intent_id}))
+    await web.env.store.write((change, {"id": intent_id}))
     audit = await web.get(f"/v1/intents/{intent_id}/audit", "aud")
     assert (audit["verified"], audit["problem"].partition(":")[0]) == (False, "its row")
 
 
-async def test_an_inbox_holds_what_is_addressed_and_what_is_answered(web: World) -> None:
+async def test_an_inbox_holds_what_is_addressed_and_what_is_answered(web: WebEnv) -> None:
     owner = "agent://conformance/owner"
     addressed = await web.send(to_agent=owner)
     answering = await web.send(to_agent="validator", reply_to=owner)
@@ -144,7 +144,7 @@ async def test_an_inbox_holds_what_is_addressed_and_what_is_answered(web: World)
     assert len(own["threads"]) == 2
 
 
-async def test_the_page_loads_nothing_from_elsewhere(web: World) -> None:
+async def test_the_page_loads_nothing_from_elsewhere(web: WebEnv) -> None:
     page = await web.get("/docs", "")
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert "default-src 'none'" in page.headers["content-security-policy"]
@@ -159,7 +159,7 @@ async def test_the_page_loads_nothing_from_elsewhere(web: World) -> None:
     assert "light-dark(" in style.text
 
 
-async def test_the_document_is_served_as_it_is_checked_in(web: World) -> None:
+async def test_the_document_is_served_as_it_is_checked_in(web: WebEnv) -> None:
     served = await web.get("/openapi.json", "")
     assert served.text == openapi.text()
     checked_in = (ROOT / "docs" / "openapi.json").read_text("utf-8")
@@ -177,7 +177,7 @@ def test_the_document_names_every_endpoint_and_nothing_that_is_not_there() -> No
         assert name in document["components"]["schemas"]
 
 
-async def test_a_key_is_promised_only_where_the_answer_is_kept(web: World) -> None:
+async def test_a_key_is_promised_only_where_the_answer_is_kept(web: WebEnv) -> None:
     paths = openapi.document()["paths"]
     keyed = {path for path, row in paths.items() if "Idempotency-Key" in msgspec.json.encode(row).decode()}
     _, task_id = await web.ask()

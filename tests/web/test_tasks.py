@@ -12,10 +12,10 @@ from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import Fallback, Stage, TaskSpec
 from signoff.web.shapes.tasks import on_expiry
 from tests.builders import approve, gate
-from tests.web.world import PAYLOAD, WORKFLOW, World
+from tests.web.web_env import PAYLOAD, WORKFLOW, WebEnv
 
 
-async def test_a_task_shows_all_that_a_decision_needs(web: World) -> None:
+async def test_a_task_shows_all_that_a_decision_needs(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
     task = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
     assert task["state"] == "open"
@@ -36,7 +36,7 @@ async def test_a_task_shows_all_that_a_decision_needs(web: World) -> None:
     assert len(task["digest"]) == 64
 
 
-async def test_an_answer_completes_the_intent(web: World) -> None:
+async def test_an_answer_completes_the_intent(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
     shown = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
     done = await web.answer(task_id, comment="fine", revision=shown["revision"], digest=shown["digest"])
@@ -57,7 +57,7 @@ async def test_an_answer_completes_the_intent(web: World) -> None:
     assert (read["result"]["outcome"], read["intent"]["ending"]) == ("approved", "approved")
 
 
-async def test_a_rejection_fails_the_intent_and_keeps_its_outcome(web: World) -> None:
+async def test_a_rejection_fails_the_intent_and_keeps_its_outcome(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
     await web.answer(task_id, "rejected", comment="not today")
     read = await web.get(f"/v1/intents/{intent_id}")
@@ -66,7 +66,7 @@ async def test_a_rejection_fails_the_intent_and_keeps_its_outcome(web: World) ->
     assert read["result"]["outcome"] == "rejected"
 
 
-async def test_whoever_comes_second_learns_who_decided(web: World) -> None:
+async def test_whoever_comes_second_learns_who_decided(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
     await web.answer(task_id)
     for who, path, body in [
@@ -81,7 +81,7 @@ async def test_whoever_comes_second_learns_who_decided(web: World) -> None:
         assert details["decided_by_name"] == "Ann"
 
 
-async def test_an_answer_to_something_else_than_was_shown_is_refused(web: World) -> None:
+async def test_an_answer_to_something_else_than_was_shown_is_refused(web: WebEnv) -> None:
     _, task_id = await web.at_gate()
     for stale in ({"revision": 7}, {"digest": "0" * 64}):
         answer = await web.answer(task_id, **stale)
@@ -89,7 +89,7 @@ async def test_an_answer_to_something_else_than_was_shown_is_refused(web: World)
     assert (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]["votes"] == []
 
 
-async def test_a_repeated_answer_is_the_first_one(web: World) -> None:
+async def test_a_repeated_answer_is_the_first_one(web: WebEnv) -> None:
     _, task_id = await web.at_gate()
     path = f"/v1/tasks/{task_id}/answer"
     first = await web.post(path, {"outcome": "approved"}, "ann", idempotency_key="a")
@@ -98,16 +98,16 @@ async def test_a_repeated_answer_is_the_first_one(web: World) -> None:
 
 
 @pytest.mark.parametrize("who", ["rita", "aud", "oscar", "emma", "ci", "agent"])
-async def test_only_those_who_were_asked_may_answer(web: World, who: str) -> None:
+async def test_only_those_who_were_asked_may_answer(web: WebEnv, who: str) -> None:
     _, task_id = await web.at_gate()
     answer = await web.answer(task_id, who=who)
     assert answer.status == 403
     assert (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]["state"] == "open"
 
 
-async def test_escalation_lets_somebody_else_decide(web: World) -> None:
+async def test_escalation_lets_somebody_else_decide(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
-    await web.works.pass_time(timedelta(hours=3))
+    await web.env.pass_time(timedelta(hours=3))
     task = (await web.get(f"/v1/tasks/{task_id}", "emma"))["task"]
     assert task["approvers"][-1] == "emma@acme.example"
     assert task["reminders_sent"] >= 1
@@ -119,16 +119,16 @@ async def test_escalation_lets_somebody_else_decide(web: World) -> None:
     assert (escalated["status"], escalated["waiting_reason"]) == ("WAITING", "WAITING_FOR_HUMAN")
 
 
-async def test_an_expired_task_says_so(web: World) -> None:
+async def test_an_expired_task_says_so(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
-    await web.works.pass_time(timedelta(hours=9))
+    await web.env.pass_time(timedelta(hours=9))
     task = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
     assert (task["state"], task["ending"]) == ("closed", "expired")
     assert (await web.get(f"/v1/intents/{intent_id}"))["intent"]["error"]["code"] == "step_timeout"
     assert (await web.answer(task_id)).code == "already_decided"
 
 
-async def test_own_open_and_closed_tasks_are_listed(web: World) -> None:
+async def test_own_open_and_closed_tasks_are_listed(web: WebEnv) -> None:
     _, gate = await web.at_gate()
     _, open_to_all = await web.ask()
     for who, expected in [("ann", [gate, open_to_all]), ("emma", [open_to_all]), ("rita", [])]:
@@ -143,14 +143,14 @@ async def test_own_open_and_closed_tasks_are_listed(web: World) -> None:
     assert (await web.get("/v1/tasks", "agent")).status == 403
 
 
-async def test_lists_of_tasks_are_paged(web: World) -> None:
+async def test_lists_of_tasks_are_paged(web: WebEnv) -> None:
     tasks = [(await web.ask())[1] for _ in range(3)]
     first = await web.get("/v1/tasks?limit=2")
     second = await web.get(f"/v1/tasks?limit=2&cursor={first['next_cursor']}")
     assert [t["task_id"] for t in (*first["tasks"], *second["tasks"])] == tasks
 
 
-async def test_tasks_as_axp_lists_them(web: World) -> None:
+async def test_tasks_as_axp_lists_them(web: WebEnv) -> None:
     intent_id, _ = await web.at_gate()
     [task] = (await web.get("/v1/me/tasks", "ann"))["tasks"]
     assert (task["intent_id"], task["status"]) == (intent_id, "WAITING")
@@ -160,36 +160,36 @@ async def test_tasks_as_axp_lists_them(web: World) -> None:
     assert len((await web.get("/v1/me/tasks", "ci"))["tasks"]) == 1
 
 
-async def test_what_is_mine_is_found_behind_all_that_is_not(web: World) -> None:
+async def test_what_is_mine_is_found_behind_all_that_is_not(web: WebEnv) -> None:
     task = replace(approve().task, stages=(Stage(("otto@acme.example",)),))
     others, by = gate(approve(task=task)), await web.actor("ci")
-    await asyncio.gather(*(web.works.submit(others, by) for _ in range(200)))
+    await asyncio.gather(*(web.env.submit(others, by) for _ in range(200)))
     intent_id, _ = await web.at_gate()
     assert [task["intent_id"] for task in (await web.get("/v1/me/tasks", "ann"))["tasks"]] == [intent_id]
     assert len((await web.get("/v1/me/tasks", "otto"))["tasks"]) == 200
 
 
-async def test_an_intents_id_names_its_task(web: World) -> None:
+async def test_an_intents_id_names_its_task(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
     assert (await web.get(f"/v1/tasks/{intent_id}", "ann"))["task"]["task_id"] == task_id
     assert (await web.answer(intent_id))["task"]["task_id"] == task_id
 
 
-async def test_what_is_no_task_is_not_found(web: World) -> None:
+async def test_what_is_no_task_is_not_found(web: WebEnv) -> None:
     intent_id, _ = await web.at_gate()
     for ref in (intent_id[:-4] + "0001", intent_id[:-4] + "0009", "nonsense"):
         assert (await web.get(f"/v1/tasks/{ref}", "ann")).status == 404
         assert (await web.answer(ref)).status == 404
 
 
-async def test_our_endpoint_refuses_what_it_does_not_know(web: World) -> None:
+async def test_our_endpoint_refuses_what_it_does_not_know(web: WebEnv) -> None:
     _, task_id = await web.at_gate()
     answer = await web.post(f"/v1/tasks/{task_id}/answer", {"outcom": "approved"}, "ann")
     assert (answer.status, answer.code) == (422, "unknown_field")
     assert answer["error"]["hint"].startswith("Did you mean 'outcome'? Known fields: comment,")
 
 
-async def test_a_form_is_checked_and_its_values_coerced(web: World) -> None:
+async def test_a_form_is_checked_and_its_values_coerced(web: WebEnv) -> None:
     schema = {
         "type": "object",
         "required": ["amount"],
@@ -209,7 +209,7 @@ async def test_a_form_is_checked_and_its_values_coerced(web: World) -> None:
     "text", ["99999999999999999999999", "9007199254740993", "1_000", "nan", "1e999", "0x10"]
 )
 @pytest.mark.parametrize("kind", ["integer", "number"])
-async def test_a_number_that_not_every_reader_holds_is_none(web: World, kind: str, text: str) -> None:
+async def test_a_number_that_not_every_reader_holds_is_none(web: WebEnv, kind: str, text: str) -> None:
     schema = {"type": "object", "properties": {"amount": {"type": kind}}}
     _, task_id = await web.ask(task_type="form", form_schema=schema)
     wrong = await web.answer(task_id, "submitted", data={"amount": text})
@@ -217,7 +217,7 @@ async def test_a_number_that_not_every_reader_holds_is_none(web: World, kind: st
     assert text in wrong["error"]["message"]
 
 
-async def test_a_decision_as_axps_approvals_make_it(web: World) -> None:
+async def test_a_decision_as_axps_approvals_make_it(web: WebEnv) -> None:
     _, task_id = await web.at_gate()
     done = await web.post(
         f"/v1/approvals/{task_id}/decision", {"decision": "approved", "reason": "ok"}, "ann"
@@ -235,9 +235,9 @@ async def test_a_decision_as_axps_approvals_make_it(web: World) -> None:
     assert (await web.post(f"/v1/approvals/{task_id}/decision", {"decision": "maybe"}, "ann")).status == 422
 
 
-async def test_a_second_approver_sees_the_first_vote(web: World) -> None:
+async def test_a_second_approver_sees_the_first_vote(web: WebEnv) -> None:
     both = HumanStep(id="approve", task=TaskSpec(stages=(Stage(need=2),)))
-    intent = await web.works.submit(gate(both), await web.actor("ci"))
+    intent = await web.env.submit(gate(both), await web.actor("ci"))
     task_id = intent.id[:-4] + "0001"
     first = await web.answer(task_id)
     assert (first["task"]["state"], len(first["task"]["votes"])) == ("open", 1)
@@ -288,13 +288,13 @@ def test_what_silence_leads_to_is_said_in_words(step: Any, due: Any, end: Any, s
     assert on_expiry(HumanStep(**spec), due, end).endswith(sentence)
 
 
-async def test_the_story_of_a_task_is_the_same_open_and_folded(web: World) -> None:
+async def test_the_story_of_a_task_is_the_same_open_and_folded(web: WebEnv) -> None:
     stages = (Stage(("per_ann",)), Stage(("per_otto", "per_emma")))
-    intent = await web.works.submit(
+    intent = await web.env.submit(
         gate(HumanStep(id="approve", task=TaskSpec(stages=stages))), await web.actor("ci")
     )
     task_id = intent.id[:-4] + "0001"
-    await web.works.do(task_id, Take(), await web.actor("ann"))
+    await web.env.do(task_id, Take(), await web.actor("ann"))
     first = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
     assert (first["stage"], first["stages"], first["approvers"], first["reviewed_by"]) == (
         1,
@@ -309,7 +309,7 @@ async def test_the_story_of_a_task_is_the_same_open_and_folded(web: World) -> No
     assert (await web.get("/v1/tasks", "ann"))["tasks"] == [after]
 
 
-async def test_an_agent_cannot_say_who_decided(web: World) -> None:
+async def test_an_agent_cannot_say_who_decided(web: WebEnv) -> None:
     liar = {
         "outcome": "rejected",
         "ending": "rejected",

@@ -12,7 +12,7 @@ from signoff.web.api.docs import PAGES
 from signoff.web.api.routes import ENDPOINTS
 from signoff.web.http.call import Access, Endpoint
 from signoff.web.http.query import Kind
-from tests.web.world import PAYLOAD, PLAIN, World
+from tests.web.web_env import PAYLOAD, PLAIN, WebEnv
 
 ID = "0190a7de-1111-7222-8333-444455550000"
 ROWS = (*ENDPOINTS, *PAGES)
@@ -46,7 +46,7 @@ def test_the_exceptions_are_those_that_were_thought_about() -> None:
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if not row.any_query], ids=named)
-async def test_an_unknown_parameter_is_refused_by_name(web: World, row: Endpoint) -> None:
+async def test_an_unknown_parameter_is_refused_by_name(web: WebEnv, row: Endpoint) -> None:
     answer = await web.call(row.method, f"{address(row)}?nosuch=1", None, "oscar")
     assert (answer.status, answer.code, answer["error"]["field"]) == (422, "unknown_parameter", "nosuch")
     for parameter in row.query:
@@ -54,20 +54,20 @@ async def test_an_unknown_parameter_is_refused_by_name(web: World, row: Endpoint
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.method != "GET" and not row.any_body], ids=named)
-async def test_an_unknown_field_is_refused_by_name(web: World, row: Endpoint) -> None:
+async def test_an_unknown_field_is_refused_by_name(web: WebEnv, row: Endpoint) -> None:
     answer = await web.call(row.method, address(row), {"nosuch": 1}, "oscar")
     assert (answer.status, answer.code, answer["error"]["field"]) == (422, "unknown_field", "nosuch")
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.any_query], ids=named)
-async def test_a_probe_may_say_what_it_likes(web: World, row: Endpoint) -> None:
+async def test_a_probe_may_say_what_it_likes(web: WebEnv, row: Endpoint) -> None:
     if row.method == "GET":
         assert (await web.get(f"{address(row)}?nosuch=1", "")).status == 200
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.query], ids=named)
 async def test_a_parameter_twice_empty_or_of_a_wrong_type_is_refused_by_name(
-    web: World, row: Endpoint
+    web: WebEnv, row: Endpoint
 ) -> None:
     assert row.access is Access.KEY
     for one in row.query:
@@ -84,13 +84,13 @@ async def test_a_parameter_twice_empty_or_of_a_wrong_type_is_refused_by_name(
             assert (empty.code, empty["error"]["field"]) == ("empty_parameter", one.name)
 
 
-async def test_a_near_word_is_suggested(web: World) -> None:
+async def test_a_near_word_is_suggested(web: WebEnv) -> None:
     answer = await web.get("/v1/intents?statuss=WAITING", "oscar")
     assert "Did you mean 'status'?" in answer["error"]["hint"]
     assert "correlation_id" in answer["error"]["details"]["known"]
 
 
-async def test_a_dry_run_is_never_a_real_one_by_its_spelling(web: World) -> None:
+async def test_a_dry_run_is_never_a_real_one_by_its_spelling(web: WebEnv) -> None:
     flow = {"workflow": "w", "intent_type": "a.dry.v1", "steps": [{"id": "do", "agent": "validator"}]}
     for word in ("maybe", "y", "on"):
         assert (await web.post(f"/v1/workflows?dry_run={word}", flow, "oscar")).status == 422
@@ -101,16 +101,16 @@ async def test_a_dry_run_is_never_a_real_one_by_its_spelling(web: World) -> None
 # -- filters that find
 
 
-async def send(web: World, correlation: str, **more: Any) -> str:
+async def send(web: WebEnv, correlation: str, **more: Any) -> str:
     web.clock.move(timedelta(milliseconds=2))
     return await web.send(to_agent="validator", intent_type=PLAIN, correlation_id=correlation, **more)
 
 
-async def found(web: World, query: str, who: str = "oscar") -> list[str]:
+async def found(web: WebEnv, query: str, who: str = "oscar") -> list[str]:
     return [one["intent_id"] for one in (await web.get(f"/v1/intents?{query}", who))["intents"]]
 
 
-async def test_intents_are_found_by_correlation_id_and_by_words(web: World) -> None:
+async def test_intents_are_found_by_correlation_id_and_by_words(web: WebEnv) -> None:
     first = await send(web, "deploy-prod", payload={"ticket": "OPS-1090", "password": "hunter2"})
     other = await send(web, "deploy-test", payload={"ticket": "OPS-77", "note": "hunter2-free"})
     assert await found(web, "correlation_id=deploy-prod") == [first]
@@ -124,7 +124,7 @@ async def test_intents_are_found_by_correlation_id_and_by_words(web: World) -> N
     assert (await web.get(f"/v1/intents?q={'x%20' * 11}", "oscar"))["error"]["field"] == "q"
 
 
-async def test_a_page_of_what_was_searched_goes_on_where_it_ended(web: World) -> None:
+async def test_a_page_of_what_was_searched_goes_on_where_it_ended(web: WebEnv) -> None:
     sent = [await send(web, "c", payload={"n": ("even one", "odd one")[n % 2]}) for n in range(6)]
     wanted = [intent_id for n, intent_id in enumerate(sent) if n % 2][::-1]
     page = await web.get("/v1/intents?q=one%20odd&limit=2", "oscar")
@@ -134,7 +134,7 @@ async def test_a_page_of_what_was_searched_goes_on_where_it_ended(web: World) ->
     assert "next_cursor" not in rest.json
 
 
-async def test_tasks_are_found_by_intent_type_correlation_and_words(web: World) -> None:
+async def test_tasks_are_found_by_intent_type_correlation_and_words(web: WebEnv) -> None:
     ask = {"title": "May we?", "assignees": ["ann@acme.example"]}
     first = await web.send(
         intent_type="a.first.v1", human_task=ask, correlation_id="c1", payload={"x": "needle"}
@@ -164,7 +164,7 @@ async def test_tasks_are_found_by_intent_type_correlation_and_words(web: World) 
     assert await tasks("state=closed&mine=true", "otto") == []
 
 
-async def test_no_page_of_closed_tasks_is_empty_while_there_are_more(web: World) -> None:
+async def test_no_page_of_closed_tasks_is_empty_while_there_are_more(web: WebEnv) -> None:
     ask = {"title": "May we?", "assignees": ["ann@acme.example"]}
     old = await web.send(intent_type="a.first.v1", human_task=ask)
     [task] = (await web.get("/v1/tasks", "ann"))["tasks"]
@@ -178,7 +178,7 @@ async def test_no_page_of_closed_tasks_is_empty_while_there_are_more(web: World)
 # -- what a bulk cancel cancels
 
 
-async def test_a_bulk_cancel_cancels_what_its_filter_names_and_no_more(web: World) -> None:
+async def test_a_bulk_cancel_cancels_what_its_filter_names_and_no_more(web: WebEnv) -> None:
     mine = await send(web, "deploy-prod")
     other = await send(web, "deploy-test", payload={**PAYLOAD, "ticket": "OPS-1"})
     body = {"older_than_hours": 0, "dry_run": False}
@@ -198,13 +198,13 @@ async def test_a_bulk_cancel_cancels_what_its_filter_names_and_no_more(web: Worl
         {"older_than_hours": None},
     ],
 )  # fmt: skip
-async def test_a_bulk_cancel_refuses_what_would_widen_it(web: World, body: dict[str, Any]) -> None:
+async def test_a_bulk_cancel_refuses_what_would_widen_it(web: WebEnv, body: dict[str, Any]) -> None:
     answer = await web.post("/v1/intents/bulk-cancel", body, "oscar")
     assert answer.status == 422
     assert answer["error"]["field"] == next(iter(body))
 
 
-async def test_a_dry_bulk_cancel_says_what_the_real_one_does(web: World) -> None:
+async def test_a_dry_bulk_cancel_says_what_the_real_one_does(web: WebEnv) -> None:
     theirs = await send(web, "a")
     own = []
     for _ in range(3):
@@ -221,7 +221,7 @@ async def test_a_dry_bulk_cancel_says_what_the_real_one_does(web: World) -> None
         assert (await web.get(f"/v1/intents/{intent_id}", "oscar"))["status"] == "DELIVERED"
 
 
-async def test_nothing_is_made_or_listed_in_another_workspace(web: World) -> None:
+async def test_nothing_is_made_or_listed_in_another_workspace(web: WebEnv) -> None:
     for query in ("org_id=elsewhere", "workspace_id=ws_other", "org_id=elsewhere&workspace_id=prod"):
         assert (await web.get(f"/v1/agents?{query}", "oscar"))["agents"] == []
         assert (await web.get(f"/v1/service-accounts?{query}", "oscar"))["service_accounts"] == []
@@ -234,7 +234,7 @@ async def test_nothing_is_made_or_listed_in_another_workspace(web: World) -> Non
 
 
 @pytest.mark.parametrize(("path", "patch"), [("controls", "controls_patch"), ("policy", "envelope_patch")])
-async def test_a_patch_that_changes_nothing_is_not_applied(web: World, path: str, patch: str) -> None:
+async def test_a_patch_that_changes_nothing_is_not_applied(web: WebEnv, path: str, patch: str) -> None:
     at = f"/v1/intents/{await send(web, 'c')}/{path}"
     first = await web.post(at, {patch: {"n": 1}}, "oscar")
     assert (first["applied"], first["policy_generation"]) == (True, 1)
@@ -248,7 +248,7 @@ async def test_a_patch_that_changes_nothing_is_not_applied(web: World, path: str
         )
 
 
-async def test_a_dry_run_is_refused_where_there_is_none(web: World) -> None:
+async def test_a_dry_run_is_refused_where_there_is_none(web: WebEnv) -> None:
     for name in ("dry_run", "dryRun"):
         answer = await web.post("/v1/intents", {"intent_type": PLAIN, "payload": {}, name: True}, "oscar")
         assert (answer.status, answer.code, answer["error"]["field"]) == (422, "unknown_field", name)

@@ -13,31 +13,31 @@ from signoff.core.errors import NotFound, Unauthenticated
 from signoff.engine.identity.sessions import IDLE
 from tests.web.inbox.reading import Reader, reader
 from tests.web.serving import serving
-from tests.web.world import HOME, PAYLOAD, PLAIN, VALIDATOR, World
+from tests.web.web_env import HOME, PAYLOAD, PLAIN, VALIDATOR, WebEnv
 
 CLAIM = f"/v1/agents/{VALIDATOR}/deliveries/claim"
 FAR = 50.0  # seconds that nobody waits: a wait ends because of what happened, not of time
 
 
-async def _revoked(web: World, who: str) -> None:
+async def _revoked(web: WebEnv, who: str) -> None:
     key = f"sak_{web.keys[who].split('_')[2]}"
     assert (await web.post(f"/v1/keys/{key}/revoke", {}, "oscar")).status == 200
 
 
-async def _removed(web: World, who: str) -> None:
-    account = web.works.directory
+async def _removed(web: WebEnv, who: str) -> None:
+    account = web.env.directory
     book = await account.of(HOME)
     found = book.account(VALIDATOR)
     assert found is not None
     assert (await web.call("DELETE", f"/v1/service-accounts/{found.id}", who="oscar")).status == 200
 
 
-async def _deactivated(web: World, who: str) -> None:
+async def _deactivated(web: WebEnv, who: str) -> None:
     answer = await web.call("PATCH", f"/v1/people/{who}@acme.example", {"active": False}, who="oscar")
     assert answer.status == 200, answer.text
 
 
-async def waiting(web: World, count: int = 1) -> None:
+async def waiting(web: WebEnv, count: int = 1) -> None:
     """Until somebody waits for the words of the workspace's directory."""
     async with asyncio.timeout(30):
         while len(web.parts.feed.waiters.get(f"directory:{HOME}", ())) < count:
@@ -46,7 +46,7 @@ async def waiting(web: World, count: int = 1) -> None:
 
 @pytest.mark.parametrize("end", [_revoked, _removed])
 async def test_a_claim_that_waits_ends_with_its_key_and_takes_nothing(
-    web: World, end: Callable[[World, str], Awaitable[None]]
+    web: WebEnv, end: Callable[[WebEnv, str], Awaitable[None]]
 ) -> None:
     async with serving(web) as url, httpx2.AsyncClient(base_url=url, timeout=FAR) as http:
         headers = {"x-api-key": web.keys["agent"]}
@@ -71,7 +71,7 @@ async def listening(url: str, path: str, **headers: str) -> AsyncIterator[AsyncI
 
 @pytest.mark.parametrize("end", [_revoked, _removed])
 async def test_an_agents_stream_ends_with_its_key_and_shows_nothing_more(
-    web: World, end: Callable[[World, str], Awaitable[None]]
+    web: WebEnv, end: Callable[[WebEnv, str], Awaitable[None]]
 ) -> None:
     path = f"/v1/agents/{VALIDATOR}/intents/stream?wait_seconds=45"
     async with serving(web) as url, listening(url, path, **{"x-api-key": web.keys["agent"]}) as lines:
@@ -84,7 +84,7 @@ async def test_an_agents_stream_ends_with_its_key_and_shows_nothing_more(
 
 @pytest.mark.parametrize("end", [_revoked, _deactivated])
 async def test_an_intents_stream_ends_with_its_reader(
-    web: World, end: Callable[[World, str], Awaitable[None]]
+    web: WebEnv, end: Callable[[WebEnv, str], Awaitable[None]]
 ) -> None:
     sent = await web.send(intent_type=PLAIN, to_agent=VALIDATOR)
     path = f"/v1/intents/{sent}/events/stream?wait_seconds=45"
@@ -98,27 +98,27 @@ async def test_an_intents_stream_ends_with_its_reader(
         assert "next_seq" not in repr(said)
 
 
-async def _signs_out(web: World, ann: Reader) -> None:
+async def _signs_out(web: WebEnv, ann: Reader) -> None:
     assert (await ann.post("/logout")).status == 303
 
 
-async def _ends_it(web: World, ann: Reader) -> None:
+async def _ends_it(web: WebEnv, ann: Reader) -> None:
     [one] = (await web.get("/v1/people/me/sessions", "ann"))["sessions"]
     ended = await web.post(f"/v1/people/me/sessions/{one['session_id']}/end", {}, "ann")
     assert ended["ended"] == 1
 
 
-async def _ended_by_an_admin(web: World, ann: Reader) -> None:
+async def _ended_by_an_admin(web: WebEnv, ann: Reader) -> None:
     assert (await web.post("/v1/people/ann@acme.example/sessions/end", {}, "oscar"))["ended"] == 1
 
 
-async def _is_deactivated(web: World, ann: Reader) -> None:
+async def _is_deactivated(web: WebEnv, ann: Reader) -> None:
     await _deactivated(web, "ann")
 
 
 @pytest.mark.parametrize("end", [_signs_out, _ends_it, _ended_by_an_admin, _is_deactivated])
 async def test_an_open_page_hears_at_once_that_its_session_is_over(
-    web: World, end: Callable[[World, Reader], Awaitable[None]]
+    web: WebEnv, end: Callable[[WebEnv, Reader], Awaitable[None]]
 ) -> None:
     ann = await reader(web, "ann")
     cookie = f"signoff_session={ann.http.cookies.get('signoff_session')}"
@@ -130,7 +130,7 @@ async def test_an_open_page_hears_at_once_that_its_session_is_over(
     assert (await ann.get("/")).status == 303
 
 
-async def test_a_key_that_is_revoked_while_a_body_is_sent_does_nothing(web: World) -> None:
+async def test_a_key_that_is_revoked_while_a_body_is_sent_does_nothing(web: WebEnv) -> None:
     async with serving(web) as url, httpx2.AsyncClient(base_url=url, timeout=FAR) as http:
         body = json.dumps({"intent_type": PLAIN, "to_agent": VALIDATOR, "payload": PAYLOAD}).encode()
         begun = asyncio.Event()
@@ -158,7 +158,7 @@ async def test_a_key_that_is_revoked_while_a_body_is_sent_does_nothing(web: Worl
 # -- sessions
 
 
-async def test_a_session_has_an_end_however_much_it_is_used(web: World) -> None:
+async def test_a_session_has_an_end_however_much_it_is_used(web: WebEnv) -> None:
     ann = await reader(web, "ann")
     for _ in range(14):
         web.clock.move(IDLE - timedelta(minutes=1))
@@ -173,7 +173,7 @@ async def test_a_session_has_an_end_however_much_it_is_used(web: World) -> None:
     assert (await otto.get("/")).status == 303
 
 
-async def test_sessions_are_listed_and_ended_one_by_one_and_everywhere(web: World) -> None:
+async def test_sessions_are_listed_and_ended_one_by_one_and_everywhere(web: WebEnv) -> None:
     ann, phone = await reader(web, "ann"), await reader(web, "ann")
     tablet = await Reader(web, "ann").sign_in(key=True)
     listed = (await web.get("/v1/people/me/sessions", "ann"))["sessions"]
@@ -197,7 +197,7 @@ async def test_sessions_are_listed_and_ended_one_by_one_and_everywhere(web: Worl
         await web.parts.sessions.end(sam, "per_ann", shown["session_id"])
 
 
-async def test_who_comes_back_signs_in_anew(web: World) -> None:
+async def test_who_comes_back_signs_in_anew(web: WebEnv) -> None:
     ann = await reader(web, "ann")
     known = await web.actor("ann")
     token = await web.parts.sessions.login_link(known.workspace, known.id)

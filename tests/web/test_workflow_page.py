@@ -14,7 +14,7 @@ from signoff.core.plan.task_types import COMMENT_NEEDED, EVIDENCE_NEEDED, OUTCOM
 from signoff.core.text import json_diff
 from signoff.engine.read import evidence
 from tests.docs.blocks import DOCS, coded, documents, rows, section
-from tests.web.world import World
+from tests.web.web_env import WebEnv
 
 PAGE = DOCS / "reference" / "workflow.md"
 EXAMPLES = documents(PAGE)
@@ -115,7 +115,7 @@ def test_the_names_that_drive_the_card_are_those_of_the_card() -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda one: one["workflow"])
-async def test_each_example_is_applied_and_a_request_starts(web: World, example: dict[str, Any]) -> None:
+async def test_each_example_is_applied_and_a_request_starts(web: WebEnv, example: dict[str, Any]) -> None:
     people = {f"{name}@acme.example": {"roles": ["approver"]} for name in ("ann", "otto", "emma")}
     teams = {name: {"members": [*people]} for name in ("finance", "audit")}
     policies = {name: {"approve": {"any": ["role:approver"]}} for name in ("finance", "two-people", "strict")}
@@ -133,7 +133,7 @@ async def test_each_example_is_applied_and_a_request_starts(web: World, example:
     ("outcome", "ends"), [("approved", ("DELIVERED", "approved")), ("rejected", ("DELIVERED", "rejected"))]
 )
 async def test_what_is_declared_a_success_completes_after_a_no(
-    web: World, outcome: str, ends: tuple[str, str]
+    web: WebEnv, outcome: str, ends: tuple[str, str]
 ) -> None:
     [archive] = [one for one in EXAMPLES if one["workflow"] == "archive"]
     await web.post("/v1/apply", {"people": {"ann@acme.example": {"roles": ["approver"]}}}, "oscar")

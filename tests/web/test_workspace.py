@@ -9,10 +9,10 @@ import pytest
 from signoff.core.errors import Busy
 from signoff.web.axp import scenarios
 from signoff.web.http.call import Call
-from tests.web.world import HOME, TYPE, VALIDATOR, WORKFLOW, World
+from tests.web.web_env import HOME, TYPE, VALIDATOR, WORKFLOW, WebEnv
 
 
-async def test_an_agent_is_registered_as_axps_command_line_does(web: World) -> None:
+async def test_an_agent_is_registered_as_axps_command_line_does(web: WebEnv) -> None:
     body = {"name": "Demo Runner", "display_name": "Demo", "org_id": "acme", "workspace_id": HOME}
     made = await web.post("/v1/service-accounts", body, "ci")
     assert made.status == 200
@@ -36,7 +36,7 @@ async def test_an_agent_is_registered_as_axps_command_line_does(web: World) -> N
     assert me["actor"]["address"] == "agent://acme/prod/demo-runner"
 
 
-async def test_an_account_is_changed_and_removed(web: World) -> None:
+async def test_an_account_is_changed_and_removed(web: WebEnv) -> None:
     made = await web.post("/v1/service-accounts", {"name": "pusher"}, "oscar")
     path = f"/v1/service-accounts/{made['id']}"
     bad = await web.call("PATCH", path, {"delivery_mode": "http"}, "oscar")
@@ -54,7 +54,7 @@ async def test_an_account_is_changed_and_removed(web: World) -> None:
     assert (await web.get(path, "oscar")).status == 404
 
 
-async def test_a_key_of_an_account_is_revoked_by_its_path_only(web: World) -> None:
+async def test_a_key_of_an_account_is_revoked_by_its_path_only(web: WebEnv) -> None:
     one = await web.post("/v1/service-accounts", {"name": "one"}, "oscar")
     two = await web.post("/v1/service-accounts", {"name": "two"}, "oscar")
     key = (await web.post(f"/v1/service-accounts/{one['id']}/keys", {}, "oscar"))["key"]
@@ -64,7 +64,7 @@ async def test_a_key_of_an_account_is_revoked_by_its_path_only(web: World) -> No
     assert right["key"]["status"] == "revoked"
 
 
-async def test_keys_are_made_in_one_call(web: World) -> None:
+async def test_keys_are_made_in_one_call(web: WebEnv) -> None:
     agent = await web.post("/v1/keys", {"agent": "new-agent", "expires_in_seconds": 60}, "oscar")
     assert (agent["kind"], agent["address"]) == ("agent", "agent://acme/prod/new-agent")
     assert agent["expires_at"] == "2026-03-02T09:01:00Z"
@@ -89,14 +89,14 @@ async def test_keys_are_made_in_one_call(web: World) -> None:
         assert (await web.post("/v1/keys", body, "oscar")).status == 422, body
 
 
-async def test_a_key_expires(web: World) -> None:
+async def test_a_key_expires(web: WebEnv) -> None:
     made = await web.post("/v1/keys", {"agent": "validator", "expires_in_seconds": 60}, "oscar")
     web.clock.move(timedelta(minutes=2))
     answer = await web.get("/v1/me", "", x_api_key=made["api_key"])
     assert (answer.status, answer.code) == (401, "key_expired")
 
 
-async def test_agents_are_listed_and_found(web: World) -> None:
+async def test_agents_are_listed_and_found(web: WebEnv) -> None:
     agents = (await web.get("/v1/agents?org_id=acme&limit=10"))["agents"]
     assert VALIDATOR in [a["address"] for a in agents]
     assert "ci" not in [a["name"] for a in agents]
@@ -105,7 +105,7 @@ async def test_agents_are_listed_and_found(web: World) -> None:
 
 
 @pytest.mark.parametrize(("field", "longest"), [("display_name", 255), ("callback_url", 2000)])
-async def test_what_is_said_of_an_agent_has_an_end(web: World, field: str, longest: int) -> None:
+async def test_what_is_said_of_an_agent_has_an_end(web: WebEnv, field: str, longest: int) -> None:
     made = await web.post(
         "/v1/service-accounts", {"name": "long", field: "http://x" + "x" * longest}, "oscar"
     )
@@ -116,7 +116,7 @@ async def test_what_is_said_of_an_agent_has_an_end(web: World, field: str, longe
     assert (answer.status, answer["error"]["field"]) == (422, field)
 
 
-async def test_where_an_agent_is_called_is_for_no_other_agent_to_read(web: World) -> None:
+async def test_where_an_agent_is_called_is_for_no_other_agent_to_read(web: WebEnv) -> None:
     hook = "https://hooks.example/in?token=t0ps3cret"
     pushed = {"name": "pusher", "delivery_mode": "http", "callback_url": hook}
     made = await web.post("/v1/service-accounts", pushed, "oscar")
@@ -128,7 +128,7 @@ async def test_where_an_agent_is_called_is_for_no_other_agent_to_read(web: World
         assert hook in (await web.get(path, "oscar")).text, path
 
 
-async def test_a_workflow_is_applied_once(web: World) -> None:
+async def test_a_workflow_is_applied_once(web: WebEnv) -> None:
     dry = await web.post("/v1/workflows?dry_run=true", WORKFLOW, "oscar")
     assert (dry["changed"], dry["dry_run"], dry["workflow"]["version"]) == (True, True, 1)
     assert (await web.get("/v1/workflows"))["workflows"] == []
@@ -153,11 +153,11 @@ async def test_a_workflow_is_applied_once(web: World) -> None:
 
 
 @pytest.mark.parametrize("who", ["ci", "rita", "ann", "agent"])
-async def test_only_owners_and_admins_apply_workflows(web: World, who: str) -> None:
+async def test_only_owners_and_admins_apply_workflows(web: WebEnv, who: str) -> None:
     assert (await web.post("/v1/workflows", WORKFLOW, who)).status == 403
 
 
-async def test_a_mistake_in_a_workflow_is_named(web: World) -> None:
+async def test_a_mistake_in_a_workflow_is_named(web: WebEnv) -> None:
     answer = await web.post("/v1/workflows", {**WORKFLOW, "stepz": []}, "oscar")
     assert (answer.status, answer.code) == (422, "unknown_field")
     assert "steps" in answer["error"]["hint"]
@@ -180,7 +180,7 @@ def bundle(**changes: Any) -> dict[str, Any]:
     }
 
 
-async def test_a_bundle_is_set_in_motion_and_its_agents_exist(web: World) -> None:
+async def test_a_bundle_is_set_in_motion_and_its_agents_exist(web: WebEnv) -> None:
     applied = await web.post("/v1/scenarios/apply", bundle(), "ci")
     assert applied.status == 200, applied.text
     assert applied["scenario_id"] == "durable-approval.demo.v1"
@@ -203,7 +203,7 @@ async def test_a_bundle_is_set_in_motion_and_its_agents_exist(web: World) -> Non
     assert again["agents"][0]["created"] is False
 
 
-async def test_a_bundle_is_applied_once_per_key_wherever_it_stands(web: World) -> None:
+async def test_a_bundle_is_applied_once_per_key_wherever_it_stands(web: WebEnv) -> None:
     first = await web.post("/v1/scenarios/apply", bundle(idempotency_key="k"), "ci")
     again = await web.post("/v1/scenarios/apply", bundle(idempotency_key="k"), "ci")
     assert again.json == first.json
@@ -211,14 +211,14 @@ async def test_a_bundle_is_applied_once_per_key_wherever_it_stands(web: World) -
     assert (await web.post("/v1/scenarios/apply", bundle(), "ci", idempotency_key="h")).json == header.json
 
 
-async def test_who_may_not_register_agents_still_submits(web: World) -> None:
+async def test_who_may_not_register_agents_still_submits(web: WebEnv) -> None:
     applied = await web.post("/v1/scenarios/bundle", bundle(), "rita")
     assert applied.status == 200
     assert applied["agents"][0]["service_account_id"] == ""
     assert any("no agent is registered" in warning for warning in applied["warnings"])
 
 
-async def test_a_bundle_that_nobody_could_decide_is_told_so_and_makes_no_agent(web: World) -> None:
+async def test_a_bundle_that_nobody_could_decide_is_told_so_and_makes_no_agent(web: WebEnv) -> None:
     for_nobody = bundle(humans=[{"role": "operator", "contact": "nobody@elsewhere.example"}])
     refused = await web.post("/v1/scenarios/apply", for_nobody, "ci")
     checked = await web.post("/v1/scenarios/validate", for_nobody, "ci")
@@ -229,18 +229,18 @@ async def test_a_bundle_that_nobody_could_decide_is_told_so_and_makes_no_agent(w
     assert "agent://acme/prod/fresh-checker" not in known
 
 
-async def test_a_bundle_is_not_called_wrong_where_the_database_is_away(web: World) -> None:
+async def test_a_bundle_is_not_called_wrong_where_the_database_is_away(web: WebEnv) -> None:
     scope = {"method": "POST", "path": "/v1/scenarios/validate", "query_string": b"", "headers": []}
     call = Call(web.parts, scope, "")
     call.actor, call.body = await web.actor("ann"), msgspec.json.encode(bundle())
     assert (await scenarios.validate(call)).valid
-    await web.works.store.close()
-    web.works.directory.changed(HOME)
+    await web.env.store.close()
+    web.env.directory.changed(HOME)
     with pytest.raises(Busy):
         await scenarios.validate(call)
 
 
-async def test_a_bundle_is_checked_without_doing_anything(web: World) -> None:
+async def test_a_bundle_is_checked_without_doing_anything(web: WebEnv) -> None:
     good = await web.post("/v1/scenarios/validate", bundle(), "ci")
     assert (good["valid"], good["errors"]) == (True, [])
     bad = await web.post("/v1/scenarios/validate", bundle(intent={}), "ci")

@@ -14,9 +14,9 @@ from playwright.async_api import Browser
 from signoff.engine.clock import Clock
 from signoff.store.opening import open_store
 from tests.web.inbox.chromium import Window, chromium, window
-from tests.web.inbox.scene import GATES, Scene, furnish
+from tests.web.inbox.demo_workspace import GATES, DemoWorkspace, furnish
 from tests.web.serving import serving
-from tests.web.world import HOME, World, world
+from tests.web.web_env import HOME, WebEnv, web_env
 
 IMAGES: Final = Path(__file__).parents[3] / "docs" / "images"
 DESK: Final = {"viewport": {"width": 1160, "height": 860}, "device_scale_factor": 1.25}
@@ -61,12 +61,14 @@ async def pack(
     (IMAGES / f"{name}.webp").write_bytes(packed)
 
 
-async def signed_in(web: World, shown: Window, who: str = "per_ann") -> Window:
+async def signed_in(web: WebEnv, shown: Window, who: str = "per_ann") -> Window:
     await shown.sign_in(await web.parts.sessions.login_link(HOME, who))
     return shown
 
 
-async def sheet(web: World, browser: Browser, url: str, scene: Scene, theme: str, scripts: bool) -> None:
+async def sheet(
+    web: WebEnv, browser: Browser, url: str, demo: DemoWorkspace, theme: str, scripts: bool
+) -> None:
     """All eight kinds on both widths."""
     shots: dict[str, list[bytes]] = {"desk": [], "phone": []}
     for width, options in (("desk", DESK), ("phone", PHONE)):
@@ -74,7 +76,7 @@ async def sheet(web: World, browser: Browser, url: str, scene: Scene, theme: str
         async with window(browser, url, **given) as ann:
             await signed_in(web, ann)
             for kind in GATES:
-                await ann.open(f"/tasks/{scene.tasks[kind]}")
+                await ann.open(f"/tasks/{demo.tasks[kind]}")
                 shots[width].append(await ann.page.screenshot())
     desks, phones = shots["desk"], shots["phone"]
     rows = [desks[:4], desks[4:], phones]
@@ -82,9 +84,9 @@ async def sheet(web: World, browser: Browser, url: str, scene: Scene, theme: str
     await pack(browser, name, rows, 0.3, {"light": "#dfe3e8", "dark": "#000"}[theme])
 
 
-async def views(web: World, browser: Browser, url: str, scene: Scene) -> None:
+async def views(web: WebEnv, browser: Browser, url: str, demo: DemoWorkspace) -> None:
     """The pictures that stand alone."""
-    approval = scene.tasks["approval"]
+    approval = demo.tasks["approval"]
     async with window(browser, url, **DESK) as desk, window(browser, url, **DESK) as owner:
         await signed_in(web, desk)
         await signed_in(web, owner, "per_oscar")
@@ -100,7 +102,7 @@ async def views(web: World, browser: Browser, url: str, scene: Scene) -> None:
         async with window(browser, url, **PHONE, color_scheme="dark", is_mobile=True) as phone:
             await signed_in(web, phone)
             shots = []
-            for path in ("/", f"/tasks/{approval}", f"/tasks/{scene.ended['approved']}"):
+            for path in ("/", f"/tasks/{approval}", f"/tasks/{demo.ended['approved']}"):
                 await phone.open(path)
                 shots.append(await phone.page.screenshot())
             await pack(browser, "phone", [shots], 0.8, "#000")
@@ -118,13 +120,13 @@ async def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = open_store(f"sqlite:///{folder}/signoff.db", wall=clock.wall, clock=clock.of)
         await store.open()
-        async with world(store, clock) as web:
-            scene = await furnish(web)
+        async with web_env(store, clock) as web:
+            demo = await furnish(web)
             async with serving(web) as url, chromium() as browser:
                 for theme in THEMES:
                     for scripts in (True, False):
-                        await sheet(web, browser, url, scene, theme, scripts)
-                await views(web, browser, url, scene)
+                        await sheet(web, browser, url, demo, theme, scripts)
+                await views(web, browser, url, demo)
         await store.close()
 
 

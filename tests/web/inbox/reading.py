@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 
 from signoff.web.pages.kit.csrf import form_token
-from tests.web.world import World
+from tests.web.web_env import WebEnv
 
 SAME = {"sec-fetch-site": "same-origin"}
 
@@ -100,20 +100,20 @@ class Shown:
 class Reader:
     """One browser without scripts. ``cookies`` are kept between its requests."""
 
-    def __init__(self, world: World, who: str = "") -> None:
-        self.world = world
+    def __init__(self, web_env: WebEnv, who: str = "") -> None:
+        self.web = web_env
         self.who = who
         self.http = httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(world.app), base_url="http://signoff.test"
+            transport=httpx2.ASGITransport(web_env.app), base_url="http://signoff.test"
         )
 
     async def sign_in(self, *, key: bool = False) -> "Reader":
         """By a sign-in link, as it comes by mail; or by the persona's key, which proves less."""
         if key:
-            answer = await self.post("/login", key=self.world.keys[self.who])
+            answer = await self.post("/login", key=self.web.keys[self.who])
         else:
-            known = await self.world.actor(self.who)
-            token = await self.world.parts.sessions.login_link(known.workspace, known.id)
+            known = await self.web.actor(self.who)
+            token = await self.web.parts.sessions.login_link(known.workspace, known.id)
             answer = await self.post(f"/login/{token}")
         assert answer.status == 303, answer.text
         return self
@@ -157,14 +157,14 @@ class Reader:
         return await self.press(page, f"/tasks/{task_id}", outcome, **changed)
 
 
-async def reader(world: World, who: str) -> Reader:
+async def reader(web_env: WebEnv, who: str) -> Reader:
     """A persona, signed in."""
-    return await Reader(world, who).sign_in()
+    return await Reader(web_env, who).sign_in()
 
 
-async def everything(world: World) -> dict[str, list[Any]]:
+async def everything(web_env: WebEnv) -> dict[str, list[Any]]:
     """The whole database, table by table."""
-    store = world.works.store
+    store = web_env.env.store
     tables = [
         row[0]
         for row in await store.read("select name from sqlite_schema where type = 'table' order by name")

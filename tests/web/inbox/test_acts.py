@@ -2,13 +2,13 @@
 
 import pytest
 
+from tests.web.inbox.demo_workspace import apply
 from tests.web.inbox.reading import reader
-from tests.web.inbox.scene import apply
 from tests.web.inbox.test_deciding import ANN, task, votes
-from tests.web.world import HOME, World
+from tests.web.web_env import HOME, WebEnv
 
 
-async def test_one_says_something_takes_it_and_hands_it_over(web: World) -> None:
+async def test_one_says_something_takes_it_and_hands_it_over(web: WebEnv) -> None:
     task_id = await task(web)
     ann, otto = await reader(web, "ann"), await reader(web, "otto")
     assert (await ann.post(f"/tasks/{task_id}/remark", words="Which <order>?")).status == 303
@@ -27,7 +27,7 @@ async def test_one_says_something_takes_it_and_hands_it_over(web: World) -> None
     assert (await votes(web, task_id))["ending"] == "approved"
 
 
-async def test_changing_what_is_asked_makes_a_revision_that_somebody_else_approves(web: World) -> None:
+async def test_changing_what_is_asked_makes_a_revision_that_somebody_else_approves(web: WebEnv) -> None:
     _, task_id = await web.ask(assignees=[*ANN, "otto@acme.example"])
     ann, otto = await reader(web, "ann"), await reader(web, "otto")
     form = (await ann.get(f"/tasks/{task_id}")).form(f"/tasks/{task_id}/revise")
@@ -45,7 +45,7 @@ async def test_changing_what_is_asked_makes_a_revision_that_somebody_else_approv
     assert (await otto.press(page, f"/tasks/{task_id}", "approved")).status == 303
 
 
-async def test_plain_values_are_changed_in_a_form_and_the_rest_stays(web: World) -> None:
+async def test_plain_values_are_changed_in_a_form_and_the_rest_stays(web: WebEnv) -> None:
     payload = {
         "amount": 4200,
         "currency": "EUR",
@@ -76,7 +76,7 @@ async def test_plain_values_are_changed_in_a_form_and_the_rest_stays(web: World)
 
 
 @pytest.mark.parametrize("typed", ["[" * 5000, "1e400", "true", "99999999999999999999"])
-async def test_a_number_typed_wrong_is_said_and_changes_nothing(web: World, typed: str) -> None:
+async def test_a_number_typed_wrong_is_said_and_changes_nothing(web: WebEnv, typed: str) -> None:
     intent_id = await web.send(
         intent_type="intent.x.v1", payload={"rows": 5}, human_task={"title": "May we?"}
     )
@@ -90,7 +90,7 @@ async def test_a_number_typed_wrong_is_said_and_changes_nothing(web: World, type
     assert (await web.get(f"/v1/intents/{intent_id}"))["payload"] == {"rows": 5}
 
 
-async def test_an_admin_asks_other_people_and_the_requester_withdraws(web: World) -> None:
+async def test_an_admin_asks_other_people_and_the_requester_withdraws(web: WebEnv) -> None:
     await apply(web)
     _, task_id = await web.ask(assignees=ANN)
     await web.join("adam", "admin")
@@ -113,7 +113,7 @@ async def test_an_admin_asks_other_people_and_the_requester_withdraws(web: World
     assert (await adam.post(f"/tasks/{task_id}/withdraw")).status == 409
 
 
-async def test_the_loser_of_two_sees_who_decided_what_and_when(web: World) -> None:
+async def test_the_loser_of_two_sees_who_decided_what_and_when(web: WebEnv) -> None:
     _, task_id = await web.ask(assignees=[*ANN, "otto@acme.example"])
     ann, otto = await reader(web, "ann"), await reader(web, "otto")
     late = await otto.get(f"/tasks/{task_id}")
@@ -130,7 +130,7 @@ async def test_the_loser_of_two_sees_who_decided_what_and_when(web: World) -> No
         assert said in answer.text, said
 
 
-async def test_the_card_says_who_was_told_and_what_came_of_it(web: World) -> None:
+async def test_the_card_says_who_was_told_and_what_came_of_it(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
     rows = [("per_otto", "email", "sent", 1), ("per_ann", "slack", "failed", 3)]
     for number, (person, channel, state, attempts) in enumerate(rows):
@@ -141,13 +141,13 @@ async def test_the_card_says_who_was_told_and_what_came_of_it(web: World) -> Non
         }  # fmt: skip
         names = ", ".join(values)
         marks = ", ".join(f":{name}" for name in values)
-        await web.works.store.write((f"insert into messages ({names}) values ({marks})", values))
+        await web.env.store.write((f"insert into messages ({names}) values ({marks})", values))
     page = await (await reader(web, "emma")).get(f"/tasks/{task_id}")
     assert "Otto named told by mail" in page.text
     assert "Ann named could not be told by Slack" in page.text
 
 
-async def test_what_is_no_act_does_nothing(web: World) -> None:
+async def test_what_is_no_act_does_nothing(web: WebEnv) -> None:
     task_id = await task(web)
     assert (await (await reader(web, "ann")).post(f"/tasks/{task_id}/explode")).status == 404
     assert (await (await reader(web, "ann")).post(f"/tasks/{task_id}/remark", words=" ")).status == 422

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from tests.web.inbox.reading import reader
-from tests.web.world import World
+from tests.web.web_env import WebEnv
 
 DANGER = "DROP TABLE users; -- and nobody saw it"
 APPLY: dict[str, Any] = {"step_id": "apply", "assigned_to": "agent://elsewhere/prod/runner"}
 
 
-async def scenario(web: World, *steps: dict[str, Any]) -> str:
+async def scenario(web: WebEnv, *steps: dict[str, Any]) -> str:
     """The task of a bundle with a harmless payload and these steps after its gate."""
     sign = {"step_id": "sign", "tool_id": "tool.approval.human_signoff", "assigned_to": "ann"}
     answer = await web.post(
@@ -27,7 +27,7 @@ async def scenario(web: World, *steps: dict[str, Any]) -> str:
     return str(answer["intent_id"])[:-4] + "0001"
 
 
-async def test_the_input_of_a_later_step_and_its_agent_are_on_the_page(web: World) -> None:
+async def test_the_input_of_a_later_step_and_its_agent_are_on_the_page(web: WebEnv) -> None:
     task_id = await scenario(web, {**APPLY, "input": {"command": DANGER}})
     page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
     assert "What runs after a yes" in page.text
@@ -36,7 +36,7 @@ async def test_the_input_of_a_later_step_and_its_agent_are_on_the_page(web: Worl
     assert page.form(f"/tasks/{task_id}")["buttons"] == ["approved", "rejected"]
 
 
-async def test_that_nobody_works_as_the_agent_is_on_the_card_the_receipt_and_the_request(web: World) -> None:
+async def test_that_nobody_works_as_the_agent_is_on_the_card_the_receipt_and_the_request(web: WebEnv) -> None:
     task_id = await scenario(web, APPLY)
     intent_id = task_id[:-4] + "0000"
     absent = "Nobody has ever asked for work as agent://elsewhere/prod/runner."
@@ -50,7 +50,7 @@ async def test_that_nobody_works_as_the_agent_is_on_the_card_the_receipt_and_the
     assert absent not in (await ann.get(f"/intents/{intent_id}")).text
 
 
-async def test_the_page_of_what_failed_after_a_yes_offers_to_run_it_again(web: World) -> None:
+async def test_the_page_of_what_failed_after_a_yes_offers_to_run_it_again(web: WebEnv) -> None:
     task_id = await scenario(web, APPLY)
     intent_id = task_id[:-4] + "0000"
     await web.answer(task_id)
@@ -68,7 +68,7 @@ async def test_the_page_of_what_failed_after_a_yes_offers_to_run_it_again(web: W
     assert again["intent_id"] != intent_id
 
 
-async def test_what_runs_when_a_step_fails_is_on_the_page_as_that(web: World) -> None:
+async def test_what_runs_when_a_step_fails_is_on_the_page_as_that(web: WebEnv) -> None:
     task_id = await scenario(
         web,
         {**APPLY, "on_success": "end", "on_failure": "clean"},
@@ -88,7 +88,7 @@ async def test_what_runs_when_a_step_fails_is_on_the_page_as_that(web: World) ->
     ],
 )
 async def test_a_yes_waits_until_a_folded_input_was_opened(
-    web: World, given: dict[str, Any], folded: str
+    web: WebEnv, given: dict[str, Any], folded: str
 ) -> None:
     task_id = await scenario(web, {**APPLY, "input": given})
     ann = await reader(web, "ann")
@@ -103,13 +103,13 @@ async def test_a_yes_waits_until_a_folded_input_was_opened(
     assert (await ann.press(opened, f"/tasks/{task_id}", "approved")).status == 303
 
 
-async def test_what_hides_in_an_input_is_named(web: World) -> None:
+async def test_what_hides_in_an_input_is_named(web: WebEnv) -> None:
     task_id = await scenario(web, {**APPLY, "input": {"command": "rm report\u202e.txt"}})
     page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
     assert "The request holds characters that cannot be seen" in page.text
 
 
-async def test_the_task_on_the_wire_says_what_runs_next_with_what(web: World) -> None:
+async def test_the_task_on_the_wire_says_what_runs_next_with_what(web: WebEnv) -> None:
     tell = {
         "step_id": "tell", "tool_id": "tool.internal.notification", "input": {"to": "ann", "message": "It is done."},
     }  # fmt: skip
@@ -122,7 +122,7 @@ async def test_the_task_on_the_wire_says_what_runs_next_with_what(web: World) ->
     assert (then["kind"], then["message"], then["after"]) == ("notify", "It is done.", ["yes"])
 
 
-async def test_two_requests_that_differ_only_in_an_input_are_two_things_to_decide(web: World) -> None:
+async def test_two_requests_that_differ_only_in_an_input_are_two_things_to_decide(web: WebEnv) -> None:
     tasks = [await scenario(web, {**APPLY, "input": {"command": text}}) for text in ("SELECT 1", DANGER)]
     one, other = [(await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]["digest"] for task_id in tasks]
     refused = await web.post(

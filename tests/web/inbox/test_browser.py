@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from tests.web.inbox.chromium import DESKTOP, PHONE, Window, chromium, window
 from tests.web.serving import serving
-from tests.web.world import HOME, World
+from tests.web.web_env import HOME, WebEnv
 
 pytestmark = pytest.mark.browser
 
@@ -48,7 +48,7 @@ SETTINGS = [
 
 
 async def decide(
-    web: World, ann: Window, kind: tuple[str, dict[str, Any], dict[str, str], str], checked: bool
+    web: WebEnv, ann: Window, kind: tuple[str, dict[str, Any], dict[str, str], str], checked: bool
 ) -> None:
     word, asked, filled, button = kind
     intent_id, task_id = await web.ask(task_type=word, assignees=ANN, **asked)
@@ -72,7 +72,7 @@ async def decide(
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-async def test_a_person_decides_every_kind_of_task(web: World, setting: dict[str, Any]) -> None:
+async def test_a_person_decides_every_kind_of_task(web: WebEnv, setting: dict[str, Any]) -> None:
     scripts = setting.get("java_script_enabled", True)
     async with serving(web) as url, chromium() as browser, window(browser, url, **setting) as ann:
         await ann.sign_in(await web.parts.sessions.login_link(HOME, "per_ann"))
@@ -80,7 +80,7 @@ async def test_a_person_decides_every_kind_of_task(web: World, setting: dict[str
             await decide(web, ann, kind, scripts)
 
 
-async def test_the_inbox_fills_by_itself_and_keeps_the_focus(web: World) -> None:
+async def test_the_inbox_fills_by_itself_and_keeps_the_focus(web: WebEnv) -> None:
     _, first = await web.ask(assignees=ANN)
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=DESKTOP) as ann:
         await ann.sign_in(await web.parts.sessions.login_link(HOME, "per_ann"))
@@ -97,7 +97,7 @@ async def test_the_inbox_fills_by_itself_and_keeps_the_focus(web: World) -> None
         await ann.page.wait_for_url(f"**/tasks/{first}")
 
 
-async def test_an_open_card_says_that_somebody_was_faster(web: World) -> None:
+async def test_an_open_card_says_that_somebody_was_faster(web: WebEnv) -> None:
     _, task_id = await web.at_gate()
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=PHONE) as ann:
         await ann.sign_in(await web.parts.sessions.login_link(HOME, "per_ann"))
@@ -110,7 +110,7 @@ async def test_an_open_card_says_that_somebody_was_faster(web: World) -> None:
         await ann.page.get_by_text("Otto decided").wait_for()
 
 
-async def test_a_timeline_grows_while_one_looks(web: World) -> None:
+async def test_a_timeline_grows_while_one_looks(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=DESKTOP) as ann:
         await ann.sign_in(await web.parts.sessions.login_link(HOME, "per_ann"))
@@ -120,7 +120,7 @@ async def test_a_timeline_grows_while_one_looks(web: World) -> None:
         await ann.page.locator("#status").get_by_text("completed").wait_for()
 
 
-async def test_the_keyboard_alone_is_enough(web: World) -> None:
+async def test_the_keyboard_alone_is_enough(web: WebEnv) -> None:
     intent_id, task_id = await web.ask(assignees=ANN)
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=DESKTOP) as ann:
         await ann.sign_in(await web.parts.sessions.login_link(HOME, "per_ann"))
@@ -134,7 +134,7 @@ async def test_the_keyboard_alone_is_enough(web: World) -> None:
         assert await web.status(intent_id) == "COMPLETED"
 
 
-async def test_a_name_on_the_lan_works_over_plain_http(web: World) -> None:
+async def test_a_name_on_the_lan_works_over_plain_http(web: WebEnv) -> None:
     """Such browsers send neither Sec-Fetch-Site nor, under no-referrer, an Origin that says anything."""
     intent_id, task_id = await web.ask(assignees=ANN)
     web.parts.settings = replace(web.parts.settings, allowed_hosts=("gate.test",))
@@ -148,7 +148,7 @@ async def test_a_name_on_the_lan_works_over_plain_http(web: World) -> None:
     assert await web.status(intent_id) == "COMPLETED"
 
 
-async def test_hostile_text_runs_nothing(web: World) -> None:
+async def test_hostile_text_runs_nothing(web: WebEnv) -> None:
     text = '<script>document.title="owned"</script><img src=x onerror="document.title=\'owned\'"><form action="https://evil.test"><button>Approve'
     made = await web.post(
         "/v1/intents",
@@ -181,7 +181,7 @@ SCRIPT = "\n".join(f"echo {n}" for n in range(500)) + "\nDROP TABLE users;"
 
 @pytest.mark.parametrize("setting", [SETTINGS[0], SETTINGS[3]])
 async def test_what_is_folded_is_opened_without_losing_what_was_typed(
-    web: World, setting: dict[str, Any]
+    web: WebEnv, setting: dict[str, Any]
 ) -> None:
     made = await web.send(
         intent_type="intent.other.v1", payload={"script": SCRIPT}, human_task={"assignees": ANN}
@@ -201,7 +201,7 @@ async def test_what_is_folded_is_opened_without_losing_what_was_typed(
 
 @pytest.mark.parametrize("setting", [SETTINGS[1], SETTINGS[2]])
 async def test_a_stale_answer_shows_the_difference_and_asks_again(
-    web: World, setting: dict[str, Any]
+    web: WebEnv, setting: dict[str, Any]
 ) -> None:
     _, task_id = await web.ask(assignees=["ann@acme.example", "otto@acme.example"])
     async with serving(web) as url, chromium() as browser, window(browser, url, **setting) as ann:
@@ -220,7 +220,7 @@ async def test_a_stale_answer_shows_the_difference_and_asks_again(
         ann.complaints = [said for said in ann.complaints if "status of 409" not in said]
 
 
-async def test_the_list_follows_the_search_and_the_address_keeps_it(web: World) -> None:
+async def test_the_list_follows_the_search_and_the_address_keeps_it(web: WebEnv) -> None:
     _, invoices = await web.ask(assignees=ANN, title="About invoices")
     _, servers = await web.ask(assignees=ANN, title="About servers")
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=DESKTOP) as ann:
@@ -237,7 +237,7 @@ async def test_the_list_follows_the_search_and_the_address_keeps_it(web: World) 
         await ann.page.wait_for_url(f"**/tasks/{invoices}")
 
 
-async def test_moments_are_in_the_zone_of_whoever_reads_them(web: World) -> None:
+async def test_moments_are_in_the_zone_of_whoever_reads_them(web: WebEnv) -> None:
     assert (await web.call("PATCH", "/v1/people/per_ann", {"zone": "Asia/Tokyo"}, "oscar")).status == 200
     _, task_id = await web.at_gate()
     due = web.clock.now() + timedelta(hours=8)
@@ -257,7 +257,7 @@ async def test_moments_are_in_the_zone_of_whoever_reads_them(web: World) -> None
             assert f"{due.astimezone(ZoneInfo('America/New_York')):%H:%M}" in said
 
 
-async def test_keys_can_be_switched_off_and_stay_so(web: World) -> None:
+async def test_keys_can_be_switched_off_and_stay_so(web: WebEnv) -> None:
     _, first = await web.ask(assignees=ANN)
     focused = "document.activeElement.id"
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=DESKTOP) as ann:
@@ -272,7 +272,7 @@ async def test_keys_can_be_switched_off_and_stay_so(web: World) -> None:
         assert await ann.page.evaluate(focused) == f"t-{first}"
 
 
-async def test_values_are_changed_without_touching_json(web: World) -> None:
+async def test_values_are_changed_without_touching_json(web: WebEnv) -> None:
     made = await web.send(
         intent_type="intent.x.v1",
         payload={"amount": 4200, "currency": "EUR"},

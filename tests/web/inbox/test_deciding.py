@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.web.inbox.reading import reader
-from tests.web.world import HOME, World
+from tests.web.web_env import HOME, WebEnv
 
 ANN = ["ann@acme.example"]
 REVIEW: dict[str, Any] = {
@@ -19,12 +19,12 @@ REVIEW: dict[str, Any] = {
 }
 
 
-async def task(web: World, **human_task: Any) -> str:
+async def task(web: WebEnv, **human_task: Any) -> str:
     """A task for Ann."""
     return (await web.ask(assignees=ANN, **human_task))[1]
 
 
-async def votes(web: World, task_id: str) -> Any:
+async def votes(web: WebEnv, task_id: str) -> Any:
     return (await web.get(f"/v1/tasks/{task_id}"))["task"]
 
 
@@ -56,7 +56,7 @@ KINDS: list[tuple[str, str, dict[str, Any], dict[str, str], str]] = [
 
 @pytest.mark.parametrize(("kind", "outcome", "asked", "filled", "ending"), KINDS)
 async def test_every_kind_is_decided_and_turns_into_its_receipt(
-    web: World, kind: str, outcome: str, asked: dict[str, Any], filled: dict[str, str], ending: str
+    web: WebEnv, kind: str, outcome: str, asked: dict[str, Any], filled: dict[str, str], ending: str
 ) -> None:
     task_id = await task(web, task_type=kind, **asked)
     ann = await reader(web, "ann")
@@ -76,7 +76,7 @@ async def test_every_kind_is_decided_and_turns_into_its_receipt(
     assert not [form for form in receipt.forms if outcome in form["buttons"]]
 
 
-async def test_a_form_comes_back_as_typed_data(web: World) -> None:
+async def test_a_form_comes_back_as_typed_data(web: WebEnv) -> None:
     task_id = await task(web, task_type="form", form_schema=FORM)
     ann = await reader(web, "ann")
     page = await ann.get(f"/tasks/{task_id}")
@@ -86,7 +86,7 @@ async def test_a_form_comes_back_as_typed_data(web: World) -> None:
     assert (result["count"], result["tags"]) == (7, ["a", "b"])
 
 
-async def test_a_form_filled_in_wrong_comes_back_with_what_was_typed(web: World) -> None:
+async def test_a_form_filled_in_wrong_comes_back_with_what_was_typed(web: WebEnv) -> None:
     task_id = await task(web, task_type="form", form_schema=FORM)
     ann = await reader(web, "ann")
     page = await ann.decide(task_id, "submitted", **{"f.count": "many", "comment": "See <there>"})
@@ -108,7 +108,7 @@ async def test_a_form_filled_in_wrong_comes_back_with_what_was_typed(web: World)
     ],
 )
 async def test_what_is_missing_is_said_and_nothing_is_recorded(
-    web: World, kind: str, outcome: str, said: str
+    web: WebEnv, kind: str, outcome: str, said: str
 ) -> None:
     task_id = await task(web, task_type=kind)
     page = await (await reader(web, "ann")).decide(task_id, outcome)
@@ -120,7 +120,7 @@ async def test_what_is_missing_is_said_and_nothing_is_recorded(
 # -- what is refused
 
 
-async def test_who_was_not_asked_sees_why_there_is_no_button(web: World) -> None:
+async def test_who_was_not_asked_sees_why_there_is_no_button(web: WebEnv) -> None:
     task_id = await task(web)
     page = await (await reader(web, "otto")).get(f"/tasks/{task_id}")
     assert "You are not among those who were asked." in page.text
@@ -132,7 +132,7 @@ async def test_who_was_not_asked_sees_why_there_is_no_button(web: World) -> None
     assert (await votes(web, task_id))["state"] == "open"
 
 
-async def test_the_requesters_side_cannot_decide(web: World) -> None:
+async def test_the_requesters_side_cannot_decide(web: WebEnv) -> None:
     await web.apply_workflow(
         steps=[{"id": "a", "human": {"type": "approval", "approvers": ["oscar@acme.example", *ANN]}}]
     )
@@ -142,11 +142,11 @@ async def test_the_requesters_side_cannot_decide(web: World) -> None:
     assert not any("approved" in form["buttons"] for form in page.forms)
 
 
-async def test_a_workspace_of_ones_own_says_that_one_decides_alone(web: World) -> None:
-    rows = web.works.store.directory
+async def test_a_workspace_of_ones_own_says_that_one_decides_alone(web: WebEnv) -> None:
+    rows = web.env.store.directory
     home = next(space for space in await rows.workspaces() if space.id == HOME)
-    await web.works.store.people.save([replace(home, self_approval=True)])
-    web.works.directory.changed(HOME)
+    await web.env.store.people.save([replace(home, self_approval=True)])
+    web.env.directory.changed(HOME)
     await web.apply_workflow(
         steps=[{"id": "a", "human": {"type": "approval", "approvers": ["oscar@acme.example"]}}]
     )
@@ -158,7 +158,7 @@ async def test_a_workspace_of_ones_own_says_that_one_decides_alone(web: World) -
     assert (await oscar.decide(f"{intent_id[:-4]}0001", "approved")).status == 303
 
 
-async def test_strangers_learn_nothing(web: World) -> None:
+async def test_strangers_learn_nothing(web: WebEnv) -> None:
     task_id = await task(web)
     page = await (await reader(web, "sam")).get(f"/tasks/{task_id}")
     other = await (await reader(web, "sam")).get(f"/tasks/{task_id[:-6]}ff0001")
@@ -177,7 +177,7 @@ async def test_strangers_learn_nothing(web: World) -> None:
         {"digest": "UPPER"},
     ],
 )
-async def test_an_answer_names_exactly_what_was_shown(web: World, changed: dict[str, str]) -> None:
+async def test_an_answer_names_exactly_what_was_shown(web: WebEnv, changed: dict[str, str]) -> None:
     task_id = await task(web)
     page = await (await reader(web, "ann")).decide(task_id, "approved", **changed)
     assert page.status in (409, 422)
@@ -188,7 +188,7 @@ async def test_an_answer_names_exactly_what_was_shown(web: World, changed: dict[
     )
 
 
-async def test_two_who_decide_at_once_hear_of_each_other(web: World) -> None:
+async def test_two_who_decide_at_once_hear_of_each_other(web: WebEnv) -> None:
     _, task_id = await web.at_gate()
     ann, otto = await reader(web, "ann"), await reader(web, "otto")
     late = await otto.get(f"/tasks/{task_id}")
@@ -200,7 +200,7 @@ async def test_two_who_decide_at_once_hear_of_each_other(web: World) -> None:
     assert "No." in page.text
 
 
-async def test_changes_lead_to_a_new_revision_that_shows_what_moved(web: World) -> None:
+async def test_changes_lead_to_a_new_revision_that_shows_what_moved(web: WebEnv) -> None:
     assert (await web.post("/v1/workflows", REVIEW, "oscar")).status == 200
     intent_id = await web.send(intent_type="intent.mail.v1")
     first = intent_id[:-4]
@@ -228,7 +228,7 @@ async def test_changes_lead_to_a_new_revision_that_shows_what_moved(web: World) 
     assert (await ann.decide(f"{first}0004", "approved")).status == 303
 
 
-async def test_what_is_folded_is_opened_before_a_yes(web: World) -> None:
+async def test_what_is_folded_is_opened_before_a_yes(web: WebEnv) -> None:
     hidden = "\n".join(f"echo {n}" for n in range(500)) + "\nDROP TABLE users;"
     intent_id = await web.send(
         intent_type="intent.other.v1",
@@ -253,7 +253,7 @@ async def test_what_is_folded_is_opened_before_a_yes(web: World) -> None:
     assert (await ann.press(shown, f"/tasks/{task_id}", "approved")).status == 303
 
 
-async def test_what_was_revised_meanwhile_is_shown_before_it_is_asked_again(web: World) -> None:
+async def test_what_was_revised_meanwhile_is_shown_before_it_is_asked_again(web: WebEnv) -> None:
     _, task_id = await web.ask(assignees=[*ANN, "otto@acme.example"])
     ann, otto = await reader(web, "ann"), await reader(web, "otto")
     old = await ann.get(f"/tasks/{task_id}")
@@ -274,7 +274,7 @@ async def test_what_was_revised_meanwhile_is_shown_before_it_is_asked_again(web:
     assert (await otto.get(f"/tasks/{task_id}")).status == 200
 
 
-async def test_a_secret_is_not_shown_unless_asked_for_and_a_change_of_it_is_seen(web: World) -> None:
+async def test_a_secret_is_not_shown_unless_asked_for_and_a_change_of_it_is_seen(web: WebEnv) -> None:
     secret = {"db_password": "hunter2-hunter2", "token_lifetime": 3600, "target": "prod"}
     made = await web.send(
         intent_type="intent.other.v1", payload=secret, human_task={"assignees": [*ANN, "otto@acme.example"]}

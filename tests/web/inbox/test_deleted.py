@@ -6,12 +6,12 @@ from signoff.cli.intents import FIELDS
 from signoff.core.intent.deleted_payload import SAID
 from tests.web.inbox.reading import reader
 from tests.web.inbox.test_deciding import ANN
-from tests.web.world import World
+from tests.web.web_env import WebEnv
 
 GONE = "was deleted by"
 
 
-async def decided_and_deleted(web: World) -> tuple[str, str]:
+async def decided_and_deleted(web: WebEnv) -> tuple[str, str]:
     """(intent id, task id) of what was revised once and then approved, its payloads deleted since."""
     intent_id, task_id = await web.ask(assignees=[*ANN, "otto@acme.example"])
     revised = await web.post(f"/v1/tasks/{task_id}/revise", {"payload": {"a": 1}}, "ann")
@@ -21,12 +21,12 @@ async def decided_and_deleted(web: World) -> tuple[str, str]:
     answer = await web.answer(task_id, "approved", "otto", digest=shown["digest"], revision=2)
     assert answer.status == 200, answer.text
     later = web.clock.now() + timedelta(days=1)
-    assert (await web.works.store.intents.forget_payloads(None, later, 100))[0] == 1
-    web.works.recent.clear()
+    assert (await web.env.store.intents.forget_payloads(None, later, 100))[0] == 1
+    web.env.recent.clear()
     return intent_id, task_id
 
 
-async def test_every_answer_about_it_says_so(web: World) -> None:
+async def test_every_answer_about_it_says_so(web: WebEnv) -> None:
     intent_id, task_id = await decided_and_deleted(web)
     for path, inside in ((f"/v1/intents/{intent_id}", "intent"), (f"/v1/tasks/{task_id}", "task")):
         shown = (await web.get(path, "otto"))[inside]
@@ -38,7 +38,7 @@ async def test_every_answer_about_it_says_so(web: World) -> None:
     assert (await web.get(f"/v1/intents/{intent_id}/audit", "otto"))["verified"] is True
 
 
-async def test_the_pages_say_so(web: World) -> None:
+async def test_the_pages_say_so(web: WebEnv) -> None:
     intent_id, task_id = await decided_and_deleted(web)
     otto = await reader(web, "otto")
     for path in (f"/intents/{intent_id}", f"/tasks/{task_id}"):
@@ -48,7 +48,7 @@ async def test_the_pages_say_so(web: World) -> None:
         assert "Nothing that is asked is different" not in page.text
 
 
-async def test_an_empty_request_is_not_called_deleted(web: World) -> None:
+async def test_an_empty_request_is_not_called_deleted(web: WebEnv) -> None:
     intent_id = await web.send(intent_type="intent.x.v1", payload={}, human_task={"assignees": [*ANN]})
     assert "payload_deleted" not in (await web.get(f"/v1/intents/{intent_id}", "ann"))["intent"]
     assert GONE not in (await (await reader(web, "ann")).get(f"/intents/{intent_id}")).text

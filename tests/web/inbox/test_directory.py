@@ -5,19 +5,19 @@ from datetime import timedelta
 from signoff.engine.delivery.chat_answers import Chat
 from signoff.engine.delivery.slack_inbound import SlackDesk
 from signoff.notify.slack.channel import Slack
+from tests.web.inbox.demo_workspace import CHARTER, apply
 from tests.web.inbox.reading import Reader, Shown, reader
-from tests.web.inbox.scene import CHARTER, apply
-from tests.web.world import World
+from tests.web.web_env import WebEnv
 
 ANN, EMMA = "/people/per_ann", "/people/per_emma"
 
 
-async def company(web: World, who: str = "oscar") -> Reader:
+async def company(web: WebEnv, who: str = "oscar") -> Reader:
     await apply(web)
     return await reader(web, who)
 
 
-async def held(web: World, who: str) -> dict[str, object]:
+async def held(web: WebEnv, who: str) -> dict[str, object]:
     people = (await web.get("/v1/people", "oscar"))["people"]
     return next(one for one in people if one["email"] == f"{who}@acme.example")
 
@@ -31,7 +31,7 @@ async def pressed(who: Reader, page: Shown, action: str, **changed: str) -> Show
 # -- people
 
 
-async def test_people_shows_who_is_away_and_who_stands_in(web: World) -> None:
+async def test_people_shows_who_is_away_and_who_stands_in(web: WebEnv) -> None:
     oscar = await company(web)
     gone = {"from": "2026-03-01", "until": "2026-03-09", "delegate": "otto@acme.example"}
     assert (await web.call("PATCH", "/v1/people/per_emma", {"absences": [gone]}, "emma")).status == 200
@@ -40,7 +40,7 @@ async def test_people_shows_who_is_away_and_who_stands_in(web: World) -> None:
     assert "Otto Berg stands in" in page.text
 
 
-async def test_an_admin_changes_roles_and_takes_access_away(web: World) -> None:
+async def test_an_admin_changes_roles_and_takes_access_away(web: WebEnv) -> None:
     oscar, emma = await company(web), await reader(web, "emma")
     page = await oscar.get(EMMA)
     answer = await pressed(oscar, page, f"{EMMA}/details", name="Emma S.", role="member")
@@ -56,7 +56,7 @@ async def test_an_admin_changes_roles_and_takes_access_away(web: World) -> None:
     assert "changed by Oscar Lind through the pages" in shown.text
 
 
-async def test_the_last_owner_stays_one(web: World) -> None:
+async def test_the_last_owner_stays_one(web: WebEnv) -> None:
     oscar = await company(web)
     page = await oscar.get("/me")
     fields = [
@@ -67,7 +67,7 @@ async def test_the_last_owner_stays_one(web: World) -> None:
     assert "would have no owner any more" in refused.text
 
 
-async def test_ones_own_settings_are_ones_own(web: World) -> None:
+async def test_ones_own_settings_are_ones_own(web: WebEnv) -> None:
     ann = await company(web, "ann")
     page = await ann.get("/me")
     assert page.heading == "Your settings"
@@ -93,7 +93,7 @@ async def test_ones_own_settings_are_ones_own(web: World) -> None:
     assert (await ann.post(f"{ANN}/back", start="2026-03-03T00:00:00+00:00")).status == 404
 
 
-async def test_absences_that_are_over_do_not_add_up_until_no_more_can_be_planned(web: World) -> None:
+async def test_absences_that_are_over_do_not_add_up_until_no_more_can_be_planned(web: WebEnv) -> None:
     over = [{"from": f"20{year:02}-01-01", "until": f"20{year:02}-01-02"} for year in range(10, 26)] * 6
     said = {"absences": [*over, {"from": "2026-03-01", "until": "2026-03-04"}]}
     assert (await web.call("PATCH", "/v1/people/ann@acme.example", said, "ann")).status == 200
@@ -109,7 +109,7 @@ async def test_absences_that_are_over_do_not_add_up_until_no_more_can_be_planned
     ]  # fmt: skip
 
 
-async def test_nobody_makes_themselves_more_or_changes_others(web: World) -> None:
+async def test_nobody_makes_themselves_more_or_changes_others(web: WebEnv) -> None:
     ann = await company(web, "ann")
     assert not (await ann.get(EMMA)).forms
     for path in (
@@ -132,7 +132,7 @@ async def test_nobody_makes_themselves_more_or_changes_others(web: World) -> Non
     assert (await held(web, "ann"))["roles"] == ["approver"]
 
 
-async def test_a_wrong_entry_is_said_beside_the_form(web: World) -> None:
+async def test_a_wrong_entry_is_said_beside_the_form(web: WebEnv) -> None:
     ann = await company(web, "ann")
     for act, fields, said in (
         ("time", {"zone": "Mars/Olympus"}, "is no time zone"),
@@ -151,13 +151,13 @@ async def test_a_wrong_entry_is_said_beside_the_form(web: World) -> None:
     assert (await ann.get("/people/per_sam")).status == 404, "somebody of another workspace is nobody here"
 
 
-async def test_a_slack_account_is_linked_by_a_code_that_is_shown_once(web: World) -> None:
+async def test_a_slack_account_is_linked_by_a_code_that_is_shown_once(web: WebEnv) -> None:
     ann = await company(web, "ann")
     assert "Slack is not set up on this server." in (await ann.get("/me")).text
     assert (await ann.post("/me/slack")).status == 404
-    works = web.works
-    chat = Chat("slack", works.engine, works.store, works.keys, works.directory, works.clock)
-    web.parts.slack = SlackDesk(Slack("xoxb-none", lambda: works.clock.now().timestamp()), chat, None)
+    env = web.env
+    chat = Chat("slack", env.engine, env.store, env.keys, env.directory, env.clock)
+    web.parts.slack = SlackDesk(Slack("xoxb-none", lambda: env.clock.now().timestamp()), chat, None)
     shown = await ann.post("/me/slack")
     code = shown.text.partition("/signoff link ")[2].split()[0]
     assert code not in (await ann.get("/me")).text
@@ -170,7 +170,7 @@ async def test_a_slack_account_is_linked_by_a_code_that_is_shown_once(web: World
 # -- teams
 
 
-async def test_a_team_says_who_is_on_call_and_who_follows(web: World) -> None:
+async def test_a_team_says_who_is_on_call_and_who_follows(web: WebEnv) -> None:
     oscar = await company(web)
     assert "Ann Lee on call until" in (await oscar.get("/teams")).text
     page = await oscar.get("/teams/sre-oncall")
@@ -183,7 +183,7 @@ async def test_a_team_says_who_is_on_call_and_who_follows(web: World) -> None:
     assert (await oscar.get("/teams/none")).status == 404
 
 
-async def test_an_admin_makes_and_changes_a_team(web: World) -> None:
+async def test_an_admin_makes_and_changes_a_team(web: WebEnv) -> None:
     oscar = await company(web)
     people = [("member", "ann@acme.example"), ("member", "emma@acme.example")]
     assert (await oscar.post("/teams", [("name", "night"), *people])).where == "/teams/night"
@@ -208,7 +208,7 @@ async def test_an_admin_makes_and_changes_a_team(web: World) -> None:
 # -- policies, workflows, changes
 
 
-async def test_a_policy_is_told_in_plain_words_with_every_contact_to_come(web: World) -> None:
+async def test_a_policy_is_told_in_plain_words_with_every_contact_to_come(web: WebEnv) -> None:
     page = await (await company(web, "aud")).get("/policies/prod-change")
     for said in (
         "high risk",
@@ -233,7 +233,7 @@ async def test_a_policy_is_told_in_plain_words_with_every_contact_to_come(web: W
     assert (await (await reader(web, "aud")).get("/policies/none")).status == 404
 
 
-async def test_a_new_version_says_who_made_it_and_what_is_different(web: World) -> None:
+async def test_a_new_version_says_who_made_it_and_what_is_different(web: WebEnv) -> None:
     oscar = await company(web)
     web.clock.move(timedelta(hours=1))
     changed = CHARTER["policies"]["everyday"] | {"deadline": "3d"}
@@ -248,7 +248,7 @@ async def test_a_new_version_says_who_made_it_and_what_is_different(web: World) 
     assert (await oscar.get("/changes?before=0")).status == 200
 
 
-async def test_workflows_say_who_has_each_step(web: World) -> None:
+async def test_workflows_say_who_has_each_step(web: WebEnv) -> None:
     oscar = await company(web)
     await web.apply_workflow(
         steps=[
@@ -265,9 +265,9 @@ async def test_workflows_say_who_has_each_step(web: World) -> None:
     assert "1 key in use" in agents.text
 
 
-async def test_removing_an_agent_ends_its_keys(web: World) -> None:
+async def test_removing_an_agent_ends_its_keys(web: WebEnv) -> None:
     oscar = await company(web)
-    account = (await web.works.store.directory.accounts("00000000-0000-7000-8000-0000000000a1", None))[0]
+    account = (await web.env.store.directory.accounts("00000000-0000-7000-8000-0000000000a1", None))[0]
     who = {"validator": "agent", "stranger": "stranger", "ci": "ci"}[account.name]
     assert (await oscar.post(f"/agents/{account.id}/remove")).where == "/agents"
     assert (await web.get("/v1/intents", who)).status == 401

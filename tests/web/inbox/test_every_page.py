@@ -9,10 +9,10 @@ import pytest
 
 from signoff.web.pages.routes import ROWS
 from tests.web.inbox.chromium import DESKTOP, PHONE, Window, chromium, window
+from tests.web.inbox.demo_workspace import CHARTER, DemoWorkspace, furnish
 from tests.web.inbox.reading import reader
-from tests.web.inbox.scene import CHARTER, Scene, furnish
 from tests.web.serving import serving
-from tests.web.world import HOME, World
+from tests.web.web_env import HOME, WebEnv
 
 pytestmark = pytest.mark.browser
 
@@ -36,20 +36,20 @@ _HEARD = """() => {
 }"""
 
 
-async def paths_of(web: World, scene: Scene) -> dict[str, list[str]]:
+async def paths_of(web: WebEnv, demo: DemoWorkspace) -> dict[str, list[str]]:
     """Addresses by row of the table: each page, and each look that it can have."""
-    approval = scene.tasks["approval"]
+    approval = demo.tasks["approval"]
     shown = (await web.get(f"/v1/tasks/{approval}"))["task"]
     sessions = web.parts.sessions
     link = await sessions.task_link(HOME, "per_otto", shown["intent_id"], 2, shown["digest"])
     web.parts.channels = ("email", "webhook")
-    tasks = [*scene.tasks.values(), *scene.ended.values(), scene.second]
+    tasks = [*demo.tasks.values(), *demo.ended.values(), demo.second]
     return {
         "/": ["/", "/?view=team", "/?view=all", "/?view=done", "/?q=nothing", "/?sort=age"],
         "/tasks/{task_id}": [f"/tasks/{task}" for task in tasks] + [f"/tasks/{approval}?open=1", "/tasks/x"],
         "/t/{token}": [f"/t/{link}", "/t/none"],
         "/intents": ["/intents", "/intents?status=FAILED", "/intents?status=TIMED_OUT"],
-        "/intents/{intent_id}": [f"/intents/{task}" for task in (approval, *scene.ended.values())],
+        "/intents/{intent_id}": [f"/intents/{task}" for task in (approval, *demo.ended.values())],
         "/audit/{intent_id}": [f"/audit/{approval}"],
         "/workflows": ["/workflows"],
         "/agents": ["/agents"],
@@ -71,7 +71,7 @@ async def paths_of(web: World, scene: Scene) -> dict[str, list[str]]:
     }
 
 
-async def propose(web: World) -> list[str]:
+async def propose(web: WebEnv) -> list[str]:
     """Proposals in a protected workspace: what waits for Oscar, his own, a stale one, one refused, one confirmed."""
     admin = {"people": {"otto@acme.example": {"roles": ["admin", "approver"]}}}
     assert (await web.post("/v1/apply", admin | {"workspace": {"protected": True}}, "oscar")).status == 200
@@ -99,7 +99,7 @@ async def heard(page: Window, path: str) -> None:
     assert found == {"odd": [], "mains": 1, "first": 1, "skipped": False, "lang": "en"}, path
 
 
-async def test_no_page_is_left_out(web: World) -> None:
+async def test_no_page_is_left_out(web: WebEnv) -> None:
     pages = {row.path for row in ROWS if row.method == "GET"} - {
         "/live",
         "/live/{intent_id}",
@@ -110,7 +110,7 @@ async def test_no_page_is_left_out(web: World) -> None:
 
 @pytest.mark.parametrize("who", ["", "oscar", "ann"])
 @pytest.mark.parametrize("setting", SETTINGS)
-async def test_axe_finds_nothing_on_any_page(web: World, setting: dict[str, Any], who: str) -> None:
+async def test_axe_finds_nothing_on_any_page(web: WebEnv, setting: dict[str, Any], who: str) -> None:
     """Nobody sees what needs no sign-in, the owner all pages, an approver those that are others for an approver."""
     rows = await paths_of(web, await furnish(web))
     signed_out = [rows.pop("/login"), rows.pop("/login/{token}"), rows.pop("/t/{token}")]

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from tests.web.inbox.reading import reader
-from tests.web.world import World
+from tests.web.web_env import WebEnv
 
 
-async def task(web: World, **human_task: Any) -> str:
+async def task(web: WebEnv, **human_task: Any) -> str:
     """A task for Ann."""
     return (await web.ask(assignees=["ann@acme.example"], **human_task))[1]
 
 
 @pytest.mark.parametrize("typed", ["[" * 5000, '{"a": 1, "a": 2}', '{"a": 9007199254740993}', "{"])
-async def test_json_typed_into_a_form_is_read_as_strictly_as_any_other(web: World, typed: str) -> None:
+async def test_json_typed_into_a_form_is_read_as_strictly_as_any_other(web: WebEnv, typed: str) -> None:
     schema = {"type": "object", "properties": {"settings": {"type": "object"}}}
     task_id = await task(web, task_type="form", form_schema=schema)
     page = await (await reader(web, "ann")).decide(task_id, "submitted", **{"f.settings": typed})
@@ -25,7 +25,7 @@ async def test_json_typed_into_a_form_is_read_as_strictly_as_any_other(web: Worl
     assert (await web.get(f"/v1/tasks/{task_id}"))["task"]["votes"] == []
 
 
-async def test_each_field_of_a_form_is_its_own_whatever_it_is_called(web: World) -> None:
+async def test_each_field_of_a_form_is_its_own_whatever_it_is_called(web: WebEnv) -> None:
     within = {"type": "object", "properties": {"b": {"type": "string"}}}
     schema = {
         "type": "object",
@@ -43,11 +43,11 @@ async def test_each_field_of_a_form_is_its_own_whatever_it_is_called(web: World)
     assert fact["event"]["data"] == {"a.b": "first", "a": {"b": "second"}, "nothing": None}
 
 
-async def answers(web: World, task_id: str) -> Any:
+async def answers(web: WebEnv, task_id: str) -> Any:
     return (await web.get(f"/v1/intents/{task_id[:-4]}0000/audit"))["events"]
 
 
-async def test_no_page_takes_more_words_than_the_api_does_and_none_cuts_them(web: World) -> None:
+async def test_no_page_takes_more_words_than_the_api_does_and_none_cuts_them(web: WebEnv) -> None:
     task_id = await task(web)
     intent_id, long = task_id[:-4] + "0000", "x" * 5001
     ann, rita = await reader(web, "ann"), await reader(web, "oscar")

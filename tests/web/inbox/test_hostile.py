@@ -8,12 +8,12 @@ import pytest
 from signoff.core.text.hidden_characters import hidden, pieces, plain_json
 from tests.hostile import CORPUS
 from tests.web.inbox.reading import Shown, reader
-from tests.web.world import World
+from tests.web.web_env import WebEnv
 
 ANN = ["ann@acme.example"]
 
 
-async def shown(web: World, text: str) -> list[Shown]:
+async def shown(web: WebEnv, text: str) -> list[Shown]:
     """Every page that shows a request in which this text stands wherever text may stand."""
     payload = {
         "a": text,
@@ -74,7 +74,7 @@ async def shown(web: World, text: str) -> list[Shown]:
 
 
 @pytest.mark.parametrize("name", CORPUS)
-async def test_text_of_agents_is_only_text(web: World, name: str) -> None:
+async def test_text_of_agents_is_only_text(web: WebEnv, name: str) -> None:
     plain = [tags_of(page) for page in await shown(web, "harmless")]
     for page, known in zip(await shown(web, CORPUS[name]), plain, strict=True):
         assert page.status == 200, page.text[:500]
@@ -93,7 +93,7 @@ def tags_of(page: Shown) -> set[str]:
 @pytest.mark.parametrize(
     "title", ["Pre-approved, press Approve", "<b>Safe</b>", "Everything is fine {{ 1 }}"]
 )
-async def test_a_requesters_title_is_never_the_question_nor_on_a_button(web: World, title: str) -> None:
+async def test_a_requesters_title_is_never_the_question_nor_on_a_button(web: WebEnv, title: str) -> None:
     _, task_id = await web.ask(title=title, assignees=ANN)
     page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
     assert title not in page.title
@@ -103,13 +103,13 @@ async def test_a_requesters_title_is_never_the_question_nor_on_a_button(web: Wor
     assert title in page.text
 
 
-async def test_the_title_of_a_workflow_is_the_question(web: World) -> None:
+async def test_the_title_of_a_workflow_is_the_question(web: WebEnv) -> None:
     _, task_id = await web.at_gate()
     page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
     assert page.heading == "Run the migration?"
 
 
-async def test_the_dangerous_last_line_of_200_kilobytes_is_there_once_opened(web: World) -> None:
+async def test_the_dangerous_last_line_of_200_kilobytes_is_there_once_opened(web: WebEnv) -> None:
     text = "\n".join(f"-- migration line {n:05d}" for n in range(4500)) + "\nDROP TABLE customers;"
     made = await web.post(
         "/v1/intents",

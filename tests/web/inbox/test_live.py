@@ -13,7 +13,7 @@ from signoff.web.pages.kit.handler import PageDoor, Row, Visit
 from signoff.web.pages.kit.live import beating
 from signoff.web.pages.kit.waiting import Waiting
 from tests.web.inbox.reading import reader
-from tests.web.world import World
+from tests.web.web_env import WebEnv
 
 
 async def quiet() -> Any:
@@ -21,7 +21,7 @@ async def quiet() -> Any:
     await asyncio.Event().wait()
 
 
-async def test_where_other_servers_are_not_heard_each_beat_may_be_a_change(web: World) -> None:
+async def test_where_other_servers_are_not_heard_each_beat_may_be_a_change(web: WebEnv) -> None:
     ann = await reader(web, "ann")
     cookie = f"signoff_session={ann.http.cookies.get('signoff_session')}"
     scope = {"method": "GET", "path": "/live", "query_string": b"", "headers": [(b"cookie", cookie.encode())]}
@@ -40,10 +40,10 @@ async def test_where_other_servers_are_not_heard_each_beat_may_be_a_change(web: 
         await asyncio.wait([stream])
 
 
-async def test_what_is_wrong_is_shown_also_when_the_frame_around_it_cannot_be_read(web: World) -> None:
+async def test_what_is_wrong_is_shown_also_when_the_frame_around_it_cannot_be_read(web: WebEnv) -> None:
     async def gone(visit: Visit) -> Page:
-        await web.works.store.close()
-        web.works.directory.changed(visit.actor.workspace)
+        await web.env.store.close()
+        web.env.directory.changed(visit.actor.workspace)
         raise Busy("database_unavailable", "The database cannot be reached.")
 
     door = PageDoor(web.parts, {"GET": Row("GET", "/gone", gone)}, Waiting(web.parts))

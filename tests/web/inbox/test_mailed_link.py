@@ -14,20 +14,20 @@ from signoff.config import parse_networks
 from signoff.engine.delivery.signin_mail import MailedLinks
 from signoff.engine.identity.rate_limit import Limit
 from signoff.notify.email import Email, parse_smtp
-from tests.notify.post import Post, post
+from tests.notify.smtp_sink import SmtpSink, smtp_sink
 from tests.web.inbox.reading import Reader, Shown, everything
-from tests.web.world import World
+from tests.web.web_env import WebEnv
 
 SENT = "If this is the address of somebody here, a sign-in link is on its way."
 
 
 @asynccontextmanager
-async def mailing(web: World) -> AsyncIterator[Post]:
-    async with post() as server:
+async def mailing(web: WebEnv) -> AsyncIterator[SmtpSink]:
+    async with smtp_sink() as server:
         mail = Email(parse_smtp(server.url))
-        works = web.works
+        env = web.env
         web.parts.mailed_links = MailedLinks(
-            works.store, works.directory, web.parts.sessions, works.clock, mail, lambda: "http://signoff.test"
+            env.store, env.directory, web.parts.sessions, env.clock, mail, lambda: "http://signoff.test"
         )
         web.parts.registry.charters.on_moved = web.parts.mailed_links.tell_moved
         try:
@@ -37,7 +37,7 @@ async def mailing(web: World) -> AsyncIterator[Post]:
             await mail.close()
 
 
-async def ask(web: World, address: str) -> Shown:
+async def ask(web: WebEnv, address: str) -> Shown:
     page = await Reader(web).post("/login/mail", email=address)
     assert web.parts.mailed_links is not None
     await web.parts.mailed_links.settle()
@@ -45,7 +45,7 @@ async def ask(web: World, address: str) -> Shown:
 
 
 async def test_the_link_in_the_mail_signs_its_reader_in_once(
-    web: World, caplog: pytest.LogCaptureFixture
+    web: WebEnv, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     async with mailing(web) as server:
@@ -72,7 +72,7 @@ async def test_the_link_in_the_mail_signs_its_reader_in_once(
         assert (await Reader(web).post(late)).status == 410
 
 
-async def test_the_answer_is_the_same_for_every_address(web: World) -> None:
+async def test_the_answer_is_the_same_for_every_address(web: WebEnv) -> None:
     async with mailing(web) as server:
         known, unknown = "ann@acme.example", "nobody@acme.example"
         for _ in range(5):
@@ -88,7 +88,7 @@ async def test_the_answer_is_the_same_for_every_address(web: World) -> None:
         assert len(server.mails) == 5
 
 
-async def test_who_is_not_active_any_more_gets_none(web: World) -> None:
+async def test_who_is_not_active_any_more_gets_none(web: WebEnv) -> None:
     async with mailing(web) as server:
         answer = await web.call("PATCH", "/v1/people/ann@acme.example", {"active": False}, who="oscar")
         assert answer.status == 200, answer.text
@@ -97,7 +97,7 @@ async def test_who_is_not_active_any_more_gets_none(web: World) -> None:
 
 
 async def test_one_address_gets_ten_a_day_of_one_caller_and_unknown_ones_take_nothing_from_anybody(
-    web: World,
+    web: WebEnv,
 ) -> None:
     async with mailing(web) as server:
         statuses = []
@@ -113,7 +113,7 @@ async def test_one_address_gets_ten_a_day_of_one_caller_and_unknown_ones_take_no
         assert server.mails[-1]["To"] == "otto@acme.example"
 
 
-async def ask_from(web: World, peer: str, address: str, **headers: str) -> int:
+async def ask_from(web: WebEnv, peer: str, address: str, **headers: str) -> int:
     """As a client at another address asks, by itself or through proxies."""
     transport = httpx2.ASGITransport(web.app, client=(peer, 4711))
     async with httpx2.AsyncClient(
@@ -127,7 +127,7 @@ async def ask_from(web: World, peer: str, address: str, **headers: str) -> int:
     return answer.status_code
 
 
-async def test_one_client_takes_no_address_away_from_another(web: World) -> None:
+async def test_one_client_takes_no_address_away_from_another(web: WebEnv) -> None:
     ann, proxies = "ann@acme.example", parse_networks("127.0.0.1 10.0.0.0/8")
     async with mailing(web) as server:
         assert [await ask_from(web, "192.0.2.1", ann) for _ in range(4)] == [200, 200, 200, 429]
@@ -156,7 +156,7 @@ async def test_one_client_takes_no_address_away_from_another(web: World) -> None
 @pytest.mark.parametrize(
     "where", ["/tasks/{task}", "/tasks/{task}?show=1", "/intents?status=WAITING&q=a%20b", "/me"]
 )
-async def test_the_link_leads_back_to_the_page_that_asked_for_a_sign_in(web: World, where: str) -> None:
+async def test_the_link_leads_back_to_the_page_that_asked_for_a_sign_in(web: WebEnv, where: str) -> None:
     where = where.format(task="0198c0de-0000-7000-8000-000000000002")
     async with mailing(web) as server:
         ann = Reader(web)
@@ -179,7 +179,7 @@ async def test_the_link_leads_back_to_the_page_that_asked_for_a_sign_in(web: Wor
             assert (again.status, again.headers["location"]) == (303, to)
 
 
-async def test_a_mailed_link_leads_nowhere_else(web: World) -> None:
+async def test_a_mailed_link_leads_nowhere_else(web: WebEnv) -> None:
     async with mailing(web) as server:
         for path in ("https://evil.test/", "//evil.test", "/login/other", "/logout", "/\\evil.test"):
             web.clock.move(timedelta(hours=3))
@@ -192,32 +192,32 @@ async def test_a_mailed_link_leads_nowhere_else(web: World) -> None:
 @pytest.mark.parametrize(
     "address", ["", "ann", "@", "ann@", "@acme.example", "a@b\r\nBcc: x@y.z", "x" * 300 + "@a.b"]
 )
-async def test_what_is_no_address_is_told_so(web: World, address: str) -> None:
+async def test_what_is_no_address_is_told_so(web: WebEnv, address: str) -> None:
     async with mailing(web) as server:
         page = await ask(web, address)
         assert (page.status, server.mails) == (422, [])
         assert "not an e-mail address" in page.text
 
 
-async def test_a_mail_server_that_is_down_is_no_hint_either(web: World) -> None:
+async def test_a_mail_server_that_is_down_is_no_hint_either(web: WebEnv) -> None:
     async with mailing(web) as server:
         server.refused = {"ann@acme.example": "550 no"}
         assert SENT in (await ask(web, "ann@acme.example")).text
 
 
-async def test_without_a_mail_server_nothing_is_offered(web: World) -> None:
+async def test_without_a_mail_server_nothing_is_offered(web: WebEnv) -> None:
     assert "e-mail address" not in (await Reader(web).get("/login")).text
     assert (await Reader(web).post("/login/mail", email="ann@acme.example")).status == 404
 
 
-async def test_a_limit_forgets_in_time_and_does_not_grow(web: World) -> None:
+async def test_a_limit_forgets_in_time_and_does_not_grow(web: WebEnv) -> None:
     limit, now = Limit(1, timedelta(minutes=1)), web.clock.now()
     for n in range(20_100):
         limit.check(str(n), now)
     assert len(limit._taken) == 20_000
 
 
-async def test_a_mail_that_is_refused_for_now_is_tried_again_for_a_while(web: World) -> None:
+async def test_a_mail_that_is_refused_for_now_is_tried_again_for_a_while(web: WebEnv) -> None:
     async with mailing(web) as server:
         pauses: list[float] = []
 
@@ -227,7 +227,7 @@ async def test_a_mail_that_is_refused_for_now_is_tried_again_for_a_while(web: Wo
                 server.refused = {}
 
         web.parts.mailed_links = MailedLinks(
-            web.works.store, web.works.directory, web.parts.sessions, web.works.clock,
+            web.env.store, web.env.directory, web.parts.sessions, web.env.clock,
             Email(parse_smtp(server.url)), lambda: "http://signoff.test", pause,
         )  # fmt: skip
         server.refused = {"ann@acme.example": "451 try again later"}

@@ -12,12 +12,12 @@ from signoff.core.text.json_diff import group, leaves
 from signoff.web.pages.kit.render import static_files, static_url
 from signoff.web.pages.task.schema_form import data_of, fields_of
 from tests.web.inbox.reading import Reader, reader
-from tests.web.world import HOME, World
+from tests.web.web_env import HOME, WebEnv
 
 ANN = ["ann@acme.example"]
 
 
-async def test_the_inbox_is_mine_first_and_finds_things(web: World) -> None:
+async def test_the_inbox_is_mine_first_and_finds_things(web: WebEnv) -> None:
     _, mine = await web.ask(assignees=ANN, title="About invoices")
     _, theirs = await web.ask(assignees=["otto@acme.example"], title="About disks")
     ann = await reader(web, "ann")
@@ -38,7 +38,7 @@ async def test_the_inbox_is_mine_first_and_finds_things(web: World) -> None:
     assert "rejected" in (await ann.get("/?view=done")).text
 
 
-async def test_the_most_urgent_comes_first(web: World) -> None:
+async def test_the_most_urgent_comes_first(web: WebEnv) -> None:
     _, calm = await web.ask(assignees=ANN)
     await web.apply_workflow(
         steps=[{"id": "a", "human": {"type": "approval", "approvers": ANN}, "deadline": "20m"}]
@@ -51,7 +51,7 @@ async def test_the_most_urgent_comes_first(web: World) -> None:
     assert longest.html.index(calm) < longest.html.index(urgent)
 
 
-async def test_the_card_has_its_eleven_parts_in_order(web: World) -> None:
+async def test_the_card_has_its_eleven_parts_in_order(web: WebEnv) -> None:
     _, task_id = await web.at_gate()
     ann = await reader(web, "ann")
     page = await ann.get(f"/tasks/{task_id}")
@@ -91,7 +91,7 @@ async def test_the_card_has_its_eleven_parts_in_order(web: World) -> None:
         assert part in receipt.text
 
 
-async def test_what_nobody_said_is_said_to_be_unknown(web: World) -> None:
+async def test_what_nobody_said_is_said_to_be_unknown(web: WebEnv) -> None:
     _, task_id = await web.ask(assignees=ANN)
     page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
     assert "No machine has checked this before it came to you." in page.text
@@ -99,16 +99,16 @@ async def test_what_nobody_said_is_said_to_be_unknown(web: World) -> None:
     assert "Never asked for this before." in page.text
 
 
-async def test_an_expired_task_says_that_nobody_decided(web: World) -> None:
+async def test_an_expired_task_says_that_nobody_decided(web: WebEnv) -> None:
     _, task_id = await web.at_gate()
-    await web.works.pass_time(timedelta(hours=9))
+    await web.env.pass_time(timedelta(hours=9))
     page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
     assert "Expired" in page.text
     assert "Nobody decided in time" in page.text
     assert not page.forms
 
 
-async def test_an_intent_shows_its_steps_and_is_canceled_by_a_button(web: World) -> None:
+async def test_an_intent_shows_its_steps_and_is_canceled_by_a_button(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
     oscar = await reader(web, "oscar")
     page = await oscar.get(f"/intents/{intent_id}")
@@ -122,21 +122,21 @@ async def test_an_intent_shows_its_steps_and_is_canceled_by_a_button(web: World)
     assert (await oscar.post(f"/intents/{intent_id}/cancel")).status == 409
 
 
-async def test_who_may_not_cancel_has_no_button(web: World) -> None:
+async def test_who_may_not_cancel_has_no_button(web: WebEnv) -> None:
     intent_id, _ = await web.at_gate()
     aud = await reader(web, "aud")
     assert not (await aud.get(f"/intents/{intent_id}")).forms
     assert (await aud.post(f"/intents/{intent_id}/cancel")).status == 403
 
 
-async def test_the_audit_page_proves_itself_and_says_when_it_does_not(web: World) -> None:
+async def test_the_audit_page_proves_itself_and_says_when_it_does_not(web: WebEnv) -> None:
     intent_id, _ = await web.at_gate()
     aud = await reader(web, "aud")
     page = await aud.get(f"/audit/{intent_id}")
     assert "Verified just now." in page.text
-    row = (await web.works.store.intents.history(intent_id))[1]
+    row = (await web.env.store.intents.history(intent_id))[1]
     assert row.hash in page.text
-    await web.works.store.write(
+    await web.env.store.write(
         (
             "update events set body = :body where intent_id = :id and seq = 2",
             {"body": row.body.replace(b"2026", b"2025"), "id": intent_id},
@@ -145,10 +145,10 @@ async def test_the_audit_page_proves_itself_and_says_when_it_does_not(web: World
     assert "does not prove itself: event 2" in (await aud.get(f"/audit/{intent_id}")).text
 
 
-async def test_bytes_that_are_no_event_any_more_are_shown_to_whoever_verifies(web: World) -> None:
+async def test_bytes_that_are_no_event_any_more_are_shown_to_whoever_verifies(web: WebEnv) -> None:
     intent_id, _ = await web.ask()
     changed = "update events set body = :body where intent_id = :id and seq = 1"
-    await web.works.store.write((changed, {"id": intent_id, "body": b"<b>overwritten</b>"}))
+    await web.env.store.write((changed, {"id": intent_id, "body": b"<b>overwritten</b>"}))
     aud = await reader(web, "aud")
     page = await aud.get(f"/audit/{intent_id}")
     assert page.status == 200, page.text
@@ -158,7 +158,7 @@ async def test_bytes_that_are_no_event_any_more_are_shown_to_whoever_verifies(we
     assert (await aud.get(f"/intents/{intent_id}")).status == 200
 
 
-async def test_admins_add_people_and_make_and_revoke_keys(web: World) -> None:
+async def test_admins_add_people_and_make_and_revoke_keys(web: WebEnv) -> None:
     oscar = await reader(web, "oscar")
     assert (
         await oscar.post("/people", [("email", "nina@acme.example"), ("name", "Nina"), ("role", "approver")])
@@ -196,20 +196,20 @@ async def test_admins_add_people_and_make_and_revoke_keys(web: World) -> None:
         "/logout",
     ],
 )
-async def test_the_other_pages_stand(web: World, path: str) -> None:
+async def test_the_other_pages_stand(web: WebEnv, path: str) -> None:
     await web.at_gate()
     page = await (await reader(web, "oscar")).get(path)
     assert page.status == 200
     assert page.heading
 
 
-async def test_a_sign_in_link_that_is_over_leads_on_only_who_is_in_already(web: World) -> None:
+async def test_a_sign_in_link_that_is_over_leads_on_only_who_is_in_already(web: WebEnv) -> None:
     used = await (await reader(web, "oscar")).get("/login/x?next=/me")
     assert (used.status, used.where) == (303, "/me")
     assert (await Reader(web).get("/login/x")).status == 410
 
 
-async def test_an_id_that_is_none_is_a_page_that_says_so(web: World) -> None:
+async def test_an_id_that_is_none_is_a_page_that_says_so(web: WebEnv) -> None:
     ann = await reader(web, "ann")
     for path in (
         "/tasks/x",
@@ -336,7 +336,7 @@ def test_odd_schemas_still_make_a_form(rule: dict[str, Any]) -> None:
 # -- files
 
 
-async def test_static_files_are_kept_for_ever_under_their_hash(web: World) -> None:
+async def test_static_files_are_kept_for_ever_under_their_hash(web: WebEnv) -> None:
     for name in ("inbox.css", "inbox.js", "icon.svg"):
         page = await Reader(web).get(static_url(name))
         assert page.status == 200
@@ -368,13 +368,13 @@ def test_vendored_files_are_what_the_lock_says() -> None:
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest, name
 
 
-async def test_the_workspace_is_named(web: World) -> None:
+async def test_the_workspace_is_named(web: WebEnv) -> None:
     page = await (await reader(web, "ann")).get("/")
     assert HOME not in page.text
     assert "Workspace acme/prod" in page.text
 
 
-async def test_requests_are_found_by_words_and_gone_to_by_id(web: World) -> None:
+async def test_requests_are_found_by_words_and_gone_to_by_id(web: WebEnv) -> None:
     found = await web.send(intent_type="a.b.v1", to_agent="validator", payload={"ticket": "OPS-1090"})
     await web.send(intent_type="a.b.v1", to_agent="validator", payload={"ticket": "OPS-77"})
     oscar = await reader(web, "oscar")

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from tests.web.inbox.reading import Reader, reader
 from tests.web.inbox.test_mailed_link import mailing
-from tests.web.world import ELSEWHERE, HOME, World
+from tests.web.web_env import ELSEWHERE, HOME, WebEnv
 
 GUARDED: dict[str, Any] = {
     "workflow": "guarded",
@@ -24,7 +24,7 @@ GUARDED: dict[str, Any] = {
 }  # fmt: skip
 
 
-async def gate(web: World, checked: dict[str, Any] | None = None, **policy: Any) -> str:
+async def gate(web: WebEnv, checked: dict[str, Any] | None = None, **policy: Any) -> str:
     """A task of high risk, unless the policy says another."""
     human = GUARDED["steps"][1]["human"]
     step = {"id": "ok", "human": {**human, "policy": {**human["policy"], **policy}}}
@@ -37,27 +37,27 @@ async def gate(web: World, checked: dict[str, Any] | None = None, **policy: Any)
     return f"{intent_id[:-4]}0002"
 
 
-async def by_key(web: World, who: str) -> Reader:
+async def by_key(web: WebEnv, who: str) -> Reader:
     return await Reader(web, who).sign_in(key=True)
 
 
-async def votes(web: World, task_id: str) -> list[Any]:
+async def votes(web: WebEnv, task_id: str) -> list[Any]:
     return list((await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]["votes"])
 
 
 async def press(page_reader: Reader, task_id: str, here: str = "", **fields: str) -> Any:
     """What the page's form would send, whether or not the page offers the button."""
     page = await page_reader.get(f"/tasks/{task_id}")
-    shown = {"revision": "1", "digest": (await shown_task(page_reader.world, task_id))["digest"]}
+    shown = {"revision": "1", "digest": (await shown_task(page_reader.web, task_id))["digest"]}
     assert page.status == 200
     return await page_reader.post(here or f"/tasks/{task_id}", **shown, **fields)
 
 
-async def shown_task(web: World, task_id: str) -> Any:
+async def shown_task(web: WebEnv, task_id: str) -> Any:
     return (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
 
 
-async def test_a_session_that_a_key_opened_decides_nothing_of_high_risk(web: World) -> None:
+async def test_a_session_that_a_key_opened_decides_nothing_of_high_risk(web: WebEnv) -> None:
     task_id = await gate(web)
     thief = await by_key(web, "ann")
     page = await press(thief, task_id, outcome="approved", comment="Mine now.")
@@ -67,13 +67,13 @@ async def test_a_session_that_a_key_opened_decides_nothing_of_high_risk(web: Wor
     assert (await (await reader(web, "ann")).decide(task_id, "approved")).status == 303
 
 
-async def test_what_is_of_low_or_medium_risk_is_decided_by_key_as_before(web: World) -> None:
+async def test_what_is_of_low_or_medium_risk_is_decided_by_key_as_before(web: WebEnv) -> None:
     for risk in ("low", "medium"):
         task_id = await gate(web, risk=risk)
         assert (await (await by_key(web, "ann")).decide(task_id, "approved")).status == 303
 
 
-async def test_a_check_that_finds_the_risk_high_demands_more_than_the_policy(web: World) -> None:
+async def test_a_check_that_finds_the_risk_high_demands_more_than_the_policy(web: WebEnv) -> None:
     task_id = await gate(web, {"risk": "critical"}, risk="low")
     assert (
         "needs a sign-in by mail" in (await press(await by_key(web, "ann"), task_id, outcome="approved")).text
@@ -82,7 +82,9 @@ async def test_a_check_that_finds_the_risk_high_demands_more_than_the_policy(web
     assert (await (await reader(web, "ann")).decide(task_id, "approved")).status == 303
 
 
-async def test_a_key_does_not_hand_the_say_over_nor_ask_others_nor_change_what_is_decided(web: World) -> None:
+async def test_a_key_does_not_hand_the_say_over_nor_ask_others_nor_change_what_is_decided(
+    web: WebEnv,
+) -> None:
     await web.join("adam", "admin")
     task_id = await gate(web)
     digest = (await shown_task(web, task_id))["digest"]
@@ -102,7 +104,9 @@ async def test_a_key_does_not_hand_the_say_over_nor_ask_others_nor_change_what_i
     assert (await web.post(f"/v1/tasks/{task_id}/withdraw", {}, "oscar")).status == 200
 
 
-async def test_the_way_out_is_one_button_and_leads_back_to_the_task_with_what_was_written(web: World) -> None:
+async def test_the_way_out_is_one_button_and_leads_back_to_the_task_with_what_was_written(
+    web: WebEnv,
+) -> None:
     task_id = await gate(web)
     async with mailing(web) as server:
         ann = await by_key(web, "ann")
@@ -135,7 +139,7 @@ async def test_the_way_out_is_one_button_and_leads_back_to_the_task_with_what_wa
         assert "signoff_draft" not in ann.http.cookies
 
 
-async def test_what_is_kept_belongs_to_one_task_and_what_is_too_long_is_said_to_be_lost(web: World) -> None:
+async def test_what_is_kept_belongs_to_one_task_and_what_is_too_long_is_said_to_be_lost(web: WebEnv) -> None:
     one, other = await gate(web), await gate(web)
     async with mailing(web):
         ann = await by_key(web, "ann")
@@ -148,7 +152,7 @@ async def test_what_is_kept_belongs_to_one_task_and_what_is_too_long_is_said_to_
         assert (await ann.get(f"/tasks/{one}")).status == 200  # somebody else's cookie breaks nothing
 
 
-async def test_by_a_link_from_a_message_the_same_button_is_offered(web: World) -> None:
+async def test_by_a_link_from_a_message_the_same_button_is_offered(web: WebEnv) -> None:
     task_id = await gate(web)
     digest = (await shown_task(web, task_id))["digest"]
     async with mailing(web) as server:
@@ -165,7 +169,7 @@ async def test_by_a_link_from_a_message_the_same_button_is_offered(web: World) -
         assert f"next=%2Ftasks%2F{task_id}" in server.mails[0].get_body(("plain",)).get_content()
 
 
-async def test_strangers_cannot_use_up_what_a_person_who_is_signed_in_may_ask_for(web: World) -> None:
+async def test_strangers_cannot_use_up_what_a_person_who_is_signed_in_may_ask_for(web: WebEnv) -> None:
     task_id = await gate(web)
     async with mailing(web) as server:
         ann = await by_key(web, "ann")
@@ -178,7 +182,7 @@ async def test_strangers_cannot_use_up_what_a_person_who_is_signed_in_may_ask_fo
         assert len(server.mails) == 8
 
 
-async def test_where_no_mail_is_sent_the_card_names_the_operators_command(web: World) -> None:
+async def test_where_no_mail_is_sent_the_card_names_the_operators_command(web: WebEnv) -> None:
     task_id = await gate(web)
     page = await (await by_key(web, "ann")).get(f"/tasks/{task_id}")
     assert "signoff db signin-link ann@acme.example" in page.text
@@ -187,11 +191,11 @@ async def test_where_no_mail_is_sent_the_card_names_the_operators_command(web: W
 
 @pytest.mark.parametrize("alone", [True, False])
 async def test_in_a_workspace_of_ones_own_a_keys_session_is_enough_and_the_page_says_so(
-    web: World, alone: bool
+    web: WebEnv, alone: bool
 ) -> None:
     other = await web.parts.directory.of(ELSEWHERE)
-    await web.works.store.people.save([replace(other.workspace, self_approval=True)])
-    web.works.directory.changed(ELSEWHERE)
+    await web.env.store.people.save([replace(other.workspace, self_approval=True)])
+    web.env.directory.changed(ELSEWHERE)
     if not alone:  # also when they are not active any more: a key makes nobody alone again
         added = await web.post("/v1/people", {"email": "eve@acme.example"}, "sam")
         gone = await web.call("PATCH", f"/v1/people/{added['person']['id']}", {"active": False}, "sam")
@@ -210,7 +214,7 @@ async def test_in_a_workspace_of_ones_own_a_keys_session_is_enough_and_the_page_
     ).code == "stronger_sign_in_required"  # a bare key is one anyway
 
 
-async def test_a_session_keeps_what_opened_it_until_it_ends(web: World) -> None:
+async def test_a_session_keeps_what_opened_it_until_it_ends(web: WebEnv) -> None:
     task_id = await gate(web)
     ann, mailed = await by_key(web, "ann"), await reader(web, "ann")
     web.clock.move(timedelta(hours=6))

@@ -11,7 +11,7 @@ from tests.web.inbox.chromium import DESKTOP, PHONE, chromium, window
 from tests.web.inbox.test_mailed_link import mailing
 from tests.web.inbox.test_proof import gate
 from tests.web.serving import serving
-from tests.web.world import HOME, World
+from tests.web.web_env import HOME, WebEnv
 
 pytestmark = pytest.mark.browser
 
@@ -29,7 +29,7 @@ LOOSER = {"people": {"emma@acme.example": {"roles": ["admin", "approver"]}}}
 
 @pytest.mark.parametrize("setting", SETTINGS)
 async def test_the_card_says_what_is_missing_and_keeps_what_is_written(
-    web: World, setting: dict[str, Any]
+    web: WebEnv, setting: dict[str, Any]
 ) -> None:
     task_id = await gate(web)
     scripts = setting.get("java_script_enabled", True)
@@ -70,7 +70,7 @@ async def test_the_card_says_what_is_missing_and_keeps_what_is_written(
 @pytest.mark.parametrize("setting", SETTINGS[:2])
 @pytest.mark.parametrize("by_key", [True, False])
 async def test_a_proposed_change_is_confirmed_on_its_page_after_a_sign_in_by_mail(
-    web: World, setting: dict[str, Any], by_key: bool
+    web: WebEnv, setting: dict[str, Any], by_key: bool
 ) -> None:
     for document, who in ((PROTECTED, "oscar"), (LOOSER, "otto")):
         answer = await web.post("/v1/apply", document, who)

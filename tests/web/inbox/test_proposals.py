@@ -8,17 +8,17 @@ from urllib.parse import quote
 from tests.web.inbox.reading import Reader, Shown, everything, reader
 from tests.web.inbox.test_mailed_link import mailing
 from tests.web.test_changing_rules import PROTECTED, STRICTER, applied, policy
-from tests.web.world import World
+from tests.web.web_env import WebEnv
 
 FEWER = policy(approve=[{"any": ["team:sre", "role:owner"], "need": 1}], self_approval=True)
 
 
-async def proposed(web: World, document: dict[str, Any], who: str = "otto") -> str:
+async def proposed(web: WebEnv, document: dict[str, Any], who: str = "otto") -> str:
     web.clock.move(timedelta(milliseconds=1))  # what is proposed in one millisecond has no order
     return str((await applied(web, document, who))["proposal"]["id"])
 
 
-async def company(web: World) -> tuple[Reader, Reader]:
+async def company(web: WebEnv) -> tuple[Reader, Reader]:
     """Two admins of a protected workspace: (Oscar, Otto)."""
     await applied(web, PROTECTED)
     return await reader(web, "oscar"), await reader(web, "otto")
@@ -29,7 +29,7 @@ def asks(page: Shown) -> set[str]:
     return {form["action"].rpartition("/")[2] for form in page.forms if "/proposals/" in form["action"]}
 
 
-async def test_what_is_proposed_is_shown_with_why_it_takes_two_and_confirmed_by_another(web: World) -> None:
+async def test_what_is_proposed_is_shown_with_why_it_takes_two_and_confirmed_by_another(web: WebEnv) -> None:
     oscar, otto = await company(web)
     id = await proposed(web, FEWER)
     page = await oscar.get(f"/proposals/{id}")
@@ -55,7 +55,7 @@ async def test_what_is_proposed_is_shown_with_why_it_takes_two_and_confirmed_by_
     assert (late.status, "is confirmed" in late.text) == (409, True)
 
 
-async def test_it_is_refused_or_taken_back(web: World) -> None:
+async def test_it_is_refused_or_taken_back(web: WebEnv) -> None:
     oscar, otto = await company(web)
     for who, said in ((oscar, "Refused by Oscar"), (otto, "Refused by Otto")):
         id = await proposed(web, FEWER)
@@ -65,7 +65,7 @@ async def test_it_is_refused_or_taken_back(web: World) -> None:
     assert (await web.get("/v1/policies/guarded/explain", "oscar"))["stages"][0]["need"] == 2
 
 
-async def test_what_is_stale_or_expired_is_shown_as_such_and_cannot_be_confirmed(web: World) -> None:
+async def test_what_is_stale_or_expired_is_shown_as_such_and_cannot_be_confirmed(web: WebEnv) -> None:
     oscar, _ = await company(web)
     id = await proposed(web, FEWER)
     await applied(web, STRICTER["less time"])
@@ -80,7 +80,9 @@ async def test_what_is_stale_or_expired_is_shown_as_such_and_cannot_be_confirmed
     assert "expired" in (await oscar.get("/proposals")).text
 
 
-async def test_whoever_came_with_a_key_is_mailed_a_link_that_leads_back_and_confirms_then(web: World) -> None:
+async def test_whoever_came_with_a_key_is_mailed_a_link_that_leads_back_and_confirms_then(
+    web: WebEnv,
+) -> None:
     await company(web)
     path = f"/proposals/{await proposed(web, FEWER)}"
     async with mailing(web) as server:
@@ -104,7 +106,7 @@ async def test_whoever_came_with_a_key_is_mailed_a_link_that_leads_back_and_conf
     assert (await thief.post("/proposals/none/mail")).status == 404
 
 
-async def test_the_navigation_counts_what_waits_for_the_reader(web: World) -> None:
+async def test_the_navigation_counts_what_waits_for_the_reader(web: WebEnv) -> None:
     oscar, otto = await company(web)
     ann = await reader(web, "ann")
 
@@ -122,7 +124,7 @@ async def test_the_navigation_counts_what_waits_for_the_reader(web: World) -> No
     assert [await counted(who) for who in (oscar, otto, ann)] == [1, 1, 0]
 
 
-async def test_only_owners_and_admins_decide_by_a_form_of_ours_and_no_get_does(web: World) -> None:
+async def test_only_owners_and_admins_decide_by_a_form_of_ours_and_no_get_does(web: WebEnv) -> None:
     oscar, _ = await company(web)
     id = await proposed(web, FEWER)
     ann = await reader(web, "ann")
@@ -148,7 +150,7 @@ async def test_only_owners_and_admins_decide_by_a_form_of_ours_and_no_get_does(w
     assert (await oscar.get("/proposals/none")).status == 404
 
 
-async def test_what_ended_is_listed_page_by_page(web: World) -> None:
+async def test_what_ended_is_listed_page_by_page(web: WebEnv) -> None:
     oscar, otto = await company(web)
     ids = []
     for _ in range(23):
@@ -164,7 +166,7 @@ async def test_what_ended_is_listed_page_by_page(web: World) -> None:
     assert seen == ids[::-1]
 
 
-async def test_a_things_page_shows_its_latest_changes_and_leads_to_the_older_ones(web: World) -> None:
+async def test_a_things_page_shows_its_latest_changes_and_leads_to_the_older_ones(web: WebEnv) -> None:
     oscar = await reader(web, "oscar")
     await applied(web, {"teams": {name: {"members": ["aud@acme.example"]} for name in ("sre", "dba")}})
     people = ("ann", "otto", "emma", "rita", "oscar")

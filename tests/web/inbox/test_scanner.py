@@ -6,10 +6,10 @@ import pytest
 
 from signoff.web.pages.routes import ROWS
 from tests.web.inbox.chromium import PATIENCE, chromium, loiter
+from tests.web.inbox.demo_workspace import apply
 from tests.web.inbox.reading import Reader, everything, reader
-from tests.web.inbox.scene import apply
 from tests.web.serving import serving
-from tests.web.world import HOME, World
+from tests.web.web_env import HOME, WebEnv
 
 PREFETCH = {
     "sec-purpose": "prefetch",
@@ -18,11 +18,11 @@ PREFETCH = {
 }
 
 
-async def addresses(web: World) -> list[str]:
+async def addresses(web: WebEnv) -> list[str]:
     """Every path of the table, with ids and tokens that are alive."""
     intent_id, task_id = await web.ask(assignees=["ann@acme.example"])
     digest = (await web.get(f"/v1/tasks/{task_id}"))["task"]["digest"]
-    key = (await web.works.store.directory.keys(HOME))[0].id
+    key = (await web.env.store.directory.keys(HOME))[0].id
     filled = {
         "task_id": task_id,
         "intent_id": intent_id,
@@ -52,7 +52,7 @@ async def addresses(web: World) -> list[str]:
 
 
 @pytest.mark.parametrize("signed_in", [False, True])
-async def test_looking_changes_nothing(web: World, signed_in: bool) -> None:
+async def test_looking_changes_nothing(web: WebEnv, signed_in: bool) -> None:
     paths = await addresses(web)
     scanner = await reader(web, "oscar") if signed_in else Reader(web)
     before = await everything(web)
@@ -65,7 +65,7 @@ async def test_looking_changes_nothing(web: World, signed_in: bool) -> None:
 
 @pytest.mark.browser
 @pytest.mark.parametrize("signed_in", [False, True])
-async def test_a_scanner_with_a_real_browser_changes_nothing(web: World, signed_in: bool) -> None:
+async def test_a_scanner_with_a_real_browser_changes_nothing(web: WebEnv, signed_in: bool) -> None:
     paths = await addresses(web)
     async with serving(web) as url, chromium() as browser:
         page = await browser.new_page(extra_http_headers={"purpose": "prefetch"})
@@ -81,7 +81,7 @@ async def test_a_scanner_with_a_real_browser_changes_nothing(web: World, signed_
     assert await everything(web) == before
 
 
-async def test_no_address_says_an_outcome(web: World) -> None:
+async def test_no_address_says_an_outcome(web: WebEnv) -> None:
     paths = await addresses(web)
     ann = await reader(web, "ann")
     for path in paths:
@@ -90,7 +90,7 @@ async def test_no_address_says_an_outcome(web: World) -> None:
         assert not [link for link in links if re.search(r"approve|reject|outcome=", link)], path
 
 
-async def test_every_page_keeps_to_itself(web: World) -> None:
+async def test_every_page_keeps_to_itself(web: WebEnv) -> None:
     paths = await addresses(web)
     for who in (Reader(web), await reader(web, "oscar")):
         for path in paths:

@@ -9,10 +9,10 @@ from signoff.core.intent.model import ActorKind
 from signoff.web.pages.kit.csrf import form_token
 from signoff.web.pages.signin import local
 from tests.web.inbox.reading import SAME, Reader, everything, reader
-from tests.web.world import HOME, World
+from tests.web.web_env import HOME, WebEnv
 
 
-async def test_a_person_signs_in_with_their_key(web: World) -> None:
+async def test_a_person_signs_in_with_their_key(web: WebEnv) -> None:
     ann = await reader(web, "ann")
     page = await ann.get("/")
     assert page.status == 200
@@ -20,7 +20,7 @@ async def test_a_person_signs_in_with_their_key(web: World) -> None:
     assert "Ann" in page.text
 
 
-async def test_the_cookie_is_for_this_server_only(web: World) -> None:
+async def test_the_cookie_is_for_this_server_only(web: WebEnv) -> None:
     ann = Reader(web, "ann")
     answer = await ann.post("/login", key=web.keys["ann"])
     cookie = answer.headers["set-cookie"]
@@ -35,7 +35,7 @@ async def test_the_cookie_is_for_this_server_only(web: World) -> None:
     assert "strict-transport-security" in answer.headers
 
 
-async def test_the_database_holds_no_token(web: World) -> None:
+async def test_the_database_holds_no_token(web: WebEnv) -> None:
     ann = await reader(web, "ann")
     token = await web.parts.sessions.login_link(HOME, "per_ann")
     held = repr(await everything(web))
@@ -44,7 +44,7 @@ async def test_the_database_holds_no_token(web: World) -> None:
 
 
 @pytest.mark.parametrize(("who", "status"), [("agent", 403), ("ci", 403)])
-async def test_no_machine_signs_in(web: World, who: str, status: int) -> None:
+async def test_no_machine_signs_in(web: WebEnv, who: str, status: int) -> None:
     page = await Reader(web, who).post("/login", key=web.keys[who])
     assert page.status == status
     assert "only people sign in" in page.text
@@ -53,20 +53,20 @@ async def test_no_machine_signs_in(web: World, who: str, status: int) -> None:
 @pytest.mark.parametrize(
     "key", ["", "nonsense", "sgn_person_x_y", "sgn_person_" + "a" * 5000, "sgn_person_é_1"]
 )
-async def test_what_is_no_key_is_told_so(web: World, key: str) -> None:
+async def test_what_is_no_key_is_told_so(web: WebEnv, key: str) -> None:
     page = await Reader(web).post("/login", key=key)
     assert page.status == 401
     assert "set-cookie" not in page.headers or "signoff_session" not in page.headers["set-cookie"]
 
 
-async def test_without_a_session_every_page_leads_to_the_sign_in(web: World) -> None:
+async def test_without_a_session_every_page_leads_to_the_sign_in(web: WebEnv) -> None:
     page = await Reader(web).get("/intents?status=running")
     assert (page.status, page.where) == (303, "/login?next=%2Fintents%3Fstatus%3Drunning")
     page = await Reader(web).get("/")
     assert page.where == "/login"
 
 
-async def test_looking_at_a_link_uses_nothing_up(web: World) -> None:
+async def test_looking_at_a_link_uses_nothing_up(web: WebEnv) -> None:
     token = await web.parts.sessions.login_link(HOME, "per_ann")
     before = await everything(web)
     for method in ("GET", "HEAD", "OPTIONS", "GET"):
@@ -79,7 +79,7 @@ async def test_looking_at_a_link_uses_nothing_up(web: World) -> None:
     assert (await ann.get("/")).status == 200
 
 
-async def test_a_link_signs_in_once(web: World) -> None:
+async def test_a_link_signs_in_once(web: WebEnv) -> None:
     token = await web.parts.sessions.login_link(HOME, "per_ann")
     assert (await Reader(web).post(f"/login/{token}")).status == 303
     again = await Reader(web).post(f"/login/{token}")
@@ -88,19 +88,19 @@ async def test_a_link_signs_in_once(web: World) -> None:
     assert (await Reader(web).get(f"/login/{token}")).status == 410
 
 
-async def test_a_link_expires(web: World) -> None:
+async def test_a_link_expires(web: WebEnv) -> None:
     token = await web.parts.sessions.login_link(HOME, "per_ann")
     web.clock.move(timedelta(minutes=61))
     assert (await Reader(web).post(f"/login/{token}")).status == 410
 
 
-async def test_a_task_link_signs_nobody_in(web: World) -> None:
+async def test_a_task_link_signs_nobody_in(web: WebEnv) -> None:
     intent_id, _ = await web.ask()
     token = await web.parts.sessions.task_link(HOME, "per_ann", intent_id, 1, "d" * 64)
     assert (await Reader(web).post(f"/login/{token}")).status == 410
 
 
-async def test_a_session_lasts_twelve_hours_from_the_last_deed(web: World) -> None:
+async def test_a_session_lasts_twelve_hours_from_the_last_deed(web: WebEnv) -> None:
     ann = await reader(web, "ann")
     web.clock.move(timedelta(hours=11))
     before = await everything(web)
@@ -114,15 +114,15 @@ async def test_a_session_lasts_twelve_hours_from_the_last_deed(web: World) -> No
     assert (await ann.get("/")).status == 303
 
 
-async def test_a_session_ends_with_its_key(web: World) -> None:
-    made = await web.works.keys.create(HOME, ActorKind.PERSON, "per_ann", "per_ann")
+async def test_a_session_ends_with_its_key(web: WebEnv) -> None:
+    made = await web.env.keys.create(HOME, ActorKind.PERSON, "per_ann", "per_ann")
     web.keys["ann"] = made.secret
     ann = await Reader(web, "ann").sign_in(key=True)
-    await web.works.keys.revoke(HOME, made.key.id)
+    await web.env.keys.revoke(HOME, made.key.id)
     assert (await ann.get("/")).status == 303
 
 
-async def test_signing_out_ends_the_session_itself(web: World) -> None:
+async def test_signing_out_ends_the_session_itself(web: WebEnv) -> None:
     ann = await reader(web, "ann")
     held = dict(ann.http.cookies)
     assert (await ann.get("/logout")).status == 200
@@ -173,7 +173,7 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize("headers", FOREIGN)
-async def test_a_form_of_a_stranger_does_nothing(web: World, headers: dict[str, str]) -> None:
+async def test_a_form_of_a_stranger_does_nothing(web: WebEnv, headers: dict[str, str]) -> None:
     ann = await reader(web, "ann")
     before = await everything(web)
     said = "sec-fetch-site" in headers or "evil" in headers.get("origin", "")
@@ -184,7 +184,7 @@ async def test_a_form_of_a_stranger_does_nothing(web: World, headers: dict[str, 
     assert await everything(web) == before
 
 
-async def test_browsers_that_say_little_are_understood(web: World) -> None:
+async def test_browsers_that_say_little_are_understood(web: WebEnv) -> None:
     ann = await reader(web, "ann")
     page = await ann.get("/logout")
     token = dict(page.form("/logout")["fields"])["form_token"]
@@ -193,7 +193,7 @@ async def test_browsers_that_say_little_are_understood(web: World) -> None:
     assert (await ann.post("/logout", headers={"origin": "null"}, form_token=token)).status == 303
 
 
-async def test_a_form_token_of_another_session_does_not_fit(web: World) -> None:
+async def test_a_form_token_of_another_session_does_not_fit(web: WebEnv) -> None:
     ann = await reader(web, "ann")
     for headers in ({}, SAME, {"origin": "http://signoff.test"}):
         assert (await ann.post("/logout", headers=headers, form_token=form_token("another"))).status == 403
@@ -201,18 +201,18 @@ async def test_a_form_token_of_another_session_does_not_fit(web: World) -> None:
         assert (await ann.post("/logout", headers=headers)).status == 403
 
 
-async def test_the_sign_in_form_is_bound_to_its_browser(web: World) -> None:
+async def test_the_sign_in_form_is_bound_to_its_browser(web: WebEnv) -> None:
     ann = Reader(web, "ann")
     token = dict((await ann.get("/login")).form("/login")["fields"])["form_token"]
     assert (await Reader(web).post("/login", headers={}, key=web.keys["ann"], form_token=token)).status == 403
     assert (await ann.post("/login", headers={}, key=web.keys["ann"], form_token=token)).status == 303
 
 
-async def test_only_forms_are_taken(web: World) -> None:
+async def test_only_forms_are_taken(web: WebEnv) -> None:
     ann = await reader(web, "ann")
     page = await ann.post("/logout", headers={**SAME, "content-type": "text/plain"})
     assert page.status == 400
 
 
-async def test_a_method_that_is_not_there(web: World) -> None:
+async def test_a_method_that_is_not_there(web: WebEnv) -> None:
     assert (await (await reader(web, "ann")).send("DELETE", "/logout")).status == 405

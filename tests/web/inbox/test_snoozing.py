@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.web.inbox.reading import reader
 from tests.web.inbox.test_deciding import ANN
-from tests.web.world import World
+from tests.web.web_env import WebEnv
 
 BERLIN = {
     "zone": "Europe/Berlin",
@@ -15,12 +15,12 @@ BERLIN = {
 }
 
 
-async def people_told(web: World, task_id: str) -> list[Any]:
+async def people_told(web: WebEnv, task_id: str) -> list[Any]:
     found = (await web.get(f"/v1/tasks/{task_id}", "otto"))["task"].get("snoozed", [])
     return [(one["person"], one["until"]) for one in found]
 
 
-async def test_it_is_put_off_on_the_page_in_ones_own_day_and_taken_up_again(web: World) -> None:
+async def test_it_is_put_off_on_the_page_in_ones_own_day_and_taken_up_again(web: WebEnv) -> None:
     zone = {"zone": "Europe/Berlin", "hours": BERLIN}
     assert (await web.call("PATCH", "/v1/people/per_ann", zone, "oscar")).status == 200
     web.clock.at = datetime(2026, 3, 6, 15, 30, tzinfo=UTC)  # a Friday afternoon
@@ -45,7 +45,7 @@ async def test_it_is_put_off_on_the_page_in_ones_own_day_and_taken_up_again(web:
     assert "Ann put it off until 2026-03-06 22:15 UTC; deadline and escalation go on" in page.text
 
 
-async def test_the_inbox_puts_it_last_while_it_sleeps_and_first_when_it_is_back(web: World) -> None:
+async def test_the_inbox_puts_it_last_while_it_sleeps_and_first_when_it_is_back(web: WebEnv) -> None:
     _, first = await web.ask(assignees=ANN, title="First")
     _, second = await web.ask(assignees=ANN, title="Second")
     ann = await reader(web, "ann")
@@ -63,15 +63,15 @@ async def test_the_inbox_puts_it_last_while_it_sleeps_and_first_when_it_is_back(
     assert "put off until" in page.text
     assert "(1) Inbox" in page.title
     assert first in (await (await reader(web, "otto")).get("/?view=all")).html
-    await web.works.pass_time(timedelta(hours=1, minutes=59))
+    await web.env.pass_time(timedelta(hours=1, minutes=59))
     assert await order() == [second, first]
-    await web.works.pass_time(timedelta(minutes=1))
+    await web.env.pass_time(timedelta(minutes=1))
     web.clock.move(timedelta(seconds=1))
     assert await order() == [first, second]
     assert "(2) Inbox" in (await ann.get("/")).title
 
 
-async def test_what_makes_no_sense_is_refused_in_plain_words(web: World) -> None:
+async def test_what_makes_no_sense_is_refused_in_plain_words(web: WebEnv) -> None:
     await web.apply_workflow(
         steps=[{"id": "a", "human": {"type": "approval", "approvers": ANN}, "deadline": "1h"}]
     )

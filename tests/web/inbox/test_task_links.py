@@ -4,17 +4,17 @@ from datetime import timedelta
 
 from tests.web.inbox.reading import Reader, everything, reader
 from tests.web.inbox.test_deciding import task, votes
-from tests.web.world import HOME, World
+from tests.web.web_env import HOME, WebEnv
 
 
-async def link(web: World, task_id: str, who: str = "ann", life: timedelta = timedelta(days=1)) -> str:
+async def link(web: WebEnv, task_id: str, who: str = "ann", life: timedelta = timedelta(days=1)) -> str:
     found = await votes(web, task_id)
     return await web.parts.sessions.task_link(
         HOME, f"per_{who}", found["intent_id"], 1, found["digest"], life
     )
 
 
-async def test_a_link_shows_the_card_and_takes_the_answer(web: World) -> None:
+async def test_a_link_shows_the_card_and_takes_the_answer(web: WebEnv) -> None:
     task_id = await task(web)
     token = await link(web, task_id)
     phone = Reader(web)
@@ -31,7 +31,7 @@ async def test_a_link_shows_the_card_and_takes_the_answer(web: World) -> None:
     assert (await phone.get("/")).status == 303, "a link to a task is no session"
 
 
-async def test_a_link_dies_with_its_task(web: World) -> None:
+async def test_a_link_dies_with_its_task(web: WebEnv) -> None:
     task_id = await task(web)
     token = await link(web, task_id)
     await web.answer(task_id, "rejected")
@@ -44,7 +44,7 @@ async def test_a_link_dies_with_its_task(web: World) -> None:
         assert "May we?" not in answer.text
 
 
-async def test_a_link_answers_for_one_person_and_one_task(web: World) -> None:
+async def test_a_link_answers_for_one_person_and_one_task(web: WebEnv) -> None:
     task_id, other = await task(web), await task(web)
     otto = await link(web, task_id, "otto")
     page = await Reader(web).get(f"/t/{otto}")
@@ -56,7 +56,7 @@ async def test_a_link_answers_for_one_person_and_one_task(web: World) -> None:
     assert (await Reader(web).get(f"/t/{'x' * 43}")).status == 410
 
 
-async def test_a_link_expires_and_a_removed_revision_kills_it(web: World) -> None:
+async def test_a_link_expires_and_a_removed_revision_kills_it(web: WebEnv) -> None:
     task_id = await task(web)
     token = await link(web, task_id, life=timedelta(hours=1))
     web.clock.move(timedelta(hours=2))
@@ -65,7 +65,7 @@ async def test_a_link_expires_and_a_removed_revision_kills_it(web: World) -> Non
     assert (await Reader(web).get(f"/t/{stale}")).status == 410
 
 
-async def test_a_link_is_not_enough_where_a_session_is_wanted(web: World) -> None:
+async def test_a_link_is_not_enough_where_a_session_is_wanted(web: WebEnv) -> None:
     policy = {
         "workflow": "w",
         "intent_type": "intent.strong.v1",

@@ -1,10 +1,10 @@
 """What the pages say where it is easily said wrong: after an answer, after a mistake, to those who are not asked."""
 
 from signoff.engine.read.evidence import Fact, touched, undone
+from tests.web.inbox.demo_workspace import furnish
 from tests.web.inbox.reading import reader
-from tests.web.inbox.scene import furnish
 from tests.web.inbox.test_deciding import ANN, task
-from tests.web.world import World
+from tests.web.web_env import WebEnv
 
 LIMITS = {
     "type": "object",
@@ -16,7 +16,7 @@ LIMITS = {
 }
 
 
-async def test_a_mistake_is_said_beside_its_field_and_leads_there(web: World) -> None:
+async def test_a_mistake_is_said_beside_its_field_and_leads_there(web: WebEnv) -> None:
     task_id = await task(web, task_type="form", form_schema=LIMITS)
     page = await (await reader(web, "ann")).decide(task_id, "submitted", **{"f.limit": "700"})
     assert page.status == 422
@@ -29,14 +29,14 @@ async def test_a_mistake_is_said_beside_its_field_and_leads_there(web: World) ->
     assert {name for names in wrong.values() for name in names.split()} <= ids
 
 
-async def test_a_missing_comment_leads_to_where_it_is_written(web: World) -> None:
+async def test_a_missing_comment_leads_to_where_it_is_written(web: WebEnv) -> None:
     page = await (await reader(web, "ann")).decide(await task(web, task_type="override"), "override_approved")
     assert page.status == 422
     assert any(tag == "a" and a.get("href") == "#comment" for tag, a in page.tags)
     assert any(a.get("id") == "comment" and a.get("aria-invalid") == "true" for _, a in page.tags)
 
 
-async def test_who_answered_is_led_on_to_what_is_due_next(web: World) -> None:
+async def test_who_answered_is_led_on_to_what_is_due_next(web: WebEnv) -> None:
     first, second = await task(web), await task(web)
     ann = await reader(web, "ann")
     assert "Next:" not in (await ann.get(f"/tasks/{first}")).text
@@ -48,20 +48,20 @@ async def test_who_answered_is_led_on_to_what_is_due_next(web: World) -> None:
     assert "Next:" not in (await ann.get(f"/tasks/{second}")).text
 
 
-async def test_two_stages_keep_the_answers_apart(web: World) -> None:
-    scene = await furnish(web)
+async def test_two_stages_keep_the_answers_apart(web: WebEnv) -> None:
+    demo = await furnish(web)
     otto = await reader(web, "otto")
-    page = await otto.get(f"/tasks/{scene.second}")
+    page = await otto.get(f"/tasks/{demo.second}")
     assert "You answered approved in stage 1, which is complete. This stage asks you once more." in page.text
-    assert (await otto.decide(scene.second, "approved", "?open=1")).status == 303
-    page = await otto.get(f"/tasks/{scene.second}")
+    assert (await otto.decide(demo.second, "approved", "?open=1")).status == 303
+    page = await otto.get(f"/tasks/{demo.second}")
     assert "approved in stage 1, " in page.text, "a later answer does not take the earlier one off the page"
     assert "approved in stage 2, " in page.text
     assert "1 of 2 still missing in this stage" in page.text
 
 
-async def test_the_receipt_says_what_came_of_it_in_the_words_of_each_ending(web: World) -> None:
-    scene = await furnish(web)
+async def test_the_receipt_says_what_came_of_it_in_the_words_of_each_ending(web: WebEnv) -> None:
+    demo = await furnish(web)
     ann = await reader(web, "ann")
     for ending, said in (
         ("approved", "You decided: confirmed"),
@@ -73,11 +73,11 @@ async def test_the_receipt_says_what_came_of_it_in_the_words_of_each_ending(web:
         ("withdrawn", "The request was canceled"),
         ("superseded", "The request is at step “check”, for revision 2"),
     ):
-        page = await ann.get(f"/tasks/{scene.ended[ending]}")
+        page = await ann.get(f"/tasks/{demo.ended[ending]}")
         assert said in page.text, (ending, said)
 
 
-async def test_who_handed_it_over_is_told_to_whom(web: World) -> None:
+async def test_who_handed_it_over_is_told_to_whom(web: WebEnv) -> None:
     task_id = await task(web)
     ann = await reader(web, "ann")
     assert (await ann.post(f"/tasks/{task_id}/hand-over", to="otto@acme.example")).status == 303
@@ -86,14 +86,14 @@ async def test_who_handed_it_over_is_told_to_whom(web: World) -> None:
     assert "Why it is held" in page.text, "who is not asked is not told why they are"
 
 
-async def test_a_requesters_title_stands_at_the_top_as_theirs(web: World) -> None:
+async def test_a_requesters_title_stands_at_the_top_as_theirs(web: WebEnv) -> None:
     _, task_id = await web.ask(title="Approved by security", assignees=ANN)
     page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
     assert page.heading == "Approve or reject: without workflow"
     assert 0 < page.text.find("asked as “Approved by security”") < page.text.index("Who asks")
 
 
-async def test_many_people_are_folded_and_counted(web: World) -> None:
+async def test_many_people_are_folded_and_counted(web: WebEnv) -> None:
     people = {f"p{n:02d}@acme.example": {"name": f"Person {n:02d}", "roles": ["approver"]} for n in range(30)}
     said = {"people": people, "teams": {"many": {"members": list(people)}}, "policies": {"easy": {}}}
     assert (await web.post("/v1/apply", said, "oscar")).status == 200
@@ -110,7 +110,7 @@ async def test_many_people_are_folded_and_counted(web: World) -> None:
     assert "Nobody here fits that." in (await ann.get("/people?q=nobody")).text
 
 
-async def test_an_absence_is_said_in_days_of_the_persons_own_calendar(web: World) -> None:
+async def test_an_absence_is_said_in_days_of_the_persons_own_calendar(web: WebEnv) -> None:
     await furnish(web)
     page = await (await reader(web, "oscar")).get("/people/per_emma")
     assert "1 Jul 2030 to 14 Jul 2030; Otto Berg may answer instead" in page.text

@@ -3,10 +3,10 @@
 import pytest
 
 from tests.web.inbox.chromium import PHONE, chromium, window
-from tests.web.inbox.scene import furnish
+from tests.web.inbox.demo_workspace import furnish
 from tests.web.inbox.test_every_page import paths_of
 from tests.web.serving import serving
-from tests.web.world import HOME, World
+from tests.web.web_env import HOME, WebEnv
 
 pytestmark = pytest.mark.browser
 
@@ -25,7 +25,7 @@ _WIDE = """(name) => {
 }"""
 
 
-async def test_everything_that_is_pressed_on_a_phone_is_large_enough(web: World) -> None:
+async def test_everything_that_is_pressed_on_a_phone_is_large_enough(web: WebEnv) -> None:
     rows = await paths_of(web, await furnish(web))
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=PHONE) as oscar:
         await oscar.sign_in(await web.parts.sessions.login_link(HOME, "per_oscar"))
@@ -40,7 +40,7 @@ async def test_everything_that_is_pressed_on_a_phone_is_large_enough(web: World)
         oscar.complaints = [said for said in oscar.complaints if "status of 4" not in said]
 
 
-async def test_the_pages_stand_in_one_row_however_much_waits(web: World) -> None:
+async def test_the_pages_stand_in_one_row_however_much_waits(web: WebEnv) -> None:
     for _ in range(100):
         await web.ask(assignees=["ann@acme.example"])
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=PHONE) as ann:
@@ -50,7 +50,7 @@ async def test_the_pages_stand_in_one_row_however_much_waits(web: World) -> None
         await ann.check()
 
 
-async def test_long_text_has_the_whole_width_and_what_is_folded_opens_where_it_stands(web: World) -> None:
+async def test_long_text_has_the_whole_width_and_what_is_folded_opens_where_it_stands(web: WebEnv) -> None:
     script = "\n".join(f"alter table t{n} add column c int;" for n in range(40))
     made = await web.send(
         intent_type="intent.x.v1",

@@ -7,12 +7,12 @@ import pytest
 from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
 from tests.engine.conftest import clock, store
-from tests.web.world import World, world
+from tests.web.web_env import WebEnv, web_env
 
 __all__ = ["clock", "store"]
 
 
 @pytest.fixture
-async def web(store: Store, clock: FixedClock) -> AsyncIterator[World]:
-    async with world(store, clock) as made:
+async def web(store: Store, clock: FixedClock) -> AsyncIterator[WebEnv]:
+    async with web_env(store, clock) as made:
         yield made

@@ -5,10 +5,10 @@ from datetime import timedelta
 from signoff.core.intent.commands import Answer
 from signoff.engine.delivery.chat_answers import Chat
 from tests.web.test_changing_rules import CHARTER, applied, decide, gate, policy, quorum
-from tests.web.world import World
+from tests.web.web_env import WebEnv
 
 
-async def test_lower_the_quorum_from_two_to_one_while_an_intent_waits(web: World) -> None:
+async def test_lower_the_quorum_from_two_to_one_while_an_intent_waits(web: WebEnv) -> None:
     await applied(web, CHARTER)
     await applied(web, policy(risk="medium"))
     task_id = await gate(web)
@@ -18,7 +18,7 @@ async def test_lower_the_quorum_from_two_to_one_while_an_intent_waits(web: World
     assert (await decide(web, task_id, "otto"))["intent"]["status"] == "COMPLETED"
 
 
-async def test_add_an_approver_to_the_group_while_an_intent_waits(web: World) -> None:
+async def test_add_an_approver_to_the_group_while_an_intent_waits(web: WebEnv) -> None:
     await applied(web, {**CHARTER, "teams": {"sre": {"members": ["ann@acme.example", "otto@acme.example"]}}})
     await applied(web, policy(risk="medium"))
     task_id = await gate(web)
@@ -29,9 +29,9 @@ async def test_add_an_approver_to_the_group_while_an_intent_waits(web: World) ->
     assert (await decide(web, task_id, "ann")).status == 200
 
 
-async def test_edit_a_slack_mapping_while_an_intent_waits(web: World) -> None:
-    works = web.works
-    chat = Chat("slack", works.engine, works.store, works.keys, works.directory, web.clock)
+async def test_edit_a_slack_mapping_while_an_intent_waits(web: WebEnv) -> None:
+    env = web.env
+    chat = Chat("slack", env.engine, env.store, env.keys, env.directory, web.clock)
     await chat.link("T1", "UANN", (await chat.code(await web.actor("ann"))).text)
     await applied(web, CHARTER)
     await applied(web, policy(risk="medium"))

@@ -5,29 +5,29 @@ from typing import Any
 
 from tests.web.inbox.reading import Reader
 from tests.web.test_requesters_side import TWO, code
-from tests.web.world import PLAIN, World
+from tests.web.web_env import PLAIN, WebEnv
 
 ADMINS = ("ann", "otto", "emma")
 
 
-async def gate(web: World, who: str, **fields: Any) -> str:
+async def gate(web: WebEnv, who: str, **fields: Any) -> str:
     intent_id = await web.send(who, intent_type=PLAIN, **{"human_task": TWO, **fields})
     return intent_id[:-4] + "0001"
 
 
-async def with_admins(web: World) -> None:
+async def with_admins(web: WebEnv) -> None:
     for name in ADMINS:
         said = {"roles": ["admin", "approver"]}
         assert (await web.call("PATCH", f"/v1/people/per_{name}", said, "oscar")).status == 200
 
 
-async def key_of(web: World, name: str, who: str, **holder: Any) -> None:
+async def key_of(web: WebEnv, name: str, who: str, **holder: Any) -> None:
     made = await web.post("/v1/keys", holder, who)
     assert made.status == 200, made.text
     web.keys[name] = made["api_key"]
 
 
-async def barred(web: World, asker: str) -> set[str]:
+async def barred(web: WebEnv, asker: str) -> set[str]:
     """Who may not decide what the asker asks for, as they stand behind it."""
     found = set()
     for name in ("oscar", *ADMINS):
@@ -39,7 +39,7 @@ async def barred(web: World, asker: str) -> set[str]:
     return found
 
 
-async def test_who_registered_it_who_made_its_key_and_who_says_where_it_is_called(web: World) -> None:
+async def test_who_registered_it_who_made_its_key_and_who_says_where_it_is_called(web: WebEnv) -> None:
     await with_admins(web)
     made = await web.post("/v1/service-accounts", {"name": "robot"}, "oscar")
     await key_of(web, "robot", "ann", agent="robot")
@@ -53,7 +53,7 @@ async def test_who_registered_it_who_made_its_key_and_who_says_where_it_is_calle
     assert await barred(web, "robot") == {"oscar", "ann", "otto", "emma"}
 
 
-async def test_whose_word_is_in_force_no_more_does_not_stand_behind_it(web: World) -> None:
+async def test_whose_word_is_in_force_no_more_does_not_stand_behind_it(web: WebEnv) -> None:
     await with_admins(web)
     made = await web.post("/v1/service-accounts", {"name": "robot"}, "oscar")
     path = f"/v1/service-accounts/{made['id']}"
@@ -63,7 +63,7 @@ async def test_whose_word_is_in_force_no_more_does_not_stand_behind_it(web: Worl
     assert await barred(web, "robot") == {"oscar", "ann"}
 
 
-async def test_an_agent_that_comes_back_has_those_behind_it_who_brought_it_back(web: World) -> None:
+async def test_an_agent_that_comes_back_has_those_behind_it_who_brought_it_back(web: WebEnv) -> None:
     await with_admins(web)
     made = await web.post("/v1/service-accounts", {"name": "robot"}, "oscar")
     assert (await web.call("DELETE", f"/v1/service-accounts/{made['id']}", None, "oscar")).status == 200
@@ -73,7 +73,7 @@ async def test_an_agent_that_comes_back_has_those_behind_it_who_brought_it_back(
     assert await barred(web, "robot") == {"otto", "ann"}
 
 
-async def test_through_a_service_all_who_stand_behind_the_service(web: World) -> None:
+async def test_through_a_service_all_who_stand_behind_the_service(web: WebEnv) -> None:
     await with_admins(web)
     await key_of(web, "second", "ann", service="ci")  # registered by Oscar
     made = await web.post("/v1/service-accounts", {"name": "robot"}, "second")
@@ -85,7 +85,7 @@ async def test_through_a_service_all_who_stand_behind_the_service(web: World) ->
 
 
 async def test_who_made_anothers_key_stands_behind_its_use_in_every_workspace(
-    web: World,
+    web: WebEnv,
 ) -> None:
     await with_admins(web)
     await key_of(web, "ritas", "otto", person="rita@acme.example")

@@ -6,7 +6,7 @@ from typing import Any
 
 from signoff.engine.delivery.chat_answers import Chat
 from tests.web.test_changing_rules import CHARTER, applied, policy
-from tests.web.world import HOME, World
+from tests.web.web_env import HOME, WebEnv
 
 AGENT = {
     "name": "deployer",
@@ -15,7 +15,7 @@ AGENT = {
 }
 
 
-async def record(web: World, about: str = "", who: str = "aud") -> list[Any]:
+async def record(web: WebEnv, about: str = "", who: str = "aud") -> list[Any]:
     """The whole record, oldest first, walked page by page."""
     found: list[Any] = []
     cursor = ""
@@ -31,7 +31,7 @@ async def record(web: World, about: str = "", who: str = "aud") -> list[Any]:
             return found[::-1]
 
 
-async def last(web: World, about: str = "") -> Any:
+async def last(web: WebEnv, about: str = "") -> Any:
     return (await record(web, about))[-1]
 
 
@@ -39,7 +39,7 @@ def told(change: Any) -> tuple[str, str, str, str]:
     return change["action"], change["kind"], change["actor"]["id"], change["via"]
 
 
-async def test_keys_are_on_record_by_their_ids_and_never_by_their_secrets(web: World) -> None:
+async def test_keys_are_on_record_by_their_ids_and_never_by_their_secrets(web: WebEnv) -> None:
     made = await web.post("/v1/keys", {"agent": "validator", "expires_in_seconds": 3600}, "oscar")
     change = await last(web, "agent:validator")
     assert told(change) == ("create", "key", "per_oscar", "api")
@@ -57,7 +57,7 @@ async def test_keys_are_on_record_by_their_ids_and_never_by_their_secrets(web: W
     assert made["api_key"].split("_")[3] not in everything
 
 
-async def test_a_persons_key_stands_with_what_else_was_changed_about_the_person(web: World) -> None:
+async def test_a_persons_key_stands_with_what_else_was_changed_about_the_person(web: WebEnv) -> None:
     made = await web.post("/v1/keys", {"person": "new@acme.example", "name": "New"}, "oscar")
     assert made.status == 200
     changes = await record(web, "person:new@acme.example")
@@ -67,7 +67,7 @@ async def test_a_persons_key_stands_with_what_else_was_changed_about_the_person(
     assert changes[1]["name"] == made["key_id"]
 
 
-async def test_agents_are_on_record_from_their_registration_to_their_end(web: World) -> None:
+async def test_agents_are_on_record_from_their_registration_to_their_end(web: WebEnv) -> None:
     made = await web.post("/v1/service-accounts", AGENT, "ci")
     account, secret = made["id"], made["webhook_secret"]
     change = await last(web, "agent:deployer")
@@ -91,16 +91,16 @@ async def test_agents_are_on_record_from_their_registration_to_their_end(web: Wo
     assert not any(word in everything for word in (secret, new, "hunter2", "hunter3"))
 
 
-async def test_a_policy_file_and_a_scenario_register_agents_on_record(web: World) -> None:
+async def test_a_policy_file_and_a_scenario_register_agents_on_record(web: WebEnv) -> None:
     await web.apply_workflow(
         steps=[{"id": "validate", "agent": "newcomer"}, {"id": "ok", "human": {"title": "Well?"}}]
     )
     assert told(await last(web, "agent:newcomer")) == ("create", "agent", "per_oscar", "api")
 
 
-async def test_whose_chat_account_is_whose_is_on_record(web: World) -> None:
-    works = web.works
-    chat = Chat("slack", works.engine, works.store, works.keys, works.directory, web.clock)
+async def test_whose_chat_account_is_whose_is_on_record(web: WebEnv) -> None:
+    env = web.env
+    chat = Chat("slack", env.engine, env.store, env.keys, env.directory, web.clock)
 
     async def link(who: str, account: str) -> str:
         return await chat.link("T1", account, (await chat.code(await web.actor(who))).text)
@@ -109,11 +109,11 @@ async def test_whose_chat_account_is_whose_is_on_record(web: World) -> None:
     change = await last(web, "person:ann@acme.example")
     assert told(change) == ("create", "slack", "per_ann", "slack")
     assert (change["name"], change["after"]["account"]) == ("ann@acme.example", "U1")
-    first = await works.store.chats.person("slack", "T1", "U1")
+    first = await env.store.chats.person("slack", "T1", "U1")
     web.clock.move(timedelta(hours=1))
     count = len(await record(web))
     assert "from now on" in await link("ann", "U1")  # the same again
-    assert (len(await record(web)), await works.store.chats.person("slack", "T1", "U1")) == (count, first)
+    assert (len(await record(web)), await env.store.chats.person("slack", "T1", "U1")) == (count, first)
     await link("ann", "U2")
     change = await last(web, "person:ann@acme.example")
     assert (change["before"]["account"], change["after"]["account"]) == ("U1", "U2")
@@ -125,7 +125,7 @@ async def test_whose_chat_account_is_whose_is_on_record(web: World) -> None:
     assert "not linked" in await chat.unlink("T1", "U2")
 
 
-async def test_changes_of_one_moment_have_an_order_and_no_page_skips_or_repeats_one(web: World) -> None:
+async def test_changes_of_one_moment_have_an_order_and_no_page_skips_or_repeats_one(web: WebEnv) -> None:
     await applied(web, {"people": {f"p{n}@acme.example": {"roles": ["member"]} for n in range(5)}})
     documents = [{"teams": {f"t{n}": {"members": ["ann@acme.example"]}}} for n in range(8)]
     answers = await asyncio.gather(*(web.post("/v1/apply", one, "oscar") for one in documents))
@@ -140,7 +140,7 @@ async def test_changes_of_one_moment_have_an_order_and_no_page_skips_or_repeats_
     assert [one["number"] for one in (*page["changes"], *rest["changes"])] == numbers[::-1]
 
 
-async def test_of_many_who_change_one_thing_at_once_each_sees_what_was_there_before(web: World) -> None:
+async def test_of_many_who_change_one_thing_at_once_each_sees_what_was_there_before(web: WebEnv) -> None:
     await applied(web, CHARTER)
     wishes = [policy(deadline=f"{hours}h") for hours in range(2, 8)]
     answers = await asyncio.gather(*(web.post("/v1/apply", one, "oscar") for one in wishes))
@@ -151,7 +151,7 @@ async def test_of_many_who_change_one_thing_at_once_each_sees_what_was_there_bef
     assert [one["before"] for one in changes[1:]] == [one["after"] for one in changes[:-1]]
 
 
-async def test_what_is_not_on_record_is_said_to_be_not(web: World) -> None:
+async def test_what_is_not_on_record_is_said_to_be_not(web: WebEnv) -> None:
     for about, status, code in (
         ("person:nobody@acme.example", 404, "subject_not_found"), ("agent:nobody", 404, "subject_not_found"),
         ("moon:1", 422, "validation_error"), ("policy:", 422, "validation_error"),

@@ -1,4 +1,4 @@
-"""An HTTP server on loopback that notes what is posted to it and answers as told: well, badly or never."""
+"""An HTTP server on loopback that keeps what is posted to it and answers as a test says: well, badly or never."""
 
 import asyncio
 import ssl
@@ -17,7 +17,7 @@ class Posted:
 
 
 @dataclass
-class Sink:
+class HttpSink:
     """``answers`` are statuses for the next requests, the last one repeating."""
 
     answers: list[int] = field(default_factory=lambda: [200])
@@ -61,9 +61,9 @@ class Sink:
 
 
 @asynccontextmanager
-async def sink(*answers: int, tls: ssl.SSLContext | None = None) -> AsyncIterator[Sink]:
+async def http_sink(*answers: int, tls: ssl.SSLContext | None = None) -> AsyncIterator[HttpSink]:
     """A listening sink."""
-    it = Sink(list(answers) or [200])
+    it = HttpSink(list(answers) or [200])
     tasks: set[asyncio.Task[None]] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

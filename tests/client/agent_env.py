@@ -1,4 +1,4 @@
-"""A field of work for an agent: the stub with deliveries to claim, and a way to let the agent work on it."""
+"""What an agent works on in tests: the stub with deliveries to claim, and a way to let the agent work."""
 
 import asyncio
 import threading
@@ -25,8 +25,8 @@ def held(number: int = 1, token: int = 7, **more: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-class Field:
-    """The stub with deliveries to claim: each claim gets what is free, an empty field makes it wait."""
+class AgentEnv:
+    """The stub with deliveries to claim: each claim gets what is free, without any it waits."""
 
     def __init__(self, stub: Stub) -> None:
         self.stub = stub

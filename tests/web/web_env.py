@@ -19,7 +19,7 @@ from signoff.store.store import Store
 from signoff.store.tables.entries import Person, Workspace
 from signoff.web.app import build_app
 from signoff.web.state import Parts, Settings
-from tests.engine.works import Works
+from tests.engine.engine_env import EngineEnv
 
 HOME = "00000000-0000-7000-8000-0000000000a1"
 ELSEWHERE = "00000000-0000-7000-8000-0000000000a2"
@@ -77,28 +77,28 @@ class Answer:
         return self.json["error"]["code"] if self.status >= 400 else ""
 
 
-class World:
+class WebEnv:
     """A server without its sockets. ``keys`` holds one key per persona, agent and service."""
 
-    def __init__(self, works: Works) -> None:
-        self.works = works
-        self.clock = works.clock
+    def __init__(self, env: EngineEnv) -> None:
+        self.env = env
+        self.clock = env.clock
         self.parts = Parts(
-            engine=works.engine,
-            view=View(works.store, works.recent),
-            keys=works.keys,
-            directory=works.directory,
-            planner=works.planner,
-            registry=works.registry,
-            staffed=works.staffed,
-            handovers=Handovers(works.engine, works.store, works.directory),
-            sessions=Sessions(works.store, works.directory, works.keys, works.clock),
-            feed=works.feed,
-            workers=Workers(works.store),
-            reruns=Reruns(works.engine, View(works.store, works.recent)),
+            engine=env.engine,
+            view=View(env.store, env.recent),
+            keys=env.keys,
+            directory=env.directory,
+            planner=env.planner,
+            registry=env.registry,
+            staffed=env.staffed,
+            handovers=Handovers(env.engine, env.store, env.directory),
+            sessions=Sessions(env.store, env.directory, env.keys, env.clock),
+            feed=env.feed,
+            workers=Workers(env.store),
+            reruns=Reruns(env.engine, View(env.store, env.recent)),
             settings=Settings(version="0.0.test", database="sqlite", base_url="http://signoff.test"),
-            channels=works.channels.set_up,
-            clock=works.clock,
+            channels=env.channels.set_up,
+            clock=env.clock,
         )
         self.app = build_app(self.parts)
         self.keys: dict[str, str] = {}
@@ -108,13 +108,13 @@ class World:
 
     async def furnish(self) -> None:
         """Two workspaces, their people, one agent and one service, each with a key."""
-        rows, now = self.works.store.directory, self.clock.now()
+        rows, now = self.env.store.directory, self.clock.now()
         await rows.add_workspace(Workspace(HOME, "acme", "prod", False, now))
         await rows.add_workspace(Workspace(ELSEWHERE, "other", "prod", False, now))
         for name, (workspace, roles) in PEOPLE.items():
             person = Person(f"per_{name}", workspace, f"{name}@acme.example", name.title(), roles, now)
             await rows.add_person(person)
-            made = await self.works.keys.create(workspace, ActorKind.PERSON, person.id, person.id)
+            made = await self.env.keys.create(workspace, ActorKind.PERSON, person.id, person.id)
             self.keys[name] = made.secret
         self.keys["agent"] = (await self.post("/v1/keys", {"agent": "validator"}, who="oscar"))["api_key"]
         self.keys["stranger"] = (await self.post("/v1/keys", {"agent": "stranger"}, who="oscar"))["api_key"]
@@ -123,9 +123,9 @@ class World:
     async def join(self, name: str, *roles: str) -> None:
         """One more person of the workspace, with a key that nobody else made."""
         person = Person(f"per_{name}", HOME, f"{name}@acme.example", name.title(), roles, self.clock.now())
-        await self.works.store.directory.add_person(person)
-        self.works.directory.changed(HOME)
-        made = await self.works.keys.create(HOME, ActorKind.PERSON, person.id, person.id)
+        await self.env.store.directory.add_person(person)
+        self.env.directory.changed(HOME)
+        made = await self.env.keys.create(HOME, ActorKind.PERSON, person.id, person.id)
         self.keys[name] = made.secret
 
     async def call(self, method: str, path: str, body: Any = None, who: str = "ci", **headers: str) -> Answer:
@@ -179,18 +179,18 @@ class World:
 
     async def actor(self, who: str) -> Actor:
         """The persona as the engine knows it."""
-        return await self.works.keys.authenticate(self.keys[who], "api")
+        return await self.env.keys.authenticate(self.keys[who], "api")
 
     async def status(self, intent_id: str) -> str:
         return str((await self.get(f"/v1/intents/{intent_id}"))["status"])
 
 
 @asynccontextmanager
-async def world(store: Store, clock: Clock, keys: dict[str, str] | None = None) -> AsyncIterator[World]:
-    """The world over an open store: furnished here, or before, when ``keys`` are given."""
-    works = Works(store, clock)
-    async with works.running():
-        made = World(works)
+async def web_env(store: Store, clock: Clock, keys: dict[str, str] | None = None) -> AsyncIterator[WebEnv]:
+    """The web layer over an open store: furnished here, or before, when ``keys`` are given."""
+    env = EngineEnv(store, clock)
+    async with env.running():
+        made = WebEnv(env)
         if keys is None:
             await made.furnish()
         else:

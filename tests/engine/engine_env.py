@@ -42,7 +42,7 @@ ANYTHING = frozenset(
 )
 
 
-class Works:
+class EngineEnv:
     """One server's engine. Several of them on one database are replicas."""
 
     def __init__(
@@ -78,7 +78,7 @@ class Works:
         self.feed.publish(batch.words(), batch.changes)
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator["Works"]:
+    async def running(self) -> AsyncIterator["EngineEnv"]:
         """With the committer's lanes at work; the other loops are stepped by the test."""
         tasks = [asyncio.create_task(self.committer.run(lane)) for lane in range(self.committer.lanes)]
         try:
@@ -185,23 +185,25 @@ def once(key: str, fingerprint: str = "f", route: str = "POST /v1/intents") -> O
     return Once(route, key, fingerprint, lambda change: change.after.id.encode())
 
 
-async def open_works(url: str, clock: Clock, channels: Channels | None = None, **options: Any) -> Works:
+async def open_engine_env(
+    url: str, clock: Clock, channels: Channels | None = None, **options: Any
+) -> EngineEnv:
     """A replica of its own: own store, own engine."""
     store = open_store(url, wall=clock.wall, clock=clock.of)
     await store.open()
-    return Works(store, clock, channels, **options)
+    return EngineEnv(store, clock, channels, **options)
 
 
 async def settle(
-    works: Works, name: str = "acme", id: str = WORKSPACE, people: Sequence[Actor] = (ANN,)
+    env: EngineEnv, name: str = "acme", id: str = WORKSPACE, people: Sequence[Actor] = (ANN,)
 ) -> None:
     """A workspace ``acme/prod`` with some people: directory, keys and planner then have something to know."""
-    at = works.clock.now()
-    assert await works.store.directory.add_workspace(Workspace(id, name, "prod", False, at))
+    at = env.clock.now()
+    assert await env.store.directory.add_workspace(Workspace(id, name, "prod", False, at))
     for actor in people:
         email = next(n for n in actor.names if "@" in n)
         person = Person(actor.id, id, email, "", tuple(sorted(actor.roles)), at)
-        assert await works.store.directory.add_person(person)
+        assert await env.store.directory.add_person(person)
 
 
 ROOT = Actor(ActorKind.PERSON, "per_root", WORKSPACE, roles=frozenset({"owner"}), sponsors=("per_root",))

@@ -1,4 +1,4 @@
-"""A workspace in memory and one gate in it: every act goes through the real rules, and nothing else is needed."""
+"""A workspace in memory and one approval in it: every command goes through the real rules, without a store."""
 
 from datetime import timedelta
 from typing import Any
@@ -26,8 +26,8 @@ from tests.builders import START, WORKSPACE
 PEOPLE = tuple(f"per_{name}" for name in "abcde")
 
 
-class Office:
-    """A workspace in memory and one gate in it; every act goes through the real rules."""
+class ApprovalEnv:
+    """One approval of one workspace; every command goes through the real rules."""
 
     def __init__(self, teams: dict[str, tuple[str, ...]], owners: tuple[str, ...]) -> None:
         self.now = START

@@ -1,4 +1,4 @@
-"""A workspace of people who are told of things, and a server's engine that tells them."""
+"""A workspace of people, and an engine that sends them messages."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -21,13 +21,13 @@ from signoff.notify.email import Email, parse_smtp
 from signoff.store.store import Store
 from signoff.store.tables.messages import Message
 from tests.builders import ANN, OTTO, RITA, WORKSPACE, approve, gate, minutes
-from tests.engine.works import Works, settle
+from tests.engine.engine_env import EngineEnv, settle
 
 BASE = "https://signoff.acme.example"
 
 
-class Town(Works):
-    """An engine whose courier knows people."""
+class MessagingEnv(EngineEnv):
+    """An engine whose courier sends messages to people."""
 
     def __init__(
         self, store: Store, clock: Clock, personal: Mapping[str, Personal], hook: str = "", limit: int = 4096,
@@ -69,11 +69,11 @@ class Town(Works):
 
 
 @asynccontextmanager
-async def town(
+async def messaging_env(
     store: Store, clock: Clock, personal: Mapping[str, Personal], hook: str = "", **by_name: Any
-) -> AsyncIterator[Town]:
+) -> AsyncIterator[MessagingEnv]:
     """``hook``: where a webhook goes, which is then among ``by_name``."""
-    it = Town(store, clock, personal, hook, **by_name)
+    it = MessagingEnv(store, clock, personal, hook, **by_name)
     async with it.running():
         if not await store.directory.workspaces():
             await settle(it, people=(ANN, OTTO, RITA))
@@ -96,4 +96,14 @@ def asked(*names: str, need: int = 1, **fields: Any) -> Plan:
     return gate(approve(task=spec), source="workflow:migration@1")
 
 
-__all__ = ["BASE", "Escalation", "Reminders", "Risk", "Town", "asked", "email", "minutes", "town"]
+__all__ = [
+    "BASE",
+    "Escalation",
+    "MessagingEnv",
+    "Reminders",
+    "Risk",
+    "asked",
+    "email",
+    "messaging_env",
+    "minutes",
+]

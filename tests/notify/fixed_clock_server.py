@@ -1,6 +1,6 @@
-"""A whole server, as ``signoff up`` runs it, but for its clock, which stands still: to be killed by its pid.
+"""A whole server as ``signoff up`` runs it, but with a clock that stands still. A test kills it by its pid.
 
-``python -m tests.notify.standing DATABASE SMTP_URL MOMENT FOLDER``
+``python -m tests.notify.fixed_clock_server DATABASE SMTP_URL MOMENT FOLDER``
 """
 
 import asyncio
@@ -11,10 +11,10 @@ from pathlib import Path
 from signoff.config import Config
 from signoff.engine.clock import FixedClock
 from signoff.serving import running
-from tests.notify.town import BASE
+from tests.notify.messaging_env import BASE
 
 
-async def stand(database: str, smtp_url: str, moment: str, folder: str) -> None:
+async def serve(database: str, smtp_url: str, moment: str, folder: str) -> None:
     config = Config(
         port=0,
         data=Path(folder),
@@ -28,4 +28,4 @@ async def stand(database: str, smtp_url: str, moment: str, folder: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(stand(*sys.argv[1:]))
+    asyncio.run(serve(*sys.argv[1:]))

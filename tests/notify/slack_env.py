@@ -1,4 +1,4 @@
-"""A town that uses Slack, and the web layer that Slack calls."""
+"""A workspace that uses Slack, and the web layer that Slack calls."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,33 +14,33 @@ from signoff.notify.slack.inbound import Signatures
 from signoff.notify.webhook import Webhook
 from signoff.store.store import Store
 from tests.builders import ANN, OTTO
+from tests.notify.messaging_env import MessagingEnv, messaging_env
 from tests.notify.slackfake import SECRET, TOKEN, Card, FakeSlack, fake_slack, signed
-from tests.notify.town import Town, town
-from tests.web.world import World
+from tests.web.web_env import WebEnv
 
 ACCOUNTS = {"per_ann": "U0ANN", "per_otto": "U0OTTO"}
 
 
-class Office:
-    """A town that uses Slack, and the web layer that Slack calls."""
+class SlackEnv:
+    """``messaging``: the engine and its people; ``web``: what Slack calls; ``fake``: Slack."""
 
-    def __init__(self, it: Town, fake: FakeSlack) -> None:
-        self.it = it
+    def __init__(self, env: MessagingEnv, fake: FakeSlack) -> None:
+        self.messaging = env
         self.fake = fake
-        slack = it.personal["slack"]
-        assert isinstance(slack, Slack)
-        chat = Chat("slack", it.engine, it.store, it.keys, it.directory, it.clock)
-        self.desk = SlackDesk(slack, chat, Signatures(SECRET, lambda: it.clock.now().timestamp()))
-        self.world = World(it)
-        self.world.parts.slack = self.desk
+        channel = env.personal["slack"]
+        assert isinstance(channel, Slack)
+        chat = Chat("slack", env.engine, env.store, env.keys, env.directory, env.clock)
+        self.desk = SlackDesk(channel, chat, Signatures(SECRET, lambda: env.clock.now().timestamp()))
+        self.web = WebEnv(env)
+        self.web.parts.slack = self.desk
 
     async def slack_sends(self, body: bytes, **changes: str) -> int:
         """Post what Slack signs; the status, once it is dealt with."""
-        headers = signed(body, self.it.clock.now().timestamp()) | {
+        headers = signed(body, self.messaging.clock.now().timestamp()) | {
             k.replace("_", "-"): v for k, v in changes.items()
         }
-        self.it.clock.move(timedelta(seconds=1))
-        answer = await self.world.http.post("/v1/slack/actions", content=body, headers=headers)
+        self.messaging.clock.move(timedelta(seconds=1))
+        answer = await self.web.http.post("/v1/slack/actions", content=body, headers=headers)
         await self.desk.settle()
         return int(answer.status_code)
 
@@ -64,9 +64,9 @@ class Office:
 
 
 @asynccontextmanager
-async def office(
+async def slack_env(
     store: Store, clock: FixedClock, linked: bool = True, hook: str = "", **more: Any
-) -> AsyncIterator[Office]:
+) -> AsyncIterator[SlackEnv]:
     """``hook``: where a webhook goes; ``more``: other channels to people."""
 
     def seconds() -> float:
@@ -75,10 +75,10 @@ async def office(
     async with fake_slack(seconds) as fake:
         personal = {"slack": Slack(TOKEN, seconds, fake.api, fake.hooks), **more}
         hooks = {"webhook": Webhook(Poster(True), clock.now)} if hook else {}
-        async with town(store, clock, personal, hook, **hooks) as it:
-            desk = Office(it, fake)
+        async with messaging_env(store, clock, personal, hook, **hooks) as env:
+            slack = SlackEnv(env, fake)
             if linked:
                 for person in (ANN, OTTO):
-                    assert "from now on" in await desk.link(person, ACCOUNTS[person.id])
-            yield desk
-            await desk.world.http.aclose()
+                    assert "from now on" in await slack.link(person, ACCOUNTS[person.id])
+            yield slack
+            await slack.web.http.aclose()

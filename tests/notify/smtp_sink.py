@@ -1,4 +1,4 @@
-"""A real mail server on loopback that keeps what it is given and refuses whom it is told to."""
+"""A real mail server on loopback that keeps what it receives and refuses the addresses that a test names."""
 
 import asyncio
 import ssl
@@ -17,7 +17,7 @@ from tests.live import free_port
 
 
 @dataclass
-class Post:
+class SmtpSink:
     """``refused``: address -> the SMTP answer to it; ``down``: every connection is closed at once."""
 
     refused: dict[str, str] = field(default_factory=dict)
@@ -70,9 +70,11 @@ def allow(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -
 
 
 @asynccontextmanager
-async def post(port: int = 0, tls: ssl.SSLContext | None = None, **refused: str) -> AsyncIterator[Post]:
+async def smtp_sink(
+    port: int = 0, tls: ssl.SSLContext | None = None, **refused: str
+) -> AsyncIterator[SmtpSink]:
     """A port that nobody takes once it is closed. With ``tls`` it takes nothing before STARTTLS, and a login."""
-    it = Post(port=port or free_port())
+    it = SmtpSink(port=port or free_port())
     options: dict[str, Any] = {}
     if tls is not None:
         options = {

@@ -1,4 +1,4 @@
-"""A small company at work, for the eye: teams, a two-stage policy, one open task of each of the eight types, and
+"""A small company at work, for screenshots: teams, a two-stage policy, one open task of each of the eight types, and
 requests that ended in every way. The pictures and the tests of all pages show the same one.
 """
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from tests.web.inbox.reading import reader
-from tests.web.world import World
+from tests.web.web_env import WebEnv
 
 HOURS: Final = {"zone": "Europe/Berlin", "days": "mon-fri", "from": "08:00", "to": "18:00"}
 CHARTER: Final[dict[str, Any]] = {
@@ -142,7 +142,7 @@ ASKED: Final[dict[str, tuple[dict[str, Any], dict[str, Any]]]] = {
 }
 
 
-class Scene(Struct, frozen=True):
+class DemoWorkspace(Struct, frozen=True):
     """``tasks``: the open task of each type; ``ended``: a request of each ending; ``second``: one in stage two."""
 
     tasks: dict[str, str]
@@ -150,7 +150,7 @@ class Scene(Struct, frozen=True):
     second: str
 
 
-async def apply(web: World) -> None:
+async def apply(web: WebEnv) -> None:
     """The charter; and Emma says when she is away, as nobody else says it for her with a key."""
     applied = await web.post("/v1/apply", CHARTER, "oscar")
     assert applied.status == 200, applied.text
@@ -158,7 +158,7 @@ async def apply(web: World) -> None:
     assert (await web.call("PATCH", "/v1/people/per_emma", {"absences": [leave]}, "emma")).status == 200
 
 
-async def furnish(web: World) -> Scene:
+async def furnish(web: WebEnv) -> DemoWorkspace:
     web.keys["bot"] = (await web.post("/v1/keys", {"agent": "infra-validator"}, "oscar"))["api_key"]
     await apply(web)
     for kind, (name, gate, deadline) in GATES.items():
@@ -176,10 +176,10 @@ async def furnish(web: World) -> Scene:
     assert said.status == 303, said.text
     tasks = {kind: await ask(web, kind) for kind in reversed(GATES)}
     web.clock.move(timedelta(minutes=4))
-    return Scene(tasks, ended, second)
+    return DemoWorkspace(tasks, ended, second)
 
 
-async def ask(web: World, kind: str, **changed: Any) -> str:
+async def ask(web: WebEnv, kind: str, **changed: Any) -> str:
     """A new request of the type whose agent has done its part; its task's id."""
     payload, result = ASKED[kind]
     intent_id = await web.send(intent_type=_type(kind), payload=payload | changed)
@@ -189,7 +189,7 @@ async def ask(web: World, kind: str, **changed: Any) -> str:
     return intent_id[:-4] + "0002"
 
 
-async def _ended(web: World) -> dict[str, str]:
+async def _ended(web: WebEnv) -> dict[str, str]:
     found = {}
     for ending, outcome, comment in (
         ("approved", "confirmed", "It is on the account since this morning."),
@@ -208,7 +208,7 @@ async def _ended(web: World) -> dict[str, str]:
     )
     assert taken.status == 200, taken.text
     found["expired"] = await ask(web, "assignment", incident="INC-871")
-    await web.works.pass_time(timedelta(minutes=31))
+    await web.env.pass_time(timedelta(minutes=31))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Everybody who talks to one server by the published AXP client, which knows of us but the address."""
+"""A server and those who talk to it by the published AXP client, which knows only the address."""
 
 import http.client
 import json
@@ -27,8 +27,8 @@ PING = ": \n\n"
 LAST_FRAME = re.compile(r"event: stream\.timeout\ndata: (\{.*\})\n\n")
 
 
-class World:
-    """One server, its owner, and whoever the story needs."""
+class AxpEnv:
+    """One server, its owner, and the clients that the story needs."""
 
     def __init__(self, live: Live) -> None:
         self.live = live

@@ -113,7 +113,8 @@ def test_an_error_or_a_log_line_shows_not_even_a_fingerprint() -> None:
 @pytest.mark.parametrize(
     "unit", ["password", "eyJa-", "://a:", "Bearer ", "bearer aaaa", "-----BEGIN PRIVATE KEY-----", "a.b", "sk-",
              "token=", "api_", 'password="', "password='", "secret=\\", "Authorization: ", "[", "@", "://a:b@",
-             "https://x/hooks/", "?a=", "?sig=", "&amp;", "https://hooks.slack.com/services/", "/bot1:", "a-"],
+             "https://x/hooks/", "?a=", "?sig=", "&amp;", "https://hooks.slack.com/services/", "/bot1:", "a-",
+             "--token ", "-u a:", "--", "--a-"],
 )  # fmt: skip
 def test_nothing_costs_more_than_its_size(unit: str) -> None:
     """A regular expression that backtracks would not end on these."""
@@ -126,3 +127,20 @@ def test_nothing_costs_more_than_its_size(unit: str) -> None:
 @pytest.mark.parametrize("value", HOLDING)
 def test_the_quick_look_misses_nothing(value: Any) -> None:
     assert suspect(repr(value))
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ("mysql --password hunter22 -h db", f"mysql --password {MASK} -h db"),
+        ("tool --db-password 'hun ter2' x", f"tool --db-password '{MASK}' x"),
+        ("curl -u bob:hunter22 https://x", f"curl -u bob:{MASK} https://x"),
+        ("a --api-key hunter22, b", f"a --api-key {MASK}, b"),
+        ("x --token-file /etc/token", "x --token-file /etc/token"),
+        ("docker run -u 1000:1000 x", "docker run -u 1000:1000 x"),
+        ("set --pass --verbose", "set --pass --verbose"),
+    ],
+)
+def test_what_a_command_is_given_as_a_secret_is_hidden(command: str, shown: str) -> None:
+    assert mask_text(command, starred) == shown
+    assert suspect(command) or shown == command

@@ -49,6 +49,12 @@ _PAIR: Final = re.compile(
     r"\w{0,20}\\{0,3}[\"']?[ \t]{0,4}(?:=>|[=:])[ \t]{0,4}\\{0,3})"
     r"(?:(?P<double>\")([^\"\n]+)|(?P<single>')([^'\n]+)|([^\s\"',;&}\])]+))"
 )
+# Of a command: what follows an option that is named for a secret, or the user of curl's.
+_OPTION: Final = re.compile(
+    r"(?i)((?<![\w-])--(?:[\w-]{0,32}[_-])?(?:pass(?:word|phrase|code|wd)?|pwd|secret|token|api-?key)[ \t]{1,8}"
+    r"|(?<![\w-])(?:-u|--user)[ \t]{1,8}[\w.@+-]{1,64}:(?!\d{1,10}(?:\s|$)))"
+    r"(?!-)(?:(?P<quote>[\"'])([^\"'\n]+)|([^\s\"',;&}\])]+))"
+)
 _SHAPE: Final = re.compile(
     r"(?<![\w-])(?:(?:sk|pk|rk)_(?:live|test)_\w{8,}|sk-[\w-]{16,}|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}"
     r"|xox[a-z]-[\w-]{10,}|xapp-[\w-]{10,}|AKIA[0-9A-Z]{16}|AIza[\w-]{30,}|npm_\w{30,}|sgn_[a-z]{1,12}_\w{20,}"
@@ -75,6 +81,7 @@ _PEM: Final = re.compile(
 )
 _TRIGGER: Final = re.compile(
     r"(?i)pass|pwd|secret|token|credential|auth|key|pin|cvv|cvc|otp|jwt|bearer|basic|cookie|mnemonic|session|seed|sig|hmac"
+    r"|-u|--user"
     r"|[spr]k[_-]|gh[pousr]_|github_pat|glpat|xox|xapp|AKIA|AIza|npm_|sgn_|eyJ"
 )
 _NAMES: Final = ("name", "key", "header", "field", "variable")
@@ -119,6 +126,10 @@ def mask_text(text: str, hide: Hide = bracketed) -> str:
     if "=" in text:
         text = _PARAMETER.sub(lambda found: _parameter(found, hide), text)
     text = _PAIR.sub(lambda found: _pair(found, hide), text)
+    if "-" in text:
+        text = _OPTION.sub(
+            lambda found: found[1] + (found["quote"] or "") + _once(found[3] or found[4], hide), text
+        )
     text = _SCHEME.sub(lambda found: found[1] + found[2] + hide(found[3]), text)
     return _SHAPE.sub(lambda found: hide(found[0]), text)
 

@@ -13,7 +13,7 @@ from signoff.cli.failures import MEANING
 from signoff.cli.main import SECTIONS, main
 from signoff.core.intent import commands, events
 from signoff.core.intent.states import ALLOWED, EFFECTS, IGNORED_LATE, State
-from signoff.core.plan.task_types import OUTCOMES, meaning_of
+from signoff.core.plan.task_types import TaskType, meaning_of
 from signoff.web.api import openapi
 
 HERE = Path(__file__).parent
@@ -81,9 +81,9 @@ def states() -> str:
         "",
     ]
     lines += ["## Task types and outcomes", "", "| type | outcomes | says yes |", "|---|---|---|"]
-    for kind, outcomes in OUTCOMES.items():
-        yes = ", ".join(outcome for outcome in outcomes if meaning_of(outcome) == "positive")
-        lines.append(f"| `{kind.value}` | {', '.join(outcomes)} | {yes} |")
+    for kind in TaskType:
+        yes = ", ".join(outcome for outcome in kind.outcomes if meaning_of(outcome) == "positive")
+        lines.append(f"| `{kind.value}` | {', '.join(kind.outcomes)} | {yes} |")
     return "\n".join(lines) + "\n"
 
 

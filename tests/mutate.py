@@ -1,6 +1,6 @@
 """Runs mutmut over the core's rules with tests/core as the judge, for so many minutes, and lists what survived.
 
-The words are matched against names of modules and functions (``quorum``, ``relaxations.why``); without any, ``RULES``
+The words are matched against names of modules and functions (``quorum``, ``fields.why``); without any, ``RULES``
 are taken. What is known to change nothing stands in ``EQUIVALENT``, by function and changed line, with its reason.
 mutmut leaves alone what stands outside of functions (tables) and decorated functions (the branches of ``evolve``).
 """
@@ -22,24 +22,19 @@ RULES: Final = (
     "decide",
     "evolve",
     "standing",
-    "relaxations",
+    "policy.fields",
 )
 # (module and function, what is there, what the mutant makes of it): why nobody can tell the difference.
 _PAIRS: Final = (
     "for number, (old, new) in enumerate(zip(before.stages, after.stages, strict=False), start=1):"
 )
 EQUIVALENT: Final[dict[tuple[str, str, str], str]] = {
-    ("policy.relaxations.x_why_looser", _PAIRS, _PAIRS.replace("False", "None")): "neither is strict",
+    ("policy.fields.x__fewer_approvals", _PAIRS, _PAIRS.replace("False", "None")): "neither is strict",
     (
-        "policy.relaxations.x_why_looser",
+        "policy.fields.x__fewer_approvals",
         _PAIRS,
         _PAIRS.replace("strict=False", ""),
     ): "not to be strict is the default",
-    (
-        "policy.relaxations.x__silence_as_strict",
-        "if after.goto_as and not (same and before.goto_as):",
-        "if after.goto_as and not (same or before.goto_as):",
-    ): "goto_as stands only beside goto, so the last line refuses it too; where it is new, why_looser has said so",
     (
         "intent.eligibility.xǁMembershipǁroster",
         "if len(self._rosters) >= _KEPT:",

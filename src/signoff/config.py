@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import unquote
 
 from signoff.core.errors import Invalid
-from signoff.core.text.durations import parse_duration, show_duration
+from signoff.core.text.durations import format_duration, parse_duration
 from signoff.core.text.masking import MASK, mask_text, starred
 from signoff.core.text.urls import read_url, shown_url
 
@@ -361,7 +361,7 @@ class Row:
     def show(self, value: Any) -> str:
         """The value as a person writes it, secrets masked."""
         if isinstance(value, timedelta):
-            text = show_duration(value)
+            text = format_duration(value)
         elif isinstance(value, bool):
             text = "on" if value else "off"
         elif value is None:

@@ -14,7 +14,7 @@ from signoff.channels import make_channels, make_console, make_slack
 from signoff.config import Config, parse_hosts, parse_networks
 from signoff.core.errors import Busy
 from signoff.core.formats.manifest import EMAIL, SLACK
-from signoff.core.text.durations import show_duration
+from signoff.core.text.durations import format_duration
 from signoff.engine.admin.handover import Handovers
 from signoff.engine.admin.proposals import NEWS
 from signoff.engine.admin.registry import Registry
@@ -221,7 +221,7 @@ class Server:
                 if left <= 0:
                     raise
                 if pause == _PAUSES[0]:
-                    shown = show_duration(wait), self.config.shown_database
+                    shown = format_duration(wait), self.config.shown_database
                     _log.warning("Waiting up to %s for %s. %s", *shown, lost.message)
             await asyncio.sleep(min(pause, left))
 

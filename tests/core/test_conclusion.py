@@ -17,8 +17,8 @@ from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Delay, Delivery, Fault, Status, Task
 from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Plan, Step, check_plan
 from signoff.core.plan.task_types import Ending, Fallback, Outcome, Sign, Stage, TaskSpec, TaskType
-from signoff.core.policy.policy import applied, compile_policy
-from signoff.core.policy.relaxations import why_looser, yes_on_silence
+from signoff.core.policy.fields import compile_policy, why_relaxed
+from signoff.core.policy.policy import applied
 from tests.builders import AGENT, ANN, OTTO, START, SYSTEM, Story, approve, gate, minutes, validate
 
 TELL = NotifyStep(id="tell", to=("per_ann",), message="It was not approved.", on_success="end")
@@ -512,10 +512,10 @@ def test_silence_that_counts_as_a_success_is_a_loosening_that_is_named() -> None
     long = compile_policy({"deadline": "1h", "on_timeout": {"goto": "tell"}})
     success = compile_policy({"deadline": "1h", "on_timeout": {"goto": "tell", "as": "success"}})
     assert plain == long
-    assert why_looser(plain, success) == ["what nobody decided counts as a success, by way of step tell"]
-    assert why_looser(success, plain) == why_looser(success, success) == []
+    assert why_relaxed(plain, success) == ["what nobody decided counts as a success, by way of step tell"]
+    assert why_relaxed(success, plain) == why_relaxed(success, success) == []
     elsewhere = compile_policy({"deadline": "1h", "on_timeout": {"goto": "other", "as": "success"}})
-    assert why_looser(success, elsewhere) != []
+    assert why_relaxed(success, elsewhere) != []
     for wrong in ({"goto": "tell", "as": "succes"}, {"as": "success"}, {"goto": "tell", "is": "success"}):
         with pytest.raises(Invalid):
             compile_policy({"deadline": "1h", "on_timeout": wrong})
@@ -527,7 +527,7 @@ def test_a_fallback_to_a_word_that_means_yes_takes_a_low_risk_whatever_the_word(
     with pytest.raises(Invalid, match="only where the risk is low"):
         applied(step, policy, "p", "policy")
     low = compile_policy({"deadline": "1h", "on_timeout": "outcome:canary", "risk": "low"})
-    assert yes_on_silence(low)
+    assert low.approves_on_expiry
     assert applied(step, low, "p", "policy").task.fallback_outcome == "canary"
     changes = compile_policy({"deadline": "1h", "on_timeout": "outcome:redo", "risk": "low"})
     with pytest.raises(Invalid, match="cannot ask for changes"):

@@ -13,7 +13,7 @@ from signoff.core.errors import Invalid
 from signoff.core.formats.axp_intent import Direct, compile_direct
 from signoff.core.plan.plan import UNSAID, AgentStep, HumanStep, Plan, check_plan
 from signoff.core.plan.schedules import Reminders
-from signoff.core.plan.task_types import OUTCOMES, TaskSpec, TaskType
+from signoff.core.plan.task_types import TaskSpec, TaskType
 from signoff.core.text.durations import LONGEST
 from tests.core.documents import anything, json_objects, tried
 
@@ -177,7 +177,7 @@ def test_a_task_is_filled_in_from_its_type() -> None:
     task = asked(compiled(human_task={"task_type": "manual_action"}))
     assert task.type is TaskType.MANUAL_ACTION
     assert task.title == "Manual action required"
-    assert task.outcomes == OUTCOMES[TaskType.MANUAL_ACTION]
+    assert task.outcomes == TaskType.MANUAL_ACTION.outcomes
     assert task.evidence_required
     assert not task.comment_required
 

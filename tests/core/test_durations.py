@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signoff.core.errors import Invalid
-from signoff.core.text.durations import parse_duration, show_duration
+from signoff.core.text.durations import format_duration, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -38,5 +38,5 @@ def test_what_is_none_is_refused_by_name(text: object) -> None:
 
 @given(st.integers(1, 86400 * 3000))
 def test_what_is_shown_whole_can_be_read_again(seconds: int) -> None:
-    shown = show_duration(timedelta(seconds=seconds))
+    shown = format_duration(timedelta(seconds=seconds))
     assert abs(parse_duration(shown, "x").total_seconds() - seconds) < 3600

@@ -94,14 +94,10 @@ def test_a_team_has_members_and_may_take_turns() -> None:
     plain, monday, friday = made.teams
     assert (plain.name, plain.members, plain.rotation) == ("dba", ("a", "b"), None)
     assert monday.rotation is not None
-    assert (monday.rotation.order, monday.rotation.weekday, monday.rotation.at) == ((), 0, time(9))
+    assert (monday.rotation.order, monday.rotation.handover) == ((), (0, time(9)))
     assert (monday.rotation.zone, monday.rotation.anchor) == ("Europe/Berlin", None)
     assert friday.rotation is not None
-    assert (friday.rotation.order, friday.rotation.weekday, friday.rotation.at) == (
-        ("b", "a"),
-        4,
-        time(17, 30),
-    )
+    assert (friday.rotation.order, friday.rotation.handover) == (("b", "a"), (4, time(17, 30)))
     assert friday.rotation.anchor == date(2026, 3, 6)
 
 

@@ -11,7 +11,7 @@ from signoff.core.errors import Invalid
 from signoff.core.formats.manifest import compile_charter
 from signoff.core.plan.task_types import Fallback, Risk, Stage, Strength
 from signoff.core.plan.working_hours import Hours
-from signoff.core.policy.policy import compile_policy
+from signoff.core.policy.fields import compile_policy
 
 BERLIN = ZoneInfo("Europe/Berlin")
 WEEKLY = Rotation(("ann", "bob", "cem"), date(2026, 3, 16), 0, time(9), "Europe/Berlin")

@@ -10,7 +10,8 @@ from signoff.core.errors import Invalid
 from signoff.core.plan.schedules import Reminders
 from signoff.core.plan.task_types import Escalation, Fallback, Outcome, Risk, Sign, Stage, Strength
 from signoff.core.plan.working_hours import Hours
-from signoff.core.policy.policy import Policy, applied, compile_policy
+from signoff.core.policy.fields import compile_policy
+from signoff.core.policy.policy import Policy, applied
 from tests.core.asking import REVIEW_WORDS, refusal, step
 
 HOUR = timedelta(hours=1)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from signoff.core.intent.quorum import counts, missing, needed, seat, tally
+from signoff.core.intent.quorum import counts, missing, seat, tally
 from signoff.core.plan.task_types import Sign, Stage
 from tests.core.asking import vote
 
@@ -159,7 +159,7 @@ def test_somebody_whom_the_ladder_added_takes_the_place_of_any_one_party() -> No
     ],
 )
 def test_a_stage_needs_its_number_or_one_of_each_party(stage: Stage, number: int) -> None:
-    assert needed(stage) == number
+    assert stage.votes_needed == number
     assert missing(stage, 0, ()) == number
 
 

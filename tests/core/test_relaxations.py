@@ -10,8 +10,8 @@ from msgspec.structs import fields, replace
 from signoff.core.plan.schedules import Reminders
 from signoff.core.plan.task_types import Escalation, Fallback, Risk, Stage, Strength
 from signoff.core.plan.working_hours import Hours
+from signoff.core.policy.fields import is_relaxed, why_relaxed
 from signoff.core.policy.policy import Policy
-from signoff.core.policy.relaxations import policy_loosens, why_looser, yes_on_silence
 
 HOUR = timedelta(hours=1)
 DAY = Hours("UTC")
@@ -28,7 +28,7 @@ STRICT = Policy(
 
 
 def why(before: Policy = STRICT, **changed: Any) -> list[str]:
-    return why_looser(before, replace(before, **changed))
+    return why_relaxed(before, replace(before, **changed))
 
 
 # One change each; nothing else is different, so no clause hides another one.
@@ -36,8 +36,8 @@ LOOSER: list[tuple[str, dict[str, Any], str]] = [
     ("strength", {"strength": Strength.LINK}, "a weaker sign-in is enough: link, not session"),
     ("risk", {"risk": Risk.MEDIUM}, "it counts as medium risk, not high"),
     ("risk", {"risk": Risk.LOW}, "it counts as low risk, not high"),
-    ("self_approval", {"self_approval": True}, "whoever asks for it may decide it"),
-    ("self_approval", {"self_approval": None}, "whoever asks for it may decide it"),
+    ("self_approval", {"self_approval": True}, "the requester may decide it"),
+    ("self_approval", {"self_approval": None}, "the requester may decide it"),
     ("stages", {"stages": STRICT.stages[:1]}, "it takes 1 of what were 2 stages"),
     ("stages", {"stages": (Stage(("team:dba",)), STRICT.stages[1])}, "stage 1 takes 1 instead of 2"),
     (
@@ -71,16 +71,20 @@ LOOSER: list[tuple[str, dict[str, Any], str]] = [
         {"escalate": (Escalation(2 * HOUR, ("role:owner", "per_eve")),)},
         "its escalation reaches others than before, or the same earlier",
     ),
-    ("hours", {"hours": DAY}, "its escalation reaches others than before, or the same earlier"),
-    ("deadline", {"deadline": 9 * HOUR}, "there is more time for a yes, or silence leads elsewhere"),
-    ("deadline", {"deadline": None}, "there is more time for a yes, or silence leads elsewhere"),
-    ("deadline_in_hours", {"deadline_in_hours": True}, "there is more time for a yes, or silence leads elsewhere"),
+    ("hours", {"hours": DAY}, "its escalation may come earlier: it counts other hours"),
+    ("deadline", {"deadline": 9 * HOUR}, "there is more time for a yes"),
+    ("deadline", {"deadline": None}, "there is more time for a yes"),
+    (
+        "deadline_in_hours",
+        {"deadline_in_hours": True},
+        "its deadline stands still in other hours, so there is more time for a yes",
+    ),
     (
         "fallback",
         {"fallback": Fallback.OUTCOME, "fallback_outcome": "approved"},
-        "there is more time for a yes, or silence leads elsewhere",
+        "silence leads elsewhere",
     ),
-    ("goto", {"goto": "apply"}, "there is more time for a yes, or silence leads elsewhere"),
+    ("goto", {"goto": "apply"}, "silence leads elsewhere"),
     (
         "goto_as",
         {"goto": "apply", "goto_as": "success"},
@@ -106,14 +110,14 @@ STRICTER: list[tuple[str, dict[str, Any]]] = [
 def test_one_thing_that_is_looser_is_said_alone(field: str, changed: dict[str, Any], said: str) -> None:
     assert field in changed
     assert why(**changed) == [said]
-    assert policy_loosens(STRICT, replace(STRICT, **changed))
+    assert is_relaxed(STRICT, replace(STRICT, **changed))
 
 
 @pytest.mark.parametrize(("field", "changed"), STRICTER)
 def test_what_is_as_strict_or_stricter_loosens_nothing(field: str, changed: dict[str, Any]) -> None:
     assert field in changed
     assert why(**changed) == []
-    assert not policy_loosens(STRICT, replace(STRICT, **changed))
+    assert not is_relaxed(STRICT, replace(STRICT, **changed))
 
 
 def test_every_field_of_a_policy_is_compared() -> None:
@@ -131,7 +135,7 @@ def test_what_was_open_to_everybody_who_may_approve_is_narrowed_by_naming_some_o
     assert why(anybody, stages=(Stage(("role:approver",)),)) == []
     assert why(anybody, stages=(Stage(("team:dba",)),)) != []
     assert why(anybody, self_approval=False) == []
-    assert why(anybody, self_approval=True) == ["whoever asks for it may decide it"]
+    assert why(anybody, self_approval=True) == ["the requester may decide it"]
     allowed = Policy(self_approval=True)
     assert why(allowed, self_approval=None) != []
     assert why(allowed, self_approval=False) == []
@@ -150,7 +154,7 @@ def test_several_things_are_all_said() -> None:
 
 def test_the_same_ladder_in_other_hours_may_reach_people_earlier() -> None:
     hourly = replace(STRICT, hours=DAY, deadline=None)
-    assert why(hourly, hours=NIGHT) == ["its escalation reaches others than before, or the same earlier"]
+    assert why(hourly, hours=NIGHT) == ["its escalation may come earlier: it counts other hours"]
     assert why(replace(hourly, escalate=()), hours=NIGHT) == []
 
 
@@ -203,8 +207,8 @@ def test_a_policy_without_a_deadline_may_get_one() -> None:
 
 
 def test_a_word_of_a_workflows_own_could_mean_yes() -> None:
-    assert not yes_on_silence(Policy())
-    assert not yes_on_silence(Policy(fallback=Fallback.OUTCOME, fallback_outcome="rejected"))
-    assert yes_on_silence(Policy(fallback=Fallback.OUTCOME, fallback_outcome="approved"))
-    assert yes_on_silence(Policy(fallback=Fallback.OUTCOME, fallback_outcome="ship-it"))
-    assert not yes_on_silence(Policy(fallback=Fallback.REJECT, fallback_outcome="approved"))
+    assert not Policy().approves_on_expiry
+    assert not Policy(fallback=Fallback.OUTCOME, fallback_outcome="rejected").approves_on_expiry
+    assert Policy(fallback=Fallback.OUTCOME, fallback_outcome="approved").approves_on_expiry
+    assert Policy(fallback=Fallback.OUTCOME, fallback_outcome="ship-it").approves_on_expiry
+    assert not Policy(fallback=Fallback.REJECT, fallback_outcome="approved").approves_on_expiry

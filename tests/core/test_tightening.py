@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, given, settings
 
 from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, Plan, check_plan
 from signoff.core.plan.task_types import (
-    OUTCOMES,
     Escalation,
     Fallback,
     Risk,
@@ -22,9 +21,9 @@ from signoff.core.plan.task_types import (
     meaning_of,
 )
 from signoff.core.plan.working_hours import Hours
-from signoff.core.policy.policy import Policy, compile_policy
-from signoff.core.policy.relaxations import policy_loosens
-from signoff.core.policy.workspace_default import gated, tightened, ungated
+from signoff.core.policy.default_policy import missing_gate, under_default_policy, with_gate
+from signoff.core.policy.fields import compile_policy, is_relaxed
+from signoff.core.policy.policy import Policy
 
 # No example is measured: the machine may be busy.
 UNHURRIED = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
@@ -84,11 +83,11 @@ def policies(draw: st.DrawFn) -> Policy:
 @st.composite
 def requests(draw: st.DrawFn) -> HumanStep:
     kind = draw(st.sampled_from(TaskType))
-    known = ("approved", "rejected", "submitted", "changes_requested", "declined", *OUTCOMES[kind])
+    known = ("approved", "rejected", "submitted", "changes_requested", "declined", *kind.outcomes)
     fallback, outcome = draw(st.sampled_from(FALLBACKS))
     task = TaskSpec(
         type=kind,
-        outcomes=draw(st.just(OUTCOMES[kind]) | st.lists(st.sampled_from(known), min_size=1).map(tuple)),
+        outcomes=draw(st.just(kind.outcomes) | st.lists(st.sampled_from(known), min_size=1).map(tuple)),
         stages=draw(stages()),
         notify=draw(names),
         escalate=draw(ladders),
@@ -164,8 +163,8 @@ def judged_looser(before: Policy, after: Policy) -> str:
 @UNHURRIED
 @given(policies(), requests())
 def test_what_a_request_says_can_only_tighten(policy: Policy, step: HumanStep) -> None:
-    made, remarks = tightened(step, policy, "strict@2")
-    assert not policy_loosens(policy, as_policy(made))
+    made, remarks = under_default_policy(step, policy, "strict@2")
+    assert not is_relaxed(policy, as_policy(made))
     assert judged_looser(policy, as_policy(made)) == ""
     assert (made.task.policy, made.task.holder, bool(made.task.because)) == ("strict@2", "", True)
     asked = {*(name for stage in step.task.stages for name in stage.approvers)}
@@ -174,7 +173,7 @@ def test_what_a_request_says_can_only_tighten(policy: Policy, step: HumanStep) -
     ):  # whom the request names is told, and the requester hears that it is no more than that
         assert asked <= set(made.task.notify)
         assert all(any(name in remark for remark in remarks) for name in asked)
-    noes = {o for o in OUTCOMES[step.task.type] if meaning_of(o) is Sign.NEGATIVE}
+    noes = {o for o in step.task.type.outcomes if meaning_of(o) is Sign.NEGATIVE}
     assert not noes or any(meaning_of(o) is Sign.NEGATIVE for o in made.task.outcomes)
     assert made.on_timeout is None or made.task.fallback is Fallback.EXPIRE
 
@@ -183,7 +182,7 @@ def test_what_a_request_says_can_only_tighten(policy: Policy, step: HumanStep) -
 @given(policies(), requests())
 def test_a_request_that_says_nothing_gets_the_policy_as_it_stands(policy: Policy, step: HumanStep) -> None:
     bare = HumanStep(id="ask", task=TaskSpec(outcomes=("approved", "rejected", "submitted")))
-    made, remarks = tightened(bare, policy, "strict@2")
+    made, remarks = under_default_policy(bare, policy, "strict@2")
     assert (as_policy(made), remarks) == (policy, ())
 
 
@@ -192,8 +191,8 @@ def test_a_request_that_says_nothing_gets_the_policy_as_it_stands(policy: Policy
 def test_repeated_under_another_policy_nothing_of_the_first_stays_but_the_time(
     first: Policy, second: Policy, step: HumanStep
 ) -> None:
-    once, _ = tightened(step, first, "first@1")
-    again, remarks = tightened(once, second, "second@1")
+    once, _ = under_default_policy(step, first, "first@1")
+    again, remarks = under_default_policy(once, second, "second@1")
     assert judged_looser(second, as_policy(again)) == ""
     assert (again.task.stages, again.task.strength, again.task.risk) == (
         second.stages,
@@ -206,9 +205,11 @@ def test_repeated_under_another_policy_nothing_of_the_first_stays_but_the_time(
 def test_a_shorter_time_of_the_request_is_no_quicker_yes() -> None:
     policy = compile_policy({"risk": "low", "deadline": "1d", "on_timeout": "outcome:approved"})
     step = HumanStep(id="ask", task=TaskSpec(), deadline=timedelta(hours=1))
-    made, _ = tightened(step, policy, "quiet@1")
+    made, _ = under_default_policy(step, policy, "quiet@1")
     assert (made.deadline, made.task.fallback) == (timedelta(hours=1), Fallback.EXPIRE)
-    longer, _ = tightened(HumanStep(id="ask", task=TaskSpec(), deadline=timedelta(days=9)), policy, "quiet@1")
+    longer, _ = under_default_policy(
+        HumanStep(id="ask", task=TaskSpec(), deadline=timedelta(days=9)), policy, "quiet@1"
+    )
     assert (longer.deadline, longer.task.fallback_outcome) == (timedelta(days=1), "approved")
 
 
@@ -225,16 +226,16 @@ SOONER: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 def test_a_yes_from_silence_that_comes_sooner_is_looser(what: str) -> None:
     quiet = {"risk": "low", "on_timeout": "outcome:approved"}
     before, after = (compile_policy({**quiet, **said}) for said in SOONER[what])
-    assert policy_loosens(before, after)
-    assert not policy_loosens(before, before)
+    assert is_relaxed(before, after)
+    assert not is_relaxed(before, before)
 
 
 def test_a_deadline_that_stands_still_at_night_is_more_time() -> None:
     working = {"zone": "UTC", "days": "mon-fri", "from": "08:00", "to": "18:00"}
     wall = compile_policy({"deadline": "8h"})
     still = compile_policy({"deadline": "8h", "hours": {**working, "deadline": True}})
-    assert policy_loosens(wall, still)
-    assert not policy_loosens(still, wall)
+    assert is_relaxed(wall, still)
+    assert not is_relaxed(still, wall)
 
 
 # -- no agent before a yes
@@ -245,7 +246,7 @@ def agent(name: str = "work", **routes: Any) -> AgentStep:
 
 
 def ask(name: str = "ask", kind: TaskType = TaskType.APPROVAL, **routes: Any) -> HumanStep:
-    return HumanStep(id=name, task=TaskSpec(type=kind, outcomes=OUTCOMES[kind]), **routes)
+    return HumanStep(id=name, task=TaskSpec(type=kind, outcomes=kind.outcomes), **routes)
 
 
 UNGATED: dict[str, tuple[Plan, list[str]]] = {
@@ -274,13 +275,13 @@ UNGATED: dict[str, tuple[Plan, list[str]]] = {
 @pytest.mark.parametrize("what", UNGATED)
 def test_which_agents_could_work_before_a_yes_and_that_a_gate_holds_them(what: str) -> None:
     plan, early = UNGATED[what]
-    assert ungated(check_plan(plan)) == early
-    held = gated(plan)
-    assert ungated(held) == []
+    assert missing_gate(check_plan(plan)) == early
+    held = with_gate(plan)
+    assert missing_gate(held) == []
     assert (held.direct, held.steps[1:], held.entry) == (False, plan.steps, "gate")
     assert held.by_id["gate"].on_success == (plan.entry or plan.steps[0].id)
 
 
 def test_the_gates_name_is_one_that_is_free() -> None:
     plan = Plan((agent("gate"), agent("gate-2")))
-    assert [step.id for step in gated(plan).steps] == ["gate-3", "gate", "gate-2"]
+    assert [step.id for step in with_gate(plan).steps] == ["gate-3", "gate", "gate-2"]

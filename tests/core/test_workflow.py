@@ -13,7 +13,7 @@ from signoff.core.errors import Invalid
 from signoff.core.formats.workflow import WorkflowTemplate, compile_workflow
 from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Plan, check_plan
 from signoff.core.plan.schedules import Reminders
-from signoff.core.plan.task_types import OUTCOMES, Escalation, Stage, Strength, TaskSpec, TaskType
+from signoff.core.plan.task_types import Escalation, Stage, Strength, TaskSpec, TaskType
 from tests.core.documents import anything, json_objects, tried
 
 MIGRATION: dict[str, Any] = {
@@ -90,7 +90,7 @@ def test_the_whole_template() -> None:
             type=TaskType.REVIEW,
             title="Ship the migration?",
             description="Two\nlines.",
-            outcomes=OUTCOMES[TaskType.REVIEW],
+            outcomes=TaskType.REVIEW.outcomes,
             comment_required=True,
             form={"type": "object", "properties": {"window": {"type": "string"}}},
             stages=(Stage(("ann@acme.example", "role:approver", "bob@acme.example", "per_7")),),
@@ -114,7 +114,7 @@ def test_the_smallest_gate_asks_everyone_who_may_approve() -> None:
 def test_each_type_brings_its_outcomes_title_and_demands(kind: TaskType) -> None:
     more = {"form": {"properties": {"ticket": {"type": "string"}}}} if kind is TaskType.FORM else {}
     task = task_of(human(type=kind.value, **more))
-    assert task.outcomes == OUTCOMES[kind]
+    assert task.outcomes == kind.outcomes
     assert task.title
     assert task.comment_required is (kind in (TaskType.CLARIFICATION, TaskType.OVERRIDE))
     assert task.evidence_required is (kind is TaskType.MANUAL_ACTION)
@@ -384,3 +384,17 @@ def test_what_compiles_can_run_and_survives_its_encoding(source: dict[str, Any])
 def test_any_document_compiles_or_is_refused(source: Any) -> None:
     with pytest.raises(Invalid):
         compile_workflow(source)
+
+
+def test_a_plan_is_written_as_it_always_was() -> None:
+    """Plans are stored by the digest of these bytes: written otherwise, the same workflow would count as changed."""
+    source = {
+        "workflow": "w",
+        "intent_type": "t.v1",
+        "steps": [{"id": "a", "human": {}}, {"id": "b", "agent": "x"}],
+    }
+    assert msgspec.json.encode(compile_workflow(source).plan) == (
+        b'{"steps":[{"type":"human","id":"a","task":{"title":"Approval required","stages":[{}]}},'
+        b'{"type":"agent","id":"b","agent":"x","max_retries":-1}],"source":"workflow"}'
+    )
+    assert msgspec.json.encode(TaskSpec()) == b"{}"

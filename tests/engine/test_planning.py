@@ -8,7 +8,7 @@ import pytest
 from signoff.core.errors import Forbidden, Invalid
 from signoff.core.formats.axp_intent import compile_direct
 from signoff.core.formats.axp_scenario import compile_scenario
-from signoff.core.formats.manifest import Charter, WorkflowWish, compile_charter
+from signoff.core.formats.manifest import Charter, WorkflowSpec, compile_charter
 from signoff.core.formats.workflow import compile_workflow
 from signoff.core.intent.model import ActorKind
 from signoff.core.plan.plan import AgentStep, HumanStep
@@ -27,7 +27,7 @@ def workflow(*steps: dict[str, Any], name: str = "change", intent_type: str = CH
 
 
 async def apply(env: EngineEnv, source: dict[str, Any], **options: Any) -> Any:
-    charter = Charter(workflows=(WorkflowWish(compile_workflow(source), source),))
+    charter = Charter(workflows=(WorkflowSpec(compile_workflow(source), source),))
     [planned] = await env.registry.apply(options.pop("by", ROOT), charter, **options)
     return planned
 

@@ -117,7 +117,7 @@ LOOSER: dict[str, dict[str, Any]] = {
     "a longer ladder": policy(escalate=[{"after": "1h", "to": ["emma@acme.example", "rita@acme.example"]}]),
     "an earlier ladder": policy(escalate=[{"after": "1m", "to": ["emma@acme.example"]}]),
     "more time": policy(deadline="9h"),
-    "no deadline": policy(deadline=None),
+    "no deadline": {"policies": {"guarded": {n: v for n, v in POLICY.items() if n != "deadline"}}},
     "a way on after silence": policy(on_timeout="goto:ok"),
     "one more in the team": {
         "teams": {"sre": {"members": [f"{n}@acme.example" for n in ("ann", "otto", "emma", "rita")]}}

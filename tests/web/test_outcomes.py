@@ -95,7 +95,7 @@ async def test_approved_alone_says_nothing_where_there_are_two_yeses(web: WebEnv
     [
         (["approved", "canary", "rejected"], "outcomes[1]", "nothing says what 'canary' means"),
         ([{"name": "go"}, "rejected"], "outcomes[0].means", "is required"),
-        ([{"name": "go", "means": "yes"}], "outcomes[0].means", "'yes' is no meaning"),
+        ([{"name": "go", "means": "yes"}], "outcomes[0].means", "'yes' is unknown here"),
         ([{"name": "approved", "means": "reject"}, "confirmed"], "outcomes[0].means", "always means approve"),
         (
             ["approved", {"name": "x", "means": "reject", "goto": "nowhere"}],

@@ -10,7 +10,7 @@ from signoff.core.errors import Invalid
 from signoff.core.formats.workflow import compile_workflow
 from signoff.core.plan.form_schema import FORMATS, KEYWORDS
 from signoff.core.plan.plan import MAX_STEP_VISITS
-from signoff.core.plan.task_types import COMMENT_NEEDED, EVIDENCE_NEEDED, OUTCOMES
+from signoff.core.plan.task_types import TaskType
 from signoff.core.text import json_diff
 from signoff.engine.read import evidence
 from tests.docs.blocks import DOCS, coded, documents, rows, section
@@ -83,15 +83,16 @@ def test_the_fields_of_human_and_agent_steps_have_a_row() -> None:
 
 def test_the_task_types_are_those_of_the_server() -> None:
     said = {kind.strip("`"): outcomes for kind, outcomes, _ in rows(section(PAGE, "Task types"))}
-    assert said == {
-        kind.value: ", ".join(f"`{word}`" for word in outcomes) for kind, outcomes in OUTCOMES.items()
-    }
+    assert said == {kind.value: ", ".join(f"`{word}`" for word in kind.outcomes) for kind in TaskType}
     text = PAGE.read_text(encoding="utf-8")
     assert (
-        f"true for {', '.join(f'`{kind.value}`' for kind in sorted(COMMENT_NEEDED, key=list(OUTCOMES).index))}"
+        f"true for {', '.join(f'`{kind.value}`' for kind in TaskType if kind.traits.comment_required)}"
         in text
     )
-    assert f"true for {', '.join(f'`{kind.value}`' for kind in EVIDENCE_NEEDED)}" in text
+    assert (
+        f"true for {', '.join(f'`{kind.value}`' for kind in TaskType if kind.traits.evidence_required)}"
+        in text
+    )
     assert f"at most {MAX_STEP_VISITS} steps" in text
 
 

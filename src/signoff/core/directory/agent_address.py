@@ -12,7 +12,7 @@ from signoff.core.errors import Invalid
 SCHEME: Final = "agent://"
 INTERNAL: Final = "agent://agent_core"
 _INTERNAL_NAME: Final = "agent_core"
-_LONGEST: Final = 383
+LONGEST: Final = 383
 _LONGEST_NAME: Final = 63
 _FORBIDDEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _FORBIDDEN_IN_PATH: Final = re.compile(r"[\s?#%]")
@@ -27,8 +27,8 @@ def written(text: object, field: str = "to_agent") -> str:
     address = text.strip()
     if address.startswith("agent:"):
         address = SCHEME + address.removeprefix("agent:").removeprefix("/").removeprefix("/")
-    if not 1 <= len(address) <= _LONGEST:
-        raise _malformed(field, f"has {len(address)} characters; 1 to {_LONGEST} are allowed")
+    if not 1 <= len(address) <= LONGEST:
+        raise _malformed(field, f"has {len(address)} characters; 1 to {LONGEST} are allowed")
     if _FORBIDDEN.search(address):
         raise _malformed(field, "holds control characters")
     parts = parts_of(address)

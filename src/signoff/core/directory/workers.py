@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from signoff.core.text.durations import show_duration
+from signoff.core.text.durations import format_duration
 
 PRESENT: Final = timedelta(minutes=3)  # a worker asks every half minute; when it did is written once a minute
 
@@ -23,7 +23,7 @@ def seen_words(seen_at: datetime | None, now: datetime) -> str:
     if seen_at is None:
         return "never"
     ago = now - seen_at
-    return "now" if ago < PRESENT else f"{show_duration(_rounded(ago))} ago"
+    return "now" if ago < PRESENT else f"{format_duration(_rounded(ago))} ago"
 
 
 def worker_words(agent: str, worker: Worker | None, now: datetime) -> str:
@@ -32,7 +32,7 @@ def worker_words(agent: str, worker: Worker | None, now: datetime) -> str:
         return f"Nobody has ever asked for work as {agent}."
     if now - worker.seen_at < PRESENT:
         return ""
-    return f"Nobody has asked for work as {agent} for {show_duration(_rounded(now - worker.seen_at))}."
+    return f"Nobody has asked for work as {agent} for {format_duration(_rounded(now - worker.seen_at))}."
 
 
 def _rounded(ago: timedelta) -> timedelta:

@@ -16,9 +16,10 @@ from signoff.core.directory import agent_address
 from signoff.core.formats.axp_roles import Human, is_anybody, person_behind
 from signoff.core.plan import task_reader
 from signoff.core.plan.plan import UNSAID, AgentStep, HumanStep, Plan
-from signoff.core.plan.schedules import Reminders
+from signoff.core.plan.schedules import MAX_REMINDERS, Reminders
 from signoff.core.plan.task_types import BUILT_IN, TYPE_ALIASES, Escalation, TaskSpec, TaskType
-from signoff.core.text.document_reader import Fields, document, refuse_two_spellings, shown, suggestion
+from signoff.core.text.describe import shown, suggestion
+from signoff.core.text.document_reader import Fields, document, refuse_two_spellings
 from signoff.core.text.durations import LONGEST
 
 AGENT_STEP: Final = "agent"
@@ -89,7 +90,7 @@ def compile_direct(body: object) -> Direct:
         payload = {name: value for name, value in request.value.items() if name not in _KNOWN}
     else:
         request.known(*_KNOWN)
-    to_agent = request.text("to_agent", longest=383)
+    to_agent = request.text("to_agent", longest=agent_address.LONGEST)
     if to_agent:
         to_agent = agent_address.written(to_agent, "to_agent")
     if request.has("on_behalf_of") and not request.text("on_behalf_of"):
@@ -101,9 +102,9 @@ def compile_direct(body: object) -> Direct:
         payload=payload or {},
         plan=plan,
         to_agent=to_agent,
-        reply_to=request.text("reply_to", longest=383),
+        reply_to=request.text("reply_to", longest=agent_address.LONGEST),
         correlation_id=request.text("correlation_id"),
-        claimed_from=request.text("from_agent", longest=383),
+        claimed_from=request.text("from_agent", longest=agent_address.LONGEST),
         on_behalf_of=request.text("on_behalf_of"),
         deadline_at=request.moment("deadline_at"),
         warnings=tuple(request.warnings),
@@ -201,14 +202,15 @@ def task_spec(
     if not task_reader.can_say_yes(allowed):
         ask.warn("allowed_outcomes", "none of these is a yes, so every answer ends the step as a no")
     remind = _reminders(levels)
+    comment, evidence = ask.flag("required_comment"), ask.flag("evidence_required")
     approvers, holder = _approvers(ask, humans, assigned)
     return TaskSpec(
         type=kind,
         title=task_reader.title(ask, kind),
         description=ask.prose("description"),
         outcomes=allowed,
-        comment_required=task_reader.comment_required(ask.flag("required_comment"), kind),
-        evidence_required=task_reader.evidence_required(ask.flag("evidence_required"), kind),
+        comment_required=kind.traits.comment_required if comment is None else comment,
+        evidence_required=kind.traits.evidence_required if evidence is None else evidence,
         form=task_reader.asked_form(ask, "form_schema", kind),
         stages=task_reader.one_decision(approvers),
         notify=ask.texts("notify_email"),
@@ -259,7 +261,7 @@ def _reminders(levels: Sequence[Fields]) -> Reminders | None:
 
     An interval of a farther level does not apply to a nearer first reminder; without one it is the same span.
     """
-    counts = [level.count("max_reminders", 0, task_reader.MAX_REMINDERS) for level in levels]
+    counts = [level.count("max_reminders", 0, MAX_REMINDERS) for level in levels]
     most = next((count for count in counts if count is not None), 3)
     every: timedelta | None = None
     for level in levels:
@@ -285,7 +287,7 @@ def _escalation(
     where the step has none.
     """
     for level in levels:
-        names = level.texts("escalate_to", longest=383)
+        names = level.texts("escalate_to", longest=agent_address.LONGEST)
         if not names:
             continue
         unasked = deadline / 2 if deadline else _NOTHING_SET

@@ -76,7 +76,7 @@ def read_cast(top: Fields, problems: Problems) -> Cast:
 
 def _add_agent(cast: Cast, entry: Fields) -> None:
     entry.known(*_AGENT)
-    written = agent_address.written(entry.need("address", longest=383), entry.at("address"))
+    written = agent_address.written(entry.need("address", longest=agent_address.LONGEST), entry.at("address"))
     role = entry.text("role") or written
     if role in cast.agents:
         raise entry.invalid("role", f"two agents have the role {role!r}")

@@ -42,7 +42,8 @@ from signoff.core.plan.plan import (
     check_plan,
     unreached,
 )
-from signoff.core.text.document_reader import Fields, Problems, document, shown, suggestion
+from signoff.core.text.describe import shown, suggestion
+from signoff.core.text.document_reader import Fields, Problems, document
 
 _TOP: Final = (
     "scenario_id", "title", "description", "idempotency_key", "agents", "humans", "workflow", "intent",
@@ -159,7 +160,7 @@ def _scenario(top: Fields, cast: Cast, intent: Fields, plan: Plan, problems: Pro
         payload=read(lambda: intent.data("payload") or {}) or {},
         agents=tuple(cast.agents.values()),
         deadline_at=read(lambda: intent.moment("deadline_at")),
-        reply_to=read(lambda: intent.text("reply_to", longest=383)) or "",
+        reply_to=read(lambda: intent.text("reply_to", longest=agent_address.LONGEST)) or "",
         idempotency_key=read(lambda: top.text("idempotency_key")) or "",
         warnings=tuple(top.warnings),
     )
@@ -276,7 +277,7 @@ def _step(step: Fields, bundle: _Bundle) -> Step:
         "on_failure": on_failure,
         "on_timeout": on_failure,  # AXP knows no on_timeout: passing the deadline is one way to fail
     }
-    assigned = step.text("assigned_to", longest=383)
+    assigned = step.text("assigned_to", longest=agent_address.LONGEST)
     deadline = step.duration("step_deadline_seconds") or bundle.parameters.duration("step_deadline_seconds")
     kind = _kind(step, bundle.cast, assigned)
     if kind is not _Kind.HUMAN:
@@ -419,9 +420,13 @@ def _notify_step(step: Fields, bundle: _Bundle, assigned: str, base: dict[str, A
     """Whom: as set, else the escalation's target, else the assignee, else every human with a contact."""
     settings = _settings(step)
     humans = bundle.cast.humans
-    set_names = (s.texts("to", longest=383) for s in settings)
+    set_names = (s.texts("to", longest=agent_address.LONGEST) for s in settings)
     names = next((to for to in set_names if to), ())
-    names = names or step.texts("escalate_to", longest=383) or (() if is_anybody(assigned) else (assigned,))
+    names = (
+        names
+        or step.texts("escalate_to", longest=agent_address.LONGEST)
+        or (() if is_anybody(assigned) else (assigned,))
+    )
     names = names or tuple(role for role, human in humans.items() if human.contact)
     if not names:
         step.warn("runtime_config.to", "nobody is named, so who asked for it is told")

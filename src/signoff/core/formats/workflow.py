@@ -4,16 +4,18 @@ nothing in it is guessed: an unknown, misplaced or ineffective field is refused 
 
 import re
 from datetime import timedelta
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
+from msgspec import Meta
 from msgspec.structs import replace
 
 from signoff.core.directory import agent_address
-from signoff.core.directory.approver_names import parties
+from signoff.core.directory.approver_names import Approvers
 from signoff.core.errors import Invalid
 from signoff.core.plan import task_reader
 from signoff.core.plan.ineffective import refuse_ineffective
+from signoff.core.plan.outcomes_reader import OutcomeSource, listed_outcomes, read_outcomes
 from signoff.core.plan.plan import (
     END,
     MAX_STEPS,
@@ -26,32 +28,31 @@ from signoff.core.plan.plan import (
     Step,
     check_plan,
 )
-from signoff.core.plan.policy_choice import read_choices
-from signoff.core.plan.task_types import Stage, TaskSpec, TaskType
-from signoff.core.policy.policy import applied, ladder, read_policy, reminders, route
-from signoff.core.text.document_reader import Fields, document, shown, suggestion
+from signoff.core.plan.policy_choice import Choice, ChoiceSource, read_choices
+from signoff.core.plan.task_types import Outcome, Stage, TaskSpec, TaskType
+from signoff.core.policy.fields import read_policy
+from signoff.core.policy.policy import (
+    Escalate,
+    People,
+    Policy,
+    PolicySource,
+    Remind,
+    Route,
+    applied,
+    refuse_too_late,
+)
+from signoff.core.text.document_reader import Fields, document
+from signoff.core.text.struct_reader import Name, Prose, Source, fields_of, read_struct, reads
 
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,99}")
 _INTENT_TYPE: Final = re.compile(r"[A-Za-z0-9_.\-]{1,255}")
 # What a policy says, and where it is said: beside one it would be said twice, without one only the first four.
 _SIMPLE: Final = ("approvers", "need", "remind", "escalate")
 _POLICY: Final = (
     "approve", "stages", "reject_after", "self_approval", "on_timeout", "hours", "strength", "risk", "policies",
 )  # fmt: skip
-
-# What a step may carry beside its id and its kind; elsewhere the field would be without effect.
-_ROUTES: Final = ("on_success", "on_failure", "on_timeout", "on_changes")
-_DECLARABLE: Final = ("on_failure", "on_timeout")
-_FIELDS: Final[dict[str, tuple[str, ...]]] = {
-    "agent": ("input", "deadline", "max_attempts", "retry", "on_success", *_DECLARABLE),
-    "human": ("deadline", *_ROUTES),
-    "delay": ("on_success",),
-    "notify": ("on_success",),
-}
-_HUMAN: Final = (
-    "type", "title", "description", "approvers", "need", "outcomes", "comment_required", "evidence_required",
-    "form", "notify", "remind", "escalate", "policy",
-)  # fmt: skip
+_Address = Annotated[str, Meta(max_length=agent_address.LONGEST)]
+_Addresses = Annotated[tuple[_Address, ...], Meta(max_length=20)]
+_StepName = Annotated[str, Meta(max_length=100)]
 
 
 class WorkflowTemplate(msgspec.Struct, frozen=True):
@@ -66,165 +67,208 @@ def compile_workflow(source: object, *, kept: bool = False) -> WorkflowTemplate:
     """Compile a template (a JSON-able dict); raises Invalid naming the field, with a hint. ``kept``: as in
     ``document``.
     """
-    top = document(source, kept=kept)
-    top.known("workflow", "intent_type", "max_revisions", "steps")
-    name = top.need("workflow", longest=100)
-    if not _NAME.fullmatch(name):
-        raise top.invalid("workflow", f"{name!r} is not a name", hint="Letters, digits, '.', '_' and '-'.")
-    intent_type = top.need("intent_type")
-    if not _INTENT_TYPE.fullmatch(intent_type):
-        raise top.invalid("intent_type", f"{intent_type!r} holds more than letters, digits, '_', '.' and '-'")
-    steps = top.each("steps", most=MAX_STEPS)
-    if not steps:
-        raise top.invalid("steps", "a workflow has at least one step", code="missing_field")
-    compiled = tuple(_step(top.item("steps", index, step)) for index, step in enumerate(steps))
-    revisions = top.count("max_revisions", 0, 100)
-    plan = Plan(steps=compiled, source="workflow", max_revisions=5 if revisions is None else revisions)
+    workflow = read_struct(WorkflowSource, document(source, kept=kept))
+    plan = Plan(steps=workflow.steps, source="workflow", max_revisions=workflow.max_revisions)
     check_plan(plan)
     if not kept:
         refuse_ineffective(plan)
-    return WorkflowTemplate(name, intent_type, plan)
+    return WorkflowTemplate(workflow.name, workflow.intent_type, plan)
 
 
-def _step(step: Fields) -> Step:
-    step_id = step.need("id", longest=100)
-    if not _NAME.fullmatch(step_id):
-        raise step.invalid("id", f"{step_id!r} is not a step id", hint="Letters, digits, '.', '_' and '-'.")
+# -- the steps as they are written, by kind
+
+
+class _StepSource(Source, frozen=True, kw_only=True):
+    id: Name
+    on_success: _StepName | None = None
+
+
+class _WorkSource(_StepSource, frozen=True, kw_only=True):
+    """What may fail, and take too long."""
+
+    deadline: timedelta | None = None
+    on_failure: Route | None = None
+    on_timeout: Route | None = None
+
+    @property
+    def ways_out(self) -> dict[str, Any]:
+        """Where the step leads. Only what follows a failure or silence can be declared a success."""
+        found: dict[str, Any] = {}
+        for name, route in (("on_failure", self.on_failure), ("on_timeout", self.on_timeout)):
+            found |= {name: route.goto, f"{name}_as": route.counts_as} if route else {}
+        return {"id": self.id, "on_success": self.on_success, "deadline": self.deadline, **found}
+
+
+class RetrySource(Source, frozen=True, kw_only=True):
+    max: Annotated[int, Meta(ge=0, le=100)]
+    delay: timedelta | None = None
+
+
+def _read_agent(fields: Fields, name: str) -> str:
+    return agent_address.written(fields.need(name, longest=agent_address.LONGEST), fields.at(name))
+
+
+class AgentStepSource(_WorkSource, frozen=True, kw_only=True):
+    agent: Annotated[str, reads(_read_agent, _Address)]
+    input: dict[str, Any] | None = None
+    max_attempts: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    retry: RetrySource | None = None
+
+    def compiled(self, fields: Fields) -> AgentStep:
+        given: dict[str, Any] = {
+            "max_retries": self.retry.max if self.retry else UNSAID,
+            "retry_delay": self.retry.delay if self.retry else None,
+            "max_attempts": self.max_attempts,
+        }
+        given = {name: value for name, value in given.items() if value is not None}
+        return AgentStep(**self.ways_out, agent=self.agent, input=self.input, **given)
+
+
+def _read_policy(fields: Fields, name: str) -> str | Policy | tuple[Choice, ...]:
+    """A policy's name, the step's own policy, or several to choose from."""
+    if isinstance(fields.value[name], dict):
+        return read_policy(fields.need_inner(name))
+    return read_choices(fields, name) if isinstance(fields.value[name], list) else fields.name(name)
+
+
+class HumanSource(Source, frozen=True, kw_only=True):
+    type: TaskType = TaskType.APPROVAL
+    title: str = ""
+    description: Prose = ""
+    approvers: Approvers = ()
+    need: People = 1
+    outcomes: Annotated[tuple[Outcome, ...], reads(read_outcomes, tuple[str | OutcomeSource, ...])] = ()
+    comment_required: bool | None = None
+    evidence_required: bool | None = None
+    form: dict[str, Any] | None = None
+    notify: _Addresses = ()
+    remind: Remind | None = None
+    escalate: Escalate = ()
+    policy: Annotated[Any, reads(_read_policy, Name | PolicySource | tuple[ChoiceSource, ...])] = ""
+
+    def task(self, fields: Fields) -> TaskSpec:
+        outcomes, own = listed_outcomes(fields, self.outcomes, self.type)
+        comment, evidence = self.comment_required, self.evidence_required
+        return TaskSpec(
+            type=self.type,
+            title=task_reader.title(fields, self.type),
+            description=self.description,
+            outcomes=outcomes,
+            own=own,
+            comment_required=self.type.traits.comment_required if comment is None else comment,
+            evidence_required=self.type.traits.evidence_required if evidence is None else evidence,
+            form=task_reader.asked_form(fields, "form", self.type),
+            stages=(Stage(self.approvers, self.need),),
+            notify=self.notify,
+            remind=self.remind,
+            escalate=self.escalate,
+            policy=self.policy if isinstance(self.policy, str) else "",
+        )
+
+
+def _read_human(fields: Fields, name: str) -> HumanSource:
+    human = fields.need_inner(name)
+    for given in human.value:
+        if given in _SIMPLE and human.has(given) and human.has("policy"):
+            hint = "Say it in the policy, or take the policy away."
+            raise human.invalid(
+                given, "stands beside a policy, which says it", hint=hint, code="conflicts_with_policy"
+            )
+        if given in _POLICY:
+            hint = "Write policy: {approve: [...], ...}, or policy: NAME of one that was applied."
+            raise human.invalid(given, "is said in a policy", hint=hint, code="unknown_field")
+    return read_struct(HumanSource, human)
+
+
+class HumanStepSource(_WorkSource, frozen=True, kw_only=True):
+    human: Annotated[HumanSource, reads(_read_human, HumanSource)]
+    on_changes: _StepName | None = None
+
+    def compiled(self, fields: Fields) -> HumanStep:
+        """Its own policy is applied at once, a named one and one of several when it is known what is asked for."""
+        human, policy = fields.need_inner("human"), self.human.policy
+        refuse_too_late(human, self.human.remind, self.human.escalate, self.deadline)
+        made = HumanStep(**self.ways_out, on_changes=self.on_changes, task=self.human.task(human))
+        if isinstance(policy, Policy):
+            return applied(made, policy, "", human.at("policy"))
+        return replace(made, choices=policy) if isinstance(policy, tuple) else made
+
+
+class DelayStepSource(_StepSource, frozen=True, kw_only=True):
+    delay: timedelta
+
+    def compiled(self, fields: Fields) -> DelayStep:
+        return DelayStep(id=self.id, on_success=self.on_success, lasts=self.delay)
+
+
+class NotifySource(Source, frozen=True, kw_only=True):
+    to: _Addresses
+    message: Prose
+
+    def check(self, fields: Fields) -> None:
+        task_reader.refuse_placeholders(fields, "message", self.message)
+
+
+class NotifyStepSource(_StepSource, frozen=True, kw_only=True):
+    notify: NotifySource
+
+    def compiled(self, fields: Fields) -> NotifyStep:
+        return NotifyStep(
+            id=self.id, on_success=self.on_success, to=self.notify.to, message=self.notify.message
+        )
+
+
+StepSource = AgentStepSource | HumanStepSource | DelayStepSource | NotifyStepSource
+_KINDS: Final[dict[str, type[StepSource]]] = {
+    "agent": AgentStepSource,
+    "human": HumanStepSource,
+    "delay": DelayStepSource,
+    "notify": NotifyStepSource,
+}
+
+
+def _read_steps(fields: Fields, name: str) -> tuple[Step, ...]:
+    steps = [fields.item(name, index, step) for index, step in enumerate(fields.each(name, most=MAX_STEPS))]
+    if not steps:
+        raise fields.invalid(name, "a workflow has at least one step", code="missing_field")
+    return tuple(map(_read_step, steps))
+
+
+def _read_step(step: Fields) -> Step:
+    step_id = step.name("id")
+    if not step_id:
+        raise step.invalid("id", "is required", code="missing_field")
     if step_id == END:
         raise step.invalid("id", f"{END!r} is where a workflow ends, not a step", code="invalid_step_id")
     step = step.moved(f"steps.{step_id}")
-    kinds = [kind for kind in _FIELDS if step.has(kind)]
+    kinds = [kind for kind in _KINDS if step.has(kind)]
     if len(kinds) != 1:
         problem = "names " + " and ".join(kinds) if kinds else "says nothing about what it does"
         hint = "Give exactly one of agent, human, delay, notify."
         raise Invalid("invalid_step", f"{step.path}: {problem}.", field=step.path, hint=hint)
-    _refuse_misplaced(step, kinds[0])
-    base: dict[str, Any] = {"id": step_id}
-    base |= _routes(step, kinds[0])
-    if kinds[0] == "agent":
-        return _agent(step, base)
-    if kinds[0] == "human":
-        return _human(step, base)
-    if kinds[0] == "delay":
-        return DelayStep(**base, lasts=step.need_duration("delay"))
-    return _notify(step.need_inner("notify"), base)
-
-
-def _routes(step: Fields, kind: str) -> dict[str, Any]:
-    """Where the step leads. Only what follows a failure or silence can be declared a success."""
-    found: dict[str, Any] = {}
-    for name in _FIELDS[kind]:
-        if name in _DECLARABLE:
-            target, counts_as = route(step, name)
-            found |= {name: target or None, f"{name}_as": counts_as or None}
-        elif name in _ROUTES:
-            found[name] = step.text(name, longest=100) or None
-    return found
-
-
-def _refuse_misplaced(step: Fields, kind: str) -> None:
+    [kind] = kinds
     for name in step.value:
-        homes = [other for other, names in _FIELDS.items() if name in names]
+        homes = [other for other, source in _KINDS.items() if name in fields_of(source)]
         if homes and kind not in homes:
             hint = f"It goes with {' and '.join(homes)} steps."
-            raise step.invalid(
-                name, f"has no effect on a step of kind {kind}", hint=hint, code="unknown_field"
-            )
-    step.known("id", kind, *_FIELDS[kind])
+            problem = f"has no effect on a step of kind {kind}"
+            raise step.invalid(name, problem, hint=hint, code="unknown_field")
+    return read_struct(_KINDS[kind], step).compiled(step)
 
 
-def _agent(step: Fields, base: dict[str, Any]) -> AgentStep:
-    more: dict[str, Any] = {"max_retries": UNSAID}
-    retry = step.inner("retry")
-    if retry:
-        retry.known("max", "delay")
-        more["max_retries"] = retry.count("max", 0, 100)
-        more["retry_delay"] = retry.duration("delay")
-        if more["max_retries"] is None:
-            raise retry.invalid("max", "is required", code="missing_field")
-    more["max_attempts"] = step.count("max_attempts", 1, 1000)
-    return AgentStep(
-        **base,
-        agent=agent_address.written(step.need("agent", longest=383), step.at("agent")),
-        input=step.data("input"),
-        deadline=step.duration("deadline"),
-        **{name: value for name, value in more.items() if value is not None},
-    )
+def _read_intent_type(fields: Fields, name: str) -> str:
+    intent_type = fields.text(name)
+    if intent_type and not _INTENT_TYPE.fullmatch(intent_type):
+        raise fields.invalid(name, f"{intent_type!r} holds more than letters, digits, '_', '.' and '-'")
+    return intent_type
 
 
-def _notify(notify: Fields, base: dict[str, Any]) -> NotifyStep:
-    notify.known("to", "message")
-    to = notify.texts("to", longest=383)
-    if not to:
-        raise notify.invalid("to", "is required", code="missing_field")
-    message = notify.prose("message")
-    if not message:
-        raise notify.invalid("message", "is required", code="missing_field")
-    task_reader.refuse_placeholders(notify, "message", message)
-    return NotifyStep(**base, to=to, message=message)
+class WorkflowSource(Source, frozen=True, kw_only=True):
+    """A workflow as it is written."""
 
-
-def _human(step: Fields, base: dict[str, Any]) -> HumanStep:
-    human = step.need_inner("human")
-    deadline = step.duration("deadline")
-    made = HumanStep(**base, deadline=deadline, task=_task(human, deadline))
-    if isinstance(human.value.get("policy"), list):
-        return replace(made, choices=read_choices(human, "policy"))
-    if not isinstance(human.value.get("policy"), dict):
-        return made
-    return applied(made, read_policy(human.need_inner("policy")), "", human.at("policy"))
-
-
-def _task(human: Fields, deadline: timedelta | None) -> TaskSpec:
-    _refuse_outside_policy(human)
-    human.known(*_HUMAN)
-    kind = _kind(human)
-    allowed, own = task_reader.own_outcomes(human, kind)
-    return TaskSpec(
-        type=kind,
-        title=task_reader.title(human, kind),
-        description=human.prose("description"),
-        outcomes=allowed,
-        own=own,
-        comment_required=task_reader.comment_required(human.flag("comment_required"), kind),
-        evidence_required=task_reader.evidence_required(human.flag("evidence_required"), kind),
-        form=task_reader.asked_form(human, "form", kind),
-        stages=(Stage(parties(human, "approvers"), human.count("need", 1, 100) or 1),),
-        notify=human.texts("notify", longest=383),
-        remind=reminders(human, deadline),
-        escalate=ladder(human, deadline),
-        policy=_policy_name(human),
-    )
-
-
-def _policy_name(human: Fields) -> str:
-    """The policy that the step names; its own (an object) is applied to the step at once, one of several (a list)
-    when it is known what is asked for.
-    """
-    if isinstance(human.value.get("policy"), dict | list):
-        return ""
-    name = human.text("policy", longest=100)
-    if name and not _NAME.fullmatch(name):
-        raise human.invalid("policy", f"{name!r} is not a name", hint="Letters, digits, '.', '_' and '-'.")
-    return name
-
-
-def _refuse_outside_policy(human: Fields) -> None:
-    for name in human.value:
-        if name in _SIMPLE and human.has(name) and human.has("policy"):
-            hint = "Say it in the policy, or take the policy away."
-            raise human.invalid(
-                name, "stands beside a policy, which says it", hint=hint, code="conflicts_with_policy"
-            )
-        if name in _POLICY:
-            hint = "Write policy: {approve: [...], ...}, or policy: NAME of one that was applied."
-            raise human.invalid(name, "is said in a policy", hint=hint, code="unknown_field")
-
-
-def _kind(human: Fields) -> TaskType:
-    word = human.text("type", longest=64) or TaskType.APPROVAL.value
-    known = [kind.value for kind in TaskType]
-    if word not in known:
-        hint = suggestion(word, known) or "Known: " + ", ".join(known) + "."
-        raise human.invalid("type", f"{shown(word)!r} is not a type of task", hint=hint)
-    return TaskType(word)
+    name: Name = msgspec.field(name="workflow")
+    intent_type: Annotated[str, reads(_read_intent_type, Annotated[str, Meta(pattern=_INTENT_TYPE.pattern)])]
+    max_revisions: Annotated[int, Meta(ge=0, le=100)] = 5
+    steps: Annotated[
+        tuple[Step, ...], reads(_read_steps, Annotated[tuple[StepSource, ...], Meta(max_length=MAX_STEPS)])
+    ]

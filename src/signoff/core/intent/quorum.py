@@ -62,15 +62,11 @@ def missing(stage: Stage, at_stage: int, votes: tuple[Vote, ...], outcome: str =
         seat(vote): vote.outcome for vote in votes if vote.at_stage == at_stage and vote.sign is Sign.POSITIVE
     }
     chosen = Counter(said.values())
-    return max(0, needed(stage) - (chosen[outcome] if outcome else max(chosen.values(), default=0)))
-
-
-def needed(stage: Stage) -> int:
-    return max(stage.need, len(stage.approvers)) if stage.every else stage.need
+    return max(0, stage.votes_needed - (chosen[outcome] if outcome else max(chosen.values(), default=0)))
 
 
 def _enough(stage: Stage, yes: list[Vote]) -> bool:
-    if len(yes) < needed(stage):
+    if len(yes) < stage.votes_needed:
         return False
     return not stage.every or _covered(stage.approvers, yes)
 

@@ -9,7 +9,7 @@ from signoff.core.intent import events as e
 from signoff.core.intent import routing
 from signoff.core.intent.eligibility import RUNNING_PARTIES, Membership
 from signoff.core.intent.model import Intent, Task
-from signoff.core.intent.quorum import counts, needed, seat, tally
+from signoff.core.intent.quorum import counts, seat, tally
 from signoff.core.intent.standing import lets_requesters_decide, requesters_side, roster, stage_now
 from signoff.core.intent.transition import Ledger
 from signoff.core.intent.wake import escalation_at, spec_of
@@ -36,12 +36,12 @@ def shortage(intent: Intent, task: Task, now: Membership) -> Shortage | None:
         names = frozenset(stage.approvers or DECIDING_PARTIES).union(*(rung.to for rung in rungs))
         votes = _possible(intent, task, number, names, now)
         if not _passable(stage, number, votes):
-            return Shortage(number, needed(stage), len(votes))
+            return Shortage(number, stage.votes_needed, len(votes))
     return None
 
 
 def _passable(stage: Stage, number: int, votes: tuple[Vote, ...]) -> bool:
-    return len(votes) >= needed(stage) and tally(stage, number, votes) is not None
+    return len(votes) >= stage.votes_needed and tally(stage, number, votes) is not None
 
 
 def _possible(

@@ -85,7 +85,7 @@ class HumanStep(StepBase, frozen=True, tag="human", omit_defaults=True, kw_only=
     lent: tuple[str, ...] = ()
 
     @property
-    def own(self) -> "HumanStep":
+    def without_policy_defaults(self) -> "HumanStep":
         """The step without what a policy has lent it."""
         return replace(self, **dict.fromkeys(self.lent, None), lent=()) if self.lent else self
 

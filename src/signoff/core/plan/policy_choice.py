@@ -4,15 +4,16 @@ Conditions are of a closed set, with one field each; there are no expressions, a
 
 import re
 from decimal import Decimal
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
+from msgspec import Meta
 
-from signoff.core.text.document_reader import Fields, kind_of
+from signoff.core.text.describe import kind_of
+from signoff.core.text.document_reader import Fields
+from signoff.core.text.struct_reader import Name, Source, fields_of, read_struct, reads
 
 NUMERIC: Final = ("above", "at_least", "below", "at_most")
-OPERATORS: Final = ("is", "in", *NUMERIC)
-NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,99}")
 _MOST: Final = 20
 _DEEP: Final = 10
 _UNIT: Final = r"[A-Za-z%€$£¥]{1,8}"
@@ -47,39 +48,58 @@ def quantity(value: object) -> tuple[Decimal, str] | None:
     return Decimal(match[2]), match[1] or match[3] or ""
 
 
-def read_choices(human: Fields, name: str) -> tuple[Choice, ...]:
+_Value = str | int | float
+
+
+class TestsSource(Source, frozen=True, kw_only=True):
+    """What one field of the payload is compared with."""
+
+    equals: _Value | bool | None = msgspec.field(name="is", default=None)
+    one_of: Annotated[tuple[_Value, ...], Meta(max_length=100)] | None = msgspec.field(
+        name="in", default=None
+    )
+    above: _Value | None = None
+    at_least: _Value | None = None
+    below: _Value | None = None
+    at_most: _Value | None = None
+
+
+def _read_conditions(fields: Fields, name: str) -> tuple[Condition, ...]:
+    when = fields.need_inner(name)
+    if not 0 < len(when.value) <= _MOST or None in when.value.values():
+        problem = f"names 1 to {_MOST} fields of the payload, each with what it must be"
+        raise fields.invalid(name, problem)
+    return tuple(
+        _condition(when, field, operator)
+        for field in when.value
+        for operator in _operators(when.need_inner(field))
+    )
+
+
+class ChoiceSource(Source, frozen=True, kw_only=True):
+    """One of several policies, and what in the payload selects it."""
+
+    when: Annotated[tuple[Condition, ...], reads(_read_conditions, dict[str, TestsSource])] = ()
+    use: Name
+
+
+def read_choices(fields: Fields, name: str) -> tuple[Choice, ...]:
     """The choices in a field; raises Invalid naming what could not be judged, or could never be reached."""
-    entries = [human.item(name, index, entry) for index, entry in enumerate(human.each(name, most=_MOST))]
+    entries = [fields.item(name, index, entry) for index, entry in enumerate(fields.each(name, most=_MOST))]
     if not entries:
-        raise human.invalid(name, "names no policy")
-    return tuple(_choice(entry, last=entry is entries[-1]) for entry in entries)
-
-
-def _choice(entry: Fields, *, last: bool) -> Choice:
-    entry.known("when", "use")
-    use = entry.need("use", longest=100)
-    if not NAME.fullmatch(use):
-        raise entry.invalid("use", f"{use!r} is not a name", hint="Letters, digits, '.', '_' and '-'.")
-    if last:
-        if entry.has("when"):
+        raise fields.invalid(name, "names no policy")
+    sources = [read_struct(ChoiceSource, entry) for entry in entries]
+    for entry, source in zip(entries, sources, strict=True):
+        if entry is entries[-1] and source.when:
             hint = "Add one without a condition, for all that the others leave; best the strictest of them."
             raise entry.invalid("when", "the last choice has no condition", hint=hint)
-        return Choice(use)
-    when = entry.need_inner("when")
-    fields = [when.inner(field) for field in when.value]
-    if not fields or None in fields or len(fields) > _MOST:
-        raise entry.invalid("when", f"names 1 to {_MOST} fields of the payload, each with what it must be")
-    conditions = [
-        _condition(when, field, operator)
-        for field, tests in zip(when.value, fields, strict=True)
-        if tests is not None
-        for operator in _operators(tests)
-    ]
-    return Choice(use, tuple(conditions))
+        if entry is not entries[-1] and not source.when:
+            raise entry.invalid("when", "is required", code="missing_field")
+    return tuple(Choice(source.use, source.when) for source in sources)
 
 
 def _operators(tests: Fields) -> tuple[str, ...]:
-    tests.known(*OPERATORS)
+    tests.known(*fields_of(TestsSource))
     if not tests.value:
         raise tests.invalid("is", "or another test is required", code="missing_field")
     return tuple(tests.value)

@@ -5,6 +5,8 @@ from typing import Final
 
 import msgspec
 
+MAX_REMINDERS: Final = 1000
+
 
 class Reminders(msgspec.Struct, frozen=True, omit_defaults=True):
     """Remind first after ``after``, then each ``every``, at most ``at_most`` times."""

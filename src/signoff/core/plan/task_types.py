@@ -1,11 +1,11 @@
-"""The eight kinds of human task: which outcomes each has, which of them say yes, and how an answer is checked.
+"""The kinds of human task: which outcomes each has, which of them say yes, and how an answer is checked.
 
 Anything that is not clearly a yes is not a yes: routes and callers fail closed.
 """
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -13,17 +13,6 @@ from signoff.core.errors import Invalid
 from signoff.core.plan.schedules import Reminders
 from signoff.core.plan.working_hours import Hours
 from signoff.core.text.hidden_characters import shows
-
-
-class TaskType(StrEnum):
-    APPROVAL = "approval"
-    REVIEW = "review"
-    CONFIRMATION = "confirmation"
-    FORM = "form"
-    CLARIFICATION = "clarification"
-    ASSIGNMENT = "assignment"
-    MANUAL_ACTION = "manual_action"
-    OVERRIDE = "override"
 
 
 class Sign(StrEnum):
@@ -51,39 +40,149 @@ ENDING_OF: Final = {
     Sign.NEGATIVE: Ending.REJECTED,
 }
 
-OUTCOMES: Final[dict[TaskType, tuple[str, ...]]] = {
-    TaskType.APPROVAL: ("approved", "rejected"),
-    TaskType.REVIEW: ("approved", "changes_requested", "rejected"),
-    TaskType.CONFIRMATION: ("confirmed", "denied"),
-    TaskType.FORM: ("submitted",),
-    TaskType.CLARIFICATION: ("provided", "declined"),
-    TaskType.ASSIGNMENT: ("assigned", "declined"),
-    TaskType.MANUAL_ACTION: ("completed", "failed"),
-    TaskType.OVERRIDE: ("override_approved", "rejected"),
-}
-
-POSITIVE: Final = frozenset(
-    {"approved", "confirmed", "assigned", "submitted", "provided", "completed", "override_approved"}
-)
-
 CHANGES_REQUESTED: Final = "changes_requested"
-BUILT_IN: Final = frozenset(word for words in OUTCOMES.values() for word in words)
+
+
+class BuiltIn(NamedTuple):
+    """An outcome that a task type has: its word, what it means, the label of its button."""
+
+    name: str
+    sign: Sign
+    label: str
+
+
+_APPROVED: Final = BuiltIn("approved", Sign.POSITIVE, "Approve")
+_REJECTED: Final = BuiltIn("rejected", Sign.NEGATIVE, "Reject")
+_DECLINED: Final = BuiltIn("declined", Sign.NEGATIVE, "Decline")
+
+
+class TaskTraits(NamedTuple):
+    """All that is particular to a type of task. ``title``: where none is given; ``question``: what is asked where no
+    title is shown; ``consent``: a yes is a yes to the request itself; ``asks_for_input``: not a yes is wanted but an
+    answer; ``one_press``: a button in a message says all of it; ``aliases``: AXP's names of types that behave so.
+    """
+
+    outcomes: tuple[BuiltIn, ...]
+    title: str
+    question: str
+    consent: bool = False
+    asks_for_input: bool = False
+    one_press: bool = False
+    comment_label: str = "Comment"
+    comment_required: bool = False
+    evidence_required: bool = False
+    aliases: tuple[str, ...] = ()
+
+
+class TaskType(StrEnum):
+    """The kinds of human task. Each is declared here and nowhere else. ``outcomes``: the words that such a task can be
+    answered with, unless it lists others.
+    """
+
+    traits: TaskTraits
+    outcomes: tuple[str, ...]
+
+    def __new__(cls, value: str, traits: TaskTraits) -> "TaskType":
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.traits = traits
+        # One tuple for all tasks: msgspec leaves a default out only where it is the same object, and plans are stored
+        # by the digest of what it writes.
+        member.outcomes = tuple(outcome.name for outcome in traits.outcomes)
+        return member
+
+    APPROVAL = (
+        "approval",
+        TaskTraits(
+            (_APPROVED, _REJECTED),
+            title="Approval required",
+            question="Approve or reject",
+            consent=True,
+            one_press=True,
+            aliases=("escalate",),
+        ),
+    )
+    REVIEW = (
+        "review",
+        TaskTraits(
+            (_APPROVED, BuiltIn(CHANGES_REQUESTED, Sign.CHANGES, "Ask for changes"), _REJECTED),
+            title="Review required",
+            question="Review",
+            consent=True,
+            aliases=("validate_output",),
+        ),
+    )
+    CONFIRMATION = (
+        "confirmation",
+        TaskTraits(
+            (BuiltIn("confirmed", Sign.POSITIVE, "Confirm"), BuiltIn("denied", Sign.NEGATIVE, "Deny")),
+            title="Confirmation required",
+            question="Confirm or deny",
+            consent=True,
+            one_press=True,
+            aliases=("validate_real_world",),
+        ),
+    )
+    FORM = (
+        "form",
+        TaskTraits(
+            (BuiltIn("submitted", Sign.POSITIVE, "Submit"),),
+            title="Form to fill in",
+            question="Fill in a form",
+            asks_for_input=True,
+            aliases=("provide_data", "attach_file"),
+        ),
+    )
+    CLARIFICATION = (
+        "clarification",
+        TaskTraits(
+            (BuiltIn("provided", Sign.POSITIVE, "Send the answer"), _DECLINED),
+            title="Clarification needed",
+            question="Answer a question",
+            asks_for_input=True,
+            comment_label="In your words",
+            comment_required=True,
+        ),
+    )
+    ASSIGNMENT = (
+        "assignment",
+        TaskTraits(
+            (BuiltIn("assigned", Sign.POSITIVE, "Assign"), _DECLINED),
+            title="Assignment needed",
+            question="Assign",
+            asks_for_input=True,
+            aliases=("delegation", "reroute"),
+        ),
+    )
+    MANUAL_ACTION = (
+        "manual_action",
+        TaskTraits(
+            (
+                BuiltIn("completed", Sign.POSITIVE, "Mark as done"),
+                BuiltIn("failed", Sign.NEGATIVE, "Mark as failed"),
+            ),
+            title="Manual action required",
+            question="Do, then confirm",
+            evidence_required=True,
+        ),
+    )
+    OVERRIDE = (
+        "override",
+        TaskTraits(
+            (BuiltIn("override_approved", Sign.POSITIVE, "Allow the exception"), _REJECTED),
+            title="Override requested",
+            question="Allow or refuse an exception",
+            consent=True,
+            comment_label="Justification",
+            comment_required=True,
+        ),
+    )
+
+
+BUILT_IN: Final = {outcome.name: outcome for kind in TaskType for outcome in kind.traits.outcomes}
 # How a workflow says what an outcome of its own means.
 MEANS: Final = {"approve": Sign.POSITIVE, "reject": Sign.NEGATIVE, "changes": Sign.CHANGES}
-
-# AXP's published schema names six more types; each behaves as one of ours.
-TYPE_ALIASES: Final = {
-    "provide_data": TaskType.FORM,
-    "attach_file": TaskType.FORM,
-    "validate_real_world": TaskType.CONFIRMATION,
-    "validate_output": TaskType.REVIEW,
-    "delegation": TaskType.ASSIGNMENT,
-    "reroute": TaskType.ASSIGNMENT,
-    "escalate": TaskType.APPROVAL,
-}
-
-COMMENT_NEEDED: Final = frozenset({TaskType.CLARIFICATION, TaskType.OVERRIDE})
-EVIDENCE_NEEDED: Final = frozenset({TaskType.MANUAL_ACTION})
+TYPE_ALIASES: Final = {alias: kind for kind in TaskType for alias in kind.traits.aliases}
 
 
 class Stage(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -97,6 +196,11 @@ class Stage(msgspec.Struct, frozen=True, omit_defaults=True):
     need: int = 1
     reject_after: int = 1
     every: bool = False
+
+    @property
+    def votes_needed(self) -> int:
+        """How many different people have to say yes."""
+        return max(self.need, len(self.approvers)) if self.every else self.need
 
 
 class Strength(StrEnum):
@@ -157,9 +261,10 @@ class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     type: TaskType = TaskType.APPROVAL
-    title: str = "Approval required"
+    # Not the same object as the title of approvals, which plans have always written out (as said of ``outcomes``).
+    title: str = " ".join(("Approval", "required"))
     description: str = ""
-    outcomes: tuple[str, ...] = OUTCOMES[TaskType.APPROVAL]
+    outcomes: tuple[str, ...] = TaskType.APPROVAL.outcomes
     comment_required: bool = False
     evidence_required: bool = False
     form: dict[str, Any] | None = None
@@ -228,9 +333,7 @@ class Vote(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def meaning_of(word: str) -> Sign:
     """What a built-in outcome means. A word that nobody has defined is not a yes."""
-    if word == CHANGES_REQUESTED:
-        return Sign.CHANGES
-    return Sign.POSITIVE if word in POSITIVE else Sign.NEGATIVE
+    return BUILT_IN[word].sign if word in BUILT_IN else Sign.NEGATIVE
 
 
 _PLAIN: Final = {
@@ -247,7 +350,7 @@ def usual_meaning(word: str) -> Sign | None:
 
 def could_mean_yes(word: str) -> bool:
     """Whether some task takes the word for a yes: a workflow may define any word that is not built in."""
-    return word in POSITIVE or word not in BUILT_IN
+    return word not in BUILT_IN or meaning_of(word) is Sign.POSITIVE
 
 
 def sign_of(spec: TaskSpec, outcome: str, data: dict[str, Any]) -> Sign:

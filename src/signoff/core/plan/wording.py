@@ -16,34 +16,9 @@ from signoff.core.plan.task_types import (
     Sign,
     Strength,
     TaskSpec,
-    TaskType,
     meaning_of,
 )
 
-_QUESTIONS: Final[dict[TaskType, str]] = {
-    TaskType.APPROVAL: "Approve or reject",
-    TaskType.REVIEW: "Review",
-    TaskType.CONFIRMATION: "Confirm or deny",
-    TaskType.FORM: "Fill in a form",
-    TaskType.CLARIFICATION: "Answer a question",
-    TaskType.ASSIGNMENT: "Assign",
-    TaskType.MANUAL_ACTION: "Do, then confirm",
-    TaskType.OVERRIDE: "Allow or refuse an exception",
-}
-_LABELS: Final = {
-    "approved": "Approve",
-    "rejected": "Reject",
-    "changes_requested": "Ask for changes",
-    "confirmed": "Confirm",
-    "denied": "Deny",
-    "submitted": "Submit",
-    "provided": "Send the answer",
-    "declined": "Decline",
-    "assigned": "Assign",
-    "completed": "Mark as done",
-    "failed": "Mark as failed",
-    "override_approved": "Allow the exception",
-}
 # What an outcome of a workflow's own came to.
 MEANT: Final = {
     Ending.APPROVED: "approved",
@@ -76,7 +51,7 @@ def question(plan: Plan, step: HumanStep, intent_type: str) -> str:
     """What is asked: the workflow's title where an admin wrote it, never a requester's."""
     if from_workflow(plan):
         return step.task.title
-    return f"{_QUESTIONS[step.task.type]}: {kind_words(intent_type)}"
+    return f"{step.task.type.traits.question}: {kind_words(intent_type)}"
 
 
 def from_workflow(plan: Plan) -> bool:
@@ -96,8 +71,10 @@ def label(spec: TaskSpec, word: str) -> str:
     """The word on the button of an outcome. One of a requester's own making is shown as what it is, an outcome."""
     own = next((one for one in spec.own if one.name == word), None)
     if own is not None:
-        return own.label or _LABELS.get(word) or word.replace("_", " ").capitalize()
-    return _LABELS.get(word, f"Answer “{word}”")
+        return own.label or (
+            BUILT_IN[word].label if word in BUILT_IN else word.replace("_", " ").capitalize()
+        )
+    return BUILT_IN[word].label if word in BUILT_IN else f"Answer “{word}”"
 
 
 def ended(ending: Ending, outcome: str) -> str:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from signoff.core.errors import Conflict, Invalid
 from signoff.core.plan.plan import HumanStep, Plan, Step
 from signoff.core.plan.policy_choice import Condition, quantity
-from signoff.core.text.document_reader import kind_of, shown
+from signoff.core.text.describe import kind_of, shown
 from signoff.core.text.hidden_characters import glance, pieces
 
 LAST: Final = "no condition for another policy holds"

@@ -1,22 +1,23 @@
 """A policy: who decides and how, apart from what is decided. Named in the workspace, or written into a workflow's step.
 
-Nothing in it is guessed: an unknown field is refused by name, and so is whatever could never have an effect.
+Nothing in it is guessed: an unknown field is refused by name, and so is whatever could never have an effect. What each
+field means to the rules stands in ``fields``.
 """
 
-import re
-from datetime import time, timedelta
-from typing import Any, Final
-from zoneinfo import ZoneInfo
+from datetime import timedelta
+from itertools import pairwise
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
+from msgspec import Meta
 from msgspec.structs import replace
 
-from signoff.core.directory.approver_names import parties
+from signoff.core.directory.approver_names import Approvers
 from signoff.core.errors import Invalid
-from signoff.core.plan import task_reader
+from signoff.core.plan.hours_reader import HoursSource
 from signoff.core.plan.ineffective import of_rules
-from signoff.core.plan.plan import SUCCESS, HumanStep
-from signoff.core.plan.schedules import Reminders
+from signoff.core.plan.plan import HumanStep
+from signoff.core.plan.schedules import MAX_REMINDERS, Reminders
 from signoff.core.plan.task_types import (
     Escalation,
     Fallback,
@@ -24,22 +25,20 @@ from signoff.core.plan.task_types import (
     Sign,
     Stage,
     Strength,
+    TaskSpec,
+    could_mean_yes,
     least_strength,
     meaning_of,
 )
 from signoff.core.plan.working_hours import Hours
-from signoff.core.text.document_reader import Fields, document, shown, suggestion
-from signoff.core.text.durations import show_duration
+from signoff.core.text.describe import shown, suggestion
+from signoff.core.text.document_reader import Fields
+from signoff.core.text.durations import format_duration
+from signoff.core.text.struct_reader import Source, read_struct, reads
 
 MAX_STAGES: Final = 10
 MAX_RUNGS: Final = 20
-_LONG_DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-DAYS: Final = tuple(day[:3] for day in _LONG_DAYS)
-_CLOCK: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
-_NEVER: Final = timedelta.max
-FIELDS: Final = (
-    "approve", "self_approval", "remind", "escalate", "deadline", "on_timeout", "hours", "strength", "risk",
-)  # fmt: skip
+People = Annotated[int, Meta(ge=1, le=100)]
 
 
 class Policy(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -61,43 +60,183 @@ class Policy(msgspec.Struct, frozen=True, omit_defaults=True):
     risk: Risk = Risk.MEDIUM
     goto_as: str = ""
 
-
-def compile_policy(source: object, path: str = "") -> Policy:
-    """Compile a policy (a JSON-able dict) that was taken before and stands at ``path``; raises Invalid naming the
-    field, with a hint.
-    """
-    return read_policy(document(source, kept=True).moved(path))
+    @property
+    def approves_on_expiry(self) -> bool:
+        """Whether something is, or may be, taken for a yes that nobody has said."""
+        return self.fallback is Fallback.OUTCOME and could_mean_yes(self.fallback_outcome)
 
 
-def read_policy(fields: Fields) -> Policy:
-    """The policy that an object of a document holds."""
-    fields.known(*FIELDS)
-    deadline = fields.duration("deadline")
-    risk = Risk(_word(fields, "risk", [risk.value for risk in Risk]) or Risk.MEDIUM)
-    fallback, outcome, goto, goto_as = _on_timeout(fields, deadline, risk)
-    working = fields.inner("hours")
-    return Policy(
-        stages=_stages(fields),
-        self_approval=fields.flag("self_approval"),
-        remind=reminders(fields, deadline),
-        escalate=ladder(fields, deadline),
-        deadline=deadline,
-        deadline_in_hours=bool(working and working.flag("deadline")),
-        fallback=fallback,
-        fallback_outcome=outcome,
-        goto=goto,
-        goto_as=goto_as,
-        hours=hours(working, "deadline") if working else None,
-        strength=_strength(fields, risk),
-        risk=risk,
-    )
+class StageSource(Source, frozen=True, kw_only=True):
+    any: Approvers = ()
+    all: Approvers = ()
+    need: People = 1
+    reject_after: People = 1
+
+    def check(self, fields: Fields) -> None:
+        if fields.has("any") and fields.has("all"):
+            raise fields.invalid(
+                "all", "stands beside any", hint="One of them: any of these, or each of these."
+            )
+        for name in ("any", "all"):
+            if fields.has(name) and not getattr(self, name):
+                raise fields.invalid(name, "names nobody")
+        if fields.has("all") and fields.has("need"):
+            raise fields.invalid("need", "has no effect beside all, which takes one person of each")
+
+
+def read_stages(fields: Fields, name: str) -> tuple[Stage, ...]:
+    """One stage, or a list of them in order."""
+    stages = _one_or_more(fields, name, StageSource, MAX_STAGES)
+    if not stages:
+        raise fields.invalid(name, "names no stage", hint="For example: approve: [{any: [team:dba]}].")
+    return tuple(Stage(one.any or one.all, one.need, one.reject_after, bool(one.all)) for one in stages)
+
+
+class RemindSource(Source, frozen=True, kw_only=True):
+    after: timedelta
+    every: timedelta | None = None
+    at_most: Annotated[int, Meta(ge=1, le=MAX_REMINDERS)] = 3
+
+
+def read_reminders(fields: Fields, name: str) -> Reminders | None:
+    """``remind: 5m`` or ``remind: {after, every, at_most}``."""
+    if isinstance(fields.value[name], dict):
+        source = read_struct(RemindSource, fields.need_inner(name))
+        return Reminders(source.after, source.every or source.after, source.at_most)
+    after = fields.duration(name)
+    return Reminders(after, after) if after else None
+
+
+class EscalationSource(Source, frozen=True, kw_only=True):
+    after: timedelta
+    to: Approvers
+
+
+def read_escalation(fields: Fields, name: str) -> tuple[Escalation, ...]:
+    """``escalate: [{after, to}, ...]``, or one of them; each level later than the one before."""
+    levels = _one_or_more(fields, name, EscalationSource, MAX_RUNGS)
+    for number, (before, level) in enumerate(pairwise(levels), start=1):
+        if level.after <= before.after:
+            raise fields.invalid(f"{name}[{number}].after", "must be later than the one before")
+    return tuple(Escalation(level.after, level.to) for level in levels)
+
+
+class GotoSource(Source, frozen=True, kw_only=True):
+    """A step to go on with. ``as: success``: that completes the request, which else fails unless somebody says yes."""
+
+    goto: Annotated[str, Meta(max_length=100)]
+    counts_as: Literal["success"] | None = msgspec.field(name="as", default=None)
+
+
+def read_route(fields: Fields, name: str) -> GotoSource | None:
+    """A step's name, or ``{goto: STEP, as: success}``."""
+    if isinstance(fields.value[name], dict):
+        return read_struct(GotoSource, fields.need_inner(name))
+    target = fields.text(name, longest=100)
+    return GotoSource(goto=target) if target else None
+
+
+Route = Annotated[GotoSource, reads(read_route, str | GotoSource)]
+Remind = Annotated[Reminders, reads(read_reminders, timedelta | RemindSource)]
+Escalate = Annotated[
+    tuple[Escalation, ...],
+    reads(
+        read_escalation,
+        EscalationSource | Annotated[tuple[EscalationSource, ...], Meta(max_length=MAX_RUNGS)],
+    ),
+]
+
+
+class OnTimeout(msgspec.Struct, frozen=True):
+    """What follows silence: a fallback with its outcome, or a step to go on with."""
+
+    fallback: Fallback = Fallback.EXPIRE
+    outcome: str = ""
+    route: GotoSource = GotoSource(goto="")
+
+
+def read_on_timeout(fields: Fields, name: str) -> OnTimeout:
+    """``expire``, ``reject``, ``goto:STEP``, ``outcome:OUTCOME`` or ``{goto: STEP, as: success}``."""
+    if isinstance(fields.value[name], dict):
+        return OnTimeout(route=read_struct(GotoSource, fields.need_inner(name)))
+    word = fields.text(name, longest=200)
+    kind, _, target = (part.strip() for part in word.partition(":"))
+    if word in ("", Fallback.EXPIRE, Fallback.REJECT):
+        return OnTimeout(Fallback(word or Fallback.EXPIRE))
+    if kind == "goto" and target:
+        return OnTimeout(route=GotoSource(goto=target))
+    if kind == "outcome" and target:
+        return OnTimeout(Fallback.OUTCOME, target)
+    hint = suggestion(word, ("expire", "reject")) or "Known: expire, reject, goto:STEP, outcome:OUTCOME."
+    raise fields.invalid(name, f"{shown(word)!r} is not a fallback", hint=hint)
+
+
+class PolicyHoursSource(HoursSource, frozen=True, kw_only=True):
+    deadline: bool = False
+
+
+class PolicySource(Source, frozen=True, kw_only=True):
+    """A policy as it is written."""
+
+    approve: Annotated[
+        tuple[Stage, ...],
+        reads(read_stages, StageSource | Annotated[tuple[StageSource, ...], Meta(max_length=MAX_STAGES)]),
+    ] = (Stage(),)
+    self_approval: bool | None = None
+    remind: Remind | None = None
+    escalate: Escalate = ()
+    deadline: timedelta | None = None
+    on_timeout: Annotated[OnTimeout, reads(read_on_timeout, str | GotoSource)] = OnTimeout()
+    hours: PolicyHoursSource | None = None
+    strength: Strength | None = None
+    risk: Risk = Risk.MEDIUM
+
+    def check(self, fields: Fields) -> None:
+        refuse_too_late(fields, self.remind, self.escalate, self.deadline)
+        if self.on_timeout != OnTimeout() and self.deadline is None:
+            hint = "Add deadline: 8h."
+            raise fields.invalid("on_timeout", "never happens, because there is no deadline", hint=hint)
+        if self.on_timeout.fallback is Fallback.OUTCOME:
+            # What a word of a workflow's own means is known, and judged, when the policy is applied to its step.
+            refuse_fallback(meaning_of(self.on_timeout.outcome), self.risk, fields.at("on_timeout"))
+        if self.strength is Strength.STEP_UP:
+            raise fields.invalid(
+                "strength", "there is no second factor yet, so nobody could decide", code="not_supported",
+                hint="Use session: the strongest there is until people can register a second factor.",
+            )  # fmt: skip
+        if self.strength is Strength.LINK and least_strength(self.risk) is not Strength.LINK:
+            problem = f"a link is too weak where the risk is {self.risk.value}"
+            raise fields.invalid("strength", problem, hint="Use session.")
+
+
+def _one_or_more(fields: Fields, name: str, kind: type[Any], most: int) -> tuple[Any, ...]:
+    """The structs of a list of objects, or of the one object that stands there instead."""
+    if isinstance(fields.value[name], dict):
+        return (read_struct(kind, fields.need_inner(name)),)
+    listed = enumerate(fields.each(name, most=most))
+    return tuple(read_struct(kind, fields.item(name, index, item)) for index, item in listed)
+
+
+def refuse_too_late(
+    fields: Fields, remind: Reminders | None, escalate: tuple[Escalation, ...], deadline: timedelta | None
+) -> None:
+    """Raise Invalid for a reminder or an escalation that the step's deadline would come before."""
+    due = [("remind", remind.after)] if remind else []
+    due += [("escalate", level.after) for level in escalate]
+    for number, (name, after) in enumerate(due, -1 if remind else 0):
+        if deadline is not None and after >= deadline:
+            written = fields.value[name]
+            place = f"{name}[{number}]" if isinstance(written, list) else name
+            place = f"{place}.after" if isinstance(written, dict | list) else place
+            message = f"never happens, because the step's deadline is {format_duration(deadline)}"
+            hint = "Make it shorter, or the deadline longer."
+            raise fields.invalid(place, message, hint=hint, code="never_due")
 
 
 def refuse_idle(policy: Policy, path: str) -> None:
     """Raise Invalid for what a policy by itself says without effect, whatever step it is applied to."""
-    later = policy.deadline or (
-        _NEVER if policy.deadline_in_hours else None
-    )  # a step may have a deadline of its own
+    # A step may have a deadline of its own.
+    later = policy.deadline or (timedelta.max if policy.deadline_in_hours else None)
     for one in of_rules(
         path, policy.remind, policy.escalate, policy.hours, deadline=later, in_hours=policy.deadline_in_hours
     ):
@@ -108,7 +247,7 @@ def applied(step: HumanStep, policy: Policy, name: str, path: str) -> HumanStep:
     """The step under the policy; ``name`` is kept with it. Its own deadline and route stand, where it says them; what
     a policy lent it before does not.
     """
-    step = step.own
+    step = step.without_policy_defaults
     if step.on_timeout is not None and policy.fallback is not Fallback.EXPIRE:
         raise Invalid(
             "two_fallbacks", f"{path}: both the step and its policy say what follows silence.", field=path,
@@ -117,34 +256,26 @@ def applied(step: HumanStep, policy: Policy, name: str, path: str) -> HumanStep:
     if policy.fallback is Fallback.OUTCOME and policy.fallback_outcome not in step.task.outcomes:
         allowed = ", ".join(step.task.outcomes)
         raise Invalid(
-            "outcome_not_allowed", f"{path}: on_timeout: {policy.fallback_outcome!r} is no outcome of this task.",
+            "outcome_not_allowed", f"{path}: on_timeout: {policy.fallback_outcome!r} is not an outcome of this task.",
             field=path, hint=f"Allowed: {allowed}.",
         )  # fmt: skip
     if policy.fallback is Fallback.OUTCOME:
-        _refuse_fallback(step.task.sign(policy.fallback_outcome), policy.risk, path)
-    task = replace(
-        step.task,
-        policy=name,
-        stages=policy.stages,
-        self_approval=policy.self_approval,
-        remind=policy.remind,
-        escalate=policy.escalate,
-        hours=policy.hours,
-        deadline_in_hours=policy.deadline_in_hours,
-        fallback=policy.fallback,
-        fallback_outcome=policy.fallback_outcome,
-        strength=policy.strength,
-        risk=policy.risk,
-    )
+        refuse_fallback(step.task.sign(policy.fallback_outcome), policy.risk, path)
+    of_policy = {field: getattr(policy, field) for field in TASK_FIELDS}
     lent: dict[str, Any] = {}
     if policy.deadline and step.deadline is None:
         lent["deadline"] = policy.deadline
     if policy.goto and step.on_timeout is None:
         lent |= {"on_timeout": policy.goto} | ({"on_timeout_as": policy.goto_as} if policy.goto_as else {})
+    task = replace(step.task, policy=name, **of_policy)
     return replace(step, task=task, **lent, lent=tuple(lent) if name else ())
 
 
-def _refuse_fallback(sign: Sign, risk: Risk, path: str) -> None:
+# What a task takes over from its policy as it is; the rest (deadline, goto) is its step's.
+TASK_FIELDS: Final = tuple(name for name in Policy.__struct_fields__ if name in TaskSpec.__struct_fields__)
+
+
+def refuse_fallback(sign: Sign, risk: Risk, path: str) -> None:
     """Raise Invalid where silence would bring about what only people can, or what takes a low risk."""
     if sign is Sign.CHANGES:
         problem, hint = "silence cannot ask for changes", "Use expire, reject or goto:STEP."
@@ -154,195 +285,3 @@ def _refuse_fallback(sign: Sign, risk: Risk, path: str) -> None:
     else:
         return
     raise Invalid("invalid_field", f"{path}: {problem}.", field=path, hint=hint)
-
-
-def _stages(fields: Fields) -> tuple[Stage, ...]:
-    if not fields.has("approve"):
-        return (Stage(),)
-    single = isinstance(fields.value["approve"], dict)
-    listed = [fields.value["approve"]] if single else fields.each("approve", most=MAX_STAGES)
-    if not listed:
-        raise fields.invalid("approve", "names no stage", hint="For example: approve: [{any: [team:dba]}].")
-    return tuple(
-        _stage(fields.need_inner("approve") if single else fields.item("approve", index, stage))
-        for index, stage in enumerate(listed)
-    )
-
-
-def _stage(stage: Fields) -> Stage:
-    stage.known("any", "all", "need", "reject_after")
-    if stage.has("any") and stage.has("all"):
-        raise stage.invalid("all", "stands beside any", hint="One of them: any of these, or each of these.")
-    every = stage.has("all")
-    named = "all" if every else "any"
-    approvers = parties(stage, named)
-    if stage.has(named) and not approvers:
-        raise stage.invalid(named, "names nobody")
-    if every and stage.has("need"):
-        raise stage.invalid("need", "has no effect beside all, which takes one person of each")
-    return Stage(approvers, stage.count("need", 1, 100) or 1, stage.count("reject_after", 1, 100) or 1, every)
-
-
-def reminders(fields: Fields, deadline: timedelta | None) -> Reminders | None:
-    """``remind: 5m`` or ``remind: {after, every, at_most}``."""
-    if not isinstance(fields.value.get("remind"), dict):
-        after = fields.duration("remind")
-        every, most, where = after, None, fields.at("remind")
-    else:
-        remind = fields.need_inner("remind")
-        remind.known("after", "every", "at_most")
-        remind.need_duration("after")
-        after, every = remind.duration("after"), remind.duration("every")
-        most, where = remind.count("at_most", 1, task_reader.MAX_REMINDERS), remind.at("after")
-    if after is None:
-        return None
-    _refuse_too_late(where, after, deadline)
-    return Reminders(after=after, every=every or after, at_most=most or 3)
-
-
-def ladder(fields: Fields, deadline: timedelta | None) -> tuple[Escalation, ...]:
-    """``escalate: [{after, to}, ...]``, each rung later than the one before."""
-    if isinstance(fields.value.get("escalate"), dict):
-        rungs = [fields.need_inner("escalate")]
-    else:
-        listed = fields.each("escalate", most=MAX_RUNGS)
-        rungs = [fields.item("escalate", index, rung) for index, rung in enumerate(listed)]
-    compiled: list[Escalation] = []
-    for rung in rungs:
-        rung.known("after", "to")
-        after = rung.need_duration("after")
-        if compiled and after <= compiled[-1].after:
-            raise rung.invalid("after", "must be later than the one before")
-        _refuse_too_late(rung.at("after"), after, deadline)
-        to = parties(rung, "to")
-        if not to:
-            raise rung.invalid("to", "is required", code="missing_field")
-        compiled.append(Escalation(after=after, to=to))
-    return tuple(compiled)
-
-
-def _refuse_too_late(path: str, after: timedelta, deadline: timedelta | None) -> None:
-    if deadline is not None and after >= deadline:
-        message = f"{path}: never happens, because the step's deadline is {show_duration(deadline)}."
-        raise Invalid("never_due", message, field=path, hint="Make it shorter, or the deadline longer.")
-
-
-def _on_timeout(fields: Fields, deadline: timedelta | None, risk: Risk) -> tuple[Fallback, str, str, str]:
-    """(fallback, its outcome, the step it goes to, what that counts as)."""
-    if isinstance(fields.value.get("on_timeout"), dict):
-        target, counts_as = route(fields, "on_timeout")
-        word = f"goto:{target}"
-    else:
-        word, counts_as = fields.text("on_timeout", longest=200), ""
-    if word and deadline is None and word != "expire":
-        raise fields.invalid(
-            "on_timeout", "never happens, because there is no deadline", hint="Add deadline: 8h."
-        )
-    kind, _, target = (part.strip() for part in word.partition(":"))
-    if word in ("", "expire", "reject"):
-        return Fallback(word or "expire"), "", "", ""
-    if kind == "goto" and target:
-        return Fallback.EXPIRE, "", target, counts_as
-    if kind != "outcome" or not target:
-        hint = suggestion(word, ("expire", "reject")) or "Known: expire, reject, goto:STEP, outcome:OUTCOME."
-        raise fields.invalid("on_timeout", f"{shown(word)!r} is no fallback", hint=hint)
-    # What a word of a workflow's own means is known, and judged, when the policy is applied to its step.
-    _refuse_fallback(meaning_of(target), risk, fields.at("on_timeout"))
-    return Fallback.OUTCOME, target, "", ""
-
-
-def route(fields: Fields, name: str) -> tuple[str, str]:
-    """(step, ``success`` or ""): a step's name, or ``{goto: STEP, as: success}``."""
-    if not isinstance(fields.value.get(name), dict):
-        return fields.text(name, longest=100), ""
-    way = fields.need_inner(name)
-    way.known("goto", "as")
-    target = way.need("goto", longest=100)
-    word = way.text("as", longest=64)
-    if word not in ("", SUCCESS):
-        hint = "as: success, or leave it out: then the request fails at its end, unless somebody says yes."
-        raise way.invalid("as", f"{shown(word)!r} is unknown here", hint=hint)
-    return target, word
-
-
-def _strength(fields: Fields, risk: Risk) -> Strength:
-    least = least_strength(risk)
-    word = _word(fields, "strength", [strength.value for strength in Strength])
-    if word == Strength.STEP_UP:
-        hint = "Use session: the strongest there is until people can register a second factor."
-        raise fields.invalid(
-            "strength",
-            "there is no second factor yet, so nobody could decide",
-            hint=hint,
-            code="not_supported",
-        )
-    if word == Strength.LINK and least is not Strength.LINK:
-        raise fields.invalid(
-            "strength", f"a link is too weak where the risk is {risk.value}", hint="Use session."
-        )
-    return Strength(word) if word else least
-
-
-def _word(fields: Fields, name: str, known: list[str]) -> str:
-    word = fields.text(name, longest=64)
-    if word and word not in known:
-        hint = suggestion(word, known) or "Known: " + ", ".join(known) + "."
-        raise fields.invalid(name, f"{shown(word)!r} is unknown here", hint=hint)
-    return word
-
-
-def hours(fields: Fields, *more: str) -> Hours:
-    """Working hours: zone, days, from, to (and the fields ``more``, read elsewhere)."""
-    fields.known("zone", "days", "from", "to", *more)
-    named: dict[str, Any] = {
-        "start": clock(fields, "from"),
-        "end": clock(fields, "to", end=True),
-        "days": _days(fields) or None,
-    }
-    given = {name: value for name, value in named.items() if value is not None}
-    return Hours(zone(fields, "zone", needed=True), **given)
-
-
-def zone(fields: Fields, name: str, *, needed: bool = False) -> str:
-    """An IANA time zone's name, "" when absent."""
-    word = fields.need(name, longest=64) if needed else fields.text(name, longest=64)
-    try:
-        if word:
-            ZoneInfo(word)
-    except (KeyError, ValueError, OSError) as unknown:
-        hint = "Write an IANA name such as Europe/Berlin."
-        raise fields.invalid(name, f"{shown(word)!r} is no time zone", hint=hint) from unknown
-    return word
-
-
-def clock(fields: Fields, name: str, *, end: bool = False) -> time | None:
-    """A time of day, ``08:00``; None when absent. ``24:00`` is the midnight at which a day ends, and begins none."""
-    word = fields.text(name, longest=16)
-    if end and word == "24:00":
-        return time(0)
-    match = _CLOCK.fullmatch(word)
-    if word and not match:
-        raise fields.invalid(
-            name, f"{shown(word)!r} is no time of day", hint='Write it as "08:00", in quotes.'
-        )
-    return time(int(match[1]), int(match[2])) if match else None
-
-
-def weekday(fields: Fields, name: str, word: str) -> int:
-    """0 for ``mon`` or ``monday``, and so on."""
-    day = word.strip().lower()
-    meant = [number for number, long in enumerate(_LONG_DAYS) if len(day) > 2 and long.startswith(day)]
-    if not meant:
-        hint = "Known: " + ", ".join(DAYS) + "; from one to another as mon-fri."
-        raise fields.invalid(name, f"{shown(word)!r} is no day", hint=hint)
-    return meant[0]
-
-
-def _days(fields: Fields) -> tuple[int, ...]:
-    found: set[int] = set()
-    for written in fields.texts("days"):
-        for part in written.split(","):
-            first, _, last = part.partition("-")
-            start, end = weekday(fields, "days", first), weekday(fields, "days", last or first)
-            found.update((start + step) % 7 for step in range((end - start) % 7 + 1))
-    return tuple(sorted(found))

@@ -6,19 +6,20 @@ The document is proven to be plain JSON once, by ``document``; the readers rely 
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from difflib import get_close_matches
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from signoff.core.errors import Invalid
+from signoff.core.text.describe import NAME, NAME_HINT, kind_of, shown, suggestion, suggestion_or_list
 from signoff.core.text.durations import SHORTEST, parse_duration
 from signoff.core.text.hidden_characters import shows
 from signoff.core.text.json_text import MAX_INTEGER
 
 T = TypeVar("T")
+W = TypeVar("W", bound=str)
 MAX_DEPTH: Final = 32
 _MAX_NOTED: Final = 10
 # Within these every zone has a calendar day for every moment, and ten years may still be added.
@@ -27,14 +28,6 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _CONTROL_IN_PROSE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _NUMBER: Final = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,6})?")
-_KINDS: Final[dict[type, str]] = {
-    dict: "an object",
-    list: "a list",
-    str: "text",
-    bool: "a boolean",
-    int: "a number",
-    float: "a number",
-}
 
 
 def document(value: object, *, lenient: bool = False, kept: bool = False) -> "Fields":
@@ -103,16 +96,6 @@ def _flaw_within(value: "dict[Any, Any] | list[Any]", depth: int) -> tuple[str, 
     return None
 
 
-def shown(name: str) -> str:
-    """A name out of a document, safe to stand in a message: printable and at most 64 characters."""
-    return name[:64] if name.isprintable() else ascii(name[:64])
-
-
-def kind_of(value: object) -> str:
-    """What a JSON value is, as a person says it."""
-    return "null" if value is None else _KINDS.get(type(value), type(value).__name__)
-
-
 def in_utc(at: datetime, field: str) -> datetime:
     """A moment from outside, in UTC; raises Invalid for one without a zone, or that not every calendar can show."""
     if at.tzinfo is None:
@@ -140,12 +123,6 @@ def refuse_two_spellings(value: Mapping[str, Any], spellings: Mapping[str, str])
                 "contradictory_field", f"{field} and {name} are the same field and differ; nothing was done.",
                 field=name, hint="Send one of them.",
             )  # fmt: skip
-
-
-def suggestion(word: str, known: Sequence[str]) -> str | None:
-    """``Did you mean 'steps'?``, where one of the known words is close."""
-    close = get_close_matches(word, known, 1) if len(word) <= 64 else []
-    return f"Did you mean {close[0]!r}?" if close else None
 
 
 class Fields:
@@ -202,17 +179,17 @@ class Fields:
             if self.says(name):
                 self.warn(name, f"has no effect: {why}")
 
-    def known(self, *names: str, clearing: Sequence[str] = ()) -> None:
+    def known(self, *names: str, blank: Sequence[str] = ()) -> None:
         """Refuse every other field (strict), or note it as ignored (lenient). In a strict document a field that is null
         or blank is refused too: an ``approvers:`` or ``policy:`` that somebody forgot to fill in would leave the
-        decision to everybody. ``clearing``: fields for which blank text means "none any more".
+        decision to everybody. ``blank``: fields for which blank text clears what was there.
         """
         rest = [name for name in self.value if name not in names]
         if rest and not self.lenient:
-            hint = suggestion(rest[0], names) or "Known: " + ", ".join(names) + "."
+            hint = suggestion_or_list(rest[0], names)
             raise self.invalid(rest[0], "unknown field", hint=hint, code="unknown_field")
         if not self.lenient and not self.kept:
-            self._refuse_empty(clearing)
+            self._refuse_empty(blank)
         for name in rest[:_MAX_NOTED]:
             close = suggestion(name, names)
             self.warn(name, f"unknown field, ignored ({close})" if close else "unknown field, ignored")
@@ -221,10 +198,9 @@ class Fields:
                 rest[_MAX_NOTED], f"and {len(rest) - _MAX_NOTED} unknown fields in all are ignored here"
             )
 
-    def _refuse_empty(self, clearing: Sequence[str]) -> None:
+    def _refuse_empty(self, blank: Sequence[str]) -> None:
         for name, value in self.value.items():
-            blank = isinstance(value, str) and not value.strip() and name not in clearing
-            if value is None or blank:
+            if value is None or (isinstance(value, str) and not value.strip() and name not in blank):
                 raise self.invalid(
                     name, "is empty", hint="Give it a value, or leave it out.", code="empty_field"
                 )
@@ -238,6 +214,21 @@ class Fields:
         line = self.text(name, longest=longest)
         if not line:
             raise self.invalid(name, "is required", code="missing_field")
+        return line
+
+    def word(self, name: str, known: Iterable[W]) -> W | None:
+        """One of the known words (of an enumeration, perhaps), or None when absent."""
+        words = {str(word): word for word in known}
+        line = self.text(name, longest=64)
+        if line and line not in words:
+            raise self.invalid(name, f"{shown(line)!r} is unknown here", hint=suggestion_or_list(line, words))
+        return words.get(line)
+
+    def name(self, name: str) -> str:
+        """A name as workflows, steps, teams and policies have it; "" when absent."""
+        line = self.text(name, longest=100)
+        if line and not NAME.fullmatch(line):
+            raise self.invalid(name, f"{shown(line)!r} is not a name", hint=NAME_HINT)
         return line
 
     def prose(self, name: str, *, longest: int = 2000) -> str:
@@ -358,6 +349,14 @@ class Fields:
     def each(self, name: str, *, most: int) -> list[Any]:
         """The values of a list; empty when absent."""
         return [] if not self.has(name) else self._list(name, self.value[name], most)
+
+    def entries(self, name: str, *, most: int) -> Iterator[tuple[str, "Fields"]]:
+        """The keys of an object of objects, and the fields of each."""
+        found = self.need_inner(name)
+        if len(found.value) > most:
+            raise self.invalid(name, f"holds {len(found.value)} entries; at most {most} are allowed")
+        for key, value in found.value.items():
+            yield key, Fields(value, f"{found.path}.{key[:100]}", kept=self.kept)
 
     def _list(self, name: str, value: object, most: int) -> list[Any]:
         if not isinstance(value, list):

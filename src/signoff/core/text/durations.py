@@ -39,8 +39,10 @@ def parse_duration(value: object, field: str) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def show_duration(value: timedelta) -> str:
-    """``1d 2h``, ``5m``, ``90s``: what a person reads."""
+def format_duration(value: timedelta, *, exact: bool = False) -> str:
+    """``1d 2h``, ``5m``, ``90s``: two units, which are enough for how long ago or how much is left; all of them
+    (``exact``) for a rule that is shown.
+    """
     seconds = int(value.total_seconds())
     if seconds < 60 or (seconds < 120 and seconds % 60):
         return f"{seconds}s"
@@ -49,4 +51,4 @@ def show_duration(value: timedelta) -> str:
         count, seconds = divmod(seconds, _UNITS[unit])
         if count:
             parts.append(f"{count}{unit}")
-    return " ".join(parts[:2])
+    return " ".join(parts if exact else parts[:2])

@@ -13,10 +13,10 @@ from signoff.core.directory.rotation import Absence, Rotation, Team
 from signoff.core.errors import Conflict, Forbidden, Invalid
 from signoff.core.formats.manifest import (
     Charter,
-    PersonWish,
-    PolicyWish,
-    TeamWish,
-    WorkflowWish,
+    PersonSpec,
+    PolicySpec,
+    TeamSpec,
+    WorkflowSpec,
     begins,
     ends,
 )
@@ -69,7 +69,7 @@ class Charters:
 
         async def use(draft: Draft) -> list[Planned]:
             if not dry_run:
-                if draft.loosening():
+                if draft.relaxations():
                     raise Conflict(
                         "confirmation_needed", "This loosens who decides, and the workspace is protected.",
                         hint="Propose it with signoff apply -f FILE; another admin then confirms it.",
@@ -118,7 +118,11 @@ class Charters:
         refuse_default(draft.before, draft.book)
         for flow in charter.workflows:
             await self._workflow(draft, flow)
-        if charter.protected and not draft.before.workspace.protected and len(_admins(draft.book)) < 2:
+        if (
+            charter.workspace.protected
+            and not draft.before.workspace.protected
+            and len(_admins(draft.book)) < 2
+        ):
             raise Invalid(
                 "too_few_admins", "workspace.protected: it takes two admins to change what is protected.",
                 field="workspace.protected", hint="Give the role admin to a second person first.",
@@ -147,7 +151,7 @@ class Charters:
         may_read_record(actor)
         return await self._store.people.changes(actor.workspace, limit, before, subject)
 
-    async def _workflow(self, draft: Draft, wish: WorkflowWish) -> None:
+    async def _workflow(self, draft: Draft, wish: WorkflowSpec) -> None:
         template = wish.template
         # not before: a policy may bring a route
         frozen = [freeze(plan, draft.book)[0] for plan in variants(template.plan)]
@@ -190,7 +194,7 @@ def _may(actor: Actor, charter: Charter) -> None:
     raise Forbidden("admin_required", "Only an owner or an admin may do this.", hint="Use a person's key.")
 
 
-def _is_own(actor: Actor, wish: PersonWish) -> bool:
+def _is_own(actor: Actor, wish: PersonSpec) -> bool:
     said = {name for name in wish.__struct_fields__ if getattr(wish, name) is not None}
     return wish.who in actor.names and said <= _OWN
 
@@ -216,7 +220,7 @@ def shown_person(person: Person) -> dict[str, Any]:
     return {name: value for name, value in built.items() if name not in ("workspace", "created_at")}
 
 
-def _person(draft: Draft, wish: PersonWish) -> None:
+def _person(draft: Draft, wish: PersonSpec) -> None:
     known = _found(draft, wish.who)
     if known is None:
         email = wish.who.strip().lower()
@@ -249,7 +253,7 @@ def _found(draft: Draft, who: str) -> Person | None:
     return draft.book.people.get(key) or next(by_email, None)
 
 
-def _absences(draft: Draft, wish: PersonWish) -> None:
+def _absences(draft: Draft, wish: PersonSpec) -> None:
     if wish.absences is None:
         return
     person = _found(draft, wish.who)
@@ -297,7 +301,7 @@ def _member(draft: Draft, name: str, field: str) -> str:
     return known_person(draft.book, name, field).id
 
 
-def _team(draft: Draft, wish: TeamWish) -> None:
+def _team(draft: Draft, wish: TeamSpec) -> None:
     field = f"teams.{wish.name}"
     members = tuple(_member(draft, name, f"{field}.members") for name in wish.members)
     known = draft.book.teams.get(wish.name)
@@ -309,7 +313,7 @@ def _team(draft: Draft, wish: TeamWish) -> None:
     draft.book = replace(draft.book, teams={**draft.book.teams, wish.name: team})
 
 
-def _turns(draft: Draft, wish: TeamWish, members: tuple[str, ...], known: Team | None) -> Rotation | None:
+def _turns(draft: Draft, wish: TeamSpec, members: tuple[str, ...], known: Team | None) -> Rotation | None:
     turns, field = wish.rotation, f"teams.{wish.name}.rotation.order"
     if turns is None:
         return None
@@ -319,7 +323,7 @@ def _turns(draft: Draft, wish: TeamWish, members: tuple[str, ...], known: Team |
     ):
         raise Invalid("not_a_member", f"{field}: {stranger!r} is not a member of the team.", field=field)
     anchor = turns.anchor or draft.now.astimezone(ZoneInfo(turns.zone)).date()
-    rotation = Rotation(order, anchor, turns.weekday, turns.at, turns.zone)
+    rotation = Rotation(order, anchor, *turns.handover, turns.zone)
     if turns.anchor is None:
         rotation = replace(rotation, anchor=rotation.began_on(draft.now))
         held = known.rotation if known else None
@@ -328,7 +332,7 @@ def _turns(draft: Draft, wish: TeamWish, members: tuple[str, ...], known: Team |
     return rotation
 
 
-def _policy(draft: Draft, wish: PolicyWish) -> None:
+def _policy(draft: Draft, wish: PolicySpec) -> None:
     field = f"policies.{wish.name}"
     refuse_unusable(draft.book, wish.policy, field)
     known = draft.book.policies.get(wish.name)

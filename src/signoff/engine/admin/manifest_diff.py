@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from signoff.core.ids import uuid7
 from signoff.core.intent.model import Actor, ActorKind
 from signoff.core.plan.plan import Plan
-from signoff.engine.admin.relaxations import why_loosens
+from signoff.engine.admin.relaxations import relaxations_of
 from signoff.engine.directory.change_log import person_subject, recorded
 from signoff.engine.directory.snapshot import Snapshot
-from signoff.engine.planning.workspace_rules import governing_loosens
+from signoff.engine.planning.workspace_rules import rules_relaxations
 from signoff.store.tables.entries import DirectoryChange, Person
 
 CREATE, CHANGE, UNCHANGED = "create", "change", "unchanged"
@@ -63,18 +63,18 @@ class Draft:
     def changed(self) -> list[Planned]:
         return [planned for planned in self.planned if planned.action != UNCHANGED]
 
-    def loosening(self) -> list[Planned]:
+    def relaxations(self) -> list[Planned]:
         """What would take a second admin."""
-        return [planned for planned in self.changed if self.why_loosens(planned)]
+        return [planned for planned in self.changed if self.relaxations_of(planned)]
 
-    def why_loosens(self, planned: Planned) -> list[str]:
-        """Why it takes a second admin: in a protected workspace whatever loosens who decides. The file that a server is
+    def relaxations_of(self, planned: Planned) -> list[str]:
+        """Why it takes a second admin: in a protected workspace whatever relaxes who decides. The file that a server is
         started with is its operator's word.
         """
         if not self.before.workspace.protected or self.actor.kind is ActorKind.SYSTEM:
             return []
-        found = why_loosens(planned.kind, planned.before, planned.after, self.actor.id)
-        if governing_loosens(planned.kind, planned.before is None, self.before, self.book):
+        found = relaxations_of(planned.kind, planned.before, planned.after, self.actor.id)
+        if rules_relaxations(planned.kind, planned.before is None, self.before, self.book):
             found.append(_GOVERNED[planned.kind])
         return found
 

@@ -91,7 +91,7 @@ class Proposals:
         """
 
         async def use(draft: Draft) -> tuple[list[Planned], Proposal | None]:
-            if draft.loosening():
+            if draft.relaxations():
                 return draft.planned, await self._proposed(draft, source, dry_run)
             if not dry_run:
                 await self._charters.save(draft)
@@ -104,7 +104,7 @@ class Proposals:
         shown = tuple(
             Shown(one.action, one.kind, one.name, one.before, one.after, bool(why), tuple(why))
             for one in draft.changed
-            for why in [draft.why_loosens(one)]
+            for why in [draft.relaxations_of(one)]
         )
         row = ProposalRow(
             id="" if dry_run else draft.fresh_id("chg_"),

@@ -7,7 +7,7 @@ from typing import Any
 from signoff.core.directory.agent_address import is_internal
 from signoff.core.directory.roles import ROLES
 from signoff.core.errors import Invalid, NotFound
-from signoff.core.formats.manifest import Charter, PersonWish
+from signoff.core.formats.manifest import Charter, PersonSpec
 from signoff.core.formats.workflow import WorkflowTemplate
 from signoff.core.intent.model import Actor, ActorKind
 from signoff.core.plan.plan import AgentStep
@@ -70,7 +70,7 @@ class Registry(Accounts):
                 raise Invalid(
                     "unknown_role", f"There is no role {unknown[0]!r}.", field="roles", hint=", ".join(ROLES)
                 )
-            wish = PersonWish(who=email, name=name, roles=roles)
+            wish = PersonSpec(who=email, name=name, roles=roles)
             await self.charters.apply(actor, Charter(people=(wish,)))
         made = known or await self._rows.person_by_email(actor.workspace, email.strip().lower())
         if made is None:

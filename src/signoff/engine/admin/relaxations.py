@@ -1,4 +1,4 @@
-"""Which changes of people, teams, policies, workflows and settings loosen who decides. Read from the record of the
+"""Which changes of people, teams, policies, workflows and settings relax who decides. Read from the record of the
 change alone, what was and what will be, so that the one who confirms it and the rule see the same.
 """
 
@@ -7,13 +7,12 @@ from typing import Any, Final
 
 from signoff.core.directory.roles import DECIDING
 from signoff.core.errors import Invalid
-from signoff.core.policy.policy import compile_policy
-from signoff.core.policy.relaxations import why_looser
+from signoff.core.policy.fields import compile_policy, why_relaxed
 
 Said = Mapping[str, Any]
 
 
-def why_loosens(kind: str, before: Said | None, after: Said, actor: str) -> list[str]:
+def relaxations_of(kind: str, before: Said | None, after: Said, actor: str) -> list[str]:
     """In what this change, made by the person ``actor``, could let through what would not have passed before: in plain
     words, and none where it could not.
     """
@@ -38,7 +37,7 @@ def _policy(before: Said, after: Said) -> list[str]:
         was = compile_policy(before["source"])
     except Invalid:  # nothing comes through under it
         return ["this release cannot use what it was"]
-    return why_looser(was, compile_policy(after["source"]))
+    return why_relaxed(was, compile_policy(after["source"]))
 
 
 _OPENED: Final = {
@@ -50,7 +49,7 @@ _OPENED: Final = {
 def _settings(before: Said, after: Said) -> list[str]:
     opened = [why for name, why in _OPENED.items() if after.get(name) and not before.get(name)]
     bare = before.get("protected") and not after.get("protected")
-    return [*opened, *(["one admin alone may loosen the rules"] if bare else [])]
+    return [*opened, *(["one admin alone may relax the rules"] if bare else [])]
 
 
 def _person(before: Said | None, after: Said, actor: str) -> list[str]:

@@ -10,7 +10,7 @@ import logging
 from datetime import datetime, timedelta
 from typing import Final
 
-from signoff.core.text.durations import show_duration
+from signoff.core.text.durations import format_duration
 from signoff.engine.clock import Clock
 from signoff.engine.commit.recent import Recent
 from signoff.store.store import Store
@@ -92,7 +92,7 @@ class Sweeper:
         if jump > _FAR:
             log.warning(
                 "The clock stands %s from where it was expected: nothing is deleted until it has run steadily for %s.",
-                show_duration(jump), show_duration(_LONG),
+                format_duration(jump), format_duration(_LONG),
             )  # fmt: skip
             return max(owed, _LONG)
         if jump > _SLACK:

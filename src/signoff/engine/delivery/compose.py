@@ -18,10 +18,10 @@ from signoff.core.intent.standing import requesters_side
 from signoff.core.intent.wake import ends_at
 from signoff.core.plan.lookahead import After, Ahead, ahead
 from signoff.core.plan.plan import AgentStep, HumanStep
-from signoff.core.plan.task_types import Ending, Risk, Sign, Strength, TaskSpec, TaskType
+from signoff.core.plan.task_types import Ending, Risk, Sign, Strength, TaskSpec
 from signoff.core.plan.wording import ended, from_workflow, kind_words, label, on_silence, question, what_now
 from signoff.core.text import json_value
-from signoff.core.text.durations import show_duration
+from signoff.core.text.durations import format_duration
 from signoff.core.text.hidden_characters import CUT
 from signoff.core.text.json_diff import Leaf, leaves
 from signoff.core.text.json_paths import changed_paths
@@ -51,7 +51,7 @@ def choices(intent: Intent, task: Task, spec: TaskSpec) -> tuple[Choice, ...]:
     if not simple or risk not in (Risk.LOW, Risk.MEDIUM) or spec.strength is not Strength.LINK:
         return ()
     pressed = _PRESSED | {one.name for one in spec.own if one.sign is not Sign.CHANGES}
-    if spec.type not in (TaskType.APPROVAL, TaskType.CONFIRMATION) or not pressed.issuperset(spec.outcomes):
+    if not spec.type.traits.one_press or not pressed.issuperset(spec.outcomes):
         return ()
     return tuple(
         Choice(word, label(spec, word), danger=spec.sign(word) is Sign.NEGATIVE)
@@ -217,7 +217,7 @@ class Writer:
         """What decides how fast and how carefully to look, first."""
         due_at = ends_at(self._intent, task)
         if due_at is not None:
-            left = f", {show_duration(due_at - now)} left" if due_at > now else ""
+            left = f", {format_duration(due_at - now)} left" if due_at > now else ""
             yield "Answer by", moment(due_at, zone) + left
         rated, by = worst_risk(spec.risk, results.current)
         yield "Risk", f"{rated.value}, says the check in step {by}" if by else rated.value

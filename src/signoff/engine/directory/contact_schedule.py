@@ -13,7 +13,7 @@ from signoff.core.directory.roles import DECIDING_PARTIES
 from signoff.core.intent.eligibility import named
 from signoff.core.intent.model import ActorKind, Intent, Requester, Task
 from signoff.core.intent.notices import told
-from signoff.core.intent.quorum import counts, needed, seat
+from signoff.core.intent.quorum import counts, seat
 from signoff.core.intent.snoozed import quiet
 from signoff.core.intent.standing import asked, requesters_side, standing
 from signoff.core.intent.upcoming import Contact, ContactKind, outlook
@@ -243,7 +243,7 @@ def _stage(number: int, stage: Stage, task: Task, book: Snapshot) -> StageView:
     if number == task.stage and task.assigned:
         stage = replace(stage, approvers=task.assigned)
     yes = {seat(v) for v in task.votes if _counts(v, number, book)}
-    takes = needed(stage)
+    takes = stage.votes_needed
     return StageView(number + 1, state, stage, takes, 0 if state == "done" else max(0, takes - len(yes)))
 
 

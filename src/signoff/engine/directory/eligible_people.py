@@ -7,13 +7,13 @@ from datetime import datetime
 from functools import cache
 from typing import Final
 
-from signoff.core.directory.approver_names import TEAM, party
+from signoff.core.directory.approver_names import TEAM, approver
 from signoff.core.directory.roles import DECIDING_PARTIES
 from signoff.core.directory.rotation import Rotation, absence_at
 from signoff.core.errors import Invalid
 from signoff.core.intent.eligibility import named
 from signoff.core.intent.model import Intent, Task
-from signoff.core.intent.quorum import needed, tally
+from signoff.core.intent.quorum import tally
 from signoff.core.intent.standing import asked, lets_requesters_decide, requesters_side, standing
 from signoff.core.intent.wake import ends_at, spec_of
 from signoff.core.plan.plan import Step
@@ -33,7 +33,7 @@ def called(book: Snapshot, names: Collection[str]) -> list[str]:
 
 def spelled(names: Collection[str]) -> tuple[str, ...]:
     """The names in their one spelling; what cannot name anybody is kept as it is."""
-    return tuple(dict.fromkeys(party(name) or name for name in names))
+    return tuple(dict.fromkeys(approver(name) or name for name in names))
 
 
 def eligible(
@@ -55,7 +55,7 @@ def decidable(stage: Stage, book: Snapshot, barred: Collection[str] = (), roster
     """Whether enough distinct people could pass this stage."""
     able = eligible(stage, book, barred, roster)
     votes = tuple(Vote(who, "approved", Sign.POSITIVE, for_names=names) for who, names in able.items())
-    return len(votes) >= needed(stage) and tally(stage, 0, votes) is not None
+    return len(votes) >= stage.votes_needed and tally(stage, 0, votes) is not None
 
 
 def barred_from(
@@ -89,7 +89,7 @@ def refuse_impossible(
     apart = " beside the requester's own side" if barred else ""
     there = f"there {'are' if len(able) > 1 else 'is'} {len(able) or 'nobody'}{apart} ({whom})"
     if not decidable(stage, book, barred, roster):
-        count = needed(stage)
+        count = stage.votes_needed
         takes = f"{count} different people are needed" if count > 1 else "a person is needed"
         takes += ", one of each" if stage.every else ""
         raise Invalid(

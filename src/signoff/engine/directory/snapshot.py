@@ -20,9 +20,10 @@ from signoff.core.errors import Invalid, NotFound, Unauthenticated
 from signoff.core.intent.authorization import PROGRAMS
 from signoff.core.intent.eligibility import Cover, Membership
 from signoff.core.intent.model import Actor, ActorKind, StandIn
-from signoff.core.policy.policy import Policy, compile_policy
+from signoff.core.policy.fields import compile_policy
+from signoff.core.policy.policy import Policy
 from signoff.core.text import json_value
-from signoff.core.text.document_reader import suggestion
+from signoff.core.text.describe import suggestion
 from signoff.engine.feed import Feed, directory_word, session_word
 from signoff.store.store import Store
 from signoff.store.tables.entries import Account, Person, PolicyRow, Workflow, Workspace

@@ -30,7 +30,7 @@ from signoff.engine.directory.eligible_people import (
     stage_name,
 )
 from signoff.engine.directory.snapshot import Directory, Snapshot
-from signoff.engine.planning.workspace_rules import governed, under_policy
+from signoff.engine.planning.workspace_rules import under_policy, under_workspace_rules
 from signoff.store.rows import plan_digest
 from signoff.store.store import Store
 from signoff.store.tables.entries import Workflow
@@ -243,7 +243,7 @@ def freeze(
 ) -> tuple[Plan, tuple[str, ...]]:
     """The plan as it will run in this workspace, asked for by ``side``, and what the caller should know about it."""
     warnings: list[str] = []
-    plan = governed(plan, book, warnings)
+    plan = under_workspace_rules(plan, book, warnings)
     steps = []
     for step in plan.steps:
         if isinstance(step, AgentStep):

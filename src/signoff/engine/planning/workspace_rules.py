@@ -8,14 +8,21 @@ from signoff.core.errors import Invalid
 from signoff.core.plan.plan import HumanStep, Plan
 from signoff.core.plan.task_types import Fallback
 from signoff.core.plan.wording import from_workflow
+from signoff.core.policy.default_policy import (
+    GATE,
+    REFUSE,
+    UNLISTED,
+    missing_gate,
+    under_default_policy,
+    with_gate,
+)
+from signoff.core.policy.fields import is_relaxed
 from signoff.core.policy.policy import applied
-from signoff.core.policy.relaxations import policy_loosens, yes_on_silence
-from signoff.core.policy.workspace_default import GATE, REFUSE, UNLISTED, gated, tightened, ungated
 from signoff.engine.directory.snapshot import NamedPolicy, Snapshot
 from signoff.store.tables.entries import Workspace
 
 
-def governed(plan: Plan, book: Snapshot, warnings: list[str]) -> Plan:
+def under_workspace_rules(plan: Plan, book: Snapshot, warnings: list[str]) -> Plan:
     """The plan with the steps that it has in this workspace; raises Invalid where such a plan is not taken."""
     if from_workflow(plan) or not book.workspace.says_who_decides:
         return plan
@@ -24,12 +31,12 @@ def governed(plan: Plan, book: Snapshot, warnings: list[str]) -> Plan:
             "unlisted_type", "No workflow is registered here for intents of this type, so none is taken.",
             field="intent_type", hint="Ask an admin for one: signoff workflows apply FILE.",
         )  # fmt: skip
-    if book.workspace.unlisted_types == GATE and (early := ungated(plan)):
+    if book.workspace.unlisted_types == GATE and (early := missing_gate(plan)):
         warnings.append(
             f"no workflow governs this type, so people are asked before step {early[0]!r} may run: "
             f"policy {book.workspace.default_policy}"
         )
-        plan = gated(plan)
+        plan = with_gate(plan)
     return plan
 
 
@@ -52,14 +59,14 @@ def under_policy(step: HumanStep, plan: Plan, book: Snapshot, warnings: list[str
     if not name:
         return step
     found = _policy(name, book, "workspace.default_policy")
-    made, remarks = tightened(step, found.policy, found.name)
+    made, remarks = under_default_policy(step, found.policy, found.name)
     warnings.extend(remarks)
     return made
 
 
 def _repeated(step: HumanStep, found: NamedPolicy, warnings: list[str]) -> HumanStep:
     """A step of a workflow's plan as it was once frozen. Its policy may not fit it any more: what is in force wins."""
-    step = step.own
+    step = step.without_policy_defaults
     if step.on_timeout is None or found.policy.fallback is Fallback.EXPIRE:
         return step
     warnings.append(
@@ -99,23 +106,23 @@ def refuse_default(before: Snapshot, book: Snapshot) -> None:
             "silence, which the steps of a request do not have.", field=field,
             hint="Make on_timeout of the default policy expire or reject.",
         )  # fmt: skip
-    if yes_on_silence(policy) and not space.positive_fallback:
+    if policy.approves_on_expiry and not space.positive_fallback:
         raise Invalid(
             "positive_fallback", f"{field}: policy {space.default_policy!r} lets a yes follow from silence, and the "
             "workspace does not allow it.", field=field, hint="Use on_timeout: expire in it.",
         )  # fmt: skip
 
 
-def governing_loosens(kind: str, new: bool, before: Snapshot, after: Snapshot) -> bool:
+def rules_relaxations(kind: str, new: bool, before: Snapshot, after: Snapshot) -> bool:
     """Whether this change lets requests through that the workspace would have held: a first workflow for a type does,
     where types without one come under its rules.
     """
     if kind == "workflow":
         return new and before.workspace.says_who_decides
-    return kind == "workspace" and _default_loosens(before, after)
+    return kind == "workspace" and _default_relaxed(before, after)
 
 
-def _default_loosens(before: Snapshot, after: Snapshot) -> bool:
+def _default_relaxed(before: Snapshot, after: Snapshot) -> bool:
     """Whether what requests may say for themselves is judged less strictly after a change of the settings. Without a
     default policy the requester says who decides; only a yes of its own side, or of nobody, is less than that.
     """
@@ -126,8 +133,8 @@ def _default_loosens(before: Snapshot, after: Snapshot) -> bool:
         return was != will  # nothing came through under it
     if was is None:
         own = will is not None and will.policy.self_approval is True and not before.workspace.self_approval
-        return own or (will is not None and yes_on_silence(will.policy))
-    return will is None or policy_loosens(was.policy, will.policy)
+        return own or (will is not None and will.policy.approves_on_expiry)
+    return will is None or is_relaxed(was.policy, will.policy)
 
 
 def _rank(space: Workspace) -> int:

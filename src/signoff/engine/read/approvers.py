@@ -7,24 +7,22 @@ from typing import Final
 import msgspec
 
 from signoff.core.intent.model import Actor, Task
-from signoff.core.intent.quorum import missing, needed
+from signoff.core.intent.quorum import missing
 from signoff.core.intent.standing import asked, standing
 from signoff.core.intent.upcoming import ContactKind
 from signoff.core.plan.plan import HumanStep
-from signoff.core.plan.task_types import TaskType
 from signoff.core.plan.wording import from_workflow
+from signoff.core.policy.fields import stage_text
 from signoff.engine.directory.contact_schedule import Explanation, Foretold, Reach, explain
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.delivery_status import channel_text
-from signoff.engine.read.policy_text import parties, stage_words
+from signoff.engine.read.policy_text import PolicyNames
 from signoff.engine.read.task_context import Known
 from signoff.notify.letter import ASKING
 from signoff.store.tables.messages import FAILED, SENT, WAITING, Message
 
 _FORETOLD: Final = 6
 _ASKING: Final = frozenset(kind.value for kind in ASKING)
-# These want words, not a yes.
-ASKS: Final = frozenset({TaskType.FORM, TaskType.CLARIFICATION, TaskType.ASSIGNMENT})
 
 
 class Contact(msgspec.Struct, frozen=True):
@@ -110,14 +108,14 @@ def _part(reader: Actor, known: Known, task: Task) -> str:
 
 def _quorum(step: HumanStep, task: Task) -> str:
     stage = step.task.stages[task.stage]
-    need = needed(stage)
+    need = stage.votes_needed
     place = (
         f"This is stage {task.stage + 1} of {len(step.task.stages)}. " if len(step.task.stages) > 1 else ""
     )
     if need == 1 and place:
         return place + "One yes completes it."
     if need == 1:
-        one = "One answer is enough." if step.task.type in ASKS else "One yes decides."
+        one = "One answer is enough." if step.task.type.traits.asks_for_input else "One yes decides."
         return one if len(stage.approvers) != 1 else "Your answer alone decides."
     left = missing(stage, task.stage, task.votes)
     return f"{place}{need} different people have to say yes; {left} still {'is' if left == 1 else 'are'} missing."
@@ -138,7 +136,7 @@ def others(known: Known, step: HumanStep) -> Others:
     return Others(
         seats=tuple(_seat(reach, known, told.get(reach.person, [])) for reach in made.may_decide),
         levels=tuple(
-            Level(view.number, view.state, stage_words(view.stage, book), view.missing)
+            Level(view.number, view.state, stage_text(view.stage, PolicyNames(book)), view.missing)
             for view in made.stages
         ),
         next=tuple(
@@ -146,7 +144,7 @@ def others(known: Known, step: HumanStep) -> Others:
             for foretold in shown
         ),
         unsaid=unsaid,
-        needed=needed(stage),
+        needed=stage.votes_needed,
         missing=missing(stage, task.stage, task.votes),
         taken_by=book.display(task.taken_by) if task.taken_by else "",
     )
@@ -208,7 +206,9 @@ def contact_words(foretold: Foretold, made: Explanation, book: Snapshot, reader:
             may = {reach.person for reach in made.may_decide}
             if foretold.people and may.issuperset(foretold.people):  # it adds nobody who could not decide
                 return f"told too: {people}"
-            return f"{parties(contact.to, book)} may decide too" + (f"; told: {people}" if people else "")
+            return f"{PolicyNames(book).approvers(contact.to)} may decide too" + (
+                f"; told: {people}" if people else ""
+            )
         case ContactKind.SNOOZE_OVER:
             return f"{people} put it off until then, and {'are' if people == 'you' else 'is'} told"
         case ContactKind.DEADLINE:

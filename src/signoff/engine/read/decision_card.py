@@ -27,7 +27,7 @@ from signoff.core.plan.task_types import Ending, Risk, TaskType
 from signoff.core.plan.wording import from_workflow, on_silence, question
 from signoff.core.text.json_diff import Group, Leaf, group, leaves
 from signoff.engine.read.answer_buttons import Choice, choices
-from signoff.engine.read.approvers import ASKS, Others, others, reasons
+from signoff.engine.read.approvers import Others, others, reasons
 from signoff.engine.read.evidence import (
     REQUEST,
     Check,
@@ -173,7 +173,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def asks(self) -> bool:
         """Whether words are wanted, and not a yes."""
-        return self.type in ASKS
+        return self.type.traits.asks_for_input
 
     @property
     def masked(self) -> bool:
@@ -227,7 +227,10 @@ def card(known: Known) -> Card:
         touches=tuple(f for f in touches if f.source != REQUEST or (f.label, f.text) not in head),
         undo=undo, checks=verdicts,
         silence=_silence(intent, history, step),
-        cautions=(*_unchecked(verdicts, history.revision), *doubts(undo, current, text, spec.type not in ASKS)),
+        cautions=(
+            *_unchecked(verdicts, history.revision),
+            *doubts(undo, current, text, not spec.type.traits.asks_for_input),
+        ),
         words=words, others=others(known, step), stage=history.stage + 1, stages=len(spec.stages), votes=_votes(known),
         remarks=_remarks(known),
         choices=choices(intent, step, known.task), barred=barred, weak=weak,

@@ -3,7 +3,7 @@
 from signoff.core.intent import events as e
 from signoff.core.intent.model import ActorKind
 from signoff.core.intent.notices import short_of_people
-from signoff.core.text.durations import show_duration
+from signoff.core.text.durations import format_duration
 from signoff.core.text.masking import mask_text
 from signoff.engine.directory.snapshot import Snapshot
 
@@ -103,7 +103,7 @@ def _of_time(fact: e.Fact, who: str) -> str:
         case e.Notified(to=to):
             return "told " + (", ".join(to) or "whoever may decide")
         case e.StepTimedOut(step=step, after=after):
-            return f"step {step!r} passed its deadline" + (f" of {show_duration(after)}" if after else "")
+            return f"step {step!r} passed its deadline" + (f" of {format_duration(after)}" if after else "")
         case e.Progressed(reason=reason):
             return f"{who} let it go on" + (f": {reason}" if reason else "")
         case e.Carried(source=source, seq=seq, step=step, start=start):

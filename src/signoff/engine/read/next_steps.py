@@ -9,7 +9,7 @@ import msgspec
 from signoff.core.directory.workers import Worker, worker_words
 from signoff.core.plan.lookahead import After, Ahead, ahead
 from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Plan
-from signoff.core.text.durations import show_duration
+from signoff.core.text.durations import format_duration
 from signoff.core.text.json_diff import Group, group
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.directory.workers import asks
@@ -68,6 +68,6 @@ def _does(one: Ahead) -> str:
         case HumanStep():
             return "People are asked again."
         case DelayStep(lasts=lasts):
-            return f"It waits for {show_duration(lasts)}."
+            return f"It waits for {format_duration(lasts)}."
         case NotifyStep():
             return "People are told."

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from signoff.core.errors import Conflict, Forbidden, Invalid, NotFound
-from signoff.core.formats.manifest import Charter, compile_charter, policy_wish, read_person, read_team
+from signoff.core.formats.manifest import Charter, compile_charter, read_named_policy, read_person, read_team
 from signoff.core.intent.authorization import may_list_people, may_read_record, reads_all
 from signoff.core.intent.model import ActorKind
 from signoff.core.text.document_reader import document, in_utc
@@ -236,7 +236,7 @@ async def policies(call: Call) -> p.Policies:
 async def put_policy(call: Call) -> p.PolicyAnswer:
     """POST /v1/policies"""
     said = bodies.ours(p.PutPolicy, call.body)
-    wish = policy_wish(said.name, document(said.policy).moved("policy"))
+    wish = read_named_policy(said.name, document(said.policy).moved("policy"))
     [planned] = await call.parts.registry.charters.apply(call.actor, Charter(policies=(wish,)))
     book = await book_of(call)
     return p.PolicyAnswer(

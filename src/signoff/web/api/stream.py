@@ -18,7 +18,7 @@ from signoff.core.intent import events as e
 from signoff.core.intent.advance import Change
 from signoff.core.intent.authorization import may_see
 from signoff.core.intent.model import Status
-from signoff.core.text.document_reader import shown
+from signoff.core.text.describe import shown
 from signoff.engine.feed import agent_word
 from signoff.engine.read.view import Seen
 from signoff.store.work import Stored

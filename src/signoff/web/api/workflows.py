@@ -3,7 +3,7 @@
 from msgspec import UNSET
 
 from signoff.core.errors import NotFound
-from signoff.core.formats.manifest import Charter, WorkflowWish
+from signoff.core.formats.manifest import Charter, WorkflowSpec
 from signoff.core.formats.workflow import compile_workflow
 from signoff.core.intent.authorization import PROGRAMS
 from signoff.core.plan.plan import Plan
@@ -22,7 +22,7 @@ async def apply(call: Call) -> AppliedOut:
     source = json_intake.parse_object(call.body).value
     template = compile_workflow(source)
     dry_run = call.flag("dry_run")
-    charter = Charter(workflows=(WorkflowWish(template, source),))
+    charter = Charter(workflows=(WorkflowSpec(template, source),))
     [planned] = await call.parts.registry.apply(call.actor, charter, dry_run)
     if not isinstance(planned.entry, Workflow):
         raise TypeError("a workflow was not taken up")

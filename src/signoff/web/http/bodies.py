@@ -10,7 +10,8 @@ from typing import Any, Final, TypeVar, get_args
 import msgspec
 
 from signoff.core.errors import Invalid
-from signoff.core.text.document_reader import refuse_two_spellings, shown
+from signoff.core.text.describe import shown
+from signoff.core.text.document_reader import refuse_two_spellings
 from signoff.web.http import json_intake
 from signoff.web.http.validation_errors import plainly
 

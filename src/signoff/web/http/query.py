@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 from msgspec import Struct
 
 from signoff.core.errors import Invalid, Malformed
-from signoff.core.text.document_reader import shown, suggestion
+from signoff.core.text.describe import shown, suggestion
 from signoff.core.text.json_text import MAX_INTEGER
 
 _MOST: Final = 100

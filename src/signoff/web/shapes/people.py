@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from signoff.core.directory.rotation import Team, absence_at
-from signoff.core.policy.policy import DAYS
+from signoff.core.plan.hours_reader import DAYS
 from signoff.core.text import json_value
 from signoff.engine.admin.manifest_diff import Planned
 from signoff.engine.admin.proposals import Proposal, Shown, reasons

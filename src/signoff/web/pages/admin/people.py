@@ -14,7 +14,7 @@ from signoff.core.directory.rotation import Absence, absence_at
 from signoff.core.errors import Conflict, Invalid, NotFound, Refused
 from signoff.core.formats.manifest import CHANNELS, Charter, read_person
 from signoff.core.intent.authorization import RUNNING, reads_all
-from signoff.core.policy.policy import DAYS
+from signoff.core.plan.hours_reader import DAYS, hours_text
 from signoff.core.text.document_reader import document
 from signoff.engine.admin.accounts import makes_own_key
 from signoff.engine.delivery.chat_answers import Code
@@ -22,7 +22,6 @@ from signoff.engine.delivery.recipients import preferred
 from signoff.engine.directory.change_log import person_subject
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.identity.keys import makers
-from signoff.engine.read.policy_text import hours_words
 from signoff.store.tables.chats import ChatPerson
 from signoff.store.tables.entries import Person
 from signoff.web.http.call import Page
@@ -140,7 +139,7 @@ async def _person(
         keys=await _own_keys(visit) if own else [], secret=secret, surely=makes_own_key(visit.actor),
         refusal=refusal, act=visit.params.get("act", ""), posted=dict(visit.form) if refusal is not None else {},
         teams=_teams(found, book), roles=ROLES, zones=sorted(available_timezones()), days=DAYS,
-        hours=hours_words(found.hours) if found.hours else "", order=order, channels=CHANNELS,
+        hours=hours_text(found.hours) if found.hours else "", order=order, channels=CHANNELS,
         absences=[_away(absence, now, found, book) for absence in sorted(found.absences, key=lambda a: a.start)],
         delegates=_delegates(found, book), local=now.astimezone(ZoneInfo(found.zone or "UTC")),
         slack=visit.parts.slack is not None, linked=await _linked(visit, found), code=code,

@@ -6,11 +6,12 @@ from typing import Any
 import msgspec
 
 from signoff.core.errors import NotFound
+from signoff.core.policy.fields import PolicyNames
 from signoff.core.text import json_value
 from signoff.engine.directory.contact_schedule import Explanation, hypothetical
 from signoff.engine.directory.snapshot import NamedPolicy, Snapshot
 from signoff.engine.read.approvers import Contact, contact_words, soon
-from signoff.engine.read.policy_text import clauses
+from signoff.engine.read.policy_text import PolicyNames
 from signoff.web.http.call import Page
 from signoff.web.pages.admin.changes import about
 from signoff.web.pages.kit.handler import Visit
@@ -24,7 +25,7 @@ async def policies(visit: Visit) -> Page:
             "row": found.row,
             "risk": found.policy.risk.value if not found.fault else "",
             "by": book.display(found.row.applied_by),
-            "clauses": clauses(found.policy, book) if not found.fault else (),
+            "clauses": clauses(found.policy, PolicyNames(book)) if not found.fault else (),
             "fault": found.fault,
             "flows": _flows(found.row.name, book),
         }
@@ -44,7 +45,8 @@ async def policy(visit: Visit) -> Page:
     shown, unsaid = soon(made.contacts)
     return await visit.page(
         "policy.html", row=found.row, risk=found.policy.risk.value, by=book.display(found.row.applied_by),
-        clauses=clauses(found.policy, book), flows=_flows(found.row.name, book), deciders=_deciders(made, book),
+        clauses=clauses(found.policy, PolicyNames(book)),
+        flows=_flows(found.row.name, book), deciders=_deciders(made, book),
         contacts=[Contact(one.contact.at, contact_words(one, made, book)) for one in shown], unsaid=unsaid,
         source=_source(found), changes=await about(visit, f"policy:{found.row.name}"),
     )  # fmt: skip

@@ -9,7 +9,7 @@ import msgspec
 from signoff.core.directory.rotation import Team, absence_at
 from signoff.core.errors import NotFound, Refused
 from signoff.core.formats.manifest import Charter, read_team
-from signoff.core.policy.policy import DAYS
+from signoff.core.plan.hours_reader import DAYS
 from signoff.core.text.document_reader import document
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.web.http.call import Page

@@ -1,0 +1,115 @@
+"""The outcomes that a workflow lists for a human step: built-in words, and words that it defines itself."""
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from signoff.core.plan.task_types import (
+    BUILT_IN,
+    ENDING_OF,
+    MEANS,
+    Ending,
+    Outcome,
+    Sign,
+    TaskType,
+    meaning_of,
+    usual_meaning,
+)
+from signoff.core.text.describe import NAME, NAME_HINT, shown, suggestion
+from signoff.core.text.document_reader import Fields
+from signoff.core.text.struct_reader import Source, read_struct
+
+# How a task ends that nobody has answered.
+_RESERVED: Final = frozenset(ending.value for ending in Ending if ending not in ENDING_OF.values()) | {
+    Ending.SUPERSEDED
+}
+_MOST: Final = 20
+_Line = Annotated[str, Meta(max_length=64)]
+
+
+class OutcomeSource(Source, frozen=True, kw_only=True):
+    """An outcome as an object: a word, what it means, where it leads."""
+
+    name: _Line
+    label: _Line = ""
+    means: Literal["approve", "reject", "changes"] | None = None
+    goto: Annotated[str, Meta(max_length=100)] = ""
+    counts_as: Literal["success"] | None = msgspec.field(name="as", default=None)
+
+    @property
+    def sign(self) -> Sign:
+        return MEANS[self.means] if self.means else meaning_of(self.name)
+
+    def check(self, fields: Fields) -> None:
+        if not NAME.fullmatch(self.name):
+            raise fields.invalid("name", f"{shown(self.name)!r} is not a name", hint=NAME_HINT)
+        if self.name in _RESERVED:
+            problem = f"{self.name!r} is how a task ends by itself"
+            raise fields.invalid("name", problem, hint="Choose another name.")
+        if self.name not in BUILT_IN and not self.means:
+            raise fields.invalid("means", "is required", code="missing_field")
+        if self.name in BUILT_IN and self.sign is not meaning_of(self.name):
+            problem = f"{self.name!r} always means {_means(meaning_of(self.name))}"
+            raise fields.invalid("means", problem, hint="Choose another name for it.")
+        for field, word in (("name", self.name), ("label", self.label)):
+            usual = usual_meaning(word)
+            if usual is not None and usual is not self.sign:
+                problem = f"{shown(word)!r} is read as {_means(usual)}"
+                raise fields.invalid(field, problem, hint="Choose another word for it.")
+        if self.counts_as and (self.sign is not Sign.NEGATIVE or not fields.has("goto")):
+            problem = "has an effect only beside goto, on an outcome that means reject"
+            raise fields.invalid("as", problem)
+
+
+def _means(sign: Sign) -> str:
+    return next(word for word, meant in MEANS.items() if meant is sign)
+
+
+def read_outcomes(fields: Fields, name: str) -> tuple[Outcome, ...]:
+    """Each entry is a built-in word or an object. A word that nothing gives a meaning is refused."""
+    listed = enumerate(fields.each(name, most=_MOST))
+    return tuple(_read_outcome(fields, name, index, entry) for index, entry in listed)
+
+
+def _read_outcome(fields: Fields, name: str, index: int, entry: object) -> Outcome:
+    if not isinstance(entry, str):
+        source = read_struct(OutcomeSource, fields.item(name, index, entry))
+        return Outcome(source.name, source.sign, source.label, source.goto, bool(source.counts_as))
+    word = entry.strip()
+    if word not in BUILT_IN:
+        hint = suggestion(word, sorted(BUILT_IN)) or (
+            f"Say what it means: {{name: {shown(word) or 'NAME'}, means: approve}}, or reject, or changes."
+        )
+        raise fields.invalid(f"{name}[{index}]", f"nothing says what {shown(word)!r} means", hint=hint)
+    return Outcome(word, meaning_of(word))
+
+
+def listed_outcomes(
+    fields: Fields, found: tuple[Outcome, ...], kind: TaskType
+) -> tuple[tuple[str, ...], tuple[Outcome, ...]]:
+    """(the words that may be answered, those of them that the workflow defines); raises Invalid where two look the
+    same, or nobody could say yes, or no.
+    """
+    if not found:
+        return kind.outcomes, ()
+    words = [one.name for one in found]
+    if twice := _repeated(words):
+        raise fields.invalid("outcomes", f"{twice!r} stands there twice")
+    if twice := _repeated([one.label for one in found if one.label]):
+        raise fields.invalid("outcomes", f"two of them have the label {twice!r}")
+    example = ", ".join(kind.outcomes)
+    if not any(one.sign is Sign.POSITIVE for one in found):
+        problem = "none of these is a yes, so nothing could ever pass"
+        raise fields.invalid("outcomes", problem, hint=f"For example: {example}.")
+    if twice := _repeated([word.lower() for word in words]):
+        raise fields.invalid("outcomes", f"two of them are {twice!r} but for capital letters")
+    if all(one.sign is Sign.POSITIVE for one in found) and kind is not TaskType.FORM:
+        problem = "each of these is a yes, so nobody could say no"
+        hint = f"Add one that means reject, for example: {example}."
+        raise fields.invalid("outcomes", problem, hint=hint)
+    return tuple(words), tuple(one for one in found if one != Outcome(one.name, meaning_of(one.name)))
+
+
+def _repeated(words: list[str]) -> str | None:
+    return next((word for word in words if words.count(word) > 1), None)

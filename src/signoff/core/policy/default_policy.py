@@ -1,0 +1,100 @@
+"""What a workspace's default policy makes of steps that came with a request. Whoever asks can tighten it and nothing
+else: the policy says who decides, whom the request names is told; of the rest the stricter holds.
+
+``unlisted``: what is done with a type of intent for which no workflow is registered.
+"""
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from signoff.core.plan.plan import AgentStep, HumanStep, Plan, check_plan, reached
+from signoff.core.plan.task_types import (
+    Fallback,
+    Sign,
+    TaskSpec,
+)
+from signoff.core.policy.fields import Asked, merge_stricter
+from signoff.core.policy.policy import TASK_FIELDS, Policy
+
+ALLOW, GATE, REFUSE = UNLISTED = ("allow", "gate", "refuse")
+BECAUSE: Final = "no workflow governs this type of request"
+_GATE_STEP: Final = "gate"
+
+
+def under_default_policy(step: HumanStep, policy: Policy, name: str) -> tuple[HumanStep, tuple[str, ...]]:
+    """The requester's step under the policy ``name``, and what the requester should know. A step that was under a
+    policy before (a request that is repeated) is put under this one: what the other said is not the requester's word.
+    """
+    repeated, step = bool(step.task.policy), step.without_policy_defaults
+    asked = _without_policy(step.task) if repeated else step.task
+    outcomes = _with_a_rejection(asked)
+    merged = merge_stricter(Asked(replace(asked, outcomes=outcomes), step.deadline), policy)
+    deadline = merged.pop("deadline")
+    named = () if repeated else _named(asked)
+    task = replace(
+        asked,
+        outcomes=outcomes,
+        notify=tuple(dict.fromkeys((*asked.notify, *named))),
+        holder="",
+        policy=name,
+        because=BECAUSE,
+        **merged,
+    )
+    stands = task.fallback is Fallback.EXPIRE
+    made = replace(
+        step,
+        task=task,
+        deadline=deadline,
+        on_timeout=step.on_timeout if stands else None,
+        on_timeout_as=step.on_timeout_as if stands else None,
+        lent=("deadline",) if deadline is not None and step.deadline is None else (),
+    )
+    return made, _notes(step.id, name, named, len(outcomes) > len(asked.outcomes))
+
+
+def _without_policy(spec: TaskSpec) -> TaskSpec:
+    """What is asked, without what the policy said that it was under. Reminders stay: nobody knows whose they were."""
+    plain = TaskSpec()
+    return replace(spec, **{name: getattr(plain, name) for name in TASK_FIELDS if name != "remind"})
+
+
+def _named(spec: TaskSpec) -> tuple[str, ...]:
+    """Whom the request names to decide, at once or later."""
+    stages = (name for stage in spec.stages for name in stage.approvers)
+    return tuple(dict.fromkeys((*stages, *(name for rung in spec.escalate for name in rung.to))))
+
+
+def _with_a_rejection(spec: TaskSpec) -> tuple[str, ...]:
+    """The outcomes, with a rejection where the request left out the one that its type has."""
+    own = [outcome for outcome in spec.type.outcomes if spec.sign(outcome) is Sign.NEGATIVE]
+    said_no = bool(spec.meaning(Sign.NEGATIVE))
+    return spec.outcomes if said_no or not own else (*spec.outcomes, own[0])
+
+
+def _notes(step: str, policy: str, named: tuple[str, ...], no_added: bool) -> tuple[str, ...]:
+    found = []
+    if named:
+        found.append(
+            f"step {step!r}: policy {policy} says who decides; {', '.join(named)} "
+            f"{'is' if len(named) == 1 else 'are'} told, and may decide only where it names them"
+        )
+    if no_added:
+        found.append(f"step {step!r}: none of its outcomes was a no, so one was added")
+    return tuple(found)
+
+
+def missing_gate(plan: Plan) -> list[str]:
+    """The agent steps that could work before a person has said yes, in order."""
+    early = reached(plan, holds=lambda step: isinstance(step, HumanStep) and step.task.type.traits.consent)
+    return [step.id for step in plan.steps if isinstance(step, AgentStep) and step.id in early]
+
+
+def with_gate(plan: Plan) -> Plan:
+    """The plan with an approval before everything else."""
+    taken, number, name = set(plan.by_id), 1, _GATE_STEP
+    while name in taken:
+        number += 1
+        name = f"{_GATE_STEP}-{number}"
+    gate = HumanStep(id=name, task=TaskSpec(), on_success=plan.entry or plan.steps[0].id)
+    return check_plan(replace(plan, steps=(gate, *plan.steps), entry=name, direct=False))

@@ -10,7 +10,7 @@ from signoff.core.errors import Invalid
 from signoff.core.formats.workflow import compile_workflow
 from signoff.core.plan.form_schema import FORMATS, KEYWORDS
 from signoff.core.plan.plan import MAX_STEP_VISITS
-from signoff.core.plan.task_types import TaskType
+from signoff.core.plan.task_types import TaskType, Trait
 from signoff.core.text import json_diff
 from signoff.engine.read import evidence
 from tests.docs.blocks import DOCS, coded, documents, rows, section
@@ -86,11 +86,11 @@ def test_the_task_types_are_those_of_the_server() -> None:
     assert said == {kind.value: ", ".join(f"`{word}`" for word in kind.outcomes) for kind in TaskType}
     text = PAGE.read_text(encoding="utf-8")
     assert (
-        f"true for {', '.join(f'`{kind.value}`' for kind in TaskType if kind.traits.comment_required)}"
+        f"true for {', '.join(f'`{kind.value}`' for kind in TaskType if Trait.COMMENT in kind.traits)}"
         in text
     )
     assert (
-        f"true for {', '.join(f'`{kind.value}`' for kind in TaskType if kind.traits.evidence_required)}"
+        f"true for {', '.join(f'`{kind.value}`' for kind in TaskType if Trait.EVIDENCE in kind.traits)}"
         in text
     )
     assert f"at most {MAX_STEP_VISITS} steps" in text

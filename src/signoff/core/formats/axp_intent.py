@@ -17,7 +17,7 @@ from signoff.core.formats.axp_roles import Human, is_anybody, person_behind
 from signoff.core.plan import task_reader
 from signoff.core.plan.plan import UNSAID, AgentStep, HumanStep, Plan
 from signoff.core.plan.schedules import MAX_REMINDERS, Reminders
-from signoff.core.plan.task_types import BUILT_IN, TYPE_ALIASES, Escalation, TaskSpec, TaskType
+from signoff.core.plan.task_types import BUILT_IN, Escalation, TaskSpec, TaskType, Trait
 from signoff.core.text.describe import shown, suggestion
 from signoff.core.text.document_reader import Fields, document, refuse_two_spellings
 from signoff.core.text.durations import LONGEST
@@ -48,6 +48,16 @@ _KNOWN: Final = (
 _CAMEL: Final = {re.sub("_([a-z])", lambda hit: hit[1].upper(), name): name for name in _KNOWN if "_" in name}
 _INTENT_TYPE: Final = re.compile(r"[A-Za-z0-9_.\-]{1,255}")
 _PUBLISHED_TYPE: Final = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+\.v[0-9]+")
+# AXP's published schema names more types; each behaves as one of ours.
+_TYPE_ALIASES: Final = {
+    "provide_data": TaskType.FORM,
+    "attach_file": TaskType.FORM,
+    "validate_real_world": TaskType.CONFIRMATION,
+    "validate_output": TaskType.REVIEW,
+    "delegation": TaskType.ASSIGNMENT,
+    "reroute": TaskType.ASSIGNMENT,
+    "escalate": TaskType.APPROVAL,
+}
 _NOTHING_SET: Final = timedelta(hours=1)
 
 
@@ -209,8 +219,8 @@ def task_spec(
         title=task_reader.title(ask, kind),
         description=ask.prose("description"),
         outcomes=allowed,
-        comment_required=kind.traits.comment_required if comment is None else comment,
-        evidence_required=kind.traits.evidence_required if evidence is None else evidence,
+        comment_required=Trait.COMMENT in kind.traits if comment is None else comment,
+        evidence_required=Trait.EVIDENCE in kind.traits if evidence is None else evidence,
         form=task_reader.asked_form(ask, "form_schema", kind),
         stages=task_reader.one_decision(approvers),
         notify=ask.texts("notify_email"),
@@ -229,7 +239,7 @@ def _kind(ask: Fields) -> TaskType:
     word = ask.text("task_type")
     if not word:
         return TaskType.APPROVAL
-    known = {**TYPE_ALIASES, **{kind.value: kind for kind in TaskType}}
+    known = {**_TYPE_ALIASES, **{kind.value: kind for kind in TaskType}}
     if word not in known:
         ask.warn("task_type", f"{word!r} is not a known task type; it is treated as an approval")
     return known.get(word, TaskType.APPROVAL)

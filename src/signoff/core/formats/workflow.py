@@ -29,7 +29,7 @@ from signoff.core.plan.plan import (
     check_plan,
 )
 from signoff.core.plan.policy_choice import Choice, ChoiceSource, read_choices
-from signoff.core.plan.task_types import Outcome, Stage, TaskSpec, TaskType
+from signoff.core.plan.task_types import Outcome, Stage, TaskSpec, TaskType, Trait
 from signoff.core.policy.fields import read_policy
 from signoff.core.policy.policy import (
     Escalate,
@@ -155,8 +155,8 @@ class HumanSource(Source, frozen=True, kw_only=True):
             description=self.description,
             outcomes=outcomes,
             own=own,
-            comment_required=self.type.traits.comment_required if comment is None else comment,
-            evidence_required=self.type.traits.evidence_required if evidence is None else evidence,
+            comment_required=Trait.COMMENT in self.type.traits if comment is None else comment,
+            evidence_required=Trait.EVIDENCE in self.type.traits if evidence is None else evidence,
             form=task_reader.asked_form(fields, "form", self.type),
             stages=(Stage(self.approvers, self.need),),
             notify=self.notify,

@@ -30,7 +30,7 @@ def title(fields: Fields, kind: TaskType) -> str:
                 hint="Say it without: the payload stands on the card below the title.",
             )  # fmt: skip
         fields.warn("title", "holds braces; it is shown as it is written, nothing is filled in")
-    return words or kind.traits.title
+    return words or kind.default_title
 
 
 def refuse_placeholders(fields: Fields, name: str, text: str) -> None:

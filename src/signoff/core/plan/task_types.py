@@ -4,7 +4,7 @@ Anything that is not clearly a yes is not a yes: routes and callers fail closed.
 """
 
 from datetime import timedelta
-from enum import StrEnum
+from enum import Flag, StrEnum, auto
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -52,137 +52,83 @@ class BuiltIn(NamedTuple):
 
 
 _APPROVED: Final = BuiltIn("approved", Sign.POSITIVE, "Approve")
+_CHANGES: Final = BuiltIn(CHANGES_REQUESTED, Sign.CHANGES, "Ask for changes")
 _REJECTED: Final = BuiltIn("rejected", Sign.NEGATIVE, "Reject")
+_CONFIRMED: Final = BuiltIn("confirmed", Sign.POSITIVE, "Confirm")
+_DENIED: Final = BuiltIn("denied", Sign.NEGATIVE, "Deny")
+_SUBMITTED: Final = BuiltIn("submitted", Sign.POSITIVE, "Submit")
+_PROVIDED: Final = BuiltIn("provided", Sign.POSITIVE, "Send the answer")
+_ASSIGNED: Final = BuiltIn("assigned", Sign.POSITIVE, "Assign")
 _DECLINED: Final = BuiltIn("declined", Sign.NEGATIVE, "Decline")
+_COMPLETED: Final = BuiltIn("completed", Sign.POSITIVE, "Mark as done")
+_FAILED: Final = BuiltIn("failed", Sign.NEGATIVE, "Mark as failed")
+_EXCEPTION: Final = BuiltIn("override_approved", Sign.POSITIVE, "Allow the exception")
 
 
-class TaskTraits(NamedTuple):
-    """All that is particular to a type of task. ``title``: where none is given; ``question``: what is asked where no
-    title is shown; ``consent``: a yes is a yes to the request itself; ``asks_for_input``: not a yes is wanted but an
-    answer; ``one_press``: a button in a message says all of it; ``aliases``: AXP's names of types that behave so.
+class Trait(Flag):
+    """What a type of task is like. CONSENT: a yes is a yes to the request itself; INPUT: not a yes is wanted but an
+    answer; ONE_PRESS: a button in a message says all of it; COMMENT, EVIDENCE: required unless the task says otherwise.
     """
 
-    outcomes: tuple[BuiltIn, ...]
-    title: str
-    question: str
-    consent: bool = False
-    asks_for_input: bool = False
-    one_press: bool = False
-    comment_label: str = "Comment"
-    comment_required: bool = False
-    evidence_required: bool = False
-    aliases: tuple[str, ...] = ()
+    NONE = 0
+    CONSENT = auto()
+    INPUT = auto()
+    ONE_PRESS = auto()
+    COMMENT = auto()
+    EVIDENCE = auto()
 
 
 class TaskType(StrEnum):
-    """The kinds of human task. Each is declared here and nowhere else. ``outcomes``: the words that such a task can be
-    answered with, unless it lists others.
+    """The kinds of human task. Each is declared here and nowhere else: its outcomes, the title where none is given,
+    what is asked where no title is shown, what it is like, the label of the comment.
     """
 
-    traits: TaskTraits
     outcomes: tuple[str, ...]
+    built_in: tuple[BuiltIn, ...]
+    default_title: str
+    question: str
+    traits: Trait
+    comment_label: str
 
-    def __new__(cls, value: str, traits: TaskTraits) -> "TaskType":
+    def __new__(
+        cls, value: str, built_in: tuple[BuiltIn, ...], default_title: str, question: str, traits: Trait = Trait.NONE,
+        comment_label: str = "Comment",
+    ) -> "TaskType":  # fmt: skip
         member = str.__new__(cls, value)
         member._value_ = value
-        member.traits = traits
         # One tuple for all tasks: msgspec leaves a default out only where it is the same object, and plans are stored
         # by the digest of what it writes.
-        member.outcomes = tuple(outcome.name for outcome in traits.outcomes)
+        member.outcomes = tuple(outcome.name for outcome in built_in)
+        member.built_in, member.default_title, member.question = built_in, default_title, question
+        member.traits, member.comment_label = traits, comment_label
         return member
 
     APPROVAL = (
-        "approval",
-        TaskTraits(
-            (_APPROVED, _REJECTED),
-            title="Approval required",
-            question="Approve or reject",
-            consent=True,
-            one_press=True,
-            aliases=("escalate",),
-        ),
-    )
-    REVIEW = (
-        "review",
-        TaskTraits(
-            (_APPROVED, BuiltIn(CHANGES_REQUESTED, Sign.CHANGES, "Ask for changes"), _REJECTED),
-            title="Review required",
-            question="Review",
-            consent=True,
-            aliases=("validate_output",),
-        ),
-    )
+        "approval", (_APPROVED, _REJECTED), "Approval required", "Approve or reject", Trait.CONSENT | Trait.ONE_PRESS,
+    )  # fmt: skip
+    REVIEW = "review", (_APPROVED, _CHANGES, _REJECTED), "Review required", "Review", Trait.CONSENT
     CONFIRMATION = (
-        "confirmation",
-        TaskTraits(
-            (BuiltIn("confirmed", Sign.POSITIVE, "Confirm"), BuiltIn("denied", Sign.NEGATIVE, "Deny")),
-            title="Confirmation required",
-            question="Confirm or deny",
-            consent=True,
-            one_press=True,
-            aliases=("validate_real_world",),
-        ),
-    )
-    FORM = (
-        "form",
-        TaskTraits(
-            (BuiltIn("submitted", Sign.POSITIVE, "Submit"),),
-            title="Form to fill in",
-            question="Fill in a form",
-            asks_for_input=True,
-            aliases=("provide_data", "attach_file"),
-        ),
-    )
+        "confirmation", (_CONFIRMED, _DENIED), "Confirmation required", "Confirm or deny",
+        Trait.CONSENT | Trait.ONE_PRESS,
+    )  # fmt: skip
+    FORM = "form", (_SUBMITTED,), "Form to fill in", "Fill in a form", Trait.INPUT
     CLARIFICATION = (
-        "clarification",
-        TaskTraits(
-            (BuiltIn("provided", Sign.POSITIVE, "Send the answer"), _DECLINED),
-            title="Clarification needed",
-            question="Answer a question",
-            asks_for_input=True,
-            comment_label="In your words",
-            comment_required=True,
-        ),
-    )
-    ASSIGNMENT = (
-        "assignment",
-        TaskTraits(
-            (BuiltIn("assigned", Sign.POSITIVE, "Assign"), _DECLINED),
-            title="Assignment needed",
-            question="Assign",
-            asks_for_input=True,
-            aliases=("delegation", "reroute"),
-        ),
-    )
+        "clarification", (_PROVIDED, _DECLINED), "Clarification needed", "Answer a question",
+        Trait.INPUT | Trait.COMMENT, "In your words",
+    )  # fmt: skip
+    ASSIGNMENT = "assignment", (_ASSIGNED, _DECLINED), "Assignment needed", "Assign", Trait.INPUT
     MANUAL_ACTION = (
-        "manual_action",
-        TaskTraits(
-            (
-                BuiltIn("completed", Sign.POSITIVE, "Mark as done"),
-                BuiltIn("failed", Sign.NEGATIVE, "Mark as failed"),
-            ),
-            title="Manual action required",
-            question="Do, then confirm",
-            evidence_required=True,
-        ),
-    )
+        "manual_action", (_COMPLETED, _FAILED), "Manual action required", "Do, then confirm", Trait.EVIDENCE,
+    )  # fmt: skip
     OVERRIDE = (
-        "override",
-        TaskTraits(
-            (BuiltIn("override_approved", Sign.POSITIVE, "Allow the exception"), _REJECTED),
-            title="Override requested",
-            question="Allow or refuse an exception",
-            consent=True,
-            comment_label="Justification",
-            comment_required=True,
-        ),
-    )
+        "override", (_EXCEPTION, _REJECTED), "Override requested", "Allow or refuse an exception",
+        Trait.CONSENT | Trait.COMMENT, "Justification",
+    )  # fmt: skip
 
 
-BUILT_IN: Final = {outcome.name: outcome for kind in TaskType for outcome in kind.traits.outcomes}
+BUILT_IN: Final = {outcome.name: outcome for kind in TaskType for outcome in kind.built_in}
 # How a workflow says what an outcome of its own means.
 MEANS: Final = {"approve": Sign.POSITIVE, "reject": Sign.NEGATIVE, "changes": Sign.CHANGES}
-TYPE_ALIASES: Final = {alias: kind for kind in TaskType for alias in kind.traits.aliases}
 
 
 class Stage(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -51,7 +51,7 @@ def question(plan: Plan, step: HumanStep, intent_type: str) -> str:
     """What is asked: the workflow's title where an admin wrote it, never a requester's."""
     if from_workflow(plan):
         return step.task.title
-    return f"{step.task.type.traits.question}: {kind_words(intent_type)}"
+    return f"{step.task.type.question}: {kind_words(intent_type)}"
 
 
 def from_workflow(plan: Plan) -> bool:

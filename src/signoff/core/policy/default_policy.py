@@ -13,6 +13,7 @@ from signoff.core.plan.task_types import (
     Fallback,
     Sign,
     TaskSpec,
+    Trait,
 )
 from signoff.core.policy.fields import Asked, merge_stricter
 from signoff.core.policy.policy import TASK_FIELDS, Policy
@@ -86,7 +87,9 @@ def _notes(step: str, policy: str, named: tuple[str, ...], no_added: bool) -> tu
 
 def missing_gate(plan: Plan) -> list[str]:
     """The agent steps that could work before a person has said yes, in order."""
-    early = reached(plan, holds=lambda step: isinstance(step, HumanStep) and step.task.type.traits.consent)
+    early = reached(
+        plan, holds=lambda step: isinstance(step, HumanStep) and Trait.CONSENT in step.task.type.traits
+    )
     return [step.id for step in plan.steps if isinstance(step, AgentStep) and step.id in early]
 
 

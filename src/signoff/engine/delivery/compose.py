@@ -18,7 +18,7 @@ from signoff.core.intent.standing import requesters_side
 from signoff.core.intent.wake import ends_at
 from signoff.core.plan.lookahead import After, Ahead, ahead
 from signoff.core.plan.plan import AgentStep, HumanStep
-from signoff.core.plan.task_types import Ending, Risk, Sign, Strength, TaskSpec
+from signoff.core.plan.task_types import Ending, Risk, Sign, Strength, TaskSpec, Trait
 from signoff.core.plan.wording import ended, from_workflow, kind_words, label, on_silence, question, what_now
 from signoff.core.text import json_value
 from signoff.core.text.durations import format_duration
@@ -51,7 +51,7 @@ def choices(intent: Intent, task: Task, spec: TaskSpec) -> tuple[Choice, ...]:
     if not simple or risk not in (Risk.LOW, Risk.MEDIUM) or spec.strength is not Strength.LINK:
         return ()
     pressed = _PRESSED | {one.name for one in spec.own if one.sign is not Sign.CHANGES}
-    if not spec.type.traits.one_press or not pressed.issuperset(spec.outcomes):
+    if Trait.ONE_PRESS not in spec.type.traits or not pressed.issuperset(spec.outcomes):
         return ()
     return tuple(
         Choice(word, label(spec, word), danger=spec.sign(word) is Sign.NEGATIVE)

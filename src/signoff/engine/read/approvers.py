@@ -11,6 +11,7 @@ from signoff.core.intent.quorum import missing
 from signoff.core.intent.standing import asked, standing
 from signoff.core.intent.upcoming import ContactKind
 from signoff.core.plan.plan import HumanStep
+from signoff.core.plan.task_types import Trait
 from signoff.core.plan.wording import from_workflow
 from signoff.core.policy.fields import stage_text
 from signoff.engine.directory.contact_schedule import Explanation, Foretold, Reach, explain
@@ -115,7 +116,7 @@ def _quorum(step: HumanStep, task: Task) -> str:
     if need == 1 and place:
         return place + "One yes completes it."
     if need == 1:
-        one = "One answer is enough." if step.task.type.traits.asks_for_input else "One yes decides."
+        one = "One answer is enough." if Trait.INPUT in step.task.type.traits else "One yes decides."
         return one if len(stage.approvers) != 1 else "Your answer alone decides."
     left = missing(stage, task.stage, task.votes)
     return f"{place}{need} different people have to say yes; {left} still {'is' if left == 1 else 'are'} missing."

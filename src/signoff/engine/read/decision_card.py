@@ -23,7 +23,7 @@ from signoff.core.intent.standing import on_requesters_side
 from signoff.core.intent.wake import ends_at
 from signoff.core.plan.lookahead import ahead
 from signoff.core.plan.plan import HumanStep
-from signoff.core.plan.task_types import Ending, Risk, TaskType
+from signoff.core.plan.task_types import Ending, Risk, TaskType, Trait
 from signoff.core.plan.wording import from_workflow, on_silence, question
 from signoff.core.text.json_diff import Group, Leaf, group, leaves
 from signoff.engine.read.answer_buttons import Choice, choices
@@ -173,7 +173,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def asks(self) -> bool:
         """Whether words are wanted, and not a yes."""
-        return self.type.traits.asks_for_input
+        return Trait.INPUT in self.type.traits
 
     @property
     def masked(self) -> bool:
@@ -229,7 +229,7 @@ def card(known: Known) -> Card:
         silence=_silence(intent, history, step),
         cautions=(
             *_unchecked(verdicts, history.revision),
-            *doubts(undo, current, text, not spec.type.traits.asks_for_input),
+            *doubts(undo, current, text, Trait.INPUT not in spec.type.traits),
         ),
         words=words, others=others(known, step), stage=history.stage + 1, stages=len(spec.stages), votes=_votes(known),
         remarks=_remarks(known),

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from signoff.core.errors import NotFound
-from signoff.core.policy.fields import PolicyNames
+from signoff.core.policy.fields import clauses
 from signoff.core.text import json_value
 from signoff.engine.directory.contact_schedule import Explanation, hypothetical
 from signoff.engine.directory.snapshot import NamedPolicy, Snapshot

@@ -1,0 +1,32 @@
+"""A type of task is declared once, with all that is particular to it."""
+
+import pytest
+
+from signoff.core.formats.workflow import compile_workflow
+from signoff.core.plan.task_types import BUILT_IN, Sign, TaskSpec, TaskType, Trait, meaning_of
+from signoff.core.plan.wording import label
+
+
+@pytest.mark.parametrize("kind", TaskType)
+def test_a_type_of_task_has_all_that_every_surface_needs(kind: TaskType) -> None:
+    assert kind.outcomes == tuple(outcome.name for outcome in kind.built_in)
+    assert [meaning_of(word) for word in kind.outcomes].count(Sign.POSITIVE) == 1
+    assert kind.default_title
+    assert kind.question
+    assert kind.comment_label
+    assert Trait.INPUT not in kind.traits or Trait.CONSENT not in kind.traits
+    spec = TaskSpec(type=kind, outcomes=kind.outcomes)
+    assert [label(spec, word) for word in kind.outcomes] == [outcome.label for outcome in kind.built_in]
+    form = {"form": {"properties": {"ticket": {"type": "string"}}}} if kind is TaskType.FORM else {}
+    step = {"id": "a", "human": {"type": kind.value, **form}}
+    [made] = compile_workflow({"workflow": "w", "intent_type": "t.v1", "steps": [step]}).plan.steps
+    task = made.task  # type: ignore[union-attr]
+    assert (task.type, task.outcomes, task.title) == (kind, kind.outcomes, kind.default_title)
+    assert task.comment_required is (Trait.COMMENT in kind.traits)
+    assert task.evidence_required is (Trait.EVIDENCE in kind.traits)
+
+
+def test_an_outcome_means_the_same_in_every_type() -> None:
+    for kind in TaskType:
+        for outcome in kind.built_in:
+            assert BUILT_IN[outcome.name] is outcome

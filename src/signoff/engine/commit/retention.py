@@ -82,7 +82,7 @@ class Sweeper:
         if before - now > _SLACK:
             log.warning(
                 "The clock has gone back by %s: what waits for it is not kept waiting longer for that.",
-                show_duration(before - now),
+                format_duration(before - now),
             )
             await self._store.sweeps.set_back(now, before - now)
         ran = timedelta(seconds=steady - self._last[1]) if self._last else _NONE

@@ -106,9 +106,9 @@ def test_a_task_is_explained_handed_over_talked_about_watched_and_taken_back(app
     ] == (["reminder"] * 3 + ["deadline"])
     sh("policies", "explain", "nope!", code=Code.NOT_FOUND)
     sh("tasks", "snooze", intent_id, code=Code.USAGE)
-    assert "put off until" in sh("tasks", "snooze", intent_id, "--for", "2h")
+    assert "snoozed until" in sh("tasks", "snooze", intent_id, "--for", "2h")
     assert [one["until"] for one in sh.json("tasks", "get", intent_id)["snoozed"]]
-    assert "taken up again" in sh("tasks", "unsnooze", intent_id)
+    assert "unsnoozed" in sh("tasks", "unsnooze", intent_id)
     assert not sh.json("tasks", "get", intent_id).get("snoozed")
     sh("tasks", "delegate", intent_id, "bob@acme.example")
     sh("tasks", "comment", intent_id, "why now?")
@@ -124,9 +124,9 @@ def test_a_task_is_taken_and_what_it_asks_is_changed_with_the_difference_shown(a
     sh = applied
     asked = '{"limit": 30, "where": {"db": "main", "table": "users"}}'
     intent_id = sh("intents", "send", "--type", "intent.mig.v1", "--payload", asked, "-o", "id")
-    assert "you are looking at it: Migrate?" in sh("tasks", "mark-reviewing", intent_id)
+    assert "marked as being reviewed by you: Migrate?" in sh("tasks", "mark-reviewing", intent_id)
     assert sh.json("tasks", "get", intent_id)["reviewed_by"]
-    assert "free again" in sh("tasks", "mark-reviewing", intent_id, "--clear")
+    assert "review mark cleared" in sh("tasks", "mark-reviewing", intent_id, "--clear")
     assert "reviewed_by" not in sh.json("tasks", "get", intent_id)
     sh("tasks", "revise", intent_id, "--payload", asked, "--yes", code=Code.USAGE)
     assert "This is what is asked for already." in sh.remarks

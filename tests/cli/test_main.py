@@ -202,7 +202,7 @@ def test_help_starts_without_the_sdk_and_the_server() -> None:
 
 @pytest.mark.parametrize(
     ("words", "missing"),
-    [(["up"], "uvicorn"), (["demo", "--auto"], "uvicorn"), (["db", "migrate"], "msgspec")],
+    [(["up"], "uvicorn"), (["demo", "--auto"], "uvicorn"), (["db", "migrate"], "apsw")],
 )
 def test_a_missing_server_part_says_exactly_what_to_install(words: list[str], missing: str) -> None:
     without = (
@@ -221,7 +221,7 @@ def test_doctor_without_the_server_part_has_a_note_and_no_server_is_one_finding(
     (tmp_path / ".signoff").mkdir()
     code = (
         f"import os, sys\nos.chdir({str(tmp_path)!r})\nos.environ['HOME'] = {str(tmp_path)!r}\n"
-        "sys.modules['msgspec'] = None\nfrom signoff.cli.main import main\nmain(['doctor', '--json'])\n"
+        "sys.modules['apsw'] = None\nfrom signoff.cli.main import main\nmain(['doctor', '--json'])\n"
     )
     ended = python("-c", code)
     found = json.loads(ended.stdout)

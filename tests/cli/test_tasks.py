@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from signoff.cli.failures import Code
-from signoff.cli.tasks.answer import FIELDS
+from signoff.wire.tasks import TaskOut
 from tests.cli.conftest import Run
 from tests.client.stub import INTENT, Answer, Stub, refused
 
@@ -184,7 +184,7 @@ def test_list_shows_a_task_in_one_harmless_line(run: Run, stub: Stub) -> None:
     assert stub.asked[0].query["mine"] == "true"
     assert json.loads(run("tasks", "list", "--json", "task_id").stdout) == [{"task_id": TASK}]
     assert run("tasks", "get", "000000000002", "--json").exit_code == Code.NOT_FOUND
-    assert set(answer.body["task"]) <= set(FIELDS)
+    assert set(answer.body["task"]) <= set(TaskOut.__struct_fields__)
 
 
 def at_a_terminal(stub: Stub, keys: bytes) -> tuple[int, str]:

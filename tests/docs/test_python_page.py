@@ -1,6 +1,5 @@
 """docs/reference/python.md names every public name of the SDK with its arguments, and its examples run in order."""
 
-import dataclasses
 import inspect
 import re
 import subprocess
@@ -29,9 +28,8 @@ GROUPS = {
 
 def public(kind: type) -> set[str]:
     """The names of a class that are for users: methods, properties and fields."""
-    fields = {field.name for field in dataclasses.fields(kind)} if dataclasses.is_dataclass(kind) else set()
-    ours = [part for part in kind.__mro__ if part.__module__.startswith("signoff")] if not fields else [kind]
-    names = {name for part in ours for name in vars(part)} | fields
+    ours = [part for part in kind.__mro__ if part.__module__.startswith("signoff")]
+    names = {name for part in ours for name in vars(part)}
     return {name for name in names if not name.startswith("_")} - {"raw", "read"}
 
 
@@ -92,7 +90,7 @@ def test_every_error_has_a_row_and_every_record_its_attributes() -> None:
     assert set(table) == {record.__name__ for record in RECORDS}
     own = dict(table)
     for record in RECORDS:
-        fields = [field.name for field in dataclasses.fields(record) if field.name != "raw"]
+        fields = [*record.__struct_fields__]
         if record is signoff.Result:
             fields = ["Intent"]
         assert own[record.__name__] == fields

@@ -8,22 +8,18 @@ from signoff.cli.commands import RemoteCommand
 from signoff.cli.lazy_group import Group
 from signoff.cli.output import column, moment
 from signoff.cli.session import Remote
-
-FIELDS: Final = (
-    "service_account_id", "address", "name", "display_name", "description", "status", "delivery_mode",
-    "callback_url", "created_at", "updated_at", "last_seen_at", "last_seen_client", "last_seen",
-)  # fmt: skip
+from signoff.wire.accounts import AccountOut
 
 
 @click.group(cls=Group)
 def agents() -> None:
-    """See the registered agents."""
+    """List registered agents."""
 
 
-@agents.command("list", cls=RemoteCommand, fields=FIELDS)
+@agents.command("list", cls=RemoteCommand, fields=AccountOut)
 @click.pass_obj
 def list_agents(session: Remote) -> None:
-    """List the registered agents, and when work was last asked for as each of them."""
+    """List registered agents and when they last asked for work."""
     session.out.many(session.client.agents(), _COLUMNS, "address", "There are no agents here.")
 
 

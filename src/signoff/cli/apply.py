@@ -20,7 +20,7 @@ _SIGNS = {"create": "+", "change": "~", "unchanged": " "}
     "--file", "-f", "file", required=True, metavar="FILE", help="JSON or YAML; - is standard input."
 )
 @click.option("--dry-run", is_flag=True, help="Only show what would change.")
-@click.option("--yes", "-y", is_flag=True, help="Do not ask; needed where there is no terminal.")
+@click.option("--yes", "-y", is_flag=True, help="Skip the confirmation prompt (required without a terminal).")
 @click.pass_obj
 def apply(session: Remote, file: str, dry_run: bool, yes: bool) -> None:
     """Apply people, teams, policies and workflows from a file: all of it, or nothing.

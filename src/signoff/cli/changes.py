@@ -11,27 +11,21 @@ from signoff.cli.failures import Code, Stop
 from signoff.cli.lazy_group import Group
 from signoff.cli.output import Column, as_moment, block, column, moment
 from signoff.cli.session import Remote
-
-RECORDED: Final = (
-    "id", "number", "at", "actor", "via", "action", "kind", "name", "fields", "before", "after", "confirmed_by",
-)  # fmt: skip
-PROPOSED: Final = (
-    "id", "state", "proposed_by", "proposed_at", "expires_at", "changes", "relaxations", "why", "ended_by", "ended_at",
-)  # fmt: skip
+from signoff.wire.changes import ProposalOut, RecordedChange
 
 
 @click.group(cls=Group)
 def changes() -> None:
-    """See who changed what, and confirm what takes two admins."""
+    """List changes to people, teams and policies; confirm those that need a second admin."""
 
 
-@changes.command("list", cls=RemoteCommand, fields=RECORDED)
+@changes.command("list", cls=RemoteCommand, fields=RecordedChange)
 @click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True, help="How many at most.")
 @click.option("--about", metavar="KIND:NAME", help="Only of one, as policy:prod-change or person:EMAIL.")
-@click.option("--before", type=click.IntRange(1), metavar="NUMBER", help="Go on below this number.")
+@click.option("--before", type=click.IntRange(1), metavar="NUMBER", help="Only changes before this number.")
 @click.pass_obj
 def list_changes(session: Remote, limit: int, about: str | None, before: int | None) -> None:
-    """List who changed what, newest first.
+    """List changes, newest first.
 
     KIND is one of person, agent, service, team, policy, workflow; the workspace's own settings are: workspace. What is
     about a person or an agent includes their keys and chat accounts.
@@ -40,24 +34,24 @@ def list_changes(session: Remote, limit: int, about: str | None, before: int | N
     session.out.many(found, _RECORDED, "id", "Nothing was changed here.")
 
 
-@changes.command("pending", cls=RemoteCommand, fields=PROPOSED)
+@changes.command("pending", cls=RemoteCommand, fields=ProposalOut)
 @click.pass_obj
 def pending(session: Remote) -> None:
-    """List the changes that wait for a second admin."""
+    """List proposals waiting for a second admin."""
     session.out.many(
         session.client.directory.proposals(), _PROPOSED, "id", "No change waits for a second admin."
     )
 
 
-@changes.command("show", cls=RemoteCommand, fields=PROPOSED)
+@changes.command("show", cls=RemoteCommand, fields=ProposalOut)
 @click.argument("change_id")
 @click.pass_obj
 def show(session: Remote, change_id: str) -> None:
-    """Show what a proposed change would do."""
+    """Show what a proposal would change."""
     _show(session, session.client.directory.proposal(change_id))
 
 
-@changes.command("confirm", cls=RemoteCommand, fields=PROPOSED)
+@changes.command("confirm", cls=RemoteCommand, fields=ProposalOut)
 @click.argument("change_id")
 @click.option("--open", "open_page", is_flag=True, help="Open the page where it is confirmed.")
 @click.pass_obj
@@ -75,11 +69,11 @@ def confirm(session: Remote, change_id: str, open_page: bool) -> None:
     )
 
 
-@changes.command("refuse", cls=RemoteCommand, fields=PROPOSED)
+@changes.command("refuse", cls=RemoteCommand, fields=ProposalOut)
 @click.argument("change_id")
 @click.pass_obj
 def refuse(session: Remote, change_id: str) -> None:
-    """End a proposed change unapplied; one's own too."""
+    """Refuse a proposal, or withdraw your own."""
     _show(session, session.client.directory.refuse(change_id))
 
 
@@ -117,7 +111,7 @@ _RECORDED: Final = (
 _PROPOSED: Final = (
     column("ID"),
     Column("BY", lambda proposal: _name(proposal, "proposed_by")),
-    moment("PROPOSED", "proposed_at"),
+    moment("ProposalOut", "proposed_at"),
     moment("EXPIRES", "expires_at"),
     Column("RELAXATIONS", lambda proposal: ", ".join(proposal.get("relaxations") or ())),
 )

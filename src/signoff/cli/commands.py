@@ -1,7 +1,7 @@
 """Commands that print data: all of them take the same options and mean the same by them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import click
 from click.core import ParameterSource
@@ -9,6 +9,9 @@ from click.core import ParameterSource
 from signoff.cli.failures import Code, Stop
 from signoff.cli.output import FORMATS, Format, Output, local_now, wants_colour
 from signoff.cli.session import Remote, Session
+
+if TYPE_CHECKING:
+    from msgspec import Struct
 
 _META: Final = "signoff.cli"
 
@@ -28,27 +31,34 @@ def _blank(word: object) -> bool:
 class DataCommand(click.Command):
     """A command that prints records: it takes the output options, and its context carries a Session.
 
-    fields: the keys of its records, from which ``--json id,title`` picks; clearing: its options for which an empty word
-    means "none any more".
+    fields: the keys of its records, or the struct that declares them; ``--json id,title`` picks from them.
+    clearing: its options for which an empty word means "none".
     """
 
     def __init__(
-        self, *args: Any, fields: Sequence[str] = (), clearing: Sequence[str] = (), **kwargs: Any
+        self,
+        *args: Any,
+        fields: "Sequence[str] | type[Struct]" = (),
+        clearing: Sequence[str] = (),
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.fields = fields
+        self.fields = fields if isinstance(fields, Sequence) else fields.__struct_encode_fields__
         self.clearing = clearing
         self.params += self.common()
 
     def common(self) -> list[click.Parameter]:
         """The options that every command of this kind has."""
         return [
-            _option("-o", "--output", type=click.Choice(FORMATS), help="How to print; default: table."),
-            _option("--json", "json", metavar="[FIELDS]", help="Print JSON; with names, only those fields."),
+            _option("-o", "--output", type=click.Choice(FORMATS), help="Output format; default: table."),
+            _option("--json", "json", metavar="[FIELDS]", help="Print JSON; with FIELDS, only those."),
             _option(
-                "--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Use colours."
+                "--color",
+                type=click.Choice(["auto", "always", "never"]),
+                default="auto",
+                help="Colour output.",
             ),
-            _option("-q", "--quiet", is_flag=True, help="No remarks on stderr."),
+            _option("-q", "--quiet", is_flag=True, help="Suppress messages on stderr."),
         ]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

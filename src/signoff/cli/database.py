@@ -17,16 +17,16 @@ from signoff.config import Config, reachable
 
 @click.group(cls=Group)
 def db() -> None:
-    """Migrate, back up or restore the database; let somebody in who has no key or cannot be mailed."""
+    """Migrate, back up or restore the database; recover access."""
 
 
 @click.pass_obj
 def _migrate(session: Session, /, **given: Any) -> None:
-    """Bring the database's tables up to date, as `signoff up` does when it starts."""
+    """Migrate the database schema, as `signoff up` does at start."""
     config = configured(given)
-    with server_part("signoff db migrate"):
+    with server_part("signoff db migrate"), database_named(config):
         from signoff.maintenance import migrate
-    with database_named(config):
+
         migrate(config)
     shown = visible(config.shown_database)
     session.out.one({"database": shown, "migrated": True}, "database", [f"up to date: {shown}"])
@@ -34,13 +34,16 @@ def _migrate(session: Session, /, **given: Any) -> None:
 
 @click.pass_obj
 def _backup(session: Session, /, target: Path, **given: Any) -> None:
-    """Write a consistent copy of a SQLite database to TARGET, a new file, while the server runs or not."""
+    """Write a consistent copy of a SQLite database to TARGET.
+
+    TARGET is a new file. The server may run meanwhile.
+    """
     config = configured(given)
     if target.exists():
         raise Stop(Code.CONFLICT, f"{target} exists already.", hint="Name a file that does not.")
-    with server_part("signoff db backup"):
+    with server_part("signoff db backup"), database_named(config):
         from signoff.maintenance import backup
-    with database_named(config):
+
         backup(config, target)
     session.out.one(
         {"database": visible(config.shown_database), "backup": str(target)}, "backup", [visible(target)]
@@ -49,7 +52,9 @@ def _backup(session: Session, /, target: Path, **given: Any) -> None:
 
 @click.pass_obj
 def _restore(session: Session, /, file: Path, **given: Any) -> None:
-    """Go back to FILE, a copy of a SQLite database that `signoff db backup` made, while no server runs.
+    """Restore a SQLite database from a backup FILE.
+
+    FILE is what `signoff db backup` wrote. Stop the server first.
 
     The copy is verified before and after. What stood there is kept beside it under another name. Interrupted at any
     moment, the database is the old one or the copy, and whole.
@@ -57,7 +62,8 @@ def _restore(session: Session, /, file: Path, **given: Any) -> None:
     config = configured(given)
     with server_part("signoff db restore"):
         from signoff.maintenance import restore
-    kept = restore(config, file)
+
+        kept = restore(config, file)
     shown = visible(config.shown_database)
     lines = [f"restored: {shown}"]
     if kept is not None:
@@ -67,14 +73,16 @@ def _restore(session: Session, /, file: Path, **given: Any) -> None:
 
 @click.pass_obj
 def _owner_key(session: Session, /, email: str, workspace: str, **given: Any) -> None:
-    """Make a new API key of an owner (EMAIL, or the first there is): where every key was lost.
+    """Create a new API key for an owner.
+
+    The owner is EMAIL, or the first one there is.
 
     It is shown once. It is on record (`signoff changes list`) as made by the operator.
     """
     config = configured(given)
-    with server_part("signoff db owner-key"):
+    with server_part("signoff db owner-key"), database_named(config):
         from signoff.maintenance import owner_key
-    with database_named(config):
+
         person, space, secret = owner_key(config, email, workspace)
     session.out.note(f"A key of {visible(person.email)}, shown once. Revoke the ones that were lost.")
     record = {"person": person.email, "workspace": f"{space.organization}/{space.name}", "api_key": secret}
@@ -83,15 +91,15 @@ def _owner_key(session: Session, /, email: str, workspace: str, **given: Any) ->
 
 @click.pass_obj
 def _signin_link(session: Session, /, email: str, workspace: str, **given: Any) -> None:
-    """Make a link that signs the person EMAIL in, once, within 15 minutes: where the server sends no mail.
+    """Create a single-use sign-in link for EMAIL, valid for 15 minutes.
 
     It proves as much as a sign-in by mail: hand it to that person alone, in person or by a call. It is on record
     (`signoff changes list`) as made by the operator.
     """
     config = configured(given)
-    with server_part("signoff db signin-link"):
+    with server_part("signoff db signin-link"), database_named(config):
         from signoff.maintenance import signin_link
-    with database_named(config):
+
         made = signin_link(config, email, workspace)
     name = visible(made.person.name or made.person.email)
     link = f"{_address(config)}/login/{made.token}"

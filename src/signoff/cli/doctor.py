@@ -179,7 +179,7 @@ def _unlisted(me: Any) -> Iterator[Check]:
 
 def _proofs(session: Remote, me: "Me") -> Iterator[Check]:
     """Whether people can come by the sign-in that is demanded of them."""
-    if me.server.get("mail", True) or (me.self_approval and len(session.client.directory.people()) == 1):
+    if me["server"].get("mail", True) or (me.self_approval and len(session.client.directory.people()) == 1):
         return
     named = [f"policy {found.get('name')}" for found in session.client.directory.policies()
              if found.get("strength") == "session"]  # fmt: skip
@@ -205,10 +205,11 @@ def _histories(config: Config) -> Iterator[Check]:
     try:
         with server_part("signoff doctor"):
             from signoff.maintenance import check_database
+
+            findings, swept = check_database(config)
     except Stop as missing:  # a light installation is none the worse for it
         yield Check("note", "database", f"Not examined: {missing.what}", missing.hint)
         return
-    findings, swept = check_database(config)
     for finding in findings:
         yield Check("problem", "history", f"Intent {finding.intent}, {finding.text}.")
     if not findings:
@@ -222,7 +223,7 @@ def _histories(config: Config) -> Iterator[Check]:
 
 @click.pass_obj
 def _doctor(session: Remote, /, **given: Any) -> Code:
-    """Check the server, the key, and the database where it is local. Exit code 1 when there is a problem."""
+    """Check the server, the key and, if local, the database. Exit code 1 when there is a problem."""
     config = configured(given)
     checks = [*_attempt("server", lambda: _server(session))]
     if checks[0].level != "problem":

@@ -42,9 +42,9 @@ class Code(IntEnum):
 
 
 MEANING: Final = {
-    Code.OK: "done; a watched intent completed, and only then",
-    Code.FAILURE: "it failed; a watched intent did",
-    Code.USAGE: "mistyped, or given input that is not acceptable; nothing was done",
+    Code.OK: "success; a watched intent completed, and only then",
+    Code.FAILURE: "failure (command or watched intent)",
+    Code.USAGE: "usage error or invalid input; nothing was done",
     Code.DECLINED: "asked whether to go on, you said no; nothing was done",
     Code.UNAUTHENTICATED: "no server or key was configured, or the key is not good",
     Code.NOT_FOUND: "there is no such thing, or not for this key",

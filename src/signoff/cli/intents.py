@@ -1,7 +1,7 @@
 """``signoff intents``: durable requests, from sending one to knowing how it ended."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,29 +15,10 @@ from signoff.cli.session import Remote
 from signoff.cli.tasks.act import intent_messages
 from signoff.cli.watching import refuse_timeout_alone, watch_intent
 from signoff.core.intent.deleted_payload import SAID
+from signoff.wire.intents import EventOut, IntentOut
 
 if TYPE_CHECKING:
     from signoff.client.calls import Sent
-
-FIELDS: Final = (
-    "intent_id", "intent_type", "status", "waiting_reason", "from_agent", "to_agent", "reply_to",
-    "correlation_id", "payload", "payload_deleted", "result", "error", "outcome", "ending", "decided_by",
-    "decided_at", "via", "comment", "pending_with", "human_task", "created_at", "updated_at", "deadline_at", "steps",
-    "scenario_id", "retry_of", "rerun_of",
-)  # fmt: skip
-_EVENT_FIELDS: Final = (
-    "intent_id",
-    "seq",
-    "at",
-    "event_type",
-    "status",
-    "waiting_reason",
-    "pending_with",
-    "actor",
-    "via",
-    "details",
-    "result",
-)
 
 
 @click.group(cls=Group)
@@ -58,7 +39,7 @@ intents.add_command(intent_messages)
     "--to", "to_agent", metavar="AGENT", help="The agent it is for: a name or agent://org/workspace/name."
 )
 @click.option("--payload", metavar="JSON", help="Its payload as JSON, or @FILE.")
-@click.option("--idempotency-key", metavar="KEY", help="Sent twice with one key, it is created once.")
+@click.option("--idempotency-key", metavar="KEY", help="Idempotency key.")
 @click.option("--watch", is_flag=True, help="Follow it to its end; the exit code tells how it ended.")
 @click.option("--timeout", callback=seconds, metavar="DURATION", help="With --watch: how long to follow it.")
 @click.pass_obj
@@ -113,11 +94,11 @@ def _intent(file: str | None, data: str | None, parts: Mapping[str, str | None])
     return intent
 
 
-@intents.command("list", cls=RemoteCommand, fields=FIELDS)
+@intents.command("list", cls=RemoteCommand, fields=IntentOut)
 @click.option("--status", metavar="STATUS", help="One status, several with commas, or pending.")
 @click.option("--type", "intent_type", metavar="TYPE", help="Only of this type.")
 @click.option("--correlation-id", metavar="ID", help="Only with this correlation id.")
-@click.option("--search", metavar="WORDS", help="Only where all these words stand in what is shown of it.")
+@click.option("--search", metavar="WORDS", help="Full-text search: all of these words.")
 @click.option(
     "--limit", type=click.IntRange(1), default=50, show_default=True, help="How many, newest first."
 )
@@ -128,7 +109,7 @@ def list_intents(session: Remote, /, **wanted: Any) -> None:
     session.out.many(found, _COLUMNS, "intent_id", "There are no intents here.")
 
 
-@intents.command("get", cls=RemoteCommand, fields=FIELDS)
+@intents.command("get", cls=RemoteCommand, fields=IntentOut)
 @click.argument("intent")
 @click.pass_obj
 def get(session: Remote, intent: str) -> None:
@@ -137,14 +118,14 @@ def get(session: Remote, intent: str) -> None:
     session.out.one(found, "intent_id", _lines(session, found))
 
 
-@intents.command("watch", cls=RemoteCommand, fields=_EVENT_FIELDS)
+@intents.command("watch", cls=RemoteCommand, fields=EventOut)
 @click.argument("intent")
 @click.option(
     "--timeout", callback=seconds, metavar="DURATION", help="How long to follow it; for ever by default."
 )
 @click.pass_obj
 def watch(session: Remote, intent: str, timeout: float | None) -> int:
-    """Follow an intent's events to its end.
+    """Follow an intent until it is final.
 
     Exit code: 0 completed, and only then; 10 rejected, 11 expired or timed out, 12 withdrawn or canceled, 13 changes
     wanted, 14 nobody reached, 1 failed otherwise; 7 when --timeout is over first.
@@ -152,13 +133,13 @@ def watch(session: Remote, intent: str, timeout: float | None) -> int:
     return watch_intent(session, session.intent_id(intent), timeout)
 
 
-@intents.command("cancel", cls=RemoteCommand, fields=FIELDS)
+@intents.command("cancel", cls=RemoteCommand, fields=IntentOut)
 @click.argument("intent")
-@click.option("--reason", default="canceled", show_default=True, help="Why; it stands in the history.")
+@click.option("--reason", default="canceled", show_default=True, help="Reason, recorded in the history.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def cancel(session: Remote, intent: str, reason: str, yes: bool) -> None:
-    """End an intent as CANCELED."""
+    """Cancel an intent."""
     found = session.client.get_intent(session.intent_id(intent))
     session.confirm(f"Cancel {found.intent_type} {found.intent_id}?", yes)
     after = session.client.cancel(found.intent_id, reason)
@@ -169,7 +150,7 @@ def cancel(session: Remote, intent: str, reason: str, yes: bool) -> None:
 @click.argument("intent")
 @click.pass_obj
 def retry(session: Remote, intent: str) -> None:
-    """Submit again, as a new intent, one that failed, timed out or was canceled. Prints the new id."""
+    """Resubmit an intent that failed, timed out or was canceled, as a new intent. Prints the new id."""
     from signoff.client import calls
 
     _print(session, session.client.call(calls.retry(session.intent_id(intent))))
@@ -179,7 +160,9 @@ def retry(session: Remote, intent: str) -> None:
 @click.argument("intent")
 @click.pass_obj
 def rerun(session: Remote, intent: str) -> None:
-    """Run the step that failed after a yes again, once, under the same decision. Prints the new intent's id.
+    """Rerun the step that failed after an approval, once, under the same decision.
+
+    Prints the new intent's id.
 
     It is refused where the decision is older than a day, where the workflow or its policy has changed since, or where
     something else has run after the failure: then `signoff intents retry` asks the people anew.

@@ -11,11 +11,7 @@ from signoff.cli.lazy_group import Group
 from signoff.cli.output import Column, column, moment
 from signoff.cli.session import Remote
 from signoff.cli.text_safety import visible
-
-FIELDS: Final = (
-    "key_id", "kind", "holder_id", "holder_name", "service_account_id", "key_hint", "status", "created_at",
-    "expires_at", "revoked_at",
-)  # fmt: skip
+from signoff.wire.keys import KeyOut
 
 
 @click.group(cls=Group)
@@ -31,12 +27,12 @@ def keys() -> None:
 @click.option(
     "--role", "roles", multiple=True, metavar="ROLE", help="With --person: a role; repeat it for several."
 )
-@click.option("--expires-in", callback=seconds, metavar="DURATION", help="How long it is good for.")
+@click.option("--expires-in", callback=seconds, metavar="DURATION", help="Lifetime.")
 @click.pass_obj
 def create(
     session: Remote, /, expires_in: float | None, roles: tuple[str, ...], **holder: str | None
 ) -> None:
-    """Create a key for exactly one of --agent, --service and --person; prints it once."""
+    """Create a key for an agent, a service or a person; prints it once."""
     if sum(holder[name] is not None for name in ("agent", "service", "person")) != 1:
         raise Stop(Code.USAGE, "Name exactly one of --agent, --service and --person.")
     key = session.client.create_key(
@@ -52,7 +48,7 @@ def create(
         session.out.note(f"{visible(key.kind)} key {key.key_id} of {key.address}. It is shown only now.")
 
 
-@keys.command("list", cls=RemoteCommand, fields=FIELDS)
+@keys.command("list", cls=RemoteCommand, fields=KeyOut)
 @click.pass_obj
 def list_keys(session: Remote) -> None:
     """List the keys, without their secrets."""
@@ -67,7 +63,7 @@ def list_keys(session: Remote) -> None:
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def revoke(session: Remote, key_id: str, yes: bool) -> None:
-    """Make a key worthless, at once."""
+    """Revoke a key immediately."""
     session.confirm(f"Revoke the key {key_id}? Whoever uses it is locked out.", yes)
     session.client.revoke_key(key_id)
     session.out.one({"key_id": key_id}, "key_id", [f"revoked: {visible(key_id)}"])

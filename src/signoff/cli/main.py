@@ -19,31 +19,31 @@ SECTIONS: Final = {
     "Server": {
         "up": ("signoff.cli.up:up", "Run the server until Ctrl-C."),
         "demo": ("signoff.cli.demo:demo", "See a migration wait for your yes, from start to end."),
-        "doctor": ("signoff.cli.doctor:doctor", "Check that everything is as it should be."),
-        "config": ("signoff.cli.settings:config", "Show the settings and where they come from."),
-        "db": ("signoff.cli.database:db", "Migrate or back up the database."),
+        "doctor": ("signoff.cli.doctor:doctor", "Check the server, the key and, if local, the database."),
+        "config": ("signoff.cli.settings:config", "Show the effective settings and their origin."),
+        "db": ("signoff.cli.database:db", "Migrate, back up or restore the database; recover access."),
     },
     "Work": {
         "intents": ("signoff.cli.intents:intents", "Send, watch, cancel and retry intents."),
-        "tasks": ("signoff.cli.tasks.answer:tasks", "See and answer what waits for a person."),
+        "tasks": ("signoff.cli.tasks.answer:tasks", "List and answer tasks."),
         "scenarios": ("signoff.cli.scenarios:scenarios", "Validate and apply scenario bundles."),
-        "workflows": ("signoff.cli.workflows:workflows", "Put workflows in force."),
+        "workflows": ("signoff.cli.workflows:workflows", "Apply and list workflows."),
         "apply": ("signoff.cli.apply:apply", "Apply people, teams, policies and workflows from a file."),
         "audit": ("signoff.cli.audit:audit", "Show and verify an intent's history."),
     },
     "Who decides": {
-        "people": ("signoff.cli.people:people", "See and change people, and when they are away."),
-        "teams": ("signoff.cli.teams:teams", "See and change teams, and who is on call."),
-        "changes": ("signoff.cli.changes:changes", "See who changed what; confirm what takes two admins."),
-        "policies": ("signoff.cli.policies:policies", "See policies, and what they will lead to."),
+        "people": ("signoff.cli.people:people", "List and change people and their absences."),
+        "teams": ("signoff.cli.teams:teams", "List and change teams, and who is on call."),
+        "changes": ("signoff.cli.changes:changes", "List changes; confirm those that need a second admin."),
+        "policies": ("signoff.cli.policies:policies", "List policies and preview their effects."),
     },
     "Access": {
-        "agents": ("signoff.cli.agents:agents", "See the registered agents."),
+        "agents": ("signoff.cli.agents:agents", "List registered agents."),
         "keys": ("signoff.cli.keys:keys", "Create, list and revoke API keys."),
     },
     "This program": {
-        "version": ("signoff.cli.version:version", "Say which version this is, and the server's."),
-        "completion": ("signoff.cli.completion:completion", "Print the completion script of a shell."),
+        "version": ("signoff.cli.version:version", "Show the version of this program and of the server."),
+        "completion": ("signoff.cli.completion:completion", "Print the shell completion script."),
     },
 }
 

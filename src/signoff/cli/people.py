@@ -12,24 +12,20 @@ from signoff.cli.lazy_group import Group
 from signoff.cli.output import Column, column, moment
 from signoff.cli.session import Remote
 from signoff.cli.text_safety import visible
-
-FIELDS: Final = (
-    "id", "email", "name", "roles", "active", "teams", "addresses", "zone", "hours", "absences", "preferences",
-    "created_at",
-)  # fmt: skip
+from signoff.wire.people import PersonOut, SessionOut, WaitingTask
 
 _HOURS: Final = re.compile(r"(\S+)\s+(\d\d:\d\d)-(\d\d:\d\d)")
 
 
 @click.group(cls=Group)
 def people() -> None:
-    """See and change people, and when they are away."""
+    """List and change people and their absences."""
 
 
-@people.command("list", cls=RemoteCommand, fields=FIELDS)
+@people.command("list", cls=RemoteCommand, fields=PersonOut)
 @click.pass_obj
 def list_people(session: Remote) -> None:
-    """List everybody of the workspace."""
+    """List all people in the workspace."""
     session.out.many(session.client.directory.people(), _COLUMNS, "id", "There is nobody here.")
 
 
@@ -81,15 +77,15 @@ def _hours(written: str, zone: str | None) -> dict[str, Any] | bool:
     return {"zone": zone, "days": match[1], "from": match[2], "to": match[3]}
 
 
-@people.command("add", cls=RemoteCommand, fields=FIELDS)
+@people.command("add", cls=RemoteCommand, fields=PersonOut)
 @click.argument("email")
 @_about
 def add(session: Remote, /, email: str, **given: Any) -> None:
-    """Add a person; without --role one who may approve."""
+    """Add a person; without --role as an approver."""
     _show(session, session.client.directory.add_person(email, **_said(given)), "added")
 
 
-@people.command("set", cls=RemoteCommand, fields=FIELDS, clearing=("name", "zone"))
+@people.command("set", cls=RemoteCommand, fields=PersonOut, clearing=("name", "zone"))
 @click.argument("who")
 @click.option("--active/--inactive", default=None, help="Whether the person may do anything here.")
 @click.option(
@@ -97,7 +93,10 @@ def add(session: Remote, /, email: str, **given: Any) -> None:
 )
 @_about
 def change(session: Remote, /, who: str, active: bool | None, yes: bool, **given: Any) -> None:
-    """Change a person (address or id); what is not said stays."""
+    """Update a person; omitted fields are unchanged.
+
+    WHO is an address or id.
+    """
     said = _said(given) | ({} if active is None else {"active": active})
     if not said:
         raise Stop(Code.USAGE, "Nothing was said to change.", hint="See: signoff people set --help")
@@ -124,11 +123,14 @@ def _waiting(waits: dict[str, Any]) -> list[str]:
     return [visible(line) for line in lines] + ([] if waits.get("complete", True) else ["... and more"])
 
 
-@people.command("waiting", cls=RemoteCommand, fields=("task_id", "title", "only_eligible"))
+@people.command("waiting", cls=RemoteCommand, fields=WaitingTask)
 @click.argument("who")
 @click.pass_obj
 def waiting(session: Remote, /, who: str) -> None:
-    """List the open tasks in which a person (address or id) has a say now."""
+    """List the open tasks that a person may answer.
+
+    WHO is an address or id.
+    """
     found = session.client.directory.open_tasks_of(who)
     session.out.many(found.get("tasks") or [], _WAITING, "task_id", "Nothing waits for them.")
 
@@ -136,24 +138,24 @@ def waiting(session: Remote, /, who: str) -> None:
 @people.command("reassign", cls=RemoteCommand, fields=("reassigned", "refused", "complete"))
 @click.argument("who", metavar="FROM")
 @click.argument("to", metavar="TO")
-@click.option("--comment", default="", metavar="TEXT", help="Why; it stands in the record of each task.")
+@click.option("--comment", default="", metavar="TEXT", help="Reason, recorded in the history of each task.")
 @click.pass_obj
 def reassign(session: Remote, /, who: str, to: str, comment: str) -> Code:
-    """Ask TO in the place of FROM, in every open task that asks FROM now.
+    """Replace FROM by TO in every open task that asks FROM.
 
     An admin's act, on record in each task. Tasks that the admin's own side has requested stay as they are, as does what
     TO may not decide. Exit code 1 when any task stays as it is.
     """
     done = session.client.directory.reassign_all(who, to, comment)
-    lines = [f"handed over: {len(done.get('handed_over') or ())}"]
-    lines += [f"as it was: {one['task_id']}: {one['message']}" for one in done.get("refused") or ()]
+    lines = [f"reassigned: {len(done.get('reassigned') or ())}"]
+    lines += [f"unchanged: {one['task_id']}: {one['message']}" for one in done.get("refused") or ()]
     if not done.get("complete", True):
         lines.append("There are more; repeat the command.")
     session.out.one(done, "reassigned", [visible(line) for line in lines])
     return Code.FAILURE if done.get("refused") else Code.OK
 
 
-@people.command("absent", cls=RemoteCommand, fields=FIELDS)
+@people.command("absent", cls=RemoteCommand, fields=PersonOut)
 @click.argument("who")
 @click.option("--from", "start", metavar="WHEN", help="A day (2026-03-02) or a moment; from its beginning.")
 @click.option("--until", metavar="WHEN", help="The last day away, or a moment.")
@@ -161,7 +163,7 @@ def reassign(session: Remote, /, who: str, to: str, comment: str) -> Code:
 @click.option("--clear", is_flag=True, help="Not away at all: forget all absences.")
 @click.pass_obj
 def absent(session: Remote, /, who: str, clear: bool, **away: str | None) -> None:
-    """Say that a person is away; others that were said before stay."""
+    """Add an absence for a person (existing ones are kept)."""
     directory = session.client.directory
     if clear and any(away.values()):
         raise Stop(Code.USAGE, "--clear forgets all absences; nothing goes beside it.")
@@ -176,14 +178,14 @@ def absent(session: Remote, /, who: str, clear: bool, **away: str | None) -> Non
     _show(session, directory.change_person(str(found["id"]), absences=absences), "away")
 
 
-_SESSION: Final = ("session_id", "by", "created_at", "used_at", "expires_at")
-
-
-@people.command("sessions", cls=RemoteCommand, fields=_SESSION)
+@people.command("sessions", cls=RemoteCommand, fields=SessionOut)
 @click.argument("who", default="me")
 @click.pass_obj
 def sessions(session: Remote, who: str) -> None:
-    """List where a person (address or id; by default yourself) is signed in on the pages."""
+    """List a person's sessions.
+
+    WHO is an address or id; by default yourself.
+    """
     found = session.client.directory.sessions(who)
     columns = [
         column("SESSION", "session_id"), column("BY"), moment("SIGNED IN", "created_at"),
@@ -197,7 +199,10 @@ def sessions(session: Remote, who: str) -> None:
 @click.option("--session", "session_id", metavar="SESSION", help="Only this one; by default everywhere.")
 @click.pass_obj
 def sign_out(session: Remote, who: str, session_id: str | None) -> None:
-    """Sign a person (address or id; by default yourself) out on the pages, everywhere. Keys are not touched."""
+    """Sign a person out of the pages.
+
+    WHO is an address or id; by default yourself. Keys stay valid.
+    """
     ended = session.client.directory.end_sessions(who, session_id)
     session.out.one({"ended": ended}, "ended", [f"ended: {ended}"])
 

@@ -12,28 +12,25 @@ from signoff.cli.lazy_group import Group
 from signoff.cli.output import Column, block, column, moment
 from signoff.cli.session import Remote
 from signoff.cli.text_safety import visible
+from signoff.wire.policies import PolicyOut
+from signoff.wire.tasks import ExplainOut
 
-FIELDS: Final = ("name", "version", "source", "applied_by", "applied_at", "broken")
-EXPLAINED: Final = (
-    "policy", "because", "task_id", "opened_at", "due_at", "strength", "proof", "risk", "self_approval", "may_decide",
-    "requesters_side", "asked", "stages", "contacts", "on_expiry",
-)  # fmt: skip
 _TASK: Final = re.compile(r"[0-9a-f-]{6,36}", re.IGNORECASE)
 
 
 @click.group(cls=Group)
 def policies() -> None:
-    """See policies, and what they will lead to."""
+    """List policies and preview their effects."""
 
 
-@policies.command("list", cls=RemoteCommand, fields=FIELDS)
+@policies.command("list", cls=RemoteCommand, fields=PolicyOut)
 @click.pass_obj
 def list_policies(session: Remote) -> None:
     """List the policies."""
     session.out.many(session.client.directory.policies(), _COLUMNS, "name", "There are no policies here.")
 
 
-@policies.command("show", cls=RemoteCommand, fields=FIELDS)
+@policies.command("show", cls=RemoteCommand, fields=PolicyOut)
 @click.argument("name")
 @click.pass_obj
 def show(session: Remote, name: str) -> None:
@@ -46,12 +43,12 @@ def show(session: Remote, name: str) -> None:
     session.out.one(found, "name", lines)
 
 
-@policies.command("explain", cls=RemoteCommand, fields=EXPLAINED)
+@policies.command("explain", cls=RemoteCommand, fields=ExplainOut)
 @click.argument("task_or_name")
 @click.option("--at", metavar="WHEN", help="Of a policy: as if a task opened at this moment (RFC 3339).")
 @click.pass_obj
 def explain(session: Remote, task_or_name: str, at: str | None) -> None:
-    """Say who may decide, and every contact to come with its moment: of an open task, or of a policy's next."""
+    """Show who may decide, and each scheduled contact, for an open task or a policy."""
     if _named(session, task_or_name) is not None:
         made = session.client.directory.explain_policy(task_or_name, at)
     elif at and _TASK.fullmatch(task_or_name):

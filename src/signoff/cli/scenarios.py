@@ -21,7 +21,7 @@ def scenarios() -> None:
 @click.argument("file")
 @click.pass_obj
 def validate(session: Remote, file: str) -> Code:
-    """Check a bundle (JSON or YAML) and create nothing. Exit code 1 when it is not valid."""
+    """Validate a scenario bundle without creating anything."""
     found = session.client.validate_scenario(read_document(file))
     lines = [line for text in found.errors for line in block("error", text)]
     lines += [line for text in found.warnings for line in block("warning", text)]
@@ -33,14 +33,14 @@ def validate(session: Remote, file: str) -> Code:
     "apply", cls=RemoteCommand, fields=("intent_id", "scenario_id", "status", "agents", "warnings")
 )
 @click.argument("file")
-@click.option("--idempotency-key", metavar="KEY", help="Applied twice with one key, it is started once.")
+@click.option("--idempotency-key", metavar="KEY", help="Idempotency key.")
 @click.option("--watch", is_flag=True, help="Follow it to its end; the exit code tells how it ended.")
 @click.option("--timeout", callback=seconds, metavar="DURATION", help="With --watch: how long to follow it.")
 @click.pass_obj
 def apply(
     session: Remote, file: str, idempotency_key: str | None, watch: bool, timeout: float | None
 ) -> Code:
-    """Start a bundle (JSON or YAML): its agents, plan and intent. Prints the intent's id."""
+    """Start a scenario bundle (JSON or YAML)."""
     refuse_timeout_alone(watch, timeout)
     applied = session.client.apply_scenario(read_document(file), idempotency_key=idempotency_key)
     for warning in applied.warnings:

@@ -18,12 +18,12 @@ from signoff.core.text.masking import MASK
 
 @click.group(cls=Group)
 def config() -> None:
-    """Show the settings and where they come from."""
+    """Show the effective settings and their origin."""
 
 
 @click.pass_obj
 def _show(session: Session, /, origin: bool, **given: Any) -> None:
-    """Show the settings a server started here would have, and the server that the other commands talk to."""
+    """Show the effective settings and their origin."""
     loaded = load(given, os.environ)
     for warning in loaded.warnings:
         session.out.note(f"warning: {warning}")

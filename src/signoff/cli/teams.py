@@ -11,23 +11,22 @@ from signoff.cli.output import Column, as_moment, column
 from signoff.cli.people import warned
 from signoff.cli.session import Remote
 from signoff.cli.text_safety import visible
-
-FIELDS: Final = ("name", "members", "rotation")
+from signoff.wire.teams import TeamOut
 
 
 @click.group(cls=Group)
 def teams() -> None:
-    """See and change teams, and who is on call."""
+    """List and change teams, and who is on call."""
 
 
-@teams.command("list", cls=RemoteCommand, fields=FIELDS)
+@teams.command("list", cls=RemoteCommand, fields=TeamOut)
 @click.pass_obj
 def list_teams(session: Remote) -> None:
     """List the teams."""
     session.out.many(session.client.directory.teams(), _COLUMNS, "name", "There are no teams here.")
 
 
-@teams.command("set", cls=RemoteCommand, fields=FIELDS)
+@teams.command("set", cls=RemoteCommand, fields=TeamOut)
 @click.argument("name")
 @click.option(
     "--member", "-m", "members", multiple=True, required=True, metavar="EMAIL", help="Repeat for each."
@@ -37,7 +36,7 @@ def list_teams(session: Remote) -> None:
 @click.option("--anchor", metavar="DAY", help="A day of the week in which the first member is on call.")
 @click.pass_obj
 def set_team(session: Remote, /, name: str, members: tuple[str, ...], **turns: str | None) -> None:
-    """Make or replace a team. With a rotation only who is on call is told; all of them may decide."""
+    """Create or replace a team. With a rotation, only the person on call is notified; all members may decide."""
     rotation = {key: value for key, value in turns.items() if value}
     if rotation and not (turns["handover"] and turns["zone"]):
         raise Stop(Code.USAGE, "A rotation needs both --handover and --zone.")

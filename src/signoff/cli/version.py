@@ -12,7 +12,7 @@ from signoff.cli.session import Remote
 @click.command("version", cls=RemoteCommand, fields=("version", "python", "server", "url"))
 @click.pass_obj
 def version(session: Remote) -> None:
-    """Say which version this is, and the server's where one is found."""
+    """Show the version of this program and of the server."""
     found = {"version": __version__, "python": platform.python_version(), **_server(session)}
     lines = [f"signoff {__version__} (Python {found['python']})"]
     if found["server"]:

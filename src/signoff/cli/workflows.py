@@ -10,13 +10,12 @@ from signoff.cli.lazy_group import Group
 from signoff.cli.output import Column, column, moment
 from signoff.cli.session import Remote
 from signoff.cli.text_safety import visible
-
-FIELDS: Final = ("name", "intent_type", "version", "steps", "source", "applied_by", "applied_at")
+from signoff.wire.workflows import WorkflowOut
 
 
 @click.group(cls=Group)
 def workflows() -> None:
-    """Put workflows in force."""
+    """Apply and list workflows."""
 
 
 @workflows.command("apply", cls=RemoteCommand, fields=("file", "changed", "workflow"))
@@ -24,7 +23,7 @@ def workflows() -> None:
 @click.option("--dry-run", is_flag=True, help="Only check, and say whether it differs from what is in force.")
 @click.pass_obj
 def apply(session: Remote, files: tuple[str, ...], dry_run: bool) -> None:
-    """Put the workflows in FILES (JSON or YAML, - is standard input) in force for their intent types."""
+    """Apply the workflows in FILES (JSON or YAML; - is standard input)."""
     # Every file is read before the first is applied: a typing error in the last one changes nothing.
     templates = [(file, read_document(file)) for file in files]
     for file, template in templates:
@@ -40,10 +39,10 @@ def apply(session: Remote, files: tuple[str, ...], dry_run: bool) -> None:
             session.out.note(visible(f"warning: {warning}"))
 
 
-@workflows.command("list", cls=RemoteCommand, fields=FIELDS)
+@workflows.command("list", cls=RemoteCommand, fields=WorkflowOut)
 @click.pass_obj
 def list_workflows(session: Remote) -> None:
-    """List the workflows in force."""
+    """List the active workflows."""
     found = session.client.workflows()
     session.out.many(found, _COLUMNS, "intent_type", "There are no workflows here.")
 

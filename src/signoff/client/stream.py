@@ -191,7 +191,7 @@ class Follower:
         try:
             event = Event.read(json.loads(frame.data))
         except ValueError:
-            event = Event()
+            event = Event.read({})
         if not event.seq:
             raise not_signoff(200, frame.data.encode())
         if event.intent_id and not calls.same_subject(event.intent_id, self.intent_id):

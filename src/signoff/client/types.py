@@ -1,14 +1,15 @@
-"""What the SDK reads from the server's answers: frozen records, tolerant of fields they do not know.
+"""What the SDK reads from the server's answers: the structs of ``signoff.wire`` as frozen, tolerant records.
 
-Each record reads like a mapping of the JSON it came from (``task["title"]``), has typed attributes for what
-the documentation names, and keeps everything in ``raw``. A missing or misshapen field becomes its default.
+Each record reads like a mapping of the JSON it came from (``task["title"]``), has the attributes of its
+struct, and keeps everything in ``raw``. A missing or misshapen field becomes its default.
 """
 
 import threading
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
+from msgspec import field
+
+from signoff import wire
 from signoff.client.errors import (
     IntentCanceled,
     IntentExpired,
@@ -19,51 +20,25 @@ from signoff.client.errors import (
     IntentUndeliverable,
     IntentWithdrawn,
 )
-from signoff.client.records import Json, Record
+from signoff.client.records import Record
 
 FINAL: Final = frozenset({"COMPLETED", "FAILED", "CANCELED", "TIMED_OUT"})
 
 
-@dataclass(frozen=True, eq=False)
-class Actor(Record):
+class Actor(Record, wire.system.Self, eq=False, kw_only=True):
     """Who did or asked something: ``kind`` is person, agent, service or system."""
-
-    kind: str = ""
-    id: str = ""
-    address: str = ""
-    name: str = ""
-    email: str = ""
-    roles: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, raw: object) -> Self:
-        return cls(id=raw) if isinstance(raw, str) else super().read(raw)
+        return super().read({"id": raw} if isinstance(raw, str) else raw)
 
 
-@dataclass(frozen=True, eq=False)
-class StepError(Record):
+class StepError(Record, wire.intents.Problem, eq=False, kw_only=True):
     """Why an intent failed."""
 
-    code: str = ""
-    message: str = ""
-    retryable: bool = False
 
-
-@dataclass(frozen=True, eq=False)
-class Event(Record):
+class Event(Record, wire.intents.EventOut, eq=False, kw_only=True):
     """A fact in an intent's history. ``seq`` grows, with gaps."""
-
-    intent_id: str = ""
-    seq: int = 0
-    event_type: str = ""
-    status: str = ""
-    at: datetime | None = None
-    waiting_reason: str = ""
-    actor: str = ""
-    handler: str = ""
-    pending_with: Json = field(default_factory=dict)
-    human_task: Json = field(default_factory=dict, repr=False)
-    details: Json = field(default_factory=dict, repr=False)
 
     @property
     def final(self) -> bool:
@@ -71,32 +46,10 @@ class Event(Record):
         return self.status in FINAL
 
 
-@dataclass(frozen=True, eq=False)
-class Intent(Record):
+class Intent(Record, wire.intents.IntentOut, eq=False, kw_only=True):
     """A durable request and its state."""
 
-    intent_id: str = ""
-    intent_type: str = ""
-    status: str = ""
-    waiting_reason: str = ""
-    from_agent: str = ""
-    to_agent: str = ""
-    correlation_id: str = ""
-    payload: Json = field(default_factory=dict, repr=False)
-    result: Json = field(default_factory=dict, repr=False)
     error: StepError | None = None
-    outcome: str = ""
-    ending: str = ""
-    decided_by: str = ""
-    decided_at: datetime | None = None
-    via: str = ""
-    comment: str = field(default="", repr=False)
-    pending_with: Json = field(default_factory=dict)
-    human_task: Json = field(default_factory=dict, repr=False)
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
-    deadline_at: datetime | None = None
-    rerun_of: str = ""
 
     @property
     def final(self) -> bool:
@@ -119,8 +72,7 @@ class Intent(Record):
         return self.completed and self.ending == "approved"
 
 
-@dataclass(frozen=True, eq=False)
-class Result(Intent):
+class Result(Intent, eq=False, kw_only=True):
     """A final intent: what ``wait_for`` returns for every way in which an intent can end."""
 
     def raise_for_status(self) -> Self:
@@ -164,72 +116,26 @@ _FAILURES: Final[dict[str, tuple[type[IntentFailed], str]]] = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Vote(Record):
+class Vote(Record, wire.tasks.VoteOut, eq=False, kw_only=True):
     """One person's answer to a task."""
 
-    person: str = ""
-    name: str = ""
-    outcome: str = ""
-    comment: str = ""
-    at: datetime | None = None
-    via: str = ""
 
-
-@dataclass(frozen=True, eq=False)
-class Task(Record):
+class Task(Record, wire.tasks.TaskOut, eq=False, kw_only=True):
     """A human step opened for people. ``stage``, ``revision`` and ``digest`` name what is being decided.
 
     result_revisions: the revision that each of the previous results is of; an earlier one's counts for nothing.
     changes: what was changed from revision to revision, where something was.
     """
 
-    task_id: str = ""
-    intent_id: str = ""
-    intent_type: str = ""
-    step_id: str = ""
-    state: str = ""
-    task_type: str = ""
-    title: str = ""
-    description: str = field(default="", repr=False)
-    risk: str = ""
-    strength: str = ""
-    allowed_outcomes: tuple[str, ...] = ()
-    outcomes: tuple[Json, ...] = ()
-    form_schema: Json = field(default_factory=dict, repr=False)
-    comment_required: bool = False
-    evidence_required: bool = False
-    payload: Json = field(default_factory=dict, repr=False)
-    previous_results: Json = field(default_factory=dict, repr=False)
-    result_revisions: Json = field(default_factory=dict, repr=False)
-    next_steps: tuple[Json, ...] = field(default=(), repr=False)
-    requester: Actor = field(default_factory=Actor)
-    approvers: tuple[str, ...] = ()
-    stage: int = 0
-    stages: int = 0
-    opened_at: datetime | None = None
-    due_at: datetime | None = None
-    next_reminder_at: datetime | None = None
-    escalation_at: datetime | None = None
-    reminders_sent: int = 0
-    revision: int = 0
-    digest: str = field(default="", repr=False)
+    requester: Actor = field(default_factory=lambda: Actor.read({}))
     votes: tuple[Vote, ...] = ()
-    changes: tuple[Json, ...] = field(default=(), repr=False)
-    outcome: str = ""
-    ending: str = ""
-    decided_at: datetime | None = None
-    decided_by: str = ""
-    via: str = ""
-    on_expiry: str = field(default="", repr=False)
 
     @property
     def open(self) -> bool:
         return self.state == "open"
 
 
-@dataclass(frozen=True, eq=False)
-class Delivery(Record):
+class Delivery(Record, wire.deliveries.DeliveryOut, eq=False, kw_only=True):
     """An agent step in this process's hands: what a function of an Agent gets.
 
     idempotency_key: the same on every attempt; pass it on to whatever the function calls.
@@ -238,26 +144,14 @@ class Delivery(Record):
     max_report_bytes: how large the result may be, as JSON with its envelope; 0 when the server does not say.
     """
 
-    delivery_id: str = ""
-    intent_id: str = ""
-    intent_type: str = ""
-    step_id: str = ""
     attempt: int = 1
-    token: int = 0
-    lease_until: datetime | None = None
-    lease_seconds: float = 0.0
-    payload: Json = field(default_factory=dict, repr=False)
-    input: Json = field(default_factory=dict, repr=False)
-    previous_results: Json = field(default_factory=dict, repr=False)
-    result_revisions: Json = field(default_factory=dict, repr=False)
-    revision: int = 0
-    idempotency_key: str = ""
-    requester: Actor = field(default_factory=Actor)
-    correlation_id: str = ""
-    created_at: datetime | None = None
-    deadline_at: datetime | None = None
+    requester: Actor = field(default_factory=lambda: Actor.read({}))
     max_report_bytes: int = 0
-    lease_lost: threading.Event = field(default_factory=threading.Event, repr=False, metadata={"wire": False})
+    lease_lost: threading.Event = field(default_factory=threading.Event)
+
+    if TYPE_CHECKING:  # for tests of a function: every field may be left out
+
+        def __init__(self, **fields: Any) -> None: ...
 
     @property
     def id(self) -> str:
@@ -270,125 +164,49 @@ class Delivery(Record):
         return self.intent_type
 
 
-@dataclass(frozen=True, eq=False)
-class Workflow(Record):
+class Workflow(Record, wire.workflows.WorkflowOut, eq=False, kw_only=True):
     """A named, versioned template of a plan, chosen by intent type."""
 
-    name: str = ""
-    intent_type: str = ""
-    version: int = 0
-    strength: str = ""
-    steps: tuple[Json, ...] = field(default=(), repr=False)
-    source: Json = field(default_factory=dict, repr=False)
-    applied_by: str = ""
-    applied_at: datetime | None = None
 
-
-@dataclass(frozen=True, eq=False)
-class AppliedWorkflow(Record):
+class AppliedWorkflow(Record, wire.workflows.AppliedOut, eq=False, kw_only=True):
     """``changed`` is False when the same template was in force already."""
 
-    changed: bool = False
-    workflow: Workflow = field(default_factory=Workflow)
-    warnings: tuple[str, ...] = ()
+    workflow: Workflow = field(default_factory=lambda: Workflow.read({}))
 
 
-@dataclass(frozen=True, eq=False)
-class AppliedScenario(Record):
+class AppliedScenario(Record, wire.scenarios.ScenarioApplied, eq=False, kw_only=True):
     """A scenario bundle in motion."""
 
-    intent_id: str = ""
-    scenario_id: str = ""
-    status: str = ""
-    agents: tuple[Json, ...] = field(default=(), repr=False)
-    warnings: tuple[str, ...] = ()
 
-
-@dataclass(frozen=True, eq=False)
-class ScenarioCheck(Record):
+class ScenarioCheck(Record, wire.scenarios.ScenarioCheck, eq=False, kw_only=True):
     """What ``validate_scenario`` found; nothing was created."""
 
-    valid: bool = False
-    errors: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
 
-
-@dataclass(frozen=True, eq=False)
-class Account(Record):
+class Account(Record, wire.accounts.AccountOut, eq=False, kw_only=True):
     """A registered agent. ``last_seen``: when work was last asked for, in words (``never``, ``now``, ``3d ago``)."""
 
-    service_account_id: str = ""
-    address: str = ""
-    name: str = ""
-    display_name: str = ""
-    description: str = ""
-    status: str = ""
-    delivery_mode: str = ""
-    callback_url: str = ""
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
-    last_seen_at: datetime | None = None
-    last_seen_client: str = ""
-    last_seen: str = ""
 
-
-@dataclass(frozen=True, eq=False)
-class Key(Record):
+class Key(Record, wire.keys.NewKeyOut, eq=False, kw_only=True):
     """A key; ``api_key`` is its secret, given once, when it is created."""
 
-    kind: str = ""
-    address: str = ""
-    key_id: str = ""
-    api_key: str = field(default="", repr=False)
-    expires_at: datetime | None = None
 
-
-@dataclass(frozen=True, eq=False)
-class AuditEvent(Record):
+class AuditEvent(Record, wire.audit.AuditEvent, eq=False, kw_only=True):
     """One link of an intent's history; ``body`` is the text that was hashed, ``private`` may be erased."""
 
-    seq: int = 0
-    at: datetime | None = None
-    type: str = ""
-    actor: Actor = field(default_factory=Actor)
-    via: str = ""
-    summary: str = ""
-    comment: str = field(default="", repr=False)
-    event: Json = field(default_factory=dict, repr=False)
-    body: str = field(default="", repr=False)
-    private: str = field(default="", repr=False)
-    hash: str = field(default="", repr=False)
+    actor: Actor = field(default_factory=lambda: Actor.read({}))
 
 
-@dataclass(frozen=True, eq=False)
-class AuditTrail(Record):
+class AuditTrail(Record, wire.audit.Audit, eq=False, kw_only=True):
     """An intent's whole history with its hash chain; ``verified`` is the server's own check of it."""
 
-    intent_id: str = ""
-    seq: int = 0
-    head: str = ""
-    verified: bool = False
-    problem: str = ""
-    events: tuple[AuditEvent, ...] = field(default=(), repr=False)
+    events: tuple[AuditEvent, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
-class Me(Record):
+class Me(Record, wire.system.Me, eq=False, kw_only=True):
     """Whom the key stands for, and where."""
 
-    actor: Actor = field(default_factory=Actor)
-    organization: str = ""
-    workspace: str = ""
-    self_approval: bool = False
-    default_policy: str = ""
-    unlisted_types: str = ""
-    server: Json = field(default_factory=dict)
+    actor: Actor = field(default_factory=lambda: Actor.read({}))
 
 
-@dataclass(frozen=True, eq=False)
-class Health(Record):
+class Health(Record, wire.system.Health, eq=False, kw_only=True):
     """That the server answers."""
-
-    ok: bool = False
-    service: str = ""
-    version: str = ""

@@ -13,7 +13,8 @@ from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.view import Seen
 from signoff.web.http.call import Call
 from signoff.web.shapes.events import STEP, StepTrail
-from signoff.web.shapes.intents import IntentOut, intent_out, step_out
+from signoff.web.shapes.intents import intent_out, step_out
+from signoff.wire.intents import IntentOut
 
 RUNNING: Final = tuple(status.value for status in Status if status not in FINAL)
 

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from signoff.cli.intents import FIELDS
 from signoff.core.intent.deleted_payload import SAID
+from signoff.wire.intents import IntentOut
 from tests.web.inbox.reading import reader
 from tests.web.inbox.test_deciding import ANN
 from tests.web.web_env import WebEnv
@@ -55,5 +55,5 @@ async def test_an_empty_request_is_not_called_deleted(web: WebEnv) -> None:
 
 
 def test_the_command_line_has_words_for_it() -> None:
-    assert "payload_deleted" in FIELDS
+    assert "payload_deleted" in IntentOut.__struct_fields__
     assert "deleted" in SAID

@@ -1,6 +1,4 @@
-"""``signoff tasks`` beside answering: hand over, ask others, talk, take the request back, and watch the inbox live.
-FIELDS: what every command of ``tasks`` prints of one.
-"""
+"""``signoff tasks`` beside answering: hand over, ask others, talk, take the request back, and watch the inbox live."""
 
 import threading
 from collections.abc import Mapping
@@ -14,20 +12,9 @@ from signoff.cli.failures import Code, Stop
 from signoff.cli.output import Column, as_moment, column, moment, titled
 from signoff.cli.session import Remote
 from signoff.cli.text_safety import visible
+from signoff.wire.messages import MessageOut
+from signoff.wire.tasks import TaskOut
 
-FIELDS: Final = (
-    "task_id", "intent_id", "intent_type", "step_id", "state", "task_type", "title", "description",
-    "risk", "strength", "allowed_outcomes", "outcomes", "form_schema", "comment_required", "evidence_required",
-    "payload", "payload_deleted",
-    "previous_results", "result_revisions", "changes",
-    "next_steps", "requester", "approvers", "opened_at", "due_at", "next_reminder_at",
-    "escalation_at", "reminders_sent", "revision", "digest", "votes", "stage", "stages", "reviewed_by", "outcome",
-    "ending", "decided_at", "decided_by", "decided_by_name", "snoozed", "comments", "via", "on_expiry",
-)  # fmt: skip
-_MESSAGE: Final = (
-    "message_id", "task_id", "kind", "person", "name", "channel", "target", "state", "summary", "attempts", "reference",
-    "error", "instead", "called_at", "at", "next_attempt_at",
-)  # fmt: skip
 _COLUMNS: Final = (
     moment("AT", "at"), Column("TO", lambda one: str(one.get("name") or one.get("target") or "")), column("CHANNEL"),
     column("WHAT", "kind"), column("STATE"), column("WHAT BECAME OF IT", "summary"),
@@ -36,105 +23,108 @@ _COLUMNS: Final = (
 _STATE: Final = ("state", "outcome", "revision", "stage", "reminders_sent", "reviewed_by", "votes")
 
 
-@click.command("delegate", cls=RemoteCommand, fields=FIELDS)
+@click.command("delegate", cls=RemoteCommand, fields=TaskOut)
 @click.argument("task")
 @click.argument("to")
-@click.option("--comment", "-m", metavar="TEXT", help="Why; it stands in the history.")
+@click.option("--comment", "-m", metavar="TEXT", help="Reason, recorded in the history.")
 @click.pass_obj
 def delegate(session: Remote, task: str, to: str, comment: str | None) -> None:
-    """Hand your say over to the person TO (address or id)."""
+    """Delegate your vote to the person TO (address or id)."""
     after = session.client.tasks.delegate(session.task_id(task), to, comment)
-    session.out.one(after, "task_id", [visible(f"handed over to {to}: {titled(after)}")])
+    session.out.one(after, "task_id", [visible(f"delegated to {to}: {titled(after)}")])
 
 
-@click.command("reassign", cls=RemoteCommand, fields=FIELDS)
+@click.command("reassign", cls=RemoteCommand, fields=TaskOut)
 @click.argument("task")
 @click.argument("to", nargs=-1, required=True)
-@click.option("--comment", "-m", metavar="TEXT", help="Why; it stands in the history.")
+@click.option("--comment", "-m", metavar="TEXT", help="Reason, recorded in the history.")
 @click.pass_obj
 def reassign(session: Remote, task: str, to: tuple[str, ...], comment: str | None) -> None:
-    """Ask others instead: people, team:NAME, role:NAME. Only owners and admins may."""
+    """Ask other people, team:NAME or role:NAME instead (owners and admins)."""
     after = session.client.tasks.reassign(session.task_id(task), to, comment)
     session.out.one(after, "task_id", [visible(f"asked {', '.join(to)}: {titled(after)}")])
 
 
-@click.command("snooze", cls=RemoteCommand, fields=FIELDS)
+@click.command("snooze", cls=RemoteCommand, fields=TaskOut)
 @click.argument("task")
 @click.option("--until", metavar="WHEN", help="A moment, such as 2026-03-02T09:00+01:00.")
 @click.option("--for", "lasts", metavar="DURATION", help="How long: 90m, 2h, 1d.")
 @click.pass_obj
 def snooze(session: Remote, task: str, until: str | None, lasts: str | None) -> None:
-    """Put off your own copy of a task: no reminder reaches you until then. Deadline and escalation go on."""
+    """Suppress reminders to you about a task until a time.
+
+    Its deadline and escalation, and the other approvers, are unaffected.
+    """
     if (until is None) == (lasts is None):
         raise Stop(Code.USAGE, "Say until when.", hint="Pass --until WHEN or --for DURATION.")
     after = session.client.tasks.snooze(session.task_id(task), until, lasts)
     me = session.client.me().actor.id
     ends = [as_moment(one["until"]) for one in after.get("snoozed") or () if one["person"] == me]
-    said = f"put off until {session.out.cell(ends[0])}" if ends else "put off"
+    said = f"snoozed until {session.out.cell(ends[0])}" if ends else "snoozed"
     session.out.one(after, "task_id", [visible(f"{said}: {titled(after)}")])
 
 
-@click.command("unsnooze", cls=RemoteCommand, fields=FIELDS)
+@click.command("unsnooze", cls=RemoteCommand, fields=TaskOut)
 @click.argument("task")
 @click.pass_obj
 def unsnooze(session: Remote, task: str) -> None:
-    """Take up again what you had put off."""
+    """Cancel a snooze."""
     after = session.client.tasks.unsnooze(session.task_id(task))
-    session.out.one(after, "task_id", [visible(f"taken up again: {titled(after)}")])
+    session.out.one(after, "task_id", [visible(f"unsnoozed: {titled(after)}")])
 
 
-@click.command("comment", cls=RemoteCommand, fields=FIELDS)
+@click.command("comment", cls=RemoteCommand, fields=TaskOut)
 @click.argument("task")
 @click.argument("text")
 @click.pass_obj
 def comment(session: Remote, task: str, text: str) -> None:
-    """Ask a question or say something without answering: who requested it is told, and who wrote before."""
+    """Comment on a task without answering it. Notifies the requester and earlier commenters."""
     after = session.client.tasks.comment(session.task_id(task), text)
-    session.out.one(after, "task_id", [visible(f"said: {titled(after)}")])
+    session.out.one(after, "task_id", [visible(f"commented: {titled(after)}")])
 
 
 @click.command(
     "withdraw", cls=RemoteCommand, fields=("intent_id", "intent_type", "status", "ending", "error")
 )
 @click.argument("task")
-@click.option("--reason", "-m", metavar="TEXT", help="Why; it stands in the history.")
-@click.option("--yes", "-y", is_flag=True, help="Do not ask; needed where there is no terminal.")
+@click.option("--reason", "-m", metavar="TEXT", help="Reason, recorded in the history.")
+@click.option("--yes", "-y", is_flag=True, help="Skip the confirmation prompt (required without a terminal).")
 @click.pass_obj
 def withdraw(session: Remote, task: str, reason: str | None, yes: bool) -> None:
-    """Take your request back: nobody has to decide it any more."""
+    """Withdraw your request."""
     task_id = session.task_id(task)
     session.confirm(f"Withdraw {task_id}?", yes)
     after = session.client.tasks.withdraw(task_id, reason)
     session.out.one(after, "intent_id", [visible(f"{after.get('ending')}: {after.get('intent_id')}")])
 
 
-@click.command("messages", cls=RemoteCommand, fields=_MESSAGE)
+@click.command("messages", cls=RemoteCommand, fields=MessageOut)
 @click.argument("task")
 @click.pass_obj
 def messages(session: Remote, task: str) -> None:
-    """Who was told of a task, over which channel, and whether it arrived."""
+    """List notifications sent for a task and their delivery status."""
     found = session.client.tasks.messages(session.task_id(task))
     session.out.many(found, _COLUMNS, "message_id", "Nobody was told of this task by a message.")
 
 
-@click.command("messages", cls=RemoteCommand, fields=_MESSAGE)
+@click.command("messages", cls=RemoteCommand, fields=MessageOut)
 @click.argument("intent")
 @click.pass_obj
 def intent_messages(session: Remote, intent: str) -> None:
-    """Who was told of an intent, over which channel, and whether it arrived."""
+    """List notifications sent for an intent and their delivery status."""
     found = session.client.messages(session.intent_id(intent))
     session.out.many(found, _COLUMNS, "message_id", "Nobody was told of this intent by a message.")
 
 
-@click.command("watch", cls=RemoteCommand, fields=FIELDS)
+@click.command("watch", cls=RemoteCommand, fields=TaskOut)
 @click.option("--mine", is_flag=True, help="Only those that you may answer.")
 @click.option(
-    "--every", type=click.FloatRange(0.2, 60), default=2.0, show_default=True, help="Seconds between looks."
+    "--every", type=click.FloatRange(0.2, 60), default=2.0, show_default=True, help="Seconds between polls."
 )
-@click.option("--looks", type=click.IntRange(1), hidden=True, help="Stop after so many looks.")
+@click.option("--looks", type=click.IntRange(1), hidden=True, help="Stop after N polls.")
 @click.pass_obj
 def watch(session: Remote, mine: bool, every: float, looks: int | None) -> None:
-    """Show the inbox live: a line for each task that opens, moves on or closes, until Ctrl-C."""
+    """Watch the inbox: one line for each task that opens, changes or closes."""
     from signoff.client.errors import SignoffError, may_pass
 
     known: dict[str, Mapping[str, Any]] | None = None

@@ -14,7 +14,6 @@ from signoff.cli.lazy_group import Group
 from signoff.cli.output import Column, Output, as_moment, block, column, moment, utc
 from signoff.cli.session import Remote
 from signoff.cli.tasks.act import (
-    FIELDS,
     comment,
     delegate,
     messages,
@@ -29,6 +28,7 @@ from signoff.cli.text_safety import safe_json, visible
 from signoff.core.intent.deleted_payload import SAID
 from signoff.core.plan.task_types import BUILT_IN
 from signoff.core.text.masking import hides, mask_text
+from signoff.wire.tasks import TaskOut
 
 if TYPE_CHECKING:
     from signoff.client.types import Task
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Group)
 def tasks() -> None:
-    """See and answer what waits for a person."""
+    """List and answer tasks."""
 
 
 for _act in (
@@ -54,15 +54,19 @@ for _act in (
     tasks.add_command(_act)
 
 
-@tasks.command("list", cls=RemoteCommand, fields=FIELDS)
+@tasks.command("list", cls=RemoteCommand, fields=TaskOut)
 @click.option("--mine", is_flag=True, help="Only those that you may answer, or answered.")
 @click.option(
-    "--state", type=click.Choice(["open", "closed"]), default="open", show_default=True, help="Which."
+    "--state",
+    type=click.Choice(["open", "closed"]),
+    default="open",
+    show_default=True,
+    help="State of the tasks.",
 )
 @click.option("--intent", metavar="INTENT", help="Only of this intent.")
 @click.option("--type", "intent_type", metavar="TYPE", help="Only of this type.")
 @click.option("--correlation-id", metavar="ID", help="Only with this correlation id.")
-@click.option("--search", metavar="WORDS", help="Only where all these words stand in what is shown of it.")
+@click.option("--search", metavar="WORDS", help="Full-text search: all of these words.")
 @click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="How many.")
 @click.pass_obj
 def list_tasks(session: Remote, /, mine: bool, state: str, intent: str | None, **wanted: Any) -> None:
@@ -72,7 +76,7 @@ def list_tasks(session: Remote, /, mine: bool, state: str, intent: str | None, *
     session.out.many(found, _COLUMNS, "task_id", f"There are no {state} tasks{' for you' if mine else ''}.")
 
 
-@tasks.command("get", cls=RemoteCommand, fields=FIELDS)
+@tasks.command("get", cls=RemoteCommand, fields=TaskOut)
 @click.argument("task")
 @click.pass_obj
 def get(session: Remote, task: str) -> None:
@@ -100,19 +104,19 @@ def _answer_options(command: Any) -> Any:
     """What every command that answers a task takes."""
     for decorate in (
         click.argument("task"),
-        click.option("--comment", "-m", metavar="TEXT", help="Why; it stands in the history."),
-        click.option("--digest", metavar="DIGEST", help="Refuse unless this is what is being decided."),
+        click.option("--comment", "-m", metavar="TEXT", help="Reason, recorded in the history."),
+        click.option("--digest", metavar="DIGEST", help="Fail unless this is the current digest."),
         click.option(
             "--number",
             type=click.IntRange(1),
             metavar="N",
-            help="Your how-manieth answer at this stage; only to go back to one that you have changed.",
+            help="The number of your answer at this stage; only needed to return to an earlier answer.",
         ),
         click.option(
             "--yes",
             "-y",
             is_flag=True,
-            help="Do not ask; needed where there is no terminal. Not where the risk is high.",
+            help="Skip the confirmation prompt (required without a terminal). Not possible for a high risk.",
         ),
         click.option(
             "--open",
@@ -126,22 +130,22 @@ def _answer_options(command: Any) -> Any:
     return command
 
 
-@tasks.command("approve", cls=RemoteCommand, fields=FIELDS)
+@tasks.command("approve", cls=RemoteCommand, fields=TaskOut)
 @click.option("--evidence", metavar="TEXT", help="Text or link that shows it was done.")
 @_answer_options
 def approve(session: Remote, /, task: str, evidence: str | None, **said: Any) -> None:
-    """Answer with the task's yes, after showing what is decided."""
+    """Approve a task (shows it first)."""
     _answer(session, task, Given("approved", evidence=evidence, **said))
 
 
-@tasks.command("reject", cls=RemoteCommand, fields=FIELDS)
+@tasks.command("reject", cls=RemoteCommand, fields=TaskOut)
 @_answer_options
 def reject(session: Remote, /, task: str, **said: Any) -> None:
-    """Answer with the task's no, after showing what is decided."""
+    """Reject a task (shows it first)."""
     _answer(session, task, Given("rejected", **said))
 
 
-@tasks.command("submit", cls=RemoteCommand, fields=FIELDS)
+@tasks.command("submit", cls=RemoteCommand, fields=TaskOut)
 @click.option("--outcome", metavar="OUTCOME", help="One of the task's outcomes; needed where it has several.")
 @click.option(
     "--field", "-f", "pairs", multiple=True, metavar="NAME=VALUE", help="One field of the form; repeat it."
@@ -149,7 +153,7 @@ def reject(session: Remote, /, task: str, **said: Any) -> None:
 @click.option("--data", metavar="JSON", help="All fields of the form as JSON, or @FILE.")
 @_answer_options
 def submit(session: Remote, /, task: str, outcome: str | None, pairs: tuple[str, ...], **said: Any) -> None:
-    """Answer with any of the task's outcomes, and with a form's fields."""
+    """Answer a task with any of its outcomes and form fields."""
     data = said.pop("data")
     given = read_inline(data, "--data") if data else None
     _answer(session, task, Given(outcome or "", data=given, fields=pairs, **said))
@@ -203,7 +207,7 @@ def _refuse_what_a_key_cannot(session: Remote, task: "Task", given: Given) -> No
 def _meant(task: "Task", word: str) -> str:
     """The task's own word for ``approved`` or ``rejected``; a yes among several is chosen by name."""
     means = {"approved": "approve", "rejected": "reject"}.get(word)
-    names = [str(one.get("name")) for one in task.outcomes if one.get("means") == means]
+    names = [one.name for one in task.outcomes if one.means == means]
     if means != "approve" or word in names or len(names) < 2:
         return word
     raise Stop(

@@ -9,33 +9,33 @@ from signoff.cli.commands import RemoteCommand
 from signoff.cli.documents import read_inline
 from signoff.cli.failures import Code, Stop
 from signoff.cli.session import Remote
-from signoff.cli.tasks.act import FIELDS
 from signoff.cli.text_safety import safe_json, visible
 from signoff.core.text.json_paths import changed_values
 from signoff.core.text.masking import masked
+from signoff.wire.tasks import TaskOut
 
 _ABSENT: Final = object()
 
 
-@click.command("mark-reviewing", cls=RemoteCommand, fields=FIELDS)
+@click.command("mark-reviewing", cls=RemoteCommand, fields=TaskOut)
 @click.argument("task")
 @click.option("--clear", is_flag=True, help="Clear the mark.")
 @click.pass_obj
 def mark_reviewing(session: Remote, task: str, clear: bool) -> None:
-    """Say that you are looking at a task. It locks nothing."""
+    """Mark a task as being reviewed by you. Does not lock it."""
     after = session.client.tasks.mark_reviewing(session.task_id(task), clear)
-    said = "free again" if clear else "you are looking at it"
+    said = "review mark cleared" if clear else "marked as being reviewed by you"
     session.out.one(after, "task_id", [visible(f"{said}: {after.get('title')}")])
 
 
-@click.command("revise", cls=RemoteCommand, fields=FIELDS)
+@click.command("revise", cls=RemoteCommand, fields=TaskOut)
 @click.argument("task")
 @click.option("--payload", required=True, metavar="JSON", help="All that is asked for from now on, or @FILE.")
-@click.option("--comment", "-m", metavar="TEXT", help="Why; it stands in the history.")
-@click.option("--yes", "-y", is_flag=True, help="Do not ask; needed where there is no terminal.")
+@click.option("--comment", "-m", metavar="TEXT", help="Reason, recorded in the history.")
+@click.option("--yes", "-y", is_flag=True, help="Skip the confirmation prompt (required without a terminal).")
 @click.pass_obj
 def revise(session: Remote, task: str, payload: str, comment: str | None, yes: bool) -> None:
-    """Approve with changes: make a new revision. Earlier answers are void, and somebody else has to say yes to it."""
+    """Approve with changes: creates a new revision and voids earlier votes."""
     found, new = session.client.tasks.get(session.task_id(task)), read_inline(payload, "--payload")
     old = found.get("payload") or {}
     changes = list(_changes(masked(old), masked(new)))

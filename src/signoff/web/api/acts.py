@@ -2,8 +2,7 @@
 withdraw; and what it will lead to. Every act is one command through the same door as an answer.
 """
 
-import msgspec
-
+from signoff import wire
 from signoff.core.errors import Conflict, Forbidden, Invalid
 from signoff.core.ids import visit_ref
 from signoff.core.intent.advance import Change
@@ -30,43 +29,44 @@ from signoff.web.http.call import Call, Said
 from signoff.web.reading import book_of, visible
 from signoff.web.shapes import desk as p
 from signoff.web.shapes.answers import acted
-from signoff.web.shapes.common import encode
+from signoff.web.shapes.common import encode, verbatim
 from signoff.web.shapes.intents import intent_out
-from signoff.web.shapes.tasks import Answered, task_out
+from signoff.web.shapes.tasks import task_out
+from signoff.wire.tasks import Answered
 
 
 async def delegate(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/delegate"""
     body = json_intake.parse_object(call.body)
-    said = bodies.convert(p.Hand, body.value)
+    said = bodies.convert(wire.tasks.Hand, body.value)
     return await _act(call, Delegate(said.to, comment=said.comment), body)
 
 
 async def reassign(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/reassign"""
     body = json_intake.parse_object(call.body)
-    said = bodies.convert(p.Reask, body.value)
+    said = bodies.convert(wire.tasks.Reask, body.value)
     return await _act(call, Reassign(tuple(said.to), comment=said.comment), body)
 
 
 async def mark_reviewing(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/mark-reviewing"""
     body = json_intake.parse_object(call.body)
-    bodies.convert(p.Bare, body.value)
+    bodies.convert(wire.tasks.Bare, body.value)
     return await _act(call, Take(), body)
 
 
 async def unmark_reviewing(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/unmark-reviewing"""
     body = json_intake.parse_object(call.body)
-    bodies.convert(p.Bare, body.value)
+    bodies.convert(wire.tasks.Bare, body.value)
     return await _act(call, Take(free=True), body)
 
 
 async def snooze(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/snooze"""
     body = json_intake.parse_object(call.body)
-    said = bodies.convert(p.Sleep, body.value)
+    said = bodies.convert(wire.tasks.Sleep, body.value)
     until = said.until
     if said.lasts is not None and until is None:
         until = call.parts.clock.now() + parse_duration(said.lasts, "for")
@@ -81,20 +81,20 @@ async def snooze(call: Call) -> bytes:
 async def unsnooze(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/unsnooze"""
     body = json_intake.parse_object(call.body)
-    bodies.convert(p.Bare, body.value)
+    bodies.convert(wire.tasks.Bare, body.value)
     return await _act(call, Wake(), body)
 
 
 async def comment(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/comment"""
     body = json_intake.parse_object(call.body)
-    return await _act(call, Remark(bodies.convert(p.Say, body.value).comment), body)
+    return await _act(call, Remark(bodies.convert(wire.tasks.Say, body.value).comment), body)
 
 
 async def revise(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/revise"""
     body = json_intake.parse_object(call.body)
-    said = bodies.convert(p.Revision, body.value)
+    said = bodies.convert(wire.tasks.Revision, body.value)
     payload = json_intake.canonical(said.payload, plain=body.plain)
     command = Revise(json_intake.digest(payload), comment=said.comment, digest=said.digest)
     return await _act(call, command, body, payload)
@@ -124,7 +124,7 @@ async def _act(call: Call, command: Command, body: json_intake.Parsed, payload: 
 async def withdraw(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/withdraw"""
     body = json_intake.parse_object(call.body)
-    said = bodies.convert(p.Say, body.value)
+    said = bodies.convert(wire.tasks.Say, body.value)
     found = await call.parts.view.task(call.actor, call.params["task_id"], brief=True)
     seen, history = found.seen, found.history
     intent, payload = seen.stored.intent, seen.stored.payload
@@ -137,7 +137,7 @@ async def withdraw(call: Call) -> bytes:
     return given.of(await call.parts.engine.handle(call.actor, intent.id, command, given.once))
 
 
-async def explain(call: Call) -> p.ExplainOut:
+async def explain(call: Call) -> wire.tasks.ExplainOut:
     """GET /v1/tasks/{task_id}/explain"""
     if call.actor.kind is ActorKind.AGENT:
         raise Forbidden("person_required", "An agent's key has no tasks.")
@@ -149,23 +149,24 @@ async def explain(call: Call) -> p.ExplainOut:
         raise Conflict("no_open_task", "This task is closed; nothing more will come of it.")
     book, now = await book_of(call), call.parts.clock.now()
 
-    def said() -> p.ExplainOut:
+    def said() -> wire.tasks.ExplainOut:
         made = explained(intent, task, book, now)
         return p.explain_out(made, book, call.parts.mails, visit_ref(intent.id, history.visit))
 
     return await call.parts.aside.run(call.actor, said)
 
 
-async def revisions(call: Call) -> p.Revisions:
+async def revisions(call: Call) -> wire.intents.Revisions:
     """GET /v1/intents/{intent_id}/revisions"""
     seen = await visible(call, call.params["intent_id"])
     intent = seen.stored.intent
     if payload_deleted(intent, seen.stored.payload):
-        return p.Revisions(intent_id=intent.id, payload_deleted=True, revisions=[])
+        return wire.intents.Revisions(intent_id=intent.id, payload_deleted=True, revisions=[])
     payloads = await call.parts.view.old_payloads(call.actor, intent.id) | {
         intent.revision: seen.stored.payload
     }
     found = [
-        p.PayloadOut(revision=number, payload=msgspec.Raw(body)) for number, body in sorted(payloads.items())
+        wire.intents.PayloadOut(revision=number, payload=verbatim(body))
+        for number, body in sorted(payloads.items())
     ]
-    return p.Revisions(intent_id=intent.id, revisions=found)
+    return wire.intents.Revisions(intent_id=intent.id, revisions=found)

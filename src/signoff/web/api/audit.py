@@ -8,8 +8,9 @@ from signoff.engine.read.event_summary import event_summary
 from signoff.store.work import EventRow
 from signoff.web.http.call import Call
 from signoff.web.reading import book_of
-from signoff.web.shapes.answers import Audit, AuditEvent
-from signoff.web.shapes.common import EMPTY, Who, maybe, raw
+from signoff.web.shapes.common import EMPTY, maybe, raw
+from signoff.wire.audit import Audit, AuditEvent
+from signoff.wire.common import Who
 
 
 async def trail(call: Call) -> Audit:
@@ -23,7 +24,7 @@ async def trail(call: Call) -> Audit:
         head=intent.head,
         verified=finding is None,
         problem=maybe(finding.text if finding else None),
-        events=[_event(row, book, intent.requester.id) for row in proof.rows],
+        events=tuple(_event(row, book, intent.requester.id) for row in proof.rows),
     )
 
 

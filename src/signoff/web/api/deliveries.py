@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
+from signoff import wire
 from signoff.core.errors import Invalid, NotFound, Refused
 from signoff.core.ids import split_ref
 from signoff.core.intent.advance import Change
@@ -17,28 +18,28 @@ from signoff.web.http.call import Call
 from signoff.web.http.held_requests import Wait
 from signoff.web.reading import address_of, asks_for_work, book_of, glimpsed, outdated, visible
 from signoff.web.shapes import agents as shapes
-from signoff.web.shapes import requests as r
-from signoff.web.shapes.common import Nothing, encode, maybe
+from signoff.web.shapes.common import encode, maybe
 from signoff.web.shapes.intents import intent_out
+from signoff.wire.common import Nothing
 
 _POLL_LIMIT: Final = 100
 
 
-async def poll(call: Call) -> shapes.Deliveries:
+async def poll(call: Call) -> wire.deliveries.Deliveries:
     """GET /v1/agents/{address}/intents"""
     agent = await address_of(call)
     await asks_for_work(call, agent)
     since = call.number("since", 0, 0, 2**53)
     found = await call.parts.view.deliveries(call.actor, agent, since, _POLL_LIMIT)
-    return shapes.Deliveries(
+    return wire.deliveries.Deliveries(
         intents=[shapes.shown_delivery(stored.intent, cursor) for cursor, stored in found],
         next_cursor=found[-1][0] if found else since,
     )
 
 
-async def claim(call: Call) -> shapes.Claimed:
+async def claim(call: Call) -> wire.deliveries.Claimed:
     """POST /v1/agents/{address}/deliveries/claim"""
-    wanted = bodies.ours(r.Claim, call.body)
+    wanted = bodies.ours(wire.deliveries.Claim, call.body)
     lease = timedelta(seconds=wanted.lease_seconds)
     holder = wanted.holder or call.actor.id
     parts, workspace = call.parts, call.actor.workspace
@@ -67,7 +68,7 @@ async def claim(call: Call) -> shapes.Claimed:
     for change in changes:
         stored = (await glimpsed(call, change.after.id)).stored
         out.append(shapes.delivery_out(change.after, stored.payload, lease, display))
-    return shapes.Claimed(
+    return wire.deliveries.Claimed(
         deliveries=out,
         agent=agent,
         max_report_bytes=parts.settings.max_body,
@@ -97,21 +98,21 @@ async def _only_to_who_still_may(call: Call, wait: Wait, changes: Sequence[Chang
         raise
 
 
-async def renew(call: Call) -> shapes.Renewed:
+async def renew(call: Call) -> wire.deliveries.Renewed:
     """POST /v1/deliveries/{delivery_id}/renew"""
-    wanted = bodies.ours(r.Renew, call.body)
+    wanted = bodies.ours(wire.deliveries.Renew, call.body)
     ref, visit = _delivery(call)
     command = Renew(visit, wanted.token, timedelta(seconds=wanted.lease_seconds))
     done = await call.parts.engine.handle(call.actor, ref, command)
     held = done.change.after.open if done.change else None
     if not isinstance(held, Delivery) or held.lease_until is None:
         raise TypeError("a renewed delivery has a lease")
-    return shapes.Renewed(lease_until=held.lease_until)
+    return wire.deliveries.Renewed(lease_until=held.lease_until)
 
 
 async def release(call: Call) -> Nothing:
     """POST /v1/deliveries/{delivery_id}/release"""
-    wanted = bodies.ours(r.Release, call.body)
+    wanted = bodies.ours(wire.deliveries.Release, call.body)
     ref, visit = _delivery(call)
     await call.parts.engine.handle(call.actor, ref, Release(visit, wanted.token))
     return Nothing()
@@ -120,7 +121,7 @@ async def release(call: Call) -> Nothing:
 async def report(call: Call) -> bytes:
     """POST /v1/deliveries/{delivery_id}/report"""
     body = json_intake.parse_object(call.body)
-    wanted = bodies.convert(r.Report, body.value)
+    wanted = bodies.convert(wire.deliveries.Report, body.value)
     ref, visit = _delivery(call)
     if (wanted.result is None) == (wanted.error is None):
         raise Invalid("validation_error", "A report holds either a result or an error.", field="result")
@@ -132,7 +133,7 @@ async def report(call: Call) -> bytes:
     seen = await glimpsed(call, ref)
 
     def render(change: Change) -> bytes:
-        return encode(shapes.Reported(intent=intent_out(change.after, seen.stored.payload)))
+        return encode(wire.deliveries.Reported(intent=intent_out(change.after, seen.stored.payload)))
 
     said = call.said(body.value, render, plain=body.plain)
     done = await call.parts.engine.handle(call.actor, ref, command, said.once)

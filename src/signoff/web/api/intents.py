@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from signoff import wire
 from signoff.core.errors import Busy, Conflict, Invalid, Refused
 from signoff.core.formats.axp_intent import compile_direct
 from signoff.core.ids import visit_ref
@@ -40,22 +41,11 @@ from signoff.web.reading import (
     statuses,
     visible,
 )
-from signoff.web.shapes import requests as r
-from signoff.web.shapes.answers import (
-    BulkCanceled,
-    Events,
-    GotIntent,
-    Intents,
-    RerunAnswer,
-    Retried,
-    acted,
-    created_out,
-    got_intent,
-    not_applied,
-)
+from signoff.web.shapes.answers import acted, created_out, got_intent, not_applied
 from signoff.web.shapes.common import encode, maybe
 from signoff.web.shapes.events import trail_of, walk
 from signoff.web.shapes.intents import intent_out
+from signoff.wire.intents import BulkCanceled, Events, GotIntent, Intents, RerunAnswer, Retried
 
 _STALE: Final = "stale_policy_generation"
 _NOTHING: Final = "nothing_to_apply"
@@ -149,7 +139,7 @@ async def resume(call: Call) -> bytes:
 async def resolve(call: Call) -> bytes:
     """POST /v1/intents/{intent_id}/resolve"""
     body = json_intake.parse_object(call.body)
-    request = bodies.axp(r.Resolve, body)
+    request = bodies.axp(wire.intents.Resolve, body)
     seen = await glimpsed(call, call.params["intent_id"])
     ending = _ending(request, seen.visit)
     unused = _unused(request, seen.visit)
@@ -172,7 +162,7 @@ def _current(intent: Intent, expected: int | None) -> Intent:
     return intent
 
 
-def _ending(request: r.Resolve, visit: int) -> Command:
+def _ending(request: wire.intents.Resolve, visit: int) -> Command:
     """How to end what the id names: the intent itself, or only one step of it (an intent to its agent)."""
     match request.status.strip().upper():
         case "COMPLETED":
@@ -193,7 +183,7 @@ def _ending(request: r.Resolve, visit: int) -> Command:
     )
 
 
-def _unused(request: r.Resolve, visit: int) -> str:
+def _unused(request: wire.intents.Resolve, visit: int) -> str:
     """What is given and not kept with this ending, in words; "" for nothing. Raises Invalid for an error with a
     success.
     """
@@ -225,7 +215,7 @@ def _fault(error: dict[str, Any], reason: str) -> Fault:
 async def controls(call: Call) -> bytes:
     """POST /v1/intents/{intent_id}/controls"""
     body = json_intake.parse_object(call.body)
-    request = bodies.axp(r.Controls, body)
+    request = bodies.axp(wire.intents.Controls, body)
     patch = Patch(controls=request.controls_patch, expected=request.expected_policy_generation)
     return await _patch(call, patch, body)
 
@@ -233,7 +223,7 @@ async def controls(call: Call) -> bytes:
 async def policy(call: Call) -> bytes:
     """POST /v1/intents/{intent_id}/policy"""
     body = json_intake.parse_object(call.body)
-    request = bodies.axp(r.Policy, body)
+    request = bodies.axp(wire.intents.Policy, body)
     patch = Patch(
         grants=request.grants_patch,
         envelope=request.envelope_patch,
@@ -288,7 +278,7 @@ async def _act(
 async def bulk_cancel(call: Call) -> BulkCanceled:
     """POST /v1/intents/bulk-cancel"""
     # A filter that is null or empty is one that its script forgot to fill in: it must not mean everything.
-    request = bodies.axp(r.BulkCancel, json_intake.parse_object(call.body), nulls=False)
+    request = bodies.axp(wire.intents.BulkCancel, json_intake.parse_object(call.body), nulls=False)
     words = words_of(request.q or "")
     wanted = Filter(
         workspace=call.actor.workspace,
@@ -330,7 +320,7 @@ async def _cancel(call: Call, intent_id: str, command: Cancel) -> Refused | None
 async def retry(call: Call) -> bytes:
     """POST /v1/intents/{intent_id}/retry"""
     body = json_intake.parse_object(call.body)
-    bodies.convert(r.Retry, body.value)
+    bodies.convert(wire.intents.Retry, body.value)
     seen = await visible(call, call.params["intent_id"])
     old, payload = seen.stored.intent, seen.stored.payload
     if old.status not in FINAL or old.status is Status.COMPLETED:
@@ -386,7 +376,7 @@ async def _again(call: Call, old: Intent, payload: bytes) -> Submission:
 
 async def rerun(call: Call) -> RerunAnswer:
     """POST /v1/intents/{intent_id}/rerun"""
-    bodies.ours(r.RerunRequest, call.body)
+    bodies.ours(wire.intents.RerunRequest, call.body)
     seen = await visible(call, call.params["intent_id"])
     source = seen.stored.intent
     facts = await call.parts.view.all_facts(Seen(seen.stored, 0))

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from signoff import wire
 from signoff.core.errors import Conflict, Forbidden, Invalid, NotFound
 from signoff.core.formats.manifest import Charter, compile_charter, read_named_policy, read_person, read_team
 from signoff.core.intent.authorization import may_list_people, may_read_record, reads_all
@@ -26,7 +27,8 @@ from signoff.web.http.call import Call
 from signoff.web.reading import book_of
 from signoff.web.shapes import people as p
 from signoff.web.shapes.common import maybe
-from signoff.web.shapes.desk import ExplainOut, explain_out
+from signoff.web.shapes.desk import explain_out
+from signoff.wire.tasks import ExplainOut
 
 
 def _said(body: msgspec.Struct, *without: str) -> dict[str, Any]:
@@ -38,22 +40,22 @@ def _said(body: msgspec.Struct, *without: str) -> dict[str, Any]:
 # -- people
 
 
-async def people(call: Call) -> p.People:
+async def people(call: Call) -> wire.people.People:
     """GET /v1/people"""
     may_list_people(call.actor)
     book = await book_of(call)
-    return p.People(people=[_out(call, person, book) for person in book.people.values()])
+    return wire.people.People(people=[_out(call, person, book) for person in book.people.values()])
 
 
-def _out(call: Call, person: Person, book: Snapshot) -> p.PersonOut:
+def _out(call: Call, person: Person, book: Snapshot) -> wire.people.PersonOut:
     """As this caller may see it: what people have set for themselves is for them and for whoever reads everything."""
     whole = call.actor.id == person.id or reads_all(call.actor)
     return p.person_out(person, book, call.parts.clock.now(), whole)
 
 
-async def add_person(call: Call) -> p.PersonAnswer:
+async def add_person(call: Call) -> wire.people.PersonAnswer:
     """POST /v1/people"""
-    said = bodies.ours(p.CreatePerson, call.body)
+    said = bodies.ours(wire.people.CreatePerson, call.body)
     may_run(call.actor)  # whoever may not add anybody learns nothing of who is here
     book = await book_of(call)
     if any(person.email == said.email.strip().lower() for person in book.people.values()):
@@ -65,9 +67,9 @@ async def add_person(call: Call) -> p.PersonAnswer:
     return await _put_person(call, said.email, _said(said, "email"))
 
 
-async def change_person(call: Call) -> p.PersonAnswer:
+async def change_person(call: Call) -> wire.people.PersonAnswer:
     """PATCH /v1/people/{person_id}"""
-    said = bodies.ours(p.ChangePerson, call.body)
+    said = bodies.ours(wire.people.ChangePerson, call.body)
     may_list_people(call.actor)
     book = await book_of(call)
     who = call.params["person_id"].strip().lower()
@@ -77,14 +79,16 @@ async def change_person(call: Call) -> p.PersonAnswer:
     return await _put_person(call, found.id, _said(said))
 
 
-async def _put_person(call: Call, who: str, said: dict[str, Any]) -> p.PersonAnswer:
+async def _put_person(call: Call, who: str, said: dict[str, Any]) -> wire.people.PersonAnswer:
     wish = read_person(who, document(said))
     before = await book_of(call)
     await call.parts.registry.charters.apply(call.actor, Charter(people=(wish,)))
     book = await book_of(call)
     found = next(one for one in book.people.values() if who.strip().lower() in (one.id, one.email))
     warnings = await call.parts.staffed.warnings(call.actor.workspace, before.membership, book.membership)
-    return p.PersonAnswer(person=_out(call, found, book), warnings=(*warnings, *_not_alone(before, book)))
+    return wire.people.PersonAnswer(
+        person=_out(call, found, book), warnings=(*warnings, *_not_alone(before, book))
+    )
 
 
 def _not_alone(before: Snapshot, after: Snapshot) -> tuple[str, ...]:
@@ -101,17 +105,19 @@ def _shared(book: Snapshot) -> bool:
     return book.workspace.self_approval and len(book.standing) > 1
 
 
-async def waiting(call: Call) -> p.PersonWaiting:
+async def waiting(call: Call) -> wire.people.PersonWaiting:
     """GET /v1/people/{person_id}/waiting"""
     person = await _person_named(call, call.params["person_id"])
     found, whole = await call.parts.handovers.waiting(call.actor, person)
-    tasks = [p.WaitingTask(task_id=one.task, title=one.title, only_eligible=one.alone) for one in found]
-    return p.PersonWaiting(tasks=tasks, complete=whole)
+    tasks = [
+        wire.people.WaitingTask(task_id=one.task, title=one.title, only_eligible=one.alone) for one in found
+    ]
+    return wire.people.PersonWaiting(tasks=tasks, complete=whole)
 
 
-async def reassign_all(call: Call) -> p.ReassignedAll:
+async def reassign_all(call: Call) -> wire.people.ReassignedAll:
     """POST /v1/people/{person_id}/reassign"""
-    said = bodies.ours(p.ReassignAll, call.body)
+    said = bodies.ours(wire.people.ReassignAll, call.body)
     may_run(call.actor)
     giver = await _person_named(call, call.params["person_id"])
     taker = known_person(await book_of(call), said.to, "to")
@@ -119,18 +125,19 @@ async def reassign_all(call: Call) -> p.ReassignedAll:
         raise Invalid("delegate_to_oneself", "Hand it over to somebody else.", field="to")
     done = await call.parts.handovers.hand_over(call.actor, giver, taker, said.comment)
     refused = [
-        p.NotReassigned(task_id=task, code=why.code, message=why.message) for task, why in done.refused
+        wire.people.NotReassigned(task_id=task, code=why.code, message=why.message)
+        for task, why in done.refused
     ]
-    return p.ReassignedAll(reassigned=done.done, refused=refused, complete=done.whole)
+    return wire.people.ReassignedAll(reassigned=done.done, refused=refused, complete=done.whole)
 
 
-async def understaffed(call: Call) -> p.UnderstaffedTasks:
+async def understaffed(call: Call) -> wire.tasks.UnderstaffedTasks:
     """GET /v1/tasks/understaffed"""
     may_run(call.actor)
     book = await book_of(call)
     found, whole = await call.parts.staffed.short(call.actor.workspace, book.membership)
     short = [
-        p.UnderstaffedTask(
+        wire.tasks.UnderstaffedTask(
             task_id=one.task,
             title=one.title,
             stage=one.lack.stage + 1,
@@ -139,7 +146,7 @@ async def understaffed(call: Call) -> p.UnderstaffedTasks:
         )
         for one in found
     ]
-    return p.UnderstaffedTasks(tasks=short, complete=whole)
+    return wire.tasks.UnderstaffedTasks(tasks=short, complete=whole)
 
 
 async def _person_named(call: Call, who: str) -> Person:
@@ -157,22 +164,22 @@ async def _person_named(call: Call, who: str) -> Person:
 # -- where they are signed in
 
 
-async def sessions(call: Call) -> p.SessionList:
+async def sessions(call: Call) -> wire.people.SessionList:
     """GET /v1/people/{person_id}/sessions"""
     found = await _known(call)
     open_ones = await call.parts.sessions.open_ones(call.actor, found)
-    return p.SessionList(sessions=[p.session_out(one) for one in open_ones])
+    return wire.people.SessionList(sessions=[p.session_out(one) for one in open_ones])
 
 
-async def end_sessions(call: Call) -> p.SessionsEnded:
+async def end_sessions(call: Call) -> wire.people.SessionsEnded:
     """POST /v1/people/{person_id}/sessions/end"""
-    return p.SessionsEnded(ended=await call.parts.sessions.end_all(call.actor, await _known(call)))
+    return wire.people.SessionsEnded(ended=await call.parts.sessions.end_all(call.actor, await _known(call)))
 
 
-async def end_session(call: Call) -> p.SessionsEnded:
+async def end_session(call: Call) -> wire.people.SessionsEnded:
     """POST /v1/people/{person_id}/sessions/{session_id}/end"""
     await call.parts.sessions.end(call.actor, await _known(call), call.params["session_id"])
-    return p.SessionsEnded(ended=1)
+    return wire.people.SessionsEnded(ended=1)
 
 
 async def _known(call: Call) -> str:
@@ -192,26 +199,26 @@ async def _known(call: Call) -> str:
 # -- teams
 
 
-async def teams(call: Call) -> p.Teams:
+async def teams(call: Call) -> wire.teams.Teams:
     """GET /v1/teams"""
     may_list_people(call.actor)
     book, now = await book_of(call), call.parts.clock.now()
-    return p.Teams(teams=[p.team_out(team, book, now) for team in book.teams.values()])
+    return wire.teams.Teams(teams=[p.team_out(team, book, now) for team in book.teams.values()])
 
 
-async def team(call: Call) -> p.TeamAnswer:
+async def team(call: Call) -> wire.teams.TeamAnswer:
     """GET /v1/teams/{name}"""
     may_list_people(call.actor)
     book = await book_of(call)
     found = book.teams.get(call.params["name"])
     if found is None:
         raise NotFound("team_not_found", f"There is no team {call.params['name'][:128]!r}.")
-    return p.TeamAnswer(team=p.team_out(found, book, call.parts.clock.now()))
+    return wire.teams.TeamAnswer(team=p.team_out(found, book, call.parts.clock.now()))
 
 
-async def put_team(call: Call) -> p.TeamAnswer:
+async def put_team(call: Call) -> wire.teams.TeamAnswer:
     """PUT /v1/teams/{name}"""
-    said = bodies.ours(p.PutTeam, call.body)
+    said = bodies.ours(wire.teams.PutTeam, call.body)
     wish = read_team(call.params["name"], document(_said(said)))
     before = await book_of(call)
     await call.parts.registry.charters.apply(call.actor, Charter(teams=(wish,)))
@@ -226,20 +233,20 @@ async def put_team(call: Call) -> p.TeamAnswer:
 # -- policies
 
 
-async def policies(call: Call) -> p.Policies:
+async def policies(call: Call) -> wire.policies.Policies:
     """GET /v1/policies"""
     may_list_people(call.actor)
     book = await book_of(call)
-    return p.Policies(policies=[p.policy_out(found, book) for found in book.policies.values()])
+    return wire.policies.Policies(policies=[p.policy_out(found, book) for found in book.policies.values()])
 
 
-async def put_policy(call: Call) -> p.PolicyAnswer:
+async def put_policy(call: Call) -> wire.policies.PolicyAnswer:
     """POST /v1/policies"""
-    said = bodies.ours(p.PutPolicy, call.body)
+    said = bodies.ours(wire.policies.PutPolicy, call.body)
     wish = read_named_policy(said.name, document(said.policy).moved("policy"))
     [planned] = await call.parts.registry.charters.apply(call.actor, Charter(policies=(wish,)))
     book = await book_of(call)
-    return p.PolicyAnswer(
+    return wire.policies.PolicyAnswer(
         policy=p.policy_out(book.policies[said.name], book), changed=planned.action != UNCHANGED
     )
 
@@ -276,9 +283,9 @@ def _at(call: Call) -> datetime:
 # -- all of it
 
 
-async def apply(call: Call) -> p.AppliedCharter:
+async def apply(call: Call) -> wire.changes.AppliedCharter:
     """POST /v1/apply"""
-    said = bodies.ours(p.CharterSource, call.body)
+    said = bodies.ours(wire.changes.CharterSource, call.body)
     source = {name: value for name, value in _said(said).items() if value}
     dry_run = call.flag("dry_run")
     before, charter = await book_of(call), compile_charter(source)
@@ -293,7 +300,7 @@ async def apply(call: Call) -> p.AppliedCharter:
     for wish in charter.workflows:
         absent = await call.parts.workers.absent(wish.template.plan, after, call.parts.clock.now())
         warnings = (*warnings, *absent, *remarks(wish.template.plan, after))
-    out = p.AppliedCharter(
+    out = wire.changes.AppliedCharter(
         dry_run=dry_run,
         changed=any(one.action != UNCHANGED for one in planned),
         changes=[p.change_out(one) for one in planned],
@@ -304,34 +311,34 @@ async def apply(call: Call) -> p.AppliedCharter:
     return out
 
 
-async def proposals(call: Call) -> p.ProposalList:
+async def proposals(call: Call) -> wire.changes.ProposalList:
     """GET /v1/proposals"""
     found = await call.parts.registry.proposals.waiting(call.actor, call.number("limit", 50, 1, 200))
     display = (await book_of(call)).display
-    return p.ProposalList(proposals=[p.proposal_out(one, display) for one in found])
+    return wire.changes.ProposalList(proposals=[p.proposal_out(one, display) for one in found])
 
 
-async def proposal(call: Call) -> p.ProposalAnswer:
+async def proposal(call: Call) -> wire.changes.ProposalAnswer:
     """GET /v1/proposals/{proposal_id}"""
     return await _shown(call, await call.parts.registry.proposals.get(call.actor, call.params["proposal_id"]))
 
 
-async def confirm(call: Call) -> p.ProposalAnswer:
+async def confirm(call: Call) -> wire.changes.ProposalAnswer:
     """POST /v1/proposals/{proposal_id}/confirm"""
     return await _shown(call, await call.parts.registry.confirm(call.actor, call.params["proposal_id"]))
 
 
-async def refuse(call: Call) -> p.ProposalAnswer:
+async def refuse(call: Call) -> wire.changes.ProposalAnswer:
     """POST /v1/proposals/{proposal_id}/refuse"""
     ended = await call.parts.registry.proposals.refuse(call.actor, call.params["proposal_id"])
     return await _shown(call, ended)
 
 
-async def _shown(call: Call, found: Proposal) -> p.ProposalAnswer:
-    return p.ProposalAnswer(proposal=p.proposal_out(found, (await book_of(call)).display))
+async def _shown(call: Call, found: Proposal) -> wire.changes.ProposalAnswer:
+    return wire.changes.ProposalAnswer(proposal=p.proposal_out(found, (await book_of(call)).display))
 
 
-async def changes(call: Call) -> p.Changes:
+async def changes(call: Call) -> wire.changes.Changes:
     """GET /v1/changes"""
     may_read_record(call.actor)
     limit = call.number("limit", 50, 1, 200)
@@ -339,7 +346,7 @@ async def changes(call: Call) -> p.Changes:
     subject = subject_of(about, book) if about else ""
     found = await call.parts.registry.charters.changes(call.actor, limit + 1, _before(call), subject)
     more = str(found[limit - 1].number) if len(found) > limit else None
-    return p.Changes(
+    return wire.changes.Changes(
         changes=[p.recorded_out(change, book.display) for change in found[:limit]], next_cursor=maybe(more)
     )
 

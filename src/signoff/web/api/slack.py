@@ -1,6 +1,5 @@
 """Slack's requests to us, and the codes by which people link their accounts."""
 
-from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -8,15 +7,7 @@ from signoff.core.errors import Malformed, NotFound, Unauthenticated
 from signoff.engine.delivery.slack_inbound import SlackDesk
 from signoff.web.http import json_intake
 from signoff.web.http.call import Call, Page
-from signoff.web.shapes.common import Ok
-
-
-class ChatCode(Ok, kw_only=True):
-    """``command``: what to type in Slack; the code works once, until ``expires_at``."""
-
-    code: str
-    command: str
-    expires_at: datetime
+from signoff.wire.system import ChatCode
 
 
 def _desk(call: Call) -> SlackDesk:

@@ -26,7 +26,9 @@ from signoff.web.http.call import Call, Stream, Write
 from signoff.web.http.held_requests import Wait
 from signoff.web.reading import Following, address_of, asks_for_work, statuses, visible
 from signoff.web.shapes.agents import shown_delivery
-from signoff.web.shapes.events import STEP, EventOut, trail_of
+from signoff.web.shapes.events import STEP, trail_of
+from signoff.wire.common import ABSENT
+from signoff.wire.intents import EventOut
 
 log = logging.getLogger("signoff.web")
 
@@ -201,9 +203,7 @@ def line(event: EventOut) -> bytes:
     """An event as one frame; what is too long for one line stays behind, to be fetched."""
     data = _ENCODER.encode(event)
     if len(data) > LONGEST_LINE:
-        slim = msgspec.structs.replace(
-            event, result=msgspec.UNSET, human_task=msgspec.UNSET, details={"truncated": True}
-        )
+        slim = msgspec.structs.replace(event, result=ABSENT, human_task=ABSENT, details={"truncated": True})
         data = _ENCODER.encode(slim)
     return frame(event.event_type, event.seq, data)
 

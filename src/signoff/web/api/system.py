@@ -1,60 +1,11 @@
 """About the server itself: whether it lives, whether it can work, who is asking."""
 
-from typing import Any
-
-from msgspec import UNSET, Struct
-
 from signoff.core.intent.model import ActorKind
 from signoff.web.http.call import Call, Page
 from signoff.web.reading import book_of
-from signoff.web.shapes.common import Ok, Text, encode, maybe
-
-
-class Health(Ok, kw_only=True):
-    """The process answers."""
-
-    service: str = "signoff"
-    version: str
-
-
-class Ready(Struct, kw_only=True):
-    """Whether the process can work; per loop and part, why not."""
-
-    ok: bool
-    ready: bool
-    details: dict[str, Any]
-
-
-class Self(Struct, kw_only=True):
-    """Whom the key stands for."""
-
-    kind: str
-    id: str
-    address: Text = UNSET
-    name: Text = UNSET
-    email: Text = UNSET
-    roles: list[str]
-
-
-class ServerOut(Struct, kw_only=True):
-    """mail: whether it can mail people, sign-in links too."""
-
-    version: str
-    database: str
-    mail: bool
-
-
-class Me(Ok, kw_only=True):
-    """Whom the key stands for, and where."""
-
-    actor: Self
-    workspace: str
-    workspace_id: str
-    organization: str
-    self_approval: bool
-    default_policy: Text = UNSET
-    unlisted_types: str
-    server: ServerOut
+from signoff.web.shapes.common import encode, maybe
+from signoff.wire.common import ABSENT
+from signoff.wire.system import Health, Me, Ready, Self, ServerOut
 
 
 async def health(call: Call) -> Health:
@@ -80,10 +31,10 @@ async def me(call: Call) -> Me:
         actor=Self(
             kind=actor.kind.value,
             id=actor.id,
-            address=actor.address or UNSET,
+            address=actor.address or ABSENT,
             name=book.display(actor.id),
-            email=person.email if person else UNSET,
-            roles=sorted(actor.roles),
+            email=person.email if person else ABSENT,
+            roles=tuple(sorted(actor.roles)),
         ),
         workspace=book.workspace.name,
         workspace_id=book.workspace.id,

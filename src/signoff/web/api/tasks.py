@@ -5,8 +5,7 @@ it.
 from collections.abc import Callable
 from typing import Final
 
-from msgspec import UNSET
-
+from signoff import wire
 from signoff.core.errors import Forbidden, Invalid, NotFound
 from signoff.core.ids import visit_ref
 from signoff.core.intent import events as e
@@ -29,12 +28,14 @@ from signoff.store.work import Filter, Stored
 from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call
 from signoff.web.reading import book_of, cursor_of, glimpsed, note_shown, outdated, visible
-from signoff.web.shapes import requests as r
-from signoff.web.shapes.answers import ApprovalAnswer, ApprovalOut
 from signoff.web.shapes.common import Display, encode, maybe
 from signoff.web.shapes.intents import intent_out
-from signoff.web.shapes.tasks import (
+from signoff.web.shapes.tasks import my_task, task_out
+from signoff.wire.common import ABSENT
+from signoff.wire.tasks import (
     Answered,
+    ApprovalAnswer,
+    ApprovalOut,
     MyTask,
     MyTasks,
     RevisionOut,
@@ -42,8 +43,6 @@ from signoff.web.shapes.tasks import (
     TaskOut,
     Tasks,
     ValueOut,
-    my_task,
-    task_out,
 )
 
 _READ: Final = 200
@@ -156,7 +155,7 @@ async def get(call: Call) -> TaskAnswer:
     seen = found.seen
     display = (await book_of(call)).display
     out = task_out(seen.stored.intent, seen.stored.payload, found.history, display)
-    out.changes = await _changes(call, found, display) or UNSET
+    out.changes = await _changes(call, found, display) or ABSENT
     if seen.visit in (0, getattr(seen.stored.intent.open, "visit", 0)):
         await note_shown(call, seen.stored.intent)
     return TaskAnswer(task=out)
@@ -186,8 +185,8 @@ def _revision_out(one: Changed, display: Display) -> RevisionOut:
         changed=tuple(
             ValueOut(
                 path=leaf.path,
-                before=UNSET if leaf.before in (None, NEW) else leaf.before or "",
-                after=UNSET if leaf.text == GONE else leaf.text,
+                before=ABSENT if leaf.before in (None, NEW) else leaf.before or "",
+                after=ABSENT if leaf.text == GONE else leaf.text,
             )
             for leaf in one.leaves
         ),
@@ -201,7 +200,7 @@ async def _brief(call: Call, seen: Seen | None = None) -> SeenTask:
 async def answer(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/answer"""
     body = json_intake.parse_object(call.body)
-    given = bodies.convert(r.Answer, body.value)
+    given = bodies.convert(wire.tasks.Answer, body.value)
     # read before the form is looked at: who may not see the task learns nothing about it
     found = await _brief(call, await glimpsed(call, call.params["task_id"]))
     seen = found.seen
@@ -268,7 +267,7 @@ async def mine(call: Call) -> MyTasks:
 async def decide(call: Call) -> bytes:
     """POST /v1/approvals/{approval_id}/decision"""
     body = json_intake.parse_object(call.body)
-    given = bodies.axp(r.Decision, body)
+    given = bodies.axp(wire.tasks.Decision, body)
     ref = call.params["approval_id"]
     seen = await visible(call, ref)
     one_meaning({"decision": given.decision, "outcome": given.outcome, "approved": given.approved}, None)

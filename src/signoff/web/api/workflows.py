@@ -1,7 +1,5 @@
 """Workflows: a file in the user's repository, applied. The same template applied twice changes nothing."""
 
-from msgspec import UNSET
-
 from signoff.core.errors import NotFound
 from signoff.core.formats.manifest import Charter, WorkflowSpec
 from signoff.core.formats.workflow import compile_workflow
@@ -14,7 +12,9 @@ from signoff.store.tables.entries import Workflow
 from signoff.web.http import json_intake
 from signoff.web.http.call import Call
 from signoff.web.reading import book_of
-from signoff.web.shapes.directory import AppliedOut, WorkflowAnswer, WorkflowOut, Workflows, workflow_out
+from signoff.web.shapes.directory import workflow_out
+from signoff.wire.common import ABSENT
+from signoff.wire.workflows import AppliedOut, WorkflowAnswer, WorkflowOut, Workflows
 
 
 async def apply(call: Call) -> AppliedOut:
@@ -30,7 +30,7 @@ async def apply(call: Call) -> AppliedOut:
     absent = await call.parts.workers.absent(template.plan, book, call.parts.clock.now())
     return AppliedOut(
         changed=planned.action != UNCHANGED, dry_run=dry_run, workflow=_shown(call, planned.entry, template.plan, book),
-        warnings=[*absent, *remarks(template.plan, book)],
+        warnings=(*absent, *remarks(template.plan, book)),
     )  # fmt: skip
 
 
@@ -60,5 +60,5 @@ def _shown(call: Call, workflow: Workflow, plan: Plan, book: Snapshot) -> Workfl
     """
     out = workflow_out(workflow, plan, book.display(workflow.applied_by))
     if call.actor.kind in PROGRAMS:
-        out.source, out.applied_by = UNSET, UNSET
+        out.source, out.applied_by = ABSENT, ABSENT
     return out

@@ -3,8 +3,7 @@
 import secrets
 from datetime import timedelta
 
-from msgspec import UNSET
-
+from signoff import wire
 from signoff.core.errors import Conflict, Invalid, NotFound
 from signoff.core.intent.authorization import reads_all
 from signoff.core.intent.model import ActorKind
@@ -17,15 +16,16 @@ from signoff.web.http.call import Call, Page
 from signoff.web.reading import address_of, book_of
 from signoff.web.shapes import directory as d
 from signoff.web.shapes.common import encode
+from signoff.wire.common import ABSENT
 
 _DEFAULT_ROLES = ("approver",)
 
 
-async def page(call: Call) -> d.Accounts:
+async def page(call: Call) -> wire.accounts.Accounts:
     """GET /v1/service-accounts"""
     workspace = (await book_of(call)).workspace
     found = await call.parts.registry.accounts(call.actor) if _asked_here(call, workspace) else []
-    return d.Accounts(service_accounts=[_out(call, account, workspace) for account in found])
+    return wire.accounts.Accounts(service_accounts=[_out(call, account, workspace) for account in found])
 
 
 def _asked_here(call: Call, workspace: Workspace) -> bool:
@@ -45,18 +45,18 @@ def _refuse_elsewhere(workspace: Workspace, org: str, place: str) -> None:
     )  # fmt: skip
 
 
-def _out(call: Call, account: Account, workspace: Workspace) -> d.AccountOut:
+def _out(call: Call, account: Account, workspace: Workspace) -> wire.accounts.AccountOut:
     """As this caller may see it. Where an agent is called, often with a secret in it, is for itself, for the service
     that registered it and for whoever reads everything.
     """
     out = d.account_out(account, workspace)
     own = call.actor.id == account.id or call.actor.id in account.behind.get(REGISTRAR, ())
     if not (own or reads_all(call.actor)):
-        out.callback_url = UNSET
+        out.callback_url = ABSENT
     return out
 
 
-async def get(call: Call) -> d.AccountAnswer:
+async def get(call: Call) -> wire.accounts.AccountAnswer:
     """GET /v1/service-accounts/{account_id}"""
     account = await call.parts.registry.account(call.actor, call.params["account_id"])
     workspace = (await book_of(call)).workspace
@@ -65,9 +65,9 @@ async def get(call: Call) -> d.AccountAnswer:
     return answer
 
 
-async def create(call: Call) -> d.AccountAnswer | Page:
+async def create(call: Call) -> wire.accounts.AccountAnswer | Page:
     """POST /v1/service-accounts"""
-    wanted = bodies.axp(d.CreateAccount, json_intake.parse_object(call.body))
+    wanted = bodies.axp(wire.accounts.CreateAccount, json_intake.parse_object(call.body))
     workspace = (await book_of(call)).workspace
     _refuse_elsewhere(workspace, wanted.org_id, wanted.workspace_id)
     account, created = await call.parts.registry.add_account(
@@ -83,9 +83,9 @@ async def create(call: Call) -> d.AccountAnswer | Page:
         return d.account_answer(account, workspace, account.webhook_secret)
     # AXP's command line goes on after this 409 only if the account stands beside the error.
     refusal = Conflict("service_account_exists", f"There is an account {account.name!r} already.")
-    body = d.AccountExists(
+    body = wire.accounts.AccountExists(
         service_account=_out(call, account, workspace),
-        error=d.ExistsError(code=refusal.code, message=refusal.message, details={}),
+        error=wire.accounts.ExistsError(code=refusal.code, message=refusal.message, details={}),
         message=refusal.message,
         detail=refusal.message,
         request_id=call.request_id,
@@ -93,9 +93,9 @@ async def create(call: Call) -> d.AccountAnswer | Page:
     return Page(encode(body), status=refusal.status)
 
 
-async def change(call: Call) -> d.AccountAnswer:
+async def change(call: Call) -> wire.accounts.AccountAnswer:
     """PATCH /v1/service-accounts/{account_id}"""
-    wanted = bodies.axp(d.ChangeAccount, json_intake.parse_object(call.body))
+    wanted = bodies.axp(wire.accounts.ChangeAccount, json_intake.parse_object(call.body))
     secret = secrets.token_urlsafe(32) if wanted.rotate_webhook_secret else None
     account = await call.parts.registry.update_account(
         call.actor,
@@ -109,15 +109,15 @@ async def change(call: Call) -> d.AccountAnswer:
     return d.account_answer(account, (await book_of(call)).workspace, secret or "")
 
 
-async def remove(call: Call) -> d.Removed:
+async def remove(call: Call) -> wire.accounts.Removed:
     """DELETE /v1/service-accounts/{account_id}"""
     account = await call.parts.registry.remove_account(call.actor, call.params["account_id"])
-    return d.Removed(service_account_id=account.id)
+    return wire.accounts.Removed(service_account_id=account.id)
 
 
-async def create_account_key(call: Call) -> d.AccountKey:
+async def create_account_key(call: Call) -> wire.keys.AccountKey:
     """POST /v1/service-accounts/{account_id}/keys"""
-    wanted = bodies.axp(d.CreateAccountKey, json_intake.parse_object(call.body))
+    wanted = bodies.axp(wire.accounts.CreateAccountKey, json_intake.parse_object(call.body))
     registry = call.parts.registry
     account = await registry.account(call.actor, call.params["account_id"])
     now = call.parts.clock.now()
@@ -125,10 +125,10 @@ async def create_account_key(call: Call) -> d.AccountKey:
     if until is not None and until <= now:
         raise Invalid("validation_error", "expires_at lies in the past.", field="expires_at")
     made = await registry.add_key(call.actor, account, until)
-    return d.AccountKey(key=d.key_out(made.key, now, made.secret), api_key=made.secret)
+    return wire.keys.AccountKey(key=d.key_out(made.key, now, made.secret), api_key=made.secret)
 
 
-async def revoke_account_key(call: Call) -> d.KeyAnswer:
+async def revoke_account_key(call: Call) -> wire.keys.KeyAnswer:
     """POST /v1/service-accounts/{account_id}/keys/{key_id}/revoke"""
     account = await call.parts.registry.account(call.actor, call.params["account_id"])
     keys = await call.parts.registry.keys(call.actor, account.id)
@@ -137,14 +137,14 @@ async def revoke_account_key(call: Call) -> d.KeyAnswer:
     return await revoke_key(call)
 
 
-async def agents(call: Call) -> d.Agents:
+async def agents(call: Call) -> wire.accounts.Agents:
     """GET /v1/agents"""
     workspace = (await book_of(call)).workspace
     here = _asked_here(call, workspace)
     found = await call.parts.registry.accounts(call.actor, ActorKind.AGENT) if here else []
     limit = call.number("limit", 1000, 1, 1000)
     workers, now = await call.parts.workers.of(call.actor.workspace), call.parts.clock.now()
-    return d.Agents(
+    return wire.accounts.Agents(
         agents=[
             d.seen_account(_out(call, account, workspace), workers.get(account.address), now)
             for account in found[:limit]
@@ -152,7 +152,7 @@ async def agents(call: Call) -> d.Agents:
     )
 
 
-async def agent(call: Call) -> d.AgentAnswer:
+async def agent(call: Call) -> wire.accounts.AgentAnswer:
     """GET /v1/agents/{address}"""
     book = await book_of(call)
     address = await address_of(call)
@@ -161,15 +161,15 @@ async def agent(call: Call) -> d.AgentAnswer:
         raise NotFound("agent_not_found", f"There is no agent {address[:128]}.")
     workers = await call.parts.workers.of(call.actor.workspace)
     out = d.seen_account(_out(call, account, book.workspace), workers.get(address), call.parts.clock.now())
-    return d.AgentAnswer(agent=out)
+    return wire.accounts.AgentAnswer(agent=out)
 
 
 # -- keys, ours
 
 
-async def create_key(call: Call) -> d.NewKeyOut:
+async def create_key(call: Call) -> wire.keys.NewKeyOut:
     """POST /v1/keys"""
-    wanted = bodies.ours(d.CreateKey, call.body)
+    wanted = bodies.ours(wire.keys.CreateKey, call.body)
     given = [holder for holder in (wanted.agent, wanted.service, wanted.person) if holder is not None]
     if len(given) != 1:
         raise Invalid(
@@ -185,7 +185,7 @@ async def create_key(call: Call) -> d.NewKeyOut:
     return d.new_key_out(made, holder.email if isinstance(holder, Person) else holder.address)
 
 
-async def _holder(call: Call, registry: Registry, wanted: d.CreateKey) -> Account | Person:
+async def _holder(call: Call, registry: Registry, wanted: wire.keys.CreateKey) -> Account | Person:
     """Who the key is for; created if missing."""
     for name in ("name", "roles") if wanted.person is None else ():
         if getattr(wanted, name):
@@ -217,14 +217,14 @@ async def _holder(call: Call, registry: Registry, wanted: d.CreateKey) -> Accoun
     return (await registry.add_account(call.actor, ActorKind.SERVICE, wanted.service or ""))[0]
 
 
-async def keys(call: Call) -> d.Keys:
+async def keys(call: Call) -> wire.keys.Keys:
     """GET /v1/keys"""
     now, book = call.parts.clock.now(), await book_of(call)
     found = await call.parts.registry.keys(call.actor)
-    return d.Keys(keys=[d.key_out(key, now, holder=book.display(key.actor_id)) for key in found])
+    return wire.keys.Keys(keys=[d.key_out(key, now, holder=book.display(key.actor_id)) for key in found])
 
 
-async def revoke_key(call: Call) -> d.KeyAnswer:
+async def revoke_key(call: Call) -> wire.keys.KeyAnswer:
     """POST /v1/keys/{key_id}/revoke"""
     key = await call.parts.registry.revoke_key(call.actor, call.params["key_id"])
-    return d.KeyAnswer(key=d.key_out(key, call.parts.clock.now()))
+    return wire.keys.KeyAnswer(key=d.key_out(key, call.parts.clock.now()))

@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 from typing import Any, Final
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 
 from signoff.core.directory.agent_address import written
 from signoff.core.errors import Invalid, Malformed
@@ -14,8 +14,8 @@ from signoff.core.text import json_value
 from signoff.store.work import Stored
 from signoff.web.http.call import Call
 from signoff.web.reading import book_of, note_shown, visible
-from signoff.web.shapes.common import Ok
 from signoff.web.shapes.intents import CORE, sender
+from signoff.wire.common import ABSENT, Ok, OrEmpty
 
 _STATUSES: Final = ("pending", "active", "done")
 _NEW: Final = frozenset({Status.CREATED, Status.SUBMITTED, Status.DELIVERED})
@@ -64,7 +64,7 @@ class ThreadAnswer(Ok, kw_only=True):
     """One thread with what was said in it."""
 
     thread: Thread
-    messages: list[Message] | UnsetType = UNSET
+    messages: OrEmpty[list[Message]] = ABSENT
 
 
 async def page(call: Call) -> Threads:

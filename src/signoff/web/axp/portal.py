@@ -4,14 +4,14 @@ workspace.
 
 from typing import Any
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 
 from signoff.core.errors import NotFound
 from signoff.core.intent.model import ActorKind
 from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call
 from signoff.web.reading import book_of
-from signoff.web.shapes.common import Ok
+from signoff.wire.common import ABSENT, Ok, OrEmpty
 
 
 class Organization(Struct, kw_only=True):
@@ -46,7 +46,7 @@ class PortalContext(Ok, kw_only=True):
     selected_workspace: WorkspaceOut
     organizations: list[Organization]
     workspaces: list[WorkspaceOut]
-    guidance: dict[str, Any] | UnsetType = UNSET
+    guidance: OrEmpty[dict[str, Any]] = ABSENT
 
 
 class Selection(Struct, kw_only=True):

@@ -13,8 +13,9 @@ from signoff.engine.planning.planner import Submission
 from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call, Said
 from signoff.web.reading import book_of
-from signoff.web.shapes.answers import Provisioned, ScenarioCheck, scenario_applied
+from signoff.web.shapes.answers import scenario_applied
 from signoff.web.shapes.common import encode
+from signoff.wire.scenarios import Provisioned, ScenarioCheck
 
 
 async def validate(call: Call) -> ScenarioCheck:
@@ -34,7 +35,7 @@ async def validate(call: Call) -> ScenarioCheck:
             raise
         except Refused as refused:
             errors = [f"{refused.field}: {refused.message}" if refused.field else refused.message]
-    return ScenarioCheck(valid=not errors, errors=errors, warnings=warnings)
+    return ScenarioCheck(valid=not errors, errors=tuple(errors), warnings=tuple(warnings))
 
 
 async def apply(call: Call) -> bytes:
@@ -45,7 +46,7 @@ async def apply(call: Call) -> bytes:
     payload = json_intake.canonical(scenario.payload, plain=body.plain)
 
     def render(change: Change) -> bytes:
-        return encode(scenario_applied(change.after, agents, submission.warnings))
+        return encode(scenario_applied(change.after, tuple(agents), submission.warnings))
 
     key = _one_key(scenario.idempotency_key, call.idempotency_key())
     said = Said(call, key, body.value, render, body.plain)

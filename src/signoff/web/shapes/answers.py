@@ -1,185 +1,13 @@
 """Answers of the endpoints about intents: the envelopes around the objects of ``intents`` and ``events``."""
 
-from datetime import datetime
-from typing import Any
-
-from msgspec import UNSET, Struct, UnsetType
-
 from signoff.core.ids import visit_ref
 from signoff.core.intent.advance import Change
 from signoff.core.intent.model import Intent
-from signoff.web.shapes.common import JsonObject, Ok, Page, Text, Who
-from signoff.web.shapes.events import EventOut, events_of
-from signoff.web.shapes.intents import IntentOut, PendingWith, intent_out, pending
-
-
-class CreatedOut(Ok, kw_only=True):
-    """An intent was created; it is durable."""
-
-    intent_id: str
-    status: str
-    created_at: datetime
-    correlation_id: str
-    intent: IntentOut
-    warnings: tuple[str, ...] = ()
-
-
-class GotIntent(Ok, kw_only=True):
-    """An intent; what most programs read stands at the top too."""
-
-    intent_id: str
-    status: str
-    lifecycle_status: str
-    payload: JsonObject
-    result: dict[str, Any] | UnsetType = UNSET
-    intent: IntentOut
-
-
-class Intents(Page, kw_only=True):
-    """Intents, newest first."""
-
-    intents: list[IntentOut]
-
-
-class Events(Ok, kw_only=True):
-    """Events after a cursor, in order."""
-
-    events: list[EventOut]
-
-
-class Completion(Struct, kw_only=True):
-    """Where the completion of an intent went."""
-
-    delivered: bool
-    reason: Text = UNSET
-    reply_to: Text = UNSET
-    thread_id: Text = UNSET
-    message_id: Text = UNSET
-    completion: dict[str, str] | UnsetType = UNSET
-
-
-class Acted(Ok, kw_only=True):
-    """A write on an intent; ``applied`` is true when it had an effect, and for the repetition of an answer that had;
-    false when the policy generation had moved on, or a patch changed nothing.
-    """
-
-    applied: bool
-    warnings: tuple[str, ...] | UnsetType = UNSET
-    policy_generation: int
-    reason: Text = UNSET
-    intent: IntentOut
-    event: EventOut | UnsetType = UNSET
-    completion_delivery: Completion | UnsetType = UNSET
-
-
-class BulkCanceled(Ok, kw_only=True):
-    """What was canceled, or (dry run) would be."""
-
-    dry_run: bool
-    would_cancel: int
-    canceled: int
-    intent_ids: list[str]
-
-
-class Retried(Ok, kw_only=True):
-    """The new intent."""
-
-    intent_id: str
-    status: str
-    retry_of: str
-    warnings: tuple[str, ...] = ()
-
-
-class RerunAnswer(Ok, kw_only=True):
-    """The new intent, also when it was there already: an intent is run again once."""
-
-    intent_id: str
-    status: str
-    rerun_of: str
-
-
-class Provisioned(Struct, kw_only=True):
-    """An agent of a bundle, and whether this apply created it."""
-
-    role: str
-    address: str
-    agent_address: str
-    service_account_id: str
-    sa_id: str
-    created: bool
-
-
-class ScenarioApplied(Ok, kw_only=True):
-    """A scenario bundle in motion."""
-
-    intent_id: str
-    scenario_id: str
-    status: str
-    compile_id: str
-    workflow_compile_id: str
-    agents: list[Provisioned]
-    agents_provisioned: list[Provisioned]
-    pending_with: PendingWith
-    idempotent: bool = False
-    created_at: datetime
-    deadline_at: datetime | UnsetType = UNSET
-    warnings: tuple[str, ...] = ()
-
-
-class ScenarioCheck(Ok, kw_only=True):
-    """Whether a bundle would be taken, and why not."""
-
-    valid: bool
-    errors: list[str]
-    warnings: list[str]
-
-
-class ApprovalOut(Struct, kw_only=True):
-    """A decision as AXP's clients read it."""
-
-    approval_id: str
-    decision: str
-    comment: str | None
-    decided_at: datetime
-
-
-class ApprovalAnswer(Ok, kw_only=True):
-    """The decision was counted."""
-
-    approval: ApprovalOut
-    approval_id: str
-    status: str
-    decided_at: datetime
-    intent: IntentOut
-
-
-class AuditEvent(Struct, kw_only=True):
-    """One link of the chain. ``body`` is the text that was hashed; ``private`` the erasable text apart from
-    it. One whose bytes are no event any more has the type ``unreadable`` and no moment.
-    """
-
-    seq: int
-    at: datetime | UnsetType = UNSET
-    type: str
-    actor: Who
-    via: str
-    summary: str
-    comment: Text = UNSET
-    event: JsonObject
-    body: str
-    private: Text = UNSET
-    hash: str
-
-
-class Audit(Ok, kw_only=True):
-    """An intent's whole history; ``verified`` is the server's own check of its hash chain."""
-
-    intent_id: str
-    seq: int
-    head: str
-    verified: bool
-    problem: Text = UNSET
-    events: list[AuditEvent]
+from signoff.web.shapes.events import events_of
+from signoff.web.shapes.intents import intent_out, pending
+from signoff.wire.common import ABSENT
+from signoff.wire.intents import Acted, Completion, CreatedOut, GotIntent, IntentOut
+from signoff.wire.scenarios import Provisioned, ScenarioApplied
 
 
 def created_out(intent: Intent, payload: bytes, warnings: tuple[str, ...]) -> CreatedOut:
@@ -241,7 +69,9 @@ def completion(intent: Intent) -> Completion:
     )
 
 
-def scenario_applied(intent: Intent, agents: list[Provisioned], warnings: tuple[str, ...]) -> ScenarioApplied:
+def scenario_applied(
+    intent: Intent, agents: tuple[Provisioned, ...], warnings: tuple[str, ...]
+) -> ScenarioApplied:
     return ScenarioApplied(
         intent_id=intent.id,
         scenario_id=intent.scenario_id,
@@ -252,6 +82,6 @@ def scenario_applied(intent: Intent, agents: list[Provisioned], warnings: tuple[
         agents_provisioned=agents,
         pending_with=pending(intent),
         created_at=intent.created_at,
-        deadline_at=intent.deadline_at or UNSET,
+        deadline_at=intent.deadline_at or ABSENT,
         warnings=warnings,
     )

@@ -1,40 +1,15 @@
-"""What every answer shares: ``ok``, JSON passed through as stored, who somebody is, one page of a list."""
+"""What every answer needs: JSON passed through as stored, the requester named for people, encoding."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Struct
 
 from signoff.core.intent.model import Requester
+from signoff.wire.common import ABSENT, Text, Who
 
-JsonObject: TypeAlias = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object"})]
-"""Stored JSON that goes out byte for byte."""
-
-Text: TypeAlias = str | UnsetType
-"""A member that is left out when there is nothing to say: AXP's clients stumble over null."""
-
-EMPTY: Final = msgspec.Raw(b"{}")
 _ENCODER: Final = msgspec.json.Encoder()
-
-
-class Ok(Struct, kw_only=True):
-    """Base of every answer."""
-
-    ok: bool = True
-
-
-class Nothing(Ok, kw_only=True):
-    """Done; there is nothing more to say."""
-
-
-class Who(Struct, kw_only=True):
-    """An actor as others see it."""
-
-    kind: str
-    id: str
-    address: Text = UNSET
-    name: Text = UNSET
 
 
 Display: TypeAlias = Callable[[str], str]
@@ -51,21 +26,23 @@ def whom(requester: Requester, display: Display) -> Who:
     )
 
 
-class Page(Ok, kw_only=True):
-    """One page of a list; ``next_cursor`` (when there is more) goes into ``?cursor=``."""
-
-    next_cursor: Text = UNSET
-
-
 def encode(answer: Struct) -> bytes:
     return _ENCODER.encode(answer)
 
 
-def raw(value: Any) -> msgspec.Raw:
+def verbatim(stored: bytes | str) -> Any:
+    """Stored JSON, for a member that goes out byte for byte."""
+    return msgspec.Raw(stored)
+
+
+def raw(value: Any) -> Any:
     """A JSON value, encoded now."""
     return msgspec.Raw(_ENCODER.encode(value))
 
 
+EMPTY: Final = verbatim(b"{}")
+
+
 def maybe(text: str | None) -> Text:
     """The text, or nothing at all."""
-    return text or UNSET
+    return text or ABSENT

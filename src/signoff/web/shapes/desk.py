@@ -2,11 +2,7 @@
 of what people do with a task beside answering it.
 """
 
-from datetime import datetime
-from typing import Annotated
 from zoneinfo import ZoneInfo
-
-from msgspec import UNSET, Meta, Struct, UnsetType
 
 from signoff.core.intent.assurance import checked, demanded, worst_risk
 from signoff.core.intent.conclusion import stays
@@ -14,122 +10,11 @@ from signoff.core.plan.task_types import Strength
 from signoff.core.plan.wording import NO_MAIL, PROOFS
 from signoff.engine.directory.contact_schedule import Explanation, Foretold, Reach
 from signoff.engine.directory.snapshot import Snapshot
-from signoff.web.shapes.common import JsonObject, Ok, Text, maybe
+from signoff.web.shapes.common import maybe
 from signoff.web.shapes.people import email_of
-from signoff.web.shapes.requests import Comment, Object, Strict
 from signoff.web.shapes.tasks import on_expiry
-
-
-class Hand(Strict, kw_only=True):
-    """To whom: a person's address or id."""
-
-    to: str
-    comment: Comment = ""
-
-
-class Reask(Strict, kw_only=True):
-    """Whom to ask instead: people, teams, roles."""
-
-    to: Annotated[list[str], Meta(min_length=1, max_length=50)]
-    comment: Comment = ""
-
-
-class Sleep(Strict, kw_only=True, rename={"lasts": "for"}):
-    """Until when: a moment (RFC 3339), or ``for`` how long: seconds, or text such as 90m, 2h, 1d."""
-
-    until: datetime | None = None
-    lasts: str | int | float | None = None
-
-
-class Bare(Strict, kw_only=True):
-    """Nothing to say: words would stand nowhere, so they are refused."""
-
-
-class Say(Strict, kw_only=True):
-    """Words about the task."""
-
-    comment: Comment = ""
-
-
-class Revision(Strict, kw_only=True):
-    """What to decide instead. ``digest``: of what was shown; a mismatch is a 409."""
-
-    payload: Object
-    comment: Comment = ""
-    digest: str | None = None
-
-
-class PayloadOut(Struct, kw_only=True):
-    """A payload, and the last revision that it was decided on under."""
-
-    revision: int
-    payload: JsonObject
-
-
-class Revisions(Ok, kw_only=True):
-    """Every payload that the intent has had, oldest first; the last is the present one. ``payload_deleted``: they are
-    not there any more.
-    """
-
-    intent_id: str
-    payload_deleted: bool | UnsetType = UNSET
-    revisions: list[PayloadOut]
-
-
-class DeciderOut(Struct, kw_only=True):
-    """Somebody who may decide now, and why."""
-
-    person: str
-    name: str
-    instead_of: Text = UNSET
-    why: str
-    voted: Text = UNSET
-
-
-class StageOut(Struct, kw_only=True):
-    """A stage. state: done, open or next; ``every``: one person of each of ``of``, else ``need`` of any of them."""
-
-    number: int
-    state: str
-    of: tuple[str, ...]
-    every: bool
-    need: int
-    missing: int
-    reject_after: int
-
-
-class ContactOut(Struct, kw_only=True):
-    """A contact to come: at what moment (``local``: in ``zone``), and whom it will reach as things stand. kind: opening
-    (for whom it waits until their working hours begin), reminder, escalation, deadline.
-    """
-
-    kind: str
-    number: int
-    at: datetime
-    local: str
-    zone: str
-    to: tuple[str, ...]
-    people: list[str]
-
-
-class ExplainOut(Ok, kw_only=True):
-    """What a task will lead to if nobody answers, and who can."""
-
-    policy: Text = UNSET
-    because: Text = UNSET
-    task_id: Text = UNSET
-    opened_at: datetime
-    due_at: datetime | UnsetType = UNSET
-    strength: str
-    proof: str
-    risk: str
-    self_approval: bool
-    may_decide: list[DeciderOut]
-    requesters_side: list[str]
-    asked: list[str]
-    stages: list[StageOut]
-    contacts: list[ContactOut]
-    on_expiry: str
+from signoff.wire.common import ABSENT
+from signoff.wire.tasks import ContactOut, DeciderOut, ExplainOut, StageOut
 
 
 def explain_out(made: Explanation, book: Snapshot, mails: bool, task_id: str = "") -> ExplainOut:
@@ -142,7 +27,7 @@ def explain_out(made: Explanation, book: Snapshot, mails: bool, task_id: str = "
         because=maybe(made.spec.because),
         task_id=maybe(task_id),
         opened_at=made.task.opened_at,
-        due_at=made.task.deadline_at or UNSET,
+        due_at=made.task.deadline_at or ABSENT,
         strength=strength.value,
         proof=PROOFS[strength] + ("" if mails or strength is Strength.LINK else f". {NO_MAIL}"),
         risk=worst_risk(made.spec.risk, results.current)[0].value,

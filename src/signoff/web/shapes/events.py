@@ -4,11 +4,8 @@ in two ways (contract 3.7) and only even numbers serve both.
 """
 
 from collections.abc import Iterable
-from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
-
-from msgspec import UNSET, Struct, UnsetType
 
 from signoff.core.ids import visit_ref
 from signoff.core.intent import events as e
@@ -18,30 +15,11 @@ from signoff.core.intent.result import result_of
 from signoff.core.intent.states import EFFECTS, Effect, effect_of
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import Sign, TaskSpec
-from signoff.web.shapes.common import Text
-from signoff.web.shapes.intents import HumanTask, PendingWith, asked_people, human_task, pending
+from signoff.web.shapes.intents import asked_people, human_task, pending
+from signoff.wire.common import ABSENT
+from signoff.wire.intents import EventOut, PendingWith
 
 STEP: Final = 2  # wire sequence numbers per fact
-
-
-class EventOut(Struct, kw_only=True):
-    """One event of an intent's life."""
-
-    intent_id: str
-    seq: int
-    event_type: str
-    status: str
-    at: datetime
-    waiting_reason: Text = UNSET
-    lifecycle_waiting_reason: Text = UNSET
-    handler: Text = UNSET
-    actor: str
-    actor_id: str
-    via: str
-    pending_with: PendingWith | UnsetType = UNSET
-    human_task: HumanTask | UnsetType = UNSET
-    details: dict[str, Any]
-    result: dict[str, Any] | UnsetType = UNSET
 
 
 EVENT_TYPES: Final = tuple(dict.fromkeys(effect.wire for effect in EFFECTS.values() if effect.wire))
@@ -105,7 +83,7 @@ class Trail:
             out.waiting_reason = out.lifecycle_waiting_reason = self.waiting.value
         if self.pending is not None:
             out.pending_with = self.pending
-            out.handler = self.pending.ref if self.pending.type == "agent" else UNSET
+            out.handler = self.pending.ref if self.pending.type == "agent" else ABSENT
         if isinstance(fact.event, e.TaskOpened):
             task_id = visit_ref(self.intent.id, fact.event.visit)
             out.human_task = human_task(self._spec(fact.event.step), task_id)

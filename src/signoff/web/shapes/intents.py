@@ -1,10 +1,6 @@
 """An intent on the wire (AXP 3.4): the whole, or one step of it as that step's agent sees it (5.7)."""
 
-from datetime import datetime
 from typing import Any
-
-import msgspec
-from msgspec import UNSET, Struct, UnsetType
 
 from signoff.core.ids import visit_ref
 from signoff.core.intent.assurance import revisions_of
@@ -16,113 +12,19 @@ from signoff.core.plan.task_types import MEANS, TaskSpec
 from signoff.core.plan.wording import label
 from signoff.core.text import json_value
 from signoff.store.work import Stored
-from signoff.web.shapes.common import JsonObject, Text, maybe, raw
+from signoff.web.shapes.common import maybe, raw, verbatim
+from signoff.wire.common import ABSENT
+from signoff.wire.intents import (
+    ControlPolicy,
+    HumanTask,
+    IntentOut,
+    OutcomeOut,
+    PendingWith,
+    Problem,
+    StepState,
+)
 
 CORE = "agent://agent_core"
-
-
-class PendingWith(Struct, kw_only=True):
-    """Whose turn it is: an agent, people, or the runtime itself."""
-
-    type: str
-    ref: str
-    name: str
-
-
-class OutcomeOut(Struct, kw_only=True):
-    """One outcome of a task: its word; means: approve, reject or changes; label: of its button."""
-
-    name: str
-    means: str
-    label: str
-
-
-class HumanTask(Struct, kw_only=True):
-    """What people are asked, in AXP's words."""
-
-    title: str
-    task_type: str
-    allowed_outcomes: tuple[str, ...]
-    required_comment: bool
-    evidence_required: bool
-    description: Text = UNSET
-    assignees: tuple[str, ...] | UnsetType = UNSET
-    form_schema: dict[str, Any] | UnsetType = UNSET
-    notify: tuple[str, ...] | UnsetType = UNSET
-    task_id: Text = UNSET
-
-
-class Problem(Struct, kw_only=True):
-    """Why it failed."""
-
-    code: str
-    message: str
-    retryable: bool = False
-
-
-class StepState(Struct, kw_only=True):
-    """One step of the plan and where it stands: pending, open, done."""
-
-    step_id: str
-    kind: str
-    state: str
-    agent: Text = UNSET
-
-
-class ControlPolicy(Struct, kw_only=True):
-    """AXP's three free maps, as patched."""
-
-    grants: dict[str, Any]
-    controls: dict[str, Any]
-    envelope: dict[str, Any]
-
-
-class IntentOut(Struct, kw_only=True):
-    """An intent. Members that do not apply are left out."""
-
-    intent_id: str
-    intent_type: str
-    status: str
-    lifecycle_status: str
-    waiting_reason: Text = UNSET
-    lifecycle_waiting_reason: Text = UNSET
-    created_at: datetime
-    updated_at: datetime
-    correlation_id: str
-    from_agent: str
-    claimed_from_agent: Text = UNSET
-    to_agent: str
-    reply_to: Text = UNSET
-    payload: JsonObject
-    payload_deleted: bool | UnsetType = UNSET
-    result: dict[str, Any] | UnsetType = UNSET
-    error: Problem | UnsetType = UNSET
-    outcome: Text = UNSET
-    ending: Text = UNSET
-    decided_by: Text = UNSET
-    decided_at: Text = UNSET
-    via: Text = UNSET
-    comment: Text = UNSET
-    deadline_at: datetime | UnsetType = UNSET
-    due_at: datetime | UnsetType = UNSET
-    remind_after_seconds: float | UnsetType = UNSET
-    remind_interval_seconds: float | UnsetType = UNSET
-    max_reminders: int | UnsetType = UNSET
-    remind_count: int = 0
-    escalate_to: Text = UNSET
-    max_delivery_attempts: int | UnsetType = UNSET
-    delivery_attempt: int | UnsetType = UNSET
-    human_task: HumanTask | UnsetType = UNSET
-    pending_with: PendingWith | UnsetType = UNSET
-    policy_generation: int = 0
-    workflow_control_policy: ControlPolicy
-    steps: tuple[StepState, ...] | UnsetType = UNSET
-    parent_intent_id: Text = UNSET
-    root_intent_id: Text = UNSET
-    step_id: Text = UNSET
-    scenario_id: Text = UNSET
-    retry_of: Text = UNSET
-    rerun_of: Text = UNSET
 
 
 def intent_out(intent: Intent, payload: bytes) -> IntentOut:
@@ -139,11 +41,11 @@ def intent_out(intent: Intent, payload: bytes) -> IntentOut:
         claimed_from_agent=maybe(intent.requester.claimed),
         to_agent=intent.to_agent or CORE,
         reply_to=maybe(intent.reply_to),
-        payload=msgspec.Raw(payload),
-        payload_deleted=payload_deleted(intent, payload) or UNSET,
+        payload=verbatim(payload),
+        payload_deleted=payload_deleted(intent, payload) or ABSENT,
         outcome=maybe(intent.outcome),
         ending=maybe(intent.ending),
-        deadline_at=intent.deadline_at or UNSET,
+        deadline_at=intent.deadline_at or ABSENT,
         remind_count=intent.reminded,
         policy_generation=intent.generation,
         workflow_control_policy=ControlPolicy(
@@ -173,7 +75,7 @@ def _show_decision(out: IntentOut, intent: Intent) -> None:
     for step_id, result in reversed(intent.results.items()):
         if isinstance(intent.plan.by_id.get(step_id), HumanStep) and result.get("outcome") == intent.outcome:
             out.decided_by = maybe(result.get("decided_by"))
-            out.decided_at = maybe(result.get("decided_at"))
+            out.decided_at = result.get("decided_at") or ABSENT
             out.via = maybe(result.get("via"))
             out.comment = maybe(result.get("comment"))
             return
@@ -184,9 +86,9 @@ def _show_open(out: IntentOut, intent: Intent) -> None:
     held = intent.open
     match held:
         case Task():
-            out.due_at = held.deadline_at or UNSET
+            out.due_at = held.deadline_at or ABSENT
         case Delivery():
-            out.due_at = held.deadline_at or UNSET
+            out.due_at = held.deadline_at or ABSENT
             out.delivery_attempt = held.attempt
             step = intent.plan.by_id[held.step]
             if isinstance(step, AgentStep):
@@ -220,7 +122,7 @@ def _step_state(intent: Intent, step: Step) -> StepState:
         state = "open"
     else:
         state = "done" if step.id in intent.results or step.id == intent.last_step else "pending"
-    agent = step.agent if isinstance(step, AgentStep) else UNSET
+    agent = step.agent if isinstance(step, AgentStep) else ABSENT
     return StepState(step_id=step.id, kind=kind_of(step), state=state, agent=agent)
 
 
@@ -243,9 +145,9 @@ def human_task(spec: TaskSpec, task_id: str = "") -> HumanTask:
         required_comment=spec.comment_required,
         evidence_required=spec.evidence_required,
         description=maybe(spec.description),
-        assignees=asked or UNSET,
-        form_schema=spec.form if spec.form is not None else UNSET,
-        notify=spec.notify or UNSET,
+        assignees=asked or ABSENT,
+        form_schema=spec.form if spec.form is not None else ABSENT,
+        notify=spec.notify or ABSENT,
         task_id=maybe(task_id),
     )
 
@@ -289,23 +191,23 @@ def step_out(
     """One step as an intent of its own. ``status``: the step's; ``result``: what it came to, if over."""
     intent = stored.intent
     out = intent_out(intent, b"{}")
-    out.payload_deleted = payload_deleted(intent, stored.payload) or UNSET
+    out.payload_deleted = payload_deleted(intent, stored.payload) or ABSENT
     step = intent.plan.by_id[step_id]
     out.intent_id = visit_ref(intent.id, visit)
     out.parent_intent_id = out.root_intent_id = intent.id
     out.step_id = step_id
     out.status = out.lifecycle_status = status.value
     waiting = _waiting_of(step) if status is Status.WAITING else None
-    out.waiting_reason = out.lifecycle_waiting_reason = waiting.value if waiting else UNSET
+    out.waiting_reason = out.lifecycle_waiting_reason = waiting.value if waiting else ABSENT
     out.payload = raw(step_payload(intent, stored.payload, step))
-    out.result = UNSET if result is None else result
-    out.steps = UNSET
+    out.result = ABSENT if result is None else result
+    out.steps = ABSENT
     if isinstance(step, AgentStep):
         out.to_agent = step.agent
     if status is not Status.FAILED:
-        out.error = UNSET
+        out.error = ABSENT
     if intent.open is None or intent.open.visit != visit:
-        out.pending_with = out.due_at = out.human_task = out.delivery_attempt = UNSET
+        out.pending_with = out.due_at = out.human_task = out.delivery_attempt = ABSENT
     return out
 
 

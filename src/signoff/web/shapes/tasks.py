@@ -1,10 +1,6 @@
 """A task on the wire: what is asked, of whom, until when, who answered what, and what follows if no one answers."""
 
 from datetime import datetime
-from typing import Any
-
-import msgspec
-from msgspec import UNSET, Struct, UnsetType
 
 from signoff.core.directory.roles import ADMIN, APPROVER, OWNER
 from signoff.core.ids import visit_ref
@@ -18,156 +14,13 @@ from signoff.core.intent.wake import escalation_at, reminder_at
 from signoff.core.plan import wording
 from signoff.core.plan.plan import HumanStep
 from signoff.engine.read.task_history import TaskHistory
-from signoff.web.shapes.ahead import NextStep, next_steps
-from signoff.web.shapes.common import Display, JsonObject, Ok, Page, Text, Who, maybe, whom
-from signoff.web.shapes.intents import HumanTask, IntentOut, OutcomeOut, human_task, outcomes, sender
+from signoff.web.shapes.ahead import next_steps
+from signoff.web.shapes.common import Display, maybe, verbatim, whom
+from signoff.web.shapes.intents import human_task, outcomes, sender
+from signoff.wire.common import ABSENT
+from signoff.wire.tasks import CommentOut, MyTask, SnoozeOut, TaskOut, VoteOut
 
 _ANYBODY = tuple(f"role:{role}" for role in (OWNER, ADMIN, APPROVER))
-
-
-class VoteOut(Struct, kw_only=True):
-    """One person's answer; ``on_behalf_of_person``: whose say it was, where that is another person."""
-
-    person: str
-    name: str
-    on_behalf_of_person: Text = UNSET
-    outcome: str
-    comment: Text = UNSET
-    at: datetime
-    via: str
-
-
-class SnoozeOut(Struct, kw_only=True):
-    """Who has put the task off, and until when."""
-
-    person: str
-    name: str
-    until: datetime
-
-
-class CommentOut(Struct, kw_only=True):
-    """A question or comment: who wrote it, a person or whoever requested it."""
-
-    actor: str
-    kind: str
-    name: str
-    comment: Text = UNSET
-    at: datetime
-    via: str
-
-
-class ValueOut(Struct, kw_only=True):
-    """One value that is different; ``before`` or ``after`` is missing where it was not there."""
-
-    path: str
-    before: Text = UNSET
-    after: Text = UNSET
-
-
-class RevisionOut(Struct, kw_only=True):
-    """What was changed from one revision to another; by: who revised it, missing where it was asked again."""
-
-    from_revision: int
-    to_revision: int
-    at: datetime
-    by: Text = UNSET
-    by_name: Text = UNSET
-    comment: Text = UNSET
-    changed: tuple[ValueOut, ...]
-
-
-class TaskOut(Struct, kw_only=True):
-    """A human step opened for people. ``stage``, ``revision`` and ``digest`` name exactly what is decided.
-
-    result_revisions: the revision of the request that each previous result is of; one of another revision than the
-    task's counts for nothing. changes: from revision to revision, where there were some and one task is read, no list;
-    next_steps: all that may run after it, with what agents will be given beside the payload;
-    approvers: the parties asked now; stage: the present one of ``stages``, from 1; reviewed_by: who has marked
-    it as being reviewed;
-    comments: questions and replies, where there are any and one task is read, no list; risk: as its
-    policy or a check says, whichever is higher; strength: how surely it must be known who decides.
-    """
-
-    task_id: str
-    intent_id: str
-    intent_type: str
-    step_id: str
-    state: str
-    task_type: str
-    title: str
-    description: str
-    risk: str
-    strength: str
-    allowed_outcomes: tuple[str, ...]
-    outcomes: tuple[OutcomeOut, ...]
-    form_schema: dict[str, Any] | UnsetType = UNSET
-    comment_required: bool
-    evidence_required: bool
-    payload: JsonObject
-    payload_deleted: bool | UnsetType = UNSET
-    previous_results: dict[str, Any]
-    result_revisions: dict[str, int]
-    next_steps: tuple[NextStep, ...]
-    requester: Who
-    approvers: tuple[str, ...]
-    stage: int
-    stages: int
-    reviewed_by: Text = UNSET
-    snoozed: tuple[SnoozeOut, ...] | UnsetType = UNSET
-    opened_at: datetime
-    due_at: datetime | UnsetType = UNSET
-    next_reminder_at: datetime | UnsetType = UNSET
-    escalation_at: datetime | UnsetType = UNSET
-    reminders_sent: int
-    revision: int
-    digest: str
-    votes: tuple[VoteOut, ...]
-    comments: tuple[CommentOut, ...] | UnsetType = UNSET
-    changes: tuple[RevisionOut, ...] | UnsetType = UNSET
-    outcome: Text = UNSET
-    ending: Text = UNSET
-    decided_at: datetime | UnsetType = UNSET
-    decided_by: Text = UNSET
-    decided_by_name: Text = UNSET
-    via: Text = UNSET
-    on_expiry: str
-
-
-class TaskAnswer(Ok, kw_only=True):
-    """One task."""
-
-    task: TaskOut
-
-
-class Tasks(Page, kw_only=True):
-    """Tasks, oldest first."""
-
-    tasks: list[TaskOut]
-
-
-class Answered(Ok, kw_only=True):
-    """The answer was counted: the task and the intent as they are now."""
-
-    task: TaskOut
-    intent: IntentOut
-
-
-class MyTask(Struct, kw_only=True):
-    """A task as AXP lists it."""
-
-    intent_id: str
-    intent_type: str
-    status: str
-    from_agent: str
-    assigned_at: datetime
-    due_at: datetime | UnsetType = UNSET
-    human_task: HumanTask
-
-
-class MyTasks(Ok, kw_only=True):
-    """Open tasks, as AXP lists them."""
-
-    tasks: list[MyTask]
 
 
 def task_out(intent: Intent, payload: bytes, history: TaskHistory, display: Display) -> TaskOut:
@@ -188,11 +41,11 @@ def task_out(intent: Intent, payload: bytes, history: TaskHistory, display: Disp
         strength=demanded(spec.strength, spec.risk, results.all).value,
         allowed_outcomes=spec.open_to(history.agreed),
         outcomes=outcomes(spec, history.agreed),
-        form_schema=spec.form if spec.form is not None else UNSET,
+        form_schema=spec.form if spec.form is not None else ABSENT,
         comment_required=spec.comment_required,
         evidence_required=spec.evidence_required,
-        payload=msgspec.Raw(payload),
-        payload_deleted=payload_deleted(intent, payload) or UNSET,
+        payload=verbatim(payload),
+        payload_deleted=payload_deleted(intent, payload) or ABSENT,
         previous_results=results.all,
         result_revisions=results.of,
         next_steps=next_steps(intent.plan, step),
@@ -201,12 +54,12 @@ def task_out(intent: Intent, payload: bytes, history: TaskHistory, display: Disp
         stage=history.stage + 1,
         stages=len(spec.stages),
         opened_at=history.opened_at,
-        due_at=history.deadline_at or UNSET,
+        due_at=history.deadline_at or ABSENT,
         reminders_sent=history.reminded,
         revision=history.revision,
         digest=history.digest,
         votes=tuple(_vote(fact, display) for fact in history.votes.values()),
-        comments=tuple(_comment(fact, display) for fact in history.comments) if history.comments else UNSET,
+        comments=tuple(_comment(fact, display) for fact in history.comments) if history.comments else ABSENT,
         on_expiry=on_expiry(step, history.deadline_at, intent.deadline_at, stays(intent, step) is not None),
     )
     _show_state(out, intent, history, display)
@@ -219,9 +72,9 @@ def _show_state(out: TaskOut, intent: Intent, history: TaskHistory, display: Dis
         out.state = "open"
         out.reviewed_by = maybe(history.taken_by)
         off = tuple(SnoozeOut(person=o.person, name=display(o.person), until=o.until) for o in ending(held))
-        out.snoozed = off or UNSET
-        out.next_reminder_at = reminder_at(intent, held) or UNSET
-        out.escalation_at = escalation_at(intent, held) or UNSET
+        out.snoozed = off or ABSENT
+        out.next_reminder_at = reminder_at(intent, held) or ABSENT
+        out.escalation_at = escalation_at(intent, held) or ABSENT
     elif history.decided is not None and isinstance(history.decided.event, e.Decided):
         fact, event = history.decided, history.decided.event
         out.outcome = event.outcome
@@ -279,6 +132,6 @@ def my_task(intent: Intent, task: Task) -> MyTask:
         status="WAITING",
         from_agent=sender(intent.requester),
         assigned_at=task.opened_at,
-        due_at=task.deadline_at or UNSET,
+        due_at=task.deadline_at or ABSENT,
         human_task=human_task(step.task, visit_ref(intent.id, task.visit)),
     )

@@ -25,8 +25,8 @@ from signoff.web.pages.kit import cookies
 from signoff.web.pages.kit.csrf import check_origin, form_token
 from signoff.web.pages.kit.render import render
 from signoff.web.pages.kit.waiting import Waiting
-from signoff.web.shapes.requests import LONGEST_COMMENT
 from signoff.web.state import Parts
+from signoff.wire.common import LONGEST_COMMENT
 
 log = logging.getLogger("signoff.web")
 

@@ -1,0 +1,38 @@
+"""The JSON of the API, declared once: the requests and answers that the server, the SDK and the command line share.
+
+One module a resource; structs only, without behaviour. It imports nothing else of Signoff.
+"""
+
+from signoff.wire import (
+    accounts,
+    audit,
+    changes,
+    deliveries,
+    intents,
+    keys,
+    messages,
+    people,
+    policies,
+    scenarios,
+    system,
+    tasks,
+    teams,
+    workflows,
+)
+
+__all__ = [
+    "accounts",
+    "audit",
+    "changes",
+    "deliveries",
+    "intents",
+    "keys",
+    "messages",
+    "people",
+    "policies",
+    "scenarios",
+    "system",
+    "tasks",
+    "teams",
+    "workflows",
+]

@@ -1,0 +1,36 @@
+"""The audit trail."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from signoff.wire.common import ABSENT, JsonObject, Ok, OrNone, Text, Who
+
+
+class AuditEvent(Struct, kw_only=True):
+    """One link of the chain. ``body`` is the text that was hashed; ``private`` the erasable text apart from
+    it. One whose bytes are no event any more has the type ``unreadable`` and no moment.
+    """
+
+    seq: int
+    at: OrNone[datetime] = ABSENT
+    type: str
+    actor: Who
+    via: str
+    summary: str
+    comment: Text = ABSENT
+    event: JsonObject
+    body: str
+    private: Text = ABSENT
+    hash: str
+
+
+class Audit(Ok, kw_only=True):
+    """An intent's whole history; ``verified`` is the server's own check of its hash chain."""
+
+    intent_id: str
+    seq: int
+    head: str
+    verified: bool
+    problem: Text = ABSENT
+    events: tuple[AuditEvent, ...]

@@ -1,0 +1,89 @@
+"""Manifests, proposals, and the change log."""
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from signoff.wire.common import ABSENT, Object, Ok, OrEmpty, OrNone, Page, Strict, Who
+
+
+class ChangeOut(Struct, kw_only=True):
+    """What an apply does to one thing: create, change or unchanged; ``fields``: what differs."""
+
+    action: str
+    kind: str
+    name: str
+    fields: list[str]
+    before: OrEmpty[dict[str, Any]] = ABSENT
+    after: OrEmpty[dict[str, Any]] = ABSENT
+
+
+class ProposalOut(Struct, kw_only=True):
+    """A change that takes a second admin, because it relaxes who decides. state: waiting, confirmed, refused, expired;
+    ``relaxations``: kind and name of what is relaxed; ``why``: the reasons in plain words.
+    """
+
+    id: str
+    state: str
+    proposed_by: Who
+    proposed_at: datetime
+    expires_at: datetime
+    changes: list[ChangeOut]
+    relaxations: list[str]
+    why: list[str]
+    ended_by: OrNone[Who] = ABSENT
+    ended_at: OrNone[datetime] = ABSENT
+
+
+class ProposalAnswer(Ok, kw_only=True):
+    """One proposed change."""
+
+    proposal: ProposalOut
+
+
+class ProposalList(Ok, kw_only=True):
+    """The changes that wait for a second admin, newest first."""
+
+    proposals: list[ProposalOut]
+
+
+class AppliedCharter(Ok, kw_only=True):
+    """What was, or (dry run) would be, changed, in order. ``proposal``: nothing is applied until another admin has
+    confirmed it (its id is empty in a dry run). warnings: which open tasks it leaves with too few people.
+    """
+
+    dry_run: bool
+    changed: bool
+    changes: list[ChangeOut]
+    warnings: tuple[str, ...] = ()
+    proposal: OrNone[ProposalOut] = ABSENT
+
+
+class RecordedChange(ChangeOut, kw_only=True):
+    """A change that was made, with who made it, and who confirmed it where it took two. action: create, change or
+    remove; ``number``: its place in the workspace's record.
+    """
+
+    id: str
+    number: int
+    at: datetime
+    actor: Who
+    via: str
+    confirmed_by: OrNone[Who] = ABSENT
+
+
+class Changes(Page, kw_only=True):
+    """Who changed what, newest first."""
+
+    changes: list[RecordedChange]
+
+
+class CharterSource(Strict, kw_only=True):
+    """One document with people (by address), teams and policies (by name), workflows, settings of the workspace."""
+
+    people: Object = {}
+    teams: Object = {}
+    policies: Object = {}
+    workflows: list[Object] = []
+    workspace: Object = {}

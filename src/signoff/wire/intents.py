@@ -1,0 +1,347 @@
+"""Intents and their events."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from signoff.wire.common import (
+    ABSENT,
+    Count,
+    JsonObject,
+    Object,
+    Ok,
+    OrEmpty,
+    OrNone,
+    Page,
+    Reason,
+    Strict,
+    Text,
+    Word,
+)
+
+
+class CreateIntent(Struct, kw_only=True):
+    """An intent. Where its type has a workflow, that is its plan; else ``human_task``, else ``to_agent``.
+
+    ``on_behalf_of``: the person who wants it (an address or id), who then stands on the requester's side.
+    """
+
+    intent_type: str
+    to_agent: str = ""
+    payload: Object = {}
+    reply_to: str = ""
+    correlation_id: str = ""
+    from_agent: str = ""
+    on_behalf_of: str = ""
+    deadline_at: datetime | None = None
+    remind_after_seconds: Count | None = None
+    remind_interval_seconds: Count | None = None
+    max_reminders: Count | None = None
+    escalate_to: str = ""
+    max_delivery_attempts: Count | None = None
+    human_task: Object | None = None
+
+
+class Resume(Struct, kw_only=True):
+    """One of AXP's resume shapes: ``task_result``, ``approve_current_step``, ``action``, or any result."""
+
+    task_result: Object | None = None
+    outcome: str | None = None
+    approve_current_step: bool | None = None
+    action: str | None = None
+    reason: str | None = None
+    stage: int | None = None
+    revision: int | None = None
+    digest: str | None = None
+    expected_policy_generation: int | None = None
+
+
+class Resolve(Struct, kw_only=True):
+    """End an intent from outside: COMPLETED with a result, FAILED with an error, CANCELED with a reason.
+
+    ``actor``, ``owner_agent``, ``internal_scheduler``: as AXP's clients send them; the key alone says who acts.
+    """
+
+    status: str
+    result: Object = {}
+    error: Object = {}
+    reason: Reason = ""
+    expected_policy_generation: int | None = None
+    actor: str = ""
+    owner_agent: str = ""
+    internal_scheduler: bool = False
+
+
+class Controls(Struct, kw_only=True):
+    """A patch of the free control map, which is kept and shown. ``actor`` and what follows: as in ``Resolve``."""
+
+    controls_patch: Object = {}
+    reason: Reason = ""
+    expected_policy_generation: int | None = None
+    actor: str = ""
+    owner_agent: str = ""
+    internal_scheduler: bool = False
+
+
+class Policy(Struct, kw_only=True):
+    """A patch of the grants and envelope maps, which are kept and shown: nothing is granted or limited by them.
+    ``actor`` and what follows: as in ``Resolve``.
+    """
+
+    grants_patch: Object = {}
+    envelope_patch: Object = {}
+    reason: Reason = ""
+    expected_policy_generation: int | None = None
+    actor: str = ""
+    owner_agent: str = ""
+    internal_scheduler: bool = False
+
+
+class BulkCancel(Struct, kw_only=True):
+    """Cancel what has not moved for a while, the oldest first, as far as the caller may. A dry run (the default) says
+    what it would cancel. ``q``: words, as in the list of intents.
+    """
+
+    older_than_hours: Annotated[float, Meta(ge=0, le=87600)] = 24
+    dry_run: bool = True
+    reason: Reason = "canceled in bulk"
+    limit: Annotated[int, Meta(ge=1, le=500)] = 500
+    status_filter: Annotated[list[str], Meta(min_length=1)] | UnsetType = UNSET
+    intent_type: Word | UnsetType = UNSET
+    correlation_id: Word | UnsetType = UNSET
+    q: Word | UnsetType = UNSET
+
+
+class Retry(Strict, kw_only=True):
+    """Nothing to say: the new intent repeats the old one."""
+
+
+class RerunRequest(Strict, kw_only=True):
+    """Nothing to say: the new intent runs the failed step of the old one again."""
+
+
+class PayloadOut(Struct, kw_only=True):
+    """A payload, and the last revision that it was decided on under."""
+
+    revision: int
+    payload: JsonObject
+
+
+class Revisions(Ok, kw_only=True):
+    """Every payload that the intent has had, oldest first; the last is the present one. ``payload_deleted``: they are
+    not there any more.
+    """
+
+    intent_id: str
+    payload_deleted: OrEmpty[bool] = ABSENT
+    revisions: list[PayloadOut]
+
+
+class PendingWith(Struct, kw_only=True):
+    """Whose turn it is: an agent, people, or the runtime itself."""
+
+    type: str
+    ref: str
+    name: str
+
+
+class OutcomeOut(Struct, kw_only=True):
+    """One outcome of a task: its word; means: approve, reject or changes; label: of its button."""
+
+    name: str
+    means: str
+    label: str
+
+
+class HumanTask(Struct, kw_only=True):
+    """What people are asked, in AXP's words."""
+
+    title: str
+    task_type: str
+    allowed_outcomes: tuple[str, ...]
+    required_comment: bool
+    evidence_required: bool
+    description: Text = ABSENT
+    assignees: OrEmpty[tuple[str, ...]] = ABSENT
+    form_schema: OrEmpty[dict[str, Any]] = ABSENT
+    notify: OrEmpty[tuple[str, ...]] = ABSENT
+    task_id: Text = ABSENT
+
+
+class Problem(Struct, kw_only=True):
+    """Why it failed."""
+
+    code: str
+    message: str
+    retryable: bool = False
+
+
+class StepState(Struct, kw_only=True):
+    """One step of the plan and where it stands: pending, open, done."""
+
+    step_id: str
+    kind: str
+    state: str
+    agent: Text = ABSENT
+
+
+class ControlPolicy(Struct, kw_only=True):
+    """AXP's three free maps, as patched."""
+
+    grants: dict[str, Any]
+    controls: dict[str, Any]
+    envelope: dict[str, Any]
+
+
+class IntentOut(Struct, kw_only=True):
+    """An intent. Members that do not apply are left out."""
+
+    intent_id: str
+    intent_type: str
+    status: str
+    lifecycle_status: str
+    waiting_reason: Text = ABSENT
+    lifecycle_waiting_reason: Text = ABSENT
+    created_at: datetime
+    updated_at: datetime
+    correlation_id: str
+    from_agent: str
+    claimed_from_agent: Text = ABSENT
+    to_agent: str
+    reply_to: Text = ABSENT
+    payload: JsonObject
+    payload_deleted: OrEmpty[bool] = ABSENT
+    result: OrEmpty[dict[str, Any]] = ABSENT
+    error: OrNone[Problem] = ABSENT
+    outcome: Text = ABSENT
+    ending: Text = ABSENT
+    decided_by: Text = ABSENT
+    decided_at: OrNone[datetime] = ABSENT
+    via: Text = ABSENT
+    comment: Text = ABSENT
+    deadline_at: OrNone[datetime] = ABSENT
+    due_at: OrNone[datetime] = ABSENT
+    remind_after_seconds: OrEmpty[float] = ABSENT
+    remind_interval_seconds: OrEmpty[float] = ABSENT
+    max_reminders: OrEmpty[int] = ABSENT
+    remind_count: int = 0
+    escalate_to: Text = ABSENT
+    max_delivery_attempts: OrEmpty[int] = ABSENT
+    delivery_attempt: OrEmpty[int] = ABSENT
+    human_task: OrNone[HumanTask] = ABSENT
+    pending_with: OrNone[PendingWith] = ABSENT
+    policy_generation: int = 0
+    workflow_control_policy: ControlPolicy
+    steps: OrEmpty[tuple[StepState, ...]] = ABSENT
+    parent_intent_id: Text = ABSENT
+    root_intent_id: Text = ABSENT
+    step_id: Text = ABSENT
+    scenario_id: Text = ABSENT
+    retry_of: Text = ABSENT
+    rerun_of: Text = ABSENT
+
+
+class CreatedOut(Ok, kw_only=True):
+    """An intent was created; it is durable."""
+
+    intent_id: str
+    status: str
+    created_at: datetime
+    correlation_id: str
+    intent: IntentOut
+    warnings: tuple[str, ...] = ()
+
+
+class GotIntent(Ok, kw_only=True):
+    """An intent; what most programs read stands at the top too."""
+
+    intent_id: str
+    status: str
+    lifecycle_status: str
+    payload: JsonObject
+    result: OrEmpty[dict[str, Any]] = ABSENT
+    intent: IntentOut
+
+
+class Intents(Page, kw_only=True):
+    """Intents, newest first."""
+
+    intents: list[IntentOut]
+
+
+class EventOut(Struct, kw_only=True):
+    """One event of an intent's life."""
+
+    intent_id: str
+    seq: int
+    event_type: str
+    status: str
+    at: datetime
+    waiting_reason: Text = ABSENT
+    lifecycle_waiting_reason: Text = ABSENT
+    handler: Text = ABSENT
+    actor: str
+    actor_id: str
+    via: str
+    pending_with: OrNone[PendingWith] = ABSENT
+    human_task: OrNone[HumanTask] = ABSENT
+    details: dict[str, Any]
+    result: OrEmpty[dict[str, Any]] = ABSENT
+
+
+class Events(Ok, kw_only=True):
+    """Events after a cursor, in order."""
+
+    events: list[EventOut]
+
+
+class Completion(Struct, kw_only=True):
+    """Where the completion of an intent went."""
+
+    delivered: bool
+    reason: Text = ABSENT
+    reply_to: Text = ABSENT
+    thread_id: Text = ABSENT
+    message_id: Text = ABSENT
+    completion: OrEmpty[dict[str, str]] = ABSENT
+
+
+class Acted(Ok, kw_only=True):
+    """A write on an intent; ``applied`` is true when it had an effect, and for the repetition of an answer that had;
+    false when the policy generation had moved on, or a patch changed nothing.
+    """
+
+    applied: bool
+    warnings: OrEmpty[tuple[str, ...]] = ABSENT
+    policy_generation: int
+    reason: Text = ABSENT
+    intent: IntentOut
+    event: OrNone[EventOut] = ABSENT
+    completion_delivery: OrNone[Completion] = ABSENT
+
+
+class BulkCanceled(Ok, kw_only=True):
+    """What was canceled, or (dry run) would be."""
+
+    dry_run: bool
+    would_cancel: int
+    canceled: int
+    intent_ids: list[str]
+
+
+class Retried(Ok, kw_only=True):
+    """The new intent."""
+
+    intent_id: str
+    status: str
+    retry_of: str
+    warnings: tuple[str, ...] = ()
+
+
+class RerunAnswer(Ok, kw_only=True):
+    """The new intent, also when it was there already: an intent is run again once."""
+
+    intent_id: str
+    status: str
+    rerun_of: str

@@ -1,0 +1,59 @@
+"""The server, and the key's actor."""
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from signoff.wire.common import ABSENT, Ok, Text, Who
+
+
+class ChatCode(Ok, kw_only=True):
+    """``command``: what to type in Slack; the code works once, until ``expires_at``."""
+
+    code: str
+    command: str
+    expires_at: datetime
+
+
+class Health(Ok, kw_only=True):
+    """The process answers."""
+
+    service: str = "signoff"
+    version: str
+
+
+class Ready(Struct, kw_only=True):
+    """Whether the process can work; per loop and part, why not."""
+
+    ok: bool
+    ready: bool
+    details: dict[str, Any]
+
+
+class Self(Who, kw_only=True):
+    """The key's actor."""
+
+    email: Text = ABSENT
+    roles: tuple[str, ...]
+
+
+class ServerOut(Struct, kw_only=True):
+    """mail: whether it can mail people, sign-in links too."""
+
+    version: str
+    database: str
+    mail: bool
+
+
+class Me(Ok, kw_only=True):
+    """Whom the key stands for, and where."""
+
+    actor: Self
+    workspace: str
+    workspace_id: str
+    organization: str
+    self_approval: bool
+    default_policy: Text = ABSENT
+    unlisted_types: str
+    server: ServerOut

@@ -1,0 +1,343 @@
+"""Tasks, and what people do with them."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from signoff.wire.common import (
+    ABSENT,
+    Comment,
+    Count,
+    JsonObject,
+    Object,
+    Ok,
+    OrEmpty,
+    OrNone,
+    Page,
+    Strict,
+    Text,
+    Who,
+)
+from signoff.wire.intents import HumanTask, IntentOut, OutcomeOut
+
+
+class Answer(Strict, kw_only=True):
+    """One person's answer. ``stage``, ``revision``, ``digest``: as the task showed them; a mismatch is a 409.
+    ``number``: your how-manieth answer at this stage it is; needed only to go back to one that you have changed.
+    """
+
+    outcome: Annotated[str, Meta(min_length=1, max_length=64)]
+    comment: Comment = ""
+    data: Object = {}
+    stage: Count | None = None
+    revision: int | None = None
+    number: Count | None = None
+    digest: str | None = None
+
+
+class Decision(Struct, kw_only=True):
+    """AXP's approval decision: approve or reject. ``stage``, ``revision``, ``digest``: as the task showed them, where
+    the client knows them.
+    """
+
+    decision: str
+    comment: Comment = ""
+    reason: Comment = ""
+    outcome: str | None = None
+    approved: bool | None = None
+    stage: Count | None = None
+    revision: int | None = None
+    digest: str | None = None
+
+
+class Hand(Strict, kw_only=True):
+    """To whom: a person's address or id."""
+
+    to: str
+    comment: Comment = ""
+
+
+class Reask(Strict, kw_only=True):
+    """Whom to ask instead: people, teams, roles."""
+
+    to: Annotated[list[str], Meta(min_length=1, max_length=50)]
+    comment: Comment = ""
+
+
+class Sleep(Strict, kw_only=True, rename={"lasts": "for"}):
+    """Until when: a moment (RFC 3339), or ``for`` how long: seconds, or text such as 90m, 2h, 1d."""
+
+    until: datetime | None = None
+    lasts: str | int | float | None = None
+
+
+class Bare(Strict, kw_only=True):
+    """Nothing to say: words would stand nowhere, so they are refused."""
+
+
+class Say(Strict, kw_only=True):
+    """Words about the task."""
+
+    comment: Comment = ""
+
+
+class Revision(Strict, kw_only=True):
+    """What to decide instead. ``digest``: of what was shown; a mismatch is a 409."""
+
+    payload: Object
+    comment: Comment = ""
+    digest: str | None = None
+
+
+class DeciderOut(Struct, kw_only=True):
+    """Somebody who may decide now, and why."""
+
+    person: str
+    name: str
+    instead_of: Text = ABSENT
+    why: str
+    voted: Text = ABSENT
+
+
+class StageOut(Struct, kw_only=True):
+    """A stage. state: done, open or next; ``every``: one person of each of ``of``, else ``need`` of any of them."""
+
+    number: int
+    state: str
+    of: tuple[str, ...]
+    every: bool
+    need: int
+    missing: int
+    reject_after: int
+
+
+class ContactOut(Struct, kw_only=True):
+    """A contact to come: at what moment (``local``: in ``zone``), and whom it will reach as things stand. kind: opening
+    (for whom it waits until their working hours begin), reminder, escalation, deadline.
+    """
+
+    kind: str
+    number: int
+    at: datetime
+    local: str
+    zone: str
+    to: tuple[str, ...]
+    people: list[str]
+
+
+class ExplainOut(Ok, kw_only=True):
+    """What a task will lead to if nobody answers, and who can."""
+
+    policy: Text = ABSENT
+    because: Text = ABSENT
+    task_id: Text = ABSENT
+    opened_at: datetime
+    due_at: OrNone[datetime] = ABSENT
+    strength: str
+    proof: str
+    risk: str
+    self_approval: bool
+    may_decide: list[DeciderOut]
+    requesters_side: list[str]
+    asked: list[str]
+    stages: list[StageOut]
+    contacts: list[ContactOut]
+    on_expiry: str
+
+
+class ApprovalOut(Struct, kw_only=True):
+    """A decision as AXP's clients read it."""
+
+    approval_id: str
+    decision: str
+    comment: str | None
+    decided_at: datetime
+
+
+class ApprovalAnswer(Ok, kw_only=True):
+    """The decision was counted."""
+
+    approval: ApprovalOut
+    approval_id: str
+    status: str
+    decided_at: datetime
+    intent: IntentOut
+
+
+class UnderstaffedTask(Struct, kw_only=True):
+    """Too few eligible people are left: its stage needs ``needed`` of them, and ``remaining`` could still decide."""
+
+    task_id: str
+    title: str
+    stage: int
+    needed: int
+    remaining: int
+
+
+class UnderstaffedTasks(Ok, kw_only=True):
+    """The open tasks with too few eligible people left. complete: whether all were looked at."""
+
+    tasks: list[UnderstaffedTask]
+    complete: bool
+
+
+class NextStep(Struct, kw_only=True):
+    """A step that an answer may lead to. after: yes, no, changes and silence, those of them that lead to it;
+    off_main_path: it runs only if a step before it does not succeed; agent: who runs it; input: what that agent gets
+    with the payload; to, message: who is notified of what.
+    """
+
+    step_id: str
+    kind: str
+    after: tuple[str, ...]
+    off_main_path: bool
+    agent: Text = ABSENT
+    input: OrEmpty[dict[str, Any]] = ABSENT
+    to: OrEmpty[tuple[str, ...]] = ABSENT
+    message: Text = ABSENT
+
+
+class VoteOut(Struct, kw_only=True):
+    """One person's answer; ``on_behalf_of_person``: whose say it was, where that is another person."""
+
+    person: str
+    name: str
+    on_behalf_of_person: Text = ABSENT
+    outcome: str
+    comment: Text = ABSENT
+    at: datetime
+    via: str
+
+
+class SnoozeOut(Struct, kw_only=True):
+    """Who has put the task off, and until when."""
+
+    person: str
+    name: str
+    until: datetime
+
+
+class CommentOut(Struct, kw_only=True):
+    """A question or comment: who wrote it, a person or whoever requested it."""
+
+    actor: str
+    kind: str
+    name: str
+    comment: Text = ABSENT
+    at: datetime
+    via: str
+
+
+class ValueOut(Struct, kw_only=True):
+    """One value that is different; ``before`` or ``after`` is missing where it was not there."""
+
+    path: str
+    before: Text = ABSENT
+    after: Text = ABSENT
+
+
+class RevisionOut(Struct, kw_only=True):
+    """What was changed from one revision to another; by: who revised it, missing where it was asked again."""
+
+    from_revision: int
+    to_revision: int
+    at: datetime
+    by: Text = ABSENT
+    by_name: Text = ABSENT
+    comment: Text = ABSENT
+    changed: tuple[ValueOut, ...]
+
+
+class TaskOut(Struct, kw_only=True):
+    """A human step opened for people. ``stage``, ``revision`` and ``digest`` name exactly what is decided.
+
+    result_revisions: the revision of the request that each previous result is of; one of another revision than the
+    task's counts for nothing. changes: from revision to revision, where there were some and one task is read, no list;
+    next_steps: all that may run after it, with what agents will be given beside the payload;
+    approvers: the parties asked now; stage: the present one of ``stages``, from 1; reviewed_by: who has marked
+    it as being reviewed;
+    comments: questions and replies, where there are any and one task is read, no list; risk: as its
+    policy or a check says, whichever is higher; strength: how surely it must be known who decides.
+    """
+
+    task_id: str
+    intent_id: str
+    intent_type: str
+    step_id: str
+    state: str
+    task_type: str
+    title: str
+    description: str
+    risk: str
+    strength: str
+    allowed_outcomes: tuple[str, ...]
+    outcomes: tuple[OutcomeOut, ...]
+    form_schema: OrEmpty[dict[str, Any]] = ABSENT
+    comment_required: bool
+    evidence_required: bool
+    payload: JsonObject
+    payload_deleted: OrEmpty[bool] = ABSENT
+    previous_results: dict[str, Any]
+    result_revisions: dict[str, int]
+    next_steps: tuple[NextStep, ...]
+    requester: Who
+    approvers: tuple[str, ...]
+    stage: int
+    stages: int
+    reviewed_by: Text = ABSENT
+    snoozed: OrEmpty[tuple[SnoozeOut, ...]] = ABSENT
+    opened_at: datetime
+    due_at: OrNone[datetime] = ABSENT
+    next_reminder_at: OrNone[datetime] = ABSENT
+    escalation_at: OrNone[datetime] = ABSENT
+    reminders_sent: int
+    revision: int
+    digest: str
+    votes: tuple[VoteOut, ...]
+    comments: OrEmpty[tuple[CommentOut, ...]] = ABSENT
+    changes: OrEmpty[tuple[RevisionOut, ...]] = ABSENT
+    outcome: Text = ABSENT
+    ending: Text = ABSENT
+    decided_at: OrNone[datetime] = ABSENT
+    decided_by: Text = ABSENT
+    decided_by_name: Text = ABSENT
+    via: Text = ABSENT
+    on_expiry: str
+
+
+class TaskAnswer(Ok, kw_only=True):
+    """One task."""
+
+    task: TaskOut
+
+
+class Tasks(Page, kw_only=True):
+    """Tasks, oldest first."""
+
+    tasks: list[TaskOut]
+
+
+class Answered(Ok, kw_only=True):
+    """The answer was counted: the task and the intent as they are now."""
+
+    task: TaskOut
+    intent: IntentOut
+
+
+class MyTask(Struct, kw_only=True):
+    """A task as AXP lists it."""
+
+    intent_id: str
+    intent_type: str
+    status: str
+    from_agent: str
+    assigned_at: datetime
+    due_at: OrNone[datetime] = ABSENT
+    human_task: HumanTask
+
+
+class MyTasks(Ok, kw_only=True):
+    """Open tasks, as AXP lists them."""
+
+    tasks: list[MyTask]

@@ -11,7 +11,7 @@ from signoff.core.intent.answer_target import place
 from signoff.core.intent.eligibility import Membership
 from signoff.core.intent.hash_chain import Sealed
 from signoff.core.intent.model import Actor, ActorKind, Intent, Requester, Task, system
-from signoff.core.intent.notices import Notice
+from signoff.core.intent.notifications import Notification
 from signoff.core.plan.plan import AgentStep, HumanStep, Plan, check_plan
 from signoff.core.plan.schedules import Reminders
 from signoff.core.plan.task_types import Escalation, TaskSpec
@@ -73,7 +73,7 @@ class Story:
         self.membership = membership
         self.now = START
         self.facts: list[Sealed] = []
-        self.notices: list[Notice] = []
+        self.notifications: list[Notification] = []
         self.plan = plan or gate()
         self.intent: Intent = None  # type: ignore[assignment]
         self._apply(
@@ -95,7 +95,7 @@ class Story:
         change = advance(actor, intent, command, self.now, b"0123456789abcdef", self.membership)
         self.intent = change.after
         self.facts.extend(change.facts)
-        self.notices.extend(change.notices)
+        self.notifications.extend(change.notifications)
         return change
 
     def do(self, command: c.Command, by: Actor = AGENT, after: timedelta = timedelta(0)) -> Change:

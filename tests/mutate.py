@@ -21,7 +21,7 @@ RULES: Final = (
     "task_commands",
     "decide",
     "evolve",
-    "standing",
+    "answering_rights",
     "policy.fields",
 )
 # (module and function, what is there, what the mutant makes of it): why nobody can tell the difference.

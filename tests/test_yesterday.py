@@ -67,7 +67,7 @@ class Today:
             task = await self.open(name)
             if not isinstance(task, Task):
                 return
-            await way(who, self.old.task(name, task.visit), outcome)
+            await way(who, self.old.task(name, task.step_run), outcome)
         raise AssertionError(f"nobody could decide {name}")
 
     async def work(self) -> dict[str, int]:
@@ -99,7 +99,7 @@ async def opened(old: Old) -> AsyncIterator[Today]:
                 web = WebEnv(messaging)
                 web.keys = dict(old.keys)
                 yield Today(old, web, messaging, mail, hook)
-                web.parts.stop()
+                web.state.stop()
                 await web.http.aclose()
                 await asyncio.sleep(0)
                 for personal in messaging.personal.values():

@@ -41,13 +41,13 @@ from signoff.engine.loop import Loop
 from signoff.engine.planning.planner import Planner
 from signoff.engine.read.view import View
 from signoff.engine.rerun import Reruns
-from signoff.store.database import Lost
+from signoff.store.database import ConnectionLost
 from signoff.store.opening import open_store
 from signoff.web.app import build_app
-from signoff.web.state import Parts, Readiness, Settings
+from signoff.web.state import AppState, Readiness, Settings
 
 _REREAD_LISTENING: Final = 20.0
-_REREAD_DEAF: Final = 0.5
+_REREAD_POLLING: Final = 0.5
 _FINE_FOR: Final = 1.0
 _DRAIN: Final = 5.0  # seconds in which the database has to take what is queued when the server ends
 _SLOW: Final = 5.0
@@ -76,10 +76,10 @@ class Server:
             listen=config.listen,
         )
         remote = not config.database.startswith("sqlite")
-        heard = remote and config.listen
+        listens = remote and config.listen
         self.feed = Feed(
-            self.store.announce if heard else None,
-            _REREAD_DEAF if remote and not heard else _REREAD_LISTENING,
+            self.store.announce if listens else None,
+            _REREAD_POLLING if remote and not listens else _REREAD_LISTENING,
         )
         self.recent = Recent(alone=not remote)
         self._channels = make_channels(config, self.clock)
@@ -89,7 +89,7 @@ class Server:
         self.admission = Admission(_key_limits(config), self.store.intents.open_of)
         self.engine = Engine(self.committer, self.clock, self.directory, self.store, self.admission)
         self.keys = Keys(self.store, self.directory, self.clock)
-        self.feed.watch(self.keys.heard)
+        self.feed.watch(self.keys.notified)
         self.registry = Registry(
             self.store, self.directory, self.keys, self.clock, config.allow_private_callbacks
         )
@@ -109,8 +109,8 @@ class Server:
             Loop("staffed", self.staffed.once, rest=0.02),
         ]
         self.feed.watch(self._nudge)
-        self.parts = self._make_parts("postgresql" if remote else "sqlite")
-        self.app = build_app(self.parts)
+        self.state = self._make_parts("postgresql" if remote else "sqlite")
+        self.app = build_app(self.state)
 
     def _make_committer(self, lanes: int) -> Committer:
         return Committer(
@@ -124,11 +124,11 @@ class Server:
 
     def _published(self, batch: Batch) -> None:
         self.recent.note(batch.changes, batch.payloads)
-        self.feed.publish(batch.words(), batch.changes)
+        self.feed.publish(batch.topics(), batch.changes)
         if self._console is not None:
             for change in batch.changes:
-                for notice in change.notices:
-                    self._console.show(notice, self.base_url)
+                for notification in change.notifications:
+                    self._console.show(notification, self.base_url)
 
     def _make_messages(self, config: Config) -> None:
         """Everything that carries a notice to somebody outside."""
@@ -152,9 +152,9 @@ class Server:
         chat = Chat(SLACK, self.engine, self.store, self.keys, self.directory, self.clock)
         self.slack = make_slack(config, self._channels, chat, self.clock)
 
-    def _make_parts(self, database: str) -> Parts:
+    def _make_parts(self, database: str) -> AppState:
         view = View(self.store, self.recent)
-        return Parts(
+        return AppState(
             engine=self.engine,
             view=view,
             reruns=Reruns(self.engine, view),
@@ -186,12 +186,12 @@ class Server:
     def known_as(self, base_url: str) -> None:
         """The address that people reach this server by, known for sure once it listens."""
         self.base_url = base_url
-        self.parts.settings = replace(self.parts.settings, base_url=base_url)
+        self.state.settings = replace(self.state.settings, base_url=base_url)
 
-    def _nudge(self, word: str) -> None:
-        if word == "outbox":
+    def _nudge(self, topic: str) -> None:
+        if topic == "outbox":
             self._loops[1].nudge()
-        elif word.startswith("directory:"):
+        elif topic.startswith("directory:"):
             self._loops[4].nudge()
 
     async def start(self) -> None:
@@ -216,7 +216,7 @@ class Server:
             try:
                 await self.store.open()
                 break
-            except Lost as lost:
+            except ConnectionLost as lost:
                 left = give_up - time()
                 if left <= 0:
                     raise
@@ -227,7 +227,7 @@ class Server:
 
     async def stop(self) -> None:
         """Finish what is queued, then let go of everything; what cannot be finished does not keep the store open."""
-        self.parts.stop()
+        self.state.stop()
         try:
             if self.slack is not None:
                 await self.slack.desk.close()

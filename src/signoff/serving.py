@@ -112,7 +112,7 @@ async def running(config: Config, line: Line = print, clock: Clock | None = None
             server_header=False, date_header=False, timeout_keep_alive=75, http=limited(_limits(config)), ws="none",
             proxy_headers=False,
         ),
-        server.parts.stop,
+        server.state.stop,
     )  # fmt: skip
     served = server.served = asyncio.create_task(http.serve(sockets=[listener]))
     try:
@@ -120,7 +120,7 @@ async def running(config: Config, line: Line = print, clock: Clock | None = None
             await asyncio.sleep(0.002)  # uvicorn says so by an attribute only
         yield server
     finally:
-        server.parts.stop()
+        server.state.stop()
         http.should_exit = True
         await asyncio.wait([served])
         await server.stop()
@@ -179,7 +179,7 @@ async def _login_url(server: Server) -> str:
     people = await rows.people(spaces[0].id)
     if len(people) != 1 or "owner" not in people[0].roles:
         return ""
-    return f"{server.base_url}/login/{await server.parts.sessions.login_link(spaces[0].id, people[0].id)}"
+    return f"{server.base_url}/login/{await server.state.sessions.login_link(spaces[0].id, people[0].id)}"
 
 
 def _bind(config: Config) -> socket.socket:

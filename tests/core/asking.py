@@ -8,10 +8,10 @@ import pytest
 
 from signoff.core.errors import Refused
 from signoff.core.intent import commands as c
-from signoff.core.intent.eligibility import Cover, Membership
+from signoff.core.intent.eligibility import AbsenceCover, Membership
 from signoff.core.intent.model import Actor
 from signoff.core.plan.plan import HumanStep
-from signoff.core.plan.task_types import Sign, Stage, TaskSpec, TaskType, Vote
+from signoff.core.plan.task_types import Meaning, Stage, TaskSpec, TaskType, Vote
 from tests.builders import SERVICE, START, Story, gate
 
 REVIEW_WORDS = ("approved", "changes_requested", "rejected")
@@ -45,19 +45,30 @@ def review(*stages: Stage, **spec: Any) -> Story:
 def people(covers: dict[str, str] | None = None, **names: str) -> Membership:
     """A directory: who is called what (``ann="role:approver team:dba"``), and who stands in for whom."""
     held = {f"per_{who}": frozenset({f"per_{who}", *said.split()}) for who, said in names.items()}
-    away = [Cover(f"per_{absent}", f"per_{stand_in}", FAR) for absent, stand_in in (covers or {}).items()]
+    away = [
+        AbsenceCover(f"per_{absent}", f"per_{stand_in}", FAR) for absent, stand_in in (covers or {}).items()
+    ]
     return Membership(held, away)
 
 
 def vote(
-    who: str, *names: str, sign: Sign = Sign.POSITIVE, outcome: str = "", stage: int = 0, stead: str = ""
+    who: str,
+    *names: str,
+    meaning: Meaning = Meaning.APPROVES,
+    outcome: str = "",
+    stage: int = 0,
+    stead: str = "",
 ) -> Vote:
     """One answer, for these parties (none given: for the person's own id)."""
-    words = {Sign.POSITIVE: "approved", Sign.NEGATIVE: "rejected", Sign.CHANGES: "changes_requested"}
+    words = {
+        Meaning.APPROVES: "approved",
+        Meaning.REJECTS: "rejected",
+        Meaning.REQUESTS_CHANGES: "changes_requested",
+    }
     return Vote(
         who,
-        outcome or words[sign],
-        sign,
+        outcome or words[meaning],
+        meaning,
         stage,
         principal=stead,
         for_names=frozenset(names or (stead or who,)),

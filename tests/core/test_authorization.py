@@ -68,7 +68,9 @@ def test_an_agent_sees_what_is_sent_to_it_or_is_to_be_answered_to_it() -> None:
     assert not access.may_see(OTHER_SERVICE, replace(intent, to_agent="")), "no address is nobody's address"
 
 
-@pytest.mark.parametrize("command", [c.Cancel(), c.Answer("approved"), c.Report(), c.Resolve(), c.Patch()])
+@pytest.mark.parametrize(
+    "command", [c.Cancel(), c.Answer("approved"), c.Report(), c.Resolve(), c.PatchControls()]
+)
 def test_what_an_actor_may_not_see_is_not_there(command: c.Command) -> None:
     assert code(SAM, command, Story()) == "intent_not_found"
     assert not access.allowed(SAM, command, Story().intent)
@@ -78,7 +80,8 @@ def test_what_an_actor_may_not_see_is_not_there(command: c.Command) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [c.Tick(), c.Accept(1, 1), c.Miss(1, 1, "x"), c.Unreachable(1, "x"), c.Recheck(1)]
+    "command",
+    [c.Tick(), c.AcceptPush(1, 1), c.FailPush(1, 1, "x"), c.ReportUnreachable(1, "x"), c.CheckStaffing(1)],
 )
 def test_what_time_and_delivery_bring_is_nobodys_to_ask_for(command: c.Command) -> None:
     assert {code(one, command, Story()) for one in (ADA, SERVICE, AGENT)} == {"system_only"}
@@ -107,7 +110,9 @@ def test_only_the_requester_or_an_admin_runs_it_again() -> None:
 # -- an agent's work
 
 
-@pytest.mark.parametrize("command", [c.Claim("w"), c.Report(), c.Progress(), c.Renew(1, 1), c.Release(1, 1)])
+@pytest.mark.parametrize(
+    "command", [c.Claim("w"), c.Report(), c.ReportProgress(), c.Renew(1, 1), c.Release(1, 1)]
+)
 def test_an_agents_work_is_its_own_or_an_admins_in_its_place(command: c.Command) -> None:
     story = Story(gate(validate(), approve()))
     assert code(AGENT, command, story) == ""
@@ -119,15 +124,15 @@ def test_an_agent_does_not_take_anothers_step_but_hears_of_one_that_is_over() ->
     other = OTHER_AGENT.address
     story = Story(gate(validate(), validate(id="second", agent=other), approve()))
     assert code(OTHER_AGENT, c.Report(), story) == "not_your_delivery"
-    assert code(OTHER_AGENT, c.Report(visit=1), story) == "not_your_delivery"
-    assert code(OTHER_AGENT, c.Report(visit=7), story) == ""
+    assert code(OTHER_AGENT, c.Report(step_run=1), story) == "not_your_delivery"
+    assert code(OTHER_AGENT, c.Report(step_run=7), story) == ""
     story.validated()
     assert code(OTHER_AGENT, c.Report(), story) == ""
 
 
 def test_who_sent_a_direct_request_may_do_it_and_takes_no_deliveries_by_that() -> None:
     direct, asks = Story(gate(validate(), direct=True)), Story(gate(validate(), approve()))
-    assert [code(SERVICE, work, direct) for work in (c.Report(), c.Progress())] == ["", ""]
+    assert [code(SERVICE, work, direct) for work in (c.Report(), c.ReportProgress())] == ["", ""]
     assert code(SERVICE, c.Claim("w"), direct) == "agent_required"
     assert code(RITA, c.Report(), direct) == "agent_required"
     assert code(SERVICE, c.Report(), asks) == "agent_required"
@@ -157,7 +162,7 @@ def test_whoever_holds_a_request_that_asks_nobody_ends_it() -> None:
     assert code(ANN, c.Resolve(), story) == "not_yours"
 
 
-@pytest.mark.parametrize("command", [c.Cancel(), c.Patch()])
+@pytest.mark.parametrize("command", [c.Cancel(), c.PatchControls()])
 def test_the_requesters_side_and_admins_steer(command: c.Command) -> None:
     story = Story(gate(validate(), approve()))
     assert [code(one, command, story) for one in (SERVICE, RITA, ADA)] == [""] * 3
@@ -177,8 +182,8 @@ def test_a_program_answers_no_task(program: Actor) -> None:
 
 def test_whoever_sees_it_may_ask_and_the_program_that_asked_may_reply() -> None:
     story = Story(gate(validate(), approve())).validated()
-    assert [code(one, c.Remark("?"), story) for one in (ANN, RITA, AUDITOR, SERVICE)] == [""] * 4
-    assert code(AGENT, c.Remark("?"), story) == "person_required"
+    assert [code(one, c.AddComment("?"), story) for one in (ANN, RITA, AUDITOR, SERVICE)] == [""] * 4
+    assert code(AGENT, c.AddComment("?"), story) == "person_required"
 
 
 def test_where_no_task_is_open_the_state_answers() -> None:
@@ -194,16 +199,18 @@ def test_a_direct_request_is_ended_in_its_agents_place_by_admins_only() -> None:
 def test_whom_an_earlier_stage_asked_hears_that_it_is_complete() -> None:
     story = asking(Stage(("per_ann",)), Stage(("per_otto",)))
     story.do(c.Answer("approved"), ANN)
-    late = refusal(lambda: access.may(ANN, c.Answer("approved", visit=1, stage=0), story.intent))
+    late = refusal(lambda: access.may(ANN, c.Answer("approved", step_run=1, stage=0), story.intent))
     assert late.code == "stale_stage"
-    assert refusal(lambda: access.may(ANN, c.Answer("approved", visit=1, stage=1), story.intent)).code == (
+    assert refusal(lambda: access.may(ANN, c.Answer("approved", step_run=1, stage=1), story.intent)).code == (
         "not_an_approver"
     )
     assert (
         refusal(lambda: access.may(ANN, c.Answer("approved", stage=0), story.intent)).code
         == "not_an_approver"
     )
-    assert refusal(lambda: access.may(ANN, c.Take(visit=1), story.intent)).code == "not_an_approver"
+    assert (
+        refusal(lambda: access.may(ANN, c.MarkReviewing(step_run=1), story.intent)).code == "not_an_approver"
+    )
 
 
 # -- how surely it is known who decides
@@ -227,7 +234,8 @@ def test_a_link_decides_nothing_where_a_sign_in_is_demanded(command: c.Command) 
 
 
 @pytest.mark.parametrize(
-    "command", [c.Answer("rejected", **SEEN), c.Take(), c.Snooze(START), c.Wake(), c.Remark("?")]
+    "command",
+    [c.Answer("rejected", **SEEN), c.MarkReviewing(), c.Snooze(START), c.Unsnooze(), c.AddComment("?")],
 )
 def test_a_no_and_what_decides_nothing_take_no_stronger_sign_in(command: c.Command) -> None:
     assert code(by_link(ANN), command, review(strength=Strength.SESSION)) == ""

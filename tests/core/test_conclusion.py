@@ -16,7 +16,7 @@ from signoff.core.intent.evolve import fold
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Delay, Delivery, Fault, Status, Task
 from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Plan, Step, check_plan
-from signoff.core.plan.task_types import Ending, Fallback, Outcome, Sign, Stage, TaskSpec, TaskType
+from signoff.core.plan.task_types import Ending, Fallback, Meaning, Outcome, Stage, TaskSpec, TaskType
 from signoff.core.policy.fields import compile_policy, why_relaxed
 from signoff.core.policy.policy import applied
 from tests.builders import AGENT, ANN, OTTO, START, SYSTEM, Story, approve, gate, minutes, validate
@@ -276,7 +276,7 @@ def test_a_later_no_that_is_declared_a_success_is_the_last_decision() -> None:
 
 def test_whom_nobody_could_reach_has_not_refused() -> None:
     story = asked(task=TaskSpec(), on_failure="tell", on_failure_as="success")
-    story.do(c.Unreachable(story.task.visit, "no address"), SYSTEM)
+    story.do(c.ReportUnreachable(story.task.step_run, "no address"), SYSTEM)
     assert ended(story) == (Status.FAILED, Ending.UNDELIVERABLE, "undeliverable")
 
 
@@ -300,7 +300,7 @@ def test_a_yes_after_silence_completes_as_expired() -> None:
 
 def test_nobody_reached_with_a_route_ends_as_undeliverable() -> None:
     story = asked(task=TaskSpec(), on_failure="tell")
-    story.do(c.Unreachable(story.task.visit, "no address"), SYSTEM)
+    story.do(c.ReportUnreachable(story.task.step_run, "no address"), SYSTEM)
     assert ended(story) == (Status.FAILED, Ending.UNDELIVERABLE, "undeliverable")
 
 
@@ -334,9 +334,9 @@ def test_nobody_declares_completed_what_has_failed_on_its_way() -> None:
 CANARY = TaskSpec(
     outcomes=("approved", "canary", "redo", "rejected", "archive"),
     own=(
-        Outcome("canary", Sign.POSITIVE, "Canary first", "few"),
-        Outcome("redo", Sign.CHANGES, "Do it again", "validate"),
-        Outcome("archive", Sign.NEGATIVE, "Archive it", "tell", success=True),
+        Outcome("canary", Meaning.APPROVES, "Canary first", "few"),
+        Outcome("redo", Meaning.REQUESTS_CHANGES, "Do it again", "validate"),
+        Outcome("archive", Meaning.REJECTS, "Archive it", "tell", success=True),
     ),
 )
 FEW = AgentStep(id="few", agent="agent://acme/prod/validator", on_success="end")
@@ -368,7 +368,9 @@ def test_an_outcome_of_its_own_means_what_it_is_defined_as_and_leads_where_it_sa
 
 def test_approved_stands_for_no_yes_where_there_are_several() -> None:
     spec = replace(
-        CANARY, outcomes=("canary", "full", "rejected"), own=(CANARY.own[0], Outcome("full", Sign.POSITIVE))
+        CANARY,
+        outcomes=("canary", "full", "rejected"),
+        own=(CANARY.own[0], Outcome("full", Meaning.APPROVES)),
     )
     story = Story(gate(approve(task=spec, on_success="end"), FEW))
     with pytest.raises(Invalid, match="not an outcome"):
@@ -461,13 +463,13 @@ def expected(story: Story) -> bool:
     for sealed in story.facts:
         event = sealed.fact.event
         match event:
-            case e.Decided(sign=Sign.POSITIVE, ending=Ending.APPROVED):
+            case e.Decided(meaning=Meaning.APPROVES, ending=Ending.APPROVED):
                 refused, wanted = False, ""
-            case e.Decided(sign=Sign.CHANGES):
+            case e.Decided(meaning=Meaning.REQUESTS_CHANGES):
                 wanted = event.step
             case e.Decided(ending=Ending.EXPIRED, step=step):
                 task = plan.human_step(step)
-                if event.sign is Sign.POSITIVE:
+                if event.meaning is Meaning.APPROVES:
                     refused = False
                 else:
                     declared = getattr(task, fallbacks[task.task.fallback.value]) == "success"
@@ -477,9 +479,11 @@ def expected(story: Story) -> bool:
                 refused, wanted = plan.by_id[step].on_failure_as != "success", ""
             case e.Reported(fault=Fault(), retry_at=None, step=step):
                 refused |= plan.by_id[step].on_failure_as != "success"
-            case e.Lapsed(retry_at=None):
+            case e.AttemptFailed(retry_at=None):
                 delivered = next(
-                    s.fact.event for s in story.facts if getattr(s.fact.event, "visit", 0) == event.visit
+                    s.fact.event
+                    for s in story.facts
+                    if getattr(s.fact.event, "step_run", 0) == event.step_run
                 )
                 refused |= plan.by_id[delivered.step].on_failure_as != "success"
             case e.StepTimedOut(step=step):
@@ -535,22 +539,22 @@ def test_a_fallback_to_a_word_that_means_yes_takes_a_low_risk_whatever_the_word(
 
 
 def test_a_form_that_says_no_does_not_lead_where_its_yes_would() -> None:
-    own = (Outcome("sent", Sign.POSITIVE, goto="apply"),)
+    own = (Outcome("sent", Meaning.APPROVES, goto="apply"),)
     spec = TaskSpec(type=TaskType.FORM, outcomes=("sent",), own=own, form={"properties": {"approved": {}}})
     ask = HumanStep(id="ask", task=spec, on_failure="undo")
     plan = check_plan(
         Plan((ask, validate(id="apply", on_success="end"), validate(id="undo", on_success="end")))
     )
     intent = Story(plan).intent
-    yes = e.Decided(1, "ask", "sent", Ending.APPROVED, Sign.POSITIVE)
-    no = e.Decided(1, "ask", "sent", Ending.REJECTED, Sign.NEGATIVE)
+    yes = e.Decided(1, "ask", "sent", Ending.APPROVED, Meaning.APPROVES)
+    no = e.Decided(1, "ask", "sent", Ending.REJECTED, Meaning.REJECTS)
     assert turn(intent, yes) == Turn("apply", None)
     assert turn(intent, no) == Turn("undo", Fault("human_rejected", "Approval required: sent."))
 
 
 def test_a_retry_is_no_decision_and_leaves_what_was_there() -> None:
     intent = replace(Story().intent, setback=Fault("human_rejected", "no"))
-    resting = e.Lapsed(1, 1, "lease_expired", START)
+    resting = e.AttemptFailed(1, 1, "lease_expired", START)
     assert turn(intent, resting) == Turn(None, intent.setback)
     assert turn(intent, e.Reported(1, "validate", {}, Fault("x", "y"), START)) == Turn(None, intent.setback)
 
@@ -559,15 +563,15 @@ def test_a_retry_is_no_decision_and_leaves_what_was_there() -> None:
     ("event", "following"),
     [
         (
-            e.Decided(1, "ask", "withdrawn", Ending.WITHDRAWN, Sign.NEGATIVE),
+            e.Decided(1, "ask", "withdrawn", Ending.WITHDRAWN, Meaning.REJECTS),
             Turn(None, Fault("withdrawn", "Run it?: withdrawn.")),
         ),
         (
-            e.Decided(1, "ask", "undeliverable", Ending.UNDELIVERABLE, Sign.NEGATIVE),
+            e.Decided(1, "ask", "undeliverable", Ending.UNDELIVERABLE, Meaning.REJECTS),
             Turn("tell", Fault("undeliverable", "Run it?: nobody could be reached.")),
         ),
         (
-            e.Decided(1, "ask", "expired", Ending.EXPIRED, Sign.NEGATIVE),
+            e.Decided(1, "ask", "expired", Ending.EXPIRED, Meaning.REJECTS),
             Turn(None, Fault("step_timeout", "Step 'ask' passed its deadline.")),
         ),
     ],
@@ -580,7 +584,7 @@ def test_what_nobody_answered_leaves_its_own_fault(event: e.Decided, following: 
 def test_changes_requested_once_too_often_say_so() -> None:
     ask = HumanStep(id="ask", task=REVIEW, on_changes="ask")
     once = Story(gate(ask, max_revisions=1)).intent
-    changes = e.Decided(1, "ask", "changes_requested", Ending.SUPERSEDED, Sign.CHANGES)
+    changes = e.Decided(1, "ask", "changes_requested", Ending.SUPERSEDED, Meaning.REQUESTS_CHANGES)
     first, code = turn(once, changes), "changes_requested"
     assert (first.target, first.setback) == ("ask", Fault(code, "Changes were requested."))
     again = replace(once, revisions=1, setback=first.setback)
@@ -592,7 +596,7 @@ def test_changes_requested_once_too_often_say_so() -> None:
 
 def test_after_a_yes_nobodys_wish_for_changes_is_left() -> None:
     wished = replace(Story(gate(approve())).intent, wanted=("other",))
-    yes = e.Decided(1, "approve", "approved", Ending.APPROVED, Sign.POSITIVE)
-    no = e.Decided(1, "approve", "rejected", Ending.REJECTED, Sign.NEGATIVE)
+    yes = e.Decided(1, "approve", "approved", Ending.APPROVED, Meaning.APPROVES)
+    no = e.Decided(1, "approve", "rejected", Ending.REJECTED, Meaning.REJECTS)
     assert turn(wished, yes).wanted == ()
     assert turn(wished, no).wanted == ("other",)

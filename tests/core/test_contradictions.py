@@ -6,7 +6,7 @@ import pytest
 
 from signoff.core.errors import Invalid
 from signoff.core.intent.contradictions import as_flag, decides, one_meaning, refuse_contradiction, says_no
-from signoff.core.plan.task_types import Outcome, Sign, TaskSpec
+from signoff.core.plan.task_types import Meaning, Outcome, TaskSpec
 from tests.core.asking import REVIEW_WORDS, refusal
 
 PLAIN = TaskSpec()
@@ -79,7 +79,7 @@ def test_what_a_form_asks_means_there_what_the_form_says() -> None:
 
 
 def test_a_later_stage_reads_the_words_of_what_was_agreed() -> None:
-    own = (Outcome("blue", Sign.POSITIVE), Outcome("green", Sign.POSITIVE))
+    own = (Outcome("blue", Meaning.APPROVES), Outcome("green", Meaning.APPROVES))
     spec = TaskSpec(outcomes=("blue", "green", "rejected"), own=own)
     assert (
         refusal(lambda: refuse_contradiction(spec, "blue", {"decision": "green"})).code

@@ -10,7 +10,7 @@ import signoff
 from signoff.core.errors import Invalid
 from signoff.core.formats.workflow import compile_workflow
 from signoff.core.plan.lookahead import ahead
-from signoff.core.plan.plan import HumanStep, refuse_unreached, settled_retries
+from signoff.core.plan.plan import HumanStep, refuse_unreached, with_default_retries
 from signoff.core.text import json_value
 from signoff.core.text.hidden_characters import glance, pieces
 from signoff.core.text.json_paths import changed_paths
@@ -48,7 +48,7 @@ def test_what_lies_ahead_is_looked_up_and_not_worked_out_for_each_way() -> None:
 
         def look() -> None:
             refuse_unreached(plan)
-            settled_retries(plan)
+            with_default_retries(plan)
             for step in plan.steps:
                 if isinstance(step, HumanStep):
                     ahead(plan, step)

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from signoff.core.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from signoff.core.intent import commands as c
-from signoff.core.intent.model import FINAL, Delivery, Fault, Hold, Status, Waiting
-from signoff.core.intent.notices import NoticeKind
+from signoff.core.intent.model import FINAL, Delivery, DeliveryState, Fault, Status, Waiting
+from signoff.core.intent.notifications import NotificationKind
 from signoff.core.intent.result import result_of
 from signoff.core.plan.plan import DelayStep, NotifyStep, Step
 from signoff.core.plan.schedules import PUSH_LEASE
@@ -43,7 +43,7 @@ def test_the_whole_story() -> None:
     assert happened(claimed) == ["Claimed"]
     held = story.intent.open
     assert isinstance(held, Delivery)
-    reported = story.do(c.Report(held.visit, held.token, {"passed": True}))
+    reported = story.do(c.Report(held.step_run, held.token, {"passed": True}))
     assert happened(reported) == ["Reported", "TaskOpened"]
     assert (story.intent.status, story.intent.waiting) == (Status.WAITING, Waiting.HUMAN)
     decided = story.do(c.Answer("approved", comment="looks right"), ANN)
@@ -52,10 +52,10 @@ def test_the_whole_story() -> None:
     assert result["outcome"] == "approved"
     assert result["comment"] == "looks right"
     assert result["steps"]["validate"] == {"passed": True}
-    assert [n.kind for n in story.notices] == [
-        NoticeKind.TASK_OPENED,
-        NoticeKind.DECIDED,
-        NoticeKind.FINISHED,
+    assert [n.kind for n in story.notifications] == [
+        NotificationKind.TASK_OPENED,
+        NotificationKind.DECIDED,
+        NotificationKind.FINISHED,
     ]
 
 
@@ -113,15 +113,15 @@ def test_a_lapsed_lease_is_delivered_again_and_the_late_report_refused() -> None
     story.do(c.Claim("worker-1", minutes(1)))
     stale = story.intent.open
     assert isinstance(stale, Delivery)
-    assert happened(story.tick(minutes(1))) == ["Lapsed"]
+    assert happened(story.tick(minutes(1))) == ["AttemptFailed"]
     assert story.intent.waiting is Waiting.AGENT
-    assert happened(story.tick(timedelta(seconds=1))) == ["Delivered"]
+    assert happened(story.tick(timedelta(seconds=1))) == ["Offered"]
     again = story.intent.open
     assert isinstance(again, Delivery)
-    assert (again.attempt, again.hold) == (2, Hold.READY)
+    assert (again.attempt, again.hold) == (2, DeliveryState.OFFERED)
     story.do(c.Claim("worker-2", minutes(1)))
     with pytest.raises(Conflict) as refusal:
-        story.do(c.Report(stale.visit, stale.token, {"late": True}))
+        story.do(c.Report(stale.step_run, stale.token, {"late": True}))
     assert refusal.value.code == "stale_delivery"
 
 
@@ -142,7 +142,7 @@ def test_a_released_delivery_does_not_count_as_an_attempt() -> None:
         story.do(c.Claim("worker", minutes(1)))
         held = story.intent.open
         assert isinstance(held, Delivery)
-        assert story.do(c.Release(held.visit, held.token)).fresh
+        assert story.do(c.Release(held.step_run, held.token)).fresh
     held = story.intent.open
     assert isinstance(held, Delivery)
     assert held.attempt == 1
@@ -153,7 +153,7 @@ def test_a_renewed_lease_moves_the_wake_up_and_leaves_no_fact() -> None:
     story.do(c.Claim("worker", minutes(1)))
     held = story.intent.open
     assert isinstance(held, Delivery)
-    renewed = story.do(c.Renew(held.visit, held.token, minutes(1)), after=minutes(0.5))
+    renewed = story.do(c.Renew(held.step_run, held.token, minutes(1)), after=minutes(0.5))
     assert renewed.facts == []
     assert renewed.wake_at == START + minutes(1.5)
 
@@ -162,7 +162,7 @@ def test_a_failure_is_retried_as_often_as_the_step_says() -> None:
     story = Story(gate(validate(max_retries=1, retry_delay=minutes(2)), approve()))
     oops = Fault("agent_error", "boom", retryable=True)
     assert happened(story.do(c.Report(fault=oops))) == ["Reported"]
-    assert happened(story.tick(minutes(2))) == ["Delivered"]
+    assert happened(story.tick(minutes(2))) == ["Offered"]
     assert happened(story.do(c.Report(fault=oops))) == ["Reported", "Failed"]
     assert story.intent.fault == oops
 
@@ -180,7 +180,7 @@ def test_changes_go_back_to_the_agent_and_are_bounded() -> None:
     for revision in (2, 3):
         story.validated()
         back = story.do(c.Answer("changes_requested", comment="smaller"), ANN)
-        assert happened(back) == ["Answered", "Decided", "Delivered"]
+        assert happened(back) == ["Answered", "Decided", "Offered"]
         assert story.intent.revision == revision
     story.validated()
     assert happened(story.do(c.Answer("changes_requested"), ANN)) == ["Answered", "Decided", "Failed"]
@@ -195,7 +195,7 @@ def test_delay_and_notify_steps() -> None:
     story = Story(plan)
     assert story.intent.waiting is Waiting.TIME
     assert story.tick(minutes(9)).facts == []
-    assert happened(story.tick(minutes(1))) == ["Elapsed", "Notified", "TaskOpened"]
+    assert happened(story.tick(minutes(1))) == ["DelayEnded", "Notified", "TaskOpened"]
 
 
 def test_the_intents_own_deadline_ends_it_from_any_step() -> None:
@@ -232,7 +232,7 @@ def test_nobody_but_an_eligible_person_answers() -> None:
 
 def test_an_agents_result_is_no_decision() -> None:
     story = Story().validated()
-    for command in (c.Report(result={"approved": True}), c.Progress()):
+    for command in (c.Report(result={"approved": True}), c.ReportProgress()):
         with pytest.raises(Conflict) as refusal:
             story.do(command)
         assert refusal.value.code == "awaiting_decision"
@@ -257,7 +257,7 @@ def test_withdrawing_is_not_rejecting() -> None:
 @pytest.mark.parametrize("steps", [(validate(), approve()), (validate(), approve(), validate(id="run"))])
 def test_what_was_decided_meanwhile_is_not_withdrawn(steps: tuple[Step, ...]) -> None:
     story = Story(gate(*steps), by=RITA).validated()
-    shown = story.task.visit
+    shown = story.task.step_run
     story.do(c.Answer("approved"), ANN)
     status = story.intent.status
     with pytest.raises(Conflict) as late:
@@ -269,7 +269,7 @@ def test_what_was_decided_meanwhile_is_not_withdrawn(steps: tuple[Step, ...]) ->
 def test_a_direct_intent_can_be_resolved_or_operated() -> None:
     direct = gate(validate(), direct=True)
     story = Story(direct)
-    assert happened(story.do(c.Resolve({"ok": 1}), SERVICE)) == ["Progressed", "Completed"]
+    assert happened(story.do(c.Resolve({"ok": 1}), SERVICE)) == ["ProgressReported", "Completed"]
     assert result_of(story.intent) == {"ok": 1}
     story = Story(direct)
     assert happened(story.do(c.Answer("approved"), ADA)) == ["Reported", "Completed"]
@@ -279,57 +279,60 @@ def test_a_direct_intent_can_be_resolved_or_operated() -> None:
 
 def test_patches_are_guarded_by_the_generation() -> None:
     story = Story()
-    story.do(c.Patch(controls={"a": 1}, expected=0), SERVICE)
+    story.do(c.PatchControls(controls={"a": 1}, expected=0), SERVICE)
     with pytest.raises(Conflict) as refusal:
-        story.do(c.Patch(controls={"a": 2}, expected=0), SERVICE)
+        story.do(c.PatchControls(controls={"a": 2}, expected=0), SERVICE)
     assert refusal.value.code == "stale_policy_generation"
     assert story.intent.controls == {"a": 1}
 
 
 def test_a_push_is_accepted_or_missed_and_old_news_changes_nothing() -> None:
     story = Story(gate(validate(push=True), approve()))
-    assert [n.kind for n in story.notices] == [NoticeKind.PUSH]
-    missed = story.do(c.Miss(1, 1, "503"), SYSTEM)
-    assert happened(missed) == ["Lapsed"]
-    assert story.do(c.Miss(1, 1, "503 again"), SYSTEM).facts == []
+    assert [n.kind for n in story.notifications] == [NotificationKind.PUSH]
+    missed = story.do(c.FailPush(1, 1, "503"), SYSTEM)
+    assert happened(missed) == ["AttemptFailed"]
+    assert story.do(c.FailPush(1, 1, "503 again"), SYSTEM).facts == []
     story.tick(timedelta(seconds=30))
-    assert happened(story.do(c.Accept(1, 2), SYSTEM)) == ["Accepted"]
+    assert happened(story.do(c.AcceptPush(1, 2), SYSTEM)) == ["PushAccepted"]
     assert happened(story.do(c.Report(result={}))) == ["Reported", "TaskOpened"]
 
 
 def test_a_push_that_was_accepted_and_never_reported_is_pushed_again_and_at_last_given_up() -> None:
     story = Story(gate(validate(push=True, max_attempts=2), approve()))
-    story.do(c.Accept(1, 1), SYSTEM)
+    story.do(c.AcceptPush(1, 1), SYSTEM)
     assert happened(story.tick(PUSH_LEASE - timedelta(seconds=1))) == []
-    assert happened(story.tick(timedelta(seconds=1))) == ["Lapsed"]
-    assert happened(story.tick(timedelta(seconds=30))) == ["Delivered"]
-    assert [n.kind for n in story.notices] == [NoticeKind.PUSH, NoticeKind.PUSH]
-    story.do(c.Accept(1, 2), SYSTEM)
-    assert happened(story.tick(PUSH_LEASE)) == ["Lapsed", "Failed"]
+    assert happened(story.tick(timedelta(seconds=1))) == ["AttemptFailed"]
+    assert happened(story.tick(timedelta(seconds=30))) == ["Offered"]
+    assert [n.kind for n in story.notifications] == [NotificationKind.PUSH, NotificationKind.PUSH]
+    story.do(c.AcceptPush(1, 2), SYSTEM)
+    assert happened(story.tick(PUSH_LEASE)) == ["AttemptFailed", "Failed"]
     assert story.intent.fault is not None
     assert story.intent.fault.code == "delivery_failed"
 
 
 def test_an_agent_that_says_that_it_is_at_work_keeps_what_was_pushed_to_it() -> None:
     story = Story(gate(validate(push=True), approve()))
-    story.do(c.Accept(1, 1), SYSTEM)
+    story.do(c.AcceptPush(1, 1), SYSTEM)
     for _ in range(5):
-        assert happened(story.do(c.Progress(), after=PUSH_LEASE - timedelta(seconds=1))) == ["Progressed"]
+        assert happened(story.do(c.ReportProgress(), after=PUSH_LEASE - timedelta(seconds=1))) == [
+            "ProgressReported"
+        ]
         assert happened(story.tick()) == []
-    assert happened(story.tick(PUSH_LEASE)) == ["Lapsed"]
-    assert happened(story.do(c.Progress())) == ["Progressed"]
+    assert happened(story.tick(PUSH_LEASE)) == ["AttemptFailed"]
+    assert happened(story.do(c.ReportProgress())) == ["ProgressReported"]
     assert happened(story.do(c.Report(result={}))) == ["Reported", "TaskOpened"], "a late result counts"
 
 
 def test_a_deadline_ends_what_was_pushed_before_its_lease_does() -> None:
     story = Story(gate(validate(push=True, deadline=minutes(10)), approve()))
-    story.do(c.Accept(1, 1), SYSTEM)
+    story.do(c.AcceptPush(1, 1), SYSTEM)
     assert happened(story.tick(minutes(10))) == ["StepTimedOut", "Failed"]
 
 
 COMMANDS: list[c.Command] = [
-    c.Claim("w"), c.Renew(1, 1), c.Release(1, 1), c.Report(), c.Accept(1, 1), c.Miss(1, 1, "x"), c.Answer("approved"),
-    c.Progress(), c.Resolve(), c.Cancel(), c.Patch(),
+    c.Claim("w"), c.Renew(1, 1), c.Release(1, 1), c.Report(), c.AcceptPush(1, 1), c.FailPush(1, 1, "x"),
+    c.Answer("approved"),
+    c.ReportProgress(), c.Resolve(), c.Cancel(), c.PatchControls(),
 ]  # fmt: skip
 
 
@@ -353,7 +356,7 @@ def test_final_is_final(status: Status, command: c.Command) -> None:
     before = story.intent
     actor = (
         SYSTEM
-        if isinstance(command, c.Accept | c.Miss)
+        if isinstance(command, c.AcceptPush | c.FailPush)
         else ANN
         if isinstance(command, c.Answer)
         else SERVICE

@@ -51,10 +51,10 @@ def test_whoever_comes_after_silence_hears_of_that_and_not_of_an_earlier_decisio
 
 def test_everybody_after_the_decision_learns_who_when_and_what() -> None:
     story = Story().validated()
-    visit = story.task.visit
-    story.do(c.Answer("approved", visit), ANN)
+    step_run = story.task.step_run
+    story.do(c.Answer("approved", step_run), ANN)
     with pytest.raises(Conflict) as refusal:
-        story.do(c.Answer("rejected", visit), OTTO)
+        story.do(c.Answer("rejected", step_run), OTTO)
     assert refusal.value.code == "already_decided"
     assert refusal.value.details["decided_by"] == "per_ann"
     assert refusal.value.details["outcome"] == "approved"
@@ -63,7 +63,7 @@ def test_everybody_after_the_decision_learns_who_when_and_what() -> None:
 def test_an_agent_cannot_forge_who_decided() -> None:
     plan = gate(approve(), validate(id="after"), approve(id="again"))
     story = Story(plan)
-    first = story.task.visit
+    first = story.task.step_run
     story.do(c.Answer("approved"), ANN)
     story.do(c.Report(result={"ending": "rejected", "decided_by": "per_rita", "outcome": "rejected"}))
     with pytest.raises(Conflict) as refusal:

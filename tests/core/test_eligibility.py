@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from signoff.core.directory.roles import DECIDING
 from signoff.core.errors import Refused
 from signoff.core.intent import commands as c
-from signoff.core.intent.eligibility import Cover, Membership
+from signoff.core.intent.answering_rights import answer_right
+from signoff.core.intent.eligibility import AbsenceCover, Membership
 from signoff.core.intent.model import Actor, ActorKind, StandIn, Task
-from signoff.core.intent.standing import standing
 from signoff.core.intent.understaffed import shortage
 from signoff.core.plan.task_types import Ending, Escalation, Stage, TaskSpec
 from tests.builders import ADA, AGENT, START, SYSTEM, WORKSPACE, Story, approve, gate, validate
@@ -36,7 +36,7 @@ class Town:
         names, away = made
         self.called = {who: frozenset({*names, who}) for who, names in names.items()}
         self.away = [(absent, delegate) for absent, delegate in away if absent != delegate]
-        self.membership = Membership(self.called, [Cover(*pair, LATER) for pair in self.away])
+        self.membership = Membership(self.called, [AbsenceCover(*pair, LATER) for pair in self.away])
 
     def actor(self, who: str) -> Actor:
         held = self.called.get(who, frozenset())
@@ -65,7 +65,7 @@ def able(story: Story, town: Town) -> set[str]:
     task = story.intent.open
     if not isinstance(task, Task):
         return set()
-    return {who for who in town.called if standing(town.actor(who), story.intent, task)}
+    return {who for who in town.called if answer_right(town.actor(who), story.intent, task)}
 
 
 @settings(max_examples=150, deadline=None)
@@ -102,7 +102,7 @@ def test_who_counts_was_pinned_at_the_opening_or_asked_on_record(
             story.do(c.Reassign(instead), ADA)
             allowed |= town.meant(set(instead))
         assert able(story, town) <= allowed
-        story.do(c.Recheck(task.visit), SYSTEM)
+        story.do(c.CheckStaffing(task.step_run), SYSTEM)
         task = story.intent.open
         if isinstance(task, Task):
             assert shortage(story.intent, task, town.membership) is None
@@ -140,9 +140,9 @@ def test_a_recheck_is_the_servers_and_of_the_task_that_is_open() -> None:
     town = Town(({"per_otto": {"role:approver"}}, []))
     story = Story(gate(approve()), membership=town.membership)
     with pytest.raises(Refused) as refusal:
-        story.do(c.Recheck(1), ADA)
+        story.do(c.CheckStaffing(1), ADA)
     assert refusal.value.code == "system_only"
-    assert not story.do(c.Recheck(7), SYSTEM).facts
+    assert not story.do(c.CheckStaffing(7), SYSTEM).facts
     story.membership = Membership({})
-    story.do(c.Recheck(1), SYSTEM)
+    story.do(c.CheckStaffing(1), SYSTEM)
     assert story.intent.ending is Ending.UNDELIVERABLE

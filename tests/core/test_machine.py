@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from signoff.core.errors import Refused
 from signoff.core.intent import commands as c
-from signoff.core.intent.events import Delivered, Lapsed, TaskOpened
+from signoff.core.intent.events import AttemptFailed, Offered, TaskOpened
 from signoff.core.intent.evolve import fold
 from signoff.core.intent.hash_chain import unseal, verify
 from signoff.core.intent.model import Actor, Delivery, Fault, Task, system
@@ -79,25 +79,25 @@ class Life(RuleBasedStateMachine):
 
     @rule(actor=st.sampled_from(ACTORS))
     def wake(self, actor: Actor) -> None:
-        self.attempt(c.Wake(), actor)
+        self.attempt(c.Unsnooze(), actor)
 
     @rule(actor=st.sampled_from(ACTORS), lease=st.integers(1, 30))
     def claim(self, actor: Actor, lease: int) -> None:
         self.attempt(c.Claim("worker", minutes(lease)), actor)
         held = self.story.intent.open if self.story else None
         if isinstance(held, Delivery) and held.token:
-            self.tokens.append((held.visit, held.token))
+            self.tokens.append((held.step_run, held.token))
 
     @rule(data=st.data(), actor=st.sampled_from(ACTORS), fails=st.booleans(), retryable=st.booleans())
     def report(self, data: st.DataObject, actor: Actor, fails: bool, retryable: bool) -> None:
         if self.story is None:
             return
-        visit, token = data.draw(st.sampled_from([(0, 0), *self.tokens]))
+        step_run, token = data.draw(st.sampled_from([(0, 0), *self.tokens]))
         fault = Fault("boom", "it broke", retryable) if fails else None
         held = self.story.intent.open
         current = isinstance(held, Delivery) and held.token == token and held.lease_until is not None
         count = len(self.story.facts)
-        self.attempt(c.Report(visit, token, {"n": count}, fault), actor)
+        self.attempt(c.Report(step_run, token, {"n": count}, fault), actor)
         if token and not current:
             assert len(self.story.facts) == count, "a stale token was accepted"
 
@@ -105,13 +105,14 @@ class Life(RuleBasedStateMachine):
     def renew_or_release(self, data: st.DataObject, release: bool) -> None:
         if self.story is None:
             return
-        visit, token = data.draw(st.sampled_from([(0, 0), *self.tokens]))
-        self.attempt(c.Release(visit, token) if release else c.Renew(visit, token, minutes(5)), AGENT)
+        step_run, token = data.draw(st.sampled_from([(0, 0), *self.tokens]))
+        self.attempt(c.Release(step_run, token) if release else c.Renew(step_run, token, minutes(5)), AGENT)
 
-    @rule(accepted=st.booleans(), visit=st.integers(1, 3), attempt=st.integers(1, 3))
-    def pushed(self, accepted: bool, visit: int, attempt: int) -> None:
+    @rule(accepted=st.booleans(), step_run=st.integers(1, 3), attempt=st.integers(1, 3))
+    def pushed(self, accepted: bool, step_run: int, attempt: int) -> None:
         self.attempt(
-            c.Accept(visit, attempt) if accepted else c.Miss(visit, attempt, "no answer"), system(WORKSPACE)
+            c.AcceptPush(step_run, attempt) if accepted else c.FailPush(step_run, attempt, "no answer"),
+            system(WORKSPACE),
         )
 
     @rule(
@@ -122,7 +123,8 @@ class Life(RuleBasedStateMachine):
         self.attempt(c.Answer(outcome), actor)
 
     @rule(
-        actor=st.sampled_from(ACTORS), what=st.sampled_from([c.Cancel(), c.Resolve({"x": 1}), c.Progress()])
+        actor=st.sampled_from(ACTORS),
+        what=st.sampled_from([c.Cancel(), c.Resolve({"x": 1}), c.ReportProgress()]),
     )
     def from_outside(self, actor: Actor, what: c.Command) -> None:
         self.attempt(what, actor)
@@ -161,10 +163,10 @@ class Life(RuleBasedStateMachine):
         tried: dict[int, list[int]] = {}
         for sealed in self.story.facts:
             event = sealed.fact.event
-            if isinstance(event, Delivered):
-                tried.setdefault(event.visit, []).append(event.attempt)
-            if isinstance(event, Lapsed):
-                assert tried[event.visit][-1] == event.attempt
+            if isinstance(event, Offered):
+                tried.setdefault(event.step_run, []).append(event.attempt)
+            if isinstance(event, AttemptFailed):
+                assert tried[event.step_run][-1] == event.attempt
         for attempts in tried.values():
             assert attempts == list(range(1, len(attempts) + 1))
 
@@ -172,10 +174,10 @@ class Life(RuleBasedStateMachine):
     def one_task_at_a_time_each_visit_once(self) -> None:
         if self.story is None:
             return
-        opened = [s.fact.event.visit for s in self.story.facts if isinstance(s.fact.event, TaskOpened)]
+        opened = [s.fact.event.step_run for s in self.story.facts if isinstance(s.fact.event, TaskOpened)]
         assert len(opened) == len(set(opened))
         if isinstance(self.story.intent.open, Task):
-            assert opened[-1] == self.story.intent.open.visit
+            assert opened[-1] == self.story.intent.open.step_run
 
 
 def _without_lease(intent: Any) -> Any:

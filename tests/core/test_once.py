@@ -43,7 +43,7 @@ def bare(story: Story, command: c.Command, by: Actor) -> Change:
 def full(story: Story, outcome: str = "approved", **more: Any) -> c.Answer:
     """An answer that names everything that is shown now."""
     task = story.task
-    named = {"visit": task.visit, "stage": task.stage, "revision": task.revision, "digest": task.digest}
+    named = {"step_run": task.step_run, "stage": task.stage, "revision": task.revision, "digest": task.digest}
     return c.Answer(outcome, **{**named, **more})
 
 
@@ -79,7 +79,7 @@ def test_a_repeat_does_not_pass_the_next_gate() -> None:
     bare(story, unnamed, ANN)
     assert story.task.step == "ask1"
     assert refused(story, unnamed, ANN) == "not_shown"
-    assert refused(story, c.Answer("approved", visit=1), ANN) == "already_decided"
+    assert refused(story, c.Answer("approved", step_run=1), ANN) == "already_decided"
     bare(story, seen(story, unnamed), ANN)
     assert story.intent.status is Status.COMPLETED
 
@@ -99,7 +99,7 @@ def test_a_stage_that_passes_between_looking_and_answering_is_not_the_one_that_w
     bare(story, full(story), OTTO)
     assert refused(story, answer, ANN) == "stale_stage"
     assert (
-        refused(story, replace(answer, visit=1), OTTO) == "stale_stage"
+        refused(story, replace(answer, step_run=1), OTTO) == "stale_stage"
     )  # who is asked no more hears it too
     assert refused(story, c.Answer("approved"), ANN) == "stale_stage"
 
@@ -110,7 +110,7 @@ def test_after_changes_were_wanted_the_same_step_is_another_task() -> None:
     assert refused(story, unnamed, ANN) == "not_shown"  # an agent came first: what it said was not looked at
     bare(story, full(story, "changes_requested"), ANN)
     story.do(c.Report(result={"passed": True}))
-    for late in (first, unnamed, replace(first, visit=0)):
+    for late in (first, unnamed, replace(first, step_run=0)):
         assert refused(story, late, ANN) in ("already_decided", "not_shown", "stale_revision")
 
 
@@ -120,7 +120,11 @@ def test_a_revision_is_not_what_was_looked_at() -> None:
     shown = frozenset({place(story.task)})
     bare(story, c.Revise("e" * 64), EMMA)
     assert refused(story, old, ANN) == "stale_revision"
-    for unnamed in (c.Answer("approved"), c.Answer("approved", visit=1), c.Answer("approved", shown=shown)):
+    for unnamed in (
+        c.Answer("approved"),
+        c.Answer("approved", step_run=1),
+        c.Answer("approved", shown=shown),
+    ):
         assert refused(story, unnamed, ANN) == "not_shown"
     assert refused(story, c.Answer("approved", revision=1), ANN) == "stale_revision"
     assert happened(bare(story, seen(story, c.Answer("approved")), ANN)) == ["Answered"]
@@ -179,7 +183,7 @@ def test_nothing_can_be_approved_before_it_is_asked() -> None:
     story = Story(gate(validate(), approve()))
     for early in (
         c.Answer("approved"),
-        c.Answer("approved", visit=2),
+        c.Answer("approved", step_run=2),
         c.Answer("approved", shown=frozenset({(2, 0, 1)})),
     ):
         assert refused(story, early, ANN) == "no_open_task"
@@ -282,7 +286,7 @@ class Deliveries(RuleBasedStateMachine):
         assert self.task is not None
         task = self.task
         answer = c.Answer(
-            outcome, task.visit, comment, stage=task.stage, revision=task.revision, digest=task.digest
+            outcome, task.step_run, comment, stage=task.stage, revision=task.revision, digest=task.digest
         )
         self.messages.append((by, answer, place(task)))
 

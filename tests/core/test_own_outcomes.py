@@ -8,14 +8,14 @@ from signoff.core.errors import Invalid
 from signoff.core.formats.workflow import compile_workflow
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import (
+    Meaning,
     Outcome,
-    Sign,
     TaskSpec,
     canonical_outcome,
     check_answer,
     could_mean_yes,
     meaning_of,
-    sign_of,
+    meaning_of_answer,
     usual_meaning,
 )
 from tests.core.asking import REVIEW_WORDS, refusal
@@ -46,21 +46,21 @@ def test_a_workflow_defines_words_labels_and_where_they_lead() -> None:
     spec = compiled({**YES, "label": "Ship it"}, NO, led, "changes_requested")
     assert spec.outcomes == ("ship", "hold", "park", "changes_requested")
     assert spec.own == (
-        Outcome("ship", Sign.POSITIVE, "Ship it"),  # a word that means no by itself needs no definition
-        Outcome("park", Sign.NEGATIVE, "Park it", "tell", True),
+        Outcome("ship", Meaning.APPROVES, "Ship it"),  # a word that means no by itself needs no definition
+        Outcome("park", Meaning.REJECTS, "Park it", "tell", True),
     )
-    assert [spec.sign(word) for word in spec.outcomes] == [
-        Sign.POSITIVE,
-        Sign.NEGATIVE,
-        Sign.NEGATIVE,
-        Sign.CHANGES,
+    assert [spec.meaning(word) for word in spec.outcomes] == [
+        Meaning.APPROVES,
+        Meaning.REJECTS,
+        Meaning.REJECTS,
+        Meaning.REQUESTS_CHANGES,
     ]
 
 
 def test_a_built_in_word_may_get_a_label_and_keeps_its_meaning() -> None:
     spec = compiled({"name": "approved", "label": "Go"}, {"name": "rejected", "means": "reject"})
-    assert spec.own == (Outcome("approved", Sign.POSITIVE, "Go"),)
-    assert spec.meaning(Sign.NEGATIVE) == ("rejected",)
+    assert spec.own == (Outcome("approved", Meaning.APPROVES, "Go"),)
+    assert spec.outcomes_meaning(Meaning.REJECTS) == ("rejected",)
 
 
 @pytest.mark.parametrize(
@@ -107,16 +107,17 @@ def test_a_form_may_have_only_a_yes_because_its_fields_may_say_no() -> None:
 @pytest.mark.parametrize(
     ("word", "meaning"),
     [
-        ("approved", Sign.POSITIVE), (" Approve ", Sign.POSITIVE), ("OK", Sign.POSITIVE), ("no", Sign.NEGATIVE),
-        ("denied", Sign.NEGATIVE), ("changes_requested", Sign.CHANGES), ("blue", None), ("", None),
+        ("approved", Meaning.APPROVES), (" Approve ", Meaning.APPROVES), ("OK", Meaning.APPROVES), ("no",
+        Meaning.REJECTS),
+        ("denied", Meaning.REJECTS), ("changes_requested", Meaning.REQUESTS_CHANGES), ("blue", None), ("", None),
     ],
 )  # fmt: skip
-def test_what_everybody_reads_a_word_as(word: str, meaning: Sign | None) -> None:
+def test_what_everybody_reads_a_word_as(word: str, meaning: Meaning | None) -> None:
     assert usual_meaning(word) is meaning
 
 
 def test_a_word_that_nobody_has_defined_is_not_a_yes_yet_could_be_one_somewhere() -> None:
-    assert meaning_of("ship") is Sign.NEGATIVE
+    assert meaning_of("ship") is Meaning.REJECTS
     assert could_mean_yes("ship")
     assert could_mean_yes("confirmed")
     assert not could_mean_yes("denied")
@@ -125,11 +126,14 @@ def test_a_word_that_nobody_has_defined_is_not_a_yes_yet_could_be_one_somewhere(
 
 def test_a_form_that_says_no_is_a_no() -> None:
     spec = TaskSpec(outcomes=("submitted",), form={"properties": {"approved": {}, "acknowledged": {}}})
-    assert sign_of(spec, "submitted", {}) is Sign.POSITIVE
-    assert sign_of(spec, "submitted", {"approved": True, "acknowledged": True}) is Sign.POSITIVE
-    assert sign_of(spec, "submitted", {"approved": False}) is Sign.NEGATIVE
-    assert sign_of(spec, "submitted", {"acknowledged": False}) is Sign.NEGATIVE
-    assert sign_of(TaskSpec(outcomes=REVIEW_WORDS), "changes_requested", {"approved": False}) is Sign.CHANGES
+    assert meaning_of_answer(spec, "submitted", {}) is Meaning.APPROVES
+    assert meaning_of_answer(spec, "submitted", {"approved": True, "acknowledged": True}) is Meaning.APPROVES
+    assert meaning_of_answer(spec, "submitted", {"approved": False}) is Meaning.REJECTS
+    assert meaning_of_answer(spec, "submitted", {"acknowledged": False}) is Meaning.REJECTS
+    assert (
+        meaning_of_answer(TaskSpec(outcomes=REVIEW_WORDS), "changes_requested", {"approved": False})
+        is Meaning.REQUESTS_CHANGES
+    )
 
 
 def test_approved_and_rejected_stand_for_a_tasks_own_yes_and_no() -> None:
@@ -144,7 +148,7 @@ def test_approved_and_rejected_stand_for_a_tasks_own_yes_and_no() -> None:
 
 
 def test_where_a_task_has_several_yeses_only_the_word_itself_says_which() -> None:
-    own = (Outcome("blue", Sign.POSITIVE), Outcome("green", Sign.POSITIVE))
+    own = (Outcome("blue", Meaning.APPROVES), Outcome("green", Meaning.APPROVES))
     spec = TaskSpec(outcomes=("blue", "green", "rejected"), own=own)
     assert refusal(lambda: canonical_outcome(spec, "approved")).code == "outcome_not_allowed"
     assert canonical_outcome(spec, "approved", agreed="blue") == "blue"

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from signoff.core.plan import plan as plans
 from signoff.core.plan.plan import END, MAX_STEPS, After, DelayStep, NotifyStep, Plan, Route, check_plan
-from signoff.core.plan.task_types import Fallback, Outcome, Sign
+from signoff.core.plan.task_types import Fallback, Meaning, Outcome
 from tests.builders import validate
 from tests.core.asking import REVIEW_WORDS, refusal, step
 
@@ -37,7 +37,7 @@ def test_a_route_leads_to_a_step_or_the_end(route: str) -> None:
 
 def test_an_entry_and_an_outcomes_step_exist_too() -> None:
     assert refused(validate(), entry="nowhere") == "unknown_step"
-    own = (Outcome("ship", Sign.POSITIVE, goto="nowhere"),)
+    own = (Outcome("ship", Meaning.APPROVES, goto="nowhere"),)
     met = refusal(lambda: check_plan(Plan((step(outcomes=("ship", "rejected"), own=own),))))
     assert met.field == "steps.ask.human.outcomes[0].goto"
 
@@ -66,7 +66,7 @@ def test_each_meaning_leads_where_the_step_says_or_to_the_default() -> None:
     assert plan.after_outcome(ask, "approved") == Route(After.YES, "tell", success=True)
     assert plan.after_outcome(ask, "rejected") is None
     assert plan.after_outcome(ask, "changes_requested") == Route(After.CHANGES, "validate")
-    assert plan.after_meaning(ask, Sign.POSITIVE) == Route(After.YES, "tell", success=True)
+    assert plan.after_meaning(ask, Meaning.APPROVES) == Route(After.YES, "tell", success=True)
     assert plan.after_silence(ask) is None
     alone = check_plan(Plan((ask,)))
     assert alone.after_outcome(ask, "changes_requested") is None
@@ -79,16 +79,16 @@ def test_each_meaning_leads_where_the_step_says_or_to_the_default() -> None:
 
 def test_an_outcome_with_a_step_of_its_own_leads_there() -> None:
     own = (
-        Outcome("ship", Sign.POSITIVE, goto="tell"),
-        Outcome("park", Sign.NEGATIVE, goto="tell", success=True),
-        Outcome("again", Sign.CHANGES, goto="tell"),
+        Outcome("ship", Meaning.APPROVES, goto="tell"),
+        Outcome("park", Meaning.REJECTS, goto="tell", success=True),
+        Outcome("again", Meaning.REQUESTS_CHANGES, goto="tell"),
     )
     ask = step(outcomes=("ship", "park", "again"), own=own)
     plan = check_plan(Plan((ask, NotifyStep(id="tell", message="x"))))
     assert plan.after_outcome(ask, "ship") == Route(After.YES, "tell", success=True)
     assert plan.after_outcome(ask, "park") == Route(After.NO, "tell", success=True)
     assert plan.after_outcome(ask, "again") == Route(After.CHANGES, "tell")
-    assert plan.after_meaning(ask, Sign.NEGATIVE) is None
+    assert plan.after_meaning(ask, Meaning.REJECTS) is None
 
 
 @pytest.mark.parametrize(

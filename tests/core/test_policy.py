@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from signoff.core.errors import Invalid
 from signoff.core.plan.schedules import Reminders
-from signoff.core.plan.task_types import Escalation, Fallback, Outcome, Risk, Sign, Stage, Strength
+from signoff.core.plan.task_types import Escalation, Fallback, Meaning, Outcome, Risk, Stage, Strength
 from signoff.core.plan.working_hours import Hours
 from signoff.core.policy.fields import compile_policy
 from signoff.core.policy.policy import Policy, applied
@@ -209,7 +209,7 @@ def test_a_fallback_is_an_outcome_of_the_task_and_of_a_meaning_that_silence_may_
         return Policy(deadline=HOUR, fallback=Fallback.OUTCOME, fallback_outcome=word, risk=risk)
 
     assert applying(fallback("confirmed")).code == "outcome_not_allowed"
-    own = (Outcome("later", Sign.CHANGES), Outcome("ship", Sign.POSITIVE))
+    own = (Outcome("later", Meaning.REQUESTS_CHANGES), Outcome("ship", Meaning.APPROVES))
     words = ("ship", "later", *REVIEW_WORDS)
     assert "cannot ask for changes" in str(applying(fallback("later"), outcomes=words, own=own))
     assert "only where the risk is low" in str(

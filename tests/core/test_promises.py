@@ -20,7 +20,7 @@ from signoff.core.intent import events as e
 from signoff.core.intent.advance import advance
 from signoff.core.intent.model import Actor, Delivery, Fault, Intent, Status, Task
 from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Plan, Step, check_plan
-from signoff.core.plan.task_types import Fallback, Outcome, Sign, Stage, TaskSpec, TaskType
+from signoff.core.plan.task_types import Fallback, Meaning, Outcome, Stage, TaskSpec, TaskType
 from tests.builders import AGENT, ANN, SYSTEM, VALIDATOR, Story, minutes, person
 
 SALT: Final = b"0123456789abcdef"
@@ -42,7 +42,7 @@ class Declared(msgspec.Struct, frozen=True):
     silence: str = "expired"
 
 
-class Standing(msgspec.Struct, frozen=True):
+class AnswerRight(msgspec.Struct, frozen=True):
     """What the judge knows: whether a no, silence or a failure stands, and whose people want changes."""
 
     refused: bool = False
@@ -53,20 +53,20 @@ class Standing(msgspec.Struct, frozen=True):
         return not self.refused and not self.wanted
 
 
-def judged(before: Standing, step: str, word: str, declared: Declared) -> Standing:
+def judged(before: AnswerRight, step: str, word: str, declared: Declared) -> AnswerRight:
     """The last decision counts. A declared success takes back nothing that people said before it, unless it is itself
     what people said.
     """
     match MEANING.get(word, word):
         case "yes":
-            return Standing()
+            return AnswerRight()
         case "no":
             said_success = declared.archived if word == "archive" else declared.failed
-            return Standing(refused=not said_success)
+            return AnswerRight(refused=not said_success)
         case "changes":
             return replace(before, wanted=before.wanted | {step})
         case "unreachable":
-            return Standing(refused=True)
+            return AnswerRight(refused=True)
         case "silence":
             return _silent(before, step, declared)
         case "broken" | "lost":
@@ -76,9 +76,9 @@ def judged(before: Standing, step: str, word: str, declared: Declared) -> Standi
     return before  # done, waited
 
 
-def _silent(before: Standing, step: str, declared: Declared) -> Standing:
+def _silent(before: AnswerRight, step: str, declared: Declared) -> AnswerRight:
     if declared.silence == "approved":
-        return Standing()
+        return AnswerRight()
     success = {"expired": declared.late, "rejected": declared.failed, "archive": declared.archived}[
         declared.silence
     ]
@@ -119,9 +119,9 @@ def _step(chance: random.Random, step: str, ids: list[str], declared: dict[str, 
     if kind == "agent":
         return AgentStep(id=step, agent=VALIDATOR, max_attempts=1, **routes)
     own = (
-        Outcome("archive", Sign.NEGATIVE, "Archive", chance.choice(targets), success=says.archived),
-        Outcome("canary", Sign.POSITIVE, "Canary", chance.choice(["", *targets])),
-        Outcome("redo", Sign.CHANGES, "Redo", chance.choice(["", *targets])),
+        Outcome("archive", Meaning.REJECTS, "Archive", chance.choice(targets), success=says.archived),
+        Outcome("canary", Meaning.APPROVES, "Canary", chance.choice(["", *targets])),
+        Outcome("redo", Meaning.REQUESTS_CHANGES, "Redo", chance.choice(["", *targets])),
     )
     fallback = {"expired": Fallback.EXPIRE, "rejected": Fallback.REJECT}.get(says.silence, Fallback.OUTCOME)
     task = TaskSpec(
@@ -134,7 +134,7 @@ def _step(chance: random.Random, step: str, ids: list[str], declared: dict[str, 
 class Walk(msgspec.Struct, frozen=True):
     intent: Intent
     now: Any
-    standing: Standing
+    standing: AnswerRight
     path: tuple[str, ...] = ()
 
 
@@ -171,17 +171,17 @@ def happening(walk: Walk, word: str) -> Walk:
             do(c.Report(fault=Fault(code, "it broke")), AGENT)
         case "unreachable":
             assert isinstance(held, Task)
-            do(c.Unreachable(held.visit, "no address", held.stage), SYSTEM)
+            do(c.ReportUnreachable(held.step_run, "no address", held.stage), SYSTEM)
         case _:
             assert isinstance(held, Task)
-            do(c.Answer(word, held.visit, "because", stage=held.stage, digest=held.digest), ANN)
+            do(c.Answer(word, held.step_run, "because", stage=held.stage, digest=held.digest), ANN)
     return Walk(intent, now, walk.standing, (*walk.path, f"{held.step if held else ''}:{word}"))
 
 
 def walks(plan: Plan, declared: dict[str, Declared], longest: int) -> Iterator[Walk]:
     """Every way through the plan, breadth first; ways that have come to the same state go on as one."""
     story = Story(plan)
-    ahead, met = deque([Walk(story.intent, story.now, Standing())]), set()
+    ahead, met = deque([Walk(story.intent, story.now, AnswerRight())]), set()
     while ahead:
         walk = ahead.popleft()
         yield walk
@@ -202,7 +202,7 @@ def walks(plan: Plan, declared: dict[str, Declared], longest: int) -> Iterator[W
         for word in what_may_happen(walk.intent):
             after = happening(walk, word)
             if (
-                after.intent.open is None or after.intent.open.visit != held.visit
+                after.intent.open is None or after.intent.open.step_run != held.step_run
             ):  # else the next stage is asked
                 said = "broken" if word == "forged" else word
                 after = replace(after, standing=judged(walk.standing, held.step, said, declared[held.step]))
@@ -290,17 +290,17 @@ class Correspondence:
             self.repeat(self.chance.choice(self.sent), task)
         elif self.chance.random() < 0.1:
             digest = f"{self.chance.getrandbits(64):064x}"
-            self.story.do(c.Revise(digest, task.visit), person(f"editor_{digest[-6:]}", "approver"))
+            self.story.do(c.Revise(digest, task.step_run), person(f"editor_{digest[-6:]}", "approver"))
         else:
             self.answer(self.chance.choice(PEOPLE), task)
 
     def answer(self, who: Actor, task: Task) -> None:
-        place = task.visit, task.stage, task.revision
+        place = task.step_run, task.stage, task.revision
         self.read[who.id] |= {place}
         mine = [vote.number for vote in task.votes if (vote.person, vote.at_stage) == (who.id, task.stage)]
         some = self.chance.choice
         answer = c.Answer(
-            some(("approved", "approved", "rejected", "changes_requested")), some((0, task.visit)), some(("x", "y")),
+            some(("approved", "approved", "rejected", "changes_requested")), some((0, task.step_run)), some(("x", "y")),
             stage=some((None, task.stage)), revision=some((None, task.revision)), digest=some((None, task.digest)),
             number=some((None, max([0, *mine]) + 1)), shown=self.read[who.id],
         )  # fmt: skip
@@ -310,7 +310,7 @@ class Correspondence:
     def repeat(self, sent: Sent, task: Task) -> None:
         """A copy comes late. What its sender has read since counts for it only where it names all that it is for."""
         self.copies += 1
-        answer, place = sent.answer, (task.visit, task.stage, task.revision)
+        answer, place = sent.answer, (task.step_run, task.stage, task.revision)
         names_all = answer.digest is not None and answer.stage is not None
         shown = self.read[sent.who.id] if names_all else sent.shown - {place}
         before = self.story.intent

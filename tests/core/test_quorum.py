@@ -3,12 +3,12 @@
 import pytest
 
 from signoff.core.intent.quorum import counts, missing, seat, tally
-from signoff.core.plan.task_types import Sign, Stage
+from signoff.core.plan.task_types import Meaning, Stage
 from tests.core.asking import vote
 
 TWO = Stage(("team:dba",), need=2)
 EACH = Stage(("team:dba", "team:sec"), every=True)
-NO = Sign.NEGATIVE
+NO = Meaning.REJECTS
 
 
 def test_the_vote_that_completes_the_number_decides() -> None:
@@ -24,16 +24,16 @@ def test_one_person_counts_once_however_often_they_answer() -> None:
 
 
 def test_a_person_who_changes_their_mind_has_only_said_the_last() -> None:
-    yes, no = vote("ann", "team:dba"), vote("ann", "team:dba", sign=NO)
+    yes, no = vote("ann", "team:dba"), vote("ann", "team:dba", meaning=NO)
     tolerant = Stage(("team:dba",), need=2, reject_after=2)
     assert tally(tolerant, 0, (yes, no, vote("bob", "team:dba"))) is None
-    assert tally(tolerant, 0, (no, yes, vote("bob", "team:dba", sign=NO))) is None
+    assert tally(tolerant, 0, (no, yes, vote("bob", "team:dba", meaning=NO))) is None
     last = vote("cem", "team:dba")
     assert tally(tolerant, 0, (no, yes, last)) is last
 
 
 def test_a_stage_ends_at_its_number_of_rejections_and_not_before() -> None:
-    first, second = vote("ann", sign=NO), vote("bob", sign=NO, outcome="declined")
+    first, second = vote("ann", meaning=NO), vote("bob", meaning=NO, outcome="declined")
     patient = Stage(need=3, reject_after=2)
     assert tally(patient, 0, (first,)) is None
     assert tally(patient, 0, (first, second)) is second
@@ -41,7 +41,7 @@ def test_a_stage_ends_at_its_number_of_rejections_and_not_before() -> None:
 
 
 def test_a_request_for_changes_decides_at_once_whatever_was_said_before() -> None:
-    changes = vote("bob", sign=Sign.CHANGES)
+    changes = vote("bob", meaning=Meaning.REQUESTS_CHANGES)
     assert tally(Stage(need=5, reject_after=5), 0, (vote("ann"), changes, vote("cem"))) is changes
 
 
@@ -59,8 +59,8 @@ def test_people_who_want_different_things_have_not_agreed() -> None:
 
 
 def test_every_no_counts_whatever_its_word() -> None:
-    last = vote("bob", sign=NO, outcome="later")
-    assert tally(Stage(reject_after=2, need=3), 0, (vote("ann", sign=NO, outcome="never"), last)) is last
+    last = vote("bob", meaning=NO, outcome="later")
+    assert tally(Stage(reject_after=2, need=3), 0, (vote("ann", meaning=NO, outcome="never"), last)) is last
 
 
 # -- seats
@@ -73,7 +73,8 @@ def test_a_person_and_their_stand_in_share_one_seat_and_the_later_answer_is_the_
     other = vote("bob", "team:dba")
     assert tally(TWO, 0, (own, stead, other)) is other
     assert (
-        tally(Stage(need=2, reject_after=2), 0, (own, vote("sue", stead="ann", sign=NO), vote("bob"))) is None
+        tally(Stage(need=2, reject_after=2), 0, (own, vote("sue", stead="ann", meaning=NO), vote("bob")))
+        is None
     )
 
 
@@ -169,7 +170,7 @@ def test_what_is_missing_is_counted_for_the_outcome_that_is_ahead_or_asked_about
         vote("a", outcome="blue"),
         vote("b", outcome="blue"),
         vote("c", outcome="green"),
-        vote("d", sign=NO),
+        vote("d", meaning=NO),
     )
     assert missing(stage, 0, votes) == 1
     assert missing(stage, 0, votes, "blue") == 1

@@ -46,7 +46,7 @@ def failed(*steps: Any, how: Callable[[Story], object] | None = None) -> Story:
     return story
 
 
-def carried(story: Story, intent: Intent | None = None) -> e.Carried:
+def carried(story: Story, intent: Intent | None = None) -> e.RerunStarted:
     source = intent or story.intent
     return carried_over(source, facts(story), source.payload_digest, LATER)
 
@@ -95,7 +95,7 @@ def test_the_rerun_starts_there_asks_nobody_and_is_not_run_again() -> None:
     )  # fmt: skip
     again = Story(story.plan)
     change = again._apply(SERVICE, submit, None)
-    assert happened(change) == ["Created", "Carried", "Delivered"]
+    assert happened(change) == ["Created", "RerunStarted", "Offered"]
     assert (change.after.rerun_of, change.after.ending) == (story.intent.id, Ending.APPROVED)
     again.do(c.Report(fault=BROKE))
     assert code(again) == "decision_used"
@@ -167,7 +167,7 @@ def test_it_is_the_same_payload_plan_and_controls_or_people_are_asked_again() ->
     assert code(story, replace(source, deadline_at=LATER)) == "deadline_passed"
     assert carried(story, replace(source, deadline_at=LATER + timedelta(seconds=1)))
     patched = failed(
-        how=lambda story: (story.do(c.Patch({"x": 1}), SERVICE), story.do(c.Report(fault=BROKE)))
+        how=lambda story: (story.do(c.PatchControls({"x": 1}), SERVICE), story.do(c.Report(fault=BROKE)))
     )
     assert code(patched) == "policy_changed"
 

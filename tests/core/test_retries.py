@@ -1,6 +1,6 @@
 """How often an agent step is tried where its plan does not say: in one place, when the plan is frozen."""
 
-from signoff.core.plan.plan import UNSAID, AgentStep, DelayStep, HumanStep, Plan, settled_retries
+from signoff.core.plan.plan import UNSAID, AgentStep, DelayStep, HumanStep, Plan, with_default_retries
 from signoff.core.plan.task_types import TaskSpec
 from tests.builders import minutes
 
@@ -14,7 +14,7 @@ def ask(name: str, **fields: object) -> HumanStep:
 
 
 def retries(*steps: object) -> dict[str, int]:
-    plan = settled_retries(Plan(steps=steps))  # type: ignore[arg-type]
+    plan = with_default_retries(Plan(steps=steps))  # type: ignore[arg-type]
     return {one.id: one.max_retries for one in plan.steps if isinstance(one, AgentStep)}
 
 

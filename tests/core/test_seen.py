@@ -7,7 +7,7 @@ import pytest
 from signoff.core.errors import Invalid
 from signoff.core.formats.axp_scenario import validate_scenario
 from signoff.core.formats.workflow import compile_workflow
-from signoff.core.plan.task_types import Sign, TaskSpec, check_answer
+from signoff.core.plan.task_types import Meaning, TaskSpec, check_answer
 from signoff.core.text.hidden_characters import shows
 
 NOTHING = [
@@ -38,7 +38,7 @@ def test_it_is_no_comment_no_evidence_and_no_field_of_a_form(text: str) -> None:
         assert given(evidence, data=data).code == "evidence_required"
     form = {"type": "object", "properties": {"why": {"type": "string"}}, "required": ["why"]}
     assert given(TaskSpec(form=form), data={"why": text}).code == "form_invalid"
-    assert check_answer(TaskSpec(form=form), "approved", "", {"why": "so"}) == ("approved", Sign.POSITIVE)
+    assert check_answer(TaskSpec(form=form), "approved", "", {"why": "so"}) == ("approved", Meaning.APPROVES)
 
 
 def flow(**human: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 from signoff.core.directory.rotation import Rotation
 from signoff.core.directory.workers import PRESENT, Worker, seen_words, worker_words
 from signoff.core.errors import Busy, TooMany
-from signoff.core.ids import new_intent_id, shard, split_ref, visit_ref
+from signoff.core.ids import new_intent_id, shard, split_ref, step_run_id
 from signoff.core.text.hidden_characters import escaped, glance, one_line, plain_json
 from signoff.core.text.json_paths import changed_paths
 from signoff.core.text.json_text import DuplicateKeyError, unique
@@ -20,10 +20,10 @@ AN_ID = new_intent_id(1_700_000_000_000, bytes(range(10)))
 
 
 def test_an_id_names_its_intent_and_its_visit() -> None:
-    assert split_ref(visit_ref(AN_ID, 7)) == (AN_ID, 7)
-    assert split_ref(visit_ref(AN_ID, 0xFFFF).upper()) == (AN_ID, 0xFFFF)
+    assert split_ref(step_run_id(AN_ID, 7)) == (AN_ID, 7)
+    assert split_ref(step_run_id(AN_ID, 0xFFFF).upper()) == (AN_ID, 0xFFFF)
     assert split_ref(AN_ID) == (AN_ID, 0)
-    assert visit_ref(AN_ID, 0) == AN_ID
+    assert step_run_id(AN_ID, 0) == AN_ID
     assert AN_ID[14] == "7", "a UUID of version 7"
 
 

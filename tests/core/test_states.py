@@ -35,7 +35,7 @@ def pushed() -> Story:
 
 def accepted() -> Story:
     story = pushed()
-    story.do(c.Accept(1, 1), SYSTEM)
+    story.do(c.AcceptPush(1, 1), SYSTEM)
     return story
 
 
@@ -92,9 +92,12 @@ STATES: dict[str, Callable[[], Story]] = {
     "task": asked, "delay": waiting, "direct": direct, "direct leased": direct_leased, "completed": completed,
     "rejected": rejected, "canceled": canceled, "timed out": late,
 }  # fmt: skip
-ACTOR = {**dict.fromkeys((c.Accept, c.Miss, c.Unreachable, c.Recheck, c.Tick), SYSTEM), c.Reassign: ADA}
-OF_PEOPLE = ("Answer", "Delegate", "Reassign", "Take", "Snooze", "Wake", "Remark", "Revise")
-OF_WORKERS = ("Claim", "Renew", "Release", "Report", "Progress")
+ACTOR = {
+    **dict.fromkeys((c.AcceptPush, c.FailPush, c.ReportUnreachable, c.CheckStaffing, c.Tick), SYSTEM),
+    c.Reassign: ADA,
+}
+OF_PEOPLE = ("Answer", "Delegate", "Reassign", "MarkReviewing", "Snooze", "Unsnooze", "AddComment", "Revise")
+OF_WORKERS = ("Claim", "Renew", "Release", "Report", "ReportProgress")
 # By state: what each command meets; what is not named is taken, or is a late report that is ignored.
 NO_TASK = dict.fromkeys(OF_PEOPLE, "no_open_task")
 NO_TASK_BUT_DIRECT = dict.fromkeys(OF_PEOPLE[1:], "no_open_task")
@@ -112,7 +115,7 @@ MET: dict[str, dict[str, str]] = {
     "direct": NO_TASK_BUT_DIRECT | NOT_HELD,
     "direct leased": NO_TASK_BUT_DIRECT | {"Claim": "not_ready"},
     "completed": OVER,
-    "rejected": OVER | dict.fromkeys((*OF_PEOPLE, "Unreachable", "Recheck"), "already_decided"),
+    "rejected": OVER | dict.fromkeys((*OF_PEOPLE, "ReportUnreachable", "CheckStaffing"), "already_decided"),
     "canceled": OVER,
     "timed out": OVER,
 }
@@ -121,15 +124,17 @@ MET: dict[str, dict[str, str]] = {
 def commands(story: Story) -> list[c.Command]:
     held = story.intent.open
     token = getattr(held, "token", 0)
-    visit = getattr(held, "visit", 0)
-    shown = frozenset({(visit, 0, 1)})
+    step_run = getattr(held, "step_run", 0)
+    shown = frozenset({(step_run, 0, 1)})
     return [
-        c.Claim("w"), c.Renew(visit, token or 1), c.Release(visit, token or 1), c.Report(visit, token),
-        c.Accept(visit, 1),
-        c.Miss(visit, 1, "x"), c.Answer("approved", shown=shown), c.Progress(), c.Resolve(fault=Fault("x", "y")),
-        c.Cancel(), c.Patch(), c.Tick(), c.Delegate("per_otto"), c.Reassign(("per_otto",)), c.Take(),
-        c.Snooze(story.now + minutes(10)), c.Wake(), c.Remark("Why?"), c.Revise("e" * 64), c.Unreachable(visit, "x"),
-        c.Recheck(visit),
+        c.Claim("w"), c.Renew(step_run, token or 1), c.Release(step_run, token or 1), c.Report(step_run, token),
+        c.AcceptPush(step_run, 1),
+        c.FailPush(step_run, 1, "x"), c.Answer("approved", shown=shown), c.ReportProgress(),
+        c.Resolve(fault=Fault("x", "y")),
+        c.Cancel(), c.PatchControls(), c.Tick(), c.Delegate("per_otto"), c.Reassign(("per_otto",)), c.MarkReviewing(),
+        c.Snooze(story.now + minutes(10)), c.Unsnooze(), c.AddComment("Why?"), c.Revise("e" * 64),
+        c.ReportUnreachable(step_run, "x"),
+        c.CheckStaffing(step_run),
     ]  # fmt: skip
 
 
@@ -178,7 +183,7 @@ def test_what_is_late_changes_nothing() -> None:
         for command in commands(story):
             if type(command) in IGNORED_LATE - ALLOWED[where]:
                 change = advance(SYSTEM, story.intent, command, story.now, b"0123456789abcdef")
-                assert (change.facts, change.notices) == ([], []), (state, command)
+                assert (change.facts, change.notifications) == ([], []), (state, command)
 
 
 def test_the_states_are_all_there() -> None:

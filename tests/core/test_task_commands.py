@@ -7,13 +7,13 @@ from msgspec.structs import replace
 
 from signoff.core.errors import Conflict, Forbidden, Invalid
 from signoff.core.intent import commands as c
+from signoff.core.intent.answering_rights import answer_right, eligible
 from signoff.core.intent.decide import decide
-from signoff.core.intent.model import Actor, HandOver, StandIn, Status
-from signoff.core.intent.standing import eligible, standing
-from signoff.core.intent.transition import Ledger
+from signoff.core.intent.model import Actor, Delegation, StandIn, Status
+from signoff.core.intent.transition import Transition
 from signoff.core.plan.plan import DelayStep
 from signoff.core.plan.schedules import Reminders
-from signoff.core.plan.task_types import Ending, Escalation, Fallback, Outcome, Sign, Stage, TaskType
+from signoff.core.plan.task_types import Ending, Escalation, Fallback, Meaning, Outcome, Stage, TaskType
 from tests.builders import (
     ADA,
     AGENT,
@@ -47,7 +47,7 @@ def test_an_answer_to_a_task_that_is_not_open_says_where_the_intent_is() -> None
     assert "somewhere else" in str(refused(waiting, c.Answer("approved"), ANN))
     met = refused(checking, c.Answer("approved"), ANN)
     assert (met.code, "'validate' is still with an agent" in str(met)) == ("no_open_task", True)
-    assert "another task is" in str(refused(asked, c.Answer("approved", visit=7), ANN))
+    assert "another task is" in str(refused(asked, c.Answer("approved", step_run=7), ANN))
 
 
 def test_after_the_decision_everybody_hears_what_it_was() -> None:
@@ -68,7 +68,7 @@ def test_the_later_of_two_decisions_is_the_one_that_is_told() -> None:
     story = Story(gate(step(name="one"), step(name="two"), validate()))
     story.do(c.Answer("approved"), ANN)
     story.do(c.Answer("approved"), OTTO, after=HOUR)
-    met = refused(story, c.Answer("approved", visit=1), EMMA)
+    met = refused(story, c.Answer("approved", step_run=1), EMMA)
     assert met.details["decided_by"] == "per_otto"
 
 
@@ -190,7 +190,7 @@ def test_a_no_at_the_first_stage_ends_the_task() -> None:
 
 
 def test_of_several_yeses_a_later_stage_can_only_agree_to_the_one_chosen() -> None:
-    own = (Outcome("blue", Sign.POSITIVE), Outcome("green", Sign.POSITIVE))
+    own = (Outcome("blue", Meaning.APPROVES), Outcome("green", Meaning.APPROVES))
     story = asking(Stage(("per_ann",)), Stage(("per_otto",)), outcomes=("blue", "green", "rejected"), own=own)
     story.do(c.Answer("blue"), ANN)
     assert story.task.agreed == "blue"
@@ -204,10 +204,10 @@ def test_votes_are_counted_with_what_their_people_are_called_when_the_last_one_c
     story = asking(Stage(("team:dba",), need=2))
     ann, otto, emma = (replace(one, names=one.names | {"team:dba"}) for one in (ANN, OTTO, EMMA))
     dba = frozenset({"team:dba"})
-    story.do(c.Answer("approved", standing={"per_ann": dba}), ann)
-    story.do(c.Answer("approved", standing={"per_otto": dba}), otto)
+    story.do(c.Answer("approved", active_people={"per_ann": dba}), ann)
+    story.do(c.Answer("approved", active_people={"per_otto": dba}), otto)
     assert story.intent.ending is None, "Ann has left the team"
-    story.do(c.Answer("approved", standing={"per_otto": dba, "per_emma": dba}), emma)
+    story.do(c.Answer("approved", active_people={"per_otto": dba, "per_emma": dba}), emma)
     assert story.intent.ending is Ending.APPROVED
 
 
@@ -222,7 +222,7 @@ def handed_over() -> Story:
 
 def test_whoever_hands_it_over_has_no_say_and_the_taker_has_theirs() -> None:
     story = handed_over()
-    assert story.task.handed_over == (HandOver("per_ann", "per_otto", frozenset({"per_ann"})),)
+    assert story.task.handed_over == (Delegation("per_ann", "per_otto", frozenset({"per_ann"})),)
     assert refused(story, c.Answer("approved"), ANN).code == "not_an_approver"
     story.do(c.Answer("approved"), OTTO)
     assert story.intent.ending is Ending.APPROVED
@@ -255,7 +255,7 @@ def test_a_stand_in_does_not_hand_on_what_is_the_absent_persons() -> None:
 def test_an_admin_asks_others_and_those_asked_before_are_not() -> None:
     story = asking(Stage(("per_ann",)))
     story.do(c.Delegate("per_emma"), ANN)
-    story.do(c.Take(), EMMA)
+    story.do(c.MarkReviewing(), EMMA)
     story.do(c.Reassign(("per_otto",)), ADA)
     task = story.task
     assert (task.assigned, task.handed_over, task.taken_by) == (("per_otto",), (), "")
@@ -301,21 +301,21 @@ def test_who_asks_for_it_does_not_choose_who_decides() -> None:
 
 def test_taking_is_seen_locks_nothing_and_is_said_once() -> None:
     story = asking()
-    assert happened(story.do(c.Take(), ANN)) == ["Taken"]
+    assert happened(story.do(c.MarkReviewing(), ANN)) == ["ReviewMarked"]
     assert story.task.taken_by == "per_ann"
-    assert story.do(c.Take(), ANN).facts == []
-    assert happened(story.do(c.Take(), OTTO)) == ["Taken"]
-    assert happened(story.do(c.Take(free=True), OTTO)) == ["Taken"]
+    assert story.do(c.MarkReviewing(), ANN).facts == []
+    assert happened(story.do(c.MarkReviewing(), OTTO)) == ["ReviewMarked"]
+    assert happened(story.do(c.MarkReviewing(free=True), OTTO)) == ["ReviewMarked"]
     assert story.task.taken_by == ""
-    assert story.do(c.Take(free=True), OTTO).facts == []
+    assert story.do(c.MarkReviewing(free=True), OTTO).facts == []
 
 
 def test_a_comment_decides_nothing_and_has_to_say_something() -> None:
     story = asking()
-    assert happened(story.do(c.Remark("Why today?"), ANN)) == ["Remarked"]
-    assert happened(story.do(c.Remark("Because."), SERVICE)) == ["Remarked"]
+    assert happened(story.do(c.AddComment("Why today?"), ANN)) == ["Commented"]
+    assert happened(story.do(c.AddComment("Because."), SERVICE)) == ["Commented"]
     assert story.task.votes == ()
-    met = refused(story, c.Remark(" \u200b\n"), ANN)
+    met = refused(story, c.AddComment(" \u200b\n"), ANN)
     assert (type(met), met.code, met.field) == (Invalid, "comment_required", "comment")
 
 
@@ -342,7 +342,7 @@ def test_whoever_made_the_editors_key_is_an_editor_too() -> None:
     story = review()
     story.do(c.Revise("e" * 64), replace(OTTO, sponsors=("per_otto", "per_ann")))
     assert story.intent.editors == ("per_otto", "per_ann")
-    assert standing(ANN, story.intent, story.task) is None
+    assert answer_right(ANN, story.intent, story.task) is None
 
 
 def test_a_revision_is_of_what_was_shown_and_changes_something() -> None:
@@ -372,38 +372,41 @@ LADDER = (Escalation(HOUR, ("per_otto",)), Escalation(2 * HOUR, ("per_emma",)))
 
 def test_where_nobody_is_reached_the_ladder_moves_on_at_once_and_ends_undeliverable() -> None:
     story = asking(Stage(("per_ann",)), escalate=LADDER)
-    first = story.do(c.Unreachable(1, "no address"), SYSTEM)
-    assert happened(first) == ["Undelivered", "Escalated"]
+    first = story.do(c.ReportUnreachable(1, "no address"), SYSTEM)
+    assert happened(first) == ["NobodyReached", "Escalated"]
     assert story.task.escalated == 1
-    assert happened(story.do(c.Unreachable(1, "no address", level=1), SYSTEM)) == ["Undelivered", "Escalated"]
-    last = story.do(c.Unreachable(1, "no address", level=2), SYSTEM)
-    assert happened(last) == ["Undelivered", "Decided", "Failed"]
+    assert happened(story.do(c.ReportUnreachable(1, "no address", level=1), SYSTEM)) == [
+        "NobodyReached",
+        "Escalated",
+    ]
+    last = story.do(c.ReportUnreachable(1, "no address", level=2), SYSTEM)
+    assert happened(last) == ["NobodyReached", "Decided", "Failed"]
     assert (story.intent.ending, story.intent.outcome) == (Ending.UNDELIVERABLE, "undeliverable")
 
 
 def test_news_of_a_rung_that_the_ladder_has_left_moves_nothing() -> None:
     story = asking(Stage(("per_ann",)), escalate=LADDER)
-    story.do(c.Unreachable(1, "no address"), SYSTEM)
-    assert happened(story.do(c.Unreachable(1, "no address"), SYSTEM)) == ["Undelivered"]
+    story.do(c.ReportUnreachable(1, "no address"), SYSTEM)
+    assert happened(story.do(c.ReportUnreachable(1, "no address"), SYSTEM)) == ["NobodyReached"]
     assert story.task.escalated == 1
 
 
 def test_while_somebody_has_heard_of_it_the_task_stays_open() -> None:
     story = asking(Stage(("per_ann",)))
-    assert happened(story.do(c.Unreachable(1, "no address", heard=True), SYSTEM)) == ["Undelivered"]
+    assert happened(story.do(c.ReportUnreachable(1, "no address", heard=True), SYSTEM)) == ["NobodyReached"]
     story.do(c.Answer("approved"), ANN)
     assert story.intent.ending is Ending.APPROVED
 
 
-@pytest.mark.parametrize("news", [c.Unreachable(7, "x"), c.Unreachable(1, "x", stage=1)])
-def test_news_of_another_task_or_stage_is_no_news(news: c.Unreachable) -> None:
+@pytest.mark.parametrize("news", [c.ReportUnreachable(7, "x"), c.ReportUnreachable(1, "x", stage=1)])
+def test_news_of_another_task_or_stage_is_no_news(news: c.ReportUnreachable) -> None:
     assert asking().do(news, SYSTEM).facts == []
 
 
 def test_news_after_the_end_of_the_task_is_no_news() -> None:
     story = Story(gate(step(), validate()))
     story.do(c.Answer("approved"), ANN)
-    assert story.do(c.Unreachable(1, "x"), SYSTEM).facts == []
+    assert story.do(c.ReportUnreachable(1, "x"), SYSTEM).facts == []
 
 
 # -- the answers that are nobody's
@@ -427,7 +430,7 @@ def test_no_program_and_nobody_on_the_requesters_side_answers(who: Actor) -> Non
 
 def test_the_rule_asks_for_the_ground_again_where_nothing_before_it_did() -> None:
     story = asking(Stage(("per_ann",)))
-    transition = Ledger(OTTO, story.now, "", story.intent)
+    transition = Transition(OTTO, story.now, "", story.intent)
     met = refusal(lambda: decide(transition, c.Answer("approved", shown=frozenset({(1, 0, 1)}))))
     assert (type(met), met.code) == (Forbidden, "not_an_approver")
     assert transition.trail == []

@@ -3,14 +3,14 @@
 import pytest
 
 from signoff.core.formats.workflow import compile_workflow
-from signoff.core.plan.task_types import BUILT_IN, Sign, TaskSpec, TaskType, Trait, meaning_of
+from signoff.core.plan.task_types import BUILT_IN, Meaning, TaskSpec, TaskType, Trait, meaning_of
 from signoff.core.plan.wording import label
 
 
 @pytest.mark.parametrize("kind", TaskType)
 def test_a_type_of_task_has_all_that_every_surface_needs(kind: TaskType) -> None:
     assert kind.outcomes == tuple(outcome.name for outcome in kind.built_in)
-    assert [meaning_of(word) for word in kind.outcomes].count(Sign.POSITIVE) == 1
+    assert [meaning_of(word) for word in kind.outcomes].count(Meaning.APPROVES) == 1
     assert kind.default_title
     assert kind.question
     assert kind.comment_label

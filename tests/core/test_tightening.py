@@ -12,8 +12,8 @@ from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, Plan, check_
 from signoff.core.plan.task_types import (
     Escalation,
     Fallback,
+    Meaning,
     Risk,
-    Sign,
     Stage,
     Strength,
     TaskSpec,
@@ -173,8 +173,8 @@ def test_what_a_request_says_can_only_tighten(policy: Policy, step: HumanStep) -
     ):  # whom the request names is told, and the requester hears that it is no more than that
         assert asked <= set(made.task.notify)
         assert all(any(name in remark for remark in remarks) for name in asked)
-    noes = {o for o in step.task.type.outcomes if meaning_of(o) is Sign.NEGATIVE}
-    assert not noes or any(meaning_of(o) is Sign.NEGATIVE for o in made.task.outcomes)
+    noes = {o for o in step.task.type.outcomes if meaning_of(o) is Meaning.REJECTS}
+    assert not noes or any(meaning_of(o) is Meaning.REJECTS for o in made.task.outcomes)
     assert made.on_timeout is None or made.task.fallback is Fallback.EXPIRE
 
 

@@ -9,7 +9,7 @@ from signoff.core.errors import Conflict
 from signoff.core.intent import commands as c
 from signoff.core.intent.evolve import fold
 from signoff.core.intent.hash_chain import unseal
-from signoff.core.intent.model import Delay, Delivery, Fault, Hold, Status
+from signoff.core.intent.model import Delay, Delivery, DeliveryState, Fault, Status
 from signoff.core.intent.wake import deadlines, ends_at, wake_at
 from signoff.core.plan.plan import DelayStep, NotifyStep
 from signoff.core.plan.schedules import PUSH_BACKOFF, PUSH_LEASE, Reminders
@@ -45,7 +45,7 @@ def test_a_delay_ends_at_its_time_and_goes_on() -> None:
     assert isinstance(story.intent.open, Delay)
     assert wake_at(story.intent) == START + HOUR
     assert story.tick(HOUR - MOMENT).facts == []
-    assert happened(story.tick(MOMENT)) == ["Elapsed", "TaskOpened"]
+    assert happened(story.tick(MOMENT)) == ["DelayEnded", "TaskOpened"]
 
 
 def test_what_needs_no_waiting_runs_through_to_the_end() -> None:
@@ -135,14 +135,14 @@ def test_a_deadline_in_the_past_is_refused_at_once() -> None:
 def test_a_lease_that_runs_out_rests_and_is_offered_again_until_the_last_attempt() -> None:
     story = Story(gate(validate(max_attempts=2), approve()))
     story.do(c.Claim("w", minutes(1)))
-    assert happened(story.tick(minutes(1))) == ["Lapsed"]
-    assert held(story).hold is Hold.RESTING
+    assert happened(story.tick(minutes(1))) == ["AttemptFailed"]
+    assert held(story).hold is DeliveryState.BACKING_OFF
     due = wake_at(story.intent)
     assert due is not None
-    assert happened(story.tick(due - story.now)) == ["Delivered"]
+    assert happened(story.tick(due - story.now)) == ["Offered"]
     assert held(story).attempt == 2
     story.do(c.Claim("w", minutes(1)))
-    assert happened(story.tick(minutes(1))) == ["Lapsed", "Failed"]
+    assert happened(story.tick(minutes(1))) == ["AttemptFailed", "Failed"]
     fault = story.intent.fault
     assert fault is not None
     assert (fault.code, fault.retryable) == ("delivery_failed", True)
@@ -151,10 +151,10 @@ def test_a_lease_that_runs_out_rests_and_is_offered_again_until_the_last_attempt
 
 def test_a_push_that_is_not_taken_rests_by_the_pushes_own_pauses() -> None:
     story = Story(gate(validate(push=True), approve()))
-    story.do(c.Miss(1, 1, "503"), SYSTEM)
+    story.do(c.FailPush(1, 1, "503"), SYSTEM)
     assert held(story).retry_at == START + PUSH_BACKOFF.after(1)
-    assert story.do(c.Miss(1, 1, "old news"), SYSTEM).facts == []
-    assert story.do(c.Accept(1, 1), SYSTEM).facts == []
+    assert story.do(c.FailPush(1, 1, "old news"), SYSTEM).facts == []
+    assert story.do(c.AcceptPush(1, 1), SYSTEM).facts == []
 
 
 def test_a_step_with_a_deadline_is_given_up_at_it() -> None:
@@ -166,7 +166,7 @@ def test_a_step_with_a_deadline_is_given_up_at_it() -> None:
 def test_a_deadlines_yes_goes_on_as_its_policy_says() -> None:
     ask = step(deadline=HOUR, fallback=Fallback.OUTCOME, fallback_outcome="approved")
     story = Story(gate(ask, validate()))
-    assert happened(story.tick(HOUR)) == ["Decided", "Delivered"]
+    assert happened(story.tick(HOUR)) == ["Decided", "Offered"]
     assert (story.intent.outcome, story.intent.ending) == ("approved", Ending.EXPIRED)
 
 
@@ -175,19 +175,19 @@ def test_a_deadlines_yes_goes_on_as_its_policy_says() -> None:
 
 def test_a_report_of_a_step_that_is_over_is_refused() -> None:
     story = Story(gate(validate(), validate(id="second"), approve())).validated()
-    met = refusal(lambda: story.do(c.Report(visit=1)))
+    met = refusal(lambda: story.do(c.Report(step_run=1)))
     assert (type(met), met.code) == (Conflict, "step_finished")
     story.do(c.Report())
-    assert refusal(lambda: story.do(c.Report(visit=1))).code == "step_finished"
-    assert refusal(lambda: story.do(c.Report(visit=3))).code == "awaiting_decision"
-    assert refusal(lambda: story.do(c.Progress())).code == "awaiting_decision"
+    assert refusal(lambda: story.do(c.Report(step_run=1))).code == "step_finished"
+    assert refusal(lambda: story.do(c.Report(step_run=3))).code == "awaiting_decision"
+    assert refusal(lambda: story.do(c.ReportProgress())).code == "awaiting_decision"
 
 
 def test_resolved_from_outside_it_is_said_once_that_work_goes_on() -> None:
     story = Story(gate(validate(), direct=True))
-    assert happened(story.do(c.Resolve({"n": 1}), SERVICE)) == ["Progressed", "Completed"]
+    assert happened(story.do(c.Resolve({"n": 1}), SERVICE)) == ["ProgressReported", "Completed"]
     noted = Story(gate(validate(), direct=True))
-    noted.do(c.Progress("half"))
+    noted.do(c.ReportProgress("half"))
     assert happened(noted.do(c.Resolve({"n": 1}), SERVICE)) == ["Completed"]
 
 
@@ -228,9 +228,9 @@ def test_a_rest_that_a_wrong_clock_made_days_long_is_over_once_it_is_right() -> 
     story = Story(gate(validate(max_attempts=3), approve()))
     story.now += DAYS
     story.do(c.Claim("worker", minutes(1)))
-    assert happened(story.tick(minutes(1))) == ["Lapsed"]
+    assert happened(story.tick(minutes(1))) == ["AttemptFailed"]
     story.now -= DAYS
-    assert happened(story.tick()) == ["Delivered"]
+    assert happened(story.tick()) == ["Offered"]
     assert held(story).retry_at is None
 
 
@@ -242,15 +242,15 @@ def test_a_lease_that_a_wrong_clock_made_days_long_runs_from_now() -> None:
     assert story.tick().facts == []  # a renewal, which is no fact
     assert held(story).lease_until == story.now + HOUR
     assert story.tick(HOUR - MOMENT).facts == []
-    assert happened(story.tick(MOMENT)) == ["Lapsed"]
+    assert happened(story.tick(MOMENT)) == ["AttemptFailed"]
 
 
 def test_a_pushed_step_is_heard_of_within_its_lease_though_a_wrong_clock_made_it_days_long() -> None:
     story = Story(gate(validate(push=True), approve()))
     story.now += DAYS
-    story.do(c.Accept(1, 1), SYSTEM)
+    story.do(c.AcceptPush(1, 1), SYSTEM)
     story.now -= DAYS
     assert story.tick().facts == []  # a renewal, which is no fact
     assert held(story).lease_until == story.now + PUSH_LEASE
     assert story.tick(PUSH_LEASE - MOMENT).facts == []
-    assert happened(story.tick(MOMENT)) == ["Lapsed"]
+    assert happened(story.tick(MOMENT)) == ["AttemptFailed"]

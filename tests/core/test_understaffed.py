@@ -5,7 +5,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from signoff.core.intent import commands as c
-from signoff.core.intent.eligibility import Cover, Membership, named, pin
+from signoff.core.intent.eligibility import AbsenceCover, Membership, named, pin
 from signoff.core.intent.model import StandIn
 from signoff.core.intent.understaffed import Shortage, shortage
 from signoff.core.plan.task_types import Ending, Escalation, Stage, TaskSpec
@@ -48,7 +48,7 @@ def test_a_later_stage_counts_everybody_whom_its_ladder_can_reach() -> None:
     assert lack(staged) is None, "the ladder can reach Otto for the second stage"
     without = asking(Stage(("per_ann",)), Stage(("per_emma",)), membership=people(ann="", otto=""))
     assert lack(without) == Shortage(1, 1, 0)
-    assert happened(without.do(c.Recheck(1), SYSTEM)) == ["Understaffed", "Decided", "Failed"]
+    assert happened(without.do(c.CheckStaffing(1), SYSTEM)) == ["Understaffed", "Decided", "Failed"]
 
 
 def test_of_the_open_stage_only_whom_the_ladder_has_reached_counts() -> None:
@@ -56,7 +56,7 @@ def test_of_the_open_stage_only_whom_the_ladder_has_reached_counts() -> None:
     story = asking(Stage(("per_ann",)), escalate=rung, membership=people(ann="", otto=""))
     story.membership = people(otto="")
     assert lack(story) == Shortage(0, 1, 0)
-    assert happened(story.do(c.Recheck(1), SYSTEM)) == ["Understaffed", "Escalated"]
+    assert happened(story.do(c.CheckStaffing(1), SYSTEM)) == ["Understaffed", "Escalated"]
     assert lack(story) is None
     story.do(c.Answer("approved"), OTTO)
     assert story.intent.ending is Ending.APPROVED
@@ -65,11 +65,15 @@ def test_of_the_open_stage_only_whom_the_ladder_has_reached_counts() -> None:
 def test_at_the_end_of_the_ladder_the_task_is_undeliverable() -> None:
     story = team(Stage(("per_ann",)), ann="")
     story.membership = people(otto="")
-    change = story.do(c.Recheck(1), SYSTEM)
+    change = story.do(c.CheckStaffing(1), SYSTEM)
     assert happened(change) == ["Understaffed", "Decided", "Failed"]
     assert story.intent.ending is Ending.UNDELIVERABLE
-    told = [notice for notice in change.notices if notice.to == ("role:owner", "role:admin")]
-    assert ["nobody is left" in notice.text for notice in told] == [True]
+    told = [
+        notification
+        for notification in change.notifications
+        if notification.to == ("role:owner", "role:admin")
+    ]
+    assert ["nobody is left" in notification.text for notification in told] == [True]
 
 
 def test_a_say_that_was_handed_over_counts_while_its_taker_may_decide() -> None:
@@ -112,13 +116,13 @@ def test_an_admin_who_asks_does_not_move_the_ladder_by_taking_others_away() -> N
     names = {"ann": "", "otto": "", "ada": "role:admin"}
     story = asking(Stage(("per_ann",)), by=ADA, escalate=rung, membership=people(**names))
     story.membership = people(otto="", ada="role:admin")
-    assert story.do(c.Recheck(1), SYSTEM).facts == []
+    assert story.do(c.CheckStaffing(1), SYSTEM).facts == []
     assert happened(story.tick(HOUR)) == ["Escalated"], "the rung is reached at its time"
 
 
 def test_without_news_of_the_directory_nothing_moves() -> None:
     story = asking(Stage(("per_ann",)))
-    assert story.do(c.Recheck(1), SYSTEM).facts == []
+    assert story.do(c.CheckStaffing(1), SYSTEM).facts == []
 
 
 # -- who is meant, and pinned
@@ -141,9 +145,9 @@ def test_only_who_may_decide_stands_in_and_only_while_the_absence_lasts() -> Non
         "per_sue": frozenset({"x"}),
     }
     covers = [
-        Cover("per_ann", "per_otto", FAR),
-        Cover("per_ann", "per_sue", FAR),
-        Cover("per_otto", "per_ann", FAR),
+        AbsenceCover("per_ann", "per_otto", FAR),
+        AbsenceCover("per_ann", "per_sue", FAR),
+        AbsenceCover("per_otto", "per_ann", FAR),
     ]
     now = Membership(held, covers)
     assert now.stand_ins(("team:dba",), START) == {"per_ann": ("per_otto",)}
@@ -185,7 +189,7 @@ def test_where_who_asks_runs_the_workspace_nobody_who_came_later_counts() -> Non
 
 
 def test_a_stand_in_or_an_absent_person_who_is_not_there_is_nobody() -> None:
-    covers = [Cover("per_ann", "per_gone", FAR), Cover("per_gone", "per_otto", FAR)]
+    covers = [AbsenceCover("per_ann", "per_gone", FAR), AbsenceCover("per_gone", "per_otto", FAR)]
     now = Membership({"per_ann": frozenset({"x"}), "per_otto": frozenset({"role:approver"})}, covers)
     assert now.stand_ins(("x", "per_gone"), START) == {}
 

@@ -108,8 +108,8 @@ def test_a_snooze_ends_by_itself_and_its_end_is_foretold() -> None:
     story.tick(minutes(24))
     assert asleep(story.task, "per_ann") is not None
     change = story.tick(minutes(1))
-    assert happened(change) == ["Woken"]
-    assert [notice.to for notice in change.notices] == [("per_ann",)]
+    assert happened(change) == ["Unsnoozed"]
+    assert [notification.to for notification in change.notifications] == [("per_ann",)]
     held = snooze_of(story.task, "per_ann")
     assert held is not None
     assert (held.over, held.until) == (True, at(25))
@@ -132,16 +132,16 @@ def test_a_snooze_is_for_one_person_and_the_last_one_counts() -> None:
 def test_taken_back_it_is_gone_nobody_is_told_and_again_nothing_happens() -> None:
     story = asking()
     story.do(c.Snooze(at(25)), ANN)
-    change = story.do(c.Wake(), ANN)
-    assert (happened(change), change.notices, story.task.snoozes) == (["Woken"], [], ())
-    assert story.do(c.Wake(), ANN).facts == []
+    change = story.do(c.Unsnooze(), ANN)
+    assert (happened(change), change.notifications, story.task.snoozes) == (["Unsnoozed"], [], ())
+    assert story.do(c.Unsnooze(), ANN).facts == []
 
 
 def test_one_that_is_over_is_not_taken_back() -> None:
     story = asking()
     story.do(c.Snooze(at(25)), ANN)
     story.tick(minutes(25))
-    assert story.do(c.Wake(), ANN).facts == []
+    assert story.do(c.Unsnooze(), ANN).facts == []
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from signoff.core.intent import commands as c
 from signoff.core.intent import events as e
 from signoff.core.intent.advance import advance
 from signoff.core.intent.answer_target import place
-from signoff.core.intent.eligibility import Cover, Membership
+from signoff.core.intent.eligibility import AbsenceCover, Membership
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Actor, ActorKind, StandIn, Task
 from signoff.core.plan.plan import AgentStep, HumanStep, Plan, check_plan
@@ -88,7 +88,7 @@ class Company:
     @property
     def membership(self) -> Membership:
         called = self.called
-        covers = (Cover(one, a.delegate, a.end) for one, a in self.away.items() if one in called)
+        covers = (AbsenceCover(one, a.delegate, a.end) for one, a in self.away.items() if one in called)
         return Membership(called, covers)
 
     def meant(self) -> Pinned:
@@ -141,12 +141,12 @@ class Judge:
         self.spec = spec
         self.side = side
         self.submitted, self.covered = company.meant(), company.covering(at)
-        self.visit = 0
+        self.step_run = 0
 
     def opens(self, task: Task, at: datetime) -> None:
-        if self.visit:
+        if self.step_run:
             return
-        self.visit = task.visit
+        self.step_run = task.step_run
         self.meant, self.covers = self.company.meant(), self.company.covering(at)
         called = self.company.called
         if any(
@@ -302,20 +302,20 @@ class Run:
         match chance.randrange(10):
             case 0:
                 to = tuple(chance.sample(PARTIES, chance.choice((1, 2))))
-                if self._done(by, c.Reassign(to, task.visit)):
+                if self._done(by, c.Reassign(to, task.step_run)):
                     assert "admin" in by.roles, "asked others without being an admin"
                     assert not judge.side & set(by.sponsors), "the requester's side chose who decides"
                     judge.reassigned(to, now)
             case 1:
                 taker = chance.choice(IDS)
                 could = judge.seats(by.id, now)
-                if taker in self.company.active and self._done(by, c.Delegate(taker, task.visit)):
+                if taker in self.company.active and self._done(by, c.Delegate(taker, task.step_run)):
                     assert by.id in could, "handed over what was not theirs"
                     judge.handed[by.id] = taker
             case 2 if chance.random() < 0.3:
                 could = judge.seats(by.id, now)
                 digest = f"{chance.getrandbits(64):064x}"
-                if self._done(by, c.Revise(digest, task.visit)):
+                if self._done(by, c.Revise(digest, task.step_run)):
                     assert could, "edited by somebody who was not asked"
                     judge.revised(by)
             case _:
@@ -326,8 +326,8 @@ class Run:
         word = self.chance.choice(("approved", "approved", "approved", "rejected"))
         seats = judge.seats(by.id, self.story.now)
         answer = c.Answer(
-            word, task.visit, stage=task.stage, digest=task.digest, shown=frozenset({place(task)}),
-            standing=self.company.called,
+            word, task.step_run, stage=task.stage, digest=task.digest, shown=frozenset({place(task)}),
+            active_people=self.company.called,
         )  # fmt: skip
         done = self._done(by, answer)
         if not done:

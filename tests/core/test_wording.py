@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from signoff.core.plan.plan import After, HumanStep, Plan, Route, check_plan
-from signoff.core.plan.task_types import Ending, Fallback, Outcome, Sign, TaskSpec, TaskType
+from signoff.core.plan.task_types import Ending, Fallback, Meaning, Outcome, TaskSpec, TaskType
 from signoff.core.plan.wording import (
     after_no,
     ended,
@@ -71,9 +71,9 @@ def test_a_type_is_said_in_words(intent_type: str, words: str) -> None:
 
 def test_a_button_says_what_its_outcome_does() -> None:
     own = (
-        Outcome("ship_it", Sign.POSITIVE),
-        Outcome("no", Sign.NEGATIVE, label="Never"),
-        Outcome("failed", Sign.NEGATIVE),
+        Outcome("ship_it", Meaning.APPROVES),
+        Outcome("no", Meaning.REJECTS, label="Never"),
+        Outcome("failed", Meaning.REJECTS),
     )
     spec = TaskSpec(outcomes=("ship_it", "no", "failed", "approved"), own=own)
     assert [label(spec, word) for word in spec.outcomes] == ["Ship it", "Never", "Mark as failed", "Approve"]
@@ -138,7 +138,7 @@ def test_a_policys_yes_says_where_the_request_goes_on() -> None:
     assert "the request goes on as 'approved', because its policy says so" in goes_on()
     assert "the request goes on as 'approved'" in goes_on(on_success="end")
     assert "the request goes on with step 'apply' as 'approved'" in goes_on(on_success="apply")
-    own = (Outcome("ship", Sign.POSITIVE, goto="apply"),)
+    own = (Outcome("ship", Meaning.APPROVES, goto="apply"),)
     said = silence(
         fallback=Fallback.OUTCOME,
         fallback_outcome="ship",

@@ -9,9 +9,9 @@ from signoff.core.ids import new_intent_id
 from signoff.core.intent import commands as c
 from signoff.core.intent import events as e
 from signoff.core.intent.advance import advance
+from signoff.core.intent.answering_rights import answer_right
 from signoff.core.intent.authorization import may
 from signoff.core.intent.model import Actor, ActorKind, Intent, Requester, Task, system
-from signoff.core.intent.standing import standing
 from signoff.core.plan.plan import HumanStep, Plan
 from signoff.core.plan.task_types import TaskSpec
 from signoff.engine.directory.contact_schedule import explain
@@ -39,13 +39,13 @@ class ApprovalEnv:
         self.warnings: tuple[str, ...] = ()
 
     @property
-    def book(self) -> Snapshot:
+    def directory(self) -> Snapshot:
         space = Workspace(WORKSPACE, "acme", "prod", False, START)
         return Snapshot(space, {}, {}, self.people, {}, self.teams)
 
     def actor(self, who: str) -> Actor:
-        book = self.book
-        names = book.standing.get(who, frozenset())
+        directory = self.directory
+        names = directory.active_people.get(who, frozenset())
         roles = frozenset(self.people[who].roles) if names else frozenset()
         return Actor(
             ActorKind.PERSON,
@@ -54,12 +54,12 @@ class ApprovalEnv:
             names=names,
             roles=roles,
             sponsors=(who,),
-            stand_ins=book.stand_ins(who, self.now),
+            stand_ins=directory.stand_ins(who, self.now),
         )
 
     def submit(self, spec: TaskSpec, side: tuple[str, ...], deadline: timedelta | None = None) -> None:
         asking = Plan((HumanStep(id="ok", task=spec, deadline=deadline),), source="workflow")
-        plan, self.warnings = freeze(asking, self.book, side)
+        plan, self.warnings = freeze(asking, self.directory, side)
         requester = Requester(ActorKind.SERVICE, "sa_ci", persons=side)
         command = c.Submit(
             id=new_intent_id(1_700_000_000_000, b"0123456789"), workspace=WORKSPACE, type="t.v1", requester=requester,
@@ -68,22 +68,22 @@ class ApprovalEnv:
         self.apply(Actor(ActorKind.SERVICE, "sa_ci", WORKSPACE, sponsors=side), command)
 
     def apply(self, actor: Actor, command: c.Command) -> None:
-        book = self.book
+        directory = self.directory
         if self.intent is not None:
-            command = prepared(actor, self.intent, command, book)
-        change = advance(actor, self.intent, command, self.now, b"0123456789abcdef", book.membership)
+            command = prepared(actor, self.intent, command, directory)
+        change = advance(actor, self.intent, command, self.now, b"0123456789abcdef", directory.membership)
         self.intent = change.after
-        self.facts += [(sealed.fact, book) for sealed in change.facts]
-        for notice in change.notices:
-            if isinstance(change.after.open, Task) and notice.kind in ASKING:
-                self.told_rightly(notice.to, book)
+        self.facts += [(sealed.fact, directory) for sealed in change.facts]
+        for notification in change.notifications:
+            if isinstance(change.after.open, Task) and notification.kind in ASKING:
+                self.told_rightly(notification.to, directory)
 
-    def told_rightly(self, names: tuple[str, ...], book: Snapshot) -> None:
+    def told_rightly(self, names: tuple[str, ...], directory: Snapshot) -> None:
         """Whoever is asked can answer; the requester's side never is."""
-        for person in addressed(self.here, self.task, names, book, self.now):
+        for person in addressed(self.here, self.task, names, directory, self.now):
             assert person not in {*self.here.requester.persons, *self.here.editors}
             may(self.actor(person), c.Answer("approved", digest=self.task.digest), self.here)
-        said = explain(self.here, self.task, book, self.now)
+        said = explain(self.here, self.task, directory, self.now)
         assert all(one.person not in self.here.requester.persons for one in said.may_decide)
         for one in said.may_decide:
             may(self.actor(one.person), c.Answer("approved", digest=self.task.digest), self.here)
@@ -91,7 +91,9 @@ class ApprovalEnv:
     def do(self, op: tuple[Any, ...], number: int) -> None:
         self.now += timedelta(seconds=1)
         if len(op) > 1 and isinstance(op[1], int):
-            able = [p for p in PEOPLE if standing(self.actor(p), self.here, self.task) is not None] or PEOPLE
+            able = [
+                p for p in PEOPLE if answer_right(self.actor(p), self.here, self.task) is not None
+            ] or PEOPLE
             op = (op[0], able[op[1] % len(able)], *op[2:])
         match op:
             case ("vote", who, outcome):

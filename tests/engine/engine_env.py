@@ -19,7 +19,7 @@ from signoff.engine.clock import Clock
 from signoff.engine.commit.batch import Batch
 from signoff.engine.commit.committer import Committer
 from signoff.engine.commit.engine import Engine
-from signoff.engine.commit.jobs import Once
+from signoff.engine.commit.jobs import Idempotency
 from signoff.engine.commit.recent import Recent
 from signoff.engine.commit.timekeeper import Timekeeper
 from signoff.engine.commit.understaffed import Staffed
@@ -38,7 +38,7 @@ from tests.builders import AGENT, ANN, OTTO, RITA, SERVICE, WORKSPACE, gate
 
 PAYLOAD = b'{"change":"add_index"}'
 ANYTHING = frozenset(
-    (visit, stage, revision) for visit in range(9) for stage in range(4) for revision in range(9)
+    (step_run, stage, revision) for step_run in range(9) for stage in range(4) for revision in range(9)
 )
 
 
@@ -64,7 +64,7 @@ class EngineEnv:
         self.directory = Directory(store, self.feed)
         self.engine = Engine(self.committer, clock, self.directory, self.store)
         self.keys = Keys(store, self.directory, clock)
-        self.feed.watch(self.keys.heard)
+        self.feed.watch(self.keys.notified)
         self.registry = Registry(store, self.directory, self.keys, clock, private_callbacks=True)
         self.planner = Planner(store, self.directory)
         self.timekeeper = Timekeeper(self.engine, store)
@@ -75,7 +75,7 @@ class EngineEnv:
 
     def _published(self, batch: Batch) -> None:
         self.recent.note(batch.changes, batch.payloads)
-        self.feed.publish(batch.words(), batch.changes)
+        self.feed.publish(batch.topics(), batch.changes)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["EngineEnv"]:
@@ -94,7 +94,7 @@ class EngineEnv:
     # -- doing
 
     async def submit(
-        self, plan: Plan | None = None, by: Actor = SERVICE, once: Once | None = None, **fields: Any
+        self, plan: Plan | None = None, by: Actor = SERVICE, once: Idempotency | None = None, **fields: Any
     ) -> Intent:
         """A new intent; the validator and the gate, when no plan is given."""
         await self.somewhere(by)
@@ -180,9 +180,9 @@ def submission(plan: Plan, payload: bytes = PAYLOAD, **fields: Any) -> Submissio
     )
 
 
-def once(key: str, fingerprint: str = "f", route: str = "POST /v1/intents") -> Once:
+def once(key: str, fingerprint: str = "f", route: str = "POST /v1/intents") -> Idempotency:
     """An Idempotency-Key whose answer is the intent's id."""
-    return Once(route, key, fingerprint, lambda change: change.after.id.encode())
+    return Idempotency(route, key, fingerprint, lambda change: change.after.id.encode())
 
 
 async def open_engine_env(

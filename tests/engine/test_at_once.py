@@ -60,14 +60,14 @@ async def test_of_two_changes_at_once_the_second_is_refused_and_undoes_nothing(
     with pytest.raises(Conflict) as late:
         await charters.save(drafts[1])
     assert late.value.code == "changed_meanwhile"
-    book = await staffed_env.directory.of(WORKSPACE)
+    directory = await staffed_env.directory.of(WORKSPACE)
     match what:
         case "a person":
-            assert not book.people[OTTO.id].active
+            assert not directory.people[OTTO.id].active
         case "a team":
-            assert book.teams["sre"].members == (ANN.id,)
+            assert directory.teams["sre"].members == (ANN.id,)
         case "the workspace":
-            assert book.workspace.protected
+            assert directory.workspace.protected
     assert (
         len(await staffed_env.store.people.changes(WORKSPACE, 10)) == 2
     )  # the team, and the first of the two

@@ -71,7 +71,7 @@ def test_nobody_hands_their_say_to_the_requester_and_no_absence_does() -> None:
     assert refusal(made, "delegate", A, C) == "self_approval"
     made.do(("away", A, C), 1)
     assert refusal(made, "vote", C, "approved") == "self_approval"
-    assert addressed(made.here, made.task, ("team:one",), made.book, made.now) == (B,)
+    assert addressed(made.here, made.task, ("team:one",), made.directory, made.now) == (B,)
 
 
 def test_whoever_changes_what_is_decided_decides_it_no_more_and_earlier_votes_are_void() -> None:
@@ -224,7 +224,7 @@ def test_whoever_joins_a_team_afterwards_decides_nothing_older_also_where_it_was
     made.do(("reassign", ("team:two",)), 2)
     made.do(("join", B, "two"), 3)
     assert refusal(made, "vote", B, "approved") == "not_an_approver"
-    assert addressed(made.here, made.task, ("team:two",), made.book, made.now) == (C, D, E)
+    assert addressed(made.here, made.task, ("team:two",), made.directory, made.now) == (C, D, E)
     yes(made, C)
     assert made.here.ending is Ending.APPROVED
 
@@ -238,7 +238,7 @@ def test_the_ladder_adds_people_and_lowers_nothing_and_the_requester_on_it_stays
     assert refusal(made, "vote", C, "approved") == "self_approval"
     yes(made, D)
     assert open_still(made)
-    assert addressed(made.here, made.task, (C, D), made.book, made.now) == (D,)
+    assert addressed(made.here, made.task, (C, D), made.directory, made.now) == (D,)
     yes(made, A)
     assert made.here.ending is Ending.APPROVED
 
@@ -258,14 +258,14 @@ def test_a_rung_that_reaches_nobody_is_said_beforehand_and_moves_the_ladder_on_w
     rungs = (Escalation(HOUR, ("team:two",)), Escalation(9 * HOUR, ("per_d",)))
     made.submit(TaskSpec(stages=(Stage(("team:one",)),), escalate=rungs), (C,))
     assert "escalation 1 (team:two) reaches nobody" in made.warnings[0]
-    said = explain(made.here, made.task, made.book, made.now)
+    said = explain(made.here, made.task, made.directory, made.now)
     assert [one.people for one in said.contacts] == [(), (D,)]
     made.do(("escalate",), 1)
-    made.apply(system(WORKSPACE), c.Unreachable(1, "There is nobody to tell.", level=1, heard=True))
+    made.apply(system(WORKSPACE), c.ReportUnreachable(1, "There is nobody to tell.", level=1, heard=True))
     assert made.task.escalated == 2
-    made.apply(system(WORKSPACE), c.Unreachable(1, "There is nobody to tell.", level=2, heard=True))
+    made.apply(system(WORKSPACE), c.ReportUnreachable(1, "There is nobody to tell.", level=2, heard=True))
     assert open_still(made), "whoever was asked at first may still answer"
-    made.apply(system(WORKSPACE), c.Unreachable(1, "There is nobody to tell.", level=2))
+    made.apply(system(WORKSPACE), c.ReportUnreachable(1, "There is nobody to tell.", level=2))
     assert made.here.ending is Ending.UNDELIVERABLE
 
 
@@ -274,7 +274,7 @@ def test_news_of_a_rung_that_was_left_behind_moves_nothing() -> None:
     made = approval_env(Stage(("team:one",)), escalate=rungs)
     made.do(("escalate",), 1)
     made.do(("escalate",), 2)
-    made.apply(system(WORKSPACE), c.Unreachable(1, "late news", level=1))
+    made.apply(system(WORKSPACE), c.ReportUnreachable(1, "late news", level=1))
     assert made.task.escalated == 2
 
 

@@ -23,7 +23,7 @@ from signoff.engine.commit.jobs import ClaimJob, SubmitJob
 from signoff.store.rows import plan_digest
 from signoff.store.sqlite.store import SqliteStore
 from signoff.store.store import Store
-from signoff.store.work import OnceKey, Ready
+from signoff.store.work import ClaimableRow, IdempotencyKey
 from tests.builders import AGENT, ANN, OTTO, SERVICE, START, WORKSPACE, gate, minutes
 from tests.conftest import TABLES
 from tests.engine.engine_env import PAYLOAD, EngineEnv, once, open_engine_env, submission
@@ -41,10 +41,10 @@ class Look:
     def ids(self) -> Sequence[str]:
         return ()
 
-    def once(self) -> OnceKey | None:
+    def once(self) -> IdempotencyKey | None:
         return None
 
-    def ready(self) -> Ready | None:
+    def ready(self) -> ClaimableRow | None:
         return None
 
     def due(self) -> int:
@@ -193,7 +193,7 @@ async def test_a_full_queue_says_busy_at_once_and_loses_nothing(tmp_path: Path) 
 
 async def test_commands_on_one_intent_in_one_batch_are_folded_in_order(env: EngineEnv) -> None:
     intent = await env.submit()
-    patches = [c.Patch(controls={f"n{n}": n}, expected=n) for n in range(5)]
+    patches = [c.PatchControls(controls={f"n{n}": n}, expected=n) for n in range(5)]
     results = await asyncio.gather(*(env.do(intent.id, patch, SERVICE) for patch in patches))
     assert [len(change.facts) for change in results] == [1] * 5
     stored = await env.intent(intent.id)
@@ -214,7 +214,7 @@ async def test_a_whole_approval_fits_into_one_batch(env: EngineEnv) -> None:
     assert isinstance(late, Conflict)
     assert (late.code, late.details["decided_by"]) == ("already_decided", ANN.id)
     assert await env.happened(intent.id) == [
-        "Created", "Delivered", "Reported", "TaskOpened", "Answered", "Decided", "Completed",
+        "Created", "Offered", "Reported", "TaskOpened", "Answered", "Decided", "Completed",
     ]  # fmt: skip
     assert await env.findings() == []
 
@@ -322,7 +322,7 @@ async def test_whoever_cannot_be_told_of_a_commit_holds_up_neither_its_callers_n
         told.append(batch)
         raise ZeroDivisionError("nobody can be told")
 
-    committer = Committer(store, lambda notice: [], publish)
+    committer = Committer(store, lambda notification: [], publish)
     lane = asyncio.create_task(committer.run())
     async with asyncio.timeout(30):
         assert [await committer.do(Look()) for _ in range(2)] == ["seen", "seen"]

@@ -18,7 +18,7 @@ from signoff.channels import make_channels
 from signoff.config import Config
 from signoff.core.errors import Busy
 from signoff.core.intent import commands as c
-from signoff.core.intent.model import ActorKind, Delivery, Hold, Status
+from signoff.core.intent.model import ActorKind, Delivery, DeliveryState, Status
 from signoff.core.plan.schedules import PUSH_LEASE
 from signoff.engine.clock import Clock, FixedClock
 from signoff.engine.delivery.pipeline import Channels
@@ -209,7 +209,7 @@ async def test_a_push_is_signed_with_the_agents_secret_and_a_2xx_takes_it(start:
         await env.carry()
         held = (await env.intent(intent.id)).open
         assert isinstance(held, Delivery)
-        assert held.hold is Hold.ACCEPTED
+        assert held.hold is DeliveryState.ACCEPTED
     [posted] = agent.got
     digest = hmac.new(account.webhook_secret.encode(), posted.body, hashlib.sha256).hexdigest()
     assert posted.headers["x-axme-signature"] == f"sha256={digest}"
@@ -266,10 +266,10 @@ async def test_an_agent_that_lost_its_address_misses_its_push(start: Start) -> N
         intent = await env.submit(plan)
         await env.carry()
         assert agent.got == []
-        assert (await env.happened(intent.id))[-1] == "Lapsed"
+        assert (await env.happened(intent.id))[-1] == "AttemptFailed"
 
 
-@pytest.mark.parametrize(("answer", "after"), [(202, "Accepted"), (500, "Lapsed")])
+@pytest.mark.parametrize(("answer", "after"), [(202, "PushAccepted"), (500, "AttemptFailed")])
 async def test_news_of_a_push_that_cannot_be_written_now_is_not_lost(
     start: Start, store: Store, answer: int, after: str
 ) -> None:
@@ -279,7 +279,7 @@ async def test_news_of_a_push_that_cannot_be_written_now_is_not_lost(
         full = EngineEnv(store, env.clock, env.channels, limit=0)
         with pytest.raises(Busy, match="waiting to be written"):
             await full.carry()
-        assert (await env.happened(intent.id))[-1] == "Delivered"
+        assert (await env.happened(intent.id))[-1] == "Offered"
         env.clock.move(timedelta(minutes=1))
         await env.carry()
         assert (await env.happened(intent.id))[-1] == after
@@ -332,7 +332,7 @@ async def test_a_crash_between_pushed_and_noted_is_one_attempt_seen_twice(start:
         await env.carry()
         assert [json.loads(posted.body)["delivery_attempt"] for posted in agent.got] == [1, 1]
         assert len({posted.headers["x-axme-delivery-id"] for posted in agent.got}) == 1
-        assert (await env.happened(intent.id)).count("Accepted") == 1
+        assert (await env.happened(intent.id)).count("PushAccepted") == 1
 
 
 async def test_two_servers_never_send_one_message_at_the_same_time(start: Start) -> None:

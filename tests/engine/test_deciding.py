@@ -1,6 +1,6 @@
 """Whatever the policy, whoever is who, however people hand over, leave and vote: what was decided was decided rightly.
 
-The judge below knows nothing of ``quorum`` and ``standing``: it reads the facts and counts on its own.
+The judge below knows nothing of ``quorum`` and ``answer_right``: it reads the facts and counts on its own.
 """
 
 import itertools
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from signoff.core.errors import Invalid, Refused
 from signoff.core.intent import events as e
 from signoff.core.intent.wake import spec_of
-from signoff.core.plan.task_types import Ending, Escalation, Sign, Stage, TaskSpec
+from signoff.core.plan.task_types import Ending, Escalation, Meaning, Stage, TaskSpec
 from signoff.engine.directory.snapshot import Snapshot
 from tests.engine.approval_env import PEOPLE, ApprovalEnv
 
@@ -62,7 +62,7 @@ class Judge:
         stage = self.spec.stages[self.stage]
         return Stage(self.assigned, stage.need, stage.reject_after, stage.every) if self.assigned else stage
 
-    def hear(self, fact: e.Fact, book: Snapshot) -> None:
+    def hear(self, fact: e.Fact, directory: Snapshot) -> None:
         match fact.event:
             case e.Answered() as event:
                 self.answered(fact, event)
@@ -74,11 +74,11 @@ class Judge:
                 self.barred.add(fact.actor.id)
                 self.begin(0, self.assigned if self.stage == 0 else ())
             case e.StagePassed() as event:
-                passed_rightly(self.asked, self.votes, book)
+                passed_rightly(self.asked, self.votes, directory)
                 self.begin(event.stage)
             case e.Decided(ending=Ending.APPROVED):
                 assert self.stage == len(self.spec.stages) - 1
-                passed_rightly(self.asked, self.votes, book)
+                passed_rightly(self.asked, self.votes, directory)
 
     def answered(self, fact: e.Fact, event: e.Answered) -> None:
         seat = event.principal or fact.actor.id
@@ -90,14 +90,18 @@ class Judge:
         self.votes[fact.actor.id] = fact
 
 
-def passed_rightly(stage: Stage, votes: dict[str, e.Fact], book: Snapshot) -> None:
+def passed_rightly(stage: Stage, votes: dict[str, e.Fact], directory: Snapshot) -> None:
     seats: dict[str, tuple[str, frozenset[str]]] = {}
     for who, fact in votes.items():
         event = fact.event
         assert isinstance(event, e.Answered)
         seat = event.principal or who
-        for_it = {n for n in event.for_names if n in book.standing.get(seat, ()) and who in book.standing}
-        if for_it and event.sign is Sign.POSITIVE:
+        for_it = {
+            n
+            for n in event.for_names
+            if n in directory.active_people.get(seat, ()) and who in directory.active_people
+        }
+        if for_it and event.meaning is Meaning.APPROVES:
             seats[seat] = (who, event.for_names)
         elif for_it:
             seats.pop(seat, None)
@@ -142,8 +146,8 @@ def test_what_is_approved_was_approved_by_enough_of_the_right_people(
         except Refused:
             continue
     judge = Judge(spec, set(side))
-    for fact, book in approval_env.facts:
-        judge.hear(fact, book)
+    for fact, directory in approval_env.facts:
+        judge.hear(fact, directory)
 
 
 def test_the_office_can_come_to_a_yes_and_a_vote_of_who_left_does_not_count() -> None:

@@ -58,7 +58,7 @@ async def test_approve_reject_cancel_expire_revise_and_unreachable_at_once_end_i
             (c.Answer("rejected", digest=digest), OTTO),
             (c.Cancel("not needed"), SERVICE),
             (c.Revise(hashlib.sha256(revised).hexdigest()), ANN),
-            (c.Unreachable(1, "nobody"), SYSTEM),
+            (c.ReportUnreachable(1, "nobody"), SYSTEM),
             (c.Tick(), SYSTEM),
         ]
         told = await asyncio.gather(

@@ -83,7 +83,7 @@ async def test_a_changed_comment_is_found_too(env: EngineEnv, patients: Patients
 
 
 async def test_a_comment_may_be_erased_and_nothing_else(env: EngineEnv, patients: Patients) -> None:
-    await env.do(patients.waiting, c.Remark("call me"), ANN)
+    await env.do(patients.waiting, c.AddComment("call me"), ANN)
     erase = "update events set private = null where private is not null"
     assert await damage(env, erase) == []
     state = await bytes_of(env, "intents", "state", "id = :id", id=patients.decided)

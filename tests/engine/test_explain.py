@@ -24,16 +24,16 @@ def test_each_contact_reaches_whom_it_would_reach_at_its_own_moment() -> None:
     away = Absence(datetime(2026, 3, 12, tzinfo=UTC), datetime(2026, 3, 14, tzinfo=UTC), "per_eve")
     people = [person("ann"), person("otto", away), person("eve")]
     turns = Rotation(("per_ann", "per_otto"), date(2026, 3, 2), zone="Europe/Berlin")
-    book = Snapshot(
+    directory = Snapshot(
         Workspace(WORKSPACE, "acme", "prod", False, START), {}, {}, {p.id: p for p in people}, {},
         teams={"oncall": Team("oncall", ("per_ann", "per_otto"), turns)},
     )  # fmt: skip
     spec = TaskSpec(stages=(Stage(("team:oncall",)),), remind=Reminders(DAY, DAY, 20))
-    story = Story(gate(approve(task=spec, deadline=30 * DAY)), membership=book.membership)
-    *reminders, deadline = explain(story.intent, story.task, book, story.now).contacts
+    story = Story(gate(approve(task=spec, deadline=30 * DAY)), membership=directory.membership)
+    *reminders, deadline = explain(story.intent, story.task, directory, story.now).contacts
     for told in reminders:
         at = told.contact.at
-        when = asked_when(story.intent, story.task, told.contact.to, book, at)
+        when = asked_when(story.intent, story.task, told.contact.to, directory, at)
         assert when == tuple((who, at) for who in told.people)
     reached = list(dict.fromkeys(told.people for told in reminders))
     assert reached == [("per_ann",), ("per_otto",), ("per_eve",)]
@@ -43,12 +43,12 @@ def test_each_contact_reaches_whom_it_would_reach_at_its_own_moment() -> None:
 def test_whom_many_names_mean_is_judged_once_for_each_contact() -> None:
     people = [person(f"p{number}") for number in range(200)]
     teams = {f"t{number}": Team(f"t{number}", tuple(p.id for p in people)) for number in range(10)}
-    book = Snapshot(
+    directory = Snapshot(
         Workspace(WORKSPACE, "acme", "prod", False, START),
         {}, {}, {p.id: p for p in people}, {}, teams=teams,
     )  # fmt: skip
     spec = TaskSpec(stages=(Stage(tuple(f"team:{name}" for name in teams)),))
-    story = Story(gate(approve(task=spec, deadline=30 * DAY)), membership=book.membership)
-    explain(story.intent, story.task, book, story.now)
-    judged = calls(lambda: explain(story.intent, story.task, book, story.now), of="standing")
+    story = Story(gate(approve(task=spec, deadline=30 * DAY)), membership=directory.membership)
+    explain(story.intent, story.task, directory, story.now)
+    judged = calls(lambda: explain(story.intent, story.task, directory, story.now), of="answer_right")
     assert judged <= 4 * len(people)  # who may decide, who was asked, who is told of silence

@@ -9,7 +9,7 @@ import pytest
 from signoff.core.errors import Busy
 from signoff.core.intent import commands as c
 from signoff.engine.clock import FixedClock
-from signoff.engine.feed import Feed, agent_word, tasks_word
+from signoff.engine.feed import Feed, agent_topic, tasks_topic
 from tests.builders import AGENT, ANN, START, VALIDATOR, WORKSPACE
 from tests.engine.engine_env import EngineEnv, open_engine_env
 
@@ -25,11 +25,11 @@ class Said:
         self.ready.set()
         self._failures = list(failures)
 
-    async def announce(self, words: Sequence[str]) -> None:
+    async def announce(self, topics: Sequence[str]) -> None:
         await self.ready.wait()
         if self._failures:
             raise self._failures.pop(0)
-        self.times.append(list(words))
+        self.times.append(list(topics))
 
 
 async def turns(count: int = 5) -> None:
@@ -95,7 +95,7 @@ async def test_what_is_said_during_an_announcement_goes_into_the_next_each_word_
     said.ready.set()
     await turns(20)
     running.cancel()
-    assert [len(words) for words in said.times] == [50, 51]
+    assert [len(topics) for topics in said.times] == [50, 51]
     assert said.times[1] == sorted(set(said.times[1]))
 
 
@@ -129,16 +129,16 @@ async def test_each_commit_says_what_it_changed_and_nothing_before_it_is_committ
     heard: list[str] = []
     env.feed.watch(heard.append)
     intent = await env.submit()
-    assert heard == [intent.id, agent_word(WORKSPACE, VALIDATOR)]
+    assert heard == [intent.id, agent_topic(WORKSPACE, VALIDATOR)]
     heard.clear()
     await env.do(intent.id, c.Report(result={"passed": True}))
-    assert heard == [intent.id, tasks_word(WORKSPACE)]
+    assert heard == [intent.id, tasks_topic(WORKSPACE)]
     heard.clear()
     with pytest.raises(Exception, match="outcome"):
         await env.do(intent.id, c.Answer("perhaps"), ANN)
     assert heard == []
     await env.do(intent.id, c.Answer("approved"), ANN)
-    assert heard == [intent.id, tasks_word(WORKSPACE)]
+    assert heard == [intent.id, tasks_topic(WORKSPACE)]
 
 
 async def test_a_lease_given_back_is_said_to_the_agent_and_a_taken_one_is_not(env: EngineEnv) -> None:
@@ -146,10 +146,10 @@ async def test_a_lease_given_back_is_said_to_the_agent_and_a_taken_one_is_not(en
     await env.submit()
     env.feed.watch(heard.append)
     [claimed] = await env.claim()
-    assert agent_word(WORKSPACE, AGENT.address) not in heard
+    assert agent_topic(WORKSPACE, AGENT.address) not in heard
     held = claimed.after.open
     await env.do(claimed.after.id, c.Release(1, getattr(held, "token", 0)))
-    assert heard.count(agent_word(WORKSPACE, AGENT.address)) == 1
+    assert heard.count(agent_topic(WORKSPACE, AGENT.address)) == 1
 
 
 async def test_another_replica_hears_and_our_own_words_do_not_come_back(postgres_url: str) -> None:
@@ -160,7 +160,7 @@ async def test_another_replica_hears_and_our_own_words_do_not_come_back(postgres
         await here.store.listen(echoes.extend)
         async with here.running(), there.running():
             running = asyncio.create_task(here.feed.run())
-            with there.feed.waiting(agent_word(WORKSPACE, VALIDATOR)) as waiter:
+            with there.feed.waiting(agent_topic(WORKSPACE, VALIDATOR)) as waiter:
                 await here.submit()
                 assert await waiter.wait(SOON)
             running.cancel()

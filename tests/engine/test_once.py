@@ -42,7 +42,7 @@ async def pair(store_url: str) -> AsyncIterator[tuple[EngineEnv, EngineEnv]]:
 def full(intent: Intent, outcome: str = "approved") -> c.Answer:
     task = intent.open
     assert isinstance(task, Task)
-    return c.Answer(outcome, task.visit, stage=task.stage, revision=task.revision, digest=task.digest)
+    return c.Answer(outcome, task.step_run, stage=task.stage, revision=task.revision, digest=task.digest)
 
 
 async def asked(env: EngineEnv, *specs: TaskSpec) -> Intent:

@@ -265,16 +265,16 @@ async def test_an_address_book_goes_with_what_was_made_of_it_when_the_next_one_i
 async def test_what_can_come_again_is_frozen_once_and_what_cannot_is_not_kept(env: EngineEnv) -> None:
     await settle(env)
     await apply(env, workflow(VALIDATE, APPROVE))
-    book = await env.directory.of(WORKSPACE)
+    directory = await env.directory.of(WORKSPACE)
     first = await direct(env)
     assert (await direct(env)).plan is first.plan
     request = compile_direct({"intent_type": CHANGE})
     other = await env.planner.direct(WORKSPACE, request, b"{}", "d" * 64, ("per_rita",))
     assert other.plan is first.plan, "the same plan for whoever asks"
-    kept = len(book.made)
+    kept = len(directory.made)
     for number in range(5):
         await direct(env, intent_type="intent.other.v1", human_task={"title": f"May we? {number}"})
-    assert len(book.made) == kept
+    assert len(directory.made) == kept
     for number in range(KEPT + 5):
         await direct(env, intent_type="intent.other.v1", to_agent=f"agent://acme/prod/a{number}")
-    assert len(book.made) == KEPT
+    assert len(directory.made) == KEPT

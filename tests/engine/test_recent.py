@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from signoff.core.errors import NotFound
 from signoff.core.intent.commands import Answer, Report
 from signoff.core.intent.model import Delivery
-from signoff.engine.clock import FixedClock as Standing
+from signoff.engine.clock import FixedClock as AnswerRight
 from signoff.engine.commit.recent import LARGEST, LIMIT
 from signoff.engine.read.view import View
 from signoff.store.store import Store
@@ -20,7 +20,7 @@ from tests.engine.engine_env import PAYLOAD, EngineEnv
 @pytest.fixture
 async def pair(store: Store, clock: FixedClock) -> AsyncIterator[tuple[EngineEnv, EngineEnv]]:
     """Two processes on one database; on SQLite the second is the same file seen by somebody who did not write."""
-    one, two = EngineEnv(store, Standing(clock.at)), EngineEnv(store, Standing(clock.at))
+    one, two = EngineEnv(store, AnswerRight(clock.at)), EngineEnv(store, AnswerRight(clock.at))
     async with one.running(), two.running():
         yield one, two
 
@@ -29,9 +29,9 @@ async def test_a_glimpse_is_what_was_committed_last(pair: tuple[EngineEnv, Engin
     env, _ = pair
     view = View(env.store, env.recent)
     intent = await env.submit()
-    assert (await view.glimpse(SERVICE, intent.id)) == (await view.intent(SERVICE, intent.id))
+    assert (await view.cached_intent(SERVICE, intent.id)) == (await view.intent(SERVICE, intent.id))
     await env.do(intent.id, Report(result={"ok": True}))
-    seen = await view.glimpse(SERVICE, intent.id)
+    seen = await view.cached_intent(SERVICE, intent.id)
     assert seen == await view.intent(SERVICE, intent.id)
     assert seen.stored.payload == PAYLOAD
 
@@ -41,19 +41,19 @@ async def test_whoever_may_not_see_an_intent_does_not_glimpse_it(pair: tuple[Eng
     intent = await env.submit()
     stranger = replace(AGENT, id="sa_x", address="agent://acme/prod/stranger")
     with pytest.raises(NotFound):
-        await View(env.store, env.recent).glimpse(stranger, intent.id)
+        await View(env.store, env.recent).cached_intent(stranger, intent.id)
 
 
 async def test_what_another_process_changed_is_read_from_the_table(pair: tuple[EngineEnv, EngineEnv]) -> None:
     one, two = pair
     intent = await one.submit()
     await two.do(intent.id, Report(result={"ok": True}))  # one does not hear of it
-    stale = await View(one.store, one.recent).glimpse(SERVICE, intent.id)
+    stale = await View(one.store, one.recent).cached_intent(SERVICE, intent.id)
     assert isinstance(stale.stored.intent.open, Delivery)  # a glimpse may be old: it words, it does not judge
     await one.do(intent.id, Answer(outcome="approved"), ANN)  # judged on the locked row, so it counts
     assert one.recent.get(intent.id) is None
     assert one.recent.life(intent.id) is None
-    assert (await View(one.store, one.recent).glimpse(SERVICE, intent.id)).stored.intent.final
+    assert (await View(one.store, one.recent).cached_intent(SERVICE, intent.id)).stored.intent.final
 
 
 async def test_a_whole_life_is_known_only_to_the_one_process_of_a_database(

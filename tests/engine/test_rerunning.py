@@ -48,23 +48,23 @@ async def test_two_servers_make_one(env: EngineEnv) -> None:
     source, facts = await failed(env)
     other = EngineEnv(env.store, env.clock)
     async with other.running():
-        book = await env.directory.of(WORKSPACE)
+        directory = await env.directory.of(WORKSPACE)
         made = await asyncio.gather(
-            *(reruns(server).rerun(SERVICE, source, PAYLOAD, facts, book) for server in (env, other) * 4)
+            *(reruns(server).rerun(SERVICE, source, PAYLOAD, facts, directory) for server in (env, other) * 4)
         )
     [new] = {one.id for one in made}
     stored = await env.intent(new)
     assert (stored.rerun_of, stored.ending, stored.results["validate"]) == (source.id, "approved", {"n": 1})
     assert stored.plan_digest == source.plan_digest
-    assert await env.happened(new) == ["Created", "Carried", "Delivered"]
+    assert await env.happened(new) == ["Created", "RerunStarted", "Offered"]
     assert await env.findings() == []  # the row is what its facts add up to
 
 
 async def test_it_needs_the_payload_that_was_decided(env: EngineEnv) -> None:
     source, facts = await failed(env)
-    book = await env.directory.of(WORKSPACE)
+    directory = await env.directory.of(WORKSPACE)
     with pytest.raises(Conflict) as refused:
-        await reruns(env).rerun(SERVICE, source, PAYLOAD + b" ", facts, book)
+        await reruns(env).rerun(SERVICE, source, PAYLOAD + b" ", facts, directory)
     assert refused.value.code == "digest_mismatch"
 
 
@@ -81,7 +81,7 @@ async def test_a_digest_of_an_earlier_release_which_names_no_visit_still_proves_
     earlier = hashlib.sha256(b"signoff/envelope/v1\0" + said).hexdigest()
     other = hashlib.sha256(b"signoff/envelope/v1\0" + said.replace(b'"n":1', b'"n":2')).hexdigest()
     assert opened.digest != earlier
-    book = await env.directory.of(WORKSPACE)
+    directory = await env.directory.of(WORKSPACE)
 
     def as_of(digest: str) -> list[e.Fact]:
         return [
@@ -90,16 +90,16 @@ async def test_a_digest_of_an_earlier_release_which_names_no_visit_still_proves_
         ]
 
     with pytest.raises(Conflict) as refused:
-        await reruns(env).rerun(SERVICE, source, PAYLOAD, as_of(other), book)
+        await reruns(env).rerun(SERVICE, source, PAYLOAD, as_of(other), directory)
     assert refused.value.code == "digest_mismatch"
-    new = await reruns(env).rerun(SERVICE, source, PAYLOAD, as_of(earlier), book)
+    new = await reruns(env).rerun(SERVICE, source, PAYLOAD, as_of(earlier), directory)
     assert new.rerun_of == source.id
 
 
 async def test_a_yes_of_yesterday_is_judged_by_the_databases_time(env: EngineEnv) -> None:
     source, facts = await failed(env)
     env.clock.move(timedelta(hours=24))
-    book = await env.directory.of(WORKSPACE)
+    directory = await env.directory.of(WORKSPACE)
     with pytest.raises(Conflict) as refused:
-        await reruns(env).rerun(SERVICE, source, PAYLOAD, facts, book)
+        await reruns(env).rerun(SERVICE, source, PAYLOAD, facts, directory)
     assert refused.value.code == "decision_too_old"

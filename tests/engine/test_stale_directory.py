@@ -193,11 +193,11 @@ async def test_a_task_opens_for_those_whom_another_server_knows_by_then(
     async with pair(postgres_url, clock) as (here, there):
         await team(here, "ann", "otto")
         there.directory.forget(WORKSPACE)
-        book = await there.directory.of(WORKSPACE)
+        directory = await there.directory.of(WORKSPACE)
         await team(here, "otto")
         plan = Plan((HumanStep(id="ask", task=TaskSpec(title="Run it?", stages=(Stage(("team:sre",)),))),))
         with pytest.raises(Outdated):  # planned by what was so before: whoever asked plans it anew
-            await there.submit(plan, by=SERVICE_OF_NOBODY, book=book)
+            await there.submit(plan, by=SERVICE_OF_NOBODY, directory=directory)
         assert (await there.directory.of(WORKSPACE)).teams["sre"].members == (OTTO.id,)
 
 

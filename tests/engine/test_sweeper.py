@@ -15,7 +15,7 @@ from signoff.store.opening import open_store
 from signoff.store.rows import outgoing_row
 from signoff.store.sql import OUTBOX, PUT_OUTGOING
 from signoff.store.tables.messages import Message
-from signoff.store.work import Outgoing
+from signoff.store.work import OutboxRow
 from tests.builders import AGENT, ANN, RITA, SERVICE, SYSTEM, WORKSPACE, gate, validate
 from tests.conftest import TABLES
 from tests.engine.engine_env import PAYLOAD, EngineEnv, once
@@ -224,14 +224,16 @@ async def test_a_clock_that_ran_steadily_deletes_what_is_due_and_says_how_much(
 # -- what a clock that was ahead has put off
 
 
-def _out(id: str, due: timedelta, env: EngineEnv, **fields: Any) -> Outgoing:
+def _out(id: str, due: timedelta, env: EngineEnv, **fields: Any) -> OutboxRow:
     """A row of the outbox that is due so much later."""
     given = {"seq": 1, "channel": "webhook", "target": "x"} | fields
     at = env.clock.now() + due
-    return Outgoing(id, WORKSPACE, "01890000-0000-7000-8000-000000000000", notice=b"{}", due_at=at, **given)
+    return OutboxRow(
+        id, WORKSPACE, "01890000-0000-7000-8000-000000000000", notification=b"{}", due_at=at, **given
+    )
 
 
-async def _put(env: EngineEnv, *rows: Outgoing, waits: str = "") -> None:
+async def _put(env: EngineEnv, *rows: OutboxRow, waits: str = "") -> None:
     """``waits``: the row that waits for somebody's working hours, as the record of messages says."""
     for row in rows:
         await env.store.write((PUT_OUTGOING, dict(zip(OUTBOX.columns, outgoing_row(row), strict=True))))
@@ -288,7 +290,7 @@ async def test_a_clock_that_was_ahead_leaves_no_agents_step_resting(
     machine.move(-3 * DAY)
     await Sweeper(env.store, env.recent, machine, None).once()
     await env.keep_time()
-    assert (await env.happened(intent.id))[-1] == "Delivered"
+    assert (await env.happened(intent.id))[-1] == "Offered"
     assert len(await env.claim()) == 1
     assert await env.findings() == []
 
@@ -319,7 +321,7 @@ async def test_what_still_waits_to_be_sent_is_not_forgotten_with_its_intent(env:
     sweeper = await started(Sweeper(env.store, env.recent, env.clock, DAY))
     done = await env.submit()
     await env.do(done.id, c.Cancel(), SERVICE)
-    out = Outgoing("o", done.workspace, done.id, 1, "webhook", "x", b"{}", env.clock.now() + 9 * DAY)
+    out = OutboxRow("o", done.workspace, done.id, 1, "webhook", "x", b"{}", env.clock.now() + 9 * DAY)
     await env.store.write((PUT_OUTGOING, dict(zip(OUTBOX.columns, outgoing_row(out), strict=True))))
     env.clock.move(2 * DAY)
     await sweeper.once()

@@ -20,14 +20,14 @@ from tests.engine.engine_env import EngineEnv, open_engine_env, settle
 GATES, FIRST, MORE = 10_000, 2_000, 2_000  # after so many whatever is remembered for speed is full
 
 
-class Ledger:
+class Transition:
     """A channel that counts what goes out."""
 
     def __init__(self) -> None:
         self.sent: Counter[tuple[str, int]] = Counter()
 
     async def send(self, message: Message, target: Target) -> None:
-        self.sent[message.notice.kind.value, message.notice.number] += 1
+        self.sent[message.notification.kind.value, message.notification.number] += 1
 
     async def close(self) -> None:
         """There is nothing to close."""
@@ -45,7 +45,7 @@ async def ask(env: EngineEnv, count: int) -> None:
 async def test_all_reminders_of_a_minute_go_out_within_it_and_a_waiting_gate_costs_no_memory(
     tmp_path: Path,
 ) -> None:
-    ledger = Ledger()
+    ledger = Transition()
     env = await open_engine_env(
         f"sqlite:///{tmp_path / 'gates.db'}",
         FixedClock(START),

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from signoff.core.errors import Conflict, Forbidden
 from signoff.core.intent import commands as c
-from signoff.core.intent.model import Delivery, Fault, Hold, Status, Task
+from signoff.core.intent.model import Delivery, DeliveryState, Fault, Status, Task
 from signoff.core.plan.plan import DelayStep, NotifyStep
 from signoff.core.plan.task_types import Stage
 from signoff.engine.clock import FixedClock
@@ -83,7 +83,7 @@ async def test_a_lease_that_runs_out_is_handed_out_again_until_the_attempts_are_
     await env.pass_time(SECOND)
     resting = (await env.intent(intent.id)).open
     assert isinstance(resting, Delivery)
-    assert resting.hold is Hold.RESTING
+    assert resting.hold is DeliveryState.BACKING_OFF
     assert await env.claim() == []
     await env.pass_time(SECOND)
     [second] = await env.claim(lease=minutes(1))
@@ -113,7 +113,7 @@ async def test_a_renewed_lease_runs_from_its_renewal(env: EngineEnv, clock: Fixe
     assert await env.findings() == []
     done = await env.do(intent.id, c.Report(1, held.token, {"passed": True}))
     assert done.after.status is Status.WAITING
-    assert "Lapsed" not in await env.happened(intent.id)
+    assert "AttemptFailed" not in await env.happened(intent.id)
 
 
 async def test_a_failed_step_is_tried_again_after_its_delay(env: EngineEnv) -> None:

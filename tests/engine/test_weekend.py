@@ -11,10 +11,10 @@ from signoff.core.formats.axp_intent import compile_direct
 from signoff.core.formats.manifest import compile_charter
 from signoff.core.intent import commands as c
 from signoff.core.intent import events as e
+from signoff.core.intent.answering_rights import requesters_side
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Actor, ActorKind, Task
-from signoff.core.intent.notices import Notice, NoticeKind, notices
-from signoff.core.intent.standing import requesters_side
+from signoff.core.intent.notifications import Notification, NotificationKind, notifications_of
 from signoff.engine.directory.contact_schedule import explain
 from signoff.engine.directory.eligible_people import recipients
 from tests.builders import SERVICE, WORKSPACE
@@ -78,8 +78,8 @@ async def explained(env: EngineEnv, intent_id: str, until: datetime) -> list[Con
     """What is foretold now, up to a moment."""
     intent = await env.intent(intent_id)
     assert isinstance(intent.open, Task)
-    book = await env.directory.of(WORKSPACE)
-    made = explain(intent, intent.open, book, env.clock.now())
+    directory = await env.directory.of(WORKSPACE)
+    made = explain(intent, intent.open, directory, env.clock.now())
     found = [(one.contact.kind.value, one.contact.at, one.people) for one in made.contacts]
     return [contact for contact in found if contact[1] < until]
 
@@ -87,7 +87,7 @@ async def explained(env: EngineEnv, intent_id: str, until: datetime) -> list[Con
 async def happened(env: EngineEnv, intent_id: str) -> list[Contact]:
     """What time did: each notice with its moment and whom it reaches."""
     intent = await env.intent(intent_id)
-    book = await env.directory.of(WORKSPACE)
+    directory = await env.directory.of(WORKSPACE)
     kinds = {e.Reminded: "reminder", e.Escalated: "escalation", e.Decided: "deadline"}
     rows = await env.store.intents.history(intent_id)
     facts = [unseal(row.body, row.private) for row in rows]
@@ -95,11 +95,11 @@ async def happened(env: EngineEnv, intent_id: str) -> list[Contact]:
     heard: dict[str, None] = {}
     for fact in facts:
         if isinstance(fact.event, e.TaskOpened | e.StagePassed):  # of a stage before it is not foretold
-            heard = dict.fromkeys(recipients(book, told(fact, intent), fact.at))
+            heard = dict.fromkeys(recipients(directory, told(fact, intent), fact.at))
         elif type(fact.event) in kinds and fact.actor.kind is ActorKind.SYSTEM:
-            people = recipients(book, told(fact, intent), fact.at)
+            people = recipients(directory, told(fact, intent), fact.at)
             if isinstance(fact.event, e.Decided):  # the end is for all who were told, and for who asked
-                side = [one for one in sorted(requesters_side(intent)) if one in book.standing]
+                side = [one for one in sorted(requesters_side(intent)) if one in directory.active_people]
                 people = tuple(dict.fromkeys((*heard, *side)))
             heard |= dict.fromkeys(people)
             found.append((kinds[type(fact.event)], fact.at, people))
@@ -123,8 +123,8 @@ async def pass_until(env: EngineEnv, moment: datetime) -> None:
 
 
 async def person(env: EngineEnv, name: str) -> Actor:
-    book = await env.directory.of(WORKSPACE)
-    found = book.person(email(name))
+    directory = await env.directory.of(WORKSPACE)
+    found = directory.person(email(name))
     assert found is not None
     actor = await env.keys.person(WORKSPACE, found.id, "test")
     assert actor is not None
@@ -196,15 +196,15 @@ async def test_a_stage_that_begins_tells_its_people_and_an_absent_one_is_reached
     gate = await submitted(env, "east")
     change = await env.do(gate, c.Answer("approved"), await person(env, "ann"))
     [passed] = [s.fact for s in change.facts if isinstance(s.fact.event, e.StagePassed)]
-    notice: Notice
-    [notice] = notices(change.before, passed, change.after)
-    assert (notice.kind, notice.to) == (NoticeKind.TASK_OPENED, (email("dora"),))
-    book = await env.directory.of(WORKSPACE)
-    emil, dora = book.person(email("emil")), book.person(email("dora"))
+    notification: Notification
+    [notification] = notifications_of(change.before, passed, change.after)
+    assert (notification.kind, notification.to) == (NotificationKind.TASK_OPENED, (email("dora"),))
+    directory = await env.directory.of(WORKSPACE)
+    emil, dora = directory.person(email("emil")), directory.person(email("dora"))
     assert emil
     assert dora
-    assert recipients(book, notice.to, env.clock.now()) == (emil.id,)
-    assert recipients(book, notice.to, datetime(2026, 3, 9, 23, tzinfo=UTC)) == (dora.id,)
+    assert recipients(directory, notification.to, env.clock.now()) == (emil.id,)
+    assert recipients(directory, notification.to, datetime(2026, 3, 9, 23, tzinfo=UTC)) == (dora.id,)
     change = await env.do(gate, c.Answer("approved"), await person(env, "emil"))
     [answered] = [s.fact.event for s in change.facts if isinstance(s.fact.event, e.Answered)]
     assert answered.principal == dora.id

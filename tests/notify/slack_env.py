@@ -32,7 +32,7 @@ class SlackEnv:
         chat = Chat("slack", env.engine, env.store, env.keys, env.directory, env.clock)
         self.desk = SlackDesk(channel, chat, Signatures(SECRET, lambda: env.clock.now().timestamp()))
         self.web = WebEnv(env)
-        self.web.parts.slack = self.desk
+        self.web.state.slack = self.desk
 
     async def slack_sends(self, body: bytes, **changes: str) -> int:
         """Post what Slack signs; the status, once it is dealt with."""

@@ -61,10 +61,10 @@ async def test_an_empty_rung_is_recorded_and_the_next_one_follows_at_once_and_th
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         intent = await env.submit(asked("per_otto", escalate=rungs))
         await env.for_days(0.1)
-        assert (await env.happened(intent.id))[-3:] == ["Escalated", "Undelivered", "Escalated"]
+        assert (await env.happened(intent.id))[-3:] == ["Escalated", "NobodyReached", "Escalated"]
         assert [mail["To"] for mail in server.mails] == ["otto@acme.example", "ann@acme.example"]
         await env.for_days(0.15)
-        assert (await env.happened(intent.id))[-2:] == ["Escalated", "Undelivered"]
+        assert (await env.happened(intent.id))[-2:] == ["Escalated", "NobodyReached"]
         await env.do(intent.id, c.Answer("approved"), OTTO)
         assert (await env.intent(intent.id)).ending == "approved"
         await env.carry()
@@ -78,7 +78,7 @@ async def test_where_everybody_has_left_the_task_ends_as_undeliverable(
         intent = await env.submit(asked("per_otto"))
         await env.people_are(otto={"active": False})
         await env.carry()
-        assert (await env.happened(intent.id))[-3:] == ["Undelivered", "Decided", "Failed"]
+        assert (await env.happened(intent.id))[-3:] == ["NobodyReached", "Decided", "Failed"]
         assert (await env.intent(intent.id)).ending == "undeliverable"
         assert [mail["To"] for mail in server.mails] == ["rita@acme.example"]  # that it ended, as who asked
 

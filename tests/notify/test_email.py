@@ -171,7 +171,7 @@ async def test_a_server_that_is_down_for_a_day_costs_no_contact_and_doubles_none
                 "Reminder 2",
             ]
             assert len({m["Message-ID"] for m in server.mails}) == 3
-            assert "Undelivered" not in await env.happened(intent.id)
+            assert "NobodyReached" not in await env.happened(intent.id)
 
 
 def _fields(step: object) -> dict[str, object]:
@@ -187,7 +187,7 @@ async def test_an_address_that_is_refused_for_good_moves_the_ladder_at_once_and_
         intent = await env.submit(plan)
         await env.carry()
         events = await env.happened(intent.id)
-        assert events[-2:] == ["Undelivered", "Escalated"]
+        assert events[-2:] == ["NobodyReached", "Escalated"]
         assert [mail["To"] for mail in server.mails] == ["otto@acme.example"]
         [failed, sent] = sorted(await env.messages(intent.id), key=lambda m: m.state)
         assert (failed.state, failed.error) == (
@@ -198,7 +198,7 @@ async def test_an_address_that_is_refused_for_good_moves_the_ladder_at_once_and_
         server.refused |= {"otto@acme.example": "550 5.1.1 gone too"}
         other = await env.submit(plan)
         await env.carry()
-        assert (await env.happened(other.id)).count("Undelivered") == 2
+        assert (await env.happened(other.id)).count("NobodyReached") == 2
         assert (await env.intent(other.id)).ending == "undeliverable"
         assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
 
@@ -208,7 +208,7 @@ async def test_one_refused_of_two_moves_nothing(store: Store, clock: FixedClock)
         server.refused = {"ann@acme.example": "550 no"}
         intent = await env.submit(asked("per_ann", "per_otto"))
         await env.carry()
-        assert "Undelivered" not in await env.happened(intent.id)
+        assert "NobodyReached" not in await env.happened(intent.id)
 
 
 async def test_starttls_and_a_login_and_no_mail_without_them(

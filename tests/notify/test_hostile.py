@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from signoff.core.intent import commands as c
-from signoff.core.intent.notices import Notice, NoticeKind
+from signoff.core.intent.notifications import Notification, NotificationKind
 from signoff.core.text.hidden_characters import hidden
 from signoff.core.text.json_diff import Leaf
 from signoff.engine.clock import FixedClock
@@ -133,7 +133,7 @@ async def heard(
                 await told(slack, text)
             for posted in hook.got:
                 data = json.loads(posted.body)["data"]
-                console.show(msgspec.convert(data, Notice), BASE)
+                console.show(msgspec.convert(data, Notification), BASE)
             assert len(server.to("otto@acme.example")) == 2 * len(texts)
             assert len(slack.fake.cards_of("U0ANN")) == len(texts)
             assert all("Rejected" in card.text for card in slack.fake.cards.values())
@@ -155,7 +155,7 @@ async def test_what_an_agent_writes_is_data_in_every_message_and_stops_none(
 async def test_no_part_of_a_letter_can_stop_it(text: str, clock: FixedClock) -> None:
     """Half a character, which our own door refuses, included."""
     letter = Letter(
-        id="1", kind=NoticeKind.TASK_OPENED, at=clock.now(), to="ann@acme.example", thread="t", headline="Asked",
+        id="1", kind=NotificationKind.TASK_OPENED, at=clock.now(), to="ann@acme.example", thread="t", headline="Asked",
         question=text, facts=(("Says it is", text),), asked_by=text, said=text, said_by="They say",
         leaves=(Leaf(path=text, text=text),), reports=(Leaf(path=text, text=text),),
         link=f"{BASE}/t/x", link_label="Look",
@@ -164,11 +164,11 @@ async def test_no_part_of_a_letter_can_stop_it(text: str, clock: FixedClock) -> 
     shown = [mail["Subject"], *(part.get_content() for part in mail.iter_parts())]  # type: ignore[attr-defined]
     json.dumps(card := message(letter)).encode()
     shown += [card["text"], *texts(card["blocks"])]
-    notice = Notice(
-        kind=NoticeKind.MESSAGE, intent="019cadc6-9a80-7e70-8d66-926d58fb0000", workspace="ws", seq=1,
+    notification = Notification(
+        kind=NotificationKind.MESSAGE, intent="019cadc6-9a80-7e70-8d66-926d58fb0000", workspace="ws", seq=1,
         at=clock.now(), intent_type=text, text=text, called=text,
     )  # fmt: skip
-    Console(shown.append).show(notice, BASE)
+    Console(shown.append).show(notification, BASE)
     for one in shown:
         one.encode()
         assert not [x for x in one if hidden(x) and x not in "\r\n"]

@@ -29,7 +29,7 @@ from signoff.store.rows import outgoing_row
 from signoff.store.sql import OUTBOX, PUT_OUTGOING
 from signoff.store.store import Store
 from signoff.store.tables.messages import WAITING, Message
-from signoff.store.work import Outgoing
+from signoff.store.work import OutboxRow
 from tests.builders import ANN, WORKSPACE
 from tests.engine.http_sink import http_sink
 from tests.notify.messaging_env import MessagingEnv, asked, email, messaging_env
@@ -131,9 +131,9 @@ async def test_trouble_of_our_own_database_is_no_attempt_and_the_channel_is_well
         assert (message.state, message.attempts, len(channel.letters)) == ("sent", 1, 1)
 
 
-async def strange(env: MessagingEnv, intent_id: str, channel: str, target: str, notice: bytes) -> None:
+async def strange(env: MessagingEnv, intent_id: str, channel: str, target: str, notification: bytes) -> None:
     at = env.clock.now() - SECOND
-    row = Outgoing(f"odd-{channel}-{target}", WORKSPACE, intent_id, 1, channel, target, notice, at)
+    row = OutboxRow(f"odd-{channel}-{target}", WORKSPACE, intent_id, 1, channel, target, notification, at)
     await env.store.write((PUT_OUTGOING, dict(zip(OUTBOX.columns, outgoing_row(row), strict=True))))
 
 
@@ -177,11 +177,11 @@ async def test_a_crowd_of_failing_mails_hides_no_failing_webhook(store: Store, c
     async with messaging_env(store, clock, {}, hook="http://127.0.0.1:9/x") as env:
         intent = await env.submit(asked("per_ann"))
         now = clock.now()
-        row = Outgoing(
+        row = OutboxRow(
             "hook", WORKSPACE, intent.id, 1, "webhook", "x", b"", now, attempts=2, last_error="500"
         )
-        notice = (await store.outbox.listing(WORKSPACE, 1))[0].notice
-        row.notice = notice
+        notification = (await store.outbox.listing(WORKSPACE, 1))[0].notification
+        row.notification = notification
         await store.write((PUT_OUTGOING, dict(zip(OUTBOX.columns, outgoing_row(row), strict=True))))
         mails = [
             Message(
@@ -193,7 +193,9 @@ async def test_a_crowd_of_failing_mails_hides_no_failing_webhook(store: Store, c
         ]  # fmt: skip
         await store.messages.end([], [], mails)
         for n in range(600):
-            mail = Outgoing(f"z{n}", WORKSPACE, intent.id, 1, "email", "per_ann", notice, now, 1, "451")
+            mail = OutboxRow(
+                f"z{n}", WORKSPACE, intent.id, 1, "email", "per_ann", notification, now, 1, "451"
+            )
             await store.write((PUT_OUTGOING, dict(zip(OUTBOX.columns, outgoing_row(mail), strict=True))))
         states = {state.channel: state for state in await channel_states(store, WORKSPACE, ["webhook"], now)}
         assert (states["webhook"].failing, states["webhook"].retrying) == (True, 1)

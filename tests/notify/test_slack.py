@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from signoff.core.intent import commands as c
-from signoff.core.plan.task_types import Outcome, Risk, Sign, Stage, Strength, TaskSpec
+from signoff.core.plan.task_types import Meaning, Outcome, Risk, Stage, Strength, TaskSpec
 from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
 from tests.builders import ANN, OTTO, RITA, SERVICE, WORKSPACE, approve, gate, validate
@@ -208,7 +208,7 @@ async def test_preferences_order_the_channels_and_the_next_takes_over_when_one_f
         await slack.messaging.carry()
         assert [mail["To"] for mail in server.mails[1:]] == ["ann@acme.example"]
         assert len(slack.fake.cards_of("U0OTTO")) == 1
-        assert "Undelivered" not in await slack.messaging.happened(other.id)
+        assert "NobodyReached" not in await slack.messaging.happened(other.id)
         assert await slack.messaging.states(other.id) == [
             ("task.opened", "per_ann", "email", "sent"),
             ("task.opened", "per_ann", "slack", "failed"),
@@ -234,7 +234,7 @@ async def test_when_both_channels_of_everybody_fail_the_ladder_moves_once(
         intent = await slack.messaging.submit(plan)
         await slack.messaging.carry()
         events = await slack.messaging.happened(intent.id)
-        assert (events.count("Undelivered"), events.count("Escalated")) == (1, 1)
+        assert (events.count("NobodyReached"), events.count("Escalated")) == (1, 1)
         assert len(slack.fake.cards_of("U0OTTO")) == 1
 
 
@@ -242,7 +242,7 @@ async def test_who_has_no_channel_is_no_reason_to_move_on(store: Store, clock: F
     async with slack_env(store, clock, linked=False) as slack:
         intent = await slack.messaging.submit(asked("per_ann"))
         await slack.messaging.carry()
-        assert "Undelivered" not in await slack.messaging.happened(intent.id)
+        assert "NobodyReached" not in await slack.messaging.happened(intent.id)
         [lost] = await slack.messaging.messages(intent.id)
         assert (lost.state, lost.channel) == ("failed", "none")
 
@@ -314,7 +314,7 @@ async def test_the_messages_of_a_task_are_there_to_be_read(store: Store, clock: 
 
 
 async def test_a_card_of_the_stage_before_says_that_another_is_open(store: Store, clock: FixedClock) -> None:
-    own = tuple(Outcome(word, Sign.POSITIVE, word.title()) for word in ("full", "canary"))
+    own = tuple(Outcome(word, Meaning.APPROVES, word.title()) for word in ("full", "canary"))
     task = TaskSpec(
         title="Roll it out?",
         outcomes=("full", "canary", "rejected"),

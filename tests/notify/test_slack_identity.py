@@ -74,7 +74,7 @@ async def test_a_code_is_asked_for_with_a_persons_key(store: Store, clock: Fixed
         made = await slack.web.call("POST", "/v1/me/slack/code", {}, who="ann")
         assert made["command"] == f"/signoff link {made['code']}"
         assert (await slack.web.call("POST", "/v1/me/slack/code", {}, who="robot")).code == "person_required"
-        slack.web.parts.slack = None
+        slack.web.state.slack = None
         assert (await slack.web.call("POST", "/v1/me/slack/code", {}, who="ann")).status == 404
         assert (await slack.web.call("POST", "/v1/slack/actions", b"x", who="")).status == 404
 

@@ -84,14 +84,14 @@ async def test_who_takes_it_up_again_is_reminded_as_before_and_who_answers_hears
         began = clock.now()
         for person in (ANN, OTTO):
             await env.do(intent.id, c.Snooze(began + 3 * HOUR), person)
-        await env.do(intent.id, c.Wake(), ANN)
+        await env.do(intent.id, c.Unsnooze(), ANN)
         await env.do(intent.id, c.Answer("approved"), OTTO)
         server.mails.clear()
         expected = [one for one in await foretold(env, intent.id) if one[0] > began]
         await until(env, began + 5 * HOUR)
         assert arrived(server) == expected
         assert {who for _, _, who in expected} == {"per_ann"}
-        assert (await env.happened(intent.id)).count("Woken") == 1
+        assert (await env.happened(intent.id)).count("Unsnoozed") == 1
 
 
 async def test_it_is_refused_where_it_would_be_no_help(store: Store, clock: FixedClock) -> None:
@@ -107,11 +107,11 @@ async def test_it_is_refused_where_it_would_be_no_help(store: Store, clock: Fixe
             assert (refused.value.code, refused.value.field) == (code, "until")
         with pytest.raises(Forbidden):
             await env.do(intent.id, c.Snooze(now + HOUR), RITA)
-        await env.do(intent.id, c.Wake(), ANN)  # nothing to take back: nothing happens
+        await env.do(intent.id, c.Unsnooze(), ANN)  # nothing to take back: nothing happens
         await env.do(intent.id, c.Answer("approved"), ANN)
         with pytest.raises(Conflict):
             await env.do(intent.id, c.Snooze(now + HOUR), ANN)
-        assert "Woken" not in await env.happened(intent.id)
+        assert "Unsnoozed" not in await env.happened(intent.id)
 
 
 async def test_what_waits_for_the_morning_and_is_put_off_until_the_morning_is_one_message(
@@ -165,7 +165,7 @@ async def test_whoever_puts_it_off_when_and_for_how_long_what_was_foretold_is_wh
                 if at < ends:
                     await env.do(intent.id, c.Snooze(at), person)
                 if chance.random() < 0.2:
-                    await env.do(intent.id, c.Wake(), person)
+                    await env.do(intent.id, c.Unsnooze(), person)
         now = clock.now()
         expected = [one for one in await foretold(env, intent.id) if one[0] > now]
         server.mails.clear()

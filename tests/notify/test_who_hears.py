@@ -24,26 +24,32 @@ ASKED = TaskSpec(
 async def test_who_hears_of_the_end_is_whom_explain_names(store: Store, clock: FixedClock) -> None:
     async with smtp_sink() as box, messaging_env(store, clock, email(box.url)) as env:
         intent = await env.submit(gate(approve(task=ASKED, deadline=minutes(12))), by=RITA)
-        book = await env.directory.of(WORKSPACE)
+        directory = await env.directory.of(WORKSPACE)
         assert isinstance(intent.open, Task)
-        *before, end = explain(intent, intent.open, book, clock.now()).contacts
-        named = {book.people[person].email for person in end.people}
+        *before, end = explain(intent, intent.open, directory, clock.now()).contacts
+        named = {directory.people[person].email for person in end.people}
         assert named == {"ann@acme.example", "otto@acme.example", "rita@acme.example"}
         await env.carry()
         foretold = [(one.contact.at, one.people) for one in before]
         for at, people in foretold:
             clock.move(at - clock.now())
-            sent = {person: len(box.to(book.people[person].email)) for person in book.people}
+            sent = {person: len(box.to(directory.people[person].email)) for person in directory.people}
             await env.keep_time()
             await env.carry()
             heard = {
-                person for person in book.people if len(box.to(book.people[person].email)) > sent[person]
+                person
+                for person in directory.people
+                if len(box.to(directory.people[person].email)) > sent[person]
             }
             assert heard == set(people), at
-        sent = {person: len(box.to(book.people[person].email)) for person in book.people}
+        sent = {person: len(box.to(directory.people[person].email)) for person in directory.people}
         await env.pass_time(timedelta(minutes=12))
         await env.carry()
-        heard = {book.people[one].email for one in sent if len(box.to(book.people[one].email)) > sent[one]}
+        heard = {
+            directory.people[one].email
+            for one in sent
+            if len(box.to(directory.people[one].email)) > sent[one]
+        }
         assert heard == named
 
 
@@ -55,10 +61,10 @@ async def test_admins_hear_of_a_task_that_too_few_people_are_left_for(
         intent = await env.submit(gate(approve(task=replace(ASKED, escalate=()), deadline=None)), by=RITA)
         await env.people_are(ann={"active": False})
         await env.store.people.save([])
-        book = await env.directory.anew(WORKSPACE)
-        [short] = (await env.staffed.short(WORKSPACE, book.membership))[0]
+        directory = await env.directory.anew(WORKSPACE)
+        [short] = (await env.staffed.short(WORKSPACE, directory.membership))[0]
         assert short.task[:-4] == intent.id[:-4]
-        await env.staffed.recheck(intent.id, book.membership)
+        await env.staffed.recheck(intent.id, directory.membership)
         await env.carry()
         told = [mail.get_body().get_content() for mail in box.to("ada@acme.example")]  # type: ignore[union-attr]
         assert [text for text in told if "nobody is left of those who could decide" in text]

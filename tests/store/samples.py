@@ -8,14 +8,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from signoff.core.ids import new_intent_id
-from signoff.core.intent.events import Created, Fact, Progressed
+from signoff.core.intent.events import Created, Fact, ProgressReported
 from signoff.core.intent.hash_chain import Sealed, seal
 from signoff.core.intent.model import (
     ActorKind,
     ActorRef,
     Delay,
     Delivery,
-    Hold,
+    DeliveryState,
     Intent,
     Requester,
     Status,
@@ -25,7 +25,7 @@ from signoff.core.intent.model import (
 from signoff.core.plan.plan import AgentStep, Plan
 from signoff.store.rows import plan_digest
 from signoff.store.store import Store
-from signoff.store.work import Changed, Found, NewIntent, OnceKey, Outgoing, Want, Writes
+from signoff.store.work import Changed, IdempotencyKey, Loaded, Locks, NewIntent, OutboxRow, Writes
 from tests.conftest import NOON
 
 WS = "wsp_1"
@@ -33,10 +33,10 @@ AGENT = "agent://local/default/validator"
 PLAN = Plan(steps=(AgentStep(id="validate", agent=AGENT),))
 WHO = ActorRef(ActorKind.SERVICE, "sa_1")
 SECOND = timedelta(seconds=1)
-NOTHING = Want()
+NOTHING = Locks()
 _serial = count(1)
 
-Work = Callable[[Found], Writes]
+Work = Callable[[Loaded], Writes]
 
 
 def intent(at: datetime = NOON, *, plan: Plan = PLAN, **fields: Any) -> Intent:
@@ -65,7 +65,7 @@ def ready(at: datetime = NOON, *, agent: str = AGENT, **fields: Any) -> Intent:
 def leased(of: Intent) -> Intent:
     """The same, taken by a worker."""
     assert isinstance(of.open, Delivery)
-    return replace(of, open=replace(of.open, hold=Hold.LEASED, token=1))
+    return replace(of, open=replace(of.open, hold=DeliveryState.LEASED, token=1))
 
 
 def waiting(at: datetime = NOON, **fields: Any) -> Intent:
@@ -86,7 +86,7 @@ def final(of: Intent) -> Intent:
 
 def sealed(of: Intent, at: datetime) -> tuple[Intent, Sealed]:
     """The next event of an intent, and the intent with it."""
-    event = Progressed("on") if of.seq else _created(of)
+    event = ProgressReported("on") if of.seq else _created(of)
     fact = Fact(intent=of.id, seq=of.seq + 1, at=at, actor=WHO, via="api", event=event)
     item = seal(of.head, fact)
     return replace(of, seq=of.seq + 1, head=item.hash, updated_at=at), item
@@ -135,11 +135,11 @@ async def submit(store: Store, *intents: Intent, wake_at: datetime | None = None
     return [new.intent for new in writes.new]
 
 
-async def look(store: Store, want: Want) -> Found:
+async def look(store: Store, want: Locks) -> Loaded:
     """What a transaction finds that writes nothing."""
-    seen: list[Found] = []
+    seen: list[Loaded] = []
 
-    def work(found: Found) -> Writes:
+    def work(found: Loaded) -> Writes:
         seen.append(found)
         return Writes()
 
@@ -147,10 +147,10 @@ async def look(store: Store, want: Want) -> Found:
     return seen[-1]
 
 
-def outgoing(of: Intent, id: str, due_at: datetime = NOON, **fields: Any) -> Outgoing:
-    return Outgoing(id, of.workspace, of.id, 1, "email", "ann@acme.example", b'{"n": 1}', due_at, **fields)
+def outgoing(of: Intent, id: str, due_at: datetime = NOON, **fields: Any) -> OutboxRow:
+    return OutboxRow(id, of.workspace, of.id, 1, "email", "ann@acme.example", b'{"n": 1}', due_at, **fields)
 
 
-def once(key: str = "k", **fields: str) -> OnceKey:
+def once(key: str = "k", **fields: str) -> IdempotencyKey:
     scope = {"workspace": WS, "actor": "sa_1", "route": "submit", "key": key}
-    return OnceKey(**scope | fields)
+    return IdempotencyKey(**scope | fields)

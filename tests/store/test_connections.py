@@ -4,7 +4,7 @@ import pytest
 
 from signoff.store.opening import open_store
 from signoff.store.postgres.connections import Address
-from signoff.store.work import Want
+from signoff.store.work import Locks
 from tests.conftest import FixedClock
 from tests.store.samples import look, once, ready, submit
 
@@ -60,7 +60,7 @@ async def test_behind_a_transaction_pooler_every_call_works_without_sessions(
     store = open_store(f"{empty_postgres_url}&pgbouncer=true", wall=clock.wall, clock=clock.map)
     await store.open()
     [one] = await submit(store, ready())
-    found = await look(store, Want(ids=(one.id,), once=(once(),), due=1))
+    found = await look(store, Locks(ids=(one.id,), once=(once(),), due=1))
     assert found.intents == {one.id: one}
     assert await store.intents.get(one.id) is not None
     [[on]] = await store.read("select current_setting('synchronous_commit')")

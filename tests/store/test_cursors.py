@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from signoff.core.intent.model import Delivery, Intent
 from signoff.store.opening import open_store
 from signoff.store.store import Store
-from signoff.store.work import Found, Want, Writes
+from signoff.store.work import Loaded, Locks, Writes
 from tests.conftest import FixedClock
 from tests.store.samples import AGENT, WS, leased, leave, move, ready, submit, waiting
 
@@ -51,7 +51,7 @@ async def test_a_delivery_keeps_its_cursor_until_it_is_up_for_taking_anew(store:
 async def test_redelivery_puts_only_what_is_still_up_for_taking_at_the_end(store: Store) -> None:
     one, two, three, four = await submit(store, ready(), ready(), ready(), ready())
     [foreign] = await submit(store, ready(workspace="wsp_2"))
-    await store.transact(Want(ids=(two.id,)), leave(move(leased(two))))
+    await store.transact(Locks(ids=(two.id,)), leave(move(leased(two))))
     await store.intents.redeliver(WS, AGENT, [three.id, one.id, two.id, foreign.id])
     assert await cursors(store) == {four.id: 8, one.id: 10, three.id: 12}
     await store.intents.redeliver(WS, AGENT, [])
@@ -91,8 +91,8 @@ async def test_a_reader_never_steps_over_a_late_committer(
 async def _change(store: Store, to: Intent, *, fresh: bool = False) -> None:
     """Put an intent into the state ``to``, wherever its history is now."""
 
-    def work(found: Found) -> Writes:
+    def work(found: Loaded) -> Writes:
         now = found.intents[to.id]
         return move(replace(to, seq=now.seq, head=now.head), fresh=fresh)
 
-    await store.transact(Want(ids=(to.id,)), work)
+    await store.transact(Locks(ids=(to.id,)), work)

@@ -39,35 +39,35 @@ def workflow(version: int, plan: Plan = PLAN, type: str = "intent.a.v1") -> Work
 
 
 @pytest.fixture
-async def book(store: Store) -> Store:
+async def directory(store: Store) -> Store:
     assert await store.directory.add_workspace(SPACE)
     return store
 
 
-async def test_a_workspace(book: Store) -> None:
-    there = book.directory
+async def test_a_workspace(directory: Store) -> None:
+    there = directory.directory
     assert not await there.add_workspace(replace(SPACE, id="wsp_9"))
     assert await there.workspace("wsp_1") == SPACE
     assert await there.workspace("wsp_9") is None
-    await book.people.save([replace(SPACE, self_approval=False)])
+    await directory.people.save([replace(SPACE, self_approval=False)])
     assert await there.workspaces() == [replace(SPACE, self_approval=False)]
 
 
-async def test_a_person(book: Store) -> None:
-    there = book.directory
+async def test_a_person(directory: Store) -> None:
+    there = directory.directory
     assert await there.add_person(ANN)
     assert not await there.add_person(replace(ANN, id="per_2"))
     assert await there.person("per_ann") == ANN
     assert await there.person_by_email("wsp_1", ANN.email) == ANN
     assert await there.person_by_email("wsp_2", ANN.email) is None
     changed = replace(ANN, name="Ann B.", roles=())
-    await book.people.save([changed])
+    await directory.people.save([changed])
     assert await there.people("wsp_1") == [changed]
     assert await there.people("wsp_2") == []
 
 
-async def test_accounts(book: Store) -> None:
-    there = book.directory
+async def test_accounts(directory: Store) -> None:
+    there = directory.directory
     assert await there.add_account(BOT)
     assert await there.add_account(CI)
     assert not await there.add_account(replace(BOT, id="sa_2", address="agent://local/default/two"))
@@ -82,40 +82,42 @@ async def test_accounts(book: Store) -> None:
         BOT, status="suspended", delivery_mode="http", callback_url="https://x", updated_at=NOON + SECOND,
         behind={"registered": ("per_ann",), "callback": ("per_otto", "per_ann")},
     )  # fmt: skip
-    await book.people.save([changed])
+    await directory.people.save([changed])
     assert await there.account("sa_bot") == changed
 
 
-async def test_keys(book: Store) -> None:
-    there = book.directory
+async def test_keys(directory: Store) -> None:
+    there = directory.directory
     later = replace(KEY, id="sak_2", actor_id="per_ann", expires_at=NOON + SECOND, created_at=NOON + SECOND)
-    await book.people.save([KEY, later])
+    await directory.people.save([KEY, later])
     assert await there.keys("wsp_1") == [KEY, later]
     assert await there.keys("wsp_1", "per_ann") == [later]
-    await book.people.save([replace(KEY, revoked_at=NOON, sponsors=("per_ann", "per_otto"))])
+    await directory.people.save([replace(KEY, revoked_at=NOON, sponsors=("per_ann", "per_otto"))])
     assert await there.key("sak_1") == replace(KEY, revoked_at=NOON, sponsors=("per_ann", "per_otto"))
     assert await there.key("sak_9") is None
 
 
-async def test_workflow_versions_are_kept_and_the_latest_counts(book: Store) -> None:
-    there = book.directory
+async def test_workflow_versions_are_kept_and_the_latest_counts(directory: Store) -> None:
+    there = directory.directory
     other = Plan(steps=(AgentStep(id="other", agent=AGENT),))
-    await book.people.save([workflow(1), workflow(1, type="intent.b.v1")], [PLAN])
-    await book.people.save([workflow(2, other)], [other])
+    await directory.people.save([workflow(1), workflow(1, type="intent.b.v1")], [PLAN])
+    await directory.people.save([workflow(2, other)], [other])
     with pytest.raises(Conflict) as refused:
-        await book.people.save([workflow(2)], [PLAN])
+        await directory.people.save([workflow(2)], [PLAN])
     assert refused.value.code == "changed_meanwhile"
     assert await there.workflow("wsp_1", "intent.a.v1") == workflow(2, other)
     assert await there.workflow("wsp_2", "intent.a.v1") is None
     assert await there.workflows("wsp_1") == [workflow(2, other), workflow(1, type="intent.b.v1")]
-    assert await book.read("select version from workflows where intent_type = 'intent.a.v1' order by 1") == [
+    assert await directory.read(
+        "select version from workflows where intent_type = 'intent.a.v1' order by 1"
+    ) == [
         (1,),
         (2,),
     ]
 
 
-async def test_a_plan_is_kept_under_its_digest(book: Store) -> None:
+async def test_a_plan_is_kept_under_its_digest(directory: Store) -> None:
     for _ in range(2):
-        await book.people.save([], [PLAN])
-    assert await book.directory.get_plan(plan_digest(PLAN)) == PLAN
-    assert await book.directory.get_plan("0" * 64) is None
+        await directory.people.save([], [PLAN])
+    assert await directory.directory.get_plan(plan_digest(PLAN)) == PLAN
+    assert await directory.directory.get_plan("0" * 64) is None

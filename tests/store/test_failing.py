@@ -11,7 +11,7 @@ from signoff.core.errors import Busy, Conflict, Refused
 from signoff.store.opening import open_store
 from signoff.store.sqlite.store import SqliteStore
 from signoff.store.store import Store
-from signoff.store.work import Want
+from signoff.store.work import Locks
 from tests.conftest import FixedClock
 from tests.store.proxy import Wire
 from tests.store.samples import NOTHING, leave, look, move, once, ready, submission, submit, waiting
@@ -44,7 +44,7 @@ async def test_a_full_disk_refuses_writes_and_damages_nothing(file_store: Sqlite
     assert await refusal(file_store.transact(NOTHING, full)) == "storage_full"
     assert await refusal(file_store.transact(NOTHING, full)) == "storage_full"
     assert await file_store.intents.ids() == [one.id]
-    assert (await look(file_store, Want(ids=(one.id,)))).intents == {one.id: one}
+    assert (await look(file_store, Locks(ids=(one.id,)))).intents == {one.id: one}
     assert await file_store.read("pragma integrity_check") == [("ok",)]
     await pragma(file_store, "max_page_count = 1000000")
     await file_store.transact(NOTHING, full)
@@ -148,7 +148,7 @@ async def test_an_unreachable_postgres_is_unavailable_from_every_call_until_it_i
         wired.now,
         lambda: wired.announce(["word"]),
         lambda: submit(wired, waiting()),
-        lambda: look(wired, Want(ids=(one.id,), once=(once(),))),
+        lambda: look(wired, Locks(ids=(one.id,), once=(once(),))),
         lambda: wired.intents.get(one.id),
         lambda: wired.intents.redeliver("wsp_1", "agent", [one.id]),
         lambda: wired.directory.workspaces(),
@@ -187,7 +187,7 @@ async def test_a_connection_lost_while_committing_is_called_what_it_is(
     new = waiting()
     work = leave(submission(new, payload=b"the moment"), *([move(one)] if locking else []))
     wire.cut_at = b"commit" if locking else b"the moment"
-    assert await refusal(wired.transact(Want(ids=(one.id,) if locking else ()), work)) == "commit_unknown"
+    assert await refusal(wired.transact(Locks(ids=(one.id,) if locking else ()), work)) == "commit_unknown"
     wire.cut_at = None
     async with asyncio.timeout(60):  # it acts on its own, after it was cut off from us
         while not await direct.read("select 1 from events where intent_id = :id", id=new.id):
@@ -224,7 +224,7 @@ async def test_a_transaction_that_lost_a_race_starts_afresh(
 ) -> None:
     store = await failing(empty_postgres_url, clock, code, 2)
     [one] = await submit(store, ready())
-    found = await look(store, Want(ids=(one.id,)))
+    found = await look(store, Locks(ids=(one.id,)))
     assert found.intents == {one.id: one}
     await store.close()
 

@@ -6,18 +6,18 @@ from itertools import chain
 
 from signoff.store.opening import open_store
 from signoff.store.store import Store
-from signoff.store.work import Outgoing, Writes
+from signoff.store.work import OutboxRow, Writes
 from tests.conftest import NOON, FixedClock
 from tests.store.samples import NOTHING, SECOND, WS, intent, leave, outgoing
 
 HOLD = timedelta(minutes=1)
 
 
-async def put(store: Store, *notices: Outgoing) -> None:
-    await store.transact(NOTHING, leave(Writes(outbox=list(notices))))
+async def put(store: Store, *notifications: OutboxRow) -> None:
+    await store.transact(NOTHING, leave(Writes(outbox=list(notifications))))
 
 
-def ids(found: list[Outgoing]) -> list[str]:
+def ids(found: list[OutboxRow]) -> list[str]:
     return [out.id for out in found]
 
 

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from signoff.core.intent.model import ActorKind, Intent, Requester
 from signoff.store.store import Store
-from signoff.store.work import Filter, Stored, Want
+from signoff.store.work import Filter, Locks, Stored
 from tests.conftest import NOON
 from tests.store.samples import (
     AGENT,
@@ -37,7 +37,7 @@ async def test_history_comes_in_order_and_goes_on_after_a_seq(store: Store) -> N
     for _ in range(4):
         stored = await store.intents.get(one.id)
         assert stored is not None
-        await store.transact(Want(ids=(one.id,)), leave(move(stored.intent)))
+        await store.transact(Locks(ids=(one.id,)), leave(move(stored.intent)))
     assert [event.seq for event in await store.intents.history(one.id)] == [1, 2, 3, 4, 5]
     assert [event.seq for event in await store.intents.history(one.id, after=2, limit=2)] == [3, 4]
     assert await store.intents.history(one.id, after=5) == []
@@ -98,7 +98,7 @@ async def test_open_tasks_are_what_waits_for_people_oldest_first(store: Store) -
     await submit(store, waiting(workspace="wsp_2"))
     assert ids(await store.intents.open_tasks(WS)) == [one.id, two.id, three.id]
     assert ids(await store.intents.open_tasks(WS, after=one.id, limit=1)) == [two.id]
-    await store.transact(Want(ids=(one.id,)), leave(move(final(one))))
+    await store.transact(Locks(ids=(one.id,)), leave(move(final(one))))
     assert ids(await store.intents.open_tasks(WS)) == [two.id, three.id]
 
 

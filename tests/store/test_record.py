@@ -38,59 +38,62 @@ def change(
 
 
 @pytest.fixture
-async def book(store: Store) -> Store:
+async def directory(store: Store) -> Store:
     assert await store.directory.add_workspace(SPACE)
     assert await store.directory.add_workspace(OTHER)
     return store
 
 
-async def numbered(book: Store, workspace: str = "wsp_1", **which: Any) -> list[tuple[int, str]]:
-    return [(one.number, one.id) for one in await book.people.changes(workspace, 100, **which)]
+async def numbered(directory: Store, workspace: str = "wsp_1", **which: Any) -> list[tuple[int, str]]:
+    return [(one.number, one.id) for one in await directory.people.changes(workspace, 100, **which)]
 
 
-async def test_a_workspaces_changes_are_numbered_in_the_order_they_were_written(book: Store) -> None:
-    await book.people.save([change("z"), change("a"), change("m", workspace="wsp_2")])
-    await book.people.save([change("b"), change("n", "policy:p")])
-    assert await numbered(book) == [(4, "n"), (3, "b"), (2, "a"), (1, "z")]
-    assert await numbered(book, "wsp_2") == [(1, "m")]
-    assert await numbered(book, before=3) == [(2, "a"), (1, "z")]
-    assert await numbered(book, subject="policy:p") == [(4, "n")]
-    assert await numbered(book, subject="team:sre", before=3) == [(2, "a"), (1, "z")]
-    [space, _] = await book.directory.workspaces()
+async def test_a_workspaces_changes_are_numbered_in_the_order_they_were_written(directory: Store) -> None:
+    await directory.people.save([change("z"), change("a"), change("m", workspace="wsp_2")])
+    await directory.people.save([change("b"), change("n", "policy:p")])
+    assert await numbered(directory) == [(4, "n"), (3, "b"), (2, "a"), (1, "z")]
+    assert await numbered(directory, "wsp_2") == [(1, "m")]
+    assert await numbered(directory, before=3) == [(2, "a"), (1, "z")]
+    assert await numbered(directory, subject="policy:p") == [(4, "n")]
+    assert await numbered(directory, subject="team:sre", before=3) == [(2, "a"), (1, "z")]
+    [space, _] = await directory.directory.workspaces()
     assert space.last_change == 4
 
 
-async def test_however_many_write_at_once_no_number_is_left_out_or_given_twice(book: Store) -> None:
-    await asyncio.gather(*(book.people.save([change(f"{n}a"), change(f"{n}b")]) for n in range(12)))
-    found = await numbered(book)
+async def test_however_many_write_at_once_no_number_is_left_out_or_given_twice(directory: Store) -> None:
+    await asyncio.gather(*(directory.people.save([change(f"{n}a"), change(f"{n}b")]) for n in range(12)))
+    found = await numbered(directory)
     assert [number for number, _ in found] == list(range(24, 0, -1))
     assert all(found[n][1][:-1] == found[n + 1][1][:-1] for n in range(0, 24, 2))
 
 
-async def test_what_was_made_on_an_older_state_is_not_written(book: Store) -> None:
-    await book.people.save([change("a")], since={"wsp_1": 0})
+async def test_what_was_made_on_an_older_state_is_not_written(directory: Store) -> None:
+    await directory.people.save([change("a")], since={"wsp_1": 0})
     team = TeamRow("wsp_1", "sre", ("per_ann",), None, NOON)
     with pytest.raises(Conflict) as refused:
-        await book.people.save([team, change("b")], since={"wsp_1": 0})
+        await directory.people.save([team, change("b")], since={"wsp_1": 0})
     assert refused.value.code == "changed_meanwhile"
     link = ChatPerson("slack", "T1", "U1", "wsp_1", "per_ann", NOON)
     with pytest.raises(Conflict):
-        await book.chats.link(link, [change("c")], {"wsp_1": 0})
-    assert (await numbered(book), await book.people.teams("wsp_1")) == ([(1, "a")], [])
-    assert await book.chats.person("slack", "T1", "U1") is None
-    await book.chats.link(link, [change("c"), change("d", workspace="wsp_2")], {"wsp_1": 1, "wsp_2": 0})
-    assert (await numbered(book), await numbered(book, "wsp_2")) == ([(2, "c"), (1, "a")], [(1, "d")])
+        await directory.chats.link(link, [change("c")], {"wsp_1": 0})
+    assert (await numbered(directory), await directory.people.teams("wsp_1")) == ([(1, "a")], [])
+    assert await directory.chats.person("slack", "T1", "U1") is None
+    await directory.chats.link(link, [change("c"), change("d", workspace="wsp_2")], {"wsp_1": 1, "wsp_2": 0})
+    assert (await numbered(directory), await numbered(directory, "wsp_2")) == (
+        [(2, "c"), (1, "a")],
+        [(1, "d")],
+    )
 
 
-async def test_what_was_changed_about_one_is_found_by_an_index(book: Store) -> None:
+async def test_what_was_changed_about_one_is_found_by_an_index(directory: Store) -> None:
     query = "select id from changes where workspace = 'w' and subject = 's' and number < 9 order by number desc limit 5"
-    if isinstance(book, SqliteStore):
-        plan = str(await book.read(f"explain query plan {query}"))
+    if isinstance(directory, SqliteStore):
+        plan = str(await directory.read(f"explain query plan {query}"))
         assert ("changes_of_subject" in plan, "TEMP B-TREE" in plan) == (True, False)
     else:
-        await book.people.save([change(f"{n:04}", f"team:{n % 40}") for n in range(2000)])
-        await book.write(("analyze changes", {}))
-        assert "changes_of_subject" in str(await book.read(f"explain {query}"))
+        await directory.people.save([change(f"{n:04}", f"team:{n % 40}") for n in range(2000)])
+        await directory.write(("analyze changes", {}))
+        assert "changes_of_subject" in str(await directory.read(f"explain {query}"))
 
 
 class Seen:

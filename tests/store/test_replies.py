@@ -7,9 +7,9 @@ import pytest
 
 from signoff.core.errors import Conflict
 from signoff.core.intent.model import Intent
-from signoff.store.postgres.connections import Afresh
+from signoff.store.postgres.connections import RetryTransaction
 from signoff.store.store import Store
-from signoff.store.work import Found, NewReply, OnceKey, Reply, Want, Writes
+from signoff.store.work import IdempotencyKey, Loaded, Locks, NewStoredReply, Reply, Writes
 from tests.conftest import NOON, FixedClock
 from tests.store.samples import (
     NOTHING,
@@ -28,23 +28,23 @@ from tests.store.samples import (
 DAY = timedelta(days=1)
 
 
-def answering(key: OnceKey, body: bytes = b"answer", lasts: timedelta = DAY) -> Writes:
-    return Writes(replies=[NewReply(key, "print", body, NOON + lasts)])
+def answering(key: IdempotencyKey, body: bytes = b"answer", lasts: timedelta = DAY) -> Writes:
+    return Writes(replies=[NewStoredReply(key, "print", body, NOON + lasts)])
 
 
 async def test_an_answer_is_found_under_its_own_key_only(store: Store) -> None:
     await store.transact(NOTHING, leave(answering(once())))
     others = (once("other"), once(workspace="wsp_2"), once(actor="sa_2"), once(route="answer"))
-    found = await look(store, Want(once=(*others, once())))
+    found = await look(store, Locks(once=(*others, once())))
     assert found.replies == {once(): Reply("print", b"answer")}
 
 
 async def test_an_answer_whose_time_is_over_is_gone_and_the_key_free(store: Store, clock: FixedClock) -> None:
     await store.transact(NOTHING, leave(answering(once(), lasts=SECOND)))
     clock.move(SECOND)
-    assert (await look(store, Want(once=(once(),)))).replies == {}
-    await store.transact(Want(once=(once(),)), leave(answering(once(), b"anew")))
-    assert (await look(store, Want(once=(once(),)))).replies[once()].body == b"anew"
+    assert (await look(store, Locks(once=(once(),)))).replies == {}
+    await store.transact(Locks(once=(once(),)), leave(answering(once(), b"anew")))
+    assert (await look(store, Locks(once=(once(),)))).replies[once()].body == b"anew"
 
 
 @pytest.mark.parametrize("locking", [False, True])
@@ -59,7 +59,7 @@ async def test_of_many_calls_with_one_key_one_acts_and_all_get_its_answer(
     async def call(number: int) -> None:
         got: list[bytes] = []
 
-        def work(found: Found) -> Writes:
+        def work(found: Loaded) -> Writes:
             got.clear()
             if once() in found.replies:
                 got.append(found.replies[once()].body)
@@ -67,7 +67,7 @@ async def test_of_many_calls_with_one_key_one_acts_and_all_get_its_answer(
             got.append(b"%d" % number)
             return together(submission(waiting()), answering(once(), got[0]))
 
-        await store.transact(Want(ids=(shared.id,) if locking else (), once=(once(),)), work)
+        await store.transact(Locks(ids=(shared.id,) if locking else (), once=(once(),)), work)
         answers.extend(got)
 
     await asyncio.gather(*(call(number) for number in range(6)))
@@ -82,18 +82,18 @@ async def test_old_answers_are_forgotten_in_portions(store: Store, clock: FixedC
     assert await store.forget_replies(10) == 0
     clock.move(SECOND)
     assert [await store.forget_replies(2), await store.forget_replies(2)] == [2, 1]
-    assert (await look(store, Want(once=(once("long"),)))).replies != {}
+    assert (await look(store, Locks(once=(once("long"),)))).replies != {}
 
 
 # -- as long as its intent is open
 
 
 def about(intent: Intent, body: bytes = b"answer", lasts: timedelta = SECOND) -> Writes:
-    return Writes(replies=[NewReply(once(), "print", body, NOON + lasts, intent.id, lasts)])
+    return Writes(replies=[NewStoredReply(once(), "print", body, NOON + lasts, intent.id, lasts)])
 
 
 async def stands(store: Store) -> bool:
-    return once() in (await look(store, Want(once=(once(),)))).replies
+    return once() in (await look(store, Locks(once=(once(),)))).replies
 
 
 async def test_an_answer_stands_while_its_intent_is_open(store: Store, clock: FixedClock) -> None:
@@ -103,7 +103,9 @@ async def test_an_answer_stands_while_its_intent_is_open(store: Store, clock: Fi
     assert await stands(store)
     assert await store.forget_replies(10) == 0
     assert await stands(store), "the sweeper gave it more time"
-    with pytest.raises((Conflict, Afresh)):  # another server that had not seen it may not take its place
+    with pytest.raises(
+        (Conflict, RetryTransaction)
+    ):  # another server that had not seen it may not take its place
         await store.transact(NOTHING, leave(about(one, b"anew")))
 
 
@@ -111,7 +113,7 @@ async def test_and_for_its_life_after_that_ended(store: Store, clock: FixedClock
     [one] = await submit(store, waiting())
     await store.transact(NOTHING, leave(about(one, lasts=DAY)))
     clock.move(10 * DAY)
-    await store.transact(Want(ids=(one.id,)), leave(move(final(one), NOON + 10 * DAY)))
+    await store.transact(Locks(ids=(one.id,)), leave(move(final(one), NOON + 10 * DAY)))
     clock.move(DAY - SECOND)
     assert await store.forget_replies(10) == 0
     assert await stands(store)

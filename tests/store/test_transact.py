@@ -9,7 +9,7 @@ from signoff.core.errors import Conflict, Invalid, Refused
 from signoff.core.plan.plan import AgentStep, Plan
 from signoff.store.opening import open_store
 from signoff.store.store import Store
-from signoff.store.work import Found, NewReply, Ready, Want, Writes
+from signoff.store.work import ClaimableRow, Loaded, Locks, NewStoredReply, Writes
 from tests.conftest import NOON, FixedClock
 from tests.store.samples import (
     AGENT,
@@ -51,13 +51,13 @@ async def test_what_was_written_is_read_back_whole(store: Store) -> None:
 
 async def test_what_is_found_under_a_lock_is_what_was_written(store: Store) -> None:
     [one] = await submit(store, waiting())
-    found = await look(store, Want(ids=(one.id,)))
+    found = await look(store, Locks(ids=(one.id,)))
     assert found.intents == {one.id: one}
     assert found.now == NOON
 
 
 async def test_an_unknown_id_is_simply_not_found(store: Store) -> None:
-    found = await look(store, Want(ids=(intent().id,)))
+    found = await look(store, Locks(ids=(intent().id,)))
     assert found.intents == {}
     assert await store.intents.get(intent().id) is None
 
@@ -65,17 +65,17 @@ async def test_an_unknown_id_is_simply_not_found(store: Store) -> None:
 async def test_a_commit_is_all_or_nothing(store: Store) -> None:
     [one] = await submit(store, ready())
     new = ready()
-    reply = NewReply(once(), "f", b"r", NOON + SECOND)
+    reply = NewStoredReply(once(), "f", b"r", NOON + SECOND)
     good = together(submission(new), Writes(outbox=[outgoing(new, "o1")], replies=[reply]))
     bad = Writes(facts=[sealed(replace(one, seq=0, head=""), NOON)[1]])  # an event that is there already
     with pytest.raises(Conflict) as refused:
-        await store.transact(Want(ids=(one.id,)), leave(good, move(leased(one)), bad))
+        await store.transact(Locks(ids=(one.id,)), leave(good, move(leased(one)), bad))
     assert refused.value.code == "write_conflict"
     assert await store.intents.ids() == [one.id]
     assert await store.intents.history(new.id) == []
     assert len(await store.intents.history(one.id)) == 1
     assert await store.outbox.listing(WS, 10) == []
-    found = await look(store, Want(ids=(one.id,), once=(once(),), ready=Ready(WS, AGENT, 5)))
+    found = await look(store, Locks(ids=(one.id,), once=(once(),), ready=ClaimableRow(WS, AGENT, 5)))
     assert found.intents == {one.id: one}
     assert found.ready == [one.id]
     assert found.replies == {}
@@ -87,13 +87,13 @@ async def test_a_commit_is_all_or_nothing(store: Store) -> None:
 async def test_a_lost_callback_writes_nothing(store: Store, error: Exception) -> None:
     [one] = await submit(store, waiting())
 
-    def work(found: Found) -> Writes:
+    def work(found: Loaded) -> Writes:
         raise error
 
     with pytest.raises(type(error)) as raised:
-        await store.transact(Want(ids=(one.id,)), work)
+        await store.transact(Locks(ids=(one.id,)), work)
     assert raised.value is error
-    assert (await look(store, Want(ids=(one.id,)))).intents == {one.id: one}
+    assert (await look(store, Locks(ids=(one.id,)))).intents == {one.id: one}
 
 
 async def test_an_intent_that_was_not_locked_cannot_be_changed(store: Store) -> None:
@@ -110,11 +110,11 @@ async def test_two_transactions_never_hold_the_same_intent(
     ones = await submit(store, waiting(), waiting(), waiting())
     ids = [one.id for one in ones]
 
-    def add(found: Found) -> Writes:
+    def add(found: Loaded) -> Writes:
         return together(*(move(one) for one in found.intents.values()))
 
     # Ids in every order: whoever locks first, nobody deadlocks.
-    wants = [Want(ids=tuple(ids[n % 3 :] + ids[: n % 3])) for n in range(20)]
+    wants = [Locks(ids=tuple(ids[n % 3 :] + ids[: n % 3])) for n in range(20)]
     await asyncio.gather(*(both[n % 2].transact(want, add) for n, want in enumerate(wants)))
     for id in ids:
         stored = await store.intents.get(id)
@@ -129,11 +129,13 @@ async def test_a_delivery_is_claimed_by_one_only(store: Store, store_url: str, c
     ones = await submit(store, *(ready() for _ in range(30)))
     claimed: list[str] = []
 
-    def claim(found: Found) -> Writes:
+    def claim(found: Loaded) -> Writes:
         claimed.extend(found.ready)
         return together(*(move(leased(found.intents[id])) for id in found.ready))
 
-    await asyncio.gather(*(both[n % 2].transact(Want(ready=Ready(WS, AGENT, 4)), claim) for n in range(12)))
+    await asyncio.gather(
+        *(both[n % 2].transact(Locks(ready=ClaimableRow(WS, AGENT, 4)), claim) for n in range(12))
+    )
     assert sorted(claimed) == sorted(one.id for one in ones)
     assert await store.intents.deliveries(WS, AGENT, 0, 100) == []
     await _stop(both)
@@ -142,15 +144,15 @@ async def test_a_delivery_is_claimed_by_one_only(store: Store, store_url: str, c
 async def test_ready_deliveries_come_longest_waiting_first(store: Store) -> None:
     ones = await submit(store, *(ready() for _ in range(5)))
     await submit(store, ready(agent="agent://local/default/other"), ready(workspace="wsp_2"), waiting())
-    found = await look(store, Want(ready=Ready(WS, AGENT, 3)))
+    found = await look(store, Locks(ready=ClaimableRow(WS, AGENT, 3)))
     assert found.ready == [one.id for one in ones[:3]]
     assert set(found.intents) == set(found.ready)
 
 
 async def test_a_delivery_that_is_taken_is_not_offered(store: Store) -> None:
     one, two = await submit(store, ready(), ready())
-    await store.transact(Want(ids=(one.id,)), leave(move(leased(one), wake_at=NOON + SECOND)))
-    assert (await look(store, Want(ready=Ready(WS, AGENT, 5)))).ready == [two.id]
+    await store.transact(Locks(ids=(one.id,)), leave(move(leased(one), wake_at=NOON + SECOND)))
+    assert (await look(store, Locks(ready=ClaimableRow(WS, AGENT, 5)))).ready == [two.id]
 
 
 async def test_due_is_what_time_can_change_by_now(store: Store, clock: FixedClock) -> None:
@@ -159,23 +161,25 @@ async def test_due_is_what_time_can_change_by_now(store: Store, clock: FixedCloc
     [one] = await submit(store, sleeping(late), wake_at=late)
     await submit(store, waiting())
     assert await store.intents.next_wake() == late
-    assert (await look(store, Want(due=10))).due == []
+    assert (await look(store, Locks(due=10))).due == []
     clock.move(SECOND)
-    assert (await look(store, Want(due=10))).due == [one.id]
+    assert (await look(store, Locks(due=10))).due == [one.id]
     clock.move(SECOND)
-    found = await look(store, Want(due=10))
+    found = await look(store, Locks(due=10))
     assert found.due == [one.id, two.id]
     assert found.now == later
     assert set(found.intents) == {one.id, two.id}
-    assert (await look(store, Want(due=1))).due == [one.id]
-    await store.transact(Want(ids=(one.id,)), leave(move(final(one))))
-    assert (await look(store, Want(due=10))).due == [two.id]
+    assert (await look(store, Locks(due=1))).due == [one.id]
+    await store.transact(Locks(ids=(one.id,)), leave(move(final(one))))
+    assert (await look(store, Locks(due=10))).due == [two.id]
 
 
 async def test_one_transaction_may_want_everything_at_once(store: Store) -> None:
     one, two = await submit(store, ready(), waiting())
     [three] = await submit(store, sleeping(NOON), wake_at=NOON)
-    found = await look(store, Want(ids=(one.id, two.id), ready=Ready(WS, AGENT, 5), due=5, once=(once(),)))
+    found = await look(
+        store, Locks(ids=(one.id, two.id), ready=ClaimableRow(WS, AGENT, 5), due=5, once=(once(),))
+    )
     assert (found.ready, found.due) == ([one.id], [three.id])
     assert set(found.intents) == {one.id, two.id, three.id}
 
@@ -187,7 +191,7 @@ async def test_plans_are_kept_once_and_found_by_a_server_that_never_saw_them(
     one, two, three = await submit(store, waiting(), waiting(), waiting(plan=other))
     assert len(await store.read("select digest from plans")) == 2
     second = await _second_server(store, store_url, clock, afresh=True)
-    found = await look(second, Want(ids=(one.id, two.id, three.id)))
+    found = await look(second, Locks(ids=(one.id, two.id, three.id)))
     assert [found.intents[it.id].plan for it in (one, two, three)] == [PLAN, PLAN, other]
     stored = await second.intents.get(three.id)
     assert stored is not None
@@ -198,7 +202,7 @@ async def test_plans_are_kept_once_and_found_by_a_server_that_never_saw_them(
 async def test_the_schema_refuses_a_final_intent_that_still_waits_for_time(store: Store) -> None:
     [one] = await submit(store, sleeping(NOON))
     with pytest.raises(Refused) as refused:
-        await store.transact(Want(ids=(one.id,)), leave(move(final(one), wake_at=NOON)))
+        await store.transact(Locks(ids=(one.id,)), leave(move(final(one), wake_at=NOON)))
     assert refused.value.code == "write_conflict"
 
 

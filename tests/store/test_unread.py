@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from signoff.store.opening import open_store
 from signoff.store.store import Store
-from signoff.store.work import Want
+from signoff.store.work import Locks
 from tests.conftest import FixedClock
 from tests.store.samples import AGENT, WS, leased, leave, move, ready, submit
 
@@ -35,7 +35,7 @@ async def test_what_is_not_up_for_taking_any_more_is_not_unread(store: Store, cl
     rows = store.intents
     await rows.show(WS, AGENT, [(one.id, 2), (two.id, 4)])
     clock.move(SETTLED)
-    await store.transact(Want(ids=(one.id,)), leave(move(leased(one))))
+    await store.transact(Locks(ids=(one.id,)), leave(move(leased(one))))
     await rows.redeliver(WS, AGENT, [two.id])
     assert await rows.unread(WS, AGENT, 100, SETTLED) == [], "it has a new place in the stream"
     assert (

@@ -210,12 +210,12 @@ def judge_history(storm: Storm, ended: Intent, facts: list[Fact]) -> None:
     kinds = Counter(type(fact.event) for fact in facts)
     for once in (e.Created, e.Reported, e.TaskOpened, e.Answered, e.Decided):
         assert kinds[once] == 1, (once, facts)
-    assert kinds[e.Delivered] == 1 + kinds[e.Lapsed]
+    assert kinds[e.Offered] == 1 + kinds[e.AttemptFailed]
     claims: list[tuple[Fact, e.Claimed]] = []
     for fact in facts:
         if isinstance(fact.event, e.Claimed):
             claims.append((fact, fact.event))
-        if isinstance(fact.event, e.Lapsed):
+        if isinstance(fact.event, e.AttemptFailed):
             assert fact.event.reason == "lease_expired"
             assert fact.at >= claims[-1][1].lease_until
     runs = [run for run in storm.runs() if run["intent"] == ended.id]
@@ -223,7 +223,7 @@ def judge_history(storm: Storm, ended: Intent, facts: list[Fact]) -> None:
     assert {run["token"] for run in runs} <= set(tokens), "work was done that nobody was given"
     assert len(runs) == len({run["token"] for run in runs}), "one delivery was worked on twice"
     assert len({run["key"] for run in runs}) == 1
-    assert len(tokens) == len(set(tokens)) == kinds[e.Delivered] + kinds[e.Released]
+    assert len(tokens) == len(set(tokens)) == kinds[e.Offered] + kinds[e.Released]
 
 
 class Flood:

@@ -65,10 +65,10 @@ async def test_it_is_in_force_when_the_server_first_answers_and_a_second_start_c
     settings = config(tmp_path, GOOD)
     async with running(settings, quiet) as server:
         [space] = await server.store.directory.workspaces()
-        book = await server.directory.of(space.id)
-        assert book.policies["prod.change"].name == "prod.change@1"
-        assert book.workflows["migrate.v1"].name == "migrate"
-        assert "checker" in book.by_name
+        directory = await server.directory.of(space.id)
+        assert directory.policies["prod.change"].name == "prod.change@1"
+        assert directory.workflows["migrate.v1"].name == "migrate"
+        assert "checker" in directory.by_name
     wanted = [("person", "dora@acme.example"), ("person", "bob@acme.example"), ("team", "dba"),
               ("policy", "prod.change"), ("workflow", "migrate.v1"),
               ("agent", "agent://local/default/checker")]  # fmt: skip
@@ -78,8 +78,8 @@ async def test_it_is_in_force_when_the_server_first_answers_and_a_second_start_c
         pass
     assert await changes(settings.database) == recorded
     async with running(config(tmp_path, GOOD.replace("need: 2", "need: 1")), quiet) as server:
-        book = await server.directory.of(space.id)
-        assert book.policies["prod.change"].name == "prod.change@2"
+        directory = await server.directory.of(space.id)
+        assert directory.policies["prod.change"].name == "prod.change@2"
     assert (await changes(settings.database))[-1] == ("system", "file", "policy", "prod.change")
 
 

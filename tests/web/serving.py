@@ -16,8 +16,8 @@ from tests.web.web_env import WebEnv
 @asynccontextmanager
 async def serving(web_env: WebEnv, limits: ReceiveLimits | None = None) -> AsyncIterator[str]:
     """The address at which the web layer answers while the block runs, within the product's limits unless given."""
-    settings = web_env.parts.settings
-    web_env.parts.settings = msgspec.structs.replace(
+    settings = web_env.state.settings
+    web_env.state.settings = msgspec.structs.replace(
         settings, allowed_hosts=("127.0.0.1", *settings.allowed_hosts)
     )
     with socket.socket() as listener:
@@ -39,6 +39,6 @@ async def serving(web_env: WebEnv, limits: ReceiveLimits | None = None) -> Async
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
-            web_env.parts.stop()
+            web_env.state.stop()
             server.should_exit = True
             await task

@@ -29,7 +29,7 @@ async def broken(web: WebEnv, **settings: Any) -> None:
     source = msgspec.json.encode({"approve": [{"any": ["role:approver"]}], "from_long_ago": True})
     row = PolicyRow(HOME, "old", 2, source, "per_oscar", web.clock.now())
     await web.env.store.people.save([row])
-    web.parts.directory.changed(HOME)
+    web.state.directory.changed(HOME)
 
 
 async def test_everything_else_goes_on(web: WebEnv) -> None:
@@ -95,7 +95,7 @@ async def test_what_follows_it_takes_a_second_admin_where_the_workspace_is_prote
 async def test_a_damaged_one_is_no_more_than_broken(web: WebEnv) -> None:
     await applied(web, CHARTER)
     await web.env.store.people.save([PolicyRow(HOME, "old", 2, b"{", "per_oscar", web.clock.now())])
-    web.parts.directory.changed(HOME)
+    web.state.directory.changed(HOME)
     listed = {
         one["name"]: one.get("broken", "") for one in (await web.get("/v1/policies", "oscar"))["policies"]
     }

@@ -304,7 +304,7 @@ async def test_a_key_does_not_move_anybodys_sign_in_links_and_whoever_moves_them
     by_key = await Reader(web, "oscar").sign_in(key=True)
     assert (await by_key.post("/people/per_ann/details", fields)).status == 403
     async with mailing(web) as server:
-        links = web.parts.mailed_links
+        links = web.state.mailed_links
         assert links is not None
         assert (await (await reader(web, "oscar")).post("/people/per_ann/details", fields)).status == 303
         await links.settle()

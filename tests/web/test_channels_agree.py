@@ -15,7 +15,7 @@ from signoff.core.formats.manifest import SLACK
 from signoff.core.intent.commands import Answer
 from signoff.core.intent.events import Answered, Decided
 from signoff.core.intent.hash_chain import unseal
-from signoff.core.plan.task_types import Sign
+from signoff.core.plan.task_types import Meaning
 from signoff.engine.delivery.chat_answers import Chat
 from signoff.store.tables.chats import ChatPerson
 from signoff.web.api.routes import ENDPOINTS
@@ -84,7 +84,7 @@ async def by_page_with_a_key(it: Gate) -> str:
 
 async def by_link(it: Gate) -> str:
     task = (await it.web.get(f"/v1/tasks/{it.task_id}", "aud"))["task"]
-    token = await it.web.parts.sessions.task_link(
+    token = await it.web.state.sessions.task_link(
         HOME, f"per_{it.who}", it.intent_id, int(it.task_id[-4:], 16), task["digest"]
     )
     return await _posted(Reader(it.web), f"/t/{token}", it)
@@ -353,7 +353,7 @@ async def test_no_other_route_takes_a_decision(web: WebEnv, route: str) -> None:
     history = [unseal(row.body, row.private) for row in rows]
     assert not [fact for fact in history if isinstance(fact.event, Answered)]
     decisions = [fact.event for fact in history if isinstance(fact.event, Decided)]
-    assert all(event.sign is not Sign.POSITIVE for event in decisions)  # withdrawn, at most
+    assert all(event.meaning is not Meaning.APPROVES for event in decisions)  # withdrawn, at most
 
 
 def test_only_the_rules_write_that_somebody_answered_or_that_it_is_decided() -> None:

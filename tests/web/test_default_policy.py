@@ -61,8 +61,8 @@ WORK = {"step_id": "work", "tool_id": "tool.agent.task.v1", "assigned_to": "work
 SIGN = {"step_id": "sign", "assigned_to": "boss", "human_task": ASK, "step_deadline_seconds": 3600}
 
 
-def task_of(intent_id: str, visit: int = 1) -> str:
-    return f"{intent_id[:-4]}{visit:04x}"
+def task_of(intent_id: str, step_run: int = 1) -> str:
+    return f"{intent_id[:-4]}{step_run:04x}"
 
 
 async def rule(web: WebEnv, task_id: str) -> Any:

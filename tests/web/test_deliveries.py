@@ -145,19 +145,19 @@ async def test_a_report_holds_a_result_or_an_error(web: WebEnv) -> None:
 
 async def test_a_waiting_claim_gets_what_comes(web: WebEnv) -> None:
     waiting = asyncio.create_task(web.post(CLAIM, {"wait_seconds": 55}, "agent"))
-    while not web.parts.feed.waiters:
+    while not web.state.feed.waiters:
         await asyncio.sleep(0)
     intent_id = await web.send(to_agent="validator")
     answer = await asyncio.wait_for(waiting, 60)
     assert [d["intent_id"] for d in answer["deliveries"]] == [intent_id]
-    assert not web.parts.feed.waiters
+    assert not web.state.feed.waiters
 
 
 async def test_a_stopping_server_ends_a_waiting_claim(web: WebEnv) -> None:
     waiting = asyncio.create_task(web.post(CLAIM, {"wait_seconds": 55}, "agent"))
-    while not web.parts.feed.waiters:
+    while not web.state.feed.waiters:
         await asyncio.sleep(0)
-    web.parts.stop()
+    web.state.stop()
     assert (await asyncio.wait_for(waiting, 60))["deliveries"] == []
 
 
@@ -179,7 +179,7 @@ async def test_a_claim_that_was_hung_up_takes_nothing(web: WebEnv) -> None:
         await web.app(scope, messages.get, send)
 
     waiting = asyncio.create_task(serve())
-    while not web.parts.feed.waiters:
+    while not web.state.feed.waiters:
         await asyncio.sleep(0)
     messages.put_nowait({"type": "http.disconnect"})
     await asyncio.wait_for(waiting, 60)

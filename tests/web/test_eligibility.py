@@ -38,8 +38,8 @@ async def key_of(web: WebEnv, email: str) -> str:
     from signoff.core.intent.model import ActorKind
     from tests.web.web_env import HOME
 
-    book = await web.env.directory.anew(HOME)
-    person = next(one for one in book.people.values() if one.email == email)
+    directory = await web.env.directory.anew(HOME)
+    person = next(one for one in directory.people.values() if one.email == email)
     return (await web.env.keys.create(HOME, ActorKind.PERSON, person.id, person.id)).secret
 
 
@@ -200,5 +200,5 @@ async def test_the_last_key_of_the_last_owner_stays_where_no_sign_in_link_can_be
     web.clock.move(timedelta(hours=2))
     assert short.status == 200
     assert (await web.post(f"/v1/keys/{last}/revoke", {}, "oscar")).code == "last_owner"  # the other is over
-    web.parts.registry.mails = lambda: True
+    web.state.registry.mails = lambda: True
     assert (await web.post(f"/v1/keys/{last}/revoke", {}, "oscar")).status == 200

@@ -8,7 +8,7 @@ import pytest
 import signoff
 from signoff.cli.failures import Code
 from signoff.cli.watching import ending
-from signoff.core.intent.commands import Unreachable
+from signoff.core.intent.commands import ReportUnreachable
 from signoff.core.intent.model import system
 from tests.web.web_env import HOME, WebEnv
 
@@ -44,7 +44,7 @@ async def end(web: WebEnv, task_id: str, how: str) -> None:
         case "withdrawn":
             await web.post(f"/v1/tasks/{task_id}/withdraw", {}, "ci")
         case "undeliverable":
-            await web.env.do(task_id, Unreachable(1, "nobody"), system(HOME))
+            await web.env.do(task_id, ReportUnreachable(1, "nobody"), system(HOME))
 
 
 @pytest.mark.parametrize("how", ENDINGS)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from signoff.core.errors import Refused
 from signoff.core.intent import commands as c
 from signoff.core.intent.evolve import created, evolve
-from signoff.core.intent.model import Delivery, Fault, Hold, Intent
+from signoff.core.intent.model import Delivery, DeliveryState, Fault, Intent
 from signoff.core.plan.plan import DelayStep, NotifyStep, Plan
 from signoff.web.shapes.events import EVENT_TYPES, StepTrail, Trail, events_of, walk
 from tests.builders import AGENT, ANN, RITA, SERVICE, Story, approve, gate, minutes, validate
@@ -30,8 +30,8 @@ ACTS: list[tuple[Any, Any]] = [
     (AGENT, c.Claim("worker")),
     (ANN, c.Answer("approved", comment="go")),
     (ANN, c.Answer("rejected")),
-    (SERVICE, c.Progress("on")),
-    (SERVICE, c.Patch(controls={"a": 1})),
+    (SERVICE, c.ReportProgress("on")),
+    (SERVICE, c.PatchControls(controls={"a": 1})),
     (RITA, c.Cancel("never mind")),
     (SERVICE, c.Resolve(result={"a": 1})),
     (SERVICE, c.Resolve(fault=Fault("boom", "It broke."))),
@@ -49,8 +49,12 @@ def play(plan: Plan, steps: list[Any]) -> Story:
             else:
                 actor, command = step
                 held = story.intent.open
-                if isinstance(held, Delivery) and held.hold is Hold.LEASED and isinstance(command, c.Report):
-                    command = c.Report(held.visit, held.token, command.result, command.fault)
+                if (
+                    isinstance(held, Delivery)
+                    and held.hold is DeliveryState.LEASED
+                    and isinstance(command, c.Report)
+                ):
+                    command = c.Report(held.step_run, held.token, command.result, command.fault)
                 story.do(command, actor)
         except Refused:
             continue
@@ -83,13 +87,13 @@ def test_every_event_carries_the_status_the_intent_had_then(steps: list[Any], pl
 def test_a_step_seen_as_an_intent_ends_once_and_then_says_nothing(steps: list[Any]) -> None:
     story = play(LONG, steps)
     facts = [sealed.fact for sealed in story.facts]
-    for visit in range(1, story.intent.visits + 1):
-        trail = StepTrail(story.intent, visit)
+    for step_run in range(1, story.intent.step_runs + 1):
+        trail = StepTrail(story.intent, step_run)
         events = walk(trail, facts)
         finals = [e for e in events if e.status in ("COMPLETED", "FAILED", "CANCELED", "TIMED_OUT")]
         assert len(finals) <= 1
         assert events[-1:] == finals[-1:] or not finals
-        still = story.intent.open is not None and story.intent.open.visit == visit
+        still = story.intent.open is not None and story.intent.open.step_run == step_run
         assert trail.over == (not still)
         assert {e.intent_id for e in events} == {trail.intent_id}
 
@@ -107,7 +111,7 @@ def test_a_cursor_may_be_counted_in_either_way(after: int) -> None:
 def test_the_events_of_one_command_go_on_from_the_state_before() -> None:
     story = Story().validated()
     before = story.intent
-    change = story.do(c.Patch(), SERVICE)
+    change = story.do(c.PatchControls(), SERVICE)
     [event] = events_of(change)
     assert (event.event_type, event.status, event.waiting_reason) == (
         "intent.updated",

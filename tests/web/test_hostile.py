@@ -139,7 +139,7 @@ async def test_a_body_over_the_limit_is_refused_before_it_is_read(web: WebEnv) -
 
 
 async def test_a_body_of_exactly_the_limit_is_read_and_one_byte_more_is_not(web: WebEnv) -> None:
-    web.parts.settings = replace(web.parts.settings, max_body=2000)
+    web.state.settings = replace(web.state.settings, max_body=2000)
 
     def body(size: int) -> bytes:
         text = b'{"intent_type": "a.b.v1", "payload": {"a": "%s"}}'
@@ -159,7 +159,7 @@ async def test_a_body_of_exactly_the_limit_is_read_and_one_byte_more_is_not(web:
 
 
 async def test_after_a_body_that_was_too_large_the_connection_is_closed(web: WebEnv) -> None:
-    web.parts.settings = replace(web.parts.settings, max_body=2000)
+    web.state.settings = replace(web.state.settings, max_body=2000)
     refused = await web.call("POST", "/v1/intents", b" " * 2001)
     assert (refused.status, refused.headers.get("connection")) == (413, "close")
     wrong = await web.call("POST", "/v1/intents", b"{")
@@ -167,11 +167,11 @@ async def test_after_a_body_that_was_too_large_the_connection_is_closed(web: Web
 
 
 async def test_the_limit_is_the_setting_and_a_bundles_own_where_that_is_larger(web: WebEnv) -> None:
-    web.parts.settings = replace(web.parts.settings, max_body=2000)
+    web.state.settings = replace(web.state.settings, max_body=2000)
     body = {"intent_type": "a.b.v1", "payload": {"a": "x" * 2000}}
     assert (await web.post("/v1/intents", body)).code == "payload_too_large"
     assert (await web.post("/v1/scenarios/validate", {"x": "x" * 2000})).status == 200
-    web.parts.settings = replace(web.parts.settings, max_body=1_000_000)
+    web.state.settings = replace(web.state.settings, max_body=1_000_000)
     body["payload"] = {"a": "x" * 900_000}
     assert (await web.post("/v1/intents", body)).status == 200
     assert (await web.post("/v1/scenarios/validate", {"x": "x" * 900_000})).status == 200
@@ -258,7 +258,7 @@ async def test_what_was_not_foreseen_is_told_without_its_cause(
     async def broken() -> Any:
         raise RuntimeError("secret inside")
 
-    web.parts.readiness = broken
+    web.state.readiness = broken
     with caplog.at_level(logging.ERROR, "signoff.web"):
         answer = await web.get("/ready", "ci", x_request_id="abc-1")
     assert (answer.status, answer.code) == (500, "internal_error")

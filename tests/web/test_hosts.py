@@ -20,8 +20,8 @@ async def page(
 
 
 def settle(web: WebEnv, base_url: str, hosts: str = "") -> None:
-    web.parts.settings = msgspec.structs.replace(
-        web.parts.settings, base_url=base_url, allowed_hosts=parse_hosts(hosts)
+    web.state.settings = msgspec.structs.replace(
+        web.state.settings, base_url=base_url, allowed_hosts=parse_hosts(hosts)
     )
 
 
@@ -119,5 +119,5 @@ async def test_failures_at_open_pages_are_limited_and_take_nothing_from_who_succ
     statuses = [(await page(web, "/t/nothing", [])).status_code for _ in range(121)]
     assert statuses == [410] * 120 + [429]
     ann = await web.actor("ann")
-    token = await web.parts.sessions.login_link(ann.workspace, ann.id)
+    token = await web.state.sessions.login_link(ann.workspace, ann.id)
     assert (await page(web, f"/login/{token}", [])).status_code == 200

@@ -42,7 +42,7 @@ async def calling(web: WebEnv) -> AsyncIterator[Caller]:
 
 
 async def test_streams_beyond_the_limit_are_refused_and_other_holders_are_not(web: WebEnv) -> None:
-    web.parts.admission = Admission(KeyLimits(streams=3))
+    web.state.admission = Admission(KeyLimits(streams=3))
     target = "/v1/agents/validator/intents/stream?wait_seconds=50"
     async with calling(web) as caller:
         held = [await caller.get(web.keys["agent"], target) for _ in range(5)]
@@ -52,7 +52,7 @@ async def test_streams_beyond_the_limit_are_refused_and_other_holders_are_not(we
 
 
 async def test_requests_beyond_the_rate_are_refused_and_other_holders_are_not(web: WebEnv) -> None:
-    web.parts.admission = Admission(KeyLimits(rate=4))
+    web.state.admission = Admission(KeyLimits(rate=4))
     async with calling(web) as caller:
         found = [await caller.get(web.keys["agent"], "/v1/intents") for _ in range(60)]
         refused = [headers for status, headers in found if status == 429]
@@ -65,7 +65,7 @@ async def test_requests_beyond_the_rate_are_refused_and_other_holders_are_not(we
 async def test_a_repeat_is_answered_beyond_the_limit_of_open_intents(web: WebEnv) -> None:
     env = web.env
     admission = Admission(KeyLimits(open_services=2), env.store.intents.open_of)
-    web.parts.engine = Engine(env.committer, env.clock, env.directory, env.store, admission)
+    web.state.engine = Engine(env.committer, env.clock, env.directory, env.store, admission)
     body = {"intent_type": PLAIN, "payload": PAYLOAD, "to_agent": "agent://acme/prod/validator"}
     first, second = [await web.post("/v1/intents", body, idempotency_key=f"key-{n}") for n in (1, 2)]
     assert (first.status, second.status) == (200, 200)

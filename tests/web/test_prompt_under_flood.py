@@ -116,7 +116,7 @@ async def flooded(web: WebEnv, key: str, limits: ReceiveLimits) -> AsyncIterator
 async def test_no_cancel_and_revocation_are_answered_under_a_flood_of_one_key(
     web: WebEnv, limits: KeyLimits
 ) -> None:
-    web.parts.admission = Admission(limits)
+    web.state.admission = Admission(limits)
     await web.apply_workflow()
     _, task = await web.ask(notify=["ann@acme.example"])
     other, _ = await web.ask()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from signoff.core.errors import Invalid
-from signoff.core.intent.commands import Answer, Progress, Report
+from signoff.core.intent.commands import Answer, Report, ReportProgress
 from signoff.core.intent.model import Fault
 from signoff.web.axp.resume import meaning
 from tests.builders import Story, gate, validate
@@ -51,8 +51,8 @@ ASKING = Story().validated().intent
         ({"passed": True}, Report(result={"passed": True})),
         ({"outcome": "success", "result": {}}, Report(result={"outcome": "success", "result": {}})),
         ({"expected_policy_generation": 3, "n": 1}, Report(result={"n": 1})),
-        ({}, Progress()),
-        ({"expected_policy_generation": 0}, Progress()),
+        ({}, ReportProgress()),
+        ({"expected_policy_generation": 0}, ReportProgress()),
     ],
 )
 def test_the_shape_of_the_body_decides(intent: Any, body: dict[str, Any], command: object) -> None:
@@ -68,7 +68,7 @@ def test_a_control_resume_is_a_decision_wherever_people_decide(flag: bool, outco
 
 def test_without_anybody_to_decide_a_control_resume_lets_it_go_on_and_never_turns_a_no_into_that() -> None:
     alone = Story(gate(validate(), direct=True)).intent
-    assert meaning({"approve_current_step": True, "reason": "why"}, alone) == Progress("why")
+    assert meaning({"approve_current_step": True, "reason": "why"}, alone) == ReportProgress("why")
     assert meaning({"approve_current_step": False, "reason": "why"}, alone) == Answer(
         "rejected", comment="why"
     )
@@ -81,7 +81,7 @@ def test_a_lone_outcome_decides_only_if_the_open_task_knows_it() -> None:
 
 
 def test_an_id_of_another_step_is_not_read_as_the_open_task() -> None:
-    assert meaning({"outcome": "approved"}, ASKING, 1) == Report(visit=1, result={"outcome": "approved"})
+    assert meaning({"outcome": "approved"}, ASKING, 1) == Report(step_run=1, result={"outcome": "approved"})
     assert meaning({"approve_current_step": True}, ASKING, 1) == Answer("approved", 1)
 
 

@@ -7,7 +7,7 @@ import msgspec
 from signoff.cli.output import Output
 from signoff.cli.tasks.answer import task_lines
 from signoff.cli.tasks.revise import _changes as terminal_changes
-from signoff.core.intent.notices import NoticeKind
+from signoff.core.intent.notifications import NotificationKind
 from signoff.core.text.json_paths import changed_paths
 from signoff.engine.delivery.compose import render_payload
 from signoff.notify import email
@@ -54,6 +54,7 @@ def _letter(payload: dict[str, Any], web: WebEnv) -> Letter:
     found = render_payload(msgspec.json.encode(payload), {})
     assert found.whole
     return Letter(
-        id="1", kind=NoticeKind.TASK_OPENED, at=web.clock.now(), to="ann@acme.example", thread="t", headline="Asked",
+        id="1", kind=NotificationKind.TASK_OPENED, at=web.clock.now(), to="ann@acme.example", thread="t",
+        headline="Asked",
         question="Pay?", leaves=found.leaves, link="http://h/t/x", link_label="Look",
     )  # fmt: skip

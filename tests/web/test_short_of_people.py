@@ -85,8 +85,8 @@ async def test_the_ladder_moves_on_at_once_past_whoever_is_gone_too(web: WebEnv)
     assert getattr(task, "escalated", 0) == 2
     await web.join("jo", "admin")
     keys = web.env.keys
-    book = await web.env.directory.anew(HOME)
-    ida = next(p for p in book.people.values() if p.email == "ida@acme.example")
+    directory = await web.env.directory.anew(HOME)
+    ida = next(p for p in directory.people.values() if p.email == "ida@acme.example")
     web.keys["ida"] = (await keys.create(HOME, ActorKind.PERSON, ida.id, ida.id)).secret
     assert (await web.answer(intent_id[:-4] + "0001", "approved", "ida")).status == 200
 
@@ -100,12 +100,12 @@ async def test_a_later_stage_that_nobody_is_left_for_ends_it_too(web: WebEnv) ->
 
 
 async def test_what_was_to_be_looked_at_survives_a_restart_and_is_read_by_pages(web: WebEnv) -> None:
-    parts = web.env.engine, web.env.store, web.env.directory
+    state = web.env.engine, web.env.store, web.env.directory
     ids = [await gate(web, "one")] + [await web.send(intent_type="one.v1") for _ in range(4)]
     await without(web)
-    assert await Staffed(*parts, page=2).once() < 1
+    assert await Staffed(*state, page=2).once() < 1
     assert len([one for one in ids if "Understaffed" in await web.env.happened(one)]) == 2
-    fresh = Staffed(*parts, page=2)  # another process
+    fresh = Staffed(*state, page=2)  # another process
     while await fresh.once() < 1:
         pass
     assert not [one for one in ids if "Understaffed" not in await web.env.happened(one)]

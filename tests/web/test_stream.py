@@ -73,7 +73,7 @@ async def reader(web: WebEnv) -> AsyncIterator[Reader]:
 
 async def waiting_for(web: WebEnv) -> None:
     """Until somebody listens."""
-    while not web.parts.feed.waiters:
+    while not web.state.feed.waiters:
         await asyncio.sleep(0)
 
 
@@ -114,7 +114,7 @@ async def test_an_idle_stream_is_held_and_woken(reader: Reader) -> None:
         "stream.timeout",
     ]
     assert events[2][1]["result"]["outcome"] == "approved"
-    assert not web.parts.feed.waiters
+    assert not web.state.feed.waiters
 
 
 async def test_a_client_that_reads_line_by_line_keeps_its_stream_until_the_end(reader: Reader) -> None:
@@ -148,7 +148,7 @@ async def test_the_stream_of_a_final_intent_with_nothing_new_is_held(reader: Rea
     reading = asyncio.create_task(reader.whole(path))
     await waiting_for(web)  # whoever asks for ever does not ask a thousand times a second
     assert not reading.done()
-    web.parts.stop()
+    web.state.stop()
     assert await reading == [("stream.timeout", {"ok": True, "next_seq": 101})]
 
 
@@ -248,7 +248,7 @@ async def test_a_stopping_server_ends_every_stream_in_good_order(web: WebEnv) ->
         reading = [
             asyncio.create_task(reader.whole(path, "agent" if "/agents/" in path else "ci")) for path in paths
         ]
-        while sum(map(len, web.parts.feed.waiters.values())) < 6:
+        while sum(map(len, web.state.feed.waiters.values())) < 6:
             await asyncio.sleep(0)
     # the server is down now, before its grace was over
     for events in await asyncio.gather(*reading):

@@ -11,7 +11,7 @@ import pytest
 from signoff.core.intent.hash_chain import link
 from signoff.web.api import openapi
 from signoff.web.api.routes import ENDPOINTS
-from signoff.web.app import Families, api_routes, family
+from signoff.web.app import PrefixRouter, api_routes, prefix_of
 from signoff.web.state import Readiness
 from tests.web.web_env import HOME, TYPE, WebEnv
 
@@ -33,7 +33,7 @@ async def test_ready_says_what_is_not(web: WebEnv) -> None:
     async def broken() -> Readiness:
         return Readiness(False, {"timekeeper": "failing"})
 
-    web.parts.readiness = broken
+    web.state.readiness = broken
     answer = await web.get("/ready", "")
     assert (answer.status, answer.json) == (
         503,
@@ -42,7 +42,7 @@ async def test_ready_says_what_is_not(web: WebEnv) -> None:
 
 
 async def test_a_stopping_server_is_not_ready(web: WebEnv) -> None:
-    web.parts.stop()
+    web.state.stop()
     answer = await web.get("/ready", "")
     assert (answer.status, answer["details"]) == (503, {"stopping": True})
 
@@ -195,24 +195,24 @@ async def test_a_key_is_promised_only_where_the_answer_is_kept(web: WebEnv) -> N
     assert keyed.isdisjoint({"/v1/keys", "/v1/intents/bulk-cancel", "/v1/deliveries/{delivery_id}/renew"})
 
 
-def matching(app: Families, path: str, method: str = "GET") -> Any:
+def matching(app: PrefixRouter, path: str, method: str = "GET") -> Any:
     """The route that a request is sent to."""
     scope = {"type": "http", "method": method, "path": path, "root_path": "", "headers": []}
-    for route in app.routes[family(path)]:
+    for route in app.routes[prefix_of(path)]:
         if route.matches(scope)[0].value:
             return route
     return None
 
 
-def families() -> Families:
+def families() -> PrefixRouter:
     nothing: Any = None
-    return Families(api_routes(nothing), (), nothing)
+    return PrefixRouter(api_routes(nothing), (), nothing)
 
 
 def test_no_endpoint_is_shadowed_by_one_above_it() -> None:
     app = families()
     for row in ENDPOINTS:
-        if not family(row.path):
+        if not prefix_of(row.path):
             continue
         path = re.sub(r"\{address:path\}", "acme/prod/validator", row.path)
         path = re.sub(r"\{\w+\}", INTENT, path)
@@ -235,4 +235,4 @@ def test_no_endpoint_is_shadowed_by_one_above_it() -> None:
 def test_a_hot_request_is_compared_with_few_routes(path: str) -> None:
     # about a microsecond each: routing stays below ten
     app = families()
-    assert app.routes[family(path)].index(matching(app, path)) < 6
+    assert app.routes[prefix_of(path)].index(matching(app, path)) < 6

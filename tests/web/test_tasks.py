@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from signoff.core.intent.commands import Take
+from signoff.core.intent.commands import MarkReviewing
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import Fallback, Stage, TaskSpec
 from signoff.web.shapes.tasks import on_expiry
@@ -294,7 +294,7 @@ async def test_the_story_of_a_task_is_the_same_open_and_folded(web: WebEnv) -> N
         gate(HumanStep(id="approve", task=TaskSpec(stages=stages))), await web.actor("ci")
     )
     task_id = intent.id[:-4] + "0001"
-    await web.env.do(task_id, Take(), await web.actor("ann"))
+    await web.env.do(task_id, MarkReviewing(), await web.actor("ann"))
     first = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
     assert (first["stage"], first["stages"], first["approvers"], first["reviewed_by"]) == (
         1,

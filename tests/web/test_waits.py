@@ -26,8 +26,8 @@ async def _revoked(web: WebEnv, who: str) -> None:
 
 async def _removed(web: WebEnv, who: str) -> None:
     account = web.env.directory
-    book = await account.of(HOME)
-    found = book.account(VALIDATOR)
+    directory = await account.of(HOME)
+    found = directory.account(VALIDATOR)
     assert found is not None
     assert (await web.call("DELETE", f"/v1/service-accounts/{found.id}", who="oscar")).status == 200
 
@@ -40,7 +40,7 @@ async def _deactivated(web: WebEnv, who: str) -> None:
 async def waiting(web: WebEnv, count: int = 1) -> None:
     """Until somebody waits for the words of the workspace's directory."""
     async with asyncio.timeout(30):
-        while len(web.parts.feed.waiters.get(f"directory:{HOME}", ())) < count:
+        while len(web.state.feed.waiters.get(f"directory:{HOME}", ())) < count:
             await asyncio.sleep(0)
 
 
@@ -142,13 +142,13 @@ async def test_a_key_that_is_revoked_while_a_body_is_sent_does_nothing(web: WebE
             await revoked.wait()
             yield body[10:]
 
-        web.parts.keys.forget()
+        web.state.keys.forget()
         sending = asyncio.create_task(
             http.post("/v1/intents", content=slowly(), headers={"x-api-key": web.keys["emma"]})
         )
         await begun.wait()
         async with asyncio.timeout(30):
-            while not web.parts.keys._cache:  # until the caller was identified
+            while not web.state.keys._cache:  # until the caller was identified
                 await asyncio.sleep(0)
         await _revoked(web, "emma")
         revoked.set()
@@ -166,7 +166,7 @@ async def test_a_session_has_an_end_however_much_it_is_used(web: WebEnv) -> None
         assert (await ann.get("/")).status == 200
     web.clock.move(IDLE - timedelta(minutes=1))
     assert (await ann.get("/")).status == 303
-    short = web.parts.sessions
+    short = web.state.sessions
     short.lifetime = timedelta(hours=1)  # a setting that is made shorter holds for what is open
     otto = await reader(web, "otto")
     web.clock.move(timedelta(hours=1))
@@ -194,17 +194,17 @@ async def test_sessions_are_listed_and_ended_one_by_one_and_everywhere(web: WebE
     assert (await web.get("/v1/people/me/sessions", "agent")).status == 403
     sam = await web.actor("sam")
     with pytest.raises(NotFound):
-        await web.parts.sessions.end(sam, "per_ann", shown["session_id"])
+        await web.state.sessions.end(sam, "per_ann", shown["session_id"])
 
 
 async def test_who_comes_back_signs_in_anew(web: WebEnv) -> None:
     ann = await reader(web, "ann")
     known = await web.actor("ann")
-    token = await web.parts.sessions.login_link(known.workspace, known.id)
+    token = await web.state.sessions.login_link(known.workspace, known.id)
     await _deactivated(web, "ann")
     answer = await web.call("PATCH", "/v1/people/ann@acme.example", {"active": True}, who="oscar")
     assert answer.status == 200
     assert (await ann.get("/")).status == 303
     assert (await Reader(web).post(f"/login/{token}")).status == 410
     with pytest.raises(Unauthenticated):
-        await web.parts.sessions.actor(str(ann.http.cookies.get("signoff_session")))
+        await web.state.sessions.actor(str(ann.http.cookies.get("signoff_session")))

@@ -37,9 +37,9 @@ async def test_a_claim_a_poll_and_a_stream_are_seen(web: WebEnv, method: str, pa
 
 async def test_how_long_ago_is_said_in_words(web: WebEnv) -> None:
     await web.post("/v1/agents/validator/deliveries/claim", {}, "agent")
-    await web.parts.workers.once()
+    await web.state.workers.once()
     web.clock.move(timedelta(days=3, hours=2))
-    web.parts.workers._noted.clear()  # as any other server, which has heard nothing
+    web.state.workers._noted.clear()  # as any other server, which has heard nothing
     assert await last_seen(web) == "3d ago"
     assert await last_seen(web, "agent://acme/prod/stranger") == "never"
 
@@ -67,7 +67,7 @@ async def test_who_asks_before_its_agent_exists_gets_the_first_work_at_once(web:
     asking = asyncio.create_task(
         web.post("/v1/agents/Late Worker/deliveries/claim", {"wait_seconds": 30}, "oscar")
     )
-    while not web.parts.feed.waiters:
+    while not web.state.feed.waiters:
         await asyncio.sleep(0)
     made = await web.post("/v1/service-accounts", {"name": "Late Worker"}, "oscar")
     intent_id = await web.send(to_agent=made["service_account"]["address"])

@@ -9,7 +9,7 @@ import pytest
 from signoff.core.errors import Invalid
 from signoff.core.formats.workflow import compile_workflow
 from signoff.core.plan.form_schema import FORMATS, KEYWORDS
-from signoff.core.plan.plan import MAX_STEP_VISITS
+from signoff.core.plan.plan import MAX_STEP_RUNS_PER_INTENT
 from signoff.core.plan.task_types import TaskType, Trait
 from signoff.core.text import json_diff
 from signoff.engine.read import evidence
@@ -93,7 +93,7 @@ def test_the_task_types_are_those_of_the_server() -> None:
         f"true for {', '.join(f'`{kind.value}`' for kind in TaskType if Trait.EVIDENCE in kind.traits)}"
         in text
     )
-    assert f"at most {MAX_STEP_VISITS} steps" in text
+    assert f"at most {MAX_STEP_RUNS_PER_INTENT} steps" in text
 
 
 def test_the_keywords_of_forms_are_those_of_the_server() -> None:

@@ -231,7 +231,7 @@ async def test_a_bundle_that_nobody_could_decide_is_told_so_and_makes_no_agent(w
 
 async def test_a_bundle_is_not_called_wrong_where_the_database_is_away(web: WebEnv) -> None:
     scope = {"method": "POST", "path": "/v1/scenarios/validate", "query_string": b"", "headers": []}
-    call = Call(web.parts, scope, "")
+    call = Call(web.state, scope, "")
     call.actor, call.body = await web.actor("ann"), msgspec.json.encode(bundle())
     assert (await scenarios.validate(call)).valid
     await web.env.store.close()

@@ -18,7 +18,7 @@ from signoff.engine.rerun import Reruns
 from signoff.store.store import Store
 from signoff.store.tables.entries import Person, Workspace
 from signoff.web.app import build_app
-from signoff.web.state import Parts, Settings
+from signoff.web.state import AppState, Settings
 from tests.engine.engine_env import EngineEnv
 
 HOME = "00000000-0000-7000-8000-0000000000a1"
@@ -83,7 +83,7 @@ class WebEnv:
     def __init__(self, env: EngineEnv) -> None:
         self.env = env
         self.clock = env.clock
-        self.parts = Parts(
+        self.state = AppState(
             engine=env.engine,
             view=View(env.store, env.recent),
             keys=env.keys,
@@ -100,7 +100,7 @@ class WebEnv:
             channels=env.channels.set_up,
             clock=env.clock,
         )
-        self.app = build_app(self.parts)
+        self.app = build_app(self.state)
         self.keys: dict[str, str] = {}
         self.http = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(self.app), base_url="http://signoff.test"
@@ -198,6 +198,6 @@ async def web_env(store: Store, clock: Clock, keys: dict[str, str] | None = None
         try:
             yield made
         finally:
-            made.parts.stop()
+            made.state.stop()
             await made.http.aclose()
             await asyncio.sleep(0)

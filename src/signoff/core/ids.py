@@ -8,7 +8,7 @@ import re
 from signoff.core.errors import NotFound
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-MAX_VISITS = 0xFFFF
+MAX_STEP_RUNS = 0xFFFF
 
 
 def uuid7(millis: int, entropy: bytes) -> str:
@@ -25,9 +25,9 @@ def new_intent_id(millis: int, entropy: bytes) -> str:
     return uuid7(millis, entropy)[:-4] + "0000"
 
 
-def visit_ref(intent_id: str, visit: int) -> str:
+def step_run_id(intent_id: str, step_run: int) -> str:
     """The id of one step visit (a task, a delivery); visit 0 is the intent itself."""
-    return f"{intent_id[:-4]}{visit:04x}"
+    return f"{intent_id[:-4]}{step_run:04x}"
 
 
 def split_ref(ref: str) -> tuple[str, int]:

@@ -24,48 +24,48 @@ _UNHEARD: Final = 100
 Announce = Callable[[Sequence[str]], Coroutine[Any, Any, None]]
 
 
-def agent_word(workspace: str, address: str) -> str:
+def agent_topic(workspace: str, address: str) -> str:
     return f"agent:{workspace}:{address}"
 
 
-def tasks_word(workspace: str) -> str:
+def tasks_topic(workspace: str) -> str:
     return f"tasks:{workspace}"
 
 
-def directory_word(workspace: str) -> str:
+def directory_topic(workspace: str) -> str:
     return f"directory:{workspace}"
 
 
-def session_word(person: str) -> str:
+def session_topic(person: str) -> str:
     return f"session:{person}"
 
 
 class Waiter:
     """Registered for some words; set once any of them is spoken. Use as a context manager."""
 
-    __slots__ = ("_asleep", "_feed", "_told", "_woken", "words")
+    __slots__ = ("_asleep", "_feed", "_told", "_woken", "topics")
 
-    def __init__(self, feed: "Feed", words: tuple[str, ...]) -> None:
+    def __init__(self, feed: "Feed", topics: tuple[str, ...]) -> None:
         self._feed = feed
-        self.words = words
+        self.topics = topics
         self._woken = False
         self._asleep: asyncio.Future[None] | None = None  # an Event would take as much memory as all the rest
         self._told: list[Change] = []
 
     def __enter__(self) -> "Waiter":
-        for word in self.words:
-            self._feed.waiters.setdefault(word, set()).add(self)
+        for topic in self.topics:
+            self._feed.waiters.setdefault(topic, set()).add(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
-        for word in self.words:
-            waiting = self._feed.waiters.get(word)
+        for topic in self.topics:
+            waiting = self._feed.waiters.get(topic)
             if waiting is not None:
                 waiting.discard(self)
                 if not waiting:
-                    del self._feed.waiters[word]
+                    del self._feed.waiters[topic]
 
     def wake(self) -> None:
         self._woken = True
@@ -112,41 +112,41 @@ class Feed:
         self._news = asyncio.Event()
         self._watchers: list[Callable[[str], None]] = []
 
-    def waiting(self, *words: str) -> Waiter:
-        return Waiter(self, words)
+    def waiting(self, *topics: str) -> Waiter:
+        return Waiter(self, topics)
 
-    def watch(self, heard: Callable[[str], None]) -> None:
-        """Call ``heard`` with every word (directory caches)."""
-        self._watchers.append(heard)
+    def watch(self, notified: Callable[[str], None]) -> None:
+        """Call ``notified`` with every word (directory caches)."""
+        self._watchers.append(notified)
 
-    def publish(self, words: Iterable[str], changes: Iterable[Change] = ()) -> None:
+    def publish(self, topics: Iterable[str], changes: Iterable[Change] = ()) -> None:
         """Wake local waiters now and hand them these committed changes; tell the other replicas soon."""
-        words = list(words)
+        topics = list(topics)
         for change in changes:
             for waiter in self.waiters.get(change.after.id, ()):
                 waiter.tell(change)
-        self.hear(words)
+        self.hear(topics)
         if self._announce is not None and len(self._unsaid) < _BACKLOG:
-            self._unsaid.update(words)
+            self._unsaid.update(topics)
             self._news.set()
 
-    def hear(self, words: Iterable[str]) -> None:
+    def hear(self, topics: Iterable[str]) -> None:
         """Wake whoever waits for these words; the empty word means that anything may have changed."""
-        for word in words:
-            if word == "":
+        for topic in topics:
+            if topic == "":
                 self._wake_all()
                 continue
-            for waiter in tuple(self.waiters.get(word, ())):
+            for waiter in tuple(self.waiters.get(topic, ())):
                 waiter.wake()
-            for heard in self._watchers:
-                heard(word)
+            for notified in self._watchers:
+                notified(topic)
 
     def _wake_all(self) -> None:
         for waiting in tuple(self.waiters.values()):
             for waiter in tuple(waiting):
                 waiter.wake()
-        for heard in self._watchers:
-            heard("")
+        for notified in self._watchers:
+            notified("")
 
     async def run(self) -> None:
         """Announce what was published, until cancelled. A lost announcement costs time, never truth."""
@@ -155,11 +155,11 @@ class Feed:
         while True:
             await self._news.wait()
             self._news.clear()
-            words, self._unsaid = self._unsaid, set()
+            topics, self._unsaid = self._unsaid, set()
             try:
-                await self._announce(sorted(words))
+                await self._announce(sorted(topics))
             except Busy as busy:
-                log.info("%d announcements were lost: %s", len(words), busy)
+                log.info("%d announcements were lost: %s", len(topics), busy)
             except Exception:
                 log.exception("announcing failed")
             await asyncio.sleep(self._pause)

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from signoff.core.errors import Conflict
+from signoff.core.intent.answering_rights import requesters_side
 from signoff.core.intent.authorization import may_rerun
 from signoff.core.intent.commands import Submit
 from signoff.core.intent.deleted_payload import refuse_deleted
 from signoff.core.intent.events import Fact
 from signoff.core.intent.model import Actor, Intent, Requester
 from signoff.core.intent.rerun import carried_over, refused, rerun_id
-from signoff.core.intent.standing import requesters_side
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.wording import from_workflow
 from signoff.engine.commit.engine import Engine
@@ -27,7 +27,7 @@ class Reruns:
         self._view = view
 
     async def rerun(
-        self, actor: Actor, source: Intent, payload: bytes, facts: Sequence[Fact], book: Snapshot
+        self, actor: Actor, source: Intent, payload: bytes, facts: Sequence[Fact], directory: Snapshot
     ) -> Intent:
         """The new intent; the same one whoever asks again. Raises Conflict where people have to be asked."""
         may_rerun(actor, source)
@@ -38,7 +38,7 @@ class Reruns:
         digest = hashlib.sha256(payload).hexdigest()
         # the newest moment that is surely past: the database's own is asked when it is committed
         carried = carried_over(source, facts, digest, source.updated_at)
-        _refuse_changed(source, book)
+        _refuse_changed(source, directory)
         command = Submit(
             id=new_id,
             workspace=source.workspace,
@@ -59,7 +59,7 @@ class Reruns:
             carried_until=carried.decided_at + VALID_FOR,
         )  # fmt: skip
         try:
-            return await self._engine.rerun(actor, source.id, command, payload, book)
+            return await self._engine.rerun(actor, source.id, command, payload, directory)
         except Conflict as conflict:  # another server was faster: what it has made is the answer
             known = (
                 await self._known(actor, new_id)
@@ -74,9 +74,9 @@ class Reruns:
         return await self._view.maybe(actor, intent_id)
 
 
-def _refuse_changed(source: Intent, book: Snapshot) -> None:
+def _refuse_changed(source: Intent, directory: Snapshot) -> None:
     """Raise Conflict where what governs such requests has changed since: its people would be asked otherwise today."""
-    workflow = book.workflows.get(source.type)
+    workflow = directory.workflows.get(source.type)
     governed = from_workflow(source.plan)
     if governed != (workflow is not None) or (
         workflow is not None and workflow.applied_at > source.created_at
@@ -88,8 +88,8 @@ def _refuse_changed(source: Intent, book: Snapshot) -> None:
         if not isinstance(step, HumanStep):
             continue
         name = step.task.policy.partition("@")[0]
-        if not governed and name != book.workspace.default_policy:
+        if not governed and name != directory.workspace.default_policy:
             raise refused("policy_changed", "Requests of this type come under another policy today.")
-        today = book.policies.get(name)
+        today = directory.policies.get(name)
         if name and (today is None or today.name != step.task.policy):
             raise refused("policy_changed", f"Policy {name} has changed since this was decided.")

@@ -4,7 +4,7 @@ from typing import Protocol
 
 import msgspec
 
-from signoff.core.intent.notices import Notice
+from signoff.core.intent.notifications import Notification
 from signoff.notify.letter import Letter
 
 
@@ -12,7 +12,7 @@ class Message(msgspec.Struct, frozen=True):
     """A notice rendered: ``id`` is stable over all attempts, so receivers can drop what they have seen."""
 
     id: str
-    notice: Notice
+    notification: Notification
     title: str
     text: str
     link: str

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from signoff.core.ids import visit_ref
-from signoff.core.intent.notices import Notice, NoticeKind
+from signoff.core.ids import step_run_id
+from signoff.core.intent.notifications import Notification, NotificationKind
 from signoff.core.text.hidden_characters import escaped
 from signoff.core.text.masking import mask_text
 from signoff.notify.letter import ASKING
@@ -16,7 +16,14 @@ from signoff.notify.message import render
 log = logging.getLogger("signoff.console")
 
 _LONGEST: Final = 200
-_SILENT: Final = frozenset({NoticeKind.CHANGED, NoticeKind.SNOOZE_OVER, NoticeKind.FINISHED, NoticeKind.PUSH})
+_SILENT: Final = frozenset(
+    {
+        NotificationKind.CHANGED,
+        NotificationKind.SNOOZE_ENDED,
+        NotificationKind.FINISHED,
+        NotificationKind.PUSH,
+    }
+)
 
 
 class Console:
@@ -26,16 +33,16 @@ class Console:
         self._line = line
         self._open = True
 
-    def show(self, notice: Notice, base_url: str) -> None:
+    def show(self, notification: Notification, base_url: str) -> None:
         """Print a notice that people may want to act on; never raises."""
-        if not self._open or notice.kind in _SILENT:
+        if not self._open or notification.kind in _SILENT:
             return
-        message = render("", notice, base_url)
-        text = f"{notice.at:%H:%M:%S}Z  {message.title}"
-        if notice.called or notice.text:
-            text += f"\n           {escaped(mask_text(notice.called or notice.text))[:_LONGEST]}"
-        if notice.kind in ASKING:
-            text += f"\n           signoff tasks approve {visit_ref(notice.intent, notice.visit)}"
+        message = render("", notification, base_url)
+        text = f"{notification.at:%H:%M:%S}Z  {message.title}"
+        if notification.called or notification.text:
+            text += f"\n           {escaped(mask_text(notification.called or notification.text))[:_LONGEST]}"
+        if notification.kind in ASKING:
+            text += f"\n           signoff tasks approve {step_run_id(notification.intent, notification.step_run)}"
         try:
             self._line("\n".join(escaped(line) for line in text.split("\n")))
         except (OSError, ValueError) as error:

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from signoff.core.intent.notices import NoticeKind
+from signoff.core.intent.notifications import NotificationKind
 from signoff.core.text.json_diff import Leaf
 
 GIVEN: Final = "What the steps after it are given besides"
@@ -31,7 +31,7 @@ class Letter(Struct, frozen=True, kw_only=True):
     """
 
     id: str
-    kind: NoticeKind
+    kind: NotificationKind
     at: datetime
     to: str
     thread: str
@@ -74,10 +74,10 @@ class Letter(Struct, frozen=True, kw_only=True):
 
 ASKING = frozenset(
     {
-        NoticeKind.TASK_OPENED,
-        NoticeKind.REMINDER,
-        NoticeKind.ESCALATED,
-        NoticeKind.REVISED,
-        NoticeKind.SNOOZE_OVER,
+        NotificationKind.TASK_OPENED,
+        NotificationKind.REMINDER,
+        NotificationKind.ESCALATED,
+        NotificationKind.REVISED,
+        NotificationKind.SNOOZE_ENDED,
     }
 )

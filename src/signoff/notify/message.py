@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from signoff.core.ids import visit_ref
-from signoff.core.intent.notices import Notice, NoticeKind
+from signoff.core.ids import step_run_id
+from signoff.core.intent.notifications import Notification, NotificationKind
 from signoff.core.plan.task_types import Ending
 from signoff.core.plan.wording import ended, kind_words, what_now
 from signoff.core.text.masking import mask_text
@@ -11,53 +11,58 @@ from signoff.notify.channel import Message
 from signoff.notify.letter import ASKING
 
 _TITLES: Final = {
-    NoticeKind.TASK_OPENED: "Decision needed: {title}",
-    NoticeKind.REMINDER: "Reminder {number}, still waiting: {title}",
-    NoticeKind.ESCALATED: "Escalated, still waiting: {title}",
-    NoticeKind.REVISED: "Changed, to be decided anew: {title}",
-    NoticeKind.SNOOZE_OVER: "Put off until now: {title}",
-    NoticeKind.REMARKED: "Question or comment: {title}",
-    NoticeKind.CHANGED: "Changed: {title}",
-    NoticeKind.DECIDED: "{ended}: {title}",
-    NoticeKind.MESSAGE: "For your information: {type}",
-    NoticeKind.FINISHED: "Finished: {type} is {status}",
-    NoticeKind.PUSH: "Delivery for {to}",
+    NotificationKind.TASK_OPENED: "Decision needed: {title}",
+    NotificationKind.REMINDER: "Reminder {number}, still waiting: {title}",
+    NotificationKind.ESCALATED: "Escalated, still waiting: {title}",
+    NotificationKind.REVISED: "Changed, to be decided anew: {title}",
+    NotificationKind.SNOOZE_ENDED: "Put off until now: {title}",
+    NotificationKind.COMMENTED: "Question or comment: {title}",
+    NotificationKind.CHANGED: "Changed: {title}",
+    NotificationKind.DECIDED: "{ended}: {title}",
+    NotificationKind.MESSAGE: "For your information: {type}",
+    NotificationKind.FINISHED: "Finished: {type} is {status}",
+    NotificationKind.PUSH: "Delivery for {to}",
 }
 
 
-def render(message_id: str, notice: Notice, base_url: str, by: str = "") -> Message:
+def render(message_id: str, notification: Notification, base_url: str, by: str = "") -> Message:
     """The message for one notice; ``base_url`` is the address people reach the server by, ``by`` the name of whoever
     brought it about. Secrets in what others have written are hidden: people read it.
     """
-    title = _TITLES[notice.kind].format(
-        title=notice.title or kind_words(notice.intent_type),
-        number=notice.number,
-        to=", ".join(notice.to),
-        ended=_ended(notice),
-        type=kind_words(notice.intent_type),
-        status=notice.status,
+    title = _TITLES[notification.kind].format(
+        title=notification.title or kind_words(notification.intent_type),
+        number=notification.number,
+        to=", ".join(notification.to),
+        ended=_ended(notification),
+        type=kind_words(notification.intent_type),
+        status=notification.status,
     )
-    asks = notice.kind in ASKING or notice.kind is NoticeKind.REMARKED
-    link = f"{base_url}/tasks/{visit_ref(notice.intent, notice.visit)}" if asks else ""
-    text = "\n".join(_lines(notice, by or notice.by))
-    return Message(message_id, notice, mask_text(title), mask_text(text), link)
+    asks = notification.kind in ASKING or notification.kind is NotificationKind.COMMENTED
+    link = f"{base_url}/tasks/{step_run_id(notification.intent, notification.step_run)}" if asks else ""
+    text = "\n".join(_lines(notification, by or notification.by))
+    return Message(message_id, notification, mask_text(title), mask_text(text), link)
 
 
-def _lines(notice: Notice, by: str) -> list[str]:
-    lines = [f"The requester calls it: {notice.called}"] if notice.called else []
-    if notice.text:
-        lines.append(notice.text)
-    if notice.kind in ASKING and notice.deadline_at is not None:
-        lines.append(f"Answer by {notice.deadline_at:%a %d %b %Y, %H:%M} UTC. Silence is not a yes.")
-    if notice.kind is NoticeKind.REMARKED:
-        lines.append(f"By {by}, through {notice.via}. The words stand on the page.")
-    if notice.kind is NoticeKind.DECIDED:
+def _lines(notification: Notification, by: str) -> list[str]:
+    lines = [f"The requester calls it: {notification.called}"] if notification.called else []
+    if notification.text:
+        lines.append(notification.text)
+    if notification.kind in ASKING and notification.deadline_at is not None:
+        lines.append(f"Answer by {notification.deadline_at:%a %d %b %Y, %H:%M} UTC. Silence is not a yes.")
+    if notification.kind is NotificationKind.COMMENTED:
+        lines.append(f"By {by}, through {notification.via}. The words stand on the page.")
+    if notification.kind is NotificationKind.DECIDED:
         lines.append(
-            what_now(Ending(notice.ending), notice.outcome, notice.means) or f"By {by}, through {notice.via}."
+            what_now(Ending(notification.ending), notification.outcome, notification.means)
+            or f"By {by}, through {notification.via}."
         )
-    lines.append(f"Intent {notice.intent} ({notice.intent_type}).")
+    lines.append(f"Intent {notification.intent} ({notification.intent_type}).")
     return lines
 
 
-def _ended(notice: Notice) -> str:
-    return ended(Ending(notice.ending), notice.outcome) if notice.kind is NoticeKind.DECIDED else ""
+def _ended(notification: Notification) -> str:
+    return (
+        ended(Ending(notification.ending), notification.outcome)
+        if notification.kind is NotificationKind.DECIDED
+        else ""
+    )

@@ -21,24 +21,24 @@ class Push:
         self._now = now
 
     async def send(self, message: Message, target: Target) -> None:
-        notice = message.notice
+        notification = message.notification
         body = msgspec.json.encode(
             {
-                "intent_id": notice.ref,
-                "intent_type": notice.intent_type,
+                "intent_id": notification.ref,
+                "intent_type": notification.intent_type,
                 "event_type": "intent.delivered",
                 "status": "DELIVERED",
-                "step_id": notice.step,
-                "to_agent": notice.to[0] if notice.to else "",
-                "delivery_attempt": notice.attempt,
-                "at": notice.at,
+                "step_id": notification.step,
+                "to_agent": notification.to[0] if notification.to else "",
+                "delivery_attempt": notification.attempt,
+                "at": notification.at,
             }
         )
         headers = {
             "content-type": "application/json",
             "x-axme-delivery-id": message.id,
             "x-axme-timestamp": str(int(self._now().timestamp())),
-            "x-axme-attempt": str(notice.attempt),
+            "x-axme-attempt": str(notification.attempt),
         }
         if target.secret:
             digest = hmac.new(target.secret.encode(), body, hashlib.sha256).hexdigest()

@@ -18,9 +18,14 @@ class Webhook:
         self._now = now
 
     async def send(self, message: Message, target: Target) -> None:
-        notice = message.notice
+        notification = message.notification
         body = msgspec.json.encode(
-            {"type": notice.kind.value, "timestamp": notice.at, "title": message.title, "data": notice}
+            {
+                "type": notification.kind.value,
+                "timestamp": notification.at,
+                "title": message.title,
+                "data": notification,
+            }
         )
         headers = {"content-type": "application/json", "webhook-id": message.id}
         if target.secret:

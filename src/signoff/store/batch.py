@@ -24,7 +24,7 @@ from signoff.store.rows import (
     ready_agent,
     reply_row,
 )
-from signoff.store.work import Changed, Found, NewIntent, Writes
+from signoff.store.work import Changed, Loaded, NewIntent, Writes
 
 STEP = 2  # cursors are even on the wire: odd numbers stay free for what AXP puts between two events
 Agent = tuple[str, str]
@@ -45,7 +45,7 @@ class Batch(Struct):
     learnt: dict[str, Plan] = field(default_factory=dict)
 
 
-def only_locked(found: Found, writes: Writes) -> Writes:
+def only_locked(found: Loaded, writes: Writes) -> Writes:
     """The writes themselves; ValueError where they change an intent that this transaction did not lock."""
     for changed in writes.changed:
         if changed.intent.id not in found.intents:

@@ -12,7 +12,7 @@ from signoff.store.sql import PLAN
 Statement = tuple[str, dict[str, Any]]
 
 
-class Lost(Busy):
+class ConnectionLost(Busy):
     """Nobody answers, or not any more; what was under way in the database may or may not have happened."""
 
 

@@ -27,7 +27,7 @@ SAVE: Final = "update intents set state = :state where id = :id"
 
 def on_its_way(row: Row, plans: dict[str, Plan]) -> bool:
     """Whether a step has ended already, so that something may be left of it."""
-    return intent_of(row, plans).visits > 1
+    return intent_of(row, plans).step_runs > 1
 
 
 def refolded(row: Row, events: Sequence[Row], plans: dict[str, Plan]) -> bytes | None:

@@ -14,9 +14,9 @@ import msgspec
 
 from signoff.core.ids import shard
 from signoff.core.intent.hash_chain import Sealed
-from signoff.core.intent.model import Delivery, Hold, Intent
+from signoff.core.intent.model import Delivery, DeliveryState, Intent
 from signoff.core.plan.plan import NO_PLAN, Plan
-from signoff.store.work import EventRow, NewReply, Outgoing, Stored
+from signoff.store.work import EventRow, NewStoredReply, OutboxRow, Stored
 
 Row = Sequence[Any]
 
@@ -131,7 +131,11 @@ def readable(row: Row, plans: dict[str, Plan]) -> bool:
 def ready_agent(intent: Intent) -> str | None:
     """The agent that may take this intent's open delivery; None when there is none, or when it is pushed."""
     step = intent.open
-    return step.agent if isinstance(step, Delivery) and step.hold is Hold.READY and not step.push else None
+    return (
+        step.agent
+        if isinstance(step, Delivery) and step.hold is DeliveryState.OFFERED and not step.push
+        else None
+    )
 
 
 def changed_row(intent: Intent, wake_at: datetime | None, cursor: int | None) -> tuple[Any, ...]:
@@ -177,7 +181,7 @@ def fact_row(sealed: Sealed) -> tuple[Any, ...]:
     return fact.intent, fact.seq, shard(fact.intent), sealed.body, sealed.private, sealed.hash
 
 
-def reply_row(reply: NewReply) -> tuple[Any, ...]:
+def reply_row(reply: NewStoredReply) -> tuple[Any, ...]:
     """In the order of ``sql.REPLIES``."""
     key = reply.key
     expires_at = micros(reply.expires_at)
@@ -194,7 +198,7 @@ def reply_row(reply: NewReply) -> tuple[Any, ...]:
     )
 
 
-def outgoing_row(out: Outgoing) -> tuple[Any, ...]:
+def outgoing_row(out: OutboxRow) -> tuple[Any, ...]:
     """In the order of ``sql.OUTBOX``."""
     return (
         out.id,
@@ -204,7 +208,7 @@ def outgoing_row(out: Outgoing) -> tuple[Any, ...]:
         out.seq,
         out.channel,
         out.target,
-        out.notice,
+        out.notification,
         micros(out.due_at),
         out.attempts,
         out.last_error,
@@ -212,11 +216,11 @@ def outgoing_row(out: Outgoing) -> tuple[Any, ...]:
     )
 
 
-def outgoing(row: Row) -> Outgoing:
+def outgoing(row: Row) -> OutboxRow:
     """From ``sql.OUTBOX_COLUMNS``."""
     id, workspace, intent, seq, channel, target, notice, due_at, attempts, error, dead = row
     at = moment(due_at)
-    return Outgoing(id, workspace, intent, seq, channel, target, notice, at, attempts, error, bool(dead))
+    return OutboxRow(id, workspace, intent, seq, channel, target, notice, at, attempts, error, bool(dead))
 
 
 def stored(row: Row, plans: dict[str, Plan]) -> Stored:

@@ -20,13 +20,13 @@ from signoff.store.tables.intents import Intents
 from signoff.store.tables.messages import Messages
 from signoff.store.tables.outbox import Outbox
 from signoff.store.tables.sessions import Sessions
-from signoff.store.tables.showings import Showings
+from signoff.store.tables.showings import ViewRecords
 from signoff.store.tables.sweeps import Sweeps
 from signoff.store.tables.workers import Workers
-from signoff.store.work import Found, Want, Writes
+from signoff.store.work import Loaded, Locks, Writes
 
 Clock = Callable[[datetime], datetime]
-Work = Callable[[Found], Writes]
+Work = Callable[[Loaded], Writes]
 
 
 def same(now: datetime) -> datetime:
@@ -46,7 +46,7 @@ class Store(ABC):
         self.messages = Messages(self)
         self.chats = Chats(self)
         self.sessions = Sessions(self)
-        self.showings = Showings(self)
+        self.showings = ViewRecords(self)
         self.people = People(self)
         self.sweeps = Sweeps(self)
         self.workers = Workers(self)
@@ -68,7 +68,7 @@ class Store(ABC):
         """Let go of everything; whatever was acknowledged is on disk."""
 
     @abstractmethod
-    async def transact(self, want: Want, work: Work) -> None:
+    async def transact(self, want: Locks, work: Work) -> None:
         """Lock and read ``want``, call ``work``, write what it returns, commit.
 
         What ``work`` raises goes to the caller, and nothing is written. ``work`` may be called again, afresh.
@@ -91,12 +91,12 @@ class Store(ABC):
         """Raises Busy unless the database can be read and written."""
 
     @abstractmethod
-    async def announce(self, words: Sequence[str]) -> None:
-        """Tell other servers on this database that something about ``words`` changed. Only ever a hint."""
+    async def announce(self, topics: Sequence[str]) -> None:
+        """Tell other servers on this database that something about ``topics`` changed. Only ever a hint."""
 
     @abstractmethod
-    async def listen(self, heard: Callable[[list[str]], None]) -> None:
-        """From now on call ``heard`` with announced words; [""] when some may have been missed."""
+    async def listen(self, notified: Callable[[list[str]], None]) -> None:
+        """From now on call ``notified`` with announced words; [""] when some may have been missed."""
 
     @abstractmethod
     async def backup(self, target: Path) -> None:

@@ -1,6 +1,6 @@
 """What a transaction asks of the store, what it finds, and what it leaves: values only.
 
-A transaction is always the same: lock and read a ``Want``, hand the ``Found`` to one synchronous callback,
+A transaction is always the same: lock and read a ``Locks``, hand the ``Loaded`` to one synchronous callback,
 write the ``Writes`` that it returned, commit. One shape for both databases, and nothing can be half-done.
 """
 
@@ -12,7 +12,7 @@ from signoff.core.intent.hash_chain import Sealed
 from signoff.core.intent.model import Intent
 
 
-class OnceKey(Struct, frozen=True):
+class IdempotencyKey(Struct, frozen=True):
     """The scope of an Idempotency-Key: the same key of another actor or route is another key."""
 
     workspace: str
@@ -28,7 +28,7 @@ class Reply(Struct, frozen=True):
     body: bytes
 
 
-class Ready(Struct, frozen=True):
+class ClaimableRow(Struct, frozen=True):
     """Up to ``limit`` claimable deliveries of one agent, the longest waiting first."""
 
     workspace: str
@@ -36,26 +36,26 @@ class Ready(Struct, frozen=True):
     limit: int
 
 
-class Want(Struct, frozen=True):
+class Locks(Struct, frozen=True):
     """What to lock and read. ``due``: how many intents whose moment has come; ``spaces``: workspaces whose last change
     has to be known.
     """
 
     ids: tuple[str, ...] = ()
-    once: tuple[OnceKey, ...] = ()
-    ready: Ready | None = None
+    once: tuple[IdempotencyKey, ...] = ()
+    ready: ClaimableRow | None = None
     due: int = 0
     spaces: tuple[str, ...] = ()
 
 
-class Found(Struct):
+class Loaded(Struct):
     """``now`` was read when every lock was held, and so was ``last_changes``, the number of the last change of each
     workspace; the intents of ``ready`` and ``due`` are in ``intents``.
     """
 
     now: datetime
     intents: dict[str, Intent]
-    replies: dict[OnceKey, Reply]
+    replies: dict[IdempotencyKey, Reply]
     ready: list[str]
     due: list[str]
     last_changes: dict[str, int] = field(default_factory=dict)
@@ -87,7 +87,7 @@ class Resubmitted(Struct):
     payload: bytes
 
 
-class Outgoing(Struct):
+class OutboxRow(Struct):
     """One notice to one target over one channel, kept until it is sent or ``dead``."""
 
     id: str
@@ -96,17 +96,17 @@ class Outgoing(Struct):
     seq: int
     channel: str
     target: str
-    notice: bytes
+    notification: bytes
     due_at: datetime
     attempts: int = 0
     last_error: str = ""
     dead: bool = False
 
 
-class NewReply(Struct):
+class NewStoredReply(Struct):
     """The answer to keep under a key until ``expires_at``; while ``intent`` is open and ``life`` after that, too."""
 
-    key: OnceKey
+    key: IdempotencyKey
     fingerprint: str
     body: bytes
     expires_at: datetime
@@ -120,8 +120,8 @@ class Writes(Struct):
     new: list[NewIntent] = field(default_factory=list)
     changed: list[Changed] = field(default_factory=list)
     facts: list[Sealed] = field(default_factory=list)
-    outbox: list[Outgoing] = field(default_factory=list)
-    replies: list[NewReply] = field(default_factory=list)
+    outbox: list[OutboxRow] = field(default_factory=list)
+    replies: list[NewStoredReply] = field(default_factory=list)
     revisions: list[Resubmitted] = field(default_factory=list)
 
 

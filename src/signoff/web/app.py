@@ -11,9 +11,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from signoff.web.api.docs import PAGES
 from signoff.web.api.routes import ENDPOINTS
 from signoff.web.http.call import Endpoint
-from signoff.web.http.endpoint import Door, Nowhere
+from signoff.web.http.endpoint import EndpointHandler, NotFoundHandler
 from signoff.web.pages.routes import inbox_routes
-from signoff.web.state import Parts
+from signoff.web.state import AppState
 
 # Of AXP and not spoken here, where a parameter before it or in its place would take its last words for a name.
 ABSENT: Final = (
@@ -26,39 +26,39 @@ ABSENT: Final = (
 )
 
 
-def build_app(parts: Parts, more: Sequence[BaseRoute] = ()) -> ASGIApp:
+def build_app(state: AppState, more: Sequence[BaseRoute] = ()) -> ASGIApp:
     """The whole web layer over these parts; the API, the inbox's pages, and ``more`` routes."""
-    return Families(api_routes(parts), [*inbox_routes(parts), *more], Nowhere(parts))
+    return PrefixRouter(api_routes(state), [*inbox_routes(state), *more], NotFoundHandler(state))
 
 
-def api_routes(parts: Parts) -> list[Route]:
+def api_routes(state: AppState) -> list[Route]:
     """One route per path, in the table's order; the methods of a path share a door."""
     paths: dict[str, dict[str, Endpoint]] = {}
     for row in (*ENDPOINTS, *PAGES):
         paths.setdefault(row.path, {})[row.method] = row
-    routes = [Route(path, Door(parts, methods)) for path, methods in paths.items()]
+    routes = [Route(path, EndpointHandler(state, methods)) for path, methods in paths.items()]
     for (
         path
     ) in ABSENT:  # right before the first route that would take it, behind those that are asked for most
         taken = next(at for at, route in enumerate(routes) if route.path_regex.match(path))
-        routes.insert(taken, Route(path, Nowhere(parts)))
+        routes.insert(taken, Route(path, NotFoundHandler(state)))
     return routes
 
 
-class Families:
+class PrefixRouter:
     """Routes by family: ``/v1/intents/…`` is one, ``/v1/tasks/…`` another; all other paths share one router."""
 
     def __init__(self, routes: Sequence[Route], more: Sequence[BaseRoute], nowhere: ASGIApp) -> None:
         self.routes: dict[str, list[Route]] = {}
         for route in routes:
-            self.routes.setdefault(family(route.path), []).append(route)
+            self.routes.setdefault(prefix_of(route.path), []).append(route)
         rest = [*self.routes.pop("", []), *more]
         self._rest = Router(rest, redirect_slashes=False, default=nowhere)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Straight to the door: each frame on the way would be held by every open stream. Parameters are plain text.
         path = scope["path"]
-        for route in self.routes.get(family(path), ()):
+        for route in self.routes.get(prefix_of(path), ()):
             found = route.path_regex.match(path)
             if found is not None:
                 scope["path_params"] = found.groupdict()
@@ -67,6 +67,6 @@ class Families:
         await self._rest(scope, receive, send)
 
 
-def family(path: str) -> str:
+def prefix_of(path: str) -> str:
     """The word after ``/v1/``; "" for every other path."""
     return path[4:].partition("/")[0] if path.startswith("/v1/") else ""

@@ -27,6 +27,6 @@ class Aside:
             return await asyncio.to_thread(work)
 
 
-def populous(book: Snapshot) -> bool:
+def populous(directory: Snapshot) -> bool:
     """Whether whatever asks of everybody here is long work."""
-    return len(book.people) > _MANY
+    return len(directory.people) > _MANY

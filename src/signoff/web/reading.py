@@ -21,16 +21,16 @@ RUNNING: Final = tuple(status.value for status in Status if status not in FINAL)
 
 async def visible(call: Call, ref: str) -> Seen:
     """What an id names, if this caller may see it; raises NotFound otherwise."""
-    return await call.parts.view.intent(call.actor, ref)
+    return await call.state.view.intent(call.actor, ref)
 
 
-async def glimpsed(call: Call, ref: str) -> Seen:
+async def cached_or_read(call: Call, ref: str) -> Seen:
     """The same as this process last knew it, for what is judged again on the locked row. An answer that is kept for
     whoever repeats the request is worded from the table.
     """
     if call.header(b"idempotency-key"):
         return await visible(call, ref)
-    return await call.parts.view.glimpse(call.actor, ref)
+    return await call.state.view.cached_intent(call.actor, ref)
 
 
 def outdated(seen: Seen, done: Done) -> bool:
@@ -41,23 +41,23 @@ def outdated(seen: Seen, done: Done) -> bool:
 
 async def shown(call: Call, seen: Seen) -> IntentOut:
     """The intent, or the one step of it that the id names."""
-    if not seen.visit:
+    if not seen.step_run:
         return intent_out(seen.stored.intent, seen.stored.payload)
-    trail = StepTrail(seen.stored.intent, seen.visit)
-    for fact in await call.parts.view.all_facts(seen):
+    trail = StepTrail(seen.stored.intent, seen.step_run)
+    for fact in await call.state.view.all_facts(seen):
         trail.show(fact)
     status = trail.status if trail.over or trail.status is Status.WAITING else Status.DELIVERED
-    return step_out(seen.stored, seen.visit, status, trail.result, trail.step)
+    return step_out(seen.stored, seen.step_run, status, trail.result, trail.step)
 
 
-async def book_of(call: Call) -> Snapshot:
-    return await call.parts.directory.of(call.actor.workspace)
+async def directory_of(call: Call) -> Snapshot:
+    return await call.state.directory.of(call.actor.workspace)
 
 
 async def address_of(call: Call) -> str:
     """The canonical address of the agent that the path names."""
     try:
-        return (await book_of(call)).resolve(call.params["address"])
+        return (await directory_of(call)).resolve(call.params["address"])
     except Invalid as refusal:
         message = refusal.message.replace("to_agent:", "The address", 1)
         raise Invalid(refusal.code, message, field="address", hint=refusal.hint) from None
@@ -65,8 +65,8 @@ async def address_of(call: Call) -> str:
 
 async def asks_for_work(call: Call, agent: str) -> None:
     """Note that somebody asks for this agent's work."""
-    registered = agent in (await book_of(call)).by_address
-    call.parts.workers.note(call.actor.workspace, agent, call.client, registered)
+    registered = agent in (await directory_of(call)).by_address
+    call.state.workers.note(call.actor.workspace, agent, call.client, registered)
 
 
 def cursor_of(call: Call) -> str:
@@ -99,7 +99,7 @@ async def note_shown(call: Call, *intents: Intent) -> None:
     """A person looks at what is asked: an answer of theirs that names nothing may be for that."""
     open_tasks = ((intent.id, intent.open) for intent in intents)
     shown = ((intent_id, place(task)) for intent_id, task in open_tasks if isinstance(task, Task))
-    await call.parts.engine.show(call.actor, shown)
+    await call.state.engine.show(call.actor, shown)
 
 
 class Following:
@@ -107,11 +107,11 @@ class Following:
     ``since``: events up to there are left out; visit: only this step's are shown (0: all).
     """
 
-    def __init__(self, call: Call, intent_id: str, since: int, visit: int) -> None:
+    def __init__(self, call: Call, intent_id: str, since: int, step_run: int) -> None:
         self._call = call
         self._intent_id = intent_id
         self._since = since
-        self._visit = visit
+        self._step_run = step_run
         self._place: Shown | None = None
 
     async def read(self, facts: Sequence[Fact]) -> None:
@@ -122,5 +122,5 @@ class Following:
             if now != self._place:
                 shown = now if fact.seq * STEP > self._since else None
                 self._place = now
-        if shown is not None and self._visit in (0, shown[0]):
-            await self._call.parts.engine.show(self._call.actor, [(self._intent_id, shown)])
+        if shown is not None and self._step_run in (0, shown[0]):
+            await self._call.state.engine.show(self._call.actor, [(self._intent_id, shown)])

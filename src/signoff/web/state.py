@@ -59,7 +59,7 @@ async def _ready() -> Readiness:
     return Readiness(True)
 
 
-class Parts(msgspec.Struct, kw_only=True):
+class AppState(msgspec.Struct, kw_only=True):
     """``stopping`` is set when the server shuts down; streams and long polls end then, in good order. ``channels``:
     those that it sends by; ``failures``: of one caller at the pages that need no sign-in.
     """

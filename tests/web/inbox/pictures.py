@@ -62,7 +62,7 @@ async def pack(
 
 
 async def signed_in(web: WebEnv, shown: Window, who: str = "per_ann") -> Window:
-    await shown.sign_in(await web.parts.sessions.login_link(HOME, who))
+    await shown.sign_in(await web.state.sessions.login_link(HOME, who))
     return shown
 
 

@@ -113,7 +113,7 @@ class Reader:
             answer = await self.post("/login", key=self.web.keys[self.who])
         else:
             known = await self.web.actor(self.who)
-            token = await self.web.parts.sessions.login_link(known.workspace, known.id)
+            token = await self.web.state.sessions.login_link(known.workspace, known.id)
             answer = await self.post(f"/login/{token}")
         assert answer.status == 303, answer.text
         return self

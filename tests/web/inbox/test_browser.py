@@ -75,7 +75,7 @@ async def decide(
 async def test_a_person_decides_every_kind_of_task(web: WebEnv, setting: dict[str, Any]) -> None:
     scripts = setting.get("java_script_enabled", True)
     async with serving(web) as url, chromium() as browser, window(browser, url, **setting) as ann:
-        await ann.sign_in(await web.parts.sessions.login_link(HOME, "per_ann"))
+        await ann.sign_in(await web.state.sessions.login_link(HOME, "per_ann"))
         for kind in KINDS:
             await decide(web, ann, kind, scripts)
 
@@ -83,7 +83,7 @@ async def test_a_person_decides_every_kind_of_task(web: WebEnv, setting: dict[st
 async def test_the_inbox_fills_by_itself_and_keeps_the_focus(web: WebEnv) -> None:
     _, first = await web.ask(assignees=ANN)
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=DESKTOP) as ann:
-        await ann.sign_in(await web.parts.sessions.login_link(HOME, "per_ann"))
+        await ann.sign_in(await web.state.sessions.login_link(HOME, "per_ann"))
         await ann.page.keyboard.press("j")
         focused = "document.activeElement.id"
         assert await ann.page.evaluate(focused) == f"t-{first}"
@@ -100,7 +100,7 @@ async def test_the_inbox_fills_by_itself_and_keeps_the_focus(web: WebEnv) -> Non
 async def test_an_open_card_says_that_somebody_was_faster(web: WebEnv) -> None:
     _, task_id = await web.at_gate()
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=PHONE) as ann:
-        await ann.sign_in(await web.parts.sessions.login_link(HOME, "per_ann"))
+        await ann.sign_in(await web.state.sessions.login_link(HOME, "per_ann"))
         await ann.open(f"/tasks/{task_id}")
         await ann.page.get_by_label("Comment").fill("I was writing")
         await web.answer(task_id, "rejected", "otto")
@@ -113,7 +113,7 @@ async def test_an_open_card_says_that_somebody_was_faster(web: WebEnv) -> None:
 async def test_a_timeline_grows_while_one_looks(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=DESKTOP) as ann:
-        await ann.sign_in(await web.parts.sessions.login_link(HOME, "per_ann"))
+        await ann.sign_in(await web.state.sessions.login_link(HOME, "per_ann"))
         await ann.open(f"/intents/{intent_id}")
         await web.answer(task_id, "approved", "otto")
         await ann.page.locator(".timeline .good").first.wait_for()
@@ -123,7 +123,7 @@ async def test_a_timeline_grows_while_one_looks(web: WebEnv) -> None:
 async def test_the_keyboard_alone_is_enough(web: WebEnv) -> None:
     intent_id, task_id = await web.ask(assignees=ANN)
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=DESKTOP) as ann:
-        await ann.sign_in(await web.parts.sessions.login_link(HOME, "per_ann"))
+        await ann.sign_in(await web.state.sessions.login_link(HOME, "per_ann"))
         await ann.open(f"/tasks/{task_id}")
         for _ in range(40):
             await ann.page.keyboard.press("Tab")
@@ -137,11 +137,11 @@ async def test_the_keyboard_alone_is_enough(web: WebEnv) -> None:
 async def test_a_name_on_the_lan_works_over_plain_http(web: WebEnv) -> None:
     """Such browsers send neither Sec-Fetch-Site nor, under no-referrer, an Origin that says anything."""
     intent_id, task_id = await web.ask(assignees=ANN)
-    web.parts.settings = replace(web.parts.settings, allowed_hosts=("gate.test",))
+    web.state.settings = replace(web.state.settings, allowed_hosts=("gate.test",))
     async with serving(web) as address, chromium("--host-resolver-rules=MAP gate.test 127.0.0.1") as browser:
         url = address.replace("127.0.0.1", "gate.test")
         async with window(browser, url, viewport=PHONE) as ann:
-            await ann.sign_in(await web.parts.sessions.login_link(HOME, "per_ann"))
+            await ann.sign_in(await web.state.sessions.login_link(HOME, "per_ann"))
             await ann.open(f"/tasks/{task_id}")
             await ann.page.get_by_role("button", name="Approve").click()
             await ann.page.get_by_text("You decided").wait_for()
@@ -160,7 +160,7 @@ async def test_hostile_text_runs_nothing(web: WebEnv) -> None:
     )
     task_id = made["intent_id"][:-4] + "0001"
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=PHONE) as ann:
-        await ann.sign_in(await web.parts.sessions.login_link(HOME, "per_ann"))
+        await ann.sign_in(await web.state.sessions.login_link(HOME, "per_ann"))
         for path in (
             "/",
             f"/tasks/{task_id}",
@@ -187,7 +187,7 @@ async def test_what_is_folded_is_opened_without_losing_what_was_typed(
         intent_type="intent.other.v1", payload={"script": SCRIPT}, human_task={"assignees": ANN}
     )
     async with serving(web) as url, chromium() as browser, window(browser, url, **setting) as ann:
-        await ann.sign_in(await web.parts.sessions.login_link(HOME, "per_ann"))
+        await ann.sign_in(await web.state.sessions.login_link(HOME, "per_ann"))
         await ann.open(f"/tasks/{made}")
         assert await ann.page.get_by_role("button", name="Approve", exact=True).count() == 0
         await ann.page.get_by_label("Comment").fill("I read all of it.")
@@ -205,7 +205,7 @@ async def test_a_stale_answer_shows_the_difference_and_asks_again(
 ) -> None:
     _, task_id = await web.ask(assignees=["ann@acme.example", "otto@acme.example"])
     async with serving(web) as url, chromium() as browser, window(browser, url, **setting) as ann:
-        await ann.sign_in(await web.parts.sessions.login_link(HOME, "per_ann"))
+        await ann.sign_in(await web.state.sessions.login_link(HOME, "per_ann"))
         await ann.open(f"/tasks/{task_id}")
         changed = {"payload": {"change_type": "database_migration", "target": "staging"}}
         assert (await web.post(f"/v1/tasks/{task_id}/revise", changed, "otto")).status == 200
@@ -224,7 +224,7 @@ async def test_the_list_follows_the_search_and_the_address_keeps_it(web: WebEnv)
     _, invoices = await web.ask(assignees=ANN, title="About invoices")
     _, servers = await web.ask(assignees=ANN, title="About servers")
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=DESKTOP) as ann:
-        await ann.sign_in(await web.parts.sessions.login_link(HOME, "per_ann"))
+        await ann.sign_in(await web.state.sessions.login_link(HOME, "per_ann"))
         await ann.page.keyboard.press("/")
         await ann.page.keyboard.type("invoices")
         await ann.page.locator(f"#t-{servers}").wait_for(state="detached")
@@ -244,14 +244,14 @@ async def test_moments_are_in_the_zone_of_whoever_reads_them(web: WebEnv) -> Non
     async with serving(web) as url, chromium() as browser:
         plain = {"java_script_enabled": False, "viewport": PHONE}
         async with window(browser, url, **plain) as ann:
-            await ann.sign_in(await web.parts.sessions.login_link(HOME, "per_ann"))
+            await ann.sign_in(await web.state.sessions.login_link(HOME, "per_ann"))
             await ann.open(f"/tasks/{task_id}")
             said = await ann.page.locator(".question .due time").inner_text()
             assert said == f"{due.astimezone(ZoneInfo('Asia/Tokyo')):%-d %b %Y, %H:%M JST}"
         async with window(
             browser, url, viewport=PHONE, timezone_id="America/New_York", locale="en-GB"
         ) as ann:
-            await ann.sign_in(await web.parts.sessions.login_link(HOME, "per_ann"))
+            await ann.sign_in(await web.state.sessions.login_link(HOME, "per_ann"))
             await ann.open(f"/tasks/{task_id}")
             said = await ann.page.locator(".question .due time").inner_text()
             assert f"{due.astimezone(ZoneInfo('America/New_York')):%H:%M}" in said
@@ -261,7 +261,7 @@ async def test_keys_can_be_switched_off_and_stay_so(web: WebEnv) -> None:
     _, first = await web.ask(assignees=ANN)
     focused = "document.activeElement.id"
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=DESKTOP) as ann:
-        await ann.sign_in(await web.parts.sessions.login_link(HOME, "per_ann"))
+        await ann.sign_in(await web.state.sessions.login_link(HOME, "per_ann"))
         await ann.page.get_by_role("button", name="Switch the keys off").click()
         await ann.page.reload()
         await ann.page.keyboard.press("j")
@@ -280,7 +280,7 @@ async def test_values_are_changed_without_touching_json(web: WebEnv) -> None:
     )
     task_id = made[:-4] + "0001"
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=PHONE) as ann:
-        await ann.sign_in(await web.parts.sessions.login_link(HOME, "per_ann"))
+        await ann.sign_in(await web.state.sessions.login_link(HOME, "per_ann"))
         await ann.open(f"/tasks/{task_id}")
         await ann.page.get_by_text("Approve with changes").click()
         await ann.check()

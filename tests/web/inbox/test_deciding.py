@@ -205,9 +205,9 @@ async def test_changes_lead_to_a_new_revision_that_shows_what_moved(web: WebEnv)
     intent_id = await web.send(intent_type="intent.mail.v1")
     first = intent_id[:-4]
 
-    async def draft(visit: str, text: str) -> None:
+    async def draft(step_run: str, text: str) -> None:
         answer = await web.post(
-            f"/v1/intents/{first}{visit}/resume", {"action": "complete", "subject": text}, "agent"
+            f"/v1/intents/{first}{step_run}/resume", {"action": "complete", "subject": text}, "agent"
         )
         assert answer.status == 200, answer.text
 

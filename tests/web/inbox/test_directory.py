@@ -157,7 +157,7 @@ async def test_a_slack_account_is_linked_by_a_code_that_is_shown_once(web: WebEn
     assert (await ann.post("/me/slack")).status == 404
     env = web.env
     chat = Chat("slack", env.engine, env.store, env.keys, env.directory, env.clock)
-    web.parts.slack = SlackDesk(Slack("xoxb-none", lambda: env.clock.now().timestamp()), chat, None)
+    web.state.slack = SlackDesk(Slack("xoxb-none", lambda: env.clock.now().timestamp()), chat, None)
     shown = await ann.post("/me/slack")
     code = shown.text.partition("/signoff link ")[2].split()[0]
     assert code not in (await ann.get("/me")).text

@@ -40,9 +40,9 @@ async def paths_of(web: WebEnv, demo: DemoWorkspace) -> dict[str, list[str]]:
     """Addresses by row of the table: each page, and each look that it can have."""
     approval = demo.tasks["approval"]
     shown = (await web.get(f"/v1/tasks/{approval}"))["task"]
-    sessions = web.parts.sessions
+    sessions = web.state.sessions
     link = await sessions.task_link(HOME, "per_otto", shown["intent_id"], 2, shown["digest"])
-    web.parts.channels = ("email", "webhook")
+    web.state.channels = ("email", "webhook")
     tasks = [*demo.tasks.values(), *demo.ended.values(), demo.second]
     return {
         "/": ["/", "/?view=team", "/?view=all", "/?view=done", "/?q=nothing", "/?sort=age"],
@@ -118,7 +118,7 @@ async def test_axe_finds_nothing_on_any_page(web: WebEnv, setting: dict[str, Any
     chosen = {"": signed_out, "oscar": list(rows.values()), "ann": for_ann}[who]
     async with serving(web) as url, chromium() as browser, window(browser, url, **setting) as person:
         if who:
-            await person.sign_in(await web.parts.sessions.login_link(HOME, f"per_{who}"))
+            await person.sign_in(await web.state.sessions.login_link(HOME, f"per_{who}"))
         for path in (path for paths in chosen for path in paths):
             await look(person, path)
         person.complaints = [said for said in person.complaints if REFUSED not in said]

@@ -9,7 +9,7 @@ from starlette.routing import Route
 from signoff.core.errors import Busy
 from signoff.web.app import build_app
 from signoff.web.http.call import Call, Page
-from signoff.web.pages.kit.handler import PageDoor, Row, Visit
+from signoff.web.pages.kit.handler import PageHandler, PageRequest, Row
 from signoff.web.pages.kit.live import beating
 from signoff.web.pages.kit.waiting import Waiting
 from tests.web.inbox.reading import reader
@@ -27,12 +27,12 @@ async def test_where_other_servers_are_not_heard_each_beat_may_be_a_change(web: 
     scope = {"method": "GET", "path": "/live", "query_string": b"", "headers": [(b"cookie", cookie.encode())]}
     said: asyncio.Queue[bytes] = asyncio.Queue()
     for deaf, second in ((False, b": \n\n"), (True, b"event: changed\ndata:\n\n")):
-        web.parts.feed.reread = 0.001 if deaf else 20.0
-        visit = Visit(Call(web.parts, scope, ""), Waiting(web.parts))
-        visit.call.receive = quiet
-        visit.call.identify = partial(web.parts.sessions.actor, visit.token)
-        visit.call.actor = await visit.call.identify()
-        stream = asyncio.create_task(beating(visit, "no word", 0.01)(said.put))
+        web.state.feed.reread = 0.001 if deaf else 20.0
+        request = PageRequest(Call(web.state, scope, ""), Waiting(web.state))
+        request.call.receive = quiet
+        request.call.identify = partial(web.state.sessions.actor, request.token)
+        request.call.actor = await request.call.identify()
+        stream = asyncio.create_task(beating(request, "no word", 0.01)(said.put))
         async with asyncio.timeout(30):
             assert (await said.get()).startswith(b"retry:")
             assert await said.get() == second
@@ -41,12 +41,12 @@ async def test_where_other_servers_are_not_heard_each_beat_may_be_a_change(web: 
 
 
 async def test_what_is_wrong_is_shown_also_when_the_frame_around_it_cannot_be_read(web: WebEnv) -> None:
-    async def gone(visit: Visit) -> Page:
+    async def gone(request: PageRequest) -> Page:
         await web.env.store.close()
-        web.env.directory.changed(visit.actor.workspace)
+        web.env.directory.changed(request.actor.workspace)
         raise Busy("database_unavailable", "The database cannot be reached.")
 
-    door = PageDoor(web.parts, {"GET": Row("GET", "/gone", gone)}, Waiting(web.parts))
-    web.app = build_app(web.parts, [Route("/gone", door)])
+    door = PageHandler(web.state, {"GET": Row("GET", "/gone", gone)}, Waiting(web.state))
+    web.app = build_app(web.state, [Route("/gone", door)])
     page = await (await reader(web, "ann")).get("/gone")
     assert (page.status, "The database cannot be reached." in page.text) == (503, True)

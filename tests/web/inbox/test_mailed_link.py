@@ -26,21 +26,21 @@ async def mailing(web: WebEnv) -> AsyncIterator[SmtpSink]:
     async with smtp_sink() as server:
         mail = Email(parse_smtp(server.url))
         env = web.env
-        web.parts.mailed_links = MailedLinks(
-            env.store, env.directory, web.parts.sessions, env.clock, mail, lambda: "http://signoff.test"
+        web.state.mailed_links = MailedLinks(
+            env.store, env.directory, web.state.sessions, env.clock, mail, lambda: "http://signoff.test"
         )
-        web.parts.registry.charters.on_moved = web.parts.mailed_links.tell_moved
+        web.state.registry.charters.on_moved = web.state.mailed_links.tell_moved
         try:
             yield server
         finally:
-            await web.parts.mailed_links.settle()
+            await web.state.mailed_links.settle()
             await mail.close()
 
 
 async def ask(web: WebEnv, address: str) -> Shown:
     page = await Reader(web).post("/login/mail", email=address)
-    assert web.parts.mailed_links is not None
-    await web.parts.mailed_links.settle()
+    assert web.state.mailed_links is not None
+    await web.state.mailed_links.settle()
     return page
 
 
@@ -122,8 +122,8 @@ async def ask_from(web: WebEnv, peer: str, address: str, **headers: str) -> int:
         page = await http.get("/login")
         token = re.findall(r'name="form_token" value="(\w+)"', page.text)[0]
         answer = await http.post("/login/mail", data={"form_token": token, "email": address})
-    assert web.parts.mailed_links is not None
-    await web.parts.mailed_links.settle()
+    assert web.state.mailed_links is not None
+    await web.state.mailed_links.settle()
     return answer.status_code
 
 
@@ -134,7 +134,7 @@ async def test_one_client_takes_no_address_away_from_another(web: WebEnv) -> Non
         assert await ask_from(web, "192.0.2.2", ann) == 200
         # a header that anybody can write says nothing where no proxy is trusted
         assert await ask_from(web, "192.0.2.1", ann, **{"x-forwarded-for": "198.51.100.7"}) == 429
-        web.parts.settings = msgspec.structs.replace(web.parts.settings, trusted_proxies=proxies)
+        web.state.settings = msgspec.structs.replace(web.state.settings, trusted_proxies=proxies)
         assert await ask_from(web, "192.0.2.1", ann, **{"x-forwarded-for": "198.51.100.7"}) == 429
         through = [
             await ask_from(web, "127.0.0.1", ann, **{"x-forwarded-for": "6.6.6.6, 192.0.2.1"})
@@ -168,8 +168,8 @@ async def test_the_link_leads_back_to_the_page_that_asked_for_a_sign_in(web: Web
                 "/login/mail", [(n, "ann@acme.example" if n == "email" else v) for n, v in fields]
             )
             assert sent.status == 200, sent.text
-            assert web.parts.mailed_links is not None
-            await web.parts.mailed_links.settle()
+            assert web.state.mailed_links is not None
+            await web.state.mailed_links.settle()
             link = re.findall(r"(/login/\S+)", server.mails[-1].get_body(("plain",)).get_content())[0]
             looked = await ann.get(link)
             done = await ann.post(link.partition("?")[0], looked.form()["fields"])
@@ -184,8 +184,8 @@ async def test_a_mailed_link_leads_nowhere_else(web: WebEnv) -> None:
         for path in ("https://evil.test/", "//evil.test", "/login/other", "/logout", "/\\evil.test"):
             web.clock.move(timedelta(hours=3))
             await Reader(web).post("/login/mail", email="ann@acme.example", next=path)
-            assert web.parts.mailed_links is not None
-            await web.parts.mailed_links.settle()
+            assert web.state.mailed_links is not None
+            await web.state.mailed_links.settle()
             assert "next=" not in server.mails[-1].get_body(("plain",)).get_content()
 
 
@@ -226,8 +226,8 @@ async def test_a_mail_that_is_refused_for_now_is_tried_again_for_a_while(web: We
             if len(pauses) == 2:
                 server.refused = {}
 
-        web.parts.mailed_links = MailedLinks(
-            web.env.store, web.env.directory, web.parts.sessions, web.env.clock,
+        web.state.mailed_links = MailedLinks(
+            web.env.store, web.env.directory, web.state.sessions, web.env.clock,
             Email(parse_smtp(server.url)), lambda: "http://signoff.test", pause,
         )  # fmt: skip
         server.refused = {"ann@acme.example": "451 try again later"}

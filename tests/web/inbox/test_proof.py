@@ -120,8 +120,8 @@ async def test_the_way_out_is_one_button_and_leads_back_to_the_task_with_what_wa
         assert asked.status == 200
         assert "A sign-in link is on its way to ann@acme.example." in asked.text
         assert "Checked with Otto; <b>fine</b>." in dict(asked.form(f"/tasks/{task_id}")["fields"])["comment"]
-        assert web.parts.mailed_links is not None
-        await web.parts.mailed_links.settle()
+        assert web.state.mailed_links is not None
+        await web.state.mailed_links.settle()
         [mail] = server.mails
         assert mail["To"] == "ann@acme.example"
         [link] = re.findall(r"http://signoff\.test(/login/\S+)", mail.get_body(("plain",)).get_content())
@@ -156,15 +156,15 @@ async def test_by_a_link_from_a_message_the_same_button_is_offered(web: WebEnv) 
     task_id = await gate(web)
     digest = (await shown_task(web, task_id))["digest"]
     async with mailing(web) as server:
-        token = await web.parts.sessions.task_link(HOME, "per_ann", f"{task_id[:-4]}0000", 2, digest)
+        token = await web.state.sessions.task_link(HOME, "per_ann", f"{task_id[:-4]}0000", 2, digest)
         scanner = Reader(web)
         page = await scanner.get(f"/t/{token}")
         assert "You came by a link from a message. This decision needs a sign-in by mail." in page.text
         pressed = await scanner.post(f"/t/{token}", outcome="approved", revision="1", digest=digest)
         assert (pressed.status, await votes(web, task_id)) == (403, [])
         assert (await scanner.post(f"/t/{token}", mail="1")).status == 200
-        assert web.parts.mailed_links is not None
-        await web.parts.mailed_links.settle()
+        assert web.state.mailed_links is not None
+        await web.state.mailed_links.settle()
         assert [mail["To"] for mail in server.mails] == ["ann@acme.example"]
         assert f"next=%2Ftasks%2F{task_id}" in server.mails[0].get_body(("plain",)).get_content()
 
@@ -177,8 +177,8 @@ async def test_strangers_cannot_use_up_what_a_person_who_is_signed_in_may_ask_fo
         assert asked == [200] * 3 + [429] * 2
         statuses = [(await press(ann, task_id, mail="1")).status for _ in range(6)]
         assert statuses == [200] * 5 + [429]
-        assert web.parts.mailed_links is not None
-        await web.parts.mailed_links.settle()
+        assert web.state.mailed_links is not None
+        await web.state.mailed_links.settle()
         assert len(server.mails) == 8
 
 
@@ -193,7 +193,7 @@ async def test_where_no_mail_is_sent_the_card_names_the_operators_command(web: W
 async def test_in_a_workspace_of_ones_own_a_keys_session_is_enough_and_the_page_says_so(
     web: WebEnv, alone: bool
 ) -> None:
-    other = await web.parts.directory.of(ELSEWHERE)
+    other = await web.state.directory.of(ELSEWHERE)
     await web.env.store.people.save([replace(other.workspace, self_approval=True)])
     web.env.directory.changed(ELSEWHERE)
     if not alone:  # also when they are not active any more: a key makes nobody alone again

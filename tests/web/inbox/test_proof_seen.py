@@ -58,7 +58,7 @@ async def test_the_card_says_what_is_missing_and_keeps_what_is_written(
         await expect(page.get_by_label("Comment")).to_have_value("Checked with Otto.")
         if scripts:
             await ann.check()
-        token = await web.parts.sessions.login_link(HOME, "per_ann")
+        token = await web.state.sessions.login_link(HOME, "per_ann")
         await ann.open(f"/login/{token}?next=/tasks/{task_id}")
         await page.get_by_role("button", name="Sign in").click()
         await expect(page.get_by_label("Comment")).to_have_value("Checked with Otto.")
@@ -84,7 +84,7 @@ async def test_a_proposed_change_is_confirmed_on_its_page_after_a_sign_in_by_mai
             await expect(oscar.page.get_by_text("Confirming needs a sign-in by mail.")).to_be_visible()
             await oscar.check()
             return
-        await oscar.sign_in(await web.parts.sessions.login_link(HOME, "per_oscar"))
+        await oscar.sign_in(await web.state.sessions.login_link(HOME, "per_oscar"))
         await oscar.open(path)
         await oscar.check()
         await oscar.page.get_by_role("button", name="Confirm the change").click()

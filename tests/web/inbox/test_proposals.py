@@ -92,8 +92,8 @@ async def test_whoever_came_with_a_key_is_mailed_a_link_that_leads_back_and_conf
         pressed = await thief.post(f"{path}/mail")
         sent = await thief.get(pressed.where)
         assert "A sign-in link is on its way to oscar@acme.example." in sent.text
-        assert web.parts.mailed_links is not None
-        await web.parts.mailed_links.settle()
+        assert web.state.mailed_links is not None
+        await web.state.mailed_links.settle()
         [mail] = server.mails
         assert mail["To"] == "oscar@acme.example"
         link = re.search(r"/login/\S+", mail.get_body(("plain",)).get_content())

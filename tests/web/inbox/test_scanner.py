@@ -43,8 +43,8 @@ async def addresses(web: WebEnv) -> list[str]:
     filled["proposal_id"] = proposed["proposal"]["id"]
     found = []
     for path in dict.fromkeys(row.path for row in ROWS if not row.path.startswith("/live")):
-        login = await web.parts.sessions.login_link(HOME, "per_ann")
-        task = await web.parts.sessions.task_link(HOME, "per_ann", intent_id, 1, digest)
+        login = await web.state.sessions.login_link(HOME, "per_ann")
+        task = await web.state.sessions.task_link(HOME, "per_ann", intent_id, 1, digest)
         name = names.get(path.rpartition("/")[0], "")
         values = filled | {"token": task if path.startswith("/t/") else login, "name": name}
         found.append(path.format(**values))
@@ -71,7 +71,7 @@ async def test_a_scanner_with_a_real_browser_changes_nothing(web: WebEnv, signed
         page = await browser.new_page(extra_http_headers={"purpose": "prefetch"})
         page.set_default_timeout(PATIENCE)
         if signed_in:
-            await page.goto(url + f"/login/{await web.parts.sessions.login_link(HOME, 'per_oscar')}")
+            await page.goto(url + f"/login/{await web.state.sessions.login_link(HOME, 'per_oscar')}")
             await page.get_by_role("button", name="Sign in").click()
             await page.wait_for_url(url + "/")
         before = await everything(web)

@@ -28,7 +28,7 @@ async def test_the_cookie_is_for_this_server_only(web: WebEnv) -> None:
     assert "SameSite=Lax" in cookie
     assert "Path=/" in cookie
     assert "Secure" not in cookie
-    web.parts.settings = msgspec.structs.replace(web.parts.settings, base_url="https://signoff.test")
+    web.state.settings = msgspec.structs.replace(web.state.settings, base_url="https://signoff.test")
     answer = await ann.post("/login", key=web.keys["ann"])
     assert answer.headers["set-cookie"].startswith("__Host-")
     assert "; Secure" in answer.headers["set-cookie"]
@@ -37,7 +37,7 @@ async def test_the_cookie_is_for_this_server_only(web: WebEnv) -> None:
 
 async def test_the_database_holds_no_token(web: WebEnv) -> None:
     ann = await reader(web, "ann")
-    token = await web.parts.sessions.login_link(HOME, "per_ann")
+    token = await web.state.sessions.login_link(HOME, "per_ann")
     held = repr(await everything(web))
     assert token not in held
     assert all(value not in held for value in dict(ann.http.cookies).values())
@@ -67,7 +67,7 @@ async def test_without_a_session_every_page_leads_to_the_sign_in(web: WebEnv) ->
 
 
 async def test_looking_at_a_link_uses_nothing_up(web: WebEnv) -> None:
-    token = await web.parts.sessions.login_link(HOME, "per_ann")
+    token = await web.state.sessions.login_link(HOME, "per_ann")
     before = await everything(web)
     for method in ("GET", "HEAD", "OPTIONS", "GET"):
         await Reader(web).send(method, f"/login/{token}")
@@ -80,7 +80,7 @@ async def test_looking_at_a_link_uses_nothing_up(web: WebEnv) -> None:
 
 
 async def test_a_link_signs_in_once(web: WebEnv) -> None:
-    token = await web.parts.sessions.login_link(HOME, "per_ann")
+    token = await web.state.sessions.login_link(HOME, "per_ann")
     assert (await Reader(web).post(f"/login/{token}")).status == 303
     again = await Reader(web).post(f"/login/{token}")
     assert again.status == 410
@@ -89,14 +89,14 @@ async def test_a_link_signs_in_once(web: WebEnv) -> None:
 
 
 async def test_a_link_expires(web: WebEnv) -> None:
-    token = await web.parts.sessions.login_link(HOME, "per_ann")
+    token = await web.state.sessions.login_link(HOME, "per_ann")
     web.clock.move(timedelta(minutes=61))
     assert (await Reader(web).post(f"/login/{token}")).status == 410
 
 
 async def test_a_task_link_signs_nobody_in(web: WebEnv) -> None:
     intent_id, _ = await web.ask()
-    token = await web.parts.sessions.task_link(HOME, "per_ann", intent_id, 1, "d" * 64)
+    token = await web.state.sessions.task_link(HOME, "per_ann", intent_id, 1, "d" * 64)
     assert (await Reader(web).post(f"/login/{token}")).status == 410
 
 

@@ -9,7 +9,7 @@ from tests.web.web_env import HOME, WebEnv
 
 async def link(web: WebEnv, task_id: str, who: str = "ann", life: timedelta = timedelta(days=1)) -> str:
     found = await votes(web, task_id)
-    return await web.parts.sessions.task_link(
+    return await web.state.sessions.task_link(
         HOME, f"per_{who}", found["intent_id"], 1, found["digest"], life
     )
 
@@ -61,7 +61,7 @@ async def test_a_link_expires_and_a_removed_revision_kills_it(web: WebEnv) -> No
     token = await link(web, task_id, life=timedelta(hours=1))
     web.clock.move(timedelta(hours=2))
     assert (await Reader(web).get(f"/t/{token}")).status == 410
-    stale = await web.parts.sessions.task_link(HOME, "per_ann", task_id[:-4] + "0000", 1, "0" * 64)
+    stale = await web.state.sessions.task_link(HOME, "per_ann", task_id[:-4] + "0000", 1, "0" * 64)
     assert (await Reader(web).get(f"/t/{stale}")).status == 410
 
 

@@ -28,7 +28,7 @@ _WIDE = """(name) => {
 async def test_everything_that_is_pressed_on_a_phone_is_large_enough(web: WebEnv) -> None:
     rows = await paths_of(web, await furnish(web))
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=PHONE) as oscar:
-        await oscar.sign_in(await web.parts.sessions.login_link(HOME, "per_oscar"))
+        await oscar.sign_in(await web.state.sessions.login_link(HOME, "per_oscar"))
         for path in (
             found for name, paths in rows.items() if name != "/login/{token}" for found in paths[:2]
         ):
@@ -44,7 +44,7 @@ async def test_the_pages_stand_in_one_row_however_much_waits(web: WebEnv) -> Non
     for _ in range(100):
         await web.ask(assignees=["ann@acme.example"])
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=PHONE) as ann:
-        await ann.sign_in(await web.parts.sessions.login_link(HOME, "per_ann"))
+        await ann.sign_in(await web.state.sessions.login_link(HOME, "per_ann"))
         await ann.page.get_by_text("99+").wait_for()
         assert await ann.page.evaluate(_ROWS) == 1
         await ann.check()
@@ -58,7 +58,7 @@ async def test_long_text_has_the_whole_width_and_what_is_folded_opens_where_it_s
         human_task={"assignees": ["ann@acme.example"]},
     )
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=PHONE) as ann:
-        await ann.sign_in(await web.parts.sessions.login_link(HOME, "per_ann"))
+        await ann.sign_in(await web.state.sessions.login_link(HOME, "per_ann"))
         await ann.open(f"/tasks/{made[:-4]}0001")
         assert await ann.page.evaluate(_WIDE, "script") > 0.8
         await ann.check()

@@ -12,11 +12,11 @@ from signoff.core.intent.authorization import may
 from signoff.core.intent.commands import Answer, Command
 from signoff.core.intent.decide import decide
 from signoff.core.intent.eligibility import Membership
-from signoff.core.intent.events import Delivered, Released
+from signoff.core.intent.events import Offered, Released
 from signoff.core.intent.hash_chain import Sealed, seal
-from signoff.core.intent.model import Actor, Delivery, Hold, Intent
-from signoff.core.intent.notices import Notice, notices
-from signoff.core.intent.transition import Ledger
+from signoff.core.intent.model import Actor, Delivery, DeliveryState, Intent
+from signoff.core.intent.notifications import Notification, notifications_of
+from signoff.core.intent.transition import Transition
 from signoff.core.intent.wake import wake_at
 
 
@@ -31,7 +31,7 @@ class Change(msgspec.Struct, frozen=True):
     after: Intent
     facts: list[Sealed]
     wake_at: datetime | None
-    notices: list[Notice]
+    notifications: list[Notification]
     fresh: bool
     repeated: bool = False
 
@@ -50,23 +50,23 @@ def advance(
     pinned by. Facts never run backwards inside one intent; what is counted from now is, whatever the clock said before.
     """
     may(actor, command, intent)
-    book = Ledger(actor, now, entropy.hex(), intent, membership)
-    decide(book, command)
+    tx = Transition(actor, now, entropy.hex(), intent, membership)
+    decide(tx, command)
     head = intent.head if intent else ""
     sealed: list[Sealed] = []
-    told: list[Notice] = []
-    for before, fact, following in book.trail:
+    told: list[Notification] = []
+    for before, fact, following in tx.trail:
         if fact.event.kept:
             sealed.append(seal(head, fact))
             head = sealed[-1].hash
-            told.extend(notices(before, fact, following))
-    after = replace(book.intent, head=head)
+            told.extend(notifications_of(before, fact, following))
+    after = replace(tx.intent, head=head)
     return Change(
         before=intent,
         after=after,
         facts=sealed,
         wake_at=wake_at(after),
-        notices=told,
+        notifications=told,
         fresh=_fresh(sealed, after),
         repeated=isinstance(command, Answer) and not sealed,
     )
@@ -74,6 +74,6 @@ def advance(
 
 def _fresh(facts: list[Sealed], after: Intent) -> bool:
     held = after.open
-    if not isinstance(held, Delivery) or held.hold is not Hold.READY or held.push:
+    if not isinstance(held, Delivery) or held.hold is not DeliveryState.OFFERED or held.push:
         return False
-    return any(isinstance(sealed.fact.event, Delivered | Released) for sealed in facts)
+    return any(isinstance(sealed.fact.event, Offered | Released) for sealed in facts)

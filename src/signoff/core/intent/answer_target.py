@@ -12,7 +12,7 @@ before a reassignment is for the same thing, and whether it may be given is judg
 """
 
 from signoff.core.errors import Conflict
-from signoff.core.ids import visit_ref
+from signoff.core.ids import step_run_id
 from signoff.core.intent.commands import Answer
 from signoff.core.intent.events import AnyEvent, Decided, Revised, StagePassed, TaskOpened
 from signoff.core.intent.model import Actor, Intent, Task
@@ -23,16 +23,16 @@ Shown = tuple[int, int, int]
 
 def place(task: Task) -> Shown:
     """What somebody who looks at the task now is shown."""
-    return task.visit, task.stage, task.revision
+    return task.step_run, task.stage, task.revision
 
 
 def place_after(before: Shown | None, event: AnyEvent) -> Shown | None:
     """What somebody who reads the events one by one has been shown by the last of them."""
     match event:
-        case TaskOpened(visit=visit, revision=revision) | Revised(visit=visit, revision=revision):
-            return visit, 0, revision
-        case StagePassed(visit=visit, stage=stage):
-            return visit, stage, before[2] if before else 1
+        case TaskOpened(step_run=step_run, revision=revision) | Revised(step_run=step_run, revision=revision):
+            return step_run, 0, revision
+        case StagePassed(step_run=step_run, stage=stage):
+            return step_run, stage, before[2] if before else 1
         case Decided():
             return None
     return before
@@ -50,7 +50,7 @@ def refuse_other(intent: Intent, task: Task, answer: Answer) -> None:
     if answer.stage is None and task.stage:
         raise stale_stage(intent, task)
     revised = intent.revision != 1 + intent.revisions
-    if (not answer.visit and not digest and task.visit != 1) or (
+    if (not answer.step_run and not digest and task.step_run != 1) or (
         answer.revision is None and not digest and revised
     ):
         raise Conflict(
@@ -86,7 +86,7 @@ def stale_stage(intent: Intent, task: Task) -> Conflict:
 
 
 def _now(intent: Intent, task: Task) -> dict[str, object]:
-    ref = visit_ref(intent.id, task.visit)
+    ref = step_run_id(intent.id, task.step_run)
     return {"task_id": ref, "stage": task.stage + 1, "revision": task.revision, "digest": task.digest}
 
 

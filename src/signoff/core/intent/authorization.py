@@ -14,12 +14,12 @@ from signoff.core.directory.roles import ADMIN, APPROVER, AUDITOR, MEMBER, OWNER
 from signoff.core.errors import Forbidden, Invalid, NotFound, Refused
 from signoff.core.intent import commands as c
 from signoff.core.intent.answer_target import stale_stage
+from signoff.core.intent.answering_rights import answer_right, on_requesters_side, self_approval
 from signoff.core.intent.assurance import demanded
 from signoff.core.intent.model import Actor, ActorKind, Delivery, Intent, Task
-from signoff.core.intent.standing import on_requesters_side, self_approval, standing
 from signoff.core.intent.wake import spec_of
 from signoff.core.plan.plan import AgentStep
-from signoff.core.plan.task_types import Sign, Strength, canonical_outcome, sign_of
+from signoff.core.plan.task_types import Meaning, Strength, canonical_outcome, meaning_of_answer
 
 RUNNING: Final = frozenset({OWNER, ADMIN})
 READING: Final = RUNNING | {AUDITOR}
@@ -46,7 +46,7 @@ def may(actor: Actor, command: c.Command, intent: Intent | None) -> None:
     """Let the command pass, or raise Forbidden / NotFound. ``intent`` is None for a Submit."""
     if actor.kind is ActorKind.SYSTEM:
         return
-    if isinstance(command, c.Tick | c.Accept | c.Miss | c.Unreachable | c.Recheck):
+    if isinstance(command, c.Tick | c.AcceptPush | c.FailPush | c.ReportUnreachable | c.CheckStaffing):
         raise Forbidden("system_only", "Only the server itself does this.")
     if intent is None:
         _may_submit(actor)
@@ -58,20 +58,22 @@ def may(actor: Actor, command: c.Command, intent: Intent | None) -> None:
             c.Answer()
             | c.Delegate()
             | c.Reassign()
-            | c.Take()
+            | c.MarkReviewing()
             | c.Snooze()
-            | c.Wake()
-            | c.Remark()
+            | c.Unsnooze()
+            | c.AddComment()
             | c.Revise()
         ):
             _may_answer(actor, command, intent)
-        case c.Claim() | c.Renew() | c.Release() | c.Report() | c.Progress():
+        case c.Claim() | c.Renew() | c.Release() | c.Report() | c.ReportProgress():
             _may_act_as_agent(actor, command, intent)
         case c.Resolve():
             _may_resolve(actor, command, intent)
-        case c.Cancel() | c.Patch():
+        case c.Cancel() | c.PatchControls():
             _may_steer(actor, intent)
-        case c.Submit() | c.Tick() | c.Accept() | c.Miss() | c.Unreachable() | c.Recheck():
+        case (
+            c.Submit() | c.Tick() | c.AcceptPush() | c.FailPush() | c.ReportUnreachable() | c.CheckStaffing()
+        ):
             raise Forbidden("not_allowed", "This cannot be asked of an intent that exists.")
 
 
@@ -142,7 +144,9 @@ def _may_submit(actor: Actor) -> None:
 
 
 def _may_answer(actor: Actor, command: c.Command, intent: Intent) -> None:
-    if isinstance(command, c.Remark) and (actor.kind is ActorKind.PERSON or actor.id == intent.requester.id):
+    if isinstance(command, c.AddComment) and (
+        actor.kind is ActorKind.PERSON or actor.id == intent.requester.id
+    ):
         return  # whoever may see it may ask, and whoever has asked for it, a program too, may reply
     if actor.kind is not ActorKind.PERSON:
         holder = "an agent" if actor.kind is ActorKind.AGENT else "a service"
@@ -174,8 +178,8 @@ def _may_answer(actor: Actor, command: c.Command, intent: Intent) -> None:
     if isinstance(command, c.Reassign):
         _strong_enough(actor, command, intent, task)
         return
-    if standing(actor, intent, task) is None:
-        named = isinstance(command, c.Answer) and command.visit == task.visit
+    if answer_right(actor, intent, task) is None:
+        named = isinstance(command, c.Answer) and command.step_run == task.step_run
         if named and getattr(command, "stage", None) not in (None, task.stage):
             raise stale_stage(intent, task)  # whom an earlier stage asked hears that it is complete
         raise Forbidden(
@@ -192,7 +196,7 @@ def _says_no(command: c.Command, intent: Intent, task: Task) -> bool:
     spec = spec_of(intent, task)
     try:
         outcome = canonical_outcome(spec, command.outcome, task.agreed)
-        return sign_of(spec, outcome, command.data) is Sign.NEGATIVE
+        return meaning_of_answer(spec, outcome, command.data) is Meaning.REJECTS
     except Invalid:
         return False  # refused for what it is
 
@@ -233,7 +237,7 @@ def _may_act_as_agent(actor: Actor, command: c.Command, intent: Intent) -> None:
     """A visit that is over is nobody's any more: whoever still reports it is told so by ``decide``, not here."""
     held = intent.open
     if actor.kind is ActorKind.AGENT:
-        current = getattr(command, "visit", 0) in (0, getattr(held, "visit", 0))
+        current = getattr(command, "step_run", 0) in (0, getattr(held, "step_run", 0))
         if isinstance(held, Delivery) and current and held.agent != actor.address:
             raise Forbidden("not_your_delivery", "This step is with another agent.")
     elif not (actor.roles & RUNNING or _does_itself(actor, command, intent)):
@@ -244,7 +248,7 @@ def _does_itself(actor: Actor, command: c.Command, intent: Intent) -> bool:
     """Whether this is the requester's own work: a direct request, which asks nobody, is one piece of work, and who sent
     it may do it. It takes no deliveries by that.
     """
-    work = isinstance(command, c.Report | c.Progress)
+    work = isinstance(command, c.Report | c.ReportProgress)
     own = actor.id == intent.requester.id
     return work and own and intent.plan.direct and not intent.plan.has_gate
 

@@ -1,11 +1,11 @@
-"""What may be asked of an intent: imperatives, one class each. ``visit`` 0 means whatever step is open now."""
+"""What may be asked of an intent: imperatives, one class each. ``step_run`` 0 means whatever step is open now."""
 
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from signoff.core.intent.events import Carried
+from signoff.core.intent.events import RerunStarted
 from signoff.core.intent.model import Fault, Requester
 from signoff.core.plan.plan import DEFAULT_LEASE, Plan
 
@@ -28,7 +28,7 @@ class Submit(msgspec.Struct, frozen=True, kw_only=True):
     scenario_id: str = ""
     retry_of: str = ""
     deadline_at: datetime | None = None
-    carried: Carried | None = None
+    carried: RerunStarted | None = None
     carried_until: datetime | None = None
 
 
@@ -40,7 +40,7 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class Renew(msgspec.Struct, frozen=True):
-    visit: int
+    step_run: int
     token: int
     lease: timedelta = DEFAULT_LEASE
 
@@ -48,30 +48,30 @@ class Renew(msgspec.Struct, frozen=True):
 class Release(msgspec.Struct, frozen=True):
     """Give a claimed delivery back unstarted: it does not count as an attempt."""
 
-    visit: int
+    step_run: int
     token: int
 
 
 class Report(msgspec.Struct, frozen=True):
     """An agent's result (``fault`` None) or failure. Without a token only an unclaimed delivery can be reported."""
 
-    visit: int = 0
+    step_run: int = 0
     token: int = 0
     result: dict[str, Any] = {}
     fault: Fault | None = None
 
 
-class Accept(msgspec.Struct, frozen=True):
+class AcceptPush(msgspec.Struct, frozen=True):
     """The pushed delivery was taken (2xx)."""
 
-    visit: int
+    step_run: int
     attempt: int
 
 
-class Miss(msgspec.Struct, frozen=True):
+class FailPush(msgspec.Struct, frozen=True):
     """The pushed delivery could not be handed over."""
 
-    visit: int
+    step_run: int
     attempt: int
     reason: str
 
@@ -79,13 +79,13 @@ class Miss(msgspec.Struct, frozen=True):
 class Answer(msgspec.Struct, frozen=True):
     """One person's answer to one task, at one stage, of one revision.
 
-    ``visit`` (0: not said), ``stage`` (from 0), ``revision`` and ``digest`` name what was shown; None from clients that
-    cannot say. ``number``: the how-manieth answer of this person at this stage it is, where the caller says so.
+    ``step_run`` (0: not said), ``stage`` (from 0), ``revision`` and ``digest`` name what was shown; None from clients
+    that cannot say. ``number``: the how-manieth answer of this person at this stage it is, where the caller says so.
     ``shown``: each (visit, stage, revision) of this intent that the person is on record as having been shown.
     """
 
     outcome: str
-    visit: int = 0
+    step_run: int = 0
     comment: str = ""
     data: dict[str, Any] = {}
     stage: int | None = None
@@ -93,14 +93,14 @@ class Answer(msgspec.Struct, frozen=True):
     digest: str | None = None
     number: int | None = None
     shown: frozenset[tuple[int, int, int]] = frozenset()
-    standing: dict[str, frozenset[str]] | None = None
+    active_people: dict[str, frozenset[str]] | None = None
 
 
 class Delegate(msgspec.Struct, frozen=True):
     """Hand one's own say in the task over to another person (``to``: a person's id)."""
 
     to: str
-    visit: int = 0
+    step_run: int = 0
     comment: str = ""
 
 
@@ -110,15 +110,15 @@ class Reassign(msgspec.Struct, frozen=True):
     """
 
     to: tuple[str, ...]
-    visit: int = 0
+    step_run: int = 0
     comment: str = ""
     keep: bool = False
 
 
-class Take(msgspec.Struct, frozen=True):
+class MarkReviewing(msgspec.Struct, frozen=True):
     """Say that one is looking at the task (``free``: that one is not any more). Others see it; nothing is locked."""
 
-    visit: int = 0
+    step_run: int = 0
     free: bool = False
 
 
@@ -126,20 +126,20 @@ class Snooze(msgspec.Struct, frozen=True):
     """Put off one's own copy of the task: no reminder reaches one until then."""
 
     until: datetime
-    visit: int = 0
+    step_run: int = 0
 
 
-class Wake(msgspec.Struct, frozen=True):
+class Unsnooze(msgspec.Struct, frozen=True):
     """Take that back."""
 
-    visit: int = 0
+    step_run: int = 0
 
 
-class Remark(msgspec.Struct, frozen=True):
+class AddComment(msgspec.Struct, frozen=True):
     """Say something about the task without answering it."""
 
     comment: str
-    visit: int = 0
+    step_run: int = 0
 
 
 class Revise(msgspec.Struct, frozen=True):
@@ -148,31 +148,31 @@ class Revise(msgspec.Struct, frozen=True):
     """
 
     payload_digest: str
-    visit: int = 0
+    step_run: int = 0
     comment: str = ""
     digest: str | None = None
     payload: bytes = b""
 
 
-class Unreachable(msgspec.Struct, frozen=True):
+class ReportUnreachable(msgspec.Struct, frozen=True):
     """Nobody who was to be told of the task at this stage could be reached. ``level``: the rung of the ladder that was
     to be told (0: the stage's own people); ``heard``: whether somebody else of this stage did hear of it.
     """
 
-    visit: int
+    step_run: int
     reason: str
     stage: int = 0
     level: int = 0
     heard: bool = False
 
 
-class Recheck(msgspec.Struct, frozen=True):
+class CheckStaffing(msgspec.Struct, frozen=True):
     """People, teams or roles have changed: whether enough people are left for the task (of this visit) is looked at."""
 
-    visit: int
+    step_run: int
 
 
-class Progress(msgspec.Struct, frozen=True):
+class ReportProgress(msgspec.Struct, frozen=True):
     """AXP's control resume outside a human wait: note that work goes on, end nothing."""
 
     reason: str = ""
@@ -186,13 +186,13 @@ class Resolve(msgspec.Struct, frozen=True):
 
 
 class Cancel(msgspec.Struct, frozen=True):
-    """End the intent. ``visit``: of the task that is taken back, if it is still open; 0: wherever the intent is."""
+    """End the intent. ``step_run``: of the task that is taken back, if it is still open; 0: wherever the intent is."""
 
     reason: str = "canceled"
-    visit: int = 0
+    step_run: int = 0
 
 
-class Patch(msgspec.Struct, frozen=True):
+class PatchControls(msgspec.Struct, frozen=True):
     """Change the intent's AXP control or policy maps, if ``expected`` is still the generation."""
 
     controls: dict[str, Any] = {}
@@ -211,21 +211,21 @@ Command = (
     | Renew
     | Release
     | Report
-    | Accept
-    | Miss
+    | AcceptPush
+    | FailPush
     | Answer
-    | Progress
+    | ReportProgress
     | Resolve
     | Cancel
-    | Patch
+    | PatchControls
     | Tick
     | Delegate
     | Reassign
-    | Take
+    | MarkReviewing
     | Snooze
-    | Wake
-    | Remark
+    | Unsnooze
+    | AddComment
     | Revise
-    | Unreachable
-    | Recheck
+    | ReportUnreachable
+    | CheckStaffing
 )

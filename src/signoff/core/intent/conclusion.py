@@ -16,10 +16,10 @@ from msgspec.structs import replace
 from signoff.core.intent import events as e
 from signoff.core.intent.model import Fault, Intent
 from signoff.core.plan.plan import HumanStep, Plan, Route, after_failure, after_timeout
-from signoff.core.plan.task_types import Ending, Fallback, Sign
+from signoff.core.plan.task_types import Ending, Fallback, Meaning
 
 _CHANGES: Final = "changes_requested"
-Decisive = e.Decided | e.Reported | e.Lapsed | e.StepTimedOut
+Decisive = e.Decided | e.Reported | e.AttemptFailed | e.StepTimedOut
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -58,7 +58,7 @@ def _turn(intent: Intent, event: Decisive) -> Turn:
                 return Turn(plan.after_success(step), intent.setback)
             if event.retry_at is None:
                 return _set_back(after_failure(step), _of_agent(event.fault), intent.setback)
-        case e.Lapsed(retry_at=None):
+        case e.AttemptFailed(retry_at=None):
             step = plan.agent_step(intent.open.step if intent.open else "")
             said = f"{step.agent} did not finish step {step.id!r} in {event.attempt} attempts."
             return _set_back(after_failure(step), Fault("delivery_failed", said, True), intent.setback)
@@ -85,13 +85,13 @@ def _decided(intent: Intent, step: HumanStep, event: e.Decided) -> Turn:
         case Ending.EXPIRED:
             late = step.task.fallback is Fallback.EXPIRE
             fault = _late(step.id) if late else Fault("expired", f"{title}: nobody decided in time.")
-            yes = event.sign is Sign.POSITIVE  # the policy's own, instead of people's
+            yes = event.meaning is Meaning.APPROVES  # the policy's own, instead of people's
             return _set_back(plan.after_silence(step), fault, None if yes else stays(intent, step))
         case Ending.UNDELIVERABLE:  # nobody was asked, so nobody's no was declared a success
             return _never(after_failure(step), Fault("undeliverable", f"{title}: nobody could be reached."))
         case Ending.WITHDRAWN:
             return Turn(None, Fault("withdrawn", f"{title}: withdrawn."))
-    if event.sign is Sign.CHANGES:
+    if event.meaning is Meaning.REQUESTS_CHANGES:
         return _changes(intent, step, event)
     return _set_back(_route(plan, step, event), Fault("human_rejected", f"{title}: {event.outcome}."), None)
 
@@ -106,9 +106,9 @@ def stays(intent: Intent, step: HumanStep) -> Fault | None:
 
 def _route(plan: Plan, step: HumanStep, event: e.Decided) -> Route | None:
     """A form may say no with an outcome that means yes; then its own step is not where it leads."""
-    if step.task.sign(event.outcome) is event.sign:
+    if step.task.meaning(event.outcome) is event.meaning:
         return plan.after_outcome(step, event.outcome)
-    return plan.after_meaning(step, event.sign)
+    return plan.after_meaning(step, event.meaning)
 
 
 def _changes(intent: Intent, step: HumanStep, event: e.Decided) -> Turn:

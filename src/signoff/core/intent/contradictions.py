@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from signoff.core.errors import Invalid
-from signoff.core.plan.task_types import Sign, TaskSpec, canonical_outcome, usual_meaning
+from signoff.core.plan.task_types import Meaning, TaskSpec, canonical_outcome, usual_meaning
 
 # Members of an answer's data that say yes or no to it, and what a true there means.
 _FLAGS: Final = {
@@ -39,7 +39,7 @@ def refuse_contradiction(spec: TaskSpec, outcome: str, data: Mapping[str, Any], 
     that an earlier stage has chosen.
     """
     outcome = canonical_outcome(spec, outcome, agreed)
-    says_yes = spec.sign(outcome) is Sign.POSITIVE
+    says_yes = spec.meaning(outcome) is Meaning.APPROVES
     for field, yes in flags(data, spec):
         if yes is not says_yes:
             raise contradiction("outcome", outcome, f"data.{field}", data[field])
@@ -63,7 +63,7 @@ def refusals(data: Mapping[str, Any], spec: TaskSpec | None) -> Iterator[tuple[s
             continue
         if not isinstance(word, str) or word.strip().lower() == "failed":  # a check's, not a no
             continue
-        if usual_meaning(word) not in (None, Sign.POSITIVE):
+        if usual_meaning(word) not in (None, Meaning.APPROVES):
             yield field, word
 
 
@@ -95,7 +95,7 @@ def says_no(data: Mapping[str, Any]) -> str | None:
         word = data.get(field)
         if field in _WORDS and as_flag(word) is False:
             return field
-        if isinstance(word, str) and usual_meaning(word) not in (None, Sign.POSITIVE):
+        if isinstance(word, str) and usual_meaning(word) not in (None, Meaning.APPROVES):
             return field
     return next((name for name, yes in flags(data, None) if not yes), None)
 

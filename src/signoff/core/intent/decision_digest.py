@@ -17,7 +17,9 @@ _PREFIX_V1: Final = b"signoff/envelope/v1\0"
 _ENCODER = msgspec.json.Encoder(order="sorted")
 
 
-def envelope(intent: Intent, step: str, visit: int, revision: int, payload_digest: str) -> dict[str, object]:
+def envelope(
+    intent: Intent, step: str, step_run: int, revision: int, payload_digest: str
+) -> dict[str, object]:
     """The parts of the envelope; the payload and the plan enter by their own digests."""
     return {
         "intent": intent.id,
@@ -25,20 +27,20 @@ def envelope(intent: Intent, step: str, visit: int, revision: int, payload_diges
         "payload": payload_digest,
         "plan": intent.plan_digest,
         "step": step,
-        "visit": visit,
+        "visit": step_run,
         "revision": revision,
         "results": intent.results,
     }
 
 
-def envelope_digest(intent: Intent, step: str, visit: int, revision: int, payload_digest: str) -> str:
+def envelope_digest(intent: Intent, step: str, step_run: int, revision: int, payload_digest: str) -> str:
     """SHA-256 (hex) of the envelope in its one encoding."""
-    return _digest(_PREFIX, envelope(intent, step, visit, revision, payload_digest))
+    return _digest(_PREFIX, envelope(intent, step, step_run, revision, payload_digest))
 
 
-def names(digest: str, intent: Intent, step: str, visit: int, revision: int, payload_digest: str) -> bool:
+def names(digest: str, intent: Intent, step: str, step_run: int, revision: int, payload_digest: str) -> bool:
     """Whether this digest, which may be of an earlier release, is of this envelope."""
-    parts = envelope(intent, step, visit, revision, payload_digest)
+    parts = envelope(intent, step, step_run, revision, payload_digest)
     if digest == _digest(_PREFIX, parts):
         return True
     del parts["visit"]

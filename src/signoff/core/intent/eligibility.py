@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from signoff.core.directory.roles import ADMIN, DECIDING_PARTIES, OWNER
+from signoff.core.intent.answering_rights import requesters_side
 from signoff.core.intent.model import Intent
-from signoff.core.intent.standing import requesters_side
 from signoff.core.plan.task_types import TaskSpec
 
 Roster = dict[str, tuple[str, ...]]
@@ -18,7 +18,7 @@ RUNNING_PARTIES: Final = frozenset({f"role:{OWNER}", f"role:{ADMIN}"})
 _KEPT: Final = 256  # rosters; a request may name whom it likes
 
 
-class Cover(NamedTuple):
+class AbsenceCover(NamedTuple):
     """``delegate`` stands in for ``absent`` until ``end``, in an absence that has begun or is planned."""
 
     absent: str
@@ -34,15 +34,17 @@ class Membership:
 
     def __init__(
         self,
-        standing: Mapping[str, frozenset[str]],
-        covers: Iterable[Cover] = (),
+        active_people: Mapping[str, frozenset[str]],
+        covers: Iterable[AbsenceCover] = (),
         self_approval: bool = False,
     ) -> None:
-        self.standing = standing
+        self.active_people = active_people
         self.self_approval = self_approval
         # only who could decide on their own account stands in for others
         self._covers = [
-            one for one in covers if not standing.get(one.delegate, frozenset()).isdisjoint(DECIDING_PARTIES)
+            one
+            for one in covers
+            if not active_people.get(one.delegate, frozenset()).isdisjoint(DECIDING_PARTIES)
         ]
         self._members: dict[str, tuple[str, ...]] | None = None
         self._rosters: dict[tuple[str, ...], Roster] = {}
@@ -51,8 +53,8 @@ class Membership:
         """Ids of the active people whom a party means, in order."""
         if self._members is None:
             found: dict[str, list[str]] = {}
-            for person in sorted(self.standing):
-                for name in self.standing[person]:
+            for person in sorted(self.active_people):
+                for name in self.active_people[person]:
                     found.setdefault(name, []).append(person)
             self._members = {name: tuple(people) for name, people in found.items()}
         return self._members.get(party, ())
@@ -74,7 +76,7 @@ class Membership:
         wanted = frozenset(names)
         found: dict[str, set[str]] = {}
         for one in self._covers:
-            if one.end > at and not self.standing.get(one.absent, frozenset()).isdisjoint(wanted):
+            if one.end > at and not self.active_people.get(one.absent, frozenset()).isdisjoint(wanted):
                 found.setdefault(one.absent, set()).add(one.delegate)
         return {absent: tuple(sorted(found[absent])) for absent in sorted(found)}
 
@@ -85,7 +87,7 @@ def named(spec: TaskSpec) -> frozenset[str]:
     return frozenset(names.union(*(rung.to for rung in spec.escalate)))
 
 
-class Pin(NamedTuple):
+class PinnedEligibility(NamedTuple):
     """How eligibility at the opening differs from what the plan and the request had pinned: see ``TaskOpened``."""
 
     joined: Roster
@@ -93,10 +95,10 @@ class Pin(NamedTuple):
     stand_ins: StandIns | None
 
 
-NOTHING: Final = Pin({}, {}, None)
+NOTHING: Final = PinnedEligibility({}, {}, None)
 
 
-def pin(intent: Intent, spec: TaskSpec, now: Membership, at: datetime) -> Pin:
+def pin(intent: Intent, spec: TaskSpec, now: Membership, at: datetime) -> PinnedEligibility:
     """What is pinned when the task opens. Where somebody on the requester's side runs the workspace, nobody counts who
     came after the request: whoever asks does not choose who decides.
     """
@@ -104,7 +106,7 @@ def pin(intent: Intent, spec: TaskSpec, now: Membership, at: datetime) -> Pin:
     stand_ins = now.stand_ins(names, at)
     known = intent.stand_ins
     runs = any(
-        not now.standing.get(person, frozenset()).isdisjoint(RUNNING_PARTIES)
+        not now.active_people.get(person, frozenset()).isdisjoint(RUNNING_PARTIES)
         for person in requesters_side(intent)
     )
     if runs and known is not None:
@@ -114,7 +116,7 @@ def pin(intent: Intent, spec: TaskSpec, now: Membership, at: datetime) -> Pin:
         }
         stand_ins = {absent: given for absent, given in both.items() if given}
     joined, left = _changes(spec.roster, now.roster(names), runs)
-    return Pin(joined, left, None if stand_ins == known else stand_ins)
+    return PinnedEligibility(joined, left, None if stand_ins == known else stand_ins)
 
 
 def _changes(before: Roster, after: Roster, runs: bool) -> tuple[Roster, Roster]:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from signoff.core.intent.model import ActorRef, Fault, Requester
-from signoff.core.plan.task_types import Ending, Sign
+from signoff.core.plan.task_types import Ending, Meaning
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type"):
@@ -42,10 +42,10 @@ class Created(Event, frozen=True, tag="created", kw_only=True):
     self_approval: bool | None = None
 
 
-class Delivered(Event, frozen=True, tag="delivered"):
+class Offered(Event, frozen=True, tag="delivered"):
     """An agent step is up for taking: its first attempt, or the next one."""
 
-    visit: int
+    step_run: int = msgspec.field(name="visit")
     step: str
     agent: str
     attempt: int = 1
@@ -54,7 +54,7 @@ class Delivered(Event, frozen=True, tag="delivered"):
 
 
 class Claimed(Event, frozen=True, tag="claimed"):
-    visit: int
+    step_run: int = msgspec.field(name="visit")
     attempt: int
     token: int
     holder: str
@@ -67,22 +67,22 @@ class Renewed(Event, frozen=True, tag="renewed"):
 
 
 class Released(Event, frozen=True, tag="released"):
-    visit: int
+    step_run: int = msgspec.field(name="visit")
     token: int
 
 
-class Accepted(Event, frozen=True, tag="accepted"):
+class PushAccepted(Event, frozen=True, tag="accepted"):
     """A pushed delivery was taken; ``lease_until``: by when the agent has to be heard of again."""
 
-    visit: int
+    step_run: int = msgspec.field(name="visit")
     attempt: int
     lease_until: datetime | None = None
 
 
-class Lapsed(Event, frozen=True, tag="lapsed"):
+class AttemptFailed(Event, frozen=True, tag="lapsed"):
     """A delivery attempt came to nothing; ``retry_at`` None when it was the last."""
 
-    visit: int
+    step_run: int = msgspec.field(name="visit")
     attempt: int
     reason: str
     retry_at: datetime | None = None
@@ -93,7 +93,7 @@ class Reported(Event, frozen=True, tag="reported"):
     that the work was done for (0 in facts that are older than this field).
     """
 
-    visit: int
+    step_run: int = msgspec.field(name="visit")
     step: str
     result: dict[str, Any] = {}
     fault: Fault | None = None
@@ -106,7 +106,7 @@ class TaskOpened(Event, frozen=True, tag="task_opened", kw_only=True):
     ``stand_ins``: who may stand in, by whom for, where that differs from what the request was created with.
     """
 
-    visit: int
+    step_run: int = msgspec.field(name="visit")
     step: str
     digest: str
     revision: int = 1
@@ -118,12 +118,12 @@ class TaskOpened(Event, frozen=True, tag="task_opened", kw_only=True):
 
 
 class Reminded(Event, frozen=True, tag="reminded"):
-    visit: int
+    step_run: int = msgspec.field(name="visit")
     number: int
 
 
 class Escalated(Event, frozen=True, tag="escalated"):
-    visit: int
+    step_run: int = msgspec.field(name="visit")
     level: int
     to: tuple[str, ...]
 
@@ -134,9 +134,9 @@ class Answered(Event, frozen=True, tag="answered", kw_only=True):
     have the key that was used.
     """
 
-    visit: int
+    step_run: int = msgspec.field(name="visit")
     outcome: str
-    sign: Sign
+    meaning: Meaning = msgspec.field(name="sign")
     stage: int = 0
     sent: str = ""
     revision: int = 1
@@ -152,13 +152,13 @@ class Answered(Event, frozen=True, tag="answered", kw_only=True):
 class StagePassed(Event, frozen=True, tag="stage_passed"):
     """A stage's quorum is complete; ``stage`` is the one that begins, ``outcome`` what it is asked to agree to."""
 
-    visit: int
+    step_run: int = msgspec.field(name="visit")
     stage: int
     outcome: str = ""
 
 
 class Delegated(Event, frozen=True, tag="delegated"):
-    visit: int
+    step_run: int = msgspec.field(name="visit")
     giver: str
     taker: str
     names: frozenset[str] = frozenset()
@@ -167,37 +167,37 @@ class Delegated(Event, frozen=True, tag="delegated"):
 class Reassigned(Event, frozen=True, tag="reassigned"):
     """``roster``: who was in each team and role of ``to`` then; ``stand_ins``: who may stand in for them."""
 
-    visit: int
+    step_run: int = msgspec.field(name="visit")
     to: tuple[str, ...]
     roster: dict[str, tuple[str, ...]] = {}
     stand_ins: dict[str, tuple[str, ...]] = {}
 
 
-class Taken(Event, frozen=True, tag="taken"):
+class ReviewMarked(Event, frozen=True, tag="taken"):
     """Who looks at the task now; ``person`` empty when nobody does any more."""
 
-    visit: int
+    step_run: int = msgspec.field(name="visit")
     person: str = ""
 
 
 class Snoozed(Event, frozen=True, tag="snoozed"):
     """Whoever did this is not reminded until then; deadline, escalation and everybody else go on."""
 
-    visit: int
+    step_run: int = msgspec.field(name="visit")
     until: datetime
 
 
-class Woken(Event, frozen=True, tag="woken"):
+class Unsnoozed(Event, frozen=True, tag="woken"):
     """A snooze is over: its time has come, or the person took it back."""
 
-    visit: int
+    step_run: int = msgspec.field(name="visit")
     person: str
 
 
-class Remarked(Event, frozen=True, tag="remarked"):
+class Commented(Event, frozen=True, tag="remarked"):
     """Somebody said something about the task; the words are in the note."""
 
-    visit: int
+    step_run: int = msgspec.field(name="visit")
 
 
 class Revised(Event, frozen=True, tag="revised"):
@@ -205,24 +205,24 @@ class Revised(Event, frozen=True, tag="revised"):
     have the key that was used.
     """
 
-    visit: int
+    step_run: int = msgspec.field(name="visit")
     revision: int
     payload_digest: str
     digest: str
     behind: tuple[str, ...] = ()
 
 
-class Undelivered(Event, frozen=True, tag="undelivered"):
+class NobodyReached(Event, frozen=True, tag="undelivered"):
     """Nobody who was to be told could be reached."""
 
-    visit: int
+    step_run: int = msgspec.field(name="visit")
     reason: str
 
 
 class Understaffed(Event, frozen=True, tag="understaffed"):
     """A stage (counted from 0) takes more people than are left of those who may decide: the task moves on at once."""
 
-    visit: int
+    step_run: int = msgspec.field(name="visit")
     stage: int
     takes: int
     left: int
@@ -231,52 +231,52 @@ class Understaffed(Event, frozen=True, tag="understaffed"):
 class Decided(Event, frozen=True, tag="decided"):
     """The task is closed: by votes, by time, by withdrawal."""
 
-    visit: int
+    step_run: int = msgspec.field(name="visit")
     step: str
     outcome: str
     ending: Ending
-    sign: Sign
+    meaning: Meaning = msgspec.field(name="sign")
 
 
-class Delayed(Event, frozen=True, tag="delayed"):
-    visit: int
+class DelayStarted(Event, frozen=True, tag="delayed"):
+    step_run: int = msgspec.field(name="visit")
     step: str
     until: datetime
 
 
-class Elapsed(Event, frozen=True, tag="elapsed"):
-    visit: int
+class DelayEnded(Event, frozen=True, tag="elapsed"):
+    step_run: int = msgspec.field(name="visit")
     step: str
 
 
 class Notified(Event, frozen=True, tag="notified"):
-    visit: int
+    step_run: int = msgspec.field(name="visit")
     step: str
     to: tuple[str, ...] = ()
     message: str = ""
 
 
 class StepTimedOut(Event, frozen=True, tag="step_timed_out"):
-    visit: int
+    step_run: int = msgspec.field(name="visit")
     step: str
     after: timedelta | None = None
 
 
-class Progressed(Event, frozen=True, tag="progressed"):
+class ProgressReported(Event, frozen=True, tag="progressed"):
     """Somebody is at work; ``lease_until``: a delivery that was accepted by push is theirs until then."""
 
     reason: str = ""
     lease_until: datetime | None = None
 
 
-class Patched(Event, frozen=True, tag="patched"):
+class ControlsPatched(Event, frozen=True, tag="patched"):
     generation: int
     controls: dict[str, Any] = {}
     grants: dict[str, Any] = {}
     envelope: dict[str, Any] = {}
 
 
-class Carried(Event, frozen=True, tag="carried", kw_only=True):
+class RerunStarted(Event, frozen=True, tag="carried", kw_only=True):
     """The yes under which this intent goes on where another one failed. source: that intent; seq, step, visit, digest,
     outcome, decided_at: of its decision; start: the step that failed; results, revision: what stood there by then.
     """
@@ -284,7 +284,7 @@ class Carried(Event, frozen=True, tag="carried", kw_only=True):
     source: str
     seq: int
     step: str
-    visit: int
+    step_run: int = msgspec.field(name="visit")
     digest: str
     outcome: str
     decided_at: datetime
@@ -324,10 +324,11 @@ class TimedOut(Event, frozen=True, tag="timed_out"):
 
 FINAL_EVENTS = (Completed, Failed, Canceled, TimedOut)
 AnyEvent = (
-    Created | Delivered | Claimed | Renewed | Released | Accepted | Lapsed | Reported | TaskOpened | Reminded
-    | Escalated | Answered | Decided | Delayed | Elapsed | Notified | StepTimedOut | Progressed | Patched
-    | Completed | Failed | Canceled | TimedOut | StagePassed | Delegated | Reassigned | Taken | Remarked | Revised
-    | Undelivered | Understaffed | Snoozed | Woken | Carried
+    Created | Offered | Claimed | Renewed | Released | PushAccepted | AttemptFailed | Reported | TaskOpened
+    | Reminded | Escalated | Answered | Decided | DelayStarted | DelayEnded | Notified | StepTimedOut
+    | ProgressReported | ControlsPatched | Completed | Failed | Canceled | TimedOut | StagePassed | Delegated
+    | Reassigned | ReviewMarked | Commented | Revised | NobodyReached | Understaffed | Snoozed | Unsnoozed
+    | RerunStarted
 )  # fmt: skip
 
 

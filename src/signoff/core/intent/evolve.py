@@ -12,10 +12,10 @@ from msgspec.structs import replace
 
 from signoff.core.intent import events as e
 from signoff.core.intent.conclusion import Decisive, turn
-from signoff.core.intent.model import Delay, Delivery, HandOver, Hold, Intent, Snoozing, Task
+from signoff.core.intent.model import Delay, Delegation, Delivery, DeliveryState, Intent, Snoozing, Task
 from signoff.core.intent.states import effect_of
 from signoff.core.plan.plan import Plan
-from signoff.core.plan.task_types import ENDING_OF, Ending, Sign, Vote
+from signoff.core.plan.task_types import ENDING_OF, Ending, Meaning, Vote
 
 
 def created(fact: e.Fact, plan: Plan) -> Intent:
@@ -96,13 +96,15 @@ def _on(kind: type[e.Event]) -> Callable[[Callable[..., Changes]], Callable[...,
     return _changes.register(kind)
 
 
-@_on(e.Delivered)
-def _delivered(event: e.Delivered, intent: Intent, fact: e.Fact) -> Changes:
+@_on(e.Offered)
+def _delivered(event: e.Offered, intent: Intent, fact: e.Fact) -> Changes:
     failures = (
-        intent.open.failures if isinstance(intent.open, Delivery) and intent.open.visit == event.visit else 0
+        intent.open.failures
+        if isinstance(intent.open, Delivery) and intent.open.step_run == event.step_run
+        else 0
     )
     delivery = Delivery(
-        visit=event.visit,
+        step_run=event.step_run,
         step=event.step,
         agent=event.agent,
         attempt=event.attempt,
@@ -110,14 +112,14 @@ def _delivered(event: e.Delivered, intent: Intent, fact: e.Fact) -> Changes:
         failures=failures,
         push=event.push,
     )
-    return {"open": delivery, "visits": event.visit}
+    return {"open": delivery, "step_runs": event.step_run}
 
 
 @_on(e.Claimed)
 def _claimed(event: e.Claimed, intent: Intent, fact: e.Fact) -> Changes:
     held = replace(
         _delivery(intent),
-        hold=Hold.LEASED,
+        hold=DeliveryState.LEASED,
         token=event.token,
         holder=event.holder,
         lease_until=event.lease_until,
@@ -133,19 +135,19 @@ def _renewed(event: e.Renewed, intent: Intent, fact: e.Fact) -> Changes:
 
 @_on(e.Released)
 def _released(event: e.Released, intent: Intent, fact: e.Fact) -> Changes:
-    free = replace(_delivery(intent), hold=Hold.READY, holder="", lease_until=None)
+    free = replace(_delivery(intent), hold=DeliveryState.OFFERED, holder="", lease_until=None)
     return {"open": free}
 
 
-@_on(e.Accepted)
-def _accepted(event: e.Accepted, intent: Intent, fact: e.Fact) -> Changes:
-    return {"open": replace(_delivery(intent), hold=Hold.ACCEPTED, lease_until=event.lease_until)}
+@_on(e.PushAccepted)
+def _accepted(event: e.PushAccepted, intent: Intent, fact: e.Fact) -> Changes:
+    return {"open": replace(_delivery(intent), hold=DeliveryState.ACCEPTED, lease_until=event.lease_until)}
 
 
 def _rest(intent: Intent, retry_at: Any, failures: int) -> Changes:
     resting = replace(
         _delivery(intent),
-        hold=Hold.RESTING,
+        hold=DeliveryState.BACKING_OFF,
         holder="",
         lease_until=None,
         retry_at=retry_at,
@@ -160,8 +162,8 @@ def _left(intent: Intent, event: Decisive) -> Changes:
     return {"setback": left.setback, "wanted": left.wanted}
 
 
-@_on(e.Lapsed)
-def _lapsed(event: e.Lapsed, intent: Intent, fact: e.Fact) -> Changes:
+@_on(e.AttemptFailed)
+def _lapsed(event: e.AttemptFailed, intent: Intent, fact: e.Fact) -> Changes:
     if event.retry_at is None:
         return {
             "open": None,
@@ -193,7 +195,7 @@ def _reported(event: e.Reported, intent: Intent, fact: e.Fact) -> Changes:
 @_on(e.TaskOpened)
 def _task_opened(event: e.TaskOpened, intent: Intent, fact: e.Fact) -> Changes:
     task = Task(
-        visit=event.visit,
+        step_run=event.step_run,
         step=event.step,
         opened_at=fact.at,
         digest=event.digest,
@@ -203,7 +205,7 @@ def _task_opened(event: e.TaskOpened, intent: Intent, fact: e.Fact) -> Changes:
         left=event.left,
         stand_ins=event.stand_ins,
     )
-    return {"open": task, "visits": event.visit}
+    return {"open": task, "step_runs": event.step_run}
 
 
 @_on(e.Reminded)
@@ -225,7 +227,7 @@ def _answered(event: e.Answered, intent: Intent, fact: e.Fact) -> Changes:
     vote = Vote(
         person=fact.actor.id,
         outcome=event.outcome,
-        sign=event.sign,
+        meaning=event.meaning,
         at_stage=event.stage,
         data=event.data or None,
         comment=fact.note.comment if fact.note else None,
@@ -258,7 +260,7 @@ def _stage_passed(event: e.StagePassed, intent: Intent, fact: e.Fact) -> Changes
 
 @_on(e.Delegated)
 def _delegated(event: e.Delegated, intent: Intent, fact: e.Fact) -> Changes:
-    given = HandOver(event.giver, event.taker, event.names)
+    given = Delegation(event.giver, event.taker, event.names)
     before = tuple(h for h in _task(intent).handed_over if h.giver != event.giver)
     return _to_task(intent, handed_over=(*before, given), snoozes=_others(_task(intent), fact.actor.id))
 
@@ -271,8 +273,8 @@ def _reassigned(event: e.Reassigned, intent: Intent, fact: e.Fact) -> Changes:
     )  # fmt: skip
 
 
-@_on(e.Taken)
-def _taken(event: e.Taken, intent: Intent, fact: e.Fact) -> Changes:
+@_on(e.ReviewMarked)
+def _taken(event: e.ReviewMarked, intent: Intent, fact: e.Fact) -> Changes:
     return _to_task(intent, taken_by=event.person)
 
 
@@ -282,8 +284,8 @@ def _snoozed(event: e.Snoozed, intent: Intent, fact: e.Fact) -> Changes:
     return _to_task(intent, snoozes=(*_others(_task(intent), mine.person), mine))
 
 
-@_on(e.Woken)
-def _woken(event: e.Woken, intent: Intent, fact: e.Fact) -> Changes:
+@_on(e.Unsnoozed)
+def _woken(event: e.Unsnoozed, intent: Intent, fact: e.Fact) -> Changes:
     task = _task(intent)
     others = _others(task, event.person)
     if fact.actor.id == event.person:
@@ -293,9 +295,9 @@ def _woken(event: e.Woken, intent: Intent, fact: e.Fact) -> Changes:
     return _to_task(intent, snoozes=(*others, *mine))
 
 
-@_on(e.Remarked)
+@_on(e.Commented)
 @_on(e.Understaffed)
-@_on(e.Undelivered)
+@_on(e.NobodyReached)
 def _recorded(event: e.Event, intent: Intent, fact: e.Fact) -> Changes:
     return {}
 
@@ -325,7 +327,7 @@ def _revised(event: e.Revised, intent: Intent, fact: e.Fact) -> Changes:
 def _decided(event: e.Decided, intent: Intent, fact: e.Fact) -> Changes:
     # A vote for something else is no part of the decision; where time or the requester has ended it, none is.
     by_votes = event.ending in ENDING_OF.values()
-    votes = [vote for vote in _task(intent).votes if by_votes and vote.sign is event.sign]
+    votes = [vote for vote in _task(intent).votes if by_votes and vote.meaning is event.meaning]
     result: dict[str, Any] = {
         "outcome": event.outcome,
         "ending": event.ending.value,
@@ -343,26 +345,26 @@ def _decided(event: e.Decided, intent: Intent, fact: e.Fact) -> Changes:
         "outcome": event.outcome,
         "ending": event.ending,
         "results": {**intent.results, event.step: result},
-        "revisions": intent.revisions + (event.sign is Sign.CHANGES),
-        "revision": intent.revision + (event.sign is Sign.CHANGES),
+        "revisions": intent.revisions + (event.meaning is Meaning.REQUESTS_CHANGES),
+        "revision": intent.revision + (event.meaning is Meaning.REQUESTS_CHANGES),
         **_left(intent, event),
     }
 
 
-@_on(e.Delayed)
-def _delayed(event: e.Delayed, intent: Intent, fact: e.Fact) -> Changes:
-    delay = Delay(visit=event.visit, step=event.step, until=event.until)
-    return {"open": delay, "visits": event.visit}
+@_on(e.DelayStarted)
+def _delayed(event: e.DelayStarted, intent: Intent, fact: e.Fact) -> Changes:
+    delay = Delay(step_run=event.step_run, step=event.step, until=event.until)
+    return {"open": delay, "step_runs": event.step_run}
 
 
-@_on(e.Elapsed)
-def _elapsed(event: e.Elapsed, intent: Intent, fact: e.Fact) -> Changes:
+@_on(e.DelayEnded)
+def _elapsed(event: e.DelayEnded, intent: Intent, fact: e.Fact) -> Changes:
     return {"open": None, "last_step": event.step}
 
 
 @_on(e.Notified)
 def _notified(event: e.Notified, intent: Intent, fact: e.Fact) -> Changes:
-    return {"visits": event.visit, "last_step": event.step}
+    return {"step_runs": event.step_run, "last_step": event.step}
 
 
 @_on(e.StepTimedOut)
@@ -374,15 +376,15 @@ def _step_timed_out(event: e.StepTimedOut, intent: Intent, fact: e.Fact) -> Chan
     }
 
 
-@_on(e.Progressed)
-def _progressed(event: e.Progressed, intent: Intent, fact: e.Fact) -> Changes:
+@_on(e.ProgressReported)
+def _progressed(event: e.ProgressReported, intent: Intent, fact: e.Fact) -> Changes:
     if event.lease_until is None:
         return {}
     return {"open": replace(_delivery(intent), lease_until=event.lease_until)}
 
 
-@_on(e.Carried)
-def _carried(event: e.Carried, intent: Intent, fact: e.Fact) -> Changes:
+@_on(e.RerunStarted)
+def _carried(event: e.RerunStarted, intent: Intent, fact: e.Fact) -> Changes:
     return {
         "results": event.results,
         "revision": event.revision,
@@ -392,8 +394,8 @@ def _carried(event: e.Carried, intent: Intent, fact: e.Fact) -> Changes:
     }
 
 
-@_on(e.Patched)
-def _patched(event: e.Patched, intent: Intent, fact: e.Fact) -> Changes:
+@_on(e.ControlsPatched)
+def _patched(event: e.ControlsPatched, intent: Intent, fact: e.Fact) -> Changes:
     return {
         "generation": event.generation,
         "controls": {**intent.controls, **event.controls},

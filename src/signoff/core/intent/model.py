@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from signoff.core.ids import visit_ref
+from signoff.core.ids import step_run_id
 from signoff.core.plan.plan import NO_PLAN, Plan
 from signoff.core.plan.task_types import Ending, Strength, Vote
 
@@ -111,23 +111,23 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
     retryable: bool = False
 
 
-class Hold(StrEnum):
+class DeliveryState(StrEnum):
     """Where an agent delivery is: up for taking, taken under a lease, accepted by push, or resting before a retry."""
 
-    READY = "ready"
+    OFFERED = "ready"
     LEASED = "leased"
     ACCEPTED = "accepted"
-    RESTING = "resting"
+    BACKING_OFF = "resting"
 
 
 class Delivery(msgspec.Struct, frozen=True, omit_defaults=True, tag="agent"):
     """An open agent step. ``token`` fences: only the holder of the current one may report under a lease."""
 
-    visit: int
+    step_run: int = msgspec.field(name="visit")
     step: str
     agent: str
     attempt: int = 1
-    hold: Hold = Hold.READY
+    hold: DeliveryState = DeliveryState.OFFERED
     token: int = 0
     holder: str = ""
     lease_until: datetime | None = None
@@ -137,7 +137,7 @@ class Delivery(msgspec.Struct, frozen=True, omit_defaults=True, tag="agent"):
     push: bool = False
 
 
-class HandOver(msgspec.Struct, frozen=True, omit_defaults=True):
+class Delegation(msgspec.Struct, frozen=True, omit_defaults=True):
     """One person gave their say in a task to another, for the parties ``names``."""
 
     giver: str
@@ -161,7 +161,7 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True, tag="human"):
     ``joined``, ``left``, ``stand_ins``: as in ``TaskOpened``.
     """
 
-    visit: int
+    step_run: int = msgspec.field(name="visit")
     step: str
     opened_at: datetime
     digest: str
@@ -171,7 +171,7 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True, tag="human"):
     stage_at: datetime | None = None
     assigned: tuple[str, ...] = ()
     roster: dict[str, tuple[str, ...]] = {}
-    handed_over: tuple[HandOver, ...] = ()
+    handed_over: tuple[Delegation, ...] = ()
     taken_by: str = ""
     votes: tuple[Vote, ...] = ()
     reminded: int = 0
@@ -189,7 +189,7 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True, tag="human"):
 class Delay(msgspec.Struct, frozen=True, omit_defaults=True, tag="delay"):
     """An open delay step."""
 
-    visit: int
+    step_run: int = msgspec.field(name="visit")
     step: str
     until: datetime
 
@@ -223,7 +223,7 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     deadline_at: datetime | None = None
     waiting: Waiting | None = None
     open: OpenStep | None = None
-    visits: int = 0
+    step_runs: int = msgspec.field(default=0, name="visits")
     revision: int = 1
     revisions: int = 0
     editors: tuple[str, ...] = ()
@@ -250,6 +250,10 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     def final(self) -> bool:
         return self.status in FINAL
 
-    def ref(self, visit: int) -> str:
+    def ref(self, step_run: int) -> str:
         """The id under which an agent or a person knows this visit."""
-        return self.id if self.plan.direct and isinstance(self.open, Delivery) else visit_ref(self.id, visit)
+        return (
+            self.id
+            if self.plan.direct and isinstance(self.open, Delivery)
+            else step_run_id(self.id, step_run)
+        )

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from signoff.core.directory.roles import DECIDING_PARTIES
-from signoff.core.plan.task_types import Sign, Stage, Vote
+from signoff.core.plan.task_types import Meaning, Stage, Vote
 
 Names = Mapping[str, frozenset[str]]
 
@@ -45,11 +45,11 @@ def tally(stage: Stage, at_stage: int, votes: tuple[Vote, ...], names: Names | N
     for vote in votes:
         if vote.at_stage != at_stage or not counts(vote, names):
             continue
-        if vote.sign is Sign.CHANGES:
+        if vote.meaning is Meaning.REQUESTS_CHANGES:
             return vote
         for held in (yes, no):
             held.pop(seat(vote), None)
-        (yes if vote.sign is Sign.POSITIVE else no)[seat(vote)] = vote
+        (yes if vote.meaning is Meaning.APPROVES else no)[seat(vote)] = vote
         same = [one for one in yes.values() if one.outcome == vote.outcome]
         if len(no) >= stage.reject_after or _enough(stage, same):
             return vote
@@ -59,7 +59,9 @@ def tally(stage: Stage, at_stage: int, votes: tuple[Vote, ...], names: Names | N
 def missing(stage: Stage, at_stage: int, votes: tuple[Vote, ...], outcome: str = "") -> int:
     """How many more persons this stage needs at least for this outcome; without one, for the one ahead."""
     said = {
-        seat(vote): vote.outcome for vote in votes if vote.at_stage == at_stage and vote.sign is Sign.POSITIVE
+        seat(vote): vote.outcome
+        for vote in votes
+        if vote.at_stage == at_stage and vote.meaning is Meaning.APPROVES
     }
     chosen = Counter(said.values())
     return max(0, stage.votes_needed - (chosen[outcome] if outcome else max(chosen.values(), default=0)))

@@ -14,7 +14,7 @@ from signoff.core.intent import decision_digest
 from signoff.core.intent import events as e
 from signoff.core.intent.evolve import fold
 from signoff.core.intent.model import Intent, Status
-from signoff.core.plan.task_types import Ending, Sign
+from signoff.core.plan.task_types import Ending, Meaning
 
 ASK_AGAIN = "Ask the people again: signoff intents retry."
 
@@ -33,7 +33,9 @@ def rerun_id(source: Intent) -> str:
     return new_intent_id(millis, sha256(b"signoff/rerun/" + source.id.encode()).digest()[:10])
 
 
-def carried_over(source: Intent, facts: Sequence[e.Fact], payload_digest: str, now: datetime) -> e.Carried:
+def carried_over(
+    source: Intent, facts: Sequence[e.Fact], payload_digest: str, now: datetime
+) -> e.RerunStarted:
     """What a rerun of an intent begins with, by its whole history; raises Conflict where it may not be run again."""
     if source.status is not Status.FAILED:
         raise Conflict(
@@ -50,19 +52,20 @@ def carried_over(source: Intent, facts: Sequence[e.Fact], payload_digest: str, n
     event = decided.event if decided else None
     if decided is None or not isinstance(event, e.Decided):
         raise refused("not_rerunnable", "Nobody had said yes before it failed.")
-    if event.sign is not Sign.POSITIVE or event.ending is not Ending.APPROVED:
+    if event.meaning is not Meaning.APPROVES or event.ending is not Ending.APPROVED:
         raise refused(
             "not_rerunnable", f"The last decision before it failed was no person's yes: {event.ending.value}."
         )
     if fold(facts[:place], source.plan).setback is not None:
         raise refused("not_rerunnable", "Another step had failed before the last one, which came of it.")
     before = fold(facts[: decided.seq - 1], source.plan)
-    digest = _shown(facts, event.visit)
-    if not decision_digest.names(digest, before, event.step, event.visit, before.revision, payload_digest):
+    digest = _shown(facts, event.step_run)
+    if not decision_digest.names(digest, before, event.step, event.step_run, before.revision, payload_digest):
         raise refused("digest_mismatch", "What was decided is not what would run.")
     results = {step: result for step, result in source.results.items() if step != failed}
-    return e.Carried(
-        source=source.id, seq=decided.seq, step=event.step, visit=event.visit, digest=digest, outcome=event.outcome,
+    return e.RerunStarted(
+        source=source.id, seq=decided.seq, step=event.step, step_run=event.step_run, digest=digest,
+        outcome=event.outcome,
         decided_at=decided.at, start=failed, results=results, revision=source.revision,
     )  # fmt: skip
 
@@ -71,23 +74,27 @@ def _failed_step(facts: Sequence[e.Fact]) -> tuple[str, int]:
     """The agent step with whose failure everything ended, and the place of that fact. Only people may have been told
     since: where something else has run, what the decision was about is not there any more.
     """
-    steps = {fact.event.visit: fact.event.step for fact in facts if isinstance(fact.event, e.Delivered)}
+    steps = {fact.event.step_run: fact.event.step for fact in facts if isinstance(fact.event, e.Offered)}
     for place in range(len(facts) - 1, -1, -1):
         match facts[place].event:
-            case e.Failed() | e.Notified() | e.Patched():
+            case e.Failed() | e.Notified() | e.ControlsPatched():
                 continue
-            case e.Reported(visit=visit, fault=fault, retry_at=None) if fault is not None and visit in steps:
-                return steps[visit], place
-            case e.Lapsed(visit=visit, retry_at=None) | e.StepTimedOut(visit=visit) if visit in steps:
-                return steps[visit], place
+            case e.Reported(step_run=step_run, fault=fault, retry_at=None) if (
+                fault is not None and step_run in steps
+            ):
+                return steps[step_run], place
+            case e.AttemptFailed(step_run=step_run, retry_at=None) | e.StepTimedOut(step_run=step_run) if (
+                step_run in steps
+            ):
+                return steps[step_run], place
         break
     raise refused("not_rerunnable", "It did not end by the failure of an agent's step.")
 
 
-def _shown(facts: Sequence[e.Fact], visit: int) -> str:
+def _shown(facts: Sequence[e.Fact], step_run: int) -> str:
     """The digest under which a task was decided."""
     found = ""
     for fact in facts:
-        if isinstance(fact.event, e.TaskOpened | e.Revised) and fact.event.visit == visit:
+        if isinstance(fact.event, e.TaskOpened | e.Revised) and fact.event.step_run == step_run:
             found = fact.event.digest
     return found

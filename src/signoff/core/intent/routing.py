@@ -12,36 +12,46 @@ from signoff.core.intent.conclusion import Decisive, turn
 from signoff.core.intent.decision_digest import envelope_digest
 from signoff.core.intent.eligibility import NOTHING, pin
 from signoff.core.intent.model import Delivery, Fault, Task
-from signoff.core.intent.transition import Ledger
-from signoff.core.plan.plan import END, MAX_STEP_VISITS, AgentStep, DelayStep, HumanStep, NotifyStep, Step
-from signoff.core.plan.task_types import Ending, Fallback, Sign
+from signoff.core.intent.transition import Transition
+from signoff.core.plan.plan import (
+    END,
+    MAX_STEP_RUNS_PER_INTENT,
+    AgentStep,
+    DelayStep,
+    HumanStep,
+    NotifyStep,
+    Step,
+)
+from signoff.core.plan.task_types import Ending, Fallback, Meaning
 from signoff.core.plan.working_hours import later
 
 
-def start(book: Ledger, step_id: str) -> None:
+def start(tx: Transition, step_id: str) -> None:
     """Start a step; ``end`` ends the intent by the last decision on its path. What needs no waiting runs through."""
     while True:
-        intent = book.intent
+        intent = tx.intent
         if step_id == END:
-            book.add(e.Completed() if intent.setback is None else e.Failed(intent.setback))
+            tx.add(e.Completed() if intent.setback is None else e.Failed(intent.setback))
             return
-        visit = intent.visits + 1
-        if visit > MAX_STEP_VISITS:
-            book.add(e.Failed(Fault("too_many_steps", f"More than {MAX_STEP_VISITS} steps were started.")))
+        step_run = intent.step_runs + 1
+        if step_run > MAX_STEP_RUNS_PER_INTENT:
+            tx.add(
+                e.Failed(Fault("too_many_steps", f"More than {MAX_STEP_RUNS_PER_INTENT} steps were started."))
+            )
             return
         step = intent.plan.by_id[step_id]
-        deadline_at = _deadline(step, book.now)
+        deadline_at = _deadline(step, tx.now)
         match step:
             case AgentStep():
-                book.add(e.Delivered(visit, step.id, step.agent, 1, deadline_at, step.push))
+                tx.add(e.Offered(step_run, step.id, step.agent, 1, deadline_at, step.push))
             case HumanStep():
-                who = pin(intent, step.task, book.membership, book.now) if book.membership else NOTHING
-                book.add(
+                who = pin(intent, step.task, tx.membership, tx.now) if tx.membership else NOTHING
+                tx.add(
                     e.TaskOpened(
-                        visit=visit,
+                        step_run=step_run,
                         step=step.id,
                         digest=envelope_digest(
-                            intent, step.id, visit, intent.revision, intent.payload_digest
+                            intent, step.id, step_run, intent.revision, intent.payload_digest
                         ),
                         revision=intent.revision,
                         title=step.task.title,
@@ -52,9 +62,9 @@ def start(book: Ledger, step_id: str) -> None:
                     )
                 )
             case DelayStep():
-                book.add(e.Delayed(visit, step.id, book.now + step.lasts))
+                tx.add(e.DelayStarted(step_run, step.id, tx.now + step.lasts))
             case NotifyStep():
-                book.add(e.Notified(visit, step.id, step.to, step.message))
+                tx.add(e.Notified(step_run, step.id, step.to, step.message))
                 step_id = intent.plan.after_success(step)
                 continue
         return
@@ -68,32 +78,32 @@ def _deadline(step: Step, now: datetime) -> datetime | None:
     return later(hours, now, step.deadline)
 
 
-def over(book: Ledger, event: Decisive, comment: str = "") -> None:
+def over(tx: Transition, event: Decisive, comment: str = "") -> None:
     """Record the end of a step and go where it leads."""
-    following = turn(book.intent, event)
-    book.add(event, comment)
+    following = turn(tx.intent, event)
+    tx.add(event, comment)
     if following.target is not None:
-        start(book, following.target)
-    elif book.intent.setback is not None:
-        book.add(e.Failed(book.intent.setback))
+        start(tx, following.target)
+    elif tx.intent.setback is not None:
+        tx.add(e.Failed(tx.intent.setback))
 
 
-def time_out(book: Ledger, step: Step) -> None:
+def time_out(tx: Transition, step: Step) -> None:
     """The step's deadline has passed: a task expires (silence is never consent), a delivery is given up."""
-    match book.intent.open:
-        case Task(visit=visit) if isinstance(step, HumanStep):
+    match tx.intent.open:
+        case Task(step_run=step_run) if isinstance(step, HumanStep):
             spec = step.task
             outcome = spec.fallback_outcome if spec.fallback is Fallback.OUTCOME else Ending.EXPIRED.value
-            over(book, e.Decided(visit, step.id, outcome, Ending.EXPIRED, spec.sign(outcome)))
-        case Delivery(visit=visit):
-            over(book, e.StepTimedOut(visit, step.id, step.deadline))
+            over(tx, e.Decided(step_run, step.id, outcome, Ending.EXPIRED, spec.meaning(outcome)))
+        case Delivery(step_run=step_run):
+            over(tx, e.StepTimedOut(step_run, step.id, step.deadline))
         case _:
             raise TypeError("nothing with a deadline is open")
 
 
-def decided(book: Ledger, step: HumanStep, outcome: str, ending: Ending, sign: Sign) -> None:
+def decided(tx: Transition, step: HumanStep, outcome: str, ending: Ending, meaning: Meaning) -> None:
     """Close the open task with a decision and follow its route."""
-    task = book.intent.open
+    task = tx.intent.open
     if not isinstance(task, Task):
         raise TypeError("no task is open")
-    over(book, e.Decided(task.visit, step.id, outcome, ending, sign))
+    over(tx, e.Decided(task.step_run, step.id, outcome, ending, meaning))

@@ -11,34 +11,34 @@ from signoff.core.intent import events as e
 from signoff.core.intent.evolve import moment
 from signoff.core.intent.model import Task
 from signoff.core.intent.snoozed import snooze_of
-from signoff.core.intent.transition import Ledger
+from signoff.core.intent.transition import Transition
 from signoff.core.intent.wake import ends_at
 
 LONGEST: Final = timedelta(days=30)
 
 
-def snooze(book: Ledger, task: Task, command: c.Snooze) -> None:
+def snooze(tx: Transition, task: Task, command: c.Snooze) -> None:
     """Raises Invalid for a moment that is past, too far off, or not before the answer is needed."""
-    until, ends = command.until, ends_at(book.intent, task)
-    if any(v.person == book.actor.id and v.at_stage == task.stage for v in task.votes):
+    until, ends = command.until, ends_at(tx.intent, task)
+    if any(v.person == tx.actor.id and v.at_stage == task.stage for v in task.votes):
         raise Conflict("already_answered", "You have answered this, so nothing reminds you of it.")
-    if until <= book.now:
+    if until <= tx.now:
         raise Invalid("moment_passed", "That moment has passed.", field="until", hint="Name a later one.")
     if ends is not None and until >= ends:
         raise Invalid(
             "after_the_deadline", f"The answer is needed by {moment(ends)}; it cannot be put off for longer.",
             field="until", hint="Name a moment before that, or hand the task over.",
         )  # fmt: skip
-    if until > book.now + LONGEST:
+    if until > tx.now + LONGEST:
         raise Invalid(
             "too_long", f"A task is put off for {LONGEST.days} days at most.", field="until",
             hint="Name an earlier moment, or hand the task over.",
         )  # fmt: skip
-    book.add(e.Snoozed(task.visit, until))
+    tx.add(e.Snoozed(task.step_run, until))
 
 
-def wake(book: Ledger, task: Task) -> None:
+def wake(tx: Transition, task: Task) -> None:
     """Take it back. Where nothing is put off, nothing happens."""
-    held = snooze_of(task, book.actor.id)
+    held = snooze_of(task, tx.actor.id)
     if held is not None and not held.over:
-        book.add(e.Woken(task.visit, book.actor.id))
+        tx.add(e.Unsnoozed(task.step_run, tx.actor.id))

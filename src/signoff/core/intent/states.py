@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from signoff.core.intent import commands as c
 from signoff.core.intent import events as e
-from signoff.core.intent.model import Delivery, Hold, Intent, Status, Task, Waiting
+from signoff.core.intent.model import Delivery, DeliveryState, Intent, Status, Task, Waiting
 
 
 class State(StrEnum):
@@ -26,9 +26,9 @@ class State(StrEnum):
 
 
 _OF_HOLD: Final = {
-    Hold.LEASED: State.LEASED,
-    Hold.ACCEPTED: State.ACCEPTED,
-    Hold.RESTING: State.BACKING_OFF,
+    DeliveryState.LEASED: State.LEASED,
+    DeliveryState.ACCEPTED: State.ACCEPTED,
+    DeliveryState.BACKING_OFF: State.BACKING_OFF,
 }
 
 
@@ -41,24 +41,35 @@ def state_of(intent: Intent) -> State:
     return State.TASK if isinstance(intent.open, Task) else State.DELAY
 
 
-_ALWAYS: Final = frozenset({c.Resolve, c.Cancel, c.Patch, c.Tick})
-_IN_HAND: Final = _ALWAYS | {c.Report, c.Progress}
+_ALWAYS: Final = frozenset({c.Resolve, c.Cancel, c.PatchControls, c.Tick})
+_IN_HAND: Final = _ALWAYS | {c.Report, c.ReportProgress}
 OF_TASK: Final = frozenset(
-    {c.Answer, c.Delegate, c.Reassign, c.Take, c.Snooze, c.Wake, c.Remark, c.Revise, c.Unreachable, c.Recheck}
+    {
+        c.Answer,
+        c.Delegate,
+        c.Reassign,
+        c.MarkReviewing,
+        c.Snooze,
+        c.Unsnooze,
+        c.AddComment,
+        c.Revise,
+        c.ReportUnreachable,
+        c.CheckStaffing,
+    }
 )
 # Answer outside a task: a person acts in the agent's place, only if the intent has no workflow (``plan.direct``).
 ALLOWED: Final[dict[State, frozenset[type]]] = {
     State.OFFERED: _IN_HAND | {c.Claim, c.Answer},
-    State.PUSHED: _IN_HAND | {c.Accept, c.Miss, c.Answer},
+    State.PUSHED: _IN_HAND | {c.AcceptPush, c.FailPush, c.Answer},
     State.LEASED: _IN_HAND | {c.Renew, c.Release, c.Answer},
     State.ACCEPTED: _IN_HAND | {c.Answer},
     State.BACKING_OFF: _IN_HAND | {c.Answer},
     State.TASK: _ALWAYS | OF_TASK,
-    State.DELAY: _ALWAYS | {c.Progress},
+    State.DELAY: _ALWAYS | {c.ReportProgress},
     State.FINAL: frozenset({c.Tick}),
 }
 # What the server's own loops report late, about a step that has moved on: no error, and no effect.
-IGNORED_LATE: Final = frozenset({c.Accept, c.Miss, c.Unreachable, c.Recheck})
+IGNORED_LATE: Final = frozenset({c.AcceptPush, c.FailPush, c.ReportUnreachable, c.CheckStaffing})
 
 
 class Effect(NamedTuple):
@@ -73,12 +84,12 @@ _RETRYING: Final = Effect(Status.WAITING, Waiting.AGENT, "intent.waiting")
 
 EFFECTS: Final[dict[type[e.Event], Effect]] = {
     e.Created: Effect(Status.CREATED, None, "intent.created"),
-    e.Delivered: Effect(Status.DELIVERED, None, "intent.delivered"),
+    e.Offered: Effect(Status.DELIVERED, None, "intent.delivered"),
     e.Claimed: Effect(Status.ACKNOWLEDGED, None, "intent.acknowledged"),
     e.Renewed: Effect(None, None, ""),
-    e.Accepted: Effect(Status.ACKNOWLEDGED, None, "intent.acknowledged"),
+    e.PushAccepted: Effect(Status.ACKNOWLEDGED, None, "intent.acknowledged"),
     e.Released: Effect(Status.DELIVERED, None, "intent.delivered"),
-    e.Lapsed: Effect(Status.IN_PROGRESS, None, "intent.delivery_failed"),
+    e.AttemptFailed: Effect(Status.IN_PROGRESS, None, "intent.delivery_failed"),
     e.Reported: Effect(Status.IN_PROGRESS, None, "intent.in_progress"),
     e.TaskOpened: Effect(Status.WAITING, Waiting.HUMAN, "intent.human_task_assigned"),
     e.Reminded: Effect(Status.WAITING, Waiting.HUMAN, "intent.reminder"),
@@ -87,21 +98,21 @@ EFFECTS: Final[dict[type[e.Event], Effect]] = {
     e.StagePassed: Effect(Status.WAITING, Waiting.HUMAN, "intent.stage_passed"),
     e.Delegated: Effect(Status.WAITING, Waiting.HUMAN, "intent.delegated"),
     e.Reassigned: Effect(Status.WAITING, Waiting.HUMAN, "intent.reassigned"),
-    e.Taken: Effect(Status.WAITING, Waiting.HUMAN, "intent.review_marked"),
+    e.ReviewMarked: Effect(Status.WAITING, Waiting.HUMAN, "intent.review_marked"),
     e.Snoozed: Effect(Status.WAITING, Waiting.HUMAN, "intent.snoozed"),
-    e.Woken: Effect(Status.WAITING, Waiting.HUMAN, "intent.unsnoozed"),
-    e.Remarked: Effect(Status.WAITING, Waiting.HUMAN, "intent.commented"),
+    e.Unsnoozed: Effect(Status.WAITING, Waiting.HUMAN, "intent.unsnoozed"),
+    e.Commented: Effect(Status.WAITING, Waiting.HUMAN, "intent.commented"),
     e.Revised: Effect(Status.WAITING, Waiting.HUMAN, "intent.revised"),
     e.Understaffed: Effect(Status.WAITING, Waiting.HUMAN, "intent.understaffed"),
-    e.Undelivered: Effect(Status.WAITING, Waiting.HUMAN, "intent.nobody_reached"),
+    e.NobodyReached: Effect(Status.WAITING, Waiting.HUMAN, "intent.nobody_reached"),
     e.Decided: Effect(Status.IN_PROGRESS, None, "intent.in_progress"),
-    e.Delayed: Effect(Status.WAITING, Waiting.TIME, "intent.waiting"),
-    e.Elapsed: Effect(Status.IN_PROGRESS, None, "intent.in_progress"),
+    e.DelayStarted: Effect(Status.WAITING, Waiting.TIME, "intent.waiting"),
+    e.DelayEnded: Effect(Status.IN_PROGRESS, None, "intent.in_progress"),
     e.Notified: Effect(Status.IN_PROGRESS, None, "intent.in_progress"),
     e.StepTimedOut: Effect(Status.IN_PROGRESS, None, "intent.in_progress"),
-    e.Progressed: Effect(Status.IN_PROGRESS, None, "intent.in_progress"),
-    e.Patched: Effect(None, None, "intent.updated"),
-    e.Carried: Effect(Status.IN_PROGRESS, None, "intent.in_progress"),
+    e.ProgressReported: Effect(Status.IN_PROGRESS, None, "intent.in_progress"),
+    e.ControlsPatched: Effect(None, None, "intent.updated"),
+    e.RerunStarted: Effect(Status.IN_PROGRESS, None, "intent.in_progress"),
     e.Completed: Effect(Status.COMPLETED, None, "intent.completed"),
     e.Failed: Effect(Status.FAILED, None, "intent.failed"),
     e.Canceled: Effect(Status.CANCELED, None, "intent.canceled"),
@@ -111,6 +122,6 @@ EFFECTS: Final[dict[type[e.Event], Effect]] = {
 
 def effect_of(event: e.Event) -> Effect:
     """What an event makes of its intent. An attempt that is followed by another leaves the step backing off."""
-    if isinstance(event, e.Lapsed | e.Reported) and event.retry_at is not None:
+    if isinstance(event, e.AttemptFailed | e.Reported) and event.retry_at is not None:
         return _RETRYING
     return EFFECTS[type(event)]

@@ -18,17 +18,17 @@ from signoff.core.intent.answer_target import (
     refuse_replaced,
     stale_revision,
 )
+from signoff.core.intent.answering_rights import AnswerRight, answer_right, others_behind, stage_now
+from signoff.core.intent.answering_rights import roster as pinned
 from signoff.core.intent.contradictions import refuse_contradiction
 from signoff.core.intent.decision_digest import envelope_digest
 from signoff.core.intent.evolve import moment
 from signoff.core.intent.model import Actor, Delivery, Intent, Task
 from signoff.core.intent.quorum import Names, has_say, tally
-from signoff.core.intent.standing import Standing, others_behind, stage_now, standing
-from signoff.core.intent.standing import roster as pinned
-from signoff.core.intent.transition import Ledger
+from signoff.core.intent.transition import Transition
 from signoff.core.intent.wake import ends_at, spec_of
 from signoff.core.plan.plan import HumanStep
-from signoff.core.plan.task_types import ENDING_OF, Ending, Sign, Vote, check_answer
+from signoff.core.plan.task_types import ENDING_OF, Ending, Meaning, Vote, check_answer
 from signoff.core.policy.conditions import refuse_other_choice
 from signoff.core.text.hidden_characters import shows
 
@@ -57,20 +57,20 @@ def nothing_open(intent: Intent) -> Conflict:
     )  # fmt: skip
 
 
-def open_task(book: Ledger, visit: int) -> tuple[Task, HumanStep]:
+def open_task(tx: Transition, step_run: int) -> tuple[Task, HumanStep]:
     """The open task that a command speaks of; Conflict when it was decided, or none is open."""
-    intent = book.intent
+    intent = tx.intent
     task = intent.open
-    if not isinstance(task, Task) or visit not in (0, task.visit):
+    if not isinstance(task, Task) or step_run not in (0, task.step_run):
         raise already_decided(intent) if intent.ending else nothing_open(intent)
-    _refuse_late(book, task)
+    _refuse_late(tx, task)
     return task, intent.plan.human_step(task.step)
 
 
-def _refuse_late(book: Ledger, task: Task) -> None:
+def _refuse_late(tx: Transition, task: Task) -> None:
     """After the deadline nobody decides any more, also where nothing has yet written down that it has passed."""
-    ends = ends_at(book.intent, task)
-    if ends is not None and ends <= book.now:
+    ends = ends_at(tx.intent, task)
+    if ends is not None and ends <= tx.now:
         expired = Ending.EXPIRED.value
         raise Conflict(
             "already_decided", f"This was already decided: nobody did in time, so it has {expired}.",
@@ -78,28 +78,28 @@ def _refuse_late(book: Ledger, task: Task) -> None:
         )  # fmt: skip
 
 
-def answer(book: Ledger, command: c.Answer) -> None:
-    task, step = open_task(book, command.visit)
-    refuse_other(book.intent, task, command)
+def answer(tx: Transition, command: c.Answer) -> None:
+    task, step = open_task(tx, command.step_run)
+    refuse_other(tx.intent, task, command)
     refuse_contradiction(step.task, command.outcome, command.data, task.agreed)
-    outcome, sign = check_answer(step.task, command.outcome, command.comment, command.data, task.agreed)
-    ground = _ground(book, task, command.standing)
-    principal = "" if ground.principal == book.actor.id else ground.principal
-    before, behind = own_vote(book.actor, task), others_behind(book.actor)
+    outcome, meaning = check_answer(step.task, command.outcome, command.comment, command.data, task.agreed)
+    ground = _ground(tx, task, command.active_people)
+    principal = "" if ground.principal == tx.actor.id else ground.principal
+    before, behind = own_vote(tx.actor, task), others_behind(tx.actor)
     refuse_ahead(before, command)
     same = before is not None and _same(before, outcome, command, principal)
     if before is not None and same and set(before.behind) <= set(behind):
-        _count(book, step, command.standing)  # the same answer again is the one vote that it is already
+        _count(tx, step, command.active_people)  # the same answer again is the one vote that it is already
         return
-    if sign is Sign.POSITIVE:
-        _refuse_twice(book.actor, task)
+    if meaning is Meaning.APPROVES:
+        _refuse_twice(tx.actor, task)
     if not same:  # else the same again, by a credential that is more surely theirs
         refuse_replaced(outcome, before, command)
-    book.add(
+    tx.add(
         e.Answered(
-            visit=task.visit,
+            step_run=task.step_run,
             outcome=outcome,
-            sign=sign,
+            meaning=meaning,
             stage=task.stage,
             sent=command.outcome if command.outcome != outcome else "",
             revision=task.revision,
@@ -113,7 +113,7 @@ def answer(book: Ledger, command: c.Answer) -> None:
         ),
         comment=command.comment,
     )
-    _count(book, step, command.standing)
+    _count(tx, step, command.active_people)
 
 
 def _same(vote: Vote, outcome: str, command: c.Answer, principal: str) -> bool:
@@ -127,7 +127,11 @@ def _refuse_twice(actor: Actor, task: Task) -> None:
     """
     mine = {actor.id, *others_behind(actor)}
     for vote in task.votes:
-        if vote.person != actor.id and vote.sign is Sign.POSITIVE and mine & {vote.person, *vote.behind}:
+        if (
+            vote.person != actor.id
+            and vote.meaning is Meaning.APPROVES
+            and mine & {vote.person, *vote.behind}
+        ):
             raise Forbidden(
                 "same_person",
                 "Whoever made the key of one of you has it too, so this and an earlier approval may be one person's.",
@@ -135,16 +139,16 @@ def _refuse_twice(actor: Actor, task: Task) -> None:
             )  # fmt: skip
 
 
-def _ground(book: Ledger, task: Task, names: Names | None = None) -> Standing:
+def _ground(tx: Transition, task: Task, names: Names | None = None) -> AnswerRight:
     """On what ground the actor decides, or changes what is decided; ``names``: what everybody is called now, where it
     is another than the command's directory says.
     """
-    ground = standing(book.actor, book.intent, task)
+    ground = answer_right(tx.actor, tx.intent, task)
     if ground is None:  # access.may has looked already; a rule that relies on another file asks again
         raise Forbidden("not_an_approver", "You are not among those who were asked.")
-    if names is None and book.membership is not None:
-        names = book.membership.standing
-    if not has_say(book.actor.id, ground.principal, ground.names, names):
+    if names is None and tx.membership is not None:
+        names = tx.membership.active_people
+    if not has_say(tx.actor.id, ground.principal, ground.names, names):
         raise Forbidden(  # it would be recorded, and count for nothing
             "not_an_approver", "The person in whose stead you answer is not asked any more.",
             hint="An owner or an admin can ask other people.",
@@ -152,25 +156,25 @@ def _ground(book: Ledger, task: Task, names: Names | None = None) -> Standing:
     return ground
 
 
-def _count(book: Ledger, step: HumanStep, names: dict[str, frozenset[str]] | None) -> None:
-    task, _ = open_task(book, 0)
+def _count(tx: Transition, step: HumanStep, names: dict[str, frozenset[str]] | None) -> None:
+    task, _ = open_task(tx, 0)
     stages = step.task.stages
-    vote = tally(stage_now(book.intent, task), task.stage, task.votes, names)
+    vote = tally(stage_now(tx.intent, task), task.stage, task.votes, names)
     if vote is None:
         return
-    if vote.sign is Sign.POSITIVE and task.stage + 1 < len(stages):
-        agreed = vote.outcome if len(step.task.meaning(Sign.POSITIVE)) > 1 else ""
-        book.add(e.StagePassed(task.visit, task.stage + 1, agreed))
+    if vote.meaning is Meaning.APPROVES and task.stage + 1 < len(stages):
+        agreed = vote.outcome if len(step.task.outcomes_meaning(Meaning.APPROVES)) > 1 else ""
+        tx.add(e.StagePassed(task.step_run, task.stage + 1, agreed))
         return
-    routing.decided(book, step, vote.outcome, ENDING_OF[vote.sign], vote.sign)
+    routing.decided(tx, step, vote.outcome, ENDING_OF[vote.meaning], vote.meaning)
 
 
-def delegate(book: Ledger, command: c.Delegate) -> None:
-    task, _ = open_task(book, command.visit)
-    ground = _ground(book, task)
-    if command.to in (book.actor.id, ground.principal):
+def delegate(tx: Transition, command: c.Delegate) -> None:
+    task, _ = open_task(tx, command.step_run)
+    ground = _ground(tx, task)
+    if command.to in (tx.actor.id, ground.principal):
         raise Invalid("delegate_to_oneself", "Hand it over to somebody else.", field="to")
-    if ground.principal != book.actor.id:
+    if ground.principal != tx.actor.id:
         raise Forbidden(
             "delegation_not_transitive",
             "It was handed to you; you cannot hand it on.",
@@ -178,76 +182,78 @@ def delegate(book: Ledger, command: c.Delegate) -> None:
         )
     if any(given.giver == command.to for given in task.handed_over):
         raise Invalid("delegation_cycle", "That person has handed this task over.", field="to")
-    book.add(e.Delegated(task.visit, ground.principal, command.to, ground.names), comment=command.comment)
+    tx.add(e.Delegated(task.step_run, ground.principal, command.to, ground.names), comment=command.comment)
 
 
-def reassign(book: Ledger, command: c.Reassign) -> None:
-    task, _ = open_task(book, command.visit)
+def reassign(tx: Transition, command: c.Reassign) -> None:
+    task, _ = open_task(tx, command.step_run)
     if not command.to:
         raise Invalid("nobody_named", "Name at least one person, team or role.", field="to")
-    now = book.membership
-    roster, stand_ins = (now.roster(command.to), now.stand_ins(command.to, book.now)) if now else ({}, {})
+    now = tx.membership
+    roster, stand_ins = (now.roster(command.to), now.stand_ins(command.to, tx.now)) if now else ({}, {})
     if command.keep:
-        held = pinned(book.intent, task)
+        held = pinned(tx.intent, task)
         roster = roster | {name: held[name] for name in command.to if name in held}
-    book.add(e.Reassigned(task.visit, command.to, roster, stand_ins), comment=command.comment)
+    tx.add(e.Reassigned(task.step_run, command.to, roster, stand_ins), comment=command.comment)
 
 
-def take(book: Ledger, command: c.Take) -> None:
-    task, _ = open_task(book, command.visit)
-    person = "" if command.free else book.actor.id
+def take(tx: Transition, command: c.MarkReviewing) -> None:
+    task, _ = open_task(tx, command.step_run)
+    person = "" if command.free else tx.actor.id
     if task.taken_by != person:
-        book.add(e.Taken(task.visit, person))
+        tx.add(e.ReviewMarked(task.step_run, person))
 
 
-def snooze(book: Ledger, command: c.Snooze) -> None:
-    task, _ = open_task(book, command.visit)
-    snoozing.snooze(book, task, command)
+def snooze(tx: Transition, command: c.Snooze) -> None:
+    task, _ = open_task(tx, command.step_run)
+    snoozing.snooze(tx, task, command)
 
 
-def wake(book: Ledger, command: c.Wake) -> None:
-    task, _ = open_task(book, command.visit)
-    snoozing.wake(book, task)
+def wake(tx: Transition, command: c.Unsnooze) -> None:
+    task, _ = open_task(tx, command.step_run)
+    snoozing.wake(tx, task)
 
 
-def remark(book: Ledger, command: c.Remark) -> None:
-    task, _ = open_task(book, command.visit)
+def remark(tx: Transition, command: c.AddComment) -> None:
+    task, _ = open_task(tx, command.step_run)
     if not shows(command.comment):
         raise Invalid("comment_required", "There is nothing in the comment.", field="comment")
-    book.add(e.Remarked(task.visit), comment=command.comment)
+    tx.add(e.Commented(task.step_run), comment=command.comment)
 
 
-def revise(book: Ledger, command: c.Revise) -> None:
-    task, step = open_task(book, command.visit)
+def revise(tx: Transition, command: c.Revise) -> None:
+    task, step = open_task(tx, command.step_run)
     if command.digest not in (None, task.digest):
-        raise stale_revision(book.intent, task)
-    intent = book.intent
-    _ground(book, task)
+        raise stale_revision(tx.intent, task)
+    intent = tx.intent
+    _ground(tx, task)
     if command.payload_digest == intent.payload_digest:
         raise Invalid("nothing_changed", "The revision is the same as what is there.", field="payload")
     refuse_other_choice(intent.plan, command.payload)
-    digest = envelope_digest(intent, step.id, task.visit, intent.revision + 1, command.payload_digest)
-    book.add(
-        e.Revised(task.visit, intent.revision + 1, command.payload_digest, digest, others_behind(book.actor)),
+    digest = envelope_digest(intent, step.id, task.step_run, intent.revision + 1, command.payload_digest)
+    tx.add(
+        e.Revised(
+            task.step_run, intent.revision + 1, command.payload_digest, digest, others_behind(tx.actor)
+        ),
         comment=command.comment,
     )
 
 
-def unreachable(book: Ledger, command: c.Unreachable) -> None:
+def unreachable(tx: Transition, command: c.ReportUnreachable) -> None:
     """Nobody could be told: the ladder moves on at once; at its end the task is undeliverable, unless somebody else
     has heard of it, who may still answer.
     """
-    task = book.intent.open
-    if not isinstance(task, Task) or (task.visit, task.stage) != (command.visit, command.stage):
+    task = tx.intent.open
+    if not isinstance(task, Task) or (task.step_run, task.stage) != (command.step_run, command.stage):
         return
-    spec = spec_of(book.intent, task)
-    book.add(e.Undelivered(task.visit, command.reason))
+    spec = spec_of(tx.intent, task)
+    tx.add(e.NobodyReached(task.step_run, command.reason))
     if command.level < task.escalated:
         return  # the ladder has moved on meanwhile, and others are told
     if task.escalated < len(spec.escalate):
-        book.add(e.Escalated(task.visit, task.escalated + 1, spec.escalate[task.escalated].to))
+        tx.add(e.Escalated(task.step_run, task.escalated + 1, spec.escalate[task.escalated].to))
         return
     if command.heard:
         return
-    _, step = open_task(book, 0)
-    routing.decided(book, step, Ending.UNDELIVERABLE.value, Ending.UNDELIVERABLE, Sign.NEGATIVE)
+    _, step = open_task(tx, 0)
+    routing.decided(tx, step, Ending.UNDELIVERABLE.value, Ending.UNDELIVERABLE, Meaning.REJECTS)

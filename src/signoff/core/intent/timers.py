@@ -9,62 +9,62 @@ from typing import Final
 
 from signoff.core.intent import events as e
 from signoff.core.intent import routing
-from signoff.core.intent.model import Delay, Delivery, Hold, Task
+from signoff.core.intent.model import Delay, Delivery, DeliveryState, Task
 from signoff.core.intent.snoozed import ending
-from signoff.core.intent.transition import Ledger
+from signoff.core.intent.transition import Transition
 from signoff.core.intent.wake import escalation_at, reminder_at, spec_of, wake_at
 from signoff.core.plan.schedules import LONGEST_LEASE, PUSH_BACKOFF, PUSH_LEASE
-from signoff.core.plan.task_types import Ending, Sign
+from signoff.core.plan.task_types import Ending, Meaning
 
 _AT_ONCE: Final = 1000  # more than any plan can have due at one moment; a loop beyond it would be a bug
 
 
-def tick(book: Ledger) -> None:
-    """Let everything that is due by ``book.now`` happen. Nothing due: nothing happens."""
-    _correct(book)
+def tick(tx: Transition) -> None:
+    """Let everything that is due by ``tx.now`` happen. Nothing due: nothing happens."""
+    _correct(tx)
     for _ in range(_AT_ONCE):
-        due = wake_at(book.intent)
-        if due is None or due > book.now:
+        due = wake_at(tx.intent)
+        if due is None or due > tx.now:
             return
-        _happen(book)
-    raise RuntimeError(f"intent {book.intent.id} is due again and again at one moment")
+        _happen(tx)
+    raise RuntimeError(f"intent {tx.intent.id} is due again and again at one moment")
 
 
-def _correct(book: Ledger) -> None:
+def _correct(tx: Transition) -> None:
     """Take back what a clock that was far ahead has put off: a rest that is longer than any is over, and a lease that
     runs longer than any does runs from now.
     """
-    held = book.intent.open
+    held = tx.intent.open
     if not isinstance(held, Delivery):
         return
     if held.retry_at is not None:
-        step = book.intent.plan.agent_step(held.step)
+        step = tx.intent.plan.agent_step(held.step)
         longest = max(step.retry_delay, *step.backoff.delays, *PUSH_BACKOFF.delays)
-        if held.retry_at > book.now + longest:
-            _try_again(book, held)
+        if held.retry_at > tx.now + longest:
+            _try_again(tx, held)
     elif held.lease_until is not None:
-        longest = PUSH_LEASE if held.hold is Hold.ACCEPTED else LONGEST_LEASE
-        if held.lease_until > book.now + longest:
-            book.add(e.Renewed(book.now + longest))
+        longest = PUSH_LEASE if held.hold is DeliveryState.ACCEPTED else LONGEST_LEASE
+        if held.lease_until > tx.now + longest:
+            tx.add(e.Renewed(tx.now + longest))
 
 
-def _try_again(book: Ledger, held: Delivery) -> None:
-    book.add(e.Delivered(held.visit, held.step, held.agent, held.attempt + 1, held.deadline_at, held.push))
+def _try_again(tx: Transition, held: Delivery) -> None:
+    tx.add(e.Offered(held.step_run, held.step, held.agent, held.attempt + 1, held.deadline_at, held.push))
 
 
-def _happen(book: Ledger) -> None:
-    intent = book.intent
-    if _past(intent.deadline_at, book.now):
-        _time_out_all(book)
+def _happen(tx: Transition) -> None:
+    intent = tx.intent
+    if _past(intent.deadline_at, tx.now):
+        _time_out_all(tx)
         return
     match intent.open:
         case Task() as task:
-            _happen_to_task(book, task)
+            _happen_to_task(tx, task)
         case Delivery() as held:
-            _happen_to_delivery(book, held)
+            _happen_to_delivery(tx, held)
         case Delay() as delay:
-            book.add(e.Elapsed(delay.visit, delay.step))
-            routing.start(book, intent.plan.after_success(intent.plan.by_id[delay.step]))
+            tx.add(e.DelayEnded(delay.step_run, delay.step))
+            routing.start(tx, intent.plan.after_success(intent.plan.by_id[delay.step]))
         case None:
             raise TypeError("an intent without an open step has no wake-up but its deadline")
 
@@ -73,43 +73,43 @@ def _past(moment: datetime | None, now: datetime) -> bool:
     return moment is not None and moment <= now
 
 
-def _time_out_all(book: Ledger) -> None:
-    task = book.intent.open
+def _time_out_all(tx: Transition) -> None:
+    task = tx.intent.open
     if isinstance(task, Task):
-        book.add(e.Decided(task.visit, task.step, Ending.EXPIRED.value, Ending.EXPIRED, Sign.NEGATIVE))
-    book.add(e.TimedOut())
+        tx.add(e.Decided(task.step_run, task.step, Ending.EXPIRED.value, Ending.EXPIRED, Meaning.REJECTS))
+    tx.add(e.TimedOut())
 
 
-def _happen_to_task(book: Ledger, task: Task) -> None:
-    intent = book.intent
-    if _past(task.deadline_at, book.now):
-        routing.time_out(book, intent.plan.by_id[task.step])
-    elif over := next((one for one in ending(task) if one.until <= book.now), None):
-        book.add(e.Woken(task.visit, over.person))
-    elif _past(escalation_at(intent, task), book.now):
+def _happen_to_task(tx: Transition, task: Task) -> None:
+    intent = tx.intent
+    if _past(task.deadline_at, tx.now):
+        routing.time_out(tx, intent.plan.by_id[task.step])
+    elif over := next((one for one in ending(task) if one.until <= tx.now), None):
+        tx.add(e.Unsnoozed(task.step_run, over.person))
+    elif _past(escalation_at(intent, task), tx.now):
         rung = spec_of(intent, task).escalate[task.escalated]
-        book.add(e.Escalated(task.visit, task.escalated + 1, rung.to))
-    elif _past(reminder_at(intent, task), book.now):
-        book.add(e.Reminded(task.visit, task.reminded + 1))
+        tx.add(e.Escalated(task.step_run, task.escalated + 1, rung.to))
+    elif _past(reminder_at(intent, task), tx.now):
+        tx.add(e.Reminded(task.step_run, task.reminded + 1))
 
 
-def _happen_to_delivery(book: Ledger, held: Delivery) -> None:
-    if _past(held.deadline_at, book.now):
-        routing.time_out(book, book.intent.plan.by_id[held.step])
-    elif _past(held.lease_until, book.now):
-        lapse(book, "lease_expired")
-    elif _past(held.retry_at, book.now):
-        _try_again(book, held)
+def _happen_to_delivery(tx: Transition, held: Delivery) -> None:
+    if _past(held.deadline_at, tx.now):
+        routing.time_out(tx, tx.intent.plan.by_id[held.step])
+    elif _past(held.lease_until, tx.now):
+        lapse(tx, "lease_expired")
+    elif _past(held.retry_at, tx.now):
+        _try_again(tx, held)
 
 
-def lapse(book: Ledger, reason: str) -> None:
+def lapse(tx: Transition, reason: str) -> None:
     """The present attempt came to nothing: rest and try again, or give the step up after the last one."""
-    held = book.intent.open
+    held = tx.intent.open
     if not isinstance(held, Delivery):
         raise TypeError("no delivery is open")
-    step = book.intent.plan.agent_step(held.step)
+    step = tx.intent.plan.agent_step(held.step)
     if held.attempt < step.max_attempts:
         pause = (PUSH_BACKOFF if held.push else step.backoff).after(held.attempt)
-        book.add(e.Lapsed(held.visit, held.attempt, reason, book.now + pause))
+        tx.add(e.AttemptFailed(held.step_run, held.attempt, reason, tx.now + pause))
         return
-    routing.over(book, e.Lapsed(held.visit, held.attempt, reason))
+    routing.over(tx, e.AttemptFailed(held.step_run, held.attempt, reason))

@@ -14,7 +14,7 @@ from signoff.core.intent.model import Actor, ActorRef, Intent
 from signoff.core.plan.plan import Plan
 
 
-class Ledger:
+class Transition:
     """``intent`` is the state so far; ``trail`` each fact with the states around it, in order; ``membership``: what the
     directory says now, None where the command comes without it.
     """

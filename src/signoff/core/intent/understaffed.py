@@ -7,13 +7,13 @@ from typing import NamedTuple
 from signoff.core.directory.roles import DECIDING_PARTIES
 from signoff.core.intent import events as e
 from signoff.core.intent import routing
+from signoff.core.intent.answering_rights import lets_requesters_decide, requesters_side, roster, stage_now
 from signoff.core.intent.eligibility import RUNNING_PARTIES, Membership
 from signoff.core.intent.model import Intent, Task
 from signoff.core.intent.quorum import counts, seat, tally
-from signoff.core.intent.standing import lets_requesters_decide, requesters_side, roster, stage_now
-from signoff.core.intent.transition import Ledger
+from signoff.core.intent.transition import Transition
 from signoff.core.intent.wake import escalation_at, spec_of
-from signoff.core.plan.task_types import Ending, Sign, Stage, Vote
+from signoff.core.plan.task_types import Ending, Meaning, Stage, Vote
 
 
 class Shortage(NamedTuple):
@@ -55,59 +55,63 @@ def _possible(
     able: dict[str, set[str]] = {}
     for name in names:
         for person in pinned.get(name, now.members(name)):
-            if person not in barred and name in now.standing.get(person, ()):
+            if person not in barred and name in now.active_people.get(person, ()):
                 able.setdefault(person, set()).add(name)
     votes: dict[str, Vote] = {}
     if number == task.stage:
         for given in task.handed_over:
             able.pop(given.giver, None)
         for given in task.handed_over:
-            held = given.names & names & now.standing.get(given.giver, frozenset())
-            takes = not now.standing.get(given.taker, frozenset()).isdisjoint(DECIDING_PARTIES)
+            held = given.names & names & now.active_people.get(given.giver, frozenset())
+            takes = not now.active_people.get(given.taker, frozenset()).isdisjoint(DECIDING_PARTIES)
             if held and takes and given.taker not in able and not {given.taker, given.giver} & barred:
                 votes[given.giver] = _yes(given.taker, number, held, given.giver)
         for vote in task.votes:
-            if vote.at_stage == number and vote.sign is Sign.POSITIVE and counts(vote, now.standing):
+            if (
+                vote.at_stage == number
+                and vote.meaning is Meaning.APPROVES
+                and counts(vote, now.active_people)
+            ):
                 votes.setdefault(seat(vote), vote)
     votes |= {person: _yes(person, number, frozenset(held)) for person, held in able.items()}
     return tuple(votes.values())
 
 
 def _yes(person: str, stage: int, names: frozenset[str], principal: str = "") -> Vote:
-    return Vote(person, "approved", Sign.POSITIVE, stage, principal=principal, for_names=names)
+    return Vote(person, "approved", Meaning.APPROVES, stage, principal=principal, for_names=names)
 
 
-def move_on(book: Ledger) -> None:
+def move_on(tx: Transition) -> None:
     """While too few people are left for the open task: the next rung, or the end. Where an owner or admin asks, a rung
     is not reached before its time: whoever asks does not choose who decides by taking others away.
     """
-    while isinstance(task := book.intent.open, Task) and book.membership is not None:
-        lack = shortage(book.intent, task, book.membership)
+    while isinstance(task := tx.intent.open, Task) and tx.membership is not None:
+        lack = shortage(tx.intent, task, tx.membership)
         if lack is None:
             return
         present = lack.stage == task.stage
         if (
             present
-            and _asked_by_admin(book.intent, book.membership)
-            and escalation_at(book.intent, task) is not None
+            and _asked_by_admin(tx.intent, tx.membership)
+            and escalation_at(tx.intent, task) is not None
         ):
             return
-        book.add(e.Understaffed(task.visit, lack.stage, lack.takes, lack.left))
-        spec = spec_of(book.intent, task)
+        tx.add(e.Understaffed(task.step_run, lack.stage, lack.takes, lack.left))
+        spec = spec_of(tx.intent, task)
         if present and task.escalated < len(spec.escalate):
-            book.add(e.Escalated(task.visit, task.escalated + 1, spec.escalate[task.escalated].to))
+            tx.add(e.Escalated(task.step_run, task.escalated + 1, spec.escalate[task.escalated].to))
             continue
-        step = book.intent.plan.human_step(task.step)
-        routing.decided(book, step, Ending.UNDELIVERABLE.value, Ending.UNDELIVERABLE, Sign.NEGATIVE)
+        step = tx.intent.plan.human_step(task.step)
+        routing.decided(tx, step, Ending.UNDELIVERABLE.value, Ending.UNDELIVERABLE, Meaning.REJECTS)
 
 
 def _asked_by_admin(intent: Intent, now: Membership) -> bool:
     """Whether it is an owner or an admin in person who asks, and not a program of theirs."""
-    return not now.standing.get(intent.requester.id, frozenset()).isdisjoint(RUNNING_PARTIES)
+    return not now.active_people.get(intent.requester.id, frozenset()).isdisjoint(RUNNING_PARTIES)
 
 
-def after(book: Ledger) -> None:
+def after(tx: Transition) -> None:
     """What follows where the command has opened a task, or a stage or rung of one, that lacks people."""
     opened = (e.TaskOpened, e.StagePassed, e.Escalated)
-    if any(isinstance(fact.event, opened) for _, fact, _ in book.trail):
-        move_on(book)
+    if any(isinstance(fact.event, opened) for _, fact, _ in tx.trail):
+        move_on(tx)

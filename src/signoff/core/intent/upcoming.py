@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from signoff.core.intent.model import Intent, Task
-from signoff.core.intent.notices import told
+from signoff.core.intent.notifications import told
 from signoff.core.intent.snoozed import ending
 from signoff.core.intent.wake import ends_at, escalation_at, reminder_at, spec_of
 

@@ -12,7 +12,7 @@ import msgspec
 from signoff.core.errors import Invalid
 from signoff.core.plan.plan import AgentStep, HumanStep, Plan
 from signoff.core.plan.schedules import Reminders
-from signoff.core.plan.task_types import Escalation, Sign
+from signoff.core.plan.task_types import Escalation, Meaning
 from signoff.core.plan.working_hours import Hours
 
 _RETRY_DELAY: Final = AgentStep(id="x", agent="x").retry_delay
@@ -108,7 +108,7 @@ def of_rules(
 
 
 def _changes(step: HumanStep) -> bool:
-    return bool(step.task.meaning(Sign.CHANGES))
+    return bool(step.task.outcomes_meaning(Meaning.REQUESTS_CHANGES))
 
 
 def _never_late(path: str) -> Ineffective:

@@ -10,8 +10,8 @@ from signoff.core.plan.task_types import (
     ENDING_OF,
     MEANS,
     Ending,
+    Meaning,
     Outcome,
-    Sign,
     TaskType,
     meaning_of,
     usual_meaning,
@@ -38,7 +38,7 @@ class OutcomeSource(Source, frozen=True, kw_only=True):
     counts_as: Literal["success"] | None = msgspec.field(name="as", default=None)
 
     @property
-    def sign(self) -> Sign:
+    def meaning(self) -> Meaning:
         return MEANS[self.means] if self.means else meaning_of(self.name)
 
     def check(self, fields: Fields) -> None:
@@ -49,21 +49,21 @@ class OutcomeSource(Source, frozen=True, kw_only=True):
             raise fields.invalid("name", problem, hint="Choose another name.")
         if self.name not in BUILT_IN and not self.means:
             raise fields.invalid("means", "is required", code="missing_field")
-        if self.name in BUILT_IN and self.sign is not meaning_of(self.name):
+        if self.name in BUILT_IN and self.meaning is not meaning_of(self.name):
             problem = f"{self.name!r} always means {_means(meaning_of(self.name))}"
             raise fields.invalid("means", problem, hint="Choose another name for it.")
         for field, word in (("name", self.name), ("label", self.label)):
             usual = usual_meaning(word)
-            if usual is not None and usual is not self.sign:
+            if usual is not None and usual is not self.meaning:
                 problem = f"{shown(word)!r} is read as {_means(usual)}"
                 raise fields.invalid(field, problem, hint="Choose another word for it.")
-        if self.counts_as and (self.sign is not Sign.NEGATIVE or not fields.has("goto")):
+        if self.counts_as and (self.meaning is not Meaning.REJECTS or not fields.has("goto")):
             problem = "has an effect only beside goto, on an outcome that means reject"
             raise fields.invalid("as", problem)
 
 
-def _means(sign: Sign) -> str:
-    return next(word for word, meant in MEANS.items() if meant is sign)
+def _means(meaning: Meaning) -> str:
+    return next(word for word, meant in MEANS.items() if meant is meaning)
 
 
 def read_outcomes(fields: Fields, name: str) -> tuple[Outcome, ...]:
@@ -75,7 +75,7 @@ def read_outcomes(fields: Fields, name: str) -> tuple[Outcome, ...]:
 def _read_outcome(fields: Fields, name: str, index: int, entry: object) -> Outcome:
     if not isinstance(entry, str):
         source = read_struct(OutcomeSource, fields.item(name, index, entry))
-        return Outcome(source.name, source.sign, source.label, source.goto, bool(source.counts_as))
+        return Outcome(source.name, source.meaning, source.label, source.goto, bool(source.counts_as))
     word = entry.strip()
     if word not in BUILT_IN:
         hint = suggestion(word, sorted(BUILT_IN)) or (
@@ -99,12 +99,12 @@ def listed_outcomes(
     if twice := _repeated([one.label for one in found if one.label]):
         raise fields.invalid("outcomes", f"two of them have the label {twice!r}")
     example = ", ".join(kind.outcomes)
-    if not any(one.sign is Sign.POSITIVE for one in found):
+    if not any(one.meaning is Meaning.APPROVES for one in found):
         problem = "none of these is a yes, so nothing could ever pass"
         raise fields.invalid("outcomes", problem, hint=f"For example: {example}.")
     if twice := _repeated([word.lower() for word in words]):
         raise fields.invalid("outcomes", f"two of them are {twice!r} but for capital letters")
-    if all(one.sign is Sign.POSITIVE for one in found) and kind is not TaskType.FORM:
+    if all(one.meaning is Meaning.APPROVES for one in found) and kind is not TaskType.FORM:
         problem = "each of these is a yes, so nobody could say no"
         hint = f"Add one that means reject, for example: {example}."
         raise fields.invalid("outcomes", problem, hint=hint)

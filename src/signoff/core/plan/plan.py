@@ -13,10 +13,10 @@ import msgspec
 from msgspec.structs import replace
 
 from signoff.core.errors import Invalid
-from signoff.core.ids import MAX_VISITS
+from signoff.core.ids import MAX_STEP_RUNS
 from signoff.core.plan.policy_choice import Choice
 from signoff.core.plan.schedules import Backoff
-from signoff.core.plan.task_types import Fallback, Sign, TaskSpec
+from signoff.core.plan.task_types import Fallback, Meaning, TaskSpec
 
 MAX_STEPS: Final = 100
 # An agent step's retries where its plan says nothing of them: settled when the plan is frozen.
@@ -161,20 +161,20 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
     def after_outcome(self, step: HumanStep, word: str) -> Route | None:
         """Where a decision leads: to the outcome's own step, else where its meaning does; None: it has no route."""
         outcome = step.task.outcome(word)
-        return self._way(step, outcome.sign, outcome.goto, success=outcome.success)
+        return self._way(step, outcome.meaning, outcome.goto, success=outcome.success)
 
-    def after_meaning(self, step: HumanStep, sign: Sign) -> Route | None:
+    def after_meaning(self, step: HumanStep, meaning: Meaning) -> Route | None:
         """Where a decision of this meaning leads, whatever its word."""
-        return self._way(step, sign, "", success=False)
+        return self._way(step, meaning, "", success=False)
 
-    def _way(self, step: HumanStep, sign: Sign, goto: str, *, success: bool) -> Route | None:
-        match sign:
-            case Sign.POSITIVE:
+    def _way(self, step: HumanStep, meaning: Meaning, goto: str, *, success: bool) -> Route | None:
+        match meaning:
+            case Meaning.APPROVES:
                 return Route(After.YES, goto or self.after_success(step), success=True)
-            case Sign.CHANGES:
+            case Meaning.REQUESTS_CHANGES:
                 target = goto or self.after_changes(step)
                 return Route(After.CHANGES, target) if target else None
-            case Sign.NEGATIVE:
+            case Meaning.REJECTS:
                 return Route(After.NO, goto, success) if goto else after_failure(step)
 
     def after_silence(self, step: HumanStep) -> Route | None:
@@ -222,7 +222,7 @@ _ORDER: Final = (After.YES, After.CHANGES, After.NO, After.SILENCE)
 NO_PLAN: Final = Plan()
 
 
-def settled_retries(plan: Plan) -> Plan:
+def with_default_retries(plan: Plan) -> Plan:
     """The plan with a number of retries for each agent step that named none: two where a person's yes has led there,
     so that a yes is not spent by one exception; elsewhere none.
     """
@@ -349,4 +349,4 @@ def refuse_unreached(*plans: Plan) -> None:
         )
 
 
-MAX_STEP_VISITS: Final = min(500, MAX_VISITS)
+MAX_STEP_RUNS_PER_INTENT: Final = min(500, MAX_STEP_RUNS)

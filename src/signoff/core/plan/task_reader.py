@@ -7,7 +7,7 @@ import msgspec
 
 from signoff.core.errors import Invalid
 from signoff.core.plan.form_schema import FormError, read_form
-from signoff.core.plan.task_types import Sign, Stage, TaskSpec, TaskType, meaning_of
+from signoff.core.plan.task_types import Meaning, Stage, TaskSpec, TaskType, meaning_of
 from signoff.core.text.describe import shown
 from signoff.core.text.document_reader import Fields
 
@@ -72,7 +72,7 @@ def outcomes(fields: Fields, name: str, kind: TaskType) -> tuple[str, ...]:
 
 def can_say_yes(allowed: tuple[str, ...]) -> bool:
     """Whether one of the outcomes is a yes; if not, every answer ends the step as a no."""
-    return any(meaning_of(word) is Sign.POSITIVE for word in allowed)
+    return any(meaning_of(word) is Meaning.APPROVES for word in allowed)
 
 
 def form(fields: Fields, name: str) -> dict[str, Any] | None:

@@ -15,12 +15,12 @@ from signoff.core.plan.working_hours import Hours
 from signoff.core.text.hidden_characters import shows
 
 
-class Sign(StrEnum):
+class Meaning(StrEnum):
     """What an outcome means for the route."""
 
-    POSITIVE = "positive"
-    CHANGES = "changes"
-    NEGATIVE = "negative"
+    APPROVES = "positive"
+    REQUESTS_CHANGES = "changes"
+    REJECTS = "negative"
 
 
 class Ending(StrEnum):
@@ -35,9 +35,9 @@ class Ending(StrEnum):
 
 
 ENDING_OF: Final = {
-    Sign.POSITIVE: Ending.APPROVED,
-    Sign.CHANGES: Ending.SUPERSEDED,
-    Sign.NEGATIVE: Ending.REJECTED,
+    Meaning.APPROVES: Ending.APPROVED,
+    Meaning.REQUESTS_CHANGES: Ending.SUPERSEDED,
+    Meaning.REJECTS: Ending.REJECTED,
 }
 
 CHANGES_REQUESTED: Final = "changes_requested"
@@ -47,22 +47,22 @@ class BuiltIn(NamedTuple):
     """An outcome that a task type has: its word, what it means, the label of its button."""
 
     name: str
-    sign: Sign
+    meaning: Meaning
     label: str
 
 
-_APPROVED: Final = BuiltIn("approved", Sign.POSITIVE, "Approve")
-_CHANGES: Final = BuiltIn(CHANGES_REQUESTED, Sign.CHANGES, "Ask for changes")
-_REJECTED: Final = BuiltIn("rejected", Sign.NEGATIVE, "Reject")
-_CONFIRMED: Final = BuiltIn("confirmed", Sign.POSITIVE, "Confirm")
-_DENIED: Final = BuiltIn("denied", Sign.NEGATIVE, "Deny")
-_SUBMITTED: Final = BuiltIn("submitted", Sign.POSITIVE, "Submit")
-_PROVIDED: Final = BuiltIn("provided", Sign.POSITIVE, "Send the answer")
-_ASSIGNED: Final = BuiltIn("assigned", Sign.POSITIVE, "Assign")
-_DECLINED: Final = BuiltIn("declined", Sign.NEGATIVE, "Decline")
-_COMPLETED: Final = BuiltIn("completed", Sign.POSITIVE, "Mark as done")
-_FAILED: Final = BuiltIn("failed", Sign.NEGATIVE, "Mark as failed")
-_EXCEPTION: Final = BuiltIn("override_approved", Sign.POSITIVE, "Allow the exception")
+_APPROVED: Final = BuiltIn("approved", Meaning.APPROVES, "Approve")
+_CHANGES: Final = BuiltIn(CHANGES_REQUESTED, Meaning.REQUESTS_CHANGES, "Ask for changes")
+_REJECTED: Final = BuiltIn("rejected", Meaning.REJECTS, "Reject")
+_CONFIRMED: Final = BuiltIn("confirmed", Meaning.APPROVES, "Confirm")
+_DENIED: Final = BuiltIn("denied", Meaning.REJECTS, "Deny")
+_SUBMITTED: Final = BuiltIn("submitted", Meaning.APPROVES, "Submit")
+_PROVIDED: Final = BuiltIn("provided", Meaning.APPROVES, "Send the answer")
+_ASSIGNED: Final = BuiltIn("assigned", Meaning.APPROVES, "Assign")
+_DECLINED: Final = BuiltIn("declined", Meaning.REJECTS, "Decline")
+_COMPLETED: Final = BuiltIn("completed", Meaning.APPROVES, "Mark as done")
+_FAILED: Final = BuiltIn("failed", Meaning.REJECTS, "Mark as failed")
+_EXCEPTION: Final = BuiltIn("override_approved", Meaning.APPROVES, "Allow the exception")
 
 
 class Trait(Flag):
@@ -128,7 +128,7 @@ class TaskType(StrEnum):
 
 BUILT_IN: Final = {outcome.name: outcome for kind in TaskType for outcome in kind.built_in}
 # How a workflow says what an outcome of its own means.
-MEANS: Final = {"approve": Sign.POSITIVE, "reject": Sign.NEGATIVE, "changes": Sign.CHANGES}
+MEANS: Final = {"approve": Meaning.APPROVES, "reject": Meaning.REJECTS, "changes": Meaning.REQUESTS_CHANGES}
 
 
 class Stage(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -193,7 +193,7 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     name: str
-    sign: Sign
+    meaning: Meaning = msgspec.field(name="sign")
     label: str = ""
     goto: str = ""
     success: bool = False
@@ -241,8 +241,8 @@ class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
         asked = (self.form or {}).get("properties", {})
         return "approved" in asked or "acknowledged" in asked
 
-    def sign(self, word: str) -> Sign:
-        return self.outcome(word).sign
+    def meaning(self, word: str) -> Meaning:
+        return self.outcome(word).meaning
 
     def open_to(self, agreed: str) -> tuple[str, ...]:
         """The words that may be answered now. ``agreed``: the yes that an earlier stage has chosen, which is the only
@@ -250,11 +250,11 @@ class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
         """
         if not agreed:
             return self.outcomes
-        return tuple(w for w in self.outcomes if w == agreed or self.sign(w) is not Sign.POSITIVE)
+        return tuple(w for w in self.outcomes if w == agreed or self.meaning(w) is not Meaning.APPROVES)
 
-    def meaning(self, sign: Sign) -> tuple[str, ...]:
+    def outcomes_meaning(self, meaning: Meaning) -> tuple[str, ...]:
         """The outcomes of one meaning, in order."""
-        return tuple(word for word in self.outcomes if self.sign(word) is sign)
+        return tuple(word for word in self.outcomes if self.meaning(word) is meaning)
 
 
 class Vote(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -266,7 +266,7 @@ class Vote(msgspec.Struct, frozen=True, omit_defaults=True):
 
     person: str
     outcome: str
-    sign: Sign
+    meaning: Meaning = msgspec.field(name="sign")
     at_stage: int = 0
     data: dict[str, Any] | None = None
     comment: str | None = None
@@ -277,18 +277,18 @@ class Vote(msgspec.Struct, frozen=True, omit_defaults=True):
     behind: tuple[str, ...] = ()
 
 
-def meaning_of(word: str) -> Sign:
+def meaning_of(word: str) -> Meaning:
     """What a built-in outcome means. A word that nobody has defined is not a yes."""
-    return BUILT_IN[word].sign if word in BUILT_IN else Sign.NEGATIVE
+    return BUILT_IN[word].meaning if word in BUILT_IN else Meaning.REJECTS
 
 
 _PLAIN: Final = {
-    **dict.fromkeys(("approve", "accept", "accepted", "confirm", "yes", "true", "ok"), Sign.POSITIVE),
-    **dict.fromkeys(("reject", "deny", "decline", "refuse", "refused", "no", "false"), Sign.NEGATIVE),
+    **dict.fromkeys(("approve", "accept", "accepted", "confirm", "yes", "true", "ok"), Meaning.APPROVES),
+    **dict.fromkeys(("reject", "deny", "decline", "refuse", "refused", "no", "false"), Meaning.REJECTS),
 }
 
 
-def usual_meaning(word: str) -> Sign | None:
+def usual_meaning(word: str) -> Meaning | None:
     """What everybody reads a word as, in whatever case it is written; None where it says nothing by itself."""
     word = word.strip().lower()
     return meaning_of(word) if word in BUILT_IN else _PLAIN.get(word)
@@ -296,14 +296,14 @@ def usual_meaning(word: str) -> Sign | None:
 
 def could_mean_yes(word: str) -> bool:
     """Whether some task takes the word for a yes: a workflow may define any word that is not built in."""
-    return word not in BUILT_IN or meaning_of(word) is Sign.POSITIVE
+    return word not in BUILT_IN or meaning_of(word) is Meaning.APPROVES
 
 
-def sign_of(spec: TaskSpec, outcome: str, data: dict[str, Any]) -> Sign:
+def meaning_of_answer(spec: TaskSpec, outcome: str, data: dict[str, Any]) -> Meaning:
     """The meaning of an answer. A form that says approved: false is a no, whatever the outcome is called."""
-    sign = spec.sign(outcome)
+    meaning = spec.meaning(outcome)
     denied = data.get("approved") is False or data.get("acknowledged") is False
-    return Sign.NEGATIVE if denied and sign is Sign.POSITIVE else sign
+    return Meaning.REJECTS if denied and meaning is Meaning.APPROVES else meaning
 
 
 def canonical_outcome(spec: TaskSpec, outcome: str, agreed: str = "") -> str:
@@ -311,12 +311,12 @@ def canonical_outcome(spec: TaskSpec, outcome: str, agreed: str = "") -> str:
     has several yeses, only the word itself says which.
     """
     allowed = spec.open_to(agreed)
-    yes = tuple(word for word in allowed if spec.sign(word) is Sign.POSITIVE)
+    yes = tuple(word for word in allowed if spec.meaning(word) is Meaning.APPROVES)
     if outcome in allowed:
         return outcome
     if outcome == "approved" and len(yes) == 1 and outcome not in spec.outcomes:
         return yes[0]
-    if outcome == "rejected" and (no := spec.meaning(Sign.NEGATIVE)):
+    if outcome == "rejected" and (no := spec.outcomes_meaning(Meaning.REJECTS)):
         return no[0]
     if outcome == "rejected" and spec.asks_for_a_yes:
         return outcome
@@ -334,22 +334,22 @@ def canonical_outcome(spec: TaskSpec, outcome: str, agreed: str = "") -> str:
 
 def check_answer(
     spec: TaskSpec, outcome: str, comment: str, data: dict[str, Any], agreed: str = ""
-) -> tuple[str, Sign]:
+) -> tuple[str, Meaning]:
     """(canonical outcome, its sign); raises Invalid where the task demands more than was given."""
     outcome = canonical_outcome(spec, outcome, agreed)
-    sign = sign_of(spec, outcome, data)
+    meaning = meaning_of_answer(spec, outcome, data)
     if spec.comment_required and not shows(comment):
         raise Invalid("comment_required", "This task asks for a comment.", field="comment", hint="Say why.")
-    if spec.evidence_required and sign is Sign.POSITIVE and not shows(data.get("evidence")):
+    if spec.evidence_required and meaning is Meaning.APPROVES and not shows(data.get("evidence")):
         raise Invalid(
             "evidence_required",
             "This task asks for evidence.",
             field="data.evidence",
             hint="Give text or links that show it was done.",
         )
-    if sign is Sign.POSITIVE and spec.form is not None:
+    if meaning is Meaning.APPROVES and spec.form is not None:
         _refuse_blanks(spec.form, data)
-    return outcome, sign
+    return outcome, meaning
 
 
 def _refuse_blanks(form: dict[str, Any], data: dict[str, Any]) -> None:

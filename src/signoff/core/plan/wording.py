@@ -13,7 +13,7 @@ from signoff.core.plan.task_types import (
     BUILT_IN,
     Ending,
     Fallback,
-    Sign,
+    Meaning,
     Strength,
     TaskSpec,
     meaning_of,
@@ -79,7 +79,7 @@ def label(spec: TaskSpec, word: str) -> str:
 
 def ended(ending: Ending, outcome: str) -> str:
     """How it ended, in a word or a few; what was answered where somebody answered."""
-    if ending is Ending.REJECTED and meaning_of(outcome) is Sign.POSITIVE:  # a form that says no
+    if ending is Ending.REJECTED and meaning_of(outcome) is Meaning.APPROVES:  # a form that says no
         return "Rejected"
     if said := _ENDED.get(ending):
         return said
@@ -91,7 +91,7 @@ def what_now(ending: Ending, outcome: str, means: str = "") -> str:
     """What the ending means, where its word does not say it; "" where it does. ``means``: the outcome's sign, where the
     task has defined it.
     """
-    if ending is Ending.EXPIRED and (means or meaning_of(outcome)) == Sign.POSITIVE:
+    if ending is Ending.EXPIRED and (means or meaning_of(outcome)) == Meaning.APPROVES:
         return f"Nobody decided in time. It goes on as {outcome!r} because its policy says so, not by anybody's yes."
     return _NEXT.get(ending, "")
 
@@ -113,7 +113,7 @@ def on_silence(
 
 def _after_silence(step: HumanStep, refused: bool) -> str:
     spec = step.task
-    if spec.fallback is Fallback.OUTCOME and spec.sign(spec.fallback_outcome) is Sign.POSITIVE:
+    if spec.fallback is Fallback.OUTCOME and spec.meaning(spec.fallback_outcome) is Meaning.APPROVES:
         target = spec.outcome(spec.fallback_outcome).goto or step.on_success
         goes_on = (
             "the request goes on" if target in (None, END) else f"the request goes on with step {target!r}"

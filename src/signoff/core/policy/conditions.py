@@ -41,13 +41,13 @@ def chosen(plan: Plan, payload: bytes) -> tuple[int, ...]:
     )
 
 
-def settled(plan: Plan, picks: Sequence[int]) -> Plan:
+def with_chosen_policies(plan: Plan, picks: Sequence[int]) -> Plan:
     """The plan with each of its steps under the policy that was chosen for it."""
     steps = zip(plan.steps, picks, strict=True)
-    return replace(plan, steps=tuple(_settled(step, pick) for step, pick in steps))
+    return replace(plan, steps=tuple(_with_chosen_policy(step, pick) for step, pick in steps))
 
 
-def _settled(step: Step, pick: int) -> Step:
+def _with_chosen_policy(step: Step, pick: int) -> Step:
     if not isinstance(step, HumanStep) or not step.choices:
         return step
     choice = step.choices[pick]
@@ -59,7 +59,11 @@ def variants(plan: Plan) -> Iterator[Plan]:
     """The plan as different payloads would have it, each choice of each step at least once."""
     counts = [len(step.choices) if isinstance(step, HumanStep) else 0 for step in plan.steps]
     for number in range(max([*counts, 1])):
-        yield settled(plan, [max(0, min(number, count - 1)) for count in counts]) if any(counts) else plan
+        yield (
+            with_chosen_policies(plan, [max(0, min(number, count - 1)) for count in counts])
+            if any(counts)
+            else plan
+        )
 
 
 def refuse_other_choice(plan: Plan, payload: bytes) -> None:

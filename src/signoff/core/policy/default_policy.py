@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from signoff.core.plan.plan import AgentStep, HumanStep, Plan, check_plan, reached
 from signoff.core.plan.task_types import (
     Fallback,
-    Sign,
+    Meaning,
     TaskSpec,
     Trait,
 )
@@ -68,8 +68,8 @@ def _named(spec: TaskSpec) -> tuple[str, ...]:
 
 def _with_a_rejection(spec: TaskSpec) -> tuple[str, ...]:
     """The outcomes, with a rejection where the request left out the one that its type has."""
-    own = [outcome for outcome in spec.type.outcomes if spec.sign(outcome) is Sign.NEGATIVE]
-    said_no = bool(spec.meaning(Sign.NEGATIVE))
+    own = [outcome for outcome in spec.type.outcomes if spec.meaning(outcome) is Meaning.REJECTS]
+    said_no = bool(spec.outcomes_meaning(Meaning.REJECTS))
     return spec.outcomes if said_no or not own else (*spec.outcomes, own[0])
 
 

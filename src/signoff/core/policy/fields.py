@@ -14,8 +14,8 @@ from signoff.core.plan.hours_reader import hours_text
 from signoff.core.plan.task_types import (
     BUILT_IN,
     Fallback,
+    Meaning,
     Risk,
-    Sign,
     Stage,
     Strength,
     TaskSpec,
@@ -242,10 +242,10 @@ class OnTimeout(PolicyField):
         task, outcome = asked.task, policy.fallback_outcome
         if policy.fallback is not Fallback.OUTCOME:
             return policy.fallback, ""
-        if task.sign(outcome) is not Sign.POSITIVE:
+        if task.meaning(outcome) is not Meaning.APPROVES:
             return (Fallback.OUTCOME, outcome) if outcome in task.outcomes else (Fallback.REJECT, "")
         refused = task.fallback is Fallback.REJECT or (
-            task.fallback is Fallback.OUTCOME and task.sign(task.fallback_outcome) is not Sign.POSITIVE
+            task.fallback is Fallback.OUTCOME and task.meaning(task.fallback_outcome) is not Meaning.APPROVES
         )
         as_the_policy = Deadline().merged(asked, policy)["deadline"] == policy.deadline
         as_the_policy = as_the_policy and _merged_risk(asked, policy) is policy.risk
@@ -267,7 +267,7 @@ class OnTimeout(PolicyField):
         if policy.fallback is Fallback.EXPIRE:
             return f"{expires}; nothing is approved"
         outcome = policy.fallback_outcome or "rejected"
-        if meaning_of(outcome) is Sign.POSITIVE:
+        if meaning_of(outcome) is Meaning.APPROVES:
             return f"{expires} {goes_on} as {outcome}, because its risk is low"
         if outcome not in BUILT_IN:
             return f"{expires} {goes_on} as {outcome}, as its workflow defines that"

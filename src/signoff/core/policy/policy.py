@@ -21,8 +21,8 @@ from signoff.core.plan.schedules import MAX_REMINDERS, Reminders
 from signoff.core.plan.task_types import (
     Escalation,
     Fallback,
+    Meaning,
     Risk,
-    Sign,
     Stage,
     Strength,
     TaskSpec,
@@ -260,7 +260,7 @@ def applied(step: HumanStep, policy: Policy, name: str, path: str) -> HumanStep:
             field=path, hint=f"Allowed: {allowed}.",
         )  # fmt: skip
     if policy.fallback is Fallback.OUTCOME:
-        refuse_fallback(step.task.sign(policy.fallback_outcome), policy.risk, path)
+        refuse_fallback(step.task.meaning(policy.fallback_outcome), policy.risk, path)
     of_policy = {field: getattr(policy, field) for field in TASK_FIELDS}
     lent: dict[str, Any] = {}
     if policy.deadline and step.deadline is None:
@@ -275,11 +275,11 @@ def applied(step: HumanStep, policy: Policy, name: str, path: str) -> HumanStep:
 TASK_FIELDS: Final = tuple(name for name in Policy.__struct_fields__ if name in TaskSpec.__struct_fields__)
 
 
-def refuse_fallback(sign: Sign, risk: Risk, path: str) -> None:
+def refuse_fallback(meaning: Meaning, risk: Risk, path: str) -> None:
     """Raise Invalid where silence would bring about what only people can, or what takes a low risk."""
-    if sign is Sign.CHANGES:
+    if meaning is Meaning.REQUESTS_CHANGES:
         problem, hint = "silence cannot ask for changes", "Use expire, reject or goto:STEP."
-    elif sign is Sign.POSITIVE and risk is not Risk.LOW:
+    elif meaning is Meaning.APPROVES and risk is not Risk.LOW:
         problem = "a yes may follow from silence only where the risk is low"
         hint = "Use expire or reject; or say risk: low, where the workspace allows it."
     else:

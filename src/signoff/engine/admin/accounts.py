@@ -14,13 +14,13 @@ from msgspec.structs import replace
 from signoff.core.directory.agent_address import canonical, slug
 from signoff.core.errors import Conflict, Forbidden, Invalid, NotFound
 from signoff.core.ids import uuid7
+from signoff.core.intent.answering_rights import others_behind
 from signoff.core.intent.authorization import PROGRAMS, RUNNING, reads_all
 from signoff.core.intent.model import Actor, ActorKind
-from signoff.core.intent.standing import others_behind
 from signoff.core.plan.task_types import Strength
 from signoff.core.text.hidden_characters import shows
 from signoff.engine.clock import Clock
-from signoff.engine.directory.change_log import account_subject, recorded, settled, shown_account
+from signoff.engine.directory.change_log import account_subject, recorded, retry_on_conflict, shown_account
 from signoff.engine.directory.snapshot import Directory
 from signoff.engine.identity.keys import REGISTRAR, Keys, NewKey
 from signoff.notify.outbound.post import refuse_uncallable
@@ -58,7 +58,7 @@ class Accounts:
         name = name.strip()
         if not name or len(name) > _LONGEST_NAME or not name.isprintable() or not shows(name):
             raise Invalid("invalid_name", "A name has 1 to 255 printable characters.", field="name")
-        return await settled(
+        return await retry_on_conflict(
             lambda: self._add(actor, kind, name, fields), lambda: self._directory.forget(actor.workspace)
         )
 
@@ -69,9 +69,9 @@ class Accounts:
         known = await self._rows.account_by_name(actor.workspace, kind.value, name)
         if known is not None and known.status != "revoked":
             return known, False
-        book = await self._directory.of(actor.workspace)
-        address = canonical(name, book.workspace.organization, book.workspace.name, field="name")
-        taken = book.by_address.get(address)
+        directory = await self._directory.of(actor.workspace)
+        address = canonical(name, directory.workspace.organization, directory.workspace.name, field="name")
+        taken = directory.by_address.get(address)
         if taken is not None and taken.kind == kind.value:
             return taken, False
         if taken is not None:
@@ -141,7 +141,7 @@ class Accounts:
             await self._save(actor, before, after, since)
             return after
 
-        return await settled(attempt, lambda: self._directory.forget(actor.workspace))
+        return await retry_on_conflict(attempt, lambda: self._directory.forget(actor.workspace))
 
     async def remove_account(self, actor: Actor, account_id: str) -> Account:
         """Revoke an account and all its keys."""
@@ -156,7 +156,7 @@ class Accounts:
             await self._save(actor, before, after, since, *self._keys.revoked(good, actor))
             return after
 
-        return await settled(attempt, lambda: self._directory.forget(actor.workspace))
+        return await retry_on_conflict(attempt, lambda: self._directory.forget(actor.workspace))
 
     async def _save(
         self, actor: Actor, before: Account | None, after: Account, since: dict[str, int],
@@ -207,8 +207,8 @@ class Accounts:
                 may_run(actor)
             if "owner" in holder.roles and "owner" not in actor.roles:
                 raise Forbidden("owner_required", "Only an owner can make an owner's key.")
-            book = await self._directory.of(actor.workspace)
-            if book.workspace.protected and holder.id != actor.id:
+            directory = await self._directory.of(actor.workspace)
+            if directory.workspace.protected and holder.id != actor.id:
                 raise Forbidden(
                     "protected_workspace", "In a protected workspace nobody makes a key with which another decides.",
                     hint="They sign in on the pages, by the link in their mail.",
@@ -246,8 +246,8 @@ class Accounts:
 
     async def _keep_a_way_in(self, key: ApiKey) -> None:
         """Raise Conflict for the last key of the last owner, where no sign-in link can be mailed."""
-        book = await self._directory.of(key.workspace)
-        owners = [one.id for one in book.people.values() if one.active and "owner" in one.roles]
+        directory = await self._directory.of(key.workspace)
+        owners = [one.id for one in directory.people.values() if one.active and "owner" in one.roles]
         if self.mails() or owners != [key.actor_id] or key.revoked_at is not None:
             return
         now = self._clock.now()

@@ -29,7 +29,7 @@ from signoff.core.policy.policy import Policy
 from signoff.core.text import json_value
 from signoff.engine.admin.manifest_diff import Draft, Planned
 from signoff.engine.clock import Clock
-from signoff.engine.directory.change_log import settled
+from signoff.engine.directory.change_log import retry_on_conflict
 from signoff.engine.directory.eligible_people import known_person, refuse_impossible, refuse_unknown_teams
 from signoff.engine.directory.snapshot import Directory, NamedPolicy, Snapshot
 from signoff.engine.identity.key_restrictions import (
@@ -91,11 +91,11 @@ class Charters:
             nonlocal first
             draft = await self.drafted(actor, charter)
             if first is not None and first.premises != draft.premises:
-                raise ChangedMeanwhile(settled=True)
+                raise ChangedMeanwhile(committed=True)
             first = first or draft
             return await use(draft)
 
-        return await settled(attempt, lambda: self.forget(actor))
+        return await retry_on_conflict(attempt, lambda: self.forget(actor))
 
     def forget(self, actor: Actor) -> None:
         """Read the actor's workspace anew when it is asked for next: what is held here is not what is there."""
@@ -115,13 +115,13 @@ class Charters:
             _team(draft, team)
         for policy in charter.policies:
             _policy(draft, policy)
-        refuse_default(draft.before, draft.book)
+        refuse_default(draft.before, draft.directory)
         for flow in charter.workflows:
             await self._workflow(draft, flow)
         if (
             charter.workspace.protected
             and not draft.before.workspace.protected
-            and len(_admins(draft.book)) < 2
+            and len(_admins(draft.directory)) < 2
         ):
             raise Invalid(
                 "too_few_admins", "workspace.protected: it takes two admins to change what is protected.",
@@ -140,7 +140,7 @@ class Charters:
                 await self._store.people.save(entries, draft.plans, {space.id: space.last_change})
             finally:  # also where it was refused: what is held here is not what is there
                 self._directory.changed(space.id)
-            for one in moved(draft.before, draft.book, draft.actor):
+            for one in moved(draft.before, draft.directory, draft.actor):
                 if self.on_moved is not None:
                     self.on_moved(one)
 
@@ -154,11 +154,11 @@ class Charters:
     async def _workflow(self, draft: Draft, wish: WorkflowSpec) -> None:
         template = wish.template
         # not before: a policy may bring a route
-        frozen = [freeze(plan, draft.book)[0] for plan in variants(template.plan)]
+        frozen = [freeze(plan, draft.directory)[0] for plan in variants(template.plan)]
         refuse_unreached(*frozen)
         refuse_ineffective(*frozen)
         digest = plan_digest(template.plan)
-        present = draft.book.workflows.get(template.intent_type)
+        present = draft.directory.workflows.get(template.intent_type)
         before = shown_flow(present) if present else None
         version = present.version if present else 0
         if present is None or (present.plan_digest, present.name) != (digest, template.name):
@@ -172,7 +172,9 @@ class Charters:
         if present is not None and present.version == version:
             flow = present
         draft.note("workflow", template.intent_type, before, shown_flow(flow), flow)
-        draft.book = replace(draft.book, workflows={**draft.book.workflows, template.intent_type: flow})
+        draft.directory = replace(
+            draft.directory, workflows={**draft.directory.workflows, template.intent_type: flow}
+        )
 
 
 def shown_flow(flow: Workflow) -> dict[str, Any]:
@@ -202,16 +204,16 @@ def _is_own(actor: Actor, wish: PersonSpec) -> bool:
 def _settings(draft: Draft, charter: Charter) -> None:
     if not charter.settings:
         return
-    space = draft.book.workspace
+    space = draft.directory.workspace
     after = replace(space, **charter.settings)
     refuse_self_approval(draft.actor, draft.before, after)
     said = [{name: getattr(one, name) for name in charter.settings} for one in (space, after)]
     draft.note("workspace", space.name, said[0], said[1], after)
-    draft.book = replace(draft.book, workspace=after)
+    draft.directory = replace(draft.directory, workspace=after)
 
 
-def _admins(book: Snapshot) -> list[Person]:
-    return [one for one in book.people.values() if one.active and not RUNNING.isdisjoint(one.roles)]
+def _admins(directory: Snapshot) -> list[Person]:
+    return [one for one in directory.people.values() if one.active and not RUNNING.isdisjoint(one.roles)]
 
 
 def shown_person(person: Person) -> dict[str, Any]:
@@ -243,14 +245,14 @@ def _person(draft: Draft, wish: PersonSpec) -> None:
     if before is not None:
         refuse_new_address(draft.actor, draft.before, known, after)
     draft.note("person", after.email, before, shown_person(after), after)
-    draft.book = replace(draft.book, people={**draft.book.people, after.id: after})
+    draft.directory = replace(draft.directory, people={**draft.directory.people, after.id: after})
 
 
 def _found(draft: Draft, who: str) -> Person | None:
     """The person of that address or id, active or not."""
     key = who.strip().removeprefix("person:")
-    by_email = (p for p in draft.book.people.values() if p.email == key.lower())
-    return draft.book.people.get(key) or next(by_email, None)
+    by_email = (p for p in draft.directory.people.values() if p.email == key.lower())
+    return draft.directory.people.get(key) or next(by_email, None)
 
 
 def _absences(draft: Draft, wish: PersonSpec) -> None:
@@ -265,7 +267,9 @@ def _absences(draft: Draft, wish: PersonSpec) -> None:
         field = f"absences[{index}]"
         if end <= start:
             raise Invalid("invalid_absence", f"{field}: it ends before it begins.", field=f"{field}.until")
-        delegate = deciding_person(draft.book, away.delegate, f"{field}.delegate").id if away.delegate else ""
+        delegate = (
+            deciding_person(draft.directory, away.delegate, f"{field}.delegate").id if away.delegate else ""
+        )
         if delegate == person.id:
             raise Invalid(
                 "delegate_to_oneself", "Name somebody else as the delegate.", field=f"{field}.delegate"
@@ -275,7 +279,7 @@ def _absences(draft: Draft, wish: PersonSpec) -> None:
     known = draft.before.people.get(person.id)
     if known is not None:
         refuse_new_delegate(draft.actor, draft.before, known, after)
-    draft.book = replace(draft.book, people={**draft.book.people, after.id: after})
+    draft.directory = replace(draft.directory, people={**draft.directory.people, after.id: after})
     if after == person:
         return
     # what was noted of the person is one change with this
@@ -286,31 +290,31 @@ def _absences(draft: Draft, wish: PersonSpec) -> None:
 
 def _keep_an_owner(draft: Draft) -> None:
     """Refuse a charter that takes the last owner away."""
-    if _owned(draft.before) and not _owned(draft.book):
+    if _owned(draft.before) and not _owned(draft.directory):
         raise Conflict(
             "last_owner", "The workspace would have no owner any more.", field="people",
             hint="Make somebody else an owner first: signoff people set EMAIL --role owner.",
         )  # fmt: skip
 
 
-def _owned(book: Snapshot) -> bool:
-    return any(person.active and "owner" in person.roles for person in book.people.values())
+def _owned(directory: Snapshot) -> bool:
+    return any(person.active and "owner" in person.roles for person in directory.people.values())
 
 
 def _member(draft: Draft, name: str, field: str) -> str:
-    return known_person(draft.book, name, field).id
+    return known_person(draft.directory, name, field).id
 
 
 def _team(draft: Draft, wish: TeamSpec) -> None:
     field = f"teams.{wish.name}"
     members = tuple(_member(draft, name, f"{field}.members") for name in wish.members)
-    known = draft.book.teams.get(wish.name)
+    known = draft.directory.teams.get(wish.name)
     rotation = _turns(draft, wish, members, known)
     team = Team(wish.name, members, rotation)
     row = TeamRow(draft.actor.workspace, wish.name, members, rotation, draft.now)
     before = None if known is None else msgspec.to_builtins(known)
     draft.note("team", wish.name, before, msgspec.to_builtins(team), row)
-    draft.book = replace(draft.book, teams={**draft.book.teams, wish.name: team})
+    draft.directory = replace(draft.directory, teams={**draft.directory.teams, wish.name: team})
 
 
 def _turns(draft: Draft, wish: TeamSpec, members: tuple[str, ...], known: Team | None) -> Rotation | None:
@@ -334,8 +338,8 @@ def _turns(draft: Draft, wish: TeamSpec, members: tuple[str, ...], known: Team |
 
 def _policy(draft: Draft, wish: PolicySpec) -> None:
     field = f"policies.{wish.name}"
-    refuse_unusable(draft.book, wish.policy, field)
-    known = draft.book.policies.get(wish.name)
+    refuse_unusable(draft.directory, wish.policy, field)
+    known = draft.directory.policies.get(wish.name)
     same = known is not None and known.compiled == wish.policy
     version = (known.row.version if known else 0) + (not same)
     source = known.row.source if known and same else _SORTED.encode(wish.source)
@@ -346,25 +350,25 @@ def _policy(draft: Draft, wish: PolicySpec) -> None:
         else {"version": known.row.version, "source": json_value.decode(known.row.source)}
     )
     draft.note("policy", wish.name, before, {"version": version, "source": json_value.decode(source)}, row)
-    draft.book = replace(
-        draft.book, policies={**draft.book.policies, wish.name: NamedPolicy(row, wish.policy)}
+    draft.directory = replace(
+        draft.directory, policies={**draft.directory.policies, wish.name: NamedPolicy(row, wish.policy)}
     )
 
 
-def refuse_unusable(book: Snapshot, policy: Policy, field: str) -> None:
+def refuse_unusable(directory: Snapshot, policy: Policy, field: str) -> None:
     """Raise Invalid when a policy names a team or a person that is not there (a typing error must not stay unseen), or
     asks for more people than there are.
     """
     for number, stage in enumerate(policy.stages):
         where = f"{field}.approve[{number}]"
-        _refuse_strangers(book, stage.approvers, where)
-        refuse_impossible(stage, book, where, where)
+        _refuse_strangers(directory, stage.approvers, where)
+        refuse_impossible(stage, directory, where, where)
     for number, rung in enumerate(policy.escalate):
-        _refuse_strangers(book, rung.to, f"{field}.escalate[{number}]")
+        _refuse_strangers(directory, rung.to, f"{field}.escalate[{number}]")
 
 
-def _refuse_strangers(book: Snapshot, names: tuple[str, ...], field: str) -> None:
-    refuse_unknown_teams(names, book, field)
+def _refuse_strangers(directory: Snapshot, names: tuple[str, ...], field: str) -> None:
+    refuse_unknown_teams(names, directory, field)
     for name in names:
         if "@" in name or name.startswith("per_"):
-            known_person(book, name, field)
+            known_person(directory, name, field)

@@ -6,11 +6,11 @@ import msgspec
 
 from signoff.core.directory.roles import DECIDING_PARTIES
 from signoff.core.errors import Conflict, Forbidden, Refused
-from signoff.core.ids import visit_ref
+from signoff.core.ids import step_run_id
+from signoff.core.intent.answering_rights import roster, stage_now
 from signoff.core.intent.authorization import RUNNING
 from signoff.core.intent.commands import Reassign
 from signoff.core.intent.model import Actor, Intent, Task
-from signoff.core.intent.standing import roster, stage_now
 from signoff.core.plan.wording import question
 from signoff.engine.commit.engine import Engine
 from signoff.engine.directory.snapshot import Directory, Snapshot
@@ -48,12 +48,12 @@ class Handovers:
         """The open tasks in which the person has a say now; whether these are all."""
         if not actor.roles & RUNNING and actor.id != person.id:
             raise Forbidden("admin_required", "Only an owner or an admin sees what waits for others.")
-        book = await self._directory.of(person.workspace)
+        directory = await self._directory.of(person.workspace)
         found: list[Waits] = []
         after = ""
         for _ in range(MOST // _PAGE):
             page = await self._store.intents.open_tasks(person.workspace, after, _PAGE)
-            found += [held for one in page if (held := waits(one.intent, person, book)) is not None]
+            found += [held for one in page if (held := waits(one.intent, person, directory)) is not None]
             if len(page) < _PAGE:
                 return found, True
             after = page[-1].intent.id
@@ -77,7 +77,7 @@ class Handovers:
         return HandedOver(done, refused, whole)
 
 
-def waits(intent: Intent, person: Person, book: Snapshot) -> Waits | None:
+def waits(intent: Intent, person: Person, directory: Snapshot) -> Waits | None:
     """What waits for the person in this intent; None where it asks them nothing now."""
     task = intent.open
     if not isinstance(task, Task):
@@ -87,10 +87,12 @@ def waits(intent: Intent, person: Person, book: Snapshot) -> Waits | None:
     if not mine or answered:
         return None
     held = roster(intent, task)
-    others = {one for name in mine for one in held.get(name, book.membership.members(name))} - {person.id}
-    alone = not any(one in book.standing for one in others)
+    others = {one for name in mine for one in held.get(name, directory.membership.members(name))} - {
+        person.id
+    }
+    alone = not any(one in directory.active_people for one in others)
     title = question(intent.plan, intent.plan.human_step(task.step), intent.type)
-    return Waits(visit_ref(intent.id, task.visit), title, alone, intent)
+    return Waits(step_run_id(intent.id, task.step_run), title, alone, intent)
 
 
 def instead(intent: Intent, giver: Person, taker: Person, comment: str) -> Reassign:
@@ -109,7 +111,7 @@ def instead(intent: Intent, giver: Person, taker: Person, comment: str) -> Reass
         else:
             # of each party one: there the taker stands for the party, as there is no other place
             places += [taker.id] if stage.every else [name, taker.id]
-    return Reassign(tuple(dict.fromkeys(places)), task.visit, comment, keep=True)
+    return Reassign(tuple(dict.fromkeys(places)), task.step_run, comment, keep=True)
 
 
 def _asked(intent: Intent, task: Task) -> tuple[str, ...]:

@@ -39,10 +39,10 @@ class Planned(msgspec.Struct, frozen=True):
 class Draft:
     """The workspace as it will be, while a charter is gone through; nothing is written yet."""
 
-    def __init__(self, actor: Actor, book: Snapshot, now: datetime) -> None:
+    def __init__(self, actor: Actor, directory: Snapshot, now: datetime) -> None:
         self.actor = actor
         self.now = now
-        self.before = self.book = book
+        self.before = self.directory = directory
         self.planned: list[Planned] = []
         self.entries: list[msgspec.Struct] = []
         self.plans: list[Plan] = []
@@ -74,7 +74,7 @@ class Draft:
         if not self.before.workspace.protected or self.actor.kind is ActorKind.SYSTEM:
             return []
         found = relaxations_of(planned.kind, planned.before, planned.after, self.actor.id)
-        if rules_relaxations(planned.kind, planned.before is None, self.before, self.book):
+        if rules_relaxations(planned.kind, planned.before is None, self.before, self.directory):
             found.append(_GOVERNED[planned.kind])
         return found
 

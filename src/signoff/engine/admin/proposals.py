@@ -20,12 +20,12 @@ from signoff.core.text import json_value
 from signoff.engine.admin.apply_manifest import Charters
 from signoff.engine.admin.manifest_diff import Draft, Planned
 from signoff.engine.clock import Clock
-from signoff.engine.directory.change_log import settled
+from signoff.engine.directory.change_log import retry_on_conflict
 from signoff.engine.directory.snapshot import Directory
 from signoff.engine.identity.key_restrictions import refuse_others_key
 from signoff.store.store import Store
 from signoff.store.tables.entries import ProposalEnd, ProposalRow
-from signoff.store.work import Outgoing
+from signoff.store.work import OutboxRow
 
 LIFE: Final = timedelta(days=7)
 WAITING, CONFIRMED, REFUSED, EXPIRED = "waiting", "confirmed", "refused", "expired"
@@ -174,13 +174,13 @@ class Proposals:
             await self._charters.save(draft, actor.id, end, news_row(proposal.row, News(end.state), end.at))
             return msgspec.structs.replace(proposal, state=CONFIRMED, end=end), charter
 
-        return await settled(attempt, lambda: self._charters.forget(actor))
+        return await retry_on_conflict(attempt, lambda: self._charters.forget(actor))
 
     async def _drafted(self, proposal: Proposal) -> Draft:
         """What it does, on the word of whoever proposed it; Conflict where that is not what was shown any more."""
         row = proposal.row
-        book = await self._directory.of(row.workspace)
-        proposer = book.actor(row.actor_id, self._clock.now(), row.via)
+        directory = await self._directory.of(row.workspace)
+        proposer = directory.actor(row.actor_id, self._clock.now(), row.via)
         if proposer is None or proposer.roles.isdisjoint(RUNNING):
             raise Conflict(
                 "stale_proposal", "Whoever proposed this may not any more.", hint="Propose it again."
@@ -205,7 +205,7 @@ class Proposals:
             self._directory.changed(actor.workspace)
             return msgspec.structs.replace(proposal, state=REFUSED, end=end)
 
-        return await settled(attempt, lambda: self._charters.forget(actor))
+        return await retry_on_conflict(attempt, lambda: self._charters.forget(actor))
 
     async def _open(self, actor: Actor, id: str) -> Proposal:
         if actor.kind is not ActorKind.PERSON or actor.roles.isdisjoint(RUNNING):
@@ -220,12 +220,12 @@ class Proposals:
         return proposal
 
 
-def news_row(proposal: ProposalRow, news: News, due_at: datetime) -> Outgoing:
+def news_row(proposal: ProposalRow, news: News, due_at: datetime) -> OutboxRow:
     """A row of the outbox about a proposal. The same news for the same person by the same way is the same row."""
     id = str(
         uuid.uuid5(_NEWS_OF, "/".join((proposal.id, news.state, news.person, *news.ways, due_at.isoformat())))
     )
-    return Outgoing(
+    return OutboxRow(
         id, proposal.workspace, proposal.id, 0, NEWS, news.person, msgspec.json.encode(news), due_at
     )
 

@@ -79,11 +79,11 @@ class Registry(Accounts):
 
     async def _register_agents(self, actor: Actor, template: WorkflowTemplate) -> None:
         """Agents that the workflow names exist from now on (without a key), so that their bare names mean them."""
-        book = await self._directory.of(actor.workspace)
+        directory = await self._directory.of(actor.workspace)
         for step in template.plan.steps:
             if (
                 isinstance(step, AgentStep)
                 and not is_internal(step.agent)
-                and book.account(step.agent) is None
+                and directory.account(step.agent) is None
             ):
                 await self.add_account(actor, ActorKind.AGENT, step.agent)

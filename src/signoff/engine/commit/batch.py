@@ -21,18 +21,18 @@ from signoff.core.intent.events import (
     Snoozed,
     StagePassed,
     TaskOpened,
-    Woken,
+    Unsnoozed,
 )
-from signoff.core.intent.model import Actor, Delivery, Hold, Intent
-from signoff.core.intent.notices import Notice
-from signoff.engine.feed import agent_word, tasks_word
+from signoff.core.intent.model import Actor, Delivery, DeliveryState, Intent
+from signoff.core.intent.notifications import Notification
+from signoff.engine.feed import agent_topic, tasks_topic
 from signoff.store.work import (
     Changed,
-    Found,
+    IdempotencyKey,
+    Loaded,
     NewIntent,
-    NewReply,
-    OnceKey,
-    Outgoing,
+    NewStoredReply,
+    OutboxRow,
     Reply,
     Resubmitted,
     Writes,
@@ -48,7 +48,7 @@ _TASK_EVENTS: Final = (
     Revised,
     Decided,
     Snoozed,
-    Woken,
+    Unsnoozed,
 )
 _NOTICE: Final = msgspec.json.Encoder()
 
@@ -57,7 +57,7 @@ class Batch:
     """Applies commands to the locked state; ``writes`` is what the transaction then saves."""
 
     def __init__(
-        self, found: Found, route: Callable[[Notice], Sequence[tuple[str, str]]], reply_life: timedelta
+        self, found: Loaded, route: Callable[[Notification], Sequence[tuple[str, str]]], reply_life: timedelta
     ) -> None:
         self.found = found
         self._route = route
@@ -66,7 +66,7 @@ class Batch:
         self._new: dict[str, NewIntent] = {}
         self._changed: dict[str, Changed] = {}
         self._writes = Writes(new=[], changed=[], facts=[], outbox=[], replies=[])
-        self._words: dict[str, None] = {}
+        self._topics: dict[str, None] = {}
         self.changes: list[Change] = []
         self.payloads: dict[str, bytes] = {}  # of the intents that got one
 
@@ -78,7 +78,7 @@ class Batch:
         """The number of the last change of a workspace's directory; None where no job of the batch asked for it."""
         return self.found.last_changes.get(workspace)
 
-    def replay(self, key: OnceKey, fingerprint: str) -> bytes | None:
+    def replay(self, key: IdempotencyKey, fingerprint: str) -> bytes | None:
         """The stored answer to this key, None when it is new; Conflict when it was used for something else."""
         known = self.found.replies.get(key)
         if known is None:
@@ -91,11 +91,11 @@ class Batch:
             )
         return known.body
 
-    def remember(self, key: OnceKey, fingerprint: str, body: bytes, intent: str) -> None:
+    def remember(self, key: IdempotencyKey, fingerprint: str, body: bytes, intent: str) -> None:
         """Keep the answer about an intent, for the next caller with the same key (in this batch or later)."""
         self.found.replies[key] = Reply(fingerprint, body)
         life = self._reply_life
-        self._writes.replies.append(NewReply(key, fingerprint, body, self.now + life, intent, life))
+        self._writes.replies.append(NewStoredReply(key, fingerprint, body, self.now + life, intent, life))
 
     def intent(self, intent_id: str) -> Intent:
         """The locked intent as it stands in this batch."""
@@ -153,26 +153,26 @@ class Batch:
         after = change.after
         self._intents[after.id] = after
         self._writes.facts.extend(change.facts)
-        self._words[after.id] = None
+        self._topics[after.id] = None
         if change.fresh and isinstance(after.open, Delivery):
-            self._words[agent_word(after.workspace, after.open.agent)] = None
+            self._topics[agent_topic(after.workspace, after.open.agent)] = None
         if any(isinstance(sealed.fact.event, _TASK_EVENTS) for sealed in change.facts):
-            self._words[tasks_word(after.workspace)] = None
-        for notice in change.notices:
-            self._post(notice)
+            self._topics[tasks_topic(after.workspace)] = None
+        for notification in change.notifications:
+            self._post(notification)
 
-    def _post(self, notice: Notice) -> None:
-        for channel, target in self._route(notice):
+    def _post(self, notification: Notification) -> None:
+        for channel, target in self._route(notification):
             millis = int(self.now.timestamp() * 1000)
             self._writes.outbox.append(
-                Outgoing(
+                OutboxRow(
                     id=uuid7(millis, os.urandom(10)),
-                    workspace=notice.workspace,
-                    intent=notice.intent,
-                    seq=notice.seq,
+                    workspace=notification.workspace,
+                    intent=notification.intent,
+                    seq=notification.seq,
                     channel=channel,
                     target=target,
-                    notice=_NOTICE.encode(notice),
+                    notification=_NOTICE.encode(notification),
                     due_at=self.now,
                 )
             )
@@ -182,12 +182,16 @@ class Batch:
         self._writes.changed = list(self._changed.values())
         return self._writes
 
-    def words(self) -> list[str]:
+    def topics(self) -> list[str]:
         """Who may want to look, once this is committed."""
         if self._writes.outbox:
-            self._words["outbox"] = None
-        return list(self._words)
+            self._topics["outbox"] = None
+        return list(self._topics)
 
 
 def _up_for_taking(intent: Intent) -> bool:
-    return isinstance(intent.open, Delivery) and intent.open.hold is Hold.READY and not intent.open.push
+    return (
+        isinstance(intent.open, Delivery)
+        and intent.open.hold is DeliveryState.OFFERED
+        and not intent.open.push
+    )

@@ -14,10 +14,10 @@ from datetime import timedelta
 from typing import Any, Final, Protocol
 
 from signoff.core.errors import Busy, Refused
-from signoff.core.intent.notices import Notice
+from signoff.core.intent.notifications import Notification
 from signoff.engine.commit.batch import Batch
 from signoff.store.store import Store
-from signoff.store.work import Found, OnceKey, Ready, Want, Writes
+from signoff.store.work import ClaimableRow, IdempotencyKey, Loaded, Locks, Writes
 
 log = logging.getLogger("signoff.committer")
 
@@ -29,8 +29,8 @@ class Job(Protocol):
 
     def lane_key(self) -> int: ...
     def ids(self) -> Sequence[str]: ...
-    def once(self) -> OnceKey | None: ...
-    def ready(self) -> Ready | None: ...
+    def once(self) -> IdempotencyKey | None: ...
+    def ready(self) -> ClaimableRow | None: ...
     def due(self) -> int: ...
     def space(self) -> str: ...
     def apply(self, batch: Batch) -> Any: ...
@@ -45,7 +45,7 @@ class _Queued:
         self.result: Any = None
 
 
-Route = Callable[[Notice], Sequence[tuple[str, str]]]
+Route = Callable[[Notification], Sequence[tuple[str, str]]]
 
 
 class Committer:
@@ -158,7 +158,7 @@ class Committer:
     async def _transact(self, jobs: list[_Queued]) -> Batch:
         batches: list[Batch] = []
 
-        def work(found: Found) -> Writes:
+        def work(found: Loaded) -> Writes:
             batch = Batch(found, self._route, self._reply_life)
             for queued in jobs:
                 try:
@@ -189,10 +189,10 @@ def _take(queue: deque[_Queued]) -> list[_Queued]:
     return taken
 
 
-def _want(jobs: list[_Queued]) -> Want:
+def _want(jobs: list[_Queued]) -> Locks:
     ids: dict[str, None] = {}
-    once: list[OnceKey] = []
-    ready: Ready | None = None
+    once: list[IdempotencyKey] = []
+    ready: ClaimableRow | None = None
     due = 0
     spaces: dict[str, None] = {}
     for queued in jobs:
@@ -205,7 +205,7 @@ def _want(jobs: list[_Queued]) -> Want:
         due = job.due() or due
         if space := job.space():
             spaces[space] = None
-    return Want(ids=tuple(ids), once=tuple(once), ready=ready, due=due, spaces=tuple(spaces))
+    return Locks(ids=tuple(ids), once=tuple(once), ready=ready, due=due, spaces=tuple(spaces))
 
 
 def _fail(queued: _Queued, error: BaseException) -> None:

@@ -25,7 +25,7 @@ from signoff.engine.commit.jobs import (
     CommandJob,
     Done,
     DueJob,
-    Once,
+    Idempotency,
     Outdated,
     RefusedJob,
     RerunJob,
@@ -38,7 +38,7 @@ from signoff.engine.directory.snapshot import Directory, Snapshot
 from signoff.engine.identity.admission import Admission, KeyLimits
 from signoff.engine.planning.planner import Submission
 from signoff.store.store import Store
-from signoff.store.tables.showings import Showing
+from signoff.store.tables.showings import ViewRecord
 
 log = logging.getLogger("signoff.engine")
 
@@ -58,10 +58,10 @@ class Engine:
         self._clock = clock
         self._directory = directory
         self._store = store
-        self._showings: OrderedDict[Showing, None] = OrderedDict()
+        self._showings: OrderedDict[ViewRecord, None] = OrderedDict()
         self._admission = admission or Admission(KeyLimits())
 
-    async def submit(self, actor: Actor, submission: Submission, once: Once | None = None) -> Done:
+    async def submit(self, actor: Actor, submission: Submission, once: Idempotency | None = None) -> Done:
         """Create an intent and start its first step: one commit. Raises Refused; Busy when the queue is full. Beyond
         the limit of open intents, what was answered before is answered all the same.
         """
@@ -71,7 +71,7 @@ class Engine:
         except TooMany as refusal:
             return await self.refuse(actor, refusal, once)
 
-    async def _submit(self, actor: Actor, submission: Submission, once: Once | None) -> Done:
+    async def _submit(self, actor: Actor, submission: Submission, once: Idempotency | None) -> Done:
         millis = int(self._clock.now().timestamp() * 1000)
         command = Submit(
             id=new_intent_id(millis, os.urandom(10)),
@@ -94,8 +94,8 @@ class Engine:
             retry_of=submission.retry_of,
             deadline_at=submission.deadline_at,
         )
-        book = submission.book or await self._directory.of(actor.workspace)
-        return await self._created(SubmitJob(actor, command, submission.payload, once, book))
+        directory = submission.directory or await self._directory.of(actor.workspace)
+        return await self._created(SubmitJob(actor, command, submission.payload, once, directory))
 
     async def _created(self, job: SubmitJob | RerunJob) -> Done:
         """Commit the job. Raises Outdated where the directory that its plan was made with is not the present one: who
@@ -109,29 +109,31 @@ class Engine:
         return done
 
     async def rerun(
-        self, actor: Actor, source: str, command: Submit, payload: bytes, book: Snapshot
+        self, actor: Actor, source: str, command: Submit, payload: bytes, directory: Snapshot
     ) -> Intent:
-        """Create an intent that runs the failed ``source`` again, which ``book`` allows; Conflict(``already_rerun``) if
-        there is one.
+        """Create an intent that runs the failed ``source`` again, which ``directory`` allows;
+        Conflict(``already_rerun``) if there is one.
         """
         async with self._admission.another_intent(actor):
-            done = await self._created(RerunJob(actor, source, command, payload, book))
+            done = await self._created(RerunJob(actor, source, command, payload, directory))
         if done.change is None:
             raise TypeError("a rerun has no stored answer")
         return done.change.after
 
-    async def refuse(self, actor: Actor, refusal: Refused, once: Once | None) -> Done:
+    async def refuse(self, actor: Actor, refusal: Refused, once: Idempotency | None) -> Done:
         """Raise the refusal of a request that cannot be planned, unless it repeats one that was answered before."""
         if once is None:
             raise refusal
         done: Done = await self._committer.do(RefusedJob(actor, once, refusal))
         return done
 
-    async def handle(self, actor: Actor, ref: str, command: Wish, once: Once | None = None) -> Done:
+    async def handle(self, actor: Actor, ref: str, command: Wish, once: Idempotency | None = None) -> Done:
         """Apply one command to the intent that ``ref`` names; a task's or delivery's id names the visit too."""
         job = await self._job(actor, ref, command, once)
         try:
-            return await self._settled(actor, job, lambda who: self._job(who, ref, command, once))
+            return await self._on_current_directory(
+                actor, job, lambda who: self._job(who, ref, command, once)
+            )
         except Refused as refusal:
             repeat = None
             if isinstance(job.command, Answer) and refusal.code in ELSEWHERE:
@@ -140,7 +142,7 @@ class Engine:
                 raise
             return Done(change=repeat)
 
-    async def _settled(
+    async def _on_current_directory(
         self, actor: Actor, job: CommandJob, again: Callable[[Actor], Awaitable[CommandJob]]
     ) -> Done:
         """Commit the job; where the directory has changed since it was made, one made ``again`` by the actor as they
@@ -160,8 +162,8 @@ class Engine:
 
     async def repeated(self, actor: Actor, ref: str, answer: Answer) -> Change | None:
         """What came of this very answer when it was counted; None where it is not the person's last one there."""
-        intent_id, visit = split_ref(ref)
-        return await self._repeated(actor, intent_id, replace(answer, visit=answer.visit or visit))
+        intent_id, step_run = split_ref(ref)
+        return await self._repeated(actor, intent_id, replace(answer, step_run=answer.step_run or step_run))
 
     async def _repeated(self, actor: Actor, intent_id: str, answer: Answer) -> Change | None:
         if actor.kind is not ActorKind.PERSON or answer.digest is None:
@@ -179,7 +181,7 @@ class Engine:
         """
         if actor.kind is not ActorKind.PERSON:
             return
-        looked = (Showing(intent_id, actor.id, *place) for intent_id, place in shown)
+        looked = (ViewRecord(intent_id, actor.id, *place) for intent_id, place in shown)
         new = [showing for showing in looked if showing not in self._showings]
         if not new:
             return
@@ -193,7 +195,13 @@ class Engine:
             self._showings.popitem(last=False)
 
     async def revise(
-        self, actor: Actor, ref: str, command: Revise, before: bytes, payload: bytes, once: Once | None = None
+        self,
+        actor: Actor,
+        ref: str,
+        command: Revise,
+        before: bytes,
+        payload: bytes,
+        once: Idempotency | None = None,
     ) -> Done:
         """Change what is being decided. ``before``: the payload that is revised; both in canonical bytes."""
 
@@ -201,18 +209,18 @@ class Engine:
             job = await self._job(who, ref, replace(command, payload=payload), once)
             return ReviseJob(job, before, payload)
 
-        return await self._settled(actor, await made(actor), made)
+        return await self._on_current_directory(actor, await made(actor), made)
 
-    async def _job(self, actor: Actor, ref: str, command: Wish, once: Once | None) -> CommandJob:
-        intent_id, visit = split_ref(ref)
-        if visit and getattr(command, "visit", None) == 0:
-            command = replace(command, visit=visit)  # type: ignore[type-var]
+    async def _job(self, actor: Actor, ref: str, command: Wish, once: Idempotency | None) -> CommandJob:
+        intent_id, step_run = split_ref(ref)
+        if step_run and getattr(command, "step_run", None) == 0:
+            command = replace(command, step_run=step_run)  # type: ignore[type-var]
         # read before it is queued: what the directory says now is what counts when the command's turn comes
-        book = (await self._directory.of(actor.workspace)).as_seen_by(actor)
+        directory = (await self._directory.of(actor.workspace)).as_seen_by(actor)
         shown = frozenset[Shown]()
         if actor.kind is ActorKind.PERSON and (callable(command) or _names_too_little(command)):
             shown = await self._store.showings.of(intent_id, actor.id)
-        return CommandJob(actor, intent_id, command, once, book, shown)
+        return CommandJob(actor, intent_id, command, once, directory, shown)
 
     async def claim(
         self, actor: Actor, agent: str, limit: int, lease: timedelta, holder: str

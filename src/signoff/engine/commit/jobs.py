@@ -12,13 +12,13 @@ from signoff.core.ids import shard
 from signoff.core.intent.advance import Change
 from signoff.core.intent.authorization import may, may_see
 from signoff.core.intent.commands import (
-    Accept,
+    AcceptPush,
     Answer,
     Claim,
     Command,
-    Progress,
     Release,
     Renew,
+    ReportProgress,
     Submit,
     Tick,
 )
@@ -27,16 +27,16 @@ from signoff.core.intent.model import Actor, Intent, system
 from signoff.engine.commit.batch import Batch
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.planning.resolve_command import check_before, prepared
-from signoff.store.work import OnceKey, Ready, Resubmitted
+from signoff.store.work import ClaimableRow, IdempotencyKey, Resubmitted
 
 log = logging.getLogger("signoff.jobs")
 
 # What is no decision and opens no task: what the directory says makes no difference to it.
-_WORK_ALONE: Final = (Accept, Progress, Release, Renew)
+_WORK_ALONE: Final = (AcceptPush, ReportProgress, Release, Renew)
 DAMAGED: Final = timedelta(minutes=1)  # until an intent on which time could not act is looked at again
 
 
-class Once(msgspec.Struct, frozen=True):
+class Idempotency(msgspec.Struct, frozen=True):
     """A caller's Idempotency-Key: its scope, the request's fingerprint, and how the answer is written.
 
     ``render`` runs inside the commit; its bytes are stored and given again to whoever repeats the request.
@@ -71,14 +71,14 @@ class Outdated(Busy):
         )
 
 
-def uphold(batch: Batch, actor: Actor, book: Snapshot | None) -> None:
-    """Raise Outdated unless the actor and ``book`` are what the directory says at this moment: what was changed before
-    a decision is written counts for it, whichever server either came to.
+def uphold(batch: Batch, actor: Actor, directory: Snapshot | None) -> None:
+    """Raise Outdated unless the actor and ``directory`` are what the directory says at this moment: what was changed
+    before a decision is written counts for it, whichever server either came to.
     """
-    if book is None:
+    if directory is None:
         return
-    last = batch.last_change(book.workspace.id)
-    known = {book.workspace.last_change, *(() if actor.as_of is None else (actor.as_of,))}
+    last = batch.last_change(directory.workspace.id)
+    known = {directory.workspace.last_change, *(() if actor.as_of is None else (actor.as_of,))}
     if last is not None and known != {last}:
         raise Outdated
 
@@ -86,19 +86,19 @@ def uphold(batch: Batch, actor: Actor, book: Snapshot | None) -> None:
 class OneIntent:
     """Base of the jobs that concern one intent and may carry an Idempotency-Key."""
 
-    def __init__(self, actor: Actor, intent_id: str, once: Once | None) -> None:
+    def __init__(self, actor: Actor, intent_id: str, once: Idempotency | None) -> None:
         self.actor = actor
         self.intent_id = intent_id
         self._once = once
-        self._key = OnceKey(actor.workspace, actor.id, once.route, once.key) if once else None
+        self._key = IdempotencyKey(actor.workspace, actor.id, once.route, once.key) if once else None
 
     def lane_key(self) -> int:
         return shard(self.intent_id)
 
-    def once(self) -> OnceKey | None:
+    def once(self) -> IdempotencyKey | None:
         return self._key
 
-    def ready(self) -> Ready | None:
+    def ready(self) -> ClaimableRow | None:
         return None
 
     def due(self) -> int:
@@ -123,10 +123,15 @@ class OneIntent:
 
 class SubmitJob(OneIntent):
     def __init__(
-        self, actor: Actor, command: Submit, payload: bytes, once: Once | None, book: Snapshot | None = None
+        self,
+        actor: Actor,
+        command: Submit,
+        payload: bytes,
+        once: Idempotency | None,
+        directory: Snapshot | None = None,
     ) -> None:
         super().__init__(actor, command.id, once)
-        self._book = book
+        self._directory = directory
         self._command = command
         self._payload = payload
 
@@ -138,20 +143,22 @@ class SubmitJob(OneIntent):
         return ()
 
     def space(self) -> str:
-        return self._book.workspace.id if self._book is not None else ""
+        return self._directory.workspace.id if self._directory is not None else ""
 
     def act(self, batch: Batch) -> Change:
-        uphold(batch, self.actor, self._book)
-        return batch.create(self.actor, self._command, self._payload, _membership(self._book))
+        uphold(batch, self.actor, self._directory)
+        return batch.create(self.actor, self._command, self._payload, _membership(self._directory))
 
 
 class RerunJob(OneIntent):
     """The one rerun of an intent: both are locked, so that there is no second."""
 
-    def __init__(self, actor: Actor, source: str, command: Submit, payload: bytes, book: Snapshot) -> None:
+    def __init__(
+        self, actor: Actor, source: str, command: Submit, payload: bytes, directory: Snapshot
+    ) -> None:
         super().__init__(actor, command.id, None)
         self._source = source
-        self._book = book
+        self._directory = directory
         self._command = command
         self._payload = payload
 
@@ -162,19 +169,19 @@ class RerunJob(OneIntent):
         return (self._source, self._command.id)
 
     def space(self) -> str:
-        return self._book.workspace.id
+        return self._directory.workspace.id
 
     def act(self, batch: Batch) -> Change:
-        uphold(batch, self.actor, self._book)
+        uphold(batch, self.actor, self._directory)
         if batch.holds(self._command.id):
             raise Conflict("already_rerun", "This intent was run again already.")
-        return batch.create(self.actor, self._command, self._payload, _membership(self._book))
+        return batch.create(self.actor, self._command, self._payload, _membership(self._directory))
 
 
 class RefusedJob(OneIntent):
     """A request that cannot be planned any more: refused, unless it is one that was answered when it could."""
 
-    def __init__(self, actor: Actor, once: Once, refusal: Refused) -> None:
+    def __init__(self, actor: Actor, once: Idempotency, refusal: Refused) -> None:
         super().__init__(actor, "", once)
         self._refusal = refusal
 
@@ -189,18 +196,18 @@ class RefusedJob(OneIntent):
 
 
 class CommandJob(OneIntent):
-    """One command; ``book``: what the directory says, for the commands that name people and for tasks that open;
+    """One command; ``directory``: what the directory says, for the commands that name people and for tasks that open;
     ``shown``: what of this intent the actor is on record as having been shown, for an answer that does not name what it
     is for.
     """
 
     def __init__(
-        self, actor: Actor, intent_id: str, command: Wish, once: Once | None, book: Snapshot | None = None,
+        self, actor: Actor, intent_id: str, command: Wish, once: Idempotency | None, directory: Snapshot | None = None,
         shown: frozenset[tuple[int, int, int]] = frozenset(),
     ) -> None:  # fmt: skip
         super().__init__(actor, intent_id, once)
         self.command = command
-        self._book = book
+        self._directory = directory
         self._shown = shown
 
     def ids(self) -> Sequence[str]:
@@ -208,12 +215,12 @@ class CommandJob(OneIntent):
 
     def space(self) -> str:
         work = isinstance(self.command, _WORK_ALONE)
-        return "" if self._book is None or work else self._book.workspace.id
+        return "" if self._directory is None or work else self._directory.workspace.id
 
     def act(self, batch: Batch) -> Change:
-        uphold(batch, self.actor, self._book)
+        uphold(batch, self.actor, self._directory)
         intent = batch.intent(self.intent_id)
-        return batch.change(self.actor, intent, self._worded(intent), _membership(self._book))
+        return batch.change(self.actor, intent, self._worded(intent), _membership(self._directory))
 
     def _worded(self, intent: Intent) -> Command:
         if callable(self.command):
@@ -225,14 +232,16 @@ class CommandJob(OneIntent):
         if isinstance(command, Answer) and self._shown:
             command = msgspec.structs.replace(command, shown=self._shown)
         may(self.actor, command, intent)  # before the directory says whom it names
-        return prepared(self.actor, intent, command, self._book) if self._book is not None else command
+        return (
+            prepared(self.actor, intent, command, self._directory) if self._directory is not None else command
+        )
 
 
 class ReviseJob(CommandJob):
     """A revision with its payload: ``before`` is what it replaces, kept so that the difference can be shown."""
 
     def __init__(self, job: CommandJob, before: bytes, payload: bytes) -> None:
-        super().__init__(job.actor, job.intent_id, job.command, job._once, job._book)
+        super().__init__(job.actor, job.intent_id, job.command, job._once, job._directory)
         self._before = before
         self._payload = payload
 
@@ -244,8 +253,8 @@ class ReviseJob(CommandJob):
         return change
 
 
-def _membership(book: Snapshot | None) -> Membership | None:
-    return book.membership if book is not None else None
+def _membership(directory: Snapshot | None) -> Membership | None:
+    return directory.membership if directory is not None else None
 
 
 class _Scan:
@@ -257,10 +266,10 @@ class _Scan:
     def ids(self) -> Sequence[str]:
         return ()
 
-    def once(self) -> OnceKey | None:
+    def once(self) -> IdempotencyKey | None:
         return None
 
-    def ready(self) -> Ready | None:
+    def ready(self) -> ClaimableRow | None:
         return None
 
     def due(self) -> int:
@@ -275,10 +284,10 @@ class ClaimJob(_Scan):
 
     def __init__(self, actor: Actor, agent: str, limit: int, lease: timedelta, holder: str) -> None:
         self._actor = actor
-        self._ready = Ready(actor.workspace, agent, limit)
+        self._ready = ClaimableRow(actor.workspace, agent, limit)
         self._command = Claim(holder, lease)
 
-    def ready(self) -> Ready | None:
+    def ready(self) -> ClaimableRow | None:
         return self._ready
 
     def apply(self, batch: Batch) -> list[Change]:
@@ -308,12 +317,12 @@ class DueJob(_Scan):
     def apply(self, batch: Batch) -> int:
         for intent_id in batch.found.due:
             intent: Intent = batch.intent(intent_id)
-            book = self._held(intent.workspace)
-            if book is None:
+            directory = self._held(intent.workspace)
+            if directory is None:
                 self.missing.add(intent.workspace)
                 continue
             try:
-                batch.change(system(intent.workspace), intent, Tick(), book.membership)
+                batch.change(system(intent.workspace), intent, Tick(), directory.membership)
             except Exception:  # one intent that cannot be ticked must not stop the time of all others
                 log.exception("time could not act on intent %s; signoff doctor examines it", intent_id)
                 batch.postpone(intent, DAMAGED)

@@ -15,7 +15,7 @@ from signoff.core.intent.commands import Answer
 from signoff.core.intent.events import Answered, Fact, TaskOpened
 from signoff.core.intent.model import Actor, Intent
 from signoff.core.plan.plan import HumanStep
-from signoff.core.plan.task_types import Sign, canonical_outcome
+from signoff.core.plan.task_types import Meaning, canonical_outcome
 from signoff.engine.planning.form_answers import coerced
 
 # How an answer is refused whose stage is over, for whoever gave it or for everybody.
@@ -31,19 +31,21 @@ def repeat_of(actor: Actor, answer: Answer, intent: Intent, facts: Sequence[Fact
         (fact, event)
         for fact, event in own
         if event.digest == answer.digest
-        and answer.visit in (0, event.visit)
-        and (step := _step(intent, facts, event.visit)) is not None
+        and answer.step_run in (0, event.step_run)
+        and (step := _step(intent, facts, event.step_run)) is not None
         and answer.stage in (event.stage, None if len(step.task.stages) == 1 else event.stage)
     ]
-    step = _step(intent, facts, there[-1][1].visit) if there else None
+    step = _step(intent, facts, there[-1][1].step_run) if there else None
     if step is None or not _same(*there[-1], answer, step):
         return None
-    return Change(before=intent, after=intent, facts=[], wake_at=None, notices=[], fresh=False, repeated=True)
+    return Change(
+        before=intent, after=intent, facts=[], wake_at=None, notifications=[], fresh=False, repeated=True
+    )
 
 
-def _step(intent: Intent, facts: Sequence[Fact], visit: int) -> HumanStep | None:
+def _step(intent: Intent, facts: Sequence[Fact], step_run: int) -> HumanStep | None:
     opened = (fact.event for fact in facts if isinstance(fact.event, TaskOpened))
-    found = next((event.step for event in opened if event.visit == visit), None)
+    found = next((event.step for event in opened if event.step_run == step_run), None)
     return intent.plan.human_step(found) if found is not None else None
 
 
@@ -51,7 +53,7 @@ def _same(fact: Fact, event: Answered, answer: Answer, step: HumanStep) -> bool:
     if answer.revision not in (None, event.revision) or answer.number not in (None, event.number):
         return False
     try:
-        agreed = event.outcome if step.task.sign(event.outcome) is Sign.POSITIVE else ""
+        agreed = event.outcome if step.task.meaning(event.outcome) is Meaning.APPROVES else ""
         outcome = canonical_outcome(step.task, answer.outcome, agreed)
     except Invalid:
         return False

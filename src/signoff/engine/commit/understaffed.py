@@ -11,8 +11,8 @@ from typing import Any, Final
 import msgspec
 
 from signoff.core.errors import Refused
-from signoff.core.ids import visit_ref
-from signoff.core.intent.commands import Recheck
+from signoff.core.ids import step_run_id
+from signoff.core.intent.commands import CheckStaffing
 from signoff.core.intent.eligibility import Membership
 from signoff.core.intent.model import Intent, Task, system
 from signoff.core.intent.understaffed import Shortage, shortage
@@ -56,7 +56,7 @@ def short_of(intent: Intent, now: Membership) -> Short | None:
     if lack is None or not isinstance(task, Task):
         return None
     title = question(intent.plan, intent.plan.human_step(task.step), intent.type)
-    return Short(visit_ref(intent.id, task.visit), title, lack)
+    return Short(step_run_id(intent.id, task.step_run), title, lack)
 
 
 class Staffed:
@@ -83,8 +83,8 @@ class Staffed:
             if not await self._takes_somebody(space):
                 await self._store.directory.staffed(space.id, space.last_change)
                 return
-            book = await self._directory.anew(space.id)
-            self._passes[space.id] = (book.workspace.last_change, "")
+            directory = await self._directory.anew(space.id)
+            self._passes[space.id] = (directory.workspace.last_change, "")
         change, after = self._passes[space.id]
         membership = (await self._directory.of(space.id)).membership
         found = await self._store.intents.open_tasks(space.id, after, self._size)
@@ -108,7 +108,7 @@ class Staffed:
         if not isinstance(task, Task) or shortage(intent, task, membership) is None:
             return
         try:
-            await self._engine.handle(system(intent.workspace), intent.id, Recheck(task.visit))
+            await self._engine.handle(system(intent.workspace), intent.id, CheckStaffing(task.step_run))
         except Refused as refusal:  # it ended meanwhile
             log.debug("intent %s is not short of people any more: %s", intent.id, refusal.code)
 
@@ -153,7 +153,9 @@ class Staffed:
 
 def takes_away(before: Membership, after: Membership) -> bool:
     """Whether somebody is called less than before."""
-    return any(names - after.standing.get(person, frozenset()) for person, names in before.standing.items())
+    return any(
+        names - after.active_people.get(person, frozenset()) for person, names in before.active_people.items()
+    )
 
 
 def takes_somebody(changes: Iterable[DirectoryChange]) -> bool:

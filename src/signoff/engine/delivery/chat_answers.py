@@ -22,7 +22,7 @@ from signoff.core.plan.task_types import Strength
 from signoff.engine.clock import Clock
 from signoff.engine.commit.engine import Engine
 from signoff.engine.delivery.compose import choices
-from signoff.engine.directory.change_log import person_subject, recorded, settled, shown_chat
+from signoff.engine.directory.change_log import person_subject, recorded, retry_on_conflict, shown_chat
 from signoff.engine.directory.snapshot import Directory
 from signoff.engine.identity.key_restrictions import refuse_others_key
 from signoff.engine.identity.keys import Keys
@@ -83,9 +83,10 @@ class Chat:
         if actor is None:
             return "The person of this code is not active any more."
         new = ChatPerson(self._channel, team, account, workspace, person, now)
-        await settled(lambda: self._link(actor, new), lambda: self._directory.forget(workspace))
-        book = await self._directory.of(workspace)
-        return f"You are {book.display(person)} in {book.workspace.organization}/{book.workspace.name} from now on."
+        await retry_on_conflict(lambda: self._link(actor, new), lambda: self._directory.forget(workspace))
+        directory = await self._directory.of(workspace)
+        space = directory.workspace
+        return f"You are {directory.display(person)} in {space.organization}/{space.name} from now on."
 
     async def _link(self, actor: Actor, new: ChatPerson) -> None:
         """On record is whose account it was before, and which one the person had."""
@@ -130,7 +131,7 @@ class Chat:
             await self._store.chats.unlink(self._channel, team, account, record, since)
             return True
 
-        gone = await settled(attempt, lambda: None)
+        gone = await retry_on_conflict(attempt, lambda: None)
         return "You are nobody here from now on." if gone else "You were not linked."
 
     async def answer(self, team: str, account: str, answer: Answer, ref: str) -> str:
@@ -146,15 +147,15 @@ class Chat:
 
     async def _answered(self, actor: Actor, answer: Answer, ref: str, since: datetime) -> str:
         """``since``: when the account became this person's; what was asked before is not answered from it."""
-        intent_id, visit = split_ref(ref)
+        intent_id, step_run = split_ref(ref)
         stored = await self._store.intents.get(intent_id)
-        if stored is None or stored.intent.workspace != actor.workspace or not visit:
+        if stored is None or stored.intent.workspace != actor.workspace or not step_run:
             raise NotFound("task_not_found", "There is no such task.")
         intent = stored.intent
         task = intent.open
-        if isinstance(task, Task) and task.visit == visit:
+        if isinstance(task, Task) and task.step_run == step_run:
             try:
-                may(actor, replace(answer, visit=visit), intent)
+                may(actor, replace(answer, step_run=step_run), intent)
             except Refused:  # told why, as everywhere; unless it is the press that was counted before
                 if await self._engine.repeated(actor, ref, answer) is None:
                     raise
@@ -174,7 +175,7 @@ class Chat:
         done = await self._engine.handle(actor, ref, answer)
         after = done.change.after if done.change else intent
         held = after.open
-        if not isinstance(held, Task) or held.visit != visit:
+        if not isinstance(held, Task) or held.step_run != step_run:
             return f"Recorded: {answer.outcome}."
         if done.change is not None and done.change.repeated and answer.stage not in (None, held.stage):
             return f"Recorded: {answer.outcome}."
@@ -188,9 +189,9 @@ class Chat:
     async def _told(self, workspace: str, refusal: Refused) -> str:
         if refusal.code != "already_decided" or "decided_by" not in refusal.details:
             return f"{refusal.message} {refusal.hint or ''}".strip()
-        book = await self._directory.of(workspace)
+        directory = await self._directory.of(workspace)
         by, via = str(refusal.details["decided_by"]), refusal.details.get("via", "")
-        who = "by time" if by == "system" else f"by {book.display(by)} through {via}"
+        who = "by time" if by == "system" else f"by {directory.display(by)} through {via}"
         return f"{refusal.message} Decided {who}, {refusal.details.get('decided_at', '')}."
 
 

@@ -8,17 +8,17 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec.structs import replace
 
-from signoff.core.ids import visit_ref
+from signoff.core.ids import step_run_id
+from signoff.core.intent.answering_rights import requesters_side
 from signoff.core.intent.assurance import Checked, checked, verdict_of, worst_risk
 from signoff.core.intent.conclusion import stays
 from signoff.core.intent.events import Answered, Fact
 from signoff.core.intent.model import Intent, Task
-from signoff.core.intent.notices import Notice, NoticeKind
-from signoff.core.intent.standing import requesters_side
+from signoff.core.intent.notifications import Notification, NotificationKind
 from signoff.core.intent.wake import ends_at
 from signoff.core.plan.lookahead import After, Ahead, ahead
 from signoff.core.plan.plan import AgentStep, HumanStep
-from signoff.core.plan.task_types import Ending, Risk, Sign, Strength, TaskSpec, Trait
+from signoff.core.plan.task_types import Ending, Meaning, Risk, Strength, TaskSpec, Trait
 from signoff.core.plan.wording import ended, from_workflow, kind_words, label, on_silence, question, what_now
 from signoff.core.text import json_value
 from signoff.core.text.durations import format_duration
@@ -28,7 +28,7 @@ from signoff.core.text.json_paths import changed_paths
 from signoff.core.text.masking import fingerprint, mask_text, masked
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.notify.letter import ASKING, Choice, Letter
-from signoff.store.work import Outgoing, Stored
+from signoff.store.work import OutboxRow, Stored
 
 # The built-in answers that one press can give. All others need a page: a form, a comment, evidence.
 _PRESSED: Final = frozenset({"approved", "rejected", "confirmed", "denied"})
@@ -50,11 +50,11 @@ def choices(intent: Intent, task: Task, spec: TaskSpec) -> tuple[Choice, ...]:
     simple = not (spec.comment_required or spec.evidence_required or spec.form is not None)
     if not simple or risk not in (Risk.LOW, Risk.MEDIUM) or spec.strength is not Strength.LINK:
         return ()
-    pressed = _PRESSED | {one.name for one in spec.own if one.sign is not Sign.CHANGES}
+    pressed = _PRESSED | {one.name for one in spec.own if one.meaning is not Meaning.REQUESTS_CHANGES}
     if Trait.ONE_PRESS not in spec.type.traits or not pressed.issuperset(spec.outcomes):
         return ()
     return tuple(
-        Choice(word, label(spec, word), danger=spec.sign(word) is Sign.NEGATIVE)
+        Choice(word, label(spec, word), danger=spec.meaning(word) is Meaning.REJECTS)
         for word in spec.open_to(task.agreed)
     )
 
@@ -159,44 +159,44 @@ class Writer:
     """Writes the letters about one notice."""
 
     def __init__(
-        self, row: Outgoing, notice: Notice, stored: Stored, book: Snapshot, base_url: str,
+        self, row: OutboxRow, notification: Notification, stored: Stored, directory: Snapshot, base_url: str,
         answers: Sequence[Fact] = (), old: Mapping[int, bytes] | None = None,
     ) -> None:  # fmt: skip
         """``answers``: what brought a decision about; ``old``: payloads before they were revised, by the last revision
         of each.
         """
         self._row = row
-        self._notice = notice
+        self._notification = notification
         self._intent = stored.intent
         self._payload = stored.payload
-        self._book = book
+        self._directory = directory
         self._base_url = base_url
         self._answers = answers
         self._old = {number: json_value.decode(body) for number, body in (old or {}).items()}
-        step = stored.intent.plan.by_id.get(notice.step)
+        step = stored.intent.plan.by_id.get(notification.step)
         self._step = step if isinstance(step, HumanStep) else None
 
     def letter(self, person_id: str, to: str, link: str, earlier: tuple[str, ...], now: datetime) -> Letter:
-        notice = self._notice
+        notification = self._notification
         task = self._intent.open
-        ref = visit_ref(notice.intent, notice.visit)
+        ref = step_run_id(notification.intent, notification.step_run)
         common: dict[str, Any] = {
-            "id": self._row.id, "kind": notice.kind, "at": now, "to": to, "thread": f"{ref}.{person_id}",
+            "id": self._row.id, "kind": notification.kind, "at": now, "to": to, "thread": f"{ref}.{person_id}",
             "question": self._question(), "asked_by": self._asked_by(), "task": ref, "earlier": earlier,
         }  # fmt: skip
-        zone = self._book.people[person_id].zone
-        if notice.kind in ASKING and isinstance(task, Task) and self._step is not None:
+        zone = self._directory.people[person_id].zone
+        if notification.kind in ASKING and isinstance(task, Task) and self._step is not None:
             return Letter(**common, link=link, **self._asking(task, self._step.task, person_id, now))
-        if notice.kind is NoticeKind.REMARKED:
+        if notification.kind is NotificationKind.COMMENTED:
             return Letter(**common, link=f"{self._base_url}/tasks/{ref}", **self._remarked(person_id, zone))
-        if notice.kind is NoticeKind.CHANGED:
+        if notification.kind is NotificationKind.CHANGED:
             return Letter(**common, link=f"{self._base_url}/tasks/{ref}", **self._changed(person_id, zone))
-        if notice.kind is NoticeKind.DECIDED:
+        if notification.kind is NotificationKind.DECIDED:
             return Letter(**common, link=f"{self._base_url}/tasks/{ref}", **self._decided(zone))
-        return Letter(**common, link=f"{self._base_url}/intents/{notice.intent}", **self._message(zone))
+        return Letter(**common, link=f"{self._base_url}/intents/{notification.intent}", **self._message(zone))
 
     def _asking(self, task: Task, spec: TaskSpec, person: str, now: datetime) -> dict[str, Any]:
-        zone = self._book.people[person].zone
+        zone = self._directory.people[person].zone
         results = checked(self._intent, task.step)
         coming = ahead(self._intent.plan, self._intent.plan.human_step(task.step))
         found = render_payload(self._payload, _by_revision(results), coming)
@@ -264,17 +264,23 @@ class Writer:
 
     def _void(self, person: str) -> Iterator[tuple[str, str]]:
         """What this person had answered before it was changed."""
-        if self._notice.kind is not NoticeKind.DECIDED:
+        if self._notification.kind is not NotificationKind.DECIDED:
             for fact in self._answers:
                 if fact.actor.id == person:
                     words = _outcome(fact).replace("_", " ")
-                    yield "Your answer", f"{words}; void, as it was for revision {self._notice.revision - 1}"
+                    yield (
+                        "Your answer",
+                        f"{words}; void, as it was for revision {self._notification.revision - 1}",
+                    )
 
     def _remarked(self, person: str, zone: str) -> dict[str, Any]:
-        notice = self._notice
+        notification = self._notification
         own = person in requesters_side(self._intent)
         words = [fact.note.comment for fact in self._answers if fact.note is not None]
-        facts = (("From", self._who(notice.by, notice.via)), ("When", moment(notice.at, zone)))
+        facts = (
+            ("From", self._who(notification.by, notification.via)),
+            ("When", moment(notification.at, zone)),
+        )
         return {
             "headline": f"A question or comment on {'your request' if own else 'what you wrote about'}",
             "facts": facts, "said": cut(mask_text("\n".join(words)), _LONGEST_SAID), "said_by": "What was written",
@@ -283,10 +289,13 @@ class Writer:
         }  # fmt: skip
 
     def _changed(self, person: str, zone: str) -> dict[str, Any]:
-        notice = self._notice
-        voided = person in notice.voided
-        facts = [("Changed by", self._who(notice.by, notice.via)), ("When", moment(notice.at, zone))]
-        facts += [("Revision", str(notice.revision)), *self._different(), *self._void(person)]
+        notification = self._notification
+        voided = person in notification.voided
+        facts = [
+            ("Changed by", self._who(notification.by, notification.via)),
+            ("When", moment(notification.at, zone)),
+        ]
+        facts += [("Revision", str(notification.revision)), *self._different(), *self._void(person)]
         found = render_payload(self._payload, {})
         return {
             "headline": "Changed after you answered" if voided else "What you asked for was changed",
@@ -296,15 +305,15 @@ class Writer:
         }  # fmt: skip
 
     def _headline(self, person: str) -> str:
-        match self._notice.kind:
-            case NoticeKind.REMINDER:
-                return f"Reminder {self._notice.number}: a decision is still needed"
-            case NoticeKind.SNOOZE_OVER:
+        match self._notification.kind:
+            case NotificationKind.REMINDER:
+                return f"Reminder {self._notification.number}: a decision is still needed"
+            case NotificationKind.SNOOZE_ENDED:
                 return "You put this off until now: a decision is still needed"
-            case NoticeKind.ESCALATED:
+            case NotificationKind.ESCALATED:
                 return "Escalated to you: a decision is needed"
-            case NoticeKind.REVISED:
-                answered = person in self._notice.voided
+            case NotificationKind.REVISED:
+                answered = person in self._notification.voided
                 return f"Changed{' after you answered' if answered else ''}: a decision is needed anew"
         return "A decision is needed"
 
@@ -320,39 +329,42 @@ class Writer:
 
     def _asker(self) -> str:
         requester = self._intent.requester
-        name = self._book.display(requester.id)
+        name = self._directory.display(requester.id)
         return f"{name} ({requester.kind.value})" if not requester.address else f"{name}, {requester.address}"
 
     def _asked_by(self) -> str:
         """Whose values are shown: the requester's as they came, or as somebody has changed them since."""
         if not self._intent.editors:
             return f"as {self._asker()} sent it"
-        names = " and ".join(self._book.display(person) for person in self._intent.editors)
+        names = " and ".join(self._directory.display(person) for person in self._intent.editors)
         return f"as {names} changed it after {self._asker()} sent it"
 
     def _decided(self, zone: str) -> dict[str, Any]:
-        notice = self._notice
-        ending = Ending(notice.ending)
-        head = ended(ending, notice.outcome)
+        notification = self._notification
+        ending = Ending(notification.ending)
+        head = ended(ending, notification.outcome)
         facts = [("Ended as", ending.value)] if head.lower() != ending.value else []
-        if notice.by != "system":
-            own = next((fact for fact in reversed(self._answers) if fact.actor.id == notice.by), None)
-            facts.append(("By", self._who(notice.by, notice.via, own)))
-        others = [fact for fact in self._answers if fact.actor.id != notice.by or notice.by == "system"]
+        if notification.by != "system":
+            own = next((fact for fact in reversed(self._answers) if fact.actor.id == notification.by), None)
+            facts.append(("By", self._who(notification.by, notification.via, own)))
+        others = [
+            fact for fact in self._answers if fact.actor.id != notification.by or notification.by == "system"
+        ]
         facts += [
             ("Answered", f"{_outcome(fact)}, by {self._who(fact.actor.id, fact.via, fact)}")
             for fact in others
         ]
-        facts += [("When", moment(notice.at, zone)), ("Requested by", self._asker())]
+        facts += [("When", moment(notification.at, zone)), ("Requested by", self._asker())]
         said = [
-            f"{self._book.display(fact.actor.id)}: {fact.note.comment}"
+            f"{self._directory.display(fact.actor.id)}: {fact.note.comment}"
             for fact in self._answers
             if fact.note is not None and fact.note.comment
         ]
         found = render_payload(self._payload, {})
         return {
             "headline": head, "tone": "good" if ending is Ending.APPROVED else "bad", "facts": tuple(facts),
-            "closing": what_now(ending, notice.outcome, notice.means), "leaves": found.leaves, "rest": found.rest,
+            "closing": what_now(ending, notification.outcome, notification.means), "leaves": found.leaves,
+            "rest": found.rest,
             "said": cut(mask_text("\n".join(said)), _LONGEST_SAID), "said_by": "What was written with it",
             "link_label": "See what happened",
         }  # fmt: skip
@@ -361,14 +373,15 @@ class Writer:
         """``answer``: what they said, which names in whose stead."""
         event = answer.event if answer is not None else None
         principal = event.principal if isinstance(event, Answered) else ""
-        stead = f" for {self._book.display(principal)}" if principal not in ("", person) else ""
-        return f"{self._book.display(person)}{stead}, through {_THROUGH.get(via, via)}"
+        stead = f" for {self._directory.display(principal)}" if principal not in ("", person) else ""
+        return f"{self._directory.display(person)}{stead}, through {_THROUGH.get(via, via)}"
 
     def _message(self, zone: str) -> dict[str, Any]:
-        notice = self._notice
-        facts = (("Requested by", self._asker()), ("When", moment(notice.at, zone)))
+        notification = self._notification
+        facts = (("Requested by", self._asker()), ("When", moment(notification.at, zone)))
         return {
-            "headline": "For your information", "facts": facts, "said": cut(mask_text(notice.text), _LONGEST_SAID),
+            "headline": "For your information", "facts": facts, "said": cut(mask_text(notification.text),
+            _LONGEST_SAID),
             "said_by": self._said_by(),
             "link_label": "See what happened",
         }  # fmt: skip

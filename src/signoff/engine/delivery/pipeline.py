@@ -14,10 +14,10 @@ from typing import Final
 import msgspec
 
 from signoff.core.errors import Busy, Refused
-from signoff.core.ids import visit_ref
-from signoff.core.intent.commands import Accept, Command, Miss
+from signoff.core.ids import step_run_id
+from signoff.core.intent.commands import AcceptPush, Command, FailPush
 from signoff.core.intent.model import system
-from signoff.core.intent.notices import Notice, NoticeKind
+from signoff.core.intent.notifications import Notification, NotificationKind
 from signoff.engine.admin.proposals import NEWS, News
 from signoff.engine.clock import Clock
 from signoff.engine.commit.engine import Engine
@@ -31,7 +31,7 @@ from signoff.notify.message import render
 from signoff.notify.outbound.post import host_of, shown_url
 from signoff.store.store import Store
 from signoff.store.tables.messages import SENT, Message, Result
-from signoff.store.work import Outgoing
+from signoff.store.work import OutboxRow
 
 log = logging.getLogger("signoff.courier")
 
@@ -46,9 +46,9 @@ _HOLD: Final = timedelta(seconds=60)
 _PAUSE: Final = 1.0
 _TURN: Final = 0.25
 UNREADABLE: Final = "this release cannot read it"
-_NOTICE = msgspec.json.Decoder(Notice)
+_NOTICE = msgspec.json.Decoder(Notification)
 _NEWS = msgspec.json.Decoder(News)
-Carry = Callable[[Outgoing], Awaitable[bool]]
+Carry = Callable[[OutboxRow], Awaitable[bool]]
 
 
 class Channels(msgspec.Struct, frozen=True):
@@ -58,19 +58,22 @@ class Channels(msgspec.Struct, frozen=True):
     webhook: Target = Target()
     personal: dict[str, Personal] = {}
 
-    def route(self, notice: Notice) -> Sequence[tuple[str, str]]:
+    def route(self, notification: Notification) -> Sequence[tuple[str, str]]:
         """Which channels carry this notice, and to what target."""
-        if notice.kind is NoticeKind.PUSH:
-            return [(PUSH, notice.to[0])]
+        if notification.kind is NotificationKind.PUSH:
+            return [(PUSH, notification.to[0])]
         ways: list[tuple[str, str]] = []
-        if notice.kind in (NoticeKind.CHANGED, NoticeKind.SNOOZE_OVER):  # some people's own matter
+        if notification.kind in (
+            NotificationKind.CHANGED,
+            NotificationKind.SNOOZE_ENDED,
+        ):  # some people's own matter
             return [(PEOPLE, "")] if self.personal else []
         if self.webhook.url:
             ways.append((WEBHOOK, shown_url(self.webhook.url)))
         apprise = self.by_name.get(APPRISE)
-        if isinstance(apprise, Apprise) and notice.kind is not NoticeKind.FINISHED:
+        if isinstance(apprise, Apprise) and notification.kind is not NotificationKind.FINISHED:
             ways += [(APPRISE, name) for name in apprise.names]
-        if self.personal and notice.kind is not NoticeKind.FINISHED:
+        if self.personal and notification.kind is not NotificationKind.FINISHED:
             ways.append((PEOPLE, ""))
         return ways
 
@@ -100,7 +103,7 @@ class Courier:
         self._ended: list[Result] = []
         self._arrived: list[Message] = []
         self._crowded: list[str] = []
-        self._aside: list[tuple[Outgoing, str]] = []
+        self._aside: list[tuple[OutboxRow, str]] = []
         self._trouble: Busy | None = None
 
     async def once(self) -> float:
@@ -116,7 +119,7 @@ class Courier:
         await self._note()
         return 0.0 if rows or not room else _TURN if self._under_way else _PAUSE
 
-    async def _expand(self, messenger: Messenger, rows: Sequence[Outgoing]) -> None:
+    async def _expand(self, messenger: Messenger, rows: Sequence[OutboxRow]) -> None:
         """All of them together; where one is in the way, each by itself, so that it stops nothing else."""
         try:
             await messenger.expand(rows)
@@ -129,7 +132,7 @@ class Courier:
             for row in rows:
                 await self._expand(messenger, [row])
 
-    def _set_aside(self, row: Outgoing, error: Exception) -> None:
+    def _set_aside(self, row: OutboxRow, error: Exception) -> None:
         if isinstance(error, msgspec.MsgspecError):
             reason = UNREADABLE
             log.warning(
@@ -180,7 +183,7 @@ class Courier:
         if trouble is not None:
             raise trouble
 
-    async def _begin(self, row: Outgoing) -> asyncio.Task[None] | None:
+    async def _begin(self, row: OutboxRow) -> asyncio.Task[None] | None:
         """The row's sending, beside all others; None where too much is on its way there already."""
         where = await self._where(row)
         pushes = sum(channel == PUSH for channel in self._under_way.values())
@@ -197,7 +200,7 @@ class Courier:
         task.add_done_callback(over)
         return task
 
-    async def _where(self, row: Outgoing) -> str:
+    async def _where(self, row: OutboxRow) -> str:
         """Whose places the row takes: the channel's, or the host's of a push."""
         if row.channel != PUSH:
             return row.channel
@@ -205,7 +208,7 @@ class Courier:
             return f"{PUSH} {host_of((await self._target(row)).url)}"
         return PUSH
 
-    async def _bring(self, row: Outgoing, where: str) -> None:
+    async def _bring(self, row: OutboxRow, where: str) -> None:
         try:
             async with self._places.turn(where):
                 over = await self._carry(row)
@@ -224,7 +227,7 @@ class Courier:
             elif over:
                 self._done.append(row.id)
 
-    async def _carry(self, row: Outgoing) -> bool | Result | Message:
+    async def _carry(self, row: OutboxRow) -> bool | Result | Message:
         """Whether this row is done with; of a message to one person how it ended, of one to a service what arrived."""
         if row.channel in self.also:
             return await self.also[row.channel](row)
@@ -233,41 +236,43 @@ class Courier:
             return True
         if self._messenger is not None and row.target.startswith("per_"):
             return await self._messenger.carry(row) or False
-        notice = _NOTICE.decode(row.notice)
+        notification = _NOTICE.decode(row.notification)
         channel = self._channels.by_name.get(row.channel)
         try:
             if channel is None:
                 raise NotSent(f"the channel {row.channel!r} is not set up", permanent=True)
-            message = render(row.id, notice, self._base_url(), await self._name(notice))
+            message = render(row.id, notification, self._base_url(), await self._name(notification))
             await channel.send(message, await self._target(row))
         except NotSent as failure:
-            return await self._failed(row, notice, failure)
+            return await self._failed(row, notification, failure)
         except Busy:  # our own database's trouble says nothing about the channel
             raise
         except Exception:
             log.exception("channel %s broke", row.channel)
-            return await self._failed(row, notice, NotSent("the channel broke; see the server's log"))
-        if notice.kind is NoticeKind.PUSH:
-            await self._tell(row, notice, Accept(notice.visit, notice.attempt))
+            return await self._failed(row, notification, NotSent("the channel broke; see the server's log"))
+        if notification.kind is NotificationKind.PUSH:
+            await self._tell(row, notification, AcceptPush(notification.step_run, notification.attempt))
             return True
-        return message_of(row, notice, SENT, self._clock.now())
+        return message_of(row, notification, SENT, self._clock.now())
 
-    async def _name(self, notice: Notice) -> str:
+    async def _name(self, notification: Notification) -> str:
         """Of whoever decided; "" for what nobody decided."""
-        if notice.kind in (NoticeKind.DECIDED, NoticeKind.REMARKED):
+        if notification.kind in (NotificationKind.DECIDED, NotificationKind.COMMENTED):
             with contextlib.suppress(Refused):
-                return (await self._directory.of(notice.workspace)).display(notice.by)
+                return (await self._directory.of(notification.workspace)).display(notification.by)
         return ""
 
-    async def _failed(self, row: Outgoing, notice: Notice, failure: NotSent) -> bool:
+    async def _failed(self, row: OutboxRow, notification: Notification, failure: NotSent) -> bool:
         now, tried = self._clock.now(), row.attempts + 1
         retry = after(SERVICE, tried, failure)
         if retry is not None and not retry.counted:
             await self._store.outbox.back([row.id], now + retry.pause)
             return False
         log.warning("%s to %s: attempt %d failed: %s", row.channel, row.target, tried, failure.reason)
-        if notice.kind is NoticeKind.PUSH:
-            await self._tell(row, notice, Miss(notice.visit, notice.attempt, failure.reason))
+        if notification.kind is NotificationKind.PUSH:
+            await self._tell(
+                row, notification, FailPush(notification.step_run, notification.attempt, failure.reason)
+            )
             return True
         if retry is None:
             await self._store.outbox.dead(row.id, failure.reason)
@@ -275,15 +280,17 @@ class Courier:
             await self._store.outbox.again(row.id, now + retry.pause, failure.reason)
         return False
 
-    async def _tell(self, row: Outgoing, notice: Notice, command: Command) -> None:
+    async def _tell(self, row: OutboxRow, notification: Notification, command: Command) -> None:
         try:
-            await self._engine.handle(system(row.workspace), visit_ref(notice.intent, notice.visit), command)
+            await self._engine.handle(
+                system(row.workspace), step_run_id(notification.intent, notification.step_run), command
+            )
         except Busy:  # not heard: the row stays, or nothing would ever move this step on
             raise
         except Refused as refusal:  # the intent moved on while its push was under way
-            log.info("push for %s: %s", notice.intent, refusal)
+            log.info("push for %s: %s", notification.intent, refusal)
 
-    async def _target(self, row: Outgoing) -> Target:
+    async def _target(self, row: OutboxRow) -> Target:
         if row.channel != PUSH:
             return self._channels.webhook if row.channel == WEBHOOK else Target(row.target)
         account = (await self._directory.of(row.workspace)).by_address.get(row.target)
@@ -292,20 +299,20 @@ class Courier:
         return Target(account.callback_url, account.webhook_secret)
 
 
-def readable(row: Outgoing) -> bool:
+def readable(row: OutboxRow) -> bool:
     """Whether this release understands what the row holds."""
     try:
-        (_NEWS if row.channel == NEWS else _NOTICE).decode(row.notice)
+        (_NEWS if row.channel == NEWS else _NOTICE).decode(row.notification)
     except msgspec.MsgspecError:
         return False
     return True
 
 
-def message_of(row: Outgoing, notice: Notice, state: str, at: datetime) -> Message:
+def message_of(row: OutboxRow, notification: Notification, state: str, at: datetime) -> Message:
     """What is on record of a row for a service."""
     return Message(
-        id=row.id, workspace=row.workspace, intent_id=row.intent, visit=notice.visit, seq=row.seq,
-        kind=notice.kind.value, person="", channel=row.channel, state=state,
+        id=row.id, workspace=row.workspace, intent_id=row.intent, visit=notification.step_run, seq=row.seq,
+        kind=notification.kind.value, person="", channel=row.channel, state=state,
         attempts=row.attempts + (state == SENT),
-        error="" if state == SENT else row.last_error, at=at, target=row.target, called_at=notice.at,
+        error="" if state == SENT else row.last_error, at=at, target=row.target, called_at=notification.at,
     )  # fmt: skip

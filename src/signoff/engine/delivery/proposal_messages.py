@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from signoff.core.errors import Busy
 from signoff.core.intent.authorization import RUNNING
-from signoff.core.intent.notices import NoticeKind
+from signoff.core.intent.notifications import NotificationKind
 from signoff.engine.admin.proposals import CONFIRMED, WAITING, News, news_row, reasons, shown_in, state_of
 from signoff.engine.clock import Clock
 from signoff.engine.delivery.compose import moment
@@ -22,8 +22,8 @@ from signoff.notify.channel import NotSent
 from signoff.notify.letter import Letter
 from signoff.store.store import Store
 from signoff.store.tables.entries import Person, ProposalEnd, ProposalRow
-from signoff.store.tables.messages import Expansion
-from signoff.store.work import Outgoing
+from signoff.store.tables.messages import ExpandedNotification
+from signoff.store.work import OutboxRow
 
 log = logging.getLogger("signoff.proposals")
 
@@ -43,35 +43,35 @@ class ProposalNews:
         self._clock = clock
         self._base_url = base_url
 
-    async def carry(self, row: Outgoing) -> bool:
+    async def carry(self, row: OutboxRow) -> bool:
         """Whether this row is done with."""
-        news = _NEWS.decode(row.notice)
+        news = _NEWS.decode(row.notification)
         found = await self._store.people.proposal(row.workspace, row.intent)
         if found is None or state_of(*found, self._clock.now()) != news.state:
             return True
-        book = await self._directory.of(row.workspace)
+        directory = await self._directory.of(row.workspace)
         if not row.target:
-            people = [person for person in _concerned(news, found, book) if person.active]
-            reach = await self._messenger.reach(book)
+            people = [person for person in _concerned(news, found, directory) if person.active]
+            reach = await self._messenger.reach(directory)
             rows = [
                 news_row(found[0], replace(news, person=person.id, ways=way), self._clock.now())
                 for person in people
                 if (way := ways(person, reach))
             ]
-            await self._store.messages.expand([Expansion(row.id, rows, ())])
+            await self._store.messages.expand([ExpandedNotification(row.id, rows, ())])
             return True
-        return await self._sent(row, news, found, book)
+        return await self._sent(row, news, found, directory)
 
-    async def _sent(self, row: Outgoing, news: News, found: Found, book: Snapshot) -> bool:
-        person = book.people.get(news.person)
+    async def _sent(self, row: OutboxRow, news: News, found: Found, directory: Snapshot) -> bool:
+        person = directory.people.get(news.person)
         if person is None or not person.active:
             return True
         try:
             channel = self._messenger.channels.get(news.ways[0])
-            to = (await self._messenger.reach(book)).get(news.ways[0], {}).get(person.id, "")
+            to = (await self._messenger.reach(directory)).get(news.ways[0], {}).get(person.id, "")
             if channel is None or not to:
                 raise NotSent(f"there is no {news.ways[0]} address any more", permanent=True)
-            await channel.deliver(self._letter(row, news, found, person, to, book))
+            await channel.deliver(self._letter(row, news, found, person, to, directory))
         except NotSent as failure:
             return await self._failed(row, news, found, failure)
         except Busy:  # our own database's trouble says nothing about the channel
@@ -82,7 +82,7 @@ class ProposalNews:
             return await self._failed(row, news, found, broke)
         return True
 
-    async def _failed(self, row: Outgoing, news: News, found: Found, failure: NotSent) -> bool:
+    async def _failed(self, row: OutboxRow, news: News, found: Found, failure: NotSent) -> bool:
         now, others = self._clock.now(), news.ways[1:]
         tried = row.attempts + 1
         retry = after(NEWS, tried, failure, other=bool(others))
@@ -94,30 +94,30 @@ class ProposalNews:
             await self._store.outbox.again(row.id, now + retry.pause, failure.reason)
         elif others:
             instead = news_row(found[0], replace(news, ways=others), now)
-            await self._store.messages.expand([Expansion(row.id, [instead], ())])
+            await self._store.messages.expand([ExpandedNotification(row.id, [instead], ())])
             return True
         else:
             await self._store.outbox.dead(row.id, failure.reason)
         return False
 
     def _letter(
-        self, row: Outgoing, news: News, found: Found, person: Person, to: str, book: Snapshot
+        self, row: OutboxRow, news: News, found: Found, person: Person, to: str, directory: Snapshot
     ) -> Letter:
         proposal, end = found
         over, shown = news.state != WAITING, shown_in(proposal)
         facts = [
-            ("Proposed by", f"{book.display(proposal.actor_id)}, {moment(proposal.at, person.zone)}"),
+            ("Proposed by", f"{directory.display(proposal.actor_id)}, {moment(proposal.at, person.zone)}"),
             ("Changes", ", ".join(f"{one.kind} {one.name}" for one in shown)),
             ("Loosens", "; ".join(reasons(shown))),
         ]
         if end is not None:
-            facts.append(("Ended by", f"{book.display(end.actor_id)}, {moment(end.at, person.zone)}"))
+            facts.append(("Ended by", f"{directory.display(end.actor_id)}, {moment(end.at, person.zone)}"))
         else:
             facts.append(
                 ("Waited until" if over else "Waits until", moment(proposal.expires_at, person.zone))
             )
         return Letter(
-            id=row.id, kind=NoticeKind.MESSAGE, at=self._clock.now(), to=to, thread=proposal.id,
+            id=row.id, kind=NotificationKind.MESSAGE, at=self._clock.now(), to=to, thread=proposal.id,
             headline=f"Your change of the rules: {news.state}" if over else "A second admin is needed",
             question="What became of it" if over else "Change the rules of who decides?",
             tone="" if not over else "good" if news.state == CONFIRMED else "bad", facts=tuple(facts),
@@ -126,14 +126,14 @@ class ProposalNews:
         )  # fmt: skip
 
 
-def _concerned(news: News, found: Found, book: Snapshot) -> list[Person]:
+def _concerned(news: News, found: Found, directory: Snapshot) -> list[Person]:
     proposal, end = found
     if news.state == WAITING:
         return [
             person
-            for person in book.people.values()
+            for person in directory.people.values()
             if person.id != proposal.actor_id and not RUNNING.isdisjoint(person.roles)
         ]
-    proposer = book.people.get(proposal.actor_id)
+    proposer = directory.people.get(proposal.actor_id)
     took_back = end is not None and end.actor_id == proposal.actor_id
     return [proposer] if proposer is not None and not took_back else []

@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from signoff.core.errors import Busy, Invalid, NotFound, Refused, TooMany
-from signoff.core.intent.notices import NoticeKind
+from signoff.core.intent.notifications import NotificationKind
 from signoff.engine.clock import Clock
 from signoff.engine.delivery.compose import moment
 from signoff.engine.delivery.retry_policy import SIGN_IN, after
@@ -107,16 +107,17 @@ class MailedLinks:
             self._start(self._tell(moved, self._mail))
 
     async def _tell(self, moved: Moved, mail: Personal) -> None:
-        id, now, space = str(uuid.uuid4()), self._clock.now(), moved.book.workspace
+        id, now, space = str(uuid.uuid4()), self._clock.now(), moved.directory.workspace
         facts = (
-            ("For", f"{moved.book.display(moved.person.id)}, in {space.organization}/{space.name}"),
+            ("For", f"{moved.directory.display(moved.person.id)}, in {space.organization}/{space.name}"),
             ("Changed by", moved.by),
             ("At", moment(now, moved.person.zone)),
         )
         await self._deliver(
             mail,
             Letter(
-                id=id, kind=NoticeKind.MESSAGE, at=now, to=moved.before, thread=id, headline="Signoff", facts=facts,
+                id=id, kind=NotificationKind.MESSAGE, at=now, to=moved.before, thread=id, headline="Signoff",
+                facts=facts,
                 question="Your messages and sign-in links go to another address now",
                 closing="If you did not expect this, tell an admin now: whoever reads that address signs in as you.",
                 link=f"{self._base_url()}/", link_label="Open Signoff",
@@ -153,8 +154,8 @@ class MailedLinks:
 
     async def _send(self, address: str, caller: str, onward: str) -> None:
         for workspace in await self._store.directory.workspaces():
-            book = await self._directory.of(workspace.id)
-            for person in book.people.values():
+            directory = await self._directory.of(workspace.id)
+            for person in directory.people.values():
                 if person.active and address in (person.email.casefold(), person.mail_address.casefold()):
                     try:
                         self._sent.check(caller, self._clock.now())
@@ -163,25 +164,25 @@ class MailedLinks:
                             "too many sign-in links were asked for from one address; this one was not mailed"
                         )
                         return
-                    await self._to(person, book, onward)
+                    await self._to(person, directory, onward)
 
     async def _onward(self, workspace: str, person: str, onward: str) -> None:
-        book = await self._directory.of(workspace)
-        await self._to(book.people[person], book, onward)
+        directory = await self._directory.of(workspace)
+        await self._to(directory.people[person], directory, onward)
 
-    async def _to(self, person: Person, book: Snapshot, onward: str) -> None:
+    async def _to(self, person: Person, directory: Snapshot, onward: str) -> None:
         if self._mail is None:
             return
         now = self._clock.now()
         token = await self._sessions.login_link(person.workspace, person.id, LIFE)
         id = str(uuid.uuid4())
         after = f"?next={quote(onward, safe='')}" if onward != "/" else ""
-        where = f"{book.workspace.organization}/{book.workspace.name}"
+        where = f"{directory.workspace.organization}/{directory.workspace.name}"
         await self._deliver(
             self._mail,
             Letter(
-                id=id, kind=NoticeKind.MESSAGE, at=now, to=person.mail_address, thread=id, headline="Signoff",
-                question="Your sign-in link", facts=(("For", f"{book.display(person.id)}, in {where}"),
+                id=id, kind=NotificationKind.MESSAGE, at=now, to=person.mail_address, thread=id, headline="Signoff",
+                question="Your sign-in link", facts=(("For", f"{directory.display(person.id)}, in {where}"),
                 ("Works until", f"{moment(now + LIFE, person.zone)}, once")),
                 closing="If you did not ask for this, do nothing. The link is yours alone: do not forward it.",
                 link=f"{self._base_url()}/login/{token}{after}", link_label="Sign in",

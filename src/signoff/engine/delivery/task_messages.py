@@ -14,18 +14,18 @@ from msgspec.structs import replace
 
 from signoff.core.errors import Busy, NotFound, Refused, TooMany
 from signoff.core.formats.manifest import EMAIL
-from signoff.core.ids import visit_ref
-from signoff.core.intent.commands import Unreachable
-from signoff.core.intent.events import Answered, Fact, Remarked
+from signoff.core.ids import step_run_id
+from signoff.core.intent.commands import ReportUnreachable
+from signoff.core.intent.events import Answered, Commented, Fact
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Intent, Task, system
-from signoff.core.intent.notices import Notice, NoticeKind
+from signoff.core.intent.notifications import Notification, NotificationKind
 from signoff.core.intent.snoozed import quiet, snooze_of
 from signoff.core.intent.upcoming import ContactKind
 from signoff.core.intent.wake import began_at, ends_at
 from signoff.engine.clock import Clock
 from signoff.engine.commit.engine import Engine
-from signoff.engine.commit.jobs import Once
+from signoff.engine.commit.jobs import Idempotency
 from signoff.engine.delivery.compose import Writer
 from signoff.engine.delivery.recipients import Recipient, Told, audience, current, unheard, ways
 from signoff.engine.delivery.retry_policy import PERSON, after, while_waiting
@@ -36,8 +36,16 @@ from signoff.engine.identity.sessions import TASK_LINK, Sessions
 from signoff.notify.channel import NotSent, Personal
 from signoff.notify.letter import ASKING
 from signoff.store.store import Store
-from signoff.store.tables.messages import FAILED, SENT, SKIPPED, WAITING, Expansion, Message, Result
-from signoff.store.work import Outgoing, Stored
+from signoff.store.tables.messages import (
+    FAILED,
+    SENT,
+    SKIPPED,
+    WAITING,
+    ExpandedNotification,
+    Message,
+    Result,
+)
+from signoff.store.work import OutboxRow, Stored
 
 log = logging.getLogger("signoff.messenger")
 
@@ -45,10 +53,10 @@ PEOPLE: Final = "people"
 NOBODY: Final = "nobody"
 _MOST_WAITING: Final = 10_000
 _SAID_OF: Final = {
-    ContactKind.OPENING: NoticeKind.TASK_OPENED, ContactKind.REMINDER: NoticeKind.REMINDER,
-    ContactKind.ESCALATION: NoticeKind.ESCALATED,
+    ContactKind.OPENING: NotificationKind.TASK_OPENED, ContactKind.REMINDER: NotificationKind.REMINDER,
+    ContactKind.ESCALATION: NotificationKind.ESCALATED,
 }  # fmt: skip
-_NOTICE = msgspec.json.Decoder(Notice)
+_NOTICE = msgspec.json.Decoder(Notification)
 
 Reach = Mapping[str, Mapping[str, str]]
 
@@ -87,105 +95,115 @@ class Messenger:
 
     # -- who hears of it
 
-    async def expand(self, rows: Sequence[Outgoing]) -> None:
+    async def expand(self, rows: Sequence[OutboxRow]) -> None:
         """One row for each person and channel in the place of each of these, all in one transaction."""
         reach: dict[str, Reach] = {}
         expansions = []
         for row in rows:
-            notice = _NOTICE.decode(row.notice)
+            notification = _NOTICE.decode(row.notification)
             stored = await self._store.intents.get(row.intent)
             if stored is None:  # forgotten meanwhile
-                expansions.append(Expansion(row.id, (), ()))
+                expansions.append(ExpandedNotification(row.id, (), ()))
                 continue
-            book = await self._directory.of(row.workspace)
+            directory = await self._directory.of(row.workspace)
             if row.workspace not in reach:
-                reach[row.workspace] = await self.reach(book)
-            told = await self._told(notice) if notice.kind is NoticeKind.DECIDED else []
-            talkers = await self._talkers(notice)
-            people = audience(notice, stored.intent, told, book, reach[row.workspace], talkers)
-            alarm = [_nobody(row, self._clock.now())] if unheard(notice, stored.intent, book) else []
-            expansions.append(self._expansion(row, notice, people, alarm, reach[row.workspace]))
+                reach[row.workspace] = await self.reach(directory)
+            told = await self._told(notification) if notification.kind is NotificationKind.DECIDED else []
+            talkers = await self._talkers(notification)
+            people = audience(notification, stored.intent, told, directory, reach[row.workspace], talkers)
+            alarm = (
+                [_nobody(row, self._clock.now())] if unheard(notification, stored.intent, directory) else []
+            )
+            expansions.append(self._expansion(row, notification, people, alarm, reach[row.workspace]))
         await self._store.messages.expand(expansions)
 
     def _expansion(
         self,
-        row: Outgoing,
-        notice: Notice,
+        row: OutboxRow,
+        notification: Notification,
         people: Sequence[Recipient],
-        alarm: Sequence[Outgoing],
+        alarm: Sequence[OutboxRow],
         reach: Reach,
-    ) -> Expansion:
+    ) -> ExpandedNotification:
         now = self._clock.now()
         reachable = [one for one in people if one.ways]
         rows = [
-            _row_at(row, notice, one, now) if one.later else _row_to(row, one.person, one.ways[0], now)
+            _row_at(row, notification, one, now) if one.later else _row_to(row, one.person, one.ways[0], now)
             for one in reachable
         ]
         messages = [
-            replace(_message(out, notice, out.due_at), target=reach.get(out.channel, {}).get(out.target, ""))
+            replace(
+                _message(out, notification, out.due_at), target=reach.get(out.channel, {}).get(out.target, "")
+            )
             for out in rows
         ]
         if not reachable and people:
-            log.warning("nobody has an address for a channel that is set up: %s", notice.intent)
+            log.warning("nobody has an address for a channel that is set up: %s", notification.intent)
         for one in people:
             if not one.ways:
-                lost = _message(_row_to(row, one.person, "none", now), notice, now)
+                lost = _message(_row_to(row, one.person, "none", now), notification, now)
                 messages.append(
                     replace(lost, state=FAILED, error="no address for any channel that is set up")
                 )
-        return Expansion(row.id, [*rows, *alarm], messages)
+        return ExpandedNotification(row.id, [*rows, *alarm], messages)
 
-    async def reach(self, book: Snapshot) -> Reach:
+    async def reach(self, directory: Snapshot) -> Reach:
         """The addresses of the people of a workspace, by channel."""
         reach: dict[str, Mapping[str, str]] = {}
         for channel in self.channels:
             if channel == EMAIL:
-                reach[channel] = {p.id: address for p in book.people.values() if (address := p.mail_address)}
+                reach[channel] = {
+                    p.id: address for p in directory.people.values() if (address := p.mail_address)
+                }
             else:
-                linked = await self._store.chats.people(channel, book.workspace.id)
+                linked = await self._store.chats.people(channel, directory.workspace.id)
                 reach[channel] = {person: link.account for person, link in linked.items()}
         return reach
 
-    async def _address(self, book: Snapshot, channel: str, person: str) -> str:
+    async def _address(self, directory: Snapshot, channel: str, person: str) -> str:
         if channel == EMAIL:
-            return book.people[person].mail_address
-        link = (await self._store.chats.people(channel, book.workspace.id)).get(person)
+            return directory.people[person].mail_address
+        link = (await self._store.chats.people(channel, directory.workspace.id)).get(person)
         return link.account if link else ""
 
-    async def _told(self, notice: Notice) -> Told:
+    async def _told(self, notification: Notification) -> Told:
         """Who was asked, or is about to be, and by what channel."""
-        sent = await self._store.messages.of_task(notice.intent, notice.visit)
+        sent = await self._store.messages.of_task(notification.intent, notification.step_run)
         asking = {kind.value for kind in ASKING}
         now = self._clock.now()  # what waits for somebody's working hours has told them nothing yet
         under_way = [m for m in sent if m.state == SENT or (m.state == WAITING and m.at <= now)]
         return [(m.person, m.channel) for m in under_way if m.kind in asking]
 
-    async def _talkers(self, notice: Notice) -> set[str]:
+    async def _talkers(self, notification: Notification) -> set[str]:
         """Who had said something about the task by then."""
-        if notice.kind is not NoticeKind.REMARKED:
+        if notification.kind is not NotificationKind.COMMENTED:
             return set()
-        facts = await self._facts(notice)
-        return {f.actor.id for f in facts if isinstance(f.event, Remarked) and f.event.visit == notice.visit}
+        facts = await self._facts(notification)
+        return {
+            f.actor.id
+            for f in facts
+            if isinstance(f.event, Commented) and f.event.step_run == notification.step_run
+        }
 
-    async def _facts(self, notice: Notice) -> list[Fact]:
+    async def _facts(self, notification: Notification) -> list[Fact]:
         """What had happened by then."""
-        rows = await self._store.intents.history(notice.intent)
-        return [unseal(row.body, row.private) for row in rows if row.seq <= notice.seq]
+        rows = await self._store.intents.history(notification.intent)
+        return [unseal(row.body, row.private) for row in rows if row.seq <= notification.seq]
 
     # -- one message
 
-    async def carry(self, row: Outgoing) -> Result | None:
+    async def carry(self, row: OutboxRow) -> Result | None:
         """Send one row; how it ended, or None when it is to be tried again or was handed on."""
-        notice = _NOTICE.decode(row.notice)
+        notification = _NOTICE.decode(row.notification)
         tried = row.attempts + 1
         try:
-            sent = await self._deliver(row, notice)
+            sent = await self._deliver(row, notification)
         except NotYetError:
             pause = while_waiting(self._waits(row.id))
             await self._store.outbox.back([row.id], self._clock.now() + pause)
             return None
         except NotSent as failure:
-            await self._failed(row, notice, failure)
+            await self._failed(row, notification, failure)
             return None
         except _TooManyRemindersError:
             why = "too many reminders to this person within an hour"
@@ -194,7 +212,7 @@ class Messenger:
             raise
         except Exception:
             log.exception("channel %s broke", row.channel)
-            await self._failed(row, notice, NotSent("the channel broke; see the server's log"))
+            await self._failed(row, notification, NotSent("the channel broke; see the server's log"))
             return None
         self._waiting.pop(row.id, None)
         if sent is None:
@@ -208,38 +226,40 @@ class Messenger:
         self._waiting[id] = self._waiting.get(id, 0) + 1
         return self._waiting[id]
 
-    async def _deliver(self, row: Outgoing, notice: Notice) -> tuple[str, str] | None:
+    async def _deliver(self, row: OutboxRow, notification: Notification) -> tuple[str, str] | None:
         """What the provider calls the message, and where it went; None when there is nothing to say any more."""
         channel = self.channels.get(row.channel)
         if channel is None:
             raise NotSent(f"the channel {row.channel!r} is not set up", permanent=True)
         stored = await self._store.intents.get(row.intent)
-        book = await self._directory.of(row.workspace)
-        if stored is None or row.target not in book.standing:
+        directory = await self._directory.of(row.workspace)
+        if stored is None or row.target not in directory.active_people:
             return None
-        earlier = await self._earlier(row, notice)
-        about_now = notice.kind in ASKING or notice.kind is NoticeKind.CHANGED
-        if earlier is None or (about_now and not current(notice, stored.intent, row.target)):
+        earlier = await self._earlier(row, notification)
+        about_now = notification.kind in ASKING or notification.kind is NotificationKind.CHANGED
+        if earlier is None or (about_now and not current(notification, stored.intent, row.target)):
             return None
-        if notice.kind in ASKING:
-            as_asked = self._for_whoever_put_it_off(row, notice, stored.intent, book)
+        if notification.kind in ASKING:
+            as_asked = self._for_whoever_put_it_off(row, notification, stored.intent, directory)
             if as_asked is None:
                 return None
-            notice = as_asked
-            self._count_reminder(row, notice)
-        to = await self._address(book, row.channel, row.target)
+            notification = as_asked
+            self._count_reminder(row, notification)
+        to = await self._address(directory, row.channel, row.target)
         if not to:
             raise NotSent(f"there is no {row.channel} address any more", permanent=True)
-        link = await self._link(row, notice, stored)
+        link = await self._link(row, notification, stored)
         revised = stored.intent.revision > 1
         old = await self._store.intents.old_payloads(row.intent) if revised else None
-        writer = Writer(row, notice, stored, book, self._base_url(), await self._answers(notice), old)
+        writer = Writer(
+            row, notification, stored, directory, self._base_url(), await self._answers(notification), old
+        )
         letter = writer.letter(row.target, to, link, earlier, self._clock.now())
         return await channel.deliver(letter), to
 
-    def _count_reminder(self, row: Outgoing, notice: Notice) -> None:
+    def _count_reminder(self, row: OutboxRow, notification: Notification) -> None:
         """Only reminders are ever left out: what asks somebody for the first time, and who is asked instead, is not."""
-        if self._reminders is None or notice.kind is not NoticeKind.REMINDER:
+        if self._reminders is None or notification.kind is not NotificationKind.REMINDER:
             return
         if row.attempts or row.id in self._counted:
             return
@@ -252,24 +272,28 @@ class Messenger:
         self._counted[row.id] = None
 
     def _for_whoever_put_it_off(
-        self, row: Outgoing, notice: Notice, intent: Intent, book: Snapshot
-    ) -> Notice | None:
+        self, row: OutboxRow, notification: Notification, intent: Intent, directory: Snapshot
+    ) -> Notification | None:
         """What is still to be said to a person who may have put the task off; None for nothing."""
         task, person = intent.open, row.target
-        if not isinstance(task, Task) or not snooze_of(task, person) or notice.kind is NoticeKind.SNOOZE_OVER:
-            return notice
+        if (
+            not isinstance(task, Task)
+            or not snooze_of(task, person)
+            or notification.kind is NotificationKind.SNOOZE_ENDED
+        ):
+            return notification
         if row.id != _id(row.intent, row.seq, person, row.channel):  # it waited for their working hours
-            due = waits_for(intent, task, book, person, self._clock.now())
-            return replace(notice, kind=_SAID_OF[due.kind], number=due.number) if due else None
-        reminder = notice.kind is NoticeKind.REMINDER
-        put_off = quiet(task, person, reminder=reminder, called_at=notice.at, told_at=notice.at)
-        return None if put_off else notice
+            due = waits_for(intent, task, directory, person, self._clock.now())
+            return replace(notification, kind=_SAID_OF[due.kind], number=due.number) if due else None
+        reminder = notification.kind is NotificationKind.REMINDER
+        put_off = quiet(task, person, reminder=reminder, called_at=notification.at, told_at=notification.at)
+        return None if put_off else notification
 
-    async def _earlier(self, row: Outgoing, notice: Notice) -> tuple[str, ...] | None:
+    async def _earlier(self, row: OutboxRow, notification: Notification) -> tuple[str, ...] | None:
         """References of the person's former messages in this channel; None when news is for who was never asked."""
-        if notice.kind is not NoticeKind.DECIDED:
+        if notification.kind is not NotificationKind.DECIDED:
             return ()
-        sent = await self._store.messages.of_task(notice.intent, notice.visit)
+        sent = await self._store.messages.of_task(notification.intent, notification.step_run)
         asking = {kind.value for kind in ASKING}
         mine = [m for m in sent if m.person == row.target and m.kind in asking]
         here = [m for m in mine if m.channel == row.channel]
@@ -278,45 +302,47 @@ class Messenger:
         references = tuple(dict.fromkeys(m.reference for m in here if m.state == SENT))
         return None if mine and not references else references
 
-    async def _answers(self, notice: Notice) -> Sequence[Fact]:
+    async def _answers(self, notification: Notification) -> Sequence[Fact]:
         """What was answered until it was decided, or until a revision made it void: of each person the last; or what
         was just said.
         """
-        if notice.kind is NoticeKind.REMARKED:
-            return [fact for fact in await self._facts(notice) if fact.seq == notice.seq]
-        void = notice.kind in (NoticeKind.REVISED, NoticeKind.CHANGED)
-        if notice.kind is not NoticeKind.DECIDED and not (void and notice.voided):
+        if notification.kind is NotificationKind.COMMENTED:
+            return [fact for fact in await self._facts(notification) if fact.seq == notification.seq]
+        void = notification.kind in (NotificationKind.REVISED, NotificationKind.CHANGED)
+        if notification.kind is not NotificationKind.DECIDED and not (void and notification.voided):
             return ()
-        facts = await self._facts(notice)
-        asked = (notice.visit, notice.revision - void)
+        facts = await self._facts(notification)
+        asked = (notification.step_run, notification.revision - void)
         counted = [
-            f for f in facts if isinstance(f.event, Answered) and (f.event.visit, f.event.revision) == asked
+            f
+            for f in facts
+            if isinstance(f.event, Answered) and (f.event.step_run, f.event.revision) == asked
         ]
         return tuple({fact.actor.id: fact for fact in counted}.values())
 
-    async def _link(self, row: Outgoing, notice: Notice, stored: Stored) -> str:
+    async def _link(self, row: OutboxRow, notification: Notification, stored: Stored) -> str:
         """A link of this person's own to the task as it is now; "" where there is nothing to answer."""
         task = stored.intent.open
-        if notice.kind not in ASKING or not isinstance(task, Task):
+        if notification.kind not in ASKING or not isinstance(task, Task):
             return ""
         ends = ends_at(stored.intent, task)
         life = TASK_LINK if ends is None else min(TASK_LINK, ends - self._clock.now())
         token = await self._sessions.task_link(
-            row.workspace, row.target, row.intent, task.visit, task.digest, max(life, timedelta(0))
+            row.workspace, row.target, row.intent, task.step_run, task.digest, max(life, timedelta(0))
         )
         return f"{self._base_url()}/t/{token}"
 
     # -- what did not arrive
 
-    async def _heard(self, notice: Notice, since: datetime) -> bool:
+    async def _heard(self, notification: Notification, since: datetime) -> bool:
         """Whether somebody was asked, since the stage began."""
         asking = {kind.value for kind in ASKING}
-        told = await self._store.messages.of_task(notice.intent, notice.visit)
+        told = await self._store.messages.of_task(notification.intent, notification.step_run)
         return any(m.state == SENT and m.kind in asking and m.at >= since for m in told)
 
-    async def _failed(self, row: Outgoing, notice: Notice, failure: NotSent) -> None:
+    async def _failed(self, row: OutboxRow, notification: Notification, failure: NotSent) -> None:
         now, tried = self._clock.now(), row.attempts + 1
-        other = await self._other_way(row, notice)
+        other = await self._other_way(row, notification)
         retry = after(PERSON, tried, failure, other=bool(other))
         if retry is None or retry.counted:
             log.warning("%s to %s: attempt %d failed: %s", row.channel, row.target, tried, failure.reason)
@@ -330,50 +356,53 @@ class Messenger:
                 await self._store.outbox.back([row.id], now + retry.pause)
             return
         rows = [_row_to(row, row.target, other, now)] if other else []
-        instead = Expansion(row.id, rows, [_message(out, notice, now) for out in rows])
-        nobody = _nobody(row, now) if notice.kind in ASKING and not other else None
+        instead = ExpandedNotification(row.id, rows, [_message(out, notification, now) for out in rows])
+        nobody = _nobody(row, now) if notification.kind in ASKING and not other else None
         result = Result(row.id, FAILED, tried, now, error=failure.reason)
-        await self._store.messages.fail(result, instead, nobody, notice.visit)
+        await self._store.messages.fail(result, instead, nobody, notification.step_run)
 
-    async def _other_way(self, row: Outgoing, notice: Notice) -> str:
+    async def _other_way(self, row: OutboxRow, notification: Notification) -> str:
         """The person's next channel after this one; "" when there is none, or news must follow what was sent here."""
         try:
-            book = await self._directory.of(row.workspace)
+            directory = await self._directory.of(row.workspace)
         except NotFound:
             return ""
-        person = book.people.get(row.target)
+        person = directory.people.get(row.target)
         if person is None:
             return ""
-        if notice.kind is NoticeKind.DECIDED and (row.target, row.channel) in await self._told(notice):
+        if notification.kind is NotificationKind.DECIDED and (row.target, row.channel) in await self._told(
+            notification
+        ):
             return ""
-        chain = ways(person, await self.reach(book))
+        chain = ways(person, await self.reach(directory))
         return next(iter(chain[chain.index(row.channel) + 1 :]), "") if row.channel in chain else ""
 
-    async def give_up(self, row: Outgoing) -> None:
+    async def give_up(self, row: OutboxRow) -> None:
         """Nobody heard of it: the ladder moves on, once, however often this is asked."""
-        notice = _NOTICE.decode(row.notice)
+        notification = _NOTICE.decode(row.notification)
         stored = await self._store.intents.get(row.intent)
         if stored is None:
             return
-        book = await self._directory.of(row.workspace)
-        empty = unheard(notice, stored.intent, book)
+        directory = await self._directory.of(row.workspace)
+        empty = unheard(notification, stored.intent, directory)
         reason = "there is nobody to tell" if empty else "no message about it reached anybody"
         task = stored.intent.open
-        command = Unreachable(
-            notice.visit, reason, notice.stage,
-            level=notice.number if notice.kind is NoticeKind.ESCALATED else getattr(task, "escalated", 0),
-            heard=isinstance(task, Task) and await self._heard(notice, began_at(task)),
+        command = ReportUnreachable(
+            notification.step_run, reason, notification.stage,
+            level=notification.number if notification.kind is NotificationKind.ESCALATED else getattr(task,
+            "escalated", 0),
+            heard=isinstance(task, Task) and await self._heard(notification, began_at(task)),
         )  # fmt: skip
-        log.warning("nobody hears of %s: %s", visit_ref(notice.intent, notice.visit), reason)
-        once = Once("courier", row.id, row.id, lambda change: b"{}")
+        log.warning("nobody hears of %s: %s", step_run_id(notification.intent, notification.step_run), reason)
+        once = Idempotency("courier", row.id, row.id, lambda change: b"{}")
         try:
             await self._engine.handle(
-                system(row.workspace), visit_ref(notice.intent, notice.visit), command, once
+                system(row.workspace), step_run_id(notification.intent, notification.step_run), command, once
             )
         except Busy:  # not heard: the row stays, or the ladder would stand still
             raise
         except Refused as refusal:  # the intent moved on meanwhile
-            log.info("unreachable %s: %s", notice.intent, refusal)
+            log.info("unreachable %s: %s", notification.intent, refusal)
 
 
 def _id(*parts: object) -> str:
@@ -382,25 +411,27 @@ def _id(*parts: object) -> str:
     return f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}"
 
 
-def _row_to(row: Outgoing, person: str, channel: str, now: datetime) -> Outgoing:
+def _row_to(row: OutboxRow, person: str, channel: str, now: datetime) -> OutboxRow:
     id = _id(row.intent, row.seq, person, channel)
-    return Outgoing(id, row.workspace, row.intent, row.seq, channel, person, row.notice, now)
+    return OutboxRow(id, row.workspace, row.intent, row.seq, channel, person, row.notification, now)
 
 
-def _row_at(row: Outgoing, notice: Notice, one: Recipient, now: datetime) -> Outgoing:
+def _row_at(row: OutboxRow, notification: Notification, one: Recipient, now: datetime) -> OutboxRow:
     """A message that waits for somebody's working hours. Several about one question become one: they are one row."""
-    id = _id(row.intent, notice.visit, notice.stage, notice.revision, one.person, one.later)
+    id = _id(
+        row.intent, notification.step_run, notification.stage, notification.revision, one.person, one.later
+    )
     due_at = max(now, one.later or now)
     return replace(_row_to(row, one.person, one.ways[0], due_at), id=id)
 
 
-def _nobody(row: Outgoing, now: datetime) -> Outgoing:
+def _nobody(row: OutboxRow, now: datetime) -> OutboxRow:
     id = _id(row.intent, row.seq, NOBODY)
-    return Outgoing(id, row.workspace, row.intent, row.seq, NOBODY, "", row.notice, now)
+    return OutboxRow(id, row.workspace, row.intent, row.seq, NOBODY, "", row.notification, now)
 
 
-def _message(row: Outgoing, notice: Notice, now: datetime) -> Message:
+def _message(row: OutboxRow, notification: Notification, now: datetime) -> Message:
     return Message(
-        id=row.id, workspace=row.workspace, intent_id=row.intent, visit=notice.visit, seq=row.seq,
-        kind=notice.kind.value, person=row.target, channel=row.channel, at=now, called_at=notice.at,
+        id=row.id, workspace=row.workspace, intent_id=row.intent, visit=notification.step_run, seq=row.seq,
+        kind=notification.kind.value, person=row.target, channel=row.channel, at=now, called_at=notification.at,
     )  # fmt: skip

@@ -44,7 +44,7 @@ def recorded(
     )
 
 
-async def settled(attempt: Callable[[], Awaitable[T]], forget: Callable[[], None]) -> T:
+async def retry_on_conflict(attempt: Callable[[], Awaitable[T]], forget: Callable[[], None]) -> T:
     """What the attempt returns. Where somebody else's change was first it is made anew on what is in force by then;
     ``forget``: what was believed to be.
     """
@@ -52,7 +52,7 @@ async def settled(attempt: Callable[[], Awaitable[T]], forget: Callable[[], None
         try:
             return await attempt()
         except ChangedMeanwhile as refused:
-            if refused.settled:
+            if refused.committed:
                 raise
             forget()
     return await attempt()
@@ -72,7 +72,7 @@ def holder_subject(key: ApiKey) -> str:
     return person_subject(key.actor_id) if person else account_subject(key.actor_id)
 
 
-def subject_of(about: str, book: Snapshot) -> str:
+def subject_of(about: str, directory: Snapshot) -> str:
     """What ``person:EMAIL``, ``agent:ADDRESS``, ``service:NAME``, ``team:NAME``, ``policy:NAME``, ``workflow:TYPE`` and
     ``workspace`` are in the record; raises Invalid for other words, NotFound for what is not there any more by that
     name (its id still finds it: ``person:per_…``, ``account:sa_…``).
@@ -86,15 +86,15 @@ def subject_of(about: str, book: Snapshot) -> str:
             hint=f"Write a kind and a name, as policy:prod-change. Kinds: {', '.join(ABOUT)}; or workspace.",
         )  # fmt: skip
     if kind == "person" and not name.startswith("per_"):
-        person = next((p for p in book.people.values() if p.email == name.lower()), None)
+        person = next((p for p in directory.people.values() if p.email == name.lower()), None)
         if person is None:
             raise _nothing(about)
         return person_subject(person.id)
     if kind in ("agent", "service"):
-        accounts = (a for a in book.by_address.values() if a.kind == kind)
-        account = next((a for a in accounts if name in (a.id, a.name, a.address)), None) or book.registered(
-            name
-        )
+        accounts = (a for a in directory.by_address.values() if a.kind == kind)
+        account = next(
+            (a for a in accounts if name in (a.id, a.name, a.address)), None
+        ) or directory.registered(name)
         if account is None or account.kind != kind:
             raise _nothing(about)
         return account_subject(account.id)

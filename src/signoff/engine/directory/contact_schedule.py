@@ -10,16 +10,16 @@ import msgspec
 from msgspec.structs import replace
 
 from signoff.core.directory.roles import DECIDING_PARTIES
+from signoff.core.intent.answering_rights import answer_right, asked, requesters_side
 from signoff.core.intent.eligibility import named
 from signoff.core.intent.model import ActorKind, Intent, Requester, Task
-from signoff.core.intent.notices import told
+from signoff.core.intent.notifications import told
 from signoff.core.intent.quorum import counts, seat
 from signoff.core.intent.snoozed import quiet
-from signoff.core.intent.standing import asked, requesters_side, standing
 from signoff.core.intent.upcoming import Contact, ContactKind, outlook
 from signoff.core.intent.wake import began_at, spec_of
 from signoff.core.plan.plan import HumanStep, Plan
-from signoff.core.plan.task_types import Sign, Stage, TaskSpec, Vote
+from signoff.core.plan.task_types import Meaning, Stage, TaskSpec, Vote
 from signoff.core.plan.working_hours import later
 from signoff.core.policy.policy import applied
 from signoff.engine.directory.eligible_people import (
@@ -83,26 +83,26 @@ class Explanation(msgspec.Struct, frozen=True):
     contacts: list[Foretold]
 
 
-def explain(intent: Intent, task: Task, book: Snapshot, now: datetime) -> Explanation:
+def explain(intent: Intent, task: Task, directory: Snapshot, now: datetime) -> Explanation:
     """The explanation of the open task, as things stand at ``now``."""
     spec = spec_of(intent, task)
     step = intent.plan.human_step(task.step)
-    barred = barred_from(spec, book, requesters_side(intent), intent)
+    barred = barred_from(spec, directory, requesters_side(intent), intent)
     return Explanation(
         spec=spec,
         step=step,
         task=task,
         intent=intent,
         zone=spec.hours.zone if spec.hours else "UTC",
-        may_decide=_reaches(intent, task, book, now),
-        barred=tuple(person for person in called(book, tuple(asked(intent, task))) if person in barred),
-        asked=addressed(intent, task, told(spec, task), book, now),
-        stages=[_stage(number, stage, task, book) for number, stage in enumerate(spec.stages)],
-        contacts=_foretold(intent, task, book, now),
+        may_decide=_reaches(intent, task, directory, now),
+        barred=tuple(person for person in called(directory, tuple(asked(intent, task))) if person in barred),
+        asked=addressed(intent, task, told(spec, task), directory, now),
+        stages=[_stage(number, stage, task, directory) for number, stage in enumerate(spec.stages)],
+        contacts=_foretold(intent, task, directory, now),
     )
 
 
-def _foretold(intent: Intent, task: Task, book: Snapshot, now: datetime) -> list[Foretold]:
+def _foretold(intent: Intent, task: Task, directory: Snapshot, now: datetime) -> list[Foretold]:
     """Whom each contact will reach and when: nobody is asked again who has answered this stage, or for whom somebody
     has. What waits for one person's working hours is one message, whatever it was called for by.
     """
@@ -110,22 +110,22 @@ def _foretold(intent: Intent, task: Task, book: Snapshot, now: datetime) -> list
     answered = {vote.person for vote in votes} | {seat(vote) for vote in votes}
     found: dict[tuple[str, datetime], Foretold] = {}
     merged: list[Foretold] = []
-    asked = _Asked(intent, book)
+    asked = _Asked(intent, directory)
     heard: dict[str, None] = {}
     past = _called_for(intent, task)
     for contact in [*past, *outlook(intent, task)]:
         if contact.kind is ContactKind.DEADLINE:  # everybody who was told by then, and whose request it is
-            side = (person for person in sorted(requesters_side(intent)) if person in book.standing)
+            side = (person for person in sorted(requesters_side(intent)) if person in directory.active_people)
             merged.append(Foretold(contact, tuple(dict.fromkeys((*heard, *side)))))
             continue
         if contact.kind is ContactKind.ESCALATION:  # from then on they may decide
             task = replace(task, escalated=max(task.escalated, contact.number))
         if contact.kind is ContactKind.SNOOZE_OVER:
-            able = may_still(intent, task, contact.to, book, contact.at)
+            able = may_still(intent, task, contact.to, directory, contact.at)
             people = tuple(one for one in able if one not in answered)
             merged += [Foretold(contact, people)] if people else []
             continue
-        when = told_when(asked.at(task, contact), intent, task, book, contact.at)
+        when = told_when(asked.at(task, contact), intent, task, directory, contact.at)
         silent = {*answered, *_put_off(contact, task, when)}
         if contact in past:  # whoever has answered since was told then
             heard |= dict.fromkeys(person for person, _ in when)
@@ -135,7 +135,7 @@ def _foretold(intent: Intent, task: Task, book: Snapshot, now: datetime) -> list
             merged.append(Foretold(contact, at_once))
         for person, at in when:
             if at > max(contact.at, now) and person not in silent:
-                hours = book.people[person].hours
+                hours = directory.people[person].hours
                 later = Foretold(replace(contact, at=at), (person,), hours.zone if hours else "")
                 found.setdefault((person, at), later)
     return sorted(
@@ -146,15 +146,15 @@ def _foretold(intent: Intent, task: Task, book: Snapshot, now: datetime) -> list
 class _Asked:
     """Whom a contact asks: worked out once for all moments at which the same people are away and on call."""
 
-    def __init__(self, intent: Intent, book: Snapshot) -> None:
+    def __init__(self, intent: Intent, directory: Snapshot) -> None:
         self._intent = intent
-        self._book = book
+        self._directory = directory
         self._known: dict[Hashable, tuple[tuple[str, bool], ...]] = {}
 
     def at(self, task: Task, contact: Contact) -> tuple[tuple[str, bool], ...]:
-        key = (contact.to, task.escalated, presence(self._book, contact.at))
+        key = (contact.to, task.escalated, presence(self._directory, contact.at))
         if key not in self._known:
-            self._known[key] = asked_at(self._intent, task, contact.to, self._book, contact.at)
+            self._known[key] = asked_at(self._intent, task, contact.to, self._directory, contact.at)
         return self._known[key]
 
 
@@ -168,10 +168,10 @@ def _put_off(contact: Contact, task: Task, when: Sequence[tuple[str, datetime]])
     }
 
 
-def waits_for(intent: Intent, task: Task, book: Snapshot, person: str, now: datetime) -> Contact | None:
+def waits_for(intent: Intent, task: Task, directory: Snapshot, person: str, now: datetime) -> Contact | None:
     """What was called for first, waited for the person's working hours until now, and is to be said."""
     for contact in _called_for(intent, task):
-        when = asked_when(intent, task, contact.to, book, contact.at)
+        when = asked_when(intent, task, contact.to, directory, contact.at)
         waited = any(one == person and contact.at < at <= now for one, at in when)
         if waited and person not in _put_off(contact, task, when):
             return contact
@@ -190,23 +190,26 @@ def _called_for(intent: Intent, task: Task) -> list[Contact]:
     return sorted(made, key=lambda contact: contact.at)
 
 
-def hypothetical(found: NamedPolicy, book: Snapshot, at: datetime, workspace: str) -> Explanation:
+def hypothetical(found: NamedPolicy, directory: Snapshot, at: datetime, workspace: str) -> Explanation:
     """The explanation of a task that this policy would open at ``at``, asked for by nobody in particular."""
     bare = HumanStep(
         id=STEP, task=TaskSpec(outcomes=(*TaskSpec().outcomes, found.policy.fallback_outcome or "approved"))
     )
     step = applied(bare, found.policy, found.name, "policy")
     step = replace(
-        step, task=replace(step.task, roster=roster_of(step.task, book)), on_timeout=None, on_timeout_as=None
+        step,
+        task=replace(step.task, roster=roster_of(step.task, directory)),
+        on_timeout=None,
+        on_timeout_as=None,
     )
     hours = step.task.hours if step.task.deadline_in_hours else None
     task = Task(1, STEP, at, "", deadline_at=later(hours, at, step.deadline) if step.deadline else None)
     intent = Intent(
         id="", workspace=workspace, type="", requester=Requester(ActorKind.SYSTEM, ""), payload_digest="",
         plan_digest="", created_at=at, updated_at=at, plan=Plan((step,)), open=task,
-        stand_ins=book.membership.stand_ins(named(step.task), at),
+        stand_ins=directory.membership.stand_ins(named(step.task), at),
     )  # fmt: skip
-    made = explain(intent, task, book, at)
+    made = explain(intent, task, directory, at)
     policy = found.policy
     return replace(
         made,
@@ -214,13 +217,13 @@ def hypothetical(found: NamedPolicy, book: Snapshot, at: datetime, workspace: st
     )
 
 
-def _reaches(intent: Intent, task: Task, book: Snapshot, now: datetime) -> list[Reach]:
+def _reaches(intent: Intent, task: Task, directory: Snapshot, now: datetime) -> list[Reach]:
     """Everybody who may answer now, by their own say or another's: as the rule says that then lets them."""
     voted = {(v.person, seat(v)): v.outcome for v in task.votes if v.at_stage == task.stage}
     found: list[Reach] = []
-    for person in book.standing:
-        actor = book.actor(person, now)
-        ground = standing(actor, intent, task) if actor is not None else None
+    for person in directory.active_people:
+        actor = directory.actor(person, now)
+        ground = answer_right(actor, intent, task) if actor is not None else None
         if ground is None:
             continue
         names, own = tuple(sorted(ground.names)), ground.principal == person
@@ -236,16 +239,18 @@ def _why(names: tuple[str, ...]) -> str:
     return "named" if len(groups) < len(names) else ", ".join(groups)
 
 
-def _stage(number: int, stage: Stage, task: Task, book: Snapshot) -> StageView:
+def _stage(number: int, stage: Stage, task: Task, directory: Snapshot) -> StageView:
     state = "done" if number < task.stage else "open" if number == task.stage else "next"
     if not stage.approvers:
         stage = replace(stage, approvers=DECIDING_PARTIES)
     if number == task.stage and task.assigned:
         stage = replace(stage, approvers=task.assigned)
-    yes = {seat(v) for v in task.votes if _counts(v, number, book)}
+    yes = {seat(v) for v in task.votes if _counts(v, number, directory)}
     takes = stage.votes_needed
     return StageView(number + 1, state, stage, takes, 0 if state == "done" else max(0, takes - len(yes)))
 
 
-def _counts(vote: Vote, number: int, book: Snapshot) -> bool:
-    return vote.at_stage == number and vote.sign is Sign.POSITIVE and counts(vote, book.standing)
+def _counts(vote: Vote, number: int, directory: Snapshot) -> bool:
+    return (
+        vote.at_stage == number and vote.meaning is Meaning.APPROVES and counts(vote, directory.active_people)
+    )

@@ -11,13 +11,13 @@ from signoff.core.directory.approver_names import TEAM, approver
 from signoff.core.directory.roles import DECIDING_PARTIES
 from signoff.core.directory.rotation import Rotation, absence_at
 from signoff.core.errors import Invalid
+from signoff.core.intent.answering_rights import answer_right, asked, lets_requesters_decide, requesters_side
 from signoff.core.intent.eligibility import named
 from signoff.core.intent.model import Intent, Task
 from signoff.core.intent.quorum import tally
-from signoff.core.intent.standing import asked, lets_requesters_decide, requesters_side, standing
 from signoff.core.intent.wake import ends_at, spec_of
 from signoff.core.plan.plan import Step
-from signoff.core.plan.task_types import Sign, Stage, TaskSpec, Vote
+from signoff.core.plan.task_types import Meaning, Stage, TaskSpec, Vote
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.store.tables.entries import Person
 
@@ -25,10 +25,10 @@ Roster = Mapping[str, Collection[str]]
 NO_ROSTER: Final[Roster] = {}
 
 
-def called(book: Snapshot, names: Collection[str]) -> list[str]:
+def called(directory: Snapshot, names: Collection[str]) -> list[str]:
     """Ids of the active people whom these names mean, in the order of the directory; no names: whoever may decide."""
     wanted = frozenset(names or DECIDING_PARTIES)
-    return [person_id for person_id, known in book.standing.items() if known & wanted]
+    return [person_id for person_id, known in directory.active_people.items() if known & wanted]
 
 
 def spelled(names: Collection[str]) -> tuple[str, ...]:
@@ -37,7 +37,7 @@ def spelled(names: Collection[str]) -> tuple[str, ...]:
 
 
 def eligible(
-    stage: Stage, book: Snapshot, barred: Collection[str] = (), roster: Roster = NO_ROSTER
+    stage: Stage, directory: Snapshot, barred: Collection[str] = (), roster: Roster = NO_ROSTER
 ) -> dict[str, frozenset[str]]:
     """Who could decide a stage, ``barred`` (person ids) left out, and by which of its names. ``roster``: who was in
     each team and role when it was asked; whoever joined later could not.
@@ -45,26 +45,28 @@ def eligible(
     wanted = frozenset(stage.approvers or DECIDING_PARTIES)
     found = {
         person: frozenset(n for n in known & wanted if n not in roster or person in roster[n])
-        for person, known in book.standing.items()
+        for person, known in directory.active_people.items()
         if person not in barred
     }
     return {person: names for person, names in found.items() if names}
 
 
-def decidable(stage: Stage, book: Snapshot, barred: Collection[str] = (), roster: Roster = NO_ROSTER) -> bool:
+def decidable(
+    stage: Stage, directory: Snapshot, barred: Collection[str] = (), roster: Roster = NO_ROSTER
+) -> bool:
     """Whether enough distinct people could pass this stage."""
-    able = eligible(stage, book, barred, roster)
-    votes = tuple(Vote(who, "approved", Sign.POSITIVE, for_names=names) for who, names in able.items())
+    able = eligible(stage, directory, barred, roster)
+    votes = tuple(Vote(who, "approved", Meaning.APPROVES, for_names=names) for who, names in able.items())
     return len(votes) >= stage.votes_needed and tally(stage, 0, votes) is not None
 
 
 def barred_from(
-    spec: TaskSpec, book: Snapshot, side: Collection[str], intent: Intent | None = None
+    spec: TaskSpec, directory: Snapshot, side: Collection[str], intent: Intent | None = None
 ) -> frozenset[str]:
     """Those of the requester's ``side`` who may not decide: all of them, unless policy or workspace allow it.
     ``intent``: the request, once it is there.
     """
-    allowed = book.workspace.self_approval
+    allowed = directory.workspace.self_approval
     if intent is not None:
         allowed = lets_requesters_decide(spec, intent, allowed)
     elif spec.self_approval is not None:
@@ -74,7 +76,7 @@ def barred_from(
 
 def refuse_impossible(
     stage: Stage,
-    book: Snapshot,
+    directory: Snapshot,
     what: str,
     field: str,
     barred: Collection[str] = (),
@@ -84,11 +86,11 @@ def refuse_impossible(
 
     ``what``: where the stage stands, in words: step, policy, number.
     """
-    able = eligible(stage, book, barred, roster)
+    able = eligible(stage, directory, barred, roster)
     whom = ", ".join(stage.approvers) or "people with an approving role"
     apart = " beside the requester's own side" if barred else ""
     there = f"there {'are' if len(able) > 1 else 'is'} {len(able) or 'nobody'}{apart} ({whom})"
-    if not decidable(stage, book, barred, roster):
+    if not decidable(stage, directory, barred, roster):
         count = stage.votes_needed
         takes = f"{count} different people are needed" if count > 1 else "a person is needed"
         takes += ", one of each" if stage.every else ""
@@ -110,29 +112,32 @@ def stage_name(step: Step, spec: TaskSpec, number: int) -> str:
     return f"Step {step.id!r}{policy}{stage}"
 
 
-def known_person(book: Snapshot, name: str, field: str) -> Person:
+def known_person(directory: Snapshot, name: str, field: str) -> Person:
     """The active person of that id or address; raises Invalid when there is none."""
-    person = book.person(name)
+    person = directory.person(name)
     if person is None:
-        emails = [p.email for p in book.people.values() if p.active]
-        hint = book.suggest(name, emails) or "Add the person first: signoff people add EMAIL."
+        emails = [p.email for p in directory.people.values() if p.active]
+        hint = directory.suggest(name, emails) or "Add the person first: signoff people add EMAIL."
         raise Invalid(
             "unknown_person", f"{field}: nobody here is called {name[:128]!r}.", field=field, hint=hint
         )
     return person
 
 
-def refuse_unknown_teams(names: Collection[str], book: Snapshot, field: str) -> None:
+def refuse_unknown_teams(names: Collection[str], directory: Snapshot, field: str) -> None:
     for name in names:
-        if name.startswith(TEAM) and name.removeprefix(TEAM) not in book.teams:
+        if name.startswith(TEAM) and name.removeprefix(TEAM) not in directory.teams:
             team = name.removeprefix(TEAM)
-            hint = book.suggest(team, book.teams) or "Make it first: signoff teams set NAME --member EMAIL."
+            hint = (
+                directory.suggest(team, directory.teams)
+                or "Make it first: signoff teams set NAME --member EMAIL."
+            )
             raise Invalid("unknown_team", f"{field}: there is no team {team!r}.", field=field, hint=hint)
 
 
-def roster_of(spec: TaskSpec, book: Snapshot) -> dict[str, tuple[str, ...]]:
+def roster_of(spec: TaskSpec, directory: Snapshot) -> dict[str, tuple[str, ...]]:
     """Who is meant by each party that the task names, now."""
-    return book.membership.roster(named(spec))
+    return directory.membership.roster(named(spec))
 
 
 def anybody(person: str) -> bool:
@@ -140,7 +145,7 @@ def anybody(person: str) -> bool:
 
 
 def recipients(
-    book: Snapshot, names: Collection[str], at: datetime, able: Callable[[str], bool] = anybody
+    directory: Snapshot, names: Collection[str], at: datetime, able: Callable[[str], bool] = anybody
 ) -> tuple[str, ...]:
     """Ids of who is told at ``at``: of a team with a rotation who is on call, else all who are meant; a delegate
     instead of who is absent. Only the ``able`` are told, and of them somebody always: where all are absent without a
@@ -151,86 +156,92 @@ def recipients(
 
     @cache
     def here(person: str) -> list[str]:
-        return _here(book, person, at, able)
+        return _here(directory, person, at, able)
 
     for name in names or DECIDING_PARTIES:
-        turns = rotation_of(book, name)
+        turns = rotation_of(directory, name)
         if turns is not None:
-            turn = [person for person in turns.in_order(at) if person in book.standing]
+            turn = [person for person in turns.in_order(at) if person in directory.active_people]
             told = next((there for one in turn if (there := here(one))), None)
         else:
-            turn = called(book, (name,))
+            turn = called(directory, (name,))
             told = [person for one in turn for person in here(one)]
         found += told or [person for person in turn if able(person)]
     return tuple(dict.fromkeys(found))
 
 
-def rotation_of(book: Snapshot, name: str) -> Rotation | None:
+def rotation_of(directory: Snapshot, name: str) -> Rotation | None:
     """The rotation of the team that a party names, if it is one and has one."""
-    team = book.teams.get(name.removeprefix(TEAM)) if name.startswith(TEAM) else None
+    team = directory.teams.get(name.removeprefix(TEAM)) if name.startswith(TEAM) else None
     return team.rotation if team is not None else None
 
 
 def addressed(
-    intent: Intent, task: Task, names: Collection[str], book: Snapshot, at: datetime
+    intent: Intent, task: Task, names: Collection[str], directory: Snapshot, at: datetime
 ) -> tuple[str, ...]:
     """Ids of who is asked when these names are, at ``at``: of those meant only who may then answer. Who only wants to
     know hears of it too, unless it is the requester's side, which is told as such when it is decided.
     """
     spec = spec_of(intent, task)
-    barred = barred_from(spec, book, requesters_side(intent), intent)
+    barred = barred_from(spec, directory, requesters_side(intent), intent)
 
     def able(person: str) -> bool:
-        actor = book.actor(person, at)
-        return actor is not None and standing(actor, intent, task) is not None
+        actor = directory.actor(person, at)
+        return actor is not None and answer_right(actor, intent, task) is not None
 
     curious = [name for name in names if name in spec.notify and name not in asked(intent, task)]
     others = [name for name in names if name not in curious]
-    found = recipients(book, others, at, able) if others or not names else ()
-    more = recipients(book, curious, at, lambda person: person not in barred) if curious else ()
+    found = recipients(directory, others, at, able) if others or not names else ()
+    more = recipients(directory, curious, at, lambda person: person not in barred) if curious else ()
     return tuple(dict.fromkeys((*found, *more)))
 
 
-def may_still(intent: Intent, task: Task, people: Collection[str], book: Snapshot, at: datetime) -> list[str]:
+def may_still(
+    intent: Intent, task: Task, people: Collection[str], directory: Snapshot, at: datetime
+) -> list[str]:
     """Those of these people who may answer at ``at``."""
-    actors = [(person, book.actor(person, at)) for person in people]
+    actors = [(person, directory.actor(person, at)) for person in people]
     return [
-        person for person, actor in actors if actor is not None and standing(actor, intent, task) is not None
+        person
+        for person, actor in actors
+        if actor is not None and answer_right(actor, intent, task) is not None
     ]
 
 
 def asked_when(
-    intent: Intent, task: Task, names: Collection[str], book: Snapshot, at: datetime
+    intent: Intent, task: Task, names: Collection[str], directory: Snapshot, at: datetime
 ) -> tuple[tuple[str, datetime], ...]:
     """Who is asked when these names are, at ``at``, and when each of them is told: whoever is on call at once, others
     when their own working hours begin; at once too where the deadline would come before that.
     """
-    return told_when(asked_at(intent, task, names, book, at), intent, task, book, at)
+    return told_when(asked_at(intent, task, names, directory, at), intent, task, directory, at)
 
 
 def asked_at(
-    intent: Intent, task: Task, names: Collection[str], book: Snapshot, at: datetime
+    intent: Intent, task: Task, names: Collection[str], directory: Snapshot, at: datetime
 ) -> tuple[tuple[str, bool], ...]:
     """Who is asked when these names are, at ``at``, and whether as the one on call."""
-    turns = [name for name in names if rotation_of(book, name) is not None]
-    on_call = addressed(intent, task, turns, book, at) if turns else ()
-    return tuple((person, person in on_call) for person in addressed(intent, task, names, book, at))
+    turns = [name for name in names if rotation_of(directory, name) is not None]
+    on_call = addressed(intent, task, turns, directory, at) if turns else ()
+    return tuple((person, person in on_call) for person in addressed(intent, task, names, directory, at))
 
 
 def told_when(
-    asked: Collection[tuple[str, bool]], intent: Intent, task: Task, book: Snapshot, at: datetime
+    asked: Collection[tuple[str, bool]], intent: Intent, task: Task, directory: Snapshot, at: datetime
 ) -> tuple[tuple[str, datetime], ...]:
     """When each of those who are asked at ``at`` is told."""
     ends = ends_at(intent, task)
     return tuple(
-        (person, at if on_call else _told_at(book.people[person], at, ends)) for person, on_call in asked
+        (person, at if on_call else _told_at(directory.people[person], at, ends)) for person, on_call in asked
     )
 
 
-def presence(book: Snapshot, at: datetime) -> Hashable:
+def presence(directory: Snapshot, at: datetime) -> Hashable:
     """Who is away and who is on call at ``at``: where two moments have the same, the same names ask the same people."""
-    away = [absence_at(person.absences, at) for person in book.people.values() if person.absences]
-    return tuple(away), tuple(team.rotation.began_on(at) for team in book.teams.values() if team.rotation)
+    away = [absence_at(person.absences, at) for person in directory.people.values() if person.absences]
+    return tuple(away), tuple(
+        team.rotation.began_on(at) for team in directory.teams.values() if team.rotation
+    )
 
 
 def _told_at(person: Person, at: datetime, ends: datetime | None) -> datetime:
@@ -238,12 +249,12 @@ def _told_at(person: Person, at: datetime, ends: datetime | None) -> datetime:
     return at if ends is not None and begins >= ends else begins
 
 
-def _here(book: Snapshot, person_id: str, at: datetime, able: Callable[[str], bool]) -> list[str]:
+def _here(directory: Snapshot, person_id: str, at: datetime, able: Callable[[str], bool]) -> list[str]:
     """The person, or while absent the delegate if that one is here: it is not passed on twice."""
-    absence = absence_at(book.people[person_id].absences, at)
+    absence = absence_at(directory.people[person_id].absences, at)
     if absence is None:
         return [person_id] if able(person_id) else []
-    delegate = book.people.get(absence.delegate)
+    delegate = directory.people.get(absence.delegate)
     if delegate is None or not delegate.active or absence_at(delegate.absences, at) is not None:
         return []
     return [delegate.id] if able(delegate.id) else []

@@ -18,13 +18,13 @@ from signoff.core.directory.roles import DECIDING
 from signoff.core.directory.rotation import Team, absence_at
 from signoff.core.errors import Invalid, NotFound, Unauthenticated
 from signoff.core.intent.authorization import PROGRAMS
-from signoff.core.intent.eligibility import Cover, Membership
+from signoff.core.intent.eligibility import AbsenceCover, Membership
 from signoff.core.intent.model import Actor, ActorKind, StandIn
 from signoff.core.policy.fields import compile_policy
 from signoff.core.policy.policy import Policy
 from signoff.core.text import json_value
 from signoff.core.text.describe import suggestion
-from signoff.engine.feed import Feed, directory_word, session_word
+from signoff.engine.feed import Feed, directory_topic, session_topic
 from signoff.store.store import Store
 from signoff.store.tables.entries import Account, Person, PolicyRow, Workflow, Workspace
 
@@ -122,7 +122,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
 
     def names_of(self, person: Person) -> frozenset[str]:
         """What a task may call this person; nothing, once they are not active any more."""
-        return self.standing.get(person.id, frozenset())
+        return self.active_people.get(person.id, frozenset())
 
     @cached_property
     def made(self) -> dict[Any, Any]:
@@ -130,7 +130,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
         return {}
 
     @cached_property
-    def standing(self) -> dict[str, frozenset[str]]:
+    def active_people(self) -> dict[str, frozenset[str]]:
         """What each active person may be called, by id."""
         teams: dict[str, list[str]] = {}
         for team in self.teams.values():
@@ -148,13 +148,13 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
     def membership(self) -> Membership:
         """What the rules need to know of it."""
         covers = (
-            Cover(person.id, absence.delegate, absence.end)
+            AbsenceCover(person.id, absence.delegate, absence.end)
             for person in self.people.values()
             if person.active
             for absence in person.absences
             if absence.delegate
         )
-        return Membership(self.standing, covers, self.workspace.self_approval)
+        return Membership(self.active_people, covers, self.workspace.self_approval)
 
     @cached_property
     def _givers(self) -> dict[str, list[Person]]:
@@ -218,14 +218,14 @@ class Directory:
         self._feed = feed
         self._held: dict[str, tuple[float, Snapshot]] = {}
         self._loading: dict[str, asyncio.Task[tuple[float, Snapshot]]] = {}
-        feed.watch(self._heard)
+        feed.watch(self._notified)
 
-    def _heard(self, word: str) -> None:
-        if word == "":
+    def _notified(self, topic: str) -> None:
+        if topic == "":
             self._held.clear()
             self._loading.clear()
-        elif word.startswith("directory:"):
-            self.forget(word.partition(":")[2])
+        elif topic.startswith("directory:"):
+            self.forget(topic.partition(":")[2])
 
     def forget(self, workspace: str) -> None:
         """Read it anew when it is asked for next."""
@@ -234,11 +234,11 @@ class Directory:
 
     def changed(self, workspace: str) -> None:
         """Tell everybody, here and in other replicas, that this workspace's directory is another now."""
-        self._feed.publish([directory_word(workspace)])
+        self._feed.publish([directory_topic(workspace)])
 
     def sessions_changed(self, person: str) -> None:
         """Tell everybody, here and in other replicas, that somebody was signed out."""
-        self._feed.publish([session_word(person)])
+        self._feed.publish([session_topic(person)])
 
     @property
     def fresh_for(self) -> float:
@@ -266,26 +266,26 @@ class Directory:
 
     async def anew(self, workspace: str) -> Snapshot:
         """The snapshot as it is read from now on: for whoever has seen in the database what the held one lacks."""
-        self._heard(directory_word(workspace))
+        self._notified(directory_topic(workspace))
         return await self.of(workspace)
 
     def outdated(self, workspace: str) -> None:
         """What is held of this workspace is not what the database has: drop it, and all that was made of it."""
-        self._feed.hear([directory_word(workspace)])
+        self._feed.hear([directory_topic(workspace)])
 
     async def present(self, actor: Actor, at: datetime) -> Actor:
         """The actor as the database knows them now; raises Unauthenticated where they may not ask any more."""
         if actor.kind is ActorKind.SYSTEM:
             return actor
-        book = await self.anew(actor.workspace)
+        directory = await self.anew(actor.workspace)
         key = await self._store.directory.key(actor.key) if actor.key else None
         revoked = actor.key != "" and (key is None or key.revoked_at is not None)
         if actor.kind is not ActorKind.PERSON:
-            account = next((a for a in book.by_address.values() if a.id == actor.id), None)
+            account = next((a for a in directory.by_address.values() if a.id == actor.id), None)
             if revoked or account is None or account.status != "active":
                 raise Unauthenticated("key_revoked", "This key was revoked, or its account is not active.")
-            return replace(actor, as_of=book.workspace.last_change)
-        person = book.actor(actor.id, at, actor.via)
+            return replace(actor, as_of=directory.workspace.last_change)
+        person = directory.actor(actor.id, at, actor.via)
         if revoked or person is None:
             raise Unauthenticated(
                 "key_revoked", "This key was revoked, or its person is not active any more."

@@ -81,22 +81,22 @@ class Workers:
                     found[agent] = worker
         return found
 
-    async def absent(self, plan: Plan, book: Snapshot, now: datetime) -> list[str]:
+    async def absent(self, plan: Plan, directory: Snapshot, now: datetime) -> list[str]:
         """In words: the agents of a plan that nobody works as, with the steps that will wait for them."""
         waiting: dict[str, list[str]] = {}
         for step in plan.steps:
-            if isinstance(step, AgentStep) and asks(address := book.resolve(step.agent), book):
+            if isinstance(step, AgentStep) and asks(address := directory.resolve(step.agent), directory):
                 waiting.setdefault(address, []).append(step.id)
         if not waiting:
             return []
-        found = await self.of(book.workspace.id)
+        found = await self.of(directory.workspace.id)
         said = ((steps, worker_words(agent, found.get(agent), now)) for agent, steps in waiting.items())
         return [f"{_steps(steps)} will wait. {words}" for steps, words in said if words]
 
 
-def asks(agent: str, book: Snapshot) -> bool:
+def asks(agent: str, directory: Snapshot) -> bool:
     """Whether an agent gets its work by asking for it: not the internal runtime, nor one that is called."""
-    account = book.by_address.get(agent)
+    account = directory.by_address.get(agent)
     return not is_internal(agent) and (account is None or account.delivery_mode != "http")
 
 

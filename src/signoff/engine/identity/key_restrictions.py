@@ -5,8 +5,8 @@ its person. A protected workspace asks a second admin instead; where there is bu
 import msgspec
 
 from signoff.core.errors import Forbidden
+from signoff.core.intent.answering_rights import others_behind
 from signoff.core.intent.model import Actor, ActorKind
-from signoff.core.intent.standing import others_behind
 from signoff.core.plan.task_types import Strength
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.store.tables.entries import Person, Workspace
@@ -18,7 +18,7 @@ class Moved(msgspec.Struct, frozen=True):
     person: Person
     before: str
     by: str
-    book: Snapshot
+    directory: Snapshot
 
 
 def moved(before: Snapshot, after: Snapshot, actor: Actor) -> list[Moved]:
@@ -31,9 +31,9 @@ def moved(before: Snapshot, after: Snapshot, actor: Actor) -> list[Moved]:
     ]
 
 
-def refuse_new_address(actor: Actor, book: Snapshot, before: Person, after: Person) -> None:
+def refuse_new_address(actor: Actor, directory: Snapshot, before: Person, after: Person) -> None:
     """Raise Forbidden where a key alone would send somebody's sign-in links elsewhere."""
-    if before.mail_address != after.mail_address and _only_a_key(actor, book):
+    if before.mail_address != after.mail_address and _only_a_key(actor, directory):
         raise Forbidden(
             "stronger_sign_in_required",
             "A key does not change the address to which somebody's sign-in links go.", field="addresses.email",
@@ -41,13 +41,13 @@ def refuse_new_address(actor: Actor, book: Snapshot, before: Person, after: Pers
         )  # fmt: skip
 
 
-def refuse_new_delegate(actor: Actor, book: Snapshot, before: Person, after: Person) -> None:
+def refuse_new_delegate(actor: Actor, directory: Snapshot, before: Person, after: Person) -> None:
     """Raise Forbidden where a key alone would say when somebody else is away, or who then answers for them."""
     if before.absences == after.absences:
         return
     if actor.id == before.id:
         refuse_others_key(actor, "says who stands in")
-    elif _only_a_key(actor, book):
+    elif _only_a_key(actor, directory):
         raise Forbidden(
             "stronger_sign_in_required", "A key does not say for somebody else that they are away, or who stands in.",
             field="absences",
@@ -66,15 +66,15 @@ def refuse_others_key(actor: Actor, what: str) -> None:
         )  # fmt: skip
 
 
-def refuse_self_approval(actor: Actor, book: Snapshot, after: Workspace) -> None:
+def refuse_self_approval(actor: Actor, directory: Snapshot, after: Workspace) -> None:
     """Raise Forbidden where a key alone would let those who ask approve."""
-    if after.self_approval and not book.workspace.self_approval and _only_a_key(actor, book):
+    if after.self_approval and not directory.workspace.self_approval and _only_a_key(actor, directory):
         raise Forbidden(
             "stronger_sign_in_required", "A key does not turn self-approval on.", field="workspace.self_approval",
             hint="Whoever runs the server can: signoff up --manifest FILE.",
         )  # fmt: skip
 
 
-def _only_a_key(actor: Actor, book: Snapshot) -> bool:
+def _only_a_key(actor: Actor, directory: Snapshot) -> bool:
     weak = actor.kind is ActorKind.PERSON and actor.strength is Strength.LINK
-    return weak and not (book.workspace.protected or book.of_one)
+    return weak and not (directory.workspace.protected or directory.of_one)

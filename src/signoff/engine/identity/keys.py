@@ -21,7 +21,7 @@ from signoff.core.errors import NotFound, Unauthenticated
 from signoff.core.intent.model import Actor, ActorKind, system
 from signoff.core.plan.task_types import Strength
 from signoff.engine.clock import Clock
-from signoff.engine.directory.change_log import holder_subject, recorded, settled, shown_key
+from signoff.engine.directory.change_log import holder_subject, recorded, retry_on_conflict, shown_key
 from signoff.engine.directory.snapshot import Directory
 from signoff.store.store import Store
 from signoff.store.tables.entries import Account, ApiKey, DirectoryChange
@@ -89,8 +89,8 @@ class Keys:
         """The actor with those whom it stands in for at this moment: an absence ends when it ends, cached or not."""
         if actor.kind is not ActorKind.PERSON:
             return actor
-        book = await self._directory.of(actor.workspace)
-        stand_ins = book.stand_ins(actor.id, self._clock.now())
+        directory = await self._directory.of(actor.workspace)
+        stand_ins = directory.stand_ins(actor.id, self._clock.now())
         return replace(actor, stand_ins=stand_ins) if stand_ins else actor
 
     async def person(self, workspace: str, person_id: str, via: str) -> Actor | None:
@@ -158,7 +158,7 @@ class Keys:
                 self._directory.changed(workspace)
             return key
 
-        return await settled(attempt, self.forget)
+        return await retry_on_conflict(attempt, self.forget)
 
     def revoked(self, keys: Iterable[ApiKey], by: Actor) -> list[ApiKey | DirectoryChange]:
         """What to save so that these keys, which are still good, are revoked, with the record of it."""
@@ -169,9 +169,9 @@ class Keys:
             rows.append(recorded(by, now, "key", key.id, holder_subject(key), shown_key(key), None))
         return rows
 
-    def heard(self, word: str) -> None:
+    def notified(self, topic: str) -> None:
         """The directory changed somewhere: cached keys may mean something else now."""
-        if word == "" or word.startswith("directory:"):
+        if topic == "" or topic.startswith("directory:"):
             self.forget()
 
 

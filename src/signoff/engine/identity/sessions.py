@@ -111,9 +111,9 @@ class Sessions:
 
     async def _by_key(self, actor: Actor, key_id: str) -> Actor:
         """Who signed in with a key is no more than the key: it proves as little, and its makers stand behind it."""
-        book, key = await self._directory.of(actor.workspace), await self._store.directory.key(key_id)
+        directory, key = await self._directory.of(actor.workspace), await self._store.directory.key(key_id)
         made_by = makers(key) if key is not None else ()
-        strength = actor.strength if book.of_one else Strength.LINK
+        strength = actor.strength if directory.of_one else Strength.LINK
         behind = tuple(dict.fromkeys((*actor.sponsors, *made_by)))
         return replace(actor, strength=strength, sponsors=behind, key=key_id)
 

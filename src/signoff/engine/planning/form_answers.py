@@ -17,7 +17,7 @@ from signoff.core.intent.commands import Answer
 from signoff.core.intent.model import Intent, Task
 from signoff.core.intent.wake import spec_of
 from signoff.core.plan.form_schema import Form, FormError, read_form
-from signoff.core.plan.task_types import Sign, TaskSpec, canonical_outcome
+from signoff.core.plan.task_types import Meaning, TaskSpec, canonical_outcome
 from signoff.core.text import json_value
 
 _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,17}")
@@ -35,7 +35,7 @@ def checked_form(intent: Intent, command: Answer) -> Answer:
         return command
     spec = spec_of(intent, task)
     schema = spec.form
-    if schema is None or _sign(spec, command.outcome, task) is not Sign.POSITIVE:
+    if schema is None or _sign(spec, command.outcome, task) is not Meaning.APPROVES:
         return command
     properties: dict[str, Any] = schema.get("properties", {})
     data = coerced(spec, command.outcome, command.data, task.agreed)
@@ -59,13 +59,13 @@ def checked_form(intent: Intent, command: Answer) -> Answer:
     return msgspec.structs.replace(command, data=data)
 
 
-def _sign(spec: TaskSpec, outcome: str, task: Task) -> Sign:
-    return spec.sign(canonical_outcome(spec, outcome, task.agreed))
+def _sign(spec: TaskSpec, outcome: str, task: Task) -> Meaning:
+    return spec.meaning(canonical_outcome(spec, outcome, task.agreed))
 
 
 def coerced(spec: TaskSpec, outcome: str, data: Mapping[str, Any], agreed: str = "") -> dict[str, Any]:
     """The data as it is recorded: each value of the form's declared type, and its yes where the outcome says yes."""
-    if spec.form is None or spec.sign(canonical_outcome(spec, outcome, agreed)) is not Sign.POSITIVE:
+    if spec.form is None or spec.meaning(canonical_outcome(spec, outcome, agreed)) is not Meaning.APPROVES:
         return dict(data)
     properties: dict[str, Any] = spec.form.get("properties", {})
     found = {name: _coerced(value, properties.get(name, {})) for name, value in data.items()}

@@ -15,10 +15,18 @@ from signoff.core.errors import Invalid
 from signoff.core.formats.axp_intent import Direct
 from signoff.core.formats.axp_scenario import Scenario
 from signoff.core.intent.model import Actor, Intent
-from signoff.core.plan.plan import AgentStep, HumanStep, NotifyStep, Plan, Step, check_plan, settled_retries
-from signoff.core.plan.task_types import Fallback, Risk, Sign, Stage
+from signoff.core.plan.plan import (
+    AgentStep,
+    HumanStep,
+    NotifyStep,
+    Plan,
+    Step,
+    check_plan,
+    with_default_retries,
+)
+from signoff.core.plan.task_types import Fallback, Meaning, Risk, Stage
 from signoff.core.plan.wording import from_workflow
-from signoff.core.policy.conditions import chosen, settled, variants
+from signoff.core.policy.conditions import chosen, variants, with_chosen_policies
 from signoff.engine.directory.eligible_people import (
     barred_from,
     called,
@@ -36,7 +44,7 @@ from signoff.store.store import Store
 from signoff.store.tables.entries import Workflow
 
 KEPT: Final = 64  # frozen plans of a workspace: each names all who could decide
-_SETTLED: Final = 256
+_CACHED: Final = 256
 Side = tuple[str, ...]
 """The natural persons behind a request."""
 Frozen = tuple[Plan, str, tuple[str, ...]]
@@ -46,8 +54,8 @@ Frozen = tuple[Plan, str, tuple[str, ...]]
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """An intent ready to be submitted: a checked, frozen plan and the payload's canonical bytes.
 
-    ``behind``: persons on the requester's side beside those behind the key that submits it; ``book``: the directory by
-    which it was planned.
+    ``behind``: persons on the requester's side beside those behind the key that submits it; ``directory``: the
+    directory by which it was planned.
     """
 
     type: str
@@ -64,7 +72,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     scenario_id: str = ""
     retry_of: str = ""
     warnings: tuple[str, ...] = ()
-    book: Snapshot | None = None
+    directory: Snapshot | None = None
 
 
 class Planner:
@@ -73,20 +81,20 @@ class Planner:
     def __init__(self, store: Store, directory: Directory) -> None:
         self._store = store
         self._directory = directory
-        self._settled: dict[tuple[int, tuple[int, ...]], tuple[Plan, Plan]] = {}
+        self._cache: dict[tuple[int, tuple[int, ...]], tuple[Plan, Plan]] = {}
 
     def _chosen(self, plan: Plan, payload: bytes) -> Plan:
         """The plan under the policies that the payload chooses; for the same choices the same object."""
         if not plan.has_choices:
             return plan
         picks = chosen(plan, payload)
-        held = self._settled.get((id(plan), picks))
+        held = self._cache.get((id(plan), picks))
         if held is not None and held[0] is plan:
             return held[1]
-        if len(self._settled) >= _SETTLED:
-            self._settled.clear()
-        made = settled(plan, picks)
-        self._settled[id(plan), picks] = (plan, made)
+        if len(self._cache) >= _CACHED:
+            self._cache.clear()
+        made = with_chosen_policies(plan, picks)
+        self._cache[id(plan), picks] = (plan, made)
         return made
 
     async def direct(
@@ -94,34 +102,34 @@ class Planner:
         by: Actor | None = None,
     ) -> Submission:  # fmt: skip
         """A single intent: by its type's workflow, else by what it says itself. ``side``: who stands behind it."""
-        book = await self._book(workspace, by)
-        workflow = book.workflows.get(request.intent_type)
+        directory = await self._snapshot(workspace, by)
+        workflow = directory.workflows.get(request.intent_type)
         plan, warnings = request.plan, request.warnings
         if workflow is not None:
             plan = await self.plan_of(workflow)
             governs = f"ignored: workflow {workflow.name!r} governs this type"
             warnings = (*warnings, *(f"{name} is {governs}" for name in request.shaping))
-            warnings = (*warnings, *_misaddressed(request.to_agent, plan, book, governs))
+            warnings = (*warnings, *_misaddressed(request.to_agent, plan, directory, governs))
         else:
-            refuse_unheeded(request.deciders, book)
+            refuse_unheeded(request.deciders, directory)
             warnings = (*warnings, *request.unused)
-        behind = _behalf(request, book)
+        behind = _behalf(request, directory)
         plan = self._chosen(plan, payload)
-        frozen, digest_of_plan, more = _frozen(plan, book, tuple(dict.fromkeys((*side, *behind))))
+        frozen, digest_of_plan, more = _frozen(plan, directory, tuple(dict.fromkeys((*side, *behind))))
         return Submission(
             type=request.intent_type,
             payload=payload,
             payload_digest=digest,
             plan=frozen,
             plan_digest=digest_of_plan,
-            to_agent=book.resolve(request.to_agent) if request.to_agent else _first_agent(frozen),
+            to_agent=directory.resolve(request.to_agent) if request.to_agent else _first_agent(frozen),
             reply_to=request.reply_to,
             correlation_id=request.correlation_id,
             claimed_from=request.claimed_from,
             behind=behind,
             deadline_at=request.deadline_at,
             warnings=(*warnings, *more),
-            book=book,
+            directory=directory,
         )
 
     async def plan_of(self, workflow: Workflow) -> Plan:
@@ -144,11 +152,11 @@ class Planner:
         """A scenario bundle's intent, by the bundle's own steps as far as the workspace leaves them to it. ``coming``:
         addresses of agents that will be registered before it is submitted.
         """
-        book = await self._book(workspace, by)
-        plan, warnings = await self._left(scenario.plan, scenario.intent_type, book)
+        directory = await self._snapshot(workspace, by)
+        plan, warnings = await self._left(scenario.plan, scenario.intent_type, directory)
         if plan is scenario.plan:
-            refuse_unheeded(scenario.deciders, book)
-        frozen, digest_of_plan, more = _frozen(self._chosen(plan, payload), book, side, coming)
+            refuse_unheeded(scenario.deciders, directory)
+        frozen, digest_of_plan, more = _frozen(self._chosen(plan, payload), directory, side, coming)
         return Submission(
             type=scenario.intent_type,
             payload=payload,
@@ -160,39 +168,39 @@ class Planner:
             deadline_at=scenario.deadline_at,
             scenario_id=scenario.scenario_id,
             warnings=(*scenario.warnings, *warnings, *more),
-            book=book,
+            directory=directory,
         )
 
-    async def _book(self, workspace: str, by: Actor | None) -> Snapshot:
-        book = await self._directory.of(workspace)
-        return book if by is None else book.as_seen_by(by)
+    async def _snapshot(self, workspace: str, by: Actor | None) -> Snapshot:
+        directory = await self._directory.of(workspace)
+        return directory if by is None else directory.as_seen_by(by)
 
     async def again(self, old: Intent, payload: bytes, side: Side, by: Actor | None = None) -> Frozen:
         """The plan of an intent that is repeated: as it was, as the workspace's people and policies are now."""
-        book = await self._book(old.workspace, by)
-        plan, warnings = await self._left(old.plan, old.type, book)
-        frozen, digest, more = _frozen(self._chosen(plan, payload), book, side)
+        directory = await self._snapshot(old.workspace, by)
+        plan, warnings = await self._left(old.plan, old.type, directory)
+        frozen, digest, more = _frozen(self._chosen(plan, payload), directory, side)
         return frozen, digest, (*warnings, *more)
 
-    async def _left(self, plan: Plan, intent_type: str, book: Snapshot) -> tuple[Plan, tuple[str, ...]]:
+    async def _left(self, plan: Plan, intent_type: str, directory: Snapshot) -> tuple[Plan, tuple[str, ...]]:
         """A request's own plan, where it is left to say it: a workspace that says who decides goes by its workflows."""
-        workflow = book.workflows.get(intent_type)
-        if workflow is None or from_workflow(plan) or not book.workspace.says_who_decides:
+        workflow = directory.workflows.get(intent_type)
+        if workflow is None or from_workflow(plan) or not directory.workspace.says_who_decides:
             return plan, ()
         warning = f"the request's own steps are ignored: workflow {workflow.name!r} governs this type"
         return await self.plan_of(workflow), (warning,)
 
 
-def _frozen(plan: Plan, book: Snapshot, side: Side, coming: Collection[str] = ()) -> Frozen:
+def _frozen(plan: Plan, directory: Snapshot, side: Side, coming: Collection[str] = ()) -> Frozen:
     """``freeze`` with the digest. Where the plan can come again, as the same object, it is remembered with the book and
     goes with it; the least recently used is dropped first.
     """
     if coming or not (from_workflow(plan) or plan.direct):  # steps of the request's own, made for it alone
-        return _digested(plan, book, side, coming)
-    kept: dict[tuple[int, Side], tuple[Plan, Frozen]] = book.made
+        return _digested(plan, directory, side, coming)
+    kept: dict[tuple[int, Side], tuple[Plan, Frozen]] = directory.made
     held = kept.pop((id(plan), side), None)
     if held is None:
-        made = _digested(plan, book, side)
+        made = _digested(plan, directory, side)
         same = next((one for _, one in kept.values() if one[1] == made[1]), made)
         held = plan, (same[0], *made[1:])
     kept[id(plan), side] = held
@@ -201,24 +209,28 @@ def _frozen(plan: Plan, book: Snapshot, side: Side, coming: Collection[str] = ()
     return held[1]
 
 
-def _digested(plan: Plan, book: Snapshot, side: Side, coming: Collection[str] = ()) -> Frozen:
-    frozen, warnings = freeze(plan, book, side, coming)
+def _digested(plan: Plan, directory: Snapshot, side: Side, coming: Collection[str] = ()) -> Frozen:
+    frozen, warnings = freeze(plan, directory, side, coming)
     return frozen, plan_digest(frozen), warnings
 
 
-def _misaddressed(to_agent: str, plan: Plan, book: Snapshot, governs: str) -> tuple[str, ...]:
+def _misaddressed(to_agent: str, plan: Plan, directory: Snapshot, governs: str) -> tuple[str, ...]:
     """Said to whoever addresses an agent that the workflow does not call. Whom it calls may be written too."""
     if not to_agent or is_internal(to_agent):
         return ()
-    called = {book.resolve(step.agent) for step in plan.steps if isinstance(step, AgentStep)}
-    return () if book.resolve(to_agent) in called else (f"to_agent is {governs}, and it calls no such agent",)
+    called = {directory.resolve(step.agent) for step in plan.steps if isinstance(step, AgentStep)}
+    return (
+        ()
+        if directory.resolve(to_agent) in called
+        else (f"to_agent is {governs}, and it calls no such agent",)
+    )
 
 
-def refuse_unheeded(words: Sequence[str], book: Snapshot) -> None:
+def refuse_unheeded(words: Sequence[str], directory: Snapshot) -> None:
     """Raise Invalid for a word of a request that would narrow who decides, where no policy says that anyway: without
     effect it would leave the task to everybody with an approving role.
     """
-    if words and not book.workspace.default_policy:
+    if words and not directory.workspace.default_policy:
         raise Invalid(
             "unknown_field", f"{words[0]}: has no effect, and would leave the task to others than it names.",
             field=words[0],
@@ -226,11 +238,11 @@ def refuse_unheeded(words: Sequence[str], book: Snapshot) -> None:
         )  # fmt: skip
 
 
-def _behalf(request: Direct, book: Snapshot) -> Side:
+def _behalf(request: Direct, directory: Snapshot) -> Side:
     """The person for whom it is asked, if the request names one."""
     if not request.on_behalf_of:
         return ()
-    return (known_person(book, request.on_behalf_of, "on_behalf_of").id,)
+    return (known_person(directory, request.on_behalf_of, "on_behalf_of").id,)
 
 
 def _first_agent(plan: Plan) -> str:
@@ -239,35 +251,35 @@ def _first_agent(plan: Plan) -> str:
 
 
 def freeze(
-    plan: Plan, book: Snapshot, side: Side = (), coming: Collection[str] = ()
+    plan: Plan, directory: Snapshot, side: Side = (), coming: Collection[str] = ()
 ) -> tuple[Plan, tuple[str, ...]]:
     """The plan as it will run in this workspace, asked for by ``side``, and what the caller should know about it."""
     warnings: list[str] = []
-    plan = under_workspace_rules(plan, book, warnings)
+    plan = under_workspace_rules(plan, directory, warnings)
     steps = []
     for step in plan.steps:
         if isinstance(step, AgentStep):
-            steps.append(_addressed(step, book, warnings, coming))
+            steps.append(_addressed(step, directory, warnings, coming))
         elif isinstance(step, HumanStep):
-            steps.append(_asking(step, plan, book, side, warnings))
+            steps.append(_asking(step, plan, directory, side, warnings))
         else:
             if isinstance(step, NotifyStep):
-                _warn_of_strangers(step.id, step.to, book, warnings)
+                _warn_of_strangers(step.id, step.to, directory, warnings)
             steps.append(step)
-    return check_plan(settled_retries(replace(plan, steps=tuple(steps)))), tuple(warnings)
+    return check_plan(with_default_retries(replace(plan, steps=tuple(steps)))), tuple(warnings)
 
 
-def remarks(plan: Plan, book: Snapshot) -> tuple[str, ...]:
+def remarks(plan: Plan, directory: Snapshot) -> tuple[str, ...]:
     """What whoever applies a workflow should know about whom it names; its agents are registered with it."""
-    coming = [book.resolve(step.agent) for step in plan.steps if isinstance(step, AgentStep)]
-    said = (one for plan in variants(plan) for one in freeze(plan, book, coming=coming)[1])
+    coming = [directory.resolve(step.agent) for step in plan.steps if isinstance(step, AgentStep)]
+    said = (one for plan in variants(plan) for one in freeze(plan, directory, coming=coming)[1])
     return tuple(dict.fromkeys(said))
 
 
-def _addressed(step: AgentStep, book: Snapshot, warnings: list[str], coming: Collection[str]) -> Step:
-    address = book.resolve(step.agent)
-    account = book.by_address.get(address)
-    meant = canonical(step.agent, book.workspace.organization, book.workspace.name)
+def _addressed(step: AgentStep, directory: Snapshot, warnings: list[str], coming: Collection[str]) -> Step:
+    address = directory.resolve(step.agent)
+    account = directory.by_address.get(address)
+    meant = canonical(step.agent, directory.workspace.organization, directory.workspace.name)
     if account is not None and meant != address and "/" in step.agent:
         warnings.append(
             f"step {step.id!r}: {step.agent} is not registered; {address}, the one agent of that name, gets it"
@@ -278,11 +290,11 @@ def _addressed(step: AgentStep, book: Snapshot, warnings: list[str], coming: Col
     return replace(step, agent=address, push=push)
 
 
-def _asking(step: HumanStep, plan: Plan, book: Snapshot, side: Side, warnings: list[str]) -> Step:
-    step = under_policy(step, plan, book, warnings)
+def _asking(step: HumanStep, plan: Plan, directory: Snapshot, side: Side, warnings: list[str]) -> Step:
+    step = under_policy(step, plan, directory, warnings)
     task = step.task
-    _check_fallback(step, book)
-    barred = barred_from(task, book, side)
+    _check_fallback(step, directory)
+    barred = barred_from(task, directory, side)
     strict = from_workflow(plan) or bool(task.policy)
     field = f"steps.{step.id}.human.{'policy' if task.policy else 'approvers'}"
     if plan.source == "intent":  # whose step is ours: its caller wrote human_task
@@ -290,39 +302,41 @@ def _asking(step: HumanStep, plan: Plan, book: Snapshot, side: Side, warnings: l
     elif plan.source == "scenario":
         field = f"steps.{step.id}.human_task"
     stages = tuple(
-        _staffed(number, step, field, book, barred, None if strict else warnings)
+        _staffed(number, step, field, directory, barred, None if strict else warnings)
         for number in range(len(task.stages))
     )
     rungs = tuple(replace(rung, to=spelled(rung.to)) for rung in task.escalate)
     for number, rung in enumerate(rungs, 1):
         if strict:
-            refuse_unknown_teams(rung.to, book, f"steps.{step.id}.human.escalate")
-        if not set(called(book, rung.to)) - barred:
+            refuse_unknown_teams(rung.to, directory, f"steps.{step.id}.human.escalate")
+        if not set(called(directory, rung.to)) - barred:
             warnings.append(
                 f"step {step.id!r}: escalation {number} ({', '.join(rung.to)}) reaches nobody who may decide; "
                 "the next one follows it at once"
             )
         elif strict:
-            _warn_of_strangers(step.id, rung.to, book, warnings)
-    _warn_of_strangers(step.id, task.notify, book, warnings)
+            _warn_of_strangers(step.id, rung.to, directory, warnings)
+    _warn_of_strangers(step.id, task.notify, directory, warnings)
     task = replace(task, stages=stages, escalate=rungs)
-    return replace(step, task=replace(task, roster=roster_of(task, book)))
+    return replace(step, task=replace(task, roster=roster_of(task, directory)))
 
 
-def _warn_of_strangers(step_id: str, names: Collection[str], book: Snapshot, warnings: list[str]) -> None:
+def _warn_of_strangers(
+    step_id: str, names: Collection[str], directory: Snapshot, warnings: list[str]
+) -> None:
     """Only people who are known here are told: an outsider whom a request could name would make this a mail relay."""
     warnings += (
         f"step {step_id!r}: {name} is nobody here, so nothing is sent there; add the person: signoff people add"
         for name in names
-        if not called(book, spelled((name,)))
+        if not called(directory, spelled((name,)))
     )
 
 
-def _check_fallback(step: HumanStep, book: Snapshot) -> None:
+def _check_fallback(step: HumanStep, directory: Snapshot) -> None:
     task = step.task
-    if task.fallback is not Fallback.OUTCOME or task.sign(task.fallback_outcome) is not Sign.POSITIVE:
+    if task.fallback is not Fallback.OUTCOME or task.meaning(task.fallback_outcome) is not Meaning.APPROVES:
         return
-    if task.risk is not Risk.LOW or not book.workspace.positive_fallback:
+    if task.risk is not Risk.LOW or not directory.workspace.positive_fallback:
         raise Invalid(
             "positive_fallback",
             f"Step {step.id!r}: after silence a yes may follow only where the risk is low and the workspace allows it.",
@@ -335,7 +349,7 @@ def _staffed(
     number: int,
     step: HumanStep,
     field: str,
-    book: Snapshot,
+    directory: Snapshot,
     barred: frozenset[str],
     warnings: list[str] | None,
 ) -> Stage:
@@ -345,8 +359,8 @@ def _staffed(
     stage = step.task.stages[number]
     stage = replace(stage, approvers=spelled(stage.approvers))
     if warnings is None:
-        refuse_unknown_teams(stage.approvers, book, field)
-    elif strangers := [name for name in stage.approvers if not called(book, (name,))]:
+        refuse_unknown_teams(stage.approvers, directory, field)
+    elif strangers := [name for name in stage.approvers if not called(directory, (name,))]:
         if len(strangers) == len(stage.approvers):
             raise Invalid(
                 "unknown_assignee", f"{field}: nobody here is called {', '.join(strangers)}, so nobody could decide.",
@@ -355,7 +369,7 @@ def _staffed(
         warnings.append(
             f"step {step.id!r}: nobody here is called {', '.join(strangers)}; the others may decide"
         )
-    refuse_impossible(stage, book, stage_name(step, step.task, number), field, barred)
+    refuse_impossible(stage, directory, stage_name(step, step.task, number), field, barred)
     return stage
 
 

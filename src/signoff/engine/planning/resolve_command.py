@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from signoff.core.directory.roles import DECIDING
 from signoff.core.errors import Conflict, Forbidden, Invalid
 from signoff.core.intent import commands as c
+from signoff.core.intent.answering_rights import requesters_side, roster, stage_now
 from signoff.core.intent.model import Actor, Intent, Task
-from signoff.core.intent.standing import requesters_side, roster, stage_now
 from signoff.core.intent.wake import spec_of
 from signoff.core.plan.task_types import Stage
 from signoff.engine.directory.eligible_people import (
@@ -30,28 +30,28 @@ from signoff.engine.planning.form_answers import checked_form
 from signoff.store.tables.entries import Person
 
 
-def prepared(actor: Actor, intent: Intent, command: c.Command, book: Snapshot) -> c.Command:
+def prepared(actor: Actor, intent: Intent, command: c.Command, directory: Snapshot) -> c.Command:
     """The command with what the directory says; raises Invalid where it names somebody who is not there."""
-    return _prepared(command, actor, intent, book)
+    return _prepared(command, actor, intent, directory)
 
 
 @singledispatch
-def _prepared(command: c.Command, actor: Actor, intent: Intent, book: Snapshot) -> c.Command:
+def _prepared(command: c.Command, actor: Actor, intent: Intent, directory: Snapshot) -> c.Command:
     return command
 
 
 @_prepared.register
-def _answer(command: c.Answer, actor: Actor, intent: Intent, book: Snapshot) -> c.Command:
-    return replace(checked_form(intent, command), standing=book.standing)
+def _answer(command: c.Answer, actor: Actor, intent: Intent, directory: Snapshot) -> c.Command:
+    return replace(checked_form(intent, command), active_people=directory.active_people)
 
 
 @_prepared.register
-def _delegate(command: c.Delegate, actor: Actor, intent: Intent, book: Snapshot) -> c.Command:
-    taker = deciding_person(book, command.to, "to")
+def _delegate(command: c.Delegate, actor: Actor, intent: Intent, directory: Snapshot) -> c.Command:
+    taker = deciding_person(directory, command.to, "to")
     task = intent.open
     if not isinstance(task, Task):
         return replace(command, to=taker.id)
-    barred = barred_from(spec_of(intent, task), book, requesters_side(intent), intent)
+    barred = barred_from(spec_of(intent, task), directory, requesters_side(intent), intent)
     if taker.id in barred:
         raise Invalid(
             "self_approval", f"{taker.name or taker.email} stands on the requester's side.", field="to",
@@ -59,9 +59,9 @@ def _delegate(command: c.Delegate, actor: Actor, intent: Intent, book: Snapshot)
         )  # fmt: skip
     stage, pinned = stage_now(intent, task), roster(intent, task)
     givers = {one.giver for one in task.handed_over}
-    asked_already = taker.id in eligible(stage, book, barred | givers, pinned)
+    asked_already = taker.id in eligible(stage, directory, barred | givers, pinned)
     # whoever may decide already gets no second say, so one seat less is left
-    if asked_already and not decidable(stage, book, barred | givers | {actor.id}, pinned):
+    if asked_already and not decidable(stage, directory, barred | givers | {actor.id}, pinned):
         raise Invalid(
                 "understaffed", f"{taker.name or taker.email} may decide this already, and nobody counts twice.",
                 field="to", hint="Hand it to somebody who is not asked yet.",
@@ -70,30 +70,30 @@ def _delegate(command: c.Delegate, actor: Actor, intent: Intent, book: Snapshot)
 
 
 @_prepared.register
-def _reassign(command: c.Reassign, actor: Actor, intent: Intent, book: Snapshot) -> c.Command:
+def _reassign(command: c.Reassign, actor: Actor, intent: Intent, directory: Snapshot) -> c.Command:
     to = spelled(command.to)
-    refuse_unknown_teams(to, book, "to")
+    refuse_unknown_teams(to, directory, "to")
     task = intent.open
     if isinstance(task, Task) and to:
         present = spec_of(intent, task).stages[task.stage]
         stage = Stage(to, present.need, present.reject_after, present.every)
-        barred = barred_from(spec_of(intent, task), book, requesters_side(intent), intent)
-        refuse_impossible(stage, book, f"Step {task.step!r}", "to", barred)
-        if book.workspace.protected:
-            _refuse_beyond_policy(intent, task, stage, book)
+        barred = barred_from(spec_of(intent, task), directory, requesters_side(intent), intent)
+        refuse_impossible(stage, directory, f"Step {task.step!r}", "to", barred)
+        if directory.workspace.protected:
+            _refuse_beyond_policy(intent, task, stage, directory)
     return replace(command, to=to)
 
 
-def _refuse_beyond_policy(intent: Intent, task: Task, asked_instead: Stage, book: Snapshot) -> None:
+def _refuse_beyond_policy(intent: Intent, task: Task, asked_instead: Stage, directory: Snapshot) -> None:
     """One admin alone asks nobody whom the policy does not name for this stage, or on its ladder."""
     spec = spec_of(intent, task)
     named = spec.stages[task.stage]
     rungs = [name for rung in spec.escalate for name in rung.to]
-    allowed = eligible(named, book, roster=spec.roster) | eligible(
-        Stage((*rungs, "-")), book, roster=spec.roster
+    allowed = eligible(named, directory, roster=spec.roster) | eligible(
+        Stage((*rungs, "-")), directory, roster=spec.roster
     )
-    if beyond := set(eligible(asked_instead, book)) - set(allowed):
-        who = ", ".join(sorted(book.people[person].email for person in beyond))
+    if beyond := set(eligible(asked_instead, directory)) - set(allowed):
+        who = ", ".join(sorted(directory.people[person].email for person in beyond))
         raise Forbidden(
             "protected_workspace", f"The workspace is protected, and the policy does not name {who}.",
             hint="Ask people of its stage or its ladder; or change the policy and repeat the request.",
@@ -101,21 +101,21 @@ def _refuse_beyond_policy(intent: Intent, task: Task, asked_instead: Stage, book
 
 
 @_prepared.register
-def _revise(command: c.Revise, actor: Actor, intent: Intent, book: Snapshot) -> c.Command:
+def _revise(command: c.Revise, actor: Actor, intent: Intent, directory: Snapshot) -> c.Command:
     task = intent.open
     if isinstance(task, Task):
         step, spec = intent.plan.by_id[task.step], spec_of(intent, task)
-        barred = barred_from(spec, book, requesters_side(intent) | {actor.id}, intent)
+        barred = barred_from(spec, directory, requesters_side(intent) | {actor.id}, intent)
         for number, stage in enumerate(spec.stages):
             asked_now = stage_now(intent, task) if number == task.stage == 0 else stage
             what = stage_name(step, spec, number)
-            refuse_impossible(asked_now, book, what, "payload", barred, roster(intent, task))
+            refuse_impossible(asked_now, directory, what, "payload", barred, roster(intent, task))
     return command
 
 
-def deciding_person(book: Snapshot, name: str, field: str) -> Person:
+def deciding_person(directory: Snapshot, name: str, field: str) -> Person:
     """An active person of the workspace with an approving role; raises Invalid for anybody else."""
-    person = known_person(book, name, field)
+    person = known_person(directory, name, field)
     if DECIDING.isdisjoint(person.roles):
         raise Invalid(
             "not_an_approver", f"{field}: {person.email} has no approving role.", field=field,

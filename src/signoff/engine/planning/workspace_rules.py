@@ -22,25 +22,25 @@ from signoff.engine.directory.snapshot import NamedPolicy, Snapshot
 from signoff.store.tables.entries import Workspace
 
 
-def under_workspace_rules(plan: Plan, book: Snapshot, warnings: list[str]) -> Plan:
+def under_workspace_rules(plan: Plan, directory: Snapshot, warnings: list[str]) -> Plan:
     """The plan with the steps that it has in this workspace; raises Invalid where such a plan is not taken."""
-    if from_workflow(plan) or not book.workspace.says_who_decides:
+    if from_workflow(plan) or not directory.workspace.says_who_decides:
         return plan
-    if book.workspace.unlisted_types == REFUSE:
+    if directory.workspace.unlisted_types == REFUSE:
         raise Invalid(
             "unlisted_type", "No workflow is registered here for intents of this type, so none is taken.",
             field="intent_type", hint="Ask an admin for one: signoff workflows apply FILE.",
         )  # fmt: skip
-    if book.workspace.unlisted_types == GATE and (early := missing_gate(plan)):
+    if directory.workspace.unlisted_types == GATE and (early := missing_gate(plan)):
         warnings.append(
             f"no workflow governs this type, so people are asked before step {early[0]!r} may run: "
-            f"policy {book.workspace.default_policy}"
+            f"policy {directory.workspace.default_policy}"
         )
         plan = with_gate(plan)
     return plan
 
 
-def under_policy(step: HumanStep, plan: Plan, book: Snapshot, warnings: list[str]) -> HumanStep:
+def under_policy(step: HumanStep, plan: Plan, directory: Snapshot, warnings: list[str]) -> HumanStep:
     """The step under its policy as that stands now: a workflow's under the one that it names, a request's own under the
     workspace's, or on a repeat still under the one that it had.
     """
@@ -51,14 +51,14 @@ def under_policy(step: HumanStep, plan: Plan, book: Snapshot, warnings: list[str
         if not name:
             return step
         field = f"steps.{step.id}.human.policy"
-        found = _policy(name, book, field)
+        found = _policy(name, directory, field)
         if "@" in step.task.policy:
             step = _repeated(step, found, warnings)
         return applied(step, found.policy, found.name, field)
-    name = book.workspace.default_policy or name
+    name = directory.workspace.default_policy or name
     if not name:
         return step
-    found = _policy(name, book, "workspace.default_policy")
+    found = _policy(name, directory, "workspace.default_policy")
     made, remarks = under_default_policy(step, found.policy, found.name)
     warnings.extend(remarks)
     return made
@@ -75,19 +75,19 @@ def _repeated(step: HumanStep, found: NamedPolicy, warnings: list[str]) -> Human
     return replace(step, on_timeout=None, on_timeout_as=None)
 
 
-def _policy(name: str, book: Snapshot, field: str) -> NamedPolicy:
-    found = book.policies.get(name)
+def _policy(name: str, directory: Snapshot, field: str) -> NamedPolicy:
+    found = directory.policies.get(name)
     if found is None:
-        hint = book.suggest(name, book.policies) or "Apply it first: signoff apply -f FILE."
+        hint = directory.suggest(name, directory.policies) or "Apply it first: signoff apply -f FILE."
         raise Invalid("unknown_policy", f"{field}: there is no policy {name!r}.", field=field, hint=hint)
     return found
 
 
-def refuse_default(before: Snapshot, book: Snapshot) -> None:
+def refuse_default(before: Snapshot, directory: Snapshot) -> None:
     """Raise Invalid where the workspace's default policy is not there, or cannot be one. One that this release cannot
     use any more does not keep a change from being made that has nothing to do with it.
     """
-    space, field = book.workspace, "workspace.default_policy"
+    space, field = directory.workspace, "workspace.default_policy"
     if not space.default_policy:
         if space.unlisted_types == GATE:
             raise Invalid(
@@ -96,7 +96,7 @@ def refuse_default(before: Snapshot, book: Snapshot) -> None:
                 hint="Say workspace: {default_policy: NAME} too; or unlisted_types: allow, or refuse.",
             )  # fmt: skip
         return
-    found = _policy(space.default_policy, book, field)
+    found = _policy(space.default_policy, directory, field)
     if found.fault and before.workspace.default_policy == space.default_policy:
         return
     policy = found.policy
@@ -126,7 +126,7 @@ def _default_relaxed(before: Snapshot, after: Snapshot) -> bool:
     """Whether what requests may say for themselves is judged less strictly after a change of the settings. Without a
     default policy the requester says who decides; only a yes of its own side, or of nobody, is less than that.
     """
-    was, will = (book.policies.get(book.workspace.default_policy) for book in (before, after))
+    was, will = (directory.policies.get(directory.workspace.default_policy) for directory in (before, after))
     if _rank(after.workspace) < _rank(before.workspace):
         return True
     if was is not None and was.fault:

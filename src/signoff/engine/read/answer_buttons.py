@@ -5,7 +5,7 @@ import msgspec
 from signoff.core.intent.model import Intent, Task
 from signoff.core.intent.quorum import missing
 from signoff.core.plan.plan import END, AgentStep, DelayStep, HumanStep, NotifyStep, Route, Step
-from signoff.core.plan.task_types import Sign
+from signoff.core.plan.task_types import Meaning
 from signoff.core.plan.wording import label
 
 
@@ -28,18 +28,18 @@ def choices(intent: Intent, step: HumanStep, task: Task | None) -> tuple[Choice,
 def _choice(outcome: str, intent: Intent, step: HumanStep, task: Task | None) -> Choice:
     said = label(step.task, outcome)
     route = intent.plan.after_outcome(step, outcome)
-    match step.task.sign(outcome):
-        case Sign.CHANGES:
+    match step.task.meaning(outcome):
+        case Meaning.REQUESTS_CHANGES:
             return Choice(outcome, said, "changes", _on_changes(intent, route))
-        case Sign.POSITIVE:
+        case Meaning.APPROVES:
             return Choice(outcome, said, "yes", _on_yes(intent, step, task, outcome))
-        case Sign.NEGATIVE:
+        case Meaning.REJECTS:
             return Choice(outcome, said, "no", _on_no(intent, step, task, route))
 
 
 def _on_yes(intent: Intent, step: HumanStep, task: Task | None, outcome: str) -> str:
     stages = step.task.stages
-    several = len(step.task.meaning(Sign.POSITIVE)) > 1
+    several = len(step.task.outcomes_meaning(Meaning.APPROVES)) > 1
     if task is not None:
         left = missing(stages[task.stage], task.stage, task.votes, outcome)
         if left > 1:
@@ -56,7 +56,7 @@ def _on_yes(intent: Intent, step: HumanStep, task: Task | None, outcome: str) ->
 def _on_no(intent: Intent, step: HumanStep, task: Task | None, route: Route | None) -> str:
     if task is not None:
         limit = step.task.stages[task.stage].reject_after
-        given = {v.person for v in task.votes if v.at_stage == task.stage and v.sign is Sign.NEGATIVE}
+        given = {v.person for v in task.votes if v.at_stage == task.stage and v.meaning is Meaning.REJECTS}
         if limit - len(given) > 1:
             return f"Counts as one no; {limit} of them end the request."
     if route is not None and route.target != END:

@@ -6,9 +6,9 @@ from typing import Final
 
 import msgspec
 
+from signoff.core.intent.answering_rights import answer_right, asked
 from signoff.core.intent.model import Actor, Task
 from signoff.core.intent.quorum import missing
-from signoff.core.intent.standing import asked, standing
 from signoff.core.intent.upcoming import ContactKind
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import Trait
@@ -68,7 +68,7 @@ def reasons(known: Known, step: HumanStep) -> tuple[str, ...]:
     """Why the reader is asked: the rule and their part in it."""
     intent = known.intent
     if from_workflow(intent.plan):
-        version = next((w for w in known.book.workflows.values() if w.intent_type == intent.type), None)
+        version = next((w for w in known.directory.workflows.values() if w.intent_type == intent.type), None)
         name = f"“{version.name}”" if version else "of this type"
         found = [f"The workflow {name} holds every request of this type at step “{step.id}”."]
     elif step.task.policy:
@@ -91,11 +91,11 @@ def reasons(known: Known, step: HumanStep) -> tuple[str, ...]:
 
 
 def _part(reader: Actor, known: Known, task: Task) -> str:
-    ground = standing(reader, known.intent, task)
+    ground = answer_right(reader, known.intent, task)
     if ground is None:
         return ""
     if ground.principal != reader.id:
-        return f"You stand in for {known.book.display(ground.principal)}."
+        return f"You stand in for {known.directory.display(ground.principal)}."
     own = sorted(ground.names & asked(known.intent, task))
     roles = [name.partition(":")[2] for name in own if name.startswith("role:")]
     teams = [name.partition(":")[2] for name in own if name.startswith("team:")]
@@ -124,37 +124,37 @@ def _quorum(step: HumanStep, task: Task) -> str:
 
 def others(known: Known, step: HumanStep) -> Others:
     """Everybody else in it; empty once the task is closed."""
-    task, book = known.task, known.book
+    task, directory = known.task, known.directory
     if task is None:
         return Others(missing=0)
     told: dict[str, list[Message]] = {}
     for message in known.messages:
         if message.state in (WAITING, SENT, FAILED) and message.kind in _ASKING:
             told.setdefault(message.person, []).append(message)
-    made = explain(known.intent, task, book, known.now)
+    made = explain(known.intent, task, directory, known.now)
     stage = step.task.stages[task.stage]
     shown, unsaid = soon(made.contacts)
     return Others(
         seats=tuple(_seat(reach, known, told.get(reach.person, [])) for reach in made.may_decide),
         levels=tuple(
-            Level(view.number, view.state, stage_text(view.stage, PolicyNames(book)), view.missing)
+            Level(view.number, view.state, stage_text(view.stage, PolicyNames(directory)), view.missing)
             for view in made.stages
         ),
         next=tuple(
-            Contact(foretold.contact.at, contact_words(foretold, made, book, known.reader.id))
+            Contact(foretold.contact.at, contact_words(foretold, made, directory, known.reader.id))
             for foretold in shown
         ),
         unsaid=unsaid,
         needed=stage.votes_needed,
         missing=missing(stage, task.stage, task.votes),
-        taken_by=book.display(task.taken_by) if task.taken_by else "",
+        taken_by=directory.display(task.taken_by) if task.taken_by else "",
     )
 
 
 def _seat(reach: Reach, known: Known, messages: Sequence[Message]) -> Seat:
-    book = known.book
-    name = "you" if reach.person == known.reader.id else book.display(reach.person)
-    why = f"for {book.display(reach.instead_of)}, {reach.why}" if reach.instead_of else reach.why
+    directory = known.directory
+    name = "you" if reach.person == known.reader.id else directory.display(reach.person)
+    why = f"for {directory.display(reach.instead_of)}, {reach.why}" if reach.instead_of else reach.why
     return Seat(
         name, why.replace("team:", "team ").replace("role:", ""), *_told(messages, known.now), reach.voted
     )
@@ -193,10 +193,10 @@ def soon(contacts: list[Foretold]) -> tuple[list[Foretold], int]:
     return [*contacts[: _FORETOLD - 1], contacts[-1]], len(contacts) - _FORETOLD
 
 
-def contact_words(foretold: Foretold, made: Explanation, book: Snapshot, reader: str = "") -> str:
+def contact_words(foretold: Foretold, made: Explanation, directory: Snapshot, reader: str = "") -> str:
     """What will happen, and whom it will reach as things stand."""
     contact = foretold.contact
-    people = ", ".join("you" if person == reader else book.display(person) for person in foretold.people)
+    people = ", ".join("you" if person == reader else directory.display(person) for person in foretold.people)
     match contact.kind:
         case ContactKind.OPENING:
             return f"told, when working hours begin: {people}"
@@ -207,7 +207,7 @@ def contact_words(foretold: Foretold, made: Explanation, book: Snapshot, reader:
             may = {reach.person for reach in made.may_decide}
             if foretold.people and may.issuperset(foretold.people):  # it adds nobody who could not decide
                 return f"told too: {people}"
-            return f"{PolicyNames(book).approvers(contact.to)} may decide too" + (
+            return f"{PolicyNames(directory).approvers(contact.to)} may decide too" + (
                 f"; told: {people}" if people else ""
             )
         case ContactKind.SNOOZE_OVER:

@@ -12,14 +12,14 @@ from typing import Any, Final
 import msgspec
 
 from signoff.core.errors import Refused
-from signoff.core.ids import visit_ref
+from signoff.core.ids import step_run_id
 from signoff.core.intent import events as e
+from signoff.core.intent.answering_rights import on_requesters_side
 from signoff.core.intent.assurance import worst_risk
 from signoff.core.intent.authorization import may
 from signoff.core.intent.commands import Answer
 from signoff.core.intent.conclusion import stays
 from signoff.core.intent.model import ActorKind, Intent, Status
-from signoff.core.intent.standing import on_requesters_side
 from signoff.core.intent.wake import ends_at
 from signoff.core.plan.lookahead import ahead
 from signoff.core.plan.plan import HumanStep
@@ -190,16 +190,16 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
 def card(known: Known) -> Card:
     """The card of one task for one reader."""
-    intent, history, book = known.intent, known.history, known.book
+    intent, history, directory = known.intent, known.history, known.directory
     step = intent.plan.human_step(history.step)
     spec, trusted = step.task, from_workflow(intent.plan)
     payload, words = own_words(known.payload, known.opened)
-    reported = {k: v for k, v in reported_before(known.facts, history.visit).items() if k != step.id}
+    reported = {k: v for k, v in reported_before(known.facts, history.step_run).items() if k != step.id}
     of = {name: revision for name, (_, revision) in reported.items()}
     every = {name: result for name, (result, _) in reported.items()}
     results = {name: result for name, result in every.items() if of[name] == history.revision}
     shown = group(payload, known.opened)
-    verdicts = checks(intent.plan, every, known.facts, book, known.opened, of)
+    verdicts = checks(intent.plan, every, known.facts, directory, known.opened, of)
     current = tuple(check for check in verdicts if check.of == history.revision)
     touches, undo = touched(known.payload, results)
     head = subject(known.payload, _SUBJECT)
@@ -207,7 +207,7 @@ def card(known: Known) -> Card:
     feared = worst_risk(spec.risk, every)[0]  # what an earlier check found still demands what it demanded
     rated_from = f"by the check in step “{rated_by}”" if rated_by else "by the workspace's policy"
     coming = following(
-        intent.plan, step, known.opened, lambda agent: absent(agent, book, known.workers, known.now)
+        intent.plan, step, known.opened, lambda agent: absent(agent, directory, known.workers, known.now)
     )
     folded = (
         shown.folded or any(leaf.hidden for leaf in words) or any(check.leaves.folded for check in verdicts)
@@ -217,7 +217,7 @@ def card(known: Known) -> Card:
     said, described = (covered(text, known.opened) for text in written)
     (barred, weak), text = _barred(known), _everything(known, step)
     return Card(
-        task_id=visit_ref(intent.id, history.visit), intent=intent, type=spec.type,
+        task_id=step_run_id(intent.id, history.step_run), intent=intent, type=spec.type,
         question=question(intent.plan, step, intent.type), subject=head,
         said=said, described=described, trusted=trusted, covered=(said, described) != written,
         risk=rated.value, risk_from=rated_from, feared=feared.value if feared is not rated else "",
@@ -246,7 +246,7 @@ def _revisions(known: Known) -> tuple[tuple[Changed, str], ...]:
     if known.deleted:
         return ()
     found = changes(known.facts, known.history.step, known.history.digest, known.payload, known.old)
-    return tuple((one, known.book.display(one.by) if one.by else "") for one in found)
+    return tuple((one, known.directory.display(one.by) if one.by else "") for one in found)
 
 
 def _unchecked(verdicts: Sequence[Check], revision: int) -> tuple[str, ...]:
@@ -266,7 +266,7 @@ def _barred(known: Known) -> tuple[str, bool]:
     if task is None:
         return "This task is closed.", False
     attempt = Answer(
-        outcome="", visit=task.visit, stage=task.stage, revision=task.revision, digest=task.digest
+        outcome="", step_run=task.step_run, stage=task.stage, revision=task.revision, digest=task.digest
     )
     try:
         may(known.reader, attempt, known.intent)
@@ -285,10 +285,10 @@ def _handed_to(known: Known) -> str:
         fact.event.taker
         for fact in known.facts
         if isinstance(fact.event, e.Delegated)
-        and fact.event.visit == known.history.visit
+        and fact.event.step_run == known.history.step_run
         and fact.actor.id == known.reader.id
     ]
-    return known.book.display(takers[-1]) if takers else ""
+    return known.directory.display(takers[-1]) if takers else ""
 
 
 def _silence(intent: Intent, history: TaskHistory, step: HumanStep) -> Silence:
@@ -306,17 +306,17 @@ def _everything(known: Known, step: HumanStep) -> str:
 
 
 def _asker(known: Known) -> Asker:
-    requester, book = known.intent.requester, known.book
+    requester, directory = known.intent.requester, known.directory
     endings: dict[str, int] = {}
     for intent in known.earlier:
         word = intent.ending.value if intent.ending else intent.status.value.lower()
         endings[word] = endings.get(word, 0) + 1
     return Asker(
         kind=requester.kind.value,
-        name=book.display(requester.id),
+        name=directory.display(requester.id),
         address=requester.address,
         claimed=requester.claimed if requester.claimed != requester.address else "",
-        persons=tuple(book.display(person) for person in requester.persons if person != requester.id),
+        persons=tuple(directory.display(person) for person in requester.persons if person != requester.id),
         earlier=len(known.earlier),
         endings=tuple(endings.items()),
         last=known.earlier[0].id if known.earlier else "",
@@ -338,8 +338,8 @@ def _votes(known: Known) -> tuple[Given, ...]:
     last: dict[tuple[str, int], e.Fact] = {}
     for fact in known.facts:
         event = fact.event
-        if isinstance(event, e.Answered) and (event.visit, event.digest) == (
-            known.history.visit,
+        if isinstance(event, e.Answered) and (event.step_run, event.digest) == (
+            known.history.step_run,
             known.history.digest,
         ):
             last[fact.actor.id, event.stage] = fact
@@ -354,19 +354,19 @@ def _remarks(known: Known) -> tuple[Said, ...]:
     found = []
     for fact in known.facts:
         event = fact.event
-        if getattr(event, "visit", 0) != known.history.visit:
+        if getattr(event, "step_run", 0) != known.history.step_run:
             continue
         match event:
-            case e.Remarked():
+            case e.Commented():
                 what = "said"
             case e.Delegated(taker=taker):
-                what = f"handed it over to {known.book.display(taker)}"
+                what = f"handed it over to {known.directory.display(taker)}"
             case e.Revised(revision=revision):
                 what = f"changed what is asked: revision {revision}, earlier answers are void"
             case _:
                 continue
         comment = covered(fact.note.comment, known.opened) if fact.note else ""
-        found.append(Said(known.book.display(fact.actor.id), fact.at, what, comment))
+        found.append(Said(known.directory.display(fact.actor.id), fact.at, what, comment))
     return tuple(found)
 
 
@@ -376,8 +376,8 @@ def _given(fact: e.Fact, known: Known) -> Given:
         raise TypeError("a vote is an answer")
     stead = event.principal if event.principal not in ("", fact.actor.id) else ""
     return Given(
-        name=known.book.display(fact.actor.id),
-        stead=known.book.display(stead) if stead else "",
+        name=known.directory.display(fact.actor.id),
+        stead=known.directory.display(stead) if stead else "",
         outcome=event.outcome,
         stage=event.stage + 1,
         comment=covered(fact.note.comment, known.opened) if fact.note else "",
@@ -409,7 +409,7 @@ def _receipt(known: Known) -> Receipt | None:
     return Receipt(
         ending=event.ending.value,
         outcome=event.outcome,
-        by="the clock" if system else known.book.display(fact.actor.id),
+        by="the clock" if system else known.directory.display(fact.actor.id),
         via=fact.via,
         at=fact.at,
         seq=fact.seq,

@@ -11,12 +11,12 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from signoff.core.intent.notices import Notice
+from signoff.core.intent.notifications import Notification
 from signoff.engine.delivery.pipeline import SERVICES, message_of, readable
 from signoff.engine.read.integrity import Finding
 from signoff.store.store import Store
-from signoff.store.tables.messages import FAILED, SENT, SKIPPED, WAITING, Message, OnItsWay
-from signoff.store.work import Outgoing
+from signoff.store.tables.messages import FAILED, SENT, SKIPPED, WAITING, InFlight, Message
+from signoff.store.work import OutboxRow
 
 _LATELY: Final = timedelta(days=1)
 _MOST: Final = 500
@@ -27,7 +27,7 @@ _NAMES: Final = {
     "apprise": "Apprise",
     "none": "any channel",
 }
-_NOTICE = msgspec.json.Decoder(Notice)
+_NOTICE = msgspec.json.Decoder(Notification)
 
 
 class ChannelState(Struct, frozen=True, kw_only=True):
@@ -50,7 +50,7 @@ def channel_text(channel: str) -> str:
     return _NAMES.get(channel, channel)
 
 
-def replaced_channel(message: Message, every: Sequence[OnItsWay]) -> str:
+def replaced_channel(message: Message, every: Sequence[InFlight]) -> str:
     """The channel that took over after this one failed permanently, or ""."""
     if message.state != FAILED or not message.person:
         return ""
@@ -59,7 +59,7 @@ def replaced_channel(message: Message, every: Sequence[OnItsWay]) -> str:
     return min(later, key=lambda one: one.at).channel if later else ""
 
 
-def message_result(one: OnItsWay, every: Sequence[OnItsWay]) -> str:
+def message_result(one: InFlight, every: Sequence[InFlight]) -> str:
     """The delivery status of a message, in words. ``every``: all messages about the same request."""
     message = one.message
     tries = f"{message.attempts} attempts" if message.attempts != 1 else "1 attempt"
@@ -92,7 +92,7 @@ async def unreadable(store: Store) -> AsyncIterator[Finding]:
         after = rows[-1].id
 
 
-async def all_told(store: Store, intent_id: str) -> list[OnItsWay]:
+async def all_told(store: Store, intent_id: str) -> list[InFlight]:
     """Every message about an intent, in the order in which it was called for."""
     kept = await store.messages.of_intent(intent_id)
     known = {one.message.id for one in kept}
@@ -108,10 +108,10 @@ def _place(message: Message) -> tuple[int, str, datetime, bool, str]:
     return message.seq, message.person, message.at, message.state != FAILED, message.id
 
 
-def _queued(row: Outgoing) -> OnItsWay:
-    notice = _NOTICE.decode(row.notice)
-    message = message_of(row, notice, FAILED if row.dead else WAITING, notice.at)
-    return OnItsWay(message, None if row.dead else row.due_at)
+def _queued(row: OutboxRow) -> InFlight:
+    notification = _NOTICE.decode(row.notification)
+    message = message_of(row, notification, FAILED if row.dead else WAITING, notification.at)
+    return InFlight(message, None if row.dead else row.due_at)
 
 
 async def channel_states(

@@ -157,7 +157,7 @@ def undone(fact: Fact) -> str:
 
 
 def checks(
-    plan: Plan, results: Mapping[str, Any], facts: Sequence[e.Fact], book: Snapshot, opened: bool,
+    plan: Plan, results: Mapping[str, Any], facts: Sequence[e.Fact], directory: Snapshot, opened: bool,
     of: Mapping[str, int],
 ) -> tuple[Check, ...]:  # fmt: skip
     """The results of the agent steps that ran before, in the plan's order. ``of``: which revision each is of."""
@@ -175,7 +175,7 @@ def checks(
             "",
         )
         address = step.agent if isinstance(step, AgentStep) else ""
-        by = book.display(reporter) if reporter else address
+        by = directory.display(reporter) if reporter else address
         found.append(
             Check(
                 step.id,

@@ -14,7 +14,7 @@ from signoff.core.intent.evolve import fold
 from signoff.core.intent.hash_chain import unseal, verify
 from signoff.core.intent.model import Delivery, Intent, Task
 from signoff.core.intent.wake import wake_at
-from signoff.core.plan.task_types import Sign
+from signoff.core.plan.task_types import Meaning
 from signoff.store import sql
 from signoff.store.rows import UNREADABLE, Row, intent_row, plan_digest
 from signoff.store.store import Store
@@ -105,7 +105,7 @@ def _revised(facts: Sequence[Fact]) -> dict[int, str]:
         match fact.event:
             case Created(payload_digest=digest):
                 continue
-            case Decided(sign=Sign.CHANGES):
+            case Decided(meaning=Meaning.REQUESTS_CHANGES):
                 revision += 1
             case Revised() as event:
                 found[revision] = digest

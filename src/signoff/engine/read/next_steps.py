@@ -46,9 +46,9 @@ def following(
     return tuple(_following(one, opened, missing) for one in ahead(plan, gate))
 
 
-def absent(agent: str, book: Snapshot, workers: Mapping[str, Worker], now: datetime) -> str:
+def absent(agent: str, directory: Snapshot, workers: Mapping[str, Worker], now: datetime) -> str:
     """That nobody works as this agent, in words; "" where somebody does, or where it is called."""
-    return worker_words(agent, workers.get(agent), now) if asks(agent, book) else ""
+    return worker_words(agent, workers.get(agent), now) if asks(agent, directory) else ""
 
 
 def _following(one: Ahead, opened: bool, missing: Callable[[str], str]) -> Following:

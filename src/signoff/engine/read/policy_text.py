@@ -11,9 +11,9 @@ _NAMED = 6
 class PolicyNames:
     """Whom the words of a policy mean, in this directory."""
 
-    def __init__(self, book: Snapshot) -> None:
-        self._book = book
-        self.self_approval = book.workspace.self_approval
+    def __init__(self, directory: Snapshot) -> None:
+        self._directory = directory
+        self.self_approval = directory.workspace.self_approval
 
     def approvers(self, names: Iterable[str]) -> str:
         """People by their names, roles and teams with whom they mean today."""
@@ -21,14 +21,16 @@ class PolicyNames:
 
     def anyone(self) -> str:
         """Those who may decide where nobody is named: every deciding role that somebody has."""
-        held = {role for person in self._book.people.values() if person.active for role in person.roles}
+        held = {role for person in self._directory.people.values() if person.active for role in person.roles}
         deciding = (f"role:{role}" for role in ROLES if role in held)
         return self.approvers(name for name in deciding if name in DECIDING_PARTIES)
 
     def _approver(self, name: str) -> str:
-        book = self._book
+        directory = self._directory
         people = [
-            person.name or person.email for person in book.people.values() if name in book.names_of(person)
+            person.name or person.email
+            for person in directory.people.values()
+            if name in directory.names_of(person)
         ]
         if not name.startswith(("role:", "team:")):
             return people[0] if people else name

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from signoff.core.intent import events as e
-from signoff.core.plan.task_types import Sign
+from signoff.core.plan.task_types import Meaning
 from signoff.core.text.json_diff import Leaf, changed_leaves
 
 MOST: Final = 20  # changes that are told one by one; older ones stand in /v1/intents/{id}/revisions
@@ -22,7 +22,7 @@ class Asked(msgspec.Struct, frozen=True):
 
     digest: str
     revision: int
-    visit: int
+    step_run: int
     fact: e.Fact
 
 
@@ -48,14 +48,16 @@ class Changed(msgspec.Struct, frozen=True):
 def asked(facts: Sequence[e.Fact], step: str) -> list[Asked]:
     """Everything that a step asked so far, in order."""
     found: list[Asked] = []
-    visits: set[int] = set()
+    step_runs: set[int] = set()
     for fact in facts:
         match fact.event:
-            case e.TaskOpened(step=opened, digest=digest, revision=revision, visit=visit) if opened == step:
-                visits.add(visit)
-                found.append(Asked(digest, revision, visit, fact))
-            case e.Revised(digest=digest, revision=revision, visit=visit) if visit in visits:
-                found.append(Asked(digest, revision, visit, fact))
+            case e.TaskOpened(step=opened, digest=digest, revision=revision, step_run=step_run) if (
+                opened == step
+            ):
+                step_runs.add(step_run)
+                found.append(Asked(digest, revision, step_run, fact))
+            case e.Revised(digest=digest, revision=revision, step_run=step_run) if step_run in step_runs:
+                found.append(Asked(digest, revision, step_run, fact))
     return found
 
 
@@ -78,7 +80,7 @@ def difference(
 ) -> tuple[Leaf, ...]:
     """What is different in the second thing asked: in the request, and in what the steps before had reported."""
     was, now = (payload_at(which.revision, present, old) for which in (one, two))
-    reported, since = (_others(results_before(facts, which.visit), step) for which in (one, two))
+    reported, since = (_others(results_before(facts, which.step_run), step) for which in (one, two))
     return (*changed_leaves(was, now), *changed_leaves(reported, since))
 
 
@@ -92,27 +94,27 @@ def payload_at(revision: int, present: Any, old: Mapping[int, Any]) -> Any:
     return old[min(later)] if later else present
 
 
-def results_before(facts: Sequence[e.Fact], visit: int) -> dict[str, Any]:
+def results_before(facts: Sequence[e.Fact], step_run: int) -> dict[str, Any]:
     """The steps' results as they stood when this visit's task was opened: what its digest was taken of."""
-    return {step: result for step, (result, _) in reported_before(facts, visit).items()}
+    return {step: result for step, (result, _) in reported_before(facts, step_run).items()}
 
 
-def reported_before(facts: Sequence[e.Fact], visit: int) -> dict[str, tuple[Any, int]]:
+def reported_before(facts: Sequence[e.Fact], step_run: int) -> dict[str, tuple[Any, int]]:
     """The same, each with the revision that it is of. Facts that do not say it stand where it can be counted."""
     found: dict[str, tuple[Any, int]] = {}
     revision = 1
     for fact in facts:
         match fact.event:
-            case e.TaskOpened(visit=opened, revision=number):
+            case e.TaskOpened(step_run=opened, revision=number):
                 revision = number
-                if opened == visit:
+                if opened == step_run:
                     return found
             case e.Revised(revision=number):
                 revision = number
             case e.Reported(step=step, result=result, fault=fault, retry_at=None) as event:
                 said = {"error": fault.message, "code": fault.code} if fault else result
                 found[step] = said, event.revision or revision
-            case e.Decided(step=step, outcome=outcome, ending=ending, sign=sign):
+            case e.Decided(step=step, outcome=outcome, ending=ending, meaning=meaning):
                 found[step] = {"outcome": outcome, "ending": ending.value}, revision
-                revision += sign is Sign.CHANGES
+                revision += meaning is Meaning.REQUESTS_CHANGES
     return found

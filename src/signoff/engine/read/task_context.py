@@ -9,7 +9,7 @@ import msgspec
 from signoff.core.directory.workers import Worker
 from signoff.core.intent import events as e
 from signoff.core.intent.model import Actor, Intent, Task
-from signoff.core.plan.task_types import Sign
+from signoff.core.plan.task_types import Meaning
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.revisions import Asked, asked
 from signoff.engine.read.task_history import TaskHistory
@@ -26,7 +26,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     payload: dict[str, Any]
     facts: Sequence[e.Fact]
     history: TaskHistory
-    book: Snapshot
+    directory: Snapshot
     reader: Actor
     now: datetime
     messages: Sequence[Message] = ()
@@ -40,7 +40,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     def task(self) -> Task | None:
         """The task while it is open."""
         held = self.intent.open
-        return held if isinstance(held, Task) and held.visit == self.history.visit else None
+        return held if isinstance(held, Task) and held.step_run == self.history.step_run else None
 
     def asked(self) -> list[Asked]:
         """Everything that this step was asked about so far, in order."""
@@ -48,12 +48,12 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 
     def changes_wanted(self) -> list[e.Fact]:
         """The answers that sent this step's last task back to be changed."""
-        before = {one.visit for one in self.asked() if one.visit < self.history.visit}
+        before = {one.step_run for one in self.asked() if one.step_run < self.history.step_run}
         return [
             fact
             for fact in self.facts
             if isinstance(fact.event, e.Answered)
             and before
-            and fact.event.visit == max(before)
-            and fact.event.sign is Sign.CHANGES
+            and fact.event.step_run == max(before)
+            and fact.event.meaning is Meaning.REQUESTS_CHANGES
         ]

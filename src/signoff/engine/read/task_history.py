@@ -16,7 +16,7 @@ from signoff.core.intent.model import Task
 class TaskHistory(Struct, kw_only=True):
     """One task. ``votes``: the facts that hold them, each person's last; ``comments``: None if no events were read."""
 
-    visit: int
+    step_run: int
     step: str
     opened_at: datetime
     digest: str
@@ -39,17 +39,19 @@ class TaskHistory(Struct, kw_only=True):
         return cls(**{name: getattr(task, name) for name in shared})
 
 
-def task_history(facts: Iterable[e.Fact], visit: int, begun: TaskHistory | None = None) -> TaskHistory | None:
+def task_history(
+    facts: Iterable[e.Fact], step_run: int, begun: TaskHistory | None = None
+) -> TaskHistory | None:
     """The history of a step run from the request's facts, going on from ``begun``; None if the step run was no task."""
     history = msgspec.structs.replace(begun) if begun else None
     for fact in facts:
         event = fact.event
-        if getattr(event, "visit", 0) != visit:
+        if getattr(event, "step_run", 0) != step_run:
             continue
         match event:
             case e.TaskOpened():
                 history = TaskHistory(
-                    visit=visit,
+                    step_run=step_run,
                     step=event.step,
                     opened_at=fact.at,
                     digest=event.digest,
@@ -71,14 +73,14 @@ def _go_on(history: TaskHistory, fact: e.Fact) -> None:
             history.escalated = level
         case e.Answered():
             history.votes = {**history.votes, fact.actor.id: fact}
-        case e.Remarked():
+        case e.Commented():
             history.comments = (*history.comments, fact) if history.comments is not None else None
         case e.StagePassed(stage=stage, outcome=agreed):
             history.stage, history.agreed, history.assigned, history.taken_by = stage, agreed, (), ""
             history.reminded = history.escalated = 0
         case e.Reassigned(to=to):
             history.assigned = to
-        case e.Taken(person=person):
+        case e.ReviewMarked(person=person):
             history.taken_by = person
         case e.Revised(revision=revision, digest=digest):
             history.revision, history.digest, history.votes = revision, digest, {}

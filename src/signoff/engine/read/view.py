@@ -21,7 +21,7 @@ from signoff.engine.read.delivery_status import ChannelState, all_told, channel_
 from signoff.engine.read.integrity import Finding, examine_one
 from signoff.engine.read.task_history import TaskHistory, task_history
 from signoff.store.store import Store
-from signoff.store.tables.messages import Message, OnItsWay
+from signoff.store.tables.messages import InFlight, Message
 from signoff.store.work import EventRow, Filter, Stored
 
 # How many intents a filtered list reads at once, and how often for one answer: it goes on with the next page.
@@ -38,7 +38,7 @@ class Seen(msgspec.Struct, frozen=True):
     """An intent as found, and the visit that was asked for (0: the intent itself)."""
 
     stored: Stored
-    visit: int
+    step_run: int
 
 
 class SeenTask(msgspec.Struct, frozen=True):
@@ -71,26 +71,26 @@ class View:
 
     async def intent(self, actor: Actor, ref: str) -> Seen:
         """The intent (or the step visit of one) that ``ref`` names."""
-        intent_id, visit = split_ref(ref)
+        intent_id, step_run = split_ref(ref)
         stored = await self._store.intents.get(intent_id)
-        if stored is None or not may_see(actor, stored.intent) or visit > stored.intent.visits:
+        if stored is None or not may_see(actor, stored.intent) or step_run > stored.intent.step_runs:
             raise unknown_intent(ref)
-        return Seen(stored, visit)
+        return Seen(stored, step_run)
 
     async def maybe(self, actor: Actor, intent_id: str) -> Intent | None:
         """The intent of this id, None where there is none for this actor."""
         stored = await self._store.intents.get(intent_id)
         return stored.intent if stored is not None and may_see(actor, stored.intent) else None
 
-    async def glimpse(self, actor: Actor, ref: str) -> Seen:
+    async def cached_intent(self, actor: Actor, ref: str) -> Seen:
         """The same as this process last knew it: enough to word a command, which is judged on the locked row."""
-        intent_id, visit = split_ref(ref)
+        intent_id, step_run = split_ref(ref)
         stored = self._recent.get(intent_id)
-        if stored is None or visit > stored.intent.visits:
+        if stored is None or step_run > stored.intent.step_runs:
             return await self.intent(actor, ref)
         if not may_see(actor, stored.intent):
             raise unknown_intent(ref)
-        return Seen(stored, visit)
+        return Seen(stored, step_run)
 
     async def rows(self, actor: Actor, ref: str, after: int = 0, limit: int = 1000) -> list[EventRow]:
         """The stored history after a sequence number, byte for byte."""
@@ -123,17 +123,17 @@ class View:
         """
         seen = seen or await self.intent(actor, ref)
         task = seen.stored.intent.open
-        if brief and isinstance(task, Task) and seen.visit in (0, task.visit) and not task.votes:
+        if brief and isinstance(task, Task) and seen.step_run in (0, task.step_run) and not task.votes:
             return SeenTask(seen, TaskHistory.of_row(task))
         facts = await self.all_facts(seen)
-        visits = [fact.event.visit for fact in facts if isinstance(fact.event, TaskOpened)]
-        visit = seen.visit or (task.visit if isinstance(task, Task) else (visits or [0])[-1])
-        history = task_history(facts, visit)
+        step_runs = [fact.event.step_run for fact in facts if isinstance(fact.event, TaskOpened)]
+        step_run = seen.step_run or (task.step_run if isinstance(task, Task) else (step_runs or [0])[-1])
+        history = task_history(facts, step_run)
         if history is None:
             raise NotFound("task_not_found", f"There is no task {ref[:64]}.")
         return SeenTask(seen, history, facts)
 
-    def lately(self, seen: Seen) -> tuple[Intent, list[Fact]] | None:
+    def cached_history(self, seen: Seen) -> tuple[Intent, list[Fact]] | None:
         """The intent and all its facts, if this process made them not long ago and nobody else can have added any."""
         return self._recent.life(seen.stored.intent.id)
 
@@ -150,19 +150,19 @@ class View:
         seen = await self.intent(actor, ref)
         return await self._store.intents.old_payloads(seen.stored.intent.id)
 
-    async def messages(self, actor: Actor, intent_id: str, visit: int) -> list[Message]:
+    async def messages(self, actor: Actor, intent_id: str, step_run: int) -> list[Message]:
         """What people were told of one task."""
         if actor.kind is ActorKind.AGENT:
             raise Forbidden("person_required", "An agent's key has no tasks.")
         await self.intent(actor, intent_id)
-        return await self._store.messages.of_task(intent_id, visit)
+        return await self._store.messages.of_task(intent_id, step_run)
 
-    async def told(self, actor: Actor, seen: Seen) -> list[OnItsWay]:
+    async def told(self, actor: Actor, seen: Seen) -> list[InFlight]:
         """All messages about what was seen: of one task where that was asked for, else of the whole intent."""
         if actor.kind is ActorKind.AGENT:
             raise Forbidden("person_required", "An agent's key reads no messages to people.")
         found = await all_told(self._store, seen.stored.intent.id)
-        return [one for one in found if seen.visit in (0, one.message.visit)]
+        return [one for one in found if seen.step_run in (0, one.message.visit)]
 
     async def channels(self, actor: Actor, names: Sequence[str], now: datetime) -> list[ChannelState]:
         """How each of these channels does, for who runs the workspace."""

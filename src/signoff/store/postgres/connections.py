@@ -18,7 +18,7 @@ import asyncpg
 
 from signoff.core.errors import Busy, Conflict, Invalid
 from signoff.core.text.urls import read_url
-from signoff.store.database import Lost
+from signoff.store.database import ConnectionLost
 
 # Words of libpq that asyncpg would send to the server as settings, which the server then refuses.
 _LIBPQ_ONLY: Final = frozenset(
@@ -60,7 +60,7 @@ _DISK_FULL: Final = "53100"
 _LOCKED: Final = "55P03"
 
 
-class Afresh(Busy):
+class RetryTransaction(Busy):
     """Another transaction was first; the same work may succeed now."""
 
 
@@ -94,7 +94,7 @@ class Address:
                     max_cached_statement_lifetime=0,
                     max_cacheable_statement_size=0,
                 )
-        except Lost as lost:
+        except ConnectionLost as lost:
             if isinstance(lost.__cause__, _ANSWERS):
                 raise Busy(lost.code, lost.message) from lost.__cause__
             raise
@@ -161,10 +161,12 @@ def translated() -> Iterator[None]:
     try:
         yield
     except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as error:
-        raise Afresh("database_contended", f"Another transaction was first: {said(error)}.") from error
+        raise RetryTransaction(
+            "database_contended", f"Another transaction was first: {said(error)}."
+        ) from error
     except asyncpg.IntegrityConstraintViolationError as error:
         if isinstance(error, asyncpg.NotNullViolationError) and error.table_name == "replies":
-            raise Afresh("database_contended", "The same key was answered just now.") from error
+            raise RetryTransaction("database_contended", "The same key was answered just now.") from error
         raise Conflict("write_conflict", f"The database refused a row: {said(error)}.") from error
     except (asyncpg.DuplicateTableError, asyncpg.DuplicateObjectError) as error:
         raise Conflict(
@@ -178,7 +180,9 @@ def translated() -> Iterator[None]:
             raise
         raise refusal from error
     except (TimeoutError, OSError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-        raise Lost("database_unavailable", f"The database cannot be reached: {said(error)}.") from error
+        raise ConnectionLost(
+            "database_unavailable", f"The database cannot be reached: {said(error)}."
+        ) from error
 
 
 _WORDS: Final = {
@@ -223,7 +227,7 @@ def _refusal(error: Exception, state: str) -> Busy | None:
     if state == _DISK_FULL:
         return Busy("storage_full", f"The database cannot grow: {said(error)}.", retry_after=10)
     if state.startswith(_LOST):
-        return Lost("database_unavailable", f"The database went away: {said(error)}.")
+        return ConnectionLost("database_unavailable", f"The database went away: {said(error)}.")
     if state.startswith(_NOT_NOW):
         return Busy("database_unavailable", f"The database cannot be used right now: {said(error)}.")
     if state.startswith(_DAMAGED):
@@ -237,7 +241,7 @@ def committing() -> Iterator[None]:
     try:
         with translated():
             yield
-    except Lost as error:
+    except ConnectionLost as error:
         raise Busy(
             "commit_unknown",
             f"The connection was lost while writing; it may or may not be written. {error.message}",

@@ -19,40 +19,40 @@ LONGEST: Final = 7900  # bytes of one notification; PostgreSQL allows 7999
 _SILENCE: Final = 20.0  # seconds after which the listening connection is tried
 _PAUSES: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 
-Heard = Callable[[list[str]], None]
+Notified = Callable[[list[str]], None]
 
 
-class Hearing:
+class Listener:
     """One connection to announce on, one to listen on."""
 
     def __init__(self, address: Address) -> None:
         self._address = address
-        self._mouth: Any = None
-        self._mouth_pid = 0
+        self._announcer: Any = None
+        self._announcer_pid = 0
         self._turn = asyncio.Lock()
         self._listening: asyncio.Task[None] | None = None
 
-    async def announce(self, words: Sequence[str]) -> None:
+    async def announce(self, topics: Sequence[str]) -> None:
         """Tell the other servers; raises Busy when it could not be told."""
         async with self._turn:
-            if self._mouth is None or self._mouth.is_closed():
-                self._mouth = await self._speaking()
-                self._mouth_pid = self._mouth.get_server_pid()
+            if self._announcer is None or self._announcer.is_closed():
+                self._announcer = await self._speaking()
+                self._announcer_pid = self._announcer.get_server_pid()
             with translated():
-                await self._mouth.execute(NOTIFY, CHANNEL, list(payloads(words)))
+                await self._announcer.execute(NOTIFY, CHANNEL, list(payloads(topics)))
 
     async def _speaking(self) -> Any:
-        mouth = await self._address.connect()
+        announcer = await self._address.connect()
         with translated():
-            await mouth.execute(
+            await announcer.execute(
                 "set synchronous_commit = off"
             )  # a hint that a crash takes away was only a hint
-        return mouth
+        return announcer
 
-    async def listen(self, heard: Heard) -> None:
+    async def listen(self, notified: Notified) -> None:
         """Start listening; keeps at it, through every loss of the connection, until ``close``."""
-        ear = await self._connect(heard)
-        self._listening = asyncio.create_task(self._keep(ear, heard), name="signoff-listen")
+        connection = await self._connect(notified)
+        self._listening = asyncio.create_task(self._keep(connection, notified), name="signoff-listen")
 
     async def close(self) -> None:
         if self._listening is not None:
@@ -60,66 +60,66 @@ class Hearing:
             with suppress(asyncio.CancelledError):
                 await self._listening
             self._listening = None
-        if self._mouth is not None:
-            await close(self._mouth)
-            self._mouth = None
+        if self._announcer is not None:
+            await close(self._announcer)
+            self._announcer = None
 
-    async def _connect(self, heard: Heard) -> Any:
-        ear = await self._address.connect()
+    async def _connect(self, notified: Notified) -> Any:
+        connection = await self._address.connect()
 
-        def told(_: Any, pid: int, __: str, payload: str) -> None:
-            if pid != self._mouth_pid:  # our own words were acted on when they were written
-                heard(payload.split("\n"))
+        def received(_: Any, pid: int, __: str, payload: str) -> None:
+            if pid != self._announcer_pid:  # our own words were acted on when they were written
+                notified(payload.split("\n"))
 
         try:
             with translated():
-                await ear.add_listener(CHANNEL, told)
+                await connection.add_listener(CHANNEL, received)
         except BaseException:
-            ear.terminate()
+            connection.terminate()
             raise
-        return ear
+        return connection
 
-    async def _keep(self, ear: Any, heard: Heard) -> None:
+    async def _keep(self, connection: Any, notified: Notified) -> None:
         try:
             while True:
-                await _until_lost(ear)
-                ear.terminate()
-                ear = await self._again(heard)
-                heard([""])
+                await _until_lost(connection)
+                connection.terminate()
+                connection = await self._again(notified)
+                notified([""])
         finally:
-            ear.terminate()
+            connection.terminate()
 
-    async def _again(self, heard: Heard) -> Any:
+    async def _again(self, notified: Notified) -> Any:
         tries = 0
         while True:
             try:
-                return await self._connect(heard)
+                return await self._connect(notified)
             except Busy:
                 await asyncio.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
                 tries += 1
 
 
-async def _until_lost(ear: Any) -> None:
+async def _until_lost(connection: Any) -> None:
     lost = asyncio.Event()
-    ear.add_termination_listener(lambda _: lost.set())
-    while not ear.is_closed() and not lost.is_set():
+    connection.add_termination_listener(lambda _: lost.set())
+    while not connection.is_closed() and not lost.is_set():
         try:
             async with asyncio.timeout(_SILENCE):
                 await lost.wait()
         except TimeoutError:
             # A half-open connection says nothing for ever: ask.
             try:
-                await ear.fetchval("select 1", timeout=_PAUSES[-1])
+                await connection.fetchval("select 1", timeout=_PAUSES[-1])
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 return
 
 
-def payloads(words: Sequence[str]) -> Iterator[str]:
+def payloads(topics: Sequence[str]) -> Iterator[str]:
     """Words joined by line ends, in as few notifications as hold them; "" stands for one too long to say."""
-    said = [word if len(word.encode()) <= LONGEST else "" for word in dict.fromkeys(words)]
+    said = [topic if len(topic.encode()) <= LONGEST else "" for topic in dict.fromkeys(topics)]
     start, size = 0, 0
-    for end, word in enumerate(said):
-        grows = len(word.encode()) + 1
+    for end, topic in enumerate(said):
+        grows = len(topic.encode()) + 1
         if size + grows > LONGEST and end > start:
             yield "\n".join(said[start:end])
             start, size = end, 0

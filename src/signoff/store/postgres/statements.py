@@ -13,7 +13,7 @@ from signoff.store import sql
 from signoff.store.batch import Batch
 from signoff.store.dialect import for_postgres, insert_rows, unnest
 from signoff.store.rows import Row
-from signoff.store.work import Want
+from signoff.store.work import Locks
 
 NOW: Final = "(extract(epoch from clock_timestamp()) * 1000000)::bigint"
 BEGIN: Final = "begin"
@@ -46,7 +46,7 @@ def find(parts: tuple[int, ...]) -> tuple[str, tuple[str, ...]]:
     return for_postgres(" union all ".join(f"({_FIND[part]})" for part in (*parts, TIME)))
 
 
-def locking(want: Want) -> tuple[tuple[int, ...], dict[str, Any]]:
+def locking(want: Locks) -> tuple[tuple[int, ...], dict[str, Any]]:
     """The parts that lock rows for a want, and their values; ``now`` comes from the caller."""
     parts: list[int] = []
     values: dict[str, Any] = {"ids": want.ids, "due": want.due}
@@ -60,7 +60,7 @@ def locking(want: Want) -> tuple[tuple[int, ...], dict[str, Any]]:
     return tuple(parts), values
 
 
-def present(want: Want) -> tuple[tuple[int, ...], dict[str, Any]]:
+def present(want: Locks) -> tuple[tuple[int, ...], dict[str, Any]]:
     """The parts that have to see what is committed when every lock is held, and their values."""
     parts = (*((REPLIED,) if want.once else ()), *((CHANGED,) if want.spaces else ()))
     return parts, {

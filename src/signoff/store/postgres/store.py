@@ -19,11 +19,11 @@ from signoff.store.database import Statement
 from signoff.store.dialect import for_postgres
 from signoff.store.migrate import APPLIED, RECORD, VERSION_TABLE, pending, refuse_other
 from signoff.store.postgres import statements as own
-from signoff.store.postgres.connections import Address, Afresh, Connections, committing
-from signoff.store.postgres.listen import Hearing
+from signoff.store.postgres.connections import Address, Connections, RetryTransaction, committing
+from signoff.store.postgres.listen import Listener
 from signoff.store.rows import Row, intent_of, micros, moment
 from signoff.store.store import Clock, Store, Work
-from signoff.store.work import Found, Reply, Want, Writes
+from signoff.store.work import Loaded, Locks, Reply, Writes
 
 CONNECTIONS: Final = 8
 TRIES: Final = 3
@@ -41,7 +41,7 @@ class PostgresStore(Store):
         self._pooled = address.pooled
         self._begin = own.BEGIN_POOLED if address.pooled else own.BEGIN
         self._connections = Connections(address, CONNECTIONS)
-        self._hearing = Hearing(address) if listen and not address.pooled else None
+        self._listener = Listener(address) if listen and not address.pooled else None
 
     async def open(self) -> None:
         with suppress(Conflict):  # another server made the table at the same moment
@@ -55,11 +55,11 @@ class PostgresStore(Store):
         await self.now()
 
     async def close(self) -> None:
-        if self._hearing is not None:
-            await self._hearing.close()
+        if self._listener is not None:
+            await self._listener.close()
         await self._connections.close()
 
-    async def transact(self, want: Want, work: Work) -> None:
+    async def transact(self, want: Locks, work: Work) -> None:
         await _afresh(lambda: self._transact(want, work))
 
     async def read(self, sql: str, **values: Any) -> list[Row]:
@@ -86,13 +86,13 @@ class PostgresStore(Store):
     async def ping(self) -> None:
         await self.write((sql.PROBE, {}))
 
-    async def announce(self, words: Sequence[str]) -> None:
-        if self._hearing is not None and words:
-            await self._hearing.announce(words)
+    async def announce(self, topics: Sequence[str]) -> None:
+        if self._listener is not None and topics:
+            await self._listener.announce(topics)
 
-    async def listen(self, heard: Callable[[list[str]], None]) -> None:
-        if self._hearing is not None:
-            await self._hearing.listen(heard)
+    async def listen(self, notified: Callable[[list[str]], None]) -> None:
+        if self._listener is not None:
+            await self._listener.listen(notified)
 
     async def backup(self, target: Path) -> None:
         raise Refused(
@@ -139,7 +139,7 @@ class PostgresStore(Store):
                     await _rows(db, refold.SAVE, {"id": row[0], "state": state})
             after = rows[-1][0]
 
-    async def _transact(self, want: Want, work: Work) -> None:
+    async def _transact(self, want: Locks, work: Work) -> None:
         if want.ids or want.ready or want.due or self._pooled:
             async with self._transaction() as db:
                 found = await self._find(db, want)
@@ -153,8 +153,8 @@ class PostgresStore(Store):
         for digest, plan in learnt.items():
             self.plans.put(digest, plan, found.now)
 
-    async def _find(self, db: Any, want: Want) -> Found:
-        found = Found(_NEVER, {}, {}, [], [])
+    async def _find(self, db: Any, want: Locks) -> Loaded:
+        found = Loaded(_NEVER, {}, {}, [], [])
         locking, values = own.locking(want)
         if want.due:
             [[now]] = await _rows(db, f"select {own.NOW}", {})
@@ -172,8 +172,8 @@ class PostgresStore(Store):
         db: Any,
         statement: tuple[str, tuple[str, ...]],
         values: dict[str, Any],
-        found: Found,
-        want: Want,
+        found: Loaded,
+        want: Locks,
     ) -> None:
         text, names = statement
         rows = await db.fetch(text, *(values[name] for name in names))
@@ -198,7 +198,7 @@ class PostgresStore(Store):
             plans |= self.plans.learn(await _rows(db, sql.PLAN, {"digests": list(missing)}))
         return plans
 
-    async def _save(self, db: Any, found: Found, writes: Writes) -> dict[str, Plan]:
+    async def _save(self, db: Any, found: Loaded, writes: Writes) -> dict[str, Plan]:
         demand = cursor_demand(writes)
         # The counters are known only to the statement itself: cursors are counted down from their ends to 0.
         starts = {(workspace, agent): -grows for workspace, agent, grows in demand}
@@ -214,7 +214,7 @@ async def _afresh(call: Callable[[], Awaitable[T]]) -> T:
     for _ in range(TRIES - 1):
         try:
             return await call()
-        except Afresh:
+        except RetryTransaction:
             continue
     return await call()
 

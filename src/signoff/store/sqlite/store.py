@@ -23,10 +23,10 @@ from signoff.store.dialect import for_sqlite, insert_row
 from signoff.store.migrate import APPLIED, RECORD, VERSION_TABLE, pending, refuse_other
 from signoff.store.rows import Row, intent_of, micros
 from signoff.store.sql import QUICK
-from signoff.store.sqlite.threads import Lane, translated
+from signoff.store.sqlite.threads import ConnectionThread, translated
 from signoff.store.sqlite.writer import PATIENCE, Writer, transaction, whole
 from signoff.store.store import Clock, Store, Work
-from signoff.store.work import Found, OnceKey, Reply, Want, Writes
+from signoff.store.work import IdempotencyKey, Loaded, Locks, Reply, Writes
 
 OLDEST: Final = (3, 51, 3)  # before it, a checkpoint racing a reset of the WAL can corrupt the file
 READERS: Final = 3
@@ -57,7 +57,7 @@ class SqliteStore(Store):
         self._files: dict[str, tuple[int, int]] = {}
         self._wall = wall
         self._writer = Writer(self._connect_writer)
-        self._readers = Lane("signoff-reader", self._connect_reader, threads=READERS)
+        self._readers = ConnectionThread("signoff-reader", self._connect_reader, threads=READERS)
         self._near: apsw.Connection | None = None  # read by the event loop itself
         self._held: apsw.Connection | None = None
 
@@ -98,7 +98,7 @@ class SqliteStore(Store):
             self._held.close()
             self._held = None
 
-    async def transact(self, want: Want, work: Work) -> None:
+    async def transact(self, want: Locks, work: Work) -> None:
         learnt, now = await self._writer.commit(lambda db: self._change(db, want, work))
         for digest, plan in learnt.items():
             self.plans.put(digest, plan, now)
@@ -139,15 +139,15 @@ class SqliteStore(Store):
         await self.read(sql.PING)
         await self.write((sql.PROBE, {}))
 
-    async def announce(self, words: Sequence[str]) -> None:
+    async def announce(self, topics: Sequence[str]) -> None:
         """Nothing: there is no other server on this file."""
 
-    async def listen(self, heard: Callable[[list[str]], None]) -> None:
+    async def listen(self, notified: Callable[[list[str]], None]) -> None:
         """Nothing to hear: there is no other server on this file."""
 
     async def backup(self, target: Path) -> None:
         """Needs no ``open``: the copy is whole also while another process serves from the file."""
-        copier = Lane("signoff-copier", self._connect_copier)
+        copier = ConnectionThread("signoff-copier", self._connect_copier)
         await copier.open()
         try:
             await copier.run(lambda db: _copy(db, target))
@@ -210,13 +210,13 @@ class SqliteStore(Store):
                     _rows(db, (refold.SAVE, {"id": row[0], "state": state}))
             after = rows[-1][0]
 
-    def _change(self, db: apsw.Connection, want: Want, work: Work) -> tuple[dict[str, Plan], datetime]:
+    def _change(self, db: apsw.Connection, want: Locks, work: Work) -> tuple[dict[str, Plan], datetime]:
         now = self.clock(self._wall())
         found = self._find(db, want, now)
         return self._save(db, only_locked(found, work(found)), now), now
 
-    def _find(self, db: apsw.Connection, want: Want, now: datetime) -> Found:
-        found = Found(now, {}, {}, [], [])
+    def _find(self, db: apsw.Connection, want: Locks, now: datetime) -> Loaded:
+        found = Loaded(now, {}, {}, [], [])
         if want.ids:
             self._take(db, found, (sql.LOCK, {"ids": want.ids}))
         if want.ready is not None:
@@ -231,7 +231,7 @@ class SqliteStore(Store):
                 found.last_changes[space] = number
         return found
 
-    def _take(self, db: apsw.Connection, found: Found, statement: Statement) -> list[str]:
+    def _take(self, db: apsw.Connection, found: Loaded, statement: Statement) -> list[str]:
         rows = _rows(db, statement)
         wanted = {row[1] for row in rows}
         plans = self.plans.known(wanted)
@@ -313,7 +313,7 @@ def to_disk(path: Path, *, folder: bool = False) -> None:
             os.close(descriptor)
 
 
-def _once(key: OnceKey, now: datetime) -> dict[str, Any]:
+def _once(key: IdempotencyKey, now: datetime) -> dict[str, Any]:
     return {**msgspec.structs.asdict(key), "now": micros(now)}
 
 

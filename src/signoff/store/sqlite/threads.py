@@ -30,7 +30,7 @@ _UNAVAILABLE: Final = (
 _NO_ROOM: Final = (apsw.SQLITE_IOERR_WRITE, apsw.SQLITE_IOERR_SHMSIZE)
 
 
-class Lane:
+class ConnectionThread:
     """A queue of jobs and the threads that run them, in order when there is one thread."""
 
     def __init__(

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 import apsw
 
 from signoff.core.errors import Busy
-from signoff.store.sqlite.threads import Lane, Open, no_room, translated
+from signoff.store.sqlite.threads import ConnectionThread, Open, no_room, translated
 
 T = TypeVar("T")
 IDLE: Final = 1.0  # seconds of rest after which the log is brought into the file
@@ -24,7 +24,7 @@ class Writer:
     """connect: opens the connection; called in another thread."""
 
     def __init__(self, connect: Open) -> None:
-        self._lane = Lane("signoff-writer", connect)
+        self._lane = ConnectionThread("signoff-writer", connect)
         self._turn = asyncio.Lock()
         self._db: apsw.Connection | None = None
         self._used_at = 0.0

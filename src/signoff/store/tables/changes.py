@@ -31,7 +31,7 @@ from signoff.store.tables.entries import (
     select,
     values_of,
 )
-from signoff.store.work import Outgoing
+from signoff.store.work import OutboxRow
 
 # Of what has versions each is added once: two who apply at the same moment do not both get version 2.
 _PUT: Final = {
@@ -47,7 +47,7 @@ _PUT: Final = {
     ProposalEnd: put(ProposalEnd),
 }
 _RECORD: Final = insert_numbered(DirectoryChange)
-_ORDER: Final = (*_PUT, Outgoing)
+_ORDER: Final = (*_PUT, OutboxRow)
 _SIGN_OUT: Final = (
     "delete from sessions where workspace = :workspace and person = :person",
     "delete from links where workspace = :workspace and person = :person",
@@ -74,12 +74,12 @@ def recording(changes: Sequence[DirectoryChange], since: Mapping[str, int]) -> l
 class ChangedMeanwhile(Conflict):
     """Somebody was faster. ``settled``: it is known to be about the same thing, so that trying again is no answer."""
 
-    def __init__(self, settled: bool = False) -> None:
+    def __init__(self, committed: bool = False) -> None:
         super().__init__(
             "changed_meanwhile", "Somebody changed the same thing at the same moment.",
             hint="Look at what is in force now, and apply again.",
         )  # fmt: skip
-        self.settled = settled
+        self.committed = committed
 
 
 class People:
@@ -176,7 +176,7 @@ class People:
 
 
 def _put(item: Struct) -> Statement:
-    if isinstance(item, Outgoing):
+    if isinstance(item, OutboxRow):
         return PUT_OUTGOING, dict(zip(OUTBOX.columns, outgoing_row(item), strict=True))
     return _PUT[type(item)], values_of(item)
 

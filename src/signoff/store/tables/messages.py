@@ -16,7 +16,7 @@ from signoff.core.ids import shard
 from signoff.store.database import Database, Statement
 from signoff.store.rows import Row, micros, moment, outgoing, outgoing_row
 from signoff.store.sql import OUTBOX, OUTBOX_COLUMNS, OUTBOX_DONE
-from signoff.store.work import Outgoing
+from signoff.store.work import OutboxRow
 
 WAITING, SENT, SKIPPED, FAILED = "waiting", "sent", "skipped", "failed"
 
@@ -45,7 +45,7 @@ class Message(Struct, frozen=True, kw_only=True):
     called_at: datetime
 
 
-class OnItsWay(Struct, frozen=True):
+class InFlight(Struct, frozen=True):
     """A message, and when it is tried (again); None when it is over."""
 
     message: Message
@@ -64,11 +64,11 @@ class Result(Struct, frozen=True):
     target: str = ""
 
 
-class Expansion(Struct, frozen=True):
+class ExpandedNotification(Struct, frozen=True):
     """What takes the place of one outbox row ``id``: rows on their way, and the messages they are recorded as."""
 
     id: str
-    rows: Sequence[Outgoing]
+    rows: Sequence[OutboxRow]
     messages: Sequence[Message]
 
 
@@ -138,12 +138,12 @@ class Messages:
         """In the order in which they were called for."""
         return [_message(row) for row in await self._db.read(_OF_TASK, intent_id=intent_id, visit=visit)]
 
-    async def of_intent(self, intent_id: str) -> list[OnItsWay]:
+    async def of_intent(self, intent_id: str) -> list[InFlight]:
         """All that people were sent, and what has arrived elsewhere, in no order."""
         rows = await self._db.read(_OF_INTENT, intent_id=intent_id)
-        return [OnItsWay(_message(row[:-1]), None if row[-1] is None else moment(row[-1])) for row in rows]
+        return [InFlight(_message(row[:-1]), None if row[-1] is None else moment(row[-1])) for row in rows]
 
-    async def queued(self, intent_id: str, limit: int) -> list[Outgoing]:
+    async def queued(self, intent_id: str, limit: int) -> list[OutboxRow]:
         """What the outbox holds of an intent."""
         return [
             outgoing(row) for row in await self._db.read(_OUTBOX_OF_INTENT, intent_id=intent_id, limit=limit)
@@ -155,7 +155,7 @@ class Messages:
 
     async def failing(
         self, workspace: str, channel: str, since: datetime, limit: int
-    ) -> tuple[list[Message], list[Outgoing]]:
+    ) -> tuple[list[Message], list[OutboxRow]]:
         """What is being tried again over a channel, or has failed for good ``since`` then; the newest first."""
         values = {"workspace": workspace, "channel": channel, "limit": limit}
         found = await self._db.read(_FAILING, since=micros(since), **values)
@@ -167,7 +167,7 @@ class Messages:
         [[at]] = await self._db.read(_ARRIVED, workspace=workspace, channel=channel)
         return None if at is None else moment(at)
 
-    async def expand(self, expansions: Sequence[Expansion]) -> None:
+    async def expand(self, expansions: Sequence[ExpandedNotification]) -> None:
         """Put other rows in the place of each row, in one transaction; a row that is gone is left alone."""
         statements: list[Statement] = []
         for one in sorted(expansions, key=lambda expansion: expansion.id):
@@ -192,7 +192,9 @@ class Messages:
         """An attempt came to nothing; another follows."""
         await self._db.write((_TRIED, {"id": id, "attempts": attempts, "error": error, "at": micros(at)}))
 
-    async def fail(self, result: Result, instead: Expansion, nobody: Outgoing | None, visit: int) -> None:
+    async def fail(
+        self, result: Result, instead: ExpandedNotification, nobody: OutboxRow | None, visit: int
+    ) -> None:
         """The message has failed for good. ``instead``: the same by the person's next channel, if there is one;
         ``nobody``: what goes out where this was the last hope to tell anybody.
         """
@@ -219,5 +221,5 @@ def _values(message: Message) -> dict[str, Any]:
     return asdict(message) | moments | {"shard": shard(message.intent_id)}
 
 
-def _outbox_values(row: Outgoing) -> dict[str, Any]:
+def _outbox_values(row: OutboxRow) -> dict[str, Any]:
     return dict(zip(OUTBOX.columns, outgoing_row(row), strict=True))

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from signoff.store import sql
 from signoff.store.database import Database
 from signoff.store.rows import micros, outgoing
-from signoff.store.work import Outgoing
+from signoff.store.work import OutboxRow
 
 
 class Outbox:
@@ -15,7 +15,7 @@ class Outbox:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    async def due(self, limit: int, hold: timedelta) -> list[Outgoing]:
+    async def due(self, limit: int, hold: timedelta) -> list[OutboxRow]:
         """Take up to ``limit`` due rows; nobody else gets them for ``hold``. Taking is no attempt: a row taken
         by a server that ended is as it was.
         """
@@ -49,11 +49,11 @@ class Outbox:
         found: dict[int, int] = {row[0]: row[1] for row in await self._db.read(sql.OUTBOX_COUNTS)}
         return {"waiting": found.get(0, 0), "dead": found.get(1, 0)}
 
-    async def page(self, after: str, limit: int) -> list[Outgoing]:
+    async def page(self, after: str, limit: int) -> list[OutboxRow]:
         """All rows of all workspaces with an id above ``after``, in order: for the doctor."""
         return [outgoing(row) for row in await self._db.read(sql.OUTBOX_ALL, after=after, limit=limit)]
 
-    async def listing(self, workspace: str, limit: int) -> list[Outgoing]:
+    async def listing(self, workspace: str, limit: int) -> list[OutboxRow]:
         """Newest first."""
         rows = await self._db.read(sql.OUTBOX_LISTING, workspace=workspace, limit=limit)
         return [outgoing(row) for row in rows]

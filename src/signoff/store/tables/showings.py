@@ -16,7 +16,7 @@ values (:intent_id, :person, :visit, :stage, :revision) on conflict do nothing
 _OF: Final = "select visit, stage, revision from showings where intent_id = :intent_id and person = :person"
 
 
-class Showing(Struct, frozen=True):
+class ViewRecord(Struct, frozen=True):
     """This person was shown this task as it then was."""
 
     intent_id: str
@@ -26,17 +26,17 @@ class Showing(Struct, frozen=True):
     revision: int
 
 
-class Showings:
+class ViewRecords:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    async def add(self, showings: Collection[Showing]) -> None:
+    async def add(self, showings: Collection[ViewRecord]) -> None:
         """Keep them, in one transaction; those that are kept already stay as they are."""
         rows = sorted(
             showings, key=lambda one: (one.intent_id, one.person, one.visit, one.stage, one.revision)
         )
         await self._db.write(
-            *((_ADD, {name: getattr(one, name) for name in Showing.__struct_fields__}) for one in rows)
+            *((_ADD, {name: getattr(one, name) for name in ViewRecord.__struct_fields__}) for one in rows)
         )
 
     async def of(self, intent_id: str, person: str) -> frozenset[tuple[int, int, int]]:

@@ -4,18 +4,18 @@ withdraw; and what it will lead to. Every act is one command through the same do
 
 from signoff import wire
 from signoff.core.errors import Conflict, Forbidden, Invalid
-from signoff.core.ids import visit_ref
+from signoff.core.ids import step_run_id
 from signoff.core.intent.advance import Change
 from signoff.core.intent.commands import (
+    AddComment,
     Cancel,
     Command,
     Delegate,
+    MarkReviewing,
     Reassign,
-    Remark,
     Revise,
     Snooze,
-    Take,
-    Wake,
+    Unsnooze,
 )
 from signoff.core.intent.deleted_payload import payload_deleted
 from signoff.core.intent.model import ActorKind, Task
@@ -25,8 +25,8 @@ from signoff.core.text.hidden_characters import shows
 from signoff.engine.directory.contact_schedule import explain as explained
 from signoff.engine.read.task_history import task_history
 from signoff.web.http import bodies, json_intake
-from signoff.web.http.call import Call, Said
-from signoff.web.reading import book_of, visible
+from signoff.web.http.call import Call, IdempotentReply
+from signoff.web.reading import directory_of, visible
 from signoff.web.shapes import desk as p
 from signoff.web.shapes.answers import acted
 from signoff.web.shapes.common import encode, verbatim
@@ -53,14 +53,14 @@ async def mark_reviewing(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/mark-reviewing"""
     body = json_intake.parse_object(call.body)
     bodies.convert(wire.tasks.Bare, body.value)
-    return await _act(call, Take(), body)
+    return await _act(call, MarkReviewing(), body)
 
 
 async def unmark_reviewing(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/unmark-reviewing"""
     body = json_intake.parse_object(call.body)
     bodies.convert(wire.tasks.Bare, body.value)
-    return await _act(call, Take(free=True), body)
+    return await _act(call, MarkReviewing(free=True), body)
 
 
 async def snooze(call: Call) -> bytes:
@@ -69,7 +69,7 @@ async def snooze(call: Call) -> bytes:
     said = bodies.convert(wire.tasks.Sleep, body.value)
     until = said.until
     if said.lasts is not None and until is None:
-        until = call.parts.clock.now() + parse_duration(said.lasts, "for")
+        until = call.state.clock.now() + parse_duration(said.lasts, "for")
     if until is None or (said.lasts is not None and said.until is not None):
         raise Invalid(
             "moment_required", "Say until when the task is put off.", field="until",
@@ -82,13 +82,13 @@ async def unsnooze(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/unsnooze"""
     body = json_intake.parse_object(call.body)
     bodies.convert(wire.tasks.Bare, body.value)
-    return await _act(call, Wake(), body)
+    return await _act(call, Unsnooze(), body)
 
 
 async def comment(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/comment"""
     body = json_intake.parse_object(call.body)
-    return await _act(call, Remark(bodies.convert(wire.tasks.Say, body.value).comment), body)
+    return await _act(call, AddComment(bodies.convert(wire.tasks.Say, body.value).comment), body)
 
 
 async def revise(call: Call) -> bytes:
@@ -102,58 +102,58 @@ async def revise(call: Call) -> bytes:
 
 async def _act(call: Call, command: Command, body: json_intake.Parsed, payload: bytes | None = None) -> bytes:
     """Give the command to the engine; the task and the intent as they are then. ``payload``: of a revision."""
-    found = await call.parts.view.task(call.actor, call.params["task_id"])
+    found = await call.state.view.task(call.actor, call.params["task_id"])
     seen, history = found.seen, found.history
     intent_id, before = seen.stored.intent.id, seen.stored.payload
-    ref = visit_ref(intent_id, history.visit)
-    display = (await book_of(call)).display
+    ref = step_run_id(intent_id, history.step_run)
+    display = (await directory_of(call)).display
 
     def render(change: Change) -> bytes:
-        now = task_history((s.fact for s in change.facts), history.visit, history) or history
+        now = task_history((s.fact for s in change.facts), history.step_run, history) or history
         shown = before if payload is None else payload
         task = task_out(change.after, shown, now, display)
         return encode(Answered(task=task, intent=intent_out(change.after, shown)))
 
-    said: Said = call.said(body.value, render, plain=body.plain)
-    engine = call.parts.engine
+    reply: IdempotentReply = call.idempotent_reply(body.value, render, plain=body.plain)
+    engine = call.state.engine
     if isinstance(command, Revise) and payload is not None:
-        return said.of(await engine.revise(call.actor, ref, command, before, payload, said.once))
-    return said.of(await engine.handle(call.actor, ref, command, said.once))
+        return reply.of(await engine.revise(call.actor, ref, command, before, payload, reply.once))
+    return reply.of(await engine.handle(call.actor, ref, command, reply.once))
 
 
 async def withdraw(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/withdraw"""
     body = json_intake.parse_object(call.body)
     said = bodies.convert(wire.tasks.Say, body.value)
-    found = await call.parts.view.task(call.actor, call.params["task_id"], brief=True)
+    found = await call.state.view.task(call.actor, call.params["task_id"], brief=True)
     seen, history = found.seen, found.history
     intent, payload = seen.stored.intent, seen.stored.payload
 
     def render(change: Change) -> bytes:
         return encode(acted(change, payload))
 
-    given = call.said(body.value, render, plain=body.plain)
-    command = Cancel(said.comment if shows(said.comment) else "withdrawn", history.visit)
-    return given.of(await call.parts.engine.handle(call.actor, intent.id, command, given.once))
+    given = call.idempotent_reply(body.value, render, plain=body.plain)
+    command = Cancel(said.comment if shows(said.comment) else "withdrawn", history.step_run)
+    return given.of(await call.state.engine.handle(call.actor, intent.id, command, given.once))
 
 
 async def explain(call: Call) -> wire.tasks.ExplainOut:
     """GET /v1/tasks/{task_id}/explain"""
     if call.actor.kind is ActorKind.AGENT:
         raise Forbidden("person_required", "An agent's key has no tasks.")
-    found = await call.parts.view.task(call.actor, call.params["task_id"], brief=True)
+    found = await call.state.view.task(call.actor, call.params["task_id"], brief=True)
     seen, history = found.seen, found.history
     intent = seen.stored.intent
     task = intent.open
-    if not isinstance(task, Task) or task.visit != history.visit:
+    if not isinstance(task, Task) or task.step_run != history.step_run:
         raise Conflict("no_open_task", "This task is closed; nothing more will come of it.")
-    book, now = await book_of(call), call.parts.clock.now()
+    directory, now = await directory_of(call), call.state.clock.now()
 
     def said() -> wire.tasks.ExplainOut:
-        made = explained(intent, task, book, now)
-        return p.explain_out(made, book, call.parts.mails, visit_ref(intent.id, history.visit))
+        made = explained(intent, task, directory, now)
+        return p.explain_out(made, directory, call.state.mails, step_run_id(intent.id, history.step_run))
 
-    return await call.parts.aside.run(call.actor, said)
+    return await call.state.aside.run(call.actor, said)
 
 
 async def revisions(call: Call) -> wire.intents.Revisions:
@@ -162,7 +162,7 @@ async def revisions(call: Call) -> wire.intents.Revisions:
     intent = seen.stored.intent
     if payload_deleted(intent, seen.stored.payload):
         return wire.intents.Revisions(intent_id=intent.id, payload_deleted=True, revisions=[])
-    payloads = await call.parts.view.old_payloads(call.actor, intent.id) | {
+    payloads = await call.state.view.old_payloads(call.actor, intent.id) | {
         intent.revision: seen.stored.payload
     }
     found = [

@@ -7,7 +7,7 @@ from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.event_summary import event_summary
 from signoff.store.work import EventRow
 from signoff.web.http.call import Call
-from signoff.web.reading import book_of
+from signoff.web.reading import directory_of
 from signoff.web.shapes.common import EMPTY, maybe, raw
 from signoff.wire.audit import Audit, AuditEvent
 from signoff.wire.common import Who
@@ -15,32 +15,32 @@ from signoff.wire.common import Who
 
 async def trail(call: Call) -> Audit:
     """GET /v1/intents/{intent_id}/audit"""
-    proof = await call.parts.view.audit(call.actor, call.params["intent_id"])
+    proof = await call.state.view.audit(call.actor, call.params["intent_id"])
     intent, finding = proof.stored.intent, proof.finding
-    book = await book_of(call)
+    directory = await directory_of(call)
     return Audit(
         intent_id=intent.id,
         seq=intent.seq,
         head=intent.head,
         verified=finding is None,
         problem=maybe(finding.text if finding else None),
-        events=tuple(_event(row, book, intent.requester.id) for row in proof.rows),
+        events=tuple(_event(row, directory, intent.requester.id) for row in proof.rows),
     )
 
 
-def _event(row: EventRow, book: Snapshot, requester: str) -> AuditEvent:
+def _event(row: EventRow, directory: Snapshot, requester: str) -> AuditEvent:
     try:
         fact = unseal(row.body, row.private)
     except (msgspec.DecodeError, ValueError):
         return _unreadable(row)
-    name = book.display(fact.actor.id)
+    name = directory.display(fact.actor.id)
     return AuditEvent(
         seq=fact.seq,
         at=fact.at,
         type=str(fact.event.__struct_config__.tag),
         actor=Who(kind=fact.actor.kind.value, id=fact.actor.id, name=name),
         via=fact.via,
-        summary=event_summary(fact, book, requester),
+        summary=event_summary(fact, directory, requester),
         comment=maybe(fact.note.comment if fact.note else None),
         event=raw(fact.event),
         body=row.body.decode(),

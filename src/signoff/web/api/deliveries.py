@@ -12,11 +12,11 @@ from signoff.core.intent.advance import Change
 from signoff.core.intent.commands import Command, Release, Renew, Report
 from signoff.core.intent.model import Delivery, Fault
 from signoff.core.text.hidden_characters import shows
-from signoff.engine.feed import agent_word
+from signoff.engine.feed import agent_topic
 from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call
 from signoff.web.http.held_requests import Wait
-from signoff.web.reading import address_of, asks_for_work, book_of, glimpsed, outdated, visible
+from signoff.web.reading import address_of, asks_for_work, cached_or_read, directory_of, outdated, visible
 from signoff.web.shapes import agents as shapes
 from signoff.web.shapes.common import encode, maybe
 from signoff.web.shapes.intents import intent_out
@@ -30,7 +30,7 @@ async def poll(call: Call) -> wire.deliveries.Deliveries:
     agent = await address_of(call)
     await asks_for_work(call, agent)
     since = call.number("since", 0, 0, 2**53)
-    found = await call.parts.view.deliveries(call.actor, agent, since, _POLL_LIMIT)
+    found = await call.state.view.deliveries(call.actor, agent, since, _POLL_LIMIT)
     return wire.deliveries.Deliveries(
         intents=[shapes.shown_delivery(stored.intent, cursor) for cursor, stored in found],
         next_cursor=found[-1][0] if found else since,
@@ -42,7 +42,7 @@ async def claim(call: Call) -> wire.deliveries.Claimed:
     wanted = bodies.ours(wire.deliveries.Claim, call.body)
     lease = timedelta(seconds=wanted.lease_seconds)
     holder = wanted.holder or call.actor.id
-    parts, workspace = call.parts, call.actor.workspace
+    state, workspace = call.state, call.actor.workspace
     clock = asyncio.get_running_loop().time
     until = clock() + wanted.wait_seconds
     moved = True
@@ -50,35 +50,35 @@ async def claim(call: Call) -> wire.deliveries.Claimed:
         # What a name stands for is looked up again: its agent may be registered while somebody waits.
         agent = await address_of(call)
         await asks_for_work(call, agent)
-        with parts.admission.stream(call.actor), Wait(call, agent_word(workspace, agent)) as wait:
-            changes = await parts.engine.claim(call.actor, agent, wanted.limit, lease, holder)
+        with state.admission.stream(call.actor), Wait(call, agent_topic(workspace, agent)) as wait:
+            changes = await state.engine.claim(call.actor, agent, wanted.limit, lease, holder)
             moved = False
             if not changes and wanted.wait_seconds:
                 wait.watch()
-                while not (changes or moved or wait.hung_up() or parts.stopping.is_set() or clock() >= until):
+                while not (changes or moved or wait.hung_up() or state.stopping.is_set() or clock() >= until):
                     await wait.wait(until - clock())
                     # nobody is left to do the work of a delivery that a caller who hung up would take
                     if not wait.hung_up():
-                        changes = await parts.engine.claim(call.actor, agent, wanted.limit, lease, holder)
+                        changes = await state.engine.claim(call.actor, agent, wanted.limit, lease, holder)
                         moved = not changes and await address_of(call) != agent
             await _only_to_who_still_may(call, wait, changes)
     await asks_for_work(call, agent)
-    display = (await book_of(call)).display
+    display = (await directory_of(call)).display
     out = []
     for change in changes:
-        stored = (await glimpsed(call, change.after.id)).stored
+        stored = (await cached_or_read(call, change.after.id)).stored
         out.append(shapes.delivery_out(change.after, stored.payload, lease, display))
     return wire.deliveries.Claimed(
         deliveries=out,
         agent=agent,
-        max_report_bytes=parts.settings.max_body,
+        max_report_bytes=state.settings.max_body,
         notice=maybe(await _notice(call, agent)),
     )
 
 
 async def _notice(call: Call, agent: str) -> str:
     """Why nothing may ever come to whoever asks as this agent."""
-    account = (await book_of(call)).by_address.get(agent)
+    account = (await directory_of(call)).by_address.get(agent)
     if account is None:
         return f"No agent is registered as {agent} so far: is the name right?"
     if account.delivery_mode == "http":
@@ -94,16 +94,18 @@ async def _only_to_who_still_may(call: Call, wait: Wait, changes: Sequence[Chang
         for change in changes:
             taken = change.after.open
             if isinstance(taken, Delivery):
-                await call.parts.engine.handle(call.actor, change.after.id, Release(taken.visit, taken.token))
+                await call.state.engine.handle(
+                    call.actor, change.after.id, Release(taken.step_run, taken.token)
+                )
         raise
 
 
 async def renew(call: Call) -> wire.deliveries.Renewed:
     """POST /v1/deliveries/{delivery_id}/renew"""
     wanted = bodies.ours(wire.deliveries.Renew, call.body)
-    ref, visit = _delivery(call)
-    command = Renew(visit, wanted.token, timedelta(seconds=wanted.lease_seconds))
-    done = await call.parts.engine.handle(call.actor, ref, command)
+    ref, step_run = _delivery(call)
+    command = Renew(step_run, wanted.token, timedelta(seconds=wanted.lease_seconds))
+    done = await call.state.engine.handle(call.actor, ref, command)
     held = done.change.after.open if done.change else None
     if not isinstance(held, Delivery) or held.lease_until is None:
         raise TypeError("a renewed delivery has a lease")
@@ -113,8 +115,8 @@ async def renew(call: Call) -> wire.deliveries.Renewed:
 async def release(call: Call) -> Nothing:
     """POST /v1/deliveries/{delivery_id}/release"""
     wanted = bodies.ours(wire.deliveries.Release, call.body)
-    ref, visit = _delivery(call)
-    await call.parts.engine.handle(call.actor, ref, Release(visit, wanted.token))
+    ref, step_run = _delivery(call)
+    await call.state.engine.handle(call.actor, ref, Release(step_run, wanted.token))
     return Nothing()
 
 
@@ -122,29 +124,29 @@ async def report(call: Call) -> bytes:
     """POST /v1/deliveries/{delivery_id}/report"""
     body = json_intake.parse_object(call.body)
     wanted = bodies.convert(wire.deliveries.Report, body.value)
-    ref, visit = _delivery(call)
+    ref, step_run = _delivery(call)
     if (wanted.result is None) == (wanted.error is None):
         raise Invalid("validation_error", "A report holds either a result or an error.", field="result")
     fault = None
     if wanted.error is not None:
         message = wanted.error.message if shows(wanted.error.message) else "The agent gave up."
         fault = Fault(wanted.error.code, message, wanted.error.retryable)
-    command: Command = Report(visit, wanted.token, wanted.result or {}, fault)
-    seen = await glimpsed(call, ref)
+    command: Command = Report(step_run, wanted.token, wanted.result or {}, fault)
+    seen = await cached_or_read(call, ref)
 
     def render(change: Change) -> bytes:
         return encode(wire.deliveries.Reported(intent=intent_out(change.after, seen.stored.payload)))
 
-    said = call.said(body.value, render, plain=body.plain)
-    done = await call.parts.engine.handle(call.actor, ref, command, said.once)
+    reply = call.idempotent_reply(body.value, render, plain=body.plain)
+    done = await call.state.engine.handle(call.actor, ref, command, reply.once)
     if outdated(seen, done):
         seen = await visible(call, ref)
-    return said.of(done)
+    return reply.of(done)
 
 
 def _delivery(call: Call) -> tuple[str, int]:
     ref = call.params["delivery_id"]
-    visit = split_ref(ref)[1]
-    if not visit:
+    step_run = split_ref(ref)[1]
+    if not step_run:
         raise NotFound("delivery_not_found", f"There is no delivery {ref[:64]}.")
-    return ref, visit
+    return ref, step_run

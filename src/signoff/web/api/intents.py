@@ -12,14 +12,14 @@ from msgspec.structs import replace
 from signoff import wire
 from signoff.core.errors import Busy, Conflict, Invalid, Refused
 from signoff.core.formats.axp_intent import compile_direct
-from signoff.core.ids import visit_ref
+from signoff.core.ids import step_run_id
 from signoff.core.intent.advance import Change
 from signoff.core.intent.answer_target import names_all
+from signoff.core.intent.answering_rights import requesters_side
 from signoff.core.intent.authorization import allowed, may
-from signoff.core.intent.commands import Cancel, Command, Patch, Report, Resolve
+from signoff.core.intent.commands import Cancel, Command, PatchControls, Report, Resolve
 from signoff.core.intent.deleted_payload import refuse_deleted
 from signoff.core.intent.model import FINAL, ActorKind, Fault, Intent, Status
-from signoff.core.intent.standing import requesters_side
 from signoff.core.text.hidden_characters import shows
 from signoff.engine.commit.jobs import Wish
 from signoff.engine.planning.planner import Submission
@@ -32,9 +32,9 @@ from signoff.web.http.call import Call
 from signoff.web.reading import (
     RUNNING,
     Following,
-    book_of,
+    cached_or_read,
     cursor_of,
-    glimpsed,
+    directory_of,
     note_shown,
     outdated,
     shown,
@@ -61,30 +61,30 @@ async def create(call: Call) -> bytes:
     )
     request = compile_direct(body.value)
     payload = json_intake.canonical(request.payload, plain=body.plain)
-    parts, actor = call.parts, call.actor
+    state, actor = call.state, call.actor
 
     def render(change: Change) -> bytes:
         return encode(created_out(change.after, payload, submission.warnings))
 
     # AXP's clients make up a new correlation id for each call, also when a restarted program repeats one
     asked = {name: value for name, value in body.value.items() if name not in _MADE_UP}
-    said = call.said(asked, render, plain=body.plain)
+    reply = call.idempotent_reply(asked, render, plain=body.plain)
     try:
-        submission = await parts.planner.direct(
+        submission = await state.planner.direct(
             actor.workspace, request, payload, json_intake.digest(payload), actor.sponsors, actor
         )
     except Refused as refusal:
-        return said.of(await parts.engine.refuse(actor, refusal, said.once))
+        return reply.of(await state.engine.refuse(actor, refusal, reply.once))
     if not submission.correlation_id:
         submission = replace(submission, correlation_id=str(uuid.uuid4()))
-    return said.of(await parts.engine.submit(actor, submission, said.once))
+    return reply.of(await state.engine.submit(actor, submission, reply.once))
 
 
 async def get(call: Call) -> GotIntent:
     """GET /v1/intents/{intent_id}"""
     seen = await visible(call, call.params["intent_id"])
-    await call.parts.view.note_read(call.actor, seen.stored.intent)
-    if seen.visit in (0, getattr(seen.stored.intent.open, "visit", 0)):
+    await call.state.view.note_read(call.actor, seen.stored.intent)
+    if seen.step_run in (0, getattr(seen.stored.intent.open, "step_run", 0)):
         await note_shown(call, seen.stored.intent)
     return got_intent(await shown(call, seen))
 
@@ -102,8 +102,8 @@ async def page(call: Call) -> Intents:
         before=cursor_of(call),
         limit=LOOKED_AT if words else limit,
     )
-    display = (await book_of(call)).display
-    walked = await call.parts.view.walk(call.actor, wanted, lambda one: fits(one, words, display), limit)
+    display = (await directory_of(call)).display
+    walked = await call.state.view.walk(call.actor, wanted, lambda one: fits(one, words, display), limit)
     await note_shown(call, *(stored.intent for stored in walked.found))
     return Intents(
         intents=[intent_out(s.intent, s.payload) for s in walked.found], next_cursor=maybe(walked.last)
@@ -114,24 +114,24 @@ async def events(call: Call) -> Events:
     """GET /v1/intents/{intent_id}/events"""
     seen = await visible(call, call.params["intent_id"])
     since = call.number("since", 0, 0, 2**53)
-    trail = trail_of(seen.stored.intent, seen.visit)
-    facts = await call.parts.view.all_facts(seen)
-    await Following(call, seen.stored.intent.id, since, seen.visit).read(facts)
+    trail = trail_of(seen.stored.intent, seen.step_run)
+    facts = await call.state.view.all_facts(seen)
+    await Following(call, seen.stored.intent.id, since, seen.step_run).read(facts)
     return Events(events=walk(trail, facts, since))
 
 
 async def resume(call: Call) -> bytes:
     """POST /v1/intents/{intent_id}/resume"""
     body = json_intake.parse_object(call.body)
-    seen = await glimpsed(call, call.params["intent_id"])
+    seen = await cached_or_read(call, call.params["intent_id"])
     given = body.value.get("expected_policy_generation")
     expected = given if isinstance(given, int) and not isinstance(given, bool) else None
     person = call.actor.kind is ActorKind.PERSON
     named = names_all(body.value.get("digest"), body.value.get("stage"))
-    traced = visit_ref(seen.stored.intent.id, seen.visit) if person and not named else ""
+    traced = step_run_id(seen.stored.intent.id, seen.step_run) if person and not named else ""
 
     def meant(intent: Intent) -> Command:
-        return meaning(body.value, _current(intent, expected), seen.visit, person=person)
+        return meaning(body.value, _current(intent, expected), seen.step_run, person=person)
 
     return await _act(call, seen, meant, body, traced=traced)
 
@@ -140,9 +140,9 @@ async def resolve(call: Call) -> bytes:
     """POST /v1/intents/{intent_id}/resolve"""
     body = json_intake.parse_object(call.body)
     request = bodies.axp(wire.intents.Resolve, body)
-    seen = await glimpsed(call, call.params["intent_id"])
-    ending = _ending(request, seen.visit)
-    unused = _unused(request, seen.visit)
+    seen = await cached_or_read(call, call.params["intent_id"])
+    ending = _ending(request, seen.step_run)
+    unused = _unused(request, seen.step_run)
 
     def meant(intent: Intent) -> Command:
         _current(intent, request.expected_policy_generation)
@@ -162,19 +162,23 @@ def _current(intent: Intent, expected: int | None) -> Intent:
     return intent
 
 
-def _ending(request: wire.intents.Resolve, visit: int) -> Command:
+def _ending(request: wire.intents.Resolve, step_run: int) -> Command:
     """How to end what the id names: the intent itself, or only one step of it (an intent to its agent)."""
     match request.status.strip().upper():
         case "COMPLETED":
-            return Report(visit=visit, result=request.result) if visit else Resolve(result=request.result)
+            return (
+                Report(step_run=step_run, result=request.result)
+                if step_run
+                else Resolve(result=request.result)
+            )
         case "FAILED":
             fault = _fault(request.error, request.reason)
-            if visit:
-                return Report(visit=visit, result=request.result, fault=fault)
+            if step_run:
+                return Report(step_run=step_run, result=request.result, fault=fault)
             return Resolve(result=request.result, fault=fault)
         case "CANCELED" | "CANCELLED":
             reason = request.reason if shows(request.reason) else "canceled"
-            return Report(visit=visit, fault=Fault("canceled", reason)) if visit else Cancel(reason)
+            return Report(step_run=step_run, fault=Fault("canceled", reason)) if step_run else Cancel(reason)
     raise Invalid(
         "validation_error",
         f"{request.status[:32]!r} is not a status to end with.",
@@ -183,7 +187,7 @@ def _ending(request: wire.intents.Resolve, visit: int) -> Command:
     )
 
 
-def _unused(request: wire.intents.Resolve, visit: int) -> str:
+def _unused(request: wire.intents.Resolve, step_run: int) -> str:
     """What is given and not kept with this ending, in words; "" for nothing. Raises Invalid for an error with a
     success.
     """
@@ -194,7 +198,7 @@ def _unused(request: wire.intents.Resolve, visit: int) -> str:
             field="error", hint="End it as FAILED, or leave the error out.",
         )  # fmt: skip
     kept = {"COMPLETED": {"result"}, "FAILED": {"error", "reason"}}.get(status, {"reason"})
-    if visit and status == "FAILED":
+    if step_run and status == "FAILED":
         kept = {"result", *kept}
     given = (("result", request.result), ("error", request.error), ("reason", request.reason))
     rest = [name for name, value in given if value and name not in kept]
@@ -216,7 +220,7 @@ async def controls(call: Call) -> bytes:
     """POST /v1/intents/{intent_id}/controls"""
     body = json_intake.parse_object(call.body)
     request = bodies.axp(wire.intents.Controls, body)
-    patch = Patch(controls=request.controls_patch, expected=request.expected_policy_generation)
+    patch = PatchControls(controls=request.controls_patch, expected=request.expected_policy_generation)
     return await _patch(call, patch, body)
 
 
@@ -224,7 +228,7 @@ async def policy(call: Call) -> bytes:
     """POST /v1/intents/{intent_id}/policy"""
     body = json_intake.parse_object(call.body)
     request = bodies.axp(wire.intents.Policy, body)
-    patch = Patch(
+    patch = PatchControls(
         grants=request.grants_patch,
         envelope=request.envelope_patch,
         expected=request.expected_policy_generation,
@@ -232,7 +236,7 @@ async def policy(call: Call) -> bytes:
     return await _patch(call, patch, body)
 
 
-async def _patch(call: Call, patch: Patch, body: json_intake.Parsed) -> bytes:
+async def _patch(call: Call, patch: PatchControls, body: json_intake.Parsed) -> bytes:
     """Apply a patch of the free maps, if it changes anything in them."""
 
     def meant(intent: Intent) -> Command:
@@ -247,13 +251,15 @@ async def _patch(call: Call, patch: Patch, body: json_intake.Parsed) -> bytes:
             raise Conflict(_NOTHING, "The patch changes nothing.")
         return patch
 
-    return await _act(call, await glimpsed(call, call.params["intent_id"]), meant, body, _KEPT)
+    return await _act(call, await cached_or_read(call, call.params["intent_id"]), meant, body, _KEPT)
 
 
 async def _act(
     call: Call, seen: Seen, wish: Wish, body: json_intake.Parsed, warning: str = "", *, traced: str = ""
 ) -> bytes:
-    """Give the command to the engine; AXP's answer about what it brought about. ``traced``: as in ``Call.said``."""
+    """Give the command to the engine; AXP's answer about what it brought about. ``traced``: as in
+    ``Call.idempotent_reply``.
+    """
     ref = call.params["intent_id"]
 
     def render(change: Change) -> bytes:
@@ -262,9 +268,9 @@ async def _act(
             out.warnings = (warning,)
         return encode(out)
 
-    said = call.said(body.value, render, plain=body.plain, traced=traced)
+    reply = call.idempotent_reply(body.value, render, plain=body.plain, traced=traced)
     try:
-        done = await call.parts.engine.handle(call.actor, ref, wish, said.once)
+        done = await call.state.engine.handle(call.actor, ref, wish, reply.once)
     except Conflict as conflict:
         if conflict.code not in (_STALE, _NOTHING):
             raise
@@ -272,7 +278,7 @@ async def _act(
         return encode(not_applied(now.intent, now.payload, conflict.code))
     if outdated(seen, done):
         seen = await visible(call, ref)
-    return said.of(done)
+    return reply.of(done)
 
 
 async def bulk_cancel(call: Call) -> BulkCanceled:
@@ -285,18 +291,18 @@ async def bulk_cancel(call: Call) -> BulkCanceled:
         statuses=statuses(request.status_filter, "status_filter") if request.status_filter else RUNNING,
         type=request.intent_type or "",
         correlation=request.correlation_id or "",
-        older_than=call.parts.clock.now() - timedelta(hours=request.older_than_hours),
+        older_than=call.state.clock.now() - timedelta(hours=request.older_than_hours),
         oldest_first=True,
         limit=LOOKED_AT,
     )
     command = Cancel(request.reason if shows(request.reason) else "canceled in bulk")
-    display = (await book_of(call)).display
+    display = (await directory_of(call)).display
 
     def chosen(stored: Stored) -> bool:
         possible = not stored.intent.final and allowed(call.actor, command, stored.intent)
         return possible and fits(stored, words, display)
 
-    walked = await call.parts.view.walk(call.actor, wanted, chosen, request.limit)
+    walked = await call.state.view.walk(call.actor, wanted, chosen, request.limit)
     found = [stored.intent.id for stored in walked.found]
     if request.dry_run:
         return BulkCanceled(dry_run=True, would_cancel=len(found), canceled=0, intent_ids=found)
@@ -311,7 +317,7 @@ async def bulk_cancel(call: Call) -> BulkCanceled:
 async def _cancel(call: Call, intent_id: str, command: Cancel) -> Refused | None:
     """Cancel one of many; why not: it moved on since it was looked at, or not now."""
     try:
-        await call.parts.engine.handle(call.actor, intent_id, command)
+        await call.state.engine.handle(call.actor, intent_id, command)
     except Refused as refusal:
         return refusal
     return None
@@ -339,19 +345,19 @@ async def retry(call: Call) -> bytes:
             Retried(intent_id=after.id, status=after.status.value, retry_of=old.id, warnings=warnings)
         )
 
-    said = call.said(body.value, render, plain=body.plain)
+    reply = call.idempotent_reply(body.value, render, plain=body.plain)
     try:
         submission = await _again(call, old, payload)
     except Refused as refusal:
-        return said.of(await call.parts.engine.refuse(call.actor, refusal, said.once))
-    return said.of(await call.parts.engine.submit(call.actor, submission, said.once))
+        return reply.of(await call.state.engine.refuse(call.actor, refusal, reply.once))
+    return reply.of(await call.state.engine.submit(call.actor, submission, reply.once))
 
 
 async def _again(call: Call, old: Intent, payload: bytes) -> Submission:
     """The same request anew, with the people and policies that there are now."""
-    book = await book_of(call)
+    directory = await directory_of(call)
     behind = tuple(sorted(requesters_side(old)))  # repeated by somebody else, it stays their request too
-    plan, digest, warnings = await call.parts.planner.again(
+    plan, digest, warnings = await call.state.planner.again(
         old, payload, (*call.actor.sponsors, *behind), call.actor
     )
     lasted = old.deadline_at - old.created_at if old.deadline_at else None
@@ -366,11 +372,11 @@ async def _again(call: Call, old: Intent, payload: bytes) -> Submission:
         correlation_id=str(uuid.uuid4()),
         claimed_from=old.requester.claimed,
         behind=behind,
-        deadline_at=call.parts.clock.now() + lasted if lasted else None,
+        deadline_at=call.state.clock.now() + lasted if lasted else None,
         scenario_id=old.scenario_id,
         retry_of=old.id,
         warnings=warnings,
-        book=book,
+        directory=directory,
     )
 
 
@@ -379,6 +385,8 @@ async def rerun(call: Call) -> RerunAnswer:
     bodies.ours(wire.intents.RerunRequest, call.body)
     seen = await visible(call, call.params["intent_id"])
     source = seen.stored.intent
-    facts = await call.parts.view.all_facts(Seen(seen.stored, 0))
-    after = await call.parts.reruns.rerun(call.actor, source, seen.stored.payload, facts, await book_of(call))
+    facts = await call.state.view.all_facts(Seen(seen.stored, 0))
+    after = await call.state.reruns.rerun(
+        call.actor, source, seen.stored.payload, facts, await directory_of(call)
+    )
     return RerunAnswer(intent_id=after.id, status=after.status.value, rerun_of=source.id)

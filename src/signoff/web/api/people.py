@@ -24,7 +24,7 @@ from signoff.engine.planning.planner import remarks
 from signoff.store.tables.entries import Person
 from signoff.web.http import bodies
 from signoff.web.http.call import Call
-from signoff.web.reading import book_of
+from signoff.web.reading import directory_of
 from signoff.web.shapes import people as p
 from signoff.web.shapes.common import maybe
 from signoff.web.shapes.desk import explain_out
@@ -43,22 +43,22 @@ def _said(body: msgspec.Struct, *without: str) -> dict[str, Any]:
 async def people(call: Call) -> wire.people.People:
     """GET /v1/people"""
     may_list_people(call.actor)
-    book = await book_of(call)
-    return wire.people.People(people=[_out(call, person, book) for person in book.people.values()])
+    directory = await directory_of(call)
+    return wire.people.People(people=[_out(call, person, directory) for person in directory.people.values()])
 
 
-def _out(call: Call, person: Person, book: Snapshot) -> wire.people.PersonOut:
+def _out(call: Call, person: Person, directory: Snapshot) -> wire.people.PersonOut:
     """As this caller may see it: what people have set for themselves is for them and for whoever reads everything."""
     whole = call.actor.id == person.id or reads_all(call.actor)
-    return p.person_out(person, book, call.parts.clock.now(), whole)
+    return p.person_out(person, directory, call.state.clock.now(), whole)
 
 
 async def add_person(call: Call) -> wire.people.PersonAnswer:
     """POST /v1/people"""
     said = bodies.ours(wire.people.CreatePerson, call.body)
     may_run(call.actor)  # whoever may not add anybody learns nothing of who is here
-    book = await book_of(call)
-    if any(person.email == said.email.strip().lower() for person in book.people.values()):
+    directory = await directory_of(call)
+    if any(person.email == said.email.strip().lower() for person in directory.people.values()):
         raise Conflict(
             "person_exists",
             f"{said.email[:255]} is here already.",
@@ -71,9 +71,9 @@ async def change_person(call: Call) -> wire.people.PersonAnswer:
     """PATCH /v1/people/{person_id}"""
     said = bodies.ours(wire.people.ChangePerson, call.body)
     may_list_people(call.actor)
-    book = await book_of(call)
+    directory = await directory_of(call)
     who = call.params["person_id"].strip().lower()
-    found = next((one for one in book.people.values() if who in (one.id, one.email)), None)
+    found = next((one for one in directory.people.values() if who in (one.id, one.email)), None)
     if found is None:
         raise NotFound("person_not_found", f"There is no person {who[:128]}.")
     return await _put_person(call, found.id, _said(said))
@@ -81,13 +81,15 @@ async def change_person(call: Call) -> wire.people.PersonAnswer:
 
 async def _put_person(call: Call, who: str, said: dict[str, Any]) -> wire.people.PersonAnswer:
     wish = read_person(who, document(said))
-    before = await book_of(call)
-    await call.parts.registry.charters.apply(call.actor, Charter(people=(wish,)))
-    book = await book_of(call)
-    found = next(one for one in book.people.values() if who.strip().lower() in (one.id, one.email))
-    warnings = await call.parts.staffed.warnings(call.actor.workspace, before.membership, book.membership)
+    before = await directory_of(call)
+    await call.state.registry.charters.apply(call.actor, Charter(people=(wish,)))
+    directory = await directory_of(call)
+    found = next(one for one in directory.people.values() if who.strip().lower() in (one.id, one.email))
+    warnings = await call.state.staffed.warnings(
+        call.actor.workspace, before.membership, directory.membership
+    )
     return wire.people.PersonAnswer(
-        person=_out(call, found, book), warnings=(*warnings, *_not_alone(before, book))
+        person=_out(call, found, directory), warnings=(*warnings, *_not_alone(before, directory))
     )
 
 
@@ -101,14 +103,14 @@ def _not_alone(before: Snapshot, after: Snapshot) -> tuple[str, ...]:
     )
 
 
-def _shared(book: Snapshot) -> bool:
-    return book.workspace.self_approval and len(book.standing) > 1
+def _shared(directory: Snapshot) -> bool:
+    return directory.workspace.self_approval and len(directory.active_people) > 1
 
 
 async def waiting(call: Call) -> wire.people.PersonWaiting:
     """GET /v1/people/{person_id}/waiting"""
     person = await _person_named(call, call.params["person_id"])
-    found, whole = await call.parts.handovers.waiting(call.actor, person)
+    found, whole = await call.state.handovers.waiting(call.actor, person)
     tasks = [
         wire.people.WaitingTask(task_id=one.task, title=one.title, only_eligible=one.alone) for one in found
     ]
@@ -120,10 +122,10 @@ async def reassign_all(call: Call) -> wire.people.ReassignedAll:
     said = bodies.ours(wire.people.ReassignAll, call.body)
     may_run(call.actor)
     giver = await _person_named(call, call.params["person_id"])
-    taker = known_person(await book_of(call), said.to, "to")
+    taker = known_person(await directory_of(call), said.to, "to")
     if taker.id == giver.id:
         raise Invalid("delegate_to_oneself", "Hand it over to somebody else.", field="to")
-    done = await call.parts.handovers.hand_over(call.actor, giver, taker, said.comment)
+    done = await call.state.handovers.hand_over(call.actor, giver, taker, said.comment)
     refused = [
         wire.people.NotReassigned(task_id=task, code=why.code, message=why.message)
         for task, why in done.refused
@@ -134,8 +136,8 @@ async def reassign_all(call: Call) -> wire.people.ReassignedAll:
 async def understaffed(call: Call) -> wire.tasks.UnderstaffedTasks:
     """GET /v1/tasks/understaffed"""
     may_run(call.actor)
-    book = await book_of(call)
-    found, whole = await call.parts.staffed.short(call.actor.workspace, book.membership)
+    directory = await directory_of(call)
+    found, whole = await call.state.staffed.short(call.actor.workspace, directory.membership)
     short = [
         wire.tasks.UnderstaffedTask(
             task_id=one.task,
@@ -154,7 +156,7 @@ async def _person_named(call: Call, who: str) -> Person:
     may_list_people(call.actor)
     wanted = who.strip().lower()
     found = next(
-        (one for one in (await book_of(call)).people.values() if wanted in (one.id, one.email)), None
+        (one for one in (await directory_of(call)).people.values() if wanted in (one.id, one.email)), None
     )
     if found is None:
         raise NotFound("person_not_found", f"There is no person {who[:128]}.")
@@ -167,18 +169,18 @@ async def _person_named(call: Call, who: str) -> Person:
 async def sessions(call: Call) -> wire.people.SessionList:
     """GET /v1/people/{person_id}/sessions"""
     found = await _known(call)
-    open_ones = await call.parts.sessions.open_ones(call.actor, found)
+    open_ones = await call.state.sessions.open_ones(call.actor, found)
     return wire.people.SessionList(sessions=[p.session_out(one) for one in open_ones])
 
 
 async def end_sessions(call: Call) -> wire.people.SessionsEnded:
     """POST /v1/people/{person_id}/sessions/end"""
-    return wire.people.SessionsEnded(ended=await call.parts.sessions.end_all(call.actor, await _known(call)))
+    return wire.people.SessionsEnded(ended=await call.state.sessions.end_all(call.actor, await _known(call)))
 
 
 async def end_session(call: Call) -> wire.people.SessionsEnded:
     """POST /v1/people/{person_id}/sessions/{session_id}/end"""
-    await call.parts.sessions.end(call.actor, await _known(call), call.params["session_id"])
+    await call.state.sessions.end(call.actor, await _known(call), call.params["session_id"])
     return wire.people.SessionsEnded(ended=1)
 
 
@@ -189,8 +191,8 @@ async def _known(call: Call) -> str:
     who = call.params["person_id"].strip().lower()
     if who == "me":
         return call.actor.id
-    book = await book_of(call)
-    found = next((one.id for one in book.people.values() if who in (one.id, one.email)), None)
+    directory = await directory_of(call)
+    found = next((one.id for one in directory.people.values() if who in (one.id, one.email)), None)
     if found is None:
         raise NotFound("person_not_found", f"There is no person {who[:128]}.")
     return found
@@ -202,29 +204,29 @@ async def _known(call: Call) -> str:
 async def teams(call: Call) -> wire.teams.Teams:
     """GET /v1/teams"""
     may_list_people(call.actor)
-    book, now = await book_of(call), call.parts.clock.now()
-    return wire.teams.Teams(teams=[p.team_out(team, book, now) for team in book.teams.values()])
+    directory, now = await directory_of(call), call.state.clock.now()
+    return wire.teams.Teams(teams=[p.team_out(team, directory, now) for team in directory.teams.values()])
 
 
 async def team(call: Call) -> wire.teams.TeamAnswer:
     """GET /v1/teams/{name}"""
     may_list_people(call.actor)
-    book = await book_of(call)
-    found = book.teams.get(call.params["name"])
+    directory = await directory_of(call)
+    found = directory.teams.get(call.params["name"])
     if found is None:
         raise NotFound("team_not_found", f"There is no team {call.params['name'][:128]!r}.")
-    return wire.teams.TeamAnswer(team=p.team_out(found, book, call.parts.clock.now()))
+    return wire.teams.TeamAnswer(team=p.team_out(found, directory, call.state.clock.now()))
 
 
 async def put_team(call: Call) -> wire.teams.TeamAnswer:
     """PUT /v1/teams/{name}"""
     said = bodies.ours(wire.teams.PutTeam, call.body)
     wish = read_team(call.params["name"], document(_said(said)))
-    before = await book_of(call)
-    await call.parts.registry.charters.apply(call.actor, Charter(teams=(wish,)))
-    after = await book_of(call)
+    before = await directory_of(call)
+    await call.state.registry.charters.apply(call.actor, Charter(teams=(wish,)))
+    after = await directory_of(call)
     answer = await team(call)
-    answer.warnings = await call.parts.staffed.warnings(
+    answer.warnings = await call.state.staffed.warnings(
         call.actor.workspace, before.membership, after.membership
     )
     return answer
@@ -236,40 +238,44 @@ async def put_team(call: Call) -> wire.teams.TeamAnswer:
 async def policies(call: Call) -> wire.policies.Policies:
     """GET /v1/policies"""
     may_list_people(call.actor)
-    book = await book_of(call)
-    return wire.policies.Policies(policies=[p.policy_out(found, book) for found in book.policies.values()])
+    directory = await directory_of(call)
+    return wire.policies.Policies(
+        policies=[p.policy_out(found, directory) for found in directory.policies.values()]
+    )
 
 
 async def put_policy(call: Call) -> wire.policies.PolicyAnswer:
     """POST /v1/policies"""
     said = bodies.ours(wire.policies.PutPolicy, call.body)
     wish = read_named_policy(said.name, document(said.policy).moved("policy"))
-    [planned] = await call.parts.registry.charters.apply(call.actor, Charter(policies=(wish,)))
-    book = await book_of(call)
+    [planned] = await call.state.registry.charters.apply(call.actor, Charter(policies=(wish,)))
+    directory = await directory_of(call)
     return wire.policies.PolicyAnswer(
-        policy=p.policy_out(book.policies[said.name], book), changed=planned.action != UNCHANGED
+        policy=p.policy_out(directory.policies[said.name], directory), changed=planned.action != UNCHANGED
     )
 
 
 async def explain_policy(call: Call) -> ExplainOut:
     """GET /v1/policies/{name}/explain"""
     may_list_people(call.actor)
-    book = await book_of(call)
-    found = book.policies.get(call.params["name"])
+    directory = await directory_of(call)
+    found = directory.policies.get(call.params["name"])
     if found is None:
         raise NotFound("policy_not_found", f"There is no policy {call.params['name'][:128]!r}.")
     at = _at(call)
 
     def said() -> ExplainOut:
-        return explain_out(hypothetical(found, book, at, call.actor.workspace), book, call.parts.mails)
+        return explain_out(
+            hypothetical(found, directory, at, call.actor.workspace), directory, call.state.mails
+        )
 
-    return await call.parts.aside.run(call.actor, said)
+    return await call.state.aside.run(call.actor, said)
 
 
 def _at(call: Call) -> datetime:
     word = call.query.get("at", "")
     if not word:
-        return call.parts.clock.now()
+        return call.state.clock.now()
     try:
         at = msgspec.convert(word.replace(" ", "+"), datetime)  # a plus in a query is a space
     except msgspec.ValidationError:
@@ -288,17 +294,17 @@ async def apply(call: Call) -> wire.changes.AppliedCharter:
     said = bodies.ours(wire.changes.CharterSource, call.body)
     source = {name: value for name, value in _said(said).items() if value}
     dry_run = call.flag("dry_run")
-    before, charter = await book_of(call), compile_charter(source)
-    planned, proposal = await call.parts.registry.apply_or_propose(call.actor, charter, source, dry_run)
+    before, charter = await directory_of(call), compile_charter(source)
+    planned, proposal = await call.state.registry.apply_or_propose(call.actor, charter, source, dry_run)
     after = (
-        (await call.parts.registry.charters.drafted(call.actor, charter)).book
+        (await call.state.registry.charters.drafted(call.actor, charter)).directory
         if dry_run
-        else await book_of(call)
+        else await directory_of(call)
     )
-    warnings = await call.parts.staffed.warnings(call.actor.workspace, before.membership, after.membership)
+    warnings = await call.state.staffed.warnings(call.actor.workspace, before.membership, after.membership)
     warnings = (*warnings, *_not_alone(before, after))
     for wish in charter.workflows:
-        absent = await call.parts.workers.absent(wish.template.plan, after, call.parts.clock.now())
+        absent = await call.state.workers.absent(wish.template.plan, after, call.state.clock.now())
         warnings = (*warnings, *absent, *remarks(wish.template.plan, after))
     out = wire.changes.AppliedCharter(
         dry_run=dry_run,
@@ -307,47 +313,48 @@ async def apply(call: Call) -> wire.changes.AppliedCharter:
         warnings=warnings,
     )
     if proposal is not None:
-        out.proposal = p.proposal_out(proposal, (await book_of(call)).display)
+        out.proposal = p.proposal_out(proposal, (await directory_of(call)).display)
     return out
 
 
 async def proposals(call: Call) -> wire.changes.ProposalList:
     """GET /v1/proposals"""
-    found = await call.parts.registry.proposals.waiting(call.actor, call.number("limit", 50, 1, 200))
-    display = (await book_of(call)).display
+    found = await call.state.registry.proposals.waiting(call.actor, call.number("limit", 50, 1, 200))
+    display = (await directory_of(call)).display
     return wire.changes.ProposalList(proposals=[p.proposal_out(one, display) for one in found])
 
 
 async def proposal(call: Call) -> wire.changes.ProposalAnswer:
     """GET /v1/proposals/{proposal_id}"""
-    return await _shown(call, await call.parts.registry.proposals.get(call.actor, call.params["proposal_id"]))
+    return await _shown(call, await call.state.registry.proposals.get(call.actor, call.params["proposal_id"]))
 
 
 async def confirm(call: Call) -> wire.changes.ProposalAnswer:
     """POST /v1/proposals/{proposal_id}/confirm"""
-    return await _shown(call, await call.parts.registry.confirm(call.actor, call.params["proposal_id"]))
+    return await _shown(call, await call.state.registry.confirm(call.actor, call.params["proposal_id"]))
 
 
 async def refuse(call: Call) -> wire.changes.ProposalAnswer:
     """POST /v1/proposals/{proposal_id}/refuse"""
-    ended = await call.parts.registry.proposals.refuse(call.actor, call.params["proposal_id"])
+    ended = await call.state.registry.proposals.refuse(call.actor, call.params["proposal_id"])
     return await _shown(call, ended)
 
 
 async def _shown(call: Call, found: Proposal) -> wire.changes.ProposalAnswer:
-    return wire.changes.ProposalAnswer(proposal=p.proposal_out(found, (await book_of(call)).display))
+    return wire.changes.ProposalAnswer(proposal=p.proposal_out(found, (await directory_of(call)).display))
 
 
 async def changes(call: Call) -> wire.changes.Changes:
     """GET /v1/changes"""
     may_read_record(call.actor)
     limit = call.number("limit", 50, 1, 200)
-    book, about = await book_of(call), call.query.get("about", "")
-    subject = subject_of(about, book) if about else ""
-    found = await call.parts.registry.charters.changes(call.actor, limit + 1, _before(call), subject)
+    directory, about = await directory_of(call), call.query.get("about", "")
+    subject = subject_of(about, directory) if about else ""
+    found = await call.state.registry.charters.changes(call.actor, limit + 1, _before(call), subject)
     more = str(found[limit - 1].number) if len(found) > limit else None
     return wire.changes.Changes(
-        changes=[p.recorded_out(change, book.display) for change in found[:limit]], next_cursor=maybe(more)
+        changes=[p.recorded_out(change, directory.display) for change in found[:limit]],
+        next_cursor=maybe(more),
     )
 
 

@@ -11,9 +11,9 @@ from signoff.wire.system import ChatCode
 
 
 def _desk(call: Call) -> SlackDesk:
-    if call.parts.slack is None:
+    if call.state.slack is None:
         raise NotFound("slack_not_set_up", "Slack is not set up here.", hint="Set slack_tokens.")
-    return call.parts.slack
+    return call.state.slack
 
 
 async def actions(call: Call) -> Page:

@@ -19,7 +19,7 @@ from signoff.core.intent.advance import Change
 from signoff.core.intent.authorization import may_see
 from signoff.core.intent.model import Status
 from signoff.core.text.describe import shown
-from signoff.engine.feed import agent_word
+from signoff.engine.feed import agent_topic
 from signoff.engine.read.view import Seen
 from signoff.store.work import Stored
 from signoff.web.http.call import Call, Stream, Write
@@ -66,7 +66,7 @@ def frame(name: str, cursor: int, data: bytes) -> bytes:
 
 async def events(call: Call) -> Stream:
     """GET /v1/intents/{id}/events/stream"""
-    seen = await call.parts.view.glimpse(call.actor, call.params["intent_id"])
+    seen = await call.state.view.cached_intent(call.actor, call.params["intent_id"])
     source = _Life(call, seen, since_of(call))
     return _stream(call, source, (seen.stored.intent.id,), call.client.startswith(_INCREMENTAL))
 
@@ -74,16 +74,16 @@ async def events(call: Call) -> Stream:
 async def deliveries(call: Call) -> Stream:
     """GET /v1/agents/{address}/intents/stream"""
     agent = await address_of(call)
-    call.parts.view.own_address(call.actor, agent)
+    call.state.view.own_address(call.actor, agent)
     await asks_for_work(call, agent)
     workspace = call.actor.workspace
     since = since_of(call)
-    unread = await call.parts.view.unread(call.actor, agent, since)
+    unread = await call.state.view.unread(call.actor, agent, since)
     if unread:
-        await call.parts.view.redeliver(call.actor, agent, unread)
+        await call.state.view.redeliver(call.actor, agent, unread)
     asked = call.query.get("status", "")
     shows = not asked or Status.DELIVERED.value in statuses(asked.split(","))
-    return _stream(call, _Post(call, agent, since, shows), (agent_word(workspace, agent),), False)
+    return _stream(call, _Post(call, agent, since, shows), (agent_topic(workspace, agent),), False)
 
 
 def since_of(call: Call) -> int:
@@ -102,8 +102,8 @@ def since_of(call: Call) -> int:
     return min(int(last), 2**53)
 
 
-def _stream(call: Call, source: Source, words: tuple[str, ...], held_open: bool) -> Stream:
-    parts = call.parts
+def _stream(call: Call, source: Source, topics: tuple[str, ...], held_open: bool) -> Stream:
+    state = call.state
     wait_seconds = call.number("wait_seconds", *_WAIT)
 
     async def run(write: Write) -> None:
@@ -111,8 +111,8 @@ def _stream(call: Call, source: Source, words: tuple[str, ...], held_open: bool)
         spoken = clock()
         until = spoken + wait_seconds
         said = False
-        with Wait(call, *words) as waiter:
-            while not parts.stopping.is_set():
+        with Wait(call, *topics) as waiter:
+            while not state.stopping.is_set():
                 try:
                     frames = await source.read(waiter.told())
                 except Busy:  # the loops say so in the log, once; whoever follows comes again with its cursor
@@ -152,10 +152,10 @@ class _Life:
 
     def __init__(self, call: Call, seen: Seen, since: int) -> None:
         self._call = call
-        self._seen = Seen(Stored(seen.stored.intent, b""), seen.visit)
-        self._trail = trail_of(seen.stored.intent, seen.visit)
+        self._seen = Seen(Stored(seen.stored.intent, b""), seen.step_run)
+        self._trail = trail_of(seen.stored.intent, seen.step_run)
         self._since = since
-        self._shown = Following(call, seen.stored.intent.id, since, seen.visit)
+        self._shown = Following(call, seen.stored.intent.id, since, seen.step_run)
         self._walked = 0
         self.last = since
         self.over = False
@@ -185,14 +185,14 @@ class _Life:
 
     def _lately(self) -> list[e.Fact]:
         """What happened before the stream was opened, if this process still knows it all."""
-        known = None if self._walked else self._call.parts.view.lately(self._seen)
+        known = None if self._walked else self._call.state.view.cached_history(self._seen)
         if known is None:
             return []
         self._trail.intent, facts = known
         return facts
 
     async def _stored(self) -> list[e.Fact]:
-        facts = await self._call.parts.view.facts_after(self._seen, self._walked)
+        facts = await self._call.state.view.facts_after(self._seen, self._walked)
         if any(isinstance(fact.event, e.Completed) for fact in facts):
             # read after the facts: only a final intent knows its result
             self._trail.intent = (await visible(self._call, self._seen.stored.intent.id)).stored.intent
@@ -222,14 +222,14 @@ class _Post:
         if not self._shows:
             return ()
         call = self._call
-        found = await call.parts.view.deliveries(call.actor, self._agent, self.last, _BATCH)
+        found = await call.state.view.deliveries(call.actor, self._agent, self.last, _BATCH)
         frames = []
         for cursor, stored in found:
             delivery = shown_delivery(stored.intent, cursor)
             frames.append(frame(delivery.event_type, cursor, _ENCODER.encode(delivery)))
             self.last = cursor
         # Noted before it goes out: if this server dies meanwhile, it is shown once too often and not once too seldom.
-        await call.parts.view.show(
+        await call.state.view.show(
             call.actor, self._agent, [(one.intent.id, cursor) for cursor, one in found]
         )
         return frames

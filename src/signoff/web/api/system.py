@@ -2,7 +2,7 @@
 
 from signoff.core.intent.model import ActorKind
 from signoff.web.http.call import Call, Page
-from signoff.web.reading import book_of
+from signoff.web.reading import directory_of
 from signoff.web.shapes.common import encode, maybe
 from signoff.wire.common import ABSENT
 from signoff.wire.system import Health, Me, Ready, Self, ServerOut
@@ -10,13 +10,13 @@ from signoff.wire.system import Health, Me, Ready, Self, ServerOut
 
 async def health(call: Call) -> Health:
     """GET /health"""
-    return Health(version=call.parts.settings.version)
+    return Health(version=call.state.settings.version)
 
 
 async def ready(call: Call) -> Page:
     """GET /ready"""
-    found = await call.parts.readiness()
-    stopping = call.parts.stopping.is_set()
+    found = await call.state.readiness()
+    stopping = call.state.stopping.is_set()
     able = found.ready and not stopping
     body = Ready(ok=able, ready=able, details=found.details | ({"stopping": True} if stopping else {}))
     return Page(encode(body), status=200 if able else 503)
@@ -24,25 +24,25 @@ async def ready(call: Call) -> Page:
 
 async def me(call: Call) -> Me:
     """GET /v1/me"""
-    book = await book_of(call)
+    directory = await directory_of(call)
     actor = call.actor
-    person = book.people.get(actor.id) if actor.kind is ActorKind.PERSON else None
+    person = directory.people.get(actor.id) if actor.kind is ActorKind.PERSON else None
     return Me(
         actor=Self(
             kind=actor.kind.value,
             id=actor.id,
             address=actor.address or ABSENT,
-            name=book.display(actor.id),
+            name=directory.display(actor.id),
             email=person.email if person else ABSENT,
             roles=tuple(sorted(actor.roles)),
         ),
-        workspace=book.workspace.name,
-        workspace_id=book.workspace.id,
-        organization=book.workspace.organization,
-        self_approval=book.workspace.self_approval,
-        default_policy=maybe(book.workspace.default_policy),
-        unlisted_types=book.workspace.unlisted_types,
+        workspace=directory.workspace.name,
+        workspace_id=directory.workspace.id,
+        organization=directory.workspace.organization,
+        self_approval=directory.workspace.self_approval,
+        default_policy=maybe(directory.workspace.default_policy),
+        unlisted_types=directory.workspace.unlisted_types,
         server=ServerOut(
-            version=call.parts.settings.version, database=call.parts.settings.database, mail=call.parts.mails
+            version=call.state.settings.version, database=call.state.settings.database, mail=call.state.mails
         ),
     )

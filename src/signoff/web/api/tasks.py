@@ -7,16 +7,16 @@ from typing import Final
 
 from signoff import wire
 from signoff.core.errors import Forbidden, Invalid, NotFound
-from signoff.core.ids import visit_ref
+from signoff.core.ids import step_run_id
 from signoff.core.intent import events as e
 from signoff.core.intent.advance import Change
 from signoff.core.intent.answer_target import names_all
+from signoff.core.intent.answering_rights import eligible
 from signoff.core.intent.commands import Answer
 from signoff.core.intent.contradictions import one_meaning
 from signoff.core.intent.deleted_payload import payload_deleted
 from signoff.core.intent.events import Decided
 from signoff.core.intent.model import ActorKind, Intent, Task
-from signoff.core.intent.standing import eligible
 from signoff.core.text import json_value
 from signoff.core.text.json_diff import GONE, NEW
 from signoff.engine.commit.jobs import Done
@@ -27,7 +27,7 @@ from signoff.engine.read.view import LOOKED_AT, Seen, SeenTask, Walked
 from signoff.store.work import Filter, Stored
 from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call
-from signoff.web.reading import book_of, cursor_of, glimpsed, note_shown, outdated, visible
+from signoff.web.reading import cached_or_read, cursor_of, directory_of, note_shown, outdated, visible
 from signoff.web.shapes.common import Display, encode, maybe
 from signoff.web.shapes.intents import intent_out
 from signoff.web.shapes.tasks import my_task, task_out
@@ -59,7 +59,7 @@ _DECISIONS: Final = {
 async def page(call: Call) -> Tasks:
     """GET /v1/tasks"""
     limit, cursor, query = call.number("limit", 50, 1, 200), cursor_of(call), call.query
-    display = (await book_of(call)).display
+    display = (await directory_of(call)).display
     state = query.get("state", "open")
     if state not in ("open", "closed"):
         hint = "open or closed."
@@ -74,13 +74,13 @@ async def page(call: Call) -> Tasks:
     for _ in range(_ROUNDS):  # whose answers a closed task has is known only when it is shown
         left = limit - len(tasks)
         if state == "open":
-            walked = await call.parts.view.walk_tasks(call.actor, cursor, matches, left)
+            walked = await call.state.view.walk_tasks(call.actor, cursor, matches, left)
         else:
             wanted = Filter(
                 workspace=call.actor.workspace, type=query.get("intent_type", ""),
                 correlation=query.get("correlation_id", ""), before=cursor, limit=LOOKED_AT,
             )  # fmt: skip
-            walked = await call.parts.view.walk(call.actor, wanted, matches, left)
+            walked = await call.state.view.walk(call.actor, wanted, matches, left)
         tasks += await _shown(call, walked, display)
         cursor = walked.last
         if not cursor or len(tasks) >= limit:
@@ -136,27 +136,27 @@ def _no_agent(call: Call) -> None:
 
 
 async def _open(call: Call, stored: Stored, display: Display) -> TaskOut:
-    found = await call.parts.view.task(call.actor, stored.intent.id, Seen(stored, 0), brief=True)
+    found = await call.state.view.task(call.actor, stored.intent.id, Seen(stored, 0), brief=True)
     return task_out(stored.intent, stored.payload, found.history, display)
 
 
 async def _closed(call: Call, stored: Stored, display: Display) -> TaskOut | None:
     """The last task of the intent that is decided."""
-    facts = await call.parts.view.all_facts(Seen(stored, 0))
-    visits = [fact.event.visit for fact in facts if isinstance(fact.event, Decided)]
-    history = task_history(facts, visits[-1]) if visits else None
+    facts = await call.state.view.all_facts(Seen(stored, 0))
+    step_runs = [fact.event.step_run for fact in facts if isinstance(fact.event, Decided)]
+    history = task_history(facts, step_runs[-1]) if step_runs else None
     return task_out(stored.intent, stored.payload, history, display) if history else None
 
 
 async def get(call: Call) -> TaskAnswer:
     """GET /v1/tasks/{task_id}"""
     _no_agent(call)
-    found = await call.parts.view.task(call.actor, call.params["task_id"])
+    found = await call.state.view.task(call.actor, call.params["task_id"])
     seen = found.seen
-    display = (await book_of(call)).display
+    display = (await directory_of(call)).display
     out = task_out(seen.stored.intent, seen.stored.payload, found.history, display)
     out.changes = await _changes(call, found, display) or ABSENT
-    if seen.visit in (0, getattr(seen.stored.intent.open, "visit", 0)):
+    if seen.step_run in (0, getattr(seen.stored.intent.open, "step_run", 0)):
         await note_shown(call, seen.stored.intent)
     return TaskAnswer(task=out)
 
@@ -167,7 +167,7 @@ async def _changes(call: Call, found: SeenTask, display: Display) -> tuple[Revis
     intent = seen.stored.intent
     if intent.revision == 1 or payload_deleted(intent, seen.stored.payload):
         return ()
-    kept = await call.parts.view.old_payloads(call.actor, intent.id)
+    kept = await call.state.view.old_payloads(call.actor, intent.id)
     old = {revision: json_value.decode(payload) for revision, payload in kept.items()}
     present = json_value.decode(seen.stored.payload)
     changed = changes(found.facts, history.step, history.digest, present, old)
@@ -194,7 +194,7 @@ def _revision_out(one: Changed, display: Display) -> RevisionOut:
 
 
 async def _brief(call: Call, seen: Seen | None = None) -> SeenTask:
-    return await call.parts.view.task(call.actor, call.params["task_id"], seen, brief=True)
+    return await call.state.view.task(call.actor, call.params["task_id"], seen, brief=True)
 
 
 async def answer(call: Call) -> bytes:
@@ -202,11 +202,11 @@ async def answer(call: Call) -> bytes:
     body = json_intake.parse_object(call.body)
     given = bodies.convert(wire.tasks.Answer, body.value)
     # read before the form is looked at: who may not see the task learns nothing about it
-    found = await _brief(call, await glimpsed(call, call.params["task_id"]))
+    found = await _brief(call, await cached_or_read(call, call.params["task_id"]))
     seen = found.seen
     command = Answer(
         outcome=given.outcome,
-        visit=seen.visit,
+        step_run=seen.step_run,
         comment=given.comment,
         data=given.data,
         stage=None if given.stage is None else given.stage - 1,
@@ -214,36 +214,36 @@ async def answer(call: Call) -> bytes:
         digest=given.digest,
         number=given.number,
     )
-    display = (await book_of(call)).display
+    display = (await directory_of(call)).display
 
     def render(change: Change) -> bytes:
         known = seen.stored.intent.seq
         new = (s.fact for s in change.facts if s.fact.seq > known)
         payload = seen.stored.payload
-        history = task_history(new, found.history.visit, found.history) or found.history
+        history = task_history(new, found.history.step_run, found.history) or found.history
         task = task_out(change.after, payload, history, display)
         return encode(Answered(task=task, intent=intent_out(change.after, payload)))
 
-    said = call.said(body.value, render, plain=body.plain, traced=_traced(call, seen, command))
-    done = await call.parts.engine.handle(call.actor, seen.stored.intent.id, command, said.once)
+    reply = call.idempotent_reply(body.value, render, plain=body.plain, traced=_traced(call, seen, command))
+    done = await call.state.engine.handle(call.actor, seen.stored.intent.id, command, reply.once)
     if outdated(seen, done):
-        ref = visit_ref(seen.stored.intent.id, _answered(done) or found.history.visit)
-        found = await call.parts.view.task(call.actor, ref, brief=True)
+        ref = step_run_id(seen.stored.intent.id, _answered(done) or found.history.step_run)
+        found = await call.state.view.task(call.actor, ref, brief=True)
         seen = found.seen
-    return said.of(done)
+    return reply.of(done)
 
 
 def _traced(call: Call, seen: Seen, command: Answer) -> str:
     """What is answered, where only X-Trace-Id tells a repetition of the answer from the person's next one; else ""."""
     if call.actor.kind is not ActorKind.PERSON or names_all(command.digest, command.stage):
         return ""
-    return visit_ref(seen.stored.intent.id, seen.visit)
+    return step_run_id(seen.stored.intent.id, seen.step_run)
 
 
 def _answered(done: Done) -> int:
     """The visit that was answered, where an answer was recorded."""
     events = (sealed.fact.event for sealed in done.change.facts) if done.change else ()
-    return next((event.visit for event in events if isinstance(event, e.Answered)), 0)
+    return next((event.step_run for event in events if isinstance(event, e.Answered)), 0)
 
 
 async def mine(call: Call) -> MyTasks:
@@ -253,7 +253,7 @@ async def mine(call: Call) -> MyTasks:
     shown: list[Intent] = []
     after: str | None = ""
     while after is not None and len(found) < _MOST_MINE:
-        page = await call.parts.view.tasks(call.actor, after, _READ)
+        page = await call.state.view.tasks(call.actor, after, _READ)
         for stored in page:
             task = stored.intent.open
             if isinstance(task, Task) and (not person or eligible(call.actor, stored.intent, task)):
@@ -280,7 +280,7 @@ async def decide(call: Call) -> bytes:
     comment = given.comment or given.reason
     command = Answer(
         outcome=outcome,
-        visit=seen.visit,
+        step_run=seen.step_run,
         comment=comment,
         stage=None if given.stage is None else given.stage - 1,
         revision=given.revision,
@@ -306,5 +306,5 @@ async def decide(call: Call) -> bytes:
             )
         )
 
-    said = call.said(body.value, render, plain=body.plain, traced=_traced(call, seen, command))
-    return said.of(await call.parts.engine.handle(call.actor, ref, command, said.once))
+    reply = call.idempotent_reply(body.value, render, plain=body.plain, traced=_traced(call, seen, command))
+    return reply.of(await call.state.engine.handle(call.actor, ref, command, reply.once))

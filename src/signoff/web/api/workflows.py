@@ -11,7 +11,7 @@ from signoff.engine.planning.planner import remarks
 from signoff.store.tables.entries import Workflow
 from signoff.web.http import json_intake
 from signoff.web.http.call import Call
-from signoff.web.reading import book_of
+from signoff.web.reading import directory_of
 from signoff.web.shapes.directory import workflow_out
 from signoff.wire.common import ABSENT
 from signoff.wire.workflows import AppliedOut, WorkflowAnswer, WorkflowOut, Workflows
@@ -23,42 +23,47 @@ async def apply(call: Call) -> AppliedOut:
     template = compile_workflow(source)
     dry_run = call.flag("dry_run")
     charter = Charter(workflows=(WorkflowSpec(template, source),))
-    [planned] = await call.parts.registry.apply(call.actor, charter, dry_run)
+    [planned] = await call.state.registry.apply(call.actor, charter, dry_run)
     if not isinstance(planned.entry, Workflow):
         raise TypeError("a workflow was not taken up")
-    book = await book_of(call)
-    absent = await call.parts.workers.absent(template.plan, book, call.parts.clock.now())
+    directory = await directory_of(call)
+    absent = await call.state.workers.absent(template.plan, directory, call.state.clock.now())
     return AppliedOut(
-        changed=planned.action != UNCHANGED, dry_run=dry_run, workflow=_shown(call, planned.entry, template.plan, book),
-        warnings=(*absent, *remarks(template.plan, book)),
+        changed=planned.action != UNCHANGED, dry_run=dry_run,
+        workflow=_shown(call, planned.entry, template.plan, directory),
+        warnings=(*absent, *remarks(template.plan, directory)),
     )  # fmt: skip
 
 
 async def page(call: Call) -> Workflows:
     """GET /v1/workflows"""
-    book = await book_of(call)
-    plan_of = call.parts.planner.plan_of
+    directory = await directory_of(call)
+    plan_of = call.state.planner.plan_of
     return Workflows(
-        workflows=[_shown(call, flow, await plan_of(flow), book) for flow in book.workflows.values()]
+        workflows=[
+            _shown(call, flow, await plan_of(flow), directory) for flow in directory.workflows.values()
+        ]
     )
 
 
 async def get(call: Call) -> WorkflowAnswer:
     """GET /v1/workflows/{intent_type}"""
-    book = await book_of(call)
-    workflow = book.workflows.get(call.params["intent_type"])
+    directory = await directory_of(call)
+    workflow = directory.workflows.get(call.params["intent_type"])
     if workflow is None:
         raise NotFound(
             "workflow_not_found", f"No workflow is in force for {call.params['intent_type'][:128]!r}."
         )
-    return WorkflowAnswer(workflow=_shown(call, workflow, await call.parts.planner.plan_of(workflow), book))
+    return WorkflowAnswer(
+        workflow=_shown(call, workflow, await call.state.planner.plan_of(workflow), directory)
+    )
 
 
-def _shown(call: Call, workflow: Workflow, plan: Plan, book: Snapshot) -> WorkflowOut:
+def _shown(call: Call, workflow: Workflow, plan: Plan, directory: Snapshot) -> WorkflowOut:
     """As it is shown: the steps as they were compiled when it was applied, whatever a later release makes of them.
     A program sees which steps there are, not whom they ask.
     """
-    out = workflow_out(workflow, plan, book.display(workflow.applied_by))
+    out = workflow_out(workflow, plan, directory.display(workflow.applied_by))
     if call.actor.kind in PROGRAMS:
         out.source, out.applied_by = ABSENT, ABSENT
     return out

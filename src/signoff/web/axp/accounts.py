@@ -13,7 +13,7 @@ from signoff.engine.identity.keys import REGISTRAR
 from signoff.store.tables.entries import Account, Person, Workspace
 from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call, Page
-from signoff.web.reading import address_of, book_of
+from signoff.web.reading import address_of, directory_of
 from signoff.web.shapes import directory as d
 from signoff.web.shapes.common import encode
 from signoff.wire.common import ABSENT
@@ -23,8 +23,8 @@ _DEFAULT_ROLES = ("approver",)
 
 async def page(call: Call) -> wire.accounts.Accounts:
     """GET /v1/service-accounts"""
-    workspace = (await book_of(call)).workspace
-    found = await call.parts.registry.accounts(call.actor) if _asked_here(call, workspace) else []
+    workspace = (await directory_of(call)).workspace
+    found = await call.state.registry.accounts(call.actor) if _asked_here(call, workspace) else []
     return wire.accounts.Accounts(service_accounts=[_out(call, account, workspace) for account in found])
 
 
@@ -58,8 +58,8 @@ def _out(call: Call, account: Account, workspace: Workspace) -> wire.accounts.Ac
 
 async def get(call: Call) -> wire.accounts.AccountAnswer:
     """GET /v1/service-accounts/{account_id}"""
-    account = await call.parts.registry.account(call.actor, call.params["account_id"])
-    workspace = (await book_of(call)).workspace
+    account = await call.state.registry.account(call.actor, call.params["account_id"])
+    workspace = (await directory_of(call)).workspace
     answer = d.account_answer(account, workspace)
     answer.service_account = _out(call, account, workspace)
     return answer
@@ -68,9 +68,9 @@ async def get(call: Call) -> wire.accounts.AccountAnswer:
 async def create(call: Call) -> wire.accounts.AccountAnswer | Page:
     """POST /v1/service-accounts"""
     wanted = bodies.axp(wire.accounts.CreateAccount, json_intake.parse_object(call.body))
-    workspace = (await book_of(call)).workspace
+    workspace = (await directory_of(call)).workspace
     _refuse_elsewhere(workspace, wanted.org_id, wanted.workspace_id)
-    account, created = await call.parts.registry.add_account(
+    account, created = await call.state.registry.add_account(
         call.actor,
         ActorKind.AGENT,
         wanted.name,
@@ -97,7 +97,7 @@ async def change(call: Call) -> wire.accounts.AccountAnswer:
     """PATCH /v1/service-accounts/{account_id}"""
     wanted = bodies.axp(wire.accounts.ChangeAccount, json_intake.parse_object(call.body))
     secret = secrets.token_urlsafe(32) if wanted.rotate_webhook_secret else None
-    account = await call.parts.registry.update_account(
+    account = await call.state.registry.update_account(
         call.actor,
         call.params["account_id"],
         display_name=wanted.display_name,
@@ -106,21 +106,21 @@ async def change(call: Call) -> wire.accounts.AccountAnswer:
         callback_url=wanted.callback_url,
         webhook_secret=secret,
     )
-    return d.account_answer(account, (await book_of(call)).workspace, secret or "")
+    return d.account_answer(account, (await directory_of(call)).workspace, secret or "")
 
 
 async def remove(call: Call) -> wire.accounts.Removed:
     """DELETE /v1/service-accounts/{account_id}"""
-    account = await call.parts.registry.remove_account(call.actor, call.params["account_id"])
+    account = await call.state.registry.remove_account(call.actor, call.params["account_id"])
     return wire.accounts.Removed(service_account_id=account.id)
 
 
 async def create_account_key(call: Call) -> wire.keys.AccountKey:
     """POST /v1/service-accounts/{account_id}/keys"""
     wanted = bodies.axp(wire.accounts.CreateAccountKey, json_intake.parse_object(call.body))
-    registry = call.parts.registry
+    registry = call.state.registry
     account = await registry.account(call.actor, call.params["account_id"])
-    now = call.parts.clock.now()
+    now = call.state.clock.now()
     until = in_utc(wanted.expires_at, "expires_at") if wanted.expires_at else None
     if until is not None and until <= now:
         raise Invalid("validation_error", "expires_at lies in the past.", field="expires_at")
@@ -130,8 +130,8 @@ async def create_account_key(call: Call) -> wire.keys.AccountKey:
 
 async def revoke_account_key(call: Call) -> wire.keys.KeyAnswer:
     """POST /v1/service-accounts/{account_id}/keys/{key_id}/revoke"""
-    account = await call.parts.registry.account(call.actor, call.params["account_id"])
-    keys = await call.parts.registry.keys(call.actor, account.id)
+    account = await call.state.registry.account(call.actor, call.params["account_id"])
+    keys = await call.state.registry.keys(call.actor, account.id)
     if call.params["key_id"] not in {key.id for key in keys}:
         raise NotFound("key_not_found", f"There is no key {call.params['key_id'][:64]}.")
     return await revoke_key(call)
@@ -139,11 +139,11 @@ async def revoke_account_key(call: Call) -> wire.keys.KeyAnswer:
 
 async def agents(call: Call) -> wire.accounts.Agents:
     """GET /v1/agents"""
-    workspace = (await book_of(call)).workspace
+    workspace = (await directory_of(call)).workspace
     here = _asked_here(call, workspace)
-    found = await call.parts.registry.accounts(call.actor, ActorKind.AGENT) if here else []
+    found = await call.state.registry.accounts(call.actor, ActorKind.AGENT) if here else []
     limit = call.number("limit", 1000, 1, 1000)
-    workers, now = await call.parts.workers.of(call.actor.workspace), call.parts.clock.now()
+    workers, now = await call.state.workers.of(call.actor.workspace), call.state.clock.now()
     return wire.accounts.Agents(
         agents=[
             d.seen_account(_out(call, account, workspace), workers.get(account.address), now)
@@ -154,13 +154,15 @@ async def agents(call: Call) -> wire.accounts.Agents:
 
 async def agent(call: Call) -> wire.accounts.AgentAnswer:
     """GET /v1/agents/{address}"""
-    book = await book_of(call)
+    directory = await directory_of(call)
     address = await address_of(call)
-    account = book.by_address.get(address)
+    account = directory.by_address.get(address)
     if account is None or account.kind != ActorKind.AGENT.value:
         raise NotFound("agent_not_found", f"There is no agent {address[:128]}.")
-    workers = await call.parts.workers.of(call.actor.workspace)
-    out = d.seen_account(_out(call, account, book.workspace), workers.get(address), call.parts.clock.now())
+    workers = await call.state.workers.of(call.actor.workspace)
+    out = d.seen_account(
+        _out(call, account, directory.workspace), workers.get(address), call.state.clock.now()
+    )
     return wire.accounts.AgentAnswer(agent=out)
 
 
@@ -178,10 +180,10 @@ async def create_key(call: Call) -> wire.keys.NewKeyOut:
             field="agent",
             hint='Send one of them, such as {"agent": "infra-validator"}.',
         )
-    holder = await _holder(call, call.parts.registry, wanted)
+    holder = await _holder(call, call.state.registry, wanted)
     seconds = wanted.expires_in_seconds
     life = timedelta(seconds=seconds) if seconds is not None else None
-    made = await call.parts.registry.add_key(call.actor, holder, life)
+    made = await call.state.registry.add_key(call.actor, holder, life)
     return d.new_key_out(made, holder.email if isinstance(holder, Person) else holder.address)
 
 
@@ -210,7 +212,7 @@ async def _holder(call: Call, registry: Registry, wanted: wire.keys.CreateKey) -
             )
         return person
     if wanted.agent is not None:
-        known = (await book_of(call)).registered(wanted.agent)
+        known = (await directory_of(call)).registered(wanted.agent)
         if known is not None and known.kind == ActorKind.AGENT.value:
             return known
         return (await registry.add_account(call.actor, ActorKind.AGENT, wanted.agent))[0]
@@ -219,12 +221,12 @@ async def _holder(call: Call, registry: Registry, wanted: wire.keys.CreateKey) -
 
 async def keys(call: Call) -> wire.keys.Keys:
     """GET /v1/keys"""
-    now, book = call.parts.clock.now(), await book_of(call)
-    found = await call.parts.registry.keys(call.actor)
-    return wire.keys.Keys(keys=[d.key_out(key, now, holder=book.display(key.actor_id)) for key in found])
+    now, directory = call.state.clock.now(), await directory_of(call)
+    found = await call.state.registry.keys(call.actor)
+    return wire.keys.Keys(keys=[d.key_out(key, now, holder=directory.display(key.actor_id)) for key in found])
 
 
 async def revoke_key(call: Call) -> wire.keys.KeyAnswer:
     """POST /v1/keys/{key_id}/revoke"""
-    key = await call.parts.registry.revoke_key(call.actor, call.params["key_id"])
-    return wire.keys.KeyAnswer(key=d.key_out(key, call.parts.clock.now()))
+    key = await call.state.registry.revoke_key(call.actor, call.params["key_id"])
+    return wire.keys.KeyAnswer(key=d.key_out(key, call.state.clock.now()))

@@ -13,7 +13,7 @@ from signoff.core.intent.result import result_of
 from signoff.core.text import json_value
 from signoff.store.work import Stored
 from signoff.web.http.call import Call
-from signoff.web.reading import book_of, note_shown, visible
+from signoff.web.reading import directory_of, note_shown, visible
 from signoff.web.shapes.intents import CORE, sender
 from signoff.wire.common import ABSENT, Ok, OrEmpty
 
@@ -76,7 +76,7 @@ async def page(call: Call) -> Threads:
     owner = _owner(call)
     found: dict[str, Stored] = {}
     for name in await _spellings(call, owner):
-        found |= {stored.intent.id: stored for stored in await call.parts.view.inbox(call.actor, name)}
+        found |= {stored.intent.id: stored for stored in await call.state.view.inbox(call.actor, name)}
     threads = [thread(stored.intent, owner) for _, stored in sorted(found.items(), reverse=True)]
     return Threads(threads=[one for one in threads if not status or one.status == status])
 
@@ -113,7 +113,7 @@ async def _spellings(call: Call, owner: str) -> tuple[str, ...]:
     if owner == _self(call.actor):
         return (owner,)
     own = {call.actor.address, call.actor.id}
-    resolved = (await book_of(call)).resolve(owner)
+    resolved = (await directory_of(call)).resolve(owner)
     return (resolved,) if resolved in own else tuple(dict.fromkeys((owner, resolved)))
 
 

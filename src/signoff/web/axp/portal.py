@@ -10,7 +10,7 @@ from signoff.core.errors import NotFound
 from signoff.core.intent.model import ActorKind
 from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call
-from signoff.web.reading import book_of
+from signoff.web.reading import directory_of
 from signoff.wire.common import ABSENT, Ok, OrEmpty
 
 
@@ -59,7 +59,7 @@ class Selection(Struct, kw_only=True):
 async def select(call: Call) -> PortalContext:
     """POST /v1/portal/personal/workspace-selection"""
     wanted = bodies.axp(Selection, json_intake.parse_object(call.body))
-    place = (await book_of(call)).workspace
+    place = (await directory_of(call)).workspace
     if wanted.org_id not in ("", place.organization) or wanted.workspace_id not in ("", place.id, place.name):
         raise NotFound(
             "workspace_not_found",
@@ -71,10 +71,10 @@ async def select(call: Call) -> PortalContext:
 
 async def context(call: Call) -> PortalContext:
     """GET /v1/portal/personal/context"""
-    book = await book_of(call)
-    place = book.workspace
+    directory = await directory_of(call)
+    place = directory.workspace
     roles = sorted(call.actor.roles) or [call.actor.kind.value]
-    person = book.people.get(call.actor.id) if call.actor.kind is ActorKind.PERSON else None
+    person = directory.people.get(call.actor.id) if call.actor.kind is ActorKind.PERSON else None
     organization = Organization(
         org_id=place.organization,
         name=place.organization,

@@ -17,7 +17,7 @@ refused.
 from typing import Any, Final
 
 from signoff.core.errors import Invalid
-from signoff.core.intent.commands import Answer, Command, Progress, Report
+from signoff.core.intent.commands import Answer, Command, Report, ReportProgress
 from signoff.core.intent.contradictions import (
     as_flag,
     contradiction,
@@ -41,8 +41,8 @@ _CAMEL: Final = {"taskResult": "task_result", "approveCurrentStep": "approve_cur
 _MAX_TEXT: Final = 2000
 
 
-def meaning(body: dict[str, Any], intent: Intent, visit: int = 0, *, person: bool = False) -> Command:
-    """The command that a resume body stands for; ``visit`` as the id in the path named it (0: the intent
+def meaning(body: dict[str, Any], intent: Intent, step_run: int = 0, *, person: bool = False) -> Command:
+    """The command that a resume body stands for; ``step_run`` as the id in the path named it (0: the intent
     itself); ``person``: whether a person's key sends it.
 
     Raises Invalid for a decision without an outcome or with two, and for members of a wrong type.
@@ -50,29 +50,29 @@ def meaning(body: dict[str, Any], intent: Intent, visit: int = 0, *, person: boo
     refuse_two_spellings(body, _CAMEL)
     if (said := body.get("approveCurrentStep")) is not None:
         rest = {name: value for name, value in body.items() if name != "approveCurrentStep"}
-        return meaning({**rest, "approve_current_step": said}, intent, visit, person=person)
-    task = intent.open if isinstance(intent.open, Task) and visit in (0, intent.open.visit) else None
+        return meaning({**rest, "approve_current_step": said}, intent, step_run, person=person)
+    task = intent.open if isinstance(intent.open, Task) and step_run in (0, intent.open.step_run) else None
     spec = spec_of(intent, task) if task is not None else None
     agreed = task.agreed if task is not None else ""
     if "task_result" in body:
-        return _decision(body, spec, agreed, visit)
+        return _decision(body, spec, agreed, step_run)
     if "approve_current_step" in body:
-        return _control(body, intent, task, visit)
+        return _control(body, intent, task, step_run)
     rest = {name: value for name, value in body.items() if name not in _META}
     if rest.get("action") in ("complete", "fail"):
         if person:
             _refuse_completed_no(rest)
-        return _report(rest, visit)
+        return _report(rest, step_run)
     if spec is not None and _is_outcome(rest.get("outcome"), spec, agreed):
         named = {name: rest.pop(name) for name in _naming(rest, spec)}
         whole = {"outcome": rest["outcome"], "decision": rest.get("decision"), "task_result": rest, **named}
-        return _decision(whole, spec, agreed, visit)
+        return _decision(whole, spec, agreed, step_run)
     if person and task is None and decides(rest, _words_of(intent.plan)):
         whole = {"outcome": rest.get("outcome"), "decision": rest.get("decision"), "task_result": rest}
-        return _decision(whole, None, "", visit)
+        return _decision(whole, None, "", step_run)
     if rest:
-        return Report(visit=visit, result=rest)
-    return Progress()
+        return Report(step_run=step_run, result=rest)
+    return ReportProgress()
 
 
 def _words_of(plan: Plan) -> frozenset[str]:
@@ -88,7 +88,7 @@ def _refuse_completed_no(body: dict[str, Any]) -> None:
         raise contradiction("action", "complete", said, body[said])
 
 
-def _decision(body: dict[str, Any], spec: TaskSpec | None, agreed: str, visit: int) -> Answer:
+def _decision(body: dict[str, Any], spec: TaskSpec | None, agreed: str, step_run: int) -> Answer:
     given = body["task_result"]
     if given is None:
         given = {}
@@ -120,7 +120,7 @@ def _decision(body: dict[str, Any], spec: TaskSpec | None, agreed: str, visit: i
             hint="Send one of the task's allowed_outcomes.",
         )
     comment = _text(given.get("comment"), "task_result.comment")
-    return Answer(outcome, visit, comment, data, **_named(body, _NAMING))
+    return Answer(outcome, step_run, comment, data, **_named(body, _NAMING))
 
 
 def _words(body: dict[str, Any], spec: TaskSpec | None) -> dict[str, object]:
@@ -164,7 +164,7 @@ def _named(body: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     return found
 
 
-def _control(body: dict[str, Any], intent: Intent, task: Task | None, visit: int) -> Command:
+def _control(body: dict[str, Any], intent: Intent, task: Task | None, step_run: int) -> Command:
     """A decision, also where nothing is open yet: then the rules refuse it. In a plan without people it is AXP's "go
     on", which decides nothing; a no is never taken for that.
     """
@@ -179,20 +179,20 @@ def _control(body: dict[str, Any], intent: Intent, task: Task | None, visit: int
     spec, agreed = (spec_of(intent, task), task.agreed) if task is not None else (None, "")
     outcome = one_meaning(_words(body, spec), spec, agreed)
     if spec is None and flag and not intent.plan.has_gate:
-        return Progress(reason)
+        return ReportProgress(reason)
     named = _naming(body, spec)
     known = _META | {"approve_current_step", "reason", "actor", "outcome", "decision", "action", *named}
     data = {name: value for name, value in body.items() if name not in known}
-    return Answer(outcome or "rejected", visit, reason, data, **_named(body, named))
+    return Answer(outcome or "rejected", step_run, reason, data, **_named(body, named))
 
 
-def _report(rest: dict[str, Any], visit: int) -> Report:
+def _report(rest: dict[str, Any], step_run: int) -> Report:
     result = {name: value for name, value in rest.items() if name != "action"}
     if rest["action"] == "complete":
-        return Report(visit=visit, result=result)
+        return Report(step_run=step_run, result=result)
     reason = rest.get("reason")
     message = reason[:_MAX_TEXT] if isinstance(reason, str) and shows(reason) else "The agent gave up."
-    return Report(visit=visit, result=result, fault=Fault("agent_failed", message))
+    return Report(step_run=step_run, result=result, fault=Fault("agent_failed", message))
 
 
 def _is_outcome(outcome: Any, spec: TaskSpec, agreed: str) -> bool:

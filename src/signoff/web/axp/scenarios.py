@@ -11,8 +11,8 @@ from signoff.core.intent.advance import Change
 from signoff.core.intent.model import ActorKind
 from signoff.engine.planning.planner import Submission
 from signoff.web.http import bodies, json_intake
-from signoff.web.http.call import Call, Said
-from signoff.web.reading import book_of
+from signoff.web.http.call import Call, IdempotentReply
+from signoff.web.reading import directory_of
 from signoff.web.shapes.answers import scenario_applied
 from signoff.web.shapes.common import encode
 from signoff.wire.scenarios import Provisioned, ScenarioCheck
@@ -26,11 +26,13 @@ async def validate(call: Call) -> ScenarioCheck:
         try:
             scenario = compile_scenario(body.value)
             payload = json_intake.canonical(scenario.payload, plain=body.plain)
-            book = await book_of(call)
-            coming = [book.resolve(agent.address) for agent in scenario.agents if agent.create_if_missing]
+            directory = await directory_of(call)
+            coming = [
+                directory.resolve(agent.address) for agent in scenario.agents if agent.create_if_missing
+            ]
             planned = await _planned(call, scenario, payload, coming)
             warnings = list(planned.warnings)
-            warnings += await call.parts.workers.absent(scenario.plan, book, call.parts.clock.now())
+            warnings += await call.state.workers.absent(scenario.plan, directory, call.state.clock.now())
         except Busy:  # that says nothing of the bundle
             raise
         except Refused as refused:
@@ -49,18 +51,18 @@ async def apply(call: Call) -> bytes:
         return encode(scenario_applied(change.after, tuple(agents), submission.warnings))
 
     key = _one_key(scenario.idempotency_key, call.idempotency_key())
-    said = Said(call, key, body.value, render, body.plain)
+    reply = IdempotentReply(call, key, body.value, render, body.plain)
     try:
         await _planned(call, scenario, payload)  # a bundle that is refused has made no agents
     except Refused as refusal:
-        return said.of(await call.parts.engine.refuse(call.actor, refusal, said.once))
+        return reply.of(await call.state.engine.refuse(call.actor, refusal, reply.once))
     agents = await _provision(call, scenario)
     submission = await _planned(call, scenario, payload)
-    absent = await call.parts.workers.absent(scenario.plan, await book_of(call), call.parts.clock.now())
+    absent = await call.state.workers.absent(scenario.plan, await directory_of(call), call.state.clock.now())
     submission = replace(
         submission, correlation_id=str(uuid.uuid4()), warnings=(*submission.warnings, *absent)
     )
-    return said.of(await call.parts.engine.submit(call.actor, submission, said.once))
+    return reply.of(await call.state.engine.submit(call.actor, submission, reply.once))
 
 
 def _one_key(written: str, sent: str) -> str:
@@ -77,7 +79,7 @@ async def _planned(
     call: Call, scenario: Scenario, payload: bytes, coming: Collection[str] = ()
 ) -> Submission:
     """What the bundle asks for, with the agents and people that there are now; refused where nobody could decide."""
-    return await call.parts.planner.scenario(
+    return await call.state.planner.scenario(
         call.actor.workspace,
         scenario,
         payload,
@@ -108,15 +110,15 @@ async def _provision(call: Call, scenario: Scenario) -> list[Provisioned]:
 
 async def _account(call: Call, agent: BundleAgent) -> tuple[str, str, bool]:
     """(account id, address, created); an agent that nobody registered is known by its address alone."""
-    book = await book_of(call)
-    known = book.account(agent.address)
+    directory = await directory_of(call)
+    known = directory.account(agent.address)
     if known is not None:
         return known.id, known.address, False
-    address = book.resolve(agent.address)
+    address = directory.resolve(agent.address)
     if not agent.create_if_missing:
         return "", address, False
     try:
-        account, created = await call.parts.registry.add_account(
+        account, created = await call.state.registry.add_account(
             call.actor,
             ActorKind.AGENT,
             agent.address,

@@ -14,12 +14,12 @@ from starlette.types import Receive, Scope
 from signoff.core.errors import Invalid
 from signoff.core.intent.advance import Change
 from signoff.core.intent.model import Actor
-from signoff.engine.commit.jobs import Done, Once
+from signoff.engine.commit.jobs import Done, Idempotency
 from signoff.web.hosts import caller_of
 from signoff.web.http import json_intake
 from signoff.web.http import query as queries
 from signoff.web.http.cookies import read_cookies
-from signoff.web.state import Parts
+from signoff.web.state import AppState
 
 MAX_KEY: Final = 255
 _SINGLE: Final = frozenset({b"x-api-key", b"authorization", b"idempotency-key", b"last-event-id"})
@@ -88,19 +88,19 @@ class Call:
         "identify",
         "method",
         "params",
-        "parts",
         "path",
         "peer",
         "query_string",
         "receive",
         "request_id",
+        "state",
     )
 
-    def __init__(self, parts: Parts, scope: Scope, request_id: str) -> None:
-        self.parts = parts
+    def __init__(self, state: AppState, scope: Scope, request_id: str) -> None:
+        self.state = state
         self.method: str = scope["method"]
         peer: str = (scope.get("client") or ("",))[0]
-        self.peer = caller_of(peer, scope["headers"], parts.settings.trusted_proxies)
+        self.peer = caller_of(peer, scope["headers"], state.settings.trusted_proxies)
         self.path: str = scope["path"]
         self.params: dict[str, str] = scope.get("path_params", {})
         self.query_string: bytes = scope["query_string"]
@@ -154,9 +154,9 @@ class Call:
         """An integer query parameter, within bounds."""
         return queries.count(self.query.get(name), default, lowest, highest)
 
-    def said(
+    def idempotent_reply(
         self, body: Any, render: Callable[[Change], bytes], *, plain: bool = False, traced: str = ""
-    ) -> "Said":
+    ) -> "IdempotentReply":
         """The answer to a write, given once per Idempotency-Key; ``body``: the request's JSON value; ``traced``: the
         id of what is answered, however the path writes it: without a key, the answer is given once per X-Trace-Id and
         body.
@@ -164,7 +164,7 @@ class Call:
         key, trace = self.idempotency_key(), ""
         if traced and not key:
             trace = self.header(b"x-trace-id").strip()
-        return Said(self, key, body, render, plain, f"{traced}\n{trace}" if trace else "")
+        return IdempotentReply(self, key, body, render, plain, f"{traced}\n{trace}" if trace else "")
 
     def idempotency_key(self) -> str:
         """The Idempotency-Key, "" when absent. An empty one protects nothing, so it is refused."""
@@ -198,7 +198,7 @@ class Call:
                 return
 
 
-class Said:
+class IdempotentReply:
     """The answer to a write, rendered once per change. With an Idempotency-Key it is kept, and given again to
     whoever repeats the request; the fingerprint of the body tells a repetition from another request.
     """
@@ -215,7 +215,7 @@ class Said:
         self._render = render
         self._change: Change | None = None
         self._bytes = b""
-        self.once: Once | None = None
+        self.once: Idempotency | None = None
         if not key and not trace:
             return
         if len(key) > MAX_KEY or not key.isprintable():
@@ -230,7 +230,7 @@ class Said:
             # The body is part of the key: one trace may hold several requests, and none is refused for another.
             route = f"traced {call.path.rpartition('/')[2]}"
             key = json_intake.digest(f"{trace}\n{fingerprint}".encode())
-        self.once = Once(route, key, fingerprint, self._of)
+        self.once = Idempotency(route, key, fingerprint, self._of)
 
     def of(self, done: Done) -> bytes:
         """The bytes to answer with."""

@@ -22,7 +22,7 @@ from signoff.engine.commit.jobs import Outdated
 from signoff.web.http import bodies
 from signoff.web.http import query as queries
 from signoff.web.http.call import Access, Answer, Call, Endpoint, Page
-from signoff.web.state import Parts
+from signoff.web.state import AppState
 
 log = logging.getLogger("signoff.web")
 
@@ -53,18 +53,18 @@ class GoneAwayError(Exception):
     """The client hung up before its request was whole: nobody is left to answer."""
 
 
-class Door:
+class EndpointHandler:
     """One path: its endpoints by method."""
 
-    def __init__(self, parts: Parts, endpoints: Mapping[str, Endpoint]) -> None:
-        self._parts = parts
+    def __init__(self, state: AppState, endpoints: Mapping[str, Endpoint]) -> None:
+        self._state = state
         self._endpoints = dict(endpoints)
         if "GET" in endpoints and endpoints["GET"].media != "text/event-stream":
             self._endpoints.setdefault("HEAD", endpoints["GET"])
         self._allow = ", ".join(sorted(self._endpoints))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        call = Call(self._parts, scope, "")
+        call = Call(self._state, scope, "")
         reply = Reply(call, send)
         whole = False
         try:
@@ -77,15 +77,15 @@ class Door:
             if endpoint.access is Access.KEY:
                 call.identify = partial(identify, call)
                 call.actor = await call.identify()
-                self._parts.admission.request(call.actor, monotonic())
+                self._state.admission.request(call.actor, monotonic())
             if call.method != "GET":
-                began, known = monotonic(), self._parts.keys.forgotten
-                with self._parts.reading():
+                began, known = monotonic(), self._state.keys.forgotten
+                with self._state.reading():
                     call.body = await read_body(
-                        call, receive, max(endpoint.limit, self._parts.settings.max_body)
+                        call, receive, max(endpoint.limit, self._state.settings.max_body)
                     )
                 whole = True
-                since = known != self._parts.keys.forgotten or monotonic() - began > _A_WHILE
+                since = known != self._state.keys.forgotten or monotonic() - began > _A_WHILE
                 if since and endpoint.access is Access.KEY:
                     call.actor = await call.identify()
             call.receive = receive
@@ -101,7 +101,7 @@ class Door:
             elif isinstance(answer, msgspec.Struct):
                 await reply.json(200, _ENCODER.encode(answer))
             else:
-                with self._parts.admission.stream(call.actor):
+                with self._state.admission.stream(call.actor):
                     await reply.stream(answer)
         except GoneAwayError:
             return
@@ -114,17 +114,17 @@ class Door:
             await reply.broken()
 
 
-class Nowhere:
+class NotFoundHandler:
     """Every path that the table does not name."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, state: AppState) -> None:
+        self._state = state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000})
             return
-        reply = Reply(Call(self._parts, scope, ""), send)
+        reply = Reply(Call(self._state, scope, ""), send)
         await reply.refuse(
             NotFound("not_found", "There is nothing at this path.", hint="GET /docs lists what there is.")
         )
@@ -144,8 +144,8 @@ async def run(endpoint: Endpoint, call: Call) -> Answer:
         return await endpoint.run(call)
     except Conflict as refusal:
         if by := refusal.details.get("decided_by"):
-            book = await call.parts.directory.of(call.actor.workspace)
-            refusal.details = {**refusal.details, "decided_by_name": book.display(str(by))}
+            directory = await call.state.directory.of(call.actor.workspace)
+            refusal.details = {**refusal.details, "decided_by_name": directory.display(str(by))}
         raise
 
 
@@ -166,7 +166,7 @@ async def identify(call: Call) -> Actor:
         )
     if len(secret) > _MAX_SECRET or not secret.isascii() or not secret.isprintable():
         raise Unauthenticated("invalid_platform_api_key", "This is not an API key.")
-    actor = await call.parts.keys.authenticate(secret, via)
+    actor = await call.state.keys.authenticate(secret, via)
     if actor.kind is ActorKind.SERVICE and bearer and bearer != secret:
         return await _beside(call, actor, bearer, via)
     return actor
@@ -179,7 +179,7 @@ async def _beside(call: Call, service: Actor, bearer: str, via: str) -> Actor:
     if len(bearer) > _MAX_SECRET or not bearer.isascii() or not bearer.isprintable():
         return service
     try:
-        actor = await call.parts.keys.authenticate(bearer, via)
+        actor = await call.state.keys.authenticate(bearer, via)
     except Unauthenticated:
         return service
     person = actor.kind is ActorKind.PERSON and actor.workspace == service.workspace

@@ -11,7 +11,7 @@ from types import TracebackType
 
 from signoff.core.errors import Unauthenticated
 from signoff.core.intent.advance import Change
-from signoff.engine.feed import directory_word, session_word
+from signoff.engine.feed import directory_topic, session_topic
 from signoff.web.http.call import Call
 
 
@@ -20,10 +20,10 @@ class Wait:
 
     __slots__ = ("_call", "_gone", "_waiter")
 
-    def __init__(self, call: Call, *words: str) -> None:
-        actor, feed = call.actor, call.parts.feed
+    def __init__(self, call: Call, *topics: str) -> None:
+        actor, feed = call.actor, call.state.feed
         self._call = call
-        self._waiter = feed.waiting(*words, directory_word(actor.workspace), session_word(actor.id))
+        self._waiter = feed.waiting(*topics, directory_topic(actor.workspace), session_topic(actor.id))
         self._gone: asyncio.Task[None] | None = None
 
     def __enter__(self) -> "Wait":
@@ -54,7 +54,7 @@ class Wait:
         """True when woken within ``seconds``, or sooner where other servers' words are not heard. Raises
         Unauthenticated when whoever asked may not ask any more.
         """
-        woken = await self._waiter.wait(min(seconds, self._call.parts.feed.reread))
+        woken = await self._waiter.wait(min(seconds, self._call.state.feed.reread))
         await self.still()
         return woken
 

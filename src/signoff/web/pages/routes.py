@@ -9,19 +9,19 @@ from signoff.web.http.call import Page
 from signoff.web.pages import signin
 from signoff.web.pages.admin import accounts, changes, people, policies, proposals, teams
 from signoff.web.pages.kit import live
-from signoff.web.pages.kit.handler import PageDoor, Row, Visit
+from signoff.web.pages.kit.handler import PageHandler, PageRequest, Row
 from signoff.web.pages.kit.render import static_files
 from signoff.web.pages.kit.waiting import Waiting
 from signoff.web.pages.lists import inbox, intent, messages
 from signoff.web.pages.task import actions, page
-from signoff.web.state import Parts
+from signoff.web.state import AppState
 
 _FOREVER: Final = (("cache-control", "public, max-age=31536000, immutable"),)
 
 
-async def static(visit: Visit) -> Page:
+async def static(request: PageRequest) -> Page:
     """GET /static/{name}"""
-    found = static_files().get(visit.params["name"])
+    found = static_files().get(request.params["name"])
     if found is None:
         raise NotFound("not_found", "There is no such file.")
     return Page(found[0], found[1], headers=_FOREVER)
@@ -80,10 +80,10 @@ ROWS: Final[tuple[Row, ...]] = (
 )
 
 
-def inbox_routes(parts: Parts) -> list[Route]:
+def inbox_routes(state: AppState) -> list[Route]:
     """One route per path, in the table's order; the methods of a path share a door."""
     paths: dict[str, dict[str, Row]] = {}
     for row in ROWS:
         paths.setdefault(row.path, {})[row.method] = row
-    waiting = Waiting(parts)
-    return [Route(path, PageDoor(parts, methods, waiting)) for path, methods in paths.items()]
+    waiting = Waiting(state)
+    return [Route(path, PageHandler(state, methods, waiting)) for path, methods in paths.items()]

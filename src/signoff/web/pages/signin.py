@@ -9,7 +9,7 @@ from signoff.core.errors import Gone, Invalid, NotFound, Refused, TooMany
 from signoff.engine.identity.sessions import SignedIn
 from signoff.web.http.call import Page
 from signoff.web.pages.kit import cookies
-from signoff.web.pages.kit.handler import Visit
+from signoff.web.pages.kit.handler import PageRequest
 
 _LONGEST_PATH: Final = 2000
 
@@ -29,82 +29,82 @@ def local(path: str) -> str:
     return path if own and plain and not door else "/"
 
 
-async def ask(visit: Visit) -> Page:
+async def ask(request: PageRequest) -> Page:
     """GET /login"""
-    onward = local(visit.query.get("next", "/"))
-    if visit.person is not None:
-        return visit.to(onward)
-    return await _form(visit, onward)
+    onward = local(request.query.get("next", "/"))
+    if request.person is not None:
+        return request.to(onward)
+    return await _form(request, onward)
 
 
-async def _form(visit: Visit, onward: str, status: int = 200, **said: str | None) -> Page:
+async def _form(request: PageRequest, onward: str, status: int = 200, **said: str | None) -> Page:
     """``said``: problem and hint, or sent: what became of asking for a link by mail."""
     shown: dict[str, Any] = {"problem": "", "hint": "", "sent": ""} | said
-    return await visit.page("login.html", status, next=onward, by_mail=visit.parts.mails, **shown)
+    return await request.page("login.html", status, next=onward, by_mail=request.state.mails, **shown)
 
 
-async def by_mail(visit: Visit) -> Page:
+async def by_mail(request: PageRequest) -> Page:
     """POST /login/mail: a link is mailed, if this is anybody's address. Who asks is told the same either way."""
-    onward = local(visit.field("next", "/"))
-    links = visit.parts.mailed_links
+    onward = local(request.field("next", "/"))
+    links = request.state.mailed_links
     if links is None or not links.possible:
         raise NotFound("mail_not_set_up", "This server sends no mail.", hint="Sign in with your key.")
     try:
-        links.ask(visit.field("email"), visit.call.peer, onward)
+        links.ask(request.field("email"), request.call.peer, onward)
     except TooMany as refusal:
-        page = await _form(visit, onward, refusal.status, problem=refusal.message, hint=refusal.hint)
+        page = await _form(request, onward, refusal.status, problem=refusal.message, hint=refusal.hint)
         return replace(page, headers=(*page.headers, ("retry-after", str(refusal.retry_after))))
     except Invalid as refusal:
-        return await _form(visit, onward, refusal.status, problem=refusal.message)
+        return await _form(request, onward, refusal.status, problem=refusal.message)
     said = "If this is the address of somebody here, a sign-in link is on its way. It works once, for 15 minutes."
-    return await _form(visit, onward, sent=said)
+    return await _form(request, onward, sent=said)
 
 
-async def by_key(visit: Visit) -> Page:
+async def by_key(request: PageRequest) -> Page:
     """POST /login: a person's key."""
-    onward = local(visit.field("next", "/"))
+    onward = local(request.field("next", "/"))
     try:
-        made = await visit.parts.sessions.open_by_key(visit.field("key"))
+        made = await request.state.sessions.open_by_key(request.field("key"))
     except Refused as refusal:
         if refusal.status >= 500:
             raise
-        return await _form(visit, onward, refusal.status, problem=refusal.message, hint=refusal.hint)
-    return _enter(visit, made, onward)
+        return await _form(request, onward, refusal.status, problem=refusal.message, hint=refusal.hint)
+    return _enter(request, made, onward)
 
 
-async def look(visit: Visit) -> Page:
+async def look(request: PageRequest) -> Page:
     """GET /login/{token}: one button. Whoever is in already, and opens a used link once more, goes where it led."""
     try:
-        link = await visit.parts.sessions.link(visit.params["token"], "login")
+        link = await request.state.sessions.link(request.params["token"], "login")
     except Gone:
-        if visit.person is None:
+        if request.person is None:
             raise
-        return visit.to(local(visit.query.get("next", "/")))
-    book = await visit.parts.directory.of(link.workspace)
-    return await visit.page(
-        "login_link.html", name=book.display(link.person), next=local(visit.query.get("next", "/"))
+        return request.to(local(request.query.get("next", "/")))
+    directory = await request.state.directory.of(link.workspace)
+    return await request.page(
+        "login_link.html", name=directory.display(link.person), next=local(request.query.get("next", "/"))
     )
 
 
-async def by_link(visit: Visit) -> Page:
+async def by_link(request: PageRequest) -> Page:
     """POST /login/{token}: the link is used up."""
-    made = await visit.parts.sessions.open_by_link(visit.params["token"])
-    return _enter(visit, made, local(visit.field("next", "/")))
+    made = await request.state.sessions.open_by_link(request.params["token"])
+    return _enter(request, made, local(request.field("next", "/")))
 
 
-def _enter(visit: Visit, made: SignedIn, onward: str) -> Page:
-    visit.cookies.append(cookies.signed_in(visit.call, made.token))
-    return visit.to(onward)
+def _enter(request: PageRequest, made: SignedIn, onward: str) -> Page:
+    request.cookies.append(cookies.signed_in(request.call, made.token))
+    return request.to(onward)
 
 
-async def leave(visit: Visit) -> Page:
+async def leave(request: PageRequest) -> Page:
     """GET /logout: one button."""
-    return await visit.page("logout.html")
+    return await request.page("logout.html")
 
 
-async def left(visit: Visit) -> Page:
+async def left(request: PageRequest) -> Page:
     """POST /logout"""
-    if visit.token:
-        await visit.parts.sessions.close(visit.token)
-    visit.cookies.append(cookies.signed_out(visit.call))
-    return visit.to("/login")
+    if request.token:
+        await request.state.sessions.close(request.token)
+    request.cookies.append(cookies.signed_out(request.call))
+    return request.to("/login")

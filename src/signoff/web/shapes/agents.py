@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from signoff.core.ids import visit_ref
+from signoff.core.ids import step_run_id
 from signoff.core.intent.assurance import revisions_of
 from signoff.core.intent.model import Delivery, Intent
 from signoff.core.plan.plan import AgentStep
@@ -16,7 +16,7 @@ def shown_delivery(intent: Intent, cursor: int) -> ShownDelivery:
     """The open delivery of an intent; ``cursor`` is its place in its agent's stream."""
     held = _held(intent)
     out = ShownDelivery(
-        intent_id=intent.ref(held.visit),
+        intent_id=intent.ref(held.step_run),
         seq=cursor,
         at=intent.updated_at,
         intent_type=intent.type,
@@ -35,7 +35,7 @@ def delivery_out(intent: Intent, payload: bytes, lease: timedelta, display: Disp
     """The delivery that was just claimed."""
     held = _held(intent)
     step = intent.plan.by_id[held.step]
-    ref = visit_ref(intent.id, held.visit)
+    ref = step_run_id(intent.id, held.step_run)
     return DeliveryOut(
         delivery_id=ref,
         intent_id=intent.id,

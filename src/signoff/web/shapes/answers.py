@@ -1,6 +1,6 @@
 """Answers of the endpoints about intents: the envelopes around the objects of ``intents`` and ``events``."""
 
-from signoff.core.ids import visit_ref
+from signoff.core.ids import step_run_id
 from signoff.core.intent.advance import Change
 from signoff.core.intent.model import Intent
 from signoff.web.shapes.events import events_of
@@ -64,7 +64,7 @@ def completion(intent: Intent) -> Completion:
         delivered=True,
         reply_to=intent.reply_to,
         thread_id=intent.id,
-        message_id=visit_ref(intent.id, 0xFFFF),
+        message_id=step_run_id(intent.id, 0xFFFF),
         completion={"type": "intent.completion", "intent_id": intent.id, "status": intent.status.value},
     )
 

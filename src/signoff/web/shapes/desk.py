@@ -17,9 +17,11 @@ from signoff.wire.common import ABSENT
 from signoff.wire.tasks import ContactOut, DeciderOut, ExplainOut, StageOut
 
 
-def explain_out(made: Explanation, book: Snapshot, mails: bool, task_id: str = "") -> ExplainOut:
+def explain_out(made: Explanation, directory: Snapshot, mails: bool, task_id: str = "") -> ExplainOut:
     """``mails``: whether the server can mail sign-in links."""
-    allowed = book.workspace.self_approval if made.spec.self_approval is None else made.spec.self_approval
+    allowed = (
+        directory.workspace.self_approval if made.spec.self_approval is None else made.spec.self_approval
+    )
     results = checked(made.intent, made.task.step)
     strength = demanded(made.spec.strength, made.spec.risk, results.all)
     return ExplainOut(
@@ -32,9 +34,9 @@ def explain_out(made: Explanation, book: Snapshot, mails: bool, task_id: str = "
         proof=PROOFS[strength] + ("" if mails or strength is Strength.LINK else f". {NO_MAIL}"),
         risk=worst_risk(made.spec.risk, results.current)[0].value,
         self_approval=allowed,
-        may_decide=[_decider(reach, book) for reach in made.may_decide],
-        requesters_side=[email_of(book, person) for person in made.barred],
-        asked=[email_of(book, person) for person in made.asked],
+        may_decide=[_decider(reach, directory) for reach in made.may_decide],
+        requesters_side=[email_of(directory, person) for person in made.barred],
+        asked=[email_of(directory, person) for person in made.asked],
         stages=[
             StageOut(
                 number=view.number, state=view.state, of=view.stage.approvers, every=view.stage.every, need=view.needed,
@@ -42,24 +44,24 @@ def explain_out(made: Explanation, book: Snapshot, mails: bool, task_id: str = "
             )
             for view in made.stages
         ],
-        contacts=[_contact(foretold, made, book) for foretold in made.contacts],
+        contacts=[_contact(foretold, made, directory) for foretold in made.contacts],
         on_expiry=on_expiry(
             made.step, made.task.deadline_at, made.intent.deadline_at, stays(made.intent, made.step) is not None
         ),
     )  # fmt: skip
 
 
-def _decider(reach: Reach, book: Snapshot) -> DeciderOut:
+def _decider(reach: Reach, directory: Snapshot) -> DeciderOut:
     return DeciderOut(
-        person=email_of(book, reach.person),
-        name=book.display(reach.person),
-        instead_of=maybe(email_of(book, reach.instead_of) if reach.instead_of else ""),
+        person=email_of(directory, reach.person),
+        name=directory.display(reach.person),
+        instead_of=maybe(email_of(directory, reach.instead_of) if reach.instead_of else ""),
         why=reach.why,
         voted=maybe(reach.voted),
     )
 
 
-def _contact(foretold: Foretold, made: Explanation, book: Snapshot) -> ContactOut:
+def _contact(foretold: Foretold, made: Explanation, directory: Snapshot) -> ContactOut:
     contact, zone = foretold.contact, foretold.zone or made.zone
     return ContactOut(
         kind=contact.kind.value,
@@ -68,5 +70,5 @@ def _contact(foretold: Foretold, made: Explanation, book: Snapshot) -> ContactOu
         local=f"{contact.at.astimezone(ZoneInfo(zone)):%a %Y-%m-%d %H:%M %Z}",
         zone=zone,
         to=contact.to,
-        people=[email_of(book, person) for person in foretold.people],
+        people=[email_of(directory, person) for person in foretold.people],
     )

@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Final
 
-from signoff.core.ids import visit_ref
+from signoff.core.ids import step_run_id
 from signoff.core.intent import events as e
 from signoff.core.intent.advance import Change
 from signoff.core.intent.model import FINAL, Fault, Intent, Status, Waiting
 from signoff.core.intent.result import result_of
 from signoff.core.intent.states import EFFECTS, Effect, effect_of
 from signoff.core.plan.plan import HumanStep
-from signoff.core.plan.task_types import Sign, TaskSpec
+from signoff.core.plan.task_types import Meaning, TaskSpec
 from signoff.web.shapes.intents import asked_people, human_task, pending
 from signoff.wire.common import ABSENT
 from signoff.wire.intents import EventOut, PendingWith
@@ -85,7 +85,7 @@ class Trail:
             out.pending_with = self.pending
             out.handler = self.pending.ref if self.pending.type == "agent" else ABSENT
         if isinstance(fact.event, e.TaskOpened):
-            task_id = visit_ref(self.intent.id, fact.event.visit)
+            task_id = step_run_id(self.intent.id, fact.event.step_run)
             out.human_task = human_task(self._spec(fact.event.step), task_id)
         if result and self.status is Status.COMPLETED:
             out.result = told.get("result", {})
@@ -98,7 +98,7 @@ class Trail:
     def _turn(self, event: e.Event) -> PendingWith | None:
         """Whose turn it is after this event."""
         match event:
-            case e.Delivered(agent=agent):
+            case e.Offered(agent=agent):
                 return PendingWith(type="agent", ref=agent, name=agent)
             case e.TaskOpened(step=step):
                 self._asked = self._spec(step)
@@ -115,22 +115,22 @@ class Trail:
 class StepTrail(Trail):
     """The part of a history that one step visit is about, shown as the life of an intent of its own."""
 
-    def __init__(self, intent: Intent, visit: int) -> None:
+    def __init__(self, intent: Intent, step_run: int) -> None:
         super().__init__(intent)
-        self.intent_id = visit_ref(intent.id, visit)
-        self.visit = visit
+        self.intent_id = step_run_id(intent.id, step_run)
+        self.step_run = step_run
         self.step = ""
         self.result: dict[str, Any] | None = None
 
     def place(self, event: e.Event) -> Effect | None:
-        if self.over or (not self.step and getattr(event, "visit", 0) != self.visit):
+        if self.over or (not self.step and getattr(event, "step_run", 0) != self.step_run):
             return None
-        if isinstance(event, e.Delivered | e.TaskOpened | e.Delayed | e.Notified):
+        if isinstance(event, e.Offered | e.TaskOpened | e.DelayStarted | e.Notified):
             self.step = event.step
         match event:
-            case e.Completed() | e.Failed() | e.Canceled() | e.TimedOut() | e.Patched():
+            case e.Completed() | e.Failed() | e.Canceled() | e.TimedOut() | e.ControlsPatched():
                 return EFFECTS[type(event)]
-        if getattr(event, "visit", 0) != self.visit:
+        if getattr(event, "step_run", 0) != self.step_run:
             return None
         return self._within(event) or super().place(event)
 
@@ -142,19 +142,19 @@ class StepTrail(Trail):
                 return EFFECTS[e.Completed] if event.fault is None else EFFECTS[e.Failed]
             case e.Decided():
                 self.result = {"outcome": event.outcome, "ending": event.ending.value}
-                return EFFECTS[e.Completed] if event.sign is Sign.POSITIVE else EFFECTS[e.Failed]
-            case e.Lapsed(retry_at=None):
+                return EFFECTS[e.Completed] if event.meaning is Meaning.APPROVES else EFFECTS[e.Failed]
+            case e.AttemptFailed(retry_at=None):
                 return EFFECTS[e.Failed]
             case e.StepTimedOut():
                 return EFFECTS[e.TimedOut]
-            case e.Elapsed() | e.Notified():
+            case e.DelayEnded() | e.Notified():
                 return EFFECTS[e.Completed]
         return None
 
 
-def trail_of(intent: Intent, visit: int) -> Trail:
+def trail_of(intent: Intent, step_run: int) -> Trail:
     """The trail of what an id names: the intent itself (0), or one step visit."""
-    return StepTrail(intent, visit) if visit else Trail(intent)
+    return StepTrail(intent, step_run) if step_run else Trail(intent)
 
 
 def walk(trail: Trail, facts: Iterable[e.Fact], after: int = 0, *, result: bool = True) -> list[EventOut]:
@@ -194,13 +194,13 @@ def details(fact: e.Fact, intent: Intent) -> dict[str, Any]:
             told["reason"] = fault.message
         case e.Escalated():
             told["escalated_to"] = ", ".join(event.to)
-        case e.Lapsed() | e.Delivered():
+        case e.AttemptFailed() | e.Offered():
             told["delivery_attempt"] = str(event.attempt)
         case e.Reported():
             told["result"] = event.result
         case e.Decided() | e.Answered():
             told["outcome"] = event.outcome
-        case e.Patched():
+        case e.ControlsPatched():
             told["policy_generation"] = event.generation
     if fact.note is not None:
         told["comment"] = fact.note.comment

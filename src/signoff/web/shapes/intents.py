@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from signoff.core.ids import visit_ref
+from signoff.core.ids import step_run_id
 from signoff.core.intent.assurance import revisions_of
 from signoff.core.intent.deleted_payload import payload_deleted
 from signoff.core.intent.model import Delay, Delivery, Intent, Requester, Status, Task, Waiting
@@ -99,7 +99,7 @@ def _show_open(out: IntentOut, intent: Intent) -> None:
     if asked is None:
         return
     spec = asked.task
-    out.human_task = human_task(spec, intent.ref(held.visit) if isinstance(held, Task) else "")
+    out.human_task = human_task(spec, intent.ref(held.step_run) if isinstance(held, Task) else "")
     if spec.remind is not None:
         out.remind_after_seconds = spec.remind.after.total_seconds()
         out.remind_interval_seconds = spec.remind.every.total_seconds()
@@ -154,9 +154,9 @@ def human_task(spec: TaskSpec, task_id: str = "") -> HumanTask:
 
 def outcomes(spec: TaskSpec, agreed: str = "") -> tuple[OutcomeOut, ...]:
     """The outcomes that may be answered; ``agreed``: what the stage before has chosen."""
-    words = {sign: word for word, sign in MEANS.items()}
+    words = {meaning: word for word, meaning in MEANS.items()}
     return tuple(
-        OutcomeOut(name=word, means=words[spec.sign(word)], label=label(spec, word))
+        OutcomeOut(name=word, means=words[spec.meaning(word)], label=label(spec, word))
         for word in spec.open_to(agreed)
     )
 
@@ -186,14 +186,14 @@ def asked_people(spec: TaskSpec, level: int) -> PendingWith:
 
 
 def step_out(
-    stored: Stored, visit: int, status: Status, result: dict[str, Any] | None, step_id: str
+    stored: Stored, step_run: int, status: Status, result: dict[str, Any] | None, step_id: str
 ) -> IntentOut:
     """One step as an intent of its own. ``status``: the step's; ``result``: what it came to, if over."""
     intent = stored.intent
     out = intent_out(intent, b"{}")
     out.payload_deleted = payload_deleted(intent, stored.payload) or ABSENT
     step = intent.plan.by_id[step_id]
-    out.intent_id = visit_ref(intent.id, visit)
+    out.intent_id = step_run_id(intent.id, step_run)
     out.parent_intent_id = out.root_intent_id = intent.id
     out.step_id = step_id
     out.status = out.lifecycle_status = status.value
@@ -206,7 +206,7 @@ def step_out(
         out.to_agent = step.agent
     if status is not Status.FAILED:
         out.error = ABSENT
-    if intent.open is None or intent.open.visit != visit:
+    if intent.open is None or intent.open.step_run != step_run:
         out.pending_with = out.due_at = out.human_task = out.delivery_attempt = ABSENT
     return out
 

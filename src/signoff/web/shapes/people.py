@@ -22,7 +22,7 @@ from signoff.wire.teams import RotationOut, TeamOut
 Display = Callable[[str], str]
 
 
-def person_out(person: Person, book: Snapshot, now: datetime, whole: bool = True) -> PersonOut:
+def person_out(person: Person, directory: Snapshot, now: datetime, whole: bool = True) -> PersonOut:
     """``whole``: with what they have set for themselves."""
     out = PersonOut(
         id=person.id,
@@ -30,7 +30,7 @@ def person_out(person: Person, book: Snapshot, now: datetime, whole: bool = True
         name=person.name,
         roles=person.roles,
         active=person.active,
-        teams=[team.name for team in book.teams.values() if person.id in team.members],
+        teams=[team.name for team in directory.teams.values() if person.id in team.members],
         away=absence_at(person.absences, now) is not None,
         created_at=person.created_at,
     )
@@ -38,7 +38,7 @@ def person_out(person: Person, book: Snapshot, now: datetime, whole: bool = True
         return out
     out.addresses, out.zone, out.preferences = person.addresses, person.zone, person.preferences
     out.absences = [
-        AbsenceOut(begins=away.start, until=away.end, delegate=maybe(email_of(book, away.delegate)))
+        AbsenceOut(begins=away.start, until=away.end, delegate=maybe(email_of(directory, away.delegate)))
         for away in person.absences
     ]
     if person.hours is not None:
@@ -52,35 +52,35 @@ def person_out(person: Person, book: Snapshot, now: datetime, whole: bool = True
     return out
 
 
-def email_of(book: Snapshot, person_id: str) -> str:
+def email_of(directory: Snapshot, person_id: str) -> str:
     """The address of a person; the id itself where it is unknown."""
-    person = book.people.get(person_id)
+    person = directory.people.get(person_id)
     return person.email if person else person_id
 
 
-def team_out(team: Team, book: Snapshot, now: datetime) -> TeamOut:
-    out = TeamOut(name=team.name, members=[email_of(book, member) for member in team.members])
+def team_out(team: Team, directory: Snapshot, now: datetime) -> TeamOut:
+    out = TeamOut(name=team.name, members=[email_of(directory, member) for member in team.members])
     turns = team.rotation
     if turns is not None:
         out.rotation = RotationOut(
-            order=[email_of(book, person) for person in turns.order],
+            order=[email_of(directory, person) for person in turns.order],
             handover=f"{DAYS[turns.weekday]} {turns.at:%H:%M}",
             zone=turns.zone,
             anchor=turns.anchor,
-            on_call=email_of(book, turns.on_call(now)),
+            on_call=email_of(directory, turns.on_call(now)),
             next_handover_at=turns.handover_after(now),
         )
     return out
 
 
-def policy_out(found: NamedPolicy, book: Snapshot) -> PolicyOut:
+def policy_out(found: NamedPolicy, directory: Snapshot) -> PolicyOut:
     row = found.row
     return PolicyOut(
         name=row.name,
         version=row.version,
         strength=found.compiled.strength.value if found.compiled else "",
         source=verbatim(row.source),
-        applied_by=book.display(row.applied_by),
+        applied_by=directory.display(row.applied_by),
         applied_at=row.applied_at,
         broken=maybe(found.fault),
     )

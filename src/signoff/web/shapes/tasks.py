@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from signoff.core.directory.roles import ADMIN, APPROVER, OWNER
-from signoff.core.ids import visit_ref
+from signoff.core.ids import step_run_id
 from signoff.core.intent import events as e
 from signoff.core.intent.assurance import checked, demanded, worst_risk
 from signoff.core.intent.conclusion import stays
@@ -29,7 +29,7 @@ def task_out(intent: Intent, payload: bytes, history: TaskHistory, display: Disp
     spec = step.task
     results = checked(intent, step.id, history.revision)
     out = TaskOut(
-        task_id=visit_ref(intent.id, history.visit),
+        task_id=step_run_id(intent.id, history.step_run),
         intent_id=intent.id,
         intent_type=intent.type,
         step_id=step.id,
@@ -68,7 +68,7 @@ def task_out(intent: Intent, payload: bytes, history: TaskHistory, display: Disp
 
 def _show_state(out: TaskOut, intent: Intent, history: TaskHistory, display: Display) -> None:
     held = intent.open
-    if isinstance(held, Task) and held.visit == history.visit:
+    if isinstance(held, Task) and held.step_run == history.step_run:
         out.state = "open"
         out.reviewed_by = maybe(history.taken_by)
         off = tuple(SnoozeOut(person=o.person, name=display(o.person), until=o.until) for o in ending(held))
@@ -133,5 +133,5 @@ def my_task(intent: Intent, task: Task) -> MyTask:
         from_agent=sender(intent.requester),
         assigned_at=task.opened_at,
         due_at=task.deadline_at or ABSENT,
-        human_task=human_task(step.task, visit_ref(intent.id, task.visit)),
+        human_task=human_task(step.task, step_run_id(intent.id, task.step_run)),
     )

@@ -2,22 +2,22 @@
 
 from collections.abc import Sequence
 
-from signoff.core.ids import visit_ref
+from signoff.core.ids import step_run_id
 from signoff.engine.read.delivery_status import ChannelState, message_result, replaced_channel
-from signoff.store.tables.messages import OnItsWay
+from signoff.store.tables.messages import InFlight
 from signoff.web.shapes.common import Display, maybe
 from signoff.wire.common import ABSENT
 from signoff.wire.messages import ChannelOut, MessageOut
 
 
-def messages_out(found: Sequence[OnItsWay], display: Display) -> list[MessageOut]:
+def messages_out(found: Sequence[InFlight], display: Display) -> list[MessageOut]:
     return [_out(one, found, display) for one in found]
 
 
-def _out(one: OnItsWay, found: Sequence[OnItsWay], display: Display) -> MessageOut:
+def _out(one: InFlight, found: Sequence[InFlight], display: Display) -> MessageOut:
     message = one.message
     return MessageOut(
-        message_id=message.id, task_id=visit_ref(message.intent_id, message.visit) if message.visit else ABSENT,
+        message_id=message.id, task_id=step_run_id(message.intent_id, message.visit) if message.visit else ABSENT,
         kind=message.kind, person=maybe(message.person),
         name=display(message.person) if message.person else ABSENT, channel=message.channel,
         target=maybe(message.target), state=message.state, summary=message_result(one, found),

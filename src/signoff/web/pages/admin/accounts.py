@@ -15,31 +15,31 @@ from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.next_steps import absent
 from signoff.store.tables.entries import Account, Person
 from signoff.web.http.call import Page
-from signoff.web.pages.kit.handler import Visit
+from signoff.web.pages.kit.handler import PageRequest
 
 _LIVES: Final = {"30": timedelta(days=30), "90": timedelta(days=90), "365": timedelta(days=365), "": None}
 
 
-async def workflows(visit: Visit) -> Page:
+async def workflows(request: PageRequest) -> Page:
     """GET /workflows"""
-    book = await visit.parts.directory.of(visit.actor.workspace)
+    directory = await request.state.directory.of(request.actor.workspace)
     rows = []
-    for workflow in sorted(book.workflows.values(), key=lambda w: w.name):
-        plan = await visit.parts.planner.plan_of(workflow)
+    for workflow in sorted(directory.workflows.values(), key=lambda w: w.name):
+        plan = await request.state.planner.plan_of(workflow)
         rows.append({
             "workflow": workflow,
-            "by": book.display(workflow.applied_by),
-            "steps": [{"id": step.id, "says": _does(step, book)} for step in plan.steps],
+            "by": directory.display(workflow.applied_by),
+            "steps": [{"id": step.id, "says": _does(step, directory)} for step in plan.steps],
             "source": msgspec.json.format(workflow.source, indent=2).decode(),
         })  # fmt: skip
-    return await visit.page("workflows.html", rows=rows)
+    return await request.page("workflows.html", rows=rows)
 
 
-def _does(step: Step, book: Snapshot) -> str:
+def _does(step: Step, directory: Snapshot) -> str:
     """Who has a step, and under which policy."""
     match step:
         case AgentStep(agent=agent):
-            account = book.registered(agent)
+            account = directory.registered(agent)
             return (account.display_name or account.name) if account else agent
         case HumanStep(task=spec, choices=choices):
             named = f"policy {spec.policy}" if spec.policy else ", ".join(spec.stages[0].approvers)
@@ -57,48 +57,48 @@ def _choice(choice: Choice) -> str:
     )
 
 
-async def agents(visit: Visit) -> Page:
+async def agents(request: PageRequest) -> Page:
     """GET /agents"""
-    found = await visit.parts.registry.accounts(visit.actor)
-    book = await visit.parts.directory.of(visit.actor.workspace)
-    now, live, work = visit.parts.clock.now(), dict[str, int](), await _given_work(visit, book)
-    workers = await visit.parts.workers.of(visit.actor.workspace)
-    for key in await visit.parts.registry.keys(visit.actor):
+    found = await request.state.registry.accounts(request.actor)
+    directory = await request.state.directory.of(request.actor.workspace)
+    now, live, work = request.state.clock.now(), dict[str, int](), await _given_work(request, directory)
+    workers = await request.state.workers.of(request.actor.workspace)
+    for key in await request.state.registry.keys(request.actor):
         usable = key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
         live[key.actor_id] = live.get(key.actor_id, 0) + usable
     rows = [
         {
             "account": account,
             "live": live.get(account.id, 0),
-            "by": book.display(account.created_by) if account.created_by else "",
+            "by": directory.display(account.created_by) if account.created_by else "",
             "flows": work.get(account.address, ()),
-            "absent": absent(account.address, book, workers, now) if account.kind == "agent" else "",
+            "absent": absent(account.address, directory, workers, now) if account.kind == "agent" else "",
             "worker": workers.get(account.address),
         }
         for account in sorted(found, key=lambda one: (one.kind, one.name))
     ]
-    return await visit.page("agents.html", rows=rows)
+    return await request.page("agents.html", rows=rows)
 
 
-async def _given_work(visit: Visit, book: Snapshot) -> dict[str, list[str]]:
+async def _given_work(request: PageRequest, directory: Snapshot) -> dict[str, list[str]]:
     """The workflows that give an agent work, by its address."""
     found: dict[str, list[str]] = {}
-    for flow in sorted(book.workflows.values(), key=lambda flow: flow.name):
-        steps = (await visit.parts.planner.plan_of(flow)).steps
-        for address in {book.resolve(step.agent) for step in steps if isinstance(step, AgentStep)}:
+    for flow in sorted(directory.workflows.values(), key=lambda flow: flow.name):
+        steps = (await request.state.planner.plan_of(flow)).steps
+        for address in {directory.resolve(step.agent) for step in steps if isinstance(step, AgentStep)}:
             found.setdefault(address, []).append(flow.name)
     return found
 
 
-async def remove_agent(visit: Visit) -> Page:
+async def remove_agent(request: PageRequest) -> Page:
     """POST /agents/{account_id}/remove: its keys end with it."""
-    _admin(visit)
-    await visit.parts.registry.remove_account(visit.actor, visit.params["account_id"])
-    return visit.to("/agents")
+    _admin(request)
+    await request.state.registry.remove_account(request.actor, request.params["account_id"])
+    return request.to("/agents")
 
 
-def _admin(visit: Visit) -> None:
-    if not visit.actor.roles & RUNNING:
+def _admin(request: PageRequest) -> None:
+    if not request.actor.roles & RUNNING:
         raise Forbidden(
             "admin_required",
             "Only an owner or an admin may see this.",
@@ -109,42 +109,44 @@ def _admin(visit: Visit) -> None:
 # -- keys
 
 
-async def keys(visit: Visit) -> Page:
+async def keys(request: PageRequest) -> Page:
     """GET /keys"""
-    return await _keys(visit)
+    return await _keys(request)
 
 
-async def _keys(visit: Visit, refusal: Refused | None = None, secret: str = "", whose: str = "") -> Page:
-    _admin(visit)
-    book = await visit.parts.directory.of(visit.actor.workspace)
-    found = await visit.parts.registry.keys(visit.actor)
+async def _keys(
+    request: PageRequest, refusal: Refused | None = None, secret: str = "", whose: str = ""
+) -> Page:
+    _admin(request)
+    directory = await request.state.directory.of(request.actor.workspace)
+    found = await request.state.registry.keys(request.actor)
     found.sort(key=lambda key: (key.revoked_at is not None, -key.created_at.timestamp()))
     rows = [
         {
             "key": key,
-            "holder": book.display(key.actor_id),
-            "by": book.display(key.created_by) if key.created_by else "",
+            "holder": directory.display(key.actor_id),
+            "by": directory.display(key.created_by) if key.created_by else "",
         }
         for key in found
     ]
-    return await visit.page(
+    return await request.page(
         "keys.html", refusal.status if refusal is not None else 200, rows=rows, refusal=refusal, secret=secret,
-        whose=whose, people=sorted(p.email for p in book.people.values()),
-        posted=dict(visit.form) if refusal is not None else {},
+        whose=whose, people=sorted(p.email for p in directory.people.values()),
+        posted=dict(request.form) if refusal is not None else {},
     )  # fmt: skip
 
 
-async def add_key(visit: Visit) -> Page:
+async def add_key(request: PageRequest) -> Page:
     """POST /keys: the answer shows the secret, once; it is kept nowhere and cannot be fetched again."""
-    _admin(visit)
+    _admin(request)
     try:
-        life = lasts(visit.field("life", "90"))
-        holder = await _holder(visit)
-        made = await visit.parts.registry.add_key(visit.actor, holder, life)
+        life = lasts(request.field("life", "90"))
+        holder = await _holder(request)
+        made = await request.state.registry.add_key(request.actor, holder, life)
     except Refused as refusal:
-        return await _keys(visit, refusal)
+        return await _keys(request, refusal)
     whose = holder.email if isinstance(holder, Person) else holder.address or holder.name
-    return await _keys(visit, secret=made.secret, whose=whose)
+    return await _keys(request, secret=made.secret, whose=whose)
 
 
 def lasts(chosen: str) -> timedelta | None:
@@ -154,23 +156,23 @@ def lasts(chosen: str) -> timedelta | None:
     return _LIVES[chosen]
 
 
-async def _holder(visit: Visit) -> Account | Person:
-    kind, name = visit.field("kind"), visit.field("name").strip()
-    book = await visit.parts.directory.of(visit.actor.workspace)
+async def _holder(request: PageRequest) -> Account | Person:
+    kind, name = request.field("kind"), request.field("name").strip()
+    directory = await request.state.directory.of(request.actor.workspace)
     if kind == ActorKind.PERSON.value:
-        person = next((p for p in book.people.values() if p.email == name.lower()), None)
+        person = next((p for p in directory.people.values() if p.email == name.lower()), None)
         if person is None:
             said = f"There is nobody with the address {name[:100]!r}."
             raise Invalid("person_not_found", said, field="name", hint="Add the person first.")
         return person
     if kind not in (ActorKind.AGENT.value, ActorKind.SERVICE.value):
         raise Invalid("validation_error", "Choose for whom the key is.", field="kind")
-    account, _ = await visit.parts.registry.add_account(visit.actor, ActorKind(kind), name)
+    account, _ = await request.state.registry.add_account(request.actor, ActorKind(kind), name)
     return account
 
 
-async def revoke_key(visit: Visit) -> Page:
+async def revoke_key(request: PageRequest) -> Page:
     """POST /keys/{key_id}/revoke"""
-    _admin(visit)
-    await visit.parts.registry.revoke_key(visit.actor, visit.params["key_id"])
-    return visit.to("/keys")
+    _admin(request)
+    await request.state.registry.revoke_key(request.actor, request.params["key_id"])
+    return request.to("/keys")

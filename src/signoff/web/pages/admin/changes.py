@@ -16,7 +16,7 @@ from signoff.engine.directory.change_log import subject_of
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.store.tables.entries import DirectoryChange
 from signoff.web.http.call import Page
-from signoff.web.pages.kit.handler import Visit
+from signoff.web.pages.kit.handler import PageRequest
 
 _PAGE: Final = 50
 _SHOWN: Final = 20
@@ -48,70 +48,70 @@ class About(msgspec.Struct, frozen=True):
     older: str
 
 
-async def changes(visit: Visit) -> Page:
+async def changes(request: PageRequest) -> Page:
     """GET /changes"""
-    may_read_record(visit.actor)
-    book = await visit.parts.directory.of(visit.actor.workspace)
-    word, said = visit.query.get("about", "")[:300], visit.query.get("before", "")
+    may_read_record(request.actor)
+    directory = await request.state.directory.of(request.actor.workspace)
+    word, said = request.query.get("about", "")[:300], request.query.get("before", "")
     before = int(said) if said.isascii() and said.isdigit() and len(said) < 19 else 0
-    found = await about(visit, subject_of(word, book) if word else "", before, _PAGE)
+    found = await about(request, subject_of(word, directory) if word else "", before, _PAGE)
     kind, _, name = word.partition(":")
-    return await visit.page(
-        "changes.html", entries=found.entries, older=found.older, kind=kind, name=known(name, book),
+    return await request.page(
+        "changes.html", entries=found.entries, older=found.older, kind=kind, name=known(name, directory),
     )  # fmt: skip
 
 
-async def about(visit: Visit, subject: str, before: int = 0, limit: int = _SHOWN) -> About:
+async def about(request: PageRequest, subject: str, before: int = 0, limit: int = _SHOWN) -> About:
     """What was changed about a subject ("": about anything), newest first, below the number ``before``."""
-    if subject and not reads_all(visit.actor):
+    if subject and not reads_all(request.actor):
         return About([], "")  # on the page of something: that page is theirs to see, its history is not
-    book = await visit.parts.directory.of(visit.actor.workspace)
-    found = await visit.parts.registry.charters.changes(visit.actor, limit + 1, before, subject)
+    directory = await request.state.directory.of(request.actor.workspace)
+    found = await request.state.registry.charters.changes(request.actor, limit + 1, before, subject)
     page = found[:limit]
     query = {"about": subject} if subject else {}
     older = "/changes?" + urlencode(query | {"before": page[-1].number}) if len(found) > limit else ""
-    return About([entry(change, book) for change in page], older)
+    return About([entry(change, directory) for change in page], older)
 
 
-def entry(change: DirectoryChange, book: Snapshot) -> Entry:
+def entry(change: DirectoryChange, directory: Snapshot) -> Entry:
     before = json_value.decode(change.before) if change.before else None
     after = json_value.decode(change.after) if change.after else None
-    shown, fields = differing(before, after, book)
+    shown, fields = differing(before, after, directory)
     return Entry(
-        at=change.at, who=_by(change, book), via=change.via, kind=change.kind,
-        name=known(change.name, book), of=_holder(change.kind, before or after, book),
-        href=href(change.kind, change.name, book), leaves=shown, fields=fields,
+        at=change.at, who=_by(change, directory), via=change.via, kind=change.kind,
+        name=known(change.name, directory), of=_holder(change.kind, before or after, directory),
+        href=href(change.kind, change.name, directory), leaves=shown, fields=fields,
         did="made" if before is None else "changed" if after is not None else "removed",
-        by=book.display(change.confirmed_by) if change.confirmed_by else "",
+        by=directory.display(change.confirmed_by) if change.confirmed_by else "",
     )  # fmt: skip
 
 
-def _by(change: DirectoryChange, book: Snapshot) -> str:
-    return "the server" if change.actor_kind == ActorKind.SYSTEM.value else book.display(change.actor_id)
+def _by(change: DirectoryChange, directory: Snapshot) -> str:
+    return "the server" if change.actor_kind == ActorKind.SYSTEM.value else directory.display(change.actor_id)
 
 
-def _holder(kind: str, said: Any, book: Snapshot) -> str:
-    return book.display(str(said["holder"])) if kind == "key" else ""
+def _holder(kind: str, said: Any, directory: Snapshot) -> str:
+    return directory.display(str(said["holder"])) if kind == "key" else ""
 
 
-def differing(before: Any, after: Any, book: Snapshot) -> tuple[tuple[Leaf, ...], tuple[str, ...]]:
+def differing(before: Any, after: Any, directory: Snapshot) -> tuple[tuple[Leaf, ...], tuple[str, ...]]:
     """(leaf by leaf what is another, or all of it where there was or is nothing; the names of the fields)"""
-    was, now = _readable(before, book), _readable(after, book)
+    was, now = _readable(before, directory), _readable(after, directory)
     both = before is not None and after is not None
     found = changed_leaves(was, now) if both else tuple(leaves(masked(was if after is None else now)))
     shown = tuple(leaf for leaf in found if leaf.path != "id" and (both or leaf.text not in _EMPTY))
     return shown, tuple(dict.fromkeys(re.split(r"[.\[]", leaf.path)[0] for leaf in shown))
 
 
-def href(kind: str, name: str, book: Snapshot) -> str:
+def href(kind: str, name: str, directory: Snapshot) -> str:
     """The page of what was changed, "" where it has none."""
     match kind:
         case "person" | "slack":
-            person = next((p for p in book.people.values() if p.email == name), None)
+            person = next((p for p in directory.people.values() if p.email == name), None)
             return f"/people/{person.id}" if person else ""
-        case "team" if name in book.teams:
+        case "team" if name in directory.teams:
             return f"/teams/{name}"
-        case "policy" if name in book.policies:
+        case "policy" if name in directory.policies:
             return f"/policies/{name}"
         case "workflow":
             return "/workflows"
@@ -122,19 +122,19 @@ def href(kind: str, name: str, book: Snapshot) -> str:
     return ""
 
 
-def known(name: str, book: Snapshot) -> str:
+def known(name: str, directory: Snapshot) -> str:
     """An id of a person or an account as the name that people know."""
-    return str(_readable(name, book)) if name.startswith(("per_", "sa_")) else name
+    return str(_readable(name, directory)) if name.startswith(("per_", "sa_")) else name
 
 
-def _readable(value: Any, book: Snapshot) -> Any:
+def _readable(value: Any, directory: Snapshot) -> Any:
     """Ids of people and accounts as the addresses that a person reads."""
     if isinstance(value, dict):
-        return {name: _readable(item, book) for name, item in value.items()}
+        return {name: _readable(item, directory) for name, item in value.items()}
     if isinstance(value, list):
-        return [_readable(item, book) for item in value]
+        return [_readable(item, directory) for item in value]
     if not isinstance(value, str) or not value.startswith(("per_", "sa_")):
         return value
-    person = book.people.get(value)
-    account = next((a for a in book.by_address.values() if a.id == value), None)
+    person = directory.people.get(value)
+    account = next((a for a in directory.by_address.values() if a.id == value), None)
     return person.email if person else (account.address or account.name) if account else value

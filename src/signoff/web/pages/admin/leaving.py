@@ -3,19 +3,19 @@
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from signoff.core.intent.answering_rights import asked
 from signoff.core.intent.model import Task
-from signoff.core.intent.standing import asked
 from signoff.engine.admin.handover import Waits
 from signoff.store.tables.entries import Person
 from signoff.web.http.call import Page
-from signoff.web.pages.kit.handler import Visit
+from signoff.web.pages.kit.handler import PageRequest
 
 CONFIRMED: Final = "confirmed"
 _SHOWN: Final = 50
 
 
 async def first(
-    visit: Visit,
+    request: PageRequest,
     people: Iterable[Person],
     what: str,
     back: str,
@@ -24,19 +24,19 @@ async def first(
     """The page that says what waits for these people and asks whether to go on; None where nothing waits, and once it
     was answered. ``counts``: which of what waits is concerned, if not all of it.
     """
-    if visit.field(CONFIRMED) == "1":
+    if request.field(CONFIRMED) == "1":
         return None
     rows, whole = [], True
     for person in people:
-        found, all_of_it = await visit.parts.handovers.waiting(visit.actor, person)
+        found, all_of_it = await request.state.handovers.waiting(request.actor, person)
         found = [one for one in found if counts is None or counts(one)]
         whole = whole and all_of_it
         if found:
             rows.append({"person": person, "tasks": found[:_SHOWN], "more": len(found) - len(found[:_SHOWN])})
     if not rows:
         return None
-    fields = [(name, value) for name, value in visit.form if name != "form_token"]
-    return await visit.page(
+    fields = [(name, value) for name, value in request.form if name != "form_token"]
+    return await request.page(
         "leaving.html", rows=rows, whole=whole, what=what, back=back, fields=fields, confirmed=CONFIRMED
     )
 

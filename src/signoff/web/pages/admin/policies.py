@@ -14,48 +14,48 @@ from signoff.engine.read.approvers import Contact, contact_words, soon
 from signoff.engine.read.policy_text import PolicyNames
 from signoff.web.http.call import Page
 from signoff.web.pages.admin.changes import about
-from signoff.web.pages.kit.handler import Visit
+from signoff.web.pages.kit.handler import PageRequest
 
 
-async def policies(visit: Visit) -> Page:
+async def policies(request: PageRequest) -> Page:
     """GET /policies"""
-    book = await visit.parts.directory.of(visit.actor.workspace)
+    directory = await request.state.directory.of(request.actor.workspace)
     rows = [
         {
             "row": found.row,
             "risk": found.policy.risk.value if not found.fault else "",
-            "by": book.display(found.row.applied_by),
-            "clauses": clauses(found.policy, PolicyNames(book)) if not found.fault else (),
+            "by": directory.display(found.row.applied_by),
+            "clauses": clauses(found.policy, PolicyNames(directory)) if not found.fault else (),
             "fault": found.fault,
-            "flows": _flows(found.row.name, book),
+            "flows": _flows(found.row.name, directory),
         }
-        for found in sorted(book.policies.values(), key=lambda found: found.row.name)
+        for found in sorted(directory.policies.values(), key=lambda found: found.row.name)
     ]
-    return await visit.page("policies.html", rows=rows)
+    return await request.page("policies.html", rows=rows)
 
 
-async def policy(visit: Visit) -> Page:
+async def policy(request: PageRequest) -> Page:
     """GET /policies/{name}"""
-    book = await visit.parts.directory.of(visit.actor.workspace)
-    found = book.policies.get(visit.params["name"])
+    directory = await request.state.directory.of(request.actor.workspace)
+    found = directory.policies.get(request.params["name"])
     if found is None:
-        raise NotFound("policy_not_found", f"There is no policy {visit.params['name'][:128]!r}.")
-    foretell = partial(hypothetical, found, book, visit.parts.clock.now(), visit.actor.workspace)
-    made = await visit.parts.aside.run(visit.actor, foretell)
+        raise NotFound("policy_not_found", f"There is no policy {request.params['name'][:128]!r}.")
+    foretell = partial(hypothetical, found, directory, request.state.clock.now(), request.actor.workspace)
+    made = await request.state.aside.run(request.actor, foretell)
     shown, unsaid = soon(made.contacts)
-    return await visit.page(
-        "policy.html", row=found.row, risk=found.policy.risk.value, by=book.display(found.row.applied_by),
-        clauses=clauses(found.policy, PolicyNames(book)),
-        flows=_flows(found.row.name, book), deciders=_deciders(made, book),
-        contacts=[Contact(one.contact.at, contact_words(one, made, book)) for one in shown], unsaid=unsaid,
-        source=_source(found), changes=await about(visit, f"policy:{found.row.name}"),
+    return await request.page(
+        "policy.html", row=found.row, risk=found.policy.risk.value, by=directory.display(found.row.applied_by),
+        clauses=clauses(found.policy, PolicyNames(directory)),
+        flows=_flows(found.row.name, directory), deciders=_deciders(made, directory),
+        contacts=[Contact(one.contact.at, contact_words(one, made, directory)) for one in shown], unsaid=unsaid,
+        source=_source(found), changes=await about(request, f"policy:{found.row.name}"),
     )  # fmt: skip
 
 
-def _deciders(made: Explanation, book: Snapshot) -> list[tuple[str, str]]:
+def _deciders(made: Explanation, directory: Snapshot) -> list[tuple[str, str]]:
     """(name, why) of those who could decide its first stage now."""
     return [
-        (book.display(reach.person), reach.why.replace("team:", "team ").replace("role:", ""))
+        (directory.display(reach.person), reach.why.replace("team:", "team ").replace("role:", ""))
         for reach in made.may_decide
     ]
 
@@ -64,12 +64,12 @@ def _source(found: NamedPolicy) -> str:
     return msgspec.json.format(found.row.source, indent=2).decode()
 
 
-def _flows(name: str, book: Snapshot) -> list[str]:
+def _flows(name: str, directory: Snapshot) -> list[str]:
     """The workflows that have a step under this policy; and all that has none, where this decides that."""
     flows = sorted(
-        flow.name for flow in book.workflows.values() if name in _named(json_value.decode(flow.source))
+        flow.name for flow in directory.workflows.values() if name in _named(json_value.decode(flow.source))
     )
-    return [*flows, *(["whatever has no workflow"] if book.workspace.default_policy == name else [])]
+    return [*flows, *(["whatever has no workflow"] if directory.workspace.default_policy == name else [])]
 
 
 def _named(source: Any) -> set[str]:

@@ -15,7 +15,7 @@ from signoff.engine.delivery.signin_mail import OPERATOR_MAKES_ONE
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.web.http.call import Page
 from signoff.web.pages.admin.changes import differing, href, known
-from signoff.web.pages.kit.handler import Visit
+from signoff.web.pages.kit.handler import PageRequest
 
 _WAITING: Final = 50
 _ENDED: Final = 20
@@ -58,91 +58,91 @@ class Lacks(msgspec.Struct, frozen=True):
     sent: bool
 
 
-async def proposals(visit: Visit) -> Page:
+async def proposals(request: PageRequest) -> Page:
     """GET /proposals"""
-    book = await visit.parts.directory.of(visit.actor.workspace)
-    before = visit.query.get("before", "")[:64]
-    found = visit.parts.registry.proposals
-    waiting = [] if before else await found.waiting(visit.actor, _WAITING)
-    ended = await found.ended(visit.actor, _ENDED + 1, before)
-    return await visit.page(
-        "proposals.html", rows=[await _row(visit, one, book) for one in waiting], before=before,
-        ended=[await _row(visit, one, book) for one in ended[:_ENDED]], protected=book.workspace.protected,
+    directory = await request.state.directory.of(request.actor.workspace)
+    before = request.query.get("before", "")[:64]
+    found = request.state.registry.proposals
+    waiting = [] if before else await found.waiting(request.actor, _WAITING)
+    ended = await found.ended(request.actor, _ENDED + 1, before)
+    return await request.page(
+        "proposals.html", rows=[await _row(request, one, directory) for one in waiting], before=before,
+        ended=[await _row(request, one, directory) for one in ended[:_ENDED]], protected=directory.workspace.protected,
         older=f"/proposals?before={ended[_ENDED - 1].row.id}" if len(ended) > _ENDED else "",
     )  # fmt: skip
 
 
-async def proposal(visit: Visit) -> Page:
+async def proposal(request: PageRequest) -> Page:
     """GET /proposals/{proposal_id}"""
-    return await _page(visit)
+    return await _page(request)
 
 
-async def _page(visit: Visit, refusal: Refused | None = None) -> Page:
-    book = await visit.parts.directory.of(visit.actor.workspace)
-    found = await visit.parts.registry.proposals.get(visit.actor, visit.params["proposal_id"])
-    row = await _row(visit, found, book)
-    return await visit.page(
+async def _page(request: PageRequest, refusal: Refused | None = None) -> Page:
+    directory = await request.state.directory.of(request.actor.workspace)
+    found = await request.state.registry.proposals.get(request.actor, request.params["proposal_id"])
+    row = await _row(request, found, directory)
+    return await request.page(
         "proposal.html", refusal.status if refusal is not None else 200, one=row, refusal=refusal,
-        changes=[_difference(shown, book) for shown in found.changes], via=found.row.via,
-        may_end=visit.actor_runs and row.state == WAITING, lacks=await _lacks(visit, book),
+        changes=[_difference(shown, directory) for shown in found.changes], via=found.row.via,
+        may_end=request.actor_runs and row.state == WAITING, lacks=await _lacks(request, directory),
     )  # fmt: skip
 
 
-async def _lacks(visit: Visit, book: Snapshot) -> Lacks | None:
+async def _lacks(request: PageRequest, directory: Snapshot) -> Lacks | None:
     """What the reader's sign-in lacks for confirming; None where nothing."""
-    reader, links = visit.actor, visit.parts.mailed_links
+    reader, links = request.actor, request.state.mailed_links
     if reader.strength is not Strength.LINK:
         return None
     to = await links.reaches(reader.workspace, reader.id) if links is not None else ""
-    return Lacks(to, book.people[reader.id].email, sent="mailed" in visit.query)
+    return Lacks(to, directory.people[reader.id].email, sent="mailed" in request.query)
 
 
-async def confirm(visit: Visit) -> Page:
+async def confirm(request: PageRequest) -> Page:
     """POST /proposals/{proposal_id}/confirm"""
     try:
-        await visit.parts.registry.confirm(visit.actor, visit.params["proposal_id"])
+        await request.state.registry.confirm(request.actor, request.params["proposal_id"])
     except Refused as refusal:
-        return await _page(visit, refusal)
-    return visit.to(f"/proposals/{visit.params['proposal_id']}")
+        return await _page(request, refusal)
+    return request.to(f"/proposals/{request.params['proposal_id']}")
 
 
-async def refuse(visit: Visit) -> Page:
+async def refuse(request: PageRequest) -> Page:
     """POST /proposals/{proposal_id}/refuse"""
     try:
-        await visit.parts.registry.proposals.refuse(visit.actor, visit.params["proposal_id"])
+        await request.state.registry.proposals.refuse(request.actor, request.params["proposal_id"])
     except Refused as refusal:
-        return await _page(visit, refusal)
-    return visit.to(f"/proposals/{visit.params['proposal_id']}")
+        return await _page(request, refusal)
+    return request.to(f"/proposals/{request.params['proposal_id']}")
 
 
-async def mail(visit: Visit) -> Page:
+async def mail(request: PageRequest) -> Page:
     """POST /proposals/{proposal_id}/mail: a sign-in link that leads back here."""
-    reader, links, id = visit.actor, visit.parts.mailed_links, visit.params["proposal_id"]
-    await visit.parts.registry.proposals.get(reader, id)
+    reader, links, id = request.actor, request.state.mailed_links, request.params["proposal_id"]
+    await request.state.registry.proposals.get(reader, id)
     if links is None:
         raise NotFound("mail_not_set_up", "No sign-in link can be mailed to you.", hint=OPERATOR_MAKES_ONE)
     try:
         await links.ask_again(reader.workspace, reader.id, f"/proposals/{id}")
     except Refused as refusal:
-        return await _page(visit, refusal)
-    return visit.to(f"/proposals/{id}?mailed")
+        return await _page(request, refusal)
+    return request.to(f"/proposals/{id}?mailed")
 
 
-async def _row(visit: Visit, found: Proposal, book: Snapshot) -> Row:
+async def _row(request: PageRequest, found: Proposal, directory: Snapshot) -> Row:
     row, end = found.row, found.end
     waits = found.state == WAITING
-    stale = await visit.parts.registry.proposals.stale(found) if waits else ""
+    stale = await request.state.registry.proposals.stale(found) if waits else ""
     return Row(
         id=row.id, state=found.state, tone="bad" if stale else _TONES.get(found.state, "bad"),
-        who=book.display(row.actor_id), own=row.actor_id == visit.actor.id, at=row.at, expires_at=row.expires_at,
-        changes=tuple(f"{one.kind} {known(one.name, book)}" for one in found.changes),
-        why=tuple(reasons(found.changes)), stale=stale, ended_by=book.display(end.actor_id) if end else "",
+        who=directory.display(row.actor_id), own=row.actor_id == request.actor.id, at=row.at, expires_at=row.expires_at,
+        changes=tuple(f"{one.kind} {known(one.name, directory)}" for one in found.changes),
+        why=tuple(reasons(found.changes)), stale=stale, ended_by=directory.display(end.actor_id) if end else "",
         ended_at=end.at if end else None,
     )  # fmt: skip
 
 
-def _difference(shown: Shown, book: Snapshot) -> Difference:
-    found, _ = differing(shown.before, shown.after, book)
+def _difference(shown: Shown, directory: Snapshot) -> Difference:
+    found, _ = differing(shown.before, shown.after, directory)
     did = "made" if shown.before is None else "changed"
-    where = href(shown.kind, shown.name, book)
-    return Difference(shown.kind, known(shown.name, book), where, did, shown.why, found)
+    where = href(shown.kind, shown.name, directory)
+    return Difference(shown.kind, known(shown.name, directory), where, did, shown.why, found)

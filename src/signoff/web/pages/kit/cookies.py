@@ -15,7 +15,7 @@ Header = tuple[str, str]
 
 
 def _secure(call: Call) -> bool:
-    return call.parts.settings.base_url.startswith("https://")
+    return call.state.settings.base_url.startswith("https://")
 
 
 def _name(call: Call, name: str) -> str:
@@ -54,7 +54,7 @@ def drafted(call: Call, value: str, age: int) -> Header:
 
 def signed_in(call: Call, token: str) -> Header:
     """The header that sets the session. It ends on the server; the age here only lets phones keep it."""
-    return _set(call, _SESSION, token, int(call.parts.sessions.lifetime.total_seconds()))
+    return _set(call, _SESSION, token, int(call.state.sessions.lifetime.total_seconds()))
 
 
 def signed_out(call: Call) -> Header:

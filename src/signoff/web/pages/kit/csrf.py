@@ -32,7 +32,7 @@ def check_origin(call: Call, cookies: Sequence[str], given: str) -> None:
 
 
 def _own_hosts(call: Call) -> set[str]:
-    configured = urlsplit(call.parts.settings.base_url).netloc
+    configured = urlsplit(call.state.settings.base_url).netloc
     return {host.lower() for host in (call.header(b"host"), configured) if host}
 
 

@@ -25,7 +25,7 @@ from signoff.web.pages.kit import cookies
 from signoff.web.pages.kit.csrf import check_origin, form_token
 from signoff.web.pages.kit.render import render
 from signoff.web.pages.kit.waiting import Waiting
-from signoff.web.state import Parts
+from signoff.web.state import AppState
 from signoff.wire.common import LONGEST_COMMENT
 
 log = logging.getLogger("signoff.web")
@@ -51,13 +51,13 @@ _OVER_TLS: Final = (
 )
 
 
-class Visit:
+class PageRequest:
     """One request to a page. ``person`` is whoever is signed in, None for nobody; ``form`` what was posted."""
 
     def __init__(self, call: Call, waiting: Waiting) -> None:
         self.call = call
         self._waiting = waiting
-        self.parts = call.parts
+        self.state = call.state
         self.query = call.query
         self.params = call.params
         self.token = cookies.session_of(call)
@@ -105,7 +105,7 @@ class Visit:
         """
         shown: dict[str, Any] = {
             "person": None,
-            "book": None,
+            "directory": None,
             "admin": False,
             "reads": False,
             "waiting": "",
@@ -113,15 +113,15 @@ class Visit:
             "proposed": "",
         }
         if self.person is not None:
-            book = await self.parts.directory.of(self.person.workspace)
+            directory = await self.state.directory.of(self.person.workspace)
             waiting = await self._waiting.of(self.person)
-            person = book.people.get(self.person.id)
-            shown = {"person": person, "book": book, "admin": self.actor_runs, "waiting": waiting}
+            person = directory.people.get(self.person.id)
+            shown = {"person": person, "directory": directory, "admin": self.actor_runs, "waiting": waiting}
             shown["reads"] = reads_all(self.person)
             shown["zone"] = person.zone if person else ""
             shown["proposed"] = await self._waiting.changes(self.person)
         made = partial(
-            render, template, actor=self.person, path=self.call.path, now=self.parts.clock.now(),
+            render, template, actor=self.person, path=self.call.path, now=self.state.clock.now(),
             form_token=form_token(self.binding), **shown | values,
         )  # fmt: skip
         body = await asyncio.to_thread(made) if in_thread else made()
@@ -132,11 +132,11 @@ class Visit:
         return self._private(Page(b"", _HTML, 303, (("location", where),)))
 
     def _private(self, page: Page) -> Page:
-        safe = (*_PRIVATE, *_OVER_TLS) if self.parts.settings.base_url.startswith("https://") else _PRIVATE
+        safe = (*_PRIVATE, *_OVER_TLS) if self.state.settings.base_url.startswith("https://") else _PRIVATE
         return msgspec.structs.replace(page, headers=(*page.headers, *safe, *self.cookies))
 
 
-Run = Callable[[Visit], Awaitable[Page | Stream]]
+Run = Callable[[PageRequest], Awaitable[Page | Stream]]
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -148,11 +148,11 @@ class Row(msgspec.Struct, frozen=True):
     open: bool = False
 
 
-class PageDoor:
+class PageHandler:
     """One path: its pages by method."""
 
-    def __init__(self, parts: Parts, rows: Mapping[str, Row], waiting: Waiting) -> None:
-        self._parts = parts
+    def __init__(self, state: AppState, rows: Mapping[str, Row], waiting: Waiting) -> None:
+        self._state = state
         self._waiting = waiting
         self._rows = dict(rows)
         if "GET" in rows:
@@ -160,9 +160,9 @@ class PageDoor:
         self._allow = ", ".join(sorted(self._rows))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        call = Call(self._parts, scope, "")
+        call = Call(self._state, scope, "")
         reply = Reply(call, send)
-        settings = self._parts.settings
+        settings = self._state.settings
         try:
             check_host(scope["headers"], settings.base_url, settings.allowed_hosts)
         except Refused as refusal:
@@ -170,20 +170,20 @@ class PageDoor:
             await reply.page(Page(said, "text/plain; charset=utf-8", refusal.status, _PRIVATE))
             return
         try:
-            visit = Visit(call, self._waiting)
-            answer = await self._answer(visit, receive)
+            request = PageRequest(call, self._waiting)
+            answer = await self._answer(request, receive)
             if isinstance(answer, Page):
                 await reply.page(answer)
                 return
-            with self._parts.admission.stream(visit.actor):
+            with self._state.admission.stream(request.actor):
                 await reply.stream(answer)
         except GoneAwayError:
             return
         except Refused as refusal:  # no page's: a query that cannot be read, a stream too many
             await reply.refuse(refusal)
 
-    async def _answer(self, visit: Visit, receive: Receive) -> "Page | Stream":
-        call = visit.call
+    async def _answer(self, request: PageRequest, receive: Receive) -> "Page | Stream":
+        call = request.call
         row = self._rows.get(call.method)
         try:
             if row is None:
@@ -191,14 +191,14 @@ class PageDoor:
                     "method_not_allowed", f"{call.method[:16]} is not possible here.", hint=self._allow
                 )
             if call.method not in ("GET", "HEAD"):
-                await self._read(visit, receive)
+                await self._read(request, receive)
             call.receive = receive
-            await self._identify(visit, row)
-            return await row.run(visit)
+            await self._identify(request, row)
+            return await row.run(request)
         except Unauthenticated as refusal:
-            return await self._sign_in(visit, refusal)
+            return await self._sign_in(request, refusal)
         except Refused as refusal:
-            return await error_page(visit, self._counted(call, refusal, row))
+            return await error_page(request, self._counted(call, refusal, row))
         except GoneAwayError:
             raise
         except Exception:
@@ -206,7 +206,7 @@ class PageDoor:
             broken = Refused(
                 "internal_error", "Something went wrong on the server. Nothing was recorded by this page."
             )
-            return await error_page(visit, broken, 500)
+            return await error_page(request, broken, 500)
 
     def _counted(self, call: Call, refusal: Refused, row: Row | None) -> Refused:
         """A refused try at an open page counts against the caller, and beyond the limit is told so. What succeeds is
@@ -214,58 +214,58 @@ class PageDoor:
         """
         if row is not None and row.open and refusal.status in (401, 404, 410):
             try:
-                self._parts.failures.check(call.peer, self._parts.clock.now())
+                self._state.failures.check(call.peer, self._state.clock.now())
             except TooMany as too_many:
                 return too_many
         return refusal
 
-    async def _read(self, visit: Visit, receive: Receive) -> None:
+    async def _read(self, request: PageRequest, receive: Receive) -> None:
         """The posted form; refused unless it came from a page of ours."""
-        body = await read_body(visit.call, receive, _FORM_LIMIT)
+        body = await read_body(request.call, receive, _FORM_LIMIT)
         if (
-            visit.call.header(b"content-type").partition(";")[0].strip()
+            request.call.header(b"content-type").partition(";")[0].strip()
             != "application/x-www-form-urlencoded"
         ):
             raise Malformed("not_a_form", "This takes a posted form.")
         try:
-            visit.form = parse_qsl(
+            request.form = parse_qsl(
                 body.decode("utf-8"), keep_blank_values=True, max_num_fields=_MAX_FIELDS, errors="strict"
             )
         except ValueError:
             raise Malformed("not_a_form", "The posted form cannot be read.") from None
-        check_origin(visit.call, cookies.bindings_of(visit.call), visit.field("form_token"))
+        check_origin(request.call, cookies.bindings_of(request.call), request.field("form_token"))
 
-    async def _identify(self, visit: Visit, row: Row) -> None:
-        if not visit.token:
+    async def _identify(self, request: PageRequest, row: Row) -> None:
+        if not request.token:
             if not row.open:
                 raise Unauthenticated("signed_out", "You are not signed in.")
             return
-        visit.call.identify = partial(self._parts.sessions.actor, visit.token)
+        request.call.identify = partial(self._state.sessions.actor, request.token)
         try:
-            visit.person = visit.call.actor = await visit.call.identify()
+            request.person = request.call.actor = await request.call.identify()
         except Unauthenticated:
             if not row.open:
                 raise
             return
-        self._parts.admission.request(visit.person, asyncio.get_running_loop().time())
-        if visit.call.method == "POST":
-            await self._parts.sessions.renew(visit.token)
+        self._state.admission.request(request.person, asyncio.get_running_loop().time())
+        if request.call.method == "POST":
+            await self._state.sessions.renew(request.token)
 
-    async def _sign_in(self, visit: Visit, refusal: Unauthenticated) -> Page:
-        call = visit.call
+    async def _sign_in(self, request: PageRequest, refusal: Unauthenticated) -> Page:
+        call = request.call
         if call.method != "POST":
             path = _path_of(call) + ("?" + call.query_string.decode("latin-1") if call.query_string else "")
-            return visit.to("/login" + ("?next=" + quote(path, safe="") if path != "/" else ""))
+            return request.to("/login" + ("?next=" + quote(path, safe="") if path != "/" else ""))
         said = "You were signed out in the meantime; nothing was recorded. Sign in and do it again."
         onward = _path_of(call) if "GET" in self._rows else "/"
-        return await visit.page(
+        return await request.page(
             "login.html",
             401,
             next=onward,
             problem=said,
             hint=refusal.hint,
             sent="",
-            by_mail=self._parts.mails,
+            by_mail=self._state.mails,
         )
 
 
@@ -274,14 +274,14 @@ def _path_of(call: Call) -> str:
     return quote(call.path, safe="/:@!$&'()*+,;=~-._")
 
 
-async def error_page(visit: Visit, refusal: Refused, status: int = 0) -> Page:
+async def error_page(request: PageRequest, refusal: Refused, status: int = 0) -> Page:
     """A refusal as a page: what is wrong and what to do next, in the words of the refusal."""
-    shown: dict[str, Any] = {"refusal": refusal, "request_id": visit.call.request_id}
+    shown: dict[str, Any] = {"refusal": refusal, "request_id": request.call.request_id}
     try:
-        page = await visit.page("error.html", status or refusal.status, **shown)
+        page = await request.page("error.html", status or refusal.status, **shown)
     except Refused:  # the frame around it needs the database, which may be what is away
-        visit.person = None
-        page = await visit.page("error.html", status or refusal.status, **shown)
+        request.person = None
+        page = await request.page("error.html", status or refusal.status, **shown)
     if isinstance(refusal, Busy | TooMany):
         page = msgspec.structs.replace(
             page, headers=(*page.headers, ("retry-after", str(refusal.retry_after)))

@@ -7,43 +7,43 @@ import asyncio
 from typing import Final
 
 from signoff.core.errors import Refused
-from signoff.engine.feed import tasks_word
+from signoff.engine.feed import tasks_topic
 from signoff.web.http.call import Stream, Write
 from signoff.web.http.held_requests import Wait
-from signoff.web.pages.kit.handler import Visit
+from signoff.web.pages.kit.handler import PageRequest
 
 _BEAT: Final = 15.0
 _LONGEST: Final = 30 * 60.0
 
 
-async def inbox(visit: Visit) -> Stream:
+async def inbox(request: PageRequest) -> Stream:
     """GET /live: something about the workspace's tasks changed."""
-    return _stream(visit, tasks_word(visit.actor.workspace))
+    return _stream(request, tasks_topic(request.actor.workspace))
 
 
-async def intent(visit: Visit) -> Stream:
+async def intent(request: PageRequest) -> Stream:
     """GET /live/{intent_id}: something about this intent changed."""
-    seen = await visit.parts.view.intent(visit.actor, visit.params["intent_id"])
-    return _stream(visit, seen.stored.intent.id)
+    seen = await request.state.view.intent(request.actor, request.params["intent_id"])
+    return _stream(request, seen.stored.intent.id)
 
 
-def _stream(visit: Visit, word: str) -> Stream:
-    return beating(visit, word, _BEAT)
+def _stream(request: PageRequest, topic: str) -> Stream:
+    return beating(request, topic, _BEAT)
 
 
-def beating(visit: Visit, word: str, beat: float) -> Stream:
+def beating(request: PageRequest, topic: str, beat: float) -> Stream:
     """Says ``changed`` when the word is spoken, and shows at each ``beat`` (seconds) that it is alive."""
-    parts = visit.parts
+    state = request.state
 
     async def run(write: Write) -> None:
         clock = asyncio.get_running_loop().time
         until = spoken = clock()
         until += _LONGEST
-        with Wait(visit.call, word) as waiter:
+        with Wait(request.call, topic) as waiter:
             waiter.watch()
             # the page was read before this stream listened: let it read once more, so that nothing is missed
             await write(b"retry: 3000\nevent: changed\ndata:\n\n")
-            while not parts.stopping.is_set() and not waiter.hung_up() and clock() < until:
+            while not state.stopping.is_set() and not waiter.hung_up() and clock() < until:
                 try:
                     changed = await waiter.wait(spoken + beat - clock())
                 except Refused:
@@ -54,7 +54,7 @@ def beating(visit: Visit, word: str, beat: float) -> Stream:
                 if changed or clock() >= spoken + beat:
                     spoken = clock()
                     # where other servers' words are not heard, any beat may be a change
-                    changed = changed or parts.feed.reread < beat
+                    changed = changed or state.feed.reread < beat
                     await write(b"event: changed\ndata:\n\n" if changed else b": \n\n")
 
     return run

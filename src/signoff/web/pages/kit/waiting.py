@@ -6,13 +6,13 @@ import asyncio
 from typing import Final
 
 from signoff.core.errors import Refused
+from signoff.core.intent.answering_rights import asked
 from signoff.core.intent.authorization import RUNNING, may
 from signoff.core.intent.commands import Answer
 from signoff.core.intent.model import Actor, Intent, Task
 from signoff.core.intent.snoozed import asleep
-from signoff.core.intent.standing import asked
 from signoff.store.work import Stored
-from signoff.web.state import Parts
+from signoff.web.state import AppState
 
 READ: Final = 200
 _MOST_COUNTED: Final = 99
@@ -27,7 +27,7 @@ def is_mine(actor: Actor, intent: Intent, task: Task) -> bool:
     try:
         may(
             actor,
-            Answer("", task.visit, stage=task.stage, revision=task.revision, digest=task.digest),
+            Answer("", task.step_run, stage=task.stage, revision=task.revision, digest=task.digest),
             intent,
         )
     except Refused:
@@ -40,11 +40,11 @@ def is_my_teams(actor: Actor, intent: Intent, task: Task) -> bool:
     return any(name.startswith("team:") for name in asked(intent, task) & actor.names)
 
 
-async def open_tasks(parts: Parts, actor: Actor) -> tuple[list[Stored], bool]:
+async def open_tasks(state: AppState, actor: Actor) -> tuple[list[Stored], bool]:
     """(the workspace's open tasks, oldest first; whether there are more than were read)"""
     found: list[Stored] = []
     for _ in range(_MOST_READS):
-        page = await parts.view.tasks(actor, after=found[-1].intent.id if found else "", limit=READ)
+        page = await state.view.tasks(actor, after=found[-1].intent.id if found else "", limit=READ)
         found += page
         if len(page) < READ:
             return found, False
@@ -54,16 +54,16 @@ async def open_tasks(parts: Parts, actor: Actor) -> tuple[list[Stored], bool]:
 class Waiting:
     """How many tasks wait for whom: at most one look at the open tasks per person and change."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, state: AppState) -> None:
+        self._state = state
         self._held: dict[str, dict[str, tuple[float, str]]] = {}
         self._proposed: dict[str, tuple[float, list[str]]] = {}
-        parts.feed.watch(self._heard)
+        state.feed.watch(self._notified)
 
-    def _heard(self, word: str) -> None:
-        if word[:6] == "tasks:":
-            self._held.pop(word[6:], None)
-        elif word == "" or word.startswith("directory:"):
+    def _notified(self, topic: str) -> None:
+        if topic[:6] == "tasks:":
+            self._held.pop(topic[6:], None)
+        elif topic == "" or topic.startswith("directory:"):
             self._held.clear()
             self._proposed.clear()
 
@@ -83,7 +83,7 @@ class Waiting:
         now = asyncio.get_running_loop().time()
         held = self._proposed.get(actor.workspace)
         if held is None or held[0] <= now:
-            found = await self._parts.registry.proposals.waiting(actor, _MOST_COUNTED)
+            found = await self._state.registry.proposals.waiting(actor, _MOST_COUNTED)
             held = self._proposed[actor.workspace] = (now + _FRESH_FOR, [one.row.actor_id for one in found])
         count = sum(proposer != actor.id for proposer in held[1])
         return str(count) if count else ""
@@ -91,7 +91,7 @@ class Waiting:
     async def _count(self, actor: Actor) -> str:
         count, after = 0, ""
         for _ in range(_MOST_READS):
-            page = await self._parts.view.tasks(actor, after=after, limit=READ)
+            page = await self._state.view.tasks(actor, after=after, limit=READ)
             for stored in page:
                 task = stored.intent.open
                 if isinstance(task, Task) and asleep(task, actor.id) is None:

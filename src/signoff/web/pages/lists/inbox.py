@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from signoff.core.errors import NotFound
-from signoff.core.ids import split_ref, visit_ref
+from signoff.core.ids import split_ref, step_run_id
 from signoff.core.intent.assurance import checked, verdict_of, worst_risk
 from signoff.core.intent.model import FINAL, Actor, Intent, Status, Task
 from signoff.core.intent.snoozed import asleep, snooze_of
@@ -23,7 +23,7 @@ from signoff.engine.read.search import fits, shown_payload
 from signoff.engine.read.view import LOOKED_AT
 from signoff.store.work import Filter, Stored
 from signoff.web.http.call import Page
-from signoff.web.pages.kit.handler import Visit
+from signoff.web.pages.kit.handler import PageRequest
 from signoff.web.pages.kit.waiting import is_mine, is_my_teams, open_tasks
 
 _PAGE: Final = 100
@@ -66,26 +66,28 @@ class Wanted(msgspec.Struct, frozen=True):
     before: str
 
 
-async def inbox(visit: Visit) -> Page:
+async def inbox(request: PageRequest) -> Page:
     """GET /"""
-    wanted = _wanted(visit)
-    book = await visit.parts.directory.of(visit.actor.workspace)
+    wanted = _wanted(request)
+    directory = await request.state.directory.of(request.actor.workspace)
     more = cut = False
     before = ""
     if wanted.view == "done":
-        entries, before = await _done(visit, book, wanted.words, wanted.kind, wanted.before)
+        entries, before = await _done(request, directory, wanted.words, wanted.kind, wanted.before)
     else:
-        entries, more, cut = await _open(visit, book, wanted)
-    kinds = sorted({workflow.intent_type for workflow in book.workflows.values()} | {e.kind for e in entries})
-    return await visit.page(
+        entries, more, cut = await _open(request, directory, wanted)
+    kinds = sorted(
+        {workflow.intent_type for workflow in directory.workflows.values()} | {e.kind for e in entries}
+    )
+    return await request.page(
         "inbox.html", view=wanted.view, q=wanted.words, kind=wanted.kind, sort=wanted.sort, kinds=kinds,
         entries=entries, next=_next(wanted, more, before), cut=cut,
-        teams=[n for n in visit.actor.names if n.startswith("team:")],
+        teams=[n for n in request.actor.names if n.startswith("team:")],
     )  # fmt: skip
 
 
-def _wanted(visit: Visit) -> Wanted:
-    query = visit.query
+def _wanted(request: PageRequest) -> Wanted:
+    query = request.query
     view, page = query.get("view", "mine"), query.get("page", "1")
     if not (page.isascii() and page.isdigit() and 0 < int(page[:6]) < 10_000):
         raise NotFound("page_not_found", "There is no such page of the list.")
@@ -107,10 +109,10 @@ def _next(wanted: Wanted, more: bool, before: str) -> str:
     return urlencode(said | ({"before": before} if before else {"page": str(wanted.page + 1)}))
 
 
-async def _open(visit: Visit, book: Snapshot, wanted: Wanted) -> tuple[list[Entry], bool, bool]:
+async def _open(request: PageRequest, directory: Snapshot, wanted: Wanted) -> tuple[list[Entry], bool, bool]:
     """(a page of the open tasks in the order wanted, whether there are more, whether not all could be looked at)"""
-    actor = visit.actor
-    stored, cut = await open_tasks(visit.parts, actor)
+    actor = request.actor
+    stored, cut = await open_tasks(request.state, actor)
     found = [(one, one.intent.open) for one in stored if not wanted.kind or one.intent.type == wanted.kind]
     chosen: list[tuple[Stored, Task, HumanStep]] = []
     for one, task in found:
@@ -121,19 +123,19 @@ async def _open(visit: Visit, book: Snapshot, wanted: Wanted) -> tuple[list[Entr
             wanted.view == "team" and not is_my_teams(actor, one.intent, task)
         ):
             continue
-        if not wanted.words or _fits(one, _row(one, step, book), wanted.words):
+        if not wanted.words or _fits(one, _row(one, step, directory), wanted.words):
             chosen.append((one, task, step))
     chosen.sort(key=_by_age if wanted.sort == "age" else _by_urgency)
     chosen.sort(key=lambda one: _pressing(one[1], actor))
     start = (wanted.page - 1) * _PAGE
     shown = chosen[start : start + _PAGE]
-    return [_entry(*one, actor, book) for one in shown], len(chosen) > start + _PAGE, cut
+    return [_entry(*one, actor, directory) for one in shown], len(chosen) > start + _PAGE, cut
 
 
-async def next_for(visit: Visit) -> Entry | None:
+async def next_for(request: PageRequest) -> Entry | None:
     """What waits for the reader and is due soonest: where to go on after an answer."""
-    book = await visit.parts.directory.of(visit.actor.workspace)
-    entries, _, _ = await _open(visit, book, Wanted("mine", "", "", "due", 1, ""))
+    directory = await request.state.directory.of(request.actor.workspace)
+    entries, _, _ = await _open(request, directory, Wanted("mine", "", "", "due", 1, ""))
     return entries[0] if entries else None
 
 
@@ -152,14 +154,16 @@ def _by_age(one: tuple[Stored, Task, HumanStep]) -> datetime:
     return one[1].opened_at
 
 
-async def _done(visit: Visit, book: Snapshot, words: str, kind: str, before: str) -> tuple[list[Entry], str]:
+async def _done(
+    request: PageRequest, directory: Snapshot, words: str, kind: str, before: str
+) -> tuple[list[Entry], str]:
     found: list[Entry] = []
     for _ in range(_MOST_READS):
-        wanted = Filter(workspace=visit.actor.workspace, type=kind, before=before, limit=_READ)
-        stored = await visit.parts.view.page(visit.actor, wanted)
+        wanted = Filter(workspace=request.actor.workspace, type=kind, before=before, limit=_READ)
+        stored = await request.state.view.page(request.actor, wanted)
         for one in stored:
             before = one.intent.id
-            entry = _closed(one, book)
+            entry = _closed(one, directory)
             if entry is not None and _fits(one, entry, words):
                 found.append(entry)
             if len(found) == _PAGE:
@@ -169,27 +173,28 @@ async def _done(visit: Visit, book: Snapshot, words: str, kind: str, before: str
     return found, before
 
 
-def _entry(stored: Stored, task: Task, step: HumanStep, actor: Actor, book: Snapshot) -> Entry:
+def _entry(stored: Stored, task: Task, step: HumanStep, actor: Actor, directory: Snapshot) -> Entry:
     intent = stored.intent
     return replace(
-        _row(stored, step, book), ref=visit_ref(intent.id, task.visit), at=task.opened_at, due_at=ends_at(intent, task),
+        _row(stored, step, directory), ref=step_run_id(intent.id, task.step_run), at=task.opened_at,
+        due_at=ends_at(intent, task),
         votes=len(task.votes), mine=is_mine(actor, intent, task),
         put_off=held.until if (held := asleep(task, actor.id)) else None,
-        taken="you" if task.taken_by == actor.id else book.display(task.taken_by) if task.taken_by else "",
+        taken="you" if task.taken_by == actor.id else directory.display(task.taken_by) if task.taken_by else "",
         stage=f"stage {task.stage + 1} of {len(step.task.stages)}" if len(step.task.stages) > 1 else "",
     )  # fmt: skip
 
 
-def _closed(stored: Stored, book: Snapshot) -> Entry | None:
+def _closed(stored: Stored, directory: Snapshot) -> Entry | None:
     """The last decided gate of an intent."""
     intent = stored.intent
     gates = [step for step in intent.plan.steps if isinstance(step, HumanStep) and step.id in intent.results]
     if intent.ending is None or not gates:
         return None
-    return replace(_row(stored, gates[-1], book), ending=intent.ending.value)
+    return replace(_row(stored, gates[-1], directory), ending=intent.ending.value)
 
 
-def _row(stored: Stored, step: HumanStep, book: Snapshot) -> Entry:
+def _row(stored: Stored, step: HumanStep, directory: Snapshot) -> Entry:
     intent = stored.intent
     others = checked(intent, step.id).current
     return Entry(
@@ -199,7 +204,7 @@ def _row(stored: Stored, step: HumanStep, book: Snapshot) -> Entry:
         subject=_subject(stored.payload),
         type=step.task.type.value,
         kind=intent.type,
-        asker=book.display(intent.requester.id),
+        asker=directory.display(intent.requester.id),
         risk=worst_risk(step.task.risk, others)[0].value,
         failed=any(verdict_of(result) == "failed" for result in others.values()),
         at=intent.updated_at,
@@ -232,26 +237,26 @@ class Line(msgspec.Struct, frozen=True):
     subject: tuple[tuple[str, str], ...]
 
 
-async def intents(visit: Visit) -> Page:
+async def intents(request: PageRequest) -> Page:
     """GET /intents"""
-    said = (visit.query.get("q") or visit.query.get("id", "")).strip()[:200]
+    said = (request.query.get("q") or request.query.get("id", "")).strip()[:200]
     if _is_id(said):
-        return visit.to(f"/intents/{quote(said, safe='')}")
+        return request.to(f"/intents/{quote(said, safe='')}")
     words = tuple(said.casefold().split())[:10]
-    status = visit.query.get("status", "")
-    kind = visit.query.get("type", "")[:255]
-    before = split_ref(visit.query["before"])[0] if visit.query.get("before") else ""
-    book = await visit.parts.directory.of(visit.actor.workspace)
+    status = request.query.get("status", "")
+    kind = request.query.get("type", "")[:255]
+    before = split_ref(request.query["before"])[0] if request.query.get("before") else ""
+    directory = await request.state.directory.of(request.actor.workspace)
     wanted = Filter(
-        workspace=visit.actor.workspace, statuses=_statuses(status), type=kind, before=before,
+        workspace=request.actor.workspace, statuses=_statuses(status), type=kind, before=before,
         limit=LOOKED_AT if words else _PAGE,
     )  # fmt: skip
-    walked = await visit.parts.view.walk(
-        visit.actor, wanted, lambda one: fits(one, words, book.display), _PAGE
+    walked = await request.state.view.walk(
+        request.actor, wanted, lambda one: fits(one, words, directory.display), _PAGE
     )
-    return await visit.page(
-        "intents.html", chosen=status, kind=kind, kinds=_kinds(book, walked.found), q=said,
-        lines=[_line(s, book) for s in walked.found], more=walked.last,
+    return await request.page(
+        "intents.html", chosen=status, kind=kind, kinds=_kinds(directory, walked.found), q=said,
+        lines=[_line(s, directory) for s in walked.found], more=walked.last,
     )  # fmt: skip
 
 
@@ -263,8 +268,8 @@ def _is_id(said: str) -> bool:
     return True
 
 
-def _kinds(book: Snapshot, found: Sequence[Stored]) -> list[str]:
-    return sorted({w.intent_type for w in book.workflows.values()} | {s.intent.type for s in found})
+def _kinds(directory: Snapshot, found: Sequence[Stored]) -> list[str]:
+    return sorted({w.intent_type for w in directory.workflows.values()} | {s.intent.type for s in found})
 
 
 def _statuses(word: str) -> tuple[str, ...]:
@@ -273,10 +278,10 @@ def _statuses(word: str) -> tuple[str, ...]:
     return (word,) if word in Status.__members__ else ()
 
 
-def _line(stored: Stored, book: Snapshot) -> Line:
+def _line(stored: Stored, directory: Snapshot) -> Line:
     intent = stored.intent
     return Line(
-        intent.id, intent.type, kind_words(intent.type), book.display(intent.requester.id), intent.status.value,
+        intent.id, intent.type, kind_words(intent.type), directory.display(intent.requester.id), intent.status.value,
         _place(intent), intent.updated_at, _subject(stored.payload),
     )  # fmt: skip
 

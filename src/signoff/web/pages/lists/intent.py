@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from signoff.core.errors import Conflict, Forbidden, NotFound
-from signoff.core.ids import visit_ref
+from signoff.core.ids import step_run_id
 from signoff.core.intent import events as e
 from signoff.core.intent.authorization import may_cancel, may_rerun
 from signoff.core.intent.commands import Cancel
@@ -26,7 +26,7 @@ from signoff.engine.read.next_steps import absent
 from signoff.engine.read.view import Seen
 from signoff.engine.rerun import VALID_FOR
 from signoff.web.http.call import Page
-from signoff.web.pages.kit.handler import Visit
+from signoff.web.pages.kit.handler import PageRequest
 from signoff.web.pages.lists.messages import lines
 
 _CHUNK: Final = 1000
@@ -61,81 +61,84 @@ class Stop(msgspec.Struct, frozen=True):
     absent: str = ""
 
 
-async def intent(visit: Visit) -> Page:
+async def intent(request: PageRequest) -> Page:
     """GET /intents/{intent_id}"""
-    ref = visit.params["intent_id"]
-    seen = await visit.parts.view.intent(visit.actor, ref)
+    ref = request.params["intent_id"]
+    seen = await request.state.view.intent(request.actor, ref)
     found = seen.stored.intent
-    book = await visit.parts.directory.of(visit.actor.workspace)
-    opened = "open" in visit.query
+    directory = await request.state.directory.of(request.actor.workspace)
+    opened = "open" in request.query
     payload = group(json_value.decode(seen.stored.payload), opened)
-    told = await visit.parts.view.told(visit.actor, Seen(seen.stored, 0))
-    workers, now = await visit.parts.workers.of(found.workspace), visit.parts.clock.now()
+    told = await request.state.view.told(request.actor, Seen(seen.stored, 0))
+    workers, now = await request.state.workers.of(found.workspace), request.state.clock.now()
     stops = [
-        _stop(step, found, book, opened, lambda agent: absent(agent, book, workers, now))
+        _stop(step, found, directory, opened, lambda agent: absent(agent, directory, workers, now))
         for step in found.plan.steps
     ]
-    return await visit.page(
+    return await request.page(
         "intent.html", in_thread=opened,
-        intent=found, words=kind_words(found.type), asker=book.display(found.requester.id),
-        moments=await _moments(visit, found, book), payload=payload, stops=stops, opened=opened,
+        intent=found, words=kind_words(found.type), asker=directory.display(found.requester.id),
+        moments=await _moments(request, found, directory), payload=payload, stops=stops, opened=opened,
         folded=payload.folded or any(stop.result is not None and stop.result.folded for stop in stops),
         subject=subject(json_value.decode(seen.stored.payload), _SUBJECT),
         deleted=payload_deleted(found, seen.stored.payload),
-        task=visit_ref(found.id, found.open.visit) if isinstance(found.open, Task) else "",
-        may_cancel=may_cancel(visit.actor, found), may_rerun=await _may_rerun(visit, seen), told=lines(told, book),
+        task=step_run_id(found.id, found.open.step_run) if isinstance(found.open, Task) else "",
+        may_cancel=may_cancel(request.actor, found), may_rerun=await _may_rerun(request, seen),
+        told=lines(told, directory),
     )  # fmt: skip
 
 
-async def cancel(visit: Visit) -> Page:
+async def cancel(request: PageRequest) -> Page:
     """POST /intents/{intent_id}/cancel"""
-    ref = visit.params["intent_id"]
-    seen = await visit.parts.view.intent(visit.actor, ref)
-    reason = visit.words("reason") or "canceled"
-    await visit.parts.engine.handle(visit.actor, seen.stored.intent.id, Cancel(reason))
-    return visit.to(f"/intents/{seen.stored.intent.id}")
+    ref = request.params["intent_id"]
+    seen = await request.state.view.intent(request.actor, ref)
+    reason = request.words("reason") or "canceled"
+    await request.state.engine.handle(request.actor, seen.stored.intent.id, Cancel(reason))
+    return request.to(f"/intents/{seen.stored.intent.id}")
 
 
-async def rerun(visit: Visit) -> Page:
+async def rerun(request: PageRequest) -> Page:
     """POST /intents/{intent_id}/rerun"""
-    seen = await visit.parts.view.intent(visit.actor, visit.params["intent_id"])
-    source, facts = seen.stored.intent, await _facts(visit, seen)
-    book = await visit.parts.directory.of(visit.actor.workspace)
-    after = await visit.parts.reruns.rerun(visit.actor, source, seen.stored.payload, facts, book)
-    return visit.to(f"/intents/{after.id}")
+    seen = await request.state.view.intent(request.actor, request.params["intent_id"])
+    source, facts = seen.stored.intent, await _facts(request, seen)
+    directory = await request.state.directory.of(request.actor.workspace)
+    after = await request.state.reruns.rerun(request.actor, source, seen.stored.payload, facts, directory)
+    return request.to(f"/intents/{after.id}")
 
 
-async def _facts(visit: Visit, seen: Seen) -> list[e.Fact]:
+async def _facts(request: PageRequest, seen: Seen) -> list[e.Fact]:
     facts: list[e.Fact] = []
     while len(facts) < seen.stored.intent.seq:
-        found = await visit.parts.view.history(Seen(seen.stored, 0), len(facts), _CHUNK)
+        found = await request.state.view.history(Seen(seen.stored, 0), len(facts), _CHUNK)
         if not found:
             break
         facts += found
     return facts
 
 
-async def _may_rerun(visit: Visit, seen: Seen) -> bool:
+async def _may_rerun(request: PageRequest, seen: Seen) -> bool:
     """Whether a button is worth showing; that the workflow has changed meanwhile is said when it is pressed."""
     source = seen.stored.intent
     if source.status is not Status.FAILED or payload_deleted(source, seen.stored.payload):
         return False
     try:
-        may_rerun(visit.actor, source)
+        may_rerun(request.actor, source)
         carried = carried_over(
-            source, await _facts(visit, seen), source.payload_digest, visit.parts.clock.now()
+            source, await _facts(request, seen), source.payload_digest, request.state.clock.now()
         )
     except (Conflict, Forbidden, NotFound):
         return False
-    return carried.decided_at + VALID_FOR > visit.parts.clock.now()
+    return carried.decided_at + VALID_FOR > request.state.clock.now()
 
 
-def _stop(step: Step, intent: Intent, book: Snapshot, opened: bool, missing: Callable[[str], str]) -> Stop:
+def _stop(
+    step: Step, intent: Intent, directory: Snapshot, opened: bool, missing: Callable[[str], str]
+) -> Stop:
     kind = {AgentStep: "agent", HumanStep: "people", DelayStep: "wait"}.get(type(step), "message")
     with_ = step.agent if isinstance(step, AgentStep) else ""
     result = intent.results.get(step.id)
     if isinstance(step, HumanStep) and isinstance(result, dict) and "decided_by" in result:
-        result = result | {"decided_by": book.display(str(result["decided_by"]))}
+        result = result | {"decided_by": directory.display(str(result["decided_by"]))}
     open_now = intent.open is not None and intent.open.step == step.id
     state = "open" if open_now else "ahead"
     if result is not None and not open_now:
@@ -148,17 +151,17 @@ def _stop(step: Step, intent: Intent, book: Snapshot, opened: bool, missing: Cal
     return Stop(step.id, kind, with_, state, group(result, opened) if result is not None else None, said)
 
 
-async def _moments(visit: Visit, intent: Intent, book: Snapshot) -> list[Moment]:
+async def _moments(request: PageRequest, intent: Intent, directory: Snapshot) -> list[Moment]:
     rows: list[Any] = []
     while len(rows) < intent.seq:
-        page = await visit.parts.view.rows(visit.actor, intent.id, rows[-1].seq if rows else 0, _CHUNK)
+        page = await request.state.view.rows(request.actor, intent.id, rows[-1].seq if rows else 0, _CHUNK)
         if not page:
             break
         rows += page
-    return [moment(row, book, intent.requester.id) for row in rows if row.seq <= intent.seq]
+    return [moment(row, directory, intent.requester.id) for row in rows if row.seq <= intent.seq]
 
 
-def moment(row: Any, book: Snapshot, requester: str) -> Moment:
+def moment(row: Any, directory: Snapshot, requester: str) -> Moment:
     """A stored row as a line for people, with the bytes that prove it, or that prove that they were changed."""
     body = row.body.decode("utf-8", "replace")
     try:
@@ -174,8 +177,8 @@ def moment(row: Any, book: Snapshot, requester: str) -> Moment:
         seq=fact.seq,
         at=fact.at,
         what=str(fact.event.__struct_config__.tag).replace("_", " "),
-        text=event_summary(fact, book, requester),
-        who="the clock" if system else book.display(fact.actor.id),
+        text=event_summary(fact, directory, requester),
+        who="the clock" if system else directory.display(fact.actor.id),
         via=fact.via,
         comment=covered(fact.note.comment) if fact.note else "",
         sign=_sign(fact.event),
@@ -199,13 +202,13 @@ def _sign(event: e.Event) -> str:
     return "plain"
 
 
-async def audit(visit: Visit) -> Page:
+async def audit(request: PageRequest) -> Page:
     """GET /audit/{intent_id}"""
-    proof = await visit.parts.view.audit(visit.actor, visit.params["intent_id"])
-    book = await visit.parts.directory.of(visit.actor.workspace)
+    proof = await request.state.view.audit(request.actor, request.params["intent_id"])
+    directory = await request.state.directory.of(request.actor.workspace)
     finding = proof.finding
-    return await visit.page(
+    return await request.page(
         "audit.html", intent=proof.stored.intent, words=kind_words(proof.stored.intent.type),
-        moments=[moment(row, book, proof.stored.intent.requester.id) for row in proof.rows],
+        moments=[moment(row, directory, proof.stored.intent.requester.id) for row in proof.rows],
         problem=finding.text if finding is not None else "",
     )  # fmt: skip

@@ -6,24 +6,24 @@ from typing import Final
 
 import msgspec
 
-from signoff.core.intent.notices import NoticeKind
+from signoff.core.intent.notifications import NotificationKind
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.delivery_status import channel_text, message_result
-from signoff.store.tables.messages import FAILED, SENT, WAITING, OnItsWay
+from signoff.store.tables.messages import FAILED, SENT, WAITING, InFlight
 from signoff.web.http.call import Page
-from signoff.web.pages.kit.handler import Visit
+from signoff.web.pages.kit.handler import PageRequest
 
 _WHAT: Final = {
-    NoticeKind.TASK_OPENED.value: "a decision is needed",
-    NoticeKind.REMINDER.value: "a reminder",
-    NoticeKind.ESCALATED.value: "escalated",
-    NoticeKind.REVISED.value: "asked anew, as it was changed",
-    NoticeKind.SNOOZE_OVER.value: "put off until now",
-    NoticeKind.REMARKED.value: "a question or comment",
-    NoticeKind.CHANGED.value: "that it was changed",
-    NoticeKind.DECIDED.value: "how it was decided",
-    NoticeKind.MESSAGE.value: "a message",
-    NoticeKind.FINISHED.value: "how the request ended",
+    NotificationKind.TASK_OPENED.value: "a decision is needed",
+    NotificationKind.REMINDER.value: "a reminder",
+    NotificationKind.ESCALATED.value: "escalated",
+    NotificationKind.REVISED.value: "asked anew, as it was changed",
+    NotificationKind.SNOOZE_ENDED.value: "put off until now",
+    NotificationKind.COMMENTED.value: "a question or comment",
+    NotificationKind.CHANGED.value: "that it was changed",
+    NotificationKind.DECIDED.value: "how it was decided",
+    NotificationKind.MESSAGE.value: "a message",
+    NotificationKind.FINISHED.value: "how the request ended",
 }
 
 
@@ -40,12 +40,12 @@ class Line(msgspec.Struct, frozen=True):
     sign: str
 
 
-def lines(told: Sequence[OnItsWay], book: Snapshot) -> list[Line]:
+def lines(told: Sequence[InFlight], directory: Snapshot) -> list[Line]:
     """Every message for people to read, in the order in which it was called for."""
     return [
         Line(
             at=one.message.called_at,
-            to=book.display(one.message.person) if one.message.person else "",
+            to=directory.display(one.message.person) if one.message.person else "",
             channel=channel_text(one.message.channel),
             target=one.message.target,
             what=_WHAT.get(one.message.kind, one.message.kind),
@@ -57,16 +57,16 @@ def lines(told: Sequence[OnItsWay], book: Snapshot) -> list[Line]:
     ]
 
 
-def _sign(one: OnItsWay) -> str:
+def _sign(one: InFlight) -> str:
     state = one.message.state
     if state == FAILED or (state == WAITING and one.message.error):
         return "bad"
     return {SENT: "good", WAITING: "waiting"}.get(state, "plain")
 
 
-async def channels(visit: Visit) -> Page:
+async def channels(request: PageRequest) -> Page:
     """GET /channels"""
-    parts = visit.parts
-    found = await parts.view.channels(visit.actor, parts.channels, parts.clock.now())
+    state = request.state
+    found = await state.view.channels(request.actor, state.channels, state.clock.now())
     names = {one.channel: channel_text(one.channel) for one in found}
-    return await visit.page("channels.html", channels=found, names=names, set_up=parts.channels)
+    return await request.page("channels.html", channels=found, names=names, set_up=state.channels)

@@ -12,7 +12,7 @@ from signoff.core.errors import Refused
 from signoff.core.intent.model import Actor
 from signoff.engine.delivery.signin_mail import LIFE
 from signoff.web.pages.kit import cookies
-from signoff.web.pages.kit.handler import Visit
+from signoff.web.pages.kit.handler import PageRequest
 
 Pairs = list[tuple[str, str]]
 _OWN: Final = ("comment", "f.", "x.")
@@ -31,7 +31,7 @@ class Missing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def lacks(
-    visit: Visit, reader: Actor, task_id: str, weak: bool, refusal: Refused | None
+    request: PageRequest, reader: Actor, task_id: str, weak: bool, refusal: Refused | None
 ) -> tuple[Missing | None, Refused | None]:
     """What the reader's sign-in lacks for this decision, None where nothing; and what else is to be said to them. A
     link is mailed where they have pressed the button for one.
@@ -40,36 +40,36 @@ async def lacks(
         return None, refusal
     refused = refusal if refusal is not None and refusal.code == "stronger_sign_in_required" else None
     other, sent, lost = None if refused else refusal, "", False
-    if visit.field("mail"):
+    if request.field("mail"):
         try:
-            sent, lost = await _mail(visit, reader, task_id)
+            sent, lost = await _mail(request, reader, task_id)
         except Refused as problem:
             other = problem
-    links = visit.parts.mailed_links
+    links = request.state.mailed_links
     to = await links.reaches(reader.workspace, reader.id) if links is not None else ""
-    book = await visit.parts.directory.of(reader.workspace)
-    made = Missing(to=to, email=book.people[reader.id].email, sent=sent, lost=lost, refused=refused)
+    directory = await request.state.directory.of(reader.workspace)
+    made = Missing(to=to, email=directory.people[reader.id].email, sent=sent, lost=lost, refused=refused)
     return made, other
 
 
-async def _mail(visit: Visit, reader: Actor, task_id: str) -> tuple[str, bool]:
+async def _mail(request: PageRequest, reader: Actor, task_id: str) -> tuple[str, bool]:
     """Mail the reader a sign-in link that leads back here; (where to, whether what they wrote was too long to keep)."""
-    links = visit.parts.mailed_links
+    links = request.state.mailed_links
     if links is None:
         return "", False
     to = await links.ask_again(reader.workspace, reader.id, f"/tasks/{task_id}")
-    written = [(name, value) for name, value in visit.form if value and name.startswith(_OWN)]
+    written = [(name, value) for name, value in request.form if value and name.startswith(_OWN)]
     packed = urlsafe_b64encode(urlencode(written).encode()).decode().rstrip("=")
     value = f"{task_id}.{packed}"
     lost = len(value) > cookies.LONGEST_DRAFT
     if written and not lost:
-        visit.cookies.append(cookies.drafted(visit.call, value, int(LIFE.total_seconds())))
+        request.cookies.append(cookies.drafted(request.call, value, int(LIFE.total_seconds())))
     return to, lost
 
 
-def kept(visit: Visit, task_id: str) -> Pairs:
+def kept(request: PageRequest, task_id: str) -> Pairs:
     """What the reader had written on this task's page before they went to sign in."""
-    name, _, packed = cookies.draft_of(visit.call).partition(".")
+    name, _, packed = cookies.draft_of(request.call).partition(".")
     if name != task_id:
         return []
     try:
@@ -79,7 +79,7 @@ def kept(visit: Visit, task_id: str) -> Pairs:
         return []
 
 
-def forget(visit: Visit, task_id: str) -> None:
+def forget(request: PageRequest, task_id: str) -> None:
     """It was sent: nothing is kept any more."""
-    if kept(visit, task_id):
-        visit.cookies.append(cookies.drafted(visit.call, "", 0))
+    if kept(request, task_id):
+        request.cookies.append(cookies.drafted(request.call, "", 0))

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from signoff.core.errors import Invalid
 from signoff.core.text.document_reader import in_utc
 from signoff.store.tables.entries import Person
-from signoff.web.pages.kit.handler import Visit
+from signoff.web.pages.kit.handler import PageRequest
 
 _MORNING: Final = time(9)
 _SOON: Final = ((timedelta(hours=1), "for an hour"), (timedelta(hours=4), "for four hours"))
@@ -32,9 +32,9 @@ def moments(person: Person, now: datetime, ends: datetime | None) -> tuple[tuple
     )
 
 
-def chosen(visit: Visit, person: Person) -> datetime:
+def chosen(request: PageRequest, person: Person) -> datetime:
     """What was posted, in UTC: an offered moment, or a date and time in the reader's zone."""
-    offered, own = visit.field("until"), visit.field("at").strip()
+    offered, own = request.field("until"), request.field("at").strip()
     try:
         at = datetime.fromisoformat(own or offered)
     except ValueError as error:

@@ -13,7 +13,7 @@ from signoff.core.intent.wake import spec_of
 from signoff.core.plan.task_types import Stage, TaskSpec
 
 
-class Standing(msgspec.Struct, frozen=True):
+class AnswerRight(msgspec.Struct, frozen=True):
     """``principal`` is the person whose say it is; ``names`` the parties of the stage it stands for."""
 
     principal: str
@@ -63,7 +63,7 @@ def on_requesters_side(actor: Actor, intent: Intent) -> bool:
     return bool(requesters_side(intent) & {actor.id, *actor.sponsors})
 
 
-def standing(actor: Actor, intent: Intent, task: Task) -> Standing | None:
+def answer_right(actor: Actor, intent: Intent, task: Task) -> AnswerRight | None:
     """The ground on which this person may answer, or None. Their own say comes before anybody else's."""
     if actor.kind is not ActorKind.PERSON:
         return None
@@ -73,15 +73,15 @@ def standing(actor: Actor, intent: Intent, task: Task) -> Standing | None:
         return None
     own = _pinned(actor.id, actor.names & parties, intent, task)
     if own and all(given.giver != actor.id for given in task.handed_over):
-        return Standing(actor.id, own)
+        return AnswerRight(actor.id, own)
     for given in task.handed_over:
         names = given.names & parties
         if given.taker == actor.id and given.giver not in barred and names:
-            return Standing(given.giver, names)
+            return AnswerRight(given.giver, names)
     for absent in actor.stand_ins:
         names = _pinned(absent.person, absent.names & parties, intent, task)
         if names and absent.person not in barred and _covers(actor.id, absent.person, intent, task):
-            return Standing(absent.person, names)
+            return AnswerRight(absent.person, names)
     return None
 
 
@@ -133,4 +133,4 @@ def stand_ins(intent: Intent, task: Task) -> dict[str, tuple[str, ...]] | None:
 
 
 def eligible(actor: Actor, intent: Intent, task: Task) -> bool:
-    return standing(actor, intent, task) is not None
+    return answer_right(actor, intent, task) is not None

@@ -1,5 +1,5 @@
-"""Who must hear of what. A notice is what a fact implies for somebody outside; it is stored with the fact and
-rendered when it is sent. What happened and who is told can so be read, tested and changed apart.
+"""Who must be notified of what. A notification is what a fact implies for somebody outside; it is stored with the fact
+and rendered when it is sent, so what happened and who is notified can be read, tested and changed apart.
 """
 
 from datetime import datetime
@@ -17,21 +17,21 @@ from signoff.core.plan.task_types import TaskSpec
 from signoff.core.plan.wording import from_workflow, question
 
 
-class NoticeKind(StrEnum):
+class NotificationKind(StrEnum):
     TASK_OPENED = "task.opened"
     REMINDER = "task.reminder"
     ESCALATED = "task.escalated"
     REVISED = "task.revised"
     CHANGED = "task.changed"
-    REMARKED = "task.commented"
-    SNOOZE_OVER = "task.snooze_over"
+    COMMENTED = "task.commented"
+    SNOOZE_ENDED = "task.snooze_over"
     DECIDED = "task.decided"
     MESSAGE = "message"
     FINISHED = "intent.finished"
     PUSH = "push"
 
 
-class Notice(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Notification(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Something somebody must hear. ``to``: names of people (empty: whoever may decide), or the agent for a push;
     ``ref``: the id under which that agent knows the delivery; ``stage`` and ``revision``: of the task, at that moment;
     ``title``: what is asked, in our words or an admin's; ``called``: what the requester calls it, if no admin did;
@@ -39,7 +39,7 @@ class Notice(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     failed with.
     """
 
-    kind: NoticeKind
+    kind: NotificationKind
     intent: str
     workspace: str
     seq: int
@@ -47,7 +47,7 @@ class Notice(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     intent_type: str
     to: tuple[str, ...] = ()
     ref: str = ""
-    visit: int = 0
+    step_run: int = msgspec.field(default=0, name="visit")
     step: str = ""
     attempt: int = 0
     number: int = 0
@@ -70,23 +70,24 @@ class Notice(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 ADMINS: Final = ("role:owner", "role:admin")
 
 _TELLING: Final = frozenset(
-    {e.TaskOpened, e.StagePassed, e.Delegated, e.Reassigned, e.Reminded, e.Escalated, e.Revised, e.Remarked, e.Woken,
-     e.Decided, e.Understaffed, e.Notified, e.Delivered, e.Completed, e.Failed, e.Canceled, e.TimedOut}
+    {e.TaskOpened, e.StagePassed, e.Delegated, e.Reassigned, e.Reminded, e.Escalated, e.Revised, e.Commented,
+    e.Unsnoozed,
+     e.Decided, e.Understaffed, e.Notified, e.Offered, e.Completed, e.Failed, e.Canceled, e.TimedOut}
 )  # fmt: skip
 
 
 # What is said of these is only that they happened.
-_PLAINLY: Final = {e.StagePassed: NoticeKind.TASK_OPENED, e.Remarked: NoticeKind.REMARKED}
+_PLAINLY: Final = {e.StagePassed: NotificationKind.TASK_OPENED, e.Commented: NotificationKind.COMMENTED}
 
 
-def notices(before: Intent | None, fact: e.Fact, after: Intent) -> list[Notice]:
-    """The notices that one fact implies; ``before`` and ``after`` are the intent around it."""
+def notifications_of(before: Intent | None, fact: e.Fact, after: Intent) -> list[Notification]:
+    """The notifications that one fact implies; ``before`` and ``after`` are the intent around it."""
     if type(fact.event) not in _TELLING:
         return []
     fields = _fields(before, fact, after)
     if fields is None:
         return []
-    notice = Notice(
+    notification = Notification(
         intent=after.id,
         workspace=after.workspace,
         seq=fact.seq,
@@ -97,8 +98,12 @@ def notices(before: Intent | None, fact: e.Fact, after: Intent) -> list[Notice]:
         **fields,
     )
     # Whoever decides is asked anew; whose answer is void, and whose request it was, hears that it was changed.
-    also = [replace(notice, kind=NoticeKind.CHANGED)] if notice.kind is NoticeKind.REVISED else []
-    return [notice, *also]
+    also = (
+        [replace(notification, kind=NotificationKind.CHANGED)]
+        if notification.kind is NotificationKind.REVISED
+        else []
+    )
+    return [notification, *also]
 
 
 def _fields(before: Intent | None, fact: e.Fact, after: Intent) -> dict[str, Any] | None:
@@ -106,43 +111,46 @@ def _fields(before: Intent | None, fact: e.Fact, after: Intent) -> dict[str, Any
         return _asked(kind, after)
     match fact.event:
         case e.TaskOpened() as event:
-            return _asked(NoticeKind.TASK_OPENED, after) | {"deadline_at": event.deadline_at}
+            return _asked(NotificationKind.TASK_OPENED, after) | {"deadline_at": event.deadline_at}
         case e.Delegated() as event:
-            return _asked(NoticeKind.TASK_OPENED, after) | {"to": (event.taker,)}
+            return _asked(NotificationKind.TASK_OPENED, after) | {"to": (event.taker,)}
         case e.Reassigned() as event:
-            return _asked(NoticeKind.TASK_OPENED, after) | {"to": event.to}
+            return _asked(NotificationKind.TASK_OPENED, after) | {"to": event.to}
         case e.Reminded() as event:
-            return _asked(NoticeKind.REMINDER, after) | {"number": event.number}
-        case e.Woken(person=person):  # whoever took it back knows
+            return _asked(NotificationKind.REMINDER, after) | {"number": event.number}
+        case e.Unsnoozed(person=person):  # whoever took it back knows
             own = fact.actor.id == person
-            return None if own else _asked(NoticeKind.SNOOZE_OVER, after) | {"to": (person,)}
+            return None if own else _asked(NotificationKind.SNOOZE_ENDED, after) | {"to": (person,)}
         case e.Escalated() as event:
-            return _asked(NoticeKind.ESCALATED, after) | {"to": event.to, "number": event.level}
+            return _asked(NotificationKind.ESCALATED, after) | {"to": event.to, "number": event.level}
         case e.Revised():
-            return _asked(NoticeKind.REVISED, after) | {"voided": _voters(before)}
+            return _asked(NotificationKind.REVISED, after) | {"voided": _voters(before)}
         case e.Decided() as event:
-            asked = _asked(NoticeKind.DECIDED, before) if before and isinstance(before.open, Task) else {}
+            asked = (
+                _asked(NotificationKind.DECIDED, before) if before and isinstance(before.open, Task) else {}
+            )
             return asked | {
-                "kind": NoticeKind.DECIDED,
+                "kind": NotificationKind.DECIDED,
                 "outcome": event.outcome,
                 "ending": event.ending.value,
-                "means": event.sign.value,
+                "means": event.meaning.value,
             }
         case e.Understaffed() as event:
-            return _asked(NoticeKind.MESSAGE, after) | {"to": ADMINS, "text": short_of_people(event)}
+            return _asked(NotificationKind.MESSAGE, after) | {"to": ADMINS, "text": short_of_people(event)}
         case e.Notified() as event:
             return {
-                "kind": NoticeKind.MESSAGE, "to": event.to, "text": event.message, "visit": event.visit,
+                "kind": NotificationKind.MESSAGE, "to": event.to, "text": event.message, "step_run": event.step_run,
                 "step": event.step,
             }  # fmt: skip
-        case e.Delivered(push=True) as event if isinstance(after.open, Delivery):
+        case e.Offered(push=True) as event if isinstance(after.open, Delivery):
             return {
-                "kind": NoticeKind.PUSH, "to": (event.agent,), "ref": after.ref(event.visit), "visit": event.visit,
+                "kind": NotificationKind.PUSH, "to": (event.agent,), "ref": after.ref(event.step_run),
+                "step_run": event.step_run,
                 "step": event.step, "attempt": event.attempt,
             }  # fmt: skip
         case e.Completed() | e.Failed() | e.Canceled() | e.TimedOut():
             return {
-                "kind": NoticeKind.FINISHED, "status": after.status.value, "outcome": after.outcome,
+                "kind": NotificationKind.FINISHED, "status": after.status.value, "outcome": after.outcome,
                 "ending": after.ending.value if after.ending else "", "fault": after.fault.code if after.fault else "",
             }  # fmt: skip
     return None
@@ -163,14 +171,14 @@ def _voters(before: Intent | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(vote.person for vote in task.votes)) if isinstance(task, Task) else ()
 
 
-def _asked(kind: NoticeKind, intent: Intent) -> dict[str, Any]:
+def _asked(kind: NotificationKind, intent: Intent) -> dict[str, Any]:
     task = intent.open
     if not isinstance(task, Task):
         raise TypeError("no task is open")
     step = intent.plan.human_step(task.step)
     spec = spec_of(intent, task)
     return {
-        "kind": kind, "to": told(spec, task), "visit": task.visit, "step": step.id,
+        "kind": kind, "to": told(spec, task), "step_run": task.step_run, "step": step.id,
         "title": question(intent.plan, step, intent.type), "called": "" if from_workflow(intent.plan) else spec.title,
         "deadline_at": task.deadline_at, "stage": task.stage, "revision": task.revision,
     }  # fmt: skip

@@ -4,13 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import Actor, ActorKind, system
 from signoff.core.ids import new_intent_id
 from signoff.core.intent import commands as c
 from signoff.core.intent.advance import Change, advance
 from signoff.core.intent.answer_target import place
 from signoff.core.intent.eligibility import Membership
 from signoff.core.intent.hash_chain import Sealed
-from signoff.core.intent.model import Actor, ActorKind, Intent, Requester, Task, system
+from signoff.core.intent.model import Intent, Requester, Task
 from signoff.core.intent.notifications import Notification
 from signoff.core.plan.plan import AgentStep, HumanStep, Plan, check_plan
 from signoff.core.plan.schedules import Reminders

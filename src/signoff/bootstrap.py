@@ -11,15 +11,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from signoff.core.directory.actors import ActorKind, system
+from signoff.core.directory.model import Person, Workspace
 from signoff.core.errors import Conflict, Refused
 from signoff.core.ids import uuid7
-from signoff.core.intent.model import ActorKind, system
 from signoff.engine.admin.apply_manifest import shown_person
 from signoff.engine.clock import Clock
 from signoff.engine.directory.change_log import person_subject, recorded
 from signoff.engine.identity.keys import Keys
 from signoff.store.store import Store
-from signoff.store.tables.entries import Person, Workspace
 
 ORGANIZATION: Final = "local"
 WORKSPACE: Final = "default"

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 from signoff.config import Config
+from signoff.core.directory.model import Person, Workspace
 from signoff.core.errors import Refused
 from signoff.engine.admin.operator import Made, make_owner_key, make_signin_link
 from signoff.engine.clock import Clock
@@ -11,7 +12,6 @@ from signoff.engine.read.delivery_status import unreadable
 from signoff.engine.read.integrity import Finding, examine
 from signoff.store.opening import open_store
 from signoff.store.store import Store
-from signoff.store.tables.entries import Person, Workspace
 from signoff.store.tables.sweeps import Swept
 
 

@@ -10,9 +10,9 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import system
 from signoff.core.errors import Conflict, Invalid, Refused
 from signoff.core.formats.manifest import Charter, compile_charter
-from signoff.core.intent.model import system
 from signoff.documents import is_yaml, line_of, parse, read_text
 from signoff.engine.admin.manifest_diff import UNCHANGED
 from signoff.server import Server

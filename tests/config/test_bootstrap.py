@@ -8,9 +8,9 @@ import pytest
 
 from signoff.bootstrap import bootstrap
 from signoff.config import Config
+from signoff.core.directory.model import Workspace
 from signoff.core.errors import Invalid, Refused
 from signoff.engine.clock import FixedClock
-from signoff.store.tables.entries import Workspace
 from tests.builders import START
 from tests.engine.engine_env import EngineEnv, open_engine_env
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from signoff.core.directory.actors import Actor
 from signoff.core.errors import Refused
 from signoff.core.intent import commands as c
 from signoff.core.intent.eligibility import AbsenceCover, Membership
-from signoff.core.intent.model import Actor
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import Meaning, Stage, TaskSpec, TaskType, Vote
 from tests.builders import SERVICE, START, Story, gate

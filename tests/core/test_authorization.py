@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.errors import Forbidden, NotFound
 from signoff.core.intent import authorization as access
 from signoff.core.intent import commands as c
-from signoff.core.intent.model import Actor, ActorKind, Fault, Requester
+from signoff.core.intent.model import Fault, Requester
 from signoff.core.plan.task_types import Risk, Stage, Strength
 from tests.builders import (
     ADA,

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from signoff.core.directory.actors import Actor, ActorKind, StandIn
 from signoff.core.directory.roles import DECIDING
 from signoff.core.errors import Refused
 from signoff.core.intent import commands as c
 from signoff.core.intent.answering_rights import answer_right
 from signoff.core.intent.eligibility import AbsenceCover, Membership
-from signoff.core.intent.model import Actor, ActorKind, StandIn, Task
+from signoff.core.intent.model import Task
 from signoff.core.intent.understaffed import shortage
 from signoff.core.plan.task_types import Ending, Escalation, Stage, TaskSpec
 from tests.builders import ADA, AGENT, START, SYSTEM, WORKSPACE, Story, approve, gate, validate

@@ -8,12 +8,13 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import Actor, system
 from signoff.core.errors import Refused
 from signoff.core.intent import commands as c
 from signoff.core.intent.events import AttemptFailed, Offered, TaskOpened
 from signoff.core.intent.evolve import fold
 from signoff.core.intent.hash_chain import unseal, verify
-from signoff.core.intent.model import Actor, Delivery, Fault, Task, system
+from signoff.core.intent.model import Delivery, Fault, Task
 from signoff.core.plan.plan import DelayStep, NotifyStep, Plan
 from signoff.core.plan.task_types import TaskSpec, TaskType
 from tests.builders import (

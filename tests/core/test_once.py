@@ -8,13 +8,14 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import Actor
 from signoff.core.errors import Conflict, Forbidden, Invalid, Refused
 from signoff.core.intent import commands as c
 from signoff.core.intent.advance import Change, advance
 from signoff.core.intent.answer_target import place, place_after
 from signoff.core.intent.events import Answered
 from signoff.core.intent.evolve import fold
-from signoff.core.intent.model import Actor, Fault, Status, Task
+from signoff.core.intent.model import Fault, Status, Task
 from signoff.core.plan.plan import AgentStep, HumanStep
 from signoff.core.plan.task_types import Stage, TaskSpec, TaskType
 from tests.builders import AGENT, ANN, OTTO, Story, approve, gate, happened, minutes, person, validate

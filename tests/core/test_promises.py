@@ -14,11 +14,12 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import Actor
 from signoff.core.errors import Invalid, Refused
 from signoff.core.intent import commands as c
 from signoff.core.intent import events as e
 from signoff.core.intent.advance import advance
-from signoff.core.intent.model import Actor, Delivery, Fault, Intent, Status, Task
+from signoff.core.intent.model import Delivery, Fault, Intent, Status, Task
 from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Plan, Step, check_plan
 from signoff.core.plan.task_types import Fallback, Meaning, Outcome, Stage, TaskSpec, TaskType
 from tests.builders import AGENT, ANN, SYSTEM, VALIDATOR, Story, minutes, person

@@ -5,12 +5,13 @@ from datetime import timedelta
 
 import pytest
 
+from signoff.core.directory.actors import Actor, system
 from signoff.core.errors import Refused
 from signoff.core.intent import commands as c
 from signoff.core.intent import decide, evolve
 from signoff.core.intent import events as e
 from signoff.core.intent.advance import advance
-from signoff.core.intent.model import FINAL, Actor, Fault, Task, system
+from signoff.core.intent.model import FINAL, Fault, Task
 from signoff.core.intent.states import ALLOWED, EFFECTS, IGNORED_LATE, State, state_of
 from signoff.core.plan.plan import DelayStep
 from tests.builders import ADA, AGENT, ANN, SERVICE, START, WORKSPACE, Story, approve, gate, minutes, validate

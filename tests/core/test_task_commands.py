@@ -5,11 +5,12 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import Actor, StandIn
 from signoff.core.errors import Conflict, Forbidden, Invalid
 from signoff.core.intent import commands as c
 from signoff.core.intent.answering_rights import answer_right, eligible
 from signoff.core.intent.decide import decide
-from signoff.core.intent.model import Actor, Delegation, StandIn, Status
+from signoff.core.intent.model import Delegation, Status
 from signoff.core.intent.transition import Transition
 from signoff.core.plan.plan import DelayStep
 from signoff.core.plan.schedules import Reminders

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import StandIn
 from signoff.core.intent import commands as c
 from signoff.core.intent.eligibility import AbsenceCover, Membership, named, pin
-from signoff.core.intent.model import StandIn
 from signoff.core.intent.understaffed import Shortage, shortage
 from signoff.core.plan.task_types import Ending, Escalation, Stage, TaskSpec
 from tests.builders import ADA, ANN, OTTO, START, SYSTEM, Story, happened

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import Actor, ActorKind, StandIn
 from signoff.core.errors import Refused
 from signoff.core.intent import commands as c
 from signoff.core.intent import events as e
@@ -21,7 +22,7 @@ from signoff.core.intent.advance import advance
 from signoff.core.intent.answer_target import place
 from signoff.core.intent.eligibility import AbsenceCover, Membership
 from signoff.core.intent.hash_chain import unseal
-from signoff.core.intent.model import Actor, ActorKind, StandIn, Task
+from signoff.core.intent.model import Task
 from signoff.core.plan.plan import AgentStep, HumanStep, Plan, check_plan
 from signoff.core.plan.task_types import Escalation, Stage, TaskSpec, TaskType
 from tests.builders import AGENT, SYSTEM, VALIDATOR, WORKSPACE, Story, minutes

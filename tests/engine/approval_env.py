@@ -3,7 +3,9 @@
 from datetime import timedelta
 from typing import Any
 
-from signoff.core.directory.rotation import Absence, Team
+from signoff.core.directory.actors import Actor, ActorKind, system
+from signoff.core.directory.model import Person, Team, Workspace
+from signoff.core.directory.rotation import Absence
 from signoff.core.errors import Refused
 from signoff.core.ids import new_intent_id
 from signoff.core.intent import commands as c
@@ -11,7 +13,7 @@ from signoff.core.intent import events as e
 from signoff.core.intent.advance import advance
 from signoff.core.intent.answering_rights import answer_right
 from signoff.core.intent.authorization import may
-from signoff.core.intent.model import Actor, ActorKind, Intent, Requester, Task, system
+from signoff.core.intent.model import Intent, Requester, Task
 from signoff.core.plan.plan import HumanStep, Plan
 from signoff.core.plan.task_types import TaskSpec
 from signoff.engine.directory.contact_schedule import explain
@@ -20,7 +22,6 @@ from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.planning.planner import freeze
 from signoff.engine.planning.resolve_command import prepared
 from signoff.notify.letter import ASKING
-from signoff.store.tables.entries import Person, Workspace
 from tests.builders import START, WORKSPACE
 
 PEOPLE = tuple(f"per_{name}" for name in "abcde")

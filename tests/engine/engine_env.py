@@ -9,10 +9,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import Actor, ActorKind
+from signoff.core.directory.model import Person, Workspace
 from signoff.core.intent.advance import Change
 from signoff.core.intent.commands import Answer, Command
 from signoff.core.intent.hash_chain import unseal
-from signoff.core.intent.model import Actor, ActorKind, Intent
+from signoff.core.intent.model import Intent
 from signoff.core.plan.plan import Plan
 from signoff.engine.admin.registry import Registry
 from signoff.engine.clock import Clock
@@ -33,7 +35,6 @@ from signoff.store.opening import open_store
 from signoff.store.rows import plan_digest
 from signoff.store.sqlite.store import SqliteStore
 from signoff.store.store import Store
-from signoff.store.tables.entries import Person, Workspace
 from tests.builders import AGENT, ANN, OTTO, RITA, SERVICE, WORKSPACE, gate
 
 PAYLOAD = b'{"change":"add_index"}'

@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import Actor, ActorKind, system
 from signoff.core.errors import TooMany
 from signoff.core.intent.commands import Cancel
-from signoff.core.intent.model import Actor, ActorKind, system
 from signoff.engine.identity.admission import Admission, KeyLimits
 from signoff.engine.identity.rate_limit import Limit
 from tests.builders import SERVICE as SENDER

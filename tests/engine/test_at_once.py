@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import Actor
+from signoff.core.directory.model import Person
 from signoff.core.errors import Conflict
 from signoff.core.formats.manifest import Charter, compile_charter
-from signoff.core.intent.model import Actor
-from signoff.store.tables.entries import Person
 from tests.builders import ANN, OTTO, START, WORKSPACE
 from tests.engine.engine_env import ROOT, EngineEnv, settle
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from signoff.core.directory.actors import system
 from signoff.core.errors import Invalid, Refused
 from signoff.core.intent import commands as c
 from signoff.core.intent import events as e
-from signoff.core.intent.model import system
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import Ending, Escalation, Risk, Stage, Strength, TaskSpec
 from signoff.engine.directory.contact_schedule import explain

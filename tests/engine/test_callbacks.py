@@ -2,8 +2,8 @@
 
 import pytest
 
+from signoff.core.directory.actors import ActorKind
 from signoff.core.errors import Invalid
-from signoff.core.intent.model import ActorKind
 from signoff.engine.admin.registry import Registry
 from signoff.notify.channel import NotSent
 from signoff.notify.outbound.post import Poster

@@ -12,10 +12,11 @@ import apsw
 import asyncpg
 import pytest
 
+from signoff.core.directory.actors import Actor
 from signoff.core.errors import Busy, Conflict, Invalid, Refused
 from signoff.core.ids import new_intent_id
 from signoff.core.intent import commands as c
-from signoff.core.intent.model import Actor, Requester, Status
+from signoff.core.intent.model import Requester, Status
 from signoff.engine.clock import FixedClock
 from signoff.engine.commit.batch import Batch
 from signoff.engine.commit.committer import Committer

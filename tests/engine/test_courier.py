@@ -16,9 +16,10 @@ from standardwebhooks.webhooks import WebhookVerificationError
 
 from signoff.channels import make_channels
 from signoff.config import Config
+from signoff.core.directory.actors import ActorKind
 from signoff.core.errors import Busy
 from signoff.core.intent import commands as c
-from signoff.core.intent.model import ActorKind, Delivery, DeliveryState, Status
+from signoff.core.intent.model import Delivery, DeliveryState, Status
 from signoff.core.plan.schedules import PUSH_LEASE
 from signoff.engine.clock import Clock, FixedClock
 from signoff.engine.delivery.pipeline import Channels

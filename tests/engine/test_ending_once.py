@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from signoff.core.directory.actors import Actor
 from signoff.core.errors import Refused
 from signoff.core.intent import commands as c
 from signoff.core.intent.events import Canceled, Completed, Decided, Failed, TimedOut
 from signoff.core.intent.hash_chain import unseal
-from signoff.core.intent.model import Actor, Task
+from signoff.core.intent.model import Task
 from signoff.engine.commit.engine import Engine
 from tests.builders import ANN, OTTO, SERVICE, SYSTEM, approve, gate
 from tests.engine.engine_env import PAYLOAD, EngineEnv, open_engine_env

@@ -2,13 +2,13 @@
 
 from datetime import UTC, date, datetime, timedelta
 
-from signoff.core.directory.rotation import Absence, Rotation, Team
+from signoff.core.directory.model import Person, Team, Workspace
+from signoff.core.directory.rotation import Absence, Rotation
 from signoff.core.plan.schedules import Reminders
 from signoff.core.plan.task_types import Stage, TaskSpec
 from signoff.engine.directory.contact_schedule import explain
 from signoff.engine.directory.eligible_people import asked_when
 from signoff.engine.directory.snapshot import Snapshot
-from signoff.store.tables.entries import Person, Workspace
 from tests.builders import START, WORKSPACE, Story, approve, gate
 from tests.work import calls
 

@@ -6,11 +6,11 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import Actor, ActorKind
+from signoff.core.directory.model import Person
 from signoff.core.errors import Forbidden, NotFound, Unauthenticated
-from signoff.core.intent.model import Actor, ActorKind
 from signoff.engine.clock import FixedClock
 from signoff.engine.identity.keys import NewKey, _checksum
-from signoff.store.tables.entries import Person
 from tests.builders import ANN, OTTO, WORKSPACE
 from tests.conftest import TABLES
 from tests.engine.engine_env import ROOT, EngineEnv, open_engine_env, settle

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from signoff.core.directory.actors import ActorKind
 from signoff.core.errors import Forbidden, Invalid
 from signoff.core.formats.axp_intent import compile_direct
 from signoff.core.formats.axp_scenario import compile_scenario
 from signoff.core.formats.manifest import Charter, WorkflowSpec, compile_charter
 from signoff.core.formats.workflow import compile_workflow
-from signoff.core.intent.model import ActorKind
 from signoff.core.plan.plan import AgentStep, HumanStep
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.planning.planner import KEPT, Submission

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.errors import Conflict, Forbidden, Unauthenticated
 from signoff.core.formats.manifest import compile_charter
 from signoff.core.intent.commands import Answer, Cancel, Delegate
-from signoff.core.intent.model import Actor, ActorKind, Status
+from signoff.core.intent.model import Status
 from signoff.core.plan.plan import HumanStep, Plan
 from signoff.core.plan.task_types import Stage, Strength, TaskSpec
 from signoff.engine.clock import FixedClock

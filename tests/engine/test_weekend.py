@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.formats.axp_intent import compile_direct
 from signoff.core.formats.manifest import compile_charter
 from signoff.core.intent import commands as c
 from signoff.core.intent import events as e
 from signoff.core.intent.answering_rights import requesters_side
 from signoff.core.intent.hash_chain import unseal
-from signoff.core.intent.model import Actor, ActorKind, Task
+from signoff.core.intent.model import Task
 from signoff.core.intent.notifications import Notification, NotificationKind, notifications_of
 from signoff.engine.directory.contact_schedule import explain
 from signoff.engine.directory.eligible_people import recipients

@@ -8,13 +8,13 @@ from hashlib import sha256
 
 import pytest
 
+from signoff.core.directory.model import Person
 from signoff.core.intent import commands as c
 from signoff.core.intent.model import Intent
 from signoff.core.plan.plan import Plan
 from signoff.core.plan.task_types import Stage, TaskType
 from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
-from signoff.store.tables.entries import Person
 from tests.builders import ANN, OTTO, RITA, SERVICE, WORKSPACE, person
 from tests.notify.messaging_env import MessagingEnv, asked, email, messaging_env
 from tests.notify.slack_env import ACCOUNTS, slack_env

@@ -6,9 +6,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from signoff.core.directory.actors import Actor, ActorKind
+from signoff.core.directory.model import Team
 from signoff.core.directory.rotation import Rotation
 from signoff.core.intent import commands as c
-from signoff.core.intent.model import Actor, ActorKind, Task
+from signoff.core.intent.model import Task
 from signoff.core.intent.upcoming import ContactKind
 from signoff.core.plan.plan import Plan
 from signoff.core.plan.task_types import Stage, TaskSpec
@@ -16,7 +18,6 @@ from signoff.core.plan.working_hours import Hours
 from signoff.engine.clock import FixedClock
 from signoff.engine.directory.contact_schedule import explain
 from signoff.store.store import Store
-from signoff.store.tables.entries import TeamRow
 from tests.builders import ANN, WORKSPACE, approve, gate
 from tests.notify.messaging_env import Escalation, MessagingEnv, Reminders, email, messaging_env
 from tests.notify.smtp_sink import SmtpSink, smtp_sink
@@ -109,7 +110,7 @@ async def test_whoever_is_on_call_is_told_at_once_and_the_others_of_the_team_are
 ) -> None:
     async with evening(store, clock) as (env, server):
         members = ("per_otto", "per_ann")
-        row = TeamRow(WORKSPACE, "oncall", members, Rotation(members, date(2026, 3, 23)), EVENING)
+        row = Team("oncall", members, Rotation(members, date(2026, 3, 23)), WORKSPACE, EVENING)
         await store.people.save([row])
         env.directory.changed(WORKSPACE)
         intent = await env.submit(asking("team:oncall"), by=OTHER)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from signoff.core.intent.model import ActorKind
+from signoff.core.directory.actors import ActorKind
 from signoff.engine.clock import FixedClock
 from signoff.engine.delivery.concurrency import NoPlaceError, Places
 from signoff.engine.delivery.pipeline import Channels

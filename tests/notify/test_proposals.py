@@ -4,8 +4,8 @@ from datetime import timedelta
 from email.message import EmailMessage
 from typing import Any
 
+from signoff.core.directory.actors import Actor
 from signoff.core.formats.manifest import compile_charter
-from signoff.core.intent.model import Actor
 from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
 from tests.builders import ANN, OTTO, WORKSPACE

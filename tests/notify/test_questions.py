@@ -1,6 +1,6 @@
 """A question about what is to be decided reaches whoever asked for it, and the reply whoever asked the question."""
 
-from signoff.core.intent.model import ActorKind
+from signoff.core.directory.actors import ActorKind
 from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
 from tests.builders import ANN, RITA, WORKSPACE

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from signoff.core.intent.model import ActorKind
+from signoff.core.directory.actors import ActorKind
 from signoff.engine.clock import FixedClock
 from signoff.notify.apprise import Apprise, name_of
 from signoff.notify.outbound.post import shown_url

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from signoff.core.directory.model import Team
 from signoff.core.directory.rotation import Absence, Rotation
 from signoff.core.intent import commands as c
 from signoff.core.intent.model import Task
@@ -26,7 +27,6 @@ from signoff.engine.clock import FixedClock
 from signoff.engine.directory.contact_schedule import explain
 from signoff.store.opening import open_store
 from signoff.store.store import Store
-from signoff.store.tables.entries import TeamRow
 from tests.builders import ANN, OTTO, RITA, WORKSPACE, approve, gate, person
 from tests.conftest import TABLES
 from tests.engine.engine_env import EngineEnv, settle
@@ -60,7 +60,7 @@ def two_stages(hours: Hours) -> Plan:
 async def furnish(env: EngineEnv) -> None:
     await settle(env, people=(ANN, OTTO, RITA, BOB, DINA, EVE))
     rota = Rotation(("per_ann", "per_otto"), date(2026, 3, 23), zone="Europe/Berlin")
-    row = TeamRow(WORKSPACE, "oncall", ("per_ann", "per_otto"), rota, FRIDAY)
+    row = Team("oncall", ("per_ann", "per_otto"), rota, WORKSPACE, FRIDAY)
     await env.store.people.save([row])
     away = Absence(FRIDAY + timedelta(days=2), FRIDAY + timedelta(days=9), "per_rita")
     for one in await env.store.directory.people(WORKSPACE):

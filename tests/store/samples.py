@@ -7,21 +7,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import ActorKind, ActorRef
 from signoff.core.ids import new_intent_id
 from signoff.core.intent.events import Created, Fact, ProgressReported
 from signoff.core.intent.hash_chain import Sealed, seal
-from signoff.core.intent.model import (
-    ActorKind,
-    ActorRef,
-    Delay,
-    Delivery,
-    DeliveryState,
-    Intent,
-    Requester,
-    Status,
-    Task,
-    Waiting,
-)
+from signoff.core.intent.model import Delay, Delivery, DeliveryState, Intent, Requester, Status, Task, Waiting
 from signoff.core.plan.plan import AgentStep, Plan
 from signoff.store.rows import plan_digest
 from signoff.store.store import Store

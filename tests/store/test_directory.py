@@ -3,11 +3,11 @@
 import pytest
 from msgspec.structs import replace
 
+from signoff.core.directory.model import Account, ApiKey, Person, Workflow, Workspace
 from signoff.core.errors import Conflict
 from signoff.core.plan.plan import AgentStep, Plan
 from signoff.store.rows import plan_digest
 from signoff.store.store import Store
-from signoff.store.tables.entries import Account, ApiKey, Person, Workflow, Workspace
 from tests.conftest import NOON
 from tests.store.samples import AGENT, PLAN, SECOND
 

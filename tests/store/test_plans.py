@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
+from signoff.core.directory.model import Workflow, Workspace
 from signoff.core.intent.model import Intent
 from signoff.core.plan.plan import AgentStep, Plan
 from signoff.store.dialect import for_postgres
@@ -12,7 +13,6 @@ from signoff.store.opening import open_store
 from signoff.store.rows import TRUST, Plans, encode_plan, micros, plan_digest
 from signoff.store.sql import PUT_PLAN
 from signoff.store.store import Store
-from signoff.store.tables.entries import Workflow, Workspace
 from tests.conftest import NOON, FixedClock
 from tests.store.samples import AGENT, PLAN, SECOND, WS, final, submit, waiting
 

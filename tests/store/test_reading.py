@@ -2,7 +2,8 @@
 
 from msgspec.structs import replace
 
-from signoff.core.intent.model import ActorKind, Intent, Requester
+from signoff.core.directory.actors import ActorKind
+from signoff.core.intent.model import Intent, Requester
 from signoff.store.store import Store
 from signoff.store.work import Filter, Locks, Stored
 from tests.conftest import NOON

@@ -12,6 +12,7 @@ import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 
+from signoff.core.directory.model import ChatPerson, DirectoryChange, Team, Workspace
 from signoff.core.errors import Conflict
 from signoff.core.plan.plan import AgentStep, Plan
 from signoff.store.database import Database, Statement
@@ -21,8 +22,6 @@ from signoff.store.rows import Plans, Row
 from signoff.store.sqlite.store import SqliteStore
 from signoff.store.store import Store
 from signoff.store.tables.changes import People
-from signoff.store.tables.chats import ChatPerson
-from signoff.store.tables.entries import DirectoryChange, TeamRow, Workspace
 from tests.conftest import NOON, FixedClock
 from tests.store.samples import AGENT
 from tests.store.test_directory import ANN, BOT, KEY, SPACE, workflow
@@ -69,7 +68,7 @@ async def test_however_many_write_at_once_no_number_is_left_out_or_given_twice(d
 
 async def test_what_was_made_on_an_older_state_is_not_written(directory: Store) -> None:
     await directory.people.save([change("a")], since={"wsp_1": 0})
-    team = TeamRow("wsp_1", "sre", ("per_ann",), None, NOON)
+    team = Team("sre", ("per_ann",), None, "wsp_1", NOON)
     with pytest.raises(Conflict) as refused:
         await directory.people.save([team, change("b")], since={"wsp_1": 0})
     assert refused.value.code == "changed_meanwhile"
@@ -114,7 +113,7 @@ async def test_rows_are_met_in_one_order_whoever_saves_them() -> None:
     people = People(cast("Database", seen))
     plans = [Plan(steps=(AgentStep(id=name, agent=AGENT),)) for name in "abc"]
     rows: list[Struct] = [
-        replace(ANN, id="per_b"), ANN, TeamRow("wsp_1", "b", (), None, NOON), TeamRow("wsp_1", "a", (), None, NOON),
+        replace(ANN, id="per_b"), ANN, Team("b", (), None, "wsp_1", NOON), Team("a", (), None, "wsp_1", NOON),
         SPACE, workflow(1), workflow(1, type="intent.b.v1"), KEY, BOT, change("x", workspace="wsp_2"), change("y"),
     ]  # fmt: skip
     await people.save(rows, plans)

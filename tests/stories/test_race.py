@@ -14,12 +14,12 @@ from typing import Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from signoff.cli.failures import Code
+from signoff.core.directory.actors import Actor, ActorKind
+from signoff.core.directory.model import Person
 from signoff.core.intent.events import Decided
 from signoff.core.intent.hash_chain import unseal
-from signoff.core.intent.model import Actor, ActorKind
 from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
-from signoff.store.tables.entries import Person
 from tests.builders import WORKSPACE, person
 from tests.engine.conftest import clock, store
 from tests.engine.http_sink import HttpSink, http_sink

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from signoff import Client, Conflict, Invalid, PermissionDenied
-from signoff.core.intent.model import ActorKind
+from signoff.core.directory.actors import ActorKind
 from signoff.engine.clock import Clock
 from signoff.engine.directory.snapshot import Directory
 from signoff.engine.feed import Feed

@@ -8,7 +8,7 @@ from functools import partial
 from types import FrameType
 from typing import TypeVar
 
-from signoff.core.intent.model import Actor, ActorKind
+from signoff.core.directory.actors import Actor, ActorKind
 from signoff.web.off_loop import Aside
 from tests.web.inbox.reading import Shown, reader
 from tests.web.web_env import HOME, Answer, WebEnv

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from signoff.store.tables.entries import PolicyRow
+from signoff.core.directory.model import PolicyVersion
 from tests.web.inbox.reading import reader
 from tests.web.test_changing_rules import applied
 from tests.web.web_env import HOME, PLAIN, WebEnv
@@ -27,7 +27,7 @@ async def broken(web: WebEnv, **settings: Any) -> None:
     """The workspace, after a release that does not know a field of one of its policies any more."""
     await applied(web, {**CHARTER, **({"workspace": settings} if settings else {})})
     source = msgspec.json.encode({"approve": [{"any": ["role:approver"]}], "from_long_ago": True})
-    row = PolicyRow(HOME, "old", 2, source, "per_oscar", web.clock.now())
+    row = PolicyVersion(HOME, "old", 2, source, "per_oscar", web.clock.now())
     await web.env.store.people.save([row])
     web.state.directory.changed(HOME)
 
@@ -94,7 +94,7 @@ async def test_what_follows_it_takes_a_second_admin_where_the_workspace_is_prote
 
 async def test_a_damaged_one_is_no_more_than_broken(web: WebEnv) -> None:
     await applied(web, CHARTER)
-    await web.env.store.people.save([PolicyRow(HOME, "old", 2, b"{", "per_oscar", web.clock.now())])
+    await web.env.store.people.save([PolicyVersion(HOME, "old", 2, b"{", "per_oscar", web.clock.now())])
     web.state.directory.changed(HOME)
     listed = {
         one["name"]: one.get("broken", "") for one in (await web.get("/v1/policies", "oscar"))["policies"]

@@ -11,13 +11,13 @@ from typing import Any, Final
 
 import pytest
 
+from signoff.core.directory.model import ChatPerson
 from signoff.core.formats.manifest import SLACK
 from signoff.core.intent.commands import Answer
 from signoff.core.intent.events import Answered, Decided
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.plan.task_types import Meaning
 from signoff.engine.delivery.chat_answers import Chat
-from signoff.store.tables.chats import ChatPerson
 from signoff.web.api.routes import ENDPOINTS
 from signoff.web.pages.routes import ROWS
 from tests.web.inbox.reading import Reader, Shown, reader

@@ -8,8 +8,8 @@ import pytest
 import signoff
 from signoff.cli.failures import Code
 from signoff.cli.watching import ending
+from signoff.core.directory.actors import system
 from signoff.core.intent.commands import ReportUnreachable
-from signoff.core.intent.model import system
 from tests.web.web_env import HOME, WebEnv
 
 TYPE = "asked.v1"

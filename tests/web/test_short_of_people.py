@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from signoff.core.intent.model import ActorKind
+from signoff.core.directory.actors import ActorKind
 from signoff.engine.commit.understaffed import Staffed
 from tests.web.web_env import HOME, WebEnv
 

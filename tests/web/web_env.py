@@ -8,7 +8,8 @@ from typing import Any
 
 import httpx2
 
-from signoff.core.intent.model import Actor, ActorKind
+from signoff.core.directory.actors import Actor, ActorKind
+from signoff.core.directory.model import Person, Workspace
 from signoff.engine.admin.handover import Handovers
 from signoff.engine.clock import Clock
 from signoff.engine.directory.workers import Workers
@@ -16,7 +17,6 @@ from signoff.engine.identity.sessions import Sessions
 from signoff.engine.read.view import View
 from signoff.engine.rerun import Reruns
 from signoff.store.store import Store
-from signoff.store.tables.entries import Person, Workspace
 from signoff.web.app import build_app
 from signoff.web.state import AppState, Settings
 from tests.engine.engine_env import EngineEnv

@@ -4,13 +4,14 @@ import hashlib
 from collections.abc import Sequence
 from datetime import timedelta
 
+from signoff.core.directory.actors import Actor
 from signoff.core.errors import Conflict
 from signoff.core.intent.answering_rights import requesters_side
 from signoff.core.intent.authorization import may_rerun
 from signoff.core.intent.commands import Submit
 from signoff.core.intent.deleted_payload import refuse_deleted
 from signoff.core.intent.events import Fact
-from signoff.core.intent.model import Actor, Intent, Requester
+from signoff.core.intent.model import Intent, Requester
 from signoff.core.intent.rerun import carried_over, refused, rerun_id
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.wording import from_workflow

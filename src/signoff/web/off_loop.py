@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 from weakref import WeakValueDictionary
 
-from signoff.core.intent.model import Actor
+from signoff.core.directory.actors import Actor
 from signoff.engine.directory.snapshot import Snapshot
 
 T = TypeVar("T")

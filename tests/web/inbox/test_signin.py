@@ -5,7 +5,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from signoff.core.intent.model import ActorKind
+from signoff.core.directory.actors import ActorKind
 from signoff.web.pages.kit.csrf import form_token
 from signoff.web.pages.signin import local
 from tests.web.inbox.reading import SAME, Reader, everything, reader

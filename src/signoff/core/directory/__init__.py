@@ -1,6 +1,7 @@
-"""The people and programs of a workspace, as the rules see them.
+"""The people, teams and programs of a workspace.
 
-``roles``: owner, admin, approver, member, auditor. ``rotation``: who is on call, who is away and who stands in.
+``model``: persons, teams, accounts, keys, rules, sign-ins, changes. ``actors``: who acts.
+``roles``: owner, admin, approver, member, auditor. ``rotation``: on call, absences, delegates.
 ``approver_names``: ``role:admin``, ``team:dba``, an address. ``agent_address``: ``agent://org/workspace/name``.
 ``workers``: whether anybody asks for an agent's work.
 """

@@ -1,4 +1,4 @@
-"""Who is there: teams with a weekly rotation, absences with a delegate. A delegate passes nothing on.
+"""Who is available: weekly rotations, absences with a delegate. A delegate cannot delegate further.
 
 Handover is local to a zone: 09:00 on Monday stays 09:00 on Monday, however long the week before was.
 """
@@ -59,14 +59,6 @@ class Rotation(msgspec.Struct, frozen=True, omit_defaults=True):
     def handover_after(self, at: datetime) -> datetime:
         """The moment (UTC) at which duty passes on next."""
         return self._handover(self.began_on(at) + _WEEK)
-
-
-class Team(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Members are person ids. With a rotation only who is on call is told; all of them may decide."""
-
-    name: str
-    members: tuple[str, ...]
-    rotation: Rotation | None = None
 
 
 def absence_at(absences: Iterable[Absence], at: datetime) -> Absence | None:

@@ -8,13 +8,14 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import Actor
 from signoff.core.intent.authorization import may
 from signoff.core.intent.commands import Answer, Command
 from signoff.core.intent.decide import decide
 from signoff.core.intent.eligibility import Membership
 from signoff.core.intent.events import Offered, Released
 from signoff.core.intent.hash_chain import Sealed, seal
-from signoff.core.intent.model import Actor, Delivery, DeliveryState, Intent
+from signoff.core.intent.model import Delivery, DeliveryState, Intent
 from signoff.core.intent.notifications import Notification, notifications_of
 from signoff.core.intent.transition import Transition
 from signoff.core.intent.wake import wake_at

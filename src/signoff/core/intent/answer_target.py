@@ -11,11 +11,12 @@ The server keeps on record what each person was shown. Whom the task asks is no 
 before a reassignment is for the same thing, and whether it may be given is judged when it is counted.
 """
 
+from signoff.core.directory.actors import Actor
 from signoff.core.errors import Conflict
 from signoff.core.ids import step_run_id
 from signoff.core.intent.commands import Answer
 from signoff.core.intent.events import AnyEvent, Decided, Revised, StagePassed, TaskOpened
-from signoff.core.intent.model import Actor, Intent, Task
+from signoff.core.intent.model import Intent, Task
 from signoff.core.plan.task_types import Vote
 
 Shown = tuple[int, int, int]

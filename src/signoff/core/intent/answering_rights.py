@@ -7,8 +7,9 @@ through a delegate or a stand-in of theirs. A workspace or a policy may allow it
 import msgspec
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.directory.roles import DECIDING_PARTIES
-from signoff.core.intent.model import Actor, ActorKind, Intent, Task
+from signoff.core.intent.model import Intent, Task
 from signoff.core.intent.wake import spec_of
 from signoff.core.plan.task_types import Stage, TaskSpec
 

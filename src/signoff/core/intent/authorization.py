@@ -10,13 +10,14 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.directory.roles import ADMIN, APPROVER, AUDITOR, MEMBER, OWNER
 from signoff.core.errors import Forbidden, Invalid, NotFound, Refused
 from signoff.core.intent import commands as c
 from signoff.core.intent.answer_target import stale_stage
 from signoff.core.intent.answering_rights import answer_right, on_requesters_side, self_approval
 from signoff.core.intent.assurance import demanded
-from signoff.core.intent.model import Actor, ActorKind, Delivery, Intent, Task
+from signoff.core.intent.model import Delivery, Intent, Task
 from signoff.core.intent.wake import spec_of
 from signoff.core.plan.plan import AgentStep
 from signoff.core.plan.task_types import Meaning, Strength, canonical_outcome, meaning_of_answer

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from signoff.core.intent.model import ActorRef, Fault, Requester
+from signoff.core.directory.actors import ActorRef
+from signoff.core.intent.model import Fault, Requester
 from signoff.core.plan.task_types import Ending, Meaning
 
 

@@ -6,6 +6,7 @@ counted anew with what its voters are called at that moment.
 
 from typing import Any
 
+from signoff.core.directory.actors import Actor
 from signoff.core.errors import Conflict, Forbidden, Invalid
 from signoff.core.intent import commands as c
 from signoff.core.intent import events as e
@@ -23,7 +24,7 @@ from signoff.core.intent.answering_rights import roster as pinned
 from signoff.core.intent.contradictions import refuse_contradiction
 from signoff.core.intent.decision_digest import envelope_digest
 from signoff.core.intent.evolve import moment
-from signoff.core.intent.model import Actor, Delivery, Intent, Task
+from signoff.core.intent.model import Delivery, Intent, Task
 from signoff.core.intent.quorum import Names, has_say, tally
 from signoff.core.intent.transition import Transition
 from signoff.core.intent.wake import ends_at, spec_of

@@ -7,10 +7,11 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import Actor, ActorRef
 from signoff.core.intent.eligibility import Membership
 from signoff.core.intent.events import FINAL_EVENTS, AnyEvent, Created, Fact, Note
 from signoff.core.intent.evolve import created, evolve
-from signoff.core.intent.model import Actor, ActorRef, Intent
+from signoff.core.intent.model import Intent
 from signoff.core.plan.plan import Plan
 
 

@@ -11,12 +11,13 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.directory.agent_address import canonical, slug
+from signoff.core.directory.model import Account, ApiKey, DirectoryChange, Person
 from signoff.core.errors import Conflict, Forbidden, Invalid, NotFound
 from signoff.core.ids import uuid7
 from signoff.core.intent.answering_rights import others_behind
 from signoff.core.intent.authorization import PROGRAMS, RUNNING, reads_all
-from signoff.core.intent.model import Actor, ActorKind
 from signoff.core.plan.task_types import Strength
 from signoff.core.text.hidden_characters import shows
 from signoff.engine.clock import Clock
@@ -25,7 +26,6 @@ from signoff.engine.directory.snapshot import Directory
 from signoff.engine.identity.keys import REGISTRAR, Keys, NewKey
 from signoff.notify.outbound.post import refuse_uncallable
 from signoff.store.store import Store
-from signoff.store.tables.entries import Account, ApiKey, DirectoryChange, Person
 
 DELIVERY_MODES: Final = ("stream", "poll", "http", "inbox")
 _LONGEST_NAME: Final = 255

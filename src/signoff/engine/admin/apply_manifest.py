@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec.structs import replace
 
-from signoff.core.directory.rotation import Absence, Rotation, Team
+from signoff.core.directory.actors import Actor, ActorKind
+from signoff.core.directory.model import DirectoryChange, Person, PolicyVersion, Team, Workflow
+from signoff.core.directory.rotation import Absence, Rotation
 from signoff.core.errors import Conflict, Forbidden, Invalid
 from signoff.core.formats.manifest import (
     Charter,
@@ -21,7 +23,6 @@ from signoff.core.formats.manifest import (
     ends,
 )
 from signoff.core.intent.authorization import RUNNING, may_read_record
-from signoff.core.intent.model import Actor, ActorKind
 from signoff.core.plan.ineffective import refuse_ineffective
 from signoff.core.plan.plan import refuse_unreached
 from signoff.core.policy.conditions import variants
@@ -45,7 +46,6 @@ from signoff.engine.planning.workspace_rules import refuse_default
 from signoff.store.rows import plan_digest
 from signoff.store.store import Store
 from signoff.store.tables.changes import ChangedMeanwhile
-from signoff.store.tables.entries import DirectoryChange, Person, PolicyRow, TeamRow, Workflow
 
 _SORTED: Final = msgspec.json.Encoder(order="sorted")
 _OWN: Final = frozenset({"who", "zone", "hours", "absences", "preferences"})
@@ -310,11 +310,15 @@ def _team(draft: Draft, wish: TeamSpec) -> None:
     members = tuple(_member(draft, name, f"{field}.members") for name in wish.members)
     known = draft.directory.teams.get(wish.name)
     rotation = _turns(draft, wish, members, known)
-    team = Team(wish.name, members, rotation)
-    row = TeamRow(draft.actor.workspace, wish.name, members, rotation, draft.now)
-    before = None if known is None else msgspec.to_builtins(known)
-    draft.note("team", wish.name, before, msgspec.to_builtins(team), row)
+    team = Team(wish.name, members, rotation, draft.actor.workspace, draft.now)
+    before = None if known is None else _shown_team(known)
+    draft.note("team", wish.name, before, _shown_team(team), team)
     draft.directory = replace(draft.directory, teams={**draft.directory.teams, wish.name: team})
+
+
+def _shown_team(team: Team) -> Any:
+    """A team as the change log keeps it."""
+    return msgspec.to_builtins(Team(team.name, team.members, team.rotation))
 
 
 def _turns(draft: Draft, wish: TeamSpec, members: tuple[str, ...], known: Team | None) -> Rotation | None:
@@ -343,7 +347,7 @@ def _policy(draft: Draft, wish: PolicySpec) -> None:
     same = known is not None and known.compiled == wish.policy
     version = (known.row.version if known else 0) + (not same)
     source = known.row.source if known and same else _SORTED.encode(wish.source)
-    row = PolicyRow(draft.actor.workspace, wish.name, version, source, draft.actor.id, draft.now)
+    row = PolicyVersion(draft.actor.workspace, wish.name, version, source, draft.actor.id, draft.now)
     before = (
         None
         if known is None

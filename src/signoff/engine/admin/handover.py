@@ -4,18 +4,19 @@ from typing import Final
 
 import msgspec
 
+from signoff.core.directory.actors import Actor
+from signoff.core.directory.model import Person
 from signoff.core.directory.roles import DECIDING_PARTIES
 from signoff.core.errors import Conflict, Forbidden, Refused
 from signoff.core.ids import step_run_id
 from signoff.core.intent.answering_rights import roster, stage_now
 from signoff.core.intent.authorization import RUNNING
 from signoff.core.intent.commands import Reassign
-from signoff.core.intent.model import Actor, Intent, Task
+from signoff.core.intent.model import Intent, Task
 from signoff.core.plan.wording import question
 from signoff.engine.commit.engine import Engine
 from signoff.engine.directory.snapshot import Directory, Snapshot
 from signoff.store.store import Store
-from signoff.store.tables.entries import Person
 
 _PAGE: Final = 100
 MOST: Final = 1000  # tasks that one call looks at

@@ -7,14 +7,14 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import Actor, ActorKind
+from signoff.core.directory.model import DirectoryChange, Person
 from signoff.core.ids import uuid7
-from signoff.core.intent.model import Actor, ActorKind
 from signoff.core.plan.plan import Plan
 from signoff.engine.admin.relaxations import relaxations_of
 from signoff.engine.directory.change_log import person_subject, recorded
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.planning.workspace_rules import rules_relaxations
-from signoff.store.tables.entries import DirectoryChange, Person
 
 CREATE, CHANGE, UNCHANGED = "create", "change", "unchanged"
 _GOVERNED: Final = {

@@ -8,14 +8,14 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import ActorKind, system
+from signoff.core.directory.model import Person, Workspace
 from signoff.core.errors import Invalid, NotFound
-from signoff.core.intent.model import ActorKind, system
 from signoff.engine.clock import Clock
 from signoff.engine.directory.change_log import person_subject, recorded
 from signoff.engine.identity.keys import new_key
 from signoff.engine.identity.sessions import new_login_link
 from signoff.store.store import Store
-from signoff.store.tables.entries import Person, Workspace
 
 LIFE: Final = timedelta(minutes=15)
 OPERATOR: Final = "operator"

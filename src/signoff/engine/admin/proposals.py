@@ -11,10 +11,11 @@ from typing import Any, Final
 
 import msgspec
 
+from signoff.core.directory.actors import Actor, ActorKind
+from signoff.core.directory.model import ProposalEnd, StoredProposal
 from signoff.core.errors import Conflict, Forbidden, NotFound, Refused
 from signoff.core.formats.manifest import Charter, compile_charter
 from signoff.core.intent.authorization import RUNNING, may_read_record
-from signoff.core.intent.model import Actor, ActorKind
 from signoff.core.plan.task_types import Strength
 from signoff.core.text import json_value
 from signoff.engine.admin.apply_manifest import Charters
@@ -24,7 +25,6 @@ from signoff.engine.directory.change_log import retry_on_conflict
 from signoff.engine.directory.snapshot import Directory
 from signoff.engine.identity.key_restrictions import refuse_others_key
 from signoff.store.store import Store
-from signoff.store.tables.entries import ProposalEnd, ProposalRow
 from signoff.store.work import OutboxRow
 
 LIFE: Final = timedelta(days=7)
@@ -64,7 +64,7 @@ class News(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Proposal(msgspec.Struct, frozen=True):
-    row: ProposalRow
+    row: StoredProposal
     changes: tuple[Shown, ...]
     state: str
     end: ProposalEnd | None = None
@@ -106,7 +106,7 @@ class Proposals:
             for one in draft.changed
             for why in [draft.relaxations_of(one)]
         )
-        row = ProposalRow(
+        row = StoredProposal(
             id="" if dry_run else draft.fresh_id("chg_"),
             workspace=draft.actor.workspace,
             at=draft.now,
@@ -220,7 +220,7 @@ class Proposals:
         return proposal
 
 
-def news_row(proposal: ProposalRow, news: News, due_at: datetime) -> OutboxRow:
+def news_row(proposal: StoredProposal, news: News, due_at: datetime) -> OutboxRow:
     """A row of the outbox about a proposal. The same news for the same person by the same way is the same row."""
     id = str(
         uuid.uuid5(_NEWS_OF, "/".join((proposal.id, news.state, news.person, *news.ways, due_at.isoformat())))
@@ -230,11 +230,11 @@ def news_row(proposal: ProposalRow, news: News, due_at: datetime) -> OutboxRow:
     )
 
 
-def state_of(row: ProposalRow, end: ProposalEnd | None, now: datetime) -> str:
+def state_of(row: StoredProposal, end: ProposalEnd | None, now: datetime) -> str:
     return end.state if end else EXPIRED if row.expires_at <= now else WAITING
 
 
-def shown_in(row: ProposalRow) -> tuple[Shown, ...]:
+def shown_in(row: StoredProposal) -> tuple[Shown, ...]:
     return _SHOWN.decode(row.shown)
 
 

@@ -4,12 +4,13 @@ they agree on. What a charter names exists from then on.
 
 from typing import Any
 
+from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.directory.agent_address import is_internal
+from signoff.core.directory.model import Person
 from signoff.core.directory.roles import ROLES
 from signoff.core.errors import Invalid, NotFound
 from signoff.core.formats.manifest import Charter, PersonSpec
 from signoff.core.formats.workflow import WorkflowTemplate
-from signoff.core.intent.model import Actor, ActorKind
 from signoff.core.plan.plan import AgentStep
 from signoff.engine.admin.accounts import Accounts, may_run
 from signoff.engine.admin.apply_manifest import Charters
@@ -19,7 +20,6 @@ from signoff.engine.clock import Clock
 from signoff.engine.directory.snapshot import Directory
 from signoff.engine.identity.keys import Keys
 from signoff.store.store import Store
-from signoff.store.tables.entries import Person
 
 
 class Registry(Accounts):

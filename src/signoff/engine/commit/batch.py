@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from signoff.core.directory.actors import Actor
 from signoff.core.errors import Conflict, NotFound
 from signoff.core.ids import uuid7
 from signoff.core.intent.advance import Change, advance
@@ -23,7 +24,7 @@ from signoff.core.intent.events import (
     TaskOpened,
     Unsnoozed,
 )
-from signoff.core.intent.model import Actor, Delivery, DeliveryState, Intent
+from signoff.core.intent.model import Delivery, DeliveryState, Intent
 from signoff.core.intent.notifications import Notification
 from signoff.engine.feed import agent_topic, tasks_topic
 from signoff.store.work import (

@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.errors import Busy, Invalid, Refused, TooMany
 from signoff.core.ids import new_intent_id, split_ref
 from signoff.core.intent.advance import Change
@@ -16,7 +17,7 @@ from signoff.core.intent.answer_target import Shown, names_all
 from signoff.core.intent.authorization import may_see, may_take
 from signoff.core.intent.commands import Answer, Command, Revise, Submit
 from signoff.core.intent.hash_chain import unseal
-from signoff.core.intent.model import Actor, ActorKind, Intent, Requester
+from signoff.core.intent.model import Intent, Requester
 from signoff.core.plan.schedules import LONGEST_LEASE
 from signoff.engine.clock import Clock
 from signoff.engine.commit.committer import Committer

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from signoff.core.directory.actors import Actor, system
 from signoff.core.errors import Busy, Conflict, NotFound, Refused
 from signoff.core.ids import shard
 from signoff.core.intent.advance import Change
@@ -23,7 +24,7 @@ from signoff.core.intent.commands import (
     Tick,
 )
 from signoff.core.intent.eligibility import Membership
-from signoff.core.intent.model import Actor, Intent, system
+from signoff.core.intent.model import Intent
 from signoff.engine.commit.batch import Batch
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.planning.resolve_command import check_before, prepared

@@ -9,11 +9,12 @@ could mean something else by now, and is refused.
 from collections.abc import Sequence
 from typing import Final
 
+from signoff.core.directory.actors import Actor
 from signoff.core.errors import Invalid
 from signoff.core.intent.advance import Change
 from signoff.core.intent.commands import Answer
 from signoff.core.intent.events import Answered, Fact, TaskOpened
-from signoff.core.intent.model import Actor, Intent
+from signoff.core.intent.model import Intent
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import Meaning, canonical_outcome
 from signoff.engine.planning.form_answers import coerced

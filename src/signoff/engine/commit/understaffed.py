@@ -10,18 +10,19 @@ from typing import Any, Final
 
 import msgspec
 
+from signoff.core.directory.actors import system
+from signoff.core.directory.model import DirectoryChange, Workspace
 from signoff.core.errors import Refused
 from signoff.core.ids import step_run_id
 from signoff.core.intent.commands import CheckStaffing
 from signoff.core.intent.eligibility import Membership
-from signoff.core.intent.model import Intent, Task, system
+from signoff.core.intent.model import Intent, Task
 from signoff.core.intent.understaffed import Shortage, shortage
 from signoff.core.plan.wording import question
 from signoff.core.text import json_value
 from signoff.engine.commit.engine import Engine
 from signoff.engine.directory.snapshot import Directory
 from signoff.store.store import Store
-from signoff.store.tables.entries import DirectoryChange, Workspace
 from signoff.store.work import Stored
 
 log = logging.getLogger("signoff.staffed")

@@ -11,11 +11,13 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import Actor, ActorKind
+from signoff.core.directory.model import ChatCode, ChatPerson, DirectoryChange
 from signoff.core.errors import Forbidden, NotFound, Refused
 from signoff.core.ids import split_ref
 from signoff.core.intent.authorization import may
 from signoff.core.intent.commands import Answer
-from signoff.core.intent.model import Actor, ActorKind, Task
+from signoff.core.intent.model import Task
 from signoff.core.intent.quorum import missing
 from signoff.core.intent.wake import spec_of
 from signoff.core.plan.task_types import Strength
@@ -27,8 +29,6 @@ from signoff.engine.directory.snapshot import Directory
 from signoff.engine.identity.key_restrictions import refuse_others_key
 from signoff.engine.identity.keys import Keys
 from signoff.store.store import Store
-from signoff.store.tables.chats import ChatCode, ChatPerson
-from signoff.store.tables.entries import DirectoryChange
 
 _CODE_LIFE: Final = timedelta(minutes=10)
 _ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # nothing that looks like something else

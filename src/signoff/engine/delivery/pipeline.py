@@ -13,10 +13,10 @@ from typing import Final
 
 import msgspec
 
+from signoff.core.directory.actors import system
 from signoff.core.errors import Busy, Refused
 from signoff.core.ids import step_run_id
 from signoff.core.intent.commands import AcceptPush, Command, FailPush
-from signoff.core.intent.model import system
 from signoff.core.intent.notifications import Notification, NotificationKind
 from signoff.engine.admin.proposals import NEWS, News
 from signoff.engine.clock import Clock

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import msgspec
 from msgspec.structs import replace
 
+from signoff.core.directory.model import Person, ProposalEnd, StoredProposal
 from signoff.core.errors import Busy
 from signoff.core.intent.authorization import RUNNING
 from signoff.core.intent.notifications import NotificationKind
@@ -21,14 +22,13 @@ from signoff.engine.directory.snapshot import Directory, Snapshot
 from signoff.notify.channel import NotSent
 from signoff.notify.letter import Letter
 from signoff.store.store import Store
-from signoff.store.tables.entries import Person, ProposalEnd, ProposalRow
 from signoff.store.tables.messages import ExpandedNotification
 from signoff.store.work import OutboxRow
 
 log = logging.getLogger("signoff.proposals")
 
 _NEWS = msgspec.json.Decoder(News)
-Found = tuple[ProposalRow, ProposalEnd | None]
+Found = tuple[StoredProposal, ProposalEnd | None]
 
 
 class ProposalNews:

@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from signoff.core.directory.model import Person
 from signoff.core.formats.manifest import CHANNELS
 from signoff.core.intent.answering_rights import requesters_side
 from signoff.core.intent.model import Intent, Task
@@ -17,7 +18,6 @@ from signoff.core.intent.wake import began_at, spec_of
 from signoff.engine.directory.eligible_people import addressed, asked_when, may_still, recipients
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.notify.letter import ASKING
-from signoff.store.tables.entries import Person
 
 
 class Recipient(Struct, frozen=True):

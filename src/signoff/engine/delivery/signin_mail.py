@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
+from signoff.core.directory.model import Person
 from signoff.core.errors import Busy, Invalid, NotFound, Refused, TooMany
 from signoff.core.intent.notifications import NotificationKind
 from signoff.engine.clock import Clock
@@ -24,7 +25,6 @@ from signoff.engine.identity.sessions import Sessions
 from signoff.notify.channel import NotSent, Personal
 from signoff.notify.letter import Letter
 from signoff.store.store import Store
-from signoff.store.tables.entries import Person
 
 log = logging.getLogger("signoff.signin")
 

@@ -12,13 +12,14 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import system
 from signoff.core.errors import Busy, NotFound, Refused, TooMany
 from signoff.core.formats.manifest import EMAIL
 from signoff.core.ids import step_run_id
 from signoff.core.intent.commands import ReportUnreachable
 from signoff.core.intent.events import Answered, Commented, Fact
 from signoff.core.intent.hash_chain import unseal
-from signoff.core.intent.model import Intent, Task, system
+from signoff.core.intent.model import Intent, Task
 from signoff.core.intent.notifications import Notification, NotificationKind
 from signoff.core.intent.snoozed import quiet, snooze_of
 from signoff.core.intent.upcoming import ContactKind

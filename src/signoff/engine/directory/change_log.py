@@ -9,15 +9,14 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from signoff.core.directory.actors import Actor, ActorKind
+from signoff.core.directory.model import Account, ApiKey, ChatPerson, DirectoryChange
 from signoff.core.errors import Invalid, NotFound
 from signoff.core.ids import uuid7
-from signoff.core.intent.model import Actor, ActorKind
 from signoff.core.text.masking import fingerprint
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.notify.outbound.post import shown_url
 from signoff.store.tables.changes import ChangedMeanwhile
-from signoff.store.tables.chats import ChatPerson
-from signoff.store.tables.entries import Account, ApiKey, DirectoryChange
 
 ABOUT: Final = ("person", "agent", "service", "account", "team", "policy", "workflow")
 _TRIES: Final = 10

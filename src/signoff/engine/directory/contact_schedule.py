@@ -9,10 +9,11 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import ActorKind
 from signoff.core.directory.roles import DECIDING_PARTIES
 from signoff.core.intent.answering_rights import answer_right, asked, requesters_side
 from signoff.core.intent.eligibility import named
-from signoff.core.intent.model import ActorKind, Intent, Requester, Task
+from signoff.core.intent.model import Intent, Requester, Task
 from signoff.core.intent.notifications import told
 from signoff.core.intent.quorum import counts, seat
 from signoff.core.intent.snoozed import quiet

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Final
 
 from signoff.core.directory.approver_names import TEAM, approver
+from signoff.core.directory.model import Person
 from signoff.core.directory.roles import DECIDING_PARTIES
 from signoff.core.directory.rotation import Rotation, absence_at
 from signoff.core.errors import Invalid
@@ -19,7 +20,6 @@ from signoff.core.intent.wake import ends_at, spec_of
 from signoff.core.plan.plan import Step
 from signoff.core.plan.task_types import Meaning, Stage, TaskSpec, Vote
 from signoff.engine.directory.snapshot import Snapshot
-from signoff.store.tables.entries import Person
 
 Roster = Mapping[str, Collection[str]]
 NO_ROSTER: Final[Roster] = {}

@@ -13,20 +13,20 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import Actor, ActorKind, StandIn
 from signoff.core.directory.agent_address import SCHEME, canonical, is_internal
+from signoff.core.directory.model import Account, Person, PolicyVersion, Team, Workflow, Workspace
 from signoff.core.directory.roles import DECIDING
-from signoff.core.directory.rotation import Team, absence_at
+from signoff.core.directory.rotation import absence_at
 from signoff.core.errors import Invalid, NotFound, Unauthenticated
 from signoff.core.intent.authorization import PROGRAMS
 from signoff.core.intent.eligibility import AbsenceCover, Membership
-from signoff.core.intent.model import Actor, ActorKind, StandIn
 from signoff.core.policy.fields import compile_policy
 from signoff.core.policy.policy import Policy
 from signoff.core.text import json_value
 from signoff.core.text.describe import suggestion
 from signoff.engine.feed import Feed, directory_topic, session_topic
 from signoff.store.store import Store
-from signoff.store.tables.entries import Account, Person, PolicyRow, Workflow, Workspace
 
 _FRESH_FOR: Final = 5.0
 
@@ -34,7 +34,7 @@ _FRESH_FOR: Final = 5.0
 class NamedPolicy(msgspec.Struct, frozen=True):
     """A policy of the workspace as it stands now; ``fault``: why this release cannot use what an older one took."""
 
-    row: PolicyRow
+    row: PolicyVersion
     compiled: Policy | None
     fault: str = ""
 
@@ -317,15 +317,13 @@ class Directory:
             by_name=by_name,
             people={p.id: p for p in await rows.people(workspace)},
             workflows={w.intent_type: w for w in await rows.workflows(workspace)},
-            teams={
-                t.name: Team(t.name, t.members, t.rotation) for t in await self._store.people.teams(workspace)
-            },
+            teams={team.name: team for team in await self._store.people.teams(workspace)},
             policies={p.name: _compiled(p) for p in await self._store.people.policies(workspace)},
         )
         return now, snapshot
 
 
-def _compiled(row: PolicyRow) -> NamedPolicy:
+def _compiled(row: PolicyVersion) -> NamedPolicy:
     """Only what uses a policy may suffer from it: one that is refused is kept with the reason."""
     try:
         return NamedPolicy(row, compile_policy(json_value.decode(row.source), f"policies.{row.name}"))

@@ -11,8 +11,8 @@ from typing import Final
 
 import msgspec
 
+from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.errors import TooMany
-from signoff.core.intent.model import Actor, ActorKind
 
 _MOST_HOLDERS: Final = 20_000
 _BURST: Final = 5.0  # seconds' worth that may come at once

@@ -17,14 +17,14 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import Actor, ActorKind, system
+from signoff.core.directory.model import Account, ApiKey, DirectoryChange
 from signoff.core.errors import NotFound, Unauthenticated
-from signoff.core.intent.model import Actor, ActorKind, system
 from signoff.core.plan.task_types import Strength
 from signoff.engine.clock import Clock
 from signoff.engine.directory.change_log import holder_subject, recorded, retry_on_conflict, shown_key
 from signoff.engine.directory.snapshot import Directory
 from signoff.store.store import Store
-from signoff.store.tables.entries import Account, ApiKey, DirectoryChange
 
 _ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _CHECKSUM: Final = 6

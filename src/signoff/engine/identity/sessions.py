@@ -14,16 +14,16 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import Actor, ActorKind
+from signoff.core.directory.model import Link, Session
 from signoff.core.errors import Forbidden, Gone, NotFound, Unauthenticated
 from signoff.core.intent.authorization import RUNNING
-from signoff.core.intent.model import Actor, ActorKind
 from signoff.core.plan.task_types import Strength
 from signoff.engine.clock import Clock
 from signoff.engine.directory.change_log import person_subject, recorded
 from signoff.engine.directory.snapshot import Directory
 from signoff.engine.identity.keys import Keys, makers
 from signoff.store.store import Store
-from signoff.store.tables.entries import Link, Session
 
 IDLE: Final = timedelta(hours=12)
 LOGIN_LINK: Final = timedelta(hours=1)

@@ -10,11 +10,13 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import Actor
 from signoff.core.directory.agent_address import canonical, is_internal
+from signoff.core.directory.model import Workflow
 from signoff.core.errors import Invalid
 from signoff.core.formats.axp_intent import Direct
 from signoff.core.formats.axp_scenario import Scenario
-from signoff.core.intent.model import Actor, Intent
+from signoff.core.intent.model import Intent
 from signoff.core.plan.plan import (
     AgentStep,
     HumanStep,
@@ -41,7 +43,6 @@ from signoff.engine.directory.snapshot import Directory, Snapshot
 from signoff.engine.planning.workspace_rules import under_policy, under_workspace_rules
 from signoff.store.rows import plan_digest
 from signoff.store.store import Store
-from signoff.store.tables.entries import Workflow
 
 KEPT: Final = 64  # frozen plans of a workspace: each names all who could decide
 _CACHED: Final = 256

@@ -8,11 +8,13 @@ from functools import singledispatch
 
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import Actor
+from signoff.core.directory.model import Person
 from signoff.core.directory.roles import DECIDING
 from signoff.core.errors import Conflict, Forbidden, Invalid
 from signoff.core.intent import commands as c
 from signoff.core.intent.answering_rights import requesters_side, roster, stage_now
-from signoff.core.intent.model import Actor, Intent, Task
+from signoff.core.intent.model import Intent, Task
 from signoff.core.intent.wake import spec_of
 from signoff.core.plan.task_types import Stage
 from signoff.engine.directory.eligible_people import (
@@ -27,7 +29,6 @@ from signoff.engine.directory.eligible_people import (
 )
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.planning.form_answers import checked_form
-from signoff.store.tables.entries import Person
 
 
 def prepared(actor: Actor, intent: Intent, command: c.Command, directory: Snapshot) -> c.Command:

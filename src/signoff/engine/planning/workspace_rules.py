@@ -4,6 +4,7 @@ which no workflow is registered. What an admin wrote, a workflow, is not touched
 
 from msgspec.structs import replace
 
+from signoff.core.directory.model import Workspace
 from signoff.core.errors import Invalid
 from signoff.core.plan.plan import HumanStep, Plan
 from signoff.core.plan.task_types import Fallback
@@ -19,7 +20,6 @@ from signoff.core.policy.default_policy import (
 from signoff.core.policy.fields import is_relaxed
 from signoff.core.policy.policy import applied
 from signoff.engine.directory.snapshot import NamedPolicy, Snapshot
-from signoff.store.tables.entries import Workspace
 
 
 def under_workspace_rules(plan: Plan, directory: Snapshot, warnings: list[str]) -> Plan:

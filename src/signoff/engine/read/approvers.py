@@ -6,8 +6,9 @@ from typing import Final
 
 import msgspec
 
+from signoff.core.directory.actors import Actor
 from signoff.core.intent.answering_rights import answer_right, asked
-from signoff.core.intent.model import Actor, Task
+from signoff.core.intent.model import Task
 from signoff.core.intent.quorum import missing
 from signoff.core.intent.upcoming import ContactKind
 from signoff.core.plan.plan import HumanStep

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from signoff.core.directory.actors import ActorKind
 from signoff.core.errors import Refused
 from signoff.core.ids import step_run_id
 from signoff.core.intent import events as e
@@ -19,7 +20,7 @@ from signoff.core.intent.assurance import worst_risk
 from signoff.core.intent.authorization import may
 from signoff.core.intent.commands import Answer
 from signoff.core.intent.conclusion import stays
-from signoff.core.intent.model import ActorKind, Intent, Status
+from signoff.core.intent.model import Intent, Status
 from signoff.core.intent.wake import ends_at
 from signoff.core.plan.lookahead import ahead
 from signoff.core.plan.plan import HumanStep

@@ -1,7 +1,7 @@
 """One line for a person about each event: who did what."""
 
+from signoff.core.directory.actors import ActorKind
 from signoff.core.intent import events as e
-from signoff.core.intent.model import ActorKind
 from signoff.core.intent.notifications import short_of_people
 from signoff.core.text.durations import format_duration
 from signoff.core.text.masking import mask_text

@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
+from signoff.core.directory.actors import Actor
 from signoff.core.directory.workers import Worker
 from signoff.core.intent import events as e
-from signoff.core.intent.model import Actor, Intent, Task
+from signoff.core.intent.model import Intent, Task
 from signoff.core.plan.task_types import Meaning
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.revisions import Asked, asked

@@ -10,12 +10,13 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.errors import Forbidden, NotFound
 from signoff.core.ids import split_ref
 from signoff.core.intent.authorization import PROGRAMS, RUNNING, may_see, may_take
 from signoff.core.intent.events import Fact, TaskOpened
 from signoff.core.intent.hash_chain import unseal
-from signoff.core.intent.model import Actor, ActorKind, Delivery, Intent, Task
+from signoff.core.intent.model import Delivery, Intent, Task
 from signoff.engine.commit.recent import Recent
 from signoff.engine.read.delivery_status import ChannelState, all_told, channel_states
 from signoff.engine.read.integrity import Finding, examine_one

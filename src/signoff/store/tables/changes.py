@@ -8,42 +8,38 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from signoff.core.errors import Conflict
-from signoff.core.plan.plan import Plan
-from signoff.store.database import Database, Statement
-from signoff.store.rows import encode_plan, micros, outgoing_row, plan_digest
-from signoff.store.sql import LATEST_POLICY, NUMBER_CHANGES, OUTBOX, PUT_OUTGOING, PUT_PLAN, UPDATE_WORKSPACE
-from signoff.store.tables.entries import (
+from signoff.core.directory.model import (
     Account,
     ApiKey,
     DirectoryChange,
     Link,
     Person,
-    PolicyRow,
+    PolicyVersion,
     ProposalEnd,
-    ProposalRow,
-    TeamRow,
+    StoredProposal,
+    Team,
     Workflow,
     Workspace,
-    entry,
-    insert_numbered,
-    put,
-    select,
-    values_of,
 )
+from signoff.core.errors import Conflict
+from signoff.core.plan.plan import Plan
+from signoff.store.database import Database, Statement
+from signoff.store.rows import encode_plan, micros, outgoing_row, plan_digest
+from signoff.store.sql import LATEST_POLICY, NUMBER_CHANGES, OUTBOX, PUT_OUTGOING, PUT_PLAN, UPDATE_WORKSPACE
+from signoff.store.tables.mapping import fetch, fetch_one, insert_numbered, put, values_of
 from signoff.store.work import OutboxRow
 
 # Of what has versions each is added once: two who apply at the same moment do not both get version 2.
 _PUT: Final = {
     Workspace: UPDATE_WORKSPACE,
     Person: put(Person, "id"),
-    TeamRow: put(TeamRow, "workspace", "name"),
-    PolicyRow: put(PolicyRow),
+    Team: put(Team, "workspace", "name"),
+    PolicyVersion: put(PolicyVersion),
     Workflow: put(Workflow),
     Link: put(Link),
     Account: put(Account, "id"),
     ApiKey: put(ApiKey, "id"),
-    ProposalRow: put(ProposalRow),
+    StoredProposal: put(StoredProposal),
     ProposalEnd: put(ProposalEnd),
 }
 _RECORD: Final = insert_numbered(DirectoryChange)
@@ -72,7 +68,7 @@ def recording(changes: Sequence[DirectoryChange], since: Mapping[str, int]) -> l
 
 
 class ChangedMeanwhile(Conflict):
-    """Somebody was faster. ``settled``: it is known to be about the same thing, so that trying again is no answer."""
+    """Somebody was faster. ``committed``: it is known to be about the same thing, so that trying again is no answer."""
 
     def __init__(self, committed: bool = False) -> None:
         super().__init__(
@@ -86,19 +82,13 @@ class People:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    async def teams(self, workspace: str) -> list[TeamRow]:
-        rows = await self._db.read(
-            select(TeamRow, "workspace = :workspace order by name"), workspace=workspace
-        )
-        return [entry(TeamRow, row) for row in rows]
+    async def teams(self, workspace: str) -> list[Team]:
+        return await fetch(self._db, Team, "workspace = :workspace order by name", workspace=workspace)
 
-    async def policies(self, workspace: str) -> list[PolicyRow]:
+    async def policies(self, workspace: str) -> list[PolicyVersion]:
         """The latest version of each."""
         where = f"workspace = :workspace and {LATEST_POLICY} order by name"
-        return [
-            entry(PolicyRow, row)
-            for row in await self._db.read(select(PolicyRow, where), workspace=workspace)
-        ]
+        return await fetch(self._db, PolicyVersion, where, workspace=workspace)
 
     async def changes(
         self, workspace: str, limit: int, before: int = 0, subject: str = ""
@@ -109,44 +99,37 @@ class People:
             where, values = where + " and number < :before", values | {"before": before}
         if subject:
             where, values = where + " and subject = :subject", values | {"subject": subject}
-        query = select(DirectoryChange, f"{where} order by number desc limit :limit")
-        rows = await self._db.read(query, workspace=workspace, limit=limit, **values)
-        return [entry(DirectoryChange, row) for row in rows]
+        where += " order by number desc limit :limit"
+        return await fetch(self._db, DirectoryChange, where, workspace=workspace, limit=limit, **values)
 
-    async def proposals(self, workspace: str, now: datetime, limit: int) -> list[ProposalRow]:
+    async def proposals(self, workspace: str, now: datetime, limit: int) -> list[StoredProposal]:
         """What waits for a second admin at ``now``, newest first."""
         where = """workspace = :workspace and expires_at > :now
             and not exists (select 1 from proposal_ends e where e.id = w.id) order by id desc limit :limit"""
-        rows = await self._db.read(
-            select(ProposalRow, where), workspace=workspace, now=micros(now), limit=limit
-        )
-        return [entry(ProposalRow, row) for row in rows]
+        return await fetch(self._db, StoredProposal, where, workspace=workspace, now=micros(now), limit=limit)
 
     async def ended_proposals(
         self, workspace: str, now: datetime, before: str, limit: int
-    ) -> list[tuple[ProposalRow, ProposalEnd | None]]:
+    ) -> list[tuple[StoredProposal, ProposalEnd | None]]:
         """What waits no more, newest first, with ids below ``before`` ("": all); without an end: it expired."""
         where = f"""workspace = :workspace {"and id < :before" if before else ""} and (
             expires_at <= :now or exists (select 1 from proposal_ends e where e.id = w.id)
         ) order by id desc limit :limit"""
         values = {"before": before} if before else {}
-        found = await self._db.read(
-            select(ProposalRow, where), workspace=workspace, now=micros(now), limit=limit, **values
+        found = await fetch(
+            self._db, StoredProposal, where, workspace=workspace, now=micros(now), limit=limit, **values
         )
-        rows = [entry(ProposalRow, row) for row in found]
-        ended = await self._db.read(select(ProposalEnd, "id in :ids"), ids=[row.id for row in rows])
-        ends = {end.id: end for end in (entry(ProposalEnd, row) for row in ended)}
-        return [(row, ends.get(row.id)) for row in rows]
+        ended = await fetch(self._db, ProposalEnd, "id in :ids", ids=[one.id for one in found])
+        ends = {end.id: end for end in ended}
+        return [(one, ends.get(one.id)) for one in found]
 
-    async def proposal(self, workspace: str, id: str) -> tuple[ProposalRow, ProposalEnd | None] | None:
+    async def proposal(self, workspace: str, id: str) -> tuple[StoredProposal, ProposalEnd | None] | None:
         """A proposal of this workspace with its end, if it has one."""
-        rows = await self._db.read(
-            select(ProposalRow, "workspace = :workspace and id = :id"), workspace=workspace, id=id
-        )
-        if not rows:
+        where = "workspace = :workspace and id = :id"
+        found = await fetch_one(self._db, StoredProposal, where, workspace=workspace, id=id)
+        if found is None:
             return None
-        ends = await self._db.read(select(ProposalEnd, "id = :id"), id=id)
-        return entry(ProposalRow, rows[0]), entry(ProposalEnd, ends[0]) if ends else None
+        return found, await fetch_one(self._db, ProposalEnd, "id = :id", id=id)
 
     async def save(
         self, entries: Sequence[Struct], plans: Sequence[Plan] = (), since: Mapping[str, int] | None = None

@@ -1,27 +1,15 @@
-"""The address book: workspaces, people, accounts, keys, workflows. Plain rows and plain SQL.
+"""Workspaces, people, accounts, keys, workflows.
 
 ``add_…`` answers False where the same thing is there already: two servers may start at once on one database.
 """
 
-from typing import Any
-
 from msgspec import Struct
 
+from signoff.core.directory.model import Account, ApiKey, Person, Workflow, Workspace
 from signoff.core.plan.plan import Plan
 from signoff.store.database import Database
 from signoff.store.sql import LATEST_VERSION, PLAN, STAFFED
-from signoff.store.tables.entries import (
-    Account,
-    ApiKey,
-    Entry,
-    Person,
-    Workflow,
-    Workspace,
-    entry,
-    insert,
-    select,
-    values_of,
-)
+from signoff.store.tables.mapping import fetch, fetch_one, insert, values_of
 
 
 class Directory:
@@ -34,14 +22,14 @@ class Directory:
         return await self._add(workspace)
 
     async def workspace(self, id: str) -> Workspace | None:
-        return await self._one(Workspace, "id = :id", id=id)
+        return await fetch_one(self._db, Workspace, "id = :id", id=id)
 
     async def workspaces(self) -> list[Workspace]:
-        return await self._all(Workspace, "1 = 1 order by organization, name")
+        return await fetch(self._db, Workspace, "1 = 1 order by organization, name")
 
     async def unchecked(self) -> list[Workspace]:
         """Those that have changed since their open tasks were last held against them."""
-        return await self._all(Workspace, "staffed_change < last_change order by id")
+        return await fetch(self._db, Workspace, "staffed_change < last_change order by id")
 
     async def staffed(self, workspace: str, change: int) -> None:
         """The open tasks of the workspace were held against what it was after this change."""
@@ -52,52 +40,54 @@ class Directory:
         return await self._add(person)
 
     async def person(self, id: str) -> Person | None:
-        return await self._one(Person, "id = :id", id=id)
+        return await fetch_one(self._db, Person, "id = :id", id=id)
 
     async def person_by_email(self, workspace: str, email: str) -> Person | None:
         where = "workspace = :workspace and email = :email"
-        return await self._one(Person, where, workspace=workspace, email=email)
+        return await fetch_one(self._db, Person, where, workspace=workspace, email=email)
 
     async def people(self, workspace: str) -> list[Person]:
-        return await self._all(Person, "workspace = :workspace order by email", workspace=workspace)
+        return await fetch(self._db, Person, "workspace = :workspace order by email", workspace=workspace)
 
     async def add_account(self, account: Account) -> bool:
         """False when that name or address is taken in the workspace."""
         return await self._add(account)
 
     async def account(self, id: str) -> Account | None:
-        return await self._one(Account, "id = :id", id=id)
+        return await fetch_one(self._db, Account, "id = :id", id=id)
 
     async def account_by_name(self, workspace: str, kind: str, name: str) -> Account | None:
         where = "workspace = :workspace and kind = :account_kind and name = :name"
-        return await self._one(Account, where, workspace=workspace, account_kind=kind, name=name)
+        return await fetch_one(self._db, Account, where, workspace=workspace, account_kind=kind, name=name)
 
     async def accounts(self, workspace: str, kind: str | None = None) -> list[Account]:
         if kind is None:
-            return await self._all(Account, "workspace = :workspace order by kind, name", workspace=workspace)
+            return await fetch(
+                self._db, Account, "workspace = :workspace order by kind, name", workspace=workspace
+            )
         where = "workspace = :workspace and kind = :account_kind order by name"
-        return await self._all(Account, where, workspace=workspace, account_kind=kind)
+        return await fetch(self._db, Account, where, workspace=workspace, account_kind=kind)
 
     async def key(self, id: str) -> ApiKey | None:
-        return await self._one(ApiKey, "id = :id", id=id)
+        return await fetch_one(self._db, ApiKey, "id = :id", id=id)
 
     async def keys(self, workspace: str, actor_id: str | None = None) -> list[ApiKey]:
         """Oldest first, revoked ones too."""
         if actor_id is None:
             where = "workspace = :workspace order by created_at, id"
-            return await self._all(ApiKey, where, workspace=workspace)
+            return await fetch(self._db, ApiKey, where, workspace=workspace)
         where = "workspace = :workspace and actor_id = :actor_id order by created_at, id"
-        return await self._all(ApiKey, where, workspace=workspace, actor_id=actor_id)
+        return await fetch(self._db, ApiKey, where, workspace=workspace, actor_id=actor_id)
 
     async def workflow(self, workspace: str, intent_type: str) -> Workflow | None:
         """The latest version."""
         where = f"workspace = :workspace and intent_type = :intent_type and {LATEST_VERSION}"
-        return await self._one(Workflow, where, workspace=workspace, intent_type=intent_type)
+        return await fetch_one(self._db, Workflow, where, workspace=workspace, intent_type=intent_type)
 
     async def workflows(self, workspace: str) -> list[Workflow]:
         """The latest version of each."""
         where = f"workspace = :workspace and {LATEST_VERSION} order by intent_type"
-        return await self._all(Workflow, where, workspace=workspace)
+        return await fetch(self._db, Workflow, where, workspace=workspace)
 
     async def get_plan(self, digest: str) -> Plan | None:
         plan = self._db.plans.get(digest)
@@ -108,9 +98,3 @@ class Directory:
     async def _add(self, item: Struct) -> bool:
         [rows] = await self._db.write((insert(type(item)), values_of(item)))
         return bool(rows)
-
-    async def _all(self, kind: type[Entry], where: str, **values: Any) -> list[Entry]:
-        return [entry(kind, row) for row in await self._db.read(select(kind, where), **values)]
-
-    async def _one(self, kind: type[Entry], where: str, **values: Any) -> Entry | None:
-        return next(iter(await self._all(kind, where, **values)), None)

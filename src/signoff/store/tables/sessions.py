@@ -6,10 +6,11 @@ A link is used up in one statement, so that of two who press its button one is l
 from datetime import datetime
 from typing import Final
 
+from signoff.core.directory.model import DirectoryChange, Link, Session
 from signoff.store.database import Database
 from signoff.store.rows import micros
 from signoff.store.tables.changes import recording
-from signoff.store.tables.entries import DirectoryChange, Link, Session, entry, insert, select, values_of
+from signoff.store.tables.mapping import fetch, fetch_one, insert, values_of
 
 _EXTEND: Final = "update sessions set expires_at = :expires_at where id = :id and expires_at < :expires_at"
 _END: Final = "delete from sessions where id = :id returning person"
@@ -38,8 +39,7 @@ class Sessions:
         await self._db.write((insert(Session), values_of(session)))
 
     async def get(self, id: str) -> Session | None:
-        rows = await self._db.read(select(Session, "id = :id"), id=id)
-        return entry(Session, rows[0]) if rows else None
+        return await fetch_one(self._db, Session, "id = :id", id=id)
 
     async def extend(self, id: str, expires_at: datetime) -> None:
         """Let it last until ``expires_at``; never shorter than it lasts already."""
@@ -50,10 +50,7 @@ class Sessions:
         where = (
             "workspace = :workspace and person = :person and expires_at > :now order by created_at desc, id"
         )
-        rows = await self._db.read(
-            select(Session, where), workspace=workspace, person=person, now=micros(now)
-        )
-        return [entry(Session, row) for row in rows]
+        return await fetch(self._db, Session, where, workspace=workspace, person=person, now=micros(now))
 
     async def end(self, id: str) -> str:
         """Whose it was; "" where there is none."""
@@ -74,8 +71,7 @@ class Sessions:
         await self._db.write((insert(Link), values_of(link)))
 
     async def link(self, id: str) -> Link | None:
-        rows = await self._db.read(select(Link, "id = :id"), id=id)
-        return entry(Link, rows[0]) if rows else None
+        return await fetch_one(self._db, Link, "id = :id", id=id)
 
     async def use_link(self, id: str, at: datetime) -> bool:
         """Use the link up; False when it was used before or is over."""

@@ -3,6 +3,7 @@ withdraw; and what it will lead to. Every act is one command through the same do
 """
 
 from signoff import wire
+from signoff.core.directory.actors import ActorKind
 from signoff.core.errors import Conflict, Forbidden, Invalid
 from signoff.core.ids import step_run_id
 from signoff.core.intent.advance import Change
@@ -18,7 +19,7 @@ from signoff.core.intent.commands import (
     Unsnooze,
 )
 from signoff.core.intent.deleted_payload import payload_deleted
-from signoff.core.intent.model import ActorKind, Task
+from signoff.core.intent.model import Task
 from signoff.core.text.document_reader import in_utc
 from signoff.core.text.durations import parse_duration
 from signoff.core.text.hidden_characters import shows

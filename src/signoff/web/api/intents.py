@@ -10,6 +10,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from signoff import wire
+from signoff.core.directory.actors import ActorKind
 from signoff.core.errors import Busy, Conflict, Invalid, Refused
 from signoff.core.formats.axp_intent import compile_direct
 from signoff.core.ids import step_run_id
@@ -19,7 +20,7 @@ from signoff.core.intent.answering_rights import requesters_side
 from signoff.core.intent.authorization import allowed, may
 from signoff.core.intent.commands import Cancel, Command, PatchControls, Report, Resolve
 from signoff.core.intent.deleted_payload import refuse_deleted
-from signoff.core.intent.model import FINAL, ActorKind, Fault, Intent, Status
+from signoff.core.intent.model import FINAL, Fault, Intent, Status
 from signoff.core.text.hidden_characters import shows
 from signoff.engine.commit.jobs import Wish
 from signoff.engine.planning.planner import Submission

@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from signoff import wire
+from signoff.core.directory.actors import ActorKind
+from signoff.core.directory.model import Person
 from signoff.core.errors import Conflict, Forbidden, Invalid, NotFound
 from signoff.core.formats.manifest import Charter, compile_charter, read_named_policy, read_person, read_team
 from signoff.core.intent.authorization import may_list_people, may_read_record, reads_all
-from signoff.core.intent.model import ActorKind
 from signoff.core.text.document_reader import document, in_utc
 from signoff.engine.admin.accounts import may_run
 from signoff.engine.admin.manifest_diff import UNCHANGED
@@ -21,7 +22,6 @@ from signoff.engine.directory.contact_schedule import hypothetical
 from signoff.engine.directory.eligible_people import known_person
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.planning.planner import remarks
-from signoff.store.tables.entries import Person
 from signoff.web.http import bodies
 from signoff.web.http.call import Call
 from signoff.web.reading import directory_of

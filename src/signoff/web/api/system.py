@@ -1,6 +1,6 @@
 """About the server itself: whether it lives, whether it can work, who is asking."""
 
-from signoff.core.intent.model import ActorKind
+from signoff.core.directory.actors import ActorKind
 from signoff.web.http.call import Call, Page
 from signoff.web.reading import directory_of
 from signoff.web.shapes.common import encode, maybe

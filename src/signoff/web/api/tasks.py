@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from signoff import wire
+from signoff.core.directory.actors import ActorKind
 from signoff.core.errors import Forbidden, Invalid, NotFound
 from signoff.core.ids import step_run_id
 from signoff.core.intent import events as e
@@ -16,7 +17,7 @@ from signoff.core.intent.commands import Answer
 from signoff.core.intent.contradictions import one_meaning
 from signoff.core.intent.deleted_payload import payload_deleted
 from signoff.core.intent.events import Decided
-from signoff.core.intent.model import ActorKind, Intent, Task
+from signoff.core.intent.model import Intent, Task
 from signoff.core.text import json_value
 from signoff.core.text.json_diff import GONE, NEW
 from signoff.engine.commit.jobs import Done

@@ -1,5 +1,6 @@
 """Workflows: a file in the user's repository, applied. The same template applied twice changes nothing."""
 
+from signoff.core.directory.model import Workflow
 from signoff.core.errors import NotFound
 from signoff.core.formats.manifest import Charter, WorkflowSpec
 from signoff.core.formats.workflow import compile_workflow
@@ -8,7 +9,6 @@ from signoff.core.plan.plan import Plan
 from signoff.engine.admin.manifest_diff import UNCHANGED
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.planning.planner import remarks
-from signoff.store.tables.entries import Workflow
 from signoff.web.http import json_intake
 from signoff.web.http.call import Call
 from signoff.web.reading import directory_of

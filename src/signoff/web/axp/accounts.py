@@ -4,13 +4,13 @@ import secrets
 from datetime import timedelta
 
 from signoff import wire
+from signoff.core.directory.actors import ActorKind
+from signoff.core.directory.model import Account, Person, Workspace
 from signoff.core.errors import Conflict, Invalid, NotFound
 from signoff.core.intent.authorization import reads_all
-from signoff.core.intent.model import ActorKind
 from signoff.core.text.document_reader import in_utc
 from signoff.engine.admin.registry import Registry
 from signoff.engine.identity.keys import REGISTRAR
-from signoff.store.tables.entries import Account, Person, Workspace
 from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call, Page
 from signoff.web.reading import address_of, directory_of

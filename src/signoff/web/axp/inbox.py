@@ -6,9 +6,10 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from signoff.core.directory.actors import Actor
 from signoff.core.directory.agent_address import written
 from signoff.core.errors import Invalid, Malformed
-from signoff.core.intent.model import Actor, Intent, Status
+from signoff.core.intent.model import Intent, Status
 from signoff.core.intent.result import result_of
 from signoff.core.text import json_value
 from signoff.store.work import Stored

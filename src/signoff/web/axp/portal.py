@@ -6,8 +6,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from signoff.core.directory.actors import ActorKind
 from signoff.core.errors import NotFound
-from signoff.core.intent.model import ActorKind
 from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call
 from signoff.web.reading import directory_of

@@ -5,10 +5,10 @@ from collections.abc import Collection
 
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import ActorKind
 from signoff.core.errors import Busy, Forbidden, Invalid, Refused
 from signoff.core.formats.axp_scenario import BundleAgent, Scenario, compile_scenario, validate_scenario
 from signoff.core.intent.advance import Change
-from signoff.core.intent.model import ActorKind
 from signoff.engine.planning.planner import Submission
 from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call, IdempotentReply

@@ -11,9 +11,9 @@ from typing import Any, Final
 import msgspec
 from starlette.types import Receive, Scope
 
+from signoff.core.directory.actors import Actor
 from signoff.core.errors import Invalid
 from signoff.core.intent.advance import Change
-from signoff.core.intent.model import Actor
 from signoff.engine.commit.jobs import Done, Idempotency
 from signoff.web.hosts import caller_of
 from signoff.web.http import json_intake

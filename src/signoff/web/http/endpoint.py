@@ -16,8 +16,8 @@ from typing import Any, ClassVar, Final
 import msgspec
 from starlette.types import Receive, Scope, Send
 
+from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.errors import Busy, Conflict, NotFound, Refused, TooLarge, TooMany, Unauthenticated
-from signoff.core.intent.model import Actor, ActorKind
 from signoff.engine.commit.jobs import Outdated
 from signoff.web.http import bodies
 from signoff.web.http import query as queries

@@ -2,13 +2,13 @@
 
 from datetime import datetime
 
+from signoff.core.directory.actors import ActorKind
+from signoff.core.directory.model import Account, ApiKey, Workflow, Workspace
 from signoff.core.directory.workers import Worker, seen_words
-from signoff.core.intent.model import ActorKind
 from signoff.core.plan.plan import HumanStep, Plan
 from signoff.core.plan.task_types import Strength
 from signoff.engine.identity.keys import NewKey
 from signoff.engine.planning.planner import plan_summary
-from signoff.store.tables.entries import Account, ApiKey, Workflow, Workspace
 from signoff.web.shapes.common import maybe, verbatim
 from signoff.wire.accounts import AccountAnswer, AccountOut
 from signoff.wire.common import ABSENT

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from signoff.core.directory.rotation import Team, absence_at
+from signoff.core.directory.model import DirectoryChange, Person, Team
+from signoff.core.directory.rotation import absence_at
 from signoff.core.plan.hours_reader import DAYS
 from signoff.core.text import json_value
 from signoff.engine.admin.manifest_diff import Planned
 from signoff.engine.admin.proposals import Proposal, Shown, reasons
 from signoff.engine.directory.snapshot import NamedPolicy, Snapshot
 from signoff.engine.identity.sessions import OpenSession
-from signoff.store.tables.entries import DirectoryChange, Person
 from signoff.web.shapes.common import maybe, verbatim
 from signoff.wire.changes import ChangeOut, ProposalOut, RecordedChange
 from signoff.wire.common import ABSENT, Who

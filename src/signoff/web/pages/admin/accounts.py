@@ -5,15 +5,15 @@ from typing import Final
 
 import msgspec
 
+from signoff.core.directory.actors import ActorKind
+from signoff.core.directory.model import Account, Person
 from signoff.core.errors import Forbidden, Invalid, Refused
 from signoff.core.intent.authorization import RUNNING
-from signoff.core.intent.model import ActorKind
 from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Step
 from signoff.core.plan.policy_choice import Choice
 from signoff.core.policy.conditions import said
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.next_steps import absent
-from signoff.store.tables.entries import Account, Person
 from signoff.web.http.call import Page
 from signoff.web.pages.kit.handler import PageRequest
 

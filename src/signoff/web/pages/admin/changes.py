@@ -7,14 +7,14 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from signoff.core.directory.actors import ActorKind
+from signoff.core.directory.model import DirectoryChange
 from signoff.core.intent.authorization import may_read_record, reads_all
-from signoff.core.intent.model import ActorKind
 from signoff.core.text import json_value
 from signoff.core.text.json_diff import Leaf, changed_leaves, leaves
 from signoff.core.text.masking import masked
 from signoff.engine.directory.change_log import subject_of
 from signoff.engine.directory.snapshot import Snapshot
-from signoff.store.tables.entries import DirectoryChange
 from signoff.web.http.call import Page
 from signoff.web.pages.kit.handler import PageRequest
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from signoff.core.directory.model import Person
 from signoff.core.intent.answering_rights import asked
 from signoff.core.intent.model import Task
 from signoff.engine.admin.handover import Waits
-from signoff.store.tables.entries import Person
 from signoff.web.http.call import Page
 from signoff.web.pages.kit.handler import PageRequest
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
 
+from signoff.core.directory.model import ChatPerson, Person
 from signoff.core.directory.roles import DECIDING, ROLES
 from signoff.core.directory.rotation import Absence, absence_at
 from signoff.core.errors import Conflict, Invalid, NotFound, Refused
@@ -22,8 +23,6 @@ from signoff.engine.delivery.recipients import preferred
 from signoff.engine.directory.change_log import person_subject
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.identity.keys import makers
-from signoff.store.tables.chats import ChatPerson
-from signoff.store.tables.entries import Person
 from signoff.web.http.call import Page
 from signoff.web.pages.admin import leaving
 from signoff.web.pages.admin.accounts import lasts

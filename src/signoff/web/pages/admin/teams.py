@@ -6,7 +6,8 @@ from zoneinfo import available_timezones
 
 import msgspec
 
-from signoff.core.directory.rotation import Team, absence_at
+from signoff.core.directory.model import Team
+from signoff.core.directory.rotation import absence_at
 from signoff.core.errors import NotFound, Refused
 from signoff.core.formats.manifest import Charter, read_team
 from signoff.core.plan.hours_reader import DAYS

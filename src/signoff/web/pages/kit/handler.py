@@ -14,9 +14,9 @@ from urllib.parse import parse_qsl, quote
 import msgspec
 from starlette.types import Receive, Scope, Send
 
+from signoff.core.directory.actors import Actor
 from signoff.core.errors import Busy, Invalid, Malformed, Refused, TooMany, Unauthenticated
 from signoff.core.intent.authorization import RUNNING, reads_all
-from signoff.core.intent.model import Actor
 from signoff.core.text.hidden_characters import shows
 from signoff.web.hosts import check_host
 from signoff.web.http.call import Call, Page, Stream

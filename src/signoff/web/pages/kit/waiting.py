@@ -5,11 +5,12 @@ counts are held until a task, or the directory, changes.
 import asyncio
 from typing import Final
 
+from signoff.core.directory.actors import Actor
 from signoff.core.errors import Refused
 from signoff.core.intent.answering_rights import asked
 from signoff.core.intent.authorization import RUNNING, may
 from signoff.core.intent.commands import Answer
-from signoff.core.intent.model import Actor, Intent, Task
+from signoff.core.intent.model import Intent, Task
 from signoff.core.intent.snoozed import asleep
 from signoff.store.work import Stored
 from signoff.web.state import AppState

@@ -8,10 +8,11 @@ from urllib.parse import quote, urlencode
 import msgspec
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import Actor
 from signoff.core.errors import NotFound
 from signoff.core.ids import split_ref, step_run_id
 from signoff.core.intent.assurance import checked, verdict_of, worst_risk
-from signoff.core.intent.model import FINAL, Actor, Intent, Status, Task
+from signoff.core.intent.model import FINAL, Intent, Status, Task
 from signoff.core.intent.snoozed import asleep, snooze_of
 from signoff.core.intent.wake import ends_at
 from signoff.core.plan.plan import HumanStep

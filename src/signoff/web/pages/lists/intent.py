@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from signoff.core.directory.actors import ActorKind
 from signoff.core.errors import Conflict, Forbidden, NotFound
 from signoff.core.ids import step_run_id
 from signoff.core.intent import events as e
@@ -13,7 +14,7 @@ from signoff.core.intent.authorization import may_cancel, may_rerun
 from signoff.core.intent.commands import Cancel
 from signoff.core.intent.deleted_payload import payload_deleted
 from signoff.core.intent.hash_chain import unseal
-from signoff.core.intent.model import ActorKind, Intent, Status, Task
+from signoff.core.intent.model import Intent, Status, Task
 from signoff.core.intent.rerun import carried_over
 from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, Step
 from signoff.core.plan.wording import kind_words

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
+from signoff.core.directory.actors import Actor, ActorKind
+from signoff.core.directory.model import Link
 from signoff.core.directory.roles import DECIDING
 from signoff.core.errors import Conflict, Gone, Invalid, Refused
 from signoff.core.ids import step_run_id
@@ -19,7 +21,7 @@ from signoff.core.intent.commands import Answer
 from signoff.core.intent.contradictions import contradiction
 from signoff.core.intent.deleted_payload import payload_deleted
 from signoff.core.intent.events import Answered
-from signoff.core.intent.model import Actor, ActorKind, Intent, Task
+from signoff.core.intent.model import Intent, Task
 from signoff.core.intent.snoozed import asleep
 from signoff.core.intent.wake import ends_at
 from signoff.core.plan.plan import HumanStep
@@ -30,7 +32,6 @@ from signoff.engine.read.revisions import payload_at
 from signoff.engine.read.task_context import Known
 from signoff.engine.read.task_history import TaskHistory
 from signoff.engine.read.view import SeenTask
-from signoff.store.tables.entries import Link
 from signoff.store.work import Filter
 from signoff.web.http.call import Page
 from signoff.web.off_loop import populous

@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
+from signoff.core.directory.actors import Actor
 from signoff.core.errors import Refused
-from signoff.core.intent.model import Actor
 from signoff.engine.delivery.signin_mail import LIFE
 from signoff.web.pages.kit import cookies
 from signoff.web.pages.kit.handler import PageRequest

@@ -4,9 +4,9 @@ from datetime import datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from signoff.core.directory.model import Person
 from signoff.core.errors import Invalid
 from signoff.core.text.document_reader import in_utc
-from signoff.store.tables.entries import Person
 from signoff.web.pages.kit.handler import PageRequest
 
 _MORNING: Final = time(9)

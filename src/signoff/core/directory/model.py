@@ -1,0 +1,231 @@
+"""What a workspace knows: its people, teams, programs, keys, rules and sign-ins, and the record of their changes."""
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from signoff.core.directory.rotation import Absence, Rotation
+from signoff.core.plan.working_hours import Hours
+
+
+class Workspace(Struct, frozen=True):
+    """Where intents live, and its settings.
+
+    self_approval: the requester's own people may decide;
+    positive_fallback: expiry may approve where the risk is low;
+    protected: relaxing who decides takes two admins;
+    default_policy: the name of the policy for steps that no workflow brought;
+    unlisted_types: what happens to a type without a workflow (allow, gate, refuse);
+    last_change: the number of the last change on record;
+    staffed_change: the last one after which open tasks were checked for enough possible approvers.
+    """
+
+    id: str
+    organization: str
+    name: str
+    self_approval: bool
+    created_at: datetime
+    positive_fallback: bool = False
+    protected: bool = False
+    default_policy: str = ""
+    unlisted_types: str = "allow"
+    last_change: int = 0
+    staffed_change: int = 0
+
+    @property
+    def says_who_decides(self) -> bool:
+        """Whether a request's own steps are not just taken as they are."""
+        return bool(self.default_policy) or self.unlisted_types != "allow"
+
+
+class Person(Struct, frozen=True):
+    """A natural person of a workspace; ``per_…``. ``addresses``: by channel. An inactive person may do nothing."""
+
+    id: str
+    workspace: str
+    email: str
+    name: str
+    roles: tuple[str, ...]
+    created_at: datetime
+    active: bool = True
+    addresses: dict[str, str] = {}
+    zone: str = ""
+    hours: Hours | None = None
+    absences: tuple[Absence, ...] = ()
+    preferences: dict[str, Any] = {}
+
+    @property
+    def mail_address(self) -> str:
+        """Where mail to this person goes: the mail channel's address if one is set, else ``email``."""
+        return self.addresses.get("email", "") or self.email
+
+
+class Team(Struct, frozen=True, omit_defaults=True):
+    """Members are person ids. With a rotation only the person on call is notified; all members may decide."""
+
+    name: str
+    members: tuple[str, ...]
+    rotation: Rotation | None = None
+    workspace: str = ""
+    updated_at: datetime | None = None
+
+
+class PolicyVersion(Struct, frozen=True):
+    """One version of a named policy; ``source`` as it was applied."""
+
+    workspace: str
+    name: str
+    version: int
+    source: bytes
+    applied_by: str
+    applied_at: datetime
+
+
+class Workflow(Struct, frozen=True):
+    """One version of the template for an intent type; ``source`` as it was applied."""
+
+    workspace: str
+    name: str
+    intent_type: str
+    version: int
+    plan_digest: str
+    source: bytes
+    applied_by: str
+    applied_at: datetime
+
+
+class Account(Struct, frozen=True):
+    """An agent or a service; ``sa_…``. ``name`` is verbatim, ``address`` "" where it has none. ``behind``: the persons
+    who can make it act, by what they did: registered it, said where it is called (``callback``), made its ``secret``.
+    """
+
+    id: str
+    workspace: str
+    kind: str
+    name: str
+    slug: str
+    address: str
+    display_name: str
+    description: str
+    delivery_mode: str
+    callback_url: str
+    webhook_secret: str
+    status: str
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
+    behind: dict[str, tuple[str, ...]] = {}
+
+
+class ApiKey(Struct, frozen=True):
+    """A key of one actor; ``sak_…``. Only the secret's hash is kept. ``created_by``: a person's id, or "";
+    ``sponsors``: the controllers of the actor that made it.
+    """
+
+    id: str
+    workspace: str
+    actor_kind: str
+    actor_id: str
+    hash: str
+    hint: str
+    created_by: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    sponsors: tuple[str, ...] = ()
+
+
+class Session(Struct, frozen=True):
+    """A person signed in on the pages. ``id``: SHA-256 of the cookie's token; ``key_id``: the key it ends with."""
+
+    id: str
+    workspace: str
+    person: str
+    key_id: str
+    created_at: datetime
+    expires_at: datetime
+
+
+class Link(Struct, frozen=True):
+    """A link that was sent to one person: to sign in (once), or to one task as it was (``visit``, ``digest``)."""
+
+    id: str
+    workspace: str
+    person: str
+    purpose: str
+    intent_id: str
+    visit: int
+    digest: str
+    created_at: datetime
+    expires_at: datetime
+    used_at: datetime | None = None
+
+
+class ChatPerson(Struct, frozen=True):
+    """``account`` in ``team`` of ``channel`` is this person."""
+
+    channel: str
+    team: str
+    account: str
+    workspace: str
+    person: str
+    linked_at: datetime
+
+
+class ChatCode(Struct, frozen=True):
+    """A code that links one chat account. ``id``: the SHA-256 of what the person types."""
+
+    id: str
+    channel: str
+    workspace: str
+    person: str
+    expires_at: datetime
+
+
+class DirectoryChange(Struct, frozen=True):
+    """Who changed what in the directory.
+
+    before, after: JSON, "" where there was or is nothing;
+    subject: what it belongs to (``person:per_…``, ``account:sa_…``, ``team:NAME``);
+    number: its place in the workspace's change log, given when it is saved;
+    confirmed_by: the second admin, where it took two.
+    """
+
+    id: str
+    workspace: str
+    at: datetime
+    actor_kind: str
+    actor_id: str
+    via: str
+    kind: str
+    name: str
+    subject: str
+    before: str
+    after: str
+    confirmed_by: str = ""
+    number: int = 0
+
+
+class StoredProposal(Struct, frozen=True):
+    """A change that waits for a second admin: the document as it came, and the changes as they were shown."""
+
+    id: str
+    workspace: str
+    at: datetime
+    actor_kind: str
+    actor_id: str
+    via: str
+    source: bytes
+    shown: bytes
+    expires_at: datetime
+
+
+class ProposalEnd(Struct, frozen=True):
+    """How a proposal ended: ``confirmed`` or ``refused``, by whom. It is added once; a second end is an error."""
+
+    id: str
+    state: str
+    actor_id: str
+    via: str
+    at: datetime

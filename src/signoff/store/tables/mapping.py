@@ -1,0 +1,122 @@
+"""How values of the directory are kept: one table a type, one column a field. What a column holds follows from the
+field's type: moments are microseconds, booleans 0 or 1, structures JSON.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import cache
+from typing import Any, Final, TypeVar, get_type_hints
+
+import msgspec
+from msgspec import Struct
+
+from signoff.core.directory.model import (
+    Account,
+    ApiKey,
+    ChatCode,
+    ChatPerson,
+    DirectoryChange,
+    Link,
+    Person,
+    PolicyVersion,
+    ProposalEnd,
+    Session,
+    StoredProposal,
+    Team,
+    Workflow,
+    Workspace,
+)
+from signoff.store.database import Database
+from signoff.store.rows import Row, maybe_moment, micros, moment
+from signoff.store.sql import NUMBERED
+
+T = TypeVar("T", bound=Struct)
+_TABLES: Final[dict[type[Struct], str]] = {
+    Workspace: "workspaces",
+    Person: "people",
+    Team: "teams",
+    PolicyVersion: "policies",
+    Workflow: "workflows",
+    Account: "accounts",
+    ApiKey: "keys",
+    Session: "sessions",
+    Link: "links",
+    ChatPerson: "chat_people",
+    ChatCode: "chat_codes",
+    DirectoryChange: "changes",
+    StoredProposal: "proposals",
+    ProposalEnd: "proposal_ends",
+}
+_PLAIN: Final = (str, int, bytes)
+_Convert = Callable[[Any], Any]
+
+
+@cache
+def _conversions(kind: type[Struct]) -> dict[str, tuple[_Convert, _Convert]]:
+    """To the column and back, for each field that is not kept as it is."""
+    found: dict[str, tuple[_Convert, _Convert]] = {}
+    for name, annotation in get_type_hints(kind).items():
+        if annotation is datetime:
+            found[name] = micros, moment
+        elif annotation == datetime | None:
+            found[name] = lambda at: None if at is None else micros(at), maybe_moment
+        elif annotation is bool:
+            found[name] = int, bool
+        elif annotation not in _PLAIN:
+            found[name] = lambda it: msgspec.json.encode(it).decode(), msgspec.json.Decoder(annotation).decode
+    return found
+
+
+def _select(kind: type[Struct], where: str) -> str:
+    """Values of one type; ``w`` names the row."""
+    return f"select {', '.join(kind.__struct_fields__)} from {_TABLES[kind]} w where {where}"
+
+
+def put(kind: type[Struct], *keys: str) -> str:
+    """Add one, or replace the one with the same keys; without keys one that is there already is an error."""
+    changes = ", ".join(f"{name} = excluded.{name}" for name in kind.__struct_fields__ if name not in keys)
+    return (
+        f"{_insert(kind)} on conflict ({', '.join(keys)}) do update set {changes}" if keys else _insert(kind)
+    )
+
+
+def insert_numbered(kind: type[Struct]) -> str:
+    """Add one whose ``number`` is the workspace's last one, less the number given."""
+    return _insert(kind, number=NUMBERED)
+
+
+def insert(kind: type[Struct]) -> str:
+    """Add one; returns a row only if it was not there."""
+    return f"{_insert(kind)} on conflict do nothing returning {kind.__struct_fields__[0]}"
+
+
+def _insert(kind: type[Struct], **expressions: str) -> str:
+    fields = kind.__struct_fields__
+    values = ", ".join(expressions.get(name, f":{name}") for name in fields)
+    return f"insert into {_TABLES[kind]} ({', '.join(fields)}) values ({values})"
+
+
+def values_of(value: Struct) -> dict[str, Any]:
+    """Its columns."""
+    columns = msgspec.structs.asdict(value)
+    for name, (to_column, _) in _conversions(type(value)).items():
+        columns[name] = to_column(columns[name])
+    return columns
+
+
+def _from_row(kind: type[T], row: Row) -> T:
+    """Of a row that ``_select`` found."""
+    values: dict[str, Any] = dict(zip(kind.__struct_fields__, row, strict=True))
+    for name, (_, from_column) in _conversions(kind).items():
+        values[name] = from_column(values[name])
+    return kind(**values)
+
+
+async def fetch(database: Database, kind: type[T], where: str, **values: Any) -> list[T]:
+    """All values of a type for which this holds."""
+    return [_from_row(kind, row) for row in await database.read(_select(kind, where), **values)]
+
+
+async def fetch_one(database: Database, kind: type[T], where: str, **values: Any) -> T | None:
+    """The first of them."""
+    return next(iter(await fetch(database, kind, where, **values)), None)

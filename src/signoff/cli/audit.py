@@ -16,7 +16,7 @@ from signoff.cli.failures import Code, Stop
 from signoff.cli.lazy_group import Group
 from signoff.cli.output import Column, column, moment
 from signoff.cli.session import Remote
-from signoff.wire.audit import AuditEvent
+from signoff.wire.audit import AuditEventOut
 
 _STEP: Final = 4
 _PREFIX: Final = b"signoff/event/v1\0"
@@ -27,7 +27,7 @@ def audit() -> None:
     """Show and verify an intent's history."""
 
 
-@audit.command("show", cls=RemoteCommand, fields=AuditEvent)
+@audit.command("show", cls=RemoteCommand, fields=AuditEventOut)
 @click.argument("intent")
 @click.pass_obj
 def show(session: Remote, intent: str) -> None:

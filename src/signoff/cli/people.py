@@ -230,7 +230,7 @@ def _away(person: Any) -> str:
     return ", ".join(f"{str(one['from'])[:10]} to {str(one['until'])[:10]}" for one in absences)
 
 
-_WAITING: Final = (column("TASK_ID"), column("TITLE"), column("ALONE"))
+_WAITING: Final = (column("TASK_ID"), column("TITLE"), column("ONLY ELIGIBLE"))
 _COLUMNS: Final = (
     column("EMAIL"),
     column("NAME"),

@@ -25,7 +25,7 @@ from signoff.client.records import Record
 FINAL: Final = frozenset({"COMPLETED", "FAILED", "CANCELED", "TIMED_OUT"})
 
 
-class Actor(Record, wire.system.Self, eq=False, kw_only=True):
+class Actor(Record, wire.system.SelfOut, eq=False, kw_only=True):
     """Who did or asked something: ``kind`` is person, agent, service or system."""
 
     @classmethod
@@ -178,7 +178,7 @@ class AppliedScenario(Record, wire.scenarios.ScenarioApplied, eq=False, kw_only=
     """A scenario bundle in motion."""
 
 
-class ScenarioCheck(Record, wire.scenarios.ScenarioCheck, eq=False, kw_only=True):
+class ScenarioCheck(Record, wire.scenarios.ScenarioCheckAnswer, eq=False, kw_only=True):
     """What ``validate_scenario`` found; nothing was created."""
 
 
@@ -190,23 +190,23 @@ class Key(Record, wire.keys.NewKeyOut, eq=False, kw_only=True):
     """A key; ``api_key`` is its secret, given once, when it is created."""
 
 
-class AuditEvent(Record, wire.audit.AuditEvent, eq=False, kw_only=True):
+class AuditEvent(Record, wire.audit.AuditEventOut, eq=False, kw_only=True):
     """One link of an intent's history; ``body`` is the text that was hashed, ``private`` may be erased."""
 
     actor: Actor = field(default_factory=lambda: Actor.read({}))
 
 
-class AuditTrail(Record, wire.audit.Audit, eq=False, kw_only=True):
+class AuditTrail(Record, wire.audit.AuditAnswer, eq=False, kw_only=True):
     """An intent's whole history with its hash chain; ``verified`` is the server's own check of it."""
 
     events: tuple[AuditEvent, ...] = ()
 
 
-class Me(Record, wire.system.Me, eq=False, kw_only=True):
+class Me(Record, wire.system.MeAnswer, eq=False, kw_only=True):
     """Whom the key stands for, and where."""
 
     actor: Actor = field(default_factory=lambda: Actor.read({}))
 
 
-class Health(Record, wire.system.Health, eq=False, kw_only=True):
+class Health(Record, wire.system.HealthAnswer, eq=False, kw_only=True):
     """That the server answers."""

@@ -66,7 +66,7 @@ class AccountExists(Struct, kw_only=True):
     request_id: str
 
 
-class Accounts(Ok, kw_only=True):
+class AccountsAnswer(Ok, kw_only=True):
     """All accounts of the workspace."""
 
     service_accounts: list[AccountOut]
@@ -78,7 +78,7 @@ class AgentAnswer(Ok, kw_only=True):
     agent: AccountOut
 
 
-class Agents(Ok, kw_only=True):
+class AgentsAnswer(Ok, kw_only=True):
     """All agents of the workspace."""
 
     agents: list[AccountOut]

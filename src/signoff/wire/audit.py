@@ -7,7 +7,7 @@ from msgspec import Struct
 from signoff.wire.common import ABSENT, JsonObject, Ok, OrNone, Text, Who
 
 
-class AuditEvent(Struct, kw_only=True):
+class AuditEventOut(Struct, kw_only=True):
     """One link of the chain. ``body`` is the text that was hashed; ``private`` the erasable text apart from
     it. One whose bytes are no event any more has the type ``unreadable`` and no moment.
     """
@@ -25,7 +25,7 @@ class AuditEvent(Struct, kw_only=True):
     hash: str
 
 
-class Audit(Ok, kw_only=True):
+class AuditAnswer(Ok, kw_only=True):
     """An intent's whole history; ``verified`` is the server's own check of its hash chain."""
 
     intent_id: str
@@ -33,4 +33,4 @@ class Audit(Ok, kw_only=True):
     head: str
     verified: bool
     problem: Text = ABSENT
-    events: tuple[AuditEvent, ...]
+    events: tuple[AuditEventOut, ...]

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from signoff.wire.common import ABSENT, Object, Ok, OrEmpty, OrNone, Page, Strict, Who
+from signoff.wire.common import ABSENT, Object, Ok, OrEmpty, OrNone, PageAnswer, Strict, Who
 
 
 class ChangeOut(Struct, kw_only=True):
@@ -48,7 +48,7 @@ class ProposalList(Ok, kw_only=True):
     proposals: list[ProposalOut]
 
 
-class AppliedCharter(Ok, kw_only=True):
+class ManifestAnswer(Ok, kw_only=True):
     """What was, or (dry run) would be, changed, in order. ``proposal``: nothing is applied until another admin has
     confirmed it (its id is empty in a dry run). warnings: which open tasks it leaves with too few people.
     """
@@ -73,13 +73,13 @@ class RecordedChange(ChangeOut, kw_only=True):
     confirmed_by: OrNone[Who] = ABSENT
 
 
-class Changes(Page, kw_only=True):
+class ChangesAnswer(PageAnswer, kw_only=True):
     """Who changed what, newest first."""
 
     changes: list[RecordedChange]
 
 
-class CharterSource(Strict, kw_only=True):
+class ManifestRequest(Strict, kw_only=True):
     """One document with people (by address), teams and policies (by name), workflows, settings of the workspace."""
 
     people: Object = {}

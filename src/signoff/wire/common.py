@@ -40,11 +40,11 @@ class Ok(Struct, kw_only=True):
     ok: bool = True
 
 
-class Nothing(Ok, kw_only=True):
+class EmptyAnswer(Ok, kw_only=True):
     """Done; there is nothing more to say."""
 
 
-class Page(Ok, kw_only=True):
+class PageAnswer(Ok, kw_only=True):
     """One page of a list; ``next_cursor`` (when there is more) goes into ``?cursor=``."""
 
     next_cursor: Text = ABSENT

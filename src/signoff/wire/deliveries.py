@@ -9,7 +9,7 @@ from signoff.wire.common import ABSENT, JsonObject, Object, Ok, OrNone, Strict, 
 from signoff.wire.intents import IntentOut
 
 
-class Claim(Strict, kw_only=True):
+class ClaimRequest(Strict, kw_only=True):
     """Take deliveries under a lease; ``wait_seconds`` is how long to wait when there are none."""
 
     holder: Annotated[str, Meta(max_length=255)] = ""
@@ -18,14 +18,14 @@ class Claim(Strict, kw_only=True):
     wait_seconds: Annotated[float, Meta(ge=0, le=55)] = 0
 
 
-class Renew(Strict, kw_only=True):
+class RenewRequest(Strict, kw_only=True):
     """Hold the delivery longer."""
 
     token: int
     lease_seconds: Annotated[float, Meta(ge=1, le=3600)] = 30
 
 
-class Release(Strict, kw_only=True):
+class ReleaseRequest(Strict, kw_only=True):
     """Give the delivery back unstarted."""
 
     token: int
@@ -39,7 +39,7 @@ class AgentError(Strict, kw_only=True):
     retryable: bool = False
 
 
-class Report(Strict, kw_only=True):
+class ReportRequest(Strict, kw_only=True):
     """The step's outcome: a result, or an error."""
 
     token: int
@@ -64,7 +64,7 @@ class ShownDelivery(Struct, kw_only=True):
     delivery_attempt: int
 
 
-class Deliveries(Struct, kw_only=True):
+class DeliveriesAnswer(Struct, kw_only=True):
     """An agent's open deliveries after a cursor; ``next_cursor`` goes into ``?since=``."""
 
     ok: bool = True
@@ -97,7 +97,7 @@ class DeliveryOut(Struct, kw_only=True):
     deadline_at: OrNone[datetime] = ABSENT
 
 
-class Claimed(Ok, kw_only=True):
+class ClaimAnswer(Ok, kw_only=True):
     """What was taken; empty when there was nothing in the time given. agent: the address that was asked for;
     max_report_bytes: how large a report may be; notice: why nothing may ever come.
     """
@@ -108,13 +108,13 @@ class Claimed(Ok, kw_only=True):
     notice: Text = ABSENT
 
 
-class Renewed(Ok, kw_only=True):
+class RenewAnswer(Ok, kw_only=True):
     """The lease goes on until then."""
 
     lease_until: datetime
 
 
-class Reported(Ok, kw_only=True):
+class ReportAnswer(Ok, kw_only=True):
     """The result was recorded; the intent as it is now."""
 
     intent: IntentOut

@@ -13,7 +13,7 @@ from signoff.wire.common import (
     Ok,
     OrEmpty,
     OrNone,
-    Page,
+    PageAnswer,
     Reason,
     Strict,
     Text,
@@ -21,7 +21,7 @@ from signoff.wire.common import (
 )
 
 
-class CreateIntent(Struct, kw_only=True):
+class CreateIntentRequest(Struct, kw_only=True):
     """An intent. Where its type has a workflow, that is its plan; else ``human_task``, else ``to_agent``.
 
     ``on_behalf_of``: the person who wants it (an address or id), who then stands on the requester's side.
@@ -43,7 +43,7 @@ class CreateIntent(Struct, kw_only=True):
     human_task: Object | None = None
 
 
-class Resume(Struct, kw_only=True):
+class ResumeRequest(Struct, kw_only=True):
     """One of AXP's resume shapes: ``task_result``, ``approve_current_step``, ``action``, or any result."""
 
     task_result: Object | None = None
@@ -57,7 +57,7 @@ class Resume(Struct, kw_only=True):
     expected_policy_generation: int | None = None
 
 
-class Resolve(Struct, kw_only=True):
+class ResolveRequest(Struct, kw_only=True):
     """End an intent from outside: COMPLETED with a result, FAILED with an error, CANCELED with a reason.
 
     ``actor``, ``owner_agent``, ``internal_scheduler``: as AXP's clients send them; the key alone says who acts.
@@ -73,7 +73,7 @@ class Resolve(Struct, kw_only=True):
     internal_scheduler: bool = False
 
 
-class Controls(Struct, kw_only=True):
+class ControlsRequest(Struct, kw_only=True):
     """A patch of the free control map, which is kept and shown. ``actor`` and what follows: as in ``Resolve``."""
 
     controls_patch: Object = {}
@@ -84,7 +84,7 @@ class Controls(Struct, kw_only=True):
     internal_scheduler: bool = False
 
 
-class Policy(Struct, kw_only=True):
+class PolicyRequest(Struct, kw_only=True):
     """A patch of the grants and envelope maps, which are kept and shown: nothing is granted or limited by them.
     ``actor`` and what follows: as in ``Resolve``.
     """
@@ -98,7 +98,7 @@ class Policy(Struct, kw_only=True):
     internal_scheduler: bool = False
 
 
-class BulkCancel(Struct, kw_only=True):
+class BulkCancelRequest(Struct, kw_only=True):
     """Cancel what has not moved for a while, the oldest first, as far as the caller may. A dry run (the default) says
     what it would cancel. ``q``: words, as in the list of intents.
     """
@@ -113,7 +113,7 @@ class BulkCancel(Struct, kw_only=True):
     q: Word | UnsetType = UNSET
 
 
-class Retry(Strict, kw_only=True):
+class RetryRequest(Strict, kw_only=True):
     """Nothing to say: the new intent repeats the old one."""
 
 
@@ -128,7 +128,7 @@ class PayloadOut(Struct, kw_only=True):
     payload: JsonObject
 
 
-class Revisions(Ok, kw_only=True):
+class RevisionsAnswer(Ok, kw_only=True):
     """Every payload that the intent has had, oldest first; the last is the present one. ``payload_deleted``: they are
     not there any more.
     """
@@ -253,7 +253,7 @@ class CreatedOut(Ok, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
-class GotIntent(Ok, kw_only=True):
+class IntentAnswer(Ok, kw_only=True):
     """An intent; what most programs read stands at the top too."""
 
     intent_id: str
@@ -264,7 +264,7 @@ class GotIntent(Ok, kw_only=True):
     intent: IntentOut
 
 
-class Intents(Page, kw_only=True):
+class IntentsAnswer(PageAnswer, kw_only=True):
     """Intents, newest first."""
 
     intents: list[IntentOut]
@@ -290,7 +290,7 @@ class EventOut(Struct, kw_only=True):
     result: OrEmpty[dict[str, Any]] = ABSENT
 
 
-class Events(Ok, kw_only=True):
+class EventsAnswer(Ok, kw_only=True):
     """Events after a cursor, in order."""
 
     events: list[EventOut]
@@ -307,7 +307,7 @@ class Completion(Struct, kw_only=True):
     completion: OrEmpty[dict[str, str]] = ABSENT
 
 
-class Acted(Ok, kw_only=True):
+class IntentChangedAnswer(Ok, kw_only=True):
     """A write on an intent; ``applied`` is true when it had an effect, and for the repetition of an answer that had;
     false when the policy generation had moved on, or a patch changed nothing.
     """
@@ -321,7 +321,7 @@ class Acted(Ok, kw_only=True):
     completion_delivery: OrNone[Completion] = ABSENT
 
 
-class BulkCanceled(Ok, kw_only=True):
+class BulkCancelAnswer(Ok, kw_only=True):
     """What was canceled, or (dry run) would be."""
 
     dry_run: bool
@@ -330,7 +330,7 @@ class BulkCanceled(Ok, kw_only=True):
     intent_ids: list[str]
 
 
-class Retried(Ok, kw_only=True):
+class RetryAnswer(Ok, kw_only=True):
     """The new intent."""
 
     intent_id: str

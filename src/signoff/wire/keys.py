@@ -37,7 +37,7 @@ class KeyAnswer(Ok, kw_only=True):
     key: KeyOut
 
 
-class Keys(Ok, kw_only=True):
+class KeysAnswer(Ok, kw_only=True):
     """Keys, oldest first, revoked ones too; no secrets."""
 
     keys: list[KeyOut]

@@ -89,7 +89,7 @@ class ReassignedAll(Ok, kw_only=True):
     complete: bool
 
 
-class People(Ok, kw_only=True):
+class PeopleAnswer(Ok, kw_only=True):
     """Everybody of the workspace, by address."""
 
     people: list[PersonOut]

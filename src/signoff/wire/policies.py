@@ -28,7 +28,7 @@ class PolicyAnswer(Ok, kw_only=True):
     changed: bool
 
 
-class Policies(Ok, kw_only=True):
+class PoliciesAnswer(Ok, kw_only=True):
     """All policies, by name."""
 
     policies: list[PolicyOut]

@@ -8,7 +8,7 @@ from signoff.wire.common import ABSENT, Object, Ok, OrNone
 from signoff.wire.intents import PendingWith
 
 
-class Bundle(Struct, kw_only=True):
+class BundleRequest(Struct, kw_only=True):
     """An AXP ScenarioBundle."""
 
     scenario_id: str = ""
@@ -49,7 +49,7 @@ class ScenarioApplied(Ok, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
-class ScenarioCheck(Ok, kw_only=True):
+class ScenarioCheckAnswer(Ok, kw_only=True):
     """Whether a bundle would be taken, and why not."""
 
     valid: bool

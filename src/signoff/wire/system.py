@@ -8,7 +8,7 @@ from msgspec import Struct
 from signoff.wire.common import ABSENT, Ok, Text, Who
 
 
-class ChatCode(Ok, kw_only=True):
+class SlackCodeAnswer(Ok, kw_only=True):
     """``command``: what to type in Slack; the code works once, until ``expires_at``."""
 
     code: str
@@ -16,14 +16,14 @@ class ChatCode(Ok, kw_only=True):
     expires_at: datetime
 
 
-class Health(Ok, kw_only=True):
+class HealthAnswer(Ok, kw_only=True):
     """The process answers."""
 
     service: str = "signoff"
     version: str
 
 
-class Ready(Struct, kw_only=True):
+class ReadyAnswer(Struct, kw_only=True):
     """Whether the process can work; per loop and part, why not."""
 
     ok: bool
@@ -31,7 +31,7 @@ class Ready(Struct, kw_only=True):
     details: dict[str, Any]
 
 
-class Self(Who, kw_only=True):
+class SelfOut(Who, kw_only=True):
     """The key's actor."""
 
     email: Text = ABSENT
@@ -46,10 +46,10 @@ class ServerOut(Struct, kw_only=True):
     mail: bool
 
 
-class Me(Ok, kw_only=True):
+class MeAnswer(Ok, kw_only=True):
     """Whom the key stands for, and where."""
 
-    actor: Self
+    actor: SelfOut
     workspace: str
     workspace_id: str
     organization: str

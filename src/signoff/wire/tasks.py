@@ -14,7 +14,7 @@ from signoff.wire.common import (
     Ok,
     OrEmpty,
     OrNone,
-    Page,
+    PageAnswer,
     Strict,
     Text,
     Who,
@@ -22,7 +22,7 @@ from signoff.wire.common import (
 from signoff.wire.intents import HumanTask, IntentOut, OutcomeOut
 
 
-class Answer(Strict, kw_only=True):
+class AnswerRequest(Strict, kw_only=True):
     """One person's answer. ``stage``, ``revision``, ``digest``: as the task showed them; a mismatch is a 409.
     ``number``: your how-manieth answer at this stage it is; needed only to go back to one that you have changed.
     """
@@ -36,7 +36,7 @@ class Answer(Strict, kw_only=True):
     digest: str | None = None
 
 
-class Decision(Struct, kw_only=True):
+class DecisionRequest(Struct, kw_only=True):
     """AXP's approval decision: approve or reject. ``stage``, ``revision``, ``digest``: as the task showed them, where
     the client knows them.
     """
@@ -51,38 +51,38 @@ class Decision(Struct, kw_only=True):
     digest: str | None = None
 
 
-class Hand(Strict, kw_only=True):
+class DelegateRequest(Strict, kw_only=True):
     """To whom: a person's address or id."""
 
     to: str
     comment: Comment = ""
 
 
-class Reask(Strict, kw_only=True):
+class ReassignRequest(Strict, kw_only=True):
     """Whom to ask instead: people, teams, roles."""
 
     to: Annotated[list[str], Meta(min_length=1, max_length=50)]
     comment: Comment = ""
 
 
-class Sleep(Strict, kw_only=True, rename={"lasts": "for"}):
+class SnoozeRequest(Strict, kw_only=True, rename={"lasts": "for"}):
     """Until when: a moment (RFC 3339), or ``for`` how long: seconds, or text such as 90m, 2h, 1d."""
 
     until: datetime | None = None
     lasts: str | int | float | None = None
 
 
-class Bare(Strict, kw_only=True):
+class EmptyRequest(Strict, kw_only=True):
     """Nothing to say: words would stand nowhere, so they are refused."""
 
 
-class Say(Strict, kw_only=True):
+class CommentRequest(Strict, kw_only=True):
     """Words about the task."""
 
     comment: Comment = ""
 
 
-class Revision(Strict, kw_only=True):
+class ReviseRequest(Strict, kw_only=True):
     """What to decide instead. ``digest``: of what was shown; a mismatch is a 409."""
 
     payload: Object
@@ -175,7 +175,7 @@ class UnderstaffedTask(Struct, kw_only=True):
     remaining: int
 
 
-class UnderstaffedTasks(Ok, kw_only=True):
+class UnderstaffedTasksAnswer(Ok, kw_only=True):
     """The open tasks with too few eligible people left. complete: whether all were looked at."""
 
     tasks: list[UnderstaffedTask]
@@ -312,13 +312,13 @@ class TaskAnswer(Ok, kw_only=True):
     task: TaskOut
 
 
-class Tasks(Page, kw_only=True):
+class TasksAnswer(PageAnswer, kw_only=True):
     """Tasks, oldest first."""
 
     tasks: list[TaskOut]
 
 
-class Answered(Ok, kw_only=True):
+class TaskChangedAnswer(Ok, kw_only=True):
     """The answer was counted: the task and the intent as they are now."""
 
     task: TaskOut
@@ -337,7 +337,7 @@ class MyTask(Struct, kw_only=True):
     human_task: HumanTask
 
 
-class MyTasks(Ok, kw_only=True):
+class MyTasksAnswer(Ok, kw_only=True):
     """Open tasks, as AXP lists them."""
 
     tasks: list[MyTask]

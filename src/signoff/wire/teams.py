@@ -33,7 +33,7 @@ class TeamAnswer(Ok, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
-class Teams(Ok, kw_only=True):
+class TeamsAnswer(Ok, kw_only=True):
     """All teams, by name."""
 
     teams: list[TeamOut]

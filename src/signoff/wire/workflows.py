@@ -7,7 +7,7 @@ from msgspec import Struct
 from signoff.wire.common import ABSENT, JsonObject, Object, Ok, OrEmpty, Strict, Text
 
 
-class WorkflowSource(Strict, kw_only=True):
+class WorkflowRequest(Strict, kw_only=True):
     """A workflow as it stands in its file."""
 
     workflow: str
@@ -53,7 +53,7 @@ class AppliedOut(Ok, kw_only=True):
     warnings: tuple[str, ...]
 
 
-class Workflows(Ok, kw_only=True):
+class WorkflowsAnswer(Ok, kw_only=True):
     """The workflow in force for each intent type."""
 
     workflows: list[WorkflowOut]

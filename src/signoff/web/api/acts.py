@@ -33,41 +33,41 @@ from signoff.web.shapes.answers import acted
 from signoff.web.shapes.common import encode, verbatim
 from signoff.web.shapes.intents import intent_out
 from signoff.web.shapes.tasks import task_out
-from signoff.wire.tasks import Answered
+from signoff.wire.tasks import TaskChangedAnswer
 
 
 async def delegate(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/delegate"""
     body = json_intake.parse_object(call.body)
-    said = bodies.convert(wire.tasks.Hand, body.value)
+    said = bodies.convert(wire.tasks.DelegateRequest, body.value)
     return await _act(call, Delegate(said.to, comment=said.comment), body)
 
 
 async def reassign(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/reassign"""
     body = json_intake.parse_object(call.body)
-    said = bodies.convert(wire.tasks.Reask, body.value)
+    said = bodies.convert(wire.tasks.ReassignRequest, body.value)
     return await _act(call, Reassign(tuple(said.to), comment=said.comment), body)
 
 
 async def mark_reviewing(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/mark-reviewing"""
     body = json_intake.parse_object(call.body)
-    bodies.convert(wire.tasks.Bare, body.value)
+    bodies.convert(wire.tasks.EmptyRequest, body.value)
     return await _act(call, MarkReviewing(), body)
 
 
 async def unmark_reviewing(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/unmark-reviewing"""
     body = json_intake.parse_object(call.body)
-    bodies.convert(wire.tasks.Bare, body.value)
+    bodies.convert(wire.tasks.EmptyRequest, body.value)
     return await _act(call, MarkReviewing(free=True), body)
 
 
 async def snooze(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/snooze"""
     body = json_intake.parse_object(call.body)
-    said = bodies.convert(wire.tasks.Sleep, body.value)
+    said = bodies.convert(wire.tasks.SnoozeRequest, body.value)
     until = said.until
     if said.lasts is not None and until is None:
         until = call.state.clock.now() + parse_duration(said.lasts, "for")
@@ -82,20 +82,20 @@ async def snooze(call: Call) -> bytes:
 async def unsnooze(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/unsnooze"""
     body = json_intake.parse_object(call.body)
-    bodies.convert(wire.tasks.Bare, body.value)
+    bodies.convert(wire.tasks.EmptyRequest, body.value)
     return await _act(call, Unsnooze(), body)
 
 
 async def comment(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/comment"""
     body = json_intake.parse_object(call.body)
-    return await _act(call, AddComment(bodies.convert(wire.tasks.Say, body.value).comment), body)
+    return await _act(call, AddComment(bodies.convert(wire.tasks.CommentRequest, body.value).comment), body)
 
 
 async def revise(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/revise"""
     body = json_intake.parse_object(call.body)
-    said = bodies.convert(wire.tasks.Revision, body.value)
+    said = bodies.convert(wire.tasks.ReviseRequest, body.value)
     payload = json_intake.canonical(said.payload, plain=body.plain)
     command = Revise(json_intake.digest(payload), comment=said.comment, digest=said.digest)
     return await _act(call, command, body, payload)
@@ -113,7 +113,7 @@ async def _act(call: Call, command: Command, body: json_intake.Parsed, payload: 
         now = task_history((s.fact for s in change.facts), history.step_run, history) or history
         shown = before if payload is None else payload
         task = task_out(change.after, shown, now, display)
-        return encode(Answered(task=task, intent=intent_out(change.after, shown)))
+        return encode(TaskChangedAnswer(task=task, intent=intent_out(change.after, shown)))
 
     reply: IdempotentReply = call.idempotent_reply(body.value, render, plain=body.plain)
     engine = call.state.engine
@@ -125,7 +125,7 @@ async def _act(call: Call, command: Command, body: json_intake.Parsed, payload: 
 async def withdraw(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/withdraw"""
     body = json_intake.parse_object(call.body)
-    said = bodies.convert(wire.tasks.Say, body.value)
+    said = bodies.convert(wire.tasks.CommentRequest, body.value)
     found = await call.state.view.task(call.actor, call.params["task_id"], brief=True)
     seen, history = found.seen, found.history
     intent, payload = seen.stored.intent, seen.stored.payload
@@ -157,12 +157,12 @@ async def explain(call: Call) -> wire.tasks.ExplainOut:
     return await call.state.aside.run(call.actor, said)
 
 
-async def revisions(call: Call) -> wire.intents.Revisions:
+async def revisions(call: Call) -> wire.intents.RevisionsAnswer:
     """GET /v1/intents/{intent_id}/revisions"""
     seen = await visible(call, call.params["intent_id"])
     intent = seen.stored.intent
     if payload_deleted(intent, seen.stored.payload):
-        return wire.intents.Revisions(intent_id=intent.id, payload_deleted=True, revisions=[])
+        return wire.intents.RevisionsAnswer(intent_id=intent.id, payload_deleted=True, revisions=[])
     payloads = await call.state.view.old_payloads(call.actor, intent.id) | {
         intent.revision: seen.stored.payload
     }
@@ -170,4 +170,4 @@ async def revisions(call: Call) -> wire.intents.Revisions:
         wire.intents.PayloadOut(revision=number, payload=verbatim(body))
         for number, body in sorted(payloads.items())
     ]
-    return wire.intents.Revisions(intent_id=intent.id, revisions=found)
+    return wire.intents.RevisionsAnswer(intent_id=intent.id, revisions=found)

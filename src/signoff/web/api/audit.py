@@ -9,16 +9,16 @@ from signoff.store.work import EventRow
 from signoff.web.http.call import Call
 from signoff.web.reading import directory_of
 from signoff.web.shapes.common import EMPTY, maybe, raw
-from signoff.wire.audit import Audit, AuditEvent
+from signoff.wire.audit import AuditAnswer, AuditEventOut
 from signoff.wire.common import Who
 
 
-async def trail(call: Call) -> Audit:
+async def trail(call: Call) -> AuditAnswer:
     """GET /v1/intents/{intent_id}/audit"""
     proof = await call.state.view.audit(call.actor, call.params["intent_id"])
     intent, finding = proof.stored.intent, proof.finding
     directory = await directory_of(call)
-    return Audit(
+    return AuditAnswer(
         intent_id=intent.id,
         seq=intent.seq,
         head=intent.head,
@@ -28,13 +28,13 @@ async def trail(call: Call) -> Audit:
     )
 
 
-def _event(row: EventRow, directory: Snapshot, requester: str) -> AuditEvent:
+def _event(row: EventRow, directory: Snapshot, requester: str) -> AuditEventOut:
     try:
         fact = unseal(row.body, row.private)
     except (msgspec.DecodeError, ValueError):
         return _unreadable(row)
     name = directory.display(fact.actor.id)
-    return AuditEvent(
+    return AuditEventOut(
         seq=fact.seq,
         at=fact.at,
         type=str(fact.event.__struct_config__.tag),
@@ -49,9 +49,9 @@ def _event(row: EventRow, directory: Snapshot, requester: str) -> AuditEvent:
     )
 
 
-def _unreadable(row: EventRow) -> AuditEvent:
+def _unreadable(row: EventRow) -> AuditEventOut:
     """Bytes that are no event any more: somebody changed them, and whoever verifies must be shown them."""
-    return AuditEvent(
+    return AuditEventOut(
         seq=row.seq,
         type="unreadable",
         actor=Who(kind="", id=""),

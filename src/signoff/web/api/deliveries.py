@@ -20,26 +20,26 @@ from signoff.web.reading import address_of, asks_for_work, cached_or_read, direc
 from signoff.web.shapes import agents as shapes
 from signoff.web.shapes.common import encode, maybe
 from signoff.web.shapes.intents import intent_out
-from signoff.wire.common import Nothing
+from signoff.wire.common import EmptyAnswer
 
 _POLL_LIMIT: Final = 100
 
 
-async def poll(call: Call) -> wire.deliveries.Deliveries:
+async def poll(call: Call) -> wire.deliveries.DeliveriesAnswer:
     """GET /v1/agents/{address}/intents"""
     agent = await address_of(call)
     await asks_for_work(call, agent)
     since = call.number("since", 0, 0, 2**53)
     found = await call.state.view.deliveries(call.actor, agent, since, _POLL_LIMIT)
-    return wire.deliveries.Deliveries(
+    return wire.deliveries.DeliveriesAnswer(
         intents=[shapes.shown_delivery(stored.intent, cursor) for cursor, stored in found],
         next_cursor=found[-1][0] if found else since,
     )
 
 
-async def claim(call: Call) -> wire.deliveries.Claimed:
+async def claim(call: Call) -> wire.deliveries.ClaimAnswer:
     """POST /v1/agents/{address}/deliveries/claim"""
-    wanted = bodies.ours(wire.deliveries.Claim, call.body)
+    wanted = bodies.ours(wire.deliveries.ClaimRequest, call.body)
     lease = timedelta(seconds=wanted.lease_seconds)
     holder = wanted.holder or call.actor.id
     state, workspace = call.state, call.actor.workspace
@@ -68,7 +68,7 @@ async def claim(call: Call) -> wire.deliveries.Claimed:
     for change in changes:
         stored = (await cached_or_read(call, change.after.id)).stored
         out.append(shapes.delivery_out(change.after, stored.payload, lease, display))
-    return wire.deliveries.Claimed(
+    return wire.deliveries.ClaimAnswer(
         deliveries=out,
         agent=agent,
         max_report_bytes=state.settings.max_body,
@@ -100,30 +100,30 @@ async def _only_to_who_still_may(call: Call, wait: Wait, changes: Sequence[Chang
         raise
 
 
-async def renew(call: Call) -> wire.deliveries.Renewed:
+async def renew(call: Call) -> wire.deliveries.RenewAnswer:
     """POST /v1/deliveries/{delivery_id}/renew"""
-    wanted = bodies.ours(wire.deliveries.Renew, call.body)
+    wanted = bodies.ours(wire.deliveries.RenewRequest, call.body)
     ref, step_run = _delivery(call)
     command = Renew(step_run, wanted.token, timedelta(seconds=wanted.lease_seconds))
     done = await call.state.engine.handle(call.actor, ref, command)
     held = done.change.after.open if done.change else None
     if not isinstance(held, Delivery) or held.lease_until is None:
         raise TypeError("a renewed delivery has a lease")
-    return wire.deliveries.Renewed(lease_until=held.lease_until)
+    return wire.deliveries.RenewAnswer(lease_until=held.lease_until)
 
 
-async def release(call: Call) -> Nothing:
+async def release(call: Call) -> EmptyAnswer:
     """POST /v1/deliveries/{delivery_id}/release"""
-    wanted = bodies.ours(wire.deliveries.Release, call.body)
+    wanted = bodies.ours(wire.deliveries.ReleaseRequest, call.body)
     ref, step_run = _delivery(call)
     await call.state.engine.handle(call.actor, ref, Release(step_run, wanted.token))
-    return Nothing()
+    return EmptyAnswer()
 
 
 async def report(call: Call) -> bytes:
     """POST /v1/deliveries/{delivery_id}/report"""
     body = json_intake.parse_object(call.body)
-    wanted = bodies.convert(wire.deliveries.Report, body.value)
+    wanted = bodies.convert(wire.deliveries.ReportRequest, body.value)
     ref, step_run = _delivery(call)
     if (wanted.result is None) == (wanted.error is None):
         raise Invalid("validation_error", "A report holds either a result or an error.", field="result")
@@ -135,7 +135,7 @@ async def report(call: Call) -> bytes:
     seen = await cached_or_read(call, ref)
 
     def render(change: Change) -> bytes:
-        return encode(wire.deliveries.Reported(intent=intent_out(change.after, seen.stored.payload)))
+        return encode(wire.deliveries.ReportAnswer(intent=intent_out(change.after, seen.stored.payload)))
 
     reply = call.idempotent_reply(body.value, render, plain=body.plain)
     done = await call.state.engine.handle(call.actor, ref, command, reply.once)

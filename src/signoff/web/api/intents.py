@@ -46,7 +46,14 @@ from signoff.web.shapes.answers import acted, created_out, got_intent, not_appli
 from signoff.web.shapes.common import encode, maybe
 from signoff.web.shapes.events import trail_of, walk
 from signoff.web.shapes.intents import intent_out
-from signoff.wire.intents import BulkCanceled, Events, GotIntent, Intents, RerunAnswer, Retried
+from signoff.wire.intents import (
+    BulkCancelAnswer,
+    EventsAnswer,
+    IntentAnswer,
+    IntentsAnswer,
+    RerunAnswer,
+    RetryAnswer,
+)
 
 _STALE: Final = "stale_policy_generation"
 _NOTHING: Final = "nothing_to_apply"
@@ -81,7 +88,7 @@ async def create(call: Call) -> bytes:
     return reply.of(await state.engine.submit(actor, submission, reply.once))
 
 
-async def get(call: Call) -> GotIntent:
+async def get(call: Call) -> IntentAnswer:
     """GET /v1/intents/{intent_id}"""
     seen = await visible(call, call.params["intent_id"])
     await call.state.view.note_read(call.actor, seen.stored.intent)
@@ -90,7 +97,7 @@ async def get(call: Call) -> GotIntent:
     return got_intent(await shown(call, seen))
 
 
-async def page(call: Call) -> Intents:
+async def page(call: Call) -> IntentsAnswer:
     """GET /v1/intents"""
     limit = call.number("limit", 50, 1, 200)
     query = call.query
@@ -106,19 +113,19 @@ async def page(call: Call) -> Intents:
     display = (await directory_of(call)).display
     walked = await call.state.view.walk(call.actor, wanted, lambda one: fits(one, words, display), limit)
     await note_shown(call, *(stored.intent for stored in walked.found))
-    return Intents(
+    return IntentsAnswer(
         intents=[intent_out(s.intent, s.payload) for s in walked.found], next_cursor=maybe(walked.last)
     )
 
 
-async def events(call: Call) -> Events:
+async def events(call: Call) -> EventsAnswer:
     """GET /v1/intents/{intent_id}/events"""
     seen = await visible(call, call.params["intent_id"])
     since = call.number("since", 0, 0, 2**53)
     trail = trail_of(seen.stored.intent, seen.step_run)
     facts = await call.state.view.all_facts(seen)
     await Following(call, seen.stored.intent.id, since, seen.step_run).read(facts)
-    return Events(events=walk(trail, facts, since))
+    return EventsAnswer(events=walk(trail, facts, since))
 
 
 async def resume(call: Call) -> bytes:
@@ -140,7 +147,7 @@ async def resume(call: Call) -> bytes:
 async def resolve(call: Call) -> bytes:
     """POST /v1/intents/{intent_id}/resolve"""
     body = json_intake.parse_object(call.body)
-    request = bodies.axp(wire.intents.Resolve, body)
+    request = bodies.axp(wire.intents.ResolveRequest, body)
     seen = await cached_or_read(call, call.params["intent_id"])
     ending = _ending(request, seen.step_run)
     unused = _unused(request, seen.step_run)
@@ -163,7 +170,7 @@ def _current(intent: Intent, expected: int | None) -> Intent:
     return intent
 
 
-def _ending(request: wire.intents.Resolve, step_run: int) -> Command:
+def _ending(request: wire.intents.ResolveRequest, step_run: int) -> Command:
     """How to end what the id names: the intent itself, or only one step of it (an intent to its agent)."""
     match request.status.strip().upper():
         case "COMPLETED":
@@ -188,7 +195,7 @@ def _ending(request: wire.intents.Resolve, step_run: int) -> Command:
     )
 
 
-def _unused(request: wire.intents.Resolve, step_run: int) -> str:
+def _unused(request: wire.intents.ResolveRequest, step_run: int) -> str:
     """What is given and not kept with this ending, in words; "" for nothing. Raises Invalid for an error with a
     success.
     """
@@ -220,7 +227,7 @@ def _fault(error: dict[str, Any], reason: str) -> Fault:
 async def controls(call: Call) -> bytes:
     """POST /v1/intents/{intent_id}/controls"""
     body = json_intake.parse_object(call.body)
-    request = bodies.axp(wire.intents.Controls, body)
+    request = bodies.axp(wire.intents.ControlsRequest, body)
     patch = PatchControls(controls=request.controls_patch, expected=request.expected_policy_generation)
     return await _patch(call, patch, body)
 
@@ -228,7 +235,7 @@ async def controls(call: Call) -> bytes:
 async def policy(call: Call) -> bytes:
     """POST /v1/intents/{intent_id}/policy"""
     body = json_intake.parse_object(call.body)
-    request = bodies.axp(wire.intents.Policy, body)
+    request = bodies.axp(wire.intents.PolicyRequest, body)
     patch = PatchControls(
         grants=request.grants_patch,
         envelope=request.envelope_patch,
@@ -282,10 +289,10 @@ async def _act(
     return reply.of(done)
 
 
-async def bulk_cancel(call: Call) -> BulkCanceled:
+async def bulk_cancel(call: Call) -> BulkCancelAnswer:
     """POST /v1/intents/bulk-cancel"""
     # A filter that is null or empty is one that its script forgot to fill in: it must not mean everything.
-    request = bodies.axp(wire.intents.BulkCancel, json_intake.parse_object(call.body), nulls=False)
+    request = bodies.axp(wire.intents.BulkCancelRequest, json_intake.parse_object(call.body), nulls=False)
     words = words_of(request.q or "")
     wanted = Filter(
         workspace=call.actor.workspace,
@@ -306,13 +313,13 @@ async def bulk_cancel(call: Call) -> BulkCanceled:
     walked = await call.state.view.walk(call.actor, wanted, chosen, request.limit)
     found = [stored.intent.id for stored in walked.found]
     if request.dry_run:
-        return BulkCanceled(dry_run=True, would_cancel=len(found), canceled=0, intent_ids=found)
+        return BulkCancelAnswer(dry_run=True, would_cancel=len(found), canceled=0, intent_ids=found)
     done = await asyncio.gather(*(_cancel(call, intent_id, command) for intent_id in found))
     gone = [intent_id for intent_id, why_not in zip(found, done, strict=True) if why_not is None]
     if busy := next((why_not for why_not in done if isinstance(why_not, Busy)), None):
         said = f"{len(gone)} of {len(found)} are canceled, the others not yet: {busy.message}"
         raise Busy(busy.code, said, retry_after=busy.retry_after)
-    return BulkCanceled(dry_run=False, would_cancel=len(found), canceled=len(gone), intent_ids=gone)
+    return BulkCancelAnswer(dry_run=False, would_cancel=len(found), canceled=len(gone), intent_ids=gone)
 
 
 async def _cancel(call: Call, intent_id: str, command: Cancel) -> Refused | None:
@@ -327,7 +334,7 @@ async def _cancel(call: Call, intent_id: str, command: Cancel) -> Refused | None
 async def retry(call: Call) -> bytes:
     """POST /v1/intents/{intent_id}/retry"""
     body = json_intake.parse_object(call.body)
-    bodies.convert(wire.intents.Retry, body.value)
+    bodies.convert(wire.intents.RetryRequest, body.value)
     seen = await visible(call, call.params["intent_id"])
     old, payload = seen.stored.intent, seen.stored.payload
     if old.status not in FINAL or old.status is Status.COMPLETED:
@@ -343,7 +350,7 @@ async def retry(call: Call) -> bytes:
         after = change.after
         warnings = submission.warnings
         return encode(
-            Retried(intent_id=after.id, status=after.status.value, retry_of=old.id, warnings=warnings)
+            RetryAnswer(intent_id=after.id, status=after.status.value, retry_of=old.id, warnings=warnings)
         )
 
     reply = call.idempotent_reply(body.value, render, plain=body.plain)

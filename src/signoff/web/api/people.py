@@ -40,11 +40,13 @@ def _said(body: msgspec.Struct, *without: str) -> dict[str, Any]:
 # -- people
 
 
-async def people(call: Call) -> wire.people.People:
+async def people(call: Call) -> wire.people.PeopleAnswer:
     """GET /v1/people"""
     may_list_people(call.actor)
     directory = await directory_of(call)
-    return wire.people.People(people=[_out(call, person, directory) for person in directory.people.values()])
+    return wire.people.PeopleAnswer(
+        people=[_out(call, person, directory) for person in directory.people.values()]
+    )
 
 
 def _out(call: Call, person: Person, directory: Snapshot) -> wire.people.PersonOut:
@@ -133,7 +135,7 @@ async def reassign_all(call: Call) -> wire.people.ReassignedAll:
     return wire.people.ReassignedAll(reassigned=done.done, refused=refused, complete=done.whole)
 
 
-async def understaffed(call: Call) -> wire.tasks.UnderstaffedTasks:
+async def understaffed(call: Call) -> wire.tasks.UnderstaffedTasksAnswer:
     """GET /v1/tasks/understaffed"""
     may_run(call.actor)
     directory = await directory_of(call)
@@ -148,7 +150,7 @@ async def understaffed(call: Call) -> wire.tasks.UnderstaffedTasks:
         )
         for one in found
     ]
-    return wire.tasks.UnderstaffedTasks(tasks=short, complete=whole)
+    return wire.tasks.UnderstaffedTasksAnswer(tasks=short, complete=whole)
 
 
 async def _person_named(call: Call, who: str) -> Person:
@@ -201,11 +203,13 @@ async def _known(call: Call) -> str:
 # -- teams
 
 
-async def teams(call: Call) -> wire.teams.Teams:
+async def teams(call: Call) -> wire.teams.TeamsAnswer:
     """GET /v1/teams"""
     may_list_people(call.actor)
     directory, now = await directory_of(call), call.state.clock.now()
-    return wire.teams.Teams(teams=[p.team_out(team, directory, now) for team in directory.teams.values()])
+    return wire.teams.TeamsAnswer(
+        teams=[p.team_out(team, directory, now) for team in directory.teams.values()]
+    )
 
 
 async def team(call: Call) -> wire.teams.TeamAnswer:
@@ -235,11 +239,11 @@ async def put_team(call: Call) -> wire.teams.TeamAnswer:
 # -- policies
 
 
-async def policies(call: Call) -> wire.policies.Policies:
+async def policies(call: Call) -> wire.policies.PoliciesAnswer:
     """GET /v1/policies"""
     may_list_people(call.actor)
     directory = await directory_of(call)
-    return wire.policies.Policies(
+    return wire.policies.PoliciesAnswer(
         policies=[p.policy_out(found, directory) for found in directory.policies.values()]
     )
 
@@ -289,9 +293,9 @@ def _at(call: Call) -> datetime:
 # -- all of it
 
 
-async def apply(call: Call) -> wire.changes.AppliedCharter:
+async def apply(call: Call) -> wire.changes.ManifestAnswer:
     """POST /v1/apply"""
-    said = bodies.ours(wire.changes.CharterSource, call.body)
+    said = bodies.ours(wire.changes.ManifestRequest, call.body)
     source = {name: value for name, value in _said(said).items() if value}
     dry_run = call.flag("dry_run")
     before, charter = await directory_of(call), compile_charter(source)
@@ -306,7 +310,7 @@ async def apply(call: Call) -> wire.changes.AppliedCharter:
     for wish in charter.workflows:
         absent = await call.state.workers.absent(wish.template.plan, after, call.state.clock.now())
         warnings = (*warnings, *absent, *remarks(wish.template.plan, after))
-    out = wire.changes.AppliedCharter(
+    out = wire.changes.ManifestAnswer(
         dry_run=dry_run,
         changed=any(one.action != UNCHANGED for one in planned),
         changes=[p.change_out(one) for one in planned],
@@ -344,7 +348,7 @@ async def _shown(call: Call, found: Proposal) -> wire.changes.ProposalAnswer:
     return wire.changes.ProposalAnswer(proposal=p.proposal_out(found, (await directory_of(call)).display))
 
 
-async def changes(call: Call) -> wire.changes.Changes:
+async def changes(call: Call) -> wire.changes.ChangesAnswer:
     """GET /v1/changes"""
     may_read_record(call.actor)
     limit = call.number("limit", 50, 1, 200)
@@ -352,7 +356,7 @@ async def changes(call: Call) -> wire.changes.Changes:
     subject = subject_of(about, directory) if about else ""
     found = await call.state.registry.charters.changes(call.actor, limit + 1, _before(call), subject)
     more = str(found[limit - 1].number) if len(found) > limit else None
-    return wire.changes.Changes(
+    return wire.changes.ChangesAnswer(
         changes=[p.recorded_out(change, directory.display) for change in found[:limit]],
         next_cursor=maybe(more),
     )

@@ -7,7 +7,7 @@ from signoff.core.errors import Malformed, NotFound, Unauthenticated
 from signoff.engine.delivery.slack_inbound import SlackDesk
 from signoff.web.http import json_intake
 from signoff.web.http.call import Call, Page
-from signoff.wire.system import ChatCode
+from signoff.wire.system import SlackCodeAnswer
 
 
 def _desk(call: Call) -> SlackDesk:
@@ -44,7 +44,7 @@ def _payload(body: bytes) -> dict[str, Any]:
     return payload
 
 
-async def code(call: Call) -> ChatCode:
+async def code(call: Call) -> SlackCodeAnswer:
     """POST /v1/me/slack/code"""
     made = await _desk(call).chat.code(call.actor)
-    return ChatCode(code=made.text, command=f"/signoff link {made.text}", expires_at=made.expires_at)
+    return SlackCodeAnswer(code=made.text, command=f"/signoff link {made.text}", expires_at=made.expires_at)

@@ -5,12 +5,12 @@ from signoff.web.http.call import Call, Page
 from signoff.web.reading import directory_of
 from signoff.web.shapes.common import encode, maybe
 from signoff.wire.common import ABSENT
-from signoff.wire.system import Health, Me, Ready, Self, ServerOut
+from signoff.wire.system import HealthAnswer, MeAnswer, ReadyAnswer, SelfOut, ServerOut
 
 
-async def health(call: Call) -> Health:
+async def health(call: Call) -> HealthAnswer:
     """GET /health"""
-    return Health(version=call.state.settings.version)
+    return HealthAnswer(version=call.state.settings.version)
 
 
 async def ready(call: Call) -> Page:
@@ -18,17 +18,17 @@ async def ready(call: Call) -> Page:
     found = await call.state.readiness()
     stopping = call.state.stopping.is_set()
     able = found.ready and not stopping
-    body = Ready(ok=able, ready=able, details=found.details | ({"stopping": True} if stopping else {}))
+    body = ReadyAnswer(ok=able, ready=able, details=found.details | ({"stopping": True} if stopping else {}))
     return Page(encode(body), status=200 if able else 503)
 
 
-async def me(call: Call) -> Me:
+async def me(call: Call) -> MeAnswer:
     """GET /v1/me"""
     directory = await directory_of(call)
     actor = call.actor
     person = directory.people.get(actor.id) if actor.kind is ActorKind.PERSON else None
-    return Me(
-        actor=Self(
+    return MeAnswer(
+        actor=SelfOut(
             kind=actor.kind.value,
             id=actor.id,
             address=actor.address or ABSENT,

@@ -34,15 +34,15 @@ from signoff.web.shapes.intents import intent_out
 from signoff.web.shapes.tasks import my_task, task_out
 from signoff.wire.common import ABSENT
 from signoff.wire.tasks import (
-    Answered,
     ApprovalAnswer,
     ApprovalOut,
     MyTask,
-    MyTasks,
+    MyTasksAnswer,
     RevisionOut,
     TaskAnswer,
+    TaskChangedAnswer,
     TaskOut,
-    Tasks,
+    TasksAnswer,
     ValueOut,
 )
 
@@ -57,7 +57,7 @@ _DECISIONS: Final = {
 }
 
 
-async def page(call: Call) -> Tasks:
+async def page(call: Call) -> TasksAnswer:
     """GET /v1/tasks"""
     limit, cursor, query = call.number("limit", 50, 1, 200), cursor_of(call), call.query
     display = (await directory_of(call)).display
@@ -70,7 +70,7 @@ async def page(call: Call) -> Tasks:
     if query.get("intent_id"):
         walked = Walked([one for one in await _of_intent(call, query["intent_id"]) if matches(one)], "")
         tasks = await _shown(call, walked, display)
-        return Tasks(tasks=tasks)
+        return TasksAnswer(tasks=tasks)
     tasks = []
     for _ in range(_ROUNDS):  # whose answers a closed task has is known only when it is shown
         left = limit - len(tasks)
@@ -86,7 +86,7 @@ async def page(call: Call) -> Tasks:
         cursor = walked.last
         if not cursor or len(tasks) >= limit:
             break
-    return Tasks(tasks=tasks, next_cursor=maybe(cursor))
+    return TasksAnswer(tasks=tasks, next_cursor=maybe(cursor))
 
 
 async def _shown(call: Call, walked: Walked, display: Display) -> list[TaskOut]:
@@ -201,7 +201,7 @@ async def _brief(call: Call, seen: Seen | None = None) -> SeenTask:
 async def answer(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/answer"""
     body = json_intake.parse_object(call.body)
-    given = bodies.convert(wire.tasks.Answer, body.value)
+    given = bodies.convert(wire.tasks.AnswerRequest, body.value)
     # read before the form is looked at: who may not see the task learns nothing about it
     found = await _brief(call, await cached_or_read(call, call.params["task_id"]))
     seen = found.seen
@@ -223,7 +223,7 @@ async def answer(call: Call) -> bytes:
         payload = seen.stored.payload
         history = task_history(new, found.history.step_run, found.history) or found.history
         task = task_out(change.after, payload, history, display)
-        return encode(Answered(task=task, intent=intent_out(change.after, payload)))
+        return encode(TaskChangedAnswer(task=task, intent=intent_out(change.after, payload)))
 
     reply = call.idempotent_reply(body.value, render, plain=body.plain, traced=_traced(call, seen, command))
     done = await call.state.engine.handle(call.actor, seen.stored.intent.id, command, reply.once)
@@ -247,7 +247,7 @@ def _answered(done: Done) -> int:
     return next((event.step_run for event in events if isinstance(event, e.Answered)), 0)
 
 
-async def mine(call: Call) -> MyTasks:
+async def mine(call: Call) -> MyTasksAnswer:
     """GET /v1/me/tasks: no pages here, so it is looked for among all that is open, not only on the first."""
     person = call.actor.kind is ActorKind.PERSON
     found: list[MyTask] = []
@@ -262,13 +262,13 @@ async def mine(call: Call) -> MyTasks:
                 shown.append(stored.intent)
         after = page[-1].intent.id if len(page) == _READ else None
     await note_shown(call, *shown[:_MOST_MINE])
-    return MyTasks(tasks=found[:_MOST_MINE])
+    return MyTasksAnswer(tasks=found[:_MOST_MINE])
 
 
 async def decide(call: Call) -> bytes:
     """POST /v1/approvals/{approval_id}/decision"""
     body = json_intake.parse_object(call.body)
-    given = bodies.axp(wire.tasks.Decision, body)
+    given = bodies.axp(wire.tasks.DecisionRequest, body)
     ref = call.params["approval_id"]
     seen = await visible(call, ref)
     one_meaning({"decision": given.decision, "outcome": given.outcome, "approved": given.approved}, None)

@@ -14,7 +14,7 @@ from signoff.web.http.call import Call
 from signoff.web.reading import directory_of
 from signoff.web.shapes.directory import workflow_out
 from signoff.wire.common import ABSENT
-from signoff.wire.workflows import AppliedOut, WorkflowAnswer, WorkflowOut, Workflows
+from signoff.wire.workflows import AppliedOut, WorkflowAnswer, WorkflowOut, WorkflowsAnswer
 
 
 async def apply(call: Call) -> AppliedOut:
@@ -35,11 +35,11 @@ async def apply(call: Call) -> AppliedOut:
     )  # fmt: skip
 
 
-async def page(call: Call) -> Workflows:
+async def page(call: Call) -> WorkflowsAnswer:
     """GET /v1/workflows"""
     directory = await directory_of(call)
     plan_of = call.state.planner.plan_of
-    return Workflows(
+    return WorkflowsAnswer(
         workflows=[
             _shown(call, flow, await plan_of(flow), directory) for flow in directory.workflows.values()
         ]

@@ -21,11 +21,13 @@ from signoff.wire.common import ABSENT
 _DEFAULT_ROLES = ("approver",)
 
 
-async def page(call: Call) -> wire.accounts.Accounts:
+async def page(call: Call) -> wire.accounts.AccountsAnswer:
     """GET /v1/service-accounts"""
     workspace = (await directory_of(call)).workspace
     found = await call.state.registry.accounts(call.actor) if _asked_here(call, workspace) else []
-    return wire.accounts.Accounts(service_accounts=[_out(call, account, workspace) for account in found])
+    return wire.accounts.AccountsAnswer(
+        service_accounts=[_out(call, account, workspace) for account in found]
+    )
 
 
 def _asked_here(call: Call, workspace: Workspace) -> bool:
@@ -137,14 +139,14 @@ async def revoke_account_key(call: Call) -> wire.keys.KeyAnswer:
     return await revoke_key(call)
 
 
-async def agents(call: Call) -> wire.accounts.Agents:
+async def agents(call: Call) -> wire.accounts.AgentsAnswer:
     """GET /v1/agents"""
     workspace = (await directory_of(call)).workspace
     here = _asked_here(call, workspace)
     found = await call.state.registry.accounts(call.actor, ActorKind.AGENT) if here else []
     limit = call.number("limit", 1000, 1, 1000)
     workers, now = await call.state.workers.of(call.actor.workspace), call.state.clock.now()
-    return wire.accounts.Agents(
+    return wire.accounts.AgentsAnswer(
         agents=[
             d.seen_account(_out(call, account, workspace), workers.get(account.address), now)
             for account in found[:limit]
@@ -219,11 +221,13 @@ async def _holder(call: Call, registry: Registry, wanted: wire.keys.CreateKey) -
     return (await registry.add_account(call.actor, ActorKind.SERVICE, wanted.service or ""))[0]
 
 
-async def keys(call: Call) -> wire.keys.Keys:
+async def keys(call: Call) -> wire.keys.KeysAnswer:
     """GET /v1/keys"""
     now, directory = call.state.clock.now(), await directory_of(call)
     found = await call.state.registry.keys(call.actor)
-    return wire.keys.Keys(keys=[d.key_out(key, now, holder=directory.display(key.actor_id)) for key in found])
+    return wire.keys.KeysAnswer(
+        keys=[d.key_out(key, now, holder=directory.display(key.actor_id)) for key in found]
+    )
 
 
 async def revoke_key(call: Call) -> wire.keys.KeyAnswer:

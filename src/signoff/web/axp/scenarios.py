@@ -15,10 +15,10 @@ from signoff.web.http.call import Call, IdempotentReply
 from signoff.web.reading import directory_of
 from signoff.web.shapes.answers import scenario_applied
 from signoff.web.shapes.common import encode
-from signoff.wire.scenarios import Provisioned, ScenarioCheck
+from signoff.wire.scenarios import Provisioned, ScenarioCheckAnswer
 
 
-async def validate(call: Call) -> ScenarioCheck:
+async def validate(call: Call) -> ScenarioCheckAnswer:
     """POST /v1/scenarios/validate"""
     body = json_intake.parse_object(call.body)
     errors, warnings = validate_scenario(body.value)
@@ -37,7 +37,7 @@ async def validate(call: Call) -> ScenarioCheck:
             raise
         except Refused as refused:
             errors = [f"{refused.field}: {refused.message}" if refused.field else refused.message]
-    return ScenarioCheck(valid=not errors, errors=tuple(errors), warnings=tuple(warnings))
+    return ScenarioCheckAnswer(valid=not errors, errors=tuple(errors), warnings=tuple(warnings))
 
 
 async def apply(call: Call) -> bytes:

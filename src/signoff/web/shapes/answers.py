@@ -6,7 +6,7 @@ from signoff.core.intent.model import Intent
 from signoff.web.shapes.events import events_of
 from signoff.web.shapes.intents import intent_out, pending
 from signoff.wire.common import ABSENT
-from signoff.wire.intents import Acted, Completion, CreatedOut, GotIntent, IntentOut
+from signoff.wire.intents import Completion, CreatedOut, IntentAnswer, IntentChangedAnswer, IntentOut
 from signoff.wire.scenarios import Provisioned, ScenarioApplied
 
 
@@ -22,8 +22,8 @@ def created_out(intent: Intent, payload: bytes, warnings: tuple[str, ...]) -> Cr
     )
 
 
-def got_intent(out: IntentOut) -> GotIntent:
-    return GotIntent(
+def got_intent(out: IntentOut) -> IntentAnswer:
+    return IntentAnswer(
         intent_id=out.intent_id,
         status=out.status,
         lifecycle_status=out.lifecycle_status,
@@ -33,11 +33,13 @@ def got_intent(out: IntentOut) -> GotIntent:
     )
 
 
-def acted(change: Change, payload: bytes) -> Acted:
+def acted(change: Change, payload: bytes) -> IntentChangedAnswer:
     """What a command brought about, with the last of its events."""
     after = change.after
     applied = bool(change.facts) or change.repeated
-    out = Acted(applied=applied, policy_generation=after.generation, intent=intent_out(after, payload))
+    out = IntentChangedAnswer(
+        applied=applied, policy_generation=after.generation, intent=intent_out(after, payload)
+    )
     events = events_of(change)
     if events:
         out.event = events[-1]
@@ -46,9 +48,9 @@ def acted(change: Change, payload: bytes) -> Acted:
     return out
 
 
-def not_applied(intent: Intent, payload: bytes, reason: str) -> Acted:
+def not_applied(intent: Intent, payload: bytes, reason: str) -> IntentChangedAnswer:
     """AXP's answer to a stale policy generation, and to a patch that changes nothing: 200, and nothing was done."""
-    return Acted(
+    return IntentChangedAnswer(
         applied=False,
         reason=reason,
         policy_generation=intent.generation,

@@ -14,12 +14,13 @@ from signoff.cli.main import SECTIONS, main
 from signoff.core.intent import commands, events
 from signoff.core.intent.states import ALLOWED, EFFECTS, IGNORED_LATE, State
 from signoff.core.plan.task_types import TaskType, meaning_of
+from signoff.core.policy.fields import FIELDS
 from signoff.web.api import openapi
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))  # run as a program, it stands in no package
 
-from docs import errors  # noqa: E402
+from docs import errors, schemas  # noqa: E402
 
 NOTE = "<!-- Made by `make docs`; do not edit. -->\n\n"
 
@@ -150,6 +151,23 @@ ERRORS = (
 )
 
 
+def policy() -> str:
+    rows = [f"| `{field.name}` | {field.stricter} |" for field in FIELDS]
+    return "\n".join(
+        [
+            "# Fields of a policy",
+            "",
+            "What each field means is explained in [policies](../policies.md#fields). In a protected workspace a change"
+            " that relaxes any of them takes a second admin; of a default policy and what a request asks for, the"
+            " stricter holds (`core/policy/fields.py`).",
+            "",
+            "| field | stricter is |",
+            "|---|---|",
+            *rows,
+        ]
+    )
+
+
 def refusals() -> str:
     answers: list[str] = []
     others: list[str] = []
@@ -207,8 +225,10 @@ def pages() -> dict[Path, str]:
         "events": history(),
         "cli": command_line(),
         "errors": refusals(),
+        "policy": policy(),
     }
     files = {HERE / "reference" / f"{name}.md": NOTE + text.rstrip() + "\n" for name, text in made.items()}
+    files |= {HERE / "schemas" / name: text for name, text in schemas.texts().items()}
     return files | {HERE / "openapi.json": openapi.text()}
 
 

@@ -35,4 +35,4 @@ def read_approvers(fields: Fields, name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-Approvers = Annotated[tuple[str, ...], reads(read_approvers, str | tuple[str, ...])]
+Approvers = Annotated[tuple[str, ...], reads(read_approvers, tuple[str, ...])]

@@ -93,7 +93,7 @@ class HoursSource(Source, frozen=True, kw_only=True):
     """Working hours; what is left out is as in ``Hours``."""
 
     zone: Zone
-    days: Annotated[tuple[int, ...], reads(read_weekdays, str | tuple[str, ...])] = ()
+    days: Annotated[tuple[int, ...], reads(read_weekdays, tuple[str, ...])] = ()
     start: _Time | None = msgspec.field(name="from", default=None)
     end: Annotated[time, reads(read_end)] | None = msgspec.field(name="to", default=None)
 

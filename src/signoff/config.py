@@ -5,7 +5,6 @@ A flag beats ``SIGNOFF_<NAME>``, which beats ``SIGNOFF_<NAME>_FILE`` of a secret
 Imports nothing of the server's libraries: a remote command line shows and explains settings too.
 """
 
-import difflib
 import ipaddress
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +15,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import unquote
 
 from signoff.core.errors import Invalid
+from signoff.core.text.describe import nearest
 from signoff.core.text.durations import format_duration, parse_duration
 from signoff.core.text.masking import MASK, mask_text, starred
 from signoff.core.text.urls import read_url, shown_url
@@ -448,10 +448,8 @@ def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in known:
             # Without the prefix, which all share and which would make strangers look alike.
-            close = difflib.get_close_matches(
-                name[len(PREFIX) :], [word[len(PREFIX) :] for word in known], n=1
-            )
-            hint = f" Did you mean {PREFIX}{close[0]}?" if close else ""
+            close = nearest(name[len(PREFIX) :], (word[len(PREFIX) :] for word in known))
+            hint = f" Did you mean {PREFIX}{close}?" if close else ""
             yield f"{name} is not a setting.{hint}"
 
 

@@ -23,10 +23,9 @@ class Group(click.Group):
 
 
 def _no_such(ctx: click.Context, name: str, names: Sequence[str]) -> NoReturn:
-    import difflib
+    from signoff.core.text.describe import suggestion
 
-    close = difflib.get_close_matches(name, names, n=1)
-    hint = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(names)}."
+    hint = suggestion(name, names) or f"There are: {', '.join(names)}."
     raise click.UsageError(f"There is no command {name!r}. {hint}", ctx)
 
 

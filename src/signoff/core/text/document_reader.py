@@ -4,7 +4,6 @@ A strict document (our own templates) refuses what it does not know; a lenient o
 The document is proven to be plain JSON once, by ``document``; the readers rely on that.
 """
 
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -16,15 +15,13 @@ from signoff.core.errors import Invalid
 from signoff.core.text.describe import NAME, NAME_HINT, kind_of, shown, suggestion, suggestion_or_list
 from signoff.core.text.durations import SHORTEST, parse_duration
 from signoff.core.text.hidden_characters import shows
-from signoff.core.text.json_text import MAX_INTEGER
+from signoff.core.text.json_text import flaw
 
 T = TypeVar("T")
 W = TypeVar("W", bound=str)
-MAX_DEPTH: Final = 32
 _MAX_NOTED: Final = 10
 # Within these every zone has a calendar day for every moment, and ten years may still be added.
 _YEARS: Final = range(1900, 9001)
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _CONTROL_IN_PROSE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _NUMBER: Final = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,6})?")
@@ -34,66 +31,10 @@ def document(value: object, *, lenient: bool = False, kept: bool = False) -> "Fi
     """The fields of a whole document; raises Invalid unless it is plain JSON, at most 32 deep. ``kept``: it was taken
     before, perhaps by an earlier release that let pass what is empty.
     """
-    flaw = None if _plain(value, 1) else _flaw(value, 1)
-    if flaw:
-        path, problem = flaw
-        path = path.lstrip(".")
+    if found := flaw(value):
+        path, problem = found[0].lstrip("."), found[1]
         raise Invalid("invalid_json", f"{path or 'The document'}: {problem}.", field=path or None)
     return Fields(value, lenient=lenient, kept=kept)
-
-
-def _plain(value: Any, depth: int) -> bool:
-    """Whether a value is seen at a glance to be without flaw; False only means that ``_flaw`` has to look."""
-    kind = type(value)
-    if kind is str:
-        return bool(value.isascii())
-    if kind is dict and depth <= MAX_DEPTH:
-        for key, item in value.items():
-            if type(key) is not str or not key.isascii() or not _plain(item, depth + 1):
-                return False
-        return True
-    if kind is list and depth <= MAX_DEPTH:
-        return all(_plain(item, depth + 1) for item in value)
-    return value is None or kind is bool or (kind is int and -MAX_INTEGER <= value <= MAX_INTEGER)
-
-
-def _flaw(value: object, depth: int) -> tuple[str, str] | None:
-    """(path, what is wrong) of the first value that is not plain JSON; the path grows only on the way out."""
-    if isinstance(value, str):
-        return (
-            ("", "holds half of a surrogate pair")
-            if not value.isascii() and _SURROGATE.search(value)
-            else None
-        )
-    if value is None or isinstance(value, bool):
-        return None
-    if isinstance(value, int):
-        return (
-            ("", "is a number too large to be exact; write it as text") if abs(value) > MAX_INTEGER else None
-        )
-    if isinstance(value, float):
-        return None if math.isfinite(value) else ("", "is not a finite number")
-    if not isinstance(value, dict | list):
-        return "", f"is a {type(value).__name__}, which JSON does not have"
-    if depth > MAX_DEPTH:
-        return "", f"is nested more than {MAX_DEPTH} deep"
-    return _flaw_within(value, depth)
-
-
-def _flaw_within(value: "dict[Any, Any] | list[Any]", depth: int) -> tuple[str, str] | None:
-    if isinstance(value, list):
-        for index, item in enumerate(value):
-            flaw = _flaw(item, depth + 1)
-            if flaw:
-                return f"[{index}]{flaw[0]}", flaw[1]
-        return None
-    for key, item in value.items():
-        if not isinstance(key, str) or _SURROGATE.search(key):
-            return f".{shown(str(key))}", "is a key that is not text"
-        flaw = _flaw(item, depth + 1)
-        if flaw:
-            return f".{shown(key)}{flaw[0]}", flaw[1]
-    return None
 
 
 def in_utc(at: datetime, field: str) -> datetime:

@@ -1,15 +1,20 @@
-"""JSON text, judged before and while a parser reads it: how deep it is nested, and that no key stands twice. Linear in
-any shape, and of the standard library only: the server's intake and the command line's files share it.
+"""Strict JSON, judged before, while and after a parser reads it: depth, keys that stand twice, numbers and characters
+that readers disagree about. Linear in any shape, and of the standard library only: the server's intake, the readers of
+documents and the command line's files share it.
 """
 
+import math
 import re
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any, Final
 
+from signoff.core.text.describe import shown
+
 MAX_DEPTH: Final = 32
 MAX_INTEGER: Final = 2**53 - 1  # beyond it JSON readers disagree
 
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 # A string, also one that is never closed: at every quotation mark it matches, so that nothing is read twice.
 _STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _BRACKETS: Final = b"[]{}"
@@ -52,3 +57,53 @@ def unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
                 raise DuplicateKeyError(key)
             seen.add(key)
     return members
+
+
+def flaw(value: object) -> tuple[str, str] | None:
+    """(path, what is wrong) of the first value that is not strict JSON, if there is one."""
+    return None if _plain(value, 1) else _flaw(value, 1)
+
+
+def _plain(value: Any, depth: int) -> bool:
+    """Whether a value is seen at a glance to be without flaw; False only means that ``_flaw`` has to look."""
+    kind = type(value)
+    if kind is str:
+        return bool(value.isascii())
+    if kind is dict and depth <= MAX_DEPTH:
+        for key, item in value.items():
+            if type(key) is not str or not key.isascii() or not _plain(item, depth + 1):
+                return False
+        return True
+    if kind is list and depth <= MAX_DEPTH:
+        return all(_plain(item, depth + 1) for item in value)
+    return value is None or kind is bool or (kind is int and -MAX_INTEGER <= value <= MAX_INTEGER)
+
+
+def _flaw(value: object, depth: int) -> tuple[str, str] | None:
+    match value:
+        case None | bool():
+            return None
+        case str():
+            return ("", "holds half of a surrogate pair") if _SURROGATE.search(value) else None
+        case int() if abs(value) > MAX_INTEGER:
+            return "", "is a number too large to be exact; write it as text"
+        case float() if not math.isfinite(value):
+            return "", "is not a finite number"
+        case int() | float():
+            return None
+        case dict() | list() if depth > MAX_DEPTH:
+            return "", f"is nested more than {MAX_DEPTH} deep"
+        case dict() | list():
+            return _flaw_within(value, depth)
+    return "", f"is a {type(value).__name__}, which JSON does not have"
+
+
+def _flaw_within(value: dict[Any, Any] | list[Any], depth: int) -> tuple[str, str] | None:
+    """The path grows only on the way out."""
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+        place = f"[{key}]" if isinstance(value, list) else f".{shown(str(key))}"
+        if isinstance(value, dict) and (not isinstance(key, str) or _SURROGATE.search(key)):
+            return place, "is a key that is not text"
+        if found := _flaw(item, depth + 1):
+            return f"{place}{found[0]}", found[1]
+    return None

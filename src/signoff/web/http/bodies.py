@@ -2,7 +2,6 @@
 what they left out, because its own published programs send fields its schemas forbid.
 """
 
-import difflib
 import re
 from functools import lru_cache
 from typing import Any, Final, TypeVar, get_args
@@ -10,7 +9,7 @@ from typing import Any, Final, TypeVar, get_args
 import msgspec
 
 from signoff.core.errors import Invalid
-from signoff.core.text.describe import shown
+from signoff.core.text.describe import shown, suggestion
 from signoff.core.text.document_reader import refuse_two_spellings
 from signoff.web.http import json_intake
 from signoff.web.http.validation_errors import plainly
@@ -62,13 +61,13 @@ def unknown_field(kind: type[msgspec.Struct], name: str, path: str = "") -> Inva
     """The refusal of a field that a request does not have."""
     known = _all_fields(kind)
     name = shown(name)
-    near = difflib.get_close_matches(name, known, n=1)
+    near = suggestion(name, known)
     listed = "Known fields: " + ", ".join(known) + "." if known else "There are no fields here."
     return Invalid(
         "unknown_field",
         f"There is no field {name!r} here.",
         field=f"{path}.{name}" if path else name,
-        hint=f"Did you mean {near[0]!r}? {listed}" if near else listed,
+        hint=f"{near} {listed}" if near else listed,
         details={"known": [*known]},
     )
 

@@ -9,14 +9,13 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator
 from typing import Any, Final, NamedTuple, NoReturn
 
 import msgspec
 import rfc8785
 
 from signoff.core.errors import Malformed
-from signoff.core.text.json_text import MAX_DEPTH, MAX_INTEGER, DuplicateKeyError, too_deep, unique
+from signoff.core.text.json_text import MAX_DEPTH, DuplicateKeyError, flaw, too_deep, unique
 
 _SORTED: Final = msgspec.json.Encoder(order="sorted")
 _PLAIN: Final = msgspec.json.Encoder()
@@ -74,8 +73,8 @@ def parse(raw: bytes) -> Parsed:
         raise Malformed("invalid_utf8", "The body is not UTF-8.", hint="Send JSON as UTF-8.") from None
     except msgspec.MsgspecError as problem:
         raise _not_json(raw, str(problem)) from None
-    if _SIXTEEN_DIGITS in raw.translate(_DIGITS_AS_ZERO):
-        _check_integers(value)
+    if _SIXTEEN_DIGITS in raw.translate(_DIGITS_AS_ZERO) and flaw(value):  # all else was refused before
+        raise _integer_out_of_range()
     if _maybe_duplicates(raw, value):
         _check_duplicates(raw)
     return Parsed(value, not floats and ((raw.isascii() and b"\\u" not in raw) or not _ASTRAL.search(raw)))
@@ -131,22 +130,6 @@ def _not_json(raw: bytes, problem: str) -> Malformed:
     if "Number out of range" in problem:
         return Malformed("number_out_of_range", "A number is too large for a 64-bit float.")
     return Malformed("invalid_json", f"This is not JSON: {problem}.")
-
-
-def _children(value: Any) -> Iterator[Any]:
-    if isinstance(value, dict):
-        yield from value.values()
-    elif isinstance(value, list):
-        yield from value
-
-
-def _check_integers(value: Any) -> None:
-    stack = [value]
-    while stack:
-        top = stack.pop()
-        if isinstance(top, int) and not -MAX_INTEGER <= top <= MAX_INTEGER:
-            raise _integer_out_of_range()
-        stack.extend(_children(top))
 
 
 def _maybe_duplicates(raw: bytes, value: Any) -> bool:

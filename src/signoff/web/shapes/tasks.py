@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from signoff.core.directory.roles import ADMIN, APPROVER, OWNER
+from signoff.core.directory.roles import DECIDING_PARTIES
 from signoff.core.ids import step_run_id
 from signoff.core.intent import events as e
 from signoff.core.intent.assurance import checked, demanded, worst_risk
@@ -19,8 +19,6 @@ from signoff.web.shapes.common import Display, maybe, verbatim, whom
 from signoff.web.shapes.intents import human_task, outcomes, sender
 from signoff.wire.common import ABSENT
 from signoff.wire.tasks import CommentOut, MyTask, SnoozeOut, TaskOut, VoteOut
-
-_ANYBODY = tuple(f"role:{role}" for role in (OWNER, ADMIN, APPROVER))
 
 
 def task_out(intent: Intent, payload: bytes, history: TaskHistory, display: Display) -> TaskOut:
@@ -86,7 +84,7 @@ def _show_state(out: TaskOut, intent: Intent, history: TaskHistory, display: Dis
 
 
 def _asked(step: HumanStep, history: TaskHistory) -> tuple[str, ...]:
-    names = [*(history.assigned or step.task.stages[history.stage].approvers or _ANYBODY)]
+    names = [*(history.assigned or step.task.stages[history.stage].approvers or DECIDING_PARTIES)]
     names += [name for rung in step.task.escalate[: history.escalated] for name in rung.to]
     return tuple(dict.fromkeys(names))
 

@@ -16,10 +16,10 @@ from signoff.cli.output import (
     column,
     fitted,
     moment,
-    relative,
     titled,
     wants_colour,
 )
+from signoff.core.text.times import relative_time
 
 pytestmark = pytest.mark.windows
 
@@ -93,7 +93,7 @@ def test_a_value_of_several_lines_stands_indented_under_its_name() -> None:
     [(-200, "3 min ago"), (7300, "in 2 h"), (0.2, "now"), (-90000, "1 d ago"), (5, "in 5 s")],
 )
 def test_relative_times(seconds: float, text: str) -> None:
-    assert relative(NOW + timedelta(seconds=seconds), NOW) == text
+    assert relative_time(NOW + timedelta(seconds=seconds), NOW, 1) == text
 
 
 def test_the_widest_column_gives_way_first() -> None:

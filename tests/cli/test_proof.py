@@ -32,7 +32,7 @@ workflows:
   - {workflow: wipe, intent_type: intent.wipe.v1, steps: [{id: ok, human: {title: "Wipe it?", policy: guarded}}]}
   - {workflow: tidy, intent_type: intent.tidy.v1, steps: [{id: ok, human: {title: "Tidy up?", policy: everyday}}]}
 """
-REFUSED = "This decision needs a sign-in by mail"
+REFUSED = "This decision requires a sign-in by mail"
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])

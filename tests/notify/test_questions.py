@@ -61,7 +61,7 @@ async def test_a_question_reaches_who_asked_and_the_reply_who_asked_the_question
 
         assert (await env.intent(intent.id)).ending is None
         page = await (await reader(web, "ann")).get(f"/tasks/{task}")
-        assert "Ask a question, or say something" in page.text
+        assert "Ask a question or comment" in page.text
         assert "Yes, of 02:00." in page.text
 
 

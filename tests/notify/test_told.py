@@ -135,7 +135,7 @@ async def test_the_next_channel_took_over_and_the_ladder_moved_on_are_on_the_pag
         rita = await reader(slack.web, RITA.id)
         page = await rita.get(f"/intents/{intent.id}")
         assert f"a decision is needed, by mail: {refused}; Slack was used instead" in page.text
-        assert "a decision is needed, by Slack: arrived" in page.text
+        assert "a decision is needed, by Slack: delivered" in page.text
         page = await rita.get(f"/tasks/{intent.id[:-4]}0001")
         assert "told by Slack, as mail failed" in page.text
 
@@ -145,7 +145,7 @@ async def test_the_next_channel_took_over_and_the_ladder_moved_on_are_on_the_pag
         await slack.messaging.carry()
         page = await rita.get(f"/intents/{other.id}")
         order = [
-            "nobody could be told: no message about it reached anybody",
+            "no approver could be reached: no message about it reached anybody",
             "escalated to otto@acme.example",
         ]
         assert [text for text in order if text in page.text] == order

@@ -270,13 +270,13 @@ async def test_the_page_shows_what_waits_and_confirms_it_after_a_sign_in_by_mail
     path = f"/proposals/{id}"
     by_key = await Reader(web, "oscar").sign_in(key=True)
     page = await by_key.get(path)
-    assert "Signed in with a key. Confirming needs a sign-in by mail." in page.text
+    assert "You are signed in with a key. Confirming requires a sign-in by mail." in page.text
     assert "signoff db signin-link oscar@acme.example" in page.text
     assert [form["action"] for form in page.forms] == [f"{path}/refuse"]
     stolen = await by_key.post(f"{path}/confirm")
     assert (stolen.status, "confirmed after a sign-in by mail" in stolen.text) == (403, True)
     own = await (await reader(web, "otto")).get(path)
-    assert "Take it back" in own.text
+    assert "Remove" in own.text
     assert [form["action"] for form in own.forms] == [f"{path}/refuse"]
     assert [form["action"] for form in (await (await reader(web, "ann")).get(path)).forms] == []
     oscar = await reader(web, "oscar")

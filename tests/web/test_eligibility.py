@@ -157,7 +157,7 @@ async def test_only_the_agent_or_an_admin_takes_and_reports_its_work(web: WebEnv
     assert (await web.post(path, {"token": taken["token"], "result": {"ok": 1}}, "oscar")).status == 200
     trail = (await web.get(f"/v1/intents/{intent_id}/audit", "oscar"))["events"]
     [reported] = [one for one in trail if one["type"] == "reported"]
-    assert reported["summary"] == "Oscar finished step 'validate' as an admin, in the agent's place"
+    assert reported["summary"] == "Oscar finished step 'validate' as an admin, for the agent"
 
 
 async def test_the_trail_says_in_whose_stead_somebody_answered(web: WebEnv) -> None:

@@ -339,10 +339,10 @@ async def test_a_check_of_an_earlier_revision_says_nothing_of_this_one(web: WebE
     after = await revised(web, task_id, 6)
     assert (after["result_revisions"], after["revision"]) == ({"check": 1}, 2)
     text = (await (await reader(web, "ann")).get(f"/tasks/{task_id}")).text
-    assert "It looked at revision 1 (passed). It says nothing of revision 2." in text
-    assert "What was checked was revision 1. Those checks say nothing of revision 2." in text
+    assert "Checked revision 1 (passed), not revision 2." in text
+    assert "Checked: revision 1. Revision 2 has not been checked." in text
     assert "✓ passed" not in text
-    assert "Nobody said so." in text
+    assert "Not stated." in text
 
 
 async def test_what_an_earlier_check_found_demands_its_sign_in_until_it_has_looked_again(web: WebEnv) -> None:

@@ -53,7 +53,7 @@ async def test_each_is_offered_with_its_label_and_meaning(web: WebEnv) -> None:
     page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
     for label in ("Roll out to everybody", "Canary first", "Not this quarter", "Reject"):
         assert label in page.text
-    assert "which its plan declares a success" in page.text
+    assert "which its plan counts as a success" in page.text
 
 
 @pytest.mark.parametrize(

@@ -59,12 +59,12 @@ async def test_the_pages_show_no_more_than_the_api(web: WebEnv) -> None:
         for path in ("/people", "/people/per_ann"):
             page = (await browser.get(path)).text
             assert "away" in page.lower()
-            assert ("Otto stands in" in page or "Otto may answer instead" in page) == all_of_it, (who, path)
+            assert ("delegate: Otto" in page or "Otto answers instead" in page) == all_of_it, (who, path)
             assert ("Europe/Berlin" in page) == all_of_it, (who, path)
         assert (await browser.get("/changes")).status == (200 if all_of_it else 403)
         assert (await browser.get("/proposals")).status == (200 if all_of_it else 403)
         assert ("Agents Changes" in (await browser.get("/")).text) == all_of_it
-        assert ("What was changed" in (await browser.get("/teams/sre")).text) == all_of_it
+        assert ("Change log" in (await browser.get("/teams/sre")).text) == all_of_it
 
 
 async def test_keys_are_listed_to_whose_they_are(web: WebEnv) -> None:

@@ -222,7 +222,7 @@ async def test_a_requester_does_its_own_direct_request_itself(web: WebEnv, body:
     )
     trail = (await web.get(f"/v1/intents/{intent_id}/audit", "oscar"))["events"]
     [reported] = [one for one in trail if one["type"] == "reported"]
-    assert reported["summary"] == "ci finished step 'agent' as its requester, in the agent's place"
+    assert reported["summary"] == "ci finished step 'agent' as the requester, for the agent"
 
 
 async def test_a_persons_own_direct_request_is_theirs_and_no_admins_act(web: WebEnv) -> None:
@@ -231,7 +231,7 @@ async def test_a_persons_own_direct_request_is_theirs_and_no_admins_act(web: Web
     assert (await web.post(f"/v1/intents/{intent_id}/resume", {"n": 1}, "rita")).status == 200
     trail = (await web.get(f"/v1/intents/{intent_id}/audit", "oscar"))["events"]
     [reported] = [one for one in trail if one["type"] == "reported"]
-    assert reported["summary"] == "Rita finished step 'agent' as its requester, in the agent's place"
+    assert reported["summary"] == "Rita finished step 'agent' as the requester, for the agent"
 
 
 async def test_a_request_that_asks_people_is_never_its_requesters_own_work(web: WebEnv) -> None:

@@ -94,10 +94,10 @@ async def test_a_history_can_be_verified_by_whoever_reads_it(web: WebEnv) -> Non
     assert previous == audit["head"]
     summaries = [event["summary"] for event in audit["events"]]
     assert summaries == [
-        f"ci asked for {TYPE}",
-        "step 'validate' is up for agent://acme/prod/validator",
+        f"ci requested {TYPE}",
+        "step 'validate' is offered to agent://acme/prod/validator",
         "validator finished step 'validate'",
-        "people are asked: Run the migration?",
+        "task opened: Run the migration?",
         "Ann answered 'approved' (without naming what was shown)",
         "the task ended approved",
         "completed",

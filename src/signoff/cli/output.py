@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, TextIO
 
 from signoff.cli.text_safety import clip, safe_json, visible, visible_lines, width
 from signoff.core.text.masking import mask_text, masked
+from signoff.core.text.times import relative_time
 
 Format = Literal["table", "json", "jsonl", "id"]
 FORMATS: Final[tuple[Format, ...]] = ("table", "json", "jsonl", "id")
@@ -60,19 +61,6 @@ def as_moment(value: object) -> datetime | None:
     except ValueError:
         return None
     return at.replace(tzinfo=UTC) if at and at.tzinfo is None else at
-
-
-def relative(at: datetime, now: datetime) -> str:
-    """``3 min ago``, ``in 2 h``: how a person says it."""
-    seconds = (at - now).total_seconds()
-    size = abs(seconds)
-    if size < 1:
-        return "now"
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
-        if size >= length:
-            text = f"{int(size // length)} {unit}"
-            return f"in {text}" if seconds > 0 else f"{text} ago"
-    return "now"
 
 
 @dataclass
@@ -149,7 +137,7 @@ class Output:
         if value is None or value == "":
             return "-"
         if isinstance(value, datetime):
-            return relative(value, self.now) if self.now else utc(value)
+            return relative_time(value, self.now, 1) if self.now else utc(value)
         if isinstance(value, bool):
             return "yes" if value else "no"
         if isinstance(value, list | tuple):

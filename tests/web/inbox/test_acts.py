@@ -11,17 +11,17 @@ from tests.web.web_env import HOME, WebEnv
 async def test_one_says_something_takes_it_and_hands_it_over(web: WebEnv) -> None:
     task_id = await task(web)
     ann, otto = await reader(web, "ann"), await reader(web, "otto")
-    assert (await ann.post(f"/tasks/{task_id}/remark", words="Which <order>?")).status == 303
-    assert (await ann.post(f"/tasks/{task_id}/take")).status == 303
+    assert (await ann.post(f"/tasks/{task_id}/comment", words="Which <order>?")).status == 303
+    assert (await ann.post(f"/tasks/{task_id}/mark-reviewing")).status == 303
     page = await otto.get(f"/tasks/{task_id}")
-    assert "Ann said" in page.text
+    assert "Ann commented" in page.text
     assert "Which <order>?" in page.text
-    assert "Looking at it" in page.text
-    assert (await otto.post(f"/tasks/{task_id}/hand-over", to="ann@acme.example")).status == 403
+    assert "Being reviewed by" in page.text
+    assert (await otto.post(f"/tasks/{task_id}/delegate", to="ann@acme.example")).status == 403
     assert (
-        await ann.post(f"/tasks/{task_id}/hand-over", to="otto@acme.example", words="I am away.")
+        await ann.post(f"/tasks/{task_id}/delegate", to="otto@acme.example", words="I am away.")
     ).status == 303
-    assert "Ann handed it over to Otto" in (await otto.get(f"/tasks/{task_id}")).text
+    assert "Ann delegated it to Otto" in (await otto.get(f"/tasks/{task_id}")).text
     assert not any("approved" in form["buttons"] for form in (await ann.get(f"/tasks/{task_id}")).forms)
     assert (await otto.decide(task_id, "approved")).status == 303
     assert (await votes(web, task_id))["ending"] == "approved"
@@ -41,7 +41,7 @@ async def test_changing_what_is_asked_makes_a_revision_that_somebody_else_approv
     assert "revision 2" in page.text
     assert "You stand on the requester's side" in page.text
     page = await otto.get(f"/tasks/{task_id}")
-    assert "What changed since the last time" in page.text
+    assert "Changes between revisions" in page.text
     assert (await otto.press(page, f"/tasks/{task_id}", "approved")).status == 303
 
 
@@ -95,16 +95,16 @@ async def test_an_admin_asks_other_people_and_the_requester_withdraws(web: WebEn
     _, task_id = await web.ask(assignees=ANN)
     await web.join("adam", "admin")
     adam, otto = await reader(web, "adam"), await reader(web, "otto")
-    assert "Nothing waits for you." in (await otto.get("/")).text
-    assert (await adam.post(f"/tasks/{task_id}/ask-others")).status == 422
-    asked = await adam.post(f"/tasks/{task_id}/ask-others", [("party", "team:dba")], words="Ann is ill.")
+    assert "No open tasks for you." in (await otto.get("/")).text
+    assert (await adam.post(f"/tasks/{task_id}/reassign")).status == 422
+    asked = await adam.post(f"/tasks/{task_id}/reassign", [("party", "team:dba")], words="Ann is ill.")
     assert asked.status == 303, asked.text
     page = await otto.get("/?view=team")
     assert f"/tasks/{task_id}" in page.html
-    assert "waits for you" in page.text
+    assert "assigned to you" in page.text
     assert "1 waiting for you" in page.text, "the badge says it on every page"
     assert f"/tasks/{task_id}" not in (await (await reader(web, "aud")).get("/?view=team")).html
-    assert (await otto.post(f"/tasks/{task_id}/ask-others", [("party", "team:dba")])).status == 403
+    assert (await otto.post(f"/tasks/{task_id}/reassign", [("party", "team:dba")])).status == 403
     assert (await otto.post(f"/tasks/{task_id}/withdraw")).status == 403
     assert not [form for form in (await otto.get(f"/tasks/{task_id}")).forms if "withdraw" in form["action"]]
     assert (await adam.post(f"/tasks/{task_id}/withdraw", words="Not needed")).status == 303
@@ -121,7 +121,7 @@ async def test_the_loser_of_two_sees_who_decided_what_and_when(web: WebEnv) -> N
     answer = await otto.press(late, f"/tasks/{task_id}", "approved", comment="Go")
     assert answer.status == 409
     for said in (
-        "was not counted. You had written: Go",
+        "was not counted. You wrote: Go",
         "already decided: rejected",
         "Ann decided: rejected",
         "through the pages",
@@ -143,12 +143,12 @@ async def test_the_card_says_who_was_told_and_what_came_of_it(web: WebEnv) -> No
         marks = ", ".join(f":{name}" for name in values)
         await web.env.store.write((f"insert into messages ({names}) values ({marks})", values))
     page = await (await reader(web, "emma")).get(f"/tasks/{task_id}")
-    assert "Otto named told by mail" in page.text
-    assert "Ann named could not be told by Slack" in page.text
+    assert "Otto named notified by mail" in page.text
+    assert "Ann named could not be notified by Slack" in page.text
 
 
 async def test_what_is_no_act_does_nothing(web: WebEnv) -> None:
     task_id = await task(web)
     assert (await (await reader(web, "ann")).post(f"/tasks/{task_id}/explode")).status == 404
-    assert (await (await reader(web, "ann")).post(f"/tasks/{task_id}/remark", words=" ")).status == 422
-    assert (await (await reader(web, "sam")).post(f"/tasks/{task_id}/remark", words="x")).status == 404
+    assert (await (await reader(web, "ann")).post(f"/tasks/{task_id}/comment", words=" ")).status == 422
+    assert (await (await reader(web, "sam")).post(f"/tasks/{task_id}/comment", words="x")).status == 404

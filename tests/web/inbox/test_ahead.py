@@ -30,7 +30,7 @@ async def scenario(web: WebEnv, *steps: dict[str, Any]) -> str:
 async def test_the_input_of_a_later_step_and_its_agent_are_on_the_page(web: WebEnv) -> None:
     task_id = await scenario(web, {**APPLY, "input": {"command": DANGER}})
     page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
-    assert "What runs after a yes" in page.text
+    assert "Next steps after an approval" in page.text
     assert "apply agent://elsewhere/prod/runner runs it." in page.text
     assert "as the requester wrote it: What apply is given Field Value command " + DANGER in page.text
     assert page.form(f"/tasks/{task_id}")["buttons"] == ["approved", "rejected"]
@@ -57,12 +57,12 @@ async def test_the_page_of_what_failed_after_a_yes_offers_to_run_it_again(web: W
     agent = "/v1/agents/elsewhere/prod/runner/deliveries/claim"
     [taken] = (await web.post(agent, {}, "oscar"))["deliveries"]
     oscar, ann = await reader(web, "oscar"), await reader(web, "ann")
-    assert "Run the failed step again" not in (await oscar.get(f"/intents/{intent_id}")).text
+    assert "Rerun the failed step" not in (await oscar.get(f"/intents/{intent_id}")).text
     fault = {"token": taken["token"], "error": {"code": "down", "message": "It was restarting."}}
     await web.post(f"/v1/deliveries/{taken['delivery_id']}/report", fault, "oscar")
-    assert "Run the failed step again" not in (await ann.get(f"/intents/{intent_id}")).text
+    assert "Rerun the failed step" not in (await ann.get(f"/intents/{intent_id}")).text
     page = await oscar.get(f"/intents/{intent_id}")
-    assert "Run the failed step again" in page.text
+    assert "Rerun the failed step" in page.text
     await oscar.post(f"/intents/{intent_id}/rerun", {})
     [again] = (await web.post(agent, {}, "oscar"))["deliveries"]
     assert again["intent_id"] != intent_id
@@ -82,9 +82,9 @@ async def test_what_runs_when_a_step_fails_is_on_the_page_as_that(web: WebEnv) -
 @pytest.mark.parametrize(
     ("given", "folded"),
     [
-        ({"script": "\n".join(["echo fine"] * 500 + [DANGER])}, "characters are folded away"),
-        ({f"n{n}": n for n in range(100)} | {"last": DANGER}, "more fields are folded away"),
-        ({"password": DANGER}, "Not shown, as its name says that it is a secret"),
+        ({"script": "\n".join(["echo fine"] * 500 + [DANGER])}, "characters are folded"),
+        ({f"n{n}": n for n in range(100)} | {"last": DANGER}, "more fields are folded"),
+        ({"password": DANGER}, "Hidden: its name suggests a secret"),
     ],
 )
 async def test_a_yes_waits_until_a_folded_input_was_opened(
@@ -106,7 +106,7 @@ async def test_a_yes_waits_until_a_folded_input_was_opened(
 async def test_what_hides_in_an_input_is_named(web: WebEnv) -> None:
     task_id = await scenario(web, {**APPLY, "input": {"command": "rm report\u202e.txt"}})
     page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
-    assert "The request holds characters that cannot be seen" in page.text
+    assert "The request contains invisible characters" in page.text
 
 
 async def test_the_task_on_the_wire_says_what_runs_next_with_what(web: WebEnv) -> None:

@@ -29,7 +29,7 @@ KINDS: list[tuple[str, dict[str, Any], dict[str, str], str]] = [
     ("review", {}, {"Comment": "Fine."}, "Approve"),
     ("confirmation", {}, {}, "Confirm"),
     ("form", {"form_schema": FORM}, {"How many": "3"}, "Submit"),
-    ("clarification", {}, {"In your words": "The second one."}, "Send the answer"),
+    ("clarification", {}, {"Your answer": "The second one."}, "Send the answer"),
     ("assignment", {}, {"Assign to": "otto@acme.example"}, "Assign"),
     ("manual_action", {}, {"Evidence": "ticket 4711"}, "Mark as done"),
     ("override", {}, {"Justification": "It burns."}, "Allow the exception"),
@@ -104,9 +104,9 @@ async def test_an_open_card_says_that_somebody_was_faster(web: WebEnv) -> None:
         await ann.open(f"/tasks/{task_id}")
         await ann.page.get_by_label("Comment").fill("I was writing")
         await web.answer(task_id, "rejected", "otto")
-        await ann.page.get_by_text("This was decided meanwhile.").wait_for()
+        await ann.page.get_by_text("This has been decided since this page was loaded.").wait_for()
         assert await ann.page.get_by_label("Comment").input_value() == "I was writing"
-        await ann.page.get_by_role("link", name="Show it as it is now").click()
+        await ann.page.get_by_role("link", name="Show the current state").click()
         await ann.page.get_by_text("Otto decided").wait_for()
 
 
@@ -210,7 +210,7 @@ async def test_a_stale_answer_shows_the_difference_and_asks_again(
         changed = {"payload": {"change_type": "database_migration", "target": "staging"}}
         assert (await web.post(f"/v1/tasks/{task_id}/revise", changed, "otto")).status == 200
         await ann.page.get_by_role("button", name="Approve", exact=True).click()
-        different = ann.page.get_by_label("What is different now")
+        different = ann.page.get_by_label("What has changed")
         await different.get_by_text("prod-postgres-main").wait_for()
         await different.get_by_text("staging").wait_for()
         if setting.get("java_script_enabled", True):
@@ -261,12 +261,12 @@ async def test_keys_can_be_switched_off_and_stay_so(web: WebEnv) -> None:
     _, first = await web.ask(assignees=ANN)
     focused = "document.activeElement.id"
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=DESKTOP) as ann:
-        await ann.sign_in(await web.state.sessions.login_link(HOME, "per_ann"))
-        await ann.page.get_by_role("button", name="Switch the keys off").click()
+        await ann.sign_in(await web.parts.sessions.login_link(HOME, "per_ann"))
+        await ann.page.get_by_role("button", name="Turn keys off").click()
         await ann.page.reload()
         await ann.page.keyboard.press("j")
         assert await ann.page.evaluate(focused) != f"t-{first}"
-        await ann.page.get_by_role("button", name="Switch the keys on").click()
+        await ann.page.get_by_role("button", name="Turn keys on").click()
         await ann.page.evaluate("document.activeElement.blur()")
         await ann.page.keyboard.press("j")
         assert await ann.page.evaluate(focused) == f"t-{first}"
@@ -285,7 +285,7 @@ async def test_values_are_changed_without_touching_json(web: WebEnv) -> None:
         await ann.page.get_by_text("Approve with changes").click()
         await ann.check()
         await ann.page.get_by_label("amount", exact=True).fill("3000")
-        await ann.page.get_by_role("button", name="Change what is asked").click()
+        await ann.page.get_by_role("button", name="Approve with changes").click()
         await ann.page.get_by_text("revision 2").first.wait_for()
         await ann.page.get_by_text("You stand on the requester's side").wait_for()
     assert (await web.get(f"/v1/tasks/{task_id}"))["task"]["payload"]["amount"] == 3000

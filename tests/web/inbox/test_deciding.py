@@ -104,7 +104,7 @@ async def test_a_form_filled_in_wrong_comes_back_with_what_was_typed(web: WebEnv
         ("clarification", "provided", "asks for a comment"),
         ("override", "override_approved", "asks for a comment"),
         ("manual_action", "completed", "asks for evidence"),
-        ("assignment", "assigned", "to whom"),
+        ("assignment", "assigned", "Enter an assignee"),
     ],
 )
 async def test_what_is_missing_is_said_and_nothing_is_recorded(
@@ -153,7 +153,7 @@ async def test_a_workspace_of_ones_own_says_that_one_decides_alone(web: WebEnv) 
     intent_id = await web.send("ci")
     oscar = await reader(web, "oscar")
     page = await oscar.get(f"/tasks/{intent_id[:-4]}0001")
-    assert "You stand behind this request yourself." in page.text
+    assert "You are on the requester's side." in page.text
     assert "Self-approval is on here" in page.text
     assert (await oscar.decide(f"{intent_id[:-4]}0001", "approved")).status == 303
 
@@ -218,8 +218,8 @@ async def test_changes_lead_to_a_new_revision_that_shows_what_moved(web: WebEnv)
     await draft("0003", "Good morning")
     page = await ann.get(f"/tasks/{first}0004")
     assert "revision 2" in page.text
-    assert "What changed since the last time" in page.text
-    assert "Kinder. Ann asked for changes" in page.text
+    assert "Changes between revisions" in page.text
+    assert "Kinder. Ann requested changes" in page.text
     assert "Hello" in page.text
     assert "Good morning" in page.text
     late = await ann.press(old, f"/tasks/{first}0002", "approved")
@@ -239,7 +239,7 @@ async def test_what_is_folded_is_opened_before_a_yes(web: WebEnv) -> None:
     ann = await reader(web, "ann")
     page = await ann.get(f"/tasks/{task_id}")
     assert "DROP TABLE" not in page.text
-    assert "characters are folded away" in page.text
+    assert "characters are folded" in page.text
     assert page.form(f"/tasks/{task_id}")["buttons"] == ["1", "rejected"], "show everything, or reject"
     forced = dict(page.form(f"/tasks/{task_id}")["fields"])
     refused = await ann.post(f"/tasks/{task_id}", outcome="approved", **forced)
@@ -264,7 +264,7 @@ async def test_what_was_revised_meanwhile_is_shown_before_it_is_asked_again(web:
     assert revised.status == 200, revised.text
     page = await ann.press(old, f"/tasks/{task_id}", "approved")
     assert page.status == 409
-    assert "What is different now" in page.text
+    assert "What has changed" in page.text
     assert "target" in page.text
     assert "before: prod-postgres-main" in page.text
     assert "after: prod-eu" in page.text
@@ -286,7 +286,7 @@ async def test_a_secret_is_not_shown_unless_asked_for_and_a_change_of_it_is_seen
         assert "hunter2" not in page.html, path
     page = await ann.get(f"/tasks/{task_id}")
     assert "15 characters, fingerprint" in page.text
-    assert "as its name says that it is a secret" in page.text
+    assert "its name suggests a secret" in page.text
     assert "3600" in page.text
     assert "approved" in page.form(f"/tasks/{task_id}")["buttons"], "what is masked does not hold up a yes"
     assert "hunter2-hunter2" in (await ann.get(f"/tasks/{task_id}?open=1")).text

@@ -37,7 +37,7 @@ async def test_people_shows_who_is_away_and_who_stands_in(web: WebEnv) -> None:
     assert (await web.call("PATCH", "/v1/people/per_emma", {"absences": [gone]}, "emma")).status == 200
     page = await oscar.get("/people")
     assert "Emma Stone emma@acme.example approver dba America/New_York away" in page.text
-    assert "Otto Berg stands in" in page.text
+    assert "delegate: Otto Berg" in page.text
 
 
 async def test_an_admin_changes_roles_and_takes_access_away(web: WebEnv) -> None:
@@ -84,8 +84,8 @@ async def test_ones_own_settings_are_ones_own(web: WebEnv) -> None:
     page = await ann.get("/me")
     for said in (
         "mon, tue, 10:00 to 16:00",
-        "First by email , and where that fails by slack",
-        "Otto Berg may answer",
+        "First by email , and if that fails by slack",
+        "Otto Berg answers instead",
     ):
         assert said in page.text, said
     assert (await pressed(ann, page, f"{ANN}/back")).where == "/me"
@@ -153,7 +153,7 @@ async def test_a_wrong_entry_is_said_beside_the_form(web: WebEnv) -> None:
 
 async def test_a_slack_account_is_linked_by_a_code_that_is_shown_once(web: WebEnv) -> None:
     ann = await company(web, "ann")
-    assert "Slack is not set up on this server." in (await ann.get("/me")).text
+    assert "Slack is not configured on this server." in (await ann.get("/me")).text
     assert (await ann.post("/me/slack")).status == 404
     env = web.env
     chat = Chat("slack", env.engine, env.store, env.keys, env.directory, env.clock)
@@ -188,7 +188,7 @@ async def test_an_admin_makes_and_changes_a_team(web: WebEnv) -> None:
     people = [("member", "ann@acme.example"), ("member", "emma@acme.example")]
     assert (await oscar.post("/teams", [("name", "night"), *people])).where == "/teams/night"
     page = await oscar.get("/teams/night")
-    assert "all of them are told" in page.text
+    assert "everyone is notified" in page.text
     turns = [("rotates", "1"), ("day", "fri"), ("at", "17:30"), ("zone", "Europe/Oslo")]
     order = [("order", "emma@acme.example\nann@acme.example")]
     assert (await oscar.post("/teams/night", [*people, *turns, *order])).status == 303
@@ -212,14 +212,14 @@ async def test_a_policy_is_told_in_plain_words_with_every_contact_to_come(web: W
     page = await (await company(web, "aud")).get("/policies/prod-change")
     for said in (
         "high risk",
-        "Stage 1 one yes, of team sre-oncall (Ann Lee, Otto Berg)",
-        "Stage 2 2 different people of team dba (Ann Lee, Emma Stone, Otto Berg); 2 rejections end it",
+        "Stage 1 one approval, from team sre-oncall (Ann Lee, Otto Berg)",
+        "Stage 2 2 different people from team dba (Ann Lee, Emma Stone, Otto Berg); 2 rejections end it",
         "Own requests barred by this policy",
         "Reminders after 5 min, then every 30 min, at most 5",
-        "After 30 min Otto Berg may decide too",
-        "On silence after 8 h the task expires; nothing is approved",
-        "Hours mon to fri, 08:00 to 18:00, Europe/Berlin; outside them reminders and escalation stand still",
-        "Proof whoever decides signs in by mail",
+        "After 30 min Otto Berg may also decide",
+        "Without an answer after 8 h the task expires; nothing is approved",
+        "Hours mon to fri, 08:00 to 18:00, Europe/Berlin; outside them reminders and escalation pause",
+        "Assurance whoever decides signs in by mail",
         "Reminder 1 of 5, to Ann Lee",
         "2 more reminders",
         "The task expires",
@@ -228,7 +228,8 @@ async def test_a_policy_is_told_in_plain_words_with_every_contact_to_come(web: W
         assert said in page.text, said
     everyday = await (await reader(web, "aud")).get("/policies")
     assert (
-        "Who decides one yes, of whoever may approve: role owner (Oscar Lind); role approver" in everyday.text
+        "Who decides one approval, from anyone who may approve: role owner (Oscar Lind); role approver"
+        in everyday.text
     )
     assert (await (await reader(web, "aud")).get("/policies/none")).status == 404
 

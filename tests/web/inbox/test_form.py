@@ -53,12 +53,12 @@ async def test_no_page_takes_more_words_than_the_api_does_and_none_cuts_them(web
     ann, rita = await reader(web, "ann"), await reader(web, "oscar")
     for page in (
         await ann.decide(task_id, "rejected", comment=long),
-        await ann.post(f"/tasks/{task_id}/remark", words=long),
+        await ann.post(f"/tasks/{task_id}/comment", words=long),
         await rita.post(f"/tasks/{task_id}/withdraw", words=long),
         await rita.post(f"/intents/{intent_id}/cancel", reason=long),
     ):
         assert page.status == 422
-        assert "at most 5,000 are taken" in page.text
+        assert "the maximum is 5,000" in page.text
     assert (await web.answer(task_id, "rejected", comment=long)).status == 422
     assert (await rita.post(f"/intents/{intent_id}/cancel", reason=long[1:])).status == 303
     events = (await web.get(f"/v1/intents/{intent_id}/events"))["events"]

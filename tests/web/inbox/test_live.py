@@ -11,7 +11,7 @@ from signoff.web.app import build_app
 from signoff.web.http.call import Call, Page
 from signoff.web.pages.kit.handler import PageHandler, PageRequest, Row
 from signoff.web.pages.kit.live import beating
-from signoff.web.pages.kit.waiting import Waiting
+from signoff.web.pages.kit.open_task_counts import Waiting
 from tests.web.inbox.reading import reader
 from tests.web.web_env import WebEnv
 

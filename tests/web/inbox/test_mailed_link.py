@@ -18,7 +18,7 @@ from tests.notify.smtp_sink import SmtpSink, smtp_sink
 from tests.web.inbox.reading import Reader, Shown, everything
 from tests.web.web_env import WebEnv
 
-SENT = "If this is the address of somebody here, a sign-in link is on its way."
+SENT = "If this address belongs to a person in this workspace, a sign-in link is on its way."
 
 
 @asynccontextmanager
@@ -64,7 +64,7 @@ async def test_the_link_in_the_mail_signs_its_reader_in_once(
             assert "Ann" in (await ann.get(link)).text
         assert await everything(web) == before
         assert (await ann.post(link)).status == 303
-        assert "Nothing waits for you." in (await ann.get("/")).text
+        assert "No open tasks for you." in (await ann.get("/")).text
         assert (await Reader(web).post(link)).status == 410
         await ask(web, "ann@acme.example")
         late = re.findall(r"(/login/\S+)", server.mails[-1].get_body(("plain",)).get_content())[0]

@@ -31,10 +31,10 @@ async def test_the_inbox_is_mine_first_and_finds_things(web: WebEnv) -> None:
     page = await ann.get("/?view=all&q=DISKS")
     assert mine not in page.html
     assert theirs in page.html
-    assert "fits the filter" in (await ann.get("/?q=nonsense")).text
-    assert "fits the filter" in (await ann.get("/?type=intent.other.v1")).text
+    assert "match the filter" in (await ann.get("/?q=nonsense")).text
+    assert "match the filter" in (await ann.get("/?type=intent.other.v1")).text
     await ann.decide(mine, "rejected")
-    assert "Nothing waits for you." in (await ann.get("/")).text
+    assert "No open tasks for you." in (await ann.get("/")).text
     assert "rejected" in (await ann.get("/?view=done")).text
 
 
@@ -59,22 +59,22 @@ async def test_the_card_has_its_eleven_parts_in_order(web: WebEnv) -> None:
         "Run the migration?",
         "left.",
         "nothing is approved",
-        "Who asks",
+        "Requester",
         "ci",
         "Why you",
-        "You are named as one of those who may decide.",
-        "What is asked for",
+        "You are named as an approver.",
+        "Payload",
         "prod-postgres-main",
         "Effect",
         "Can it be undone?",
-        "Checked by machine",
+        "Automatic checks",
         "passed",
-        "Who else, and what happens next",
+        "Approvers and schedule",
         "Asked",
         "you",
         "Otto",
         "Reminder 1 of 3",
-        "Emma may decide too",
+        "Emma may also decide",
         "The task expires",
         "Your decision",
         "Completes the request.",
@@ -94,9 +94,9 @@ async def test_the_card_has_its_eleven_parts_in_order(web: WebEnv) -> None:
 async def test_what_nobody_said_is_said_to_be_unknown(web: WebEnv) -> None:
     _, task_id = await web.ask(assignees=ANN)
     page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
-    assert "No machine has checked this before it came to you." in page.text
-    assert "Treat it as if it cannot be undone." in page.text
-    assert "Never asked for this before." in page.text
+    assert "No automatic check has run." in page.text
+    assert "Assume that it cannot be undone." in page.text
+    assert "Never requested this before." in page.text
 
 
 async def test_an_expired_task_says_that_nobody_decided(web: WebEnv) -> None:
@@ -104,7 +104,7 @@ async def test_an_expired_task_says_that_nobody_decided(web: WebEnv) -> None:
     await web.env.pass_time(timedelta(hours=9))
     page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
     assert "Expired" in page.text
-    assert "Nobody decided in time" in page.text
+    assert "No decision before the deadline" in page.text
     assert not page.forms
 
 
@@ -112,7 +112,7 @@ async def test_an_intent_shows_its_steps_and_is_canceled_by_a_button(web: WebEnv
     intent_id, task_id = await web.at_gate()
     oscar = await reader(web, "oscar")
     page = await oscar.get(f"/intents/{intent_id}")
-    for part in ("validate", "done", "approve", "under way", "Task opened", "finished step"):
+    for part in ("validate", "done", "approve", "in progress", "Task opened", "finished step"):
         assert part in page.text
     assert f"/tasks/{task_id}" in page.html
     answer = await oscar.post(f"/intents/{intent_id}/cancel", reason="Not today")
@@ -142,7 +142,7 @@ async def test_the_audit_page_proves_itself_and_says_when_it_does_not(web: WebEn
             {"body": row.body.replace(b"2026", b"2025"), "id": intent_id},
         )
     )
-    assert "does not prove itself: event 2" in (await aud.get(f"/audit/{intent_id}")).text
+    assert "does not verify: event 2" in (await aud.get(f"/audit/{intent_id}")).text
 
 
 async def test_bytes_that_are_no_event_any_more_are_shown_to_whoever_verifies(web: WebEnv) -> None:
@@ -152,7 +152,7 @@ async def test_bytes_that_are_no_event_any_more_are_shown_to_whoever_verifies(we
     aud = await reader(web, "aud")
     page = await aud.get(f"/audit/{intent_id}")
     assert page.status == 200, page.text
-    assert "does not prove itself: event 1" in page.text
+    assert "does not verify: event 1" in page.text
     assert "the stored bytes cannot be read as an event" in page.text
     assert "<b>overwritten</b>" in page.text
     assert (await aud.get(f"/intents/{intent_id}")).status == 200
@@ -221,7 +221,7 @@ async def test_an_id_that_is_none_is_a_page_that_says_so(web: WebEnv) -> None:
         "/intents?before=x",
     ):
         page = await ann.get(path)
-        assert (page.status, page.heading) == (404, "Nothing here"), path
+        assert (page.status, page.heading) == (404, "Not found"), path
 
 
 # -- changes and forms
@@ -382,6 +382,6 @@ async def test_requests_are_found_by_words_and_gone_to_by_id(web: WebEnv) -> Non
     assert page.status == 200
     assert "OPS-1090" in page.text
     assert "OPS-77" not in page.text
-    assert "No requests that fit." in (await oscar.get("/intents?q=OPS-9999")).text
+    assert "No requests match." in (await oscar.get("/intents?q=OPS-9999")).text
     gone = await oscar.get(f"/intents?q={found}")
     assert (gone.status, gone.headers["location"]) == (303, f"/intents/{found}")

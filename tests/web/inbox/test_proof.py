@@ -62,7 +62,10 @@ async def test_a_session_that_a_key_opened_decides_nothing_of_high_risk(web: Web
     thief = await by_key(web, "ann")
     page = await press(thief, task_id, outcome="approved", comment="Mine now.")
     assert page.status == 403
-    assert "Signed in with a key. This decision needs a sign-in by mail. Nothing was recorded." in page.text
+    assert (
+        "You are signed in with a key. This decision requires a sign-in by mail. Nothing was recorded."
+        in page.text
+    )
     assert await votes(web, task_id) == []
     assert (await (await reader(web, "ann")).decide(task_id, "approved")).status == 303
 
@@ -76,7 +79,8 @@ async def test_what_is_of_low_or_medium_risk_is_decided_by_key_as_before(web: We
 async def test_a_check_that_finds_the_risk_high_demands_more_than_the_policy(web: WebEnv) -> None:
     task_id = await gate(web, {"risk": "critical"}, risk="low")
     assert (
-        "needs a sign-in by mail" in (await press(await by_key(web, "ann"), task_id, outcome="approved")).text
+        "requires a sign-in by mail"
+        in (await press(await by_key(web, "ann"), task_id, outcome="approved")).text
     )
     assert (await web.answer(task_id)).code == "stronger_sign_in_required"
     assert (await (await reader(web, "ann")).decide(task_id, "approved")).status == 303
@@ -96,9 +100,9 @@ async def test_a_key_does_not_hand_the_say_over_nor_ask_others_nor_change_what_i
         answer = await web.post(f"/v1/tasks/{task_id}/{act}", body, who)
         assert (answer.status, answer.code) == (403, "stronger_sign_in_required"), act
     admin = await by_key(web, "adam")
-    assert "Ask other people instead" not in (await admin.get(f"/tasks/{task_id}")).text
-    assert (await admin.post(f"/tasks/{task_id}/ask-others", [("party", "emma@acme.example")])).status == 403
-    assert "Ask other people instead" in (await (await reader(web, "adam")).get(f"/tasks/{task_id}")).text
+    assert "Reassign to other people" not in (await admin.get(f"/tasks/{task_id}")).text
+    assert (await admin.post(f"/tasks/{task_id}/reassign", [("party", "emma@acme.example")])).status == 403
+    assert "Reassign to other people" in (await (await reader(web, "adam")).get(f"/tasks/{task_id}")).text
     # what stops it needs no more than before
     assert (await web.post(f"/v1/tasks/{task_id}/comment", {"comment": "Wait."}, "ann")).status == 200
     assert (await web.post(f"/v1/tasks/{task_id}/withdraw", {}, "oscar")).status == 200
@@ -111,7 +115,7 @@ async def test_the_way_out_is_one_button_and_leads_back_to_the_task_with_what_wa
     async with mailing(web) as server:
         ann = await by_key(web, "ann")
         page = await ann.get(f"/tasks/{task_id}")
-        assert "Signed in with a key. This decision needs a sign-in by mail." in page.text
+        assert "You are signed in with a key. This decision requires a sign-in by mail." in page.text
         form = page.form(f"/tasks/{task_id}")
         assert form["buttons"] == ["1", "rejected"]  # no outcome is offered that would be refused
         fields = [(name, "Checked with Otto; <b>fine</b>." if name == "comment" else value)
@@ -147,7 +151,7 @@ async def test_what_is_kept_belongs_to_one_task_and_what_is_too_long_is_said_to_
         assert "Only here." not in (await ann.get(f"/tasks/{other}")).html
         assert "Only here." in (await ann.get(f"/tasks/{one}")).html
         long = await press(ann, one, mail="1", comment="word " * 1500)
-        assert "too long to be kept until then: copy it first" in long.text
+        assert "too long to be kept: copy it first" in long.text
         ann.http.cookies.set("signoff_draft", f"{one}.%%%%")
         assert (await ann.get(f"/tasks/{one}")).status == 200  # somebody else's cookie breaks nothing
 
@@ -159,7 +163,7 @@ async def test_by_a_link_from_a_message_the_same_button_is_offered(web: WebEnv) 
         token = await web.state.sessions.task_link(HOME, "per_ann", f"{task_id[:-4]}0000", 2, digest)
         scanner = Reader(web)
         page = await scanner.get(f"/t/{token}")
-        assert "You came by a link from a message. This decision needs a sign-in by mail." in page.text
+        assert "You followed a link from a message. This decision requires a sign-in by mail." in page.text
         pressed = await scanner.post(f"/t/{token}", outcome="approved", revision="1", digest=digest)
         assert (pressed.status, await votes(web, task_id)) == (403, [])
         assert (await scanner.post(f"/t/{token}", mail="1")).status == 200
@@ -206,7 +210,7 @@ async def test_in_a_workspace_of_ones_own_a_keys_session_is_enough_and_the_page_
     sent = await web.post("/v1/intents", {"intent_type": "intent.guarded.v1", "payload": {}}, "sam")
     task_id = f"{sent['intent_id'][:-4]}0001"
     sam = await by_key(web, "sam")
-    assert ("your key is proof enough" in (await sam.get("/")).text) is alone
+    assert ("your key is sufficient" in (await sam.get("/")).text) is alone
     page = await sam.get(f"/tasks/{task_id}")
     assert ("approved" in [value for form in page.forms for value in form["buttons"]]) is alone
     assert (
@@ -218,6 +222,6 @@ async def test_a_session_keeps_what_opened_it_until_it_ends(web: WebEnv) -> None
     task_id = await gate(web)
     ann, mailed = await by_key(web, "ann"), await reader(web, "ann")
     web.clock.move(timedelta(hours=6))
-    assert (await ann.post(f"/tasks/{task_id}/take")).status in (303, 403)  # renews it
-    assert "needs a sign-in by mail" in (await ann.get(f"/tasks/{task_id}")).text
-    assert "needs a sign-in by mail" not in (await mailed.get(f"/tasks/{task_id}")).text
+    assert (await ann.post(f"/tasks/{task_id}/mark-reviewing")).status in (303, 403)  # renews it
+    assert "requires a sign-in by mail" in (await ann.get(f"/tasks/{task_id}")).text
+    assert "requires a sign-in by mail" not in (await mailed.get(f"/tasks/{task_id}")).text

@@ -39,7 +39,7 @@ async def test_what_is_proposed_is_shown_with_why_it_takes_two_and_confirmed_by_
         "policy guarded: stage 1 takes 1 instead of 2",
         "policy guarded: whoever asks for it may decide it",
         "source.approve[0].need before: 2 → after: 1",
-        "It is applied at once, on the word of both of you.",
+        "It is applied immediately, confirmed by both of you.",
     ):
         assert said in page.text, said
     assert asks(page) == {"confirm", "refuse"}
@@ -76,7 +76,7 @@ async def test_what_is_stale_or_expired_is_shown_as_such_and_cannot_be_confirmed
     web.clock.move(timedelta(days=7))
     oscar = await reader(web, "oscar")
     page = await oscar.get(f"/proposals/{id}")
-    assert ("Nobody confirmed it in time" in page.text, asks(page)) == (True, set())
+    assert ("No one confirmed it in time" in page.text, asks(page)) == (True, set())
     assert "expired" in (await oscar.get("/proposals")).text
 
 
@@ -182,4 +182,4 @@ async def test_a_things_page_shows_its_latest_changes_and_leads_to_the_older_one
     assert page.text.count("changed by Oscar") == 20
     assert (rest.text.count("changed by Oscar"), rest.text.count("made by Oscar")) == (4, 1)
     assert "team dba" not in rest.text
-    assert "Who changed what: team sre" in rest.text
+    assert "Change log: team sre" in rest.text

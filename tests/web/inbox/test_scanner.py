@@ -30,7 +30,7 @@ async def addresses(web: WebEnv) -> list[str]:
         "account_id": "sa_none",
         "person_id": "per_ann",
         "proposal_id": "chg_none",
-        "act": "remark",
+        "act": "comment",
     }
     names = {"/static": "inbox.css", "/teams": "sre-oncall", "/policies": "prod-change"}
     await apply(web)

@@ -16,7 +16,7 @@ async def test_a_person_signs_in_with_their_key(web: WebEnv) -> None:
     ann = await reader(web, "ann")
     page = await ann.get("/")
     assert page.status == 200
-    assert "Nothing waits for you." in page.text
+    assert "No open tasks for you." in page.text
     assert "Ann" in page.text
 
 

@@ -33,16 +33,16 @@ async def test_it_is_put_off_on_the_page_in_ones_own_day_and_taken_up_again(web:
     assert (await ann.post(f"/tasks/{task_id}/snooze", until=values[-1])).status == 303
     assert await people_told(web, task_id) == [("per_ann", "2026-03-09T09:00:00Z")]
     page = await ann.get(f"/tasks/{task_id}")
-    assert "You have put it off until 9 Mar 2026, 10:00 CET" in page.text
-    assert "You put it off until then, and are told" in page.text
-    assert (await ann.post(f"/tasks/{task_id}/wake")).status == 303
+    assert "Snoozed until 9 Mar 2026, 10:00 CET" in page.text
+    assert "Your snooze ends" in page.text
+    assert (await ann.post(f"/tasks/{task_id}/unsnooze")).status == 303
     assert await people_told(web, task_id) == []
     assert (await ann.post(f"/tasks/{task_id}/snooze", at="2026-03-06T23:15")).status == 303
     assert await people_told(web, task_id) == [("per_ann", "2026-03-06T22:15:00Z")]
     assert (await ann.post(f"/tasks/{task_id}/snooze", at="soon")).status == 422
     assert (await ann.post(f"/tasks/{task_id}/snooze", at="2026-03-01T10:00")).status == 422
     page = await ann.get(f"/intents/{task_id}")
-    assert "Ann put it off until 2026-03-06 22:15 UTC; deadline and escalation go on" in page.text
+    assert "Ann snoozed it until 2026-03-06 22:15 UTC; deadline and escalation are unaffected" in page.text
 
 
 async def test_the_inbox_puts_it_last_while_it_sleeps_and_first_when_it_is_back(web: WebEnv) -> None:
@@ -60,7 +60,7 @@ async def test_the_inbox_puts_it_last_while_it_sleeps_and_first_when_it_is_back(
     assert slept.status == 200, slept.text
     assert await order() == [second, first]
     page = await ann.get("/")
-    assert "put off until" in page.text
+    assert "snoozed until" in page.text
     assert "(1) Inbox" in page.title
     assert first in (await (await reader(web, "otto")).get("/?view=all")).html
     await web.env.pass_time(timedelta(hours=1, minutes=59))

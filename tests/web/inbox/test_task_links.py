@@ -87,6 +87,6 @@ async def test_a_link_is_not_enough_where_a_session_is_wanted(web: WebEnv) -> No
     intent_id = await web.send(intent_type="intent.strong.v1")
     task_id = intent_id[:-4] + "0001"
     page = await Reader(web).get(f"/t/{await link(web, task_id)}")
-    assert "You came by a link from a message. This decision needs a sign-in by mail." in page.text
+    assert "You followed a link from a message. This decision requires a sign-in by mail." in page.text
     assert [form["buttons"] for form in page.forms] == [["rejected"]]
     assert (await (await reader(web, "ann")).decide(task_id, "approved")).status == 303

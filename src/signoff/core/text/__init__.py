@@ -4,5 +4,5 @@
 ``struct_reader``: an object of a document as a struct. ``describe``: what a message says about a value.
 ``json_paths``, ``json_diff``, ``text_diff``: the values of a document by path, and what changed between two.
 ``hidden_characters``, ``masking``, ``urls``: hostile text and secrets, made safe to show.
-``durations``: spans of time as people write them.
+``durations``, ``times``: as people write and read them.
 """

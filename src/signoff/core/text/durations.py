@@ -1,4 +1,4 @@
-"""Durations as people write them and read them: ``90s``, ``1h30m``, ``P1DT2H``. Standard library only."""
+"""Durations: parsed from ``90s``, ``1h30m`` or ``P1DT2H``, and written. Standard library only."""
 
 import re
 from datetime import timedelta
@@ -7,6 +7,7 @@ from typing import Final
 from signoff.core.errors import Invalid
 
 _UNITS: Final = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
+_NAMED: Final = {"d": 86400, "h": 3600, "min": 60, "s": 1}
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 _HUMAN: Final = re.compile("".join(rf"(?:(\d+(?:\.\d+)?){unit})?" for unit in "wdhms"))
 _ISO: Final = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
@@ -52,3 +53,14 @@ def format_duration(value: timedelta, *, exact: bool = False) -> str:
         if count:
             parts.append(f"{count}{unit}")
     return " ".join(parts if exact else parts[:2])
+
+
+def duration_text(value: timedelta, units: int = 4) -> str:
+    """``2 d 12 h``: as people read it. ``units``: only the largest ones, and seconds only below a minute."""
+    total = seconds = int(abs(value.total_seconds()))
+    parts: list[tuple[int, str]] = []
+    for unit, size in _NAMED.items():
+        count, seconds = divmod(seconds, size)
+        if (count or parts) and not (unit == "s" and units < len(_NAMED) and total >= 60):
+            parts.append((count, unit))
+    return " ".join(f"{count} {unit}" for count, unit in parts[:units] if count) or "less than 1 s"

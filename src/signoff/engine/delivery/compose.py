@@ -1,9 +1,8 @@
 """A notice for one person -> a letter. Our words, an admin's and the requester's stay apart; nothing is cut unsaid."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec.structs import replace
@@ -26,6 +25,7 @@ from signoff.core.text.hidden_characters import CUT
 from signoff.core.text.json_diff import Leaf, leaves
 from signoff.core.text.json_paths import changed_paths
 from signoff.core.text.masking import fingerprint, mask_text, masked
+from signoff.core.text.times import local_time_text
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.notify.letter import ASKING, Choice, Letter
 from signoff.store.work import OutboxRow, Stored
@@ -57,15 +57,6 @@ def choices(intent: Intent, task: Task, spec: TaskSpec) -> tuple[Choice, ...]:
         Choice(word, label(spec, word), danger=spec.meaning(word) is Meaning.REJECTS)
         for word in spec.open_to(task.agreed)
     )
-
-
-def moment(at: datetime, zone: str) -> str:
-    """A moment on the reader's own clock, and in UTC."""
-    utc = f"{at.astimezone(UTC):%a %d %b %Y, %H:%M} UTC"
-    if not zone or zone == "UTC":
-        return utc
-    local = at.astimezone(ZoneInfo(zone))
-    return f"{local:%a %d %b %Y, %H:%M %Z} ({at.astimezone(UTC):%H:%M} UTC)"
 
 
 class RenderedPayload(msgspec.Struct, frozen=True):
@@ -218,7 +209,7 @@ class Writer:
         due_at = ends_at(self._intent, task)
         if due_at is not None:
             left = f", {format_duration(due_at - now)} left" if due_at > now else ""
-            yield "Answer by", moment(due_at, zone) + left
+            yield "Answer by", local_time_text(due_at, zone) + left
         rated, by = worst_risk(spec.risk, results.current)
         yield "Risk", f"{rated.value}, says the check in step {by}" if by else rated.value
         said = [
@@ -235,7 +226,7 @@ class Writer:
         if task.revision > 1:
             yield "Revision", f"{task.revision}; earlier answers are void"
             yield from self._different()
-        yield "Waiting since", moment(task.opened_at, zone)
+        yield "Waiting since", local_time_text(task.opened_at, zone)
 
     def _different(self) -> Iterator[tuple[str, str]]:
         """Which values are not what they were in the first revision that is kept; what they are stands below."""
@@ -259,7 +250,7 @@ class Writer:
         intent = self._intent
         refused = stays(intent, self._step) is not None
         return on_silence(
-            self._step, task.deadline_at, intent.deadline_at, lambda at: moment(at, zone), refused
+            self._step, task.deadline_at, intent.deadline_at, lambda at: local_time_text(at, zone), refused
         )
 
     def _void(self, person: str) -> Iterator[tuple[str, str]]:
@@ -279,7 +270,7 @@ class Writer:
         words = [fact.note.comment for fact in self._answers if fact.note is not None]
         facts = (
             ("From", self._who(notification.by, notification.via)),
-            ("When", moment(notification.at, zone)),
+            ("When", local_time_text(notification.at, zone)),
         )
         return {
             "headline": f"A question or comment on {'your request' if own else 'what you wrote about'}",
@@ -293,7 +284,7 @@ class Writer:
         voided = person in notification.voided
         facts = [
             ("Changed by", self._who(notification.by, notification.via)),
-            ("When", moment(notification.at, zone)),
+            ("When", local_time_text(notification.at, zone)),
         ]
         facts += [("Revision", str(notification.revision)), *self._different(), *self._void(person)]
         found = render_payload(self._payload, {})
@@ -354,7 +345,7 @@ class Writer:
             ("Answered", f"{_outcome(fact)}, by {self._who(fact.actor.id, fact.via, fact)}")
             for fact in others
         ]
-        facts += [("When", moment(notification.at, zone)), ("Requested by", self._asker())]
+        facts += [("When", local_time_text(notification.at, zone)), ("Requested by", self._asker())]
         said = [
             f"{self._directory.display(fact.actor.id)}: {fact.note.comment}"
             for fact in self._answers
@@ -378,7 +369,7 @@ class Writer:
 
     def _message(self, zone: str) -> dict[str, Any]:
         notification = self._notification
-        facts = (("Requested by", self._asker()), ("When", moment(notification.at, zone)))
+        facts = (("Requested by", self._asker()), ("When", local_time_text(notification.at, zone)))
         return {
             "headline": "For your information", "facts": facts, "said": cut(mask_text(notification.text),
             _LONGEST_SAID),

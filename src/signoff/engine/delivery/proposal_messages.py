@@ -12,9 +12,9 @@ from signoff.core.directory.model import Person, ProposalEnd, StoredProposal
 from signoff.core.errors import Busy
 from signoff.core.intent.authorization import RUNNING
 from signoff.core.intent.notifications import NotificationKind
+from signoff.core.text.times import local_time_text
 from signoff.engine.admin.proposals import CONFIRMED, WAITING, News, news_row, reasons, shown_in, state_of
 from signoff.engine.clock import Clock
-from signoff.engine.delivery.compose import moment
 from signoff.engine.delivery.recipients import ways
 from signoff.engine.delivery.retry_policy import NEWS, after
 from signoff.engine.delivery.task_messages import Messenger
@@ -106,15 +106,20 @@ class ProposalNews:
         proposal, end = found
         over, shown = news.state != WAITING, shown_in(proposal)
         facts = [
-            ("Proposed by", f"{directory.display(proposal.actor_id)}, {moment(proposal.at, person.zone)}"),
+            (
+                "Proposed by",
+                f"{directory.display(proposal.actor_id)}, {local_time_text(proposal.at, person.zone)}",
+            ),
             ("Changes", ", ".join(f"{one.kind} {one.name}" for one in shown)),
             ("Loosens", "; ".join(reasons(shown))),
         ]
         if end is not None:
-            facts.append(("Ended by", f"{directory.display(end.actor_id)}, {moment(end.at, person.zone)}"))
+            facts.append(
+                ("Ended by", f"{directory.display(end.actor_id)}, {local_time_text(end.at, person.zone)}")
+            )
         else:
             facts.append(
-                ("Waited until" if over else "Waits until", moment(proposal.expires_at, person.zone))
+                ("Waited until" if over else "Waits until", local_time_text(proposal.expires_at, person.zone))
             )
         return Letter(
             id=row.id, kind=NotificationKind.MESSAGE, at=self._clock.now(), to=to, thread=proposal.id,

@@ -15,8 +15,8 @@ from urllib.parse import quote
 from signoff.core.directory.model import Person
 from signoff.core.errors import Busy, Invalid, NotFound, Refused, TooMany
 from signoff.core.intent.notifications import NotificationKind
+from signoff.core.text.times import local_time_text
 from signoff.engine.clock import Clock
-from signoff.engine.delivery.compose import moment
 from signoff.engine.delivery.retry_policy import SIGN_IN, after
 from signoff.engine.directory.snapshot import Directory, Snapshot
 from signoff.engine.identity.key_restrictions import Moved
@@ -111,7 +111,7 @@ class MailedLinks:
         facts = (
             ("For", f"{moved.directory.display(moved.person.id)}, in {space.organization}/{space.name}"),
             ("Changed by", moved.by),
-            ("At", moment(now, moved.person.zone)),
+            ("At", local_time_text(now, moved.person.zone)),
         )
         await self._deliver(
             mail,
@@ -183,7 +183,7 @@ class MailedLinks:
             Letter(
                 id=id, kind=NotificationKind.MESSAGE, at=now, to=person.mail_address, thread=id, headline="Signoff",
                 question="Your sign-in link", facts=(("For", f"{directory.display(person.id)}, in {where}"),
-                ("Works until", f"{moment(now + LIFE, person.zone)}, once")),
+                ("Works until", f"{local_time_text(now + LIFE, person.zone)}, once")),
                 closing="If you did not ask for this, do nothing. The link is yours alone: do not forward it.",
                 link=f"{self._base_url()}/login/{token}{after}", link_label="Sign in",
             )

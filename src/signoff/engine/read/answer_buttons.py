@@ -44,12 +44,12 @@ def _on_yes(intent: Intent, step: HumanStep, task: Task | None, outcome: str) ->
         left = missing(stages[task.stage], task.stage, task.votes, outcome)
         if left > 1:
             same = " for the same" if several else ""
-            return f"Counts as one yes; {left - 1} more{same} will still be needed."
+            return f"Counts as one approval; {left - 1} more{same} needed."
         if task.stage + 1 < len(stages):
-            return f"Completes stage {task.stage + 1} of {len(stages)}; then the next stage is asked."
+            return f"Completes stage {task.stage + 1} of {len(stages)}; then the next stage opens."
     target = step.task.outcome(outcome).goto or intent.plan.after_success(step)
     if target == END:
-        return "Completes the request. The requester is told and goes ahead."
+        return "Completes the request. The requester is notified."
     return _then(intent, target)
 
 
@@ -58,13 +58,13 @@ def _on_no(intent: Intent, step: HumanStep, task: Task | None, route: Route | No
         limit = step.task.stages[task.stage].reject_after
         given = {v.person for v in task.votes if v.at_stage == task.stage and v.meaning is Meaning.REJECTS}
         if limit - len(given) > 1:
-            return f"Counts as one no; {limit} of them end the request."
+            return f"Counts as one rejection; {limit} of them end the request."
     if route is not None and route.target != END:
-        ends = "which its plan declares a success" if route.success else "then the request fails"
+        ends = "which its plan counts as a success" if route.success else "then the request fails"
         return f"{_then(intent, route.target).removesuffix('.')}; {ends}."
     if route is not None and route.success:
-        return "Completes the request, as its plan declares; your no stays on record."
-    return "Ends the request as failed. Nothing further runs, and the requester is told."
+        return "Completes the request, as its plan declares; your rejection is recorded."
+    return "Ends the request as failed. No further steps run. The requester is notified."
 
 
 def _on_changes(intent: Intent, route: Route | None) -> str:
@@ -84,6 +84,6 @@ def _does(step: Step) -> str:
         case HumanStep():
             return "people are asked again"
         case DelayStep():
-            return "it waits for a while"
+            return "it waits"
         case NotifyStep():
-            return "people are told"
+            return "people are notified"

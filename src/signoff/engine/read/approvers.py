@@ -71,13 +71,15 @@ def reasons(known: Known, step: HumanStep) -> tuple[str, ...]:
     if from_workflow(intent.plan):
         version = next((w for w in known.directory.workflows.values() if w.intent_type == intent.type), None)
         name = f"“{version.name}”" if version else "of this type"
-        found = [f"The workflow {name} holds every request of this type at step “{step.id}”."]
+        found = [
+            f"The workflow {name} asks for a decision on every request of this type at step “{step.id}”."
+        ]
     elif step.task.policy:
-        found = [f"This workspace says who decides at step “{step.id}”, whatever the request says."]
+        found = [f"The default policy of this workspace says who decides at step “{step.id}”."]
     elif intent.plan.source == "scenario":
-        found = [f"The scenario that the request came with asks at step “{step.id}”."]
+        found = [f"The scenario bundle of the request asks at step “{step.id}”."]
     else:
-        found = ["The requester asked for a person's decision; no workflow governs this type."]
+        found = ["The requester asked for a person's decision; this type has no workflow."]
     if step.task.policy:
         name, _, version_ = step.task.policy.partition("@")
         because = f", because {step.task.because}" if step.task.because else ""
@@ -96,13 +98,13 @@ def _part(reader: Actor, known: Known, task: Task) -> str:
     if ground is None:
         return ""
     if ground.principal != reader.id:
-        return f"You stand in for {known.directory.display(ground.principal)}."
+        return f"You are the delegate of {known.directory.display(ground.principal)}."
     own = sorted(ground.names & asked(known.intent, task))
     roles = [name.partition(":")[2] for name in own if name.startswith("role:")]
     teams = [name.partition(":")[2] for name in own if name.startswith("team:")]
     named = [name for name in own if not name.startswith(("role:", "team:"))]
     if named:
-        return "You are named as one of those who may decide."
+        return "You are named as an approver."
     if teams:
         return f"You may decide as a member of the team {' and '.join(teams)}."
     return f"You may decide as {' and '.join(roles)} of this workspace." if roles else ""
@@ -115,12 +117,14 @@ def _quorum(step: HumanStep, task: Task) -> str:
         f"This is stage {task.stage + 1} of {len(step.task.stages)}. " if len(step.task.stages) > 1 else ""
     )
     if need == 1 and place:
-        return place + "One yes completes it."
+        return place + "One approval completes it."
     if need == 1:
-        one = "One answer is enough." if Trait.INPUT in step.task.type.traits else "One yes decides."
+        one = "One answer is enough." if Trait.INPUT in step.task.type.traits else "One approval decides."
         return one if len(stage.approvers) != 1 else "Your answer alone decides."
     left = missing(stage, task.stage, task.votes)
-    return f"{place}{need} different people have to say yes; {left} still {'is' if left == 1 else 'are'} missing."
+    return (
+        f"{place}{need} different people must approve; {left} still {'is' if left == 1 else 'are'} missing."
+    )
 
 
 def others(known: Known, step: HumanStep) -> Others:
@@ -174,9 +178,9 @@ def _told(messages: Sequence[Message], now: datetime) -> tuple[str, bool]:
     lost = [channel_text(one.channel) for one in latest[:-1] if one.state == FAILED]
     after = f", as {' and '.join(lost)} failed" if lost else ""
     if message.state == SENT:
-        return f"told by {how}{after}", False
+        return f"notified by {how}{after}", False
     if message.state == FAILED:
-        return f"could not be told by {' or '.join(dict.fromkeys([*lost, how]))}", True
+        return f"could not be notified by {' or '.join(dict.fromkeys([*lost, how]))}", True
     if message.at > now:
         return f"a message by {how} waits for their working hours", False
     tried = (
@@ -200,18 +204,18 @@ def contact_words(foretold: Foretold, made: Explanation, directory: Snapshot, re
     people = ", ".join("you" if person == reader else directory.display(person) for person in foretold.people)
     match contact.kind:
         case ContactKind.OPENING:
-            return f"told, when working hours begin: {people}"
+            return f"notified when working hours begin: {people}"
         case ContactKind.REMINDER:
             most = made.spec.remind.at_most if made.spec.remind else contact.number
             return f"reminder {contact.number} of {most}" + (f", to {people}" if people else "")
         case ContactKind.ESCALATION:
             may = {reach.person for reach in made.may_decide}
             if foretold.people and may.issuperset(foretold.people):  # it adds nobody who could not decide
-                return f"told too: {people}"
-            return f"{PolicyNames(directory).approvers(contact.to)} may decide too" + (
-                f"; told: {people}" if people else ""
+                return f"also notified: {people}"
+            return f"{PolicyNames(directory).approvers(contact.to)} may also decide" + (
+                f"; notified: {people}" if people else ""
             )
         case ContactKind.SNOOZE_OVER:
-            return f"{people} put it off until then, and {'are' if people == 'you' else 'is'} told"
+            return "your snooze ends" if people == "you" else f"the snooze of {people} ends"
         case ContactKind.DEADLINE:
             return "the task expires"

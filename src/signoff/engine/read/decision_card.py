@@ -256,7 +256,7 @@ def _unchecked(verdicts: Sequence[Check], revision: int) -> tuple[str, ...]:
     if not stale:
         return ()
     which = " and ".join(str(number) for number in stale)
-    return (f"What was checked was revision {which}. Those checks say nothing of revision {revision}.",)
+    return (f"Checked: revision {which}. Revision {revision} has not been checked.",)
 
 
 def _barred(known: Known) -> tuple[str, bool]:
@@ -274,7 +274,7 @@ def _barred(known: Known) -> tuple[str, bool]:
     except Refused as refusal:
         taker = _handed_to(known)
         if taker:
-            return f"You handed this over to {taker}, who decides in your stead.", False
+            return f"You delegated this to {taker}, who decides for you.", False
         said = refusal.message + (f" {refusal.hint}" if refusal.hint else "")
         return said, refusal.code == "stronger_sign_in_required"
     return "", False
@@ -359,11 +359,11 @@ def _remarks(known: Known) -> tuple[Said, ...]:
             continue
         match event:
             case e.Commented():
-                what = "said"
+                what = "commented"
             case e.Delegated(taker=taker):
-                what = f"handed it over to {known.directory.display(taker)}"
+                what = f"delegated it to {known.directory.display(taker)}"
             case e.Revised(revision=revision):
-                what = f"changed what is asked: revision {revision}, earlier answers are void"
+                what = f"created revision {revision}; earlier votes are void"
             case _:
                 continue
         comment = covered(fact.note.comment, known.opened) if fact.note else ""

@@ -5,6 +5,7 @@ from signoff.core.intent import events as e
 from signoff.core.intent.notifications import short_of_people
 from signoff.core.text.durations import format_duration
 from signoff.core.text.masking import mask_text
+from signoff.core.text.times import utc_text
 from signoff.engine.directory.snapshot import Snapshot
 
 
@@ -19,18 +20,18 @@ def _summary(fact: e.Fact, directory: Snapshot, requester: str) -> str:
     who = directory.display(fact.actor.id)
     match fact.event:
         case e.Created(intent_type=kind):
-            return f"{who} asked for {kind}"
+            return f"{who} requested {kind}"
         case e.Offered(agent=agent, step=step, attempt=attempt):
             again = f", attempt {attempt}" if attempt > 1 else ""
-            return f"step {step!r} is up for {agent}{again}"
+            return f"step {step!r} is offered to {agent}{again}"
         case e.Claimed(holder=holder):
-            return f"{who} took the step{_in_its_place(fact, requester)} ({holder})"
+            return f"{who} claimed the step{_in_its_place(fact, requester)} ({holder})"
         case e.Released():
-            return f"{who} gave the step back"
+            return f"{who} returned the step"
         case e.PushAccepted():
-            return "the agent accepted the call"
+            return "the agent accepted the push"
         case e.AttemptFailed(attempt=attempt, reason=reason):
-            return f"attempt {attempt} came to nothing: {reason}"
+            return f"attempt {attempt} failed: {reason}"
         case e.Reported(step=step, fault=fault):
             place = _in_its_place(fact, requester)
             return (
@@ -46,23 +47,21 @@ def _in_its_place(fact: e.Fact, requester: str) -> str:
     if fact.actor.kind in (ActorKind.AGENT, ActorKind.SYSTEM):
         return ""
     if fact.actor.id == requester:
-        return " as its requester, in the agent's place"
-    return " as an admin, in the agent's place" if fact.actor.kind is ActorKind.PERSON else ""
+        return " as the requester, for the agent"
+    return " as an admin, for the agent" if fact.actor.kind is ActorKind.PERSON else ""
 
 
 def _of_people(fact: e.Fact, who: str, directory: Snapshot) -> str:
     match fact.event:
         case e.TaskOpened(title=title):
-            return f"people are asked: {title}"
+            return f"task opened: {title}"
         case e.Reminded(number=number):
-            return f"reminder {number} fell due"
+            return f"reminder {number} is due"
         case e.Escalated(to=to):
             return "escalated to " + ", ".join(directory.display(name) for name in to)
         case e.Answered(outcome=outcome, unseen=unseen, principal=principal):
             stead = f" for {directory.display(principal)}" if principal not in ("", fact.actor.id) else ""
-            return f"{who} answered {outcome!r}{stead}" + (
-                " (without naming what was shown)" if unseen else ""
-            )
+            return f"{who} answered {outcome!r}{stead}" + (" (without a digest)" if unseen else "")
         case e.Decided(outcome=outcome, ending=ending):
             return f"the task ended {ending.value}" + (f": {outcome}" if outcome != ending.value else "")
     return _of_handling(fact, who, directory)
@@ -71,28 +70,28 @@ def _of_people(fact: e.Fact, who: str, directory: Snapshot) -> str:
 def _of_handling(fact: e.Fact, who: str, directory: Snapshot) -> str:
     match fact.event:
         case e.StagePassed(stage=stage):
-            return f"enough people said yes; stage {stage + 1} begins"
+            return f"quorum reached; stage {stage + 1} begins"
         case e.Delegated(taker=taker):
-            return f"{who} handed the task over to {directory.display(taker)}"
+            return f"{who} delegated the task to {directory.display(taker)}"
         case e.Reassigned(to=to):
-            return f"{who} asked other people: " + ", ".join(directory.display(name) for name in to)
+            return f"{who} reassigned the task to " + ", ".join(directory.display(name) for name in to)
         case e.ReviewMarked(person=person):
-            return f"{who} is looking at it" if person else f"{who} is not looking at it any more"
+            return f"{who} is reviewing it" if person else f"{who} cleared the review mark"
         case e.Snoozed(until=until):
-            return f"{who} put it off until {until:%Y-%m-%d %H:%M} UTC; deadline and escalation go on"
+            return f"{who} snoozed it until {utc_text(until)}; deadline and escalation are unaffected"
         case e.Unsnoozed(person=person):
             mine = person == fact.actor.id
             return (
-                f"{who} took it up again" if mine else f"{directory.display(person)} had put it off until now"
+                f"{who} canceled the snooze" if mine else f"the snooze of {directory.display(person)} ended"
             )
         case e.Commented():
             return f"{who} commented"
         case e.Revised(revision=revision):
-            return f"{who} changed what is decided: revision {revision}, earlier answers are void"
+            return f"{who} created revision {revision}; earlier votes are void"
         case e.Understaffed():
-            return "too few people are left: " + short_of_people(fact.event)
+            return "understaffed: " + short_of_people(fact.event)
         case e.NobodyReached(reason=reason):
-            return f"nobody could be told: {reason}"
+            return f"no approver could be reached: {reason}"
     return _of_time(fact, who)
 
 
@@ -101,19 +100,19 @@ def _of_time(fact: e.Fact, who: str) -> str:
         case e.DelayStarted(until=until):
             return f"waiting until {until:%Y-%m-%d %H:%M:%S} UTC"
         case e.DelayEnded(step=step):
-            return f"the wait {step!r} is over"
+            return f"the delay {step!r} ended"
         case e.Notified(to=to):
-            return "told " + (", ".join(to) or "whoever may decide")
+            return "notified " + (", ".join(to) or "everyone who may decide")
         case e.StepTimedOut(step=step, after=after):
             return f"step {step!r} passed its deadline" + (f" of {format_duration(after)}" if after else "")
         case e.ProgressReported(reason=reason):
-            return f"{who} let it go on" + (f": {reason}" if reason else "")
+            return f"{who} let it continue" + (f": {reason}" if reason else "")
         case e.RerunStarted(source=source, seq=seq, step=step, start=start):
-            return f"{who} runs step {start!r} again under the yes of {source}, step {step!r} (event {seq})"
+            return f"{who} reruns step {start!r} under the approval of {source}, step {step!r} (event {seq})"
         case e.ControlsPatched(generation=generation):
-            return f"{who} changed its controls (generation {generation})"
+            return f"{who} patched its controls (generation {generation})"
         case e.Completed(result=result):
-            return "completed" if result is None else f"{who} declared it completed"
+            return "completed" if result is None else f"{who} marked it as completed"
         case e.Failed(fault=fault):
             return f"failed: {fault.message}"
         case e.Canceled(reason=reason):

@@ -137,16 +137,16 @@ def doubts(undo: Sequence[Fact], verdicts: Sequence[Check], shown: str, effect: 
     """
     found = [f"The check in step “{check.step}” failed." for check in verdicts if check.verdict == "failed"]
     if effect and not verdicts:
-        found.append("No machine has checked this.")
+        found.append("No automatic check has run.")
     if effect and not undo:
-        found.append("Nobody said whether it can be undone.")
+        found.append("Not stated whether this can be undone.")
     elif any(undone(fact) == "No" for fact in undo):
-        found.append("It is said that it cannot be undone.")
+        found.append("Reported as irreversible.")
     marks = {piece.mark for piece in pieces(shown)}
     if "hidden" in marks:
-        found.append("The request holds characters that cannot be seen; each is shown as its code point.")
+        found.append("The request contains invisible characters; each is shown as its code point.")
     if "mixed" in marks:
-        found.append("The request holds words of look-alike letters; they are marked.")
+        found.append("The request contains words with look-alike letters; they are marked.")
     return tuple(found)
 
 

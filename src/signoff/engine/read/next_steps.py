@@ -14,7 +14,7 @@ from signoff.core.text.json_diff import Group, group
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.directory.workers import asks
 
-_AFTER: Final = {After.NO: "a no", After.CHANGES: "a request for changes", After.SILENCE: "silence"}
+_AFTER: Final = {After.NO: "a rejection", After.CHANGES: "a request for changes", After.SILENCE: "expiry"}
 
 
 class Following(msgspec.Struct, frozen=True):
@@ -68,6 +68,6 @@ def _does(one: Ahead) -> str:
         case HumanStep():
             return "People are asked again."
         case DelayStep(lasts=lasts):
-            return f"It waits for {format_duration(lasts)}."
+            return f"Waits for {format_duration(lasts)}."
         case NotifyStep():
-            return "People are told."
+            return "People are notified."

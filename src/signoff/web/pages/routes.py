@@ -10,8 +10,8 @@ from signoff.web.pages import signin
 from signoff.web.pages.admin import accounts, changes, people, policies, proposals, teams
 from signoff.web.pages.kit import live
 from signoff.web.pages.kit.handler import PageHandler, PageRequest, Row
+from signoff.web.pages.kit.open_task_counts import Waiting
 from signoff.web.pages.kit.render import static_files
-from signoff.web.pages.kit.waiting import Waiting
 from signoff.web.pages.lists import inbox, intent, messages
 from signoff.web.pages.task import actions, page
 from signoff.web.state import AppState

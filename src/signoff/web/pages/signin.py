@@ -12,6 +12,10 @@ from signoff.web.pages.kit import cookies
 from signoff.web.pages.kit.handler import PageRequest
 
 _LONGEST_PATH: Final = 2000
+_SENT: Final = (
+    "If this address belongs to a person in this workspace, a sign-in link is on its way. "
+    "It works once and expires after 15 minutes."
+)
 
 
 def local(path: str) -> str:
@@ -56,8 +60,7 @@ async def by_mail(request: PageRequest) -> Page:
         return replace(page, headers=(*page.headers, ("retry-after", str(refusal.retry_after))))
     except Invalid as refusal:
         return await _form(request, onward, refusal.status, problem=refusal.message)
-    said = "If this is the address of somebody here, a sign-in link is on its way. It works once, for 15 minutes."
-    return await _form(request, onward, sent=said)
+    return await _form(request, onward, sent=_SENT)
 
 
 async def by_key(request: PageRequest) -> Page:

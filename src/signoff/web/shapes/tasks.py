@@ -13,6 +13,7 @@ from signoff.core.intent.snoozed import ending
 from signoff.core.intent.wake import escalation_at, reminder_at
 from signoff.core.plan import wording
 from signoff.core.plan.plan import HumanStep
+from signoff.core.text.times import utc_text
 from signoff.engine.read.task_history import TaskHistory
 from signoff.web.shapes.ahead import next_steps
 from signoff.web.shapes.common import Display, maybe, verbatim, whom
@@ -115,11 +116,7 @@ def on_expiry(
     step: HumanStep, due_at: datetime | None, intent_due_at: datetime | None, refused: bool = False
 ) -> str:
     """What happens if no one answers, with times in UTC."""
-    return wording.on_silence(step, due_at, intent_due_at, _minute, refused)
-
-
-def _minute(at: datetime) -> str:
-    return at.isoformat(" ", "minutes")[:16] + " UTC"
+    return wording.on_silence(step, due_at, intent_due_at, utc_text, refused)
 
 
 def my_task(intent: Intent, task: Task) -> MyTask:

@@ -44,17 +44,15 @@ def _does(step: Step, directory: Snapshot) -> str:
         case HumanStep(task=spec, choices=choices):
             named = f"policy {spec.policy}" if spec.policy else ", ".join(spec.stages[0].approvers)
             asked = "; ".join(_choice(one) for one in choices) or named
-            return f"{spec.type.value.replace('_', ' ')}, {asked or 'whoever may approve'}"
+            return f"{spec.type.value.replace('_', ' ')}, {asked or 'anyone who may approve'}"
         case DelayStep():
             return "waits"
         case NotifyStep():
-            return "tells people"
+            return "notifies people"
 
 
 def _choice(choice: Choice) -> str:
-    return (
-        f"policy {choice.use} where {said(choice.when)}" if choice.when else f"otherwise policy {choice.use}"
-    )
+    return f"policy {choice.use} if {said(choice.when)}" if choice.when else f"otherwise policy {choice.use}"
 
 
 async def agents(request: PageRequest) -> Page:
@@ -101,7 +99,7 @@ def _admin(request: PageRequest) -> None:
     if not request.actor.roles & RUNNING:
         raise Forbidden(
             "admin_required",
-            "Only an owner or an admin may see this.",
+            "Only owners and admins may see this.",
             hint="Ask one of them; your inbox is yours.",
         )
 
@@ -162,7 +160,7 @@ async def _holder(request: PageRequest) -> Account | Person:
     if kind == ActorKind.PERSON.value:
         person = next((p for p in directory.people.values() if p.email == name.lower()), None)
         if person is None:
-            said = f"There is nobody with the address {name[:100]!r}."
+            said = f"No person has the address {name[:100]!r}."
             raise Invalid("person_not_found", said, field="name", hint="Add the person first.")
         return person
     if kind not in (ActorKind.AGENT.value, ActorKind.SERVICE.value):

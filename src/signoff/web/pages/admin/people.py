@@ -24,7 +24,7 @@ from signoff.engine.directory.change_log import person_subject
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.identity.keys import makers
 from signoff.web.http.call import Page
-from signoff.web.pages.admin import leaving
+from signoff.web.pages.admin import confirm_removal
 from signoff.web.pages.admin.accounts import lasts
 from signoff.web.pages.admin.changes import about
 from signoff.web.pages.kit.handler import PageRequest
@@ -99,7 +99,7 @@ async def add_person(request: PageRequest) -> Page:
     try:
         directory = await request.state.directory.of(request.actor.workspace)
         if any(person.email == email.lower() for person in directory.people.values()):
-            raise Conflict("person_exists", f"{email[:255]} is here already.")
+            raise Conflict("person_exists", f"There is already a person with the address {email[:255]}.")
         await _wish(request, email, {"name": name, "roles": roles})
     except Refused as refusal:
         return await _people(request, refusal)
@@ -174,12 +174,12 @@ async def act(request: PageRequest) -> Page:
     directory = await request.state.directory.of(request.actor.workspace)
     found = directory.people.get(request.params["person_id"])
     if run is None or found is None:
-        raise NotFound("not_found", "There is nothing to do by this name.")
+        raise NotFound("not_found", "There is no such action.")
     home = "/me" if found.id == request.actor.id else f"/people/{found.id}"
     try:
         said = await run(request, found, directory)
         if what := _takes_away(request.params["act"], found, said):
-            asking = await leaving.first(request, [found], what, home)
+            asking = await confirm_removal.confirm_removal(request, [found], what, home)
             if asking is not None:
                 return asking
         await _wish(request, found.id, said)
@@ -192,17 +192,15 @@ def _takes_away(act: str, found: Person, said: dict[str, Any]) -> str:
     """What it means for what waits for the person, in words; "" where they decide as before."""
     if act == "leave":
         return (
-            "Whoever stands in answers what is asked from now on. What is open already is answered by whom it asked, "
-            "and by whoever was named to stand in before it was asked."
+            "The delegate answers tasks that open from now on. Open tasks stay with the people that they "
+            "asked, and with the delegates named before they opened."
         )
     if not found.active or act != "details":
         return ""
     if not said["active"]:
-        return (
-            "Who is not active decides nothing: what too few people are left for moves on as its policy says."
-        )
+        return f"An inactive person cannot decide. {confirm_removal.UNDERSTAFFED}"
     if DECIDING & (set(found.roles) - set(said["roles"])):
-        return "Without the role their say by it ends: what too few people are left for moves on as its policy says."
+        return f"Without the role they can no longer decide by it. {confirm_removal.UNDERSTAFFED}"
     return ""
 
 
@@ -256,7 +254,7 @@ async def _back(request: PageRequest, found: Person, directory: Snapshot) -> dic
     start, planned = request.field("start"), _kept(request, found, directory)
     kept = [away for away in planned if away["from"] != start]
     if len(kept) == len(planned):
-        raise NotFound("absence_not_found", "This absence is not there any more.")
+        raise NotFound("absence_not_found", "There is no such absence.")
     return {"absences": kept}
 
 
@@ -311,7 +309,7 @@ async def revoke_key(request: PageRequest) -> Page:
     """POST /me/keys/{key_id}/revoke"""
     try:
         if request.params["key_id"] not in {row["key"].id for row in await _own_keys(request)}:
-            raise NotFound("key_not_found", "You have no such key any more.")
+            raise NotFound("key_not_found", "You have no such key.")
         await request.state.registry.revoke_key(request.actor, request.params["key_id"])
     except Refused as refusal:
         return await _person(request, request.actor.id, refusal)
@@ -322,5 +320,5 @@ async def slack_code(request: PageRequest) -> Page:
     """POST /me/slack: the answer shows the code, once; it is kept nowhere and cannot be fetched again."""
     desk = request.state.slack
     if desk is None:
-        raise NotFound("slack_not_set_up", "Slack is not set up here.", hint="An admin sets slack_tokens.")
+        raise NotFound("slack_not_set_up", "Slack is not configured.", hint="An admin sets slack_tokens.")
     return await _person(request, request.actor.id, code=await desk.chat.code(request.actor))

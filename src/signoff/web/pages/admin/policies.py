@@ -69,7 +69,7 @@ def _flows(name: str, directory: Snapshot) -> list[str]:
     flows = sorted(
         flow.name for flow in directory.workflows.values() if name in _named(json_value.decode(flow.source))
     )
-    return [*flows, *(["whatever has no workflow"] if directory.workspace.default_policy == name else [])]
+    return [*flows, *(["types without a workflow"] if directory.workspace.default_policy == name else [])]
 
 
 def _named(source: Any) -> set[str]:

@@ -14,7 +14,7 @@ from signoff.core.plan.hours_reader import DAYS
 from signoff.core.text.document_reader import document
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.web.http.call import Page
-from signoff.web.pages.admin import leaving
+from signoff.web.pages.admin import confirm_removal
 from signoff.web.pages.admin.changes import about
 from signoff.web.pages.kit.handler import PageRequest
 from signoff.web.shapes.people import email_of
@@ -133,9 +133,11 @@ async def _leaves(request: PageRequest, name: str, back: str) -> Page | None:
         if known is not None
         else []
     )
-    what = f"In the team {name} they decide no more: what too few people are left for moves on as its policy says."
+    what = f"They can no longer decide as members of the team {name}. {confirm_removal.UNDERSTAFFED}"
     leavers = [person for person in gone if not stay & {person.id, person.email}]
-    return await leaving.first(request, leavers, what, back, leaving.by_team(name))
+    return await confirm_removal.confirm_removal(
+        request, leavers, what, back, confirm_removal.confirm_team_change(name)
+    )
 
 
 async def _put(request: PageRequest, name: str) -> None:

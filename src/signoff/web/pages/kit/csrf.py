@@ -39,6 +39,6 @@ def _own_hosts(call: Call) -> set[str]:
 def _foreign() -> Forbidden:
     return Forbidden(
         "foreign_form",
-        "This did not come from a page of this server, so nothing was done.",
+        "This form did not come from a page of this server. Nothing was done.",
         hint="Open the page here and press the button again.",
     )

@@ -23,8 +23,8 @@ from signoff.web.http.call import Call, Page, Stream
 from signoff.web.http.endpoint import GoneAwayError, Reply, WrongMethod, read_body
 from signoff.web.pages.kit import cookies
 from signoff.web.pages.kit.csrf import check_origin, form_token
-from signoff.web.pages.kit.render import render
-from signoff.web.pages.kit.waiting import Waiting
+from signoff.web.pages.kit.open_task_counts import Waiting
+from signoff.web.pages.kit.render import load, loaded, render
 from signoff.web.state import AppState
 from signoff.wire.common import LONGEST_COMMENT
 
@@ -95,8 +95,8 @@ class PageRequest:
         said = self.field(name).strip().replace("\r\n", "\n")
         said = said if shows(said) else ""
         if len(said) > LONGEST_COMMENT:
-            problem = f"This has {len(said):,} characters; at most {LONGEST_COMMENT:,} are taken."
-            raise Invalid("too_long", problem, field=name, hint="Make it shorter; nothing was recorded.")
+            problem = f"The text has {len(said):,} characters; the maximum is {LONGEST_COMMENT:,}."
+            raise Invalid("too_long", problem, field=name, hint="Shorten it. Nothing was recorded.")
         return said
 
     async def page(self, template: str, status: int = 200, *, in_thread: bool = False, **values: Any) -> Page:
@@ -124,6 +124,8 @@ class PageRequest:
             render, template, actor=self.person, path=self.call.path, now=self.state.clock.now(),
             form_token=form_token(self.binding), **shown | values,
         )  # fmt: skip
+        if not loaded():
+            await asyncio.to_thread(load)
         body = await asyncio.to_thread(made) if in_thread else made()
         return self._private(Page(body, _HTML, status))
 
@@ -188,7 +190,7 @@ class PageHandler:
         try:
             if row is None:
                 raise WrongMethod(
-                    "method_not_allowed", f"{call.method[:16]} is not possible here.", hint=self._allow
+                    "method_not_allowed", f"{call.method[:16]} is not supported here.", hint=self._allow
                 )
             if call.method not in ("GET", "HEAD"):
                 await self._read(request, receive)
@@ -226,7 +228,7 @@ class PageHandler:
             request.call.header(b"content-type").partition(";")[0].strip()
             != "application/x-www-form-urlencoded"
         ):
-            raise Malformed("not_a_form", "This takes a posted form.")
+            raise Malformed("not_a_form", "Expected a posted form.")
         try:
             request.form = parse_qsl(
                 body.decode("utf-8"), keep_blank_values=True, max_num_fields=_MAX_FIELDS, errors="strict"
@@ -256,7 +258,7 @@ class PageHandler:
         if call.method != "POST":
             path = _path_of(call) + ("?" + call.query_string.decode("latin-1") if call.query_string else "")
             return request.to("/login" + ("?next=" + quote(path, safe="") if path != "/" else ""))
-        said = "You were signed out in the meantime; nothing was recorded. Sign in and do it again."
+        said = "Your session has ended. Nothing was recorded. Sign in and try again."
         onward = _path_of(call) if "GET" in self._rows else "/"
         return await request.page(
             "login.html",

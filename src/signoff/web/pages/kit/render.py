@@ -1,16 +1,18 @@
-"""Templates to bytes. Everything is escaped; an undefined name is an error; Jinja2 is loaded with the first page."""
+"""Templates to bytes. Everything is escaped; an undefined name is an error."""
 
 import hashlib
 import mimetypes
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache, lru_cache
 from importlib.resources import files
+from threading import Event, Lock
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from signoff.core.text.hidden_characters import one_line, pieces
+from signoff.core.text.times import relative_time
 from signoff.engine.read.evidence import covered, undone
 
 if TYPE_CHECKING:
@@ -19,6 +21,25 @@ if TYPE_CHECKING:
 
 _ORDINARY: Final = re.compile(r"[\n -~]*")
 _STATIC: Final = ("inbox.css", "inbox.js", "icon.svg")
+
+
+_loading: Final = Lock()
+_loaded = Event()
+
+
+def loaded() -> bool:
+    """Whether pages can be rendered without compiling anything."""
+    return _loaded.is_set()
+
+
+def load() -> None:
+    """Import the template engine and compile every template: about a second of work, so never on the event loop."""
+    with _loading:
+        if not _loaded.is_set():
+            found = environment()
+            for name in found.list_templates(["html"]):
+                found.get_template(name)
+            _loaded.set()
 
 
 def render(template: str, **values: Any) -> bytes:
@@ -42,13 +63,13 @@ def environment() -> "Environment":
         "text": safe,
         "covered": covered,
         "line": safe_line,
-        "moment": pass_context(moment),
+        "moment": pass_context(time_element),
         "word": word,
-        "short": short,
-        "through": through,
-        "cap": cap,
+        "short": short_digest,
+        "through": channel_name,
+        "cap": capitalised,
     }
-    made.globals |= {"static": static_url, "span": span, "until": until, "undone": undone}
+    made.globals |= {"static": static_url, "until": relative_time, "undone": undone}
     return made
 
 
@@ -73,32 +94,14 @@ def safe_line(value: object) -> "Markup":
     return safe(one_line(str(value)))
 
 
-def moment(context: Mapping[str, Any], at: datetime, seconds: bool = False) -> "Markup":
-    """A moment, in the zone that the reader lives by, else in UTC; where scripts run, in the browser's own."""
+def time_element(context: Mapping[str, Any], at: datetime, seconds: bool = False) -> "Markup":
+    """A time in the reader's zone, else in UTC; with scripts, in the browser's own."""
     from markupsafe import Markup
 
     zone = ZoneInfo(context.get("zone") or "UTC")
     text = f"{at.astimezone(zone):%d %b %Y, %H:%M{':%S' if seconds else ''} %Z}".lstrip("0")
     marked = Markup(" data-seconds") if seconds else ""
     return Markup('<time datetime="{}"{}>{}</time>').format(at.strftime("%Y-%m-%dT%H:%M:%SZ"), marked, text)
-
-
-def span(length: timedelta) -> str:
-    """A duration as people say it: the two largest units."""
-    seconds = int(abs(length.total_seconds()))
-    parts = [(seconds // 86400, "d"), (seconds % 86400 // 3600, "h"), (seconds % 3600 // 60, "min")]
-    while len(parts) > 1 and parts[0][0] == 0:
-        parts.pop(0)
-    said = [f"{count} {unit}" for count, unit in parts[:2] if count]
-    return " ".join(said) or ("a moment" if seconds else "now")
-
-
-def until(at: datetime, now: datetime) -> str:
-    """How far off a moment is: ``in 7 h 52 min``, ``3 min ago``."""
-    length = span(at - now)
-    if length == "now" or abs((at - now).total_seconds()) < 1:
-        return "now"
-    return f"in {length}" if at > now else f"{length} ago"
 
 
 def word(value: str) -> str:
@@ -115,17 +118,17 @@ _WAYS: Final = {
 }
 
 
-def through(via: str) -> str:
-    """The way by which something came, for people."""
+def channel_name(via: str) -> str:
+    """Where an answer or a change came from."""
     return _WAYS.get(via, via)
 
 
-def cap(value: str) -> str:
+def capitalised(value: str) -> str:
     """With a capital first letter; the rest as it is."""
     return value[:1].upper() + value[1:]
 
 
-def short(value: str) -> str:
+def short_digest(value: str) -> str:
     """The beginning of a digest."""
     return value[:12]
 

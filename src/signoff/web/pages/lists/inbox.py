@@ -25,7 +25,7 @@ from signoff.engine.read.view import LOOKED_AT
 from signoff.store.work import Filter, Stored
 from signoff.web.http.call import Page
 from signoff.web.pages.kit.handler import PageRequest
-from signoff.web.pages.kit.waiting import is_mine, is_my_teams, open_tasks
+from signoff.web.pages.kit.open_task_counts import is_mine, is_my_teams, open_tasks
 
 _PAGE: Final = 100
 _READ: Final = 200
@@ -52,7 +52,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     ending: str = ""
     mine: bool = False
     taken: str = ""
-    put_off: datetime | None = None
+    snoozed_until: datetime | None = None
     stage: str = ""
 
 
@@ -91,7 +91,7 @@ def _wanted(request: PageRequest) -> Wanted:
     query = request.query
     view, page = query.get("view", "mine"), query.get("page", "1")
     if not (page.isascii() and page.isdigit() and 0 < int(page[:6]) < 10_000):
-        raise NotFound("page_not_found", "There is no such page of the list.")
+        raise NotFound("page_not_found", "There is no such page.")
     return Wanted(
         view=view if view in VIEWS else "mine",
         words=query.get("q", "").strip()[:200],
@@ -180,7 +180,7 @@ def _entry(stored: Stored, task: Task, step: HumanStep, actor: Actor, directory:
         _row(stored, step, directory), ref=step_run_id(intent.id, task.step_run), at=task.opened_at,
         due_at=ends_at(intent, task),
         votes=len(task.votes), mine=is_mine(actor, intent, task),
-        put_off=held.until if (held := asleep(task, actor.id)) else None,
+        snoozed_until=held.until if (held := asleep(task, actor.id)) else None,
         taken="you" if task.taken_by == actor.id else directory.display(task.taken_by) if task.taken_by else "",
         stage=f"stage {task.stage + 1} of {len(step.task.stages)}" if len(step.task.stages) > 1 else "",
     )  # fmt: skip

@@ -22,7 +22,7 @@
   for (const line of all(".keys")) {
     const button = document.createElement("button");
     button.className = "small quiet";
-    const say = () => { button.textContent = off() ? "Switch the keys on" : "Switch the keys off"; };
+    const say = () => { button.textContent = off() ? "Turn keys on" : "Turn keys off"; };
     button.onclick = () => { localStorage.setItem("keys", off() ? "on" : "off"); say(); };
     say();
     line.append(" ", button);
@@ -65,8 +65,8 @@
     note.setAttribute("role", "status");
     const link = document.createElement("a");
     link.href = location.pathname + location.search;
-    link.textContent = "Show it as it is now";
-    note.append(now.startsWith("open") ? "Somebody answered meanwhile, or something changed. " : "This was decided meanwhile. ", link);
+    link.textContent = "Show the current state";
+    note.append(now.startsWith("open") ? "Something has changed since this page was loaded. " : "This has been decided since this page was loaded. ", link);
     document.querySelector(".decide, main").prepend(note);
   };
 

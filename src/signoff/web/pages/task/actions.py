@@ -1,10 +1,11 @@
-"""What a person can do with a task beside answering it: hand it over, say something, take it, ask other people, change
-what is asked, withdraw it.
-"""
+"""Actions on a task other than answering: delegate, comment, mark as reviewing, snooze, reassign, revise, withdraw."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
+from signoff.core.directory.model import Person
 from signoff.core.errors import Invalid, NotFound, Refused
 from signoff.core.ids import step_run_id
 from signoff.core.intent.commands import (
@@ -18,20 +19,20 @@ from signoff.core.intent.commands import (
     Snooze,
     Unsnooze,
 )
+from signoff.core.text.document_reader import in_utc
 from signoff.engine.read.view import SeenTask
 from signoff.web.http import json_intake
 from signoff.web.http.call import Page
 from signoff.web.pages.kit.handler import PageRequest
 from signoff.web.pages.task.page import CORRECTABLE, task_page
 from signoff.web.pages.task.revise_form import changed_values
-from signoff.web.pages.task.snooze_times import chosen
 
 
 async def act(request: PageRequest) -> Page:
     """POST /tasks/{task_id}/{act}"""
     run = _ACTS.get(request.params["act"])
     if run is None:
-        raise NotFound("not_found", "There is nothing to do by this name.")
+        raise NotFound("not_found", "There is no such action.")
     found = await request.state.view.task(request.actor, request.params["task_id"])
     here = f"/tasks/{step_run_id(found.seen.stored.intent.id, found.history.step_run)}"
     try:
@@ -48,14 +49,14 @@ async def _do(request: PageRequest, found: SeenTask, command: Command) -> None:
     await request.state.engine.handle(request.actor, found.seen.stored.intent.id, command)
 
 
-async def _hand_over(request: PageRequest, found: SeenTask) -> None:
+async def _delegate(request: PageRequest, found: SeenTask) -> None:
     await _do(request, found, Delegate(request.field("to"), found.history.step_run, request.words("words")))
 
 
-async def _ask_others(request: PageRequest, found: SeenTask) -> None:
+async def _reassign(request: PageRequest, found: SeenTask) -> None:
     to = tuple(value for name, value in request.form if name == "party" and value)
     if not to:
-        raise Invalid("nobody_named", "Choose who is asked instead.", field="party")
+        raise Invalid("nobody_named", "Choose at least one approver.", field="party")
     await _do(request, found, Reassign(to, found.history.step_run, request.words("words")))
 
 
@@ -63,25 +64,39 @@ async def _withdraw(request: PageRequest, found: SeenTask) -> None:
     await _do(request, found, Cancel(request.words("words") or "withdrawn", found.history.step_run))
 
 
-async def _remark(request: PageRequest, found: SeenTask) -> None:
+async def _comment(request: PageRequest, found: SeenTask) -> None:
     words = request.words("words")
     if not words:
-        raise Invalid("comment_required", "There is nothing said yet.", field="words")
+        raise Invalid("comment_required", "The comment is empty.", field="words")
     await _do(request, found, AddComment(words, found.history.step_run))
 
 
-async def _take(request: PageRequest, found: SeenTask) -> None:
-    await _do(request, found, MarkReviewing(found.history.step_run, free=request.field("free") == "1"))
+async def _mark_reviewing(request: PageRequest, found: SeenTask) -> None:
+    await _do(request, found, MarkReviewing(found.history.step_run, free=request.field("clear") == "1"))
 
 
 async def _snooze(request: PageRequest, found: SeenTask) -> None:
     directory = await request.state.directory.of(request.actor.workspace)
     await _do(
-        request, found, Snooze(chosen(request, directory.people[request.actor.id]), found.history.step_run)
+        request,
+        found,
+        Snooze(_snoozed_until(request, directory.people[request.actor.id]), found.history.step_run),
     )
 
 
-async def _wake(request: PageRequest, found: SeenTask) -> None:
+def _snoozed_until(request: PageRequest, person: Person) -> datetime:
+    """The posted time in UTC: an offered one, or a date and time in the reader's zone."""
+    offered, own = request.field("until"), request.field("at").strip()
+    try:
+        at = datetime.fromisoformat(own or offered)
+    except ValueError as error:
+        raise Invalid(
+            "moment_required", "Choose a time.", field="until", hint="Select one, or enter a date and time."
+        ) from error
+    return in_utc(at if at.tzinfo is not None else at.replace(tzinfo=ZoneInfo(person.zone or "UTC")), "until")
+
+
+async def _unsnooze(request: PageRequest, found: SeenTask) -> None:
     await _do(request, found, Unsnooze(found.history.step_run))
 
 
@@ -91,9 +106,7 @@ async def _revise(request: PageRequest, found: SeenTask) -> None:
     changed = changed_values(stored.payload, request.form)
     payload = json_intake.canonical(parsed.value | changed, plain=parsed.plain and not changed)
     if payload == stored.payload:
-        raise Invalid(
-            "nothing_changed", "This is what is asked already; nothing was recorded.", field="payload"
-        )
+        raise Invalid("nothing_changed", "The payload is unchanged. Nothing was recorded.", field="payload")
     command = Revise(
         json_intake.digest(payload),
         found.history.step_run,
@@ -105,12 +118,12 @@ async def _revise(request: PageRequest, found: SeenTask) -> None:
 
 
 _ACTS: Final[dict[str, Callable[[PageRequest, SeenTask], Awaitable[None]]]] = {
-    "hand-over": _hand_over,
-    "remark": _remark,
-    "take": _take,
+    "delegate": _delegate,
+    "comment": _comment,
+    "mark-reviewing": _mark_reviewing,
     "snooze": _snooze,
-    "wake": _wake,
+    "unsnooze": _unsnooze,
     "revise": _revise,
-    "ask-others": _ask_others,
+    "reassign": _reassign,
     "withdraw": _withdraw,
 }

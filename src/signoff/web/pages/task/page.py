@@ -4,13 +4,15 @@ Every answer is the one command through the one engine. It names the revision an
 what is folded on the page must have been opened before a yes is taken, unless the risk is low.
 """
 
+from datetime import datetime, time, timedelta
 from functools import partial
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from signoff.core.directory.actors import Actor, ActorKind
-from signoff.core.directory.model import Link
+from signoff.core.directory.model import Link, Person
 from signoff.core.directory.roles import DECIDING
 from signoff.core.errors import Conflict, Gone, Invalid, Refused
 from signoff.core.ids import step_run_id
@@ -38,13 +40,13 @@ from signoff.web.off_loop import populous
 from signoff.web.pages.kit.handler import PageRequest
 from signoff.web.pages.lists.inbox import next_for
 from signoff.web.pages.task import sign_in_required
-from signoff.web.pages.task.form_errors import faults_of
 from signoff.web.pages.task.revise_form import Draft, draft_of
-from signoff.web.pages.task.schema_form import FLAGS, PREFIX, data_of, fields_of
-from signoff.web.pages.task.snooze_times import moments
+from signoff.web.pages.task.schema_form import FLAGS, PREFIX, data_of, faults_of, fields_of
 
 _EARLIER: Final = 20
 _LONG: Final = 16 * 1024
+_MORNING: Final = time(9)
+_SOON: Final = ((timedelta(hours=1), "for an hour"), (timedelta(hours=4), "for four hours"))
 CORRECTABLE: Final = (400, 403, 409, 413, 422, 503)
 
 
@@ -143,7 +145,7 @@ async def _alive(request: PageRequest, link: Link, found: SeenTask) -> None:
     task = found.seen.stored.intent.open
     if isinstance(task, Task) and (task.step_run, task.digest) == (link.visit, link.digest):
         return
-    said = "This task is over."
+    said = "This task is closed."
     decided = found.history.decided
     if decided is not None:
         by = ""
@@ -152,8 +154,8 @@ async def _alive(request: PageRequest, link: Link, found: SeenTask) -> None:
         outcome = getattr(decided.event, "outcome", "closed")
         said = f"This was already decided: {outcome}{by}, {decided.at:%d %b %Y, %H:%M} UTC."
     elif isinstance(task, Task) and task.step_run == link.visit:
-        said = "What this link showed has been changed since. It cannot be decided by this link."
-    raise Gone("link_over", said, hint="Sign in to see it, and whatever else is waiting for you.")
+        said = "The request has changed since this link was created. The link cannot decide it."
+    raise Gone("link_over", said, hint="Sign in to see it and your open tasks.")
 
 
 # -- answering
@@ -177,7 +179,7 @@ async def _answer(request: PageRequest, reader: Actor, found: SeenTask) -> Refus
         if positive and shown.needs_opening and request.field("opened") != command.digest:
             raise Conflict(
                 "not_opened",
-                "Parts of this request were folded away and not opened. Nothing was recorded.",
+                "Parts of this request were folded and not opened. Nothing was recorded.",
                 hint="Show everything first; then decide.",
             )
         await request.state.engine.handle(reader, intent.id, command)
@@ -203,7 +205,7 @@ def _command(request: PageRequest, intent: Intent, history: TaskHistory) -> Answ
     outcome, digest = next(iter(pressed), ""), request.field("digest")
     revision, stage, number = (_count(request, name) for name in ("revision", "stage", "number"))
     if not (outcome and digest and revision):
-        said = "The page did not say what it showed, so nothing was recorded."
+        said = "The form was incomplete (revision and digest missing). Nothing was recorded."
         raise Invalid("incomplete_form", said, field="digest")
     if other := next((value for value in pressed if value != outcome), ""):
         raise contradiction("outcome", outcome, "outcome", other)
@@ -214,7 +216,7 @@ def _command(request: PageRequest, intent: Intent, history: TaskHistory) -> Answ
         if text and name not in data:
             data[name] = text.replace("\r\n", "\n")
     if spec.type is TaskType.ASSIGNMENT and outcome == "assigned" and not data:
-        raise Invalid("assignee_required", "Say to whom it is assigned.", field="assignee")
+        raise Invalid("assignee_required", "Enter an assignee.", field="assignee")
     return Answer(
         outcome=outcome,
         step_run=history.step_run,
@@ -233,7 +235,7 @@ def _count(request: PageRequest, name: str) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 9 and int(text)):
-        said = "The page did not say what it showed, so nothing was recorded."
+        said = "The form was incomplete (revision and digest missing). Nothing was recorded."
         raise Invalid("incomplete_form", said, field=name)
     return int(text)
 
@@ -332,14 +334,37 @@ def _draft(request: PageRequest, found: SeenTask, shown: Card, refusal: Refused 
 
 
 def _snoozing(known: Known, shown: Card, by_link: bool) -> dict[str, Any]:
-    """Until when the reader has put it off, and until when they may."""
+    """Until when the reader has snoozed it, and what they may choose."""
     task, person = known.task, known.directory.people.get(known.reader.id)
     if task is None or person is None or by_link or not shown.may_answer:
-        return {"put_off": None, "moments": ()}
+        return {"snoozed_until": None, "snooze_times": ()}
     held = asleep(task, person.id)
     answered = any(vote.person == person.id and vote.at_stage == task.stage for vote in task.votes)
-    offered = () if answered else moments(person, known.now, ends_at(known.intent, task))
-    return {"put_off": held.until if held else None, "moments": offered, "own_zone": person.zone or "UTC"}
+    offered = () if answered else snooze_times(person, known.now, ends_at(known.intent, task))
+    return {
+        "snoozed_until": held.until if held else None,
+        "snooze_times": offered,
+        "own_zone": person.zone or "UTC",
+    }
+
+
+def snooze_times(person: Person, now: datetime, ends: datetime | None) -> tuple[tuple[str, str], ...]:
+    """(time, text) of the snoozes that are offered, by the reader's own day; none that would end after ``ends``."""
+    zone = ZoneInfo(person.zone or "UTC")
+    offered = [(now + length, words) for length, words in _SOON]
+    if person.hours is not None:
+        day = datetime.combine(
+            now.astimezone(ZoneInfo(person.hours.zone)).date(), time(0), ZoneInfo(person.hours.zone)
+        )
+        begins, about = person.hours.opens(day + timedelta(days=1)), "when your working hours begin"
+    else:
+        day = datetime.combine(now.astimezone(zone).date(), _MORNING, zone)
+        begins, about = day + timedelta(days=1), "in the morning"
+    local = begins.astimezone(zone)
+    offered.append((begins, f"until {local:%A %H:%M}, {about}"))
+    return tuple(
+        (at.isoformat(timespec="seconds"), words) for at, words in offered if ends is None or at < ends
+    )
 
 
 def _deciders(known: Known) -> tuple[tuple[str, str], ...]:

@@ -4,12 +4,13 @@ An object of text, numbers, yes/no, choices, lists of choices, dates, addresses,
 that is asked for as JSON and checked by the server. Nothing is filled in unseen: constants are shown and sent.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
-from signoff.core.errors import Invalid, Malformed
+from signoff.core.errors import Invalid, Malformed, Refused
 from signoff.core.text.hidden_characters import pieces
 from signoff.core.text.masking import is_secret
 from signoff.engine.planning.form_answers import number_of
@@ -24,6 +25,10 @@ _INPUTS: Final = {
 }
 _LONG: Final = 200
 PREFIX: Final = "f."
+# What the engine's schema check says where a value is missing.
+_MISSING: Final = re.compile(r'^"(?P<name>.*)" is a required property$')
+_GROUPS: Final = frozenset({"check", "many", "fixed"})
+_BESIDE: Final = {"comment": "comment", "data.evidence": "evidence", "assignee": "assignee"}
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
@@ -235,3 +240,48 @@ def _json(field: Field, text: str) -> Any:
             field=f"data.{'.'.join(field.path)}",
             hint=problem.hint,
         ) from None
+
+
+# -- what is to be corrected
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """One thing to correct. ``id``: the element to go to, "" where the page has none for it."""
+
+    id: str
+    text: str
+
+
+def faults_of(
+    refusal: Refused | None, fields: Sequence[Field]
+) -> tuple[tuple[Fault, ...], tuple[Field, ...]]:
+    """(what is to be corrected, the fields with what is wrong with each)"""
+    if refusal is None:
+        return (), tuple(fields)
+    listed = refusal.details.get("errors")
+    if not isinstance(listed, list):
+        id_ = _BESIDE.get(refusal.field or "", "")
+        return ((Fault(id_, refusal.hint or refusal.message),) if id_ else ()), tuple(fields)
+    faults: list[Fault] = []
+    wrong: dict[int, str] = {}
+    for said in map(str, listed):
+        at, text = _place(said, fields)
+        if at is None:
+            faults.append(Fault("", said))
+            continue
+        wrong.setdefault(at, text)
+        group = "-all" if fields[at].control in _GROUPS else ""
+        faults.append(Fault(f"f{at + 1}{group}", f"{fields[at].label}: {text}"))
+    marked = tuple(msgspec.structs.replace(f, fault=wrong.get(at, "")) for at, f in enumerate(fields))
+    return tuple(faults), marked
+
+
+def _place(said: str, fields: Sequence[Field]) -> tuple[int | None, str]:
+    """(which field a fault is about, None where none is known; the fault in words)"""
+    path, _, text = said.partition(": ")
+    parts = tuple(path.split(".")) if path != "form" else ()
+    missing = _MISSING.match(text)
+    if missing:
+        parts, text = (*parts, missing["name"]), "this is needed"
+    places = (at for at, field in enumerate(fields) if field.path == parts[: len(field.path)])
+    return next(places, None), text

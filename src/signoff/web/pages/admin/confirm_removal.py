@@ -12,9 +12,10 @@ from signoff.web.pages.kit.handler import PageRequest
 
 CONFIRMED: Final = "confirmed"
 _SHOWN: Final = 50
+UNDERSTAFFED: Final = "Tasks without enough eligible people follow their policy."
 
 
-async def first(
+async def confirm_removal(
     request: PageRequest,
     people: Iterable[Person],
     what: str,
@@ -37,11 +38,17 @@ async def first(
         return None
     fields = [(name, value) for name, value in request.form if name != "form_token"]
     return await request.page(
-        "leaving.html", rows=rows, whole=whole, what=what, back=back, fields=fields, confirmed=CONFIRMED
+        "confirm_removal.html",
+        rows=rows,
+        whole=whole,
+        what=what,
+        back=back,
+        fields=fields,
+        confirmed=CONFIRMED,
     )
 
 
-def by_team(name: str) -> Callable[[Waits], bool]:
+def confirm_team_change(name: str) -> Callable[[Waits], bool]:
     """Whether it is as a member of this team that somebody is asked."""
 
     def counts(held: Waits) -> bool:

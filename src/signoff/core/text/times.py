@@ -1,0 +1,28 @@
+"""Times in words, for every surface. Standard library only."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from signoff.core.text.durations import duration_text
+
+
+def utc_text(at: datetime) -> str:
+    """``2026-03-02 09:00 UTC``."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def local_time_text(at: datetime, zone: str) -> str:
+    """The time on the reader's own clock, and in UTC."""
+    utc = f"{at.astimezone(UTC):%a %d %b %Y, %H:%M} UTC"
+    if not zone or zone == "UTC":
+        return utc
+    local = at.astimezone(ZoneInfo(zone))
+    return f"{local:%a %d %b %Y, %H:%M %Z} ({at.astimezone(UTC):%H:%M} UTC)"
+
+
+def relative_time(at: datetime, now: datetime, units: int = 2) -> str:
+    """``in 7 h 52 min``, ``3 min ago``."""
+    if abs((at - now).total_seconds()) < 1:
+        return "now"
+    text = duration_text(at - now, units)
+    return f"in {text}" if at > now else f"{text} ago"

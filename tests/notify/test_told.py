@@ -137,7 +137,7 @@ async def test_the_next_channel_took_over_and_the_ladder_moved_on_are_on_the_pag
         assert f"a decision is needed, by mail: {refused}; Slack was used instead" in page.text
         assert "a decision is needed, by Slack: delivered" in page.text
         page = await rita.get(f"/tasks/{intent.id[:-4]}0001")
-        assert "told by Slack, as mail failed" in page.text
+        assert "notified by Slack, as mail failed" in page.text
 
         slack.fake.members.pop("U0ANN")
         await slack.messaging.people_are(ann={"preferences": {"channels": ["slack"]}})

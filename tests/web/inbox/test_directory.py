@@ -228,7 +228,8 @@ async def test_a_policy_is_told_in_plain_words_with_every_contact_to_come(web: W
         assert said in page.text, said
     everyday = await (await reader(web, "aud")).get("/policies")
     assert (
-        "Who decides one yes, of whoever may approve: role owner (Oscar Lind); role approver" in everyday.text
+        "Who decides one yes, of anyone who may approve: role owner (Oscar Lind); role approver"
+        in everyday.text
     )
     assert (await (await reader(web, "aud")).get("/policies/none")).status == 404
 

@@ -303,6 +303,7 @@ async def test_the_messages_of_a_task_are_there_to_be_read(store: Store, clock: 
 
         person = await slack.messaging.keys.create(WORKSPACE, ActorKind.PERSON, RITA.id, RITA.id)
         slack.web.keys["rita"] = person.secret
+        slack.messaging.directory.changed(WORKSPACE)
         slack.fake.members.pop("U0OTTO")
         intent = await slack.messaging.submit(asked("per_ann", "per_otto"))
         await slack.messaging.carry()

@@ -57,7 +57,10 @@ async def test_each_ending_is_a_fact_of_its_own_everywhere(web: WebEnv, how: str
     task = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
     assert (task["state"], task["ending"]) == ("closed", how)
     events = (await web.get(f"/v1/intents/{intent_id}/events"))["events"]
-    assert [e["details"]["ending"] for e in events if "ending" in e["details"]] == [how]
+    assert [e["details"]["ending"] for e in events if "ending" in e["details"]] == [
+        how,
+        how,
+    ]  # the decision's and the last
     late = await web.answer(task_id, "approved", "ann")
     assert (late.code, late["error"]["details"]["ending"]) == ("already_decided", how)
     kind, code = ENDINGS[how]

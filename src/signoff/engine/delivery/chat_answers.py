@@ -84,6 +84,7 @@ class Chat:
             return "The person of this code is not active any more."
         new = ChatPerson(self._channel, team, account, workspace, person, now)
         await retry_on_conflict(lambda: self._link(actor, new), lambda: self._directory.forget(workspace))
+        self._directory.changed(workspace)
         directory = await self._directory.of(workspace)
         space = directory.workspace
         return f"You are {directory.display(person)} in {space.organization}/{space.name} from now on."
@@ -129,6 +130,7 @@ class Chat:
             record = [await self._recorded(actor, link, None)]
             since = {space.id: space.last_change for space in spaces}
             await self._store.chats.unlink(self._channel, team, account, record, since)
+            self._directory.changed(link.workspace)
             return True
 
         gone = await retry_on_conflict(attempt, lambda: None)

@@ -57,6 +57,8 @@ async def apply(call: Call) -> bytes:
     except Refused as refusal:
         return reply.of(await call.state.engine.refuse(call.actor, refusal, reply.once))
     agents = await _provision(call, scenario)
+    if any(agent.created for agent in agents):
+        call.actor = await call.identify()  # as the directory knows them after what they have just changed
     submission = await _planned(call, scenario, payload)
     absent = await call.state.workers.absent(scenario.plan, await directory_of(call), call.state.clock.now())
     submission = replace(

@@ -282,24 +282,3 @@ def test_what_a_task_answered_itself_demands_nothing_of_it() -> None:
     intent = replace(story.intent, results={"ask": {"risk": "high"}})
     assert access.wanted(intent, story.task) is Strength.LINK
     assert access.wanted(replace(intent, results={"other": {"risk": "high"}}), story.task) is Strength.SESSION
-
-
-# -- the directory and the record
-
-
-def test_programs_do_not_read_who_decides() -> None:
-    for actor in (ANN, RITA, AUDITOR, SYSTEM):
-        access.may_list_people(actor)
-    assert "An agent's" in str(refusal(lambda: access.may_list_people(AGENT)))
-    assert "A service's" in str(refusal(lambda: access.may_list_people(SERVICE)))
-
-
-def test_the_record_is_read_by_owners_admins_and_auditors() -> None:
-    owner = person("olga", "owner")
-    for actor in (owner, ADA, AUDITOR, SYSTEM):
-        access.may_read_record(actor)
-        assert access.reads_all(actor)
-    for actor in (ANN, RITA):
-        assert refusal(lambda actor=actor: access.may_read_record(actor)).code == "auditor_required"
-        assert not access.reads_all(actor)
-    assert refusal(lambda: access.may_read_record(SERVICE)).code == "person_required"

@@ -55,11 +55,6 @@ def self_approval(actor: Actor, intent: Intent, task: Task) -> bool:
     return lets_requesters_decide(spec_of(intent, task), intent, actor.self_approval)
 
 
-def others_behind(actor: Actor) -> tuple[str, ...]:
-    """The persons other than the actor who have the credential that is used: those who made its key."""
-    return tuple(person for person in actor.sponsors if person != actor.id)
-
-
 def on_requesters_side(actor: Actor, intent: Intent) -> bool:
     return bool(requesters_side(intent) & {actor.id, *actor.sponsors})
 

@@ -11,7 +11,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from signoff.core.directory.actors import Actor, ActorKind
-from signoff.core.directory.roles import ADMIN, APPROVER, AUDITOR, MEMBER, OWNER
+from signoff.core.directory.authorization import ADMINS, PROGRAMS
+from signoff.core.directory.roles import ADMIN, APPROVER, MEMBER, OWNER
 from signoff.core.errors import Forbidden, Invalid, NotFound, Refused
 from signoff.core.intent import commands as c
 from signoff.core.intent.answer_target import stale_stage
@@ -21,10 +22,6 @@ from signoff.core.intent.model import Delivery, Intent, Task
 from signoff.core.intent.wake import spec_of
 from signoff.core.plan.plan import AgentStep
 from signoff.core.plan.task_types import Meaning, Strength, canonical_outcome, meaning_of_answer
-
-RUNNING: Final = frozenset({OWNER, ADMIN})
-READING: Final = RUNNING | {AUDITOR}
-PROGRAMS: Final = frozenset({ActorKind.AGENT, ActorKind.SERVICE})
 
 
 def may_see(actor: Actor, intent: Intent) -> bool:
@@ -90,7 +87,7 @@ def allowed(actor: Actor, command: c.Command, intent: Intent) -> bool:
 def may_take(actor: Actor, agent: str) -> None:
     """Raise Forbidden for whoever may not see or take the deliveries of ``agent``: it may, or an admin for it."""
     own = actor.kind is ActorKind.AGENT and actor.address == agent
-    if own or actor.kind is ActorKind.SYSTEM or actor.roles & RUNNING:
+    if own or actor.kind is ActorKind.SYSTEM or actor.roles & ADMINS:
         return
     if actor.kind is ActorKind.AGENT:
         raise Forbidden("not_your_address", "An agent's key takes only that agent's deliveries.")
@@ -102,30 +99,6 @@ def _not_an_agent() -> Forbidden:
         "agent_required", "Only the agent itself, or an owner or admin in its place, does this.",
         hint="Use the agent's key: signoff keys create --agent ADDRESS.",
     )  # fmt: skip
-
-
-def may_list_people(actor: Actor) -> None:
-    """Raise Forbidden for a program: it reads who decides on its own requests, and nobody else."""
-    if actor.kind in PROGRAMS:
-        holder = "An agent's" if actor.kind is ActorKind.AGENT else "A service's"
-        raise Forbidden(
-            "person_required", f"{holder} key does not read who decides.", hint="Use a person's key."
-        )
-
-
-def reads_all(actor: Actor) -> bool:
-    """Whether the record of changes, all keys, and what people have set for themselves are there for this actor."""
-    return actor.kind is ActorKind.SYSTEM or bool(actor.roles & READING)
-
-
-def may_read_record(actor: Actor) -> None:
-    """Raise Forbidden for whoever may not read who changed what, or what waits for a second admin."""
-    may_list_people(actor)
-    if not reads_all(actor):
-        raise Forbidden(
-            "auditor_required", "Only an owner, an admin or an auditor reads the record of changes.",
-            hint="Ask an admin for the role auditor.",
-        )  # fmt: skip
 
 
 def may_rerun(actor: Actor, intent: Intent) -> None:
@@ -158,12 +131,12 @@ def _may_answer(actor: Actor, command: c.Command, intent: Intent) -> None:
         )
     task = intent.open
     if not isinstance(task, Task):
-        if intent.plan.direct and not actor.roles & RUNNING:
+        if intent.plan.direct and not actor.roles & ADMINS:
             raise Forbidden(
                 "admin_required", "Only an owner or an admin may end a request in its agent's place."
             )
         return  # decide says what the state is
-    if isinstance(command, c.Reassign) and not actor.roles & RUNNING:
+    if isinstance(command, c.Reassign) and not actor.roles & ADMINS:
         raise Forbidden("admin_required", "Only an owner or an admin may ask other people.")
     if on_requesters_side(actor, intent) and not self_approval(actor, intent, task):
         raise Forbidden(
@@ -241,7 +214,7 @@ def _may_act_as_agent(actor: Actor, command: c.Command, intent: Intent) -> None:
         current = getattr(command, "step_run", 0) in (0, getattr(held, "step_run", 0))
         if isinstance(held, Delivery) and current and held.agent != actor.address:
             raise Forbidden("not_your_delivery", "This step is with another agent.")
-    elif not (actor.roles & RUNNING or _does_itself(actor, command, intent)):
+    elif not (actor.roles & ADMINS or _does_itself(actor, command, intent)):
         raise _not_an_agent()
 
 
@@ -283,4 +256,4 @@ def _may_steer(actor: Actor, intent: Intent) -> None:
 def _steers(actor: Actor, intent: Intent) -> bool:
     """Whether it is the actor's own request, or theirs as an admin."""
     own = actor.id == intent.requester.id or actor.id in intent.requester.persons
-    return own or bool(actor.roles & RUNNING)
+    return own or bool(actor.roles & ADMINS)

@@ -7,6 +7,7 @@ counted anew with what its voters are called at that moment.
 from typing import Any
 
 from signoff.core.directory.actors import Actor
+from signoff.core.directory.authorization import others_behind
 from signoff.core.errors import Conflict, Forbidden, Invalid
 from signoff.core.intent import commands as c
 from signoff.core.intent import events as e
@@ -19,7 +20,7 @@ from signoff.core.intent.answer_target import (
     refuse_replaced,
     stale_revision,
 )
-from signoff.core.intent.answering_rights import AnswerRight, answer_right, others_behind, stage_now
+from signoff.core.intent.answering_rights import AnswerRight, answer_right, stage_now
 from signoff.core.intent.answering_rights import roster as pinned
 from signoff.core.intent.contradictions import refuse_contradiction
 from signoff.core.intent.decision_digest import envelope_digest

@@ -13,17 +13,16 @@ from msgspec.structs import replace
 
 from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.directory.agent_address import canonical, slug
+from signoff.core.directory.authorization import PROGRAMS, REGISTRAR, Action, authorize, permits
 from signoff.core.directory.model import Account, ApiKey, DirectoryChange, Person
+from signoff.core.directory.roles import OWNER
 from signoff.core.errors import Conflict, Forbidden, Invalid, NotFound
 from signoff.core.ids import uuid7
-from signoff.core.intent.answering_rights import others_behind
-from signoff.core.intent.authorization import PROGRAMS, RUNNING, reads_all
-from signoff.core.plan.task_types import Strength
 from signoff.core.text.hidden_characters import shows
 from signoff.engine.clock import Clock
 from signoff.engine.directory.change_log import account_subject, recorded, retry_on_conflict, shown_account
 from signoff.engine.directory.snapshot import Directory
-from signoff.engine.identity.keys import REGISTRAR, Keys, NewKey
+from signoff.engine.identity.keys import Keys, NewKey
 from signoff.notify.outbound.post import refuse_uncallable
 from signoff.store.store import Store
 
@@ -54,7 +53,7 @@ class Accounts:
 
         fields: display_name, description, delivery_mode, callback_url. ``name`` may be a full address.
         """
-        may_register(actor, kind)
+        authorize(actor, Action.REGISTER_AGENT if kind is ActorKind.AGENT else Action.REGISTER_SERVICE)
         name = name.strip()
         if not name or len(name) > _LONGEST_NAME or not name.isprintable() or not shows(name):
             raise Invalid("invalid_name", "A name has 1 to 255 printable characters.", field="name")
@@ -132,7 +131,7 @@ class Accounts:
         async def attempt() -> Account:
             since = await self._since(actor.workspace)
             before = await self.account(actor, account_id)
-            may_change(actor, before)
+            _authorize_change(actor, before)
             after = replace(before, **given)
             if after == before:
                 return before
@@ -149,7 +148,7 @@ class Accounts:
         async def attempt() -> Account:
             since = await self._since(actor.workspace)
             before = await self.account(actor, account_id)
-            may_change(actor, before)
+            _authorize_change(actor, before)
             after = replace(before, status="revoked", updated_at=self._clock.now())
             keys = await self._rows.keys(actor.workspace, account_id)
             good = [key for key in keys if key.revoked_at is None]
@@ -203,10 +202,9 @@ class Accounts:
         """
         kind = ActorKind.PERSON if isinstance(holder, Person) else ActorKind(holder.kind)
         if isinstance(holder, Person):
-            if not (actor.id == holder.id and makes_own_key(actor)):
-                may_run(actor)
-            if "owner" in holder.roles and "owner" not in actor.roles:
-                raise Forbidden("owner_required", "Only an owner can make an owner's key.")
+            authorize(actor, Action.CREATE_PERSON_KEY, holder)
+            if OWNER in holder.roles:
+                authorize(actor, Action.CREATE_OWNER_KEY)
             directory = await self._directory.of(actor.workspace)
             if directory.workspace.protected and holder.id != actor.id:
                 raise Forbidden(
@@ -214,17 +212,16 @@ class Accounts:
                     hint="They sign in on the pages, by the link in their mail.",
                 )  # fmt: skip
         else:
-            may_change(actor, holder)
+            _authorize_change(actor, holder)
         return await self._keys.create(actor.workspace, kind, holder.id, sponsor(actor), life, actor)
 
     async def keys(self, actor: Actor, holder: str | None = None) -> list[ApiKey]:
         """Keys (of one holder), without any secret: all for whoever reads everything, else one's own, and of a service
         those of the agents that it registered.
         """
-        if actor.kind is ActorKind.AGENT:
-            raise Forbidden("not_allowed", "An agent's key cannot list keys.")
+        authorize(actor, Action.LIST_KEYS)
         found = await self._rows.keys(actor.workspace, holder)
-        if reads_all(actor):
+        if permits(actor, Action.READ_ALL):
             return found
         holders = {actor.id}
         if actor.kind is ActorKind.SERVICE:
@@ -236,11 +233,10 @@ class Accounts:
         key = await self._rows.key(key_id)
         if key is None or key.workspace != actor.workspace:
             raise NotFound("key_not_found", f"There is no key {key_id[:64]}.")
-        if key.actor_id != actor.id:
-            if key.actor_kind == ActorKind.PERSON.value:
-                may_run(actor)
-            else:
-                may_change(actor, await self.account(actor, key.actor_id))
+        if key.actor_kind == ActorKind.PERSON.value:
+            authorize(actor, Action.REVOKE_PERSON_KEY, key)
+        elif key.actor_id != actor.id:
+            _authorize_change(actor, await self.account(actor, key.actor_id))
         await self._keep_a_way_in(key)
         return await self._keys.revoke(actor.workspace, key_id, actor)
 
@@ -270,34 +266,9 @@ def sponsor(actor: Actor) -> str:
     return actor.sponsors[0] if actor.sponsors else ""
 
 
-def makes_own_key(actor: Actor) -> bool:
-    """Whether it is surely the person who asks: more than a key has been shown, and nobody else stands behind it."""
-    return actor.kind is ActorKind.PERSON and actor.strength is not Strength.LINK and not others_behind(actor)
-
-
-def may_run(actor: Actor) -> None:
-    if not (actor.kind is ActorKind.SYSTEM or actor.roles & RUNNING):
-        raise Forbidden(
-            "admin_required", "Only an owner or an admin may do this.", hint="Use a person's key."
-        )
-
-
-def may_register(actor: Actor, kind: ActorKind) -> None:
-    if actor.kind is ActorKind.SERVICE and kind is ActorKind.AGENT:
-        return
-    may_run(actor)
-
-
-def may_change(actor: Actor, account: Account) -> None:
-    """Raise Forbidden for whoever may not change an account, or make keys for it: a service may where it registered
-    the agent, for whoever has an agent's key does what the agent does.
-    """
-    may_register(actor, ActorKind(account.kind))
-    if actor.kind is ActorKind.SERVICE and actor.id not in account.behind.get(REGISTRAR, ()):
-        raise Forbidden(
-            "not_yours", "A service changes, and makes keys for, only the agents that it registered itself.",
-            hint="Use an owner's or an admin's key.",
-        )  # fmt: skip
+def _authorize_change(actor: Actor, account: Account) -> None:
+    agent = account.kind == ActorKind.AGENT.value
+    authorize(actor, Action.CHANGE_AGENT if agent else Action.CHANGE_SERVICE, account)
 
 
 def _behind(before: Account, after: Account, actor: Actor) -> dict[str, tuple[str, ...]]:

@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec.structs import replace
 
-from signoff.core.directory.actors import Actor, ActorKind
+from signoff.core.directory.actors import Actor
+from signoff.core.directory.authorization import ADMINS, Action, authorize
 from signoff.core.directory.model import DirectoryChange, Person, PolicyVersion, Team, Workflow
 from signoff.core.directory.rotation import Absence, Rotation
-from signoff.core.errors import Conflict, Forbidden, Invalid
+from signoff.core.errors import Conflict, Invalid
 from signoff.core.formats.manifest import (
     Charter,
     PersonSpec,
@@ -22,7 +23,6 @@ from signoff.core.formats.manifest import (
     begins,
     ends,
 )
-from signoff.core.intent.authorization import RUNNING, may_read_record
 from signoff.core.plan.ineffective import refuse_ineffective
 from signoff.core.plan.plan import refuse_unreached
 from signoff.core.policy.conditions import variants
@@ -103,7 +103,7 @@ class Charters:
 
     async def drafted(self, actor: Actor, charter: Charter) -> Draft:
         """The workspace as the charter would make it; raises Refused where it may not or cannot be."""
-        _may(actor, charter)
+        _authorize(actor, charter)
         draft = Draft(actor, await self._directory.of(actor.workspace), self._clock.now())
         _settings(draft, charter)
         for wish in charter.people:
@@ -148,7 +148,7 @@ class Charters:
         self, actor: Actor, limit: int, before: int = 0, subject: str = ""
     ) -> list[DirectoryChange]:
         """Who changed what, newest first, below the number ``before``; of one ``subject``, or of all."""
-        may_read_record(actor)
+        authorize(actor, Action.READ_CHANGES)
         return await self._store.people.changes(actor.workspace, limit, before, subject)
 
     async def _workflow(self, draft: Draft, wish: WorkflowSpec) -> None:
@@ -187,18 +187,18 @@ def _last(entries: list[msgspec.Struct]) -> list[msgspec.Struct]:
     return [*people.values(), *(entry for entry in entries if not isinstance(entry, Person))]
 
 
-def _may(actor: Actor, charter: Charter) -> None:
-    if actor.kind is ActorKind.SYSTEM or actor.roles & RUNNING:
-        return
-    own = charter.people and not (charter.teams or charter.policies or charter.workflows)
-    if own and not charter.settings and all(_is_own(actor, wish) for wish in charter.people):
-        return
-    raise Forbidden("admin_required", "Only an owner or an admin may do this.", hint="Use a person's key.")
+def _authorize(actor: Actor, charter: Charter) -> None:
+    """Everybody may change what is only about themselves."""
+    others = charter.teams or charter.policies or charter.workflows or charter.settings
+    if charter.people and not others and all(_given(wish) <= _OWN for wish in charter.people):
+        for wish in charter.people:
+            authorize(actor, Action.CHANGE_PREFERENCES, wish.who)
+    else:
+        authorize(actor, Action.CHANGE_DIRECTORY)
 
 
-def _is_own(actor: Actor, wish: PersonSpec) -> bool:
-    said = {name for name in wish.__struct_fields__ if getattr(wish, name) is not None}
-    return wish.who in actor.names and said <= _OWN
+def _given(wish: PersonSpec) -> set[str]:
+    return {name for name in wish.__struct_fields__ if getattr(wish, name) is not None}
 
 
 def _settings(draft: Draft, charter: Charter) -> None:
@@ -213,7 +213,7 @@ def _settings(draft: Draft, charter: Charter) -> None:
 
 
 def _admins(directory: Snapshot) -> list[Person]:
-    return [one for one in directory.people.values() if one.active and not RUNNING.isdisjoint(one.roles)]
+    return [one for one in directory.people.values() if one.active and not ADMINS.isdisjoint(one.roles)]
 
 
 def shown_person(person: Person) -> dict[str, Any]:
@@ -240,8 +240,8 @@ def _person(draft: Draft, wish: PersonSpec) -> None:
     touched = "owner" in (set(known.roles) ^ set(after.roles)) or (
         "owner" in known.roles and not after.active
     )
-    if touched and "owner" not in draft.actor.roles and draft.actor.kind is not ActorKind.SYSTEM:
-        raise Forbidden("owner_required", "Only an owner can make another owner, or unmake one.")
+    if touched:
+        authorize(draft.actor, Action.CHANGE_OWNERS)
     if before is not None:
         refuse_new_address(draft.actor, draft.before, known, after)
     draft.note("person", after.email, before, shown_person(after), after)

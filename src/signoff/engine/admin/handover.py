@@ -5,12 +5,12 @@ from typing import Final
 import msgspec
 
 from signoff.core.directory.actors import Actor
+from signoff.core.directory.authorization import Action, authorize
 from signoff.core.directory.model import Person
 from signoff.core.directory.roles import DECIDING_PARTIES
-from signoff.core.errors import Conflict, Forbidden, Refused
+from signoff.core.errors import Conflict, Refused
 from signoff.core.ids import step_run_id
 from signoff.core.intent.answering_rights import roster, stage_now
-from signoff.core.intent.authorization import RUNNING
 from signoff.core.intent.commands import Reassign
 from signoff.core.intent.model import Intent, Task
 from signoff.core.plan.wording import question
@@ -47,8 +47,7 @@ class Handovers:
 
     async def waiting(self, actor: Actor, person: Person) -> tuple[list[Waits], bool]:
         """The open tasks in which the person has a say now; whether these are all."""
-        if not actor.roles & RUNNING and actor.id != person.id:
-            raise Forbidden("admin_required", "Only an owner or an admin sees what waits for others.")
+        authorize(actor, Action.READ_OPEN_TASKS, person)
         directory = await self._directory.of(person.workspace)
         found: list[Waits] = []
         after = ""
@@ -62,8 +61,7 @@ class Handovers:
 
     async def hand_over(self, actor: Actor, giver: Person, taker: Person, comment: str) -> HandedOver:
         """Ask the taker in the giver's place wherever the giver has a say now."""
-        if not actor.roles & RUNNING:
-            raise Forbidden("admin_required", "Only an owner or an admin may ask other people.")
+        authorize(actor, Action.REASSIGN_ALL)
         found, whole = await self.waiting(actor, giver)
         done: list[str] = []
         refused: list[tuple[str, Refused]] = []

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 import msgspec
 
-from signoff.core.directory.actors import Actor, ActorKind
+from signoff.core.directory.actors import Actor
+from signoff.core.directory.authorization import Action, authorize, permits
 from signoff.core.directory.model import ProposalEnd, StoredProposal
 from signoff.core.errors import Conflict, Forbidden, NotFound, Refused
 from signoff.core.formats.manifest import Charter, compile_charter
-from signoff.core.intent.authorization import RUNNING, may_read_record
 from signoff.core.plan.task_types import Strength
 from signoff.core.text import json_value
 from signoff.engine.admin.apply_manifest import Charters
@@ -125,18 +125,18 @@ class Proposals:
 
     async def waiting(self, actor: Actor, limit: int) -> list[Proposal]:
         """What waits for a second admin, newest first."""
-        may_read_record(actor)
+        authorize(actor, Action.READ_CHANGES)
         found = await self._rows.proposals(actor.workspace, self._clock.now(), limit)
         return [Proposal(row, shown_in(row), WAITING) for row in found]
 
     async def ended(self, actor: Actor, limit: int, before: str = "") -> list[Proposal]:
         """What was confirmed, refused, or has expired, newest first; before: only with ids below this one."""
-        may_read_record(actor)
+        authorize(actor, Action.READ_CHANGES)
         found = await self._rows.ended_proposals(actor.workspace, self._clock.now(), before, limit)
         return [Proposal(row, shown_in(row), end.state if end else EXPIRED, end) for row, end in found]
 
     async def get(self, actor: Actor, id: str) -> Proposal:
-        may_read_record(actor)
+        authorize(actor, Action.READ_CHANGES)
         found = await self._rows.proposal(actor.workspace, id)
         if found is None:
             raise NotFound("proposal_not_found", f"There is no proposed change {id[:64]}.")
@@ -181,7 +181,7 @@ class Proposals:
         row = proposal.row
         directory = await self._directory.of(row.workspace)
         proposer = directory.actor(row.actor_id, self._clock.now(), row.via)
-        if proposer is None or proposer.roles.isdisjoint(RUNNING):
+        if proposer is None or not permits(proposer, Action.END_PROPOSAL):
             raise Conflict(
                 "stale_proposal", "Whoever proposed this may not any more.", hint="Propose it again."
             )
@@ -208,10 +208,7 @@ class Proposals:
         return await retry_on_conflict(attempt, lambda: self._charters.forget(actor))
 
     async def _open(self, actor: Actor, id: str) -> Proposal:
-        if actor.kind is not ActorKind.PERSON or actor.roles.isdisjoint(RUNNING):
-            raise Forbidden(
-                "admin_required", "Only an owner or an admin may do this.", hint="Use a person's key."
-            )
+        authorize(actor, Action.END_PROPOSAL)
         proposal = await self.get(actor, id)
         if proposal.state != WAITING:
             raise Conflict(

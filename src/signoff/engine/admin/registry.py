@@ -6,13 +6,14 @@ from typing import Any
 
 from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.directory.agent_address import is_internal
+from signoff.core.directory.authorization import Action, authorize
 from signoff.core.directory.model import Person
 from signoff.core.directory.roles import ROLES
 from signoff.core.errors import Invalid, NotFound
 from signoff.core.formats.manifest import Charter, PersonSpec
 from signoff.core.formats.workflow import WorkflowTemplate
 from signoff.core.plan.plan import AgentStep
-from signoff.engine.admin.accounts import Accounts, may_run
+from signoff.engine.admin.accounts import Accounts
 from signoff.engine.admin.apply_manifest import Charters
 from signoff.engine.admin.manifest_diff import Planned
 from signoff.engine.admin.proposals import Proposal, Proposals
@@ -62,7 +63,7 @@ class Registry(Accounts):
         self, actor: Actor, email: str, name: str, roles: tuple[str, ...]
     ) -> tuple[Person, bool]:
         """(person, created); an existing one is returned as it is."""
-        may_run(actor)
+        authorize(actor, Action.CHANGE_DIRECTORY)
         known = await self._rows.person_by_email(actor.workspace, email.strip().lower())
         if known is None:
             unknown = [role for role in roles if role not in ROLES]

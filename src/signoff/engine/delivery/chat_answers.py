@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from signoff.core.directory.actors import Actor, ActorKind
+from signoff.core.directory.authorization import Action, authorize
 from signoff.core.directory.model import ChatCode, ChatPerson, DirectoryChange
 from signoff.core.errors import Forbidden, NotFound, Refused
 from signoff.core.ids import split_ref
@@ -61,8 +62,7 @@ class Chat:
 
     async def code(self, actor: Actor) -> Code:
         """A code by which this person's chat account becomes theirs; Forbidden for agents and services."""
-        if actor.kind is not ActorKind.PERSON:
-            raise Forbidden("person_required", "Only a person has a chat account.")
+        authorize(actor, Action.LINK_CHAT)
         refuse_others_key(actor, "links a chat account")
         text = "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
         now = self._clock.now()

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import msgspec
 from msgspec.structs import replace
 
+from signoff.core.directory.authorization import ADMINS
 from signoff.core.directory.model import Person, ProposalEnd, StoredProposal
 from signoff.core.errors import Busy
-from signoff.core.intent.authorization import RUNNING
 from signoff.core.intent.notifications import NotificationKind
 from signoff.core.text.times import local_time_text
 from signoff.engine.admin.proposals import CONFIRMED, WAITING, News, news_row, reasons, shown_in, state_of
@@ -137,7 +137,7 @@ def _concerned(news: News, found: Found, directory: Snapshot) -> list[Person]:
         return [
             person
             for person in directory.people.values()
-            if person.id != proposal.actor_id and not RUNNING.isdisjoint(person.roles)
+            if person.id != proposal.actor_id and not ADMINS.isdisjoint(person.roles)
         ]
     proposer = directory.people.get(proposal.actor_id)
     took_back = end is not None and end.actor_id == proposal.actor_id

@@ -15,11 +15,11 @@ from msgspec.structs import replace
 
 from signoff.core.directory.actors import Actor, ActorKind, StandIn
 from signoff.core.directory.agent_address import SCHEME, canonical, is_internal
+from signoff.core.directory.authorization import PROGRAMS
 from signoff.core.directory.model import Account, Person, PolicyVersion, Team, Workflow, Workspace
 from signoff.core.directory.roles import DECIDING
 from signoff.core.directory.rotation import absence_at
 from signoff.core.errors import Invalid, NotFound, Unauthenticated
-from signoff.core.intent.authorization import PROGRAMS
 from signoff.core.intent.eligibility import AbsenceCover, Membership
 from signoff.core.policy.fields import compile_policy
 from signoff.core.policy.policy import Policy

@@ -5,9 +5,9 @@ its person. A protected workspace asks a second admin instead; where there is bu
 import msgspec
 
 from signoff.core.directory.actors import Actor, ActorKind
+from signoff.core.directory.authorization import others_behind
 from signoff.core.directory.model import Person, Workspace
 from signoff.core.errors import Forbidden
-from signoff.core.intent.answering_rights import others_behind
 from signoff.core.plan.task_types import Strength
 from signoff.engine.directory.snapshot import Snapshot
 

@@ -18,6 +18,7 @@ import msgspec
 from msgspec.structs import replace
 
 from signoff.core.directory.actors import Actor, ActorKind, system
+from signoff.core.directory.authorization import REGISTRAR
 from signoff.core.directory.model import Account, ApiKey, DirectoryChange
 from signoff.core.errors import NotFound, Unauthenticated
 from signoff.core.plan.task_types import Strength
@@ -28,9 +29,6 @@ from signoff.store.store import Store
 
 _ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _CHECKSUM: Final = 6
-REGISTRAR: Final = (
-    "registrar"  # which program registered an account: no person, so nobody who stands behind it
-)
 _CACHED: Final = 10_000
 _YOUNG: Final = timedelta(minutes=1)  # longer than any snapshot of a directory is trusted
 

@@ -15,9 +15,9 @@ import msgspec
 from msgspec.structs import replace
 
 from signoff.core.directory.actors import Actor, ActorKind
+from signoff.core.directory.authorization import Action, authorize
 from signoff.core.directory.model import Link, Session
 from signoff.core.errors import Forbidden, Gone, NotFound, Unauthenticated
-from signoff.core.intent.authorization import RUNNING
 from signoff.core.plan.task_types import Strength
 from signoff.engine.clock import Clock
 from signoff.engine.directory.change_log import person_subject, recorded
@@ -136,7 +136,7 @@ class Sessions:
         """Where a person is signed in, newest first; others' only for who runs the workspace. ``token``: of the session
         that asks.
         """
-        self._may(actor, person)
+        authorize(actor, Action.MANAGE_SESSIONS, person)
         now, own = self._clock.now(), _digest(token) if token else ""
         return [
             OpenSession(
@@ -167,13 +167,6 @@ class Sessions:
         ended = await self._rows.end_of(change, person, begin, but)
         self._directory.sessions_changed(person)
         return ended
-
-    def _may(self, actor: Actor, person: str) -> None:
-        """One's own; those of others are for an owner or an admin."""
-        if actor.kind is not ActorKind.PERSON:
-            raise Forbidden("person_required", "Only people sign in and see who has.")
-        if actor.id != person and not actor.roles & RUNNING:
-            raise NotFound("person_not_found", f"There is no person {person[:64]} for you to sign out.")
 
     async def _key_lives(self, key_id: str) -> bool:
         if not key_id:

@@ -11,9 +11,10 @@ import msgspec
 from msgspec.structs import replace
 
 from signoff.core.directory.actors import Actor, ActorKind
-from signoff.core.errors import Forbidden, NotFound
+from signoff.core.directory.authorization import PROGRAMS, Action, authorize
+from signoff.core.errors import NotFound
 from signoff.core.ids import split_ref
-from signoff.core.intent.authorization import PROGRAMS, RUNNING, may_see, may_take
+from signoff.core.intent.authorization import may_see, may_take
 from signoff.core.intent.events import Fact, TaskOpened
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Delivery, Intent, Task
@@ -153,22 +154,19 @@ class View:
 
     async def messages(self, actor: Actor, intent_id: str, step_run: int) -> list[Message]:
         """What people were told of one task."""
-        if actor.kind is ActorKind.AGENT:
-            raise Forbidden("person_required", "An agent's key has no tasks.")
+        authorize(actor, Action.LIST_TASKS)
         await self.intent(actor, intent_id)
         return await self._store.messages.of_task(intent_id, step_run)
 
     async def told(self, actor: Actor, seen: Seen) -> list[InFlight]:
         """All messages about what was seen: of one task where that was asked for, else of the whole intent."""
-        if actor.kind is ActorKind.AGENT:
-            raise Forbidden("person_required", "An agent's key reads no messages to people.")
+        authorize(actor, Action.LIST_MESSAGES)
         found = await all_told(self._store, seen.stored.intent.id)
         return [one for one in found if seen.step_run in (0, one.message.visit)]
 
     async def channels(self, actor: Actor, names: Sequence[str], now: datetime) -> list[ChannelState]:
         """How each of these channels does, for who runs the workspace."""
-        if actor.kind is not ActorKind.PERSON or not actor.roles & RUNNING:
-            raise Forbidden("admin_required", "Only an owner or an admin sees how the channels do.")
+        authorize(actor, Action.READ_CHANNELS)
         return await channel_states(self._store, actor.workspace, names, now)
 
     async def page(self, actor: Actor, wanted: Filter) -> list[Stored]:
@@ -202,8 +200,7 @@ class View:
 
     async def tasks(self, actor: Actor, after: str = "", limit: int = 200) -> list[Stored]:
         """Intents with an open task, oldest first; a service sees its own only."""
-        if actor.kind is ActorKind.AGENT:
-            raise Forbidden("person_required", "An agent's key has no tasks.")
+        authorize(actor, Action.LIST_TASKS)
         own = actor.id if actor.kind in PROGRAMS else ""
         return await self._store.intents.open_tasks(actor.workspace, after, limit, own)
 
@@ -238,8 +235,7 @@ class View:
 
     async def inbox(self, actor: Actor, owner: str, limit: int = 100) -> list[Stored]:
         """Intents addressed to ``owner`` or answering to it."""
-        if actor.kind in PROGRAMS and owner not in (actor.address, actor.id):
-            raise Forbidden("not_your_address", "The key of a program reads only its own inbox.")
+        authorize(actor, Action.READ_INBOX, owner)
         return await self._store.intents.inbox(actor.workspace, owner, limit)
 
 

@@ -3,8 +3,8 @@ withdraw; and what it will lead to. Every act is one command through the same do
 """
 
 from signoff import wire
-from signoff.core.directory.actors import ActorKind
-from signoff.core.errors import Conflict, Forbidden, Invalid
+from signoff.core.directory.authorization import Action, authorize
+from signoff.core.errors import Conflict, Invalid
 from signoff.core.ids import step_run_id
 from signoff.core.intent.advance import Change
 from signoff.core.intent.commands import (
@@ -140,8 +140,7 @@ async def withdraw(call: Call) -> bytes:
 
 async def explain(call: Call) -> wire.tasks.ExplainOut:
     """GET /v1/tasks/{task_id}/explain"""
-    if call.actor.kind is ActorKind.AGENT:
-        raise Forbidden("person_required", "An agent's key has no tasks.")
+    authorize(call.actor, Action.LIST_TASKS)
     found = await call.state.view.task(call.actor, call.params["task_id"], brief=True)
     seen, history = found.seen, found.history
     intent = seen.stored.intent

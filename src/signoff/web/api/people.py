@@ -8,13 +8,11 @@ from typing import Any
 import msgspec
 
 from signoff import wire
-from signoff.core.directory.actors import ActorKind
+from signoff.core.directory.authorization import Action, authorize, permits
 from signoff.core.directory.model import Person
-from signoff.core.errors import Conflict, Forbidden, Invalid, NotFound
+from signoff.core.errors import Conflict, Invalid, NotFound
 from signoff.core.formats.manifest import Charter, compile_charter, read_named_policy, read_person, read_team
-from signoff.core.intent.authorization import may_list_people, may_read_record, reads_all
 from signoff.core.text.document_reader import document, in_utc
-from signoff.engine.admin.accounts import may_run
 from signoff.engine.admin.manifest_diff import UNCHANGED
 from signoff.engine.admin.proposals import Proposal
 from signoff.engine.directory.change_log import subject_of
@@ -42,7 +40,7 @@ def _said(body: msgspec.Struct, *without: str) -> dict[str, Any]:
 
 async def people(call: Call) -> wire.people.PeopleAnswer:
     """GET /v1/people"""
-    may_list_people(call.actor)
+    authorize(call.actor, Action.READ_DIRECTORY)
     directory = await directory_of(call)
     return wire.people.PeopleAnswer(
         people=[_out(call, person, directory) for person in directory.people.values()]
@@ -51,14 +49,14 @@ async def people(call: Call) -> wire.people.PeopleAnswer:
 
 def _out(call: Call, person: Person, directory: Snapshot) -> wire.people.PersonOut:
     """As this caller may see it: what people have set for themselves is for them and for whoever reads everything."""
-    whole = call.actor.id == person.id or reads_all(call.actor)
+    whole = permits(call.actor, Action.READ_PERSON, person)
     return p.person_out(person, directory, call.state.clock.now(), whole)
 
 
 async def add_person(call: Call) -> wire.people.PersonAnswer:
     """POST /v1/people"""
     said = bodies.ours(wire.people.CreatePerson, call.body)
-    may_run(call.actor)  # whoever may not add anybody learns nothing of who is here
+    authorize(call.actor, Action.CHANGE_DIRECTORY)  # first: else the answer would tell who is here
     directory = await directory_of(call)
     if any(person.email == said.email.strip().lower() for person in directory.people.values()):
         raise Conflict(
@@ -72,7 +70,7 @@ async def add_person(call: Call) -> wire.people.PersonAnswer:
 async def change_person(call: Call) -> wire.people.PersonAnswer:
     """PATCH /v1/people/{person_id}"""
     said = bodies.ours(wire.people.ChangePerson, call.body)
-    may_list_people(call.actor)
+    authorize(call.actor, Action.READ_DIRECTORY)
     directory = await directory_of(call)
     who = call.params["person_id"].strip().lower()
     found = next((one for one in directory.people.values() if who in (one.id, one.email)), None)
@@ -122,7 +120,7 @@ async def waiting(call: Call) -> wire.people.PersonWaiting:
 async def reassign_all(call: Call) -> wire.people.ReassignedAll:
     """POST /v1/people/{person_id}/reassign"""
     said = bodies.ours(wire.people.ReassignAll, call.body)
-    may_run(call.actor)
+    authorize(call.actor, Action.CHANGE_DIRECTORY)
     giver = await _person_named(call, call.params["person_id"])
     taker = known_person(await directory_of(call), said.to, "to")
     if taker.id == giver.id:
@@ -137,7 +135,7 @@ async def reassign_all(call: Call) -> wire.people.ReassignedAll:
 
 async def understaffed(call: Call) -> wire.tasks.UnderstaffedTasksAnswer:
     """GET /v1/tasks/understaffed"""
-    may_run(call.actor)
+    authorize(call.actor, Action.CHANGE_DIRECTORY)
     directory = await directory_of(call)
     found, whole = await call.state.staffed.short(call.actor.workspace, directory.membership)
     short = [
@@ -155,7 +153,7 @@ async def understaffed(call: Call) -> wire.tasks.UnderstaffedTasksAnswer:
 
 async def _person_named(call: Call, who: str) -> Person:
     """The person of that id or address, active or not."""
-    may_list_people(call.actor)
+    authorize(call.actor, Action.READ_DIRECTORY)
     wanted = who.strip().lower()
     found = next(
         (one for one in (await directory_of(call)).people.values() if wanted in (one.id, one.email)), None
@@ -188,8 +186,7 @@ async def end_session(call: Call) -> wire.people.SessionsEnded:
 
 async def _known(call: Call) -> str:
     """The id of the person whom the path names by id or address, or as ``me``; NotFound where that is nobody."""
-    if call.actor.kind is not ActorKind.PERSON:
-        raise Forbidden("person_required", "Only people sign in and see who has.")
+    authorize(call.actor, Action.USE_SESSIONS)
     who = call.params["person_id"].strip().lower()
     if who == "me":
         return call.actor.id
@@ -205,7 +202,7 @@ async def _known(call: Call) -> str:
 
 async def teams(call: Call) -> wire.teams.TeamsAnswer:
     """GET /v1/teams"""
-    may_list_people(call.actor)
+    authorize(call.actor, Action.READ_DIRECTORY)
     directory, now = await directory_of(call), call.state.clock.now()
     return wire.teams.TeamsAnswer(
         teams=[p.team_out(team, directory, now) for team in directory.teams.values()]
@@ -214,7 +211,7 @@ async def teams(call: Call) -> wire.teams.TeamsAnswer:
 
 async def team(call: Call) -> wire.teams.TeamAnswer:
     """GET /v1/teams/{name}"""
-    may_list_people(call.actor)
+    authorize(call.actor, Action.READ_DIRECTORY)
     directory = await directory_of(call)
     found = directory.teams.get(call.params["name"])
     if found is None:
@@ -241,7 +238,7 @@ async def put_team(call: Call) -> wire.teams.TeamAnswer:
 
 async def policies(call: Call) -> wire.policies.PoliciesAnswer:
     """GET /v1/policies"""
-    may_list_people(call.actor)
+    authorize(call.actor, Action.READ_DIRECTORY)
     directory = await directory_of(call)
     return wire.policies.PoliciesAnswer(
         policies=[p.policy_out(found, directory) for found in directory.policies.values()]
@@ -261,7 +258,7 @@ async def put_policy(call: Call) -> wire.policies.PolicyAnswer:
 
 async def explain_policy(call: Call) -> ExplainOut:
     """GET /v1/policies/{name}/explain"""
-    may_list_people(call.actor)
+    authorize(call.actor, Action.READ_DIRECTORY)
     directory = await directory_of(call)
     found = directory.policies.get(call.params["name"])
     if found is None:
@@ -350,7 +347,7 @@ async def _shown(call: Call, found: Proposal) -> wire.changes.ProposalAnswer:
 
 async def changes(call: Call) -> wire.changes.ChangesAnswer:
     """GET /v1/changes"""
-    may_read_record(call.actor)
+    authorize(call.actor, Action.READ_CHANGES)
     limit = call.number("limit", 50, 1, 200)
     directory, about = await directory_of(call), call.query.get("about", "")
     subject = subject_of(about, directory) if about else ""

@@ -7,7 +7,8 @@ from typing import Final
 
 from signoff import wire
 from signoff.core.directory.actors import ActorKind
-from signoff.core.errors import Forbidden, Invalid, NotFound
+from signoff.core.directory.authorization import Action, authorize
+from signoff.core.errors import Invalid, NotFound
 from signoff.core.ids import step_run_id
 from signoff.core.intent import events as e
 from signoff.core.intent.advance import Change
@@ -132,8 +133,7 @@ def _matcher(call: Call, display: Display) -> Callable[[Stored], bool]:
 
 
 def _no_agent(call: Call) -> None:
-    if call.actor.kind is ActorKind.AGENT:
-        raise Forbidden("person_required", "An agent's key has no tasks.")
+    authorize(call.actor, Action.LIST_TASKS)
 
 
 async def _open(call: Call, stored: Stored, display: Display) -> TaskOut:

@@ -1,10 +1,10 @@
 """Workflows: a file in the user's repository, applied. The same template applied twice changes nothing."""
 
+from signoff.core.directory.authorization import PROGRAMS
 from signoff.core.directory.model import Workflow
 from signoff.core.errors import NotFound
 from signoff.core.formats.manifest import Charter, WorkflowSpec
 from signoff.core.formats.workflow import compile_workflow
-from signoff.core.intent.authorization import PROGRAMS
 from signoff.core.plan.plan import Plan
 from signoff.engine.admin.manifest_diff import UNCHANGED
 from signoff.engine.directory.snapshot import Snapshot

@@ -5,12 +5,11 @@ from datetime import timedelta
 
 from signoff import wire
 from signoff.core.directory.actors import ActorKind
+from signoff.core.directory.authorization import Action, permits
 from signoff.core.directory.model import Account, Person, Workspace
 from signoff.core.errors import Conflict, Invalid, NotFound
-from signoff.core.intent.authorization import reads_all
 from signoff.core.text.document_reader import in_utc
 from signoff.engine.admin.registry import Registry
-from signoff.engine.identity.keys import REGISTRAR
 from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call, Page
 from signoff.web.reading import address_of, directory_of
@@ -52,8 +51,7 @@ def _out(call: Call, account: Account, workspace: Workspace) -> wire.accounts.Ac
     that registered it and for whoever reads everything.
     """
     out = d.account_out(account, workspace)
-    own = call.actor.id == account.id or call.actor.id in account.behind.get(REGISTRAR, ())
-    if not (own or reads_all(call.actor)):
+    if not permits(call.actor, Action.READ_ACCOUNT, account):
         out.callback_url = ABSENT
     return out
 

@@ -6,9 +6,9 @@ from typing import Final
 import msgspec
 
 from signoff.core.directory.actors import ActorKind
+from signoff.core.directory.authorization import Action, authorize
 from signoff.core.directory.model import Account, Person
-from signoff.core.errors import Forbidden, Invalid, Refused
-from signoff.core.intent.authorization import RUNNING
+from signoff.core.errors import Invalid, Refused
 from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Step
 from signoff.core.plan.policy_choice import Choice
 from signoff.core.policy.conditions import said
@@ -90,18 +90,9 @@ async def _given_work(request: PageRequest, directory: Snapshot) -> dict[str, li
 
 async def remove_agent(request: PageRequest) -> Page:
     """POST /agents/{account_id}/remove: its keys end with it."""
-    _admin(request)
+    authorize(request.actor, Action.MANAGE_KEYS)
     await request.state.registry.remove_account(request.actor, request.params["account_id"])
     return request.to("/agents")
-
-
-def _admin(request: PageRequest) -> None:
-    if not request.actor.roles & RUNNING:
-        raise Forbidden(
-            "admin_required",
-            "Only owners and admins may see this.",
-            hint="Ask one of them; your inbox is yours.",
-        )
 
 
 # -- keys
@@ -115,7 +106,7 @@ async def keys(request: PageRequest) -> Page:
 async def _keys(
     request: PageRequest, refusal: Refused | None = None, secret: str = "", whose: str = ""
 ) -> Page:
-    _admin(request)
+    authorize(request.actor, Action.MANAGE_KEYS)
     directory = await request.state.directory.of(request.actor.workspace)
     found = await request.state.registry.keys(request.actor)
     found.sort(key=lambda key: (key.revoked_at is not None, -key.created_at.timestamp()))
@@ -136,7 +127,7 @@ async def _keys(
 
 async def add_key(request: PageRequest) -> Page:
     """POST /keys: the answer shows the secret, once; it is kept nowhere and cannot be fetched again."""
-    _admin(request)
+    authorize(request.actor, Action.MANAGE_KEYS)
     try:
         life = lasts(request.field("life", "90"))
         holder = await _holder(request)
@@ -171,6 +162,6 @@ async def _holder(request: PageRequest) -> Account | Person:
 
 async def revoke_key(request: PageRequest) -> Page:
     """POST /keys/{key_id}/revoke"""
-    _admin(request)
+    authorize(request.actor, Action.MANAGE_KEYS)
     await request.state.registry.revoke_key(request.actor, request.params["key_id"])
     return request.to("/keys")

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 import msgspec
 
 from signoff.core.directory.actors import ActorKind
+from signoff.core.directory.authorization import Action, authorize, permits
 from signoff.core.directory.model import DirectoryChange
-from signoff.core.intent.authorization import may_read_record, reads_all
 from signoff.core.text import json_value
 from signoff.core.text.json_diff import Leaf, changed_leaves, leaves
 from signoff.core.text.masking import masked
@@ -50,7 +50,7 @@ class About(msgspec.Struct, frozen=True):
 
 async def changes(request: PageRequest) -> Page:
     """GET /changes"""
-    may_read_record(request.actor)
+    authorize(request.actor, Action.READ_CHANGES)
     directory = await request.state.directory.of(request.actor.workspace)
     word, said = request.query.get("about", "")[:300], request.query.get("before", "")
     before = int(said) if said.isascii() and said.isdigit() and len(said) < 19 else 0
@@ -63,7 +63,7 @@ async def changes(request: PageRequest) -> Page:
 
 async def about(request: PageRequest, subject: str, before: int = 0, limit: int = _SHOWN) -> About:
     """What was changed about a subject ("": about anything), newest first, below the number ``before``."""
-    if subject and not reads_all(request.actor):
+    if subject and not permits(request.actor, Action.READ_CHANGES):
         return About([], "")  # on the page of something: that page is theirs to see, its history is not
     directory = await request.state.directory.of(request.actor.workspace)
     found = await request.state.registry.charters.changes(request.actor, limit + 1, before, subject)

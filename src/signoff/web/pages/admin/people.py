@@ -9,15 +9,14 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
 
+from signoff.core.directory.authorization import Action, makes_own_key, permits
 from signoff.core.directory.model import ChatPerson, Person
 from signoff.core.directory.roles import DECIDING, ROLES
 from signoff.core.directory.rotation import Absence, absence_at
 from signoff.core.errors import Conflict, Invalid, NotFound, Refused
 from signoff.core.formats.manifest import CHANNELS, Charter, read_person
-from signoff.core.intent.authorization import RUNNING, reads_all
 from signoff.core.plan.hours_reader import DAYS, hours_text
 from signoff.core.text.document_reader import document
-from signoff.engine.admin.accounts import makes_own_key
 from signoff.engine.delivery.chat_answers import Code
 from signoff.engine.delivery.recipients import preferred
 from signoff.engine.directory.change_log import person_subject
@@ -61,7 +60,7 @@ async def _people(request: PageRequest, refusal: Refused | None = None) -> Page:
     ]
     return await request.page(
         "people.html", refusal.status if refusal is not None else 200, rows=rows, roles=ROLES, refusal=refusal, q=words,
-        whole=reads_all(request.actor),
+        whole=permits(request.actor, Action.READ_ALL),
         posted=dict(request.form) if refusal is not None else {},
     )  # fmt: skip
 
@@ -138,11 +137,11 @@ async def _person(
     if found is None:
         raise NotFound("person_not_found", f"There is no person {person_id[:64]}.")
     now, own = request.state.clock.now(), person_id == request.actor.id
-    admin = bool(request.actor.roles & RUNNING)
+    admin = permits(request.actor, Action.CHANGE_DIRECTORY)
     order = [name for name in preferred(found.preferences) if name in CHANNELS]
     return await request.page(
         "person.html", refusal.status if refusal is not None else 200, one=found, own=own, may_change=own or admin,
-        whole=own or reads_all(request.actor),
+        whole=permits(request.actor, Action.READ_PERSON, found),
         keys=await _own_keys(request) if own else [], secret=secret, surely=makes_own_key(request.actor),
         refusal=refusal, act=request.params.get("act", ""), posted=dict(request.form) if refusal is not None else {},
         teams=_teams(found, directory), roles=ROLES, zones=sorted(available_timezones()), days=DAYS,

@@ -15,8 +15,8 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from signoff.core.directory.actors import Actor
+from signoff.core.directory.authorization import Action, permits
 from signoff.core.errors import Busy, Invalid, Malformed, Refused, TooMany, Unauthenticated
-from signoff.core.intent.authorization import RUNNING, reads_all
 from signoff.core.text.hidden_characters import shows
 from signoff.web.hosts import check_host
 from signoff.web.http.call import Call, Page, Stream
@@ -76,7 +76,7 @@ class PageRequest:
     @property
     def actor_runs(self) -> bool:
         """Whether an owner or an admin is signed in."""
-        return self.person is not None and bool(self.person.roles & RUNNING)
+        return self.person is not None and permits(self.person, Action.CHANGE_DIRECTORY)
 
     @property
     def binding(self) -> str:
@@ -117,7 +117,7 @@ class PageRequest:
             waiting = await self._waiting.of(self.person)
             person = directory.people.get(self.person.id)
             shown = {"person": person, "directory": directory, "admin": self.actor_runs, "waiting": waiting}
-            shown["reads"] = reads_all(self.person)
+            shown["reads"] = permits(self.person, Action.READ_CHANGES)
             shown["zone"] = person.zone if person else ""
             shown["proposed"] = await self._waiting.changes(self.person)
         made = partial(

@@ -6,9 +6,10 @@ import asyncio
 from typing import Final
 
 from signoff.core.directory.actors import Actor
+from signoff.core.directory.authorization import Action, permits
 from signoff.core.errors import Refused
 from signoff.core.intent.answering_rights import asked
-from signoff.core.intent.authorization import RUNNING, may
+from signoff.core.intent.authorization import may
 from signoff.core.intent.commands import Answer
 from signoff.core.intent.model import Intent, Task
 from signoff.core.intent.snoozed import asleep
@@ -79,7 +80,7 @@ class Waiting:
 
     async def changes(self, actor: Actor) -> str:
         """How many proposed changes wait for this person to confirm or refuse them: "" for none."""
-        if actor.roles.isdisjoint(RUNNING):
+        if not permits(actor, Action.END_PROPOSAL):
             return ""
         now = asyncio.get_running_loop().time()
         held = self._proposed.get(actor.workspace)

@@ -1,0 +1,229 @@
+"""Who may do what that does not concern one intent: ``RULES`` is the table, ``authorize`` looks it up.
+
+What concerns an intent is decided in ``core/intent/authorization``. How surely a person must be known for a change
+(``engine/identity/key_restrictions``) comes on top, as it depends on the workspace.
+"""
+
+from collections.abc import Callable, Collection
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from signoff.core.directory.actors import Actor, ActorKind
+from signoff.core.directory.model import Account, ApiKey, Person
+from signoff.core.directory.roles import ADMIN, AUDITOR, OWNER
+from signoff.core.errors import Forbidden, NotFound, Refused
+from signoff.core.plan.task_types import Strength
+
+ADMINS: Final = frozenset({OWNER, ADMIN})
+PROGRAMS: Final = frozenset({ActorKind.AGENT, ActorKind.SERVICE})
+REGISTRAR: Final = (
+    "registrar"  # in ``Account.behind``: the program that registered it, which controls nothing by that
+)
+Resource = Person | Account | ApiKey | str | None
+
+
+class Action(StrEnum):
+    """What can be done; a comment names the resource, where the rule looks at one."""
+
+    READ_DIRECTORY = "read people, teams and policies"
+    READ_ALL = "read all keys, and what people set for themselves"
+    READ_PERSON = "read what a person set for themselves"  # Person
+    READ_ACCOUNT = "read where an account is called"  # Account
+    READ_CHANGES = "read the change log and proposals"
+    CHANGE_DIRECTORY = "change people, teams, policies, workflows and settings"
+    CHANGE_OWNERS = "make or unmake an owner"
+    CHANGE_PREFERENCES = (
+        "change a person's time zone, hours, absences and preferences"  # their name in the manifest
+    )
+    END_PROPOSAL = "confirm or refuse a proposal"
+    REGISTER_AGENT = "register an agent"
+    REGISTER_SERVICE = "register a service"
+    CHANGE_AGENT = "change or remove an agent, and its keys"  # Account
+    CHANGE_SERVICE = "change or remove a service, and its keys"  # Account
+    LIST_KEYS = "list keys"
+    CREATE_PERSON_KEY = "create a person's key"  # Person
+    CREATE_OWNER_KEY = "create an owner's key"
+    REVOKE_PERSON_KEY = "revoke a person's key"  # ApiKey
+    USE_SESSIONS = "see and end sessions"
+    MANAGE_SESSIONS = "see and end a person's sessions"  # the person's id
+    LINK_CHAT = "link a chat account"
+    LIST_TASKS = "list tasks"
+    LIST_MESSAGES = "list messages to people"
+    READ_INBOX = "read the inbox of an address"  # the address, or an account's id
+    READ_OPEN_TASKS = "list what waits for a person"  # Person
+    REASSIGN_ALL = "reassign all open tasks of a person"
+    READ_CHANNELS = "read the delivery status of channels"
+    MANAGE_KEYS = "open the pages of agents, services and keys"
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """``{holder}`` is "An agent's" or "A service's"; ``{resource}`` is what the action was to be done with."""
+
+    code: str
+    message: str
+    hint: str | None = None
+    error: type[Refused] = Forbidden
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """Roles and kinds of actors that may; those that may where ``condition`` holds; what everybody else is answered,
+    some kinds with a refusal of their own.
+    """
+
+    allowed: Collection[str]
+    refusal: Refusal
+    conditional: Collection[str] = ()
+    condition: Callable[[Actor, Resource], bool] = lambda actor, resource: False
+    refusals: dict[str, Refusal] = {}
+
+
+def others_behind(actor: Actor) -> tuple[str, ...]:
+    """The persons other than the actor who have the credential that is used: those who made its key."""
+    return tuple(person for person in actor.sponsors if person != actor.id)
+
+
+def makes_own_key(actor: Actor) -> bool:
+    """Whether it is surely the person: more than a key has been shown, and nobody else has the credential."""
+    return actor.kind is ActorKind.PERSON and actor.strength is not Strength.LINK and not others_behind(actor)
+
+
+def _is_self(actor: Actor, resource: Resource) -> bool:
+    return actor.id == (resource.id if isinstance(resource, Person | Account) else resource)
+
+
+def _is_surely_self(actor: Actor, resource: Resource) -> bool:
+    return _is_self(actor, resource) and makes_own_key(actor)
+
+
+def _is_named(actor: Actor, resource: Resource) -> bool:
+    return resource in actor.names
+
+
+def _holds_key(actor: Actor, resource: Resource) -> bool:
+    return isinstance(resource, ApiKey) and resource.actor_id == actor.id
+
+
+def _holds_address(actor: Actor, resource: Resource) -> bool:
+    return resource in (actor.address, actor.id)
+
+
+def _registered(actor: Actor, resource: Resource) -> bool:
+    return isinstance(resource, Account) and actor.id in resource.behind.get(REGISTRAR, ())
+
+
+def _is_self_or_registered(actor: Actor, resource: Resource) -> bool:
+    return _is_self(actor, resource) or _registered(actor, resource)
+
+
+PERSON, AGENT, SERVICE, SYSTEM = ActorKind.PERSON, ActorKind.AGENT, ActorKind.SERVICE, ActorKind.SYSTEM
+_RUNNING: Final = ADMINS | {SYSTEM}
+_READING: Final = _RUNNING | {AUDITOR}
+_ADMIN_REQUIRED: Final = Refusal(
+    "admin_required", "Only an owner or an admin may do this.", "Use a person's key."
+)
+_NO_TASKS: Final = Refusal("person_required", "An agent's key has no tasks.")
+_PERSON_READS: Final = Refusal(
+    "person_required", "{holder} key does not read who decides.", "Use a person's key."
+)
+_ONLY_PEOPLE_SIGN_IN: Final = Refusal("person_required", "Only people sign in and see who has.")
+_AUDITOR_REQUIRED: Final = Refusal(
+    "auditor_required",
+    "Only an owner, an admin or an auditor reads the record of changes.",
+    "Ask an admin for the role auditor.",
+)
+_NOT_REGISTRAR: Final = Refusal(
+    "not_yours",
+    "A service changes, and makes keys for, only the agents that it registered itself.",
+    "Use an owner's or an admin's key.",
+)
+
+RULES: Final[dict[Action, Rule]] = {
+    Action.READ_DIRECTORY: Rule({PERSON, SYSTEM}, _PERSON_READS),
+    Action.READ_ALL: Rule(_READING, _AUDITOR_REQUIRED),
+    Action.READ_PERSON: Rule(_READING, _AUDITOR_REQUIRED, {PERSON}, _is_self),
+    Action.READ_ACCOUNT: Rule(_READING, _AUDITOR_REQUIRED, {AGENT, SERVICE}, _is_self_or_registered),
+    Action.READ_CHANGES: Rule(
+        _READING, _AUDITOR_REQUIRED, refusals={AGENT: _PERSON_READS, SERVICE: _PERSON_READS}
+    ),
+    Action.CHANGE_DIRECTORY: Rule(_RUNNING, _ADMIN_REQUIRED),
+    Action.CHANGE_OWNERS: Rule(
+        {OWNER, SYSTEM}, Refusal("owner_required", "Only an owner can make another owner, or unmake one.")
+    ),
+    Action.CHANGE_PREFERENCES: Rule(_RUNNING, _ADMIN_REQUIRED, {PERSON}, _is_named),
+    Action.END_PROPOSAL: Rule(ADMINS, _ADMIN_REQUIRED),
+    Action.REGISTER_AGENT: Rule(_RUNNING | {SERVICE}, _ADMIN_REQUIRED),
+    Action.REGISTER_SERVICE: Rule(_RUNNING, _ADMIN_REQUIRED),
+    Action.CHANGE_AGENT: Rule(
+        _RUNNING, _ADMIN_REQUIRED, {SERVICE}, _registered, refusals={SERVICE: _NOT_REGISTRAR}
+    ),
+    Action.CHANGE_SERVICE: Rule(_RUNNING, _ADMIN_REQUIRED),
+    Action.LIST_KEYS: Rule(
+        {PERSON, SERVICE, SYSTEM}, Refusal("not_allowed", "An agent's key cannot list keys.")
+    ),
+    Action.CREATE_PERSON_KEY: Rule(_RUNNING, _ADMIN_REQUIRED, {PERSON}, _is_surely_self),
+    Action.CREATE_OWNER_KEY: Rule(
+        {OWNER}, Refusal("owner_required", "Only an owner can make an owner's key.")
+    ),
+    Action.REVOKE_PERSON_KEY: Rule(_RUNNING, _ADMIN_REQUIRED, {PERSON}, _holds_key),
+    Action.USE_SESSIONS: Rule({PERSON}, _ONLY_PEOPLE_SIGN_IN),
+    Action.MANAGE_SESSIONS: Rule(
+        ADMINS,
+        Refusal("person_not_found", "There is no person {resource} for you to sign out.", error=NotFound),
+        {PERSON},
+        _is_self,
+        refusals=dict.fromkeys((AGENT, SERVICE, SYSTEM), _ONLY_PEOPLE_SIGN_IN),
+    ),
+    Action.LINK_CHAT: Rule({PERSON}, Refusal("person_required", "Only a person has a chat account.")),
+    Action.LIST_TASKS: Rule({PERSON, SERVICE, SYSTEM}, _NO_TASKS),
+    Action.LIST_MESSAGES: Rule(
+        {PERSON, SERVICE, SYSTEM},
+        Refusal("person_required", "An agent's key reads no messages to people."),
+    ),
+    Action.READ_INBOX: Rule(
+        {PERSON, SYSTEM},
+        Refusal("not_your_address", "The key of a program reads only its own inbox."),
+        {AGENT, SERVICE},
+        _holds_address,
+    ),
+    Action.READ_OPEN_TASKS: Rule(
+        ADMINS,
+        Refusal("admin_required", "Only an owner or an admin sees what waits for others."),
+        {PERSON},
+        _is_self,
+    ),
+    Action.REASSIGN_ALL: Rule(
+        ADMINS, Refusal("admin_required", "Only an owner or an admin may ask other people.")
+    ),
+    Action.READ_CHANNELS: Rule(
+        ADMINS, Refusal("admin_required", "Only an owner or an admin sees how the channels do.")
+    ),
+    Action.MANAGE_KEYS: Rule(
+        ADMINS,
+        Refusal(
+            "admin_required",
+            "Only owners and admins may see this.",
+            "Ask one of them; your inbox is yours.",
+        ),
+    ),
+}
+
+
+def permits(actor: Actor, action: Action, resource: Resource = None) -> bool:
+    """Whether the actor may do this."""
+    rule, mine = RULES[action], {actor.kind, *actor.roles}
+    if not mine.isdisjoint(rule.allowed):
+        return True
+    return not mine.isdisjoint(rule.conditional) and rule.condition(actor, resource)
+
+
+def authorize(actor: Actor, action: Action, resource: Resource = None) -> None:
+    """Pass, or raise the rule's refusal."""
+    if permits(actor, action, resource):
+        return
+    rule = RULES[action]
+    refusal = rule.refusals.get(actor.kind, rule.refusal)
+    holder = "An agent's" if actor.kind is ActorKind.AGENT else "A service's"
+    message = refusal.message.format(holder=holder, resource=str(resource)[:64])
+    raise refusal.error(refusal.code, message, hint=refusal.hint)

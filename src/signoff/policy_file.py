@@ -61,7 +61,7 @@ async def apply_charter(server: Server, file: CharterFile) -> int:
     actor = replace(system(spaces[0].id), via="file")
     for turn in range(_TRIES):
         try:
-            planned = await server.registry.apply(actor, file.charter)
+            planned = await server.manifests.apply(actor, file.charter)
             return sum(one.action != UNCHANGED for one in planned)
         except Conflict:
             server.directory.changed(spaces[0].id)

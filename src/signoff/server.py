@@ -15,9 +15,10 @@ from signoff.config import Config, parse_hosts, parse_networks
 from signoff.core.errors import Busy
 from signoff.core.formats.manifest import EMAIL, SLACK
 from signoff.core.text.durations import format_duration
+from signoff.engine.admin.accounts import Accounts
+from signoff.engine.admin.apply_manifest import Charters
 from signoff.engine.admin.handover import Handovers
-from signoff.engine.admin.proposals import NEWS
-from signoff.engine.admin.registry import Registry
+from signoff.engine.admin.proposals import NEWS, Proposals
 from signoff.engine.clock import Clock
 from signoff.engine.commit.batch import Batch
 from signoff.engine.commit.committer import Committer
@@ -90,9 +91,11 @@ class Server:
         self.engine = Engine(self.committer, self.clock, self.directory, self.store, self.admission)
         self.keys = Keys(self.store, self.directory, self.clock)
         self.feed.watch(self.keys.notified)
-        self.registry = Registry(
+        self.accounts = Accounts(
             self.store, self.directory, self.keys, self.clock, config.allow_private_callbacks
         )
+        self.manifests = Charters(self.store, self.directory, self.clock, self.accounts)
+        self.proposals = Proposals(self.store, self.directory, self.clock, self.manifests)
         self.sessions = Sessions(self.store, self.directory, self.keys, self.clock, config.session_lifetime)
         self.timekeeper = Timekeeper(self.engine, self.store)
         self.staffed = Staffed(self.engine, self.store, self.directory)
@@ -147,8 +150,8 @@ class Server:
             self.store, self.directory, self.sessions, self.clock, self._channels.personal.get(EMAIL),
             lambda: self.base_url,
         )  # fmt: skip
-        self.registry.mails = lambda: self.mailed_links.possible
-        self.registry.charters.on_moved = self.mailed_links.tell_moved
+        self.accounts.mails = lambda: self.mailed_links.possible
+        self.manifests.on_moved = self.mailed_links.tell_moved
         chat = Chat(SLACK, self.engine, self.store, self.keys, self.directory, self.clock)
         self.slack = make_slack(config, self._channels, chat, self.clock)
 
@@ -161,7 +164,9 @@ class Server:
             keys=self.keys,
             directory=self.directory,
             planner=Planner(self.store, self.directory),
-            registry=self.registry,
+            accounts=self.accounts,
+            manifests=self.manifests,
+            proposals=self.proposals,
             staffed=self.staffed,
             handovers=Handovers(self.engine, self.store, self.directory),
             sessions=self.sessions,

@@ -16,7 +16,9 @@ from signoff.core.intent.commands import Answer, Command
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Intent
 from signoff.core.plan.plan import Plan
-from signoff.engine.admin.registry import Registry
+from signoff.engine.admin.accounts import Accounts
+from signoff.engine.admin.apply_manifest import Charters
+from signoff.engine.admin.proposals import Proposals
 from signoff.engine.clock import Clock
 from signoff.engine.commit.batch import Batch
 from signoff.engine.commit.committer import Committer
@@ -66,7 +68,9 @@ class EngineEnv:
         self.engine = Engine(self.committer, clock, self.directory, self.store)
         self.keys = Keys(store, self.directory, clock)
         self.feed.watch(self.keys.notified)
-        self.registry = Registry(store, self.directory, self.keys, clock, private_callbacks=True)
+        self.accounts = Accounts(store, self.directory, self.keys, clock, private_callbacks=True)
+        self.manifests = Charters(store, self.directory, clock, self.accounts)
+        self.proposals = Proposals(store, self.directory, clock, self.manifests)
         self.planner = Planner(store, self.directory)
         self.timekeeper = Timekeeper(self.engine, store)
         self.staffed = Staffed(self.engine, store, self.directory)

@@ -26,7 +26,7 @@ async def staffed_env(env: EngineEnv) -> EngineEnv:
     for name in ("root", "rose"):
         owner = Person(f"per_{name}", WORKSPACE, f"{name}@acme.example", "", ("owner",), START)
         assert await env.store.directory.add_person(owner)
-    await env.registry.apply(ROOT, charter(teams={"sre": {"members": [OTTOS]}}))
+    await env.manifests.apply(ROOT, charter(teams={"sre": {"members": [OTTOS]}}))
     return env
 
 
@@ -54,7 +54,7 @@ async def test_of_two_changes_at_once_the_second_is_refused_and_undoes_nothing(
     staffed_env: EngineEnv, what: str
 ) -> None:
     by, first, second = CASES[what]
-    charters = staffed_env.registry.charters
+    charters = staffed_env.manifests
     drafts = [await charters.drafted(ROOT, charter(**first)), await charters.drafted(by, charter(**second))]
     await charters.save(drafts[0])
     with pytest.raises(Conflict) as late:
@@ -75,14 +75,14 @@ async def test_of_two_changes_at_once_the_second_is_refused_and_undoes_nothing(
 
 async def test_one_after_the_other_both_are_made(staffed_env: EngineEnv) -> None:
     for change in ({"zone": "Europe/Berlin"}, {"name": "Otto"}, {"addresses": {"email": "o@acme.example"}}):
-        await staffed_env.registry.apply(ROOT, charter(people={OTTOS: change}))
+        await staffed_env.manifests.apply(ROOT, charter(people={OTTOS: change}))
     otto = (await staffed_env.directory.of(WORKSPACE)).people[OTTO.id]
     assert (otto.zone, otto.name, otto.addresses) == ("Europe/Berlin", "Otto", {"email": "o@acme.example"})
 
 
 async def test_two_owners_cannot_unmake_each_other(staffed_env: EngineEnv) -> None:
     rose = replace(ROOT, id="per_rose", sponsors=("per_rose",))
-    charters = staffed_env.registry.charters
+    charters = staffed_env.manifests
     drafts = [
         await charters.drafted(by, charter(people={f"{whom}@acme.example": {"roles": ["member"]}}))
         for by, whom in ((ROOT, "rose"), (rose, "root"))
@@ -97,7 +97,7 @@ async def test_two_owners_cannot_unmake_each_other(staffed_env: EngineEnv) -> No
 async def test_of_many_at_the_same_moment_one_is_made(staffed_env: EngineEnv) -> None:
     names = [f"Otto {number}" for number in range(5)]
     told = await asyncio.gather(
-        *(staffed_env.registry.apply(ROOT, charter(people={OTTOS: {"name": name}})) for name in names),
+        *(staffed_env.manifests.apply(ROOT, charter(people={OTTOS: {"name": name}})) for name in names),
         return_exceptions=True,
     )
     made = [name for name, one in zip(names, told, strict=True) if not isinstance(one, BaseException)]

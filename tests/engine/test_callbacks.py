@@ -4,7 +4,7 @@ import pytest
 
 from signoff.core.directory.actors import ActorKind
 from signoff.core.errors import Invalid
-from signoff.engine.admin.registry import Registry
+from signoff.engine.admin.accounts import Accounts
 from signoff.notify.channel import NotSent
 from signoff.notify.outbound.post import Poster
 from tests.engine.engine_env import ROOT, EngineEnv, settle
@@ -32,11 +32,11 @@ NEVER = (
 @pytest.mark.parametrize("url", NEVER)
 async def test_a_callback_that_is_never_called_is_refused_at_registration(env: EngineEnv, url: str) -> None:
     await settle(env)
-    registry = Registry(env.store, env.directory, env.keys, env.clock)
-    account, _ = await registry.add_account(ROOT, ActorKind.AGENT, "other")
+    accounts = Accounts(env.store, env.directory, env.keys, env.clock)
+    account, _ = await accounts.add_account(ROOT, ActorKind.AGENT, "other")
     attempts = (
-        registry.add_account(ROOT, ActorKind.AGENT, "caller", callback_url=url, delivery_mode="http"),
-        registry.update_account(ROOT, account.id, callback_url=url),
+        accounts.add_account(ROOT, ActorKind.AGENT, "caller", callback_url=url, delivery_mode="http"),
+        accounts.update_account(ROOT, account.id, callback_url=url),
     )
     for attempt in attempts:
         with pytest.raises(Invalid) as refused:
@@ -48,7 +48,7 @@ async def test_a_callback_that_is_never_called_is_refused_at_registration(env: E
     with pytest.raises(NotSent) as unsent:
         await Poster(False, resolve=_nowhere).post(url, b"{}", {})
     assert unsent.value.permanent
-    assert len(await registry.accounts(ROOT)) == 1
+    assert len(await accounts.accounts(ROOT)) == 1
 
 
 async def _nowhere(host: str, port: int) -> list[str]:
@@ -58,7 +58,7 @@ async def _nowhere(host: str, port: int) -> list[str]:
 
 async def test_what_may_be_called_is_taken(env: EngineEnv) -> None:
     await settle(env)
-    strict = Registry(env.store, env.directory, env.keys, env.clock)
+    strict = Accounts(env.store, env.directory, env.keys, env.clock)
     for place, url in enumerate(
         (
             "https://agent.example/hook",
@@ -72,16 +72,16 @@ async def test_what_may_be_called_is_taken(env: EngineEnv) -> None:
         )
         assert account.callback_url == url
     for place, url in enumerate(("http://127.0.0.1:9/hook", "http://agent.lan/", "https://localhost/")):
-        await env.registry.add_account(
+        await env.accounts.add_account(
             ROOT, ActorKind.AGENT, f"b{place}", callback_url=url, delivery_mode="http"
         )
 
 
 async def test_what_was_registered_before_may_be_changed_in_other_ways(env: EngineEnv) -> None:
     await settle(env)
-    account, _ = await env.registry.add_account(
+    account, _ = await env.accounts.add_account(
         ROOT, ActorKind.AGENT, "old", callback_url="http://agent.example/hook", delivery_mode="http"
     )
-    strict = Registry(env.store, env.directory, env.keys, env.clock)
+    strict = Accounts(env.store, env.directory, env.keys, env.clock)
     changed = await strict.update_account(ROOT, account.id, display_name="The old one")
     assert (changed.display_name, changed.callback_url) == ("The old one", account.callback_url)

@@ -59,7 +59,7 @@ async def pushed_agent(env: EngineEnv, url: str) -> Any:
     """An agent that is called by HTTP, and a plan that calls it."""
     await settle(env)
     fields = {"delivery_mode": "http", "callback_url": f"{url}/deliver"}
-    account, _ = await env.registry.add_account(ROOT, ActorKind.AGENT, "caller", **fields)
+    account, _ = await env.accounts.add_account(ROOT, ActorKind.AGENT, "caller", **fields)
     return account, gate(validate(agent=account.address, push=True, max_attempts=3), approve())
 
 
@@ -263,7 +263,7 @@ async def test_an_agent_that_dies_after_its_2xx_is_called_again_and_the_step_com
 async def test_an_agent_that_lost_its_address_misses_its_push(start: Start) -> None:
     async with http_sink() as agent, start() as env:
         account, plan = await pushed_agent(env, agent.url)
-        await env.registry.remove_account(ROOT, account.id)
+        await env.accounts.remove_account(ROOT, account.id)
         intent = await env.submit(plan)
         await env.carry()
         assert agent.got == []

@@ -40,8 +40,8 @@ async def test_a_key_stands_for_its_person_with_roles_and_names(env: EngineEnv) 
 
 async def test_an_agents_key_stands_for_its_address_and_names_who_made_it(env: EngineEnv) -> None:
     await settle(env)
-    account, _ = await env.registry.add_account(ROOT, ActorKind.AGENT, "checker")
-    actor = await env.keys.authenticate((await env.registry.add_key(ROOT, account)).secret, "api")
+    account, _ = await env.accounts.add_account(ROOT, ActorKind.AGENT, "checker")
+    actor = await env.keys.authenticate((await env.accounts.add_key(ROOT, account)).secret, "api")
     assert (actor.kind, actor.address) == (ActorKind.AGENT, "agent://acme/prod/checker")
     assert actor.sponsors == (ROOT.id,)
     assert actor.roles == frozenset()
@@ -113,13 +113,13 @@ async def test_a_key_revoked_while_it_is_looked_up_is_not_remembered_as_good(env
 
 async def test_the_keys_of_an_account_end_with_it(env: EngineEnv) -> None:
     await settle(env)
-    account, _ = await env.registry.add_account(ROOT, ActorKind.AGENT, "checker")
-    removed = await env.registry.add_key(ROOT, account)
+    account, _ = await env.accounts.add_account(ROOT, ActorKind.AGENT, "checker")
+    removed = await env.accounts.add_key(ROOT, account)
     await env.keys.authenticate(removed.secret, "api")
-    await env.registry.remove_account(ROOT, account.id)
+    await env.accounts.remove_account(ROOT, account.id)
     assert await refusal(env, removed.secret) == "key_revoked"
-    idle, _ = await env.registry.add_account(ROOT, ActorKind.AGENT, "idle")
-    made = await env.registry.add_key(ROOT, idle)
+    idle, _ = await env.accounts.add_account(ROOT, ActorKind.AGENT, "idle")
+    made = await env.accounts.add_key(ROOT, idle)
     await env.store.people.save([replace(idle, status="suspended")])
     env.directory.changed(WORKSPACE)
     assert await refusal(env, made.secret) == "key_revoked"
@@ -129,23 +129,23 @@ async def test_another_workspaces_keys_cannot_be_revoked_or_seen(env: EngineEnv)
     await settle(env)
     await settle(env, "globex", "ws_2", (OTTO,))
     made = await env.keys.create("ws_2", ActorKind.PERSON, OTTO.id, OTTO.id)
-    for attempt in (env.keys.revoke(WORKSPACE, made.key.id), env.registry.revoke_key(ROOT, made.key.id)):
+    for attempt in (env.keys.revoke(WORKSPACE, made.key.id), env.accounts.revoke_key(ROOT, made.key.id)):
         with pytest.raises(NotFound):
             await attempt
     assert (await env.keys.authenticate(made.secret, "api")).workspace == "ws_2"
-    assert await env.registry.keys(ROOT) == []
+    assert await env.accounts.keys(ROOT) == []
 
 
 async def test_a_service_makes_agents_keys_and_none_that_could_decide(env: EngineEnv) -> None:
     await settle(env)
     service = Actor(ActorKind.SERVICE, "sa_ci", WORKSPACE)
-    account, _ = await env.registry.add_account(service, ActorKind.AGENT, "checker")
-    assert (await env.registry.add_key(service, account)).secret.startswith("sgn_agent_")
+    account, _ = await env.accounts.add_account(service, ActorKind.AGENT, "checker")
+    assert (await env.accounts.add_key(service, account)).secret.startswith("sgn_agent_")
     person = (await env.store.directory.people(WORKSPACE))[0]
     for attempt in (
-        env.registry.add_key(service, person),
-        env.registry.add_person(service, "eve@acme.example", "Eve", ("owner",)),
-        env.registry.add_account(service, ActorKind.SERVICE, "another"),
+        env.accounts.add_key(service, person),
+        env.manifests.add_person(service, "eve@acme.example", "Eve", ("owner",)),
+        env.accounts.add_account(service, ActorKind.SERVICE, "another"),
     ):
         with pytest.raises(Forbidden):
             await attempt
@@ -163,7 +163,7 @@ async def test_a_new_key_of_somebody_new_is_good_on_a_server_that_has_not_heard_
         otto = Person(OTTO.id, WORKSPACE, "otto@acme.example", "", ("approver",), env.clock.now())
         assert await env.store.directory.add_person(otto)
     else:
-        account, _ = await env.registry.add_account(ROOT, kind, "checker")
+        account, _ = await env.accounts.add_account(ROOT, kind, "checker")
         actor_id = account.id
     made = await env.keys.create(WORKSPACE, kind, actor_id)
     assert (await other.keys.authenticate(made.secret, "api")).id == actor_id

@@ -28,7 +28,7 @@ def workflow(*steps: dict[str, Any], name: str = "change", intent_type: str = CH
 
 async def apply(env: EngineEnv, source: dict[str, Any], **options: Any) -> Any:
     charter = Charter(workflows=(WorkflowSpec(compile_workflow(source), source),))
-    [planned] = await env.registry.apply(options.pop("by", ROOT), charter, **options)
+    [planned] = await env.manifests.apply(options.pop("by", ROOT), charter, **options)
     return planned
 
 
@@ -127,7 +127,7 @@ async def test_an_unknown_agent_is_a_warning_and_its_delivery_waits_for_it(env: 
     submission = await direct(env, to_agent="newcomer")
     assert any("agent://acme/prod/newcomer" in warning for warning in submission.warnings)
     done = await env.engine.submit(SERVICE, submission)
-    account, _ = await env.registry.add_account(ROOT, ActorKind.AGENT, "newcomer")
+    account, _ = await env.accounts.add_account(ROOT, ActorKind.AGENT, "newcomer")
     assert done.change is not None
     found = await env.store.intents.deliveries(WORKSPACE, account.address, 0, 10)
     assert [stored.intent.id for _, stored in found] == [done.change.after.id]
@@ -188,7 +188,7 @@ async def test_a_step_that_only_a_policys_silence_leads_to_is_reached(env: Engin
     gate = {"id": "approve", "human": {"policy": "quiet"}, "on_success": "end"}
     clean = {"id": "clean", "agent": "cleaner"}
     charter = compile_charter({"policies": {"quiet": policy}, "workflows": [workflow(gate, clean)]})
-    assert [planned.action for planned in await env.registry.apply(ROOT, charter)] == ["create", "create"]
+    assert [planned.action for planned in await env.manifests.apply(ROOT, charter)] == ["create", "create"]
 
 
 async def test_the_hint_at_a_ring_says_what_to_do(env: EngineEnv) -> None:
@@ -231,11 +231,11 @@ async def test_a_scenario_brings_its_own_plan(env: EngineEnv) -> None:
 
 async def test_an_agent_that_became_a_pushed_one_is_pushed_from_the_next_intent_on(env: EngineEnv) -> None:
     await settle(env)
-    account, _ = await env.registry.add_account(ROOT, ActorKind.AGENT, "validator")
+    account, _ = await env.accounts.add_account(ROOT, ActorKind.AGENT, "validator")
     await apply(env, workflow(VALIDATE, APPROVE))
     assert step(await direct(env), AgentStep).push is False
     fields = {"delivery_mode": "http", "callback_url": "http://127.0.0.1:9/"}
-    await env.registry.update_account(ROOT, account.id, **fields)
+    await env.accounts.update_account(ROOT, account.id, **fields)
     assert step(await direct(env), AgentStep).push is True
 
 

@@ -118,7 +118,7 @@ async def test_a_host_that_hangs_for_one_agent_holds_up_no_other_agent(
             plans = []
             for name, url in (("stuck", bad.url), ("quick", good.url.replace("127.0.0.1", "localhost"))):
                 fields = {"delivery_mode": "http", "callback_url": f"{url}/deliver"}
-                account, _ = await env.registry.add_account(ROOT, ActorKind.AGENT, name, **fields)
+                account, _ = await env.accounts.add_account(ROOT, ActorKind.AGENT, name, **fields)
                 plans.append(gate(validate(agent=account.address, push=True), approve()))
             for plan in (plans[0], plans[1]):
                 await asyncio.gather(*(env.submit(plan) for _ in range(60)))

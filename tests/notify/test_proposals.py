@@ -34,12 +34,12 @@ async def actor(env: MessagingEnv, who: Actor) -> Actor:
 
 async def protect(env: MessagingEnv) -> None:
     await env.people_are(ann={"roles": ("owner",)})
-    await env.registry.apply(await actor(env, ANN), compile_charter(PEOPLE))
+    await env.manifests.apply(await actor(env, ANN), compile_charter(PEOPLE))
 
 
 async def propose(env: MessagingEnv, who: Actor = OTTO, document: dict[str, Any] = LOOSER) -> str:
     by = await actor(env, who)
-    _, proposal = await env.registry.apply_or_propose(by, compile_charter(document), document)
+    _, proposal = await env.proposals.apply(by, compile_charter(document), document)
     assert proposal is not None
     return proposal.row.id
 
@@ -67,7 +67,7 @@ async def test_the_other_admins_are_asked_and_the_proposer_hears_what_became_of_
         ):
             assert part in said, part
         assert "CET (" in said  # her own clock
-        await env.registry.confirm(await actor(env, ANN), id)
+        await env.proposals.confirm(await actor(env, ANN), id)
         await env.carry()
         [_, mail] = server.mails
         assert (mail["To"], "confirmed" in mail["Subject"]) == ("otto@acme.example", True)
@@ -83,7 +83,7 @@ async def test_who_takes_it_back_is_not_told_and_nobody_is_asked_any_more(
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         await protect(env)
         id = await propose(env)
-        await env.registry.proposals.refuse(await actor(env, OTTO), id)
+        await env.proposals.refuse(await actor(env, OTTO), id)
         await env.carry()
         assert server.mails == []
 

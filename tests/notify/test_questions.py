@@ -24,7 +24,7 @@ async def test_a_question_reaches_who_asked_and_the_reply_who_asked_the_question
         slack_env(store, clock, linked=False, hook=hook.url, **email(server.url)) as slack,
     ):
         env, web = slack.messaging, slack.web
-        account, _ = await env.registry.add_account(ROOT, ActorKind.SERVICE, "pipeline")
+        account, _ = await env.accounts.add_account(ROOT, ActorKind.SERVICE, "pipeline")
         made = {
             "pipeline": await env.keys.create(WORKSPACE, ActorKind.SERVICE, account.id, RITA.id),
             "ann": await env.keys.create(WORKSPACE, ActorKind.PERSON, ANN.id, ANN.id),
@@ -70,7 +70,7 @@ async def test_who_is_no_part_of_it_asks_nothing_and_what_is_over_is_not_asked_a
 ) -> None:
     async with slack_env(store, clock, linked=False) as slack:
         env, web = slack.messaging, slack.web
-        account, _ = await env.registry.add_account(ROOT, ActorKind.SERVICE, "other")
+        account, _ = await env.accounts.add_account(ROOT, ActorKind.SERVICE, "other")
         web.keys["other"] = (await env.keys.create(WORKSPACE, ActorKind.SERVICE, account.id, RITA.id)).secret
         web.keys["ann"] = (await env.keys.create(WORKSPACE, ActorKind.PERSON, ANN.id, ANN.id)).secret
         intent = await env.submit(asked("per_ann"))

@@ -68,7 +68,7 @@ async def test_a_code_is_asked_for_with_a_persons_key(store: Store, clock: Fixed
         from signoff.core.intent.model import ActorKind
 
         person = await slack.messaging.keys.create(WORKSPACE, ActorKind.PERSON, "per_ann", "per_ann")
-        account, _ = await slack.messaging.registry.add_account(ROOT, ActorKind.AGENT, "robot")
+        account, _ = await slack.messaging.accounts.add_account(ROOT, ActorKind.AGENT, "robot")
         agent = await slack.messaging.keys.create(WORKSPACE, ActorKind.AGENT, account.id)
         slack.web.keys |= {"ann": person.secret, "robot": agent.secret}
         made = await slack.web.call("POST", "/v1/me/slack/code", {}, who="ann")

@@ -200,5 +200,5 @@ async def test_the_last_key_of_the_last_owner_stays_where_no_sign_in_link_can_be
     web.clock.move(timedelta(hours=2))
     assert short.status == 200
     assert (await web.post(f"/v1/keys/{last}/revoke", {}, "oscar")).code == "last_owner"  # the other is over
-    web.state.registry.mails = lambda: True
+    web.state.accounts.mails = lambda: True
     assert (await web.post(f"/v1/keys/{last}/revoke", {}, "oscar")).status == 200

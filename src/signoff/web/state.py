@@ -9,8 +9,10 @@ from typing import Any, Final
 
 import msgspec
 
+from signoff.engine.admin.accounts import Accounts
+from signoff.engine.admin.apply_manifest import Charters
 from signoff.engine.admin.handover import Handovers
-from signoff.engine.admin.registry import Registry
+from signoff.engine.admin.proposals import Proposals
 from signoff.engine.clock import Clock
 from signoff.engine.commit.engine import Engine
 from signoff.engine.commit.understaffed import Staffed
@@ -69,7 +71,9 @@ class AppState(msgspec.Struct, kw_only=True):
     keys: Keys
     directory: Directory
     planner: Planner
-    registry: Registry
+    accounts: Accounts
+    manifests: Charters
+    proposals: Proposals
     staffed: Staffed
     handovers: Handovers
     sessions: Sessions

@@ -29,7 +29,7 @@ async def mailing(web: WebEnv) -> AsyncIterator[SmtpSink]:
         web.state.mailed_links = MailedLinks(
             env.store, env.directory, web.state.sessions, env.clock, mail, lambda: "http://signoff.test"
         )
-        web.state.registry.charters.on_moved = web.state.mailed_links.tell_moved
+        web.state.manifests.on_moved = web.state.mailed_links.tell_moved
         try:
             yield server
         finally:

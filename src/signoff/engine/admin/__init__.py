@@ -2,5 +2,5 @@
 
 ``apply_manifest`` and ``manifest_diff``: ``signoff apply``. ``accounts``: agents, services, keys. ``proposals`` and
 ``relaxations``: what takes a second admin. ``handover``: reassigning a person's tasks. ``operator``: what the holder
-of the database may do. ``registry``: the parts of all this in one object.
+of the database may do.
 """

@@ -9,11 +9,13 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec.structs import replace
 
-from signoff.core.directory.actors import Actor
+from signoff.core.directory.actors import Actor, ActorKind
+from signoff.core.directory.agent_address import is_internal
 from signoff.core.directory.authorization import ADMINS, Action, authorize
 from signoff.core.directory.model import DirectoryChange, Person, PolicyVersion, Team, Workflow
+from signoff.core.directory.roles import ROLES
 from signoff.core.directory.rotation import Absence, Rotation
-from signoff.core.errors import Conflict, Invalid
+from signoff.core.errors import Conflict, Invalid, NotFound
 from signoff.core.formats.manifest import (
     Charter,
     PersonSpec,
@@ -24,10 +26,11 @@ from signoff.core.formats.manifest import (
     ends,
 )
 from signoff.core.plan.ineffective import refuse_ineffective
-from signoff.core.plan.plan import refuse_unreached
+from signoff.core.plan.plan import AgentStep, refuse_unreached
 from signoff.core.policy.conditions import variants
 from signoff.core.policy.policy import Policy
 from signoff.core.text import json_value
+from signoff.engine.admin.accounts import Accounts
 from signoff.engine.admin.manifest_diff import Draft, Planned
 from signoff.engine.clock import Clock
 from signoff.engine.directory.change_log import retry_on_conflict
@@ -57,8 +60,9 @@ class Charters:
 
     on_moved: Callable[[Moved], None] | None = None
 
-    def __init__(self, store: Store, directory: Directory, clock: Clock) -> None:
+    def __init__(self, store: Store, directory: Directory, clock: Clock, accounts: Accounts) -> None:
         self._store = store
+        self._accounts = accounts
         self._directory = directory
         self._clock = clock
 
@@ -77,7 +81,37 @@ class Charters:
                 await self.save(draft)
             return draft.planned
 
-        return await self.on_what_is_in_force(actor, charter, use)
+        planned = await self.on_what_is_in_force(actor, charter, use)
+        if not dry_run:
+            await self.register_agents(actor, charter)
+        return planned
+
+    async def add_person(
+        self, actor: Actor, email: str, name: str, roles: tuple[str, ...]
+    ) -> tuple[Person, bool]:
+        """(person, created); an existing one is returned as it is."""
+        authorize(actor, Action.CHANGE_DIRECTORY)
+        email = email.strip().lower()
+        known = await self._store.directory.person_by_email(actor.workspace, email)
+        if known is not None:
+            return known, False
+        if unknown := [role for role in roles if role not in ROLES]:
+            raise Invalid(
+                "unknown_role", f"There is no role {unknown[0]!r}.", field="roles", hint=", ".join(ROLES)
+            )
+        await self.apply(actor, Charter(people=(PersonSpec(who=email, name=name, roles=roles),)))
+        made = await self._store.directory.person_by_email(actor.workspace, email)
+        if made is None:
+            raise NotFound("person_not_found", f"There is no person {email[:128]}.")
+        return made, True
+
+    async def register_agents(self, actor: Actor, charter: Charter) -> None:
+        """Agents that its workflows name exist from now on (without a key), so that their bare names mean them."""
+        book = await self._directory.of(actor.workspace)
+        steps = (step for flow in charter.workflows for step in flow.template.plan.steps)
+        for step in steps:
+            if isinstance(step, AgentStep) and not is_internal(step.agent) and not book.account(step.agent):
+                await self._accounts.add_account(actor, ActorKind.AGENT, step.agent)
 
     async def on_what_is_in_force(
         self, actor: Actor, charter: Charter, use: Callable[[Draft], Awaitable[T]]

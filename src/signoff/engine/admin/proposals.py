@@ -97,7 +97,10 @@ class Proposals:
                 await self._charters.save(draft)
             return draft.planned, None
 
-        return await self._charters.on_what_is_in_force(actor, charter, use)
+        planned, proposal = await self._charters.on_what_is_in_force(actor, charter, use)
+        if proposal is None and not dry_run:
+            await self._charters.register_agents(actor, charter)
+        return planned, proposal
 
     async def _proposed(self, draft: Draft, source: dict[str, Any], dry_run: bool) -> Proposal:
         refuse_others_key(draft.actor, "proposes what takes two people")
@@ -151,7 +154,7 @@ class Proposals:
             return refusal.message
         return ""
 
-    async def confirm(self, actor: Actor, id: str) -> tuple[Proposal, Charter]:
+    async def confirm(self, actor: Actor, id: str) -> Proposal:
         """Apply what somebody else has proposed, on the word of both."""
 
         async def attempt() -> tuple[Proposal, Charter]:
@@ -174,7 +177,9 @@ class Proposals:
             await self._charters.save(draft, actor.id, end, news_row(proposal.row, News(end.state), end.at))
             return msgspec.structs.replace(proposal, state=CONFIRMED, end=end), charter
 
-        return await retry_on_conflict(attempt, lambda: self._charters.forget(actor))
+        proposal, charter = await retry_on_conflict(attempt, lambda: self._charters.forget(actor))
+        await self._charters.register_agents(actor, charter)
+        return proposal
 
     async def _drafted(self, proposal: Proposal) -> Draft:
         """What it does, on the word of whoever proposed it; Conflict where that is not what was shown any more."""

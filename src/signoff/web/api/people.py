@@ -82,7 +82,7 @@ async def change_person(call: Call) -> wire.people.PersonAnswer:
 async def _put_person(call: Call, who: str, said: dict[str, Any]) -> wire.people.PersonAnswer:
     wish = read_person(who, document(said))
     before = await directory_of(call)
-    await call.state.registry.charters.apply(call.actor, Charter(people=(wish,)))
+    await call.state.manifests.apply(call.actor, Charter(people=(wish,)))
     directory = await directory_of(call)
     found = next(one for one in directory.people.values() if who.strip().lower() in (one.id, one.email))
     warnings = await call.state.staffed.warnings(
@@ -224,7 +224,7 @@ async def put_team(call: Call) -> wire.teams.TeamAnswer:
     said = bodies.ours(wire.teams.PutTeam, call.body)
     wish = read_team(call.params["name"], document(_said(said)))
     before = await directory_of(call)
-    await call.state.registry.charters.apply(call.actor, Charter(teams=(wish,)))
+    await call.state.manifests.apply(call.actor, Charter(teams=(wish,)))
     after = await directory_of(call)
     answer = await team(call)
     answer.warnings = await call.state.staffed.warnings(
@@ -249,7 +249,7 @@ async def put_policy(call: Call) -> wire.policies.PolicyAnswer:
     """POST /v1/policies"""
     said = bodies.ours(wire.policies.PutPolicy, call.body)
     wish = read_named_policy(said.name, document(said.policy).moved("policy"))
-    [planned] = await call.state.registry.charters.apply(call.actor, Charter(policies=(wish,)))
+    [planned] = await call.state.manifests.apply(call.actor, Charter(policies=(wish,)))
     directory = await directory_of(call)
     return wire.policies.PolicyAnswer(
         policy=p.policy_out(directory.policies[said.name], directory), changed=planned.action != UNCHANGED
@@ -296,9 +296,9 @@ async def apply(call: Call) -> wire.changes.ManifestAnswer:
     source = {name: value for name, value in _said(said).items() if value}
     dry_run = call.flag("dry_run")
     before, charter = await directory_of(call), compile_charter(source)
-    planned, proposal = await call.state.registry.apply_or_propose(call.actor, charter, source, dry_run)
+    planned, proposal = await call.state.proposals.apply(call.actor, charter, source, dry_run)
     after = (
-        (await call.state.registry.charters.drafted(call.actor, charter)).directory
+        (await call.state.manifests.drafted(call.actor, charter)).directory
         if dry_run
         else await directory_of(call)
     )
@@ -320,24 +320,24 @@ async def apply(call: Call) -> wire.changes.ManifestAnswer:
 
 async def proposals(call: Call) -> wire.changes.ProposalList:
     """GET /v1/proposals"""
-    found = await call.state.registry.proposals.waiting(call.actor, call.number("limit", 50, 1, 200))
+    found = await call.state.proposals.waiting(call.actor, call.number("limit", 50, 1, 200))
     display = (await directory_of(call)).display
     return wire.changes.ProposalList(proposals=[p.proposal_out(one, display) for one in found])
 
 
 async def proposal(call: Call) -> wire.changes.ProposalAnswer:
     """GET /v1/proposals/{proposal_id}"""
-    return await _shown(call, await call.state.registry.proposals.get(call.actor, call.params["proposal_id"]))
+    return await _shown(call, await call.state.proposals.get(call.actor, call.params["proposal_id"]))
 
 
 async def confirm(call: Call) -> wire.changes.ProposalAnswer:
     """POST /v1/proposals/{proposal_id}/confirm"""
-    return await _shown(call, await call.state.registry.confirm(call.actor, call.params["proposal_id"]))
+    return await _shown(call, await call.state.proposals.confirm(call.actor, call.params["proposal_id"]))
 
 
 async def refuse(call: Call) -> wire.changes.ProposalAnswer:
     """POST /v1/proposals/{proposal_id}/refuse"""
-    ended = await call.state.registry.proposals.refuse(call.actor, call.params["proposal_id"])
+    ended = await call.state.proposals.refuse(call.actor, call.params["proposal_id"])
     return await _shown(call, ended)
 
 
@@ -351,7 +351,7 @@ async def changes(call: Call) -> wire.changes.ChangesAnswer:
     limit = call.number("limit", 50, 1, 200)
     directory, about = await directory_of(call), call.query.get("about", "")
     subject = subject_of(about, directory) if about else ""
-    found = await call.state.registry.charters.changes(call.actor, limit + 1, _before(call), subject)
+    found = await call.state.manifests.changes(call.actor, limit + 1, _before(call), subject)
     more = str(found[limit - 1].number) if len(found) > limit else None
     return wire.changes.ChangesAnswer(
         changes=[p.recorded_out(change, directory.display) for change in found[:limit]],

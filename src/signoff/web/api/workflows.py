@@ -23,7 +23,7 @@ async def apply(call: Call) -> AppliedOut:
     template = compile_workflow(source)
     dry_run = call.flag("dry_run")
     charter = Charter(workflows=(WorkflowSpec(template, source),))
-    [planned] = await call.state.registry.apply(call.actor, charter, dry_run)
+    [planned] = await call.state.manifests.apply(call.actor, charter, dry_run)
     if not isinstance(planned.entry, Workflow):
         raise TypeError("a workflow was not taken up")
     directory = await directory_of(call)

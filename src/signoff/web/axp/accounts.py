@@ -9,7 +9,6 @@ from signoff.core.directory.authorization import Action, permits
 from signoff.core.directory.model import Account, Person, Workspace
 from signoff.core.errors import Conflict, Invalid, NotFound
 from signoff.core.text.document_reader import in_utc
-from signoff.engine.admin.registry import Registry
 from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call, Page
 from signoff.web.reading import address_of, directory_of
@@ -23,7 +22,7 @@ _DEFAULT_ROLES = ("approver",)
 async def page(call: Call) -> wire.accounts.AccountsAnswer:
     """GET /v1/service-accounts"""
     workspace = (await directory_of(call)).workspace
-    found = await call.state.registry.accounts(call.actor) if _asked_here(call, workspace) else []
+    found = await call.state.accounts.accounts(call.actor) if _asked_here(call, workspace) else []
     return wire.accounts.AccountsAnswer(
         service_accounts=[_out(call, account, workspace) for account in found]
     )
@@ -58,7 +57,7 @@ def _out(call: Call, account: Account, workspace: Workspace) -> wire.accounts.Ac
 
 async def get(call: Call) -> wire.accounts.AccountAnswer:
     """GET /v1/service-accounts/{account_id}"""
-    account = await call.state.registry.account(call.actor, call.params["account_id"])
+    account = await call.state.accounts.account(call.actor, call.params["account_id"])
     workspace = (await directory_of(call)).workspace
     answer = d.account_answer(account, workspace)
     answer.service_account = _out(call, account, workspace)
@@ -70,7 +69,7 @@ async def create(call: Call) -> wire.accounts.AccountAnswer | Page:
     wanted = bodies.axp(wire.accounts.CreateAccount, json_intake.parse_object(call.body))
     workspace = (await directory_of(call)).workspace
     _refuse_elsewhere(workspace, wanted.org_id, wanted.workspace_id)
-    account, created = await call.state.registry.add_account(
+    account, created = await call.state.accounts.add_account(
         call.actor,
         ActorKind.AGENT,
         wanted.name,
@@ -97,7 +96,7 @@ async def change(call: Call) -> wire.accounts.AccountAnswer:
     """PATCH /v1/service-accounts/{account_id}"""
     wanted = bodies.axp(wire.accounts.ChangeAccount, json_intake.parse_object(call.body))
     secret = secrets.token_urlsafe(32) if wanted.rotate_webhook_secret else None
-    account = await call.state.registry.update_account(
+    account = await call.state.accounts.update_account(
         call.actor,
         call.params["account_id"],
         display_name=wanted.display_name,
@@ -111,27 +110,26 @@ async def change(call: Call) -> wire.accounts.AccountAnswer:
 
 async def remove(call: Call) -> wire.accounts.Removed:
     """DELETE /v1/service-accounts/{account_id}"""
-    account = await call.state.registry.remove_account(call.actor, call.params["account_id"])
+    account = await call.state.accounts.remove_account(call.actor, call.params["account_id"])
     return wire.accounts.Removed(service_account_id=account.id)
 
 
 async def create_account_key(call: Call) -> wire.keys.AccountKey:
     """POST /v1/service-accounts/{account_id}/keys"""
     wanted = bodies.axp(wire.accounts.CreateAccountKey, json_intake.parse_object(call.body))
-    registry = call.state.registry
-    account = await registry.account(call.actor, call.params["account_id"])
+    account = await call.state.accounts.account(call.actor, call.params["account_id"])
     now = call.state.clock.now()
     until = in_utc(wanted.expires_at, "expires_at") if wanted.expires_at else None
     if until is not None and until <= now:
         raise Invalid("validation_error", "expires_at lies in the past.", field="expires_at")
-    made = await registry.add_key(call.actor, account, until)
+    made = await call.state.accounts.add_key(call.actor, account, until)
     return wire.keys.AccountKey(key=d.key_out(made.key, now, made.secret), api_key=made.secret)
 
 
 async def revoke_account_key(call: Call) -> wire.keys.KeyAnswer:
     """POST /v1/service-accounts/{account_id}/keys/{key_id}/revoke"""
-    account = await call.state.registry.account(call.actor, call.params["account_id"])
-    keys = await call.state.registry.keys(call.actor, account.id)
+    account = await call.state.accounts.account(call.actor, call.params["account_id"])
+    keys = await call.state.accounts.keys(call.actor, account.id)
     if call.params["key_id"] not in {key.id for key in keys}:
         raise NotFound("key_not_found", f"There is no key {call.params['key_id'][:64]}.")
     return await revoke_key(call)
@@ -141,7 +139,7 @@ async def agents(call: Call) -> wire.accounts.AgentsAnswer:
     """GET /v1/agents"""
     workspace = (await directory_of(call)).workspace
     here = _asked_here(call, workspace)
-    found = await call.state.registry.accounts(call.actor, ActorKind.AGENT) if here else []
+    found = await call.state.accounts.accounts(call.actor, ActorKind.AGENT) if here else []
     limit = call.number("limit", 1000, 1, 1000)
     workers, now = await call.state.workers.of(call.actor.workspace), call.state.clock.now()
     return wire.accounts.AgentsAnswer(
@@ -180,14 +178,14 @@ async def create_key(call: Call) -> wire.keys.NewKeyOut:
             field="agent",
             hint='Send one of them, such as {"agent": "infra-validator"}.',
         )
-    holder = await _holder(call, call.state.registry, wanted)
+    holder = await _holder(call, wanted)
     seconds = wanted.expires_in_seconds
     life = timedelta(seconds=seconds) if seconds is not None else None
-    made = await call.state.registry.add_key(call.actor, holder, life)
+    made = await call.state.accounts.add_key(call.actor, holder, life)
     return d.new_key_out(made, holder.email if isinstance(holder, Person) else holder.address)
 
 
-async def _holder(call: Call, registry: Registry, wanted: wire.keys.CreateKey) -> Account | Person:
+async def _holder(call: Call, wanted: wire.keys.CreateKey) -> Account | Person:
     """Who the key is for; created if missing."""
     for name in ("name", "roles") if wanted.person is None else ():
         if getattr(wanted, name):
@@ -197,7 +195,7 @@ async def _holder(call: Call, registry: Registry, wanted: wire.keys.CreateKey) -
             )  # fmt: skip
     if wanted.person is not None:
         roles = tuple(wanted.roles) or _DEFAULT_ROLES
-        person, created = await registry.add_person(call.actor, wanted.person, wanted.name, roles)
+        person, created = await call.state.manifests.add_person(call.actor, wanted.person, wanted.name, roles)
         if not created and wanted.roles and set(wanted.roles) != set(person.roles):
             raise Conflict(
                 "person_exists",
@@ -215,14 +213,14 @@ async def _holder(call: Call, registry: Registry, wanted: wire.keys.CreateKey) -
         known = (await directory_of(call)).registered(wanted.agent)
         if known is not None and known.kind == ActorKind.AGENT.value:
             return known
-        return (await registry.add_account(call.actor, ActorKind.AGENT, wanted.agent))[0]
-    return (await registry.add_account(call.actor, ActorKind.SERVICE, wanted.service or ""))[0]
+        return (await call.state.accounts.add_account(call.actor, ActorKind.AGENT, wanted.agent))[0]
+    return (await call.state.accounts.add_account(call.actor, ActorKind.SERVICE, wanted.service or ""))[0]
 
 
 async def keys(call: Call) -> wire.keys.KeysAnswer:
     """GET /v1/keys"""
     now, directory = call.state.clock.now(), await directory_of(call)
-    found = await call.state.registry.keys(call.actor)
+    found = await call.state.accounts.keys(call.actor)
     return wire.keys.KeysAnswer(
         keys=[d.key_out(key, now, holder=directory.display(key.actor_id)) for key in found]
     )
@@ -230,5 +228,5 @@ async def keys(call: Call) -> wire.keys.KeysAnswer:
 
 async def revoke_key(call: Call) -> wire.keys.KeyAnswer:
     """POST /v1/keys/{key_id}/revoke"""
-    key = await call.state.registry.revoke_key(call.actor, call.params["key_id"])
+    key = await call.state.accounts.revoke_key(call.actor, call.params["key_id"])
     return wire.keys.KeyAnswer(key=d.key_out(key, call.state.clock.now()))

@@ -120,7 +120,7 @@ async def _account(call: Call, agent: BundleAgent) -> tuple[str, str, bool]:
     if not agent.create_if_missing:
         return "", address, False
     try:
-        account, created = await call.state.registry.add_account(
+        account, created = await call.state.accounts.add_account(
             call.actor,
             ActorKind.AGENT,
             agent.address,

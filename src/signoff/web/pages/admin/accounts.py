@@ -57,11 +57,11 @@ def _choice(choice: Choice) -> str:
 
 async def agents(request: PageRequest) -> Page:
     """GET /agents"""
-    found = await request.state.registry.accounts(request.actor)
+    found = await request.state.accounts.accounts(request.actor)
     directory = await request.state.directory.of(request.actor.workspace)
     now, live, work = request.state.clock.now(), dict[str, int](), await _given_work(request, directory)
     workers = await request.state.workers.of(request.actor.workspace)
-    for key in await request.state.registry.keys(request.actor):
+    for key in await request.state.accounts.keys(request.actor):
         usable = key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
         live[key.actor_id] = live.get(key.actor_id, 0) + usable
     rows = [
@@ -91,7 +91,7 @@ async def _given_work(request: PageRequest, directory: Snapshot) -> dict[str, li
 async def remove_agent(request: PageRequest) -> Page:
     """POST /agents/{account_id}/remove: its keys end with it."""
     authorize(request.actor, Action.MANAGE_KEYS)
-    await request.state.registry.remove_account(request.actor, request.params["account_id"])
+    await request.state.accounts.remove_account(request.actor, request.params["account_id"])
     return request.to("/agents")
 
 
@@ -108,7 +108,7 @@ async def _keys(
 ) -> Page:
     authorize(request.actor, Action.MANAGE_KEYS)
     directory = await request.state.directory.of(request.actor.workspace)
-    found = await request.state.registry.keys(request.actor)
+    found = await request.state.accounts.keys(request.actor)
     found.sort(key=lambda key: (key.revoked_at is not None, -key.created_at.timestamp()))
     rows = [
         {
@@ -131,7 +131,7 @@ async def add_key(request: PageRequest) -> Page:
     try:
         life = lasts(request.field("life", "90"))
         holder = await _holder(request)
-        made = await request.state.registry.add_key(request.actor, holder, life)
+        made = await request.state.accounts.add_key(request.actor, holder, life)
     except Refused as refusal:
         return await _keys(request, refusal)
     whose = holder.email if isinstance(holder, Person) else holder.address or holder.name
@@ -156,12 +156,12 @@ async def _holder(request: PageRequest) -> Account | Person:
         return person
     if kind not in (ActorKind.AGENT.value, ActorKind.SERVICE.value):
         raise Invalid("validation_error", "Choose for whom the key is.", field="kind")
-    account, _ = await request.state.registry.add_account(request.actor, ActorKind(kind), name)
+    account, _ = await request.state.accounts.add_account(request.actor, ActorKind(kind), name)
     return account
 
 
 async def revoke_key(request: PageRequest) -> Page:
     """POST /keys/{key_id}/revoke"""
     authorize(request.actor, Action.MANAGE_KEYS)
-    await request.state.registry.revoke_key(request.actor, request.params["key_id"])
+    await request.state.accounts.revoke_key(request.actor, request.params["key_id"])
     return request.to("/keys")

@@ -66,7 +66,7 @@ async def about(request: PageRequest, subject: str, before: int = 0, limit: int 
     if subject and not permits(request.actor, Action.READ_CHANGES):
         return About([], "")  # on the page of something: that page is theirs to see, its history is not
     directory = await request.state.directory.of(request.actor.workspace)
-    found = await request.state.registry.charters.changes(request.actor, limit + 1, before, subject)
+    found = await request.state.manifests.changes(request.actor, limit + 1, before, subject)
     page = found[:limit]
     query = {"about": subject} if subject else {}
     older = "/changes?" + urlencode(query | {"before": page[-1].number}) if len(found) > limit else ""

@@ -107,7 +107,7 @@ async def add_person(request: PageRequest) -> Page:
 
 async def _wish(request: PageRequest, who: str, said: dict[str, Any]) -> None:
     wish = read_person(who, document(said))
-    await request.state.registry.charters.apply(request.actor, Charter(people=(wish,)))
+    await request.state.manifests.apply(request.actor, Charter(people=(wish,)))
 
 
 # -- one person
@@ -284,7 +284,7 @@ _ACTS: Final[dict[str, Act]] = {
 async def _own_keys(request: PageRequest) -> list[dict[str, Any]]:
     """The person's keys that are still good, newest first."""
     now, directory = request.state.clock.now(), await request.state.directory.of(request.actor.workspace)
-    found = await request.state.registry.keys(request.actor, request.actor.id)
+    found = await request.state.accounts.keys(request.actor, request.actor.id)
     good = [k for k in found if k.revoked_at is None and (k.expires_at is None or k.expires_at > now)]
     return [
         {"key": key, "by": ", ".join(directory.display(p) for p in makers(key) if p != request.actor.id)}
@@ -298,7 +298,7 @@ async def add_key(request: PageRequest) -> Page:
     request.params["act"] = "key"
     try:
         life = lasts(request.field("life", "90"))
-        made = await request.state.registry.add_key(request.actor, directory.people[request.actor.id], life)
+        made = await request.state.accounts.add_key(request.actor, directory.people[request.actor.id], life)
     except Refused as refusal:
         return await _person(request, request.actor.id, refusal)
     return await _person(request, request.actor.id, secret=made.secret)
@@ -309,7 +309,7 @@ async def revoke_key(request: PageRequest) -> Page:
     try:
         if request.params["key_id"] not in {row["key"].id for row in await _own_keys(request)}:
             raise NotFound("key_not_found", "You have no such key.")
-        await request.state.registry.revoke_key(request.actor, request.params["key_id"])
+        await request.state.accounts.revoke_key(request.actor, request.params["key_id"])
     except Refused as refusal:
         return await _person(request, request.actor.id, refusal)
     return request.to("/me")

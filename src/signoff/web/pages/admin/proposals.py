@@ -62,7 +62,7 @@ async def proposals(request: PageRequest) -> Page:
     """GET /proposals"""
     directory = await request.state.directory.of(request.actor.workspace)
     before = request.query.get("before", "")[:64]
-    found = request.state.registry.proposals
+    found = request.state.proposals
     waiting = [] if before else await found.waiting(request.actor, _WAITING)
     ended = await found.ended(request.actor, _ENDED + 1, before)
     return await request.page(
@@ -79,7 +79,7 @@ async def proposal(request: PageRequest) -> Page:
 
 async def _page(request: PageRequest, refusal: Refused | None = None) -> Page:
     directory = await request.state.directory.of(request.actor.workspace)
-    found = await request.state.registry.proposals.get(request.actor, request.params["proposal_id"])
+    found = await request.state.proposals.get(request.actor, request.params["proposal_id"])
     row = await _row(request, found, directory)
     return await request.page(
         "proposal.html", refusal.status if refusal is not None else 200, one=row, refusal=refusal,
@@ -100,7 +100,7 @@ async def _lacks(request: PageRequest, directory: Snapshot) -> Lacks | None:
 async def confirm(request: PageRequest) -> Page:
     """POST /proposals/{proposal_id}/confirm"""
     try:
-        await request.state.registry.confirm(request.actor, request.params["proposal_id"])
+        await request.state.proposals.confirm(request.actor, request.params["proposal_id"])
     except Refused as refusal:
         return await _page(request, refusal)
     return request.to(f"/proposals/{request.params['proposal_id']}")
@@ -109,7 +109,7 @@ async def confirm(request: PageRequest) -> Page:
 async def refuse(request: PageRequest) -> Page:
     """POST /proposals/{proposal_id}/refuse"""
     try:
-        await request.state.registry.proposals.refuse(request.actor, request.params["proposal_id"])
+        await request.state.proposals.refuse(request.actor, request.params["proposal_id"])
     except Refused as refusal:
         return await _page(request, refusal)
     return request.to(f"/proposals/{request.params['proposal_id']}")
@@ -118,7 +118,7 @@ async def refuse(request: PageRequest) -> Page:
 async def mail(request: PageRequest) -> Page:
     """POST /proposals/{proposal_id}/mail: a sign-in link that leads back here."""
     reader, links, id = request.actor, request.state.mailed_links, request.params["proposal_id"]
-    await request.state.registry.proposals.get(reader, id)
+    await request.state.proposals.get(reader, id)
     if links is None:
         raise NotFound("mail_not_set_up", "No sign-in link can be mailed to you.", hint=OPERATOR_MAKES_ONE)
     try:
@@ -131,7 +131,7 @@ async def mail(request: PageRequest) -> Page:
 async def _row(request: PageRequest, found: Proposal, directory: Snapshot) -> Row:
     row, end = found.row, found.end
     waits = found.state == WAITING
-    stale = await request.state.registry.proposals.stale(found) if waits else ""
+    stale = await request.state.proposals.stale(found) if waits else ""
     return Row(
         id=row.id, state=found.state, tone="bad" if stale else _TONES.get(found.state, "bad"),
         who=directory.display(row.actor_id), own=row.actor_id == request.actor.id, at=row.at, expires_at=row.expires_at,

@@ -151,4 +151,4 @@ async def _put(request: PageRequest, name: str) -> None:
             "zone": request.field("zone").strip(),
         }
     wish = read_team(name, document(said))
-    await request.state.registry.charters.apply(request.actor, Charter(teams=(wish,)))
+    await request.state.manifests.apply(request.actor, Charter(teams=(wish,)))

@@ -85,7 +85,7 @@ class Waiting:
         now = asyncio.get_running_loop().time()
         held = self._proposed.get(actor.workspace)
         if held is None or held[0] <= now:
-            found = await self._state.registry.proposals.waiting(actor, _MOST_COUNTED)
+            found = await self._state.proposals.waiting(actor, _MOST_COUNTED)
             held = self._proposed[actor.workspace] = (now + _FRESH_FOR, [one.row.actor_id for one in found])
         count = sum(proposer != actor.id for proposer in held[1])
         return str(count) if count else ""

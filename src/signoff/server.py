@@ -16,8 +16,8 @@ from signoff.core.errors import Busy
 from signoff.core.formats.manifest import EMAIL, SLACK
 from signoff.core.text.durations import format_duration
 from signoff.engine.admin.accounts import Accounts
-from signoff.engine.admin.apply_manifest import Charters
-from signoff.engine.admin.handover import Handovers
+from signoff.engine.admin.apply_manifest import ManifestApplier
+from signoff.engine.admin.bulk_reassignment import BulkReassignment
 from signoff.engine.admin.proposals import NEWS, Proposals
 from signoff.engine.clock import Clock
 from signoff.engine.commit.batch import Batch
@@ -94,7 +94,7 @@ class Server:
         self.accounts = Accounts(
             self.store, self.directory, self.keys, self.clock, config.allow_private_callbacks
         )
-        self.manifests = Charters(self.store, self.directory, self.clock, self.accounts)
+        self.manifests = ManifestApplier(self.store, self.directory, self.clock, self.accounts)
         self.proposals = Proposals(self.store, self.directory, self.clock, self.manifests)
         self.sessions = Sessions(self.store, self.directory, self.keys, self.clock, config.session_lifetime)
         self.timekeeper = Timekeeper(self.engine, self.store)
@@ -168,7 +168,7 @@ class Server:
             manifests=self.manifests,
             proposals=self.proposals,
             staffed=self.staffed,
-            handovers=Handovers(self.engine, self.store, self.directory),
+            reassignments=BulkReassignment(self.engine, self.store, self.directory),
             sessions=self.sessions,
             mailed_links=self.mailed_links,
             slack=self.slack.desk if self.slack else None,

@@ -17,7 +17,7 @@ from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Intent
 from signoff.core.plan.plan import Plan
 from signoff.engine.admin.accounts import Accounts
-from signoff.engine.admin.apply_manifest import Charters
+from signoff.engine.admin.apply_manifest import ManifestApplier
 from signoff.engine.admin.proposals import Proposals
 from signoff.engine.clock import Clock
 from signoff.engine.commit.batch import Batch
@@ -69,7 +69,7 @@ class EngineEnv:
         self.keys = Keys(store, self.directory, clock)
         self.feed.watch(self.keys.notified)
         self.accounts = Accounts(store, self.directory, self.keys, clock, private_callbacks=True)
-        self.manifests = Charters(store, self.directory, clock, self.accounts)
+        self.manifests = ManifestApplier(store, self.directory, clock, self.accounts)
         self.proposals = Proposals(store, self.directory, clock, self.manifests)
         self.planner = Planner(store, self.directory)
         self.timekeeper = Timekeeper(self.engine, store)

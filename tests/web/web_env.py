@@ -10,7 +10,7 @@ import httpx2
 
 from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.directory.model import Person, Workspace
-from signoff.engine.admin.handover import Handovers
+from signoff.engine.admin.bulk_reassignment import BulkReassignment
 from signoff.engine.clock import Clock
 from signoff.engine.directory.workers import Workers
 from signoff.engine.identity.sessions import Sessions
@@ -93,7 +93,7 @@ class WebEnv:
             manifests=env.manifests,
             proposals=env.proposals,
             staffed=env.staffed,
-            handovers=Handovers(env.engine, env.store, env.directory),
+            reassignments=BulkReassignment(env.engine, env.store, env.directory),
             sessions=Sessions(env.store, env.directory, env.keys, env.clock),
             feed=env.feed,
             workers=Workers(env.store),

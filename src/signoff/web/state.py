@@ -10,8 +10,8 @@ from typing import Any, Final
 import msgspec
 
 from signoff.engine.admin.accounts import Accounts
-from signoff.engine.admin.apply_manifest import Charters
-from signoff.engine.admin.handover import Handovers
+from signoff.engine.admin.apply_manifest import ManifestApplier
+from signoff.engine.admin.bulk_reassignment import BulkReassignment
 from signoff.engine.admin.proposals import Proposals
 from signoff.engine.clock import Clock
 from signoff.engine.commit.engine import Engine
@@ -72,10 +72,10 @@ class AppState(msgspec.Struct, kw_only=True):
     directory: Directory
     planner: Planner
     accounts: Accounts
-    manifests: Charters
+    manifests: ManifestApplier
     proposals: Proposals
     staffed: Staffed
-    handovers: Handovers
+    reassignments: BulkReassignment
     sessions: Sessions
     feed: Feed
     workers: Workers

@@ -31,14 +31,14 @@ from signoff.core.policy.conditions import variants
 from signoff.core.policy.policy import Policy
 from signoff.core.text import json_value
 from signoff.engine.admin.accounts import Accounts
-from signoff.engine.admin.manifest_diff import Draft, Planned
+from signoff.engine.admin.manifest_diff import ManifestDiff, PlannedChange
 from signoff.engine.clock import Clock
 from signoff.engine.directory.change_log import retry_on_conflict
 from signoff.engine.directory.eligible_people import known_person, refuse_impossible, refuse_unknown_teams
 from signoff.engine.directory.snapshot import Directory, NamedPolicy, Snapshot
 from signoff.engine.identity.key_restrictions import (
-    Moved,
-    moved,
+    AddressChange,
+    address_changes,
     refuse_new_address,
     refuse_new_delegate,
     refuse_self_approval,
@@ -55,10 +55,10 @@ _OWN: Final = frozenset({"who", "zone", "hours", "absences", "preferences"})
 T = TypeVar("T")
 
 
-class Charters:
+class ManifestApplier:
     """Looks at and applies charters. ``on_moved``: called for each person whose mail goes elsewhere, once it is so."""
 
-    on_moved: Callable[[Moved], None] | None = None
+    on_moved: Callable[[AddressChange], None] | None = None
 
     def __init__(self, store: Store, directory: Directory, clock: Clock, accounts: Accounts) -> None:
         self._store = store
@@ -66,12 +66,12 @@ class Charters:
         self._directory = directory
         self._clock = clock
 
-    async def apply(self, actor: Actor, charter: Charter, dry_run: bool = False) -> list[Planned]:
+    async def apply(self, actor: Actor, charter: Charter, dry_run: bool = False) -> list[PlannedChange]:
         """What it changes, in order; applied unless ``dry_run``. Raises Refused, and then nothing is changed; also
         where the workspace is protected and it would loosen who decides: ``Proposals`` can take that up.
         """
 
-        async def use(draft: Draft) -> list[Planned]:
+        async def use(draft: ManifestDiff) -> list[PlannedChange]:
             if not dry_run:
                 if draft.relaxations():
                     raise Conflict(
@@ -114,17 +114,17 @@ class Charters:
                 await self._accounts.add_account(actor, ActorKind.AGENT, step.agent)
 
     async def on_what_is_in_force(
-        self, actor: Actor, charter: Charter, use: Callable[[Draft], Awaitable[T]]
+        self, actor: Actor, charter: Charter, use: Callable[[ManifestDiff], Awaitable[T]]
     ) -> T:
         """What ``use`` makes of the draft. Where something else was changed meanwhile it is drafted anew on that; where
         it was one of the things that the charter speaks of, Conflict: whoever wrote it did not know.
         """
-        first: Draft | None = None
+        first: ManifestDiff | None = None
 
         async def attempt() -> T:
             nonlocal first
             draft = await self.drafted(actor, charter)
-            if first is not None and first.premises != draft.premises:
+            if first is not None and first.base_state != draft.base_state:
                 raise ChangedMeanwhile(committed=True)
             first = first or draft
             return await use(draft)
@@ -135,10 +135,10 @@ class Charters:
         """Read the actor's workspace anew when it is asked for next: what is held here is not what is there."""
         self._directory.forget(actor.workspace)
 
-    async def drafted(self, actor: Actor, charter: Charter) -> Draft:
+    async def drafted(self, actor: Actor, charter: Charter) -> ManifestDiff:
         """The workspace as the charter would make it; raises Refused where it may not or cannot be."""
         _authorize(actor, charter)
-        draft = Draft(actor, await self._directory.of(actor.workspace), self._clock.now())
+        draft = ManifestDiff(actor, await self._directory.of(actor.workspace), self._clock.now())
         _settings(draft, charter)
         for wish in charter.people:
             _person(draft, wish)
@@ -163,7 +163,7 @@ class Charters:
             )  # fmt: skip
         return draft
 
-    async def save(self, draft: Draft, confirmed_by: str = "", *more: msgspec.Struct) -> None:
+    async def save(self, draft: ManifestDiff, confirmed_by: str = "", *more: msgspec.Struct) -> None:
         """Write what was drafted with the record of it, and ``more``: all of it, or nothing. Raises Conflict where what
         it was drafted on is not in force any more.
         """
@@ -174,7 +174,7 @@ class Charters:
                 await self._store.people.save(entries, draft.plans, {space.id: space.last_change})
             finally:  # also where it was refused: what is held here is not what is there
                 self._directory.changed(space.id)
-            for one in moved(draft.before, draft.directory, draft.actor):
+            for one in address_changes(draft.before, draft.directory, draft.actor):
                 if self.on_moved is not None:
                     self.on_moved(one)
 
@@ -185,7 +185,7 @@ class Charters:
         authorize(actor, Action.READ_CHANGES)
         return await self._store.people.changes(actor.workspace, limit, before, subject)
 
-    async def _workflow(self, draft: Draft, wish: WorkflowSpec) -> None:
+    async def _workflow(self, draft: ManifestDiff, wish: WorkflowSpec) -> None:
         template = wish.template
         # not before: a policy may bring a route
         frozen = [freeze(plan, draft.directory)[0] for plan in variants(template.plan)]
@@ -235,7 +235,7 @@ def _given(wish: PersonSpec) -> set[str]:
     return {name for name in wish.__struct_fields__ if getattr(wish, name) is not None}
 
 
-def _settings(draft: Draft, charter: Charter) -> None:
+def _settings(draft: ManifestDiff, charter: Charter) -> None:
     if not charter.settings:
         return
     space = draft.directory.workspace
@@ -256,7 +256,7 @@ def shown_person(person: Person) -> dict[str, Any]:
     return {name: value for name, value in built.items() if name not in ("workspace", "created_at")}
 
 
-def _person(draft: Draft, wish: PersonSpec) -> None:
+def _person(draft: ManifestDiff, wish: PersonSpec) -> None:
     known = _found(draft, wish.who)
     if known is None:
         email = wish.who.strip().lower()
@@ -282,14 +282,14 @@ def _person(draft: Draft, wish: PersonSpec) -> None:
     draft.directory = replace(draft.directory, people={**draft.directory.people, after.id: after})
 
 
-def _found(draft: Draft, who: str) -> Person | None:
+def _found(draft: ManifestDiff, who: str) -> Person | None:
     """The person of that address or id, active or not."""
     key = who.strip().removeprefix("person:")
     by_email = (p for p in draft.directory.people.values() if p.email == key.lower())
     return draft.directory.people.get(key) or next(by_email, None)
 
 
-def _absences(draft: Draft, wish: PersonSpec) -> None:
+def _absences(draft: ManifestDiff, wish: PersonSpec) -> None:
     if wish.absences is None:
         return
     person = _found(draft, wish.who)
@@ -322,7 +322,7 @@ def _absences(draft: Draft, wish: PersonSpec) -> None:
     draft.note("person", person.email, noted.before, shown_person(after), after)
 
 
-def _keep_an_owner(draft: Draft) -> None:
+def _keep_an_owner(draft: ManifestDiff) -> None:
     """Refuse a charter that takes the last owner away."""
     if _owned(draft.before) and not _owned(draft.directory):
         raise Conflict(
@@ -335,11 +335,11 @@ def _owned(directory: Snapshot) -> bool:
     return any(person.active and "owner" in person.roles for person in directory.people.values())
 
 
-def _member(draft: Draft, name: str, field: str) -> str:
+def _member(draft: ManifestDiff, name: str, field: str) -> str:
     return known_person(draft.directory, name, field).id
 
 
-def _team(draft: Draft, wish: TeamSpec) -> None:
+def _team(draft: ManifestDiff, wish: TeamSpec) -> None:
     field = f"teams.{wish.name}"
     members = tuple(_member(draft, name, f"{field}.members") for name in wish.members)
     known = draft.directory.teams.get(wish.name)
@@ -355,7 +355,9 @@ def _shown_team(team: Team) -> Any:
     return msgspec.to_builtins(Team(team.name, team.members, team.rotation))
 
 
-def _turns(draft: Draft, wish: TeamSpec, members: tuple[str, ...], known: Team | None) -> Rotation | None:
+def _turns(
+    draft: ManifestDiff, wish: TeamSpec, members: tuple[str, ...], known: Team | None
+) -> Rotation | None:
     turns, field = wish.rotation, f"teams.{wish.name}.rotation.order"
     if turns is None:
         return None
@@ -374,7 +376,7 @@ def _turns(draft: Draft, wish: TeamSpec, members: tuple[str, ...], known: Team |
     return rotation
 
 
-def _policy(draft: Draft, wish: PolicySpec) -> None:
+def _policy(draft: ManifestDiff, wish: PolicySpec) -> None:
     field = f"policies.{wish.name}"
     refuse_unusable(draft.directory, wish.policy, field)
     known = draft.directory.policies.get(wish.name)

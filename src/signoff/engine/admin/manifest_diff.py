@@ -23,7 +23,7 @@ _GOVERNED: Final = {
 }
 
 
-class Planned(msgspec.Struct, frozen=True):
+class PlannedChange(msgspec.Struct, frozen=True):
     """What an apply does to one thing; ``before`` and ``after`` as JSON values, None where there is nothing;
     ``entry``: as it is or will be kept.
     """
@@ -36,38 +36,38 @@ class Planned(msgspec.Struct, frozen=True):
     entry: msgspec.Struct
 
 
-class Draft:
+class ManifestDiff:
     """The workspace as it will be, while a charter is gone through; nothing is written yet."""
 
     def __init__(self, actor: Actor, directory: Snapshot, now: datetime) -> None:
         self.actor = actor
         self.now = now
         self.before = self.directory = directory
-        self.planned: list[Planned] = []
+        self.planned: list[PlannedChange] = []
         self.entries: list[msgspec.Struct] = []
         self.plans: list[Plan] = []
 
     def note(self, kind: str, name: str, before: Any, after: Any, entry: msgspec.Struct) -> None:
         """Take up one thing; the entry is written only if it is another than before."""
         if before == after:
-            self.planned.append(Planned(UNCHANGED, kind, name, before, after, entry))
+            self.planned.append(PlannedChange(UNCHANGED, kind, name, before, after, entry))
             return
         action = CREATE if before is None else CHANGE
-        self.planned.append(Planned(action, kind, name, before, after, entry))
+        self.planned.append(PlannedChange(action, kind, name, before, after, entry))
         self.entries.append(entry)
 
     def fresh_id(self, prefix: str) -> str:
         return prefix + uuid7(int(self.now.timestamp() * 1000), secrets.token_bytes(10)).replace("-", "")
 
     @property
-    def changed(self) -> list[Planned]:
+    def changed(self) -> list[PlannedChange]:
         return [planned for planned in self.planned if planned.action != UNCHANGED]
 
-    def relaxations(self) -> list[Planned]:
+    def relaxations(self) -> list[PlannedChange]:
         """What would take a second admin."""
         return [planned for planned in self.changed if self.relaxations_of(planned)]
 
-    def relaxations_of(self, planned: Planned) -> list[str]:
+    def relaxations_of(self, planned: PlannedChange) -> list[str]:
         """Why it takes a second admin: in a protected workspace whatever relaxes who decides. The file that a server is
         started with is its operator's word.
         """
@@ -79,7 +79,7 @@ class Draft:
         return found
 
     @property
-    def premises(self) -> dict[tuple[str, str], Any]:
+    def base_state(self) -> dict[tuple[str, str], Any]:
         """What was there of each thing that the charter speaks of."""
         return {(planned.kind, planned.name): planned.before for planned in self.planned}
 
@@ -94,7 +94,7 @@ class Draft:
         ]
 
 
-def subject(planned: Planned) -> str:
+def subject(planned: PlannedChange) -> str:
     """What the record finds it by."""
     if isinstance(planned.entry, Person):
         return person_subject(planned.entry.id)

@@ -18,8 +18,8 @@ from signoff.core.errors import Conflict, Forbidden, NotFound, Refused
 from signoff.core.formats.manifest import Charter, compile_charter
 from signoff.core.plan.task_types import Strength
 from signoff.core.text import json_value
-from signoff.engine.admin.apply_manifest import Charters
-from signoff.engine.admin.manifest_diff import Draft, Planned
+from signoff.engine.admin.apply_manifest import ManifestApplier
+from signoff.engine.admin.manifest_diff import ManifestDiff, PlannedChange
 from signoff.engine.clock import Clock
 from signoff.engine.directory.change_log import retry_on_conflict
 from signoff.engine.directory.snapshot import Directory
@@ -48,7 +48,7 @@ class Shown(msgspec.Struct, frozen=True):
     why: tuple[str, ...] = ()
 
     @property
-    def premise(self) -> tuple[str, str, str, Any]:
+    def base_state(self) -> tuple[str, str, str, Any]:
         """What has to be the same still when it is confirmed."""
         return self.action, self.kind, self.name, self.before
 
@@ -76,33 +76,33 @@ _SHOWN: Final = msgspec.json.Decoder(tuple[Shown, ...])
 class Proposals:
     """Takes up, lists and ends proposals."""
 
-    def __init__(self, store: Store, directory: Directory, clock: Clock, charters: Charters) -> None:
+    def __init__(self, store: Store, directory: Directory, clock: Clock, charters: ManifestApplier) -> None:
         self._rows = store.people
         self._directory = directory
         self._clock = clock
-        self._charters = charters
+        self._manifests = charters
 
     async def apply(
         self, actor: Actor, charter: Charter, source: dict[str, Any], dry_run: bool = False
-    ) -> tuple[list[Planned], Proposal | None]:
+    ) -> tuple[list[PlannedChange], Proposal | None]:
         """Apply it, or keep it as a proposal where it takes two; with ``dry_run`` only say which, under the id "".
 
         source: the document that the charter was compiled from.
         """
 
-        async def use(draft: Draft) -> tuple[list[Planned], Proposal | None]:
+        async def use(draft: ManifestDiff) -> tuple[list[PlannedChange], Proposal | None]:
             if draft.relaxations():
                 return draft.planned, await self._proposed(draft, source, dry_run)
             if not dry_run:
-                await self._charters.save(draft)
+                await self._manifests.save(draft)
             return draft.planned, None
 
-        planned, proposal = await self._charters.on_what_is_in_force(actor, charter, use)
+        planned, proposal = await self._manifests.on_what_is_in_force(actor, charter, use)
         if proposal is None and not dry_run:
-            await self._charters.register_agents(actor, charter)
+            await self._manifests.register_agents(actor, charter)
         return planned, proposal
 
-    async def _proposed(self, draft: Draft, source: dict[str, Any], dry_run: bool) -> Proposal:
+    async def _proposed(self, draft: ManifestDiff, source: dict[str, Any], dry_run: bool) -> Proposal:
         refuse_others_key(draft.actor, "proposes what takes two people")
         shown = tuple(
             Shown(one.action, one.kind, one.name, one.before, one.after, bool(why), tuple(why))
@@ -171,17 +171,17 @@ class Proposals:
                     hint="Finish in the browser: sign in by mail, then open Changes, Proposed.",
                 )  # fmt: skip
             charter = _charter(proposal)
-            await self._charters.drafted(actor, charter)  # it takes two who both may
+            await self._manifests.drafted(actor, charter)  # it takes two who both may
             draft = await self._drafted(proposal)
             end = ProposalEnd(proposal.row.id, CONFIRMED, actor.id, actor.via, self._clock.now())
-            await self._charters.save(draft, actor.id, end, news_row(proposal.row, News(end.state), end.at))
+            await self._manifests.save(draft, actor.id, end, news_row(proposal.row, News(end.state), end.at))
             return msgspec.structs.replace(proposal, state=CONFIRMED, end=end), charter
 
-        proposal, charter = await retry_on_conflict(attempt, lambda: self._charters.forget(actor))
-        await self._charters.register_agents(actor, charter)
+        proposal, charter = await retry_on_conflict(attempt, lambda: self._manifests.forget(actor))
+        await self._manifests.register_agents(actor, charter)
         return proposal
 
-    async def _drafted(self, proposal: Proposal) -> Draft:
+    async def _drafted(self, proposal: Proposal) -> ManifestDiff:
         """What it does, on the word of whoever proposed it; Conflict where that is not what was shown any more."""
         row = proposal.row
         directory = await self._directory.of(row.workspace)
@@ -190,9 +190,9 @@ class Proposals:
             raise Conflict(
                 "stale_proposal", "Whoever proposed this may not any more.", hint="Propose it again."
             )
-        draft = await self._charters.drafted(proposer, _charter(proposal))
-        premises = [(one.action, one.kind, one.name, one.before) for one in draft.changed]
-        if _JSON.encode(premises) != _JSON.encode([one.premise for one in proposal.changes]):
+        draft = await self._manifests.drafted(proposer, _charter(proposal))
+        base_state = [(one.action, one.kind, one.name, one.before) for one in draft.changed]
+        if _JSON.encode(base_state) != _JSON.encode([one.base_state for one in proposal.changes]):
             raise Conflict(
                 "stale_proposal",
                 "What this would change has changed since it was proposed.",
@@ -210,7 +210,7 @@ class Proposals:
             self._directory.changed(actor.workspace)
             return msgspec.structs.replace(proposal, state=REFUSED, end=end)
 
-        return await retry_on_conflict(attempt, lambda: self._charters.forget(actor))
+        return await retry_on_conflict(attempt, lambda: self._manifests.forget(actor))
 
     async def _open(self, actor: Actor, id: str) -> Proposal:
         authorize(actor, Action.END_PROPOSAL)

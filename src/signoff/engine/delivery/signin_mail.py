@@ -19,7 +19,7 @@ from signoff.core.text.times import local_time_text
 from signoff.engine.clock import Clock
 from signoff.engine.delivery.retry_policy import SIGN_IN, after
 from signoff.engine.directory.snapshot import Directory, Snapshot
-from signoff.engine.identity.key_restrictions import Moved
+from signoff.engine.identity.key_restrictions import AddressChange
 from signoff.engine.identity.rate_limit import Limit, caller_key
 from signoff.engine.identity.sessions import Sessions
 from signoff.notify.channel import NotSent, Personal
@@ -99,14 +99,14 @@ class MailedLinks:
         self._begin(self._onward(workspace, person, onward), checks)
         return to
 
-    def tell_moved(self, moved: Moved) -> None:
+    def tell_moved(self, moved: AddressChange) -> None:
         """Say at the old address that sign-in links go elsewhere now; returns at once. Where that cannot be mailed, the
         log and the record of changes say it.
         """
         if self._mail is not None:
             self._start(self._tell(moved, self._mail))
 
-    async def _tell(self, moved: Moved, mail: Personal) -> None:
+    async def _tell(self, moved: AddressChange, mail: Personal) -> None:
         id, now, space = str(uuid.uuid4()), self._clock.now(), moved.directory.workspace
         facts = (
             ("For", f"{moved.directory.display(moved.person.id)}, in {space.organization}/{space.name}"),

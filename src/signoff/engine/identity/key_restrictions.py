@@ -12,7 +12,7 @@ from signoff.core.plan.task_types import Strength
 from signoff.engine.directory.snapshot import Snapshot
 
 
-class Moved(msgspec.Struct, frozen=True):
+class AddressChange(msgspec.Struct, frozen=True):
     """Somebody's mail, and with it their sign-in links, goes elsewhere from now on; ``before``: where it went."""
 
     person: Person
@@ -21,11 +21,11 @@ class Moved(msgspec.Struct, frozen=True):
     directory: Snapshot
 
 
-def moved(before: Snapshot, after: Snapshot, actor: Actor) -> list[Moved]:
+def address_changes(before: Snapshot, after: Snapshot, actor: Actor) -> list[AddressChange]:
     """Whose mail goes elsewhere than before."""
     pairs = [(before.people.get(id), person) for id, person in after.people.items()]
     return [
-        Moved(person, known.mail_address, before.display(actor.id), after)
+        AddressChange(person, known.mail_address, before.display(actor.id), after)
         for known, person in pairs
         if known is not None and known.mail_address != person.mail_address
     ]

@@ -110,7 +110,7 @@ def _shared(directory: Snapshot) -> bool:
 async def waiting(call: Call) -> wire.people.PersonWaiting:
     """GET /v1/people/{person_id}/waiting"""
     person = await _person_named(call, call.params["person_id"])
-    found, whole = await call.state.handovers.waiting(call.actor, person)
+    found, whole = await call.state.reassignments.waiting(call.actor, person)
     tasks = [
         wire.people.WaitingTask(task_id=one.task, title=one.title, only_eligible=one.alone) for one in found
     ]
@@ -125,7 +125,7 @@ async def reassign_all(call: Call) -> wire.people.ReassignedAll:
     taker = known_person(await directory_of(call), said.to, "to")
     if taker.id == giver.id:
         raise Invalid("delegate_to_oneself", "Hand it over to somebody else.", field="to")
-    done = await call.state.handovers.hand_over(call.actor, giver, taker, said.comment)
+    done = await call.state.reassignments.reassign_all(call.actor, giver, taker, said.comment)
     refused = [
         wire.people.NotReassigned(task_id=task, code=why.code, message=why.message)
         for task, why in done.refused

@@ -8,7 +8,7 @@ from signoff.core.directory.model import DirectoryChange, Person, Team
 from signoff.core.directory.rotation import absence_at
 from signoff.core.plan.hours_reader import DAYS
 from signoff.core.text import json_value
-from signoff.engine.admin.manifest_diff import Planned
+from signoff.engine.admin.manifest_diff import PlannedChange
 from signoff.engine.admin.proposals import Proposal, Shown, reasons
 from signoff.engine.directory.snapshot import NamedPolicy, Snapshot
 from signoff.engine.identity.sessions import OpenSession
@@ -113,7 +113,7 @@ def _person(id: str, display: Display) -> Who:
     return Who(kind="person", id=id, name=display(id))
 
 
-def change_out(planned: Planned | Shown) -> ChangeOut:
+def change_out(planned: PlannedChange | Shown) -> ChangeOut:
     return ChangeOut(
         action=planned.action,
         kind=planned.kind,

@@ -6,7 +6,7 @@ from typing import Final
 from signoff.core.directory.model import Person
 from signoff.core.intent.answering_rights import asked
 from signoff.core.intent.model import Task
-from signoff.engine.admin.handover import Waits
+from signoff.engine.admin.bulk_reassignment import WaitingTask
 from signoff.web.http.call import Page
 from signoff.web.pages.kit.handler import PageRequest
 
@@ -20,7 +20,7 @@ async def confirm_removal(
     people: Iterable[Person],
     what: str,
     back: str,
-    counts: Callable[[Waits], bool] | None = None,
+    counts: Callable[[WaitingTask], bool] | None = None,
 ) -> Page | None:
     """The page that says what waits for these people and asks whether to go on; None where nothing waits, and once it
     was answered. ``counts``: which of what waits is concerned, if not all of it.
@@ -29,7 +29,7 @@ async def confirm_removal(
         return None
     rows, whole = [], True
     for person in people:
-        found, all_of_it = await request.state.handovers.waiting(request.actor, person)
+        found, all_of_it = await request.state.reassignments.waiting(request.actor, person)
         found = [one for one in found if counts is None or counts(one)]
         whole = whole and all_of_it
         if found:
@@ -48,10 +48,10 @@ async def confirm_removal(
     )
 
 
-def confirm_team_change(name: str) -> Callable[[Waits], bool]:
+def confirm_team_change(name: str) -> Callable[[WaitingTask], bool]:
     """Whether it is as a member of this team that somebody is asked."""
 
-    def counts(held: Waits) -> bool:
+    def counts(held: WaitingTask) -> bool:
         task = held.intent.open
         return isinstance(task, Task) and f"team:{name}" in asked(held.intent, task)
 

@@ -22,7 +22,7 @@ _PAGE: Final = 100
 MOST: Final = 1000  # tasks that one call looks at
 
 
-class Waits(msgspec.Struct, frozen=True):
+class WaitingTask(msgspec.Struct, frozen=True):
     """An open task in which a person has a say now. ``alone``: nobody else has the party that it is by."""
 
     task: str
@@ -31,7 +31,7 @@ class Waits(msgspec.Struct, frozen=True):
     intent: Intent
 
 
-class HandedOver(msgspec.Struct, frozen=True):
+class ReassignmentResult(msgspec.Struct, frozen=True):
     """``refused``: the tasks that stay as they are, and why; ``whole``: whether these are all that wait."""
 
     done: list[str]
@@ -39,27 +39,31 @@ class HandedOver(msgspec.Struct, frozen=True):
     whole: bool
 
 
-class Handovers:
+class BulkReassignment:
     def __init__(self, engine: Engine, store: Store, directory: Directory) -> None:
         self._engine = engine
         self._store = store
         self._directory = directory
 
-    async def waiting(self, actor: Actor, person: Person) -> tuple[list[Waits], bool]:
+    async def waiting(self, actor: Actor, person: Person) -> tuple[list[WaitingTask], bool]:
         """The open tasks in which the person has a say now; whether these are all."""
         authorize(actor, Action.READ_OPEN_TASKS, person)
         directory = await self._directory.of(person.workspace)
-        found: list[Waits] = []
+        found: list[WaitingTask] = []
         after = ""
         for _ in range(MOST // _PAGE):
             page = await self._store.intents.open_tasks(person.workspace, after, _PAGE)
-            found += [held for one in page if (held := waits(one.intent, person, directory)) is not None]
+            found += [
+                held for one in page if (held := waiting_task(one.intent, person, directory)) is not None
+            ]
             if len(page) < _PAGE:
                 return found, True
             after = page[-1].intent.id
         return found, False
 
-    async def hand_over(self, actor: Actor, giver: Person, taker: Person, comment: str) -> HandedOver:
+    async def reassign_all(
+        self, actor: Actor, giver: Person, taker: Person, comment: str
+    ) -> ReassignmentResult:
         """Ask the taker in the giver's place wherever the giver has a say now."""
         authorize(actor, Action.REASSIGN_ALL)
         found, whole = await self.waiting(actor, giver)
@@ -68,15 +72,15 @@ class Handovers:
         for held in found:
             try:
                 await self._engine.handle(
-                    actor, held.task, lambda intent: instead(intent, giver, taker, comment)
+                    actor, held.task, lambda intent: replacement(intent, giver, taker, comment)
                 )
                 done.append(held.task)
             except Refused as refusal:
                 refused.append((held.task, refusal))
-        return HandedOver(done, refused, whole)
+        return ReassignmentResult(done, refused, whole)
 
 
-def waits(intent: Intent, person: Person, directory: Snapshot) -> Waits | None:
+def waiting_task(intent: Intent, person: Person, directory: Snapshot) -> WaitingTask | None:
     """What waits for the person in this intent; None where it asks them nothing now."""
     task = intent.open
     if not isinstance(task, Task):
@@ -91,10 +95,10 @@ def waits(intent: Intent, person: Person, directory: Snapshot) -> Waits | None:
     }
     alone = not any(one in directory.active_people for one in others)
     title = question(intent.plan, intent.plan.human_step(task.step), intent.type)
-    return Waits(step_run_id(intent.id, task.step_run), title, alone, intent)
+    return WaitingTask(step_run_id(intent.id, task.step_run), title, alone, intent)
 
 
-def instead(intent: Intent, giver: Person, taker: Person, comment: str) -> Reassign:
+def replacement(intent: Intent, giver: Person, taker: Person, comment: str) -> Reassign:
     """Whom to ask so that the taker has the giver's place: where the giver is named, instead; where they are one of a
     team or role, beside those who stay.
     """

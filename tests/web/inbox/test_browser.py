@@ -29,7 +29,7 @@ KINDS: list[tuple[str, dict[str, Any], dict[str, str], str]] = [
     ("review", {}, {"Comment": "Fine."}, "Approve"),
     ("confirmation", {}, {}, "Confirm"),
     ("form", {"form_schema": FORM}, {"How many": "3"}, "Submit"),
-    ("clarification", {}, {"Your answer": "The second one."}, "Send the answer"),
+    ("clarification", {}, {"In your words": "The second one."}, "Send the answer"),
     ("assignment", {}, {"Assign to": "otto@acme.example"}, "Assign"),
     ("manual_action", {}, {"Evidence": "ticket 4711"}, "Mark as done"),
     ("override", {}, {"Justification": "It burns."}, "Allow the exception"),
@@ -62,7 +62,7 @@ async def decide(
             f"label:has-text('{label}') ~ input, label:has-text('{label}') ~ textarea"
         ).fill(text)
     if word == "form":
-        await ann.page.get_by_label("How needed").select_option("safe")
+        await ann.page.get_by_label("How required").select_option("safe")
         await ann.page.get_by_label("finance").check()
     await ann.page.get_by_role("button", name=button, exact=True).click()
     await ann.page.get_by_text("You decided").wait_for()

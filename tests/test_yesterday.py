@@ -94,7 +94,7 @@ async def opened(old: Old) -> AsyncIterator[Today]:
         async with smtp_sink() as mail, http_sink() as hook:
             poster = Poster(True)
             channels = {"push": Push(poster, clock.now), "webhook": Webhook(poster, clock.now)}
-            messaging = MessagingEnv(store, clock, email(mail.url), f"{hook.url}/hook", **channels)
+            messaging = MessagingEnv(store, clock, email(mail.url), f"{hook.url}/hook", channels)
             async with messaging.running():
                 web = WebEnv(messaging)
                 web.keys = dict(old.keys)

@@ -17,11 +17,12 @@ from uvicorn.server import HANDLED_SIGNALS
 
 from signoff import interpreter
 from signoff.bootstrap import bootstrap, reissue, remove_drafts, update_url
+from signoff.components import Line
 from signoff.config import Config, is_loopback, reachable
 from signoff.core.errors import Refused
 from signoff.engine.clock import Clock
 from signoff.policy_file import CharterFile, apply_charter, read_charter
-from signoff.server import Line, Server
+from signoff.server import Server
 from signoff.web.http.connection_limits import ReceiveLimits
 from signoff.web.http.protocol import limited
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from signoff.components import Components
+from signoff.config import Config
 from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.directory.model import Person, Workspace
 from signoff.core.intent.advance import Change
@@ -16,22 +18,10 @@ from signoff.core.intent.commands import Answer, Command
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Intent
 from signoff.core.plan.plan import Plan
-from signoff.engine.admin.accounts import Accounts
-from signoff.engine.admin.apply_manifest import ManifestApplier
-from signoff.engine.admin.proposals import Proposals
 from signoff.engine.clock import Clock
-from signoff.engine.commit.batch import Batch
-from signoff.engine.commit.committer import Committer
-from signoff.engine.commit.engine import Engine
-from signoff.engine.commit.jobs import Idempotency
-from signoff.engine.commit.recent import Recent
-from signoff.engine.commit.timekeeper import Timekeeper
-from signoff.engine.commit.understaffed import Staffed
-from signoff.engine.delivery.pipeline import Channels, Courier
-from signoff.engine.directory.snapshot import Directory
-from signoff.engine.feed import Feed
-from signoff.engine.identity.keys import Keys
-from signoff.engine.planning.planner import Planner, Submission
+from signoff.engine.commit.jobs import Idempotency, Outdated
+from signoff.engine.delivery.pipeline import Channels
+from signoff.engine.planning.planner import Submission
 from signoff.engine.read.integrity import Finding, examine
 from signoff.store.opening import open_store
 from signoff.store.rows import plan_digest
@@ -45,42 +35,22 @@ ANYTHING = frozenset(
 )
 
 
-class EngineEnv:
-    """One server's engine. Several of them on one database are replicas."""
+BASE_URL = "http://signoff.test"
 
-    def __init__(
-        self,
-        store: Store,
-        clock: Clock,
-        channels: Channels | None = None,
-        *,
-        lanes: int = 1,
-        limit: int = 4096,
-    ) -> None:
-        self.store = store
-        self.clock = clock
+
+def settings_of(store: Store, base_url: str = BASE_URL, **settings: Any) -> Config:
+    """A server's settings over this store; agents may be called on loopback, the terminal stays silent."""
+    database = "sqlite:///signoff.db" if isinstance(store, SqliteStore) else "postgresql://localhost/signoff"
+    fixed = {"allow_private_callbacks": True, "console_notifications": False}
+    return Config(database=database, base_url=base_url, **{**fixed, **settings})
+
+
+class EngineEnv(Components):
+    """One server's parts, which the test drives. Several of them on one database are replicas."""
+
+    def __init__(self, store: Store, clock: Clock, channels: Channels | None = None, **settings: Any) -> None:
+        super().__init__(settings_of(store, **settings), store, clock, channels or Channels({}))
         self._settling = asyncio.Lock()
-        self.channels = channels or Channels({})
-        self.feed = Feed(store.announce)
-        self.recent = Recent(alone=isinstance(store, SqliteStore))
-        self.committer = Committer(store, self.channels.route, self._published, lanes=lanes, limit=limit)
-        self.directory = Directory(store, self.feed)
-        self.engine = Engine(self.committer, clock, self.directory, self.store)
-        self.keys = Keys(store, self.directory, clock)
-        self.feed.watch(self.keys.notified)
-        self.accounts = Accounts(store, self.directory, self.keys, clock, private_callbacks=True)
-        self.manifests = ManifestApplier(store, self.directory, clock, self.accounts)
-        self.proposals = Proposals(store, self.directory, clock, self.manifests)
-        self.planner = Planner(store, self.directory)
-        self.timekeeper = Timekeeper(self.engine, store)
-        self.staffed = Staffed(self.engine, store, self.directory)
-        self.courier = Courier(
-            self.engine, store, self.directory, clock, self.channels, lambda: "http://signoff.test"
-        )
-
-    def _published(self, batch: Batch) -> None:
-        self.recent.note(batch.changes, batch.payloads)
-        self.feed.publish(batch.topics(), batch.changes)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["EngineEnv"]:
@@ -103,7 +73,11 @@ class EngineEnv:
     ) -> Intent:
         """A new intent; the validator and the gate, when no plan is given."""
         await self.somewhere(by)
-        done = await self.engine.submit(by, submission(plan or gate(), **fields), once)
+        asked = submission(plan or gate(), **fields)
+        try:
+            done = await self.engine.submit(by, asked, once)
+        except Outdated:  # as the web layer does: the directory is read anew
+            done = await self.engine.submit(by, asked, once)
         assert done.change is not None
         return done.change.after
 

@@ -178,7 +178,7 @@ async def test_a_row_that_the_database_refuses_fails_alone_too(env: EngineEnv) -
 
 
 async def test_a_full_queue_says_busy_at_once_and_loses_nothing(tmp_path: Path) -> None:
-    env = await open_engine_env(f"sqlite:///{tmp_path}/own.db", FixedClock(START), limit=3)
+    env = await open_engine_env(f"sqlite:///{tmp_path}/own.db", FixedClock(START), queue_limit=3)
     waiting = [asyncio.create_task(env.submit()) for _ in range(3)]
     await asyncio.sleep(0)
     with pytest.raises(Busy) as refusal:

@@ -277,7 +277,8 @@ async def test_news_of_a_push_that_cannot_be_written_now_is_not_lost(
     async with http_sink(answer) as agent, start() as env:
         _, plan = await pushed_agent(env, agent.url)
         intent = await env.submit(plan)
-        full = EngineEnv(store, env.clock, env.channels, limit=0)
+        full = EngineEnv(store, env.clock, env.channels)
+        full.committer.queued = full.config.queue_limit
         with pytest.raises(Busy, match="waiting to be written"):
             await full.carry()
         assert (await env.happened(intent.id))[-1] == "Offered"

@@ -10,18 +10,15 @@ from msgspec.structs import replace
 from signoff.core.plan.plan import Plan
 from signoff.core.plan.schedules import Reminders
 from signoff.core.plan.task_types import Escalation, Risk, Stage, TaskSpec
-from signoff.engine.admin.proposals import NEWS
 from signoff.engine.clock import Clock
-from signoff.engine.delivery.pipeline import Channels, Courier
-from signoff.engine.delivery.proposal_messages import ProposalNews
-from signoff.engine.delivery.task_messages import Messenger
-from signoff.engine.identity.sessions import Sessions
-from signoff.notify.channel import Personal, Target
+from signoff.engine.delivery.pipeline import Channels
+from signoff.notify.channel import Channel, Personal, Target
 from signoff.notify.email import Email, parse_smtp
 from signoff.store.store import Store
 from signoff.store.tables.messages import Message
 from tests.builders import ANN, OTTO, RITA, WORKSPACE, approve, gate, minutes
 from tests.engine.engine_env import EngineEnv, settle
+from tests.notify.slackfake import SECRET, TOKEN
 
 BASE = "https://signoff.acme.example"
 
@@ -30,20 +27,19 @@ class MessagingEnv(EngineEnv):
     """An engine whose courier sends messages to people."""
 
     def __init__(
-        self, store: Store, clock: Clock, personal: Mapping[str, Personal], hook: str = "", limit: int = 4096,
-        **by_name: Any,
-    ) -> None:  # fmt: skip
+        self,
+        store: Store,
+        clock: Clock,
+        personal: Mapping[str, Personal],
+        hook: str = "",
+        by_name: Mapping[str, Channel] | None = None,
+        **settings: Any,
+    ) -> None:
         self.personal = dict(personal)
-        super().__init__(store, clock, Channels(by_name, Target(hook), personal=self.personal), limit=limit)
-        self.sessions = Sessions(store, self.directory, self.keys, clock)
-        self.messenger = Messenger(
-            self.engine, store, self.directory, self.sessions, clock, self.personal, lambda: BASE
-        )
-        self.courier = Courier(
-            self.engine, store, self.directory, clock, self.channels, lambda: BASE, self.messenger
-        )
-        news = ProposalNews(store, self.directory, self.messenger, clock, lambda: BASE)
-        self.courier.also[NEWS] = news.carry
+        channels = Channels(dict(by_name or {}), Target(hook), personal=self.personal)
+        if "slack" in personal:
+            settings["slack_tokens"] = f"{TOKEN} {SECRET}"
+        super().__init__(store, clock, channels, **{"base_url": BASE, **settings})
 
     async def messages(self, intent_id: str, visit: int = 1) -> list[Message]:
         return await self.store.messages.of_task(intent_id, visit)
@@ -73,7 +69,7 @@ async def messaging_env(
     store: Store, clock: Clock, personal: Mapping[str, Personal], hook: str = "", **by_name: Any
 ) -> AsyncIterator[MessagingEnv]:
     """``hook``: where a webhook goes, which is then among ``by_name``."""
-    it = MessagingEnv(store, clock, personal, hook, **by_name)
+    it = MessagingEnv(store, clock, personal, hook, by_name)
     async with it.running():
         if not await store.directory.workspaces():
             await settle(it, people=(ANN, OTTO, RITA))

@@ -6,16 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 from signoff.engine.clock import FixedClock
-from signoff.engine.delivery.chat_answers import Chat
-from signoff.engine.delivery.slack_inbound import SlackDesk
 from signoff.notify.outbound.post import Poster
 from signoff.notify.slack.channel import Slack
-from signoff.notify.slack.inbound import Signatures
 from signoff.notify.webhook import Webhook
 from signoff.store.store import Store
 from tests.builders import ANN, OTTO
 from tests.notify.messaging_env import MessagingEnv, messaging_env
-from tests.notify.slackfake import SECRET, TOKEN, Card, FakeSlack, fake_slack, signed
+from tests.notify.slackfake import TOKEN, Card, FakeSlack, fake_slack, signed
 from tests.web.web_env import WebEnv
 
 ACCOUNTS = {"per_ann": "U0ANN", "per_otto": "U0OTTO"}
@@ -27,12 +24,9 @@ class SlackEnv:
     def __init__(self, env: MessagingEnv, fake: FakeSlack) -> None:
         self.messaging = env
         self.fake = fake
-        channel = env.personal["slack"]
-        assert isinstance(channel, Slack)
-        chat = Chat("slack", env.engine, env.store, env.keys, env.directory, env.clock)
-        self.desk = SlackDesk(channel, chat, Signatures(SECRET, lambda: env.clock.now().timestamp()))
+        assert env.slack is not None
+        self.desk = env.slack.desk
         self.web = WebEnv(env)
-        self.web.state.slack = self.desk
 
     async def slack_sends(self, body: bytes, **changes: str) -> int:
         """Post what Slack signs; the status, once it is dealt with."""

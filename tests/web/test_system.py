@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from signoff import __version__
 from signoff.core.intent.hash_chain import link
 from signoff.web.api import openapi
 from signoff.web.api.routes import ENDPOINTS
@@ -22,7 +23,7 @@ INTENT = "0190a7de-1111-7222-8333-444455550000"
 async def test_health_needs_no_key(web: WebEnv) -> None:
     for path in ("/health", "/v1/health"):
         answer = await web.get(path, "")
-        assert answer.json == {"ok": True, "service": "signoff", "version": "0.0.test"}
+        assert answer.json == {"ok": True, "service": "signoff", "version": __version__}
     head = await web.call("HEAD", "/health", None, "")
     assert (head.status, head.text) == (200, "")
 
@@ -53,7 +54,7 @@ async def test_me_tells_whom_a_key_stands_for(web: WebEnv) -> None:
         "kind": "person", "id": "per_ann", "name": "Ann", "email": "ann@acme.example", "roles": ["approver"],
     }  # fmt: skip
     assert (me["organization"], me["workspace"], me["self_approval"]) == ("acme", "prod", False)
-    assert me["server"] == {"version": "0.0.test", "database": "sqlite", "mail": False}
+    assert me["server"] == {"version": __version__, "database": "sqlite", "mail": False}
 
 
 async def test_the_portal_context_axps_command_line_reads(web: WebEnv) -> None:

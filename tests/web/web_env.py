@@ -10,15 +10,8 @@ import httpx2
 
 from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.directory.model import Person, Workspace
-from signoff.engine.admin.bulk_reassignment import BulkReassignment
 from signoff.engine.clock import Clock
-from signoff.engine.directory.workers import Workers
-from signoff.engine.identity.sessions import Sessions
-from signoff.engine.read.view import View
-from signoff.engine.rerun import Reruns
 from signoff.store.store import Store
-from signoff.web.app import build_app
-from signoff.web.state import AppState, Settings
 from tests.engine.engine_env import EngineEnv
 
 HOME = "00000000-0000-7000-8000-0000000000a1"
@@ -83,30 +76,10 @@ class WebEnv:
     def __init__(self, env: EngineEnv) -> None:
         self.env = env
         self.clock = env.clock
-        self.state = AppState(
-            engine=env.engine,
-            view=View(env.store, env.recent),
-            keys=env.keys,
-            directory=env.directory,
-            planner=env.planner,
-            accounts=env.accounts,
-            manifests=env.manifests,
-            proposals=env.proposals,
-            staffed=env.staffed,
-            reassignments=BulkReassignment(env.engine, env.store, env.directory),
-            sessions=Sessions(env.store, env.directory, env.keys, env.clock),
-            feed=env.feed,
-            workers=Workers(env.store),
-            reruns=Reruns(env.engine, View(env.store, env.recent)),
-            settings=Settings(version="0.0.test", database="sqlite", base_url="http://signoff.test"),
-            channels=env.channels.set_up,
-            clock=env.clock,
-        )
-        self.app = build_app(self.state)
+        self.state = env.state
+        self.app = env.app
         self.keys: dict[str, str] = {}
-        self.http = httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(self.app), base_url="http://signoff.test"
-        )
+        self.http = httpx2.AsyncClient(transport=httpx2.ASGITransport(self.app), base_url=env.base_url)
 
     async def furnish(self) -> None:
         """Two workspaces, their people, one agent and one service, each with a key."""

@@ -104,7 +104,7 @@ class Reader:
         self.web = web_env
         self.who = who
         self.http = httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(web_env.app), base_url="http://signoff.test"
+            transport=httpx2.ASGITransport(web_env.app), base_url=web_env.env.base_url
         )
 
     async def sign_in(self, *, key: bool = False) -> "Reader":
@@ -121,8 +121,11 @@ class Reader:
     @property
     def token(self) -> str:
         """What the forms of our pages carry for this browser."""
+        prefix = "__Host-" if self.http.base_url.scheme == "https" else ""
         cookies = self.http.cookies
-        return form_token(cookies.get("signoff_session") or cookies.get("signoff_form") or "")
+        return form_token(
+            cookies.get(f"{prefix}signoff_session") or cookies.get(f"{prefix}signoff_form") or ""
+        )
 
     async def get(self, path: str, **headers: str) -> Shown:
         return Shown(await self.http.get(path, headers=headers))

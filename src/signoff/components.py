@@ -1,0 +1,210 @@
+"""The parts of a server, built from its settings and connected. Nothing runs yet: ``server.py`` starts and stops them.
+
+Tests build their environments by it too, with a clock and channels of their own, and step the loops with ``once``.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from signoff import __version__
+from signoff.channels import make_channels, make_console, make_slack
+from signoff.config import Config, parse_hosts, parse_networks
+from signoff.core.errors import Busy
+from signoff.core.formats.manifest import EMAIL, SLACK
+from signoff.engine.admin.accounts import Accounts
+from signoff.engine.admin.apply_manifest import ManifestApplier
+from signoff.engine.admin.bulk_reassignment import BulkReassignment
+from signoff.engine.admin.proposals import NEWS, Proposals
+from signoff.engine.clock import Clock
+from signoff.engine.commit.batch import Batch
+from signoff.engine.commit.committer import Committer
+from signoff.engine.commit.engine import Engine
+from signoff.engine.commit.recent import Recent
+from signoff.engine.commit.retention import Sweeper
+from signoff.engine.commit.timekeeper import Timekeeper
+from signoff.engine.commit.understaffed import Staffed
+from signoff.engine.delivery.chat_answers import Chat
+from signoff.engine.delivery.pipeline import Channels, Courier
+from signoff.engine.delivery.proposal_messages import ProposalNews
+from signoff.engine.delivery.signin_mail import MailedLinks
+from signoff.engine.delivery.task_messages import Messenger
+from signoff.engine.directory.snapshot import Directory
+from signoff.engine.directory.workers import Workers
+from signoff.engine.feed import Feed
+from signoff.engine.identity.admission import Admission, KeyLimits
+from signoff.engine.identity.keys import Keys
+from signoff.engine.identity.sessions import Sessions
+from signoff.engine.loop import Loop
+from signoff.engine.planning.planner import Planner
+from signoff.engine.read.view import View
+from signoff.engine.rerun import Reruns
+from signoff.store.store import Store
+from signoff.web.app import build_app
+from signoff.web.state import AppState, Readiness, Settings
+
+_REREAD_LISTENING: Final = 20.0
+_REREAD_POLLING: Final = 0.5
+_FINE_FOR: Final = 1.0
+_SLOW: Final = 5.0
+Line = Callable[[str], None]
+
+
+class Components:
+    """One server's parts over a store that somebody else opens and closes; ``app`` is its ASGI application.
+
+    ``channels``: those of the settings unless given; ``line`` prints what the terminal shows.
+    """
+
+    _fine_until = 0.0
+
+    def __init__(
+        self, config: Config, store: Store, clock: Clock, channels: Channels | None = None, line: Line = print
+    ) -> None:
+        self.config = config
+        self.store = store
+        self.clock = clock
+        self.base_url = config.base_url
+        self.channels = channels or make_channels(config, clock)
+        self._console = make_console(config, line)
+        remote = not config.database.startswith("sqlite")
+        listening = remote and config.listen
+        self.feed = Feed(
+            store.announce if listening else None,
+            _REREAD_POLLING if remote and not listening else _REREAD_LISTENING,
+        )
+        self.recent = Recent(alone=not remote)
+        self.committer = Committer(
+            store,
+            self.channels.route,
+            self._published,
+            lanes=config.commit_workers if remote else 1,
+            limit=config.queue_limit,
+            reply_life=config.idempotency_retention,
+        )
+        self.directory = Directory(store, self.feed)
+        self.planner = Planner(store, self.directory)
+        self.admission = Admission(_key_limits(config), store.intents.open_of)
+        self.engine = Engine(self.committer, clock, self.directory, store, self.admission)
+        self.keys = Keys(store, self.directory, clock)
+        self.feed.watch(self.keys.notified)
+        self.accounts = Accounts(store, self.directory, self.keys, clock, config.allow_private_callbacks)
+        self.manifests = ManifestApplier(store, self.directory, clock, self.accounts)
+        self.proposals = Proposals(store, self.directory, clock, self.manifests)
+        self.sessions = Sessions(store, self.directory, self.keys, clock, config.session_lifetime)
+        self._connect_delivery()
+        self.timekeeper = Timekeeper(self.engine, store)
+        self.staffed = Staffed(self.engine, store, self.directory)
+        self.workers = Workers(store)
+        self.sweeper = Sweeper(store, self.recent, clock, config.retention, config.retention_payloads)
+        self.loops = {
+            "timekeeper": Loop("timekeeper", self.timekeeper.once),
+            "courier": Loop("courier", self.courier.once, rest=0.02),
+            "sweeper": Loop("sweeper", self.sweeper.once),
+            "workers": Loop("workers", self.workers.once),
+            "staffed": Loop("staffed", self.staffed.once, rest=0.02),
+        }
+        self.feed.watch(self._nudge)
+        self.state = self._make_state("postgresql" if remote else "sqlite")
+        self.app = build_app(self.state)
+
+    def _published(self, batch: Batch) -> None:
+        self.recent.note(batch.changes, batch.payloads)
+        self.feed.publish(batch.topics(), batch.changes)
+        if self._console is not None:
+            for change in batch.changes:
+                for notification in change.notifications:
+                    self._console.show(notification, self.base_url)
+
+    def _connect_delivery(self) -> None:
+        """Everything that sends messages, and what Slack sends back."""
+        self.messenger = Messenger(
+            self.engine, self.store, self.directory, self.sessions, self.clock, self.channels.personal,
+            lambda: self.base_url,
+        )  # fmt: skip
+        self.messenger.limit_reminders(self.config.max_reminders)
+        self.courier = Courier(
+            self.engine, self.store, self.directory, self.clock, self.channels, lambda: self.base_url,
+            self.messenger,
+        )  # fmt: skip
+        news = ProposalNews(self.store, self.directory, self.messenger, self.clock, lambda: self.base_url)
+        self.courier.also[NEWS] = news.carry
+        self.mailed_links = MailedLinks(
+            self.store, self.directory, self.sessions, self.clock, self.channels.personal.get(EMAIL),
+            lambda: self.base_url,
+        )  # fmt: skip
+        self.accounts.mails = lambda: self.mailed_links.possible
+        self.manifests.on_moved = self.mailed_links.tell_moved
+        chat = Chat(SLACK, self.engine, self.store, self.keys, self.directory, self.clock)
+        self.slack = make_slack(self.config, self.channels, chat, self.clock)
+
+    def _make_state(self, database: str) -> AppState:
+        view = View(self.store, self.recent)
+        return AppState(
+            engine=self.engine,
+            view=view,
+            reruns=Reruns(self.engine, view),
+            keys=self.keys,
+            directory=self.directory,
+            planner=self.planner,
+            accounts=self.accounts,
+            manifests=self.manifests,
+            proposals=self.proposals,
+            staffed=self.staffed,
+            reassignments=BulkReassignment(self.engine, self.store, self.directory),
+            sessions=self.sessions,
+            mailed_links=self.mailed_links,
+            slack=self.slack.desk if self.slack else None,
+            channels=self.channels.set_up,
+            clock=self.clock,
+            admission=self.admission,
+            feed=self.feed,
+            workers=self.workers,
+            settings=Settings(
+                version=__version__,
+                database=database,
+                base_url=self.base_url,
+                max_body=self.config.max_body,
+                allowed_hosts=parse_hosts(self.config.allowed_hosts),
+                trusted_proxies=parse_networks(self.config.trusted_proxies),
+            ),
+            readiness=self.readiness,
+        )
+
+    def known_as(self, base_url: str) -> None:
+        """The address that people reach this server by, known for sure once it listens."""
+        self.base_url = base_url
+        self.state.settings = replace(self.state.settings, base_url=base_url)
+
+    def _nudge(self, topic: str) -> None:
+        if topic == "outbox":
+            self.loops["courier"].nudge()
+        elif topic.startswith("directory:"):
+            self.loops["staffed"].nudge()
+
+    async def readiness(self) -> Readiness:
+        """Whether the database answers and every loop turns."""
+        details: dict[str, Any] = {loop.name: loop.state for loop in self.loops.values()}
+        details["queued"] = self.committer.queued
+        held_up = self.committer.in_flight_for()
+        details["commits"] = "ok" if held_up < _SLOW else f"one waits for the database since {held_up:.0f} s"
+        try:
+            # A caller that asks often does not make us write often.
+            if asyncio.get_running_loop().time() >= self._fine_until:
+                await self.store.ping()
+                self._fine_until = asyncio.get_running_loop().time() + _FINE_FOR
+            details["database"] = "ok"
+        except Busy as busy:
+            details["database"] = busy.message
+        ready = all(details[part] == "ok" for part in ("database", "commits", *self.loops))
+        return Readiness(ready, details)
+
+
+def _key_limits(config: Config) -> KeyLimits:
+    return KeyLimits(
+        rate=config.max_rate, rate_services=config.max_rate_services,
+        streams=config.max_streams, streams_services=config.max_streams_services,
+        open=config.max_open, open_services=config.max_open_services,
+    )  # fmt: skip

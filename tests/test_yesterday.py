@@ -17,6 +17,7 @@ from signoff.notify.outbound.post import Poster
 from signoff.notify.push import Push
 from signoff.notify.webhook import Webhook
 from signoff.store.opening import open_store
+from tests.engine.engine_env import BASE_URL
 from tests.engine.http_sink import HttpSink, http_sink
 from tests.fixtures.old import Old
 from tests.live import PATIENCE, Live
@@ -94,7 +95,9 @@ async def opened(old: Old) -> AsyncIterator[Today]:
         async with smtp_sink() as mail, http_sink() as hook:
             poster = Poster(True)
             channels = {"push": Push(poster, clock.now), "webhook": Webhook(poster, clock.now)}
-            messaging = MessagingEnv(store, clock, email(mail.url), f"{hook.url}/hook", channels)
+            messaging = MessagingEnv(
+                store, clock, email(mail.url), f"{hook.url}/hook", channels, base_url=BASE_URL
+            )
             async with messaging.running():
                 web = WebEnv(messaging)
                 web.keys = dict(old.keys)

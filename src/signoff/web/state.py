@@ -1,4 +1,4 @@
-"""What the web layer is given by ``server.py``: the engine's parts and a few facts about this process."""
+"""What the web layer gets from ``components.py``: the engine's parts and a few facts about this process."""
 
 import asyncio
 import contextlib
@@ -57,10 +57,6 @@ class Readiness(msgspec.Struct, frozen=True):
     details: dict[str, Any] = {}
 
 
-async def _ready() -> Readiness:
-    return Readiness(True)
-
-
 class AppState(msgspec.Struct, kw_only=True):
     """``stopping`` is set when the server shuts down; streams and long polls end then, in good order. ``channels``:
     those that it sends by; ``failures``: of one caller at the pages that need no sign-in.
@@ -81,6 +77,7 @@ class AppState(msgspec.Struct, kw_only=True):
     workers: Workers
     reruns: Reruns
     settings: Settings
+    readiness: Callable[[], Awaitable[Readiness]]
     mailed_links: MailedLinks | None = None
     slack: SlackDesk | None = None
     channels: tuple[str, ...] = ()
@@ -89,7 +86,6 @@ class AppState(msgspec.Struct, kw_only=True):
     clock: Clock = msgspec.field(default_factory=Clock)
     failures: Limit = msgspec.field(default_factory=lambda: Limit(_FAILURES, _FAILURES_WITHIN))
     stopping: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
-    readiness: Callable[[], Awaitable[Readiness]] = _ready
     _reading: set[asyncio.Task[Any]] = msgspec.field(default_factory=set)
 
     @contextmanager

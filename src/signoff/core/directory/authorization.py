@@ -58,7 +58,7 @@ class Action(StrEnum):
     MANAGE_KEYS = "open the pages of agents, services and keys"
 
 
-class Refusal(msgspec.Struct, frozen=True):
+class Denial(msgspec.Struct, frozen=True):
     """``{holder}`` is "An agent's" or "A service's"; ``{resource}`` is what the action was to be done with."""
 
     code: str
@@ -67,16 +67,16 @@ class Refusal(msgspec.Struct, frozen=True):
     error: type[Refused] = Forbidden
 
 
-class Rule(msgspec.Struct, frozen=True):
+class AccessRule(msgspec.Struct, frozen=True):
     """Roles and kinds of actors that may; those that may where ``condition`` holds; what everybody else is answered,
     some kinds with a refusal of their own.
     """
 
     allowed: Collection[str]
-    refusal: Refusal
+    refusal: Denial
     conditional: Collection[str] = ()
     condition: Callable[[Actor, Resource], bool] = lambda actor, resource: False
-    refusals: dict[str, Refusal] = {}
+    refusals: dict[str, Denial] = {}
 
 
 def others_behind(actor: Actor) -> tuple[str, ...]:
@@ -120,88 +120,88 @@ def _is_self_or_registered(actor: Actor, resource: Resource) -> bool:
 PERSON, AGENT, SERVICE, SYSTEM = ActorKind.PERSON, ActorKind.AGENT, ActorKind.SERVICE, ActorKind.SYSTEM
 _RUNNING: Final = ADMINS | {SYSTEM}
 _READING: Final = _RUNNING | {AUDITOR}
-_ADMIN_REQUIRED: Final = Refusal(
+_ADMIN_REQUIRED: Final = Denial(
     "admin_required", "Only an owner or an admin may do this.", "Use a person's key."
 )
-_NO_TASKS: Final = Refusal("person_required", "An agent's key has no tasks.")
-_PERSON_READS: Final = Refusal(
+_NO_TASKS: Final = Denial("person_required", "An agent's key has no tasks.")
+_PERSON_READS: Final = Denial(
     "person_required", "{holder} key does not read who decides.", "Use a person's key."
 )
-_ONLY_PEOPLE_SIGN_IN: Final = Refusal("person_required", "Only people sign in and see who has.")
-_AUDITOR_REQUIRED: Final = Refusal(
+_ONLY_PEOPLE_SIGN_IN: Final = Denial("person_required", "Only people sign in and see who has.")
+_AUDITOR_REQUIRED: Final = Denial(
     "auditor_required",
     "Only an owner, an admin or an auditor reads the record of changes.",
     "Ask an admin for the role auditor.",
 )
-_NOT_REGISTRAR: Final = Refusal(
+_NOT_REGISTRAR: Final = Denial(
     "not_yours",
     "A service changes, and makes keys for, only the agents that it registered itself.",
     "Use an owner's or an admin's key.",
 )
 
-RULES: Final[dict[Action, Rule]] = {
-    Action.READ_DIRECTORY: Rule({PERSON, SYSTEM}, _PERSON_READS),
-    Action.READ_ALL: Rule(_READING, _AUDITOR_REQUIRED),
-    Action.READ_PERSON: Rule(_READING, _AUDITOR_REQUIRED, {PERSON}, _is_self),
-    Action.READ_ACCOUNT: Rule(_READING, _AUDITOR_REQUIRED, {AGENT, SERVICE}, _is_self_or_registered),
-    Action.READ_CHANGES: Rule(
+RULES: Final[dict[Action, AccessRule]] = {
+    Action.READ_DIRECTORY: AccessRule({PERSON, SYSTEM}, _PERSON_READS),
+    Action.READ_ALL: AccessRule(_READING, _AUDITOR_REQUIRED),
+    Action.READ_PERSON: AccessRule(_READING, _AUDITOR_REQUIRED, {PERSON}, _is_self),
+    Action.READ_ACCOUNT: AccessRule(_READING, _AUDITOR_REQUIRED, {AGENT, SERVICE}, _is_self_or_registered),
+    Action.READ_CHANGES: AccessRule(
         _READING, _AUDITOR_REQUIRED, refusals={AGENT: _PERSON_READS, SERVICE: _PERSON_READS}
     ),
-    Action.CHANGE_DIRECTORY: Rule(_RUNNING, _ADMIN_REQUIRED),
-    Action.CHANGE_OWNERS: Rule(
-        {OWNER, SYSTEM}, Refusal("owner_required", "Only an owner can make another owner, or unmake one.")
+    Action.CHANGE_DIRECTORY: AccessRule(_RUNNING, _ADMIN_REQUIRED),
+    Action.CHANGE_OWNERS: AccessRule(
+        {OWNER, SYSTEM}, Denial("owner_required", "Only an owner can make another owner, or unmake one.")
     ),
-    Action.CHANGE_PREFERENCES: Rule(_RUNNING, _ADMIN_REQUIRED, {PERSON}, _is_named),
-    Action.END_PROPOSAL: Rule(ADMINS, _ADMIN_REQUIRED),
-    Action.REGISTER_AGENT: Rule(_RUNNING | {SERVICE}, _ADMIN_REQUIRED),
-    Action.REGISTER_SERVICE: Rule(_RUNNING, _ADMIN_REQUIRED),
-    Action.CHANGE_AGENT: Rule(
+    Action.CHANGE_PREFERENCES: AccessRule(_RUNNING, _ADMIN_REQUIRED, {PERSON}, _is_named),
+    Action.END_PROPOSAL: AccessRule(ADMINS, _ADMIN_REQUIRED),
+    Action.REGISTER_AGENT: AccessRule(_RUNNING | {SERVICE}, _ADMIN_REQUIRED),
+    Action.REGISTER_SERVICE: AccessRule(_RUNNING, _ADMIN_REQUIRED),
+    Action.CHANGE_AGENT: AccessRule(
         _RUNNING, _ADMIN_REQUIRED, {SERVICE}, _registered, refusals={SERVICE: _NOT_REGISTRAR}
     ),
-    Action.CHANGE_SERVICE: Rule(_RUNNING, _ADMIN_REQUIRED),
-    Action.LIST_KEYS: Rule(
-        {PERSON, SERVICE, SYSTEM}, Refusal("not_allowed", "An agent's key cannot list keys.")
+    Action.CHANGE_SERVICE: AccessRule(_RUNNING, _ADMIN_REQUIRED),
+    Action.LIST_KEYS: AccessRule(
+        {PERSON, SERVICE, SYSTEM}, Denial("not_allowed", "An agent's key cannot list keys.")
     ),
-    Action.CREATE_PERSON_KEY: Rule(_RUNNING, _ADMIN_REQUIRED, {PERSON}, _is_surely_self),
-    Action.CREATE_OWNER_KEY: Rule(
-        {OWNER}, Refusal("owner_required", "Only an owner can make an owner's key.")
+    Action.CREATE_PERSON_KEY: AccessRule(_RUNNING, _ADMIN_REQUIRED, {PERSON}, _is_surely_self),
+    Action.CREATE_OWNER_KEY: AccessRule(
+        {OWNER}, Denial("owner_required", "Only an owner can make an owner's key.")
     ),
-    Action.REVOKE_PERSON_KEY: Rule(_RUNNING, _ADMIN_REQUIRED, {PERSON}, _holds_key),
-    Action.USE_SESSIONS: Rule({PERSON}, _ONLY_PEOPLE_SIGN_IN),
-    Action.MANAGE_SESSIONS: Rule(
+    Action.REVOKE_PERSON_KEY: AccessRule(_RUNNING, _ADMIN_REQUIRED, {PERSON}, _holds_key),
+    Action.USE_SESSIONS: AccessRule({PERSON}, _ONLY_PEOPLE_SIGN_IN),
+    Action.MANAGE_SESSIONS: AccessRule(
         ADMINS,
-        Refusal("person_not_found", "There is no person {resource} for you to sign out.", error=NotFound),
+        Denial("person_not_found", "There is no person {resource} for you to sign out.", error=NotFound),
         {PERSON},
         _is_self,
         refusals=dict.fromkeys((AGENT, SERVICE, SYSTEM), _ONLY_PEOPLE_SIGN_IN),
     ),
-    Action.LINK_CHAT: Rule({PERSON}, Refusal("person_required", "Only a person has a chat account.")),
-    Action.LIST_TASKS: Rule({PERSON, SERVICE, SYSTEM}, _NO_TASKS),
-    Action.LIST_MESSAGES: Rule(
+    Action.LINK_CHAT: AccessRule({PERSON}, Denial("person_required", "Only a person has a chat account.")),
+    Action.LIST_TASKS: AccessRule({PERSON, SERVICE, SYSTEM}, _NO_TASKS),
+    Action.LIST_MESSAGES: AccessRule(
         {PERSON, SERVICE, SYSTEM},
-        Refusal("person_required", "An agent's key reads no messages to people."),
+        Denial("person_required", "An agent's key reads no messages to people."),
     ),
-    Action.READ_INBOX: Rule(
+    Action.READ_INBOX: AccessRule(
         {PERSON, SYSTEM},
-        Refusal("not_your_address", "The key of a program reads only its own inbox."),
+        Denial("not_your_address", "The key of a program reads only its own inbox."),
         {AGENT, SERVICE},
         _holds_address,
     ),
-    Action.READ_OPEN_TASKS: Rule(
+    Action.READ_OPEN_TASKS: AccessRule(
         ADMINS,
-        Refusal("admin_required", "Only an owner or an admin sees what waits for others."),
+        Denial("admin_required", "Only an owner or an admin sees what waits for others."),
         {PERSON},
         _is_self,
     ),
-    Action.REASSIGN_ALL: Rule(
-        ADMINS, Refusal("admin_required", "Only an owner or an admin may ask other people.")
+    Action.REASSIGN_ALL: AccessRule(
+        ADMINS, Denial("admin_required", "Only an owner or an admin may ask other people.")
     ),
-    Action.READ_CHANNELS: Rule(
-        ADMINS, Refusal("admin_required", "Only an owner or an admin sees how the channels do.")
+    Action.READ_CHANNELS: AccessRule(
+        ADMINS, Denial("admin_required", "Only an owner or an admin sees how the channels do.")
     ),
-    Action.MANAGE_KEYS: Rule(
+    Action.MANAGE_KEYS: AccessRule(
         ADMINS,
-        Refusal(
+        Denial(
             "admin_required",
             "Only owners and admins may see this.",
             "Ask one of them; your inbox is yours.",

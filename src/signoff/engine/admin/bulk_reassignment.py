@@ -22,7 +22,7 @@ _PAGE: Final = 100
 MOST: Final = 1000  # tasks that one call looks at
 
 
-class WaitingTask(msgspec.Struct, frozen=True):
+class HeldTask(msgspec.Struct, frozen=True):
     """An open task in which a person has a say now. ``alone``: nobody else has the party that it is by."""
 
     task: str
@@ -45,11 +45,11 @@ class BulkReassignment:
         self._store = store
         self._directory = directory
 
-    async def waiting(self, actor: Actor, person: Person) -> tuple[list[WaitingTask], bool]:
+    async def waiting(self, actor: Actor, person: Person) -> tuple[list[HeldTask], bool]:
         """The open tasks in which the person has a say now; whether these are all."""
         authorize(actor, Action.READ_OPEN_TASKS, person)
         directory = await self._directory.of(person.workspace)
-        found: list[WaitingTask] = []
+        found: list[HeldTask] = []
         after = ""
         for _ in range(MOST // _PAGE):
             page = await self._store.intents.open_tasks(person.workspace, after, _PAGE)
@@ -80,7 +80,7 @@ class BulkReassignment:
         return ReassignmentResult(done, refused, whole)
 
 
-def waiting_task(intent: Intent, person: Person, directory: Snapshot) -> WaitingTask | None:
+def waiting_task(intent: Intent, person: Person, directory: Snapshot) -> HeldTask | None:
     """What waits for the person in this intent; None where it asks them nothing now."""
     task = intent.open
     if not isinstance(task, Task):
@@ -95,7 +95,7 @@ def waiting_task(intent: Intent, person: Person, directory: Snapshot) -> Waiting
     }
     alone = not any(one in directory.active_people for one in others)
     title = question(intent.plan, intent.plan.human_step(task.step), intent.type)
-    return WaitingTask(step_run_id(intent.id, task.step_run), title, alone, intent)
+    return HeldTask(step_run_id(intent.id, task.step_run), title, alone, intent)
 
 
 def replacement(intent: Intent, giver: Person, taker: Person, comment: str) -> Reassign:

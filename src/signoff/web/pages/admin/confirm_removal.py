@@ -6,7 +6,7 @@ from typing import Final
 from signoff.core.directory.model import Person
 from signoff.core.intent.answering_rights import asked
 from signoff.core.intent.model import Task
-from signoff.engine.admin.bulk_reassignment import WaitingTask
+from signoff.engine.admin.bulk_reassignment import HeldTask
 from signoff.web.http.call import Page
 from signoff.web.pages.kit.handler import PageRequest
 
@@ -20,7 +20,7 @@ async def confirm_removal(
     people: Iterable[Person],
     what: str,
     back: str,
-    counts: Callable[[WaitingTask], bool] | None = None,
+    counts: Callable[[HeldTask], bool] | None = None,
 ) -> Page | None:
     """The page that says what waits for these people and asks whether to go on; None where nothing waits, and once it
     was answered. ``counts``: which of what waits is concerned, if not all of it.
@@ -48,10 +48,10 @@ async def confirm_removal(
     )
 
 
-def confirm_team_change(name: str) -> Callable[[WaitingTask], bool]:
+def confirm_team_change(name: str) -> Callable[[HeldTask], bool]:
     """Whether it is as a member of this team that somebody is asked."""
 
-    def counts(held: WaitingTask) -> bool:
+    def counts(held: HeldTask) -> bool:
         task = held.intent.open
         return isinstance(task, Task) and f"team:{name}" in asked(held.intent, task)
 

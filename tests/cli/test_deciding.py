@@ -8,8 +8,8 @@ import httpx2
 import pytest
 
 from signoff.cli.failures import Code
-from tests.cli.test_live import Shell
-from tests.cli.test_proof import token_in
+from tests.cli.links import token_in
+from tests.cli.shell import Shell
 from tests.live import PATIENCE
 from tests.stories.servers import serving
 

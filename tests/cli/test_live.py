@@ -6,15 +6,14 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from signoff import Client
+from tests.cli.shell import Shell
 from tests.live import PATIENCE, Live, free_port
-from tests.stories.servers import environment, serving, signoff
+from tests.stories.servers import environment, signoff
 
 WORKFLOW = """
 workflow: expense
@@ -36,46 +35,6 @@ BUNDLE = {
     },
     "intent": {"type": "intent.demo.two_steps.v1", "payload": {"n": 1}},
 }
-
-
-class Shell:
-    """A folder in which a server keeps its data; commands are typed there."""
-
-    def __init__(self, live: Live) -> None:
-        self.live = live
-        self.folder = live.data.parent
-
-    def __call__(self, *arguments: str, code: int = 0, input: str = "", **variables: str) -> str:
-        """What the command wrote to stdout, after it ended with this exit code."""
-        done = signoff(self.folder, *arguments, input=input, **variables)
-        assert done.returncode == code, f"{arguments} ended {done.returncode}: {done.stdout}{done.stderr}"
-        assert "Traceback" not in done.stderr
-        self.remarks = done.stderr
-        return done.stdout.strip()
-
-    def json(self, *arguments: str, code: int = 0) -> Any:
-        return json.loads(self(*arguments, "--json", code=code))
-
-    def asked(self, **task: Any) -> str:
-        """An intent that waits for a person; its id."""
-        intent = {
-            "intent_type": "intent.cli.ask.v1",
-            "payload": {"n": 1},
-            "human_task": {"title": "Yes?"} | task,
-        }
-        return str(self.ask("POST", "/v1/intents", intent)["intent_id"])
-
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """The same server's plain answer, where no command is under test."""
-        status, answer = self.live.call(method, path, body)
-        assert status == 200, answer
-        return answer
-
-
-@pytest.fixture(scope="module")
-def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    with serving(request, tmp_path_factory.mktemp("shell") / ".signoff") as live:
-        yield live
 
 
 @pytest.fixture

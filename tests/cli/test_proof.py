@@ -5,7 +5,6 @@ nothing of high risk. And the way in that whoever runs the server has, where no 
 import json
 import os
 import pty
-import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +16,8 @@ import httpx2
 import pytest
 
 from signoff.cli.failures import Code
-from tests.cli.test_live import Shell
+from tests.cli.links import token_in
+from tests.cli.shell import Shell
 from tests.live import PATIENCE
 from tests.stories.servers import environment, serving
 
@@ -122,11 +122,6 @@ def test_a_copied_credential_file_opens_the_pages_and_decides_nothing_of_high_ri
             answer = browser.post(f"/tasks/{task_id}", data={**said, "form_token": token_in(page)})
             assert answer.status_code == 403
     assert votes(sh, task_id) == []
-
-
-def token_in(page: str) -> str:
-    found = re.search(r'name="form_token" value="(\w+)"', page)
-    return found[1] if found else ""
 
 
 def decided_by_link(sh: Shell, link: str, task_id: str) -> httpx2.Response:

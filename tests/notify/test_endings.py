@@ -3,7 +3,6 @@ those whose answers it makes void.
 """
 
 from datetime import timedelta
-from email.message import EmailMessage
 from hashlib import sha256
 
 import pytest
@@ -16,6 +15,7 @@ from signoff.core.plan.task_types import Stage, TaskType
 from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
 from tests.builders import ANN, OTTO, RITA, SERVICE, WORKSPACE, person
+from tests.notify.mails import text_of
 from tests.notify.messaging_env import MessagingEnv, asked, email, messaging_env
 from tests.notify.slack_env import ACCOUNTS, slack_env
 from tests.notify.smtp_sink import smtp_sink
@@ -28,12 +28,6 @@ SAID = {
 
 
 BEFORE, AFTER = b'{"target":"prod-db"}', b'{"online":true,"target":"prod-db"}'
-
-
-def text_of(mail: EmailMessage) -> str:
-    part = mail.get_body(("plain",))
-    assert part is not None
-    return " ".join(part.get_content().split())
 
 
 def plan_for(ending: str) -> Plan:

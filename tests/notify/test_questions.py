@@ -6,10 +6,10 @@ from signoff.store.store import Store
 from tests.builders import ANN, RITA, WORKSPACE
 from tests.engine.engine_env import ROOT
 from tests.engine.http_sink import http_sink
+from tests.notify.mails import text_of
 from tests.notify.messaging_env import asked, email
 from tests.notify.slack_env import slack_env
 from tests.notify.smtp_sink import smtp_sink
-from tests.notify.test_endings import text_of
 from tests.web.inbox.reading import reader
 
 QUESTION = "Is there a backup?\r\nBcc: evil@x.example"

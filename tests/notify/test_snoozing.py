@@ -17,7 +17,17 @@ from signoff.store.store import Store
 from tests.builders import ANN, OTTO, RITA
 from tests.notify.messaging_env import MessagingEnv, asked, email, messaging_env
 from tests.notify.smtp_sink import smtp_sink
-from tests.notify.test_hours import BERLIN, EVENING, HOUR, NEW_YORK, OTHER, arrived, asking, evening, foretold
+from tests.notify.working_hours_env import (
+    BERLIN,
+    EVENING,
+    HOUR,
+    NEW_YORK,
+    OTHER,
+    arrived,
+    asking,
+    evening,
+    foretold,
+)
 
 QUARTER = timedelta(minutes=15)
 

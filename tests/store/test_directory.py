@@ -3,39 +3,15 @@
 import pytest
 from msgspec.structs import replace
 
-from signoff.core.directory.model import Account, ApiKey, Person, Workflow, Workspace
 from signoff.core.errors import Conflict
 from signoff.core.plan.plan import AgentStep, Plan
 from signoff.store.rows import plan_digest
 from signoff.store.store import Store
 from tests.conftest import NOON
+from tests.store.directory_samples import ANN, BOT, KEY, SPACE, workflow
 from tests.store.samples import AGENT, PLAN, SECOND
 
-SPACE = Workspace("wsp_1", "local", "default", True, NOON)
-ANN = Person("per_ann", "wsp_1", "ann@acme.example", "Ann", ("owner", "approver"), NOON)
-BOT = Account(
-    id="sa_bot",
-    workspace="wsp_1",
-    kind="agent",
-    name="Validator Bot",
-    slug="validator-bot",
-    address=AGENT,
-    display_name="Validator",
-    description="",
-    delivery_mode="stream",
-    callback_url="",
-    webhook_secret="",
-    status="active",
-    created_by="per_ann",
-    created_at=NOON,
-    updated_at=NOON,
-)
 CI = replace(BOT, id="sa_ci", kind="service", name="ci", slug="ci", address="", delivery_mode="poll")
-KEY = ApiKey("sak_1", "wsp_1", "agent", "sa_bot", "h" * 64, "sgn_…abcd", "per_ann", NOON)
-
-
-def workflow(version: int, plan: Plan = PLAN, type: str = "intent.a.v1") -> Workflow:
-    return Workflow("wsp_1", "change", type, version, plan_digest(plan), b"{}", "per_ann", NOON)
 
 
 @pytest.fixture

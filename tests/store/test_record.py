@@ -23,8 +23,8 @@ from signoff.store.sqlite.store import SqliteStore
 from signoff.store.store import Store
 from signoff.store.tables.changes import People
 from tests.conftest import NOON, FixedClock
+from tests.store.directory_samples import ANN, BOT, KEY, SPACE, workflow
 from tests.store.samples import AGENT
-from tests.store.test_directory import ANN, BOT, KEY, SPACE, workflow
 
 OTHER = Workspace("wsp_2", "local", "other", True, NOON)
 

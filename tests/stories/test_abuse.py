@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.live import PATIENCE, Live
+from tests.odd_values import places, with_odd
 from tests.stories.crash import GATE, WORKFLOW, ask, count, fresh_database, sent, stopped_at_the_end
 from tests.stories.servers import KINDS, until
 
@@ -116,23 +117,6 @@ READS = (
     "/v1/inbox/{}",
     "/v1/workflows/{}",
 )
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Where something could stand that is odd."""
-    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for name, inner in pairs:
-        yield (*path, name)
-        yield from places(inner, (*path, name))
-
-
-def with_odd(body: Any, path: tuple[Any, ...], odd: Any) -> Any:
-    body = json.loads(json.dumps(body))
-    where = body
-    for name in path[:-1]:
-        where = where[name]
-    where[path[-1]] = odd
-    return body
 
 
 @pytest.mark.parametrize("path", GOOD)

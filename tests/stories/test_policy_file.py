@@ -12,7 +12,7 @@ from signoff.engine.clock import Clock
 from signoff.serving import running
 from signoff.store.opening import open_store
 from tests.conftest import TABLES
-from tests.stories.test_refused_start import refused_start
+from tests.stories.starts import refused_start
 
 GOOD = """\
 people:

@@ -13,8 +13,7 @@ from signoff.core.formats.manifest import Charter, WorkspaceSource
 from signoff.core.intent.commands import Answer
 from signoff.core.plan.task_types import Strength
 from signoff.engine.delivery.chat_answers import Chat
-from tests.web.test_eligibility import AWAY
-from tests.web.test_people import decide, shown
+from tests.web.people_steps import AWAY, decide, shown
 from tests.web.web_env import WebEnv
 
 

@@ -6,7 +6,7 @@ import msgspec
 
 from signoff.core.directory.model import PolicyVersion
 from tests.web.inbox.reading import reader
-from tests.web.test_changing_rules import applied
+from tests.web.policy_steps import applied
 from tests.web.web_env import HOME, PLAIN, WebEnv
 
 RULED = "intent.ruled.v1"

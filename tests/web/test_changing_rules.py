@@ -6,51 +6,21 @@ from typing import Any
 
 import pytest
 
-from tests.web.inbox.reading import Reader, Shown, reader
-from tests.web.inbox.test_mailed_link import mailing
+from tests.web.inbox.mailing import mailing
+from tests.web.inbox.reading import Reader, reader
+from tests.web.policy_steps import (
+    CHARTER,
+    POLICY,
+    PROTECTED,
+    STRICTER,
+    applied,
+    confirmed,
+    decide,
+    gate,
+    policy,
+    quorum,
+)
 from tests.web.web_env import WebEnv
-
-TYPE = "guarded.v1"
-POLICY: dict[str, Any] = {
-    "approve": [{"any": ["team:sre", "role:owner"], "need": 2}],
-    "escalate": [{"after": "1h", "to": ["emma@acme.example"]}],
-    "deadline": "8h",
-    "risk": "high",
-}
-CHARTER: dict[str, Any] = {
-    "people": {"otto@acme.example": {"roles": ["admin", "approver"]}},
-    "teams": {"sre": {"members": ["ann@acme.example", "otto@acme.example", "emma@acme.example"]}},
-    "policies": {"guarded": POLICY},
-    "workflows": [
-        {"workflow": "guarded", "intent_type": TYPE, "steps": [{"id": "ok", "human": {"policy": "guarded"}}]}
-    ],
-}
-PROTECTED = {**CHARTER, "workspace": {"protected": True, "self_approval": False}}
-
-
-async def applied(web: WebEnv, document: dict[str, Any], who: str = "oscar") -> Any:
-    answer = await web.post("/v1/apply", document, who)
-    assert answer.status == 200, answer.text
-    return answer
-
-
-def policy(**changes: Any) -> dict[str, Any]:
-    return {"policies": {"guarded": {**POLICY, **changes}}}
-
-
-async def gate(web: WebEnv) -> str:
-    return (await web.send(intent_type=TYPE))[:-4] + "0001"
-
-
-async def decide(web: WebEnv, task_id: str, who: str) -> Any:
-    task = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
-    return await web.answer(task_id, "approved", who, digest=task["digest"])
-
-
-async def quorum(web: WebEnv, task_id: str) -> int:
-    explained = await web.get(f"/v1/tasks/{task_id}/explain", "ann")
-    return int(explained["stages"][0]["need"])
-
 
 # -- what waits already
 
@@ -101,11 +71,6 @@ async def test_every_change_says_who_made_it_and_what_was_there_before(web: WebE
 # -- two admins
 
 
-async def confirmed(web: WebEnv, id: str, who: str = "oscar") -> Shown:
-    """What becomes of it when somebody who signed in by mail presses the button."""
-    return await (await reader(web, who)).post(f"/proposals/{id}/confirm")
-
-
 LOOSER: dict[str, dict[str, Any]] = {
     "fewer people": policy(approve=[{"any": ["team:sre", "role:owner"], "need": 1}]),
     "more rejections": policy(approve=[{"any": ["team:sre", "role:owner"], "need": 2, "reject_after": 2}]),
@@ -138,24 +103,6 @@ LOOSER: dict[str, dict[str, Any]] = {
     "self-approval": {"workspace": {"self_approval": True}},
     "no protection": {"workspace": {"protected": False}},
 }
-STRICTER: dict[str, dict[str, Any]] = {
-    "more people": policy(approve=[{"any": ["team:sre", "role:owner"], "need": 3}]),
-    "not all of them": policy(approve=[{"any": ["team:sre"], "need": 2}]),
-    "a stage more": policy(approve=[*POLICY["approve"], {"any": ["role:approver"]}]),
-    "less time": policy(deadline="4h"),
-    "reminders": policy(remind="1h"),
-    "a higher risk": policy(risk="critical"),
-    "a policy beside it": {"policies": {"other": {}}},
-    "one less in the team": {"teams": {"sre": {"members": ["ann@acme.example", "otto@acme.example"]}}},
-    "somebody leaves": {"people": {"ann@acme.example": {"active": False}}},
-    "a role less": {"people": {"otto@acme.example": {"roles": ["admin"]}}},
-    "somebody new who only asks": {"people": {"new@acme.example": {"roles": ["member"]}}},
-    "on call": {
-        "teams": {
-            "sre": {**CHARTER["teams"]["sre"], "rotation": {"handover": "mon 09:00", "zone": "UTC"}}
-        }
-    },
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("what", LOOSER)

@@ -7,7 +7,7 @@ import pytest
 from signoff.core.formats.axp_intent import compile_direct
 from signoff.engine.planning.planner import Submission
 from tests.web.inbox.reading import reader
-from tests.web.test_changing_rules import applied
+from tests.web.policy_steps import applied
 from tests.web.web_env import HOME, WebEnv
 
 REFUND = "intent.refund.v1"

@@ -5,19 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.web.test_changing_rules import applied
+from tests.web.default_policy_steps import CHARTER, STRICT, assert_strict, closed, rule, task_of
+from tests.web.policy_steps import applied
 from tests.web.web_env import PLAIN, TYPE, WORKFLOW, WebEnv
 
-STRICT: dict[str, Any] = {
-    "approve": [{"any": ["otto@acme.example", "emma@acme.example"], "need": 2}],
-    "self_approval": False,
-    "deadline": "8h",
-}
-LAX: dict[str, Any] = {"approve": [{"any": ["ann@acme.example"]}], "self_approval": True, "risk": "low"}
-CHARTER: dict[str, Any] = {
-    "policies": {"strict": STRICT, "lax": LAX},
-    "workspace": {"default_policy": "strict"},
-}
 # All that a requester could try to say.
 ASK: dict[str, Any] = {
     "title": "Nothing special",
@@ -43,10 +34,6 @@ HINTS: dict[str, Any] = {
 }
 
 
-def closed(unlisted: str) -> dict[str, Any]:
-    return {**CHARTER, "workspace": {"default_policy": "strict", "unlisted_types": unlisted}}
-
-
 def bundle(*steps: dict[str, Any], intent_type: str = PLAIN) -> dict[str, Any]:
     return {
         "scenario_id": "attack.v1",
@@ -61,35 +48,10 @@ WORK = {"step_id": "work", "tool_id": "tool.agent.task.v1", "assigned_to": "work
 SIGN = {"step_id": "sign", "assigned_to": "boss", "human_task": ASK, "step_deadline_seconds": 3600}
 
 
-def task_of(intent_id: str, step_run: int = 1) -> str:
-    return f"{intent_id[:-4]}{step_run:04x}"
-
-
-async def rule(web: WebEnv, task_id: str) -> Any:
-    explained = await web.get(f"/v1/tasks/{task_id}/explain", "otto")
-    assert explained.status == 200, explained.text
-    return explained
-
-
 async def waiting(web: WebEnv) -> list[str]:
     """What the agent is handed."""
     taken = await web.post("/v1/agents/validator/deliveries/claim", {"holder": "w"}, "agent")
     return [delivery["intent_id"] for delivery in taken["deliveries"]]
-
-
-async def assert_strict(web: WebEnv, task_id: str) -> None:
-    """It takes otto and emma, and nobody else's word is worth anything."""
-    made = await rule(web, task_id)
-    assert (made["policy"], made["risk"], made["self_approval"]) == ("strict@1", "medium", False)
-    assert made["because"] == "no workflow governs this type of request"
-    assert [(stage["need"], stage["of"]) for stage in made["stages"]] == [
-        (2, ["otto@acme.example", "emma@acme.example"])
-    ]
-    assert {decider["person"] for decider in made["may_decide"]} == {"otto@acme.example", "emma@acme.example"}
-    assert {contact["kind"] for contact in made["contacts"]} == {"deadline"}
-    for who in ("ann", "oscar", "rita"):
-        assert (await web.answer(task_id, "approved", who)).code in {"not_an_approver", "self_approval"}
-    assert (await web.answer(task_id, "approved", "otto"))["task"]["state"] == "open"
 
 
 async def test_the_requester_chooses_neither_policy_nor_people_nor_how_many(web: WebEnv) -> None:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.web.test_changing_rules import applied, confirmed
-from tests.web.test_default_policy import CHARTER, STRICT, assert_strict, closed, task_of
+from tests.web.default_policy_steps import CHARTER, STRICT, assert_strict, closed, task_of
+from tests.web.policy_steps import applied, confirmed
 from tests.web.web_env import PLAIN, WebEnv
 
 WRONG: dict[str, tuple[dict[str, Any], str, str]] = {

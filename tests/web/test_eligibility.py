@@ -6,10 +6,8 @@ from typing import Any
 import pytest
 
 from tests.web.inbox.reading import reader
-from tests.web.test_people import charter, decide, gate, shown
+from tests.web.people_steps import AWAY, charter, decide, gate, shown
 from tests.web.web_env import VALIDATOR, WebEnv
-
-AWAY = {"from": "2026-03-01T08:00:00Z", "until": "2026-03-09T10:00:00Z"}
 
 
 async def away(web: WebEnv, who: str, delegate: str, by: str) -> Any:

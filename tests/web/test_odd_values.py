@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.stories.test_abuse import places, with_odd
+from tests.odd_values import places, with_odd
 from tests.web.inbox.reading import reader
 from tests.web.web_env import WebEnv
 

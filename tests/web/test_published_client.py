@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import pytest
 from axme import AxmeAuthError, AxmeClient, AxmeClientConfig, AxmeValidationError
 
+from tests.web.bundles import bundle
 from tests.web.serving import serving
-from tests.web.test_workspace import bundle
 from tests.web.web_env import PAYLOAD, PLAIN, TYPE, WebEnv
 
 T = TypeVar("T")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.web.test_changing_rules import applied
+from tests.web.policy_steps import applied
 from tests.web.web_env import WebEnv
 
 KIND = "intent.deploy.v1"

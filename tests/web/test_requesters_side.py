@@ -2,19 +2,14 @@
 
 from typing import Any
 
+from tests.web.requester_steps import TWO, code
 from tests.web.web_env import PLAIN, WebEnv
-
-TWO = {"title": "May we?", "assignees": ["ann@acme.example", "otto@acme.example", "role:owner", "role:admin"]}
 
 
 async def gate(web: WebEnv, who: str = "ci", **fields: Any) -> str:
     """A task that ann, otto and whoever runs the workspace may decide."""
     intent_id = await web.send(who, intent_type=PLAIN, human_task=TWO, **fields)
     return intent_id[:-4] + "0001"
-
-
-async def code(web: WebEnv, task_id: str, who: str) -> str:
-    return (await web.answer(task_id, "approved", who)).code
 
 
 async def test_who_made_the_key_or_the_account_behind_it_is_refused(web: WebEnv) -> None:

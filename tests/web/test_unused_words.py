@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.web.test_workspace import bundle
+from tests.web.bundles import bundle
 from tests.web.web_env import PAYLOAD, PLAIN, TYPE, WebEnv
 
 

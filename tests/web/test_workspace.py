@@ -1,7 +1,6 @@
 """Agents, services, keys, workflows and scenarios over HTTP."""
 
 from datetime import timedelta
-from typing import Any
 
 import msgspec
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from signoff.core.errors import Busy
 from signoff.web.axp import scenarios
 from signoff.web.http.call import Call
+from tests.web.bundles import bundle
 from tests.web.web_env import HOME, TYPE, VALIDATOR, WORKFLOW, WebEnv
 
 
@@ -161,23 +161,6 @@ async def test_a_mistake_in_a_workflow_is_named(web: WebEnv) -> None:
     answer = await web.post("/v1/workflows", {**WORKFLOW, "stepz": []}, "oscar")
     assert (answer.status, answer.code) == (422, "unknown_field")
     assert "steps" in answer["error"]["hint"]
-
-
-def bundle(**changes: Any) -> dict[str, Any]:
-    return {
-        "scenario_id": "durable-approval.demo.v1",
-        "title": "Demo",
-        "agents": [{"role": "checker", "address": "fresh-checker", "create_if_missing": True}],
-        "humans": [{"role": "operator", "display_name": "Operator"}],
-        "workflow": {
-            "steps": [
-                {"step_id": "check", "tool_id": "tool.agent.task.v1", "assigned_to": "checker"},
-                {"step_id": "sign", "assigned_to": "operator", "requires_approval": True},
-            ]
-        },
-        "intent": {"type": "demo.run.v1", "payload": {"a": 1}},
-        **changes,
-    }
 
 
 async def test_a_bundle_is_set_in_motion_and_its_agents_exist(web: WebEnv) -> None:

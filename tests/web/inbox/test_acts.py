@@ -4,7 +4,7 @@ import pytest
 
 from tests.web.inbox.demo_workspace import apply
 from tests.web.inbox.reading import reader
-from tests.web.inbox.test_deciding import ANN, task, votes
+from tests.web.inbox.task_pages import ANN, task, votes
 from tests.web.web_env import HOME, WebEnv
 
 

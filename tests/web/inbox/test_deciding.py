@@ -6,9 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from tests.web.inbox.reading import reader
+from tests.web.inbox.task_pages import ANN, task, votes
 from tests.web.web_env import HOME, WebEnv
 
-ANN = ["ann@acme.example"]
 REVIEW: dict[str, Any] = {
     "workflow": "mail",
     "intent_type": "intent.mail.v1",
@@ -17,15 +17,6 @@ REVIEW: dict[str, Any] = {
         {"id": "review", "human": {"type": "review", "title": "Send this mail?", "approvers": ANN}},
     ],
 }
-
-
-async def task(web: WebEnv, **human_task: Any) -> str:
-    """A task for Ann."""
-    return (await web.ask(assignees=ANN, **human_task))[1]
-
-
-async def votes(web: WebEnv, task_id: str) -> Any:
-    return (await web.get(f"/v1/tasks/{task_id}"))["task"]
 
 
 # -- the eight kinds

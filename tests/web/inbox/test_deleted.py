@@ -5,7 +5,7 @@ from datetime import timedelta
 from signoff.core.intent.deleted_payload import SAID
 from signoff.wire.intents import IntentOut
 from tests.web.inbox.reading import reader
-from tests.web.inbox.test_deciding import ANN
+from tests.web.inbox.task_pages import ANN
 from tests.web.web_env import WebEnv
 
 GONE = "was deleted by"

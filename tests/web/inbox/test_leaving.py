@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.web.inbox.reading import Reader, reader
-from tests.web.test_people import decide
+from tests.web.people_steps import decide
 from tests.web.web_env import WebEnv
 
 SRE = {"sre": {"members": ["ann@acme.example", "otto@acme.example"]}}

@@ -2,8 +2,6 @@
 
 import logging
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import httpx2
@@ -14,27 +12,11 @@ from signoff.config import parse_networks
 from signoff.engine.delivery.signin_mail import MailedLinks
 from signoff.engine.identity.rate_limit import Limit
 from signoff.notify.email import Email, parse_smtp
-from tests.notify.smtp_sink import SmtpSink, smtp_sink
+from tests.web.inbox.mailing import mailing
 from tests.web.inbox.reading import Reader, Shown, everything
 from tests.web.web_env import WebEnv
 
 SENT = "If this address belongs to a person in this workspace, a sign-in link is on its way."
-
-
-@asynccontextmanager
-async def mailing(web: WebEnv) -> AsyncIterator[SmtpSink]:
-    async with smtp_sink() as server:
-        mail = Email(parse_smtp(server.url))
-        env = web.env
-        web.state.mailed_links = MailedLinks(
-            env.store, env.directory, web.state.sessions, env.clock, mail, lambda: "http://signoff.test"
-        )
-        web.state.manifests.on_moved = web.state.mailed_links.tell_moved
-        try:
-            yield server
-        finally:
-            await web.state.mailed_links.settle()
-            await mail.close()
 
 
 async def ask(web: WebEnv, address: str) -> Shown:

@@ -9,32 +9,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from tests.web.inbox.assurance_gate import GUARDED, gate
+from tests.web.inbox.mailing import mailing
 from tests.web.inbox.reading import Reader, reader
-from tests.web.inbox.test_mailed_link import mailing
 from tests.web.web_env import ELSEWHERE, HOME, WebEnv
-
-GUARDED: dict[str, Any] = {
-    "workflow": "guarded",
-    "intent_type": "intent.guarded.v1",
-    "steps": [
-        {"id": "check", "agent": "validator"},
-        {"id": "ok", "human": {"title": "Drop the table?", "policy": {
-            "approve": [{"any": ["ann@acme.example", "otto@acme.example"]}], "risk": "high"}}},
-    ],
-}  # fmt: skip
-
-
-async def gate(web: WebEnv, checked: dict[str, Any] | None = None, **policy: Any) -> str:
-    """A task of high risk, unless the policy says another."""
-    human = GUARDED["steps"][1]["human"]
-    step = {"id": "ok", "human": {**human, "policy": {**human["policy"], **policy}}}
-    flow = {**GUARDED, "steps": [GUARDED["steps"][0], step]}
-    assert (await web.post("/v1/workflows", flow, "oscar")).status == 200
-    intent_id = await web.send(intent_type="intent.guarded.v1")
-    report = {"action": "complete", "passed": True, **(checked or {})}
-    answer = await web.post(f"/v1/intents/{intent_id[:-4]}0001/resume", report, "agent")
-    assert answer.status == 200, answer.text
-    return f"{intent_id[:-4]}0002"
 
 
 async def by_key(web: WebEnv, who: str) -> Reader:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
+from tests.web.inbox.assurance_gate import gate
 from tests.web.inbox.chromium import DESKTOP, PHONE, chromium, window
-from tests.web.inbox.test_mailed_link import mailing
-from tests.web.inbox.test_proof import gate
+from tests.web.inbox.mailing import mailing
 from tests.web.serving import serving
 from tests.web.web_env import HOME, WebEnv
 

@@ -5,9 +5,9 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
+from tests.web.inbox.mailing import mailing
 from tests.web.inbox.reading import Reader, Shown, everything, reader
-from tests.web.inbox.test_mailed_link import mailing
-from tests.web.test_changing_rules import PROTECTED, STRICTER, applied, policy
+from tests.web.policy_steps import PROTECTED, STRICTER, applied, policy
 from tests.web.web_env import WebEnv
 
 FEWER = policy(approve=[{"any": ["team:sre", "role:owner"], "need": 1}], self_approval=True)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.web.inbox.reading import reader
-from tests.web.inbox.test_deciding import ANN
+from tests.web.inbox.task_pages import ANN
 from tests.web.web_env import WebEnv
 
 BERLIN = {

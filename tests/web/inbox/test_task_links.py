@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from tests.web.inbox.reading import Reader, everything, reader
-from tests.web.inbox.test_deciding import task, votes
+from tests.web.inbox.task_pages import task, votes
 from tests.web.web_env import HOME, WebEnv
 
 

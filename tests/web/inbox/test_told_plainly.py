@@ -3,7 +3,7 @@
 from signoff.engine.read.evidence import Fact, touched, undone
 from tests.web.inbox.demo_workspace import furnish
 from tests.web.inbox.reading import reader
-from tests.web.inbox.test_deciding import ANN, task
+from tests.web.inbox.task_pages import ANN, task
 from tests.web.web_env import WebEnv
 
 LIMITS = {

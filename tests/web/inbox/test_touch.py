@@ -4,7 +4,7 @@ import pytest
 
 from tests.web.inbox.chromium import PHONE, chromium, window
 from tests.web.inbox.demo_workspace import furnish
-from tests.web.inbox.test_every_page import paths_of
+from tests.web.inbox.paths import paths_of
 from tests.web.serving import serving
 from tests.web.web_env import HOME, WebEnv
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from signoff.core.intent.commands import Answer
 from signoff.engine.delivery.chat_answers import Chat
-from tests.web.test_changing_rules import CHARTER, applied, decide, gate, policy, quorum
+from tests.web.policy_steps import CHARTER, applied, decide, gate, policy, quorum
 from tests.web.web_env import WebEnv
 
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.web.inbox.reading import Reader
-from tests.web.test_requesters_side import TWO, code
+from tests.web.requester_steps import TWO, code
 from tests.web.web_env import PLAIN, WebEnv
 
 ADMINS = ("ann", "otto", "emma")

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from signoff.engine.delivery.chat_answers import Chat
-from tests.web.test_changing_rules import CHARTER, applied, policy
+from tests.web.policy_steps import CHARTER, applied, policy
 from tests.web.web_env import HOME, WebEnv
 
 AGENT = {
